@@ -187,7 +187,7 @@ BOUNDS: dict[str, Bound] = {
     "ops.narrator.Narrator._untold": Bound("the rows of a commit", "told in the next turns of the loop"),
     # ---- the store and the venues
     "store.postgres.PostgresStore._staged": Bound("one per table", "goes with its connection"),
-    "store.projection.Projection._held": Bound(SYMBOLS, "none goes"),
+    "store.projection.Projection._positions": Bound(SYMBOLS, "none goes"),
     "store.projection.Projection._orders": Bound("20,000", "the oldest goes and is folded again when it is needed",
                                                  "tradebot.store.projection:KEPT_ORDERS"),
     "store.projection.Projection._lines": Bound("the lines of one batch", "made anew with each batch"),

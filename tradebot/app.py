@@ -24,7 +24,7 @@ from tradebot.daemon.daemon import Daemon
 from tradebot.daemon.ground import open_ground
 from tradebot.daemon.refusals import cautions, check_day, refuse, strategies
 from tradebot.daemon.standing import Standing, on_signals, told_failure
-from tradebot.exchange.faults.plan import FaultPlan
+from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.journal import heads
 from tradebot.journal.hand import Hand
 from tradebot.journal.recovery import recover
@@ -37,9 +37,9 @@ from tradebot.ops.events.event import Tell
 from tradebot.ops.events.run import CautionRaised, DaemonStarted, DaemonStopped
 from tradebot.ops.narrator import Narrator
 from tradebot.ops.systemd import Notifier
-from tradebot.store.opening import store_at
 from tradebot.store.outbox import Outbox
-from tradebot.store.store import Deadlines
+from tradebot.store.store import StoreDeadlines
+from tradebot.store.store_factory import choose_store
 from tradebot.trading.desk.billing import charges_by_market
 
 
@@ -108,7 +108,9 @@ async def _run(
         tell(CautionRaised(reason=caution))
     async with AsyncExitStack() as stack:
         if (outbox := outbox_of(config, tell, wall)) is not None:
-            stack.push_async_callback(outbox.finish)  # after the journal is closed, so that its last row is fed too
+            stack.push_async_callback(
+                outbox.finish_and_close
+            )  # after the journal is closed, so that its last row is fed too
         journal = Journal(
             state_dir,
             run=options.run_id,
@@ -192,14 +194,14 @@ def outbox_of(config: Config, tell: Tell, clock: Clock) -> Outbox | None:
     section = config.store
     if not section.enabled:
         return None
-    deadlines = Deadlines(section.acquire_within_s, section.query_within_s, section.close_within_s)
-    store = store_at(section.dsn.get_secret_value(), config.app.state_dir, clock=clock, deadlines=deadlines)
+    deadlines = StoreDeadlines(section.acquire_within_s, section.query_within_s, section.close_within_s)
+    store = choose_store(section.dsn.get_secret_value(), config.app.state_dir, clock=clock, deadlines=deadlines)
     return Outbox(
         store,
         config.app.state_dir / FILE_NAME,
         clock=clock,
         tell=tell,
-        bill=charges_by_market,
+        charges_for=charges_by_market,
         batch_rows=section.batch_rows,
         migrates=section.migrate,
     )

@@ -13,7 +13,7 @@ from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.domain.order import OrderKind, OrderState, Purpose
-from tradebot.exchange.bar_matching import Matching
+from tradebot.exchange.bar_matching import BarFillModel
 from tradebot.strategies.loading import load_strategy
 
 MINUTE = 60 * SECOND
@@ -38,7 +38,7 @@ def bars(symbol: str, days: int = 5, *, seed: int = 1, price: int = 100_000) -> 
     )
 
 
-def job(symbols: tuple[str, ...] = ("RELIANCE",), *, matching: Matching = Matching()) -> Job:
+def job(symbols: tuple[str, ...] = ("RELIANCE",), *, matching: BarFillModel = BarFillModel()) -> Job:
     """Return a job of `ema_cross` over `symbols` with 100,000 rupees."""
     return Job(
         strategies=(load_strategy("ema_cross"),),

@@ -18,7 +18,7 @@ from tradebot.clock import IST, iso
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.domain.order import OrderKind
-from tradebot.exchange.bar_matching import Matching
+from tradebot.exchange.bar_matching import BarFillModel
 from tradebot.markets.calendar import moment
 
 BIG, SMALL = (Instrument(symbol=symbol, has_derivatives=symbol == "BIG") for symbol in ("BIG", "SMALL"))
@@ -66,7 +66,7 @@ def test_every_position_is_flat_by_its_own_close_and_every_bar_gives_the_same(da
                 for n, (day, until) in enumerate(zip(DAYS, closes, strict=True))
             ]
         )
-    matching = draw(st.one_of(st.just(Matching()), matchings()))
+    matching = draw(st.one_of(st.just(BarFillModel()), matchings()))
     desk = msgspec.structs.replace(DESK, order_kind=draw(st.sampled_from([OrderKind.MARKET, OrderKind.LIMIT])))
     asked = job(
         draw(specs()),
@@ -87,5 +87,5 @@ def test_every_position_is_flat_by_its_own_close_and_every_bar_gives_the_same(da
         held[symbol, at.date()] = held.get((symbol, at.date()), Decimal(0)) + sign * Decimal(str(quantity))
         limit = time(15, 15) if symbol == "BIG" and at.date() >= DAYS[1] else time(15, 30)
         assert at.tz_convert("Asia/Kolkata").time() < limit
-    if keeps == 1.0 and matching == Matching():
+    if keeps == 1.0 and matching == BarFillModel():
         assert set(held.values()) <= {Decimal(0)}, "a position was carried over the night"

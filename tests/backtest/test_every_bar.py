@@ -17,7 +17,7 @@ from tradebot.backtest.result import Result
 from tradebot.backtest.run import run_backtest
 from tradebot.domain.market import Series
 from tradebot.domain.order import OrderKind
-from tradebot.exchange.bar_matching import Matching
+from tradebot.exchange.bar_matching import BarFillModel
 from tradebot.exchange.slippage import Slippage
 from tradebot.strategies.loading import StrategySpec
 
@@ -64,9 +64,9 @@ def specs(draw: st.DrawFn) -> StrategySpec:
 
 
 @st.composite
-def matchings(draw: st.DrawFn) -> Matching:
+def matchings(draw: st.DrawFn) -> BarFillModel:
     slippage = draw(st.sampled_from(["none", "2ticks", "5bps", "spread:0.1", "volume:10"]))
-    return Matching(
+    return BarFillModel(
         slippage=Slippage.parse(slippage),
         latency_bars=draw(st.sampled_from([0, 0, 1, 2])),
         latency_s=draw(st.sampled_from([0.0, 0.0, 0.5])),

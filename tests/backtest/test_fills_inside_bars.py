@@ -14,7 +14,7 @@ from tradebot.backtest.check import CheckVerdict
 from tradebot.backtest.result import Result
 from tradebot.backtest.run import run_backtest
 from tradebot.domain.order import OrderKind
-from tradebot.exchange.bar_matching import Matching
+from tradebot.exchange.bar_matching import BarFillModel
 from tradebot.exchange.slippage import Slippage
 from tradebot.strategies.loading import StrategySpec
 
@@ -46,11 +46,11 @@ class Once(Strategy):
 FLAT = (100.0, 100.0, 100.0, 100.0)
 
 
-def once(*rows: tuple[float, float, float, float], matching: Matching | None = None, volume: int = 1_000,
+def once(*rows: tuple[float, float, float, float], matching: BarFillModel | None = None, volume: int = 1_000,
          kind: OrderKind = OrderKind.MARKET, protection: str = "5", **params: object) -> Result:  # fmt: skip
     spec = StrategySpec(name="once", reference="once.py:Once", params=params, code=CODE)
     desk = msgspec.structs.replace(DESK, order_kind=kind, protection_pct=Decimal(protection))
-    asked = job(spec, matching=matching or Matching(), desk=desk)
+    asked = job(spec, matching=matching or BarFillModel(), desk=desk)
     return run_backtest(asked, {"ACME": bars(FLAT, *rows, volume=volume)})
 
 
@@ -129,7 +129,7 @@ def test_a_short_is_the_mirror_of_a_long() -> None:
     ],
 )
 def test_slippage_moves_the_price_against_the_order_and_onto_the_tick(model: str, bought: float, sold: float) -> None:
-    matching = Matching(slippage=Slippage.parse(model))
+    matching = BarFillModel(slippage=Slippage.parse(model))
 
     result = once((100, 101, 99, 100), (100, 101, 97, 98), stop=98.0, matching=matching)
 
@@ -137,14 +137,14 @@ def test_slippage_moves_the_price_against_the_order_and_onto_the_tick(model: str
 
 
 def test_slippage_does_not_pass_the_protection_of_a_market_order() -> None:
-    matching = Matching(slippage=Slippage.parse("300bps"))
+    matching = BarFillModel(slippage=Slippage.parse("300bps"))
 
     assert prices(once((100, 101, 99, 100), matching=matching, protection="2")) == [102]
 
 
 def test_latency_in_bars_lets_opens_pass() -> None:
     result = once((101, 101, 101, 101), (102, 102, 102, 102), (103, 103, 103, 103),
-                  matching=Matching(latency_bars=1))  # fmt: skip
+                  matching=BarFillModel(latency_bars=1))  # fmt: skip
 
     assert prices(result) == [102]
 
@@ -152,12 +152,12 @@ def test_latency_in_bars_lets_opens_pass() -> None:
 def test_an_order_under_way_when_the_bar_opens_waits_for_the_next_open() -> None:
     rows = [(101, 101, 101, 101), (102, 102, 97, 98), (96, 96, 96, 96)]
 
-    assert prices(once(*rows, matching=Matching(latency_s=0.2))) == [102]
-    assert prices(once(*rows, matching=Matching(latency_s=0.2), stop=99.0)) == [102, 96]
+    assert prices(once(*rows, matching=BarFillModel(latency_s=0.2))) == [102]
+    assert prices(once(*rows, matching=BarFillModel(latency_s=0.2), stop=99.0)) == [102, 96]
 
 
 def test_a_large_order_takes_its_share_of_the_volume_and_its_rest_is_taken_back() -> None:
-    matching = Matching(participation=Decimal("0.1"))
+    matching = BarFillModel(participation=Decimal("0.1"))
 
     result = once(FLAT, FLAT, matching=matching, quantity=25.0, volume=100)
 
@@ -166,10 +166,12 @@ def test_a_large_order_takes_its_share_of_the_volume_and_its_rest_is_taken_back(
 
 
 def test_an_exit_larger_than_the_volume_is_sent_again_until_it_is_through() -> None:
-    matching = Matching(participation=Decimal("0.01"))
+    matching = BarFillModel(participation=Decimal("0.01"))
 
     result = once(FLAT, *[FLAT] * 8, matching=matching, quantity=10.0, volume=1_000, leaves=2)
-    thin = once(FLAT, *[FLAT] * 8, matching=Matching(participation=Decimal("0.1")), quantity=10.0, leaves=2, volume=40)
+    thin = once(
+        FLAT, *[FLAT] * 8, matching=BarFillModel(participation=Decimal("0.1")), quantity=10.0, leaves=2, volume=40
+    )
 
     assert result.fill_rows.quantity.tolist() == [10, 10]
     assert thin.fill_rows.quantity.tolist() == [4, 4]

@@ -20,7 +20,7 @@ from tradebot.backtest.job import Bill, Costs, TradingHours
 from tradebot.backtest.result import Result
 from tradebot.backtest.run import run_backtest
 from tradebot.domain.messages import Action
-from tradebot.exchange.margin import LEVERAGED
+from tradebot.exchange.margin import INTRADAY_MARGIN_RATE
 from tradebot.strategies.loading import StrategySpec
 from tradebot.strategies.strategy import Intent, Strategy
 
@@ -114,7 +114,7 @@ def test_intraday_margin_holds_within_the_sessions_of_its_market_alone() -> None
     assert quantities(says("L", 100, 100, 100, cash=10_000)) == [100]
     from tests.backtest.test_validity import at  # bars of a session
 
-    assert 1 / LEVERAGED == 5
+    assert 1 / INTRADAY_MARGIN_RATE == 5
     starts = [1_704_167_100_000_000_000 + n * 60_000_000_000 for n in range(3)]
     desk = msgspec.structs.replace(DESK, order_notional=D(10**6))
     found = at(*starts, interval=60_000_000_000, market="nse", cash=D(200), closes=(100, 100, 100), desk=desk)

@@ -14,7 +14,7 @@ from tradebot.backtest.run import run_backtest
 from tradebot.clock import SECOND
 from tradebot.domain.market import Series
 from tradebot.domain.order import OrderKind
-from tradebot.exchange.bar_matching import Matching
+from tradebot.exchange.bar_matching import BarFillModel
 from tradebot.strategies.loading import StrategySpec
 
 CODE = '''"""Always in the market, on the side of 100 on which the price closed; `mirrored`, on the other."""
@@ -101,7 +101,7 @@ def test_an_exit_that_fills_too_late_leaves_the_reversal_behind_and_it_is_counte
 
 
 def test_a_bar_of_latency_moves_both_and_drops_none() -> None:
-    result = sides(*CASE, matching=Matching(latency_bars=1))
+    result = sides(*CASE, matching=BarFillModel(latency_bars=1))
 
     assert [row[:2] for row in told(result)] == [("buy", "entry"), ("sell", "exit"), ("sell", "entry"), ("buy", "exit")]
     assert result.counts["late_reversals"] == 0

@@ -22,7 +22,7 @@ from tradebot.backtest.session_timetable import NEVER, timeline_days
 from tradebot.clock import DAY
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.order import OrderKind
-from tradebot.exchange.bar_matching import Matching
+from tradebot.exchange.bar_matching import BarFillModel
 from tradebot.markets.calendar import moment
 from tradebot.strategies.loading import StrategySpec
 
@@ -111,7 +111,7 @@ def test_an_exit_that_lapsed_over_a_still_day_leaves_at_the_next_open(every_bar:
     spec = StrategySpec(name="once", reference="once.py:Once", params={"leaves": 4 - latency}, code=CODE)
 
     result = run_backtest(
-        job(spec, interval=DAY, every_bar=every_bar, matching=Matching(latency_bars=latency)), {"ACME": series}
+        job(spec, interval=DAY, every_bar=every_bar, matching=BarFillModel(latency_bars=latency)), {"ACME": series}
     )
 
     assert (result.counts["waited"], result.counts["lapsed"]) == (1, 1)
@@ -132,7 +132,7 @@ def test_an_order_of_the_last_close_lives_until_the_next_session_of_the_calendar
 def test_weekly_bars_and_a_bar_of_latency_end_nothing_too_early(latency: int) -> None:
     weeks = [moment(date(2024, 1, 1), time(0)) + 7 * DAY * n for n in range(4)]
 
-    result = at(*weeks, interval=7 * DAY, matching=Matching(latency_bars=latency))
+    result = at(*weeks, interval=7 * DAY, matching=BarFillModel(latency_bars=latency))
 
     assert (prices(result), result.counts["lapsed"]) == ([101.0 + latency], 0)
 

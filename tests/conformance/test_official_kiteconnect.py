@@ -15,12 +15,12 @@ import pytest
 
 from tradebot.clock import IST, SECOND, MarketClock, WallClock, from_iso
 from tradebot.domain.instrument import Universe
-from tradebot.exchange.account import Holding, OpeningBalance
+from tradebot.exchange.account import DematHolding, OpeningBalance
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.latency import USUAL
-from tradebot.exchange.limits import Limit, RateLimits, Span
+from tradebot.exchange.latency import TYPICAL_LATENCY
 from tradebot.exchange.prices.synthetic import SyntheticPrices
-from tradebot.exchange.server import serve
+from tradebot.exchange.rate_limits import LimitSpan, RateLimits, RequestLimit
+from tradebot.exchange.server import serve_exchange
 from tradebot.exchange.snapshot import Snapshots
 from tradebot.markets.listing import universe_for
 from tradebot.venues.kite.server.face import KiteFace
@@ -33,7 +33,7 @@ SYMBOLS = ("RELIANCE", "TCS", "INFY", "NIFTY 50")
 OPENS_AT = from_iso("2026-11-23T09:15:00", IST)
 DEADLINE_S = 50
 # The client is quicker than the real limits, which have tests of their own.
-NO_LIMITS = {group: (Limit(count=10_000, span=Span.SECOND),) for group in KITE_LIMITS}
+NO_LIMITS = {group: (RequestLimit(count=10_000, span=LimitSpan.SECOND),) for group in KITE_LIMITS}
 QUOTE = {
     "last_price": "last", "last_traded_quantity": "last_quantity", "average_traded_price": "average",
     "volume_traded": "volume", "total_buy_quantity": "buy_quantity", "total_sell_quantity": "sell_quantity",
@@ -59,24 +59,29 @@ async def _drive() -> tuple[dict[str, Any], Exchange, dict[int, list[dict[str, A
     source = SyntheticPrices(
         universe_for(SYMBOLS), seed=3, opens_at=OPENS_AT, closes_at=from_iso("2026-11-23T15:30:00", IST)
     )
-    held = Holding(symbol="INFY", exchange="NSE", quantity=Decimal(4), average_price=Decimal("1400.50"))
+    held = DematHolding(symbol="INFY", exchange="NSE", quantity=Decimal(4), average_price=Decimal("1400.50"))
     exchange = Exchange(
-        source, clock, seed=3, balance=OpeningBalance(cash=Decimal(50_000), holdings=(held,)), latency=USUAL, log=None
+        source,
+        clock,
+        seed=3,
+        balance=OpeningBalance(cash=Decimal(50_000), holdings=(held,)),
+        latency=TYPICAL_LATENCY,
+        log=None,
     )
     published: dict[int, list[dict[str, Any]]] = {instrument.token: [] for instrument in exchange.universe}
-    _record(exchange.universe, published, source.opening())
-    exchange.on_snapshots.append(partial(_record, exchange.universe, published))
+    _record(exchange.universe, published, source.opening_snapshot())
+    exchange.snapshot_listeners.append(partial(_record, exchange.universe, published))
     limits = RateLimits(clock, NO_LIMITS)
     async with (
-        serve(exchange, clock, partial(KiteFace, limits=limits)) as at,
+        serve_exchange(exchange, clock, partial(KiteFace, limits=limits)) as at,
         asyncio.timeout(DEADLINE_S),
         asyncio.TaskGroup() as tasks,
     ):
-        running = tasks.create_task(exchange.run(), name="exchange")
+        running = tasks.create_task(exchange.run_session(), name="exchange")
         client = await asyncio.create_subprocess_exec(
             str(CLIENT),
             str(HERE / "kiteconnect_client.py"),
-            json.dumps(at.render()["kite"]),
+            json.dumps(at.to_json()["kite"]),
             env={"PATH": os.environ.get("PATH", ""), "TZ": "UTC", "NO_PROXY": "*"},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -14,7 +14,7 @@ from tradebot.daemon.patience import Patience
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.listed import Listed
 from tradebot.errors import DataError, VenueUnavailable
-from tradebot.exchange.faults.plan import FaultPlan
+from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.ops.events.event import Event, without_word
 
 SYMBOLS = ("RELIANCE", "TCS")

@@ -13,13 +13,13 @@ from typing import Any
 import aiohttp
 
 from tradebot.clock import IST, SECOND, ManualClock, from_iso
-from tradebot.exchange.account import Holding, OpeningBalance
+from tradebot.exchange.account import DematHolding, OpeningBalance
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.latency import INSTANT, Latency
-from tradebot.exchange.limits import RateLimits
+from tradebot.exchange.latency import NO_LATENCY, Latency
 from tradebot.exchange.prices.synthetic import SyntheticPrices
-from tradebot.exchange.server import serve
+from tradebot.exchange.rate_limits import RateLimits
+from tradebot.exchange.server import serve_exchange
 from tradebot.markets.listing import universe_for
 from tradebot.venues.kite.server.face import KiteFace
 
@@ -43,7 +43,7 @@ class Rig:
 
     def step(self, seconds: float = 1.0) -> None:
         self.clock.now += int(seconds * SECOND)
-        self.exchange.step(self.clock.now)
+        self.exchange.advance_to(self.clock.now)
 
     async def ask(self, method: str, path: str, *, patient: bool = True, **kw: Any) -> tuple[int, Any]:
         if patient:
@@ -87,9 +87,9 @@ def order(**kw: Any) -> dict[str, str]:
 async def rig(
     *,
     symbols: Sequence[str] = SYMBOLS,
-    holdings: Sequence[Holding] = (),
+    holdings: Sequence[DematHolding] = (),
     log: EventLog | None = None,
-    latency: Latency = INSTANT,
+    latency: Latency = NO_LATENCY,
     resume: Path | None = None,
     later: int = 0,
     limits: RateLimits | None = None,
@@ -103,7 +103,7 @@ async def rig(
     )  # fmt: skip
     balance = OpeningBalance(cash=CASH, holdings=tuple(holdings))
     exchange = Exchange(source, clock, seed=7, balance=balance, latency=latency, log=log, resume=resume)
-    exchange.step(clock.now)
+    exchange.advance_to(clock.now)
     face = partial(KiteFace, limits=limits, redirect_url=redirect_url)
-    async with serve(exchange, clock, face, log=log, **options) as at, aiohttp.ClientSession() as client:
-        yield Rig(exchange, clock, SimpleNamespace(render=at.render, **at.entry), client)
+    async with serve_exchange(exchange, clock, face, log=log, **options) as at, aiohttp.ClientSession() as client:
+        yield Rig(exchange, clock, SimpleNamespace(render=at.to_json, **at.entry), client)

@@ -11,8 +11,8 @@ from tradebot.domain.market import Series
 from tradebot.domain.order import OrderKind, Side
 from tradebot.exchange.account import OpeningBalance
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.latency import INSTANT
-from tradebot.exchange.snapshot import LEVELS, SNAPSHOT_COLUMNS, Snapshots
+from tradebot.exchange.latency import NO_LATENCY
+from tradebot.exchange.snapshot import DEPTH_LEVELS, SNAPSHOT_COLUMNS, Snapshots
 from tradebot.exchange.ticket import BookOrder, Ticket
 
 D = Decimal
@@ -29,7 +29,7 @@ UNIVERSE = Universe(
 
 def levels(pairs):
     """Return prices and quantities of up to five (price, quantity) levels in paise, padded with zeros."""
-    padded = [*pairs, *[(0, 0)] * (LEVELS - len(pairs))]
+    padded = [*pairs, *[(0, 0)] * (DEPTH_LEVELS - len(pairs))]
     return [round(float(p) * 100) for p, _ in padded], [q for _, q in padded]
 
 
@@ -39,7 +39,7 @@ def row(id_=0, *, last, traded=0, bids=((99.95, 100),), asks=((100.05, 100),)):
     columns |= {"ids": id_, "last": round(last * 100), "previous_close": 10_000, "traded": traded}
     columns["bids"], columns["bid_quantities"] = levels(bids)
     columns["asks"], columns["ask_quantities"] = levels(asks)
-    columns["bid_orders"] = columns["ask_orders"] = [1] * LEVELS
+    columns["bid_orders"] = columns["ask_orders"] = [1] * DEPTH_LEVELS
     return columns
 
 
@@ -54,23 +54,23 @@ class HandSource:
 
     def __init__(self, *, opens_at=OPENS_AT, closes_at=CLOSES_AT, closes=None, universe=UNIVERSE, opening=None):
         self.universe, self.opens_at, self.closes_at = universe, opens_at, closes_at
-        self.closes = np.array(closes or [closes_at] * len(universe), dtype=np.int64)
+        self.instrument_closes_at = np.array(closes or [closes_at] * len(universe), dtype=np.int64)
         self.lower_circuit = np.full(len(universe), 9_000, dtype=np.int64)
         self.upper_circuit = np.full(len(universe), 11_000, dtype=np.int64)
         self.coming: list[Snapshots] = []
         self.first = opening or [row(i, last=100) for i in range(len(universe))]
 
-    def opening(self) -> Snapshots:
+    def opening_snapshot(self) -> Snapshots:
         return snapshots(self.opens_at, *self.first)
 
     def show(self, at: int, *rows) -> None:
         self.coming.append(snapshots(at, *rows))
 
-    def advance(self, until: int) -> Iterator[Snapshots]:
-        while self.coming and self.coming[0].at <= until:
+    def steps_until(self, until_at: int) -> Iterator[Snapshots]:
+        while self.coming and self.coming[0].at <= until_at:
             yield self.coming.pop(0)
 
-    def series(self, id_: int, *, interval: int, start: int, end: int) -> Series:
+    def bar_series(self, id_: int, *, interval_ns: int, start_at: int, end_at: int) -> Series:
         raise NotImplementedError
 
     @property
@@ -82,7 +82,7 @@ class Market:
     """An exchange over a hand-written source with a hand-moved clock; seconds count from the opening."""
 
     def __init__(
-        self, *, cash=1_000_000, latency=INSTANT, log=None, seed=7, opens_at=OPENS_AT, closes=None, opening=None,
+        self, *, cash=1_000_000, latency=NO_LATENCY, log=None, seed=7, opens_at=OPENS_AT, closes=None, opening=None,
         **options,
     ):  # fmt: skip
         closes_at = opens_at + (CLOSES_AT - OPENS_AT)
@@ -95,12 +95,12 @@ class Market:
             self.source, self.clock, seed=seed, balance=balance, latency=latency, log=log, **options
         )
         self.versions: list[BookOrder] = []
-        self.exchange.on_order.append(self.versions.append)
+        self.exchange.order_listeners.append(self.versions.append)
 
     def to(self, seconds: float) -> None:
         """Move the clock and the exchange to a second of the session."""
         self.clock.now = self.source.opens_at + int(seconds * SECOND)
-        self.exchange.step(self.clock.now)
+        self.exchange.advance_to(self.clock.now)
 
     def show(self, seconds: float, *rows) -> None:
         """Publish rows at a second of the session and go there."""
@@ -109,18 +109,18 @@ class Market:
 
     def place(self, *args, **fields) -> str:
         """Place an order, let it arrive, and return its number."""
-        order_id = self.exchange.place(ticket(*args, **fields)).order_id
-        self.exchange.step(self.clock.now)
+        order_id = self.exchange.place_order(ticket(*args, **fields)).order_id
+        self.exchange.advance_to(self.clock.now)
         return order_id
 
     def order(self, order_id: str) -> BookOrder:
-        return self.exchange.history(order_id)[-1]
+        return self.exchange.order_history(order_id)[-1]
 
     def statuses(self, order_id: str) -> list[str]:
-        return [version.status.value for version in self.exchange.history(order_id)]
+        return [version.status.value for version in self.exchange.order_history(order_id)]
 
     def fills(self) -> list[tuple[int, Decimal]]:
-        return [(int(t.quantity), t.price) for t in self.exchange.trades()]
+        return [(int(t.quantity), t.price) for t in self.exchange.trade_rows()]
 
 
 def ticket(side="BUY", quantity=10, kind="LIMIT", price=None, trigger=None, **fields) -> Ticket:

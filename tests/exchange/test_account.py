@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from tests.exchange.market_by_hand import OPENS_AT, Market, row
 from tradebot.domain.instrument import InstrumentKind
 from tradebot.domain.order import Side
-from tradebot.exchange.account import Account, Holding, Mark, OpeningBalance
+from tradebot.exchange.account import Account, DematHolding, InstrumentMark, OpeningBalance
 from tradebot.exchange.event_log import EventLog
-from tradebot.exchange.refusals import Refusal
+from tradebot.exchange.refusals import ExchangeRefusal
 from tradebot.exchange.ticket import Conversion, TradeRow
 
 D = Decimal
@@ -20,8 +20,8 @@ DAY, NEXT_DAY = date(2026, 9, 1), date(2026, 9, 2)
 
 
 def account(cash=100_000, last=100, holdings=()):
-    mark = Mark(kind=InstrumentKind.EQUITY, last=D(last), close=D(99))
-    return Account(OpeningBalance(cash=D(cash), holdings=tuple(holdings)), mark=lambda symbol: mark, on=DAY)
+    mark = InstrumentMark(kind=InstrumentKind.EQUITY, last_price=D(last), previous_close=D(99))
+    return Account(OpeningBalance(cash=D(cash), holdings=tuple(holdings)), mark=lambda symbol: mark, day=DAY)
 
 
 def trade(side, quantity, price, *, order="1", product="MIS", symbol="RELIANCE", at=OPENS_AT):
@@ -53,8 +53,8 @@ POSITIONS = [
 def test_a_position_follows_its_fills(fills, quantity, price, realised, unrealised):
     books = account()
     for number, fill in enumerate(fills):
-        books.apply(trade(*fill, order=str(number)))
-    (position,) = books.positions()
+        books.book_fill(trade(*fill, order=str(number)))
+    (position,) = books.net_positions()
     assert (position.quantity, position.average_price) == (quantity, D(price))
     assert (position.realised, position.unrealised) == (D(realised), D(unrealised))
     assert position.pnl == D(realised) + D(unrealised) == position.value + position.quantity * position.last_price
@@ -62,59 +62,59 @@ def test_a_position_follows_its_fills(fills, quantity, price, realised, unrealis
 
 def test_products_are_kept_apart():
     books = account()
-    books.apply(trade("BUY", 10, 100))
-    books.apply(trade("SELL", 10, 100, product="CNC"))
-    assert [(p.product, p.quantity) for p in books.positions()] == [("MIS", 10), ("CNC", -10)]
+    books.book_fill(trade("BUY", 10, 100))
+    books.book_fill(trade("SELL", 10, 100, product="CNC"))
+    assert [(p.product, p.quantity) for p in books.net_positions()] == [("MIS", 10), ("CNC", -10)]
 
 
 def test_charges_are_taken_from_the_cash_once_per_order():
     books = account()
-    first = books.apply(trade("BUY", 500, 100))
-    second = books.apply(trade("BUY", 500, 100))
+    first = books.book_fill(trade("BUY", 500, 100))
+    second = books.book_fill(trade("BUY", 500, 100))
     assert (first.brokerage, second.brokerage) == (15, 5)  # 0.03% capped at 20 rupees an order
-    assert books.cash == 100_000 - 100_000 - books.charges
-    assert books.charges == first.total + second.total
+    assert books.cash == 100_000 - 100_000 - books.total_charges
+    assert books.total_charges == first.total + second.total
 
 
 def test_the_depository_fee_is_paid_once_per_share_and_day():
-    books = account(holdings=[Holding(symbol="TCS", exchange="NSE", quantity=D(10), average_price=D(90))])
-    first = books.apply(trade("SELL", 2, 100, order="1", product="CNC", symbol="TCS"))
-    second = books.apply(trade("SELL", 2, 100, order="2", product="CNC", symbol="TCS"))
+    books = account(holdings=[DematHolding(symbol="TCS", exchange="NSE", quantity=D(10), average_price=D(90))])
+    first = books.book_fill(trade("SELL", 2, 100, order="1", product="CNC", symbol="TCS"))
+    second = books.book_fill(trade("SELL", 2, 100, order="2", product="CNC", symbol="TCS"))
     assert (first.dp, second.dp) == (13, 0)
 
 
 def test_an_intraday_position_blocks_a_fifth_and_a_delivery_its_whole_cost():
     books = account()
-    books.apply(trade("BUY", 100, 100))
-    books.apply(trade("BUY", 100, 100, order="2", product="CNC", symbol="TCS"))
-    funds = books.margins()
+    books.book_fill(trade("BUY", 100, 100))
+    books.book_fill(trade("BUY", 100, 100, order="2", product="CNC", symbol="TCS"))
+    funds = books.margin_summary()
     assert (funds.positions, funds.delivery, funds.used) == (2_000, 10_000, 12_000)
-    assert funds.net == 100_000 - 12_000 - books.charges
+    assert funds.net == 100_000 - 12_000 - books.total_charges
 
 
 def test_holdings_sold_today_are_credited_and_shown_as_used():
-    books = account(cash=0, holdings=[Holding(symbol="TCS", exchange="NSE", quantity=D(10), average_price=D(90))])
-    assert books.sellable("NSE", "TCS") == 10
-    books.apply(trade("SELL", 4, 100, product="CNC", symbol="TCS"))
-    (holding,) = books.holdings()
-    assert (holding.quantity, holding.used_quantity, books.sellable("NSE", "TCS")) == (10, 4, 6)
-    assert books.margins().net == 400 - books.charges
+    books = account(cash=0, holdings=[DematHolding(symbol="TCS", exchange="NSE", quantity=D(10), average_price=D(90))])
+    assert books.sellable_quantity("NSE", "TCS") == 10
+    books.book_fill(trade("SELL", 4, 100, product="CNC", symbol="TCS"))
+    (holding,) = books.demat_holdings()
+    assert (holding.quantity, holding.used_quantity, books.sellable_quantity("NSE", "TCS")) == (10, 4, 6)
+    assert books.margin_summary().net == 400 - books.total_charges
 
 
 def test_overnight_deliveries_become_holdings_and_the_rest_is_carried():
     books = account()
-    books.apply(trade("BUY", 10, 90, product="CNC"))
-    books.apply(trade("SELL", 5, 110, order="2", symbol="TCS"))
+    books.book_fill(trade("BUY", 10, 90, product="CNC"))
+    books.book_fill(trade("SELL", 5, 110, order="2", symbol="TCS"))
     cash = books.cash
-    books.roll(NEXT_DAY)
-    (holding,) = books.holdings()
-    (carried,) = books.positions()
+    books.roll_to_day(NEXT_DAY)
+    (holding,) = books.demat_holdings()
+    (carried,) = books.net_positions()
     assert (holding.symbol, holding.owned, holding.average_price) == ("RELIANCE", 10, 90)
     assert (holding.quantity, holding.t1_quantity) == (0, 10), "bought yesterday, delivered tonight"
-    books.roll(NEXT_DAY + timedelta(1))
-    assert [(h.quantity, h.t1_quantity) for h in books.holdings()] == [(10, 0)]
+    books.roll_to_day(NEXT_DAY + timedelta(1))
+    assert [(h.quantity, h.t1_quantity) for h in books.demat_holdings()] == [(10, 0)]
     assert (carried.symbol, carried.quantity, carried.overnight_quantity) == ("TCS", -5, -5)
-    assert (books.charges, books.cash, books.day_positions()) == (0, cash, [])
+    assert (books.total_charges, books.cash, books.day_positions()) == (0, cash, [])
     # Carried from 110, marked at 99 yesterday and 100 now: profit 50 in all, a loss of 5 today.
     assert (carried.pnl, carried.m2m) == (50, -5)
 
@@ -128,19 +128,19 @@ def conversion(quantity, *, side="BUY", was="MIS", becomes="CNC", is_carried=Fal
 
 def test_a_converted_position_shows_under_its_new_product_at_its_cost():
     books = account()
-    books.apply(trade("BUY", 10, 90))
-    books.apply(trade("SELL", 4, 100, order="2"))
+    books.book_fill(trade("BUY", 10, 90))
+    books.book_fill(trade("SELL", 4, 100, order="2"))
     asked = conversion(5)
-    assert books.cost_of(asked) == 450 - 90, "delivery is paid in full, intraday for a fifth"
-    books.convert(asked)
-    rows = {p.product: p for p in books.positions()}
+    assert books.conversion_margin(asked) == 450 - 90, "delivery is paid in full, intraday for a fifth"
+    books.convert_position(asked)
+    rows = {p.product: p for p in books.net_positions()}
     assert [(p, r.quantity, r.average_price, r.realised) for p, r in rows.items()] == [
         ("MIS", 1, 90, 40),
         ("CNC", 5, 90, 0),
     ]
-    assert (books.sellable("NSE", "RELIANCE"), books.used) == (5, 450 + 18)
-    books.roll(NEXT_DAY)
-    assert [(h.t1_quantity, h.average_price) for h in books.holdings()] == [(5, 90)]
+    assert (books.sellable_quantity("NSE", "RELIANCE"), books.used_margin) == (5, 450 + 18)
+    books.roll_to_day(NEXT_DAY)
+    assert [(h.t1_quantity, h.average_price) for h in books.demat_holdings()] == [(5, 90)]
 
 
 FILLS = st.lists(st.tuples(st.sampled_from(["BUY", "SELL"]), st.integers(1, 20), st.integers(90, 110)), max_size=12)
@@ -150,20 +150,20 @@ FILLS = st.lists(st.tuples(st.sampled_from(["BUY", "SELL"]), st.integers(1, 20),
 def test_no_conversion_makes_or_loses_money(yesterday, fills, part, is_carried):
     books = account()
     for number, fill in enumerate(yesterday):
-        books.apply(trade(*fill, order=f"y{number}", product="NRML"))
-    books.roll(NEXT_DAY)
+        books.book_fill(trade(*fill, order=f"y{number}", product="NRML"))
+    books.roll_to_day(NEXT_DAY)
     for number, fill in enumerate(fills):
-        books.apply(trade(*fill, order=str(number), product="NRML"))
-    side = next((Side.BUY if p.quantity > 0 else Side.SELL for p in books.positions()), Side.BUY)
-    most = books.convertible(conversion(1, side=side, was="NRML", becomes="MIS", is_carried=is_carried))
+        books.book_fill(trade(*fill, order=str(number), product="NRML"))
+    side = next((Side.BUY if p.quantity > 0 else Side.SELL for p in books.net_positions()), Side.BUY)
+    most = books.convertible_quantity(conversion(1, side=side, was="NRML", becomes="MIS", is_carried=is_carried))
     if not most:
         return
     quantity = 1 + int(part * int(most))
-    before, pnl = books.cash + books._cost, sum(position.pnl for position in books.positions())
-    books.convert(conversion(quantity, side=side, was="NRML", becomes="MIS", is_carried=is_carried))
+    before, pnl = books.cash + books._cost, sum(position.pnl for position in books.net_positions())
+    books.convert_position(conversion(quantity, side=side, was="NRML", becomes="MIS", is_carried=is_carried))
     assert books.cash + books._cost == before
-    assert sum(position.pnl for position in books.positions()) == pnl
-    for position in books.positions():
+    assert sum(position.pnl for position in books.net_positions()) == pnl
+    for position in books.net_positions():
         assert position.pnl == position.value + position.quantity * position.last_price
         assert position.quantity == position.buy_quantity - position.sell_quantity
 
@@ -173,19 +173,19 @@ def test_a_resumed_account_holds_what_was_converted(tmp_path):
     with EventLog(path) as log:
         market = Market(log=log)
         market.place("BUY", 10, price=100.05)
-        market.exchange.convert(conversion(4))
-        market.exchange.end("stopped")
-        left = [(r.product, r.quantity) for r in market.exchange.account.positions()]
+        market.exchange.convert_position(conversion(4))
+        market.exchange.end_session("stopped")
+        left = [(r.product, r.quantity) for r in market.exchange.account.net_positions()]
     with EventLog(path) as log:
         again = Market(log=log, resume=path)
-    assert [(r.product, r.quantity) for r in again.exchange.account.positions()] == left == [("MIS", 6), ("CNC", 4)]
+    assert [(r.product, r.quantity) for r in again.exchange.account.net_positions()] == left == [("MIS", 6), ("CNC", 4)]
 
 
 def test_holdings_that_were_sold_leave_overnight():
-    books = account(holdings=[Holding(symbol="TCS", exchange="NSE", quantity=D(10), average_price=D(90))])
-    books.apply(trade("SELL", 10, 100, product="CNC", symbol="TCS"))
-    books.roll(NEXT_DAY)
-    assert (books.holdings(), books.positions(), books.sellable("NSE", "TCS")) == ([], [], 0)
+    books = account(holdings=[DematHolding(symbol="TCS", exchange="NSE", quantity=D(10), average_price=D(90))])
+    books.book_fill(trade("SELL", 10, 100, product="CNC", symbol="TCS"))
+    books.roll_to_day(NEXT_DAY)
+    assert (books.demat_holdings(), books.net_positions(), books.sellable_quantity("NSE", "TCS")) == ([], [], 0)
 
 
 def test_an_exit_needs_no_funds_but_turning_round_does():
@@ -196,11 +196,11 @@ def test_an_exit_needs_no_funds_but_turning_round_does():
 
 
 def test_shares_in_a_working_delivery_sale_cannot_be_sold_twice():
-    held = [Holding(symbol="RELIANCE", exchange="NSE", quantity=D(10), average_price=D(90))]
+    held = [DematHolding(symbol="RELIANCE", exchange="NSE", quantity=D(10), average_price=D(90))]
     market = Market(holdings=tuple(held))
     market.place("SELL", 6, price=101, product="CNC")
-    assert market.exchange.account.sellable("NSE", "RELIANCE") == 10
-    with pytest.raises(Refusal, match="5 is more than the 4"):
+    assert market.exchange.account.sellable_quantity("NSE", "RELIANCE") == 10
+    with pytest.raises(ExchangeRefusal, match="5 is more than the 4"):
         market.place("SELL", 5, price=101, product="CNC")
 
 
@@ -208,7 +208,7 @@ def test_unrealised_profit_follows_the_last_price():
     market = Market()
     market.place("BUY", 10, price=100.05)
     market.show(1, row(last=103))
-    assert market.exchange.account.margins().unrealised == D("29.50")
+    assert market.exchange.account.margin_summary().unrealised == D("29.50")
 
 
 FILLS = st.lists(
@@ -228,13 +228,13 @@ def test_cash_cost_profit_and_charges_add_up_exactly(fills):
     books = account(cash=50_000)
     total = D(0)
     for number, (side, quantity, price, symbol, product) in enumerate(fills):
-        bill = books.apply(trade(side, quantity, price, order=str(number % 5), symbol=symbol, product=product))
+        bill = books.book_fill(trade(side, quantity, price, order=str(number % 5), symbol=symbol, product=product))
         total += bill.total
-    rows = books.positions()
+    rows = books.net_positions()
     cost = sum((p.quantity * p.last_price - p.unrealised for p in rows), D(0))
     realised = sum((p.realised for p in rows), D(0))
-    assert books.charges == total
-    assert books.cash + cost == 50_000 + realised - books.charges
-    assert books.cash == 50_000 + sum((p.value for p in rows), D(0)) - books.charges
+    assert books.total_charges == total
+    assert books.cash + cost == 50_000 + realised - books.total_charges
+    assert books.cash == 50_000 + sum((p.value for p in rows), D(0)) - books.total_charges
     assert all(p.pnl == p.value + p.quantity * p.last_price for p in rows)
-    assert books.margins().net == 50_000 + realised - books.charges - books.used
+    assert books.margin_summary().net == 50_000 + realised - books.total_charges - books.used_margin

@@ -9,14 +9,14 @@ import aiohttp
 import pytest
 
 from tests.exchange.kite_rig import rig
-from tradebot.exchange.door import Keys
+from tradebot.exchange.access import AccessKeys
 
 ORDER = {"exchange": "NSE", "tradingsymbol": "INFY", "transaction_type": "BUY", "order_type": "MARKET", "quantity": "1",
          "product": "MIS", "validity": "DAY"}  # fmt: skip
 
 
 def test_no_two_runs_share_a_key() -> None:
-    drawn = [Keys.drawn() for _ in range(20)]
+    drawn = [AccessKeys.new_random() for _ in range(20)]
     assert len({key for keys in drawn for key in (keys.api_key, keys.api_secret, keys.access_token)}) == 60
     assert all(len(keys.access_token) >= 32 for keys in drawn)
 

@@ -12,7 +12,7 @@ from tradebot.clock import SECOND
 from tradebot.domain.order import OrderKind, Validity
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.latency import Latency
-from tradebot.exchange.refusals import Refusal
+from tradebot.exchange.refusals import ExchangeRefusal
 from tradebot.exchange.refusals import RefusalCode as Code
 
 D = Decimal
@@ -53,21 +53,21 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("wish", "code", "message"), REFUSALS)
 def test_the_counter_refuses_and_books_nothing(market, wish, code, message):
-    with pytest.raises(Refusal, match=message.replace("(", r"\(").replace(")", r"\)")) as refusal:
-        market.exchange.place(wish)
+    with pytest.raises(ExchangeRefusal, match=message.replace("(", r"\(").replace(")", r"\)")) as refusal:
+        market.exchange.place_order(wish)
     assert refusal.value.code is code
-    assert market.exchange.orders() == []
+    assert market.exchange.latest_orders() == []
 
 
 @pytest.mark.parametrize("at", [OPENS_AT - 1, CLOSES_AT])
 def test_the_counter_is_closed_outside_the_session(market, at):
     market.clock.now = at
-    with pytest.raises(Refusal, match="the market is closed"):
-        market.exchange.place(ticket(price=100))
+    with pytest.raises(ExchangeRefusal, match="the market is closed"):
+        market.exchange.place_order(ticket(price=100))
 
 
 def test_place_answers_before_the_order_is_live_and_the_states_follow(market):
-    ack = market.exchange.place(ticket(price=99))
+    ack = market.exchange.place_order(ticket(price=99))
     assert (ack.status, ack.pending, ack.exchange_order_id) == ("received", 10, "")
     market.to(0)
     assert market.statuses(ack.order_id) == [
@@ -76,7 +76,7 @@ def test_place_answers_before_the_order_is_live_and_the_states_follow(market):
         "opening",
         "open",
     ]
-    assert market.versions == market.exchange.history(ack.order_id)
+    assert market.versions == market.exchange.order_history(ack.order_id)
     assert market.order(ack.order_id).exchange_order_id
 
 
@@ -100,14 +100,14 @@ def test_working_orders_use_up_the_funds():
     first, second = market.place(quantity=10, price=99), market.place(quantity=10, price=99)
     assert (market.order(first).status, market.order(second).status) == ("open", "rejected")
 
-    market.exchange.cancel(first)
+    market.exchange.cancel_order(first)
     market.to(0)
     assert market.order(market.place(quantity=10, price=99)).status == "open"
 
 
 def test_a_modification_passes_its_states_and_counts(market):
     order_id = market.place(price=99)
-    asked = market.exchange.modify(order_id, price=D("99.50"))
+    asked = market.exchange.modify_order(order_id, price=D("99.50"))
     assert (asked.status, asked.ticket.price) == ("changing", 99)
     market.to(1)
     order = market.order(order_id)
@@ -117,14 +117,14 @@ def test_a_modification_passes_its_states_and_counts(market):
 
 def test_a_modification_that_crosses_the_market_fills(market):
     order_id = market.place(price=99)
-    market.exchange.modify(order_id, price=D("100.05"))
+    market.exchange.modify_order(order_id, price=D("100.05"))
     market.to(1)
     assert market.order(order_id).status == "filled"
 
 
 def test_a_limit_order_can_be_turned_into_a_protected_market_order(market):
     order_id = market.place(price=99)
-    market.exchange.modify(order_id, kind=OrderKind.MARKET, protection_pct=D(1))
+    market.exchange.modify_order(order_id, kind=OrderKind.MARKET, protection_pct=D(1))
     market.to(1)
     order = market.order(order_id)
     assert (order.status, order.ticket.kind, order.ticket.price) == ("filled", "MARKET", None)
@@ -132,7 +132,7 @@ def test_a_limit_order_can_be_turned_into_a_protected_market_order(market):
 
 def test_a_price_turns_the_rest_of_a_market_order_into_a_limit_order(market):
     order_id = market.place(quantity=150, kind="MARKET")
-    market.exchange.modify(order_id, price=D("99.00"))
+    market.exchange.modify_order(order_id, price=D("99.00"))
     market.to(1)
     order = market.order(order_id)
     assert (order.filled, order.pending, order.ticket.kind, order.limit) == (100, 50, "LIMIT", D(99))
@@ -141,10 +141,10 @@ def test_a_price_turns_the_rest_of_a_market_order_into_a_limit_order(market):
 def test_less_quantity_keeps_the_place_in_the_queue_and_a_new_price_loses_it(market):
     kept, moved = market.place(price=99.95), market.place(price=99.95)  # behind 100
     market.show(1, row(last=99.95, traded=100))
-    market.exchange.modify(kept, quantity=D(5))
-    market.exchange.modify(moved, price=D("99.90"))
+    market.exchange.modify_order(kept, quantity=D(5))
+    market.exchange.modify_order(moved, price=D("99.90"))
     market.to(1)
-    market.exchange.modify(moved, price=D("99.95"))
+    market.exchange.modify_order(moved, price=D("99.95"))
     market.to(1)
     market.show(2, row(last=99.95, traded=50))
     assert (market.order(kept).status, market.order(moved).filled) == ("filled", 0)
@@ -153,7 +153,7 @@ def test_less_quantity_keeps_the_place_in_the_queue_and_a_new_price_loses_it(mar
 def test_more_quantity_loses_the_place_in_the_queue(market):
     order_id = market.place(price=99.95)  # behind 100
     market.show(1, row(last=99.95, traded=100))
-    market.exchange.modify(order_id, quantity=D(11))
+    market.exchange.modify_order(order_id, quantity=D(11))
     market.to(1)
     market.show(2, row(last=99.95, traded=50))
     assert market.order(order_id).filled == 0
@@ -162,34 +162,34 @@ def test_more_quantity_loses_the_place_in_the_queue(market):
 def test_the_twenty_sixth_modification_is_refused(market):
     order_id = market.place(price=99)
     for _ in range(25):
-        market.exchange.modify(order_id, quantity=D(5))
+        market.exchange.modify_order(order_id, quantity=D(5))
         market.to(1)
-    with pytest.raises(Refusal, match="changed 25 times"):
-        market.exchange.modify(order_id, quantity=D(5))
+    with pytest.raises(ExchangeRefusal, match="changed 25 times"):
+        market.exchange.modify_order(order_id, quantity=D(5))
 
 
 def test_a_modification_without_funds_leaves_the_order_as_it_was():
     market = Market(cash=300)
     order_id = market.place(quantity=10, price=99)
-    market.exchange.modify(order_id, quantity=D(100))
+    market.exchange.modify_order(order_id, quantity=D(100))
     market.to(1)
     order = market.order(order_id)
     assert (order.status, order.ticket.quantity, order.pending) == ("open", 10, 10)
     assert order.reason.startswith("Insufficient funds")
-    assert market.exchange.account.margins().orders == 198
+    assert market.exchange.account.margin_summary().orders == 198
 
 
 def test_a_modification_may_use_what_the_order_already_blocks():
     market = Market(cash=300)
     order_id = market.place(quantity=10, price=99)
-    market.exchange.modify(order_id, quantity=D(15))
+    market.exchange.modify_order(order_id, quantity=D(15))
     market.to(1)
-    assert (market.order(order_id).pending, market.exchange.account.used) == (15, 297)
+    assert (market.order(order_id).pending, market.exchange.account.used_margin) == (15, 297)
 
 
 def test_a_stop_can_be_moved(market):
     order_id = market.place("SELL", 10, "SL-M", trigger=99)
-    market.exchange.modify(order_id, trigger_price=D("99.50"))
+    market.exchange.modify_order(order_id, trigger_price=D("99.50"))
     market.to(1)
     assert market.order(order_id).status == "awaiting trigger"
     market.show(2, row(last=99.50))
@@ -198,7 +198,7 @@ def test_a_stop_can_be_moved(market):
 
 def test_a_cancel_passes_its_state(market):
     order_id = market.place(price=99)
-    assert market.exchange.cancel(order_id).status == "cancelling"
+    assert market.exchange.cancel_order(order_id).status == "cancelling"
     market.to(1)
     order = market.order(order_id)
     assert (order.status, order.cancelled, order.pending, order.reason) == ("cancelled", 10, 0, "")
@@ -206,41 +206,41 @@ def test_a_cancel_passes_its_state(market):
 
 def test_an_order_that_ended_can_neither_be_cancelled_nor_modified(market):
     order_id = market.place(price=100.05)
-    with pytest.raises(Refusal, match="it is filled"):
-        market.exchange.cancel(order_id)
-    with pytest.raises(Refusal, match="it is filled"):
-        market.exchange.modify(order_id, price=D(99))
-    with pytest.raises(Refusal, match="there is no order 1"):
-        market.exchange.cancel("1")
+    with pytest.raises(ExchangeRefusal, match="it is filled"):
+        market.exchange.cancel_order(order_id)
+    with pytest.raises(ExchangeRefusal, match="it is filled"):
+        market.exchange.modify_order(order_id, price=D(99))
+    with pytest.raises(ExchangeRefusal, match="there is no order 1"):
+        market.exchange.cancel_order("1")
 
 
 def test_a_second_request_waits_for_the_first(market):
     order_id = market.place(price=99)
-    market.exchange.modify(order_id, quantity=D(5))
-    with pytest.raises(Refusal, match="on its way"):
-        market.exchange.modify(order_id, quantity=D(6))
-    market.exchange.cancel(order_id)
-    with pytest.raises(Refusal, match="on its way"):
-        market.exchange.cancel(order_id)
+    market.exchange.modify_order(order_id, quantity=D(5))
+    with pytest.raises(ExchangeRefusal, match="on its way"):
+        market.exchange.modify_order(order_id, quantity=D(6))
+    market.exchange.cancel_order(order_id)
+    with pytest.raises(ExchangeRefusal, match="on its way"):
+        market.exchange.cancel_order(order_id)
     market.to(1)
     assert market.statuses(order_id)[-1] == "cancelled"
 
 
 def test_an_order_takes_its_way_to_the_exchange_and_the_answer_its_way_back():
     market = Market(latency=SLOW)
-    order_id = market.exchange.place(ticket(price=100.05)).order_id
+    order_id = market.exchange.place_order(ticket(price=100.05)).order_id
     market.to(0.049)
     assert market.order(order_id).status == "received"
     market.to(0.050)
     order = market.order(order_id)
     assert (order.status, order.changed_at - OPENS_AT) == ("filled", 30_000_000)
-    assert market.exchange.trades()[0].traded_at == OPENS_AT + 30_000_000
+    assert market.exchange.trade_rows()[0].traded_at == OPENS_AT + 30_000_000
 
 
 def test_latency_is_in_wall_seconds_so_a_faster_clock_stretches_it_in_market_time():
     market = Market(latency=SLOW)
     market.clock.speed = 60.0
-    order_id = market.exchange.place(ticket(price=100.05)).order_id
+    order_id = market.exchange.place_order(ticket(price=100.05)).order_id
     market.to(2.9)
     assert market.order(order_id).status == "received"
     market.to(3.0)
@@ -249,7 +249,7 @@ def test_latency_is_in_wall_seconds_so_a_faster_clock_stretches_it_in_market_tim
 
 def test_the_price_may_move_while_an_order_is_on_its_way():
     market = Market(latency=SLOW)
-    order_id = market.exchange.place(ticket(price=100.05)).order_id
+    order_id = market.exchange.place_order(ticket(price=100.05)).order_id
     market.show(0.010, row(last=101, asks=((101.05, 100),)))
     market.to(1)
     assert (market.order(order_id).status, market.fills()) == ("open", [])
@@ -259,21 +259,21 @@ def test_one_long_step_meets_the_same_prices_as_many_short_ones():
     fills = []
     for stops in ([3], [0.030, 0.5, 1, 1.5, 2, 3]):
         market = Market(latency=SLOW)
-        market.exchange.place(ticket(price=100.05))
+        market.exchange.place_order(ticket(price=100.05))
         market.source.show(OPENS_AT + SECOND, row(last=101, asks=((101.05, 100),)))
         market.source.show(OPENS_AT + 2 * SECOND, row(last=98, asks=((98.05, 100),)))
         for second in stops:
             market.to(second)
-        fills.append(market.exchange.trades())
+        fills.append(market.exchange.trade_rows())
     assert fills[0] == fills[1]
     assert fills[0][0].price == D("100.05")
 
 
 def test_a_fill_can_win_the_race_against_a_cancel():
     market = Market(latency=SLOW)
-    order_id = market.exchange.place(ticket(price=99)).order_id
+    order_id = market.exchange.place_order(ticket(price=99)).order_id
     market.to(1)
-    market.exchange.cancel(order_id)
+    market.exchange.cancel_order(order_id)
     market.show(1.010, row(last=98, asks=((98.05, 100),)))
     market.to(2)
     assert market.statuses(order_id)[-2:] == ["cancelling", "filled"]
@@ -282,22 +282,22 @@ def test_a_fill_can_win_the_race_against_a_cancel():
 
 def test_a_partial_fill_before_a_cancel_is_kept_and_told_first():
     market = Market(latency=SLOW)
-    order_id = market.exchange.place(ticket(price=99)).order_id
+    order_id = market.exchange.place_order(ticket(price=99)).order_id
     market.to(1)
-    market.exchange.cancel(order_id)
+    market.exchange.cancel_order(order_id)
     market.show(1.010, row(last=99, asks=((99.00, 4),)))
     market.to(2)
-    last_two = market.exchange.history(order_id)[-2:]
+    last_two = market.exchange.order_history(order_id)[-2:]
     assert [(v.status, v.filled) for v in last_two] == [("cancelling", 4), ("cancelled", 4)]
 
 
 def test_requests_arrive_in_the_order_they_were_sent_whatever_the_jitter():
     market = Market(latency=Latency(to_exchange_s=0.001, jitter_s=0.5))
     for _ in range(20):
-        order_id = market.exchange.place(ticket(price=99)).order_id
-        market.exchange.cancel(order_id)
+        order_id = market.exchange.place_order(ticket(price=99)).order_id
+        market.exchange.cancel_order(order_id)
     market.to(30)
-    assert {order.status for order in market.exchange.orders()} == {"cancelled"}
+    assert {order.status for order in market.exchange.latest_orders()} == {"cancelled"}
 
 
 def test_day_orders_lapse_at_the_close_and_nothing_fills_afterwards(market):
@@ -312,15 +312,15 @@ def test_an_order_that_arrives_after_the_close_is_rejected():
     market = Market(latency=SLOW)
     length = (CLOSES_AT - OPENS_AT) / SECOND
     market.to(length - 0.010)
-    order_id = market.exchange.place(ticket(price=99)).order_id
+    order_id = market.exchange.place_order(ticket(price=99)).order_id
     market.to(length + 1)
     assert (market.order(order_id).status, market.order(order_id).reason) == ("rejected", "the market is closed")
 
 
 def test_listeners_see_the_snapshot_before_the_fill_it_brings(market):
     seen = []
-    market.exchange.on_snapshots.append(lambda s: seen.append(int(s.last[0])))
-    market.exchange.on_order.append(lambda order: seen.append(order.status.value))
+    market.exchange.snapshot_listeners.append(lambda s: seen.append(int(s.last[0])))
+    market.exchange.order_listeners.append(lambda order: seen.append(order.status.value))
     market.place(price=99)
     seen.clear()
     market.show(1, row(last=98, asks=((98.05, 100),)))
@@ -329,7 +329,7 @@ def test_listeners_see_the_snapshot_before_the_fill_it_brings(market):
 
 def test_the_state_always_holds_the_newest_row(market):
     market.show(1, row(0, last=101), row(1, last=105), row(0, last=102))
-    assert market.exchange.state["last"].tolist() == [10_200, 10_500, 10_000]
+    assert market.exchange.latest_columns["last"].tolist() == [10_200, 10_500, 10_000]
 
 
 async def test_run_follows_the_clock_until_the_source_is_finished(tmp_path):
@@ -339,16 +339,16 @@ async def test_run_follows_the_clock_until_the_source_is_finished(tmp_path):
         for second in (1, 2):
             market.source.show(OPENS_AT + second * SECOND, row(last=100 + second))
         async with asyncio.timeout(10):
-            await market.exchange.run()
-    assert int(market.exchange.state["last"][0]) == 10_200
+            await market.exchange.run_session()
+    assert int(market.exchange.latest_columns["last"][0]) == 10_200
     assert '"reason":"finished"' in path.read_text().splitlines()[-1]
 
 
 async def test_run_lets_the_last_order_arrive_before_it_closes():
     market = Market(latency=SLOW)
-    order_id = market.exchange.place(ticket(price=100.05)).order_id
+    order_id = market.exchange.place_order(ticket(price=100.05)).order_id
     async with asyncio.timeout(10):
-        await market.exchange.run()
+        await market.exchange.run_session()
     assert market.order(order_id).status == "filled"
 
 
@@ -365,9 +365,9 @@ async def test_a_cancelled_run_delivers_what_was_on_its_way_and_ends_the_log(tmp
         market = Market(log=log, latency=SLOW)
         market.source.show(CLOSES_AT, row(last=100))
         market.clock.on_sleep = stop_at_the_exchange
-        order_id = market.exchange.place(ticket(price=99)).order_id
+        order_id = market.exchange.place_order(ticket(price=99)).order_id
         async with asyncio.TaskGroup() as tasks, asyncio.timeout(10):
-            running = tasks.create_task(market.exchange.run())
+            running = tasks.create_task(market.exchange.run_session())
             await on_its_way.wait()
             assert market.order(order_id).status == "received"
             running.cancel()
@@ -392,16 +392,16 @@ def play(actions, log=None, seed=3):
         match action:
             case ("place", side, quantity, ticks):
                 validity = Validity.IOC if quantity % 7 == 0 else Validity.DAY
-                market.exchange.place(ticket(side, quantity, price=100 + D(ticks) / 20, validity=validity))
+                market.exchange.place_order(ticket(side, quantity, price=100 + D(ticks) / 20, validity=validity))
             case ("cancel" | "modify" as verb, index, *ticks):
-                orders = market.exchange.orders()
+                orders = market.exchange.latest_orders()
                 if index < len(orders) and not orders[index].is_ended:
                     try:
                         if verb == "cancel":
-                            market.exchange.cancel(orders[index].order_id)
+                            market.exchange.cancel_order(orders[index].order_id)
                         else:
-                            market.exchange.modify(orders[index].order_id, price=100 + D(ticks[0]) / 20)
-                    except Refusal:
+                            market.exchange.modify_order(orders[index].order_id, price=100 + D(ticks[0]) / 20)
+                    except ExchangeRefusal:
                         pass
             case ("row", ticks, traded, size):
                 last = 100 + ticks / 20
@@ -416,13 +416,13 @@ def play(actions, log=None, seed=3):
 @settings(max_examples=60, deadline=None)
 def test_ended_orders_stay_ended_and_fills_never_exceed_the_order(actions):
     market = play(actions)
-    for order in market.exchange.orders():
-        versions = market.exchange.history(order.order_id)
+    for order in market.exchange.latest_orders():
+        versions = market.exchange.order_history(order.order_id)
         assert not any(version.is_ended for version in versions[:-1])
         filled = [version.filled for version in versions]
         assert filled == sorted(filled)
         assert order.filled + order.pending + order.cancelled == order.ticket.quantity
-    assert market.exchange.account.margins().used >= 0
+    assert market.exchange.account.margin_summary().used >= 0
 
 
 @given(actions=ACTIONS)
@@ -431,5 +431,5 @@ def test_the_same_seed_and_calls_write_the_same_log(actions, tmp_path_factory):
     folder = tmp_path_factory.mktemp("logs")
     for name in ("first", "second"):
         with EventLog(folder / name) as log:
-            play(actions, log).exchange.end("done")
+            play(actions, log).exchange.end_session("done")
     assert (folder / "first").read_bytes() == (folder / "second").read_bytes()

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from tradebot.__main__ import run
 from tradebot.clock import SECOND, ManualClock, MarketClock
 from tradebot.errors import ConfigError
-from tradebot.exchange.faults.catalogue import BY_NAME, CATALOGUE, POINTS, REST, WRITES
-from tradebot.exchange.faults.grammar import bad_day, swarm
-from tradebot.exchange.faults.plan import FaultPlan
+from tradebot.exchange.faults.catalogue import ALL_POINTS, FAULT_KINDS, KINDS_BY_NAME, REST_POINTS, WRITE_POINTS
+from tradebot.exchange.faults.fault_plan import FaultPlan
+from tradebot.exchange.faults.grammar import draw_bad_day, draw_swarm
 
 
 def struck(plan: FaultPlan, point: str, times: int) -> list[int]:
-    return [n for n in range(1, times + 1) if plan.strike(point) is not None]
+    return [n for n in range(1, times + 1) if plan.draw_fault(point) is not None]
 
 
 @pytest.mark.parametrize(
@@ -32,18 +32,18 @@ def test_occasions_are_counted_from_one(when: str, occasions: list[int]) -> None
 
 
 def test_without_a_point_a_fault_strikes_wherever_it_can_and_a_group_narrows_it() -> None:
-    assert {rule.point for rule in FaultPlan.parse("half-json", 1).rules} == set(REST)
-    assert {rule.point for rule in FaultPlan.parse("half-json:writes", 1).rules} == set(WRITES)
+    assert {rule.point for rule in FaultPlan.parse("half-json", 1).rules} == set(REST_POINTS)
+    assert {rule.point for rule in FaultPlan.parse("half-json:writes", 1).rules} == set(WRITE_POINTS)
 
 
 def test_a_time_strikes_once_and_a_span_strikes_all_along() -> None:
     clock = ManualClock(1_000 * SECOND)
     plan = FaultPlan.parse("empty-orders:orders.list@t+10s, empty-positions@t+10s-12s", 1)
-    plan.start(clock)
+    plan.start_clock(clock)
     seen = []
     for _ in range(15):
         clock.now += SECOND
-        seen.append([bool(plan.strike("orders.list")), bool(plan.strike("positions"))])
+        seen.append([bool(plan.draw_fault("orders.list")), bool(plan.draw_fault("positions"))])
     assert [second for second, (once, _) in enumerate(seen, 1) if once] == [10]
     assert [second for second, (_, along) in enumerate(seen, 1) if along] == [10, 11]
 
@@ -51,12 +51,12 @@ def test_a_time_strikes_once_and_a_span_strikes_all_along() -> None:
 def test_nothing_strikes_after_the_end_and_lasting_faults_end_with_it() -> None:
     clock = ManualClock(1_000 * SECOND)
     plan = FaultPlan.parse("half-open:ticker.frame", 1, until_s=20.0)
-    plan.start(clock)
+    plan.start_clock(clock)
     lasts = []
     for _ in range(4):
         clock.now += 8 * SECOND
-        fault = plan.strike("ticker.frame")
-        lasts.append(fault and fault.lasts_s)
+        fault = plan.draw_fault("ticker.frame")
+        lasts.append(fault and fault.duration_s)
     assert lasts == [12.0, 4.0, None, None]
     assert plan.is_over
 
@@ -64,45 +64,45 @@ def test_nothing_strikes_after_the_end_and_lasting_faults_end_with_it() -> None:
 def test_the_end_is_counted_from_the_moment_market_time_moves() -> None:
     clock = MarketClock(origin=1_000 * SECOND, anchor=None, speed=60.0)
     plan = FaultPlan.parse("429:rest, swarm", 11, until_s=0.5)
-    plan.start(clock)
-    assert plan.strike("profile") is not None  # a rule that was named strikes before the opening as well
+    plan.start_clock(clock)
+    assert plan.draw_fault("profile") is not None  # a rule that was named strikes before the opening as well
     assert not plan.is_over
     clock.release()
     clock.anchor -= 2 * SECOND
-    assert plan.strike("profile") is None
+    assert plan.draw_fault("profile") is None
     assert plan.is_over
 
 
 def test_a_swarm_waits_until_somebody_listens() -> None:
-    crowd = next(seed for seed in range(100) if len(set(swarm(seed))) > 100)
+    crowd = next(seed for seed in range(100) if len(set(draw_swarm(seed))) > 100)
     clock = ManualClock(1_000 * SECOND)
-    plan = FaultPlan(swarm(crowd), seed=crowd)
-    plan.start(clock)
+    plan = FaultPlan(draw_swarm(crowd), seed=crowd)
+    plan.start_clock(clock)
     assert struck(plan, "orders.create", 200) == []
     clock.now += SECOND
     assert struck(plan, "orders.create", 200)
 
 
-@given(st.integers(0, 2**32), st.lists(st.sampled_from(POINTS), max_size=60))
+@given(st.integers(0, 2**32), st.lists(st.sampled_from(ALL_POINTS), max_size=60))
 def test_the_fate_of_the_nth_occasion_of_a_point_does_not_depend_on_other_points(seed: int, points: list[str]) -> None:
     text = "accept-then-reset:orders.create~0.3, 429:rest~0.2, lost-frame~0.5"
     alone, mixed = FaultPlan.parse(text, seed), FaultPlan.parse(text, seed)
     fates = Counter[str]()
     for point in points:
         fates[point] += 1
-        fault = mixed.strike(point)
+        fault = mixed.draw_fault(point)
         if point == "orders.create":
-            assert fault == alone.strike(point)
+            assert fault == alone.draw_fault(point)
 
 
 def test_a_seed_repeats_itself_and_seeds_differ() -> None:
-    assert list(swarm(7)) == list(swarm(7))
-    assert len({tuple(rule.render() for rule in swarm(seed)) for seed in range(50)}) > 40
+    assert list(draw_swarm(7)) == list(draw_swarm(7))
+    assert len({tuple(rule.to_text() for rule in draw_swarm(seed)) for seed in range(50)}) > 40
 
 
 def test_most_swarms_mix_three_to_eight_kinds_one_in_ten_none_one_in_ten_all() -> None:
-    every = sum(kind.in_swarm for kind in CATALOGUE)
-    sizes = Counter(len({rule.kind.name for rule in swarm(seed)}) for seed in range(1_000))
+    every = sum(kind.in_swarm for kind in FAULT_KINDS)
+    sizes = Counter(len({rule.kind.name for rule in draw_swarm(seed)}) for seed in range(1_000))
     assert 60 <= sizes[0] <= 140
     crowds = sum(count for size, count in sizes.items() if size > every * 0.8)
     assert 60 <= crowds <= 140
@@ -110,15 +110,15 @@ def test_most_swarms_mix_three_to_eight_kinds_one_in_ten_none_one_in_ten_all() -
 
 
 def test_every_kind_but_those_only_a_person_can_mend_comes_in_some_swarm() -> None:
-    seen = {rule.kind.name for seed in range(300) for rule in swarm(seed)}
-    assert seen == {kind.name for kind in CATALOGUE if kind.in_swarm}
+    seen = {rule.kind.name for seed in range(300) for rule in draw_swarm(seed)}
+    assert seen == {kind.name for kind in FAULT_KINDS if kind.in_swarm}
 
 
 def test_rules_are_rendered_as_the_text_that_gives_them_again() -> None:
     text = "half-json:trades@3-5,429:quotes~0.25,lost-before:orders.cancel,empty-orders:orders.list@t+60s-90.5s"
     plan = FaultPlan.parse(text, 1)
-    assert FaultPlan.parse(",".join(plan.render()), 1).rules == plan.rules
-    assert plan.render()[0] == "half-json:trades@3-5"
+    assert FaultPlan.parse(",".join(plan.rule_texts()), 1).rules == plan.rules
+    assert plan.rule_texts()[0] == "half-json:trades@3-5"
 
 
 @pytest.mark.parametrize(
@@ -145,8 +145,8 @@ def test_a_mistake_is_one_sentence_with_a_way_out(text: str, sentence: str) -> N
 
 def test_every_strike_is_told_with_what_is_known_of_its_order() -> None:
     plan, told = FaultPlan.parse("late-accept", 1), []
-    plan.on_strike.append(told.append)
-    plan.strike("orders.create", tag="T1", symbol="TCS", order_id="")
+    plan.strike_listeners.append(told.append)
+    plan.draw_fault("orders.create", tag="T1", symbol="TCS", order_id="")
     assert told == [
         {
             "name": "late-accept",
@@ -154,21 +154,21 @@ def test_every_strike_is_told_with_what_is_known_of_its_order() -> None:
             "n": 1,
             "at": 0,
             "ids": ["F12"],
-            "does": BY_NAME["late-accept"].does,
+            "does": KINDS_BY_NAME["late-accept"].description,
             "tag": "T1",
             "symbol": "TCS",
         }
     ]
-    assert plan.strikes == {"late-accept": 1}
+    assert plan.strike_counts == {"late-accept": 1}
 
 
 def test_the_catalogue_is_printed_as_a_table_and_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["exchange", "--faults", "list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [row["name"] for row in rows] == [kind.name for kind in CATALOGUE]
+    assert [row["name"] for row in rows] == [kind.name for kind in FAULT_KINDS]
     assert run(["run", "--faults", "list"]) == 0
     table = capsys.readouterr().out
-    assert all(f"{kind.name} " in table and kind.does in table for kind in CATALOGUE)
+    assert all(f"{kind.name} " in table and kind.description in table for kind in FAULT_KINDS)
 
 
 @pytest.mark.parametrize(
@@ -189,10 +189,10 @@ def test_the_command_line_refuses_what_it_cannot_mean(
 
 def test_a_bad_day_has_trouble_at_every_turn_and_a_seed_repeats_it() -> None:
     for seed in range(30):
-        rules = list(bad_day(seed))
-        assert rules == list(bad_day(seed))
+        rules = list(draw_bad_day(seed))
+        assert rules == list(draw_bad_day(seed))
         points = [rule.point for rule in rules if rule.last]
         assert {"orders.create", "orders.cancel", "orders.list", "trades", "positions", "ticker.frame"} <= set(points)
         assert all(rule.point in rule.kind.points for rule in rules)
-    assert len({tuple(rule.render() for rule in bad_day(seed)) for seed in range(50)}) > 40
-    assert FaultPlan.parse("bad-day", 3).rules == tuple(bad_day(3))
+    assert len({tuple(rule.to_text() for rule in draw_bad_day(seed)) for seed in range(50)}) > 40
+    assert FaultPlan.parse("bad-day", 3).rules == tuple(draw_bad_day(3))

@@ -12,11 +12,11 @@ import pytest
 
 from tests.exchange.kite_rig import Rig, order, rig
 from tradebot.clock import SECOND, WallClock
-from tradebot.exchange.event_log import EventLog, read_log
+from tradebot.exchange.event_log import EventLog, read_event_log
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.faults.catalogue import CATALOGUE, Stage
-from tradebot.exchange.faults.plan import FaultPlan
-from tradebot.exchange.faults.rest import PAGES
+from tradebot.exchange.faults.catalogue import FAULT_KINDS, FaultStage
+from tradebot.exchange.faults.fault_plan import FaultPlan
+from tradebot.exchange.faults.rest_faults import PAGE_STATUSES
 from tradebot.venues.kite.server.dialect import BODIES, REFUSALS
 
 CREATE = ("POST", "/orders/regular")
@@ -39,7 +39,7 @@ async def create(market: Rig, **kw: Any) -> tuple[int, bytes, str]:
 
 
 def booked(exchange: Exchange) -> int:
-    return len(exchange.orders())
+    return len(exchange.latest_orders())
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ async def test_who_follows_the_redirect_sends_the_order_twice(tmp_path: Path) ->
                 market.at.rest + "/orders/regular", data=order(), headers=market.headers
             ) as response:
                 assert response.status == 200
-    requests = [row for row in read_log(path) if row["kind"] == "request"]
+    requests = [row for row in read_event_log(path) if row["kind"] == "request"]
     assert [row["status"] for row in requests] == [0, 200]
 
 
@@ -162,12 +162,12 @@ async def test_an_answer_is_held_back_until_the_order_has_filled() -> None:
     async with rig(faults=faults("fill-before-reply:orders.create@1")) as market:
 
         async def stepping(_: float) -> None:
-            market.exchange.step(market.clock.now)
+            market.exchange.advance_to(market.clock.now)
             await asyncio.sleep(0)
 
         market.clock.on_sleep = stepping
         status, body, _ = await create(market)
-        (done,) = market.exchange.orders()
+        (done,) = market.exchange.latest_orders()
         assert status == 200
         assert json.loads(body)["data"]["order_id"] == done.order_id
         assert done.is_ended
@@ -182,7 +182,7 @@ async def test_a_refused_cancel_and_a_cancel_without_an_answer_differ_only_in_th
             ) as response:
                 assert response.status // 100 == status // 100
             market.step()
-            assert market.exchange.history(resting)[-1].status == expected
+            assert market.exchange.order_history(resting)[-1].status == expected
 
 
 async def test_a_dead_token_is_refused_everywhere_until_it_lives_again() -> None:
@@ -237,7 +237,7 @@ async def test_each_strike_stands_in_the_log_before_the_request_it_struck(tmp_pa
         async with rig(faults=faults("accept-then-reset:orders.create@2"), log=log) as market:
             await create(market, tag="A1")
             await create(market, tag="A2")
-    rows = [row for row in read_log(path) if row["kind"] in ("fault", "request")]
+    rows = [row for row in read_event_log(path) if row["kind"] in ("fault", "request")]
     assert [row["kind"] for row in rows] == ["request", "fault", "request"]
     assert {k: rows[1][k] for k in ("name", "where", "n", "tag", "symbol")} == {
         "name": "accept-then-reset",
@@ -249,7 +249,9 @@ async def test_each_strike_stands_in_the_log_before_the_request_it_struck(tmp_pa
     assert rows[1]["at"] > 0
 
 
-@pytest.mark.parametrize("kind", [k for k in CATALOGUE if k.stage in (Stage.BEFORE, Stage.AFTER)], ids=lambda k: k.name)
+@pytest.mark.parametrize(
+    "kind", [k for k in FAULT_KINDS if k.stage in (FaultStage.BEFORE, FaultStage.AFTER)], ids=lambda k: k.name
+)
 async def test_no_fault_of_the_counter_breaks_the_exchange(kind: Any) -> None:
     async with rig(faults=faults(f"{kind.name}@1-2")) as market:
         loud: list[str] = []
@@ -265,9 +267,9 @@ async def test_no_fault_of_the_counter_breaks_the_exchange(kind: Any) -> None:
 
 
 def test_every_answer_of_the_tables_belongs_to_a_fault() -> None:
-    names = {kind.name for kind in CATALOGUE}
+    names = {kind.name for kind in FAULT_KINDS}
     assert set(REFUSALS) | set(BODIES) <= names
-    assert set(PAGES) <= names
+    assert set(PAGE_STATUSES) <= names
 
 
 async def test_a_client_that_gives_up_ends_the_silence_of_the_server() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tradebot.__main__ import run
 from tradebot.clock import IST, from_iso
-from tradebot.exchange.event_log import read_log
+from tradebot.exchange.event_log import read_event_log
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "tradebot", "exchange", "--at", "2026-11-23T10:00", "--speed", "60"]
@@ -43,7 +43,7 @@ def test_it_prints_its_addresses_serves_and_stops_at_a_signal(number: signal.Sig
     assert said["kite"]["ticker"].startswith("ws://127.0.0.1:")
     assert from_iso("2026-11-23T10:00", IST) <= said["clock"]["market"] < clock["market_ns"]
     assert clock["speed"] == said["clock"]["speed"] == 60
-    kinds = {row["kind"]: row for row in read_log(log)}
+    kinds = {row["kind"]: row for row in read_event_log(log)}
     assert kinds["session"]["cash"] == "75000.50"
     assert kinds["end"]["reason"] == "stopped"
 
@@ -54,7 +54,7 @@ def test_it_stops_by_itself_and_a_resumed_run_continues_the_account(tmp_path: Pa
         with start("--symbols", "TCS", "--for", "50ms", "--log", str(log), *more) as process:
             process.communicate(timeout=20)
         assert process.returncode == 0
-    assert [row["resumed"] for row in read_log(log) if row["kind"] == "session"] == [False, True]
+    assert [row["resumed"] for row in read_event_log(log) if row["kind"] == "session"] == [False, True]
 
 
 def test_prices_end_before_the_session_does_when_asked(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_prices_end_before_the_session_does_when_asked(tmp_path: Path) -> None:
     done = subprocess.run([*command, "--for", "1s"], cwd=REPOSITORY, check=True, stdout=subprocess.PIPE, text=True)
     started = json.loads(done.stdout)["clock"]["market"]
     assert started >= from_iso("2026-11-23T09:10", IST)
-    session, end = read_log(log)
+    session, end = read_event_log(log)
     assert session["opens_at"] == from_iso("2026-11-23T09:15", IST)
     assert (session["closes_at"], end["reason"]) == (from_iso("2026-11-23T09:16", IST), "finished")
 
@@ -75,7 +75,7 @@ def test_recorded_ticks_are_served_from_a_folder(tmp_path: Path) -> None:
     log = tmp_path / "log" / "exchange.jsonl"
     options = ["exchange", "--prices", "recorded", "--path", str(tmp_path), "--for", "50ms", "--log", str(log)]
     subprocess.run([sys.executable, "-m", "tradebot", *options], cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
-    (session,) = (row for row in read_log(log) if row["kind"] == "session")
+    (session,) = (row for row in read_event_log(log) if row["kind"] == "session")
     assert (session["prices"], session["instruments"]) == ("RecordedTicks", 1)
     assert session["opens_at"] == from_iso("2021-06-11T09:15", IST)
 

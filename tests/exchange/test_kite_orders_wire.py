@@ -12,7 +12,7 @@ import pytest
 from tradebot.clock import IST, SECOND, ManualClock, MarketClock, from_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.order import OrderKind, Side, Validity
-from tradebot.exchange.limits import RateLimits
+from tradebot.exchange.rate_limits import RateLimits
 from tradebot.exchange.refusals import RefusalCode
 from tradebot.exchange.ticket import BookStatus
 from tradebot.venues.kite.server.limits import KITE_LIMITS
@@ -182,10 +182,10 @@ def test_a_token_dies_at_six_in_the_morning_of_the_market_clock() -> None:
 def test_ten_orders_a_calendar_second_and_twenty_around_its_turn() -> None:
     clock = ManualClock(NOON + 900_000_000)
     limits = RateLimits(clock, KITE_LIMITS)
-    assert [limits.check("orders", "place") for _ in range(10)] == [None] * 10
-    assert limits.check("orders", "place") is not None
+    assert [limits.count_request("orders", "place") for _ in range(10)] == [None] * 10
+    assert limits.count_request("orders", "place") is not None
     clock.now += 100_000_000
-    assert [limits.check("orders", "place") for _ in range(10)] == [None] * 10
+    assert [limits.count_request("orders", "place") for _ in range(10)] == [None] * 10
 
 
 def test_four_hundred_new_orders_a_minute_and_cancels_go_on() -> None:
@@ -193,10 +193,10 @@ def test_four_hundred_new_orders_a_minute_and_cancels_go_on() -> None:
     limits = RateLimits(clock, KITE_LIMITS)
     taken = 0
     for _ in range(41):
-        taken += sum(limits.check("orders", "place") is None for _ in range(10))
+        taken += sum(limits.count_request("orders", "place") is None for _ in range(10))
         clock.now += SECOND
     assert taken == 400
-    assert limits.check("orders") is None
+    assert limits.count_request("orders") is None
 
 
 def test_a_fast_market_counts_its_own_seconds_also_while_it_stands_and_never_the_wall_clocks() -> None:
@@ -205,12 +205,12 @@ def test_a_fast_market_counts_its_own_seconds_also_while_it_stands_and_never_the
     limits = RateLimits(market, KITE_LIMITS)
     taken = 0
     for _ in range(3):
-        taken += sum(limits.check("orders") is None for _ in range(20))
+        taken += sum(limits.count_request("orders") is None for _ in range(20))
         ours.now += SECOND // 600 + 1
     assert taken == 30
-    taken = sum(limits.check("historical") is None for _ in range(5))
+    taken = sum(limits.count_request("historical") is None for _ in range(5))
     market.wall = lambda: NOON + 3600 * SECOND  # type: ignore[method-assign]
-    assert taken + sum(limits.check("historical") is None for _ in range(5)) == 3
+    assert taken + sum(limits.count_request("historical") is None for _ in range(5)) == 3
 
 
 def test_five_thousand_new_orders_a_market_day() -> None:
@@ -218,19 +218,19 @@ def test_five_thousand_new_orders_a_market_day() -> None:
     limits = RateLimits(clock, KITE_LIMITS)
     taken = 0
     for _ in range(600):
-        taken += sum(limits.check("orders", "place") is None for _ in range(10))
+        taken += sum(limits.count_request("orders", "place") is None for _ in range(10))
         clock.now += 2 * SECOND
     assert taken == 5_000
     clock.now = from_iso("2026-11-24T00:00:00", IST)
-    assert limits.check("orders", "place") is None
+    assert limits.count_request("orders", "place") is None
 
 
 def test_a_refused_request_uses_nothing_up() -> None:
     clock = ManualClock(NOON)
     limits = RateLimits(clock, KITE_LIMITS)
-    assert limits.check("quote") is None
-    assert limits.check("quote", "other") is not None
-    assert [limits.check("other") for _ in range(11)].count(None) == 10
+    assert limits.count_request("quote") is None
+    assert limits.count_request("quote", "other") is not None
+    assert [limits.count_request("other") for _ in range(11)].count(None) == 10
 
 
 @pytest.mark.parametrize("code", RefusalCode)

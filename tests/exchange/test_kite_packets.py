@@ -14,7 +14,7 @@ import pytest
 from tradebot.clock import SECOND, from_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.market import Ints
-from tradebot.exchange.snapshot import latest
+from tradebot.exchange.snapshot import empty_columns
 from tradebot.venues.kite.server.packets import PACKETS_PER_FRAME, Mode, Packets
 
 INFY = Instrument(symbol="INFY", token=408065)
@@ -34,7 +34,7 @@ def split(frame: bytes) -> list[bytes]:
 
 
 def columns(n: int, **given: Any) -> dict[str, Ints]:
-    state = latest(Universe(Instrument(symbol=f"S{i}") for i in range(n)))
+    state = empty_columns(Universe(Instrument(symbol=f"S{i}") for i in range(n)))
     for name, value in given.items():
         state[name][:] = value
     return state

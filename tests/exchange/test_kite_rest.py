@@ -16,12 +16,12 @@ import pytest
 from tests.exchange.kite_rig import CASH, SYMBOLS, order, rig
 from tradebot.clock import IST, SECOND, from_iso
 from tradebot.errors import VenueUnavailable
-from tradebot.exchange.account import Holding
-from tradebot.exchange.door import Keys
-from tradebot.exchange.event_log import EventLog, read_log
+from tradebot.exchange.access import AccessKeys
+from tradebot.exchange.account import DematHolding
+from tradebot.exchange.event_log import EventLog, read_event_log
 from tradebot.exchange.latency import Latency
 
-HELD = Holding(symbol="RELIANCE", exchange="NSE", quantity=Decimal(5), average_price=Decimal(2400))
+HELD = DematHolding(symbol="RELIANCE", exchange="NSE", quantity=Decimal(5), average_price=Decimal(2400))
 ANY_PRICE = {"order_type": "LIMIT", "market_protection": None}
 
 
@@ -42,7 +42,7 @@ async def test_an_order_is_placed_filled_and_shown_in_every_book() -> None:
         assert (trade["quantity"], trade["average_price"]) == (2, row["average_price"])
         assert [p["quantity"] for p in positions["net"]] == [p["quantity"] for p in positions["day"]] == [2]
         assert positions["net"][0]["buy_value"] == pytest.approx(2 * trade["average_price"])
-        (exact,) = r.exchange.trades()
+        (exact,) = r.exchange.trade_rows()
         assert Decimal(str(trade["average_price"])) == exact.price
 
 
@@ -151,7 +151,7 @@ async def test_a_quote_shows_the_exchange_to_the_paisa() -> None:
     async with rig() as r:
         r.step(30)
         data = await r.data("GET", "/quote?i=NSE:TCS&i=NSE:NIFTY 50&i=NSE:NOPE&i=2953217")
-        row, state = r.exchange.universe.id("TCS"), r.exchange.state
+        row, state = r.exchange.universe.id("TCS"), r.exchange.latest_columns
         quote = data["NSE:TCS"]
         assert data.keys() == {"NSE:TCS", "NSE:NIFTY 50", "2953217"}
         assert round(quote["last_price"] * 100) == state["last"][row]
@@ -170,11 +170,11 @@ async def test_candles_include_both_ends_and_carry_indian_time() -> None:
         span = {"from": "2026-11-23 09:15:00", "to": "2026-11-23 09:17:00"}
         candles = (await r.data("GET", path, params=span))["candles"]
         assert [c[0] for c in candles] == [f"2026-11-23T09:{m}:00+0530" for m in (15, 16, 17)]
-        series = r.exchange.source.series(
+        series = r.exchange.source.bar_series(
             r.exchange.universe.id("TCS"),
-            interval=60 * SECOND,
-            start=from_iso("2026-11-23T09:15:00", IST),
-            end=from_iso("2026-11-23T09:18:00", IST),
+            interval_ns=60 * SECOND,
+            start_at=from_iso("2026-11-23T09:15:00", IST),
+            end_at=from_iso("2026-11-23T09:18:00", IST),
         )
         assert [round(c[4] * 100) for c in candles] == series.close.tolist()
         assert [c[5] for c in candles] == series.volume.tolist()
@@ -222,7 +222,7 @@ async def test_the_instrument_list_is_csv_with_the_official_header(conformance: 
 
 
 async def test_a_login_with_checksum_opens_a_new_session_and_a_logout_ends_it() -> None:
-    async with rig(keys=Keys(api_key="simkey", api_secret="s3", access_token="simtoken")) as r:
+    async with rig(keys=AccessKeys(api_key="simkey", api_secret="s3", access_token="simtoken")) as r:
         request_token = (await r.data("GET", "/connect/login?v=3&api_key=simkey"))["request_token"]
         good = hashlib.sha256(f"simkey{request_token}s3".encode()).hexdigest()
         form = {"api_key": "simkey", "request_token": request_token, "checksum": good}
@@ -265,7 +265,7 @@ async def test_the_eleventh_order_of_a_second_is_throttled_and_not_booked() -> N
         assert [status for status, _ in answers] == [200] * 10 + [429]
         assert (answers[-1][1]["status"], answers[-1][1]["error_type"]) == ("error", "NetworkException")
         assert answers[-1][1]["message"].startswith("Too many requests")
-        assert len(r.exchange.orders()) == 10
+        assert len(r.exchange.latest_orders()) == 10
 
 
 async def test_a_second_quote_within_the_second_is_throttled() -> None:
@@ -298,9 +298,9 @@ async def test_funds_shrink_by_the_margin_of_a_position() -> None:
         await r.place(quantity=10)
         r.step()
         after = await r.data("GET", "/user/margins/equity")
-        value = sum(t.price * t.quantity for t in r.exchange.trades())
+        value = sum(t.price * t.quantity for t in r.exchange.trade_rows())
         assert before["net"] == before["available"]["cash"] == CASH
-        assert after["net"] == float(r.exchange.account.margins().net)
+        assert after["net"] == float(r.exchange.account.margin_summary().net)
         assert after["net"] == pytest.approx(float(CASH - value / 5), abs=30)
         assert after["net"] == pytest.approx(after["available"]["cash"] - after["utilised"]["debits"])
         assert (await r.data("GET", "/user/margins/commodity"))["enabled"] is False
@@ -327,7 +327,7 @@ JSON = {"Content-Type": "application/json"}
 async def test_holdings_are_listed_with_their_gain() -> None:
     async with rig(holdings=[HELD]) as r:
         (row,) = await r.data("GET", "/portfolio/holdings")
-        last = r.exchange.state["last"][r.exchange.universe.id("RELIANCE")] / 100
+        last = r.exchange.latest_columns["last"][r.exchange.universe.id("RELIANCE")] / 100
         assert (row["tradingsymbol"], row["quantity"], row["average_price"], row["last_price"]) == (
             "RELIANCE",
             5,
@@ -345,7 +345,7 @@ async def test_every_request_is_in_the_log_without_secrets(tmp_path: Path) -> No
             await r.refusal("POST", "/orders/regular", data=order(quantity=0, tag="bad"))
             await r.refusal("POST", "/session/token", data={"api_key": "k", "request_token": "hidden", "checksum": "c"})
             await r.refusal("GET", "/nowhere")
-    rows = [row for row in read_log(path) if row["kind"] == "request"]
+    rows = [row for row in read_event_log(path) if row["kind"] == "request"]
     assert [(row["method"], row["path"], row["status"], row["tag"], row["order_id"]) for row in rows] == [
         ("POST", "/orders/regular", 200, "t1", order_id),
         ("POST", "/orders/regular", 400, "bad", ""),
@@ -438,4 +438,4 @@ async def test_the_books_of_a_day_hold_the_orders_and_fills_of_that_day(
             assert [len(await market.data("GET", f"/{book}")) for book in ("orders", "trades")] == [listed, listed]
             (held,) = await market.data("GET", "/portfolio/holdings") if later else ({"t1_quantity": 1},)
             assert held["t1_quantity"] == 1
-            assert len(market.exchange.orders()) == 1
+            assert len(market.exchange.latest_orders()) == 1

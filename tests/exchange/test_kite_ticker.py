@@ -19,8 +19,8 @@ from tests.exchange.test_kite_packets import split
 from tradebot.clock import IST, SECOND, from_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.order import OrderKind, Side
-from tradebot.exchange.event_log import EventLog, read_log
-from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots, latest
+from tradebot.exchange.event_log import EventLog, read_event_log
+from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots, empty_columns
 from tradebot.exchange.ticket import Ticket
 from tradebot.venues.kite.server.packets import Packets
 from tradebot.venues.kite.server.ticker import MAX_FRAMES, MAX_ORDER_FRAMES, MAX_SUBSCRIPTIONS, Connection
@@ -47,7 +47,7 @@ class Feed:
     """A connection with the state it reads."""
 
     def __init__(self) -> None:
-        self.state = latest(UNIVERSE)
+        self.state = empty_columns(UNIVERSE)
         self.connection = Connection(Packets(UNIVERSE), self.state)
 
     def say(self, action: str, value: Any) -> None:
@@ -186,7 +186,7 @@ async def connect(r: Rig, token: str | None = None) -> aiohttp.ClientWebSocketRe
 async def test_full_packets_over_the_socket_equal_the_state_of_the_exchange() -> None:
     async with rig() as r:
         ws = await connect(r)
-        universe, state = r.exchange.universe, r.exchange.state
+        universe, state = r.exchange.universe, r.exchange.latest_columns
         tcs = universe.get("TCS")
         await ws.send_str(json.dumps({"a": "subscribe", "v": [tcs.token]}))
         assert len(split(await ws.receive_bytes())[0]) == 44
@@ -212,7 +212,7 @@ async def test_the_log_says_what_a_connection_got_when_it_ends(tmp_path: Path) -
             await ws.send_str(json.dumps({"a": "subscribe", "v": [r.exchange.universe.get("TCS").token]}))
             await ws.receive_bytes()
             await ws.close()
-    (line,) = (line for line in read_log(path) if line["kind"] == "ticker")
+    (line,) = (line for line in read_event_log(path) if line["kind"] == "ticker")
     assert (line["subscriptions"], line["rows"]) == (1, {"ltp": 0, "quote": 1, "full": 0})
     assert (line["unsent"], line["merged"]) == (0, 0)
 
@@ -222,7 +222,7 @@ async def test_every_version_of_an_order_reaches_every_connection_as_text() -> N
         sockets = [await connect(r), await connect(r)]
         order_id = await r.place()
         r.step()
-        wanted = [STATUSES[version.status] for version in r.exchange.history(order_id)]
+        wanted = [STATUSES[version.status] for version in r.exchange.order_history(order_id)]
         for ws in sockets:
             frames = [json.loads(await ws.receive_str()) for _ in wanted]
             assert {frame["type"] for frame in frames} == {"order"}
@@ -272,7 +272,7 @@ async def test_a_client_that_takes_no_order_frames_is_cut_off(monkeypatch: pytes
         ws = await connect(r)
         # All versions are booked in one go, so that the sender has no turn in between.
         for _ in range(2):
-            r.exchange.place(TICKET)
+            r.exchange.place_order(TICKET)
         r.step()
         messages = []
         while (message := await ws.receive()).type is aiohttp.WSMsgType.TEXT:

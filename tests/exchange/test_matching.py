@@ -197,7 +197,7 @@ def test_no_fill_is_worse_than_the_limit_and_nothing_fills_twice(moves, orders):
             market.place(side, quantity, kind, price=price if kind == "LIMIT" else None)
         depth = {"bids": ((float(last) - 0.05, bid_size),), "asks": ((float(last) + 0.05, ask_size),)}
         market.show(second, row(last=float(last), traded=traded, **depth))
-    for order in market.exchange.orders():
-        fills = [t for t in market.exchange.trades() if t.order_id == order.order_id]
+    for order in market.exchange.latest_orders():
+        fills = [t for t in market.exchange.trade_rows() if t.order_id == order.order_id]
         assert sum(t.quantity for t in fills) == order.filled <= order.ticket.quantity
         assert all((t.price - order.limit) * order.ticket.side.sign <= 0 for t in fills)

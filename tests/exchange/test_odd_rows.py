@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.exchange.kite_rig import rig
-from tradebot.exchange.faults.catalogue import BOOKS, BY_NAME, CATALOGUE, Stage
-from tradebot.exchange.faults.plan import FaultPlan
+from tradebot.exchange.faults.catalogue import BOOK_POINTS, FAULT_KINDS, KINDS_BY_NAME, FaultStage
+from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.venues.kite.server.odd_rows import ODD, STRANGERS, told
 from tradebot.venues.kite.server.replies import ROWS
 
@@ -24,7 +24,7 @@ OURS: dict[str, list[dict[str, Any]]] = {
 @pytest.mark.parametrize("name", ROWS)
 @pytest.mark.parametrize("draw", [0.0, 0.3, 0.6, 0.999])
 def test_rows_that_were_given_stay_as_they_were(name: str, draw: float) -> None:
-    for point in BY_NAME[name].points:
+    for point in KINDS_BY_NAME[name].points:
         rows = copy.deepcopy(OURS[point])
         after = told(name, point, rows, draw)
         assert rows == OURS[point]
@@ -32,14 +32,14 @@ def test_rows_that_were_given_stay_as_they_were(name: str, draw: float) -> None:
         json.dumps(after)
 
 
-@pytest.mark.parametrize("point", BOOKS)
+@pytest.mark.parametrize("point", BOOK_POINTS)
 def test_each_way_in_which_a_strangers_row_is_odd_comes_once_in_a_while(point: str) -> None:
     seen = [told("foreign-rows", point, OURS[point], n / 1_000)[-1] for n in range(1_000)]
     assert all(STRANGERS[point] | odd in seen for odd in ODD[point])
 
 
 async def test_every_book_is_told_with_the_rows_of_its_kind() -> None:
-    kinds = [kind for kind in CATALOGUE if kind.stage is Stage.LIE and kind.name in ROWS]
+    kinds = [kind for kind in FAULT_KINDS if kind.stage is FaultStage.FALSE_DATA and kind.name in ROWS]
     for point, path in PATHS.items():
         for kind in (k for k in kinds if point in k.points):
             async with rig(faults=FaultPlan.parse(f"{kind.name}:{point}@2", 3)) as r:

@@ -9,12 +9,12 @@ from typing import Any
 
 from tests.exchange.kite_rig import rig
 from tradebot.clock import SECOND
-from tradebot.exchange.account import Holding
-from tradebot.exchange.event_log import EventLog, read_log
-from tradebot.exchange.faults.catalogue import CATALOGUE, Stage
-from tradebot.exchange.faults.plan import FaultPlan
+from tradebot.exchange.account import DematHolding
+from tradebot.exchange.event_log import EventLog, read_event_log
+from tradebot.exchange.faults.catalogue import FAULT_KINDS, FaultStage
+from tradebot.exchange.faults.fault_plan import FaultPlan
 
-HELD = Holding(symbol="TCS", exchange="NSE", quantity=Decimal(30), average_price=Decimal(3_000))
+HELD = DematHolding(symbol="TCS", exchange="NSE", quantity=Decimal(30), average_price=Decimal(3_000))
 FROM_THE_THIRD_SECOND = "@t+3s-6s"
 
 
@@ -29,8 +29,8 @@ async def after(name: str, tmp_path: Path, **first: Any) -> tuple[list[dict[str,
             for _ in range(8):
                 r.step()
             net = (await r.data("GET", "/portfolio/positions"))["net"]
-            r.exchange.end("stopped")
-    return list(read_log(path)), net
+            r.exchange.end_session("stopped")
+    return list(read_event_log(path)), net
 
 
 def placed(log: list[dict[str, Any]], hand: str) -> list[dict[str, Any]]:
@@ -42,7 +42,7 @@ def placed(log: list[dict[str, Any]], hand: str) -> list[dict[str, Any]]:
 
 
 async def test_every_person_of_the_catalogue_does_what_its_line_says(tmp_path: Path) -> None:
-    told = {kind.name for kind in CATALOGUE if kind.stage is Stage.PERSON}
+    told = {kind.name for kind in FAULT_KINDS if kind.stage is FaultStage.PERSON}
     for name in sorted(told):
         folder = tmp_path / name
         folder.mkdir()

@@ -13,9 +13,9 @@ import pytest
 from tradebot.clock import DAY, IST, MINUTE, SECOND
 from tradebot.domain.instrument import InstrumentKind
 from tradebot.errors import DataError
-from tradebot.exchange.prices import recorded
-from tradebot.exchange.prices.recorded import RecordedTicks
-from tradebot.exchange.prices.tickfile import symbol_of
+from tradebot.exchange.prices import recorded_ticks
+from tradebot.exchange.prices.recorded_ticks import RecordedTicks
+from tradebot.exchange.prices.tick_file import symbol_of
 from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots
 
 DAY_OF_DATA = "2021-06-11"
@@ -43,7 +43,7 @@ def tick(clock_time: str, price: float, volume: int, day: str = DAY_OF_DATA) -> 
 
 
 def all_steps(source: RecordedTicks) -> list[Snapshots]:
-    steps = list(source.advance(source.closes_at + 60 * SECOND))
+    steps = list(source.steps_until(source.closes_at + 60 * SECOND))
     assert source.is_finished
     return steps
 
@@ -223,14 +223,14 @@ def test_bars_are_made_of_sound_rows_and_only_when_they_have_ended(write: Write)
         tick("15:45:00", 200.0, 1100),
     )
     source = RecordedTicks(path)
-    list(source.advance(at("09:17:30")))
-    bars = source.series(0, interval=MINUTE, start=0, end=source.closes_at)
+    list(source.steps_until(at("09:17:30")))
+    bars = source.bar_series(0, interval_ns=MINUTE, start_at=0, end_at=source.closes_at)
     assert [int(v) for v in (bars.open[0], bars.high[0], bars.low[0], bars.close[0])] == [10000, 10300, 10000, 10300]
     assert (bars.starts.tolist(), bars.volume.tolist()) == ([at("09:15:00")], [700])
     all_steps(source)
-    day = source.series(0, interval=DAY, start=0, end=source.closes_at)
+    day = source.bar_series(0, interval_ns=DAY, start_at=0, end_at=source.closes_at)
     assert (day.high.tolist(), day.close.tolist(), day.volume.tolist()) == ([10300], [10100], [1100])
-    five = source.series(0, interval=5 * MINUTE, start=0, end=source.closes_at)
+    five = source.bar_series(0, interval_ns=5 * MINUTE, start_at=0, end_at=source.closes_at)
     assert five.starts.tolist() == [at("09:15:00")]
 
 
@@ -250,9 +250,9 @@ def test_the_real_day_comes_whole_and_dirty_and_the_same_however_it_is_cut(
     assert (columns["stamps"] == 0).sum() > 1000
     assert (columns["traded"] >= 0).all()
     assert columns["traded"].sum() == columns["volume"].max() - columns["volume"][columns["volume"] > 0][0]
-    monkeypatch.setattr(recorded, "BLOCK_ROWS", 100)
+    monkeypatch.setattr(recorded_ticks, "BLOCK_ROWS", 100)
     again = RecordedTicks(folder, symbols=symbols)
-    parts = list(again.advance(again.opens_at + 3 * 3600 * SECOND)) + all_steps(again)
+    parts = list(again.steps_until(again.opens_at + 3 * 3600 * SECOND)) + all_steps(again)
     assert [s.at for s in parts] == [s.at for s in steps]
     for name in ("last", "bids", "ask_quantities", "traded"):
         left, right = (np.concatenate([getattr(s, name) for s in part]) for part in (steps, parts))
@@ -262,7 +262,7 @@ def test_the_real_day_comes_whole_and_dirty_and_the_same_however_it_is_cut(
 def test_the_outage_of_the_real_day_leaves_a_hole_in_the_bars(conformance: Path) -> None:
     source = RecordedTicks(conformance / "nse-ticks-2021-06-11", symbols=["RELIANCE"])
     all_steps(source)
-    bars = source.series(0, interval=MINUTE, start=0, end=source.closes_at)
+    bars = source.bar_series(0, interval_ns=MINUTE, start_at=0, end_at=source.closes_at)
     assert len(bars) == 330
     assert not ((bars.starts >= at("14:28:00")) & (bars.starts < at("15:11:00"))).any()
 
@@ -274,10 +274,10 @@ def test_of_a_share_with_derivatives_the_auction_makes_no_bars(write: Write) -> 
     ]
     source = RecordedTicks([write(name, *rows) for name in ("RELIANCE.csv", "SYM0001.csv")])
 
-    assert source.closes.tolist() == [at("15:15:00", day), at("15:30:00", day)]
+    assert source.instrument_closes_at.tolist() == [at("15:15:00", day), at("15:30:00", day)]
     steps = all_steps(source)
 
     assert column(steps, "last") == [10000, 10000, 10100, 10100, 10200, 10200]
-    bars = [source.series(i, interval=MINUTE, start=0, end=source.closes_at) for i in (0, 1)]
+    bars = [source.bar_series(i, interval_ns=MINUTE, start_at=0, end_at=source.closes_at) for i in (0, 1)]
     starts = [[at("15:14:00", day)], [at(t, day) for t in ("15:14:00", "15:20:00", "15:29:00")]]
     assert [b.starts.tolist() for b in bars] == starts

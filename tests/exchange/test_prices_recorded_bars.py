@@ -36,7 +36,7 @@ def at(text: str) -> int:
 
 
 def points(source: RecordedBars) -> list[tuple[int, int, int]]:
-    return [(s.at, int(s.last[0]), int(s.traded[0])) for s in source.advance(source.closes_at)]
+    return [(s.at, int(s.last[0]), int(s.traded[0])) for s in source.steps_until(source.closes_at)]
 
 
 def test_a_bar_becomes_open_low_high_close_with_its_volume_shared_out(write: Write) -> None:
@@ -59,18 +59,18 @@ def test_the_high_may_come_first_for_who_is_short(write: Write) -> None:
 def test_played_bars_fold_back_to_the_bars_of_the_file(write: Write) -> None:
     source = RecordedBars({"RELIANCE": write(*MINUTES)})
     points(source)
-    bars = source.series(0, interval=MINUTE, start=0, end=source.closes_at)
+    bars = source.bar_series(0, interval_ns=MINUTE, start_at=0, end_at=source.closes_at)
     assert bars.close.tolist() == [9850, 10300, 10200, 10200]
-    five = source.series(0, interval=5 * MINUTE, start=source.opens_at, end=source.closes_at)
+    five = source.bar_series(0, interval_ns=5 * MINUTE, start_at=source.opens_at, end_at=source.closes_at)
     assert (five.high.tolist(), five.low.tolist(), five.volume.tolist()) == ([10400, 10200], [9900, 10200], [1403, 7])
 
 
 def test_bars_of_the_session_appear_when_they_have_ended_and_earlier_days_are_there_at_once(write: Write) -> None:
     source = RecordedBars({"RELIANCE": write(*MINUTES)})
     assert source.previous_close.tolist() == [9850]
-    assert source.series(0, interval=MINUTE, start=0, end=source.closes_at).close.tolist() == [9850]
-    list(source.advance(at("09:16:00")))
-    assert source.series(0, interval=MINUTE, start=0, end=source.closes_at).close.tolist() == [9850, 10300]
+    assert source.bar_series(0, interval_ns=MINUTE, start_at=0, end_at=source.closes_at).close.tolist() == [9850]
+    list(source.steps_until(at("09:16:00")))
+    assert source.bar_series(0, interval_ns=MINUTE, start_at=0, end_at=source.closes_at).close.tolist() == [9850, 10300]
     assert not source.is_finished
 
 
@@ -80,11 +80,11 @@ def test_day_bars_live_inside_the_session_and_any_row_order_will_do(write: Write
     )
     source = RecordedBars({"RELIANCE": path})
     found = points(source)
-    assert source.interval == DAY
+    assert source.interval_ns == DAY
     assert [price for _, price, _ in found] == [10000, 9900, 10400, 10300]
     assert (found[0][0], found[-1][0]) == (at("09:15:00"), at("15:29:59"))
     with pytest.raises(ValueError, match="cannot be made"):
-        source.series(0, interval=MINUTE, start=0, end=source.closes_at)
+        source.bar_series(0, interval_ns=MINUTE, start_at=0, end_at=source.closes_at)
 
 
 def test_a_zone_can_be_named_and_a_zone_in_the_file_wins(write: Write) -> None:
@@ -97,7 +97,7 @@ def test_a_zone_can_be_named_and_a_zone_in_the_file_wins(write: Write) -> None:
 def test_several_symbols_are_merged_by_time(write: Write) -> None:
     other = write("2021-06-11 09:15:00,50,51,49,50,8", "2021-06-11 09:16:00,50,51,49,50,8", name="other.csv")
     source = RecordedBars({"RELIANCE": write(*MINUTES), "OTHER": other})
-    step = next(iter(source.advance(at("09:15:00"))))
+    step = next(iter(source.steps_until(at("09:15:00"))))
     assert (step.ids.tolist(), step.last.tolist()) == ([0, 1], [10000, 5000])
     assert (step.bids[:, 0] <= step.last).all()
     assert (step.asks[:, 0] > step.last).all()
@@ -138,6 +138,6 @@ def test_missing_columns_repeated_bars_and_days_without_bars_are_refused(write: 
 def test_a_day_s_bar_of_a_share_with_derivatives_lives_until_its_own_close(write: Write) -> None:
     rows = ["2026-11-23,98,99,97,98,1000", "2026-11-25,100,104,99,103,1000"]
     source = RecordedBars({name: write(*rows, name=f"{name}.csv") for name in ("RELIANCE", "SYM0001")})
-    last = {int(i): s.at for s in source.advance(source.closes_at) for i in s.ids}
+    last = {int(i): s.at for s in source.steps_until(source.closes_at) for i in s.ids}
     ends = [datetime.fromisoformat(f"2026-11-25 {text}").replace(tzinfo=IST) for text in ("15:14:59", "15:29:59")]
     assert [last[i] for i in (0, 1)] == [int(end.timestamp()) * SECOND for end in ends]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tradebot.clock import DAY, MINUTE, SECOND
 from tradebot.domain.market import Series
-from tradebot.exchange.prices import course, synthetic
+from tradebot.exchange.prices import day_activity, synthetic
 from tradebot.exchange.prices.synthetic import SyntheticPrices
 from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots
 from tradebot.markets.calendar import Session, TradingCalendar
@@ -41,13 +41,13 @@ def prices(
     session = session_of(day)
     universe = universe_for(symbols or SYMBOLS)
     return SyntheticPrices(
-        universe, seed=seed, opens_at=session.opens_at, closes_at=closes_at or session.closes_at, step=step
+        universe, seed=seed, opens_at=session.opens_at, closes_at=closes_at or session.closes_at, step_ns=step
     )
 
 
 @pytest.fixture(autouse=True)
 def _no_halts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(course, "HALTED_DAYS", 0.0)  # a rare event has a test of its own
+    monkeypatch.setattr(day_activity, "HALTED_DAYS", 0.0)  # a rare event has a test of its own
 
 
 def rows_of(steps: list[Snapshots], id_: int) -> dict[str, np.ndarray]:
@@ -70,50 +70,50 @@ def minutes(count: float) -> int:
 @pytest.fixture(scope="module")
 def full_day() -> tuple[SyntheticPrices, list[Snapshots]]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(course, "HALTED_DAYS", 0.0)
+        patch.setattr(day_activity, "HALTED_DAYS", 0.0)
         source = prices(closes_at=SHORT)
-    return source, list(source.advance(SHORT))
+    return source, list(source.steps_until(SHORT))
 
 
 @settings(max_examples=15)
 @given(cuts=st.lists(st.integers(-5, 400), max_size=8))
 def test_the_same_rows_come_however_advance_is_cut(cuts: list[int]) -> None:
-    whole = list(prices("RELIANCE", "SYM0012").advance(minutes(6)))
+    whole = list(prices("RELIANCE", "SYM0012").steps_until(minutes(6)))
     source = prices("RELIANCE", "SYM0012")
     parts: list[Snapshots] = []
     for cut in sorted(cuts):
-        parts += source.advance(min(minutes(6), SESSION.opens_at + cut * SECOND))
-    parts += source.advance(minutes(6))
+        parts += source.steps_until(min(minutes(6), SESSION.opens_at + cut * SECOND))
+    parts += source.steps_until(minutes(6))
     assert same(whole, parts)
 
 
 def test_an_advance_that_is_abandoned_half_way_loses_no_step() -> None:
-    whole = list(prices("RELIANCE").advance(minutes(2)))
+    whole = list(prices("RELIANCE").steps_until(minutes(2)))
     source = prices("RELIANCE")
-    parts = [next(iter(source.advance(minutes(2)))) for _ in range(10)]
-    assert same(whole, parts + list(source.advance(minutes(2))))
+    parts = [next(iter(source.steps_until(minutes(2)))) for _ in range(10)]
+    assert same(whole, parts + list(source.steps_until(minutes(2))))
 
 
 def test_a_symbol_has_the_same_day_whatever_else_is_traded(full_day: tuple[SyntheticPrices, list[Snapshots]]) -> None:
     source, steps = full_day
     for symbol in ("RELIANCE", "SYM0039"):
-        alone = rows_of(list(prices(symbol, closes_at=SHORT).advance(SHORT)), 0)
+        alone = rows_of(list(prices(symbol, closes_at=SHORT).steps_until(SHORT)), 0)
         among = rows_of(steps, source.universe.id(symbol))
         assert len(alone["last"]) > 500
         assert all(np.array_equal(alone[name], among[name]) for name in alone)
 
 
 def test_the_size_of_the_blocks_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = list(prices().advance(minutes(5)))
+    whole = list(prices().steps_until(minutes(5)))
     monkeypatch.setattr(synthetic, "BLOCK_CELLS", 7 * len(SYMBOLS))
-    assert same(whole, list(prices().advance(minutes(5))))
+    assert same(whole, list(prices().steps_until(minutes(5))))
 
 
 def test_another_seed_or_day_is_another_path_and_another_day_begins_at_another_close() -> None:
     paths = [
         prices("RELIANCE", seed=seed, day=day) for seed, day in ((7, TODAY), (8, TODAY), (7, TODAY + timedelta(days=1)))
     ]
-    lasts = [[int(s.last[0]) for s in p.advance(p.opens_at + MINUTE)] for p in paths]
+    lasts = [[int(s.last[0]) for s in p.steps_until(p.opens_at + MINUTE)] for p in paths]
     assert len({tuple(last) for last in lasts}) == 3
     assert len({int(p.previous_close[0]) for p in paths}) == 3
 
@@ -132,19 +132,19 @@ def test_steps_are_in_order_inside_the_session_and_the_source_ends(
 
 def test_orders_can_be_taken_until_the_close_although_the_last_step_is_over() -> None:
     source = prices("RELIANCE", closes_at=SESSION.opens_at + MINUTE)
-    assert len(list(source.advance(SESSION.opens_at + MINUTE - 1))) == 60
+    assert len(list(source.steps_until(SESSION.opens_at + MINUTE - 1))) == 60
     assert not source.is_finished
-    assert list(source.advance(SESSION.opens_at + MINUTE)) == []
+    assert list(source.steps_until(SESSION.opens_at + MINUTE)) == []
     assert source.is_finished
 
 
 def test_every_symbol_trades_at_every_step_when_asked_and_none_is_halted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(course, "HALTED_DAYS", 1.0)
+    monkeypatch.setattr(day_activity, "HALTED_DAYS", 1.0)
     end = SESSION.opens_at + 30 * MINUTE
     source = SyntheticPrices(
         universe_for(SYMBOLS), seed=7, opens_at=SESSION.opens_at, closes_at=end, every_step=True, calendar=CALENDAR
     )
-    steps = list(source.advance(end))
+    steps = list(source.steps_until(end))
     assert len(steps) == 30 * 60
     assert all(len(s) == len(SYMBOLS) for s in steps)
     shares = [id_ for id_, symbol in enumerate(SYMBOLS) if symbol != "NIFTY 50"]
@@ -174,7 +174,7 @@ def test_no_price_leaves_the_circuit_limits_and_the_limits_lie_on_ticks_at_ten_p
         assert ((lower % tick == 0) & (upper % tick == 0)).all()
         assert (lower * 10 >= source.previous_close * 9)[is_share].all()
         assert (upper * 10 <= source.previous_close * 11)[is_share].all()
-        for s in source.advance(SESSION.closes_at):
+        for s in source.steps_until(SESSION.closes_at):
             share = is_share[s.ids]
             assert ((lower[s.ids] <= s.low) & (s.high <= upper[s.ids]))[share].all()
             placed = s.bids[:, 4] > 0
@@ -224,10 +224,10 @@ def test_a_day_is_u_shaped_in_volume_and_swing() -> None:
     volume, swing = np.zeros(375), np.zeros(375)
     for seed in range(8):
         source = prices("RELIANCE", "TCS", seed=seed, step=10 * SECOND)
-        for _ in source.advance(SESSION.closes_at):
+        for _ in source.steps_until(SESSION.closes_at):
             pass
         for id_ in (0, 1):
-            bars = source.series(id_, interval=MINUTE, start=SESSION.opens_at, end=SESSION.closes_at)
+            bars = source.bar_series(id_, interval_ns=MINUTE, start_at=SESSION.opens_at, end_at=SESSION.closes_at)
             volume += bars.volume
             swing += (bars.high - bars.low) / bars.close
     for shape in (volume, swing):
@@ -239,9 +239,12 @@ def test_a_day_is_u_shaped_in_volume_and_swing() -> None:
 def test_symbols_move_with_the_market() -> None:
     symbols = ("RELIANCE", "TCS", "INFY", "HDFCBANK", "SBIN", "NIFTY 50")
     source = prices(*symbols, step=5 * SECOND)
-    for _ in source.advance(SESSION.closes_at):
+    for _ in source.steps_until(SESSION.closes_at):
         pass
-    closes = [source.series(i, interval=MINUTE, start=SESSION.opens_at, end=SESSION.closes_at).close for i in range(6)]
+    closes = [
+        source.bar_series(i, interval_ns=MINUTE, start_at=SESSION.opens_at, end_at=SESSION.closes_at).close
+        for i in range(6)
+    ]
     returns = np.diff(np.log(np.array(closes, dtype=np.float64)))
     correlation = np.corrcoef(returns)[:5, 5]
     assert (correlation > 0.15).all()
@@ -252,9 +255,9 @@ def test_a_fast_average_crosses_a_slow_one_several_times_a_day() -> None:
     crosses = []
     for seed in range(6):
         source = prices("RELIANCE", seed=seed, step=10 * SECOND)
-        for _ in source.advance(SESSION.closes_at):
+        for _ in source.steps_until(SESSION.closes_at):
             pass
-        bars = source.series(0, interval=MINUTE, start=SESSION.opens_at, end=SESSION.closes_at)
+        bars = source.bar_series(0, interval_ns=MINUTE, start_at=SESSION.opens_at, end_at=SESSION.closes_at)
         fast = slow = float(bars.close[0])
         signs = []
         for close in bars.close:
@@ -266,8 +269,8 @@ def test_a_fast_average_crosses_a_slow_one_several_times_a_day() -> None:
 
 
 def test_a_halted_symbol_shows_one_empty_book_then_nothing_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(course, "HALTED_DAYS", 1.0)
-    steps = list(prices("RELIANCE", closes_at=SHORT).advance(SHORT))
+    monkeypatch.setattr(day_activity, "HALTED_DAYS", 1.0)
+    steps = list(prices("RELIANCE", closes_at=SHORT).steps_until(SHORT))
     empty = [k for k, s in enumerate(steps) if s.bids[0, 0] == 0]
     assert len(empty) == 1
     assert steps[empty[0]].asks.sum() == steps[empty[0]].traded.sum() == steps[empty[0]].buy_quantity.sum() == 0
@@ -277,7 +280,7 @@ def test_a_halted_symbol_shows_one_empty_book_then_nothing_and_comes_back(monkey
 
 def test_before_the_open_every_instrument_stands_at_its_previous_close() -> None:
     source = prices()
-    opening = source.opening()
+    opening = source.opening_snapshot()
     assert opening.ids.tolist() == list(range(len(SYMBOLS)))
     assert (opening.last == source.previous_close).all()
     assert opening.volume.sum() == opening.bids.sum() == 0
@@ -285,7 +288,7 @@ def test_before_the_open_every_instrument_stands_at_its_previous_close() -> None
 
 
 def test_rows_cannot_be_changed_by_who_receives_them() -> None:
-    step = next(iter(prices("RELIANCE").advance(SESSION.opens_at)))
+    step = next(iter(prices("RELIANCE").steps_until(SESSION.opens_at)))
     with pytest.raises(ValueError, match="read-only"):
         step.last[0] = 1
 
@@ -297,7 +300,9 @@ def test_a_step_that_does_not_fit_is_refused(step: int) -> None:
 
 
 def bars_of(source: SyntheticPrices, interval: int, *, days: int = 0, id_: int = 0) -> Series:
-    return source.series(id_, interval=interval, start=SESSION.opens_at - days * DAY, end=SESSION.closes_at)
+    return source.bar_series(
+        id_, interval_ns=interval, start_at=SESSION.opens_at - days * DAY, end_at=SESSION.closes_at
+    )
 
 
 def test_history_ends_at_the_previous_close_on_the_day_before() -> None:
@@ -312,8 +317,8 @@ def test_history_ends_at_the_previous_close_on_the_day_before() -> None:
 def test_history_is_the_same_whoever_asks_and_whichever_session_asks() -> None:
     later = prices("TCS", "RELIANCE", day=CALENDAR.next_trading_day(TODAY))
     start, end = SESSION.opens_at - 9 * DAY, SESSION.opens_at - DAY
-    left = prices("RELIANCE").series(0, interval=MINUTE, start=start, end=end)
-    right = later.series(1, interval=MINUTE, start=start, end=end)
+    left = prices("RELIANCE").bar_series(0, interval_ns=MINUTE, start_at=start, end_at=end)
+    right = later.bar_series(1, interval_ns=MINUTE, start_at=start, end_at=end)
     assert len(left) == 5 * 375
     assert all(
         np.array_equal(getattr(left, n), getattr(right, n))
@@ -323,7 +328,7 @@ def test_history_is_the_same_whoever_asks_and_whichever_session_asks() -> None:
 
 def test_longer_bars_are_the_fold_of_the_minutes_they_cover() -> None:
     source = prices("RELIANCE")
-    list(source.advance(minutes(20)))
+    list(source.steps_until(minutes(20)))
     short, long_, daily = (bars_of(source, k, days=6) for k in (MINUTE, 15 * MINUTE, DAY))
     assert (np.diff(short.starts) > 0).all()
     for k in (0, 24, len(long_) - 1):
@@ -340,13 +345,13 @@ def test_longer_bars_are_the_fold_of_the_minutes_they_cover() -> None:
 @pytest.mark.parametrize(("until", "whole"), [(0.99, 0), (1.0, 1), (5.5, 5), (74.99, 74), (75, 75)])
 def test_only_minutes_that_have_ended_are_bars(until: float, whole: int) -> None:
     source = prices("RELIANCE", closes_at=SHORT)
-    list(source.advance(minutes(until)))
+    list(source.steps_until(minutes(until)))
     assert len(bars_of(source, MINUTE)) == whole
 
 
 def test_todays_bars_are_those_of_the_trades_that_went_out() -> None:
     source = prices("RELIANCE", "SYM0039")
-    steps = list(source.advance(minutes(12)))
+    steps = list(source.steps_until(minutes(12)))
     for id_ in (0, 1):
         bars = bars_of(source, MINUTE, id_=id_)
         trades: dict[int, list[tuple[int, int]]] = {}
@@ -366,10 +371,12 @@ def test_todays_bars_are_those_of_the_trades_that_went_out() -> None:
 
 def test_a_day_bar_starts_at_midnight_and_comes_when_the_session_has_ended() -> None:
     source = prices("RELIANCE")
-    list(source.advance(SESSION.closes_at - SECOND))
-    assert len(source.series(0, interval=DAY, start=SESSION.opens_at - DAY // 2, end=SESSION.closes_at)) == 0
-    steps = list(source.advance(SESSION.closes_at))
-    bar = source.series(0, interval=DAY, start=SESSION.opens_at - DAY // 2, end=SESSION.closes_at)
+    list(source.steps_until(SESSION.closes_at - SECOND))
+    assert (
+        len(source.bar_series(0, interval_ns=DAY, start_at=SESSION.opens_at - DAY // 2, end_at=SESSION.closes_at)) == 0
+    )
+    steps = list(source.steps_until(SESSION.closes_at))
+    bar = source.bar_series(0, interval_ns=DAY, start_at=SESSION.opens_at - DAY // 2, end_at=SESSION.closes_at)
     assert steps == []
     assert bar.starts.tolist() == [SESSION.opens_at - int(9.25 * 3600) * SECOND]
 
@@ -377,7 +384,7 @@ def test_a_day_bar_starts_at_midnight_and_comes_when_the_session_has_ended() -> 
 @pytest.mark.parametrize("interval", [0, SECOND, MINUTE + 1, 2 * DAY])
 def test_bars_of_another_length_are_refused(interval: int) -> None:
     with pytest.raises(ValueError, match="whole minutes"):
-        prices("RELIANCE").series(0, interval=interval, start=0, end=SESSION.closes_at)
+        prices("RELIANCE").bar_series(0, interval_ns=interval, start_at=0, end_at=SESSION.closes_at)
 
 
 AUCTION_DAY = date(2026, 11, 25)
@@ -387,26 +394,29 @@ def test_a_share_with_derivatives_stands_still_from_its_own_close_and_the_others
     until = session_of(AUCTION_DAY).closes_at
     early = until - 15 * MINUTE
     both, alone = prices("RELIANCE", "SYM0001", day=AUCTION_DAY), prices("SYM0001", day=AUCTION_DAY)
-    assert both.closes.tolist() == [early, until]
+    assert both.instrument_closes_at.tolist() == [early, until]
 
-    steps = list(both.advance(until))
+    steps = list(both.steps_until(until))
 
     assert max(s.at for s in steps if 0 in s.ids) == early - SECOND
     last = rows_of(steps, 0)
     assert last["stamps"].max() == early - SECOND
     assert max(s.at for s in steps if 1 in s.ids) > until - MINUTE
-    left, right = rows_of(steps, 1), rows_of(list(alone.advance(until)), 0)
+    left, right = rows_of(steps, 1), rows_of(list(alone.steps_until(until)), 0)
     assert all(np.array_equal(left[name], right[name]) for name in left)
-    bars = [both.series(i, interval=MINUTE, start=session_of(AUCTION_DAY).opens_at, end=until) for i in (0, 1)]
+    bars = [
+        both.bar_series(i, interval_ns=MINUTE, start_at=session_of(AUCTION_DAY).opens_at, end_at=until) for i in (0, 1)
+    ]
     assert [int(b.starts[-1]) for b in bars] == [early - MINUTE, until - MINUTE]
 
 
 def test_the_day_of_an_early_share_is_whole_at_its_close() -> None:
     session = session_of(AUCTION_DAY)
     source = prices("RELIANCE", "SYM0001", day=AUCTION_DAY)
-    list(source.advance(session.closes_at - 15 * MINUTE))
+    list(source.steps_until(session.closes_at - 15 * MINUTE))
     counts = [
-        len(source.series(i, interval=DAY, start=session.opens_at - DAY // 2, end=session.closes_at)) for i in (0, 1)
+        len(source.bar_series(i, interval_ns=DAY, start_at=session.opens_at - DAY // 2, end_at=session.closes_at))
+        for i in (0, 1)
     ]
     assert counts == [1, 0]
 
@@ -416,8 +426,8 @@ def test_earlier_days_end_with_the_hours_of_their_own_day() -> None:
     start, end = session_of(date(2026, 7, 31)).opens_at, session_of(date(2026, 8, 5)).opens_at
     lengths = []
     for id_ in (0, 1):
-        bars = source.series(id_, interval=MINUTE, start=start, end=end)
-        span = source.series(id_, interval=DAY, start=start - DAY // 2, end=end)
+        bars = source.bar_series(id_, interval_ns=MINUTE, start_at=start, end_at=end)
+        span = source.bar_series(id_, interval_ns=DAY, start_at=start - DAY // 2, end_at=end)
         lengths.append(
             [int(bars.starts[bars.starts < day + DAY].max() - day) // MINUTE for day in span.starts.tolist()]
         )
@@ -426,11 +436,11 @@ def test_earlier_days_end_with_the_hours_of_their_own_day() -> None:
 
 
 def test_no_halt_brings_an_instrument_back_after_its_close(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(course, "HALTED_DAYS", 1.0)
+    monkeypatch.setattr(day_activity, "HALTED_DAYS", 1.0)
     names = ("RELIANCE", "TCS", "INFY", "SBIN", "ITC", "LT", "WIPRO", "SYM0001")
     late = 0
     for seed in range(4):
         source = prices(*names, day=AUCTION_DAY, seed=seed, step=MINUTE)
-        for step in source.advance(source.closes_at):
-            late += int((step.at >= source.closes[step.ids]).sum())
+        for step in source.steps_until(source.closes_at):
+            late += int((step.at >= source.instrument_closes_at[step.ids]).sum())
     assert late == 0

@@ -231,11 +231,11 @@ CREATE TABLE history_migrations (version bigint NOT NULL PRIMARY KEY, name text 
 
 def old_layout(database: Database, bars: Series) -> None:
     # As versions wrote it that kept bars by symbol and interval alone.
-    first, second, _ = migration.shipped("tradebot.history")
+    first, second, _ = migration.shipped_migrations("tradebot.history")
     with database.transaction():
         database.execute_script(OLD)
         for one in (first, second):
-            database.execute_script(one.up)
+            database.execute_script(one.up_sql)
             database.fetch_rows("INSERT INTO history_migrations VALUES (?, ?, ?, ?)", *one[:2], one.checksum, 1)
         for number, (symbol, source) in enumerate((("RELIANCE", "file a.csv"), ("TCS", "venue embedded")), 1):
             body = msgspec.json.encode(Instrument(symbol=symbol, exchange="BSE")).decode()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tradebot.clock import DAY, SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.order import Execution, Order, OrderKind, OrderRequest, OrderState, Side
-from tradebot.exchange.account import Account, Mark, OpeningBalance
+from tradebot.exchange.account import Account, InstrumentMark, OpeningBalance
 from tradebot.exchange.ticket import TradeRow
 from tradebot.markets.calendar import day_of
 from tradebot.markets.debits import Debits
@@ -101,14 +101,14 @@ def test_a_fill_that_is_billed_again_costs_the_same() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(["BUY", "SELL"]), st.integers(1, 9), st.booleans()), max_size=25))
 def test_desk_and_exchange_bill_the_same(steps: list[tuple[str, int, bool]]) -> None:
-    mark = Mark(kind=InstrumentKind.EQUITY, last=D(1_000), close=D(1_000))
-    account = Account(OpeningBalance(cash=D(10**7)), mark=lambda _: mark, on=day_of(MORNING))
+    mark = InstrumentMark(kind=InstrumentKind.EQUITY, last_price=D(1_000), previous_close=D(1_000))
+    account = Account(OpeningBalance(cash=D(10**7)), mark=lambda _: mark, day=day_of(MORNING))
     bill, day = charges_by_market(Universe([Instrument(symbol="TCS")])), 0
     for n, (side, quantity, is_next_day) in enumerate(steps):
         day += is_next_day
         one = fill(n, side, quantity, day=day)
-        account.roll(day_of(one.traded_at))
-        billed = account.apply(
+        account.roll_to_day(day_of(one.traded_at))
+        billed = account.book_fill(
             TradeRow(
                 trade_id=one.execution_id, order_id=one.venue_order_id, exchange_order_id="", symbol=one.symbol,
                 exchange="NSE", product="CNC", side=one.side, quantity=one.quantity, price=one.price,

@@ -8,7 +8,7 @@ from zlib import crc32
 
 import pytest
 
-from tradebot.exchange.faults.catalogue import CATALOGUE, WRITES, Kind, Stage
+from tradebot.exchange.faults.catalogue import FAULT_KINDS, WRITE_POINTS, FaultKind, FaultStage
 from tradebot.simulation.scenario import USUAL_PACE, draw_scenario
 from tradebot.simulation.seed_run import run_seed
 
@@ -17,18 +17,18 @@ TRIES = 3  # seeds on which a kind may find nothing to strike at
 STREAM_DOWN = "connect-503:ticker.connect@1-4"
 
 
-def script(kind: Kind) -> str:
+def script(kind: FaultKind) -> str:
     """Return a script in which the kind strikes: some things are asked for at the start alone, or without a stream."""
     if kind.points == ("quotes",):
         return f"{kind.name}@1-3,{STREAM_DOWN}"
-    if kind.points == ("history",) or kind.stage is Stage.CONNECT:
+    if kind.points == ("history",) or kind.stage is FaultStage.CONNECT:
         return f"{kind.name}@1-2"
-    if "orders.create" in kind.points and len(kind.points) <= len(WRITES):
+    if "orders.create" in kind.points and len(kind.points) <= len(WRITE_POINTS):
         return f"{kind.name}:orders.create@1-4"
     return f"{kind.name}@t+15s-90s"
 
 
-def seeds_of(kind: Kind) -> Iterator[int]:
+def seeds_of(kind: FaultKind) -> Iterator[int]:
     """Yield seeds for a kind, with a past to ask for where it strikes at that; they are its own whatever the others."""
     first = 100 * (crc32(kind.name.encode()) % 10_000)
     wants_past = kind.points == ("history",)
@@ -36,9 +36,9 @@ def seeds_of(kind: Kind) -> Iterator[int]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("stage", Stage, ids=lambda stage: stage.value)
-def test_each_fault_alone_breaks_nothing(stage: Stage) -> None:
-    kinds = [kind for kind in CATALOGUE if kind.stage is stage]
+@pytest.mark.parametrize("stage", FaultStage, ids=lambda stage: stage.value)
+def test_each_fault_alone_breaks_nothing(stage: FaultStage) -> None:
+    kinds = [kind for kind in FAULT_KINDS if kind.stage is stage]
     assert kinds
     silent = []
     for kind in kinds:

@@ -13,8 +13,8 @@ import pytest
 
 from tradebot.cli.shared.faults import fault_plan_of
 from tradebot.errors import ConfigError
-from tradebot.exchange.faults.catalogue import CATALOGUE, Stage
-from tradebot.exchange.faults.plan import FaultPlan
+from tradebot.exchange.faults.catalogue import FAULT_KINDS, FaultStage
+from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.simulation.seed_run import SeedOutcome, run_seed
 
 SEED = 7  # of which no scenario of its own kills, stops or operates the daemon
@@ -94,7 +94,7 @@ def test_a_lock_that_another_process_holds_makes_the_next_life_wait(tmp_path: Pa
     assert kinds["run"] == 2, "a life that finds the lock held leaves no row"
 
 
-@pytest.mark.parametrize("kind", [k for k in CATALOGUE if k.stage is Stage.MACHINE], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", [k for k in FAULT_KINDS if k.stage is FaultStage.MACHINE], ids=lambda kind: kind.name)
 def test_only_a_simulation_lays_hands_on_the_daemon(kind: Any) -> None:
     FaultPlan.parse(kind.name, 1)
     with pytest.raises(ConfigError, match="only `tradebot simulate`"):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tradebot.exchange.event_log import read_log
+from tradebot.exchange.event_log import read_event_log
 from tradebot.simulation.scenario import FIRST_ANSWERS, draw_scenario
 from tradebot.simulation.seed_run import run_seed
 
@@ -23,7 +23,7 @@ def two_days(seed: int, faults: str, folder: Path) -> tuple[list[dict[str, Any]]
     said = list[str]()
     outcome = run_seed(seed, faults=faults, folder=folder, on_event=lambda _, event: said.append(event.name))
     assert outcome.verdict == "ok", f"tradebot simulate {seed} --faults '{faults}': {outcome.why or outcome.halted}"
-    return list(read_log(folder / "exchange.jsonl")), said
+    return list(read_event_log(folder / "exchange.jsonl")), said
 
 
 @pytest.mark.parametrize(("seed", "way"), [(STOPPED, "stopped"), (LEFT, "left")])

@@ -24,7 +24,7 @@ from tradebot.config.sections import RiskSection, StrategySection
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Bar, Close, Series
 from tradebot.domain.messages import Action
-from tradebot.exchange.event_log import read_log
+from tradebot.exchange.event_log import read_event_log
 from tradebot.journal.closes import closes
 from tradebot.simulation import disk, seed_run, session
 from tradebot.simulation.scenario import WIDE_PCT, Scenario, draw_scenario
@@ -88,7 +88,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
     found, _ = orders_from_rows(read_evidence(journal).journal)
     # What is decided at the last close has a next bar on paper alone.
     orders = [order for order in found.values() if decided_at(order) < told[-1][1].ends_at]
-    log = list(read_log(folder / "exchange.jsonl"))
+    log = list(read_event_log(folder / "exchange.jsonl"))
     tags = {line["order_id"]: line["ticket"]["tag"] for line in log if line["kind"] == "order"}
     charges = {tags[line["order_id"]]: Decimal(line["charges"]) for line in log if line["kind"] == "fill"}
     return Day(orders, charges, backtest(told, config))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tradebot.exchange.faults.plan import FaultPlan
+from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.simulation.scenario import draw_scenario
 
 SEEDS = range(1_000)

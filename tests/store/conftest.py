@@ -13,7 +13,7 @@ from tests.store.postgres_rig import GIVEN_DSN, Proxy, Said, Server, binaries, n
 from tradebot.clock import WallClock
 from tradebot.store.postgres import PostgresStore
 from tradebot.store.sqlite import SqliteStore
-from tradebot.store.store import Deadlines, Store
+from tradebot.store.store import Store, StoreDeadlines
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +73,7 @@ def make_store(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Cal
     if kind == "sqlite":
         return lambda: SqliteStore(tmp_path / "store.sqlite3", clock=WallClock())
     dsn = request.getfixturevalue("dsn")
-    return lambda: PostgresStore(dsn, clock=WallClock(), deadlines=Deadlines(5.0, 10.0, 2.0))
+    return lambda: PostgresStore(dsn, clock=WallClock(), deadlines=StoreDeadlines(5.0, 10.0, 2.0))
 
 
 @pytest.fixture

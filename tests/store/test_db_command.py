@@ -19,7 +19,7 @@ from tradebot.config import load
 from tradebot.errors import ConfigError
 from tradebot.history.history import open_history
 from tradebot.store import queries
-from tradebot.store.dsn import place_of, secrets_of
+from tradebot.store.dsn import dsn_place, dsn_secrets
 from tradebot.store.postgres import PostgresStore
 
 
@@ -89,10 +89,10 @@ async def test_a_run_is_in_the_tables_when_it_has_ended(tmp_path: Path, dsn: str
     (summary,) = (line for line in events if line["event"] == "run_summarized")
     assert [e["event"] for e in events if e["event"].startswith("store_")] == ["store_migrated", "store_opened"]
     async with PostgresStore(dsn, clock=WallClock()) as store:
-        (row,) = await queries.runs(store)
+        (row,) = await queries.select_runs(store)
         assert row["end_reason"] == "app.stop_after is 2s"
-        assert len(await queries.fills(store)) == summary["fills"]
-        stored = [len(await queries.bars(store, symbol, day.MINUTE)) for symbol in ("RELIANCE", "TCS", "INFY")]
+        assert len(await queries.select_fills(store)) == summary["fills"]
+        stored = [len(await queries.select_bars(store, symbol, day.MINUTE)) for symbol in ("RELIANCE", "TCS", "INFY")]
         assert sum(stored) == summary["bars"] > 0
     assert not (tmp_path / "state/store.sqlite3").exists()
 
@@ -145,12 +145,12 @@ def test_nothing_of_an_address_that_cannot_be_read_is_shown(dsn: str, tmp_path: 
     path = tmp_path / "config.toml"
     path.write_text(f"[store]\ndsn = '{dsn}'\n")
     path.chmod(0o600)
-    for show in (lambda: load(path), lambda: place_of(dsn), lambda: open_history(tmp_path, dsn=dsn)):
+    for show in (lambda: load(path), lambda: dsn_place(dsn), lambda: open_history(tmp_path, dsn=dsn)):
         with pytest.raises(ConfigError) as caught:
             show()
         assert "in a password write / as %2F" in str(caught.value)
         assert not any(word in str(caught.value) for word in ("canary22", "hunter", "1234"))
-    assert dsn in secrets_of(dsn)
+    assert dsn in dsn_secrets(dsn)
 
 
 @pytest.mark.parametrize(
@@ -163,4 +163,4 @@ def test_nothing_of_an_address_that_cannot_be_read_is_shown(dsn: str, tmp_path: 
     ],
 )
 def test_a_place_is_shown_without_password_and_parameters(dsn: str, place: str) -> None:
-    assert place_of(dsn) == place
+    assert dsn_place(dsn) == place

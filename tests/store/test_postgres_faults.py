@@ -18,13 +18,13 @@ from tradebot.errors import LinkLost
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal
 from tradebot.store import queries
-from tradebot.store.dsn import place_of, secrets_of
+from tradebot.store.dsn import dsn_place, dsn_secrets
 from tradebot.store.outbox import Outbox
 from tradebot.store.postgres import PostgresStore
-from tradebot.store.store import Deadlines
+from tradebot.store.store import StoreDeadlines
 from tradebot.store.tables import TABLES
 
-SHORT = Deadlines(acquire_s=0.3, query_s=0.3, close_s=0.2)
+SHORT = StoreDeadlines(acquire_s=0.3, query_s=0.3, close_s=0.2)
 IN_TIME_S = 10.0  # whatever waits on without a deadline waits for ever; a loaded machine needs seconds
 ORDERS = 60
 ROWS = 2 + ORDERS * 8 + ORDERS // 10
@@ -36,7 +36,7 @@ def _quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tradebot.store.outbox.LONGEST_RETRY_S", 0.1)
 
 
-def store(dsn: str, deadlines: Deadlines = SHORT) -> PostgresStore:
+def store(dsn: str, deadlines: StoreDeadlines = SHORT) -> PostgresStore:
     return PostgresStore(dsn, clock=WallClock(), deadlines=deadlines)
 
 
@@ -54,43 +54,43 @@ class Feeding:
 
     def __init__(self, path: Path, dsn: str, said: Said, *, batch_rows: int = 50) -> None:
         self.outbox = Outbox(
-            store(dsn, Deadlines(0.5, 1.0, 0.2)), path, clock=WallClock(), tell=said, bill=day.bill,
-            batch_rows=batch_rows, every_s=0.005,
+            store(dsn, StoreDeadlines(0.5, 1.0, 0.2)), path, clock=WallClock(), tell=said, charges_for=day.bill,
+            batch_rows=batch_rows, poll_s=0.005,
         )  # fmt: skip
 
     async def __aenter__(self) -> Feeding:
-        self.task = asyncio.ensure_future(self.outbox.run())
+        self.task = asyncio.ensure_future(self.outbox.feed_store())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.task.cancel()
         await asyncio.wait([self.task])
-        await self.outbox.finish()
+        await self.outbox.finish_and_close()
 
     async def fed(self, rows: int = ROWS) -> None:
         def done() -> bool:
             if self.task.done():
                 self.task.result()
-            return self.outbox.fed >= rows
+            return self.outbox.fed_seq >= rows
 
         await until(done, within_s=15)
 
 
 async def assert_whole(dsn: str) -> None:
     """Every row of the journal is in the tables, and none is there twice."""
-    async with store(dsn, Deadlines()) as reading:
-        events = await queries.order_events(reading)
-        fills = await queries.fills(reading)
+    async with store(dsn, StoreDeadlines()) as reading:
+        events = await queries.select_order_events(reading)
+        fills = await queries.select_fills(reading)
         assert len(events) == len({line["seq"] for line in events}) == ORDERS * 8
         assert len(fills) == len({line["execution_id"] for line in fills}) == ORDERS * 2
-        assert len(await queries.equity(reading)) == ORDERS // 10
-        assert {line["state"] for line in await queries.orders(reading)} == {"FILLED"}
-        (position,) = await reading.select(TABLES["positions"], {})
+        assert len(await queries.select_equity(reading)) == ORDERS // 10
+        assert {line["state"] for line in await queries.select_orders(reading)} == {"FILLED"}
+        (position,) = await reading.select_lines(TABLES["positions"], {})
         assert (position["quantity"], position["bought"]) == (0, sum(f["value"] for f in await bought(reading)))
 
 
 async def bought(reading: PostgresStore) -> list[dict[str, Any]]:
-    return await queries.orders(reading, side="BUY")
+    return await queries.select_orders(reading, side="BUY")
 
 
 @pytest.fixture
@@ -190,16 +190,16 @@ async def test_a_black_hole_is_left_within_the_deadlines(proxy: Proxy) -> None:
     proxy.is_hole = True
     lost = store(proxy.dsn)
     with in_time(), pytest.raises(LinkLost, match=r"connecting (took more than 0.3 s|failed: )"):
-        await lost.open()
+        await lost.connect()
     with in_time():
         await lost.close()
 
     calls: tuple[Callable[[PostgresStore], Any], ...] = (
-        lambda s: s.cursor("x"), lambda s: s.select(TABLES["fills"], {}), lambda s: s.version(),
+        lambda s: s.read_cursor("x"), lambda s: s.select_lines(TABLES["fills"], {}), lambda s: s.server_version(),
     )  # fmt: skip
     for call in calls:
         proxy.is_hole = False
-        await lost.open()
+        await lost.connect()
         await lost.migrate()
         proxy.is_hole = True
         with in_time(), pytest.raises(LinkLost, match=r"took more than 0.3 s"):
@@ -211,7 +211,7 @@ async def test_a_black_hole_is_left_within_the_deadlines(proxy: Proxy) -> None:
 
 async def test_closing_does_not_wait_for_a_black_holes_goodbye(proxy: Proxy) -> None:
     silent = store(proxy.dsn)
-    await silent.open()
+    await silent.connect()
     proxy.is_hole = True
     with in_time():
         await silent.close()
@@ -219,11 +219,11 @@ async def test_closing_does_not_wait_for_a_black_holes_goodbye(proxy: Proxy) -> 
 
 
 async def test_a_cancel_leaves_a_black_hole_at_once(proxy: Proxy) -> None:
-    silent = store(proxy.dsn, Deadlines(30, 30, 30))
-    await silent.open()
+    silent = store(proxy.dsn, StoreDeadlines(30, 30, 30))
+    await silent.connect()
     await silent.migrate()
     proxy.is_hole = True
-    asked = asyncio.ensure_future(silent.cursor("x"))
+    asked = asyncio.ensure_future(silent.read_cursor("x"))
     passed = proxy.passed
     await until(lambda: proxy.passed > passed)
     with in_time():
@@ -256,26 +256,28 @@ async def test_orders_do_not_wait_for_a_black_hole(proxy: Proxy, dsn: str, tmp_p
 
 
 async def test_the_daemon_stops_in_time_before_a_black_hole(proxy: Proxy, journal: Path, said: Said) -> None:
-    outbox = Outbox(store(proxy.dsn, Deadlines(30, 30, 0.2)), journal, clock=WallClock(), tell=said, bill=day.bill)
+    outbox = Outbox(
+        store(proxy.dsn, StoreDeadlines(30, 30, 0.2)), journal, clock=WallClock(), tell=said, charges_for=day.bill
+    )
     await outbox._connect()
     proxy.is_hole = True
     with in_time():
-        await outbox.finish(within_s=0.3)
+        await outbox.finish_and_close(within_s=0.3)
     assert said.events[-1] == "rows_not_stored"
 
 
 async def test_a_server_that_takes_no_writes_counts_as_down(dsn: str, journal: Path, said: Said) -> None:
-    async with store(dsn, Deadlines()) as ours:
+    async with store(dsn, StoreDeadlines()) as ours:
         await ours.migrate()
     outbox = Outbox(
-        store(f"{dsn}&default_transaction_read_only=on"), journal, clock=WallClock(), tell=said, bill=day.bill,
-        migrates=False, every_s=0.005,
+        store(f"{dsn}&default_transaction_read_only=on"), journal, clock=WallClock(), tell=said, charges_for=day.bill,
+        migrates=False, poll_s=0.005,
     )  # fmt: skip
-    task = asyncio.ensure_future(outbox.run())
+    task = asyncio.ensure_future(outbox.feed_store())
     await until(lambda: "store_lost" in said.events)
     task.cancel()
     await asyncio.wait([task])
-    await outbox.finish()
+    await outbox.finish_and_close()
     assert "read-only" in outbox.trouble
 
 
@@ -284,12 +286,12 @@ async def test_no_word_about_a_failure_holds_the_password(server_dsn: str) -> No
     if not refused:
         pytest.skip("the server's own users are not known")
     with pytest.raises(LinkLost) as caught:
-        await store(refused).open()
+        await store(refused).connect()
     assert "nobody_here" in str(caught.value)
     assert "hunter22" not in str(caught.value)
-    assert "hunter22" not in place_of(refused)
+    assert "hunter22" not in dsn_place(refused)
     dsn = "postgresql://u:p%40ss@db.example/t?password=other"
-    assert {"p%40ss", "p@ss", "other", dsn} <= set(secrets_of(dsn))
+    assert {"p%40ss", "p@ss", "other", dsn} <= set(dsn_secrets(dsn))
 
 
 async def test_the_staging_tables_go_with_the_connection(dsn: str, journal: Path, said: Said) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.stories.ledger import assert_agree
 from tradebot.domain.market import Quotes
-from tradebot.exchange.prices.recorded import RecordedTicks
+from tradebot.exchange.prices.recorded_ticks import RecordedTicks
 from tradebot.journal.closes import closes
 from tradebot.markets.calendar import TradingCalendar
 from tradebot.trading.bars import Bars
@@ -114,7 +114,7 @@ def test_the_dirt_of_the_day_is_counted_row_by_row(conformance: Path, day: Day) 
     )
     bars = Bars(len(source.universe), interval=MINUTE, grace=0, sessions=sessions)
     bars.roll(source.opens_at)
-    for step in source.advance(source.closes_at + 2 * MINUTE):
+    for step in source.steps_until(source.closes_at + 2 * MINUTE):
         quotes = Quotes(
             source="recorded",
             seen_at=1,

@@ -14,7 +14,7 @@ from tradebot.backtest.job import Job
 from tradebot.backtest.ledger import BacktestLedger
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.order import Execution, OrderRequest
-from tradebot.exchange.margin import rate_of
+from tradebot.exchange.margin import margin_rate
 from tradebot.trading.desk.book.blotter import ChargesOf
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.book.marks import Marks
@@ -116,4 +116,4 @@ class BuyingPower:
 def _rate(job: Job, instrument: Instrument) -> Decimal:
     # Nobody lends for a day to who holds overnight: shares that no session's end closes are paid in full.
     is_share = instrument.kind not in (InstrumentKind.FUTURE, InstrumentKind.OPTION)
-    return Decimal(1) if is_share and job.hours.market == "always" else rate_of(job.desk.product, instrument.kind)
+    return Decimal(1) if is_share and job.hours.market == "always" else margin_rate(job.desk.product, instrument.kind)

@@ -14,13 +14,13 @@ import msgspec
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.message import Message
 from tradebot.domain.products import DELIVERY, INTRADAY
-from tradebot.exchange.bar_matching import Matching
+from tradebot.exchange.bar_matching import BarFillModel
 from tradebot.exchange.slippage import Slippage, SlippageKind
 from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.desk.gate.limits import Limits
 from tradebot.trading.desk.settings import DeskSettings
 
-__all__ = ("Bill", "Costs", "TradingHours", "Job", "Matching", "Slippage", "SlippageKind")
+__all__ = ("Bill", "Costs", "TradingHours", "Job", "BarFillModel", "Slippage", "SlippageKind")
 
 
 class Bill(StrEnum):
@@ -65,7 +65,7 @@ class Job(Message, frozen=True):
     cash: Decimal = Decimal(100_000)
     limits: Limits = Limits()
     desk: DeskSettings = DeskSettings(order_notional=Decimal(10_000))
-    matching: Matching = Matching()
+    matching: BarFillModel = BarFillModel()
     costs: Costs = Costs()
     hours: TradingHours = TradingHours()
     zone: str = "Asia/Kolkata"

@@ -30,7 +30,7 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.domain.order import OrderKind
 from tradebot.errors import ConfigError
-from tradebot.exchange.bar_matching import Matching
+from tradebot.exchange.bar_matching import BarFillModel
 from tradebot.exchange.slippage import Slippage, SlippageKind
 from tradebot.history.data_quality import require_testable
 from tradebot.history.exchange_calendar import INDIA, zone_of
@@ -211,7 +211,7 @@ def backtest(
         cash=money,
         limits=_no_limits(allow_short=allow_short),
         desk=DeskSettings(order_notional=size, order_kind=OrderKind.MARKET, max_daily_loss=NO_LIMIT),
-        matching=Matching(slippage=Slippage(kind=SlippageKind.TICKS, amount=Decimal(int(ticks)))),
+        matching=BarFillModel(slippage=Slippage(kind=SlippageKind.TICKS, amount=Decimal(int(ticks)))),
         costs=_costs(commission_pct, place.exchange),
         hours=TradingHours(market=market or default_market(place.exchange, interval_, series)),
         zone=place.zone,

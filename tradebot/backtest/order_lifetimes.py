@@ -16,7 +16,7 @@ class OrderLifetimes:
         self._instruments, self._conditions, self._panel = job.instruments, conditions, panel
         self._validities, self._validity = validities, validities.expiry_of(0)  # of the day
         self._latency_bars, self._latency_ns = job.matching.latency_bars, job.matching.latency_ns
-        self.has_latency = not job.matching.is_prompt
+        self.has_latency = not job.matching.is_immediate
         self._is_plain = panel.is_aligned and not self.has_latency  # the next bar is the next position
 
     def set_day(self, k: int) -> None:

@@ -176,7 +176,7 @@ def _desk(job: Job, funds: BuyingPower, decimals: int) -> BacktestDesk:
     waits = matching.latency_bars + bool(matching.latency_ns)
     under_way_s = (waits * job.interval + matching.latency_ns) / SECOND
     settings = msgspec.structs.replace(job.desk, signal_max_age_s=job.desk.signal_max_age_s + under_way_s)
-    at_once = job.matching.is_prompt
+    at_once = job.matching.is_immediate
     gate = gate_of(job.limits, killed=lambda: "", lacking=funds.missing_cash_reason)
     return BacktestDesk(
         Book(universe, settings, _charges_of(job, decimals), keeps_ended=not at_once),

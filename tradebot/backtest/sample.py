@@ -31,10 +31,10 @@ def sample_bars(
     session = calendar.session(LAST_DAY)
     assert session is not None, f"{LAST_DAY} is a trading day"
     prices = SyntheticPrices(
-        universe, seed=seed, opens_at=session.opens_at, closes_at=session.closes_at, step=MINUTE, calendar=calendar
+        universe, seed=seed, opens_at=session.opens_at, closes_at=session.closes_at, step_ns=MINUTE, calendar=calendar
     )
     start, end = (moment(LAST_DAY - timedelta(days=back), time(0)) for back in (days, 0))
     return universe, {
-        instrument.symbol: prices.series(id_, interval=interval_ns, start=start, end=end)
+        instrument.symbol: prices.bar_series(id_, interval_ns=interval_ns, start_at=start, end_at=end)
         for id_, instrument in enumerate(universe)
     }

@@ -29,14 +29,14 @@ from tradebot.domain.order import (
     VenueOrder,
     VenueStatus,
 )
-from tradebot.exchange.bar_matching import BarBook, Resting
+from tradebot.exchange.bar_matching import BarOrderBook, RestingOrder
 from tradebot.trading.desk.decisions import DeskOutput
 
 DENIED, SENDING, ACCEPTED = OrderEvent.DENIED, OrderEvent.SENDING, OrderEvent.ACCEPTED
 ENTRY, LIMIT, FILLED = Purpose.ENTRY, OrderKind.LIMIT, STATES[OrderState.FILLED]
 
 
-class _OpenOrder(Resting):
+class _OpenOrder(RestingOrder):
     # An order of instrument `id` in row `row` of the ledger, known at the exchange by our id.
     request: OrderRequest
     id: int
@@ -69,7 +69,7 @@ class SimulatedBroker:
         self._instruments: Sequence[Instrument] = job.instruments
         self._points = [instrument.price(1) for instrument in job.instruments]  # one unit of each one's prices
         self.bar_books = [
-            BarBook[_OpenOrder](instrument, job.matching, volumes)
+            BarOrderBook[_OpenOrder](instrument, job.matching, volumes)
             for instrument, volumes in zip(job.instruments, panel.volume_views, strict=True)
         ]
         self.open_orders: dict[str, _OpenOrder] = {}  # order_id -> an order that may still trade
@@ -97,23 +97,23 @@ class SimulatedBroker:
             return
         if self._spans.has_latency:
             self._arrive(id_, row)
-        if book.has_pauses and book.pauses(row):
+        if book.has_untraded_bars and book.is_untraded(row):
             self._wait(book, row)
             return
-        for order, quantity, paid in book.trade(row, price):
+        for order, quantity, paid in book.match_at_price(row, price):
             self._fill(order, quantity, paid)
 
     def match_price_move(self, id_: int, row: int, *, start: int, end: int) -> int | None:
         """Let resting limits of an instrument meet a move of the price inside bar `row`; where the first one filled."""
         book = self.bar_books[id_]
-        if book.has_pauses and book.pauses(row):
+        if book.has_untraded_bars and book.is_untraded(row):
             return None
-        fills = book.pass_through(row, start=start, end=end)
+        fills = book.match_crossed_limit(row, start=start, end=end)
         for order, quantity, paid in fills:
             self._fill(order, quantity, paid)
         return fills[0][2] if fills else None
 
-    def _wait(self, book: BarBook[_OpenOrder], row: int) -> None:
+    def _wait(self, book: BarOrderBook[_OpenOrder], row: int) -> None:
         # An exit is not to hang for it: live it is taken back and sent again all the time.
         end = self._panel.start_view[self.current_k] + self._panel.interval_ns
         for order in book.orders.values():
@@ -129,7 +129,7 @@ class SimulatedBroker:
         if not self.open_orders:
             return
         for placed in [placed for placed in self.open_orders.values() if placed.expires_k <= k]:
-            self.bar_books[placed.id].cancel(placed.order_id)
+            self.bar_books[placed.id].remove_order(placed.order_id)
             self.counts["lapsed"] += 1
             if placed.request.purpose.is_exit:
                 self.expired_exit_ids.add(placed.id)
@@ -179,7 +179,7 @@ class SimulatedBroker:
             lapses_k,
         )
         self.changed_ids.add(id_)
-        self.bar_books[id_].enter(order)
+        self.bar_books[id_].add_order(order)
 
     def _arrive(self, id_: int, row: int) -> None:
         for order_id in list(self.bar_books[id_].orders):
@@ -232,7 +232,7 @@ class SimulatedBroker:
     def _cut(self, order: _OpenOrder, quantity: int, paid: int, price: int) -> None:
         # The exchange takes what the account pays, and the rest ends there.
         order.remaining += quantity - paid
-        self.bar_books[order.id].cancel(order.order_id)
+        self.bar_books[order.id].remove_order(order.order_id)
         self.counts["cut"] += 1
         if paid:
             self._fill(order, paid, price)
@@ -256,7 +256,7 @@ class SimulatedBroker:
 
     def _cancel(self, cancel: Cancel) -> None:
         placed = self.open_orders.get(cancel.order_id)
-        if placed is None or not cancel.venue_order_id or not self.bar_books[placed.id].cancel(cancel.order_id):
+        if placed is None or not cancel.venue_order_id or not self.bar_books[placed.id].remove_order(cancel.order_id):
             return  # filled already, or the cancel goes out again with the id that the exchange gives
         self._ended(placed, VenueStatus.CANCELED, OrderState.CANCELED)
 

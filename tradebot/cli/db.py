@@ -19,10 +19,10 @@ from tradebot.journal.schema import FILE_NAME
 from tradebot.ops.events.event import without_word
 from tradebot.printing import confirm, say
 from tradebot.store import migration
-from tradebot.store.follower import Follower
-from tradebot.store.opening import store_at
+from tradebot.store.journal_tailer import JournalTailer
 from tradebot.store.outbox import Outbox
-from tradebot.store.store import Deadlines, Store
+from tradebot.store.store import Store, StoreDeadlines
+from tradebot.store.store_factory import choose_store
 from tradebot.trading.desk.billing import charges_by_market
 
 _options = combine_options(CONFIG_OPTION, state_dir_option("Where journal and store are."))
@@ -75,25 +75,25 @@ def _run(path: str | None, state_dir: Path | None, work: Callable[[Store, Config
 @asynccontextmanager
 async def _opened(config: Config) -> AsyncIterator[Store]:
     section = config.store
-    deadlines = Deadlines(section.acquire_within_s, section.query_within_s, section.close_within_s)
+    deadlines = StoreDeadlines(section.acquire_within_s, section.query_within_s, section.close_within_s)
     dsn, state_dir = section.dsn.get_secret_value(), config.app.state_dir
     if not dsn and not state_dir.is_dir():
         raise StateError(f"{state_dir}: there is no such directory, and no store.dsn is configured")
-    async with store_at(dsn, state_dir, clock=WallClock(), deadlines=deadlines) as store:
+    async with choose_store(dsn, state_dir, clock=WallClock(), deadlines=deadlines) as store:
         yield store
 
 
 async def _status(store: Store, config: Config, *, as_json: bool) -> None:
-    applied = {one.version: one for one in await store.applied()}
-    shipped = migration.shipped()
-    wanted = migration.missing(shipped, list(applied.values()), place=store.place)
+    applied = {one.version: one for one in await store.applied_migrations()}
+    shipped = migration.shipped_migrations()
+    wanted = migration.missing_migrations(shipped, list(applied.values()), place=store.place)
     behind = "unknown: there is no journal"
     journal = config.app.state_dir / FILE_NAME
     if journal.is_file() and not wanted:
-        follower = Follower(journal)
-        fed = await store.cursor(follower.identity() or "")
-        behind = f"{follower.head() - fed.seq} rows (fed {fed.seq})"
-        follower.close()
+        follower = JournalTailer(journal)
+        fed = await store.read_cursor(follower.journal_id() or "")
+        behind = f"{follower.last_seq() - fed.seq} rows (fed {fed.seq})"
+        follower.close_connection()
     elif wanted:
         behind = "all rows: there are no tables yet" if not applied else "unknown: migrations are missing"
     rows: list[dict[str, Any]] = [
@@ -104,10 +104,10 @@ async def _status(store: Store, config: Config, *, as_json: bool) -> None:
         for one in shipped
     ]
     if as_json:
-        fields = {"place": store.place, "database": await store.version(), "behind": behind}
+        fields = {"place": store.place, "database": await store.server_version(), "behind": behind}
         print_rows([fields | row for row in rows], as_json=True)
         return
-    say(f"{store.place}, {await store.version()}; behind the journal: {behind}")
+    say(f"{store.place}, {await store.server_version()}; behind the journal: {behind}")
     print_rows(rows, as_json=False)
 
 
@@ -124,10 +124,10 @@ async def _sync(store: Store, config: Config) -> None:
         journal,
         clock=WallClock(),
         tell=without_word,
-        bill=charges_by_market,
+        charges_for=charges_by_market,
         batch_rows=config.store.batch_rows,
         migrates=config.store.migrate,
     )
-    fed = await outbox.drain()
+    fed = await outbox.feed_remaining()
     say(f"{store.place}: fed {fed} rows")
-    await outbox.finish()
+    await outbox.finish_and_close()

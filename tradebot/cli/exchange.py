@@ -15,7 +15,7 @@ from tradebot.clock import SECOND, MarketClock, WallClock, from_iso, iso
 from tradebot.config.values import seconds
 from tradebot.domain.message import Message
 from tradebot.errors import ConfigError
-from tradebot.exchange.faults.plan import FaultPlan
+from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.exchange.snapshot import PriceSource
 from tradebot.markets.market import HOME
 from tradebot.markets.symbols import parse_symbols
@@ -125,12 +125,12 @@ def exchange(
 
 async def _serve(plan: ExchangePlan) -> None:
     from tradebot.daemon.embedded import rules_of
+    from tradebot.exchange.access import AccessKeys
     from tradebot.exchange.account import OpeningBalance
-    from tradebot.exchange.door import Keys
     from tradebot.exchange.event_log import EventLog
     from tradebot.exchange.exchange import Exchange
-    from tradebot.exchange.latency import USUAL
-    from tradebot.exchange.server import serve
+    from tradebot.exchange.latency import TYPICAL_LATENCY
+    from tradebot.exchange.server import serve_exchange
     from tradebot.venues import registry
 
     room = registry.first()
@@ -146,26 +146,26 @@ async def _serve(plan: ExchangePlan) -> None:
             clock,
             seed=plan.seed,
             balance=OpeningBalance(cash=plan.cash),
-            latency=USUAL,
+            latency=TYPICAL_LATENCY,
             log=log,
             resume=plan.log if plan.resume else None,
             rules=rules_of(room.profile),
         )
         addresses = await stack.enter_async_context(
-            serve(
+            serve_exchange(
                 market,
                 clock,
                 room.face(),
                 host=plan.host,
                 port=plan.port,
-                keys=Keys.drawn(),
+                keys=AccessKeys.new_random(),
                 log=log if plan.log else None,
                 faults=plan.faults,
             )
         )
         async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(market.run(), name="exchange")
-            say_json(addresses.render())
+            running = tasks.create_task(market.run_session(), name="exchange")
+            say_json(addresses.to_json())
             try:
                 async with asyncio.timeout(plan.for_s):
                     await stop.wait()
@@ -208,11 +208,11 @@ def _synthetic(
 
 
 def _recorded(path: Path | None, text: str | None) -> PriceSource:
-    from tradebot.exchange.prices.recordings import recording
+    from tradebot.exchange.prices.recordings import open_recording
 
     if path is None:
         raise ConfigError("--prices recorded needs --path, the folder of the recorded ticks")
-    return recording(path, symbols=parse_symbols(text, cwd=Path.cwd()) if text else None)
+    return open_recording(path, symbols=parse_symbols(text, cwd=Path.cwd()) if text else None)
 
 
 def _moment(text: str, option: str) -> int:

@@ -9,14 +9,14 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from tradebot.config.values import Number, Reserve, Whole
 from tradebot.section import Section
-from tradebot.store.dsn import WANTED, is_readable
+from tradebot.store.dsn import DSN_FORMAT, is_readable_dsn
 
 
 def _dsn(dsn: SecretStr) -> SecretStr:
     if dsn.get_secret_value() and not re.match(r"postgres(?:ql)?://", dsn.get_secret_value()):
         raise ValueError("should be an address that starts with postgresql://")
-    if dsn.get_secret_value() and not is_readable(dsn.get_secret_value()):
-        raise ValueError(WANTED)
+    if dsn.get_secret_value() and not is_readable_dsn(dsn.get_secret_value()):
+        raise ValueError(DSN_FORMAT)
     return dsn
 
 

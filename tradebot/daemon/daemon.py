@@ -316,7 +316,7 @@ class Daemon:
                 around.append(tasks.create_task(self._stop_after(after, stop, reasons), name="stop-after"))
             around.append(tasks.create_task(self._bulletins.stopping(stop, reasons), name="say-stopping"))
             if self._outbox is not None:
-                around.append(tasks.create_task(self._outbox.run(), name="outbox"))
+                around.append(tasks.create_task(self._outbox.feed_store(), name="outbox"))
             if self._panel is not None:
                 around.append(tasks.create_task(self._panel.watch(), name="halt-file"))
             if not self.engine.warm.is_set():

@@ -12,16 +12,16 @@ from tradebot.clock import HOUR, Clock, MarketClock, WallClock
 from tradebot.config import Config
 from tradebot.domain.instrument import Universe
 from tradebot.errors import DataError
-from tradebot.exchange.account import Holding, OpeningBalance
-from tradebot.exchange.door import Keys
+from tradebot.exchange.access import AccessKeys
+from tradebot.exchange.account import DematHolding, OpeningBalance
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import POLL_S, Exchange
-from tradebot.exchange.faults.plan import FaultPlan
+from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.exchange.latency import Latency
-from tradebot.exchange.prices.recordings import recording
+from tradebot.exchange.order_rules import OrderRules
+from tradebot.exchange.prices.recordings import open_recording
 from tradebot.exchange.prices.synthetic import SyntheticPrices
-from tradebot.exchange.rules import Rules
-from tradebot.exchange.server import Addresses, serve
+from tradebot.exchange.server import ExchangeAddresses, serve_exchange
 from tradebot.exchange.snapshot import PriceSource
 from tradebot.markets.hours import closes_of
 from tradebot.markets.listing import universe_for
@@ -54,10 +54,10 @@ async def embedded(
     wall: Clock | None = None,
     poll_s: float = POLL_S,
     on_open: Callable[[Exchange], None] = lambda _: None,
-    holdings: Sequence[Holding] = (),
-    keys: Keys | None = None,
+    holdings: Sequence[DematHolding] = (),
+    keys: AccessKeys | None = None,
     room: Room | None = None,
-) -> AsyncIterator[tuple[Addresses, MarketClock]]:
+) -> AsyncIterator[tuple[ExchangeAddresses, MarketClock]]:
     """Open the exchange of `config.exchange` for `symbols`; its time stands until the clock is released.
 
     `seen_until` is the market ns that earlier runs reached: the same day goes on from there while enough of it is left,
@@ -70,7 +70,7 @@ async def embedded(
     settings, wall = config.exchange, wall or WallClock()
     if settings.prices == "recorded":
         day = date.fromisoformat(settings.day) if settings.day not in ("", TODAY) else None
-        source: PriceSource = recording(Path(settings.path), symbols=symbols, day=day)
+        source: PriceSource = open_recording(Path(settings.path), symbols=symbols, day=day)
         market = market_of_all(i.exchange for i in source.universe)
         begin = max(market.moment(market.day_of(source.opens_at), _time(settings.starts_at)), source.opens_at)
     else:
@@ -81,7 +81,7 @@ async def embedded(
     delay = settings.latency_ms / 1000 / 2
 
     async def trade(exchange: Exchange) -> None:
-        await exchange.run(poll_s=poll_s)
+        await exchange.run_session(poll_s=poll_s)
         await clock.sleep(SETTLE_S + config.bars.grace_s)  # or the last bars of the day would still be forming
         on_end("the exchange's prices are over")
 
@@ -98,11 +98,11 @@ async def embedded(
         )
         on_open(exchange)
         async with (
-            serve(
+            serve_exchange(
                 exchange,
                 clock,
                 room.face(),
-                keys=keys or Keys.drawn(),
+                keys=keys or AccessKeys.new_random(),
                 token_expires=False,
                 log=events,
                 faults=faults,
@@ -115,12 +115,12 @@ async def embedded(
             trading.cancel()
             telling.cancel()
     finally:
-        events.close()
+        events.close_file()
 
 
-def rules_of(profile: Profile) -> Rules:
+def rules_of(profile: Profile) -> OrderRules:
     """Return the rules of a venue as the simulated exchange enforces them."""
-    return Rules(
+    return OrderRules(
         tag_length=profile.tag_length,
         changes_per_order=profile.modifications_per_order,
         needs_protection=profile.needs_protection,
@@ -130,11 +130,11 @@ def rules_of(profile: Profile) -> Rules:
 async def _tell_faults(plan: FaultPlan | None, clock: MarketClock, tell: Tell | None) -> None:
     if plan is None or tell is None:
         return
-    tell(RehearsalStarted(seed=plan.seed, faults=plan.render(), until_s=plan.until_s))
-    plan.on_strike.append(lambda line: tell(FaultStruck(strike={k: line[k] for k in line if k != "at"})))
+    tell(RehearsalStarted(seed=plan.seed, faults=plan.rule_texts(), until_s=plan.until_s))
+    plan.strike_listeners.append(lambda line: tell(FaultStruck(strike={k: line[k] for k in line if k != "at"})))
     while not plan.is_over:
         await clock.sleep(HEALED_S)
-    tell(FaultsHealed(struck=dict(plan.strikes)))
+    tell(FaultsHealed(struck=dict(plan.strike_counts)))
 
 
 def _synthetic(config: Config, universe: Universe, seen_until: int, wall: Clock) -> tuple[SyntheticPrices, int]:

@@ -16,7 +16,7 @@ from tradebot.daemon.order_route import OrderRoute, RealMoney, Simulated
 from tradebot.daemon.patience import Patience
 from tradebot.domain.instrument import Universe
 from tradebot.errors import ConfigError, DataError
-from tradebot.exchange.faults.plan import FaultPlan
+from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.markets.market import Market, market_of_all
 from tradebot.ops.events.event import Tell
 from tradebot.ops.events.rehearsal import ExchangeOpened
@@ -174,7 +174,7 @@ async def _embedded(
         room=room,
     )
     async with opening as (addresses, clock):
-        route = Simulated.of(room, addresses.render())
+        route = Simulated.of(room, addresses.to_json())
         tell(ExchangeOpened(addresses=route.addresses, speed=clock.speed, log=str(log)))
         yield route, clock
 

@@ -16,7 +16,7 @@ from tradebot.daemon.exposure_checks import exposed
 from tradebot.daemon.order_route import NO_PAPER_AT_VENUE
 from tradebot.domain.products import INTRADAY
 from tradebot.errors import ConfigError
-from tradebot.exchange.prices.recordings import chosen
+from tradebot.exchange.prices.recordings import recording_files
 from tradebot.indicators.expressions import Bars
 from tradebot.indicators.plan import ExpressionPlan
 from tradebot.markets.listing import unknown_shares
@@ -53,7 +53,7 @@ def refusals(config: Config, *, now: int, has_exchange: bool = False) -> list[Co
     if found:
         return found
     if is_embedded and config.exchange.prices == "recorded":
-        chosen(Path(config.exchange.path), symbols=config.app.symbols)
+        recording_files(Path(config.exchange.path), symbols=config.app.symbols)
     strategies(config)
     return found
 

@@ -54,7 +54,7 @@ class Vitals:
             "log_lines_dropped": self._lines_dropped(),
             "store": None
             if outbox is None
-            else {"fed": outbox.fed, "behind": outbox.behind, "trouble": outbox.trouble},
+            else {"fed": outbox.fed_seq, "behind": outbox.rows_behind, "trouble": outbox.trouble},
         }
 
 

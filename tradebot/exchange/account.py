@@ -1,6 +1,6 @@
 """The trader's account at the exchange: positions, holdings, cash and margin as a fold of its fills.
 
-The fold has three inputs, fills (`apply`), conversions (`convert`) and the start of a new day (`roll`), so an account
+The fold has three inputs, fills (`book_fill`), conversions (`convert_position`) and the start of a new day (`roll_to_day`), so an account
 can be rebuilt from the exchange's log. Simplifications: the margin of an intraday position is a fixed share of its
 cost; unrealised losses block no funds (for the trader); what was not squared off is carried, where a broker would have
 closed it for a fee (for the trader); a converted position keeps the charges of the product it was traded in.
@@ -17,9 +17,9 @@ from tradebot.domain.instrument import InstrumentKind
 from tradebot.domain.message import Message
 from tradebot.domain.order import ZERO, Side
 from tradebot.domain.products import DELIVERY
-from tradebot.exchange.margin import FREE, Blocked, Reservation, blocked_by
-from tradebot.exchange.margin import LEVERAGED as LEVERAGED
-from tradebot.exchange.position import Lots, PositionRow, average
+from tradebot.exchange.margin import INTRADAY_MARGIN_RATE as INTRADAY_MARGIN_RATE
+from tradebot.exchange.margin import NOTHING_BLOCKED, BlockedMargin, MarginReservation, blocked_margin
+from tradebot.exchange.position import PositionCost, PositionRow, average_price
 from tradebot.exchange.ticket import BookOrder, Conversion, TradeRow
 from tradebot.markets.charges import NOTHING, Charges, fill_charges, segment_of
 from tradebot.markets.debits import Debits
@@ -28,15 +28,15 @@ from tradebot.markets.market import market_of
 Key = tuple[str, str, str]  # exchange, symbol, product
 
 
-class Mark(Message, frozen=True):
+class InstrumentMark(Message, frozen=True):
     """What an account needs to know of an instrument: its kind, the last price and yesterday's close."""
 
     kind: InstrumentKind
-    last: Decimal
-    close: Decimal
+    last_price: Decimal
+    previous_close: Decimal
 
 
-class Holding(Message, frozen=True):
+class DematHolding(Message, frozen=True):
     """Shares in the demat account; `used_quantity` was sold today and is not delivered yet.
 
     `t1_quantity` was bought on the last trading day and is not delivered yet: owned, sellable, not in `quantity`.
@@ -52,26 +52,26 @@ class Holding(Message, frozen=True):
     t1_quantity: Decimal = ZERO
 
     @property
-    def owned(self) -> Decimal:
+    def owned_quantity(self) -> Decimal:
         return self.quantity + self.t1_quantity
 
     @property
-    def pnl(self) -> Decimal:
-        return self.owned * (self.last_price - self.average_price)
+    def unrealised_pnl(self) -> Decimal:
+        return self.owned_quantity * (self.last_price - self.average_price)
 
 
 class OpeningBalance(Message, frozen=True):
     """What an account is opened with; `cash` is money in its currency."""
 
     cash: Decimal
-    holdings: tuple[Holding, ...] = ()
+    holdings: tuple[DematHolding, ...] = ()
     account_id: str = "SIM001"
 
 
 class Margins(Message, frozen=True):
-    """The funds. `net`, what new orders may use, is `opening` + `realised` - `charges` - `used`.
+    """The funds. `net`, what new orders may use, is `opening_funds` + `realised` - `total_charges` - `used`.
 
-    `used` = `positions` + `orders` + `delivery` - `holding_sales`: margin of open intraday positions, of working
+    `used` = `net_positions` + `orders` + `delivery` - `holding_sales`: margin of open intraday positions, of working
     orders, the price of shares bought for delivery, less the credit for holdings sold today. `cash` is the ledger after
     every fill paid in full. `unrealised` is shown and not counted.
     """
@@ -92,42 +92,42 @@ class Margins(Message, frozen=True):
 class Account:
     """One account. Always, exactly: cash + cost of the positions = opening + realised - charges."""
 
-    def __init__(self, balance: OpeningBalance, *, mark: Callable[[str], Mark], on: date) -> None:
+    def __init__(self, balance: OpeningBalance, *, mark: Callable[[str], InstrumentMark], day: date) -> None:
         self.account_id, holdings = balance.account_id, balance.holdings
-        self.opening = self.cash = balance.cash
-        self.on = on
-        self.billed: Charges = NOTHING  # today's, by part
+        self.opening_funds = self.cash = balance.cash
+        self.session_day = day
+        self.charges_by_part: Charges = NOTHING  # today's, by part
         self._mark = mark
-        self._lots: dict[Key, Lots] = {}
-        self._holdings: dict[tuple[str, str], Lots] = {
-            (h.exchange, h.symbol): Lots(h.owned, h.owned * h.average_price) for h in holdings
+        self._lots: dict[Key, PositionCost] = {}
+        self._holdings: dict[tuple[str, str], PositionCost] = {
+            (h.exchange, h.symbol): PositionCost(h.owned_quantity, h.owned_quantity * h.average_price) for h in holdings
         }
         self._arriving = {(h.exchange, h.symbol): h.t1_quantity for h in holdings}  # of those, not delivered yet
         self._turnover: dict[str, Decimal] = {}  # order id -> money filled, for charges per order
         self._debits = Debits()
-        self._working: dict[Key, dict[str, Reservation]] = {}  # position -> order id -> what it reserves
-        self._blocked: dict[Key, Blocked] = {}
+        self._working: dict[Key, dict[str, MarginReservation]] = {}  # position -> order id -> what it reserves
+        self._blocked: dict[Key, BlockedMargin] = {}
         self._all_blocked = (
-            FREE  # the sum of `_blocked`, kept so that a check costs the same with any number of positions
+            NOTHING_BLOCKED  # the sum of `_blocked`, kept so that a check costs the same with any number of positions
         )
         self._cost = ZERO  # the sum of the positions' costs
 
     @property
-    def charges(self) -> Decimal:
+    def total_charges(self) -> Decimal:
         """Everything charged today."""
-        return self.billed.total
+        return self.charges_by_part.total
 
     @property
-    def used(self) -> Decimal:
+    def used_margin(self) -> Decimal:
         """The margin in use by positions and working orders."""
-        return self._all_blocked.used
+        return self._all_blocked.total_margin
 
     @property
-    def net(self) -> Decimal:
+    def available_funds(self) -> Decimal:
         """What new orders may use."""
-        return self.cash + self._cost - self.used
+        return self.cash + self._cost - self.used_margin
 
-    def apply(self, trade: TradeRow) -> Charges:
+    def book_fill(self, trade: TradeRow) -> Charges:
         """Book one fill and return what it was charged. Raises DataError where no charges are known."""
         line = (trade.exchange, trade.symbol)
         segment = segment_of(self._mark(trade.symbol).kind, trade.product)
@@ -148,162 +148,166 @@ class Account:
         value = trade.quantity * trade.price
         self._turnover[trade.order_id] = turnover + value
         self.cash -= trade.side.sign * value + bill.total
-        self.billed += bill
+        self.charges_by_part += bill
         key = (*line, trade.product)
-        lots = self._lots.setdefault(key, Lots())
+        lots = self._lots.setdefault(key, PositionCost())
         before = lots.cost
-        lots.apply(side=trade.side, quantity=trade.quantity, price=trade.price)
+        lots.book_fill(side=trade.side, quantity=trade.quantity, price=trade.price)
         self._cost += lots.cost - before
         self._block(key)
         return bill
 
-    def convert(self, asked: Conversion) -> None:
+    def convert_position(self, asked: Conversion) -> None:
         """Move a part of a position to another product at its cost."""
         line = (asked.exchange, asked.symbol)
-        given = self._lots[*line, asked.was].give(asked.quantity, is_carried=asked.is_carried)
-        taking = self._lots.setdefault((*line, asked.becomes), Lots())
-        taking.take(asked.side.sign * asked.quantity, given, is_carried=asked.is_carried)
+        given = self._lots[*line, asked.was].take_out(asked.quantity, is_carried=asked.is_carried)
+        taking = self._lots.setdefault((*line, asked.becomes), PositionCost())
+        taking.take_over(asked.side.sign * asked.quantity, given, is_carried=asked.is_carried)
         for product in (asked.was, asked.becomes):
             self._block((*line, product))
 
-    def convertible(self, asked: Conversion) -> Decimal:
+    def convertible_quantity(self, asked: Conversion) -> Decimal:
         """Return how much of the position may be converted as asked."""
-        lots = self._lots.get((asked.exchange, asked.symbol, asked.was), Lots())
-        into = self._lots.get((asked.exchange, asked.symbol, asked.becomes), Lots())
+        lots = self._lots.get((asked.exchange, asked.symbol, asked.was), PositionCost())
+        into = self._lots.get((asked.exchange, asked.symbol, asked.becomes), PositionCost())
         sign = asked.side.sign
         if into.quantity * sign < 0:
             return ZERO
         of_kind = lots.overnight_quantity if asked.is_carried else lots.quantity - lots.overnight_quantity
         return max(min(lots.quantity * sign, of_kind * sign), ZERO)
 
-    def cost_of(self, asked: Conversion) -> Decimal:
+    def conversion_margin(self, asked: Conversion) -> Decimal:
         """Return the funds that a conversion would block beyond those it sets free."""
         line = (asked.exchange, asked.symbol)
-        was, into = copy(self._lots[*line, asked.was]), copy(self._lots.get((*line, asked.becomes), Lots()))
-        into.take(asked.side.sign * asked.quantity, was.give(asked.quantity, is_carried=False), is_carried=False)
+        was, into = copy(self._lots[*line, asked.was]), copy(self._lots.get((*line, asked.becomes), PositionCost()))
+        into.take_over(
+            asked.side.sign * asked.quantity, was.take_out(asked.quantity, is_carried=False), is_carried=False
+        )
         cost = ZERO
         for product, lots in ((asked.was, was), (asked.becomes, into)):
             key = (*line, product)
             after = self._blocked_by(key, self._working.get(key, {}).values(), lots)
-            cost += after.used - self._blocked.get(key, FREE).used
+            cost += after.total_margin - self._blocked.get(key, NOTHING_BLOCKED).total_margin
         return cost
 
-    def roll(self, on: date) -> None:
+    def roll_to_day(self, day: date) -> None:
         """Begin the day `on`: yesterday's deliveries arrive, the rest is carried, today's sums start at zero."""
-        if on <= self.on:
+        if day <= self.session_day:
             return
         self._arriving = {k[:2]: x.quantity for k, x in self._lots.items() if k[2] == DELIVERY and x.quantity > 0}
         for (exchange, symbol, product), lots in list(self._lots.items()):
             if product == DELIVERY:
-                held = self._holdings.setdefault((exchange, symbol), Lots())
+                held = self._holdings.setdefault((exchange, symbol), PositionCost())
                 if lots.quantity:
                     side = Side.BUY if lots.quantity > 0 else Side.SELL
-                    held.apply(side=side, quantity=abs(lots.quantity), price=lots.cost / lots.quantity)
+                    held.book_fill(side=side, quantity=abs(lots.quantity), price=lots.cost / lots.quantity)
             if product == DELIVERY or not lots.quantity:
                 del self._lots[exchange, symbol, product]
             else:
-                self._lots[exchange, symbol, product] = lots.carried()
-        self._holdings = {line: held.carried() for line, held in self._holdings.items() if held.quantity}
-        self.on = on
-        self.billed = NOTHING
+                self._lots[exchange, symbol, product] = lots.carried_over()
+        self._holdings = {line: held.carried_over() for line, held in self._holdings.items() if held.quantity}
+        self.session_day = day
+        self.charges_by_part = NOTHING
         self._cost = sum((lots.cost for lots in self._lots.values()), ZERO)
-        self._blocked, self._all_blocked = {}, FREE
+        self._blocked, self._all_blocked = {}, NOTHING_BLOCKED
         for key in {**self._lots, **self._working}:
             self._block(key)
-        self.opening = self.cash + self._cost
+        self.opening_funds = self.cash + self._cost
 
-    def reserve(self, order: BookOrder, price: Decimal) -> None:
+    def reserve_margin(self, order: BookOrder, price: Decimal) -> None:
         """Block margin for a working order at `price`; an ended order is released."""
         key = _key(order)
         working = self._working.setdefault(key, {})
         if not order.is_ended:
-            working[order.order_id] = Reservation(order.ticket.side, order.pending, price)
+            working[order.order_id] = MarginReservation(order.ticket.side, order.pending, price)
         elif working.pop(order.order_id, None) is None:
             return
         self._block(key)
 
-    def is_reserved(self, order: BookOrder) -> bool:
+    def has_reservation(self, order: BookOrder) -> bool:
         """Return whether the order passed the margin check and still works."""
         return order.order_id in self._working.get(_key(order), {})
 
-    def shortage(self, order: BookOrder, price: Decimal) -> tuple[Decimal, Decimal] | None:
+    def funds_shortage(self, order: BookOrder, price: Decimal) -> tuple[Decimal, Decimal] | None:
         """Return (required, available) money if the funds do not cover a new or changed order, else None.
 
         What lowers the margin in use, an exit, needs no funds.
         """
         key = _key(order)
         others = {id_: r for id_, r in self._working.get(key, {}).items() if id_ != order.order_id}
-        wish = Reservation(order.ticket.side, order.pending, price)
-        without = self._blocked_by(key, others.values()).used
-        required = self._blocked_by(key, [*others.values(), wish]).used - without
-        available = self.net + self._blocked.get(key, FREE).used - without
+        wish = MarginReservation(order.ticket.side, order.pending, price)
+        without = self._blocked_by(key, others.values()).total_margin
+        required = self._blocked_by(key, [*others.values(), wish]).total_margin - without
+        available = self.available_funds + self._blocked.get(key, NOTHING_BLOCKED).total_margin - without
         return (required, available) if required > 0 and required > available else None
 
-    def sellable(self, exchange: str, symbol: str) -> Decimal:
+    def sellable_quantity(self, exchange: str, symbol: str) -> Decimal:
         """Return the shares held plus those bought today for delivery; working sales are not subtracted."""
         held = self._holdings.get((exchange, symbol))
         today = self._lots.get((exchange, symbol, DELIVERY))
         return (held.quantity if held else ZERO) + (today.quantity if today else ZERO)
 
-    def positions(self) -> list[PositionRow]:
+    def net_positions(self) -> list[PositionRow]:
         """Return net positions, carried and today's, closed ones included, in the order they were opened."""
         return [self._row(key, lots) for key, lots in self._lots.items()]
 
     def day_positions(self) -> list[PositionRow]:
         """Return what was traded today alone."""
-        return [self._row(key, today) for key, lots in self._lots.items() if (today := lots.day()) is not None]
+        return [self._row(key, today) for key, lots in self._lots.items() if (today := lots.today_alone()) is not None]
 
-    def holdings(self) -> list[Holding]:
+    def demat_holdings(self) -> list[DematHolding]:
         """Return the holdings as of this morning, with what was sold of them today."""
         rows = []
         for (exchange, symbol), held in self._holdings.items():
             today = self._lots.get((exchange, symbol, DELIVERY))
             mark = self._mark(symbol)
             rows.append(
-                Holding(
+                DematHolding(
                     symbol=symbol,
                     exchange=exchange,
                     quantity=held.quantity - self._arriving.get((exchange, symbol), ZERO),
                     t1_quantity=self._arriving.get((exchange, symbol), ZERO),
-                    average_price=average(held.cost, held.quantity),
+                    average_price=average_price(held.cost, held.quantity),
                     used_quantity=max(-today.quantity, ZERO) if today else ZERO,
-                    last_price=mark.last,
-                    close_price=mark.close,
+                    last_price=mark.last_price,
+                    close_price=mark.previous_close,
                 )
             )
         return rows
 
-    def margins(self) -> Margins:
+    def margin_summary(self) -> Margins:
         """Return the funds, positions marked at the last price."""
         blocked = self._all_blocked
         return Margins(
-            net=self.net,
-            opening=self.opening,
+            net=self.available_funds,
+            opening=self.opening_funds,
             cash=self.cash,
-            used=blocked.used,
+            used=blocked.total_margin,
             positions=blocked.positions,
             orders=blocked.orders,
             delivery=blocked.delivery,
             holding_sales=blocked.holding_sales,
             realised=sum((lots.realised for lots in self._lots.values()), ZERO),
-            unrealised=sum((x.quantity * self._mark(k[1]).last - x.cost for k, x in self._lots.items()), ZERO),
-            charges=self.charges,
+            unrealised=sum((x.quantity * self._mark(k[1]).last_price - x.cost for k, x in self._lots.items()), ZERO),
+            charges=self.total_charges,
         )
 
     def _block(self, key: Key) -> None:
-        before = self._blocked.get(key, FREE)
+        before = self._blocked.get(key, NOTHING_BLOCKED)
         after = self._blocked[key] = self._blocked_by(key, self._working.get(key, {}).values())
-        self._all_blocked = Blocked(
+        self._all_blocked = BlockedMargin(
             *(total - old + new for total, old, new in zip(self._all_blocked, before, after, strict=True))
         )
 
-    def _blocked_by(self, key: Key, working: Iterable[Reservation], lots: Lots | None = None) -> Blocked:
-        lots = lots or self._lots.get(key) or Lots()
-        return blocked_by(lots, list(working), product=key[2], kind=self._mark(key[1]).kind)
+    def _blocked_by(
+        self, key: Key, working: Iterable[MarginReservation], lots: PositionCost | None = None
+    ) -> BlockedMargin:
+        lots = lots or self._lots.get(key) or PositionCost()
+        return blocked_margin(lots, list(working), product=key[2], kind=self._mark(key[1]).kind)
 
-    def _row(self, key: Key, lots: Lots) -> PositionRow:
+    def _row(self, key: Key, lots: PositionCost) -> PositionRow:
         mark = self._mark(key[1])
-        return lots.net(key, last=mark.last, close=mark.close)
+        return lots.net_row(key, last=mark.last_price, close=mark.previous_close)
 
 
 def _key(order: BookOrder) -> Key:

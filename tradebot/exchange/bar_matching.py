@@ -26,10 +26,10 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.message import Message
 from tradebot.domain.order import Side
 from tradebot.exchange.matching import protected_limit
-from tradebot.exchange.slippage import Slip, Slippage
+from tradebot.exchange.slippage import InstrumentSlippage, Slippage
 
 
-class Matching(Message, frozen=True):
+class BarFillModel(Message, frozen=True):
     """How orders fill inside bars.
 
     `latency_bars` delays an order by whole bars. With `latency_s` an order that reaches the exchange after a bar began
@@ -47,12 +47,12 @@ class Matching(Message, frozen=True):
         return int(self.latency_s * SECOND)
 
     @property
-    def is_prompt(self) -> bool:
+    def is_immediate(self) -> bool:
         """True when an order is at the exchange in the moment it is decided."""
         return not (self.latency_bars or self.latency_ns)
 
 
-class Resting(msgspec.Struct, gc=False):
+class RestingOrder(msgspec.Struct, gc=False):
     """One of our orders at work, `remaining` units of it; one without `limit` takes what the market offers.
 
     It may trade from bar `from_row` on. The book alone changes it.
@@ -66,40 +66,40 @@ class Resting(msgspec.Struct, gc=False):
     from_row: int
 
 
-R = TypeVar("R", bound=Resting)
+R = TypeVar("R", bound=RestingOrder)
 
 
-class BarBook(Generic[R]):
+class BarOrderBook(Generic[R]):
     """Our working orders in one instrument, and what they took of the volume of the bar under way.
 
     `volumes` are the bars', by row. A fill is (order, quantity units, price units); an order that it leaves nothing of
     is in the book no more.
     """
 
-    def __init__(self, instrument: Instrument, matching: Matching, volumes: Sequence[int]) -> None:
+    def __init__(self, instrument: Instrument, matching: BarFillModel, volumes: Sequence[int]) -> None:
         self._instrument, self._volumes = instrument, volumes
-        self._slip = Slip(matching.slippage, instrument)
+        self._slip = InstrumentSlippage(matching.slippage, instrument)
         self._share = None if matching.participation is None else matching.participation.as_integer_ratio()
         self._lot = max(int(instrument.lot_size.scaleb(instrument.quantity_decimals)), 1)
         self._row, self._taken = -1, 0
         traded = np.asarray(volumes) != 0
-        self.has_pauses = bool(traded.any()) and not traded.all()
+        self.has_untraded_bars = bool(traded.any()) and not traded.all()
         self.orders: dict[str, R] = {}  # oldest first
 
-    def enter(self, order: R) -> None:
+    def add_order(self, order: R) -> None:
         """Add an order."""
         self.orders[order.order_id] = order
 
-    def cancel(self, order_id: str) -> bool:
+    def remove_order(self, order_id: str) -> bool:
         """Take an order out; False when it was not there any more."""
         return self.orders.pop(order_id, None) is not None
 
-    def pauses(self, row: int) -> bool:
+    def is_untraded(self, row: int) -> bool:
         """Return whether nothing traded in bar `row`; without volumes in any bar nobody knows, and everything does."""
-        return self.has_pauses and not self._volumes[row]
+        return self.has_untraded_bars and not self._volumes[row]
 
-    def trade(self, row: int, price: int) -> list[tuple[R, int, int]]:
-        """Match the orders that may trade in bar `row` while the market stands at `price`; oldest first."""
+    def match_at_price(self, row: int, price: int) -> list[tuple[R, int, int]]:
+        """Match the orders that may trade in bar `row` while the market stands at `slipped_price`; oldest first."""
         fills: list[tuple[R, int, int]] = []
         for order in list(self.orders.values()):
             if order.from_row > row:
@@ -113,7 +113,7 @@ class BarBook(Generic[R]):
             paid = (
                 price
                 if self._slip.is_none
-                else self._slip.price(price, sign=order.sign, quantity=quantity, volume=self._volumes[row])
+                else self._slip.slipped_price(price, sign=order.sign, quantity=quantity, volume=self._volumes[row])
             )
             if paid != price:
                 if limit is None and order.protection_pct is not None:
@@ -127,7 +127,7 @@ class BarBook(Generic[R]):
             fills.append((order, quantity, paid))
         return fills
 
-    def pass_through(self, row: int, *, start: int, end: int) -> list[tuple[R, int, int]]:
+    def match_crossed_limit(self, row: int, *, start: int, end: int) -> list[tuple[R, int, int]]:
         """Match the first limit that a move of the price from `start` to `end` inside bar `row` goes through.
 
         All orders with that limit fill; to be asked again from there, until nothing comes.

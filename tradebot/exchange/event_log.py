@@ -11,7 +11,7 @@ import msgspec
 
 from tradebot.errors import DataError, StateError
 
-FLUSHED = frozenset({"session", "request", "order", "fill", "conversion", "fault", "ticker", "end"})
+FLUSHED_KINDS = frozenset({"session", "request", "order", "fill", "conversion", "fault", "ticker", "end"})
 BUFFER_BYTES = 1 << 16
 
 
@@ -26,7 +26,7 @@ class EventLog:
 
     def __init__(self, path: Path | str | None) -> None:
         self.path = Path(path) if path is not None else None
-        self.lines = 0
+        self.line_count = 0
         self._encoder = msgspec.json.Encoder(decimal_format="string")
         self._file = None
         if self.path is not None:
@@ -37,16 +37,16 @@ class EventLog:
             except OSError as error:
                 raise StateError(f"cannot open the exchange log {self.path}: {error.strerror}") from error
 
-    def write(self, kind: str, **fields: Any) -> None:
+    def append_line(self, kind: str, **fields: Any) -> None:
         """Append one line; `fields` are JSON values, Decimals, enums or messages."""
-        self.lines += 1
+        self.line_count += 1
         if self._file is None:
             return
         self._file.write(self._encoder.encode({"kind": kind, **fields}) + b"\n")
-        if kind in FLUSHED:
+        if kind in FLUSHED_KINDS:
             self._file.flush()
 
-    def close(self) -> None:
+    def close_file(self) -> None:
         """Flush and close; closing twice is fine."""
         if self._file is not None:
             self._file.close()
@@ -56,10 +56,10 @@ class EventLog:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
+        self.close_file()
 
 
-def read_log(path: Path | str) -> Iterator[dict[str, Any]]:
+def read_event_log(path: Path | str) -> Iterator[dict[str, Any]]:
     """Yield the lines of a log as objects, oldest first; a torn last line is skipped.
 
     Raises DataError naming the line of any other malformed one, StateError when the file cannot be read.

@@ -7,17 +7,17 @@ from collections.abc import Callable
 from tradebot.exchange.ticket import BookOrder, Ticket
 
 
-class Hooks:
+class ExchangeHooks:
     """Functions that an exchange asks or tells; without any it behaves.
 
-    `refuse` and `reject` give reasons, at the counter and at the exchange's door, empty for none. `takes_cancel` True
+    `refusal_reason` and `rejection_reason` give reasons, at the counter and at the exchange's door, empty for none. `swallows_cancel` True
     swallows a cancel that arrived. `on_minute` and `on_second` hear the market time (ns) of each minute of the session
     and of each second of the wall, however fast market time runs.
     """
 
     def __init__(self) -> None:
-        self.refuse: Callable[[Ticket], str] = lambda _: ""
-        self.reject: Callable[[BookOrder], str] = lambda _: ""
-        self.takes_cancel: Callable[[str], bool] = lambda _: False
+        self.refusal_reason: Callable[[Ticket], str] = lambda _: ""
+        self.rejection_reason: Callable[[BookOrder], str] = lambda _: ""
+        self.swallows_cancel: Callable[[str], bool] = lambda _: False
         self.on_minute: list[Callable[[int], None]] = []
         self.on_second: list[Callable[[int], None]] = []

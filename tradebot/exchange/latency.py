@@ -20,11 +20,11 @@ class Latency(Message, frozen=True):
     back_s: float = 0.0
     jitter_s: float = 0.0
 
-    def there(self, rng: np.random.Generator, speed: float) -> int:
+    def draw_request_delay(self, rng: np.random.Generator, speed: float) -> int:
         """Return one delay to the exchange in market ns; draws once from `rng`."""
         return self._draw(self.to_exchange_s, rng, speed)
 
-    def back(self, rng: np.random.Generator, speed: float) -> int:
+    def draw_answer_delay(self, rng: np.random.Generator, speed: float) -> int:
         """Return one delay back in market ns; draws once from `rng`."""
         return self._draw(self.back_s, rng, speed)
 
@@ -32,5 +32,5 @@ class Latency(Message, frozen=True):
         return int((seconds + self.jitter_s * float(rng.random())) * speed * SECOND)
 
 
-INSTANT = Latency()
-USUAL = Latency(to_exchange_s=0.030, back_s=0.030, jitter_s=0.020)
+NO_LATENCY = Latency()
+TYPICAL_LATENCY = Latency(to_exchange_s=0.030, back_s=0.030, jitter_s=0.020)

@@ -12,13 +12,15 @@ from typing import NamedTuple
 from tradebot.domain.instrument import InstrumentKind
 from tradebot.domain.order import ZERO, Side
 from tradebot.domain.products import DELIVERY
-from tradebot.exchange.position import GRAIN, Lots
+from tradebot.exchange.position import COST_GRAIN, PositionCost
 from tradebot.exchange.ticket import BookOrder
 
-LEVERAGED = Decimal("0.20")  # five times leverage: the most that the regulator's rules leave to intraday equity
+INTRADAY_MARGIN_RATE = Decimal(
+    "0.20"
+)  # five times leverage: the most that the regulator's rules leave to intraday equity
 
 
-class Reservation(NamedTuple):
+class MarginReservation(NamedTuple):
     """What a working order may still trade, and the price it blocks margin at."""
 
     side: Side
@@ -26,8 +28,8 @@ class Reservation(NamedTuple):
     price: Decimal
 
 
-class Blocked(NamedTuple):
-    """The margin one position and its working orders block; the parts of `Margins.used`."""
+class BlockedMargin(NamedTuple):
+    """The margin one position and its working orders block; the parts of `Margins.total_margin`."""
 
     positions: Decimal
     orders: Decimal
@@ -35,31 +37,33 @@ class Blocked(NamedTuple):
     holding_sales: Decimal
 
     @property
-    def used(self) -> Decimal:
+    def total_margin(self) -> Decimal:
         return self.positions + self.orders + self.delivery - self.holding_sales
 
 
-FREE = Blocked(ZERO, ZERO, ZERO, ZERO)
+NOTHING_BLOCKED = BlockedMargin(ZERO, ZERO, ZERO, ZERO)
 
 
-def rate_of(product: str, kind: InstrumentKind) -> Decimal:
+def margin_rate(product: str, kind: InstrumentKind) -> Decimal:
     """Return the share of its cost that a position blocks.
 
     A bought option is paid in full; its writer and futures are blocked as intraday equity, which errs for them.
     """
-    return Decimal(1) if product == DELIVERY or kind is InstrumentKind.OPTION else LEVERAGED
+    return Decimal(1) if product == DELIVERY or kind is InstrumentKind.OPTION else INTRADAY_MARGIN_RATE
 
 
-def blocked_by(lots: Lots, working: list[Reservation], *, product: str, kind: InstrumentKind) -> Blocked:
+def blocked_margin(
+    lots: PositionCost, working: list[MarginReservation], *, product: str, kind: InstrumentKind
+) -> BlockedMargin:
     """Return what a position and its working orders block in money; delivery is paid in full."""
     if product == DELIVERY:
         buying = sum((r.quantity * r.price for r in working if r.side is Side.BUY), ZERO)
-        return Blocked(ZERO, buying, max(lots.cost, ZERO), max(-lots.cost, ZERO))
-    rate = rate_of(product, kind)
-    return Blocked(abs(lots.cost) * rate, _added_by(working, lots) * rate, ZERO, ZERO)
+        return BlockedMargin(ZERO, buying, max(lots.cost, ZERO), max(-lots.cost, ZERO))
+    rate = margin_rate(product, kind)
+    return BlockedMargin(abs(lots.cost) * rate, _added_by(working, lots) * rate, ZERO, ZERO)
 
 
-def reserve_price(order: BookOrder, last: Decimal) -> Decimal:
+def reservation_price(order: BookOrder, last: Decimal) -> Decimal:
     """Return the price at which a working order blocks margin: its limit, or the worst a protected one may pay."""
     ticket = order.ticket
     if order.limit is not None:
@@ -72,7 +76,7 @@ def reserve_price(order: BookOrder, last: Decimal) -> Decimal:
     return reference * (1 + ticket.protection_pct / 100)
 
 
-def _added_by(working: list[Reservation], lots: Lots) -> Decimal:
+def _added_by(working: list[MarginReservation], lots: PositionCost) -> Decimal:
     # The notional that working orders may add to a position in the worst case: all buys or all sells fill. Orders
     # against the position first free what they close.
     held = abs(lots.cost)
@@ -83,6 +87,6 @@ def _added_by(working: list[Reservation], lots: Lots) -> Decimal:
         closing = -lots.quantity * side.sign
         if closing > 0 and quantity:
             opened = max(quantity - closing, ZERO)
-            value = (value * opened / quantity).quantize(GRAIN) - held
+            value = (value * opened / quantity).quantize(COST_GRAIN) - held
         added = max(added, value)
     return added

@@ -20,7 +20,7 @@ from tradebot.domain.market import Ints
 from tradebot.domain.order import Side
 
 
-class Row(NamedTuple):
+class DepthRow(NamedTuple):
     """One published state of an instrument in price and quantity units; levels best first, price 0 where empty."""
 
     last: int
@@ -31,7 +31,7 @@ class Row(NamedTuple):
     ask_quantities: list[int]
 
 
-class Fill(NamedTuple):
+class BookFill(NamedTuple):
     """`quantity` units of an order traded at `price` units."""
 
     order_id: str
@@ -39,17 +39,17 @@ class Fill(NamedTuple):
     price: int
 
 
-class Triggered(NamedTuple):
+class StopTriggered(NamedTuple):
     """A stop order became live, bounded by `limit` units."""
 
     order_id: str
     limit: int
 
 
-Event = Fill | Triggered
+BookEvent = BookFill | StopTriggered
 
 
-class Working:
+class WorkingOrder:
     """One of our orders at work; the only mutable thing here, owned by its `InstrumentBook`.
 
     `limit` is None until a protected market order meets a price, and `trigger` None once triggered or for no stop.
@@ -80,9 +80,9 @@ class Working:
         self.ahead: int | None = None
 
 
-def row_of(columns: Mapping[str, Ints], index: int, *, traded: bool = True) -> Row:
+def depth_row(columns: Mapping[str, Ints], index: int, *, traded: bool = True) -> DepthRow:
     """Return one row of snapshot columns; `traded` False gives the standing state, in which nothing trades now."""
-    return Row(
+    return DepthRow(
         int(columns["last"][index]),
         int(columns["traded"][index]) if traded else 0,
         columns["bids"][index].tolist(),
@@ -109,28 +109,28 @@ def trigger_is_hit(side: Side, *, trigger: int, last: int) -> bool:
 class InstrumentBook:
     """Our working orders in one instrument, and what they already took from the depth shown now."""
 
-    def __init__(self, instrument: Instrument, *, lower: int = 0, upper: int = 0) -> None:
+    def __init__(self, instrument: Instrument, *, lower_circuit: int = 0, upper_circuit: int = 0) -> None:
         self.instrument = instrument
-        self.lower, self.upper = lower, upper  # circuit limits in units, 0: none
-        self.orders: dict[str, Working] = {}
-        self._shown: Row | None = None
+        self.lower_circuit, self.upper_circuit = lower_circuit, upper_circuit  # circuit limits in units, 0: none
+        self.orders: dict[str, WorkingOrder] = {}
+        self._shown: DepthRow | None = None
         self._taken: dict[tuple[Side, int], int] = {}  # (side of the taker, level price) -> quantity gone
 
-    def enter(self, order: Working, row: Row) -> list[Event]:
+    def enter_order(self, order: WorkingOrder, row: DepthRow) -> list[BookEvent]:
         """Add an order that reached the exchange, match it against the standing row, and queue what remains."""
         self._show(row)
         self.orders[order.order_id] = order
-        events: list[Event] = []
+        events: list[BookEvent] = []
         if self._is_live(order, row, events):
             self._take_depth(order, row, events)
             self._queue(order, row)
         self._drop_filled()
         return events
 
-    def match(self, row: Row) -> list[Event]:
+    def match_row(self, row: DepthRow) -> list[BookEvent]:
         """Match every order against a new row, in price-time priority; return what happened, in order."""
         self._show(row)
-        events: list[Event] = []
+        events: list[BookEvent] = []
         volume = row.traded
         for order in sorted(self.orders.values(), key=_priority):
             was_resting = order.trigger is None and order.limit is not None
@@ -143,40 +143,40 @@ class InstrumentBook:
         self._drop_filled()
         return events
 
-    def remove(self, order_id: str) -> None:
+    def remove_order(self, order_id: str) -> None:
         """Take an order out; an order that is not there is no error."""
         self.orders.pop(order_id, None)
 
-    def _show(self, row: Row) -> None:
+    def _show(self, row: DepthRow) -> None:
         shown = self._shown
         if shown is None or shown[2:] != row[2:]:
             self._taken.clear()
             self._shown = row
 
-    def _is_live(self, order: Working, row: Row, events: list[Event]) -> bool:
+    def _is_live(self, order: WorkingOrder, row: DepthRow, events: list[BookEvent]) -> bool:
         if order.trigger is not None:
             if not trigger_is_hit(order.side, trigger=order.trigger, last=row.last):
                 return False
             order.trigger = None
             if order.limit is None:
                 self._protect(order, row)
-            events.append(Triggered(order.order_id, order.limit or 0))
+            events.append(StopTriggered(order.order_id, order.limit or 0))
         elif order.limit is None:
             self._protect(order, row)
         return order.limit is not None
 
-    def _protect(self, order: Working, row: Row) -> None:
+    def _protect(self, order: WorkingOrder, row: DepthRow) -> None:
         assert order.protection_pct is not None, f"{order.order_id} has no protection"
         ours, theirs = (row.bids, row.asks) if order.side is Side.BUY else (row.asks, row.bids)
         reference = row.last or theirs[0] or ours[0]
         if not reference:
             return  # a security without any price yet: the order waits for the first one
         limit = protected_limit(self.instrument, side=order.side, reference=reference, pct=order.protection_pct)
-        if self.upper:
-            limit = min(max(limit, self.lower), self.upper)
+        if self.upper_circuit:
+            limit = min(max(limit, self.lower_circuit), self.upper_circuit)
         order.limit = limit
 
-    def _take_depth(self, order: Working, row: Row, events: list[Event]) -> None:
+    def _take_depth(self, order: WorkingOrder, row: DepthRow, events: list[BookEvent]) -> None:
         limit = order.limit
         assert limit is not None
         buys = order.side is Side.BUY
@@ -192,9 +192,9 @@ class InstrumentBook:
             if quantity > 0:
                 self._taken[key] = gone + quantity
                 order.remaining -= quantity
-                events.append(Fill(order.order_id, quantity, price))
+                events.append(BookFill(order.order_id, quantity, price))
 
-    def _share_volume(self, order: Working, row: Row, volume: int, events: list[Event]) -> int:
+    def _share_volume(self, order: WorkingOrder, row: DepthRow, volume: int, events: list[BookEvent]) -> int:
         limit, last = order.limit, row.last
         assert limit is not None
         if not order.remaining or volume <= 0 or not last:
@@ -208,10 +208,10 @@ class InstrumentBook:
         order.ahead = max(order.ahead - volume, 0)
         if quantity:
             order.remaining -= quantity
-            events.append(Fill(order.order_id, quantity, min(limit, last) if buys else max(limit, last)))
+            events.append(BookFill(order.order_id, quantity, min(limit, last) if buys else max(limit, last)))
         return volume - quantity
 
-    def _queue(self, order: Working, row: Row) -> None:
+    def _queue(self, order: WorkingOrder, row: DepthRow) -> None:
         displayed = _displayed(order, row)
         if displayed is not None:
             order.ahead = displayed if order.ahead is None else min(order.ahead, displayed)
@@ -221,13 +221,13 @@ class InstrumentBook:
             del self.orders[order_id]
 
 
-def _priority(order: Working) -> tuple[bool, int, int]:
+def _priority(order: WorkingOrder) -> tuple[bool, int, int]:
     if order.trigger is not None or order.limit is None:
         return (True, 0, order.sequence)
     return (False, -order.limit if order.side is Side.BUY else order.limit, order.sequence)
 
 
-def _displayed(order: Working, row: Row) -> int | None:
+def _displayed(order: WorkingOrder, row: DepthRow) -> int | None:
     # What the venue shows at our price on our side; None where our price lies beyond the last level shown.
     limit = order.limit
     buys = order.side is Side.BUY

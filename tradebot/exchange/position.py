@@ -7,8 +7,8 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from tradebot.domain.message import Message
 from tradebot.domain.order import ZERO, Side
 
-GRAIN = Decimal("0.00000001")  # cost is divided in this grain, so that cost and profit add up exactly
-SHOWN = Decimal("0.000001")
+COST_GRAIN = Decimal("0.00000001")  # cost is divided in this grain, so that cost and profit add up exactly
+PRICE_GRAIN = Decimal("0.000001")
 
 
 class PositionRow(Message, frozen=True):
@@ -46,7 +46,7 @@ class PositionRow(Message, frozen=True):
     multiplier: Decimal = Decimal(1)
 
 
-class Lots:
+class PositionCost:
     """A signed quantity at average cost; `cost` carries the sign of the quantity.
 
     After any fills and conversions: cost == carried cost + buys - sells + realised, exactly.
@@ -70,7 +70,7 @@ class Lots:
         self.realised = ZERO
         self.buy_quantity = self.buy_value = self.sell_quantity = self.sell_value = ZERO
 
-    def apply(self, *, side: Side, quantity: Decimal, price: Decimal) -> None:
+    def book_fill(self, *, side: Side, quantity: Decimal, price: Decimal) -> None:
         """Book one fill; what crosses zero opens at the fill's price."""
         signed = quantity * side.sign
         if side is Side.BUY:
@@ -85,19 +85,19 @@ class Lots:
             self.cost += signed * price
             return
         closed = min(quantity, abs(held)) * (1 if held > 0 else -1)
-        share = self.cost if closed == held else (self.cost * closed / held).quantize(GRAIN, ROUND_HALF_EVEN)
+        share = self.cost if closed == held else (self.cost * closed / held).quantize(COST_GRAIN, ROUND_HALF_EVEN)
         self.realised += closed * price - share
         self.cost += (signed + closed) * price - share
 
-    def give(self, quantity: Decimal, *, is_carried: bool) -> Decimal:
+    def take_out(self, quantity: Decimal, *, is_carried: bool) -> Decimal:
         """Take `quantity`, above zero, out at average cost and return its cost with the sign of the position."""
         held = self.quantity
         assert 0 < quantity <= abs(held), f"{quantity} of {held}"
-        cost = self.cost if quantity == abs(held) else (self.cost * quantity / abs(held)).quantize(GRAIN)
+        cost = self.cost if quantity == abs(held) else (self.cost * quantity / abs(held)).quantize(COST_GRAIN)
         self._move(-quantity if held > 0 else quantity, -cost, is_long=held > 0, is_carried=is_carried)
         return cost
 
-    def take(self, signed: Decimal, cost: Decimal, *, is_carried: bool) -> None:
+    def take_over(self, signed: Decimal, cost: Decimal, *, is_carried: bool) -> None:
         """Take over what another position gave; it may not close anything, which only a trade does."""
         assert self.quantity * signed >= 0, f"{signed} to {self.quantity}"
         self._move(signed, cost, is_long=signed > 0, is_carried=is_carried)
@@ -115,7 +115,7 @@ class Lots:
             self.sell_quantity -= signed
             self.sell_value -= cost
 
-    def net(self, key: tuple[str, str, str], *, last: Decimal, close: Decimal) -> PositionRow:
+    def net_row(self, key: tuple[str, str, str], *, last: Decimal, close: Decimal) -> PositionRow:
         """Return the position, carried quantity included, marked at `last`; `close` is yesterday's price."""
         carried, cost = self.overnight_quantity, self.overnight_cost
         bought = (max(carried, ZERO), max(cost, ZERO))
@@ -130,7 +130,7 @@ class Lots:
             product=key[2],
             quantity=self.quantity,
             overnight_quantity=carried,
-            average_price=average(self.cost, self.quantity),
+            average_price=average_price(self.cost, self.quantity),
             close_price=close if carried else ZERO,
             last_price=last,
             value=value,
@@ -140,24 +140,24 @@ class Lots:
             unrealised=unrealised,
             realised=self.realised,
             buy_quantity=buys[0],
-            buy_price=average(buys[1], buys[0]),
+            buy_price=average_price(buys[1], buys[0]),
             buy_value=buys[1],
             sell_quantity=sells[0],
-            sell_price=average(sells[1], sells[0]),
+            sell_price=average_price(sells[1], sells[0]),
             sell_value=sells[1],
             day_buy_quantity=self.buy_quantity,
-            day_buy_price=average(self.buy_value, self.buy_quantity),
+            day_buy_price=average_price(self.buy_value, self.buy_quantity),
             day_buy_value=self.buy_value,
             day_sell_quantity=self.sell_quantity,
-            day_sell_price=average(self.sell_value, self.sell_quantity),
+            day_sell_price=average_price(self.sell_value, self.sell_quantity),
             day_sell_value=self.sell_value,
         )
 
-    def day(self) -> Lots | None:
+    def today_alone(self) -> PositionCost | None:
         """Return today's fills alone, as one buy and one sell at their averages; None without fills."""
         if not self.buy_quantity and not self.sell_quantity:
             return None
-        today = Lots()
+        today = PositionCost()
         today.buy_quantity, today.buy_value = self.buy_quantity, self.buy_value
         today.sell_quantity, today.sell_value = self.sell_quantity, self.sell_value
         today.quantity = quantity = self.buy_quantity - self.sell_quantity
@@ -165,19 +165,19 @@ class Lots:
             today.cost = self.buy_value * quantity / self.buy_quantity
         elif quantity < 0:
             today.cost = self.sell_value * quantity / self.sell_quantity
-        today.cost = today.cost.quantize(GRAIN, ROUND_HALF_EVEN)
+        today.cost = today.cost.quantize(COST_GRAIN, ROUND_HALF_EVEN)
         today.realised = today.cost + self.sell_value - self.buy_value
         return today
 
-    def carried(self) -> Lots:
+    def carried_over(self) -> PositionCost:
         """Return the position as the next day begins with it."""
-        return Lots(self.quantity, self.cost)
+        return PositionCost(self.quantity, self.cost)
 
 
-def average(value: Decimal, quantity: Decimal) -> Decimal:
+def average_price(value: Decimal, quantity: Decimal) -> Decimal:
     """Return value / quantity to at most six decimals, 0 for no quantity; for showing, never for adding up."""
     if not quantity:
         return ZERO
     price = value / quantity
     exponent = price.as_tuple().exponent
-    return price.quantize(SHOWN, ROUND_HALF_EVEN) if isinstance(exponent, int) and exponent < -6 else price
+    return price.quantize(PRICE_GRAIN, ROUND_HALF_EVEN) if isinstance(exponent, int) and exponent < -6 else price

@@ -40,7 +40,7 @@ class RefusalCode(StrEnum):
     NO_FUNDS = "{required:.2f} are required and {available:.2f} available"
 
 
-class Refusal(Exception):
+class ExchangeRefusal(Exception):
     """A synchronous no: nothing is booked."""
 
     def __init__(self, code: RefusalCode, **facts: Any) -> None:

@@ -13,51 +13,51 @@ from aiohttp import web
 from tradebot.clock import Clock, iso
 from tradebot.domain.message import Message
 from tradebot.errors import VenueUnavailable
-from tradebot.exchange.door import SET_KEYS, Keys, guarded
+from tradebot.exchange.access import FIXED_KEYS, AccessKeys, local_requests_only
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.face import Backing, Face, FaceOf
-from tradebot.exchange.faults.account import AccountFaults
-from tradebot.exchange.faults.people import People
-from tradebot.exchange.faults.plan import FaultPlan
+from tradebot.exchange.faults.account_faults import AccountFaults
+from tradebot.exchange.faults.fault_plan import FaultPlan
+from tradebot.exchange.faults.people_faults import PeopleFaults
+from tradebot.exchange.protocol_server import ProtocolServer, ProtocolServerFactory, ServerContext
 from tradebot.markets.market import HOME
 
 MAX_BODY_BYTES = 1 << 20
-CLOSING_S = 2.0
+SHUTDOWN_TIMEOUT_S = 2.0
 
 
-class Addresses(Message, frozen=True):
-    """Where the exchange listens, what opens it, and its market time at the monotonic instant `monotonic`.
+class ExchangeAddresses(Message, frozen=True):
+    """Where the exchange listens, what opens it, and its market time at the monotonic instant `read_at_mono`.
 
-    `entry` is what a client of `venue` needs: addresses and keys by name. A process on the same machine has the same
+    `client_entry` is what a client of `venue` needs: addresses and keys by name. A process on the same machine has the same
     market clock as `MarketClock(origin=market, anchor=monotonic, speed=speed)`.
     """
 
     venue: str
     entry: Mapping[str, str]
-    market: int
-    monotonic: int
+    market_at: int
+    read_at_mono: int
     speed: float
 
-    def render(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the addresses as a JSON object."""
-        clock = {"market": self.market, "monotonic": self.monotonic, "speed": self.speed}
-        return {self.venue: dict(self.entry), "clock": clock | {"iso": iso(self.market, HOME.time)}}
+        clock = {"market": self.market_at, "monotonic": self.read_at_mono, "speed": self.speed}
+        return {self.venue: dict(self.entry), "clock": clock | {"iso": iso(self.market_at, HOME.time)}}
 
 
 @asynccontextmanager
-async def serve(
+async def serve_exchange(
     exchange: Exchange,
     clock: Clock,
-    face_of: FaceOf,
+    make_server: ProtocolServerFactory,
     *,
     host: str = "127.0.0.1",
     port: int = 0,
-    keys: Keys = SET_KEYS,
+    keys: AccessKeys = FIXED_KEYS,
     token_expires: bool = True,
     log: EventLog | None = None,
     faults: FaultPlan | None = None,
-) -> AsyncIterator[Addresses]:
+) -> AsyncIterator[ExchangeAddresses]:
     """Open `exchange` behind one face on one port (0: any free one) and close it at the end.
 
     Time does not move by itself: the caller runs `exchange.run()` in its own task group, or steps by hand.
@@ -65,38 +65,38 @@ async def serve(
     past the hour at which the venue ends it. `faults` are committed and written to the log, those apart that the face
     cannot commit; the plan's time begins here. Raises VenueUnavailable when the address cannot be bound.
     """
-    face = face_of(Backing(exchange, clock, keys, token_expires, log, faults))
+    face = make_server(ServerContext(exchange, clock, keys, token_expires, log, faults))
     if faults is not None:
         _start(faults, face, exchange, clock, log)
-    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=(guarded(host),))
-    face.add_to(app)
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=(local_requests_only(host),))
+    face.add_routes(app)
     app.router.add_get("/clock", partial(_clock, clock))
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSING_S)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
     await runner.setup()
-    exchange.on_snapshots.append(face.publish)
-    exchange.on_order.append(face.note_order)
+    exchange.snapshot_listeners.append(face.publish_snapshots)
+    exchange.order_listeners.append(face.publish_order)
     try:
         bound = await _listen(runner, host, port)
-        yield Addresses(
+        yield ExchangeAddresses(
             venue=face.venue,
-            entry=face.entry(host, bound),
-            market=clock.market(),
-            monotonic=clock.monotonic(),
+            entry=face.client_entry(host, bound),
+            market_at=clock.market(),
+            read_at_mono=clock.monotonic(),
             speed=clock.speed,
         )
     finally:
-        exchange.on_snapshots.remove(face.publish)
-        exchange.on_order.remove(face.note_order)
+        exchange.snapshot_listeners.remove(face.publish_snapshots)
+        exchange.order_listeners.remove(face.publish_order)
         await runner.cleanup()
 
 
-def _start(faults: FaultPlan, face: Face, exchange: Exchange, clock: Clock, log: EventLog | None) -> None:
-    faults.leave_out(face.lacks)
-    faults.start(clock)
+def _start(faults: FaultPlan, face: ProtocolServer, exchange: Exchange, clock: Clock, log: EventLog | None) -> None:
+    faults.exclude_kinds(face.unsupported_faults)
+    faults.start_clock(clock)
     if log is not None:
-        faults.on_strike.append(lambda line: log.write("fault", **line))
+        faults.strike_listeners.append(lambda line: log.append_line("fault", **line))
     AccountFaults(faults, exchange, clock)
-    People(faults, exchange)
+    PeopleFaults(faults, exchange)
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> int:

@@ -51,7 +51,7 @@ class Slippage(Message, frozen=True):
                 return f"{self.kind}:{amount}"
 
 
-class Slip:
+class InstrumentSlippage:
     """One instrument's slippage, in price units."""
 
     def __init__(self, slippage: Slippage, instrument: Instrument) -> None:
@@ -65,8 +65,8 @@ class Slip:
         self._denominator = denominator * share
         self.is_none = not self._numerator
 
-    def price(self, price: int, *, sign: int, quantity: int, volume: int) -> int:
-        """Return what `quantity` units pay (`sign` 1) or get (-1) where the bar says `price`; never below one tick."""
+    def slipped_price(self, price: int, *, sign: int, quantity: int, volume: int) -> int:
+        """Return what `quantity` units pay (`sign` 1) or get (-1) where the bar says `slipped_price`; never below one tick."""
         numerator, denominator = self._numerator, self._denominator
         if not numerator:
             return price

@@ -11,7 +11,7 @@ from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Ints, Series
 from tradebot.domain.message import Message
 
-LEVELS = 5
+DEPTH_LEVELS = 5
 
 
 class Snapshots(Message, frozen=True, eq=False):
@@ -52,28 +52,28 @@ SNAPSHOT_COLUMNS = tuple(name for name in Snapshots.__struct_fields__ if name !=
 
 
 class PriceSource(Protocol):
-    """Where prices come from. Deterministic: the same arguments give the same rows, however `advance` is cut.
+    """Where prices come from. Deterministic: the same arguments give the same rows, however `steps_until` is cut.
 
-    `closes` are the first market ns at which each instrument trades no more, none after `closes_at`.
+    `instrument_closes_at` are the first market ns at which each instrument trades no more, none after `closes_at`.
     """
 
     universe: Universe
     opens_at: int
     closes_at: int
-    closes: Ints
+    instrument_closes_at: Ints
     lower_circuit: Ints
     upper_circuit: Ints
 
-    def opening(self) -> Snapshots:
+    def opening_snapshot(self) -> Snapshots:
         """Return the state of every instrument (ids 0..n-1) before the first trade."""
         ...
 
-    def advance(self, until: int) -> Iterator[Snapshots]:
-        """Yield every step with `at` <= `until` (market ns) not yielded before, in order of time."""
+    def steps_until(self, until_at: int) -> Iterator[Snapshots]:
+        """Yield every step with `at` <= `until_at` (market ns) not yielded before, in order of time."""
         ...
 
-    def series(self, id_: int, *, interval: int, start: int, end: int) -> Series:
-        """Return bars that start in [start, end), earlier days included, none that ends after the last `advance`."""
+    def bar_series(self, id_: int, *, interval_ns: int, start_at: int, end_at: int) -> Series:
+        """Return bars that start in [start, end), earlier days included, none that ends after the last `steps_until`."""
         ...
 
     @property
@@ -82,10 +82,10 @@ class PriceSource(Protocol):
         ...
 
 
-def latest(universe: Universe) -> dict[str, Ints]:
+def empty_columns(universe: Universe) -> dict[str, Ints]:
     """Return zeroed columns for every instrument, to be overwritten row by row as snapshots come."""
     n = len(universe)
     return {
-        name: np.zeros((n, LEVELS) if name.startswith(("bid", "ask")) else n, dtype=np.int64)
+        name: np.zeros((n, DEPTH_LEVELS) if name.startswith(("bid", "ask")) else n, dtype=np.int64)
         for name in SNAPSHOT_COLUMNS
     }

@@ -32,11 +32,11 @@ class BookStatus(StrEnum):
 
     @property
     def is_ended(self) -> bool:
-        return self in ENDED
+        return self in ENDED_STATUSES
 
 
 # The words of the log on disk. They were taken from one broker's protocol and stay: a log written before is resumed.
-ON_DISK = {
+STATUS_ON_DISK = {
     BookStatus.RECEIVED: "PUT ORDER REQ RECEIVED",
     BookStatus.VALIDATING: "VALIDATION PENDING",
     BookStatus.OPENING: "OPEN PENDING",
@@ -50,10 +50,10 @@ ON_DISK = {
     BookStatus.REJECTED: "REJECTED",
     BookStatus.CANCELLED: "CANCELLED",
 }
-ENDED = frozenset({BookStatus.COMPLETE, BookStatus.REJECTED, BookStatus.CANCELLED})
+ENDED_STATUSES = frozenset({BookStatus.COMPLETE, BookStatus.REJECTED, BookStatus.CANCELLED})
 
 
-class Hand(StrEnum):
+class PlacedBy(StrEnum):
     """Who placed an order of the account: its API, its owner in the broker's app, or the broker itself."""
 
     API = "api"
@@ -81,7 +81,7 @@ class Ticket(Message, frozen=True):
     protection_pct: Decimal | None = None
     variety: str = "regular"
     disclosed_quantity: Decimal = ZERO
-    hand: Hand = Hand.API
+    hand: PlacedBy = PlacedBy.API
 
 
 class BookOrder(Message, frozen=True):
@@ -109,23 +109,23 @@ class BookOrder(Message, frozen=True):
 
     @property
     def is_ended(self) -> bool:
-        return self.status in ENDED
+        return self.status in ENDED_STATUSES
 
 
-def line_of(order: BookOrder) -> dict[str, Any]:
+def order_to_line(order: BookOrder) -> dict[str, Any]:
     """Return an order as a line of the log has it."""
-    return msgspec.structs.asdict(order) | {"status": ON_DISK[order.status]}
+    return msgspec.structs.asdict(order) | {"status": STATUS_ON_DISK[order.status]}
 
 
-def order_in(line: Mapping[str, Any]) -> BookOrder:
+def order_from_line(line: Mapping[str, Any]) -> BookOrder:
     """Return the order of a line of the log. Raises msgspec.ValidationError, KeyError for an unknown state."""
-    return msgspec.convert({**line, "status": _FROM_DISK[line["status"]]}, BookOrder)
+    return msgspec.convert({**line, "status": _STATUS_FROM_DISK[line["status"]]}, BookOrder)
 
 
-_FROM_DISK = {word: status for status, word in ON_DISK.items()}
+_STATUS_FROM_DISK = {word: status for status, word in STATUS_ON_DISK.items()}
 
 
-def received(order_id: str, ticket: Ticket, at: int) -> BookOrder:
+def received_order(order_id: str, ticket: Ticket, at: int) -> BookOrder:
     """Return the first version of an order, as the counter took it in."""
     return BookOrder(
         order_id=order_id,

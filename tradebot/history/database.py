@@ -20,9 +20,9 @@ from urllib.parse import quote
 import asyncpg
 
 from tradebot.errors import DataError, LinkLost, StateError
-from tradebot.store.dsn import place_of
-from tradebot.store.migration import statements
-from tradebot.store.postgres import FAULTS
+from tradebot.store.dsn import dsn_place
+from tradebot.store.migration import split_statements
+from tradebot.store.postgres import DATABASE_ERRORS
 
 FILE_NAME = "history.sqlite3"
 PAGE_BYTES = 32_768  # chunks are of some tens of kB: larger pages load them twice as fast as SQLite's 4,096
@@ -94,7 +94,7 @@ class SqliteDatabase:
             self._connection.executemany(sql, rows)
 
     def execute_script(self, script: str) -> None:
-        for statement in statements(script):
+        for statement in split_statements(script):
             if "SET STORAGE" in statement:
                 continue  # of PostgreSQL's own making
             # Only under the name `integer` is the key of a table its place in the file.
@@ -134,7 +134,7 @@ class PostgresDatabase:
     """A server behind a DSN; tables live where its role's `search_path` points. Raises LinkLost."""
 
     def __init__(self, dsn: str) -> None:
-        self.location = place_of(dsn)
+        self.location = dsn_place(dsn)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="history")
         self._runner = asyncio.Runner()
         self._connection: Any = None
@@ -195,7 +195,7 @@ class PostgresDatabase:
             return self._thread.submit(self._runner.run, limited()).result()
         except TimeoutError as error:
             raise LinkLost(f"{self.location}: no answer within {ANSWER_TIMEOUT_S:g} s") from error
-        except FAULTS as error:
+        except DATABASE_ERRORS as error:
             first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise LinkLost(f"{self.location}: {first}") from error
 

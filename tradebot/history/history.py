@@ -33,12 +33,12 @@ from tradebot.history.database import FILE_NAME, Database, PostgresDatabase, Sql
 from tradebot.history.interval import interval_name
 from tradebot.history.merging import WriteCounts, merge_bars, overlaps_newer
 from tradebot.store import migration
-from tradebot.store.store import Applied
+from tradebot.store.store import AppliedMigration
 
 PACKAGE = "tradebot.history"
 PERIOD_BITS, PERIOD_ZERO = 24, 1 << 23
 EARLIEST, LATEST = -(1 << 62), (1 << 62)  # ns: 1823 and 2116
-CREATE_MIGRATIONS_TABLE = migration.REGISTER.replace("schema_migrations", "history_migrations")
+CREATE_MIGRATIONS_TABLE = migration.REGISTER_SQL.replace("schema_migrations", "history_migrations")
 
 
 class StoredSeries(NamedTuple):
@@ -224,7 +224,7 @@ class History:
         with self.transaction():
             self._database.fetch_rows(CREATE_MIGRATIONS_TABLE)
             for one in self._missing():
-                self._database.execute_script(one.up)
+                self._database.execute_script(one.up_sql)
                 values = (one.version, one.name, one.checksum, clock.wall())
                 self._database.fetch_rows("INSERT INTO history_migrations VALUES (?, ?, ?, ?)", *values)
             for number, body in self._database.fetch_rows(
@@ -251,7 +251,9 @@ class History:
 
     def _missing(self) -> list[migration.Migration]:
         found = self._database.fetch_rows("SELECT version, name, checksum, applied_at FROM history_migrations")
-        return migration.missing(migration.shipped(PACKAGE), [Applied(*row) for row in found], place=self.location)
+        return migration.missing_migrations(
+            migration.shipped_migrations(PACKAGE), [AppliedMigration(*row) for row in found], place=self.location
+        )
 
     def _read(self, symbol: str, interval: int, since: int, until: int) -> Series | None:
         kept = self._catalog.find_series(symbol, interval)

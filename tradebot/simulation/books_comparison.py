@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from tradebot.domain.position_key import Line
 from tradebot.domain.products import DELIVERY
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.ticket import Hand
+from tradebot.exchange.ticket import PlacedBy
 
 # What the daemon's picture calls a hold that is over by itself: with the next books, with room on the disk.
 SELF_ENDING_HOLDS = frozenset({"difference", "disk"})
@@ -56,22 +56,26 @@ def compare_books(status: dict[str, Any] | None, exchange: Exchange) -> BooksCom
         return BooksComparison()
     theirs: dict[Line, Decimal] = defaultdict(Decimal)
     ours: dict[Line, Decimal] = defaultdict(Decimal)
-    for row in exchange.account.positions():
+    for row in exchange.account.net_positions():
         theirs[row.exchange, row.symbol, row.product] += row.quantity
     for shown in status["positions"]:  # ours and what it knows to be of others, which the exchange does not tell apart
         ours[shown["exchange"], shown["symbol"], shown["product"]] += Decimal(str(shown["quantity"]))
-    owned: dict[Line, Decimal] = {(h.exchange, h.symbol, DELIVERY): h.owned for h in exchange.account.holdings()}
+    owned: dict[Line, Decimal] = {
+        (h.exchange, h.symbol, DELIVERY): h.owned_quantity for h in exchange.account.demat_holdings()
+    }
     differences = [
         f"{' '.join(line)}: the exchange holds {theirs.get(line, 0)}, the daemon {ours.get(line, 0)}"
         for line in sorted(theirs.keys() | ours.keys())
         # A venue lists the shares of the demat account apart; a daemon that asks for them adds them to its line.
         if ours.get(line, 0) not in (theirs.get(line, 0), theirs.get(line, 0) + owned.get(line, 0))
     ]
-    ours_there = {order.order_id for order in exchange.orders() if order.ticket.hand is Hand.API}
-    paid = sum((t.quantity * t.price * t.side.sign for t in exchange.trades() if t.order_id in ours_there), Decimal(0))
+    ours_there = {order.order_id for order in exchange.latest_orders() if order.ticket.hand is PlacedBy.API}
+    paid = sum(
+        (t.quantity * t.price * t.side.sign for t in exchange.trade_rows() if t.order_id in ours_there), Decimal(0)
+    )
     if Decimal(str(status["paid"])) != paid:
         differences.append(f"{paid} was paid for the fills at the exchange, {status['paid']} at the daemon")
-    working = {order.order_id for order in exchange.orders() if not order.is_ended}
+    working = {order.order_id for order in exchange.latest_orders() if not order.is_ended}
     known = {row["venue_order_id"] for row in status["orders"] if row["state"] != "UNKNOWN"}
     differences += [f"order {order_id} works at the exchange alone" for order_id in sorted(working - known)]
     differences += [f"order {order_id} works at the daemon alone" for order_id in sorted(known - working)]
@@ -95,5 +99,5 @@ def cash_difference(journal: Path, exchange: Exchange) -> str:
     if last != "end" or (looks is not None and json.loads(looks[0])["cash"] is None):
         return ""  # the last run was cut off, and no look followed; or the venue did not tell it
     ours = Decimal(str(json.loads(looks[0])["cash"])) if looks is not None else None
-    theirs = exchange.account.net
+    theirs = exchange.account.available_funds
     return "" if ours == theirs else f"the exchange's cash is {theirs}, the last look in the journal says {ours}"

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from tradebot.clock import HOUR, SECOND, Clock
 from tradebot.control.halt_file import HaltFile
-from tradebot.exchange.faults.plan import Fault, FaultPlan
-from tradebot.exchange.refusals import Refusal
+from tradebot.exchange.faults.fault_plan import FaultPlan, InjectedFault
+from tradebot.exchange.refusals import ExchangeRefusal
 from tradebot.ops.events.event import Tell
 from tradebot.ops.events.rehearsal import OperatorActed
 from tradebot.simulation.seeded_random import SeededRandom
@@ -72,14 +72,14 @@ class MachineFaults:
         while not is_over():
             await clock.sleep(ACT_INTERVAL_S)
             for point in ("operator", "host"):
-                if (fault := self._plan.strike(point)) is not None:
+                if (fault := self._plan.draw_fault(point)) is not None:
                     await self._act(fault)
             await self._resume(clock.monotonic() / SECOND)
         await self._resume(float("inf"))
 
-    async def _act(self, fault: Fault) -> None:
+    async def _act(self, fault: InjectedFault) -> None:
         machine, name = self._machine, fault.name
-        resumes_at = machine.clock.monotonic() / SECOND + fault.lasts_s * (1 + fault.draw) / 2
+        resumes_at = machine.clock.monotonic() / SECOND + fault.duration_s * (1 + fault.draw) / 2
         match name:
             case "operator-halts" | "operator-halts-symbol" | "operator-flattens":
                 scope = "all"
@@ -87,15 +87,15 @@ class MachineFaults:
                     names = machine.exchange.universe.symbols
                     scope = f"symbol:{names[int(fault.draw * len(names))]}"
                 verb = "flatten" if name == "operator-flattens" else "halt"
-                body = {"id": f"flatten-{fault.n}"} if verb == "flatten" else {"scope": scope}
+                body = {"id": f"flatten-{fault.occasion}"} if verb == "flatten" else {"scope": scope}
                 if await machine.ask_daemon(verb, body | {"reason": "the operator wants to look"}) is not None:
                     self._resumes.append((resumes_at, scope))
             case "operator-kills":
                 with suppress(OSError):  # there may be no state directory yet
                     machine.halt_file().write("the operator kills from elsewhere")
-                for order in machine.exchange.orders():
-                    with suppress(Refusal):
-                        machine.exchange.cancel(order.order_id)
+                for order in machine.exchange.latest_orders():
+                    with suppress(ExchangeRefusal):
+                        machine.exchange.cancel_order(order.order_id)
                 self._resumes.append((resumes_at, "all"))
             case "operator-restarts":
                 machine.end_daemon(0)
@@ -104,17 +104,17 @@ class MachineFaults:
             case "host-clock-forward" | "host-clock-back":
                 machine.clock.origin += CLOCK_STEP_NS if name == "host-clock-forward" else -CLOCK_STEP_NS
             case "host-disk-full":
-                machine.fill_disk(fault.lasts_s)
+                machine.fill_disk(fault.duration_s)
             case "host-disk-fails":
                 machine.break_disk("disk I/O error")
             case "host-disk-slow":
-                machine.break_disk("", slow_s=fault.lasts_s)
+                machine.break_disk("", slow_s=fault.duration_s)
             case "host-pipe-full":
-                machine.break_pipe(unread_s=fault.lasts_s)
+                machine.break_pipe(unread_s=fault.duration_s)
             case "host-pipe-closed":
                 machine.break_pipe()
             case "host-lock-held":
-                machine.hold_lock(fault.lasts_s)
+                machine.hold_lock(fault.duration_s)
                 machine.end_daemon(1)
             case _:
                 raise AssertionError(f"nobody does {name}")

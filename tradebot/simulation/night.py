@@ -10,9 +10,9 @@ from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.domain.order import Side
 from tradebot.domain.products import DELIVERY
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.faults.people import market_ticket
-from tradebot.exchange.refusals import Refusal
-from tradebot.exchange.ticket import Hand
+from tradebot.exchange.faults.people_faults import market_ticket
+from tradebot.exchange.refusals import ExchangeRefusal
+from tradebot.exchange.ticket import PlacedBy
 
 # Of a night between two days: when it comes, as a share of the time of faults; how long nothing strikes before it; how
 # long the broker squares off; how long the exchange is closed; how long into the morning the daemon is started again.
@@ -43,15 +43,17 @@ class Night:
 
 def close_exchange_day(exchange: Exchange, symbol: str) -> None:
     """Square off what is intraday and take nothing new; the owner has bought some of `symbol` that arrive in days."""
-    tickets = [market_ticket(HOME_EXCHANGE, symbol, Side.BUY, DELIVERY_QUANTITY, DELIVERY, Hand.OWNER)]
-    for order in exchange.orders():
+    tickets = [market_ticket(HOME_EXCHANGE, symbol, Side.BUY, DELIVERY_QUANTITY, DELIVERY, PlacedBy.OWNER)]
+    for order in exchange.latest_orders():
         if not order.is_ended:
-            exchange.withdraw(order.order_id, "cancelled by the broker")
-    for row in exchange.account.positions():
+            exchange.withdraw_order(order.order_id, "cancelled by the broker")
+    for row in exchange.account.net_positions():
         if row.quantity and row.product != DELIVERY and row.exchange == HOME_EXCHANGE:
             side = Side.SELL if row.quantity > 0 else Side.BUY
-            tickets.append(market_ticket(row.exchange, row.symbol, side, abs(row.quantity), row.product, Hand.BROKER))
+            tickets.append(
+                market_ticket(row.exchange, row.symbol, side, abs(row.quantity), row.product, PlacedBy.BROKER)
+            )
     for ticket in tickets:
-        with suppress(Refusal):
-            exchange.place(ticket)
-    exchange.hooks.refuse = lambda _: CLOSED_REFUSAL
+        with suppress(ExchangeRefusal):
+            exchange.place_order(ticket)
+    exchange.hooks.refusal_reason = lambda _: CLOSED_REFUSAL

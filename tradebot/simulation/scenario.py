@@ -18,7 +18,7 @@ from tradebot.config.sections import (
     RiskSection,
     StrategySection,
 )
-from tradebot.exchange.account import Holding
+from tradebot.exchange.account import DematHolding
 from tradebot.markets.market import HOME
 from tradebot.simulation import restless
 from tradebot.simulation.seeded_random import SeededRandom
@@ -93,7 +93,7 @@ class Scenario(NamedTuple):
     clock_step_ns: int = 0  # ns by which the wall clock is set, in the middle of the faults
     has_tight_limits: bool = False
     orders_per_day: int = 2_000
-    holdings: tuple[Holding, ...] = ()
+    holdings: tuple[DematHolding, ...] = ()
     has_trailing_stops: bool = False
     extra_faults: str = ""  # of faults beside the swarm
     night: Literal["", "stopped", "left"] = ""  # between two days, and what became of the daemon in the evening
@@ -184,7 +184,7 @@ def _draw_extras(rng: SeededRandom, symbols: tuple[str, ...], *, halts_soon: boo
     held = [symbol for symbol in symbols if rng.draw_bool(HELD_SHARE)]
     found = {
         "holdings": tuple(
-            Holding(
+            DematHolding(
                 symbol=symbol,
                 exchange=HOME.exchange,
                 quantity=Decimal(rng.int_between(1, 50)),

@@ -24,8 +24,8 @@ from tradebot.checker.evidence import read_evidence
 from tradebot.checker.promises import judge_run
 from tradebot.checker.run_records import RunRecords
 from tradebot.checker.verdict import PromiseStatus
-from tradebot.exchange.event_log import read_log
-from tradebot.exchange.faults.plan import FaultPlan
+from tradebot.exchange.event_log import read_event_log
+from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.ops.events.event import Event
 from tradebot.simulation.books_comparison import cash_difference
 from tradebot.simulation.loop import SimulationStuck, VirtualLoop
@@ -100,7 +100,7 @@ def _play(seed: int, faults: str | None, on_event: EventSink, folder: Path, adap
     scenario, dice = draw_scenario(seed), SeededRandom(seed, 0xD1CE)
     plan = _plan(seed, faults if faults is not None else f"swarm,{scenario.extra_faults}", scenario.faulty_s)
     struck: list[str] = []
-    plan.on_strike.append(lambda line: struck.append(f"{line['name']}:{line['where']}@{line['n']}"))
+    plan.strike_listeners.append(lambda line: struck.append(f"{line['name']}:{line['where']}@{line['n']}"))
     with _machine(dice) as loop:
         session = SimulatedSession(
             scenario, plan, loop=loop, rng=dice, folder=folder, on_event=on_event, adapter=adapter
@@ -165,7 +165,7 @@ def garbage_removed() -> Iterator[None]:
 
 def _outcome(session: SimulatedSession, struck: list[str], simulated_s: float) -> SeedOutcome:
     journal, log, tape, found = session.state_folders.journal_path, session.log_path, session.trace, session.findings
-    kinds = Counter(line["kind"] for line in read_log(log))
+    kinds = Counter(line["kind"] for line in read_event_log(log))
     why = [found.failure] if found.failure else []
     trace, without_cause = "", []
     if journal.is_file():
@@ -190,7 +190,7 @@ def _outcome(session: SimulatedSession, struck: list[str], simulated_s: float) -
         trace=trace,
         orders=sum(tape.create_counts.values()),
         fills=kinds["fill"],
-        faults=dict(sorted(session.plan.strikes.items())),
+        faults=dict(sorted(session.plan.strike_counts.items())),
         halted=halted or None,
         why=tuple(why),
         kills=found.kill_count,

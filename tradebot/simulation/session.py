@@ -21,9 +21,9 @@ from tradebot.clock import LoopClock
 from tradebot.control.halt_file import HaltFile
 from tradebot.daemon.embedded import embedded
 from tradebot.errors import AccessDenied, TradebotError
-from tradebot.exchange.door import SET_KEYS
+from tradebot.exchange.access import FIXED_KEYS
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.faults.plan import FaultPlan
+from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.ops.events.bus import EventBus
 from tradebot.ops.events.event import Event
 from tradebot.ops.events.rehearsal import (
@@ -120,7 +120,7 @@ class SimulatedSession:
         if self._processes.disk_writer is not None:
             self._processes.disk_writer.clear_faults()
         self.findings.last_trouble_s = max(self.findings.last_trouble_s, healed_at)
-        self._tell(FaultsEnded(struck=dict(self.plan.strikes)))
+        self._tell(FaultsEnded(struck=dict(self.plan.strike_counts)))
         await asyncio.wait((operating, handling), timeout=OPERATOR_WITHIN_S)
         for working in (operating, handling):
             if working.done():
@@ -142,14 +142,14 @@ class SimulatedSession:
         seen_until, days = 0, 2 if self.scenario.night else 1
         for day in range(days):
             # The books go on, the token of yesterday does not.
-            keys = msgspec.structs.replace(SET_KEYS, access_token=f"{SET_KEYS.access_token}{day or ''}")
+            keys = msgspec.structs.replace(FIXED_KEYS, access_token=f"{FIXED_KEYS.access_token}{day or ''}")
             async with embedded(
                 self.state_folders.config, symbols=self.state_folders.config.app.symbols, seen_until=seen_until, log=self.log_path,
                 on_end=lambda _: None, faults=self.plan, tell=self._tell, wall=self.clock, poll_s=POLL_S, on_open=keep,
                 keys=keys, holdings=self.scenario.holdings, room=self._adapter,
             ) as (addresses, clock):  # fmt: skip
                 clock.release()
-                self._addresses = addresses.render()
+                self._addresses = addresses.to_json()
                 if not day:
                     opened.set_result(None)
                 if day == days - 1:
@@ -288,7 +288,8 @@ class SimulatedSession:
     def _on_error(self, error: BaseException) -> None:
         causes = list(_leaves(error))
         is_refused = (
-            any(map(self.plan.strikes.get, ACCESS_FAULTS)) or self._processes.known_addresses is not self._addresses
+            any(map(self.plan.strike_counts.get, ACCESS_FAULTS))
+            or self._processes.known_addresses is not self._addresses
         )
         is_meant = is_refused and not self._processes.was_ready
         if any(isinstance(cause, AccessDenied) for cause in causes) and not is_meant:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tradebot.clock import SECOND
-from tradebot.exchange.event_log import read_log
+from tradebot.exchange.event_log import read_event_log
 from tradebot.simulation.network import Endpoint, Network
 from tradebot.venues.room import Marks
 
@@ -68,7 +68,7 @@ class SessionTrace:
 
     def write_evidence(self, path: Path, log: Path) -> None:
         """Write the checker's trace; changes and cancels are named by the tag of their order in the exchange's log."""
-        tags = {line["order_id"]: line["ticket"]["tag"] for line in read_log(log) if line["kind"] == "order"}
+        tags = {line["order_id"]: line["ticket"]["tag"] for line in read_event_log(log) if line["kind"] == "order"}
         with path.open("w", encoding="utf-8") as file:
             for line in self._lines:
                 if "venue_order_id" in line:

@@ -18,27 +18,27 @@ _ADDRESS = re.compile(
     re.VERBOSE,
 )
 _SECRET_PARAMETERS = ("password", "sslpassword")
-WANTED = (
+DSN_FORMAT = (
     "should read postgresql://user:password@host:port/database?sslmode=verify-full; in a password write / as %2F,"
     " ? as %3F, # as %23, @ as %40"
 )
 
 
-def is_readable(dsn: str) -> bool:
+def is_readable_dsn(dsn: str) -> bool:
     """Return whether it is certain which part of the address is the password."""
     return _ADDRESS.fullmatch(dsn) is not None
 
 
-def place_of(dsn: str) -> str:
+def dsn_place(dsn: str) -> str:
     """Return where a DSN points, without password or parameters. Raises ConfigError, which shows nothing of it."""
     found = _ADDRESS.fullmatch(dsn)
     if found is None:
-        raise ConfigError(f"the address of the database cannot be read, and is not shown: it {WANTED}")
+        raise ConfigError(f"the address of the database cannot be read, and is not shown: it {DSN_FORMAT}")
     user = f"{found['user']}@" if found["user"] else ""
     return f"postgresql://{user}{found['hosts'] or 'local socket'}{found['database'] or ''}"
 
 
-def secrets_of(dsn: str) -> list[str]:
+def dsn_secrets(dsn: str) -> list[str]:
     """Return what of a DSN no log line may show: itself, and its passwords as written and as sent."""
     found = _ADDRESS.fullmatch(dsn)
     if found is None:

@@ -10,11 +10,11 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from tradebot.errors import StateError
-from tradebot.store.store import Applied
+from tradebot.store.store import AppliedMigration
 
 # Any number will do as long as no other program takes it: the bytes of "tradebot".
 LOCK_KEY = int.from_bytes(b"tradebot")
-REGISTER = (
+REGISTER_SQL = (
     "CREATE TABLE IF NOT EXISTS schema_migrations (version bigint NOT NULL PRIMARY KEY, name text NOT NULL,"
     " checksum text NOT NULL, applied_at bigint NOT NULL)"
 )
@@ -27,22 +27,22 @@ class Migration(NamedTuple):
 
     version: int
     name: str
-    up: str
-    down: str
+    up_sql: str
+    down_sql: str
     checksum: str
 
 
-def shipped(package: str = "tradebot.store") -> list[Migration]:
+def shipped_migrations(package: str = "tradebot.store") -> list[Migration]:
     """Return the migrations of this version in `package`, in order."""
     found = [
-        parse(entry.name, entry.read_text(encoding="utf-8"))
+        parse_migration(entry.name, entry.read_text(encoding="utf-8"))
         for entry in files(package).joinpath("migrations").iterdir()
         if entry.name.endswith(".sql")
     ]
     return sorted(found)
 
 
-def parse(file_name: str, text: str) -> Migration:
+def parse_migration(file_name: str, text: str) -> Migration:
     """Return the migration of a file `NNNN_name.sql`. Raises StateError."""
     text = text.replace("\r\n", "\n")
     name, marks = _NAME.fullmatch(file_name), list(_MARK.finditer(text))
@@ -53,7 +53,9 @@ def parse(file_name: str, text: str) -> Migration:
     return Migration(int(name[1]), name[2], up.strip(), down.strip(), checksum)
 
 
-def missing(known: Sequence[Migration], applied: Sequence[Applied], *, place: str) -> list[Migration]:
+def missing_migrations(
+    known: Sequence[Migration], applied: Sequence[AppliedMigration], *, place: str
+) -> list[Migration]:
     """Return what is still to be applied. Raises StateError where a database and this version do not fit together."""
     ours = {migration.version: migration for migration in known}
     newest = max(ours, default=0)
@@ -72,18 +74,18 @@ def missing(known: Sequence[Migration], applied: Sequence[Applied], *, place: st
     return [migration for migration in known if migration.version not in done]
 
 
-def plan(
-    known: Sequence[Migration], applied: Sequence[Applied], *, down_to: int | None, place: str
+def plan_steps(
+    known: Sequence[Migration], applied: Sequence[AppliedMigration], *, down_to: int | None, place: str
 ) -> list[tuple[str, Migration]]:
-    """Return the steps ("up" or "down", migration) in order. Raises StateError as `missing` does."""
-    wanted = missing(known, applied, place=place)
+    """Return the steps ("up" or "down", migration) in order. Raises StateError as `missing_migrations` does."""
+    wanted = missing_migrations(known, applied, place=place)
     if down_to is None:
         return [("up", migration) for migration in wanted]
     done = {one.version for one in applied}
     return [("down", m) for m in reversed(known) if m.version in done and m.version > down_to]
 
 
-def statements(sql: str) -> Iterator[str]:
+def split_statements(sql: str) -> Iterator[str]:
     """Yield the statements of a part one by one."""
     gathered = ""
     for line in sql.splitlines(keepends=True):

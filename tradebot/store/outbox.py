@@ -27,26 +27,28 @@ from tradebot.ops.events.storage import (
     StoreRestored,
 )
 from tradebot.store import migration
-from tradebot.store.follower import Follower
-from tradebot.store.projection import Known, Projection
-from tradebot.store.store import START, Cursor, Lines, Store
+from tradebot.store.journal_tailer import JournalTailer
+from tradebot.store.projection import Projection, TableState
+from tradebot.store.store import CURSOR_START, Cursor, LineBatch, Store
 from tradebot.store.tables import TABLES
 
-EVERY_S = 0.25  # wall seconds between two looks at the journal
-LIVE_ROWS = 100  # of one batch beside a trading loop: some milliseconds in which two threads want the interpreter
-PAUSE_S = 0.01  # between two batches while catching up, so that a long journal leaves the interpreter to the loop
+JOURNAL_POLL_S = 0.25  # wall seconds between two looks at the journal
+LIVE_BATCH_ROWS = 100  # of one batch beside a trading loop: some milliseconds in which two threads want the interpreter
+CATCH_UP_PAUSE_S = (
+    0.01  # between two batches while catching up, so that a long journal leaves the interpreter to the loop
+)
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.5, 30.0
 FINISH_WITHIN_S = 3.0
 
-Bill = Callable[[Universe], ChargesOf]
+ChargesFactory = Callable[[Universe], ChargesOf]
 
 
-class _Read(NamedTuple):
-    lines: Lines | None
-    head: int
+class _ReadBatch(NamedTuple):
+    lines: LineBatch | None
+    last_seq: int
 
 
-class Availability:
+class StoreAvailability:
     """Whether the store at `place` takes rows, told to the operator once each way; `trouble` says why it does not."""
 
     def __init__(self, place: str, tell: Tell) -> None:
@@ -55,25 +57,25 @@ class Availability:
         self._was_open = False
         self._behind = 0  # rows, when it was connected last
 
-    def opened(self, behind: int) -> None:
-        """Hear that it is connected, with `behind` rows on disk to be fed."""
+    def on_connected(self, behind: int) -> None:
+        """Hear that it is connected, with `rows_behind` rows on disk to be fed."""
         if not self._was_open and not self.trouble:
             self._tell(StoreOpened(place=self._place, behind=behind))
         self._was_open, self._behind = True, behind
 
-    def took(self) -> None:
+    def on_rows_taken(self) -> None:
         """Hear that it took what there was. To answer ends no trouble: one on a full disk does, and takes nothing."""
         if self.trouble:
             self.trouble = ""
             self._tell(StoreRestored(place=self._place, behind=self._behind))
 
-    def lost(self, reason: str) -> None:
+    def on_lost(self, reason: str) -> None:
         """Hear that it cannot be reached or takes nothing."""
         if not self.trouble:
             self._tell(StoreLost(reason=reason))
         self.trouble = reason
 
-    def refused(self, reason: str) -> None:
+    def on_refused(self, reason: str) -> None:
         """Hear that it must not be used, which lasts as long as the run."""
         self.trouble = reason
         self._tell(StoreRefused(reason=reason))
@@ -82,8 +84,8 @@ class Availability:
 class Outbox:
     """Feeds `store` from the journal at `path`.
 
-    With `migrates` it brings the tables up to date itself, else it waits for somebody to. `fed` is the last row known
-    to be in the tables, `behind` how many more were on disk at the last look, `trouble` why they cannot get there.
+    With `migrates` it brings the tables up to date itself, else it waits for somebody to. `fed_seq` is the last row known
+    to be in the tables, `rows_behind` how many more were on disk at the last look, `trouble` why they cannot get there.
     """
 
     def __init__(
@@ -93,27 +95,27 @@ class Outbox:
         *,
         clock: Clock,
         tell: Tell,
-        bill: Bill,
+        charges_for: ChargesFactory,
         batch_rows: int = 500,
         migrates: bool = True,
-        every_s: float = EVERY_S,
+        poll_s: float = JOURNAL_POLL_S,
     ) -> None:
         self.store = store
-        self.fed = self.behind = 0
-        self._clock, self._tell, self._bill = clock, tell, bill
-        self._batch_rows, self._migrates, self._every_s = batch_rows, migrates, every_s
-        self._follower = Follower(path)
-        self._availability = Availability(store.place, tell)
+        self.fed_seq = self.rows_behind = 0
+        self._clock, self._tell, self._bill = clock, tell, charges_for
+        self._batch_rows, self._migrates, self._every_s = batch_rows, migrates, poll_s
+        self._tailer = JournalTailer(path)
+        self._availability = StoreAvailability(store.place, tell)
         self._projection: Projection | None = None
-        self._unsent: Lines | None = None  # lines made and not known to be in the tables
+        self._unsent: LineBatch | None = None  # lines made and not known to be in the tables
         self._journal = ""
-        self._settled = 0  # the journal's head one look ago
+        self._previous_last_seq = 0  # the journal's head one look ago
 
     @property
     def trouble(self) -> str:
         return self._availability.trouble
 
-    async def run(self) -> None:
+    async def feed_store(self) -> None:
         """Feed until cancelled. Returns early, saying why, when the tables or the journal must not be used."""
         tries = 0
         while True:
@@ -122,116 +124,118 @@ class Outbox:
                 while True:
                     is_more = await self._step(to_the_end=False)
                     tries = 0
-                    self._availability.took()
-                    await self._clock.sleep(PAUSE_S if is_more else self._every_s)
+                    self._availability.on_rows_taken()
+                    await self._clock.sleep(CATCH_UP_PAUSE_S if is_more else self._every_s)
             except LinkLost as error:
                 await self.store.close()
-                self._availability.lost(str(error))
+                self._availability.on_lost(str(error))
                 await self._clock.sleep(min(FIRST_RETRY_S * 2**tries, LONGEST_RETRY_S))
                 tries = min(tries + 1, 10)
             except StateError as error:
-                self._availability.refused(str(error))
+                self._availability.on_refused(str(error))
                 await self.store.close()
                 return
 
-    async def drain(self) -> int:
+    async def feed_remaining(self) -> int:
         """Feed everything that is on disk now and return the number of rows. Raises LinkLost or StateError."""
         if not self.store.is_open or self._projection is None:
             await self._connect()
-        before = self.fed
+        before = self.fed_seq
         while await self._step(to_the_end=True):
             pass
-        return self.fed - before
+        return self.fed_seq - before
 
-    async def finish(self, within_s: float = FINISH_WITHIN_S) -> None:
+    async def finish_and_close(self, within_s: float = FINISH_WITHIN_S) -> None:
         """Feed what the run wrote last, if the store answers, and close everything; what is left goes next time."""
         try:
             if not self.trouble:
                 async with asyncio.timeout(within_s):
-                    await self.drain()
+                    await self.feed_remaining()
         except (TimeoutError, LinkLost, StateError) as error:
             reason = str(error) or f"the store took more than {within_s:g} s"
             self._tell(RowsNotStored(reason=reason))
         finally:
             await self.store.close()
-            await asyncio.to_thread(self._follower.close)
+            await asyncio.to_thread(self._tailer.close_connection)
 
     async def _connect(self) -> None:
         if not self.store.is_open:
-            await self.store.open()
+            await self.store.connect()
         if self._migrates:
             done = await self.store.migrate()
             if done:
                 self._tell(StoreMigrated(migrations=done))
-        elif wanted := migration.missing(migration.shipped(), await self.store.applied(), place=self.store.place):
+        elif wanted := migration.missing_migrations(
+            migration.shipped_migrations(), await self.store.applied_migrations(), place=self.store.place
+        ):
             names = ", ".join(f"{one.version:04} {one.name}" for one in wanted)
             raise LinkLost(f"{self.store.place}: migrations are missing ({names}); run `tradebot db migrate`")
-        identity = await asyncio.to_thread(self._follower.identity)
+        identity = await asyncio.to_thread(self._tailer.journal_id)
         self._journal = identity or ""
-        cursor = await self.store.cursor(self._journal)
-        await self._go_on_from(cursor)
-        self.fed = cursor.seq
-        self.behind = await asyncio.to_thread(self._follower.head) - self.fed
-        self._availability.opened(self.behind)
+        cursor = await self.store.read_cursor(self._journal)
+        await self._resume_from(cursor)
+        self.fed_seq = cursor.seq
+        self.rows_behind = await asyncio.to_thread(self._tailer.last_seq) - self.fed_seq
+        self._availability.on_connected(self.rows_behind)
 
-    async def _go_on_from(self, cursor: Cursor) -> None:
+    async def _resume_from(self, cursor: Cursor) -> None:
         unsent = self._unsent
         if self._projection is not None and unsent is not None and cursor in (unsent.before, unsent.after):
             # The connection broke around a commit: the cursor says on which side.
             self._unsent = unsent if cursor == unsent.before else None
         elif self._projection is None or unsent is not None or self._projection.cursor != cursor:
             self._unsent = None
-            self._projection = await self._begin(cursor)
+            self._projection = await self._make_projection(cursor)
 
-    async def _begin(self, cursor: Cursor) -> Projection:
-        if not await asyncio.to_thread(self._follower.holds, cursor):
+    async def _make_projection(self, cursor: Cursor) -> Projection:
+        if not await asyncio.to_thread(self._tailer.has_cursor_row, cursor):
             raise StateError(
-                f"{self._follower.path}: its row {cursor.seq} is not the one {self.store.place} was fed; the journal"
+                f"{self._tailer.path}: its row {cursor.seq} is not the one {self.store.place} was fed; the journal"
                 " was cut or went on elsewhere from a copy"
             )
-        known = await self._known(cursor) if cursor != START else Known()
+        known = await self._read_table_state(cursor) if cursor != CURSOR_START else TableState()
         projection = Projection(
             self._journal,
-            known or Known(),
-            bill=self._bill,
-            look_back=lambda order_id, until: self._follower.of_order(order_id, until=until),
+            known or TableState(),
+            charges_for=self._bill,
+            look_back=lambda order_id, until: self._tailer.rows_of_order(order_id, until_seq=until),
         )
         if known is None:
             await asyncio.to_thread(self._replay, projection, cursor)
         return projection
 
     def _replay(self, projection: Projection, cursor: Cursor) -> None:
-        while rows := self._follower.after(projection.cursor, until=cursor.seq, limit=self._batch_rows):
-            projection.step(rows)
+        while rows := self._tailer.rows_after(projection.cursor, until_seq=cursor.seq, limit=self._batch_rows):
+            projection.project_rows(rows)
 
-    async def _known(self, cursor: Cursor) -> Known | None:
+    async def _read_table_state(self, cursor: Cursor) -> TableState | None:
         # None where the cursor was set back and the tables are ahead of it: then the journal alone can tell.
         ours = {"journal": self._journal}
-        runs = await self.store.select(TABLES["runs"], ours, order_by=["at", "wall"])
-        positions = await self.store.select(TABLES["positions"], ours)
+        runs = await self.store.select_lines(TABLES["runs"], ours, order_by=["at", "wall"])
+        positions = await self.store.select_lines(TABLES["positions"], ours)
         cash, curves = dict[str, Any](), list[dict[str, Any]]()
         for account in sorted({line["account"] for line in runs}):
-            curves += await self.store.select(
+            curves += await self.store.select_lines(
                 TABLES["equity"], ours | {"account": account}, order_by=["seq"], newest=True, limit=1
             )
             cash |= {line["account"]: line["cash"] for line in curves}
         if any(line["seq"] > cursor.seq for line in (*runs, *positions, *curves)):
             return None
-        listed = await asyncio.to_thread(self._follower.last, "universe", until=cursor.seq)
+        listed = await asyncio.to_thread(self._tailer.last_of_kind, "universe", until_seq=cursor.seq)
         universe = Universe(listed.message.instruments) if listed and isinstance(listed.message, Listing) else None
-        began = await asyncio.to_thread(self._follower.last, "run", until=cursor.seq)
+        began = await asyncio.to_thread(self._tailer.last_of_kind, "run", until_seq=cursor.seq)
         run = next((line for line in runs if began is not None and line["run"] == began.run), None)
-        return Known(cursor, run, tuple(positions), cash, universe, await self._delivered(ours))
+        return TableState(cursor, run, tuple(positions), cash, universe, await self._read_delivery_fills(ours))
 
-    async def _delivered(self, ours: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    async def _read_delivery_fills(self, ours: dict[str, Any]) -> tuple[dict[str, Any], ...]:
         # Our delivery fills since the day before the newest one: a bill depends on those of its day. What other hands
         # traded has none.
         where = ours | {"product": DELIVERY}
-        newest = await self.store.select(TABLES["fills"], where, order_by=["traded_at"], newest=True, limit=1)
+        newest = await self.store.select_lines(TABLES["fills"], where, order_by=["traded_at"], newest=True, limit=1)
         if not newest:
             return ()
         since = ("traded_at", newest[0]["traded_at"] - DAY)
-        lines = await self.store.select(TABLES["fills"], where, order_by=["seq"], since=since)
+        lines = await self.store.select_lines(TABLES["fills"], where, order_by=["seq"], since=since)
         return tuple(line for line in lines if line["charges"])
 
     async def _step(self, *, to_the_end: bool) -> bool:
@@ -242,26 +246,26 @@ class Outbox:
                     return False
             found = await self._read(to_the_end=to_the_end)
             self._unsent = found.lines
-            self.behind, self._settled = found.head - self.fed, found.head
+            self.rows_behind, self._previous_last_seq = found.last_seq - self.fed_seq, found.last_seq
         if self._unsent is None:
             return False
-        await self.store.write(self._unsent)
-        self.behind -= self._unsent.after.seq - self.fed
-        self.fed = self._unsent.after.seq
+        await self.store.write_batch(self._unsent)
+        self.rows_behind -= self._unsent.after.seq - self.fed_seq
+        self.fed_seq = self._unsent.after.seq
         self._unsent = None
         return True
 
-    async def _read(self, *, to_the_end: bool) -> _Read:
+    async def _read(self, *, to_the_end: bool) -> _ReadBatch:
         projection = self._projection
         assert projection is not None, "a connected outbox has a projection"
         # Rows are taken one look after they were first seen: what follows a close of bars is the desk's busiest moment.
-        settled = self._settled
+        settled = self._previous_last_seq
 
-        def work() -> _Read:
-            head = self._follower.head()
-            until, most = (head, self._batch_rows) if to_the_end else (settled, min(LIVE_ROWS, self._batch_rows))
-            rows = self._follower.after(projection.cursor, until=until, limit=most)
-            return _Read(projection.step(rows) if rows else None, head)
+        def work() -> _ReadBatch:
+            head = self._tailer.last_seq()
+            until, most = (head, self._batch_rows) if to_the_end else (settled, min(LIVE_BATCH_ROWS, self._batch_rows))
+            rows = self._tailer.rows_after(projection.cursor, until_seq=until, limit=most)
+            return _ReadBatch(projection.project_rows(rows) if rows else None, head)
 
         try:
             return await asyncio.to_thread(work)

@@ -17,20 +17,29 @@ import asyncpg
 from tradebot.clock import Clock
 from tradebot.errors import LinkLost
 from tradebot.store import migration
-from tradebot.store.dsn import place_of
-from tradebot.store.store import MIGRATE_WITHIN_S, START, Applied, Cursor, Deadlines, Lines, merge_clause, query
-from tradebot.store.tables import TABLES, Kind, Table, value
+from tradebot.store.dsn import dsn_place
+from tradebot.store.store import (
+    CURSOR_START,
+    MIGRATE_WITHIN_S,
+    AppliedMigration,
+    Cursor,
+    LineBatch,
+    StoreDeadlines,
+    build_select,
+    merge_clause,
+)
+from tradebot.store.tables import TABLES, ColumnKind, StoreTable, from_cell
 
-SLICE_ROWS = 100  # rows handed to COPY between two turns of the loop: about a tenth of a millisecond
-AS_TEXT = (Kind.MONEY, Kind.JSON)  # staged as text, so that the server does the parsing
-FAULTS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, EOFError)
+COPY_SLICE_ROWS = 100  # rows handed to COPY between two turns of the loop: about a tenth of a millisecond
+AS_TEXT = (ColumnKind.MONEY, ColumnKind.JSON)  # staged as text, so that the server does the parsing
+DATABASE_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, EOFError)
 
 
 class PostgresStore:
     """A store behind a DSN; tables live where its role's `search_path` points."""
 
-    def __init__(self, dsn: str, *, clock: Clock, deadlines: Deadlines = Deadlines()) -> None:
-        self.place = place_of(dsn)
+    def __init__(self, dsn: str, *, clock: Clock, deadlines: StoreDeadlines = StoreDeadlines()) -> None:
+        self.place = dsn_place(dsn)
         self._dsn, self._clock, self._deadlines = dsn, clock, deadlines
         self._connection: Any = None
         self._staged: set[str] = set()  # tables this connection has a staging table for
@@ -39,7 +48,7 @@ class PostgresStore:
     def is_open(self) -> bool:
         return self._connection is not None and not self._connection.is_closed()
 
-    async def open(self) -> None:
+    async def connect(self) -> None:
         self._cut()
         async with self._within(self._deadlines.acquire_s, "connecting"):
             self._connection = await asyncpg.connect(
@@ -57,14 +66,14 @@ class PostgresStore:
         try:
             async with asyncio.timeout(self._deadlines.close_s):
                 await connection.close(timeout=self._deadlines.close_s)
-        except (TimeoutError, *FAULTS):
+        except (TimeoutError, *DATABASE_ERRORS):
             connection.terminate()
         except asyncio.CancelledError:
             connection.terminate()
             raise
 
     async def __aenter__(self) -> PostgresStore:
-        await self.open()
+        await self.connect()
         return self
 
     async def __aexit__(
@@ -72,11 +81,11 @@ class PostgresStore:
     ) -> None:
         await self.close()
 
-    async def version(self) -> str:
+    async def server_version(self) -> str:
         async with self._within(self._deadlines.query_s, "asking for its version"):
             return f"PostgreSQL {await self._connection.fetchval('SHOW server_version')}"
 
-    async def applied(self) -> list[Applied]:
+    async def applied_migrations(self) -> list[AppliedMigration]:
         async with self._within(self._deadlines.query_s, "reading its migrations"):
             if await self._connection.fetchval("SELECT to_regclass('schema_migrations')::text") is None:
                 return []
@@ -85,10 +94,12 @@ class PostgresStore:
     async def migrate(self, *, down_to: int | None = None) -> list[str]:
         async with self._within(MIGRATE_WITHIN_S, "migrating"), self._transaction() as connection:
             await connection.execute("SELECT pg_advisory_xact_lock($1)", migration.LOCK_KEY)
-            await connection.execute(migration.REGISTER)
-            steps = migration.plan(migration.shipped(), await self._applied(), down_to=down_to, place=self.place)
+            await connection.execute(migration.REGISTER_SQL)
+            steps = migration.plan_steps(
+                migration.shipped_migrations(), await self._applied(), down_to=down_to, place=self.place
+            )
             for way, one in steps:
-                await connection.execute(one.up if way == "up" else one.down)
+                await connection.execute(one.up_sql if way == "up" else one.down_sql)
                 if way == "up":
                     await connection.execute(
                         "INSERT INTO schema_migrations VALUES ($1, $2, $3, $4)",
@@ -101,31 +112,31 @@ class PostgresStore:
                     await connection.execute("DELETE FROM schema_migrations WHERE version = $1", one.version)
         return [f"{one.version:04} {one.name}" for _, one in steps]
 
-    async def cursor(self, journal: str) -> Cursor:
+    async def read_cursor(self, journal: str) -> Cursor:
         async with self._within(self._deadlines.query_s, "reading the cursor"):
             found = await self._connection.fetchrow("SELECT seq, hash FROM cursors WHERE journal = $1", journal)
-        return START if found is None else Cursor(found["seq"], found["hash"])
+        return CURSOR_START if found is None else Cursor(found["seq"], found["hash"])
 
-    async def write(self, lines: Lines) -> None:
+    async def write_batch(self, batch: LineBatch) -> None:
         async with self._within(self._deadlines.query_s, "writing a batch"), self._transaction() as connection:
             await connection.execute(
-                "INSERT INTO cursors VALUES ($1, 0, '') ON CONFLICT (journal) DO NOTHING", lines.journal
+                "INSERT INTO cursors VALUES ($1, 0, '') ON CONFLICT (journal) DO NOTHING", batch.journal
             )
             moved = await connection.fetchval(
                 "UPDATE cursors SET seq = $4, hash = $5 WHERE journal = $1 AND seq = $2 AND hash = $3 RETURNING seq",
-                lines.journal,
-                *lines.before,
-                *lines.after,
+                batch.journal,
+                *batch.before,
+                *batch.after,
             )
             if moved is None:
-                raise LinkLost(f"{self.place}: the cursor is not at row {lines.before.seq}; somebody else moved it")
-            for name, rows in lines.tables.items():
+                raise LinkLost(f"{self.place}: the cursor is not at row {batch.before.seq}; somebody else moved it")
+            for name, rows in batch.tables.items():
                 if rows:
                     await self._merge(connection, TABLES[name], rows)
 
-    async def select(
+    async def select_lines(
         self,
-        table: Table,
+        table: StoreTable,
         where: Mapping[str, Any],
         *,
         order_by: Sequence[str] = (),
@@ -133,22 +144,24 @@ class PostgresStore:
         newest: bool = False,
         limit: int | None = None,
     ) -> list[dict[str, Any]]:
-        text, values = query(table, where, order_by=order_by, since=since, newest=newest, limit=limit, place="${}")
+        text, values = build_select(
+            table, where, order_by=order_by, since=since, newest=newest, limit=limit, place="${}"
+        )
         async with self._within(self._deadlines.query_s, f"reading {table.name}"):
             found = await self._connection.fetch(text, *values)
-        return [{name: value(kind, row[name]) for name, kind in table.columns.items()} for row in found]
+        return [{name: from_cell(kind, row[name]) for name, kind in table.columns.items()} for row in found]
 
-    async def _applied(self) -> list[Applied]:
+    async def _applied(self) -> list[AppliedMigration]:
         found = await self._connection.fetch(
             "SELECT version, name, checksum, applied_at FROM schema_migrations ORDER BY version"
         )
-        return [Applied(*row) for row in found]
+        return [AppliedMigration(*row) for row in found]
 
-    async def _merge(self, connection: Any, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    async def _merge(self, connection: Any, table: StoreTable, rows: Sequence[tuple[Any, ...]]) -> None:
         staging = f"staging_{table.name}"
         names = list(table.columns)
         if table.name not in self._staged:
-            kinds = [Kind.TEXT if kind in AS_TEXT else kind for kind in table.columns.values()]
+            kinds = [ColumnKind.TEXT if kind in AS_TEXT else kind for kind in table.columns.values()]
             columns = ", ".join(f"{name} {kind}" for name, kind in zip(names, kinds, strict=True))
             await connection.execute(f"CREATE TEMP TABLE {staging} ({columns}) ON COMMIT DELETE ROWS")
             self._staged.add(table.name)
@@ -160,7 +173,7 @@ class PostgresStore:
 
     async def _sliced(self, rows: Sequence[tuple[Any, ...]]) -> AsyncIterator[tuple[Any, ...]]:
         for i, row in enumerate(rows):
-            if i % SLICE_ROWS == SLICE_ROWS - 1:
+            if i % COPY_SLICE_ROWS == COPY_SLICE_ROWS - 1:
                 await self._clock.sleep(0)  # orders go first
             yield row
 
@@ -185,7 +198,7 @@ class PostgresStore:
             raise LinkLost(f"{self.place}: {what} took more than {seconds:g} s") from error
         except ValueError as error:
             raise LinkLost(f"{self.place}: {what} failed: {error}") from error
-        except FAULTS as error:
+        except DATABASE_ERRORS as error:
             raise LinkLost(f"{self.place}: {what} failed: {_words(error)}") from error
         finally:
             if not done:
@@ -195,7 +208,7 @@ class PostgresStore:
         connection, self._connection = self._connection, None
         self._staged.clear()
         if connection is not None:
-            with suppress(*FAULTS):
+            with suppress(*DATABASE_ERRORS):
                 connection.terminate()
 
 

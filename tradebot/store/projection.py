@@ -24,26 +24,26 @@ from tradebot.errors import StateError
 from tradebot.journal.recovery import ChargesOf
 from tradebot.journal.rows import End, Listing, Row, Run
 from tradebot.markets.debits import Debiting, Debits
-from tradebot.store.store import START, Cursor, Lines
-from tradebot.store.tables import CELLS, TABLES, plain
+from tradebot.store.store import CURSOR_START, Cursor, LineBatch
+from tradebot.store.tables import CELL_CONVERTERS, TABLES, without_nul
 
-PROJECTED = frozenset({"run", "universe", "close", "signals", "order", "reconciled", "end"})
+PROJECTED_KINDS = frozenset({"run", "universe", "close", "signals", "order", "reconciled", "end"})
 KEPT_ORDERS = 20_000  # orders at hand; an older one is folded again from the journal when something happens to it
 
 LookBack = Callable[[str, int], Iterable[Row]]  # (order_id, seq) -> rows of the order up to that seq
 
 
-class Held(NamedTuple):
+class MarkedPosition(NamedTuple):
     """A position with its last price: the last fill's or, later, the last bar's."""
 
     position: Position
     mark: Decimal
 
 
-class Known(NamedTuple):
+class TableState(NamedTuple):
     """What the tables say at a cursor, enough to go on from there: lines of the store, and the universe in force."""
 
-    cursor: Cursor = START
+    cursor: Cursor = CURSOR_START
     run: Mapping[str, Any] | None = None
     positions: tuple[Mapping[str, Any], ...] = ()
     cash: Mapping[str, Decimal | None] = {}  # account -> what the venue said last
@@ -51,53 +51,53 @@ class Known(NamedTuple):
     delivered: tuple[Mapping[str, Any], ...] = ()  # our delivery fills of the last day: what later bills depend on
 
 
-class _Kept(NamedTuple):
+class _KeptOrder(NamedTuple):
     order: Order
     run: str
     begun_at: int
 
 
 class Projection:
-    """Turns the rows of one journal into lines, from `known` on. `bill` returns what a fill costs in charges."""
+    """Turns the rows of one journal into lines, from `state` on. `charges_for` returns what a fill costs in charges."""
 
     def __init__(
-        self, journal: str, known: Known, *, bill: Callable[[Universe], ChargesOf], look_back: LookBack
+        self, journal: str, state: TableState, *, charges_for: Callable[[Universe], ChargesOf], look_back: LookBack
     ) -> None:
-        self.cursor = known.cursor
-        self._journal, self._bill, self._look_back = journal, bill, look_back
-        self._run: dict[str, Any] = dict(known.run or {})
-        self._cash = dict(known.cash)
-        self._held: dict[tuple[str, PositionKey], Held] = {}  # (account, key) -> position
-        for line in known.positions:
+        self.cursor = state.cursor
+        self._journal, self._bill, self._look_back = journal, charges_for, look_back
+        self._run: dict[str, Any] = dict(state.run or {})
+        self._cash = dict(state.cash)
+        self._positions: dict[tuple[str, PositionKey], MarkedPosition] = {}  # (account, key) -> position
+        for line in state.positions:
             key = PositionKey("", *(line[name] for name in ("exchange", "symbol", "product", "owner")))
             fields = {name: line[named] for name, named in names_on_disk(Position).items() if name != "key"}
-            self._held[line["account"], key] = Held(Position(key, **fields), line["mark"])
-        self._orders: dict[str, _Kept] = {}
+            self._positions[line["account"], key] = MarkedPosition(Position(key, **fields), line["mark"])
+        self._orders: dict[str, _KeptOrder] = {}
         self._universe: Universe | None = None
         self._charges_of: ChargesOf | None = None
         self._debits: defaultdict[str, Debits] = defaultdict(Debits)  # account -> its delivery fills
-        for line in known.delivered:
+        for line in state.delivered:
             self._debits[line["account"]].charges(
                 symbol=line["symbol"], side=Side(line["side"]), quantity=line["quantity"], traded_at=line["traded_at"],
                 key=(line["exchange"], line["execution_id"]),
             )  # fmt: skip
-        if known.universe is not None:
-            self._list(known.universe)
+        if state.universe is not None:
+            self._list(state.universe)
         # table -> key -> fields, of bars the line itself; a later one of the same key takes the place of the one before
         self._lines: dict[str, dict[tuple[Any, ...], Any]] = {}
 
-    def step(self, rows: Iterable[Row]) -> Lines:
+    def project_rows(self, rows: Iterable[Row]) -> LineBatch:
         """Return the lines of the rows that follow. Raises StateError for a row that cannot be put into tables."""
         before = self.cursor
         self._lines = {name: {} for name in TABLES}
         for row in rows:
-            if row.kind in PROJECTED:
+            if row.kind in PROJECTED_KINDS:
                 try:
                     self._apply(row)
                 except (LookupError, TypeError, ValueError, ArithmeticError, AssertionError) as error:
                     raise StateError(f"row {row.seq} ({row.kind}) cannot be put into tables: {error!r}") from error
             self.cursor = Cursor(row.seq, row.hash.hex())
-        return Lines(self._journal, before, self.cursor, dict(self._tables()))
+        return LineBatch(self._journal, before, self.cursor, dict(self._tables()))
 
     def _tables(self) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
         # An order has four facts and more, and its line is made of the last of them.
@@ -105,7 +105,7 @@ class Projection:
             if name == "bars":
                 lines = list(found.values())
             else:
-                cells, lines = CELLS[name], []
+                cells, lines = CELL_CONVERTERS[name], []
                 for fields in found.values():
                     try:
                         lines.append(tuple([put(fields[column]) for column, put in cells]))
@@ -126,7 +126,7 @@ class Projection:
             case Signals():
                 self._signals(row, message)
             case OrderFact():
-                self._fact(row, message)
+                self._project_event(row, message)
             case Reconciled():
                 self._reconciled(row, message)
             case End():
@@ -154,11 +154,11 @@ class Projection:
 
     # ---- orders, fills, positions
 
-    def _fact(self, row: Row, fact: OrderFact) -> None:
+    def _project_event(self, row: Row, fact: OrderFact) -> None:
         if fact.event in (OrderEvent.INTENT, OrderEvent.DENIED):
-            kept = _Kept(begin(fact), row.run, fact.at)
+            kept = _KeptOrder(begin(fact), row.run, fact.at)
         else:
-            before = self._orders.pop(fact.order_id, None) or self._recall(fact.order_id, row.seq - 1)
+            before = self._orders.pop(fact.order_id, None) or self._fold_again(fact.order_id, row.seq - 1)
             kept = before._replace(order=apply(before.order, fact))
             if kept.order.filled != before.order.filled and fact.execution is not None:
                 if fact.event is OrderEvent.REVERSED:
@@ -175,7 +175,7 @@ class Projection:
         })  # fmt: skip
         self._add("orders", self._order_line(row, kept))
 
-    def _order_line(self, row: Row, kept: _Kept) -> dict[str, Any]:
+    def _order_line(self, row: Row, kept: _KeptOrder) -> dict[str, Any]:
         order, request = kept.order, kept.order.request
         return {
             "journal": self._journal, "run": kept.run, "seq": row.seq, "account": self._account,
@@ -188,13 +188,13 @@ class Projection:
             "changed_at": order.times.changed_at, "reason": order.reason or request.reason, "begun_at": kept.begun_at,
         }  # fmt: skip
 
-    def _recall(self, order_id: str, until: int) -> _Kept:
-        kept: _Kept | None = None
+    def _fold_again(self, order_id: str, until: int) -> _KeptOrder:
+        kept: _KeptOrder | None = None
         for row in self._look_back(order_id, until):
             fact = row.message
             if isinstance(fact, OrderFact) and fact.order_id == order_id:
                 if kept is None:
-                    kept = _Kept(begin(fact), row.run, fact.at)
+                    kept = _KeptOrder(begin(fact), row.run, fact.at)
                 else:
                     kept = kept._replace(order=apply(kept.order, fact))
         if kept is None:
@@ -205,7 +205,7 @@ class Projection:
         charges = ZERO  # of what other hands traded they are not ours, and the books tell what they hold
         if not before.is_external:
             charges = self._charges(before, fill)
-            self._hold(row, Held(self._at(row, fill).apply(fill, charges), fill.price))
+            self._hold(row, MarkedPosition(self._at(row, fill).apply(fill, charges), fill.price))
         self._add("fills", {
             "journal": self._journal, "seq": row.seq, "run": row.run, "account": self._account,
             "order_id": fact.order_id, "execution_id": fill.execution_id, "venue_order_id": fill.venue_order_id,
@@ -218,7 +218,7 @@ class Projection:
         # The line of the fill stays, as its row does; what it cost is what it would add to the order without it.
         if not after.is_external:
             charges = self._charges(after, fill)
-            self._hold(row, Held(self._at(row, fill).reverse(fill, charges), fill.price))
+            self._hold(row, MarkedPosition(self._at(row, fill).reverse(fill, charges), fill.price))
 
     def _charges(self, order: Order, fill: Execution) -> Decimal:
         bill: object = self._charges_of
@@ -229,16 +229,16 @@ class Projection:
     def _at(self, row: Row, fill: Execution) -> Position:
         # Of what runs of before took over the row does not say the line: it is that of the first fill.
         key = PositionKey("", fill.exchange, fill.symbol, fill.product)
-        taken = self._held.get((self._account, _unlined(fill.symbol)))
+        taken = self._positions.get((self._account, _unlined(fill.symbol)))
         if taken is not None and not taken.position.is_flat:
             self._hold(row, taken._replace(position=Position(_unlined(fill.symbol))))
             return msgspec.structs.replace(taken.position, key=key)
-        held = self._held.get((self._account, key))
+        held = self._positions.get((self._account, key))
         return held.position if held else Position(key)
 
-    def _hold(self, row: Row, held: Held) -> None:
+    def _hold(self, row: Row, held: MarkedPosition) -> None:
         p = held.position
-        self._held[self._account, p.key] = held
+        self._positions[self._account, p.key] = held
         self._add("positions", {
             "journal": self._journal, "account": self._account, "exchange": p.key.exchange, "symbol": p.key.symbol,
             "product": p.key.product, "owner": p.key.owner, "seq": row.seq, "at": row.at, "quantity": p.quantity,
@@ -248,11 +248,11 @@ class Projection:
 
     def _reconciled(self, row: Row, report: Reconciled) -> None:
         for symbol, quantity, price in report.adopted:
-            held = self._held.get((self._account, _unlined(symbol)))
+            held = self._positions.get((self._account, _unlined(symbol)))
             before = held.position if held else Position(_unlined(symbol))
-            self._hold(row, Held(before.hold(quantity, price), price))
+            self._hold(row, MarkedPosition(before.hold(quantity, price), price))
         for part in report.released:
-            held = self._held[self._account, msgspec.structs.replace(part.key, venue="")]
+            held = self._positions[self._account, msgspec.structs.replace(part.key, venue="")]
             self._hold(row, held._replace(position=held.position.release(part.quantity, part.price)))
         self._external(row, report)
         if report.cash is not None:
@@ -262,20 +262,20 @@ class Projection:
     def _external(self, row: Row, report: Reconciled) -> None:
         # What the books show beyond ours; what they show no longer is flat.
         shown = {msgspec.structs.replace(p.key, venue=""): p for p in report.external}
-        gone = [key for of, key in self._held if of == self._account and not key.is_ours and key not in shown]
+        gone = [key for of, key in self._positions if of == self._account and not key.is_ours and key not in shown]
         for key in gone:
-            held = self._held[self._account, key]
+            held = self._positions[self._account, key]
             if not held.position.is_flat:
                 self._hold(row, held._replace(position=Position(key)))
         for key, p in shown.items():
-            known = self._held.get((self._account, key))
+            known = self._positions.get((self._account, key))
             position = Position(key).hold(p.quantity, p.average_price)
             if known is None or known.position != position:
-                self._hold(row, Held(position, p.average_price if known is None else known.mark))
+                self._hold(row, MarkedPosition(position, p.average_price if known is None else known.mark))
 
     def _equity(self, row: Row) -> None:
         # In a fixed order: sums of 28 digits are rounded, and must not depend on who was held first.
-        held = [h for (account, key), h in self._held.items() if account == self._account and key.is_ours]
+        held = [h for (account, key), h in self._positions.items() if account == self._account and key.is_ours]
         ours = sorted(held, key=lambda h: (h.position.symbol, *h.position.key.line))
         realized = sum((h.position.realized for h in ours), ZERO)
         charges = sum((h.position.charges for h in ours), ZERO)
@@ -312,7 +312,7 @@ class Projection:
         universe, account = self._universe, self._account
         assert universe is not None, "closes have a universe"
         rows = {id_: n for n, id_ in enumerate(close.ids.tolist())}
-        for (owner, key), held in list(self._held.items()):
+        for (owner, key), held in list(self._positions.items()):
             symbol = key.symbol
             if owner == account and not held.position.is_flat and symbol in universe:
                 i: Instrument = universe.get(symbol)
@@ -331,7 +331,7 @@ class Projection:
             self._add("signals", line | {name: getattr(signal, name) for name in names})
 
     def _add(self, table: str, fields: Mapping[str, Any]) -> None:
-        self._lines[table][tuple([plain(fields[name]) for name in TABLES[table].key])] = fields
+        self._lines[table][tuple([without_nul(fields[name]) for name in TABLES[table].key])] = fields
 
 
 def _unlined(symbol: str) -> PositionKey:
@@ -343,4 +343,4 @@ def _digits(units: int, decimals: int) -> str:
         return str(units)
     sign, digits = ("-", str(-units)) if units < 0 else ("", str(units))
     digits = digits.zfill(decimals + 1)
-    return plain(f"{sign}{digits[:-decimals]}.{digits[-decimals:]}")
+    return without_nul(f"{sign}{digits[:-decimals]}.{digits[-decimals:]}")

@@ -15,8 +15,17 @@ from typing import Any, TypeVar
 from tradebot.clock import Clock
 from tradebot.errors import LinkLost, StateError
 from tradebot.store import migration
-from tradebot.store.store import MIGRATE_WITHIN_S, START, Applied, Cursor, Deadlines, Lines, merge_clause, query
-from tradebot.store.tables import TABLES, Table, value
+from tradebot.store.store import (
+    CURSOR_START,
+    MIGRATE_WITHIN_S,
+    AppliedMigration,
+    Cursor,
+    LineBatch,
+    StoreDeadlines,
+    build_select,
+    merge_clause,
+)
+from tradebot.store.tables import TABLES, StoreTable, from_cell
 
 FILE_NAME = "store.sqlite3"
 T = TypeVar("T")
@@ -26,7 +35,7 @@ AS_TEXT = re.compile(r"\b(?:numeric|jsonb)\b")  # types that SQLite would take f
 class SqliteStore:
     """A store in a file, made with mode 0600. A crash may take the newest lines; the cursor goes with them."""
 
-    def __init__(self, path: Path, *, clock: Clock, deadlines: Deadlines = Deadlines()) -> None:
+    def __init__(self, path: Path, *, clock: Clock, deadlines: StoreDeadlines = StoreDeadlines()) -> None:
         self.place = str(path)
         self._path, self._clock, self._deadlines = Path(path), clock, deadlines
         self._connection: sqlite3.Connection | None = None
@@ -35,7 +44,7 @@ class SqliteStore:
     def is_open(self) -> bool:
         return self._connection is not None
 
-    async def open(self) -> None:
+    async def connect(self) -> None:
         if self._connection is not None:
             await self.close()
         try:
@@ -56,7 +65,7 @@ class SqliteStore:
                 connection.interrupt()
 
     async def __aenter__(self) -> SqliteStore:
-        await self.open()
+        await self.connect()
         return self
 
     async def __aexit__(
@@ -64,20 +73,22 @@ class SqliteStore:
     ) -> None:
         await self.close()
 
-    async def version(self) -> str:
+    async def server_version(self) -> str:
         return f"SQLite {sqlite3.sqlite_version}"
 
-    async def applied(self) -> list[Applied]:
+    async def applied_migrations(self) -> list[AppliedMigration]:
         return await self._run("reading its migrations", self._deadlines.query_s, _applied)
 
     async def migrate(self, *, down_to: int | None = None) -> list[str]:
         def work(connection: sqlite3.Connection) -> list[str]:
             with _transaction(connection):
-                connection.execute(migration.REGISTER)
-                steps = migration.plan(migration.shipped(), _applied(connection), down_to=down_to, place=self.place)
+                connection.execute(migration.REGISTER_SQL)
+                steps = migration.plan_steps(
+                    migration.shipped_migrations(), _applied(connection), down_to=down_to, place=self.place
+                )
                 for way, one in steps:
-                    for statement in migration.statements(one.up if way == "up" else one.down):
-                        connection.execute(translated(statement))
+                    for statement in migration.split_statements(one.up_sql if way == "up" else one.down_sql):
+                        connection.execute(to_sqlite_types(statement))
                     if way == "up":
                         values = (one.version, one.name, one.checksum, self._clock.wall())
                         connection.execute("INSERT INTO schema_migrations VALUES (?, ?, ?, ?)", values)
@@ -87,32 +98,32 @@ class SqliteStore:
 
         return await self._run("migrating", MIGRATE_WITHIN_S, work)
 
-    async def cursor(self, journal: str) -> Cursor:
+    async def read_cursor(self, journal: str) -> Cursor:
         def work(connection: sqlite3.Connection) -> Cursor:
             found = connection.execute("SELECT seq, hash FROM cursors WHERE journal = ?", (journal,)).fetchone()
-            return START if found is None else Cursor(*found)
+            return CURSOR_START if found is None else Cursor(*found)
 
         return await self._run("reading the cursor", self._deadlines.query_s, work)
 
-    async def write(self, lines: Lines) -> None:
+    async def write_batch(self, batch: LineBatch) -> None:
         def work(connection: sqlite3.Connection) -> None:
             with _transaction(connection):
-                connection.execute("INSERT OR IGNORE INTO cursors VALUES (?, 0, '')", (lines.journal,))
+                connection.execute("INSERT OR IGNORE INTO cursors VALUES (?, 0, '')", (batch.journal,))
                 moved = connection.execute(
                     "UPDATE cursors SET seq = ?, hash = ? WHERE journal = ? AND seq = ? AND hash = ?",
-                    (*lines.after, lines.journal, *lines.before),
+                    (*batch.after, batch.journal, *batch.before),
                 )
                 if moved.rowcount != 1:
-                    raise LinkLost(f"{self.place}: the cursor is not at row {lines.before.seq}; somebody else moved it")
-                for name, rows in lines.tables.items():
+                    raise LinkLost(f"{self.place}: the cursor is not at row {batch.before.seq}; somebody else moved it")
+                for name, rows in batch.tables.items():
                     if rows:
                         connection.executemany(_insert(TABLES[name]), rows)
 
         await self._run("writing a batch", self._deadlines.query_s, work)
 
-    async def select(
+    async def select_lines(
         self,
-        table: Table,
+        table: StoreTable,
         where: Mapping[str, Any],
         *,
         order_by: Sequence[str] = (),
@@ -120,14 +131,16 @@ class SqliteStore:
         newest: bool = False,
         limit: int | None = None,
     ) -> list[dict[str, Any]]:
-        text, values = query(table, where, order_by=order_by, since=since, newest=newest, limit=limit, place="?{}")
+        text, values = build_select(
+            table, where, order_by=order_by, since=since, newest=newest, limit=limit, place="?{}"
+        )
 
         def work(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
             return connection.execute(text, values).fetchall()
 
         found = await self._run(f"reading {table.name}", self._deadlines.query_s, work)
         kinds = table.columns.items()
-        return [{name: value(kind, v) for (name, kind), v in zip(kinds, row, strict=True)} for row in found]
+        return [{name: from_cell(kind, v) for (name, kind), v in zip(kinds, row, strict=True)} for row in found]
 
     async def _run(self, what: str, seconds: float, work: Callable[[sqlite3.Connection], T]) -> T:
         connection = self._connection
@@ -166,22 +179,22 @@ class SqliteStore:
         return LinkLost(f"{self.place}: {what} failed: {error}")
 
 
-def translated(statement: str) -> str:
+def to_sqlite_types(statement: str) -> str:
     """Return a statement of a migration in SQLite's words: money and JSON are text there."""
     return AS_TEXT.sub("text", statement)
 
 
-def _insert(table: Table) -> str:
+def _insert(table: StoreTable) -> str:
     places = ", ".join("?" * len(table.columns))
     return f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({places}) {merge_clause(table)}"  # noqa: S608
 
 
-def _applied(connection: sqlite3.Connection) -> list[Applied]:
+def _applied(connection: sqlite3.Connection) -> list[AppliedMigration]:
     known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'schema_migrations'").fetchone()
     if known is None:
         return []
     found = connection.execute("SELECT version, name, checksum, applied_at FROM schema_migrations ORDER BY version")
-    return [Applied(*row) for row in found]
+    return [AppliedMigration(*row) for row in found]
 
 
 @contextmanager

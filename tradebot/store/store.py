@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
-from tradebot.store.tables import Table
+from tradebot.store.tables import StoreTable
 
 MIGRATE_WITHIN_S = 60.0  # another process may be migrating, and an index over old rows takes its time
 
@@ -18,10 +18,10 @@ class Cursor(NamedTuple):
     hash: str
 
 
-START = Cursor(0, "")
+CURSOR_START = Cursor(0, "")
 
 
-class Lines(NamedTuple):
+class LineBatch(NamedTuple):
     """What rows of a journal add to the tables: table name -> its lines, columns in the table's order.
 
     `before` and `after` are the cursors around them; of one key each table has one line.
@@ -33,7 +33,7 @@ class Lines(NamedTuple):
     tables: Mapping[str, Sequence[tuple[Any, ...]]]
 
 
-class Deadlines(NamedTuple):
+class StoreDeadlines(NamedTuple):
     """Seconds a database may take: to be connected to, for one batch or query, and to say goodbye."""
 
     acquire_s: float = 5.0
@@ -41,7 +41,7 @@ class Deadlines(NamedTuple):
     close_s: float = 2.0
 
 
-class Applied(NamedTuple):
+class AppliedMigration(NamedTuple):
     """A migration the database says was applied."""
 
     version: int
@@ -62,7 +62,7 @@ class Store(Protocol):
     @property
     def is_open(self) -> bool: ...
 
-    async def open(self) -> None:
+    async def connect(self) -> None:
         """Connect."""
         ...
 
@@ -76,11 +76,11 @@ class Store(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    async def version(self) -> str:
+    async def server_version(self) -> str:
         """Return the name and version of the database."""
         ...
 
-    async def applied(self) -> list[Applied]:
+    async def applied_migrations(self) -> list[AppliedMigration]:
         """Return the migrations applied, in order; none where there are no tables yet."""
         ...
 
@@ -91,20 +91,20 @@ class Store(Protocol):
         """
         ...
 
-    async def cursor(self, journal: str) -> Cursor:
-        """Return how far a journal is in the tables, `START` for one never seen."""
+    async def read_cursor(self, journal: str) -> Cursor:
+        """Return how far a journal is in the tables, `CURSOR_START` for one never seen."""
         ...
 
-    async def write(self, lines: Lines) -> None:
+    async def write_batch(self, batch: LineBatch) -> None:
         """Add the lines and move the cursor, both or neither.
 
-        Raises LinkLost as well when the cursor is not where `lines` begin: somebody else feeds this journal.
+        Raises LinkLost as well when the cursor is not where `batch` begin: somebody else feeds this journal.
         """
         ...
 
-    async def select(
+    async def select_lines(
         self,
-        table: Table,
+        table: StoreTable,
         where: Mapping[str, Any],
         *,
         order_by: Sequence[str] = (),
@@ -116,8 +116,8 @@ class Store(Protocol):
         ...
 
 
-def query(
-    table: Table,
+def build_select(
+    table: StoreTable,
     where: Mapping[str, Any],
     *,
     order_by: Sequence[str],
@@ -145,10 +145,10 @@ def query(
     return text, values
 
 
-def merge_clause(table: Table) -> str:
+def merge_clause(table: StoreTable) -> str:
     """Return the ON CONFLICT clause of a table; both dialects know these words."""
     if not table.is_view:
         return "ON CONFLICT DO NOTHING"
-    changes = ", ".join(f"{name} = excluded.{name}" for name in table.changing)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in table.replaced_columns)
     key = ", ".join(table.key)
     return f"ON CONFLICT ({key}) DO UPDATE SET {changes} WHERE excluded.seq >= {table.name}.seq"

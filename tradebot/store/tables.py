@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 
-class Kind(StrEnum):
+class ColumnKind(StrEnum):
     """What a column holds. Money travels as digits, so that both databases keep and return it to the last one."""
 
     TEXT = "text"
@@ -20,27 +20,33 @@ class Kind(StrEnum):
     JSON = "jsonb"
 
 
-class Table(NamedTuple):
+class StoreTable(NamedTuple):
     """One table. A line that comes twice replaces the older one where `is_view`, else it changes nothing.
 
     Lines of a view carry `seq`: the later one stays, whatever the order they are written in.
     """
 
     name: str
-    columns: Mapping[str, Kind]
+    columns: Mapping[str, ColumnKind]
     key: tuple[str, ...]
     is_view: bool = False
 
     @property
-    def changing(self) -> tuple[str, ...]:
+    def replaced_columns(self) -> tuple[str, ...]:
         """The columns a later line replaces."""
         return tuple(name for name in self.columns if name not in self.key)
 
 
-def _table(name: str, key: str, columns: str, *, is_view: bool = False) -> Table:
-    letters = {"t": Kind.TEXT, "w": Kind.WHOLE, "m": Kind.MONEY, "r": Kind.REAL, "j": Kind.JSON}
+def _table(name: str, key: str, columns: str, *, is_view: bool = False) -> StoreTable:
+    letters = {
+        "t": ColumnKind.TEXT,
+        "w": ColumnKind.WHOLE,
+        "m": ColumnKind.MONEY,
+        "r": ColumnKind.REAL,
+        "j": ColumnKind.JSON,
+    }
     pairs = (column.split(":") for column in columns.split())
-    return Table(name, {column: letters[kind] for column, kind in pairs}, tuple(key.split()), is_view)
+    return StoreTable(name, {column: letters[kind] for column, kind in pairs}, tuple(key.split()), is_view)
 
 
 TABLES = {
@@ -102,12 +108,12 @@ TABLES = {
 }
 
 
-def cell(kind: Kind, value: Any) -> Any:
-    """Return `value` as it is handed to either database: money and JSON as text."""
+def to_cell(kind: ColumnKind, value: Any) -> Any:
+    """Return `from_cell` as it is handed to either database: money and JSON as text."""
     return _PUT[kind](value)
 
 
-def plain(text: str) -> str:
+def without_nul(text: str) -> str:
     """Return a text without the one character that PostgreSQL cannot hold."""
     return str(text).replace("\0", "\ufffd")
 
@@ -115,7 +121,7 @@ def plain(text: str) -> str:
 def _text(value: Any) -> Any:
     if type(value) is str and "\0" not in value:
         return value
-    return None if value is None else plain(value)
+    return None if value is None else without_nul(value)
 
 
 def _whole(value: Any) -> Any:
@@ -134,33 +140,35 @@ def _real(value: Any) -> Any:
 
 
 def _json(value: Any) -> Any:
-    if not value and type(value) in EMPTY:
-        return EMPTY[type(value)]
+    if not value and type(value) in EMPTY_JSON:
+        return EMPTY_JSON[type(value)]
     return None if value is None else _dump(_finite(value))
 
 
-EMPTY: dict[type, str] = {tuple: "[]", list: "[]", dict: "{}"}
+EMPTY_JSON: dict[type, str] = {tuple: "[]", list: "[]", dict: "{}"}
 _dump = json.JSONEncoder(separators=(",", ":"), sort_keys=True, default=str).encode
-_PUT: dict[Kind, Callable[[Any], Any]] = {
-    Kind.TEXT: _text,
-    Kind.WHOLE: _whole,
-    Kind.MONEY: _money,
-    Kind.REAL: _real,
-    Kind.JSON: _json,
+_PUT: dict[ColumnKind, Callable[[Any], Any]] = {
+    ColumnKind.TEXT: _text,
+    ColumnKind.WHOLE: _whole,
+    ColumnKind.MONEY: _money,
+    ColumnKind.REAL: _real,
+    ColumnKind.JSON: _json,
 }
-CELLS = {name: tuple((column, _PUT[kind]) for column, kind in table.columns.items()) for name, table in TABLES.items()}
-"""Table -> its columns in order, each with what makes a value one that either database takes, as `cell` does."""
+CELL_CONVERTERS = {
+    name: tuple((column, _PUT[kind]) for column, kind in table.columns.items()) for name, table in TABLES.items()
+}
+"""Table -> its columns in order, each with what makes a value one that either database takes, as `to_cell` does."""
 
 
-def value(kind: Kind, found: Any) -> Any:
+def from_cell(kind: ColumnKind, found: Any) -> Any:
     """Return what a database answered as the program's own value: Decimal for money, the content of JSON."""
     if found is None:
         return None
     match kind:
-        case Kind.MONEY:
+        case ColumnKind.MONEY:
             # asyncpg reads 5000 as 5E+3, which is equal and prints otherwise.
             return Decimal(format(found, "f") if isinstance(found, Decimal) else found)
-        case Kind.JSON:
+        case ColumnKind.JSON:
             return json.loads(found)
     return found
 
@@ -170,11 +178,11 @@ def _finite(value: Any) -> Any:
         case float() if not math.isfinite(value):
             return repr(value)
         case Mapping():
-            return {plain(k): _finite(v) for k, v in value.items()}
+            return {without_nul(k): _finite(v) for k, v in value.items()}
         case list() | tuple():
             return [_finite(v) for v in value]
         case str():
-            return plain(value)
+            return without_nul(value)
         case Decimal():
             return format(value, "f")
     return value

@@ -163,20 +163,22 @@ async def measure(orders: int, folder: Path) -> dict[str, Any]:
     async with Journal(folder, run="leaks", clock=ManualClock(OPEN)) as journal:
         day = Day(journal)
         store = SqliteStore(folder / "store.sqlite3", clock=WallClock())
-        outbox = Outbox(store, journal.path, clock=WallClock(), tell=without_word, bill=lambda _: lambda *_: D(1))
+        outbox = Outbox(
+            store, journal.path, clock=WallClock(), tell=without_word, charges_for=lambda _: lambda *_: D(1)
+        )
         journal.append("run", Run(run_id="leaks", mode="paper", account="A1"), at=OPEN)
         journal.append("universe", Listing(instruments=day.room.universe.instruments), at=OPEN)
         for n in range(SAMPLES + 1):
             for _ in range(WARM // 200 if not n else max(orders // SAMPLES // 200, 1)):
                 await day.trade(200)
                 await day.settle()
-                await outbox.drain()
+                await outbox.feed_remaining()
             if not n:
                 before = counted()
             samples.append((day.n, resident()))
         after = counted()
-        assert outbox.behind == 0
-        await outbox.finish()
+        assert outbox.rows_behind == 0
+        await outbox.finish_and_close()
     return {"samples": samples, "before": before, "after": after, "kept": len(day.room.desk.book.blotter.orders)}
 
 

@@ -101,7 +101,7 @@ async def day(folder: Path, *, trader: str = PATIENT, symbols: str = SYMBOLS, **
     ) as (addresses, clock):  # fmt: skip
         clock.release()
         async with between(addresses.entry["rest"], addresses.entry["ticker"]) as proxy:
-            at = addresses.render()
+            at = addresses.to_json()
             at["clock"] |= {"market": clock.origin, "monotonic": clock.anchor}
             at["kite"] |= {"rest": proxy.rest, "ticker": proxy.ticker}
             runs = iter(range(1, 100))

@@ -19,9 +19,9 @@ from tradebot.domain.order import OrderKind, OrderRequest, Side, VenueOrder, Ven
 from tradebot.errors import SessionLost
 from tradebot.exchange.account import OpeningBalance
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.latency import INSTANT
+from tradebot.exchange.latency import NO_LATENCY
 from tradebot.exchange.prices.synthetic import SyntheticPrices
-from tradebot.exchange.server import Addresses, serve
+from tradebot.exchange.server import ExchangeAddresses, serve_exchange
 from tradebot.markets.calendar import TradingCalendar, day_of
 from tradebot.markets.hours import closes_of
 from tradebot.markets.listing import universe_for
@@ -43,16 +43,18 @@ class Day:
 
     def step_bar(self, seconds: float = 1.0) -> None:
         self.clock.now += int(seconds * SECOND)
-        self.exchange.step(self.clock.now)
+        self.exchange.advance_to(self.clock.now)
 
 
 @asynccontextmanager
 async def day(access_token: str | None = None) -> AsyncIterator[Day]:
     clock = ManualClock(OPENS_AT)
     source = SyntheticPrices(universe_for(SYMBOLS), seed=7, opens_at=OPENS_AT, closes_at=CLOSES_AT)
-    exchange = Exchange(source, clock, seed=7, balance=OpeningBalance(cash=Decimal(50_000)), latency=INSTANT, log=None)
-    exchange.step(clock.now)
-    async with serve(exchange, clock, KiteFace) as at:
+    exchange = Exchange(
+        source, clock, seed=7, balance=OpeningBalance(cash=Decimal(50_000)), latency=NO_LATENCY, log=None
+    )
+    exchange.advance_to(clock.now)
+    async with serve_exchange(exchange, clock, KiteFace) as at:
         token = access_token or at.entry["access_token"]
         async with KiteVenue(
             **keys(at, access_token=token),
@@ -61,7 +63,7 @@ async def day(access_token: str | None = None) -> AsyncIterator[Day]:
             yield Day(exchange, clock, venue)
 
 
-def keys(at: Addresses, **other: str) -> dict[str, Any]:
+def keys(at: ExchangeAddresses, **other: str) -> dict[str, Any]:
     held = {name: at.entry[name] for name in ("api_key", "access_token")} | other
     return {"rest": at.entry["rest"], "ticker": at.entry["ticker"], "credentials": Credentials(**held)}
 
@@ -198,9 +200,11 @@ async def test_the_exchange_s_list_of_contracts_tells_whose_day_ends_early_as_th
     names = ("TCS", "SYM0001", "NIFTY 50", "INDIA VIX")
     clock = ManualClock(OPENS_AT)
     source = SyntheticPrices(universe_for(names), seed=7, opens_at=OPENS_AT, closes_at=CLOSES_AT)
-    exchange = Exchange(source, clock, seed=7, balance=OpeningBalance(cash=Decimal(50_000)), latency=INSTANT, log=None)
+    exchange = Exchange(
+        source, clock, seed=7, balance=OpeningBalance(cash=Decimal(50_000)), latency=NO_LATENCY, log=None
+    )
     async with (
-        serve(exchange, clock, KiteFace) as at,
+        serve_exchange(exchange, clock, KiteFace) as at,
         KiteVenue(
             **keys(at),
             clock=clock,
@@ -210,5 +214,5 @@ async def test_the_exchange_s_list_of_contracts_tells_whose_day_ends_early_as_th
 
     assert [i.has_derivatives for i in found] == [True, False, True, False]
     theirs = closes_of(Universe(found), day_of(OPENS_AT), TradingCalendar(), latest=CLOSES_AT)
-    assert theirs.tolist() == source.closes.tolist()
+    assert theirs.tolist() == source.instrument_closes_at.tolist()
     assert len(set(theirs.tolist())) == 2

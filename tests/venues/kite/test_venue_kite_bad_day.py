@@ -125,7 +125,7 @@ async def test_exits_are_tried_until_an_order_route_says_that_the_login_is_dead_
         today.proxy.refuse = lambda method, path: TOKEN_DEAD if method == "GET" else None
         await today.event("session_lost")
         began = len(today.told)
-        await today.until(lambda: sent("exit") or not today.exchange.account.positions())
+        await today.until(lambda: sent("exit") or not today.exchange.account.net_positions())
         assert not sent("entry")
         assert not today.all("exits_refused")
         # When it is back, trading goes on; when an order route says it too, no order leaves any more,
@@ -209,4 +209,4 @@ async def test_a_symbol_of_another_exchange_is_traded_there(tmp_path: Path) -> N
     async with day(tmp_path, symbols="BSE:INFY") as today, today.daemon():
         await today.event("order_filled")
         assert today.proxy.count("GET", "/instruments/BSE")
-        assert {order.ticket.exchange for order in today.exchange.orders()} == {"BSE"}
+        assert {order.ticket.exchange for order in today.exchange.latest_orders()} == {"BSE"}

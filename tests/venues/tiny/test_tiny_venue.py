@@ -12,7 +12,7 @@ from tradebot.config import load, secret_keys
 from tradebot.config.sections import furnish
 from tradebot.daemon.order_route import RealMoney, Simulated
 from tradebot.errors import ConfigError
-from tradebot.exchange.faults.plan import FaultPlan
+from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.simulation.seed_run import run_seed
 from tradebot.venues import registry
 
@@ -72,9 +72,9 @@ def test_what_a_running_exchange_printed_says_whose_protocol_it_speaks() -> None
 def test_a_plan_without_what_a_protocol_lacks_strikes_as_it_would_have() -> None:
     def struck(text: str, *, without: set[str]) -> list[str]:
         plan = FaultPlan.parse(text, 7)
-        plan.leave_out(without)
-        faults = (plan.strike("orders.list") for _ in range(200))
-        return [f"{fault.name}@{fault.n}" for fault in faults if fault is not None]
+        plan.exclude_kinds(without)
+        faults = (plan.draw_fault("orders.list") for _ in range(200))
+        return [f"{fault.name}@{fault.occasion}" for fault in faults if fault is not None]
 
     whole = struck("shuffled-list~0.1, huge-row:orders.list~0.2", without=set())
     left = struck("shuffled-list~0.1, huge-row:orders.list~0.2", without={"huge-row"})

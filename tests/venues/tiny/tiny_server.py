@@ -15,12 +15,12 @@ from aiohttp import WSMsgType, web
 from tradebot.clock import SECOND
 from tradebot.domain.order import OrderKind, Side, Validity
 from tradebot.exchange.event_log import EventLog
-from tradebot.exchange.face import Backing
 from tradebot.exchange.faults.dialect import Frame
-from tradebot.exchange.faults.rest import RestFaults
-from tradebot.exchange.faults.stream import TickerFaults
-from tradebot.exchange.refusals import Refusal, RefusalCode
-from tradebot.exchange.request_lines import note_request
+from tradebot.exchange.faults.rest_faults import RestFaults
+from tradebot.exchange.faults.stream_faults import TickerFaults
+from tradebot.exchange.protocol_server import ServerContext
+from tradebot.exchange.refusals import ExchangeRefusal, RefusalCode
+from tradebot.exchange.request_log import log_request
 from tradebot.exchange.snapshot import Snapshots
 from tradebot.exchange.ticket import BookOrder, Ticket
 from tradebot.markets.calendar import day_of
@@ -64,13 +64,13 @@ class TinyRequests:
     }  # fmt: skip
     errors: tuple[type[Exception], ...] = (TinyNo,)
 
-    def unsaid(self, status: int, why: str) -> TinyNo:
+    def placeholder_error(self, status: int, why: str) -> TinyNo:
         return TinyNo(status, "", why)
 
-    def render(self, error: TinyNo) -> bytes:
+    def refusal_body(self, error: TinyNo) -> bytes:
         return orjson.dumps({"no": error.code, "why": error.why})
 
-    def lie(self, name: str, point: str, data: Any, *, draw: float) -> Any:
+    def falsify_data(self, name: str, point: str, data: Any, *, draw: float) -> Any:
         match name:
             case "repeated-rows" | "duplicate-trades" | "duplicate-candles":
                 return [row for row in data for _ in range(2)]
@@ -104,36 +104,36 @@ LACKS = frozenset({
 class TinyFrames:
     """How frames are told apart and spoiled; instruments are numbered by the length of the universe's list."""
 
-    words: Sequence[Frame] = ('{"say":"hello"}',)
+    unsolicited_frames: Sequence[Frame] = ('{"say":"hello"}',)
 
     def __init__(self, symbols: Sequence[str]) -> None:
         self._symbols = symbols
 
-    def order_in(self, frame: Frame) -> Mapping[str, Any] | None:
+    def order_update(self, frame: Frame) -> Mapping[str, Any] | None:
         if not isinstance(frame, str) or not frame.startswith('{"o"'):
             return None
         row = orjson.loads(frame)["o"]
         return {"tag": row["tag"], "order_id": row["id"], "status": row["state"]}
 
-    def is_market(self, frame: Frame) -> bool:
+    def is_quote_frame(self, frame: Frame) -> bool:
         return isinstance(frame, str) and frame.startswith('{"q"')
 
-    def chosen(self, frame: Frame, draw: float) -> int:
+    def choose_instrument(self, frame: Frame, draw: float) -> int:
         rows = orjson.loads(frame)["q"]
         return 1 + self._symbols.index(rows[int(draw * len(rows))]["symbol"])
 
-    def without(self, frame: Frame, instrument: int) -> Frame:
+    def without_instrument(self, frame: Frame, instrument: int) -> Frame:
         symbol = self._symbols[instrument - 1]
         return said({"q": [row for row in orjson.loads(frame)["q"] if row["symbol"] != symbol]})
 
-    def repeated(self, frame: Frame, instrument: int, first: dict[int, Any]) -> Frame:
+    def with_frozen_quote(self, frame: Frame, instrument: int, first: dict[int, Any]) -> Frame:
         rows = orjson.loads(frame)["q"]
         for n, row in enumerate(rows):
             if row["symbol"] == self._symbols[instrument - 1]:
                 rows[n] = first.setdefault(instrument, row) | {"at": row["at"]}
         return said({"q": rows})
 
-    def spoiled(self, frame: Frame, name: str, draw: float, sent: Collection[Frame]) -> Frame:
+    def corrupted_frame(self, frame: Frame, name: str, draw: float, sent: Collection[Frame]) -> Frame:
         rows = orjson.loads(frame)["q"]
         if not rows:
             return frame
@@ -180,12 +180,12 @@ class Client:
 
 
 class TinyFace:
-    """See `tradebot/exchange/face.py`; it is its own login, of one key."""
+    """See `tradebot/exchange/protocol_server.py`; it is its own login, of one key."""
 
     venue = "tiny"
-    lacks = LACKS
+    unsupported_faults = LACKS
 
-    def __init__(self, backing: Backing) -> None:
+    def __init__(self, backing: ServerContext) -> None:
         self._exchange, self._clock, self._key = backing.exchange, backing.clock, backing.keys.access_token
         self._log = backing.log or EventLog(None)
         self._clients: set[Client] = set()
@@ -200,14 +200,14 @@ class TinyFace:
             frames = TinyFrames(self._exchange.universe.symbols)
             self._stream_faults = TickerFaults(plan, frames, self._clock)
 
-    def add_to(self, app: web.Application) -> None:
+    def add_routes(self, app: web.Application) -> None:
         app.router.add_post("/orders/{part}", self._handle)
         app.router.add_get("/books/{part}", self._handle)
         app.router.add_get("/market/{part}", self._handle)
         app.router.add_get("/stream", self._stream)
         app.on_shutdown.append(self._close)
 
-    def entry(self, host: str, port: int) -> Mapping[str, str]:
+    def client_entry(self, host: str, port: int) -> Mapping[str, str]:
         return {"rest": f"http://{host}:{port}", "stream": f"ws://{host}:{port}", "key": self._key}
 
     # ---- requests
@@ -227,26 +227,26 @@ class TinyFace:
                 answer = partial(self._placed, ticket)
             if self._faults is not None:
                 symbol = ticket.symbol if ticket else ""
-                fault = self._faults.strike(route, tag=body.get("tag", ""), symbol=symbol, order_id=order_id)
-            if self._faults is not None and fault is not None and fault.comes_before:
-                no = self._faults.refusal(fault, answer)
+                fault = self._faults.draw_fault(route, tag=body.get("tag", ""), symbol=symbol, order_id=order_id)
+            if self._faults is not None and fault is not None and fault.prevents_request:
+                no = self._faults.refusal_error(fault, answer)
             elif not self._is_known(request.headers.get("Key", "")):
                 raise TinyNo(401, "key", "this key opens nothing")
             else:
                 data = answer()
-        except Refusal as refusal:
+        except ExchangeRefusal as refusal:
             no = TinyNo(422, CODES.get(refusal.code, "order"), str(refusal))
         except TinyNo as error:
             no = error
         if point:
             named = data.get("id", "") if isinstance(data, dict) and route.startswith("/orders") else order_id
-            note_request(
+            log_request(
                 self._log, point, at=self._clock.market(), status=no.status if no else 200, ticket=ticket,
                 order_id=named or order_id, error=no.code if no else "", message=no.why if no else "",
             )  # fmt: skip
         if self._faults is None:
             return respond(data, no)
-        return await self._faults.reply(request, route, fault, data, no, respond=respond)
+        return await self._faults.send_reply(request, route, fault, data, no, respond=respond)
 
     def _is_known(self, key: str) -> bool:
         return key == self._key and self._clock.monotonic() >= self.dead_until
@@ -263,41 +263,41 @@ class TinyFace:
             raise TinyNo(422, "order", f"it lacks or spoils {error}") from error
 
     def _placed(self, ticket: Ticket) -> Json:
-        return {"id": self._exchange.place(ticket).order_id}
+        return {"id": self._exchange.place_order(ticket).order_id}
 
     def _answer(self, route: str, query: Mapping[str, str], body: Json) -> Any:
-        exchange, today = self._exchange, self._exchange.account.on
+        exchange, today = self._exchange, self._exchange.account.session_day
         match route:
             case "/orders/change":
                 changes = {"price": amount(body, "price"), "trigger_price": amount(body, "trigger"),
                            "quantity": amount(body, "quantity"), "kind": OrderKind(body["kind"])}  # fmt: skip
-                return {"id": exchange.modify(query["id"], **changes).order_id}
+                return {"id": exchange.modify_order(query["id"], **changes).order_id}
             case "/orders/cancel":
-                return {"id": exchange.cancel(query["id"]).order_id}
+                return {"id": exchange.cancel_order(query["id"]).order_id}
             case "/books/account":
                 return {"id": exchange.account.account_id}
             case "/books/orders":
-                return [order_row(order) for order in exchange.orders() if day_of(order.placed_at) >= today]
+                return [order_row(order) for order in exchange.latest_orders() if day_of(order.placed_at) >= today]
             case "/books/fills":
                 return [
                     {"id": t.trade_id, "order": t.order_id, "symbol": t.symbol, "exchange": t.exchange, "side": t.side,
                      "quantity": str(t.quantity), "price": str(t.price), "at": t.traded_at, "product": t.product}
-                    for t in exchange.trades() if day_of(t.traded_at) >= today
+                    for t in exchange.trade_rows() if day_of(t.traded_at) >= today
                 ]  # fmt: skip
             case "/books/positions":
                 return [
                     {"symbol": p.symbol, "exchange": p.exchange, "product": p.product, "quantity": str(p.quantity),
                      "average": str(p.average_price)}
-                    for p in exchange.account.positions()
+                    for p in exchange.account.net_positions()
                 ]  # fmt: skip
             case "/books/holdings":
                 return [
-                    {"symbol": h.symbol, "exchange": h.exchange, "quantity": str(h.owned),
+                    {"symbol": h.symbol, "exchange": h.exchange, "quantity": str(h.owned_quantity),
                      "average": str(h.average_price)}
-                    for h in exchange.account.holdings()
+                    for h in exchange.account.demat_holdings()
                 ]  # fmt: skip
             case "/books/cash":
-                return {"free": str(exchange.account.net)}
+                return {"free": str(exchange.account.available_funds)}
         return self._market(route, query)
 
     def _market(self, route: str, query: Mapping[str, str]) -> Any:
@@ -310,16 +310,18 @@ class TinyFace:
             ]  # fmt: skip
         if route == "/market/quotes":
             ids = [universe.id(symbol) for symbol in query["symbols"].split(",") if symbol in universe]
-            return [self._quote(self._exchange.state, id_, id_) for id_ in ids]
+            return [self._quote(self._exchange.latest_columns, id_, id_) for id_ in ids]
         start, end, interval = (int(query[name]) for name in ("start", "end", "interval"))
         instrument = universe.get(query["symbol"])
-        past = self._exchange.source.series(universe.id(query["symbol"]), interval=interval, start=start, end=end)
+        past = self._exchange.source.bar_series(
+            universe.id(query["symbol"]), interval_ns=interval, start_at=start, end_at=end
+        )
         prices = zip(past.starts, past.open, past.high, past.low, past.close, past.volume, strict=True)
         return [[int(at), *(str(instrument.price(int(p))) for p in row), int(v)] for at, *row, v in prices]
 
     # ---- the stream
 
-    def publish(self, snapshots: Snapshots) -> None:
+    def publish_snapshots(self, snapshots: Snapshots) -> None:
         columns = {name: getattr(snapshots, name) for name in SHOWN}
         for row, id_ in enumerate(snapshots.ids.tolist()):
             shown = self._quote(columns, row, id_)
@@ -328,7 +330,7 @@ class TinyFace:
                     client.quotes[shown["symbol"]] = shown
                     client.wake.set()
 
-    def note_order(self, order: BookOrder) -> None:
+    def publish_order(self, order: BookOrder) -> None:
         for client in self._clients:
             client.orders.append(said({"o": order_row(order)}))
             client.wake.set()
@@ -348,17 +350,17 @@ class TinyFace:
             return respond(None, TinyNo(401, "key", "this key opens nothing"))
         fault = None
         if self._stream_faults is not None:
-            fault = self._stream_faults.strike()
-            if (refusal := await self._stream_faults.refusal(fault, request)) is not None:
+            fault = self._stream_faults.draw_fault()
+            if (refusal := await self._stream_faults.refusal_response(fault, request)) is not None:
                 return refusal
         socket = web.WebSocketResponse(compress=False, timeout=2.0)
         await socket.prepare(request)
         client = Client()
         send: Callable[[str], Any] = socket.send_str
         if self._stream_faults is not None:
-            send = self._stream_faults.link(socket, request.transport, fault).send
+            send = self._stream_faults.open_connection(socket, request.transport, fault).send_frame
         if fault is not None and fault.name == "replay-orders":
-            client.orders.extend(said({"o": order_row(order)}) for order in self._exchange.orders()[-10:])
+            client.orders.extend(said({"o": order_row(order)}) for order in self._exchange.latest_orders()[-10:])
         self._clients.add(client)
         self._sockets.add(socket)
         try:
@@ -378,7 +380,9 @@ class TinyFace:
         for symbol in symbols:
             if symbol in universe:
                 client.symbols.add(symbol)
-                client.quotes[symbol] = self._quote(self._exchange.state, universe.id(symbol), universe.id(symbol))
+                client.quotes[symbol] = self._quote(
+                    self._exchange.latest_columns, universe.id(symbol), universe.id(symbol)
+                )
         client.wake.set()
 
     async def _send(self, client: Client, send: Callable[[str], Any]) -> None:
@@ -422,5 +426,5 @@ def order_row(order: BookOrder) -> Json:
 
 def respond(data: Any, no: TinyNo | None) -> web.Response:
     if no is not None:
-        return web.Response(body=TinyRequests().render(no), status=no.status, content_type="application/json")
+        return web.Response(body=TinyRequests().refusal_body(no), status=no.status, content_type="application/json")
     return web.Response(body=orjson.dumps({"ok": data}), content_type="application/json")

@@ -22,7 +22,7 @@ from tradebot.bench.measuring.session import newest_opening as session_opens_at
 from tradebot.clock import SECOND, Clock, MarketClock, iso
 from tradebot.domain.message import Message
 from tradebot.errors import TradebotError
-from tradebot.exchange.event_log import read_log
+from tradebot.exchange.event_log import read_event_log
 from tradebot.markets.listing import synthetic_universe
 from tradebot.markets.market import HOME
 from tradebot.ops.events.run import RunSummarized
@@ -199,7 +199,7 @@ def _figures(
     load: TickLoad, folder: Path, *, seconds: float, used: dict[str, CpuSeconds | None], memory: float | None
 ) -> dict[str, Any]:
     summary = _summary(folder / "run.out")
-    tickers = [line for line in read_log(folder / "exchange.jsonl") if line["kind"] == "ticker"]
+    tickers = [line for line in read_event_log(folder / "exchange.jsonl") if line["kind"] == "ticker"]
     if not tickers:
         raise TradebotError("the daemon never joined the exchange's stream")
     # Every tick the daemon asked for is in full mode; before it could ask, each symbol's state came in quote mode.

@@ -17,7 +17,7 @@ MAX_ORDER_CHANGES = 25  # of one order, as many as venues allow
 def build_backtest_job(config: Any, given: Mapping[str, Any], bars: BacktestBars, strategies: Sequence[Any]) -> Any:
     """Return the job that `bar_options` mean for these bars and strategies. Raises DataError and UsageError."""
     from tradebot.backtest.exchange_settings import default_bill, default_market
-    from tradebot.backtest.job import Job, Matching, Slippage, TradingHours, with_delivery_product
+    from tradebot.backtest.job import BarFillModel, Job, Slippage, TradingHours, with_delivery_product
     from tradebot.config.desk_settings import desk_settings, limits
     from tradebot.errors import DataError
     from tradebot.history.exchange_calendar import zone_of
@@ -46,7 +46,7 @@ def build_backtest_job(config: Any, given: Mapping[str, Any], bars: BacktestBars
         cash=given["cash"],
         limits=limits(config),
         desk=desk_settings(config, most_changes=MAX_ORDER_CHANGES),
-        matching=Matching(
+        matching=BarFillModel(
             slippage=slippage,
             latency_bars=given["latency_bars"],
             latency_s=given["latency"],

@@ -194,9 +194,9 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
     name = run_id(WallClock())
     secrets = keys_of_venues(config)
     if dsn := config.store.dsn.get_secret_value():
-        from tradebot.store.dsn import secrets_of
+        from tradebot.store.dsn import dsn_secrets
 
-        secrets += secrets_of(dsn)
+        secrets += dsn_secrets(dsn)
     printed = Printed()
     log = logs.configure(
         level=config.log.level,

@@ -9,9 +9,17 @@ import click
 
 from tradebot.config.values import seconds
 from tradebot.errors import ConfigError
-from tradebot.exchange.faults.catalogue import BY_NAME, CATALOGUE, GROUPS, POINTS, REST, Kind, Stage
+from tradebot.exchange.faults.catalogue import (
+    ALL_POINTS,
+    FAULT_KINDS,
+    KINDS_BY_NAME,
+    POINT_GROUPS,
+    REST_POINTS,
+    FaultKind,
+    FaultStage,
+)
+from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.exchange.faults.grammar import GRAMMAR, parse_rules
-from tradebot.exchange.faults.plan import FaultPlan
 
 LIST_WORD = "list"
 NAME_END = re.compile(r"[:@~]")  # ends the name of a fault
@@ -20,8 +28,8 @@ NAME_END = re.compile(r"[:@~]")  # ends the name of a fault
 def render_catalogue(*, as_json: bool) -> str:
     """Return every fault the exchange can commit, as a table or as one JSON array."""
     if as_json:
-        return json.dumps([kind.render() for kind in CATALOGUE])
-    rows = [(kind.name, kind.ids, _where(kind.points), kind.does) for kind in CATALOGUE]
+        return json.dumps([kind.to_json() for kind in FAULT_KINDS])
+    rows = [(kind.name, kind.ids, _where(kind.points), kind.description) for kind in FAULT_KINDS]
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
     lines = [
         f"{'  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=False))}  {row[3]}" for row in rows
@@ -30,8 +38,8 @@ def render_catalogue(*, as_json: bool) -> str:
         [
             *lines,
             "",
-            f"{len(CATALOGUE)} faults. Write --faults swarm, or {GRAMMAR}, comma separated; without @ or ~ every time.",
-            f"WHERE is one of {', '.join(POINTS)}, or {', '.join(GROUPS)}.",
+            f"{len(FAULT_KINDS)} faults. Write --faults swarm, or {GRAMMAR}, comma separated; without @ or ~ every time.",
+            f"WHERE is one of {', '.join(ALL_POINTS)}, or {', '.join(POINT_GROUPS)}.",
         ]
     )
 
@@ -50,7 +58,7 @@ def fault_plan_of(text: str | None, *, seed: int, until: str | None) -> FaultPla
     if named := [
         word
         for word in text.split(",")
-        if (kind := BY_NAME.get(NAME_END.split(word.strip())[0])) and acts_on_host(kind)
+        if (kind := KINDS_BY_NAME.get(NAME_END.split(word.strip())[0])) and acts_on_host(kind)
     ]:
         raise ConfigError(
             f"--faults: {named[0].strip()} acts on the daemon's process or host; only `tradebot simulate` can do that"
@@ -58,10 +66,10 @@ def fault_plan_of(text: str | None, *, seed: int, until: str | None) -> FaultPla
     return FaultPlan([rule for rule in rules if not acts_on_host(rule.kind)], seed=seed, until_s=until_s)
 
 
-def acts_on_host(kind: Kind) -> bool:
+def acts_on_host(kind: FaultKind) -> bool:
     """Return whether a fault acts on the daemon's own process or its host."""
-    return kind.stage is Stage.MACHINE
+    return kind.stage is FaultStage.MACHINE
 
 
 def _where(points: tuple[str, ...]) -> str:
-    return "rest" if points == REST else ",".join(points)
+    return "rest" if points == REST_POINTS else ",".join(points)

@@ -12,34 +12,34 @@ from typing import Any
 from tradebot.domain.message import Message
 from tradebot.markets.market import HOME
 
-WRITES = ("orders.create", "orders.modify", "orders.cancel")
-BOOKS = ("orders.list", "trades", "positions")
-READS = (*BOOKS, "orders.history", "margins", "holdings", "profile", "quotes", "history", "instruments")
-REST = (*WRITES, *READS, "session")
-STREAM = ("ticker.connect", "ticker.frame", "ticker.order")
-ACCOUNT = ("exchange.enter", "exchange.cancel", "exchange.minute")
-PEOPLE = ("owner", "broker")  # once a second of the session
-MACHINE = ("operator", "host")  # once a second, in a simulation alone
-POINTS = (*REST, *STREAM, *ACCOUNT, *PEOPLE, *MACHINE)
-GROUPS = {  # names that stand for several points
-    "rest": REST,
-    "orders": tuple(p for p in REST if p.startswith("orders.")),
-    "writes": WRITES,
-    "reads": READS,
-    "books": BOOKS,
-    "ticker": STREAM,
-    "exchange": ACCOUNT,
-    "people": PEOPLE,
-    "machine": MACHINE,
+WRITE_POINTS = ("orders.create", "orders.modify", "orders.cancel")
+BOOK_POINTS = ("orders.list", "trades", "positions")
+READ_POINTS = (*BOOK_POINTS, "orders.history", "margins", "holdings", "profile", "quotes", "history", "instruments")
+REST_POINTS = (*WRITE_POINTS, *READ_POINTS, "session")
+STREAM_POINTS = ("ticker.connect", "ticker.frame", "ticker.order")
+EXCHANGE_POINTS = ("exchange.enter", "exchange.cancel", "exchange.minute")
+PEOPLE_POINTS = ("owner", "broker")  # once a second of the session
+MACHINE_POINTS = ("operator", "host")  # once a second, in a simulation alone
+ALL_POINTS = (*REST_POINTS, *STREAM_POINTS, *EXCHANGE_POINTS, *PEOPLE_POINTS, *MACHINE_POINTS)
+POINT_GROUPS = {  # names that stand for several points
+    "rest": REST_POINTS,
+    "orders": tuple(p for p in REST_POINTS if p.startswith("orders.")),
+    "writes": WRITE_POINTS,
+    "reads": READ_POINTS,
+    "books": BOOK_POINTS,
+    "ticker": STREAM_POINTS,
+    "exchange": EXCHANGE_POINTS,
+    "people": PEOPLE_POINTS,
+    "machine": MACHINE_POINTS,
 }
 
 
-class Stage(StrEnum):
+class FaultStage(StrEnum):
     """At which moment of a request, or on which thing, a fault acts."""
 
     BEFORE = "before"  # the request is not carried out
     AFTER = "after"  # it is carried out; the answer is lost, late, broken or untrue
-    LIE = "lie"  # it is carried out; the data of the answer is changed
+    FALSE_DATA = "lie"  # it is carried out; the data of the answer is changed
     CONNECT = "connect"
     FRAME = "frame"
     ORDER_FRAME = "order frame"
@@ -48,35 +48,35 @@ class Stage(StrEnum):
     MACHINE = "machine"  # acts on the daemon's process or its host, which only a simulation can do
 
 
-class Kind(Message, frozen=True):
+class FaultKind(Message, frozen=True):
     """One fault. `points` are where it may strike; `in_swarm` is False where only a person can mend what follows."""
 
     name: str
     ids: str
-    stage: Stage
+    stage: FaultStage
     points: tuple[str, ...]
-    does: str
-    lasts_s: float = 0.0  # wall seconds of a fault that goes on after its strike
+    description: str
+    duration_s: float = 0.0  # wall seconds of a fault that goes on after its strike
     in_swarm: bool = True
 
-    def render(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the kind as a JSON object."""
         return {
             "name": self.name,
             "ids": self.ids.split(),
             "strikes": list(self.points),
-            "does": self.does,
-            "lasts_s": self.lasts_s or None,
+            "does": self.description,
+            "lasts_s": self.duration_s or None,
             "in_swarm": self.in_swarm,
         }
 
 
-NAMED = "named"  # marks a kind that strikes only when it is named
+NAMED_ONLY = "named"  # marks a kind that strikes only when it is named
 # stage, points, then name, ids, what it does, and perhaps how many seconds it lasts and NAMED
-TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], ...] = (
+FAULT_TABLE: tuple[tuple[FaultStage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], ...] = (
     (
-        Stage.BEFORE,
-        REST,
+        FaultStage.BEFORE,
+        REST_POINTS,
         (
             ("lost-before", "F01 F16", "The connection is reset without an answer and nothing happens."),
             ("dropped-before", "F01 F16", "The connection is closed without an answer and nothing happens."),
@@ -88,36 +88,36 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
         ),
     ),
     (
-        Stage.BEFORE,
-        WRITES,
+        FaultStage.BEFORE,
+        WRITE_POINTS,
         (
             ("unknown-refusal-text", "F08", "400 with a text and an error type never seen before; nothing happens."),
             ("lost-timeout", "F01 F04", "408 and the request was never taken."),
         ),
     ),
     (
-        Stage.BEFORE,
+        FaultStage.BEFORE,
         "orders.create",
         (
             ("definite-reject", "F07 F50", "400 MarginException; nothing happens."),
             ("closed-market-reject", "F07 F49", "400 OrderException: the market is closed; nothing happens."),
-            ("address-refused", "F51", "403: the address is not registered; nothing happens.", NAMED),
+            ("address-refused", "F51", "403: the address is not registered; nothing happens.", NAMED_ONLY),
             ("late-accept", "F12", "504 at once; the order is held inside the broker and accepted seconds later.", 6.0),
         ),
     ),
     (
-        Stage.BEFORE,
+        FaultStage.BEFORE,
         "history",
-        (("no-right", "F42", "403 PermissionException: the plan has no right to past bars.", NAMED),),
+        (("no-right", "F42", "403 PermissionException: the plan has no right to past bars.", NAMED_ONLY),),
     ),
     (
-        Stage.BEFORE,
+        FaultStage.BEFORE,
         "orders.cancel",
         (("cancel-unknown", "F17", "The cancel is refused as if the order did not exist, while it works."),),
     ),
     (
-        Stage.AFTER,
-        REST,
+        FaultStage.AFTER,
+        REST_POINTS,
         (
             ("accept-then-reset", "F02 F62", "Carried out, then the connection is reset instead of an answer."),
             ("accept-then-close", "F02 F16", "Carried out, then the connection is closed without a byte."),
@@ -136,27 +136,27 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
         ),
     ),
     (
-        Stage.AFTER,
-        WRITES,
+        FaultStage.AFTER,
+        WRITE_POINTS,
         (
             ("408-after-accept", "F04 F17", "Carried out, then 408."),
-            ("429-after-accept", "F04", "Carried out, then 429, as a proxy would say it.", NAMED),
+            ("429-after-accept", "F04", "Carried out, then 429, as a proxy would say it.", NAMED_ONLY),
             ("error-200", "F05", "Carried out, then 200 with an envelope of status error."),
             ("wrong-order-id", "F06", "Carried out; the answer names another order."),
             ("accept-then-unknown-text", "F15 F08", "Carried out, then 400 with an error type never seen before."),
         ),
     ),
     (
-        Stage.AFTER,
+        FaultStage.AFTER,
         "orders.create",
         (
             ("fill-before-reply", "F11", "The answer is held back until the order has ended.", 3.0),
-            ("refuse-then-fill", "F28", "Accepted and live, while the answer refuses it for good.", NAMED),
+            ("refuse-then-fill", "F28", "Accepted and live, while the answer refuses it for good.", NAMED_ONLY),
         ),
     ),
     (
-        Stage.LIE,
-        BOOKS,
+        FaultStage.FALSE_DATA,
+        BOOK_POINTS,
         (
             ("foreign-rows", "F33 F34", "The book holds one odd row of somebody else's."),
             ("huge-row", "F33 F104", "The book holds a row with a name of a megabyte and control characters."),
@@ -166,7 +166,7 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
         ),
     ),
     (
-        Stage.LIE,
+        FaultStage.FALSE_DATA,
         "orders.list",
         (
             ("other-words", "F33", "Statuses are written in other letters or with spaces."),
@@ -181,27 +181,27 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
         ),
     ),
     (
-        Stage.LIE,
+        FaultStage.FALSE_DATA,
         "trades",
         (
             ("empty-trades", "F31 F39", "The list of fills is empty."),
             ("lagging-trades", "F31", "The newest fill is missing."),
             ("duplicate-trades", "F20", "Every fill is listed twice with its id."),
-            ("changed-trade", "F21", "The newest fill is listed at another price.", NAMED),
-            ("twin-trade", "F22", "The newest fill is listed a second time under another id.", NAMED),
+            ("changed-trade", "F21", "The newest fill is listed at another price.", NAMED_ONLY),
+            ("twin-trade", "F22", "The newest fill is listed a second time under another id.", NAMED_ONLY),
         ),
     ),
     (
-        Stage.LIE,
+        FaultStage.FALSE_DATA,
         "positions",
         (
             ("empty-positions", "F39", "The account looks flat."),
             ("stale-positions", "F38", "The positions of the query before."),
         ),
     ),
-    (Stage.LIE, "margins", (("zero-cash", "F50", "The account looks empty."),)),
+    (FaultStage.FALSE_DATA, "margins", (("zero-cash", "F50", "The account looks empty."),)),
     (
-        Stage.LIE,
+        FaultStage.FALSE_DATA,
         "quotes",
         (
             ("zero-rest-quotes", "F55", "Last prices over REST are 0."),
@@ -209,7 +209,7 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
         ),
     ),
     (
-        Stage.LIE,
+        FaultStage.FALSE_DATA,
         "history",
         (
             ("missing-candles", "F57", "Every third candle is missing."),
@@ -218,12 +218,20 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
         ),
     ),
     (
-        Stage.BEFORE,
-        REST,
-        (("token-death", "F41 F42", "The access token is dead for a while: 403, streams are closed.", 5.0, NAMED),),
+        FaultStage.BEFORE,
+        REST_POINTS,
+        (
+            (
+                "token-death",
+                "F41 F42",
+                "The access token is dead for a while: 403, streams are closed.",
+                5.0,
+                NAMED_ONLY,
+            ),
+        ),
     ),
     (
-        Stage.CONNECT,
+        FaultStage.CONNECT,
         "ticker.connect",
         (
             ("connect-503", "F67", "The stream is refused with 503."),
@@ -236,7 +244,7 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
         ),
     ),
     (
-        Stage.FRAME,
+        FaultStage.FRAME,
         "ticker.frame",
         (
             ("half-open", "F63", "Nothing more is sent for a while, and nothing is closed.", 12.0),
@@ -258,10 +266,10 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
             ("burst", "F58", "A frame is sent a hundred times."),
             ("garbage-lengths", "F68", "A packet claims more bytes than the frame has."),
             ("cut-frame", "F68", "A frame ends in the middle of a packet."),
-            ("huge-frame", "F68", "A frame of 20 MiB.", NAMED),
+            ("huge-frame", "F68", "A frame of 20 MiB.", NAMED_ONLY),
             ("fragments", "F68", "A frame comes in fragments of one message."),
             ("bad-utf8", "F68", "A text frame that is not UTF-8."),
-            ("spoken-words", "F68", "Two text frames, an error and a message of the broker.", NAMED),
+            ("spoken-words", "F68", "Two text frames, an error and a message of the broker.", NAMED_ONLY),
             ("ping-flood", "F68", "A thousand pings."),
             ("close-1000", "F68", "The stream is closed with 1000."),
             ("close-1001", "F68", "The stream is closed with 1001."),
@@ -271,7 +279,7 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
         ),
     ),
     (
-        Stage.ORDER_FRAME,
+        FaultStage.ORDER_FRAME,
         "ticker.order",
         (
             ("duplicate-order-frame", "F20", "An order update is sent twice."),
@@ -283,7 +291,7 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
         ),
     ),
     (
-        Stage.ACCOUNT,
+        FaultStage.ACCOUNT,
         "exchange.enter",
         (
             ("accepted-then-rejected", "F09", "The broker has taken the order, the exchange rejects it."),
@@ -296,7 +304,7 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
         ),
     ),
     (
-        Stage.ACCOUNT,
+        FaultStage.ACCOUNT,
         "exchange.cancel",
         (
             ("ignored-cancel", "F17", "The cancel is acknowledged and the order works on."),
@@ -304,7 +312,7 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
         ),
     ),
     (
-        Stage.ACCOUNT,
+        FaultStage.ACCOUNT,
         "exchange.minute",
         (
             ("mass-cancel", "F35 F71", "The broker cancels every working order."),
@@ -313,12 +321,12 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
             ("manual-order", "F34", "Somebody buys one share in the broker's app."),
             ("manual-cancel", "F34", "Somebody cancels a working order in the broker's app."),
             ("trading-halt", "F48", "The exchange refuses every new order for a while.", 5.0),
-            ("barred-symbol", "F50", "The broker takes no more orders in one instrument.", NAMED),
-            ("overfill", "F29", "The newest ended order fills one more share than it asked for.", NAMED),
+            ("barred-symbol", "F50", "The broker takes no more orders in one instrument.", NAMED_ONLY),
+            ("overfill", "F29", "The newest ended order fills one more share than it asked for.", NAMED_ONLY),
         ),
     ),
     (
-        Stage.PERSON,
+        FaultStage.PERSON,
         "owner",
         (
             ("owner-buys", "F34", "The owner buys a few shares by phone, in the product we trade."),
@@ -332,7 +340,7 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
         ),
     ),
     (
-        Stage.PERSON,
+        FaultStage.PERSON,
         "broker",
         (
             ("risk-reduces", "F36", "The broker's risk desk closes half of an open position by itself."),
@@ -340,7 +348,7 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
         ),
     ),
     (
-        Stage.MACHINE,
+        FaultStage.MACHINE,
         "operator",
         (
             ("operator-halts", "F77", "The operator halts everything and resumes some seconds later.", 8.0),
@@ -352,7 +360,7 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
         ),
     ),
     (
-        Stage.MACHINE,
+        FaultStage.MACHINE,
         "host",
         (
             ("host-clock-forward", "F97", "The wall clock steps an hour forward."),
@@ -360,27 +368,27 @@ TABLE: tuple[tuple[Stage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], .
             ("host-disk-full", "F87", "The disk of the journal is full; later its reserve is, too.", 6.0),
             ("host-disk-fails", "F87", "The disk of the journal fails."),
             ("host-disk-slow", "F88", "The disk of the journal is slow for a while.", 3.0),
-            ("host-pipe-full", "F96", "Nobody reads what the daemon writes to its log, for a while.", 8.0, NAMED),
-            ("host-pipe-closed", "F96", "Whoever read what the daemon writes to its log is gone.", NAMED),
+            ("host-pipe-full", "F96", "Nobody reads what the daemon writes to its log, for a while.", 8.0, NAMED_ONLY),
+            ("host-pipe-closed", "F96", "Whoever read what the daemon writes to its log is gone.", NAMED_ONLY),
             ("host-lock-held", "F84", "The daemon is killed, and its lock is held by another for a while.", 3.0),
         ),
     ),
 )
 
 
-def _kinds() -> Iterator[Kind]:
-    for stage, points, rows in TABLE:
+def _kinds() -> Iterator[FaultKind]:
+    for stage, points, rows in FAULT_TABLE:
         for name, ids, does, *more in rows:
-            yield Kind(
+            yield FaultKind(
                 name=name,
                 ids=ids,
                 stage=stage,
                 points=(points,) if isinstance(points, str) else points,
-                does=does,
-                lasts_s=next((x for x in more if isinstance(x, float)), 0.0),
-                in_swarm=NAMED not in more,
+                description=does,
+                duration_s=next((x for x in more if isinstance(x, float)), 0.0),
+                in_swarm=NAMED_ONLY not in more,
             )
 
 
-CATALOGUE = tuple(_kinds())
-BY_NAME = {kind.name: kind for kind in CATALOGUE}
+FAULT_KINDS = tuple(_kinds())
+KINDS_BY_NAME = {kind.name: kind for kind in FAULT_KINDS}

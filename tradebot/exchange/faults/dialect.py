@@ -12,13 +12,13 @@ from typing import Any, Protocol, TypeVar
 Frame = str | bytes
 
 
-class Answer(Protocol):
+class RefusalAnswer(Protocol):
     """A protocol's own way to say no."""
 
     status: int
 
 
-Error = TypeVar("Error", bound=Answer)
+Error = TypeVar("Error", bound=RefusalAnswer)
 
 
 class RestDialect(Protocol[Error]):
@@ -29,15 +29,15 @@ class RestDialect(Protocol[Error]):
     bodies: Mapping[str, bytes]  # fault -> a sound answer of 200 whose content is wrong
     errors: tuple[type[Exception], ...]  # what carrying a request out may raise
 
-    def unsaid(self, status: int, why: str) -> Error:
+    def placeholder_error(self, status: int, why: str) -> Error:
         """Return how a request is recorded that the venue's own words do not answer; a status of 0 is no answer."""
         ...
 
-    def render(self, error: Error) -> bytes:
+    def refusal_body(self, error: Error) -> bytes:
         """Return the body of a refusal."""
         ...
 
-    def lie(self, name: str, point: str, data: Any, *, draw: float) -> Any:
+    def falsify_data(self, name: str, point: str, data: Any, *, draw: float) -> Any:
         """Return what the fault `name` makes of the data of an answer, which stays as it is."""
         ...
 
@@ -45,28 +45,28 @@ class RestDialect(Protocol[Error]):
 class StreamDialect(Protocol):
     """How one protocol's frames are told apart and spoiled."""
 
-    words: Sequence[Frame]  # frames with an error and a message, which no client asked for
+    unsolicited_frames: Sequence[Frame]  # frames with an error and a message, which no client asked for
 
-    def order_in(self, frame: Frame) -> Mapping[str, Any] | None:
+    def order_update(self, frame: Frame) -> Mapping[str, Any] | None:
         """Return tag, order_id and status where a frame is an order update, else None."""
         ...
 
-    def is_market(self, frame: Frame) -> bool:
+    def is_quote_frame(self, frame: Frame) -> bool:
         """True for a frame with quotes."""
         ...
 
-    def chosen(self, frame: Frame, draw: float) -> int:
+    def choose_instrument(self, frame: Frame, draw: float) -> int:
         """Return the number of one instrument of a frame, 0 for a frame without any."""
         ...
 
-    def without(self, frame: Frame, instrument: int) -> Frame:
+    def without_instrument(self, frame: Frame, instrument: int) -> Frame:
         """Return a frame without the quotes of one instrument."""
         ...
 
-    def repeated(self, frame: Frame, instrument: int, first: dict[int, Any]) -> Frame:
+    def with_frozen_quote(self, frame: Frame, instrument: int, first: dict[int, Any]) -> Frame:
         """Return a frame in which one instrument repeats the quote kept in `first`, or is kept there."""
         ...
 
-    def spoiled(self, frame: Frame, name: str, draw: float, sent: Collection[Frame]) -> Frame:
+    def corrupted_frame(self, frame: Frame, name: str, draw: float, sent: Collection[Frame]) -> Frame:
         """Return what the fault `name` makes of a frame of quotes; `sent` are earlier ones."""
         ...

@@ -15,20 +15,20 @@ import numpy as np
 from tradebot.clock import SECOND
 from tradebot.domain.message import Message
 from tradebot.errors import ConfigError
-from tradebot.exchange.faults.catalogue import BY_NAME, CATALOGUE, GROUPS, POINTS, Kind
+from tradebot.exchange.faults.catalogue import ALL_POINTS, FAULT_KINDS, KINDS_BY_NAME, POINT_GROUPS, FaultKind
 
 SWARM = "swarm"
 BAD_DAY = "bad-day"
-WORD = re.compile(r"(?P<name>[a-z0-9-]+)(?::(?P<where>[a-z.]+))?(?P<when>[@~].*)?")
-COUNTS = re.compile(r"@(\d{1,9})(?:(-)(\d{1,9})?)?")
-TIMES = re.compile(r"@t\+(\d{1,6}(?:\.\d{1,3})?)(s|m|h)(?:-(\d{1,6}(?:\.\d{1,3})?)(s|m|h))?")
-RATE = re.compile(r"~(\d(?:\.\d{1,6})?|\.\d{1,6})")
-UNITS = {"s": 1, "m": 60, "h": 3600}
+WORD_PATTERN = re.compile(r"(?P<name>[a-z0-9-]+)(?::(?P<where>[a-z.]+))?(?P<when>[@~].*)?")
+COUNTS_PATTERN = re.compile(r"@(\d{1,9})(?:(-)(\d{1,9})?)?")
+TIMES_PATTERN = re.compile(r"@t\+(\d{1,6}(?:\.\d{1,3})?)(s|m|h)(?:-(\d{1,6}(?:\.\d{1,3})?)(s|m|h))?")
+RATE_PATTERN = re.compile(r"~(\d(?:\.\d{1,6})?|\.\d{1,6})")
+UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600}
 GRAMMAR = "NAME[:WHERE][@N | @N-M | @t+SECONDSs | ~RATE]"
 
 # Rates of a swarm by point: from, to. A stream sends sixty frames while an order is placed once; people
 # and hosts act by the second.
-RATES = {
+SWARM_RATES = {
     "orders.create": (0.08, 0.5),
     "orders.modify": (0.1, 0.5),
     "orders.cancel": (0.1, 0.6),
@@ -49,14 +49,14 @@ RATES = {
     "operator": (0.02, 0.1),
     "host": (0.02, 0.1),
 }
-WARMUP = "history"  # asked before market time moves, and a run can do without it
-CALM, ALL = 0.1, 0.1  # shares of the seeds without any fault and with every kind at once
-FEWEST, MOST = 3, 8
+WARMUP_POINT = "history"  # asked before market time moves, and a run can do without it
+CALM_SHARE, ALL_KINDS_SHARE = 0.1, 0.1  # shares of the seeds without any fault and with every kind at once
+FEWEST_KINDS, MOST_KINDS = 3, 8
 MOST_POINTS = 3  # of one kind in a mixed run
-CROWD = 0.15  # rates are multiplied by this where every kind is at work
+ALL_KINDS_RATE_FACTOR = 0.15  # rates are multiplied by this where every kind is at work
 
 # What no bad day lacks: one of these kinds strikes once at this point, at an occasion between the two.
-BAD_LUCK: tuple[tuple[tuple[str, ...], str, int, int], ...] = (
+BAD_DAY_FAULTS: tuple[tuple[tuple[str, ...], str, int, int], ...] = (
     (("accept-then-reset", "accept-then-hang", "accept-then-5xx", "half-json"), "orders.create", 1, 3),
     (("definite-reject", "lost-before", "unknown-refusal-text", "unavailable"), "orders.create", 4, 6),
     (("accept-then-close", "cancel-unknown", "accept-then-hang"), "orders.cancel", 1, 2),
@@ -68,23 +68,23 @@ BAD_LUCK: tuple[tuple[tuple[str, ...], str, int, int], ...] = (
 )
 
 
-class Rule(Message, frozen=True):
+class FaultRule(Message, frozen=True):
     """When one kind strikes at one point: requests `first`..`last` of the point, or with a `rate`, or in a time.
 
     `begins` and `ends` are market ns since the plan began; a rule with `begins` alone strikes once, at the first
-    occasion. One that `waits` does so until market time moves: the rules of a swarm, so that a run comes to trade.
+    occasion. One that `waits_for_market` does so until market time moves: the rules of a swarm, so that a run comes to trade.
     """
 
-    kind: Kind
+    kind: FaultKind
     point: str
     first: int = 0
     last: int = 0
     rate: float = 0.0
     begins: int = -1
     ends: int = -1
-    waits: bool = False
+    waits_for_market: bool = False
 
-    def render(self) -> str:
+    def to_text(self) -> str:
         """Return the rule as the text that gives it again."""
         text = f"{self.kind.name}:{self.point}"
         if self.rate:
@@ -94,12 +94,12 @@ class Rule(Message, frozen=True):
         return text if (self.first, self.last) == (1, 0) else f"{text}@{self.first}-{self.last or ''}"
 
 
-def parse_rules(text: str, *, seed: int) -> list[Rule]:
+def parse_rules(text: str, *, seed: int) -> list[FaultRule]:
     """Return the rules of a comma list. Raises ConfigError with a suggestion."""
-    rules: list[Rule] = []
+    rules: list[FaultRule] = []
     for word in filter(None, (part.strip() for part in text.split(","))):
-        if word in DRAWN:
-            rules.extend(DRAWN[word](seed))
+        if word in DRAWN_RULES:
+            rules.extend(DRAWN_RULES[word](seed))
         else:
             rules.extend(_parse_word(word))
     if not rules and not text.strip(" ,"):
@@ -107,58 +107,60 @@ def parse_rules(text: str, *, seed: int) -> list[Rule]:
     return rules
 
 
-def swarm(seed: int) -> Iterator[Rule]:
+def draw_swarm(seed: int) -> Iterator[FaultRule]:
     """Yield the rules that `seed` draws: usually three to eight kinds, sometimes none, sometimes all."""
     rng = np.random.default_rng([seed, 0x5A])
-    kinds = [kind for kind in CATALOGUE if kind.in_swarm and any(p in RATES for p in kind.points)]
+    kinds = [kind for kind in FAULT_KINDS if kind.in_swarm and any(p in SWARM_RATES for p in kind.points)]
     share = float(rng.random())
-    if share < CALM:
+    if share < CALM_SHARE:
         return
-    is_crowd = share > 1 - ALL
+    is_crowd = share > 1 - ALL_KINDS_SHARE
     if not is_crowd:
-        count = int(rng.integers(FEWEST, MOST + 1))
+        count = int(rng.integers(FEWEST_KINDS, MOST_KINDS + 1))
         kinds = [kinds[i] for i in sorted(rng.choice(len(kinds), size=count, replace=False))]
     for kind in kinds:
-        points = [point for point in kind.points if point in RATES]
+        points = [point for point in kind.points if point in SWARM_RATES]
         size = min(len(points), MOST_POINTS)
         for i in sorted(rng.choice(len(points), size=size, replace=False)):
-            low, high = RATES[points[i]]
-            rate = float(np.exp(rng.uniform(np.log(low), np.log(high)))) * (CROWD if is_crowd else 1)
-            yield Rule(kind=kind, point=points[i], rate=round(rate, 6), waits=points[i] != WARMUP)
+            low, high = SWARM_RATES[points[i]]
+            rate = float(np.exp(rng.uniform(np.log(low), np.log(high)))) * (ALL_KINDS_RATE_FACTOR if is_crowd else 1)
+            yield FaultRule(kind=kind, point=points[i], rate=round(rate, 6), waits_for_market=points[i] != WARMUP_POINT)
 
 
-def bad_day(seed: int) -> Iterator[Rule]:
+def draw_bad_day(seed: int) -> Iterator[FaultRule]:
     """Yield the rules of a day to rehearse: the bad luck that no such day lacks, and the swarm of the seed."""
     rng = np.random.default_rng([seed, 0xBAD])
-    for names, point, first, last in BAD_LUCK:
+    for names, point, first, last in BAD_DAY_FAULTS:
         name, n = names[int(rng.integers(len(names)))], int(rng.integers(first, last + 1))
-        yield Rule(kind=BY_NAME[name], point=point, first=n, last=n)
-    yield from swarm(seed)
+        yield FaultRule(kind=KINDS_BY_NAME[name], point=point, first=n, last=n)
+    yield from draw_swarm(seed)
 
 
-DRAWN: dict[str, Callable[[int], Iterator[Rule]]] = {SWARM: swarm, BAD_DAY: bad_day}
+DRAWN_RULES: dict[str, Callable[[int], Iterator[FaultRule]]] = {SWARM: draw_swarm, BAD_DAY: draw_bad_day}
 
 
-def _parse_word(word: str) -> Iterator[Rule]:
-    found = WORD.fullmatch(word)
+def _parse_word(word: str) -> Iterator[FaultRule]:
+    found = WORD_PATTERN.fullmatch(word)
     if found is None:
         raise ConfigError(f"--faults: {word!r} should read {GRAMMAR}, such as accept-then-reset:orders.create@3")
     name, where, when = found["name"], found["where"], found["when"] or ""
-    kind = BY_NAME.get(name)
+    kind = KINDS_BY_NAME.get(name)
     if kind is None:
-        raise ConfigError(f"--faults: there is no fault {name!r}{_near(name, [*BY_NAME, *DRAWN])}; see --faults list")
+        raise ConfigError(
+            f"--faults: there is no fault {name!r}{_near(name, [*KINDS_BY_NAME, *DRAWN_RULES])}; see --faults list"
+        )
     # Read first, so that a mistake is told even where no point follows.
     times = _when(word, when)
     for point in _points(kind, where):
-        yield Rule(kind=kind, point=point, **times)
+        yield FaultRule(kind=kind, point=point, **times)
 
 
-def _points(kind: Kind, where: str | None) -> Iterable[str]:
+def _points(kind: FaultKind, where: str | None) -> Iterable[str]:
     if where is None:
         return kind.points
-    if where not in GROUPS and where not in POINTS:
-        raise ConfigError(f"--faults: {kind.name}: there is no {where!r}{_near(where, [*POINTS, *GROUPS])}")
-    points = [point for point in GROUPS.get(where, (where,)) if point in kind.points]
+    if where not in POINT_GROUPS and where not in ALL_POINTS:
+        raise ConfigError(f"--faults: {kind.name}: there is no {where!r}{_near(where, [*ALL_POINTS, *POINT_GROUPS])}")
+    points = [point for point in POINT_GROUPS.get(where, (where,)) if point in kind.points]
     if not points:
         raise ConfigError(f"--faults: {kind.name} does not strike at {where}; it strikes at {', '.join(kind.points)}")
     return points
@@ -167,19 +169,19 @@ def _points(kind: Kind, where: str | None) -> Iterable[str]:
 def _when(word: str, text: str) -> dict[str, Any]:
     if not text:
         return {"first": 1}
-    if found := COUNTS.fullmatch(text):
+    if found := COUNTS_PATTERN.fullmatch(text):
         first = int(found[1])
         last = int(found[3] or 0) if found[2] else first
         if first < 1 or (found[3] and last < first):
             raise ConfigError(f"--faults: {word!r}: occasions count from 1 and go up, such as @3 or @3-5")
         return {"first": first, "last": last}
-    if found := TIMES.fullmatch(text):
-        begins = int(float(found[1]) * UNITS[found[2]] * SECOND)
-        ends = int(float(found[3]) * UNITS[found[4]] * SECOND) if found[3] else -1
+    if found := TIMES_PATTERN.fullmatch(text):
+        begins = int(float(found[1]) * UNIT_SECONDS[found[2]] * SECOND)
+        ends = int(float(found[3]) * UNIT_SECONDS[found[4]] * SECOND) if found[3] else -1
         if found[3] and ends <= begins:
             raise ConfigError(f"--faults: {word!r}: the end of the time must come after its begin, such as @t+60s-90s")
         return {"begins": begins, "ends": ends}
-    if found := RATE.fullmatch(text):
+    if found := RATE_PATTERN.fullmatch(text):
         rate = float(found[1])
         if not 0 < rate <= 1:
             raise ConfigError(f"--faults: {word!r}: a rate is above 0 and at most 1, such as ~0.1")

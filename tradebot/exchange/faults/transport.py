@@ -13,12 +13,12 @@ from aiohttp import web
 from tradebot.clock import SECOND, Clock
 
 LONGEST_SILENCE_S = 60.0
-LOOK_S = 0.05
-READ_S = 0.02  # the client reads what was sent before the reset overtakes it
+SILENCE_POLL_S = 0.05
+CLIENT_READ_S = 0.02  # the client reads what was sent before the reset overtakes it
 LINGER_OFF = struct.pack("ii", 1, 0)  # SO_LINGER of 0 s: a close sends RST, not FIN
 
 
-def reset(transport: asyncio.BaseTransport | None) -> None:
+def reset_connection(transport: asyncio.BaseTransport | None) -> None:
     """End a connection by RST."""
     if transport is None or transport.is_closing():
         return
@@ -32,11 +32,11 @@ async def stay_silent(request: web.Request, clock: Clock, *, longest_s: float = 
     while clock.monotonic() < until:
         if request.transport is None or request.transport.is_closing():
             return
-        await clock.sleep(LOOK_S)
-    reset(request.transport)
+        await clock.sleep(SILENCE_POLL_S)
+    reset_connection(request.transport)
 
 
-def raw(response: web.Response) -> bytes:
+def raw_response(response: web.Response) -> bytes:
     """Return the bytes of a response as they would travel on a connection that closes behind it."""
     body = response.body if isinstance(response.body, bytes) else b""
     head = (
@@ -46,15 +46,15 @@ def raw(response: web.Response) -> bytes:
     return head.encode() + body
 
 
-async def send_part(request: web.Request, content: bytes, clock: Clock) -> None:
+async def send_then_reset(request: web.Request, content: bytes, clock: Clock) -> None:
     """Send `content` and reset the connection behind it."""
     if request.transport is not None and not request.transport.is_closing():
         cast(asyncio.WriteTransport, request.transport).write(content)
-        await clock.sleep(READ_S)
-    reset(request.transport)
+        await clock.sleep(CLIENT_READ_S)
+    reset_connection(request.transport)
 
 
-async def send_slowly(request: web.Request, content: bytes, clock: Clock, *, within_s: float) -> None:
+async def send_bytewise(request: web.Request, content: bytes, clock: Clock, *, within_s: float) -> None:
     """Send `content` one byte at a time over `within_s` wall seconds and close the connection behind it."""
     # A socket that gathers small writes would hide what this is for.
     if request.transport is not None and not request.transport.is_closing():

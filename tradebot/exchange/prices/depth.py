@@ -6,18 +6,18 @@ import numpy as np
 
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Floats, Ints
-from tradebot.exchange.prices.noise import Bits
-from tradebot.exchange.snapshot import LEVELS
+from tradebot.exchange.prices.hash_rng import Bits
+from tradebot.exchange.snapshot import DEPTH_LEVELS
 
-LEVEL = np.arange(LEVELS)
-WEIGHTS = np.array([1.0, 1.4, 1.7, 2.0, 2.2])  # books are thinnest at the touch
-SHIFTS = (12 * LEVEL).astype(np.uint64)
+LEVEL_INDEX = np.arange(DEPTH_LEVELS)
+LEVEL_WEIGHTS = np.array([1.0, 1.4, 1.7, 2.0, 2.2])  # books are thinnest at the touch
+LEVEL_SHIFTS = (12 * LEVEL_INDEX).astype(np.uint64)
 LOW12 = np.uint64(0xFFF)
 SHARES_PER_ORDER = 0.25  # of the level's usual quantity
 HIDDEN_DEPTH = 18  # the whole book against the five best levels
 
 
-def book(
+def invented_depth(
     *,
     bid: Ints,
     ask: Ints,
@@ -35,10 +35,10 @@ def book(
     """
     columns: dict[str, Ints] = {}
     for side, best, sign, bits in (("bid", bid, -1, bid_bits), ("ask", ask, 1, ask_bits)):
-        prices = best[:, None] + sign * gap[:, None] * LEVEL
-        spread = (bits[:, None] >> SHIFTS) & LOW12
+        prices = best[:, None] + sign * gap[:, None] * LEVEL_INDEX
+        spread = (bits[:, None] >> LEVEL_SHIFTS) & LOW12
         sizes = spread * (1.4 / 4096) + 0.3
-        sizes *= WEIGHTS
+        sizes *= LEVEL_WEIGHTS
         orders = (sizes * (1 / SHARES_PER_ORDER)).astype(np.int64)
         sizes *= quantity[:, None]
         quantities = sizes.astype(np.int64) + 1
@@ -51,7 +51,7 @@ def book(
     return columns
 
 
-def circuits(universe: Universe, previous: Ints, *, share: float) -> tuple[Ints, Ints]:
+def circuit_limits(universe: Universe, previous: Ints, *, share: float) -> tuple[Ints, Ints]:
     """Return the lower and upper limits, the outermost ticks within `share` of `previous`; 0 for an index."""
     tick = np.array([i.units(i.tick_size) for i in universe], dtype=np.int64)
     is_tradable = np.array([i.is_tradable for i in universe], dtype=bool)

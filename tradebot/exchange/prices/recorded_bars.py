@@ -13,20 +13,20 @@ from tradebot.clock import DAY, SECOND
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Ints, Series
 from tradebot.errors import DataError
-from tradebot.exchange.prices import barfile, noise
-from tradebot.exchange.prices.barfile import BarFile
-from tradebot.exchange.prices.depth import book, circuits
-from tradebot.exchange.prices.folding import (
-    AHEAD,
+from tradebot.exchange.prices import bar_file, hash_rng
+from tradebot.exchange.prices.bar_aggregation import (
     NO_BARS,
-    Columns,
+    UTC_OFFSET_NS,
+    BarColumns,
+    aggregate_bars,
     check_interval,
-    complete,
-    fold,
-    midnight,
-    series,
+    ended_bars,
+    local_midnight,
+    select_series,
 )
-from tradebot.exchange.prices.steps import NEVER, Block, Reel, before_trading
+from tradebot.exchange.prices.bar_file import BarFile
+from tradebot.exchange.prices.block_stream import NEVER_AT, BlockStream, StepBlock, untraded_snapshot
+from tradebot.exchange.prices.depth import circuit_limits, invented_depth
 from tradebot.exchange.snapshot import Snapshots
 from tradebot.markets.calendar import TradingCalendar, day_of
 from tradebot.markets.hours import closes_of
@@ -34,7 +34,7 @@ from tradebot.markets.listing import universe_for
 from tradebot.markets.market import HOME
 
 POINTS = 4
-CIRCUIT = 0.20  # a wide band around the close before: the file does not say the limits
+CIRCUIT_SHARE = 0.20  # a wide band around the close before: the file does not say the limits
 BOOK_SHARE = 0.02  # of the bar's volume, standing at the best level
 LEAST_BOOK = 10
 CHANNEL_BIDS, CHANNEL_ASKS = 51, 52
@@ -60,7 +60,7 @@ class RecordedBars:
         first: Literal["low", "high"] = "low",
         calendar: TradingCalendar | None = None,
     ) -> None:
-        files = [barfile.read(path, symbol=symbol, zone=zone) for symbol, path in paths.items()]
+        files = [bar_file.read_bar_file(path, symbol=symbol, zone=zone) for symbol, path in paths.items()]
         if not files:
             raise DataError("no file of bars was given")
         day = date or min(day_of(int(f.starts[-1])) for f in files)
@@ -70,13 +70,13 @@ class RecordedBars:
             raise DataError(f"{files[0].path}: the market was closed on {day}; name another day of the file")
         first_paise = {symbol: int(f.open[0]) for symbol, f in zip(paths, files, strict=True) if len(f.open)}
         self.universe: Universe = universe_for(paths, on=day, paise=first_paise)
-        self.closes: Ints = closes_of(self.universe, day, calendar)
-        self.opens_at, self.closes_at = session.opens_at, int(self.closes.max())
-        self.interval = _interval(files)
+        self.instrument_closes_at: Ints = closes_of(self.universe, day, calendar)
+        self.opens_at, self.closes_at = session.opens_at, int(self.instrument_closes_at.max())
+        self.interval_ns = _interval(files)
         self._files = files
         self._tick: Ints = np.array([i.units(i.tick_size) for i in self.universe], dtype=np.int64)
         self._is_tradable = np.array([i.is_tradable for i in self.universe], dtype=bool)
-        begin = midnight(self.opens_at)
+        begin = local_midnight(self.opens_at)
         # rows of each file that belong to the session
         self._spans = [slice(*np.searchsorted(f.starts, [begin, begin + DAY]).tolist()) for f in files]
         if empty := [f for f, span in zip(files, self._spans, strict=True) if span.start == span.stop]:
@@ -88,76 +88,85 @@ class RecordedBars:
             ],
             dtype=np.int64,
         )
-        self.lower_circuit, self.upper_circuit = circuits(self.universe, self.previous_close, share=CIRCUIT)
+        self.lower_circuit, self.upper_circuit = circuit_limits(self.universe, self.previous_close, share=CIRCUIT_SHARE)
         whole_day = self._make(day, first)
-        self._reel = Reel(lambda: (whole_day, NEVER), first_at=whole_day.at, opens_at=self.opens_at)
+        self._stream = BlockStream(lambda: (whole_day, NEVER_AT), first_at=whole_day.next_at, opens_at=self.opens_at)
 
     @property
     def is_finished(self) -> bool:
-        return self._reel.is_finished
+        return self._stream.is_finished
 
-    def opening(self) -> Snapshots:
+    def opening_snapshot(self) -> Snapshots:
         """Return the closes before the session with empty books, stamped one second before the open."""
-        return before_trading(self.universe, self.previous_close, at=self.opens_at - SECOND)
+        return untraded_snapshot(self.universe, self.previous_close, at=self.opens_at - SECOND)
 
-    def advance(self, until: int) -> Iterator[Snapshots]:
-        """Yield every step up to `until` not yielded before."""
-        return self._reel.advance(until)
+    def steps_until(self, until_at: int) -> Iterator[Snapshots]:
+        """Yield every step up to `until_at` not yielded before."""
+        return self._stream.steps_until(until_at)
 
-    def series(self, id_: int, *, interval: int, start: int, end: int) -> Series:
-        """Return complete bars of the file; `interval` is that of the file or a multiple of it within a day.
+    def bar_series(self, id_: int, *, interval_ns: int, start_at: int, end_at: int) -> Series:
+        """Return complete bars of the file; `interval_ns` is that of the file or a multiple of it within a day.
 
         Raises ValueError for an interval the file cannot be folded to.
         """
-        check_interval(interval)
-        if interval % self.interval:
-            raise ValueError(f"bars of {interval} ns cannot be made of bars of {self.interval} ns")
+        check_interval(interval_ns)
+        if interval_ns % self.interval_ns:
+            raise ValueError(f"bars of {interval_ns} ns cannot be made of bars of {self.interval_ns} ns")
         f, span = self._files[id_], self._spans[id_]
-        starts, closes_at = f.starts[: span.stop], int(self.closes[id_])
-        parts: list[Columns] = []
-        cuts = np.flatnonzero(np.diff((starts + AHEAD) // DAY)) + 1
+        starts, closes_at = f.starts[: span.stop], int(self.instrument_closes_at[id_])
+        parts: list[BarColumns] = []
+        cuts = np.flatnonzero(np.diff((starts + UTC_OFFSET_NS) // DAY)) + 1
         for begin, stop in zip([0, *cuts.tolist()], [*cuts.tolist(), len(starts)], strict=True):
-            if starts[stop - 1] < midnight(start) or starts[begin] >= end:
+            if starts[stop - 1] < local_midnight(start_at) or starts[begin] >= end_at:
                 continue
             rows = slice(begin, stop)
             columns = (starts[rows], f.open[rows], f.high[rows], f.low[rows], f.close[rows], f.volume[rows])
             opens_at = self._opens_at(int(starts[begin]))
-            folded = fold(columns, opens_at=opens_at, interval=interval) if interval != self.interval else columns
+            folded = (
+                aggregate_bars(columns, opens_at=opens_at, interval_ns=interval_ns)
+                if interval_ns != self.interval_ns
+                else columns
+            )
             is_today = begin >= span.start
             parts.append(
-                complete(folded, interval=interval, seen=self._reel.seen, closes_at=closes_at) if is_today else folded
+                ended_bars(folded, interval_ns=interval_ns, until_at=self._stream.emitted_until_at, closes_at=closes_at)
+                if is_today
+                else folded
             )
-        return series(f.symbol, interval, parts or [(NO_BARS,) * 6], start=start, end=end)
+        return select_series(f.symbol, interval_ns, parts or [(NO_BARS,) * 6], start_at=start_at, end_at=end_at)
 
     def _opens_at(self, at: int) -> int:
-        return midnight(at) + (self.opens_at - midnight(self.opens_at))
+        return local_midnight(at) + (self.opens_at - local_midnight(self.opens_at))
 
-    def _make(self, day: date, first: str) -> Block:
+    def _make(self, day: date, first: str) -> StepBlock:
         made = [self._points(id_, first) for id_ in range(len(self._files))]
         columns = {name: np.concatenate([m[name] for m in made]) for name in made[0]}
         order = np.argsort(columns["at"], kind="stable")
         columns = {name: column[order] for name, column in columns.items()}
         at, ids, last = columns.pop("at"), columns["ids"], columns["last"]
         best = last // self._tick[ids] * self._tick[ids]
-        keys, counter = noise.keys("bars", day, names=self.universe.symbols)[ids], columns["stamps"].astype(np.uint64)
+        keys, counter = (
+            hash_rng.hash_keys("bars", day, names=self.universe.symbols)[ids],
+            columns["stamps"].astype(np.uint64),
+        )
         quantity = np.maximum(columns.pop("bar_volume") * BOOK_SHARE, LEAST_BOOK)
-        columns |= book(
+        columns |= invented_depth(
             bid=best,
             ask=best + self._tick[ids],
             gap=self._tick[ids],
             quantity=np.where(self._is_tradable[ids], quantity, 0.0),
             lower=self.lower_circuit[ids],
             upper=self.upper_circuit[ids],
-            bid_bits=noise.draw(keys, counter, CHANNEL_BIDS),
-            ask_bits=noise.draw(keys, counter, CHANNEL_ASKS),
+            bid_bits=hash_rng.random_bits(keys, counter, CHANNEL_BIDS),
+            ask_bits=hash_rng.random_bits(keys, counter, CHANNEL_ASKS),
         )
         ats, begins = np.unique(at, return_index=True)
-        return Block(ats.tolist(), np.append(begins, len(at)), columns)
+        return StepBlock(ats.tolist(), np.append(begins, len(at)), columns)
 
     def _points(self, id_: int, first: str) -> dict[str, Ints]:
         f, span = self._files[id_], self._spans[id_]
         starts, volume = f.starts[span], f.volume[span]
-        length, closes_at = self.interval, int(self.closes[id_])
+        length, closes_at = self.interval_ns, int(self.instrument_closes_at[id_])
         if length == DAY:  # a day's bar is stamped at midnight and lives in the session
             starts, length = np.full(len(starts), self.opens_at), closes_at - self.opens_at
         ends = np.minimum(starts + length, np.maximum(closes_at, starts + SECOND))

@@ -8,21 +8,21 @@ from datetime import date
 from pathlib import Path
 
 from tradebot.errors import DataError
-from tradebot.exchange.prices import tickfile
-from tradebot.exchange.prices.recorded import RecordedTicks
+from tradebot.exchange.prices import tick_file
 from tradebot.exchange.prices.recorded_bars import RecordedBars
+from tradebot.exchange.prices.recorded_ticks import RecordedTicks
 from tradebot.exchange.snapshot import PriceSource
 
-BAR_WORDS = {"open", "high", "low", "close"}
+BAR_FILE_COLUMNS = {"open", "high", "low", "close"}
 
 
-def recording(path: Path, *, symbols: Sequence[str] | None = None, day: date | None = None) -> PriceSource:
+def open_recording(path: Path, *, symbols: Sequence[str] | None = None, day: date | None = None) -> PriceSource:
     """Open recorded ticks (`timestamp,ltp,volume`) or bars (columns by name, open to close), one file per symbol.
 
     `symbols` None takes all that are there; `day` None the day of the ticks, or the last day of the bars. Raises
     DataError for a missing symbol, a bad file, or a folder that mixes both.
     """
-    files = chosen(path, symbols=symbols)
+    files = recording_files(path, symbols=symbols)
     kinds = {symbol: _holds_bars(file) for symbol, file in files.items()}
     if len(set(kinds.values())) > 1:
         bars = next(symbol for symbol, is_bars in kinds.items() if is_bars)
@@ -33,9 +33,9 @@ def recording(path: Path, *, symbols: Sequence[str] | None = None, day: date | N
     return RecordedTicks(path, symbols=tuple(files), date=day)
 
 
-def chosen(path: Path, *, symbols: Sequence[str] | None = None) -> dict[str, Path]:
+def recording_files(path: Path, *, symbols: Sequence[str] | None = None) -> dict[str, Path]:
     """Return symbol -> its file of recorded prices, unread. Raises DataError for a symbol without one."""
-    files = {tickfile.symbol_of(file): file for file in tickfile.find(path)}
+    files = {tick_file.symbol_of(file): file for file in tick_file.find_tick_files(path)}
     wanted = list(files) if symbols is None else list(symbols)
     if missing := [symbol for symbol in wanted if symbol not in files]:
         raise DataError(f"{path}: no prices of {', '.join(missing)}; there are {', '.join(sorted(files))}")
@@ -48,4 +48,4 @@ def _holds_bars(path: Path) -> bool:
             first = file.readline()
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
-    return {word.strip().strip('"').lower() for word in first.split(",")} >= BAR_WORDS
+    return {word.strip().strip('"').lower() for word in first.split(",")} >= BAR_FILE_COLUMNS

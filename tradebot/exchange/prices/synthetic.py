@@ -2,7 +2,7 @@
 
 Steps are made in blocks of up to a minute, as arrays of shape (steps, symbols), and handed out as slices, so that one
 symbol costs little per step and thousands little each. Every random number is a hash of (seed, date, symbol, step):
-RELIANCE has the same day whatever else is traded, at any block size, however `advance` is cut.
+RELIANCE has the same day whatever else is traded, at any block size, however `steps_until` is cut.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ import numpy as np
 from tradebot.clock import MINUTE, SECOND
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Floats, Ints, Series
-from tradebot.exchange.prices import noise
-from tradebot.exchange.prices.course import QUOTE_BITS, TRADE_BITS, Course, Grid, Mask
-from tradebot.exchange.prices.depth import book, circuits
-from tradebot.exchange.prices.folding import check_interval, midnight, series
-from tradebot.exchange.prices.past import Past
-from tradebot.exchange.prices.steps import NEVER, Block, Reel, before_trading
-from tradebot.exchange.prices.today import Today
-from tradebot.exchange.prices.traits import FULL_DAY_MINUTES, Traits
-from tradebot.exchange.prices.walk import Paths
+from tradebot.exchange.prices import hash_rng
+from tradebot.exchange.prices.bar_aggregation import check_interval, local_midnight, select_series
+from tradebot.exchange.prices.block_stream import NEVER_AT, BlockStream, StepBlock, untraded_snapshot
+from tradebot.exchange.prices.day_activity import QUOTE_BITS, TRADE_BITS, DayActivity, Mask, StepGrid
+from tradebot.exchange.prices.depth import circuit_limits, invented_depth
+from tradebot.exchange.prices.intraday_bars import IntradayBars
+from tradebot.exchange.prices.past_bars import PastBars
+from tradebot.exchange.prices.random_walk import PricePaths
+from tradebot.exchange.prices.symbol_params import FULL_DAY_MINUTES, SymbolParams
 from tradebot.exchange.snapshot import Snapshots
 from tradebot.markets.calendar import TradingCalendar, day_of
 from tradebot.markets.hours import closes_of
 from tradebot.markets.market import market_of_all
 
 BLOCK_CELLS = 8_192  # steps x symbols: a block stays in the cache and holds the loop for a few milliseconds
-CIRCUIT = 0.10
+CIRCUIT_SHARE = 0.10
 JUMPS_PER_DAY, JUMP_SIZE = 1.5, 4.0  # the size in deviations of a minute
 CHANNEL_MICRO, CHANNEL_SIZE, CHANNEL_BIDS, CHANNEL_ASKS = 22, 23, 24, 25
 # One draw decides a step's small things; the bits of it: 0 side, 1-24 trade, 25-40 quote, 41-60 jump, 61 its sign.
@@ -43,7 +43,7 @@ class SyntheticPrices:
     An instrument whose day ends before `closes_at` by the calendar has no row after its end: the closing auction of
     shares with derivatives is not played, and their last price is that of continuous trading.
 
-    `step` is in ns and divides a minute; with `every_step` each symbol trades at every step and none is halted, as load
+    `step_ns` is in ns and divides a minute; with `every_step` each symbol trades at every step and none is halted, as load
     for a benchmark. Simplifications: the walk does not feel anybody's orders, which errs in favour
     of large ones; depth is drawn anew at each change, so a queue position means little; every symbol trades at the
     first step, as if each had an opening auction. Raises ValueError for a step or session that does not fit.
@@ -56,113 +56,124 @@ class SyntheticPrices:
         seed: int,
         opens_at: int,
         closes_at: int,
-        step: int = SECOND,
+        step_ns: int = SECOND,
         every_step: bool = False,
         calendar: TradingCalendar | None = None,
     ) -> None:
-        if step <= 0 or MINUTE % step or closes_at <= opens_at or (closes_at - opens_at) % step:
-            raise ValueError(f"steps of {step} ns do not fit a session from {opens_at} to {closes_at}")
+        if step_ns <= 0 or MINUTE % step_ns or closes_at <= opens_at or (closes_at - opens_at) % step_ns:
+            raise ValueError(f"steps of {step_ns} ns do not fit a session from {opens_at} to {closes_at}")
         self.universe, self.opens_at, self.closes_at = universe, opens_at, closes_at
         market = market_of_all(i.exchange for i in universe)
         calendar, day = calendar or market.calendar, market.day_of(opens_at)
-        grid = Grid(step, (closes_at - opens_at) // step)
-        self.closes: Ints = closes_of(universe, day, calendar, latest=closes_at)
-        ends: Ints = -(-(self.closes - opens_at) // MINUTE)
-        self._traits = t = Traits(universe, seed=seed)
-        self._past = Past(universe, t, calendar)
-        self.previous_close: Ints = t.closes_on(calendar.previous_trading_day(day))
-        self.lower_circuit, self.upper_circuit = circuits(universe, self.previous_close, share=CIRCUIT)
-        self._keys = noise.keys(seed, day, names=universe.symbols)
-        self._course = Course(t, grid, self._keys, ends=ends, every_step=every_step)
-        self._paths = Paths(t, self._keys, day, previous_close=self.previous_close, per_minute=grid.per_minute)
-        self._today = Today(self.previous_close, opens_at=opens_at, minutes=grid.minutes)
+        grid = StepGrid(step_ns, (closes_at - opens_at) // step_ns)
+        self.instrument_closes_at: Ints = closes_of(universe, day, calendar, latest=closes_at)
+        ends: Ints = -(-(self.instrument_closes_at - opens_at) // MINUTE)
+        self._params = t = SymbolParams(universe, seed=seed)
+        self._past = PastBars(universe, t, calendar)
+        self.previous_close: Ints = t.closes_on_day(calendar.previous_trading_day(day))
+        self.lower_circuit, self.upper_circuit = circuit_limits(universe, self.previous_close, share=CIRCUIT_SHARE)
+        self._keys = hash_rng.hash_keys(seed, day, names=universe.symbols)
+        self._activity = DayActivity(t, grid, self._keys, end_minutes=ends, every_step=every_step)
+        self._paths = PricePaths(
+            t, self._keys, day, previous_close=self.previous_close, per_minute=grid.steps_per_minute
+        )
+        self._today = IntradayBars(self.previous_close, opens_at=opens_at, minutes=grid.minute_count)
         self._made = 0  # steps made so far
-        self._reel = Reel(self._make, first_at=opens_at, opens_at=opens_at)
+        self._stream = BlockStream(self._make, first_at=opens_at, opens_at=opens_at)
 
     @property
     def is_finished(self) -> bool:
         # The last step comes before the close, and orders are taken until then.
-        return self._reel.seen >= self.closes_at and self._reel.is_finished
+        return self._stream.emitted_until_at >= self.closes_at and self._stream.is_finished
 
-    def opening(self) -> Snapshots:
+    def opening_snapshot(self) -> Snapshots:
         """Return yesterday's closes with empty books, stamped one second before the open."""
-        return before_trading(self.universe, self.previous_close, at=self.opens_at - SECOND)
+        return untraded_snapshot(self.universe, self.previous_close, at=self.opens_at - SECOND)
 
-    def advance(self, until: int) -> Iterator[Snapshots]:
-        """Yield every step up to `until` not yielded before; a step in which nothing changed is left out."""
-        return self._reel.advance(until)
+    def steps_until(self, until_at: int) -> Iterator[Snapshots]:
+        """Yield every step up to `until_at` not yielded before; a step in which nothing changed is left out."""
+        return self._stream.steps_until(until_at)
 
-    def series(self, id_: int, *, interval: int, start: int, end: int) -> Series:
-        """Return complete bars that start in [start, end), at most 1,500 days back; `interval` whole minutes or a day.
+    def bar_series(self, id_: int, *, interval_ns: int, start_at: int, end_at: int) -> Series:
+        """Return complete bars that start in [start, end), at most 1,500 days back; `interval_ns` whole minutes or a day.
 
         Raises ValueError for another interval.
         """
-        check_interval(interval)
+        check_interval(interval_ns)
         parts = []
-        if start < midnight(self.opens_at):
-            parts = self._past.bars(id_, interval=interval, first=day_of(start), before=day_of(self.opens_at))
-        parts.append(self._today.bars(id_, interval=interval, seen=self._reel.seen, closes_at=int(self.closes[id_])))
-        return series(self.universe[id_].symbol, interval, parts, start=start, end=end)
+        if start_at < local_midnight(self.opens_at):
+            parts = self._past.bars_between(
+                id_, interval_ns=interval_ns, first=day_of(start_at), before=day_of(self.opens_at)
+            )
+        parts.append(
+            self._today.bars_until(
+                id_,
+                interval_ns=interval_ns,
+                until_at=self._stream.emitted_until_at,
+                closes_at=int(self.instrument_closes_at[id_]),
+            )
+        )
+        return select_series(self.universe[id_].symbol, interval_ns, parts, start_at=start_at, end_at=end_at)
 
-    def _make(self) -> tuple[Block, int]:
-        n, t, grid = len(self.universe), self._traits, self._course.grid
-        minute, offset = divmod(self._made, grid.per_minute)
+    def _make(self) -> tuple[StepBlock, int]:
+        n, t, grid = len(self.universe), self._params, self._activity.grid
+        minute, offset = divmod(self._made, grid.steps_per_minute)
         if offset == 0:
-            self._course.turn(minute)
-            self._paths.turn(minute, self._course.now.swing)
-        now = self._course.now
-        count = max(1, min(BLOCK_CELLS // max(n, 1), grid.per_minute - offset, grid.steps - self._made))
+            self._activity.start_minute(minute)
+            self._paths.start_minute(minute, self._activity.current.volatility)
+        now = self._activity.current
+        count = max(1, min(BLOCK_CELLS // max(n, 1), grid.steps_per_minute - offset, grid.step_count - self._made))
         steps = np.arange(self._made, self._made + count, dtype=np.uint64)[:, None]
-        micro = noise.draw(self._keys, steps, CHANNEL_MICRO)
+        micro = hash_rng.random_bits(self._keys, steps, CHANNEL_MICRO)
         # The walk lies between the best bid and ask; half the trades are printed at either.
-        bid = self._paths.prices(steps, self._jumps(micro)) - (now.spread - 1).clip(min=0) // 2
+        bid = self._paths.next_prices(steps, self._jumps(micro)) - (now.spread - 1).clip(min=0) // 2
         traded = ((micro >> TRADE) & TRADE_MASK) < now.trade_odds
         quoted = traded | (((micro >> QUOTE) & QUOTE_MASK) < now.quote_odds)
         if self._made == 0:
             traded[0] = quoted[0] = True
-        elif now.is_still.any():
-            traded[:, now.is_still] = quoted[:, now.is_still] = False
+        elif now.is_inactive.any():
+            traded[:, now.is_inactive] = quoted[:, now.is_inactive] = False
             if offset == 0:
-                quoted[0, now.halts_now] = True  # one last row, with an empty book
+                quoted[0, now.halt_begins] = True  # one last row, with an empty book
         printed = (bid + (micro & ONE).astype(np.int64) * now.spread) * t.tick
         quantity = self._quantities(steps, traded)
-        figures = self._today.add(minute, printed, traded, quantity) | {"traded": quantity}
+        figures = self._today.add_steps(minute, printed, traded, quantity) | {"traded": quantity}
         flat = np.flatnonzero(quoted)
         rows, ids = np.divmod(flat, n)
         columns: dict[str, Ints] = {name: column.ravel()[flat] for name, column in figures.items()}
         columns["ids"] = ids
-        columns["stamps"] = self.opens_at + (self._made + rows) * grid.step
+        columns["stamps"] = self.opens_at + (self._made + rows) * grid.step_ns
         columns["open"], columns["previous_close"] = self._today.figures.open[ids], self.previous_close[ids]
         best = bid.ravel()[flat] * t.tick[ids]
         counter = steps[:, 0][rows]
-        columns |= book(
+        columns |= invented_depth(
             bid=best,
             ask=best + now.spread[ids] * t.tick[ids],
             gap=now.level_gap[ids],
             quantity=np.where(now.is_halted[ids], 0.0, t.level_quantity[ids]),
             lower=self.lower_circuit[ids],
             upper=self.upper_circuit[ids],
-            bid_bits=noise.draw(self._keys[ids], counter, CHANNEL_BIDS),
-            ask_bits=noise.draw(self._keys[ids], counter, CHANNEL_ASKS),
+            bid_bits=hash_rng.random_bits(self._keys[ids], counter, CHANNEL_BIDS),
+            ask_bits=hash_rng.random_bits(self._keys[ids], counter, CHANNEL_ASKS),
         )
-        begin = self.opens_at + self._made * grid.step
-        end = begin + count * grid.step
+        begin = self.opens_at + self._made * grid.step_ns
+        end = begin + count * grid.step_ns
         self._made += count
-        block = Block(range(begin, end, grid.step), np.searchsorted(flat, np.arange(count + 1) * n), columns)
-        return block, end if self._made < grid.steps else NEVER
+        block = StepBlock(range(begin, end, grid.step_ns), np.searchsorted(flat, np.arange(count + 1) * n), columns)
+        return block, end if self._made < grid.step_count else NEVER_AT
 
-    def _jumps(self, micro: noise.Bits) -> Floats | None:
-        grid, swing = self._course.grid, self._course.now.swing
-        odds = np.uint64(JUMPS_PER_DAY / (FULL_DAY_MINUTES * grid.per_minute) * int(JUMP_MASK))
+    def _jumps(self, micro: hash_rng.Bits) -> Floats | None:
+        grid, swing = self._activity.grid, self._activity.current.volatility
+        odds = np.uint64(JUMPS_PER_DAY / (FULL_DAY_MINUTES * grid.steps_per_minute) * int(JUMP_MASK))
         jumps = ((micro >> JUMP) & JUMP_MASK) < odds
         if not jumps.any():
             return None
-        size = JUMP_SIZE * self._traits.own_daily * swing / FULL_DAY_MINUTES**0.5
+        size = JUMP_SIZE * self._params.own_daily_deviation * swing / FULL_DAY_MINUTES**0.5
         return np.where(jumps, np.where((micro >> SIGN) & ONE, size, -size), 0.0)
 
-    def _quantities(self, steps: noise.Bits, traded: Mask) -> Ints:
-        size = -np.log1p(-noise.uniform(noise.draw(self._keys, steps, CHANNEL_SIZE)))
-        size *= self._course.now.quantity
-        quantity: Ints = size.astype(np.int64) + ~self._traits.is_index
+    def _quantities(self, steps: hash_rng.Bits, traded: Mask) -> Ints:
+        size = -np.log1p(-hash_rng.uniform_floats(hash_rng.random_bits(self._keys, steps, CHANNEL_SIZE)))
+        size *= self._activity.current.quantity
+        quantity: Ints = size.astype(np.int64) + ~self._params.is_index
         quantity *= traded
         return quantity

@@ -10,8 +10,8 @@ from tradebot.clock import Clock
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.order import OrderKind
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.margin import Reservation, blocked_by
-from tradebot.exchange.position import Lots
+from tradebot.exchange.margin import MarginReservation, blocked_margin
+from tradebot.exchange.position import PositionCost
 from tradebot.exchange.ticket import BookOrder, Ticket
 from tradebot.markets.calendar import day_of
 from tradebot.markets.charges import charges, segment_of
@@ -53,62 +53,62 @@ class KiteDesk:
         """Book an order and return its id; acceptance is not execution."""
         instrument, last = self._instrument(params)
         ticket = parse_ticket(params, variety=parse_variety(variety), instrument=instrument, last=last)
-        return {"order_id": self._exchange.place(ticket).order_id}
+        return {"order_id": self._exchange.place_order(ticket).order_id}
 
     def modify(self, variety: str, order_id: str, params: Params) -> dict[str, Any]:
         """Ask for a change of a working order."""
         parse_variety(variety)
-        ticket = self._exchange.history(order_id)[-1].ticket
+        ticket = self._exchange.order_history(order_id)[-1].ticket
         instrument = self._exchange.universe.get(ticket.symbol)
         changes = parse_changes(params, instrument=instrument, last=self._last(instrument))
-        return {"order_id": self._exchange.modify(order_id, **changes).order_id}
+        return {"order_id": self._exchange.modify_order(order_id, **changes).order_id}
 
     def cancel(self, variety: str, order_id: str) -> dict[str, Any]:
         """Ask for the end of a working order."""
         parse_variety(variety)
-        return {"order_id": self._exchange.cancel(order_id).order_id}
+        return {"order_id": self._exchange.cancel_order(order_id).order_id}
 
     def orders(self) -> list[dict[str, Any]]:
         """Return the newest version of every order of the day; those of an earlier one are in no book any more."""
-        return [self.record(order) for order in self._exchange.orders() if self._is_of_today(order.placed_at)]
+        return [self.record(order) for order in self._exchange.latest_orders() if self._is_of_today(order.placed_at)]
 
     def history(self, order_id: str) -> list[dict[str, Any]]:
         """Return every version of one order, oldest first."""
-        return [self.record(order) for order in self._exchange.history(order_id)]
+        return [self.record(order) for order in self._exchange.order_history(order_id)]
 
     def trades(self, order_id: str | None = None) -> list[dict[str, Any]]:
         """Return the fills of the day, or of one order."""
         if order_id is not None:
-            self._exchange.history(order_id)  # refuses an unknown id
+            self._exchange.order_history(order_id)  # refuses an unknown id
         return [
             trade_record(trade, token=self._token(trade.symbol))
-            for trade in self._exchange.trades()
+            for trade in self._exchange.trade_rows()
             if order_id in (None, trade.order_id) and self._is_of_today(trade.traded_at)
         ]
 
     def _is_of_today(self, at: int) -> bool:
-        return day_of(at) >= self._exchange.account.on
+        return day_of(at) >= self._exchange.account.session_day
 
     def positions(self) -> dict[str, Any]:
         """Return the net and the day's positions."""
         account = self._exchange.account
-        books = {"net": account.positions(), "day": account.day_positions()}
+        books = {"net": account.net_positions(), "day": account.day_positions()}
         return {
             name: [position_record(row, token=self._token(row.symbol)) for row in rows] for name, rows in books.items()
         }
 
     def convert(self, params: Params) -> bool:
         """Move a part of a position to another product."""
-        self._exchange.convert(parse_conversion(params))
+        self._exchange.convert_position(parse_conversion(params))
         return True
 
     def holdings(self) -> list[dict[str, Any]]:
         """Return the shares in the demat account."""
-        return [holding_record(row, token=self._token(row.symbol)) for row in self._exchange.account.holdings()]
+        return [holding_record(row, token=self._token(row.symbol)) for row in self._exchange.account.demat_holdings()]
 
     def funds(self, segment: str | None = None) -> dict[str, Any]:
         """Return the funds of one or both segments; only equity is enabled."""
-        records = {"equity": funds_record(self._exchange.account.margins()), "commodity": funds_record(None)}
+        records = {"equity": funds_record(self._exchange.account.margin_summary()), "commodity": funds_record(None)}
         if segment is None:
             return records
         if segment not in records:
@@ -154,8 +154,8 @@ class KiteDesk:
         instrument, last = self._instrument(params)
         ticket = self._estimate(params, instrument, last)
         price = ticket.price or ticket.trigger_price or last
-        alone = [Reservation(ticket.side, ticket.quantity, price)]
-        total = blocked_by(Lots(), alone, product=ticket.product, kind=instrument.kind).used
+        alone = [MarginReservation(ticket.side, ticket.quantity, price)]
+        total = blocked_margin(PositionCost(), alone, product=ticket.product, kind=instrument.kind).total_margin
         return {
             "type": "equity",
             "tradingsymbol": ticket.symbol,
@@ -203,7 +203,7 @@ class KiteDesk:
         return instrument, self._last(instrument)
 
     def _last(self, instrument: Instrument) -> Decimal:
-        state, row = self._exchange.state, self._exchange.universe.id(instrument.symbol)
+        state, row = self._exchange.latest_columns, self._exchange.universe.id(instrument.symbol)
         return instrument.price(int(state["last"][row]) or int(state["previous_close"][row]))
 
     def _token(self, symbol: str) -> int:

@@ -67,48 +67,48 @@ class KiteRequests:
     bodies: Mapping[str, bytes] = BODIES
     errors: tuple[type[Exception], ...] = (KiteError,)
 
-    def unsaid(self, status: int, why: str) -> KiteError:
+    def placeholder_error(self, status: int, why: str) -> KiteError:
         return KiteError(status, "", why)
 
-    def render(self, error: KiteError) -> bytes:
+    def refusal_body(self, error: KiteError) -> bytes:
         return render_error(error)
 
-    def lie(self, name: str, point: str, data: Any, *, draw: float) -> Any:
+    def falsify_data(self, name: str, point: str, data: Any, *, draw: float) -> Any:
         return replies.told(name, point, data, draw)
 
 
 class KiteFrames:
     """How frames are told apart and spoiled: order updates are text, quotes are binary, a heartbeat is one byte."""
 
-    words: Sequence[Frame] = (
+    unsolicited_frames: Sequence[Frame] = (
         '{"type":"error","data":"Internal error; the subscription may be incomplete."}',
         '{"type":"message","data":"RMS: intraday positions are squared off early today."}',
     )
 
-    def order_in(self, frame: Frame) -> Mapping[str, Any] | None:
+    def order_update(self, frame: Frame) -> Mapping[str, Any] | None:
         if not isinstance(frame, str) or not frame.startswith(ORDER):
             return None
         row = orjson.loads(frame)["data"]
         return {name: row[name] for name in ("tag", "order_id", "status")}
 
-    def is_market(self, frame: Frame) -> bool:
+    def is_quote_frame(self, frame: Frame) -> bool:
         return isinstance(frame, bytes) and len(frame) > 1
 
-    def chosen(self, frame: Frame, draw: float) -> int:
+    def choose_instrument(self, frame: Frame, draw: float) -> int:
         packets = _packets(frame)
         return frames.token_of(packets[int(draw * len(packets))]) if packets else 0
 
-    def without(self, frame: Frame, instrument: int) -> Frame:
+    def without_instrument(self, frame: Frame, instrument: int) -> Frame:
         return frames.join([p for p in _packets(frame) if frames.token_of(p) != instrument])
 
-    def repeated(self, frame: Frame, instrument: int, first: dict[int, Any]) -> Frame:
+    def with_frozen_quote(self, frame: Frame, instrument: int, first: dict[int, Any]) -> Frame:
         packets = [
             frames.frozen(p, first.setdefault(instrument, p)) if frames.token_of(p) == instrument else p
             for p in _packets(frame)
         ]
         return frames.join(packets)
 
-    def spoiled(self, frame: Frame, name: str, draw: float, sent: Collection[Frame]) -> Frame:
+    def corrupted_frame(self, frame: Frame, name: str, draw: float, sent: Collection[Frame]) -> Frame:
         packets = _packets(frame)
         if not packets:
             return frame

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from tradebot.exchange.face import Backing
-from tradebot.exchange.faults.rest import RestFaults
-from tradebot.exchange.faults.stream import TickerFaults
-from tradebot.exchange.limits import RateLimits
+from tradebot.exchange.faults.rest_faults import RestFaults
+from tradebot.exchange.faults.stream_faults import TickerFaults
+from tradebot.exchange.protocol_server import ServerContext
+from tradebot.exchange.rate_limits import RateLimits
 from tradebot.exchange.snapshot import Snapshots
 from tradebot.exchange.ticket import BookOrder
 from tradebot.markets.market import market_of
@@ -25,9 +25,11 @@ class KiteFace:
     """Kite Connect over one exchange; `redirect_url` is where a login sends the browser."""
 
     venue = "kite"
-    lacks: frozenset[str] = frozenset()
+    unsupported_faults: frozenset[str] = frozenset()
 
-    def __init__(self, backing: Backing, *, limits: RateLimits | None = None, redirect_url: str | None = None) -> None:
+    def __init__(
+        self, backing: ServerContext, *, limits: RateLimits | None = None, redirect_url: str | None = None
+    ) -> None:
         exchange, clock, keys, log = backing.exchange, backing.clock, backing.keys, backing.log
         self._keys = keys
         sessions = Sessions(
@@ -52,21 +54,21 @@ class KiteFace:
         )
         self._ticker = KiteTicker(exchange, sessions, self._rest.desk.record, log, ticker_faults)
 
-    def add_to(self, app: web.Application) -> None:
+    def add_routes(self, app: web.Application) -> None:
         """Add the routes and the stream."""
         self._rest.add_to(app)
         app.router.add_get("/", self._ticker.handle)
         app.on_shutdown.append(self._ticker.close)
 
-    def publish(self, snapshots: Snapshots) -> None:
+    def publish_snapshots(self, snapshots: Snapshots) -> None:
         """Queue packets for every client."""
         self._ticker.publish(snapshots)
 
-    def note_order(self, order: BookOrder) -> None:
+    def publish_order(self, order: BookOrder) -> None:
         """Queue a version of an order for every client."""
         self._ticker.note_order(order)
 
-    def entry(self, host: str, port: int) -> Mapping[str, str]:
+    def client_entry(self, host: str, port: int) -> Mapping[str, str]:
         """Return where Kite listens here and what opens it."""
         keys = self._keys
         return {

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from tradebot.exchange.limits import Limit, Span
+from tradebot.exchange.rate_limits import LimitSpan, RequestLimit
 from tradebot.venues.kite import rules
 
 # "place" counts new orders on top of "orders", which every write of an order uses up.
-KITE_LIMITS: dict[str, tuple[Limit, ...]] = {
-    "quote": (Limit(count=rules.QUOTES_PER_SECOND, span=Span.SECOND),),
-    "historical": (Limit(count=rules.CANDLES_PER_SECOND, span=Span.SECOND),),
-    "orders": (Limit(count=rules.ORDERS_PER_SECOND, span=Span.SECOND),),
+KITE_LIMITS: dict[str, tuple[RequestLimit, ...]] = {
+    "quote": (RequestLimit(count=rules.QUOTES_PER_SECOND, span=LimitSpan.SECOND),),
+    "historical": (RequestLimit(count=rules.CANDLES_PER_SECOND, span=LimitSpan.SECOND),),
+    "orders": (RequestLimit(count=rules.ORDERS_PER_SECOND, span=LimitSpan.SECOND),),
     "place": (
-        Limit(count=rules.ORDERS_PER_MINUTE, span=Span.MINUTE),
-        Limit(count=rules.ORDERS_PER_DAY, span=Span.DAY),
+        RequestLimit(count=rules.ORDERS_PER_MINUTE, span=LimitSpan.MINUTE),
+        RequestLimit(count=rules.ORDERS_PER_DAY, span=LimitSpan.DAY),
     ),
-    "other": (Limit(count=rules.OTHERS_PER_SECOND, span=Span.SECOND),),
+    "other": (RequestLimit(count=rules.OTHERS_PER_SECOND, span=LimitSpan.SECOND),),
 }

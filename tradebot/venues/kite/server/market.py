@@ -40,12 +40,12 @@ class KiteMarket:
     def _quote(self, row: int, kind: str) -> dict[str, Any]:
         exchange, instrument = self._exchange, self._exchange.universe[row]
         if kind == "ltp":
-            return ltp_record(instrument, exchange.state, row)
+            return ltp_record(instrument, exchange.latest_columns, row)
         if kind == "ohlc":
-            return ohlc_record(instrument, exchange.state, row)
+            return ohlc_record(instrument, exchange.latest_columns, row)
         return quote_record(
             instrument,
-            exchange.state,
+            exchange.latest_columns,
             row,
             lower_circuit=int(exchange.source.lower_circuit[row]),
             upper_circuit=int(exchange.source.upper_circuit[row]),
@@ -67,7 +67,7 @@ class KiteMarket:
         if length == DAY:  # whole days, wherever in the day the source begins its bar
             start, end = HOME.midnight(start), HOME.midnight(end) + DAY - SECOND
         row = self._rows[token]
-        series = self._exchange.source.series(row, interval=length, start=start, end=end + SECOND)
+        series = self._exchange.source.bar_series(row, interval_ns=length, start_at=start, end_at=end + SECOND)
         instrument = self._exchange.universe[row]
         return {"candles": candles(series, instrument, with_oi=params.get("oi") == "1")}
 

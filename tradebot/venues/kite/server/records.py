@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from tradebot.domain.order import ZERO
-from tradebot.exchange.account import Holding, Margins
+from tradebot.exchange.account import DematHolding, Margins
 from tradebot.exchange.position import PositionRow
-from tradebot.exchange.ticket import BookOrder, Hand, TradeRow
+from tradebot.exchange.ticket import BookOrder, PlacedBy, TradeRow
 from tradebot.markets.charges import Charges
 from tradebot.venues.kite.server.wire import STATUSES, number, stamp
 
@@ -22,7 +22,7 @@ def order_record(order: BookOrder, *, account_id: str, token: int) -> Json:
     changed = stamp(order.changed_at) if order.exchange_order_id else None
     record: Json = {
         "account_id": account_id,
-        "placed_by": SYSTEM if ticket.hand is Hand.BROKER else account_id,
+        "placed_by": SYSTEM if ticket.hand is PlacedBy.BROKER else account_id,
         "order_id": order.order_id,
         "exchange_order_id": order.exchange_order_id or None,
         "parent_order_id": None,
@@ -122,7 +122,7 @@ def position_record(row: PositionRow, *, token: int) -> Json:
     }
 
 
-def holding_record(row: Holding, *, token: int) -> Json:
+def holding_record(row: DematHolding, *, token: int) -> Json:
     """Return a holding as /portfolio/holdings lists it; nothing is pledged."""
     change = row.last_price - row.close_price
     return {
@@ -138,7 +138,7 @@ def holding_record(row: Holding, *, token: int) -> Json:
         "realised_quantity": int(row.quantity),
         "authorised_quantity": 0,
         "authorised_date": None,
-        "opening_quantity": int(row.owned),
+        "opening_quantity": int(row.owned_quantity),
         "short_quantity": 0,
         "collateral_quantity": 0,
         "collateral_type": "",
@@ -146,7 +146,7 @@ def holding_record(row: Holding, *, token: int) -> Json:
         "average_price": number(row.average_price),
         "last_price": number(row.last_price),
         "close_price": number(row.close_price),
-        "pnl": number(row.pnl),
+        "pnl": number(row.unrealised_pnl),
         "day_change": number(change),
         "day_change_percentage": number(change * 100 / row.close_price) if row.close_price else 0,
         "mtf": {"quantity": 0, "used_quantity": 0, "average_price": 0, "value": 0, "initial_margin": 0},

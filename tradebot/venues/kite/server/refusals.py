@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tradebot.exchange.refusals import Refusal, RefusalCode
+from tradebot.exchange.refusals import ExchangeRefusal, RefusalCode
 from tradebot.venues.kite.server.wire import KiteError
 
 INPUT, MARGIN, ORDER, HOLDING = "InputException", "MarginException", "OrderException", "HoldingException"
@@ -62,7 +62,7 @@ ENDED = {"filled": "complete"}  # the exchange's word for an end -> Kite's, wher
 VERBS = {"changed": "modified"}
 
 
-def refused(refusal: Refusal) -> KiteError:
+def refused(refusal: ExchangeRefusal) -> KiteError:
     """Return what the wire says of a refusal by the exchange."""
     error_type, sentence = SENTENCES[refusal.code]
     facts = dict(refusal.facts)

@@ -13,9 +13,9 @@ from tradebot.clock import Clock
 from tradebot.domain.message import Message
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.faults.rest import RestFaults
-from tradebot.exchange.limits import RateLimits
-from tradebot.exchange.refusals import Refusal
+from tradebot.exchange.faults.rest_faults import RestFaults
+from tradebot.exchange.rate_limits import RateLimits
+from tradebot.exchange.refusals import ExchangeRefusal
 from tradebot.venues.kite.rules import EXCHANGES, PRODUCTS
 from tradebot.venues.kite.server.desk import KiteDesk
 from tradebot.venues.kite.server.market import KiteMarket
@@ -168,25 +168,25 @@ class KiteRest:
             try:
                 call = await _read(request)
                 if self._faults is not None:
-                    fault = self._faults.strike(
+                    fault = self._faults.draw_fault(
                         name,
                         tag=call.params.get("tag", ""),
                         symbol=call.params.get("tradingsymbol", ""),
                         order_id=call.path.get("order_id", ""),
                     )
-                if self._faults is not None and fault is not None and fault.comes_before:
-                    error = self._faults.refusal(fault, lambda: route.answer(call))
+                if self._faults is not None and fault is not None and fault.prevents_request:
+                    error = self._faults.refusal_error(fault, lambda: route.answer(call))
                 else:
                     self._admit(request, route)
                     data = route.answer(call)
-            except Refusal as refusal:
+            except ExchangeRefusal as refusal:
                 error = refused(refusal)
             except KiteError as answer:
                 error = answer
             self._write(request, call, data, error)
             if self._faults is None:
                 return _respond(data, error)
-            return await self._faults.reply(request, name, fault, data, error, respond=_respond)
+            return await self._faults.send_reply(request, name, fault, data, error, respond=_respond)
 
         return handle
 
@@ -195,14 +195,14 @@ class KiteRest:
             if request.headers.get("X-Kite-Version", "").partition(".")[0] != "3":
                 raise input_error("Invalid or missing `X-Kite-Version`; this is version 3.")
             self._sessions.check(request.headers.get("Authorization"))
-        if (limit := self._limits.check(*route.groups)) is not None:
+        if (limit := self._limits.count_request(*route.groups)) is not None:
             raise KiteError(429, "NetworkException", f"Too many requests: at most {limit.count} a {limit.span}.")
 
     def _write(self, request: web.Request, call: Call, data: Any, error: KiteError | None) -> None:
         if self._log is None:
             return
         answered = data.get("order_id", "") if isinstance(data, dict) else ""
-        self._log.write(
+        self._log.append_line(
             "request",
             at=self._clock.market(),
             method=request.method,

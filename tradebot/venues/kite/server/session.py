@@ -32,7 +32,7 @@ class Sessions:
         self._born_at = clock.market()
         self._request_tokens: dict[str, int] = {}  # one-time token -> monotonic ns of its issue
         self._issued = 0
-        self.dead_until = 0  # monotonic ns until which no token is good
+        self.dead_until_mono = 0  # monotonic ns until which no token is good
 
     def issue(self, api_key: str) -> str:
         """Return a fresh request token, as the browser login would. Raises KiteError for another app's key."""
@@ -72,7 +72,7 @@ class Sessions:
     def is_alive(self, api_key: str, access_token: str) -> bool:
         if not access_token or api_key != self.api_key or access_token != self.access_token:
             return False
-        if self._clock.monotonic() < self.dead_until:
+        if self._clock.monotonic() < self.dead_until_mono:
             return False
         return not self._expires or _morning(self._clock.market()) == _morning(self._born_at)
 

@@ -15,8 +15,8 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from tradebot.domain.market import Ints
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.faults.plan import Fault
-from tradebot.exchange.faults.stream import TickerFaults
+from tradebot.exchange.faults.fault_plan import InjectedFault
+from tradebot.exchange.faults.stream_faults import TickerFaults
 from tradebot.exchange.snapshot import Snapshots
 from tradebot.exchange.ticket import BookOrder
 from tradebot.venues.kite.rules import CONNECTIONS, TOKENS_PER_CONNECTION
@@ -215,10 +215,10 @@ class KiteTicker:
             return _refuse(KiteError(400, "InputException", "This is a websocket."))
         fault = None
         if self._faults is not None:
-            fault = self._faults.strike()
-            if (refusal := await self._faults.refusal(fault, request)) is not None:
+            fault = self._faults.draw_fault()
+            if (refusal := await self._faults.refusal_response(fault, request)) is not None:
                 return refusal
-        connection = Connection(self._packets, self._exchange.state)
+        connection = Connection(self._packets, self._exchange.latest_columns)
         self._links[connection] = (socket, request.transport)  # before the first await: the limit holds in a race
         try:
             await socket.prepare(request)
@@ -232,7 +232,7 @@ class KiteTicker:
                 sender.cancel()
         finally:
             del self._links[connection]
-            self._log.write("ticker", subscriptions=connection.subscriptions, **connection.counts())
+            self._log.append_line("ticker", subscriptions=connection.subscriptions, **connection.counts())
         return socket
 
     def _order_text(self, order: BookOrder) -> str:
@@ -240,14 +240,14 @@ class KiteTicker:
         return orjson.dumps({"type": "order", "id": "", "data": data}).decode()
 
     def _sending(
-        self, socket: web.WebSocketResponse, request: web.Request, connection: Connection, fault: Fault | None
+        self, socket: web.WebSocketResponse, request: web.Request, connection: Connection, fault: InjectedFault | None
     ) -> Send:
         if self._faults is None:
             return partial(_send_plain, socket)
         if fault is not None and fault.name == "replay-orders":
-            for order in self._exchange.orders()[-REPLAYED_ORDERS:]:
+            for order in self._exchange.latest_orders()[-REPLAYED_ORDERS:]:
                 connection.note_text(self._order_text(order))
-        return self._faults.link(socket, request.transport, fault).send
+        return self._faults.open_connection(socket, request.transport, fault).send_frame
 
     async def close(self, *_: Any) -> None:
         """Send every client away."""

@@ -18,12 +18,12 @@ import orjson
 from tradebot.clock import IST, SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.order import OrderKind, Side, Validity
-from tradebot.exchange.ticket import ON_DISK, BookStatus, Conversion, Ticket
+from tradebot.exchange.ticket import STATUS_ON_DISK, BookStatus, Conversion, Ticket
 from tradebot.venues.kite.rules import EXCHANGES, PRODUCTS, TAG_LENGTH
 
 VARIETIES = ("regular", "amo", "co", "iceberg", "auction")
 TAG = re.compile(f"[A-Za-z0-9]{{0,{TAG_LENGTH}}}")
-STATUSES: dict[BookStatus, str] = ON_DISK  # the log began with Kite's words, and they are Kite's still
+STATUSES: dict[BookStatus, str] = STATUS_ON_DISK  # the log began with Kite's words, and they are Kite's still
 # Automatic market protection: below this last price, this percent; the last row is for everything above.
 PROTECTION = ((Decimal(100), Decimal(2)), (Decimal(500), Decimal(1)), (None, Decimal("0.5")))
 OPTION_PROTECTION = (

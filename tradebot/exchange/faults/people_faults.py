@@ -15,20 +15,20 @@ from tradebot.domain.instrument import InstrumentKind
 from tradebot.domain.order import OrderKind, Side
 from tradebot.domain.products import DELIVERY, INTRADAY
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.faults.plan import Fault, FaultPlan
+from tradebot.exchange.faults.fault_plan import FaultPlan, InjectedFault
 from tradebot.exchange.position import PositionRow
-from tradebot.exchange.refusals import Refusal
-from tradebot.exchange.ticket import BookOrder, Conversion, Hand, Ticket
+from tradebot.exchange.refusals import ExchangeRefusal
+from tradebot.exchange.ticket import BookOrder, Conversion, PlacedBy, Ticket
 
-ELSEWHERE = "BSE"  # an exchange that has our shares too and that this one does not match for
+OTHER_EXCHANGE = "BSE"  # an exchange that has our shares too and that this one does not match for
 MOST_SHARES = 10
-PROTECTION = Decimal(1)  # percent that their market orders may pay above the market
-RISK_DESK = "squareoff"  # the tag of the broker's own orders
+PROTECTION_PCT = Decimal(1)  # percent that their market orders may pay above the market
+RISK_DESK_TAG = "squareoff"  # the tag of the broker's own orders
 
 Thing = TypeVar("Thing")
 
 
-class People:
+class PeopleFaults:
     """Lets owner and risk desk act in one account, as a plan draws them."""
 
     def __init__(self, plan: FaultPlan, exchange: Exchange) -> None:
@@ -37,11 +37,11 @@ class People:
 
     def _second(self, _: int) -> None:
         for point in ("owner", "broker"):
-            if (fault := self._plan.strike(point)) is not None:
-                with suppress(Refusal):  # the broker may refuse them as it may refuse anybody
-                    self.act(fault)
+            if (fault := self._plan.draw_fault(point)) is not None:
+                with suppress(ExchangeRefusal):  # the broker may refuse them as it may refuse anybody
+                    self.commit_fault(fault)
 
-    def act(self, fault: Fault) -> None:
+    def commit_fault(self, fault: InjectedFault) -> None:
         """Do what the fault says. Raises Refusal."""
         match fault.name:
             case "owner-buys" | "owner-buys-delivery" | "owner-sells":
@@ -53,9 +53,13 @@ class People:
                 if symbol := _one(self._shares(), fault.draw):
                     self._buy_elsewhere(symbol, _few(fault.draw))
             case "owner-sells-holdings":
-                held = [row for row in self._exchange.account.holdings() if row.owned > row.used_quantity]
+                held = [
+                    row for row in self._exchange.account.demat_holdings() if row.owned_quantity > row.used_quantity
+                ]
                 if row := _one(held, fault.draw):
-                    self._place(row.symbol, Side.SELL, min(_few(fault.draw), row.owned - row.used_quantity), DELIVERY)
+                    self._place(
+                        row.symbol, Side.SELL, min(_few(fault.draw), row.owned_quantity - row.used_quantity), DELIVERY
+                    )
             case "owner-exits":
                 if position := _one(self._open(), fault.draw):
                     self._close(position, abs(position.quantity))
@@ -64,7 +68,7 @@ class People:
                     self._convert(position, fault.draw)
             case "owner-cancels":
                 if order := _one(self._working(), fault.draw):
-                    self._exchange.cancel(order.order_id)
+                    self._exchange.cancel_order(order.order_id)
             case "risk-reduces":
                 self._reduce(fault.draw)
             case "risk-squares-off":
@@ -74,25 +78,25 @@ class People:
 
     def _reduce(self, draw: float) -> None:
         if position := _one(self._open(), draw):
-            self._close(position, abs(position.quantity) // 2 or Decimal(1), Hand.BROKER)
+            self._close(position, abs(position.quantity) // 2 or Decimal(1), PlacedBy.BROKER)
 
     def _square_off(self) -> None:
         for order in self._working():
-            self._exchange.withdraw(order.order_id, "cancelled by the broker")
+            self._exchange.withdraw_order(order.order_id, "cancelled by the broker")
         for position in self._open():
-            self._close(position, abs(position.quantity), Hand.BROKER)
+            self._close(position, abs(position.quantity), PlacedBy.BROKER)
 
     def _shares(self) -> list[str]:
         return [i.symbol for i in self._exchange.universe if i.kind is InstrumentKind.EQUITY]
 
     def _open(self) -> list[PositionRow]:
-        rows = self._exchange.account.positions()
+        rows = self._exchange.account.net_positions()
         return [r for r in rows if r.quantity and r.product == INTRADAY and r.symbol in self._exchange.universe]
 
     def _working(self) -> list[BookOrder]:
-        return [order for order in self._exchange.orders() if not order.is_ended]
+        return [order for order in self._exchange.latest_orders() if not order.is_ended]
 
-    def _close(self, row: PositionRow, quantity: Decimal, hand: Hand = Hand.OWNER) -> None:
+    def _close(self, row: PositionRow, quantity: Decimal, hand: PlacedBy = PlacedBy.OWNER) -> None:
         self._place(row.symbol, Side.SELL if row.quantity > 0 else Side.BUY, quantity, row.product, hand)
 
     def _convert(self, row: PositionRow, draw: float) -> None:
@@ -100,20 +104,22 @@ class People:
         asked = Conversion(
             exchange=row.exchange, symbol=row.symbol, side=Side.BUY, quantity=part, was=row.product, becomes=DELIVERY
         )
-        self._exchange.convert(asked)
+        self._exchange.convert_position(asked)
 
-    def _place(self, symbol: str, side: Side, quantity: Decimal, product: str, hand: Hand = Hand.OWNER) -> None:
+    def _place(self, symbol: str, side: Side, quantity: Decimal, product: str, hand: PlacedBy = PlacedBy.OWNER) -> None:
         exchange = self._exchange.universe.get(symbol).exchange
-        self._exchange.place(market_ticket(exchange, symbol, side, quantity, product, hand))
+        self._exchange.place_order(market_ticket(exchange, symbol, side, quantity, product, hand))
 
     def _buy_elsewhere(self, symbol: str, quantity: Decimal) -> None:
         universe = self._exchange.universe
-        price = universe.get(symbol).price(int(self._exchange.state["last"][universe.id(symbol)]))
+        price = universe.get(symbol).price(int(self._exchange.latest_columns["last"][universe.id(symbol)]))
         if price:
-            self._exchange.deal(market_ticket(ELSEWHERE, symbol, Side.BUY, quantity, DELIVERY, Hand.OWNER), price)
+            self._exchange.book_fill_elsewhere(
+                market_ticket(OTHER_EXCHANGE, symbol, Side.BUY, quantity, DELIVERY, PlacedBy.OWNER), price
+            )
 
 
-def market_ticket(exchange: str, symbol: str, side: Side, quantity: Decimal, product: str, hand: Hand) -> Ticket:
+def market_ticket(exchange: str, symbol: str, side: Side, quantity: Decimal, product: str, hand: PlacedBy) -> Ticket:
     """Return a market order as a person gives it."""
     return Ticket(
         exchange=exchange,
@@ -122,8 +128,8 @@ def market_ticket(exchange: str, symbol: str, side: Side, quantity: Decimal, pro
         kind=OrderKind.MARKET,
         quantity=quantity,
         product=product,
-        protection_pct=PROTECTION,
-        tag=RISK_DESK if hand is Hand.BROKER else "",
+        protection_pct=PROTECTION_PCT,
+        tag=RISK_DESK_TAG if hand is PlacedBy.BROKER else "",
         hand=hand,
     )
 

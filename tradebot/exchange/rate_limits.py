@@ -10,17 +10,17 @@ from tradebot.domain.message import Message
 from tradebot.markets.market import HOME, Market
 
 
-class Span(StrEnum):
+class LimitSpan(StrEnum):
     SECOND = "second"
     MINUTE = "minute"
     DAY = "day"
 
 
-class Limit(Message, frozen=True):
+class RequestLimit(Message, frozen=True):
     """At most `count` requests within one calendar `span`."""
 
     count: int
-    span: Span
+    span: LimitSpan
 
 
 class RateLimits:
@@ -32,11 +32,11 @@ class RateLimits:
     each day. A refused request does not count.
     """
 
-    def __init__(self, clock: Clock, limits: Mapping[str, tuple[Limit, ...]], *, market: Market = HOME) -> None:
+    def __init__(self, clock: Clock, limits: Mapping[str, tuple[RequestLimit, ...]], *, market: Market = HOME) -> None:
         self._clock, self._limits, self._market = clock, limits, market
-        self._used: dict[tuple[str, Span], tuple[int, int]] = {}  # (group, span) -> (window, requests in it)
+        self._used: dict[tuple[str, LimitSpan], tuple[int, int]] = {}  # (group, span) -> (window, requests in it)
 
-    def check(self, *groups: str) -> Limit | None:
+    def count_request(self, *groups: str) -> RequestLimit | None:
         """Count one request in all `groups`, or in none and return the limit it would pass."""
         now = [
             (group, limit, self._window(limit.span), self._used.get((group, limit.span), (-1, 0)))
@@ -50,7 +50,7 @@ class RateLimits:
             self._used[group, limit.span] = (window, used + 1 if window == seen else 1)
         return None
 
-    def _window(self, span: Span) -> int:
-        if span is Span.DAY:
+    def _window(self, span: LimitSpan) -> int:
+        if span is LimitSpan.DAY:
             return self._market.day_number(self._clock.market())
-        return paced(self._clock) // (SECOND if span is Span.SECOND else MINUTE)
+        return paced(self._clock) // (SECOND if span is LimitSpan.SECOND else MINUTE)

@@ -9,7 +9,7 @@ from tradebot.exchange.ticket import Ticket
 
 # point of the fault catalogue -> method and path of the line; a change or cancel is followed by the order's number.
 # They were taken from one broker's protocol when there was no other, and stay: logs written before are judged, too.
-LINES = {
+LOGGED_REQUESTS = {
     "orders.create": ("POST", "/orders/regular"),
     "orders.modify": ("PUT", "/orders/regular"),
     "orders.cancel": ("DELETE", "/orders/regular"),
@@ -25,7 +25,7 @@ LINES = {
 }
 
 
-def note_request(
+def log_request(
     log: EventLog,
     point: str,
     *,
@@ -37,10 +37,10 @@ def note_request(
     message: str = "",
 ) -> None:
     """Write one request: `status` is that of HTTP, 0 for one that a fault took before anybody saw it."""
-    method, path = LINES[point]
+    method, path = LOGGED_REQUESTS[point]
     if order_id and method in ("PUT", "DELETE"):
         path = f"{path}/{order_id}"
-    log.write(
+    log.append_line(
         "request",
         at=at,
         method=method,

@@ -10,14 +10,20 @@ from aiohttp import web
 
 from tradebot.clock import SECOND, Clock
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.faults.catalogue import Stage
+from tradebot.exchange.faults.catalogue import FaultStage
 from tradebot.exchange.faults.dialect import Error, RestDialect
-from tradebot.exchange.faults.plan import Fault, FaultPlan
-from tradebot.exchange.faults.transport import raw, reset, send_part, send_slowly, stay_silent
-from tradebot.exchange.refusals import Refusal
+from tradebot.exchange.faults.fault_plan import FaultPlan, InjectedFault
+from tradebot.exchange.faults.transport import (
+    raw_response,
+    reset_connection,
+    send_bytewise,
+    send_then_reset,
+    stay_silent,
+)
+from tradebot.exchange.refusals import ExchangeRefusal
 
-PAGE = b"<html><head><title>%d</title></head><body><h1>We will be back shortly.</h1></body></html>"
-PAGES = {  # what a proxy says in HTML
+ERROR_PAGE = b"<html><head><title>%d</title></head><body><h1>We will be back shortly.</h1></body></html>"
+PAGE_STATUSES = {  # what a proxy says in HTML
     "unavailable": 503,
     "firewall-403": 403,
     "lost-timeout": 408,
@@ -27,52 +33,56 @@ PAGES = {  # what a proxy says in HTML
     "429-after-accept": 429,
 }
 GATEWAY_ERRORS = (500, 502, 503, 504)
-FIRST_WORDS = 300  # bytes of an answer within which a reset may fall: status line, headers, the begin of the body
-NESTED = 100_000
+RESET_WITHIN_BYTES = (
+    300  # bytes of an answer within which a reset may fall: status line, headers, the begin of the body
+)
+NESTED_ARRAYS = 100_000
 
 
-class Login(Protocol):
+class LoginState(Protocol):
     """The session that a dead token ends."""
 
-    dead_until: int  # monotonic ns until which no token is good
+    dead_until_mono: int  # monotonic ns until which no token is good
 
 
 class RestFaults(Generic[Error]):
     """The faults of the requests of one face, said in its dialect."""
 
     def __init__(
-        self, plan: FaultPlan, dialect: RestDialect[Error], *, exchange: Exchange, login: Login, clock: Clock
+        self, plan: FaultPlan, dialect: RestDialect[Error], *, exchange: Exchange, login: LoginState, clock: Clock
     ) -> None:
         self._plan, self._dialect, self._exchange, self._login, self._clock = plan, dialect, exchange, login, clock
         self._last: dict[str, Any] = {}  # point -> data of the query before
 
-    def strike(self, route: str, *, tag: str = "", symbol: str = "", order_id: str = "") -> Fault | None:
+    def draw_fault(self, route: str, *, tag: str = "", symbol: str = "", order_id: str = "") -> InjectedFault | None:
         """Return what strikes a request of `route`, which asks for or about an order."""
         point = self._dialect.points.get(route)
         if point is None:
             return None
         symbol = symbol if point == "orders.create" else ""
-        return self._plan.strike(point, tag=tag, symbol=symbol, order_id=order_id)
+        return self._plan.draw_fault(point, tag=tag, symbol=symbol, order_id=order_id)
 
-    def refusal(self, fault: Fault, answer: Callable[[], Any]) -> Error:
+    def refusal_error(self, fault: InjectedFault, answer: Callable[[], Any]) -> Error:
         """Return how a request that is not carried out is recorded; `answer` carries out one that is only late."""
         if fault.name == "late-accept":
-            late = lambda: self._late(answer)  # noqa: E731
-            self._exchange.schedule(max(fault.lasts_s * fault.draw, 0.5), late)
+            late = lambda: self._carry_out_late(answer)  # noqa: E731
+            self._exchange.schedule_call(max(fault.duration_s * fault.draw, 0.5), late)
         if fault.name == "token-death":
-            self._login.dead_until = self._clock.monotonic() + int(fault.lasts_s * SECOND)
+            self._login.dead_until_mono = self._clock.monotonic() + int(fault.duration_s * SECOND)
         known = self._dialect.refusals.get(fault.name)
-        return known or self._dialect.unsaid(PAGES.get(fault.name, 0), f"fault {fault.name}")
+        return known or self._dialect.placeholder_error(PAGE_STATUSES.get(fault.name, 0), f"fault {fault.name}")
 
-    def _late(self, answer: Callable[[], Any]) -> None:
-        with suppress(Refusal, *self._dialect.errors):  # by then the exchange may refuse it, and nobody would hear
+    def _carry_out_late(self, answer: Callable[[], Any]) -> None:
+        with suppress(
+            ExchangeRefusal, *self._dialect.errors
+        ):  # by then the exchange may refuse it, and nobody would hear
             answer()
 
-    async def reply(
+    async def send_reply(
         self,
         request: web.Request,
         route: str,
-        fault: Fault | None,
+        fault: InjectedFault | None,
         data: Any,
         error: Error | None,
         *,
@@ -80,34 +90,34 @@ class RestFaults(Generic[Error]):
     ) -> web.StreamResponse:
         """Answer a request with its data or its error, as `respond` says them, or with what a fault makes of them."""
         if error is None:
-            data = self._told(fault, route, data)
+            data = self._answered_data(fault, route, data)
         if fault is None:
             return respond(data, error)
-        truth = web.Response() if fault.comes_before else respond(data, error)
+        truth = web.Response() if fault.prevents_request else respond(data, error)
         return await self._answer(fault, request, truth)
 
-    def _told(self, fault: Fault | None, route: str, data: Any) -> Any:
+    def _answered_data(self, fault: InjectedFault | None, route: str, data: Any) -> Any:
         # What the client is told; kept for a query that is answered late.
         point = self._dialect.points.get(route, "")
         before = self._last.get(point, [] if point == "orders.list" else data)
         self._last[point] = data
-        if fault is None or fault.kind.stage is not Stage.LIE:
+        if fault is None or fault.kind.stage is not FaultStage.FALSE_DATA:
             return data
         if fault.name in ("stale-orders", "stale-positions"):
             return before
-        return self._dialect.lie(fault.name, point, data, draw=fault.draw)
+        return self._dialect.falsify_data(fault.name, point, data, draw=fault.draw)
 
-    async def _answer(self, fault: Fault, request: web.Request, truth: web.Response) -> web.StreamResponse:
+    async def _answer(self, fault: InjectedFault, request: web.Request, truth: web.Response) -> web.StreamResponse:
         # Of a request that was struck; `truth` is what would have been said.
         name, clock = fault.name, self._clock
-        if fault.kind.stage is Stage.LIE:
+        if fault.kind.stage is FaultStage.FALSE_DATA:
             return truth
         if (error := self._dialect.refusals.get(name)) is not None:
-            body, status = self._dialect.render(error), error.status
+            body, status = self._dialect.refusal_body(error), error.status
             return _json(body, status=status, wait="1" if status == 429 else "")
-        if name in PAGES or name == "accept-then-5xx":
-            status = PAGES.get(name) or GATEWAY_ERRORS[int(fault.draw * len(GATEWAY_ERRORS))]
-            return web.Response(body=PAGE % status, status=status, content_type="text/html")
+        if name in PAGE_STATUSES or name == "accept-then-5xx":
+            status = PAGE_STATUSES.get(name) or GATEWAY_ERRORS[int(fault.draw * len(GATEWAY_ERRORS))]
+            return web.Response(body=ERROR_PAGE % status, status=status, content_type="text/html")
         if (content := self._dialect.bodies.get(name)) is not None:
             return _json(content)
         body = truth.body if isinstance(truth.body, bytes) else b""
@@ -121,12 +131,12 @@ class RestFaults(Generic[Error]):
             case "wrong-charset":
                 return _json(body.decode().encode("utf-16"))
             case "deep-json":
-                return _json(b"[" * NESTED + b"]" * NESTED)
+                return _json(b"[" * NESTED_ARRAYS + b"]" * NESTED_ARRAYS)
             case "slow-reply":
-                await clock.sleep(fault.lasts_s * fault.draw)
+                await clock.sleep(fault.duration_s * fault.draw)
                 return truth
             case "fill-before-reply":
-                await self._await_end(truth, fault.lasts_s)
+                await self._await_end(truth, fault.duration_s)
                 return truth
         await _disturb(fault, request, truth, clock)
         return truth  # nobody is there to read it
@@ -136,26 +146,28 @@ class RestFaults(Generic[Error]):
         text = truth.body.decode() if isinstance(truth.body, bytes) else ""
         while self._clock.monotonic() < until:
             # The reply names one order; numbers have one length, so none is found inside another.
-            if any(order.is_ended and f'"{order.order_id}"' in text for order in self._exchange.orders()):
+            if any(order.is_ended and f'"{order.order_id}"' in text for order in self._exchange.latest_orders()):
                 await self._clock.sleep(0.1)  # its last frame goes out first
                 return
             await self._clock.sleep(0.02)
 
 
-async def _disturb(fault: Fault, request: web.Request, truth: web.Response, clock: Clock) -> None:
+async def _disturb(fault: InjectedFault, request: web.Request, truth: web.Response, clock: Clock) -> None:
     match fault.name:
         case "lost-before" | "accept-then-reset":
-            reset(request.transport)
+            reset_connection(request.transport)
         case "dropped-before" | "accept-then-close":
             if request.transport is not None:
                 request.transport.close()
         case "hang-before" | "accept-then-hang":
             await stay_silent(request, clock)
         case "reset-at-byte":
-            content = raw(truth)
-            await send_part(request, content[: 1 + int(fault.draw * min(len(content) - 2, FIRST_WORDS))], clock)
+            content = raw_response(truth)
+            await send_then_reset(
+                request, content[: 1 + int(fault.draw * min(len(content) - 2, RESET_WITHIN_BYTES))], clock
+            )
         case "slow-bytes":
-            await send_slowly(request, raw(truth), clock, within_s=fault.lasts_s * fault.draw)
+            await send_bytewise(request, raw_response(truth), clock, within_s=fault.duration_s * fault.draw)
         case name:
             raise AssertionError(f"nobody commits {name}")
 

@@ -10,43 +10,43 @@ from collections.abc import Callable
 import numpy as np
 
 from tradebot.clock import SECOND, Clock
-from tradebot.exchange.agenda import Agenda
 from tradebot.exchange.latency import Latency
+from tradebot.exchange.timer_queue import TimerQueue
 
 
-class Post:
+class LatencyLink:
     """What is on its way, by market time; a later request never overtakes an earlier one, nor an answer an answer."""
 
     def __init__(self, latency: Latency, clock: Clock, *, seed: int) -> None:
         self._latency, self._clock = latency, clock
         self._rng = np.random.default_rng(seed)
-        self._agenda = Agenda()
+        self._timers = TimerQueue()
         self._last_arrival = self._last_answer = 0
 
     def __bool__(self) -> bool:
-        return bool(self._agenda)
+        return bool(self._timers)
 
-    def send(self, now: int, request: Callable[[int], None]) -> None:
+    def send_request(self, now: int, request: Callable[[int], None]) -> None:
         """Have `request` arrive at the exchange: one connection, whatever its delay."""
-        at = now + self._latency.there(self._rng, self._clock.speed)
+        at = now + self._latency.draw_request_delay(self._rng, self._clock.speed)
         self._last_arrival = max(self._last_arrival, at)
-        self._agenda.add(self._last_arrival, request)
+        self._timers.add_call(self._last_arrival, request)
 
-    def answer(self, at: int, call: Callable[[int], None]) -> None:
+    def send_answer(self, at: int, call: Callable[[int], None]) -> None:
         """Have what happened at `at` arrive at the client."""
-        due = at + self._latency.back(self._rng, self._clock.speed)
+        due = at + self._latency.draw_answer_delay(self._rng, self._clock.speed)
         self._last_answer = max(self._last_answer, due)
-        self._agenda.add(self._last_answer, call)
+        self._timers.add_call(self._last_answer, call)
 
-    def after(self, now: int, wall_s: float, call: Callable[[], None]) -> None:
+    def call_after(self, now: int, wall_s: float, call: Callable[[], None]) -> None:
         """Have `call` made `wall_s` wall seconds from `now`."""
-        self._agenda.add(now + int(wall_s * self._clock.speed * SECOND), lambda _: call())
+        self._timers.add_call(now + int(wall_s * self._clock.speed * SECOND), lambda _: call())
 
-    def run(self, until: int) -> None:
-        """Make every call due at or before `until`."""
-        self._agenda.run(until)
+    def run_until(self, until_at: int) -> None:
+        """Make every call due at or before `until_at`."""
+        self._timers.run_until(until_at)
 
     def run_all(self) -> None:
         """Make every call there is, however late it is due."""
-        while self._agenda:
-            self._agenda.run(self._agenda.next_at)
+        while self._timers:
+            self._timers.run_until(self._timers.next_at)

@@ -9,9 +9,16 @@ import numpy as np
 from tradebot.clock import MINUTE, SECOND
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Floats, Ints
-from tradebot.exchange.prices import noise
-from tradebot.exchange.prices.folding import Columns, fold
-from tradebot.exchange.prices.traits import FULL_DAY_MINUTES, GAP_SHARE, MARKET_DAILY, Traits, swing_shape, volume_shape
+from tradebot.exchange.prices import hash_rng
+from tradebot.exchange.prices.bar_aggregation import BarColumns, aggregate_bars
+from tradebot.exchange.prices.symbol_params import (
+    FULL_DAY_MINUTES,
+    GAP_SHARE,
+    MARKET_DAILY_DEVIATION,
+    SymbolParams,
+    intraday_volatility,
+    intraday_volume,
+)
 from tradebot.markets.calendar import Session, TradingCalendar
 from tradebot.markets.hours import line_of
 
@@ -20,14 +27,14 @@ SLOTS = 2048  # counters per day, more than the minutes of any session
 CHANNEL_MINUTE, CHANNEL_WICK, CHANNEL_VOLUME = 11, 12, 13
 
 
-class Past:
+class PastBars:
     """Days before a session, drawn per symbol from the seed; the same days whichever session asks."""
 
-    def __init__(self, universe: Universe, traits: Traits, calendar: TradingCalendar) -> None:
+    def __init__(self, universe: Universe, traits: SymbolParams, calendar: TradingCalendar) -> None:
         self._traits, self._calendar = traits, calendar
         self._lines = [line_of(instrument) for instrument in universe]
 
-    def bars(self, id_: int, *, interval: int, first: date, before: date) -> list[Columns]:
+    def bars_between(self, id_: int, *, interval_ns: int, first: date, before: date) -> list[BarColumns]:
         """Return the bars of every trading day in [first, before), one part a day."""
         first = max(first, before - LONGEST_PAST)
         days = [first + timedelta(days=n) for n in range((before - first).days)]
@@ -36,23 +43,23 @@ class Past:
         by_length: dict[int, list[int]] = {}  # minutes -> positions in `sessions`
         for position, (_, session) in enumerate(sessions):
             by_length.setdefault((session.closes_at - session.opens_at) // MINUTE, []).append(position)
-        parts: dict[int, Columns] = {}
+        parts: dict[int, BarColumns] = {}
         for minutes, positions in by_length.items():
             chosen = [sessions[p] for p in positions]
             made = self._days(id_, chosen, minutes)
             parts |= {
-                p: fold(part, opens_at=session.opens_at, interval=interval)
+                p: aggregate_bars(part, opens_at=session.opens_at, interval_ns=interval_ns)
                 for p, part, (_, session) in zip(positions, made, chosen, strict=True)
             }
         return [parts[p] for p in sorted(parts)]
 
-    def _days(self, id_: int, sessions: list[tuple[date, Session]], minutes: int) -> list[Columns]:
+    def _days(self, id_: int, sessions: list[tuple[date, Session]], minutes: int) -> list[BarColumns]:
         t = self._traits
         ordinals = np.array([day.toordinal() for day, _ in sessions], dtype=np.int64)
         before = np.array([self._calendar.previous_trading_day(day).toordinal() for day, _ in sessions], dtype=np.int64)
         closes, opens = (
-            t.closes(id_, ordinals),
-            t.closes(id_, before) * np.exp(t.gaps(slice(id_, id_ + 1), ordinals)[0]),
+            t.symbol_closes(id_, ordinals),
+            t.symbol_closes(id_, before) * np.exp(t.overnight_gaps(slice(id_, id_ + 1), ordinals)[0]),
         )
         tick = int(t.tick[id_])
         counter = (ordinals[:, None] * SLOTS + np.arange(minutes)).astype(np.uint64)
@@ -60,40 +67,47 @@ class Past:
         close = np.maximum(np.rint(np.exp(path) / tick).astype(np.int64), 1) * tick
         first = np.maximum(np.rint(opens / tick).astype(np.int64), 1) * tick
         open_ = np.concatenate([first[:, None], close[:, :-1]], axis=1)
-        wick = noise.draw(t.keys[id_ : id_ + 1], counter, CHANNEL_WICK)
-        reach = 0.6 * t.own_daily[id_] / FULL_DAY_MINUTES**0.5 * t.reference[id_] / tick
-        high = np.maximum(open_, close) + (noise.field(wick, 0, 16) * 2 * reach).astype(np.int64) * tick
-        low = np.minimum(open_, close) - (noise.field(wick, 16, 16) * 2 * reach).astype(np.int64) * tick
+        wick = hash_rng.random_bits(t.keys[id_ : id_ + 1], counter, CHANNEL_WICK)
+        reach = 0.6 * t.own_daily_deviation[id_] / FULL_DAY_MINUTES**0.5 * t.reference[id_] / tick
+        high = np.maximum(open_, close) + (hash_rng.bit_field(wick, 0, 16) * 2 * reach).astype(np.int64) * tick
+        low = np.minimum(open_, close) - (hash_rng.bit_field(wick, 16, 16) * 2 * reach).astype(np.int64) * tick
         volume, traded = self._volume(id_, counter)
         columns = (open_, high, np.maximum(low, tick), close, volume)
         starts = np.array([s.opens_at for _, s in sessions], dtype=np.int64)[:, None] + np.arange(minutes) * MINUTE
-        parts: list[Columns] = []
+        parts: list[BarColumns] = []
         for d, keep in enumerate(traded):
             o, h, lo, c, v = (column[d][keep] for column in columns)
             parts.append((starts[d][keep], o, h, lo, c, v))
         return parts
 
-    def _path(self, id_: int, counter: noise.Bits, opens: Floats, closes: Floats) -> Floats:
+    def _path(self, id_: int, counter: hash_rng.Bits, opens: Floats, closes: Floats) -> Floats:
         t = self._traits
         minutes = counter.shape[1]
-        swing = swing_shape(minutes) * (1 - GAP_SHARE) / FULL_DAY_MINUTES**0.5
-        own = noise.normal(noise.draw(t.keys[id_ : id_ + 1], counter, CHANNEL_MINUTE)) * t.own_daily[id_]
-        market = noise.normal(noise.draw(t.market_key, counter, CHANNEL_MINUTE)) * MARKET_DAILY * t.beta[id_]
+        swing = intraday_volatility(minutes) * (1 - GAP_SHARE) / FULL_DAY_MINUTES**0.5
+        own = (
+            hash_rng.normal_floats(hash_rng.random_bits(t.keys[id_ : id_ + 1], counter, CHANNEL_MINUTE))
+            * t.own_daily_deviation[id_]
+        )
+        market = (
+            hash_rng.normal_floats(hash_rng.random_bits(t.market_key, counter, CHANNEL_MINUTE))
+            * MARKET_DAILY_DEVIATION
+            * t.beta[id_]
+        )
         walk = np.cumsum((own + market) * swing, axis=1)
         share = np.arange(1, minutes + 1) / minutes
         missing = closes - opens - walk[:, -1]  # a bridge: the walk is tilted so that it ends at the close
         path: Floats = opens[:, None] + walk + missing[:, None] * share
         return path
 
-    def _volume(self, id_: int, counter: noise.Bits) -> tuple[Ints, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]]:
+    def _volume(self, id_: int, counter: hash_rng.Bits) -> tuple[Ints, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]]:
         t = self._traits
         minutes = counter.shape[1]
-        bits = noise.draw(t.keys[id_ : id_ + 1], counter, CHANNEL_VOLUME)
+        bits = hash_rng.random_bits(t.keys[id_ : id_ + 1], counter, CHANNEL_VOLUME)
         if t.is_index[id_]:
             return np.zeros(counter.shape, dtype=np.int64), np.ones(counter.shape, dtype=bool)
-        usual = t.daily_volume[id_] * volume_shape(minutes) * minutes / FULL_DAY_MINUTES
-        volume = (usual * (0.35 + 1.3 * noise.field(bits, 0, 24))).astype(np.int64) + 1
+        usual = t.daily_volume[id_] * intraday_volume(minutes) * minutes / FULL_DAY_MINUTES
+        volume = (usual * (0.35 + 1.3 * hash_rng.bit_field(bits, 0, 24))).astype(np.int64) + 1
         silent = np.exp(-t.trades_per_second[id_] * MINUTE / SECOND)
-        traded = noise.field(bits, 24, 24) >= silent
+        traded = hash_rng.bit_field(bits, 24, 24) >= silent
         traded[:, -1] = True  # the close is a trade, so that the last bar ends at it
         return volume, traded

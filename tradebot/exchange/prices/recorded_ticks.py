@@ -17,20 +17,20 @@ from tradebot.clock import DAY, MINUTE, SECOND
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Ints, Series
 from tradebot.errors import DataError
-from tradebot.exchange.prices import noise, tickfile
-from tradebot.exchange.prices.depth import book, circuits
-from tradebot.exchange.prices.folding import (
-    AHEAD,
+from tradebot.exchange.prices import hash_rng, tick_file
+from tradebot.exchange.prices.bar_aggregation import (
     NO_BARS,
-    Columns,
+    UTC_OFFSET_NS,
+    BarColumns,
+    aggregate_bars,
     check_interval,
-    complete,
-    fold,
-    midnight,
-    series,
+    ended_bars,
+    local_midnight,
+    select_series,
 )
-from tradebot.exchange.prices.steps import NEVER, Block, Reel, before_trading
-from tradebot.exchange.prices.tickfile import TickFile
+from tradebot.exchange.prices.block_stream import NEVER_AT, BlockStream, StepBlock, untraded_snapshot
+from tradebot.exchange.prices.depth import circuit_limits, invented_depth
+from tradebot.exchange.prices.tick_file import TickFile
 from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots
 from tradebot.markets.calendar import TradingCalendar, day_of
 from tradebot.markets.hours import closes_of
@@ -39,8 +39,10 @@ from tradebot.markets.market import HOME
 
 BLOCK_ROWS = 8_192
 AFTER_CLOSE_S = 60
-LAST_PLAUSIBLE = 2 * DAY  # recorders were left running into the next evening; a stamp beyond is a broken one
-CIRCUIT = 0.20  # of the first price; the file does not say the limits, and a wide band refuses nothing the day allowed
+PLAUSIBLE_FOR_NS = 2 * DAY  # recorders were left running into the next evening; a stamp beyond is a broken one
+CIRCUIT_SHARE = (
+    0.20  # of the first price; the file does not say the limits, and a wide band refuses nothing the day allowed
+)
 BOOK_SHARE = 0.02  # of the last minute's volume, standing at the best level
 LEAST_BOOK = 10
 CHANNEL_BIDS, CHANNEL_ASKS = 41, 42
@@ -61,9 +63,9 @@ class MergedRows:
 
     @property
     def next_at(self) -> int:
-        return int(self._ats[self._taken]) if self._taken < len(self._ats) else NEVER
+        return int(self._ats[self._taken]) if self._taken < len(self._ats) else NEVER_AT
 
-    def take(self) -> tuple[slice, list[int], Ints]:
+    def take_steps(self) -> tuple[slice, list[int], Ints]:
         """Move past some steps; return their rows, the time of each, ns, and (one longer) where its rows begin."""
         begin = self._taken
         wanted = int(self._begins[begin]) + BLOCK_ROWS
@@ -73,7 +75,7 @@ class MergedRows:
 
 
 class RecordedTicks:
-    """A `PriceSource` over tick files, one symbol each; see the module and `tickfile.read`.
+    """A `PriceSource` over tick files, one symbol each; see the module and `tick_file.read_tick_file`.
 
     `symbols` picks and orders the instruments (None: all files by name), `date` the session (None: the day most rows
     are stamped with). Raises DataError for a file that is missing or malformed and for a day without a session.
@@ -94,8 +96,8 @@ class RecordedTicks:
         date: date | None = None,
         calendar: TradingCalendar | None = None,
     ) -> None:
-        files = _choose(tickfile.find(paths), symbols)
-        ticks = [tickfile.read(path) for path in files]
+        files = _choose(tick_file.find_tick_files(paths), symbols)
+        ticks = [tick_file.read_tick_file(path) for path in files]
         day = date or _day_of(ticks)
         calendar = calendar or HOME.calendar  # recordings are of listed symbols there
         session = calendar.session(day)
@@ -103,8 +105,8 @@ class RecordedTicks:
             raise DataError(f"{files[0]}: the market was closed on {day}; name another day of the recording")
         first_paise = {t.symbol: int(t.prices[t.prices > 0][0]) for t in ticks if (t.prices > 0).any()}
         self.universe: Universe = universe_for([t.symbol for t in ticks], on=day, paise=first_paise)
-        self.closes: Ints = closes_of(self.universe, day, calendar)
-        self.opens_at, self.closes_at = session.opens_at, int(self.closes.max())
+        self.instrument_closes_at: Ints = closes_of(self.universe, day, calendar)
+        self.opens_at, self.closes_at = session.opens_at, int(self.instrument_closes_at.max())
         self._tick: Ints = np.array([i.units(i.tick_size) for i in self.universe], dtype=np.int64)
         self._is_tradable = np.array([i.is_tradable for i in self.universe], dtype=bool)
         made = [self._columns(id_, t) for id_, t in enumerate(ticks)]
@@ -114,36 +116,46 @@ class RecordedTicks:
         self._merged = MergedRows(columns)
         first = np.array([m["sound"][0] for m in made], dtype=np.int64)
         self.previous_close: Ints = first  # not in the file; the first price is the nearest
-        self.lower_circuit, self.upper_circuit = circuits(self.universe, first, share=CIRCUIT)
-        self._keys = noise.keys("recorded", day, names=self.universe.symbols)
-        self._reel = Reel(self._make, first_at=self._merged.next_at, opens_at=self.opens_at)
+        self.lower_circuit, self.upper_circuit = circuit_limits(self.universe, first, share=CIRCUIT_SHARE)
+        self._keys = hash_rng.hash_keys("recorded", day, names=self.universe.symbols)
+        self._stream = BlockStream(self._make, first_at=self._merged.next_at, opens_at=self.opens_at)
 
     @property
     def is_finished(self) -> bool:
-        return self._reel.is_finished
+        return self._stream.is_finished
 
-    def opening(self) -> Snapshots:
+    def opening_snapshot(self) -> Snapshots:
         """Return the first sound prices with empty books, stamped one second before the open."""
-        return before_trading(self.universe, self.previous_close, at=self.opens_at - SECOND)
+        return untraded_snapshot(self.universe, self.previous_close, at=self.opens_at - SECOND)
 
-    def advance(self, until: int) -> Iterator[Snapshots]:
-        """Yield every step up to `until` not yielded before: the rows of one second of all symbols."""
-        return self._reel.advance(until)
+    def steps_until(self, until_at: int) -> Iterator[Snapshots]:
+        """Yield every step up to `until_at` not yielded before: the rows of one second of all symbols."""
+        return self._stream.steps_until(until_at)
 
-    def series(self, id_: int, *, interval: int, start: int, end: int) -> Series:
+    def bar_series(self, id_: int, *, interval_ns: int, start_at: int, end_at: int) -> Series:
         """Return complete bars of the sound rows of this day; earlier days are not in the files.
 
         Raises ValueError for an interval that is neither whole minutes nor a day.
         """
-        check_interval(interval)
-        bars = fold(self._minutes(id_), opens_at=self.opens_at, interval=interval)
-        bars = complete(bars, interval=interval, seen=self._reel.seen, closes_at=int(self.closes[id_]))
-        return series(self.universe[id_].symbol, interval, [bars], start=start, end=end)
+        check_interval(interval_ns)
+        bars = aggregate_bars(self._minutes(id_), opens_at=self.opens_at, interval_ns=interval_ns)
+        bars = ended_bars(
+            bars,
+            interval_ns=interval_ns,
+            until_at=self._stream.emitted_until_at,
+            closes_at=int(self.instrument_closes_at[id_]),
+        )
+        return select_series(self.universe[id_].symbol, interval_ns, [bars], start_at=start_at, end_at=end_at)
 
-    def _minutes(self, id_: int) -> Columns:
+    def _minutes(self, id_: int) -> BarColumns:
         rows = slice(self._bounds[id_], self._bounds[id_ + 1])
         at, sound, last, volume = (column[rows] for column in self._own_order)
-        keep = (last == sound) & (at >= self.opens_at) & (at < self.closes[id_]) & (at <= self._reel.seen)
+        keep = (
+            (last == sound)
+            & (at >= self.opens_at)
+            & (at < self.instrument_closes_at[id_])
+            & (at <= self._stream.emitted_until_at)
+        )
         at, last, volume = at[keep], last[keep], volume[keep]
         if len(at) == 0:
             return NO_BARS, NO_BARS, NO_BARS, NO_BARS, NO_BARS, NO_BARS
@@ -154,8 +166,8 @@ class RecordedTicks:
         return starts[first], last[first], high, low, last[final], np.diff(volume[final], prepend=0)
 
     def _columns(self, id_: int, t: TickFile) -> dict[str, Ints]:
-        today = midnight(self.opens_at)
-        plausible = (t.stamps >= today) & (t.stamps < today + LAST_PLAUSIBLE)
+        today = local_midnight(self.opens_at)
+        plausible = (t.stamps >= today) & (t.stamps < today + PLAUSIBLE_FOR_NS)
         if not plausible.any():
             raise DataError(f"{t.path}: no row is stamped {day_of(self.opens_at)}")
         at = self._times(t.stamps, plausible)
@@ -199,8 +211,8 @@ class RecordedTicks:
         times: Ints = np.maximum.accumulate(at)
         return times // SECOND * SECOND
 
-    def _make(self) -> tuple[Block, int]:
-        rows, ats, bounds = self._merged.take()
+    def _make(self) -> tuple[StepBlock, int]:
+        rows, ats, bounds = self._merged.take_steps()
         merged = self._merged.columns
         columns = {name: merged[name][rows] for name in SNAPSHOT_COLUMNS if name in merged}
         ids, sound, recent = columns["ids"], merged["sound"][rows], merged["recent"][rows]
@@ -209,21 +221,21 @@ class RecordedTicks:
         best = sound // tick * tick
         counter = np.arange(rows.start, rows.stop, dtype=np.uint64)
         quantity = np.where(self._is_tradable[ids], np.maximum(recent * BOOK_SHARE, LEAST_BOOK), 0.0)
-        columns |= book(
+        columns |= invented_depth(
             bid=best,
             ask=best + tick,
             gap=tick,
             quantity=quantity,
             lower=self.lower_circuit[ids],
             upper=self.upper_circuit[ids],
-            bid_bits=noise.draw(self._keys[ids], counter, CHANNEL_BIDS),
-            ask_bits=noise.draw(self._keys[ids], counter, CHANNEL_ASKS),
+            bid_bits=hash_rng.random_bits(self._keys[ids], counter, CHANNEL_BIDS),
+            ask_bits=hash_rng.random_bits(self._keys[ids], counter, CHANNEL_ASKS),
         )
-        return Block(ats, bounds, columns), self._merged.next_at
+        return StepBlock(ats, bounds, columns), self._merged.next_at
 
 
 def _choose(files: list[Path], symbols: Iterable[str] | None) -> list[Path]:
-    by_symbol = {tickfile.symbol_of(path): path for path in files}
+    by_symbol = {tick_file.symbol_of(path): path for path in files}
     if symbols is None:
         return list(by_symbol.values())
     wanted = list(symbols)
@@ -235,11 +247,11 @@ def _choose(files: list[Path], symbols: Iterable[str] | None) -> list[Path]:
 
 
 def _day_of(ticks: list[TickFile]) -> date:
-    days, counts = np.unique(np.concatenate([(t.stamps + AHEAD) // DAY for t in ticks]), return_counts=True)
+    days, counts = np.unique(np.concatenate([(t.stamps + UTC_OFFSET_NS) // DAY for t in ticks]), return_counts=True)
     counts[days <= 0] = 0  # 1970 is what a recorder writes for "unknown"
     if not counts.any():
         raise DataError(f"{ticks[0].path}: no row carries a usable date")
-    return day_of(int(days[counts.argmax()]) * DAY - AHEAD)
+    return day_of(int(days[counts.argmax()]) * DAY - UTC_OFFSET_NS)
 
 
 def _carried(values: Ints, fresh: npt.NDArray[np.bool_]) -> Ints:

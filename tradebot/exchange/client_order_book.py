@@ -12,8 +12,8 @@ from decimal import Decimal
 import msgspec
 
 from tradebot.domain.order import ZERO
-from tradebot.exchange.position import average
-from tradebot.exchange.refusals import Refusal, RefusalCode
+from tradebot.exchange.position import average_price
+from tradebot.exchange.refusals import ExchangeRefusal, RefusalCode
 from tradebot.exchange.ticket import BookOrder, BookStatus, TradeRow
 
 ORDER_DIGITS = 9
@@ -21,7 +21,7 @@ EXCHANGE_ORDER_OFFSET = 1_100_000_000_000_000
 TRADE_OFFSET = 10_000_000
 
 
-class OrderBook:
+class ClientOrderBook:
     """Versions of orders and rows of trades, as the client may see them now."""
 
     def __init__(self, day: date) -> None:
@@ -46,7 +46,7 @@ class OrderBook:
         self._traded += 1
         return str(TRADE_OFFSET + self._traded)
 
-    def trade(self, order: BookOrder, quantity: Decimal, price: Decimal, at: int) -> TradeRow:
+    def new_trade(self, order: BookOrder, quantity: Decimal, price: Decimal, at: int) -> TradeRow:
         """Return a fill of an order under a new number; it is not in the book yet."""
         ticket = order.ticket
         return TradeRow(
@@ -62,7 +62,7 @@ class OrderBook:
             traded_at=at,
         )
 
-    def late_fill(self, seen: BookOrder, quantity: Decimal, price: Decimal, at: int) -> tuple[TradeRow, BookOrder]:
+    def new_late_fill(self, seen: BookOrder, quantity: Decimal, price: Decimal, at: int) -> tuple[TradeRow, BookOrder]:
         """Return a trade of an order that has ended and the version that tells of it; neither is in the book yet."""
         filled = seen.filled + quantity
         told = msgspec.structs.replace(
@@ -71,32 +71,32 @@ class OrderBook:
             status=BookStatus.COMPLETE,
             filled=filled,
             cancelled=ZERO,
-            average_price=average(seen.average_price * seen.filled + price * quantity, filled),
+            average_price=average_price(seen.average_price * seen.filled + price * quantity, filled),
             reason="",
             changed_at=at,
         )
-        return self.trade(told, quantity, price, at), told
+        return self.new_trade(told, quantity, price, at), told
 
-    def get(self, order_id: str) -> BookOrder:
+    def latest_version(self, order_id: str) -> BookOrder:
         """Return the newest version. Raises Refusal."""
-        return self.history(order_id)[-1]
+        return self.version_history(order_id)[-1]
 
-    def history(self, order_id: str) -> list[BookOrder]:
+    def version_history(self, order_id: str) -> list[BookOrder]:
         """Return every version, oldest first. Raises Refusal."""
         versions = self._versions.get(order_id)
         if versions is None:
-            raise Refusal(RefusalCode.UNKNOWN_ORDER, order_id=order_id)
+            raise ExchangeRefusal(RefusalCode.UNKNOWN_ORDER, order_id=order_id)
         return list(versions)
 
-    def orders(self) -> list[BookOrder]:
+    def latest_versions(self) -> list[BookOrder]:
         """Return the newest version of every order, in the order they were placed."""
         return [versions[-1] for versions in self._versions.values()]
 
-    def trades(self) -> list[TradeRow]:
+    def trade_rows(self) -> list[TradeRow]:
         """Return every fill, oldest first."""
         return list(self._trades)
 
-    def request_of(self, order_id: str) -> BookStatus | None:
+    def pending_request(self, order_id: str) -> BookStatus | None:
         """Return the cancel or modify request that is on its way for an order."""
         return self._requests.get(order_id)
 
@@ -109,7 +109,7 @@ class OrderBook:
         if self._requests.get(order_id) is status:
             del self._requests[order_id]
 
-    def add(self, version: BookOrder) -> BookOrder:
+    def add_version(self, version: BookOrder) -> BookOrder:
         """Book a version and return it as clients see it: with the count of modifications asked for, and with the
         status of a request that is on its way."""
         versions = self._versions.setdefault(version.order_id, [])
@@ -123,7 +123,7 @@ class OrderBook:
         versions.append(version)
         return version
 
-    def replace(self, version: BookOrder) -> None:
+    def add_version_as_given(self, version: BookOrder) -> None:
         """Book a version exactly as given: the client's own requests, which clients see before the exchange does."""
         self._versions[version.order_id].append(version)
 
@@ -131,7 +131,7 @@ class OrderBook:
         """Book a fill."""
         self._trades.append(trade)
 
-    def restore(self, versions: Iterable[BookOrder], trades: Iterable[TradeRow]) -> None:
+    def restore_earlier_book(self, versions: Iterable[BookOrder], trades: Iterable[TradeRow]) -> None:
         """Take over an earlier book; the counters go on behind its highest numbers, so no number is used twice."""
         for version in versions:
             self._versions.setdefault(version.order_id, []).append(version)

@@ -15,14 +15,14 @@ from tradebot.clock import SECOND, from_iso
 from tradebot.domain.market import Ints
 from tradebot.domain.message import Message
 from tradebot.errors import DataError
-from tradebot.exchange.prices.folding import AHEAD
+from tradebot.exchange.prices.bar_aggregation import UTC_OFFSET_NS
 from tradebot.markets.market import HOME
 
-HEADER = ["timestamp", "ltp", "volume"]
+TICK_HEADER = ["timestamp", "ltp", "volume"]
 LARGEST_PRICE = 1e12  # Rs; beyond it integer paise are no longer exact
-SUFFIXES = (".csv.gz", ".csv")
+TICK_SUFFIXES = (".csv.gz", ".csv")
 # Names of files, which cannot hold every character of a symbol.
-SYMBOLS = {"INDEX_Nifty": "NIFTY 50", "INDEX_Nifty_Bank": "NIFTY BANK", "MM": "M&M", "MMFIN": "M&MFIN"}
+FILE_SYMBOLS = {"INDEX_Nifty": "NIFTY 50", "INDEX_Nifty_Bank": "NIFTY BANK", "MM": "M&M", "MMFIN": "M&MFIN"}
 
 
 class TickFile(Message, frozen=True, eq=False):
@@ -37,14 +37,14 @@ class TickFile(Message, frozen=True, eq=False):
 
 def symbol_of(path: Path) -> str:
     """Return the symbol of a file named for it: BAJAJ_AUTO.csv.gz -> BAJAJ-AUTO, INDEX_Nifty.csv -> NIFTY 50."""
-    stem = next((path.name.removesuffix(s) for s in SUFFIXES if path.name.endswith(s)), path.name)
-    return SYMBOLS.get(stem, stem.replace("_", "-"))
+    stem = next((path.name.removesuffix(s) for s in TICK_SUFFIXES if path.name.endswith(s)), path.name)
+    return FILE_SYMBOLS.get(stem, stem.replace("_", "-"))
 
 
-def find(paths: Path | list[Path]) -> list[Path]:
+def find_tick_files(paths: Path | list[Path]) -> list[Path]:
     """Return the tick files of a directory, or the given files, sorted by name. Raises DataError when there is none."""
     if isinstance(paths, Path):
-        found = sorted(p for s in SUFFIXES for p in paths.glob(f"*{s}")) if paths.is_dir() else [paths]
+        found = sorted(p for s in TICK_SUFFIXES for p in paths.glob(f"*{s}")) if paths.is_dir() else [paths]
     else:
         found = sorted(paths)
     if not found:
@@ -52,7 +52,7 @@ def find(paths: Path | list[Path]) -> list[Path]:
     return found
 
 
-def read(path: Path) -> TickFile:
+def read_tick_file(path: Path) -> TickFile:
     """Read one file, whose rows look like `2021-06-11 09:15:52,2188.65,133620` with times of India.
 
     Raises DataError naming file, line and what was expected.
@@ -70,10 +70,10 @@ def read(path: Path) -> TickFile:
             index_col=False,
             on_bad_lines="error",
         )
-        if list(frame.columns) != HEADER:
+        if list(frame.columns) != TICK_HEADER:
             raise ValueError("header")
         local = pd.to_datetime(frame["timestamp"], format="%Y-%m-%d %H:%M:%S").to_numpy().astype("datetime64[s]")
-        stamps = local.astype(np.int64) * SECOND - AHEAD
+        stamps = local.astype(np.int64) * SECOND - UTC_OFFSET_NS
         prices = frame["ltp"].to_numpy()
         if not (np.abs(prices) < LARGEST_PRICE).all():
             raise ValueError("price")
@@ -102,17 +102,17 @@ def _bytes(path: Path) -> bytes:
 def _first_problem(path: Path, text: bytes, error: Exception) -> DataError:
     lines = csv.reader(io.StringIO(text.decode("utf-8", errors="replace"), newline=""))
     header = next(lines, [])
-    if header != HEADER:
-        return DataError(f"{path}:1: expected the header {','.join(HEADER)}, found {','.join(header)[:80]!r}")
+    if header != TICK_HEADER:
+        return DataError(f"{path}:1: expected the header {','.join(TICK_HEADER)}, found {','.join(header)[:80]!r}")
     for row in lines:
         if row and (expected := _expected(row)):
             return DataError(f"{path}:{lines.line_num}: expected {expected}, found {','.join(row)[:80]!r}")
-    return DataError(f"{path}: cannot be read as {','.join(HEADER)}: {error}")
+    return DataError(f"{path}: cannot be read as {','.join(TICK_HEADER)}: {error}")
 
 
 def _expected(row: list[str]) -> str:
-    if len(row) != len(HEADER):
-        return f"{len(HEADER)} values"
+    if len(row) != len(TICK_HEADER):
+        return f"{len(TICK_HEADER)} values"
     stamp, price, volume = row
     try:
         if len(stamp) != 19:

@@ -14,10 +14,10 @@ from tradebot.domain.instrument import InstrumentKind
 from tradebot.domain.order import Side
 from tradebot.domain.products import INTRADAY
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.faults.people import market_ticket
-from tradebot.exchange.faults.plan import Fault, FaultPlan
-from tradebot.exchange.refusals import Refusal
-from tradebot.exchange.ticket import BookOrder, BookStatus, Hand, Ticket, kind_has_trigger
+from tradebot.exchange.faults.fault_plan import FaultPlan, InjectedFault
+from tradebot.exchange.faults.people_faults import market_ticket
+from tradebot.exchange.refusals import ExchangeRefusal
+from tradebot.exchange.ticket import BookOrder, BookStatus, PlacedBy, Ticket, kind_has_trigger
 
 REJECTED = "RMS: the order was rejected by the exchange: price outside the execution range"
 SHORTENED = "the rest was cancelled by the exchange"
@@ -25,7 +25,7 @@ BY_BROKER = "cancelled by the broker"
 STOPPED = "cancelled by the exchange: the trigger lies outside the execution range"
 HALTED = "Trading is halted by the exchange."
 BARRED = "RMS:Blocked for intraday: the product is not allowed in this instrument"
-ONE = Decimal(1)
+ONE_SHARE = Decimal(1)
 
 
 class AccountFaults:
@@ -35,9 +35,9 @@ class AccountFaults:
         self._plan, self._exchange, self._clock = plan, exchange, clock
         self._halted_until = 0  # monotonic ns
         self._barred = ""  # the symbol in which no order is taken
-        exchange.hooks.refuse = self._refuse
-        exchange.hooks.reject = self._reject
-        exchange.hooks.takes_cancel = self._takes_cancel
+        exchange.hooks.refusal_reason = self._refuse
+        exchange.hooks.rejection_reason = self._reject
+        exchange.hooks.swallows_cancel = self._takes_cancel
         exchange.hooks.on_minute.append(self._minute)
 
     def _refuse(self, ticket: Ticket) -> str:
@@ -47,40 +47,40 @@ class AccountFaults:
 
     def _reject(self, order: BookOrder) -> str:
         ticket = order.ticket
-        fault = self._plan.strike("exchange.enter", tag=ticket.tag, symbol=ticket.symbol, order_id=order.order_id)
+        fault = self._plan.draw_fault("exchange.enter", tag=ticket.tag, symbol=ticket.symbol, order_id=order.order_id)
         if fault is None:
             return ""
         if fault.name == "accepted-then-rejected":
             return REJECTED
-        end = partial(self._exchange.withdraw, order.order_id, SHORTENED)
-        self._exchange.schedule(fault.lasts_s * fault.draw, end)
+        end = partial(self._exchange.withdraw_order, order.order_id, SHORTENED)
+        self._exchange.schedule_call(fault.duration_s * fault.draw, end)
         return ""
 
     def _takes_cancel(self, order_id: str) -> bool:
-        tag = self._exchange.history(order_id)[-1].ticket.tag
-        fault = self._plan.strike("exchange.cancel", tag=tag, order_id=order_id)
+        tag = self._exchange.order_history(order_id)[-1].ticket.tag
+        fault = self._plan.draw_fault("exchange.cancel", tag=tag, order_id=order_id)
         if fault is None:
             return False
         if fault.name == "fill-after-cancel":
-            self._exchange.schedule(max(fault.lasts_s * fault.draw, 0.2), partial(self._fill_late, order_id))
+            self._exchange.schedule_call(max(fault.duration_s * fault.draw, 0.2), partial(self._fill_late, order_id))
             return False
         return True
 
     def _fill_late(self, order_id: str) -> None:
-        order = self._exchange.history(order_id)[-1]
+        order = self._exchange.order_history(order_id)[-1]
         if order.status is BookStatus.CANCELLED and order.filled < order.ticket.quantity:
-            self._exchange.fill_ended(order_id, order.ticket.quantity - order.filled)
+            self._exchange.fill_ended_order(order_id, order.ticket.quantity - order.filled)
 
     def _minute(self, _: int) -> None:
-        fault = self._plan.strike("exchange.minute")
+        fault = self._plan.draw_fault("exchange.minute")
         match fault.name if fault else "":
             case "mass-cancel":
                 for order in self._working():
-                    self._exchange.withdraw(order.order_id, BY_BROKER)
+                    self._exchange.withdraw_order(order.order_id, BY_BROKER)
             case "stop-cancelled":
                 for order in self._working():
                     if kind_has_trigger(order.ticket.kind) and not order.triggered:
-                        self._exchange.withdraw(order.order_id, STOPPED)
+                        self._exchange.withdraw_order(order.order_id, STOPPED)
             case "square-off":
                 self._square_off()
             case "manual-order" if fault is not None:
@@ -88,7 +88,7 @@ class AccountFaults:
             case "manual-cancel" if fault is not None:
                 self._cancel_one(fault)
             case "trading-halt" if fault is not None:
-                self._halted_until = self._clock.monotonic() + int(fault.lasts_s * SECOND)
+                self._halted_until = self._clock.monotonic() + int(fault.duration_s * SECOND)
             case "barred-symbol" if fault is not None:
                 symbols = self._exchange.universe.symbols
                 self._barred = self._barred or symbols[int(fault.draw * len(symbols))]
@@ -96,30 +96,30 @@ class AccountFaults:
                 self._overfill()
 
     def _working(self) -> list[BookOrder]:
-        return [order for order in self._exchange.orders() if not order.is_ended]
+        return [order for order in self._exchange.latest_orders() if not order.is_ended]
 
     def _square_off(self) -> None:
-        for row in self._exchange.account.positions():
+        for row in self._exchange.account.net_positions():
             if row.quantity and row.product == INTRADAY:
                 side = Side.SELL if row.quantity > 0 else Side.BUY
-                self._place(row.symbol, side, abs(row.quantity), row.product, Hand.BROKER)
+                self._place(row.symbol, side, abs(row.quantity), row.product, PlacedBy.BROKER)
 
-    def _buy_one(self, fault: Fault) -> None:
+    def _buy_one(self, fault: InjectedFault) -> None:
         shares = [i.symbol for i in self._exchange.universe if i.kind is InstrumentKind.EQUITY]
         if shares:
-            self._place(shares[int(fault.draw * len(shares))], Side.BUY, ONE, INTRADAY, Hand.OWNER)
+            self._place(shares[int(fault.draw * len(shares))], Side.BUY, ONE_SHARE, INTRADAY, PlacedBy.OWNER)
 
-    def _cancel_one(self, fault: Fault) -> None:
+    def _cancel_one(self, fault: InjectedFault) -> None:
         if working := self._working():
-            with suppress(Refusal):
-                self._exchange.cancel(working[int(fault.draw * len(working))].order_id)
+            with suppress(ExchangeRefusal):
+                self._exchange.cancel_order(working[int(fault.draw * len(working))].order_id)
 
     def _overfill(self) -> None:
-        done = [order for order in self._exchange.orders() if order.status is BookStatus.COMPLETE]
+        done = [order for order in self._exchange.latest_orders() if order.status is BookStatus.COMPLETE]
         if done:
-            self._exchange.fill_ended(done[-1].order_id, ONE)
+            self._exchange.fill_ended_order(done[-1].order_id, ONE_SHARE)
 
-    def _place(self, symbol: str, side: Side, quantity: Decimal, product: str, hand: Hand) -> None:
+    def _place(self, symbol: str, side: Side, quantity: Decimal, product: str, hand: PlacedBy) -> None:
         exchange = self._exchange.universe.get(symbol).exchange
-        with suppress(Refusal):  # the exchange may refuse it as it may refuse any order
-            self._exchange.place(market_ticket(exchange, symbol, side, quantity, product, hand))
+        with suppress(ExchangeRefusal):  # the exchange may refuse it as it may refuse any order
+            self._exchange.place_order(market_ticket(exchange, symbol, side, quantity, product, hand))

@@ -11,18 +11,18 @@ from aiohttp import web
 
 from tradebot.clock import SECOND, Clock
 from tradebot.exchange.faults.dialect import Frame, StreamDialect
-from tradebot.exchange.faults.plan import Fault, FaultPlan
-from tradebot.exchange.faults.transport import reset, stay_silent
+from tradebot.exchange.faults.fault_plan import FaultPlan, InjectedFault
+from tradebot.exchange.faults.transport import reset_connection, stay_silent
 
 KEPT_FRAMES = 50
-BURST = 100
-PINGS = 1_000
-HUGE = 20 << 20
+BURST_FRAMES = 100
+PING_COUNT = 1_000
+HUGE_FRAME_BYTES = 20 << 20
 # Opcodes of RFC 6455; the server does not mask.
 TEXT, BINARY, CONTINUATION, FIN = 1, 2, 0, 0x80
 
 
-class StreamFaults:
+class FaultyConnection:
     """The faults of one connection of a stream. `opening` is the fault that struck when it was opened."""
 
     def __init__(
@@ -32,7 +32,7 @@ class StreamFaults:
         clock: Clock,
         socket: web.WebSocketResponse,
         transport: asyncio.BaseTransport | None,
-        opening: Fault | None = None,
+        opening: InjectedFault | None = None,
     ) -> None:
         self._plan, self._dialect, self._clock = plan, dialect, clock
         self._socket, self._transport = socket, transport
@@ -44,7 +44,7 @@ class StreamFaults:
         if opening is not None and opening.name == "deaf-connection":
             self._begin(opening)
 
-    async def send(self, frame: Frame) -> None:
+    async def send_frame(self, frame: Frame) -> None:
         """Send one frame, or what the plan makes of it."""
         if self._opening is not None and self._opening.name == "accept-then-drop":
             await self._socket.close(code=1001)
@@ -53,95 +53,95 @@ class StreamFaults:
         self._lasting = {name: (end, which) for name, (end, which) in self._lasting.items() if now < end}
         if "half-open" in self._lasting:
             return
-        if (order := self._dialect.order_in(frame)) is not None:
+        if (order := self._dialect.order_update(frame)) is not None:
             await self._order(frame, order)
-        elif not self._dialect.is_market(frame):
-            await self._out(frame)
+        elif not self._dialect.is_quote_frame(frame):
+            await self._write_frame(frame)
         elif self._lasting.keys().isdisjoint(("heartbeat-only", "deaf-connection")):
             await self._market(frame)
         for due, held in [h for h in self._held if 0 < h[0] <= now]:
             self._held.remove((due, held))
-            await self._out(held)
+            await self._write_frame(held)
 
     async def _order(self, frame: Frame, order: Mapping[str, Any]) -> None:
-        fault = self._plan.strike("ticker.order", **order)
-        waiting = [h for h in self._held if h[0] == 0 and not self._dialect.is_market(h[1])]
+        fault = self._plan.draw_fault("ticker.order", **order)
+        waiting = [h for h in self._held if h[0] == 0 and not self._dialect.is_quote_frame(h[1])]
         match fault.name if fault else "":
             case "":
-                await self._out(frame)
+                await self._write_frame(frame)
             case "duplicate-order-frame":
-                await self._out(frame)
-                await self._out(frame)
+                await self._write_frame(frame)
+                await self._write_frame(frame)
             case "reorder-order-frames":
                 self._held.append((0, frame))
                 waiting = []
             case "drop-order-frame":
                 pass
             case "late-order-frame" if fault is not None:
-                self._held.append((self._clock.monotonic() + int(fault.lasts_s * SECOND) + 1, frame))
+                self._held.append((self._clock.monotonic() + int(fault.duration_s * SECOND) + 1, frame))
             case "cut-order-frame":
-                await self._out(frame[: len(frame) // 2])
+                await self._write_frame(frame[: len(frame) // 2])
             case "reset-at-order":
-                reset(self._transport)
+                reset_connection(self._transport)
         for item in waiting:
             self._held.remove(item)
-            await self._out(item[1])
+            await self._write_frame(item[1])
 
     async def _market(self, frame: Frame) -> None:
-        frame = self._lasted(frame)
-        fault = self._plan.strike("ticker.frame")
+        frame = self._apply_lasting(frame)
+        fault = self._plan.draw_fault("ticker.frame")
         if fault is None:
             await self._pass(frame)
-        elif fault.kind.lasts_s:
-            self._begin(fault, self._dialect.chosen(frame, fault.draw))
+        elif fault.kind.duration_s:
+            self._begin(fault, self._dialect.choose_instrument(frame, fault.draw))
             if fault.name in ("mute-instrument", "frozen-quote"):
-                await self._pass(self._lasted(frame))
-        elif not await self._broken_link(fault, frame):
-            await self._pass(self._dialect.spoiled(frame, fault.name, fault.draw, self._sent))
+                await self._pass(self._apply_lasting(frame))
+        elif not await self._break_link(fault, frame):
+            await self._pass(self._dialect.corrupted_frame(frame, fault.name, fault.draw, self._sent))
 
     async def _pass(self, frame: Frame) -> None:
         self._sent.append(frame)
-        await self._out(frame)
-        for item in [h for h in self._held if h[0] == 0 and self._dialect.is_market(h[1])]:
+        await self._write_frame(frame)
+        for item in [h for h in self._held if h[0] == 0 and self._dialect.is_quote_frame(h[1])]:
             self._held.remove(item)
-            await self._out(item[1])
+            await self._write_frame(item[1])
 
-    def _begin(self, fault: Fault, instrument: int = 0) -> None:
-        self._lasting[fault.name] = (self._clock.monotonic() + int(fault.lasts_s * SECOND), instrument)
+    def _begin(self, fault: InjectedFault, instrument: int = 0) -> None:
+        self._lasting[fault.name] = (self._clock.monotonic() + int(fault.duration_s * SECOND), instrument)
         self._frozen.clear()
 
-    def _lasted(self, frame: Frame) -> Frame:
+    def _apply_lasting(self, frame: Frame) -> Frame:
         muted, frozen = (self._lasting.get(name, (0, 0))[1] for name in ("mute-instrument", "frozen-quote"))
         if frozen:
-            frame = self._dialect.repeated(frame, frozen, self._frozen)
-        return self._dialect.without(frame, muted) if muted else frame
+            frame = self._dialect.with_frozen_quote(frame, frozen, self._frozen)
+        return self._dialect.without_instrument(frame, muted) if muted else frame
 
-    async def _broken_link(self, fault: Fault, frame: Frame) -> bool:
+    async def _break_link(self, fault: InjectedFault, frame: Frame) -> bool:
         """True when the fault is one of the link and is done."""
         match fault.name:
             case "close-1006":
-                reset(self._transport)
+                reset_connection(self._transport)
             case "close-1000" | "close-1001" | "close-1012" | "close-1013":
                 await self._socket.close(code=int(fault.name[6:]))
             case "old-frame":
-                await self._out(self._sent[0] if self._sent else frame)
+                await self._write_frame(self._sent[0] if self._sent else frame)
                 await self._pass(frame)
             case "swapped-frames":
                 self._held.append((0, frame))
             case "lost-frame":
                 pass
             case "burst":
-                for _ in range(BURST):
-                    await self._out(frame)
+                for _ in range(BURST_FRAMES):
+                    await self._write_frame(frame)
             case "huge-frame":
-                await self._out(bytes(HUGE))
+                await self._write_frame(bytes(HUGE_FRAME_BYTES))
             case "ping-flood":
-                for _ in range(PINGS):
+                for _ in range(PING_COUNT):
                     await self._socket.ping(b"are you there")
                 await self._pass(frame)
             case "spoken-words":
-                for words in self._dialect.words:
-                    await self._out(words)
+                for words in self._dialect.unsolicited_frames:
+                    await self._write_frame(words)
                 await self._pass(frame)
             case "bad-utf8":
                 self._raw(TEXT | FIN, b"\xff\xfe\xfd")
@@ -163,7 +163,7 @@ class StreamFaults:
         if self._transport is not None and not self._transport.is_closing():
             cast(asyncio.WriteTransport, self._transport).write(bytes([first]) + size + payload)
 
-    async def _out(self, frame: Frame) -> None:
+    async def _write_frame(self, frame: Frame) -> None:
         if isinstance(frame, str):
             await self._socket.send_str(frame)
         else:
@@ -176,11 +176,11 @@ class TickerFaults:
     def __init__(self, plan: FaultPlan, dialect: StreamDialect, clock: Clock) -> None:
         self._plan, self._dialect, self._clock = plan, dialect, clock
 
-    def strike(self) -> Fault | None:
+    def draw_fault(self) -> InjectedFault | None:
         """Return what strikes a client that asks for a stream."""
-        return self._plan.strike("ticker.connect")
+        return self._plan.draw_fault("ticker.connect")
 
-    async def refusal(self, fault: Fault | None, request: web.Request) -> web.Response | None:
+    async def refusal_response(self, fault: InjectedFault | None, request: web.Request) -> web.Response | None:
         """Return the answer to a client that gets no stream; None for one that does."""
         match fault.name if fault else "":
             case "connect-503":
@@ -190,12 +190,12 @@ class TickerFaults:
             case "connect-429":
                 return web.Response(status=429, headers={"Retry-After": "1"})
             case "connect-hang" if fault is not None:
-                await stay_silent(request, self._clock, longest_s=fault.lasts_s)
+                await stay_silent(request, self._clock, longest_s=fault.duration_s)
                 return web.Response(status=503)
         return None
 
-    def link(
-        self, socket: web.WebSocketResponse, transport: asyncio.BaseTransport | None, fault: Fault | None
-    ) -> StreamFaults:
+    def open_connection(
+        self, socket: web.WebSocketResponse, transport: asyncio.BaseTransport | None, fault: InjectedFault | None
+    ) -> FaultyConnection:
         """Return the link of a client that was let in."""
-        return StreamFaults(self._plan, self._dialect, self._clock, socket, transport, fault)
+        return FaultyConnection(self._plan, self._dialect, self._clock, socket, transport, fault)

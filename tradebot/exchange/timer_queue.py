@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable
 
 
-class Agenda:
+class TimerQueue:
     """A queue of calls by time; calls of one instant run in the order they were added."""
 
     def __init__(self) -> None:
@@ -21,13 +21,13 @@ class Agenda:
         """The time of the next call; the agenda must not be empty."""
         return self._heap[0][0]
 
-    def add(self, at: int, call: Callable[[int], None]) -> None:
+    def add_call(self, at: int, call: Callable[[int], None]) -> None:
         """Have `call(at)` made at `at` (market ns)."""
         self._added += 1
         heapq.heappush(self._heap, (at, self._added, call))
 
-    def run(self, until: int) -> None:
-        """Make every call due at or before `until`, those included that are added meanwhile."""
-        while self._heap and self._heap[0][0] <= until:
+    def run_until(self, until_at: int) -> None:
+        """Make every call due at or before `until_at`, those included that are added meanwhile."""
+        while self._heap and self._heap[0][0] <= until_at:
             at, _, call = heapq.heappop(self._heap)
             call(at)

@@ -1,6 +1,6 @@
 """The fault plan of one run: counts occasions, decides which are struck, and tells everybody who keeps a record.
 
-It knows no sockets: a face asks `strike` at each point and does what the fault says, and so may a simulation.
+It knows no sockets: a face asks `draw_fault` at each point and does what the fault says, and so may a simulation.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ import numpy as np
 
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.message import Message
-from tradebot.exchange.faults.catalogue import POINTS, Kind, Stage
-from tradebot.exchange.faults.grammar import Rule, parse_rules
+from tradebot.exchange.faults.catalogue import ALL_POINTS, FaultKind, FaultStage
+from tradebot.exchange.faults.grammar import FaultRule, parse_rules
 
 
-class Fault(Message, frozen=True):
-    """One strike: the `n`-th occasion of `point`. `draw` in [0, 1) is the fault's own chance; `lasts_s` wall seconds.
+class InjectedFault(Message, frozen=True):
+    """One strike: the `occasion`-th occasion of `point`. `draw` in [0, 1) is the fault's own chance; `duration_s` wall seconds.
 
-    `lasts_s` ends no later than the plan does.
+    `duration_s` ends no later than the plan does.
     """
 
-    kind: Kind
+    kind: FaultKind
     point: str
-    n: int
+    occasion: int
     draw: float
-    lasts_s: float
+    duration_s: float
 
     @property
     def name(self) -> str:
         return self.kind.name
 
     @property
-    def comes_before(self) -> bool:
+    def prevents_request(self) -> bool:
         """True where the request that it strikes is not carried out, or only later."""
-        return self.kind.stage is Stage.BEFORE
+        return self.kind.stage is FaultStage.BEFORE
 
 
 class FaultPlan:
@@ -47,18 +47,18 @@ class FaultPlan:
     was not started has no time: rules of time do not strike in it, and it has no end.
     """
 
-    def __init__(self, rules: Iterable[Rule], *, seed: int, until_s: float | None = None) -> None:
+    def __init__(self, rules: Iterable[FaultRule], *, seed: int, until_s: float | None = None) -> None:
         self.seed, self.until_s = seed, until_s
         self.is_paused = False  # nothing strikes for a while
         self.rules = tuple(rules)
-        self.strikes: Counter[str] = Counter()  # name -> times it struck
-        self.on_strike: list[Callable[[dict[str, Any]], None]] = []
-        self._at: dict[str, list[tuple[int, Rule, np.random.Generator]]] = {point: [] for point in POINTS}
+        self.strike_counts: Counter[str] = Counter()  # name -> times it struck
+        self.strike_listeners: list[Callable[[dict[str, Any]], None]] = []
+        self._at: dict[str, list[tuple[int, FaultRule, np.random.Generator]]] = {point: [] for point in ALL_POINTS}
         for number, rule in enumerate(self.rules):
             # Each rule draws from its own generator, so that what happens at one point moves nothing at another.
             rng = np.random.default_rng([seed, crc32(f"{rule.kind.name}:{rule.point}".encode()), number])
             self._at[rule.point].append((number, rule, rng))
-        self._seen: Counter[str] = Counter()  # point -> occasions so far
+        self._occasions: Counter[str] = Counter()  # point -> occasions so far
         self._spent: set[int] = set()  # numbers of the rules that strike once and did
         self._clock: Clock | None = None
         self._origin = 0
@@ -69,12 +69,12 @@ class FaultPlan:
         """Return the plan of a `--faults` text. Raises ConfigError with a suggestion."""
         return cls(parse_rules(text, seed=seed), seed=seed, until_s=until_s)
 
-    def start(self, clock: Clock) -> None:
+    def start_clock(self, clock: Clock) -> None:
         """Give the plan its time; times of rules count from the market time of now, or of the first day."""
         self._origin = self._origin or clock.market()
         self._clock = clock
 
-    def leave_out(self, names: Collection[str]) -> None:
+    def exclude_kinds(self, names: Collection[str]) -> None:
         """Forget the rules of some kinds, which cannot be committed here; the others strike as they would have."""
         self.rules = tuple(rule for rule in self.rules if rule.kind.name not in names)
         for rules in self._at.values():
@@ -86,23 +86,23 @@ class FaultPlan:
         left = self._left_s()
         return left is not None and left <= 0
 
-    def render(self) -> list[str]:
+    def rule_texts(self) -> list[str]:
         """Return the rules as texts that give them again."""
-        return [rule.render() for rule in self.rules]
+        return [rule.to_text() for rule in self.rules]
 
-    def strike(self, point: str, **context: Any) -> Fault | None:
+    def draw_fault(self, point: str, **context: Any) -> InjectedFault | None:
         """Count one occasion of `point` and return what strikes it, if anything does.
 
         `context` goes into the record of the strike: the order's tag, its symbol, the route.
         """
-        self._seen[point] += 1
+        self._occasions[point] += 1
         rules = self._at[point]
         if not rules:
             return None
-        n, since = self._seen[point], self._since()
+        n, since = self._occasions[point], self._since()
         chosen = None
         for number, rule, rng in rules:
-            wants = self._wants(number, rule, rng, n=n, since=since)
+            wants = self._rule_strikes(number, rule, rng, n=n, since=since)
             if wants and chosen is None:
                 chosen = number, rule, rng
         if chosen is None or self.is_paused or self.is_over:
@@ -111,15 +111,17 @@ class FaultPlan:
         if rule.begins >= 0 and rule.ends < 0:
             self._spent.add(number)
         left = self._left_s()
-        lasts_s = rule.kind.lasts_s if left is None else min(rule.kind.lasts_s, left)
-        fault = Fault(kind=rule.kind, point=point, n=n, draw=float(rng.random()), lasts_s=lasts_s)
-        self._note(fault, context)
+        lasts_s = rule.kind.duration_s if left is None else min(rule.kind.duration_s, left)
+        fault = InjectedFault(kind=rule.kind, point=point, occasion=n, draw=float(rng.random()), duration_s=lasts_s)
+        self._record_strike(fault, context)
         return fault
 
-    def _wants(self, number: int, rule: Rule, rng: np.random.Generator, *, n: int, since: int | None) -> bool:
+    def _rule_strikes(
+        self, number: int, rule: FaultRule, rng: np.random.Generator, *, n: int, since: int | None
+    ) -> bool:
         if rule.rate:
             is_hit = float(rng.random()) < rule.rate
-            return is_hit and not (rule.waits and self._clock is not None and since is None)
+            return is_hit and not (rule.waits_for_market and self._clock is not None and since is None)
         if rule.begins >= 0:
             if since is None or since < rule.begins:
                 return False
@@ -143,16 +145,16 @@ class FaultPlan:
             return None
         return self.until_s - (self._clock.monotonic() - self._began_at) / SECOND
 
-    def _note(self, fault: Fault, context: dict[str, Any]) -> None:
-        self.strikes[fault.name] += 1
+    def _record_strike(self, fault: InjectedFault, context: dict[str, Any]) -> None:
+        self.strike_counts[fault.name] += 1
         line = {
             "name": fault.name,
             "where": fault.point,
-            "n": fault.n,
+            "n": fault.occasion,
             "at": self._clock.market() if self._clock is not None else 0,
             "ids": fault.kind.ids.split(),
-            "does": fault.kind.does,
+            "does": fault.kind.description,
             **{name: value for name, value in context.items() if value},
         }
-        for listener in self.on_strike:
+        for listener in self.strike_listeners:
             listener(line)

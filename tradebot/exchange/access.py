@@ -13,7 +13,7 @@ from tradebot.domain.message import Message
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
-class Keys(Message, frozen=True):
+class AccessKeys(Message, frozen=True):
     """What opens the exchange: whoever is on this machine and was not told them trades nothing."""
 
     api_key: str
@@ -21,15 +21,17 @@ class Keys(Message, frozen=True):
     access_token: str
 
     @classmethod
-    def drawn(cls) -> Self:
+    def new_random(cls) -> Self:
         """Return keys of this run alone."""
         return cls(api_key=secrets.token_hex(8), api_secret=secrets.token_hex(16), access_token=secrets.token_hex(16))
 
 
-SET_KEYS = Keys(api_key="simkey", api_secret="simsecret", access_token="simtoken")  # of tests and simulated days
+FIXED_KEYS = AccessKeys(
+    api_key="simkey", api_secret="simsecret", access_token="simtoken"
+)  # of tests and simulated days
 
 
-def guarded(host: str) -> Middleware:
+def local_requests_only(host: str) -> Middleware:
     """Return the middleware that answers 403 unless a request names this server and comes from no foreign page.
 
     A page that a browser loaded may send requests here, under its own Origin or, after its name was pointed at this

@@ -23,23 +23,23 @@ FOUR_UNIFORMS_MEAN = 4 * 32767.5
 FOUR_UNIFORMS_DEVIATION = 65536 / 3**0.5
 
 
-def key(*parts: object) -> int:
+def hash_key(*parts: object) -> int:
     """Return a 64-bit key of the parts; the same in every process."""
     return int.from_bytes(blake2b("\x1f".join(map(str, parts)).encode(), digest_size=8).digest(), "little")
 
 
-def keys(*parts: object, names: tuple[str, ...]) -> Bits:
+def hash_keys(*parts: object, names: tuple[str, ...]) -> Bits:
     """Return one key per name, shape (n,)."""
-    return np.array([key(*parts, name) for name in names], dtype=np.uint64)
+    return np.array([hash_key(*parts, name) for name in names], dtype=np.uint64)
 
 
-def draw(of: Bits, counter: Bits, channel: int | Bits) -> Bits:
+def random_bits(key_bits: Bits, counter: Bits, channel: int | Bits) -> Bits:
     """Return 64 random bits for each pair of key and counter, broadcast against each other.
 
     SplitMix64 (Steele, Lea, Flood 2014): the finalizer of a Weyl sequence. `channel`, below 2**16, keeps uses apart.
     """
     mixed: Bits = np.atleast_1d((counter << np.uint64(16)) + np.asarray(channel, dtype=np.uint64))
-    z: Bits = of + mixed * GOLDEN
+    z: Bits = key_bits + mixed * GOLDEN
     z ^= z >> S30
     z *= FIRST
     z ^= z >> S27
@@ -48,21 +48,21 @@ def draw(of: Bits, counter: Bits, channel: int | Bits) -> Bits:
     return z
 
 
-def uniform(bits: Bits) -> Floats:
+def uniform_floats(bits: Bits) -> Floats:
     """Return bits as floats in [0, 1)."""
     floats: Floats = (bits >> np.uint64(11)).astype(np.float64)
     floats *= 2.0**-53
     return floats
 
 
-def field(bits: Bits, shift: int, width: int) -> Floats:
+def bit_field(bits: Bits, shift: int, width: int) -> Floats:
     """Return `width` of the bits as floats in [0, 1); fields that do not overlap are independent."""
     floats: Floats = ((bits >> np.uint64(shift)) & np.uint64((1 << width) - 1)).astype(np.float64)
     floats *= 2.0**-width
     return floats
 
 
-def normal(bits: Bits) -> Floats:
+def normal_floats(bits: Bits) -> Floats:
     """Return near-normal floats of mean 0 and deviation 1, never beyond 3.47: the sum of the four 16-bit parts.
 
     Fat tails are the caller's jumps and changing volatility, so the thin tails of the sum do not show.

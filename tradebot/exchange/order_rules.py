@@ -5,7 +5,7 @@ from __future__ import annotations
 from tradebot.domain.message import Message
 
 
-class Rules(Message, frozen=True):
+class OrderRules(Message, frozen=True):
     """`needs_protection`: an order without a price of its own is taken with a protected price alone."""
 
     tag_length: int = 20

@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 
 from tradebot.errors import DataError
-from tradebot.exchange.account import Account, Holding, Mark, OpeningBalance
-from tradebot.exchange.event_log import read_log
-from tradebot.exchange.ticket import BookOrder, Conversion, TradeRow, order_in
+from tradebot.exchange.account import Account, DematHolding, InstrumentMark, OpeningBalance
+from tradebot.exchange.event_log import read_event_log
+from tradebot.exchange.ticket import BookOrder, Conversion, TradeRow, order_from_line
 from tradebot.markets.market import HOME
 
 
-class Past:
+class EarlierRuns:
     """Versions of orders and trades of earlier runs, oldest first, and the account their fills made."""
 
     def __init__(self, account: Account) -> None:
@@ -25,27 +25,27 @@ class Past:
         self.trades: list[TradeRow] = []
 
 
-def read_past(path: Path | str, *, mark: Callable[[str], Mark]) -> Past | None:
+def read_earlier_runs(path: Path | str, *, mark: Callable[[str], InstrumentMark]) -> EarlierRuns | None:
     """Fold a log; None where there is none yet. A torn last line is skipped.
 
     Raises DataError for a log whose lines do not fit together, StateError for one that cannot be read.
     """
     if not Path(path).exists():
         return None
-    past: Past | None = None
-    for number, line in enumerate(read_log(path), 1):
+    past: EarlierRuns | None = None
+    for number, line in enumerate(read_event_log(path), 1):
         kind = line.get("kind")
         try:
             if kind == "session":
-                past = _session(line, past, mark)
+                past = _start_session(line, past, mark)
             elif kind == "order" and past is not None:
-                past.versions.append(order_in(line))
+                past.versions.append(order_from_line(line))
             elif kind == "fill" and past is not None:
                 trade = msgspec.convert(line, TradeRow)
                 past.trades.append(trade)
-                past.account.apply(trade)
+                past.account.book_fill(trade)
             elif kind == "conversion" and past is not None:
-                past.account.convert(msgspec.convert(line, Conversion))
+                past.account.convert_position(msgspec.convert(line, Conversion))
             elif kind in ("order", "fill", "conversion"):
                 raise DataError("an order before any session")
         except (msgspec.ValidationError, KeyError, DataError) as error:
@@ -53,16 +53,18 @@ def read_past(path: Path | str, *, mark: Callable[[str], Mark]) -> Past | None:
     return past
 
 
-def _session(line: dict[str, Any], past: Past | None, mark: Callable[[str], Mark]) -> Past:
+def _start_session(
+    line: dict[str, Any], past: EarlierRuns | None, mark: Callable[[str], InstrumentMark]
+) -> EarlierRuns:
     day = HOME.day_of(line["opens_at"])
     if not line["resumed"]:
         balance = OpeningBalance(
             cash=Decimal(line["cash"]),
-            holdings=msgspec.convert(line["holdings"], tuple[Holding, ...]),
+            holdings=msgspec.convert(line["holdings"], tuple[DematHolding, ...]),
             account_id=line["account"],
         )
-        return Past(Account(balance, mark=mark, on=day))
+        return EarlierRuns(Account(balance, mark=mark, day=day))
     if past is None:
         raise DataError("it continues another log, which is the one to resume")
-    past.account.roll(day)
+    past.account.roll_to_day(day)
     return past

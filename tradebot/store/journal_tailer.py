@@ -10,44 +10,44 @@ from tradebot.errors import StateError
 from tradebot.journal.reader import rows
 from tradebot.journal.rows import Row
 from tradebot.journal.schema import connect_reader
-from tradebot.store.store import START, Cursor
+from tradebot.store.store import CURSOR_START, Cursor
 
-COLUMNS = "seq, run, at, wall, kind, prev, hash, body"
+ROW_COLUMNS = "seq, run, at, wall, kind, prev, hash, body"
 
 
-class Follower:
+class JournalTailer:
     """One journal. Every read is a short one of its own, so that the writer's log can start anew.
 
-    For one thread at a time; all but `close` raise StateError when the journal cannot be read.
+    For one thread at a time; all but `close_connection` raise StateError when the journal cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self._connection: sqlite3.Connection | None = None
 
-    def identity(self) -> str | None:
+    def journal_id(self) -> str | None:
         """Return the name of this journal, which is the hash of its first row; None while it has no row."""
         found = self._ask("SELECT hash FROM rows WHERE seq = 1")
         return None if not found else bytes(found[0][0]).hex()
 
-    def head(self) -> int:
+    def last_seq(self) -> int:
         """Return the seq of the last row on disk, 0 without any."""
         return int(self._ask("SELECT coalesce(max(seq), 0) FROM rows")[0][0])
 
-    def holds(self, cursor: Cursor) -> bool:
+    def has_cursor_row(self, cursor: Cursor) -> bool:
         """Tell whether the journal has the row that a cursor stands on, as it was."""
-        if cursor == START:
+        if cursor == CURSOR_START:
             return True
         found = self._ask("SELECT hash FROM rows WHERE seq = ?", cursor.seq)
         return bool(found) and bytes(found[0][0]).hex() == cursor.hash
 
-    def after(self, cursor: Cursor, *, until: int, limit: int) -> list[Row]:
-        """Return up to `limit` rows that follow a cursor, none beyond the seq `until`.
+    def rows_after(self, cursor: Cursor, *, until_seq: int, limit: int) -> list[Row]:
+        """Return up to `limit` rows that follow a cursor, none beyond the seq `until_seq`.
 
         Raises StateError as well for a row that breaks the hash chain.
         """
-        query = f"SELECT {COLUMNS} FROM rows WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"  # noqa: S608
-        found = list(map(Row._make, self._ask(query, cursor.seq, until, limit)))
+        query = f"SELECT {ROW_COLUMNS} FROM rows WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"  # noqa: S608
+        found = list(map(Row._make, self._ask(query, cursor.seq, until_seq, limit)))
         seq, head = cursor.seq, cursor.hash
         for row in found:
             if row.seq != seq + 1 or (head and row.prev.hex() != head) or not row.is_sound:
@@ -55,17 +55,17 @@ class Follower:
             seq, head = row.seq, row.hash.hex()
         return found
 
-    def last(self, kind: str, *, until: int) -> Row | None:
-        """Return the last row of a kind that is not beyond the seq `until`."""
-        query = f"SELECT {COLUMNS} FROM rows WHERE kind = ? AND seq <= ? ORDER BY seq DESC LIMIT 1"  # noqa: S608
-        found = self._ask(query, kind, until)
+    def last_of_kind(self, kind: str, *, until_seq: int) -> Row | None:
+        """Return the last row of a kind that is not beyond the seq `until_seq`."""
+        query = f"SELECT {ROW_COLUMNS} FROM rows WHERE kind = ? AND seq <= ? ORDER BY seq DESC LIMIT 1"  # noqa: S608
+        found = self._ask(query, kind, until_seq)
         return Row._make(found[0]) if found else None
 
-    def of_order(self, order_id: str, *, until: int) -> list[Row]:
-        """Return the rows of one order that are not beyond the seq `until`."""
-        return [row for row in rows(self.path, order_id=order_id) if row.seq <= until]
+    def rows_of_order(self, order_id: str, *, until_seq: int) -> list[Row]:
+        """Return the rows of one order that are not beyond the seq `until_seq`."""
+        return [row for row in rows(self.path, order_id=order_id) if row.seq <= until_seq]
 
-    def close(self) -> None:
+    def close_connection(self) -> None:
         """Close the connection; twice is fine."""
         if self._connection is not None:
             self._connection.close()

@@ -1,6 +1,6 @@
 """The trading floor: what is true at the exchange. Orders arrive, match, change, end; every change is answered.
 
-It knows no latency and no client: `answer` gets each version and each trade in the order they happened, and `funds`
+It knows no latency and no client: `report` gets each version and each trade in the order they happened, and `check_funds`
 says why the broker's risk check refuses an order, "" if it does not.
 """
 
@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from tradebot.domain.market import Ints
 from tradebot.domain.order import ZERO, OrderKind, Validity
-from tradebot.exchange.book import OrderBook
-from tradebot.exchange.matching import Event, Fill, InstrumentBook, Working, row_of
-from tradebot.exchange.position import average
+from tradebot.exchange.client_order_book import ClientOrderBook
+from tradebot.exchange.matching import BookEvent, BookFill, InstrumentBook, WorkingOrder, depth_row
+from tradebot.exchange.position import average_price
 from tradebot.exchange.snapshot import PriceSource, Snapshots
 from tradebot.exchange.ticket import (
     BookOrder,
@@ -30,32 +30,32 @@ from tradebot.exchange.ticket import (
     kind_needs_protection,
 )
 
-LAPSED = "order lapsed at the end of the session"
-IOC_REST = "the unfilled rest of an IOC order"
-CLOSED = "the market is closed"
+LAPSED_REASON = "order lapsed at the end of the session"
+IOC_REASON = "the unfilled rest of an IOC order"
+CLOSED_REASON = "the market is closed"
 
 Mask = npt.NDArray[np.bool_]
-Answer = Callable[[BookOrder | TradeRow], None]
+ReportCallback = Callable[[BookOrder | TradeRow], None]
 
 
-class Floor:
+class MatchingEngine:
     """Our orders at the exchange, matched against the rows of one price source."""
 
     def __init__(
         self,
         source: PriceSource,
-        state: dict[str, Ints],
-        numbers: OrderBook,
+        columns: dict[str, Ints],
+        order_numbers: ClientOrderBook,
         *,
-        answer: Answer,
-        funds: Callable[[BookOrder], str],
+        report: ReportCallback,
+        check_funds: Callable[[BookOrder], str],
     ) -> None:
-        self._source, self._universe, self._state = source, source.universe, state
-        self._numbers, self._answer, self._funds = numbers, answer, funds
+        self._source, self._universe, self._state = source, source.universe, columns
+        self._order_numbers, self._report_to_client, self._check_funds = order_numbers, report, check_funds
         self._live: dict[str, BookOrder] = {}  # order id -> its true version
         self._value: dict[str, Decimal] = {}  # order id -> money filled, exact
         self._books: dict[int, InstrumentBook] = {}  # instrument id -> our orders in it
-        self._watched = np.zeros(len(self._universe), dtype=np.bool_)  # instruments with orders at work
+        self._has_working = np.zeros(len(self._universe), dtype=np.bool_)  # instruments with orders at work
         self._sequence = 0
         self._is_over = np.zeros(len(self._universe), dtype=np.bool_)  # instruments that trade no more today
 
@@ -63,73 +63,75 @@ class Floor:
     def is_empty(self) -> bool:
         return not self._live
 
-    def is_open(self, symbol: str) -> bool:
+    def is_trading(self, symbol: str) -> bool:
         """True while the instrument of a symbol is not at the end of its session."""
         return not self._is_over[self._universe.id(symbol)]
 
-    def enter(self, order: BookOrder, at: int) -> None:
+    def enter_order(self, order: BookOrder, at: int) -> None:
         """Take in an order that arrived: validate it, open it, match it at once as far as it goes."""
-        order = self._became(order, at, status=BookStatus.VALIDATING)
-        reason = self._funds(order) if self.is_open(order.ticket.symbol) else CLOSED
+        order = self._add_version(order, at, status=BookStatus.VALIDATING)
+        reason = self._check_funds(order) if self.is_trading(order.ticket.symbol) else CLOSED_REASON
         if reason:
             ended = {"cancelled": order.pending, "pending": ZERO}
-            self._became(order, at, status=BookStatus.REJECTED, reason=reason, **ended)
+            self._add_version(order, at, status=BookStatus.REJECTED, reason=reason, **ended)
             return
-        order = self._became(order, at, status=BookStatus.OPENING)
-        order = msgspec.structs.replace(order, exchange_order_id=self._numbers.next_exchange_order_id())
-        self._work(order, at)
+        order = self._add_version(order, at, status=BookStatus.OPENING)
+        order = msgspec.structs.replace(order, exchange_order_id=self._order_numbers.next_exchange_order_id())
+        self._start_working(order, at)
 
-    def change(self, order_id: str, changes: dict[str, Any], at: int) -> None:
+    def change_order(self, order_id: str, changes: dict[str, Any], at: int) -> None:
         """Apply a modification that arrived; one that cannot be done leaves the order as it was, with the reason."""
         order = self._live.get(order_id)
         if order is None:
             return  # it ended while the request was on its way; the client has been or will be told
-        ticket = changed(order.ticket, changes)
+        ticket = changed_ticket(order.ticket, changes)
         asked = msgspec.structs.replace(order, ticket=ticket, pending=ticket.quantity - order.filled, limit=None)
         if ticket.quantity <= order.filled:
             reason = f"modification rejected: {order.filled} already filled"
         else:
-            reason = self._funds(asked)
+            reason = self._check_funds(asked)
         if reason:
-            self._became(order, at, status=_standing(order), reason=reason)
+            self._add_version(order, at, status=_resting_status(order), reason=reason)
             return
         id_, book = self._book(order)
-        if _keeps_its_place(order.ticket, ticket):
+        if _keeps_queue_place(order.ticket, ticket):
             asked = msgspec.structs.replace(asked, limit=order.limit)
             book.orders[order_id].remaining = self._quantity_units(id_, asked.pending)
-            asked = self._became(asked, at, status=BookStatus.MODIFIED, reason="")
-            self._became(asked, at, status=_standing(asked))
+            asked = self._add_version(asked, at, status=BookStatus.MODIFIED, reason="")
+            self._add_version(asked, at, status=_resting_status(asked))
             self._end_ioc(asked.order_id, at)
             return
-        book.remove(order_id)
-        asked = self._became(asked, at, status=BookStatus.MODIFIED, reason="")
-        self._work(asked, at)
+        book.remove_order(order_id)
+        asked = self._add_version(asked, at, status=BookStatus.MODIFIED, reason="")
+        self._start_working(asked, at)
 
-    def withdraw(self, order_id: str, at: int, reason: str = "") -> None:
+    def withdraw_order(self, order_id: str, at: int, reason: str = "") -> None:
         """Cancel what is left of an order; one that has ended stays as it is."""
         order = self._live.get(order_id)
         if order is not None:
             id_, book = self._book(order)
-            book.remove(order_id)
-            self._watched[id_] = bool(book.orders)
-            self._became(order, at, status=BookStatus.CANCELLED, reason=reason, cancelled=order.pending, pending=ZERO)
+            book.remove_order(order_id)
+            self._has_working[id_] = bool(book.orders)
+            self._add_version(
+                order, at, status=BookStatus.CANCELLED, reason=reason, cancelled=order.pending, pending=ZERO
+            )
 
-    def restate(self, order_id: str, at: int) -> None:
+    def restate_order(self, order_id: str, at: int) -> None:
         """Answer with a working order as it stands; one that has ended was answered already."""
         order = self._live.get(order_id)
         if order is not None:
-            self._became(order, at)
+            self._add_version(order, at)
 
-    def match(self, snapshots: Snapshots) -> None:
+    def match_snapshots(self, snapshots: Snapshots) -> None:
         """Match the working orders against new rows, in the order of the rows."""
         if not self._live:
             return
-        columns = {name: getattr(snapshots, name) for name in MATCHED}
-        for index in np.flatnonzero(self._watched[snapshots.ids]):
+        columns = {name: getattr(snapshots, name) for name in MATCHED_COLUMNS}
+        for index in np.flatnonzero(self._has_working[snapshots.ids]):
             id_ = int(snapshots.ids[index])
-            self._report(id_, self._books[id_].match(row_of(columns, int(index))), snapshots.at)
+            self._book_events(id_, self._books[id_].match_row(depth_row(columns, int(index))), snapshots.at)
 
-    def close(self, at: int, over: Mask) -> None:
+    def end_sessions(self, at: int, over: Mask) -> None:
         """End the session of the instruments marked in `over`: their day orders lapse, and they match no more.
 
         The closing auction is not played. A limit order that it would have taken over lapses like the stops that the
@@ -137,15 +139,15 @@ class Floor:
         """
         self._is_over |= over
         for order_id, order in list(self._live.items()):
-            if not self.is_open(order.ticket.symbol):
-                self.withdraw(order_id, at, LAPSED)
+            if not self.is_trading(order.ticket.symbol):
+                self.withdraw_order(order_id, at, LAPSED_REASON)
 
-    def _work(self, order: BookOrder, at: int) -> None:
+    def _start_working(self, order: BookOrder, at: int) -> None:
         id_, book = self._book(order)
         instrument, ticket = self._universe[id_], order.ticket
         is_stop = kind_has_trigger(ticket.kind) and not order.triggered
         self._sequence += 1
-        working = Working(
+        working = WorkingOrder(
             order_id=order.order_id,
             side=ticket.side,
             remaining=self._quantity_units(id_, order.pending),
@@ -154,55 +156,55 @@ class Floor:
             protection_pct=ticket.protection_pct,
             sequence=self._sequence,
         )
-        events = book.enter(working, row_of(self._state, id_, traded=False))
+        events = book.enter_order(working, depth_row(self._state, id_, traded=False))
         known = working.limit if not is_stop or ticket.price is not None else None
         order = msgspec.structs.replace(order, limit=instrument.price(known) if known is not None else None)
-        order = self._became(order, at, status=_standing(order))
-        self._watched[id_] = True
-        self._report(id_, events, at)
+        order = self._add_version(order, at, status=_resting_status(order))
+        self._has_working[id_] = True
+        self._book_events(id_, events, at)
         self._end_ioc(order.order_id, at)
 
-    def _report(self, id_: int, events: list[Event], at: int) -> None:
+    def _book_events(self, id_: int, events: list[BookEvent], at: int) -> None:
         instrument = self._universe[id_]
         for event in events:
             order = self._live[event.order_id]
-            if isinstance(event, Fill):
+            if isinstance(event, BookFill):
                 self._fill(order, instrument.quantity(event.quantity), instrument.price(event.price), at)
             else:
                 limit = instrument.price(event.limit) if event.limit else None
-                self._became(order, at, status=BookStatus.OPEN, triggered=True, limit=limit)
+                self._add_version(order, at, status=BookStatus.OPEN, triggered=True, limit=limit)
         for order_id in dict.fromkeys(event.order_id for event in events):
             self._end_ioc(order_id, at)
-        self._watched[id_] = bool(self._books[id_].orders)
+        self._has_working[id_] = bool(self._books[id_].orders)
 
     def _fill(self, order: BookOrder, quantity: Decimal, price: Decimal, at: int) -> None:
         ticket = order.ticket
         value = self._value[order.order_id] = self._value.get(order.order_id, ZERO) + quantity * price
         filled = order.filled + quantity
         assert filled <= ticket.quantity, f"{order.order_id} filled {filled} of {ticket.quantity}"
-        self._answer(self._numbers.trade(order, quantity, price, at))
-        self._became(
+        self._report_to_client(self._order_numbers.new_trade(order, quantity, price, at))
+        self._add_version(
             order,
             at,
             status=BookStatus.COMPLETE if filled == ticket.quantity else BookStatus.OPEN,
             filled=filled,
             pending=ticket.quantity - filled,
-            average_price=average(value, filled),
+            average_price=average_price(value, filled),
         )
 
     def _end_ioc(self, order_id: str, at: int) -> None:
         order = self._live.get(order_id)
-        if order is not None and order.ticket.validity is Validity.IOC and _standing(order) is BookStatus.OPEN:
-            self.withdraw(order_id, at, IOC_REST)
+        if order is not None and order.ticket.validity is Validity.IOC and _resting_status(order) is BookStatus.OPEN:
+            self.withdraw_order(order_id, at, IOC_REASON)
 
-    def _became(self, order: BookOrder, at: int, **changes: Any) -> BookOrder:
+    def _add_version(self, order: BookOrder, at: int, **changes: Any) -> BookOrder:
         version = msgspec.structs.replace(order, changed_at=at, **changes)
         if version.is_ended:
             self._live.pop(order.order_id, None)
             self._value.pop(order.order_id, None)
         else:
             self._live[order.order_id] = version
-        self._answer(version)
+        self._report_to_client(version)
         return version
 
     def _book(self, order: BookOrder) -> tuple[int, InstrumentBook]:
@@ -210,17 +212,17 @@ class Floor:
         book = self._books.get(id_)
         if book is None:
             lower, upper = int(self._source.lower_circuit[id_]), int(self._source.upper_circuit[id_])
-            book = self._books[id_] = InstrumentBook(self._universe[id_], lower=lower, upper=upper)
+            book = self._books[id_] = InstrumentBook(self._universe[id_], lower_circuit=lower, upper_circuit=upper)
         return id_, book
 
     def _quantity_units(self, id_: int, quantity: Decimal) -> int:
         return int(quantity.scaleb(self._universe[id_].quantity_decimals))
 
 
-MATCHED = ("last", "traded", "bids", "bid_quantities", "asks", "ask_quantities")
+MATCHED_COLUMNS = ("last", "traded", "bids", "bid_quantities", "asks", "ask_quantities")
 
 
-def changed(ticket: Ticket, changes: dict[str, Any]) -> Ticket:
+def changed_ticket(ticket: Ticket, changes: dict[str, Any]) -> Ticket:
     """Return a ticket with some fields changed and those dropped that its kind does not have.
 
     A price given to a market order makes it a limit order, to a SL-M order a SL order.
@@ -237,12 +239,12 @@ def changed(ticket: Ticket, changes: dict[str, Any]) -> Ticket:
     )
 
 
-def _standing(order: BookOrder) -> BookStatus:
+def _resting_status(order: BookOrder) -> BookStatus:
     waits = kind_has_trigger(order.ticket.kind) and not order.triggered
     return BookStatus.AWAITING_TRIGGER if waits else BookStatus.OPEN
 
 
-def _keeps_its_place(before: Ticket, after: Ticket) -> bool:
+def _keeps_queue_place(before: Ticket, after: Ticket) -> bool:
     same = (before.kind, before.price, before.trigger_price, before.protection_pct) == (
         after.kind,
         after.price,

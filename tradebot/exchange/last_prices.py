@@ -7,30 +7,32 @@ from collections.abc import Sequence
 from tradebot.domain.instrument import InstrumentKind, Universe
 from tradebot.domain.market import Ints
 from tradebot.domain.order import ZERO
-from tradebot.exchange.account import Mark
-from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots, latest
+from tradebot.exchange.account import InstrumentMark
+from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots, empty_columns
 from tradebot.exchange.ticket import TradeRow
 
 
-class Board:
-    """The latest columns of every instrument in `state`, row = instrument id."""
+class LastPrices:
+    """The latest columns of every instrument in `columns`, row = instrument id."""
 
     def __init__(self, universe: Universe) -> None:
         self._universe = universe
-        self.state: dict[str, Ints] = latest(universe)
+        self.columns: dict[str, Ints] = empty_columns(universe)
 
-    def update(self, snapshots: Snapshots) -> None:
+    def apply_snapshots(self, snapshots: Snapshots) -> None:
         """Take in a step of prices."""
         # Where an instrument has several rows in one step, numpy keeps the last.
         for name in SNAPSHOT_COLUMNS:
-            self.state[name][snapshots.ids] = getattr(snapshots, name)
+            self.columns[name][snapshots.ids] = getattr(snapshots, name)
 
-    def mark(self, symbol: str, trades: Sequence[TradeRow]) -> Mark:
+    def instrument_mark(self, symbol: str, trades: Sequence[TradeRow]) -> InstrumentMark:
         """Return the last price and yesterday's close; of what is not quoted here, the price of its last trade."""
         if symbol not in self._universe:
             last = next((trade.price for trade in reversed(trades) if trade.symbol == symbol), ZERO)
-            return Mark(kind=InstrumentKind.EQUITY, last=last, close=last)
+            return InstrumentMark(kind=InstrumentKind.EQUITY, last_price=last, previous_close=last)
         id_ = self._universe.id(symbol)
         instrument = self._universe[id_]
-        close = instrument.price(self.state["previous_close"][id_])
-        return Mark(kind=instrument.kind, last=instrument.price(self.state["last"][id_]) or close, close=close)
+        close = instrument.price(self.columns["previous_close"][id_])
+        return InstrumentMark(
+            kind=instrument.kind, last_price=instrument.price(self.columns["last"][id_]) or close, previous_close=close
+        )

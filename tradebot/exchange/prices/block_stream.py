@@ -8,20 +8,20 @@ import numpy as np
 
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Ints
-from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots, latest
+from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots, empty_columns
 
-NEVER = 1 << 62  # market ns
+NEVER_AT = 1 << 62  # market ns
 
 
-class Block:
+class StepBlock:
     """Steps whose rows lie one after the other in shared columns; `snapshot` cuts them out without copying.
 
-    `ats` is the time of each step, `bounds` (one longer) where its rows begin. The columns are made read-only: they are
+    `step_times` is the time of each step, `bounds` (one longer) where its rows begin. The columns are made read-only: they are
     handed out as they are.
     """
 
     def __init__(self, ats: Sequence[int], bounds: Ints, columns: dict[str, Ints]) -> None:
-        self.ats = ats
+        self.step_times = ats
         self._bounds = bounds.tolist()
         self._columns = [columns[name] for name in SNAPSHOT_COLUMNS]
         for column in self._columns:
@@ -30,14 +30,14 @@ class Block:
 
     @property
     def is_spent(self) -> bool:
-        return self.position == len(self.ats)
+        return self.position == len(self.step_times)
 
     @property
-    def at(self) -> int:
+    def next_at(self) -> int:
         """The time of the next step."""
-        return self.ats[self.position]
+        return self.step_times[self.position]
 
-    def take(self) -> Snapshots | None:
+    def next_snapshot(self) -> Snapshots | None:
         """Return the next step and move past it; None when nothing happened in it."""
         k = self.position
         self.position += 1
@@ -46,50 +46,51 @@ class Block:
             return None
         rows = slice(begin, end)
         return Snapshots(
-            at=self.ats[k], **dict(zip(SNAPSHOT_COLUMNS, [column[rows] for column in self._columns], strict=True))
+            at=self.step_times[k],
+            **dict(zip(SNAPSHOT_COLUMNS, [column[rows] for column in self._columns], strict=True)),
         )
 
 
-class Reel:
+class BlockStream:
     """The steps of a session in order of time, block after block; the first is at `first_at`.
 
-    `make` returns the next block and the time of the first step after it, NEVER after the last. `seen` is the market
+    `make` returns the next block and the time of the first step after it, NEVER after the last. `emitted_until_at` is the market
     time up to which every step was handed out.
     """
 
-    def __init__(self, make: Callable[[], tuple[Block, int]], *, first_at: int, opens_at: int) -> None:
+    def __init__(self, make: Callable[[], tuple[StepBlock, int]], *, first_at: int, opens_at: int) -> None:
         self._make = make
-        self._block = nothing()
+        self._block = empty_block()
         self._at = self._next_at = first_at  # of the next step, and of the first one after this block
-        self.seen = opens_at - 1
+        self.emitted_until_at = opens_at - 1
 
     @property
     def is_finished(self) -> bool:
         """Whether no step is left."""
-        return self._at == NEVER
+        return self._at == NEVER_AT
 
-    def advance(self, until: int) -> Iterator[Snapshots]:
-        """Yield every step up to `until` not yielded before in which something happened."""
-        while self._at <= until:
+    def steps_until(self, until_at: int) -> Iterator[Snapshots]:
+        """Yield every step up to `until_at` not yielded before in which something happened."""
+        while self._at <= until_at:
             if self._block.is_spent:
                 self._block, self._next_at = self._make()
-            self.seen = max(self.seen, self._at)
-            snapshot = self._block.take()
-            self._at = self._next_at if self._block.is_spent else self._block.at
+            self.emitted_until_at = max(self.emitted_until_at, self._at)
+            snapshot = self._block.next_snapshot()
+            self._at = self._next_at if self._block.is_spent else self._block.next_at
             if snapshot is not None:
                 yield snapshot
-        self.seen = max(self.seen, until)
+        self.emitted_until_at = max(self.emitted_until_at, until_at)
 
 
-def before_trading(universe: Universe, previous_close: Ints, *, at: int) -> Snapshots:
+def untraded_snapshot(universe: Universe, previous_close: Ints, *, at: int) -> Snapshots:
     """Return every instrument at its previous close, untraded and with an empty book."""
-    columns = latest(universe)
+    columns = empty_columns(universe)
     columns["ids"] = np.arange(len(universe))
     columns["stamps"] = np.full(len(universe), at)
     columns["last"] = columns["previous_close"] = previous_close.copy()
     return Snapshots(at=at, **{name: columns[name] for name in SNAPSHOT_COLUMNS})
 
 
-def nothing() -> Block:
+def empty_block() -> StepBlock:
     """Return a block that is spent."""
-    return Block((), np.zeros(1, dtype=np.int64), {name: np.zeros(0, dtype=np.int64) for name in SNAPSHOT_COLUMNS})
+    return StepBlock((), np.zeros(1, dtype=np.int64), {name: np.zeros(0, dtype=np.int64) for name in SNAPSHOT_COLUMNS})

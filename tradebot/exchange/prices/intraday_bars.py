@@ -7,12 +7,12 @@ import numpy.typing as npt
 
 from tradebot.clock import MINUTE
 from tradebot.domain.market import Ints
-from tradebot.exchange.prices.folding import Columns, complete, fold
+from tradebot.exchange.prices.bar_aggregation import BarColumns, aggregate_bars, ended_bars
 
-FAR = np.int64(1 << 62)
+FAR_PRICE = np.int64(1 << 62)
 
 
-class Figures:
+class SessionFigures:
     """What a quote tells of the session so far, shape (n,) each: prices in units, `value` in units times shares."""
 
     def __init__(self, previous_close: Ints) -> None:
@@ -23,7 +23,7 @@ class Figures:
         )
         self._has_begun = False
 
-    def add(self, printed: Ints, traded: npt.NDArray[np.bool_], quantity: Ints) -> dict[str, Ints]:
+    def add_steps(self, printed: Ints, traded: npt.NDArray[np.bool_], quantity: Ints) -> dict[str, Ints]:
         """Take consecutive steps, in the first of which all trade; return the columns that moved after each step."""
         since = np.where(traded, np.arange(1, len(printed) + 1)[:, None], 0)  # row of the newest trade, 0: the carry
         np.maximum.accumulate(since, axis=0, out=since)
@@ -42,27 +42,27 @@ class Figures:
         return {"last": last, "last_quantity": sizes, "average": average, "volume": volume, "high": high, "low": low}
 
 
-class Today:
+class IntradayBars:
     """Bars as columns of shape (minutes, n), where a minute without a trade has open 0, and the figures of now."""
 
     def __init__(self, previous_close: Ints, *, opens_at: int, minutes: int) -> None:
-        self.figures = Figures(previous_close)
+        self.figures = SessionFigures(previous_close)
         self._opens_at, n = opens_at, len(previous_close)
         # Zeroed memory costs nothing before it is written, so thousands of symbols are no burden at the open.
         self._open, self._high, self._low, self._close, self._volume = (
             np.zeros((minutes, n), dtype=np.int64) for _ in range(5)
         )
 
-    def add(self, minute: int, printed: Ints, traded: npt.NDArray[np.bool_], quantity: Ints) -> dict[str, Ints]:
-        """Take consecutive steps of one minute, shape (steps, n); return the columns of `Figures` after each step."""
-        figures = self.figures.add(printed, traded, quantity)
+    def add_steps(self, minute: int, printed: Ints, traded: npt.NDArray[np.bool_], quantity: Ints) -> dict[str, Ints]:
+        """Take consecutive steps of one minute, shape (steps, n); return the columns of `SessionFigures` after each step."""
+        figures = self.figures.add_steps(printed, traded, quantity)
         ids = np.flatnonzero(traded.any(axis=0))
         printed, traded = printed[:, ids], traded[:, ids]
         rows = np.arange(len(ids))
         first = printed[traded.argmax(axis=0), rows]
         final = printed[len(traded) - 1 - traded[::-1].argmax(axis=0), rows]
         is_new = self._open[minute, ids] == 0
-        high, low = np.where(traded, printed, 0).max(axis=0), np.where(traded, printed, FAR).min(axis=0)
+        high, low = np.where(traded, printed, 0).max(axis=0), np.where(traded, printed, FAR_PRICE).min(axis=0)
         self._open[minute, ids] = np.where(is_new, first, self._open[minute, ids])
         self._high[minute, ids] = np.maximum(high, self._high[minute, ids])
         self._low[minute, ids] = np.where(is_new, low, np.minimum(low, self._low[minute, ids]))
@@ -70,13 +70,15 @@ class Today:
         self._volume[minute] += quantity.sum(axis=0)
         return figures
 
-    def bars(self, id_: int, *, interval: int, seen: int, closes_at: int) -> Columns:
-        """Return the bars of instrument `id_` that ended by `seen`."""
-        minutes = np.arange(max(0, min((seen - self._opens_at) // MINUTE, len(self._open))))
-        if seen >= closes_at:
+    def bars_until(self, id_: int, *, interval_ns: int, until_at: int, closes_at: int) -> BarColumns:
+        """Return the bars of instrument `id_` that ended by `until_at`."""
+        minutes = np.arange(max(0, min((until_at - self._opens_at) // MINUTE, len(self._open))))
+        if until_at >= closes_at:
             minutes = np.arange(len(self._open))
         minutes = minutes[self._open[minutes, id_] > 0]
         columns = (self._open, self._high, self._low, self._close, self._volume)
         o, h, lo, c, v = (column[minutes, id_] for column in columns)
-        bars = fold((self._opens_at + minutes * MINUTE, o, h, lo, c, v), opens_at=self._opens_at, interval=interval)
-        return complete(bars, interval=interval, seen=seen, closes_at=closes_at)
+        bars = aggregate_bars(
+            (self._opens_at + minutes * MINUTE, o, h, lo, c, v), opens_at=self._opens_at, interval_ns=interval_ns
+        )
+        return ended_bars(bars, interval_ns=interval_ns, until_at=until_at, closes_at=closes_at)

@@ -20,7 +20,7 @@ from tradebot.markets.market import HOME
 
 TIME_NAMES = ("timestamp", "datetime", "date", "time", "ts")
 PRICE_NAMES = ("open", "high", "low", "close")
-LARGEST = 1e12  # prices in Rs and quantities; beyond it the integers are no longer exact
+LARGEST_VALUE = 1e12  # prices in Rs and quantities; beyond it the integers are no longer exact
 
 
 class BarFile(Message, frozen=True, eq=False):
@@ -36,7 +36,7 @@ class BarFile(Message, frozen=True, eq=False):
     volume: Ints
 
 
-def read(path: Path, *, symbol: str, zone: tzinfo = HOME.time) -> BarFile:
+def read_bar_file(path: Path, *, symbol: str, zone: tzinfo = HOME.time) -> BarFile:
     """Read one CSV or CSV.gz; a time without a zone is taken in `zone`, rows may stand in any order.
 
     A file without a volume column has volume 0. Raises DataError naming file, line and what was expected.
@@ -83,11 +83,11 @@ def _parse(row: list[str], at: int, prices: list[int], volume: int | None, zone:
         traded = float(row[volume]) if volume is not None else 0.0
     except ValueError as error:
         raise ValueError("expected numbers for prices and volume") from error
-    if not all(math.isfinite(v) and 0 < v < LARGEST for v in (open_, high, low, close)):
+    if not all(math.isfinite(v) and 0 < v < LARGEST_VALUE for v in (open_, high, low, close)):
         raise ValueError("expected finite prices above 0")
     if not (low <= min(open_, close) and max(open_, close) <= high):
         raise ValueError("expected low <= open, close <= high")
-    if not (math.isfinite(traded) and 0 <= traded < LARGEST):
+    if not (math.isfinite(traded) and 0 <= traded < LARGEST_VALUE):
         raise ValueError("expected a finite volume of 0 or more")
     paise = (round(v * 100) for v in (open_, high, low, close))
     return (int(moment.timestamp()) * SECOND, *paise, round(traded))
