@@ -191,16 +191,16 @@ BOUNDS: dict[str, Bound] = {
     "store.projection.Projection._orders": Bound("20,000", "the oldest goes and is folded again when it is needed",
                                                  "tradebot.store.projection:KEPT_ORDERS"),
     "store.projection.Projection._lines": Bound("the lines of one batch", "made anew with each batch"),
-    "venues.gather.Gather._rows": Bound("one turn of the loop", "handed on whole"),
-    "venues.kite.server.market.KiteMarket._rows": Bound("two per instrument", "fixed for the run"),
-    "venues.kite.server.market.KiteMarket._lists": Bound("one per exchange", "fixed names"),
-    "venues.kite.server.session.Sessions._request_tokens": Bound(
+    "venues.trade_batcher.TradeBatcher._rows": Bound("one turn of the loop", "handed on whole"),
+    "venues.kite.server.market_routes.KiteMarketRoutes._rows": Bound("two per instrument", "fixed for the run"),
+    "venues.kite.server.market_routes.KiteMarketRoutes._lists": Bound("one per exchange", "fixed names"),
+    "venues.kite.server.session.LoginSessions._request_tokens": Bound(
         "100", "the oldest goes", "tradebot.venues.kite.server.session:MAX_REQUEST_TOKENS"),
-    "venues.kite.server.ticker.Connection._unlisted": Bound(
+    "venues.kite.server.ticker.TickerClient._unlisted": Bound(
         "3,000 with what is listed", "more are refused", "tradebot.venues.kite.server.ticker:MAX_SUBSCRIPTIONS"),
-    "venues.kite.server.ticker.Connection._texts": Bound(
+    "venues.kite.server.ticker.TickerClient._texts": Bound(
         "1,000", "the connection is cut", "tradebot.venues.kite.server.ticker:MAX_ORDER_FRAMES"),
-    "venues.kite.server.ticker.Connection._frames": Bound(
+    "venues.kite.server.ticker.TickerClient._frames": Bound(
         "128", "the newest of each instrument is sent instead", "tradebot.venues.kite.server.ticker:MAX_FRAMES"),
     "venues.kite.server.ticker.KiteTicker._links": Bound(
         "3", "a fourth is refused", "tradebot.venues.kite.server.ticker:MAX_CONNECTIONS"),

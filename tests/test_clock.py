@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tradebot.clock import ManualClock, Turn
+from tradebot.clock import ManualClock, TimeSlice
 
 
 class Sleeps:
@@ -19,30 +19,30 @@ class Sleeps:
 
 async def test_a_turn_is_kept_while_it_lasts_and_given_once_when_it_is_over() -> None:
     sleeps = Sleeps()
-    turn = Turn(sleeps.clock, 100)
-    sleeps.clock.now += 100
-    await turn.give()
+    turn = TimeSlice(sleeps.clock, 100)
+    sleeps.clock.now_ns += 100
+    await turn.yield_if_due()
     assert sleeps.given == 0
-    sleeps.clock.now += 1
-    await turn.give()
-    await turn.give()
+    sleeps.clock.now_ns += 1
+    await turn.yield_if_due()
+    await turn.yield_if_due()
     assert sleeps.given == 1
 
 
 async def test_a_task_that_waited_has_a_whole_turn_again() -> None:
     sleeps = Sleeps()
-    turn = Turn(sleeps.clock, 100)
-    sleeps.clock.now += 90
-    turn.begin()
-    sleeps.clock.now += 90
-    await turn.give()
+    turn = TimeSlice(sleeps.clock, 100)
+    sleeps.clock.now_ns += 90
+    turn.restart()
+    sleeps.clock.now_ns += 90
+    await turn.yield_if_due()
     assert sleeps.given == 0
 
 
 async def test_a_turn_that_is_ended_is_given_however_short_it_was() -> None:
     sleeps = Sleeps()
-    turn = Turn(sleeps.clock, 100)
-    turn.end()
-    await turn.give()
-    await turn.give()
+    turn = TimeSlice(sleeps.clock, 100)
+    turn.expire()
+    await turn.yield_if_due()
+    await turn.yield_if_due()
     assert sleeps.given == 1

@@ -14,8 +14,8 @@ import click
 
 from tradebot import __version__
 from tradebot.errors import ConfigError, ExitCode, TradebotError
-from tradebot.printable import printable
-from tradebot.printing import aside, aside_text
+from tradebot.printable import make_printable
+from tradebot.printing import print_error_line, print_error_text
 
 # One thread for linear algebra, before numpy is imported: a dot product of some ten thousand bars on two threads costs
 # twice the time of one, and what can use other cores here are processes.
@@ -95,10 +95,10 @@ def tradebot(debug: bool) -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
-    sys.exit(run(list(sys.argv[1:] if args is None else args)))
+    sys.exit(run_command_line(list(sys.argv[1:] if args is None else args)))
 
 
-def run(args: list[str]) -> int:
+def run_command_line(args: list[str]) -> int:
     """Run the command line and return the exit code; every error a user can act on is one sentence on stderr."""
     # No verb has work for threads of linear algebra; they would burn the cores that processes and loop need.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -120,12 +120,12 @@ def run(args: list[str]) -> int:
         if debug:
             raise
         told = io.StringIO()
-        vars(error)["message"] = printable(error.message)  # it quotes what was typed, and is one line
+        vars(error)["message"] = make_printable(error.message)  # it quotes what was typed, and is one line
         error.show(told)
-        aside_text(told.getvalue())
+        print_error_text(told.getvalue())
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        aside("tradebot: interrupted")
+        print_error_line("tradebot: interrupted")
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # The reader left (`| head`); what remains in the buffer would fail again at exit.
@@ -155,9 +155,9 @@ def _say(error: TradebotError, code: int, *, debug: bool) -> int:
     # Several lines point into a file; each place starts its line, so that editors can follow it.
     text = str(error)
     if isinstance(error, ConfigError) and error.is_list and "\n" in text:
-        aside_text(f"tradebot: the configuration is refused\n{text}\n")
+        print_error_text(f"tradebot: the configuration is refused\n{text}\n")
     else:
-        aside(f"tradebot: {text}")
+        print_error_line(f"tradebot: {text}")
     return code
 
 

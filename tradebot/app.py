@@ -43,7 +43,7 @@ from tradebot.store.store_factory import choose_store
 from tradebot.trading.desk.billing import charges_by_market
 
 
-class Options(NamedTuple):
+class RunOptions(NamedTuple):
     """What the command line adds to the config.
 
     `run_id` names the run and begins its order ids; `exchange` holds the addresses that a running exchange printed;
@@ -59,30 +59,32 @@ class Options(NamedTuple):
 
 async def run(
     config: Config,
-    options: Options,
+    options: RunOptions,
     *,
     bus: EventBus,
     notifier: Notifier,
-    wall: Clock | None = None,
-    hand: Hand | None = None,
+    wall_clock: Clock | None = None,
+    write_thread: Hand | None = None,
 ) -> dict[str, Any]:
     """Trade as the config says until a signal, `app.stop_after` or the end of the prices; returns the summary.
 
-    `bus` takes what it has to say. `wall` is this machine's time and `hand` drives the journal: what a simulation
+    `bus` takes what it has to say. `wall` is this machine's time and `write_thread` drives the journal: what a simulation
     brings along.
 
     Raises a TradebotError, with one sentence, for whatever keeps it from starting or going on; what a task raised
     comes in its ExceptionGroup.
     """
-    wall = wall or WallClock()
-    refuse(config, now=wall.wall(), has_exchange=options.exchange is not None)
+    wall_clock = wall_clock or WallClock()
+    refuse(config, now=wall_clock.wall_ns(), has_exchange=options.exchange is not None)
     with told_failure(bus.tell) as standing:
-        return await _run(config, options, tell=bus.tell, notifier=notifier, wall=wall, hand=hand, standing=standing)
+        return await _run(
+            config, options, tell=bus.tell, notifier=notifier, wall=wall_clock, hand=write_thread, standing=standing
+        )
 
 
 async def _run(
     config: Config,
-    options: Options,
+    options: RunOptions,
     *,
     tell: Tell,
     notifier: Notifier,
@@ -104,10 +106,10 @@ async def _run(
         version=tradebot.__version__, pid=os.getpid(), state_dir=str(state_dir), runs=len(recovery.runs)
     )
     tell(begun)
-    for caution in cautions(config, now=wall.wall()):
+    for caution in cautions(config, now=wall.wall_ns()):
         tell(CautionRaised(reason=caution))
     async with AsyncExitStack() as stack:
-        if (outbox := outbox_of(config, tell, wall)) is not None:
+        if (outbox := open_outbox(config, tell, wall)) is not None:
             stack.push_async_callback(
                 outbox.finish_and_close
             )  # after the journal is closed, so that its last row is fed too
@@ -135,7 +137,7 @@ async def _run(
             stopped=stop.is_set,
         )
         ground = await stack.enter_async_context(opening)
-        check_day(ground.clock.market(), ground.market)
+        check_day(ground.clock.market_ns(), ground.market)
         narrator.market = ground.market
         daemon = Daemon(
             config, options.run_id, ground, journal, recovery, specs, outbox=outbox, tell=tell, notifier=notifier
@@ -147,7 +149,7 @@ async def _run(
         await stack.enter_async_context(serve(state_dir, panel))
         started = await _unless(stop, daemon.start())
         summary = await daemon.trade(stop, reasons) if started else {}
-        journal.append("end", End(reason=reasons[0], summary=summary), at=ground.clock.market())
+        journal.append("end", End(reason=reasons[0], summary=summary), at=ground.clock.market_ns())
         notifier.extend()
     tell(DaemonStopped(reason=reasons[0], journal=str(path), **await daemon.heads.keep()))
     return summary
@@ -190,7 +192,7 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
     return not working.cancelled()
 
 
-def outbox_of(config: Config, tell: Tell, clock: Clock) -> Outbox | None:
+def open_outbox(config: Config, tell: Tell, clock: Clock) -> Outbox | None:
     section = config.store
     if not section.enabled:
         return None
@@ -210,7 +212,7 @@ def outbox_of(config: Config, tell: Tell, clock: Clock) -> Outbox | None:
 def run_id(clock: Clock) -> str:
     """Return the id of a run that begins now: `T` and the wall milliseconds in base 36, so that no two share one."""
     digits = "0123456789abcdefghijklmnopqrstuvwxyz"
-    number, text = clock.wall() // MILLISECOND, ""
+    number, text = clock.wall_ns() // MILLISECOND, ""
     while number:
         number, rest = divmod(number, 36)
         text = digits[rest] + text

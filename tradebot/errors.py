@@ -78,7 +78,7 @@ class AccessDenied(TradebotError):
     exit_code = ExitCode.NO_PERMISSION
 
 
-class SessionLost(AccessDenied):
+class LoginLost(AccessDenied):
     """The venue says that our login has ended; a person logs in again."""
 
 
@@ -100,13 +100,13 @@ class StoppedEarly(TradebotError):
     exit_code = ExitCode.OK
 
 
-class ClusterAway(TradebotError):
+class ClusterUnavailable(TradebotError):
     """The cluster that a sweep was to run on does not answer, or has no workers."""
 
     exit_code = ExitCode.UNAVAILABLE
 
 
-class DaemonAway(TradebotError):
+class DaemonUnavailable(TradebotError):
     """No daemon answers on the control socket of the state directory."""
 
     exit_code = ExitCode.UNAVAILABLE

@@ -7,34 +7,34 @@ from typing import Any
 
 import click
 
-from tradebot.printable import printable
+from tradebot.printable import make_printable
 
 
-def say(line: Any = "") -> None:
+def print_line(line: Any = "") -> None:
     """Print one line to standard output."""
-    click.echo(printable(line))
+    click.echo(make_printable(line))
 
 
-def aside(line: Any) -> None:
+def print_error_line(line: Any) -> None:
     """Print one line to standard error, beside the result."""
-    click.echo(printable(line), err=True)
+    click.echo(make_printable(line), err=True)
 
 
-def say_text(text: str) -> None:
+def print_text(text: str) -> None:
     """Print a text of several lines as it stands, its last line ended or not."""
-    click.echo(printable(text, keep="\n\t"), nl=False)
+    click.echo(make_printable(text, allowed="\n\t"), nl=False)
 
 
-def aside_text(text: str) -> None:
+def print_error_text(text: str) -> None:
     """Print a text of several lines to standard error, as it stands."""
-    click.echo(printable(text, keep="\n"), nl=False, err=True)
+    click.echo(make_printable(text, allowed="\n"), nl=False, err=True)
 
 
-def say_json(value: Any, *, indent: int | None = None) -> None:
+def print_json(value: Any, *, indent: int | None = None) -> None:
     """Print a value as JSON in ASCII."""
     click.echo(json.dumps(value, indent=indent))
 
 
-def confirm(question: str) -> None:
+def confirm_or_abort(question: str) -> None:
     """Ask on standard error and go on with a yes. Raises click.Abort."""
-    click.confirm(printable(question), abort=True, err=True)
+    click.confirm(make_printable(question), abort=True, err=True)

@@ -14,12 +14,12 @@ from tests.backtest.bars_by_hand import DESK, MINUTE, job, random_bars
 from tests.backtest.test_every_bar import both, matchings, specs, told
 from tradebot.backtest.job import TradingHours
 from tradebot.backtest.session_timetable import timeline_days
-from tradebot.clock import IST, iso
+from tradebot.clock import IST, format_iso
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.domain.order import OrderKind
 from tradebot.exchange.bar_matching import BarFillModel
-from tradebot.markets.calendar import moment
+from tradebot.markets.calendar import ist_to_ns
 
 BIG, SMALL = (Instrument(symbol=symbol, has_derivatives=symbol == "BIG") for symbol in ("BIG", "SMALL"))
 DAYS = (date(2026, 7, 31), date(2026, 8, 3), date(2026, 8, 4))  # the closing auction began on the second
@@ -27,8 +27,8 @@ DAYS = (date(2026, 7, 31), date(2026, 8, 3), date(2026, 8, 4))  # the closing au
 
 def afternoon(seed: int, symbol: str, day: date, *, until: time, keeps: float = 1.0) -> Series:
     """Bars of a minute from 14:30 until the close, some left out at random."""
-    begin = moment(day, time(14, 30))
-    count = (moment(day, until) - begin) // MINUTE
+    begin = ist_to_ns(day, time(14, 30))
+    count = (ist_to_ns(day, until) - begin) // MINUTE
     whole = random_bars(seed, count, symbol=symbol)
     kept = np.flatnonzero(np.random.default_rng(seed).random(count) < keeps)
     columns = {n: getattr(whole, n)[kept] for n in ("open", "high", "low", "close", "volume")}
@@ -42,11 +42,11 @@ def joined(parts: list[Series]) -> Series:
 
 
 def test_the_clock_ticks_at_each_time_of_square_off_of_a_day() -> None:
-    starts = np.concatenate([moment(day, time(14, 30)) + MINUTE * np.arange(60) for day in DAYS])
+    starts = np.concatenate([ist_to_ns(day, time(14, 30)) + MINUTE * np.arange(60) for day in DAYS])
 
     found = timeline_days(TradingHours(market="nse", square_off_at=time(15, 18)), [BIG, SMALL], starts, MINUTE)
 
-    ends = [[iso(int(starts[k]) + MINUTE, IST)[11:16] for k in day.square_off_ks] for day in found]
+    ends = [[format_iso(int(starts[k]) + MINUTE, IST)[11:16] for k in day.square_off_ks] for day in found]
     assert ends == [["15:18"], ["15:18", "15:05"], ["15:18", "15:05"]]
 
 

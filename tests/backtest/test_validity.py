@@ -23,7 +23,7 @@ from tradebot.clock import DAY
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.order import OrderKind
 from tradebot.exchange.bar_matching import BarFillModel
-from tradebot.markets.calendar import moment
+from tradebot.markets.calendar import ist_to_ns
 from tradebot.strategies.loading import StrategySpec
 
 
@@ -39,7 +39,7 @@ def at(*starts: int, interval: int, market: str = "always", every_bar: bool = Fa
 
 
 def midnights(*days: date) -> tuple[int, ...]:
-    return tuple(moment(day, time(0)) for day in days)
+    return tuple(ist_to_ns(day, time(0)) for day in days)
 
 
 @pytest.mark.parametrize("every_bar", [False, True])
@@ -70,7 +70,7 @@ def test_a_day_that_the_bars_miss_ends_the_order_where_the_calendar_is_known() -
 
 @pytest.mark.parametrize("every_bar", [False, True])
 def test_an_intraday_order_ends_with_its_day(every_bar: bool) -> None:
-    tuesday, wednesday = (moment(day, time(9, 30)) for day in (date(2024, 1, 2), date(2024, 1, 3)))
+    tuesday, wednesday = (ist_to_ns(day, time(9, 30)) for day in (date(2024, 1, 2), date(2024, 1, 3)))
 
     result = at(tuesday, wednesday, wednesday + MINUTE, interval=MINUTE, market="nse", every_bar=every_bar)
 
@@ -81,8 +81,11 @@ def test_an_intraday_order_ends_with_its_day(every_bar: bool) -> None:
 def test_around_the_clock_too_an_order_from_inside_a_session_ends_with_it(exchange: str) -> None:
     share = Instrument(symbol="ACME", exchange=exchange)
     opens, closes = {"NSE": (time(9, 15), time(15, 30)), "NASDAQ": (time(20, 0), time(2, 30))}[exchange]  # in India
-    tuesday = moment(date(2024, 1, 2), opens)
-    wednesday, last = moment(date(2024, 1, 3), opens), moment(date(2024, 1, 2 + (exchange != "NSE")), closes) - MINUTE
+    tuesday = ist_to_ns(date(2024, 1, 2), opens)
+    wednesday, last = (
+        ist_to_ns(date(2024, 1, 3), opens),
+        ist_to_ns(date(2024, 1, 2 + (exchange != "NSE")), closes) - MINUTE,
+    )
 
     inside = at(tuesday, wednesday, interval=MINUTE, instruments=(share,))
     of_the_close = at(last, wednesday, interval=MINUTE, instruments=(share,))
@@ -120,7 +123,7 @@ def test_an_exit_that_lapsed_over_a_still_day_leaves_at_the_next_open(every_bar:
 
 def test_an_order_of_the_last_close_lives_until_the_next_session_of_the_calendar_ends() -> None:
     days_ = (date(2024, 1, 4), date(2024, 1, 5), date(2024, 1, 8), date(2024, 1, 10))
-    starts = np.array([moment(day, at) for day in days_ for at in (time(9, 15), time(15, 29))], dtype=np.int64)
+    starts = np.array([ist_to_ns(day, at) for day in days_ for at in (time(9, 15), time(15, 29))], dtype=np.int64)
     asked = job(hours=TradingHours(market="nse"))
 
     validities = OrderExpiries(asked, starts, timeline_days(asked.hours, asked.instruments, starts, MINUTE))
@@ -130,7 +133,7 @@ def test_an_order_of_the_last_close_lives_until_the_next_session_of_the_calendar
 
 @pytest.mark.parametrize("latency", [0, 1])
 def test_weekly_bars_and_a_bar_of_latency_end_nothing_too_early(latency: int) -> None:
-    weeks = [moment(date(2024, 1, 1), time(0)) + 7 * DAY * n for n in range(4)]
+    weeks = [ist_to_ns(date(2024, 1, 1), time(0)) + 7 * DAY * n for n in range(4)]
 
     result = at(*weeks, interval=7 * DAY, matching=BarFillModel(latency_bars=latency))
 

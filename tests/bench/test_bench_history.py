@@ -7,11 +7,11 @@ import json
 import pytest
 
 from tests.store.conftest import dsn, server, server_dsn  # noqa: F401 - fixtures
-from tradebot.__main__ import run
+from tradebot.__main__ import run_command_line
 
 
 def test_every_store_is_written_and_read_back(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["bench", "history", "--symbols", "3", "--bars", "1000", "--json"]) == 0
+    assert run_command_line(["bench", "history", "--symbols", "3", "--bars", "1000", "--json"]) == 0
 
     result = json.loads(capsys.readouterr().out)
     rows = {row["rival"]: row for row in result["rows"]}
@@ -25,7 +25,7 @@ def test_postgresql_is_measured_by_chunks_and_by_rows(
     dsn: str,  # noqa: F811
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert run(["bench", "history", "--symbols", "2", "--bars", "1000", "--dsn", dsn, "--json"]) == 0
+    assert run_command_line(["bench", "history", "--symbols", "2", "--bars", "1000", "--dsn", dsn, "--json"]) == 0
 
     result = json.loads(capsys.readouterr().out)
     rows = {row["rival"]: row for row in result["rows"]}

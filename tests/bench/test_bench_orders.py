@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tradebot.__main__ import run
+from tradebot.__main__ import run_command_line
 from tradebot.bench.orders.orders import order_verdicts
 
 
@@ -21,7 +21,12 @@ def failures(*rows: dict[str, Any]) -> list[str]:
 
 
 def test_each_quote_of_a_short_run_that_hits_a_stop_is_answered_for(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["bench", "orders", "--rates", "200", "--for", "1s", "--turns", "1", "--orders", "100", "--json"]) == 0
+    assert (
+        run_command_line(
+            ["bench", "orders", "--rates", "200", "--for", "1s", "--turns", "1", "--orders", "100", "--json"]
+        )
+        == 0
+    )
 
     result = json.loads(capsys.readouterr().out)
     assert [r["rival"] for r in result["rows"]] == ["tradebot", "plain"]
@@ -59,5 +64,5 @@ def test_away_from_the_promised_rate_only_the_ratio_counts() -> None:
 
 
 def test_a_rate_that_is_no_number_is_refused_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["bench", "orders", "--rates", "fast"]) == 2
+    assert run_command_line(["bench", "orders", "--rates", "fast"]) == 2
     assert "should be whole numbers" in capsys.readouterr().err

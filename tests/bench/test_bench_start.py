@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from tradebot.__main__ import run
+from tradebot.__main__ import run_command_line
 from tradebot.bench.start.start import STAGES, start_verdicts
 
 
 @pytest.mark.timeout(180)
 def test_real_starts_get_ready_stage_by_stage(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["bench", "start", "--repeats", "1", "--symbols", "RELIANCE", "--json"]) == 0
+    assert run_command_line(["bench", "start", "--repeats", "1", "--symbols", "RELIANCE", "--json"]) == 0
 
     result = json.loads(capsys.readouterr().out)
     assert [row["stage"] for row in result["rows"]] == list(STAGES)
@@ -22,7 +22,7 @@ def test_real_starts_get_ready_stage_by_stage(capsys: pytest.CaptureFixture[str]
 
 
 def test_a_daemon_that_cannot_start_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["bench", "start", "--repeats", "1", "--symbols", "no such symbol"]) == 1
+    assert run_command_line(["bench", "start", "--repeats", "1", "--symbols", "no such symbol"]) == 1
     assert capsys.readouterr().err.startswith("tradebot: the daemon did not get ready: ")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tradebot.__main__ import run
+from tradebot.__main__ import run_command_line
 from tradebot.bench.measuring.cpu import cpu_seconds, peak_memory_mb
 from tradebot.bench.ticks import report
 
@@ -108,7 +108,7 @@ def test_an_interrupted_run_leaves_neither_process_nor_file(number: signal.Signa
 
 def test_a_daemon_that_cannot_start_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     # It would run for a minute, but ends with the daemon.
-    assert run(["bench", "ticks", "--symbols", "2", "--for", "60s", "--strategy", "no_such"]) == 1
+    assert run_command_line(["bench", "ticks", "--symbols", "2", "--for", "60s", "--strategy", "no_such"]) == 1
     said = capsys.readouterr().err
     assert said.startswith("tradebot: `tradebot run` ended early with code 65: tradebot: ")
     assert "no_such" in said

@@ -29,7 +29,7 @@ def test_rivals_take_turns_and_the_median_is_per_unit():
     def rival(name, seconds, units):
         def run():
             turns.append(name)
-            clock.now += int(seconds.pop(0) * SECOND)
+            clock.now_ns += int(seconds.pop(0) * SECOND)
             return units
 
         return run

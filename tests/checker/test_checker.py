@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.checker.records import ENTRY, EXIT, LOST, RUN, Records, day
-from tradebot.__main__ import run as tradebot
+from tradebot.__main__ import run_command_line as tradebot
 from tradebot.checker.promises import PROMISES, are_kept, judge_records
 from tradebot.checker.verdict import PromiseStatus, PromiseVerdict
 from tradebot.errors import DataError, StateError

@@ -25,7 +25,7 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def tradebot(*args: str) -> int:
-    return __main__.run(list(args))
+    return __main__.run_command_line(list(args))
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:

@@ -13,7 +13,7 @@ import click
 import pytest
 
 from tradebot import __main__
-from tradebot.__main__ import run
+from tradebot.__main__ import run_command_line
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
@@ -31,7 +31,7 @@ def test_every_verb_is_a_command_with_help(verb: str, capsys: pytest.CaptureFixt
 
     assert command is not None
     assert command.name == verb
-    assert __main__.run([verb, "--help"]) == 0
+    assert __main__.run_command_line([verb, "--help"]) == 0
     assert capsys.readouterr().out.startswith(f"Usage: tradebot {verb}")
 
 
@@ -74,5 +74,5 @@ def test_a_closed_standard_output_is_no_reason_to_fail(tmp_path: Path) -> None:
 
 def test_no_error_moves_the_cursor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "\x1b[31mred.csv").write_text("date,close\n\x1b]0;title\x07,1\n")
-    assert run(["data", "import", str(tmp_path), "--state-dir", str(tmp_path / "state")]) == 65
+    assert run_command_line(["data", "import", str(tmp_path), "--state-dir", str(tmp_path / "state")]) == 65
     assert not [c for c in capsys.readouterr().err if not c.isprintable() and c != "\n"]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tradebot.__main__ import VERBS, run
+from tradebot.__main__ import VERBS, run_command_line
 from tradebot.config import Config, document
 from tradebot.config.sources import load
-from tradebot.printable import printable
+from tradebot.printable import make_printable
 
 EVIL = "a\x1b[2J\x07\u202e\x9bb[b]\nforged: c"
 BYTES = os.fsdecode(b"d\xff\x1b[1me")
@@ -90,7 +90,7 @@ def test_what_a_verb_prints_of_evil_names_is_printable(
             if "--state-dir" not in words and verb in ("run", "data", "backtest", "sweep"):
                 words += ["--state-dir", "state"]
 
-            code = run(words)
+            code = run_command_line(words)
 
             said = capfd.readouterr()
             assert code in (0, 1, 2, 65, 69, 70, 73, 75, 78), (words, said)
@@ -106,7 +106,7 @@ def test_values_of_the_environment_that_are_no_text_are_named(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TRADEBOT_APP__SYMBOLS", f"@{BYTES}")
-    assert run(["config", "check"]) == 78
+    assert run_command_line(["config", "check"]) == 78
     said = capfd.readouterr().err
     assert "environment TRADEBOT_APP__SYMBOLS: app.symbols" in said
     assert not refused_letters(said)
@@ -123,6 +123,6 @@ def test_a_setting_of_any_letters_is_shown_escaped_and_loads_to_the_same(tmp_pat
 
 
 def test_letters_keep_their_places() -> None:
-    assert printable(f"é {EVIL}") == "é a?[2J???b[b] forged: c"
-    assert printable("a\tb\n", keep="\n") == "a b\n"
-    assert printable(Path(BYTES)) == "d??[1me"
+    assert make_printable(f"é {EVIL}") == "é a?[2J???b[b] forged: c"
+    assert make_printable("a\tb\n", allowed="\n") == "a b\n"
+    assert make_printable(Path(BYTES)) == "d??[1me"

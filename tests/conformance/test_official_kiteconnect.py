@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tradebot.clock import IST, SECOND, MarketClock, WallClock, from_iso
+from tradebot.clock import IST, SECOND, MarketClock, WallClock, parse_iso
 from tradebot.domain.instrument import Universe
 from tradebot.exchange.account import DematHolding, OpeningBalance
 from tradebot.exchange.exchange import Exchange
@@ -23,14 +23,14 @@ from tradebot.exchange.rate_limits import LimitSpan, RateLimits, RequestLimit
 from tradebot.exchange.server import serve_exchange
 from tradebot.exchange.snapshot import Snapshots
 from tradebot.markets.listing import universe_for
-from tradebot.venues.kite.server.face import KiteFace
+from tradebot.venues.kite.server.kite_server import KiteServer
 from tradebot.venues.kite.server.limits import KITE_LIMITS
-from tradebot.venues.kite.server.wire import STATUSES
+from tradebot.venues.kite.server.wire import KITE_STATUSES
 
 HERE = Path(__file__).resolve().parent
 CLIENT = HERE.parents[1] / ".venv-sdk/bin/python"
 SYMBOLS = ("RELIANCE", "TCS", "INFY", "NIFTY 50")
-OPENS_AT = from_iso("2026-11-23T09:15:00", IST)
+OPENS_AT = parse_iso("2026-11-23T09:15:00", IST)
 DEADLINE_S = 50
 # The client is quicker than the real limits, which have tests of their own.
 NO_LIMITS = {group: (RequestLimit(count=10_000, span=LimitSpan.SECOND),) for group in KITE_LIMITS}
@@ -55,9 +55,9 @@ def seen() -> Iterator[tuple[dict[str, Any], Exchange, dict[int, list[dict[str, 
 
 
 async def _drive() -> tuple[dict[str, Any], Exchange, dict[int, list[dict[str, Any]]]]:
-    clock = MarketClock(origin=OPENS_AT, anchor=WallClock().monotonic(), speed=20)
+    clock = MarketClock(starts_at=OPENS_AT, anchor_mono=WallClock().monotonic_ns(), speed=20)
     source = SyntheticPrices(
-        universe_for(SYMBOLS), seed=3, opens_at=OPENS_AT, closes_at=from_iso("2026-11-23T15:30:00", IST)
+        universe_for(SYMBOLS), seed=3, opens_at=OPENS_AT, closes_at=parse_iso("2026-11-23T15:30:00", IST)
     )
     held = DematHolding(symbol="INFY", exchange="NSE", quantity=Decimal(4), average_price=Decimal("1400.50"))
     exchange = Exchange(
@@ -73,7 +73,7 @@ async def _drive() -> tuple[dict[str, Any], Exchange, dict[int, list[dict[str, A
     exchange.snapshot_listeners.append(partial(_record, exchange.universe, published))
     limits = RateLimits(clock, NO_LIMITS)
     async with (
-        serve_exchange(exchange, clock, partial(KiteFace, limits=limits)) as at,
+        serve_exchange(exchange, clock, partial(KiteServer, limits=limits)) as at,
         asyncio.timeout(DEADLINE_S),
         asyncio.TaskGroup() as tasks,
     ):
@@ -150,13 +150,13 @@ def test_the_candles_the_client_reads_are_those_of_the_source(seen: Any) -> None
     series = exchange.source.series(
         exchange.universe.id("TCS"),
         interval=900 * SECOND,
-        start=from_iso("2026-11-20T00:00:00", IST),
-        end=from_iso("2026-11-20T15:30:01", IST),
+        start=parse_iso("2026-11-20T00:00:00", IST),
+        end=parse_iso("2026-11-20T15:30:01", IST),
     )
     assert len(series) >= 24
     assert [c["close"] * 100 for c in said["candles"]] == series.close.tolist()
     assert [c["volume"] for c in said["candles"]] == series.volume.tolist()
-    assert [from_iso(c["date"]) for c in said["candles"]] == series.starts.tolist()
+    assert [parse_iso(c["date"]) for c in said["candles"]] == series.starts.tolist()
 
 
 def test_the_orders_the_client_places_are_those_in_the_book(seen: Any) -> None:
@@ -168,14 +168,16 @@ def test_the_orders_the_client_places_are_those_in_the_book(seen: Any) -> None:
     assert (resting["status"], resting["tag"], resting["quantity"]) == ("CANCELLED", "rest1", 2)
     assert resting["price"] == book[said["resting"]].ticket.price
     assert (taking["status"], taking["filled_quantity"]) == ("COMPLETE", 3)
-    assert [row["status"] for row in said["history"]] == [STATUSES[v.status] for v in exchange.history(said["resting"])]
+    assert [row["status"] for row in said["history"]] == [
+        KITE_STATUSES[v.status] for v in exchange.history(said["resting"])
+    ]
 
 
 def test_the_order_frames_tell_every_version_in_order(seen: Any) -> None:
     said, exchange, _ = seen
     for name in ("resting", "taking"):
         told = [data["status"] for data in said["orders_seen"] if data["order_id"] == said[name]]
-        assert told == [STATUSES[version.status] for version in exchange.history(said[name])]
+        assert told == [KITE_STATUSES[version.status] for version in exchange.history(said[name])]
 
 
 def test_fills_and_positions_are_those_of_the_account(seen: Any) -> None:

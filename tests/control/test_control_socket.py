@@ -17,7 +17,7 @@ import pytest
 from tradebot.control import server
 from tradebot.control.client import ask
 from tradebot.control.panel import Wrong
-from tradebot.errors import DaemonAway, RequestRefused, StateError
+from tradebot.errors import DaemonUnavailable, RequestRefused, StateError
 
 
 class Panel:
@@ -88,7 +88,7 @@ async def test_the_socket_is_the_users_alone_and_goes_with_the_server(tmp_path: 
 async def test_a_socket_that_a_crash_left_is_replaced_and_anything_else_is_not(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(tmp_path / "control.sock"))
-    with pytest.raises(DaemonAway, match="no daemon runs"):
+    with pytest.raises(DaemonUnavailable, match="no daemon runs"):
         ask(tmp_path, "GET", "/status")
     async with listening(tmp_path):
         assert await asyncio.to_thread(ask, tmp_path, "GET", "/status") == {"asked": 0}
@@ -107,9 +107,9 @@ async def test_a_state_directory_with_a_long_name_works(tmp_path: Path) -> None:
 
 
 def test_nobody_there_is_one_sentence_that_names_the_way_without_a_daemon(tmp_path: Path) -> None:
-    with pytest.raises(DaemonAway, match=r"no daemon runs.*tradebot kill"):
+    with pytest.raises(DaemonUnavailable, match=r"no daemon runs.*tradebot kill"):
         ask(tmp_path / "nowhere", "GET", "/status")
-    assert DaemonAway.exit_code == 69
+    assert DaemonUnavailable.exit_code == 69
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ async def test_a_request_that_is_not_as_it_should_be_is_refused(
 
 async def test_a_bug_behind_a_request_ends_with_that_request(tmp_path: Path) -> None:
     async with listening(tmp_path):
-        with pytest.raises(DaemonAway):
+        with pytest.raises(DaemonUnavailable):
             await asyncio.to_thread(ask, tmp_path, "POST", "/halt", {"reason": "bug"})
         with pytest.raises(RequestRefused, match="that is wrong"):
             await asyncio.to_thread(ask, tmp_path, "POST", "/halt", {"reason": "wrong"})
@@ -204,7 +204,7 @@ async def test_when_every_place_waits_for_an_answer_the_next_one_is_told_so(tmp_
         for _, writer in held:
             writer.write(request)
         await panel.crowded.wait()
-        with pytest.raises(DaemonAway, match="too many"):
+        with pytest.raises(DaemonUnavailable, match="too many"):
             await asyncio.to_thread(ask, tmp_path, "GET", "/status")
         for _, writer in held:
             writer.close()
@@ -233,8 +233,10 @@ def test_the_socket_of_a_process_that_hangs_does_not_hang_the_operator(
     with socket.socket(socket.AF_UNIX) as deaf:
         deaf.bind(str(tmp_path / "control.sock"))
         deaf.listen(1)
-        with pytest.raises(DaemonAway, match=r"did not answer within 0\.1 s; `tradebot kill`"):
+        with pytest.raises(DaemonUnavailable, match=r"did not answer within 0\.1 s; `tradebot kill`"):
             ask(tmp_path, "GET", "/status")
-        with pytest.raises(DaemonAway, match=r"within 0\.1 s; what was asked may still take effect when it goes on; `"):
+        with pytest.raises(
+            DaemonUnavailable, match=r"within 0\.1 s; what was asked may still take effect when it goes on; `"
+        ):
             ask(tmp_path, "POST", "/halt", {})
     os.unlink(tmp_path / "control.sock")

@@ -39,12 +39,12 @@ class Venue:
         self.book[id_] = order(id_, status)
         return Accepted(venue_order_id=id_)
 
-    async def orders(self) -> Listed[VenueOrder]:
+    async def fetch_orders(self) -> Listed[VenueOrder]:
         self.looks += 1
         self.on_look(self.looks)
         return Listed(self.book.values())
 
-    async def positions(self) -> Listed[VenuePosition]:
+    async def fetch_positions(self) -> Listed[VenuePosition]:
         raise LinkLost("gone")
 
     async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply:
@@ -78,7 +78,7 @@ async def test_a_cancel_without_an_answer_is_asked_again_while_the_order_works()
     venue.on_cancel = lossy
     assert (await venue.sweep()).is_clean
     assert venue.cancels == ["1"] * 3
-    assert venue.clock.now - 1000 * SECOND >= 2 * SECOND  # not hammered
+    assert venue.clock.now_ns - 1000 * SECOND >= 2 * SECOND  # not hammered
 
 
 async def test_an_order_that_filled_before_its_cancel_is_no_failure() -> None:

@@ -167,8 +167,8 @@ class Life:
             self.fuse.passes(name)
 
     def _push(self, order: VenueOrder, execution: Execution) -> None:
-        self.engine.lanes.updates.post(OrderSeen(order=order, mono=self.clock.monotonic()))
-        self.engine.lanes.updates.post(Executed(execution=execution, mono=self.clock.monotonic()))
+        self.engine.lanes.updates.post(OrderSeen(order=order, mono=self.clock.monotonic_ns()))
+        self.engine.lanes.updates.post(Executed(execution=execution, mono=self.clock.monotonic_ns()))
 
     async def live(self, steps: list[list[Any]]) -> None:
         async with self._open() as journal:
@@ -190,7 +190,7 @@ class Life:
                 opens_at=OPEN,
                 halts=self.recovery.halts,
             )
-            now = self.clock.market()
+            now = self.clock.market_ns()
             run = Run(run_id=self.run_id, mode="paper", account="SIM", symbols=self.universe.symbols)
             journal.append("run", run, at=now)
             journal.append("universe", Listing(instruments=self.universe.instruments), at=now)
@@ -217,7 +217,7 @@ class Life:
                 "realized": blotter.positions.realized.quantize(PAISE),
                 "charges": blotter.positions.charges.quantize(PAISE),
             }
-            journal.append("end", End(reason="asked", summary=summary), at=self.clock.market())
+            journal.append("end", End(reason="asked", summary=summary), at=self.clock.market_ns())
 
     def _open(self) -> Journal:
         journal = Journal(self.folder, run=self.run_id, clock=self.clock)
@@ -239,8 +239,8 @@ class Life:
         self._passes("acknowledged")
 
     async def _step(self, verb: str, *args: Any) -> None:
-        self.clock.now += SECOND
-        now, engine = self.clock.market(), self.engine
+        self.clock.now_ns += SECOND
+        now, engine = self.clock.market_ns(), self.engine
         await engine.lanes.quotes.put(Tick(at=now, mono=now))
         match verb:
             case "quote":
@@ -260,8 +260,8 @@ class Life:
             case "look":
                 engine.lanes.updates.post(await engine.reconciliation.books.read())
             case "wait":
-                self.clock.now += args[0] * SECOND
-                await engine.lanes.quotes.put(Tick(at=self.clock.now, mono=self.clock.now))
+                self.clock.now_ns += args[0] * SECOND
+                await engine.lanes.quotes.put(Tick(at=self.clock.now_ns, mono=self.clock.now_ns))
             case "halt" | "resume" | "flatten":
                 engine.lanes.updates.post(Command(verb=Verb(verb), reason="by hand"))
             case "down":
@@ -277,8 +277,8 @@ class Life:
         n = len(self.universe)
         units = self.universe[0].units(price)
         columns = {name: np.full(n, units, dtype=np.int64) for name in QUOTE_COLUMNS}
-        columns |= {"ids": np.arange(n), "sent_at": np.full(n, self.clock.now, dtype=np.int64)}
-        return Quotes(source="script", seen_at=self.clock.now, **columns)
+        columns |= {"ids": np.arange(n), "sent_at": np.full(n, self.clock.now_ns, dtype=np.int64)}
+        return Quotes(source="script", seen_at=self.clock.now_ns, **columns)
 
     async def _settle(self) -> None:
         quiet = 0

@@ -22,7 +22,7 @@ from tradebot.domain.order import (
     VenueStatus,
 )
 from tradebot.errors import OutcomeUnknown
-from tradebot.venues.venue import Accepted, NotSent, Profile, Refused, Reply
+from tradebot.venues.venue import Accepted, NotSent, Refused, Reply, VenueRules
 
 # symbol -> what becomes of its orders; each is a fault of the catalogue or the ordinary course.
 SYMBOLS = {
@@ -55,7 +55,7 @@ PRICE = Decimal(100)
 class ScriptedVenue:
     """`passes(name)` is called at each boundary, `push(order, execution)` is the venue's stream."""
 
-    profile = Profile(name="script", tag_length=20, orders_per_second=100, orders_per_minute=1000, orders_per_day=9000,
+    profile = VenueRules(name="script", tag_length=20, orders_per_second=100, orders_per_minute=1000, orders_per_day=9000,
                       modifications_per_order=20, needs_protection=False)  # fmt: skip
 
     def __init__(
@@ -89,7 +89,7 @@ class ScriptedVenue:
             "tag": request.order_id, "exchange": request.exchange, "tradingsymbol": request.symbol,
             "product": request.product, "transaction_type": str(request.side), "quantity": str(request.quantity),
         }  # fmt: skip
-        self._write(kind="request", at=self._clock.market(), method="POST", path="/orders/regular", params=params)
+        self._write(kind="request", at=self._clock.market_ns(), method="POST", path="/orders/regular", params=params)
         if what == "REFUSED":
             self._passes("reply")
             return Refused(reason="margin")
@@ -118,7 +118,7 @@ class ScriptedVenue:
             raise OutcomeUnknown("no answer")
         order = self._orders[venue_order_id]
         path = f"/orders/regular/{venue_order_id}"
-        self._write(kind="request", at=self._clock.market(), method="PUT", path=path, params={})
+        self._write(kind="request", at=self._clock.market_ns(), method="PUT", path=path, params={})
         if what == "HANGMEETS" and order["status"] == "OPEN":
             self._fill(order, Decimal(order["ticket"]["quantity"]))
             order = self._orders[venue_order_id]
@@ -140,7 +140,7 @@ class ScriptedVenue:
         self._passes("cancel leaves")
         order = self._orders[venue_order_id]
         path = f"/orders/regular/{venue_order_id}"
-        self._write(kind="request", at=self._clock.market(), method="DELETE", path=path, params={})
+        self._write(kind="request", at=self._clock.market_ns(), method="DELETE", path=path, params={})
         if order["ticket"]["symbol"] == "MEETS" and order["status"] == "OPEN":
             self._fill(order, Decimal(order["ticket"]["quantity"]))
             order = self._orders[venue_order_id]
@@ -158,7 +158,7 @@ class ScriptedVenue:
     async def login(self) -> str:
         return "AB1234"
 
-    async def orders(self) -> Listed[VenueOrder]:
+    async def fetch_orders(self) -> Listed[VenueOrder]:
         self._passes("orders read")
         return Listed(self._shown(order) for order in self._orders.values())
 
@@ -166,7 +166,7 @@ class ScriptedVenue:
         self._passes("executions read")
         return Listed(self._execution(fill) for fill in self._fills)
 
-    async def positions(self) -> Listed[VenuePosition]:
+    async def fetch_positions(self) -> Listed[VenuePosition]:
         self._passes("positions read")
         totals: dict[str, Decimal] = {}
         for fill in self._fills:
@@ -191,12 +191,12 @@ class ScriptedVenue:
         ticket = {"symbol": request.symbol, "side": str(request.side), "kind": str(request.kind),
                   "quantity": str(request.quantity), "tag": request.order_id}  # fmt: skip
         order = {"order_id": order_id, "ticket": ticket, "status": "OPEN", "filled": "0",
-                 "placed_at": self._clock.market(), "changed_at": self._clock.market()}  # fmt: skip
+                 "placed_at": self._clock.market_ns(), "changed_at": self._clock.market_ns()}  # fmt: skip
         self._change(order)
         return order
 
     def _change(self, order: dict[str, Any], **changes: Any) -> None:
-        version = order | {"kind": "order", "changed_at": self._clock.market()} | changes
+        version = order | {"kind": "order", "changed_at": self._clock.market_ns()} | changes
         self._write(**version)
         self._orders[version["order_id"]] = version
 
@@ -205,7 +205,7 @@ class ScriptedVenue:
             "kind": "fill", "trade_id": f"X{len(self._fills) + 1}", "order_id": order["order_id"], "exchange": "NSE",
             "product": "MIS",
             "symbol": order["ticket"]["symbol"], "side": order["ticket"]["side"], "quantity": str(quantity),
-            "price": str(PRICE), "traded_at": self._clock.market(), "charges": "0",
+            "price": str(PRICE), "traded_at": self._clock.market_ns(), "charges": "0",
         }  # fmt: skip
         self._write(**fill)
         self._fills.append(fill)

@@ -16,7 +16,7 @@ import traceback
 import tradebot.app
 import tradebot.cli.exchange
 import tradebot.cli.run.run  # noqa: F401
-from tradebot.__main__ import run
+from tradebot.__main__ import run_command_line
 
 
 def begin(args: list[str], out: str) -> int:
@@ -29,7 +29,7 @@ def begin(args: list[str], out: str) -> int:
         os.dup2(pipe, 1)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.close(pipe)
-        code = run(args)
+        code = run_command_line(args)
         sys.stdout.flush()
     except BaseException:
         traceback.print_exc()

@@ -63,7 +63,7 @@ async def test_a_venue_that_never_lists_its_instruments_ends_the_start(
 class BothExchanges:
     """A reader whose lists have one name on two exchanges."""
 
-    async def instruments(self, symbols: Any) -> Listed[Instrument]:
+    async def fetch_instruments(self, symbols: Any) -> Listed[Instrument]:
         return Listed([Instrument(symbol="TCS", token=1), Instrument(symbol="TCS", exchange="BSE", token=2)])
 
 

@@ -1,4 +1,4 @@
-"""What a run is refused for before it begins: `config check` and `run` say the same of every case."""
+"""What a run is refused for before it begins: `config check` and `run_command_line` say the same of every case."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tradebot.__main__ import run
+from tradebot.__main__ import run_command_line
 from tradebot.config import load
 from tradebot.daemon.refusals import cautions, check_day, refusals
 from tradebot.errors import ConfigError
-from tradebot.markets.calendar import TradingCalendar, moment
-from tradebot.markets.market import HOME
+from tradebot.markets.calendar import TradingCalendar, ist_to_ns
+from tradebot.markets.market import HOME_MARKET
 
-NOW = moment(date(2026, 11, 23), time(10))
+NOW = ist_to_ns(date(2026, 11, 23), time(10))
 LIVE = (
     "[app]\nmode = 'live'\nsymbols = 'INFY,TCS'\n[venue]\nname = 'kite'\n"
     "[kite]\napi_key = 'aaaa'\naccess_token = 'bbbb'\naccount_id = 'AB1234'\n"
@@ -88,7 +88,7 @@ def test_what_run_refuses_config_check_refuses_in_the_same_words(
     path = written(folder, mode + text)
     said = []
     for verb in (("config", "check"), ("run", "--yes", "--for", "1s", "--workers", "0")):
-        assert run([*verb, "--config", str(path)]) == code
+        assert run_command_line([*verb, "--config", str(path)]) == code
         said.append(capsys.readouterr().err)
     assert sentence in said[0], said[0]
     assert said[0] == said[1]
@@ -114,7 +114,7 @@ def test_a_symbol_that_no_list_knows_is_traded_where_invented_shares_are_wanted(
 def test_no_other_command_invents_a_share_for_a_misspelt_symbol(
     command: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run([*command, "--symbols", "NIFTY5O"]) == 78
+    assert run_command_line([*command, "--symbols", "NIFTY5O"]) == 78
     assert "no list here knows NIFTY5O (did you mean NIFTY50?)" in capsys.readouterr().err
 
 
@@ -127,25 +127,25 @@ def test_the_wall_clock_says_whether_today_lies_past_the_calendar(folder: Path) 
     live, paper = load(written(folder, LIVE)), load(written(folder, PAPER))
     last = TradingCalendar().covered_through
     for day, is_refused in ((last, False), (last + timedelta(days=1), True), (date(2027, 1, 26), True)):
-        now = moment(day, time(10))
+        now = ist_to_ns(day, time(10))
         assert bool(refusals(live, now=now)) is is_refused
         assert refusals(paper, now=now) == []  # the embedded exchange plays a day of the past
     today = load(written(folder, PAPER + "[exchange]\nday = 'today'\n"))
-    assert "cannot be traded on 2027-01-26, today" in refusals(today, now=moment(date(2027, 1, 26), time(10)))[0][1]
+    assert "cannot be traded on 2027-01-26, today" in refusals(today, now=ist_to_ns(date(2027, 1, 26), time(10)))[0][1]
 
 
 def test_the_end_of_the_calendar_is_said_from_thirty_days_ahead(folder: Path) -> None:
     config, last = load(written(folder, LIVE)), TradingCalendar().covered_through
-    said = [len(cautions(config, now=moment(last - timedelta(days=n), time(10)))) for n in (31, 30, 1, 0)]
+    said = [len(cautions(config, now=ist_to_ns(last - timedelta(days=n), time(10)))) for n in (31, 30, 1, 0)]
     assert said == [0, 1, 1, 1]
-    (text,) = cautions(config, now=moment(last - timedelta(days=12), time(10)))
+    (text,) = cautions(config, now=ist_to_ns(last - timedelta(days=12), time(10)))
     assert f"ends on {last}, in 12 days" in text
 
 
 def test_a_market_whose_day_lies_past_the_calendar_is_not_traded() -> None:
-    check_day(moment(date(2026, 12, 31), time(10)), HOME)
+    check_day(ist_to_ns(date(2026, 12, 31), time(10)), HOME_MARKET)
     with pytest.raises(ConfigError, match="cannot be traded on 2027-01-04"):
-        check_day(moment(date(2027, 1, 4), time(10)), HOME)
+        check_day(ist_to_ns(date(2027, 1, 4), time(10)), HOME_MARKET)
 
 
 def test_a_strategys_symbol_that_is_not_traded_is_said(folder: Path) -> None:

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from tradebot.clock import IST, ManualClock, from_iso
+from tradebot.clock import IST, ManualClock, parse_iso
 from tradebot.daemon.vitals import Vitals
-from tradebot.venues.kite.rules import KITE
+from tradebot.venues.kite.rules import KITE_RULES
 
 
 def login(began: str, *, ends: str) -> dict[str, Any]:
     engine: Any = SimpleNamespace(signal_stage=SimpleNamespace(last_bar=0, last_signal=0))
     recovery: Any = SimpleNamespace(runs=(), cut_off=())
     vitals = Vitals(
-        clock=ManualClock(from_iso(began, IST)), engine=engine, recovery=recovery, outbox=None,
+        clock=ManualClock(parse_iso(began, IST)), engine=engine, recovery=recovery, outbox=None,
         lines_dropped=lambda: 0, login_ends=ends,
     )  # fmt: skip
     return vitals.picture()["login"]  # type: ignore[no-any-return]
@@ -32,8 +32,8 @@ def login(began: str, *, ends: str) -> dict[str, Any]:
     ],
 )
 def test_a_login_that_is_held_ends_at_the_next_time_that_the_venue_names(began: str, ends: str) -> None:
-    assert login(began, ends=KITE.login_ends) == {
-        "issued_at": None, "held_since": from_iso(began, IST), "ends_at": from_iso(ends, IST),
+    assert login(began, ends=KITE_RULES.login_ends) == {
+        "issued_at": None, "held_since": parse_iso(began, IST), "ends_at": parse_iso(ends, IST),
     }  # fmt: skip
 
 

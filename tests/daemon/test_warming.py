@@ -13,24 +13,24 @@ from tradebot.config import Config
 from tradebot.daemon.warming import LOGIN_PAUSE_S, WarmUp
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Series
-from tradebot.errors import SessionLost
+from tradebot.errors import LoginLost
 from tradebot.journal.recovery import Recovery
-from tradebot.markets.market import HOME
+from tradebot.markets.market import HOME_MARKET
 
 
 async def test_a_login_that_is_lost_meanwhile_is_waited_for_and_told_once(tmp_path: Any) -> None:
     clock, asked, told, suspected = ManualClock(10**18), [], [], []
 
     async def history(instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
-        asked.append(clock.now)
+        asked.append(clock.now_ns)
         if len(asked) <= 2:
-            raise SessionLost("the token is dead")
+            raise LoginLost("the token is dead")
         column = np.array([1], dtype=np.int64)
         columns = dict.fromkeys(("starts", "open", "high", "low", "close", "volume"), column)
         return Series(symbol=instrument.symbol, interval=interval, **columns)
 
     ground: Any = SimpleNamespace(
-        clock=clock, universe=Universe([Instrument(symbol="AAA")]), venue_name="kite", market=HOME,
+        clock=clock, universe=Universe([Instrument(symbol="AAA")]), venue_name="kite", market=HOME_MARKET,
         venue=SimpleNamespace(broker=SimpleNamespace(history=history)),
     )  # fmt: skip
     warming = WarmUp(

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from tests.documents.typed import ROOT
 from tests.documents.warm import CLIENT
 from tradebot.backtest.sample import sample_bars
-from tradebot.clock import iso
+from tradebot.clock import format_iso
 
 # A reader looks on for a minute, or measures for one. Nothing else of a command is changed.
 SHORTER = {
@@ -165,7 +165,9 @@ class House:
         for symbol, series in bars.items():
             prices = zip(series.starts, series.open, series.high, series.low, series.close, series.volume, strict=True)
             rows = [
-                f"{iso(int(start))[:19]}+00:00," + ",".join(f"{price / 100:.2f}" for price in four) + f",{volume}"
+                f"{format_iso(int(start))[:19]}+00:00,"
+                + ",".join(f"{price / 100:.2f}" for price in four)
+                + f",{volume}"
                 for start, *four, volume in prices
             ]
             text = "\n".join(["ts,open,high,low,close,volume", *rows, ""])

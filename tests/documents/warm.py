@@ -36,7 +36,7 @@ import tradebot.cli.journal.why
 import tradebot.cli.run.run
 import tradebot.cli.simulate
 import tradebot.cli.sweep.sweep  # noqa: F401
-from tradebot.__main__ import run
+from tradebot.__main__ import run_command_line
 
 # Speaks to it: hands over its own standard streams, passes signals on, ends with the exit code.
 CLIENT = """#!{python} -ISs
@@ -87,7 +87,7 @@ def command(args: list[str], folder: str, environment: dict[str, str], streams: 
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(environment)
-        code = run(args)
+        code = run_command_line(args)
         sys.stdout.flush()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)

@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from tradebot.clock import IST, SECOND, ManualClock, from_iso
+from tradebot.clock import IST, SECOND, ManualClock, parse_iso
 from tradebot.exchange.account import DematHolding, OpeningBalance
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import Exchange
@@ -21,10 +21,10 @@ from tradebot.exchange.prices.synthetic import SyntheticPrices
 from tradebot.exchange.rate_limits import RateLimits
 from tradebot.exchange.server import serve_exchange
 from tradebot.markets.listing import universe_for
-from tradebot.venues.kite.server.face import KiteFace
+from tradebot.venues.kite.server.kite_server import KiteServer
 
-OPENS_AT = from_iso("2026-11-23T09:15:00", IST)
-CLOSES_AT = from_iso("2026-11-23T15:30:00", IST)
+OPENS_AT = parse_iso("2026-11-23T09:15:00", IST)
+CLOSES_AT = parse_iso("2026-11-23T15:30:00", IST)
 SYMBOLS = ("RELIANCE", "TCS", "NIFTY 50")
 CASH = Decimal(50_000)
 
@@ -42,8 +42,8 @@ class Rig:
         }
 
     def step(self, seconds: float = 1.0) -> None:
-        self.clock.now += int(seconds * SECOND)
-        self.exchange.advance_to(self.clock.now)
+        self.clock.now_ns += int(seconds * SECOND)
+        self.exchange.advance_to(self.clock.now_ns)
 
     async def ask(self, method: str, path: str, *, patient: bool = True, **kw: Any) -> tuple[int, Any]:
         if patient:
@@ -103,7 +103,7 @@ async def rig(
     )  # fmt: skip
     balance = OpeningBalance(cash=CASH, holdings=tuple(holdings))
     exchange = Exchange(source, clock, seed=7, balance=balance, latency=latency, log=log, resume=resume)
-    exchange.advance_to(clock.now)
-    face = partial(KiteFace, limits=limits, redirect_url=redirect_url)
+    exchange.advance_to(clock.now_ns)
+    face = partial(KiteServer, limits=limits, redirect_url=redirect_url)
     async with serve_exchange(exchange, clock, face, log=log, **options) as at, aiohttp.ClientSession() as client:
         yield Rig(exchange, clock, SimpleNamespace(render=at.to_json, **at.entry), client)

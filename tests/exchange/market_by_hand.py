@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from tradebot.clock import SECOND, ManualClock, from_iso
+from tradebot.clock import SECOND, ManualClock, parse_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.market import Series
 from tradebot.domain.order import OrderKind, Side
@@ -16,8 +16,8 @@ from tradebot.exchange.snapshot import DEPTH_LEVELS, SNAPSHOT_COLUMNS, Snapshots
 from tradebot.exchange.ticket import BookOrder, Ticket
 
 D = Decimal
-OPENS_AT = from_iso("2026-09-01T09:15:00+05:30")
-CLOSES_AT = from_iso("2026-09-01T15:30:00+05:30")
+OPENS_AT = parse_iso("2026-09-01T09:15:00+05:30")
+CLOSES_AT = parse_iso("2026-09-01T15:30:00+05:30")
 UNIVERSE = Universe(
     [
         Instrument(symbol="RELIANCE", token=738561),
@@ -99,8 +99,8 @@ class Market:
 
     def to(self, seconds: float) -> None:
         """Move the clock and the exchange to a second of the session."""
-        self.clock.now = self.source.opens_at + int(seconds * SECOND)
-        self.exchange.advance_to(self.clock.now)
+        self.clock.now_ns = self.source.opens_at + int(seconds * SECOND)
+        self.exchange.advance_to(self.clock.now_ns)
 
     def show(self, seconds: float, *rows) -> None:
         """Publish rows at a second of the session and go there."""
@@ -110,7 +110,7 @@ class Market:
     def place(self, *args, **fields) -> str:
         """Place an order, let it arrive, and return its number."""
         order_id = self.exchange.place_order(ticket(*args, **fields)).order_id
-        self.exchange.advance_to(self.clock.now)
+        self.exchange.advance_to(self.clock.now_ns)
         return order_id
 
     def order(self, order_id: str) -> BookOrder:

@@ -61,7 +61,7 @@ def test_the_counter_refuses_and_books_nothing(market, wish, code, message):
 
 @pytest.mark.parametrize("at", [OPENS_AT - 1, CLOSES_AT])
 def test_the_counter_is_closed_outside_the_session(market, at):
-    market.clock.now = at
+    market.clock.now_ns = at
     with pytest.raises(ExchangeRefusal, match="the market is closed"):
         market.exchange.place_order(ticket(price=100))
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradebot.__main__ import run
+from tradebot.__main__ import run_command_line
 from tradebot.clock import SECOND, ManualClock, MarketClock
 from tradebot.errors import ConfigError
 from tradebot.exchange.faults.catalogue import ALL_POINTS, FAULT_KINDS, KINDS_BY_NAME, REST_POINTS, WRITE_POINTS
@@ -42,7 +42,7 @@ def test_a_time_strikes_once_and_a_span_strikes_all_along() -> None:
     plan.start_clock(clock)
     seen = []
     for _ in range(15):
-        clock.now += SECOND
+        clock.now_ns += SECOND
         seen.append([bool(plan.draw_fault("orders.list")), bool(plan.draw_fault("positions"))])
     assert [second for second, (once, _) in enumerate(seen, 1) if once] == [10]
     assert [second for second, (_, along) in enumerate(seen, 1) if along] == [10, 11]
@@ -54,7 +54,7 @@ def test_nothing_strikes_after_the_end_and_lasting_faults_end_with_it() -> None:
     plan.start_clock(clock)
     lasts = []
     for _ in range(4):
-        clock.now += 8 * SECOND
+        clock.now_ns += 8 * SECOND
         fault = plan.draw_fault("ticker.frame")
         lasts.append(fault and fault.duration_s)
     assert lasts == [12.0, 4.0, None, None]
@@ -62,13 +62,13 @@ def test_nothing_strikes_after_the_end_and_lasting_faults_end_with_it() -> None:
 
 
 def test_the_end_is_counted_from_the_moment_market_time_moves() -> None:
-    clock = MarketClock(origin=1_000 * SECOND, anchor=None, speed=60.0)
+    clock = MarketClock(starts_at=1_000 * SECOND, anchor_mono=None, speed=60.0)
     plan = FaultPlan.parse("429:rest, swarm", 11, until_s=0.5)
     plan.start_clock(clock)
     assert plan.draw_fault("profile") is not None  # a rule that was named strikes before the opening as well
     assert not plan.is_over
-    clock.release()
-    clock.anchor -= 2 * SECOND
+    clock.start_market()
+    clock.anchor_mono -= 2 * SECOND
     assert plan.draw_fault("profile") is None
     assert plan.is_over
 
@@ -79,7 +79,7 @@ def test_a_swarm_waits_until_somebody_listens() -> None:
     plan = FaultPlan(draw_swarm(crowd), seed=crowd)
     plan.start_clock(clock)
     assert struck(plan, "orders.create", 200) == []
-    clock.now += SECOND
+    clock.now_ns += SECOND
     assert struck(plan, "orders.create", 200)
 
 
@@ -163,10 +163,10 @@ def test_every_strike_is_told_with_what_is_known_of_its_order() -> None:
 
 
 def test_the_catalogue_is_printed_as_a_table_and_as_json(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["exchange", "--faults", "list", "--json"]) == 0
+    assert run_command_line(["exchange", "--faults", "list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in rows] == [kind.name for kind in FAULT_KINDS]
-    assert run(["run", "--faults", "list"]) == 0
+    assert run_command_line(["run", "--faults", "list"]) == 0
     table = capsys.readouterr().out
     assert all(f"{kind.name} " in table and kind.description in table for kind in FAULT_KINDS)
 
@@ -183,7 +183,7 @@ def test_the_catalogue_is_printed_as_a_table_and_as_json(capsys: pytest.CaptureF
 def test_the_command_line_refuses_what_it_cannot_mean(
     options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(options) != 0
+    assert run_command_line(options) != 0
     assert sentence in capsys.readouterr().err
 
 

@@ -97,11 +97,11 @@ async def test_a_connection_may_break_before_or_after_the_order_was_taken(
     name: str, errors: set[str], taken: int
 ) -> None:
     async with rig(faults=faults(f"{name}:orders.create@1")) as market:
-        began = market.clock.now
+        began = market.clock.now_ns
         _, _, error = await create(market)
         assert error in errors
         assert booked(market.exchange) == taken
-        assert (market.clock.now - began > 50 * SECOND) is name.endswith("hang-before" if not taken else "hang")
+        assert (market.clock.now_ns - began > 50 * SECOND) is name.endswith("hang-before" if not taken else "hang")
         assert (await create(market))[0] == 200  # the next one finds a sound exchange
 
 
@@ -162,7 +162,7 @@ async def test_an_answer_is_held_back_until_the_order_has_filled() -> None:
     async with rig(faults=faults("fill-before-reply:orders.create@1")) as market:
 
         async def stepping(_: float) -> None:
-            market.exchange.advance_to(market.clock.now)
+            market.exchange.advance_to(market.clock.now_ns)
             await asyncio.sleep(0)
 
         market.clock.on_sleep = stepping
@@ -189,7 +189,7 @@ async def test_a_dead_token_is_refused_everywhere_until_it_lives_again() -> None
     async with rig(faults=faults("token-death:orders.list@1")) as market:
         assert (await market.refusal("GET", "/orders"))[:2] == (403, "TokenException")
         assert (await market.refusal("GET", "/user/profile"))[:2] == (403, "TokenException")
-        market.clock.now += 6 * SECOND
+        market.clock.now_ns += 6 * SECOND
         assert (await market.data("GET", "/user/profile"))["user_id"] == "SIM001"
 
 
@@ -260,7 +260,7 @@ async def test_no_fault_of_the_counter_breaks_the_exchange(kind: Any) -> None:
         resting = order(order_type="LIMIT", price="3000", market_protection=None)
         for _ in range(3):
             await create(market, **resting)
-        market.clock.now += 10 * SECOND
+        market.clock.now_ns += 10 * SECOND
         market.step()
         assert (await create(market))[0] == 200
     assert loud == []

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tradebot.__main__ import run
-from tradebot.clock import IST, from_iso
+from tradebot.__main__ import run_command_line
+from tradebot.clock import IST, parse_iso
 from tradebot.exchange.event_log import read_event_log
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -41,7 +41,7 @@ def test_it_prints_its_addresses_serves_and_stops_at_a_signal(number: signal.Sig
             process.kill()
     assert (process.returncode, rest) == (0, "")
     assert said["kite"]["ticker"].startswith("ws://127.0.0.1:")
-    assert from_iso("2026-11-23T10:00", IST) <= said["clock"]["market"] < clock["market_ns"]
+    assert parse_iso("2026-11-23T10:00", IST) <= said["clock"]["market"] < clock["market_ns"]
     assert clock["speed"] == said["clock"]["speed"] == 60
     kinds = {row["kind"]: row for row in read_event_log(log)}
     assert kinds["session"]["cash"] == "75000.50"
@@ -63,10 +63,10 @@ def test_prices_end_before_the_session_does_when_asked(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tradebot", "exchange", *options, "--speed", "3600", "--log", str(log)]
     done = subprocess.run([*command, "--for", "1s"], cwd=REPOSITORY, check=True, stdout=subprocess.PIPE, text=True)
     started = json.loads(done.stdout)["clock"]["market"]
-    assert started >= from_iso("2026-11-23T09:10", IST)
+    assert started >= parse_iso("2026-11-23T09:10", IST)
     session, end = read_event_log(log)
-    assert session["opens_at"] == from_iso("2026-11-23T09:15", IST)
-    assert (session["closes_at"], end["reason"]) == (from_iso("2026-11-23T09:16", IST), "finished")
+    assert session["opens_at"] == parse_iso("2026-11-23T09:15", IST)
+    assert (session["closes_at"], end["reason"]) == (parse_iso("2026-11-23T09:16", IST), "finished")
 
 
 def test_recorded_ticks_are_served_from_a_folder(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_recorded_ticks_are_served_from_a_folder(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "tradebot", *options], cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
     (session,) = (row for row in read_event_log(log) if row["kind"] == "session")
     assert (session["prices"], session["instruments"]) == ("RecordedTicks", 1)
-    assert session["opens_at"] == from_iso("2021-06-11T09:15", IST)
+    assert session["opens_at"] == parse_iso("2021-06-11T09:15", IST)
 
 
 @pytest.mark.parametrize(
@@ -95,12 +95,12 @@ def test_recorded_ticks_are_served_from_a_folder(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_is_one_sentence(options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["exchange", *options]) != 0
+    assert run_command_line(["exchange", *options]) != 0
     assert sentence in capsys.readouterr().err
 
 
 def test_a_log_is_not_mixed_into_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = tmp_path / "old.jsonl"
     log.write_text('{"kind":"end"}\n')
-    assert run(["exchange", "--log", str(log)]) == 78
+    assert run_command_line(["exchange", "--log", str(log)]) == 78
     assert "add --resume" in capsys.readouterr().err

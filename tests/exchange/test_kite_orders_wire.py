@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tradebot.clock import IST, SECOND, ManualClock, MarketClock, from_iso
+from tradebot.clock import IST, SECOND, ManualClock, MarketClock, parse_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.order import OrderKind, Side, Validity
 from tradebot.exchange.rate_limits import RateLimits
@@ -17,21 +17,21 @@ from tradebot.exchange.refusals import RefusalCode
 from tradebot.exchange.ticket import BookStatus
 from tradebot.venues.kite.server.limits import KITE_LIMITS
 from tradebot.venues.kite.server.refusals import SENTENCES
-from tradebot.venues.kite.server.session import REQUEST_TOKEN_LIFE, Sessions
+from tradebot.venues.kite.server.session import REQUEST_TOKEN_LIFE_NS, LoginSessions
 from tradebot.venues.kite.server.wire import (
-    STATUSES,
+    KITE_STATUSES,
     KiteError,
     automatic_protection,
-    number,
+    json_number,
     parse_changes,
     parse_stamp,
     parse_ticket,
     parse_variety,
-    stamp,
+    render_stamp,
 )
 
 TCS = Instrument(symbol="TCS", token=2953217)
-NOON = from_iso("2026-11-23T12:00:00", IST)
+NOON = parse_iso("2026-11-23T12:00:00", IST)
 
 
 def ticket(**kw: Any) -> Any:
@@ -113,22 +113,22 @@ def test_only_regular_orders_are_offered() -> None:
 
 
 def test_stamps_are_indian_time_without_a_zone() -> None:
-    assert stamp(NOON + 999) == "2026-11-23 12:00:00"
-    assert stamp(0) is None
+    assert render_stamp(NOON + 999) == "2026-11-23 12:00:00"
+    assert render_stamp(0) is None
     assert parse_stamp("2026-11-23 12:00:00", "from") == NOON
-    assert parse_stamp("2026-11-23", "from") == from_iso("2026-11-23T00:00:00", IST)
+    assert parse_stamp("2026-11-23", "from") == parse_iso("2026-11-23T00:00:00", IST)
     with pytest.raises(KiteError, match="Invalid `from` date"):
         parse_stamp("yesterday", "from")
 
 
 def test_numbers_print_back_the_decimal_they_came_from() -> None:
-    assert [repr(number(Decimal(t))) for t in ("1573.70", "0.05", "1500", "99999999.95")] == [
+    assert [repr(json_number(Decimal(t))) for t in ("1573.70", "0.05", "1500", "99999999.95")] == [
         "1573.7", "0.05", "1500", "99999999.95",
     ]  # fmt: skip
 
 
-def sessions(clock: ManualClock, **kw: Any) -> Sessions:
-    return Sessions(clock, api_key="key", api_secret="secret", access_token="first", **kw)
+def sessions(clock: ManualClock, **kw: Any) -> LoginSessions:
+    return LoginSessions(clock, api_key="key", api_secret="secret", access_token="first", **kw)
 
 
 def checksum(request_token: str, secret: str = "secret") -> str:
@@ -137,46 +137,46 @@ def checksum(request_token: str, secret: str = "secret") -> str:
 
 def test_a_login_trades_a_request_token_once_and_ends_the_session_before() -> None:
     s = sessions(ManualClock(NOON))
-    request_token = s.issue("key")
-    token = s.login(api_key="key", request_token=request_token, checksum=checksum(request_token))
-    s.check(f"token key:{token}")
-    assert not s.is_alive("key", "first")
+    request_token = s.issue_request_token("key")
+    token = s.create_session(api_key="key", request_token=request_token, checksum=checksum(request_token))
+    s.check_authorization(f"token key:{token}")
+    assert not s.is_session_valid("key", "first")
     with pytest.raises(KiteError, match="invalid or has expired"):
-        s.login(api_key="key", request_token=request_token, checksum=checksum(request_token))
+        s.create_session(api_key="key", request_token=request_token, checksum=checksum(request_token))
 
 
 def test_a_wrong_checksum_is_refused_and_leaves_the_session_alone() -> None:
     s = sessions(ManualClock(NOON))
-    request_token = s.issue("key")
+    request_token = s.issue_request_token("key")
     with pytest.raises(KiteError, match="checksum"):
-        s.login(api_key="key", request_token=request_token, checksum=checksum(request_token, "guess"))
-    assert s.is_alive("key", "first")
+        s.create_session(api_key="key", request_token=request_token, checksum=checksum(request_token, "guess"))
+    assert s.is_session_valid("key", "first")
 
 
 def test_a_request_token_dies_within_minutes() -> None:
     clock = ManualClock(NOON)
     s = sessions(clock)
-    request_token = s.issue("key")
-    clock.now += REQUEST_TOKEN_LIFE + 1
+    request_token = s.issue_request_token("key")
+    clock.now_ns += REQUEST_TOKEN_LIFE_NS + 1
     with pytest.raises(KiteError, match="invalid or has expired"):
-        s.login(api_key="key", request_token=request_token, checksum=checksum(request_token))
+        s.create_session(api_key="key", request_token=request_token, checksum=checksum(request_token))
 
 
 @pytest.mark.parametrize("header", [None, "", "token key:", "token key:other", "Bearer key:first", "token kex:first"])
 def test_a_wrong_header_is_a_token_exception(header: str | None) -> None:
     with pytest.raises(KiteError) as caught:
-        sessions(ManualClock(NOON)).check(header)
+        sessions(ManualClock(NOON)).check_authorization(header)
     assert (caught.value.status, caught.value.error_type) == (403, "TokenException")
 
 
 def test_a_token_dies_at_six_in_the_morning_of_the_market_clock() -> None:
     clock = ManualClock(NOON)
     mortal, immortal = sessions(clock), sessions(clock, expires=False)
-    clock.now = from_iso("2026-11-24T05:59:59", IST)
-    assert mortal.is_alive("key", "first")
-    clock.now += SECOND
-    assert not mortal.is_alive("key", "first")
-    assert immortal.is_alive("key", "first")
+    clock.now_ns = parse_iso("2026-11-24T05:59:59", IST)
+    assert mortal.is_session_valid("key", "first")
+    clock.now_ns += SECOND
+    assert not mortal.is_session_valid("key", "first")
+    assert immortal.is_session_valid("key", "first")
 
 
 def test_ten_orders_a_calendar_second_and_twenty_around_its_turn() -> None:
@@ -184,7 +184,7 @@ def test_ten_orders_a_calendar_second_and_twenty_around_its_turn() -> None:
     limits = RateLimits(clock, KITE_LIMITS)
     assert [limits.count_request("orders", "place") for _ in range(10)] == [None] * 10
     assert limits.count_request("orders", "place") is not None
-    clock.now += 100_000_000
+    clock.now_ns += 100_000_000
     assert [limits.count_request("orders", "place") for _ in range(10)] == [None] * 10
 
 
@@ -194,34 +194,34 @@ def test_four_hundred_new_orders_a_minute_and_cancels_go_on() -> None:
     taken = 0
     for _ in range(41):
         taken += sum(limits.count_request("orders", "place") is None for _ in range(10))
-        clock.now += SECOND
+        clock.now_ns += SECOND
     assert taken == 400
     assert limits.count_request("orders") is None
 
 
 def test_a_fast_market_counts_its_own_seconds_also_while_it_stands_and_never_the_wall_clocks() -> None:
     ours = ManualClock(NOON)
-    market = MarketClock(origin=NOON, anchor=None, speed=600.0, wall=ours)
+    market = MarketClock(starts_at=NOON, anchor_mono=None, speed=600.0, wall=ours)
     limits = RateLimits(market, KITE_LIMITS)
     taken = 0
     for _ in range(3):
         taken += sum(limits.count_request("orders") is None for _ in range(20))
-        ours.now += SECOND // 600 + 1
+        ours.now_ns += SECOND // 600 + 1
     assert taken == 30
     taken = sum(limits.count_request("historical") is None for _ in range(5))
-    market.wall = lambda: NOON + 3600 * SECOND  # type: ignore[method-assign]
+    market.wall_ns = lambda: NOON + 3600 * SECOND  # type: ignore[method-assign]
     assert taken + sum(limits.count_request("historical") is None for _ in range(5)) == 3
 
 
 def test_five_thousand_new_orders_a_market_day() -> None:
-    clock = ManualClock(from_iso("2026-11-23T09:15:00", IST))
+    clock = ManualClock(parse_iso("2026-11-23T09:15:00", IST))
     limits = RateLimits(clock, KITE_LIMITS)
     taken = 0
     for _ in range(600):
         taken += sum(limits.count_request("orders", "place") is None for _ in range(10))
-        clock.now += 2 * SECOND
+        clock.now_ns += 2 * SECOND
     assert taken == 5_000
-    clock.now = from_iso("2026-11-24T00:00:00", IST)
+    clock.now_ns = parse_iso("2026-11-24T00:00:00", IST)
     assert limits.count_request("orders", "place") is None
 
 
@@ -245,5 +245,5 @@ def test_kite_has_a_sentence_for_every_refusal_of_the_exchange_and_needs_no_fact
 
 
 def test_every_state_of_an_order_has_its_word_on_the_wire() -> None:
-    assert set(STATUSES) == set(BookStatus)
-    assert len(set(STATUSES.values())) == len(BookStatus)
+    assert set(KITE_STATUSES) == set(BookStatus)
+    assert len(set(KITE_STATUSES.values())) == len(BookStatus)

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.exchange.kite_rig import CASH, SYMBOLS, order, rig
-from tradebot.clock import IST, SECOND, from_iso
+from tradebot.clock import IST, SECOND, parse_iso
 from tradebot.errors import VenueUnavailable
 from tradebot.exchange.access import AccessKeys
 from tradebot.exchange.account import DematHolding
@@ -158,7 +158,7 @@ async def test_a_quote_shows_the_exchange_to_the_paisa() -> None:
         assert quote["volume"] == state["volume"][row]
         assert [round(level["price"] * 100) for level in quote["depth"]["buy"]] == state["bids"][row].tolist()
         assert [level["quantity"] for level in quote["depth"]["sell"]] == state["ask_quantities"][row].tolist()
-        assert from_iso(quote["timestamp"], IST) == state["stamps"][row] // SECOND * SECOND
+        assert parse_iso(quote["timestamp"], IST) == state["stamps"][row] // SECOND * SECOND
         assert round(quote["ohlc"]["close"] * 100) == state["previous_close"][row]
 
 
@@ -173,8 +173,8 @@ async def test_candles_include_both_ends_and_carry_indian_time() -> None:
         series = r.exchange.source.bar_series(
             r.exchange.universe.id("TCS"),
             interval_ns=60 * SECOND,
-            start_at=from_iso("2026-11-23T09:15:00", IST),
-            end_at=from_iso("2026-11-23T09:18:00", IST),
+            start_at=parse_iso("2026-11-23T09:15:00", IST),
+            end_at=parse_iso("2026-11-23T09:18:00", IST),
         )
         assert [round(c[4] * 100) for c in candles] == series.close.tolist()
         assert [c[5] for c in candles] == series.volume.tolist()
@@ -248,7 +248,7 @@ async def test_a_browser_login_is_sent_to_the_registered_address() -> None:
 
 async def test_the_session_dies_at_six_and_every_call_says_so() -> None:
     async with rig() as r:
-        r.clock.now = from_iso("2026-11-24T06:00:00", IST)
+        r.clock.now_ns = parse_iso("2026-11-24T06:00:00", IST)
         assert await r.refusal("GET", "/orders") == (403, "TokenException", "Incorrect `api_key` or `access_token`.")
 
 
@@ -366,7 +366,7 @@ async def test_a_port_in_use_is_one_clear_sentence() -> None:
 
 async def test_the_clock_is_readable_without_a_session() -> None:
     async with rig() as r, r.client.get(f"{r.at.rest}/clock") as response:
-        assert await response.json() == {"market_ns": r.clock.now, "monotonic_ns": r.clock.now, "speed": 1.0}
+        assert await response.json() == {"market_ns": r.clock.now_ns, "monotonic_ns": r.clock.now_ns, "speed": 1.0}
         assert r.at.render()["clock"]["iso"] == "2026-11-23T09:15:00.000000+05:30"
 
 

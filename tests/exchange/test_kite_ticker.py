@@ -16,15 +16,15 @@ import pytest
 import tradebot.venues.kite.server.ticker as ticker_module
 from tests.exchange.kite_rig import Rig, rig
 from tests.exchange.test_kite_packets import split
-from tradebot.clock import IST, SECOND, from_iso
+from tradebot.clock import IST, SECOND, parse_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.order import OrderKind, Side
 from tradebot.exchange.event_log import EventLog, read_event_log
 from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots, empty_columns
 from tradebot.exchange.ticket import Ticket
-from tradebot.venues.kite.server.packets import Packets
-from tradebot.venues.kite.server.ticker import MAX_FRAMES, MAX_ORDER_FRAMES, MAX_SUBSCRIPTIONS, Connection
-from tradebot.venues.kite.server.wire import STATUSES
+from tradebot.venues.kite.server.packets import PacketRenderer
+from tradebot.venues.kite.server.ticker import MAX_FRAMES, MAX_ORDER_FRAMES, MAX_SUBSCRIPTIONS, TickerClient
+from tradebot.venues.kite.server.wire import KITE_STATUSES
 
 TICKET = Ticket(
     exchange="NSE",
@@ -48,19 +48,19 @@ class Feed:
 
     def __init__(self) -> None:
         self.state = empty_columns(UNIVERSE)
-        self.connection = Connection(Packets(UNIVERSE), self.state)
+        self.connection = TickerClient(PacketRenderer(UNIVERSE), self.state)
 
     def say(self, action: str, value: Any) -> None:
-        self.connection.apply(json.dumps({"a": action, "v": value}))
+        self.connection.apply_control_frame(json.dumps({"a": action, "v": value}))
 
     def trade(self, row: int, last: int) -> None:
         self.state["last"][row] = last
         columns = {name: self.state[name][[row]] for name in SNAPSHOT_COLUMNS}
-        self.connection.publish(Snapshots(at=1, **(columns | {"ids": np.array([row])})))
+        self.connection.queue_snapshots(Snapshots(at=1, **(columns | {"ids": np.array([row])})))
 
     def texts_and_packets(self) -> tuple[list[dict[str, Any]], list[bytes]]:
         texts, bodies = [], []
-        while (frame := self.connection.next()) is not None:
+        while (frame := self.connection.next_frame()) is not None:
             if isinstance(frame, str):
                 texts.append(json.loads(frame))
             else:
@@ -120,13 +120,17 @@ def test_a_connection_counts_what_it_gave_by_mode_what_waits_and_what_was_merged
     feed = Feed()
     feed.say("subscribe", [257, 513, 265])
     feed.say("mode", ["full", [257]])
-    assert feed.connection.counts() == {"rows": {"ltp": 0, "quote": 3, "full": 1}, "unsent": 4, "merged": 0}
+    assert feed.connection.row_counts() == {"rows": {"ltp": 0, "quote": 3, "full": 1}, "unsent": 4, "merged": 0}
     feed.packets()
     for last in range(1, MAX_FRAMES + 11):  # ten too many: the first of them stands for the rest
         feed.trade(0, last)
-    assert feed.connection.counts()["merged"] == 9
+    assert feed.connection.row_counts()["merged"] == 9
     got = feed.packets()
-    assert feed.connection.counts() == {"rows": {"ltp": 0, "quote": 3, "full": 1 + len(got)}, "unsent": 0, "merged": 9}
+    assert feed.connection.row_counts() == {
+        "rows": {"ltp": 0, "quote": 3, "full": 1 + len(got)},
+        "unsent": 0,
+        "merged": 9,
+    }
 
 
 def test_text_frames_overtake_packets_and_are_never_dropped() -> None:
@@ -134,11 +138,11 @@ def test_text_frames_overtake_packets_and_are_never_dropped() -> None:
     feed.say("subscribe", [257])
     for k in range(MAX_ORDER_FRAMES):
         feed.trade(0, k)
-        feed.connection.note({"type": "order", "data": k})
+        feed.connection.queue_message({"type": "order", "data": k})
     assert not feed.connection.is_overrun
-    feed.connection.note({"type": "order", "data": MAX_ORDER_FRAMES})
+    feed.connection.queue_message({"type": "order", "data": MAX_ORDER_FRAMES})
     assert feed.connection.is_overrun
-    assert isinstance(feed.connection.next(), str)
+    assert isinstance(feed.connection.next_frame(), str)
     texts, _ = feed.texts_and_packets()
     assert [text["data"] for text in texts] == list(range(1, MAX_ORDER_FRAMES + 1))
 
@@ -150,10 +154,10 @@ def test_more_subscriptions_than_allowed_are_an_error_frame_and_change_nothing()
     feed.say("subscribe", list(range(100_000, 100_000 + MAX_SUBSCRIPTIONS)))
     texts, bodies = feed.texts_and_packets()
     assert (texts[0]["type"], bodies) == ("error", [])
-    assert feed.connection.subscriptions == 1
+    assert feed.connection.subscription_count == 1
     feed.say("subscribe", list(range(100_000, 100_000 + MAX_SUBSCRIPTIONS - 1)))
-    assert feed.connection.subscriptions == MAX_SUBSCRIPTIONS
-    assert feed.connection.next() is None
+    assert feed.connection.subscription_count == MAX_SUBSCRIPTIONS
+    assert feed.connection.next_frame() is None
 
 
 @pytest.mark.parametrize(
@@ -174,7 +178,7 @@ def test_more_subscriptions_than_allowed_are_an_error_frame_and_change_nothing()
 )
 def test_a_bad_control_frame_is_answered_by_an_error_frame(text: str) -> None:
     feed = Feed()
-    feed.connection.apply(text)
+    feed.connection.apply_control_frame(text)
     texts, bodies = feed.texts_and_packets()
     assert ([t["type"] for t in texts], bodies) == (["error"], [])
 
@@ -222,7 +226,7 @@ async def test_every_version_of_an_order_reaches_every_connection_as_text() -> N
         sockets = [await connect(r), await connect(r)]
         order_id = await r.place()
         r.step()
-        wanted = [STATUSES[version.status] for version in r.exchange.order_history(order_id)]
+        wanted = [KITE_STATUSES[version.status] for version in r.exchange.order_history(order_id)]
         for ws in sockets:
             frames = [json.loads(await ws.receive_str()) for _ in wanted]
             assert {frame["type"] for frame in frames} == {"order"}
@@ -258,7 +262,7 @@ async def test_a_dead_session_ends_the_stream(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(ticker_module, "HEARTBEAT_S", 0.02)
     async with rig() as r:
         ws = await connect(r)
-        r.clock.now = from_iso("2026-11-24T06:00:00", IST)
+        r.clock.now_ns = parse_iso("2026-11-24T06:00:00", IST)
         while (message := await ws.receive()).type is aiohttp.WSMsgType.BINARY:
             pass
         assert message.type is aiohttp.WSMsgType.CLOSE

@@ -11,13 +11,13 @@ import pytest
 from tests.exchange.kite_rig import rig
 from tradebot.exchange.faults.catalogue import BOOK_POINTS, FAULT_KINDS, KINDS_BY_NAME, FaultStage
 from tradebot.exchange.faults.fault_plan import FaultPlan
-from tradebot.venues.kite.server.odd_rows import ODD, STRANGERS, told
-from tradebot.venues.kite.server.replies import ROWS
+from tradebot.venues.kite.server.corrupted_answers import ROWS
+from tradebot.venues.kite.server.corrupted_rows import FOREIGN_ROWS, ODD_FIELDS, corrupt_rows
 
 PATHS = {"orders.list": "/orders", "trades": "/trades", "positions": "/portfolio/positions"}
 OURS: dict[str, list[dict[str, Any]]] = {
     point: [row | {"tag": "t1", "order_id": str(n), "trade_id": str(n), "price": 3600.05} for n in (1, 2)]
-    for point, row in STRANGERS.items()
+    for point, row in FOREIGN_ROWS.items()
 }
 
 
@@ -26,7 +26,7 @@ OURS: dict[str, list[dict[str, Any]]] = {
 def test_rows_that_were_given_stay_as_they_were(name: str, draw: float) -> None:
     for point in KINDS_BY_NAME[name].points:
         rows = copy.deepcopy(OURS[point])
-        after = told(name, point, rows, draw)
+        after = corrupt_rows(name, point, rows, draw)
         assert rows == OURS[point]
         assert after != rows, point
         json.dumps(after)
@@ -34,8 +34,8 @@ def test_rows_that_were_given_stay_as_they_were(name: str, draw: float) -> None:
 
 @pytest.mark.parametrize("point", BOOK_POINTS)
 def test_each_way_in_which_a_strangers_row_is_odd_comes_once_in_a_while(point: str) -> None:
-    seen = [told("foreign-rows", point, OURS[point], n / 1_000)[-1] for n in range(1_000)]
-    assert all(STRANGERS[point] | odd in seen for odd in ODD[point])
+    seen = [corrupt_rows("foreign-rows", point, OURS[point], n / 1_000)[-1] for n in range(1_000)]
+    assert all(FOREIGN_ROWS[point] | odd in seen for odd in ODD_FIELDS[point])
 
 
 async def test_every_book_is_told_with_the_rows_of_its_kind() -> None:

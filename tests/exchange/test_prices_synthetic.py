@@ -24,7 +24,7 @@ SYMBOLS = ("RELIANCE", "TCS", "YESBANK", "IDEA", "MRF", "SYM0012", "SYM0039", "N
 
 
 def session_of(day: date) -> Session:
-    session = CALENDAR.session(day)
+    session = CALENDAR.session_on(day)
     assert session is not None
     return session
 

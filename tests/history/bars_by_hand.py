@@ -20,7 +20,7 @@ def walk(
     """Whole sessions of NSE from `begins` on, in paise."""
     calendar, starts, day = TradingCalendar(), [], begins
     for _ in range(days):
-        session = calendar.session(day)
+        session = calendar.session_on(day)
         assert session is not None, f"{day} is no trading day"
         starts.append(np.arange(session.opens_at, session.closes_at, interval))
         day = calendar.next_trading_day(day)

@@ -31,7 +31,7 @@ class Venue:
         self.asked: list[tuple[int, int]] = []
         self.failures = 0
 
-    async def history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
+    async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
         if self.failures:
             self.failures -= 1
             raise LinkLost("the line broke")
@@ -49,7 +49,7 @@ def history(tmp_path: Path):
 async def fill(history: History, venue: Venue, start: int = START, end: int = END, *, now: int = END + DAY):
     clock = ManualClock(now)
     return await download_bars(
-        history, [RELIANCE], MINUTE, start, end, fetch=venue.history, clock=clock, source="a venue"
+        history, [RELIANCE], MINUTE, start, end, fetch=venue.fetch_history, clock=clock, source="a venue"
     )  # fmt: skip
 
 
@@ -86,7 +86,7 @@ async def test_an_interruption_keeps_the_pieces_before_it(history: History) -> N
         if len(venue.asked) == 1:
             reached.append(start)
             raise LinkLost("the line broke")
-        return await venue.history(instrument, interval=interval, start=start, end=end)
+        return await venue.fetch_history(instrument, interval=interval, start=start, end=end)
 
     clock = ManualClock(END + DAY)
     with pytest.raises(VenueUnavailable, match=f"1 of {len(whole)} pieces are in the history"):
@@ -151,17 +151,17 @@ class Venues(Venue):
         super().__init__()
         self.missing, self.tried = missing, list[str]()
 
-    async def history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
+    async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
         self.tried.append(instrument.symbol)
         if instrument.symbol in self.missing:
             raise LinkLost("candles: null is not a list")
-        found = await super().history(instrument, interval=interval, start=start, end=end)
+        found = await super().fetch_history(instrument, interval=interval, start=start, end=end)
         return msgspec.structs.replace(found, symbol=instrument.symbol, odd=np.array([start, 0]))
 
 
 async def bring(history: History, venue: Venue, *symbols: str) -> list[DownloadResult]:
     return await download_bars(
-        history, [Instrument(symbol=s) for s in symbols], MINUTE, START, START + 5 * DAY, fetch=venue.history,
+        history, [Instrument(symbol=s) for s in symbols], MINUTE, START, START + 5 * DAY, fetch=venue.fetch_history,
         clock=ManualClock(END + DAY), source="a venue",
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ import pytest
 import tradebot
 from tests.history.bars_by_hand import MINUTE, assert_same, series, walk
 from tests.store.conftest import dsn, server, server_dsn  # noqa: F401 - fixtures
-from tradebot.__main__ import run
+from tradebot.__main__ import run_command_line
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Series
 from tradebot.errors import DataError, LinkLost, StateError
@@ -194,7 +194,9 @@ def test_the_command_line_keeps_bars_in_the_database_when_told_to(
     source = tmp_path / "TCS.csv"
     source.write_text("ts,open,high,low,close\n2025-06-02T09:15+05:30,1,2,1,1.5\n", encoding="utf-8")
 
-    code = run(["data", "import", str(source), "--interval", "1m", "--state-dir", str(tmp_path / "state"), "--json"])
+    code = run_command_line(
+        ["data", "import", str(source), "--interval", "1m", "--state-dir", str(tmp_path / "state"), "--json"]
+    )
 
     assert (code, capsys.readouterr().err) == (0, "")
     assert not (tmp_path / "state" / FILE_NAME).exists()

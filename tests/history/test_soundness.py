@@ -16,7 +16,7 @@ from tradebot.errors import DataError
 from tradebot.history.data_quality import examine_series, require_testable
 from tradebot.history.interval import MONTH, WEEK
 from tradebot.history.resample import resample_series
-from tradebot.markets.calendar import Line
+from tradebot.markets.calendar import HoursClass
 
 DAY = 86_400 * SECOND
 RELIANCE = Instrument(symbol="RELIANCE")
@@ -173,8 +173,8 @@ def test_a_share_with_derivatives_misses_nothing_after_its_own_close_and_another
     day = np.arange(len(bars)) // 375
     early = bars.cut((day == 0) | (minutes < 360))  # from the second day on the auction begins at 15:15
 
-    assert examine_series(early, "NSE", Line.UNDERLYING) == []
-    assert [f.kind for f in examine_series(early, "NSE", Line.SHARE)] == ["holes"]
+    assert examine_series(early, "NSE", HoursClass.UNDERLYING) == []
+    assert [f.kind for f in examine_series(early, "NSE", HoursClass.SHARE)] == ["holes"]
     require_testable({"RELIANCE": early}, [msgspec.structs.replace(RELIANCE, has_derivatives=True)])
     with pytest.raises(DataError, match="2 holes inside sessions, 30 bars"):
         require_testable({"RELIANCE": early}, [msgspec.structs.replace(RELIANCE, has_derivatives=False)])

@@ -25,7 +25,7 @@ from tests.journal.ledger_by_hand import (
     tamper,
     write,
 )
-from tradebot.__main__ import run as tradebot
+from tradebot.__main__ import run_command_line as tradebot
 from tradebot.__main__ import tradebot as verbs
 from tradebot.clock import ManualClock
 from tradebot.domain.messages import Action, Signal, Signals

@@ -36,7 +36,7 @@ from tradebot.journal.reader import rows, verify
 from tradebot.journal.recovery import Books, Recovery, fold_orders, positions, recover
 from tradebot.journal.rows import End, Listing, encode
 from tradebot.journal.schema import FILE_NAME
-from tradebot.markets.calendar import day_number
+from tradebot.markets.calendar import ist_day_number
 
 E = OrderEvent
 DAY = 1440 * MINUTE
@@ -233,7 +233,7 @@ async def test_the_orders_that_were_sent_on_a_day_are_counted_and_those_of_other
 
     books = recover(path).of("AB1234")
 
-    assert [books.sent_on(day_number(at)) for at in (START - DAY, START, START + DAY)] == [1, 2, 0]
+    assert [books.sent_on(ist_day_number(at)) for at in (START - DAY, START, START + DAY)] == [1, 2, 0]
 
 
 async def test_a_fill_taken_back_leaves_no_trace_in_the_position(tmp_path: Path) -> None:

@@ -8,20 +8,20 @@ from datetime import date, time, timedelta
 
 import pytest
 
-from tradebot.clock import IST, MILLISECOND, iso
+from tradebot.clock import IST, MILLISECOND, format_iso
 from tradebot.markets import closures
-from tradebot.markets.calendar import DATA, Line, Session, SpecialDay, TradingCalendar, day_of, moment
+from tradebot.markets.calendar import DATA_FOLDER, HoursClass, Session, SpecialDay, TradingCalendar, ist_date, ist_to_ns
 
 CALENDAR = TradingCalendar()
 
 
 def hours(session: Session | None) -> str:
     assert session is not None
-    return f"{iso(session.opens_at, IST)[11:16]}-{iso(session.closes_at, IST)[11:16]}"
+    return f"{format_iso(session.opens_at, IST)[11:16]}-{format_iso(session.closes_at, IST)[11:16]}"
 
 
 def test_the_shipped_closures_are_what_the_library_says() -> None:
-    assert (DATA / "nse_closed.toml").read_text() == closures.render()
+    assert (DATA_FOLDER / "nse_closed.toml").read_text() == closures.render_closures()
 
 
 def test_sessions_on_weekdays_agree_with_the_library_until_the_closing_auction() -> None:
@@ -35,7 +35,7 @@ def test_sessions_on_weekdays_agree_with_the_library_until_the_closing_auction()
     ours = {}
     day = date(2019, 1, 1)
     while day < date(2026, 8, 3):
-        session = CALENDAR.session(day, Line.UNDERLYING)
+        session = CALENDAR.session_on(day, HoursClass.UNDERLYING)
         if session and day.weekday() < 5:
             ours[day] = (session.opens_at, session.closes_at)
         day += timedelta(days=1)
@@ -45,38 +45,38 @@ def test_sessions_on_weekdays_agree_with_the_library_until_the_closing_auction()
 @pytest.mark.parametrize(
     ("day", "line", "expected"),
     [
-        (date(2021, 6, 11), Line.UNDERLYING, "09:15-15:30"),
-        (date(2026, 7, 31), Line.UNDERLYING, "09:15-15:30"),
-        (date(2026, 8, 3), Line.UNDERLYING, "09:15-15:15"),
-        (date(2026, 8, 3), Line.SHARE, "09:15-15:30"),
-        (date(2026, 7, 31), Line.CONTRACT, "09:15-15:30"),
-        (date(2026, 8, 3), Line.CONTRACT, "09:15-15:40"),
-        (date(2024, 1, 20), Line.SHARE, "09:15-15:30"),
-        (date(2026, 2, 1), Line.SHARE, "09:15-15:30"),
-        (date(2025, 10, 21), Line.UNDERLYING, "13:45-14:45"),
-        (date(2026, 11, 8), Line.UNDERLYING, "18:00-19:15"),
-        (date(2026, 11, 8), Line.CONTRACT, "18:00-19:15"),
-        (date(2021, 2, 24), Line.UNDERLYING, "09:15-17:00"),
+        (date(2021, 6, 11), HoursClass.UNDERLYING, "09:15-15:30"),
+        (date(2026, 7, 31), HoursClass.UNDERLYING, "09:15-15:30"),
+        (date(2026, 8, 3), HoursClass.UNDERLYING, "09:15-15:15"),
+        (date(2026, 8, 3), HoursClass.SHARE, "09:15-15:30"),
+        (date(2026, 7, 31), HoursClass.CONTRACT, "09:15-15:30"),
+        (date(2026, 8, 3), HoursClass.CONTRACT, "09:15-15:40"),
+        (date(2024, 1, 20), HoursClass.SHARE, "09:15-15:30"),
+        (date(2026, 2, 1), HoursClass.SHARE, "09:15-15:30"),
+        (date(2025, 10, 21), HoursClass.UNDERLYING, "13:45-14:45"),
+        (date(2026, 11, 8), HoursClass.UNDERLYING, "18:00-19:15"),
+        (date(2026, 11, 8), HoursClass.CONTRACT, "18:00-19:15"),
+        (date(2021, 2, 24), HoursClass.UNDERLYING, "09:15-17:00"),
     ],
 )
-def test_the_hours_of_a_day_are_those_the_exchange_announced(day: date, line: Line, expected: str) -> None:
-    assert hours(CALENDAR.session(day, line)) == expected
+def test_the_hours_of_a_day_are_those_the_exchange_announced(day: date, line: HoursClass, expected: str) -> None:
+    assert hours(CALENDAR.session_on(day, line)) == expected
 
 
 @pytest.mark.parametrize("day", [date(2026, 1, 15), date(2026, 12, 25), date(2024, 1, 22), date(2026, 8, 1)])
 def test_holidays_and_weekends_have_no_session(day: date) -> None:
-    assert CALENDAR.session(day) is None
+    assert CALENDAR.session_on(day) is None
     assert not CALENDAR.is_trading_day(day)
 
 
 def test_an_intraday_position_is_out_ten_minutes_before_its_own_close() -> None:
-    session = CALENDAR.session(date(2026, 8, 3), Line.UNDERLYING)
+    session = CALENDAR.session_on(date(2026, 8, 3), HoursClass.UNDERLYING)
     assert session is not None
-    assert iso(session.exit_by, IST)[11:16] == "15:05"
+    assert format_iso(session.square_off_at, IST)[11:16] == "15:05"
 
 
 def test_a_session_is_open_from_its_first_instant_to_before_its_last() -> None:
-    session = CALENDAR.session(date(2026, 7, 31))
+    session = CALENDAR.session_on(date(2026, 7, 31))
     assert session is not None
     open_at = [session.opens_at - MILLISECOND, session.opens_at, session.closes_at - MILLISECOND, session.closes_at]
     assert [session.is_open(at) for at in open_at] == [False, True, True, False]
@@ -92,8 +92,8 @@ def test_the_operator_can_close_a_day_and_open_another() -> None:
     friday, saturday = date(2026, 7, 3), date(2026, 7, 4)
     drill = SpecialDay(day=saturday, opens=time(9, 15), closes=time(10, 0), name="drill")
     calendar = TradingCalendar(closed=[friday], special=[drill])
-    assert calendar.session(friday) is None
-    assert hours(calendar.session(saturday)) == "09:15-10:00"
+    assert calendar.session_on(friday) is None
+    assert hours(calendar.session_on(saturday)) == "09:15-10:00"
     assert calendar.next_trading_day(date(2026, 7, 2)) == saturday
 
 
@@ -101,7 +101,7 @@ def test_a_full_day_on_a_weekend_ends_for_each_line_as_an_ordinary_one_does() ->
     saturday = date(2026, 9, 5)
     budget = SpecialDay(day=saturday, opens=time(9, 15), closes=time(15, 30), name="Union Budget")
     calendar = TradingCalendar(special=[budget])
-    assert [hours(calendar.session(saturday, line))[6:] for line in Line] == ["15:30", "15:15", "15:40"]
+    assert [hours(calendar.session_on(saturday, line))[6:] for line in HoursClass] == ["15:30", "15:15", "15:40"]
 
 
 def test_days_after_the_data_are_not_covered_unless_the_operator_says_so() -> None:
@@ -111,8 +111,8 @@ def test_days_after_the_data_are_not_covered_unless_the_operator_says_so() -> No
 
 
 def test_years_without_data_come_from_the_library() -> None:
-    assert CALENDAR.session(date(2018, 1, 26)) is None
-    assert hours(CALENDAR.session(date(2018, 1, 25))) == "09:15-15:30"
+    assert CALENDAR.session_on(date(2018, 1, 26)) is None
+    assert hours(CALENDAR.session_on(date(2018, 1, 25))) == "09:15-15:30"
     assert CALENDAR.next_trading_day(date(2026, 12, 31)) == date(2027, 1, 1)
 
 
@@ -125,8 +125,8 @@ def test_a_day_within_the_data_costs_no_import_of_pandas() -> None:
 
 
 def test_a_moment_and_its_day_belong_together() -> None:
-    assert day_of(moment(date(2026, 7, 1), time(0, 0))) == date(2026, 7, 1)
-    assert day_of(moment(date(2026, 7, 1), time(0, 0)) - 1) == date(2026, 6, 30)
+    assert ist_date(ist_to_ns(date(2026, 7, 1), time(0, 0))) == date(2026, 7, 1)
+    assert ist_date(ist_to_ns(date(2026, 7, 1), time(0, 0)) - 1) == date(2026, 6, 30)
 
 
 def test_a_fixed_holiday_past_the_data_is_no_trading_day() -> None:

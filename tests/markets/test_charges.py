@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from tradebot.domain.instrument import InstrumentKind
 from tradebot.domain.order import Side
 from tradebot.errors import DataError
-from tradebot.markets.charges import NOTHING, Charges, Segment, charges, fill_charges, in_force, segment_of, tariff_of
+from tradebot.markets.charges import (
+    NO_CHARGES,
+    Charges,
+    Segment,
+    fill_charges,
+    order_charges,
+    rates_valid_between,
+    segment_of,
+    tariff_of,
+)
 
 D = Decimal
 IN_2026, IN_2021 = date(2026, 9, 1), date(2021, 6, 11)
@@ -39,7 +48,7 @@ BILLS = [
 @pytest.mark.parametrize("row", BILLS, ids=lambda row: f"{row[0]} {row[1]} {row[3]} {row[4].year}")
 def test_a_bill_equals_the_one_computed_by_hand(row):
     segment, side, exchange, turnover, on, *expected = row
-    bill = charges(segment=segment, side=side, turnover=D(turnover), on=on, exchange=exchange)
+    bill = order_charges(segment=segment, side=side, turnover=D(turnover), on=on, exchange=exchange)
     parts = [bill.brokerage, bill.transaction_tax, bill.exchange_fee, bill.sebi_fee, bill.stamp_duty, bill.gst]
     assert [*parts, bill.total] == [D(x) for x in expected]
 
@@ -48,7 +57,7 @@ def test_a_bill_equals_the_one_computed_by_hand(row):
     ("day", "tax"), [(date(2024, 9, 30), "12.50"), (date(2024, 10, 1), "20.00"), (date(2026, 4, 1), "50.00")]
 )
 def test_a_rate_changes_on_its_day(day, tax):
-    bill = charges(segment=Segment.FUTURES, side=Side.SELL, turnover=D(100_000), on=day, exchange="NFO")
+    bill = order_charges(segment=Segment.FUTURES, side=Side.SELL, turnover=D(100_000), on=day, exchange="NFO")
     assert bill.transaction_tax == D(tax)
 
 
@@ -62,21 +71,21 @@ def test_a_rate_changes_on_its_day(day, tax):
     ],
 )
 def test_the_rates_of_a_day_hold_from_their_table_to_the_next_one(day, since, until):
-    assert in_force(day) == (since, until)
+    assert rates_valid_between(day) == (since, until)
 
 
 def test_a_crore_is_ten_million_also_where_the_fee_is_large():
-    bill = charges(segment=Segment.DELIVERY, side=Side.BUY, turnover=D(10**12), on=IN_2026, exchange="NSE")
+    bill = order_charges(segment=Segment.DELIVERY, side=Side.BUY, turnover=D(10**12), on=IN_2026, exchange="NSE")
     assert bill.sebi_fee == D("1000000.00")
 
 
 def test_the_depository_fee_of_a_delivery_sale_is_13_rupees_and_its_gst():
     sale = {"segment": Segment.DELIVERY, "side": Side.SELL, "turnover": D(10_000), "on": IN_2026}
-    assert charges(**sale, with_dp=True).total - charges(**sale).total == D("15.34")
+    assert order_charges(**sale, with_dp=True).total - order_charges(**sale).total == D("15.34")
 
 
 def test_no_depository_fee_is_due_on_a_purchase():
-    bought = charges(segment=Segment.DELIVERY, side=Side.BUY, turnover=D(10_000), on=IN_2026, with_dp=True)
+    bought = order_charges(segment=Segment.DELIVERY, side=Side.BUY, turnover=D(10_000), on=IN_2026, with_dp=True)
     assert bought.dp == 0
 
 
@@ -88,12 +97,14 @@ def test_a_fill_pays_only_what_is_left_of_the_brokerage_cap():
 
 
 def test_nothing_traded_costs_nothing():
-    assert charges(segment=Segment.OPTIONS, side=Side.BUY, turnover=D(0), on=IN_2026, exchange="NFO") == NOTHING
+    assert (
+        order_charges(segment=Segment.OPTIONS, side=Side.BUY, turnover=D(0), on=IN_2026, exchange="NFO") == NO_CHARGES
+    )
 
 
 def test_an_exchange_without_rates_is_named():
     with pytest.raises(DataError, match="XETRA"):
-        charges(segment=Segment.INTRADAY, side=Side.BUY, turnover=D(1), on=IN_2026, exchange="XETRA")
+        order_charges(segment=Segment.INTRADAY, side=Side.BUY, turnover=D(1), on=IN_2026, exchange="XETRA")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +136,7 @@ def test_any_split_of_an_order_into_fills_costs_the_same_and_no_fill_earns(fills
         bill = fill_charges(**on_the, quantity=D(quantity), price=price, order_turnover=turnover)
         assert min(bill.brokerage, bill.transaction_tax, bill.exchange_fee, bill.gst, bill.stamp_duty) >= 0
         added, turnover = added + bill, turnover + quantity * price
-    assert added == charges(**on_the, turnover=turnover)
+    assert added == order_charges(**on_the, turnover=turnover)
 
 
 @given(
@@ -138,14 +149,14 @@ def test_a_bill_in_units_is_the_bill_to_the_paisa(segment: Segment, side: Side, 
     exchange = "NSE" if segment in (Segment.INTRADAY, Segment.DELIVERY) else "NFO"
     tariff = tariff_of(segment, side, on, exchange)
 
-    paise = tariff.in_units().total(units)
+    paise = tariff.in_units().total_paise(units)
 
-    assert Decimal(paise) / 100 == tariff.total(Decimal(units).scaleb(-4))
+    assert Decimal(paise) / 100 == tariff.total_charges(Decimal(units).scaleb(-4))
 
 
 @pytest.mark.parametrize("units", [-1, 0, 1])
 def test_the_flat_brokerage_of_an_option_is_due_from_the_least_turnover_on(units: int) -> None:
     tariff = tariff_of(Segment.OPTIONS, Side.BUY, IN_2026, "NFO")
     paise = 2360 if units > 0 else 0  # twenty rupees and their tax
-    assert tariff.in_units().total(units) == paise
-    assert tariff.total(Decimal(units).scaleb(-4)) == Decimal(paise) / 100
+    assert tariff.in_units().total_paise(units) == paise
+    assert tariff.total_charges(Decimal(units).scaleb(-4)) == Decimal(paise) / 100

@@ -12,8 +12,8 @@ from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.order import Execution, Order, OrderKind, OrderRequest, OrderState, Side
 from tradebot.exchange.account import Account, InstrumentMark, OpeningBalance
 from tradebot.exchange.ticket import TradeRow
-from tradebot.markets.calendar import day_of
-from tradebot.markets.debits import Debits
+from tradebot.markets.calendar import ist_date
+from tradebot.markets.debits import DematDebits
 from tradebot.trading.desk.billing import charges_by_market
 
 D = Decimal
@@ -54,11 +54,11 @@ def _undebited(universe: Universe, execution: Execution) -> Decimal:
 
 
 def test_a_fill_of_a_week_ago_is_still_known_when_it_is_told_again() -> None:
-    debits = Debits()
+    debits = DematDebits()
     bought, sold, later = fill(1, "BUY", 10), fill(2, "SELL", 10), fill(3, "SELL", 10, day=7)
 
     def charges(one: Execution) -> bool:
-        return debits.charges(
+        return debits.book_delivery(
             symbol=one.symbol, side=one.side, quantity=one.quantity, traded_at=one.traded_at, key=one.key
         )
 
@@ -91,10 +91,10 @@ def test_an_intraday_sale_pays_none() -> None:
 
 
 def test_a_fill_that_is_billed_again_costs_the_same() -> None:
-    debits = Debits()
+    debits = DematDebits()
     asked = {"symbol": "TCS", "side": Side.SELL, "quantity": D(1), "traded_at": MORNING}
 
-    said = [debits.charges(**asked, key=("NSE", key)) for key in ("a", "b", "a", "b")]
+    said = [debits.book_delivery(**asked, key=("NSE", key)) for key in ("a", "b", "a", "b")]
 
     assert said == [True, False, True, False]
 
@@ -102,12 +102,12 @@ def test_a_fill_that_is_billed_again_costs_the_same() -> None:
 @given(st.lists(st.tuples(st.sampled_from(["BUY", "SELL"]), st.integers(1, 9), st.booleans()), max_size=25))
 def test_desk_and_exchange_bill_the_same(steps: list[tuple[str, int, bool]]) -> None:
     mark = InstrumentMark(kind=InstrumentKind.EQUITY, last_price=D(1_000), previous_close=D(1_000))
-    account = Account(OpeningBalance(cash=D(10**7)), mark=lambda _: mark, day=day_of(MORNING))
+    account = Account(OpeningBalance(cash=D(10**7)), mark=lambda _: mark, day=ist_date(MORNING))
     bill, day = charges_by_market(Universe([Instrument(symbol="TCS")])), 0
     for n, (side, quantity, is_next_day) in enumerate(steps):
         day += is_next_day
         one = fill(n, side, quantity, day=day)
-        account.roll_to_day(day_of(one.traded_at))
+        account.roll_to_day(ist_date(one.traded_at))
         billed = account.book_fill(
             TradeRow(
                 trade_id=one.execution_id, order_id=one.venue_order_id, exchange_order_id="", symbol=one.symbol,
@@ -125,6 +125,6 @@ def test_a_fill_that_is_told_days_late_counts_for_its_own_day() -> None:
 def test_the_day_of_a_sale_begins_at_midnight_in_india_to_the_second() -> None:
     midnight = 20_000 * DAY - 19_800 * SECOND
     for bought_at, is_charged in ((midnight, False), (midnight - 1, True)):
-        debits, what = Debits(), {"symbol": "AAA", "quantity": Decimal(1)}
-        debits.charges(side=Side.BUY, traded_at=bought_at, **what)
-        assert debits.charges(side=Side.SELL, traded_at=midnight + DAY - 1, **what) is is_charged
+        debits, what = DematDebits(), {"symbol": "AAA", "quantity": Decimal(1)}
+        debits.book_delivery(side=Side.BUY, traded_at=bought_at, **what)
+        assert debits.book_delivery(side=Side.SELL, traded_at=midnight + DAY - 1, **what) is is_charged

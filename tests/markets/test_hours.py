@@ -7,10 +7,10 @@ from datetime import date
 import msgspec
 import pytest
 
-from tradebot.clock import IST, iso
+from tradebot.clock import IST, format_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.markets.calendar import TradingCalendar
-from tradebot.markets.hours import closes_of
+from tradebot.markets.hours import closing_times
 from tradebot.markets.listing import universe_for
 
 CALENDAR = TradingCalendar()
@@ -28,7 +28,7 @@ EVERY_KIND = Universe(
 
 
 def closes(universe: Universe, day: date) -> list[str]:
-    return [iso(int(at), IST)[11:16] for at in closes_of(universe, day, CALENDAR)]
+    return [format_iso(int(at), IST)[11:16] for at in closing_times(universe, day, CALENDAR)]
 
 
 @pytest.mark.parametrize(
@@ -52,4 +52,4 @@ def test_the_listing_knows_shares_and_indices_with_derivatives() -> None:
 
 def test_a_day_off_has_no_closes() -> None:
     with pytest.raises(ValueError, match="2026-12-25 is no trading day"):
-        closes_of(EVERY_KIND, date(2026, 12, 25), CALENDAR)
+        closing_times(EVERY_KIND, date(2026, 12, 25), CALENDAR)

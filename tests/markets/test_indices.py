@@ -17,26 +17,26 @@ from tradebot.markets.listing import reference_price, synthetic_universe, turnov
     [("NIFTY50", 50), ("NIFTYNEXT50", 50), ("NIFTY100", 100), ("BANKNIFTY", 14), ("NIFTYIT", 10), ("FINNIFTY", 20)],
 )
 def test_an_index_has_as_many_distinct_members_as_its_rules_say(name: str, count: int) -> None:
-    members = indices.members(name)
+    members = indices.index_members(name)
     assert len(members) == len(set(members)) == count
     assert list(members) == sorted(members)
 
 
 def test_names_are_found_in_the_spelling_people_use() -> None:
-    assert indices.members("nifty 50") == indices.members("NIFTY50") == indices.members("Nifty")
-    assert indices.members("NIFTY BANK") == indices.members("BANKNIFTY")
-    assert "HDFCBANK" in indices.members("BANKNIFTY")
+    assert indices.index_members("nifty 50") == indices.index_members("NIFTY50") == indices.index_members("Nifty")
+    assert indices.index_members("NIFTY BANK") == indices.index_members("BANKNIFTY")
+    assert "HDFCBANK" in indices.index_members("BANKNIFTY")
 
 
 def test_an_unknown_index_is_a_key_error_and_the_known_names_can_be_listed() -> None:
     with pytest.raises(KeyError):
-        indices.members("NIFTY5O")
+        indices.index_members("NIFTY5O")
     assert not indices.is_index("RELIANCE")
-    assert "NIFTY50" in indices.names()
+    assert "NIFTY50" in indices.index_names()
 
 
 def test_every_index_member_has_derivatives_and_an_unknown_symbol_has_none() -> None:
-    assert all(indices.has_derivatives(symbol) for symbol in indices.members("NIFTY100"))
+    assert all(indices.has_derivatives(symbol) for symbol in indices.index_members("NIFTY100"))
     assert not indices.has_derivatives("SYM0001")
 
 

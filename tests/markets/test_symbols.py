@@ -48,7 +48,7 @@ def test_a_colon_anywhere_else_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_an_index_name_stands_for_its_members(tmp_path: Path) -> None:
-    members = indices.members("NIFTY50")
+    members = indices.index_members("NIFTY50")
 
     assert parse_symbols(f"{members[3]},nifty50", cwd=tmp_path) == tuple(dict.fromkeys((members[3], *members)))
 

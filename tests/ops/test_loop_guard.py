@@ -62,7 +62,7 @@ async def test_a_connection_that_breaks_under_its_transport_does_not() -> None:
 async def test_a_loop_that_stands_still_shows_its_stack_once() -> None:
     said, clock = Said(), ManualClock(SECOND)
     async with LoopGuard(clock, tell=said):
-        clock.now += 2 * SECOND  # two seconds in which no callback ran
+        clock.now_ns += 2 * SECOND  # two seconds in which no callback ran
         assert said.came.wait(10), "the guard's thread looks while the loop cannot"
         (line,) = said.all("loop_stalled")
         assert line["seconds"] == 2.0
@@ -72,12 +72,12 @@ async def test_a_loop_that_stands_still_shows_its_stack_once() -> None:
 async def test_beats_that_come_late_are_told_with_the_worst() -> None:
     said, clock = Said(), ManualClock(100 * SECOND)
     async with LoopGuard(clock, tell=said) as guard:
-        guard._beat(clock.now - SECOND // 10)
-        guard._beat(clock.now - SECOND // 5)
-        guard._beat(clock.now)
+        guard._beat(clock.now_ns - SECOND // 10)
+        guard._beat(clock.now_ns - SECOND // 5)
+        guard._beat(clock.now_ns)
         assert [(line["times"], line["worst_ms"]) for line in said.all("loop_delayed")] == [(1, 100)]
-        clock.now += 31 * SECOND
-        guard._beat(clock.now - SECOND // 10)
+        clock.now_ns += 31 * SECOND
+        guard._beat(clock.now_ns - SECOND // 10)
         assert [line["worst_ms"] for line in said.all("loop_delayed")] == [100, 200]
 
 
@@ -90,7 +90,7 @@ async def test_a_callback_that_holds_the_loop_for_a_tenth_of_a_second_is_seen_wh
             came.set()
 
         async with LoopGuard(clock, tell=tell):
-            clock.now += fifths * int(BEAT_S * SECOND) // 5 + SECOND // 10  # it begins so far into a beat
+            clock.now_ns += fifths * int(BEAT_S * SECOND) // 5 + SECOND // 10  # it begins so far into a beat
             async with asyncio.timeout(10):
                 await came.wait()
         (line,) = said.all("loop_delayed")

@@ -6,7 +6,7 @@ from datetime import date, time
 from decimal import Decimal
 
 from tests.told import Told
-from tradebot.clock import IST, SECOND, ManualClock, from_iso
+from tradebot.clock import IST, SECOND, ManualClock, parse_iso
 from tradebot.domain.control import Scope, Until, Verb
 from tradebot.domain.messages import Command, Ending, SessionBegins
 from tradebot.domain.order import Execution, OrderEvent, OrderFact, OrderKind, OrderRequest, Side
@@ -15,7 +15,7 @@ from tradebot.ops.narrator import Narrator
 
 
 def at(clock: str) -> int:
-    return from_iso(f"2026-11-23T{clock}", IST)
+    return parse_iso(f"2026-11-23T{clock}", IST)
 
 
 def test_the_hours_of_a_day_are_told_and_how_many_symbols_end_earlier() -> None:
@@ -38,7 +38,7 @@ def test_the_hours_are_those_of_the_market_that_is_traded() -> None:
     told = Told()
     narrator = Narrator(told, ManualClock(0))
     narrator.market = market_of("NASDAQ")
-    opens_at, closes_at = (narrator.market.moment(date(2026, 11, 23), time(hour)) for hour in (9, 16))
+    opens_at, closes_at = (narrator.market.to_ns(date(2026, 11, 23), time(hour)) for hour in (9, 16))
     session = SessionBegins(
         opens_at=opens_at, entries_until=closes_at, square_off_at=closes_at, closes_at=closes_at
     )  # fmt: skip
@@ -98,10 +98,10 @@ def test_a_control_that_denies_on_and_on_is_told_once_a_minute_with_the_count() 
 
     for n in range(5_150):
         deny(n)
-        clock.now += SECOND // 200
+        clock.now_ns += SECOND // 200
     deny(6_000, strategy="other")
     deny(6_001, control="daily_loss")
-    clock.now += 60 * SECOND
+    clock.now_ns += 60 * SECOND
     deny(6_002)
 
     assert [(event, fields["order_id"], fields.get("times")) for event, fields in told] == [

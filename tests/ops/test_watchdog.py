@@ -39,7 +39,7 @@ class Beats:
         before = self.supervisor.fed
         for _ in range(seconds * 10):
             self.watchdog.beat()
-            self.clock.now += SECOND // 10
+            self.clock.now_ns += SECOND // 10
         return self.supervisor.fed - before
 
 

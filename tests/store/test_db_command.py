@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.store import day_by_hand as day
-from tradebot.__main__ import run
+from tradebot.__main__ import run_command_line
 from tradebot.clock import WallClock
 from tradebot.config import load
 from tradebot.errors import ConfigError
@@ -29,7 +29,7 @@ def tradebot(capfd: Any, monkeypatch: Any) -> Any:
 
     def call(*arguments: str, dsn: str = "") -> tuple[int, str, str]:
         monkeypatch.setenv("TRADEBOT_STORE__DSN", dsn)
-        code = run(list(arguments))
+        code = run_command_line(list(arguments))
         return (code, *capfd.readouterr())
 
     return call

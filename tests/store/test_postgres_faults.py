@@ -43,9 +43,9 @@ def store(dsn: str, deadlines: StoreDeadlines = SHORT) -> PostgresStore:
 @contextmanager
 def in_time() -> Iterator[None]:
     clock = WallClock()
-    before = clock.monotonic()
+    before = clock.monotonic_ns()
     yield
-    took = (clock.monotonic() - before) / 1e9
+    took = (clock.monotonic_ns() - before) / 1e9
     assert took < IN_TIME_S, f"{took:.2f} s"
 
 
@@ -244,9 +244,9 @@ async def test_orders_do_not_wait_for_a_black_hole(proxy: Proxy, dsn: str, tmp_p
         await feeding.fed(1)
         proxy.is_hole = True
         for kind, message in rows[1:]:
-            before = clock.monotonic()
+            before = clock.monotonic_ns()
             await journal.durable(journal.append(kind, message, at=day.START))
-            took.append(clock.monotonic() - before)
+            took.append(clock.monotonic_ns() - before)
         await until(lambda: "store_lost" in said.events)
         proxy.is_hole = False
         proxy.hang_up()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tradebot.clock import IST, SECOND, from_iso
+from tradebot.clock import IST, SECOND, parse_iso
 from tradebot.journal.closes import closes
 
 pytestmark = pytest.mark.timeout(120)
@@ -27,7 +27,7 @@ ENDS = {"RELIANCE": "15:15", "SYM0001": "15:30"}  # the first has derivatives
 
 
 def at(clock: str) -> int:
-    return from_iso(f"2026-11-25T{clock}", IST)
+    return parse_iso(f"2026-11-25T{clock}", IST)
 
 
 def test_each_symbol_is_flat_before_its_own_close_and_nothing_is_traded_or_quoted_after_it(

@@ -10,7 +10,7 @@ import pytest
 
 from tests.patient_trader import EAGER, PATIENT
 from tests.stories.ledger import assert_agree
-from tradebot.__main__ import run
+from tradebot.__main__ import run_command_line
 from tradebot.checker.promises import judge_records
 from tradebot.checker.verdict import PromiseStatus
 from tradebot.replay.recorded_run import read_run
@@ -55,7 +55,7 @@ def test_after_three_kills_in_ten_minutes_only_exits_leave_until_a_person_resume
     # what it holds is sold, and nothing is bought.
     daemon.until(lambda line: is_sent(line, "exit"))
     daemon.until(lambda line: line["event"] == "order_denied" and line["purpose"] == "entry")
-    assert run(["status", "--state-dir", str(state)]) == 0
+    assert run_command_line(["status", "--state-dir", str(state)]) == 0
     assert f"HALTED (halt all): {halted}" in capsys.readouterr().out
     assert any(is_crash_halt(line) for line in daemon.lines)
     assert not any(is_sent(line, "entry") for line in daemon.stop().lines)
@@ -63,7 +63,7 @@ def test_after_three_kills_in_ten_minutes_only_exits_leave_until_a_person_resume
     daemon = start(*arguments)
     assert daemon.event("state_recovered")["halted"].startswith("3 runs were cut off")
     daemon.until(lambda line: line["event"] == "order_denied" and line["purpose"] == "entry")
-    assert run(["resume", "--state-dir", str(state)]) == 0
+    assert run_command_line(["resume", "--state-dir", str(state)]) == 0
     daemon.until(lambda line: is_sent(line, "entry"))
     daemon.kill()
     daemon = start(*arguments)

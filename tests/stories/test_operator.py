@@ -17,13 +17,13 @@ import pytest
 
 from tests.patient_trader import EAGER, PATIENT
 from tests.stories.ledger import assert_agree
-from tradebot.__main__ import run
+from tradebot.__main__ import run_command_line
 from tradebot.clock import SECOND, WallClock
 from tradebot.domain.instrument import Universe
 from tradebot.domain.order import OrderKind, OrderRequest, Side
 from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.broker import KiteBroker
-from tradebot.venues.limiter import Limiter, limits
+from tradebot.venues.limiter import Limiter, rate_windows
 from tradebot.venues.venue import Accepted
 
 pytestmark = pytest.mark.timeout(60)
@@ -39,7 +39,7 @@ def tradebot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Verb:
 
     def give(verb: str, *args: str) -> tuple[int, str]:
         capsys.readouterr()
-        code = run([verb, "--state-dir", str(tmp_path / "state"), *args])
+        code = run_command_line([verb, "--state-dir", str(tmp_path / "state"), *args])
         said = capsys.readouterr()
         return code, said.out + said.err
 
@@ -48,7 +48,7 @@ def tradebot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Verb:
 
 @pytest.fixture
 def market(start: Any, tmp_path: Path) -> Callable[..., tuple[str, ...]]:
-    """Start an exchange of its own that outlives daemons; returns the arguments of `run` for it and a strategy."""
+    """Start an exchange of its own that outlives daemons; returns the arguments of `run_command_line` for it and a strategy."""
 
     def begin(strategy: str = "Eager") -> tuple[str, ...]:
         log, ready = tmp_path / "exchange.jsonl", tmp_path / "ready.json"
@@ -144,7 +144,7 @@ async def somebody_else(kite: dict[str, str]) -> AsyncIterator[KiteBroker]:
     keys = Credentials(api_key=kite["api_key"], access_token=kite["access_token"])
     broker = KiteBroker(
         rest=kite["rest"], credentials=keys, clock=WallClock(),
-        limiter=Limiter(limits(("order", 9, 1.0, 0)), WallClock()),
+        limiter=Limiter(rate_windows(("order", 9, 1.0, 0)), WallClock()),
     )  # fmt: skip
     try:
         yield broker
@@ -163,8 +163,8 @@ async def buy(kite: dict[str, str]) -> None:
 async def rest(kite: dict[str, str], count: int) -> list[str]:
     """Place limit orders far below the market."""
     async with somebody_else(kite) as broker:
-        (itc,) = await broker.instruments(["ITC"])
-        quotes = await broker.quotes(Universe([itc]))
+        (itc,) = await broker.fetch_instruments(["ITC"])
+        quotes = await broker.fetch_quotes(Universe([itc]))
         price = itc.round_price(itc.price(int(quotes.last[0])) * Decimal("0.93"), up=False)
         ids = []
         for number in range(count):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tradebot.__main__ import run
+from tradebot.__main__ import run_command_line
 
 pytestmark = pytest.mark.timeout(60)
 KEYS = "api_key = 'aaaa'\naccess_token = 'bbbb'\naccount_id = 'AB1234'\n"
@@ -34,7 +34,7 @@ class Place(NamedTuple):
 
 
 class Way(NamedTuple):
-    """One way to say paper: the config's text, the environment, more arguments of `run`, and why it is refused."""
+    """One way to say paper: the config's text, the environment, more arguments of `run_command_line`, and why it is refused."""
 
     config: str
     environment: dict[str, str]
@@ -76,7 +76,7 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
             for name, value in way.environment.items():
                 patch.setenv(name, value)
             capsys.readouterr()
-            code = run([*verb, "--config", str(path)])
+            code = run_command_line([*verb, "--config", str(path)])
         return code, capsys.readouterr().err
 
     return give

@@ -88,8 +88,8 @@ def test_a_crew_that_gives_nothing_back_is_replaced(monkeypatch: object) -> None
 
     class Waiting(ManualClock):
         def monotonic(self) -> int:
-            clock.now += 6 * SECOND
-            return clock.now
+            clock.now_ns += 6 * SECOND
+            return clock.now_ns
 
     sending_look, sending.LOOK_S = sending.LOOK_S, 0.001
     try:

@@ -51,7 +51,7 @@ class FeedByHand:
 
     def __init__(self) -> None:
         self._said: asyncio.Queue[Callable[[], None]] = asyncio.Queue()
-        self.dropped: dict[str, int] = {}
+        self.dropped_counts: dict[str, int] = {}
         self.is_over = False
         self.again: list[list[int]] = []
 
@@ -127,7 +127,7 @@ class VenueByHand:
         )  # fmt: skip
         return filled
 
-    async def orders(self) -> Listed[VenueOrder]:
+    async def fetch_orders(self) -> Listed[VenueOrder]:
         await self._asked("orders")
         return Listed(self.book.values())
 
@@ -135,7 +135,7 @@ class VenueByHand:
         await self._asked("executions")
         return Listed(self.trades)
 
-    async def positions(self) -> Listed[VenuePosition]:
+    async def fetch_positions(self) -> Listed[VenuePosition]:
         net: dict[str, Decimal] = {}
         for trade in self.trades:
             net[trade.symbol] = net.get(trade.symbol, D(0)) + trade.side.sign * trade.quantity
@@ -237,7 +237,7 @@ class Room:
             stages=Stages(bars=bars, analysis=self.analysis, desk=self.desk), journal=self.journal,
             telemetry=Telemetry(
                 measure=lambda name, ns: None, tell=self.told,
-                beat=lambda: self.beats.append(clock.monotonic()),
+                beat=lambda: self.beats.append(clock.monotonic_ns()),
             ),
             settings=EngineSettings(
                 stale_after_s=AN_HOUR_S, poll_every_s=1.0, pace=Pace(live_s=AN_HOUR_S, idle_s=AN_HOUR_S),
@@ -263,20 +263,20 @@ class Room:
         ids = np.array([UNIVERSE.id(symbol) for symbol in prices], dtype=np.int64)
         sizes = np.full(len(ids), 100, dtype=np.int64)
         return Quotes(
-            source="hand", seen_at=self.clock.monotonic(), ids=ids, last=units, bid=units - 5, ask=units + 5,
-            sent_at=np.full(len(ids), self.clock.market(), dtype=np.int64), volume=sizes, bid_size=sizes,
+            source="hand", seen_at=self.clock.monotonic_ns(), ids=ids, last=units, bid=units - 5, ask=units + 5,
+            sent_at=np.full(len(ids), self.clock.market_ns(), dtype=np.int64), volume=sizes, bid_size=sizes,
             ask_size=sizes,
         )  # fmt: skip
 
     def wish(self, symbol: str, action: Action = Action.ENTER_LONG) -> Signals:
         """Return what a strategy says at a close of now."""
         self.signalled += 1
-        mono = self.clock.monotonic()
+        mono = self.clock.monotonic_ns()
         signal = Signal(
             signal_id=f"{symbol}-{self.signalled}", strategy="s", symbol=symbol, action=action,
-            bar_at=self.clock.market(), quoted_at=mono, made_at=mono,
+            bar_at=self.clock.market_ns(), quoted_at=mono, made_at=mono,
         )  # fmt: skip
-        return Signals(at=self.clock.market(), interval=60 * SECOND, signals=(signal,))
+        return Signals(at=self.clock.market_ns(), interval=60 * SECOND, signals=(signal,))
 
     async def enter(self, symbol: str = "AAA", price: str = "100") -> None:
         """Let a quote come, then a signal to buy, and wait for what follows from it."""
@@ -288,7 +288,7 @@ class Room:
     def link(self, kind: type[LinkDown] | type[LinkUp]) -> None:
         """Let the stream go down or come up."""
         more = {"reason": "cut"} if kind is LinkDown else {}
-        self.feed.says(kind(source="hand", mono=self.clock.monotonic(), **more))
+        self.feed.says(kind(source="hand", mono=self.clock.monotonic_ns(), **more))
 
     def events(self) -> list[str]:
         return [event for event, _ in self.told]
@@ -299,7 +299,7 @@ def on_virtual_time(test: Callable[[LoopClock], Awaitable[None]]) -> Callable[[]
 
     def run() -> None:
         loop = VirtualLoop(SeededRandom(1))
-        clock = LoopClock(loop, origin=OPEN)
+        clock = LoopClock(loop, wall_offset_ns=OPEN)
 
         async def work() -> None:
             await test(clock)

@@ -12,7 +12,7 @@ from tests.trading.test_reconciliation import FILL, Books, Odd
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.listed import Listed, Unread
 from tradebot.domain.order import Execution
-from tradebot.errors import AccessDenied, LinkLost, SessionLost
+from tradebot.errors import AccessDenied, LinkLost, LoginLost
 from tradebot.trading import book_reader
 from tradebot.trading.book_reader import BookReader
 
@@ -24,7 +24,7 @@ def reader(broker: Books, *, clock: ManualClock | None = None, told: Told | None
 async def test_half_a_second_lies_between_two_tries_for_books_that_fit() -> None:
     clock = ManualClock(5 * SECOND)
     books = await reader(Books(3), clock=clock).read_whole()
-    assert clock.now == 6 * SECOND
+    assert clock.now_ns == 6 * SECOND
     assert books.asked_at == 6 * SECOND, "of the moment before the first list of the try that fitted"
 
 
@@ -55,9 +55,9 @@ async def test_books_are_whole_without_cash(error: Exception) -> None:
 async def test_a_dead_login_is_no_look_whatever_query_tells_of_it() -> None:
     class Out(Books):
         async def cash(self) -> Decimal:
-            raise SessionLost("TokenException")
+            raise LoginLost("TokenException")
 
-    with pytest.raises(SessionLost):
+    with pytest.raises(LoginLost):
         await reader(Out(1)).read()
 
 
@@ -72,7 +72,7 @@ async def test_holdings_are_asked_for_again_after_a_whole_minute_and_not_before(
     clock, broker = ManualClock(), Holder(1)
     looking = reader(broker, clock=clock)
     for at, asked in ((0, 1), (60 * SECOND - 1, 1), (60 * SECOND, 2), (119 * SECOND, 2), (120 * SECOND, 3)):
-        clock.now = at
+        clock.now_ns = at
         await looking.read()
         assert broker.asked == asked
 

@@ -25,14 +25,14 @@ class Host:
     def __init__(self, offset: int = 0) -> None:
         self.true, self.mono, self.offset = OPEN, 1000 * SECOND, offset
 
-    def wall(self) -> int:
+    def wall_ns(self) -> int:
         return self.true + self.offset
 
-    def monotonic(self) -> int:
+    def monotonic_ns(self) -> int:
         return self.mono
 
-    def market(self) -> int:
-        return self.wall()
+    def market_ns(self) -> int:
+        return self.wall_ns()
 
     speed = 1.0
 
@@ -72,7 +72,7 @@ class Market:
             host.mono += TICK
             if self.stamps and host.true % (SECOND // 2) == 0:
                 self._quote(host.true - SECOND // 4)
-            now = self.clock.market()
+            now = self.clock.market_ns()
             if (apart := self.watch.step()) is not None:
                 self.conditions.take_clock(apart)
             self.bars.roll(now)
@@ -123,7 +123,7 @@ def test_a_machine_that_slept_goes_on_with_the_venues_time() -> None:
     market.run(90)
     market.host.true += 600 * SECOND  # the monotonic clock stood
     market.run(60)
-    assert abs(market.clock.market() - market.host.true) < SECOND
+    assert abs(market.clock.market_ns() - market.host.true) < SECOND
     assert market.conditions.clock_apart == ""
     assert max(market.denied) - min(market.denied) <= 3
     assert market.said == ["clock_stepped 600.0", "market_time_set 600.0", "clock_agreed"]
@@ -139,7 +139,7 @@ def test_a_clock_that_is_set_right_after_boot_is_followed(wrong: int) -> None:
     market.run(30)
     market.stamps = True
     market.run(181)
-    assert abs(market.clock.market() - market.host.true) < SECOND
+    assert abs(market.clock.market_ns() - market.host.true) < SECOND
     assert market.conditions.clock_apart == ""
     assert [end - OPEN for end, _ in market.closes][-1] == 4 * MINUTE
     assert market.said[-2:] == [f"market_time_set {-wrong / SECOND}", "clock_agreed"]
@@ -151,7 +151,7 @@ def test_a_small_correction_is_followed_and_not_said() -> None:
     market.host.offset = SECOND // 2
     market.run(10)
     assert market.said == []
-    assert market.clock.market() - market.host.true == SECOND // 2
+    assert market.clock.market_ns() - market.host.true == SECOND // 2
 
 
 def test_stamps_of_a_quiet_symbol_set_no_clock() -> None:
@@ -159,5 +159,5 @@ def test_stamps_of_a_quiet_symbol_set_no_clock() -> None:
     clock = VenueClock(host)
     host.offset = -HOUR
     for n in range(20):
-        assert not clock.look(host.true - HOUR // 2 + n * SECOND)  # half an hour old: nearer to neither
-    assert clock.apart == -HOUR
+        assert not clock.compare_clocks(host.true - HOUR // 2 + n * SECOND)  # half an hour old: nearer to neither
+    assert clock.wall_lead_ns == -HOUR

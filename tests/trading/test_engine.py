@@ -12,7 +12,7 @@ from tradebot.clock import SECOND, LoopClock
 from tradebot.domain.control import Verb
 from tradebot.domain.messages import Cancel, Command, LinkDown, LinkUp
 from tradebot.domain.order import OrderEvent, OrderFact, VenueStatus
-from tradebot.errors import InvariantBroken, LinkLost, SessionLost
+from tradebot.errors import InvariantBroken, LinkLost, LoginLost
 from tradebot.trading.drain import DRAIN_S
 
 HALT = Command(verb=Verb.HALT, reason="by hand")
@@ -65,7 +65,7 @@ async def test_what_the_first_tick_of_a_start_leads_to_is_written_down_at_once_a
     await clock.sleep(600)
     room = Room(clock, venue=before.venue)
     room.did.clear()
-    room.desk.recover(facts, adopted=(), halted="", opens_at=clock.origin)
+    room.desk.recover(facts, adopted=(), halted="", opens_at=clock.wall_offset_ns)
     await room.engine.reconcile()
     # then it is taken back, and not before the engine runs
     assert room.did == ["row cancel_sent", *LOOK, "row link_lost", "row seen_open"]
@@ -317,7 +317,7 @@ async def test_a_login_that_is_dead_is_found_out_by_the_quotes_that_are_fetched(
     room = Room(clock)
 
     def refused() -> None:
-        raise SessionLost("token")
+        raise LoginLost("token")
 
     room.venue.polled = refused  # type: ignore[assignment]
     async with room.trading():
@@ -431,7 +431,7 @@ async def test_a_bar_that_closes_while_it_stops_is_journaled_and_nothing_is_deci
     room = Room(clock, interval_s=10)
     async with room.trading() as running:
         await room.enter()
-        await clock.sleep(8.1 - clock.monotonic() / SECOND)
+        await clock.sleep(8.1 - clock.monotonic_ns() / SECOND)
         room.venue.answers.clear()  # the cancel hangs
         room.stop.set()
         await running
@@ -446,9 +446,9 @@ async def test_a_venue_that_is_silent_holds_up_a_stop_for_seconds_and_it_is_said
         await room.enter()
         room.venue.answers.clear()
         room.stop.set()
-        began = clock.monotonic()
+        began = clock.monotonic_ns()
         await running
-        assert DRAIN_S * SECOND <= clock.monotonic() - began <= 7 * SECOND
+        assert DRAIN_S * SECOND <= clock.monotonic_ns() - began <= 7 * SECOND
     assert "shutdown_unreconciled" in room.events()
 
 

@@ -18,7 +18,7 @@ from tradebot.domain.messages import Cancel, Command, Modify, Outcome, Submit
 from tradebot.domain.order import OrderEvent, OrderKind, OrderRequest, Purpose, Side
 from tradebot.errors import OutcomeUnknown
 from tradebot.trading.execution import Execution, SendRules
-from tradebot.venues.venue import ACCESS_DENIED, SESSION_LOST, Accepted, NotSent, Refused, Reply
+from tradebot.venues.venue import ACCESS_DENIED, LOGIN_LOST, Accepted, NotSent, Refused, Reply
 
 
 def request(order_id: str = "T1", *, symbol: str = "AAA", decided_at: int | None = None) -> OrderRequest:
@@ -30,7 +30,7 @@ def request(order_id: str = "T1", *, symbol: str = "AAA", decided_at: int | None
         kind=OrderKind.MARKET,
         quantity=Decimal(1),
         purpose=Purpose.ENTRY,
-        decided_at=WallClock().monotonic() if decided_at is None else decided_at,
+        decided_at=WallClock().monotonic_ns() if decided_at is None else decided_at,
     )
 
 
@@ -140,7 +140,7 @@ def raising(error: Exception) -> Callable[[OrderRequest], Reply]:
         (lambda r: NotSent(reason="no route"), OrderEvent.NOT_SENT, 0, 0),
         (raising(OutcomeUnknown("no answer")), OrderEvent.AMBIGUOUS, 1, 0),
         (lambda r: Refused(reason="address", code=ACCESS_DENIED), OrderEvent.REFUSED, 0, 1),
-        (lambda r: Refused(reason="token", code=SESSION_LOST), OrderEvent.REFUSED, 0, 0),
+        (lambda r: Refused(reason="token", code=LOGIN_LOST), OrderEvent.REFUSED, 0, 0),
     ],
 )
 async def test_each_answer_has_its_outcome_and_nothing_is_sent_twice(
@@ -168,7 +168,7 @@ async def test_each_answer_has_its_outcome_and_nothing_is_sent_twice(
 async def test_an_order_route_that_says_the_login_is_dead_is_heard_before_the_refusal_is_told(
     make: Callable[[], Any],
 ) -> None:
-    tape = Tape(lambda r: Refused(reason="token", code=SESSION_LOST))
+    tape = Tape(lambda r: Refused(reason="token", code=LOGIN_LOST))
     said: list[tuple[str, int]] = []
     async with running(tape, logged_out=lambda reason: said.append((reason, len(tape.posted)))) as execution:
         await execution.queue.put(make())
@@ -181,7 +181,7 @@ async def test_an_order_route_that_says_the_login_is_dead_is_heard_before_the_re
 async def test_an_entry_whose_turn_comes_too_late_lapses_unsent() -> None:
     tape = Tape()
     async with running(tape, deadline_s=1.0) as execution:
-        await execution.queue.put(Submit(request=request(decided_at=WallClock().monotonic() - 2 * SECOND)))
+        await execution.queue.put(Submit(request=request(decided_at=WallClock().monotonic_ns() - 2 * SECOND)))
         await tape.until(lambda: bool(tape.facts()))
     assert tape.facts() == [OrderEvent.LAPSED]
     assert tape.events == []
@@ -278,7 +278,7 @@ async def test_a_change_leaves_after_its_row_and_its_acceptance_is_not_its_effec
         (lambda r: NotSent(reason="no route"), OrderEvent.REPLACE_REFUSED, 0),
         (raising(OutcomeUnknown("no answer")), OrderEvent.REPLACE_UNKNOWN, 0),
         (lambda r: Refused(reason="address", code=ACCESS_DENIED), OrderEvent.REPLACE_REFUSED, 1),
-        (lambda r: Refused(reason="token", code=SESSION_LOST), OrderEvent.REPLACE_REFUSED, 0),
+        (lambda r: Refused(reason="token", code=LOGIN_LOST), OrderEvent.REPLACE_REFUSED, 0),
     ],
 )
 async def test_each_answer_to_a_change_has_its_outcome_and_is_looked_up(
@@ -316,7 +316,7 @@ class SlowDisk(Tape):
         self.clock, self.seconds = clock, seconds
 
     async def durable(self, ticket: int | None = None) -> None:
-        self.clock.now += int(self.seconds * SECOND)
+        self.clock.now_ns += int(self.seconds * SECOND)
         await super().durable(ticket)
 
 
@@ -324,7 +324,7 @@ class SlowDisk(Tape):
 async def test_the_deadline_is_looked_at_last_once_the_row_is_on_disk(purpose: Purpose, sent: bool) -> None:
     clock = ManualClock(100 * SECOND)
     tape = SlowDisk(clock, 3.0)
-    order = msgspec.structs.replace(request(decided_at=clock.now), purpose=purpose)
+    order = msgspec.structs.replace(request(decided_at=clock.now_ns), purpose=purpose)
     async with running(tape, clock=clock, deadline_s=2.0) as execution:
         await execution.queue.put(Submit(request=order))
         await tape.until(lambda: len(tape.facts()) == 2)

@@ -88,11 +88,11 @@ async def test_an_inbox_gives_what_is_there_and_lets_the_others_go_first_once_a_
     inbox = Inbox((lane,), neighbour.clock)
     for message in ("a", "b", "c"):
         lane.put_nowait(message)
-    neighbour.clock.now += BREATH
+    neighbour.clock.now_ns += BREATH
     assert [await anext(inbox), neighbour.turns] == ["a", 0], "the turn is not over yet"
-    neighbour.clock.now += 1
+    neighbour.clock.now_ns += 1
     assert [await anext(inbox), neighbour.turns] == ["b", 1]
-    neighbour.clock.now += BREATH
+    neighbour.clock.now_ns += BREATH
     assert [await anext(inbox), neighbour.turns] == ["c", 1], "the next turn is as long"
     inbox.pause()
     assert [await anext(inbox), neighbour.turns] == ["neighbour's", 2]
@@ -104,13 +104,13 @@ async def test_an_inbox_that_was_waited_for_gives_a_whole_turn_again() -> None:
     inbox = Inbox((lane,), neighbour.clock)
 
     async def send() -> None:
-        neighbour.clock.now += BREATH
+        neighbour.clock.now_ns += BREATH
         lane.put_nowait("late")
 
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         tasks.create_task(send())
         assert await anext(inbox) == "late"
-    neighbour.clock.now += BREATH
+    neighbour.clock.now_ns += BREATH
     lane.put_nowait("next")
     assert [await anext(inbox), neighbour.turns] == ["next", 0]
 

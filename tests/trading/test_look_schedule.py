@@ -28,7 +28,7 @@ async def test_the_looks_of_a_doubt_come_at_growing_intervals_and_never_rarer_th
     doubtful.doubt()
     for _ in pauses_s:
         await doubtful.wait(is_failing=False)
-        looks.append(clock.now)
+        looks.append(clock.now_ns)
     assert [(b - a) / SECOND for a, b in pairwise(looks)] == pauses_s
 
 
@@ -42,7 +42,7 @@ async def test_a_doubt_ends_the_pause_before_a_look_and_when_its_looks_are_over_
     await doubtful.wait(is_failing=False)
     doubtful.doubt()
     await doubtful.wait(is_failing=False)
-    assert clock.now == SECOND // 5, "a tenth of a second each: the second doubt begins the intervals anew"
+    assert clock.now_ns == SECOND // 5, "a tenth of a second each: the second doubt begins the intervals anew"
     for _ in range(7):
         await doubtful.wait(is_failing=False)
     with pytest.raises(TimeoutError):
@@ -64,13 +64,13 @@ def test_books_are_read_often_while_orders_work_or_none_are_known(
 )
 def test_the_pause_lasts_until_a_look_may_end_a_doubt_and_half_a_second_at_least(left: int, pause_s: float) -> None:
     clock = ManualClock(100 * SECOND)
-    assert schedule(clock, wanted=clock.now + left).pause_s(is_failing=False) == pause_s
+    assert schedule(clock, wanted=clock.now_ns + left).pause_s(is_failing=False) == pause_s
 
 
 @pytest.mark.parametrize("past", [MILLISECOND, 20 * SECOND, 100 * SECOND - 1, 100 * SECOND])
 def test_after_six_looks_that_ended_no_doubt_they_come_as_usual(past: int) -> None:
     clock = ManualClock(100 * SECOND)
-    vain = schedule(clock, is_live=True, wanted=clock.now - past)
+    vain = schedule(clock, is_live=True, wanted=clock.now_ns - past)
     assert [vain.pause_s(is_failing=False) for _ in range(8)] == [0.5] * 6 + [5.0] * 2
 
 

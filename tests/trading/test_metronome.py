@@ -23,7 +23,7 @@ class Workers:
         self._clock, self.woken_at = clock, list[int]()
 
     def rouse(self) -> None:
-        self.woken_at.append(self._clock.now - START)
+        self.woken_at.append(self._clock.now_ns - START)
 
 
 async def beats(count: int, *, close_every: int | None) -> tuple[list[int], list[int], list[int]]:

@@ -195,7 +195,7 @@ class Venue:
         self.asked: list[tuple[str, ...]] = []
         self.is_down = False
 
-    async def quotes(self, universe: Universe) -> Quotes:
+    async def fetch_quotes(self, universe: Universe) -> Quotes:
         self.asked.append(universe.symbols)
         if self.is_down:
             raise LinkLost("cut")

@@ -30,10 +30,10 @@ class Venue:
     def __init__(self, price: int) -> None:
         self.price, self.again = price, list[list[int]]()
 
-    async def login(self) -> str:
+    async def fetch_account_id(self) -> str:
         return "AB1234"
 
-    async def quotes(self, universe: Universe) -> Quotes:
+    async def fetch_quotes(self, universe: Universe) -> Quotes:
         assert universe.symbols == ("AAA",)
         return quotes((0, 2.0, self.price, 300), seen_at=90 * SECOND)
 

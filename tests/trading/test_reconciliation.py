@@ -16,7 +16,7 @@ from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.listed import Listed, Unread
 from tradebot.domain.messages import Executed
 from tradebot.domain.order import Execution, OrderKind, Side, VenueHolding, VenueOrder, VenueStatus
-from tradebot.errors import LinkLost, SessionLost
+from tradebot.errors import LinkLost, LoginLost
 from tradebot.trading import reconciliation
 from tradebot.trading.look_schedule import LookSchedule, Pace
 from tradebot.trading.reconciliation import Reconciliation
@@ -37,20 +37,20 @@ class Books:
     def __init__(self, n: int) -> None:
         self.lists, self._from = 0, n
 
-    async def orders(self) -> Listed[VenueOrder]:
+    async def fetch_orders(self) -> Listed[VenueOrder]:
         self.lists += 1
         return Listed([SHOWN] if self.lists >= self._from else [])
 
-    async def executions(self) -> Listed[Execution]:
+    async def fetch_fills(self) -> Listed[Execution]:
         return Listed([FILL])
 
-    async def positions(self) -> Listed[object]:
+    async def fetch_positions(self) -> Listed[object]:
         return Listed()
 
-    async def holdings(self) -> Listed[object]:
+    async def fetch_holdings(self) -> Listed[object]:
         return Listed()
 
-    async def cash(self) -> Decimal:
+    async def fetch_cash(self) -> Decimal:
         return Decimal(0)
 
 
@@ -100,7 +100,7 @@ async def test_a_doubt_never_makes_the_looks_rarer_than_they_are_while_orders_li
     doubtful.doubt()
     for _ in range(8):
         await doubtful.wait(is_failing=False)
-        looks.append(clock.now)
+        looks.append(clock.now_ns)
     assert max(b - a for a, b in pairwise(looks)) <= 5 * SECOND
 
 
@@ -110,7 +110,7 @@ async def test_a_look_falls_right_on_the_moment_from_which_it_may_end_a_doubt_an
     doubtful.doubt()
     for _ in range(8):
         await doubtful.wait(is_failing=False)
-        looks.append(clock.now)
+        looks.append(clock.now_ns)
     first, second = [look for look in looks if look > 9 * SECOND][:2]
     assert first < 9 * SECOND + SECOND // 100
     assert second - first <= SECOND // 2
@@ -140,13 +140,13 @@ class Odd(Books):
     def _odd(self, book: str) -> list[Unread]:
         return [row for row in self.unread if row.book == book]
 
-    async def orders(self) -> Listed[VenueOrder]:
+    async def fetch_orders(self) -> Listed[VenueOrder]:
         return Listed([SHOWN], self._odd("orders"))
 
-    async def executions(self) -> Listed[Execution]:
+    async def fetch_fills(self) -> Listed[Execution]:
         return Listed([FILL], self._odd("trades"))
 
-    async def positions(self) -> Listed[object]:
+    async def fetch_positions(self) -> Listed[object]:
         return Listed([], self._odd("positions"))
 
 
@@ -155,7 +155,7 @@ async def test_a_row_that_cannot_be_read_leaves_a_look_whole_is_counted_once_and
     looking = reading(Odd(ODD_ORDER), clock=clock, told=told)
     for _ in range(200):
         books = await looking.books.read()
-        clock.now += 5 * SECOND
+        clock.now_ns += 5 * SECOND
     assert (books.orders, books.unread) == ((SHOWN,), (ODD_ORDER,))
     assert looking.books.unread == 1
     lines = told.of("rows_not_read")
@@ -184,7 +184,7 @@ async def test_a_start_is_not_kept_waiting_for_rows_that_cannot_be_read_to_fit_e
     clock = ManualClock()
     books = await reading(Torn(unread), clock=clock).books.read_whole()
     assert books.unread == (unread,)
-    assert clock.now == 0
+    assert clock.now_ns == 0
 
 
 async def test_holdings_are_asked_for_once_a_minute_and_fail_no_look() -> None:
@@ -205,9 +205,9 @@ async def test_holdings_are_asked_for_once_a_minute_and_fail_no_look() -> None:
     broker.fails = False
     for _ in range(13):
         books = await looking.books.read()
-        clock.now += 5 * SECOND
+        clock.now_ns += 5 * SECOND
     broker.fails = True
-    clock.now += 60 * SECOND
+    clock.now_ns += 60 * SECOND
     assert (books.holdings, (await looking.books.read()).holdings) == ((HELD,), (HELD,))
     assert (books.unread, broker.asked) == ((), 4)
 
@@ -227,7 +227,7 @@ async def test_books_that_stay_away_are_told_again_and_again_with_the_time_and_t
     looking = reading(Books(1), clock=clock, told=told)
     for _ in range(240):
         looking._fail(LinkLost("order_type: null"))
-        clock.now += 5 * SECOND
+        clock.now_ns += 5 * SECOND
     lines = told.of("reconciliation_failed")
     assert [line["for_s"] for line in lines] == [0.0, 60.0, 180.0, 420.0, 900.0]
     assert [line["times"] for line in lines] == [1, 12, 24, 48, 96]
@@ -241,10 +241,10 @@ async def test_books_that_stay_away_are_told_again_and_again_with_the_time_and_t
 class Flaky(Books):
     """A broker whose second list is refused because our login is dead, and whose next two do not come."""
 
-    async def orders(self) -> Listed[VenueOrder]:
-        orders = await super().orders()
+    async def fetch_orders(self) -> Listed[VenueOrder]:
+        orders = await super().fetch_orders()
         if self.lists in (2, 3, 4):
-            raise SessionLost("TokenException") if self.lists == 2 else LinkLost("no answer")
+            raise LoginLost("TokenException") if self.lists == 2 else LinkLost("no answer")
         return orders
 
 
@@ -275,14 +275,14 @@ async def test_books_that_do_not_come_are_asked_for_as_often_as_while_orders_wor
     looking = reading(Silent(1), clock=clock)
     looking.doubt()
     await for_a_moment(looking.run())
-    assert clock.now == 22.6 * SECOND, "a tenth, a half, one, two, four, and three times five seconds"
+    assert clock.now_ns == 22.6 * SECOND, "a tenth, a half, one, two, four, and three times five seconds"
 
 
 async def test_how_long_the_books_stay_away_is_told_in_tenths_of_a_second() -> None:
     clock, told = ManualClock(1000 * SECOND), Told()
     looking = reading(Books(1), clock=clock, told=told)
     looking._fail(LinkLost("no answer"))
-    clock.now += 61 * SECOND + SECOND // 4
+    clock.now_ns += 61 * SECOND + SECOND // 4
     looking._fail(LinkLost("no answer"))
     looking._succeeded()
     assert [line["for_s"] for line in (told[1][1], told[2][1])] == [61.2, 61.2]

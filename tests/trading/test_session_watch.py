@@ -10,10 +10,10 @@ from decimal import Decimal
 from tests.told import Told
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.messages import BrokerSession
-from tradebot.errors import AccessDenied, LinkLost, SessionLost
+from tradebot.errors import AccessDenied, LinkLost, LoginLost
 from tradebot.trading.session_watch import LONGEST_S, SessionWatch
 
-DEAD = SessionLost("Incorrect `api_key` or `access_token`.")
+DEAD = LoginLost("Incorrect `api_key` or `access_token`.")
 SILENCE = LinkLost("HTTP 403 without an envelope")
 
 
@@ -31,7 +31,7 @@ class Profile:
             await self.asked.wait()
 
     async def __call__(self) -> str:
-        self.asked_at.append(self.clock.now / SECOND)
+        self.asked_at.append(self.clock.now_ns / SECOND)
         self.asked.set()
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if answer is not None:

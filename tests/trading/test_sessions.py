@@ -7,9 +7,9 @@ from datetime import date, time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradebot.clock import IST, iso
+from tradebot.clock import IST, format_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
-from tradebot.markets.calendar import TradingCalendar, moment
+from tradebot.markets.calendar import TradingCalendar, ist_to_ns
 from tradebot.trading.sessions import CalendarSessions
 from tradebot.trading.sieve import SessionTimes
 
@@ -25,11 +25,11 @@ def times(
         calendar=TradingCalendar(), universe=Universe(instruments), entries_until=entries_until,
         square_off_at=square_off_at,
     )  # fmt: skip
-    return sessions.at(moment(day, time(9)))
+    return sessions.at(ist_to_ns(day, time(9)))
 
 
 def clocks(*moments: int) -> list[str]:
-    return [iso(int(at), IST)[11:16] for at in moments]
+    return [format_iso(int(at), IST)[11:16] for at in moments]
 
 
 def test_a_share_with_derivatives_is_squared_off_before_its_own_close_and_others_before_theirs() -> None:

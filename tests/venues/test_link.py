@@ -12,13 +12,13 @@ import pytest
 
 from tradebot.clock import SECOND, ManualClock, WallClock
 from tradebot.errors import LinkLost
-from tradebot.venues.link import Backoff, Throttled, keep, listen
+from tradebot.venues.link import Backoff, Throttled, read_frames, run_with_reconnect
 
 Session = Callable[[Callable[[], None]], None]
 
 
 class Enough(Exception):
-    """Ends an endless loop of a test; a stand-in for a bug, which `keep` must let through."""
+    """Ends an endless loop of a test; a stand-in for a bug, which `run_with_reconnect` must let through."""
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Script:
     starts: list[int] = field(default_factory=list)
 
     async def connect(self, up: Callable[[], None]) -> None:
-        self.starts.append(self.clock.now)
+        self.starts.append(self.clock.now_ns)
         if not self.steps:
             raise Enough
         self.steps.pop(0)(up)
@@ -42,7 +42,7 @@ class Script:
             self.waits.append(seconds)
 
         self.clock.on_sleep = slept
-        await keep(
+        await run_with_reconnect(
             self.connect,
             lambda: self.reports.append("up"),
             lambda reason: self.reports.append(f"down: {reason}"),
@@ -128,7 +128,7 @@ async def test_a_steady_connection_starts_the_backoff_over_and_a_brief_one_does_
     def lasts(seconds: int) -> Session:
         def session(up: Callable[[], None]) -> None:
             up()
-            script.clock.now += seconds * SECOND
+            script.clock.now_ns += seconds * SECOND
             raise LinkLost("x")
 
         return session
@@ -154,7 +154,7 @@ async def test_a_connection_without_a_frame_of_any_kind_is_lost() -> None:
         raise AssertionError
 
     with pytest.raises(LinkLost, match=r"no frame for 0\.01 s"):
-        await listen(nothing, lambda frame: None, silent_after_s=0.01, clock=WallClock())
+        await read_frames(nothing, lambda frame: None, silent_after_s=0.01, clock=WallClock())
 
 
 async def test_every_frame_renews_the_time_limit_and_reaches_the_reader() -> None:
@@ -164,7 +164,7 @@ async def test_every_frame_renews_the_time_limit_and_reaches_the_reader() -> Non
     for i in range(6):
         loop.call_later(0.02 * i, frames.put_nowait, bytes([i]))
     with pytest.raises(LinkLost):
-        await listen(frames.get, seen.append, silent_after_s=0.06, clock=WallClock())
+        await read_frames(frames.get, seen.append, silent_after_s=0.06, clock=WallClock())
     assert seen == [bytes([i]) for i in range(6)]
 
 
@@ -176,7 +176,7 @@ async def test_a_reader_that_fails_is_not_taken_for_a_lost_link() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await listen(one, bad, silent_after_s=1, clock=WallClock())
+        await read_frames(one, bad, silent_after_s=1, clock=WallClock())
 
 
 async def test_frames_without_end_let_the_loop_turn_every_millisecond() -> None:
@@ -187,7 +187,7 @@ async def test_frames_without_end_let_the_loop_turn_every_millisecond() -> None:
 
     def work(_frame: str | bytes) -> None:
         taken[0] += 1
-        clock.now += SECOND // 5_000  # each takes a fifth of a millisecond
+        clock.now_ns += SECOND // 5_000  # each takes a fifth of a millisecond
         if taken[0] == 50:
             raise Enough
 
@@ -198,7 +198,7 @@ async def test_frames_without_end_let_the_loop_turn_every_millisecond() -> None:
 
     beside = asyncio.ensure_future(others())
     with pytest.raises(Enough):
-        await listen(at_once, work, silent_after_s=1, clock=clock)
+        await read_frames(at_once, work, silent_after_s=1, clock=clock)
     beside.cancel()
     between = [late - early for early, late in pairwise(turns[1:])]
     assert len(between) >= 6

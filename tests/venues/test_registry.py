@@ -12,8 +12,8 @@ from tradebot.venues import registry
 
 def test_a_name_is_taken_once() -> None:
     with pytest.raises(ValueError, match="there is a venue called kite already"):
-        registry.add(registry.first())
-    assert registry.room_of("embedded") is None
+        registry.register_adapter(registry.default_adapter())
+    assert registry.find_adapter("embedded") is None
 
 
 def test_settings_and_rooms_are_read_without_what_only_trading_needs() -> None:

@@ -16,8 +16,8 @@ from tradebot.clock import WallClock
 from tradebot.errors import ConfigError, LinkLost
 from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.rest import RestLink
-from tradebot.venues.kite.venue import KiteData
-from tradebot.venues.tls import trusting
+from tradebot.venues.kite.venue import KiteReadOnlyVenue
+from tradebot.venues.tls import trusted_ssl_context
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate with openssl")
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n{}"
@@ -56,7 +56,7 @@ async def served(certificate: tuple[Path, Path]) -> AsyncIterator[int]:
 async def asked(port: int, bundle: str = "") -> int:
     link = RestLink(f"https://localhost:{port}", credentials=KEYS, ca_bundle=bundle)
     try:
-        return (await link.request("GET", "/", total_s=5, largest=100))[0]
+        return (await link.send_request("GET", "/", total_s=5, max_bytes=100))[0]
     finally:
         await link.close()
 
@@ -64,7 +64,7 @@ async def asked(port: int, bundle: str = "") -> int:
 async def test_only_the_configuration_names_whom_to_trust(
     certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    trusting.cache_clear()
+    trusted_ssl_context.cache_clear()
     log = tmp_path / "keys.log"
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
     monkeypatch.setenv("SSL_CERT_DIR", str(certificate[0].parent))
@@ -79,13 +79,13 @@ async def test_only_the_configuration_names_whom_to_trust(
 async def test_the_stream_believes_no_other_authority_either(
     certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trusting.cache_clear()
+    trusted_ssl_context.cache_clear()
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
-    data = KiteData(rest="https://localhost:1", ticker="wss://localhost:1", credentials=KEYS,
+    data = KiteReadOnlyVenue(rest="https://localhost:1", ticker="wss://localhost:1", credentials=KEYS,
                     clock=WallClock(), ca_bundle=str(certificate[0]))  # fmt: skip
     assert data._ca_bundle
-    assert trusting().get_ca_certs() or trusting().cert_store_stats()
-    names = {str(one.get("subject")) for one in trusting().get_ca_certs()}
+    assert trusted_ssl_context().get_ca_certs() or trusted_ssl_context().cert_store_stats()
+    names = {str(one.get("subject")) for one in trusted_ssl_context().get_ca_certs()}
     assert not any("localhost" in name for name in names)
     await data.broker.close()
 
@@ -93,4 +93,4 @@ async def test_the_stream_believes_no_other_authority_either(
 def test_a_bundle_without_certificates_is_refused_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "empty.pem").touch()
     with pytest.raises(ConfigError, match=r"empty\.pem"):
-        trusting(str(tmp_path / "empty.pem"))
+        trusted_ssl_context(str(tmp_path / "empty.pem"))

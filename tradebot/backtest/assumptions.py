@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tradebot.backtest.job import Bill, Job
 from tradebot.domain import products
-from tradebot.markets.market import HOME
+from tradebot.markets.market import HOME_MARKET
 from tradebot.trading.desk.rules.daily_loss import CLOSE, CLOSE_AT
 
 MAX_SYMBOLS_SHOWN = 6  # symbols of an order
@@ -34,7 +34,7 @@ def assumptions_of(job: Job) -> tuple[str, ...]:
         case Bill.INDIA:
             found.append(f"charges: brokerage, taxes and fees of the day, as billed in India for {_product(job)}")
             found.append(
-                f"taxes are counted exactly; a contract note rounds a day's transaction tax to whole {HOME.money}"
+                f"taxes are counted exactly; a contract note rounds a day's transaction tax to whole {HOME_MARKET.currency_word}"
             )
         case Bill.PERCENT:
             found.append(f"charges: {job.costs.commission_pct}% of the value of each fill")

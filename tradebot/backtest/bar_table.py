@@ -16,7 +16,7 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import SERIES_COLUMNS, Floats, Ints, Series
 from tradebot.errors import DataError
 from tradebot.history.interval import interval_name, shortest_step
-from tradebot.markets.exchanges import INDIA, UTC_ZONE, zone_of
+from tradebot.markets.exchanges import INDIA, UTC_ZONE, zone_name_of
 from tradebot.trading.desk.book.marks import Marks
 
 MARKS_BLOCK = 8_192  # positions of the timeline whose marks of all instruments are laid out at once
@@ -164,7 +164,7 @@ def _length(interval: int, instruments: Sequence[Instrument], starts: Sequence[I
     # after the next has begun; by the exchange, so that a part of the bars has the length of all of them.
     if interval < DAY:
         return interval
-    has_summer = interval > DAY and any(zone_of(one.exchange) not in (INDIA, UTC_ZONE) for one in instruments)
+    has_summer = interval > DAY and any(zone_name_of(one.exchange) not in (INDIA, UTC_ZONE) for one in instruments)
     is_short = any(len(s) > 1 and int(np.diff(s).min()) < interval for s in starts)
     return shortest_step(interval) if has_summer or is_short else interval
 

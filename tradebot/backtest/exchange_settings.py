@@ -10,7 +10,7 @@ from tradebot.clock import DAY
 from tradebot.domain.market import Series
 from tradebot.errors import ConfigError
 from tradebot.history.exchange_calendar import INDIA, NEW_YORK, are_in_session, require_known_exchange, zone_of
-from tradebot.markets.market import HOME, market_of
+from tradebot.markets.market import HOME_MARKET, market_of
 
 DEFAULT_CURRENCY = "USD"
 EXCHANGE_OF_ZONE = {NEW_YORK: "NASDAQ"}  # the exchange that a zone means where none is said
@@ -36,7 +36,11 @@ def exchange_settings(exchange: str = "", *, zone: str = "", currency: str = "")
     """
     name = exchange.strip().upper()
     if not name:
-        name = HOME.exchange if currency in ("", HOME.currency) else EXCHANGE_OF_ZONE.get(zone, DEFAULT_EXCHANGE)
+        name = (
+            HOME_MARKET.exchange
+            if currency in ("", HOME_MARKET.currency)
+            else EXCHANGE_OF_ZONE.get(zone, DEFAULT_EXCHANGE)
+        )
     require_known_exchange(name)
     lives_by = zone_of(name)
     own = market_of(name).currency

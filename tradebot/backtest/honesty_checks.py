@@ -17,7 +17,7 @@ from tradebot.backtest.check import Check, CheckVerdict
 from tradebot.backtest.job import Bill, Job
 from tradebot.backtest.result import Result
 from tradebot.backtest.significance import bootstrap_profit, deflated_sharpe
-from tradebot.clock import iso
+from tradebot.clock import format_iso
 from tradebot.domain.market import Series
 from tradebot.domain.order import Purpose
 from tradebot.exchange.slippage import Slippage, SlippageKind
@@ -259,4 +259,4 @@ def _until(series: Series, end: int) -> Series:
 
 
 def _iso(at: int, result: Result) -> str:
-    return iso(at, ZoneInfo(result.job.zone))[:19]
+    return format_iso(at, ZoneInfo(result.job.zone))[:19]

@@ -9,7 +9,7 @@ import numpy as np
 
 from tradebot.backtest.bar_table import BarTable
 from tradebot.backtest.signal_index import StrategyFault
-from tradebot.clock import iso
+from tradebot.clock import format_iso
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.messages import Action, Signal
 from tradebot.domain.portfolio import Position
@@ -76,7 +76,7 @@ class ImperativeStrategies:
             self._share.decide(Slice(int(series.starts[row]) + self._interval, np.array([id_]), columns, held), answer)
         for name, i, reason in answer.faults:
             instrument = self._instruments[i]
-            at = iso(int(series.starts[row]), load_zone(zone_of(instrument.exchange))).replace(".000000", "")
+            at = format_iso(int(series.starts[row]), load_zone(zone_of(instrument.exchange))).replace(".000000", "")
             self.faults.append(StrategyFault(name, instrument.symbol, f"{reason} at bar {row + 1}, {at}"))
         return answer
 

@@ -198,7 +198,7 @@ def backtest(
     if market == "nse" and zone_of(place.exchange) != INDIA:
         raise ConfigError(f'market="nse" is for exchanges of India, not for {place.exchange}')
     instruments, series, notes = bars_from_frames(
-        bars, exchange=place, zone=zone, symbol=symbol, interval_ns=length, now=WallClock().wall()
+        bars, exchange=place, zone=zone, symbol=symbol, interval_ns=length, now=WallClock().wall_ns()
     )
     require_testable(series, instruments, accept_gaps=accept_gaps, hint="accept_gaps=True", with_splits=True)
     for note in notes:

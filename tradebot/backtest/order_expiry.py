@@ -24,7 +24,7 @@ from tradebot.history.exchange_calendar import (
     exchange_days,
     zone_of,
 )
-from tradebot.markets.calendar import Line
+from tradebot.markets.calendar import HoursClass
 from tradebot.markets.market import market_of
 
 LONGEST_BREAK_NS = 10 * DAY  # more than the longest holidays of any exchange; longer is a hole in the data
@@ -104,6 +104,6 @@ def _closes(calendar: ExchangeCalendar, first: int, last: int, *, only_covered: 
     for day in range(first, last + 1):
         if calendar.session_hours(day) is not None:
             found[day] = min(
-                hours.closes_at for line in Line if (hours := calendar.session_hours(day, line)) is not None
+                hours.closes_at for line in HoursClass if (hours := calendar.session_hours(day, line)) is not None
             )
     return found

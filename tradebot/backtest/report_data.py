@@ -26,9 +26,9 @@ from tradebot.backtest.result import Result
 from tradebot.clock import DAY, SECOND
 from tradebot.domain.market import SERIES_COLUMNS, Series
 from tradebot.domain.order import Side
-from tradebot.markets.calendar import day_of
-from tradebot.markets.charges import NOTHING, PARTS, Charges, charges, segment_of, tariff_of
-from tradebot.markets.debits import DELIVERY, Debits
+from tradebot.markets.calendar import ist_date
+from tradebot.markets.charges import CHARGE_NAMES, NO_CHARGES, Charges, order_charges, segment_of, tariff_of
+from tradebot.markets.debits import DELIVERY, DematDebits
 
 CURVE_POINTS = 2_000  # more than a screen has pixels across
 MAX_TRADES_SHOWN = 4_000
@@ -158,12 +158,12 @@ def cost_parts(result: Result) -> dict[str, float]:
     if job.costs.bill is not Bill.INDIA or fills.empty:
         return {"commission": round(total, 2)} if total else {}
     instruments = {i.symbol: i for i in job.instruments}
-    bill = NOTHING
+    bill = NO_CHARGES
     fills = fills.assign(value=fills["qty"] * fills["price"])
     for _, order in fills.groupby("order_id", sort=False):
         first = order.iloc[0]
         instrument = instruments[str(first["symbol"])]
-        bill += charges(
+        bill += order_charges(
             segment=segment_of(instrument.kind, job.desk.product),
             side=Side(str(first["side"])),
             turnover=Decimal(repr(round(float(order["value"].sum()), 6))),
@@ -171,22 +171,24 @@ def cost_parts(result: Result) -> dict[str, float]:
             exchange=instrument.exchange,
         )
     bill += _debits(result)
-    parts = {name: float(getattr(bill, name)) for name in PARTS if getattr(bill, name)}
+    parts = {name: float(getattr(bill, name)) for name in CHARGE_NAMES if getattr(bill, name)}
     other = round(total - float(bill.total), 2)
     return parts | ({"other": other} if other else {})
 
 
 def _debits(result: Result) -> Charges:
     # What the depository charged, of which the turnover of no order tells.
-    job, rows, found, debits = result.job, result.fill_rows, NOTHING, Debits()
+    job, rows, found, debits = result.job, result.fill_rows, NO_CHARGES, DematDebits()
     if job.desk.product != DELIVERY:
         return found
     for row, at, quantity in zip(rows.order.tolist(), rows.at.tolist(), rows.quantity.tolist(), strict=True):
         instrument = job.instruments[result.order_rows.symbol[row]]
         side = Side.BUY if result.order_rows.side[row] > 0 else Side.SELL
-        if debits.charges(symbol=instrument.symbol, side=side, quantity=instrument.quantity(quantity), traded_at=at):
-            tariff = tariff_of(segment_of(instrument.kind, DELIVERY), side, day_of(at), instrument.exchange)
-            found += Charges(dp=tariff.dp, gst=tariff.debit - tariff.dp)
+        if debits.book_delivery(
+            symbol=instrument.symbol, side=side, quantity=instrument.quantity(quantity), traded_at=at
+        ):
+            tariff = tariff_of(segment_of(instrument.kind, DELIVERY), side, ist_date(at), instrument.exchange)
+            found += Charges(dp=tariff.dp, gst=tariff.depository_charge - tariff.dp)
     return found
 
 

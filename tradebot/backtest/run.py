@@ -24,7 +24,7 @@ from tradebot.backtest.session_timetable import SessionTimetable, timeline_days
 from tradebot.backtest.signal_index import index_signals
 from tradebot.backtest.signal_source import SignalSource
 from tradebot.backtest.single_symbol_loop import SingleSymbolLoop
-from tradebot.clock import SECOND, iso
+from tradebot.clock import SECOND, format_iso
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Series
 from tradebot.trading.desk import billing
@@ -90,7 +90,7 @@ def run_backtest(
     )
     notes = unaffordable_instruments(job, cut)
     if walk.ruined_at:
-        when = iso(walk.ruined_at, ZoneInfo(job.zone))[:19]
+        when = format_iso(walk.ruined_at, ZoneInfo(job.zone))[:19]
         notes = (f"the account was worth nothing at {when}: everything was closed, and trading ended there", *notes)
     return _result(job, panel, record, first, cash, counts, faults, notes, tuple(desk.account.denials))
 

@@ -13,9 +13,9 @@ from tradebot.clock import MINUTE
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Series
 from tradebot.exchange.prices.synthetic import SyntheticPrices
-from tradebot.markets.calendar import moment
+from tradebot.markets.calendar import ist_to_ns
 from tradebot.markets.listing import universe_for
-from tradebot.markets.market import market_of_all
+from tradebot.markets.market import common_market
 
 SYMBOLS = ("RELIANCE", "TCS", "INFY")
 SEED = 7
@@ -27,13 +27,13 @@ def sample_bars(
 ) -> tuple[Universe, dict[str, Series]]:
     """Return instruments and their bars (symbol -> oldest first) of the sessions in the `days` before LAST_DAY."""
     universe = universe_for(symbols, on=LAST_DAY)
-    calendar = market_of_all(i.exchange for i in universe).calendar
-    session = calendar.session(LAST_DAY)
+    calendar = common_market(i.exchange for i in universe).calendar
+    session = calendar.session_on(LAST_DAY)
     assert session is not None, f"{LAST_DAY} is a trading day"
     prices = SyntheticPrices(
         universe, seed=seed, opens_at=session.opens_at, closes_at=session.closes_at, step_ns=MINUTE, calendar=calendar
     )
-    start, end = (moment(LAST_DAY - timedelta(days=back), time(0)) for back in (days, 0))
+    start, end = (ist_to_ns(LAST_DAY - timedelta(days=back), time(0)) for back in (days, 0))
     return universe, {
         instrument.symbol: prices.bar_series(id_, interval_ns=interval_ns, start_at=start, end_at=end)
         for id_, instrument in enumerate(universe)

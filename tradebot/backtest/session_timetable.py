@@ -12,7 +12,7 @@ from tradebot.clock import DAY
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Ints
 from tradebot.domain.messages import SessionBegins
-from tradebot.markets.market import HOME, market_of_all
+from tradebot.markets.market import HOME_MARKET, common_market
 from tradebot.trading.sessions import CalendarSessions
 
 NEVER = 1 << 62
@@ -55,12 +55,12 @@ def timeline_days(
     if not len(starts):
         return []
     is_nse = hours.market == "nse"
-    numbers = (starts + (HOME.ahead(0) if is_nse else 0)) // DAY
+    numbers = (starts + (HOME_MARKET.utc_offset_ns(0) if is_nse else 0)) // DAY
     firsts = np.flatnonzero(np.diff(numbers, prepend=numbers[0] - 1))
     if not is_nse:
         return [BacktestDay(k, _always(int(numbers[k]) * DAY), ()) for k in firsts.tolist()]
     calendar = CalendarSessions(
-        calendar=market_of_all(i.exchange for i in instruments).calendar,
+        calendar=common_market(i.exchange for i in instruments).calendar,
         universe=Universe(instruments),
         entries_until=hours.entries_until,
         square_off_at=hours.square_off_at,

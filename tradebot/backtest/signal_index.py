@@ -17,7 +17,7 @@ from tradebot.indicators.cross_section import evaluate_histories as across
 from tradebot.indicators.expressions import Bars
 from tradebot.indicators.plan import ExpressionPlan, evaluate_history
 from tradebot.indicators.session_opens import SessionOpens
-from tradebot.markets.exchanges import zone_of
+from tradebot.markets.exchanges import zone_name_of
 from tradebot.strategies.fence import Fence
 from tradebot.strategies.firing import Fired, fired
 from tradebot.strategies.loading import StrategySpec
@@ -171,7 +171,7 @@ def _framed(spec: StrategySpec, instrument: Instrument, past: BarHistory, limit_
     assert isinstance(strategy, frame_strategy.FrameStrategy), f"{spec.name} takes frames and is no FrameStrategy"
     found = None
     with Fence() as fence, time_limit(limit_s):
-        found = frame_strategy.history(strategy, instrument.symbol, *past, zone_of(instrument.exchange))
+        found = frame_strategy.history(strategy, instrument.symbol, *past, zone_name_of(instrument.exchange))
     return found, fence.reason
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from tradebot.printing import say_text
+from tradebot.printing import print_text
 
 
 @click.command()
@@ -15,4 +15,4 @@ def completion(shell: str) -> None:
     script = get_completion_class(shell)
     assert script is not None, f"click has no completion for {shell}"
     root = click.get_current_context().find_root().command
-    say_text(script(root, {}, "tradebot", "_TRADEBOT_COMPLETE").source() + "\n")
+    print_text(script(root, {}, "tradebot", "_TRADEBOT_COMPLETE").source() + "\n")

@@ -9,8 +9,8 @@ import click
 
 from tradebot.cli.shared.options import CONFIG_OPTION
 from tradebot.config import Config, Loaded, document, find, load_explained
-from tradebot.printable import printable
-from tradebot.printing import aside, say, say_json, say_text
+from tradebot.printable import make_printable
+from tradebot.printing import print_error_line, print_json, print_line, print_text
 
 
 @click.group()
@@ -30,11 +30,11 @@ def show(path: str | None, origin: bool, defaults: bool, as_json: bool) -> None:
     """Print every setting that counts; secrets are masked."""
     loaded = Loaded(Config(), None, {}) if defaults else load_explained(path)
     if as_json:
-        say_json(_with_origins(loaded) if origin else document.plain(loaded.config), indent=2)
+        print_json(_with_origins(loaded) if origin else document.plain(loaded.config), indent=2)
     elif origin:
-        say_text(document.render(loaded.config, head="", note=_origin_of(loaded)))
+        print_text(document.render(loaded.config, head="", note=_origin_of(loaded)))
     else:
-        say_text(document.render(loaded.config, head=document.HEAD if defaults else ""))
+        print_text(document.render(loaded.config, head=document.HEAD if defaults else ""))
 
 
 @config.command()
@@ -44,17 +44,17 @@ def check(path: str | None) -> None:
     from tradebot.clock import WallClock
     from tradebot.daemon.refusals import cautions, refusals
 
-    loaded, now = load_explained(path), WallClock().wall()
+    loaded, now = load_explained(path), WallClock().wall_ns()
     loaded.refuse(refusals(loaded.config, now=now))
     for caution in cautions(loaded.config, now=now):
-        aside(f"caution: {caution}")
-    say(f"{loaded.path or 'no file, the defaults'}: good; mode {loaded.config.app.mode}")
+        print_error_line(f"caution: {caution}")
+    print_line(f"{loaded.path or 'no file, the defaults'}: good; mode {loaded.config.app.mode}")
 
 
 @config.command()
 def schema() -> None:
     """Print the JSON schema of config.toml."""
-    say_text(document.schema_text())
+    print_text(document.schema_text())
 
 
 @config.command()
@@ -63,15 +63,15 @@ def path(path: str | None) -> None:
     """Print the file that would be read; exit 1 when there is none."""
     found = find(path)
     if found is None:
-        aside("no configuration file; the defaults count")
+        print_error_line("no configuration file; the defaults count")
         raise SystemExit(1)
-    say(found.resolve())
+    print_line(found.resolve())
 
 
 def _origin_of(loaded: Loaded) -> Callable[[tuple[str | int, ...], str], str]:
     def note(key: tuple[str | int, ...], _description: str) -> str:
         above = (key[:n] for n in range(len(key), 0, -1))
-        return next((printable(loaded.origins[k]) for k in above if k in loaded.origins), "default")
+        return next((make_printable(loaded.origins[k]) for k in above if k in loaded.origins), "default")
 
     return note
 

@@ -12,12 +12,12 @@ import click
 
 from tradebot.cli.shared.options import CONFIG_OPTION, combine_options, state_dir_option
 from tradebot.cli.shared.tables import print_rows
-from tradebot.clock import WallClock, iso
+from tradebot.clock import WallClock, format_iso
 from tradebot.config import Config, load
 from tradebot.errors import StateError
 from tradebot.journal.schema import FILE_NAME
 from tradebot.ops.events.event import without_word
-from tradebot.printing import confirm, say
+from tradebot.printing import confirm_or_abort, print_line
 from tradebot.store import migration
 from tradebot.store.journal_tailer import JournalTailer
 from tradebot.store.outbox import Outbox
@@ -51,7 +51,7 @@ def status(path: str | None, state_dir: Path | None, as_json: bool) -> None:
 def migrate(path: str | None, state_dir: Path | None, down_to: int | None, yes: bool) -> None:
     """Apply the migrations that are missing, in one transaction; several at once wait for each other."""
     if down_to is not None and not yes:
-        confirm("Drop tables? The journal stays and can fill them again.")
+        confirm_or_abort("Drop tables? The journal stays and can fill them again.")
     _run(path, state_dir, lambda store, config: _migrate(store, down_to))
 
 
@@ -99,7 +99,7 @@ async def _status(store: Store, config: Config, *, as_json: bool) -> None:
     rows: list[dict[str, Any]] = [
         {
             "migration": f"{one.version:04} {one.name}",
-            "applied": iso(applied[one.version].applied_at) if one.version in applied else "missing",
+            "applied": format_iso(applied[one.version].applied_at) if one.version in applied else "missing",
         }
         for one in shipped
     ]
@@ -107,14 +107,14 @@ async def _status(store: Store, config: Config, *, as_json: bool) -> None:
         fields = {"place": store.place, "database": await store.server_version(), "behind": behind}
         print_rows([fields | row for row in rows], as_json=True)
         return
-    say(f"{store.place}, {await store.server_version()}; behind the journal: {behind}")
+    print_line(f"{store.place}, {await store.server_version()}; behind the journal: {behind}")
     print_rows(rows, as_json=False)
 
 
 async def _migrate(store: Store, down_to: int | None) -> None:
     done = await store.migrate(down_to=down_to)
     word = "applied" if down_to is None else "undone"
-    say(f"{store.place}: {word} {', '.join(done)}" if done else f"{store.place}: nothing to do")
+    print_line(f"{store.place}: {word} {', '.join(done)}" if done else f"{store.place}: nothing to do")
 
 
 async def _sync(store: Store, config: Config) -> None:
@@ -129,5 +129,5 @@ async def _sync(store: Store, config: Config) -> None:
         migrates=config.store.migrate,
     )
     fed = await outbox.feed_remaining()
-    say(f"{store.place}: fed {fed} rows")
+    print_line(f"{store.place}: fed {fed} rows")
     await outbox.finish_and_close()

@@ -9,7 +9,7 @@ import click
 
 from tradebot.cli.shared.tables import print_rows
 from tradebot.ops.events.catalogue import EVENTS, page, row
-from tradebot.printing import say_json, say_text
+from tradebot.printing import print_json, print_text
 
 
 @click.command()
@@ -19,13 +19,13 @@ from tradebot.printing import say_json, say_text
 def events(name: str | None, as_json: bool, as_page: bool) -> None:
     """Explain the events of the log: the one named NAME, now or before, in full, or a list of those that hold it."""
     if as_page:
-        say_text(page())
+        print_text(page())
         return
     found = find_events(name or "")
     if as_json:
-        say_json(found, indent=2)
+        print_json(found, indent=2)
     elif name is not None and all(name in (one["name"], one["was"]) for one in found):
-        say_text("\n".join(map(_whole, found)))
+        print_text("\n".join(map(_whole, found)))
     else:
         print_rows([{key: one[key] for key in ("name", "level", "means", "was")} for one in found], as_json=False)
 

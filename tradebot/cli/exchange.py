@@ -11,15 +11,15 @@ from pathlib import Path
 import click
 
 from tradebot.cli.shared.faults import LIST_WORD, fault_plan_of, render_catalogue
-from tradebot.clock import SECOND, MarketClock, WallClock, from_iso, iso
+from tradebot.clock import SECOND, MarketClock, WallClock, format_iso, parse_iso
 from tradebot.config.values import seconds
 from tradebot.domain.message import Message
 from tradebot.errors import ConfigError
 from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.exchange.snapshot import PriceSource
-from tradebot.markets.market import HOME
+from tradebot.markets.market import HOME_MARKET
 from tradebot.markets.symbols import parse_symbols
-from tradebot.printing import say_json, say_text
+from tradebot.printing import print_json, print_text
 
 MAX_SPEED = 3_600.0
 DEFAULT_SYMBOLS = "RELIANCE,TCS,INFY"
@@ -47,10 +47,12 @@ class ExchangePlan(Message, frozen=True):
 @click.option("--prices", type=click.Choice(["synthetic", "recorded"]), default="synthetic", show_default=True)
 @click.option("--path", type=click.Path(path_type=Path, exists=True), help="Folder or file of recorded ticks.")
 @click.option(
-    "--at", help=f"Market time to begin at, {HOME.clock}, such as 2026-11-23T09:15.  [default: the last session's open]"
+    "--at",
+    help=f"Market time to begin at, {HOME_MARKET.clock_name}, such as 2026-11-23T09:15.  [default: the last session's open]",
 )
 @click.option(
-    "--until", help=f"Market time at which synthetic prices end, {HOME.clock}.  [default: the session's close]"
+    "--until",
+    help=f"Market time at which synthetic prices end, {HOME_MARKET.clock_name}.  [default: the session's close]",
 )
 @click.option("--every-second", is_flag=True, help="Each synthetic symbol trades every market second, for load.")
 @click.option(
@@ -59,7 +61,9 @@ class ExchangePlan(Message, frozen=True):
 @click.option("--speed", type=click.FloatRange(0.01, MAX_SPEED), default=1.0, show_default=True, help="Market s per s.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on.  [default: any free one]")
-@click.option("--cash", default="50000", show_default=True, help=f"{HOME.money.capitalize()} in the account.")
+@click.option(
+    "--cash", default="50000", show_default=True, help=f"{HOME_MARKET.currency_word.capitalize()} in the account."
+)
 @click.option("--log", type=click.Path(path_type=Path, dir_okay=False), help="Write what happens here, JSON lines.")
 @click.option("--resume", is_flag=True, help="Continue the account that --log recorded.")
 @click.option("--faults", help='Misbehave: "swarm", "accept-then-reset:orders.create@3,429~0.1", or "list".')
@@ -93,7 +97,7 @@ def exchange(
     import uvloop
 
     if faults == LIST_WORD:
-        say_text(render_catalogue(as_json=as_json) + "\n")
+        print_text(render_catalogue(as_json=as_json) + "\n")
         return
     if log is not None and not resume and log.exists() and log.stat().st_size:
         raise ConfigError(f"the log {log} exists; add --resume to continue its account, or name another file")
@@ -133,14 +137,14 @@ async def _serve(plan: ExchangePlan) -> None:
     from tradebot.exchange.server import serve_exchange
     from tradebot.venues import registry
 
-    room = registry.first()
+    room = registry.default_adapter()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         log = stack.enter_context(EventLog(plan.log))
-        clock = MarketClock(origin=plan.begins_at, anchor=WallClock().monotonic(), speed=plan.speed)
+        clock = MarketClock(starts_at=plan.begins_at, anchor_mono=WallClock().monotonic_ns(), speed=plan.speed)
         market = Exchange(
             plan.source,
             clock,
@@ -149,13 +153,13 @@ async def _serve(plan: ExchangePlan) -> None:
             latency=TYPICAL_LATENCY,
             log=log,
             resume=plan.log if plan.resume else None,
-            rules=rules_of(room.profile),
+            rules=rules_of(room.venue_rules),
         )
         addresses = await stack.enter_async_context(
             serve_exchange(
                 market,
                 clock,
-                room.face(),
+                room.protocol_server_class(),
                 host=plan.host,
                 port=plan.port,
                 keys=AccessKeys.new_random(),
@@ -165,7 +169,7 @@ async def _serve(plan: ExchangePlan) -> None:
         )
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(market.run_session(), name="exchange")
-            say_json(addresses.to_json())
+            print_json(addresses.to_json())
             try:
                 async with asyncio.timeout(plan.for_s):
                     await stop.wait()
@@ -178,24 +182,24 @@ def _synthetic(
     text: str, seed: int, begin: int | None, end: int | None, *, every_step: bool, invent: bool
 ) -> PriceSource:
     from tradebot.exchange.prices.synthetic import SyntheticPrices
-    from tradebot.markets.hours import closes_of
+    from tradebot.markets.hours import closing_times
     from tradebot.markets.listing import universe_for, unknown_shares
 
     symbols = parse_symbols(text, cwd=Path.cwd())
     if not invent and (told := unknown_shares(symbols)):
         raise ConfigError(f"--symbols: {told}; correct it, or say --invent to serve invented shares of such a name")
-    calendar = HOME.calendar
-    day = HOME.day_of(begin if begin is not None else WallClock().wall())
+    calendar = HOME_MARKET.calendar
+    day = HOME_MARKET.date_of(begin if begin is not None else WallClock().wall_ns())
     if begin is None and not calendar.is_trading_day(day):
         day = calendar.previous_trading_day(day)
-    session = calendar.session(day)
+    session = calendar.session_on(day)
     if session is None:
         raise ConfigError(f"the market is closed on {day}; the next trading day is {calendar.next_trading_day(day)}")
     universe = universe_for(symbols, on=day)
-    last = int(closes_of(universe, day, calendar).max())
+    last = int(closing_times(universe, day, calendar).max())
     closes_at = last if end is None else end
     if not max(begin or 0, session.opens_at) < closes_at <= last or closes_at % SECOND:
-        until = f"{iso(last, HOME.time)[11:16]} {HOME.clock}"
+        until = f"{format_iso(last, HOME_MARKET.tzinfo)[11:16]} {HOME_MARKET.clock_name}"
         raise ConfigError(f"--until must be a whole second after --at and inside the session of {day}, to {until}")
     return SyntheticPrices(
         universe,
@@ -217,7 +221,7 @@ def _recorded(path: Path | None, text: str | None) -> PriceSource:
 
 def _moment(text: str, option: str) -> int:
     try:
-        return from_iso(text, HOME.time)
+        return parse_iso(text, HOME_MARKET.tzinfo)
     except ValueError:
         raise click.BadParameter(f"{text!r} is not a time such as 2026-11-23T09:15", param_hint=option) from None
 
@@ -235,5 +239,7 @@ def _money(text: str) -> Decimal:
     except InvalidOperation:
         cash = Decimal("NaN")
     if not cash.is_finite() or cash < 0 or cash * 100 != (cash * 100).to_integral_value():
-        raise click.BadParameter(f"{text!r} is not an amount of {HOME.money} such as 50000", param_hint="--cash")
+        raise click.BadParameter(
+            f"{text!r} is not an amount of {HOME_MARKET.currency_word} such as 50000", param_hint="--cash"
+        )
     return cash

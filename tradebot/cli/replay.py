@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 
 from tradebot import __version__
-from tradebot.clock import iso
+from tradebot.clock import format_iso
 from tradebot.errors import DataError, ExitCode
-from tradebot.markets.market import HOME
-from tradebot.printable import printable
-from tradebot.printing import say, say_json
+from tradebot.markets.market import HOME_MARKET
+from tradebot.printable import make_printable
+from tradebot.printing import print_json, print_line
 from tradebot.replay import recorded_run as recordings
 from tradebot.replay import rerun
 from tradebot.replay.recorded_run import RecordedRun
@@ -50,15 +50,17 @@ def _replay(recorded: RecordedRun, *, as_json: bool) -> int:
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        shown = bar.add_task(escape(printable(f"run {recorded.run.run_id}")), total=None)
+        shown = bar.add_task(escape(make_printable(f"run {recorded.run.run_id}")), total=None)
         found = asyncio.run(
             rerun.replay_run(recorded, progress=lambda done, total: bar.update(shown, completed=done, total=total))
         )
     if as_json:
         fields = found._asdict() | {"equal": found.difference is None, "has_ended": recorded.has_ended}
         if found.difference is not None:
-            fields["difference"] = found.difference._asdict() | {"at": iso(found.difference.at, HOME.time)}
-        say_json(fields)
+            fields["difference"] = found.difference._asdict() | {
+                "at": format_iso(found.difference.at, HOME_MARKET.tzinfo)
+            }
+        print_json(fields)
     else:
         _tell(recorded, found)
     return ExitCode.OK if found.difference is None else ExitCode.INTERNAL
@@ -67,7 +69,7 @@ def _replay(recorded: RecordedRun, *, as_json: bool) -> int:
 def _tell(recorded: RecordedRun, found: ReplayResult) -> None:
     if found.difference is None:
         cut = "" if recorded.has_ended else f"; the run was cut off, {found.behind_tape} facts lie behind its tape"
-        say(
+        print_line(
             f"run {found.run_id} replays equal: {found.closes} closes, {found.signals} signals, {found.facts} facts of"
             f" orders, {found.states} states, state {found.state}{cut}"
         )
@@ -75,11 +77,11 @@ def _tell(recorded: RecordedRun, found: ReplayResult) -> None:
     what, row, at, left, right = found.difference
     version = recorded.run.versions.get("tradebot", "")
     other = f" (recorded by tradebot {version}, replayed by {__version__})" if version != __version__ else ""
-    say(f"run {found.run_id} differs at row {row}, {iso(at, HOME.time)}: {what}{other}")
-    say(f"  recorded: {left}")
-    say(f"  replayed: {right}")
+    print_line(f"run {found.run_id} differs at row {row}, {format_iso(at, HOME_MARKET.tzinfo)}: {what}{other}")
+    print_line(f"  recorded: {left}")
+    print_line(f"  replayed: {right}")
     for here, there in _parts(left, right)[:MAX_SHOWN_PARTS]:
-        say(f"  it is {there}, and was {here}")
+        print_line(f"  it is {there}, and was {here}")
 
 
 def _parts(left: str, right: str) -> list[tuple[str, str]]:

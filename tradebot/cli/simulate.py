@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from tradebot.printable import printable
-from tradebot.printing import aside, say_json
+from tradebot.printable import make_printable
+from tradebot.printing import print_error_line, print_json
 
 SHOWN_LEVELS = frozenset({"info", "warning", "error"})
 HIDDEN_EVENTS = frozenset({"signal_fired", "order_denied"})
@@ -73,10 +73,10 @@ def _one(seed: int, faults: str | None, keep: Path | None, quiet: bool) -> Any:
     line = outcome.as_json_object()
     if outcome.verdict == "broken":
         for why in outcome.why:
-            aside(f"  broken  {why}")
+            print_error_line(f"  broken  {why}")
         if outcome.struck:
             line["script"] = _script(outcome)
-    say_json(line)
+    print_json(line)
     return outcome
 
 
@@ -84,22 +84,22 @@ def _script(outcome: Any) -> str | None:
     from tradebot.simulation.seed_run import run_seed
     from tradebot.simulation.shrink import shrink_faults
 
-    aside(f"  looking for the fewest of {len(outcome.struck)} faults that break it")
+    print_error_line(f"  looking for the fewest of {len(outcome.struck)} faults that break it")
     found = shrink_faults(
         outcome.struck, lambda words: run_seed(outcome.seed, faults=",".join(words)).verdict == "broken"
     )
     if found is None:
-        aside("  the struck faults alone do not break it: chance is part of it")
+        print_error_line("  the struck faults alone do not break it: chance is part of it")
         return None
     script = ",".join(found)
-    aside(f"  again with  tradebot simulate {outcome.seed} --faults '{script}'")
+    print_error_line(f"  again with  tradebot simulate {outcome.seed} --faults '{script}'")
     return script
 
 
 def _tell(at_s: float, event: Any) -> None:
     if event.level in SHOWN_LEVELS and event.name not in HIDDEN_EVENTS:
         words = " ".join(f"{name}={value}" for name, value in event.fields().items() if value not in ("", (), [], {}))
-        aside(f"{at_s:9.3f}  {event.level:7}  {event.name:24} {words}"[:240])
+        print_error_line(f"{at_s:9.3f}  {event.level:7}  {event.name:24} {words}"[:240])
 
 
 def _many(seeds: int | None, for_: str | None, first: int, workers: int, corpus: Path | None, quiet: bool) -> None:
@@ -112,7 +112,7 @@ def _many(seeds: int | None, for_: str | None, first: int, workers: int, corpus:
     from tradebot.simulation.seed_batch import OutcomeCounts, SimulatedDay, add_to_corpus, read_corpus, run_days
 
     clock, tally = WallClock(), OutcomeCounts()
-    began = clock.monotonic()
+    began = clock.monotonic_ns()
     try:
         limit = None if for_ is None else seconds(for_) * SECOND
     except ValueError as error:
@@ -125,19 +125,19 @@ def _many(seeds: int | None, for_: str | None, first: int, workers: int, corpus:
     cut_short: KeyboardInterrupt | None = None
     with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
         task = bar.add_task("seeds", total=None if seeds is None else seeds + len(known))
-        is_late = lambda: limit is not None and clock.monotonic() - began > limit  # noqa: E731
+        is_late = lambda: limit is not None and clock.monotonic_ns() - began > limit  # noqa: E731
         try:
             for outcome in run_days(wanted, workers=workers, is_enough=is_late):
                 tally.add_outcome(outcome)
                 if outcome.verdict == "broken":
                     told = f"seed {outcome.seed} broke: {'; '.join(outcome.why)}"
-                    bar.console.print(printable(told), markup=False, soft_wrap=True)
+                    bar.console.print(make_printable(told), markup=False, soft_wrap=True)
                     if corpus is not None:
                         add_to_corpus(corpus, outcome)
                 bar.update(task, advance=1, description=f"seeds, {len(tally.broken)} broken")
         except KeyboardInterrupt as interrupt:  # what was played is told all the same
             cut_short = interrupt
-    took_s = (clock.monotonic() - began) / SECOND
+    took_s = (clock.monotonic_ns() - began) / SECOND
     if not quiet:
         print_rows(
             [*tally.table_rows(), {"what": "seeds a second", "count": f"{tally.seed_count / took_s:.1f}"}],
@@ -147,10 +147,10 @@ def _many(seeds: int | None, for_: str | None, first: int, workers: int, corpus:
             print_rows([{"seed": o.seed, "why": "; ".join(o.why)} for o in tally.broken], as_json=False)
     broken = [outcome.seed for outcome in tally.broken]
     counts = {"seeds": tally.seed_count, **dict(sorted(tally.verdicts.items())), "orders": tally.orders}
-    say_json(counts | {"seconds": round(took_s, 1), "broken_seeds": broken})
+    print_json(counts | {"seconds": round(took_s, 1), "broken_seeds": broken})
     if cut_short is not None:
         raise cut_short
     if tally.halts_too_often:
-        aside(f"{tally.halted_share:.1%} of the days ended halted, which is too many")
+        print_error_line(f"{tally.halted_share:.1%} of the days ended halted, which is too many")
     if broken or tally.halts_too_often:
         raise SystemExit(1)

@@ -8,7 +8,7 @@ import platform
 import click
 
 from tradebot import __version__
-from tradebot.printing import say, say_json
+from tradebot.printing import print_json, print_line
 
 DEPENDENCIES = (
     "aiohttp",
@@ -31,7 +31,7 @@ def version(as_json: bool) -> None:
     versions = {"tradebot": __version__, "python": platform.python_version()}
     versions |= {name: importlib.metadata.version(name) for name in DEPENDENCIES}
     if as_json:
-        say_json(versions)
+        print_json(versions)
     else:
         for name, number in versions.items():
-            say(f"{name:<12}{number}")
+            print_line(f"{name:<12}{number}")

@@ -29,8 +29,8 @@ def contradictions(config: Config) -> list[Complaint]:
         found.append((("exchange", "path"), "must name the files when prices are recorded"))
     if not app.symbols:
         found.append((("app", "symbols"), "names no symbol to trade"))
-    if (room := registry.room_of(config.venue.name)) is not None:
-        said = room.complaints(config.of(room), is_live=app.mode == "live")
+    if (room := registry.find_adapter(config.venue.name)) is not None:
+        said = room.config_errors(config.of(room), is_live=app.mode == "live")
         found += [((room.name, key), sentence) for key, sentence in said]
     elif app.mode == "live":
         found.append((("app", "mode"), "is live, but venue.name is the embedded exchange; name a real venue"))

@@ -12,7 +12,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from tradebot.config import position
 from tradebot.config.sections import Config
-from tradebot.printable import printable
+from tradebot.printable import make_printable
 from tradebot.venues import registry
 
 Path = position.Path
@@ -23,7 +23,7 @@ class Excerpt:
     """The text of a configuration file, able to show the line of a key."""
 
     def __init__(self, name: str, text: str) -> None:
-        self.name, self.lines, self._places = printable(name), text.splitlines(), position.positions(text)
+        self.name, self.lines, self._places = make_printable(name), text.splitlines(), position.positions(text)
 
     def line(self, path: Path) -> int | None:
         """Return the line of a key, or of the nearest table around it."""
@@ -34,18 +34,18 @@ class Excerpt:
         """Return `file:line:column: message`, the source line and a caret."""
         place = self._place(path)
         if place is None:
-            return f"{self.name}: {printable(message)}"
+            return f"{self.name}: {make_printable(message)}"
         return self.point_at(*place, message, show=_is_harmless(path))
 
     def point_at(self, line: int, column: int, message: str, *, show: bool) -> str:
         """Return the same for a known place; `show` is False where the value on the line may be a secret."""
-        head = f"{self.name}:{line}:{column}: {printable(message)}"
+        head = f"{self.name}:{line}:{column}: {make_printable(message)}"
         if not 1 <= line <= len(self.lines):
             return head
         text = self.lines[line - 1] if show else _without_value(self.lines[line - 1])
         if text is None:
             return head
-        source = printable(text[:200])
+        source = make_printable(text[:200])
         if column > len(source):
             return f"{head}\n    {source}"
         word = re.match(r"[\w.-]+", source[column - 1 :])
@@ -66,7 +66,7 @@ def secrets() -> list[tuple[str, str]]:
 
 def keys_of_venues(config: Config) -> list[str]:
     """Return the keys that `config` holds for any venue, for whoever must not write them down."""
-    venues = [(section, key) for section, key in secrets() if registry.room_of(section) is not None]
+    venues = [(section, key) for section, key in secrets() if registry.find_adapter(section) is not None]
     found = [getattr(getattr(config, section), key).get_secret_value() for section, key in venues]
     return [text for text in found if text]
 

@@ -33,28 +33,30 @@ from tradebot.config.values import (
     seconds,
 )
 from tradebot.domain.products import CARRIED, DELIVERY, INTRADAY
-from tradebot.markets.market import HOME
+from tradebot.markets.market import HOME_MARKET
 from tradebot.section import Section
 from tradebot.venues import registry
-from tradebot.venues.room import Room
+from tradebot.venues.adapter import VenueAdapter
 
 PRODUCTS_SAID = f"{INTRADAY} intraday, {DELIVERY} delivery, {CARRIED} carried"
 EMBEDDED = "embedded"  # the name of the venue that is no other
 
 
 def _venue(name: str) -> str:
-    names = (EMBEDDED, *(room.name for room in registry.rooms()))
+    names = (EMBEDDED, *(room.name for room in registry.all_adapters()))
     if name not in names:
         raise ValueError(f"should be {', '.join(map(repr, names[:-1]))} or {names[-1]!r}")
     return name
 
 
 def _list_venues(schema: dict[str, Any]) -> None:
-    schema["enum"] = [EMBEDDED, *(room.name for room in registry.rooms())]
+    schema["enum"] = [EMBEDDED, *(room.name for room in registry.all_adapters())]
 
 
 def _venues() -> str:
-    return ", ".join(f"{room.name}: {(room.section().__doc__ or '').partition('. ')[0]}" for room in registry.rooms())
+    return ", ".join(
+        f"{room.name}: {(room.settings_class().__doc__ or '').partition('. ')[0]}" for room in registry.all_adapters()
+    )
 
 
 VenueName = Annotated[str, AfterValidator(_venue), Field(json_schema_extra=_list_venues)]
@@ -104,12 +106,14 @@ class ExchangeSection(Section):
         description="trading day, 2026-11-23; today: the newest one; empty: the same day for every first run",
     )
     starts_at: ClockTime = Field(
-        default="09:15", description=f"market time at which the daemon joins the day, {HOME.clock}"
+        default="09:15", description=f"market time at which the daemon joins the day, {HOME_MARKET.clock_name}"
     )
     latency_ms: Annotated[Number, Field(ge=0, le=60_000)] = Field(
         default=5.0, description="real milliseconds from order to exchange"
     )
-    cash: Money = Field(default=Decimal(50000), description=f"funds of the simulated account, in {HOME.money}")
+    cash: Money = Field(
+        default=Decimal(50000), description=f"funds of the simulated account, in {HOME_MARKET.currency_word}"
+    )
     invent: bool = Field(
         default=False, description="symbols that no list here knows become invented shares, instead of a refusal"
     )
@@ -182,7 +186,7 @@ class RiskSection(Section):
     )
     freeze_quantity: Annotated[Whole, Field(ge=1)] = Field(
         default=100_000,
-        description=f"most shares that {HOME.exchange} takes as one order (from one source, unverified)",
+        description=f"most shares that {HOME_MARKET.exchange} takes as one order (from one source, unverified)",
     )
     freeze_quantities: dict[str, Annotated[Whole, Field(ge=1)]] = Field(
         default={}, description="the same of other symbols, contracts above all: { NIFTY26DECFUT = 1800 }"
@@ -241,11 +245,11 @@ class RiskSection(Section):
         description="runs cut off in 10 minutes, then entries are halted from the start on; 0 never",
     )
     entries_until: ClockTime = Field(
-        default="15:00", description=f"no new position after this market time, {HOME.clock}"
+        default="15:00", description=f"no new position after this market time, {HOME_MARKET.clock_name}"
     )
     square_off_at: ClockTime = Field(
         default="15:10",
-        description=f"positions are closed at this market time, {HOME.clock},"
+        description=f"positions are closed at this market time, {HOME_MARKET.clock_name},"
         " or 10 minutes before the symbol's own close",
     )
 
@@ -312,9 +316,9 @@ class Config(BaseSettings):
         app = self.app.model_copy(update={"state_dir": self.app.state_dir.absolute()})
         return self.model_copy(update={"app": app})
 
-    def of(self, room: Room) -> Any:
+    def of(self, room: VenueAdapter) -> Any:
         """Return the settings of a venue, the defaults of one that was not known when these were made."""
-        return getattr(self, room.name, None) or room.section()()
+        return getattr(self, room.name, None) or room.settings_class()()
 
     @property
     def digest(self) -> str:
@@ -337,7 +341,7 @@ class Config(BaseSettings):
 def furnish() -> None:
     """Give Config a section for every room of the registry, behind [venue], and for none that is gone."""
     fields = Config.__pydantic_fields__
-    rooms = {room.name: room.section() for room in registry.rooms()}
+    rooms = {room.name: room.settings_class() for room in registry.all_adapters()}
     if rooms == _FURNISHED:
         return
     names = list(fields)

@@ -24,7 +24,7 @@ from tradebot.config.contradictions import Complaint, contradictions
 from tradebot.config.problems import Excerpt, dotted
 from tradebot.config.sections import Config, furnish
 from tradebot.errors import ConfigError
-from tradebot.printable import printable
+from tradebot.printable import make_printable
 
 KeyPath = tuple[str | int, ...]
 KILL = "TRADEBOT_KILL__"  # the kill switch's own credentials, which the daemon must not need and does not read
@@ -74,7 +74,7 @@ def find(path: str | os.PathLike[str] | None = None) -> Path | None:
     for asked, by in ((path, "--config"), (os.environ.get("TRADEBOT_CONFIG"), "TRADEBOT_CONFIG")):
         if asked:
             if not Path(asked).exists():
-                raise ConfigError(f"{printable(asked)}: there is no such file ({by} names it)")
+                raise ConfigError(f"{make_printable(asked)}: there is no such file ({by} names it)")
             return Path(asked)
     user = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     for place in (Path("config.toml"), Path(user) / "tradebot/config.toml", Path("/etc/tradebot/config.toml")):
@@ -127,7 +127,7 @@ def _located(gathered: _Gathered, excerpt: Excerpt | None, complaints: Sequence[
         if from_file and excerpt is not None:
             blocks.append((excerpt.line(path) or 0, excerpt.point(path, message)))
         else:
-            blocks.append((1 << 30, printable(f"{origin}: {message}" if origin else message)))
+            blocks.append((1 << 30, make_printable(f"{origin}: {message}" if origin else message)))
     return [text for _, text in sorted(blocks, key=lambda block: block[0])]
 
 
@@ -138,9 +138,11 @@ def content(path: Path) -> bytes:
             raw = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-        raise ConfigError(f"{printable(path)}: cannot be read: {why}") from error
+        raise ConfigError(f"{make_printable(path)}: cannot be read: {why}") from error
     if len(raw) > MAX_FILE_BYTES:
-        raise ConfigError(f"{printable(path)}: is longer than {MAX_FILE_BYTES} bytes, so it is not a configuration")
+        raise ConfigError(
+            f"{make_printable(path)}: is longer than {MAX_FILE_BYTES} bytes, so it is not a configuration"
+        )
     return raw
 
 
@@ -150,14 +152,14 @@ def _read(path: Path) -> tuple[Excerpt, dict[str, Any]]:
         text = raw.decode()
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{printable(path)}:{line}:1: is not UTF-8 text") from error
+        raise ConfigError(f"{make_printable(path)}:{line}:1: is not UTF-8 text") from error
     excerpt = Excerpt(str(path), text)
     try:
         return excerpt, tomllib.loads(text, parse_float=_exact)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(_syntax(excerpt, str(error)), is_list=True) from error
     except (RecursionError, ValueError) as error:  # nested too deep; an integer of too many digits
-        raise ConfigError(printable(f"{path}: cannot be read: {error}")) from error
+        raise ConfigError(make_printable(f"{path}: cannot be read: {error}")) from error
 
 
 def _exact(text: str) -> Decimal:
@@ -196,7 +198,7 @@ def _credentials() -> dict[str, Any]:
             EnvSettingsSource(Config), secrets_dir=folder, secrets_nested_delimiter="__", env_prefix=""
         )()
     except (SettingsError, OSError) as error:
-        raise ConfigError(printable(f"credential files in {folder}: {error}")) from error
+        raise ConfigError(make_printable(f"credential files in {folder}: {error}")) from error
 
 
 def _environment() -> dict[str, Any]:
@@ -210,7 +212,7 @@ def _environment() -> dict[str, Any]:
     try:
         return values | EnvSettingsSource(Config)()
     except SettingsError as error:
-        raise ConfigError(printable(f"environment: {error}")) from error
+        raise ConfigError(make_printable(f"environment: {error}")) from error
 
 
 def _nested(overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pydantic_settings import NoDecode
 from tradebot.domain.products import Product as Product
 from tradebot.errors import DataError
 from tradebot.markets.symbols import parse_symbols
-from tradebot.printable import printable
+from tradebot.printable import make_printable
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -72,7 +72,7 @@ def _symbols(value: Any) -> Any:
         if isinstance(value, list | tuple):
             return parse_symbols(",".join(str(v) for v in value), cwd=Path.cwd()) if value else ()
     except DataError as error:
-        raise ValueError(printable(error)) from error
+        raise ValueError(make_printable(error)) from error
     return value
 
 

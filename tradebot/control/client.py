@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tradebot.control.address import socket_path
-from tradebot.errors import DaemonAway, RequestRefused
+from tradebot.errors import DaemonUnavailable, RequestRefused
 
 ANSWER_WITHIN_S = 7.0  # the daemon gives a request five seconds
 LARGEST = 16 << 20
@@ -38,17 +38,17 @@ def ask(state_dir: Path, method: str, path: str, body: dict[str, Any] | None = N
         with socket_path(state_dir) as address:
             status, answer = _ask_again(address, method, path, body)
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
-        raise DaemonAway(f"no daemon runs on {state_dir}; {HINT}") from error
+        raise DaemonUnavailable(f"no daemon runs on {state_dir}; {HINT}") from error
     except TimeoutError as error:
         later = "" if method == "GET" else "; what was asked may still take effect when it goes on"
         told = f"the daemon on {state_dir} did not answer within {ANSWER_WITHIN_S:g} s{later}; {HINT}"
-        raise DaemonAway(told) from error
+        raise DaemonUnavailable(told) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise DaemonAway(f"the daemon on {state_dir} cannot be asked: {error}; {HINT}") from error
+        raise DaemonUnavailable(f"the daemon on {state_dir} cannot be asked: {error}; {HINT}") from error
     if status == 200:
         return answer
     sentence = str(answer.get("error") or f"the daemon answered {status}")
-    raise RequestRefused(sentence) if status < 500 else DaemonAway(sentence)
+    raise RequestRefused(sentence) if status < 500 else DaemonUnavailable(sentence)
 
 
 def _ask_again(address: str, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:

@@ -13,13 +13,13 @@ from tradebot.clock import SECOND, Clock
 from tradebot.domain.listed import Listed
 from tradebot.domain.order import VenueOrder, VenuePosition, VenueStatus
 from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown
-from tradebot.venues.limiter import Limiter, Window, limits
+from tradebot.venues.limiter import Limiter, RateWindow, rate_windows
 from tradebot.venues.venue import Accepted, Reply
 
 WORKING = frozenset({VenueStatus.ACKED, VenueStatus.OPEN, VenueStatus.PENDING_TRIGGER})
 # The venue's own rates: nobody else sends now, and twenty cancels shall leave within two seconds. The venue counts when
 # they arrive, so a little is added to the second.
-CANCELS: tuple[Window, ...] = limits(("change", 10, 1.05, 0))
+CANCELS: tuple[RateWindow, ...] = rate_windows(("change", 10, 1.05, 0))
 AT_ONCE = 10
 LONGEST_PACE_S = 2.0  # no more than AT_ONCE wait for a place
 LOOK_EVERY_S = 0.25
@@ -31,9 +31,9 @@ CLEAN_APART_S = 1.0
 class Book(Protocol):
     """What is needed of a broker."""
 
-    async def orders(self) -> Listed[VenueOrder]: ...
+    async def fetch_orders(self) -> Listed[VenueOrder]: ...
 
-    async def positions(self) -> Listed[VenuePosition]: ...
+    async def fetch_positions(self) -> Listed[VenuePosition]: ...
 
     async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply: ...
 
@@ -53,7 +53,7 @@ class Line(NamedTuple):
 class Outcome(NamedTuple):
     """`lines` in the order the orders were found. `failure` says why the book could not be read at the end.
 
-    `positions` are those still open, None when the venue did not tell.
+    `fetch_positions` are those still open, None when the venue did not tell.
     """
 
     lines: tuple[Line, ...]
@@ -79,16 +79,16 @@ class Sweep:
 
         Raises AccessDenied when the venue refuses the credentials.
         """
-        deadline = self._clock.monotonic() + int(within_s * SECOND)
+        deadline = self._clock.monotonic_ns() + int(within_s * SECOND)
         clean, failure = 0, "the book was not read"
         while clean < CLEAN_LOOKS:
             try:
-                listed = await self._broker.orders()
+                listed = await self._broker.fetch_orders()
                 working, failure = self._note(listed), _unread(listed)
             except LinkLost as error:
                 working, failure, clean = [], str(error), -1
             clean = 0 if working else clean + 1
-            if self._clock.monotonic() > deadline:
+            if self._clock.monotonic_ns() > deadline:
                 break
             await self._cancel_all([order for order in working if self._is_due(order)])
             if clean < CLEAN_LOOKS:
@@ -108,7 +108,7 @@ class Sweep:
 
     def _is_due(self, order: VenueOrder) -> bool:
         before = self._asked_at.get(order.venue_order_id)
-        return before is None or self._clock.monotonic() - before > ASK_AGAIN_S * SECOND
+        return before is None or self._clock.monotonic_ns() - before > ASK_AGAIN_S * SECOND
 
     async def _cancel_all(self, orders: list[VenueOrder]) -> None:
         places = asyncio.Semaphore(AT_ONCE)
@@ -124,7 +124,7 @@ class Sweep:
     async def _cancel(self, order: VenueOrder) -> None:
         id_ = order.venue_order_id
         await self._limiter.acquire("change", is_exit=True, within_s=LONGEST_PACE_S)
-        self._asked_at[id_] = self._clock.monotonic()
+        self._asked_at[id_] = self._clock.monotonic_ns()
         try:
             reply = await self._broker.cancel(order_id=order.tag, venue_order_id=id_)
         except (OutcomeUnknown, LinkLost, AccessDenied) as error:
@@ -136,7 +136,7 @@ class Sweep:
     async def _positions(self) -> tuple[VenuePosition, ...] | None:
         # Only a courtesy, and last: nothing of the above may depend on it.
         try:
-            return tuple(position for position in await self._broker.positions() if position.quantity)
+            return tuple(position for position in await self._broker.fetch_positions() if position.quantity)
         except (LinkLost, AccessDenied):
             return None
 

@@ -99,7 +99,7 @@ def picture(
     `paid` is what was paid for everything we bought less what came in for everything we sold, before charges.
     """
     newest, conditions = account.quoted_at, account.conditions
-    halts, session, now = halts_of(account, killed=killed), conditions.times.session, clock.market()
+    halts, session, now = halts_of(account, killed=killed), conditions.times.session, clock.market_ns()
     is_open = session is not None and session.opens_at <= now < session.closes_at
     closes_at = None if session is None else session.closes_at
     return (
@@ -112,7 +112,7 @@ def picture(
             "halted": bool(halts),
             "halts": halts,
             "feed": {
-                "age_s": round((clock.monotonic() - newest) / SECOND, 3) if newest else None,
+                "age_s": round((clock.monotonic_ns() - newest) / SECOND, 3) if newest else None,
                 "is_stale": bool(conditions.links.down),
                 "down": dict(conditions.links.down),
             },

@@ -88,7 +88,7 @@ class Daemon:
         self._is_trading = False
         self.heads = HeadKeeping(journal.path, begun=journal.head[0], clock=ground.clock, tell=tell)
         self._latencies = Latencies()
-        self._began_at = clock.market()
+        self._began_at = clock.market_ns()
         interval = config.bars.interval_ns
         self._specs = tuple(specs)
         self._recording = Recording(
@@ -119,7 +119,7 @@ class Daemon:
         )
         self._watchdog = Watchdog(notifier, clock=clock, tell=tell, has_failed=lambda: journal.error is not None)
         self.engine = Engine(
-            feed=ground.venue.feed(universe, tell=tell),
+            feed=ground.venue.create_feed(universe, tell=tell),
             broker=ground.venue.broker,
             universe=universe,
             clock=clock,
@@ -160,11 +160,11 @@ class Daemon:
             versions={"tradebot": tradebot.__version__, "rows": FORMAT},
             pid=os.getpid(),
         )
-        self._journal.append("run", run_row, at=clock.market())
-        self._journal.append("universe", Listing(instruments=ground.universe.instruments), at=clock.market())
+        self._journal.append("run", run_row, at=clock.market_ns())
+        self._journal.append("universe", Listing(instruments=ground.universe.instruments), at=clock.market_ns())
         self._recover(books)
         await self.space.look()
-        ground.venue.resume_day(books.sent_on(ground.market.day_number(clock.market())))
+        ground.venue.resume_day(books.sent_on(ground.market.day_number(clock.market_ns())))
         if self._is_held:  # nothing moves that would need a guard, and nothing may be missed
             await self._warm_up()
         compared = await self._compare()
@@ -268,7 +268,7 @@ class Daemon:
 
     async def _halt_from_the_start(self) -> None:
         # Behind the look at the venue, so that entries it still works are taken back as by every halt.
-        most, now = self._config.risk.max_crashes, self._ground.clock.wall()
+        most, now = self._config.risk.max_crashes, self._ground.clock.wall_ns()
         for control, why in (
             ("crash_loop", crash_loop(self._recovery.cut_off, now=now, most=most)),
             ("journal_head", doubt := self._recovery.doubt),
@@ -333,7 +333,7 @@ class Daemon:
         clock = self._ground.clock
         if isinstance(clock, MarketClock):
             await self.engine.streaming.wait()
-            clock.release()  # the embedded exchange opens when somebody listens
+            clock.start_market()  # the embedded exchange opens when somebody listens
         await self._bulletins.ready()
         if not self._config.analysis.warmup_bars:  # no past said what they cost
             account = self.desk.account

@@ -23,14 +23,14 @@ from tradebot.exchange.prices.recordings import open_recording
 from tradebot.exchange.prices.synthetic import SyntheticPrices
 from tradebot.exchange.server import ExchangeAddresses, serve_exchange
 from tradebot.exchange.snapshot import PriceSource
-from tradebot.markets.hours import closes_of
+from tradebot.markets.hours import closing_times
 from tradebot.markets.listing import universe_for
-from tradebot.markets.market import Market, market_of_all
+from tradebot.markets.market import Market, common_market
 from tradebot.ops.events.event import Tell
 from tradebot.ops.events.rehearsal import FaultsHealed, FaultStruck, RehearsalStarted
 from tradebot.venues import registry
-from tradebot.venues.room import Room
-from tradebot.venues.venue import Profile
+from tradebot.venues.adapter import VenueAdapter
+from tradebot.venues.venue import VenueRules
 
 HEALED_S = 0.1  # how often a rehearsal looks whether its faults are over
 SETTLE_S = 1.0  # wall seconds the last frames have to reach the daemon, which then waits out its grace
@@ -56,13 +56,13 @@ async def embedded(
     on_open: Callable[[Exchange], None] = lambda _: None,
     holdings: Sequence[DematHolding] = (),
     keys: AccessKeys | None = None,
-    room: Room | None = None,
+    room: VenueAdapter | None = None,
 ) -> AsyncIterator[tuple[ExchangeAddresses, MarketClock]]:
     """Open the exchange of `config.exchange` for `symbols`; its time stands until the clock is released.
 
     `seen_until` is the market ns that earlier runs reached: the same day goes on from there while enough of it is left,
     else the next trading day begins. The account lives in `log` and survives a restart. `on_end` is told when the
-    prices are over. `faults` are committed, and `tell` says each as it strikes. `wall` is this machine's time; the
+    prices are over. `faults` are committed, and `tell` says each as it strikes. `wall_ns` is this machine's time; the
     exchange looks at it every `poll_s`. `on_open` is given the exchange before anybody trades on it.
     `keys` open it, by default drawn ones. `holdings` are what the account owns before its first day. It speaks as the
     venue of `room` does, by default the first of the registry.
@@ -71,13 +71,13 @@ async def embedded(
     if settings.prices == "recorded":
         day = date.fromisoformat(settings.day) if settings.day not in ("", TODAY) else None
         source: PriceSource = open_recording(Path(settings.path), symbols=symbols, day=day)
-        market = market_of_all(i.exchange for i in source.universe)
-        begin = max(market.moment(market.day_of(source.opens_at), _time(settings.starts_at)), source.opens_at)
+        market = common_market(i.exchange for i in source.universe)
+        begin = max(market.to_ns(market.date_of(source.opens_at), _time(settings.starts_at)), source.opens_at)
     else:
         source, begin = _synthetic(config, universe_for(symbols), seen_until, wall)
-    clock = MarketClock(origin=begin, anchor=None, speed=settings.speed, wall=wall)
+    clock = MarketClock(starts_at=begin, anchor_mono=None, speed=settings.speed, wall=wall)
     events = EventLog(log)
-    room = room or registry.first()
+    room = room or registry.default_adapter()
     delay = settings.latency_ms / 1000 / 2
 
     async def trade(exchange: Exchange) -> None:
@@ -94,14 +94,14 @@ async def embedded(
             latency=Latency(to_exchange_s=delay, back_s=delay, jitter_s=delay / 2),
             log=events,
             resume=log,
-            rules=rules_of(room.profile),
+            rules=rules_of(room.venue_rules),
         )
         on_open(exchange)
         async with (
             serve_exchange(
                 exchange,
                 clock,
-                room.face(),
+                room.protocol_server_class(),
                 keys=keys or AccessKeys.new_random(),
                 token_expires=False,
                 log=events,
@@ -118,7 +118,7 @@ async def embedded(
         events.close_file()
 
 
-def rules_of(profile: Profile) -> OrderRules:
+def rules_of(profile: VenueRules) -> OrderRules:
     """Return the rules of a venue as the simulated exchange enforces them."""
     return OrderRules(
         tag_length=profile.tag_length,
@@ -138,33 +138,33 @@ async def _tell_faults(plan: FaultPlan | None, clock: MarketClock, tell: Tell | 
 
 
 def _synthetic(config: Config, universe: Universe, seen_until: int, wall: Clock) -> tuple[SyntheticPrices, int]:
-    settings, market = config.exchange, market_of_all(i.exchange for i in universe)
+    settings, market = config.exchange, common_market(i.exchange for i in universe)
     calendar = market.calendar
     day, starts_at = _day(config, market, seen_until, wall)
-    session = calendar.session(day)
+    session = calendar.session_on(day)
     if session is None:
         raise DataError(f"exchange.day {day} is not a trading day; the next one is {calendar.next_trading_day(day)}")
     source = SyntheticPrices(
         universe,
         seed=settings.seed,
         opens_at=session.opens_at,
-        closes_at=int(closes_of(universe, day, calendar).max()),
+        closes_at=int(closing_times(universe, day, calendar).max()),
         calendar=calendar,
     )
-    return source, max(starts_at or market.moment(day, _time(settings.starts_at)), session.opens_at)
+    return source, max(starts_at or market.to_ns(day, _time(settings.starts_at)), session.opens_at)
 
 
 def _day(config: Config, market: Market, seen_until: int, wall: Clock) -> tuple[date, int]:
     calendar = market.calendar
     if seen_until:
-        day = market.day_of(seen_until)
-        session = calendar.session(day)
+        day = market.date_of(seen_until)
+        session = calendar.session_on(day)
         if session is not None and seen_until < session.closes_at - RESUME_BEFORE_END:
             return day, seen_until
         return calendar.next_trading_day(day), 0
     if config.exchange.day != TODAY:
         return date.fromisoformat(config.exchange.day or FIRST_DAY), 0
-    today = market.day_of(wall.wall())
+    today = market.date_of(wall.wall_ns())
     return today if calendar.is_trading_day(today) else calendar.previous_trading_day(today), 0
 
 

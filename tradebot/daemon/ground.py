@@ -17,14 +17,14 @@ from tradebot.daemon.patience import Patience
 from tradebot.domain.instrument import Universe
 from tradebot.errors import ConfigError, DataError
 from tradebot.exchange.faults.fault_plan import FaultPlan
-from tradebot.markets.market import Market, market_of_all
+from tradebot.markets.market import Market, common_market
 from tradebot.ops.events.event import Tell
 from tradebot.ops.events.rehearsal import ExchangeOpened
 from tradebot.ops.events.venue import InstrumentsNotRead, LoginFailed, RowsNotRead
 from tradebot.venues import registry
-from tradebot.venues.room import Access, Room
-from tradebot.venues.venue import Reader, Venue
-from tradebot.venues.venue import Source as Readable
+from tradebot.venues.adapter import VenueAccess, VenueAdapter
+from tradebot.venues.venue import ReadOnlyVenue as Readable
+from tradebot.venues.venue import Venue, VenueReader
 
 SILENT = "the venue did not answer"
 ROWS_NAMED = 3  # of those that cannot be read, in one line
@@ -46,13 +46,13 @@ class Ground(NamedTuple):
     @property
     def market(self) -> Market:
         """Where the instruments trade: its day is the run's. Raises DataError where they trade in several."""
-        return market_of_all(i.exchange for i in self.universe)
+        return common_market(i.exchange for i in self.universe)
 
 
 class Source(NamedTuple):
     """Where past bars come from, read only."""
 
-    reader: Reader
+    reader: VenueReader
     venue_name: str
     clock: Clock
     universe: Universe
@@ -101,12 +101,12 @@ async def open_ground(
             name, (route, clock) = EMBEDDED, await stack.enter_async_context(opening)
         else:
             name, route = room.name, RealMoney.of(room, config)
-            clock = VenueClock(wall) if room.has_stamps(config.of(room)) else wall
+            clock = VenueClock(wall) if room.has_venue_timestamps(config.of(room)) else wall
         venue = await stack.enter_async_context(venue_of(room, route, clock, config))
         broker = venue.broker
-        account = await patience.ask(broker.login, failed=LoginFailed, gave_up=SILENT)
+        account = await patience.ask(broker.fetch_account_id, failed=LoginFailed, gave_up=SILENT)
         on_step()
-        if config.app.mode == "live" and account != (meant := room.account(config.of(room))):
+        if config.app.mode == "live" and account != (meant := room.live_account_id(config.of(room))):
             raise ConfigError(f"{room.name}.account_id is {meant}, but the keys are of account {account}")
         universe = await _universe(broker, config, patience, tell)
         on_step()
@@ -117,7 +117,7 @@ async def open_ground(
             account=account,
             universe=universe,
             patience=patience,
-            login_ends="" if name == EMBEDDED else venue.profile.login_ends,  # whose token lives as long as it does
+            login_ends="" if name == EMBEDDED else venue.venue_rules.login_ends,  # whose token lives as long as it does
         )
 
 
@@ -129,7 +129,7 @@ async def open_source(
     wall = WallClock()
     async with AsyncExitStack() as stack:
         clock: Clock
-        access: Access
+        access: VenueAccess
         room = _room(config, exchange)
         if exchange is not None:
             name, access, clock = "exchange", Simulated.of(room, exchange), _clock_of(exchange, wall)
@@ -139,12 +139,12 @@ async def open_source(
             )
             name, (access, clock) = EMBEDDED, await stack.enter_async_context(opening)
         else:
-            name, access, clock = room.name, room.access(config.of(room)), wall
-        reading: AbstractAsyncContextManager[Readable] = room.read_only(access, clock)
+            name, access, clock = room.name, room.access_from_settings(config.of(room)), wall
+        reading: AbstractAsyncContextManager[Readable] = room.build_read_only_venue(access, clock)
         source = await stack.enter_async_context(reading)
         reader = source.broker
         patience = Patience(within_s=READER_WAITS_S, clock=wall, tell=tell)
-        await patience.ask(reader.login, failed=LoginFailed, gave_up=SILENT)
+        await patience.ask(reader.fetch_account_id, failed=LoginFailed, gave_up=SILENT)
         universe = await _universe(reader, config, patience, tell)
         yield Source(reader=reader, venue_name=name, clock=clock, universe=universe)
 
@@ -152,7 +152,7 @@ async def open_source(
 @asynccontextmanager
 async def _embedded(
     config: Config,
-    room: Room,
+    room: VenueAdapter,
     *,
     seen_until: int,
     log: Path | None,
@@ -179,17 +179,17 @@ async def _embedded(
         yield route, clock
 
 
-def _room(config: Config, exchange: dict[str, Any] | None) -> Room:
+def _room(config: Config, exchange: dict[str, Any] | None) -> VenueAdapter:
     # Whose protocol is spoken: that of the venue, of the exchange that runs already, or of the embedded one.
     if exchange is not None:
-        return registry.spoken(exchange)
-    return registry.room_of(config.venue.name) or registry.first()
+        return registry.adapter_of_printed(exchange)
+    return registry.find_adapter(config.venue.name) or registry.default_adapter()
 
 
-def venue_of(room: Room, route: OrderRoute, clock: Clock, config: Config) -> AbstractAsyncContextManager[Venue]:
+def venue_of(room: VenueAdapter, route: OrderRoute, clock: Clock, config: Config) -> AbstractAsyncContextManager[Venue]:
     """Return the venue that orders go to: the one place where a venue with order routes is built."""
     assert isinstance(route, OrderRoute), f"{type(route).__name__} is no order route"
-    found: AbstractAsyncContextManager[Venue] = room.with_orders(
+    found: AbstractAsyncContextManager[Venue] = room.build_trading_venue(
         route, clock, config.of(room), silent_after_s=config.feed.silent_after_s
     )
     return found
@@ -197,12 +197,12 @@ def venue_of(room: Room, route: OrderRoute, clock: Clock, config: Config) -> Abs
 
 def _clock_of(exchange: dict[str, Any], wall: Clock) -> MarketClock:
     said = exchange["clock"]
-    return MarketClock(origin=said["market"], anchor=said["monotonic"], speed=said["speed"], wall=wall)
+    return MarketClock(starts_at=said["market"], anchor_mono=said["monotonic"], speed=said["speed"], wall=wall)
 
 
-async def _universe(reader: Reader, config: Config, patience: Patience, tell: Tell) -> Universe:
+async def _universe(reader: VenueReader, config: Config, patience: Patience, tell: Tell) -> Universe:
     symbols = config.app.symbols
-    listed = await patience.ask(lambda: reader.instruments(symbols), failed=InstrumentsNotRead, gave_up=SILENT)
+    listed = await patience.ask(lambda: reader.fetch_instruments(symbols), failed=InstrumentsNotRead, gave_up=SILENT)
     if listed.unread:
         some = [f"{row.symbol or 'a row without a symbol'}: {row.reason}" for row in listed.unread[:ROWS_NAMED]]
         tell(RowsNotRead(book="instruments", rows=len(listed.unread), some=some))

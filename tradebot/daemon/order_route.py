@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 
 from tradebot.config import Config
 from tradebot.errors import ConfigError
-from tradebot.venues.room import Access, Room, is_loopback
+from tradebot.venues.adapter import VenueAccess, VenueAdapter, is_loopback
 
 NO_PAPER_AT_VENUE = (
     "is {name}, but app.mode is paper, and paper trading on live quotes does not exist yet: no order would be a paper"
@@ -19,7 +19,7 @@ NO_PAPER_AT_VENUE = (
 )
 
 
-class Simulated(Access, frozen=True):
+class Simulated(VenueAccess, frozen=True):
     """An exchange on this machine, whatever the mode. Raises ConfigError for an address of another machine."""
 
     def __post_init__(self) -> None:
@@ -27,30 +27,30 @@ class Simulated(Access, frozen=True):
             _on_this_machine(address)
 
     @classmethod
-    def of(cls, room: Room, exchange: dict[str, Any]) -> Self:
+    def of(cls, room: VenueAdapter, exchange: dict[str, Any]) -> Self:
         """Return the access that a running exchange printed; raises for every address in it that is not loopback."""
         for text in _texts(exchange):
             if "://" in text:
                 _on_this_machine(text)
-        return _as(cls, room.access_at(exchange[room.name]))
+        return _as(cls, room.access_from_entry(exchange[room.name]))
 
 
-class RealMoney(Access, frozen=True):
+class RealMoney(VenueAccess, frozen=True):
     """A real venue with the operator's own keys; see `of`."""
 
     @classmethod
-    def of(cls, room: Room, config: Config) -> Self:
+    def of(cls, room: VenueAdapter, config: Config) -> Self:
         """Return the access to the venue of a live run. Raises ConfigError in every other mode."""
         if config.app.mode != "live":
             raise ConfigError(f"venue.name: {NO_PAPER_AT_VENUE.format(name=room.name)}")
-        return _as(cls, room.access(config.of(room)))
+        return _as(cls, room.access_from_settings(config.of(room)))
 
 
 OrderRoute = Simulated | RealMoney
-Route = TypeVar("Route", bound=Access)
+Route = TypeVar("Route", bound=VenueAccess)
 
 
-def _as(kind: type[Route], access: Access) -> Route:
+def _as(kind: type[Route], access: VenueAccess) -> Route:
     return kind(addresses=access.addresses, credentials=access.credentials, ca_bundle=access.ca_bundle)
 
 

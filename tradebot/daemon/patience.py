@@ -44,13 +44,13 @@ class Patience:
         Raises VenueUnavailable, which begins with `gave_up`, when the time is over, StoppedEarly when the operator does
         not want to wait; whatever is no LinkLost passes through: the venue has answered.
         """
-        began, pause, tries = self._clock.monotonic(), FIRST_PAUSE_S, 0
+        began, pause, tries = self._clock.monotonic_ns(), FIRST_PAUSE_S, 0
         while True:
             tries += 1
             try:
                 return await question()
             except LinkLost as error:
-                now = self._clock.monotonic()
+                now = self._clock.monotonic_ns()
                 waited_s, left_s = (now - began) / SECOND, self._within_s - (now - began) / SECOND
                 if left_s <= 0:
                     raise VenueUnavailable(f"{gave_up} ({tries} tries in {waited_s:.0f} s): {error}") from error
@@ -61,8 +61,8 @@ class Patience:
 
     async def _sleep(self, seconds: float) -> None:
         self._extend()
-        until = self._clock.monotonic() + int(seconds * SECOND)
-        while (left := (until - self._clock.monotonic()) / SECOND) > 0:
+        until = self._clock.monotonic_ns() + int(seconds * SECOND)
+        while (left := (until - self._clock.monotonic_ns()) / SECOND) > 0:
             if self._stopped():
                 raise StoppedEarly("stopped while it waited for the venue; nothing was sent")
             await self._clock.sleep(min(left, TURN_S))

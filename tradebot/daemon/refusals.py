@@ -8,7 +8,7 @@ from datetime import date, time
 from itertools import combinations
 from pathlib import Path
 
-from tradebot.clock import iso
+from tradebot.clock import format_iso
 from tradebot.config import Config
 from tradebot.config.contradictions import Complaint
 from tradebot.config.sections import EMBEDDED
@@ -21,10 +21,10 @@ from tradebot.indicators.expressions import Bars
 from tradebot.indicators.plan import ExpressionPlan
 from tradebot.markets.listing import unknown_shares
 from tradebot.markets.market import Market, market_of
-from tradebot.printable import printable
+from tradebot.printable import make_printable
 from tradebot.strategies.loading import StrategySpec, load_strategy
 from tradebot.venues import registry
-from tradebot.venues.room import Room
+from tradebot.venues.adapter import VenueAdapter
 
 WARN_DAYS = 30  # before the calendar's data ends: the exchange publishes the next year's closures in December
 
@@ -37,15 +37,15 @@ def refusals(config: Config, *, now: int, has_exchange: bool = False) -> list[Co
     """
     found: list[Complaint] = []
     is_embedded = config.venue.name == EMBEDDED and not has_exchange
-    room = None if has_exchange else registry.room_of(config.venue.name)
+    room = None if has_exchange else registry.find_adapter(config.venue.name)
     market = _market(room)
     if room is not None and config.app.mode == "paper":
         found.append((("venue", "name"), NO_PAPER_AT_VENUE.format(name=room.name)))
     if room is not None:
-        found += _uncovered(market, market.day_of(now), ("venue", "name"), "today")
+        found += _uncovered(market, market.date_of(now), ("venue", "name"), "today")
         found += _without_history(config, room)
     if is_embedded:
-        found += _embedded_day(config, market, market.day_of(now))
+        found += _embedded_day(config, market, market.date_of(now))
         found += invented_shares(config)
     found += exposed(config, credentials=os.environ.get("CREDENTIALS_DIRECTORY", ""))
     found += _untradable(config, market)
@@ -61,24 +61,24 @@ def refusals(config: Config, *, now: int, has_exchange: bool = False) -> list[Co
 def refuse(config: Config, *, now: int, has_exchange: bool) -> None:
     """Raise ConfigError with all that `refusals` finds; returns when it finds nothing."""
     if found := refusals(config, now=now, has_exchange=has_exchange):
-        lines = [printable(f"{'.'.join(map(str, key))}: {sentence}") for key, sentence in found]
+        lines = [make_printable(f"{'.'.join(map(str, key))}: {sentence}") for key, sentence in found]
         raise ConfigError("\n".join(lines), is_list=True)
 
 
 def cautions(config: Config, *, now: int) -> list[str]:
     """Return what an operator should know of these settings at `now` (wall ns) though a run starts with them."""
     found = []
-    room = registry.room_of(config.venue.name)
+    room = registry.find_adapter(config.venue.name)
     market = _market(room)
     calendar = market.calendar
-    left = (calendar.covered_through - market.day_of(now)).days
+    left = (calendar.covered_through - market.date_of(now)).days
     if 0 <= left <= WARN_DAYS:
         found.append(
             f"the trading calendar ends on {calendar.covered_through}, in {left} days: no real money is traded on days"
             " past it; update tradebot, or add the closures to markets/data/nse_sessions.toml"
         )
     if room is not None:
-        found += room.cautions(config.of(room))
+        found += room.config_warnings(config.of(room))
     for section in config.strategy:
         if unknown := [symbol for symbol in section.symbols if symbol not in config.app.symbols]:
             found.append(f"{section.name} names {', '.join(unknown)}, which app.symbols does not: it is not traded")
@@ -111,13 +111,13 @@ def invented_shares(config: Config) -> list[Complaint]:
 
 def check_day(at: int, market: Market) -> None:
     """Raise ConfigError where the day of `at` (market ns), about to be traded, lies past the market's calendar."""
-    for _, sentence in _uncovered(market, market.day_of(at), ("venue", "name"), "the market's day"):
+    for _, sentence in _uncovered(market, market.date_of(at), ("venue", "name"), "the market's day"):
         raise ConfigError(sentence)
 
 
-def _market(room: Room | None) -> Market:
+def _market(room: VenueAdapter | None) -> Market:
     # The embedded exchange trades where the venue does that it speaks as.
-    return market_of((room or registry.first()).profile.exchange)
+    return market_of((room or registry.default_adapter()).venue_rules.exchange)
 
 
 def _uncovered(market: Market, day: date, key: tuple[str, str], what: str) -> list[Complaint]:
@@ -149,8 +149,8 @@ def _embedded_day(config: Config, market: Market, today: date) -> list[Complaint
     return _uncovered(market, day, key, "the day of the exchange")
 
 
-def _without_history(config: Config, room: Room) -> list[Complaint]:
-    candles = room.profile.candles
+def _without_history(config: Config, room: VenueAdapter) -> list[Complaint]:
+    candles = room.venue_rules.candles
     if not config.analysis.warmup_bars or config.bars.interval_ns in candles:
         return []
     has = ", ".join(candles.values())
@@ -169,13 +169,13 @@ def _untradable(config: Config, market: Market) -> list[Complaint]:
             )
         ]
     # An ordinary day of a share; bars are counted from the open, and the last one ends with the session.
-    session = market.calendar.session(market.calendar.previous_trading_day(date(2026, 1, 1)))
+    session = market.calendar.session_on(market.calendar.previous_trading_day(date(2026, 1, 1)))
     assert session is not None, "a trading day has a session"
-    until = market.moment(market.day_of(session.opens_at), time.fromisoformat(config.risk.entries_until))
+    until = market.to_ns(market.date_of(session.opens_at), time.fromisoformat(config.risk.entries_until))
     first = min(session.opens_at + config.bars.interval_ns, session.closes_at)
     if first < min(until, session.closes_at):
         return []
-    at = iso(first, market.time)[11:16]
+    at = format_iso(first, market.tzinfo)[11:16]
     return [
         (
             ("bars", "interval"),

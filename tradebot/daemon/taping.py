@@ -33,7 +33,7 @@ class Recording:
         self, config: Config, ground: Ground, journal: Journal, *, run_id: str, killed: Callable[[], str]
     ) -> None:
         self._config, self._ground, self._journal = config, ground, journal
-        profile = ground.venue.profile
+        profile = ground.venue.venue_rules
         settings = desk_settings(config, most_changes=profile.modifications_per_order, checks_fills=True)
         self._settings = msgspec.structs.replace(settings, venue=ground.venue_name)
         self._limits = limits(config, speed=ground.clock.speed)
@@ -62,7 +62,7 @@ class Recording:
             halts=tuple(halts),
             flattened=tuple(sorted(flattened)),
         )
-        self._journal.append("terms", row, at=self._ground.clock.market())
+        self._journal.append("terms", row, at=self._ground.clock.market_ns())
 
     def warmup(self, past: Sequence[Series]) -> None:
         """Write down the past bars that the strategies are warmed up with."""
@@ -70,7 +70,7 @@ class Recording:
             return
         for first in range(0, len(past), WARMUP_SYMBOLS):
             row = Warmup(series=tuple(past[first : first + WARMUP_SYMBOLS]))
-            self._journal.append("warmup", row, at=self._ground.clock.market())
+            self._journal.append("warmup", row, at=self._ground.clock.market_ns())
 
     def finish(self) -> None:
         """Write down the last seconds of the tape."""
@@ -78,7 +78,7 @@ class Recording:
             self._taped.flush()
 
     def _append(self, tape: Any) -> None:
-        self._journal.append("tape", tape, at=self._ground.clock.market())
+        self._journal.append("tape", tape, at=self._ground.clock.market_ns())
 
     def _desk(self, run_id: str) -> Callable[[Callable[[], str]], Desk]:
         universe = self._ground.universe

@@ -8,7 +8,7 @@ from typing import Any
 
 from tradebot.clock import SECOND, Clock, VenueClock
 from tradebot.journal.recovery import Recovery
-from tradebot.markets.market import HOME, Market
+from tradebot.markets.market import HOME_MARKET, Market
 from tradebot.store.outbox import Outbox
 from tradebot.trading.engine import Engine
 
@@ -29,11 +29,11 @@ class Vitals:
         outbox: Outbox | None,
         lines_dropped: Callable[[], int],
         login_ends: str = "",
-        market: Market = HOME,
+        market: Market = HOME_MARKET,
     ) -> None:
         self._clock, self._engine, self._recovery, self._outbox = clock, engine, recovery, outbox
         self._lines_dropped = lines_dropped
-        self._began, self._held_since = clock.monotonic(), clock.market()
+        self._began, self._held_since = clock.monotonic_ns(), clock.market_ns()
         self._login_ends = next_time(login_ends, self._held_since, market) if login_ends else None
 
     def picture(self) -> dict[str, Any]:
@@ -44,12 +44,12 @@ class Vitals:
         """
         clock, decided, outbox = self._clock, self._engine.signal_stage, self._outbox
         return {
-            "uptime_s": round((clock.monotonic() - self._began) / SECOND, 1),
+            "uptime_s": round((clock.monotonic_ns() - self._began) / SECOND, 1),
             "runs_before": len(self._recovery.runs),
             "cut_off_before": len(self._recovery.cut_off),
             "last_bar": decided.last_bar or None,
             "last_signal": decided.last_signal or None,
-            "clock_offset_s": round(clock.apart / SECOND, 3) if isinstance(clock, VenueClock) else None,
+            "clock_offset_s": round(clock.wall_lead_ns / SECOND, 3) if isinstance(clock, VenueClock) else None,
             "login": {"issued_at": None, "held_since": self._held_since, "ends_at": self._login_ends},
             "log_lines_dropped": self._lines_dropped(),
             "store": None
@@ -60,6 +60,6 @@ class Vitals:
 
 def next_time(text: str, after: int, market: Market) -> int:
     """Return the first moment behind `after` (market ns) at which the market's clock shows `text` (HH:MM)."""
-    day, at = market.day_of(after), time.fromisoformat(text)
-    today = market.moment(day, at)
-    return today if today > after else market.moment(day + timedelta(days=1), at)
+    day, at = market.date_of(after), time.fromisoformat(text)
+    today = market.to_ns(day, at)
+    return today if today > after else market.to_ns(day + timedelta(days=1), at)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tradebot.config import Config
 from tradebot.daemon.ground import Ground
 from tradebot.domain.market import Series
-from tradebot.errors import SessionLost
+from tradebot.errors import LoginLost
 from tradebot.journal.recalled import recalled
 from tradebot.journal.recovery import Recovery
 from tradebot.ops.events.analysis import WarmupPostponed, WarmupRetried
@@ -52,7 +52,7 @@ class WarmUp:
                     tell=self._tell,
                     known=known,
                 )
-            except SessionLost as error:  # a state, and never the end of a run that guards what is open
+            except LoginLost as error:  # a state, and never the end of a run that guards what is open
                 self._suspect()
                 tries += 1
                 self._tell((WarmupPostponed if tries == 1 else WarmupRetried)(reason=str(error)))
@@ -60,7 +60,7 @@ class WarmUp:
 
     async def _recalled(self) -> list[Series]:
         # Of today's runs only: the bars of another day may have been adjusted since, by a split or a dividend.
-        ground, now, opens, interval = self._ground, self._ground.clock.market(), self._opens_at, self._interval
+        ground, now, opens, interval = self._ground, self._ground.clock.market_ns(), self._opens_at, self._interval
         is_today = ground.market.day_number(self._recovery.last_at) == ground.market.day_number(now)
         if not (self._count and is_today and now >= opens):
             return []

@@ -21,8 +21,8 @@ from tradebot.exchange.margin import INTRADAY_MARGIN_RATE as INTRADAY_MARGIN_RAT
 from tradebot.exchange.margin import NOTHING_BLOCKED, BlockedMargin, MarginReservation, blocked_margin
 from tradebot.exchange.position import PositionCost, PositionRow, average_price
 from tradebot.exchange.ticket import BookOrder, Conversion, TradeRow
-from tradebot.markets.charges import NOTHING, Charges, fill_charges, segment_of
-from tradebot.markets.debits import Debits
+from tradebot.markets.charges import NO_CHARGES, Charges, fill_charges, segment_of
+from tradebot.markets.debits import DematDebits
 from tradebot.markets.market import market_of
 
 Key = tuple[str, str, str]  # exchange, symbol, product
@@ -69,7 +69,7 @@ class OpeningBalance(Message, frozen=True):
 
 
 class Margins(Message, frozen=True):
-    """The funds. `net`, what new orders may use, is `opening_funds` + `realised` - `total_charges` - `used`.
+    """The funds. `net`, what new orders may use, is `opening_funds` + `realised` - `charges` - `used`.
 
     `used` = `net_positions` + `orders` + `delivery` - `holding_sales`: margin of open intraday positions, of working
     orders, the price of shares bought for delivery, less the credit for holdings sold today. `cash` is the ledger after
@@ -96,7 +96,7 @@ class Account:
         self.account_id, holdings = balance.account_id, balance.holdings
         self.opening_funds = self.cash = balance.cash
         self.session_day = day
-        self.charges_by_part: Charges = NOTHING  # today's, by part
+        self.charges_by_part: Charges = NO_CHARGES  # today's, by part
         self._mark = mark
         self._lots: dict[Key, PositionCost] = {}
         self._holdings: dict[tuple[str, str], PositionCost] = {
@@ -104,7 +104,7 @@ class Account:
         }
         self._arriving = {(h.exchange, h.symbol): h.t1_quantity for h in holdings}  # of those, not delivered yet
         self._turnover: dict[str, Decimal] = {}  # order id -> money filled, for charges per order
-        self._debits = Debits()
+        self._debits = DematDebits()
         self._working: dict[Key, dict[str, MarginReservation]] = {}  # position -> order id -> what it reserves
         self._blocked: dict[Key, BlockedMargin] = {}
         self._all_blocked = (
@@ -132,7 +132,7 @@ class Account:
         line = (trade.exchange, trade.symbol)
         segment = segment_of(self._mark(trade.symbol).kind, trade.product)
         turnover = self._turnover.get(trade.order_id, ZERO)
-        is_debit = trade.product == DELIVERY and self._debits.charges(
+        is_debit = trade.product == DELIVERY and self._debits.book_delivery(
             symbol=trade.symbol, side=trade.side, quantity=trade.quantity, traded_at=trade.traded_at
         )
         bill = fill_charges(
@@ -140,7 +140,7 @@ class Account:
             side=trade.side,
             quantity=trade.quantity,
             price=trade.price,
-            on=market_of(trade.exchange).day_of(trade.traded_at),
+            on=market_of(trade.exchange).date_of(trade.traded_at),
             order_turnover=turnover,
             exchange=trade.exchange,
             with_dp=is_debit,
@@ -207,7 +207,7 @@ class Account:
                 self._lots[exchange, symbol, product] = lots.carried_over()
         self._holdings = {line: held.carried_over() for line, held in self._holdings.items() if held.quantity}
         self.session_day = day
-        self.charges_by_part = NOTHING
+        self.charges_by_part = NO_CHARGES
         self._cost = sum((lots.cost for lots in self._lots.values()), ZERO)
         self._blocked, self._all_blocked = {}, NOTHING_BLOCKED
         for key in {**self._lots, **self._working}:

@@ -42,7 +42,7 @@ from tradebot.exchange.ticket import (
     TradeRow,
     received_order,
 )
-from tradebot.markets.market import market_of_all
+from tradebot.markets.market import common_market
 
 POLL_S = 0.005  # how often `run` looks at the clock: what an order waits for it at most, beside its latency
 
@@ -75,8 +75,8 @@ class Exchange:
         self.hooks = ExchangeHooks()
         self._clock, self._log = clock, log or EventLog(None)
         self._link = LatencyLink(latency, clock, seed=seed)
-        market = market_of_all(i.exchange for i in self.universe)
-        self._book = ClientOrderBook(market.day_of(source.opens_at))
+        market = common_market(i.exchange for i in self.universe)
+        self._book = ClientOrderBook(market.date_of(source.opens_at))
         self._engine = MatchingEngine(
             source, self.latest_columns, self._book, report=self._send_report, check_funds=self._check_funds
         )
@@ -84,7 +84,7 @@ class Exchange:
         self._session_ends = sorted(set(source.instrument_closes_at.tolist()))  # of the instruments, those to come
         self._has_ended = False
         self._prices.apply_snapshots(source.opening_snapshot())
-        day = market.day_of(source.opens_at)
+        day = market.date_of(source.opens_at)
         past = read_earlier_runs(resume, mark=self._mark) if resume is not None else None
         if past is None:
             self.account = Account(balance, mark=self._mark, day=day)
@@ -260,7 +260,7 @@ class Exchange:
         reason = "stopped"
         try:
             while True:
-                self.advance_to(self._clock.market())
+                self.advance_to(self._clock.market_ns())
                 if self.source.is_finished and not self._link:
                     break
                 await self._clock.sleep(poll_s)
@@ -288,7 +288,7 @@ class Exchange:
         )
 
     def _now(self) -> int:
-        return max(self._clock.market(), self._at)
+        return max(self._clock.market_ns(), self._at)
 
     def _mark(self, symbol: str) -> InstrumentMark:
         return self._prices.instrument_mark(symbol, self._book.trade_rows() if symbol not in self.universe else ())

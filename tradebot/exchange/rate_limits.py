@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from tradebot.clock import MINUTE, SECOND, Clock, paced
+from tradebot.clock import MINUTE, SECOND, Clock, market_paced_ns
 from tradebot.domain.message import Message
-from tradebot.markets.market import HOME, Market
+from tradebot.markets.market import HOME_MARKET, Market
 
 
 class LimitSpan(StrEnum):
@@ -32,7 +32,9 @@ class RateLimits:
     each day. A refused request does not count.
     """
 
-    def __init__(self, clock: Clock, limits: Mapping[str, tuple[RequestLimit, ...]], *, market: Market = HOME) -> None:
+    def __init__(
+        self, clock: Clock, limits: Mapping[str, tuple[RequestLimit, ...]], *, market: Market = HOME_MARKET
+    ) -> None:
         self._clock, self._limits, self._market = clock, limits, market
         self._used: dict[tuple[str, LimitSpan], tuple[int, int]] = {}  # (group, span) -> (window, requests in it)
 
@@ -52,5 +54,5 @@ class RateLimits:
 
     def _window(self, span: LimitSpan) -> int:
         if span is LimitSpan.DAY:
-            return self._market.day_number(self._clock.market())
-        return paced(self._clock) // (SECOND if span is LimitSpan.SECOND else MINUTE)
+            return self._market.day_number(self._clock.market_ns())
+        return market_paced_ns(self._clock) // (SECOND if span is LimitSpan.SECOND else MINUTE)

@@ -13,7 +13,7 @@ from tradebot.errors import DataError
 from tradebot.exchange.account import Account, DematHolding, InstrumentMark, OpeningBalance
 from tradebot.exchange.event_log import read_event_log
 from tradebot.exchange.ticket import BookOrder, Conversion, TradeRow, order_from_line
-from tradebot.markets.market import HOME
+from tradebot.markets.market import HOME_MARKET
 
 
 class EarlierRuns:
@@ -56,7 +56,7 @@ def read_earlier_runs(path: Path | str, *, mark: Callable[[str], InstrumentMark]
 def _start_session(
     line: dict[str, Any], past: EarlierRuns | None, mark: Callable[[str], InstrumentMark]
 ) -> EarlierRuns:
-    day = HOME.day_of(line["opens_at"])
+    day = HOME_MARKET.date_of(line["opens_at"])
     if not line["resumed"]:
         balance = OpeningBalance(
             cash=Decimal(line["cash"]),

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tradebot.clock import Clock, iso
+from tradebot.clock import Clock, format_iso
 from tradebot.domain.message import Message
 from tradebot.errors import VenueUnavailable
 from tradebot.exchange.access import FIXED_KEYS, AccessKeys, local_requests_only
@@ -20,14 +20,14 @@ from tradebot.exchange.faults.account_faults import AccountFaults
 from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.exchange.faults.people_faults import PeopleFaults
 from tradebot.exchange.protocol_server import ProtocolServer, ProtocolServerFactory, ServerContext
-from tradebot.markets.market import HOME
+from tradebot.markets.market import HOME_MARKET
 
 MAX_BODY_BYTES = 1 << 20
 SHUTDOWN_TIMEOUT_S = 2.0
 
 
 class ExchangeAddresses(Message, frozen=True):
-    """Where the exchange listens, what opens it, and its market time at the monotonic instant `read_at_mono`.
+    """Where the exchange listens, what opens it, and its market time at the monotonic instant `monotonic`.
 
     `client_entry` is what a client of `venue` needs: addresses and keys by name. A process on the same machine has the same
     market clock as `MarketClock(origin=market, anchor=monotonic, speed=speed)`.
@@ -42,7 +42,7 @@ class ExchangeAddresses(Message, frozen=True):
     def to_json(self) -> dict[str, Any]:
         """Return the addresses as a JSON object."""
         clock = {"market": self.market_at, "monotonic": self.read_at_mono, "speed": self.speed}
-        return {self.venue: dict(self.entry), "clock": clock | {"iso": iso(self.market_at, HOME.time)}}
+        return {self.venue: dict(self.entry), "clock": clock | {"iso": format_iso(self.market_at, HOME_MARKET.tzinfo)}}
 
 
 @asynccontextmanager
@@ -80,8 +80,8 @@ async def serve_exchange(
         yield ExchangeAddresses(
             venue=face.venue,
             entry=face.client_entry(host, bound),
-            market_at=clock.market(),
-            read_at_mono=clock.monotonic(),
+            market_at=clock.market_ns(),
+            read_at_mono=clock.monotonic_ns(),
             speed=clock.speed,
         )
     finally:
@@ -110,4 +110,6 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> int:
 
 
 async def _clock(clock: Clock, _: web.Request) -> web.Response:
-    return web.json_response({"market_ns": clock.market(), "monotonic_ns": clock.monotonic(), "speed": clock.speed})
+    return web.json_response(
+        {"market_ns": clock.market_ns(), "monotonic_ns": clock.monotonic_ns(), "speed": clock.speed}
+    )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tradebot.clock import DAY, iso
+from tradebot.clock import DAY, format_iso
 from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Ints, Series
@@ -25,8 +25,8 @@ from tradebot.history.exchange_calendar import (
 from tradebot.history.interval import MONTH, WEEK, interval_name
 from tradebot.history.price_jumps import find_jumps
 from tradebot.history.resample import align_to_calendar, period_first_days
-from tradebot.markets.calendar import Line
-from tradebot.markets.hours import line_of
+from tradebot.markets.calendar import HoursClass
+from tradebot.markets.hours import hours_class_of
 
 MIN_HOLE_BARS = 5  # missing in a row; fewer are minutes without a trade
 ACCEPTABLE_KINDS = frozenset({"missing_days", "holes"})  # what may be so; the others are impossible
@@ -55,7 +55,7 @@ AcceptedJumps = Collection[tuple[str, str, int]]  # (exchange, symbol, day count
 
 
 def examine_series(
-    series: Series, exchange: str, line: Line = Line.SHARE, accepted: AcceptedJumps = ()
+    series: Series, exchange: str, line: HoursClass = HoursClass.SHARE, accepted: AcceptedJumps = ()
 ) -> list[QualityFinding]:
     """Return everything that is wrong with a series, the worst kinds first; exchange and line tell its hours.
 
@@ -85,11 +85,11 @@ def require_testable(
     the gaps if it is `with_splits`.
     """
     bearable = ACCEPTABLE_KINDS | {"split"} if with_splits else ACCEPTABLE_KINDS
-    traded = {instrument.symbol: (instrument.exchange, line_of(instrument)) for instrument in instruments}
+    traded = {instrument.symbol: (instrument.exchange, hours_class_of(instrument)) for instrument in instruments}
     rotten = [
         finding
         for symbol, bars in series.items()
-        for finding in examine_series(bars, *traded.get(symbol, (HOME_EXCHANGE, Line.SHARE)), accepted)
+        for finding in examine_series(bars, *traded.get(symbol, (HOME_EXCHANGE, HoursClass.SHARE)), accepted)
         if finding.is_blocking and not (accept_gaps and finding.kind in bearable)
     ]
     if rotten:
@@ -139,7 +139,7 @@ def _jumps(series: Series, exchange: str, accepted: Collection[int]) -> Iterator
             )
 
 
-def _gaps(series: Series, exchange: str, line: Line) -> Iterator[QualityFinding]:
+def _gaps(series: Series, exchange: str, line: HoursClass) -> Iterator[QualityFinding]:
     if not len(series):
         return
     if series.interval > DAY:
@@ -198,7 +198,7 @@ def _closed_days(
 
 
 def _holes(
-    series: Series, calendar: ExchangeCalendar, line: Line, days: Ints, traded: Ints
+    series: Series, calendar: ExchangeCalendar, line: HoursClass, days: Ints, traded: Ints
 ) -> Iterator[QualityFinding]:
     holes: list[tuple[int, int]] = []  # (start of the first missing bar, how many)
     outside, edges = 0, np.searchsorted(days, traded, side="left").tolist()
@@ -234,7 +234,7 @@ def _holes(
 
 
 def _shown(at: int, exchange: str) -> str:
-    return iso(at, load_zone(zone_of(exchange))).replace(".000000", "")
+    return format_iso(at, load_zone(zone_of(exchange))).replace(".000000", "")
 
 
 def _finding(series: Series, exchange: str, kind: str, count: int, at: int, words: str) -> QualityFinding:

@@ -86,7 +86,7 @@ async def download_bars(
     or at the end, after what was fetched is on disk; AccessDenied, DataError.
     """
     # A bar that starts later is not complete yet; venues are asked in whole seconds.
-    end_at = min(end_at, clock.market() - interval) // SECOND * SECOND
+    end_at = min(end_at, clock.market_ns() - interval) // SECOND * SECOND
     wanted = {i.symbol: missing_pieces(history, i, interval, start_at, end_at, venue=venue) for i in instruments}
     total, done = sum(map(len, wanted.values())), 0
     found: list[DownloadResult] = []

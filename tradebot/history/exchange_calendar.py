@@ -17,11 +17,11 @@ from tradebot.clock import DAY, SECOND
 from tradebot.domain.market import Ints
 from tradebot.errors import DataError
 from tradebot.markets import exchanges
-from tradebot.markets.calendar import Line
+from tradebot.markets.calendar import HoursClass
 from tradebot.markets.market import market_of
 
-INDIA, NEW_YORK, UTC_ZONE, ZONES = exchanges.INDIA, exchanges.NEW_YORK, exchanges.UTC_ZONE, exchanges.ZONES
-zone_of = exchanges.zone_of
+INDIA, NEW_YORK, UTC_ZONE, ZONES = exchanges.INDIA, exchanges.NEW_YORK, exchanges.UTC_ZONE, exchanges.ZONE_NAMES
+zone_of = exchanges.zone_name_of
 # These trade around the clock, in UTC. One that is not known is asked about: its hours would be a guess.
 ALWAYS_OPEN_EXCHANGES = (
     "BINANCE",
@@ -109,17 +109,17 @@ class ExchangeCalendar:
         self.exchange, self.zone = exchange, zone_of(exchange)
         self._indian = market_of(exchange).calendar if self.zone == INDIA else None
         # (day, line) -> its session; a backtest asks for the same of every symbol
-        self._known: dict[tuple[int, Line], ExchangeHours | None] = {}
+        self._known: dict[tuple[int, HoursClass], ExchangeHours | None] = {}
 
-    def session_hours(self, day: int, line: Line = Line.SHARE) -> ExchangeHours | None:
+    def session_hours(self, day: int, line: HoursClass = HoursClass.SHARE) -> ExchangeHours | None:
         """Return the session of a day, None where the exchange is closed; in India by what is traded."""
         if (day, line) not in self._known:
             self._known[day, line] = self._hours(day, line)
         return self._known[day, line]
 
-    def _hours(self, day: int, line: Line) -> ExchangeHours | None:
+    def _hours(self, day: int, line: HoursClass) -> ExchangeHours | None:
         if self._indian is not None:
-            session = self._indian.session(date_of_day(day), line)
+            session = self._indian.session_on(date_of_day(day), line)
             return None if session is None else ExchangeHours(session.opens_at, session.closes_at)
         if self.zone == NEW_YORK:
             return _american(date_of_day(day).year).get(day)

@@ -225,7 +225,7 @@ class History:
             self._database.fetch_rows(CREATE_MIGRATIONS_TABLE)
             for one in self._missing():
                 self._database.execute_script(one.up_sql)
-                values = (one.version, one.name, one.checksum, clock.wall())
+                values = (one.version, one.name, one.checksum, clock.wall_ns())
                 self._database.fetch_rows("INSERT INTO history_migrations VALUES (?, ?, ?, ?)", *values)
             for number, body in self._database.fetch_rows(
                 "SELECT series, instrument FROM history_series WHERE exchange = ''"

@@ -26,7 +26,7 @@ from tradebot.history.files.text_files import bar_files, symbol_from_name
 from tradebot.history.history import History
 from tradebot.history.merging import WriteCounts
 from tradebot.history.staging import StagedSymbol, Staging, StagingOptions
-from tradebot.markets.exchanges import OF_YAHOO, TICK_RULES
+from tradebot.markets.exchanges import TICK_RULE_EXCHANGES, YAHOO_SUFFIXES
 from tradebot.markets.listing import universe_for
 from tradebot.markets.ticks import tick_of
 
@@ -172,7 +172,7 @@ def _tick(instrument: Instrument, staged: StagedSymbol) -> Decimal:
     # The rule of the last day; where the prices show a finer step, of earlier rules or another listing, that one.
     if not staged.price_step:
         return instrument.tick_size
-    if instrument.is_tradable and instrument.exchange in TICK_RULES:
+    if instrument.is_tradable and instrument.exchange in TICK_RULE_EXCHANGES:
         (day,) = exchange_days(np.array([staged.newest_at], dtype=np.int64), instrument.exchange).tolist()
         close = Decimal(str(staged.month_close))
         tick = tick_of(instrument.symbol, close, date_of_day(day), exchange=instrument.exchange)
@@ -183,7 +183,7 @@ def _tick(instrument: Instrument, staged: StagedSymbol) -> Decimal:
 
 def _staging(scratch: Path, terms: ImportOptions, clock: Clock | None) -> Staging:
     require_known_exchange(terms.exchange)
-    reading = StagingOptions(terms.exchange.upper(), terms.are_end_stamps, terms.keep, (clock or WallClock()).wall())
+    reading = StagingOptions(terms.exchange.upper(), terms.are_end_stamps, terms.keep, (clock or WallClock()).wall_ns())
     return Staging(
         scratch,
         interval=terms.interval,
@@ -199,7 +199,7 @@ def _stage(
     skipped: dict[str, int] = {}
     notes: dict[str, None] = {}
     # A day more: a zone may be ahead, and a clock behind.
-    wanted = wanted._replace(latest_at=min(wanted.latest_at, (clock or WallClock()).wall() + DAY))
+    wanted = wanted._replace(latest_at=min(wanted.latest_at, (clock or WallClock()).wall_ns() + DAY))
     for file in bar_files(path):
         found = 0
 
@@ -226,8 +226,10 @@ def _stage(
 def _symbol(file: Path, ticker: str, wanted: str, exchange: str) -> str:
     # A ticker of Yahoo's names its exchange: that of TCS.NS is India's first.
     name, dot, suffix = ticker.rpartition(".")
-    if dot and suffix in OF_YAHOO:
-        if OF_YAHOO[suffix] != exchange.upper():
-            raise DataError(f"{file}: {ticker} trades on {OF_YAHOO[suffix]}: say --exchange {OF_YAHOO[suffix]}")
+    if dot and suffix in YAHOO_SUFFIXES:
+        if YAHOO_SUFFIXES[suffix] != exchange.upper():
+            raise DataError(
+                f"{file}: {ticker} trades on {YAHOO_SUFFIXES[suffix]}: say --exchange {YAHOO_SUFFIXES[suffix]}"
+            )
         return wanted or name
     return wanted or ticker

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from tradebot.clock import iso
+from tradebot.clock import format_iso
 from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import SERIES_COLUMNS, Floats, Ints, Series
@@ -194,7 +194,7 @@ class Staging:
         return series
 
     def _shown(self, at: int) -> str:
-        return iso(at, load_zone(zone_of(self._options.exchange))).replace(".000000", "")
+        return format_iso(at, load_zone(zone_of(self._options.exchange))).replace(".000000", "")
 
     def _count(self, what: str, times: int) -> None:
         self.notes[what] = self.notes.get(what, 0) + times

@@ -22,7 +22,7 @@ from tradebot.journal.crashes import CutOff, Lives
 from tradebot.journal.reader import rows
 from tradebot.journal.rows import Row, Run
 from tradebot.journal.schema import connect_reader
-from tradebot.markets.calendar import day_number
+from tradebot.markets.calendar import ist_day_number
 
 ChargesOf = Callable[[Order, Execution], Decimal]  # (order before the fill, the fill) -> its charges
 _ENDLESS = 1 << 62
@@ -125,10 +125,10 @@ class Books(NamedTuple):
     best: dict[str, Decimal] = {}
 
     def sent_on(self, day: int) -> int:
-        """Return how many orders of ours left on the market day of that number, see `day_number`."""
+        """Return how many orders of ours left on the market day of that number, see `ist_day_number`."""
         own = {order_id for order_id, order in self.orders.items() if not order.is_external}
         facts = (fact for fact in self.facts if isinstance(fact, OrderFact) and fact.event is OrderEvent.SENDING)
-        return sum(fact.order_id in own and day_number(fact.at) == day for fact in facts)
+        return sum(fact.order_id in own and ist_day_number(fact.at) == day for fact in facts)
 
     @property
     def live(self) -> tuple[Order, ...]:
@@ -186,7 +186,7 @@ def recover(path: Path, *, at: int | None = None, until: int | None = None) -> R
         if not row.is_sound:
             raise StateError(f"{path}: row {row.seq} was changed; `tradebot verify` tells more")
         try:
-            if (today := day_number(row.at)) != day:
+            if (today := ist_day_number(row.at)) != day:
                 halts.end_session()  # of the day before
                 day = today
             lives.apply(row, message := row.message)

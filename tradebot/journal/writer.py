@@ -150,7 +150,7 @@ class Journal:
             self._fail(StateError(f"{self.path}: the disk is {self._limits.queue_rows} rows behind"))
             raise self._again()
         self._appended += 1
-        self._lingering.add(Queued(self._appended, at, self._clock.wall(), kind, message))
+        self._lingering.add(Queued(self._appended, at, self._clock.wall_ns(), kind, message))
         return self._appended
 
     async def durable(self, ticket: int | None = None) -> None:

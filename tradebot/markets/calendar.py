@@ -18,13 +18,13 @@ from typing import Any
 from tradebot.clock import DAY, IST, MINUTE, SECOND
 from tradebot.domain.message import Message
 
-DATA = Path(__file__).with_name("data")
+DATA_FOLDER = Path(__file__).with_name("data")
 ONE_DAY = timedelta(days=1)
-IST_AHEAD = 19_800 * SECOND  # +05:30
-LONGEST_BREAK_DAYS = 30  # no exchange is closed longer; past it the data is wrong, not the market closed
+IST_OFFSET_NS = 19_800 * SECOND  # +05:30
+MAX_BREAK_DAYS = 30  # no exchange is closed longer; past it the data is wrong, not the market closed
 
 
-class Line(StrEnum):
+class HoursClass(StrEnum):
     """What is traded, as far as its hours go; the values name the closes in the data."""
 
     SHARE = "closes"  # without derivatives
@@ -33,11 +33,11 @@ class Line(StrEnum):
 
 
 class Session(Message, frozen=True):
-    """One continuous session, ns UTC: trading in [opens_at, closes_at), intraday positions flat by `exit_by`."""
+    """One continuous session, ns UTC: trading in [opens_at, closes_at), intraday positions flat by `square_off_at`."""
 
     opens_at: int
     closes_at: int
-    exit_by: int
+    square_off_at: int
     name: str = ""
 
     def is_open(self, at: int) -> bool:
@@ -53,12 +53,12 @@ class SpecialDay(Message, frozen=True):
     name: str = ""
 
 
-class Hours(Message, frozen=True):
+class OrdinaryHours(Message, frozen=True):
     """Ordinary hours from `since` on, IST."""
 
     since: date
     opens: time
-    closes: dict[Line, time]
+    closes: dict[HoursClass, time]
     exit_minutes: int
 
 
@@ -82,10 +82,10 @@ class TradingCalendar:
         self._listed_through: date = listed["covered_through"]
         self._closed: frozenset[date] = frozenset(listed["closed"]) | frozenset(data["closed"])
         self._hours = [
-            Hours(
+            OrdinaryHours(
                 since=row["from"],
                 opens=row["opens"],
-                closes={line: row[line] for line in Line},
+                closes={line: row[line] for line in HoursClass},
                 exit_minutes=row["exit_minutes"],
             )
             for row in sorted(data["hours"], key=lambda row: row["from"])
@@ -98,7 +98,7 @@ class TradingCalendar:
         self._special |= dict.fromkeys(closed)
         self._special |= {s.day: s for s in special}
 
-    def session(self, day: date, line: Line = Line.SHARE) -> Session | None:
+    def session_on(self, day: date, line: HoursClass = HoursClass.SHARE) -> Session | None:
         """Return the continuous session of `day` for a line, None where the market is closed.
 
         A day with hours of its own has them for every line, unless they are those of an ordinary day.
@@ -108,7 +108,7 @@ class TradingCalendar:
             special = self._special[day]
             if special is None:
                 return None
-            is_full = (special.opens, special.closes) == (hours.opens, hours.closes[Line.SHARE])
+            is_full = (special.opens, special.closes) == (hours.opens, hours.closes[HoursClass.SHARE])
             closes = hours.closes[line] if is_full else special.closes
             return _session(day, special.opens, closes, hours.exit_minutes, special.name)
         if not self._is_ordinary(day):
@@ -131,11 +131,11 @@ class TradingCalendar:
         return day <= self.covered_through
 
     def _nearest(self, day: date, stride: timedelta) -> date:
-        for _ in range(LONGEST_BREAK_DAYS):
+        for _ in range(MAX_BREAK_DAYS):
             day += stride
             if self.is_trading_day(day):
                 return day
-        raise AssertionError(f"no trading day within {LONGEST_BREAK_DAYS} days of {day}")
+        raise AssertionError(f"no trading day within {MAX_BREAK_DAYS} days of {day}")
 
     def _is_ordinary(self, day: date) -> bool:
         if day.weekday() >= 5 or day in self._closed:
@@ -144,7 +144,7 @@ class TradingCalendar:
             return True
         return day not in library_closures(day.year)
 
-    def _hours_of(self, day: date) -> Hours:
+    def _hours_of(self, day: date) -> OrdinaryHours:
         found = self._hours[0]
         for hours in self._hours[1:]:
             if hours.since <= day:
@@ -164,28 +164,28 @@ def library_closures(year: int) -> frozenset[date]:
     return frozenset(day for day in weekdays if day.year == year and day.weekday() < 5 and day not in is_open)
 
 
-def moment(day: date, at: time) -> int:
+def ist_to_ns(day: date, at: time) -> int:
     """Return an Indian date and time of day as ns UTC."""
     return int(datetime.combine(day, at, IST).timestamp()) * SECOND
 
 
-def day_of(at: int) -> date:
+def ist_date(at: int) -> date:
     """Return the Indian date of `at` (ns UTC)."""
     return datetime.fromtimestamp(at // SECOND, IST).date()
 
 
-def day_number(at: int) -> int:
+def ist_day_number(at: int) -> int:
     """Return the number of the Indian day of `at` (ns UTC): equal on one day, and cheap."""
-    return (at + IST_AHEAD) // DAY
+    return (at + IST_OFFSET_NS) // DAY
 
 
 def _session(day: date, opens: time, closes: time, exit_minutes: int, name: str = "") -> Session:
-    closes_at = moment(day, closes)
+    closes_at = ist_to_ns(day, closes)
     return Session(
-        opens_at=moment(day, opens), closes_at=closes_at, exit_by=closes_at - exit_minutes * MINUTE, name=name
+        opens_at=ist_to_ns(day, opens), closes_at=closes_at, square_off_at=closes_at - exit_minutes * MINUTE, name=name
     )
 
 
 @lru_cache(maxsize=8)
 def _read(name: str) -> dict[str, Any]:
-    return tomllib.loads((DATA / name).read_text(encoding="utf-8"))
+    return tomllib.loads((DATA_FOLDER / name).read_text(encoding="utf-8"))

@@ -22,9 +22,9 @@ from tradebot.domain.order import ZERO, Side
 from tradebot.errors import DataError
 
 PAISA = Decimal("0.01")
-UNITS_A_PAISA = 100  # a turnover is a whole number of hundredths of a paisa, or billed by the long way
+UNITS_PER_PAISA = 100  # a turnover is a whole number of hundredths of a paisa, or billed by the long way
 CRORE = Decimal(10_000_000)
-RATES = Path(__file__).parent / "data" / "charges_india.toml"
+RATES_FILE = Path(__file__).parent / "data" / "charges_india.toml"
 
 
 class Segment(StrEnum):
@@ -60,14 +60,14 @@ class Charges(Message, frozen=True):
         )
 
     def __add__(self, other: Charges) -> Charges:
-        return Charges(**{name: getattr(self, name) + getattr(other, name) for name in PARTS})
+        return Charges(**{name: getattr(self, name) + getattr(other, name) for name in CHARGE_NAMES})
 
     def __sub__(self, other: Charges) -> Charges:
-        return Charges(**{name: getattr(self, name) - getattr(other, name) for name in PARTS})
+        return Charges(**{name: getattr(self, name) - getattr(other, name) for name in CHARGE_NAMES})
 
 
-PARTS: tuple[str, ...] = Charges.__struct_fields__
-NOTHING = Charges()
+CHARGE_NAMES: tuple[str, ...] = Charges.__struct_fields__
+NO_CHARGES = Charges()
 
 
 class Rates(Message, frozen=True):
@@ -94,7 +94,7 @@ def segment_of(kind: InstrumentKind, product: str) -> Segment:
     return Segment.INTRADAY if product == "MIS" else Segment.DELIVERY
 
 
-def charges(
+def order_charges(
     *, segment: Segment, side: Side, turnover: Decimal, on: date, exchange: str = "NSE", with_dp: bool = False
 ) -> Charges:
     """Return the bill of a whole order of `turnover` rupees; nothing traded costs nothing.
@@ -103,9 +103,9 @@ def charges(
     for an exchange that the table of that day does not know.
     """
     if turnover <= 0:
-        return NOTHING
+        return NO_CHARGES
     tariff = tariff_of(segment, side, on, exchange)
-    brokerage, tax, exchange_fee, sebi_fee, stamp, gst = tariff.parts(turnover)
+    brokerage, tax, exchange_fee, sebi_fee, stamp, gst = tariff.charge_parts(turnover)
     is_debit = with_dp and segment is Segment.DELIVERY and side is Side.SELL
     dp = tariff.dp if is_debit else ZERO
     return Charges(
@@ -115,7 +115,7 @@ def charges(
         sebi_fee=sebi_fee,
         stamp_duty=stamp,
         # GST is rounded on the trading fees and on the depository's bill apart: two invoices, so fills still add up.
-        gst=gst + (tariff.debit - dp if is_debit else ZERO),
+        gst=gst + (tariff.depository_charge - dp if is_debit else ZERO),
         dp=dp,
     )
 
@@ -133,7 +133,7 @@ class Tariff(Message, frozen=True):
     gst: Decimal
     dp: Decimal
 
-    def parts(self, turnover: Decimal) -> tuple[Decimal, Decimal, Decimal, Decimal, Decimal, Decimal]:
+    def charge_parts(self, turnover: Decimal) -> tuple[Decimal, Decimal, Decimal, Decimal, Decimal, Decimal]:
         """Return brokerage, transaction tax, exchange fee, SEBI fee, stamp duty and GST, each in whole paise."""
         brokerage = (self.flat or min(turnover * self.brokerage, self.cap)).quantize(PAISA, ROUND_HALF_UP)
         fee = (turnover * self.fee).quantize(PAISA, ROUND_HALF_UP)
@@ -144,15 +144,15 @@ class Tariff(Message, frozen=True):
         return brokerage, tax, fee, sebi, stamp, gst
 
     @property
-    def debit(self) -> Decimal:
+    def depository_charge(self) -> Decimal:
         """What the depository charges for a share and day of sales, with the tax on it."""
         return self.dp + _paise(self.dp * self.gst)
 
-    def total(self, turnover: Decimal) -> Decimal:
+    def total_charges(self, turnover: Decimal) -> Decimal:
         """Return the sum of the parts; nothing traded costs nothing."""
         if turnover <= 0:
             return ZERO
-        brokerage, tax, fee, sebi, stamp, gst = self.parts(turnover)
+        brokerage, tax, fee, sebi, stamp, gst = self.charge_parts(turnover)
         return brokerage + tax + fee + sebi + stamp + gst
 
     def in_units(self) -> UnitTariff:
@@ -169,7 +169,7 @@ class Tariff(Message, frozen=True):
 class UnitTariff(NamedTuple):
     """A tariff over turnovers counted in hundredths of a paisa, which every product of a price and a lot in paise is.
 
-    A share is three numbers, (turnover * first + second) // third paise: rounded half up, as `Tariff.parts` does.
+    A share is three numbers, (turnover * first + second) // third paise: rounded half up, as `Tariff.charge_parts` does.
     `shares` are those of exchange fee, SEBI fee, transaction tax and stamp duty; that of `gst` is of paise.
     """
 
@@ -179,7 +179,7 @@ class UnitTariff(NamedTuple):
     shares: tuple[int, ...]
     gst: tuple[int, int, int]
 
-    def total(self, units: int) -> int:
+    def total_paise(self, units: int) -> int:
         """Return the sum of the parts in paise; nothing traded costs nothing."""
         if units <= 0:
             return 0
@@ -197,7 +197,7 @@ class UnitTariff(NamedTuple):
         return billed + taxed + (billed * a + half) // per
 
 
-def _share(share: Decimal, units: int = UNITS_A_PAISA) -> tuple[int, int, int]:
+def _share(share: Decimal, units: int = UNITS_PER_PAISA) -> tuple[int, int, int]:
     # Half up: n / d + 1/2 is (2 n + d) / 2 d.
     above, below = share.as_integer_ratio()
     return 2 * above, below * units, 2 * below * units
@@ -206,7 +206,7 @@ def _share(share: Decimal, units: int = UNITS_A_PAISA) -> tuple[int, int, int]:
 @cache
 def tariff_of(segment: Segment, side: Side, on: date, exchange: str) -> Tariff:
     """Return the tariff of a day. Raises DataError for an exchange that the table of that day does not know."""
-    r = rates(segment, on)
+    r = rates_on(segment, on)
     if exchange not in r.exchange_pct:
         raise DataError(f"no {segment} charges are known for exchange {exchange}; known: {', '.join(r.exchange_pct)}")
     is_buy = side is Side.BUY
@@ -235,8 +235,8 @@ def fill_charges(
     with_dp: bool = False,
 ) -> Charges:
     """Return what one fill adds to the bill of its order, of which `order_turnover` rupees were filled before."""
-    before = charges(segment=segment, side=side, turnover=order_turnover, on=on, exchange=exchange)
-    after = charges(
+    before = order_charges(segment=segment, side=side, turnover=order_turnover, on=on, exchange=exchange)
+    after = order_charges(
         segment=segment,
         side=side,
         turnover=order_turnover + quantity * price,
@@ -247,7 +247,7 @@ def fill_charges(
     return after - before
 
 
-def in_force(on: date) -> tuple[date, date]:
+def rates_valid_between(on: date) -> tuple[date, date]:
     """Return the days from which, and before which, the rates of a day hold."""
     since = [table["since"] for table in _tables()]
     row = max(bisect_right(since, on) - 1, 0)
@@ -255,7 +255,7 @@ def in_force(on: date) -> tuple[date, date]:
 
 
 @cache
-def rates(segment: Segment, on: date) -> Rates:
+def rates_on(segment: Segment, on: date) -> Rates:
     """Return the rates in force on a day; days before the first table use the first, which errs on its date."""
     tables = _tables()
     row = max(bisect_right([table["since"] for table in tables], on) - 1, 0)
@@ -277,7 +277,7 @@ def rates(segment: Segment, on: date) -> Rates:
 
 @cache
 def _tables() -> list[dict[str, Any]]:
-    with RATES.open("rb") as file:
+    with RATES_FILE.open("rb") as file:
         tables: list[dict[str, Any]] = tomllib.load(file, parse_float=Decimal)["table"]
     return sorted(tables, key=lambda table: table["since"])
 

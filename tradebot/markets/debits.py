@@ -13,13 +13,13 @@ from tradebot.clock import DAY, SECOND
 from tradebot.domain.order import ZERO, Side
 
 DELIVERY = "CNC"
-IST_NS = 19_800 * SECOND
+IST_OFFSET_NS = 19_800 * SECOND
 KEPT_DAYS = 7  # a fill may be told days late, and no later
 
 FillKey = tuple[str, str]  # (exchange, execution id)
 
 
-class _Share:
+class _ShareOfDay:
     __slots__ = ("charged", "is_charged", "net", "seen")
 
     def __init__(self) -> None:
@@ -29,20 +29,20 @@ class _Share:
         self.seen: set[FillKey] = set()
 
 
-class Debits:
+class DematDebits:
     """The delivery fills of the last days, told in their order; the same fills give the same answers."""
 
     def __init__(self) -> None:
-        self._days: dict[int, dict[str, _Share]] = {}  # Indian day -> symbol -> what was traded of it
+        self._days: dict[int, dict[str, _ShareOfDay]] = {}  # Indian day -> symbol -> what was traded of it
 
-    def charges(
+    def book_delivery(
         self, *, symbol: str, side: Side, quantity: Decimal, traded_at: int, key: FillKey | None = None
     ) -> bool:
         """Take a delivery fill of market time `traded_at`; returns whether it is charged for.
 
         Asked again with the `key` of a fill it says the same; without one each fill is another.
         """
-        day = (traded_at + IST_NS) // DAY
+        day = (traded_at + IST_OFFSET_NS) // DAY
         shares = self._days.get(day)
         if shares is None:
             shares = self._days[day] = {}
@@ -50,7 +50,7 @@ class Debits:
                 del self._days[old]
         share = shares.get(symbol)
         if share is None:
-            share = shares[symbol] = _Share()
+            share = shares[symbol] = _ShareOfDay()
         if key is not None and key in share.seen:
             return share.charged == key
         if key is not None:
@@ -63,7 +63,7 @@ class Debits:
 
 
 @runtime_checkable
-class Debiting(Protocol):
+class UsesDematDebits(Protocol):
     """What bills by debits, and may be given those of another."""
 
-    debits: Debits
+    debits: DematDebits

@@ -8,31 +8,31 @@ import numpy as np
 
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.market import Ints
-from tradebot.markets.calendar import Line, TradingCalendar
+from tradebot.markets.calendar import HoursClass, TradingCalendar
 
 NEVER = 1 << 62
 
 
-def line_of(instrument: Instrument) -> Line:
+def hours_class_of(instrument: Instrument) -> HoursClass:
     """Return whose hours an instrument has.
 
     One of which nobody said whether it has derivatives is taken for one that has: its positions are closed in time
     either way, and all that is lost is the last quarter of an hour.
     """
     if instrument.kind in (InstrumentKind.FUTURE, InstrumentKind.OPTION):
-        return Line.CONTRACT
-    return Line.SHARE if instrument.has_derivatives is False else Line.UNDERLYING
+        return HoursClass.CONTRACT
+    return HoursClass.SHARE if instrument.has_derivatives is False else HoursClass.UNDERLYING
 
 
-def closes_of(universe: Universe, day: date, calendar: TradingCalendar, *, latest: int = NEVER) -> Ints:
+def closing_times(universe: Universe, day: date, calendar: TradingCalendar, *, latest: int = NEVER) -> Ints:
     """Return the first market ns at which each instrument trades no more on `day`, none after `latest`.
 
     Raises ValueError for a day off.
     """
-    closes: dict[Line, int] = {}
-    for line in Line:
-        session = calendar.session(day, line)
+    closes: dict[HoursClass, int] = {}
+    for line in HoursClass:
+        session = calendar.session_on(day, line)
         if session is None:
             raise ValueError(f"{day} is no trading day")
         closes[line] = session.closes_at
-    return np.array([min(closes[line_of(instrument)], latest) for instrument in universe], dtype=np.int64)
+    return np.array([min(closes[hours_class_of(instrument)], latest) for instrument in universe], dtype=np.int64)

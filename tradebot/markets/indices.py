@@ -7,9 +7,9 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from tradebot.markets.calendar import DATA
+from tradebot.markets.calendar import DATA_FOLDER
 
-CONTRACTS = {  # index -> how its futures and options call it
+CONTRACT_NAMES = {  # index -> how its futures and options call it
     "NIFTY 50": "NIFTY",
     "NIFTY NEXT 50": "NIFTYNXT50",
     "NIFTY BANK": "BANKNIFTY",
@@ -18,22 +18,22 @@ CONTRACTS = {  # index -> how its futures and options call it
 }
 
 
-def members(name: str) -> tuple[str, ...]:
+def index_members(name: str) -> tuple[str, ...]:
     """Return the symbols of index `name`, sorted; case and spaces do not matter. Raises KeyError when unknown."""
     return _members()[_canonical(name)]
 
 
 def is_index(name: str) -> bool:
-    """True when `members` knows the name."""
+    """True when `index_members` knows the name."""
     return _canonical(name) in _members()
 
 
-def names() -> tuple[str, ...]:
-    """Return every name `members` takes, for a suggestion after a misspelling."""
+def index_names() -> tuple[str, ...]:
+    """Return every name `index_members` takes, for a suggestion after a misspelling."""
     return tuple(sorted({*_members(), *_file()["aliases"]}))
 
 
-def as_of() -> date:
+def lists_date() -> date:
     """Return the day the lists are from."""
     day: date = _file()["as_of"]
     return day
@@ -41,17 +41,17 @@ def as_of() -> date:
 
 def has_derivatives(symbol: str) -> bool:
     """True when the share or index has futures or options by the lists shipped, so that its session may end early."""
-    return symbol in CONTRACTS or symbol in _with_derivatives()
+    return symbol in CONTRACT_NAMES or symbol in _with_derivatives()
 
 
-def shares() -> frozenset[str]:
+def known_shares() -> frozenset[str]:
     """Return every share that an index or the list of derivatives names."""
     return _with_derivatives()
 
 
 def contract_name(symbol: str) -> str:
     """Return how the contracts on a share or index call it; of shares that is the symbol."""
-    return CONTRACTS.get(symbol, symbol)
+    return CONTRACT_NAMES.get(symbol, symbol)
 
 
 def _canonical(name: str) -> str:
@@ -62,7 +62,7 @@ def _canonical(name: str) -> str:
 
 @lru_cache(maxsize=1)
 def _file() -> dict[str, Any]:
-    return tomllib.loads((DATA / "indices.toml").read_text(encoding="utf-8"))
+    return tomllib.loads((DATA_FOLDER / "indices.toml").read_text(encoding="utf-8"))
 
 
 @lru_cache(maxsize=1)
@@ -76,6 +76,6 @@ def _members() -> dict[str, tuple[str, ...]]:
 
 @lru_cache(maxsize=1)
 def _with_derivatives() -> frozenset[str]:
-    lines = (DATA / "derivatives.txt").read_text(encoding="utf-8").splitlines()
+    lines = (DATA_FOLDER / "derivatives.txt").read_text(encoding="utf-8").splitlines()
     listed = {symbol for line in lines if not line.startswith("#") for symbol in line.split()}
     return frozenset(listed.union(*_members().values()))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.markets import indices
-from tradebot.markets.calendar import DATA
+from tradebot.markets.calendar import DATA_FOLDER
 from tradebot.markets.indices import has_derivatives
 from tradebot.markets.ticks import tick_of, tick_of_index
 
@@ -22,11 +22,11 @@ EQUITY_SEGMENT = 1  # the low byte of a Kite token: 1 NSE, 9 indices
 INDEX_SEGMENT = 9
 SEGMENTS = {"BSE": 4}
 FIRST_INVENTED = 1 << 20  # the exchange's own numbers stay far below
-SHOWN = 3  # unknown symbols that a refusal names
-INVENTED = 1 << 22  # 2 << 20 and 1 << 22 together stay below 1 << 23: a token fits a signed 32-bit integer
+MAX_UNKNOWN_NAMED = 3  # unknown symbols that a refusal names
+INVENTED_NUMBERS = 1 << 22  # 2 << 20 and 1 << 22 together stay below 1 << 23: a token fits a signed 32-bit integer
 
 
-class Listed(NamedTuple):
+class ListingRow(NamedTuple):
     price: float
     number: int | None
 
@@ -63,12 +63,12 @@ def unknown_shares(symbols: Iterable[str]) -> str:
 
     The names of `synthetic_universe` count as known: who writes SYM0001 wants an invented share.
     """
-    known = {*_listing(), *INDEX_TOKENS, *indices.shares()}
+    known = {*_listing(), *INDEX_TOKENS, *indices.known_shares()}
     unknown = [
         symbol for symbol in symbols if (bare := symbol.rpartition(":")[2]) not in known and not _is_numbered(bare)
     ]
-    told = ", ".join(_with_hint(symbol, known) for symbol in unknown[:SHOWN])
-    more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
+    told = ", ".join(_with_hint(symbol, known) for symbol in unknown[:MAX_UNKNOWN_NAMED])
+    more = f" and {len(unknown) - MAX_UNKNOWN_NAMED} more" if len(unknown) > MAX_UNKNOWN_NAMED else ""
     return f"no list here knows {told}{more}" if unknown else ""
 
 
@@ -112,14 +112,14 @@ def _is_numbered(symbol: str) -> bool:
 
 
 def _with_hint(symbol: str, known: Iterable[str]) -> str:
-    near = get_close_matches(symbol.rpartition(":")[2], [*indices.names(), *known], n=1, cutoff=0.75)
+    near = get_close_matches(symbol.rpartition(":")[2], [*indices.index_names(), *known], n=1, cutoff=0.75)
     return f"{symbol} (did you mean {near[0]}?)" if near else symbol
 
 
 def _invented(symbol: str) -> int:
     if _is_numbered(symbol):
         return FIRST_INVENTED + int(symbol[3:]) % FIRST_INVENTED
-    return 2 * FIRST_INVENTED + _hash(symbol, b"number") % INVENTED
+    return 2 * FIRST_INVENTED + _hash(symbol, b"number") % INVENTED_NUMBERS
 
 
 def _hash(symbol: str, salt: bytes) -> int:
@@ -127,13 +127,13 @@ def _hash(symbol: str, salt: bytes) -> int:
 
 
 @lru_cache(maxsize=1)
-def _listing() -> dict[str, Listed]:
+def _listing() -> dict[str, ListingRow]:
     rows = (
         line.split()
-        for line in (DATA / "listing.txt").read_text(encoding="utf-8").splitlines()
+        for line in (DATA_FOLDER / "listing.txt").read_text(encoding="utf-8").splitlines()
         if line and not line.startswith("#")
     )
-    return {symbol: Listed(float(price), None if number == "-" else int(number)) for symbol, price, number in rows}
+    return {symbol: ListingRow(float(price), None if number == "-" else int(number)) for symbol, price, number in rows}
 
 
 @lru_cache(maxsize=1)

@@ -11,10 +11,10 @@ from tradebot.clock import DAY, IST, SECOND
 from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.errors import DataError
 from tradebot.markets.calendar import TradingCalendar
-from tradebot.markets.exchanges import INDIA, NEW_YORK, opening_of, zone_of
+from tradebot.markets.exchanges import INDIA, NEW_YORK, opening_of, zone_name_of
 
 CURRENCIES = {INDIA: "INR", NEW_YORK: "USD"}
-MONEY = {"INR": "rupees", "USD": "dollars"}  # as people say it
+CURRENCY_WORDS = {"INR": "rupees", "USD": "dollars"}  # as people say it
 
 
 class Market:
@@ -22,47 +22,47 @@ class Market:
 
     def __init__(self, exchange: str) -> None:
         self.exchange = exchange  # by which it was asked for
-        self.zone = zone_of(exchange)
+        self.zone_name = zone_name_of(exchange)
         self.opens: time = opening_of(exchange)
-        self.currency = CURRENCIES.get(self.zone, "")  # empty where each instrument has its own
-        self.money = MONEY.get(self.currency, self.currency)
-        self.time: tzinfo = IST if self.zone == INDIA else ZoneInfo(self.zone)
-        self._ahead = int(IST.utcoffset(None).total_seconds()) * SECOND if self.zone == INDIA else None
+        self.currency = CURRENCIES.get(self.zone_name, "")  # empty where each instrument has its own
+        self.currency_word = CURRENCY_WORDS.get(self.currency, self.currency)
+        self.tzinfo: tzinfo = IST if self.zone_name == INDIA else ZoneInfo(self.zone_name)
+        self._ahead = int(IST.utcoffset(None).total_seconds()) * SECOND if self.zone_name == INDIA else None
 
     @cached_property
     def calendar(self) -> TradingCalendar:
         """The days and hours of its sessions. Raises DataError where they are not at hand."""
-        if self.zone != INDIA:
+        if self.zone_name != INDIA:
             raise DataError(f"{self.exchange}: the calendar of its sessions is not at hand")
         return TradingCalendar()
 
     @property
-    def clock(self) -> str:
+    def clock_name(self) -> str:
         """What people call the time there, such as IST."""
-        return self.time.tzname(None) or self.zone
+        return self.tzinfo.tzname(None) or self.zone_name
 
-    def ahead(self, at: int) -> int:
+    def utc_offset_ns(self, at: int) -> int:
         """Return by how many ns the market's time of the day is ahead of UTC at `at` (ns UTC)."""
         if self._ahead is not None:
             return self._ahead
-        offset = datetime.fromtimestamp(at // SECOND, self.time).utcoffset()
+        offset = datetime.fromtimestamp(at // SECOND, self.tzinfo).utcoffset()
         return int(offset.total_seconds()) * SECOND if offset else 0
 
-    def day_of(self, at: int) -> date:
+    def date_of(self, at: int) -> date:
         """Return the date of `at` (ns UTC) there."""
-        return datetime.fromtimestamp(at // SECOND, self.time).date()
+        return datetime.fromtimestamp(at // SECOND, self.tzinfo).date()
 
     def day_number(self, at: int) -> int:
         """Return the number of the day of `at` (ns UTC) there, counted from 1970-01-01."""
-        return (at + self.ahead(at)) // DAY
+        return (at + self.utc_offset_ns(at)) // DAY
 
-    def midnight(self, at: int) -> int:
+    def day_start_at(self, at: int) -> int:
         """Return when the day of `at` (ns UTC) began there."""
-        return self.day_number(at) * DAY - self.ahead(at)
+        return self.day_number(at) * DAY - self.utc_offset_ns(at)
 
-    def moment(self, day: date, at: time) -> int:
+    def to_ns(self, day: date, at: time) -> int:
         """Return a date and a time of the day there as ns UTC."""
-        return int(datetime.combine(day, at, self.time).timestamp()) * SECOND
+        return int(datetime.combine(day, at, self.tzinfo).timestamp()) * SECOND
 
 
 @lru_cache(maxsize=64)
@@ -71,16 +71,16 @@ def market_of(exchange: str) -> Market:
     return Market(exchange)
 
 
-def market_of_all(exchanges: Iterable[str]) -> Market:
+def common_market(exchanges: Iterable[str]) -> Market:
     """Return the one market of some exchanges, the home market of none.
 
     Raises DataError where they are of different ones: a run has one day, one money and one account.
     """
     names = dict.fromkeys(exchanges)
-    markets = {market.zone: market for market in map(market_of, names)}
+    markets = {market.zone_name: market for market in map(market_of, names)}
     if len(markets) > 1:
         raise DataError(f"exchanges of different hours cannot be traded together: {', '.join(sorted(names))}")
-    return next(iter(markets.values()), HOME)
+    return next(iter(markets.values()), HOME_MARKET)
 
 
-HOME = market_of(HOME_EXCHANGE)  # where nothing says another one
+HOME_MARKET = market_of(HOME_EXCHANGE)  # where nothing says another one

@@ -13,7 +13,7 @@ from tradebot.errors import DataError
 from tradebot.markets import indices
 
 MAX_SYMBOLS = 10_000  # three streaming connections of 3,000; more is a wrong file
-HOME = "NSE"  # the exchange of a symbol that names none
+DEFAULT_EXCHANGE = "NSE"  # the exchange of a symbol that names none
 _SYMBOL = re.compile(r"(?:[A-Z]{2,8}:)?[A-Z0-9][A-Z0-9&_.-]{0,31}")
 _LISTED_WITH_SPACE = frozenset({"NIFTY 50", "NIFTY BANK", "INDIA VIX"})
 _BAD = re.compile(r"[^A-Z0-9&_.-]")
@@ -69,7 +69,7 @@ def _from_file(cwd: Path, name: str) -> list[str]:
 
 def _expand(word: str, place: str) -> Iterable[str]:
     exchange, colon, name = word.upper().partition(":")
-    symbol = name if colon and exchange == HOME else word.upper()
+    symbol = name if colon and exchange == DEFAULT_EXCHANGE else word.upper()
     if symbol in _LISTED_WITH_SPACE:
         return (symbol,)
     has_exchange = bool(colon) and exchange.isascii() and exchange.isalpha()
@@ -78,7 +78,7 @@ def _expand(word: str, place: str) -> Iterable[str]:
         found = word.upper()[bad.start()]
         raise DataError(f"{place}: {word[:40]!r} is not a symbol: character {bad.start() + 1} is {found!r}")
     try:
-        return indices.members(symbol)
+        return indices.index_members(symbol)
     except KeyError:
         pass
     if not _SYMBOL.fullmatch(symbol):

@@ -10,12 +10,12 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from tradebot.markets.calendar import DATA
+from tradebot.markets.calendar import DATA_FOLDER
 
-FUND = re.compile(r"SETF.*|.*(?:BEES|ETF)")  # as ETFs are called: NIFTYBEES, SETFNIF50, NIFTYIETF
+FUND_PATTERN = re.compile(r"SETF.*|.*(?:BEES|ETF)")  # as ETFs are called: NIFTYBEES, SETFNIF50, NIFTYIETF
 
 
-class Steps(NamedTuple):
+class TickSteps(NamedTuple):
     """The ticks of one exchange's shares from `since` on: ticks[n] up to the price up_to[n], the last one beyond."""
 
     since: date
@@ -25,7 +25,7 @@ class Steps(NamedTuple):
 
 def is_fund(symbol: str) -> bool:
     """True for a symbol that is called as ETFs are."""
-    return FUND.fullmatch(symbol) is not None
+    return FUND_PATTERN.fullmatch(symbol) is not None
 
 
 def tick_of(symbol: str, price: Decimal, on: date | None = None, *, exchange: str = "NSE") -> Decimal:
@@ -46,10 +46,10 @@ def tick_of_index() -> Decimal:
 
 
 @lru_cache(maxsize=4)
-def _rules(exchange: str) -> tuple[Steps, ...]:
+def _rules(exchange: str) -> tuple[TickSteps, ...]:
     rows = sorted((row for row in _file()["shares"] if row["exchange"] == exchange), key=lambda row: row["from"])
     return tuple(
-        Steps(row["from"], tuple(map(Decimal, row["up_to"])), tuple(map(Decimal, row["ticks"]))) for row in rows
+        TickSteps(row["from"], tuple(map(Decimal, row["up_to"])), tuple(map(Decimal, row["ticks"]))) for row in rows
     )
 
 
@@ -60,4 +60,4 @@ def _funds() -> Decimal:
 
 @lru_cache(maxsize=1)
 def _file() -> dict[str, Any]:
-    return tomllib.loads((DATA / "ticks.toml").read_text(encoding="utf-8"))
+    return tomllib.loads((DATA_FOLDER / "ticks.toml").read_text(encoding="utf-8"))

@@ -29,9 +29,9 @@ def settled(clock: Clock, measure: Callable[[str, int], None]) -> Iterator[None]
     def note(phase: str, _info: dict[str, Any]) -> None:
         nonlocal began
         if phase == "start":
-            began = clock.monotonic()
+            began = clock.monotonic_ns()
         else:
-            measure("gc_pause", clock.monotonic() - began)
+            measure("gc_pause", clock.monotonic_ns() - began)
 
     thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
     gc.freeze()

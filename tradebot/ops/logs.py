@@ -18,7 +18,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
-from tradebot.clock import SECOND, Clock, WallClock, iso
+from tradebot.clock import SECOND, Clock, WallClock, format_iso
 from tradebot.ops.events.event import Event, Tell
 from tradebot.ops.events.process import LibraryFailed, LibraryWarned, LogLinesDropped
 from tradebot.ops.line_writer import LineWriter
@@ -81,7 +81,11 @@ def configure(
 
     def notice(count: int) -> bytes:
         dropped = LogLinesDropped(count=count)
-        line = {"event": dropped.name, "level": dropped.level, "timestamp": iso(clock.wall())} | dropped.fields()
+        line = {
+            "event": dropped.name,
+            "level": dropped.level,
+            "timestamp": format_iso(clock.wall_ns()),
+        } | dropped.fields()
         return finish(None, dropped.level, line | fixed)
 
     sys.stdout.flush()  # what was printed before stays before
@@ -207,9 +211,9 @@ def _stamp(clock: Clock, fixed: Mapping[str, str]) -> Callable[[WrappedLogger, s
 
     def stamp(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
         nonlocal second, prefix
-        now, rest = divmod(clock.wall(), SECOND)
+        now, rest = divmod(clock.wall_ns(), SECOND)
         if now != second:
-            second, prefix = now, iso(now * SECOND)[:-7]
+            second, prefix = now, format_iso(now * SECOND)[:-7]
         stamped: EventDict = {
             "timestamp": f"{prefix}{rest // 1000:06d}Z",
             "level": "error" if name == "exception" else name,

@@ -41,7 +41,7 @@ class LoopGuard:
         self._loop = asyncio.get_running_loop()
         self._id = threading.get_ident()
         self._loop.set_exception_handler(self._on_exception)
-        self._beat_at = self._clock.monotonic()
+        self._beat_at = self._clock.monotonic_ns()
         self._timer = self._loop.call_later(BEAT_S, self._beat, self._beat_at + int(BEAT_S * SECOND))
         self._thread.start()
         return self
@@ -71,7 +71,7 @@ class LoopGuard:
             self._broken.set()
 
     def _beat(self, due: int) -> None:
-        now = self._clock.monotonic()
+        now = self._clock.monotonic_ns()
         late = now - due
         if late > LATE:
             self._late, self._worst = self._late + 1, max(self._worst, late)
@@ -87,7 +87,7 @@ class LoopGuard:
         told = 0
         while not self._ended.wait(LOOK_S):
             beat_at = self._beat_at
-            stalled = self._clock.monotonic() - beat_at
+            stalled = self._clock.monotonic_ns() - beat_at
             if stalled > STALLED and beat_at != told:
                 told = beat_at
                 frame = sys._current_frames().get(self._id)

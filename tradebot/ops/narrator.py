@@ -7,13 +7,13 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from tradebot.clock import Clock, iso
+from tradebot.clock import Clock, format_iso
 from tradebot.domain.control import Verb
 from tradebot.domain.halts import Halts
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Command, Ending, Incident, Reconciled, SessionBegins, Signals
 from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest
-from tradebot.markets.market import HOME, Market
+from tradebot.markets.market import HOME_MARKET, Market
 from tradebot.ops.events import orders
 from tradebot.ops.events.desk import (
     DayStarted,
@@ -81,7 +81,7 @@ class Narrator:
         self._differences: tuple[str, ...] = ()
         self._untold: deque[tuple[int, str, Message]] = deque()
         self._halts, self._opens_at = Halts(), 0
-        self.market = HOME  # its clock tells the hours of a day; set once the instruments are known
+        self.market = HOME_MARKET  # its clock tells the hours of a day; set once the instruments are known
         self._close, self._shown = 0, 0  # end of the newest close with signals, and how many of them had a line
 
     def on_durable(self, rows: Sequence[tuple[int, str, Message]]) -> None:
@@ -147,7 +147,7 @@ class Narrator:
         kind, fields = LINES[fact.event], dict[str, Any]()
         if kind is orders.OrderDenied:
             alike = f"{fact.control} {request.strategy if request is not None else ''}"
-            if not (times := self._denials.times(alike, self._clock.monotonic())):
+            if not (times := self._denials.times(alike, self._clock.monotonic_ns())):
                 return
             fields["times"] = times if times > 1 else None
         if request is not None:
@@ -208,8 +208,8 @@ def _hours(session: SessionBegins, market: Market) -> DayStarted:
     # Of the symbols whose day ends earlier or later than that of most: how many they are and when.
     earlier = [{"symbols": len(ending.symbols)} | _end(ending, market) for ending in session.endings]
     return DayStarted(
-        day=iso(session.opens_at, market.time)[:10],
-        opens=iso(session.opens_at, market.time)[11:16],
+        day=format_iso(session.opens_at, market.tzinfo)[:10],
+        opens=format_iso(session.opens_at, market.tzinfo)[11:16],
         **_end(session, market),
         earlier=earlier or None,
     )
@@ -217,4 +217,4 @@ def _hours(session: SessionBegins, market: Market) -> DayStarted:
 
 def _end(end: SessionBegins | Ending, market: Market) -> dict[str, Any]:
     times = {"entries_until": end.entries_until, "square_off_at": end.square_off_at, "closes": end.closes_at}
-    return {name: iso(at, market.time)[11:16] for name, at in times.items()}
+    return {name: format_iso(at, market.tzinfo)[11:16] for name, at in times.items()}

@@ -97,7 +97,7 @@ class Printed:
     def _line(self, pipe: int, line: bytes) -> None:
         if not line.strip():
             return
-        now = self._clock.monotonic() // SECOND
+        now = self._clock.monotonic_ns() // SECOND
         if now != self._second:
             self._count()
             self._second, self._told = now, 0

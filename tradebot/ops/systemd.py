@@ -7,7 +7,7 @@ import socket
 from collections.abc import Mapping
 
 from tradebot.clock import MICROSECOND, SECOND
-from tradebot.printable import printable
+from tradebot.printable import make_printable
 
 # No step of a start or a stop takes longer under its own time limits: a venue is asked five times, past bars are
 # fetched for a minute.
@@ -64,4 +64,4 @@ class Notifier:
 
 
 def _one_line(text: str) -> str:
-    return printable(text[:400])
+    return make_printable(text[:400])

@@ -26,7 +26,7 @@ class Watchdog:
     def beat(self) -> None:
         """Take a sign that the loop and its queues move; feed the watchdog if it is time and no part is stuck."""
         every = self._notifier.watchdog_every_s
-        now = self._clock.monotonic()
+        now = self._clock.monotonic_ns()
         if every is None or now - self._fed_at < every * SECOND or self._has_failed():
             return
         self._fed_at = now

@@ -185,7 +185,7 @@ class _Rerun:
     async def _replay_input(self, entry: Entry) -> None:
         desk, mono = self.desk, entry.mono
         desk.advance(mono)
-        self.clock.now = max(self.clock.now, mono)
+        self.clock.now_ns = max(self.clock.now_ns, mono)
         match message := entry.message:
             case Marks():
                 desk.restore_quotes(message)

@@ -74,12 +74,12 @@ class MachineFaults:
             for point in ("operator", "host"):
                 if (fault := self._plan.draw_fault(point)) is not None:
                     await self._act(fault)
-            await self._resume(clock.monotonic() / SECOND)
+            await self._resume(clock.monotonic_ns() / SECOND)
         await self._resume(float("inf"))
 
     async def _act(self, fault: InjectedFault) -> None:
         machine, name = self._machine, fault.name
-        resumes_at = machine.clock.monotonic() / SECOND + fault.duration_s * (1 + fault.draw) / 2
+        resumes_at = machine.clock.monotonic_ns() / SECOND + fault.duration_s * (1 + fault.draw) / 2
         match name:
             case "operator-halts" | "operator-halts-symbol" | "operator-flattens":
                 scope = "all"
@@ -102,7 +102,7 @@ class MachineFaults:
             case "operator-kill-9":
                 machine.end_daemon(self._rng.int_between(*KILL_AFTER_EVENTS))
             case "host-clock-forward" | "host-clock-back":
-                machine.clock.origin += CLOCK_STEP_NS if name == "host-clock-forward" else -CLOCK_STEP_NS
+                machine.clock.wall_offset_ns += CLOCK_STEP_NS if name == "host-clock-forward" else -CLOCK_STEP_NS
             case "host-disk-full":
                 machine.fill_disk(fault.duration_s)
             case "host-disk-fails":

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from tradebot.clock import HOUR, from_iso
+from tradebot.clock import HOUR, parse_iso
 from tradebot.config import Config
 from tradebot.config.keeping import StoreSection
 from tradebot.config.sections import (
@@ -19,12 +19,12 @@ from tradebot.config.sections import (
     StrategySection,
 )
 from tradebot.exchange.account import DematHolding
-from tradebot.markets.market import HOME
+from tradebot.markets.market import HOME_MARKET
 from tradebot.simulation import restless
 from tradebot.simulation.seeded_random import SeededRandom
 
 SESSION_DAY = "2026-11-23"
-BEGINS_AT = from_iso(f"{SESSION_DAY}T09:00:00", HOME.time)  # wall time of every session's begin
+BEGINS_AT = parse_iso(f"{SESSION_DAY}T09:00:00", HOME_MARKET.tzinfo)  # wall time of every session's begin
 QUICK_PACE = 5.0, "5s"  # market seconds per second and the length of a bar: one closes every second
 USUAL_PACE = 30.0, "1m"  # the shortest bar that the venue has a past of; one closes every two seconds
 WARM_UP_SHARE = 0.15  # share of the seeds with USUAL bars and a past
@@ -186,7 +186,7 @@ def _draw_extras(rng: SeededRandom, symbols: tuple[str, ...], *, halts_soon: boo
         "holdings": tuple(
             DematHolding(
                 symbol=symbol,
-                exchange=HOME.exchange,
+                exchange=HOME_MARKET.exchange,
                 quantity=Decimal(rng.int_between(1, 50)),
                 average_price=Decimal(1_000),
                 t1_quantity=Decimal(rng.int_between(0, 5)),

@@ -34,7 +34,7 @@ from tradebot.simulation.scenario import draw_scenario
 from tradebot.simulation.seeded_random import SeededRandom
 from tradebot.simulation.session import EventSink, SimulatedSession
 from tradebot.venues import registry
-from tradebot.venues.room import Room
+from tradebot.venues.adapter import VenueAdapter
 
 MEMORY_DISK = Path("/dev/shm")  # a disk in memory: syncing it takes no time, and nothing of a session is kept
 COLLECTIONS = 3  # a coroutine that will not end is asked twice
@@ -79,7 +79,7 @@ def run_seed(
     faults: str | None = None,
     on_event: EventSink = ignore_event,
     folder: Path | None = None,
-    adapter: Room | None = None,
+    adapter: VenueAdapter | None = None,
 ) -> SeedOutcome:
     """Play the session of `seed` and return its outcome; the same seed gives the same one, to the last byte.
 
@@ -90,13 +90,13 @@ def run_seed(
     place = folder or Path(tempfile.mkdtemp(prefix="tradebot-", dir=MEMORY_DISK if MEMORY_DISK.is_dir() else None))
     try:
         with garbage_removed():
-            return _play(seed, faults, on_event, place, adapter or registry.first())
+            return _play(seed, faults, on_event, place, adapter or registry.default_adapter())
     finally:
         if folder is None:
             shutil.rmtree(place, ignore_errors=True)
 
 
-def _play(seed: int, faults: str | None, on_event: EventSink, folder: Path, adapter: Room) -> SeedOutcome:
+def _play(seed: int, faults: str | None, on_event: EventSink, folder: Path, adapter: VenueAdapter) -> SeedOutcome:
     scenario, dice = draw_scenario(seed), SeededRandom(seed, 0xD1CE)
     plan = _plan(seed, faults if faults is not None else f"swarm,{scenario.extra_faults}", scenario.faulty_s)
     struck: list[str] = []

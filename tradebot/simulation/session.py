@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from tradebot.app import Options, run, run_id
+from tradebot.app import RunOptions, run, run_id
 from tradebot.clock import LoopClock
 from tradebot.control.halt_file import HaltFile
 from tradebot.daemon.embedded import embedded
@@ -56,7 +56,7 @@ from tradebot.simulation.process import Process
 from tradebot.simulation.scenario import BEGINS_AT, Scenario
 from tradebot.simulation.seeded_random import SeededRandom
 from tradebot.simulation.session_trace import SessionTrace
-from tradebot.venues.room import Room
+from tradebot.venues.adapter import VenueAdapter
 
 POLL_S = 0.04  # how often the exchange looks at its clock
 # How often the books are compared once the faults are over, and while in doubt; not in step with the bars, at whose
@@ -77,13 +77,13 @@ class SimulatedSession:
 
     def __init__(
         self, scenario: Scenario, plan: FaultPlan, *, loop: VirtualLoop, rng: SeededRandom, folder: Path, on_event: EventSink,
-        adapter: Room,
+        adapter: VenueAdapter,
     ) -> None:  # fmt: skip
         self.scenario, self.plan = scenario, plan
         self._loop, self._rng = loop, rng
         self._on_event = on_event
-        self.clock = LoopClock(loop, origin=BEGINS_AT)
-        self.trace = SessionTrace(loop.network, adapter.marks)
+        self.clock = LoopClock(loop, wall_offset_ns=BEGINS_AT)
+        self.trace = SessionTrace(loop.network, adapter.write_patterns)
         self._adapter = adapter
         self.exchange: Exchange
         self._addresses: dict[str, Any] = {}
@@ -148,7 +148,7 @@ class SimulatedSession:
                 on_end=lambda _: None, faults=self.plan, tell=self._tell, wall=self.clock, poll_s=POLL_S, on_open=keep,
                 keys=keys, holdings=self.scenario.holdings, room=self._adapter,
             ) as (addresses, clock):  # fmt: skip
-                clock.release()
+                clock.start_market()
                 self._addresses = addresses.to_json()
                 if not day:
                     opened.set_result(None)
@@ -221,8 +221,10 @@ class SimulatedSession:
         bus.subscribe(self._processes.note_ready, TradingStarted)
         bus.subscribe(output.write_event)
         bus.subscribe(self._tell)
-        options = Options(run_id=run_id(self.clock), exchange=self._addresses)
-        return await run(self.state_folders.config, options, bus=bus, notifier=Notifier({}), wall=self.clock, hand=hand)
+        options = RunOptions(run_id=run_id(self.clock), exchange=self._addresses)
+        return await run(
+            self.state_folders.config, options, bus=bus, notifier=Notifier({}), wall_clock=self.clock, write_thread=hand
+        )
 
     # ---- what hands can reach
 
@@ -274,7 +276,7 @@ class SimulatedSession:
         return HaltFile(self.state_folders.newest_folder)
 
     def _step_clock(self) -> None:
-        self.clock.origin += self.scenario.clock_step_ns
+        self.clock.wall_offset_ns += self.scenario.clock_step_ns
 
     async def _operate(self) -> None:
         for act in self.scenario.operator_actions:

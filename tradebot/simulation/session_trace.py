@@ -16,7 +16,7 @@ from typing import Any
 from tradebot.clock import SECOND
 from tradebot.exchange.event_log import read_event_log
 from tradebot.simulation.network import Endpoint, Network
-from tradebot.venues.room import Marks
+from tradebot.venues.adapter import WritePatterns
 
 DATE_HEADER = re.compile(rb"\r\nDate: [^\r]*")  # the servers' header tells the time of this machine
 MACHINE_FIELDS = ("pid", "config_hash")  # of a run's first row: this process, and a hash over the paths of this machine
@@ -29,7 +29,7 @@ class SessionTrace:
     `patterns` tell the requests of the venue whose protocol is spoken.
     """
 
-    def __init__(self, network: Network, patterns: Marks) -> None:
+    def __init__(self, network: Network, patterns: WritePatterns) -> None:
         self._loop, self._patterns = network.loop, patterns
         self._digest = hashlib.sha256()
         self._lines: list[dict[str, Any]] = []
@@ -58,7 +58,7 @@ class SessionTrace:
                     line["venue_order_id"] = begin["id"].decode()
                 self._lines.append(line)
                 break
-        if end in self._open and (found := self._patterns.tag.search(content)):
+        if end in self._open and (found := self._patterns.order_tag.search(content)):
             tag = found[1].decode()
             self._open.pop(end)["order_id"] = tag
             self.create_counts[tag] += 1

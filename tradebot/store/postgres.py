@@ -106,7 +106,7 @@ class PostgresStore:
                         one.version,
                         one.name,
                         one.checksum,
-                        self._clock.wall(),
+                        self._clock.wall_ns(),
                     )
                 else:
                     await connection.execute("DELETE FROM schema_migrations WHERE version = $1", one.version)

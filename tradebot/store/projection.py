@@ -23,7 +23,7 @@ from tradebot.domain.position_key import PositionKey
 from tradebot.errors import StateError
 from tradebot.journal.recovery import ChargesOf
 from tradebot.journal.rows import End, Listing, Row, Run
-from tradebot.markets.debits import Debiting, Debits
+from tradebot.markets.debits import DematDebits, UsesDematDebits
 from tradebot.store.store import CURSOR_START, Cursor, LineBatch
 from tradebot.store.tables import CELL_CONVERTERS, TABLES, without_nul
 
@@ -75,9 +75,9 @@ class Projection:
         self._orders: dict[str, _KeptOrder] = {}
         self._universe: Universe | None = None
         self._charges_of: ChargesOf | None = None
-        self._debits: defaultdict[str, Debits] = defaultdict(Debits)  # account -> its delivery fills
+        self._debits: defaultdict[str, DematDebits] = defaultdict(DematDebits)  # account -> its delivery fills
         for line in state.delivered:
-            self._debits[line["account"]].charges(
+            self._debits[line["account"]].book_delivery(
                 symbol=line["symbol"], side=Side(line["side"]), quantity=line["quantity"], traded_at=line["traded_at"],
                 key=(line["exchange"], line["execution_id"]),
             )  # fmt: skip
@@ -222,7 +222,7 @@ class Projection:
 
     def _charges(self, order: Order, fill: Execution) -> Decimal:
         bill: object = self._charges_of
-        if isinstance(bill, Debiting):  # what was delivered counts on, whatever is listed after it
+        if isinstance(bill, UsesDematDebits):  # what was delivered counts on, whatever is listed after it
             bill.debits = self._debits[self._account]
         return ZERO if self._charges_of is None else self._charges_of(order, fill)
 

@@ -90,7 +90,7 @@ class SqliteStore:
                     for statement in migration.split_statements(one.up_sql if way == "up" else one.down_sql):
                         connection.execute(to_sqlite_types(statement))
                     if way == "up":
-                        values = (one.version, one.name, one.checksum, self._clock.wall())
+                        values = (one.version, one.name, one.checksum, self._clock.wall_ns())
                         connection.execute("INSERT INTO schema_migrations VALUES (?, ?, ?, ?)", values)
                     else:
                         connection.execute("DELETE FROM schema_migrations WHERE version = ?", (one.version,))

@@ -62,7 +62,7 @@ class _Watch:
 
     def begin(self, thread: int, seconds: float) -> None:
         with self._lock:
-            self._due[thread] = self._clock.monotonic() + int(seconds * SECOND), seconds
+            self._due[thread] = self._clock.monotonic_ns() + int(seconds * SECOND), seconds
             if self._thread is None:
                 self._thread = threading.Thread(target=self._look, name="time limits", daemon=True)
                 self._thread.start()
@@ -78,7 +78,7 @@ class _Watch:
         while True:
             rest.wait(LOOK_S)
             with self._lock:
-                now = self._clock.monotonic()
+                now = self._clock.monotonic_ns()
                 for thread, (at, seconds) in self._due.items():
                     if now >= at:
                         self._due[thread] = now + int(seconds * SECOND), seconds

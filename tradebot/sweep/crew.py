@@ -21,7 +21,7 @@ import numpy as np
 from tradebot.backtest.job import Job
 from tradebot.backtest.pool import init_worker, kill_pool, may_fork
 from tradebot.domain.market import SERIES_COLUMNS, Series
-from tradebot.errors import ClusterAway, ConfigError
+from tradebot.errors import ClusterUnavailable, ConfigError
 from tradebot.sweep.trial import Batch, Ground, Trial, carry_out_all
 
 CONNECT_S = 10  # to a scheduler on the local network
@@ -126,10 +126,12 @@ class Cluster:
             self._client: Any = distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
             self.width = sum(self._client.nthreads().values())
         except (OSError, ValueError, TimeoutError) as fault:
-            raise ClusterAway(f"no Dask scheduler answers at {address}: {fault or 'timed out'}") from fault
+            raise ClusterUnavailable(f"no Dask scheduler answers at {address}: {fault or 'timed out'}") from fault
         if not self.width:
             self._client.close()
-            raise ClusterAway(f"the Dask scheduler at {address} has no workers; start some with: dask worker {address}")
+            raise ClusterUnavailable(
+                f"the Dask scheduler at {address} has no workers; start some with: dask worker {address}"
+            )
         self._ground = ground
         self._scatter()
 

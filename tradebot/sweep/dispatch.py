@@ -43,16 +43,16 @@ class Dispatch:
     def carry_out(self, trials: Iterable[Trial]) -> None:
         """Return when every trial has its row; an error that is not a worker's death is raised as it is."""
         self._waiting.extend(trials)
-        heard = self._clock.monotonic()
+        heard = self._clock.monotonic_ns()
         while self._waiting or self._again or self._flying:
             self._send()
             done, _ = wait(self._flying, timeout=LOOK_S, return_when=FIRST_COMPLETED)
             if done:
-                heard = self._clock.monotonic()
+                heard = self._clock.monotonic_ns()
                 self._take(done)
-            elif self._clock.monotonic() - heard > self._patience_s * SECOND:
+            elif self._clock.monotonic_ns() - heard > self._patience_s * SECOND:
                 self._lose(f"took longer than {self._patience_s:g} s")
-                heard = self._clock.monotonic()
+                heard = self._clock.monotonic_ns()
 
     def _send(self) -> None:
         while len(self._flying) < 2 * self._crew.width:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from tradebot.backtest.check import Check, CheckVerdict
 from tradebot.backtest.metrics import LABELS
-from tradebot.printable import printable
+from tradebot.printable import make_printable
 from tradebot.sweep.heat import SHOWN, plain
 from tradebot.sweep.sweep import Plan, ranking
 from tradebot.sweep.trial import DONE, TEST, Row
@@ -59,7 +59,7 @@ def show(plan: Plan, rows: Sequence[Row], checks: Sequence[Check], console: Cons
     for text, width in zip(heads[:shown], widths, strict=False):
         table.add_column(text, justify="right", min_width=width)
     for line in cells:
-        table.add_row(*(Text(printable(cell)) for cell in line[:shown]))
+        table.add_row(*(Text(make_printable(cell)) for cell in line[:shown]))
     if told:
         console.print(table)
     else:
@@ -67,7 +67,9 @@ def show(plan: Plan, rows: Sequence[Row], checks: Sequence[Check], console: Cons
         console.print(f"no trial has a {LABELS[plan.objective].text.lower()}{why}")
     if bad:
         console.print(
-            f"\n{len(bad):,} of {len(rows):,} trials gave nothing, the first: ", Text(printable(bad[0].reason)), sep=""
+            f"\n{len(bad):,} of {len(rows):,} trials gave nothing, the first: ",
+            Text(make_printable(bad[0].reason)),
+            sep="",
         )
     show_checks(checks, console)
 
@@ -79,7 +81,7 @@ def show_checks(checks: Sequence[Check], console: Console) -> None:
     console.print()
     table = Table(box=None, pad_edge=False, show_header=False)
     for check in checks:
-        table.add_row(MARKS[check.verdict], check.title, Text(printable(check.text)))
+        table.add_row(MARKS[check.verdict], check.title, Text(make_printable(check.text)))
     console.print(table)
 
 

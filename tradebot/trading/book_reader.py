@@ -9,7 +9,7 @@ from tradebot.clock import MINUTE, Clock
 from tradebot.domain.listed import Listed, Unread
 from tradebot.domain.messages import Books
 from tradebot.domain.order import ZERO, VenueHolding
-from tradebot.errors import AccessDenied, LinkLost, SessionLost
+from tradebot.errors import AccessDenied, LinkLost, LoginLost
 from tradebot.ops.events.event import Tell
 from tradebot.ops.events.venue import CashNotRead, HoldingsNotRead, RowsNotRead
 from tradebot.ops.reminder import Reminder
@@ -33,10 +33,10 @@ class BookReader:
 
     async def read(self) -> Books:
         """Return the books. Raises LinkLost or AccessDenied."""
-        asked_at = self._clock.monotonic()
-        orders = await self._broker.orders()
-        executions = await self._broker.executions()
-        positions = await self._broker.positions()
+        asked_at = self._clock.monotonic_ns()
+        orders = await self._broker.fetch_orders()
+        executions = await self._broker.fetch_fills()
+        positions = await self._broker.fetch_positions()
         holdings = await self._holdings()
         unread = (*orders.unread, *executions.unread, *positions.unread, *holdings.unread)
         if unread:
@@ -76,10 +76,10 @@ class BookReader:
 
     async def _holdings(self) -> Listed[VenueHolding]:
         # They change over night alone and bound only what is held for delivery: a look is whole with older ones.
-        now = self._clock.monotonic()
+        now = self._clock.monotonic_ns()
         if self._held is None or now - self._held[1] >= HOLDINGS_EVERY:
             try:
-                self._held = await self._broker.holdings(), now
+                self._held = await self._broker.fetch_holdings(), now
             except LinkLost as error:
                 if times := self._times("holdings"):
                     self._tell(HoldingsNotRead(reason=str(error), times=times))
@@ -90,9 +90,9 @@ class BookReader:
     async def _cash(self) -> Decimal | None:
         # Shown to people and evidence of nothing: a look is whole without it.
         try:
-            return await self._broker.cash()
+            return await self._broker.fetch_cash()
         except (LinkLost, AccessDenied) as error:
-            if isinstance(error, SessionLost):
+            if isinstance(error, LoginLost):
                 raise
             if times := self._times("cash"):
                 self._tell(CashNotRead(reason=str(error), times=times))
@@ -109,7 +109,7 @@ class BookReader:
             self._tell(RowsNotRead(rows=len(unread), some=names, times=times))
 
     def _times(self, thing: str) -> int:
-        return self._reminder.times(thing, self._clock.monotonic())
+        return self._reminder.times(thing, self._clock.monotonic_ns())
 
 
 def _named(row: Unread) -> str:

@@ -30,13 +30,13 @@ class ClockWatch:
         if clock is None:
             return None
         self._newest = None
-        before, ahead = clock.apart, clock.wall() - clock.market()
-        if clock.look(int(newest.sent_at.max()) if newest is not None and len(newest) else None):
+        before, ahead = clock.wall_lead_ns, clock.wall_ns() - clock.market_ns()
+        if clock.compare_clocks(int(newest.sent_at.max()) if newest is not None and len(newest) else None):
             self._tell(MarketTimeSet(by_s=round(ahead / SECOND, 3)))
-        if bool(clock.apart) == bool(before) and abs(clock.apart - before) <= clock.FOLLOWED:
+        if bool(clock.wall_lead_ns) == bool(before) and abs(clock.wall_lead_ns - before) <= clock.FOLLOW_WITHIN_NS:
             return None
-        if clock.apart:
-            self._tell(ClockStepped(offset_s=round(clock.apart / SECOND, 3)))
+        if clock.wall_lead_ns:
+            self._tell(ClockStepped(offset_s=round(clock.wall_lead_ns / SECOND, 3)))
         else:
             self._tell(ClockAgreed())
-        return ClockApart(mono=clock.monotonic(), offset=clock.apart)
+        return ClockApart(mono=clock.monotonic_ns(), offset=clock.wall_lead_ns)

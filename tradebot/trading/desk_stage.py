@@ -49,7 +49,7 @@ class DeskStage:
 
     async def take_first_tick(self) -> None:
         """Take the first tick of a start, before anything runs."""
-        await self._route(self._desk.apply(Tick(at=self._clock.market(), mono=self._clock.monotonic())))
+        await self._route(self._desk.apply(Tick(at=self._clock.market_ns(), mono=self._clock.monotonic_ns())))
 
     async def adopt(self, books: Books) -> None:
         """Take the venue's books of a start; returns when what followed is on disk."""
@@ -102,7 +102,7 @@ class DeskStage:
                     if self._looks.is_evidence(output, is_stopping=self._is_stopping):
                         self._journal.append("reconciled", output, at=output.at)
                 case Command():
-                    self._journal.append(output.verb.value, output, at=self._clock.market())
+                    self._journal.append(output.verb.value, output, at=self._clock.market_ns())
                 case Trailing():
                     self._journal.append("trailing", output, at=output.at)
                 case Incident():

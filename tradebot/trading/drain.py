@@ -38,8 +38,8 @@ class Drain:
 
     async def quiet(self) -> None:
         """Wait until no order lives and the desk has nothing left to do, `DRAIN_S` at most."""
-        deadline = self._clock.monotonic() + int(DRAIN_S * SECOND)
-        while self._clock.monotonic() < deadline:
+        deadline = self._clock.monotonic_ns() + int(DRAIN_S * SECOND)
+        while self._clock.monotonic_ns() < deadline:
             await self._clock.sleep(0.02)
             if not self._account.has_live() and self._is_idle:
                 break

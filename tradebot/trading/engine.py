@@ -81,7 +81,7 @@ class Engine:
         self.lanes = lanes = Lanes(clock)
         self._metronome = Metronome(lanes.market, clock=clock, bars=bars, analysis=analysis, measure=measure)
         self.session = SessionWatch(
-            ask=broker.login, clock=clock, post=lanes.updates.post, tell=tell, held=account.held
+            ask=broker.fetch_account_id, clock=clock, post=lanes.updates.post, tell=tell, held=account.held
         )  # fmt: skip
         self.reconciliation = Reconciliation(
             broker=broker, clock=clock, post=lanes.updates.post, has_live=account.is_exposed, tell=tell,
@@ -184,4 +184,4 @@ class Engine:
     @property
     def frames_dropped(self) -> dict[str, int]:
         """What came over the feed and could not be used, by kind."""
-        return self._feed.dropped
+        return self._feed.dropped_counts

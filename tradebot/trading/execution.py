@@ -16,7 +16,7 @@ from tradebot.domain.messages import Cancel, Command, Modify, Outcome, Submit
 from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, Refusal
 from tradebot.errors import LinkLost, OutcomeUnknown
 from tradebot.trading.order_queue import OrderQueue
-from tradebot.venues.venue import ACCESS_DENIED, SESSION_LOST, Accepted, Broker, NotSent, Refused, Reply
+from tradebot.venues.venue import ACCESS_DENIED, LOGIN_LOST, Accepted, Broker, NotSent, Refused, Reply
 
 # What halts here, as a halt names it.
 KILL, DISK, ACCESS = "kill", "disk", "access"
@@ -86,7 +86,7 @@ class Execution:
                 self.queue.done()
 
     async def _submit(self, request: OrderRequest) -> None:
-        order_id, now = request.order_id, self._clock.monotonic()
+        order_id, now = request.order_id, self._clock.monotonic_ns()
         if not self.queue.begin(order_id):
             self._tell(order_id, OrderEvent.LAPSED, reason="withdrawn before its turn came")
             return
@@ -95,7 +95,7 @@ class Execution:
             return
         if self._is_killed(order_id, OrderEvent.LAPSED):
             return
-        sending = OrderFact(order_id=order_id, event=OrderEvent.SENDING, at=self._clock.market(), mono=now)
+        sending = OrderFact(order_id=order_id, event=OrderEvent.SENDING, at=self._clock.market_ns(), mono=now)
         ticket = self._journal.append("order", sending, at=sending.at)
         self._post(Outcome(fact=sending))
         if not await self._is_on_disk(order_id, OrderEvent.NOT_SENT, ticket):
@@ -108,7 +108,7 @@ class Execution:
         await self._send(request)
 
     async def _send(self, request: OrderRequest) -> None:
-        sent = self._clock.monotonic()
+        sent = self._clock.monotonic_ns()
         self._measure("signal_to_order", sent - request.signaled_at)
         self._measure("quote_to_order", sent - request.quoted_at)
         try:
@@ -117,12 +117,12 @@ class Execution:
             self._tell(request.order_id, OrderEvent.AMBIGUOUS, reason=str(error))
             self._doubt()
             return
-        self._measure("order_to_ack", self._clock.monotonic() - sent)
+        self._measure("order_to_ack", self._clock.monotonic_ns() - sent)
         self._answered(request.order_id, reply)
 
     def _late(self, request: OrderRequest) -> str:
         # An entry acts on what was true when it was decided; an exit is wanted however late.
-        age = self._clock.monotonic() - request.decided_at
+        age = self._clock.monotonic_ns() - request.decided_at
         if request.purpose.is_exit or age <= self._deadline:
             return ""
         return f"{age / SECOND:.1f} s after the decision"
@@ -196,7 +196,7 @@ class Execution:
     def _say_if_denied(self, reply: Reply) -> None:
         if not isinstance(reply, Refused):
             return
-        if reply.code == SESSION_LOST:
+        if reply.code == LOGIN_LOST:
             self._logged_out(reply.reason)
         elif reply.code == ACCESS_DENIED:
             self._halt(ACCESS, f"the venue refuses us: {reply.reason}")
@@ -216,8 +216,8 @@ class Execution:
         fact = OrderFact(
             order_id=order_id,
             event=event,
-            at=self._clock.market(),
-            mono=self._clock.monotonic(),
+            at=self._clock.market_ns(),
+            mono=self._clock.monotonic_ns(),
             reason=reason,
             venue_order_id=venue_order_id,
             refusal=refusal,

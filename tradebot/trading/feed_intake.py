@@ -9,7 +9,7 @@ from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Quotes
 from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage, OrderSeen
 from tradebot.domain.order import VenueOrder
-from tradebot.errors import AccessDenied, LinkLost, SessionLost
+from tradebot.errors import AccessDenied, LinkLost, LoginLost
 from tradebot.ops.events.event import Tell
 from tradebot.ops.events.market import FeedConnected, FeedLost, QuotesNotFetched
 from tradebot.trading.lanes import Lanes
@@ -58,7 +58,7 @@ class FeedIntake:
 
     def on_order(self, order: VenueOrder) -> None:
         """Take what the feed says of an order; its fills are fetched."""
-        self._lanes.updates.post(OrderSeen(order=order, mono=self._clock.monotonic()))
+        self._lanes.updates.post(OrderSeen(order=order, mono=self._clock.monotonic_ns()))
         if order.filled:
             self._reconciliation.hint_fill()
 
@@ -67,9 +67,9 @@ class FeedIntake:
         while True:
             await self._stream_is_down.wait()
             try:
-                self._lanes.market.offer(await self._broker.quotes(self._universe))
+                self._lanes.market.offer(await self._broker.fetch_quotes(self._universe))
             except (LinkLost, AccessDenied) as error:
-                if isinstance(error, SessionLost):
+                if isinstance(error, LoginLost):
                     self._session.suspect()
                 self._tell(QuotesNotFetched(reason=str(error)))
             await self._clock.sleep(self._poll_every_s)

@@ -75,7 +75,7 @@ class Inquiry:
         self.asked += 1
         try:
             async with asyncio.timeout(WITHIN_S):
-                answer = await self._broker.quotes(Universe([self._universe[id_] for id_ in ids]))
+                answer = await self._broker.fetch_quotes(Universe([self._universe[id_] for id_ in ids]))
         except (LinkLost, AccessDenied, TimeoutError) as error:
             self.failed += 1
             reason = str(error) or f"no answer within {WITHIN_S:g} s"

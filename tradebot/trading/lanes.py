@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
-from tradebot.clock import Clock, Turn
+from tradebot.clock import Clock, TimeSlice
 from tradebot.domain.market import Quotes, merge
 from tradebot.errors import InvariantBroken
 
@@ -87,7 +87,7 @@ class Inbox:
 
     def __init__(self, lanes: Sequence[Lane], clock: Clock) -> None:
         self._lanes, self._clock = tuple(lanes), clock
-        self._turn = Turn(clock, BREATH)
+        self._turn = TimeSlice(clock, BREATH)
         self.waiting: asyncio.Future[None] | None = None  # while the stage does
         for lane in lanes:
             lane.inbox = self
@@ -100,21 +100,21 @@ class Inbox:
         return None
 
     def __aiter__(self) -> Self:
-        self._turn.begin()
+        self._turn.restart()
         return self
 
     async def __anext__(self) -> Any:
-        if self._clock.monotonic() > self._turn.ends_at:
-            await self._turn.give()
+        if self._clock.monotonic_ns() > self._turn.ends_mono:
+            await self._turn.yield_if_due()
         while (message := self.take()) is None:
             self.waiting = asyncio.get_running_loop().create_future()
             await self.waiting
-            self._turn.begin()
+            self._turn.restart()
         return message
 
     def pause(self) -> None:
         """Let the other tasks go before the next message, however short the stage has worked."""
-        self._turn.end()
+        self._turn.expire()
 
     def wake(self) -> None:
         """Go on: a lane holds something."""

@@ -63,7 +63,7 @@ class LookSchedule:
             return usual
         if wanted != self._wanted:
             self._wanted, self._in_vain = wanted, 0
-        left = (wanted + MILLISECOND - self._clock.monotonic()) / SECOND
+        left = (wanted + MILLISECOND - self._clock.monotonic_ns()) / SECOND
         if left <= 0:
             self._in_vain += 1
         return usual if self._in_vain > AGAIN_TIMES else min(usual, max(left, AGAIN_S))

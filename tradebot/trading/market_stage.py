@@ -59,7 +59,7 @@ class MarketStage:
                 case Fetched(quotes=quotes):
                     self._on_answer(quotes)
                 case LinkUp() | LinkDown():
-                    self._journal.append("link", message, at=self._clock.market())
+                    self._journal.append("link", message, at=self._clock.market_ns())
                     await self._lanes.quotes.put(message)
                 case _:
                     raise AssertionError(f"bars does not know {type(message).__name__}")

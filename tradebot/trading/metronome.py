@@ -25,23 +25,23 @@ class Metronome:
 
     async def run(self) -> None:
         """Beat until cancelled; the workers are woken shortly before each close."""
-        expected = self._clock.monotonic()
+        expected = self._clock.monotonic_ns()
         while True:
-            mono = self._clock.monotonic()
+            mono = self._clock.monotonic_ns()
             self._measure("loop_lag", max(mono - expected, 0))
-            await self._lane.put(Tick(at=self._clock.market(), mono=mono))
+            await self._lane.put(Tick(at=self._clock.market_ns(), mono=mono))
             pause, is_close = self._until_next()
             expected = mono + int(pause * SECOND)
             if is_close and pause > ROUSE_S:
                 await self._clock.sleep(pause - ROUSE_S)
                 self._analysis.rouse()
-                pause = (expected - self._clock.monotonic()) / SECOND
+                pause = (expected - self._clock.monotonic_ns()) / SECOND
             await self._clock.sleep(max(pause, 0.0))
 
     def _until_next(self) -> tuple[float, bool]:
         # Wall seconds, and whether a bar is due then: it closes at that moment and not up to a tick later.
         if self._bars.sieve.times is None:
             return TICK_S, False
-        market = self._clock.market()
+        market = self._clock.market_ns()
         left = (self._bars.next_close(market) - market) / self._clock.speed / SECOND
         return min(TICK_S, max(left + TIMER_S, TICK_S / 10)), left < TICK_S

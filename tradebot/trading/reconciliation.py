@@ -14,7 +14,7 @@ from collections.abc import Callable
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.messages import Books, Executed
 from tradebot.domain.order import Execution
-from tradebot.errors import AccessDenied, LinkLost, SessionLost
+from tradebot.errors import AccessDenied, LinkLost, LoginLost
 from tradebot.ops.events.event import Tell
 from tradebot.ops.events.venue import ReconciliationFailed, ReconciliationRestored
 from tradebot.ops.reminder import Reminder
@@ -79,12 +79,12 @@ class Reconciliation:
             await self._fills.wait()
             self._fills.clear()
             try:
-                executions = await self._broker.executions()
+                executions = await self._broker.fetch_fills()
             except (LinkLost, AccessDenied) as error:
                 self._fail(error)
                 self.doubt()
                 continue
-            mono = self._clock.monotonic()
+            mono = self._clock.monotonic_ns()
             for execution in executions:
                 # The venue lists the whole day every time; what was posted is not posted again unless it changed.
                 if self._told.get(key := execution.key) != execution:
@@ -96,15 +96,15 @@ class Reconciliation:
     def _succeeded(self) -> None:
         self.rounds += 1
         if self._failing_since is not None:
-            for_s = round((self._clock.monotonic() - self._failing_since) / SECOND, 1)
+            for_s = round((self._clock.monotonic_ns() - self._failing_since) / SECOND, 1)
             self._tell(ReconciliationRestored(for_s=for_s))
             self._failing_since = None
             self._reminder.over("books")
 
     def _fail(self, error: LinkLost | AccessDenied) -> None:
-        if isinstance(error, SessionLost):
+        if isinstance(error, LoginLost):
             self._suspect()
-        now = self._clock.monotonic()
+        now = self._clock.monotonic_ns()
         if self._failing_since is None:
             self._failing_since = now
         for_s = round((now - self._failing_since) / SECOND, 1)

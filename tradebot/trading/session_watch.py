@@ -70,7 +70,7 @@ class SessionWatch:
             return False  # silence, or the page of a gateway: no word of the venue's
         if self.state.lost:
             self._tell(SessionRestored())
-            self._change(BrokerSession(mono=self._clock.monotonic()))
+            self._change(BrokerSession(mono=self._clock.monotonic_ns()))
         return True
 
     def _lost(self, reason: str, *, orders_refused: bool) -> None:
@@ -83,7 +83,7 @@ class SessionWatch:
         if orders_refused:
             self._tell(ExitsRefused(reason=reason, positions=positions))
         self._change(
-            BrokerSession(mono=self._clock.monotonic(), lost=was.lost or reason, orders_refused=orders_refused)
+            BrokerSession(mono=self._clock.monotonic_ns(), lost=was.lost or reason, orders_refused=orders_refused)
         )
 
     def _change(self, state: BrokerSession) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 
 from tradebot.domain.instrument import Universe
 from tradebot.domain.messages import Ending
-from tradebot.markets.calendar import Line, Session, TradingCalendar, day_of, moment
-from tradebot.markets.hours import line_of
+from tradebot.markets.calendar import HoursClass, Session, TradingCalendar, ist_date, ist_to_ns
+from tradebot.markets.hours import hours_class_of
 from tradebot.trading.sieve import SessionTimes
 
 
@@ -25,8 +25,8 @@ class CalendarSessions:
         self, *, calendar: TradingCalendar, universe: Universe, entries_until: time, square_off_at: time
     ) -> None:
         self._calendar = calendar
-        lines = [line_of(instrument) for instrument in universe]
-        present = list(dict.fromkeys(lines)) or [Line.SHARE]
+        lines = [hours_class_of(instrument) for instrument in universe]
+        present = list(dict.fromkeys(lines)) or [HoursClass.SHARE]
         self._place = np.array([present.index(line) for line in lines], dtype=np.int64)  # id -> its line of `_symbols`
         self._symbols = {  # line -> its symbols
             line: tuple(i.symbol for i, own in zip(universe, lines, strict=True) if own is line) for line in present
@@ -35,7 +35,7 @@ class CalendarSessions:
 
     def at(self, market: int) -> SessionTimes:
         """Return the session of the day of `market`, or of the next trading day if that day has none."""
-        day = day_of(market)
+        day = ist_date(market)
         if not self._calendar.is_trading_day(day):
             day = self._calendar.next_trading_day(day)
         sessions = {line: self._session(day, line) for line in self._symbols}
@@ -47,19 +47,19 @@ class CalendarSessions:
             closes=np.array([session.closes_at for session in sessions.values()], dtype=np.int64)[self._place],
             entries_until=last.entries_until,
             square_off_at=last.square_off_at,
-            valid_until=moment(day + timedelta(days=1), time(0)),
+            valid_until=ist_to_ns(day + timedelta(days=1), time(0)),
             endings=tuple(end for end in ends.values() if _times(end) != _times(last)),
         )
 
-    def _session(self, day: date, line: Line) -> Session:
-        session = self._calendar.session(day, line)
+    def _session(self, day: date, line: HoursClass) -> Session:
+        session = self._calendar.session_on(day, line)
         assert session is not None, f"{day} is a trading day without a session"
         return session
 
-    def _ending(self, day: date, line: Line, session: Session) -> Ending:
+    def _ending(self, day: date, line: HoursClass, session: Session) -> Ending:
         def inside(at: time) -> int:
-            wanted = moment(day, at)
-            return min(wanted, session.exit_by) if wanted > session.opens_at else session.exit_by
+            wanted = ist_to_ns(day, at)
+            return min(wanted, session.square_off_at) if wanted > session.opens_at else session.square_off_at
 
         square_off_at = inside(self._square_off_at)
         entries_until = min(inside(self._entries_until), square_off_at)

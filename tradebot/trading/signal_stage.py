@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from tradebot.clock import Clock, Turn
+from tradebot.clock import Clock, TimeSlice
 from tradebot.domain.market import Close
 from tradebot.domain.messages import Signals
 from tradebot.trading.analysis.analysis import Analysis
@@ -43,7 +43,7 @@ class SignalStage:
 
     async def run(self) -> None:
         """Serve the lane for ever."""
-        turn = Turn(self._clock, BREATH)
+        turn = TimeSlice(self._clock, BREATH)
         early = await self._until_warm()
         while True:
             close: Close = early.popleft() if early else await self._lanes.closes.get()
@@ -51,14 +51,14 @@ class SignalStage:
                 continue
             self.last_bar = close.ends_at
             volley = await self._analysis.ask(close, self._desk.holdings_at(close))
-            turn.begin()
+            turn.restart()
             for signals in volley.pieces():
                 if not (signals.signals or signals.failed):
                     continue
-                if self._clock.monotonic() > turn.ends_at:
-                    await turn.give()
+                if self._clock.monotonic_ns() > turn.ends_mono:
+                    await turn.yield_if_due()
                 await self._hand_on(signals, close)
-            self.measure("close_to_signals", self._clock.monotonic() - close.seen_at)
+            self.measure("close_to_signals", self._clock.monotonic_ns() - close.seen_at)
 
     async def run_workers(self) -> None:
         """Look after the analysis's workers for ever, once they know the past."""
@@ -79,4 +79,4 @@ class SignalStage:
             self.last_signal = close.ends_at
         self._journal.append("signals", signals, at=close.ends_at)
         await self._lanes.signals.put(signals)
-        self.measure("quote_to_signal", self._clock.monotonic() - close.quoted_at)
+        self.measure("quote_to_signal", self._clock.monotonic_ns() - close.quoted_at)

@@ -98,7 +98,7 @@ class SpaceWatch:
             reason = self._reason(room)
             self._say(level, room, reason)
             if DESK[level] is not DESK[before]:
-                self._post(SpaceLeft(mono=self._clock.monotonic(), allows=DESK[level], reason=reason))
+                self._post(SpaceLeft(mono=self._clock.monotonic_ns(), allows=DESK[level], reason=reason))
         await self._look_at_log(room)
 
     async def _answer(self) -> Room | None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from tradebot.ops.redaction import Known
 
-KEPT_SETS = 4  # an answer may still quote the keys before, hardly those of a week ago
-SHORTEST_SECRET = 8  # characters; stars for a shorter one could fall into a number
+KEPT_KEY_SETS = 4  # an answer may still quote the keys before, hardly those of a week ago
+MIN_SECRET_LENGTH = 8  # characters; stars for a shorter one could fall into a number
 
 
 class Credentials:
@@ -28,22 +28,22 @@ class Credentials:
     def __repr__(self) -> str:
         return f"Credentials({', '.join(self._sets[-1])}; version {self.version})"
 
-    def renew(self, **keys: str) -> None:
+    def renew_keys(self, **keys: str) -> None:
         """Take over the keys of a new login; those that are not named stay. Raises KeyError for an unknown name."""
         if unknown := sorted(keys.keys() - self._sets[-1].keys()):
             raise KeyError(f"these credentials have no {', '.join(unknown)}")
-        self._sets = [*self._sets[1 - KEPT_SETS :], self._sets[-1] | keys]
+        self._sets = [*self._sets[1 - KEPT_KEY_SETS :], self._sets[-1] | keys]
         self.version += 1
         self._known = self._stars()
 
     @property
-    def hidden(self) -> Known:
+    def redactor(self) -> Known:
         """What puts stars in place of every key."""
         return self._known
 
     def _stars(self) -> Known:
         texts = dict.fromkeys(text for keys in reversed(self._sets) for text in _secret(keys))
-        return Known(texts, shortest=SHORTEST_SECRET)
+        return Known(texts, shortest=MIN_SECRET_LENGTH)
 
 
 def _secret(keys: Mapping[str, str]) -> list[str]:

@@ -11,12 +11,12 @@ import math
 from collections import deque
 from collections.abc import Sequence
 
-from tradebot.clock import MILLISECOND, SECOND, Clock, paced
+from tradebot.clock import MILLISECOND, SECOND, Clock, market_paced_ns
 from tradebot.domain.message import Message
-from tradebot.markets.market import HOME, Market
+from tradebot.markets.market import HOME_MARKET, Market
 
 
-class Window(Message, frozen=True):
+class RateWindow(Message, frozen=True):
     """At most `limit` requests of `kinds` in any `span_s` seconds, or in a calendar day where `span_s` is None.
 
     The last `reserved` of them are left to exits.
@@ -35,7 +35,9 @@ class Limiter:
     Memory is bounded by the sum of the limits.
     """
 
-    def __init__(self, windows: Sequence[Window], clock: Clock, *, used_today: int = 0, market: Market = HOME) -> None:
+    def __init__(
+        self, windows: Sequence[RateWindow], clock: Clock, *, used_today: int = 0, market: Market = HOME_MARKET
+    ) -> None:
         self._clock, self._market = clock, market
         self._sliding = [(w, int(w.span_s * SECOND), deque[int]()) for w in windows if w.span_s is not None]
         self._daily = [w for w in windows if w.span_s is None]
@@ -65,9 +67,9 @@ class Limiter:
 
     async def acquire(self, kind: str, *, is_exit: bool = False, within_s: float = 1.0) -> bool:
         """Take one place, waiting at most `within_s` wall seconds; False when none comes free in that time."""
-        deadline = self._clock.monotonic() + int(within_s * SECOND)
+        deadline = self._clock.monotonic_ns() + int(within_s * SECOND)
         while (wait := self._wait_ns(kind, is_exit=is_exit)) != 0:
-            if wait is None or self._clock.monotonic() + wait > deadline:
+            if wait is None or self._clock.monotonic_ns() + wait > deadline:
                 return False
             # A millisecond more: sleeping may end a little early, and the venue's clock differs from ours.
             await self._clock.sleep((wait + MILLISECOND) / SECOND)
@@ -77,7 +79,7 @@ class Limiter:
         # Of our time; None where waiting does not help.
         if self.left_today(kind, is_exit=is_exit) == 0:
             return None
-        now, wait = paced(self._clock), 0
+        now, wait = market_paced_ns(self._clock), 0
         for window, span, taken in self._sliding:
             if kind not in window.kinds:
                 continue
@@ -91,7 +93,7 @@ class Limiter:
         return wait if self._clock.speed == 1.0 else math.ceil(wait / self._clock.speed)
 
     def _take(self, kind: str) -> bool:
-        now = paced(self._clock)
+        now = market_paced_ns(self._clock)
         for window, _, taken in self._sliding:
             if kind in window.kinds:
                 taken.append(now)
@@ -99,7 +101,7 @@ class Limiter:
             self._used[i] += 1
         return True
 
-    def _days(self, kind: str) -> list[tuple[int, Window]]:
+    def _days(self, kind: str) -> list[tuple[int, RateWindow]]:
         return [(i, w) for i, w in enumerate(self._daily) if kind in w.kinds]
 
     def _turn_day(self) -> None:
@@ -108,12 +110,12 @@ class Limiter:
             self._day, self._used = today, dict.fromkeys(self._used, 0)
 
     def _today(self) -> int:
-        return self._market.day_number(self._clock.market())
+        return self._market.day_number(self._clock.market_ns())
 
 
-def limits(*windows: tuple[str, int, float | None, int]) -> tuple[Window, ...]:
+def rate_windows(*windows: tuple[str, int, float | None, int]) -> tuple[RateWindow, ...]:
     """Return windows from rows of (kinds separated by spaces, limit, span in seconds or None for a day, reserved)."""
     return tuple(
-        Window(kinds=frozenset(kinds.split()), limit=limit, span_s=span, reserved=reserved)
+        RateWindow(kinds=frozenset(kinds.split()), limit=limit, span_s=span, reserved=reserved)
         for kinds, limit, span, reserved in windows
     )

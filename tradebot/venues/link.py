@@ -12,12 +12,12 @@ from typing import NoReturn
 
 import numpy as np
 
-from tradebot.clock import HOUR, MICROSECOND, MILLISECOND, SECOND, Clock, Turn
+from tradebot.clock import HOUR, MICROSECOND, MILLISECOND, SECOND, Clock, TimeSlice
 from tradebot.domain.message import Message
 from tradebot.errors import LinkLost
 
-BREATH = MILLISECOND  # of frames on end; what they lead to takes as long again before the loop turns
-WAITED = 20 * MICROSECOND  # `receive` of a frame that is there already takes a tenth of it
+TIME_SLICE_NS = MILLISECOND  # of frames on end; what they lead to takes as long again before the loop turns
+WAITED_NS = 20 * MICROSECOND  # `receive` of a frame that is there already takes a tenth of it
 
 
 class Throttled(LinkLost):
@@ -53,7 +53,7 @@ class Backoff(Message, frozen=True):
         return float(rng.uniform(0.0, min(self.longest_s, self.first_s * 2.0 ** min(failures - 1, 32))))
 
 
-async def keep(
+async def run_with_reconnect(
     connect: Callable[[Callable[[], None]], Awaitable[None]],
     on_up: Callable[[], None],
     on_down: Callable[[str], None],
@@ -76,19 +76,19 @@ async def keep(
     def up() -> None:
         nonlocal is_up, up_at
         if is_up is not True:
-            is_up, up_at = True, clock.monotonic()
+            is_up, up_at = True, clock.monotonic_ns()
             on_up()
 
     while True:
-        if len(tries) == rules.tries_per_hour and (early := tries[0] + HOUR - clock.monotonic()) > 0:
+        if len(tries) == rules.tries_per_hour and (early := tries[0] + HOUR - clock.monotonic_ns()) > 0:
             await clock.sleep(early / SECOND)
-        tries.append(clock.monotonic())
+        tries.append(clock.monotonic_ns())
         try:
             await connect(up)
             error = LinkLost("the connection ended")
         except LinkLost as ended:
             error = ended
-        if is_up and clock.monotonic() - up_at >= rules.steady_s * SECOND:
+        if is_up and clock.monotonic_ns() - up_at >= rules.steady_s * SECOND:
             failures = 0
         failures += 1
         if is_up is not False:
@@ -99,7 +99,7 @@ async def keep(
         await clock.sleep(rules.wait_s(failures, throttled=late, rng=rng, after_s=after_s))
 
 
-async def listen(
+async def read_frames(
     receive: Callable[[], Awaitable[str | bytes]],
     on_frame: Callable[[str | bytes], None],
     *,
@@ -116,16 +116,16 @@ async def listen(
     try:
         async with asyncio.timeout(silent_after_s + slack) as limit:
             moved = time()
-            turn = Turn(clock, BREATH)
+            turn = TimeSlice(clock, TIME_SLICE_NS)
             while True:
-                asked_at = clock.monotonic()
+                asked_at = clock.monotonic_ns()
                 frame = await receive()
-                if clock.monotonic() - asked_at > WAITED:
-                    turn.begin()
+                if clock.monotonic_ns() - asked_at > WAITED_NS:
+                    turn.restart()
                 if (now := time()) - moved > slack:
                     moved = now
                     limit.reschedule(now + silent_after_s + slack)
                 on_frame(frame)
-                await turn.give()
+                await turn.yield_if_due()
     except TimeoutError:
         raise LinkLost(f"no frame for {silent_after_s:g} s") from None

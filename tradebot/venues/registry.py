@@ -6,47 +6,47 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from tradebot.venues.kite.room import ROOM as FIRST
-from tradebot.venues.room import Room
+from tradebot.venues.adapter import VenueAdapter
+from tradebot.venues.kite.adapter import ADAPTER as FIRST
 
-_ROOMS: dict[str, Room] = {FIRST.name: FIRST}
+_ADAPTERS: dict[str, VenueAdapter] = {FIRST.name: FIRST}
 
 
-def rooms() -> tuple[Room, ...]:
+def all_adapters() -> tuple[VenueAdapter, ...]:
     """Return every room, in the order of their coming."""
-    return tuple(_ROOMS.values())
+    return tuple(_ADAPTERS.values())
 
 
-def room_of(name: str) -> Room | None:
+def find_adapter(name: str) -> VenueAdapter | None:
     """Return the room of a name, None for a name that no venue has."""
-    return _ROOMS.get(name)
+    return _ADAPTERS.get(name)
 
 
-def spoken(printed: Mapping[str, Any]) -> Room:
+def adapter_of_printed(printed: Mapping[str, Any]) -> VenueAdapter:
     """Return the room whose protocol a running exchange speaks, by what it printed. Raises KeyError for none."""
-    for name, room in _ROOMS.items():
+    for name, room in _ADAPTERS.items():
         if name in printed:
             return room
-    raise KeyError(f"no venue of {', '.join(map(str, printed))} is known; there are {', '.join(_ROOMS)}")
+    raise KeyError(f"no venue of {', '.join(map(str, printed))} is known; there are {', '.join(_ADAPTERS)}")
 
 
-def first() -> Room:
+def default_adapter() -> VenueAdapter:
     """Return the room whose protocol the simulated exchange speaks where no other one is named."""
-    return next(iter(_ROOMS.values()))
+    return next(iter(_ADAPTERS.values()))
 
 
-def add(room: Room) -> None:
+def register_adapter(adapter: VenueAdapter) -> None:
     """Take in one more venue. Raises ValueError for a name that is taken."""
-    if room.name in _ROOMS:
-        raise ValueError(f"there is a venue called {room.name} already")
-    _ROOMS[room.name] = room
+    if adapter.name in _ADAPTERS:
+        raise ValueError(f"there is a venue called {adapter.name} already")
+    _ADAPTERS[adapter.name] = adapter
 
 
 @contextmanager
-def having(room: Room) -> Iterator[None]:
+def temporarily_registered(adapter: VenueAdapter) -> Iterator[None]:
     """Have one more venue for a while."""
-    add(room)
+    register_adapter(adapter)
     try:
         yield
     finally:
-        del _ROOMS[room.name]
+        del _ADAPTERS[adapter.name]

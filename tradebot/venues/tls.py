@@ -12,7 +12,7 @@ from pathlib import Path
 from tradebot.errors import ConfigError
 
 # Where the systems keep them; a Python that brings its own OpenSSL may look elsewhere.
-BUNDLES = (
+SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/ca-bundle.pem",
@@ -21,7 +21,7 @@ BUNDLES = (
 
 
 @cache
-def trusting(bundle: str = "") -> ssl.SSLContext:
+def trusted_ssl_context(bundle: str = "") -> ssl.SSLContext:
     """Return a context that checks certificates and names, by the file `bundle` or by the system's store.
 
     Raises ConfigError where there is nothing to trust. SSL_CERT_FILE, SSL_CERT_DIR and SSLKEYLOGFILE have no effect.
@@ -35,7 +35,7 @@ def trusting(bundle: str = "") -> ssl.SSLContext:
             raise ConfigError(f"ca_bundle {bundle}: holds no certificates that can be read: {error}") from error
         return context
     paths = ssl.get_default_verify_paths()
-    files = [name for name in (paths.openssl_cafile, *BUNDLES) if name and Path(name).is_file()]
+    files = [name for name in (paths.openssl_cafile, *SYSTEM_BUNDLES) if name and Path(name).is_file()]
     if files:
         context.load_verify_locations(cafile=files[0])
     elif paths.openssl_capath and Path(paths.openssl_capath).is_dir():

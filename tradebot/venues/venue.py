@@ -13,10 +13,10 @@ from tradebot.domain.message import Message
 from tradebot.domain.messages import MarketMessage
 from tradebot.domain.order import Execution, OrderRequest, Refusal, VenueHolding, VenueOrder, VenuePosition
 from tradebot.ops.events.event import Tell
-from tradebot.venues.profile import Profile as Profile
+from tradebot.venues.venue_rules import VenueRules as VenueRules
 
 # `Refused.code` where the venue refuses us and not the order: for a right or an address, and for a login that is dead.
-ACCESS_DENIED, SESSION_LOST = "AccessDenied", "SessionLost"
+ACCESS_DENIED, LOGIN_LOST = "AccessDenied", "SessionLost"
 
 
 class Accepted(Message, frozen=True):
@@ -46,7 +46,7 @@ class Feed(Protocol):
     """Streams quotes of the subscribed instruments; one task runs `run` until it is cancelled."""
 
     @property
-    def dropped(self) -> dict[str, int]:
+    def dropped_counts(self) -> dict[str, int]:
         """What came and could not be used, by kind, since the start; a kind that never came is left out."""
         ...
 
@@ -59,45 +59,45 @@ class Feed(Protocol):
         ...
 
 
-class Reader(Protocol):
+class VenueReader(Protocol):
     """Reads books, quotes and history, and has no order route. Raises LinkLost when the venue cannot be asked,
     AccessDenied when it refuses us; rows of a book that could not be read are told in `unread`."""
 
-    profile: Profile
+    venue_rules: VenueRules
 
-    async def login(self) -> str:
+    async def fetch_account_id(self) -> str:
         """Return the account id: the one route that decides whether our session holds. Raises SessionLost."""
         ...
 
-    async def instruments(self, symbols: Sequence[str]) -> Listed[Instrument]:
+    async def fetch_instruments(self, symbols: Sequence[str]) -> Listed[Instrument]:
         """Return the instruments of `symbols` in their order. Raises DataError naming all that cannot be had."""
         ...
 
-    async def orders(self) -> Listed[VenueOrder]:
+    async def fetch_orders(self) -> Listed[VenueOrder]:
         """Return every order of the day, from any channel."""
         ...
 
-    async def executions(self) -> Listed[Execution]:
+    async def fetch_fills(self) -> Listed[Execution]:
         """Return every fill of the day, oldest first."""
         ...
 
-    async def positions(self) -> Listed[VenuePosition]:
+    async def fetch_positions(self) -> Listed[VenuePosition]:
         """Return the net positions, flat ones included."""
         ...
 
-    async def holdings(self) -> Listed[VenueHolding]:
+    async def fetch_holdings(self) -> Listed[VenueHolding]:
         """Return the shares held beyond the day, those bought and not yet delivered included."""
         ...
 
-    async def cash(self) -> Decimal:
+    async def fetch_cash(self) -> Decimal:
         """Return the funds available for new orders."""
         ...
 
-    async def quotes(self, universe: Universe) -> Quotes:
+    async def fetch_quotes(self, universe: Universe) -> Quotes:
         """Fetch the newest quote of every instrument: the fallback while the stream is down."""
         ...
 
-    async def history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
+    async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
         """Return complete past bars that start in [start, end) (market ns); `interval` in ns."""
         ...
 
@@ -106,7 +106,7 @@ class Reader(Protocol):
         ...
 
 
-class Broker(Reader, Protocol):
+class Broker(VenueReader, Protocol):
     """Sends orders as well: writes answer with a `Reply` or raise OutcomeUnknown, and never send twice."""
 
     async def submit(self, request: OrderRequest) -> Reply:
@@ -125,26 +125,26 @@ class Broker(Reader, Protocol):
 class Venue(Protocol):
     """A feed and a broker that belong together: it has order routes, see `daemon/order_route.py`."""
 
-    profile: Profile
+    venue_rules: VenueRules
 
     @property
     def broker(self) -> Broker:
         """The broker behind the feeds."""
         ...
 
-    def resume_day(self, sent: int) -> None:
+    def resume_day(self, sent_before: int) -> None:
         """Count the orders that earlier processes sent on this market day toward the venue's limit of a day."""
         ...
 
-    def feed(self, universe: Universe, *, tell: Tell = ...) -> Feed:
+    def create_feed(self, universe: Universe, *, tell: Tell = ...) -> Feed:
         """Return a feed of the instruments of `universe`; `tell` takes what it has to say besides quotes and orders."""
         ...
 
 
-class Source(Protocol):
+class ReadOnlyVenue(Protocol):
     """A venue that can be read and cannot trade."""
 
     @property
-    def broker(self) -> Reader:
+    def broker(self) -> VenueReader:
         """What reads its books, quotes and past."""
         ...

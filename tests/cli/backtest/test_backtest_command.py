@@ -16,7 +16,7 @@ import pytest
 
 import tradebot
 from tests.backtest.bars_by_hand import random_bars
-from tradebot.__main__ import run
+from tradebot.__main__ import run_command_line
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -44,7 +44,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def backtest(folder: Path, *more: str, strategy: str = "ema_cross") -> int:
     options = ["--strategy", strategy, "--data", str(folder), "--tz", "Asia/Kolkata"]
-    return run(["backtest", *options, *more])
+    return run_command_line(["backtest", *options, *more])
 
 
 def told(capsys: pytest.CaptureFixture[str]) -> dict:
@@ -222,7 +222,9 @@ def test_without_bars_there_is_nothing_to_test(tmp_path: Path, capsys: pytest.Ca
 
     assert backtest(empty) == 65
     assert f"{empty}: there are no bars in it" in capsys.readouterr().err
-    assert run(["backtest", "--strategy", "ema_cross", "--data", str(empty)]) == 65  # nor is a zone asked for
+    assert (
+        run_command_line(["backtest", "--strategy", "ema_cross", "--data", str(empty)]) == 65
+    )  # nor is a zone asked for
     assert f"{empty}: there are no bars in it" in capsys.readouterr().err
 
 
@@ -289,7 +291,7 @@ def test_the_command_and_python_trade_the_same_market(
 
     # when
     asked = ["backtest", "-s", "ema_cross", "--data", str(tmp_path), "--exchange", exchange, "--accept-gaps"]
-    assert run([*asked, "--no-checks", "--json"]) == 0
+    assert run_command_line([*asked, "--no-checks", "--json"]) == 0
     command = told(capsys)["settings"]
     python = tradebot.backtest("ema_cross", {"ACME": frame}, exchange=exchange, accept_gaps=True)
 

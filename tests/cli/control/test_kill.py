@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tradebot.__main__ import run
+from tradebot.__main__ import run_command_line
 from tradebot.control.halt_file import HaltFile
 from tradebot.control.running import announced, running
 from tradebot.errors import StateError
@@ -29,7 +29,7 @@ def say(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 
     def give(*args: str) -> tuple[int, str]:
         capsys.readouterr()
-        code = run(list(args))
+        code = run_command_line(list(args))
         said = capsys.readouterr()
         return code, said.out + said.err
 

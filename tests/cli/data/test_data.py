@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tradebot.__main__ import run
+from tradebot.__main__ import run_command_line
 from tradebot.history.history import History
 
 ROWS = "timestamp,open,high,low,close,volume\n" + "".join(
@@ -25,7 +25,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def data(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str, str]:
-    code = run(["data", *map(str, args)])
+    code = run_command_line(["data", *map(str, args)])
     said = capsys.readouterr()
     return code, said.out, said.err
 
@@ -191,7 +191,7 @@ def test_a_jump_is_accepted_for_its_symbol_and_day(capsys, tmp_path: Path) -> No
     assert data(capsys, "import", source, "--tz", "Asia/Kolkata", *where)[0] == 0
     asked = ["backtest", "-s", "ema_cross", "--symbols", "TCS", "--interval", "1d", "--accept-gaps", "--no-checks"]
     for more in ([], ["--data", str(source), "--tz", "Asia/Kolkata"]):
-        assert run([*asked, "--state-dir", str(tmp_path / "state"), *more]) == 65
+        assert run_command_line([*asked, "--state-dir", str(tmp_path / "state"), *more]) == 65
         assert "`tradebot data accept TCS 2025-06-04`" in capsys.readouterr().err
 
     # when
@@ -205,7 +205,7 @@ def test_a_jump_is_accepted_for_its_symbol_and_day(capsys, tmp_path: Path) -> No
     assert data(capsys, "check", *where)[:2] == (0, "nothing wrong was found\n")
     assert data(capsys, "check", source, "--tz", "Asia/Kolkata", *where)[:2] == (0, "nothing wrong was found\n")
     for more in ([], ["--data", str(source), "--tz", "Asia/Kolkata"]):
-        assert run([*asked, "--state-dir", str(tmp_path / "state"), *more]) == 0
+        assert run_command_line([*asked, "--state-dir", str(tmp_path / "state"), *more]) == 0
 
 
 def test_what_an_import_does_not_read_or_zeroes_it_says(capsys, tmp_path: Path) -> None:
@@ -229,8 +229,8 @@ def test_a_share_of_another_exchange_is_tested_by_its_whole_name(capsys, tmp_pat
         assert data(capsys, "import", source, "--tz", "Asia/Kolkata", "--exchange", exchange, *where)[0] == 0
     asked = ["backtest", "-s", "ema_cross", "--interval", "1m", "--no-checks", *where]
 
-    assert run([*asked, "--symbols", "BSE:TCS"]) == 0
+    assert run_command_line([*asked, "--symbols", "BSE:TCS"]) == 0
     assert "market: BSE" in capsys.readouterr().out
-    assert run([*asked, "--symbols", "TCS"]) == 65
+    assert run_command_line([*asked, "--symbols", "TCS"]) == 65
     assert "TCS trades at BSE and NSE; say BSE:TCS or NSE:TCS" in capsys.readouterr().err
     assert data(capsys, "export", "bse:tcs", *where)[1].splitlines()[1].endswith(",100.55,0")

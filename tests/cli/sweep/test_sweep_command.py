@@ -25,7 +25,7 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def tradebot(*args: str) -> int:
-    return __main__.run(list(args))
+    return __main__.run_command_line(list(args))
 
 
 def test_a_sweep_writes_rows_heat_map_and_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

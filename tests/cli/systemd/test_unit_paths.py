@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tradebot.__main__ import run
+from tradebot.__main__ import run_command_line
 from tradebot.cli.systemd.unit_paths import resolve_unit_settings, unit_cautions
 from tradebot.ops import unit
 
@@ -33,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[list[str], str]:
-    assert run(["service", "print", *arguments]) == 0
+    assert run_command_line(["service", "print", *arguments]) == 0
     said = capsys.readouterr()
     return said.out.splitlines(), said.err
 
@@ -62,7 +62,7 @@ def test_a_live_configuration_without_keys_in_the_shell_becomes_a_unit_that_can_
     assert value(lines, "WorkingDirectory") == str(folder)  # where the relative names of the file begin
     assert "REAL money on account AB1234" in said
     assert "does not start before /etc/tradebot/credentials holds kite__api_key and kite__access_token" in said
-    assert run(["service", "print", "--symbols", "T/S"]) == 65
+    assert run_command_line(["service", "print", "--symbols", "T/S"]) == 65
 
 
 @pytest.mark.parametrize("text", ["[app\n", "app = 3\n", "[risk]\nmax_daily_los = 3\n"])
@@ -70,7 +70,7 @@ def test_no_unit_is_printed_for_a_configuration_that_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str], text: str
 ) -> None:
     (folder / "config.toml").write_text(text)
-    assert run(["service", "print"]) == 78
+    assert run_command_line(["service", "print"]) == 78
     assert "config.toml:" in capsys.readouterr().err
 
 

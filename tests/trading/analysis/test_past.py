@@ -10,7 +10,7 @@ import pytest
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Close, Series
-from tradebot.errors import AccessDenied, LinkLost, SessionLost
+from tradebot.errors import AccessDenied, LinkLost, LoginLost
 from tradebot.journal.rows import Listing
 from tradebot.journal.writer import Journal
 from tradebot.trading.analysis.past import past_bars, past_closes
@@ -27,7 +27,7 @@ class Archive:
         self._loses, self._hangs, self._refuses, self._odd = loses, hangs, refuses, odd
         self.spans: set[tuple[int, int]] = set()
 
-    async def history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
+    async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
         self.spans.add((start, end))
         if instrument.symbol == self._loses:
             raise LinkLost("cut")
@@ -81,8 +81,8 @@ async def test_without_the_right_to_past_bars_the_strategies_start_cold_and_noth
 
 
 async def test_a_login_that_is_dead_is_no_cold_start() -> None:
-    with pytest.raises(SessionLost):
-        await asked(Archive(refuses=SessionLost("token")), 10)
+    with pytest.raises(LoginLost):
+        await asked(Archive(refuses=LoginLost("token")), 10)
 
 
 async def test_odd_bars_are_told_and_the_others_warm_up() -> None:

@@ -13,8 +13,8 @@ from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.order import OrderEvent, Side
 from tradebot.domain.order_fold import begin
-from tradebot.markets.calendar import day_of
-from tradebot.markets.charges import Segment, charges
+from tradebot.markets.calendar import ist_date
+from tradebot.markets.charges import Segment, order_charges
 from tradebot.trading.desk.billing import charges_by_market, percent
 
 D = Decimal
@@ -33,7 +33,9 @@ def test_a_fill_is_billed_what_the_table_says_of_its_turnover_whether_it_has_who
 ) -> None:
     order = begin(fact("T1", OrderEvent.INTENT, request=request()))
     fill = msgspec.structs.replace(execution("T1", "a"), quantity=D(quantity), price=D(price), traded_at=AT)
-    bill = charges(segment=Segment.INTRADAY, side=Side.BUY, turnover=D(quantity) * D(price), on=day_of(AT)).total
+    bill = order_charges(
+        segment=Segment.INTRADAY, side=Side.BUY, turnover=D(quantity) * D(price), on=ist_date(AT)
+    ).total
     assert charges_by_market(Universe([Instrument(symbol="AAA")]))(order, fill) == bill
 
 
@@ -61,7 +63,7 @@ def test_a_further_fill_is_billed_what_it_adds_to_the_bill_of_its_order(first: s
     bill = charges_by_market(Universe([Instrument(symbol="AAA")]))
 
     def whole(turnover: Decimal) -> Decimal:
-        return charges(segment=Segment.INTRADAY, side=Side.BUY, turnover=turnover, on=day_of(AT)).total
+        return order_charges(segment=Segment.INTRADAY, side=Side.BUY, turnover=turnover, on=ist_date(AT)).total
 
     assert bill(order, one) == whole(D(first))
     filled = msgspec.structs.replace(order, value=D(first))

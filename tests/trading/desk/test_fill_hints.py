@@ -38,7 +38,7 @@ class Day:
         self.asked = asyncio.Queue[int]()
         self.is_down = False
 
-    async def executions(self) -> Listed[Execution]:
+    async def fetch_fills(self) -> Listed[Execution]:
         self.asked.put_nowait(len(self.fills))
         if self.is_down:
             raise LinkLost("down")

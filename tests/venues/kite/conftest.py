@@ -15,7 +15,7 @@ from tests.venues.kite.kite_on_loopback import Kite
 async def kite() -> AsyncIterator[Kite]:
     kite = Kite()
     app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", kite.handle)
+    app.router.add_route("*", "/{tail:.*}", kite.serve_client)
     async with TestServer(app, host="127.0.0.1") as server:
         kite.address = str(server.make_url("")).rstrip("/")
         yield kite

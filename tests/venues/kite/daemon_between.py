@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.patient_trader import PATIENT
 from tests.venues.kite.between import Between, between
-from tradebot.app import Options, run
+from tradebot.app import RunOptions, run
 from tradebot.clock import WallClock
 from tradebot.config.sources import load
 from tradebot.daemon.embedded import embedded
@@ -99,17 +99,17 @@ async def day(folder: Path, *, trader: str = PATIENT, symbols: str = SYMBOLS, **
         config, symbols=tuple(dict.fromkeys(symbols.split(","))), seen_until=0, log=folder / "exchange.jsonl",
         on_end=lambda reason: None, on_open=opened.append,
     ) as (addresses, clock):  # fmt: skip
-        clock.release()
+        clock.start_market()
         async with between(addresses.entry["rest"], addresses.entry["ticker"]) as proxy:
             at = addresses.to_json()
-            at["clock"] |= {"market": clock.origin, "monotonic": clock.anchor}
+            at["clock"] |= {"market": clock.starts_at, "monotonic": clock.anchor_mono}
             at["kite"] |= {"rest": proxy.rest, "ticker": proxy.ticker}
             runs = iter(range(1, 100))
 
             async def start(this: Run) -> Any:
-                options = Options(run_id=f"T{next(runs)}", exchange=at)
+                options = RunOptions(run_id=f"T{next(runs)}", exchange=at)
                 bus = EventBus()
                 bus.subscribe(this.tell)
-                return await run(config, options, bus=bus, notifier=this.supervisor, wall=WallClock())
+                return await run(config, options, bus=bus, notifier=this.supervisor, wall_clock=WallClock())
 
             yield Run(proxy, opened[0], start)

@@ -10,13 +10,13 @@ from typing import Any
 
 from aiohttp import web
 
-from tradebot.clock import ManualClock, from_iso
+from tradebot.clock import ManualClock, parse_iso
 from tradebot.domain.order import OrderKind, OrderRequest, Side
 from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.broker import KiteBroker
 from tradebot.venues.kite.rest import Timeouts
 
-NOW = from_iso("2026-01-05T10:00:00+05:30")
+NOW = parse_iso("2026-01-05T10:00:00+05:30")
 REQUEST = OrderRequest(
     order_id="tb26abc0001", symbol="INFY", exchange="NSE", side=Side.BUY, kind=OrderKind.LIMIT,
     quantity=Decimal(5), price=Decimal("1573.70"),
@@ -43,7 +43,7 @@ class Kite:
         self.answer: Callable[[web.Request], Awaitable[web.StreamResponse]] | web.Response = success({"order_id": "1"})
         self.address = ""
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def serve_client(self, request: web.Request) -> web.StreamResponse:
         form = {key: str(value) for key, value in (await request.post()).items()}
         self.got.append((request.method, request.path, dict(request.query), form, dict(request.headers)))
         return await self.answer(request) if callable(self.answer) else self.answer

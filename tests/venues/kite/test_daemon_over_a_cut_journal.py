@@ -11,7 +11,7 @@ import pytest
 
 from tests.patient_trader import EAGER
 from tests.venues.kite.daemon_between import Run, day
-from tradebot.__main__ import run as command
+from tradebot.__main__ import run_command_line as command
 from tradebot.control.client import ask
 from tradebot.journal.reader import rows, verify
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.venues.kite.between import HTML_403, TOKEN_DEAD, Answer, changed
 from tests.venues.kite.daemon_between import day
-from tradebot.errors import SessionLost
+from tradebot.errors import LoginLost
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.real_time]
 FOREIGN = {
@@ -201,7 +201,7 @@ async def test_a_venue_that_is_away_at_the_start_is_waited_for_and_a_bad_key_is_
             today.proxy.refuse = lambda method, path: None
             await today.event("trading_started")
         today.proxy.refuse = lambda method, path: TOKEN_DEAD
-        with pytest.RaisesGroup(pytest.RaisesExc(SessionLost, match="log in again"), allow_unwrapped=True):
+        with pytest.RaisesGroup(pytest.RaisesExc(LoginLost, match="log in again"), allow_unwrapped=True):
             await today.start()
 
 

@@ -69,9 +69,9 @@ async def test_books_of_a_healthy_server_are_read(kite: Kite) -> None:
         )
     )
     async with broker_at(kite.address) as broker:
-        assert await broker.login() == "AB1234"
-        assert (await broker.orders(), await broker.executions(), await broker.positions()) == ([], [], [])
-        assert await broker.cash() == Decimal("99725.05000000002")
+        assert await broker.fetch_account_id() == "AB1234"
+        assert (await broker.fetch_orders(), await broker.fetch_fills(), await broker.fetch_positions()) == ([], [], [])
+        assert await broker.fetch_cash() == Decimal("99725.05000000002")
 
 
 CSV = (
@@ -89,7 +89,7 @@ DUMPS = {
 async def test_instruments_come_in_the_order_asked_one_dump_an_exchange(kite: Kite) -> None:
     kite.says(lambda request: web.Response(text=DUMPS[request.path], content_type="text/csv"))
     async with broker_at(kite.address, prefix="/oms") as broker:
-        found = await broker.instruments(["INFY", "TCS", "BSE:INFY"])
+        found = await broker.fetch_instruments(["INFY", "TCS", "BSE:INFY"])
     assert [(i.exchange, i.symbol, i.token) for i in found] == [
         ("NSE", "INFY", 2),
         ("NSE", "TCS", 1),
@@ -101,7 +101,7 @@ async def test_instruments_come_in_the_order_asked_one_dump_an_exchange(kite: Ki
 async def test_the_list_of_contracts_says_which_shares_have_futures(kite: Kite) -> None:
     kite.says(lambda request: web.Response(text=DUMPS[request.path], content_type="text/csv"))
     async with broker_at(kite.address) as broker:
-        found = await broker.instruments(["INFY", "TCS", "BSE:INFY", "NFO:INFY26DECFUT"])
+        found = await broker.fetch_instruments(["INFY", "TCS", "BSE:INFY", "NFO:INFY26DECFUT"])
     assert [i.has_derivatives for i in found] == [True, False, True, None]
 
 
@@ -109,14 +109,14 @@ async def test_a_list_of_contracts_without_futures_says_nothing_of_the_shares(ki
     dumps = DUMPS | {"/instruments/NFO": CSV}
     kite.says(lambda request: web.Response(text=dumps[request.path], content_type="text/csv"))
     async with broker_at(kite.address) as broker:
-        found = await broker.instruments(["INFY", "TCS"])
+        found = await broker.fetch_instruments(["INFY", "TCS"])
     assert [i.has_derivatives for i in found] == [None, None]
 
 
 async def test_contracts_alone_need_no_second_list(kite: Kite) -> None:
     kite.says(lambda request: web.Response(text=DUMPS[request.path], content_type="text/csv"))
     async with broker_at(kite.address) as broker:
-        await broker.instruments(["NFO:INFY26DECFUT"])
+        await broker.fetch_instruments(["NFO:INFY26DECFUT"])
     assert [got[1] for got in kite.got] == ["/instruments/NFO"]
 
 
@@ -124,7 +124,7 @@ async def test_every_unknown_symbol_is_named_with_a_hint(kite: Kite) -> None:
     kite.says(lambda request: web.Response(text=DUMPS[request.path], content_type="text/csv"))
     async with broker_at(kite.address) as broker:
         with pytest.raises(DataError, match=r"NSE:INFYY is not listed \(did you mean INFY\?\); NSE:ZZZ is not listed$"):
-            await broker.instruments(["TCS", "INFYY", "ZZZ"])
+            await broker.fetch_instruments(["TCS", "INFYY", "ZZZ"])
 
 
 def with_rows(*rows: str) -> dict[str, str]:
@@ -135,15 +135,15 @@ async def test_a_row_that_cannot_be_read_refuses_its_own_symbol_by_name_and_no_o
     dumps = with_rows("7,7,ACME,ACME, INC,0,,0,0.05,1,EQ,NSE,NSE", "8,8,ODD,O,0,,0,x,1,EQ,NSE,NSE")
     kite.says(lambda request: web.Response(text=dumps[request.path], content_type="text/csv"))
     async with broker_at(kite.address) as broker:
-        found = await broker.instruments(["INFY", "TCS"])
+        found = await broker.fetch_instruments(["INFY", "TCS"])
         assert [i.symbol for i in found] == ["INFY", "TCS"]
         assert [row.symbol for row in found.unread] == ["ACME"], "what is not asked for is not looked into"
         with pytest.raises(DataError, match="NSE:ACME cannot be read: line 4: 13 fields, the header has 12"):
-            await broker.instruments(["INFY", "ACME"])
+            await broker.fetch_instruments(["INFY", "ACME"])
         with pytest.raises(DataError, match="NSE:ODD cannot be read: line 5: instrument_token, tick_size or lot_size"):
-            await broker.instruments(["ODD"])
+            await broker.fetch_instruments(["ODD"])
         with pytest.raises(DataError, match="NSE:ZZZ is not listed; 1 of its rows cannot be read"):
-            await broker.instruments(["ZZZ"])
+            await broker.fetch_instruments(["ZZZ"])
 
 
 async def test_a_symbol_that_is_listed_twice_is_refused_by_name_unless_both_say_the_same(kite: Kite) -> None:
@@ -153,10 +153,10 @@ async def test_a_symbol_that_is_listed_twice_is_refused_by_name_unless_both_say_
         kite.says(lambda request, dumps=dumps: web.Response(text=dumps[request.path], content_type="text/csv"))
         async with broker_at(kite.address) as broker:
             if not is_refused:
-                assert [i.token for i in await broker.instruments(["INFY"])] == [2]
+                assert [i.token for i in await broker.fetch_instruments(["INFY"])] == [2]
                 continue
             with pytest.raises(DataError, match="NSE:INFY is listed twice, with the tokens 2 and 4"):
-                await broker.instruments(["INFY", "TCS"])
+                await broker.fetch_instruments(["INFY", "TCS"])
 
 
 @pytest.mark.parametrize("text", ["", "<html>", "x,y\n"])
@@ -164,7 +164,7 @@ async def test_a_broken_dump_is_a_lost_link(kite: Kite, text: str) -> None:
     kite.says(lambda _: web.Response(text=text))
     async with broker_at(kite.address) as broker:
         with pytest.raises(LinkLost):
-            await broker.instruments(["INFY"])
+            await broker.fetch_instruments(["INFY"])
 
 
 INFY = Instrument(symbol="INFY", token=408065)
@@ -178,7 +178,7 @@ async def test_history_asks_in_indian_time_and_drops_the_unfinished_candle(kite:
     days = ["2026-01-05T09:57", "2026-01-05T09:58", "2026-01-05T09:59", "2026-01-05T10:00"]
     kite.says(lambda _: success({"candles": [candle(text) for text in days]}))
     async with broker_at(kite.address, clock=ManualClock(NOW + 30 * SECOND)) as broker:
-        series = await broker.history(INFY, interval=MINUTE, start=NOW - 3 * MINUTE, end=NOW + 10 * MINUTE)
+        series = await broker.fetch_history(INFY, interval=MINUTE, start=NOW - 3 * MINUTE, end=NOW + 10 * MINUTE)
     assert series.starts.tolist() == [NOW - 3 * MINUTE, NOW - 2 * MINUTE, NOW - MINUTE]
     assert series.close.tolist() == [1000, 1000, 1000]
     _, path, query, _, _ = kite.got[0]
@@ -189,7 +189,7 @@ async def test_history_asks_in_indian_time_and_drops_the_unfinished_candle(kite:
 async def test_a_long_history_is_asked_in_pieces_of_the_longest_span(kite: Kite) -> None:
     kite.says(lambda request: success({"candles": [candle(request.query["from"].replace(" ", "T")[:16])]}))
     async with broker_at(kite.address) as broker:
-        series = await broker.history(INFY, interval=MINUTE, start=NOW - 150 * 1440 * MINUTE, end=NOW)
+        series = await broker.fetch_history(INFY, interval=MINUTE, start=NOW - 150 * 1440 * MINUTE, end=NOW)
     assert len(kite.got) == 3
     assert len(series) == 3
     assert all(early < late for early, late in zip(series.starts, series.starts[1:], strict=False))
@@ -198,13 +198,13 @@ async def test_a_long_history_is_asked_in_pieces_of_the_longest_span(kite: Kite)
 async def test_an_interval_kite_does_not_have_is_refused_with_those_it_has(kite: Kite) -> None:
     async with broker_at(kite.address) as broker:
         with pytest.raises(DataError, match="7 s; it has minute"):
-            await broker.history(INFY, interval=7 * SECOND, start=0, end=NOW)
+            await broker.fetch_history(INFY, interval=7 * SECOND, start=0, end=NOW)
     assert kite.got == []
 
 
 async def test_no_history_at_all_is_an_empty_series(kite: Kite) -> None:
     async with broker_at(kite.address) as broker:
-        assert len(await broker.history(INFY, interval=MINUTE, start=NOW, end=NOW)) == 0
+        assert len(await broker.fetch_history(INFY, interval=MINUTE, start=NOW, end=NOW)) == 0
 
 
 async def test_rest_quotes_come_in_batches_one_a_second_with_symbols_escaped(kite: Kite) -> None:
@@ -222,17 +222,17 @@ async def test_rest_quotes_come_in_batches_one_a_second_with_symbols_escaped(kit
         )
     )
     async with broker_at(kite.address, clock=clock) as broker:
-        quotes = await broker.quotes(universe)
+        quotes = await broker.fetch_quotes(universe)
     assert quotes.ids.tolist() == [i for i in range(1101) if i != 6]
     assert set(quotes.last.tolist()) == {1050}
     assert quotes.sent_at[0] == NOW
     assert len(kite.got) == 3
-    assert clock.now - NOW >= 2 * SECOND
+    assert clock.now_ns - NOW >= 2 * SECOND
 
 
 async def test_quotes_of_nothing_ask_nothing(kite: Kite) -> None:
     async with broker_at(kite.address) as broker:
-        assert len(await broker.quotes(Universe([]))) == 0
+        assert len(await broker.fetch_quotes(Universe([]))) == 0
     assert kite.got == []
 
 
@@ -244,6 +244,6 @@ async def test_a_venue_opens_a_feed_and_closes_its_broker(kite: Kite) -> None:
         credentials=Credentials(api_key="key", access_token="secret"),
         clock=WallClock(),
     ) as venue:
-        assert await venue.broker.login() == "AB1234"
-        assert venue.feed(Universe([INFY])).sources == ("kite",)
-        assert venue.profile.tag_length == 20
+        assert await venue.broker.fetch_account_id() == "AB1234"
+        assert venue.create_feed(Universe([INFY])).source_names == ("kite",)
+        assert venue.venue_rules.tag_length == 20

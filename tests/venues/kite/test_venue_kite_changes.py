@@ -10,12 +10,12 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from tradebot.clock import ManualClock, from_iso
+from tradebot.clock import ManualClock, parse_iso
 from tradebot.domain.order import OrderKind, OrderRequest, Side
 from tradebot.errors import OutcomeUnknown
 from tradebot.venues.credentials import Credentials
-from tradebot.venues.kite.answers import Verdict, classify
 from tradebot.venues.kite.broker import KiteBroker
+from tradebot.venues.kite.responses import ResponseKind, classify_response
 from tradebot.venues.kite.rest import Timeouts
 from tradebot.venues.kite.wire import WireError, render_change
 from tradebot.venues.venue import Accepted, NotSent, Refused
@@ -43,7 +43,7 @@ async def venue(answer: bytes) -> AsyncIterator[tuple[KiteBroker, list[bytes]]]:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        clock = ManualClock(from_iso("2026-01-05T10:00:00+05:30"))
+        clock = ManualClock(parse_iso("2026-01-05T10:00:00+05:30"))
         broker = KiteBroker(rest=address, credentials=Credentials(api_key="key", access_token="secret"), clock=clock,
                             timeouts=Timeouts(connect_s=2.0, query_s=2.0, write_s=2.0))  # fmt: skip
         try:
@@ -102,5 +102,5 @@ def test_missing_funds_are_a_refusal_whatever_else_the_text_advises() -> None:
         "Insufficient funds. Required margin is 1.00 but available margin is 0.00. Check the orderbook for open orders."
     )
     body = b'{"status":"error","error_type":"%s","message":"%s","data":null}'
-    assert classify(400, body % (b"MarginException", text.encode())).verdict is Verdict.REFUSED
-    assert classify(400, body % (b"OrderException", text.encode())).verdict is Verdict.UNKNOWN
+    assert classify_response(400, body % (b"MarginException", text.encode())).kind is ResponseKind.REFUSED
+    assert classify_response(400, body % (b"OrderException", text.encode())).kind is ResponseKind.UNKNOWN

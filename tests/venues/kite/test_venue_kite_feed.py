@@ -168,7 +168,7 @@ async def test_in_full_mode_the_untimed_greeting_is_dropped_and_the_timed_packet
     async with running(feed, heard):
         await heard.until(lambda: bool(heard.notices))
     assert heard.kinds == ["LinkUp", "Quotes"]
-    assert feed.counts.untimed == 1
+    assert feed.frame_counts.untimed == 1
 
 
 async def test_a_feed_subscribes_and_delivers_quotes_orders_and_notices(ticker: Ticker) -> None:
@@ -202,7 +202,7 @@ async def test_a_renewed_token_is_carried_by_the_next_connection_of_the_same_fee
         await hear(connection, texts)
         await connection.send(ltp(257, 7))
         if len(ticker.paths) == 1:
-            keys.renew(access_token="today")
+            keys.renew_keys(access_token="today")
             await connection.close(1008, "the session ended")
         await stay(connection)
 
@@ -354,9 +354,9 @@ async def test_garbage_is_counted_and_the_next_good_frame_delivered(ticker: Tick
         await heard.until(lambda: bool(heard.of(Quotes)))
     assert heard.kinds == ["LinkUp", "Quotes"]
     assert heard.orders == []
-    counts = feed.counts
+    counts = feed.frame_counts
     assert (counts.malformed, counts.odd_lengths, counts.unknown_tokens, counts.malformed_texts) == (2, 1, 1, 4)
-    assert feed.dropped == {"malformed": 2, "odd_lengths": 1, "unknown_tokens": 1, "malformed_texts": 4}
+    assert feed.dropped_counts == {"malformed": 2, "odd_lengths": 1, "unknown_tokens": 1, "malformed_texts": 4}
 
 
 async def test_a_frame_too_large_ends_the_connection_and_not_the_feed(ticker: Ticker) -> None:
@@ -418,7 +418,7 @@ async def test_a_large_universe_is_spread_over_connections_with_their_own_links(
     ticker.scripts = [script]
     heard = Heard()
     feed = feed_of(ticker, heard, universe(5), tokens_per_connection=2)
-    assert feed.sources == ("kite-1", "kite-2", "kite-3")
+    assert feed.source_names == ("kite-1", "kite-2", "kite-3")
     async with running(feed, heard):
         await heard.until(lambda: len(heard.of(Quotes)) == 3)
     assert sorted(text[0]["v"][0] for text in ticker.texts) == [257, 769, 1281]

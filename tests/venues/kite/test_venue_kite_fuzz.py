@@ -18,17 +18,17 @@ import msgspec
 import numpy as np
 import pytest
 
-from tradebot.clock import SECOND, from_iso
+from tradebot.clock import SECOND, parse_iso
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.listed import Listed
 from tradebot.domain.market import QUOTE_COLUMNS, Quotes, Series
 from tradebot.errors import OutcomeUnknown
-from tradebot.venues.kite.answers import classify, reply_of
+from tradebot.venues.kite.responses import classify_response, reply_of_write
 from tradebot.venues.kite.wire import (
     FrameCounts,
     TokenTable,
     WireError,
-    decode,
+    decode_json,
     parse_candles,
     parse_frame,
     parse_instruments,
@@ -46,7 +46,7 @@ INPUTS = int(os.environ.get("TRADEBOT_FUZZ", "200000"))
 INFY = Instrument(symbol="INFY", token=408065)
 UNIVERSE = Universe([INFY, Instrument(symbol="TCS", token=2953217)])
 TABLE = TokenTable(UNIVERSE)
-START, END = from_iso("2017-12-15T09:15:00+05:30"), from_iso("2017-12-15T15:30:00+05:30")
+START, END = parse_iso("2017-12-15T09:15:00+05:30"), parse_iso("2017-12-15T15:30:00+05:30")
 ORDER = {
     "order_id": "300000000000000", "status": "COMPLETE", "exchange": "NSE", "tradingsymbol": "IOC",
     "order_type": "LIMIT", "transaction_type": "BUY", "product": "CNC", "quantity": 1, "price": 109.4,
@@ -76,7 +76,7 @@ def envelope(data: Any) -> bytes:
 
 def of_data(parse: Callable[[Any], Any]) -> Callable[[bytes], Any]:
     def read(body: bytes) -> Any:
-        answer = classify(200, body)
+        answer = classify_response(200, body)
         return parse(answer.data) if answer.data is not None else None
 
     return read
@@ -84,7 +84,7 @@ def of_data(parse: Callable[[Any], Any]) -> Callable[[bytes], Any]:
 
 def reply(body: bytes) -> Any:
     try:
-        return reply_of(classify(200 if body[-1:] == b"}" else 400, body), "151220000000000")
+        return reply_of_write(classify_response(200 if body[-1:] == b"}" else 400, body), "151220000000000")
     except OutcomeUnknown:
         return None
 
@@ -112,7 +112,7 @@ READERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "reply": (reply, envelope({"order_id": "151220000000000"})),
     "ltp frame": (frame, LTP),
     "full frame": (frame, FULL),
-    "bytes": (decode, b'{"a":[1,2.5,"x",null,true]}'),
+    "bytes": (decode_json, b'{"a":[1,2.5,"x",null,true]}'),
     "contracts": (lambda body: parse_underlyings(body.decode()), CSV.encode()),
 }  # fmt: skip
 SALT = (
@@ -250,14 +250,14 @@ def test_one_spoiled_row_of_a_book_hides_no_other(name: str) -> None:
     chance = Chance(11, list(BOOKS).index(name))
     keys = {"positions": ("tradingsymbol",)}.get(name, ("order_id", "trade_id"))  # what tells two rows apart
     ours = [sound | {key: f"{sound[key]}{n}" for key in keys if key in sound} for n in range(2)]
-    expected = parse(classify(200, envelope(book(ours))).data)
+    expected = parse(classify_response(200, envelope(book(ours))).data)
     assert len(expected) == 2
     unread, foreign = 0, json.dumps(sound | FOREIGN).encode()
     for _ in range(INPUTS // 40):
         odd = msgspec.Raw(rewritten(foreign, chance))
         rows = [ours[0], odd, ours[1]]
         body = msgspec.json.encode({"status": "success", "data": book(rows)})
-        listed = parse(classify(200, body).data)
+        listed = parse(classify_response(200, body).data)
         assert [row for row in listed if row in expected] == expected, f"{name} lost a row beside {bytes(odd)!r}"
         assert len(listed) + len(listed.unread) == 3, f"{name} says nothing of {bytes(odd)!r}"
         unread += len(listed.unread)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tradebot.domain.listed import Listed, Unread
-from tradebot.venues.kite.wire import decode, parse_holdings, parse_orders, parse_positions, parse_trades
+from tradebot.venues.kite.wire import decode_json, parse_holdings, parse_orders, parse_positions, parse_trades
 
 ORDER: dict[str, Any] = {
     "order_id": "300", "status": "COMPLETE", "exchange": "NSE", "tradingsymbol": "IOC", "order_type": "LIMIT",
@@ -49,7 +49,7 @@ SPOILS: dict[str, list[dict[str, Any]]] = {
 
 
 def read(rows: object) -> Any:
-    return decode(json.dumps(rows))
+    return decode_json(json.dumps(rows))
 
 
 def spoiled(row: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

@@ -204,7 +204,7 @@ def test_few_packets_give_the_same_rows_as_many(length: int, packets: list[tuple
 
     few = parse(data, counts)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packets_module, "FEW", 0)
+        patch.setattr(packets_module, "STRUCT_MAX_PACKETS", 0)
         many = parse(data, others)
 
     assert (few is None) == (many is None)

@@ -27,15 +27,15 @@ from tests.venues.kite.kite_on_loopback import (
 )
 from tradebot.clock import ManualClock
 from tradebot.domain.order import OrderKind, OrderRequest, Purpose, Refusal, Side
-from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown, SessionLost
+from tradebot.errors import AccessDenied, LinkLost, LoginLost, OutcomeUnknown
 from tradebot.venues.credentials import Credentials
-from tradebot.venues.kite.answers import Verdict, classify
 from tradebot.venues.kite.broker import KiteBroker
-from tradebot.venues.kite.rules import LIMITS
+from tradebot.venues.kite.responses import ResponseKind, classify_response
+from tradebot.venues.kite.rules import CLIENT_LIMITS
 from tradebot.venues.kite.wire import parse_trades
 from tradebot.venues.limiter import Limiter
 from tradebot.venues.link import Throttled
-from tradebot.venues.venue import ACCESS_DENIED, SESSION_LOST, Accepted, NotSent, Refused
+from tradebot.venues.venue import ACCESS_DENIED, LOGIN_LOST, Accepted, NotSent, Refused
 
 pytestmark = pytest.mark.both_loops
 TIMED_OUT = "Order request timed out. Please check the order book and confirm before placing again."
@@ -55,7 +55,7 @@ SLASHED = Credentials(api_key="apikey0123456789", access_token="token+/012345678
         (failure(428, "HoldingException", "edis"), Refused(reason="edis", code="HoldingException")),
         (failure(404, "GeneralException", "no route"), Refused(reason="no route", code="GeneralException")),
         (failure(429, "NetworkException", "slow"), Refused(reason="slow", code="429")),
-        (failure(403, "TokenException", "dead"), Refused(reason="dead", code=SESSION_LOST)),
+        (failure(403, "TokenException", "dead"), Refused(reason="dead", code=LOGIN_LOST)),
         (failure(403, "PermissionException", "plan"), Refused(reason="plan", code=ACCESS_DENIED)),
         (
             failure(400, "InputException", "No IPs configured for this app."),
@@ -142,7 +142,7 @@ async def test_a_kept_connection_that_is_dropped_gets_no_second_request(kite: Ki
         with pytest.raises(OutcomeUnknown):
             await broker.cancel(order_id="tb1", venue_order_id="7")
         with pytest.raises(LinkLost):
-            await broker.orders()
+            await broker.fetch_orders()
     assert [got[0] for got in kite.got] == ["DELETE", "DELETE", "GET"]
 
 
@@ -198,7 +198,7 @@ async def test_a_failed_tls_handshake_is_not_sent(kite: Kite) -> None:
 
 async def test_entries_wait_no_longer_than_a_second_for_their_place_and_exits_keep_theirs(kite: Kite) -> None:
     clock = ManualClock(NOW)
-    limiter = Limiter(LIMITS, clock, used_today=4400)
+    limiter = Limiter(CLIENT_LIMITS, clock, used_today=4400)
     async with broker_at(kite.address, clock=clock, limiter=limiter) as broker:
         assert isinstance(await broker.submit(REQUEST), NotSent)
         exit_ = OrderRequest(
@@ -216,7 +216,7 @@ READS = ("login", "orders", "executions", "positions", "cash")
 @pytest.mark.parametrize(
     ("status", "body", "error"),
     [
-        (403, {"status": "error", "message": "x", "error_type": "TokenException"}, SessionLost),
+        (403, {"status": "error", "message": "x", "error_type": "TokenException"}, LoginLost),
         (403, {"status": "error", "message": "x", "error_type": "PermissionException"}, AccessDenied),
         (403, {"what": "a page of somebody else"}, LinkLost),
         (429, {"status": "error", "message": "x", "error_type": "NetworkException"}, Throttled),
@@ -266,7 +266,7 @@ async def test_a_long_list_of_fills_is_read_whole_and_beside_the_loop(
     async with broker_at(kite.address) as broker:
         for count in (1, 1000):
             kite.answer = success([trade | {"trade_id": str(number)} for number in range(count)])
-            assert len(await broker.executions()) == count
+            assert len(await broker.fetch_fills()) == count
     assert threads == [True, False]
 
 
@@ -285,15 +285,15 @@ async def test_no_error_text_carries_the_secret(name: str) -> None:
     st.sampled_from(["success", "error", "TokenException", "x", "timed out", None, 1, {}]),
 ).map(lambda body: json.dumps(body).encode()))  # fmt: skip
 def test_classify_never_raises_and_calls_a_write_done_or_refused_only_on_kites_word(status: int, body: bytes) -> None:
-    answer = classify(status, body)
-    if answer.verdict is Verdict.DONE:
+    answer = classify_response(status, body)
+    if answer.kind is ResponseKind.DONE:
         assert 200 <= status < 300
         assert b'"success"' in body
-    if answer.verdict in (Verdict.REFUSED, Verdict.DENIED, Verdict.LOGGED_OUT):
+    if answer.kind in (ResponseKind.REFUSED, ResponseKind.DENIED, ResponseKind.LOGGED_OUT):
         assert 400 <= status < 500
         assert json.loads(body)["status"] in ("error", "success")
     if status >= 500:
-        assert answer.verdict is Verdict.UNKNOWN
+        assert answer.kind is ResponseKind.UNKNOWN
 
 
 async def test_a_renewed_token_is_carried_by_the_next_request_of_the_same_broker(kite: Kite) -> None:
@@ -301,9 +301,9 @@ async def test_a_renewed_token_is_carried_by_the_next_request_of_the_same_broker
     kite.says(lambda request: success({"order_id": "1"} if request.method == "POST" else []))
     broker = KiteBroker(rest=kite.address, credentials=keys, clock=ManualClock(NOW), timeouts=PATIENT)
     try:
-        await broker.orders()
-        keys.renew(access_token="today")
-        await broker.orders()
+        await broker.fetch_orders()
+        keys.renew_keys(access_token="today")
+        await broker.fetch_orders()
         await broker.submit(REQUEST)
     finally:
         await broker.close()
@@ -333,17 +333,17 @@ async def test_a_venue_that_quotes_our_request_does_not_bring_its_token_back(kit
             except OutcomeUnknown as error:
                 words.append(str(error))
             with pytest.raises((LinkLost, AccessDenied)) as caught:
-                await broker.orders()
+                await broker.fetch_orders()
             words.append(str(caught.value))
         says(success([{"order_id": "1", "status": "REJECTED", "status_message": quoted}]))
-        words.append(str(await broker.orders()))
+        words.append(str(await broker.fetch_orders()))
     finally:
         await broker.close()
     async with raw_server(f"HTTP/1.1 400 no\r\n{QUOTED}\0\r\n\r\n".encode()) as (address, _):
         broker = KiteBroker(rest=address, credentials=SLASHED,
                             clock=ManualClock(NOW), timeouts=PATIENT)  # fmt: skip
         with pytest.raises(LinkLost) as broken:
-            await broker.orders()
+            await broker.fetch_orders()
         words.append(str(broken.value))
         await broker.close()
     assert all("********" in text for text in words[:6])

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradebot.clock import IST, from_iso
+from tradebot.clock import IST, parse_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.order import Execution, OrderKind, OrderRequest, Refusal, Side, Validity, VenueOrder, VenueStatus
-from tradebot.venues.kite.rest import rendered
+from tradebot.venues.kite.rest import render_form
 from tradebot.venues.kite.wire import (
-    Notice,
+    KiteNotice,
     WireError,
-    decode,
+    decode_json,
     parse_candles,
     parse_holdings,
     parse_instruments,
@@ -55,14 +55,14 @@ INFY = Instrument(symbol="INFY", token=408065)
 
 
 def wire(value: object) -> Any:
-    return decode(json.dumps(value))
+    return decode_json(json.dumps(value))
 
 
 def mock(folder: Path, name: str) -> Any:
     path = folder / "kiteconnect-mocks" / name
     if not path.is_file():
         pytest.skip(f"{name} is not among the official fixtures here")
-    return decode(path.read_bytes())["data"]
+    return decode_json(path.read_bytes())["data"]
 
 
 def request(**changes: Any) -> OrderRequest:
@@ -78,7 +78,7 @@ def test_the_official_order_book_parses_to_its_values(conformance: Path) -> None
     first, second = orders[0], orders[1]
     assert len(orders) == 10
     assert (first.status, first.exchange, first.price, first.tag) == (VenueStatus.CANCELED, "CDS", Decimal(72), "")
-    assert first.changed_at == from_iso("2021-05-31 09:18:58", IST)
+    assert first.changed_at == parse_iso("2021-05-31 09:18:58", IST)
     assert first.average_price is None
     assert (second.status, second.average_price, second.filled) == (VenueStatus.FILLED, Decimal("109.4"), Decimal(1))
     assert [o.status for o in orders].count(VenueStatus.REJECTED) == 1
@@ -89,7 +89,7 @@ def test_the_official_trades_parse_to_their_values(conformance: Path) -> None:
     trades = parse_trades(mock(conformance, "trades.json"))
     sbin = next(trade for trade in trades if trade.execution_id == "10000000")
     assert sbin.price == Decimal("420.65")
-    assert sbin.traded_at == from_iso("2021-05-31T09:16:39+05:30")
+    assert sbin.traded_at == parse_iso("2021-05-31T09:16:39+05:30")
     assert trades == sorted(trades, key=lambda trade: trade.traded_at)
 
 
@@ -123,7 +123,7 @@ def test_the_official_margins_give_the_net_with_every_digit(conformance: Path) -
 
 def test_the_official_postback_and_profile_parse(conformance: Path) -> None:
     path = conformance / "kiteconnect-mocks" / "postback.json"
-    order = parse_order(decode(path.read_bytes()))
+    order = parse_order(decode_json(path.read_bytes()))
     assert (order.symbol, order.kind, order.average_price) == ("SBIN", OrderKind.MARKET, Decimal(470))
     assert parse_profile(mock(conformance, "profile.json")) == "AB1234"
 
@@ -141,7 +141,7 @@ def test_the_official_candles_become_a_series_in_paise(conformance: Path) -> Non
     data = mock(conformance, "historical_minute.json")
     series = parse_candles(data, INFY, interval=MINUTE, start=0, end=1 << 62)
     assert len(series) == len(data["candles"])
-    assert series.starts[0] == from_iso("2017-12-15T09:15:00+05:30")
+    assert series.starts[0] == parse_iso("2017-12-15T09:15:00+05:30")
     assert (series.open[0], series.high[0], series.low[0], series.close[0]) == (170450, 170500, 169925, 170280)
     assert series.volume[0] == 2499
 
@@ -150,14 +150,14 @@ def test_an_order_frame_becomes_an_order() -> None:
     order = parse_text(json.dumps({"type": "order", "data": ORDER}))
     assert isinstance(order, VenueOrder)
     assert (order.tag, order.status, order.average_price) == ("abc123", VenueStatus.FILLED, Decimal("109.35"))
-    assert order.changed_at == from_iso("2021-05-31T15:20:29+05:30")
+    assert order.changed_at == parse_iso("2021-05-31T15:20:29+05:30")
 
 
 def test_an_error_frame_becomes_a_notice_on_one_line() -> None:
-    assert parse_text('{"type":"error","data":"too many\\n\\u0007tokens"}') == Notice(
+    assert parse_text('{"type":"error","data":"too many\\n\\u0007tokens"}') == KiteNotice(
         kind="error", text="too many tokens"
     )
-    assert isinstance(parse_text('{"type":"instruments_meta","data":{"count":1}}'), Notice)
+    assert isinstance(parse_text('{"type":"instruments_meta","data":{"count":1}}'), KiteNotice)
 
 
 def test_a_status_never_seen_before_is_live_and_named() -> None:
@@ -226,7 +226,7 @@ def test_an_empty_answer_is_not_an_empty_book(data: object) -> None:
 
 
 def test_a_trade_keeps_every_digit_and_its_time() -> None:
-    assert parse_trade(decode(json.dumps(TRADE).replace("420.65", "420.650000000001"))) == Execution(
+    assert parse_trade(decode_json(json.dumps(TRADE).replace("420.65", "420.650000000001"))) == Execution(
         execution_id="10000000",
         venue_order_id="200000000000000",
         symbol="SBIN",
@@ -234,7 +234,7 @@ def test_a_trade_keeps_every_digit_and_its_time() -> None:
         side=Side.BUY,
         quantity=Decimal(1),
         price=Decimal("420.650000000001"),
-        traded_at=from_iso("2021-05-31T09:16:39+05:30"),
+        traded_at=parse_iso("2021-05-31T09:16:39+05:30"),
         product="CNC",
     )
 
@@ -300,7 +300,7 @@ def test_candles_come_ascending_once_and_inside_the_range() -> None:
         "2026-01-05T09:16:00+0530",
     ]
     data = wire({"candles": [[when, 10.05, 11, 9.95, 10, 100 + i, 7] for i, when in enumerate(at)]})
-    start = from_iso("2026-01-05T09:16:00+05:30")
+    start = parse_iso("2026-01-05T09:16:00+05:30")
     series = parse_candles(data, INFY, interval=MINUTE, start=start, end=start + 2 * MINUTE)
     assert series.starts.tolist() == [start, start + MINUTE]
     assert series.open.tolist() == [1005, 1005]
@@ -317,7 +317,7 @@ def test_candles_come_ascending_once_and_inside_the_range() -> None:
 )  # fmt: skip
 def test_an_odd_candle_is_left_out_and_told_and_the_others_are_read(odd: object) -> None:
     sound = [[f"2026-01-05T09:{minute}:00+0530", 10.05, 11, 9.95, 10, 100] for minute in (15, 17)]
-    start = from_iso("2026-01-05T09:15:00+05:30")
+    start = parse_iso("2026-01-05T09:15:00+05:30")
     data = wire({"candles": [sound[0], odd, sound[1]]})
     series = parse_candles(data, INFY, interval=MINUTE, start=start, end=start + 9 * MINUTE)
     assert series.starts.tolist() == [start, start + 2 * MINUTE]
@@ -353,7 +353,7 @@ def test_rest_quotes_follow_the_universe_and_skip_what_kite_left_out() -> None:
         universe,
         seen_at=9,
     )  # fmt: skip
-    at = from_iso("2021-06-08T15:45:56+05:30")
+    at = parse_iso("2021-06-08T15:45:56+05:30")
     assert quotes.ids.tolist() == [0, 2]
     assert quotes.sent_at.tolist() == [at, at]
     assert quotes.last.tolist() == [141295, 1574010]
@@ -418,7 +418,7 @@ def test_control_frames_are_the_documented_ones() -> None:
 )
 def test_what_is_not_json_is_a_wire_error(text: bytes) -> None:
     with pytest.raises(WireError, match="not JSON"):
-        decode(text)
+        decode_json(text)
 
 
 JSON = st.recursive(
@@ -434,7 +434,7 @@ def test_no_text_frame_raises_anything_but_a_wire_error(data: bytes) -> None:
         content = parse_text(data)
     except WireError:
         return
-    assert isinstance(content, VenueOrder | Notice)
+    assert isinstance(content, VenueOrder | KiteNotice)
 
 
 @given(st.dictionaries(st.sampled_from(list(ORDER)), JSON, max_size=5))
@@ -477,9 +477,11 @@ def test_no_dump_raises_anything_but_a_wire_error(text: str) -> None:
 
 def test_a_book_of_a_whole_day_is_read_to_its_end() -> None:
     rows = [ORDER | {"order_id": str(n)} for n in range(5_000)]
-    assert [order.venue_order_id for order in parse_orders(decode(json.dumps(rows)))] == [str(n) for n in range(5_000)]
+    assert [order.venue_order_id for order in parse_orders(decode_json(json.dumps(rows)))] == [
+        str(n) for n in range(5_000)
+    ]
 
 
 @given(st.dictionaries(st.sampled_from(["tag", "tradingsymbol", "price", "validity"]), st.text(max_size=20)))
 def test_any_form_is_rendered_as_urlencode_renders_it(form: dict[str, str]) -> None:
-    assert rendered(form) == urlencode(form).encode()
+    assert render_form(form) == urlencode(form).encode()

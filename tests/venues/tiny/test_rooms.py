@@ -12,83 +12,87 @@ from tradebot.clock import ManualClock
 from tradebot.errors import ConfigError
 from tradebot.section import Section
 from tradebot.venues import registry
-from tradebot.venues.room import Room, is_loopback
+from tradebot.venues.adapter import VenueAdapter, is_loopback
 
-ROOMS: tuple[Room, ...] = (*registry.rooms(), TinyRoom())
+ROOMS: tuple[VenueAdapter, ...] = (*registry.all_adapters(), TinyRoom())
 ORDER_ROUTES = ("submit", "modify", "cancel", "write")
 pytestmark = pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
 
 
-def entry_of(room: Room) -> dict[str, str]:
+def entry_of(room: VenueAdapter) -> dict[str, str]:
     """Return what a running exchange would print for a room."""
-    addresses = dict.fromkeys(room.entry - set(room.keys), "http://127.0.0.1:1")
-    return addresses | {key: f"a-long-{key}" for key in room.keys}
+    addresses = dict.fromkeys(room.entry_names - set(room.credential_names), "http://127.0.0.1:1")
+    return addresses | {key: f"a-long-{key}" for key in room.credential_names}
 
 
-def settings_of(room: Room, scheme: str) -> Any:
+def settings_of(room: VenueAdapter, scheme: str) -> Any:
     """Return settings whose addresses have a scheme of HTTP, and the one of a stream that belongs to it."""
-    fields = room.section().model_fields
-    keys = {key: SecretStr(f"a-long-{key}") for key in room.keys}
+    fields = room.settings_class().model_fields
+    keys = {key: SecretStr(f"a-long-{key}") for key in room.credential_names}
     addresses = {}
-    for name in room.entry - set(room.keys):
+    for name in room.entry_names - set(room.credential_names):
         is_stream = str(fields[name].default).startswith("ws")
         addresses[name] = f"{scheme.replace('http', 'ws') if is_stream else scheme}://venue.invalid"
-    return room.section()(**addresses, **keys, account_id="A1")
+    return room.settings_class()(**addresses, **keys, account_id="A1")
 
 
-def test_its_section_is_whole_by_default_and_hides_its_keys(room: Room) -> None:
-    section = room.section()
+def test_its_section_is_whole_by_default_and_hides_its_keys(room: VenueAdapter) -> None:
+    section = room.settings_class()
     assert issubclass(section, Section)
     assert section().model_config["extra"] == "forbid"
     secret = {name for name, field in section.model_fields.items() if field.annotation is SecretStr}
-    assert secret == set(room.keys)
-    assert room.profile.name == room.name
+    assert secret == set(room.credential_names)
+    assert room.venue_rules.name == room.name
 
 
-def test_it_says_what_is_missing_before_anything_is_opened(room: Room) -> None:
-    keys = {key for key, _ in room.complaints(room.section()(), is_live=True)}
-    assert {*room.keys, "account_id"} <= keys
-    assert room.complaints(settings_of(room, "https"), is_live=True) == []
+def test_it_says_what_is_missing_before_anything_is_opened(room: VenueAdapter) -> None:
+    keys = {key for key, _ in room.config_errors(room.settings_class()(), is_live=True)}
+    assert {*room.credential_names, "account_id"} <= keys
+    assert room.config_errors(settings_of(room, "https"), is_live=True) == []
 
 
-def test_keys_leave_encrypted_alone(room: Room) -> None:
-    access = room.access(settings_of(room, "https"))
-    assert [access.credentials[key] for key in room.keys] == [f"a-long-{key}" for key in room.keys]
+def test_keys_leave_encrypted_alone(room: VenueAdapter) -> None:
+    access = room.access_from_settings(settings_of(room, "https"))
+    assert [access.credentials[key] for key in room.credential_names] == [
+        f"a-long-{key}" for key in room.credential_names
+    ]
     with pytest.raises(ConfigError, match="must be encrypted"):
-        room.access(settings_of(room, "http"))
+        room.access_from_settings(settings_of(room, "http"))
 
 
-def test_the_access_to_a_running_exchange_has_the_addresses_that_it_printed_and_no_other(room: Room) -> None:
-    access = room.access_at(entry_of(room))
+def test_the_access_to_a_running_exchange_has_the_addresses_that_it_printed_and_no_other(room: VenueAdapter) -> None:
+    access = room.access_from_entry(entry_of(room))
     assert access.addresses
     assert all(map(is_loopback, access.addresses.values()))
-    for missing in room.entry:
+    for missing in room.entry_names:
         with pytest.raises(KeyError):
-            room.access_at({name: text for name, text in entry_of(room).items() if name != missing})
+            room.access_from_entry({name: text for name, text in entry_of(room).items() if name != missing})
 
 
-async def test_what_only_reads_has_no_order_route(room: Room) -> None:
-    async with room.read_only(room.access_at(entry_of(room)), ManualClock()) as source:
+async def test_what_only_reads_has_no_order_route(room: VenueAdapter) -> None:
+    async with room.build_read_only_venue(room.access_from_entry(entry_of(room)), ManualClock()) as source:
         for held in (source, source.broker, *vars(source.broker).values()):
             assert not [name for name in ORDER_ROUTES if hasattr(held, name)]
 
 
-async def test_what_trades_holds_the_credentials_that_it_was_given(room: Room) -> None:
-    access = room.access_at(entry_of(room))
-    async with room.with_orders(access, ManualClock(), room.section()(), silent_after_s=5.0) as venue:
+async def test_what_trades_holds_the_credentials_that_it_was_given(room: VenueAdapter) -> None:
+    access = room.access_from_entry(entry_of(room))
+    async with room.build_trading_venue(access, ManualClock(), room.settings_class()(), silent_after_s=5.0) as venue:
         assert all(hasattr(venue.broker, name) for name in ORDER_ROUTES[:3])
-        assert venue.profile is room.profile
+        assert venue.profile is room.venue_rules
         held = [value for part in (venue, venue.broker) for value in vars(part).values()]
         assert not {text for text in held if isinstance(text, str)} & set(entry_of(room).values()) - set(
             access.addresses.values()
         ), "a copy of a key would outlive its renewal"
 
 
-def test_an_emergency_takes_its_own_keys_before_those_of_the_section(room: Room) -> None:
-    own, section = {key: f"own-{key}" for key in room.keys}, entry_of(room)
-    assert [room.salvaged(own, section).credentials[key] for key in room.keys] == list(own.values())
-    assert [room.salvaged({}, section).credentials[key] for key in room.keys] == [section[k] for k in room.keys]
+def test_an_emergency_takes_its_own_keys_before_those_of_the_section(room: VenueAdapter) -> None:
+    own, section = {key: f"own-{key}" for key in room.credential_names}, entry_of(room)
+    assert [room.emergency_access(own, section).credentials[key] for key in room.credential_names] == list(own.values())
+    assert [room.emergency_access({}, section).credentials[key] for key in room.credential_names] == [
+        section[k] for k in room.credential_names
+    ]
     with pytest.raises(ConfigError):
-        room.salvaged({}, {})
+        room.emergency_access({}, {})
     with pytest.raises(ConfigError, match="it must be https"):
-        room.salvaged(own, section | {"rest": "http://venue.invalid"})
+        room.emergency_access(own, section | {"rest": "http://venue.invalid"})

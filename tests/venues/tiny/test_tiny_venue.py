@@ -21,7 +21,7 @@ ROOM = TinyRoom()
 
 @pytest.fixture(autouse=True)
 def listed() -> Iterator[None]:
-    with registry.having(ROOM):
+    with registry.temporarily_registered(ROOM):
         yield
     furnish()
 
@@ -42,7 +42,7 @@ def test_its_section_of_the_configuration_is_read_and_its_key_is_a_secret(
     monkeypatch.setenv("TRADEBOT_TINY__KEY", "a-key-of-tiny")
     config = load(path)
     route = RealMoney.of(ROOM, config)
-    assert (route.credentials["key"], ROOM.account(config.of(ROOM))) == ("a-key-of-tiny", "T1")
+    assert (route.credentials["key"], ROOM.live_account_id(config.of(ROOM))) == ("a-key-of-tiny", "T1")
     assert "tiny.key" in secret_keys()
     monkeypatch.delenv("TRADEBOT_TINY__KEY")
     with pytest.raises(ConfigError, match=r"tiny\.key: is missing"):
@@ -54,17 +54,17 @@ def test_a_venue_that_has_gone_is_named_no_more(tmp_path: Path) -> None:
     path.write_text("[tiny]\naccount_id = 'T1'\n")
     assert load(path).of(ROOM).account_id == "T1"
     with pytest.MonkeyPatch.context() as patch:
-        patch.delitem(registry._ROOMS, "tiny")
+        patch.delitem(registry._ADAPTERS, "tiny")
         with pytest.raises(ConfigError, match="tiny: unknown section"):
             load(path)
 
 
 def test_what_a_running_exchange_printed_says_whose_protocol_it_speaks() -> None:
     printed = {"tiny": {"rest": "http://127.0.0.1:1", "stream": "ws://127.0.0.1:1", "key": "k"}, "clock": {}}
-    assert registry.spoken(printed) is ROOM
+    assert registry.adapter_of_printed(printed) is ROOM
     assert Simulated.of(ROOM, printed).credentials["key"] == "k"
     with pytest.raises(KeyError, match="no venue of other"):
-        registry.spoken({"other": {}})
+        registry.adapter_of_printed({"other": {}})
     with pytest.raises(ConfigError, match="is not of this machine"):
         Simulated.of(ROOM, printed | {"tiny": printed["tiny"] | {"stream": "ws://tiny.invalid"}})
 

@@ -31,10 +31,10 @@ from tradebot.domain.order import (
     VenuePosition,
     VenueStatus,
 )
-from tradebot.errors import AccessDenied, DataError, LinkLost, OutcomeUnknown, SessionLost
-from tradebot.venues.link import Backoff, Throttled, keep, listen
-from tradebot.venues.room import Access
-from tradebot.venues.venue import ACCESS_DENIED, SESSION_LOST, Accepted, NotSent, Profile, Refused, Reply
+from tradebot.errors import AccessDenied, DataError, LinkLost, LoginLost, OutcomeUnknown
+from tradebot.venues.adapter import VenueAccess
+from tradebot.venues.link import Backoff, Throttled, read_frames, run_with_reconnect
+from tradebot.venues.venue import ACCESS_DENIED, LOGIN_LOST, Accepted, NotSent, Refused, Reply, VenueRules
 
 LARGEST = 4 << 20
 READ_S, WRITE_S = 5.0, 8.0
@@ -137,47 +137,47 @@ def quotes_of(rows: Iterable[Row], universe: Universe, *, source: str, seen_at: 
 class TinyReader:
     """Reads; a read is tried once and raises LinkLost or AccessDenied."""
 
-    profile: Profile = TINY
+    venue_rules: VenueRules = TINY
 
-    def __init__(self, access: Access, clock: Clock) -> None:
+    def __init__(self, access: VenueAccess, clock: Clock) -> None:
         self._access, self._clock = access, clock
         self._session: aiohttp.ClientSession | None = None
 
-    async def login(self) -> str:
+    async def fetch_account_id(self) -> str:
         found = await self._read("/books/account")
         return str(found["id"]) if isinstance(found, dict) and "id" in found else lost("no account")
 
-    async def instruments(self, symbols: Sequence[str]) -> Listed[Instrument]:
+    async def fetch_instruments(self, symbols: Sequence[str]) -> Listed[Instrument]:
         rows = await self._read("/market/instruments")
         known = {i.symbol: i for i in listed("instruments", rows, instrument_of)}
         if missing := [symbol for symbol in symbols if symbol not in known]:
             raise DataError(f"tiny does not list {', '.join(missing)}")
         return Listed(known[symbol] for symbol in symbols)
 
-    async def orders(self) -> Listed[VenueOrder]:
+    async def fetch_orders(self) -> Listed[VenueOrder]:
         return listed("orders", await self._read("/books/orders"), order_of)
 
-    async def executions(self) -> Listed[Execution]:
+    async def fetch_fills(self) -> Listed[Execution]:
         return listed("trades", await self._read("/books/fills"), execution_of)
 
-    async def positions(self) -> Listed[VenuePosition]:
+    async def fetch_positions(self) -> Listed[VenuePosition]:
         return listed("positions", await self._read("/books/positions"), position_of)
 
-    async def holdings(self) -> Listed[VenueHolding]:
+    async def fetch_holdings(self) -> Listed[VenueHolding]:
         return listed("holdings", await self._read("/books/holdings"), holding_of)
 
-    async def cash(self) -> Decimal:
+    async def fetch_cash(self) -> Decimal:
         found = await self._read("/books/cash")
         return decimal(found, "free") if isinstance(found, dict) and "free" in found else lost("no cash")
 
-    async def quotes(self, universe: Universe) -> Quotes:
+    async def fetch_quotes(self, universe: Universe) -> Quotes:
         rows = await self._read("/market/quotes", symbols=",".join(universe.symbols))
         try:
-            return quotes_of(rows, universe, source="tiny-rest", seen_at=self._clock.monotonic())
+            return quotes_of(rows, universe, source="tiny-rest", seen_at=self._clock.monotonic_ns())
         except ODD as error:
             raise LinkLost(f"odd quotes: {error}") from error
 
-    async def history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
+    async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
         rows = await self._read(
             "/market/past", symbol=instrument.symbol, interval=str(interval), start=str(start), end=str(end)
         )
@@ -188,7 +188,7 @@ class TinyReader:
         table = np.array(sorted({row[0]: row for row in sound}.values()), dtype=np.int64).reshape(-1, 6)
         columns = dict(zip(SERIES_COLUMNS, table.T, strict=True))
         series = Series(symbol=instrument.symbol, interval=interval, **columns)
-        return series.cut(series.starts + interval <= self._clock.market())
+        return series.cut(series.starts + interval <= self._clock.market_ns())
 
     async def close(self) -> None:
         session, self._session = self._session, None
@@ -204,7 +204,7 @@ class TinyReader:
             return found["ok"]
         code = found.get("no", "") if isinstance(found, dict) else ""
         if status == 401 and code:
-            raise SessionLost("tiny does not know our key any more")
+            raise LoginLost("tiny does not know our key any more")
         if status == 403 and code:
             raise AccessDenied(f"GET {path}: {found['why']}")
         raise (Throttled if status == 429 else LinkLost)(f"GET {path}: HTTP {status} {code}")
@@ -265,7 +265,7 @@ class TinyBroker(TinyReader):
             if isinstance(number, str) and number.isdigit() and number == params.get("id", number):
                 return Accepted(venue_order_id=number)
         if status == 401 and code:
-            return Refused(reason=why, code=SESSION_LOST)
+            return Refused(reason=why, code=LOGIN_LOST)
         if status == 403 and code:
             return Refused(reason=why, code=ACCESS_DENIED)
         if status == 429 or (status == 422 and code in REFUSED):
@@ -285,14 +285,14 @@ def change_of(request: OrderRequest) -> dict[str, Any]:
 class TinyFeed:
     """One stream of the universe, kept for ever."""
 
-    def __init__(self, universe: Universe, access: Access, clock: Clock, silent_after_s: float) -> None:
+    def __init__(self, universe: Universe, access: VenueAccess, clock: Clock, silent_after_s: float) -> None:
         self._universe, self._access, self._clock, self._silent_after_s = universe, access, clock, silent_after_s
         self._odd: Counter[str] = Counter()
         self._rng = np.random.default_rng(0)
         self._wire: Any = None
 
     @property
-    def dropped(self) -> dict[str, int]:
+    def dropped_counts(self) -> dict[str, int]:
         return dict(self._odd)
 
     async def run(self, on_market: Callable[[MarketMessage], None], on_order: Callable[[VenueOrder], None]) -> None:
@@ -316,14 +316,14 @@ class TinyFeed:
                 ) as wire:  # fmt: skip
                     await wire.send(orjson.dumps({"sub": list(self._universe.symbols)}).decode())
                     self._wire = wire
-                    await listen(wire.recv, on_frame, silent_after_s=self._silent_after_s, clock=clock)
+                    await read_frames(wire.recv, on_frame, silent_after_s=self._silent_after_s, clock=clock)
             except (WebSocketException, OSError, EOFError) as error:
                 raise LinkLost(f"the stream broke: {type(error).__name__}") from error
 
-        await keep(
+        await run_with_reconnect(
             session,
-            lambda: on_market(LinkUp(source="tiny", mono=clock.monotonic())),
-            lambda reason: on_market(LinkDown(source="tiny", mono=clock.monotonic(), reason=reason)),
+            lambda: on_market(LinkUp(source="tiny", mono=clock.monotonic_ns())),
+            lambda reason: on_market(LinkDown(source="tiny", mono=clock.monotonic_ns(), reason=reason)),
             clock=clock,
             rng=self._rng,
             backoff=Backoff(first_s=0.2, longest_s=4.0, throttled_s=2.0),
@@ -345,7 +345,7 @@ class TinyFeed:
             if "o" in content:
                 on_order(order_of(content["o"]))
             elif "q" in content:
-                now = self._clock.monotonic()
+                now = self._clock.monotonic_ns()
                 quotes = quotes_of(content["q"], self._universe, source="tiny", seen_at=now)
                 if len(quotes):
                     on_market(quotes)
@@ -357,14 +357,14 @@ Reading = TypeVar("Reading", bound=TinyReader)
 
 
 class _Tiny(Generic[Reading]):
-    profile: Profile = TINY
+    venue_rules: VenueRules = TINY
     opens: type[Reading]
 
-    def __init__(self, access: Access, clock: Clock, silent_after_s: float = 10.0) -> None:
+    def __init__(self, access: VenueAccess, clock: Clock, silent_after_s: float = 10.0) -> None:
         self._access, self._clock, self._silent_after_s = access, clock, silent_after_s
         self.broker: Reading = self.opens(access, clock)
 
-    def feed(self, universe: Universe, **_: Any) -> TinyFeed:
+    def create_feed(self, universe: Universe, **_: Any) -> TinyFeed:
         return TinyFeed(universe, self._access, self._clock, self._silent_after_s)
 
     async def __aenter__(self) -> Self:
@@ -385,5 +385,5 @@ class TinyVenue(_Tiny[TinyBroker]):
 
     opens = TinyBroker
 
-    def resume_day(self, sent: int) -> None:
-        self.broker.resume_day(sent)
+    def resume_day(self, sent_before: int) -> None:
+        self.broker.resume_day(sent_before)

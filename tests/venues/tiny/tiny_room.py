@@ -16,12 +16,12 @@ from pydantic import Field, SecretStr
 from tradebot.clock import SECOND, Clock
 from tradebot.errors import ConfigError
 from tradebot.section import HttpAddress, Section, StreamAddress
+from tradebot.venues.adapter import VenueAccess, WritePatterns, is_loopback
 from tradebot.venues.credentials import Credentials
-from tradebot.venues.room import Access, Marks, is_loopback
-from tradebot.venues.venue import Broker, Profile, Source, Venue
+from tradebot.venues.venue import Broker, ReadOnlyVenue, Venue, VenueRules
 
 MINUTE = 60 * SECOND
-TINY = Profile(
+TINY = VenueRules(
     name="tiny", tag_length=20, orders_per_second=50, orders_per_minute=1_000, orders_per_day=50_000,
     modifications_per_order=100, needs_protection=True, absent_after_s=55.0, candles={MINUTE: "1m", 5 * MINUTE: "5m"},
 )  # fmt: skip
@@ -38,74 +38,74 @@ class TinySection(Section):
 
 
 class TinyRoom:
-    """See `tradebot/venues/room.py`."""
+    """See `tradebot/venues/adapter.py`."""
 
     name = "tiny"
     title = "Tiny"
-    profile: Profile = TINY
-    keys: tuple[str, ...] = ("key",)
-    entry = frozenset({"rest", "stream", "key"})
-    marks = Marks(
+    venue_rules: VenueRules = TINY
+    credential_names: tuple[str, ...] = ("key",)
+    entry_names = frozenset({"rest", "stream", "key"})
+    write_patterns = WritePatterns(
         writes=(
             ("create", re.compile(rb"POST /orders/new ")),
             ("modify", re.compile(rb"POST /orders/change\?id=(?P<id>\d+)")),
             ("cancel", re.compile(rb"POST /orders/cancel\?id=(?P<id>\d+)")),
         ),
-        tag=re.compile(rb'"tag":"([^"]+)"'),
+        order_tag=re.compile(rb'"tag":"([^"]+)"'),
     )
 
-    def section(self) -> type[Section]:
+    def settings_class(self) -> type[Section]:
         return TinySection
 
-    def account(self, settings: Any) -> str:
+    def live_account_id(self, settings: Any) -> str:
         return str(settings.account_id)
 
-    def complaints(self, settings: Any, *, is_live: bool) -> list[tuple[str, str]]:
+    def config_errors(self, settings: Any, *, is_live: bool) -> list[tuple[str, str]]:
         found = [] if settings.key.get_secret_value() else [("key", "is missing")]
         return found + ([("account_id", "must name the account")] if is_live and not settings.account_id else [])
 
-    def cautions(self, settings: Any) -> list[str]:
+    def config_warnings(self, settings: Any) -> list[str]:
         return []
 
-    def has_stamps(self, settings: Any) -> bool:
+    def has_venue_timestamps(self, settings: Any) -> bool:
         return True
 
-    def access(self, settings: Any) -> Access:
+    def access_from_settings(self, settings: Any) -> VenueAccess:
         if not (settings.rest.startswith("https:") and settings.stream.startswith("wss:")):
             raise ConfigError("tiny.rest and tiny.stream must be encrypted")
         key = Credentials(key=settings.key.get_secret_value())
-        return Access(addresses={"rest": settings.rest, "stream": settings.stream}, credentials=key)
+        return VenueAccess(addresses={"rest": settings.rest, "stream": settings.stream}, credentials=key)
 
-    def access_at(self, entry: Mapping[str, Any]) -> Access:
+    def access_from_entry(self, entry: Mapping[str, Any]) -> VenueAccess:
         addresses = {name: str(entry[name]) for name in ("rest", "stream")}
-        return Access(addresses=addresses, credentials=Credentials(key=str(entry["key"])))
+        return VenueAccess(addresses=addresses, credentials=Credentials(key=str(entry["key"])))
 
-    def salvaged(self, own: Mapping[str, Any], section: Mapping[str, Any]) -> Access:
+    def emergency_access(self, own: Mapping[str, Any], section: Mapping[str, Any]) -> VenueAccess:
         found = {**section, **own}
         if not found.get("key"):
             raise ConfigError("no key to cancel with")
         if not (rest := str(found["rest"])).startswith("https:") and not is_loopback(rest):
             raise ConfigError(f"the address is {rest}: it must be https")
-        return Access(addresses={"rest": rest}, credentials=Credentials(key=str(found["key"])))
+        return VenueAccess(addresses={"rest": rest}, credentials=Credentials(key=str(found["key"])))
 
-    def with_orders(
-        self, access: Access, clock: Clock, settings: Any, *, silent_after_s: float
+    def build_trading_venue(
+        self, access: VenueAccess, clock: Clock, settings: Any, *, silent_after_s: float
     ) -> AbstractAsyncContextManager[Venue]:
         from tests.venues.tiny.tiny_client import TinyVenue
 
         return TinyVenue(access, clock, silent_after_s)
 
-    def read_only(self, access: Access, clock: Clock) -> AbstractAsyncContextManager[Source]:
+    def build_read_only_venue(self, access: VenueAccess, clock: Clock) -> AbstractAsyncContextManager[ReadOnlyVenue]:
         from tests.venues.tiny.tiny_client import TinySource
 
         return TinySource(access, clock)
 
-    def for_kill(self, access: Access, clock: Clock) -> Broker:
+    def build_kill_broker(self, access: VenueAccess, clock: Clock) -> Broker:
         from tests.venues.tiny.tiny_client import TinyBroker
 
         return TinyBroker(access, clock)
 
-    def face(self) -> Callable[..., Any]:
+    def protocol_server_class(self) -> Callable[..., Any]:
         from tests.venues.tiny.tiny_server import TinyFace
 
         return TinyFace

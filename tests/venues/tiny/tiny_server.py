@@ -23,7 +23,7 @@ from tradebot.exchange.refusals import ExchangeRefusal, RefusalCode
 from tradebot.exchange.request_log import log_request
 from tradebot.exchange.snapshot import Snapshots
 from tradebot.exchange.ticket import BookOrder, Ticket
-from tradebot.markets.calendar import day_of
+from tradebot.markets.calendar import ist_date
 
 HEARTBEAT_S = 2.0
 Json = dict[str, Any]
@@ -172,7 +172,7 @@ class Client:
         self.quotes: dict[str, Json] = {}
         self.wake = asyncio.Event()
 
-    def next(self) -> str | None:
+    def next_frame(self) -> str | None:
         if self.orders:
             return self.orders.popleft()
         rows, self.quotes = list(self.quotes.values()), {}
@@ -241,7 +241,7 @@ class TinyFace:
         if point:
             named = data.get("id", "") if isinstance(data, dict) and route.startswith("/orders") else order_id
             log_request(
-                self._log, point, at=self._clock.market(), status=no.status if no else 200, ticket=ticket,
+                self._log, point, at=self._clock.market_ns(), status=no.status if no else 200, ticket=ticket,
                 order_id=named or order_id, error=no.code if no else "", message=no.why if no else "",
             )  # fmt: skip
         if self._faults is None:
@@ -249,7 +249,7 @@ class TinyFace:
         return await self._faults.send_reply(request, route, fault, data, no, respond=respond)
 
     def _is_known(self, key: str) -> bool:
-        return key == self._key and self._clock.monotonic() >= self.dead_until
+        return key == self._key and self._clock.monotonic_ns() >= self.dead_until
 
     def _ticket(self, body: Json) -> Ticket:
         try:
@@ -277,12 +277,12 @@ class TinyFace:
             case "/books/account":
                 return {"id": exchange.account.account_id}
             case "/books/orders":
-                return [order_row(order) for order in exchange.latest_orders() if day_of(order.placed_at) >= today]
+                return [order_row(order) for order in exchange.latest_orders() if ist_date(order.placed_at) >= today]
             case "/books/fills":
                 return [
                     {"id": t.trade_id, "order": t.order_id, "symbol": t.symbol, "exchange": t.exchange, "side": t.side,
                      "quantity": str(t.quantity), "price": str(t.price), "at": t.traded_at, "product": t.product}
-                    for t in exchange.trade_rows() if day_of(t.traded_at) >= today
+                    for t in exchange.trade_rows() if ist_date(t.traded_at) >= today
                 ]  # fmt: skip
             case "/books/positions":
                 return [
@@ -387,8 +387,8 @@ class TinyFace:
 
     async def _send(self, client: Client, send: Callable[[str], Any]) -> None:
         try:
-            while self._clock.monotonic() >= self.dead_until:
-                frame = client.next()
+            while self._clock.monotonic_ns() >= self.dead_until:
+                frame = client.next_frame()
                 if frame is None:
                     client.wake.clear()
                     try:

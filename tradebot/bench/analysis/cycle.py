@@ -115,9 +115,9 @@ class _Daemon:
         await self.analysis.start(warmup_series(self.universe, self.bars[:, :, :-1], self.starts[:-1]))
 
     async def run_cycle(self, port: int, clock: Clock) -> CycleTiming:
-        begin = clock.monotonic()
+        begin = clock.monotonic_ns()
         quotes = await fetch_in_batches(port, self.universe.symbols)
-        fetched = clock.monotonic() - begin
+        fetched = clock.monotonic_ns() - begin
         self.at += MINUTE
         ids = np.arange(len(self.universe))
         price = np.rint(np.array([quotes[name] for name in self.universe.symbols]) * 100).astype(np.int64)
@@ -136,7 +136,7 @@ class _Daemon:
         )
         signals = await self.analysis.step(close, {})
         chosen = frozenset(signal.symbol for signal in signals.signals)
-        return CycleTiming(fetched / SECOND, (clock.monotonic() - begin) / SECOND, chosen)
+        return CycleTiming(fetched / SECOND, (clock.monotonic_ns() - begin) / SECOND, chosen)
 
 
 def _advice(rows: list[dict[str, Any]]) -> list[str]:

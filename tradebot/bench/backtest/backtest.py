@@ -184,10 +184,10 @@ def _order_cost(often: dict[str, Any], seldom: dict[str, Any]) -> float:
 
 
 def _together(asked: Job, series: dict[str, Series], name: str, workers: int, clock: Clock) -> dict[str, Any]:
-    begin, cpu = clock.monotonic(), _spent()
+    begin, cpu = clock.monotonic_ns(), _spent()
     result = run_parallel(asked, series, workers=workers)
     row = _row("tradebot", f"{len(series)} instruments, {name}", result, cpu_s=_spent() - cpu)
-    return row | {"wall_s": (clock.monotonic() - begin) / SECOND}
+    return row | {"wall_s": (clock.monotonic_ns() - begin) / SECOND}
 
 
 def _spent() -> float:

@@ -61,7 +61,7 @@ def _timed(
     plan: Plan, ground: Ground, crew_of: Callable[[], Crew], clock: Clock
 ) -> tuple[float, float | None, list[Row]]:
     with tempfile.TemporaryDirectory() as folder:
-        begin, before = clock.monotonic(), cpu_seconds(os.getpid())
+        begin, before = clock.monotonic_ns(), cpu_seconds(os.getpid())
         crew = crew_of()
         try:
             with Ledger(Path(folder) / "ledger", head(plan, ground), resume=False) as ledger:
@@ -70,7 +70,7 @@ def _timed(
         finally:
             crew.close()
         used = None if before is None or after is None else sum(after.used_since(before))
-        return (clock.monotonic() - begin) / SECOND, used, rows
+        return (clock.monotonic_ns() - begin) / SECOND, used, rows
 
 
 def _space(trials: int) -> Space:

@@ -61,7 +61,7 @@ class _Broker(InstantFillBroker):
     def enter_positions(self, symbols: Sequence[str]) -> None:
         """Do nothing: the strategy enters."""
 
-    async def history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
+    async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
         bars, _ = random_histories(DISTINCT_HISTORIES, WARMUP_BARS)
         starts = end // interval * interval - np.arange(WARMUP_BARS, 0, -1) * interval
         columns = message_columns(bars[instrument.token % DISTINCT_HISTORIES]) | {"volume": np.full(WARMUP_BARS, QUIET)}
@@ -71,10 +71,10 @@ class _Broker(InstantFillBroker):
 class _SilentFeed:
     """A feed without quotes: the driver hands them in."""
 
-    dropped: dict[str, int] = {}
+    dropped_counts: dict[str, int] = {}
 
     async def run(self, on_market: Callable[[MarketMessage], None], on_order: Callable[[VenueOrder], None]) -> None:
-        on_market(LinkUp(source=NAME, mono=WallClock().monotonic()))
+        on_market(LinkUp(source=NAME, mono=WallClock().monotonic_ns()))
         await asyncio.Event().wait()
 
     async def resubscribe(self, ids: Sequence[int]) -> None:
@@ -122,7 +122,7 @@ class _Bursts:
         self._daemon, self._engine, self._journal, self._clock = daemon, daemon.engine, journal, clock
         self._ids = np.arange(site.symbols)
         self._bars = random_histories(DISTINCT_HISTORIES, 400, seed=8)[0][self._ids % DISTINCT_HISTORIES]
-        self._ends_at = clock.market() // HOUR * HOUR
+        self._ends_at = clock.market_ns() // HOUR * HOUR
         self._longest = 0
         self._signalled_at, self._signalled = 0, asyncio.Event()
         measure = self._engine.signal_stage.measure
@@ -130,7 +130,7 @@ class _Bursts:
         def hear(name: str, ns: int) -> None:
             measure(name, ns)
             if name == "close_to_signals":
-                self._signalled_at = clock.monotonic()
+                self._signalled_at = clock.monotonic_ns()
                 self._signalled.set()
 
         self._engine.signal_stage.measure = hear
@@ -138,9 +138,9 @@ class _Bursts:
     async def watch_loop(self) -> None:
         """Note how late the loop wakes a task that sleeps a millisecond."""
         while True:
-            begin = self._clock.monotonic()
+            begin = self._clock.monotonic_ns()
             await self._clock.sleep(PROBE_S)
-            late = self._clock.monotonic() - begin - int(PROBE_S * SECOND)
+            late = self._clock.monotonic_ns() - begin - int(PROBE_S * SECOND)
             self._longest = max(self._longest, late)
 
     async def fire_burst(self, shot: BurstRequest) -> BurstResult:
@@ -150,7 +150,7 @@ class _Bursts:
         asks = self._ids % shot.one_in == 0
         wish = EXIT if shot.number % 2 else ENTER
         last = np.rint(bar[:, 3] * 100).astype(np.int64)
-        quoted_at = clock.monotonic()
+        quoted_at = clock.monotonic_ns()
         columns = {"last": last, "bid": last - 5, "ask": last + 5, "volume": np.full(count, shot.number + 1)}
         sizes = np.full(count, 100_000)
         engine.intake.on_market(
@@ -158,7 +158,7 @@ class _Bursts:
                 source=NAME,
                 seen_at=quoted_at,
                 ids=self._ids,
-                sent_at=np.full(count, clock.market()),
+                sent_at=np.full(count, clock.market_ns()),
                 bid_size=sizes,
                 ask_size=sizes,
                 **columns,
@@ -175,13 +175,13 @@ class _Bursts:
         close = Close(
             interval=HOUR,
             ends_at=self._ends_at,
-            seen_at=clock.monotonic(),
+            seen_at=clock.monotonic_ns(),
             quoted_at=quoted_at,
             ids=self._ids,
             ticks=np.ones_like(self._ids),
             **message_columns(bar.T) | {"volume": np.where(asks, wish, QUIET)},
         )
-        self._journal.append("close", close, at=clock.market())
+        self._journal.append("close", close, at=clock.market_ns())
         await engine.lanes.closes.put(close)
         async with asyncio.timeout(SIGNALS_WITHIN_S):
             await self._signalled.wait()

@@ -19,7 +19,7 @@ from tradebot.domain.messages import Action, Executed, Signal, Signals
 from tradebot.domain.order import Execution, OrderRequest, VenueHolding, VenueOrder, VenuePosition
 from tradebot.errors import LinkLost
 from tradebot.ops.events.event import Tell, without_word
-from tradebot.venues.venue import Accepted, Feed, Profile, Reply
+from tradebot.venues.venue import Accepted, Feed, Reply, VenueRules
 
 PRICE_CHECK_S = 0.005  # between two looks at whether a price is above its stop again
 
@@ -47,9 +47,9 @@ class InstantFillBroker(Broker):
             side=request.side,
             quantity=request.quantity,
             price=order.reference or Decimal(100),  # a fill far from it halts its symbol
-            traded_at=clock.market(),
+            traded_at=clock.market_ns(),
         )
-        engine.lanes.updates.post(Executed(execution=execution, mono=clock.monotonic()))
+        engine.lanes.updates.post(Executed(execution=execution, mono=clock.monotonic_ns()))
         if request.purpose.is_exit:
             self._enter_above(request.symbol)
 
@@ -63,14 +63,14 @@ class InstantFillBroker(Broker):
 
     def enter_positions(self, symbols: Sequence[str]) -> None:
         """Signal an entry of each symbol, one share with a stop."""
-        mono = self._clock.monotonic()
+        mono = self._clock.monotonic_ns()
         signals = [
             Signal(
                 signal_id=f"{symbol}-{mono}",
                 strategy="bench",
                 symbol=symbol,
                 action=Action.ENTER_LONG,
-                bar_at=self._clock.market(),
+                bar_at=self._clock.market_ns(),
                 quoted_at=mono,
                 made_at=mono,
                 quantity=1.0,
@@ -78,27 +78,27 @@ class InstantFillBroker(Broker):
             )
             for symbol in symbols
         ]
-        self.daemon.engine.lanes.signals.post(Signals(at=self._clock.market(), interval=0, signals=tuple(signals)))
+        self.daemon.engine.lanes.signals.post(Signals(at=self._clock.market_ns(), interval=0, signals=tuple(signals)))
 
-    async def orders(self) -> Listed[VenueOrder]:
+    async def fetch_orders(self) -> Listed[VenueOrder]:
         """Return the empty book of the start; later the venue keeps none, and no comparison comes between."""
         if hasattr(self, "daemon") and self.daemon.engine.ready.is_set():
             raise LinkLost("this venue keeps no books")
         return Listed()
 
-    async def executions(self) -> Listed[Execution]:
+    async def fetch_fills(self) -> Listed[Execution]:
         """Return nothing: fills are told as they happen."""
         return Listed()
 
-    async def positions(self) -> Listed[VenuePosition]:
+    async def fetch_positions(self) -> Listed[VenuePosition]:
         """Return nothing."""
         return Listed()
 
-    async def holdings(self) -> Listed[VenueHolding]:
+    async def fetch_holdings(self) -> Listed[VenueHolding]:
         """Return nothing."""
         return Listed()
 
-    async def cash(self) -> Decimal:
+    async def fetch_cash(self) -> Decimal:
         """Return plenty."""
         return Decimal(10_000_000)
 
@@ -106,15 +106,15 @@ class InstantFillBroker(Broker):
 class InstantFillVenue:
     """A real profile, the broker above and the feed that `feed_of` makes of the instruments."""
 
-    profile: Profile = PROFILE
+    venue_rules: VenueRules = PROFILE
 
     def __init__(self, broker: InstantFillBroker, feed_of: Callable[[Universe], Feed]) -> None:
         self.broker, self._feed_of = broker, feed_of
 
-    def resume_day(self, sent: int) -> None:
+    def resume_day(self, sent_before: int) -> None:
         """Count what earlier processes sent."""
-        self.broker.resume_day(sent)
+        self.broker.resume_day(sent_before)
 
-    def feed(self, universe: Universe, *, tell: Tell = without_word) -> Feed:
+    def create_feed(self, universe: Universe, *, tell: Tell = without_word) -> Feed:
         """Return the feed."""
         return self._feed_of(universe)

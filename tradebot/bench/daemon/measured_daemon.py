@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from tradebot.app import outbox_of
+from tradebot.app import open_outbox
 from tradebot.bench.daemon.instant_fills import InstantFillBroker, InstantFillVenue
 from tradebot.bench.venue.frames import bench_universe, symbol_name
 from tradebot.clock import MarketClock, WallClock
@@ -30,13 +30,13 @@ from tradebot.ops.systemd import Notifier
 from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.desk.book import conditions
 from tradebot.venues.credentials import Credentials
-from tradebot.venues.limiter import Limiter, limits
+from tradebot.venues.limiter import Limiter, rate_windows
 from tradebot.venues.venue import Feed
 
 WorkerCount = int | Literal["auto"]  # how many workers
 MANY = 1_000_000
 # Wide enough for more orders than the law lets pass.
-WIDE_LIMITS = limits(("order change", 10_000, 1.0, 2), ("order", 100_000, 60.0, 60), ("order", MANY, None, 500))
+WIDE_LIMITS = rate_windows(("order change", 10_000, 1.0, 2), ("order", 100_000, 60.0, 60), ("order", MANY, None, 500))
 
 
 class DaemonSite(NamedTuple):
@@ -115,7 +115,7 @@ async def running_daemon(
         universe=bench_universe(site.symbols),
         patience=Patience(within_s=0, clock=clock, tell=tell),
     )
-    recovery, outbox = recover(state / FILE_NAME), outbox_of(config, tell, WallClock())
+    recovery, outbox = recover(state / FILE_NAME), open_outbox(config, tell, WallClock())
     journaling = Journal(state, run=site.name, clock=clock, limits=WriteLimits(durable_within_s=None))
     journaling.subscribe(Narrator(tell, clock).follow)
     quiet = Notifier({}, pid=0)  # no supervisor waits for it

@@ -65,9 +65,9 @@ def _rows(
             asked = names[:SEQUENTIAL_UP_TO] if way == "sequential" else names
             if way == "sequential" and repeat and len(asked) * latency_s > 1.0:
                 continue  # it is a sum of fixed waits, the same each time
-            begin = clock.monotonic()
+            begin = clock.monotonic_ns()
             quotes = fetch(asked)
-            taken[way].append((clock.monotonic() - begin) / SECOND * len(names) / len(asked))
+            taken[way].append((clock.monotonic_ns() - begin) / SECOND * len(names) / len(asked))
             right[way] &= quotes == {name: quote_price(name) for name in asked}
     best = min(median(seconds) for seconds in taken.values())
     return [

@@ -34,9 +34,9 @@ class StoreTrial:
     def timed_block(self) -> Iterator[list[Cost]]:
         """Measure what stands in the context; its cost is in the list afterwards."""
         spent: list[Cost] = []
-        begin, cpu = self.clock.monotonic(), process_time()
+        begin, cpu = self.clock.monotonic_ns(), process_time()
         yield spent
-        spent.append(Cost((self.clock.monotonic() - begin) / SECOND, process_time() - cpu))
+        spent.append(Cost((self.clock.monotonic_ns() - begin) / SECOND, process_time() - cpu))
 
     def timed_loop(self, work: Callable[[int], Any], symbols: int) -> Cost:
         """Do the work for each symbol by its number and return what all of it cost."""

@@ -25,7 +25,7 @@ def interleave_rivals(clock: Clock, rivals: Mapping[str, Callable[[], int]], rep
     found: dict[str, list[Cost]] = {name: [] for name in rivals}
     for _ in range(repeats):
         for name, run in rivals.items():
-            begin, cpu = clock.monotonic(), process_time()
+            begin, cpu = clock.monotonic_ns(), process_time()
             units = run()
-            found[name].append(Cost((clock.monotonic() - begin) / SECOND / units, (process_time() - cpu) / units))
+            found[name].append(Cost((clock.monotonic_ns() - begin) / SECOND / units, (process_time() - cpu) / units))
     return {name: Cost(*map(median, zip(*costs, strict=True))) for name, costs in found.items()}

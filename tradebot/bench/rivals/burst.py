@@ -24,10 +24,10 @@ class PandasScript:
 
     def time_symbols(self, pool: Executor | None, clock: Clock) -> float:
         """Return the seconds that all symbols take, scaled from those that are measured."""
-        begin = clock.monotonic()
+        begin = clock.monotonic_ns()
         found = list((map if pool is None else pool.map)(_signal, self._frames))
         assert len(found) == self._measured, "a symbol was left out"
-        return (clock.monotonic() - begin) / SECOND * self._count / self._measured
+        return (clock.monotonic_ns() - begin) / SECOND * self._count / self._measured
 
 
 def _signal(frame: pd.DataFrame) -> bool:

@@ -31,14 +31,14 @@ def make_frames(names: Sequence[str], window: int) -> list[pd.DataFrame]:
 
 def cycle_one_by_one(port: int, names: Sequence[str], frames: Sequence[pd.DataFrame], clock: Clock) -> CycleTiming:
     """Fetch, compute and decide for each symbol in turn."""
-    begin, fetched, found = clock.monotonic(), 0, set()
+    begin, fetched, found = clock.monotonic_ns(), 0, set()
     for name, frame in zip(names, frames, strict=False):
-        asked = clock.monotonic()
+        asked = clock.monotonic_ns()
         quote = fetch.fetch_one(port, name)[name]
-        fetched += clock.monotonic() - asked
+        fetched += clock.monotonic_ns() - asked
         if is_above_average(_quoted(frame, quote)):
             found.add(name)
-    return CycleTiming(fetched / SECOND, (clock.monotonic() - begin) / SECOND, frozenset(found))
+    return CycleTiming(fetched / SECOND, (clock.monotonic_ns() - begin) / SECOND, frozenset(found))
 
 
 def cycle_in_pools(
@@ -50,13 +50,13 @@ def cycle_in_pools(
     clock: Clock,
 ) -> CycleTiming:
     """Fetch in threads, then compute and decide in processes."""
-    begin = clock.monotonic()
+    begin = clock.monotonic_ns()
     quotes = fetch.fetch_by_pool(threads, port, names)
-    fetched = clock.monotonic() - begin
+    fetched = clock.monotonic_ns() - begin
     quoted = [_quoted(frame, quotes[name]) for name, frame in zip(names, frames, strict=True)]
     found = processes.map(is_above_average, quoted, chunksize=max(1, len(names) // script_pools.POOL_SIZE))
     all_chosen = frozenset(name for name, is_chosen in zip(names, found, strict=True) if is_chosen)
-    return CycleTiming(fetched / SECOND, (clock.monotonic() - begin) / SECOND, all_chosen)
+    return CycleTiming(fetched / SECOND, (clock.monotonic_ns() - begin) / SECOND, all_chosen)
 
 
 def is_above_average(frame: pd.DataFrame) -> bool:

@@ -82,7 +82,7 @@ def _start(load: StartLoad, folder: Path, number: int, clock: Clock) -> dict[str
         *("--for", f"{2 * READY_WITHIN_S:g}s"),  # should this process be killed, its child ends by itself
     ]
     errors = folder / "errors"
-    begin = clock.monotonic()
+    begin = clock.monotonic_ns()
     with (
         errors.open("wb") as err,
         subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=err, env=env) as child,
@@ -107,7 +107,7 @@ def _until_ready(child: subprocess.Popen[bytes], begin: int, clock: Clock) -> di
     found: dict[str, float] = {}
     for line in child.stdout:
         event = json.loads(line)["event"]
-        found[event] = (clock.monotonic() - begin) / SECOND
+        found[event] = (clock.monotonic_ns() - begin) / SECOND
         if event == READY_EVENT:
             if (used := cpu_seconds(child.pid)) is not None:
                 found["cpu"] = used.own + used.below

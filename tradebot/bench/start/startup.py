@@ -133,12 +133,12 @@ async def _run(count: int, rows: int, workers: WorkerCount) -> StartupResult:
     chosen = crew([spec], count, os.cpu_count() or 1)[0] if workers == "auto" else workers
     analysis = standalone_analysis(universe, spec, workers=chosen)
     history, close = _market(universe, rows)
-    begin = clock.monotonic()
+    begin = clock.monotonic_ns()
     await analysis.start(history)
-    ready = clock.monotonic()
+    ready = clock.monotonic_ns()
     history.clear()
     fired = len(await analysis.ask(close, {}))
-    first = clock.monotonic()
+    first = clock.monotonic_ns()
     pss, rss = family_memory()
     await analysis.close()
     return StartupResult(

@@ -50,12 +50,12 @@ class RunTimer:
     def mark_first_tick(self) -> None:
         """Take the time of the first tick; later calls do nothing."""
         if self._begun is None:
-            self._begun = self.clock.monotonic(), process_time()
+            self._begun = self.clock.monotonic_ns(), process_time()
 
     def mark_last_tick(self, ticks: int) -> StreamResult:
         """Take the time of the last of `ticks` and return what was found."""
         assert self._begun is not None, "no tick came"
-        elapsed, cpu = (self.clock.monotonic() - self._begun[0]) / SECOND, process_time() - self._begun[1]
+        elapsed, cpu = (self.clock.monotonic_ns() - self._begun[0]) / SECOND, process_time() - self._begun[1]
         lag = self.latencies.summary().get("lag", {"p99_us": 0.0, "max_us": 0.0})
         return StreamResult(
             ticks=ticks, elapsed_s=elapsed, cpu_s=cpu, lag_p99_us=lag["p99_us"], lag_max_us=lag["max_us"]
@@ -64,6 +64,6 @@ class RunTimer:
     async def measure_loop_lag(self) -> None:
         """Measure for ever how late the loop wakes."""
         while True:
-            due = self.clock.monotonic() + int(LAG_PROBE_S * SECOND)
+            due = self.clock.monotonic_ns() + int(LAG_PROBE_S * SECOND)
             await self.clock.sleep(LAG_PROBE_S)
-            self.latencies.record("lag", max(self.clock.monotonic() - due, 0))
+            self.latencies.record("lag", max(self.clock.monotonic_ns() - due, 0))

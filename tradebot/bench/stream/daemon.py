@@ -25,8 +25,8 @@ from tradebot.trading.lanes import Inbox, Lane
 from tradebot.trading.price_band import PriceBand
 from tradebot.trading.sieve import SessionTimes
 from tradebot.venues.credentials import Credentials
-from tradebot.venues.gather import Gather, units
-from tradebot.venues.link import listen
+from tradebot.venues.link import read_frames
+from tradebot.venues.trade_batcher import TradeBatcher, parse_units
 
 
 class _FixedSession:
@@ -99,7 +99,7 @@ async def tradebot_json(ask: StreamRequest, timer: RunTimer) -> StreamResult:
 
     async def read(universe: Universe, lane: Lane) -> None:
         decode, ids = msgspec.json.Decoder(_Trade).decode, {name: id_ for id_, name in enumerate(universe.symbols)}
-        gather = Gather(universe, source="json", on_quotes=lane.offer)
+        gather = TradeBatcher(universe, source="json", on_quotes=lane.offer)
         loop, clock = asyncio.get_running_loop(), timer.clock
 
         def on_frame(frame: str | bytes) -> None:
@@ -107,13 +107,18 @@ async def tradebot_json(ask: StreamRequest, timer: RunTimer) -> StreamResult:
                 return
             trade = decode(frame)
             if not gather:
-                loop.call_soon(lambda: gather.flush(clock.monotonic()))
-            gather.add(ids[trade.s], sent_at=trade.T * MILLISECOND, price=units(trade.p, 2), quantity=units(trade.q, 0))
+                loop.call_soon(lambda: gather.flush_quotes(clock.monotonic_ns()))
+            gather.add_trade(
+                ids[trade.s],
+                sent_at=trade.T * MILLISECOND,
+                price=parse_units(trade.p, 2),
+                quantity=parse_units(trade.q, 0),
+            )
 
         async with connect(ask.tick_url("json"), compression=None, max_queue=QUEUE_FRAMES) as socket:
             await socket.send("{}")
             try:
-                await listen(partial(socket.recv, decode=False), on_frame, silent_after_s=5.0, clock=timer.clock)
+                await read_frames(partial(socket.recv, decode=False), on_frame, silent_after_s=5.0, clock=timer.clock)
             except ConnectionClosed:
                 return
 

@@ -19,12 +19,12 @@ from typing import Any
 from tradebot.bench.measuring.cpu import CpuSeconds, cpu_seconds, peak_memory_mb
 from tradebot.bench.measuring.process import child_environment, last_output_line
 from tradebot.bench.measuring.session import newest_opening as session_opens_at
-from tradebot.clock import SECOND, Clock, MarketClock, iso
+from tradebot.clock import SECOND, Clock, MarketClock, format_iso
 from tradebot.domain.message import Message
 from tradebot.errors import TradebotError
 from tradebot.exchange.event_log import read_event_log
 from tradebot.markets.listing import synthetic_universe
-from tradebot.markets.market import HOME
+from tradebot.markets.market import HOME_MARKET
 from tradebot.ops.events.run import RunSummarized
 
 POLL_S = 0.05
@@ -93,17 +93,17 @@ async def measure_ticks(load: TickLoad, *, clock: Clock, progress: Callable[[flo
         opens_at = session_opens_at(clock)
         exchange = stack.enter_context(_child("exchange", folder, *_exchange_options(load, folder, opens_at)))
         addresses = await _addresses(exchange, folder, clock)
-        venue = MarketClock(origin=addresses["market"], anchor=addresses["monotonic"], speed=addresses["speed"])
+        venue = MarketClock(starts_at=addresses["market"], anchor_mono=addresses["monotonic"], speed=addresses["speed"])
         daemon = stack.enter_context(_child("run", folder, *_daemon_options(load, folder)))
         children = {"exchange": exchange, "run": daemon}
         last_tick = opens_at + (load.ticks_per_symbol - 1) * SECOND
         # Lengths in wall seconds from here.
-        to_open = (opens_at - venue.market()) / load.rate / SECOND
-        to_stop = (last_tick - venue.market()) / load.rate / SECOND + SETTLE_S
-        begin = clock.monotonic()
+        to_open = (opens_at - venue.market_ns()) / load.rate / SECOND
+        to_stop = (last_tick - venue.market_ns()) / load.rate / SECOND + SETTLE_S
+        begin = clock.monotonic_ns()
 
         async def reach(seconds: float) -> None:
-            while (left := seconds - (clock.monotonic() - begin) / SECOND) > 0:
+            while (left := seconds - (clock.monotonic_ns() - begin) / SECOND) > 0:
                 _check_alive(children, folder)
                 progress(seconds - left, to_stop)
                 await clock.sleep(min(POLL_S * 5, left))
@@ -127,7 +127,12 @@ def _exchange_options(load: TickLoad, folder: Path, opens_at: int) -> list[str]:
     begin = opens_at - int(load.lead_s * load.rate * SECOND)
     return [
         *("--symbols", f"@{folder / 'symbols.txt'}", "--every-second", "--cash", "1000000000"),
-        *("--at", iso(begin, HOME.time), "--until", iso(opens_at + load.ticks_per_symbol * SECOND, HOME.time)),
+        *(
+            "--at",
+            format_iso(begin, HOME_MARKET.tzinfo),
+            "--until",
+            format_iso(opens_at + load.ticks_per_symbol * SECOND, HOME_MARKET.tzinfo),
+        ),
         *("--speed", str(load.rate)),
         # Should this process be killed, its children end by themselves.
         *("--log", str(folder / "exchange.jsonl"), "--for", f"{ceil(load.lead_s + load.for_s) + 60}s"),
@@ -164,10 +169,10 @@ def _child(verb: str, folder: Path, *options: str) -> Iterator[subprocess.Popen[
 
 
 async def _addresses(exchange: subprocess.Popen[bytes], folder: Path, clock: Clock) -> dict[str, Any]:
-    path, deadline = folder / "exchange.out", clock.monotonic() + int(OPEN_WITHIN_S * SECOND)
+    path, deadline = folder / "exchange.out", clock.monotonic_ns() + int(OPEN_WITHIN_S * SECOND)
     while not (text := path.read_text(encoding="utf-8")).endswith("\n"):
         _check_alive({"exchange": exchange}, folder)
-        if clock.monotonic() > deadline:
+        if clock.monotonic_ns() > deadline:
             raise TradebotError(f"the exchange did not open within {OPEN_WITHIN_S:g} s")
         await clock.sleep(POLL_S)
     found: dict[str, Any] = json.loads(text)["clock"]
@@ -184,9 +189,9 @@ def _check_alive(children: dict[str, subprocess.Popen[bytes]], folder: Path) -> 
 
 async def _stop(verb: str, child: subprocess.Popen[bytes], folder: Path, clock: Clock) -> None:
     child.terminate()
-    deadline = clock.monotonic() + int(STOP_WITHIN_S * SECOND)
+    deadline = clock.monotonic_ns() + int(STOP_WITHIN_S * SECOND)
     while child.poll() is None:
-        if clock.monotonic() > deadline:
+        if clock.monotonic_ns() > deadline:
             raise TradebotError(f"`tradebot {verb}` did not stop within {STOP_WITHIN_S:g} s")
         await clock.sleep(POLL_S)
     if child.returncode != 0:

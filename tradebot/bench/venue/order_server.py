@@ -35,7 +35,7 @@ class _OrderConnection(asyncio.Protocol):
         self._transport: asyncio.Transport = transport
 
     def data_received(self, data: bytes) -> None:
-        at = self._clock.monotonic()
+        at = self._clock.monotonic_ns()
         self._got += data
         head, end, rest = self._got.partition(b"\r\n\r\n")
         fields = {k.strip().lower(): v.strip() for k, _, v in (line.partition(b":") for line in head.split(b"\r\n"))}
@@ -81,7 +81,7 @@ class OrderCounter:
 
     async def answer_parent(self, asked: OrdersDue) -> tuple[int, int]:
         """Wait for the orders; return how many came and when the last did, monotonic ns."""
-        deadline = self._clock.monotonic() + int(asked.within_s * SECOND)
-        while self._count < asked.total and self._clock.monotonic() < deadline:
+        deadline = self._clock.monotonic_ns() + int(asked.within_s * SECOND)
+        while self._count < asked.total and self._clock.monotonic_ns() < deadline:
             await self._clock.sleep(0.002)
         return self._count, self._last

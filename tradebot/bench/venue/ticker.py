@@ -104,7 +104,7 @@ class Ticker:
         price = np.where(np.array(numbers) == hit, BELOW_PAISE, ABOVE_PAISE)
         made = blank_packets(len(numbers))
         made["last"], made["bid"], made["ask"] = price, price - 5, price + 5
-        made["time"] = self._clock.market() // SECOND
+        made["time"] = self._clock.market_ns() // SECOND
         for row, number in enumerate(numbers):
             of = self._symbols[number]
             client.volume[of] += 1  # an exact repeat would be dropped as one
@@ -128,9 +128,9 @@ class Ticker:
         socket = client.socket
         assert socket is not None, f"{given.client} is not connected"
         client.delays = []
-        begin, hits, unarmed = clock.monotonic(), 0, 0
+        begin, hits, unarmed = clock.monotonic_ns(), 0, 0
         for k in range(given.count):
-            wait = begin + int(k / given.rate * SECOND) - clock.monotonic()
+            wait = begin + int(k / given.rate * SECOND) - clock.monotonic_ns()
             await clock.sleep(max(wait, 0) / SECOND)
             risen, client.sold = client.sold, []  # a price is back up with the next quote, and bought again above
             if k % given.every == 0 and client.armed:
@@ -138,13 +138,13 @@ class Ticker:
                 number = self._symbols.index(of)
                 sent = self._frame(client, [number, *(n for n in risen if n != number)], hit=number)
                 hits += 1
-                client.quoted[of] = clock.monotonic()
+                client.quoted[of] = clock.monotonic_ns()
             else:
                 unarmed += k % given.every == 0
                 sent = self._frame(client, [*risen, k % len(self._symbols)])
             await socket.send(sent)
-        deadline = clock.monotonic() + int(LATE_S * SECOND)
-        while len(client.delays) < hits and clock.monotonic() < deadline:
+        deadline = clock.monotonic_ns() + int(LATE_S * SECOND)
+        while len(client.delays) < hits and clock.monotonic_ns() < deadline:
             await clock.sleep(0.01)
         client.quoted.clear()
         return SliceResult(delays=tuple(client.delays), missing=hits - len(client.delays), unarmed=unarmed)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tradebot.venues.kite.named import HEADERS, PROFILE, RECORDS, Broker, Feed
+from tradebot.venues.kite.bench_names import HEADERS, PROFILE, RECORDS, Broker, Feed
 
 __all__ = ["HEADERS", "PROFILE", "RECORDS", "Broker", "Feed"]

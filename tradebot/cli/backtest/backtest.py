@@ -16,7 +16,7 @@ from tradebot.cli.shared.options import CPU_CORES
 from tradebot.cli.shared.progress import progress_bar
 from tradebot.cli.shared.tables import prints_to_stderr
 from tradebot.errors import ExitCode
-from tradebot.printing import aside
+from tradebot.printing import print_error_line
 
 MAX_WORKERS = 64
 
@@ -46,7 +46,7 @@ def backtest(as_json: bool, **given: Any) -> int:
         result, bars, checks = _tested(given)
     show_backtest(result, bars.series, checks, report=given["report"], as_json=as_json)
     for fault in result.faults:
-        aside(f"tradebot: {fault}")
+        print_error_line(f"tradebot: {fault}")
     return ExitCode.DATA if result.faults else ExitCode.OK
 
 
@@ -61,7 +61,7 @@ def _tested(given: Mapping[str, Any]) -> tuple[Any, Any, Sequence[Any]]:
         bars = load_requested_bars(config, given, tell)
         job = build_backtest_job(config, given, bars, specs)
         for note in unaffordable_instruments(job, bars.series):
-            aside(f"tradebot: {note}")
+            print_error_line(f"tradebot: {note}")
         workers = given["workers"] or CPU_CORES
         result = run_parallel(job, bars.series, workers=workers, on_progress=lambda done, of: tell("walking", done, of))
         checks: Sequence[Any] = ()

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import click
 
 from tradebot.cli.shared.progress import Progress
-from tradebot.printing import aside
+from tradebot.printing import print_error_line
 
 SAMPLE_DAYS = 120
 
@@ -100,7 +100,7 @@ def _from_files(
     with tempfile.TemporaryDirectory() as scratch:
         read = read_files(path, Path(scratch), parse_options=wanted, options=terms, symbols=bare, progress=tell)
     for note in read.notes:
-        aside(note)
+        print_error_line(note)
     late = sum(read.unsorted.values())
     for count, words in ((read.duplicates, "that say the same as one before"), (late, "that come after later ones")):
         if count and not given["accept_gaps"]:

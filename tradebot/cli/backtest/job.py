@@ -74,7 +74,7 @@ def build_backtest_job(config: Any, given: Mapping[str, Any], bars: BacktestBars
 def _check_span(job: Any, series: Mapping[str, Any]) -> None:
     from zoneinfo import ZoneInfo
 
-    from tradebot.clock import iso
+    from tradebot.clock import format_iso
     from tradebot.errors import DataError
 
     if job.begin is not None and job.end is not None and job.begin >= job.end:
@@ -83,7 +83,7 @@ def _check_span(job: Any, series: Mapping[str, Any]) -> None:
     last = max(int(one.starts[-1]) for one in series.values())
     begin, end = first if job.begin is None else job.begin, last + 1 if job.end is None else job.end
     if not any(one.starts.searchsorted(begin) < one.starts.searchsorted(end) for one in series.values()):
-        span = " to ".join(iso(at, ZoneInfo(job.zone))[:16] for at in (first, last))
+        span = " to ".join(format_iso(at, ZoneInfo(job.zone))[:16] for at in (first, last))
         raise DataError(f"there are no bars from --from to --to: they go from {span}")
 
 

@@ -13,7 +13,7 @@ import click
 
 from tradebot.cli.shared.options import combine_options, stamps_option, state_dir_option
 from tradebot.domain.home import HOME_EXCHANGE
-from tradebot.markets.market import HOME
+from tradebot.markets.market import HOME_MARKET
 
 
 class _Exact(click.ParamType[Decimal]):
@@ -65,7 +65,9 @@ bar_options = combine_options(
         help="Percent of a bar's volume that orders may take.  [default: all]",
     ),
     click.option(
-        "--costs", default="", help=f"india, none, or a percentage as 0.1%.  [default: india for {HOME.money}]"
+        "--costs",
+        default="",
+        help=f"india, none, or a percentage as 0.1%.  [default: india for {HOME_MARKET.currency_word}]",
     ),
     click.option(
         "--hours", type=click.Choice(["nse", "always"]), help="Sessions.  [default: by exchange, interval and bars]"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tradebot.cli.shared.tables import standard_console
-from tradebot.printing import say, say_json
+from tradebot.printing import print_json, print_line
 
 MAX_SHOWN_REASONS = 3  # for which orders were denied, each with one of its sentences
 
@@ -23,15 +23,17 @@ def show_backtest(
     if report is not None:
         write_report(report, report_data.report_data(result, series, checks, summary_=summary), summary)
     if as_json:
-        say_json(summary | {"faults": list(result.faults)})
+        print_json(summary | {"faults": list(result.faults)})
         return
     _head(result)
     if result.faults and not result.counts["orders"]:
-        say("no order was made before that, so there are no figures to show")  # a table of zeros would look like some
+        print_line(
+            "no order was made before that, so there are no figures to show"
+        )  # a table of zeros would look like some
     else:
         _figures(result, summary["figures"], checks)
     if report is not None:
-        say(f"report: {report}")
+        print_line(f"report: {report}")
 
 
 def _head(result: Any) -> None:
@@ -40,20 +42,20 @@ def _head(result: Any) -> None:
     names = ", ".join(spec.name for spec in result.job.strategies)
     symbols = ", ".join(result.symbols[:6]) + (f" and {len(result.symbols) - 6} more" if result.symbols[6:] else "")
     counts = result.counts
-    say(f"{names} on {symbols}, {counts['bars']:,} bars, {counts['visited']:,} of them walked")
-    say(
+    print_line(f"{names} on {symbols}, {counts['bars']:,} bars, {counts['visited']:,} of them walked")
+    print_line(
         f"{counts['signals']:,} signals, {counts['orders']:,} orders, {counts['denied']:,} of them denied, "
         f"{counts['fills']:,} fills"
     )
     if counts["denied"]:
         _denied(result)
     for note in result.notes:
-        say(note)
+        print_line(note)
     for name, words in UNUSUAL_COUNTS.items():
         if counts.get(name):
-            say(f"{counts[name]:,} {words}")
+            print_line(f"{counts[name]:,} {words}")
     if result.faults:
-        say(f"strategies switched off on the way: {len(result.faults)}, named at the end")
+        print_line(f"strategies switched off on the way: {len(result.faults)}, named at the end")
 
 
 def _denied(result: Any) -> None:
@@ -63,7 +65,7 @@ def _denied(result: Any) -> None:
         counts[denial.control] = counts.get(denial.control, 0) + denial.count
         reasons.setdefault(denial.control, denial.reason)
     for control in sorted(counts, key=lambda name: -counts[name])[:MAX_SHOWN_REASONS]:
-        say(f"{counts[control]:,} denied by {reasons[control]}")
+        print_line(f"{counts[control]:,} denied by {reasons[control]}")
 
 
 def _figures(result: Any, figures: Mapping[str, float | None], checks: Sequence[Any]) -> None:
@@ -78,8 +80,8 @@ def _figures(result: Any, figures: Mapping[str, float | None], checks: Sequence[
         table.add_row(label.text, label.format_value(figures[name], currency=result.job.currency))
     standard_console().print(table)
     for check in checks:
-        say(f"{check.verdict.value:<7} {check.text}")
-    say("")
+        print_line(f"{check.verdict.value:<7} {check.text}")
+    print_line("")
     for truth in result.truths:
-        say(f"assumed: {truth}")
-    say(f"orders_hash {result.orders_hash}")
+        print_line(f"assumed: {truth}")
+    print_line(f"orders_hash {result.orders_hash}")

@@ -12,7 +12,7 @@ import click
 from tradebot.cli.bench import baselines, daemon_paths, research
 from tradebot.cli.bench.output import duration_s, json_option
 from tradebot.clock import WallClock
-from tradebot.printing import say_json
+from tradebot.printing import print_json
 
 MAX_SYMBOLS = 9_000  # three streaming connections of 3,000
 MAX_LENGTH_S = 3_600.0
@@ -84,7 +84,7 @@ def ticks(
     result |= {"machine": box, "versions": library_versions()}
     result["verdicts"] = tick_verdicts(result)
     if as_json:
-        say_json(result)
+        print_json(result)
     else:
         print_ticks(result, standard_console())
 

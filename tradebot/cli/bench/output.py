@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from tradebot.config.values import seconds
-from tradebot.printing import aside, say_json
+from tradebot.printing import print_error_line, print_json
 
 MAX_SYMBOLS = 20_000
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -41,7 +41,7 @@ def duration_s(text: str, *, longest_s: float, option: str = "--for") -> float:
 def show_current(what: str) -> None:
     """Say on a terminal what is measured now."""
     if sys.stderr.isatty():
-        aside(f"{what} ...")
+        print_error_line(f"{what} ...")
 
 
 def show_count(done: int, total: int) -> None:
@@ -55,6 +55,6 @@ def show_result(result: dict[str, Any], as_json: bool, *, soft_wrap: bool = Fals
     from tradebot.cli.shared.tables import standard_console
 
     if as_json:
-        say_json(result)
+        print_json(result)
     else:
         print_result(result, standard_console(soft_wrap=soft_wrap))

@@ -9,7 +9,7 @@ import click
 from tradebot.cli.bench.output import json_option, show_current, show_result
 from tradebot.cli.shared.options import CPU_CORES
 from tradebot.clock import WallClock
-from tradebot.printing import say, say_json
+from tradebot.printing import print_json, print_line
 
 
 @click.command()
@@ -67,14 +67,14 @@ def sweep(trials: int, bars: int, workers: int, as_json: bool) -> None:
 
     found = measure_sweep(trials=trials, bars=bars, workers=workers, clock=WallClock(), progress=show_current)
     if as_json:
-        say_json(found)
+        print_json(found)
         return
     asked = found["asked"]
-    say(f"{asked['trials']} trials of {asked['strategy']} over {asked['bars']:,} bars, rows {found['rows']}")
-    say(f"one process   {found['one_process_s']:8.2f} s   {found['ms_a_trial']:.1f} ms a trial")
-    say(f"{workers} processes   {found['processes_s']:8.2f} s   {found['trials_per_s']:.1f} trials/s")
-    say(f"speed-up      {found['speedup']:8.2f}")
+    print_line(f"{asked['trials']} trials of {asked['strategy']} over {asked['bars']:,} bars, rows {found['rows']}")
+    print_line(f"one process   {found['one_process_s']:8.2f} s   {found['ms_a_trial']:.1f} ms a trial")
+    print_line(f"{workers} processes   {found['processes_s']:8.2f} s   {found['trials_per_s']:.1f} trials/s")
+    print_line(f"speed-up      {found['speedup']:8.2f}")
     if found["speedup_by_cpu"]:
         cpu = f"{found['one_process_cpu_s']:.2f} s of CPU and {found['processes_cpu_s']:.2f} s"
-        say(f"by CPU time   {found['speedup_by_cpu']:8.2f}   what idle cores would give: {cpu}")
-    say(machine_line(found["machine"]))
+        print_line(f"by CPU time   {found['speedup_by_cpu']:8.2f}   what idle cores would give: {cpu}")
+    print_line(machine_line(found["machine"]))

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from tradebot.cli.control.daemon import daemon_options, post_command
-from tradebot.printing import confirm, say
+from tradebot.printing import confirm_or_abort, print_line
 
 
 @click.command()
@@ -24,17 +24,17 @@ def flatten(path: str | None, state_dir: Path | None, yes: bool, id_: str | None
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError("add --yes to close every position without being asked")
-        confirm("Close every position and halt?")
-    id_ = id_ or f"flatten-{WallClock().wall()}"
+        confirm_or_abort("Close every position and halt?")
+    id_ = id_ or f"flatten-{WallClock().wall_ns()}"
     body = {"id": id_, "reason": reason} | ({"lift_kill": True} if lift_kill else {})
     answer = post_command(path, state_dir, "/flatten", body)
     if answer.get("known"):
-        say(f"{id_} was given before and did nothing more")
+        print_line(f"{id_} was given before and did nothing more")
     for order in answer.get("orders", ()):
         what = f"{order['side']} {order['quantity']} {order['symbol']}"
-        say(f"working: {order['order_id']} {what}")
+        print_line(f"working: {order['order_id']} {what}")
     for position in answer.get("closing", ()):
-        say(f"closing: {position['quantity']} {position['symbol']}")
+        print_line(f"closing: {position['quantity']} {position['symbol']}")
     if not answer.get("closing"):
-        say("no position is open")
-    say(f"halted and flattening ({id_}); `tradebot status` shows what is left")
+        print_line("no position is open")
+    print_line(f"halted and flattening ({id_}); `tradebot status` shows what is left")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from tradebot.cli.control.daemon import daemon_options, post_command
-from tradebot.printing import say
+from tradebot.printing import print_line
 
 
 @click.command()
@@ -17,7 +17,7 @@ from tradebot.printing import say
 def halt(path: str | None, state_dir: Path | None, reason: str, scope: str) -> None:
     """Stop new positions until `resume`, over restarts too; exits and cancels still leave."""
     post_command(path, state_dir, "/halt", {"reason": reason, "scope": scope})
-    say(f"halted ({scope}): {reason}; it is on disk and stands until `tradebot resume`")
+    print_line(f"halted ({scope}): {reason}; it is on disk and stands until `tradebot resume`")
 
 
 @click.command()
@@ -28,5 +28,5 @@ def resume(path: str | None, state_dir: Path | None, reason: str, scope: str) ->
     """Let new positions be opened again; after `kill` this also removes the HALT file."""
     answer = post_command(path, state_dir, "/resume", {"reason": reason, "scope": scope})
     if lifted := answer.get("lifted"):
-        say(f"the HALT file is gone; it said: {lifted}")
-    say(f"resumed ({scope})")
+        print_line(f"the HALT file is gone; it said: {lifted}")
+    print_line(f"resumed ({scope})")

@@ -14,10 +14,10 @@ from tradebot.cli.shared.options import exchange_option
 from tradebot.cli.shared.state_dir import salvaged_settings
 from tradebot.config.salvage import Salvaged
 from tradebot.errors import AccessDenied, ConfigError, ExitCode
-from tradebot.printable import printable
-from tradebot.printing import aside, say
+from tradebot.printable import make_printable
+from tradebot.printing import print_error_line, print_line
 from tradebot.venues import registry
-from tradebot.venues.room import Access, Room
+from tradebot.venues.adapter import VenueAccess, VenueAdapter
 
 
 @click.command()
@@ -37,45 +37,45 @@ def kill(
     then cancels by id and looks until the book is clean. Positions stay. Credentials: TRADEBOT_KILL__API_KEY and
     TRADEBOT_KILL__ACCESS_TOKEN, else those of the venue. Exit 0: clean; 75: something is left, or a daemon goes on.
     """
-    from tradebot.clock import WallClock, iso
+    from tradebot.clock import WallClock, format_iso
 
     found = salvaged_settings(path)
-    why = f"{printable(reason)} (tradebot kill, {iso(WallClock().wall())[:19]}Z)"
+    why = f"{make_printable(reason)} (tradebot kill, {format_iso(WallClock().wall_ns())[:19]}Z)"
     is_barred = _bar_all(state_dir or found.state_dir, why, is_named=state_dir is not None, is_all=is_all)
     try:
         target = _target(found, exchange_file)
     except ConfigError as error:
-        aside(f"NOT CANCELLED: {error}")
+        print_error_line(f"NOT CANCELLED: {error}")
         return ExitCode.TEMPORARY
     if target is None:
         if is_barred:
-            say("the venue is the exchange inside the daemon, which takes its own orders back when it sees HALT")
+            print_line("the venue is the exchange inside the daemon, which takes its own orders back when it sees HALT")
         return ExitCode.OK if is_barred else ExitCode.TEMPORARY
     return ExitCode.OK if _cancel_all(*target, within_s) and is_barred else ExitCode.TEMPORARY
 
 
-def _cancel_all(room: Room, access: Access, within_s: float) -> bool:
+def _cancel_all(room: VenueAdapter, access: VenueAccess, within_s: float) -> bool:
     # Returns whether the book is clean, after every order and position was shown.
     outcome = asyncio.run(_sweep(room, access, within_s))
     for line in outcome.lines:
         order = line.order
         end = f"STILL WORKING: {line.answer or 'not asked'}" if line.is_left else order.status.value
-        say(
+        print_line(
             f"{order.venue_order_id:20} {order.side:4} {order.quantity:>8} {order.symbol:12} "
             f"filled {order.filled:>8}  cancels sent {line.asked}  {end}"
         )
     if outcome.positions is None:
-        say("positions: the venue did not tell")
+        print_line("positions: the venue did not tell")
     for position in outcome.positions or ():
         what = f"{position.quantity} {position.symbol} {position.product}"
-        say(f"position stays open: {what}")
+        print_line(f"position stays open: {what}")
     left = sum(line.is_left for line in outcome.lines)
     if outcome.failure:
-        aside(f"NOT CLEAN: the order book could not be read at the end: {outcome.failure}")
+        print_error_line(f"NOT CLEAN: the order book could not be read at the end: {outcome.failure}")
     elif left:
-        aside(f"NOT CLEAN: {left} orders still work at the venue; run it again or cancel by hand")
+        print_error_line(f"NOT CLEAN: {left} orders still work at the venue; run it again or cancel by hand")
     else:
-        say(f"clean: no order works at the venue; {len(outcome.lines)} worked before")
+        print_line(f"clean: no order works at the venue; {len(outcome.lines)} worked before")
     return bool(outcome.is_clean)
 
 
@@ -92,13 +92,13 @@ def _bar_all(folder: Path, reason: str, *, is_named: bool, is_all: bool) -> bool
         _, is_stopped = _bar(one.state_dir, reason)
         is_running, is_named = is_running or is_stopped, is_named or not is_stopped
     for one in () if is_all else others:
-        aside(
+        print_error_line(
             f"STILL RUNNING: pid {one.pid or 'unknown'} on {one.state_dir}; `tradebot kill --state-dir "
             f"{one.state_dir}` stops it, --all stops every one"
         )
     is_barred = is_running or (was_used and (is_named or not others))
     if not is_barred:
-        aside(f"NOT HALTED: no daemon {'runs' if was_used else 'has ever run'} on {folder}")
+        print_error_line(f"NOT HALTED: no daemon {'runs' if was_used else 'has ever run'} on {folder}")
     return is_barred
 
 
@@ -113,13 +113,13 @@ def _bar(folder: Path, reason: str) -> tuple[bool, bool]:
         halt_file.write(reason)
     except OSError as error:  # cancelling must not wait for a full disk
         why = f"{halt_file.path} cannot be written: {error.strerror}"
-        aside(f"NOT HALTED: {why}; stop the daemon")
+        print_error_line(f"NOT HALTED: {why}; stop the daemon")
         return False, False
     if (pid := holder(folder)) is not None:
         who = f"the daemon of pid {pid or 'unknown'} on {folder}"
-        say(f"halted: {who}; no order leaves until `tradebot resume`")
+        print_line(f"halted: {who}; no order leaves until `tradebot resume`")
         return True, True
-    say(f"{halt_file.path} is on disk; what starts there sends nothing until `tradebot resume`")
+    print_line(f"{halt_file.path} is on disk; what starts there sends nothing until `tradebot resume`")
     return (folder / FILE_NAME).exists(), False
 
 
@@ -127,28 +127,28 @@ def _is_same(one: Path, other: Path) -> bool:
     return os.path.realpath(one) == os.path.realpath(other)
 
 
-def _target(found: Salvaged, exchange_file: Path | None) -> tuple[Room, Access] | None:
+def _target(found: Salvaged, exchange_file: Path | None) -> tuple[VenueAdapter, VenueAccess] | None:
     # Where to cancel; None where the venue lives inside the daemon.
     if exchange_file is not None:
         from tradebot.cli.shared.exchange_file import read_addresses
 
         printed = read_addresses(exchange_file)
-        room = registry.spoken(printed)
-        return room, room.access_at(printed[room.name])
+        room = registry.adapter_of_printed(printed)
+        return room, room.access_from_entry(printed[room.name])
     own = found.values.get("kill", {})
-    named = registry.room_of(found.text("venue", "name"))
-    room = named or registry.first()
-    if named is None and not all(str(own.get(key, "")).strip() for key in room.keys):
+    named = registry.find_adapter(found.text("venue", "name"))
+    room = named or registry.default_adapter()
+    if named is None and not all(str(own.get(key, "")).strip() for key in room.credential_names):
         return None
-    return room, room.salvaged(own, found.values.get(room.name, {}))
+    return room, room.emergency_access(own, found.values.get(room.name, {}))
 
 
-async def _sweep(room: Room, access: Access, within_s: float) -> Any:
+async def _sweep(room: VenueAdapter, access: VenueAccess, within_s: float) -> Any:
     from tradebot.clock import WallClock
     from tradebot.control.kill import Sweep
 
     clock = WallClock()
-    broker = room.for_kill(access, clock)
+    broker = room.build_kill_broker(access, clock)
     try:
         return await Sweep(broker, clock).run(within_s=within_s)
     except AccessDenied as error:

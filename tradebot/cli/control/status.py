@@ -13,7 +13,7 @@ from tradebot.cli.control.daemon import daemon_options
 from tradebot.cli.shared.state_dir import state_dir_of
 from tradebot.control.checkup import HELP, check
 from tradebot.errors import ExitCode
-from tradebot.printing import say, say_json
+from tradebot.printing import print_json, print_line
 
 
 @click.command()
@@ -30,9 +30,9 @@ def status(path: str | None, state_dir: Path | None, as_json: bool, is_check: bo
     found["journal"]["log_mb"] = _log_mb(folder)
     verdict = check(found)
     if as_json:
-        say_json(found | {"check": verdict._asdict()}, indent=2)
+        print_json(found | {"check": verdict._asdict()}, indent=2)
     elif is_check:
-        say(verdict.sentence)
+        print_line(verdict.sentence)
     else:
         _show_status(found)
     return verdict.code if is_check else ExitCode.OK
@@ -54,11 +54,11 @@ def _log_mb(folder: Path) -> int | None:
 
 
 def _vitals(found: dict[str, Any]) -> str:
-    from tradebot.clock import iso
-    from tradebot.markets.market import HOME
+    from tradebot.clock import format_iso
+    from tradebot.markets.market import HOME_MARKET
 
     def when(at: int | None) -> str:
-        return "none" if at is None else iso(at, HOME.time)[:19]
+        return "none" if at is None else format_iso(at, HOME_MARKET.tzinfo)[:19]
 
     session, store, offset, login = found["session"], found["store"], found["clock_offset_s"], found["login"]
     ends = "its end not known" if login["ends_at"] is None else f"ends {when(login['ends_at'])} at the latest"
@@ -81,35 +81,37 @@ def _vitals(found: dict[str, Any]) -> str:
 
 def _show_status(found: dict[str, Any]) -> None:
     from tradebot.cli.shared.tables import print_table
-    from tradebot.clock import iso
-    from tradebot.markets.market import HOME
+    from tradebot.clock import format_iso
+    from tradebot.markets.market import HOME_MARKET
 
-    say(
+    print_line(
         f"{found['state']}, {found['mode']} on {found['venue']}, account {found['account']}, run {found['run_id']}, "
-        f"pid {found['pid']}, market time {iso(found['market_time'], HOME.time)[:19]}"
+        f"pid {found['pid']}, market time {format_iso(found['market_time'], HOME_MARKET.tzinfo)[:19]}"
     )
     for one in found["halts"]:
         ends = ", to the end of the session" if one.get("until") == "session" else ""
-        say(f"HALTED ({one['verb']} {one['scope']}{ends}): {one['reason']}")
+        print_line(f"HALTED ({one['verb']} {one['scope']}{ends}): {one['reason']}")
     if not found["halts"]:
-        say("not halted")
+        print_line("not halted")
     feed = found["feed"]
     age = "no quote yet" if feed["age_s"] is None else f"newest quote {feed['age_s']:.1f} s ago"
-    say(f"feed: {'STALE, ' if feed['is_stale'] else ''}{age}" + "".join(f"; {k}: {v}" for k, v in feed["down"].items()))
+    print_line(
+        f"feed: {'STALE, ' if feed['is_stale'] else ''}{age}" + "".join(f"; {k}: {v}" for k, v in feed["down"].items())
+    )
     counts = ", ".join(f"{name} {number}" for name, number in found["counts"].items())
     money = found["money"]
     spans = (("this run", "run"), ("the day", "day"), ("since the journal began", "whole"))
     for title, span in spans:
         orders, fills, charges, profit = (money[f"{span}_{name}"] for name in ("orders", "fills", "charges", "pnl_net"))
-        say(f"{title}: {orders} orders, {fills} fills, charges {charges}, profit after charges {profit}")
-    say(f"counted in this run: {counts}; {len(found['symbols'])} symbols")
+        print_line(f"{title}: {orders} orders, {fills} fills, charges {charges}, profit after charges {profit}")
+    print_line(f"counted in this run: {counts}; {len(found['symbols'])} symbols")
     for title, rows in (("positions", found["positions"]), ("working orders", found["orders"])):
-        say(f"{title}: {len(rows) or 'none'}")
+        print_line(f"{title}: {len(rows) or 'none'}")
         if rows:
             print_table([{name: "" if value is None else value for name, value in row.items()} for row in rows])
-    say(_vitals(found))
+    print_line(_vitals(found))
     queues = ", ".join(f"{name} {queue['now']}" for name, queue in found["queues"].items())
     journal = found["journal"]
     waiting = journal["queued"] - journal["on_disk"]
-    say(f"queues: {queues}")
-    say(f"journal: row {journal['on_disk']} on disk, {waiting} waiting, its log {journal['log_mb']} MB")
+    print_line(f"queues: {queues}")
+    print_line(f"journal: row {journal['on_disk']} on disk, {waiting} waiting, its log {journal['log_mb']} MB")

@@ -13,7 +13,7 @@ from tradebot.config import load
 from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.errors import DataError
 from tradebot.history.history import History
-from tradebot.printing import say
+from tradebot.printing import print_line
 
 
 @click.command()
@@ -37,7 +37,7 @@ def accept(symbol: str, day: date, exchange: str, config: str | None, state_dir:
         require_known_exchange(place)
         with history.transaction():
             history.accept_jump(place, bare, number)
-    say(f"accepted: the jump of {place}:{bare} on {day:%Y-%m-%d}")
+    print_line(f"accepted: the jump of {place}:{bare} on {day:%Y-%m-%d}")
 
 
 def _exchange(history: History, symbol: str, day: int) -> str:

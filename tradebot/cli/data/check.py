@@ -12,15 +12,15 @@ from tradebot.cli.data.options import file_options, history_options, import_opti
 from tradebot.cli.shared.history import accepted_jumps_of, open_configured_history
 from tradebot.cli.shared.progress import progress_bar
 from tradebot.cli.shared.tables import print_rows
-from tradebot.clock import iso
+from tradebot.clock import format_iso
 from tradebot.config import Config, load
 from tradebot.errors import DataError, ExitCode
 from tradebot.history.data_quality import QualityFinding, examine_series
 from tradebot.history.files.rows import ParseOptions
 from tradebot.history.importing import ImportOptions, read_files
 from tradebot.history.interval import interval_name
-from tradebot.markets.hours import line_of
-from tradebot.printing import aside, say
+from tradebot.markets.hours import hours_class_of
+from tradebot.printing import print_error_line, print_line
 
 
 @click.command()
@@ -49,7 +49,7 @@ def check(
             "interval": length,
             "kind": f.kind,
             "times": f.times,
-            "first": iso(f.first_at) if f.first_at else "",
+            "first": format_iso(f.first_at) if f.first_at else "",
             "refused": f.is_blocking,
             "finding": f.description,
         }
@@ -58,7 +58,7 @@ def check(
     if as_json or rows:
         print_rows(rows, as_json=as_json)
     else:
-        say("nothing wrong was found")
+        print_line("nothing wrong was found")
     return ExitCode.DATA if any(f.is_blocking for _, f in findings) else ExitCode.OK
 
 
@@ -76,7 +76,7 @@ def _check_history(settings: Config, chosen: set[str], interval: int) -> list[tu
         accepted = history.accepted_jumps()
         for number, line in enumerate(lines, 1):
             series = history.load_series([line.full_name], line.interval)[line.full_name]
-            hours = line_of(history.instrument_of(line.full_name, line.interval))
+            hours = hours_class_of(history.instrument_of(line.full_name, line.interval))
             if line.venue:
                 text = f"the prices were invented by {line.venue}; no market had them"
                 findings.append(
@@ -97,14 +97,14 @@ def _check_files(
     with tempfile.TemporaryDirectory() as scratch, progress_bar() as tell:
         read = read_files(path, Path(scratch), parse_options=wanted, options=terms, progress=tell)
     for note in read.notes:
-        aside(note)
+        print_error_line(note)
     for reason, count in read.skipped.items():
         findings.append(("", QualityFinding(path.name, "bad_rows", count, 0, f"rows with {reason}: {count}")))
     if read.duplicates:
         text = f"rows that say the same as one before: {read.duplicates}"
         findings.append(("", QualityFinding(path.name, "duplicates", read.duplicates, 0, text)))
     accepted = accepted_jumps_of(settings)
-    hours_of = {instrument.symbol: line_of(instrument) for instrument in read.instruments}
+    hours_of = {instrument.symbol: hours_class_of(instrument) for instrument in read.instruments}
     for symbol, series in read.series.items():
         if late := read.unsorted[symbol]:
             findings.append(

@@ -17,7 +17,7 @@ from tradebot.cli.shared.tables import print_rows
 from tradebot.config import load
 from tradebot.errors import DataError
 from tradebot.history.interval import interval_name, parse_interval
-from tradebot.printing import confirm, say, say_text
+from tradebot.printing import confirm_or_abort, print_line, print_text
 
 
 @click.group()
@@ -83,10 +83,10 @@ def export(
     with open_configured_history(load(config, {"app.state_dir": state_dir})) as history:
         frame = load_frame(history, symbol.upper(), parse_interval(interval), start=start, end=end)
     if output is None:
-        say_text(frame.to_csv())
+        print_text(frame.to_csv())
         return
     write_frame(frame, output)
-    say(f"{output}: {len(frame)} bars")
+    print_line(f"{output}: {len(frame)} bars")
 
 
 @data.command()
@@ -102,7 +102,7 @@ def remove(symbol: str, interval: str, config: str | None, state_dir: Path | Non
         if not bars:
             raise DataError(f"{history.location}: there are no {interval_name(length)} bars of {name}")
         if not yes:
-            confirm(f"Remove {bars} bars of {name}?")
+            confirm_or_abort(f"Remove {bars} bars of {name}?")
         with history.transaction():
             history.remove_series(name, length)
-    say(f"removed {bars} bars of {name}")
+    print_line(f"removed {bars} bars of {name}")

@@ -18,7 +18,7 @@ from tradebot.config import Config, load_explained
 from tradebot.errors import DataError, ExitCode
 from tradebot.history.history import History
 from tradebot.history.interval import interval_name, parse_interval
-from tradebot.printing import aside
+from tradebot.printing import print_error_line
 
 
 @click.command()
@@ -59,7 +59,7 @@ def download(
         with open_configured_history(settings, writes=True) as history, progress_bar() as tell:
             rows = asyncio.run(_download(settings, exchange, history, parse_interval(interval), start, end, tell))
     except KeyboardInterrupt:
-        aside("tradebot: interrupted; what came is kept, the same command goes on from there")
+        print_error_line("tradebot: interrupted; what came is kept, the same command goes on from there")
         return ExitCode.INTERRUPTED
     print_rows(rows, as_json=as_json)
     return ExitCode.OK
@@ -87,7 +87,7 @@ async def _download(
             zone = zone_of(source.universe[0].exchange)
             since, until = parse_moment(start, zone, is_end=False), parse_moment(end, zone, is_end=True)
             assert since is not None, "--from is required"
-            now = source.clock.market()
+            now = source.clock.market_ns()
             if since >= min(until or now, now):
                 raise DataError(f"--from {start} is not before --to {end or 'now'}, or not before the venue's time")
             found = await fill(
@@ -96,7 +96,7 @@ async def _download(
                 interval,
                 since,
                 until or now,
-                fetch=source.reader.history,
+                fetch=source.reader.fetch_history,
                 clock=source.clock,
                 source=f"venue {source.venue_name}",
                 venue=source.venue_name,

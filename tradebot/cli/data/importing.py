@@ -15,7 +15,7 @@ from tradebot.config import load
 from tradebot.errors import ExitCode
 from tradebot.history.importing import ImportReport, import_files
 from tradebot.history.interval import interval_name
-from tradebot.printing import aside, say_json
+from tradebot.printing import print_error_line, print_json
 
 
 @click.command("import")
@@ -40,7 +40,7 @@ def import_(path: Path, config: str | None, state_dir: Path | None, as_json: boo
                 path, history, settings.app.state_dir, parse_options=wanted, options=terms, progress=tell
             )
     except KeyboardInterrupt:
-        aside(f"tradebot: interrupted; nothing of {path} was taken, the same command begins again")
+        print_error_line(f"tradebot: interrupted; nothing of {path} was taken, the same command begins again")
         return ExitCode.INTERRUPTED
     _tell_import(report, as_json=as_json)
     return ExitCode.OK
@@ -58,15 +58,15 @@ def _tell_import(report: ImportReport, *, as_json: bool) -> None:
     ]
     if as_json:
         told = {"series": rows, "skipped": report.skipped, "duplicates": report.duplicates, "notes": report.notes}
-        say_json(told)
+        print_json(told)
         return
     print_rows(rows, as_json=False)
     for reason, count in report.skipped.items():
-        aside(f"rows left out for {reason}: {count}")
+        print_error_line(f"rows left out for {reason}: {count}")
     for note in report.notes:
-        aside(note)
+        print_error_line(note)
     if report.duplicates:
-        aside(f"rows that say the same as one before: {report.duplicates}")
+        print_error_line(f"rows that say the same as one before: {report.duplicates}")
 
 
 @click.command("import-journal")
@@ -92,6 +92,6 @@ def import_journal(
         found = take(path, history, run=run_id, progress=lambda seq: tell("rows read", seq, seq + 1))
     rows = [{"symbol": one.symbol, "interval": interval_name(one.interval), **one.counts._asdict()} for one in found]
     if as_json:
-        say_json(rows)
+        print_json(rows)
     else:
         print_rows(rows, as_json=False)

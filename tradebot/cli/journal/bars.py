@@ -11,11 +11,11 @@ import click
 
 from tradebot.cli.journal.options import journal_options, journal_path
 from tradebot.cli.shared.tables import print_rows
-from tradebot.clock import SECOND, from_iso, iso
+from tradebot.clock import SECOND, format_iso, parse_iso
 from tradebot.errors import DataError
 from tradebot.journal import closes
-from tradebot.markets.market import HOME
-from tradebot.printing import say_text
+from tradebot.markets.market import HOME_MARKET
+from tradebot.printing import print_text
 
 UNIT_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -44,7 +44,7 @@ def bars(
         raise DataError(f"the journal holds no {interval} bars of {symbol}")
     fields = [
         {
-            "start": iso(bar.start, HOME.time),
+            "start": format_iso(bar.start, HOME_MARKET.tzinfo),
             "open": f"{bar.open:f}",
             "high": f"{bar.high:f}",
             "low": f"{bar.low:f}",
@@ -58,7 +58,7 @@ def bars(
         writer = csv.DictWriter(text, fieldnames=list(fields[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(fields)
-        say_text(text.getvalue())
+        print_text(text.getvalue())
     else:
         print_rows(fields, as_json=as_json)
 
@@ -72,7 +72,7 @@ def _interval(text: str) -> int:
 
 def _moment(text: str | None) -> int | None:
     try:
-        return None if text is None else from_iso(text, HOME.time)
+        return None if text is None else parse_iso(text, HOME_MARKET.tzinfo)
     except ValueError as error:
         raise click.BadParameter(
             f"should be a time such as 2026-11-23T09:15, not {text!r}", param_hint="--since"

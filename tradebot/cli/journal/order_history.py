@@ -6,16 +6,16 @@ from datetime import tzinfo
 from typing import Any
 
 from tradebot.cli.shared.tables import print_table
-from tradebot.clock import MILLISECOND, iso
+from tradebot.clock import MILLISECOND, format_iso
 from tradebot.domain.order import Order, OrderFact
 from tradebot.journal.story import Step, Story
 from tradebot.markets.market import market_of
-from tradebot.printing import say
+from tradebot.printing import print_line
 
 
 def exchange_zone(exchange: str) -> tzinfo:
     """Return the zone in which times of an exchange are told."""
-    return market_of(exchange).time
+    return market_of(exchange).tzinfo
 
 
 def format_decimal(value: Any) -> str:
@@ -27,7 +27,7 @@ def order_fields(order: Order) -> dict[str, Any]:
     """Return an order as one line of a list."""
     request = order.request
     return {
-        "changed_at": iso(order.times.changed_at, exchange_zone(request.exchange)),
+        "changed_at": format_iso(order.times.changed_at, exchange_zone(request.exchange)),
         "order_id": order.order_id,
         "symbol": request.symbol,
         "side": str(request.side),
@@ -46,7 +46,7 @@ def order_fields(order: Order) -> dict[str, Any]:
 def _step_fields(step: Step, zone: tzinfo, since_ns: int | None) -> dict[str, Any]:
     fact = step.fact
     return {
-        "at": iso(fact.at, zone),
+        "at": format_iso(fact.at, zone),
         "after_ms": f"+{since_ns / MILLISECOND:.3f}" if since_ns is not None else "",
         "event": str(fact.event),
         "state": str(step.state),
@@ -91,7 +91,7 @@ def history_fields(order_history: Story) -> dict[str, Any]:
             "signal_id": signal.signal_id,
             "strategy": signal.strategy,
             "action": str(signal.action),
-            "bar_at": iso(signal.bar_at, exchange_zone(order_history.order.request.exchange)),
+            "bar_at": format_iso(signal.bar_at, exchange_zone(order_history.order.request.exchange)),
             "close": signal.close,
         },
         "inputs": _inputs(order_history),
@@ -109,37 +109,37 @@ def print_history(order_history: Story) -> None:
     """Print an order's story: what caused it, the gate, every state it went through."""
     order, request = order_history.order, order_history.order.request
     price = f" at {request.price:f}" if request.price is not None else ""
-    say(
+    print_line(
         f"{order.order_id}: {request.side} {request.quantity:f} {request.exchange}:{request.symbol}"
         f" {request.kind}{price} {request.product}, {request.purpose}, run {order_history.run}"
     )
     _tell_signal(order_history)
     levels = {"stop_loss": request.stop_loss, "trail_by": request.trail_by, "target": request.target}
     if any(value is not None for value in levels.values()):
-        say("levels    " + ", ".join(f"{name} {value:f}" for name, value in levels.items() if value is not None))
+        print_line("levels    " + ", ".join(f"{name} {value:f}" for name, value in levels.items() if value is not None))
     for i, check in enumerate(order_history.beginning.checks):
-        say(f"{'gate' if i == 0 else '':<10}{check}")
+        print_line(f"{'gate' if i == 0 else '':<10}{check}")
     if order_history.latencies():
         spans = (
             f"{name.replace('_', ' ')} {ns / MILLISECOND:.3f} ms" for name, ns in order_history.latencies().items()
         )
-        say("latency   " + ", ".join(spans))
-    say("states")
+        print_line("latency   " + ", ".join(spans))
+    print_line("states")
     print_table(_steps(order_history))
     average = f" at {format_decimal(order.average_price)}" if order.average_price is not None else ""
     late = f", {order.odd.late} late fills" if order.odd.late else ""
     reason = f": {order.reason}" if order.reason else ""
-    say(f"now       {order.state}, {order.filled:f} of {request.quantity:f} filled{average}{late}{reason}")
+    print_line(f"now       {order.state}, {order.filled:f} of {request.quantity:f} filled{average}{late}{reason}")
 
 
 def _tell_signal(told: Story) -> None:
     request, signal = told.order.request, told.signal
     if signal is not None:
-        say(
+        print_line(
             f"signal    {signal.strategy} {signal.action} on the bar that ended"
-            f" {iso(signal.bar_at, exchange_zone(request.exchange))}, close {signal.close}, id {signal.signal_id}"
+            f" {format_iso(signal.bar_at, exchange_zone(request.exchange))}, close {signal.close}, id {signal.signal_id}"
         )
     else:
-        say(f"because   {request.reason or 'the journal names no reason'}")
+        print_line(f"because   {request.reason or 'the journal names no reason'}")
     if inputs := _inputs(told):
-        say("inputs    " + ", ".join(f"{name} = {value!r}" for name, value in inputs.items()))
+        print_line("inputs    " + ", ".join(f"{name} = {value!r}" for name, value in inputs.items()))

@@ -10,7 +10,7 @@ import click
 from tradebot.cli.journal.options import account_option, journal_options, journal_path
 from tradebot.cli.journal.order_history import exchange_zone
 from tradebot.cli.shared.tables import print_rows
-from tradebot.clock import iso
+from tradebot.clock import format_iso
 from tradebot.domain.messages import Released
 from tradebot.journal import recovery
 
@@ -31,7 +31,7 @@ def trades(state_dir: Path | None, config: str | None, as_json: bool, account: s
         seen.add(key)
         listed.append(
             {
-                "traded_at": iso(done.traded_at, exchange_zone(done.exchange)),
+                "traded_at": format_iso(done.traded_at, exchange_zone(done.exchange)),
                 "execution_id": done.execution_id,
                 "order_id": fact.order_id,
                 "exchange": done.exchange,

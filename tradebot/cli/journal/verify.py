@@ -13,7 +13,7 @@ from tradebot.cli.shared.tables import print_rows
 from tradebot.errors import InvariantBroken, StateError
 from tradebot.journal import heads, reader
 from tradebot.journal.schema import FILE_NAME
-from tradebot.printing import say, say_json, say_text
+from tradebot.printing import print_json, print_line, print_text
 
 
 @click.command()
@@ -54,7 +54,7 @@ def verify(
         )
     if as_json:
         fields = {"path": str(path), "rows": verdict.rows, "head": verdict.head.hex(), "intact": verdict.is_intact}
-        say_json(fields | ({} if verdict.is_intact else {"row": verdict.broken, "why": verdict.why}))
+        print_json(fields | ({} if verdict.is_intact else {"row": verdict.broken, "why": verdict.why}))
     if not verdict.is_intact:
         raise StateError(f"{path}: row {verdict.broken} is {verdict.why}; the {verdict.rows} rows before it are intact")
     if head is not None and reader.find(path, _digest(head)) is None:
@@ -62,13 +62,13 @@ def verify(
     if doubt := heads.doubt(path):
         raise StateError(doubt)
     if not as_json:
-        say(f"{path}: intact, {verdict.rows} rows, head {verdict.head.hex()}")
+        print_line(f"{path}: intact, {verdict.rows} rows, head {verdict.head.hex()}")
 
 
 def _judge(path: Path, against: Path | None, trace: Path | None, *, as_json: bool) -> None:
     verdicts = judge_records(path, against=against, trace=trace)
     if as_json:
-        say_text(verdicts_json(verdicts) + "\n")
+        print_text(verdicts_json(verdicts) + "\n")
     else:
         print_rows(verdict_rows(verdicts), as_json=False)
     if not are_kept(verdicts):

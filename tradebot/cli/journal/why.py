@@ -9,7 +9,7 @@ import click
 from tradebot.cli.journal.options import journal_options, journal_path
 from tradebot.cli.journal.order_history import history_fields, print_history
 from tradebot.journal.story import story
-from tradebot.printing import say_json
+from tradebot.printing import print_json
 
 
 @click.command()
@@ -22,6 +22,6 @@ def why(order_id: str, state_dir: Path | None, config: str | None, as_json: bool
     """
     told = story(journal_path(state_dir, config), order_id)
     if as_json:
-        say_json(history_fields(told), indent=2)
+        print_json(history_fields(told), indent=2)
     else:
         print_history(told)

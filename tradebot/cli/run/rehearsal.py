@@ -15,7 +15,7 @@ from tradebot.checker.run_records import RunRecords
 from tradebot.checker.run_summary import RehearsalSummary, summarize_run
 from tradebot.checker.verdict import PromiseStatus, PromiseVerdict
 from tradebot.cli.shared.tables import standard_console
-from tradebot.printable import printable
+from tradebot.printable import make_printable
 
 JOURNAL, LOG = "journal.sqlite3", "exchange.jsonl"
 RULING_COLOURS = {PromiseStatus.OK: "green", PromiseStatus.BROKEN: "bold red", PromiseStatus.NOT_SHOWN: "dim"}
@@ -34,7 +34,7 @@ def print_verdict(state_dir: Path, log: Path | None, *, seed: int) -> bool:
     console.print(f"\n[bold]The rehearsal of seed {seed}[/bold]")
     _tale(console, tale)
     _verdict(console, verdicts)
-    again = printable(f"Judge it again:  tradebot verify --against {log} {journal}")
+    again = make_printable(f"Judge it again:  tradebot verify --against {log} {journal}")
     console.print(f"{again}\n", markup=False)
     return are_kept(verdicts)
 
@@ -51,13 +51,13 @@ def _tale(console: Console, tale: RehearsalSummary) -> None:
     _list(console, "What it refused", tale.refusals, "nothing")
     console.print("\n[bold]The day[/bold]")
     for name, figure in tale.figures:
-        console.print(Text(f"  {name + ':':<17}{printable(figure)}"))
+        console.print(Text(f"  {name + ':':<17}{make_printable(figure)}"))
 
 
 def _list(console: Console, title: str, lines: Iterable[str], nothing: str) -> None:
     console.print(f"\n[bold]{title}[/bold]")
     for line in lines or (nothing,):
-        console.print(Text(f"  {printable(line)}", overflow="fold"))
+        console.print(Text(f"  {make_printable(line)}", overflow="fold"))
 
 
 def _verdict(console: Console, verdicts: list[PromiseVerdict]) -> None:
@@ -67,7 +67,9 @@ def _verdict(console: Console, verdicts: list[PromiseVerdict]) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
     for row, verdict in zip(verdict_rows(verdicts), verdicts, strict=True):
         colour = RULING_COLOURS[verdict.status]
-        table.add_row(row["promise"], row["name"], Text(row["ruling"], style=colour), Text(printable(row["evidence"])))
+        table.add_row(
+            row["promise"], row["name"], Text(row["ruling"], style=colour), Text(make_printable(row["evidence"]))
+        )
     console.print(table)
     if broken:
         console.print(f"\n[bold red]BROKEN[/bold red]: {', '.join(v.promise for v in broken)}")

@@ -12,7 +12,7 @@ import click
 
 from tradebot.cli.shared.options import exchange_option
 from tradebot.errors import InvariantBroken
-from tradebot.printing import confirm, say_text
+from tradebot.printing import confirm_or_abort, print_text
 
 FAULTY_SHARE = 0.6
 REHEARSAL_SPEED = 120.0  # a day of the market in three minutes
@@ -66,7 +66,7 @@ def run(
     if faults == "list":
         from tradebot.cli.shared.faults import render_catalogue
 
-        say_text(render_catalogue(as_json=False) + "\n")
+        print_text(render_catalogue(as_json=False) + "\n")
         return
     overrides = dict(_overrides(given))
     exchange = None if exchange_file is None else _started(exchange_file)
@@ -84,12 +84,12 @@ def run(
     from tradebot.clock import WallClock
     from tradebot.daemon.refusals import refusals
 
-    loaded.refuse(refusals(config, now=WallClock().wall(), has_exchange=exchange is not None))
+    loaded.refuse(refusals(config, now=WallClock().wall_ns(), has_exchange=exchange is not None))
     if config.app.mode == "live" and not yes:
         from tradebot.venues import registry
 
-        room = registry.room_of(config.venue.name)
-        confirm(f"Trade REAL money on account {room.account(config.of(room)) if room else ''}?")
+        room = registry.find_adapter(config.venue.name)
+        confirm_or_abort(f"Trade REAL money on account {room.live_account_id(config.of(room)) if room else ''}?")
     plan = _plan(config, rehearse, faults, faults_until)
     if plan is not None and (exchange is not None or config.venue.name != "embedded"):
         raise click.UsageError("faults belong to the exchange: only the embedded one takes them from this command")
@@ -168,8 +168,8 @@ def _started(path: Path) -> dict[str, Any]:
     from tradebot.clock import SECOND, WallClock
 
     clock = WallClock()
-    give_up_at = clock.monotonic() + EXCHANGE_START_TIMEOUT_S * SECOND
-    while not path.stat().st_size and clock.monotonic() < give_up_at:
+    give_up_at = clock.monotonic_ns() + EXCHANGE_START_TIMEOUT_S * SECOND
+    while not path.stat().st_size and clock.monotonic_ns() < give_up_at:
         asyncio.run(clock.sleep(0.05))
     return read_addresses(path)
 
@@ -179,7 +179,7 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
 
     import uvloop
 
-    from tradebot.app import Options, run_id
+    from tradebot.app import RunOptions, run_id
     from tradebot.app import run as run_daemon
     from tradebot.clock import WallClock
     from tradebot.config.problems import keys_of_venues
@@ -206,7 +206,7 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
         secrets=[s for s in secrets if s],
         fd=printed.fd,
     )
-    options = Options(
+    options = RunOptions(
         run_id=name, exchange=exchange, exchange_log=exchange_log, faults=faults, lines_dropped=lambda: log.dropped
     )
     bus = EventBus()

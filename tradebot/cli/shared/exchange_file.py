@@ -18,8 +18,8 @@ def read_addresses(path: Path) -> dict[str, Any]:
     """
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8").splitlines()[0])
-        room = registry.spoken(found)
-        missing = room.entry - found[room.name].keys() or {"market", "monotonic", "speed"} - found["clock"].keys()
+        room = registry.adapter_of_printed(found)
+        missing = room.entry_names - found[room.name].keys() or {"market", "monotonic", "speed"} - found["clock"].keys()
     except (ValueError, LookupError, AttributeError, TypeError) as error:
         raise DataError(f"{path} is not the line of JSON that `tradebot exchange` prints") from error
     if missing:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tradebot.printable import printable
+from tradebot.printable import make_printable
 
 Progress = Callable[[str, int, int], None]  # what, done, of how many
 
@@ -24,7 +24,7 @@ def progress_bar() -> Iterator[Progress]:
 
         def tell(what: str, done: int, total: int) -> None:
             if what not in tasks:
-                tasks[what] = bar.add_task(escape(printable(what)), total=total)
+                tasks[what] = bar.add_task(escape(make_printable(what)), total=total)
             bar.update(tasks[what], completed=done, total=total)
 
         yield tell

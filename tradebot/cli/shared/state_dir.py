@@ -6,14 +6,14 @@ import os
 from pathlib import Path
 
 from tradebot.config.salvage import Salvaged, salvage
-from tradebot.printing import aside
+from tradebot.printing import print_error_line
 
 
 def salvaged_settings(path: str | os.PathLike[str] | None) -> Salvaged:
     """Return the settings that can be read, and say on standard error what could not be."""
     found = salvage(path)
     for note in found.notes:
-        aside(note)
+        print_error_line(note)
     return found
 
 

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tradebot.printable import printable
-from tradebot.printing import aside, say_json, say_text
+from tradebot.printable import make_printable
+from tradebot.printing import print_error_line, print_json, print_text
 
 PIPE_WIDTH = 160  # columns, where no terminal says how many there are
 NUMBER_COLUMNS = frozenset(
@@ -24,14 +24,14 @@ NUMBER_COLUMNS = frozenset(
 def print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     """Print rows that share their keys, for whoever is reading; without rows JSON is `[]` and people read `none`."""
     if as_json:
-        say_json(list(rows), indent=2)
+        print_json(list(rows), indent=2)
     elif not rows:
-        aside("none")
+        print_error_line("none")
     elif sys.stdout.isatty():
         print_table(rows)
     else:
         for line in (rows[0], *(row.values() for row in rows)):
-            say_text("\t".join(map(printable, line)) + "\n")
+            print_text("\t".join(map(make_printable, line)) + "\n")
 
 
 def print_table(rows: Sequence[dict[str, Any]]) -> None:
@@ -41,7 +41,7 @@ def print_table(rows: Sequence[dict[str, Any]]) -> None:
     for name in used:
         drawn.add_column(name, justify="right" if name in NUMBER_COLUMNS else "left", overflow="fold")
     for row in rows:
-        drawn.add_row(*(Text(printable(row[name])) for name in used))
+        drawn.add_row(*(Text(make_printable(row[name])) for name in used))
     standard_console().print(drawn)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tradebot.cli.shared.tables import standard_console
-from tradebot.printing import aside, say, say_json
+from tradebot.printing import print_error_line, print_json, print_line
 
 
 class BestTrial:
@@ -55,7 +55,7 @@ class BestTrial:
         from tradebot.backtest import report, report_data
 
         if self.result is None:
-            aside("tradebot: no report: there is no one best trial to report on")
+            print_error_line("tradebot: no report: there is no one best trial to report on")
             return
         whole = report_data.result_summary(self.result, checks)
         report.write_report(
@@ -84,11 +84,11 @@ def show_sweep(plan: Any, rows: Any, checks: list[Any], places: dict[str, Any], 
     from tradebot.sweep import telling
 
     if as_json:
-        say_json(telling.as_json(plan, rows, checks, **places))
+        print_json(telling.as_json(plan, rows, checks, **places))
         return
     telling.show(plan, rows, checks, standard_console())
     seconds = places["seconds"]
-    say()
-    say(f"{len(rows):,} trials in {seconds:.1f} s, {len(rows) / max(seconds, 1e-9):.1f} trials/s")
+    print_line()
+    print_line(f"{len(rows):,} trials in {seconds:.1f} s, {len(rows) / max(seconds, 1e-9):.1f} trials/s")
     report = f", report {places['report']}" if places["report"] else ""
-    say(f"rows {places['out']}, heat map {places['heat_map']}{report}")
+    print_line(f"rows {places['out']}, heat map {places['heat_map']}{report}")

@@ -21,7 +21,7 @@ from tradebot.cli.sweep.plan import build_sweep_plan
 from tradebot.cli.sweep.result import BestTrial, show_sweep, write_heat_map
 from tradebot.clock import SECOND
 from tradebot.errors import ExitCode
-from tradebot.printing import aside
+from tradebot.printing import print_error_line
 
 OBJECTIVES = ("sharpe", "net", "total_return", "cagr", "sortino", "calmar", "profit_factor", "win_rate", "expectancy")
 
@@ -118,20 +118,20 @@ def _made(given: dict[str, Any]) -> tuple[Any, Any, list[Any], dict[str, Any]] |
     ground = Ground(job=job, series=dict(bars.series))
     plan = build_sweep_plan(given, job, ground.series, spec)
     clock, place = WallClock(), out.with_name(f"{out.name}.ledger")
-    begin = clock.monotonic()
+    begin = clock.monotonic_ns()
     if given["resume"] and not place.exists():
-        aside(f"tradebot: {place} is not there, so there is nothing to go on from; beginning anew")
+        print_error_line(f"tradebot: {place} is not there, so there is nothing to go on from; beginning anew")
     ledger = Ledger(place, head(plan, ground), resume=given["resume"])
     try:
         with _stoppable(), closing(_crew(given, ground, plan.size)) as crew, ledger, _progress(plan.size) as tell:
             rows = make(plan, crew, ledger, clock=clock, patience_s=given["patience"], on_progress=tell)
     except KeyboardInterrupt:
-        aside(
+        print_error_line(
             f"tradebot: stopped after {len(ledger.rows):,} of {plan.size:,} trials, which are kept in {place}; "
             "the same command with --resume goes on"
         )
         return None
-    seconds = (clock.monotonic() - begin) / SECOND
+    seconds = (clock.monotonic_ns() - begin) / SECOND
     outcome.write(outcome.frame(rows, plan.space), out)
     alone = [outcome.across(rows, plan)] if plan.symbols else []
     rows = pooled(rows) if plan.symbols else rows

@@ -13,7 +13,7 @@ from tradebot.cli.shared.options import combine_options
 from tradebot.cli.systemd.unit_paths import resolve_unit_settings, unit_cautions
 from tradebot.errors import StateError
 from tradebot.ops import unit
-from tradebot.printing import aside, confirm, say, say_text
+from tradebot.printing import confirm_or_abort, print_error_line, print_line, print_text
 
 
 @click.group()
@@ -33,7 +33,7 @@ _unit_options = combine_options(
 @_unit_options
 def print_(config: Path | None, symbols: str | None, user: str | None, credentials: Path | None) -> None:
     """Print the unit to standard output."""
-    say_text(_unit(config, symbols, user, credentials))
+    print_text(_unit(config, symbols, user, credentials))
 
 
 @service.command()
@@ -48,7 +48,7 @@ def install(
     if path.exists() and not yes and path.read_text(encoding="utf-8", errors="replace") != text:
         if not sys.stdin.isatty():
             raise click.UsageError(f"{path} exists and differs; give --yes to replace it")
-        confirm(f"{path} exists and differs; replace it?")
+        confirm_or_abort(f"{path} exists and differs; replace it?")
     fresh = path.with_name(path.name + ".new")
     try:
         fresh.write_text(text, encoding="utf-8")
@@ -56,7 +56,7 @@ def install(
         os.replace(fresh, path)
     except OSError as error:
         raise StateError(f"{path}: cannot be written: {(error.strerror or str(error)).lower()}") from error
-    say(f"{path} written; next: systemctl daemon-reload && systemctl enable --now {path.name}")
+    print_line(f"{path} written; next: systemctl daemon-reload && systemctl enable --now {path.name}")
 
 
 def _unit(config: Path | None, symbols: str | None, user: str | None, credentials: Path | None) -> str:
@@ -74,7 +74,7 @@ def _unit(config: Path | None, symbols: str | None, user: str | None, credential
         keys=asked.key_files,
     )
     for caution in unit_cautions(asked, executable, user):
-        aside(f"tradebot: {caution}")
+        print_error_line(f"tradebot: {caution}")
     return text
 
 

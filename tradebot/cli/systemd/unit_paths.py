@@ -47,13 +47,13 @@ def resolve_unit_settings(config: Path | None, symbols: str | None, credentials:
     if symbols is not None:
         parse_symbols(symbols, cwd=here)
     app = _table(found, "app")
-    secret = [(section, key) for section, key in secrets() if registry.room_of(section) is not None]
+    secret = [(section, key) for section, key in secrets() if registry.find_adapter(section) is not None]
     later = {f"{section}.{key}": LATER_KEY for section, key in secret if not _table(found, section).get(key)}
     settings = load(found, {"app.symbols": symbols} | later)
-    room = registry.room_of(settings.venue.name)
+    room = registry.find_adapter(settings.venue.name)
     if room is not None and any(key.startswith(f"{room.name}.") for key in later) and credentials is None:
         credentials = SYSTEM_CREDENTIALS
-    speaks = room or registry.first()
+    speaks = room or registry.default_adapter()
     venue = settings.of(speaks)
     named = [path for section in settings.strategy if (path := file_of(section.name)) is not None]
     named += [Path(text) for text in (settings.exchange.path, venue.ca_bundle) if text]
@@ -67,7 +67,7 @@ def resolve_unit_settings(config: Path | None, symbols: str | None, credentials:
         read_paths=tuple((here / path.expanduser()).resolve() for path in (*named, *_lists(symbols))),
         folder=here if any(not path.expanduser().is_absolute() for path in named) else None,
         is_live=settings.app.mode == "live",
-        account=speaks.account(venue),
+        account=speaks.live_account_id(venue),
         key_files=tuple(f"{section}__{key}" for section, key in secret if section == speaks.name),
         begins_next_day=settings.venue.name == EMBEDDED and not ends,
         end_reason=ends,

@@ -41,7 +41,7 @@ class AccountFaults:
         exchange.hooks.on_minute.append(self._minute)
 
     def _refuse(self, ticket: Ticket) -> str:
-        if self._clock.monotonic() < self._halted_until:
+        if self._clock.monotonic_ns() < self._halted_until:
             return HALTED
         return BARRED if ticket.symbol == self._barred else ""
 
@@ -88,7 +88,7 @@ class AccountFaults:
             case "manual-cancel" if fault is not None:
                 self._cancel_one(fault)
             case "trading-halt" if fault is not None:
-                self._halted_until = self._clock.monotonic() + int(fault.duration_s * SECOND)
+                self._halted_until = self._clock.monotonic_ns() + int(fault.duration_s * SECOND)
             case "barred-symbol" if fault is not None:
                 symbols = self._exchange.universe.symbols
                 self._barred = self._barred or symbols[int(fault.draw * len(symbols))]

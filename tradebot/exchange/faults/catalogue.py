@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from tradebot.domain.message import Message
-from tradebot.markets.market import HOME
+from tradebot.markets.market import HOME_MARKET
 
 WRITE_POINTS = ("orders.create", "orders.modify", "orders.cancel")
 BOOK_POINTS = ("orders.list", "trades", "positions")
@@ -254,7 +254,11 @@ FAULT_TABLE: tuple[tuple[FaultStage, tuple[str, ...] | str, tuple[tuple[Any, ...
             ("zero-quote", "F55", "One quote says 0."),
             ("negative-quote", "F55", "One quote is below 0."),
             ("tenfold-quote", "F55", "One quote is ten times the price."),
-            ("hundredth-quote", "F55", f"One quote is a hundredth of the price, as if {HOME.money} were paise."),
+            (
+                "hundredth-quote",
+                "F55",
+                f"One quote is a hundredth of the price, as if {HOME_MARKET.currency_word} were paise.",
+            ),
             ("crossed-quote", "F55", "The best bid of one quote stands above the best ask."),
             ("wrong-token", "F55", "One quote carries the token of another instrument."),
             ("epoch-stamps", "F56", "The stamps of a frame say 1970."),

@@ -71,7 +71,7 @@ class FaultPlan:
 
     def start_clock(self, clock: Clock) -> None:
         """Give the plan its time; times of rules count from the market time of now, or of the first day."""
-        self._origin = self._origin or clock.market()
+        self._origin = self._origin or clock.market_ns()
         self._clock = clock
 
     def exclude_kinds(self, names: Collection[str]) -> None:
@@ -132,18 +132,18 @@ class FaultPlan:
         # Market ns since the plan began; None while market time stands, as it does before anybody listens.
         if self._clock is None:
             return None
-        since = self._clock.market() - self._origin
+        since = self._clock.market_ns() - self._origin
         if since <= 0:
             return None
         if self._began_at is None:
-            self._began_at = self._clock.monotonic() - int(since / self._clock.speed)
+            self._began_at = self._clock.monotonic_ns() - int(since / self._clock.speed)
         return since
 
     def _left_s(self) -> float | None:
         self._since()
         if self.until_s is None or self._clock is None or self._began_at is None:
             return None
-        return self.until_s - (self._clock.monotonic() - self._began_at) / SECOND
+        return self.until_s - (self._clock.monotonic_ns() - self._began_at) / SECOND
 
     def _record_strike(self, fault: InjectedFault, context: dict[str, Any]) -> None:
         self.strike_counts[fault.name] += 1
@@ -151,7 +151,7 @@ class FaultPlan:
             "name": fault.name,
             "where": fault.point,
             "n": fault.occasion,
-            "at": self._clock.market() if self._clock is not None else 0,
+            "at": self._clock.market_ns() if self._clock is not None else 0,
             "ids": fault.kind.ids.split(),
             "does": fault.kind.description,
             **{name: value for name, value in context.items() if value},

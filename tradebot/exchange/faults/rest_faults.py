@@ -68,7 +68,7 @@ class RestFaults(Generic[Error]):
             late = lambda: self._carry_out_late(answer)  # noqa: E731
             self._exchange.schedule_call(max(fault.duration_s * fault.draw, 0.5), late)
         if fault.name == "token-death":
-            self._login.dead_until_mono = self._clock.monotonic() + int(fault.duration_s * SECOND)
+            self._login.dead_until_mono = self._clock.monotonic_ns() + int(fault.duration_s * SECOND)
         known = self._dialect.refusals.get(fault.name)
         return known or self._dialect.placeholder_error(PAGE_STATUSES.get(fault.name, 0), f"fault {fault.name}")
 
@@ -142,9 +142,9 @@ class RestFaults(Generic[Error]):
         return truth  # nobody is there to read it
 
     async def _await_end(self, truth: web.Response, within_s: float) -> None:
-        until = self._clock.monotonic() + int(within_s * SECOND)
+        until = self._clock.monotonic_ns() + int(within_s * SECOND)
         text = truth.body.decode() if isinstance(truth.body, bytes) else ""
-        while self._clock.monotonic() < until:
+        while self._clock.monotonic_ns() < until:
             # The reply names one order; numbers have one length, so none is found inside another.
             if any(order.is_ended and f'"{order.order_id}"' in text for order in self._exchange.latest_orders()):
                 await self._clock.sleep(0.1)  # its last frame goes out first

@@ -49,7 +49,7 @@ class FaultyConnection:
         if self._opening is not None and self._opening.name == "accept-then-drop":
             await self._socket.close(code=1001)
             return
-        now = self._clock.monotonic()
+        now = self._clock.monotonic_ns()
         self._lasting = {name: (end, which) for name, (end, which) in self._lasting.items() if now < end}
         if "half-open" in self._lasting:
             return
@@ -78,7 +78,7 @@ class FaultyConnection:
             case "drop-order-frame":
                 pass
             case "late-order-frame" if fault is not None:
-                self._held.append((self._clock.monotonic() + int(fault.duration_s * SECOND) + 1, frame))
+                self._held.append((self._clock.monotonic_ns() + int(fault.duration_s * SECOND) + 1, frame))
             case "cut-order-frame":
                 await self._write_frame(frame[: len(frame) // 2])
             case "reset-at-order":
@@ -107,7 +107,7 @@ class FaultyConnection:
             await self._write_frame(item[1])
 
     def _begin(self, fault: InjectedFault, instrument: int = 0) -> None:
-        self._lasting[fault.name] = (self._clock.monotonic() + int(fault.duration_s * SECOND), instrument)
+        self._lasting[fault.name] = (self._clock.monotonic_ns() + int(fault.duration_s * SECOND), instrument)
         self._frozen.clear()
 
     def _apply_lasting(self, frame: Frame) -> Frame:

@@ -28,8 +28,8 @@ def reset_connection(transport: asyncio.BaseTransport | None) -> None:
 
 async def stay_silent(request: web.Request, clock: Clock, *, longest_s: float = LONGEST_SILENCE_S) -> None:
     """Say nothing until the client goes away; after `longest_s` wall seconds the connection is reset."""
-    until = clock.monotonic() + int(longest_s * SECOND)
-    while clock.monotonic() < until:
+    until = clock.monotonic_ns() + int(longest_s * SECOND)
+    while clock.monotonic_ns() < until:
         if request.transport is None or request.transport.is_closing():
             return
         await clock.sleep(SILENCE_POLL_S)

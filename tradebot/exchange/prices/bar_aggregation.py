@@ -6,9 +6,9 @@ import numpy as np
 
 from tradebot.clock import DAY, MINUTE
 from tradebot.domain.market import Ints, Series
-from tradebot.markets.market import HOME
+from tradebot.markets.market import HOME_MARKET
 
-UTC_OFFSET_NS = HOME.ahead(0)  # of UTC
+UTC_OFFSET_NS = HOME_MARKET.utc_offset_ns(0)  # of UTC
 NO_BARS: Ints = np.zeros(0, dtype=np.int64)
 
 BarColumns = tuple[Ints, Ints, Ints, Ints, Ints, Ints]  # starts, open, high, low, close, volume

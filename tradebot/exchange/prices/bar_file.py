@@ -16,7 +16,7 @@ from tradebot.clock import SECOND
 from tradebot.domain.market import Ints
 from tradebot.domain.message import Message
 from tradebot.errors import DataError
-from tradebot.markets.market import HOME
+from tradebot.markets.market import HOME_MARKET
 
 TIME_NAMES = ("timestamp", "datetime", "date", "time", "ts")
 PRICE_NAMES = ("open", "high", "low", "close")
@@ -36,7 +36,7 @@ class BarFile(Message, frozen=True, eq=False):
     volume: Ints
 
 
-def read_bar_file(path: Path, *, symbol: str, zone: tzinfo = HOME.time) -> BarFile:
+def read_bar_file(path: Path, *, symbol: str, zone: tzinfo = HOME_MARKET.tzinfo) -> BarFile:
     """Read one CSV or CSV.gz; a time without a zone is taken in `zone`, rows may stand in any order.
 
     A file without a volume column has volume 0. Raises DataError naming file, line and what was expected.

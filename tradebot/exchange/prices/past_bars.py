@@ -20,7 +20,7 @@ from tradebot.exchange.prices.symbol_params import (
     intraday_volume,
 )
 from tradebot.markets.calendar import Session, TradingCalendar
-from tradebot.markets.hours import line_of
+from tradebot.markets.hours import hours_class_of
 
 LONGEST_PAST = timedelta(days=1500)  # a bound on what one request may cost; indicators look back far less
 SLOTS = 2048  # counters per day, more than the minutes of any session
@@ -32,14 +32,14 @@ class PastBars:
 
     def __init__(self, universe: Universe, traits: SymbolParams, calendar: TradingCalendar) -> None:
         self._traits, self._calendar = traits, calendar
-        self._lines = [line_of(instrument) for instrument in universe]
+        self._lines = [hours_class_of(instrument) for instrument in universe]
 
     def bars_between(self, id_: int, *, interval_ns: int, first: date, before: date) -> list[BarColumns]:
         """Return the bars of every trading day in [first, before), one part a day."""
         first = max(first, before - LONGEST_PAST)
         days = [first + timedelta(days=n) for n in range((before - first).days)]
         line = self._lines[id_]
-        sessions = [(day, session) for day in days if (session := self._calendar.session(day, line)) is not None]
+        sessions = [(day, session) for day in days if (session := self._calendar.session_on(day, line)) is not None]
         by_length: dict[int, list[int]] = {}  # minutes -> positions in `sessions`
         for position, (_, session) in enumerate(sessions):
             by_length.setdefault((session.closes_at - session.opens_at) // MINUTE, []).append(position)

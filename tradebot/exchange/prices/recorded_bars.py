@@ -28,10 +28,10 @@ from tradebot.exchange.prices.bar_file import BarFile
 from tradebot.exchange.prices.block_stream import NEVER_AT, BlockStream, StepBlock, untraded_snapshot
 from tradebot.exchange.prices.depth import circuit_limits, invented_depth
 from tradebot.exchange.snapshot import Snapshots
-from tradebot.markets.calendar import TradingCalendar, day_of
-from tradebot.markets.hours import closes_of
+from tradebot.markets.calendar import TradingCalendar, ist_date
+from tradebot.markets.hours import closing_times
 from tradebot.markets.listing import universe_for
-from tradebot.markets.market import HOME
+from tradebot.markets.market import HOME_MARKET
 
 POINTS = 4
 CIRCUIT_SHARE = 0.20  # a wide band around the close before: the file does not say the limits
@@ -56,21 +56,21 @@ class RecordedBars:
         paths: Mapping[str, Path],
         *,
         date: date | None = None,
-        zone: tzinfo = HOME.time,
+        zone: tzinfo = HOME_MARKET.tzinfo,
         first: Literal["low", "high"] = "low",
         calendar: TradingCalendar | None = None,
     ) -> None:
         files = [bar_file.read_bar_file(path, symbol=symbol, zone=zone) for symbol, path in paths.items()]
         if not files:
             raise DataError("no file of bars was given")
-        day = date or min(day_of(int(f.starts[-1])) for f in files)
-        calendar = calendar or HOME.calendar
-        session = calendar.session(day)
+        day = date or min(ist_date(int(f.starts[-1])) for f in files)
+        calendar = calendar or HOME_MARKET.calendar
+        session = calendar.session_on(day)
         if session is None:
             raise DataError(f"{files[0].path}: the market was closed on {day}; name another day of the file")
         first_paise = {symbol: int(f.open[0]) for symbol, f in zip(paths, files, strict=True) if len(f.open)}
         self.universe: Universe = universe_for(paths, on=day, paise=first_paise)
-        self.instrument_closes_at: Ints = closes_of(self.universe, day, calendar)
+        self.instrument_closes_at: Ints = closing_times(self.universe, day, calendar)
         self.opens_at, self.closes_at = session.opens_at, int(self.instrument_closes_at.max())
         self.interval_ns = _interval(files)
         self._files = files
@@ -80,7 +80,7 @@ class RecordedBars:
         # rows of each file that belong to the session
         self._spans = [slice(*np.searchsorted(f.starts, [begin, begin + DAY]).tolist()) for f in files]
         if empty := [f for f, span in zip(files, self._spans, strict=True) if span.start == span.stop]:
-            raise DataError(f"{empty[0].path}: no bars on {day}; the file goes to {day_of(int(empty[0].starts[-1]))}")
+            raise DataError(f"{empty[0].path}: no bars on {day}; the file goes to {ist_date(int(empty[0].starts[-1]))}")
         self.previous_close: Ints = np.array(
             [
                 f.close[span.start - 1] if span.start else f.open[span.start]

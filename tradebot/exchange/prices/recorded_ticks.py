@@ -32,10 +32,10 @@ from tradebot.exchange.prices.block_stream import NEVER_AT, BlockStream, StepBlo
 from tradebot.exchange.prices.depth import circuit_limits, invented_depth
 from tradebot.exchange.prices.tick_file import TickFile
 from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots
-from tradebot.markets.calendar import TradingCalendar, day_of
-from tradebot.markets.hours import closes_of
+from tradebot.markets.calendar import TradingCalendar, ist_date
+from tradebot.markets.hours import closing_times
 from tradebot.markets.listing import universe_for
-from tradebot.markets.market import HOME
+from tradebot.markets.market import HOME_MARKET
 
 BLOCK_ROWS = 8_192
 AFTER_CLOSE_S = 60
@@ -99,13 +99,13 @@ class RecordedTicks:
         files = _choose(tick_file.find_tick_files(paths), symbols)
         ticks = [tick_file.read_tick_file(path) for path in files]
         day = date or _day_of(ticks)
-        calendar = calendar or HOME.calendar  # recordings are of listed symbols there
-        session = calendar.session(day)
+        calendar = calendar or HOME_MARKET.calendar  # recordings are of listed symbols there
+        session = calendar.session_on(day)
         if session is None:
             raise DataError(f"{files[0]}: the market was closed on {day}; name another day of the recording")
         first_paise = {t.symbol: int(t.prices[t.prices > 0][0]) for t in ticks if (t.prices > 0).any()}
         self.universe: Universe = universe_for([t.symbol for t in ticks], on=day, paise=first_paise)
-        self.instrument_closes_at: Ints = closes_of(self.universe, day, calendar)
+        self.instrument_closes_at: Ints = closing_times(self.universe, day, calendar)
         self.opens_at, self.closes_at = session.opens_at, int(self.instrument_closes_at.max())
         self._tick: Ints = np.array([i.units(i.tick_size) for i in self.universe], dtype=np.int64)
         self._is_tradable = np.array([i.is_tradable for i in self.universe], dtype=bool)
@@ -169,7 +169,7 @@ class RecordedTicks:
         today = local_midnight(self.opens_at)
         plausible = (t.stamps >= today) & (t.stamps < today + PLAUSIBLE_FOR_NS)
         if not plausible.any():
-            raise DataError(f"{t.path}: no row is stamped {day_of(self.opens_at)}")
+            raise DataError(f"{t.path}: no row is stamped {ist_date(self.opens_at)}")
         at = self._times(t.stamps, plausible)
         # Sound rows move the price; the others are streamed, and the invented book does not follow them.
         newest = np.maximum.accumulate(np.where(plausible, t.stamps, 0))
@@ -251,7 +251,7 @@ def _day_of(ticks: list[TickFile]) -> date:
     counts[days <= 0] = 0  # 1970 is what a recorder writes for "unknown"
     if not counts.any():
         raise DataError(f"{ticks[0].path}: no row carries a usable date")
-    return day_of(int(days[counts.argmax()]) * DAY - UTC_OFFSET_NS)
+    return ist_date(int(days[counts.argmax()]) * DAY - UTC_OFFSET_NS)
 
 
 def _carried(values: Ints, fresh: npt.NDArray[np.bool_]) -> Ints:

@@ -24,9 +24,9 @@ from tradebot.exchange.prices.past_bars import PastBars
 from tradebot.exchange.prices.random_walk import PricePaths
 from tradebot.exchange.prices.symbol_params import FULL_DAY_MINUTES, SymbolParams
 from tradebot.exchange.snapshot import Snapshots
-from tradebot.markets.calendar import TradingCalendar, day_of
-from tradebot.markets.hours import closes_of
-from tradebot.markets.market import market_of_all
+from tradebot.markets.calendar import TradingCalendar, ist_date
+from tradebot.markets.hours import closing_times
+from tradebot.markets.market import common_market
 
 BLOCK_CELLS = 8_192  # steps x symbols: a block stays in the cache and holds the loop for a few milliseconds
 CIRCUIT_SHARE = 0.10
@@ -63,10 +63,10 @@ class SyntheticPrices:
         if step_ns <= 0 or MINUTE % step_ns or closes_at <= opens_at or (closes_at - opens_at) % step_ns:
             raise ValueError(f"steps of {step_ns} ns do not fit a session from {opens_at} to {closes_at}")
         self.universe, self.opens_at, self.closes_at = universe, opens_at, closes_at
-        market = market_of_all(i.exchange for i in universe)
-        calendar, day = calendar or market.calendar, market.day_of(opens_at)
+        market = common_market(i.exchange for i in universe)
+        calendar, day = calendar or market.calendar, market.date_of(opens_at)
         grid = StepGrid(step_ns, (closes_at - opens_at) // step_ns)
-        self.instrument_closes_at: Ints = closes_of(universe, day, calendar, latest=closes_at)
+        self.instrument_closes_at: Ints = closing_times(universe, day, calendar, latest=closes_at)
         ends: Ints = -(-(self.instrument_closes_at - opens_at) // MINUTE)
         self._params = t = SymbolParams(universe, seed=seed)
         self._past = PastBars(universe, t, calendar)
@@ -103,7 +103,7 @@ class SyntheticPrices:
         parts = []
         if start_at < local_midnight(self.opens_at):
             parts = self._past.bars_between(
-                id_, interval_ns=interval_ns, first=day_of(start_at), before=day_of(self.opens_at)
+                id_, interval_ns=interval_ns, first=ist_date(start_at), before=ist_date(self.opens_at)
             )
         parts.append(
             self._today.bars_until(

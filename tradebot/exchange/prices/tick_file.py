@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tradebot.clock import SECOND, from_iso
+from tradebot.clock import SECOND, parse_iso
 from tradebot.domain.market import Ints
 from tradebot.domain.message import Message
 from tradebot.errors import DataError
 from tradebot.exchange.prices.bar_aggregation import UTC_OFFSET_NS
-from tradebot.markets.market import HOME
+from tradebot.markets.market import HOME_MARKET
 
 TICK_HEADER = ["timestamp", "ltp", "volume"]
 LARGEST_PRICE = 1e12  # Rs; beyond it integer paise are no longer exact
@@ -117,7 +117,7 @@ def _expected(row: list[str]) -> str:
     try:
         if len(stamp) != 19:
             return "a time such as 2021-06-11 09:15:52"
-        from_iso(stamp, HOME.time)
+        parse_iso(stamp, HOME_MARKET.tzinfo)
     except ValueError:
         return "a time such as 2021-06-11 09:15:52"
     try:

@@ -14,7 +14,7 @@ from tradebot.errors import DataError
 from tradebot.history import exchange_calendar
 from tradebot.history.files import numeric_times
 from tradebot.history.files.numeric_times import ParsedTimes
-from tradebot.markets.market import HOME
+from tradebot.markets.market import HOME_MARKET
 
 ZONE_OFFSET_PATTERN = r"(?:[zZ]|[+-]\d{2}:?\d{2})$"
 ZONE_NAME_PATTERN = r"\d\s*([A-Za-z_]{2,}(?:/[A-Za-z_]+)*)$"  # a zone by its name behind a time
@@ -25,7 +25,7 @@ EPOCH, EXCEL = "epoch", "excel"  # words that --time-format takes beside strftim
 ZONE_ABBREVIATIONS = {
     "UTC": "UTC",
     "GMT": "UTC",
-    HOME.clock: HOME.zone,
+    HOME_MARKET.clock_name: HOME_MARKET.zone_name,
     "EST": "Etc/GMT+5",
     "EDT": "Etc/GMT+4",
     "CST": "Etc/GMT+6",

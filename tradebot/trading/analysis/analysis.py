@@ -100,7 +100,7 @@ class Analysis:
                 fires.extend(answer.fires)
         else:
             fires, failed = await self._roster.ask(close)
-        return Volley(close, self.universe, fires, sorted(failed), self._clock.monotonic())
+        return Volley(close, self.universe, fires, sorted(failed), self._clock.monotonic_ns())
 
     def rouse(self) -> None:
         """Wake the workers for a close that is about to come; waits for nothing and changes nothing.

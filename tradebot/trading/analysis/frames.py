@@ -12,7 +12,7 @@ import numpy as np
 
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Floats, Ints
-from tradebot.markets.exchanges import zone_of
+from tradebot.markets.exchanges import zone_name_of
 from tradebot.strategies.fence import Fence
 from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.analysis.volley import LEVELS, Answer, Fires
@@ -39,7 +39,7 @@ class Frames:
             (spec.name, {id_: spec.create() for id_ in ids if (spec.name, id_) not in off}) for spec, ids in specs
         ]
         self.window = max(spec.load().window for spec, _ in specs)  # type: ignore[attr-defined]
-        self.zones = [zone_of(instrument.exchange) for instrument in universe]
+        self.zones = [zone_name_of(instrument.exchange) for instrument in universe]
         size = len(universe)
         self.bars = np.empty((size, 5, 2 * self.window))
         self.starts = np.empty((size, 2 * self.window), dtype=np.int64)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from tradebot.domain.instrument import Instrument
 from tradebot.indicators.session_opens import SessionOpens
-from tradebot.markets.market import market_of_all
+from tradebot.markets.market import common_market
 
 
 def opens_of(instruments: Sequence[Instrument]) -> SessionOpens:
     """Return when the sessions of instruments open. Raises DataError for exchanges that open apart from each other."""
-    market = market_of_all(i.exchange for i in instruments)
-    return SessionOpens(market.zone, market.opens)
+    market = common_market(i.exchange for i in instruments)
+    return SessionOpens(market.zone_name, market.opens)

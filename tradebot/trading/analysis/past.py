@@ -9,7 +9,7 @@ from contextlib import suppress
 from tradebot.clock import DAY, SECOND, Clock
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close, Series
-from tradebot.errors import AccessDenied, LinkLost, SessionLost
+from tradebot.errors import AccessDenied, LinkLost, LoginLost
 from tradebot.journal.closes import closes
 from tradebot.journal.writer import Journal
 from tradebot.ops.events.analysis import (
@@ -44,7 +44,7 @@ async def past_bars(
     if not count:
         return []
     held = {series.symbol: series for series in known}
-    now = clock.market()
+    now = clock.market_ns()
     sessions = count * interval // (SESSION_S * SECOND) + 1
     start = now - (2 * sessions + 6) * DAY  # weekends and holidays lie between
     found: list[Series] = []
@@ -55,11 +55,11 @@ async def past_bars(
                 if instrument.symbol in held:
                     continue
                 try:
-                    series = await broker.history(instrument, interval=interval, start=start, end=now)
+                    series = await broker.fetch_history(instrument, interval=interval, start=start, end=now)
                 except LinkLost as error:
                     tell(WarmupBarsNotRead(symbol=instrument.symbol, reason=str(error)))
                     continue
-                except SessionLost:
+                except LoginLost:
                     raise
                 except AccessDenied as error:
                     tell(WarmupDenied(reason=str(error)))

@@ -179,7 +179,7 @@ class Roster:
         if w.asked is not None:
             w.missed.append(w.asked)
             w.asked = None
-        now = self._clock.monotonic()
+        now = self._clock.monotonic_ns()
         w.replaced_at = [at for at in w.replaced_at if now - at < WINDOW_NS]
         number, symbols, why = w.number, len(w.ids), f"worker {w.number} {reason}"
         if len(w.replaced_at) >= REPLACEMENTS:

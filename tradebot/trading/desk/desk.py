@@ -251,7 +251,7 @@ def desk_of(
     placement_of: Callable[[Book, Gate, OrderRequests], Placement] = Placement,
 ) -> Desk:
     """Return the desk of a book; its order ids are `id_prefix` and a count, `absent_after_s` and `absence_is_proof` are
-    the venue's, see `Profile`. `placement_of` makes the way in which it places."""
+    the venue's, see `VenueRules`. `placement_of` makes the way in which it places."""
     requests = OrderRequests(book, id_prefix=id_prefix, most=gate.most)
     placement = placement_of(book, gate, requests)
     rules = Ruleset(book, requests, placement, absent_after_s=absent_after_s, absence_is_proof=absence_is_proof)

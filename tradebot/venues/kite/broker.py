@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 
-from tradebot.clock import DAY, IST, SECOND, Clock, iso
+from tradebot.clock import DAY, IST, SECOND, Clock, format_iso
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.listed import Listed
 from tradebot.domain.market import QUOTE_COLUMNS, SERIES_COLUMNS, Quotes, Series
@@ -19,11 +19,11 @@ from tradebot.domain.order import Execution, OrderRequest, VenueHolding, VenueOr
 from tradebot.errors import DataError
 from tradebot.markets.market import market_of
 from tradebot.venues.credentials import Credentials
-from tradebot.venues.kite.answers import VENUE_ORDER_ID
-from tradebot.venues.kite.dumps import Dumps
+from tradebot.venues.kite.instrument_files import InstrumentFiles
+from tradebot.venues.kite.responses import VENUE_ORDER_ID_PATTERN
 from tradebot.venues.kite.rest import RestLink, Timeouts
-from tradebot.venues.kite.rules import CANDLES, KITE, LIMITS, QUOTES_PER_REQUEST
-from tradebot.venues.kite.session import OrderSession, RestSession, parsed
+from tradebot.venues.kite.rules import CANDLES, CLIENT_LIMITS, KITE_RULES, QUOTES_PER_REQUEST
+from tradebot.venues.kite.session import OrderSession, RestSession, parse_response
 from tradebot.venues.kite.wire import (
     WireError,
     parse_candles,
@@ -39,9 +39,9 @@ from tradebot.venues.kite.wire import (
     render_order,
 )
 from tradebot.venues.limiter import Limiter
-from tradebot.venues.venue import NotSent, Profile, Reply
+from tradebot.venues.venue import NotSent, Reply, VenueRules
 
-LONGEST_QUERY = 7000  # bytes of a request line; many servers stop at 8,190
+MAX_QUERY_BYTES = 7000  # bytes of a request line; many servers stop at 8,190
 REST_SOURCE = "kite-rest"
 NO_TIMES = np.empty(0, dtype=np.int64)
 
@@ -53,7 +53,7 @@ class KiteReader:
     address to connect from. The session opens on first use; `close` it.
     """
 
-    profile: Profile = KITE
+    venue_rules: VenueRules = KITE_RULES
 
     def __init__(
         self,
@@ -71,45 +71,45 @@ class KiteReader:
         link = RestLink(
             rest, credentials=credentials, timeouts=timeouts, bind_address=bind_address, ca_bundle=ca_bundle
         )
-        self._limiter = limiter or Limiter(LIMITS, clock, market=market_of(KITE.exchange))
+        self._limiter = limiter or Limiter(CLIENT_LIMITS, clock, market=market_of(KITE_RULES.exchange))
         self._session = self._open(link, self._limiter, prefix)
 
     def _open(self, link: RestLink, limiter: Limiter, prefix: str) -> RestSession:
         return RestSession(link, limiter=limiter, prefix=prefix)
 
-    async def login(self) -> str:
+    async def fetch_account_id(self) -> str:
         """Check the session and return the account id."""
-        return await self._session.read("/user/profile", parse_profile)
+        return await self._session.read_book("/user/profile", parse_profile)
 
-    async def instruments(self, symbols: Sequence[str]) -> Listed[Instrument]:
+    async def fetch_instruments(self, symbols: Sequence[str]) -> Listed[Instrument]:
         """Return the instruments of `symbols` in their order. Raises DataError naming every unknown symbol.
 
         A symbol is Kite's `tradingsymbol`, on NSE unless its exchange stands before it: `BSE:INFY`. Which of them have
         derivatives the list of contracts says.
         """
-        return await Dumps(self._session.dump).instruments(symbols)
+        return await InstrumentFiles(self._session.get_instrument_file).find_instruments(symbols)
 
-    async def orders(self) -> Listed[VenueOrder]:
+    async def fetch_orders(self) -> Listed[VenueOrder]:
         """Return every order of the day, from any channel."""
-        return await self._session.read("/orders", parse_orders)
+        return await self._session.read_book("/orders", parse_orders)
 
-    async def executions(self) -> Listed[Execution]:
+    async def fetch_fills(self) -> Listed[Execution]:
         """Return every fill of the day, oldest first."""
-        return await self._session.read("/trades", parse_trades)
+        return await self._session.read_book("/trades", parse_trades)
 
-    async def positions(self) -> Listed[VenuePosition]:
+    async def fetch_positions(self) -> Listed[VenuePosition]:
         """Return the net positions, flat ones included."""
-        return await self._session.read("/portfolio/positions", parse_positions)
+        return await self._session.read_book("/portfolio/positions", parse_positions)
 
-    async def holdings(self) -> Listed[VenueHolding]:
+    async def fetch_holdings(self) -> Listed[VenueHolding]:
         """Return the shares held beyond the day, those bought and not yet delivered included."""
-        return await self._session.read("/portfolio/holdings", parse_holdings)
+        return await self._session.read_book("/portfolio/holdings", parse_holdings)
 
-    async def cash(self) -> Decimal:
+    async def fetch_cash(self) -> Decimal:
         """Return the funds available for new orders: `net` of the equity segment."""
-        return await self._session.read("/user/margins", parse_margins)
+        return await self._session.read_book("/user/margins", parse_margins)
 
-    async def history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
+    async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
         """Return complete past bars that start in [start, end) (market ns); `interval` in ns.
 
         A candle that has not ended by the market clock is dropped, an odd one is counted. Raises DataError for an
@@ -123,9 +123,9 @@ class KiteReader:
         for begin in range(start, end, days * DAY):
             # `to` is inclusive and counts whole seconds.
             until = min(begin + days * DAY, end)
-            params = [("from", _ist(begin)), ("to", _ist(until - 1)), ("continuous", "0"), ("oi", "0")]
+            params = [("from", _ist_text(begin)), ("to", _ist_text(until - 1)), ("continuous", "0"), ("oi", "0")]
             path = f"/instruments/historical/{instrument.token}/{name}"
-            body = await self._session.get(path, kind="history", params=params)
+            body = await self._session.get_response(path, kind="history", params=params)
             # A request may bring 22,000 candles: 0.1 s of exact arithmetic.
             parts.append(await asyncio.to_thread(_candles, path, body, instrument, interval, begin, until))
         columns = {
@@ -133,9 +133,9 @@ class KiteReader:
             for column in (*SERIES_COLUMNS, "odd")
         }
         series = Series(symbol=instrument.symbol, interval=interval, **columns)
-        return series.cut(series.starts + interval <= self._clock.market())
+        return series.cut(series.starts + interval <= self._clock.market_ns())
 
-    async def quotes(self, universe: Universe) -> Quotes:
+    async def fetch_quotes(self, universe: Universe) -> Quotes:
         """Return the newest quotes over REST, in the order of the universe; the way out when the stream is down.
 
         At most 500 instruments a request and one request a second, so 1,000 instruments take a second. Instruments that
@@ -144,11 +144,11 @@ class KiteReader:
         parts = []
         for some in _batches(universe):
             names = [("i", quote_key(instrument)) for instrument in some]
-            body = await self._session.get("/quote", kind="quote", params=names)
-            seen_at = self._clock.monotonic()
-            parts.append(parsed("/quote", body, partial(parse_quotes, universe=universe, seen_at=seen_at)))
+            body = await self._session.get_response("/quote", kind="quote", params=names)
+            seen_at = self._clock.monotonic_ns()
+            parts.append(parse_response("/quote", body, partial(parse_quotes, universe=universe, seen_at=seen_at)))
         if not parts:
-            return parse_quotes({}, universe, seen_at=self._clock.monotonic(), source=REST_SOURCE)
+            return parse_quotes({}, universe, seen_at=self._clock.monotonic_ns(), source=REST_SOURCE)
         columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in QUOTE_COLUMNS}
         # The oldest of the times: no row may look fresher than it is.
         return Quotes(source=REST_SOURCE, seen_at=parts[0].seen_at, **columns)
@@ -182,7 +182,7 @@ class KiteBroker(KiteReader):
         except WireError as error:
             return NotSent(reason=str(error))
         is_exit = request.purpose.is_exit
-        return await self._orders.write("POST", "/orders/regular", kind="order", is_exit=is_exit, form=form)
+        return await self._orders.send_write("POST", "/orders/regular", kind="order", is_exit=is_exit, form=form)
 
     async def modify(self, request: OrderRequest, *, venue_order_id: str) -> Reply:
         """Ask to change a working order to the kind, price and total quantity of `request`, once.
@@ -190,13 +190,13 @@ class KiteBroker(KiteReader):
         `Accepted` says that Kite took the request; what it made of it the order's next status tells. Raises
         OutcomeUnknown.
         """
-        if unusable := _unusable(request.order_id, venue_order_id):
+        if unusable := _missing_order_id(request.order_id, venue_order_id):
             return unusable
         try:
             form = render_change(request)
         except WireError as error:
             return NotSent(reason=str(error))
-        return await self._orders.write(
+        return await self._orders.send_write(
             "PUT",
             f"/orders/regular/{venue_order_id}",
             kind="change",
@@ -207,15 +207,15 @@ class KiteBroker(KiteReader):
 
     async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply:
         """Ask to cancel a working order, once. Raises OutcomeUnknown."""
-        if unusable := _unusable(order_id, venue_order_id):
+        if unusable := _missing_order_id(order_id, venue_order_id):
             return unusable
-        return await self._orders.write(
+        return await self._orders.send_write(
             "DELETE", f"/orders/regular/{venue_order_id}", kind="change", is_exit=True, venue_order_id=venue_order_id
         )
 
 
-def _unusable(order_id: str, venue_order_id: str) -> NotSent | None:
-    if VENUE_ORDER_ID.fullmatch(venue_order_id):
+def _missing_order_id(order_id: str, venue_order_id: str) -> NotSent | None:
+    if VENUE_ORDER_ID_PATTERN.fullmatch(venue_order_id):
         return None
     return NotSent(reason=f"order {order_id} has no usable Kite order id ({venue_order_id!r:.80})")
 
@@ -224,7 +224,7 @@ def _candles(path: str, got: tuple[int, bytes], instrument: Instrument, interval
     def parse(data: Any) -> Series:
         return parse_candles(data, instrument, interval=interval, start=start, end=end)
 
-    return parsed(path, got, parse)
+    return parse_response(path, got, parse)
 
 
 def _batches(universe: Universe) -> Iterator[list[Instrument]]:
@@ -232,7 +232,7 @@ def _batches(universe: Universe) -> Iterator[list[Instrument]]:
     length = 0
     for instrument in universe:
         size = len(urlencode({"i": quote_key(instrument)})) + 1
-        if some and (len(some) == QUOTES_PER_REQUEST or length + size > LONGEST_QUERY):
+        if some and (len(some) == QUOTES_PER_REQUEST or length + size > MAX_QUERY_BYTES):
             yield some
             some, length = [], 0
         some.append(instrument)
@@ -241,5 +241,5 @@ def _batches(universe: Universe) -> Iterator[list[Instrument]]:
         yield some
 
 
-def _ist(ns: int) -> str:
-    return iso(ns - ns % SECOND, IST)[:19].replace("T", " ")
+def _ist_text(ns: int) -> str:
+    return format_iso(ns - ns % SECOND, IST)[:19].replace("T", " ")

@@ -22,8 +22,8 @@ from tradebot.domain.order import VenueOrder
 from tradebot.errors import DataError, LinkLost
 from tradebot.ops.events.event import Tell, without_word
 from tradebot.venues.credentials import Credentials
-from tradebot.venues.kite.feed_words import ODD, FeedWords
-from tradebot.venues.kite.rules import CONNECTIONS, TOKENS_PER_CONNECTION, TOKENS_PER_SUBSCRIBE
+from tradebot.venues.kite.feed_notices import DROPPED_KINDS, FeedNotices
+from tradebot.venues.kite.rules import TICKER_CONNECTIONS, TOKENS_PER_CONNECTION, TOKENS_PER_SUBSCRIBE
 from tradebot.venues.kite.wire import (
     FrameCounts,
     TokenTable,
@@ -33,13 +33,13 @@ from tradebot.venues.kite.wire import (
     render_mode,
     render_subscribe,
 )
-from tradebot.venues.link import Backoff, Throttled, keep, listen
-from tradebot.venues.tls import trusting
+from tradebot.venues.link import Backoff, Throttled, read_frames, run_with_reconnect
+from tradebot.venues.tls import trusted_ssl_context
 
-LARGEST_FRAME = 1 << 20  # 3,000 full packets are 558,002 bytes
+MAX_FRAME_BYTES = 1 << 20  # 3,000 full packets are 558,002 bytes
 # What the system keeps for us, about what one turn of the loop reads: uvloop takes a quarter of a megabyte at once
 # otherwise, some thirty frames of fifty ticks. Over a way of 20 ms it still lets 17,000 full ticks a second through.
-READ_BYTES = 64 << 10
+RECEIVE_BUFFER_BYTES = 64 << 10
 NO_TIME = -1
 MODES = ("ltp", "quote", "full")
 OPEN_TIMEOUT_S = 10.0
@@ -82,40 +82,40 @@ class KiteFeed:
         ca_bundle: str = "",
     ) -> None:
         assert settings.mode in MODES, f"mode must be one of {MODES}, was {settings.mode!r}"
-        self.counts = FrameCounts()
+        self.frame_counts = FrameCounts()
         self._table = TokenTable(universe)
         self._url, self._credentials = url, credentials
         self._clock, self._settings, self._ca_bundle = clock, settings, ca_bundle
         self._rng = rng if rng is not None else np.random.default_rng(0)
         self._wires: dict[str, ClientConnection] = {}  # source -> its newest connection
-        self._words = FeedWords(self.counts, clock=clock, tell=tell)
-        tokens = self._table.tokens
+        self._words = FeedNotices(self.frame_counts, clock=clock, tell=tell)
+        tokens = self._table.sorted_tokens
         if tokens[:1] == [0]:
             raise DataError("an instrument of the universe has no Kite token")
         self._shares = _chunks(tokens, settings.tokens_per_connection) or [[]]
-        if len(self._shares) > CONNECTIONS:
+        if len(self._shares) > TICKER_CONNECTIONS:
             raise DataError(
-                f"{len(tokens)} instruments need {len(self._shares)} ticker connections; Kite allows {CONNECTIONS}"
+                f"{len(tokens)} instruments need {len(self._shares)} ticker connections; Kite allows {TICKER_CONNECTIONS}"
             )
 
     @property
-    def sources(self) -> tuple[str, ...]:
+    def source_names(self) -> tuple[str, ...]:
         """The source names of the messages, one a connection."""
         n = len(self._shares)
         return ("kite",) if n == 1 else tuple(f"kite-{i}" for i in range(1, n + 1))
 
     @property
-    def dropped(self) -> dict[str, int]:
+    def dropped_counts(self) -> dict[str, int]:
         """What came and could not be used, by kind, since the start."""
-        return {name: n for name in (*ODD, "untimed") if (n := getattr(self.counts, name))}
+        return {name: n for name in (*DROPPED_KINDS, "untimed") if (n := getattr(self.frame_counts, name))}
 
     async def run(self, on_market: OnMarket, on_order: OnOrder) -> None:
         """Connect, subscribe, deliver, reconnect for ever, also where Kite refuses us: the profile decides on that."""
         try:
             async with asyncio.TaskGroup() as group:
-                for source, tokens in zip(self.sources, self._shares, strict=True):
+                for source, tokens in zip(self.source_names, self._shares, strict=True):
                     group.create_task(self._keep(source, tokens, on_market, on_order), name=f"feed {source}")
-                group.create_task(self._words.run(), name="feed words")
+                group.create_task(self._words.watch_dropped(), name="feed words")
         except BaseExceptionGroup as several:
             raise _first_leaf(several) from None
 
@@ -125,10 +125,10 @@ class KiteFeed:
         async def session(up: Callable[[], None]) -> None:
             await self._session(source, tokens, up, on_market, on_order)
 
-        await keep(
+        await run_with_reconnect(
             session,
-            lambda: on_market(LinkUp(source=source, mono=clock.monotonic())),
-            lambda reason: on_market(LinkDown(source=source, mono=clock.monotonic(), reason=reason)),
+            lambda: on_market(LinkUp(source=source, mono=clock.monotonic_ns())),
+            lambda reason: on_market(LinkDown(source=source, mono=clock.monotonic_ns(), reason=reason)),
             clock=clock,
             rng=self._rng,
             backoff=self._settings.backoff,
@@ -151,17 +151,17 @@ class KiteFeed:
 
         try:
             async with self._connect() as wire:
-                _read_little(wire)
+                _shrink_receive_buffer(wire)
                 await self._subscribe(wire, tokens)
                 self._wires[source] = wire
-                await listen(wire.recv, on_frame, silent_after_s=self._settings.silent_after_s, clock=self._clock)
+                await read_frames(wire.recv, on_frame, silent_after_s=self._settings.silent_after_s, clock=self._clock)
         except InvalidStatus as error:
             raise _refusal(error.response.status_code, error.response.headers.get("Retry-After", "")) from None
         # A close frame holds the other side's words, and an address that we asked for holds the token.
         except WebSocketException as error:
-            raise LinkLost(f"the ticker connection broke: {self._credentials.hidden.words(error)}") from None
+            raise LinkLost(f"the ticker connection broke: {self._credentials.redactor.words(error)}") from None
         except (OSError, EOFError) as error:  # TimeoutError among them
-            raise LinkLost(f"the ticker cannot be reached: {self._credentials.hidden.words(_plain(error))}") from None
+            raise LinkLost(f"the ticker cannot be reached: {self._credentials.redactor.words(_plain(error))}") from None
 
     async def _subscribe(self, wire: ClientConnection, tokens: list[int]) -> None:
         async with asyncio.timeout(OPEN_TIMEOUT_S):
@@ -172,66 +172,68 @@ class KiteFeed:
     async def resubscribe(self, ids: Sequence[int]) -> None:
         """Ask the stream to send these instruments of the universe again; does nothing where it is down."""
         wanted = set(ids)
-        for source, share in zip(self.sources, self._shares, strict=True):
+        for source, share in zip(self.source_names, self._shares, strict=True):
             tokens, wire = [token for token in share if self._table.ids[token] in wanted], self._wires.get(source)
             if tokens and wire is not None:
                 with suppress(WebSocketException, OSError, TimeoutError):  # its own task sees what broke
                     await self._subscribe(wire, tokens)
 
-    def _connect(self) -> _StraightConnect:
+    def _connect(self) -> _NoRedirectConnect:
         keys = {name: self._credentials[name] for name in ("api_key", "access_token")}
-        return _StraightConnect(
+        return _NoRedirectConnect(
             _address(self._url, keys),
             compression=None,
             proxy=None,
-            ssl=trusting(self._ca_bundle) if self._url.startswith("wss:") else None,
-            max_size=LARGEST_FRAME,
+            ssl=trusted_ssl_context(self._ca_bundle) if self._url.startswith("wss:") else None,
+            max_size=MAX_FRAME_BYTES,
             user_agent_header=f"tradebot/{__version__}",
             open_timeout=OPEN_TIMEOUT_S,
             close_timeout=CLOSE_TIMEOUT_S,
-            # `listen` is the watchdog; pings only keep middle boxes from forgetting the connection.
+            # `read_frames` is the watchdog; pings only keep middle boxes from forgetting the connection.
             ping_interval=20.0,
             ping_timeout=None,
         )
 
     def _text(self, frame: str, on_order: OnOrder) -> None:
-        self.counts.texts += 1
+        self.frame_counts.texts += 1
         try:
-            content = parse_text(self._credentials.hidden.words(frame))
+            content = parse_text(self._credentials.redactor.words(frame))
         except WireError as error:
-            self.counts.malformed_texts += 1
-            self._words.malformed(str(error))
+            self.frame_counts.malformed_texts += 1
+            self._words.note_malformed(str(error))
             return
         if isinstance(content, VenueOrder):
             on_order(content)
         else:
-            self._words.notice(content.kind, content.text)
+            self._words.report_notice(content.kind, content.text)
 
     def _binary(self, frame: bytes, source: str, on_market: OnMarket) -> None:
         clock = self._clock
         # In full mode every packet carries its time; the one without is the greeting that comes before the mode is set,
         # and says what was true at some earlier time.
-        now = NO_TIME if self._settings.mode == "full" else clock.market()
-        quotes = parse_frame(frame, self._table, seen_at=clock.monotonic(), now=now, source=source, counts=self.counts)
+        now = NO_TIME if self._settings.mode == "full" else clock.market_ns()
+        quotes = parse_frame(
+            frame, self._table, seen_at=clock.monotonic_ns(), now=now, source=source, counts=self.frame_counts
+        )
         if quotes is None:
             return
         # No time on the wire is below zero.
         if now == NO_TIME and (quotes.sent_at.item(0) if len(quotes) == 1 else quotes.sent_at.min()) == NO_TIME:
             untimed = quotes.sent_at == NO_TIME
-            self.counts.untimed += int(untimed.sum())
+            self.frame_counts.untimed += int(untimed.sum())
             if untimed.all():
                 return
             quotes = quotes.take(~untimed)
         on_market(quotes)
 
 
-def _read_little(connection: ClientConnection) -> None:
+def _shrink_receive_buffer(connection: ClientConnection) -> None:
     wire = connection.transport.get_extra_info("socket")
     if wire is not None:  # there is none in a simulation
-        wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, READ_BYTES)
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
 
 
-class _StraightConnect(connect):
+class _NoRedirectConnect(connect):
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc  # a redirect would carry the access token to another address
 

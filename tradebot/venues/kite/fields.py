@@ -10,23 +10,23 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tradebot.clock import IST, from_iso
+from tradebot.clock import IST, parse_iso
 from tradebot.domain.listed import Listed, Unread
 
 Choice = TypeVar("Choice", bound=StrEnum)
 Row = TypeVar("Row")
 
 ZERO = Decimal(0)
-LARGEST = Decimal(10) ** 15  # above any price, quantity or sum of a retail account; keeps integers inside 64 bits
-LONGEST_NAME = 64  # of an id or a symbol that is kept of a row that cannot be read
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+MAX_MAGNITUDE = Decimal(10) ** 15  # above any price, quantity or sum of a retail account; keeps integers inside 64 bits
+MAX_NAME_LENGTH = 64  # of an id or a symbol that is kept of a row that cannot be read
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 class WireError(ValueError):
     """Kite sent, or we were about to send, something outside the protocol; the text names the field."""
 
 
-def decode(data: bytes | str) -> Any:
+def decode_json(data: bytes | str) -> Any:
     """Return the JSON value; numbers with a point or exponent as exact Decimal. Raises WireError."""
     try:
         return _DECODER.decode(data)
@@ -37,12 +37,12 @@ def decode(data: bytes | str) -> Any:
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
-def clean(text: object) -> str:
+def clean_text(text: object) -> str:
     """Return text from outside as one line of at most 300 characters without control characters."""
-    return CONTROL.sub(" ", str(text))[:300].strip()
+    return CONTROL_CHARACTERS.sub(" ", str(text))[:300].strip()
 
 
-def shown(value: object) -> str:
+def describe_value(value: object) -> str:
     """Return a short name of a bad value for an error; never the whole of it, which may be a megabyte deep."""
     return repr(value[:80]) if isinstance(value, str) else "null" if value is None else f"a {type(value).__name__}"
 
@@ -50,23 +50,23 @@ def shown(value: object) -> str:
 def record_of(value: object, what: str) -> Mapping[str, Any]:
     """Return a JSON object."""
     if not isinstance(value, dict):
-        raise WireError(f"{what}: {shown(value)} is not an object")
+        raise WireError(f"{what}: {describe_value(value)} is not an object")
     return value
 
 
 def rows_of(value: object, what: str) -> list[Any]:
     """Return a JSON list."""
     if not isinstance(value, list):
-        raise WireError(f"{what}: {shown(value)} is not a list")
+        raise WireError(f"{what}: {describe_value(value)} is not a list")
     return value
 
 
 def read_rows(
-    value: object, book: str, parse: Callable[[object], Row], *, of: Callable[[Row], object] | None = None
+    value: object, book: str, parse: Callable[[object], Row], *, key_of: Callable[[Row], object] | None = None
 ) -> Listed[Row]:
     """Return the rows of a JSON list, each by `parse`; one that is odd is kept as `Unread` and spoils no other.
 
-    With `of`, which names what a row is of, a row that stands twice is read once; if the two differ neither is known.
+    With `key_of`, which names what a row is of, a row that stands twice is read once; if the two differ neither is known.
     """
     read: list[Row] = []
     unread: list[Unread] = []
@@ -74,7 +74,7 @@ def read_rows(
     for row in rows_of(value, book):
         try:
             parsed = parse(row)
-            if of is None or (known := first.setdefault(of(parsed), parsed)) is parsed:
+            if key_of is None or (known := first.setdefault(key_of(parsed), parsed)) is parsed:
                 read.append(parsed)
             elif known != parsed:
                 raise WireError(f"{book}: another row of the same holds something else")
@@ -89,13 +89,13 @@ def _unread(row: object, book: str, reason: str) -> Unread:
     def name(key: str) -> str:
         value = fields.get(key)
         is_name = isinstance(value, str | int) and not isinstance(value, bool)
-        return clean(value)[:LONGEST_NAME] if is_name else ""
+        return clean_text(value)[:MAX_NAME_LENGTH] if is_name else ""
 
     return Unread(
         book=book,
-        reason=clean(reason),
+        reason=clean_text(reason),
         venue_order_id=name("order_id"),
-        tag=tag_of(fields)[:LONGEST_NAME],
+        tag=tag_of(fields)[:MAX_NAME_LENGTH],
         exchange=name("exchange"),
         symbol=name("tradingsymbol"),
         product=name("product"),
@@ -121,7 +121,7 @@ def text_of(row: Mapping[str, Any], key: str) -> str:
     """Return a text of at least one character."""
     value = row.get(key)
     if not isinstance(value, str) or not value:
-        raise WireError(f"{key}: {shown(value)} is not a text")
+        raise WireError(f"{key}: {describe_value(value)} is not a text")
     return value
 
 
@@ -130,15 +130,15 @@ def choice_of(row: Mapping[str, Any], key: str, kinds: type[Choice]) -> Choice:
     try:
         return kinds(str(row.get(key)))
     except ValueError:
-        raise WireError(f"{key}: {shown(row.get(key))} is none of {', '.join(kinds)}") from None
+        raise WireError(f"{key}: {describe_value(row.get(key))} is none of {', '.join(kinds)}") from None
 
 
-def exact(value: object, key: str) -> Decimal:
+def exact_decimal(value: object, key: str) -> Decimal:
     """Return a JSON number as it was written; below 1e15 and not finer than 1e-15."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise WireError(f"{key}: {shown(value)} is not a number")
+        raise WireError(f"{key}: {describe_value(value)} is not a number")
     number = Decimal(value)
-    if not -LARGEST < number < LARGEST or (number and number.adjusted() < -15):
+    if not -MAX_MAGNITUDE < number < MAX_MAGNITUDE or (number and number.adjusted() < -15):
         raise WireError(f"{key}: {number:.3e} is out of range")
     return number
 
@@ -146,7 +146,7 @@ def exact(value: object, key: str) -> Decimal:
 def number_of(row: Mapping[str, Any], key: str, *, optional: bool = False) -> Decimal:
     """Return a number; an optional one that is absent or null is 0."""
     value = row.get(key)
-    return ZERO if value is None and optional else exact(value, key)
+    return ZERO if value is None and optional else exact_decimal(value, key)
 
 
 def time_of(row: Mapping[str, Any], key: str) -> int:
@@ -155,16 +155,16 @@ def time_of(row: Mapping[str, Any], key: str) -> int:
     if not value:
         return 0
     if not isinstance(value, str):
-        raise WireError(f"{key}: {shown(value)} is not a time")
-    return moment(value, key)
+        raise WireError(f"{key}: {describe_value(value)} is not a time")
+    return parse_time(value, key)
 
 
-def moment(text: str, key: str) -> int:
+def parse_time(text: str, key: str) -> int:
     """Return an ISO-8601 text as ns UTC, in IST unless it names its zone."""
     try:
-        at = from_iso(text, IST)
+        at = parse_iso(text, IST)
     except (ValueError, OverflowError) as error:
-        raise WireError(f"{key}: {shown(text)} is not a time") from error
+        raise WireError(f"{key}: {describe_value(text)} is not a time") from error
     if not 0 <= at < 1 << 63:
-        raise WireError(f"{key}: {shown(text)} is out of range")
+        raise WireError(f"{key}: {describe_value(text)} is out of range")
     return at

@@ -57,7 +57,7 @@ _ROWS = {
     "bid_size": 5,
     "ask_size": 6,
 }  # column -> row of the block; 0: time
-FEW = 4  # packets up to which `struct` and a dictionary beat numpy's fixed cost
+STRUCT_MAX_PACKETS = 4  # packets up to which `struct` and a dictionary beat numpy's fixed cost
 
 
 def _fields(record: np.dtype[Any]) -> tuple[struct.Struct, list[int | None]]:
@@ -100,12 +100,12 @@ class TokenTable:
         self.ids = dict(zip(unique.tolist(), first.tolist(), strict=True))  # token -> id
 
     @property
-    def tokens(self) -> list[int]:
+    def sorted_tokens(self) -> list[int]:
         """Every token once, ascending."""
         return [int(token) for token in self._tokens[:-1]]
 
-    def find(self, tokens: npt.NDArray[Any]) -> tuple[Ints, npt.NDArray[np.bool_]]:
-        """Return the ids of `tokens` (any value where unknown) and the mask of known ones, both of shape (n,)."""
+    def find_ids(self, tokens: npt.NDArray[Any]) -> tuple[Ints, npt.NDArray[np.bool_]]:
+        """Return the ids of `sorted_tokens` (any value where unknown) and the mask of known ones, both of shape (n,)."""
         wide = tokens.astype(np.int64)
         at = self._tokens.searchsorted(wide)
         return self._ids[at], self._tokens[at] == wide
@@ -138,7 +138,7 @@ def parse_frame(
     count, length = (data[0] << 8) | data[1], (data[2] << 8) | data[3]
     record = RECORDS.get(length)
     if record is not None and len(data) == 2 + count * record.itemsize:
-        if count <= FEW and (rows := _few(data, length)) is not None:
+        if count <= STRUCT_MAX_PACKETS and (rows := _few_rows(data, length)) is not None:
             return _few_quotes(rows, _FIELDS[length][1], table, seen_at, now, source, counts)
         packets = np.frombuffer(data, dtype=record, offset=2)
         if count == 1 or (packets["length"] == length).all():
@@ -146,10 +146,10 @@ def parse_frame(
             block = np.zeros((7, count), dtype=np.int64)
             _fill(block, packets, record, now, slice(None))
             return _quotes(tokens, block, table, seen_at, source, counts)
-    return _mixed(data, count, table, seen_at, now, source, counts)
+    return _mixed_quotes(data, count, table, seen_at, now, source, counts)
 
 
-def _few(data: bytes, length: int) -> list[tuple[int, ...]] | None:
+def _few_rows(data: bytes, length: int) -> list[tuple[int, ...]] | None:
     rows = list(_FIELDS[length][0].iter_unpack(memoryview(data)[2:]))
     return rows if all(row[0] == length for row in rows) else None
 
@@ -178,7 +178,7 @@ def _few_quotes(
         ],
         dtype=np.int64,
     )
-    return _made(block[0], block[1:], seen_at, source)
+    return _as_quotes(block[0], block[1:], seen_at, source)
 
 
 def _fill(block: Ints, packets: npt.NDArray[Any], record: np.dtype[Any], now: int, rows: Any) -> None:
@@ -196,17 +196,17 @@ def _fill(block: Ints, packets: npt.NDArray[Any], record: np.dtype[Any], now: in
 def _quotes(
     tokens: npt.NDArray[Any], block: Ints, table: TokenTable, seen_at: int, source: str, counts: FrameCounts
 ) -> Quotes | None:
-    ids, known = table.find(tokens)
+    ids, known = table.find_ids(tokens)
     counts.packets += len(ids)
     if not known.all():
         counts.unknown_tokens += int(len(known) - known.sum())
         ids, block = ids[known], block[:, known]
         if not len(ids):
             return None
-    return _made(ids, block, seen_at, source)
+    return _as_quotes(ids, block, seen_at, source)
 
 
-def _made(ids: Ints, block: Ints, seen_at: int, source: str) -> Quotes:
+def _as_quotes(ids: Ints, block: Ints, seen_at: int, source: str) -> Quotes:
     sent_at, last, volume, bid, ask, bid_size, ask_size = block
     return Quotes(
         source=source,
@@ -222,10 +222,10 @@ def _made(ids: Ints, block: Ints, seen_at: int, source: str) -> Quotes:
     )
 
 
-def _mixed(
+def _mixed_quotes(
     data: bytes, count: int, table: TokenTable, seen_at: int, now: int, source: str, counts: FrameCounts
 ) -> Quotes | None:
-    starts = _walk(data, count, counts)
+    starts = _scan_packets(data, count, counts)
     n = sum(len(places) for places in starts.values())
     if not n:
         return None
@@ -240,7 +240,7 @@ def _mixed(
     return _quotes(tokens, block, table, seen_at, source, counts)
 
 
-def _walk(data: bytes, count: int, counts: FrameCounts) -> dict[int, list[tuple[int, int]]]:
+def _scan_packets(data: bytes, count: int, counts: FrameCounts) -> dict[int, list[tuple[int, int]]]:
     starts: dict[int, list[tuple[int, int]]] = {}  # body length -> (row, offset of the length field) of its packets
     at, row, end = 2, 0, len(data)
     for _ in range(count):

@@ -16,11 +16,11 @@ from tradebot.domain.message import Message
 from tradebot.errors import LinkLost
 from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.rules import HEADERS
-from tradebot.venues.tls import trusting
+from tradebot.venues.tls import trusted_ssl_context
 
-CONNECTIONS = 32  # above what the rate limits let be under way at once
+MAX_CONNECTIONS = 32  # above what the rate limits let be under way at once
 CLOSE_TIMEOUT_S = 2.0
-LONGEST_CHANGE_S = 5.0
+MAX_CHANGE_S = 5.0
 # Rendered here: aiohttp's own form costs an order as much time as the rest of its request.
 FORM_HEADERS = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -28,7 +28,7 @@ FORM_HEADERS = {"Content-Type": "application/x-www-form-urlencoded"}
 _stands_for_itself = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 
 
-def rendered(form: Mapping[str, str]) -> bytes:
+def render_form(form: Mapping[str, str]) -> bytes:
     """Return the fields as `urlencode` does, in a tenth of its time where no value needs quoting, as in an order."""
     pairs = [f"{name}={text if _stands_for_itself(text) else quote_plus(text)}" for name, text in form.items()]
     return "&".join(pairs).encode()
@@ -45,26 +45,26 @@ class Timeouts(Message, frozen=True):
     @property
     def change_s(self) -> float:
         """What a cancel or a change may take: it can be asked for again."""
-        return min(self.write_s, LONGEST_CHANGE_S)
+        return min(self.write_s, MAX_CHANGE_S)
 
 
-class NeverSent(LinkLost):
+class NotSentError(LinkLost):
     """The request failed before its first byte was handed to a connection."""
 
 
-class _SecondPass(aiohttp.ClientError):
+class _SecondSendError(aiohttp.ClientError):
     pass
 
 
-class _Request(aiohttp.ClientRequest):
-    has_left = False  # may a byte of it have left
+class _TrackedRequest(aiohttp.ClientRequest):
+    may_have_been_sent = False  # may a byte of it have left
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        self.has_left = True
+        self.may_have_been_sent = True
         return await super().send(conn)
 
 
-class _Passage:
+class _SendOnce:
     # aiohttp sends GET, PUT and DELETE again by itself when the server drops the connection, so a second pass through
     # the client is refused here, on every call; and the passage remembers whether a byte may have left.
 
@@ -74,14 +74,16 @@ class _Passage:
         self._request: aiohttp.ClientRequest | None = None
 
     @property
-    def has_left(self) -> bool:
-        return self._request is not None and (not isinstance(self._request, _Request) or self._request.has_left)
+    def may_have_been_sent(self) -> bool:
+        return self._request is not None and (
+            not isinstance(self._request, _TrackedRequest) or self._request.may_have_been_sent
+        )
 
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         if self._request is not None:
-            raise _SecondPass("the connection was dropped without an answer")
+            raise _SecondSendError("the connection was dropped without an answer")
         self._request = request
         return await handler(request)
 
@@ -109,21 +111,21 @@ class RestLink:
         self._bind_address, self._ca_bundle = bind_address, ca_bundle
         self._session: aiohttp.ClientSession | None = None
 
-    async def request(
+    async def send_request(
         self,
         method: str,
         path: str,
         *,
         total_s: float,
-        largest: int,
+        max_bytes: int,
         params: Iterable[tuple[str, str]] = (),
         form: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes]:
-        """Send one request and return HTTP status and body of at most `largest` bytes, our own secrets as stars.
+        """Send one request and return HTTP status and body of at most `max_bytes` bytes, our own secrets as stars.
 
         Raises NeverSent when no byte left, else LinkLost: the venue may have acted.
         """
-        passage = _Passage()
+        passage = _SendOnce()
         url = URL(self._root + path)
         limit = self._limits.get(total_s)
         if limit is None:
@@ -132,7 +134,7 @@ class RestLink:
             async with self._open().request(
                 method,
                 url.with_query(list(params)) if params else url,
-                data=None if form is None else rendered(form),
+                data=None if form is None else render_form(form),
                 headers=None if form is None else FORM_HEADERS,
                 allow_redirects=False,
                 timeout=limit,
@@ -141,13 +143,13 @@ class RestLink:
                 body = bytearray()
                 async for piece in response.content.iter_any():
                     body += piece
-                    if len(body) > largest:
-                        raise LinkLost(f"{method} {path}: the answer is longer than {largest} bytes")
+                    if len(body) > max_bytes:
+                        raise LinkLost(f"{method} {path}: the answer is longer than {max_bytes} bytes")
                 # A gateway that quotes our request in its error must not bring the token into journal and tables.
-                return response.status, self._credentials.hidden(bytes(body))
+                return response.status, self._credentials.redactor(bytes(body))
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            text = f"{method} {path}: {self._credentials.hidden.words(error) or type(error).__name__}"
-            raise (LinkLost(text) if passage.has_left else NeverSent(text)) from error
+            text = f"{method} {path}: {self._credentials.redactor.words(error) or type(error).__name__}"
+            raise (LinkLost(text) if passage.may_have_been_sent else NotSentError(text)) from error
 
     async def close(self) -> None:
         """Close the pool; waits at most two seconds."""
@@ -163,9 +165,9 @@ class RestLink:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit=CONNECTIONS,
+                    limit=MAX_CONNECTIONS,
                     ttl_dns_cache=60,
-                    ssl=trusting(self._ca_bundle) if self._root.startswith("https:") else True,
+                    ssl=trusted_ssl_context(self._ca_bundle) if self._root.startswith("https:") else True,
                     local_addr=(self._bind_address, 0) if self._bind_address else None,
                 ),
                 headers={
@@ -174,7 +176,7 @@ class RestLink:
                     "User-Agent": f"tradebot/{__version__}",
                 },
                 cookie_jar=aiohttp.DummyCookieJar(),
-                request_class=_Request,
+                request_class=_TrackedRequest,
                 trust_env=False,
             )
         elif self._version != self._credentials.version:

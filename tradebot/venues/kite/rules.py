@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import time
 
 from tradebot.clock import DAY, MINUTE
-from tradebot.venues.limiter import Window, limits
-from tradebot.venues.profile import Profile
+from tradebot.venues.limiter import RateWindow, rate_windows
+from tradebot.venues.venue_rules import VenueRules
 
-REST = "https://api.kite.trade"
-TICKER = "wss://ws.kite.trade"
+REST_URL = "https://api.kite.trade"
+TICKER_URL = "wss://ws.kite.trade"
 HEADERS = {"X-Kite-Version": "3"}  # of every request
 
 # interval in ns -> (Kite's name, longest span of one request in days)
@@ -29,7 +29,7 @@ QUOTES_PER_SECOND, CANDLES_PER_SECOND, OTHERS_PER_SECOND = 1, 3, 10
 CHANGES_PER_ORDER = 25
 TAG_LENGTH = 20
 TOKENS_PER_CONNECTION = 3_000
-CONNECTIONS = 3
+TICKER_CONNECTIONS = 3
 QUOTES_PER_REQUEST, PRICES_PER_REQUEST = 500, 1_000  # whole quotes; ohlc and ltp
 LOGIN_ENDS = time(6, 0)  # of the Indian day; no answer says when a token was issued or ends
 EXCHANGES = ("NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX")
@@ -37,7 +37,7 @@ PRODUCTS = ("CNC", "NRML", "MIS")
 
 TOKENS_PER_SUBSCRIBE = 500  # ours: a longer frame has no advantage
 
-KITE = Profile(
+KITE_RULES = VenueRules(
     name="kite",
     tag_length=TAG_LENGTH,
     orders_per_second=ORDERS_PER_SECOND,
@@ -50,14 +50,14 @@ KITE = Profile(
     # over within the minute in which the books have to agree again.
     absent_after_s=55.0,
     absence_is_proof=False,
-    subscriptions=CONNECTIONS * TOKENS_PER_CONNECTION,
+    subscriptions=TICKER_CONNECTIONS * TOKENS_PER_CONNECTION,
     login_ends=f"{LOGIN_ENDS:%H:%M}",
     candles={length: name for length, (name, _) in CANDLES.items()},
 )
 
 # What we allow ourselves, below the venue's 10/s, 400/min and 5,000/day: an order may come from the owner's phone, and
 # when the day is used up even exits are refused. Cancels count toward the second only.
-LIMITS: tuple[Window, ...] = limits(
+CLIENT_LIMITS: tuple[RateWindow, ...] = rate_windows(
     ("order change", 8, 1.0, 2),
     ("order", 380, 60.0, 60),
     ("order", 4900, None, 500),
@@ -67,4 +67,4 @@ LIMITS: tuple[Window, ...] = limits(
 )
 
 # An emergency's reads; nothing else asks then, and the pace of its cancels is not ours to keep.
-QUERIES: tuple[Window, ...] = limits(("query", 8, 1.0, 0))
+KILL_LIMITS: tuple[RateWindow, ...] = rate_windows(("query", 8, 1.0, 0))

@@ -7,20 +7,22 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from tradebot.errors import LinkLost, OutcomeUnknown
-from tradebot.venues.kite.answers import Verdict, classify, failure_of, reply_of
-from tradebot.venues.kite.rest import NeverSent, RestLink
+from tradebot.venues.kite.responses import ResponseKind, classify_response, failure_of_read, reply_of_write
+from tradebot.venues.kite.rest import NotSentError, RestLink
 from tradebot.venues.kite.wire import WireError
 from tradebot.venues.limiter import Limiter
 from tradebot.venues.venue import NotSent, Reply
 
 Parsed = TypeVar("Parsed")
 
-WRITE_BYTES = 1 << 20
-STALL_BYTES = 64 << 10  # a list above this, some 150 trades, takes longer to read than the loop may stand still
-BOOK_BYTES = 16 << 20  # 5,000 orders of the day are about 5 MB
-DUMP_BYTES = 64 << 20  # all exchanges are about 10 MB
-WRITE_WAIT_S = 1.0  # an order that waits longer for its place in the rate limit is stale
-READ_WAIT_S = 10.0
+MAX_WRITE_BYTES = 1 << 20
+MAX_INLINE_PARSE_BYTES = (
+    64 << 10
+)  # a list above this, some 150 trades, takes longer to read than the loop may stand still
+MAX_BOOK_BYTES = 16 << 20  # 5,000 orders of the day are about 5 MB
+MAX_INSTRUMENT_FILE_BYTES = 64 << 20  # all exchanges are about 10 MB
+MAX_WRITE_WAIT_S = 1.0  # an order that waits longer for its place in the rate limit is stale
+MAX_READ_WAIT_S = 10.0
 
 
 class RestSession:
@@ -32,32 +34,34 @@ class RestSession:
     def __init__(self, link: RestLink, *, limiter: Limiter, prefix: str = "") -> None:
         self._link, self._limiter, self._prefix = link, limiter, prefix
 
-    async def read(self, path: str, parse: Callable[[Any], Parsed]) -> Parsed:
+    async def read_book(self, path: str, parse: Callable[[Any], Parsed]) -> Parsed:
         """Return a book, by `parse` of the answer's data. Raises LinkLost or AccessDenied."""
-        got = await self.get(path, kind="query")
-        if len(got[1]) > STALL_BYTES:
-            return await asyncio.to_thread(parsed, path, got, parse)
-        return parsed(path, got, parse)
+        got = await self.get_response(path, kind="query")
+        if len(got[1]) > MAX_INLINE_PARSE_BYTES:
+            return await asyncio.to_thread(parse_response, path, got, parse)
+        return parse_response(path, got, parse)
 
-    async def get(
+    async def get_response(
         self,
         path: str,
         *,
         kind: str,
         params: Sequence[tuple[str, str]] = (),
         total_s: float | None = None,
-        largest: int = BOOK_BYTES,
+        max_bytes: int = MAX_BOOK_BYTES,
     ) -> tuple[int, bytes]:
         """Ask once and return HTTP status and body. Raises LinkLost, also where our rate limit leaves no room."""
-        if not await self._limiter.acquire(kind, within_s=READ_WAIT_S):
-            raise LinkLost(f"GET {path}: our own rate limit left no room for it in {READ_WAIT_S:g} s")
+        if not await self._limiter.acquire(kind, within_s=MAX_READ_WAIT_S):
+            raise LinkLost(f"GET {path}: our own rate limit left no room for it in {MAX_READ_WAIT_S:g} s")
         prefix = "" if path.startswith("/instruments") else self._prefix
         total_s = total_s or self._link.timeouts.query_s
-        return await self._link.request("GET", prefix + path, params=params, total_s=total_s, largest=largest)
+        return await self._link.send_request("GET", prefix + path, params=params, total_s=total_s, max_bytes=max_bytes)
 
-    async def dump(self, path: str) -> tuple[int, bytes]:
+    async def get_instrument_file(self, path: str) -> tuple[int, bytes]:
         """Ask for an instrument list, which is long, and return HTTP status and body. Raises LinkLost."""
-        return await self.get(path, kind="query", total_s=self._link.timeouts.dump_s, largest=DUMP_BYTES)
+        return await self.get_response(
+            path, kind="query", total_s=self._link.timeouts.dump_s, max_bytes=MAX_INSTRUMENT_FILE_BYTES
+        )
 
     async def close(self) -> None:
         """Close connections; waits at most two seconds."""
@@ -67,7 +71,7 @@ class RestSession:
 class OrderSession(RestSession):
     """Writes as well: the one way by which an order, a change or a cancel leaves."""
 
-    async def write(
+    async def send_write(
         self,
         method: str,
         path: str,
@@ -82,28 +86,28 @@ class OrderSession(RestSession):
         `kind` names the rate limits; an exit may take the places that they keep for exits. `venue_order_id` is of the
         order to be changed: an answer for another one tells nothing.
         """
-        if not await self._limiter.acquire(kind, is_exit=is_exit, within_s=WRITE_WAIT_S):
+        if not await self._limiter.acquire(kind, is_exit=is_exit, within_s=MAX_WRITE_WAIT_S):
             return NotSent(reason="our own rate limit leaves no room for it")
         try:
-            status, body = await self._link.request(
+            status, body = await self._link.send_request(
                 method,
                 self._prefix + path,
                 form=form,
                 total_s=self._link.timeouts.write_s if kind == "order" else self._link.timeouts.change_s,
-                largest=WRITE_BYTES,
+                max_bytes=MAX_WRITE_BYTES,
             )
-        except NeverSent as error:
+        except NotSentError as error:
             return NotSent(reason=str(error))
         except LinkLost as error:
             raise OutcomeUnknown(str(error)) from error
-        return reply_of(classify(status, body), venue_order_id)
+        return reply_of_write(classify_response(status, body), venue_order_id)
 
 
-def parsed(path: str, got: tuple[int, bytes], parse: Callable[[Any], Parsed]) -> Parsed:
+def parse_response(path: str, got: tuple[int, bytes], parse: Callable[[Any], Parsed]) -> Parsed:
     """Return what `parse` makes of the data of an answer (HTTP status, body). Raises LinkLost or AccessDenied."""
-    answer = classify(*got)
-    if answer.verdict is not Verdict.DONE:
-        raise failure_of(path, answer)
+    answer = classify_response(*got)
+    if answer.kind is not ResponseKind.DONE:
+        raise failure_of_read(path, answer)
     try:
         return parse(answer.data)
     except WireError as error:

@@ -7,14 +7,14 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from tradebot.section import HttpAddress, Section, StreamAddress
-from tradebot.venues.kite.rules import REST, TICKER
+from tradebot.venues.kite.rules import REST_URL, TICKER_URL
 
 
 class KiteSection(Section):
     """Zerodha Kite Connect. Keys belong into credential files or the environment, not here."""
 
-    rest: HttpAddress = Field(default=REST, description="address of the HTTP API")
-    ticker: StreamAddress = Field(default=TICKER, description="address of the stream")
+    rest: HttpAddress = Field(default=REST_URL, description="address of the HTTP API")
+    ticker: StreamAddress = Field(default=TICKER_URL, description="address of the stream")
     api_key: SecretStr = Field(
         default=SecretStr(""), description="credential file kite__api_key, or TRADEBOT_KITE__API_KEY"
     )

@@ -15,14 +15,14 @@ from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.listed import Listed, Unread
 from tradebot.domain.market import QUOTE_COLUMNS, Ints, Quotes, Series
 from tradebot.venues.kite.fields import (
-    LARGEST,
-    LONGEST_NAME,
+    MAX_MAGNITUDE,
+    MAX_NAME_LENGTH,
     WireError,
-    clean,
-    exact,
+    clean_text,
+    exact_decimal,
     field_of,
-    moment,
     number_of,
+    parse_time,
     record_of,
     rows_of,
     time_of,
@@ -70,8 +70,8 @@ def parse_instruments(text: str, *, wanted: Collection[str] | None = None) -> Li
                 raise WireError(fault)
             found.append(_instrument(*(row[i] for i in at)))
         except WireError as error:
-            reason = f"line {number}: {clean(error)}"
-            unread.append(Unread(book="instruments", reason=reason, symbol=clean(symbol)[:LONGEST_NAME]))
+            reason = f"line {number}: {clean_text(error)}"
+            unread.append(Unread(book="instruments", reason=reason, symbol=clean_text(symbol)[:MAX_NAME_LENGTH]))
     return Listed(found, unread)
 
 
@@ -127,7 +127,7 @@ def _instrument(
         raise WireError(f"instrument_token {token!r} is not a 32-bit number")
     if is_index:  # an index is quoted and never traded: the dump gives it tick 0 and lot 0
         tick_size, lot_size = tick_size or Decimal("0.05"), lot_size or Decimal(1)
-    if not all(number.is_finite() and 0 < number < LARGEST for number in (tick_size, lot_size)):
+    if not all(number.is_finite() and 0 < number < MAX_MAGNITUDE for number in (tick_size, lot_size)):
         raise WireError(f"tick_size {tick!r} and lot_size {lot!r} must be positive")
     return Instrument(
         symbol=symbol,
@@ -154,9 +154,9 @@ def parse_candles(data: object, instrument: Instrument, *, interval: int, start:
         try:
             if not isinstance(row, list) or len(row) < 6 or not isinstance(row[0], str):
                 raise WireError("candles: a row is not [time, open, high, low, close, volume]")
-            at = moment(row[0], "candles.time")
-            values = [instrument.units(exact(price, "candles.price")) for price in row[1:5]]
-            values.append(int(exact(row[5], "candles.volume")))
+            at = parse_time(row[0], "candles.time")
+            values = [instrument.units(exact_decimal(price, "candles.price")) for price in row[1:5]]
+            values.append(int(exact_decimal(row[5], "candles.volume")))
         except WireError:
             odd.append(at)
             continue

@@ -13,38 +13,38 @@ from tradebot.ops.events.event import Tell, without_word
 from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.broker import KiteBroker, KiteReader
 from tradebot.venues.kite.feed import FeedSettings, KiteFeed
-from tradebot.venues.kite.rules import KITE, REST, TICKER
-from tradebot.venues.venue import Profile
+from tradebot.venues.kite.rules import KITE_RULES, REST_URL, TICKER_URL
+from tradebot.venues.venue import VenueRules
 
 Reading = TypeVar("Reading", bound=KiteReader)
 
 
-class _Kite(Generic[Reading]):
+class _KiteConnections(Generic[Reading]):
     """Kite Connect v3, real, sandbox or simulated, according to the addresses; an async context manager.
 
-    `feed` says how the stream is listened to. `ca_bundle` is a file of the authorities to believe, besides the usual.
+    `create_feed` says how the stream is listened to. `ca_bundle` is a file of the authorities to believe, besides the usual.
     `credentials` may be renewed at any time: the next request and the next connection carry the new ones.
     """
 
-    profile: Profile = KITE
-    opens: type[Reading]
+    venue_rules: VenueRules = KITE_RULES
+    broker_class: type[Reading]
 
     def __init__(
         self,
         *,
-        rest: str = REST,
-        ticker: str = TICKER,
+        rest: str = REST_URL,
+        ticker: str = TICKER_URL,
         credentials: Credentials,
         clock: Clock,
         feed: FeedSettings = FeedSettings(),
         ca_bundle: str = "",
     ) -> None:
-        self.broker: Reading = self.opens(rest=rest, credentials=credentials, clock=clock, ca_bundle=ca_bundle)
+        self.broker: Reading = self.broker_class(rest=rest, credentials=credentials, clock=clock, ca_bundle=ca_bundle)
         self.credentials, self._ticker, self._ca_bundle = credentials, ticker, ca_bundle
         self._clock, self._listening = clock, feed
         self._rng = np.random.default_rng(0)  # of the pauses between two tries
 
-    def feed(self, universe: Universe, *, tell: Tell = without_word) -> KiteFeed:
+    def create_feed(self, universe: Universe, *, tell: Tell = without_word) -> KiteFeed:
         """Return a feed of the instruments of `universe`. Raises DataError when they are too many."""
         return KiteFeed(
             universe,
@@ -66,17 +66,17 @@ class _Kite(Generic[Reading]):
         await self.broker.close()
 
 
-class KiteData(_Kite[KiteReader]):
+class KiteReadOnlyVenue(_KiteConnections[KiteReader]):
     """Quotes, history and books of Kite: there is no order route in it."""
 
-    opens = KiteReader
+    broker_class = KiteReader
 
 
-class KiteVenue(_Kite[KiteBroker]):
+class KiteVenue(_KiteConnections[KiteBroker]):
     """Kite with its order routes."""
 
-    opens = KiteBroker
+    broker_class = KiteBroker
 
-    def resume_day(self, sent: int) -> None:
+    def resume_day(self, sent_before: int) -> None:
         """Count the orders that earlier processes sent on this market day: the venue counts them, too."""
-        self.broker.resume_day(sent)
+        self.broker.resume_day(sent_before)

@@ -26,16 +26,16 @@ from tradebot.domain.order import (
     VenueStatus,
 )
 from tradebot.venues.kite.fields import (
-    LARGEST,
+    MAX_MAGNITUDE,
     WireError,
     choice_of,
-    clean,
-    decode,
+    clean_text,
+    decode_json,
+    describe_value,
     field_of,
     number_of,
     read_rows,
     record_of,
-    shown,
     tag_of,
     text_of,
     time_of,
@@ -46,10 +46,10 @@ from tradebot.venues.kite.tables import parse_candles, parse_instruments, parse_
 # Everything that crosses the wire can be had from here.
 __all__ = [
     "FrameCounts",
-    "Notice",
+    "KiteNotice",
     "TokenTable",
     "WireError",
-    "decode",
+    "decode_json",
     "parse_candles",
     "parse_frame",
     "parse_holdings",
@@ -70,10 +70,10 @@ __all__ = [
     "render_order",
     "render_subscribe",
 ]
-NO_FUNDS = re.compile(r"insufficient funds|margin exceed|required margin|RMS:\s*Margin", re.IGNORECASE)
-TAG = re.compile(r"[0-9A-Za-z]{1,20}")
+NO_FUNDS_TEXT = re.compile(r"insufficient funds|margin exceed|required margin|RMS:\s*Margin", re.IGNORECASE)
+TAG_PATTERN = re.compile(r"[0-9A-Za-z]{1,20}")
 # The list is open: a status that is not here is taken as live and named in `VenueOrder.reason`.
-STATUSES = {
+VENUE_STATUSES = {
     "PUT ORDER REQ RECEIVED": VenueStatus.ACKED,
     "VALIDATION PENDING": VenueStatus.ACKED,
     "OPEN PENDING": VenueStatus.ACKED,
@@ -92,25 +92,27 @@ STATUSES = {
 }
 
 
-class Notice(Message, frozen=True):
+class KiteNotice(Message, frozen=True):
     """A text frame that is not an order: `kind` is `error`, `message` or whatever Kite calls it."""
 
     kind: str
     text: str
 
 
-def parse_text(data: str | bytes) -> VenueOrder | Notice:
+def parse_text(data: str | bytes) -> VenueOrder | KiteNotice:
     """Return the order or the notice of a ticker text frame. Raises WireError.
 
     `{"type":"order","data":{"order_id":"220303000308932","status":"COMPLETE", ...}}`,
     `{"type":"error","data":"Number of subscribed tokens exceeds the limit"}`
     """
-    frame = record_of(decode(data), "text frame")
+    frame = record_of(decode_json(data), "text frame")
     kind = text_of(frame, "type")
     if kind == "order":
         return parse_order(field_of(frame, "data"))
     content = frame.get("data")
-    return Notice(kind=clean(kind), text=clean(content if isinstance(content, str) else shown(content)))
+    return KiteNotice(
+        kind=clean_text(kind), text=clean_text(content if isinstance(content, str) else describe_value(content))
+    )
 
 
 def parse_order(value: object) -> VenueOrder:
@@ -123,9 +125,9 @@ def parse_order(value: object) -> VenueOrder:
     """
     row = record_of(value, "order")
     name = text_of(row, "status")
-    status = STATUSES.get(name)
+    status = VENUE_STATUSES.get(name)
     filled = number_of(row, "filled_quantity")
-    reason = clean(row.get("status_message") or "") if status else f"status {clean(name)!r} is not known"
+    reason = clean_text(row.get("status_message") or "") if status else f"status {clean_text(name)!r} is not known"
     times = (time_of(row, key) for key in ("exchange_update_timestamp", "exchange_timestamp", "order_timestamp"))
     return VenueOrder(
         venue_order_id=text_of(row, "order_id"),
@@ -150,7 +152,7 @@ def parse_order(value: object) -> VenueOrder:
 def _refusal(reason: str) -> Refusal:
     # Of an order that was taken first and rejected then Kite tells the kind in words alone, such as
     # "Insufficient funds. Required margin is 95417.84 but available margin is 74251.80." and "RMS:Margin Exceeds,...".
-    return Refusal.FUNDS if NO_FUNDS.search(reason) else Refusal.ORDER
+    return Refusal.FUNDS if NO_FUNDS_TEXT.search(reason) else Refusal.ORDER
 
 
 def parse_orders(data: object) -> Listed[VenueOrder]:
@@ -196,7 +198,7 @@ def parse_positions(data: object) -> Listed[VenuePosition]:
     "product":"NRML","quantity":1,"average_price":161.05, ...}],"day":[...]}`
     """
     rows = field_of(record_of(data, "positions"), "net")
-    return read_rows(rows, "positions", _position, of=lambda row: row.line)
+    return read_rows(rows, "positions", _position, key_of=lambda row: row.line)
 
 
 def _position(value: object) -> VenuePosition:
@@ -218,7 +220,7 @@ def parse_holdings(data: object) -> Listed[VenueHolding]:
     unless `data` is a list. `[{"exchange":"NSE","tradingsymbol":"BHEL","instrument_token":112129,"t1_quantity":0,
     "quantity":40,"average_price":38.95, ...}]`
     """
-    return read_rows(data, "holdings", _holding, of=lambda row: (row.exchange, row.symbol))
+    return read_rows(data, "holdings", _holding, key_of=lambda row: (row.exchange, row.symbol))
 
 
 def _holding(value: object) -> VenueHolding:
@@ -252,7 +254,7 @@ def render_order(request: OrderRequest) -> dict[str, str]:
 
     MARKET and SL-M carry `market_protection`, as percent or -1 for Kite's own table: without it they are refused.
     """
-    if not TAG.fullmatch(request.order_id):
+    if not TAG_PATTERN.fullmatch(request.order_id):
         raise WireError(f"tag: {request.order_id!r} is not 1 to 20 letters or digits")
     return {
         "exchange": request.exchange,
@@ -285,7 +287,7 @@ def render_change(request: OrderRequest) -> dict[str, str]:
 
 
 def _render_price(price: Decimal | None, name: str) -> str:
-    if price is None or not price.is_finite() or not 0 < price < LARGEST:
+    if price is None or not price.is_finite() or not 0 < price < MAX_MAGNITUDE:
         raise WireError(f"{name}: {price} is not a positive price")
     return f"{price:f}"
 

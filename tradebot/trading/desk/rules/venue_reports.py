@@ -24,7 +24,7 @@ from tradebot.trading.desk.rules.sightings import Sightings
 
 
 class VenueReports:
-    """Books what the venue says. `absent_after_s`, `absence_is_proof`: see `Profile`."""
+    """Books what the venue says. `absent_after_s`, `absence_is_proof`: see `VenueRules`."""
 
     def __init__(self, book: Book, *, absent_after_s: float, absence_is_proof: bool) -> None:
         self._book = book

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from tradebot.exchange.faults.dialect import Frame
-from tradebot.venues.kite.server import frames, replies
+from tradebot.venues.kite.server import corrupted_answers, frames
 from tradebot.venues.kite.server.wire import KiteError, render_error
 
 ROUTES = {
@@ -32,11 +32,13 @@ ROUTES = {
     "GET /quote/ohlc": "quotes",
     "GET /quote/ltp": "quotes",
 }
-STRANGE = KiteError(400, "SurveillanceException", "RMS:Rule: entity block type 7 for account across exchange")
+UNDOCUMENTED_REFUSAL = KiteError(
+    400, "SurveillanceException", "RMS:Rule: entity block type 7 for account across exchange"
+)
 REFUSALS = {  # what is said in Kite's own envelope
     "429": KiteError(429, "NetworkException", "Too many requests."),
-    "unknown-refusal-text": STRANGE,
-    "accept-then-unknown-text": STRANGE,
+    "unknown-refusal-text": UNDOCUMENTED_REFUSAL,
+    "accept-then-unknown-text": UNDOCUMENTED_REFUSAL,
     "definite-reject": KiteError(
         400,
         "MarginException",
@@ -56,10 +58,10 @@ BODIES = {
     "null-data": b'{"status":"success","data":null}',
     "wrong-order-id": b'{"status":"success","data":{"order_id":"990101000000001"}}',
 }
-ORDER = '{"type":"order"'
+ORDER_PREFIX = '{"type":"order"'
 
 
-class KiteRequests:
+class KiteRestDialect:
     """How requests are named, refused and lied to."""
 
     points: Mapping[str, str] = ROUTES
@@ -74,10 +76,10 @@ class KiteRequests:
         return render_error(error)
 
     def falsify_data(self, name: str, point: str, data: Any, *, draw: float) -> Any:
-        return replies.told(name, point, data, draw)
+        return corrupted_answers.corrupt_answer(name, point, data, draw)
 
 
-class KiteFrames:
+class KiteStreamDialect:
     """How frames are told apart and spoiled: order updates are text, quotes are binary, a heartbeat is one byte."""
 
     unsolicited_frames: Sequence[Frame] = (
@@ -86,7 +88,7 @@ class KiteFrames:
     )
 
     def order_update(self, frame: Frame) -> Mapping[str, Any] | None:
-        if not isinstance(frame, str) or not frame.startswith(ORDER):
+        if not isinstance(frame, str) or not frame.startswith(ORDER_PREFIX):
             return None
         row = orjson.loads(frame)["data"]
         return {name: row[name] for name in ("tag", "order_id", "status")}
@@ -99,14 +101,14 @@ class KiteFrames:
         return frames.token_of(packets[int(draw * len(packets))]) if packets else 0
 
     def without_instrument(self, frame: Frame, instrument: int) -> Frame:
-        return frames.join([p for p in _packets(frame) if frames.token_of(p) != instrument])
+        return frames.join_packets([p for p in _packets(frame) if frames.token_of(p) != instrument])
 
     def with_frozen_quote(self, frame: Frame, instrument: int, first: dict[int, Any]) -> Frame:
         packets = [
-            frames.frozen(p, first.setdefault(instrument, p)) if frames.token_of(p) == instrument else p
+            frames.with_stamps_of(p, first.setdefault(instrument, p)) if frames.token_of(p) == instrument else p
             for p in _packets(frame)
         ]
-        return frames.join(packets)
+        return frames.join_packets(packets)
 
     def corrupted_frame(self, frame: Frame, name: str, draw: float, sent: Collection[Frame]) -> Frame:
         packets = _packets(frame)
@@ -122,7 +124,7 @@ class KiteFrames:
             case "wrong-token":
                 others = sorted({frames.token_of(p) for one in sent for p in _packets(one)})
                 mine = frames.token_of(packets[at])
-                packets[at] = frames.patched(packets[at], 0, next((t for t in others if t != mine), mine + 1))
+                packets[at] = frames.with_word(packets[at], 0, next((t for t in others if t != mine), mine + 1))
             case "epoch-stamps" | "backward-stamps" | "future-stamps":
                 packets = [frames.with_stamp(packet, name) for packet in packets]
             case "garbage-lengths":
@@ -131,8 +133,8 @@ class KiteFrames:
                 return frame[: len(frame) - len(packets[-1]) // 2]
             case _:
                 raise AssertionError(f"nobody commits {name}")
-        return frames.join(packets)
+        return frames.join_packets(packets)
 
 
 def _packets(frame: Frame) -> list[bytes]:
-    return frames.split(frame) if isinstance(frame, bytes) else []
+    return frames.split_frame(frame) if isinstance(frame, bytes) else []

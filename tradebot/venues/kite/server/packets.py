@@ -43,7 +43,7 @@ Modes = npt.NDArray[np.int8]
 Rows = npt.NDArray[np.intp] | Ints
 
 
-class Mode(IntEnum):
+class StreamMode(IntEnum):
     """How much of an instrument a client wants."""
 
     NONE = 0
@@ -52,10 +52,10 @@ class Mode(IntEnum):
     FULL = 3
 
 
-MODES = {"ltp": Mode.LTP, "quote": Mode.QUOTE, "full": Mode.FULL}
+MODES = {"ltp": StreamMode.LTP, "quote": StreamMode.QUOTE, "full": StreamMode.FULL}
 
 
-class Packets:
+class PacketRenderer:
     """Renders rows of an exchange's columns; built once per universe.
 
     Raises ValueError for an instrument that is not quoted in paise or has no token: this wire cannot carry it.
@@ -69,7 +69,7 @@ class Packets:
         self._is_index = np.array([i.kind is InstrumentKind.INDEX for i in universe], dtype=bool)
         self._has_indices = bool(self._is_index.any())
 
-    def render(self, column: Column, *, rows: Ints, ids: Ints, modes: Modes) -> list[bytes]:
+    def render_frames(self, column: Column, *, rows: Ints, ids: Ints, modes: Modes) -> list[bytes]:
         """Return frames with one packet for each of `rows` that has a mode.
 
         `column(name)` is a column of a snapshot or of the exchange's state; `rows` index it, `ids` are the instruments
@@ -77,7 +77,7 @@ class Packets:
         """
         parts = []
         is_index = self._is_index[ids] if self._has_indices else None
-        for mode in (Mode.LTP, Mode.QUOTE, Mode.FULL):
+        for mode in (StreamMode.LTP, StreamMode.QUOTE, StreamMode.FULL):
             chosen = modes == mode
             if not chosen.any():
                 continue
@@ -95,21 +95,21 @@ class Packets:
 
     # Both return packet bodies as rows of 4-byte words: every field of the protocol is one, or two halves of one.
 
-    def _words(self, column: Column, rows: Rows, ids: Rows, mode: Mode) -> Ints:
-        names = LTP if mode is Mode.LTP else QUOTE
+    def _words(self, column: Column, rows: Rows, ids: Rows, mode: StreamMode) -> Ints:
+        names = LTP if mode is StreamMode.LTP else QUOTE
         words = np.array([self.tokens[ids], *(column(name)[rows] for name in names)]).T
-        if mode is not Mode.FULL:
+        if mode is not StreamMode.FULL:
             return words
         stamps = _unix(column, rows)
         zeros = np.zeros_like(stamps)
         times = np.array([stamps, zeros, zeros, zeros, stamps]).T  # last trade, open interest and its range, exchange
         return np.hstack([words, times, _depth(column, rows, "bid"), _depth(column, rows, "ask")])
 
-    def _index_words(self, column: Column, rows: Rows, ids: Rows, mode: Mode) -> Ints:
-        words = [self.tokens[ids], *(column(name)[rows] for name in (LTP if mode is Mode.LTP else INDEX_QUOTE))]
-        if mode is not Mode.LTP:
+    def _index_words(self, column: Column, rows: Rows, ids: Rows, mode: StreamMode) -> Ints:
+        words = [self.tokens[ids], *(column(name)[rows] for name in (LTP if mode is StreamMode.LTP else INDEX_QUOTE))]
+        if mode is not StreamMode.LTP:
             words.append(column("last")[rows] - column("previous_close")[rows])
-        if mode is Mode.FULL:
+        if mode is StreamMode.FULL:
             words.append(_unix(column, rows))
         return np.array(words).T
 

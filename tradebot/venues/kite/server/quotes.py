@@ -13,11 +13,11 @@ import numpy as np
 from tradebot.clock import DAY, SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.market import Ints, Series
-from tradebot.markets.calendar import Line
-from tradebot.markets.hours import line_of
+from tradebot.markets.calendar import HoursClass
+from tradebot.markets.hours import hours_class_of
 from tradebot.markets.indices import contract_name
-from tradebot.markets.market import HOME
-from tradebot.venues.kite.server.wire import number, stamp
+from tradebot.markets.market import HOME_MARKET
+from tradebot.venues.kite.server.wire import json_number, render_stamp
 
 Json = dict[str, Any]
 
@@ -55,7 +55,7 @@ def quote_record(
     instrument: Instrument, state: dict[str, Ints], row: int, *, lower_circuit: int, upper_circuit: int
 ) -> Json:
     """Return one value of /quote."""
-    at = stamp(int(state["stamps"][row]))
+    at = render_stamp(int(state["stamps"][row]))
     depth = {
         name: [
             {"price": _price(instrument, price), "quantity": int(quantity), "orders": int(orders)}
@@ -84,9 +84,9 @@ def quote_record(
     }
 
 
-def candles(series: Series, instrument: Instrument, *, with_oi: bool) -> list[list[Any]]:
+def candle_rows(series: Series, instrument: Instrument, *, with_oi: bool) -> list[list[Any]]:
     """Return rows `["2017-12-15T09:15:00+0530", o, h, l, c, v(, oi)]`; day candles are stamped at midnight."""
-    starts = (series.starts + HOME.ahead(0)) // SECOND
+    starts = (series.starts + HOME_MARKET.utc_offset_ns(0)) // SECOND
     if series.interval >= DAY:
         starts = starts // 86_400 * 86_400
     stamps = np.datetime_as_string(starts.astype("datetime64[s]"), unit="s")
@@ -111,7 +111,7 @@ def instruments_csv(universe: Universe, exchange: str | None, *, on: date) -> by
     writer.writerow(INSTRUMENT_COLUMNS)
     writer.writerows(_instrument_rows(i for i in universe if exchange in (None, i.exchange)))
     if exchange in (None, CONTRACTS):
-        writer.writerows(_future_rows((i for i in universe if line_of(i) is Line.UNDERLYING), _expiry(on)))
+        writer.writerows(_future_rows((i for i in universe if hours_class_of(i) is HoursClass.UNDERLYING), _expiry(on)))
     return out.getvalue().encode()
 
 
@@ -160,4 +160,4 @@ def _expiry(on: date) -> date:
 
 
 def _price(instrument: Instrument, units: int | np.int64) -> int | float:
-    return number(instrument.price(int(units)))
+    return json_number(instrument.price(int(units)))

@@ -10,7 +10,7 @@ from tradebot.exchange.account import DematHolding, Margins
 from tradebot.exchange.position import PositionRow
 from tradebot.exchange.ticket import BookOrder, PlacedBy, TradeRow
 from tradebot.markets.charges import Charges
-from tradebot.venues.kite.server.wire import STATUSES, number, stamp
+from tradebot.venues.kite.server.wire import KITE_STATUSES, json_number, render_stamp
 
 Json = dict[str, Any]
 SYSTEM = "SYSTEM"  # who the orders of the broker itself say placed them
@@ -19,17 +19,17 @@ SYSTEM = "SYSTEM"  # who the orders of the broker itself say placed them
 def order_record(order: BookOrder, *, account_id: str, token: int) -> Json:
     """Return an order as /orders lists it."""
     ticket = order.ticket
-    changed = stamp(order.changed_at) if order.exchange_order_id else None
+    changed = render_stamp(order.changed_at) if order.exchange_order_id else None
     record: Json = {
         "account_id": account_id,
         "placed_by": SYSTEM if ticket.hand is PlacedBy.BROKER else account_id,
         "order_id": order.order_id,
         "exchange_order_id": order.exchange_order_id or None,
         "parent_order_id": None,
-        "status": STATUSES[order.status],
+        "status": KITE_STATUSES[order.status],
         "status_message": order.reason or None,
         "status_message_raw": order.reason or None,
-        "order_timestamp": stamp(order.placed_at),
+        "order_timestamp": render_stamp(order.placed_at),
         "exchange_update_timestamp": changed,
         "exchange_timestamp": changed,
         "variety": ticket.variety,
@@ -44,13 +44,13 @@ def order_record(order: BookOrder, *, account_id: str, token: int) -> Json:
         "product": ticket.product,
         "quantity": int(ticket.quantity),
         "disclosed_quantity": int(ticket.disclosed_quantity),
-        "price": number(ticket.price),
-        "trigger_price": number(ticket.trigger_price),
-        "average_price": number(order.average_price),
+        "price": json_number(ticket.price),
+        "trigger_price": json_number(ticket.trigger_price),
+        "average_price": json_number(order.average_price),
         "filled_quantity": int(order.filled),
         "pending_quantity": int(order.pending),
         "cancelled_quantity": int(order.cancelled),
-        "market_protection": number(ticket.protection_pct),
+        "market_protection": json_number(ticket.protection_pct),
         "meta": {},
         "tag": ticket.tag or None,
         "guid": f"{account_id}X{order.order_id}",
@@ -68,7 +68,7 @@ def order_update(record: Json, *, filled: Decimal) -> Json:
 
 def trade_record(trade: TradeRow, *, token: int) -> Json:
     """Return a fill as /trades lists it."""
-    at = stamp(trade.traded_at) or ""
+    at = render_stamp(trade.traded_at) or ""
     return {
         "trade_id": trade.trade_id,
         "order_id": trade.order_id,
@@ -76,7 +76,7 @@ def trade_record(trade: TradeRow, *, token: int) -> Json:
         "tradingsymbol": trade.symbol,
         "instrument_token": token,
         "product": trade.product,
-        "average_price": number(trade.price),
+        "average_price": json_number(trade.price),
         "quantity": int(trade.quantity),
         "exchange_order_id": trade.exchange_order_id,
         "transaction_type": str(trade.side),
@@ -96,29 +96,29 @@ def position_record(row: PositionRow, *, token: int) -> Json:
         "product": row.product,
         "quantity": int(row.quantity),
         "overnight_quantity": int(row.overnight_quantity),
-        "multiplier": number(row.multiplier),
-        "average_price": number(row.average_price),
-        "close_price": number(row.close_price),
-        "last_price": number(row.last_price),
-        "value": number(row.value),
-        "pnl": number(row.pnl),
-        "m2m": number(row.m2m),
-        "unrealised": number(row.unrealised),
-        "realised": number(row.realised),
+        "multiplier": json_number(row.multiplier),
+        "average_price": json_number(row.average_price),
+        "close_price": json_number(row.close_price),
+        "last_price": json_number(row.last_price),
+        "value": json_number(row.value),
+        "pnl": json_number(row.pnl),
+        "m2m": json_number(row.m2m),
+        "unrealised": json_number(row.unrealised),
+        "realised": json_number(row.realised),
         "buy_quantity": int(row.buy_quantity),
-        "buy_price": number(row.buy_price),
-        "buy_value": number(row.buy_value),
-        "buy_m2m": number(row.day_buy_value + max(carried, ZERO)),
+        "buy_price": json_number(row.buy_price),
+        "buy_value": json_number(row.buy_value),
+        "buy_m2m": json_number(row.day_buy_value + max(carried, ZERO)),
         "sell_quantity": int(row.sell_quantity),
-        "sell_price": number(row.sell_price),
-        "sell_value": number(row.sell_value),
-        "sell_m2m": number(row.day_sell_value + max(-carried, ZERO)),
+        "sell_price": json_number(row.sell_price),
+        "sell_value": json_number(row.sell_value),
+        "sell_m2m": json_number(row.day_sell_value + max(-carried, ZERO)),
         "day_buy_quantity": int(row.day_buy_quantity),
-        "day_buy_price": number(row.day_buy_price),
-        "day_buy_value": number(row.day_buy_value),
+        "day_buy_price": json_number(row.day_buy_price),
+        "day_buy_value": json_number(row.day_buy_value),
         "day_sell_quantity": int(row.day_sell_quantity),
-        "day_sell_price": number(row.day_sell_price),
-        "day_sell_value": number(row.day_sell_value),
+        "day_sell_price": json_number(row.day_sell_price),
+        "day_sell_value": json_number(row.day_sell_value),
     }
 
 
@@ -143,12 +143,12 @@ def holding_record(row: DematHolding, *, token: int) -> Json:
         "collateral_quantity": 0,
         "collateral_type": "",
         "discrepancy": False,
-        "average_price": number(row.average_price),
-        "last_price": number(row.last_price),
-        "close_price": number(row.close_price),
-        "pnl": number(row.unrealised_pnl),
-        "day_change": number(change),
-        "day_change_percentage": number(change * 100 / row.close_price) if row.close_price else 0,
+        "average_price": json_number(row.average_price),
+        "last_price": json_number(row.last_price),
+        "close_price": json_number(row.close_price),
+        "pnl": json_number(row.unrealised_pnl),
+        "day_change": json_number(change),
+        "day_change_percentage": json_number(change * 100 / row.close_price) if row.close_price else 0,
         "mtf": {"quantity": 0, "used_quantity": 0, "average_price": 0, "value": 0, "initial_margin": 0},
     }
 
@@ -164,42 +164,42 @@ def funds_record(m: Margins | None) -> Json:
         return {**funds_record(Margins(**dict.fromkeys(names, zero))), "enabled": False}
     return {
         "enabled": True,
-        "net": number(m.net),
+        "net": json_number(m.net),
         "available": {
             "adhoc_margin": 0,
-            "cash": number(m.opening),
-            "opening_balance": number(m.opening),
-            "live_balance": number(m.net),
+            "cash": json_number(m.opening),
+            "opening_balance": json_number(m.opening),
+            "live_balance": json_number(m.net),
             "collateral": 0,
             "intraday_payin": 0,
         },
         "utilised": {
-            "debits": number(m.opening - m.net),
+            "debits": json_number(m.opening - m.net),
             "exposure": 0,
-            "m2m_realised": number(m.realised),
-            "m2m_unrealised": number(m.unrealised),
+            "m2m_realised": json_number(m.realised),
+            "m2m_unrealised": json_number(m.unrealised),
             "option_premium": 0,
             "payout": 0,
-            "span": number(m.positions + m.orders),
-            "holding_sales": number(m.holding_sales),
+            "span": json_number(m.positions + m.orders),
+            "holding_sales": json_number(m.holding_sales),
             "turnover": 0,
             "liquid_collateral": 0,
             "stock_collateral": 0,
-            "delivery": number(m.delivery),
+            "delivery": json_number(m.delivery),
         },
     }
 
 
 def charges_record(bill: Charges) -> Json:
     """Return the `charges` block of /margins/orders and /charges/orders."""
-    gst = number(bill.gst)
+    gst = json_number(bill.gst)
     return {
-        "transaction_tax": number(bill.transaction_tax),
+        "transaction_tax": json_number(bill.transaction_tax),
         "transaction_tax_type": "stt",
-        "exchange_turnover_charge": number(bill.exchange_fee),
-        "sebi_turnover_charge": number(bill.sebi_fee),
-        "brokerage": number(bill.brokerage),
-        "stamp_duty": number(bill.stamp_duty),
+        "exchange_turnover_charge": json_number(bill.exchange_fee),
+        "sebi_turnover_charge": json_number(bill.sebi_fee),
+        "brokerage": json_number(bill.brokerage),
+        "stamp_duty": json_number(bill.stamp_duty),
         "gst": {"igst": gst, "cgst": 0, "sgst": 0, "total": gst},
-        "total": number(bill.total),
+        "total": json_number(bill.total),
     }

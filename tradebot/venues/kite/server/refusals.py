@@ -62,7 +62,7 @@ ENDED = {"filled": "complete"}  # the exchange's word for an end -> Kite's, wher
 VERBS = {"changed": "modified"}
 
 
-def refused(refusal: ExchangeRefusal) -> KiteError:
+def refusal_error(refusal: ExchangeRefusal) -> KiteError:
     """Return what the wire says of a refusal by the exchange."""
     error_type, sentence = SENTENCES[refusal.code]
     facts = dict(refusal.facts)

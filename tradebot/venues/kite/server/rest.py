@@ -17,23 +17,23 @@ from tradebot.exchange.faults.rest_faults import RestFaults
 from tradebot.exchange.rate_limits import RateLimits
 from tradebot.exchange.refusals import ExchangeRefusal
 from tradebot.venues.kite.rules import EXCHANGES, PRODUCTS
-from tradebot.venues.kite.server.desk import KiteDesk
-from tradebot.venues.kite.server.market import KiteMarket
-from tradebot.venues.kite.server.refusals import refused
-from tradebot.venues.kite.server.session import Sessions
+from tradebot.venues.kite.server.account_routes import KiteAccountRoutes
+from tradebot.venues.kite.server.market_routes import KiteMarketRoutes
+from tradebot.venues.kite.server.refusals import refusal_error
+from tradebot.venues.kite.server.session import LoginSessions
 from tradebot.venues.kite.server.wire import (
     KiteError,
     input_error,
     render_error,
+    render_stamp,
     render_success,
-    required,
-    stamp,
+    required_parameter,
 )
 
 PREFIXES = ("", "/oms")  # the official sandbox puts /oms before every route
 SECRETS = frozenset({"access_token", "request_token", "checksum", "api_secret", "refresh_token"})
 ORDER_TYPES = ("MARKET", "LIMIT", "SL", "SL-M")
-PLACE = ("orders", "place")  # a new order counts by the second with other writes, by minute and day alone
+PLACE_GROUPS = ("orders", "place")  # a new order counts by the second with other writes, by minute and day alone
 
 
 # Known to the official clients and refused by name: GTT orders would wait at a broker that this exchange has not got.
@@ -52,7 +52,7 @@ NOT_OFFERED = {
 }
 
 
-class Call(Message, frozen=True):
+class RestCall(Message, frozen=True):
     """One request: parts of the path, parameters of query and form (first of a name wins), all of `i`, JSON body."""
 
     path: Mapping[str, str]
@@ -61,13 +61,13 @@ class Call(Message, frozen=True):
     body: Any = None
 
 
-class Csv(Message, frozen=True):
+class CsvAnswer(Message, frozen=True):
     """An answer that is a file and not an envelope."""
 
     content: bytes
 
 
-class Moved(Message, frozen=True):
+class Redirect(Message, frozen=True):
     """An answer that sends the browser elsewhere."""
 
     location: str
@@ -78,7 +78,7 @@ class Route(Message, frozen=True):
 
     method: str
     path: str
-    answer: Callable[[Call], Any]
+    make_answer: Callable[[RestCall], Any]
     groups: tuple[str, ...]
     is_open: bool
 
@@ -90,15 +90,15 @@ class KiteRest:
         self,
         exchange: Exchange,
         clock: Clock,
-        sessions: Sessions,
+        sessions: LoginSessions,
         *,
         limits: RateLimits,
         log: EventLog | None,
         redirect_url: str | None = None,
         faults: RestFaults[KiteError] | None = None,
     ) -> None:
-        self.desk = KiteDesk(exchange, clock)
-        self.market = KiteMarket(exchange)
+        self.account_routes = KiteAccountRoutes(exchange, clock)
+        self.market_routes = KiteMarketRoutes(exchange)
         self._account_id = exchange.account.account_id
         self._clock = clock
         self._sessions = sessions
@@ -107,54 +107,61 @@ class KiteRest:
         self._redirect_url = redirect_url
         self._faults = faults
 
-    def add_to(self, app: web.Application) -> None:
+    def add_routes(self, app: web.Application) -> None:
         """Add every route, with and without the prefix of the sandbox, and answers in the envelope for the others."""
-        for route in self.routes():
+        for route in self.list_routes():
             for prefix in PREFIXES:
                 app.router.add_route(route.method, prefix + route.path, self._handler(route))
         app.middlewares.append(self._enclose)
 
-    def routes(self) -> list[Route]:
+    def list_routes(self) -> list[Route]:
         """Return the routes in the order of the documentation."""
-        desk, market = self.desk, self.market
+        desk, market = self.account_routes, self.market_routes
         return [
             _route("GET /connect/login", self._consent, is_open=True),
             _route("POST /session/token", self._login, is_open=True),
             _route("DELETE /session/token", self._logout, is_open=True),
             _route("GET /user/profile", lambda _: self._profile()),
-            _route("GET /user/margins", lambda _: desk.funds()),
-            _route("GET /user/margins/{segment}", lambda call: desk.funds(call.path["segment"])),
-            _route("POST /orders/{variety}", lambda call: desk.place(call.path["variety"], call.params), *PLACE),
+            _route("GET /user/margins", lambda _: desk.segment_funds()),
+            _route("GET /user/margins/{segment}", lambda call: desk.segment_funds(call.path["segment"])),
+            _route(
+                "POST /orders/{variety}",
+                lambda call: desk.place_order(call.path["variety"], call.params),
+                *PLACE_GROUPS,
+            ),
             _route(
                 "PUT /orders/{variety}/{order_id}",
-                lambda call: desk.modify(call.path["variety"], call.path["order_id"], call.params),
+                lambda call: desk.modify_order(call.path["variety"], call.path["order_id"], call.params),
                 "orders",
             ),
             _route(
                 "DELETE /orders/{variety}/{order_id}",
-                lambda call: desk.cancel(call.path["variety"], call.path["order_id"]),
+                lambda call: desk.cancel_order(call.path["variety"], call.path["order_id"]),
                 "orders",
             ),
-            _route("GET /orders", lambda _: desk.orders()),
-            _route("GET /orders/{order_id}", lambda call: desk.history(call.path["order_id"])),
-            _route("GET /orders/{order_id}/trades", lambda call: desk.trades(call.path["order_id"])),
-            _route("GET /trades", lambda _: desk.trades()),
-            _route("GET /portfolio/positions", lambda _: desk.positions()),
-            _route("PUT /portfolio/positions", lambda call: desk.convert(call.params)),
-            _route("GET /portfolio/holdings", lambda _: desk.holdings()),
+            _route("GET /orders", lambda _: desk.list_orders()),
+            _route("GET /orders/{order_id}", lambda call: desk.order_history(call.path["order_id"])),
+            _route("GET /orders/{order_id}/trades", lambda call: desk.list_trades(call.path["order_id"])),
+            _route("GET /trades", lambda _: desk.list_trades()),
+            _route("GET /portfolio/positions", lambda _: desk.list_positions()),
+            _route("PUT /portfolio/positions", lambda call: desk.convert_position(call.params)),
+            _route("GET /portfolio/holdings", lambda _: desk.list_holdings()),
             _route("POST /margins/orders", lambda call: desk.order_margins(call.body)),
             _route("POST /margins/basket", lambda call: desk.basket_margins(call.body)),
             _route("POST /charges/orders", lambda call: desk.order_charges(call.body)),
             _route(
                 "GET /instruments/historical/{token}/{interval}",
-                lambda call: market.history(call.path["token"], call.path["interval"], call.params),
+                lambda call: market.list_candles(call.path["token"], call.path["interval"], call.params),
                 "historical",
             ),
-            _route("GET /instruments", lambda _: Csv(content=market.instruments(None))),
-            _route("GET /instruments/{exchange}", lambda call: Csv(content=market.instruments(call.path["exchange"]))),
-            _route("GET /quote", lambda call: market.quotes(call.keys, kind="quote"), "quote"),
-            _route("GET /quote/ohlc", lambda call: market.quotes(call.keys, kind="ohlc"), "quote"),
-            _route("GET /quote/ltp", lambda call: market.quotes(call.keys, kind="ltp"), "quote"),
+            _route("GET /instruments", lambda _: CsvAnswer(content=market.instrument_file(None))),
+            _route(
+                "GET /instruments/{exchange}",
+                lambda call: CsvAnswer(content=market.instrument_file(call.path["exchange"])),
+            ),
+            _route("GET /quote", lambda call: market.list_quotes(call.keys, kind="quote"), "quote"),
+            _route("GET /quote/ohlc", lambda call: market.list_quotes(call.keys, kind="ohlc"), "quote"),
+            _route("GET /quote/ltp", lambda call: market.list_quotes(call.keys, kind="ltp"), "quote"),
             *(_route(line, _not_offered(what)) for what, lines in NOT_OFFERED.items() for line in lines),
         ]
 
@@ -162,7 +169,7 @@ class KiteRest:
         name = f"{route.method} {route.path}"
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            call = Call(path=dict(request.match_info), params={})
+            call = RestCall(path=dict(request.match_info), params={})
             fault, data = None, None
             error: KiteError | None = None
             try:
@@ -175,12 +182,12 @@ class KiteRest:
                         order_id=call.path.get("order_id", ""),
                     )
                 if self._faults is not None and fault is not None and fault.prevents_request:
-                    error = self._faults.refusal_error(fault, lambda: route.answer(call))
+                    error = self._faults.refusal_error(fault, lambda: route.make_answer(call))
                 else:
                     self._admit(request, route)
-                    data = route.answer(call)
+                    data = route.make_answer(call)
             except ExchangeRefusal as refusal:
-                error = refused(refusal)
+                error = refusal_error(refusal)
             except KiteError as answer:
                 error = answer
             self._write(request, call, data, error)
@@ -194,17 +201,17 @@ class KiteRest:
         if not route.is_open:
             if request.headers.get("X-Kite-Version", "").partition(".")[0] != "3":
                 raise input_error("Invalid or missing `X-Kite-Version`; this is version 3.")
-            self._sessions.check(request.headers.get("Authorization"))
+            self._sessions.check_authorization(request.headers.get("Authorization"))
         if (limit := self._limits.count_request(*route.groups)) is not None:
             raise KiteError(429, "NetworkException", f"Too many requests: at most {limit.count} a {limit.span}.")
 
-    def _write(self, request: web.Request, call: Call, data: Any, error: KiteError | None) -> None:
+    def _write(self, request: web.Request, call: RestCall, data: Any, error: KiteError | None) -> None:
         if self._log is None:
             return
         answered = data.get("order_id", "") if isinstance(data, dict) else ""
         self._log.append_line(
             "request",
-            at=self._clock.market(),
+            at=self._clock.market_ns(),
             method=request.method,
             path=request.path,
             params={name: value for name, value in call.params.items() if name not in SECRETS},
@@ -228,24 +235,24 @@ class KiteRest:
             error = KiteError(413, "InputException", "The body is too large.")
         else:
             return response
-        self._write(request, Call(path={}, params={}), None, error)
+        self._write(request, RestCall(path={}, params={}), None, error)
         return _respond(None, error)
 
-    def _consent(self, call: Call) -> Any:
-        token = self._sessions.issue(required(call.params, "api_key"))
+    def _consent(self, call: RestCall) -> Any:
+        token = self._sessions.issue_request_token(required_parameter(call.params, "api_key"))
         answer = {"request_token": token, "action": "login", "status": "success"}
         if self._redirect_url is None:
             return answer
         parts = urlsplit(self._redirect_url)
         extra = parse_qsl(call.params.get("redirect_params", ""))
         query = urlencode([*parse_qsl(parts.query), *answer.items(), *extra])
-        return Moved(location=urlunsplit(parts._replace(query=query)))
+        return Redirect(location=urlunsplit(parts._replace(query=query)))
 
-    def _login(self, call: Call) -> dict[str, Any]:
-        token = self._sessions.login(
-            api_key=required(call.params, "api_key"),
-            request_token=required(call.params, "request_token"),
-            checksum=required(call.params, "checksum"),
+    def _login(self, call: RestCall) -> dict[str, Any]:
+        token = self._sessions.create_session(
+            api_key=required_parameter(call.params, "api_key"),
+            request_token=required_parameter(call.params, "request_token"),
+            checksum=required_parameter(call.params, "checksum"),
         )
         return {
             **self._profile(),
@@ -255,12 +262,13 @@ class KiteRest:
             "enctoken": token[16:],
             "refresh_token": "",
             "silo": "",
-            "login_time": stamp(self._clock.market()),
+            "login_time": render_stamp(self._clock.market_ns()),
         }
 
-    def _logout(self, call: Call) -> bool:
-        self._sessions.logout(
-            api_key=required(call.params, "api_key"), access_token=required(call.params, "access_token")
+    def _logout(self, call: RestCall) -> bool:
+        self._sessions.end_session(
+            api_key=required_parameter(call.params, "api_key"),
+            access_token=required_parameter(call.params, "access_token"),
         )
         return True
 
@@ -280,19 +288,19 @@ class KiteRest:
         }
 
 
-def _route(line: str, answer: Callable[[Call], Any], *groups: str, is_open: bool = False) -> Route:
+def _route(line: str, answer: Callable[[RestCall], Any], *groups: str, is_open: bool = False) -> Route:
     method, path = line.split()
-    return Route(method=method, path=path, answer=answer, groups=groups or ("other",), is_open=is_open)
+    return Route(method=method, path=path, make_answer=answer, groups=groups or ("other",), is_open=is_open)
 
 
-def _not_offered(what: str) -> Callable[[Call], Any]:
-    def refuse(_: Call) -> Any:
+def _not_offered(what: str) -> Callable[[RestCall], Any]:
+    def refuse(_: RestCall) -> Any:
         raise KiteError(400, "InputException", f"{what} are not offered by this exchange.")
 
     return refuse
 
 
-async def _read(request: web.Request) -> Call:
+async def _read(request: web.Request) -> RestCall:
     query = request.query
     params: dict[str, str] = {name: query[name] for name in query}
     body = None
@@ -305,14 +313,14 @@ async def _read(request: web.Request) -> Call:
         else:
             form = await request.post()
             params |= {name: value for name in form if isinstance(value := form[name], str)}
-    return Call(path=dict(request.match_info), params=params, keys=tuple(query.getall("i", ())), body=body)
+    return RestCall(path=dict(request.match_info), params=params, keys=tuple(query.getall("i", ())), body=body)
 
 
 def _respond(data: Any, error: KiteError | None) -> web.Response:
     if error is not None:
         return web.Response(body=render_error(error), status=error.status, content_type="application/json")
-    if isinstance(data, Csv):
+    if isinstance(data, CsvAnswer):
         return web.Response(body=data.content, content_type="text/csv")
-    if isinstance(data, Moved):
+    if isinstance(data, Redirect):
         return web.Response(status=302, headers={"Location": data.location})
     return web.Response(body=render_success(data), content_type="application/json")

@@ -6,17 +6,17 @@ import hashlib
 import hmac
 
 from tradebot.clock import HOUR, SECOND, Clock
-from tradebot.markets.market import HOME
+from tradebot.markets.market import HOME_MARKET
 from tradebot.venues.kite.rules import LOGIN_ENDS
 from tradebot.venues.kite.server.wire import KiteError, token_error
 
-EXPIRY_HOUR = LOGIN_ENDS.hour * HOUR
-REQUEST_TOKEN_LIFE = 300 * SECOND
+EXPIRY_OFFSET_NS = LOGIN_ENDS.hour * HOUR
+REQUEST_TOKEN_LIFE_NS = 300 * SECOND
 MAX_REQUEST_TOKENS = 100
 BAD_TOKEN = "Incorrect `api_key` or `access_token`."
 
 
-class Sessions:
+class LoginSessions:
     """The login state of one app (api_key): at most one access token is alive, a new login kills the one before.
 
     A token dies at 06:00 IST of the market clock, unless `expires` is False. The first one is given, so that a bot in
@@ -29,52 +29,52 @@ class Sessions:
         self._secret = api_secret
         self._clock = clock
         self._expires = expires
-        self._born_at = clock.market()
+        self._born_at = clock.market_ns()
         self._request_tokens: dict[str, int] = {}  # one-time token -> monotonic ns of its issue
         self._issued = 0
         self.dead_until_mono = 0  # monotonic ns until which no token is good
 
-    def issue(self, api_key: str) -> str:
+    def issue_request_token(self, api_key: str) -> str:
         """Return a fresh request token, as the browser login would. Raises KiteError for another app's key."""
         if api_key != self.api_key:
             raise KiteError(400, "InputException", "Invalid `api_key`.")
         while len(self._request_tokens) >= MAX_REQUEST_TOKENS:
             del self._request_tokens[next(iter(self._request_tokens))]
         token = self._derive("request")
-        self._request_tokens[token] = self._clock.monotonic()
+        self._request_tokens[token] = self._clock.monotonic_ns()
         return token
 
-    def login(self, *, api_key: str, request_token: str, checksum: str) -> str:
+    def create_session(self, *, api_key: str, request_token: str, checksum: str) -> str:
         """Trade a request token for a new access token. Raises KiteError when any of the three is wrong."""
         issued_at = self._request_tokens.pop(request_token, None)
-        if issued_at is None or self._clock.monotonic() - issued_at > REQUEST_TOKEN_LIFE:
+        if issued_at is None or self._clock.monotonic_ns() - issued_at > REQUEST_TOKEN_LIFE_NS:
             raise token_error("Token is invalid or has expired.")
         expected = hashlib.sha256(f"{self.api_key}{request_token}{self._secret}".encode()).hexdigest()
         if api_key != self.api_key or not hmac.compare_digest(checksum.encode(), expected.encode()):
             raise token_error("Invalid `checksum`.")
         self.access_token = self._derive("access")
-        self._born_at = self._clock.market()
+        self._born_at = self._clock.market_ns()
         return self.access_token
 
-    def logout(self, *, api_key: str, access_token: str) -> None:
+    def end_session(self, *, api_key: str, access_token: str) -> None:
         """End the session. Raises KiteError when it is not the living one."""
-        if not self.is_alive(api_key, access_token):
+        if not self.is_session_valid(api_key, access_token):
             raise token_error(BAD_TOKEN)
         self.access_token = ""
 
-    def check(self, header: str | None) -> None:
+    def check_authorization(self, header: str | None) -> None:
         """Raise KiteError unless `header` is `token api_key:access_token` of a living session."""
         scheme, _, pair = (header or "").partition(" ")
         api_key, _, access_token = pair.partition(":")
-        if scheme != "token" or not self.is_alive(api_key, access_token):
+        if scheme != "token" or not self.is_session_valid(api_key, access_token):
             raise token_error(BAD_TOKEN)
 
-    def is_alive(self, api_key: str, access_token: str) -> bool:
+    def is_session_valid(self, api_key: str, access_token: str) -> bool:
         if not access_token or api_key != self.api_key or access_token != self.access_token:
             return False
-        if self._clock.monotonic() < self.dead_until_mono:
+        if self._clock.monotonic_ns() < self.dead_until_mono:
             return False
-        return not self._expires or _morning(self._clock.market()) == _morning(self._born_at)
+        return not self._expires or _morning(self._clock.market_ns()) == _morning(self._born_at)
 
     def _derive(self, purpose: str) -> str:
         self._issued += 1
@@ -83,4 +83,4 @@ class Sessions:
 
 
 def _morning(market_ns: int) -> int:
-    return HOME.day_number(market_ns - EXPIRY_HOUR)
+    return HOME_MARKET.day_number(market_ns - EXPIRY_OFFSET_NS)

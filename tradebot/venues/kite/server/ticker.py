@@ -19,15 +19,15 @@ from tradebot.exchange.faults.fault_plan import InjectedFault
 from tradebot.exchange.faults.stream_faults import TickerFaults
 from tradebot.exchange.snapshot import Snapshots
 from tradebot.exchange.ticket import BookOrder
-from tradebot.venues.kite.rules import CONNECTIONS, TOKENS_PER_CONNECTION
-from tradebot.venues.kite.server.packets import HEARTBEAT, MODES, Column, Mode, Modes, Packets
+from tradebot.venues.kite.rules import TICKER_CONNECTIONS, TOKENS_PER_CONNECTION
+from tradebot.venues.kite.server.packets import HEARTBEAT, MODES, Column, Modes, PacketRenderer, StreamMode
 from tradebot.venues.kite.server.records import Json, order_update
-from tradebot.venues.kite.server.session import BAD_TOKEN, Sessions
+from tradebot.venues.kite.server.session import BAD_TOKEN, LoginSessions
 from tradebot.venues.kite.server.wire import KiteError, render_error, token_error
 
 HEARTBEAT_S = 2.0
-CLOSING_S = 2.0
-MAX_CONNECTIONS = CONNECTIONS
+CLOSE_TIMEOUT_S = 2.0
+MAX_CONNECTIONS = TICKER_CONNECTIONS
 MAX_SUBSCRIPTIONS = TOKENS_PER_CONNECTION
 # A client may fall this far behind before it gets only the newest packet of each instrument. 128 frames are two wall
 # seconds of a market at sixty times the speed, 2 MB nearly four seconds of 3,000 full packets at its own speed.
@@ -40,13 +40,13 @@ REPLAYED_ORDERS = 10
 Send = Callable[[str | bytes], Awaitable[None]]
 
 
-class Connection:
+class TickerClient:
     """What one client subscribed and what still has to reach it; synchronous, so that no sender can hold up matching.
 
     Order frames are never dropped and go first: `is_overrun` says that too many wait and the link must be cut.
     """
 
-    def __init__(self, packets: Packets, state: dict[str, Ints]) -> None:
+    def __init__(self, packets: PacketRenderer, state: dict[str, Ints]) -> None:
         self._packets = packets
         self._state = state
         self._rows = {int(token): row for row, token in enumerate(packets.tokens)}
@@ -57,19 +57,19 @@ class Connection:
         self._waiting_bytes = 0
         self._stale = np.zeros(len(packets.tokens), dtype=bool)  # rows to be sent from the state once the queue is out
         self._is_behind = False
-        self._queued = np.zeros(len(Mode), dtype=np.int64)  # mode -> rows ever queued
+        self._queued = np.zeros(len(StreamMode), dtype=np.int64)  # mode -> rows ever queued
         self._merged = 0
         self.wake = asyncio.Event()
 
     @property
-    def subscriptions(self) -> int:
+    def subscription_count(self) -> int:
         return int(np.count_nonzero(self._modes)) + len(self._unlisted)
 
     @property
     def is_overrun(self) -> bool:
         return len(self._texts) > MAX_ORDER_FRAMES
 
-    def counts(self) -> dict[str, Any]:
+    def row_counts(self) -> dict[str, Any]:
         """Return `rows` given to the client by mode, `unsent` ones still queued among them, and `merged` ones.
 
         A merged row was never queued because a newer one of its instrument took its place.
@@ -78,7 +78,7 @@ class Connection:
         unsent = sum(int.from_bytes(frame[:2], "big") for frame in self._frames)
         return {"rows": rows, "unsent": unsent, "merged": self._merged}
 
-    def apply(self, text: str) -> None:
+    def apply_control_frame(self, text: str) -> None:
         """Obey one control frame, such as `{"a":"mode","v":["full",[408065]]}`; a bad one is answered by an error."""
         try:
             frame = orjson.loads(text)
@@ -88,45 +88,45 @@ class Connection:
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
             tokens = chosen = None
         if chosen is None or not isinstance(tokens, list) or not all(type(token) is int for token in tokens):
-            self.note({"type": "error", "data": "Invalid control frame."})
+            self.queue_message({"type": "error", "data": "Invalid control frame."})
             return
         if action == "subscribe":
             self._subscribe(tokens)
         elif action == "unsubscribe":
-            self._modes[self._known(tokens)] = Mode.NONE
+            self._modes[self._known(tokens)] = StreamMode.NONE
             self._unlisted.difference_update(tokens)
         elif action == "mode":
             rows = self._known(tokens)
-            rows = rows[self._modes[rows] != Mode.NONE]
+            rows = rows[self._modes[rows] != StreamMode.NONE]
             self._modes[rows] = chosen
             self._send_state(rows)
         else:
-            self.note({"type": "error", "data": f"Unknown action `{action}`."})
+            self.queue_message({"type": "error", "data": f"Unknown action `{action}`."})
 
-    def publish(self, snapshots: Snapshots) -> None:
+    def queue_snapshots(self, snapshots: Snapshots) -> None:
         """Queue the packets of the subscribed rows."""
         modes = self._modes[snapshots.ids]
         if not modes.any():
             return
         if self._is_behind or len(self._frames) >= MAX_FRAMES or self._waiting_bytes >= MAX_FRAME_BYTES:
             self._is_behind = True
-            late = snapshots.ids[modes != Mode.NONE]
+            late = snapshots.ids[modes != StreamMode.NONE]
             self._merged += int(np.count_nonzero(self._stale[late]))
             self._stale[late] = True
             return
         rows = np.flatnonzero(modes)
         self._queue(partial(getattr, snapshots), rows=rows, ids=snapshots.ids[rows], modes=modes[rows])
 
-    def note(self, message: Json) -> None:
+    def queue_message(self, message: Json) -> None:
         """Queue a text frame."""
-        self.note_text(orjson.dumps(message).decode())
+        self.queue_text(orjson.dumps(message).decode())
 
-    def note_text(self, text: str) -> None:
+    def queue_text(self, text: str) -> None:
         """Queue a text frame that is rendered already."""
         self._texts.append(text)
         self.wake.set()
 
-    def next(self) -> str | bytes | None:
+    def next_frame(self) -> str | bytes | None:
         """Return the next frame to send, None when nothing waits."""
         if self._texts:
             return self._texts.popleft()
@@ -143,13 +143,13 @@ class Connection:
 
     def _subscribe(self, tokens: list[int]) -> None:
         rows = self._known(tokens)
-        fresh = rows[self._modes[rows] == Mode.NONE]
+        fresh = rows[self._modes[rows] == StreamMode.NONE]
         unlisted = set(tokens) - self._rows.keys() - self._unlisted
-        if self.subscriptions + len(fresh) + len(unlisted) > MAX_SUBSCRIPTIONS:
-            self.note({"type": "error", "data": f"At most {MAX_SUBSCRIPTIONS} instruments per connection."})
+        if self.subscription_count + len(fresh) + len(unlisted) > MAX_SUBSCRIPTIONS:
+            self.queue_message({"type": "error", "data": f"At most {MAX_SUBSCRIPTIONS} instruments per connection."})
             return
         self._unlisted |= unlisted
-        self._modes[fresh] = Mode.QUOTE
+        self._modes[fresh] = StreamMode.QUOTE
         self._send_state(rows)
 
     def _known(self, tokens: list[int]) -> Ints:
@@ -163,21 +163,21 @@ class Connection:
         self._queue(self._state.__getitem__, rows=rows, ids=rows, modes=self._modes[rows])
 
     def _queue(self, column: Column, *, rows: Ints, ids: Ints, modes: Modes) -> None:
-        frames = self._packets.render(column, rows=rows, ids=ids, modes=modes)
+        frames = self._packets.render_frames(column, rows=rows, ids=ids, modes=modes)
         if frames:
-            self._queued += np.bincount(modes, minlength=len(Mode))
+            self._queued += np.bincount(modes, minlength=len(StreamMode))
             self._frames.extend(frames)
             self._waiting_bytes += sum(map(len, frames))
             self.wake.set()
 
 
 class KiteTicker:
-    """All connections of the ticker; `publish` and `note_order` are what the exchange calls."""
+    """All connections of the ticker; `queue_snapshots` and `queue_order` are what the exchange calls."""
 
     def __init__(
         self,
         exchange: Exchange,
-        sessions: Sessions,
+        sessions: LoginSessions,
         record: Callable[[BookOrder], Json],
         log: EventLog | None = None,
         faults: TickerFaults | None = None,
@@ -185,32 +185,32 @@ class KiteTicker:
         self._exchange, self._log = exchange, log or EventLog(None)
         self._sessions = sessions
         self._record, self._faults = record, faults
-        self._packets = Packets(exchange.universe)
-        self._links: dict[Connection, tuple[web.WebSocketResponse, asyncio.Transport | None]] = {}
+        self._packets = PacketRenderer(exchange.universe)
+        self._links: dict[TickerClient, tuple[web.WebSocketResponse, asyncio.Transport | None]] = {}
 
-    def publish(self, snapshots: Snapshots) -> None:
+    def queue_snapshots(self, snapshots: Snapshots) -> None:
         """Queue packets for every client."""
         for connection in self._links:
-            connection.publish(snapshots)
+            connection.queue_snapshots(snapshots)
 
-    def note_order(self, order: BookOrder) -> None:
+    def queue_order(self, order: BookOrder) -> None:
         """Queue a version of an order for every client; a client that takes none is cut off."""
         if not self._links:
             return
         text = self._order_text(order)
         for connection, (_, transport) in self._links.items():
-            connection.note_text(text)
+            connection.queue_text(text)
             if connection.is_overrun and transport is not None:
                 transport.abort()
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def serve_client(self, request: web.Request) -> web.StreamResponse:
         """Serve one client: `GET /?api_key=..&access_token=..` upgraded to a websocket, 403 or 429 in refusal."""
         api_key, token = request.query.get("api_key", ""), request.query.get("access_token", "")
-        if not self._sessions.is_alive(api_key, token):
+        if not self._sessions.is_session_valid(api_key, token):
             return _refuse(token_error(BAD_TOKEN))
         if len(self._links) >= MAX_CONNECTIONS:
             return _refuse(KiteError(429, "NetworkException", "Too many connections."))
-        socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_CONTROL_BYTES, timeout=CLOSING_S)
+        socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_CONTROL_BYTES, timeout=CLOSE_TIMEOUT_S)
         if not socket.can_prepare(request):
             return _refuse(KiteError(400, "InputException", "This is a websocket."))
         fault = None
@@ -218,21 +218,21 @@ class KiteTicker:
             fault = self._faults.draw_fault()
             if (refusal := await self._faults.refusal_response(fault, request)) is not None:
                 return refusal
-        connection = Connection(self._packets, self._exchange.latest_columns)
+        connection = TickerClient(self._packets, self._exchange.latest_columns)
         self._links[connection] = (socket, request.transport)  # before the first await: the limit holds in a race
         try:
             await socket.prepare(request)
             send = self._sending(socket, request, connection, fault)
             async with asyncio.TaskGroup() as tasks:
-                is_alive = partial(self._sessions.is_alive, api_key, token)
+                is_alive = partial(self._sessions.is_session_valid, api_key, token)
                 sender = tasks.create_task(_send(socket, connection, is_alive, send), name="kite ticker sender")
                 async for message in socket:
                     if message.type is WSMsgType.TEXT:
-                        connection.apply(message.data)
+                        connection.apply_control_frame(message.data)
                 sender.cancel()
         finally:
             del self._links[connection]
-            self._log.append_line("ticker", subscriptions=connection.subscriptions, **connection.counts())
+            self._log.append_line("ticker", subscriptions=connection.subscription_count, **connection.row_counts())
         return socket
 
     def _order_text(self, order: BookOrder) -> str:
@@ -240,16 +240,16 @@ class KiteTicker:
         return orjson.dumps({"type": "order", "id": "", "data": data}).decode()
 
     def _sending(
-        self, socket: web.WebSocketResponse, request: web.Request, connection: Connection, fault: InjectedFault | None
+        self, socket: web.WebSocketResponse, request: web.Request, connection: TickerClient, fault: InjectedFault | None
     ) -> Send:
         if self._faults is None:
             return partial(_send_plain, socket)
         if fault is not None and fault.name == "replay-orders":
             for order in self._exchange.latest_orders()[-REPLAYED_ORDERS:]:
-                connection.note_text(self._order_text(order))
+                connection.queue_text(self._order_text(order))
         return self._faults.open_connection(socket, request.transport, fault).send_frame
 
-    async def close(self, *_: Any) -> None:
+    async def close_clients(self, *_: Any) -> None:
         """Send every client away."""
         async with asyncio.TaskGroup() as tasks:
             for socket, _transport in self._links.values():
@@ -258,11 +258,11 @@ class KiteTicker:
 
 
 async def _send(
-    socket: web.WebSocketResponse, connection: Connection, is_alive: Callable[[], bool], send: Send
+    socket: web.WebSocketResponse, connection: TickerClient, is_alive: Callable[[], bool], send: Send
 ) -> None:
     try:
         while is_alive():
-            frame = connection.next()
+            frame = connection.next_frame()
             if frame is None:
                 connection.wake.clear()
                 try:

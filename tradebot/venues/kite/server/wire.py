@@ -22,8 +22,8 @@ from tradebot.exchange.ticket import STATUS_ON_DISK, BookStatus, Conversion, Tic
 from tradebot.venues.kite.rules import EXCHANGES, PRODUCTS, TAG_LENGTH
 
 VARIETIES = ("regular", "amo", "co", "iceberg", "auction")
-TAG = re.compile(f"[A-Za-z0-9]{{0,{TAG_LENGTH}}}")
-STATUSES: dict[BookStatus, str] = STATUS_ON_DISK  # the log began with Kite's words, and they are Kite's still
+TAG_PATTERN = re.compile(f"[A-Za-z0-9]{{0,{TAG_LENGTH}}}")
+KITE_STATUSES: dict[BookStatus, str] = STATUS_ON_DISK  # the log began with Kite's words, and they are Kite's still
 # Automatic market protection: below this last price, this percent; the last row is for everything above.
 PROTECTION = ((Decimal(100), Decimal(2)), (Decimal(500), Decimal(1)), (None, Decimal("0.5")))
 OPTION_PROTECTION = (
@@ -65,7 +65,7 @@ def render_error(error: KiteError) -> bytes:
     return orjson.dumps({"status": "error", "message": error.message, "error_type": error.error_type, "data": None})
 
 
-def number(value: Decimal | None) -> int | float:
+def json_number(value: Decimal | None) -> int | float:
     """Return a JSON number; None is 0, as Kite writes absent prices.
 
     A double prints every decimal of up to 15 digits back exactly, so prices survive the crossing.
@@ -75,7 +75,7 @@ def number(value: Decimal | None) -> int | float:
     return int(value) if value == value.to_integral_value() else float(value)
 
 
-def stamp(ns: int) -> str | None:
+def render_stamp(ns: int) -> str | None:
     """Return `yyyy-mm-dd hh:mm:ss` in IST, None for 0."""
     if ns <= 0:
         return None
@@ -110,11 +110,11 @@ def parse_ticket(params: Params, *, variety: str, instrument: Instrument, last: 
     kind = parse_choice(OrderKind, params, "order_type")
     has_price = kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
     has_trigger = kind in (OrderKind.STOP_LIMIT, OrderKind.STOP_MARKET)
-    product = required(params, "product")
+    product = required_parameter(params, "product")
     if product not in PRODUCTS:
         raise input_error("Invalid `product`.")
     tag = params.get("tag", "")
-    if not TAG.fullmatch(tag):
+    if not TAG_PATTERN.fullmatch(tag):
         raise input_error(f"Invalid `tag`. It may have up to {TAG_LENGTH} letters and digits.")
     return Ticket(
         exchange=instrument.exchange,
@@ -135,17 +135,17 @@ def parse_ticket(params: Params, *, variety: str, instrument: Instrument, last: 
 
 def parse_conversion(params: Params) -> Conversion:
     """Return the conversion of a position that the client asks for. Raises KiteError."""
-    if required(params, "exchange") not in EXCHANGES:
+    if required_parameter(params, "exchange") not in EXCHANGES:
         raise input_error("Invalid `exchange`.")
-    if (position_type := required(params, "position_type")) not in ("day", "overnight"):
+    if (position_type := required_parameter(params, "position_type")) not in ("day", "overnight"):
         raise input_error("Invalid `position_type`.")
     return Conversion(
         exchange=params["exchange"],
-        symbol=required(params, "tradingsymbol"),
+        symbol=required_parameter(params, "tradingsymbol"),
         side=parse_choice(Side, params, "transaction_type"),
         quantity=parse_quantity(params, "quantity", default=None),
-        was=required(params, "old_product"),
-        becomes=required(params, "new_product"),
+        was=required_parameter(params, "old_product"),
+        becomes=required_parameter(params, "new_product"),
         is_carried=position_type == "overnight",
     )
 
@@ -167,7 +167,7 @@ def parse_changes(params: Params, *, instrument: Instrument, last: Decimal) -> d
     return changes
 
 
-def required(params: Params, name: str) -> str:
+def required_parameter(params: Params, name: str) -> str:
     """Return a parameter. Raises KiteError when it is missing or empty."""
     if not params.get(name):
         raise input_error(f"Missing or empty field `{name}`.")
@@ -176,7 +176,7 @@ def required(params: Params, name: str) -> str:
 
 def parse_choice(choices: type[Choice], params: Params, name: str) -> Choice:
     """Return a parameter as one of `choices`. Raises KiteError."""
-    text = required(params, name)
+    text = required_parameter(params, name)
     try:
         return choices(text)
     except ValueError:
@@ -188,7 +188,7 @@ def parse_quantity(params: Params, name: str, *, default: Decimal | None) -> Dec
     text = params.get(name, "")
     if not text and default is not None:
         return default
-    text = required(params, name)
+    text = required_parameter(params, name)
     if not (text.isascii() and text.isdigit() and len(text) <= 12):
         raise input_error(f"Invalid `{name}`.")
     return Decimal(text)
@@ -196,7 +196,7 @@ def parse_quantity(params: Params, name: str, *, default: Decimal | None) -> Dec
 
 def parse_price(params: Params, name: str, *, zero: bool = False) -> Decimal:
     """Return a price above 0, or 0 where `zero` says so. Raises KiteError."""
-    price = _decimal(required(params, name), name)
+    price = _decimal(required_parameter(params, name), name)
     if price < 0 or (price == 0 and not zero):
         raise input_error(f"Invalid `{name}`.")
     return price

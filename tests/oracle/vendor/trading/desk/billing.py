@@ -8,15 +8,15 @@ from decimal import Decimal
 from tradebot.domain.instrument import Universe
 from tradebot.domain.order import ZERO, Execution, Order, Side
 from tradebot.errors import DataError
-from tradebot.markets.calendar import day_of, moment
-from tradebot.markets.charges import PAISA, UNITS_A_PAISA, Tariff, UnitTariff, in_force, segment_of, tariff_of
-from tradebot.markets.debits import DELIVERY, Debits
+from tradebot.markets.calendar import ist_date, ist_to_ns
+from tradebot.markets.charges import PAISA, UNITS_PER_PAISA, Tariff, UnitTariff, rates_valid_between, segment_of, tariff_of
+from tradebot.markets.debits import DELIVERY, DematDebits
 from tradebot.markets.exchanges import INDIA
 from tradebot.markets.market import market_of
 from tests.oracle.vendor.trading.desk.book.blotter import ChargesOf
 
 TARIFFS = {INDIA: tariff_of}  # zone of a market -> its table of charges
-UNITS = 100 * UNITS_A_PAISA  # of one of the account's currency
+UNITS = 100 * UNITS_PER_PAISA  # of one of the account's currency
 
 
 class MarketCharges:
@@ -28,7 +28,7 @@ class MarketCharges:
     """
 
     def __init__(self, universe: Universe) -> None:
-        self._universe, self.debits = universe, Debits()
+        self._universe, self.debits = universe, DematDebits()
         # Of one table of rates, for bills come in the order of time.
         # (symbol, exchange, product, side) -> the tariff, None for a symbol that is not ours
         self._tariffs: dict[tuple[str, str, str, Side], tuple[Tariff, UnitTariff] | None] = {}
@@ -36,7 +36,7 @@ class MarketCharges:
 
     def __call__(self, order: Order, execution: Execution) -> Decimal:
         if not self._begins <= execution.traded_at < self._ends:
-            self._begins, self._ends = (moment(day, time.min) for day in in_force(day_of(execution.traded_at)))
+            self._begins, self._ends = (ist_to_ns(day, time.min) for day in rates_valid_between(ist_date(execution.traded_at)))
             self._tariffs.clear()
         key = (execution.symbol, execution.exchange, execution.product, execution.side)
         try:
@@ -53,10 +53,10 @@ class MarketCharges:
             after += before
         units, units_before = _units(after), _units(before) if before else 0
         if units is None or units_before is None:
-            return exact.total(after) - exact.total(before) + fee
-        paise = of.total(units)
+            return exact.total_charges(after) - exact.total_charges(before) + fee
+        paise = of.total_paise(units)
         if before:
-            paise -= of.total(units_before)
+            paise -= of.total_paise(units_before)
         bill = Decimal(paise) * PAISA
         return bill + fee if fee else bill
 
@@ -64,24 +64,24 @@ class MarketCharges:
         if execution.symbol not in self._universe:
             return None
         instrument = self._universe.get(execution.symbol)
-        if (table := TARIFFS.get(market_of(instrument.exchange).zone)) is None:
+        if (table := TARIFFS.get(market_of(instrument.exchange).zone_name)) is None:
             return None
         segment = segment_of(instrument.kind, execution.product)
         try:
-            found = table(segment, execution.side, day_of(execution.traded_at), execution.exchange)
+            found = table(segment, execution.side, ist_date(execution.traded_at), execution.exchange)
         except DataError:
             return None  # a fill is booked wherever it was told to be; of an odd exchange the fill check tells
         return found, found.in_units()
 
     def _depository(self, tariff: Tariff, execution: Execution) -> Decimal:
-        is_charged = self.debits.charges(
+        is_charged = self.debits.book_delivery(
             symbol=execution.symbol,
             side=execution.side,
             quantity=execution.quantity,
             traded_at=execution.traded_at,
             key=execution.key,
         )
-        return tariff.debit if is_charged else ZERO
+        return tariff.depository_charge if is_charged else ZERO
 
 
 def charges_by_market(universe: Universe) -> ChargesOf:

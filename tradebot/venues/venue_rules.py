@@ -8,7 +8,7 @@ from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.domain.message import Message
 
 
-class Profile(Message, frozen=True):
+class VenueRules(Message, frozen=True):
     """The rules of a venue as data; what differs between venues is here and not in code.
 
     `absent_after_s`: an order not seen in two complete queries begun this long after sending was never accepted;

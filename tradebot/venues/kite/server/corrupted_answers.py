@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tradebot.venues.kite.server import odd_rows
+from tradebot.venues.kite.server import corrupted_rows
 
 PRICES = ("price", "trigger_price", "average_price")
 ROWS = (
@@ -21,7 +21,7 @@ TRADES = ("empty-trades", "lagging-trades", "duplicate-trades", "changed-trade",
 QUANTITIES = ("quantity", "filled_quantity", "pending_quantity", "cancelled_quantity")
 
 
-def told(name: str, point: str, data: Any, draw: float) -> Any:
+def corrupt_answer(name: str, point: str, data: Any, draw: float) -> Any:
     """Return what the client is told instead of `data` where the fault `name` strikes."""
     match name:
         case name if name in ROWS:
@@ -52,8 +52,8 @@ def told(name: str, point: str, data: Any, draw: float) -> Any:
 
 def _rows(name: str, point: str, data: Any, draw: float) -> Any:
     if point != "positions":
-        return odd_rows.told(name, point, data, draw)
-    return {book: odd_rows.told(name, point, rows, draw) for book, rows in data.items()}
+        return corrupted_rows.corrupt_rows(name, point, data, draw)
+    return {book: corrupted_rows.corrupt_rows(name, point, rows, draw) for book, rows in data.items()}
 
 
 def _trades(name: str, data: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -7,18 +7,18 @@ from typing import Any
 
 from tradebot.clock import DAY, SECOND
 from tradebot.exchange.exchange import Exchange
-from tradebot.markets.calendar import day_of
-from tradebot.markets.market import HOME
+from tradebot.markets.calendar import ist_date
+from tradebot.markets.market import HOME_MARKET
 from tradebot.venues.kite.rules import CANDLES, EXCHANGES, PRICES_PER_REQUEST, QUOTES_PER_REQUEST
-from tradebot.venues.kite.server.quotes import candles, instruments_csv, ltp_record, ohlc_record, quote_record
-from tradebot.venues.kite.server.wire import Params, input_error, parse_stamp, required
+from tradebot.venues.kite.server.quotes import candle_rows, instruments_csv, ltp_record, ohlc_record, quote_record
+from tradebot.venues.kite.server.wire import Params, input_error, parse_stamp, required_parameter
 
 # interval -> (length in ns, longest span of one request in days)
 INTERVALS = {name: (length, days) for length, (name, days) in CANDLES.items()}
 MAX_QUOTES = {"quote": QUOTES_PER_REQUEST, "ohlc": PRICES_PER_REQUEST, "ltp": PRICES_PER_REQUEST}
 
 
-class KiteMarket:
+class KiteMarketRoutes:
     """Answers reads of the market. Every method raises KiteError for parameters Kite would refuse."""
 
     def __init__(self, exchange: Exchange) -> None:
@@ -29,7 +29,7 @@ class KiteMarket:
             self._rows[str(instrument.token)] = row
         self._lists: dict[str | None, bytes] = {}
 
-    def quotes(self, keys: Sequence[str], *, kind: str) -> dict[str, Any]:
+    def list_quotes(self, keys: Sequence[str], *, kind: str) -> dict[str, Any]:
         """Return `quote`, `ohlc` or `ltp` objects by the key asked for; unknown keys are left out, as Kite does."""
         if not keys:
             raise input_error("Missing or empty field `i`.")
@@ -51,31 +51,31 @@ class KiteMarket:
             upper_circuit=int(exchange.source.upper_circuit[row]),
         )
 
-    def history(self, token: str, interval: str, params: Params) -> dict[str, Any]:
+    def list_candles(self, token: str, interval: str, params: Params) -> dict[str, Any]:
         """Return the finished candles that start within [from, to], both ends included."""
         if interval not in INTERVALS:
             raise input_error("Invalid `interval`.")
         if not token.isdigit() or token not in self._rows:
             raise input_error("Invalid `instrument_token`.")
         length, days = INTERVALS[interval]
-        start = parse_stamp(required(params, "from"), "from")
-        end = parse_stamp(required(params, "to"), "to")
+        start = parse_stamp(required_parameter(params, "from"), "from")
+        end = parse_stamp(required_parameter(params, "to"), "to")
         if end < start:
             raise input_error("Invalid date range: `from` is after `to`.")
         if end - start > days * DAY:
             raise input_error(f"interval exceeds max limit: {days} days")
         if length == DAY:  # whole days, wherever in the day the source begins its bar
-            start, end = HOME.midnight(start), HOME.midnight(end) + DAY - SECOND
+            start, end = HOME_MARKET.day_start_at(start), HOME_MARKET.day_start_at(end) + DAY - SECOND
         row = self._rows[token]
         series = self._exchange.source.bar_series(row, interval_ns=length, start_at=start, end_at=end + SECOND)
         instrument = self._exchange.universe[row]
-        return {"candles": candles(series, instrument, with_oi=params.get("oi") == "1")}
+        return {"candles": candle_rows(series, instrument, with_oi=params.get("oi") == "1")}
 
-    def instruments(self, exchange: str | None) -> bytes:
+    def instrument_file(self, exchange: str | None) -> bytes:
         """Return the instrument list as CSV."""
         if exchange is not None and exchange not in EXCHANGES:
             raise input_error("Invalid `exchange`.")
         if exchange not in self._lists:
-            on = day_of(self._exchange.source.opens_at)
+            on = ist_date(self._exchange.source.opens_at)
             self._lists[exchange] = instruments_csv(self._exchange.universe, exchange, on=on)
         return self._lists[exchange]

@@ -13,15 +13,15 @@ from tradebot.exchange.rate_limits import RateLimits
 from tradebot.exchange.snapshot import Snapshots
 from tradebot.exchange.ticket import BookOrder
 from tradebot.markets.market import market_of
-from tradebot.venues.kite.rules import KITE
-from tradebot.venues.kite.server.dialect import KiteFrames, KiteRequests
+from tradebot.venues.kite.rules import KITE_RULES
+from tradebot.venues.kite.server.dialect import KiteRestDialect, KiteStreamDialect
 from tradebot.venues.kite.server.limits import KITE_LIMITS
 from tradebot.venues.kite.server.rest import KiteRest
-from tradebot.venues.kite.server.session import Sessions
+from tradebot.venues.kite.server.session import LoginSessions
 from tradebot.venues.kite.server.ticker import KiteTicker
 
 
-class KiteFace:
+class KiteServer:
     """Kite Connect over one exchange; `redirect_url` is where a login sends the browser."""
 
     venue = "kite"
@@ -32,7 +32,7 @@ class KiteFace:
     ) -> None:
         exchange, clock, keys, log = backing.exchange, backing.clock, backing.keys, backing.log
         self._keys = keys
-        sessions = Sessions(
+        sessions = LoginSessions(
             clock,
             api_key=keys.api_key,
             api_secret=keys.api_secret,
@@ -41,32 +41,32 @@ class KiteFace:
         )
         rest_faults = ticker_faults = None
         if backing.faults is not None:
-            rest_faults = RestFaults(backing.faults, KiteRequests(), exchange=exchange, login=sessions, clock=clock)
-            ticker_faults = TickerFaults(backing.faults, KiteFrames(), clock)
+            rest_faults = RestFaults(backing.faults, KiteRestDialect(), exchange=exchange, login=sessions, clock=clock)
+            ticker_faults = TickerFaults(backing.faults, KiteStreamDialect(), clock)
         self._rest = KiteRest(
             exchange,
             clock,
             sessions,
-            limits=limits or RateLimits(clock, KITE_LIMITS, market=market_of(KITE.exchange)),
+            limits=limits or RateLimits(clock, KITE_LIMITS, market=market_of(KITE_RULES.exchange)),
             log=log,
             redirect_url=redirect_url,
             faults=rest_faults,
         )
-        self._ticker = KiteTicker(exchange, sessions, self._rest.desk.record, log, ticker_faults)
+        self._ticker = KiteTicker(exchange, sessions, self._rest.account_routes.render_order, log, ticker_faults)
 
     def add_routes(self, app: web.Application) -> None:
         """Add the routes and the stream."""
-        self._rest.add_to(app)
-        app.router.add_get("/", self._ticker.handle)
-        app.on_shutdown.append(self._ticker.close)
+        self._rest.add_routes(app)
+        app.router.add_get("/", self._ticker.serve_client)
+        app.on_shutdown.append(self._ticker.close_clients)
 
     def publish_snapshots(self, snapshots: Snapshots) -> None:
         """Queue packets for every client."""
-        self._ticker.publish(snapshots)
+        self._ticker.queue_snapshots(snapshots)
 
     def publish_order(self, order: BookOrder) -> None:
         """Queue a version of an order for every client."""
-        self._ticker.note_order(order)
+        self._ticker.queue_order(order)
 
     def client_entry(self, host: str, port: int) -> Mapping[str, str]:
         """Return where Kite listens here and what opens it."""

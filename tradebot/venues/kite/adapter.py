@@ -9,132 +9,134 @@ from typing import Any
 from tradebot.clock import Clock
 from tradebot.errors import ConfigError
 from tradebot.section import Section
+from tradebot.venues.adapter import VenueAccess, WritePatterns, is_loopback
 from tradebot.venues.credentials import Credentials
-from tradebot.venues.kite.rules import KITE, QUERIES, REST
-from tradebot.venues.profile import Profile
-from tradebot.venues.room import Access, Marks, is_loopback
+from tradebot.venues.kite.rules import KILL_LIMITS, KITE_RULES, REST_URL
+from tradebot.venues.venue_rules import VenueRules
 
 ON_THIS_MACHINE = "an exchange on this machine is named with --exchange"
-ADDRESSES = {"rest": "https", "ticker": "wss"}  # name -> the scheme that hides what is said
-KEYS = ("api_key", "access_token")
-KILL_WAITS_S = 4.0
+ADDRESS_SCHEMES = {"rest": "https", "ticker": "wss"}  # name -> the scheme that hides what is said
+CREDENTIAL_NAMES = ("api_key", "access_token")
+KILL_TIMEOUT_S = 4.0
 
 
-class KiteRoom:
+class KiteAdapter:
     """See `venues/room.py`."""
 
     name = "kite"
     title = "Kite"
-    profile: Profile = KITE
-    marks = Marks(
+    venue_rules: VenueRules = KITE_RULES
+    write_patterns = WritePatterns(
         writes=(
             ("create", re.compile(rb"POST /orders/")),
             ("modify", re.compile(rb"PUT /orders/[^/ ]+/(?P<id>[^ ?]+)")),
             ("cancel", re.compile(rb"DELETE /orders/[^/ ]+/(?P<id>[^ ?]+)")),
         ),
-        tag=re.compile(rb"(?:^|[&?\n])tag=([^&\s]+)"),
+        order_tag=re.compile(rb"(?:^|[&?\n])tag=([^&\s]+)"),
     )
-    keys: tuple[str, ...] = KEYS
-    entry = frozenset({*ADDRESSES, *KEYS})
+    credential_names: tuple[str, ...] = CREDENTIAL_NAMES
+    entry_names = frozenset({*ADDRESS_SCHEMES, *CREDENTIAL_NAMES})
 
-    def section(self) -> type[Section]:
+    def settings_class(self) -> type[Section]:
         from tradebot.venues.kite.settings import KiteSection
 
         return KiteSection
 
-    def account(self, settings: Any) -> str:
+    def live_account_id(self, settings: Any) -> str:
         return str(settings.account_id)
 
-    def complaints(self, settings: Any, *, is_live: bool) -> list[tuple[str, str]]:
+    def config_errors(self, settings: Any, *, is_live: bool) -> list[tuple[str, str]]:
         found = [
             (key, f"is missing; put it into the environment as TRADEBOT_KITE__{key.upper()}")
-            for key in KEYS
+            for key in CREDENTIAL_NAMES
             if not getattr(settings, key).get_secret_value()
         ]
         found += [
             (key, f"must be encrypted ({scheme}): the keys leave with every request; {ON_THIS_MACHINE}")
-            for key, scheme in ADDRESSES.items()
+            for key, scheme in ADDRESS_SCHEMES.items()
             if not getattr(settings, key).startswith(f"{scheme}://")
         ]
         if is_live and not settings.account_id:
             found.append(("account_id", "must name the account that live mode may trade"))
         return found
 
-    def cautions(self, settings: Any) -> list[str]:
-        if self.has_stamps(settings):
+    def config_warnings(self, settings: Any) -> list[str]:
+        if self.has_venue_timestamps(settings):
             return []
         return [
             f"kite.mode is {settings.mode}: its quotes carry no time of the venue, bars follow this machine's clock"
             " wherever that is set; full holds the two against each other"
         ]
 
-    def has_stamps(self, settings: Any) -> bool:
+    def has_venue_timestamps(self, settings: Any) -> bool:
         return bool(settings.mode == "full")
 
-    def access(self, settings: Any) -> Access:
-        addresses = {name: str(getattr(settings, name)) for name in ADDRESSES}
-        if not all(addresses[name].startswith(f"{scheme}://") for name, scheme in ADDRESSES.items()):
+    def access_from_settings(self, settings: Any) -> VenueAccess:
+        addresses = {name: str(getattr(settings, name)) for name in ADDRESS_SCHEMES}
+        if not all(addresses[name].startswith(f"{scheme}://") for name, scheme in ADDRESS_SCHEMES.items()):
             raise ConfigError(
                 "kite.rest and kite.ticker must be encrypted (https, wss): the keys leave with every request"
             )
-        keys = {key: getattr(settings, key).get_secret_value() for key in KEYS}
-        return Access(addresses=addresses, credentials=Credentials(**keys), ca_bundle=settings.ca_bundle)
+        keys = {key: getattr(settings, key).get_secret_value() for key in CREDENTIAL_NAMES}
+        return VenueAccess(addresses=addresses, credentials=Credentials(**keys), ca_bundle=settings.ca_bundle)
 
-    def access_at(self, entry: Mapping[str, Any]) -> Access:
-        addresses = {name: str(entry[name]) for name in ADDRESSES}
-        return Access(addresses=addresses, credentials=Credentials(**{key: str(entry[key]) for key in KEYS}))
+    def access_from_entry(self, entry: Mapping[str, Any]) -> VenueAccess:
+        addresses = {name: str(entry[name]) for name in ADDRESS_SCHEMES}
+        return VenueAccess(
+            addresses=addresses, credentials=Credentials(**{key: str(entry[key]) for key in CREDENTIAL_NAMES})
+        )
 
-    def salvaged(self, own: Mapping[str, Any], section: Mapping[str, Any]) -> Access:
-        keys = _texts(own, KEYS) or _texts(section, KEYS)
+    def emergency_access(self, own: Mapping[str, Any], section: Mapping[str, Any]) -> VenueAccess:
+        keys = _texts(own, CREDENTIAL_NAMES) or _texts(section, CREDENTIAL_NAMES)
         if keys is None:
             raise ConfigError(
                 "no credentials to cancel with: set TRADEBOT_KILL__API_KEY and TRADEBOT_KILL__ACCESS_TOKEN"
             )
-        rest = _text(own, "rest") or _text(section, "rest") or REST
+        rest = _text(own, "rest") or _text(section, "rest") or REST_URL
         if not rest.startswith("https://") and not is_loopback(rest):
             raise ConfigError(
                 f"the venue's address is {rest[:200]!r}: it must be https, the keys leave with each request"
             )
         ca_bundle = _text(section, "ca_bundle")
-        return Access(addresses={"rest": rest}, credentials=Credentials(**keys), ca_bundle=ca_bundle)
+        return VenueAccess(addresses={"rest": rest}, credentials=Credentials(**keys), ca_bundle=ca_bundle)
 
-    def with_orders(self, access: Access, clock: Clock, settings: Any, *, silent_after_s: float) -> Any:
+    def build_trading_venue(self, access: VenueAccess, clock: Clock, settings: Any, *, silent_after_s: float) -> Any:
         from tradebot.venues.kite.feed import FeedSettings
         from tradebot.venues.kite.venue import KiteVenue
 
         feed = FeedSettings(mode=settings.mode, silent_after_s=silent_after_s)
-        return KiteVenue(**_ways(access), clock=clock, feed=feed)
+        return KiteVenue(**_connection_arguments(access), clock=clock, feed=feed)
 
-    def read_only(self, access: Access, clock: Clock) -> Any:
-        from tradebot.venues.kite.venue import KiteData
+    def build_read_only_venue(self, access: VenueAccess, clock: Clock) -> Any:
+        from tradebot.venues.kite.venue import KiteReadOnlyVenue
 
-        return KiteData(**_ways(access), clock=clock)
+        return KiteReadOnlyVenue(**_connection_arguments(access), clock=clock)
 
-    def for_kill(self, access: Access, clock: Clock) -> Any:
+    def build_kill_broker(self, access: VenueAccess, clock: Clock) -> Any:
         from tradebot.venues.kite.broker import KiteBroker
         from tradebot.venues.kite.rest import Timeouts
         from tradebot.venues.limiter import Limiter
 
-        timeouts = Timeouts(connect_s=KILL_WAITS_S / 2, query_s=KILL_WAITS_S, write_s=KILL_WAITS_S)
+        timeouts = Timeouts(connect_s=KILL_TIMEOUT_S / 2, query_s=KILL_TIMEOUT_S, write_s=KILL_TIMEOUT_S)
         return KiteBroker(
             rest=access.addresses["rest"],
             credentials=access.credentials,
             ca_bundle=access.ca_bundle,
             clock=clock,
-            limiter=Limiter(QUERIES, clock),
+            limiter=Limiter(KILL_LIMITS, clock),
             timeouts=timeouts,
         )
 
-    def face(self) -> Callable[..., Any]:
-        from tradebot.venues.kite.server.face import KiteFace
+    def protocol_server_class(self) -> Callable[..., Any]:
+        from tradebot.venues.kite.server.kite_server import KiteServer
 
-        return KiteFace
-
-
-ROOM = KiteRoom()
+        return KiteServer
 
 
-def _ways(access: Access) -> dict[str, Any]:
+ADAPTER = KiteAdapter()
+
+
+def _connection_arguments(access: VenueAccess) -> dict[str, Any]:
     return {**access.addresses, "credentials": access.credentials, "ca_bundle": access.ca_bundle}
 
 

@@ -18,22 +18,22 @@ from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.listed import Listed, Unread
 from tradebot.errors import DataError, LinkLost
 from tradebot.markets.indices import contract_name
-from tradebot.venues.kite.answers import classify, failure_of
+from tradebot.venues.kite.responses import classify_response, failure_of_read
 from tradebot.venues.kite.wire import WireError, parse_instruments, parse_underlyings
 
 Parsed = TypeVar("Parsed")
 
-CONTRACTS = "NFO"  # whose list names the underlying of each contract; BSE's contracts are on the same shares
-HAS_CONTRACTS = frozenset({"NSE", "BSE"})
+CONTRACTS_EXCHANGE = "NFO"  # whose list names the underlying of each contract; BSE's contracts are on the same shares
+CASH_EXCHANGES = frozenset({"NSE", "BSE"})
 
 
-class Dumps:
+class InstrumentFiles:
     """Reads instrument lists with `get`, which returns status and body of a path. Raises LinkLost or AccessDenied."""
 
     def __init__(self, get: Callable[[str], Awaitable[tuple[int, bytes]]]) -> None:
         self._get = get
 
-    async def instruments(self, symbols: Sequence[str]) -> Listed[Instrument]:
+    async def find_instruments(self, symbols: Sequence[str]) -> Listed[Instrument]:
         """Return the instruments of `symbols` in their order, and the rows that nobody asked for and cannot be read.
 
         Raises DataError naming every symbol that is unknown, listed twice, or whose row cannot be read.
@@ -57,7 +57,7 @@ class Dumps:
     async def _with_derivatives(self, instruments: list[Instrument]) -> list[Instrument]:
         if not any(map(_may_have_contracts, instruments)):
             return instruments
-        underlyings = await self._read(CONTRACTS, parse_underlyings)
+        underlyings = await self._read(CONTRACTS_EXCHANGE, parse_underlyings)
         if not underlyings:
             return instruments  # a list without futures says nothing of the shares
         return [
@@ -71,7 +71,7 @@ class Dumps:
         path = f"/instruments/{exchange}"
         status, body = await self._get(path)
         if status != 200:
-            raise failure_of(path, classify(status, body))
+            raise failure_of_read(path, classify_response(status, body))
         try:
             # A dump of 100,000 rows takes longer than the loop may stand still.
             return await asyncio.to_thread(lambda: parse(body.decode()))
@@ -81,16 +81,16 @@ class Dumps:
 
 def _may_have_contracts(instrument: Instrument) -> bool:
     is_cash = instrument.kind in (InstrumentKind.EQUITY, InstrumentKind.INDEX)
-    return is_cash and instrument.exchange in HAS_CONTRACTS
+    return is_cash and instrument.exchange in CASH_EXCHANGES
 
 
-class _Page(NamedTuple):
+class _SearchResult(NamedTuple):
     rows: Listed[Instrument]
     faults: dict[str, str]  # wanted symbol -> what is wrong with it
     unread: tuple[Unread, ...]
 
 
-def _search(dump: str, wanted: AbstractSet[str]) -> _Page:
+def _search(dump: str, wanted: AbstractSet[str]) -> _SearchResult:
     rows = parse_instruments(dump, wanted=wanted)
     faults = {row.symbol: f"cannot be read: {row.reason}" for row in rows.unread if row.symbol in wanted}
     seen: dict[str, Instrument] = {}
@@ -103,4 +103,4 @@ def _search(dump: str, wanted: AbstractSet[str]) -> _Page:
     for name in unknown:
         near = get_close_matches(name, listed, n=1)
         faults[name] = f"is not listed{f' (did you mean {near[0]}?)' if near else ''}{odd}"
-    return _Page(rows, faults, tuple(row for row in rows.unread if row.symbol not in wanted))
+    return _SearchResult(rows, faults, tuple(row for row in rows.unread if row.symbol not in wanted))

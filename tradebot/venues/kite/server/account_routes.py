@@ -13,8 +13,8 @@ from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.margin import MarginReservation, blocked_margin
 from tradebot.exchange.position import PositionCost
 from tradebot.exchange.ticket import BookOrder, Ticket
-from tradebot.markets.calendar import day_of
-from tradebot.markets.charges import charges, segment_of
+from tradebot.markets.calendar import ist_date
+from tradebot.markets.charges import order_charges, segment_of
 from tradebot.venues.kite.rules import EXCHANGES
 from tradebot.venues.kite.server.records import (
     charges_record,
@@ -27,13 +27,13 @@ from tradebot.venues.kite.server.records import (
 from tradebot.venues.kite.server.wire import (
     Params,
     input_error,
-    number,
+    json_number,
     parse_changes,
     parse_conversion,
     parse_price,
     parse_ticket,
     parse_variety,
-    required,
+    required_parameter,
 )
 
 UNKNOWN_INSTRUMENT = (
@@ -42,20 +42,20 @@ UNKNOWN_INSTRUMENT = (
 )
 
 
-class KiteDesk:
+class KiteAccountRoutes:
     """Answers for one account. Every method raises KiteError or Refusal for what Kite would refuse."""
 
     def __init__(self, exchange: Exchange, clock: Clock) -> None:
         self._exchange = exchange
         self._clock = clock
 
-    def place(self, variety: str, params: Params) -> dict[str, Any]:
+    def place_order(self, variety: str, params: Params) -> dict[str, Any]:
         """Book an order and return its id; acceptance is not execution."""
         instrument, last = self._instrument(params)
         ticket = parse_ticket(params, variety=parse_variety(variety), instrument=instrument, last=last)
         return {"order_id": self._exchange.place_order(ticket).order_id}
 
-    def modify(self, variety: str, order_id: str, params: Params) -> dict[str, Any]:
+    def modify_order(self, variety: str, order_id: str, params: Params) -> dict[str, Any]:
         """Ask for a change of a working order."""
         parse_variety(variety)
         ticket = self._exchange.order_history(order_id)[-1].ticket
@@ -63,20 +63,22 @@ class KiteDesk:
         changes = parse_changes(params, instrument=instrument, last=self._last(instrument))
         return {"order_id": self._exchange.modify_order(order_id, **changes).order_id}
 
-    def cancel(self, variety: str, order_id: str) -> dict[str, Any]:
+    def cancel_order(self, variety: str, order_id: str) -> dict[str, Any]:
         """Ask for the end of a working order."""
         parse_variety(variety)
         return {"order_id": self._exchange.cancel_order(order_id).order_id}
 
-    def orders(self) -> list[dict[str, Any]]:
+    def list_orders(self) -> list[dict[str, Any]]:
         """Return the newest version of every order of the day; those of an earlier one are in no book any more."""
-        return [self.record(order) for order in self._exchange.latest_orders() if self._is_of_today(order.placed_at)]
+        return [
+            self.render_order(order) for order in self._exchange.latest_orders() if self._is_of_today(order.placed_at)
+        ]
 
-    def history(self, order_id: str) -> list[dict[str, Any]]:
+    def order_history(self, order_id: str) -> list[dict[str, Any]]:
         """Return every version of one order, oldest first."""
-        return [self.record(order) for order in self._exchange.order_history(order_id)]
+        return [self.render_order(order) for order in self._exchange.order_history(order_id)]
 
-    def trades(self, order_id: str | None = None) -> list[dict[str, Any]]:
+    def list_trades(self, order_id: str | None = None) -> list[dict[str, Any]]:
         """Return the fills of the day, or of one order."""
         if order_id is not None:
             self._exchange.order_history(order_id)  # refuses an unknown id
@@ -87,9 +89,9 @@ class KiteDesk:
         ]
 
     def _is_of_today(self, at: int) -> bool:
-        return day_of(at) >= self._exchange.account.session_day
+        return ist_date(at) >= self._exchange.account.session_day
 
-    def positions(self) -> dict[str, Any]:
+    def list_positions(self) -> dict[str, Any]:
         """Return the net and the day's positions."""
         account = self._exchange.account
         books = {"net": account.net_positions(), "day": account.day_positions()}
@@ -97,16 +99,16 @@ class KiteDesk:
             name: [position_record(row, token=self._token(row.symbol)) for row in rows] for name, rows in books.items()
         }
 
-    def convert(self, params: Params) -> bool:
+    def convert_position(self, params: Params) -> bool:
         """Move a part of a position to another product."""
         self._exchange.convert_position(parse_conversion(params))
         return True
 
-    def holdings(self) -> list[dict[str, Any]]:
+    def list_holdings(self) -> list[dict[str, Any]]:
         """Return the shares in the demat account."""
         return [holding_record(row, token=self._token(row.symbol)) for row in self._exchange.account.demat_holdings()]
 
-    def funds(self, segment: str | None = None) -> dict[str, Any]:
+    def segment_funds(self, segment: str | None = None) -> dict[str, Any]:
         """Return the funds of one or both segments; only equity is enabled."""
         records = {"equity": funds_record(self._exchange.account.margin_summary()), "commodity": funds_record(None)}
         if segment is None:
@@ -140,13 +142,13 @@ class KiteDesk:
                     "product": ticket.product,
                     "order_type": str(ticket.kind),
                     "quantity": int(ticket.quantity),
-                    "price": number(price),
+                    "price": json_number(price),
                     "charges": self._charges(ticket, instrument, price),
                 }
             )
         return rows
 
-    def record(self, order: BookOrder) -> dict[str, Any]:
+    def render_order(self, order: BookOrder) -> dict[str, Any]:
         """Return an order as the wire shows it."""
         return order_record(order, account_id=self._exchange.account.account_id, token=self._token(order.ticket.symbol))
 
@@ -166,19 +168,19 @@ class KiteDesk:
             "additional": 0,
             "bo": 0,
             "cash": 0,
-            "var": number(total),
+            "var": json_number(total),
             "pnl": {"realised": 0, "unrealised": 0},
-            "leverage": number(ticket.quantity * price / total) if total else 1,
+            "leverage": json_number(ticket.quantity * price / total) if total else 1,
             "charges": self._charges(ticket, instrument, price),
-            "total": number(total),
+            "total": json_number(total),
         }
 
     def _charges(self, ticket: Ticket, instrument: Instrument, price: Decimal) -> dict[str, Any]:
-        bill = charges(
+        bill = order_charges(
             segment=segment_of(instrument.kind, ticket.product),
             side=ticket.side,
             turnover=ticket.quantity * price,
-            on=day_of(self._clock.market()),
+            on=ist_date(self._clock.market_ns()),
             exchange=ticket.exchange,
         )
         return charges_record(bill)
@@ -193,9 +195,9 @@ class KiteDesk:
         return parse_ticket(filled, variety=params.get("variety") or "regular", instrument=instrument, last=last)
 
     def _instrument(self, params: Params) -> tuple[Instrument, Decimal]:
-        if required(params, "exchange") not in EXCHANGES:
+        if required_parameter(params, "exchange") not in EXCHANGES:
             raise input_error("Invalid `exchange`.")
-        symbol = required(params, "tradingsymbol")
+        symbol = required_parameter(params, "tradingsymbol")
         universe = self._exchange.universe
         if symbol not in universe or universe.get(symbol).exchange != params["exchange"]:
             raise input_error(UNKNOWN_INSTRUMENT)

@@ -6,6 +6,6 @@ from tradebot.venues.kite.broker import KiteBroker as Broker
 from tradebot.venues.kite.feed import KiteFeed as Feed
 from tradebot.venues.kite.packets import RECORDS
 from tradebot.venues.kite.rules import HEADERS
-from tradebot.venues.kite.rules import KITE as PROFILE
+from tradebot.venues.kite.rules import KITE_RULES as PROFILE
 
 __all__ = ["HEADERS", "PROFILE", "RECORDS", "Broker", "Feed"]

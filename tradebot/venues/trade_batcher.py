@@ -10,11 +10,11 @@ from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Quotes
 
 
-class WireNumber(ValueError):
+class WireNumberError(ValueError):
     """A number on the wire that is not one, or is finer than its instrument allows."""
 
 
-def units(text: str, decimals: int) -> int:
+def parse_units(text: str, decimals: int) -> int:
     """Return a decimal number as an integer of `decimals` places, exactly: `1573.15` of 2 is 157315.
 
     Raises WireNumber for anything but digits with at most one point, and for more places than `decimals`.
@@ -22,12 +22,12 @@ def units(text: str, decimals: int) -> int:
     whole, _, part = text.partition(".")
     digits = whole + part[:decimals].ljust(decimals, "0")
     if not (whole or part) or not (digits.isascii() and digits.isdecimal()) or part[decimals:].strip("0"):
-        raise WireNumber(f"{text[:40]!r} is not a number of at most {decimals} places")
+        raise WireNumberError(f"{text[:40]!r} is not a number of at most {decimals} places")
     return int(digits)
 
 
-class Gather:
-    """Collects trades and hands them on as one `Quotes` with `flush`, in the order they came.
+class TradeBatcher:
+    """Collects trades and hands them on as one `Quotes` with `flush_quotes`, in the order they came.
 
     A trade says how much was traded; the day's volume of each instrument is counted here, from 0.
     """
@@ -40,12 +40,12 @@ class Gather:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, id_: int, *, sent_at: int, price: int, quantity: int) -> None:
+    def add_trade(self, id_: int, *, sent_at: int, price: int, quantity: int) -> None:
         """Take one trade: market ns, price and quantity in units."""
         volume = self._volume[id_] = self._volume[id_] + quantity
         self._rows.append((id_, sent_at, price, volume))
 
-    def flush(self, seen_at: int) -> None:
+    def flush_quotes(self, seen_at: int) -> None:
         """Hand on what was collected, if anything; `seen_at` is our monotonic time."""
         if not self._rows:
             return

@@ -10,9 +10,9 @@ from typing import Any
 Row = dict[str, Any]
 
 TIME = "2026-11-23 09:30:00"
-SOMEBODY: Row = {"exchange": "NSE", "tradingsymbol": "IDEA", "instrument_token": 3677697, "product": "CNC"}
-STRANGERS: dict[str, Row] = {  # a whole row of another order, trade and position of the same account
-    "orders.list": SOMEBODY
+FOREIGN_INSTRUMENT: Row = {"exchange": "NSE", "tradingsymbol": "IDEA", "instrument_token": 3677697, "product": "CNC"}
+FOREIGN_ROWS: dict[str, Row] = {  # a whole row of another order, trade and position of the same account
+    "orders.list": FOREIGN_INSTRUMENT
     | {
         "order_id": "269999999999991",
         "exchange_order_id": "1399999999999991",
@@ -39,7 +39,7 @@ STRANGERS: dict[str, Row] = {  # a whole row of another order, trade and positio
         "meta": {},
         "guid": "x",
     },
-    "trades": SOMEBODY
+    "trades": FOREIGN_INSTRUMENT
     | {
         "trade_id": "99999991",
         "order_id": "269999999999991",
@@ -51,7 +51,7 @@ STRANGERS: dict[str, Row] = {  # a whole row of another order, trade and positio
         "order_timestamp": "09:30:00",
         "exchange_timestamp": TIME,
     },
-    "positions": SOMEBODY
+    "positions": FOREIGN_INSTRUMENT
     | {
         "quantity": 10,
         "overnight_quantity": 0,
@@ -72,7 +72,7 @@ STRANGERS: dict[str, Row] = {  # a whole row of another order, trade and positio
         "sell_value": 0,
     },
 }
-ODD: dict[str, tuple[Row, ...]] = {  # what may be wrong with such a row; None takes the place of the value
+ODD_FIELDS: dict[str, tuple[Row, ...]] = {  # what may be wrong with such a row; None takes the place of the value
     "orders.list": (
         {"order_type": None},
         {"order_id": 269999999999991},
@@ -97,21 +97,29 @@ ODD: dict[str, tuple[Row, ...]] = {  # what may be wrong with such a row; None t
     ),
     "positions": ({"quantity": None}, {"average_price": None}, {"product": ""}, {"quantity": "10"}, {"exchange": None}),
 }
-HUGE = 1 << 20
-CONTROL = "\x00\x1b[2J\x07\u202e"
-SPARE = ("guid", "meta", "account_id", "placed_by", "validity_ttl", "modified", "disclosed_quantity")  # nobody needs it
+HUGE_LENGTH = 1 << 20
+CONTROL_TEXT = "\x00\x1b[2J\x07\u202e"
+UNUSED_FIELDS = (
+    "guid",
+    "meta",
+    "account_id",
+    "placed_by",
+    "validity_ttl",
+    "modified",
+    "disclosed_quantity",
+)  # nobody needs it
 
 
-def told(name: str, point: str, rows: list[Row], draw: float) -> list[Row]:
+def corrupt_rows(name: str, point: str, rows: list[Row], draw: float) -> list[Row]:
     """Return what becomes of the rows of one book."""
     match name:
         case "foreign-rows":
-            odd = ODD[point]
-            return [*rows, STRANGERS[point] | odd[int(draw * len(odd))]]
+            odd = ODD_FIELDS[point]
+            return [*rows, FOREIGN_ROWS[point] | odd[int(draw * len(odd))]]
         case "huge-row":
-            size = HUGE // 2 + int(draw * HUGE)
+            size = HUGE_LENGTH // 2 + int(draw * HUGE_LENGTH)
             key = "trade_id" if point == "trades" else "tradingsymbol" if point == "positions" else "order_id"
-            return [STRANGERS[point] | {key: CONTROL + "9" * size}, *rows]
+            return [FOREIGN_ROWS[point] | {key: CONTROL_TEXT + "9" * size}, *rows]
         case "repeated-rows":
             return [row for row in rows for _ in range(2)]
         case "reordered-rows":
@@ -129,8 +137,10 @@ def told(name: str, point: str, rows: list[Row], draw: float) -> list[Row]:
 
 
 def _dressed(row: Row, draw: float) -> Row:
-    kept = {key: value for key, value in row.items() if draw < 0.5 or key not in SPARE}
-    return kept | {"new_in_this_release": {"nested": [1, None]}} | dict.fromkeys(SPARE if draw < 0.5 else (), None)
+    kept = {key: value for key, value in row.items() if draw < 0.5 or key not in UNUSED_FIELDS}
+    return (
+        kept | {"new_in_this_release": {"nested": [1, None]}} | dict.fromkeys(UNUSED_FIELDS if draw < 0.5 else (), None)
+    )
 
 
 def _spelled(status: str, draw: float) -> str:

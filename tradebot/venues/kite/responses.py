@@ -1,0 +1,135 @@
+"""What an HTTP answer of Kite means: done, refused for good, not known, access denied or throttled. Pure.
+
+A write may only be called refused when Kite says so in its own envelope and with a known kind of error; everything
+else leaves the outcome open, because an order that was thought dead and is alive costs more than a look at the book.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Any
+
+from tradebot.domain.message import Message
+from tradebot.domain.order import Refusal
+from tradebot.errors import AccessDenied, LinkLost, LoginLost, OutcomeUnknown
+from tradebot.venues.kite.fields import WireError, clean_text, decode_json
+from tradebot.venues.link import Throttled
+from tradebot.venues.venue import ACCESS_DENIED, LOGIN_LOST, Accepted, Refused, Reply
+
+
+class ResponseKind(StrEnum):
+    DONE = "done"
+    REFUSED = "refused"  # for good; nothing happened
+    UNKNOWN = "unknown"  # it may or may not have happened
+    DENIED = "denied"  # address or permission; nothing happened, a person must act
+    LOGGED_OUT = "logged out"  # the token is dead; nothing happened, a person must log in
+    THROTTLED = "throttled"  # too many requests; nothing happened
+
+
+class KiteResponse(Message, frozen=True):
+    """A classified answer: `data` of the envelope when DONE, else `error_type` (may be empty) and `message`."""
+
+    kind: ResponseKind
+    status: int
+    data: Any = None
+    error_type: str = ""
+    message: str = ""
+
+
+VENUE_ORDER_ID_PATTERN = re.compile(r"[0-9A-Za-z_-]{1,64}")
+DEAD_TOKEN_ERROR = "TokenException"
+DENIED_ERRORS = frozenset({"PermissionException", "PermissionError", "TwoFAException"})
+REFUSED_ERRORS = frozenset({"OrderException", "InputException", "MarginException", "HoldingException", "UserException"})
+NO_ROUTE_STATUSES = (404, 405, 410)
+# "Order request timed out. Please check the order book and confirm before placing again." comes as a plain 400, and
+# such orders have appeared in the book later.
+NO_FUNDS_ERROR = "MarginException"  # its plain text ends with "Check the orderbook for open orders."
+UNKNOWN_OUTCOME_TEXT = re.compile(r"timed?[ -]?out|check the order ?book", re.IGNORECASE)
+ADDRESS_REFUSED_TEXT = re.compile(r"\bIPs?\b|\bip[ -]?address|static ip", re.IGNORECASE)
+
+
+def classify_response(status: int, body: bytes) -> KiteResponse:
+    """Return what `body` with HTTP `status` means. Never raises.
+
+    `{"status":"success","data":{"order_id":"151220000000000"}}`,
+    `{"status":"error","message":"Insufficient funds.","data":null,"error_type":"MarginException"}`
+    """
+    try:
+        envelope = decode_json(body)
+    except WireError as error:
+        return KiteResponse(
+            kind=_without_envelope(status), status=status, message=f"HTTP {status}, {clean_text(error)}"
+        )
+    if not isinstance(envelope, dict) or envelope.get("status") not in ("success", "error"):
+        return KiteResponse(kind=_without_envelope(status), status=status, message=f"HTTP {status} without an envelope")
+    if 200 <= status < 300 and envelope["status"] == "success" and "data" in envelope:
+        return KiteResponse(kind=ResponseKind.DONE, status=status, data=envelope["data"])
+    name, message = (
+        clean_text(envelope.get("error_type") or ""),
+        clean_text(envelope.get("message") or f"HTTP {status}"),
+    )
+    return KiteResponse(kind=_verdict(status, name, message), status=status, error_type=name, message=message)
+
+
+def _without_envelope(status: int) -> ResponseKind:
+    # A proxy may speak for Kite here; only the throttle is the same from everybody.
+    return ResponseKind.THROTTLED if status == 429 else ResponseKind.UNKNOWN
+
+
+def _verdict(status: int, name: str, message: str) -> ResponseKind:
+    if status == 429:
+        return ResponseKind.THROTTLED
+    if not 400 <= status < 500 or status == 408:
+        return ResponseKind.UNKNOWN
+    if name == DEAD_TOKEN_ERROR:
+        return ResponseKind.LOGGED_OUT
+    if name in DENIED_ERRORS or status == 401 or ADDRESS_REFUSED_TEXT.search(message):
+        return ResponseKind.DENIED
+    if UNKNOWN_OUTCOME_TEXT.search(message) and name != NO_FUNDS_ERROR:
+        return ResponseKind.UNKNOWN
+    if status == 403:
+        return ResponseKind.DENIED
+    if name in REFUSED_ERRORS or status in NO_ROUTE_STATUSES:
+        return ResponseKind.REFUSED
+    return ResponseKind.UNKNOWN
+
+
+def reply_of_write(response: KiteResponse, venue_order_id: str = "") -> Reply:
+    """Return what an answer says of a write, for `venue_order_id` if that is known. Raises OutcomeUnknown.
+
+    A denial is a `Refused` of code ACCESS_DENIED or SESSION_LOST: nothing happened, and only a person can mend it.
+    """
+    match response.kind:
+        case ResponseKind.DONE:
+            found = response.data.get("order_id") if isinstance(response.data, dict) else None
+            if not isinstance(found, str) or not VENUE_ORDER_ID_PATTERN.fullmatch(found):
+                raise OutcomeUnknown("Kite says success without an order id")
+            if venue_order_id and found != venue_order_id:
+                raise OutcomeUnknown(f"Kite answered for order {found} instead of {venue_order_id}")
+            return Accepted(venue_order_id=found)
+        case ResponseKind.REFUSED:
+            refusal = Refusal.FUNDS if response.error_type == NO_FUNDS_ERROR else Refusal.ORDER
+            return Refused(reason=response.message, code=response.error_type or str(response.status), refusal=refusal)
+        case ResponseKind.DENIED:
+            return Refused(reason=response.message, code=ACCESS_DENIED)
+        case ResponseKind.LOGGED_OUT:
+            return Refused(reason=response.message, code=LOGIN_LOST)
+        case ResponseKind.THROTTLED:
+            return Refused(reason=response.message, code="429")
+        case ResponseKind.UNKNOWN:
+            raise OutcomeUnknown(_what(response))
+
+
+def failure_of_read(path: str, response: KiteResponse) -> LinkLost | AccessDenied:
+    """Return the error of a read of `path` that was not DONE."""
+    if response.kind is ResponseKind.LOGGED_OUT:
+        return LoginLost(f"Kite does not know our login any more: {_what(response)}; log in again")
+    if response.kind is ResponseKind.DENIED:
+        return AccessDenied(f"GET {path}: Kite denies access: {_what(response)}; check the plan and the app's address")
+    kind = Throttled if response.kind is ResponseKind.THROTTLED else LinkLost
+    return kind(f"GET {path}: {_what(response)}")
+
+
+def _what(answer: KiteResponse) -> str:
+    return f"{answer.error_type}: {answer.message}" if answer.error_type else answer.message
