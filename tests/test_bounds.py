@@ -52,11 +52,11 @@ UNIVERSE, SYMBOLS, LIVE = (
 GONE = "goes when its order ends or is forgotten"
 BOUNDS: dict[str, Bound] = {
     # ---- the queues
-    "trading.lanes.Lanes.market": Bound("2,000", "quotes merge to the newest per symbol; the clock waits"),
-    "trading.lanes.Lanes.closes": Bound("64", "the bars wait"),
-    "trading.lanes.Lanes.updates": Bound("10,000", "full is a bug: the process ends; nothing is dropped"),
-    "trading.lanes.Lanes.signals": Bound("512", "the analysis waits"),
-    "trading.lanes.Lanes.quotes": Bound("2,000", "quotes merge to the newest per symbol; the bars wait"),
+    "trading.queues.StageQueues.market": Bound("2,000", "quotes merge to the newest per symbol; the clock waits"),
+    "trading.queues.StageQueues.closes": Bound("64", "the bars wait"),
+    "trading.queues.StageQueues.updates": Bound("10,000", "full is a bug: the process ends; nothing is dropped"),
+    "trading.queues.StageQueues.signals": Bound("512", "the analysis waits"),
+    "trading.queues.StageQueues.quotes": Bound("2,000", "quotes merge to the newest per symbol; the bars wait"),
     "trading.desk_stage.DeskStage._commands": Bound(
         "one per request of the control socket", "the socket takes a few at a time"),
     "trading.order_queue.OrderQueue._lanes": Bound("1,000 each", "the desk waits"),
@@ -80,8 +80,8 @@ BOUNDS: dict[str, Bound] = {
     "trading.desk.book.blotter.Blotter.touched": Bound(SYMBOLS, "emptied by its reader"),
     "trading.desk.book.positions.Positions.moved": Bound(SYMBOLS, "emptied by its reader"),
     "trading.reconciliation.Reconciliation._told": Bound("50,000", "the oldest goes",
-                                                        "tradebot.trading.reconciliation:TOLD"),
-    "trading.analysis.volley.Volley._tables": Bound("the signals of one close", "a new volley is made for each"),
+                                                        "tradebot.trading.reconciliation:FILLS_REMEMBERED"),
+    "trading.analysis.signal_batch.SignalBatch._tables": Bound("the signals of one close", "a new volley is made for each"),
     "trading.desk.book.worth.Worth._costs": Bound(SYMBOLS, "goes when it is flat"),
     "trading.desk.book.worth.Worth._apart": Bound(SYMBOLS, "goes when it is flat"),
     "trading.desk.book.exposure.Exposure._live": Bound(LIVE, GONE),
@@ -108,9 +108,9 @@ BOUNDS: dict[str, Bound] = {
         "one per order that outlived its cancels", "forgotten with its order"),
     "trading.desk.placing.denials.Denials._found": Bound("one per control and strategy", "none goes"),
     "trading.desk.rules.entries.Entries.waiting": Bound(SYMBOLS, "goes with its exit or its age"),
-    "trading.book_reader.BookReader._unread": Bound(
-        "10,000 rows", "the oldest goes", "tradebot.trading.book_reader:ROWS_KEPT"),
-    "ops.reminder.Reminder._told": Bound("1,000", "the oldest goes", "tradebot.ops.reminder:KEPT"),
+    "trading.account_reader.AccountReader._unread": Bound(
+        "10,000 rows", "the oldest goes", "tradebot.trading.account_reader:UNREAD_REMEMBERED"),
+    "ops.reminder.Reminder._told": Bound("1,000", "the oldest goes", "tradebot.ops.reminder:TOPICS_REMEMBERED"),
     "trading.desk.desk.Desk._out": Bound("the outputs of one message", "rebuilt with each message"),
     "trading.desk.rules.reject_breaker.Rejections.rows": Bound(
         "one per strategy, one per symbol that exits", "goes with a fill or a halt"),
@@ -123,16 +123,16 @@ BOUNDS: dict[str, Bound] = {
     "trading.desk.book.pending_exits.PendingExits._open": Bound(SYMBOLS, "goes when it is flat or its exit works"),
     "trading.desk.rules.reject_breaker.Rejections._symbols": Bound("strategies times symbols", "goes with the day"),
     "trading.desk.rules.guards.Guards.moved": Bound(UNIVERSE, "written once a second"),
-    "trading.inquiry.Inquiry._silent": Bound(UNIVERSE, "goes when it was asked for"),
-    "trading.inquiry.Inquiry._wanted": Bound(UNIVERSE, "goes when it was asked for"),
+    "trading.quote_requester.QuoteRequester._silent": Bound(UNIVERSE, "goes when it was asked for"),
+    "trading.quote_requester.QuoteRequester._wanted": Bound(UNIVERSE, "goes when it was asked for"),
     "trading.late_quotes.LateQuotes._untold": Bound(UNIVERSE, "told and emptied once a minute"),
     "trading.price_band.PriceBand._waiting": Bound(UNIVERSE, "goes with the next price"),
     "trading.price_band.PriceBand._times": Bound(UNIVERSE, "three times each"),
-    "trading.price_band.PriceBand.doubts": Bound("one per row of a frame", "taken with each frame"),
-    "trading.quote_care.QuoteCare._told": Bound(UNIVERSE, "none goes"),
-    "trading.watch.Silences._silent": Bound(SYMBOLS, "goes with its next quote, or when it is flat"),
+    "trading.price_band.PriceBand.doubted_prices": Bound("one per row of a frame", "taken with each frame"),
+    "trading.quote_quality.QuoteQualityMonitor._told": Bound(UNIVERSE, "none goes"),
+    "trading.feed_monitor.SilenceMonitor._silent": Bound(SYMBOLS, "goes with its next quote, or when it is flat"),
     "venues.kite.feed.KiteFeed._wires": Bound("one per connection", "the newest of each"),
-    "trading.watch.Silences._met": Bound(SYMBOLS, "goes when it is flat"),
+    "trading.feed_monitor.SilenceMonitor._met": Bound(SYMBOLS, "goes when it is flat"),
     "trading.desk.rules.exits.Exits.refused": Bound(SYMBOLS, "goes with the next fill"),
     "trading.desk.placing.placement.Placement._held": Bound(SYMBOLS, "none goes"),
     "trading.desk.rules.guards.Guards.standing": Bound(UNIVERSE, "goes when it is flat"),
@@ -149,7 +149,7 @@ BOUNDS: dict[str, Bound] = {
     "trading.desk.gate.flow_controls.NoDuplicate._signals": Bound("10,000", "they become the older ones",
                                                             "tradebot.trading.desk.gate.flow_controls:NoDuplicate.REMEMBERED"),
     "trading.order_queue.OrderQueue._symbols": Bound(
-        "20,000", "the oldest goes", "tradebot.trading.order_queue:SYMBOLS_KEPT"),
+        "20,000", "the oldest goes", "tradebot.trading.order_queue:ORDERS_REMEMBERED"),
     "trading.order_queue.OrderQueue._queued": Bound("as the lanes", "goes when its turn comes"),
     "trading.order_queue.OrderQueue._withdrawn": Bound("as the lanes", "goes when its turn comes"),
     "trading.desk.placing.gross.Gross._finer": Bound(SYMBOLS, "goes when it is flat"),
@@ -159,32 +159,32 @@ BOUNDS: dict[str, Bound] = {
     "trading.desk.recording.TapedDesk._entries": Bound("500", "written as one row of the journal",
                                                  "tradebot.trading.desk.recording:MOST_ENTRIES"),
     # ---- bars and analysis
-    "trading.bars.Bars._finished": Bound("the bars of one interval and its grace", "emitted by the clock"),
+    "trading.bar_builder.BarBuilder._finished": Bound("the bars of one interval and its grace", "emitted by the clock"),
     "trading.analysis.analysis.Analysis._inline": Bound("one per share", "fixed at the start"),
-    "trading.analysis.briefing.Briefing._pasts": Bound(UNIVERSE, "fixed at the start"),
-    "trading.analysis.briefing.Briefing._held": Bound("20,000 closes", "the oldest goes",
-                                                     "tradebot.trading.analysis.briefing:HELD_CLOSES"),
-    "trading.analysis.briefing.Briefing._off": Bound("one per strategy and instrument", "none goes"),
-    "trading.analysis.roster.Worker.missed": Bound("the closes of one rebuild, which has a time limit",
+    "trading.analysis.worker_inputs.WorkerInputs._pasts": Bound(UNIVERSE, "fixed at the start"),
+    "trading.analysis.worker_inputs.WorkerInputs._held": Bound("20,000 closes", "the oldest goes",
+                                                     "tradebot.trading.analysis.worker_inputs:HOLDINGS_REMEMBERED"),
+    "trading.analysis.worker_inputs.WorkerInputs._off": Bound("one per strategy and instrument", "none goes"),
+    "trading.analysis.worker_pool.Worker.missed_closes": Bound("the closes of one rebuild, which has a time limit",
                                                   "fed or dropped then"),
-    "trading.analysis.roster.Worker.replaced_at": Bound("three in ten minutes",
+    "trading.analysis.worker_pool.Worker.replaced_mono": Bound("three in ten minutes",
                                                        "older ones go; one more and it stays off"),
-    "trading.analysis.roster.Roster._repairs": Bound("one per worker", "each waits for its repair"),
-    "trading.analysis.channel.Channel._waiting": Bound("one per job of a worker, which has one at a time",
+    "trading.analysis.worker_pool.WorkerPool._repairs": Bound("one per worker", "each waits for its repair"),
+    "trading.analysis.socket_channel.SocketChannel._waiting": Bound("one per job of a worker, which has one at a time",
                                                       "each has a deadline"),
-    "trading.analysis.share.Share._pasts": Bound(UNIVERSE, "emptied once the warm-up is whole"),
+    "trading.analysis.partition.Partition._pasts": Bound(UNIVERSE, "emptied once the warm-up is whole"),
     # ---- what is said and measured
     "journal.hand.WriterThread._queue": Bound("100,000 rows", "the journal fails and trading ends",
                                               "tradebot.journal.writer:QUEUE_ROWS"),
     "ops.latency.Latencies._rings": Bound("one ring per measurement", "the oldest duration is overwritten"),
     "ops.latency.Latencies._counts": Bound("one per measurement", "fixed names"),
     "ops.latency.Latencies._worst": Bound("one per measurement", "fixed names"),
-    "ops.printed.Printed._pipes": Bound("two", "one of standard output, one of standard error"),
+    "ops.output_capture.OutputCapture._pipes": Bound("two", "one of standard output, one of standard error"),
     "ops.line_writer.LineWriter._lines": Bound("its capacity", "new lines are dropped and counted"),
     "ops.logs.Logs._undo": Bound("a few", "fixed at the start"),
-    "ops.pulse.Pulse._seen": Bound("one per part", "fixed at the start"),
-    "ops.narrator.Narrator._requests": Bound("20,000", "the oldest goes", "tradebot.ops.narrator:REMEMBERED"),
-    "ops.narrator.Narrator._untold": Bound("the rows of a commit", "told in the next turns of the loop"),
+    "ops.liveness.Liveness._seen": Bound("one per part", "fixed at the start"),
+    "ops.journal_logger.JournalLogger._requests": Bound("20,000", "the oldest goes", "tradebot.ops.journal_logger:REQUESTS_REMEMBERED"),
+    "ops.journal_logger.JournalLogger._untold": Bound("the rows of a commit", "told in the next turns of the loop"),
     # ---- the store and the venues
     "store.postgres.PostgresStore._staged": Bound("one per table", "goes with its connection"),
     "store.projection.Projection._positions": Bound(SYMBOLS, "none goes"),
@@ -254,7 +254,7 @@ def test_everything_that_grows_is_in_the_list() -> None:
 
 
 def test_each_lane_of_the_engine_holds_what_the_list_says() -> None:
-    source = (ROOT / "tradebot/trading/lanes.py").read_text(encoding="utf-8")
+    source = (ROOT / "tradebot/trading/queues.py").read_text(encoding="utf-8")
     sizes = re.findall(r'self\.(\w+) = Lane\("\w+", ([\d_]+)\)', source)
     assert len(sizes) == 5
     for name, size in sizes:

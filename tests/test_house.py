@@ -439,7 +439,7 @@ def test_the_call_rule_lets_good_code_pass(source: str) -> None:
         ("tradebot/domain/x.py", "from tradebot.venues import venue", True),
         ("tradebot/domain/x.py", "import pandas", True),
         ("tradebot/domain/x.py", "import numpy", False),
-        ("tradebot/venues/kite/x.py", "from tradebot.trading.bars import Bars", True),
+        ("tradebot/venues/kite/x.py", "from tradebot.trading.bar_builder import Bars", True),
         ("tradebot/venues/kite/x.py", "from tradebot.venues.alpaca.wire import parse", True),
         ("tradebot/venues/kite/x.py", "from tradebot.venues.venue import Feed", False),
         ("tradebot/venues/kite/server/x.py", "from tradebot.exchange.exchange import Exchange", False),

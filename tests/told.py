@@ -11,7 +11,7 @@ class Told(list[tuple[str, dict[str, Any]]]):
     """A listener that keeps every event as (name, fields and level)."""
 
     def __call__(self, event: Event) -> None:
-        self.append((event.name, {"level": event.level} | event.fields()))
+        self.append((event.name, {"level": event.level} | event.log_fields()))
 
     @property
     def names(self) -> list[str]:

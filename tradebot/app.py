@@ -33,9 +33,9 @@ from tradebot.journal.rows import End
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal, WriteLimits
 from tradebot.ops.events.bus import EventBus
-from tradebot.ops.events.event import Tell
+from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.run import CautionRaised, DaemonStarted, DaemonStopped
-from tradebot.ops.narrator import Narrator
+from tradebot.ops.journal_logger import JournalLogger
 from tradebot.ops.systemd import Notifier
 from tradebot.store.outbox import Outbox
 from tradebot.store.store import StoreDeadlines
@@ -76,9 +76,15 @@ async def run(
     """
     wall_clock = wall_clock or WallClock()
     refuse(config, now=wall_clock.wall_ns(), has_exchange=options.exchange is not None)
-    with told_failure(bus.tell) as standing:
+    with told_failure(bus.emit_event) as standing:
         return await _run(
-            config, options, tell=bus.tell, notifier=notifier, wall=wall_clock, hand=write_thread, standing=standing
+            config,
+            options,
+            tell=bus.emit_event,
+            notifier=notifier,
+            wall=wall_clock,
+            hand=write_thread,
+            standing=standing,
         )
 
 
@@ -86,7 +92,7 @@ async def _run(
     config: Config,
     options: RunOptions,
     *,
-    tell: Tell,
+    tell: EventListener,
     notifier: Notifier,
     wall: Clock,
     hand: Hand | None,
@@ -97,11 +103,11 @@ async def _run(
     on_signals(tell, standing)
     specs = strategies(config)
     state_dir = config.app.state_dir
-    notifier.extend()  # a long journal is read to its end before anything else
+    notifier.extend_timeout()  # a long journal is read to its end before anything else
     path = state_dir / FILE_NAME
     doubt = await asyncio.to_thread(heads.doubt, path)
     recovery = (await asyncio.to_thread(recover, path))._replace(doubt=doubt)
-    notifier.extend()
+    notifier.extend_timeout()
     begun = DaemonStarted(
         version=tradebot.__version__, pid=os.getpid(), state_dir=str(state_dir), runs=len(recovery.runs)
     )
@@ -121,8 +127,8 @@ async def _run(
             reserve=partial(reserve_bytes, config),
             hand=hand,
         )
-        narrator = Narrator(tell, wall)
-        journal.subscribe(narrator.follow)
+        narrator = JournalLogger(tell, wall)
+        journal.subscribe(narrator.log_rows_later)
         await stack.enter_async_context(journal)
         opening = open_ground(
             config,
@@ -133,7 +139,7 @@ async def _run(
             tell=tell,
             faults=options.faults,
             wall=wall,
-            on_step=notifier.extend,
+            on_step=notifier.extend_timeout,
             stopped=stop.is_set,
         )
         ground = await stack.enter_async_context(opening)
@@ -142,7 +148,7 @@ async def _run(
         daemon = Daemon(
             config, options.run_id, ground, journal, recovery, specs, outbox=outbox, tell=tell, notifier=notifier
         )
-        stack.push_async_callback(daemon.analysis.close)
+        stack.push_async_callback(daemon.analysis.stop_workers)
         panel = daemon.panel(ask_to_stop, lines_dropped=options.lines_dropped)
         standing.picture = panel.status
         standing.positions = daemon.desk.account.held
@@ -150,7 +156,7 @@ async def _run(
         started = await _unless(stop, daemon.start())
         summary = await daemon.trade(stop, reasons) if started else {}
         journal.append("end", End(reason=reasons[0], summary=summary), at=ground.clock.market_ns())
-        notifier.extend()
+        notifier.extend_timeout()
     tell(DaemonStopped(reason=reasons[0], journal=str(path), **await daemon.heads.keep()))
     return summary
 
@@ -192,7 +198,7 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
     return not working.cancelled()
 
 
-def open_outbox(config: Config, tell: Tell, clock: Clock) -> Outbox | None:
+def open_outbox(config: Config, tell: EventListener, clock: Clock) -> Outbox | None:
     section = config.store
     if not section.enabled:
         return None

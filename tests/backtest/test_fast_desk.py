@@ -73,13 +73,13 @@ class _Pair:
 
         return ask
 
-    def apply(self, message: DeskMessage) -> list[Any]:
+    def apply_message(self, message: DeskMessage) -> list[Any]:
         return self._compared(handle_fast(self.short, message), self.long.apply(message))
 
-    def adopt(self, books: Any) -> list[Any]:
+    def adopt_snapshot(self, books: Any) -> list[Any]:
         return self._compared(self.short.desk.adopt(books), self.long.adopt(books))
 
-    def recover(self, facts: Any, **rest: Any) -> None:
+    def recover_state(self, facts: Any, **rest: Any) -> None:
         for desk in (self.short.desk, self.long):
             desk.recover(facts, **rest)
 
@@ -280,18 +280,18 @@ class Prompt(Day):
 
     def recover(self, facts: Any, **rest: Any) -> None:
         for desk in (self.once.desk, self.told):
-            desk.recover(facts, **rest)
+            desk.recover_state(facts, **rest)
 
     def adopt(self, books: Any) -> list[Any]:
         return []  # such a venue keeps no books that could be missed
 
     def apply(self, message: DeskMessage) -> list[Any]:
-        said, full = list(handle_fast(self.once, message)), self.told.apply(message)
+        said, full = list(handle_fast(self.once, message)), self.told.apply_message(message)
         for submit in [what for what in full if isinstance(what, Submit)]:
             c, order_id = self.told.book.conditions, submit.request.order_id
             for event, venue_order_id in ((OrderEvent.SENDING, ""), (OrderEvent.ACCEPTED, order_id)):
                 fact = OrderFact(order_id=order_id, event=event, at=c.now, mono=c.mono, venue_order_id=venue_order_id)
-                full += self.told.apply(Outcome(fact=fact))
+                full += self.told.apply_message(Outcome(fact=fact))
             self.accepted.append(submit.request)
         assert self._told(said) == self._told(full)
         assert self._known(self.once) == self._known(self.told)

@@ -29,7 +29,7 @@ from tradebot.history.interval import interval_name
 from tradebot.indicators.expressions import Bars, crossed_above, crossed_below, lag, opening_range, resample, ta
 from tradebot.strategies.frame_strategy import FrameStrategy
 from tradebot.strategies.strategy import Holding, Intent, Param, Rules, Strategy
-from tradebot.trading.analysis.opens import opens_of
+from tradebot.trading.analysis.session_opens import session_opens_of
 
 
 class Mine(Strategy):
@@ -555,7 +555,7 @@ def test_exchanges_that_open_apart_are_not_traded_together() -> None:
     job = tradebot.backtest(Mine, frame(days=2)).result.job
     other = msgspec.structs.replace(job.instruments[0], symbol="AAPL", exchange="NASDAQ")
     with pytest.raises(DataError, match="exchanges of different hours cannot be traded together: NASDAQ, NSE"):
-        opens_of([*job.instruments, other])
+        session_opens_of([*job.instruments, other])
 
 
 def test_who_gets_the_cash_first_does_not_hang_on_the_order_of_a_dict() -> None:

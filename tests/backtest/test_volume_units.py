@@ -16,9 +16,9 @@ from tradebot.backtest.input_frames import InputBars, bars_from_frames
 from tradebot.history.history import open_history
 from tradebot.indicators.expressions import Bars, session_vwap
 from tradebot.strategies.frame_strategy import FrameStrategy
-from tradebot.strategies.loading import given
+from tradebot.strategies.loading import register_class
 from tradebot.strategies.strategy import Holding, Rules, Strategy
-from tradebot.trading.analysis.share import Past, Setup, Share, Slice
+from tradebot.trading.analysis.partition import CloseRows, Partition, PartitionSetup, SymbolHistory
 
 VOLUMES = [21.3001387, 19.72068, 23.5, 21.0, 22.25, 20.0]
 
@@ -98,19 +98,21 @@ def test_bars_that_are_loaded_hold_what_was_traded(taken: InputBars, tmp_path: P
 def test_live_strategies_see_the_same_numbers_as_those_of_the_past(taken: InputBars) -> None:
     # given a worker's share, warmed up with half of the bars
     (instrument,), series = taken.instruments, taken.series["BARS"]
-    specs = tuple(given(kind, {}) for kind in (Busy, Usual, Framed, Decided))
-    share = Share(Setup(ids=(0,), instruments=(instrument,), specs=specs, interval=series.interval))
+    specs = tuple(register_class(kind, {}) for kind in (Busy, Usual, Framed, Decided))
+    share = Partition(PartitionSetup(ids=(0,), instruments=(instrument,), specs=specs, interval_ns=series.interval))
     columns = np.stack([series.open, series.high, series.low, series.close, series.volume])
-    share.warm([Past(0, series.starts[:3], columns[:, :3])])
-    share.settle()
+    share.load_histories([SymbolHistory(0, series.starts[:3], columns[:, :3])])
+    share.finish_warmup()
 
     # when the others close live
     fired = [
-        share.step(Slice(int(series.starts[t]) + series.interval, np.array([0]), columns[:, t : t + 1], {}))
+        share.process_close(
+            CloseRows(int(series.starts[t]) + series.interval, np.array([0]), columns[:, t : t + 1], {})
+        )
         for t in range(3, 6)
     ]
 
     # then
-    assert [{fires.strategy for fires in answer.fires} for answer in fired] == [{"Usual"}] * 3
+    assert [{fires.strategy for fires in answer.signals} for answer in fired] == [{"Usual"}] * 3
     assert Framed.seen == VOLUMES
     assert Decided.seen == [Decimal(str(volume)) for volume in VOLUMES]

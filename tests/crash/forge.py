@@ -54,7 +54,7 @@ from tradebot.journal import recovery, schema
 from tradebot.journal.recovery import recover
 from tradebot.journal.rows import End, Listing, Run
 from tradebot.journal.writer import Journal
-from tradebot.ops.events.event import without_word
+from tradebot.ops.events.event import drop_event
 from tradebot.trading.desk.billing import charges_by_market
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.desk import desk_of
@@ -65,9 +65,9 @@ from tradebot.trading.desk.gate.limits import Limits
 from tradebot.trading.desk.gate.order_controls import Collar, Permitted, Sanity, Size
 from tradebot.trading.desk.gate.venue_controls import Accounted
 from tradebot.trading.desk.settings import DeskSettings
-from tradebot.trading.engine import Engine, EngineSettings, Stages, Telemetry
-from tradebot.trading.execution import SendRules
-from tradebot.trading.look_schedule import Pace
+from tradebot.trading.engine import Engine, EngineSettings, EngineStages, Telemetry
+from tradebot.trading.order_sender import SendRules
+from tradebot.trading.poll_schedule import PollPace
 from tradebot.venues.venue import Reply
 
 OPEN = 1_795_405_500 * SECOND
@@ -167,19 +167,19 @@ class Life:
             self.fuse.passes(name)
 
     def _push(self, order: VenueOrder, execution: Execution) -> None:
-        self.engine.lanes.updates.post(OrderSeen(order=order, mono=self.clock.monotonic_ns()))
-        self.engine.lanes.updates.post(Executed(execution=execution, mono=self.clock.monotonic_ns()))
+        self.engine.queues.updates.put_or_fail(OrderSeen(order=order, mono=self.clock.monotonic_ns()))
+        self.engine.queues.updates.put_or_fail(Executed(execution=execution, mono=self.clock.monotonic_ns()))
 
     async def live(self, steps: list[list[Any]]) -> None:
         async with self._open() as journal:
             self.journal = journal
             self.engine = Engine(
                 feed=SimpleNamespace(resubscribe=None), broker=self.venue, universe=self.universe, clock=self.clock,
-                stages=Stages(bars=None, analysis=None, desk=self.desk), journal=journal,
-                telemetry=Telemetry(measure=lambda name, ns: None, tell=without_word, beat=lambda: None),
+                stages=EngineStages(bars=None, analysis=None, desk=self.desk), journal=journal,
+                telemetry=Telemetry(measure=lambda name, ns: None, tell=drop_event, beat=lambda: None),
                 settings=EngineSettings(
-                    stale_after_s=15.0, poll_every_s=1.0, pace=Pace(live_s=5.0, idle_s=30.0),
-                    sending=SendRules(deadline_s=1e6, durable_within_s=60.0),
+                    stale_after_s=15.0, poll_every_s=1.0, poll_pace=PollPace(live_s=5.0, idle_s=30.0),
+                    send_rules=SendRules(deadline_s=1e6, durable_within_s=60.0),
                 ),
             )  # type: ignore[arg-type]  # fmt: skip
             books = self.recovery.of("SIM")
@@ -196,16 +196,16 @@ class Life:
             journal.append("universe", Listing(instruments=self.universe.instruments), at=now)
             for fact in books.undone:
                 journal.append("order", fact, at=fact.at)
-            await self.engine.reconcile()
+            await self.engine.reconcile_at_start()
             async with asyncio.TaskGroup() as tasks:
-                execution = self.engine.execution
-                served = [execution.run(lane) for lane in range(len(execution.queue))]
-                running = [tasks.create_task(work) for work in (self.engine.desk_stage.run(), *served)]
+                execution = self.engine.order_sender
+                served = [execution.run_shard(lane) for lane in range(len(execution.queue))]
+                running = [tasks.create_task(work) for work in (self.engine.desk_stage.process_messages(), *served)]
                 session = SessionBegins(
                     opens_at=OPEN, closes_at=OPEN + 90_000 * SECOND, entries_until=OPEN + 80_000 * SECOND,
                     square_off_at=OPEN + 85_000 * SECOND,
                 )  # fmt: skip
-                await self.engine.lanes.signals.put(session)
+                await self.engine.queues.signals.put(session)
                 for step in steps:
                     await self._step(*step)
                     await self._settle()
@@ -241,12 +241,12 @@ class Life:
     async def _step(self, verb: str, *args: Any) -> None:
         self.clock.now_ns += SECOND
         now, engine = self.clock.market_ns(), self.engine
-        await engine.lanes.quotes.put(Tick(at=now, mono=now))
+        await engine.queues.quotes.put(Tick(at=now, mono=now))
         match verb:
             case "quote":
-                await engine.lanes.quotes.put(self._quotes(Decimal(args[0])))
+                await engine.queues.quotes.put(self._quotes(Decimal(args[0])))
             case "enter" | "exit":
-                await engine.lanes.quotes.put(self._quotes(PRICE))
+                await engine.queues.quotes.put(self._quotes(PRICE))
                 await self._settle()
                 action = Action.ENTER_LONG if verb == "enter" else Action.EXIT_LONG
                 signals = tuple(
@@ -256,20 +256,20 @@ class Life:
                 )  # fmt: skip
                 journal_row = Signals(at=now, interval=60 * SECOND, signals=signals)
                 self.journal.append("signals", journal_row, at=now)
-                await engine.lanes.signals.put(journal_row)
+                await engine.queues.signals.put(journal_row)
             case "look":
-                engine.lanes.updates.post(await engine.reconciliation.books.read())
+                engine.queues.updates.put_or_fail(await engine.reconciliation.account_reader.read_snapshot())
             case "wait":
                 self.clock.now_ns += args[0] * SECOND
-                await engine.lanes.quotes.put(Tick(at=self.clock.now_ns, mono=self.clock.now_ns))
+                await engine.queues.quotes.put(Tick(at=self.clock.now_ns, mono=self.clock.now_ns))
             case "halt" | "resume" | "flatten":
-                engine.lanes.updates.post(Command(verb=Verb(verb), reason="by hand"))
+                engine.queues.updates.put_or_fail(Command(verb=Verb(verb), reason="by hand"))
             case "down":
-                await engine.lanes.quotes.put(LinkDown(source="script", mono=now, reason="cut"))
+                await engine.queues.quotes.put(LinkDown(source="script", mono=now, reason="cut"))
             case "up":
-                await engine.lanes.quotes.put(LinkUp(source="script", mono=now))
+                await engine.queues.quotes.put(LinkUp(source="script", mono=now))
             case "stop":
-                engine.desk_stage.stop()
+                engine.desk_stage.announce_stop()
             case _:
                 raise AssertionError(verb)
 
@@ -284,9 +284,9 @@ class Life:
         quiet = 0
         while quiet < 3:
             await asyncio.sleep(0)
-            is_idle = self.engine.lanes.to_desk.is_empty and not self.engine.execution.queue.pending
+            is_idle = self.engine.queues.desk_inbox.is_empty and not self.engine.order_sender.queue.pending_count
             if is_idle and self.journal.head[0] > self.journal.head[1]:
-                await self.journal.durable()
+                await self.journal.wait_durable()
                 quiet = 0
             elif is_idle:
                 quiet += 1

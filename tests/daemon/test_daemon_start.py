@@ -32,7 +32,9 @@ def daemon(failures: int) -> Any:
     bare.asked, bare.said = asked, []
     bare.engine = SimpleNamespace(reconcile=reconcile)
     patience = Patience(
-        within_s=60.0, clock=ManualClock(), tell=lambda event: bare.said.append((event.name, event.fields()["tries"]))
+        within_s=60.0,
+        clock=ManualClock(),
+        tell=lambda event: bare.said.append((event.name, event.log_fields()["tries"])),
     )
     bare._ground = SimpleNamespace(clock=patience._clock, patience=patience)
     return bare

@@ -15,7 +15,7 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.listed import Listed
 from tradebot.errors import DataError, VenueUnavailable
 from tradebot.exchange.faults.fault_plan import FaultPlan
-from tradebot.ops.events.event import Event, without_word
+from tradebot.ops.events.event import Event, drop_event
 
 SYMBOLS = ("RELIANCE", "TCS")
 
@@ -68,6 +68,6 @@ class BothExchanges:
 
 
 async def test_one_name_on_two_exchanges_is_refused_with_a_sentence() -> None:
-    patience = Patience(within_s=0, clock=ManualClock(), tell=without_word)
+    patience = Patience(within_s=0, clock=ManualClock(), tell=drop_event)
     with pytest.raises(DataError, match="TCS: asked for on two exchanges"):
-        await _universe(BothExchanges(), load(), patience, without_word)  # type: ignore[arg-type]
+        await _universe(BothExchanges(), load(), patience, drop_event)  # type: ignore[arg-type]

@@ -32,13 +32,13 @@ async def test_a_copy_of_an_hour_ago_is_known_after_a_kill(tmp_path: Path) -> No
             if turns == 1:
                 shutil.copytree(state, tmp_path / "copy")
                 journal.append("halt", Command(verb=Verb.HALT, reason="what I saw"), at=1)
-                await journal.durable()
+                await journal.wait_durable()
             elif turns == 2:
                 raise Killed
 
         clock.on_sleep = goes_on
         journal.append("halt", Command(verb=Verb.HALT), at=0)
-        await journal.durable()
+        await journal.wait_durable()
         with pytest.raises(Killed):
             await keeping.run()
         assert heads._beside(journal.path).read_text().startswith("2 ")
@@ -53,7 +53,7 @@ async def test_heads_that_cannot_be_written_are_told_once_until_they_can_be(tmp_
     clock, told = ManualClock(), list[str]()
     async with Journal(tmp_path, run="T1", clock=clock) as journal:
         journal.append("halt", Command(verb=Verb.HALT), at=0)
-        await journal.durable()
+        await journal.wait_durable()
         keeping = HeadKeeping(journal.path, begun=0, clock=clock, tell=lambda event: told.append(event.name))
         heads._beside(journal.path).mkdir()
         assert [await keeping.keep() for _ in range(3)] == [{}, {}, {}]

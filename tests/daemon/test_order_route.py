@@ -13,7 +13,7 @@ from tradebot.config.sections import AppSection, VenueSection
 from tradebot.daemon import ground
 from tradebot.daemon.order_route import Simulated
 from tradebot.errors import ConfigError
-from tradebot.ops.events.event import without_word
+from tradebot.ops.events.event import drop_event
 from tradebot.venues import registry
 from tradebot.venues.adapter import VenueAccess, is_loopback
 from tradebot.venues.credentials import Credentials
@@ -51,7 +51,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 async def test_a_paper_run_at_kite_builds_no_order_route(rest: str, built: list[str], tmp_path: Path) -> None:
     opening = ground.open_ground(
         at_kite("paper", rest), exchange=None, exchange_log=tmp_path / "log", seen_until=0, on_end=lambda _: None,
-        tell=without_word,
+        tell=drop_event,
     )  # fmt: skip
     with pytest.raises(ConfigError, match="paper trading on live quotes does not exist yet"):
         async with opening:

@@ -30,7 +30,7 @@ async def write(journal: Journal, most: int) -> int:
     """Write rows one by one until the journal fails; returns how many were acknowledged."""
     for n in range(most):
         try:
-            await journal.durable(journal.append("order", intent(f"TB{n}", reason="x" * BODY), at=START))
+            await journal.wait_durable(journal.append("order", intent(f"TB{n}", reason="x" * BODY), at=START))
         except StateError:
             return n
     return most

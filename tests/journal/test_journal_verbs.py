@@ -295,7 +295,7 @@ async def test_the_verbs_work_while_the_daemon_writes(tmp_path: Path) -> None:
     async with Journal(tmp_path, run="r1", clock=ManualClock(START)) as journal:
         for one in explained():
             journal.append("order", one, at=START)
-        await journal.durable()
+        await journal.wait_durable()
 
         assert "FILLED" in said("why", tmp_path, "TB00001")
         assert len(json.loads(said("trades", tmp_path, "--json"))) == 2

@@ -49,10 +49,10 @@ async def test_rows_are_the_same_however_they_are_paged(tmp_path: Path, monkeypa
 async def test_a_slow_reader_sees_what_was_written_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "PAGE_ROWS", 1)
     async with Journal(tmp_path, run="r1", clock=ManualClock(START)) as journal:
-        await journal.durable(journal.append("order", intent("TB1"), at=START))
+        await journal.wait_durable(journal.append("order", intent("TB1"), at=START))
         reading = rows(tmp_path / FILE_NAME)
         assert next(reading).seq == 1
-        await journal.durable(journal.append("order", intent("TB2"), at=START))
+        await journal.wait_durable(journal.append("order", intent("TB2"), at=START))
         assert next(reading).seq == 2
         assert verify(tmp_path / FILE_NAME).rows == 2
 

@@ -50,7 +50,7 @@ async def test_the_log_does_not_grow_with_the_journal(tmp_path: Path) -> None:
             begun = log.stat().st_size
             for i in range(60):
                 journal.append("order", fact("TB1", OrderEvent.SENDING, reason="x" * 200_000), at=START + i)
-                await journal.durable()
+                await journal.wait_durable()
             assert (tmp_path / FILE_NAME).stat().st_size > begun
             assert log.stat().st_size == begun
 
@@ -66,7 +66,7 @@ async def test_the_log_that_grew_under_a_long_reader_is_cut_back_when_the_reader
             async def write(count: int) -> None:
                 for _ in range(count):
                     journal.append("order", fact("TB1", OrderEvent.SENDING, reason="x" * 200_000), at=START)
-                    await journal.durable()
+                    await journal.wait_durable()
 
             await write(1)
             reader = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
@@ -117,7 +117,7 @@ async def test_a_checkpoint_begins_only_after_a_commit_that_began_after_the_one_
     ):
         async with opened(tmp_path) as journal:
             for i in range(8):
-                await journal.durable(journal.append("order", intent(f"TB{i}"), at=START))
+                await journal.wait_durable(journal.append("order", intent(f"TB{i}"), at=START))
 
     # After each comes a commit that overlapped, then one after which the writer copies the rest itself.
     assert asked_at == [1, 4, 7]
@@ -135,4 +135,4 @@ async def test_a_checkpoint_that_fails_fails_the_journal(tmp_path: Path) -> None
             ):
                 while True:
                     journal.append("order", intent("TB1"), at=START)
-                    await journal.durable()
+                    await journal.wait_durable()

@@ -56,7 +56,7 @@ def a_slow_disk() -> Iterator[threading.Event]:
 async def test_rows_stand_on_disk_in_the_order_they_were_appended(tmp_path: Path) -> None:
     async with opened(tmp_path) as journal:
         tickets = [journal.append("order", intent(f"TB{i}"), at=START + i) for i in range(500)]
-        await journal.durable()
+        await journal.wait_durable()
 
         found = list(rows(tmp_path / FILE_NAME))
         assert [row.seq for row in found] == tickets == list(range(1, 501))
@@ -68,7 +68,7 @@ async def test_rows_stand_on_disk_in_the_order_they_were_appended(tmp_path: Path
 
 async def test_a_row_is_visible_to_other_processes_once_it_is_durable(tmp_path: Path) -> None:
     async with opened(tmp_path) as journal:
-        await journal.durable(journal.append("order", intent("TB1"), at=START))
+        await journal.wait_durable(journal.append("order", intent("TB1"), at=START))
         question = (
             "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT kind FROM rows').fetchall())"
         )
@@ -86,7 +86,7 @@ async def test_rows_that_wait_together_are_committed_together(tmp_path: Path) ->
             for i in range(300):
                 journal.append("order", intent(f"TB{i}"), at=START)
             free.set()
-            await journal.durable()
+            await journal.wait_durable()
 
     # The first row wakes the thread alone; what was queued behind it is one commit.
     assert sum(groups) == 300
@@ -100,7 +100,7 @@ async def test_a_long_queue_is_cut_into_commits(tmp_path: Path) -> None:
             for i in range(250):
                 journal.append("order", intent(f"TB{i}"), at=START)
             free.set()
-            await journal.durable()
+            await journal.wait_durable()
 
     assert max(groups) == 100
     assert verify(tmp_path / FILE_NAME).rows == 250
@@ -111,7 +111,7 @@ async def test_a_row_that_is_waited_for_takes_the_row_of_the_turn_before_along(t
     async with opened(tmp_path, lambda done: groups.append(len(done))) as journal:
         journal.append("order", intent("TB1"), at=START)
         await asyncio.sleep(0)
-        await journal.durable(journal.append("order", fact("TB1", OrderEvent.SENDING), at=START))
+        await journal.wait_durable(journal.append("order", fact("TB1", OrderEvent.SENDING), at=START))
 
     assert groups == [2]
 
@@ -132,9 +132,9 @@ async def test_each_listener_hears_each_row_once_in_order_before_the_waiter_goes
         first = intent("TB1")
         ticket = journal.append("order", first, at=START)
         journal.append("close", close(), at=START)
-        await journal.durable(ticket)
+        await journal.wait_durable(ticket)
         assert heard[0] == other[0] == (1, "order", first)
-        await journal.durable()
+        await journal.wait_durable()
 
     assert [(seq, kind) for seq, kind, _ in heard] == [(1, "order"), (2, "close")]
     assert other == heard
@@ -162,7 +162,7 @@ async def test_a_made_directory_and_its_files_are_for_the_owner_alone(tmp_path: 
     before = os.umask(0)
     try:
         async with opened(state) as journal:
-            await journal.durable(journal.append("run", run(), at=START))
+            await journal.wait_durable(journal.append("run", run(), at=START))
             modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in state.iterdir()}
     finally:
         os.umask(before)
@@ -178,9 +178,9 @@ async def test_a_cancelled_wait_leaves_the_journal_sound(tmp_path: Path) -> None
             journal.append("order", intent("TB1"), at=START)
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0):
-                    await journal.durable()
+                    await journal.wait_durable()
             free.set()
-            await journal.durable()
+            await journal.wait_durable()
 
     assert verify(tmp_path / FILE_NAME).rows == 1
 
@@ -263,7 +263,7 @@ async def test_a_write_error_releases_every_waiter_and_is_never_tried_again(tmp_
 
     async def wait(journal: Journal, ticket: int) -> None:
         try:
-            await journal.durable(ticket)
+            await journal.wait_durable(ticket)
         except StateError as error:
             raised.append(str(error))
 
@@ -279,7 +279,7 @@ async def test_a_write_error_releases_every_waiter_and_is_never_tried_again(tmp_
             with pytest.raises(StateError, match="disk I/O error"):
                 journal.append("order", intent("TB9"), at=START)
             with pytest.raises(StateError, match="disk I/O error"):
-                await journal.durable()
+                await journal.wait_durable()
 
     assert tries == 1
 
@@ -303,14 +303,14 @@ async def test_the_directory_stays_locked_until_a_failed_journal_is_left(tmp_pat
 async def test_a_row_that_cannot_be_encoded_breaks_the_journal(tmp_path: Path) -> None:
     with pytest.raises(InvariantBroken, match="could not be encoded"):
         async with opened(tmp_path) as journal:
-            await journal.durable(journal.append("order", fact("\ud800", OrderEvent.SENDING), at=START))
+            await journal.wait_durable(journal.append("order", fact("\ud800", OrderEvent.SENDING), at=START))
 
 
 async def test_a_disk_that_takes_too_long_fails_the_journal(tmp_path: Path) -> None:
     with a_slow_disk() as free, pytest.raises(StateError, match=r"more than 0\.01 s"):
         async with opened(tmp_path, limits=WriteLimits(durable_within_s=0.01)) as journal:
             try:
-                await journal.durable(journal.append("order", intent("TB1"), at=START))
+                await journal.wait_durable(journal.append("order", intent("TB1"), at=START))
             finally:
                 assert journal.failed.is_set()
                 free.set()

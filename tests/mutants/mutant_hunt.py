@@ -40,7 +40,7 @@ TARGETS = (
     "tradebot/trading/desk/**/*.py", "tradebot/domain/order*.py", "tradebot/domain/venue_reports.py",
     "tradebot/domain/portfolio.py",
     "tradebot/domain/halts.py", "tradebot/markets/charges.py", "tradebot/markets/debits.py",
-    "tradebot/trading/reconciliation.py", "tradebot/trading/book_reader.py", "tradebot/trading/look_schedule.py",
+    "tradebot/trading/reconciliation.py", "tradebot/trading/account_reader.py", "tradebot/trading/poll_schedule.py",
     "tradebot/backtest/fast_*.py", "tradebot/backtest/fast_gate.py", "tradebot/backtest/order_fast_path.py",
 )  # fmt: skip
 # Quick and near first: most changes are noticed by the first of them.

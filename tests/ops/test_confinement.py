@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tradebot.config import secret_keys
-from tradebot.ops.confinement import scrub
+from tradebot.ops.confinement import scrub_secrets
 
 CONFINED = """
 import ctypes, os, resource, subprocess, sys, tempfile
@@ -37,5 +37,5 @@ def test_secrets_leave_the_environment_and_nothing_else_does() -> None:
         "TRADEBOT_KITE__ACCESS_TOKEN": "a", "tradebot_kite__api_key": "b", "TRADEBOT_STORE__DSN": "c",
         "TRADEBOT_KILL__API_KEY": "d", "TRADEBOT_APP__MODE": "live", "PATH": os.environ["PATH"],
     }  # fmt: skip
-    scrub(environment, secret_keys())
+    scrub_secrets(environment, secret_keys())
     assert set(environment) == {"TRADEBOT_APP__MODE", "PATH"}

@@ -18,11 +18,11 @@ from tradebot.domain.order import Execution, OrderEvent, OrderFact, OrderKind, O
 from tradebot.domain.order_fold import FILLS
 from tradebot.ops.events import event
 from tradebot.ops.events.bus import EventBus
-from tradebot.ops.events.catalogue import EVENTS, TITLES, declared, page
-from tradebot.ops.events.event import Event, Level, fields_of, means
+from tradebot.ops.events.catalogue import EVENTS, SECTION_TITLES, declared_events, render_page
+from tradebot.ops.events.event import Event, LogLevel, field_meanings, meaning_of
 from tradebot.ops.events.market import FeedConnected, FeedLost, FramesDropped
 from tradebot.ops.events.rehearsal import FaultStruck
-from tradebot.ops.narrator import LINES, Narrator
+from tradebot.ops.journal_logger import EVENT_TYPES, JournalLogger
 
 ROOT = Path(__file__).parents[2]
 IRREGULAR = {"known", "unknown", "lost", "sent", "seen", "read", "shown", "kept", "cut", "set", "grown", "chosen",
@@ -35,18 +35,18 @@ def test_an_event_says_what_happened_how_bad_it_is_what_it_means_and_what_to_do(
     subject, _, participle = event.name.rpartition("_")
     assert subject
     assert participle in IRREGULAR or participle.endswith("ed"), "subject first, then what happened to it"
-    assert event.level in get_args(Level)
-    for sentence in (means(event), event.do):
+    assert event.level in get_args(LogLevel)
+    for sentence in (meaning_of(event), event.do):
         assert sentence[:1].isupper() or sentence.startswith("`")
         assert sentence.endswith(".")
-    assert all(fields_of(event).values()), f"what its fields hold, with units: {fields_of(event)}"
-    assert not OF_EVERY_LINE & set(fields_of(event))
+    assert all(field_meanings(event).values()), f"what its fields hold, with units: {field_meanings(event)}"
+    assert not OF_EVERY_LINE & set(field_meanings(event))
 
 
 def test_no_two_events_share_a_name_and_none_is_declared_elsewhere() -> None:
-    names = Counter(event.name for module in TITLES for event in declared(module))
+    names = Counter(event.name for module in SECTION_TITLES for event in declared_events(module))
     assert [name for name, count in names.items() if count > 1] == []
-    known = {str(module.__file__) for module in TITLES} | {str(event.__file__)}
+    known = {str(module.__file__) for module in SECTION_TITLES} | {str(event.__file__)}
     elsewhere = [
         path.name
         for path in (ROOT / "tradebot").rglob("*.py")
@@ -80,8 +80,8 @@ def test_a_field_that_is_missing_or_unknown_is_an_error() -> None:
 
 
 def test_fields_without_a_value_are_left_out_and_open_ones_stand_beside_the_others() -> None:
-    assert FramesDropped(malformed=3).fields() == {"malformed": 3}
-    assert FaultStruck(strike={"name": "429", "n": 2}).fields() == {"name": "429", "n": 2}
+    assert FramesDropped(malformed=3).log_fields() == {"malformed": 3}
+    assert FaultStruck(strike={"name": "429", "n": 2}).log_fields() == {"name": "429", "n": 2}
 
 
 def test_listeners_hear_each_event_of_their_kinds_in_the_order_of_subscribing() -> None:
@@ -91,8 +91,8 @@ def test_listeners_hear_each_event_of_their_kinds_in_the_order_of_subscribing() 
     bus.subscribe(lambda event: heard.append(("lost", event)), FeedLost)
 
     up, down = FeedConnected(source="kite"), FeedLost(source="kite", reason="1006")
-    bus.tell(up)
-    bus.tell(down)
+    bus.emit_event(up)
+    bus.emit_event(down)
 
     assert heard == [("all", up), ("all", down), ("lost", down)]
 
@@ -106,13 +106,13 @@ def test_every_fact_of_an_order_has_its_event(event: OrderEvent) -> None:
     )  # fmt: skip
     fill = Execution("7", "V1", "INFY", "NSE", Side.BUY, Decimal(5), Decimal(1500), 1) if event in FILLS else None
 
-    Narrator(told, ManualClock(0)).on_durable([
+    JournalLogger(told, ManualClock(0)).log_rows([
         (1, "order", OrderFact("R1-1", OrderEvent.INTENT, 1, request=request)),
         (2, "order", OrderFact("R1-1", event, 2, reason="so", venue_order_id="V1", execution=fill)),
     ])  # fmt: skip
 
     ((name, fields),) = told
-    assert name == LINES[event].name
+    assert name == EVENT_TYPES[event].name
     expected = {"order_id": "R1-1", "symbol": "INFY", "side": Side.BUY, "strategy": "mine", "reason": "so"}
     assert expected.items() <= fields.items()
     assert fields["broker_order_id"] == "V1"
@@ -120,7 +120,7 @@ def test_every_fact_of_an_order_has_its_event(event: OrderEvent) -> None:
 
 def test_the_page_is_made_from_the_declarations() -> None:
     text = (ROOT / "tradebot" / "docs" / "events.md").read_text(encoding="utf-8")
-    assert text == page(), "tradebot events --page > tradebot/docs/events.md"
+    assert text == render_page(), "tradebot events --page > tradebot/docs/events.md"
 
 
 @pytest.mark.parametrize(

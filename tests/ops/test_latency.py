@@ -10,28 +10,30 @@ from tradebot.ops.latency import Latencies
 def test_percentiles_are_in_microseconds() -> None:
     latencies = Latencies()
     for us in range(1, 101):
-        latencies.record("quote_to_order", us * 1000)
+        latencies.record_duration("quote_to_order", us * 1000)
 
-    assert latencies.summary() == {"quote_to_order": {"p50_us": 51.0, "p99_us": 100.0, "max_us": 100.0, "n": 100}}
+    assert latencies.percentile_summary() == {
+        "quote_to_order": {"p50_us": 51.0, "p99_us": 100.0, "max_us": 100.0, "n": 100}
+    }
 
 
 def test_the_oldest_are_forgotten_and_the_worst_is_not() -> None:
     latencies = Latencies(capacity=4)
     for ns in (9_000_000, 1000, 2000, 3000, 4000):
-        latencies.record("ack", ns)
+        latencies.record_duration("ack", ns)
 
-    assert latencies.summary()["ack"] == {"p50_us": 3.0, "p99_us": 4.0, "max_us": 9000.0, "n": 5}
+    assert latencies.percentile_summary()["ack"] == {"p50_us": 3.0, "p99_us": 4.0, "max_us": 9000.0, "n": 5}
 
 
 def test_recording_goes_on_after_a_summary() -> None:
     latencies = Latencies(capacity=2)
-    latencies.record("b", 1000)
-    latencies.summary()
-    latencies.record("b", 3000)
-    latencies.record("a", 5000)
+    latencies.record_duration("b", 1000)
+    latencies.percentile_summary()
+    latencies.record_duration("b", 3000)
+    latencies.record_duration("a", 5000)
 
-    assert list(latencies.summary()) == ["a", "b"]
-    assert latencies.summary()["b"]["n"] == 2
+    assert list(latencies.percentile_summary()) == ["a", "b"]
+    assert latencies.percentile_summary()["b"]["n"] == 2
 
 
 def test_a_capacity_that_is_no_power_of_two_is_a_mistake_of_the_programmer() -> None:

@@ -34,11 +34,11 @@ class Reader:
         self.logs: logs.Logs | None = None
 
     def open(self, **settings: Any) -> None:
-        self.logs = logs.configure(fd=self.fd, clock=ManualClock(1_700_000_000_123_456_000), **settings)
+        self.logs = logs.configure_log(fd=self.fd, clock=ManualClock(1_700_000_000_123_456_000), **settings)
 
     def text(self) -> str:
         assert self.logs is not None
-        self.logs.close()
+        self.logs.close_log()
         os.close(self.fd)
         self.fd = -1
         with os.fdopen(self.out, "rb") as file:
@@ -56,7 +56,7 @@ def reader() -> Iterator[Reader]:
     if reader.logs:
         if reader.out >= 0:
             os.close(reader.out)
-        reader.logs.close()
+        reader.logs.close_log()
     if reader.fd >= 0:
         os.close(reader.fd)
 
@@ -175,7 +175,7 @@ def test_no_secret_is_written(reader: Reader, format: str) -> None:
     assert text.count("********") >= 10
 
 
-@pytest.mark.parametrize("before", range(logs.MAX_FIELD - len(SECRET) - 2, logs.MAX_FIELD + 1))
+@pytest.mark.parametrize("before", range(logs.MAX_FIELD_CHARS - len(SECRET) - 2, logs.MAX_FIELD_CHARS + 1))
 def test_no_part_of_a_secret_is_left_where_a_field_is_cut(reader: Reader, before: int) -> None:
     reader.open(secrets=[SECRET])
     structlog.get_logger("x").info("long", text="." * before + SECRET + "." * 100)
@@ -214,10 +214,10 @@ def test_messages_of_libraries_are_bridged(reader: Reader) -> None:
 def test_a_terminal_gets_readable_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     ours, theirs = pty.openpty()
-    handle = logs.configure(fd=theirs, run_id="r1", clock=ManualClock(0))
+    handle = logs.configure_log(fd=theirs, run_id="r1", clock=ManualClock(0))
 
     structlog.get_logger("feed").info("feed_connected", source="kite\x1b[2J", price=Decimal("1.50"))
-    handle.close()
+    handle.close_log()
 
     text = os.read(ours, 4096).decode()
     os.close(ours)
@@ -249,13 +249,13 @@ def test_a_reader_that_stalls_never_blocks_and_losses_are_counted(reader: Reader
 
     for n in range(3000):  # far more than a pipe and the queue hold
         log.info("tick", n=n, filler="y" * 100)
-    dropped = reader.logs.dropped
+    dropped = reader.logs.dropped_count
     drained: list[str] = []
     drain = threading.Thread(target=lambda: drained.append(reader_text(reader)))
     drain.start()
     assert reader.logs.flush(5.0)
     log.info("last")
-    reader.logs.close()
+    reader.logs.close_log()
     os.close(reader.fd)
     reader.fd = -1
     drain.join()
@@ -286,7 +286,7 @@ def test_a_reader_that_leaves_does_not_stop_the_daemon(reader: Reader) -> None:
 
     assert reader.logs.flush(2.0) is False
     structlog.get_logger("x").info("and again")
-    assert reader.logs.dropped == 2
+    assert reader.logs.dropped_count == 2
 
 
 def test_the_last_line_of_a_process_is_written() -> None:
@@ -304,7 +304,7 @@ def test_closing_twice_is_harmless_and_undoes_the_bridge(reader: Reader) -> None
     reader.open()
     assert reader.logs is not None
 
-    reader.logs.close()
-    reader.logs.close()
+    reader.logs.close_log()
+    reader.logs.close_log()
 
     assert len(logging.getLogger().handlers) == count

@@ -24,7 +24,7 @@ class Said:
         self.came = threading.Event()
 
     def __call__(self, event: Event) -> None:
-        self.lines.append((event.name, {"level": event.level} | event.fields()))
+        self.lines.append((event.name, {"level": event.level} | event.log_fields()))
         self.came.set()
 
     def all(self, event: str) -> list[dict[str, Any]]:
@@ -41,7 +41,7 @@ async def test_a_callback_that_raises_ends_the_run() -> None:
         asyncio.get_running_loop().call_soon(fails)
         async with asyncio.timeout(5):
             with pytest.raises(InvariantBroken, match="a bug in a callback"):
-                await guard.watch()
+                await guard.wait_for_fault()
     (line,) = said.all("exception_uncaught")
     assert line["level"] == "error"
     assert any("fails" in part for part in line["trace"])
@@ -55,7 +55,7 @@ async def test_a_connection_that_breaks_under_its_transport_does_not() -> None:
         loop.call_exception_handler({"message": "Unclosed connection"})
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0):
-                await guard.watch()
+                await guard.wait_for_fault()
     assert [line["level"] for line in said.all("connection_broken")] == ["debug", "debug"]
 
 

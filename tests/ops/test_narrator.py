@@ -11,7 +11,7 @@ from tradebot.domain.control import Scope, Until, Verb
 from tradebot.domain.messages import Command, Ending, SessionBegins
 from tradebot.domain.order import Execution, OrderEvent, OrderFact, OrderKind, OrderRequest, Side
 from tradebot.markets.market import market_of
-from tradebot.ops.narrator import Narrator
+from tradebot.ops.journal_logger import JournalLogger
 
 
 def at(clock: str) -> int:
@@ -20,14 +20,14 @@ def at(clock: str) -> int:
 
 def test_the_hours_of_a_day_are_told_and_how_many_symbols_end_earlier() -> None:
     told = Told()
-    narrator = Narrator(told, ManualClock(0))
+    narrator = JournalLogger(told, ManualClock(0))
     early = Ending(entries_until=at("15:00"), square_off_at=at("15:05"), closes_at=at("15:15"), symbols=("BIG",))
     session = SessionBegins(
         opens_at=at("09:15"), entries_until=at("15:00"), square_off_at=at("15:10"), closes_at=at("15:30"),
         endings=(early,),
     )  # fmt: skip
 
-    narrator.on_durable([(1, "session", session)])
+    narrator.log_rows([(1, "session", session)])
 
     hours = {"day": "2026-11-23", "opens": "09:15", "entries_until": "15:00", "square_off_at": "15:10"}
     earlier = {"symbols": 1, "entries_until": "15:00", "square_off_at": "15:05", "closes": "15:15"}
@@ -36,14 +36,14 @@ def test_the_hours_of_a_day_are_told_and_how_many_symbols_end_earlier() -> None:
 
 def test_the_hours_are_those_of_the_market_that_is_traded() -> None:
     told = Told()
-    narrator = Narrator(told, ManualClock(0))
+    narrator = JournalLogger(told, ManualClock(0))
     narrator.market = market_of("NASDAQ")
     opens_at, closes_at = (narrator.market.to_ns(date(2026, 11, 23), time(hour)) for hour in (9, 16))
     session = SessionBegins(
         opens_at=opens_at, entries_until=closes_at, square_off_at=closes_at, closes_at=closes_at
     )  # fmt: skip
 
-    narrator.on_durable([(1, "session", session)])
+    narrator.log_rows([(1, "session", session)])
 
     ((_, fields),) = told
     assert (fields["day"], fields["opens"], fields["closes"]) == ("2026-11-23", "09:00", "16:00")
@@ -51,7 +51,7 @@ def test_the_hours_are_those_of_the_market_that_is_traded() -> None:
 
 def test_the_end_of_a_halt_with_its_session_is_told_and_that_of_a_person_stands() -> None:
     told = Told()
-    narrator = Narrator(told, ManualClock(0))
+    narrator = JournalLogger(told, ManualClock(0))
     times = {"entries_until": at("15:00"), "square_off_at": at("15:10"), "closes_at": at("15:30")}
     rows = [
         SessionBegins(opens_at=at("09:15"), **times),
@@ -62,7 +62,7 @@ def test_the_end_of_a_halt_with_its_session_is_told_and_that_of_a_person_stands(
         SessionBegins(opens_at=at("09:15") + 2 * 86_400 * SECOND, **times),
     ]
 
-    narrator.on_durable([(n, "", row) for n, row in enumerate(rows)])
+    narrator.log_rows([(n, "", row) for n, row in enumerate(rows)])
 
     ended = [(n, fields) for n, (event, fields) in enumerate(told) if event == "halt_ended"]
     assert ended == [
@@ -72,10 +72,10 @@ def test_the_end_of_a_halt_with_its_session_is_told_and_that_of_a_person_stands(
 
 def test_a_fill_of_an_order_that_an_earlier_run_began_says_what_was_traded() -> None:
     told = Told()
-    narrator = Narrator(told, ManualClock(0))
+    narrator = JournalLogger(told, ManualClock(0))
     fill = Execution("7", "V1", "INFY", "NSE", Side.SELL, Decimal(3), Decimal("1500.05"), at("10:00"))
 
-    narrator.on_durable([(9, "order", OrderFact("R1-00001", OrderEvent.EXECUTED, at("10:00"), execution=fill))])
+    narrator.log_rows([(9, "order", OrderFact("R1-00001", OrderEvent.EXECUTED, at("10:00"), execution=fill))])
 
     ((event, fields),) = told
     assert event == "order_filled"
@@ -85,7 +85,7 @@ def test_a_fill_of_an_order_that_an_earlier_run_began_says_what_was_traded() -> 
 def test_a_control_that_denies_on_and_on_is_told_once_a_minute_with_the_count() -> None:
     told = Told()
     clock = ManualClock(0)
-    narrator = Narrator(told, clock)
+    narrator = JournalLogger(told, clock)
 
     def deny(n: int, control: str = "halt", strategy: str = "eager") -> None:
         request = OrderRequest(
@@ -94,7 +94,7 @@ def test_a_control_that_denies_on_and_on_is_told_once_a_minute_with_the_count() 
         )  # fmt: skip
         reason = f"{control}: figures of order {n}"
         fact = OrderFact(request.order_id, OrderEvent.DENIED, n, reason=reason, request=request, control=control)
-        narrator.on_durable([(n, "order", fact)])
+        narrator.log_rows([(n, "order", fact)])
 
     for n in range(5_150):
         deny(n)

@@ -16,7 +16,7 @@ import pytest
 from tradebot.clock import ManualClock
 from tradebot.ops.events.event import Event
 from tradebot.ops.events.process import OutputDropped, StderrCaptured, StdoutCaptured
-from tradebot.ops.printed import LONGEST, MOST_A_SECOND, Printed
+from tradebot.ops.output_capture import MAX_LINE_BYTES, MAX_LINES_A_SECOND, OutputCapture
 from tradebot.trading.analysis.worker_process import WorkerProcess
 
 FORGED = '{"level":"info","event":"order_sent","order_id":"T1"}'
@@ -40,21 +40,21 @@ def said() -> Said:
 
 
 @contextmanager
-def printing(said: Said) -> Iterator[Printed]:
-    printed = Printed()
+def printing(said: Said) -> Iterator[OutputCapture]:
+    printed = OutputCapture()
     try:
-        printed.tell_to(said, ManualClock(0), strategy="mine")
+        printed.start_reporting(said, ManualClock(0), strategy="mine")
         yield printed
-        printed.give_back()
+        printed.restore_output()
     finally:
-        printed.close()
+        printed.close_capture()
 
 
 def test_a_line_that_looks_like_one_of_the_log_is_told_as_text(said: Said, capfd: Any) -> None:
     with printing(said) as printed:
         os.write(1, f"{FORGED}\n\n".encode())
         subprocess.run(["/bin/sh", "-c", "echo oops >&2; printf unfinished"], check=True)
-        os.write(printed.fd, b"a line of the log\n")
+        os.write(printed.stdout_fd, b"a line of the log\n")
 
     assert sorted(said.events, key=str) == sorted([
         StdoutCaptured(text=FORGED, strategy="mine"),
@@ -72,19 +72,19 @@ def test_what_is_printed_without_end_is_cut_and_counted(said: Said, capfd: Any) 
         os.write(1, b"\n" + b"again\n" * 10_000)
 
     first, *others = said.texts
-    assert (first, set(others), len(others)) == ("x" * LONGEST, {"again"}, MOST_A_SECOND - 1)
+    assert (first, set(others), len(others)) == ("x" * MAX_LINE_BYTES, {"again"}, MAX_LINES_A_SECOND - 1)
     assert isinstance(first_told := said.events[0], StdoutCaptured)
     assert first_told.cut
-    assert said.events[-1] == OutputDropped(lines=10_001 - MOST_A_SECOND, strategy="mine")
+    assert said.events[-1] == OutputDropped(lines=10_001 - MAX_LINES_A_SECOND, strategy="mine")
 
 
 async def test_a_worker_prints_where_its_daemon_does(said: Said, capfd: Any) -> None:
     with printing(said), ThreadPoolExecutor(2) as threads:
         process = WorkerProcess(threads, on_death=lambda: None)
-        await process.open()
-        await process.ask(print, FORGED, within_s=5)
-        await process.ask(os.system, "echo from C >&2", within_s=5)
-        await process.close()
+        await process.open_process()
+        await process.run_job(print, FORGED, within_s=5)
+        await process.run_job(os.system, "echo from C >&2", within_s=5)
+        await process.close_process()
     assert sorted(said.texts) == ["from C", FORGED]
 
 

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from tradebot.clock import SECOND
-from tradebot.ops.pulse import Part, Pulse
+from tradebot.ops.liveness import Liveness, Probe
 
 
 def test_a_part_that_gets_on_or_has_nothing_to_do_is_not_stuck() -> None:
     mark: list[int | None] = [0]
-    pulse = Pulse({"journal": Part(lambda: mark[0], 5.0)})
+    pulse = Liveness({"journal": Probe(lambda: mark[0], 5.0)})
     for second in range(0, 60, 4):
         mark[0] = second if second % 8 else None
-        assert pulse.stuck(second * SECOND) == []
+        assert pulse.stalled_parts(second * SECOND) == []
 
 
 def test_a_part_whose_mark_stays_for_longer_than_it_may_is_named_until_it_gets_on() -> None:
     mark = [7]
-    pulse = Pulse({"journal": Part(lambda: mark[0], 5.0), "orders": Part(lambda: None, 1.0)})
-    assert pulse.stuck(100 * SECOND) == []
-    assert pulse.stuck(104 * SECOND) == []
-    assert pulse.stuck(106 * SECOND) == ["journal"]
-    assert pulse.stuck(200 * SECOND) == ["journal"]
+    pulse = Liveness({"journal": Probe(lambda: mark[0], 5.0), "orders": Probe(lambda: None, 1.0)})
+    assert pulse.stalled_parts(100 * SECOND) == []
+    assert pulse.stalled_parts(104 * SECOND) == []
+    assert pulse.stalled_parts(106 * SECOND) == ["journal"]
+    assert pulse.stalled_parts(200 * SECOND) == ["journal"]
     mark[0] = 8
-    assert pulse.stuck(201 * SECOND) == []
+    assert pulse.stalled_parts(201 * SECOND) == []

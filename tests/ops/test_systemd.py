@@ -24,11 +24,11 @@ def test_the_supervisor_hears_every_state(supervisor: tuple[socket.socket, str])
     listening, name = supervisor
     notifier = Notifier({"NOTIFY_SOCKET": name})
 
-    notifier.ready("PAPER 2 symbols")
-    notifier.status("feed 0.3 s\nMAINPID=1")
-    notifier.watchdog()
-    notifier.extend(1.5)
-    notifier.stopping()
+    notifier.notify_ready("PAPER 2 symbols")
+    notifier.notify_status("feed 0.3 s\nMAINPID=1")
+    notifier.notify_watchdog()
+    notifier.extend_timeout(1.5)
+    notifier.notify_stopping()
 
     assert [listening.recv(4096) for _ in range(5)] == [
         b"READY=1\nSTATUS=PAPER 2 symbols",
@@ -42,15 +42,15 @@ def test_the_supervisor_hears_every_state(supervisor: tuple[socket.socket, str])
 def test_without_a_supervisor_nothing_happens() -> None:
     notifier = Notifier({})
 
-    notifier.ready()
-    notifier.watchdog()
+    notifier.notify_ready()
+    notifier.notify_watchdog()
 
     assert not notifier.is_supervised
     assert notifier.watchdog_every_s is None
 
 
 def test_a_supervisor_that_is_gone_does_not_stop_the_daemon(tmp_path: Path) -> None:
-    Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).watchdog()
+    Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).notify_watchdog()
 
 
 def test_a_supervisor_that_does_not_read_does_not_block_the_daemon(supervisor: tuple[socket.socket, str]) -> None:
@@ -58,7 +58,7 @@ def test_a_supervisor_that_does_not_read_does_not_block_the_daemon(supervisor: t
     notifier = Notifier({"NOTIFY_SOCKET": name})
 
     for _ in range(2000):
-        notifier.watchdog()
+        notifier.notify_watchdog()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tradebot.errors import ConfigError
-from tradebot.ops import unit
+from tradebot.ops import systemd_unit
 
 ANALYZE = shutil.which("systemd-analyze")
 needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")
@@ -25,7 +25,7 @@ def rendered(**changes: object) -> str:
         "credentials": Path("/etc/tradebot/credentials"),
         "keys": ("kite__api_key", "kite__access_token"),
     }
-    return unit.render(**(arguments | changes))  # type: ignore[arg-type]
+    return systemd_unit.render_unit(**(arguments | changes))  # type: ignore[arg-type]
 
 
 def values(text: str, key: str) -> list[str]:
@@ -79,7 +79,7 @@ def test_an_installation_below_home_stays_readable() -> None:
     ],
 )
 def test_words_are_quoted_for_a_unit(word: str, quoted: str) -> None:
-    assert unit.quote(word) == quoted
+    assert systemd_unit.quote_argument(word) == quoted
 
 
 def test_a_credential_path_is_written_as_systemd_reads_it(tmp_path: Path) -> None:

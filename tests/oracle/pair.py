@@ -98,12 +98,12 @@ class Pair:
         )  # fmt: skip
         return said
 
-    def adopt(self, books: Books) -> Sequence[Any]:
+    def adopt_snapshot(self, books: Books) -> Sequence[Any]:
         """Compare both with the venue's books at the start."""
         said: Sequence[Any] = self._both(books, lambda own, desk: own.adopt(desk, books))
         return said
 
-    def recover(self, facts: Sequence[Any], **rest: Any) -> None:
+    def recover_state(self, facts: Sequence[Any], **rest: Any) -> None:
         """Rebuild both from the journal's facts."""
         facts = tuple(facts)
         self._both(Recover(facts, rest), lambda own, desk: own.recover(desk, facts, **rest))

@@ -7,7 +7,7 @@ It is frozen together with the desk, so that each desk is asked in its own words
   it hands to `append`. It makes its gate and its bills itself, and nothing else may feed its decisions: no clock, no
   random source, no file. Order ids are the prefix and a counter of the desk.
 * `handle(desk, message)`: one message in, the list of what follows from it out, facts before the orders they allow.
-* `recover(...)`: rebuilt from the journal's facts before the first message; nothing comes out.
+* `recover_state(...)`: rebuilt from the journal's facts before the first message; nothing comes out.
 * `adopt(desk, books)`: compared with the venue at the start; a list comes out as of a message.
 * `told(desk, close)`: the holdings that strategies are told with a close. `flush(desk)`: the rest of the tape.
 * `view(desk)`: what it answers to others, by name; values are compared with `==`, so they are shared types or plain.
@@ -196,13 +196,13 @@ class Stand:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._pair.present, name)
 
-    def apply(self, message: DeskMessage) -> list[Any]:
+    def apply_message(self, message: DeskMessage) -> list[Any]:
         return list(self._pair.handle(message))
 
-    def adopt(self, books: Books) -> list[Any]:
+    def adopt_snapshot(self, books: Books) -> list[Any]:
         return list(self._pair.adopt(books))
 
-    def recover(self, facts: Sequence[Any], **rest: Any) -> None:
+    def recover_state(self, facts: Sequence[Any], **rest: Any) -> None:
         self._pair.recover(facts, **rest)
 
     def holdings_at(self, close: Close) -> dict[str, tuple[Decimal, Decimal]]:

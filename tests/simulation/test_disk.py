@@ -51,7 +51,7 @@ def test_a_row_is_acknowledged_only_after_its_commit_and_takes_a_little_time(tmp
             before = loop.time()
             ticket = j.append("halt", HALT, at=1)
             assert j.head == (1, 0)
-            await j.durable(ticket)
+            await j.wait_durable(ticket)
             assert j.head == (1, 1)
             assert loop.time() > before
             assert [row.seq for row in rows(tmp_path / FILE_NAME)] == [1]
@@ -64,7 +64,7 @@ def test_rows_that_come_before_the_commit_begins_share_it(tmp_path: Path) -> Non
         async with journal() as j:
             for n in range(50):
                 j.append("halt", HALT, at=n)
-            await j.durable()
+            await j.wait_durable()
 
     assert run(work, tmp_path) == [50]
 
@@ -75,7 +75,7 @@ def test_a_kill_keeps_what_was_committed_and_nothing_else(tmp_path: Path) -> Non
 
         async def live() -> None:
             async with journal() as j:
-                await j.durable(j.append("halt", HALT, at=1))
+                await j.wait_durable(j.append("halt", HALT, at=1))
                 j.append("halt", HALT, at=2)
                 daemon.kill()
                 await asyncio.sleep(0)
@@ -92,7 +92,7 @@ def test_a_disk_that_fails_fails_the_journal(tmp_path: Path) -> None:
         async def write() -> None:
             async with journal(commits=3) as j:
                 for n in range(5):
-                    await j.durable(j.append("halt", HALT, at=n))
+                    await j.wait_durable(j.append("halt", HALT, at=n))
 
         with pytest.raises(StateError, match="disk I/O error"):
             await write()
@@ -110,7 +110,7 @@ def test_what_waits_behind_the_group_that_fails_is_lost_in_silence_as_the_journa
             async with journal(commits=1) as j:
                 for n in range(3):
                     j.append("halt", HALT, at=n)
-                await j.durable()
+                await j.wait_durable()
 
         with pytest.raises(StateError, match="disk I/O error"):
             await write()

@@ -45,7 +45,7 @@ def planted_haste(patch: pytest.MonkeyPatch) -> None:
     async def at_once(self: Journal, ticket: int | None = None) -> None:
         return None
 
-    patch.setattr(Journal, "durable", at_once)
+    patch.setattr(Journal, "wait_durable", at_once)
 
 
 def planted_forgetfulness(patch: pytest.MonkeyPatch) -> None:

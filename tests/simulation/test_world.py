@@ -30,7 +30,7 @@ def told(seed: int, faults: str, event: str) -> list[tuple[str, dict[str, Any]]]
 
     def tell(_: float, told: Event) -> None:
         if told.name == event:
-            said.append((told.level, told.fields()))
+            said.append((told.level, told.log_fields()))
 
     outcome = run_seed(seed, faults=faults, on_event=tell)
     assert outcome.verdict == "ok", f"tradebot simulate {seed} --faults '{faults}': {outcome.why or outcome.halted}"

@@ -155,7 +155,7 @@ class Said(NamedTuple):
     lines: list[tuple[str, dict[str, Any]]]
 
     def __call__(self, event: Event) -> None:
-        self.lines.append((event.name, event.fields() | {"level": event.level}))
+        self.lines.append((event.name, event.log_fields() | {"level": event.level}))
 
     @property
     def events(self) -> list[str]:

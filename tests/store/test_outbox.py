@@ -87,7 +87,7 @@ async def test_rows_arrive_while_the_journal_is_written(make_store: Make, tmp_pa
         task = tasks.create_task(feeding.feed_store())
         for kind, message in day.morning():
             journal.append(kind, message, at=day.START)
-            await journal.durable()
+            await journal.wait_durable()
         await until(lambda: is_fed(feeding, day.MORNING_ROWS))
         task.cancel()
     await feeding.finish_and_close()

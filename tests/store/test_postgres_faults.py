@@ -157,7 +157,7 @@ async def test_rows_of_a_long_outage_follow_when_the_server_is_back(
             server.kill()
             for kind, message in rows[100:]:
                 journal.append(kind, message, at=day.START)
-            await journal.durable()
+            await journal.wait_durable()
             await until(lambda: "store_lost" in said.events)
             await asyncio.sleep(0.3)  # some tries, all in vain and none told
             server.start()
@@ -245,7 +245,7 @@ async def test_orders_do_not_wait_for_a_black_hole(proxy: Proxy, dsn: str, tmp_p
         proxy.is_hole = True
         for kind, message in rows[1:]:
             before = clock.monotonic_ns()
-            await journal.durable(journal.append(kind, message, at=day.START))
+            await journal.wait_durable(journal.append(kind, message, at=day.START))
             took.append(clock.monotonic_ns() - before)
         await until(lambda: "store_lost" in said.events)
         proxy.is_hole = False

@@ -15,8 +15,8 @@ from tradebot.domain.market import Quotes
 from tradebot.exchange.prices.recorded_ticks import RecordedTicks
 from tradebot.journal.closes import closes
 from tradebot.markets.calendar import TradingCalendar
-from tradebot.trading.bars import Bars
-from tradebot.trading.sessions import CalendarSessions
+from tradebot.trading.bar_builder import BarBuilder
+from tradebot.trading.calendar_sessions import CalendarSessions
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -112,8 +112,8 @@ def test_the_dirt_of_the_day_is_counted_row_by_row(conformance: Path, day: Day) 
     sessions = CalendarSessions(
         calendar=TradingCalendar(), universe=source.universe, entries_until=time(15), square_off_at=time(15, 10)
     )
-    bars = Bars(len(source.universe), interval=MINUTE, grace=0, sessions=sessions)
-    bars.roll(source.opens_at)
+    bars = BarBuilder(len(source.universe), interval_ns=MINUTE, grace_ns=0, sessions=sessions)
+    bars.roll_session(source.opens_at)
     for step in source.steps_until(source.closes_at + 2 * MINUTE):
         quotes = Quotes(
             source="recorded",
@@ -127,7 +127,7 @@ def test_the_dirt_of_the_day_is_counted_row_by_row(conformance: Path, day: Day) 
             bid_size=step.bid_quantities[:, 0],
             ask_size=step.ask_quantities[:, 0],
         )
-        bars.apply(quotes)
-    assert {k: v for k, v in bars.sieve.dropped.items() if v} == dict(day.dirt)
-    closed = bars.close(source.closes_at, mono=1)
+        bars.add_quotes(quotes)
+    assert {k: v for k, v in bars.quote_filter.dropped_counts.items() if v} == dict(day.dirt)
+    closed = bars.close_due_bars(source.closes_at, mono=1)
     assert sum(map(len, closed)) == len(day.bars)

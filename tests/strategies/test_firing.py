@@ -5,7 +5,7 @@ import numpy as np
 from tradebot.domain.messages import Action
 from tradebot.indicators.expressions import Bars, lag
 from tradebot.indicators.plan import ExpressionPlan, evaluate_history
-from tradebot.strategies.firing import fired
+from tradebot.strategies.signal_masks import evaluate_rules
 from tradebot.strategies.strategy import Rules
 
 BARS = Bars()
@@ -19,7 +19,9 @@ def test_rules_fire_over_a_history_where_they_would_bar_by_bar():
         enter_short=BARS.close < 10,
         stop_loss=(lag(BARS.close, 2), BARS.high),
     )
-    found = fired(rules, evaluate_history(ExpressionPlan(rules.roots), np.stack([close] * 5), np.arange(5)))
+    found = evaluate_rules(
+        rules, evaluate_history(ExpressionPlan(rules.root_nodes), np.stack([close] * 5), np.arange(5))
+    )
     assert {action: np.flatnonzero(mask).tolist() for action, mask in found.when.items()} == {
         Action.ENTER_LONG: [2],  # 1 has no stop yet, at 3 the exit holds
         Action.EXIT_LONG: [3],

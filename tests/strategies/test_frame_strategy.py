@@ -6,7 +6,7 @@ import pytest
 
 from tradebot.clock import IST, SECOND
 from tradebot.domain.messages import Action
-from tradebot.strategies.frame_strategy import FrameStrategy, answered, frame, history
+from tradebot.strategies.frame_strategy import FrameStrategy, evaluate_frame, evaluate_history, make_frame
 from tradebot.strategies.strategy import Param
 
 OPENS = 1_766_966_400 * SECOND + 225 * 60 * SECOND
@@ -44,7 +44,7 @@ class Forgetful(FrameStrategy):
 
 def test_the_frame_has_the_bars_by_their_starts_in_indian_time():
     values, starts = bars(3)
-    made = frame("TCS", values, starts)
+    made = make_frame("TCS", values, starts)
     assert list(made.columns) == ["open", "high", "low", "close", "volume"]
     assert made.index[0] == pd.Timestamp("2025-12-29 09:15", tz=IST)
     assert made["high"].tolist() == values[1].tolist()
@@ -55,13 +55,13 @@ def test_the_frame_has_the_bars_by_their_starts_in_indian_time():
 
 def test_the_frame_of_another_exchange_has_the_times_of_its_zone():
     values, starts = bars(3)
-    made = frame("AAPL", values, starts, "America/New_York")
+    made = make_frame("AAPL", values, starts, "America/New_York")
     assert made.index[0] == pd.Timestamp("2025-12-28 22:45", tz="America/New_York")
     assert str(made.index.tz) == "America/New_York"
 
 
 def test_an_entry_needs_its_levels_and_no_exit():
-    found, others = answered(Cross(), frame("A", *bars()))
+    found, others = evaluate_frame(Cross(), make_frame("A", *bars()))
     entries = found.when[Action.ENTER_LONG]
     assert not entries[:7].any()
     assert entries[7:].any()
@@ -76,7 +76,7 @@ def test_a_level_of_one_side_goes_before_that_of_both():
             return df.assign(enter_long=True, enter_short=True, target_long=df["high"], target=df["low"])
 
     values, starts = bars(4)
-    found, _ = answered(Sided(), frame("A", values, starts))
+    found, _ = evaluate_frame(Sided(), make_frame("A", values, starts))
     assert found.levels[Action.ENTER_LONG]["target"].tolist() == values[1].tolist()
     assert found.levels[Action.ENTER_SHORT]["target"].tolist() == values[2].tolist()
 
@@ -89,7 +89,7 @@ def test_what_is_unknown_does_not_fire(values):
         def signals(self, df):
             return pd.DataFrame({"exit_short": values}, index=df.index)
 
-    found, _ = answered(Given(), frame("A", *bars(3)))
+    found, _ = evaluate_frame(Given(), make_frame("A", *bars(3)))
     assert found.when[Action.EXIT_SHORT].tolist() == [True, False, False]
 
 
@@ -110,10 +110,10 @@ def test_an_answer_that_is_none_is_explained(answer, says):
             return answer(df)
 
     if says is None:  # a column of the strategy's own
-        assert list(answered(Wrong(), frame("A", *bars(5)))[1]) == ["stop_los"]
+        assert list(evaluate_frame(Wrong(), make_frame("A", *bars(5)))[1]) == ["stop_los"]
         return
     with pytest.raises((TypeError, ValueError), match=says):
-        answered(Wrong(), frame("A", *bars(5)))
+        evaluate_frame(Wrong(), make_frame("A", *bars(5)))
 
 
 @pytest.mark.parametrize("level", ["stop_loss", "target", "trail_by"])
@@ -124,24 +124,24 @@ def test_a_level_that_needs_later_bars_is_refused(level):
             return super().signals(df).assign(**{level: later})
 
     with pytest.raises(ValueError, match=rf"Peeking: {level} of enter_long of A at .* before later bars are known"):
-        history(Peeking(), "A", *bars())
+        evaluate_history(Peeking(), "A", *bars())
 
 
 def test_a_history_is_asked_once_and_says_what_each_bar_would_have_said():
     values, starts = bars()
-    whole = history(Cross(), "A", values, starts)
+    whole = evaluate_history(Cross(), "A", values, starts)
     for last in range(12, len(starts)):
         first = max(0, last - 39)
-        live, _ = answered(Cross(), frame("A", values[:, first : last + 1], starts[first : last + 1]))
+        live, _ = evaluate_frame(Cross(), make_frame("A", values[:, first : last + 1], starts[first : last + 1]))
         assert {a: m[-1] for a, m in live.when.items()} == {a: m[last] for a, m in whole.when.items()}
 
 
 @pytest.mark.parametrize("strategy", [Clairvoyant(), Forgetful()])
 def test_a_look_into_the_future_or_beyond_the_window_is_found_out(strategy):
     with pytest.raises(ValueError, match="signals\\(\\) may use neither"):
-        history(strategy, "A", *bars(400))
+        evaluate_history(strategy, "A", *bars(400))
 
 
 def test_an_empty_history_says_nothing():
     values, starts = bars(0)
-    assert history(Cross(), "A", values, starts).when[Action.ENTER_LONG].tolist() == []
+    assert evaluate_history(Cross(), "A", values, starts).when[Action.ENTER_LONG].tolist() == []

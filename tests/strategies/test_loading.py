@@ -6,7 +6,7 @@ import pytest
 
 from tradebot.errors import ConfigError, DataError
 from tradebot.strategies import loading
-from tradebot.strategies.loading import SHIPPED, StrategySpec, load_strategy
+from tradebot.strategies.loading import SHIPPED_STRATEGIES, StrategySpec, load_strategy
 from tradebot.strategies.strategy import Strategy
 
 GOOD = """
@@ -26,7 +26,7 @@ class Mine(Strategy):
 def test_a_shipped_strategy_is_loaded_by_its_name_with_its_defaults():
     spec = load_strategy("ema_cross")
     assert (spec.name, spec.params["fast"], spec.params["slow"]) == ("ema_cross", 12, 26)
-    assert isinstance(spec.create(), SHIPPED["ema_cross"])
+    assert isinstance(spec.create_strategy(), SHIPPED_STRATEGIES["ema_cross"])
 
 
 def test_a_file_is_loaded_by_path_and_class_and_its_spec_travels(tmp_path):
@@ -37,7 +37,7 @@ def test_a_file_is_loaded_by_path_and_class_and_its_spec_travels(tmp_path):
     assert spec.params == {"period": 5, "ratio": 1.0, "kind": "fast"}
     file.write_text("raise SystemExit")  # a worker rebuilt later runs what was loaded
     travelled: StrategySpec = pickle.loads(pickle.dumps(spec))
-    made = travelled.create()
+    made = travelled.create_strategy()
     assert (made.period, made.ratio) == (5, 1.0)
     assert isinstance(made, Strategy)
 
@@ -55,7 +55,10 @@ def test_the_class_may_be_left_out_when_there_is_one(tmp_path):
 def test_parameters_of_two_objects_do_not_touch_and_a_subclass_inherits(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(GOOD + "class Two(Mine):\n    period = Param(3)\n    extra = Param(True)\n")
-    mine, two = load_strategy(f"{file}:Mine", {"period": 7}).create(), load_strategy(f"{file}:Two").create()
+    mine, two = (
+        load_strategy(f"{file}:Mine", {"period": 7}).create_strategy(),
+        load_strategy(f"{file}:Two").create_strategy(),
+    )
     assert (mine.period, two.period, two.kind, two.extra) == (7, 3, "fast", True)
     with pytest.raises(AttributeError, match="set when the strategy is loaded"):
         mine.period = 8
@@ -140,7 +143,7 @@ def test_a_param_whose_default_is_out_of_its_own_bounds_is_refused_where_it_is_w
     ],
 )
 def test_a_file_that_loops_for_ever_is_a_data_error(tmp_path, monkeypatch, code, says):
-    monkeypatch.setattr(loading, "LOAD_S", 0.05)
+    monkeypatch.setattr(loading, "LOAD_LIMIT_S", 0.05)
     file = tmp_path / "mine.py"
     file.write_text(f"from tradebot.strategies.strategy import Strategy\n\nclass Mine(Strategy):\n{code}")
 

@@ -9,9 +9,9 @@ from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Close
 from tradebot.domain.messages import Action, Signal
-from tradebot.strategies.loading import SHIPPED, load_strategy
-from tradebot.trading.analysis.share import Setup, Share, Slice
-from tradebot.trading.analysis.volley import Volley
+from tradebot.strategies.loading import SHIPPED_STRATEGIES, load_strategy
+from tradebot.trading.analysis.partition import CloseRows, Partition, PartitionSetup
+from tradebot.trading.analysis.signal_batch import SignalBatch
 
 MINUTE = 60 * SECOND
 OPENS = 1_766_966_400 * SECOND + 225 * MINUTE
@@ -34,7 +34,7 @@ def columns(seed: int = 11, days: int = 12) -> tuple[np.ndarray, np.ndarray]:
 
 def run(name: str, **params: object) -> list[tuple[int, Signal]]:
     universe = Universe([Instrument(symbol="A")])
-    share = Share(Setup((0,), universe.instruments, (load_strategy(name, params),), 5 * MINUTE))
+    share = Partition(PartitionSetup((0,), universe.instruments, (load_strategy(name, params),), 5 * MINUTE))
     bars, ends = columns()
     ids = np.array([0])
     names = ("open", "high", "low", "close", "volume")
@@ -50,8 +50,8 @@ def run(name: str, **params: object) -> list[tuple[int, Signal]]:
             ticks=ids,
             **dict(zip(names, bar, strict=True)),
         )
-        fires = share.step(Slice(end, ids, bar, {})).fires
-        found += [(t, signal) for signal in Volley(close, universe, fires, (), 0).whole().signals]
+        fires = share.process_close(CloseRows(end, ids, bar, {})).signals
+        found += [(t, signal) for signal in SignalBatch(close, universe, fires, (), 0).as_message().signals]
     return found
 
 
@@ -68,7 +68,7 @@ def test_every_signal_is_the_golden_one(name, golden):
     assert hashlib.sha256(text.encode()).hexdigest()[:16] == golden, f"{text.count(chr(10)) + 1} signals"
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", SHIPPED_STRATEGIES)
 def test_every_entry_has_a_stop_on_its_losing_side_and_says_why(name):
     entries = [row for _, row in run(name) if Action(row.action).is_entry]
     assert len(entries) >= 2

@@ -32,13 +32,13 @@ from tradebot.domain.order import (
 from tradebot.simulation.loop import VirtualLoop
 from tradebot.simulation.process import Process
 from tradebot.simulation.seeded_random import SeededRandom
-from tradebot.trading.bars import Bars
+from tradebot.trading.bar_builder import BarBuilder
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.desk import desk_of
 from tradebot.trading.desk.settings import DeskSettings
-from tradebot.trading.engine import Engine, EngineSettings, Stages, Telemetry
-from tradebot.trading.execution import SendRules
-from tradebot.trading.look_schedule import Pace
+from tradebot.trading.engine import Engine, EngineSettings, EngineStages, Telemetry
+from tradebot.trading.order_sender import SendRules
+from tradebot.trading.poll_schedule import PollPace
 from tradebot.venues.venue import Accepted, Reply
 
 UNIVERSE = Universe([Instrument(symbol="AAA", token=256), Instrument(symbol="BBB", token=512)])
@@ -178,7 +178,7 @@ class JournalByHand:
             self.did.append(f"row {message.event}")
         return len(self.rows)
 
-    async def durable(self, ticket: int | None = None) -> None:
+    async def wait_durable(self, ticket: int | None = None) -> None:
         await self.disk.wait()
 
     def of(self, kind: str) -> list[Any]:
@@ -198,7 +198,7 @@ class AnalysisByHand:
         self.thinks.set()
         self.dies = asyncio.Event()
 
-    async def ask(self, close: Close, holdings: object) -> AnalysisByHand:
+    async def compute_signals(self, close: Close, holdings: object) -> AnalysisByHand:
         self.asked.append(close)
         await self.thinks.wait()
         return self
@@ -207,11 +207,11 @@ class AnalysisByHand:
         answers, self.answers = self.answers, []
         return answers
 
-    async def run(self) -> None:
+    async def replace_workers(self) -> None:
         await self.dies.wait()
         raise RuntimeError("a worker broke")
 
-    def rouse(self) -> None:
+    def prewarm_workers(self) -> None:
         """There is nothing to wake."""
 
 
@@ -231,26 +231,26 @@ class Room:
         own = DeskSettings(order_notional=D(10_000), protection_pct=D("0.5"))
         book = Book(UNIVERSE, own, lambda order, fact: D(1))
         self.desk = desk_of(book, gate=gate(), id_prefix="T", absent_after_s=60.0)
-        bars = Bars(len(UNIVERSE), interval=interval_s * SECOND, grace=0, sessions=OneDay(len(UNIVERSE)))
+        bars = BarBuilder(len(UNIVERSE), interval_ns=interval_s * SECOND, grace_ns=0, sessions=OneDay(len(UNIVERSE)))
         self.engine = Engine(
             feed=self.feed, broker=self.venue, universe=UNIVERSE, clock=clock,
-            stages=Stages(bars=bars, analysis=self.analysis, desk=self.desk), journal=self.journal,
+            stages=EngineStages(bars=bars, analysis=self.analysis, desk=self.desk), journal=self.journal,
             telemetry=Telemetry(
                 measure=lambda name, ns: None, tell=self.told,
                 beat=lambda: self.beats.append(clock.monotonic_ns()),
             ),
             settings=EngineSettings(
-                stale_after_s=AN_HOUR_S, poll_every_s=1.0, pace=Pace(live_s=AN_HOUR_S, idle_s=AN_HOUR_S),
-                sending=SendRules(**rules),
+                stale_after_s=AN_HOUR_S, poll_every_s=1.0, poll_pace=PollPace(live_s=AN_HOUR_S, idle_s=AN_HOUR_S),
+                send_rules=SendRules(**rules),
             ),
         )  # type: ignore[arg-type]  # fmt: skip
 
     @asynccontextmanager
     async def trading(self, *, is_warm: bool = True) -> AsyncIterator[asyncio.Task[None]]:
         """Start and run the engine; at the end it is stopped as a person stops it, if it runs still."""
-        await self.engine.reconcile()
+        await self.engine.reconcile_at_start()
         if is_warm:
-            self.engine.warm.set()
+            self.engine.warmup_done.set()
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(self.engine.run(self.stop), name="engine")
             await self.clock.sleep(1.0)
@@ -282,7 +282,7 @@ class Room:
         """Let a quote come, then a signal to buy, and wait for what follows from it."""
         self.feed.says(self.quotes(**{symbol: price}))
         await self.clock.sleep(0.2)
-        await self.engine.lanes.signals.put(self.wish(symbol))
+        await self.engine.queues.signals.put(self.wish(symbol))
         await self.clock.sleep(0.2)
 
     def link(self, kind: type[LinkDown] | type[LinkUp]) -> None:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from tradebot.clock import SECOND
 from tradebot.domain.market import Close, Quotes
-from tradebot.trading import bars as stage
-from tradebot.trading import sieve
-from tradebot.trading.bars import Bars
-from tradebot.trading.sieve import SessionTimes, rounds
+from tradebot.trading import bar_builder as stage
+from tradebot.trading import quote_filter
+from tradebot.trading.bar_builder import BarBuilder
+from tradebot.trading.quote_filter import SessionBounds, split_repeated_ids
 
 OPEN = 1_700_000_100 * SECOND
 MINUTE = 60 * SECOND
@@ -24,14 +24,14 @@ class OneDay:
     def __init__(self, size: int) -> None:
         self.size = size
 
-    def at(self, market: int) -> SessionTimes:
+    def session_at(self, market_at: int) -> SessionBounds:
         full = np.full(self.size, OPEN, dtype=np.int64)
-        return SessionTimes(full, full + LENGTH, OPEN + LENGTH, OPEN + LENGTH, OPEN + 86_400 * SECOND)
+        return SessionBounds(full, full + LENGTH, OPEN + LENGTH, OPEN + LENGTH, OPEN + 86_400 * SECOND)
 
 
-def bars(size: int = 3, *, grace: int = 0, interval: int = MINUTE) -> Bars:
-    made = Bars(size, interval=interval, grace=grace, sessions=OneDay(size))
-    made.roll(OPEN)
+def bars(size: int = 3, *, grace: int = 0, interval: int = MINUTE) -> BarBuilder:
+    made = BarBuilder(size, interval_ns=interval, grace_ns=grace, sessions=OneDay(size))
+    made.roll_session(OPEN)
     return made
 
 
@@ -60,20 +60,20 @@ def row(close: Close, id_: int) -> tuple[int, ...]:
 
 def test_a_bar_closes_by_the_clock_without_another_quote() -> None:
     b = bars()
-    b.apply(quotes((0, 1, 100, 10), (0, 30, 120, 15), (0, 59, 90, 18)))
-    assert b.close(OPEN + MINUTE - 1, mono=5) == []
-    (close,) = b.close(OPEN + MINUTE, mono=5)
+    b.add_quotes(quotes((0, 1, 100, 10), (0, 30, 120, 15), (0, 59, 90, 18)))
+    assert b.close_due_bars(OPEN + MINUTE - 1, mono=5) == []
+    (close,) = b.close_due_bars(OPEN + MINUTE, mono=5)
     assert row(close, 0) == (100, 120, 90, 90, 8, 3)
     assert close.ends_at == OPEN + MINUTE
 
 
 def test_a_bar_waits_for_its_grace_and_takes_a_quote_that_comes_meanwhile() -> None:
     b = bars(grace=5 * SECOND)
-    b.apply(quotes((0, 10, 100, 1)))
-    b.apply(quotes((1, 61, 500, 1)))
-    assert b.close(OPEN + MINUTE + 4 * SECOND, mono=0) == []
-    b.apply(quotes((0, 59, 101, 4)))
-    (close,) = b.close(OPEN + MINUTE + 5 * SECOND, mono=0)
+    b.add_quotes(quotes((0, 10, 100, 1)))
+    b.add_quotes(quotes((1, 61, 500, 1)))
+    assert b.close_due_bars(OPEN + MINUTE + 4 * SECOND, mono=0) == []
+    b.add_quotes(quotes((0, 59, 101, 4)))
+    (close,) = b.close_due_bars(OPEN + MINUTE + 5 * SECOND, mono=0)
     assert row(close, 0) == (100, 101, 100, 101, 3, 2)
     assert list(close.ids) == [0]
 
@@ -83,48 +83,48 @@ def test_a_bar_waits_for_its_grace_and_takes_a_quote_that_comes_meanwhile() -> N
 )
 def test_the_next_close_is_told_before_it_is_due(market: float, due: int) -> None:
     b = bars(grace=5 * SECOND)
-    assert b.next_close(OPEN + int(market * SECOND)) == OPEN + due * SECOND
+    assert b.next_close_at(OPEN + int(market * SECOND)) == OPEN + due * SECOND
 
 
 def test_a_late_quote_is_counted_and_rewrites_nothing() -> None:
     b = bars()
-    b.apply(quotes((0, 10, 100, 1)))
-    b.close(OPEN + MINUTE, mono=0)
-    b.apply(quotes((1, 20, 100, 1)))
-    assert b.late.total == 1
-    assert b.close(OPEN + 2 * MINUTE, mono=0) == []
+    b.add_quotes(quotes((0, 10, 100, 1)))
+    b.close_due_bars(OPEN + MINUTE, mono=0)
+    b.add_quotes(quotes((1, 20, 100, 1)))
+    assert b.late_quotes.total_count == 1
+    assert b.close_due_bars(OPEN + 2 * MINUTE, mono=0) == []
 
 
 def test_the_next_bar_may_form_while_the_one_before_waits_for_the_clock() -> None:
     b = bars(grace=90 * SECOND)
-    b.apply(quotes((0, 10, 100, 1), (0, 70, 200, 5), (0, 130, 300, 6)))
-    first, second = b.close(OPEN + 4 * MINUTE - 1, mono=0)
+    b.add_quotes(quotes((0, 10, 100, 1), (0, 70, 200, 5), (0, 130, 300, 6)))
+    first, second = b.close_due_bars(OPEN + 4 * MINUTE - 1, mono=0)
     assert row(first, 0) == (100, 100, 100, 100, 0, 1)
     assert row(second, 0) == (200, 200, 200, 200, 4, 1)
 
 
 def test_a_bar_that_was_not_seen_from_its_start_is_not_made() -> None:
-    b = Bars(3, interval=MINUTE, grace=0, sessions=OneDay(3))
-    b.roll(OPEN + 90 * SECOND)
-    b.apply(quotes((0, 95, 100, 1), (0, 125, 200, 2)))
-    (close,) = b.close(OPEN + 3 * MINUTE, mono=0)
+    b = BarBuilder(3, interval_ns=MINUTE, grace_ns=0, sessions=OneDay(3))
+    b.roll_session(OPEN + 90 * SECOND)
+    b.add_quotes(quotes((0, 95, 100, 1), (0, 125, 200, 2)))
+    (close,) = b.close_due_bars(OPEN + 3 * MINUTE, mono=0)
     assert (close.starts_at, row(close, 0)) == (OPEN + 2 * MINUTE, (200, 200, 200, 200, 1, 1))
 
 
 def test_an_outage_leaves_a_hole() -> None:
     b = bars()
-    b.apply(quotes((0, 10, 100, 1)))
-    assert len(b.close(OPEN + MINUTE, mono=0)) == 1
-    assert b.close(OPEN + 30 * MINUTE, mono=0) == []
-    b.apply(quotes((0, 1801, 105, 9)))
-    (close,) = b.close(OPEN + 31 * MINUTE, mono=0)
+    b.add_quotes(quotes((0, 10, 100, 1)))
+    assert len(b.close_due_bars(OPEN + MINUTE, mono=0)) == 1
+    assert b.close_due_bars(OPEN + 30 * MINUTE, mono=0) == []
+    b.add_quotes(quotes((0, 1801, 105, 9)))
+    (close,) = b.close_due_bars(OPEN + 31 * MINUTE, mono=0)
     assert row(close, 0) == (105, 105, 105, 105, 8, 1)
 
 
 def test_a_bar_cut_by_the_close_of_the_session_still_closes() -> None:
     b = bars(interval=60 * MINUTE)
-    b.apply(quotes((0, 374 * 60, 100, 1)))
-    (close,) = b.close(OPEN + LENGTH, mono=0)
+    b.add_quotes(quotes((0, 374 * 60, 100, 1)))
+    (close,) = b.close_due_bars(OPEN + LENGTH, mono=0)
     assert close.starts_at == OPEN + 360 * MINUTE
 
 
@@ -141,19 +141,19 @@ def test_a_bar_cut_by_the_close_of_the_session_still_closes() -> None:
 )
 def test_dirt_is_dropped_and_counted_by_its_reason(rows: list[tuple[int, float, int, int]], reason: str) -> None:
     b = bars()
-    b.apply(quotes(*rows))
-    assert b.sieve.dropped[reason] == 1
-    assert sum(b.sieve.dropped.values()) == 1
+    b.add_quotes(quotes(*rows))
+    assert b.quote_filter.dropped_counts[reason] == 1
+    assert sum(b.quote_filter.dropped_counts.values()) == 1
 
 
 def test_a_quote_from_the_future_does_not_make_the_true_ones_after_it_look_old() -> None:
-    b = Bars(1, interval=MINUTE, grace=0, sessions=OneDay(1), ahead=5 * SECOND)
-    b.roll(OPEN + 10 * SECOND)
-    assert len(b.apply(quotes((0, 3610, 100, 1)))) == 0
-    assert b.sieve.dropped["future"] == 1
-    assert len(b.apply(quotes((0, 14, 100, 1)))) == 1, "our clock may be a little behind"
-    b.roll(OPEN + 11 * SECOND)
-    assert len(b.apply(quotes((0, 15, 101, 2)))) == 1
+    b = BarBuilder(1, interval_ns=MINUTE, grace_ns=0, sessions=OneDay(1), max_ahead_ns=5 * SECOND)
+    b.roll_session(OPEN + 10 * SECOND)
+    assert len(b.add_quotes(quotes((0, 3610, 100, 1)))) == 0
+    assert b.quote_filter.dropped_counts["future"] == 1
+    assert len(b.add_quotes(quotes((0, 14, 100, 1)))) == 1, "our clock may be a little behind"
+    b.roll_session(OPEN + 11 * SECOND)
+    assert len(b.add_quotes(quotes((0, 15, 101, 2)))) == 1
 
 
 @pytest.mark.parametrize("few", [0, 4], ids=["all at once", "row by row"])
@@ -161,20 +161,20 @@ def test_a_quote_from_the_future_does_not_make_the_true_ones_after_it_look_old()
 def test_what_a_clock_that_was_set_back_has_not_reached_is_from_the_future(
     row: tuple[int, float, int, int], few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sieve, "FEW", few)
-    b = Bars(1, interval=MINUTE, grace=0, sessions=OneDay(1), ahead=5 * SECOND)
-    b.roll(OPEN + 60 * SECOND)
-    b.apply(quotes((0, 60, 100, 1)))
-    b.roll(OPEN + 30 * SECOND)
+    monkeypatch.setattr(quote_filter, "SCALAR_MAX_ROWS", few)
+    b = BarBuilder(1, interval_ns=MINUTE, grace_ns=0, sessions=OneDay(1), max_ahead_ns=5 * SECOND)
+    b.roll_session(OPEN + 60 * SECOND)
+    b.add_quotes(quotes((0, 60, 100, 1)))
+    b.roll_session(OPEN + 30 * SECOND)
 
-    b.apply(quotes(row))
+    b.add_quotes(quotes(row))
 
-    assert {reason: n for reason, n in b.sieve.dropped.items() if n} == {"future": 1}
+    assert {reason: n for reason, n in b.quote_filter.dropped_counts.items() if n} == {"future": 1}
 
 
 def test_rounds_hold_each_id_once_and_keep_its_order() -> None:
     ids = np.array([5, 5, 2, 5, 2])
-    assert [list(r) for r in rounds(ids)] == [[0, 2], [1, 4], [3]]
+    assert [list(r) for r in split_repeated_ids(ids)] == [[0, 2], [1, 4], [3]]
 
 
 @settings(max_examples=60, deadline=None)
@@ -192,8 +192,8 @@ def test_bars_equal_a_pandas_resample_however_the_frames_are_cut(
         volume[id_] += dv
         rows.append((id_, second, price, volume[id_]))
     for i in range(0, len(rows), cut):
-        b.apply(quotes(*rows[i : i + cut]))
-    closes = b.close(OPEN + 11 * MINUTE, mono=0)
+        b.add_quotes(quotes(*rows[i : i + cut]))
+    closes = b.close_due_bars(OPEN + 11 * MINUTE, mono=0)
     got = {(int(i), c.starts_at): row(c, int(i))[:5] for c in closes for i in c.ids}
 
     frame = pd.DataFrame(rows, columns=["id", "second", "price", "volume"])
@@ -219,16 +219,22 @@ def test_small_frames_taken_row_by_row_end_as_those_taken_at_once(
 ) -> None:
     def end(few: int) -> tuple[object, ...]:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(stage, "FEW", few)
-            patch.setattr(sieve, "FEW", few)
+            patch.setattr(stage, "SCALAR_MAX_ROWS", few)
+            patch.setattr(quote_filter, "SCALAR_MAX_ROWS", few)
             b, closes, sound = bars(), [], []
             due = sorted(minutes)
             for i in range(0, len(rows), cut):
-                sound.append(b.apply(quotes(*rows[i : i + cut])))
+                sound.append(b.add_quotes(quotes(*rows[i : i + cut])))
                 if due and i % 3 == 0:
-                    closes += b.close(OPEN + due.pop(0) * MINUTE, mono=0)
-            closes += b.close(OPEN + 400 * MINUTE, mono=0)
+                    closes += b.close_due_bars(OPEN + due.pop(0) * MINUTE, mono=0)
+            closes += b.close_due_bars(OPEN + 400 * MINUTE, mono=0)
         bars_made = [(c.starts_at, row(c, int(i))) for c in closes for i in c.ids]
-        return bars_made, [s.ids.tolist() for s in sound], b.sieve.dropped, b.late.total, b.sieve.fresh.tolist()
+        return (
+            bars_made,
+            [s.ids.tolist() for s in sound],
+            b.quote_filter.dropped_counts,
+            b.late_quotes.total_count,
+            b.quote_filter.last_seen_mono.tolist(),
+        )
 
     assert end(4) == end(0)

@@ -13,17 +13,17 @@ from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.listed import Listed, Unread
 from tradebot.domain.order import Execution
 from tradebot.errors import AccessDenied, LinkLost, LoginLost
-from tradebot.trading import book_reader
-from tradebot.trading.book_reader import BookReader
+from tradebot.trading import account_reader
+from tradebot.trading.account_reader import AccountReader
 
 
-def reader(broker: Books, *, clock: ManualClock | None = None, told: Told | None = None) -> BookReader:
-    return BookReader(broker, clock or ManualClock(), Told() if told is None else told)  # type: ignore[arg-type]
+def reader(broker: Books, *, clock: ManualClock | None = None, told: Told | None = None) -> AccountReader:
+    return AccountReader(broker, clock or ManualClock(), Told() if told is None else told)  # type: ignore[arg-type]
 
 
 async def test_half_a_second_lies_between_two_tries_for_books_that_fit() -> None:
     clock = ManualClock(5 * SECOND)
-    books = await reader(Books(3), clock=clock).read_whole()
+    books = await reader(Books(3), clock=clock).read_consistent()
     assert clock.now_ns == 6 * SECOND
     assert books.asked_at == 6 * SECOND, "of the moment before the first list of the try that fitted"
 
@@ -36,10 +36,10 @@ async def test_an_order_fits_when_its_fills_add_up_to_what_it_says() -> None:
             return Listed([replace(FILL, execution_id=f"E{n}", quantity=q) for n, q in enumerate(self.quantities)])
 
     broker = Parts(1)
-    assert len((await reader(broker).read_whole()).executions) == 2
+    assert len((await reader(broker).read_consistent()).executions) == 2
     assert broker.lists == 1
     broker.quantities = (Decimal(1), Decimal(2))
-    await reader(broker).read_whole()
+    await reader(broker).read_consistent()
     assert broker.lists == 5, "one more than the order says does not fit, and is believed at the fourth try"
 
 
@@ -49,7 +49,7 @@ async def test_books_are_whole_without_cash(error: Exception) -> None:
         async def cash(self) -> Decimal:
             raise error
 
-    assert (await reader(Poor(1)).read()).cash is None
+    assert (await reader(Poor(1)).read_snapshot()).cash is None
 
 
 async def test_a_dead_login_is_no_look_whatever_query_tells_of_it() -> None:
@@ -58,7 +58,7 @@ async def test_a_dead_login_is_no_look_whatever_query_tells_of_it() -> None:
             raise LoginLost("TokenException")
 
     with pytest.raises(LoginLost):
-        await reader(Out(1)).read()
+        await reader(Out(1)).read_snapshot()
 
 
 async def test_holdings_are_asked_for_again_after_a_whole_minute_and_not_before() -> None:
@@ -73,7 +73,7 @@ async def test_holdings_are_asked_for_again_after_a_whole_minute_and_not_before(
     looking = reader(broker, clock=clock)
     for at, asked in ((0, 1), (60 * SECOND - 1, 1), (60 * SECOND, 2), (119 * SECOND, 2), (120 * SECOND, 3)):
         clock.now_ns = at
-        await looking.read()
+        await looking.read_snapshot()
         assert broker.asked == asked
 
 
@@ -81,23 +81,23 @@ async def test_of_many_rows_that_cannot_be_read_three_are_named_and_all_are_coun
     rows = [Unread(book="orders", reason="odd", venue_order_id=f"V{n}", symbol="AAA") for n in range(5)]
     told = Told()
     looking = reader(Odd(*rows), told=told)
-    await looking.read()
+    await looking.read_snapshot()
     (line,) = told.of("rows_not_read")
     assert (line["rows"], line["some"]) == (5, [f"orders: V{n} AAA: odd" for n in range(3)])
-    assert looking.unread == 5
+    assert looking.unread_count == 5
 
 
 async def test_of_rows_without_end_the_newest_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(book_reader, "ROWS_KEPT", 2)
+    monkeypatch.setattr(account_reader, "UNREAD_REMEMBERED", 2)
     broker = Odd()
     looking = reader(broker)
     for name, count in (("A", 1), ("B", 2), ("A", 2), ("C", 3), ("B", 3), ("A", 4)):
         broker.unread = (Unread(book="orders", reason=name),)
-        await looking.read()
-        assert looking.unread == count, name
+        await looking.read_snapshot()
+        assert looking.unread_count == count, name
 
 
 async def test_a_row_without_a_name_is_said_to_be_one() -> None:
     told = Told()
-    await reader(Odd(Unread(book="positions", reason="odd")), told=told).read()
+    await reader(Odd(Unread(book="positions", reason="odd")), told=told).read_snapshot()
     assert told.of("rows_not_read")[0]["some"] == ["positions: a row without a name: odd"]

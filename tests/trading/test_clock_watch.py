@@ -8,10 +8,10 @@ import pytest
 from tradebot.clock import SECOND, VenueClock
 from tradebot.domain.market import Quotes
 from tradebot.ops.events.event import Event
-from tradebot.trading.bars import Bars
-from tradebot.trading.clock_watch import ClockWatch
+from tradebot.trading.bar_builder import BarBuilder
+from tradebot.trading.clock_monitor import ClockMonitor
 from tradebot.trading.desk.book.conditions import Conditions
-from tradebot.trading.sieve import SessionTimes
+from tradebot.trading.quote_filter import SessionBounds
 
 OPEN = 1_700_000_100 * SECOND
 MINUTE, HOUR = 60 * SECOND, 3600 * SECOND
@@ -41,9 +41,9 @@ class Host:
 
 
 class OneDay:
-    def at(self, market: int) -> SessionTimes:
+    def session_at(self, market_at: int) -> SessionBounds:
         full = np.full(2, OPEN, dtype=np.int64)
-        return SessionTimes(full, full + LENGTH, OPEN + LENGTH, OPEN + LENGTH, OPEN + 86_400 * SECOND)
+        return SessionBounds(full, full + LENGTH, OPEN + LENGTH, OPEN + LENGTH, OPEN + 86_400 * SECOND)
 
 
 class Market:
@@ -53,8 +53,8 @@ class Market:
         self.host = Host(offset)
         self.clock = VenueClock(self.host)
         self.said: list[str] = []
-        self.watch = ClockWatch(self.clock, self._tell)
-        self.bars = Bars(2, interval=MINUTE, grace=SECOND // 10, sessions=OneDay(), ahead=5 * SECOND)
+        self.watch = ClockMonitor(self.clock, self._tell)
+        self.bars = BarBuilder(2, interval_ns=MINUTE, grace_ns=SECOND // 10, sessions=OneDay(), max_ahead_ns=5 * SECOND)
         self.conditions = Conditions()
         self.closes: list[tuple[int, int]] = []  # (end of a bar, true time of its close)
         self.denied: set[int] = set()  # seconds in which nothing may be opened
@@ -62,7 +62,7 @@ class Market:
         self.stamps = True
 
     def _tell(self, event: Event) -> None:
-        fields = event.fields()
+        fields = event.log_fields()
         self.said.append(f"{event.name} {fields.get('offset_s', fields.get('by_s', ''))}".strip())
 
     def run(self, seconds: float) -> None:
@@ -73,10 +73,10 @@ class Market:
             if self.stamps and host.true % (SECOND // 2) == 0:
                 self._quote(host.true - SECOND // 4)
             now = self.clock.market_ns()
-            if (apart := self.watch.step()) is not None:
+            if (apart := self.watch.compare_clocks()) is not None:
                 self.conditions.take_clock(apart)
-            self.bars.roll(now)
-            self.closes += [(close.ends_at, host.true) for close in self.bars.close(now, mono=host.mono)]
+            self.bars.roll_session(now)
+            self.closes += [(close.ends_at, host.true) for close in self.bars.close_due_bars(now, mono=host.mono)]
             if self.conditions.clock_apart:
                 self.denied.add((host.true - OPEN) // SECOND)
 
@@ -87,8 +87,8 @@ class Market:
             "ask_size": 1,
         }.items()}  # fmt: skip
         quotes = Quotes(source="t", seen_at=self.host.mono, **one)
-        self.watch.heard(quotes)
-        self.bars.apply(quotes)
+        self.watch.on_quotes(quotes)
+        self.bars.add_quotes(quotes)
 
 
 @pytest.mark.parametrize("step", [HOUR, 5 * HOUR, -HOUR])
@@ -105,7 +105,7 @@ def test_bars_go_on_and_entries_do_not_while_the_wall_clock_is_wrong(step: int) 
         4 * MINUTE,
     ]  # it joined within the first
     assert all(0 <= at - end <= SECOND // 5 for end, at in market.closes)
-    assert market.bars.late.total == 0
+    assert market.bars.late_quotes.total_count == 0
     assert market.denied == set(range(90, 105))
     assert market.said == [f"clock_stepped {step / SECOND}", "clock_agreed"]
 

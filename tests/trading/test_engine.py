@@ -13,7 +13,7 @@ from tradebot.domain.control import Verb
 from tradebot.domain.messages import Cancel, Command, LinkDown, LinkUp
 from tradebot.domain.order import OrderEvent, OrderFact, VenueStatus
 from tradebot.errors import InvariantBroken, LinkLost, LoginLost
-from tradebot.trading.drain import DRAIN_S
+from tradebot.trading.drain import DRAIN_WITHIN_S
 
 HALT = Command(verb=Verb.HALT, reason="by hand")
 LOOK = ["orders", "executions"]  # what a look at the books asks, of what the venue notes
@@ -27,7 +27,7 @@ async def test_a_start_looks_at_the_books_sends_nothing_and_has_its_rows_on_disk
     room = Room(clock)
     room.journal.disk.clear()
     async with asyncio.TaskGroup() as tasks:
-        starting = tasks.create_task(room.engine.reconcile())
+        starting = tasks.create_task(room.engine.reconcile_at_start())
         await clock.sleep(1.0)
         assert room.did == LOOK
         assert len(room.journal.of("reconciled")) == 1
@@ -42,7 +42,7 @@ async def test_a_start_that_cannot_read_the_books_says_so_and_nothing_runs(clock
     room = Room(clock)
     room.venue.error = LinkLost("no route")
     with pytest.raises(LinkLost, match="no route"):
-        await room.engine.reconcile()
+        await room.engine.reconcile_at_start()
     assert room.did == ["orders"]
     assert room.journal.of("reconciled") == []
 
@@ -53,7 +53,7 @@ async def test_what_the_first_tick_of_a_start_leads_to_is_written_down_at_once_a
 ) -> None:
     # given an entry that rests at the venue when its process is killed
     before = Room(clock)
-    await before.engine.reconcile()
+    await before.engine.reconcile_at_start()
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(before.engine.run(before.stop))
         await clock.sleep(1.0)
@@ -65,8 +65,8 @@ async def test_what_the_first_tick_of_a_start_leads_to_is_written_down_at_once_a
     await clock.sleep(600)
     room = Room(clock, venue=before.venue)
     room.did.clear()
-    room.desk.recover(facts, adopted=(), halted="", opens_at=clock.wall_offset_ns)
-    await room.engine.reconcile()
+    room.desk.recover_state(facts, adopted=(), halted="", opens_at=clock.wall_offset_ns)
+    await room.engine.reconcile_at_start()
     # then it is taken back, and not before the engine runs
     assert room.did == ["row cancel_sent", *LOOK, "row link_lost", "row seen_open"]
     async with asyncio.TaskGroup() as tasks:
@@ -113,7 +113,7 @@ async def test_until_the_past_is_there_quotes_reach_the_desk_and_closes_wait_the
             await clock.sleep(1.0)
         assert room.analysis.asked == []
         assert str(room.desk.book.marks.price("AAA")) == "100.99"
-        room.engine.warm.set()
+        room.engine.warmup_done.set()
         await clock.sleep(0.5)
         ends = [close.ends_at for close in room.analysis.asked]
         assert ends == [close.ends_at for close in room.journal.of("close")]
@@ -128,7 +128,7 @@ async def test_a_command_is_answered_when_it_was_applied_and_its_row_is_on_disk(
     room = Room(clock)
     async with room.trading(), asyncio.TaskGroup() as tasks:
         room.journal.disk.clear()
-        asked = tasks.create_task(room.engine.command(HALT))
+        asked = tasks.create_task(room.engine.execute_command(HALT))
         await clock.sleep(1.0)
         assert room.desk.book.conditions.halted == "by hand"
         assert room.journal.of("halt") == [HALT]
@@ -140,10 +140,10 @@ async def test_a_command_is_answered_when_it_was_applied_and_its_row_is_on_disk(
 
 @on_virtual_time
 async def test_a_command_that_the_desk_has_not_come_to_yet_is_not_answered(clock: LoopClock) -> None:
-    room = Room(clock, lanes=1)
+    room = Room(clock, shards=1)
     async with room.trading(), asyncio.TaskGroup() as tasks:
         await stuck_desk(room)
-        asked = tasks.create_task(room.engine.command(HALT))
+        asked = tasks.create_task(room.engine.execute_command(HALT))
         await clock.sleep(5.0)
         assert not asked.done()
         room.venue.answers.set()
@@ -154,8 +154,8 @@ async def test_a_command_that_the_desk_has_not_come_to_yet_is_not_answered(clock
 @on_virtual_time
 async def test_a_command_before_anything_runs_is_applied_at_once_and_journaled(clock: LoopClock) -> None:
     room = Room(clock)
-    await room.engine.reconcile()
-    await room.engine.command(HALT)
+    await room.engine.reconcile_at_start()
+    await room.engine.execute_command(HALT)
     assert room.desk.book.conditions.halted == "by hand"
     assert room.journal.of("halt") == [HALT]
 
@@ -168,7 +168,7 @@ async def test_commands_given_while_it_stops_are_applied_and_answered(clock: Loo
         room.venue.answers.clear()  # the cancel of the stop hangs, so that stopping lasts
         room.stop.set()
         await clock.sleep(0.5)
-        asked = tasks.create_task(room.engine.command(HALT))
+        asked = tasks.create_task(room.engine.execute_command(HALT))
         await clock.sleep(0.1)
         assert asked.done()
         assert not running.done()
@@ -192,7 +192,7 @@ async def test_the_watchdog_hears_a_beat_of_each_tick_and_none_while_the_bars_st
         for n in range(80):
             room.feed.says(room.quotes(AAA=str(100 + n % 2)))
             await clock.sleep(1.0)
-        assert room.engine.lanes.closes.full()
+        assert room.engine.queues.closes.full()
         room.beats.clear()
         await clock.sleep(10.0)
         assert room.beats == []
@@ -203,13 +203,13 @@ async def test_the_watchdog_hears_a_beat_of_each_tick_and_none_while_the_bars_st
 
 @on_virtual_time
 async def test_the_watchdog_hears_no_beat_while_the_desk_stands_and_the_bars_go_on(clock: LoopClock) -> None:
-    room = Room(clock, lanes=1)
+    room = Room(clock, shards=1)
     async with room.trading():
         await stuck_desk(room)
         room.beats.clear()
         await clock.sleep(10.0)
         assert room.beats == []
-        assert room.engine.lanes.quotes.qsize() > 150  # ticks that came through the bars
+        assert room.engine.queues.quotes.qsize() > 150  # ticks that came through the bars
         room.venue.answers.set()
         await clock.sleep(1.0)
         assert room.beats != []
@@ -236,32 +236,32 @@ async def test_a_full_lane_of_updates_ends_the_process_and_no_update_is_dropped(
         async with room.trading():
             await room.enter(symbol="BBB")
             await stuck_desk(room)
-            for _ in range(updates - room.engine.lanes.updates.qsize()):
+            for _ in range(updates - room.engine.queues.updates.qsize()):
                 room.feed.tells(room.venue.book["V1"])
             await clock.sleep(1.0)
 
-    room = Room(clock, lanes=1)
+    room = Room(clock, shards=1)
     with pytest.raises(ExceptionGroup) as caught:
         await trade_and_tell(10_001)
     (error,) = leaves(caught.value)
     assert isinstance(error, InvariantBroken)
     assert "queue updates is full at 10000" in str(error)
-    assert room.engine.lanes.updates.qsize() == 10_000
+    assert room.engine.queues.updates.qsize() == 10_000
 
 
 @on_virtual_time
 async def test_quotes_merge_to_the_newest_of_each_symbol_while_the_lane_is_full_and_all_come_through(
     clock: LoopClock,
 ) -> None:
-    room = Room(clock, lanes=1)
+    room = Room(clock, shards=1)
     async with room.trading():
         await stuck_desk(room)
         for n in range(5_000):  # the lane to the desk is full first, then the bars wait and their own lane is
             room.feed.says(room.quotes(**{"AAA" if n % 2 else "BBB": f"{100 + n / 2000:.2f}"}))
             await clock.sleep(0.001)
-        lanes = room.engine.lanes
+        lanes = room.engine.queues
         assert lanes.quotes.qsize() == lanes.market.qsize() == 2_000
-        assert lanes.market.merged > 0
+        assert lanes.market.merged_count > 0
         room.venue.answers.set()
         await clock.sleep(5.0)
         assert str(room.desk.book.marks.price("BBB")) == "102.50"
@@ -421,7 +421,7 @@ async def test_nothing_is_opened_by_a_signal_that_still_waited_at_the_stop(clock
         room.did.clear()
         room.stop.set()
         await clock.sleep(0)
-        await room.engine.lanes.signals.put(room.wish("AAA"))
+        await room.engine.queues.signals.put(room.wish("AAA"))
         await running
     assert room.did == ["row denied", *LOOK]
 
@@ -448,7 +448,7 @@ async def test_a_venue_that_is_silent_holds_up_a_stop_for_seconds_and_it_is_said
         room.stop.set()
         began = clock.monotonic_ns()
         await running
-        assert DRAIN_S * SECOND <= clock.monotonic_ns() - began <= 7 * SECOND
+        assert DRAIN_WITHIN_S * SECOND <= clock.monotonic_ns() - began <= 7 * SECOND
     assert "shutdown_unreconciled" in room.events()
 
 
@@ -459,7 +459,7 @@ async def test_a_last_look_that_leads_to_a_cancel_is_followed_by_another(clock: 
         room.venue.answers.clear()  # of the order, which is in doubt until a look shows it
         await room.enter()
         room.stop.set()
-        await clock.sleep(DRAIN_S + 0.5)
+        await clock.sleep(DRAIN_WITHIN_S + 0.5)
         room.venue.answers.set()
         await running
     assert room.venue.book["V1"].status is VenueStatus.CANCELED
@@ -474,8 +474,10 @@ async def stuck_desk(room: Room) -> None:
     await room.clock.sleep(0.2)
     room.venue.answers.clear()
     for n in range(1_001):
-        await room.engine.execution.queue.put(Cancel(order_id=f"X{n}", venue_order_id=f"X{n}", reason="test"))
-    await room.engine.lanes.signals.put(room.wish("AAA"))
+        await room.engine.order_sender.queue.enqueue_message(
+            Cancel(order_id=f"X{n}", venue_order_id=f"X{n}", reason="test")
+        )
+    await room.engine.queues.signals.put(room.wish("AAA"))
     await room.clock.sleep(0.2)
 
 

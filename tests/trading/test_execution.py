@@ -17,7 +17,7 @@ from tradebot.domain.message import Message
 from tradebot.domain.messages import Cancel, Command, Modify, Outcome, Submit
 from tradebot.domain.order import OrderEvent, OrderKind, OrderRequest, Purpose, Side
 from tradebot.errors import OutcomeUnknown
-from tradebot.trading.execution import Execution, SendRules
+from tradebot.trading.order_sender import OrderSender, SendRules
 from tradebot.venues.venue import ACCESS_DENIED, LOGIN_LOST, Accepted, NotSent, Refused, Reply
 
 
@@ -51,7 +51,7 @@ class Tape:
         self.events.append(f"append {message.event}")  # type: ignore[attr-defined]
         return len(self.events)
 
-    async def durable(self, ticket: int | None = None) -> None:
+    async def wait_durable(self, ticket: int | None = None) -> None:
         await self.disk.wait()
         self.events.append("durable")
 
@@ -89,19 +89,19 @@ class Tape:
 @asynccontextmanager
 async def running(
     tape: Tape, clock: Clock | None = None, *, logged_out: Callable[[str], None] = lambda reason: None, **rules: Any
-) -> AsyncIterator[Execution]:
-    execution = Execution(
+) -> AsyncIterator[OrderSender]:
+    execution = OrderSender(
         broker=tape,  # type: ignore[arg-type]
         journal=tape,
         clock=clock or WallClock(),
         post=tape.post,
-        doubt=tape.doubt,
+        on_outcome_unknown=tape.doubt,
         measure=lambda name, ns: None,
         rules=SendRules(**rules),
-        logged_out=logged_out,
+        on_login_dead=logged_out,
     )
     async with asyncio.TaskGroup() as tasks:
-        lanes = [tasks.create_task(execution.run(i)) for i in range(len(execution.queue))]
+        lanes = [tasks.create_task(execution.run_shard(i)) for i in range(len(execution.queue))]
         yield execution
         for lane in lanes:
             lane.cancel()
@@ -110,7 +110,7 @@ async def running(
 async def test_the_sending_row_is_durable_before_the_request_leaves() -> None:
     tape = Tape()
     async with running(tape) as execution:
-        await execution.queue.put(Submit(request=request()))
+        await execution.queue.enqueue_message(Submit(request=request()))
         await tape.until(lambda: OrderEvent.ACCEPTED in tape.facts())
     assert tape.events == ["append sending", "durable", "send T1"]
     assert tape.facts() == [OrderEvent.SENDING, OrderEvent.ACCEPTED]
@@ -120,7 +120,7 @@ async def test_nothing_leaves_while_the_disk_is_slow_and_trading_halts() -> None
     tape = Tape()
     tape.disk.clear()
     async with running(tape, durable_within_s=0.05) as execution:
-        await execution.queue.put(Submit(request=request()))
+        await execution.queue.enqueue_message(Submit(request=request()))
         await tape.until(lambda: any(isinstance(m, Command) for m in tape.posted))
     assert "send T1" not in tape.events
     assert tape.facts() == [OrderEvent.SENDING, OrderEvent.NOT_SENT]
@@ -148,9 +148,9 @@ async def test_each_answer_has_its_outcome_and_nothing_is_sent_twice(
 ) -> None:
     tape = Tape(answer)
     async with running(tape) as execution:
-        await execution.queue.put(Submit(request=request()))
-        await tape.until(lambda: execution.queue.pending == 0 or len(tape.facts()) == 2)
-        await execution.queue.put(Submit(request=request("T2", symbol="AAA")))
+        await execution.queue.enqueue_message(Submit(request=request()))
+        await tape.until(lambda: execution.queue.pending_count == 0 or len(tape.facts()) == 2)
+        await execution.queue.enqueue_message(Submit(request=request("T2", symbol="AAA")))
         await tape.until(lambda: len(tape.facts()) == 4)
     assert tape.facts()[1] is event
     assert (tape.doubts // 2, len([m for m in tape.posted if isinstance(m, Command)]) // 2) == (doubts, halts)
@@ -171,8 +171,8 @@ async def test_an_order_route_that_says_the_login_is_dead_is_heard_before_the_re
     tape = Tape(lambda r: Refused(reason="token", code=LOGIN_LOST))
     said: list[tuple[str, int]] = []
     async with running(tape, logged_out=lambda reason: said.append((reason, len(tape.posted)))) as execution:
-        await execution.queue.put(make())
-        await tape.until(lambda: execution.queue.ended == 1 or tape.doubts > 0 or len(tape.facts()) == 2)
+        await execution.queue.enqueue_message(make())
+        await tape.until(lambda: execution.queue.done_count == 1 or tape.doubts > 0 or len(tape.facts()) == 2)
     ((reason, before),) = said
     assert reason == "token"
     assert OrderEvent.REFUSED not in [m.fact.event for m in tape.posted[:before] if isinstance(m, Outcome)]
@@ -181,7 +181,9 @@ async def test_an_order_route_that_says_the_login_is_dead_is_heard_before_the_re
 async def test_an_entry_whose_turn_comes_too_late_lapses_unsent() -> None:
     tape = Tape()
     async with running(tape, deadline_s=1.0) as execution:
-        await execution.queue.put(Submit(request=request(decided_at=WallClock().monotonic_ns() - 2 * SECOND)))
+        await execution.queue.enqueue_message(
+            Submit(request=request(decided_at=WallClock().monotonic_ns() - 2 * SECOND))
+        )
         await tape.until(lambda: bool(tape.facts()))
     assert tape.facts() == [OrderEvent.LAPSED]
     assert tape.events == []
@@ -190,7 +192,7 @@ async def test_an_entry_whose_turn_comes_too_late_lapses_unsent() -> None:
 async def test_a_cancel_waits_for_its_row_and_a_refusal_is_looked_up() -> None:
     tape = Tape(lambda r: Refused(reason="already complete"))
     async with running(tape) as execution:
-        await execution.queue.put(Cancel(order_id="T1", venue_order_id="V1", reason="test"))
+        await execution.queue.enqueue_message(Cancel(order_id="T1", venue_order_id="V1", reason="test"))
         await tape.until(lambda: tape.doubts == 1)
     assert tape.events == ["durable", "cancel V1"]
     assert tape.facts() == [OrderEvent.CANCEL_REFUSED]
@@ -199,7 +201,7 @@ async def test_a_cancel_waits_for_its_row_and_a_refusal_is_looked_up() -> None:
 async def test_a_cancel_without_an_answer_is_told_and_looked_up() -> None:
     tape = Tape(raising(OutcomeUnknown("no answer")))
     async with running(tape) as execution:
-        await execution.queue.put(Cancel(order_id="T1", venue_order_id="V1", reason="test"))
+        await execution.queue.enqueue_message(Cancel(order_id="T1", venue_order_id="V1", reason="test"))
         await tape.until(lambda: tape.doubts == 1)
     assert tape.facts() == [OrderEvent.CANCEL_UNKNOWN]
 
@@ -207,23 +209,23 @@ async def test_a_cancel_without_an_answer_is_told_and_looked_up() -> None:
 async def test_an_order_withdrawn_before_its_turn_lapses_and_one_already_sent_does_not() -> None:
     tape = Tape()
     async with running(tape) as execution:
-        await execution.queue.put(Submit(request=request()))
-        await execution.queue.put(Cancel(order_id="T1", venue_order_id="", reason="test"))
+        await execution.queue.enqueue_message(Submit(request=request()))
+        await execution.queue.enqueue_message(Cancel(order_id="T1", venue_order_id="", reason="test"))
         await tape.until(lambda: bool(tape.facts()))
         assert tape.facts() == [OrderEvent.LAPSED]
-        await execution.queue.put(Submit(request=request("T2")))
+        await execution.queue.enqueue_message(Submit(request=request("T2")))
         await tape.until(lambda: len(tape.facts()) == 3)
-        await execution.queue.put(Cancel(order_id="T2", venue_order_id="", reason="test"))
-        await execution.queue.put(Submit(request=request("T2")))
+        await execution.queue.enqueue_message(Cancel(order_id="T2", venue_order_id="", reason="test"))
+        await execution.queue.enqueue_message(Submit(request=request("T2")))
         await tape.until(lambda: len(tape.facts()) == 5)
     assert tape.facts()[1:] == [OrderEvent.SENDING, OrderEvent.ACCEPTED] * 2
 
 
 async def test_nothing_but_cancels_leaves_while_killed_and_trading_halts() -> None:
     tape = Tape()
-    async with running(tape, killed=lambda: "fat finger") as execution:  # type: ignore[arg-type]
-        await execution.queue.put(Submit(request=request()))
-        await execution.queue.put(Cancel(order_id="T0", venue_order_id="V0", reason="test"))
+    async with running(tape, kill_reason=lambda: "fat finger") as execution:  # type: ignore[arg-type]
+        await execution.queue.enqueue_message(Submit(request=request()))
+        await execution.queue.enqueue_message(Cancel(order_id="T0", venue_order_id="V0", reason="test"))
         await tape.until(lambda: "cancel V0" in tape.events and bool(tape.facts()))
     assert not [e for e in tape.events if e.startswith(("send", "append"))]
     assert tape.facts() == [OrderEvent.LAPSED]
@@ -233,8 +235,8 @@ async def test_nothing_but_cancels_leaves_while_killed_and_trading_halts() -> No
 async def test_a_kill_that_comes_while_the_row_is_written_still_stops_the_request() -> None:
     tape, killed = Tape(), [""]
     tape.disk.clear()
-    async with running(tape, killed=lambda: killed[0]) as execution:  # type: ignore[arg-type]
-        await execution.queue.put(Submit(request=request()))
+    async with running(tape, kill_reason=lambda: killed[0]) as execution:  # type: ignore[arg-type]
+        await execution.queue.enqueue_message(Submit(request=request()))
         await tape.until(lambda: OrderEvent.SENDING in tape.facts())
         killed[0] = "fat finger"
         tape.disk.set()
@@ -251,13 +253,13 @@ async def test_the_look_at_the_kill_switch_holds_for_one_turn_of_the_loop() -> N
         looks += 1
         return ""
 
-    async with running(tape, killed=look) as execution:  # type: ignore[arg-type]
+    async with running(tape, kill_reason=look) as execution:  # type: ignore[arg-type]
         for order_id in ("T1", "T2", "T3"):
-            await execution.queue.put(Submit(request=request(order_id)))
+            await execution.queue.enqueue_message(Submit(request=request(order_id)))
         await tape.until(lambda: len(tape.facts()) == 6)
         assert 0 < looks < 6, "three orders in one turn look together"
         before = looks
-        await execution.queue.put(Submit(request=request("T4")))
+        await execution.queue.enqueue_message(Submit(request=request("T4")))
         await tape.until(lambda: len(tape.facts()) == 8)
     assert looks > before, "and the next turn looks again"
 
@@ -265,7 +267,7 @@ async def test_the_look_at_the_kill_switch_holds_for_one_turn_of_the_loop() -> N
 async def test_a_change_leaves_after_its_row_and_its_acceptance_is_not_its_effect() -> None:
     tape = Tape()
     async with running(tape) as execution:
-        await execution.queue.put(Modify(request=request(), venue_order_id="V1"))
+        await execution.queue.enqueue_message(Modify(request=request(), venue_order_id="V1"))
         await tape.until(lambda: tape.doubts == 1)
     assert tape.events == ["durable", "change V1"]
     assert tape.facts() == []
@@ -286,7 +288,7 @@ async def test_each_answer_to_a_change_has_its_outcome_and_is_looked_up(
 ) -> None:
     tape = Tape(answer)
     async with running(tape) as execution:
-        await execution.queue.put(Modify(request=request(), venue_order_id="V1"))
+        await execution.queue.enqueue_message(Modify(request=request(), venue_order_id="V1"))
         await tape.until(lambda: tape.doubts == 1)
     assert tape.facts() == [event]
     assert len([m for m in tape.posted if isinstance(m, Command)]) == halts
@@ -296,11 +298,11 @@ async def test_each_answer_to_a_change_has_its_outcome_and_is_looked_up(
 async def test_no_change_leaves_while_killed_or_while_its_row_is_not_on_disk() -> None:
     killed, slow = Tape(), Tape()
     slow.disk.clear()
-    async with running(killed, killed=lambda: "fat finger") as execution:  # type: ignore[arg-type]
-        await execution.queue.put(Modify(request=request(), venue_order_id="V1"))
+    async with running(killed, kill_reason=lambda: "fat finger") as execution:  # type: ignore[arg-type]
+        await execution.queue.enqueue_message(Modify(request=request(), venue_order_id="V1"))
         await killed.until(lambda: len(killed.posted) == 2)
     async with running(slow, durable_within_s=0.05) as execution:
-        await execution.queue.put(Modify(request=request(), venue_order_id="V1"))
+        await execution.queue.enqueue_message(Modify(request=request(), venue_order_id="V1"))
         await slow.until(lambda: len(slow.posted) == 2)
     for tape in (killed, slow):
         assert "change V1" not in tape.events
@@ -315,9 +317,9 @@ class SlowDisk(Tape):
         super().__init__()
         self.clock, self.seconds = clock, seconds
 
-    async def durable(self, ticket: int | None = None) -> None:
+    async def wait_durable(self, ticket: int | None = None) -> None:
         self.clock.now_ns += int(self.seconds * SECOND)
-        await super().durable(ticket)
+        await super().wait_durable(ticket)
 
 
 @pytest.mark.parametrize(("purpose", "sent"), [(Purpose.ENTRY, False), (Purpose.EXIT, True)])
@@ -326,7 +328,7 @@ async def test_the_deadline_is_looked_at_last_once_the_row_is_on_disk(purpose: P
     tape = SlowDisk(clock, 3.0)
     order = msgspec.structs.replace(request(decided_at=clock.now_ns), purpose=purpose)
     async with running(tape, clock=clock, deadline_s=2.0) as execution:
-        await execution.queue.put(Submit(request=order))
+        await execution.queue.enqueue_message(Submit(request=order))
         await tape.until(lambda: len(tape.facts()) == 2)
     assert ("send T1" in tape.events) is sent
     assert tape.facts() == [OrderEvent.SENDING, OrderEvent.ACCEPTED if sent else OrderEvent.NOT_SENT]
@@ -336,7 +338,7 @@ async def test_a_cancel_whose_row_does_not_reach_the_disk_is_in_doubt_and_tradin
     tape = Tape()
     tape.disk.clear()
     async with running(tape, durable_within_s=0.05) as execution:
-        await execution.queue.put(Cancel(order_id="T1", venue_order_id="V1", reason="test"))
+        await execution.queue.enqueue_message(Cancel(order_id="T1", venue_order_id="V1", reason="test"))
         await tape.until(lambda: len(tape.posted) == 2)
     assert "cancel V1" not in tape.events
     assert tape.facts() == [OrderEvent.CANCEL_UNKNOWN]

@@ -10,7 +10,7 @@ import pytest
 from tradebot.clock import ManualClock
 from tradebot.domain.market import QUOTE_COLUMNS, Quotes
 from tradebot.errors import InvariantBroken
-from tradebot.trading.lanes import BREATH, Inbox, Lane
+from tradebot.trading.queues import TIME_SLICE_NS, BoundedQueue, Inbox
 
 
 def quotes(at: int, **prices: int) -> Quotes:
@@ -28,24 +28,24 @@ def newest(frames: list[Quotes]) -> dict[int, int]:
 
 
 async def test_a_crowded_lane_keeps_the_newest_quote_of_every_instrument() -> None:
-    lane = Lane("market", 2)
+    lane = BoundedQueue("market", 2)
     for at, frame in enumerate(({"i0": 1, "i1": 1}, {"i2": 1}, {"i0": 2}, {"i3": 9, "i2": 3})):
-        lane.offer(quotes(at, **frame))
+        lane.offer_quotes(quotes(at, **frame))
     assert lane.qsize() == 2
     assert newest([lane.get_nowait(), lane.get_nowait()]) == {0: 2, 1: 1, 2: 3, 3: 9}
-    assert lane.merged == 1
+    assert lane.merged_count == 1
 
 
 async def test_what_may_not_be_lost_fails_loudly_when_its_lane_is_full() -> None:
-    lane = Lane("updates", 1)
-    lane.post("first")
+    lane = BoundedQueue("updates", 1)
+    lane.put_or_fail("first")
     with pytest.raises(InvariantBroken, match="updates is full at 1"):
-        lane.post("second")
+        lane.put_or_fail("second")
     assert lane.get_nowait() == "first"
 
 
 async def test_a_full_lane_makes_its_sender_wait_and_loses_nothing() -> None:
-    lane, sent = Lane("signals", 2), list[int]()
+    lane, sent = BoundedQueue("signals", 2), list[int]()
 
     async def send() -> None:
         for number in range(5):
@@ -60,19 +60,19 @@ async def test_a_full_lane_makes_its_sender_wait_and_loses_nothing() -> None:
 
 
 async def test_an_inbox_reads_the_first_lane_first_and_each_in_its_order() -> None:
-    updates, market = Lane("updates", 8), Lane("quotes", 8)
+    updates, market = BoundedQueue("updates", 8), BoundedQueue("quotes", 8)
     inbox = Inbox((updates, market), ManualClock())
     for lane, message in ((market, "q1"), (updates, "u1"), (market, "q2"), (updates, "u2")):
         lane.put_nowait(message)
     assert [await anext(inbox) for _ in range(4)] == ["u1", "u2", "q1", "q2"]
     assert inbox.is_empty
-    assert (updates.deepest, market.deepest) == (2, 2)
+    assert (updates.max_depth, market.max_depth) == (2, 2)
 
 
 class Neighbour:
     """A clock by hand whose sleeps let another task put one message into `lane`."""
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: BoundedQueue) -> None:
         self.clock, self._lane, self.turns = ManualClock(), lane, 0
         self.clock.on_sleep = self._slept
 
@@ -83,40 +83,40 @@ class Neighbour:
 
 
 async def test_an_inbox_gives_what_is_there_and_lets_the_others_go_first_once_a_turn_is_over() -> None:
-    lane = Lane("updates", 8)
+    lane = BoundedQueue("updates", 8)
     neighbour = Neighbour(lane)
     inbox = Inbox((lane,), neighbour.clock)
     for message in ("a", "b", "c"):
         lane.put_nowait(message)
-    neighbour.clock.now_ns += BREATH
+    neighbour.clock.now_ns += TIME_SLICE_NS
     assert [await anext(inbox), neighbour.turns] == ["a", 0], "the turn is not over yet"
     neighbour.clock.now_ns += 1
     assert [await anext(inbox), neighbour.turns] == ["b", 1]
-    neighbour.clock.now_ns += BREATH
+    neighbour.clock.now_ns += TIME_SLICE_NS
     assert [await anext(inbox), neighbour.turns] == ["c", 1], "the next turn is as long"
-    inbox.pause()
+    inbox.end_time_slice()
     assert [await anext(inbox), neighbour.turns] == ["neighbour's", 2]
 
 
 async def test_an_inbox_that_was_waited_for_gives_a_whole_turn_again() -> None:
-    lane = Lane("market", 8)
+    lane = BoundedQueue("market", 8)
     neighbour = Neighbour(lane)
     inbox = Inbox((lane,), neighbour.clock)
 
     async def send() -> None:
-        neighbour.clock.now_ns += BREATH
+        neighbour.clock.now_ns += TIME_SLICE_NS
         lane.put_nowait("late")
 
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         tasks.create_task(send())
         assert await anext(inbox) == "late"
-    neighbour.clock.now_ns += BREATH
+    neighbour.clock.now_ns += TIME_SLICE_NS
     lane.put_nowait("next")
     assert [await anext(inbox), neighbour.turns] == ["next", 0]
 
 
 async def test_a_reader_that_was_cancelled_while_it_waited_loses_no_message() -> None:
-    lane = Lane("updates", 8)
+    lane = BoundedQueue("updates", 8)
     inbox = Inbox((lane,), ManualClock())
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         waiting = tasks.create_task(anext(inbox))

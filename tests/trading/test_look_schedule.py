@@ -8,11 +8,11 @@ from itertools import pairwise
 import pytest
 
 from tradebot.clock import MILLISECOND, SECOND, ManualClock
-from tradebot.trading.look_schedule import LookSchedule, Pace
+from tradebot.trading.poll_schedule import PollPace, PollSchedule
 
 
-def schedule(clock: ManualClock, *, is_live: bool = False, wanted: int | None = None) -> LookSchedule:
-    return LookSchedule(clock, Pace(), has_live=lambda: is_live, wanted_at=lambda: wanted)
+def schedule(clock: ManualClock, *, is_live: bool = False, wanted: int | None = None) -> PollSchedule:
+    return PollSchedule(clock, PollPace(), is_exposed=lambda: is_live, next_poll_mono=lambda: wanted)
 
 
 @pytest.mark.parametrize(
@@ -25,9 +25,9 @@ async def test_the_looks_of_a_doubt_come_at_growing_intervals_and_never_rarer_th
 ) -> None:
     clock, looks = ManualClock(), [0]
     doubtful = schedule(clock, is_live=is_live)
-    doubtful.doubt()
+    doubtful.poll_soon()
     for _ in pauses_s:
-        await doubtful.wait(is_failing=False)
+        await doubtful.wait_for_poll(is_failing=False)
         looks.append(clock.now_ns)
     assert [(b - a) / SECOND for a, b in pairwise(looks)] == pauses_s
 
@@ -36,18 +36,18 @@ async def test_a_doubt_ends_the_pause_before_a_look_and_when_its_looks_are_over_
     clock = ManualClock()
     doubtful = schedule(clock)
     async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
-        tasks.create_task(doubtful.wait(is_failing=False))
+        tasks.create_task(doubtful.wait_for_poll(is_failing=False))
         await asyncio.sleep(0)
-        doubtful.doubt()
-    await doubtful.wait(is_failing=False)
-    doubtful.doubt()
-    await doubtful.wait(is_failing=False)
+        doubtful.poll_soon()
+    await doubtful.wait_for_poll(is_failing=False)
+    doubtful.poll_soon()
+    await doubtful.wait_for_poll(is_failing=False)
     assert clock.now_ns == SECOND // 5, "a tenth of a second each: the second doubt begins the intervals anew"
     for _ in range(7):
-        await doubtful.wait(is_failing=False)
+        await doubtful.wait_for_poll(is_failing=False)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.02):
-            await doubtful.wait(is_failing=False)
+            await doubtful.wait_for_poll(is_failing=False)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from tradebot.domain.messages import ExternalPosition, Reconciled, Released
 from tradebot.domain.order import OrderState
 from tradebot.domain.position_key import EXTERNAL, PositionKey
-from tradebot.trading.looks import Looks
+from tradebot.trading.reconciliation_log import ReconciliationLog
 
 
 class Orders:
@@ -34,36 +34,36 @@ def orders() -> Orders:
 
 
 @pytest.fixture
-def looks(orders: Orders) -> Looks:
+def looks(orders: Orders) -> ReconciliationLog:
     """The looks of a run that agreed with the venue at its start."""
-    looks = Looks(orders)  # type: ignore[arg-type]
-    assert looks.is_evidence(look(), is_stopping=False), "the first look of a run"
+    looks = ReconciliationLog(orders)  # type: ignore[arg-type]
+    assert looks.needs_row(look(), is_stopping=False), "the first look of a run"
     return looks
 
 
-def test_agreement_again_is_no_evidence_and_the_last_look_of_a_run_is(looks: Looks) -> None:
-    assert [looks.is_evidence(look(), is_stopping=is_stopping) for is_stopping in (False, True)] == [False, True]
+def test_agreement_again_is_no_evidence_and_the_last_look_of_a_run_is(looks: ReconciliationLog) -> None:
+    assert [looks.needs_row(look(), is_stopping=is_stopping) for is_stopping in (False, True)] == [False, True]
 
 
-def test_differences_are_evidence_when_they_come_and_when_they_go(looks: Looks) -> None:
+def test_differences_are_evidence_when_they_come_and_when_they_go(looks: ReconciliationLog) -> None:
     shown = [look("AAA: 5 here, 6 there"), look("AAA: 5 here, 6 there"), look()]
-    assert [looks.is_evidence(one, is_stopping=False) for one in shown] == [True, False, True]
+    assert [looks.needs_row(one, is_stopping=False) for one in shown] == [True, False, True]
 
 
 def test_every_look_while_an_order_is_in_doubt_is_evidence_and_so_is_the_one_that_ended_it(
-    looks: Looks, orders: Orders
+    looks: ReconciliationLog, orders: Orders
 ) -> None:
     orders.state = OrderState.UNKNOWN
-    assert [looks.is_evidence(look(), is_stopping=False) for _ in range(2)] == [True, True]
+    assert [looks.needs_row(look(), is_stopping=False) for _ in range(2)] == [True, True]
     orders.state = OrderState.OPEN
-    assert [looks.is_evidence(look(), is_stopping=False) for _ in range(2)] == [True, False]
+    assert [looks.needs_row(look(), is_stopping=False) for _ in range(2)] == [True, False]
 
 
-def test_what_is_held_beyond_ours_and_what_is_ours_no_more_is_evidence(looks: Looks) -> None:
+def test_what_is_held_beyond_ours_and_what_is_ours_no_more_is_evidence(looks: ReconciliationLog) -> None:
     key = PositionKey("kite", "NSE", "AAA", "CNC", EXTERNAL)
     seen = look(external=(ExternalPosition(key, Decimal(5)),))
-    assert [looks.is_evidence(one, is_stopping=False) for one in (seen, seen, look(), look())] == [
+    assert [looks.needs_row(one, is_stopping=False) for one in (seen, seen, look(), look())] == [
         True, False, True, False,
     ]  # fmt: skip
     taken = look(released=(Released(PositionKey("kite", "NSE", "AAA", "MIS"), Decimal(5), Decimal(100), 1),))
-    assert looks.is_evidence(taken, is_stopping=False)
+    assert looks.needs_row(taken, is_stopping=False)

@@ -10,8 +10,8 @@ import pytest
 
 from tradebot.clock import MILLISECOND, SECOND, ManualClock
 from tradebot.domain.messages import Tick
-from tradebot.trading.lanes import Lane
-from tradebot.trading.metronome import Metronome
+from tradebot.trading.clock_feed import ClockFeed
+from tradebot.trading.queues import BoundedQueue
 
 START = 10**18
 
@@ -22,23 +22,23 @@ class Workers:
     def __init__(self, clock: ManualClock) -> None:
         self._clock, self.woken_at = clock, list[int]()
 
-    def rouse(self) -> None:
+    def prewarm_workers(self) -> None:
         self.woken_at.append(self._clock.now_ns - START)
 
 
 async def beats(count: int, *, close_every: int | None) -> tuple[list[int], list[int], list[int]]:
     """The first ticks after START, when the workers were woken, and how late the ticks were; all in ns."""
-    clock, lane, lags = ManualClock(START), Lane("market", 2_000), list[int]()
+    clock, lane, lags = ManualClock(START), BoundedQueue("market", 2_000), list[int]()
     workers = Workers(clock)
     bars: Any = SimpleNamespace(
         sieve=SimpleNamespace(times=None if close_every is None else "a session"),
         next_close=lambda at: at - (at - START) % (close_every or 1) + (close_every or 1),
     )
-    metronome = Metronome(
+    metronome = ClockFeed(
         lane, clock=clock, bars=bars, analysis=workers, measure=lambda name, ns: lags.append(ns)  # type: ignore[arg-type]
     )  # fmt: skip
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
-        beating = tasks.create_task(metronome.run())
+        beating = tasks.create_task(metronome.emit_ticks())
         ticks: list[Tick] = [await lane.get() for _ in range(count)]
         beating.cancel()
     return [tick.at - START for tick in ticks], workers.woken_at, lags[:count]

@@ -26,14 +26,14 @@ def prices(*told: tuple[int, int], at_s: float = 0.0, volume: int = 7) -> Quotes
 
 
 def believed(b: PriceBand, *told: tuple[int, int], at_s: float = 0.0, volume: int = 7) -> list[tuple[int, int]]:
-    kept = b.apply(prices(*told, at_s=at_s, volume=volume))
+    kept = b.filter_quotes(prices(*told, at_s=at_s, volume=volume))
     return list(zip(kept.ids.tolist(), kept.last.tolist(), strict=True))
 
 
 @pytest.fixture(params=["few", "many"], autouse=True)
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "many":
-        monkeypatch.setattr(price_band, "FEW", 0)
+        monkeypatch.setattr(price_band, "SCALAR_MAX_ROWS", 0)
 
 
 def test_one_far_price_is_not_believed_and_the_next_near_one_ends_the_doubt() -> None:
@@ -42,8 +42,8 @@ def test_one_far_price_is_not_believed_and_the_next_near_one_ends_the_doubt() ->
     assert believed(b, (0, 1_000), at_s=1) == []
     assert believed(b, (0, 100_500), at_s=2) == [(0, 100_500)]
     assert believed(b, (0, 1_000), at_s=3) == []  # not the second one of the first
-    assert (b.refused, b.confirmed) == (2, 0)
-    assert [(d.id, d.price, d.median, d.is_too_many) for d in b.doubts] == [(0, 1_000, 100_000, False)] * 2
+    assert (b.refused_count, b.confirmed_count) == (2, 0)
+    assert [(d.id, d.price, d.median, d.is_too_many) for d in b.doubted_prices] == [(0, 1_000, 100_000, False)] * 2
 
 
 def test_a_crash_counts_at_the_second_quote_that_agrees() -> None:
@@ -53,7 +53,7 @@ def test_a_crash_counts_at_the_second_quote_that_agrees() -> None:
     assert believed(b, (0, 89_000), at_s=1.1) == [(0, 89_000)]
     assert believed(b, (0, 88_000), at_s=1.2) == [(0, 88_000)]  # the band is around it now
     assert believed(b, (0, 100_000), at_s=1.3) == []
-    assert b.confirmed == 1
+    assert b.confirmed_count == 1
 
 
 def test_a_second_far_price_that_says_something_else_agrees_with_nothing() -> None:
@@ -62,7 +62,7 @@ def test_a_second_far_price_that_says_something_else_agrees_with_nothing() -> No
     assert believed(b, (0, 1_000), at_s=1) == []
     assert believed(b, (0, 1_000_000), at_s=2) == []
     assert believed(b, (0, 10), at_s=3) == []
-    assert [d.is_too_many for d in b.doubts] == [False, False, True]
+    assert [d.is_too_many for d in b.doubted_prices] == [False, False, True]
 
 
 def test_three_in_a_minute_are_too_many_and_spread_out_they_are_not() -> None:
@@ -71,7 +71,7 @@ def test_three_in_a_minute_are_too_many_and_spread_out_they_are_not() -> None:
         for when in at_s:
             believed(b, (0, 100_000), at_s=when)
             believed(b, (0, 1_000), at_s=when)
-        return b.doubts[-1].is_too_many
+        return b.doubted_prices[-1].is_too_many
 
     assert last(0, 20, 59)
     assert not last(0, 20, 60)
@@ -84,16 +84,16 @@ def test_a_price_that_was_confirmed_does_not_count_among_the_doubted() -> None:
     for n, price in enumerate((80_000, 60_000, 40_000, 20_000)):
         assert believed(b, (0, price), at_s=n + 0.1) == []
         assert believed(b, (0, price), at_s=n + 0.2) == [(0, price)]
-    assert not any(d.is_too_many for d in b.doubts)
+    assert not any(d.is_too_many for d in b.doubted_prices)
 
 
 def test_the_first_price_of_a_session_counts_at_once_and_so_does_the_first_trade() -> None:
     b = band()
     believed(b, (0, 100_000))
-    b.begin()
+    b.begin_session()
     assert believed(b, (0, 80_000)) == [(0, 80_000)]
 
-    b.begin()
+    b.begin_session()
     assert believed(b, (0, 100_000), volume=0) == [(0, 100_000)]  # the close of the day before
     assert believed(b, (0, 80_000), at_s=1) == [(0, 80_000)]
     assert believed(b, (0, 100_000), at_s=2) == []
@@ -122,11 +122,11 @@ def test_the_venues_answer_confirms_what_waits_and_says_nothing_of_others() -> N
     b = band()
     believed(b, (0, 100_000), (1, 100_000))
     assert believed(b, (0, 80_000), at_s=1) == []
-    assert b.waiting == (0,)
+    assert b.unconfirmed_ids == (0,)
 
-    assert len(b.confirm(prices((0, 100_000), at_s=1.1))) == 0  # as old as what was believed: the doubt stays
-    assert b.waiting == (0,)
-    kept = b.confirm(prices((0, 70_000), (1, 70_000), at_s=1.2))
+    assert len(b.confirm_prices(prices((0, 100_000), at_s=1.1))) == 0  # as old as what was believed: the doubt stays
+    assert b.unconfirmed_ids == (0,)
+    kept = b.confirm_prices(prices((0, 70_000), (1, 70_000), at_s=1.2))
     assert (kept.ids.tolist(), kept.last.tolist()) == ([0], [70_000])
     assert believed(b, (0, 70_500), at_s=1.3) == [(0, 70_500)]
     assert believed(b, (1, 70_500), at_s=1.3) == []
@@ -158,11 +158,11 @@ def test_many_rows_at_once_are_judged_like_one_after_the_other(frames: list) -> 
             frame = [(id_, 0.0, price, volume) for id_, price in rows]
             if not frame:
                 continue
-            patch.setattr(price_band, "FEW", 0)
-            kept = all_.apply(quotes(*frame, seen_at=at))
-            patch.setattr(price_band, "FEW", 100)
-            other = one.apply(quotes(*frame, seen_at=at))
+            patch.setattr(price_band, "SCALAR_MAX_ROWS", 0)
+            kept = all_.filter_quotes(quotes(*frame, seen_at=at))
+            patch.setattr(price_band, "SCALAR_MAX_ROWS", 100)
+            other = one.filter_quotes(quotes(*frame, seen_at=at))
             assert (kept.ids.tolist(), kept.last.tolist()) == (other.ids.tolist(), other.last.tolist())
-            assert (all_.doubts, all_.waiting) == (one.doubts, one.waiting)
+            assert (all_.doubted_prices, all_.unconfirmed_ids) == (one.doubted_prices, one.unconfirmed_ids)
             for name in ("_low", "_high", "_slot"):
                 assert np.array_equal(getattr(all_, name), getattr(one, name))

@@ -18,13 +18,13 @@ from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Quotes
 from tradebot.domain.messages import Command, Fetched
 from tradebot.errors import LinkLost
-from tradebot.trading.bars import Bars
-from tradebot.trading.freeze import LOOKS, Freeze
-from tradebot.trading.inquiry import Inquiry
+from tradebot.trading.bar_builder import BarBuilder
+from tradebot.trading.feed_monitor import SilenceMonitor
+from tradebot.trading.frozen_quotes import FROZEN_AFTER_SAMPLES, FrozenQuoteDetector
 from tradebot.trading.price_band import PriceBand
-from tradebot.trading.quote_care import QuoteCare
-from tradebot.trading.sieve import Sieve
-from tradebot.trading.watch import Silences
+from tradebot.trading.quote_filter import QuoteFilter
+from tradebot.trading.quote_quality import QuoteQualityMonitor
+from tradebot.trading.quote_requester import QuoteRequester
 
 MINUTE = 60 * SECOND
 UNIVERSE = Universe([Instrument(symbol=name, token=256 * n) for n, name in enumerate(("AAA", "BBB", "CCC"), 1)])
@@ -35,15 +35,17 @@ class Desk:
 
     def __init__(self) -> None:
         size = len(UNIVERSE)
-        self.bars = Bars(size, interval=MINUTE, grace=0, sessions=OneDay(size), band=PriceBand([5] * size))
-        self.bars.roll(OPEN)
+        self.bars = BarBuilder(
+            size, interval_ns=MINUTE, grace_ns=0, sessions=OneDay(size), price_band=PriceBand([5] * size)
+        )
+        self.bars.roll_session(OPEN)
         self.told = Told()
         self.halts: list[Command] = []
         self.asked: list[int] = []
         self.again: list[int] = []
-        self.care = QuoteCare(
-            bars=self.bars, universe=UNIVERSE, inquiry=self, silences=Silences(stale_after_s=15.0, speed=1.0),
-            freeze=Freeze(size), halt=self.halts.append, tell=self.told,
+        self.care = QuoteQualityMonitor(
+            bars=self.bars, universe=UNIVERSE, quote_requester=self, silence_monitor=SilenceMonitor(stale_after_s=15.0, speed=1.0),
+            frozen_detector=FrozenQuoteDetector(size), halt=self.halts.append, tell=self.told,
         )  # type: ignore[arg-type]  # fmt: skip
         self.guarded = np.array([True, False, False])
 
@@ -52,19 +54,19 @@ class Desk:
         self.again += ids if resubscribe else ()
 
     def quote(self, id_: int, price: int, *, at_s: float, volume: int = 100) -> list[int]:
-        sound = self.bars.apply(quotes((id_, at_s, price, volume), seen_at=int((1 + at_s) * SECOND)))
-        self.care.took(sound)
+        sound = self.bars.add_quotes(quotes((id_, at_s, price, volume), seen_at=int((1 + at_s) * SECOND)))
+        self.care.on_filtered_quotes(sound)
         return sound.last.tolist()
 
     def answer(self, id_: int, price: int, *, at_s: float, volume: int = 100, seen_s: float = 0) -> list[int]:
         told = quotes((id_, at_s, price, volume), seen_at=int((1 + (seen_s or at_s)) * SECOND))
-        self.care.answered(told, ~self.bars.sieve.knows(told))
-        true = self.bars.answer(told)
-        self.care.took(true)
+        self.care.on_venue_answer(told, ~self.bars.quote_filter.repeats_newest(told))
+        true = self.bars.add_venue_answer(told)
+        self.care.on_filtered_quotes(true)
         return true.last.tolist()
 
     def step(self, at_s: float, held: Sequence[int] = (0,)) -> Any:
-        return self.care.step(int((1 + at_s) * SECOND), held=held, guarded=self.guarded)
+        return self.care.check_instruments(int((1 + at_s) * SECOND), held=held, guarded=self.guarded)
 
     @property
     def events(self) -> list[str]:
@@ -77,10 +79,10 @@ def test_a_far_price_reaches_neither_bars_nor_desk_and_the_venue_is_asked() -> N
     assert desk.quote(0, 1_000, at_s=2) == []
     assert desk.quote(0, 100_100, at_s=3) == [100_100]
 
-    (close,) = desk.bars.close(OPEN + MINUTE, mono=99 * SECOND)
+    (close,) = desk.bars.close_due_bars(OPEN + MINUTE, mono=99 * SECOND)
     assert (close.low.tolist(), close.ticks.tolist()) == ([100_000], [2])
-    assert desk.bars.sieve.dropped["doubted"] == 1
-    assert desk.bars.sieve.accepted == 2
+    assert desk.bars.quote_filter.dropped_counts["doubted"] == 1
+    assert desk.bars.quote_filter.accepted_count == 2
     assert desk.asked == [0]
     (told,) = desk.told
     assert told[0] == "quote_doubted"
@@ -95,7 +97,7 @@ def test_the_venues_answer_lets_a_crash_through_that_no_second_quote_confirms() 
     assert desk.answer(0, 80_000, at_s=2) == [80_000]
 
     assert desk.quote(0, 79_500, at_s=3) == [79_500]
-    (close,) = desk.bars.close(OPEN + MINUTE, mono=99 * SECOND)
+    (close,) = desk.bars.close_due_bars(OPEN + MINUTE, mono=99 * SECOND)
     assert close.low.tolist() == [79_500]
 
 
@@ -173,13 +175,13 @@ def test_what_is_not_held_may_be_silent_and_what_never_had_a_quote_may_not() -> 
 
 
 def frozen_after(*, moves: bool, trades: bool) -> list[bool]:
-    sieve, freeze = Sieve(2, OneDay(2)), Freeze(2)
-    sieve.roll(OPEN)
+    sieve, freeze = QuoteFilter(2, OneDay(2)), FrozenQuoteDetector(2)
+    sieve.roll_session(OPEN)
     changes = []
-    for n in range(LOOKS + 3):
+    for n in range(FROZEN_AFTER_SAMPLES + 3):
         for id_, price, volume in ((0, 100, 7 + n * trades), (1, 100 + n * moves, 7)):
-            freeze.apply(sieve.apply(quotes((id_, n * 5.0, price, volume), seen_at=1)))
-        if freeze.step(n * 5 * SECOND + SECOND, sieve):
+            freeze.update_book(sieve.filter_quotes(quotes((id_, n * 5.0, price, volume), seen_at=1)))
+        if freeze.sample_quotes(n * 5 * SECOND + SECOND, sieve):
             changes.append(bool(freeze.is_frozen[0]))
     return changes
 
@@ -208,23 +210,23 @@ async def test_an_inquiry_asks_once_for_all_that_is_wanted_and_numbers_the_answe
     async def resubscribe(ids: Sequence[int]) -> None:
         again.append(list(ids))
 
-    inquiry = Inquiry(
-        broker=venue, universe=UNIVERSE, clock=ManualClock(10**18), put=answers.put, resubscribe=resubscribe,
+    inquiry = QuoteRequester(
+        broker=venue, universe=UNIVERSE, clock=ManualClock(10**18), put_answer=answers.put, resubscribe=resubscribe,
         tell=lambda event: told.put_nowait(event.name), pause_s=0.0,
     )  # type: ignore[arg-type]  # fmt: skip
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(inquiry.run())
-        inquiry.want([2])
-        inquiry.want([0, 2], resubscribe=True)
+        running = tasks.create_task(inquiry.send_requests())
+        inquiry.request_quotes([2])
+        inquiry.request_quotes([0, 2], resubscribe=True)
         answer = await answers.get()
         assert venue.asked == [("CCC", "AAA")]
         assert answer.quotes.ids.tolist() == [2, 0]
         assert answer.quotes.last.tolist() == [100, 101]
         assert again == [[0, 2]]
         venue.is_down = True
-        inquiry.want([1])
+        inquiry.request_quotes([1])
         assert await told.get() == "quotes_not_answered"
         venue.is_down = False
-        inquiry.want([1])
+        inquiry.request_quotes([1])
         assert (await answers.get()).quotes.ids.tolist() == [1]
         running.cancel()

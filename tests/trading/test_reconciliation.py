@@ -18,7 +18,7 @@ from tradebot.domain.messages import Executed
 from tradebot.domain.order import Execution, OrderKind, Side, VenueHolding, VenueOrder, VenueStatus
 from tradebot.errors import LinkLost, LoginLost
 from tradebot.trading import reconciliation
-from tradebot.trading.look_schedule import LookSchedule, Pace
+from tradebot.trading.poll_schedule import PollPace, PollSchedule
 from tradebot.trading.reconciliation import Reconciliation
 
 SHOWN = VenueOrder(
@@ -62,19 +62,19 @@ def reading(broker: Books, *, clock: ManualClock | None = None, told: Told | Non
         broker=broker,  # type: ignore[arg-type]
         clock=clock or ManualClock(),
         post=lambda _: None,
-        has_live=lambda: False,
+        is_exposed=lambda: False,
         tell=Told() if told is None else told,
     )
 
 
-def trading(clock: ManualClock, wanted_at: Callable[[], int | None] = lambda: None) -> LookSchedule:
+def trading(clock: ManualClock, wanted_at: Callable[[], int | None] = lambda: None) -> PollSchedule:
     """The schedule while orders live, by which the books are read every five seconds."""
-    return LookSchedule(clock, Pace(), has_live=lambda: True, wanted_at=wanted_at)
+    return PollSchedule(clock, PollPace(), is_exposed=lambda: True, next_poll_mono=wanted_at)
 
 
 async def test_a_list_of_orders_that_lacks_the_order_of_a_fill_is_read_again() -> None:
     broker = Books(3)
-    books = await reading(broker).books.read_whole()
+    books = await reading(broker).account_reader.read_consistent()
     assert books.orders == (SHOWN,)
     assert broker.lists == 3
 
@@ -85,21 +85,21 @@ async def test_a_fill_that_the_venue_tells_of_and_does_not_list_is_asked_for_aga
             return Listed()
 
     broker = Late(1)
-    assert (await reading(broker).books.read_whole()).executions == ()
+    assert (await reading(broker).account_reader.read_consistent()).executions == ()
     assert broker.lists == 4
 
 
 async def test_books_that_stay_torn_are_no_books() -> None:
     with pytest.raises(LinkLost, match="fill E1"):
-        await reading(Books(99)).books.read_whole()
+        await reading(Books(99)).account_reader.read_consistent()
 
 
 async def test_a_doubt_never_makes_the_looks_rarer_than_they_are_while_orders_live() -> None:
     clock, looks = ManualClock(), list[int]()
     doubtful = trading(clock)
-    doubtful.doubt()
+    doubtful.poll_soon()
     for _ in range(8):
-        await doubtful.wait(is_failing=False)
+        await doubtful.wait_for_poll(is_failing=False)
         looks.append(clock.now_ns)
     assert max(b - a for a, b in pairwise(looks)) <= 5 * SECOND
 
@@ -107,9 +107,9 @@ async def test_a_doubt_never_makes_the_looks_rarer_than_they_are_while_orders_li
 async def test_a_look_falls_right_on_the_moment_from_which_it_may_end_a_doubt_and_one_soon_after() -> None:
     clock, looks = ManualClock(), list[int]()
     doubtful = trading(clock, wanted_at=lambda: 9 * SECOND)
-    doubtful.doubt()
+    doubtful.poll_soon()
     for _ in range(8):
-        await doubtful.wait(is_failing=False)
+        await doubtful.wait_for_poll(is_failing=False)
         looks.append(clock.now_ns)
     first, second = [look for look in looks if look > 9 * SECOND][:2]
     assert first < 9 * SECOND + SECOND // 100
@@ -154,10 +154,10 @@ async def test_a_row_that_cannot_be_read_leaves_a_look_whole_is_counted_once_and
     clock, told = ManualClock(), Told()
     looking = reading(Odd(ODD_ORDER), clock=clock, told=told)
     for _ in range(200):
-        books = await looking.books.read()
+        books = await looking.account_reader.read_snapshot()
         clock.now_ns += 5 * SECOND
     assert (books.orders, books.unread) == ((SHOWN,), (ODD_ORDER,))
-    assert looking.books.unread == 1
+    assert looking.account_reader.unread_count == 1
     lines = told.of("rows_not_read")
     assert 4 <= len(lines) <= 6, "at once, then after one, two, four and eight minutes"
     assert sum(int(str(line["times"])) for line in lines) > 100
@@ -182,7 +182,7 @@ async def test_a_start_is_not_kept_waiting_for_rows_that_cannot_be_read_to_fit_e
             return Listed([] if unread.book == "trades" else [FILL], self._odd("trades"))
 
     clock = ManualClock()
-    books = await reading(Torn(unread), clock=clock).books.read_whole()
+    books = await reading(Torn(unread), clock=clock).account_reader.read_consistent()
     assert books.unread == (unread,)
     assert clock.now_ns == 0
 
@@ -199,16 +199,16 @@ async def test_holdings_are_asked_for_once_a_minute_and_fail_no_look() -> None:
 
     clock, broker, told = ManualClock(), Holder(1), Told()
     looking = reading(broker, clock=clock, told=told)
-    first = await looking.books.read()
+    first = await looking.account_reader.read_snapshot()
     assert len(told.of("holdings_not_read")) == 1
     assert (first.holdings, [row.book for row in first.unread]) == ((), ["holdings"])
     broker.fails = False
     for _ in range(13):
-        books = await looking.books.read()
+        books = await looking.account_reader.read_snapshot()
         clock.now_ns += 5 * SECOND
     broker.fails = True
     clock.now_ns += 60 * SECOND
-    assert (books.holdings, (await looking.books.read()).holdings) == ((HELD,), (HELD,))
+    assert (books.holdings, (await looking.account_reader.read_snapshot()).holdings) == ((HELD,), (HELD,))
     assert (books.unread, broker.asked) == ((), 4)
 
 
@@ -218,7 +218,7 @@ async def test_cash_that_cannot_be_read_fails_no_look() -> None:
             raise LinkLost("net: null is not a number")
 
     told = Told()
-    assert (await reading(Poor(1), told=told).books.read()).cash is None
+    assert (await reading(Poor(1), told=told).account_reader.read_snapshot()).cash is None
     assert len(told.of("cash_not_read")) == 1
 
 
@@ -226,15 +226,15 @@ async def test_books_that_stay_away_are_told_again_and_again_with_the_time_and_t
     clock, told = ManualClock(), Told()
     looking = reading(Books(1), clock=clock, told=told)
     for _ in range(240):
-        looking._fail(LinkLost("order_type: null"))
+        looking._on_failure(LinkLost("order_type: null"))
         clock.now_ns += 5 * SECOND
     lines = told.of("reconciliation_failed")
     assert [line["for_s"] for line in lines] == [0.0, 60.0, 180.0, 420.0, 900.0]
     assert [line["times"] for line in lines] == [1, 12, 24, 48, 96]
-    looking._succeeded()
-    looking._succeeded()
+    looking._on_success()
+    looking._on_success()
     assert [line["for_s"] for line in told.of("reconciliation_restored")] == [1200.0]
-    looking._fail(LinkLost("again"))
+    looking._on_failure(LinkLost("again"))
     assert told.of("reconciliation_failed")[-1]["times"] == 1, "another spell is said at once"
 
 
@@ -258,12 +258,12 @@ async def test_each_look_that_is_whole_is_posted_and_a_dead_login_is_suspected()
     posted, suspected = list[object](), list[None]()
     looking = Reconciliation(
         broker=Flaky(1),  # type: ignore[arg-type]
-        clock=ManualClock(), post=posted.append, has_live=lambda: False, tell=Told(),
-        suspect=lambda: suspected.append(None),
+        clock=ManualClock(), post=posted.append, is_exposed=lambda: False, tell=Told(),
+        on_login_suspect=lambda: suspected.append(None),
     )  # fmt: skip
-    looking.doubt()
-    await for_a_moment(looking.run())
-    assert (looking.turns, looking.rounds, len(posted), len(suspected)) == (8, 5, 5, 1)
+    looking.poll_soon()
+    await for_a_moment(looking.run_polls())
+    assert (looking.poll_count, looking.completed_polls, len(posted), len(suspected)) == (8, 5, 5, 1)
 
 
 async def test_books_that_do_not_come_are_asked_for_as_often_as_while_orders_work() -> None:
@@ -273,18 +273,18 @@ async def test_books_that_do_not_come_are_asked_for_as_often_as_while_orders_wor
 
     clock = ManualClock()
     looking = reading(Silent(1), clock=clock)
-    looking.doubt()
-    await for_a_moment(looking.run())
+    looking.poll_soon()
+    await for_a_moment(looking.run_polls())
     assert clock.now_ns == 22.6 * SECOND, "a tenth, a half, one, two, four, and three times five seconds"
 
 
 async def test_how_long_the_books_stay_away_is_told_in_tenths_of_a_second() -> None:
     clock, told = ManualClock(1000 * SECOND), Told()
     looking = reading(Books(1), clock=clock, told=told)
-    looking._fail(LinkLost("no answer"))
+    looking._on_failure(LinkLost("no answer"))
     clock.now_ns += 61 * SECOND + SECOND // 4
-    looking._fail(LinkLost("no answer"))
-    looking._succeeded()
+    looking._on_failure(LinkLost("no answer"))
+    looking._on_success()
     assert [line["for_s"] for line in (told[1][1], told[2][1])] == [61.2, 61.2]
 
 
@@ -302,13 +302,13 @@ async def test_fills_are_fetched_at_each_hint_and_posted_once_unless_they_change
     posted, told = list[Executed](), Told()
     looking = Reconciliation(
         broker=Trader(1),  # type: ignore[arg-type]
-        clock=ManualClock(7), post=posted.append, has_live=lambda: False, tell=told,  # type: ignore[arg-type]
+        clock=ManualClock(7), post=posted.append, is_exposed=lambda: False, tell=told,  # type: ignore[arg-type]
     )  # fmt: skip
     doubts = list[None]()
-    monkeypatch.setattr(reconciliation, "TOLD", 2)
-    monkeypatch.setattr(looking, "doubt", lambda: doubts.append(None))
+    monkeypatch.setattr(reconciliation, "FILLS_REMEMBERED", 2)
+    monkeypatch.setattr(looking, "poll_soon", lambda: doubts.append(None))
     async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
-        fetching = tasks.create_task(looking.run_fills())
+        fetching = tasks.create_task(looking.run_fill_fetches())
         for _ in range(4):
             looking.hint_fill()
             for _ in range(3):

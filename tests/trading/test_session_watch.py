@@ -11,7 +11,7 @@ from tests.told import Told
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.messages import BrokerSession
 from tradebot.errors import AccessDenied, LinkLost, LoginLost
-from tradebot.trading.session_watch import LONGEST_S, SessionWatch
+from tradebot.trading.login_monitor import MAX_RETRY_S, LoginMonitor
 
 DEAD = LoginLost("Incorrect `api_key` or `access_token`.")
 SILENCE = LinkLost("HTTP 403 without an envelope")
@@ -47,16 +47,16 @@ class Room:
         self.profile = Profile(self.clock, *answers)
         self.posted: list[BrokerSession] = []
         self.told = Told()
-        self.watch = SessionWatch(
-            ask=self.profile, clock=self.clock, post=self.posted.append,
-            tell=self.told, held=lambda: {"INFY": Decimal(-10)},
+        self.watch = LoginMonitor(
+            check_login=self.profile, clock=self.clock, post=self.posted.append,
+            tell=self.told, open_quantities=lambda: {"INFY": Decimal(-10)},
         )  # fmt: skip
 
     @asynccontextmanager
     async def running(self, asked: int) -> AsyncIterator[None]:
         """Run until the route was asked so often and nothing more is wanted of it."""
         async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(self.watch.run())
+            task = tasks.create_task(self.watch.run_checks())
             await self.profile.until(asked)
             yield
             task.cancel()
@@ -68,7 +68,7 @@ class Room:
 
 async def test_a_suspicion_that_the_profile_does_not_share_changes_nothing() -> None:
     room = Room(None)
-    room.watch.suspect()
+    room.watch.check_soon()
     async with room.running(asked=1):
         pass
     assert (room.posted, room.told, room.watch.state.lost) == ([], [], "")
@@ -76,18 +76,18 @@ async def test_a_suspicion_that_the_profile_does_not_share_changes_nothing() -> 
 
 async def test_silence_and_pages_of_gateways_are_asked_again_with_longer_pauses_and_are_no_word_of_the_venues() -> None:
     room = Room(*[SILENCE] * 12, None)
-    room.watch.suspect()
+    room.watch.check_soon()
     async with room.running(asked=13):
         pass
     assert (room.posted, room.told) == ([], [])
     pauses = [b - a for a, b in zip(room.profile.asked_at, room.profile.asked_at[1:], strict=False)]
     assert pauses[:3] == [0.5, 1.0, 2.0]
-    assert max(pauses) == LONGEST_S
+    assert max(pauses) == MAX_RETRY_S
 
 
 async def test_the_venues_own_word_is_a_lost_session_told_once_and_asked_for_ever_more_rarely() -> None:
     room = Room(DEAD)
-    room.watch.suspect()
+    room.watch.check_soon()
     async with room.running(asked=10):
         pass
     assert [bool(state.lost) for state in room.posted] == [True]
@@ -99,7 +99,7 @@ async def test_the_venues_own_word_is_a_lost_session_told_once_and_asked_for_eve
 
 async def test_a_right_that_is_refused_at_the_profile_is_a_lost_session_as_well() -> None:
     room = Room(AccessDenied("the address is not registered"))
-    room.watch.suspect()
+    room.watch.check_soon()
     async with room.running(asked=1):
         pass
     assert room.watch.state.lost
@@ -107,9 +107,9 @@ async def test_a_right_that_is_refused_at_the_profile_is_a_lost_session_as_well(
 
 async def test_an_order_route_that_says_so_ends_the_exits_at_once_and_the_profile_brings_all_back() -> None:
     room = Room(DEAD, None)
-    room.watch.refused("Incorrect `api_key` or `access_token`.")
+    room.watch.on_orders_refused("Incorrect `api_key` or `access_token`.")
     assert room.watch.state.orders_refused, "before anything is asked"
-    room.watch.refused("again")
+    room.watch.on_orders_refused("again")
     async with room.running(asked=2):
         await asyncio.sleep(0)
     assert [(bool(state.lost), state.orders_refused) for state in room.posted] == [(True, True), (False, False)]
@@ -118,10 +118,10 @@ async def test_an_order_route_that_says_so_ends_the_exits_at_once_and_the_profil
 
 async def test_a_session_lost_keeps_that_orders_are_refused_until_it_is_back() -> None:
     room = Room(DEAD)
-    room.watch.suspect()
+    room.watch.check_soon()
     async with room.running(asked=1):
-        room.watch.refused("dead")
-        room.watch.suspect()
+        room.watch.on_orders_refused("dead")
+        room.watch.check_soon()
         await room.profile.until(4)
     assert room.watch.state.orders_refused
     assert room.events == ["session_lost", "exits_refused"]

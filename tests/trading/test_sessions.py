@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tradebot.clock import IST, format_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.markets.calendar import TradingCalendar, ist_to_ns
-from tradebot.trading.sessions import CalendarSessions
-from tradebot.trading.sieve import SessionTimes
+from tradebot.trading.calendar_sessions import CalendarSessions
+from tradebot.trading.quote_filter import SessionBounds
 
 BIG, SMALL = (Instrument(symbol=symbol, has_derivatives=symbol == "BIG") for symbol in ("BIG", "SMALL"))
 FUTURE = Instrument(symbol="BIG26DECFUT", exchange="NFO", kind=InstrumentKind.FUTURE)
@@ -20,12 +20,12 @@ BEFORE, SINCE, MUHURAT = date(2026, 7, 31), date(2026, 11, 23), date(2026, 11, 8
 
 def times(
     *instruments: Instrument, day: date = SINCE, entries_until: time = time(15), square_off_at: time = time(15, 10)
-) -> SessionTimes:
+) -> SessionBounds:
     sessions = CalendarSessions(
         calendar=TradingCalendar(), universe=Universe(instruments), entries_until=entries_until,
         square_off_at=square_off_at,
     )  # fmt: skip
-    return sessions.at(ist_to_ns(day, time(9)))
+    return sessions.session_at(ist_to_ns(day, time(9)))
 
 
 def clocks(*moments: int) -> list[str]:
@@ -35,9 +35,9 @@ def clocks(*moments: int) -> list[str]:
 def test_a_share_with_derivatives_is_squared_off_before_its_own_close_and_others_before_theirs() -> None:
     found = times(BIG, SMALL, square_off_at=time(15, 18))
 
-    assert clocks(*found.closes) == ["15:15", "15:30"]
+    assert clocks(*found.closes_at) == ["15:15", "15:30"]
     assert clocks(found.entries_until, found.square_off_at) == ["15:00", "15:18"]
-    (ending,) = found.endings
+    (ending,) = found.early_ends
     assert ending.symbols == ("BIG",)
     assert clocks(ending.closes_at, ending.entries_until, ending.square_off_at) == ["15:15", "15:00", "15:05"]
 
@@ -45,28 +45,28 @@ def test_a_share_with_derivatives_is_squared_off_before_its_own_close_and_others
 def test_nothing_is_opened_on_a_day_past_the_calendars_data_and_what_is_open_is_closed() -> None:
     found = times(SMALL, day=date(2027, 3, 2))
 
-    assert clocks(found.entries_until, found.square_off_at, *found.closes) == ["09:15", "15:10", "15:30"]
+    assert clocks(found.entries_until, found.square_off_at, *found.closes_at) == ["09:15", "15:10", "15:30"]
 
 
 def test_contracts_trade_on_after_the_shares_and_the_operator_may_use_that() -> None:
     found = times(BIG, SMALL, FUTURE, entries_until=time(15, 20), square_off_at=time(15, 28))
 
     assert clocks(found.entries_until, found.square_off_at) == ["15:20", "15:28"]
-    ends = {end.symbols: clocks(end.entries_until, end.square_off_at, end.closes_at) for end in found.endings}
+    ends = {end.symbols: clocks(end.entries_until, end.square_off_at, end.closes_at) for end in found.early_ends}
     assert ends == {("BIG",): ["15:05", "15:05", "15:15"], ("SMALL",): ["15:20", "15:20", "15:30"]}
 
 
 def test_before_the_closing_auction_and_on_a_special_day_all_end_alike() -> None:
-    assert times(BIG, SMALL, FUTURE, day=BEFORE).endings == ()
+    assert times(BIG, SMALL, FUTURE, day=BEFORE).early_ends == ()
     muhurat = times(BIG, SMALL, FUTURE, day=MUHURAT)
-    assert muhurat.endings == ()
-    assert clocks(muhurat.square_off_at, *muhurat.closes) == ["19:05", "19:15", "19:15", "19:15"]
+    assert muhurat.early_ends == ()
+    assert clocks(muhurat.square_off_at, *muhurat.closes_at) == ["19:05", "19:15", "19:15", "19:15"]
 
 
 def test_a_universe_of_one_line_has_its_times_and_no_exceptions() -> None:
     found = times(BIG)
-    assert clocks(found.begins.square_off_at, found.begins.closes_at) == ["15:05", "15:15"]
-    assert found.endings == ()
+    assert clocks(found.as_message.square_off_at, found.as_message.closes_at) == ["15:05", "15:15"]
+    assert found.early_ends == ()
 
 
 @given(
@@ -77,10 +77,10 @@ def test_whatever_the_operator_sets_each_instrument_is_squared_off_inside_its_ow
     entries_until: time, square_off_at: time, day: date, instruments: list[Instrument]
 ) -> None:
     found = times(*instruments, day=day, entries_until=entries_until, square_off_at=square_off_at)
-    begins = found.begins
+    begins = found.as_message
     endings = {symbol: end for end in begins.endings for symbol in end.symbols}
 
-    for instrument, closes_at in zip(instruments, found.closes.tolist(), strict=True):
+    for instrument, closes_at in zip(instruments, found.closes_at.tolist(), strict=True):
         end = endings.get(instrument.symbol, begins)
         assert end.closes_at == closes_at
         assert begins.opens_at < end.entries_until <= end.square_off_at < closes_at

@@ -10,8 +10,8 @@ from tests.told import Told
 from tradebot.clock import ManualClock
 from tradebot.domain.messages import DiskAllows, SpaceLeft
 from tradebot.journal.room import Room
-from tradebot.trading import space_watch
-from tradebot.trading.space_watch import CUT, GROWN, MB, SpaceWatch, Thresholds
+from tradebot.trading import disk_monitor
+from tradebot.trading.disk_monitor import LOG_CUT_BYTES, LOG_GROWN_BYTES, MB, DiskMonitor, DiskThresholds
 
 LOW, SHORT = 1000 * MB, 200 * MB
 
@@ -24,8 +24,8 @@ class Disk:
         self.posted: list[SpaceLeft] = []
         self.told = Told()
         self.asked_in: set[str] = set()
-        self.watch = SpaceWatch(
-            ask=self.ask, readers=lambda: ["sqlite3 (4711)"], thresholds=Thresholds(low=LOW, short=SHORT),
+        self.watch = DiskMonitor(
+            read_space=self.ask, readers=lambda: ["sqlite3 (4711)"], thresholds=DiskThresholds(low_bytes=LOW, short_bytes=SHORT),
             clock=ManualClock(), post=self.posted.append,
             tell=self.told,
         )  # fmt: skip
@@ -39,7 +39,7 @@ class Disk:
 
     async def look(self) -> list[str]:
         while self.answers:
-            await self.watch.look()
+            await self.watch.check_disk()
         return [event for event, _ in self.told]
 
 
@@ -81,7 +81,7 @@ async def test_the_disk_is_asked_away_from_the_loop() -> None:
 
 
 async def test_a_disk_that_hangs_holds_one_thread_and_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(space_watch, "ASK_S", 0.02)
+    monkeypatch.setattr(disk_monitor, "ANSWER_WITHIN_S", 0.02)
     answers, asked = threading.Event(), 0
 
     def hang() -> Room:
@@ -93,11 +93,11 @@ async def test_a_disk_that_hangs_holds_one_thread_and_is_said(monkeypatch: pytes
     disk = Disk()
     disk.watch._ask = hang
     for _ in range(3):
-        await disk.watch.look()
+        await disk.watch.check_disk()
     assert (asked, [event for event, _ in disk.told]) == (1, ["disk_not_known"])
     answers.set()
-    monkeypatch.setattr(space_watch, "ASK_S", 10)
-    await disk.watch.look()
+    monkeypatch.setattr(disk_monitor, "ANSWER_WITHIN_S", 10)
+    await disk.watch.check_disk()
     assert [event for event, _ in disk.told] == ["disk_not_known", "disk_known"]
 
 
@@ -109,7 +109,14 @@ async def test_a_disk_that_cannot_be_asked_changes_nothing(monkeypatch: pytest.M
 
 
 async def test_a_log_that_grows_is_told_with_its_likely_cause_and_when_it_is_over() -> None:
-    grown = room(5000, log=GROWN + 1)
-    disk = Disk(room(5000, log=CUT), grown, grown, room(5000, log=GROWN - 1), room(5000, log=CUT), room(5000))
+    grown = room(5000, log=LOG_GROWN_BYTES + 1)
+    disk = Disk(
+        room(5000, log=LOG_CUT_BYTES),
+        grown,
+        grown,
+        room(5000, log=LOG_GROWN_BYTES - 1),
+        room(5000, log=LOG_CUT_BYTES),
+        room(5000),
+    )
     assert await disk.look() == ["journal_log_grown", "journal_log_cut"]
     assert disk.told[0][1]["likely"] == "read by sqlite3 (4711)"

@@ -21,12 +21,12 @@ def test_the_keys_before_stay_hidden_for_a_few_renewals() -> None:
     keys = Credentials(access_token=OLD)
     for n in range(KEPT_KEY_SETS - 1):
         keys.renew_keys(access_token=f"{NEW}-{n}")
-    assert OLD not in keys.redactor.words(f"bad token {OLD}")
-    assert NEW not in keys.redactor.words(f"bad token {NEW}-0")
+    assert OLD not in keys.redactor.mask_text(f"bad token {OLD}")
+    assert NEW not in keys.redactor.mask_text(f"bad token {NEW}-0")
 
     keys.renew_keys(access_token=NEW)
 
-    assert OLD in keys.redactor.words(f"bad token {OLD}")
+    assert OLD in keys.redactor.mask_text(f"bad token {OLD}")
 
 
 def test_no_key_is_added_by_a_renewal_and_none_is_shown_by_the_object() -> None:

@@ -219,7 +219,7 @@ def _one_tick_more(job: Job, series: Mapping[str, Series]) -> Slippage | None:
 
 
 def _only_rules(spec: StrategySpec) -> bool:
-    kind = spec.load()
+    kind = spec.load_class()
     return kind.decide is Strategy.decide and not kind.takes_frames
 
 

@@ -18,27 +18,29 @@ from tradebot.history.exchange_calendar import load_zone, zone_of
 from tradebot.strategies.loading import StrategySpec
 from tradebot.strategies.strategy import Strategy
 from tradebot.strategies.time_limit import time_limit
-from tradebot.trading.analysis.share import Setup, Share, Slice
-from tradebot.trading.analysis.volley import LEVELS, ORDER, Answer, Fires, signal_id
+from tradebot.trading.analysis.partition import CloseRows, Partition, PartitionSetup
+from tradebot.trading.analysis.signal_batch import ACTION_PRIORITY, LEVELS, SignalColumns, WorkerResult, make_signal_id
 
-ACTION_RANK = {action: place for place, action in enumerate(ORDER)}
+ACTION_RANK = {action: place for place, action in enumerate(ACTION_PRIORITY)}
 NO_POSITION = Position(PositionKey("", "", "", ""))
 
 
 class ImperativeStrategies:
-    """The `decide_bar` of every strategy that has one, over all instruments; `faults` are those switched off."""
+    """The `decide` of every strategy that has one, over all instruments; `faults` are those switched off."""
 
     def __init__(
         self, specs: Sequence[StrategySpec], instruments: Sequence[Instrument], panel: BarTable, limit_s: float
     ) -> None:
         self._panel, self._instruments, self._limit_s = panel, instruments, limit_s
         self._interval = panel.interval_ns
-        deciding = tuple(spec for spec in specs if spec.load().decide is not Strategy.decide)
+        deciding = tuple(spec for spec in specs if spec.load_class().decide is not Strategy.decide)
         ids = tuple(range(len(instruments)))
-        self._share: Share | None = None
+        self._share: Partition | None = None
         if deciding:
-            setup = Setup(ids=ids, instruments=tuple(instruments), specs=deciding, interval=panel.interval_ns)
-            self._share = Share(setup)
+            setup = PartitionSetup(
+                ids=ids, instruments=tuple(instruments), specs=deciding, interval_ns=panel.interval_ns
+            )
+            self._share = Partition(setup)
         self.signal_count = 0
         self.faults: list[StrategyFault] = []
 
@@ -59,21 +61,23 @@ class ImperativeStrategies:
         end = int(self._panel.series[id_].starts[row]) + self._interval
         decided = [
             signal
-            for fires in self._ask(id_, row, position(symbol)).fires
+            for fires in self._ask(id_, row, position(symbol)).signals
             for signal in _signals(fires, symbol, end)
             if (signal.strategy, signal.action) not in taken
         ]
         self.signal_count += len(decided)
         return sorted([*ruled, *decided], key=lambda one: (one.strategy, ACTION_RANK[one.action]))
 
-    def _ask(self, id_: int, row: int, position: Position) -> Answer:
+    def _ask(self, id_: int, row: int, position: Position) -> WorkerResult:
         assert self._share is not None, "nobody decides here"
         series = self._panel.series[id_]
         columns = np.array([[c[row]] for c in (series.open, series.high, series.low, series.close, series.volume)])
         held = {} if position.is_flat else {id_: (position.quantity, position.average_price)}
-        answer = Answer([], [])
+        answer = WorkerResult([], [])
         with time_limit(self._limit_s):
-            self._share.decide(Slice(int(series.starts[row]) + self._interval, np.array([id_]), columns, held), answer)
+            self._share.run_deciders(
+                CloseRows(int(series.starts[row]) + self._interval, np.array([id_]), columns, held), answer
+            )
         for name, i, reason in answer.faults:
             instrument = self._instruments[i]
             at = format_iso(int(series.starts[row]), load_zone(zone_of(instrument.exchange))).replace(".000000", "")
@@ -81,13 +85,13 @@ class ImperativeStrategies:
         return answer
 
 
-def _signals(fires: Fires, symbol: str, end: int) -> Iterator[Signal]:
+def _signals(fires: SignalColumns, symbol: str, end: int) -> Iterator[Signal]:
     action = Action(fires.action)
     for place in range(len(fires.ids)):
         levels = {what: float(column[place]) for what, column in zip(LEVELS, fires.levels, strict=True)}
         values = {text: float(column[place]) for text, column in zip(fires.labels, fires.inputs, strict=True)}
         yield Signal(
-            signal_id=signal_id(fires.strategy, symbol, end, fires.action),
+            signal_id=make_signal_id(fires.strategy, symbol, end, fires.action),
             strategy=fires.strategy,
             symbol=symbol,
             action=action,

@@ -35,7 +35,7 @@ from tradebot.exchange.slippage import Slippage, SlippageKind
 from tradebot.history.data_quality import require_testable
 from tradebot.history.exchange_calendar import INDIA, zone_of
 from tradebot.history.interval import parse_interval
-from tradebot.strategies.loading import given, load_strategy
+from tradebot.strategies.loading import load_strategy, register_class
 from tradebot.strategies.strategy import Strategy
 from tradebot.trading.desk.gate.limits import Limits
 from tradebot.trading.desk.settings import DeskSettings
@@ -192,7 +192,7 @@ def backtest(
     ticks: Any = slippage_ticks
     if not isinstance(ticks, Integral) or ticks < 0:
         raise ConfigError(f"slippage_ticks must be 0 or more, and whole, was {ticks!r}")
-    spec = given(strategy, params) if isinstance(strategy, type) else load_strategy(strategy, params)
+    spec = register_class(strategy, params) if isinstance(strategy, type) else load_strategy(strategy, params)
     length = parse_interval(interval) if interval else 0
     place = exchange_settings(exchange or _exchange(bars), zone=zone, currency=currency)
     if market == "nse" and zone_of(place.exchange) != INDIA:

@@ -49,9 +49,9 @@ def run_parallel(
 
 
 def _compares_symbols(job: Job) -> bool:
-    rules = [spec.create().rules(Columns()) for spec in job.strategies]
+    rules = [spec.create_strategy().rules(Columns()) for spec in job.strategies]
     return any(
-        one is not None and ExpressionPlan(one.roots, interval_ns=job.interval).is_cross_sectional for one in rules
+        one is not None and ExpressionPlan(one.root_nodes, interval_ns=job.interval).is_cross_sectional for one in rules
     )
 
 

@@ -141,7 +141,7 @@ def code_hashes(job: Job) -> dict[str, str]:
     found = {}
     for spec in job.strategies:
         try:
-            code = spec.code or inspect.getsource(spec.load())
+            code = spec.code or inspect.getsource(spec.load_class())
         except (OSError, TypeError):  # a class typed into a cell
             continue
         found[f"code of {spec.name}"] = hashlib.sha256(code.encode()).hexdigest()

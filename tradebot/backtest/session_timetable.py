@@ -13,7 +13,7 @@ from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Ints
 from tradebot.domain.messages import SessionBegins
 from tradebot.markets.market import HOME_MARKET, common_market
-from tradebot.trading.sessions import CalendarSessions
+from tradebot.trading.calendar_sessions import CalendarSessions
 
 NEVER = 1 << 62
 
@@ -68,7 +68,7 @@ def timeline_days(
     ends = starts + interval_ns
     found: list[BacktestDay] = []
     for k, until in zip(firsts.tolist(), [*firsts[1:].tolist(), len(starts)], strict=True):
-        session = calendar.at(int(starts[k])).begins
+        session = calendar.session_at(int(starts[k])).as_message
         offs = ((end.closes_at, k + int(np.searchsorted(ends[k:until], end.square_off_at))) for end in session.ends)
         found.append(
             BacktestDay(k, session, tuple(off for closes_at, off in offs if off < until and ends[off] < closes_at))

@@ -18,12 +18,12 @@ from tradebot.indicators.expressions import Bars
 from tradebot.indicators.plan import ExpressionPlan, evaluate_history
 from tradebot.indicators.session_opens import SessionOpens
 from tradebot.markets.exchanges import zone_name_of
-from tradebot.strategies.fence import Fence
-from tradebot.strategies.firing import Fired, fired
 from tradebot.strategies.loading import StrategySpec
+from tradebot.strategies.signal_masks import SignalMasks, evaluate_rules
 from tradebot.strategies.time_limit import time_limit
-from tradebot.trading.analysis.opens import opens_of
-from tradebot.trading.analysis.volley import ORDER, signal_id
+from tradebot.strategies.user_code_guard import UserCodeGuard
+from tradebot.trading.analysis.session_opens import session_opens_of
+from tradebot.trading.analysis.signal_batch import ACTION_PRIORITY, make_signal_id
 
 SIGNAL_LEVELS = ("quantity", "stop_loss", "trail_by", "target")  # of a signal, in the order of its fields
 NEVER = 1 << 62  # the row after every row
@@ -104,7 +104,7 @@ class SignalIndex:
                 quantity, stop, trail, target = (
                     float(wish.levels[name][fires.place]) if name in wish.levels else None for name in SIGNAL_LEVELS
                 )
-            id_ = signal_id(wish.strategy, self._symbol, end, wish.action.text)
+            id_ = make_signal_id(wish.strategy, self._symbol, end, wish.action.text)
             found.append(
                 Signal(
                     id_, wish.strategy, self._symbol, wish.action, end, end, end, price, quantity, stop, trail, target
@@ -127,14 +127,14 @@ def index_signals(
     that symbol.
     """
     pasts = [(_floats(i, s), s.starts) for i, s in zip(instruments, panel.series, strict=True)]
-    opens = opens_of(instruments)
-    said: list[list[tuple[str, Fired]]] = [[] for _ in instruments]  # id -> (strategy, what fired)
+    opens = session_opens_of(instruments)
+    said: list[list[tuple[str, SignalMasks]]] = [[] for _ in instruments]  # id -> (strategy, what fired)
     faults: list[StrategyFault] = []
     for spec in specs:
         traded = [n for n, i in enumerate(instruments) if not spec.symbols or i.symbol in spec.symbols]
         for id_, ruled in _ruled(spec, traded, pasts, panel.interval_ns, opens):
             said[id_].append((spec.name, ruled))
-        if spec.load().takes_frames:
+        if spec.load_class().takes_frames:
             for id_ in traded:
                 framed, reason = _framed(spec, instruments[id_], pasts[id_], limit_s)
                 if framed is not None:
@@ -150,33 +150,35 @@ def index_signals(
 
 def _ruled(
     spec: StrategySpec, traded: Sequence[int], pasts: Sequence[BarHistory], interval: int, opens: SessionOpens
-) -> Iterator[tuple[int, Fired]]:
-    rules = spec.create().rules(Bars())
+) -> Iterator[tuple[int, SignalMasks]]:
+    rules = spec.create_strategy().rules(Bars())
     if rules is None:
         return
-    plan, read = ExpressionPlan(rules.roots, interval_ns=interval, opens=opens), [pasts[id_] for id_ in traded]
+    plan, read = ExpressionPlan(rules.root_nodes, interval_ns=interval, opens=opens), [pasts[id_] for id_ in traded]
     columns = (
         across(plan, read)
         if plan.is_cross_sectional
         else (evaluate_history(plan, bars, starts) for bars, starts in read)
     )
     for id_, values in zip(traded, columns, strict=True):
-        yield id_, fired(rules, values)
+        yield id_, evaluate_rules(rules, values)
 
 
-def _framed(spec: StrategySpec, instrument: Instrument, past: BarHistory, limit_s: float) -> tuple[Fired | None, str]:
+def _framed(
+    spec: StrategySpec, instrument: Instrument, past: BarHistory, limit_s: float
+) -> tuple[SignalMasks | None, str]:
     from tradebot.strategies import frame_strategy  # pandas is imported where a strategy needs it
 
-    strategy = spec.create()
+    strategy = spec.create_strategy()
     assert isinstance(strategy, frame_strategy.FrameStrategy), f"{spec.name} takes frames and is no FrameStrategy"
     found = None
-    with Fence() as fence, time_limit(limit_s):
-        found = frame_strategy.history(strategy, instrument.symbol, *past, zone_name_of(instrument.exchange))
-    return found, fence.reason
+    with UserCodeGuard() as fence, time_limit(limit_s):
+        found = frame_strategy.evaluate_history(strategy, instrument.symbol, *past, zone_name_of(instrument.exchange))
+    return found, fence.fault_reason
 
 
-def _wishes(strategy: str, found: Fired, first: int) -> Iterator[ActionSignals]:
-    for action in (action for action in ORDER if action in found.when):
+def _wishes(strategy: str, found: SignalMasks, first: int) -> Iterator[ActionSignals]:
+    for action in (action for action in ACTION_PRIORITY if action in found.when):
         places = np.flatnonzero(found.when[action])
         places = places[np.searchsorted(places, first) :]
         rows = places.tolist()

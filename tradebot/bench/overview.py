@@ -11,7 +11,7 @@ from tradebot.bench.data.batches import BATCH
 from tradebot.bench.measuring.report import result_with_advice
 from tradebot.clock import Clock
 from tradebot.strategies.loading import load_strategy
-from tradebot.trading.analysis.crew import crew
+from tradebot.trading.analysis.worker_count import choose_worker_count
 
 WINDOW = 500
 SLOW_MS = 5.0  # of a step inline, which would hold the loop too long
@@ -61,7 +61,7 @@ def recommend_setup(symbols: int, rows: list[dict[str, Any]], cores: int) -> lis
     how = "async fetch" if "async" in fetching else fetching
     pays = ": they are no faster at this size" if fastest == pool.INLINE else ""
     where = "inline" if fastest == pool.INLINE or inline < SLOW_MS else f"in {fastest}"
-    workers, reason = crew([load_strategy("ema_cross")], symbols, cores)
+    workers, reason = choose_worker_count([load_strategy("ema_cross")], symbols, cores)
     named = f"{workers} worker process{'es' if workers > 1 else ''}"
     return [
         f"For {symbols:,} symbols on this machine: {how}, {where} indicators.",

@@ -16,7 +16,7 @@ from tradebot.clock import WallClock, format_iso
 from tradebot.config import Config, load
 from tradebot.errors import StateError
 from tradebot.journal.schema import FILE_NAME
-from tradebot.ops.events.event import without_word
+from tradebot.ops.events.event import drop_event
 from tradebot.printing import confirm_or_abort, print_line
 from tradebot.store import migration
 from tradebot.store.journal_tailer import JournalTailer
@@ -123,7 +123,7 @@ async def _sync(store: Store, config: Config) -> None:
         store,
         journal,
         clock=WallClock(),
-        tell=without_word,
+        tell=drop_event,
         charges_for=charges_by_market,
         batch_rows=config.store.batch_rows,
         migrates=config.store.migrate,

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from tradebot.cli.shared.tables import print_rows
-from tradebot.ops.events.catalogue import EVENTS, page, row
+from tradebot.ops.events.catalogue import EVENTS, event_as_json, render_page
 from tradebot.printing import print_json, print_text
 
 
@@ -19,7 +19,7 @@ from tradebot.printing import print_json, print_text
 def events(name: str | None, as_json: bool, as_page: bool) -> None:
     """Explain the events of the log: the one named NAME, now or before, in full, or a list of those that hold it."""
     if as_page:
-        print_text(page())
+        print_text(render_page())
         return
     found = find_events(name or "")
     if as_json:
@@ -32,7 +32,7 @@ def events(name: str | None, as_json: bool, as_page: bool) -> None:
 
 def find_events(name: str) -> list[dict[str, Any]]:
     """Return the events of that name or old name, else those whose name holds it. Raises UsageError where none does."""
-    rows = [row(event) for event in EVENTS.values()]
+    rows = [event_as_json(event) for event in EVENTS.values()]
     found = [one for one in rows if name and name in (one["name"], one["was"])]
     found = found or [one for one in rows if name in one["name"]]
     if not found:

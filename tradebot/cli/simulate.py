@@ -98,7 +98,9 @@ def _script(outcome: Any) -> str | None:
 
 def _tell(at_s: float, event: Any) -> None:
     if event.level in SHOWN_LEVELS and event.name not in HIDDEN_EVENTS:
-        words = " ".join(f"{name}={value}" for name, value in event.fields().items() if value not in ("", (), [], {}))
+        words = " ".join(
+            f"{name}={value}" for name, value in event.log_fields().items() if value not in ("", (), [], {})
+        )
         print_error_line(f"{at_s:9.3f}  {event.level:7}  {event.name:24} {words}"[:240])
 
 

@@ -26,7 +26,7 @@ class Wrong(Exception):
 
     def __init__(self, sentence: str, *, status: int = 400) -> None:
         super().__init__(sentence)
-        self.status = status
+        self.notify_status = status
 
 
 class Panel:

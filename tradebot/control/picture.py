@@ -9,7 +9,7 @@ from tradebot.clock import SECOND, Clock
 from tradebot.domain.order import ZERO
 from tradebot.domain.position_key import EXTERNAL
 from tradebot.trading.desk.account_view import AccountView
-from tradebot.trading.lanes import Lane
+from tradebot.trading.queues import BoundedQueue
 
 
 def holdings_of(account: AccountView) -> list[dict[str, Any]]:
@@ -83,7 +83,7 @@ def picture(
     run: dict[str, Any],
     account: AccountView,
     clock: Clock,
-    lanes: Iterable[Lane],
+    lanes: Iterable[BoundedQueue],
     pending: int,
     killed: str,
     head: tuple[int, int],
@@ -122,7 +122,7 @@ def picture(
             "day_profit": round(account.day_profit(), 2),
             "counts": account.counts | {"orders": orders, "fills": fills},
             "queues": {
-                lane.name: {"now": lane.qsize(), "deepest": lane.deepest, "size": lane.maxsize} for lane in lanes
+                lane.name: {"now": lane.qsize(), "deepest": lane.max_depth, "size": lane.maxsize} for lane in lanes
             }
             | {"execution": {"now": pending}},
             "journal": {"queued": head[0], "on_disk": head[1]},

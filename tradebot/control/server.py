@@ -137,7 +137,7 @@ def _quiet_logger() -> logging.Logger:
         error = record.exc_info[1] if record.exc_info else None
         if not isinstance(error, HttpProcessingError):
             return True
-        if not (times := reminder.times("malformed", int(record.created * SECOND))):
+        if not (times := reminder.due_count("malformed", int(record.created * SECOND))):
             return False
         record.levelno, record.levelname, record.exc_info = logging.WARNING, "WARNING", None
         record.msg, record.args = f"{times} malformed request(s) on the control socket", None
@@ -159,7 +159,7 @@ async def _bounded(request: web.Request, handler: Answering) -> web.StreamRespon
         async with asyncio.timeout(REQUEST_S):
             return await handler(request)
     except Wrong as error:
-        return _error(error.status, str(error))
+        return _error(error.notify_status, str(error))
     except web.HTTPException as error:
         return _error(error.status, error.reason)
     except TimeoutError:

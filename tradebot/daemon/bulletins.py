@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from tradebot.config import Config
 from tradebot.daemon.ground import Ground
-from tradebot.ops.events.event import Tell
+from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.run import StopRequested, StopsEnded, TradingStarted
 from tradebot.ops.systemd import Notifier
 from tradebot.trading.desk.account_view import AccountView
@@ -22,7 +22,14 @@ class Bulletins:
     """What one run says of itself: as events to `tell`, which logs them, and as lines to the supervisor's notifier."""
 
     def __init__(
-        self, config: Config, ground: Ground, *, engine: Engine, account: AccountView, tell: Tell, notifier: Notifier
+        self,
+        config: Config,
+        ground: Ground,
+        *,
+        engine: Engine,
+        account: AccountView,
+        tell: EventListener,
+        notifier: Notifier,
     ) -> None:
         self._config, self._ground, self._engine, self._account = config, ground, engine, account
         self._tell, self._notifier = tell, notifier
@@ -31,29 +38,29 @@ class Bulletins:
         """Say that the daemon is ready once a sound quote came, or that none came in time."""
         with suppress(TimeoutError):
             async with asyncio.timeout(FIRST_QUOTE_S):
-                await self._engine.ready.wait()
+                await self._engine.quotes_ready.wait()
         started = TradingStarted(
             symbols=len(self._ground.universe),
             strategies=[s.name for s in self._config.strategy],
             interval=self._config.bars.interval,
             venue=self._ground.venue_name,
             account=self._ground.account,
-            quotes="flowing" if self._engine.ready.is_set() else "none yet",
+            quotes="flowing" if self._engine.quotes_ready.is_set() else "none yet",
         )
         self._tell(started)
-        self._notifier.ready(self._status())
+        self._notifier.notify_ready(self._status())
 
     async def report(self) -> None:
         """Show the supervisor how the run stands, every few seconds until cancelled."""
         while True:
             await self._ground.clock.sleep(STATUS_EVERY_S)
-            self._notifier.status(self._status())
+            self._notifier.notify_status(self._status())
 
     async def stopping(self, stop: asyncio.Event, reasons: Sequence[str]) -> None:
         """Wait for `stop`, then say that the daemon ends on purpose and the first of `reasons`."""
         await stop.wait()
         self._tell(StopRequested(reason=reasons[0], resting_orders=self._config.execution.on_stop))
-        self._notifier.stopping()
+        self._notifier.notify_stopping()
 
     def left_open(self) -> None:
         """Warn of the positions that stay open without the stops that this process held for them."""

@@ -33,27 +33,27 @@ from tradebot.journal.room import readers
 from tradebot.journal.rows import FORMAT, Listing, Run
 from tradebot.journal.writer import Journal
 from tradebot.ops.events.analysis import WorkersChosen
-from tradebot.ops.events.event import Tell
+from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.run import BooksReconciled, LotOversized, PositionsUnwatched, StateRecovered
 from tradebot.ops.events.venue import BooksNotRead
-from tradebot.ops.interpreter import settled
+from tradebot.ops.interpreter_tuning import tuned_interpreter
 from tradebot.ops.latency import Latencies
-from tradebot.ops.pulse import Part
+from tradebot.ops.liveness import Probe
 from tradebot.ops.systemd import Notifier
 from tradebot.ops.watchdog import Watchdog
 from tradebot.store.outbox import Outbox
 from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.analysis.analysis import Analysis
-from tradebot.trading.analysis.crew import crew
-from tradebot.trading.analysis.past import past_closes
-from tradebot.trading.bars import Bars
+from tradebot.trading.analysis.warmup import load_journaled_closes
+from tradebot.trading.analysis.worker_count import choose_worker_count
+from tradebot.trading.bar_builder import BarBuilder
+from tradebot.trading.calendar_sessions import CalendarSessions
 from tradebot.trading.desk.sizing import too_dear
-from tradebot.trading.engine import Engine, EngineSettings, Stages, Telemetry
-from tradebot.trading.execution import SendRules
-from tradebot.trading.look_schedule import Pace
+from tradebot.trading.disk_monitor import MB, DiskMonitor, DiskThresholds
+from tradebot.trading.engine import Engine, EngineSettings, EngineStages, Telemetry
+from tradebot.trading.order_sender import SendRules
+from tradebot.trading.poll_schedule import PollPace
 from tradebot.trading.price_band import PriceBand
-from tradebot.trading.sessions import CalendarSessions
-from tradebot.trading.space_watch import MB, SpaceWatch, Thresholds
 
 AHEAD_S = 5.0  # wall seconds a quote may be stamped after our own clock; a clock that is further off is no clock
 # What a part may need for one piece of work under its own time limits, until the watchdog is told nothing any more.
@@ -61,13 +61,15 @@ WRITER_S, REQUEST_S, BOOKS_S = 10.0, 60.0, 90.0
 
 
 def settings_of(config: Config, *, killed: Callable[[], str]) -> EngineSettings:
-    """Return the engine's settings of a config; `killed` says why no order may leave, "" while orders may."""
+    """Return the engine's settings of a config; `kill_reason` says why no order may leave, "" while orders may."""
     return EngineSettings(
         stale_after_s=config.feed.stale_after_s,
         poll_every_s=config.feed.poll_every_s,
-        pace=Pace(live_s=config.reconcile.live_every_s, idle_s=config.reconcile.idle_every_s),
-        sending=SendRules(
-            deadline_s=config.risk.max_signal_age_s, durable_within_s=config.journal.durable_within_s, killed=killed
+        poll_pace=PollPace(live_s=config.reconcile.live_every_s, idle_s=config.reconcile.idle_every_s),
+        send_rules=SendRules(
+            deadline_s=config.risk.max_signal_age_s,
+            durable_within_s=config.journal.durable_within_s,
+            kill_reason=killed,
         ),
     )
 
@@ -77,7 +79,7 @@ class Daemon:
 
     def __init__(
         self, config: Config, run_id: str, ground: Ground, journal: Journal, recovery: Recovery,
-        specs: Sequence[StrategySpec], *, outbox: Outbox | None, tell: Tell, notifier: Notifier,
+        specs: Sequence[StrategySpec], *, outbox: Outbox | None, tell: EventListener, notifier: Notifier,
     ) -> None:  # fmt: skip
         self._config, self._run_id, self._ground, self._journal = config, run_id, ground, journal
         self._recovery, self._outbox, self._tell, self._notifier = recovery, outbox, tell, notifier
@@ -104,17 +106,19 @@ class Daemon:
         )
         grace = int(config.bars.grace_s * clock.speed * SECOND)
         ahead = int(AHEAD_S * clock.speed * SECOND)
-        band = PriceBand([i.units(i.tick_size) for i in universe], minute=int(MINUTE / clock.speed))
-        self.bars = Bars(len(universe), interval=interval, grace=grace, sessions=sessions, ahead=ahead, band=band)
-        self._opens_at = int(sessions.at(self._began_at).opens.min())
+        band = PriceBand([i.units(i.tick_size) for i in universe], window_ns=int(MINUTE / clock.speed))
+        self.bars = BarBuilder(
+            len(universe), interval_ns=interval, grace_ns=grace, sessions=sessions, max_ahead_ns=ahead, price_band=band
+        )
+        self._opens_at = int(sessions.session_at(self._began_at).opens_at.min())
         self.analysis = Analysis(
             universe=universe,
             strategies=specs,
-            interval=interval,
+            interval_ns=interval,
             workers=self._crew(config.analysis.workers, specs),
             deadline_s=config.analysis.deadline_s,
             clock=clock,
-            recall=lambda: past_closes(journal, run=run_id, interval=interval),
+            load_closes=lambda: load_journaled_closes(journal, run=run_id, interval_ns=interval),
             on_fault=tell,
         )
         self._watchdog = Watchdog(notifier, clock=clock, tell=tell, has_failed=lambda: journal.error is not None)
@@ -123,22 +127,22 @@ class Daemon:
             broker=ground.venue.broker,
             universe=universe,
             clock=clock,
-            stages=Stages(bars=self.bars, analysis=self.analysis, desk=self.desk),
+            stages=EngineStages(bars=self.bars, analysis=self.analysis, desk=self.desk),
             journal=journal,
-            telemetry=Telemetry(measure=self._latencies.record, tell=tell, beat=self._watchdog.beat),
+            telemetry=Telemetry(measure=self._latencies.record_duration, tell=tell, beat=self._watchdog.on_beat),
             settings=settings_of(config, killed=self._halt_file.look),
         )
         self._warming = WarmUp(
-            config, ground, journal.path, recovery, opens_at=self._opens_at, suspect=self.engine.session.suspect,
+            config, ground, journal.path, recovery, opens_at=self._opens_at, suspect=self.engine.login_monitor.check_soon,
             tell=tell,
         )  # fmt: skip
         short = config.journal.min_free_mb * MB
-        self.space = SpaceWatch(
-            ask=journal.room, readers=partial(readers, journal.path),
-            thresholds=Thresholds(low=max(config.journal.warn_free_mb * MB, short), short=short),
-            clock=clock, post=self.engine.lanes.updates.post, tell=tell,
+        self.space = DiskMonitor(
+            read_space=journal.room, readers=partial(readers, journal.path),
+            thresholds=DiskThresholds(low_bytes=max(config.journal.warn_free_mb * MB, short), short_bytes=short),
+            clock=clock, post=self.engine.queues.updates.put_or_fail, tell=tell,
         )  # fmt: skip
-        self._watchdog.guard(self._parts())
+        self._watchdog.set_probes(self._parts())
         self._bulletins = Bulletins(
             config, ground, engine=self.engine, account=self.desk.account, tell=tell, notifier=notifier
         )  # fmt: skip
@@ -163,13 +167,13 @@ class Daemon:
         self._journal.append("run", run_row, at=clock.market_ns())
         self._journal.append("universe", Listing(instruments=ground.universe.instruments), at=clock.market_ns())
         self._recover(books)
-        await self.space.look()
+        await self.space.check_disk()
         ground.venue.resume_day(books.sent_on(ground.market.day_number(clock.market_ns())))
         if self._is_held:  # nothing moves that would need a guard, and nothing may be missed
             await self._warm_up()
         compared = await self._compare()
         await self._halt_from_the_start()
-        self._notifier.extend()
+        self._notifier.extend_timeout()
         account = self.desk.account
         compared_with = StateRecovered if self._recovery.runs else BooksReconciled
         started = compared_with(
@@ -194,12 +198,12 @@ class Daemon:
 
     async def _warm_up(self) -> None:
         ground, past = self._ground, await self._warming.bars()
-        self._notifier.extend()
+        self._notifier.extend_timeout()
         self._recording.warmup(past)
         self._tell_dear({s.symbol: ground.universe.get(s.symbol).price(int(s.close[-1])) for s in past if len(s)})
-        await self.analysis.start(past)
-        self._notifier.extend()
-        self.engine.warm.set()
+        await self.analysis.start_workers(past)
+        self._notifier.extend_timeout()
+        self.engine.warmup_done.set()
 
     def panel(self, ask_to_stop: Callable[[str], None], *, lines_dropped: Callable[[], int] = lambda: 0) -> Panel:
         """Return the operator's panel of this run; `ask_to_stop` ends the run with a reason."""
@@ -224,13 +228,13 @@ class Daemon:
             strategies=frozenset(s.name for s in config.strategy),
             clock=ground.clock,
             halt_file=self._halt_file,
-            command=engine.command,
+            command=engine.execute_command,
             picture=lambda: picture(
                 run=run,
                 account=self.desk.account,
                 clock=ground.clock,
-                lanes=engine.lanes,
-                pending=engine.execution.queue.pending,
+                lanes=engine.queues,
+                pending=engine.order_sender.queue.pending_count,
                 killed=self._halt_file.look(),
                 head=self._journal.head,
                 is_trading=self._is_trading,
@@ -244,7 +248,7 @@ class Daemon:
 
     def _recover(self, books: Recovered) -> None:
         halts = self._recovery.halts_in(self._opens_at)
-        self.desk.recover(
+        self.desk.recover_state(
             (*books.facts, *books.undone),
             adopted=books.adopted,
             halted="",
@@ -274,18 +278,18 @@ class Daemon:
             ("journal_head", doubt := self._recovery.doubt),
         ):
             if why:
-                await self.engine.command(Command(verb=Verb.HALT, reason=why, control=control))
+                await self.engine.execute_command(Command(verb=Verb.HALT, reason=why, control=control))
         if doubt:  # which the halt on disk holds from here on, until a person resumes
             await self.heads.keep()
 
     async def _compare(self) -> Books:
         gave_up = "the venue's books could not be read at start"
-        return await self._ground.patience.ask(self.engine.reconcile, failed=BooksNotRead, gave_up=gave_up)
+        return await self._ground.patience.ask(self.engine.reconcile_at_start, failed=BooksNotRead, gave_up=gave_up)
 
     def _crew(self, setting: int | str, specs: Sequence[StrategySpec]) -> int:
         if setting != "auto":
             return int(setting)
-        chosen, reason = crew(specs, len(self._ground.universe), os.cpu_count() or 1)
+        chosen, reason = choose_worker_count(specs, len(self._ground.universe), os.cpu_count() or 1)
         self._tell(WorkersChosen(workers=chosen, reason=reason))
         return chosen
 
@@ -294,14 +298,14 @@ class Daemon:
 
         What is open is guarded from then on. Strategies decide, and so may open something, from `warmed_up` on.
         """
-        with settled(self._ground.clock, self._latencies.record):
+        with tuned_interpreter(self._ground.clock, self._latencies.record_duration):
             await self._trade(stop, reasons)
         summary = summarize(
             engine=self.engine, account=self.desk.account, bars=self.bars, latencies=self._latencies,
             results=self._results,
         )  # fmt: skip
         self._tell(summary)
-        return summary.fields()
+        return summary.log_fields()
 
     async def _trade(self, stop: asyncio.Event, reasons: list[str]) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -309,7 +313,7 @@ class Daemon:
                 tasks.create_task(self._announce(), name="announce"),
                 tasks.create_task(self._bulletins.report(), name="status"),
                 tasks.create_task(self._journal.watch(), name="journal-watch"),
-                tasks.create_task(self.space.run(), name="space-watch"),
+                tasks.create_task(self.space.run_checks(), name="space-watch"),
                 tasks.create_task(self.heads.run(), name="journal-heads"),
             ]
             if (after := self._config.app.stop_after_s) is not None:
@@ -319,11 +323,11 @@ class Daemon:
                 around.append(tasks.create_task(self._outbox.feed_store(), name="outbox"))
             if self._panel is not None:
                 around.append(tasks.create_task(self._panel.watch(), name="halt-file"))
-            if not self.engine.warm.is_set():
+            if not self.engine.warmup_done.is_set():
                 around.append(tasks.create_task(self._warm_up(), name="warm-up"))
             self._is_trading = True
             await self.engine.run(stop)
-            self._notifier.extend()
+            self._notifier.extend_timeout()
             self._recording.finish()
             self._bulletins.left_open()
             for task in around:
@@ -332,7 +336,7 @@ class Daemon:
     async def _announce(self) -> None:
         clock = self._ground.clock
         if isinstance(clock, MarketClock):
-            await self.engine.streaming.wait()
+            await self.engine.stream_started.wait()
             clock.start_market()  # the embedded exchange opens when somebody listens
         await self._bulletins.ready()
         if not self._config.analysis.warmup_bars:  # no past said what they cost
@@ -344,10 +348,10 @@ class Daemon:
         reasons.append(f"app.stop_after is {self._config.app.stop_after}")
         stop.set()
 
-    def _parts(self) -> dict[str, Part]:
-        journal, orders, reconciliation = self._journal, self.engine.execution.queue, self.engine.reconciliation
+    def _parts(self) -> dict[str, Probe]:
+        journal, orders, reconciliation = self._journal, self.engine.order_sender.queue, self.engine.reconciliation
         return {
-            "journal": Part(lambda: None if journal.head[0] == journal.head[1] else journal.head[1], WRITER_S),
-            "execution": Part(lambda: orders.ended if orders.pending else None, REQUEST_S),
-            "reconciliation": Part(lambda: reconciliation.turns, self._config.reconcile.idle_every_s + BOOKS_S),
+            "journal": Probe(lambda: None if journal.head[0] == journal.head[1] else journal.head[1], WRITER_S),
+            "execution": Probe(lambda: orders.done_count if orders.pending_count else None, REQUEST_S),
+            "reconciliation": Probe(lambda: reconciliation.poll_count, self._config.reconcile.idle_every_s + BOOKS_S),
         }

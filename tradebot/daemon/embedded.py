@@ -26,7 +26,7 @@ from tradebot.exchange.snapshot import PriceSource
 from tradebot.markets.hours import closing_times
 from tradebot.markets.listing import universe_for
 from tradebot.markets.market import Market, common_market
-from tradebot.ops.events.event import Tell
+from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.rehearsal import FaultsHealed, FaultStruck, RehearsalStarted
 from tradebot.venues import registry
 from tradebot.venues.adapter import VenueAdapter
@@ -50,7 +50,7 @@ async def embedded(
     log: Path,
     on_end: Callable[[str], None],
     faults: FaultPlan | None = None,
-    tell: Tell | None = None,
+    tell: EventListener | None = None,
     wall: Clock | None = None,
     poll_s: float = POLL_S,
     on_open: Callable[[Exchange], None] = lambda _: None,
@@ -127,7 +127,7 @@ def rules_of(profile: VenueRules) -> OrderRules:
     )
 
 
-async def _tell_faults(plan: FaultPlan | None, clock: MarketClock, tell: Tell | None) -> None:
+async def _tell_faults(plan: FaultPlan | None, clock: MarketClock, tell: EventListener | None) -> None:
     if plan is None or tell is None:
         return
     tell(RehearsalStarted(seed=plan.seed, faults=plan.rule_texts(), until_s=plan.until_s))

@@ -10,7 +10,7 @@ from pathlib import Path
 from tradebot.config import Config
 from tradebot.config.contradictions import Complaint
 from tradebot.config.problems import secrets
-from tradebot.strategies.loading import file_of
+from tradebot.strategies.loading import strategy_file
 
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
@@ -27,7 +27,7 @@ def exposed(config: Config, *, credentials: str = "") -> list[Complaint]:
         found += _complaints(key, [folder], "chmod 700", "the folder of credentials")
         found += _complaints(key, files, "chmod 600", "the credential file", also=stat.S_IROTH)
     if config.app.mode == "live":
-        files = [path for section in config.strategy if (path := file_of(section.name)) is not None]
+        files = [path for section in config.strategy if (path := strategy_file(section.name)) is not None]
         folders = {path.absolute().parent for path in files}
         found += _complaints(("strategy",), files, "chmod go-w", "the strategy file")
         found += _complaints(("strategy",), sorted(folders), "chmod go-w", "the folder of a strategy", sticky=True)

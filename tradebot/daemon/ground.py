@@ -18,7 +18,7 @@ from tradebot.domain.instrument import Universe
 from tradebot.errors import ConfigError, DataError
 from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.markets.market import Market, common_market
-from tradebot.ops.events.event import Tell
+from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.rehearsal import ExchangeOpened
 from tradebot.ops.events.venue import InstrumentsNotRead, LoginFailed, RowsNotRead
 from tradebot.venues import registry
@@ -66,7 +66,7 @@ async def open_ground(
     exchange_log: Path | None,
     seen_until: int,
     on_end: Callable[[str], None],
-    tell: Tell,
+    tell: EventListener,
     faults: FaultPlan | None = None,
     wall: Clock | None = None,
     on_step: Callable[[], None] = lambda: None,
@@ -123,7 +123,7 @@ async def open_ground(
 
 @asynccontextmanager
 async def open_source(
-    config: Config, *, exchange: dict[str, Any] | None, exchange_log: Path, tell: Tell
+    config: Config, *, exchange: dict[str, Any] | None, exchange_log: Path, tell: EventListener
 ) -> AsyncIterator[Source]:
     """Open the venue to read from, in either mode; nothing that is built for it can send an order. Raises as above."""
     wall = WallClock()
@@ -158,7 +158,7 @@ async def _embedded(
     log: Path | None,
     on_end: Callable[[str], None],
     faults: FaultPlan | None,
-    tell: Tell,
+    tell: EventListener,
     wall: Clock,
 ) -> AsyncIterator[tuple[Simulated, MarketClock]]:
     log = log or config.app.state_dir / EXCHANGE_LOG
@@ -200,7 +200,7 @@ def _clock_of(exchange: dict[str, Any], wall: Clock) -> MarketClock:
     return MarketClock(starts_at=said["market"], anchor_mono=said["monotonic"], speed=said["speed"], wall=wall)
 
 
-async def _universe(reader: VenueReader, config: Config, patience: Patience, tell: Tell) -> Universe:
+async def _universe(reader: VenueReader, config: Config, patience: Patience, tell: EventListener) -> Universe:
     symbols = config.app.symbols
     listed = await patience.ask(lambda: reader.fetch_instruments(symbols), failed=InstrumentsNotRead, gave_up=SILENT)
     if listed.unread:

@@ -12,7 +12,7 @@ from typing import Any
 from tradebot.clock import Clock
 from tradebot.errors import StateError
 from tradebot.journal import heads
-from tradebot.ops.events.event import Tell
+from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.process import HeadNotKept
 
 EVERY_S = 60.0
@@ -21,7 +21,7 @@ EVERY_S = 60.0
 class HeadKeeping:
     """Keeps one head a run, behind those of the runs before. `begun` is the journal's last row before this one."""
 
-    def __init__(self, path: Path, *, begun: int, clock: Clock, tell: Tell) -> None:
+    def __init__(self, path: Path, *, begun: int, clock: Clock, tell: EventListener) -> None:
         self._path, self._begun, self._clock, self._tell = path, begun, clock, tell
         self._is_failing = False
 

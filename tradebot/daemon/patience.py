@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from tradebot.clock import SECOND, Clock
 from tradebot.errors import LinkLost, StoppedEarly, VenueUnavailable
-from tradebot.ops.events.event import Tell
+from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.venue import Unanswered
 from tradebot.ops.reminder import Reminder
 
@@ -30,7 +30,7 @@ class Patience:
         *,
         within_s: float,
         clock: Clock,
-        tell: Tell,
+        tell: EventListener,
         extend: Callable[[], None] = lambda: None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -54,7 +54,7 @@ class Patience:
                 waited_s, left_s = (now - began) / SECOND, self._within_s - (now - began) / SECOND
                 if left_s <= 0:
                     raise VenueUnavailable(f"{gave_up} ({tries} tries in {waited_s:.0f} s): {error}") from error
-                if self._reminder.times(failed.name, now):
+                if self._reminder.due_count(failed.name, now):
                     self._tell(failed(tries=tries, reason=str(error), waits_s=round(left_s)))
             await self._sleep(min(pause, max(left_s, 0.0)))
             pause = min(2 * pause, LONGEST_PAUSE_S)

@@ -95,8 +95,8 @@ def strategies(config: Config) -> list[StrategySpec]:
     if twice := sorted({name for name in called if called.count(name) > 1}):
         raise ConfigError(f"two strategies have the same name: {', '.join(twice)}")
     for spec in specs:
-        if (rules := spec.create().rules(Bars())) is not None:
-            ExpressionPlan(rules.roots, interval_ns=config.bars.interval_ns)
+        if (rules := spec.create_strategy().rules(Bars())) is not None:
+            ExpressionPlan(rules.root_nodes, interval_ns=config.bars.interval_ns)
     return specs
 
 

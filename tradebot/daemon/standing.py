@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tradebot.errors import ExitCode, TradebotError
-from tradebot.ops.events.event import Tell
+from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.run import DaemonFailed, ProcessSignalIgnored, StateShown
 
 NO_FAILURE = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
@@ -24,7 +24,7 @@ class Standing:
 
 
 @contextmanager
-def told_failure(tell: Tell) -> Iterator[Standing]:
+def told_failure(tell: EventListener) -> Iterator[Standing]:
     """Say as the last line, at critical, why a run could not start or go on, and what it leaves open."""
     standing = Standing()
     try:
@@ -44,7 +44,7 @@ def told_failure(tell: Tell) -> Iterator[Standing]:
         raise
 
 
-def on_signals(tell: Tell, standing: Standing) -> None:
+def on_signals(tell: EventListener, standing: Standing) -> None:
     """Take the signals that end a process by default: USR1 writes the state to the log, the others are told."""
 
     def show() -> None:

@@ -8,7 +8,7 @@ from tradebot.daemon.results import PAISE, Results
 from tradebot.domain.order import OrderState
 from tradebot.ops.events.run import RunSummarized
 from tradebot.ops.latency import Latencies
-from tradebot.trading.bars import Bars
+from tradebot.trading.bar_builder import BarBuilder
 from tradebot.trading.desk.account_view import AccountView
 from tradebot.trading.engine import Engine
 
@@ -24,7 +24,7 @@ LATENCIES = (
 
 
 def summarize(
-    *, engine: Engine, account: AccountView, bars: Bars, latencies: Latencies, results: Results
+    *, engine: Engine, account: AccountView, bars: BarBuilder, latencies: Latencies, results: Results
 ) -> RunSummarized:
     """Return the summary.
 
@@ -51,22 +51,24 @@ def summarize(
         signals_ignored=account.counts["ignored"],
         signals_late=account.counts["late_signals"],
         reversals_late=account.counts["late_reversals"],
-        bars=bars.closed,
-        quotes_received=bars.sieve.accepted + sum(bars.sieve.dropped.values()) + engine.lanes.market.merged,
-        quotes=bars.sieve.accepted,
-        quotes_late=bars.late.total,
-        quotes_merged=engine.lanes.market.merged + engine.lanes.quotes.merged,
-        quotes_dropped=dict(bars.sieve.dropped),
-        resubscribed=engine.resubscribed,
-        reconciled=engine.reconciliation.rounds,
+        bars=bars.closed_count,
+        quotes_received=bars.quote_filter.accepted_count
+        + sum(bars.quote_filter.dropped_counts.values())
+        + engine.queues.market.merged_count,
+        quotes=bars.quote_filter.accepted_count,
+        quotes_late=bars.late_quotes.total_count,
+        quotes_merged=engine.queues.market.merged_count + engine.queues.quotes.merged_count,
+        quotes_dropped=dict(bars.quote_filter.dropped_counts),
+        resubscribed=engine.resubscribed_count,
+        reconciled=engine.reconciliation.completed_polls,
         frames_dropped=engine.frames_dropped,
-        rows_not_read=engine.reconciliation.books.unread,
+        rows_not_read=engine.reconciliation.account_reader.unread_count,
         latencies=_latencies(latencies),
     )
 
 
 def _latencies(latencies: Latencies) -> dict[str, float]:
-    measured, found = latencies.summary(), dict[str, float]()
+    measured, found = latencies.percentile_summary(), dict[str, float]()
     for name in LATENCIES:
         if name in measured:
             for figure in ("p50_us", "p99_us", "max_us"):

@@ -13,8 +13,8 @@ from tradebot.errors import LoginLost
 from tradebot.journal.recalled import recalled
 from tradebot.journal.recovery import Recovery
 from tradebot.ops.events.analysis import WarmupPostponed, WarmupRetried
-from tradebot.ops.events.event import Tell
-from tradebot.trading.analysis.past import past_bars
+from tradebot.ops.events.event import EventListener
+from tradebot.trading.analysis.warmup import fetch_warmup_bars
 
 LOGIN_PAUSE_S = 30.0  # between two tries while the login is lost
 RUNS_RECALLED = 3  # the newest ones, of which one that was cut off in its warm-up left nothing
@@ -32,7 +32,7 @@ class WarmUp:
         *,
         opens_at: int,
         suspect: Callable[[], None],
-        tell: Tell,
+        tell: EventListener,
     ) -> None:
         self._ground, self._journal, self._recovery = ground, journal, recovery
         self._opens_at, self._suspect, self._tell = opens_at, suspect, tell
@@ -43,14 +43,14 @@ class WarmUp:
         ground, known, tries = self._ground, await self._recalled(), 0
         while True:
             try:
-                return await past_bars(
+                return await fetch_warmup_bars(
                     ground.venue.broker,
                     ground.universe,
-                    count=self._count,
-                    interval=self._interval,
+                    bar_count=self._count,
+                    interval_ns=self._interval,
                     clock=ground.clock,
                     tell=self._tell,
-                    known=known,
+                    known_bars=known,
                 )
             except LoginLost as error:  # a state, and never the end of a run that guards what is open
                 self._suspect()

@@ -1,6 +1,6 @@
 """The journal's writer: rows are queued here, in the loop; a thread has the scribe write and sync them in groups.
 
-`append` never waits, `durable` waits until a row is on disk. Rows are handed to the thread when somebody waits for them
+`append` never waits, `wait_durable` waits until a row is on disk. Rows are handed to the thread when somebody waits for them
 or some milliseconds later: what belongs together is one commit, and a thread that works is not in the loop's way.
 A write that fails is never tried again: after a failed sync nobody knows what the disk holds, so the journal fails,
 every waiter is told, and start-up reads what is there.
@@ -153,7 +153,7 @@ class Journal:
         self._lingering.add(Queued(self._appended, at, self._clock.wall_ns(), kind, message))
         return self._appended
 
-    async def durable(self, ticket: int | None = None) -> None:
+    async def wait_durable(self, ticket: int | None = None) -> None:
         """Wait until the row of `ticket`, by default every row queued so far, is on disk.
 
         Raises StateError or InvariantBroken when the journal failed, StateError when the disk takes too long, which

@@ -13,7 +13,7 @@ PR_SET_DUMPABLE = 4
 MIB = 1 << 20
 
 
-def confine() -> None:
+def confine_process() -> None:
     """Write files for this user alone, dump no core, and let no other process of this user read the memory."""
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -21,7 +21,7 @@ def confine() -> None:
         ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def scrub(environment: MutableMapping[str, str], names: Iterable[str]) -> None:
+def scrub_secrets(environment: MutableMapping[str, str], names: Iterable[str]) -> None:
     """Take the variables of the secrets `names` (such as `store.dsn`) out, in any case of letters."""
     hidden = {f"TRADEBOT_{name.replace('.', '__')}".upper() for name in names}
     for name in [name for name in environment if name.upper() in hidden or name.upper().startswith("TRADEBOT_KILL__")]:
@@ -29,7 +29,7 @@ def scrub(environment: MutableMapping[str, str], names: Iterable[str]) -> None:
 
 
 @contextmanager
-def children_bounded(megabytes: int) -> Iterator[None]:
+def limit_child_memory(megabytes: int) -> Iterator[None]:
     """Let the processes that start while the context is open hold no more memory; more is a MemoryError there."""
     before, most = resource.getrlimit(resource.RLIMIT_DATA)
     wanted = megabytes * MIB

@@ -19,20 +19,20 @@ class Latencies:
         self._counts: dict[str, int] = {}
         self._worst: dict[str, int] = {}
 
-    def record(self, name: str, ns: int) -> None:
+    def record_duration(self, name: str, duration_ns: int) -> None:
         """Keep one duration in ns."""
         try:
             n = self._counts[name]
         except KeyError:
             n = 0
             self._rings[name] = array("q", bytes(8 * self._capacity))
-            self._worst[name] = ns
-        self._rings[name][n & self._mask] = ns
+            self._worst[name] = duration_ns
+        self._rings[name][n & self._mask] = duration_ns
         self._counts[name] = n + 1
-        if ns > self._worst[name]:
-            self._worst[name] = ns
+        if duration_ns > self._worst[name]:
+            self._worst[name] = duration_ns
 
-    def summary(self) -> dict[str, dict[str, float]]:
+    def percentile_summary(self) -> dict[str, dict[str, float]]:
         """Return name -> p50_us, p99_us (of the newest kept), max_us and n (of all), names sorted."""
         out: dict[str, dict[str, float]] = {}
         for name in sorted(self._counts):

@@ -23,15 +23,15 @@ class LineWriter:
         self._lines: deque[bytes] = deque()
         self._changed = threading.Condition()
         self._is_writing = self._is_closed = self._is_broken = False
-        self.dropped = self._unsaid = 0
+        self.dropped_count = self._unsaid = 0
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._begin()
 
-    def write(self, line: bytes) -> None:
+    def write_line(self, line: bytes) -> None:
         """Queue one line; never blocks on the reader."""
         with self._changed:
             if self._is_broken or self._is_closed or len(self._lines) >= self._capacity:
-                self.dropped += 1
+                self.dropped_count += 1
                 self._unsaid += 1
                 return
             if self._unsaid:
@@ -47,7 +47,7 @@ class LineWriter:
             done = self._changed.wait_for(lambda: self._is_broken or not (self._lines or self._is_writing), within_s)
             return done and not self._is_broken
 
-    def close(self, within_s: float = 2.0) -> None:
+    def close_writer(self, within_s: float = 2.0) -> None:
         """Write what waits, at most `within_s` long, and end the thread."""
         with self._changed:
             if self._unsaid and not self._is_closed and not self._is_broken:
@@ -57,7 +57,7 @@ class LineWriter:
             self._changed.notify_all()
         self._thread.join(within_s)
 
-    def turn(self) -> bool:
+    def write_batch(self) -> bool:
         """Write a batch of what waits, as the thread does for ever; False when the reader is gone."""
         with self._changed:
             batch, size = [], 0
@@ -69,7 +69,7 @@ class LineWriter:
         except OSError:  # the reader left; the daemon trades on without it
             with self._changed:
                 self._is_broken, self._is_writing = True, False
-                self.dropped += len(batch) + len(self._lines)
+                self.dropped_count += len(batch) + len(self._lines)
                 self._lines.clear()
                 self._changed.notify_all()
         return not self._is_broken
@@ -88,7 +88,7 @@ class LineWriter:
                 self._is_writing = True  # from here on a line wakes nobody
                 if not self._is_closed:
                     self._changed.wait(GATHER_S)  # the lines of an order are one call of the system
-            if not self.turn():
+            if not self.write_batch():
                 return
 
     def _write_all(self, data: bytes) -> None:

@@ -19,44 +19,44 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 from tradebot.clock import SECOND, Clock, WallClock, format_iso
-from tradebot.ops.events.event import Event, Tell
+from tradebot.ops.events.event import Event, EventListener
 from tradebot.ops.events.process import LibraryFailed, LibraryWarned, LogLinesDropped
 from tradebot.ops.line_writer import LineWriter
 from tradebot.ops.redaction import Redactor
 
-LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+LOG_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 PRIORITIES = {"debug": b"<7>", "info": b"<6>", "warning": b"<4>", "error": b"<3>", "critical": b"<2>"}
-MAX_FIELD = 4096  # characters; a venue's text or a traceback beyond this adds nothing
-MAX_EXCEPTION = 16_384  # the journal cuts a line at 48 KiB
+MAX_FIELD_CHARS = 4096  # characters; a venue's text or a traceback beyond this adds nothing
+MAX_EXCEPTION_CHARS = 16_384  # the journal cuts a line at 48 KiB
 MAX_ITEMS, MAX_DEPTH = 200, 4
-PLAIN = (str, int, float, Decimal, type(None))  # what stands in a line as it is
+PLAIN_TYPES = (str, int, float, Decimal, type(None))  # what stands in a line as it is
 _JSON = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 
 class Logs:
-    """The running log: what `configure` opened, and what must be closed last."""
+    """The running log: what `configure_log` opened, and what must be closed last."""
 
     def __init__(self, writer: LineWriter) -> None:
         self._writer = writer
         self._undo: list[Callable[[], object]] = []
 
     @property
-    def dropped(self) -> int:
+    def dropped_count(self) -> int:
         """Lines lost so far because the reader of standard output was too slow."""
-        return self._writer.dropped
+        return self._writer.dropped_count
 
     def flush(self, within_s: float = 2.0) -> bool:
         """Wait until everything logged so far is written; False when the reader did not take it in time."""
         return self._writer.flush(within_s)
 
-    def close(self) -> None:
-        """Write what is left, at most two seconds long, and undo `configure`; a second call does nothing."""
+    def close_log(self) -> None:
+        """Write what is left, at most two seconds long, and undo `configure_log`; a second call does nothing."""
         while self._undo:
             self._undo.pop()()
-        self._writer.close()
+        self._writer.close_writer()
 
 
-def configure(
+def configure_log(
     *,
     level: str = "info",
     format: str = "auto",
@@ -77,7 +77,7 @@ def configure(
     fixed = {key: value for key, value in (("run_id", run_id), ("mode", mode)) if value}
     render = _text_renderer(colors=os.isatty(fd) and "NO_COLOR" not in os.environ) if as_text else render_json
     redact = Redactor(secrets)
-    finish = _Finish(render, redact, prefixed=is_journal(fd, os.environ))
+    finish = _Finish(render, redact, prefixed=is_system_journal(fd, os.environ))
 
     def notice(count: int) -> bytes:
         dropped = LogLinesDropped(count=count)
@@ -85,37 +85,37 @@ def configure(
             "event": dropped.name,
             "level": dropped.level,
             "timestamp": format_iso(clock.wall_ns()),
-        } | dropped.fields()
+        } | dropped.log_fields()
         return finish(None, dropped.level, line | fixed)
 
     sys.stdout.flush()  # what was printed before stays before
     writer = LineWriter(fd, capacity=capacity, notice=notice)
     logs = Logs(writer)
     structlog.configure(
-        processors=[_stamp(clock, fixed), structlog.processors.format_exc_info, Tidy(redact), finish],
-        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        processors=[_stamp(clock, fixed), structlog.processors.format_exc_info, FieldSanitizer(redact), finish],
+        wrapper_class=structlog.make_filtering_bound_logger(LOG_LEVELS[level]),
         logger_factory=_Sink(writer),
         cache_logger_on_first_use=True,
     )
     logs._undo.append(structlog.reset_defaults)
-    _bridge_stdlib(logs, LEVELS[level])
-    atexit.register(logs.close)
-    logs._undo.append(lambda: atexit.unregister(logs.close))
+    _bridge_stdlib(logs, LOG_LEVELS[level])
+    atexit.register(logs.close_log)
+    logs._undo.append(lambda: atexit.unregister(logs.close_log))
     return logs
 
 
-def line_of(name: str) -> Tell:
-    """Return a listener that writes each event as a line of the logger `name`, from `configure` on."""
+def log_listener(name: str) -> EventListener:
+    """Return a listener that writes each event as a line of the logger `name`, from `configure_log` on."""
     logger: FilteringBoundLogger = structlog.get_logger(name)
 
     def write(event: Event) -> None:
-        if logger.is_enabled_for(LEVELS[event.level]):
-            getattr(logger, event.level)(event.name, **event.fields())
+        if logger.is_enabled_for(LOG_LEVELS[event.level]):
+            getattr(logger, event.level)(event.name, **event.log_fields())
 
     return write
 
 
-def is_journal(fd: int, env: Mapping[str, str]) -> bool:
+def is_system_journal(fd: int, env: Mapping[str, str]) -> bool:
     """True when `fd` is the stream the system journal reads, which takes a `<3>` in front of a line as its priority."""
     try:
         status = os.fstat(fd)
@@ -129,12 +129,12 @@ def render_json(_logger: WrappedLogger, _level: str, event: EventDict) -> bytes:
     try:
         return orjson.dumps(event, default=_as_text, option=_JSON)
     except (TypeError, ValueError):  # an integer beyond 64 bits, half a surrogate pair, an object that is its own part
-        plain = {k: _as_text(v)[:MAX_FIELD] for k, v in event.items()}
+        plain = {k: _as_text(v)[:MAX_FIELD_CHARS] for k, v in event.items()}
         ascii_only = {str(k): v.encode("ascii", "backslashreplace").decode() for k, v in plain.items()}
         return orjson.dumps(ascii_only, option=_JSON)
 
 
-class Tidy:
+class FieldSanitizer:
     """Escapes control characters and cuts long fields, so that text from outside stays one line and stays short.
 
     What is cut is redacted first: half a secret at the cut is one that nobody would recognise.
@@ -146,9 +146,9 @@ class Tidy:
     def __call__(self, _logger: WrappedLogger, _level: str, event: EventDict) -> EventDict:
         # Nearly every line is short and printable as a whole: then none of its texts needs a look of its own.
         together = "".join([value for value in event.values() if isinstance(value, str)])
-        is_short = len(together) <= MAX_FIELD and together.isprintable()
+        is_short = len(together) <= MAX_FIELD_CHARS and together.isprintable()
         for key, value in event.items():
-            if is_short and isinstance(value, PLAIN):
+            if is_short and isinstance(value, PLAIN_TYPES):
                 continue
             if isinstance(value, str):
                 if len(value) > 200 or not value.isprintable():
@@ -160,7 +160,7 @@ class Tidy:
         return event
 
     def _text(self, text: str, *, is_exception: bool = False) -> str:
-        limit = MAX_EXCEPTION if is_exception else MAX_FIELD
+        limit = MAX_EXCEPTION_CHARS if is_exception else MAX_FIELD_CHARS
         if len(text) > limit:
             text = self._redact(text.encode("utf-8", "backslashreplace")).decode()
         if len(text) > limit:
@@ -200,7 +200,7 @@ class _Finish:
 class _Sink:
     def __init__(self, writer: LineWriter, name: str = "") -> None:
         self.writer, self.name = writer, name
-        self.debug = self.info = self.warning = self.error = self.critical = writer.write
+        self.debug = self.info = self.warning = self.error = self.critical = writer.write_line
 
     def __call__(self, name: str = "") -> _Sink:
         return _Sink(self.writer, name)
@@ -246,7 +246,7 @@ def _as_text(value: Any) -> str:
     if isinstance(value, BaseException):
         return f"{type(value).__name__}: {value}"
     if isinstance(value, bytes):
-        return value[:MAX_FIELD].hex()
+        return value[:MAX_FIELD_CHARS].hex()
     return str(value)
 
 

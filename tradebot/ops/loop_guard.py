@@ -15,21 +15,21 @@ from typing import Any, NoReturn
 
 from tradebot.clock import MILLISECOND, SECOND, Clock
 from tradebot.errors import InvariantBroken
-from tradebot.ops.events.event import Tell
+from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.process import ConnectionBroken, ExceptionUncaught, LoopDelayed, LoopStalled
 
 BEAT_S = 0.02  # what holds the loop longer than LATE and a beat is always seen, what holds it shorter than LATE never
-LATE = 50 * MILLISECOND  # a beat later than this counts as late
-LOOK_S = 0.25  # of the thread, at the last beat
-STALLED = SECOND  # the stack of a loop that does not move for this long is dumped, once a stall
-TOLD_EVERY = 30 * SECOND
-DEEPEST = 12  # frames of a stack, the innermost
+LATE_NS = 50 * MILLISECOND  # a beat later than this counts as late
+SAMPLE_EVERY_S = 0.25  # of the thread, at the last beat
+STALLED_NS = SECOND  # the stack of a loop that does not move for this long is dumped, once a stall
+WARN_EVERY_NS = 30 * SECOND
+MAX_STACK_FRAMES = 12  # frames of a stack, the innermost
 
 
 class LoopGuard:
     """Guards the running loop while entered; `tell` takes events from any thread."""
 
-    def __init__(self, clock: Clock, *, tell: Tell) -> None:
+    def __init__(self, clock: Clock, *, tell: EventListener) -> None:
         self._clock, self._tell = clock, tell
         self._broken = asyncio.Event()
         self._why = ""
@@ -52,9 +52,9 @@ class LoopGuard:
         self._ended.set()
         self._timer.cancel()
         self._loop.set_exception_handler(None)
-        self._thread.join(LOOK_S)
+        self._thread.join(SAMPLE_EVERY_S)
 
-    async def watch(self) -> NoReturn:
+    async def wait_for_fault(self) -> NoReturn:
         """Wait for an exception that nobody caught. Raises InvariantBroken."""
         await self._broken.wait()
         raise InvariantBroken(f"a part of the daemon failed where nobody listens: {self._why}; start it again")
@@ -63,7 +63,7 @@ class LoopGuard:
         error, message = context.get("exception"), str(context.get("message", ""))
         # A connection that breaks under its transport is the venue's or the reader's doing and is seen by its owner.
         is_ours = error is not None and not isinstance(error, OSError)
-        trace = traceback.format_exception(error)[-DEEPEST:] if error is not None else []
+        trace = traceback.format_exception(error)[-MAX_STACK_FRAMES:] if error is not None else []
         told = ExceptionUncaught if is_ours else ConnectionBroken
         self._tell(told(reason=message, error=repr(error), trace=trace))
         if is_ours:
@@ -73,9 +73,9 @@ class LoopGuard:
     def _beat(self, due: int) -> None:
         now = self._clock.monotonic_ns()
         late = now - due
-        if late > LATE:
+        if late > LATE_NS:
             self._late, self._worst = self._late + 1, max(self._worst, late)
-            if now - self._told_at > TOLD_EVERY:
+            if now - self._told_at > WARN_EVERY_NS:
                 self._tell(LoopDelayed(times=self._late, worst_ms=self._worst // MILLISECOND))
                 self._late, self._worst, self._told_at = 0, 0, now
         self._beat_at = now
@@ -85,11 +85,13 @@ class LoopGuard:
 
     def _sample(self) -> None:
         told = 0
-        while not self._ended.wait(LOOK_S):
+        while not self._ended.wait(SAMPLE_EVERY_S):
             beat_at = self._beat_at
             stalled = self._clock.monotonic_ns() - beat_at
-            if stalled > STALLED and beat_at != told:
+            if stalled > STALLED_NS and beat_at != told:
                 told = beat_at
                 frame = sys._current_frames().get(self._id)
-                stack = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_stack(frame)[-DEEPEST:]]
+                stack = [
+                    f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_stack(frame)[-MAX_STACK_FRAMES:]
+                ]
                 self._tell(LoopStalled(seconds=round(stalled / SECOND, 1), stack=stack))

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
-STARS = b"********"
-MIN_SECRET = 4  # characters; stars for a shorter one would hide half of every line
+MASK = b"********"
+MIN_SECRET_CHARS = 4  # characters; stars for a shorter one would hide half of every line
 
 # A name of a secret, then `=` or `:` in any quoting, then its value: query strings, form bodies, headers, JSON, repr.
 _NAMED = re.compile(
@@ -22,13 +22,13 @@ _BOT_PATH = re.compile(rb"(/bot\d{5,}:)[\w-]{16,}")  # chat APIs carry their tok
 _SIGNS = (b"key", b"secret", b"token", b"passw", b"authoriz", b"cookie", b"dsn", b"://", b"/bot")
 
 
-class Known:
-    """Replaces `secrets` by stars, in every spelling; those shorter than `shortest` characters stay."""
+class SecretMask:
+    """Replaces `secrets` by stars, in every spelling; those shorter than `min_chars` characters stay."""
 
-    def __init__(self, secrets: Iterable[str], *, shortest: int = MIN_SECRET) -> None:
+    def __init__(self, secrets: Iterable[str], *, min_chars: int = MIN_SECRET_CHARS) -> None:
         spelled: set[bytes] = set()
         for secret in secrets:
-            if len(secret) >= shortest:
+            if len(secret) >= min_chars:
                 # As it is, inside JSON (of PHP as well), and inside an address.
                 inside = json.dumps(secret)[1:-1]
                 forms = (secret, inside, inside.replace("/", r"\/"), quote(secret, safe=""))
@@ -39,10 +39,10 @@ class Known:
         """Return the text without secrets."""
         for secret in self._known:
             if secret in text:
-                text = text.replace(secret, STARS)
+                text = text.replace(secret, MASK)
         return text
 
-    def words(self, text: object) -> str:
+    def mask_text(self, text: object) -> str:
         """Return `text` as words without secrets."""
         return self(str(text).encode("utf-8", "backslashreplace")).decode()
 
@@ -51,7 +51,7 @@ class Redactor:
     """Replaces `secrets`, and whatever stands beside the name of one, by stars."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._known = Known(secrets)
+        self._known = SecretMask(secrets)
 
     def __call__(self, line: bytes) -> bytes:
         """Return the line without secrets."""
@@ -62,6 +62,6 @@ class Redactor:
                 break
         else:
             return line
-        line = _NAMED.sub(rb"\1" + STARS, line)
-        line = _IN_ADDRESS.sub(rb"\1" + STARS + b"@", line)
-        return _BOT_PATH.sub(rb"\1" + STARS, line)
+        line = _NAMED.sub(rb"\1" + MASK, line)
+        line = _IN_ADDRESS.sub(rb"\1" + MASK + b"@", line)
+        return _BOT_PATH.sub(rb"\1" + MASK, line)

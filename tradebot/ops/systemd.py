@@ -11,7 +11,7 @@ from tradebot.printable import make_printable
 
 # No step of a start or a stop takes longer under its own time limits: a venue is asked five times, past bars are
 # fetched for a minute.
-STEP_S = 90.0
+MAX_STEP_S = 90.0
 
 
 class Notifier:
@@ -31,28 +31,28 @@ class Notifier:
 
     @property
     def watchdog_every_s(self) -> float | None:
-        """Seconds between two `watchdog` calls, half of what the supervisor waits; None when it does not watch."""
+        """Seconds between two `notify_watchdog` calls, half of what the supervisor waits; None when it does not watch."""
         return self._watchdog_ns / SECOND / 2 if self._watchdog_ns and self._address else None
 
-    def ready(self, status: str = "") -> None:
+    def notify_ready(self, status: str = "") -> None:
         """Say that the daemon trades."""
         self._send("READY=1", *([f"STATUS={_one_line(status)}"] if status else []))
 
-    def status(self, text: str) -> None:
+    def notify_status(self, text: str) -> None:
         """Show one line in `systemctl status`."""
         self._send(f"STATUS={_one_line(text)}")
 
-    def watchdog(self) -> None:
+    def notify_watchdog(self) -> None:
         """Say that the loop turns and makes progress."""
         self._send("WATCHDOG=1")
 
-    def stopping(self, status: str = "") -> None:
+    def notify_stopping(self, status: str = "") -> None:
         """Say that the daemon ends on purpose."""
         self._send("STOPPING=1", *([f"STATUS={_one_line(status)}"] if status else []))
 
-    def extend(self, seconds: float = STEP_S) -> None:
-        """Ask for `seconds` more to start or stop, from now on; said after each step of either that was done."""
-        self._send(f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}")
+    def extend_timeout(self, extension_s: float = MAX_STEP_S) -> None:
+        """Ask for `extension_s` more to start or stop, from now on; said after each step of either that was done."""
+        self._send(f"EXTEND_TIMEOUT_USEC={int(extension_s * 1_000_000)}")
 
     def _send(self, *lines: str) -> None:
         if not self._address:

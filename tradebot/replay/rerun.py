@@ -86,7 +86,7 @@ async def replay_run(
     except _Differs as found:
         difference = found.difference
     finally:
-        await rerun.analysis.close()
+        await rerun.analysis.stop_workers()
     counts = rerun.counts
     return ReplayResult(
         run_id=recorded.run.run_id,
@@ -142,17 +142,17 @@ class _Rerun:
         return Analysis(
             universe=self._recorded.universe,
             strategies=[msgspec.convert(spec, StrategySpec) for spec in terms.strategies],
-            interval=terms.interval,
+            interval_ns=terms.interval,
             workers=0,
             deadline_s=60.0,
             clock=self.clock,
-            recall=self._no_closes,
+            load_closes=self._no_closes,
             on_fault=lambda event: None,  # what the strategies of the run did, they do again
         )
 
     async def start_run(self) -> None:
         before, terms = self._recorded.before, self._recorded.terms
-        self.desk.recover(
+        self.desk.recover_state(
             (*before.facts, *before.undone),
             adopted=before.adopted,
             halted="",
@@ -162,7 +162,7 @@ class _Rerun:
             best=before.best,
         )
         self._compare_outputs(before.undone)
-        await self.analysis.start(self._recorded.warmup)
+        await self.analysis.start_workers(self._recorded.warmup)
 
     async def replay_row(self, row: Row) -> None:
         tape = row.message
@@ -192,19 +192,21 @@ class _Rerun:
             case Stepped():
                 await self._replay_close(message)
             case Signaled():
-                self._compare_outputs(desk.apply(self._next_signals(message)))
+                self._compare_outputs(desk.apply_message(self._next_signals(message)))
             case Adopt():
                 self._books = message.books
-                self._compare_outputs(desk.adopt(message.books))
+                self._compare_outputs(desk.adopt_snapshot(message.books))
             case SameBooks():
                 assert self._books is not None, "a tape repeats books it never had"
-                self._compare_outputs(desk.apply(msgspec.structs.replace(self._books, asked_at=message.asked_at)))
+                self._compare_outputs(
+                    desk.apply_message(msgspec.structs.replace(self._books, asked_at=message.asked_at))
+                )
             case Killed():
                 pass
             case _:
                 if isinstance(message, Books):
                     self._books = message
-                self._compare_outputs(desk.apply(message))  # type: ignore[arg-type]
+                self._compare_outputs(desk.apply_message(message))  # type: ignore[arg-type]
 
     async def _replay_close(self, step: Stepped) -> None:
         close = self._recorded.closes.get(step.ends_at)
@@ -213,7 +215,7 @@ class _Rerun:
         if (held := self.desk.account.holdings()) != step.held:
             raise self._differs("the holdings told to the strategies", repr(step.held), repr(held))
         self.counts["closes"] += 1
-        made = await self.analysis.step(close, step.held)
+        made = await self.analysis.compute_message(close, step.held)
         lines = self._of_close.get(step.ends_at, [])
         failed = {symbol for line in lines if isinstance(line.message, Signals) for symbol in line.message.failed}
         wanted = [(line.seq, s) for line in lines if isinstance(line.message, Signals) for s in line.message.signals]

@@ -13,7 +13,7 @@ from tradebot.clock import HOUR, SECOND, Clock
 from tradebot.control.halt_file import HaltFile
 from tradebot.exchange.faults.fault_plan import FaultPlan, InjectedFault
 from tradebot.exchange.refusals import ExchangeRefusal
-from tradebot.ops.events.event import Tell
+from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.rehearsal import OperatorActed
 from tradebot.simulation.seeded_random import SeededRandom
 
@@ -62,7 +62,7 @@ class SimulatedMachine(Protocol):
 class MachineFaults:
     """Operator and host of one session."""
 
-    def __init__(self, plan: FaultPlan, machine: SimulatedMachine, rng: SeededRandom, tell: Tell) -> None:
+    def __init__(self, plan: FaultPlan, machine: SimulatedMachine, rng: SeededRandom, tell: EventListener) -> None:
         self._plan, self._machine, self._rng, self._tell = plan, machine, rng, tell
         self._resumes: list[tuple[float, str]] = []  # (when, scope) of the resumes to come
 

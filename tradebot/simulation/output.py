@@ -48,9 +48,11 @@ class SimulatedOutput(LineWriter):
 
     def write_event(self, event: Event) -> None:
         """Write one line of the log, as far as there is room."""
-        self.write(render_json(None, event.level, {"event": event.name, "level": event.level, **event.fields()}))
+        self.write_line(
+            render_json(None, event.level, {"event": event.name, "level": event.level, **event.log_fields()})
+        )
         while self._lines and (self._has_reader or self._is_reader_gone or self._free_bytes > 0):
-            self.turn()
+            self.write_batch()
 
     def stop_reading(self, seconds: float) -> None:
         """Let nobody read for a while: the pipe fills up."""

@@ -17,7 +17,7 @@ from tradebot.errors import LinkLost, StateError
 from tradebot.journal.recovery import ChargesOf
 from tradebot.journal.rows import Listing
 from tradebot.markets.debits import DELIVERY
-from tradebot.ops.events.event import Tell
+from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.storage import (
     RowsNotStored,
     StoreLost,
@@ -51,7 +51,7 @@ class _ReadBatch(NamedTuple):
 class StoreAvailability:
     """Whether the store at `place` takes rows, told to the operator once each way; `trouble` says why it does not."""
 
-    def __init__(self, place: str, tell: Tell) -> None:
+    def __init__(self, place: str, tell: EventListener) -> None:
         self.trouble = ""
         self._place, self._tell = place, tell
         self._was_open = False
@@ -94,7 +94,7 @@ class Outbox:
         path: Path,
         *,
         clock: Clock,
-        tell: Tell,
+        tell: EventListener,
         charges_for: ChargesFactory,
         batch_rows: int = 500,
         migrates: bool = True,

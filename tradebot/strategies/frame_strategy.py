@@ -11,16 +11,20 @@ import pandas as pd
 from tradebot.domain.market import Floats, Ints
 from tradebot.domain.messages import Action
 from tradebot.indicators.talib_bridge import BAR_COLUMNS
-from tradebot.strategies.firing import Fired, Mask, protected
+from tradebot.strategies.signal_masks import Mask, SignalMasks, with_valid_levels
 from tradebot.strategies.strategy import Strategy
 
-INDIA = "Asia/Kolkata"
-LEVELS = ("stop_loss", "trail_by", "target")
-SIDES = {Action.ENTER_LONG: "_long", Action.ENTER_SHORT: "_short"}
-KNOWN = {*map(str, Action), *LEVELS, *(level + side for level in LEVELS for side in SIDES.values())}
-SAMPLES = 24  # bars at which a look into the future is looked for
-ENTRIES = 4  # of each side whose levels are looked at in the same way; each asks for all that went before
-SAME = 1e-9  # as a share of a level: what sums taken in another order may differ by
+INDIA_ZONE = "Asia/Kolkata"
+LEVEL_COLUMNS = ("stop_loss", "trail_by", "target")
+SIDE_SUFFIXES = {Action.ENTER_LONG: "_long", Action.ENTER_SHORT: "_short"}
+KNOWN_COLUMNS = {
+    *map(str, Action),
+    *LEVEL_COLUMNS,
+    *(level + side for level in LEVEL_COLUMNS for side in SIDE_SUFFIXES.values()),
+}
+LOOKAHEAD_SAMPLES = 24  # bars at which a look into the future is looked for
+ENTRY_SAMPLES = 4  # of each side whose levels are looked at in the same way; each asks for all that went before
+LEVEL_TOLERANCE = 1e-9  # as a share of a level: what sums taken in another order may differ by
 
 
 class FrameStrategy(Strategy):
@@ -45,7 +49,7 @@ class FrameStrategy(Strategy):
         raise NotImplementedError(f"{type(self).__name__} has no signals(df)")
 
 
-def frame(symbol: str, bars: Floats, starts: Ints, zone: str = INDIA) -> pd.DataFrame:
+def make_frame(symbol: str, bars: Floats, starts: Ints, zone: str = INDIA_ZONE) -> pd.DataFrame:
     """Return bars (5, n) that start at `starts` (market ns) as the frame `signals` is given, in the exchange's zone."""
     index = pd.DatetimeIndex(starts.astype("datetime64[ns]"), tz="UTC", name="start").tz_convert(zone)
     made = pd.DataFrame(dict(zip(BAR_COLUMNS, bars.copy(), strict=True)), index=index)
@@ -53,7 +57,7 @@ def frame(symbol: str, bars: Floats, starts: Ints, zone: str = INDIA) -> pd.Data
     return made
 
 
-def answered(strategy: FrameStrategy, df: pd.DataFrame) -> tuple[Fired, dict[str, Floats]]:
+def evaluate_frame(strategy: FrameStrategy, df: pd.DataFrame) -> tuple[SignalMasks, dict[str, Floats]]:
     """Return what `signals` says of every row, and the other columns it added, which explain it.
 
     Raises TypeError or ValueError for an answer that is none, and whatever the strategy raises.
@@ -65,56 +69,58 @@ def answered(strategy: FrameStrategy, df: pd.DataFrame) -> tuple[Fired, dict[str
     if len(found) != count:
         raise ValueError(f"signals() must return one row for each of the {count} rows given, returned {len(found)}")
     for name in map(str, found.columns):
-        if name.startswith(("enter_", "exit_", *LEVELS)) and name not in KNOWN:
-            near = difflib.get_close_matches(name, KNOWN, n=1)
+        if name.startswith(("enter_", "exit_", *LEVEL_COLUMNS)) and name not in KNOWN_COLUMNS:
+            near = difflib.get_close_matches(name, KNOWN_COLUMNS, n=1)
             raise ValueError(
                 f"signals() returned an unknown column {name}" + (f"; did you mean {near[0]}?" if near else "")
             )
     when = {action: _truth(found[action.value]) for action in Action if action.value in found}
     if not when:
         raise ValueError(f"signals() returned none of the columns {', '.join(Action)}")
-    levels = {action: _levels(found, SIDES[action]) if action in SIDES else {} for action in when}
-    return protected(when, levels), _others(found)
+    levels = {action: _levels(found, SIDE_SUFFIXES[action]) if action in SIDE_SUFFIXES else {} for action in when}
+    return with_valid_levels(when, levels), _others(found)
 
 
-def history(strategy: FrameStrategy, symbol: str, bars: Floats, starts: Ints, zone: str = INDIA) -> Fired:
+def evaluate_history(
+    strategy: FrameStrategy, symbol: str, bars: Floats, starts: Ints, zone: str = INDIA_ZONE
+) -> SignalMasks:
     """Return what the strategy says of every bar of a history, asked once over all of it.
 
-    Up to `SAMPLES` bars, the last among them, are asked again with only the `window` bars a worker would have then, and
+    Up to `LOOKAHEAD_SAMPLES` bars, the last among them, are asked again with only the `window` bars a worker would have then, and
     a few entries with all bars until theirs. Raises ValueError where the answers differ, or the levels of an entry: the
     strategy looks into the future, or further back than its window.
     """
-    whole, _ = answered(strategy, frame(symbol, bars, starts, zone))
+    whole, _ = evaluate_frame(strategy, make_frame(symbol, bars, starts, zone))
     count = len(starts)
     first = min(count, strategy.window) // 4
-    for last in sorted(set(np.linspace(first, count - 1, SAMPLES).astype(int).tolist())) if count else ():
+    for last in sorted(set(np.linspace(first, count - 1, LOOKAHEAD_SAMPLES).astype(int).tolist())) if count else ():
         part = slice(max(0, last + 1 - strategy.window), last + 1)
-        live, _ = answered(strategy, frame(symbol, bars[:, part], starts[part], zone))
+        live, _ = evaluate_frame(strategy, make_frame(symbol, bars[:, part], starts[part], zone))
         for action, hits in whole.when.items():
             if action not in live.when or live.when[action][-1] != hits[last]:
-                at = frame(symbol, bars[:, part], starts[part], zone).index[-1]
+                at = make_frame(symbol, bars[:, part], starts[part], zone).index[-1]
                 raise ValueError(
                     f"{type(strategy).__name__}: {action} of {symbol} at {at} is another one when later bars or those "
                     f"more than {strategy.window} back are known; signals() may use neither"
                 )
     for action, levels in whole.levels.items():
         for row in _some(np.flatnonzero(whole.when[action])) if levels else ():
-            df = frame(symbol, bars[:, : row + 1], starts[: row + 1], zone)
+            df = make_frame(symbol, bars[:, : row + 1], starts[: row + 1], zone)
             _same_levels(strategy, action, df, levels)
     return whole
 
 
 def _some(rows: Ints) -> list[int]:
-    places = set(np.linspace(0, len(rows) - 1, ENTRIES).astype(int).tolist()) if len(rows) else set()
+    places = set(np.linspace(0, len(rows) - 1, ENTRY_SAMPLES).astype(int).tolist()) if len(rows) else set()
     return [int(rows[place]) for place in sorted(places)]
 
 
 def _same_levels(strategy: FrameStrategy, action: Action, df: pd.DataFrame, levels: dict[str, Floats]) -> None:
     symbol, at, row = df.attrs["symbol"], df.index[-1], len(df) - 1
-    past, _ = answered(strategy, df)
+    past, _ = evaluate_frame(strategy, df)
     for name, column in levels.items():
         then = past.levels.get(action, {}).get(name, np.full(row + 1, np.nan))[row]
-        if not abs(then - column[row]) <= SAME * abs(column[row]):
+        if not abs(then - column[row]) <= LEVEL_TOLERANCE * abs(column[row]):
             raise ValueError(
                 f"{type(strategy).__name__}: {name} of {action} of {symbol} at {at} is {column[row]:g}, and "
                 f"{then:g} before later bars are known; signals() may not use them"
@@ -127,7 +133,7 @@ def _truth(column: pd.Series) -> Mask:
 
 
 def _levels(found: pd.DataFrame, side: str) -> dict[str, Floats]:
-    names = {level: level + side if level + side in found else level for level in LEVELS}
+    names = {level: level + side if level + side in found else level for level in LEVEL_COLUMNS}
     return {level: _floats(found, name) for level, name in names.items() if name in found}
 
 
@@ -137,5 +143,5 @@ def _floats(found: pd.DataFrame, name: str) -> Floats:
 
 
 def _others(found: pd.DataFrame) -> dict[str, Floats]:
-    names = [name for name in found.columns if name not in KNOWN and name not in BAR_COLUMNS]
+    names = [name for name in found.columns if name not in KNOWN_COLUMNS and name not in BAR_COLUMNS]
     return {str(name): _floats(found, name) for name in names if pd.api.types.is_numeric_dtype(found[name].dtype)}

@@ -15,13 +15,13 @@ from tradebot.domain.message import Message
 from tradebot.errors import ConfigError, DataError
 from tradebot.indicators.expressions import Bars
 from tradebot.strategies.ema_cross import EmaCross
-from tradebot.strategies.fence import FILE_PREFIX, Fence
 from tradebot.strategies.opening_range_breakout import OpeningRangeBreakout
 from tradebot.strategies.rsi_reversion import RsiReversion
 from tradebot.strategies.strategy import Rules, Strategy
-from tradebot.strategies.time_limit import LOAD_S, time_limit
+from tradebot.strategies.time_limit import LOAD_LIMIT_S, time_limit
+from tradebot.strategies.user_code_guard import MODULE_PREFIX, UserCodeGuard
 
-SHIPPED: dict[str, type[Strategy]] = {
+SHIPPED_STRATEGIES: dict[str, type[Strategy]] = {
     "ema_cross": EmaCross,
     "opening_range_breakout": OpeningRangeBreakout,
     "rsi_reversion": RsiReversion,
@@ -44,13 +44,13 @@ class StrategySpec(Message, frozen=True):
     code: str = ""
     symbols: tuple[str, ...] = ()
 
-    def load(self) -> type[Strategy]:
+    def load_class(self) -> type[Strategy]:
         """Return the class. Raises DataError."""
         return _find(self.reference, self.code)
 
-    def create(self) -> Strategy:
+    def create_strategy(self) -> Strategy:
         """Return a new object with the parameters set. Raises DataError."""
-        kind = self.load()
+        kind = self.load_class()
         made = kind.__new__(kind, **self.params)
         made.__init__()  # type: ignore[misc]  # after the parameters, so that a subclass may read them there
         return made
@@ -82,7 +82,7 @@ def load_strategy(
     return spec
 
 
-def given(kind: type[Strategy], params: Mapping[str, Any] | None = None) -> StrategySpec:
+def register_class(kind: type[Strategy], params: Mapping[str, Any] | None = None) -> StrategySpec:
     """Return the spec of a class that was handed over as an object; it is known in this process alone.
 
     Raises as `load_strategy` does.
@@ -98,7 +98,7 @@ def given(kind: type[Strategy], params: Mapping[str, Any] | None = None) -> Stra
     return spec
 
 
-def file_of(reference: str) -> Path | None:
+def strategy_file(reference: str) -> Path | None:
     """Return the file that a reference names, None for a shipped strategy."""
     return _split(reference)[0]
 
@@ -125,9 +125,11 @@ def _find(reference: str, code: str) -> type[Strategy]:
         return _GIVEN[reference]
     path, file, class_name = _split(reference)
     if path is None:
-        if file not in SHIPPED:
-            raise DataError(f"there is no strategy {file}{_hint(file, SHIPPED)}; shipped are {', '.join(SHIPPED)}")
-        return SHIPPED[file]
+        if file not in SHIPPED_STRATEGIES:
+            raise DataError(
+                f"there is no strategy {file}{_hint(file, SHIPPED_STRATEGIES)}; shipped are {', '.join(SHIPPED_STRATEGIES)}"
+            )
+        return SHIPPED_STRATEGIES[file]
     module = _execute(str(path), code)
     found: dict[str, type[Strategy]] = {n: value for n, value in vars(module).items() if _is_own(value, module)}
     if not class_name:
@@ -148,7 +150,7 @@ def _is_own(value: object, module: ModuleType) -> bool:
 
 
 def _execute(path: str, code: str) -> ModuleType:
-    name = f"{FILE_PREFIX}{hashlib.sha256(f'{path} {code}'.encode(errors='surrogateescape')).hexdigest()[:16]}"
+    name = f"{MODULE_PREFIX}{hashlib.sha256(f'{path} {code}'.encode(errors='surrogateescape')).hexdigest()[:16]}"
     if name in sys.modules:
         return sys.modules[name]
     try:
@@ -161,11 +163,11 @@ def _execute(path: str, code: str) -> ModuleType:
     module.__file__ = path
     sys.modules[name] = module  # dataclasses and pickle look a class's module up
     linecache.cache[path] = (len(code), None, code.splitlines(keepends=True), path)
-    with Fence(path) as fence, time_limit(LOAD_S):
+    with UserCodeGuard(path) as fence, time_limit(LOAD_LIMIT_S):
         exec(program, vars(module))
     if fence.fault is not None:
         del sys.modules[name]
-        raise DataError(f"{path}:{fence.line or 1}: {fence.text}") from fence.fault
+        raise DataError(f"{path}:{fence.fault_line or 1}: {fence.fault_text}") from fence.fault
     return module
 
 
@@ -176,28 +178,28 @@ def _checked(reference: str, strategy: type[Strategy], params: Mapping[str, Any]
             known = ", ".join(strategy.params) or "none"
             raise ConfigError(f"{reference} has no parameter {name}{_hint(name, strategy.params)}; it has {known}")
         try:
-            values[name] = strategy.params[name].check(value)
+            values[name] = strategy.params[name].validate_value(value)
         except ValueError as fault:
             raise ConfigError(f"{reference}: {name} {fault}") from fault
     return {name: values.get(name, param.default) for name, param in strategy.params.items()}
 
 
 def _rules(spec: StrategySpec) -> None:
-    kind = spec.load()
+    kind = spec.load_class()
     if kind.rules is Strategy.rules and kind.decide is Strategy.decide and not kind.takes_frames:
         raise DataError(f"{spec.reference} decides nothing: write rules() or decide(), or a FrameStrategy")
     # The file as its code names it: a class of a notebook has no other.
     path = kind.rules.__code__.co_filename
     doing = "making it"
-    with Fence(path) as fence, time_limit(LOAD_S):
-        made = spec.create()
+    with UserCodeGuard(path) as fence, time_limit(LOAD_LIMIT_S):
+        made = spec.create_strategy()
         doing = "rules()"
         rules = made.rules(Bars())
     if isinstance(fence.fault, ValueError):  # the strategy's own word on parameters that do not go together
         raise ConfigError(f"{spec.reference}: {fence.fault}") from fence.fault
     if fence.fault is not None:
-        where = "" if fence.line is None else f" at line {fence.line}"
-        raise DataError(f"{spec.reference}: {doing} fails{where}: {fence.text}") from fence.fault
+        where = "" if fence.fault_line is None else f" at line {fence.fault_line}"
+        raise DataError(f"{spec.reference}: {doing} fails{where}: {fence.fault_text}") from fence.fault
     if rules is not None and not isinstance(rules, Rules):
         raise DataError(f"{spec.reference}: rules() must return Rules, returned {type(rules).__name__}")
 

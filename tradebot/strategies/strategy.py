@@ -22,7 +22,7 @@ class Param(Generic[T]):
     def __init__(self, default: T, *, low: T | None = None, high: T | None = None, choices: tuple[T, ...] = ()) -> None:
         self.default, self.low, self.high, self.choices = default, low, high, choices
         self.name = ""
-        self.check(default)
+        self.validate_value(default)
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -40,7 +40,7 @@ class Param(Generic[T]):
     def __set__(self, instance: object, value: T) -> None:
         raise AttributeError(f"parameter {self.name} is set when the strategy is loaded, not later")
 
-    def check(self, value: object) -> T:
+    def validate_value(self, value: object) -> T:
         """Return `value` as the type of the default. Raises ValueError with what is allowed."""
         kind = type(self.default)
         number: Any = value  # one of numpy is one as well
@@ -54,18 +54,18 @@ class Param(Generic[T]):
         low_ok = self.low is None or checked >= self.low
         high_ok = self.high is None or checked <= self.high
         if not (low_ok and high_ok):
-            raise ValueError(f"must be {self.bounds}, was {checked!r}")
+            raise ValueError(f"must be {self.bounds_text}, was {checked!r}")
         return checked  # type: ignore[no-any-return]
 
     @property
-    def bounds(self) -> str:
+    def bounds_text(self) -> str:
         """The bounds in words."""
         if self.low is not None and self.high is not None:
             return f"from {self.low} to {self.high}"
         return f"at least {self.low}" if self.low is not None else f"at most {self.high}"
 
 
-Level = Node | float | int | tuple[Operand, Operand]  # one expression, or one for long and one for short
+LevelExpression = Node | float | int | tuple[Operand, Operand]  # one expression, or one for long and one for short
 
 
 class Rules:
@@ -84,9 +84,9 @@ class Rules:
         exit_long: Node | None = None,
         enter_short: Node | None = None,
         exit_short: Node | None = None,
-        stop_loss: Level | None = None,
-        trail_by: Level | None = None,
-        target: Level | None = None,
+        stop_loss: LevelExpression | None = None,
+        trail_by: LevelExpression | None = None,
+        target: LevelExpression | None = None,
     ) -> None:
         given = {
             Action.EXIT_LONG: exit_long,
@@ -108,7 +108,7 @@ class Rules:
         }
 
     @property
-    def roots(self) -> list[Node]:
+    def root_nodes(self) -> list[Node]:
         """Every expression of the rules."""
         return [*self.when.values(), *(node for levels in self.protection.values() for node in levels.values())]
 

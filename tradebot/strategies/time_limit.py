@@ -11,8 +11,8 @@ from types import FrameType
 
 from tradebot.clock import SECOND, WallClock
 
-LOAD_S = 30.0  # what a strategy may take for its file and for `rules()`, heavy imports on a busy machine included
-LOOK_S = 0.02  # how often the limits of other threads than the main one are looked at
+LOAD_LIMIT_S = 30.0  # what a strategy may take for its file and for `rules()`, heavy imports on a busy machine included
+CHECK_EVERY_S = 0.02  # how often the limits of other threads than the main one are looked at
 
 
 class TooSlow(Exception):
@@ -20,26 +20,26 @@ class TooSlow(Exception):
 
 
 @contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TooSlow in the block after wall `seconds`, and again after as many more; limits do not nest.
+def time_limit(limit_s: float) -> Iterator[None]:
+    """Raise TooSlow in the block after wall `limit_s`, and again after as many more; limits do not nest.
 
     The main thread is interrupted by a signal, another one, as of a notebook's or a cluster's, by one that watches it.
     Inside a C function nothing is interrupted.
     """
     if threading.current_thread() is not threading.main_thread():
         thread = threading.get_ident()
-        _watch.begin(thread, seconds)
+        _watch.begin_limit(thread, limit_s)
         try:
             yield
         finally:
-            _watch.end(thread)
+            _watch.end_limit(thread)
         return
 
     def late(number: int, frame: FrameType | None) -> None:
-        raise TooSlow(_words(seconds))
+        raise TooSlow(_words(limit_s))
 
     before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
+    signal.setitimer(signal.ITIMER_REAL, limit_s, limit_s)
     try:
         yield
     finally:
@@ -51,7 +51,7 @@ def _words(seconds: float) -> str:
     return f"took longer than {seconds:g} s"
 
 
-class _Watch:
+class _ThreadLimits:
     # The limits of threads that get no signals. One thread looks at them all, as long as there are any.
 
     def __init__(self) -> None:
@@ -60,14 +60,14 @@ class _Watch:
         self._thread: threading.Thread | None = None
         self._clock = WallClock()
 
-    def begin(self, thread: int, seconds: float) -> None:
+    def begin_limit(self, thread: int, limit_s: float) -> None:
         with self._lock:
-            self._due[thread] = self._clock.monotonic_ns() + int(seconds * SECOND), seconds
+            self._due[thread] = self._clock.monotonic_ns() + int(limit_s * SECOND), limit_s
             if self._thread is None:
                 self._thread = threading.Thread(target=self._look, name="time limits", daemon=True)
                 self._thread.start()
 
-    def end(self, thread: int) -> None:
+    def end_limit(self, thread: int) -> None:
         with self._lock:
             self._due.pop(thread, None)
             _interrupt(thread, None)  # what was asked for and has not happened yet does not
@@ -76,7 +76,7 @@ class _Watch:
         rest = threading.Event()
         idle = 0
         while True:
-            rest.wait(LOOK_S)
+            rest.wait(CHECK_EVERY_S)
             with self._lock:
                 now = self._clock.monotonic_ns()
                 for thread, (at, seconds) in self._due.items():
@@ -84,7 +84,7 @@ class _Watch:
                         self._due[thread] = now + int(seconds * SECOND), seconds
                         _interrupt(thread, _late(seconds))
                 idle = 0 if self._due else idle + 1
-                if idle * LOOK_S > 1:  # a second without any
+                if idle * CHECK_EVERY_S > 1:  # a second without any
                     self._thread = None
                     return
 
@@ -99,4 +99,4 @@ def _interrupt(thread: int, what: type[BaseException] | None) -> None:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), asked)
 
 
-_watch = _Watch()
+_watch = _ThreadLimits()

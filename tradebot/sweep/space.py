@@ -112,7 +112,7 @@ def _values(text: str, values: str, param: Param[Any]) -> tuple[Any, ...]:
     found = []
     for value in parts:
         try:
-            found.append(param.check(value))
+            found.append(param.validate_value(value))
         except ValueError as fault:
             raise ConfigError(f"-p {text}: {param.name} {fault}") from None
     if len(set(found)) != len(found):

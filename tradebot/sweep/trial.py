@@ -17,8 +17,8 @@ from tradebot.clock import SECOND, WallClock
 from tradebot.domain.market import Series
 from tradebot.domain.message import Message
 from tradebot.indicators.expressions import Bars
-from tradebot.strategies.fence import Fence
-from tradebot.strategies.time_limit import LOAD_S, time_limit
+from tradebot.strategies.time_limit import LOAD_LIMIT_S, time_limit
+from tradebot.strategies.user_code_guard import UserCodeGuard
 
 DONE, REFUSED, FAILED = "done", "refused", "failed"
 TRIAL, TRAIN, TEST = "trial", "train", "test"
@@ -44,7 +44,7 @@ class Trial(Message, frozen=True):
 
 
 class Row(Message, frozen=True):
-    """What a trial gave; `state` is done, refused (the strategy's word, in `reason`) or failed (it
+    """What a trial gave; `state` is done, refused (the strategy's word, in `fault_reason`) or failed (it
     raised, took too long, or its worker died)."""
 
     number: int
@@ -78,10 +78,10 @@ def job_of(trial: Trial, job: Job) -> Job:
 def carry_out(trial: Trial, ground: Ground) -> Row:
     """Make the backtest of one trial."""
     job = job_of(trial, ground.job)
-    with Fence() as fence, time_limit(LOAD_S):
-        job.strategies[0].create().rules(Bars())
+    with UserCodeGuard() as fence, time_limit(LOAD_LIMIT_S):
+        job.strategies[0].create_strategy().rules(Bars())
     if fence.fault is not None:  # parameters that do not go together
-        return _row(trial, state=REFUSED, reason=fence.reason)
+        return _row(trial, state=REFUSED, reason=fence.fault_reason)
     result = run_parallel(job, {i.symbol: ground.series[i.symbol] for i in job.instruments})
     if result.faults:
         return _row(trial, state=FAILED, reason=result.faults[0])

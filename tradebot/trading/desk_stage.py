@@ -21,10 +21,10 @@ from tradebot.domain.messages import (
 )
 from tradebot.domain.order import OrderFact
 from tradebot.trading.desk.decisions import DeskOutput
-from tradebot.trading.execution import Ledger
-from tradebot.trading.lanes import Lanes
-from tradebot.trading.looks import Looks
 from tradebot.trading.order_queue import OrderQueue
+from tradebot.trading.order_sender import JournalAppender
+from tradebot.trading.queues import StageQueues
+from tradebot.trading.reconciliation_log import ReconciliationLog
 from tradebot.trading.trading_desk import TradingDesk
 
 
@@ -34,56 +34,56 @@ class DeskStage:
     def __init__(
         self,
         *,
-        lanes: Lanes,
+        queues: StageQueues,
         desk: TradingDesk,
         clock: Clock,
-        journal: Ledger,
+        journal: JournalAppender,
         orders: OrderQueue,
         beat: Callable[[], None],
     ) -> None:
-        self._lanes, self._desk, self._clock = lanes, desk, clock
+        self._lanes, self._desk, self._clock = queues, desk, clock
         self._journal, self._orders, self._beat = journal, orders, beat
-        self._looks = Looks(desk.account)
+        self._looks = ReconciliationLog(desk.account)
         self._commands: list[tuple[Command, asyncio.Event]] = []  # given from outside, not applied yet
         self._is_running = self._is_stopping = False
 
     async def take_first_tick(self) -> None:
         """Take the first tick of a start, before anything runs."""
-        await self._route(self._desk.apply(Tick(at=self._clock.market_ns(), mono=self._clock.monotonic_ns())))
+        await self._route(self._desk.apply_message(Tick(at=self._clock.market_ns(), mono=self._clock.monotonic_ns())))
 
-    async def adopt(self, books: Books) -> None:
+    async def adopt_snapshot(self, books: Books) -> None:
         """Take the venue's books of a start; returns when what followed is on disk."""
-        await self._route(self._desk.adopt(books))
-        await self._journal.durable()
+        await self._route(self._desk.adopt_snapshot(books))
+        await self._journal.wait_durable()
 
-    def begin(self) -> None:
-        """From here on `run` reads the inbox, and commands go through it."""
+    def start_processing(self) -> None:
+        """From here on `process_messages` reads the inbox, and commands go through it."""
         self._is_running = True
 
-    def stop(self) -> None:
+    def announce_stop(self) -> None:
         """Tell the desk that the run ends: every look at the books is evidence from now on."""
         self._is_stopping = True
-        self._lanes.updates.post(Command(verb=Verb.STOP))
+        self._lanes.updates.put_or_fail(Command(verb=Verb.STOP))
 
-    async def command(self, command: Command) -> None:
+    async def execute_command(self, command: Command) -> None:
         """Give the desk a command; returns when it was applied and what followed from it is on disk."""
         if self._is_running:
             applied = asyncio.Event()
             self._commands.append((command, applied))
-            self._lanes.updates.post(command)
+            self._lanes.updates.put_or_fail(command)
             await applied.wait()
         else:  # nobody reads the inbox yet; the desk is the caller's alone
-            await self._route(self._desk.apply(command))
-        await self._journal.durable()
+            await self._route(self._desk.apply_message(command))
+        await self._journal.wait_durable()
 
-    async def run(self) -> None:
+    async def process_messages(self) -> None:
         """Serve the inbox for ever."""
-        inbox = self._lanes.to_desk
+        inbox = self._lanes.desk_inbox
         async for message in inbox:
-            await self._route(self._desk.apply(message))
+            await self._route(self._desk.apply_message(message))
             kind = type(message)
             if kind is Signals:
-                inbox.pause()  # after a burst of them the loop would stand still
+                inbox.end_time_slice()  # after a burst of them the loop would stand still
             elif kind is Tick:
                 self._beat()
             elif kind is Command:
@@ -95,11 +95,11 @@ class DeskStage:
         for output in outputs:
             match output:
                 case Submit() | Modify() | Cancel():
-                    await self._orders.put(output)
+                    await self._orders.enqueue_message(output)
                 case OrderFact():
                     self._journal.append("order", output, at=output.at)
                 case Reconciled():
-                    if self._looks.is_evidence(output, is_stopping=self._is_stopping):
+                    if self._looks.needs_row(output, is_stopping=self._is_stopping):
                         self._journal.append("reconciled", output, at=output.at)
                 case Command():
                     self._journal.append(output.verb.value, output, at=self._clock.market_ns())

@@ -17,26 +17,26 @@ from typing import Any, NamedTuple
 from tradebot.clock import Clock
 from tradebot.domain.instrument import Universe
 from tradebot.domain.messages import Books, Command
-from tradebot.ops.events.event import Tell
+from tradebot.ops.events.event import EventListener
 from tradebot.trading.analysis.analysis import Analysis
-from tradebot.trading.bars import Bars
-from tradebot.trading.clock_watch import ClockWatch
+from tradebot.trading.bar_builder import BarBuilder
+from tradebot.trading.clock_feed import ClockFeed
+from tradebot.trading.clock_monitor import ClockMonitor
 from tradebot.trading.desk_stage import DeskStage
 from tradebot.trading.drain import Drain
-from tradebot.trading.execution import Execution, Ledger, SendRules
 from tradebot.trading.feed_intake import FeedIntake
-from tradebot.trading.freeze import Freeze
-from tradebot.trading.inquiry import Inquiry
-from tradebot.trading.lanes import Lanes
-from tradebot.trading.look_schedule import Pace
-from tradebot.trading.market_stage import MarketStage, Watches
-from tradebot.trading.metronome import Metronome
-from tradebot.trading.quote_care import QuoteCare
+from tradebot.trading.feed_monitor import FeedMonitor, SilenceMonitor
+from tradebot.trading.frozen_quotes import FrozenQuoteDetector
+from tradebot.trading.login_monitor import LoginMonitor
+from tradebot.trading.market_stage import MarketMonitors, MarketStage
+from tradebot.trading.order_sender import JournalAppender, OrderSender, SendRules
+from tradebot.trading.poll_schedule import PollPace
+from tradebot.trading.queues import StageQueues
+from tradebot.trading.quote_quality import QuoteQualityMonitor
+from tradebot.trading.quote_requester import QuoteRequester
 from tradebot.trading.reconciliation import Reconciliation
-from tradebot.trading.session_watch import SessionWatch
 from tradebot.trading.signal_stage import SignalStage
 from tradebot.trading.trading_desk import TradingDesk
-from tradebot.trading.watch import FeedWatch, Silences
 from tradebot.venues.venue import Broker, Feed
 
 
@@ -46,7 +46,7 @@ class Telemetry(NamedTuple):
     """
 
     measure: Callable[[str, int], None]
-    tell: Tell
+    tell: EventListener
     beat: Callable[[], None]
 
 
@@ -57,14 +57,14 @@ class EngineSettings(NamedTuple):
 
     stale_after_s: float
     poll_every_s: float
-    pace: Pace
-    sending: SendRules
+    poll_pace: PollPace
+    send_rules: SendRules
 
 
-class Stages(NamedTuple):
+class EngineStages(NamedTuple):
     """The stages that think: they know neither the lanes nor the venue."""
 
-    bars: Bars
+    bars: BarBuilder
     analysis: Analysis
     desk: TradingDesk
 
@@ -73,113 +73,113 @@ class Engine:
     """Runs the stages between one feed and one broker."""
 
     def __init__(
-        self, *, feed: Feed, broker: Broker, universe: Universe, clock: Clock, stages: Stages, journal: Ledger,
+        self, *, feed: Feed, broker: Broker, universe: Universe, clock: Clock, stages: EngineStages, journal: JournalAppender,
         telemetry: Telemetry, settings: EngineSettings,
     ) -> None:  # fmt: skip
         (bars, analysis, desk), (measure, tell, beat) = stages, telemetry
         self._feed, account = feed, desk.account
-        self.lanes = lanes = Lanes(clock)
-        self._metronome = Metronome(lanes.market, clock=clock, bars=bars, analysis=analysis, measure=measure)
-        self.session = SessionWatch(
-            ask=broker.fetch_account_id, clock=clock, post=lanes.updates.post, tell=tell, held=account.held
+        self.queues = lanes = StageQueues(clock)
+        self._metronome = ClockFeed(lanes.market, clock=clock, bars=bars, analysis=analysis, measure=measure)
+        self.login_monitor = LoginMonitor(
+            check_login=broker.fetch_account_id, clock=clock, post=lanes.updates.put_or_fail, tell=tell, open_quantities=account.held
         )  # fmt: skip
         self.reconciliation = Reconciliation(
-            broker=broker, clock=clock, post=lanes.updates.post, has_live=account.is_exposed, tell=tell,
-            pace=settings.pace, wanted_at=account.look_wanted_at, suspect=self.session.suspect,
+            broker=broker, clock=clock, post=lanes.updates.put_or_fail, is_exposed=account.is_exposed, tell=tell,
+            pace=settings.poll_pace, next_poll_mono=account.look_wanted_at, on_login_suspect=self.login_monitor.check_soon,
         )  # fmt: skip
-        self.execution = Execution(
-            broker=broker, journal=journal, clock=clock, post=lanes.updates.post, doubt=self.reconciliation.doubt,
-            measure=measure, rules=settings.sending, logged_out=self.session.refused,
+        self.order_sender = OrderSender(
+            broker=broker, journal=journal, clock=clock, post=lanes.updates.put_or_fail, on_outcome_unknown=self.reconciliation.poll_soon,
+            measure=measure, rules=settings.send_rules, on_login_dead=self.login_monitor.on_orders_refused,
         )  # fmt: skip
-        self.intake = FeedIntake(
-            lanes=lanes, broker=broker, universe=universe, clock=clock, reconciliation=self.reconciliation,
-            session=self.session, tell=tell, poll_every_s=settings.poll_every_s,
+        self.feed_intake = FeedIntake(
+            queues=lanes, broker=broker, universe=universe, clock=clock, reconciliation=self.reconciliation,
+            login_monitor=self.login_monitor, tell=tell, poll_every_s=settings.poll_every_s,
         )  # fmt: skip
-        self.inquiry = Inquiry(
-            broker=broker, universe=universe, clock=clock, put=lanes.market.put, resubscribe=feed.resubscribe,
+        self.quote_requester = QuoteRequester(
+            broker=broker, universe=universe, clock=clock, put_answer=lanes.market.put, resubscribe=feed.resubscribe,
             tell=tell, pause_s=settings.poll_every_s,
         )  # fmt: skip
-        care = QuoteCare(
-            bars=bars, universe=universe, inquiry=self.inquiry, freeze=Freeze(len(universe)),
-            silences=Silences(stale_after_s=settings.stale_after_s, speed=clock.speed), halt=lanes.updates.post,
+        care = QuoteQualityMonitor(
+            bars=bars, universe=universe, quote_requester=self.quote_requester, frozen_detector=FrozenQuoteDetector(len(universe)),
+            silence_monitor=SilenceMonitor(stale_after_s=settings.stale_after_s, speed=clock.speed), halt=lanes.updates.put_or_fail,
             tell=tell,
         )  # fmt: skip
-        feed_watch = FeedWatch(stale_after_s=settings.stale_after_s, speed=clock.speed)
+        feed_watch = FeedMonitor(stale_after_s=settings.stale_after_s, speed=clock.speed)
         self.market_stage = MarketStage(
-            lanes=lanes, bars=bars, universe=universe, clock=clock, journal=journal, account=account,
-            watches=Watches(feed=feed_watch, clock=ClockWatch(clock, tell), care=care), tell=tell,
+            queues=lanes, bars=bars, universe=universe, clock=clock, journal=journal, account=account,
+            monitors=MarketMonitors(feed=feed_watch, clock=ClockMonitor(clock, tell), quality=care), tell=tell,
         )  # fmt: skip
         self.signal_stage = SignalStage(
-            lanes=lanes, analysis=analysis, desk=desk, clock=clock, journal=journal, measure=measure
+            queues=lanes, analysis=analysis, desk=desk, clock=clock, journal=journal, measure=measure
         )
-        orders = self.execution.queue
-        self.desk_stage = DeskStage(lanes=lanes, desk=desk, clock=clock, journal=journal, orders=orders, beat=beat)
+        orders = self.order_sender.queue
+        self.desk_stage = DeskStage(queues=lanes, desk=desk, clock=clock, journal=journal, orders=orders, beat=beat)
         self._drain = Drain(
-            lanes=lanes, account=account, orders=orders, books=self.reconciliation.books, clock=clock, journal=journal,
+            queues=lanes, account=account, orders=orders, account_reader=self.reconciliation.account_reader, clock=clock, journal=journal,
             tell=tell,
         )  # fmt: skip
 
-    async def reconcile(self) -> Books:
+    async def reconcile_at_start(self) -> Books:
         """Compare with the venue before anything runs. Raises LinkLost or AccessDenied."""
         await self.desk_stage.take_first_tick()
-        books = await self.reconciliation.books.read_whole()
-        await self.desk_stage.adopt(books)
+        books = await self.reconciliation.account_reader.read_consistent()
+        await self.desk_stage.adopt_snapshot(books)
         return books
 
     async def run(self, stop: asyncio.Event) -> None:
         """Trade until `stop` is set, then drain and return. An exception of any task is raised, in its group."""
-        self.desk_stage.begin()
+        self.desk_stage.start_processing()
         async with asyncio.TaskGroup() as tasks:
 
             def start(name: str, coroutine: Any) -> asyncio.Task[None]:
                 return tasks.create_task(coroutine, name=name)
 
-            feed = start("feed", self._feed.run(self.intake.on_market, self.intake.on_order))
+            feed = start("feed", self._feed.run(self.feed_intake.on_market, self.feed_intake.on_order))
             rest = [
-                start("clock", self._metronome.run()),
-                start("fetcher", self.intake.run()),
-                start("inquiry", self.inquiry.run()),
-                start("bars", self.market_stage.run()),
-                start("analysis", self.signal_stage.run()),
+                start("clock", self._metronome.emit_ticks()),
+                start("fetcher", self.feed_intake.fetch_while_down()),
+                start("inquiry", self.quote_requester.send_requests()),
+                start("bars", self.market_stage.process_messages()),
+                start("analysis", self.signal_stage.process_closes()),
                 start("analysis-workers", self.signal_stage.run_workers()),
-                start("desk", self.desk_stage.run()),
-                *(start(f"execution-{i}", self.execution.run(i)) for i in range(len(self.execution.queue))),
-                start("reconciliation", self.reconciliation.run()),
-                start("fills", self.reconciliation.run_fills()),
-                start("broker-session", self.session.run()),
+                start("desk", self.desk_stage.process_messages()),
+                *(start(f"execution-{i}", self.order_sender.run_shard(i)) for i in range(len(self.order_sender.queue))),
+                start("reconciliation", self.reconciliation.run_polls()),
+                start("fills", self.reconciliation.run_fill_fetches()),
+                start("broker-session", self.login_monitor.run_checks()),
             ]
             await stop.wait()
-            self.signal_stage.stop()
-            self.desk_stage.stop()
-            await self._drain.quiet()
+            self.signal_stage.stop_deciding()
+            self.desk_stage.announce_stop()
+            await self._drain.wait_until_idle()
             feed.cancel()
-            await self._drain.last_looks()
+            await self._drain.reconcile_at_end()
             for task in (feed, *rest):
                 task.cancel()
 
-    async def command(self, command: Command) -> None:
+    async def execute_command(self, command: Command) -> None:
         """Give the desk a command; returns when it was applied and what followed from it is on disk."""
-        await self.desk_stage.command(command)
+        await self.desk_stage.execute_command(command)
 
     @property
-    def streaming(self) -> asyncio.Event:
+    def stream_started(self) -> asyncio.Event:
         """Set with the first quote of the stream."""
-        return self.intake.streaming
+        return self.feed_intake.stream_started
 
     @property
-    def warm(self) -> asyncio.Event:
+    def warmup_done(self) -> asyncio.Event:
         """To be set once the analysis knows the past: closes wait for it, quotes and what guards by them do not."""
-        return self.signal_stage.warm
+        return self.signal_stage.warmup_done
 
     @property
-    def ready(self) -> asyncio.Event:
+    def quotes_ready(self) -> asyncio.Event:
         """Set with the first quote that passed the sieve."""
-        return self.market_stage.ready
+        return self.market_stage.quotes_ready
 
     @property
-    def resubscribed(self) -> int:
+    def resubscribed_count(self) -> int:
         """How many instruments the stream was asked to send again, one each time."""
-        return self.inquiry.resubscribed
+        return self.quote_requester.resubscribed_count
 
     @property
     def frames_dropped(self) -> dict[str, int]:

@@ -10,11 +10,11 @@ from tradebot.domain.market import Quotes
 from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage, OrderSeen
 from tradebot.domain.order import VenueOrder
 from tradebot.errors import AccessDenied, LinkLost, LoginLost
-from tradebot.ops.events.event import Tell
+from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.market import FeedConnected, FeedLost, QuotesNotFetched
-from tradebot.trading.lanes import Lanes
+from tradebot.trading.login_monitor import LoginMonitor
+from tradebot.trading.queues import StageQueues
 from tradebot.trading.reconciliation import Reconciliation
-from tradebot.trading.session_watch import SessionWatch
 from tradebot.venues.venue import Broker
 
 
@@ -24,52 +24,52 @@ class FeedIntake:
     def __init__(
         self,
         *,
-        lanes: Lanes,
+        queues: StageQueues,
         broker: Broker,
         universe: Universe,
         clock: Clock,
         reconciliation: Reconciliation,
-        session: SessionWatch,
-        tell: Tell,
+        login_monitor: LoginMonitor,
+        tell: EventListener,
         poll_every_s: float,
     ) -> None:
-        self._lanes, self._broker, self._universe, self._clock = lanes, broker, universe, clock
-        self._reconciliation, self._session, self._tell = reconciliation, session, tell
+        self._lanes, self._broker, self._universe, self._clock = queues, broker, universe, clock
+        self._reconciliation, self._session, self._tell = reconciliation, login_monitor, tell
         self._poll_every_s = poll_every_s
         self._stream_is_down = asyncio.Event()
-        self.streaming = asyncio.Event()  # set with the first quote of the stream
+        self.stream_started = asyncio.Event()  # set with the first quote of the stream
 
     def on_market(self, message: MarketMessage) -> None:
         """Take what the feed says of the market or of its link."""
         if isinstance(message, Quotes):
-            self.streaming.set()
-            self._lanes.market.offer(message)
+            self.stream_started.set()
+            self._lanes.market.offer_quotes(message)
             return
-        self._lanes.market.post(message)
+        self._lanes.market.put_or_fail(message)
         match message:
             case LinkUp():
                 self._stream_is_down.clear()
                 self._tell(FeedConnected(source=message.source))
-                self._reconciliation.doubt()
+                self._reconciliation.poll_soon()
             case LinkDown():
                 self._stream_is_down.set()
                 self._tell(FeedLost(source=message.source, reason=message.reason))
-                self._session.suspect()
+                self._session.check_soon()
 
     def on_order(self, order: VenueOrder) -> None:
         """Take what the feed says of an order; its fills are fetched."""
-        self._lanes.updates.post(OrderSeen(order=order, mono=self._clock.monotonic_ns()))
+        self._lanes.updates.put_or_fail(OrderSeen(order=order, mono=self._clock.monotonic_ns()))
         if order.filled:
             self._reconciliation.hint_fill()
 
-    async def run(self) -> None:
+    async def fetch_while_down(self) -> None:
         """Fetch quotes while the stream is down: positions stay valued and guarded, entries stay off."""
         while True:
             await self._stream_is_down.wait()
             try:
-                self._lanes.market.offer(await self._broker.fetch_quotes(self._universe))
+                self._lanes.market.offer_quotes(await self._broker.fetch_quotes(self._universe))
             except (LinkLost, AccessDenied) as error:
                 if isinstance(error, LoginLost):
-                    self._session.suspect()
+                    self._session.check_soon()
                 self._tell(QuotesNotFetched(reason=str(error)))
             await self._clock.sleep(self._poll_every_s)

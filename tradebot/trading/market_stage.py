@@ -9,23 +9,23 @@ from tradebot.clock import Clock
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Quotes
 from tradebot.domain.messages import Fetched, LinkDown, LinkUp, Tick
-from tradebot.ops.events.event import Tell
+from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.market import BarClosed, FeedResumed, FeedStalled
-from tradebot.trading.bars import Bars
-from tradebot.trading.clock_watch import ClockWatch
+from tradebot.trading.bar_builder import BarBuilder
+from tradebot.trading.clock_monitor import ClockMonitor
 from tradebot.trading.desk.account_view import AccountView
-from tradebot.trading.execution import Ledger
-from tradebot.trading.lanes import Lanes
-from tradebot.trading.quote_care import QuoteCare
-from tradebot.trading.watch import FeedWatch
+from tradebot.trading.feed_monitor import FeedMonitor
+from tradebot.trading.order_sender import JournalAppender
+from tradebot.trading.queues import StageQueues
+from tradebot.trading.quote_quality import QuoteQualityMonitor
 
 
-class Watches(NamedTuple):
+class MarketMonitors(NamedTuple):
     """What watches over the market's data: that quotes come, that clocks agree, that each price is one."""
 
-    feed: FeedWatch
-    clock: ClockWatch
-    care: QuoteCare
+    feed: FeedMonitor
+    clock: ClockMonitor
+    quality: QuoteQualityMonitor
 
 
 class MarketStage:
@@ -34,23 +34,23 @@ class MarketStage:
     def __init__(
         self,
         *,
-        lanes: Lanes,
-        bars: Bars,
+        queues: StageQueues,
+        bars: BarBuilder,
         universe: Universe,
         clock: Clock,
-        journal: Ledger,
+        journal: JournalAppender,
         account: AccountView,
-        watches: Watches,
-        tell: Tell,
+        monitors: MarketMonitors,
+        tell: EventListener,
     ) -> None:
-        self._lanes, self._bars, self._universe, self._clock = lanes, bars, universe, clock
+        self._lanes, self._bars, self._universe, self._clock = queues, bars, universe, clock
         self._journal, self._account, self._tell = journal, account, tell
-        self._watch, self._clock_watch, self._care = watches
-        self.ready = asyncio.Event()  # set with the first quote that passed the sieve
+        self._watch, self._clock_watch, self._care = monitors
+        self.quotes_ready = asyncio.Event()  # set with the first quote that passed the sieve
 
-    async def run(self) -> None:
+    async def process_messages(self) -> None:
         """Serve the lane for ever."""
-        async for message in self._lanes.to_bars:
+        async for message in self._lanes.market_inbox:
             match message:
                 case Quotes():
                     self._on_quotes(message)
@@ -65,39 +65,39 @@ class MarketStage:
                     raise AssertionError(f"bars does not know {type(message).__name__}")
 
     def _on_quotes(self, quotes: Quotes) -> None:
-        self._clock_watch.heard(quotes)
-        sound = self._bars.apply(quotes)
-        self._care.took(sound)
+        self._clock_watch.on_quotes(quotes)
+        sound = self._bars.add_quotes(quotes)
+        self._care.on_filtered_quotes(sound)
         if len(sound):
-            self._watch.fed(sound.seen_at)
-            self._lanes.quotes.offer(sound)
-            self.ready.set()
+            self._watch.on_quote(sound.seen_at)
+            self._lanes.quotes.offer_quotes(sound)
+            self.quotes_ready.set()
 
     def _on_answer(self, quotes: Quotes) -> None:
-        self._care.answered(quotes, ~self._bars.sieve.knows(quotes))
-        true = self._bars.answer(quotes)
-        self._care.took(true)
+        self._care.on_venue_answer(quotes, ~self._bars.quote_filter.repeats_newest(quotes))
+        true = self._bars.add_venue_answer(quotes)
+        self._care.on_filtered_quotes(true)
         if len(true):
-            self._lanes.quotes.offer(true)
+            self._lanes.quotes.offer_quotes(true)
 
     async def _on_tick(self, tick: Tick) -> None:
-        if (apart := self._clock_watch.step()) is not None:
-            self._lanes.updates.post(apart)
-        if (session := self._bars.roll(tick.at)) is not None:
+        if (apart := self._clock_watch.compare_clocks()) is not None:
+            self._lanes.updates.put_or_fail(apart)
+        if (session := self._bars.roll_session(tick.at)) is not None:
             self._journal.append("session", session, at=tick.at)
             await self._lanes.signals.put(session)
-        for close in self._bars.close(tick.at, mono=tick.mono):
+        for close in self._bars.close_due_bars(tick.at, mono=tick.mono):
             self._journal.append("close", close, at=close.ends_at)
             self._tell(BarClosed(at=close.ends_at, bars=len(close)))
             await self._lanes.closes.put(close)
-        if (late := self._bars.late.news(tick.mono, self._universe)) is not None:
+        if (late := self._bars.late_quotes.take_warning(tick.mono, self._universe)) is not None:
             self._tell(late)
-        await self._watch_over(tick)
+        await self._run_monitors(tick)
         await self._lanes.quotes.put(tick)
 
-    async def _watch_over(self, tick: Tick) -> None:
+    async def _run_monitors(self, tick: Tick) -> None:
         is_open = self._bars.is_open(tick.at)
-        for link in self._watch.step(tick.mono, is_open=is_open):
+        for link in self._watch.check_staleness(tick.mono, is_open=is_open):
             if isinstance(link, LinkDown):
                 self._tell(FeedStalled(reason=link.reason))
             else:
@@ -105,7 +105,9 @@ class MarketStage:
             self._journal.append("link", link, at=tick.at)
             await self._lanes.quotes.put(link)
         if is_open and not self._watch.is_stale:
-            frozen = self._care.step(tick.mono, held=self._account.held_ids(), guarded=self._account.guarded)
+            frozen = self._care.check_instruments(
+                tick.mono, held=self._account.held_ids(), guarded=self._account.guarded
+            )
             if frozen is not None:
                 self._journal.append("frozen", frozen, at=tick.at)
                 await self._lanes.quotes.put(frozen)

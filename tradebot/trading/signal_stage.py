@@ -10,11 +10,11 @@ from tradebot.clock import Clock, TimeSlice
 from tradebot.domain.market import Close
 from tradebot.domain.messages import Signals
 from tradebot.trading.analysis.analysis import Analysis
-from tradebot.trading.execution import Ledger
-from tradebot.trading.lanes import BREATH, Lanes
+from tradebot.trading.order_sender import JournalAppender
+from tradebot.trading.queues import TIME_SLICE_NS, StageQueues
 from tradebot.trading.trading_desk import TradingDesk
 
-WARM_POLL_S = 0.02
+WARMUP_POLL_S = 0.02
 
 
 class SignalStage:
@@ -23,36 +23,36 @@ class SignalStage:
     def __init__(
         self,
         *,
-        lanes: Lanes,
+        queues: StageQueues,
         analysis: Analysis,
         desk: TradingDesk,
         clock: Clock,
-        journal: Ledger,
+        journal: JournalAppender,
         measure: Callable[[str, int], None],
     ) -> None:
-        self._lanes, self._analysis, self._desk = lanes, analysis, desk
+        self._lanes, self._analysis, self._desk = queues, analysis, desk
         self._clock, self._journal, self.measure = clock, journal, measure
         self._is_stopping = False
         # Set by the owner once the analysis knows the past; closes wait for it, quotes do not.
-        self.warm = asyncio.Event()
-        self.last_bar = self.last_signal = 0  # the end of the bars that were decided on, market ns
+        self.warmup_done = asyncio.Event()
+        self.last_bar_at = self.last_signal_at = 0  # the end of the bars that were decided on, market ns
 
-    def stop(self) -> None:
+    def stop_deciding(self) -> None:
         """Decide on nothing more: closes that come from now on are dropped, they stay in the journal."""
         self._is_stopping = True
 
-    async def run(self) -> None:
+    async def process_closes(self) -> None:
         """Serve the lane for ever."""
-        turn = TimeSlice(self._clock, BREATH)
+        turn = TimeSlice(self._clock, TIME_SLICE_NS)
         early = await self._until_warm()
         while True:
             close: Close = early.popleft() if early else await self._lanes.closes.get()
             if self._is_stopping:
                 continue
-            self.last_bar = close.ends_at
-            volley = await self._analysis.ask(close, self._desk.holdings_at(close))
+            self.last_bar_at = close.ends_at
+            volley = await self._analysis.compute_signals(close, self._desk.holdings_at(close))
             turn.restart()
-            for signals in volley.pieces():
+            for signals in volley.message_chunks():
                 if not (signals.signals or signals.failed):
                     continue
                 if self._clock.monotonic_ns() > turn.ends_mono:
@@ -62,21 +62,21 @@ class SignalStage:
 
     async def run_workers(self) -> None:
         """Look after the analysis's workers for ever, once they know the past."""
-        await self.warm.wait()
-        await self._analysis.run()
+        await self.warmup_done.wait()
+        await self._analysis.replace_workers()
 
     async def _until_warm(self) -> deque[Close]:
         # Guards act on quotes, which must not wait behind closes. What is kept is bounded by the time of the warm-up.
         early, closes = deque[Close](), self._lanes.closes
-        while not self.warm.is_set():
+        while not self.warmup_done.is_set():
             while closes.qsize():
                 early.append(await closes.get())
-            await self._clock.sleep(WARM_POLL_S)
+            await self._clock.sleep(WARMUP_POLL_S)
         return early
 
     async def _hand_on(self, signals: Signals, close: Close) -> None:
         if signals.signals:
-            self.last_signal = close.ends_at
+            self.last_signal_at = close.ends_at
         self._journal.append("signals", signals, at=close.ends_at)
         await self._lanes.signals.put(signals)
         self.measure("quote_to_signal", self._clock.monotonic_ns() - close.quoted_at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tradebot.ops.redaction import Known
+from tradebot.ops.redaction import SecretMask
 
 KEPT_KEY_SETS = 4  # an answer may still quote the keys before, hardly those of a week ago
 MIN_SECRET_LENGTH = 8  # characters; stars for a shorter one could fall into a number
@@ -37,13 +37,13 @@ class Credentials:
         self._known = self._stars()
 
     @property
-    def redactor(self) -> Known:
+    def redactor(self) -> SecretMask:
         """What puts stars in place of every key."""
         return self._known
 
-    def _stars(self) -> Known:
+    def _stars(self) -> SecretMask:
         texts = dict.fromkeys(text for keys in reversed(self._sets) for text in _secret(keys))
-        return Known(texts, shortest=MIN_SECRET_LENGTH)
+        return SecretMask(texts, min_chars=MIN_SECRET_LENGTH)
 
 
 def _secret(keys: Mapping[str, str]) -> list[str]:

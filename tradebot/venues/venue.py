@@ -12,7 +12,7 @@ from tradebot.domain.market import Quotes, Series
 from tradebot.domain.message import Message
 from tradebot.domain.messages import MarketMessage
 from tradebot.domain.order import Execution, OrderRequest, Refusal, VenueHolding, VenueOrder, VenuePosition
-from tradebot.ops.events.event import Tell
+from tradebot.ops.events.event import EventListener
 from tradebot.venues.venue_rules import VenueRules as VenueRules
 
 # `Refused.code` where the venue refuses us and not the order: for a right or an address, and for a login that is dead.
@@ -136,7 +136,7 @@ class Venue(Protocol):
         """Count the orders that earlier processes sent on this market day toward the venue's limit of a day."""
         ...
 
-    def create_feed(self, universe: Universe, *, tell: Tell = ...) -> Feed:
+    def create_feed(self, universe: Universe, *, tell: EventListener = ...) -> Feed:
         """Return a feed of the instruments of `universe`; `tell` takes what it has to say besides quotes and orders."""
         ...
 

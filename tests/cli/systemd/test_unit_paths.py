@@ -10,7 +10,7 @@ import pytest
 
 from tradebot.__main__ import run_command_line
 from tradebot.cli.systemd.unit_paths import resolve_unit_settings, unit_cautions
-from tradebot.ops import unit
+from tradebot.ops import systemd_unit
 
 LIVE = """
 [app]
@@ -101,7 +101,7 @@ def test_a_file_below_home_that_the_configuration_names_stays_readable(folder: P
     (folder / "config.toml").write_text("[[strategy]]\nname = '/home/me/own.py:Own'\n[kite]\nca_bundle = 'ca.pem'\n")
     asked = resolve_unit_settings(None, None, None)
     assert asked.read_paths == (Path("/home/me/own.py"), folder / "ca.pem")
-    text = unit.render(
+    text = systemd_unit.render_unit(
         executable=["/usr/bin/tradebot"], config=asked.config, symbols=None, user=None, credentials=None,
         reads=asked.read_paths, keys=asked.key_files,
     )  # fmt: skip

@@ -65,8 +65,8 @@ class Bench:
         self.passed: list[Close] = []
         self.history, self.closes = market(size)
         self.analysis = Analysis(
-            universe=universe(size), strategies=specs, interval=MINUTE, workers=workers, deadline_s=deadline_s,
-            clock=WallClock(), recall=lambda: self.recall(), on_fault=self.on_fault,
+            universe=universe(size), strategies=specs, interval_ns=MINUTE, workers=workers, deadline_s=deadline_s,
+            clock=WallClock(), load_closes=lambda: self.recall(), on_fault=self.on_fault,
         )  # fmt: skip
 
     async def recall(self) -> list[Close]:
@@ -85,19 +85,19 @@ class Bench:
 
     async def step(self, t: int, holdings: dict[str, tuple[Decimal, Decimal]] | None = None) -> Signals:
         self.passed.append(self.closes[t])
-        return await self.analysis.step(self.closes[t], holdings or {})
+        return await self.analysis.compute_message(self.closes[t], holdings or {})
 
 
 @contextlib.asynccontextmanager
 async def running(bench: Bench) -> AsyncIterator[Bench]:
     async with asyncio.TaskGroup() as group:
-        supervisor = group.create_task(bench.analysis.run())
+        supervisor = group.create_task(bench.analysis.replace_workers())
         try:
-            await bench.analysis.start(bench.history)
+            await bench.analysis.start_workers(bench.history)
             yield bench
         finally:
             supervisor.cancel()
-            await bench.analysis.close()
+            await bench.analysis.stop_workers()
 
 
 def told(signals: Signals) -> list[tuple[object, ...]]:

@@ -134,8 +134,8 @@ class Mine(Strategy):
     expected = await undisturbed(4, specs)
     async with running(Bench(size=4, specs=specs, workers=workers)) as bench:
         for t in range(12):
-            bench.analysis.rouse()
-            bench.analysis.rouse()
+            bench.analysis.prewarm_workers()
+            bench.analysis.prewarm_workers()
             assert told(await bench.step(t)) == expected[t]
     assert bench.faults == []
 

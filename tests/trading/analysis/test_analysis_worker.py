@@ -13,8 +13,8 @@ from tradebot.indicators.expressions import Bars, lag
 from tradebot.strategies import loading
 from tradebot.strategies.strategy import Holding, Intent, Rules, Strategy
 from tradebot.trading.analysis import worker
-from tradebot.trading.analysis.share import Setup, Share, Slice
-from tradebot.trading.analysis.volley import Answer, Volley
+from tradebot.trading.analysis.partition import CloseRows, Partition, PartitionSetup
+from tradebot.trading.analysis.signal_batch import SignalBatch, WorkerResult
 
 MINUTE = 60 * SECOND
 
@@ -39,27 +39,29 @@ class Deciding(Strategy):
 
 @pytest.fixture
 def share(monkeypatch):
-    monkeypatch.setitem(loading.SHIPPED, "ruled", Ruled)
-    monkeypatch.setitem(loading.SHIPPED, "deciding", Deciding)
+    monkeypatch.setitem(loading.SHIPPED_STRATEGIES, "ruled", Ruled)
+    monkeypatch.setitem(loading.SHIPPED_STRATEGIES, "deciding", Deciding)
 
-    def build(*names: str) -> Share:
-        return Share(Setup((4,), (Instrument(symbol="A"),), tuple(loading.load_strategy(n) for n in names), MINUTE))
+    def build(*names: str) -> Partition:
+        return Partition(
+            PartitionSetup((4,), (Instrument(symbol="A"),), tuple(loading.load_strategy(n) for n in names), MINUTE)
+        )
 
     return build
 
 
-def feed(share: Share, closes: list[int]) -> list[Answer]:
+def feed(share: Partition, closes: list[int]) -> list[WorkerResult]:
     ids = np.array([4])
     bars = [np.array([[c], [c + 100], [c - 100], [c], [7]]) for c in closes]
-    return [share.step(Slice(t * MINUTE, ids, bar, {})) for t, bar in enumerate(bars, 1)]
+    return [share.process_close(CloseRows(t * MINUTE, ids, bar, {})) for t, bar in enumerate(bars, 1)]
 
 
-def rows(answer: Answer) -> tuple[Signal, ...]:
+def rows(answer: WorkerResult) -> tuple[Signal, ...]:
     universe = Universe(Instrument(symbol=name) for name in "VWXYA")
     none = np.array([], dtype=np.int64)
     columns = dict.fromkeys(("ids", "open", "high", "low", "close", "volume", "ticks"), none)
     close = Close(interval=MINUTE, ends_at=MINUTE, seen_at=0, quoted_at=0, **columns)
-    return Volley(close, universe, answer.fires, (), 0).whole().signals
+    return SignalBatch(close, universe, answer.signals, (), 0).as_message().signals
 
 
 def test_an_entry_waits_until_its_stop_is_known(share):
@@ -103,10 +105,10 @@ def test_decide_may_answer_with_several_intents_and_exits_go_first(share, monkey
 def test_a_wrong_answer_switches_the_strategy_off_and_says_why(share, monkeypatch, wrong, reason):
     monkeypatch.setattr(Deciding, "answer", wrong)
     answers = feed(share("deciding"), [900, 900])
-    assert [a.fires for a in answers] == [[], []]
+    assert [a.signals for a in answers] == [[], []]
     assert [a.faults for a in answers] == [[("deciding", 4, reason)], []]
 
 
 def test_a_job_before_its_share_is_a_mistake_of_ours():
     with pytest.raises(AssertionError, match="step before load"):
-        worker.step(Slice(0, np.array([0]), np.zeros((5, 1), dtype=np.int64), {}))
+        worker.process_close(CloseRows(0, np.array([0]), np.zeros((5, 1), dtype=np.int64), {}))

@@ -4,7 +4,7 @@ import pytest
 
 from tradebot.strategies import loading
 from tradebot.strategies.strategy import Strategy
-from tradebot.trading.analysis.crew import crew
+from tradebot.trading.analysis.worker_count import choose_worker_count
 
 
 class Deciding(Strategy):
@@ -23,16 +23,16 @@ class Deciding(Strategy):
     ],
 )
 def test_more_work_gets_more_workers_and_a_core_is_left(monkeypatch, name, symbols, cores, workers, says):
-    monkeypatch.setitem(loading.SHIPPED, "deciding", Deciding)
-    found, reason = crew([loading.load_strategy(name)], symbols, cores)
+    monkeypatch.setitem(loading.SHIPPED_STRATEGIES, "deciding", Deciding)
+    found, reason = choose_worker_count([loading.load_strategy(name)], symbols, cores)
     assert found == workers
     assert says in reason
 
 
 def test_without_strategies_one_is_there():
-    assert crew([], 50, 8)[0] == 1
+    assert choose_worker_count([], 50, 8)[0] == 1
 
 
 def test_a_strategy_of_few_symbols_counts_for_these():
     few = loading.load_strategy("ema_cross", symbols=["A"])
-    assert crew([few], 5000, 8)[1].startswith("about 0.0 ms")
+    assert choose_worker_count([few], 5000, 8)[1].startswith("about 0.0 ms")

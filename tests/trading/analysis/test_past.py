@@ -13,7 +13,7 @@ from tradebot.domain.market import Close, Series
 from tradebot.errors import AccessDenied, LinkLost, LoginLost
 from tradebot.journal.rows import Listing
 from tradebot.journal.writer import Journal
-from tradebot.trading.analysis.past import past_bars, past_closes
+from tradebot.trading.analysis.warmup import fetch_warmup_bars, load_journaled_closes
 
 MINUTE, DAY = 60 * SECOND, 86_400 * SECOND
 NOW = 20_000 * DAY
@@ -45,8 +45,8 @@ class Archive:
 async def asked(archive: Archive, count: int) -> tuple[list[Series], list[str]]:
     told: list[str] = []
     universe = Universe([Instrument(symbol=symbol, token=i + 1) for i, symbol in enumerate(SYMBOLS)])
-    found = await past_bars(
-        archive, universe, count=count, interval=MINUTE, clock=ManualClock(NOW),  # type: ignore[arg-type]
+    found = await fetch_warmup_bars(
+        archive, universe, bar_count=count, interval_ns=MINUTE, clock=ManualClock(NOW),  # type: ignore[arg-type]
         tell=lambda event: told.append(event.name),
     )  # fmt: skip
     return found, told
@@ -109,5 +109,5 @@ async def test_a_runs_own_closes_come_back_oldest_first_those_still_on_their_way
             journal.append("universe", Listing(instruments=(Instrument(symbol="AAA", token=1),)), at=0)
             for at in ends:
                 journal.append("close", close(at), at=at)
-            found = await past_closes(journal, run=run, interval=MINUTE)
+            found = await load_journaled_closes(journal, run=run, interval_ns=MINUTE)
         assert [one.ends_at for one in found] == ends

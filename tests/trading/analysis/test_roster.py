@@ -54,12 +54,12 @@ async def test_a_killed_worker_is_replaced_and_goes_on_with_the_same_numbers(tmp
     async with running(Bench(size=5, specs=specs, workers=2)) as bench:
         for t in range(10):
             assert told(await bench.step(t)) == expected[t]
-        victim = bench.analysis.pids[1]
+        victim = bench.analysis.worker_pids[1]
         os.kill(victim, signal.SIGKILL)
         missed = await bench.step(10)
         assert set(missed.failed) <= {"S01", "S03"}
         await bench.hear("worker_rebuilt")
-        assert victim not in bench.analysis.pids
+        assert victim not in bench.analysis.worker_pids
         after = [told(await bench.step(t)) for t in range(11, LIVE)]
     assert after == expected[11:]
 
@@ -71,7 +71,7 @@ async def test_a_worker_that_dies_between_closes_is_rebuilt_before_the_next_one(
     async with running(Bench(size=4, specs=specs, workers=2)) as bench:
         for t in range(5):
             await bench.step(t)
-        os.kill(bench.analysis.pids[0], signal.SIGKILL)
+        os.kill(bench.analysis.worker_pids[0], signal.SIGKILL)
         assert (await bench.hear("worker_lost"))["reason"] == "worker 0 died"
         await bench.hear("worker_rebuilt")
         got = [await bench.step(t) for t in range(5, LIVE)]
@@ -114,7 +114,7 @@ async def test_closes_that_come_during_a_rebuild_are_missed_and_made_up_for():
 
         bench.recall = slow_recall  # type: ignore[method-assign]
         await bench.step(0)
-        os.kill(bench.analysis.pids[1], signal.SIGKILL)
+        os.kill(bench.analysis.worker_pids[1], signal.SIGKILL)
         await entered.wait()
         meanwhile = [await bench.step(t) for t in (1, 2)]
         assert [a.failed for a in meanwhile] == [("S01", "S03")] * 2
@@ -129,9 +129,9 @@ async def test_a_close_still_on_its_way_to_step_is_not_fed_twice():
     async with running(Bench(size=2, specs=specs, workers=1)) as bench:
         await bench.step(0)
         bench.passed.append(bench.closes[1])  # journaled already, and still in the queue
-        os.kill(bench.analysis.pids[0], signal.SIGKILL)
+        os.kill(bench.analysis.worker_pids[0], signal.SIGKILL)
         assert (await bench.hear("worker_rebuilt"))["closes"] == 1
-        assert [told(await bench.analysis.step(bench.closes[t], {})) for t in range(1, LIVE)] == expected[1:]
+        assert [told(await bench.analysis.compute_message(bench.closes[t], {})) for t in range(1, LIVE)] == expected[1:]
 
 
 async def test_a_worker_that_hangs_for_ever_is_replaced_three_times_and_then_left_off(tmp_path):
@@ -175,10 +175,10 @@ async def test_a_rehearsal_of_a_worker_that_died_replaces_it(tmp_path):
     expected = await undisturbed(4, specs)
     async with running(Bench(size=4, specs=specs, workers=2)) as bench:
         await bench.step(0)
-        os.kill(bench.analysis.pids[0], signal.SIGKILL)
-        bench.analysis.rouse()
+        os.kill(bench.analysis.worker_pids[0], signal.SIGKILL)
+        bench.analysis.prewarm_workers()
         await bench.hear("worker_rebuilt")
-        bench.analysis.rouse()
+        bench.analysis.prewarm_workers()
         assert [told(await bench.step(t)) for t in range(1, LIVE)] == expected[1:]
 
 
@@ -188,7 +188,7 @@ async def test_a_worker_that_compares_symbols_is_rebuilt_to_the_same_signals(tmp
     async with running(Bench(size=4, specs=specs, workers=2)) as bench:
         for t in range(5):
             assert told(await bench.step(t)) == expected[t]
-        os.kill(bench.analysis.pids[1], signal.SIGKILL)
+        os.kill(bench.analysis.worker_pids[1], signal.SIGKILL)
         await bench.hear("worker_rebuilt")
         assert [told(await bench.step(t)) for t in range(5, LIVE)] == expected[5:]
 
@@ -209,10 +209,10 @@ async def test_the_loop_keeps_running_while_workers_start_cold():
     async with asyncio.TaskGroup() as group:
         watcher = group.create_task(watch())
         begun = loop.time()
-        await bench.analysis.start(bench.history)
+        await bench.analysis.start_workers(bench.history)
         took = loop.time() - begun
         watcher.cancel()
-    await bench.analysis.close()
+    await bench.analysis.stop_workers()
     assert turns > 5
     assert longest < took / 2
 
@@ -223,14 +223,14 @@ async def test_close_ends_a_worker_that_hangs_within_two_seconds(tmp_path):
     marks.mkdir()
     spec = written(tmp_path, HANGING, at=market(2)[1][0].ends_at, times=99, marks=str(marks))
     bench = Bench(size=2, specs=[spec], workers=1, deadline_s=60.0)
-    await bench.analysis.start(bench.history)
-    fd = os.pidfd_open(bench.analysis.pids[0])
+    await bench.analysis.start_workers(bench.history)
+    fd = os.pidfd_open(bench.analysis.worker_pids[0])
     loop = asyncio.get_running_loop()
     async with asyncio.TaskGroup() as group:
         stuck = group.create_task(bench.step(0))
         await asyncio.to_thread(hung, marks)
         begun = loop.time()
-        await bench.analysis.close()
+        await bench.analysis.stop_workers()
         assert loop.time() - begun < 2.0
         await stuck
     assert select.select([fd], [], [], 5)[0], "the worker outlived close()"

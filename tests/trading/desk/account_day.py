@@ -56,7 +56,7 @@ class Paper:
     def left(self) -> int:
         return 0 if self.is_cancelled else self.quantity - self.filled
 
-    def shown(self, at: int) -> VenueOrder:
+    def shown_inputs(self, at: int) -> VenueOrder:
         if self.is_cancelled:
             status = VenueStatus.CANCELED
         else:
@@ -89,11 +89,11 @@ class Day:
         book = Book(universe, own, lambda order, fill: D(0))
         self.desk = desk_of(book, gate=gate_of(limits, killed=lambda: ""), id_prefix="T", absent_after_s=60.0)
         ends = OPEN + 22_000 * SECOND
-        self.desk.apply(SessionBegins(opens_at=OPEN, closes_at=ends, entries_until=ends, square_off_at=ends))
-        self.follow(self.desk.apply(Tick(at=self.at, mono=self.mono)))
-        self.follow(self.desk.adopt(self.books()))
+        self.desk.apply_message(SessionBegins(opens_at=OPEN, closes_at=ends, entries_until=ends, square_off_at=ends))
+        self.follow(self.desk.apply_message(Tick(at=self.at, mono=self.mono)))
+        self.follow(self.desk.adopt_snapshot(self.books()))
         one = np.array([10_000])
-        self.desk.apply(
+        self.desk.apply_message(
             Quotes(
                 source="t", seen_at=self.mono, ids=np.array([0]), sent_at=np.array([self.at]), last=one, volume=one,
                 bid=one - 5, ask=one + 5, bid_size=one, ask_size=one,
@@ -126,21 +126,21 @@ class Day:
                 assert before * paper.side.sign < 0, f"an exit {paper.side} of what the venue holds {before} of"
                 assert after * before >= 0, f"an exit left the product on the other side: {before} to {after}"
         self.untold.append(execution)
-        self.follow(self.desk.apply(OrderSeen(order=paper.shown(self.at), mono=self.mono)))
+        self.follow(self.desk.apply_message(OrderSeen(order=paper.shown_inputs(self.at), mono=self.mono)))
         if is_told:
             self.tell()
 
     def tell(self) -> None:
         untold, self.untold = self.untold, []
         for execution in untold:
-            self.follow(self.desk.apply(Executed(execution=execution, mono=self.mono)))
+            self.follow(self.desk.apply_message(Executed(execution=execution, mono=self.mono)))
 
     def books(self) -> Books:
         self.untold.clear()  # the list of trades tells them
         held = (VenueHolding(symbol="AAA", exchange="NSE", quantity=D(self.owned), average_price=D(90)),)
         return Books(
             asked_at=self.mono,
-            orders=tuple(paper.shown(self.at) for paper in self.papers),
+            orders=tuple(paper.shown_inputs(self.at) for paper in self.papers),
             executions=tuple(execution for _, execution in self.trades),
             positions=tuple(
                 VenuePosition(symbol="AAA", exchange="NSE", product=p, quantity=D(q), average_price=D(100))
@@ -154,10 +154,10 @@ class Day:
 
     def pass_time(self, seconds: float = 1.0) -> None:
         self.at, self.mono = self.at + int(seconds * SECOND), self.mono + int(seconds * SECOND)
-        self.follow(self.desk.apply(Tick(at=self.at, mono=self.mono)))
+        self.follow(self.desk.apply_message(Tick(at=self.at, mono=self.mono)))
 
     def look(self) -> list[DeskOutput]:
-        outputs = self.desk.apply(self.books())
+        outputs = self.desk.apply_message(self.books())
         self.follow(outputs)
         return outputs
 
@@ -167,7 +167,7 @@ class Day:
             signal_id=f"s{self.signals}", strategy="s", symbol="AAA", action=action, bar_at=self.at,
             quoted_at=self.mono, made_at=self.mono, close=100.0, quantity=float(quantity),
         )  # fmt: skip
-        self.follow(self.desk.apply(Signals(at=self.at, interval=60 * SECOND, signals=(signal,))))
+        self.follow(self.desk.apply_message(Signals(at=self.at, interval=60 * SECOND, signals=(signal,))))
 
     def convert(self, of: str, to: str, quantity: int) -> None:
         held = self.net[of]
@@ -192,10 +192,10 @@ class Day:
                     fact = OrderFact(request.order_id, event, self.at, self.mono, venue_order_id=paper_id)
                     if event is OrderEvent.SENDING:
                         self.said.append(fact)
-                    self.follow(self.desk.apply(Outcome(fact=fact)))
+                    self.follow(self.desk.apply_message(Outcome(fact=fact)))
             elif isinstance(output, Cancel) and output.venue_order_id:
                 paper = next(p for p in self.papers if p.id == output.venue_order_id)
                 assert paper.tag, "an order of another hand is not ours to cancel"
                 if paper.left:
                     paper.is_cancelled = True
-                    self.follow(self.desk.apply(OrderSeen(order=paper.shown(self.at), mono=self.mono)))
+                    self.follow(self.desk.apply_message(OrderSeen(order=paper.shown_inputs(self.at), mono=self.mono)))

@@ -80,7 +80,7 @@ class Room:
         self.mono = 1000 * SECOND
         self.at = OPEN
         self.trades = 0
-        self.desk.apply(
+        self.desk.apply_message(
             SessionBegins(
                 opens_at=OPEN,
                 closes_at=OPEN + 22500 * SECOND,
@@ -93,7 +93,7 @@ class Room:
     def tick(self, seconds: float = 0.05) -> list[DeskOutput]:
         self.mono += int(seconds * SECOND)
         self.at += int(seconds * SECOND)
-        return self.desk.apply(Tick(at=self.at, mono=self.mono))
+        return self.desk.apply_message(Tick(at=self.at, mono=self.mono))
 
     def quote(self, symbol: str, price: str, *, spread: str = "0.10") -> list[DeskOutput]:
         i = self.universe.get(symbol)
@@ -103,7 +103,7 @@ class Room:
         def column(value: int) -> np.ndarray:
             return np.array([value], dtype=np.int64)
 
-        return self.desk.apply(
+        return self.desk.apply_message(
             Quotes(
                 source="t",
                 seen_at=self.mono,
@@ -140,13 +140,13 @@ class Room:
             made_at=self.mono,
             **fields,  # type: ignore[arg-type]
         )
-        return self.desk.apply(Signals(at=self.at, interval=60 * SECOND, signals=(signal,)))
+        return self.desk.apply_message(Signals(at=self.at, interval=60 * SECOND, signals=(signal,)))
 
     def outcome(self, request: OrderRequest, event: OrderEvent, venue_order_id: str = "") -> list[DeskOutput]:
         fact = OrderFact(
             order_id=request.order_id, event=event, at=self.at, mono=self.mono, venue_order_id=venue_order_id
         )
-        return self.desk.apply(Outcome(fact=fact))
+        return self.desk.apply_message(Outcome(fact=fact))
 
     def execution(self, request: OrderRequest, quantity: int, price: str, venue_id: str = "V1") -> Execution:
         self.trades += 1
@@ -162,7 +162,9 @@ class Room:
         )
 
     def fill(self, request: OrderRequest, quantity: int, price: str, venue_id: str = "V1") -> list[DeskOutput]:
-        return self.desk.apply(Executed(execution=self.execution(request, quantity, price, venue_id), mono=self.mono))
+        return self.desk.apply_message(
+            Executed(execution=self.execution(request, quantity, price, venue_id), mono=self.mono)
+        )
 
     def venue_order(self, request: OrderRequest, status: VenueStatus, *, filled: int = 0) -> VenueOrder:
         return VenueOrder(

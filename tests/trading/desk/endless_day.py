@@ -26,9 +26,9 @@ from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, VenueStat
 from tradebot.journal import schema
 from tradebot.journal.rows import Listing, Run
 from tradebot.journal.writer import Journal
-from tradebot.ops import narrator as narrator_file
-from tradebot.ops.events.event import Event, without_word
-from tradebot.ops.narrator import Narrator
+from tradebot.ops import journal_logger as narrator_file
+from tradebot.ops.events.event import Event, drop_event
+from tradebot.ops.journal_logger import JournalLogger
 from tradebot.store import projection as projection_file
 from tradebot.store.outbox import Outbox
 from tradebot.store.sqlite import SqliteStore
@@ -66,7 +66,7 @@ class Day:
 
     def __init__(self, journal: Journal) -> None:
         self.room, self.journal, self.n, self.days, self.lines = Room(), journal, 0, 0, 0
-        self.narrator = Narrator(self._tell, ManualClock(OPEN))
+        self.narrator = JournalLogger(self._tell, ManualClock(OPEN))
 
     def _tell(self, event: Event) -> None:
         self.lines += 1
@@ -75,7 +75,7 @@ class Day:
         for output in outputs:
             if isinstance(output, OrderFact):
                 seq = self.journal.append("order", output, at=output.at)
-                self.narrator.on_durable([(seq, "order", output)])
+                self.narrator.log_rows([(seq, "order", output)])
         return outputs
 
     def outcome(self, request: OrderRequest, event: OrderEvent, venue_order_id: str = "") -> None:
@@ -88,15 +88,15 @@ class Day:
             room.tick(150)  # below the orders of a day that the gate allows
             if room.at > OPEN + 19_000 * SECOND:
                 room.at, self.days = OPEN, self.days + 1
-                room.desk.apply(session(self.days))
+                room.desk.apply_message(session(self.days))
             room.quote("AAA", "1000")
             (entry,) = submitted(self.write(room.signal("AAA", Action.ENTER_LONG, n=self.n, stop_loss=990.0)))
             await self.live(entry)
             if self.n % 8 < 2:  # the writer keeps hold of the last group: a short one weighs little
-                await self.journal.durable()
+                await self.journal.wait_durable()
 
     async def settle(self) -> None:
-        await self.journal.durable()
+        await self.journal.wait_durable()
         gc.collect()
 
     async def live(self, entry: OrderRequest) -> None:
@@ -106,7 +106,7 @@ class Day:
         match self.n % 8:
             case 0:
                 self.outcome(entry, E.REFUSED)
-                room.desk.apply(Command(verb=Verb.RESUME))
+                room.desk.apply_message(Command(verb=Verb.RESUME))
                 return
             case 1:  # in doubt, and found filled in the books
                 self.outcome(entry, E.AMBIGUOUS)
@@ -128,13 +128,13 @@ class Day:
         parts = (4, 6) if self.n % 3 else (10,)
         executions = tuple(self.room.execution(request, q, "1000", venue_id) for q in parts)
         shown = self.order(request, venue_id, VenueStatus.FILLED, 10)
-        self.write(self.room.desk.apply(
+        self.write(self.room.desk.apply_message(
             Books(asked_at=self.room.mono, orders=(shown,), executions=executions, positions=(), cash=D(0))
         ))  # fmt: skip
 
     def seen(self, request: OrderRequest, venue_id: str, status: VenueStatus, filled: int) -> None:
         order = self.order(request, venue_id, status, filled)
-        self.write(self.room.desk.apply(OrderSeen(order=order, mono=self.room.mono)))
+        self.write(self.room.desk.apply_message(OrderSeen(order=order, mono=self.room.mono)))
 
     def order(self, request: OrderRequest, venue_id: str, status: VenueStatus, filled: int) -> Any:
         order = self.room.venue_order(request, status, filled=filled)
@@ -163,9 +163,7 @@ async def measure(orders: int, folder: Path) -> dict[str, Any]:
     async with Journal(folder, run="leaks", clock=ManualClock(OPEN)) as journal:
         day = Day(journal)
         store = SqliteStore(folder / "store.sqlite3", clock=WallClock())
-        outbox = Outbox(
-            store, journal.path, clock=WallClock(), tell=without_word, charges_for=lambda _: lambda *_: D(1)
-        )
+        outbox = Outbox(store, journal.path, clock=WallClock(), tell=drop_event, charges_for=lambda _: lambda *_: D(1))
         journal.append("run", Run(run_id="leaks", mode="paper", account="A1"), at=OPEN)
         journal.append("universe", Listing(instruments=day.room.universe.instruments), at=OPEN)
         for n in range(SAMPLES + 1):

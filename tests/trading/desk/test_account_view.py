@@ -13,7 +13,7 @@ D = Decimal
 
 def test_the_instruments_that_are_held_are_those_of_the_run_alone() -> None:
     room = Room()
-    room.desk.recover((), adopted=[("GONE", D(5), D(100)), ("BBB", D(5), D(100))], halted="", opens_at=OPEN)
+    room.desk.recover_state((), adopted=[("GONE", D(5), D(100)), ("BBB", D(5), D(100))], halted="", opens_at=OPEN)
     assert list(room.desk.account.held_ids()) == [1]
     assert set(room.desk.account.open_symbols) == {"GONE", "BBB"}
     assert room.desk.account.held() == {"GONE": 5, "BBB": 5}
@@ -35,7 +35,7 @@ def test_the_fills_and_charges_of_the_day_are_those_since_its_session_began() ->
     assert room.desk.account.day_totals == (1, D(1))
     room.tick(86_400)
     ends = OPEN + 2 * DAY
-    room.desk.apply(SessionBegins(opens_at=OPEN + DAY, closes_at=ends, entries_until=ends, square_off_at=ends))
+    room.desk.apply_message(SessionBegins(opens_at=OPEN + DAY, closes_at=ends, entries_until=ends, square_off_at=ends))
     assert room.desk.account.day_totals == (0, D(0))
     assert room.desk.account.totals == (1, D(1), D(0))
     room.quote("BBB", "100")

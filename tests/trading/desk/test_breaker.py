@@ -231,7 +231,7 @@ def signal(room: Room, symbol: str, strategy: str, action: Action = Action.ENTER
         signal_id=f"{symbol}-{strategy}-{room.mono}", strategy=strategy, symbol=symbol, action=action, bar_at=room.at,
         quoted_at=room.mono, made_at=room.mono,
     )  # fmt: skip
-    return room.desk.apply(Signals(at=room.at, interval=60 * SECOND, signals=(made,)))
+    return room.desk.apply_message(Signals(at=room.at, interval=60 * SECOND, signals=(made,)))
 
 
 def refuse(room: Room, outputs: list[DeskOutput]) -> list[DeskOutput]:
@@ -266,7 +266,7 @@ def test_after_a_resume_a_symbol_has_all_its_tries_again() -> None:
     room = Room(max_rejects_in_a_row=2)
     for _ in range(2):
         refuse(room, signal(room, "AAA", "a"))
-    room.desk.apply(Command(verb=Verb.RESUME, scope=Scope.parse("symbol:AAA")))
+    room.desk.apply_message(Command(verb=Verb.RESUME, scope=Scope.parse("symbol:AAA")))
     assert halts(refuse(room, signal(room, "AAA", "a"))) == []
     assert halts(refuse(room, signal(room, "AAA", "a"))) == ["symbol:AAA"]
 
@@ -277,11 +277,11 @@ def test_what_was_on_its_way_when_its_symbol_was_halted_does_not_count_after_the
     for symbol in ("AAA", "BBB"):
         room.quote(symbol, "1000")
     under_way = [submitted(signal(room, symbol, "a"))[0] for symbol in ("AAA", "BBB")]
-    room.desk.apply(Command(verb=Verb.HALT, scope=Scope.parse("symbol:AAA")))
+    room.desk.apply_message(Command(verb=Verb.HALT, scope=Scope.parse("symbol:AAA")))
     for request in under_way[:1]:
         room.outcome(request, E.SENDING)
         room.outcome(request, E.REFUSED)
-    room.desk.apply(Command(verb=Verb.RESUME, scope=Scope.parse(scope)))
+    room.desk.apply_message(Command(verb=Verb.RESUME, scope=Scope.parse(scope)))
     room.tick(6)
     assert halts(refuse(room, signal(room, "AAA", "a"))) == []
 
@@ -292,7 +292,7 @@ def test_on_another_day_everybody_has_all_tries_again() -> None:
     opens_at = OPEN + 86_400 * SECOND
     room.tick(86_400)
     closes_at = opens_at + 22_500 * SECOND
-    room.desk.apply(
+    room.desk.apply_message(
         SessionBegins(opens_at=opens_at, closes_at=closes_at, entries_until=closes_at, square_off_at=closes_at)
     )
     assert halts(refuse(room, signal(room, "AAA", "a"))) == []
@@ -324,7 +324,7 @@ def test_what_was_refused_today_counts_on_after_a_restart_and_what_was_refused_y
             msgspec.structs.replace(intent, event=event, request=None, checks=()) for event in (E.SENDING, E.REFUSED)
         ]
         fresh = Room(max_rejects_in_a_row=2)
-        fresh.desk.recover(facts, adopted=(), halted="", opens_at=opens_at)
+        fresh.desk.recover_state(facts, adopted=(), halted="", opens_at=opens_at)
         fresh.desk.placement.requests.used = 1
         fresh.tick(6)  # what passed before the restart keeps out the same order for a while
         assert halts(refuse(fresh, signal(fresh, "AAA", "a"))) == expected
@@ -335,7 +335,7 @@ def test_what_tripped_in_an_earlier_run_and_was_resumed_is_not_halted_by_a_resta
     (intent,) = [o for o in signal(room, "AAA", "a") if isinstance(o, OrderFact)]
     ends = [msgspec.structs.replace(intent, event=event, request=None, checks=()) for event in (E.SENDING, E.REFUSED)]
     fresh = Room(max_rejects_in_a_row=1)
-    fresh.desk.recover([intent, *ends], adopted=(), halted="", opens_at=OPEN)
+    fresh.desk.recover_state([intent, *ends], adopted=(), halted="", opens_at=OPEN)
     assert not fresh.desk.book.conditions.halts
 
 

@@ -28,7 +28,7 @@ def working(room: Room) -> tuple[OrderRequest, OrderRequest]:
 def test_a_stop_that_flattens_cancels_entries_and_no_exit(policy: str, cancelled: set[str]) -> None:
     room = Room(on_stop=policy)
     orders = {request.order_id: request.symbol for request in working(room)}
-    outputs = room.desk.apply(Command(verb=Verb.STOP))
+    outputs = room.desk.apply_message(Command(verb=Verb.STOP))
     assert {orders[o.order_id] for o in outputs if isinstance(o, Cancel)} == cancelled
     assert submitted(outputs) == [], "the exit that works closes all there is"
 
@@ -36,4 +36,4 @@ def test_a_stop_that_flattens_cancels_entries_and_no_exit(policy: str, cancelled
 def test_a_resume_is_written_down_as_a_halt_is() -> None:
     room = Room()
     for command in (Command(verb=Verb.HALT, reason="by hand"), Command(verb=Verb.RESUME, reason="by hand")):
-        assert room.desk.apply(command) == [command]
+        assert room.desk.apply_message(command) == [command]

@@ -69,7 +69,7 @@ def test_another_session_forgets_the_endings_of_the_last() -> None:
 
 def test_an_entry_is_denied_where_its_symbol_has_ended_and_passes_where_it_has_not() -> None:
     room = Room()
-    room.desk.apply(session(room.at, early=("AAA",)))
+    room.desk.apply_message(session(room.at, early=("AAA",)))
     room.tick(450)
     room.quote("AAA", "100")
     room.quote("BBB", "100")
@@ -85,7 +85,7 @@ def test_an_entry_is_denied_where_its_symbol_has_ended_and_passes_where_it_has_n
 def test_each_position_is_squared_off_at_the_time_of_its_symbol_and_not_after_its_close() -> None:
     crowd = Crowd(3)
     start = crowd.at
-    crowd.desk.apply(session(start, early=("S000",)))
+    crowd.desk.apply_message(session(start, early=("S000",)))
 
     def at(second: float) -> list[str]:
         crowd.at = start + int(second * SECOND) - SECOND // 20
@@ -100,7 +100,7 @@ def test_each_position_is_squared_off_at_the_time_of_its_symbol_and_not_after_it
 def test_after_its_close_a_symbol_is_not_squared_off_with_the_others() -> None:
     crowd = Crowd(2)
     start = crowd.at
-    crowd.desk.apply(session(start, early=("S000",)))
+    crowd.desk.apply_message(session(start, early=("S000",)))
     crowd.at = start + 800 * SECOND
 
     assert [request.symbol for request in crowd.tick()] == ["S001"]
@@ -108,13 +108,13 @@ def test_after_its_close_a_symbol_is_not_squared_off_with_the_others() -> None:
 
 def test_an_entry_that_fills_after_a_flatten_is_closed_also_between_two_square_offs() -> None:
     room = Room()
-    room.desk.apply(session(room.at, early=("AAA",)))
+    room.desk.apply_message(session(room.at, early=("AAA",)))
     room.tick(390)
     room.quote("BBB", "100")
     (entry,) = [o.request for o in room.signal("BBB", Action.ENTER_LONG) if isinstance(o, Submit)]
     room.outcome(entry, OrderEvent.SENDING)
     room.outcome(entry, OrderEvent.ACCEPTED, "V1")
-    room.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1"))
+    room.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="c1"))
     room.tick(120)
     room.quote("BBB", "100")
     room.fill(entry, int(entry.quantity), "100")

@@ -65,7 +65,7 @@ def test_a_limit_that_only_halts_closes_nothing() -> None:
 def test_a_persons_halt_does_not_keep_a_loss_from_being_closed() -> None:
     room = Room(max_daily_loss=D(200))
     room.bought()
-    room.desk.apply(Command(verb=Verb.HALT, reason="by hand"))
+    room.desk.apply_message(Command(verb=Verb.HALT, reason="by hand"))
     room.quote("AAA", "975")
     assert commands(room.tick()) == []
     room.quote("AAA", "960")
@@ -82,7 +82,7 @@ def test_what_may_be_held_overnight_is_told_and_not_closed() -> None:
     bought = msgspec.structs.replace(room.execution(request, 10, "1000"), venue_order_id="V1", product="CNC")
     for event in (OrderEvent.SENDING, OrderEvent.ACCEPTED):
         room.outcome(request, event, "V1")
-    room.desk.apply(Executed(execution=bought, mono=room.mono))
+    room.desk.apply_message(Executed(execution=bought, mono=room.mono))
     room.quote("AAA", "960")
     outputs = room.tick()
     (told,) = [o for o in outputs if isinstance(o, Incident)]
@@ -100,14 +100,14 @@ def test_it_lasts_until_the_session_ends_over_a_restart_as_well() -> None:
     standing = [o for o in room.tick() if isinstance(o, Command)]
 
     fresh = Room(max_daily_loss=D(200))
-    fresh.desk.recover((), adopted=[("AAA", D(10), D(1000))], halted="", opens_at=OPEN, halts=standing)
+    fresh.desk.recover_state((), adopted=[("AAA", D(10), D(1000))], halted="", opens_at=OPEN, halts=standing)
     fresh.quote("AAA", "1100")
     (exit_,) = submitted(fresh.tick())
     assert exit_.purpose is Purpose.FLATTEN
 
     opens_at = OPEN + 86_400 * SECOND
     closes_at = opens_at + 22_500 * SECOND
-    fresh.desk.apply(
+    fresh.desk.apply_message(
         SessionBegins(opens_at=opens_at, closes_at=closes_at, entries_until=closes_at, square_off_at=closes_at)
     )
     assert not fresh.desk.book.conditions.halts
@@ -116,7 +116,7 @@ def test_it_lasts_until_the_session_ends_over_a_restart_as_well() -> None:
 def test_what_an_early_run_took_over_is_given_up_also_by_a_run_that_does_not_name_it() -> None:
     room = Room()
     sold = Released(key=PositionKey("", "NSE", "OLD", "MIS"), quantity=D(4), price=D(100), at=OPEN)
-    room.desk.recover([sold], adopted=[("OLD", D(10), D(90))], halted="", opens_at=OPEN)
+    room.desk.recover_state([sold], adopted=[("OLD", D(10), D(90))], halted="", opens_at=OPEN)
     assert room.desk.book.positions.of("OLD").quantity == 6
 
 

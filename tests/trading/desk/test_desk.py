@@ -94,7 +94,7 @@ def test_an_exit_that_hangs_is_taken_back_and_sent_again() -> None:
     assert cancel.order_id == exit_.order_id
     room.quote("AAA", "980")
     seen = room.venue_order(exit_, VenueStatus.CANCELED)
-    room.desk.apply(OrderSeen(order=seen, mono=room.mono))
+    room.desk.apply_message(OrderSeen(order=seen, mono=room.mono))
     assert submitted(room.tick()) == []  # a late fill may still be on its way
     (again,) = submitted(room.tick(2))
     assert (again.order_id != exit_.order_id, again.quantity) == (True, D(10))
@@ -106,7 +106,7 @@ def test_a_fill_is_booked_once_however_often_it_is_told() -> None:
     execution = room.execution(request, 10, "1000")
     room.trades -= 1
     again = Executed(execution=execution.__class__(**{**_fields(execution), "execution_id": "1"}), mono=room.mono)
-    assert room.desk.apply(again) == []
+    assert room.desk.apply_message(again) == []
     assert room.desk.book.positions.of("AAA").quantity == 10
     assert room.desk.book.positions.fills == 1
 
@@ -142,7 +142,7 @@ def test_an_ambiguous_order_is_found_by_its_tag_and_never_sent_again() -> None:
         ),
         cash=D(0),
     )
-    outputs = room.desk.apply(books)
+    outputs = room.desk.apply_message(books)
     assert submitted(outputs) == []
     assert room.desk.book.blotter.orders[request.order_id].state is OrderState.FILLED
     assert room.desk.book.positions.of("AAA").average_price == D("1000.5")
@@ -160,14 +160,14 @@ def test_an_order_in_doubt_is_absent_only_after_two_late_complete_lists() -> Non
     room.outcome(request, OrderEvent.AMBIGUOUS)
     state = lambda: room.desk.book.blotter.orders[request.order_id].state  # noqa: E731
     for _ in range(5):
-        room.desk.apply(empty_books(room))
+        room.desk.apply_message(empty_books(room))
         room.tick(5)
     assert state() is OrderState.UNKNOWN
     room.tick(60)
-    room.desk.apply(empty_books(room))
+    room.desk.apply_message(empty_books(room))
     assert state() is OrderState.UNKNOWN
     room.tick(5)
-    room.desk.apply(empty_books(room))
+    room.desk.apply_message(empty_books(room))
     assert state() is OrderState.ABSENT
 
 
@@ -175,9 +175,9 @@ def test_an_empty_position_list_does_not_make_us_flat_but_halts_the_symbol() -> 
     room = Room()
     room.bought()
     room.tick(5)
-    room.desk.apply(empty_books(room))
+    room.desk.apply_message(empty_books(room))
     room.tick(5)
-    (report,) = [o for o in room.desk.apply(empty_books(room)) if isinstance(o, Reconciled)]
+    (report,) = [o for o in room.desk.apply_message(empty_books(room)) if isinstance(o, Reconciled)]
     assert report.differences == ("NSE:AAA MIS: the venue holds 0, the journal 10",)
     assert room.desk.book.positions.of("AAA").quantity == 10
 
@@ -201,7 +201,7 @@ def test_an_order_placed_elsewhere_is_written_down_with_its_fills_and_is_not_our
         price=D(50), traded_at=OPEN,
     )  # fmt: skip
     position = VenuePosition(symbol="BBB", exchange="NSE", product="MIS", quantity=D(3), average_price=D(50))
-    room.desk.apply(
+    room.desk.apply_message(
         Books(asked_at=room.mono, orders=(other,), executions=(execution,), positions=(position,), cash=D(0))
     )
     assert room.desk.book.positions.of("BBB").is_flat
@@ -231,10 +231,10 @@ def test_an_entry_is_denied_with_the_control_that_denies_it(arrange: object, con
 def test_an_exit_passes_while_the_feed_is_stale_and_entries_are_halted() -> None:
     room = Room()
     room.bought()
-    room.desk.apply(LinkDown(source="kite", mono=room.mono, reason="silent"))
-    room.desk.apply(Command(verb=Verb.HALT, reason="by hand"))
+    room.desk.apply_message(LinkDown(source="kite", mono=room.mono, reason="silent"))
+    room.desk.apply_message(Command(verb=Verb.HALT, reason="by hand"))
     assert submitted(room.signal("AAA", Action.EXIT_LONG))
-    room.desk.apply(LinkUp(source="kite", mono=room.mono))
+    room.desk.apply_message(LinkUp(source="kite", mono=room.mono))
 
 
 def test_the_daily_loss_latches_a_halt() -> None:
@@ -254,7 +254,7 @@ def next_session(room: Room) -> list[DeskOutput]:
         opens_at=opens_at, closes_at=opens_at + 22500 * SECOND, entries_until=opens_at + 20000 * SECOND,
         square_off_at=opens_at + 21000 * SECOND,
     )  # fmt: skip
-    return [*room.desk.apply(session), *room.tick()]
+    return [*room.desk.apply_message(session), *room.tick()]
 
 
 def test_the_halt_of_the_days_loss_names_its_rule_and_ends_with_the_session() -> None:
@@ -273,18 +273,18 @@ def test_the_halt_of_the_days_loss_names_its_rule_and_ends_with_the_session() ->
 )
 def test_the_halt_of_a_person_stands_until_resume_whatever_it_says(reason: str) -> None:
     room = Room()
-    room.desk.apply(Command(verb=Verb.HALT, reason=reason))
+    room.desk.apply_message(Command(verb=Verb.HALT, reason=reason))
     next_session(room)
     room.quote("BBB", "500")
     assert room.desk.book.conditions.halted == (reason or "halted")
     assert events(room.signal("BBB", Action.ENTER_LONG)) == [OrderEvent.DENIED]
-    room.desk.apply(Command(verb=Verb.RESUME))
+    room.desk.apply_message(Command(verb=Verb.RESUME))
     assert events(room.signal("BBB", Action.ENTER_LONG, n=2)) == [OrderEvent.INTENT]
 
 
 def test_a_denial_names_the_control_that_denied() -> None:
     room = Room()
-    room.desk.apply(Command(verb=Verb.HALT, reason="collar: by hand"))
+    room.desk.apply_message(Command(verb=Verb.HALT, reason="collar: by hand"))
     room.quote("AAA", "1000")
     (denied,) = [o for o in room.signal("AAA", Action.ENTER_LONG) if isinstance(o, OrderFact)]
     assert (denied.control, denied.reason) == ("halt", "halt: halted: collar: by hand")
@@ -313,7 +313,7 @@ def test_whose_a_position_is_survives_a_restart_and_ends_when_it_is_flat() -> No
                   execution=room.execution(entry, 10, "1000")),
     ]  # fmt: skip
     fresh = Room()
-    fresh.desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
+    fresh.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
     fresh.quote("AAA", "1000")
     assert submitted(said_by("leaver", fresh, Action.EXIT_LONG)) == []
     (exit_,) = submitted(said_by(entry.strategy, fresh, Action.EXIT_LONG))
@@ -331,7 +331,7 @@ def test_the_orders_of_a_day_are_counted_over_restarts(monkeypatch: pytest.Monke
     for life in range(3):
         room = Room(max_rejects_in_a_row=100, max_rejects_per_minute=100, max_account_rejects_per_minute=100)
         room.mono += life * 60 * SECOND
-        room.desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
+        room.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
         for n in range(3):
             room.tick(6)
             room.quote("AAA", "1000")
@@ -344,7 +344,7 @@ def test_the_orders_of_a_day_are_counted_over_restarts(monkeypatch: pytest.Monke
             facts += [o for o in outputs if isinstance(o, OrderFact)]
     assert sent == 3
     tomorrow = Room()
-    tomorrow.desk.recover(facts, adopted=(), halted="", opens_at=OPEN + DAY)
+    tomorrow.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN + DAY)
     tomorrow.quote("AAA", "1000")
     assert len(submitted(tomorrow.signal("AAA", Action.ENTER_LONG, n=99))) == 1
 
@@ -364,7 +364,7 @@ def test_stopping_cancels_what_rests_and_lets_no_entry_pass() -> None:
     (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
     room.outcome(request, OrderEvent.SENDING)
     room.outcome(request, OrderEvent.ACCEPTED, "V1")
-    outputs = room.desk.apply(Command(verb=Verb.STOP))
+    outputs = room.desk.apply_message(Command(verb=Verb.STOP))
     assert [o.order_id for o in outputs if isinstance(o, Cancel)] == [request.order_id]
     assert events(room.signal("BBB", Action.ENTER_LONG)) == [OrderEvent.DENIED]
 
@@ -372,7 +372,7 @@ def test_stopping_cancels_what_rests_and_lets_no_entry_pass() -> None:
 def test_stopping_with_flatten_closes_what_is_open() -> None:
     room = Room(on_stop="flatten")
     room.bought()
-    (exit_,) = submitted(room.desk.apply(Command(verb=Verb.STOP)))
+    (exit_,) = submitted(room.desk.apply_message(Command(verb=Verb.STOP)))
     assert (exit_.purpose, exit_.quantity) == (Purpose.FLATTEN, D(10))
 
 
@@ -409,7 +409,7 @@ def test_recovery_rebuilds_positions_orders_and_the_day() -> None:
     ):
         facts += [o for o in outputs if isinstance(o, OrderFact)]
     fresh = Room()
-    fresh.desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
+    fresh.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
     assert fresh.desk.book.positions.of("AAA") == other.desk.book.positions.of("AAA")
     assert fresh.desk.book.positions.charges == 1
     (exit_,) = submitted(fresh.quote("AAA", "989"))

@@ -47,12 +47,12 @@ def shown(room: Room, exit_: OrderRequest, **changes: object) -> VenueOrder:
 
 
 def shows(room: Room, exit_: OrderRequest, **changes: object) -> list[DeskOutput]:
-    return room.desk.apply(OrderSeen(order=shown(room, exit_, **changes), mono=room.mono))
+    return room.desk.apply_message(OrderSeen(order=shown(room, exit_, **changes), mono=room.mono))
 
 
 def lists(room: Room, exit_: OrderRequest, **changes: object) -> list[DeskOutput]:
     order = shown(room, exit_, **changes)
-    return room.desk.apply(
+    return room.desk.apply_message(
         Books(asked_at=room.mono, orders=(order,), executions=(), positions=room.positions(), cash=D(0))
     )
 
@@ -99,7 +99,7 @@ def test_an_entry_that_hangs_is_taken_back_all_the_same() -> None:
     (entry,) = submitted(room.signal("AAA", Action.ENTER_LONG))
     room.outcome(entry, E.SENDING)
     room.outcome(entry, E.ACCEPTED, "V1")
-    room.desk.apply(OrderSeen(order=room.venue_order(entry, VenueStatus.OPEN), mono=room.mono))
+    room.desk.apply_message(OrderSeen(order=room.venue_order(entry, VenueStatus.OPEN), mono=room.mono))
     assert [type(o) for o in room.tick(3.5)] == [OrderFact, Cancel]
 
 
@@ -220,7 +220,7 @@ def test_an_exit_that_buys_back_follows_the_price_up_and_not_down() -> None:
     room = Room(chase="modify")
     room.desk.book.blotter.adopt(room.desk.book.key("AAA"), D(-10), D(1000))
     room.quote("AAA", "1011")
-    (exit_,) = submitted(room.desk.apply(Command(verb=Verb.FLATTEN, id="f")))
+    (exit_,) = submitted(room.desk.apply_message(Command(verb=Verb.FLATTEN, id="f")))
     room.outcome(exit_, E.SENDING)
     room.outcome(exit_, E.ACCEPTED, "V2")
     shows(room, exit_)

@@ -99,7 +99,7 @@ def test_what_is_decided_again_is_judged_again() -> None:
 
 def test_a_message_that_nothing_hears_is_a_fault_of_ours() -> None:
     with pytest.raises(AssertionError, match="the desk does not know Submit"):
-        Room().desk.apply(Submit(request=None))  # type: ignore[arg-type]
+        Room().desk.apply_message(Submit(request=None))  # type: ignore[arg-type]
 
 
 def test_every_rule_is_asked_at_a_tick_and_says_nothing_on_a_quiet_day() -> None:
@@ -130,10 +130,10 @@ def test_another_day_begins_with_its_session_and_the_same_day_only_once() -> Non
     assert first is not None
     before = room.desk.book.worth.day_base
     room.bought()
-    room.desk.apply(first)
+    room.desk.apply_message(first)
     assert room.desk.book.worth.day_base == before
     later = 86_400_000_000_000
-    room.desk.apply(
+    room.desk.apply_message(
         SessionBegins(
             opens_at=first.opens_at + later, closes_at=first.closes_at + later,
             entries_until=first.entries_until + later, square_off_at=first.square_off_at + later,
@@ -152,7 +152,7 @@ def test_a_fill_of_another_hand_leaves_our_stop_where_it_stands() -> None:
         product="CNC",
     )  # fmt: skip
     shown = msgspec.structs.replace(room.venue_order(theirs, VenueStatus.OPEN), venue_order_id="X1", product="CNC")
-    room.desk.apply(OrderSeen(order=shown, mono=room.mono))
+    room.desk.apply_message(OrderSeen(order=shown, mono=room.mono))
     fill = msgspec.structs.replace(room.execution(theirs, 3, "1001", "X1"), product="CNC")
-    assert events(room.desk.apply(Executed(execution=fill, mono=room.mono))) == [E.EXECUTED]
+    assert events(room.desk.apply_message(Executed(execution=fill, mono=room.mono))) == [E.EXECUTED]
     assert room.desk.account.levels(0) == guard

@@ -31,27 +31,27 @@ def bought(*, at: int = OPEN) -> list[OrderFact]:
 def test_a_flatten_that_was_carried_out_before_closes_nothing_again() -> None:
     for id_, count in (("f1", 0), ("f2", 1)):
         room = Room()
-        room.desk.recover(bought(), adopted=(), halted="", opens_at=OPEN, flattened=("f1",))
+        room.desk.recover_state(bought(), adopted=(), halted="", opens_at=OPEN, flattened=("f1",))
         room.quote("AAA", "1000")
-        assert len(submitted(room.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id=id_)))) == count
+        assert len(submitted(room.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id=id_)))) == count
 
 
 def test_a_halt_of_everything_and_halts_of_a_scope_stand_again() -> None:
     room = Room()
     of_symbol = Command(verb=Verb.HALT, reason="odd", scope=Scope.symbol("AAA"))
-    room.desk.recover((), adopted=(), halted="", opens_at=OPEN, halts=(of_symbol,))
+    room.desk.recover_state((), adopted=(), halted="", opens_at=OPEN, halts=(of_symbol,))
     for symbol, count in (("AAA", 0), ("BBB", 1)):
         room.quote(symbol, "1000")
         assert len(submitted(room.signal(symbol, Action.ENTER_LONG))) == count
     other = Room()
-    other.desk.recover((), adopted=(), halted="the daemon ended", opens_at=OPEN)
+    other.desk.recover_state((), adopted=(), halted="the daemon ended", opens_at=OPEN)
     assert other.desk.account.conditions.halted == "the daemon ended"
 
 
 @pytest.mark.parametrize(("at", "charges"), [(OPEN, 1), (OPEN + 1, 1), (OPEN - 1, 0)])
 def test_what_was_filled_from_the_opening_on_is_of_this_day(at: int, charges: int) -> None:
     room = Room()
-    room.desk.recover(bought(at=at), adopted=(), halted="", opens_at=OPEN)
+    room.desk.recover_state(bought(at=at), adopted=(), halted="", opens_at=OPEN)
     assert room.desk.account.day_totals == (charges, D(charges))
     assert room.desk.account.day_profit() == -charges
     assert room.desk.account.held() == {"AAA": 10}
@@ -62,17 +62,17 @@ def test_what_was_given_up_is_neither_held_nor_guarded() -> None:
     facts = bought()
     key = room.desk.book.key("AAA")
     part = Released(key=key, quantity=D(10), price=D(1000), at=OPEN)
-    room.desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
+    room.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
     assert room.desk.account.levels(0) is not None
     room = Room()
-    room.desk.recover([*facts, part], adopted=(), halted="", opens_at=OPEN)
+    room.desk.recover_state([*facts, part], adopted=(), halted="", opens_at=OPEN)
     assert room.desk.account.levels(0) is None
     assert room.desk.account.held() == {}
 
 
 def test_a_trailing_stop_stands_where_the_best_price_had_moved_it() -> None:
     room = Room()
-    room.desk.recover(bought(), adopted=(), halted="", opens_at=OPEN, best={"T00001": D(1100)})
+    room.desk.recover_state(bought(), adopted=(), halted="", opens_at=OPEN, best={"T00001": D(1100)})
     levels = room.desk.account.levels(0)
     assert levels is not None
     assert levels.told == {"stop": 990, "trail": 1095}
@@ -80,7 +80,7 @@ def test_a_trailing_stop_stands_where_the_best_price_had_moved_it() -> None:
 
 def test_what_was_held_without_fills_is_held_at_its_price() -> None:
     room = Room()
-    room.desk.recover((), adopted=[("AAA", D(5), D(900))], halted="", opens_at=OPEN)
+    room.desk.recover_state((), adopted=[("AAA", D(5), D(900))], halted="", opens_at=OPEN)
     assert room.desk.account.holdings() == {"AAA": (D(5), D(900))}
     room.quote("AAA", "1000")
     assert room.desk.account.unrealized() == 500

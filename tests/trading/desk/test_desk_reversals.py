@@ -131,7 +131,7 @@ def test_a_process_that_starts_again_has_forgotten_the_entry() -> None:
     day, exit_ = exiting()
     facts = [line.message for line in day.said if isinstance(line.message, OrderFact)]
     again = Day()
-    again.desk.recover(
+    again.desk.recover_state(
         [told for fact in facts for told in sent(fact)], adopted=(), halted="", opens_at=day.at, halts=(), flattened=()
     )
 

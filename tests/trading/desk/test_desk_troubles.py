@@ -28,7 +28,7 @@ from tradebot.domain.order import (
     VenueOrder,
     VenueStatus,
 )
-from tradebot.ops.narrator import LINES
+from tradebot.ops.journal_logger import EVENT_TYPES
 from tradebot.trading.desk.decisions import DeskOutput
 
 D, E = Decimal, OrderEvent
@@ -45,7 +45,7 @@ def entered(room: Room, *, answered: bool = True) -> OrderRequest:
 
 
 def books(room: Room, *orders: VenueOrder, executions: tuple[Execution, ...] = ()) -> list[DeskOutput]:
-    return room.desk.apply(
+    return room.desk.apply_message(
         Books(asked_at=room.mono, orders=orders, executions=executions, positions=room.positions(), cash=D(0)),
     )
 
@@ -65,7 +65,7 @@ def state(room: Room, request: OrderRequest) -> OrderState:
 def test_a_cancel_of_an_order_that_is_being_sent_waits_and_goes_out_with_the_answer() -> None:
     room = Room()
     request = entered(room, answered=False)
-    waiting = room.desk.apply(Command(verb=Verb.HALT, reason="by hand"))
+    waiting = room.desk.apply_message(Command(verb=Verb.HALT, reason="by hand"))
     assert (events(waiting), cancels(waiting)) == ([E.CANCEL_ASKED], [])
     answered = room.outcome(request, E.ACCEPTED, "V1")
     assert events(answered) == [E.ACCEPTED, E.CANCEL_SENT]
@@ -76,14 +76,14 @@ def test_an_order_whose_turn_has_not_come_is_withdrawn() -> None:
     room = Room()
     room.quote("AAA", "1000")
     (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
-    (cancel,) = cancels(room.desk.apply(Command(verb=Verb.HALT, reason="by hand")))
+    (cancel,) = cancels(room.desk.apply_message(Command(verb=Verb.HALT, reason="by hand")))
     assert (cancel.order_id, cancel.venue_order_id) == (request.order_id, "")
 
 
 def test_a_cancel_without_an_answer_is_sent_three_times_more_and_only_while_the_order_works() -> None:
     room = Room()
     request = entered(room)
-    assert len(cancels(room.desk.apply(Command(verb=Verb.HALT, reason="by hand")))) == 1
+    assert len(cancels(room.desk.apply_message(Command(verb=Verb.HALT, reason="by hand")))) == 1
     sent = 0
     for _ in range(6):
         room.outcome(request, E.CANCEL_UNKNOWN)
@@ -101,7 +101,7 @@ def test_fills_that_the_status_knows_and_no_trade_tells_are_inferred_after_five_
     room = Room()
     request = entered(room)
     shown = room.venue_order(request, VenueStatus.FILLED, filled=10)
-    room.desk.apply(OrderSeen(order=shown, mono=room.mono))
+    room.desk.apply_message(OrderSeen(order=shown, mono=room.mono))
     assert events(room.tick(4)) == []
     (made_up,) = [o for o in room.tick(2) if isinstance(o, OrderFact)]
     assert made_up.execution is not None
@@ -124,7 +124,7 @@ def test_a_fill_told_with_other_figures_is_booked_anew_once_the_list_has_shown_t
         execution_id="1", venue_order_id="V1", symbol="AAA", exchange="NSE", side=request.side, quantity=D(10),
         price=D(998), traded_at=OPEN,
     )  # fmt: skip
-    first = room.desk.apply(Executed(execution=other, mono=room.mono))
+    first = room.desk.apply_message(Executed(execution=other, mono=room.mono))
     assert events(first) == [E.QUARANTINED]
     assert scopes(first) == ["symbol:AAA"]
     shown = room.venue_order(request, VenueStatus.FILLED, filled=10)
@@ -137,7 +137,7 @@ def test_an_order_that_comes_back_from_the_dead_is_cancelled_and_stops_its_strat
     room = Room()
     request = entered(room, answered=False)
     room.outcome(request, E.NOT_SENT)
-    outputs = room.desk.apply(OrderSeen(order=room.venue_order(request, VenueStatus.OPEN), mono=room.mono))
+    outputs = room.desk.apply_message(OrderSeen(order=room.venue_order(request, VenueStatus.OPEN), mono=room.mono))
     assert events(outputs) == [E.SEEN_OPEN, E.CANCEL_SENT]
     assert scopes(outputs) == ["strategy:s"]
     room.quote("BBB", "500")
@@ -151,7 +151,7 @@ def test_an_exit_that_the_venue_ends_is_sent_again() -> None:
     (exit_,) = submitted(room.signal("AAA", Action.EXIT_LONG))
     room.outcome(exit_, E.SENDING)
     room.outcome(exit_, E.ACCEPTED, "V2")
-    room.desk.apply(OrderSeen(order=room.venue_order(exit_, VenueStatus.CANCELED), mono=room.mono))
+    room.desk.apply_message(OrderSeen(order=room.venue_order(exit_, VenueStatus.CANCELED), mono=room.mono))
     assert submitted(room.tick(1)) == []
     (again,) = submitted(room.tick(1.5))
     assert (again.quantity, again.purpose) == (10, exit_.purpose)
@@ -175,17 +175,19 @@ def test_an_order_placed_elsewhere_holds_entries_back_until_the_books_account_fo
     room = Room()
     room.quote("BBB", "500")
     other = VenueOrder(**_fields(room.venue_order(entered(Room()), VenueStatus.OPEN)) | {"tag": "", "symbol": "BBB"})  # type: ignore[arg-type]
-    outputs = room.desk.apply(OrderSeen(order=other, mono=room.mono))
+    outputs = room.desk.apply_message(OrderSeen(order=other, mono=room.mono))
     assert (scopes(outputs), cancels(outputs)) == ([], [])
     (denied,) = [o for o in room.signal("BBB", Action.ENTER_LONG) if isinstance(o, OrderFact)]
     assert (denied.event, denied.reason.partition(":")[0]) == (E.DENIED, "accounted")
-    assert cancels(room.desk.apply(Command(verb=Verb.HALT, reason="by hand", scope=Scope.symbol("BBB")))) == []
-    room.desk.apply(Command(verb=Verb.RESUME, scope=Scope.symbol("BBB")))
+    assert cancels(room.desk.apply_message(Command(verb=Verb.HALT, reason="by hand", scope=Scope.symbol("BBB")))) == []
+    room.desk.apply_message(Command(verb=Verb.RESUME, scope=Scope.symbol("BBB")))
     room.tick(1)
     books(room, other)
     entry = room.signal("BBB", Action.ENTER_LONG, n=2)
     assert events(entry) == [E.INTENT]
-    assert {c.order_id for c in cancels(room.desk.apply(Command(verb=Verb.STOP)))} == {submitted(entry)[0].order_id}
+    assert {c.order_id for c in cancels(room.desk.apply_message(Command(verb=Verb.STOP)))} == {
+        submitted(entry)[0].order_id
+    }
 
 
 def _fields(message: object) -> dict[str, object]:
@@ -196,10 +198,10 @@ def test_a_halt_of_one_symbol_leaves_the_others_alone_and_a_resume_lifts_it() ->
     room = Room()
     room.quote("AAA", "1000")
     room.quote("BBB", "500")
-    room.desk.apply(Command(verb=Verb.HALT, reason="by hand", scope=Scope.parse("symbol:AAA")))
+    room.desk.apply_message(Command(verb=Verb.HALT, reason="by hand", scope=Scope.parse("symbol:AAA")))
     assert events(room.signal("AAA", Action.ENTER_LONG)) == [E.DENIED]
     assert events(room.signal("BBB", Action.ENTER_LONG)) == [E.INTENT]
-    room.desk.apply(Command(verb=Verb.RESUME, scope=Scope.parse("symbol:AAA")))
+    room.desk.apply_message(Command(verb=Verb.RESUME, scope=Scope.parse("symbol:AAA")))
     assert events(room.signal("AAA", Action.ENTER_LONG, n=2)) == [E.INTENT]
 
 
@@ -276,13 +278,13 @@ def test_no_look_counts_against_an_order_in_doubt_while_the_session_is_lost_and_
     request = entered(room, answered=False)
     room.outcome(request, E.AMBIGUOUS)
     books(room)
-    assert events(room.desk.apply(LinkDown(source="kite", mono=room.mono, reason="silent"))) == [E.LINK_LOST]
+    assert events(room.desk.apply_message(LinkDown(source="kite", mono=room.mono, reason="silent"))) == [E.LINK_LOST]
     for _ in range(3):
         room.tick(70)
         books(room)
     assert state(room, request) is OrderState.UNKNOWN
     assert room.desk.account.look_wanted_at() is None
-    room.desk.apply(LinkUp(source="kite", mono=room.mono))
+    room.desk.apply_message(LinkUp(source="kite", mono=room.mono))
     assert room.desk.account.look_wanted_at() == room.mono + 5 * SECOND
     assert events(books(room)) == [E.LINK_BACK]
     for _ in range(4):
@@ -336,7 +338,7 @@ def test_terms_that_somebody_changed_are_the_truth_and_stop_the_symbol() -> None
     room = Room()
     request = entered(room)
     shown = VenueOrder(**_fields(room.venue_order(request, VenueStatus.OPEN)) | {"quantity": D(7)})  # type: ignore[arg-type]
-    outputs = room.desk.apply(OrderSeen(order=shown, mono=room.mono))
+    outputs = room.desk.apply_message(OrderSeen(order=shown, mono=room.mono))
     assert events(outputs)[0] is E.CHANGED
     assert "symbol:AAA" in scopes(outputs)
     assert room.desk.book.blotter.exposure.worst_case("AAA") == (7, 0)
@@ -358,19 +360,19 @@ def test_halts_and_open_exits_survive_a_restart() -> None:
     ]  # fmt: skip
     lapsed = OrderFact(order_id=exit_.order_id, event=E.LAPSED, at=OPEN, mono=1)
     cut_off = Room()
-    cut_off.desk.recover([*facts, lapsed], adopted=(), halted="", opens_at=OPEN)
+    cut_off.desk.recover_state([*facts, lapsed], adopted=(), halted="", opens_at=OPEN)
     cut_off.quote("AAA", "1000")
     assert len(submitted(cut_off.tick())) == 1
     facts.append(OrderFact(order_id=exit_.order_id, event=E.SENDING, at=OPEN, mono=1))
     facts.append(OrderFact(order_id=exit_.order_id, event=E.AMBIGUOUS, at=OPEN, mono=1))
     fresh = Room()
     halts = (Command(verb=Verb.HALT, reason="by hand", scope=Scope.parse("strategy:s")),)
-    fresh.desk.recover(facts, adopted=(), halted="", opens_at=OPEN, halts=halts)
+    fresh.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN, halts=halts)
     assert fresh.desk.book.conditions.halt_of("BBB", "s") == "by hand"
     assert fresh.desk.book.conditions.halt_of("BBB", "other") == ""
     lost = room.venue_order(exit_, VenueStatus.CANCELED)
     held = fresh.positions()
-    fresh.desk.adopt(Books(asked_at=fresh.mono, orders=(lost,), executions=(), positions=held, cash=D(0)))
+    fresh.desk.adopt_snapshot(Books(asked_at=fresh.mono, orders=(lost,), executions=(), positions=held, cash=D(0)))
     fresh.quote("AAA", "1000")
     (again,) = submitted(fresh.tick(2.5))
     assert again.quantity == 10
@@ -379,13 +381,13 @@ def test_halts_and_open_exits_survive_a_restart() -> None:
 def test_no_exit_leaves_a_daemon_that_stops_unless_it_closes_what_is_open() -> None:
     room = Room()
     room.bought(stop_loss=990.0)
-    room.desk.apply(Command(verb=Verb.STOP))
+    room.desk.apply_message(Command(verb=Verb.STOP))
     assert submitted(room.quote("AAA", "980")) == []
     assert submitted(room.tick()) == []
 
 
 def test_every_event_of_an_order_has_a_line_in_the_log() -> None:
-    assert set(LINES) | {E.INTENT} == set(E)
+    assert set(EVENT_TYPES) | {E.INTENT} == set(E)
 
 
 def test_a_halt_leaves_a_protective_exit_that_works_alone() -> None:
@@ -394,7 +396,7 @@ def test_a_halt_leaves_a_protective_exit_that_works_alone() -> None:
     (exit_,) = submitted(room.quote("AAA", "989"))
     room.outcome(exit_, E.SENDING)
     room.outcome(exit_, E.ACCEPTED, "V2")
-    outputs = room.desk.apply(Command(verb=Verb.HALT, reason="by hand"))
+    outputs = room.desk.apply_message(Command(verb=Verb.HALT, reason="by hand"))
     assert cancels(outputs) == []
     assert scopes(outputs) == ["all"]
 
@@ -402,12 +404,12 @@ def test_a_halt_leaves_a_protective_exit_that_works_alone() -> None:
 def test_the_same_flatten_closes_once_also_after_a_resume() -> None:
     room = Room()
     room.bought()
-    (exit_,) = submitted(room.desk.apply(Command(verb=Verb.FLATTEN, reason="enough", id="f1")))
+    (exit_,) = submitted(room.desk.apply_message(Command(verb=Verb.FLATTEN, reason="enough", id="f1")))
     room.fill(exit_, 10, "1000", "V2")
-    room.desk.apply(Command(verb=Verb.RESUME, reason="go on"))
-    assert room.desk.apply(Command(verb=Verb.FLATTEN, reason="enough", id="f1")) == []
+    room.desk.apply_message(Command(verb=Verb.RESUME, reason="go on"))
+    assert room.desk.apply_message(Command(verb=Verb.FLATTEN, reason="enough", id="f1")) == []
     assert not room.desk.book.conditions.halted
-    assert scopes(room.desk.apply(Command(verb=Verb.FLATTEN, reason="enough", id="f2"))) == ["all"]
+    assert scopes(room.desk.apply_message(Command(verb=Verb.FLATTEN, reason="enough", id="f2"))) == ["all"]
 
 
 def test_no_two_orders_of_a_run_share_an_id() -> None:
@@ -421,7 +423,7 @@ def test_no_two_orders_of_a_run_share_an_id() -> None:
         ids.append(request.order_id)
         room.outcome(request, E.SENDING)
         room.outcome(request, E.REFUSED)
-        room.desk.apply(Command(verb=Verb.RESUME))
+        room.desk.apply_message(Command(verb=Verb.RESUME))
     assert len(set(ids)) == 12
 
 
@@ -429,15 +431,19 @@ def test_a_boot_of_the_machine_keeps_no_reservation_and_no_patience_for_ever() -
     before = Room()
     before.mono = 10**9 * SECOND  # it ran for years
     request = entered(before)
-    facts = [o for o in before.desk.apply(Command(verb=Verb.HALT, reason="by hand")) if isinstance(o, OrderFact)]
+    facts = [
+        o for o in before.desk.apply_message(Command(verb=Verb.HALT, reason="by hand")) if isinstance(o, OrderFact)
+    ]
     intent = OrderFact(order_id=request.order_id, event=E.INTENT, at=OPEN, mono=before.mono, request=request)
     sent = [OrderFact(order_id=request.order_id, event=E.SENDING, at=OPEN, mono=before.mono)]
     sent += [OrderFact(order_id=request.order_id, event=E.ACCEPTED, at=OPEN, mono=before.mono, venue_order_id="V1")]
     canceled = before.venue_order(request, VenueStatus.CANCELED)
-    facts += [o for o in before.desk.apply(OrderSeen(order=canceled, mono=before.mono)) if isinstance(o, OrderFact)]
+    facts += [
+        o for o in before.desk.apply_message(OrderSeen(order=canceled, mono=before.mono)) if isinstance(o, OrderFact)
+    ]
     after = Room()
     after.desk.book.blotter.exposure.mono = 0  # as a new process, whose first tick comes after the recovery
-    after.desk.recover([intent, *sent, *facts], adopted=(), halted="", opens_at=OPEN)
+    after.desk.recover_state([intent, *sent, *facts], adopted=(), halted="", opens_at=OPEN)
     after.tick()
     assert after.desk.book.blotter.exposure.worst_case("AAA")[0] == request.quantity, "a late fill may still come"
     after.tick(2.1)
@@ -459,7 +465,7 @@ def test_the_days_loss_is_known_after_a_restart_and_yesterdays_is_not() -> None:
         ]  # fmt: skip
     for opens_at, profit in ((OPEN, -502), (OPEN + 86_400 * SECOND, 0)):
         fresh = Room()
-        fresh.desk.recover(facts, adopted=(), halted="", opens_at=opens_at)
+        fresh.desk.recover_state(facts, adopted=(), halted="", opens_at=opens_at)
         assert fresh.desk.book.worth.day_profit() == profit
 
 
@@ -474,7 +480,7 @@ def test_an_order_is_exposed_in_the_step_that_checked_it() -> None:
 def test_a_cancel_that_was_accepted_has_ten_seconds_to_show() -> None:
     room = Room()
     request = entered(room)
-    assert len(cancels(room.desk.apply(Command(verb=Verb.HALT, reason="by hand")))) == 1
+    assert len(cancels(room.desk.apply_message(Command(verb=Verb.HALT, reason="by hand")))) == 1
     room.outcome(request, E.CANCEL_ACCEPTED)
     room.tick(9.5)
     assert cancels(books(room, room.venue_order(request, VenueStatus.OPEN))) == []

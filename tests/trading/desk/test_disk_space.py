@@ -10,7 +10,9 @@ from tradebot.domain.order import OrderEvent, OrderFact
 
 
 def disk(room: Room, allows: DiskAllows) -> None:
-    room.desk.apply(SpaceLeft(mono=room.mono, allows=allows, reason="" if allows is DiskAllows.ALL else "9 MB free"))
+    room.desk.apply_message(
+        SpaceLeft(mono=room.mono, allows=allows, reason="" if allows is DiskAllows.ALL else "9 MB free")
+    )
 
 
 def test_nothing_is_opened_by_a_control_of_its_own_name_and_the_way_back_needs_no_resume() -> None:
@@ -46,7 +48,9 @@ def test_without_the_reserve_no_exit_leaves_cancels_do_and_the_stop_follows_when
     assert not submitted(outputs)
     denied = [output for output in outputs if isinstance(output, OrderFact) and output.event is OrderEvent.DENIED]
     assert [fact.control for fact in denied] == ["disk_space"]
-    assert any(isinstance(output, Cancel) for output in room.desk.apply(Command(verb=Verb.HALT, reason="by hand")))
+    assert any(
+        isinstance(output, Cancel) for output in room.desk.apply_message(Command(verb=Verb.HALT, reason="by hand"))
+    )
 
     disk(room, DiskAllows.ALL)
     for _ in range(100):

@@ -62,16 +62,16 @@ class Crowd:
         self.desk = desk_of(book, gate=Gate([]), id_prefix="T", absent_after_s=60.0)
         self.mono, self.at = 1000 * SECOND, OPEN
         ends = OPEN + 22_500 * SECOND
-        self.desk.apply(SessionBegins(opens_at=OPEN, closes_at=ends, entries_until=ends, square_off_at=ends))
+        self.desk.apply_message(SessionBegins(opens_at=OPEN, closes_at=ends, entries_until=ends, square_off_at=ends))
         held = tuple(
             VenuePosition(symbol=name, exchange="NSE", product="MIS", quantity=D(1), average_price=D(100))
             for name in names
         )
         taken = [(name, D(1), D(100)) for name in names]
-        self.desk.recover((), adopted=taken, halted="", opens_at=OPEN)
-        self.desk.adopt(Books(asked_at=self.mono, orders=(), executions=(), positions=held, cash=D(0)))
+        self.desk.recover_state((), adopted=taken, halted="", opens_at=OPEN)
+        self.desk.adopt_snapshot(Books(asked_at=self.mono, orders=(), executions=(), positions=held, cash=D(0)))
         last = np.full(count, 10_000)
-        self.desk.apply(
+        self.desk.apply_message(
             Quotes(
                 source="t", seen_at=self.mono, ids=np.arange(count), sent_at=np.full(count, OPEN), last=last,
                 volume=last, bid=last - 5, ask=last + 5, bid_size=last, ask_size=last,
@@ -80,18 +80,18 @@ class Crowd:
 
     def tick(self) -> list[OrderRequest]:
         self.mono, self.at = self.mono + SECOND // 20, self.at + SECOND // 20
-        return submitted(self.desk.apply(Tick(at=self.at, mono=self.mono)))
+        return submitted(self.desk.apply_message(Tick(at=self.at, mono=self.mono)))
 
     def cancels(self) -> list[Cancel]:
         self.mono, self.at = self.mono + SECOND // 20, self.at + SECOND // 20
-        return [o for o in self.desk.apply(Tick(at=self.at, mono=self.mono)) if isinstance(o, Cancel)]
+        return [o for o in self.desk.apply_message(Tick(at=self.at, mono=self.mono)) if isinstance(o, Cancel)]
 
     def accept(self, request: OrderRequest) -> None:
         fact = OrderFact(
             order_id=request.order_id, event=OrderEvent.ACCEPTED, at=self.at, mono=self.mono,
             venue_order_id=f"V{request.order_id}",
         )  # fmt: skip
-        self.desk.apply(Outcome(fact=fact))
+        self.desk.apply_message(Outcome(fact=fact))
 
     def fill(self, request: OrderRequest) -> None:
         """Let an order be sent, accepted and filled."""
@@ -100,7 +100,7 @@ class Crowd:
         order_id = request.order_id
         fill = Execution(f"F{order_id}", f"V{order_id}", request.symbol, "NSE", request.side, request.quantity, D(100),
                          self.at, request.product)  # fmt: skip
-        self.desk.apply(Executed(execution=fill, mono=self.mono))
+        self.desk.apply_message(Executed(execution=fill, mono=self.mono))
 
     def signal(self, symbol: str, action: Action) -> Signals:
         told = Signal(signal_id=f"{symbol}/{action}/{self.mono}", strategy="s", symbol=symbol, action=action,
@@ -109,7 +109,7 @@ class Crowd:
 
     def tell(self, request: OrderRequest, event: OrderEvent) -> list[OrderRequest]:
         fact = OrderFact(order_id=request.order_id, event=event, at=self.at, mono=self.mono, reason="test")
-        return submitted(self.desk.apply(Outcome(fact=fact)))
+        return submitted(self.desk.apply_message(Outcome(fact=fact)))
 
 
 def submitted(outputs: list[DeskOutput]) -> list[OrderRequest]:
@@ -118,7 +118,7 @@ def submitted(outputs: list[DeskOutput]) -> list[OrderRequest]:
 
 def test_a_flatten_of_many_positions_is_spread_over_ticks_and_every_position_is_closed_once() -> None:
     crowd = Crowd(MANY)
-    first = submitted(crowd.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
+    first = submitted(crowd.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
     later = [crowd.tick() for _ in range(6)]
 
     assert len(first) == AT_ONCE
@@ -129,7 +129,7 @@ def test_a_flatten_of_many_positions_is_spread_over_ticks_and_every_position_is_
 
 def test_an_exit_that_ended_short_is_sent_again_though_thousands_of_others_work() -> None:
     crowd = Crowd(MANY)
-    sent = submitted(crowd.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
+    sent = submitted(crowd.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
     for _ in range(6):
         sent += crowd.tick()
     crowd.tell(sent[7], OrderEvent.SENDING)
@@ -142,17 +142,17 @@ def test_an_exit_that_ended_short_is_sent_again_though_thousands_of_others_work(
 
 def test_what_was_closed_and_is_held_again_is_not_closed_for_the_wish_of_before() -> None:
     crowd = Crowd(AT_ONCE + 8)
-    sent = submitted(crowd.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
+    sent = submitted(crowd.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
     sent += [request for _ in range(6) for request in crowd.tick()]
     for request in sent:
         crowd.fill(request)
     assert crowd.desk.account.holdings() == {}
-    crowd.desk.apply(Command(verb=Verb.RESUME))
+    crowd.desk.apply_message(Command(verb=Verb.RESUME))
     again, other = sent[0].symbol, sent[-1].symbol
     for symbol in (again, other):
-        (entry,) = submitted(crowd.desk.apply(crowd.signal(symbol, Action.ENTER_LONG)))
+        (entry,) = submitted(crowd.desk.apply_message(crowd.signal(symbol, Action.ENTER_LONG)))
         crowd.fill(entry)
-    exits = submitted(crowd.desk.apply(crowd.signal(other, Action.EXIT_LONG)))
+    exits = submitted(crowd.desk.apply_message(crowd.signal(other, Action.EXIT_LONG)))
     exits += [request for _ in range(6) for request in crowd.tick()]
     assert [request.symbol for request in exits] == [other]
 
@@ -171,7 +171,7 @@ def test_only_what_is_wanted_is_sent_again_at_an_open() -> None:
     )
     assert not fast.resend_exit(held)
     assert crowd.desk.book.exits.wanted == {}
-    (sent,) = submitted(crowd.desk.apply(crowd.signal(wanted, Action.EXIT_LONG)))
+    (sent,) = submitted(crowd.desk.apply_message(crowd.signal(wanted, Action.EXIT_LONG)))
     crowd.tell(sent, OrderEvent.SENDING)
     crowd.tell(sent, OrderEvent.NOT_SENT)
     crowd.mono += 2 * SECOND
@@ -182,14 +182,14 @@ def test_only_what_is_wanted_is_sent_again_at_an_open() -> None:
 
 def test_an_exit_that_works_is_not_looked_at_on_each_tick() -> None:
     crowd = Crowd(5)
-    crowd.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1"))
+    crowd.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="c1"))
     with patch.object(OrderRequests, "exit", side_effect=AssertionError("nothing to do")):
         assert crowd.tick() == []
 
 
 def test_each_order_that_hangs_is_taken_back_at_the_first_tick_after_its_time_whenever_it_was_acknowledged() -> None:
     crowd = Crowd(6)
-    sent = submitted(crowd.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
+    sent = submitted(crowd.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
     assert crowd.cancels() == []  # a look at orders that nobody acknowledged yet
     acked, taken = dict[str, int](), dict[str, int]()
     for tick in range(200):
@@ -210,7 +210,7 @@ def test_exits_that_the_gate_holds_back_do_not_stand_before_the_others() -> None
     tried: list[str] = []
     denied = Verdict("held: back", (), "held")
     with patch.object(Gate, "check", lambda self, request, view: tried.append(request.symbol) or denied):
-        crowd.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1"))
+        crowd.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="c1"))
         for _ in range(3):
             crowd.tick()
     assert set(tried) == set(crowd.universe.symbols)
@@ -227,14 +227,14 @@ def test_an_exit_that_a_run_of_more_symbols_left_under_way_is_wanted_by_none_of_
     facts = [
         OrderFact("T1", event, OPEN, 1, request=request if event is OrderEvent.INTENT else None) for event in begun
     ]
-    desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
+    desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
     assert not desk.book.exits.wanted
-    assert not submitted(desk.apply(Tick(at=OPEN + SECOND, mono=1001 * SECOND)))
+    assert not submitted(desk.apply_message(Tick(at=OPEN + SECOND, mono=1001 * SECOND)))
 
 
 def test_an_exit_that_was_refused_is_tried_again_once_its_pause_is_over_and_not_before() -> None:
     crowd = Crowd(1)
-    (sent,) = submitted(crowd.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
+    (sent,) = submitted(crowd.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
     for pause in (1, 2, 4):
         crowd.tell(sent, OrderEvent.SENDING)
         assert crowd.tell(sent, OrderEvent.NOT_SENT) == []
@@ -245,7 +245,7 @@ def test_an_exit_that_was_refused_is_tried_again_once_its_pause_is_over_and_not_
 
 def test_what_has_an_exit_at_work_takes_no_turn_until_something_is_heard_of_it() -> None:
     crowd = Crowd(2)
-    sent = submitted(crowd.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
+    sent = submitted(crowd.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
     exits = crowd.desk.book.exits
     assert [request.symbol for request in sent] == list(exits.wanted)
     assert exits.turn(exits.wanted) == []

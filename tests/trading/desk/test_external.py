@@ -44,7 +44,7 @@ def exits(day: Day) -> list[OrderRequest]:
 
 
 def flatten(day: Day) -> None:
-    day.follow(day.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id=f"f{day.mono}")))
+    day.follow(day.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id=f"f{day.mono}")))
 
 
 def last_denial(day: Day) -> str:
@@ -91,7 +91,7 @@ def test_what_the_owner_closes_of_ours_is_not_closed_again_and_ours_no_more_once
     assert day.desk.account.holdings() == {}
     assert day.desk.book.exits.wanted == {}
     assert day.desk.book.blotter.external.beyond == {}
-    day.follow(day.desk.apply(Command(verb=Verb.RESUME)))
+    day.follow(day.desk.apply_message(Command(verb=Verb.RESUME)))
     day.pass_time(10)
     day.signal(Action.ENTER_LONG, 5)
     assert day.papers[-1].tag, "the symbol is free again by itself"
@@ -180,7 +180,7 @@ def test_a_fill_since_the_books_were_asked_can_be_closed_at_once() -> None:
     day.pass_time()
     day.signal(Action.ENTER_LONG, 10)
     day.fill(day.papers[-1], 10, is_told=True)
-    day.follow(day.desk.apply(books))
+    day.follow(day.desk.apply_message(books))
     flatten(day)
     assert [e.quantity for e in exits(day)] == [10]
 
@@ -190,7 +190,7 @@ def test_to_an_empty_journal_nothing_at_the_venue_is_ours() -> None:
     again = Day(owned=0)
     again.net, again.papers, again.trades = day.net, day.papers, day.trades
     again.papers[0].tag = "another"
-    outputs = again.desk.adopt(again.books())
+    outputs = again.desk.adopt_snapshot(again.books())
     (report,) = [o for o in outputs if isinstance(o, Reconciled)]
     assert report.adopted == ()
     assert [(p.key.line, p.key.owner, p.quantity) for p in report.external] == [(MIS, EXTERNAL, 10)]
@@ -215,8 +215,8 @@ def test_what_was_given_up_stays_so_over_a_restart() -> None:
     parts = released(day.look())
     again = Day(owned=0)
     again.net, again.papers, again.trades = day.net, day.papers, day.trades
-    again.desk.recover([*day.said, *parts], adopted=(), halted="", opens_at=OPEN)
-    (report,) = [o for o in again.desk.adopt(again.books()) if isinstance(o, Reconciled)]
+    again.desk.recover_state([*day.said, *parts], adopted=(), halted="", opens_at=OPEN)
+    (report,) = [o for o in again.desk.adopt_snapshot(again.books()) if isinstance(o, Reconciled)]
     assert (report.differences, report.released, report.external) == ((), (), ())
     assert again.desk.account.holdings() == {"AAA": (6, 100)}
     assert again.desk.book.worth.day_profit() == day.desk.book.worth.day_profit()
@@ -235,8 +235,8 @@ def morning_after(day: Day, *, opens_at: int, product: str = "MIS", bought: int 
         paper.filled = bought
         fill = Execution("e90", "V90", "AAA", "NSE", Side.BUY, D(bought), D(100), again.at, product)
         again.papers, again.trades = [paper], [(paper, fill)]
-    again.desk.recover(day.said, adopted=(), halted="", opens_at=opens_at)
-    (report,) = [o for o in again.desk.adopt(again.books()) if isinstance(o, Reconciled)]
+    again.desk.recover_state(day.said, adopted=(), halted="", opens_at=opens_at)
+    (report,) = [o for o in again.desk.adopt_snapshot(again.books()) if isinstance(o, Reconciled)]
     return report
 
 

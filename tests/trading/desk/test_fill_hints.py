@@ -13,7 +13,7 @@ from tradebot.domain.listed import Listed
 from tradebot.domain.messages import Executed
 from tradebot.domain.order import Execution, Side
 from tradebot.errors import LinkLost
-from tradebot.ops.events.event import without_word
+from tradebot.ops.events.event import drop_event
 from tradebot.trading.reconciliation import Reconciliation
 
 
@@ -51,11 +51,11 @@ async def following(day: Day, posted: list[Any]) -> AsyncIterator[Reconciliation
         broker=day,  # type: ignore[arg-type]
         clock=WallClock(),
         post=posted.append,
-        has_live=lambda: False,
-        tell=without_word,
+        is_exposed=lambda: False,
+        tell=drop_event,
     )
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(reconciliation.run_fills())
+        task = tasks.create_task(reconciliation.run_fill_fetches())
         yield reconciliation
         task.cancel()
 

@@ -48,7 +48,7 @@ def test_an_exit_of_more_than_one_order_may_have_goes_in_parts_until_nothing_is_
     day.signal(Action.ENTER_LONG, 12)
     day.fill(day.papers[-1], 12, is_told=True)
     day.desk.placement.requests._most = lambda instrument: D(5)
-    day.follow(day.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="f")))
+    day.follow(day.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="f")))
     for _ in range(5):
         if (paper := day.papers[-1]).left:
             day.fill(paper, paper.left, is_told=True)
@@ -67,6 +67,6 @@ def test_the_rest_of_an_exit_is_still_wanted_by_a_process_that_starts_between_tw
 
     again = Day(owned=0)
     again.net = day.net
-    again.desk.recover(day.said, adopted=(), halted="", opens_at=day.at)
+    again.desk.recover_state(day.said, adopted=(), halted="", opens_at=day.at)
     again.pass_time(1)
     assert [paper.quantity for paper in again.papers] == [7]

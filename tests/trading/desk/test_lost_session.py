@@ -10,7 +10,7 @@ from tradebot.trading.desk.decisions import DeskOutput
 
 
 def session(room: Room, lost: str = "", *, orders_refused: bool = False) -> list[DeskOutput]:
-    return room.desk.apply(BrokerSession(mono=room.mono, lost=lost, orders_refused=orders_refused))
+    return room.desk.apply_message(BrokerSession(mono=room.mono, lost=lost, orders_refused=orders_refused))
 
 
 def test_nothing_is_opened_by_a_control_of_its_own_name_and_the_way_back_needs_no_resume() -> None:
@@ -78,11 +78,11 @@ def test_a_link_that_comes_back_while_the_session_is_lost_makes_no_absence_belie
     for down in (True, False):
         room = Room()
         request = sent(room)
-        room.desk.apply(LinkDown(source="kite", mono=room.mono, reason="403"))
+        room.desk.apply_message(LinkDown(source="kite", mono=room.mono, reason="403"))
         session(room, "dead")
         assert room.desk.book.blotter.orders[request.order_id].is_stale
         if down:
-            room.desk.apply(LinkUp(source="kite", mono=room.mono))
+            room.desk.apply_message(LinkUp(source="kite", mono=room.mono))
         else:
             session(room)
         for _ in range(60):
@@ -99,21 +99,21 @@ def stale(room: Room) -> list[bool]:
 def test_a_link_that_comes_up_where_none_was_lost_makes_nothing_stale() -> None:
     room = Room()
     room.entered()
-    room.desk.apply(LinkUp(source="kite", mono=room.mono))
+    room.desk.apply_message(LinkUp(source="kite", mono=room.mono))
     assert stale(room) == [False]
 
 
 def test_a_second_link_that_is_lost_makes_nothing_stale_that_was_begun_since_the_first() -> None:
     room = Room()
-    room.desk.apply(LinkDown(source="one", mono=room.mono, reason="silent"))
+    room.desk.apply_message(LinkDown(source="one", mono=room.mono, reason="silent"))
     room.desk.book.conditions.links.down.clear()
     request = room.entered()
     room.desk.book.conditions.links.down["one"] = "silent"
-    room.desk.apply(LinkDown(source="other", mono=room.mono, reason="silent"))
+    room.desk.apply_message(LinkDown(source="other", mono=room.mono, reason="silent"))
     assert stale(room) == [False]
     for source in ("one", "other"):
-        room.desk.apply(LinkUp(source=source, mono=room.mono))
-    outputs = room.desk.apply(LinkDown(source="one", mono=room.mono, reason="silent again"))
+        room.desk.apply_message(LinkUp(source=source, mono=room.mono))
+    outputs = room.desk.apply_message(LinkDown(source="one", mono=room.mono, reason="silent again"))
     assert [(o.order_id, o.reason) for o in outputs if isinstance(o, OrderFact)] == [
         (request.order_id, "silent again")
     ]  # fmt: skip

@@ -121,7 +121,7 @@ def test_a_fill_of_the_wrong_side_is_booked_as_it_is_and_halts_the_symbol(quanti
     room = Room(**COLLAR)
     request = entered(room)
     wrong = msgspec.structs.replace(room.execution(request, quantity, "1000", "VT00001"), side=Side.SELL)
-    texts, scopes = told(room.desk.apply(Executed(execution=wrong, mono=room.mono)))
+    texts, scopes = told(room.desk.apply_message(Executed(execution=wrong, mono=room.mono)))
     assert (texts, scopes) == (["T00001 is a BUY, fill 1 of it is a SELL"], ["symbol:AAA"])
     assert room.desk.book.positions.quantity("AAA") == -quantity
 
@@ -131,7 +131,7 @@ def test_a_fill_of_another_symbol_is_booked_there_and_halts_both(quantity: int) 
     room = Room(**COLLAR)
     request = entered(room)
     wrong = msgspec.structs.replace(room.execution(request, quantity, "1000", "VT00001"), symbol="BBB")
-    texts, scopes = told(room.desk.apply(Executed(execution=wrong, mono=room.mono)))
+    texts, scopes = told(room.desk.apply_message(Executed(execution=wrong, mono=room.mono)))
     assert scopes == ["symbol:AAA", "symbol:BBB"]
     assert texts == ["T00001 is an order of AAA, fill 1 of it is of BBB", "BBB was traded by T00001, of AAA"]
     assert room.desk.book.positions.quantity("BBB") == quantity
@@ -146,9 +146,9 @@ def test_a_fill_at_an_exchange_without_rates_is_booked_free_of_charge_and_halts_
     desk = desk_of(book, gate=Gate([]), id_prefix="T", absent_after_s=60.0)
     begun = [OrderFact("T1", OrderEvent.INTENT, 1, 1, request=request), OrderFact("T1", OrderEvent.SENDING, 1, 1)]
     begun.append(OrderFact("T1", OrderEvent.ACCEPTED, 1, 1, venue_order_id="VT1"))
-    desk.recover(begun, adopted=(), halted="", opens_at=1)
+    desk.recover_state(begun, adopted=(), halted="", opens_at=1)
     wrong = msgspec.structs.replace(day.execution(request, D(10)), exchange="MARS")
-    texts, scopes = told(desk.apply(Executed(execution=wrong, mono=2)))
+    texts, scopes = told(desk.apply_message(Executed(execution=wrong, mono=2)))
     assert (texts, scopes) == (["T1 is an order at NSE, fill 1 of it is at MARS"], ["symbol:A"])
     assert (book.positions.quantity("A"), book.positions.charges) == (10, 0)
 
@@ -158,7 +158,7 @@ def test_an_exit_whose_price_was_moved_is_held_against_the_price_it_was_moved_at
     room.fill(entered(room), 10, "1000", "VT00001")
     request = sent(room, room.signal("AAA", Action.EXIT_LONG))
     works = msgspec.structs.replace(room.venue_order(request, VenueStatus.OPEN), venue_order_id="VT00002")
-    room.desk.apply(OrderSeen(order=works, mono=room.mono))
+    room.desk.apply_message(OrderSeen(order=works, mono=room.mono))
     room.quote("AAA", "900")
     room.tick(4)
     assert room.desk.book.blotter.orders[request.order_id].reference == 900

@@ -25,14 +25,14 @@ class Kept(Room):
     def __init__(self, **settings: object) -> None:
         self.kept: list[object] = []
         super().__init__(**settings)
-        apply = self.desk.apply
+        apply = self.desk.apply_message
 
         def keeping(message: object) -> list:
             out = apply(message)  # type: ignore[arg-type]
             self.kept += out
             return out
 
-        self.desk.apply = keeping  # type: ignore[method-assign]
+        self.desk.apply_message = keeping  # type: ignore[method-assign]
 
     @property
     def trailing(self) -> list[Trailing]:
@@ -46,7 +46,7 @@ class Kept(Room):
         for one in self.trailing:
             told |= one.best
         fresh = Room()
-        fresh.desk.recover(
+        fresh.desk.recover_state(
             [facts[0], *sent[:1], *facts[1:]], adopted=(), halted="", opens_at=OPEN,
             best=told if best is None else best,
         )  # fmt: skip
@@ -62,7 +62,7 @@ def test_a_trailing_stop_stands_after_a_restart_where_it_stood(*, stops: bool) -
         room.tick(1.0)
     if stops:
         room.quote("AAA", "1060")
-        room.desk.apply(Command(verb=Verb.STOP))
+        room.desk.apply_message(Command(verb=Verb.STOP))
 
     fresh = room.restarted()
 
@@ -125,7 +125,7 @@ def test_an_exit_that_the_gate_held_back_is_wanted_after_a_restart() -> None:
 
 def crossed(room: Room) -> None:
     column = np.array
-    room.desk.apply(
+    room.desk.apply_message(
         Quotes(
             source="t", seen_at=room.mono, ids=column([0]), sent_at=column([room.at]), last=column([100_000]),
             volume=column([9]), bid=column([100_200]), ask=column([99_800]), bid_size=column([1]), ask_size=column([1]),
@@ -152,13 +152,13 @@ def test_frozen_quotes_open_nothing_in_their_symbol_until_they_move() -> None:
     room = Room()
     for symbol in ("AAA", "BBB"):
         room.quote(symbol, "1000")
-    room.desk.apply(Frozen(symbols=("AAA",), mono=room.mono))
+    room.desk.apply_message(Frozen(symbols=("AAA",), mono=room.mono))
     (fact,) = room.signal("AAA", Action.ENTER_LONG)
     assert isinstance(fact, OrderFact)
     assert fact.reason == "fresh_data: the quotes of AAA only repeat themselves"
     assert submitted(room.signal("BBB", Action.ENTER_LONG))
 
-    room.desk.apply(Frozen(symbols=(), mono=room.mono))
+    room.desk.apply_message(Frozen(symbols=(), mono=room.mono))
     assert submitted(room.signal("AAA", Action.ENTER_LONG, n=2))
 
 

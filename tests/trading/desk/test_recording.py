@@ -85,9 +85,11 @@ class Day:
         self.prices = np.full(len(NAMES), 100_000)
         self.waiting: list[OrderRequest] = []
         self.accepted: list[OrderRequest] = []
-        self.desk.recover((), adopted=(), halted="", opens_at=OPEN, halts=(), flattened=())
+        self.desk.recover_state((), adopted=(), halted="", opens_at=OPEN, halts=(), flattened=())
         self.give(Tick(at=self.at, mono=self.mono))
-        self.follow(self.desk.adopt(Books(asked_at=self.mono, orders=(), executions=(), positions=(), cash=D(50_000))))
+        self.follow(
+            self.desk.adopt_snapshot(Books(asked_at=self.mono, orders=(), executions=(), positions=(), cash=D(50_000)))
+        )
         closes_at = OPEN + 22_500 * SECOND
         self.give(SessionBegins(opens_at=OPEN, closes_at=closes_at, entries_until=closes_at, square_off_at=closes_at))
         self.quote(range(len(NAMES)), [0] * len(NAMES))
@@ -97,7 +99,7 @@ class Day:
         return desk_of(book, gate=gate_of(LIMITS, killed=killed), id_prefix="T1", **VENUE)
 
     def give(self, message: DeskMessage) -> None:
-        self.follow(self.desk.apply(message))
+        self.follow(self.desk.apply_message(message))
 
     def follow(self, output: list) -> None:
         for what in output:
@@ -319,7 +321,7 @@ def test_the_prices_of_what_the_first_books_show_are_on_the_tape_before_them() -
     books = Books(
         asked_at=day.mono, orders=(day.shown(outside, VenueStatus.OPEN),), executions=(), positions=(held,), cash=D(0)
     )
-    day.follow(day.desk.adopt(books))
+    day.follow(day.desk.adopt_snapshot(books))
     *_, marks, adopted = entries(day)[: 1 + entries(day).index(Adopt(books=books))]
     assert adopted == Adopt(books=books)
     assert isinstance(marks, Marks)
@@ -441,7 +443,7 @@ def test_the_price_of_a_symbol_that_a_message_may_decide_on_is_on_the_tape_befor
     )  # fmt: skip
     held = VenuePosition(symbol="B", exchange="NSE", product="MIS", quantity=D(1), average_price=D(1000))
     ids, message = told_of(day, what, outside, held)
-    day.follow(day.desk.apply(message))
+    day.follow(day.desk.apply_message(message))
     marks, noted = entries(day)[before : before + 2]
     assert isinstance(marks, Marks)
     assert marks.ids.tolist() == ids

@@ -18,7 +18,7 @@ D, E = Decimal, OrderEvent
 
 def lists(room: Room, request: OrderRequest, execution: Execution) -> list[DeskOutput]:
     shown = room.venue_order(request, VenueStatus.FILLED, filled=10)
-    return room.desk.apply(
+    return room.desk.apply_message(
         Books(asked_at=room.mono, orders=(shown,), executions=(execution,), positions=room.positions(), cash=D(0))
     )
 
@@ -43,13 +43,13 @@ def unheard() -> tuple[Room, OrderRequest, list[OrderFact]]:
     room.outcome(request, E.SENDING)
     outputs += room.outcome(request, E.ACCEPTED, "V1")
     shown = room.venue_order(request, VenueStatus.FILLED, filled=10)
-    outputs += room.desk.apply(OrderSeen(order=shown, mono=room.mono))
+    outputs += room.desk.apply_message(OrderSeen(order=shown, mono=room.mono))
     return room, request, [o for o in outputs if isinstance(o, OrderFact)]
 
 
 def restarted(facts: list[OrderFact]) -> Room:
     room = Room()
-    room.desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
+    room.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
     return room
 
 
@@ -65,7 +65,7 @@ def test_what_was_missing_when_a_run_ended_has_five_seconds_of_the_next_one() ->
     _, _, facts = unheard()
     room = Room()
     room.desk.book.conditions.mono = 0  # as in a process that has not looked at its clock
-    room.desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
+    room.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
     room.quote("AAA", "1000")
     assert events(room.tick(1)) == []
     assert events(room.tick(4.9)) == []
@@ -96,7 +96,7 @@ def test_what_is_missing_anew_is_waited_for_anew(parts: tuple[int, ...]) -> None
         room.fill(request, part, "1000")
     room.tick(1)
     shown = msgspec.structs.replace(room.venue_order(request, VenueStatus.FILLED, filled=12), quantity=D(12))
-    room.desk.apply(OrderSeen(order=shown, mono=room.mono))
+    room.desk.apply_message(OrderSeen(order=shown, mono=room.mono))
     assert room.desk.book.blotter.orders[request.order_id].shortfall == 2
     assert events(room.tick(4.9)) == []
     assert events(room.tick(0.2)) == [E.EXECUTED]
@@ -106,7 +106,7 @@ def claimed(room: Room, request: OrderRequest, filled: int, average: str | None)
     """The venue says how much of an entry is filled, and no trade tells of it."""
     shown = room.venue_order(request, VenueStatus.OPEN, filled=filled)
     price = None if average is None else D(average)
-    room.desk.apply(OrderSeen(order=msgspec.structs.replace(shown, average_price=price), mono=room.mono))
+    room.desk.apply_message(OrderSeen(order=msgspec.structs.replace(shown, average_price=price), mono=room.mono))
 
 
 def test_more_that_is_missing_replaces_what_was_made_up_before() -> None:
@@ -152,17 +152,17 @@ def of_another_run(purpose: Purpose, *events: E) -> list[OrderFact]:
 def test_what_is_missing_of_a_symbol_that_this_run_does_not_name_waits_and_ends_no_process() -> None:
     room = Room()
     facts = of_another_run(Purpose.FLATTEN, E.SENDING, E.ACCEPTED)
-    room.desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
+    room.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
     request = facts[0].request
     assert request is not None
-    room.desk.apply(OrderSeen(order=room.venue_order(request, VenueStatus.FILLED, filled=10), mono=room.mono))
+    room.desk.apply_message(OrderSeen(order=room.venue_order(request, VenueStatus.FILLED, filled=10), mono=room.mono))
     assert events(room.tick(6)) == []
 
 
 def test_an_exit_that_hangs_in_a_symbol_that_this_run_does_not_name_is_taken_back() -> None:
     room = Room(chase="modify")
     facts = of_another_run(Purpose.FLATTEN, E.SENDING, E.ACCEPTED, E.SEEN_OPEN)
-    room.desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
+    room.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
     assert events(room.tick(6)) == [E.CANCEL_SENT]
 
 

@@ -33,7 +33,7 @@ def test_only_a_status_that_works_and_has_a_quantity_tells_of_terms(
     entry = room.entered()
     changes: dict[str, Any] = {"quantity": D(quantity)}
     shown = msgspec.structs.replace(room.venue_order(entry, status), **changes)
-    found = events(room.desk.apply(OrderSeen(order=shown, mono=room.mono)))
+    found = events(room.desk.apply_message(OrderSeen(order=shown, mono=room.mono)))
     assert [event for event in found if event in (*told, E.CHANGED)] == told
     assert (room.desk.book.blotter.orders[entry.order_id].quantity == 10) is (E.CHANGED not in told)
 
@@ -43,14 +43,14 @@ def test_of_fills_without_an_order_the_oldest_go_where_there_are_too_many(monkey
     room = Room()
     for number in range(4):
         fill = Execution(f"F{number}", f"V{number}", "AAA", "NSE", Side.BUY, D(1), D(1000), room.at, "MIS")
-        room.desk.apply(Executed(execution=fill, mono=room.mono))
+        room.desk.apply_message(Executed(execution=fill, mono=room.mono))
     assert list(room.desk.rules.venue_reports._sightings.orphans) == ["V2", "V3"]
 
 
 def test_an_order_whose_answer_named_another_one_is_cancelled_under_the_id_that_the_venue_shows() -> None:
     room = Room()
     entry = room.entered(venue_id="990101000000001")
-    room.desk.apply(OrderSeen(order=room.venue_order(entry, VenueStatus.OPEN), mono=room.mono))
+    room.desk.apply_message(OrderSeen(order=room.venue_order(entry, VenueStatus.OPEN), mono=room.mono))
     cancels = [o for _ in range(5) for o in room.tick(1) if isinstance(o, Cancel)]
     assert [cancel.venue_order_id for cancel in cancels] == ["V1"]
 
@@ -60,7 +60,7 @@ def test_an_order_may_be_left_with_a_single_share_or_less(quantity: str) -> None
     room = Room()
     entry = room.entered()
     shown = msgspec.structs.replace(room.venue_order(entry, VenueStatus.OPEN), quantity=D(quantity))
-    room.desk.apply(OrderSeen(order=shown, mono=room.mono))
+    room.desk.apply_message(OrderSeen(order=shown, mono=room.mono))
     assert room.desk.book.blotter.orders[entry.order_id].quantity == D(quantity)
 
 
@@ -82,7 +82,7 @@ def test_only_another_price_of_an_order_that_has_one_is_another_price(
     entry = room.entered()
     told = None if price is None else D(price)
     row = msgspec.structs.replace(room.venue_order(entry, VenueStatus.OPEN), kind=shown, price=told)
-    outputs = room.desk.apply(OrderSeen(order=row, mono=room.mono))
+    outputs = room.desk.apply_message(OrderSeen(order=row, mono=room.mono))
     assert (E.CHANGED in events(outputs)) is is_changed
 
 
@@ -103,12 +103,12 @@ def test_any_list_that_was_asked_for_after_a_refused_change_says_which_terms_sta
     entry = room.entered()
     book = room.desk.book
     shown = msgspec.structs.replace(room.venue_order(entry, VenueStatus.OPEN), price=entry.price)
-    room.desk.apply(OrderSeen(order=shown, mono=room.mono))
+    room.desk.apply_message(OrderSeen(order=shown, mono=room.mono))
     for event in (E.REPLACE_SENT, E.REPLACE_REFUSED):
         fact = book.fact(book.blotter.orders[entry.order_id], event, "test")
         book.record(msgspec.structs.replace(fact, terms=terms if event is E.REPLACE_SENT else None))
     books = Books(asked_at=room.mono + after, orders=(shown,), executions=(), positions=(), cash=D(0))
-    assert (E.CHANGED in events(room.desk.apply(books))) is is_settled
+    assert (E.CHANGED in events(room.desk.apply_message(books))) is is_settled
     assert (book.blotter.orders[entry.order_id].replace.terms is None) is is_settled
 
 
@@ -119,14 +119,14 @@ def test_of_two_rows_of_one_second_the_list_that_was_asked_for_after_the_change_
     room = Room()
     entry = room.entered()
     row = msgspec.structs.replace(room.venue_order(entry, VenueStatus.OPEN), changed_at=room.at)
-    room.desk.apply(OrderSeen(order=row, mono=room.mono))
-    room.desk.apply(OrderSeen(order=msgspec.structs.replace(row, quantity=D(9)), mono=room.mono))
+    room.desk.apply_message(OrderSeen(order=row, mono=room.mono))
+    room.desk.apply_message(OrderSeen(order=msgspec.structs.replace(row, quantity=D(9)), mono=room.mono))
     order = room.desk.book.blotter.orders[entry.order_id]
     replaced = msgspec.structs.replace(order.replace, mono=room.mono)
     room.desk.book.blotter.orders[entry.order_id] = msgspec.structs.replace(order, replace=replaced)
     shown = msgspec.structs.replace(row, quantity=D(8))
     books = Books(asked_at=room.mono + after, orders=(shown,), executions=(), positions=(), cash=D(0))
-    assert (E.CHANGED in events(room.desk.apply(books))) is is_changed
+    assert (E.CHANGED in events(room.desk.apply_message(books))) is is_changed
 
 
 @pytest.mark.parametrize(("quantity", "is_settled"), [(11, True), (10, True), (9, False)])
@@ -136,10 +136,10 @@ def test_new_terms_shown_in_the_second_of_the_old_ones_are_believed_unless_they_
     room = Room(order_kind=OrderKind.LIMIT)
     entry = room.entered()
     row = msgspec.structs.replace(room.venue_order(entry, VenueStatus.OPEN), price=entry.price, changed_at=room.at)
-    room.desk.apply(OrderSeen(order=row, mono=room.mono))
+    room.desk.apply_message(OrderSeen(order=row, mono=room.mono))
     book = room.desk.book
     fact = book.fact(book.blotter.orders[entry.order_id], E.REPLACE_SENT, "test")
     book.record(msgspec.structs.replace(fact, terms=Terms(quantity=D(quantity), price=D(990))))
     shown = msgspec.structs.replace(row, quantity=D(quantity), price=D(990))
-    found = events(room.desk.apply(OrderSeen(order=shown, mono=room.mono)))
+    found = events(room.desk.apply_message(OrderSeen(order=shown, mono=room.mono)))
     assert found == ([E.REPLACED] if is_settled else [])

@@ -38,7 +38,7 @@ class Doubled:
             symbol="AAA", exchange="NSE", product="MIS", quantity=D(holds), average_price=D(1000)
         )  # fmt: skip
         shown = room.venue_order(self.request, VenueStatus.FILLED, filled=filled)
-        return room.desk.apply(
+        return room.desk.apply_message(
             Books(
                 asked_at=room.mono, orders=(shown,), executions=executions, positions=(position,), cash=D(0),
                 unread=unread,
@@ -167,7 +167,7 @@ def test_a_fill_told_with_other_figures_makes_the_next_look_come_soon_for_ten_se
 
     def look(*executions: Execution) -> list[DeskOutput]:
         position = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(10), average_price=D(1000))
-        return room.desk.apply(
+        return room.desk.apply_message(
             Books(asked_at=room.mono, orders=(shown,), executions=executions, positions=(position,), cash=D(0))
         )
 
@@ -188,7 +188,7 @@ def test_a_fill_in_dispute_makes_looks_come_soon_until_ten_seconds_are_over(*, l
     shortfalls.disputed_at = room.mono
     room.mono += DISPUTED_FOR - less
     books = Books(asked_at=room.mono, orders=(), executions=(), positions=room.positions(), cash=D(0))
-    room.desk.apply(books)
+    room.desk.apply_message(books)
     assert room.desk.account.look_wanted_at() == (room.mono if is_wanted else None)
 
 

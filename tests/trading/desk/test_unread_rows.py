@@ -20,7 +20,7 @@ FOREIGN = Unread(book="orders", reason="order_type: null", venue_order_id="X9", 
 
 def look(room: Room, *unread: Unread, **books: object) -> list[DeskOutput]:
     plain = {"orders": (), "executions": (), "positions": (), "cash": None} | books
-    return room.desk.apply(Books(asked_at=room.mono, unread=unread, **plain))  # type: ignore[arg-type]
+    return room.desk.apply_message(Books(asked_at=room.mono, unread=unread, **plain))  # type: ignore[arg-type]
 
 
 def sent(room: Room, event: OrderEvent = OrderEvent.AMBIGUOUS, venue_order_id: str = "") -> OrderRequest:
@@ -128,7 +128,9 @@ def test_nothing_is_taken_over_at_the_start_for_a_symbol_whose_trades_cannot_be_
     room = Room()
     held = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(5), average_price=D(1000))
     row = Unread(book="trades", reason="average_price: 0", symbol="AAA", venue_order_id="V7")
-    room.desk.adopt(Books(asked_at=room.mono, orders=(), executions=(), positions=(held,), cash=None, unread=(row,)))
+    room.desk.adopt_snapshot(
+        Books(asked_at=room.mono, orders=(), executions=(), positions=(held,), cash=None, unread=(row,))
+    )
     assert room.desk.book.positions.of("AAA").is_flat
 
 

@@ -116,7 +116,7 @@ def test_an_exit_that_comes_back_from_the_dead_is_cancelled_though_halts_leave_e
     room.outcome(exit_, E.SENDING)
     room.outcome(exit_, E.REFUSED)
     shown = msgspec.structs.replace(room.venue_order(exit_, VenueStatus.OPEN), venue_order_id="V2")
-    outputs = room.desk.apply(OrderSeen(order=shown, mono=room.mono))
+    outputs = room.desk.apply_message(OrderSeen(order=shown, mono=room.mono))
     assert events(outputs) == [E.SEEN_OPEN, E.CANCEL_SENT]
     assert [(o.order_id, o.venue_order_id) for o in outputs if isinstance(o, Cancel)] == [(exit_.order_id, "V2")]
 

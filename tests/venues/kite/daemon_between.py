@@ -44,7 +44,7 @@ class Run:
         self.supervisor = Said()
 
     def tell(self, event: Event) -> None:
-        self.told.append({"event": event.name, "level": event.level} | event.fields())
+        self.told.append({"event": event.name, "level": event.level} | event.log_fields())
         self.news.set()
 
     def all(self, event: str, since: int = 0) -> list[dict[str, Any]]:

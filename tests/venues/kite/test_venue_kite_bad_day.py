@@ -111,7 +111,7 @@ async def test_a_token_that_dies_leaves_a_daemon_that_stays_up_and_a_restart_tha
 async def test_exits_are_tried_until_an_order_route_says_that_the_login_is_dead_and_leave_when_it_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tradebot.trading.session_watch.LONGEST_S", 0.5)
+    monkeypatch.setattr("tradebot.trading.login_monitor.MAX_RETRY_S", 0.5)
     dead = ("GET", "POST", "PUT", "DELETE")
     async with day(tmp_path, trader=LEAVER) as today, today.daemon() as daemon:
 

@@ -82,7 +82,7 @@ async def _rows(
                     turns[name].append(await asyncio.to_thread(way))
             turns[OURS].append(await ours.run_cycle(port, clock))
     finally:
-        await ours.analysis.close()
+        await ours.analysis.stop_workers()
     return [_row(len(names), name, found, turns[OURS]) for name, found in turns.items()]
 
 
@@ -112,7 +112,7 @@ class _Daemon:
         self.at = int(self.starts[-1])
 
     async def warm_up(self) -> None:
-        await self.analysis.start(warmup_series(self.universe, self.bars[:, :, :-1], self.starts[:-1]))
+        await self.analysis.start_workers(warmup_series(self.universe, self.bars[:, :, :-1], self.starts[:-1]))
 
     async def run_cycle(self, port: int, clock: Clock) -> CycleTiming:
         begin = clock.monotonic_ns()
@@ -134,7 +134,7 @@ class _Daemon:
             volume=np.ones_like(ids),
             ticks=np.ones_like(ids),
         )
-        signals = await self.analysis.step(close, {})
+        signals = await self.analysis.compute_message(close, {})
         chosen = frozenset(signal.symbol for signal in signals.signals)
         return CycleTiming(fetched / SECOND, (clock.monotonic_ns() - begin) / SECOND, chosen)
 

@@ -22,11 +22,11 @@ def standalone_analysis(universe: Universe, spec: StrategySpec, *, workers: int)
     return Analysis(
         universe=universe,
         strategies=[spec],
-        interval=MINUTE,
+        interval_ns=MINUTE,
         workers=workers,
         deadline_s=60.0,
         clock=WallClock(),
-        recall=_nothing,
+        load_closes=_nothing,
         on_fault=_fault,
     )
 

@@ -29,7 +29,7 @@ from tradebot.domain.message import Message
 from tradebot.domain.messages import LinkUp, MarketMessage
 from tradebot.domain.order import VenueOrder
 from tradebot.journal.writer import Journal
-from tradebot.trading.metronome import ROUSE_S
+from tradebot.trading.clock_feed import PREWARM_S
 
 NAME = "burst"
 WARMUP_BARS = 60
@@ -100,9 +100,9 @@ async def _run(site: DaemonSite, workers: WorkerCount, pipe: Connection) -> None
     ):
         bursts = _Bursts(daemon, journal, site)
         probe = tasks.create_task(bursts.watch_loop(), name="probe")
-        await daemon.engine.warm.wait()
+        await daemon.engine.warmup_done.wait()
         await site.clock.sleep(0.2)
-        pipe.send(len(daemon.analysis.pids))
+        pipe.send(len(daemon.analysis.worker_pids))
         while (shot := await asyncio.to_thread(_received, pipe)) is not None:
             pipe.send(await bursts.fire_burst(shot))
         probe.cancel()
@@ -153,7 +153,7 @@ class _Bursts:
         quoted_at = clock.monotonic_ns()
         columns = {"last": last, "bid": last - 5, "ask": last + 5, "volume": np.full(count, shot.number + 1)}
         sizes = np.full(count, 100_000)
-        engine.intake.on_market(
+        engine.feed_intake.on_market(
             Quotes(
                 source=NAME,
                 seen_at=quoted_at,
@@ -170,8 +170,8 @@ class _Bursts:
         before = self._daemon.desk.account.counts["signals"]
         self._signalled.clear()
         self._longest = 0
-        self._daemon.analysis.rouse()  # as the engine does before a bar is due
-        await clock.sleep(ROUSE_S)
+        self._daemon.analysis.prewarm_workers()  # as the engine does before a bar is due
+        await clock.sleep(PREWARM_S)
         close = Close(
             interval=HOUR,
             ends_at=self._ends_at,
@@ -182,7 +182,7 @@ class _Bursts:
             **message_columns(bar.T) | {"volume": np.where(asks, wish, QUIET)},
         )
         self._journal.append("close", close, at=clock.market_ns())
-        await engine.lanes.closes.put(close)
+        await engine.queues.closes.put(close)
         async with asyncio.timeout(SIGNALS_WITHIN_S):
             await self._signalled.wait()
             await self._idle()
@@ -194,5 +194,5 @@ class _Bursts:
 
     async def _idle(self) -> None:
         engine = self._engine
-        while not engine.lanes.are_empty or engine.execution.queue.pending:
+        while not engine.queues.are_empty or engine.order_sender.queue.pending_count:
             await self._clock.sleep(0.002)

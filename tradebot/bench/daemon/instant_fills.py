@@ -18,7 +18,7 @@ from tradebot.domain.listed import Listed
 from tradebot.domain.messages import Action, Executed, Signal, Signals
 from tradebot.domain.order import Execution, OrderRequest, VenueHolding, VenueOrder, VenuePosition
 from tradebot.errors import LinkLost
-from tradebot.ops.events.event import Tell, without_word
+from tradebot.ops.events.event import EventListener, drop_event
 from tradebot.venues.venue import Accepted, Feed, Reply, VenueRules
 
 PRICE_CHECK_S = 0.005  # between two looks at whether a price is above its stop again
@@ -49,7 +49,7 @@ class InstantFillBroker(Broker):
             price=order.reference or Decimal(100),  # a fill far from it halts its symbol
             traded_at=clock.market_ns(),
         )
-        engine.lanes.updates.post(Executed(execution=execution, mono=clock.monotonic_ns()))
+        engine.queues.updates.put_or_fail(Executed(execution=execution, mono=clock.monotonic_ns()))
         if request.purpose.is_exit:
             self._enter_above(request.symbol)
 
@@ -78,11 +78,13 @@ class InstantFillBroker(Broker):
             )
             for symbol in symbols
         ]
-        self.daemon.engine.lanes.signals.post(Signals(at=self._clock.market_ns(), interval=0, signals=tuple(signals)))
+        self.daemon.engine.queues.signals.put_or_fail(
+            Signals(at=self._clock.market_ns(), interval=0, signals=tuple(signals))
+        )
 
     async def fetch_orders(self) -> Listed[VenueOrder]:
         """Return the empty book of the start; later the venue keeps none, and no comparison comes between."""
-        if hasattr(self, "daemon") and self.daemon.engine.ready.is_set():
+        if hasattr(self, "daemon") and self.daemon.engine.quotes_ready.is_set():
             raise LinkLost("this venue keeps no books")
         return Listed()
 
@@ -115,6 +117,6 @@ class InstantFillVenue:
         """Count what earlier processes sent."""
         self.broker.resume_day(sent_before)
 
-    def create_feed(self, universe: Universe, *, tell: Tell = without_word) -> Feed:
+    def create_feed(self, universe: Universe, *, tell: EventListener = drop_event) -> Feed:
         """Return the feed."""
         return self._feed_of(universe)

@@ -25,7 +25,7 @@ from tradebot.journal.recovery import recover
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal, WriteLimits
 from tradebot.ops import logs
-from tradebot.ops.narrator import Narrator
+from tradebot.ops.journal_logger import JournalLogger
 from tradebot.ops.systemd import Notifier
 from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.desk.book import conditions
@@ -105,8 +105,8 @@ async def running_daemon(
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     clock, state = site.clock, config.app.state_dir
-    logs.configure(level="info", format="json", run_id=site.name, mode="paper")
-    tell = logs.line_of("daemon")
+    logs.configure_log(level="info", format="json", run_id=site.name, mode="paper")
+    tell = logs.log_listener("daemon")
     ground = Ground(
         venue=InstantFillVenue(broker, feed_of),
         venue_name="bench",
@@ -117,7 +117,7 @@ async def running_daemon(
     )
     recovery, outbox = recover(state / FILE_NAME), open_outbox(config, tell, WallClock())
     journaling = Journal(state, run=site.name, clock=clock, limits=WriteLimits(durable_within_s=None))
-    journaling.subscribe(Narrator(tell, clock).follow)
+    journaling.subscribe(JournalLogger(tell, clock).log_rows_later)
     quiet = Notifier({}, pid=0)  # no supervisor waits for it
     conditions.BLIND_AFTER = conditions.NEVER  # this venue keeps no books after the start
     async with journaling as journal:
@@ -129,4 +129,4 @@ async def running_daemon(
             trade = tasks.create_task(daemon.trade(asyncio.Event(), []), name="trade")
             yield daemon, journal
             trade.cancel()
-        await daemon.analysis.close()
+        await daemon.analysis.stop_workers()

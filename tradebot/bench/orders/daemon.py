@@ -21,6 +21,6 @@ async def _run(site: DaemonSite, ticker: str, store: bool) -> None:
     config, broker = bench_config(site, AnalysisSection(workers=0, warmup_bars=0), store=store), site.make_broker()
     feed_of = partial(Feed, url=ticker, credentials=site.credentials, clock=site.clock)
     async with running_daemon(site, config, broker, feed_of) as (daemon, _):
-        await daemon.engine.ready.wait()
+        await daemon.engine.quotes_ready.wait()
         broker.enter_positions(config.app.symbols)
         await asyncio.Event().wait()

@@ -29,7 +29,7 @@ from tradebot.clock import MINUTE, SECOND, Clock, WallClock
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close, Series
 from tradebot.domain.message import Message
-from tradebot.trading.analysis.crew import crew
+from tradebot.trading.analysis.worker_count import choose_worker_count
 
 WITHIN_S = 300.0
 READY_LIMIT_S, MEMORY_LIMIT_MB, PROMISED_AT = 5.0, 600.0, 5_000
@@ -130,17 +130,17 @@ def _serve(count: int, bars: int, workers: WorkerCount, pipe: Connection) -> Non
 
 async def _run(count: int, rows: int, workers: WorkerCount) -> StartupResult:
     clock, universe, spec = WallClock(), frames.bench_universe(count), load_bench_strategy(Burst)
-    chosen = crew([spec], count, os.cpu_count() or 1)[0] if workers == "auto" else workers
+    chosen = choose_worker_count([spec], count, os.cpu_count() or 1)[0] if workers == "auto" else workers
     analysis = standalone_analysis(universe, spec, workers=chosen)
     history, close = _market(universe, rows)
     begin = clock.monotonic_ns()
-    await analysis.start(history)
+    await analysis.start_workers(history)
     ready = clock.monotonic_ns()
     history.clear()
-    fired = len(await analysis.ask(close, {}))
+    fired = len(await analysis.compute_signals(close, {}))
     first = clock.monotonic_ns()
     pss, rss = family_memory()
-    await analysis.close()
+    await analysis.stop_workers()
     return StartupResult(
         ready_s=(ready - begin) / SECOND,
         first_s=(first - begin) / SECOND,

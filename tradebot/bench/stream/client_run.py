@@ -56,7 +56,7 @@ class RunTimer:
         """Take the time of the last of `ticks` and return what was found."""
         assert self._begun is not None, "no tick came"
         elapsed, cpu = (self.clock.monotonic_ns() - self._begun[0]) / SECOND, process_time() - self._begun[1]
-        lag = self.latencies.summary().get("lag", {"p99_us": 0.0, "max_us": 0.0})
+        lag = self.latencies.percentile_summary().get("lag", {"p99_us": 0.0, "max_us": 0.0})
         return StreamResult(
             ticks=ticks, elapsed_s=elapsed, cpu_s=cpu, lag_p99_us=lag["p99_us"], lag_max_us=lag["max_us"]
         )
@@ -66,4 +66,4 @@ class RunTimer:
         while True:
             due = self.clock.monotonic_ns() + int(LAG_PROBE_S * SECOND)
             await self.clock.sleep(LAG_PROBE_S)
-            self.latencies.record("lag", max(self.clock.monotonic_ns() - due, 0))
+            self.latencies.record_duration("lag", max(self.clock.monotonic_ns() - due, 0))

@@ -19,11 +19,11 @@ from tradebot.clock import HOUR, MILLISECOND, MINUTE
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Quotes
 from tradebot.domain.messages import MarketMessage
-from tradebot.ops.interpreter import settled
-from tradebot.trading.bars import Bars
-from tradebot.trading.lanes import Inbox, Lane
+from tradebot.ops.interpreter_tuning import tuned_interpreter
+from tradebot.trading.bar_builder import BarBuilder
 from tradebot.trading.price_band import PriceBand
-from tradebot.trading.sieve import SessionTimes
+from tradebot.trading.queues import BoundedQueue, Inbox
+from tradebot.trading.quote_filter import SessionBounds
 from tradebot.venues.credentials import Credentials
 from tradebot.venues.link import read_frames
 from tradebot.venues.trade_batcher import TradeBatcher, parse_units
@@ -33,35 +33,42 @@ class _FixedSession:
     def __init__(self, symbols: int, origin: int) -> None:
         self._symbols, self._origin = symbols, origin
 
-    def at(self, market: int) -> SessionTimes:
+    def session_at(self, market_at: int) -> SessionBounds:
         opens, closes = self._origin, self._origin + 8 * HOUR
         full = np.full(self._symbols, opens, dtype=np.int64)
-        return SessionTimes(full, full - opens + closes, closes, closes, closes)
+        return SessionBounds(full, full - opens + closes, closes, closes, closes)
 
 
 async def _into_bars(
-    ask: StreamRequest, timer: RunTimer, read: Callable[[Universe, Lane], Awaitable[object]]
+    ask: StreamRequest, timer: RunTimer, read: Callable[[Universe, BoundedQueue], Awaitable[object]]
 ) -> StreamResult:
     # What the engine does between feed and bars: one lane, one task, closes by the clock.
     universe = frames.bench_universe(ask.symbols)
     band = PriceBand([instrument.units(instrument.tick_size) for instrument in universe])
-    bars = Bars(ask.symbols, interval=MINUTE, grace=0, sessions=_FixedSession(ask.symbols, ask.origin), band=band)
-    bars.roll(ask.origin)
-    lane = Lane("market", 2_000)
-    with settled(timer.clock, timer.latencies.record):
+    bars = BarBuilder(
+        ask.symbols, interval_ns=MINUTE, grace_ns=0, sessions=_FixedSession(ask.symbols, ask.origin), price_band=band
+    )
+    bars.roll_session(ask.origin)
+    lane = BoundedQueue("market", 2_000)
+    with tuned_interpreter(timer.clock, timer.latencies.record_duration):
         async with asyncio.TaskGroup() as tasks:
             around = [tasks.create_task(read(universe, lane)), tasks.create_task(timer.measure_loop_lag())]  # type: ignore[arg-type]
             looked_at = 0
             message: Quotes
             async for message in Inbox((lane,), timer.clock):
                 timer.mark_first_tick()
-                bars.apply(message)
+                bars.add_quotes(message)
                 if message.seen_at - looked_at > 50 * MILLISECOND:
                     looked_at = message.seen_at
-                    bars.close(int(message.sent_at[-1]), mono=looked_at)
-                if bars.sieve.accepted + sum(bars.sieve.dropped.values()) + lane.merged >= ask.ticks:
+                    bars.close_due_bars(int(message.sent_at[-1]), mono=looked_at)
+                if (
+                    bars.quote_filter.accepted_count
+                    + sum(bars.quote_filter.dropped_counts.values())
+                    + lane.merged_count
+                    >= ask.ticks
+                ):
                     break
-            found = timer.mark_last_tick(bars.sieve.accepted)
+            found = timer.mark_last_tick(bars.quote_filter.accepted_count)
             for task in around:
                 task.cancel()
     return found
@@ -70,7 +77,7 @@ async def _into_bars(
 async def tradebot_binary(ask: StreamRequest, timer: RunTimer) -> StreamResult:
     """Read binary frames by the daemon's feed into bars."""
 
-    async def read(universe: Universe, lane: Lane) -> None:
+    async def read(universe: Universe, lane: BoundedQueue) -> None:
         feed = Feed(
             universe,
             url=ask.tick_url("binary"),
@@ -80,7 +87,7 @@ async def tradebot_binary(ask: StreamRequest, timer: RunTimer) -> StreamResult:
 
         def on_market(message: MarketMessage) -> None:
             if isinstance(message, Quotes):
-                lane.offer(message)
+                lane.offer_quotes(message)
 
         await feed.run(on_market, lambda order: None)
 
@@ -97,9 +104,9 @@ class _Trade(msgspec.Struct, gc=False):
 async def tradebot_json(ask: StreamRequest, timer: RunTimer) -> StreamResult:
     """Read text frames of one trade each, gathered into columns turn by turn of the loop, into bars."""
 
-    async def read(universe: Universe, lane: Lane) -> None:
+    async def read(universe: Universe, lane: BoundedQueue) -> None:
         decode, ids = msgspec.json.Decoder(_Trade).decode, {name: id_ for id_, name in enumerate(universe.symbols)}
-        gather = TradeBatcher(universe, source="json", on_quotes=lane.offer)
+        gather = TradeBatcher(universe, source="json", on_quotes=lane.offer_quotes)
         loop, clock = asyncio.get_running_loop(), timer.clock
 
         def on_frame(frame: str | bytes) -> None:

@@ -78,11 +78,11 @@ async def _download(
     from tradebot.history.downloading import download_bars as fill
     from tradebot.history.exchange_calendar import zone_of
     from tradebot.history.frames import parse_moment
-    from tradebot.ops.events.event import without_word
+    from tradebot.ops.events.event import drop_event
 
     with tempfile.TemporaryDirectory() as scratch:
         log = Path(scratch) / "exchange.jsonl"
-        opening = open_source(settings, exchange=exchange, exchange_log=log, tell=without_word)
+        opening = open_source(settings, exchange=exchange, exchange_log=log, tell=drop_event)
         async with opening as source:
             zone = zone_of(source.universe[0].exchange)
             since, until = parse_moment(start, zone, is_end=False), parse_moment(end, zone, is_end=True)

@@ -60,7 +60,7 @@ def run(
 ) -> None:
     """Run the daemon: stream quotes, trade, log; SIGTERM or Ctrl-C stops it cleanly."""
     from tradebot.config import load_explained, secret_keys
-    from tradebot.ops.confinement import children_bounded, confine, scrub
+    from tradebot.ops.confinement import confine_process, limit_child_memory, scrub_secrets
     from tradebot.trading.analysis import fork_server
 
     if faults == "list":
@@ -75,12 +75,12 @@ def run(
         loaded = load_explained(config_path, overrides | _rehearsed(loaded.config, rehearse, given))
     # Strategies may change the working directory: what is written later must not go where they went.
     config = loaded.config.resolved()
-    confine()
-    scrub(os.environ, secret_keys())
+    confine_process()
+    scrub_secrets(os.environ, secret_keys())
     exchange_log = exchange_log and exchange_log.absolute()
     if config.analysis.workers != 0:
-        with children_bounded(config.analysis.worker_memory_mb):
-            fork_server.begin()  # it imports what the workers need while this process imports what the daemon needs
+        with limit_child_memory(config.analysis.worker_memory_mb):
+            fork_server.start_fork_server()  # it imports what the workers need while this process imports what the daemon needs
     from tradebot.clock import WallClock
     from tradebot.daemon.refusals import refusals
 
@@ -188,7 +188,7 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
     from tradebot.ops import logs
     from tradebot.ops.events.bus import EventBus
     from tradebot.ops.loop_guard import LoopGuard
-    from tradebot.ops.printed import Printed
+    from tradebot.ops.output_capture import OutputCapture
     from tradebot.ops.systemd import Notifier
 
     name = run_id(WallClock())
@@ -197,26 +197,30 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
         from tradebot.store.dsn import dsn_secrets
 
         secrets += dsn_secrets(dsn)
-    printed = Printed()
-    log = logs.configure(
+    printed = OutputCapture()
+    log = logs.configure_log(
         level=config.log.level,
         format=config.log.format,
         run_id=name,
         mode=config.app.mode,
         secrets=[s for s in secrets if s],
-        fd=printed.fd,
+        fd=printed.stdout_fd,
     )
     options = RunOptions(
-        run_id=name, exchange=exchange, exchange_log=exchange_log, faults=faults, lines_dropped=lambda: log.dropped
+        run_id=name,
+        exchange=exchange,
+        exchange_log=exchange_log,
+        faults=faults,
+        lines_dropped=lambda: log.dropped_count,
     )
     bus = EventBus()
-    bus.subscribe(logs.line_of("daemon"))
+    bus.subscribe(logs.log_listener("daemon"))
     names = [section.name for section in config.strategy]
-    printed.tell_to(bus.tell, WallClock(), strategy=names[0] if len(names) == 1 else "")
+    printed.start_reporting(bus.emit_event, WallClock(), strategy=names[0] if len(names) == 1 else "")
 
     async def guarded() -> None:
-        async with LoopGuard(WallClock(), tell=bus.tell) as guard, asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(guard.watch(), name="loop-guard")
+        async with LoopGuard(WallClock(), tell=bus.emit_event) as guard, asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(guard.wait_for_fault(), name="loop-guard")
             await run_daemon(config, options, bus=bus, notifier=Notifier(os.environ, pid=os.getpid()))
             watching.cancel()
 
@@ -226,6 +230,6 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
     except BaseExceptionGroup as group:
         raise cause_of(group) from group
     finally:
-        printed.give_back()
-        log.close()
-        printed.close()
+        printed.restore_output()
+        log.close_log()
+        printed.close_capture()

@@ -18,7 +18,7 @@ def build_sweep_plan(given: dict[str, Any], job: Any, series: dict[str, Any], sp
         raise ConfigError("--trials is for --search random and optuna; a grid tries every combination")
     if given["each_symbol"] and (kind is Kind.OPTUNA or given["forward"] is not None):
         raise ConfigError("--each-symbol compares the same parameters over symbols: use a grid or random, all at once")
-    space = parse(given["params"], spec.load().params, strategy=spec.name)
+    space = parse(given["params"], spec.load_class().params, strategy=spec.name)
     begin, end = trading_span(job, series)
     steps = (
         []

@@ -12,7 +12,7 @@ import click
 from tradebot.cli.shared.options import combine_options
 from tradebot.cli.systemd.unit_paths import resolve_unit_settings, unit_cautions
 from tradebot.errors import StateError
-from tradebot.ops import unit
+from tradebot.ops import systemd_unit
 from tradebot.printing import confirm_or_abort, print_error_line, print_line, print_text
 
 
@@ -38,7 +38,13 @@ def print_(config: Path | None, symbols: str | None, user: str | None, credentia
 
 @service.command()
 @_unit_options
-@click.option("--path", type=click.Path(path_type=Path), default=unit.SYSTEM_UNIT, show_default=True, help="Where to.")
+@click.option(
+    "--path",
+    type=click.Path(path_type=Path),
+    default=systemd_unit.SYSTEM_UNIT_FILE,
+    show_default=True,
+    help="Where to.",
+)
 @click.option("-y", "--yes", is_flag=True, help="Replace an existing unit without asking.")
 def install(
     config: Path | None, symbols: str | None, user: str | None, credentials: Path | None, path: Path, yes: bool
@@ -61,7 +67,7 @@ def install(
 
 def _unit(config: Path | None, symbols: str | None, user: str | None, credentials: Path | None) -> str:
     asked, executable = resolve_unit_settings(config, symbols, credentials), _executable()
-    text = unit.render(
+    text = systemd_unit.render_unit(
         executable=executable,
         config=asked.config,
         symbols=asked.symbols,

@@ -15,7 +15,7 @@ from tradebot.config.problems import secrets
 from tradebot.config.sections import EMBEDDED
 from tradebot.config.sources import find
 from tradebot.markets.symbols import parse_symbols
-from tradebot.strategies.loading import file_of
+from tradebot.strategies.loading import strategy_file
 from tradebot.venues import registry
 
 SYSTEM_CREDENTIALS = Path("/etc/tradebot/credentials")
@@ -55,7 +55,7 @@ def resolve_unit_settings(config: Path | None, symbols: str | None, credentials:
         credentials = SYSTEM_CREDENTIALS
     speaks = room or registry.default_adapter()
     venue = settings.of(speaks)
-    named = [path for section in settings.strategy if (path := file_of(section.name)) is not None]
+    named = [path for section in settings.strategy if (path := strategy_file(section.name)) is not None]
     named += [Path(text) for text in (settings.exchange.path, venue.ca_bundle) if text]
     if symbols is None:
         named += _lists(app.get("symbols", ""))

@@ -15,7 +15,7 @@ Frame = str | bytes
 class RefusalAnswer(Protocol):
     """A protocol's own way to say no."""
 
-    status: int
+    notify_status: int
 
 
 Error = TypeVar("Error", bound=RefusalAnswer)

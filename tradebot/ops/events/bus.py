@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from tradebot.ops.events.event import Event, Tell
+from tradebot.ops.events.event import Event, EventListener
 
 
 class EventBus:
     """Passes each event on at once, to every listener of its kind.
 
-    `tell` may be called from any thread: a listener must be safe there, return at once and bound what it collects; one
+    `emit_event` may be called from any thread: a listener must be safe there, return at once and bound what it collects; one
     that has a loop hands over with `call_soon_threadsafe`. What a listener raises reaches the part that told.
     """
 
     def __init__(self) -> None:
-        self._listeners: tuple[tuple[Tell, tuple[type[Event], ...]], ...] = ()
+        self._listeners: tuple[tuple[EventListener, tuple[type[Event], ...]], ...] = ()
 
-    def subscribe(self, listener: Tell, *kinds: type[Event]) -> None:
+    def subscribe(self, listener: EventListener, *kinds: type[Event]) -> None:
         """Call `listener` with each event from now on, or with those of `kinds` alone."""
         self._listeners = (*self._listeners, (listener, kinds or (Event,)))
 
-    def tell(self, event: Event) -> None:
+    def emit_event(self, event: Event) -> None:
         """Pass an event on."""
         for listener, kinds in self._listeners:
             if isinstance(event, kinds):

@@ -8,9 +8,9 @@ from types import ModuleType
 from typing import Any
 
 from tradebot.ops.events import analysis, desk, market, orders, process, rehearsal, run, storage, venue
-from tradebot.ops.events.event import Event, fields_of, means
+from tradebot.ops.events.event import Event, field_meanings, meaning_of
 
-TITLES = {
+SECTION_TITLES = {
     run: "The run",
     process: "The process",
     orders: "Orders",
@@ -23,7 +23,7 @@ TITLES = {
 }
 
 
-def declared(module: ModuleType) -> Iterator[type[Event]]:
+def declared_events(module: ModuleType) -> Iterator[type[Event]]:
     """Return the events that a module declares, in its order."""
     for thing in vars(module).values():
         if (
@@ -35,36 +35,36 @@ def declared(module: ModuleType) -> Iterator[type[Event]]:
             yield thing
 
 
-EVENTS: dict[str, type[Event]] = {event.name: event for module in TITLES for event in declared(module)}
+EVENTS: dict[str, type[Event]] = {event.name: event for module in SECTION_TITLES for event in declared_events(module)}
 
 
-def row(event: type[Event]) -> dict[str, Any]:
+def event_as_json(event: type[Event]) -> dict[str, Any]:
     """Return an event as JSON values."""
     return {
         "name": event.name,
         "level": event.level,
-        "means": means(event),
+        "means": meaning_of(event),
         "do": event.do,
-        "fields": fields_of(event),
+        "fields": field_meanings(event),
         "was": event.was,
     }
 
 
-def page() -> str:
+def render_page() -> str:
     """Return the page of all events, in Markdown."""
-    lines = [HEAD.strip(), ""]
-    for module, title in TITLES.items():
+    lines = [PAGE_HEAD.strip(), ""]
+    for module, title in SECTION_TITLES.items():
         lines += [f"## {title}", "", (module.__doc__ or "").strip(), ""]
-        for event in declared(module):
+        for event in declared_events(module):
             was = f", before: `{event.was}`" if event.was else ""
-            lines += [f"### {event.name}", "", f"*{event.level}{was}.* {means(event)}", ""]
+            lines += [f"### {event.name}", "", f"*{event.level}{was}.* {meaning_of(event)}", ""]
             lines += [f"**Do:** {event.do}", ""]
-            lines += [f"- `{name}`: {text}" for name, text in fields_of(event).items()]
+            lines += [f"- `{name}`: {text}" for name, text in field_meanings(event).items()]
             lines += [""] if event.__struct_fields__ else []
     return "\n".join(lines).rstrip() + "\n"
 
 
-HEAD = """
+PAGE_HEAD = """
 # Events of the log
 
 One line of the log is one event: `event` is its name, `level` how bad it is, and the fields below it. Every line has

@@ -12,12 +12,12 @@ from typing import Annotated, Any, ClassVar, Literal, get_type_hints
 
 import msgspec
 
-Level = Literal["debug", "info", "warning", "error", "critical"]
-DEBUG: Level = "debug"  # what happens all the time; off by default
-INFO: Level = "info"  # the course of a day
-WARNING: Level = "warning"  # something is not as it should be, and the daemon copes
-ERROR: Level = "error"  # something is less than it should be until a person or the venue acts
-CRITICAL: Level = "critical"  # orders do not leave, or the daemon ends
+LogLevel = Literal["debug", "info", "warning", "error", "critical"]
+DEBUG: LogLevel = "debug"  # what happens all the time; off by default
+INFO: LogLevel = "info"  # the course of a day
+WARNING: LogLevel = "warning"  # something is not as it should be, and the daemon copes
+ERROR: LogLevel = "error"  # something is less than it should be until a person or the venue acts
+CRITICAL: LogLevel = "critical"  # orders do not leave, or the daemon ends
 
 # What fields hold; the text is for readers of the list of events.
 Reason = Annotated[str, "why, in words for people"]
@@ -45,7 +45,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
 
     name: ClassVar[str] = ""
-    level: ClassVar[Level]
+    level: ClassVar[LogLevel]
     do: ClassVar[str] = ""
     was: ClassVar[str] = ""
     flat: ClassVar[str] = ""
@@ -54,7 +54,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         super().__init_subclass__()
         cls.name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
-    def fields(self) -> dict[str, Any]:
+    def log_fields(self) -> dict[str, Any]:
         """Return the fields of the line, in the order of the declaration."""
         found = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
         if self.flat and self.flat in found:
@@ -62,15 +62,15 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return found
 
 
-Tell = Callable[[Event], None]  # may be called from any thread, and returns at once
+EventListener = Callable[[Event], None]  # may be called from any thread, and returns at once
 
 
-def means(event: type[Event]) -> str:
+def meaning_of(event: type[Event]) -> str:
     """Return the sentence that says what an event means."""
     return " ".join((event.__doc__ or "").split())
 
 
-def fields_of(event: type[Event]) -> dict[str, str]:
+def field_meanings(event: type[Event]) -> dict[str, str]:
     """Return field -> what it holds, with its unit, in the order of the line."""
     hints = get_type_hints(event, include_extras=True)
     return {name: _said(hints[name]) for name in event.__struct_fields__}
@@ -84,5 +84,5 @@ def _said(hint: Any) -> str:
     return ""
 
 
-def without_word(_: Event) -> None:
+def drop_event(_: Event) -> None:
     """Drop an event: for a reader of a venue that has no log."""

@@ -15,19 +15,19 @@ from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close, Series
 from tradebot.domain.messages import Signals
 from tradebot.errors import ConfigError
-from tradebot.ops.events.event import Tell
+from tradebot.ops.events.event import EventListener
 from tradebot.strategies.loading import StrategySpec
-from tradebot.trading.analysis.briefing import Briefing, Holdings
-from tradebot.trading.analysis.parts import parts
-from tradebot.trading.analysis.roster import Roster
-from tradebot.trading.analysis.share import Share
-from tradebot.trading.analysis.volley import Fires, Volley
+from tradebot.trading.analysis.partition import Partition
+from tradebot.trading.analysis.partitioning import partition_symbols
+from tradebot.trading.analysis.signal_batch import SignalBatch, SignalColumns
+from tradebot.trading.analysis.worker_inputs import Holdings, WorkerInputs
+from tradebot.trading.analysis.worker_pool import WorkerPool
 
 
 class Analysis:
-    """Runs strategies over closes; see `start`, `run`, `ask`, `close` in this order.
+    """Runs strategies over closes; see `start_workers`, `replace_workers`, `compute_signals`, `stop_workers` in this order.
 
-    `recall` returns every close since the end of the warm-up, oldest first; `on_fault` hears of everything that went
+    `load_closes` returns every close since the end of the warm-up, oldest first; `on_fault` hears of everything that went
     wrong, as an event name and its fields. With `workers` 0 the same code runs inline, without isolation, except that
     strategies over frames get a worker always. Raises ConfigError when two strategies have one name or one needs bars
     that cannot be made, DataError when one cannot be loaded.
@@ -38,85 +38,92 @@ class Analysis:
         *,
         universe: Universe,
         strategies: Sequence[StrategySpec],
-        interval: int,
+        interval_ns: int,
         workers: int,
         deadline_s: float,
         clock: Clock,
-        recall: Callable[[], Awaitable[Sequence[Close]]],
-        on_fault: Tell,
+        load_closes: Callable[[], Awaitable[Sequence[Close]]],
+        on_fault: EventListener,
     ) -> None:
         names = [spec.name for spec in strategies]
         if len(set(names)) != len(names):
             raise ConfigError(f"two strategies have the same name: {', '.join(sorted(names))}")
-        self.universe, self.interval, self._clock = universe, interval, clock
-        needed = int(any(spec.load().takes_frames for spec in strategies))  # pandas never runs in the loop
+        self.universe, self.interval_ns, self._clock = universe, interval_ns, clock
+        needed = int(any(spec.load_class().takes_frames for spec in strategies))  # pandas never runs in the loop
         count = min(max(workers, needed), len(universe))
-        self._parts = parts(universe, strategies, interval, max(1, count))
-        self._briefing = Briefing(universe, strategies, interval, on_fault)
-        self._roster = Roster(
-            self._parts[:count], self._briefing, deadline_s=deadline_s, clock=clock, recall=recall, on_fault=on_fault
+        self._parts = partition_symbols(universe, strategies, interval_ns, max(1, count))
+        self._briefing = WorkerInputs(universe, strategies, interval_ns, on_fault)
+        self._roster = WorkerPool(
+            self._parts[:count],
+            self._briefing,
+            deadline_s=deadline_s,
+            clock=clock,
+            load_closes=load_closes,
+            on_fault=on_fault,
         )
-        self._inline: list[Share] = []
+        self._inline: list[Partition] = []
 
     @property
-    def pids(self) -> tuple[int, ...]:
+    def worker_pids(self) -> tuple[int, ...]:
         """The process ids of the workers that are ready."""
-        return self._roster.pids
+        return self._roster.worker_pids
 
-    async def start(self, warmup: Sequence[Series]) -> None:
+    async def start_workers(self, warmup: Sequence[Series]) -> None:
         """Start all workers at once and feed them the past; nothing is signalled. Raises DataError of a strategy.
 
-        A worker that is lost on the way is left to `run`.
+        A worker that is lost on the way is left to `replace_workers`.
         """
-        self._briefing.keep_past(warmup)
+        self._briefing.set_history(warmup)
         if self._roster.is_empty:
             self._start_inline()
         else:
-            await self._roster.start()
+            await self._roster.start_workers()
 
-    async def run(self) -> None:
+    async def replace_workers(self) -> None:
         """Replace lost workers until cancelled; without it a lost worker stays lost."""
-        await self._roster.run()
+        await self._roster.replace_workers()
 
-    async def step(self, close: Close, holdings: Holdings) -> Signals:
-        """Return the signals of a close in one message; see `ask`."""
-        return (await self.ask(close, holdings)).whole()
+    async def compute_message(self, close: Close, holdings: Holdings) -> Signals:
+        """Return the signals of a close in one message; see `compute_signals`."""
+        return (await self.compute_signals(close, holdings)).as_message()
 
-    async def ask(self, close: Close, holdings: Holdings) -> Volley:
+    async def compute_signals(self, close: Close, holdings: Holdings) -> SignalBatch:
         """Return what fired at a close, by (symbol id, strategy); at most `deadline_s` and a little later.
 
         `failed` names the symbols of the close that got no answer.
         """
-        assert close.interval == self.interval, f"close of {close.interval} ns given to analysis of {self.interval} ns"
-        self._briefing.keep_held(close, holdings)
-        fires: list[Fires] = []
+        assert close.interval == self.interval_ns, (
+            f"close of {close.interval} ns given to analysis of {self.interval_ns} ns"
+        )
+        self._briefing.set_holdings(close, holdings)
+        fires: list[SignalColumns] = []
         failed: set[int] = set()
         if self._inline:
-            piece = self._briefing.slice(close, None)
+            piece = self._briefing.rows_of_close(close, None)
             for share in self._inline:
-                answer = share.step(piece)
+                answer = share.process_close(piece)
                 if answer.faults:
-                    self._briefing.switch_off(answer.faults)
-                fires.extend(answer.fires)
+                    self._briefing.disable_strategies(answer.faults)
+                fires.extend(answer.signals)
         else:
-            fires, failed = await self._roster.ask(close)
-        return Volley(close, self.universe, fires, sorted(failed), self._clock.monotonic_ns())
+            fires, failed = await self._roster.compute_signals(close)
+        return SignalBatch(close, self.universe, fires, sorted(failed), self._clock.monotonic_ns())
 
-    def rouse(self) -> None:
+    def prewarm_workers(self) -> None:
         """Wake the workers for a close that is about to come; waits for nothing and changes nothing.
 
         A worker that slept for a minute finds the caches of its core full of others' work, and takes twice as long.
         """
-        self._roster.rouse()
+        self._roster.prewarm_workers()
 
-    async def close(self) -> None:
+    async def stop_workers(self) -> None:
         """End all workers within two seconds, killing what hangs."""
-        await self._roster.close()
+        await self._roster.stop_workers()
 
     def _start_inline(self) -> None:
-        for setup in self._briefing.setups(self._parts[0]):
-            share = Share(setup)
+        for setup in self._briefing.setups_for(self._parts[0]):
+            share = Partition(setup)
             self._inline.append(share)
-            for some in self._briefing.past(np.arange(len(self.universe))):
-                self._briefing.switch_off(share.warm(some).faults)
-            share.settle()
+            for some in self._briefing.history_jobs(np.arange(len(self.universe))):
+                self._briefing.disable_strategies(share.load_histories(some).faults)
+            share.finish_warmup()

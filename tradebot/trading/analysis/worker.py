@@ -23,27 +23,27 @@ from typing import Any
 
 import numpy as np
 
-from tradebot.trading.analysis.share import Past, Setup, Share, Slice
-from tradebot.trading.analysis.volley import Answer
+from tradebot.trading.analysis.partition import CloseRows, Partition, PartitionSetup, SymbolHistory
+from tradebot.trading.analysis.signal_batch import WorkerResult
 
-LENGTH = struct.Struct("!Q")  # goes before each message of the channel
+LENGTH_HEADER = struct.Struct("!Q")  # goes before each message of the channel
 
-_shares: list[Share] = []  # of this process
+_shares: list[Partition] = []  # of this process
 _channel: socket.socket | None = None  # to the event loop, for closes
 
 
-class Output:
-    """Standard output or error of the parent, which goes to a new process as `here`."""
+class InheritedOutput:
+    """Standard output or error of the parent, which goes to a new process as `child_fd`."""
 
     def __init__(self, fd: int, sent: Any = None) -> None:
         self.fd = fd
-        self.here = fd if sent is None else sent.detach()
+        self.child_fd = fd if sent is None else sent.detach()
 
-    def __reduce__(self) -> tuple[type[Output], tuple[int, Any]]:
-        return Output, (self.fd, reduction.DupFd(self.fd))
+    def __reduce__(self) -> tuple[type[InheritedOutput], tuple[int, Any]]:
+        return InheritedOutput, (self.fd, reduction.DupFd(self.fd))
 
 
-def begin(channel: socket.socket, *outputs: Output) -> None:
+def initialize_process(channel: socket.socket, *outputs: InheritedOutput) -> None:
     """Prepare a new worker process: leave Ctrl-C to the parent, yield to the event loop, die with the parent.
 
     It prints where the parent does now: the fork server was started before the parent took over what is printed.
@@ -51,8 +51,8 @@ def begin(channel: socket.socket, *outputs: Output) -> None:
     global _channel
     _channel = channel
     for output in outputs:
-        os.dup2(output.here, output.fd)
-        os.close(output.here)
+        os.dup2(output.child_fd, output.fd)
+        os.close(output.child_fd)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True)
@@ -74,54 +74,56 @@ def end_with_parent() -> None:
         fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGKILL)
         fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_ASYNC)
     else:
-        threading.Thread(target=_outlive_not, args=(parent,), daemon=True).start()
+        threading.Thread(target=_exit_after_parent, args=(parent,), daemon=True).start()
     if not parent.is_alive():
         os._exit(0)
 
 
-def _outlive_not(parent: BaseProcess) -> None:
+def _exit_after_parent(parent: BaseProcess) -> None:
     parent.join()
     os._exit(0)
 
 
-def load(setups: Sequence[Setup]) -> None:
+def build_partitions(setups: Sequence[PartitionSetup]) -> None:
     """Build the shares of this process. Raises DataError or ConfigError of a strategy."""
-    _shares[:] = map(Share, setups)
+    _shares[:] = map(Partition, setups)
 
 
-def warm(pasts: Sequence[Past]) -> Answer:
+def load_histories(histories: Sequence[SymbolHistory]) -> WorkerResult:
     """Feed histories to the shares of this process."""
     assert _shares, "warm before load"
-    return _joined([share.warm(pasts) for share in _shares])
+    return _joined([share.load_histories(histories) for share in _shares])
 
 
-def settle() -> None:
+def finish_warmup() -> None:
     """Tell the shares that all histories were fed."""
     for share in _shares:
-        share.settle()
+        share.finish_warmup()
 
 
-def step(piece: Slice) -> Answer:
+def process_close(close_rows: CloseRows) -> WorkerResult:
     """Feed one close to the shares of this process; each takes the rows that are its own."""
     assert _shares, "step before load"
-    return _joined([share.step(piece) for share in _shares])
+    return _joined([share.process_close(close_rows) for share in _shares])
 
 
-def rouse(piece: Slice) -> Answer:
-    """Let the shares of this process rehearse; `piece` and what would have fired mean nothing."""
-    return _joined([share.rehearse() for share in _shares])
+def warm_caches(close_rows: CloseRows) -> WorkerResult:
+    """Let the shares of this process rehearse; `close_rows` and what would have fired mean nothing."""
+    return _joined([share.warm_caches() for share in _shares])
 
 
-def serve() -> None:
+def serve_channel() -> None:
     """Answer jobs from the channel, one at a time, until the event loop closes it; the last job of this process.
 
     A close that went through the pool's queues would wake four threads on its way there and back.
     """
     assert _channel is not None, "serve before begin"
     with _channel, _channel.makefile("rb") as incoming:
-        while len(header := incoming.read(LENGTH.size)) == LENGTH.size:
-            job: tuple[Callable[..., object], tuple[object, ...]] = pickle.loads(incoming.read(*LENGTH.unpack(header)))
-            _channel.sendall(framed(_done(*job)))
+        while len(header := incoming.read(LENGTH_HEADER.size)) == LENGTH_HEADER.size:
+            job: tuple[Callable[..., object], tuple[object, ...]] = pickle.loads(
+                incoming.read(*LENGTH_HEADER.unpack(header))
+            )
+            _channel.sendall(frame_message(_done(*job)))
 
 
 def _done(function: Callable[..., object], args: tuple[object, ...]) -> tuple[bool, object]:
@@ -135,25 +137,25 @@ class _Pickler(pickle.Pickler):
     # numpy describes the type of each array at length; of one close that costs more than its numbers.
     def reducer_override(self, value: Any) -> Any:
         if type(value) is np.ndarray and value.dtype.char in "ld":
-            return array, (value.tobytes(), value.dtype.char, value.shape)
+            return restore_array, (value.tobytes(), value.dtype.char, value.shape)
         return NotImplemented
 
 
-def array(raw: bytes, kind: str, shape: tuple[int, ...]) -> Any:
+def restore_array(raw: bytes, kind: str, shape: tuple[int, ...]) -> Any:
     """Return the array that was sent; it cannot be written to."""
     return np.frombuffer(raw, dtype=kind).reshape(shape)
 
 
-def framed(message: object) -> bytes:
+def frame_message(message: object) -> bytes:
     """Return a message of the channel, its length before it."""
     buffer = io.BytesIO()
-    buffer.write(bytes(LENGTH.size))
+    buffer.write(bytes(LENGTH_HEADER.size))
     _Pickler(buffer, pickle.HIGHEST_PROTOCOL).dump(message)
-    size = buffer.tell() - LENGTH.size
+    size = buffer.tell() - LENGTH_HEADER.size
     buffer.seek(0)
-    buffer.write(LENGTH.pack(size))
+    buffer.write(LENGTH_HEADER.pack(size))
     return buffer.getvalue()
 
 
-def _joined(answers: Sequence[Answer]) -> Answer:
-    return Answer([f for a in answers for f in a.fires], [f for a in answers for f in a.faults])
+def _joined(answers: Sequence[WorkerResult]) -> WorkerResult:
+    return WorkerResult([f for a in answers for f in a.signals], [f for a in answers for f in a.faults])

@@ -20,7 +20,7 @@ from tradebot.domain.message import Message
 from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage
 from tradebot.domain.order import VenueOrder
 from tradebot.errors import DataError, LinkLost
-from tradebot.ops.events.event import Tell, without_word
+from tradebot.ops.events.event import EventListener, drop_event
 from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.feed_notices import DROPPED_KINDS, FeedNotices
 from tradebot.venues.kite.rules import TICKER_CONNECTIONS, TOKENS_PER_CONNECTION, TOKENS_PER_SUBSCRIBE
@@ -78,7 +78,7 @@ class KiteFeed:
         clock: Clock,
         settings: FeedSettings = FeedSettings(),
         rng: np.random.Generator | None = None,
-        tell: Tell = without_word,
+        tell: EventListener = drop_event,
         ca_bundle: str = "",
     ) -> None:
         assert settings.mode in MODES, f"mode must be one of {MODES}, was {settings.mode!r}"
@@ -159,9 +159,11 @@ class KiteFeed:
             raise _refusal(error.response.status_code, error.response.headers.get("Retry-After", "")) from None
         # A close frame holds the other side's words, and an address that we asked for holds the token.
         except WebSocketException as error:
-            raise LinkLost(f"the ticker connection broke: {self._credentials.redactor.words(error)}") from None
+            raise LinkLost(f"the ticker connection broke: {self._credentials.redactor.mask_text(error)}") from None
         except (OSError, EOFError) as error:  # TimeoutError among them
-            raise LinkLost(f"the ticker cannot be reached: {self._credentials.redactor.words(_plain(error))}") from None
+            raise LinkLost(
+                f"the ticker cannot be reached: {self._credentials.redactor.mask_text(_plain(error))}"
+            ) from None
 
     async def _subscribe(self, wire: ClientConnection, tokens: list[int]) -> None:
         async with asyncio.timeout(OPEN_TIMEOUT_S):
@@ -197,7 +199,7 @@ class KiteFeed:
     def _text(self, frame: str, on_order: OnOrder) -> None:
         self.frame_counts.texts += 1
         try:
-            content = parse_text(self._credentials.redactor.words(frame))
+            content = parse_text(self._credentials.redactor.mask_text(frame))
         except WireError as error:
             self.frame_counts.malformed_texts += 1
             self._words.note_malformed(str(error))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tradebot.clock import MINUTE, Clock
-from tradebot.ops.events.event import Tell
+from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.market import FramesDropped, NoticeReceived, WarningReceived
 from tradebot.ops.reminder import Reminder
 from tradebot.venues.kite.packets import FrameCounts
@@ -20,7 +20,7 @@ DROPPED_KINDS = ("unknown_tokens", "odd_lengths", "malformed", "malformed_texts"
 class FeedNotices:
     """Says each notice once and again while it repeats, and what was dropped; `counts` is the feed's own."""
 
-    def __init__(self, counts: FrameCounts, *, clock: Clock, tell: Tell) -> None:
+    def __init__(self, counts: FrameCounts, *, clock: Clock, tell: EventListener) -> None:
         self._counts, self._clock, self._tell = counts, clock, tell
         self._reminder = Reminder()
         self._minute, self._lines, self._unsaid = 0, 0, 0
@@ -35,7 +35,7 @@ class FeedNotices:
         if self._lines == MAX_LINES_PER_MINUTE:
             self._unsaid += 1
             return
-        if not (times := self._reminder.times(f"{kind} {text}", now)):
+        if not (times := self._reminder.due_count(f"{kind} {text}", now)):
             return
         self._lines += 1
         received = WarningReceived if kind in WARNING_KINDS else NoticeReceived
@@ -55,7 +55,7 @@ class FeedNotices:
     def report_dropped(self) -> None:
         """Say what was dropped since it was said last, if anything and if it is time."""
         fresh = {name: getattr(self._counts, name) - self._told[name] for name in DROPPED_KINDS}
-        if not any(fresh.values()) or not self._reminder.times("dropped", self._clock.monotonic_ns()):
+        if not any(fresh.values()) or not self._reminder.due_count("dropped", self._clock.monotonic_ns()):
             return
         self._told = {name: getattr(self._counts, name) for name in DROPPED_KINDS}
         found = {name: n for name, n in fresh.items() if n}

@@ -148,7 +148,7 @@ class RestLink:
                 # A gateway that quotes our request in its error must not bring the token into journal and tables.
                 return response.status, self._credentials.redactor(bytes(body))
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            text = f"{method} {path}: {self._credentials.redactor.words(error) or type(error).__name__}"
+            text = f"{method} {path}: {self._credentials.redactor.mask_text(error) or type(error).__name__}"
             raise (LinkLost(text) if passage.may_have_been_sent else NotSentError(text)) from error
 
     async def close(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tradebot.clock import Clock
 from tradebot.domain.instrument import Universe
-from tradebot.ops.events.event import Tell, without_word
+from tradebot.ops.events.event import EventListener, drop_event
 from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.broker import KiteBroker, KiteReader
 from tradebot.venues.kite.feed import FeedSettings, KiteFeed
@@ -44,7 +44,7 @@ class _KiteConnections(Generic[Reading]):
         self._clock, self._listening = clock, feed
         self._rng = np.random.default_rng(0)  # of the pauses between two tries
 
-    def create_feed(self, universe: Universe, *, tell: Tell = without_word) -> KiteFeed:
+    def create_feed(self, universe: Universe, *, tell: EventListener = drop_event) -> KiteFeed:
         """Return a feed of the instruments of `universe`. Raises DataError when they are too many."""
         return KiteFeed(
             universe,

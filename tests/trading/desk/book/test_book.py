@@ -112,11 +112,11 @@ def test_books_that_were_asked_for_before_another_hand_acted_do_not_account_for_
     asked_at = room.mono
     room.tick()
     placed = msgspec.structs.replace(room.venue_order(request, VenueStatus.OPEN), venue_order_id="X1", tag="")
-    room.desk.apply(OrderSeen(order=placed, mono=room.mono))
+    room.desk.apply_message(OrderSeen(order=placed, mono=room.mono))
 
     def look(asked_at: int) -> None:
         empty = Books(asked_at=asked_at, orders=(), executions=(), positions=room.positions(), cash=D(10_000))
-        room.desk.apply(empty)
+        room.desk.apply_message(empty)
 
     look(asked_at)
     assert "AAA" in room.desk.book.conditions.unaccounted

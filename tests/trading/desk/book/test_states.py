@@ -31,8 +31,8 @@ def test_a_halt_and_its_scope_and_reason_move_the_hash() -> None:
     told = [state_of(room.desk.book)]
     for scope, reason in (("symbol:AAA", "a"), ("symbol:BBB", "a"), ("symbol:BBB", "b")):
         for known in room.desk.book.conditions.halts.standing:
-            room.desk.apply(Command(verb=Verb.RESUME, scope=known.scope))
-        room.desk.apply(Command(verb=Verb.HALT, reason=reason, scope=Scope.parse(scope)))
+            room.desk.apply_message(Command(verb=Verb.RESUME, scope=known.scope))
+        room.desk.apply_message(Command(verb=Verb.HALT, reason=reason, scope=Scope.parse(scope)))
         told.append(state_of(room.desk.book))
     assert len(set(told)) == len(told)
 
@@ -43,7 +43,7 @@ def test_what_is_held_beyond_ours_moves_the_hash() -> None:
         held = VenuePosition(
             symbol="AAA", exchange="NSE", product="CNC", quantity=D(quantity), average_price=D(1000)
         )  # fmt: skip
-        room.desk.apply(Books(asked_at=room.mono, orders=(), executions=(), positions=(held,), cash=D(0)))
+        room.desk.apply_message(Books(asked_at=room.mono, orders=(), executions=(), positions=(held,), cash=D(0)))
         told.append(state_of(room.desk.book))
     assert len(set(told)) == 3
 

@@ -32,7 +32,7 @@ def test_an_entry_that_was_cancelled_just_now_counts_as_a_position_for_a_while()
     room = Room()
     room.desk.placement._gate = Gate([MaxPosition(per_symbol=D(15_000), gross=D(40_000))])
     entry = room.entered()
-    room.desk.apply(OrderSeen(order=room.venue_order(entry, VenueStatus.CANCELED), mono=room.mono))
+    room.desk.apply_message(OrderSeen(order=room.venue_order(entry, VenueStatus.CANCELED), mono=room.mono))
     room.quote("AAA", "1000")
     assert events(room.signal("AAA", Action.ENTER_LONG, n=2)) == [E.DENIED]
     room.tick(2.1)
@@ -123,5 +123,5 @@ def test_of_an_earlier_process_each_order_and_each_change_of_ours_counts_once_fo
         OrderFact("T00002", E.DENIED, OPEN, 1, request=msgspec.structs.replace(request, order_id="T00002")),
     ]
     after.desk.placement._gate = gate = Counts()
-    after.desk.recover(facts, adopted=(), halted="", opens_at=OPEN)
+    after.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
     assert gate.recalled == [(request.order_id, False), (request.order_id, True)]

@@ -18,7 +18,7 @@ D, E = Decimal, OrderEvent
 
 
 def look(room: Room, *orders: VenueOrder) -> list[DeskOutput]:
-    return room.desk.apply(
+    return room.desk.apply_message(
         Books(asked_at=room.mono, orders=orders, executions=(), positions=room.positions(), cash=D(0))
     )
 
@@ -106,7 +106,9 @@ def test_a_halt_takes_back_the_entries_of_its_scope_and_no_others() -> None:
     for scope in ("all", "symbol:AAA", "symbol:BBB", "strategy:s", "strategy:other"):
         room = Room()
         room.entered()
-        found[scope] = cancels(room.desk.apply(Command(verb=Verb.HALT, reason="by hand", scope=Scope.parse(scope))))
+        found[scope] = cancels(
+            room.desk.apply_message(Command(verb=Verb.HALT, reason="by hand", scope=Scope.parse(scope)))
+        )
     assert found == {
         "all": ["V1"], "symbol:AAA": ["V1"], "symbol:BBB": [], "strategy:s": ["V1"], "strategy:other": [],
     }  # fmt: skip
@@ -115,7 +117,7 @@ def test_a_halt_takes_back_the_entries_of_its_scope_and_no_others() -> None:
 def test_a_resume_takes_nothing_back() -> None:
     room = Room()
     room.entered()
-    assert cancels(room.desk.apply(Command(verb=Verb.RESUME))) == []
+    assert cancels(room.desk.apply_message(Command(verb=Verb.RESUME))) == []
 
 
 @pytest.mark.parametrize(
@@ -161,7 +163,7 @@ def test_an_order_whose_id_becomes_known_while_the_daemon_stops_is_taken_back_wh
     room.quote("AAA", "1000")
     (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
     room.outcome(request, E.SENDING)
-    room.desk.apply(Command(verb=Verb.STOP))
+    room.desk.apply_message(Command(verb=Verb.STOP))
 
     out = room.outcome(request, E.ACCEPTED, "V1")
 

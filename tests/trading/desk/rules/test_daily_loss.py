@@ -47,5 +47,5 @@ def test_the_next_loss_is_the_limit_and_then_the_one_that_closes_while_something
 
 def test_once_entries_are_halted_and_nothing_is_open_no_loss_is_waited_for() -> None:
     room = Room(max_daily_loss=D(200))
-    room.desk.apply(Command(verb=Verb.HALT, reason="by hand"))
+    room.desk.apply_message(Command(verb=Verb.HALT, reason="by hand"))
     assert room.desk.rules.daily_loss.next_loss is None

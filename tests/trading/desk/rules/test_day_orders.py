@@ -24,7 +24,7 @@ def to(room: Room, at: int) -> None:
 
 def look(room: Room) -> list[DeskOutput]:
     """Let the venue list nothing at all."""
-    return room.desk.apply(Books(asked_at=room.mono, orders=(), executions=(), positions=(), cash=D(0)))
+    return room.desk.apply_message(Books(asked_at=room.mono, orders=(), executions=(), positions=(), cash=D(0)))
 
 
 def state(room: Room, request: OrderRequest) -> OrderState:
@@ -58,7 +58,7 @@ def test_what_is_in_doubt_already_is_not_told_again_at_every_look() -> None:
 def test_an_order_of_today_is_not_ended_for_the_close_of_yesterday() -> None:
     room = Room()
     to(room, OPEN + DAY)
-    room.desk.apply(
+    room.desk.apply_message(
         SessionBegins(
             opens_at=OPEN + DAY,
             closes_at=CLOSES_AT + DAY,

@@ -43,7 +43,7 @@ def late(room: Room, seconds: float) -> list[OrderRequest]:
         signal_id="late", strategy="s", symbol="AAA", action=Action.ENTER_LONG, bar_at=room.at, quoted_at=quoted_at,
         made_at=room.mono,
     )  # fmt: skip
-    return submitted(room.desk.apply(Signals(at=room.at, interval=60 * SECOND, signals=(signal,))))
+    return submitted(room.desk.apply_message(Signals(at=room.at, interval=60 * SECOND, signals=(signal,))))
 
 
 @pytest.mark.parametrize(("seconds", "count"), [(2.0, 1), (2.001, 0)])
@@ -106,7 +106,7 @@ def test_no_entry_ages_by_a_time_in_which_nothing_could_trade() -> None:
 def test_what_a_person_closes_is_followed_by_no_entry() -> None:
     room = Room()
     room.bought()
-    room.desk.apply(Command(verb=Verb.FLATTEN, reason="by hand", id="f1"))
+    room.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="f1"))
     room.signal("AAA", Action.ENTER_SHORT, n=3)
     assert room.desk.rules.entries.waiting == {}
     assert counts(room)["ignored"] == 1
@@ -120,7 +120,7 @@ def test_an_entry_that_is_late_already_does_not_wait_for_an_exit() -> None:
         signal_id="late", strategy="s", symbol="AAA", action=Action.ENTER_SHORT, bar_at=room.at, quoted_at=quoted_at,
         made_at=room.mono,
     )  # fmt: skip
-    room.desk.apply(Signals(at=room.at, interval=60 * SECOND, signals=(signal,)))
+    room.desk.apply_message(Signals(at=room.at, interval=60 * SECOND, signals=(signal,)))
     assert room.desk.rules.entries.waiting == {}
     assert counts(room)["ignored"] == 1
 

@@ -27,7 +27,7 @@ def leaving(room: Room, *, is_open: bool = True) -> OrderRequest:
     room.outcome(exit_, E.ACCEPTED, "V2")
     if is_open:
         shown = room.venue_order(exit_, VenueStatus.OPEN)
-        room.desk.apply(OrderSeen(order=shown, mono=room.mono))
+        room.desk.apply_message(OrderSeen(order=shown, mono=room.mono))
     return exit_
 
 
@@ -56,9 +56,9 @@ def test_an_order_that_is_being_taken_back_is_not_taken_back_again() -> None:
 def test_with_a_dead_login_nothing_is_asked_until_it_is_back() -> None:
     room = Room()
     room.entered()
-    room.desk.apply(BrokerSession(mono=room.mono, lost="dead", orders_refused=True))
+    room.desk.apply_message(BrokerSession(mono=room.mono, lost="dead", orders_refused=True))
     assert asked(room.tick(4)) == []
-    room.desk.apply(BrokerSession(mono=room.mono))
+    room.desk.apply_message(BrokerSession(mono=room.mono))
     assert asked(room.tick()) == [Cancel]
 
 

@@ -17,7 +17,7 @@ def test_at_its_time_everything_is_closed_unless_the_run_stops_and_leaves_it(
     room = Room(on_stop="leave")
     room.bought()
     if is_stopping:
-        room.desk.apply(Command(verb=Verb.STOP))
+        room.desk.apply_message(Command(verb=Verb.STOP))
 
     room.tick(20_995)
     room.quote("AAA", "1000")

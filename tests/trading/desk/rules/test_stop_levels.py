@@ -15,7 +15,7 @@ D = Decimal
 def of_another_run() -> Room:
     """A desk that still holds a symbol of an earlier run of more symbols."""
     room = Room()
-    room.desk.recover((), adopted=[("GONE", D(5), D(100))], halted="", opens_at=OPEN)
+    room.desk.recover_state((), adopted=[("GONE", D(5), D(100))], halted="", opens_at=OPEN)
     return room
 
 

@@ -19,7 +19,7 @@ def test_with_an_order_that_is_kept_no_longer_goes_what_was_made_up_for_it(monke
     monkeypatch.setattr("tradebot.trading.desk.book.blotter.ENDED_KEPT", 1)
     room = Room()
     entry = room.entered()
-    room.desk.apply(OrderSeen(order=room.venue_order(entry, VenueStatus.FILLED, filled=10), mono=room.mono))
+    room.desk.apply_message(OrderSeen(order=room.venue_order(entry, VenueStatus.FILLED, filled=10), mono=room.mono))
     room.tick(6)
     reports = room.desk.rules.venue_reports
     assert list(reports._shortfalls.inferred) == [entry.order_id]
@@ -39,7 +39,7 @@ def test_with_an_order_that_is_kept_no_longer_goes_what_was_made_up_for_it(monke
 
 
 def look(room: Room, *orders: VenueOrder) -> list[DeskOutput]:
-    return room.desk.apply(
+    return room.desk.apply_message(
         Books(asked_at=room.mono, orders=orders, executions=(), positions=room.positions(), cash=D(0))
     )
 
@@ -93,12 +93,12 @@ def test_two_lists_that_come_late_enough_put_an_order_in_doubt(less: int, found:
 def test_books_asked_for_since_the_link_is_back_compare_what_was_open(*, asked: int, is_compared: bool) -> None:
     room = Room()
     request = room.entered()
-    room.desk.apply(LinkDown(source="kite", mono=room.mono, reason="silent"))
+    room.desk.apply_message(LinkDown(source="kite", mono=room.mono, reason="silent"))
     room.tick(1)
-    room.desk.apply(LinkUp(source="kite", mono=room.mono))
+    room.desk.apply_message(LinkUp(source="kite", mono=room.mono))
     order = room.venue_order(request, VenueStatus.ACKED)
     books = Books(asked_at=room.mono + asked, orders=(order,), executions=(), positions=(), cash=D(0))
-    assert (E.LINK_BACK in events(room.desk.apply(books))) is is_compared
+    assert (E.LINK_BACK in events(room.desk.apply_message(books))) is is_compared
 
 
 def test_a_fill_that_comes_before_its_order_is_known_is_booked_once_its_id_is() -> None:
@@ -109,7 +109,7 @@ def test_a_fill_that_comes_before_its_order_is_known_is_booked_once_its_id_is() 
     for _ in range(2):
         execution = room.execution(request, 10, "1000")
         room.trades -= 1
-        assert events(room.desk.apply(Executed(execution=execution, mono=room.mono))) == []
+        assert events(room.desk.apply_message(Executed(execution=execution, mono=room.mono))) == []
     assert events(room.outcome(request, E.ACCEPTED, "V1")) == [E.ACCEPTED, E.EXECUTED]
     assert room.desk.rules.venue_reports._sightings.orphans == {}
     assert room.desk.book.positions.quantity("AAA") == 10

@@ -112,7 +112,7 @@ class Desk:
 
     # ---- in
 
-    def apply(self, message: DeskMessage) -> list[DeskOutput]:
+    def apply_message(self, message: DeskMessage) -> list[DeskOutput]:
         """Take one message; returns what follows from it, facts before the orders they allow."""
         self._out = []
         self._take(Look(message, is_start=False) if type(message) is Books else message)
@@ -120,7 +120,7 @@ class Desk:
             self._run(self.rules.entries.follow())
         return self._out
 
-    def adopt(self, books: Books) -> list[DeskOutput]:
+    def adopt_snapshot(self, books: Books) -> list[DeskOutput]:
         """Compare with the venue at start: fills missed are booked, and in a symbol with a difference nothing opens.
 
         What the journal does not know is not ours, all of it where the journal is empty: shown, and never traded.
@@ -130,7 +130,7 @@ class Desk:
         self._take(Look(books, is_start=True))
         return self._out
 
-    def recover(
+    def recover_state(
         self,
         facts: Sequence[OrderFact | Released],
         *,

@@ -68,10 +68,10 @@ class TapedDesk:
         self._untold: dict[str, None] = {}  # symbols whose position changed and is not put into words yet
         self._killed = ""
 
-    def apply(self, message: DeskMessage) -> list[DeskOutput]:
+    def apply_message(self, message: DeskMessage) -> list[DeskOutput]:
         """Note a message and let the desk take it."""
         self._note(message)
-        output = self._desk.apply(message)
+        output = self._desk.apply_message(message)
         self._follow(output)
         if isinstance(message, Tick):
             for symbol in list(islice(self._untold, AT_A_TICK)):
@@ -83,18 +83,18 @@ class TapedDesk:
             self._hand_on("")  # what it led to is hashed with what follows
         return output
 
-    def adopt(self, books: Books) -> list[DeskOutput]:
+    def adopt_snapshot(self, books: Books) -> list[DeskOutput]:
         """Note the books of the start and let the desk compare them."""
         self._mark({p.symbol for p in books.positions} | {o.symbol for o in books.orders})
         self._put(Adopt(books=books))
         self._books = books
-        output = self._desk.adopt(books)
+        output = self._desk.adopt_snapshot(books)
         self._follow(output)
         return output
 
-    def recover(self, facts: Sequence[OrderFact | Released], **rest: Any) -> None:
+    def recover_state(self, facts: Sequence[OrderFact | Released], **rest: Any) -> None:
         """Let the desk be rebuilt from the journal's facts."""
-        self._desk.recover(facts, **rest)
+        self._desk.recover_state(facts, **rest)
         self._look_at(self.book.universe.symbols)
 
     def holdings_at(self, close: Close) -> dict[str, tuple[Decimal, Decimal]]:

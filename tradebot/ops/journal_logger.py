@@ -1,0 +1,220 @@
+"""The narrator: journal rows that reached the disk become events of the log, one a fact, never earlier than it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from tradebot.clock import Clock, format_iso
+from tradebot.domain.control import Verb
+from tradebot.domain.halts import Halts
+from tradebot.domain.message import Message
+from tradebot.domain.messages import Command, Ending, Incident, Reconciled, SessionBegins, Signals
+from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest
+from tradebot.markets.market import HOME_MARKET, Market
+from tradebot.ops.events import orders
+from tradebot.ops.events.desk import (
+    DayStarted,
+    DifferenceFound,
+    DifferencesSettled,
+    FlattenStarted,
+    HaltEnded,
+    HaltLifted,
+    HaltRaised,
+    IncidentRaised,
+    PositionAdopted,
+    SignalFired,
+    SignalsMissed,
+    SignalsTruncated,
+)
+from tradebot.ops.events.event import EventListener
+from tradebot.ops.reminder import Reminder
+
+ROWS_PER_TURN = 16  # rows told in one turn of the loop: a millisecond or two of lines
+MAX_SIGNAL_LINES = 20  # of one close; thousands of symbols would hold the loop for the time of their lines
+DENIALS_EVERY_S = 60.0  # a control that denies on and on is told once in this time, with the count
+REQUESTS_REMEMBERED = 20_000  # requests kept to name an order's symbol in later lines
+
+EVENT_TYPES: dict[OrderEvent, type[orders.OrderTold]] = {
+    OrderEvent.DENIED: orders.OrderDenied,
+    OrderEvent.SENDING: orders.OrderSubmitted,
+    OrderEvent.LAPSED: orders.OrderLapsed,
+    OrderEvent.NOT_SENT: orders.OrderNotSent,
+    OrderEvent.ACCEPTED: orders.OrderAcked,
+    OrderEvent.REFUSED: orders.OrderRejected,
+    OrderEvent.AMBIGUOUS: orders.OrderUnknown,
+    OrderEvent.SEEN_OPEN: orders.OrderOpened,
+    OrderEvent.SEEN_ACKED: orders.OrderSeen,
+    OrderEvent.SEEN_FILLED: orders.OrderCompleted,
+    OrderEvent.SEEN_CANCELED: orders.OrderCancelled,
+    OrderEvent.SEEN_EXPIRED: orders.OrderExpired,
+    OrderEvent.SEEN_REJECTED: orders.OrderRejected,
+    OrderEvent.EXECUTED: orders.OrderFilled,
+    OrderEvent.REVERSED: orders.FillReversed,
+    OrderEvent.QUARANTINED: orders.FillDisputed,
+    OrderEvent.NOT_FOUND: orders.OrderNotFound,
+    OrderEvent.CANCEL_ASKED: orders.OrderCancelDeferred,
+    OrderEvent.CANCEL_SENT: orders.OrderCancelSent,
+    OrderEvent.CANCEL_ACCEPTED: orders.OrderCancelAccepted,
+    OrderEvent.CANCEL_REFUSED: orders.OrderCancelRefused,
+    OrderEvent.CANCEL_UNKNOWN: orders.OrderCancelUnknown,
+    OrderEvent.REPLACE_SENT: orders.OrderReplaceSent,
+    OrderEvent.REPLACED: orders.OrderReplaced,
+    OrderEvent.REPLACE_REFUSED: orders.OrderReplaceRefused,
+    OrderEvent.REPLACE_UNKNOWN: orders.OrderReplaceUnknown,
+    OrderEvent.CHANGED: orders.OrderChanged,
+    OrderEvent.LINK_LOST: orders.OrderUnconfirmed,
+    OrderEvent.LINK_BACK: orders.OrderConfirmed,
+    OrderEvent.DAY_ENDED: orders.OrderStranded,
+}
+
+
+class JournalLogger:
+    """Turns durable rows into events. `tell` takes each; `clock` says when a denial is told again."""
+
+    def __init__(self, tell: EventListener, clock: Clock) -> None:
+        self._tell, self._clock = tell, clock
+        self._denials = Reminder(first_s=DENIALS_EVERY_S, longest_s=DENIALS_EVERY_S)
+        self._requests: dict[str, OrderRequest] = {}  # order_id -> request
+        self._differences: tuple[str, ...] = ()
+        self._untold: deque[tuple[int, str, Message]] = deque()
+        self._halts, self._opens_at = Halts(), 0
+        self.market = HOME_MARKET  # its clock tells the hours of a day; set once the instruments are known
+        self._close, self._shown = 0, 0  # end of the newest close with signals, and how many of them had a line
+
+    def log_rows(self, rows: Sequence[tuple[int, str, Message]]) -> None:
+        """Write the lines of rows that were just made durable, in their order."""
+        for _, _, message in rows:
+            if isinstance(message, Command):
+                self._halts.apply(message)
+            match message:
+                case OrderFact():
+                    self._order(message)
+                case Signals():
+                    self._signals(message)
+                case Reconciled():
+                    self._reconciled(message)
+                case Command(verb=Verb.HALT):
+                    self._tell(HaltRaised(reason=message.reason, scope=str(message.scope)))
+                case SessionBegins():
+                    self._session(message)
+                case Incident():
+                    self._tell(IncidentRaised(reason=message.text, order_id=message.order_id or None))
+                case Command(verb=Verb.RESUME):
+                    self._tell(HaltLifted(reason=message.reason, scope=str(message.scope)))
+                case Command(verb=Verb.FLATTEN):
+                    self._tell(FlattenStarted(reason=message.reason, id=message.id))
+                case _:
+                    pass  # bars and the run's own rows are told by the stages that make them
+
+    def _session(self, session: SessionBegins) -> None:
+        if session.opens_at != self._opens_at:
+            for over in self._halts.end_session():
+                self._tell(HaltEnded(scope=str(over.scope), reason=over.reason))
+        self._opens_at = session.opens_at
+        self._tell(_hours(session, self.market))
+
+    def log_rows_later(self, rows: Sequence[tuple[int, str, Message]]) -> None:
+        """Do as `log_rows`, two turns of the loop later: an order that waited for the disk leaves before its line.
+
+        Of many rows some are told in each turn, so that a burst of orders does not hold the loop with its lines.
+        """
+        loop = asyncio.get_running_loop()
+        if not self._untold:
+            loop.call_soon(loop.call_soon, self._log_some)
+        self._untold.extend(rows)
+
+    def _log_some(self) -> None:
+        some = [self._untold.popleft() for _ in range(min(ROWS_PER_TURN, len(self._untold)))]
+        if self._untold:
+            asyncio.get_running_loop().call_soon(self._log_some)
+        self.log_rows(some)
+
+    def _order(self, fact: OrderFact) -> None:
+        if fact.request is not None:
+            self._requests[fact.order_id] = fact.request
+            if len(self._requests) > REQUESTS_REMEMBERED:
+                del self._requests[next(iter(self._requests))]
+        request = self._requests.get(fact.order_id)
+        if fact.event is OrderEvent.INTENT:
+            if request is not None and request.is_external:
+                self._tell(orders.ExternalOrderSeen(order_id=request.order_id, **_whole(request)))
+            return
+        if fact.event is OrderEvent.SENDING and request is not None and request.is_external:
+            return
+        kind, fields = EVENT_TYPES[fact.event], dict[str, Any]()
+        if kind is orders.OrderDenied:
+            alike = f"{fact.control} {request.strategy if request is not None else ''}"
+            if not (times := self._denials.due_count(alike, self._clock.monotonic_ns())):
+                return
+            fields["times"] = times if times > 1 else None
+        if request is not None:
+            is_whole = issubclass(kind, orders.OrderAsked)
+            fields |= _whole(request) if is_whole else _known(request)
+        elif fact.execution is not None:  # of an order that an earlier run began
+            fields |= {"symbol": fact.execution.symbol, "side": fact.execution.side}
+        if fact.execution is not None:
+            fields |= {"qty": fact.execution.quantity, "price": fact.execution.price}
+            fields["trade_id"] = fact.execution.execution_id
+        fields["reason"] = fact.reason or fields.get("reason")
+        self._tell(kind(order_id=fact.order_id, broker_order_id=fact.venue_order_id or None, **fields))
+
+    def _signals(self, signals: Signals) -> None:
+        if signals.at != self._close:
+            self._close, self._shown = signals.at, 0
+        shown = signals.signals[: max(MAX_SIGNAL_LINES - self._shown, 0)]
+        self._shown += len(shown)
+        for s in shown:
+            fired = SignalFired(symbol=s.symbol, strategy=s.strategy, action=s.action, price=s.close, inputs=s.inputs)
+            self._tell(fired)
+        if self._shown == MAX_SIGNAL_LINES and len(signals.signals) > len(shown):
+            self._shown += 1  # said once a close
+            self._tell(SignalsTruncated(reason=f"more than {MAX_SIGNAL_LINES} at this close; the journal holds all"))
+        if signals.failed:
+            self._tell(SignalsMissed(symbols=list(signals.failed)))
+
+    def _reconciled(self, report: Reconciled) -> None:
+        for symbol, quantity, price in report.adopted:
+            self._tell(PositionAdopted(symbol=symbol, qty=quantity, price=price))
+        if report.differences == self._differences:
+            return
+        for text in report.differences:
+            self._tell(DifferenceFound(reason=text))
+        if not report.differences:
+            self._tell(DifferencesSettled())
+        self._differences = report.differences
+
+
+def _known(request: OrderRequest) -> dict[str, Any]:
+    return {"symbol": request.symbol, "side": request.side, "strategy": request.strategy or None}
+
+
+def _whole(request: OrderRequest) -> dict[str, Any]:
+    return _known(request) | {
+        "qty": request.quantity,
+        "kind": request.kind,
+        "purpose": request.purpose,
+        "reason": request.reason or None,
+        "price": request.price,
+        "stop_loss": request.stop_loss,
+        "trail_by": request.trail_by,
+        "target": request.target,
+    }
+
+
+def _hours(session: SessionBegins, market: Market) -> DayStarted:
+    # Of the symbols whose day ends earlier or later than that of most: how many they are and when.
+    earlier = [{"symbols": len(ending.symbols)} | _end(ending, market) for ending in session.endings]
+    return DayStarted(
+        day=format_iso(session.opens_at, market.tzinfo)[:10],
+        opens=format_iso(session.opens_at, market.tzinfo)[11:16],
+        **_end(session, market),
+        earlier=earlier or None,
+    )
+
+
+def _end(end: SessionBegins | Ending, market: Market) -> dict[str, Any]:
+    times = {"entries_until": end.entries_until, "square_off_at": end.square_off_at, "closes": end.closes_at}
+    return {name: format_iso(at, market.tzinfo)[11:16] for name, at in times.items()}

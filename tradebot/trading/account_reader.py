@@ -1,0 +1,117 @@
+"""The book reader: the venue's orders, fills, positions, holdings and cash in one answer, odd rows told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from tradebot.clock import MINUTE, Clock
+from tradebot.domain.listed import Listed, Unread
+from tradebot.domain.messages import Books
+from tradebot.domain.order import ZERO, VenueHolding
+from tradebot.errors import AccessDenied, LinkLost, LoginLost
+from tradebot.ops.events.event import EventListener
+from tradebot.ops.events.venue import CashNotRead, HoldingsNotRead, RowsNotRead
+from tradebot.ops.reminder import Reminder
+from tradebot.venues.venue import Broker
+
+CONSISTENT_TRIES, CONSISTENT_PAUSE_S = 4, 0.5
+ROWS_NAMED = 3  # of those that cannot be read, in one line
+HOLDINGS_EVERY_NS = MINUTE
+UNREAD_REMEMBERED = 10_000  # of those that could not be read, to count each once
+
+
+class AccountReader:
+    """Reads the books when asked. A row that cannot be read spoils no other, and is said to the operator."""
+
+    def __init__(self, broker: Broker, clock: Clock, tell: EventListener) -> None:
+        self._broker, self._clock, self._tell = broker, clock, tell
+        self._reminder = Reminder()
+        self._unread: dict[Unread, None] = {}  # rows that could not be read, each once
+        self._held: tuple[Listed[VenueHolding], int] | None = None  # of the last reading, and its monotonic time
+        self.unread_count = 0  # rows that could not be read, the same one once
+
+    async def read_snapshot(self) -> Books:
+        """Return the books. Raises LinkLost or AccessDenied."""
+        asked_at = self._clock.monotonic_ns()
+        orders = await self._broker.fetch_orders()
+        executions = await self._broker.fetch_fills()
+        positions = await self._broker.fetch_positions()
+        holdings = await self._holdings()
+        unread = (*orders.unread, *executions.unread, *positions.unread, *holdings.unread)
+        if unread:
+            self._report_unread(unread)
+        return Books(
+            asked_at=asked_at,
+            orders=tuple(orders),
+            executions=tuple(executions),
+            positions=tuple(positions),
+            cash=await self._cash(),
+            unread=unread,
+            holdings=tuple(holdings),
+        )
+
+    async def read_consistent(self) -> Books:
+        """Return books in which orders and fills fit together. Raises LinkLost or AccessDenied.
+
+        For the start, where nothing of ours is under way: a list without the order of a fill is older than the fills or
+        cut short, is asked for again and never believed. Fills that are told of and not listed are asked for again as
+        well; in the end they are believed, because venues list them late. What a row stands for that cannot be read is
+        listed, and fits nothing.
+        """
+        for attempt in range(CONSISTENT_TRIES):
+            if attempt:
+                await self._clock.sleep(CONSISTENT_PAUSE_S)
+            books = await self.read_snapshot()
+            odd = {row.venue_order_id for row in books.unread if row.book in ("orders", "trades")}
+            left = {order.venue_order_id: order.filled for order in books.orders}
+            for e in books.executions:
+                left[e.venue_order_id] = left.get(e.venue_order_id, ZERO) - e.quantity
+            if "" in odd or not any(rest for id_, rest in left.items() if id_ not in odd):
+                return books
+        listed = {order.venue_order_id for order in books.orders} | odd
+        if orphan := next((e for e in books.executions if e.venue_order_id not in listed), None):
+            raise LinkLost(f"the venue tells of fill {orphan.execution_id} and does not list its order")
+        return books
+
+    async def _holdings(self) -> Listed[VenueHolding]:
+        # They change over night alone and bound only what is held for delivery: a look is whole with older ones.
+        now = self._clock.monotonic_ns()
+        if self._held is None or now - self._held[1] >= HOLDINGS_EVERY_NS:
+            try:
+                self._held = await self._broker.fetch_holdings(), now
+            except LinkLost as error:
+                if times := self._times("holdings"):
+                    self._tell(HoldingsNotRead(reason=str(error), times=times))
+                if self._held is None:
+                    return Listed((), (Unread(book="holdings", reason=str(error)),))
+        return self._held[0]
+
+    async def _cash(self) -> Decimal | None:
+        # Shown to people and evidence of nothing: a look is whole without it.
+        try:
+            return await self._broker.fetch_cash()
+        except (LinkLost, AccessDenied) as error:
+            if isinstance(error, LoginLost):
+                raise
+            if times := self._times("cash"):
+                self._tell(CashNotRead(reason=str(error), times=times))
+            return None
+
+    def _report_unread(self, unread: Sequence[Unread]) -> None:
+        fresh = [row for row in unread if row not in self._unread]
+        self._unread |= dict.fromkeys(fresh)
+        while len(self._unread) > UNREAD_REMEMBERED:
+            del self._unread[next(iter(self._unread))]
+        self.unread_count += len(fresh)
+        names = [_named(row) for row in unread[:ROWS_NAMED]]
+        if times := self._times(f"{len(unread)} rows, {names}"):
+            self._tell(RowsNotRead(rows=len(unread), some=names, times=times))
+
+    def _times(self, thing: str) -> int:
+        return self._reminder.due_count(thing, self._clock.monotonic_ns())
+
+
+def _named(row: Unread) -> str:
+    names = (row.venue_order_id, row.tag, row.exchange, row.symbol, row.product)
+    return f"{row.book}: {' '.join(name for name in names if name) or 'a row without a name'}: {row.reason}"

@@ -1,0 +1,289 @@
+"""A share of the symbols with all strategies over them: bars in, columns of what fired out; in a worker or inline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tradebot.clock import SECOND
+from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.market import Close, Floats, Ints, floats
+from tradebot.domain.messages import Action
+from tradebot.indicators.expressions import Bars
+from tradebot.indicators.node import Node, expression_text, named_indicators
+from tradebot.indicators.plan import ExpressionPlan, ExpressionValues
+from tradebot.indicators.streaming import StreamingIndicators
+from tradebot.strategies.loading import StrategySpec
+from tradebot.strategies.signal_masks import evaluate_rules
+from tradebot.strategies.strategy import Holding, Intent, Rules, Strategy
+from tradebot.strategies.user_code_guard import UserCodeGuard
+from tradebot.trading.analysis.frame_windows import FrameWindows
+from tradebot.trading.analysis.session_opens import session_opens_of
+from tradebot.trading.analysis.signal_batch import LEVELS, SignalColumns, WorkerResult
+
+SCRATCH_SYMBOLS, SCRATCH_BARS = 50, 300  # what a rehearsal steps: as many symbols as fill the caches with code, warm
+MAX_INPUTS = 8  # values shown per signal: enough for a rule, bounded for the journal
+
+
+class PartitionSetup(NamedTuple):
+    """What a share owns: instruments by universe id, strategies, and the (strategy, id) pairs already switched off."""
+
+    ids: tuple[int, ...]
+    instruments: tuple[Instrument, ...]
+    specs: tuple[StrategySpec, ...]
+    interval_ns: int
+    off: frozenset[tuple[str, int]] = frozenset()
+
+
+class SymbolHistory(NamedTuple):
+    """The history of one symbol: `starts` (n,) market ns, `columns` (5, n) in price and quantity units."""
+
+    id: int
+    starts: Ints
+    columns: Ints
+
+
+class CloseRows(NamedTuple):
+    """Rows of one close: `ids` (k,) ascending, `columns` (5, k) in price and quantity units.
+
+    `held` maps an id to (quantity, average price); a symbol that is flat is absent.
+    """
+
+    ends_at: int
+    ids: Ints
+    columns: Ints
+    held: Mapping[int, tuple[Decimal, Decimal]]
+
+
+class Partition:
+    """Some symbols with some strategies over them. Raises DataError, ConfigError of a strategy."""
+
+    def __init__(self, setup: PartitionSetup) -> None:
+        self.universe = Universe(setup.instruments)
+        self.interval_ns = setup.interval_ns
+        self.ids = setup.ids
+        self.row_of = {id_: row for row, id_ in enumerate(setup.ids)}
+        self._rows = np.full(max(setup.ids, default=-1) + 1, -1, dtype=np.int64)  # id -> row, for a whole close
+        self._rows[list(setup.ids)] = np.arange(len(setup.ids))
+        specs = sorted(setup.specs, key=lambda spec: spec.name)
+        self.rules = [
+            (spec.name, rules) for spec in specs if (rules := spec.create_strategy().rules(Bars())) is not None
+        ]
+        self.deciders = self._deciders(specs, setup.off)
+        self.traded_rows = {
+            spec.name: np.isin(self.ids, self._traded(spec)) for spec in specs
+        }  # strategy -> mask of rows
+        self.shown_inputs = {name: _shown(rules) for name, rules in self.rules}  # strategy -> action -> (label, node)
+        roots = [node for _, rules in self.rules for node in rules.root_nodes + _named(rules)]
+        self.live = StreamingIndicators(
+            ExpressionPlan(roots, interval_ns=self.interval_ns, opens=session_opens_of(setup.instruments)),
+            len(self.ids),
+        )
+        framing = [(spec, self._traded(spec)) for spec in specs if spec.load_class().takes_frames]
+        self.frame_windows = FrameWindows(framing, self.universe, self.row_of, setup.off) if framing else None
+        self._spare: _Scratch | None = None
+        self._pasts: dict[int, tuple[Floats, Ints]] = {}  # row -> history, until all are there: symbols see each other
+
+    def _deciders(
+        self, specs: Sequence[StrategySpec], off: frozenset[tuple[str, int]]
+    ) -> list[tuple[str, dict[int, Strategy]]]:
+        # Each strategy that decides by code with an object for every symbol it trades.
+        return [
+            (spec.name, {id_: spec.create_strategy() for id_ in self._traded(spec) if (spec.name, id_) not in off})
+            for spec in specs
+            if spec.load_class().decide is not Strategy.decide
+        ]
+
+    def _traded(self, spec: StrategySpec) -> list[int]:
+        named = zip(self.ids, self.universe, strict=True)
+        return [id_ for id_, instrument in named if not spec.symbols or instrument.symbol in spec.symbols]
+
+    def load_histories(self, histories: Sequence[SymbolHistory]) -> WorkerResult:
+        """Feed histories, each symbol's once and before its first close; nothing fires. `finish_warmup` ends it."""
+        answer = WorkerResult([], [])
+        for past in histories:
+            row = self.row_of.get(past.id)
+            if row is None:
+                continue
+            bars = self._floats(np.full(len(past.starts), row), past.columns)
+            if self.live.plan.is_cross_sectional:
+                self._pasts[row] = bars, past.starts
+            elif len(self.live.plan):
+                self.live.warm_up_states(row, bars, past.starts)
+            if self.frame_windows is not None:
+                self.frame_windows.load_history(row, bars, past.starts)
+            if self.deciders:
+                for t, start in enumerate(past.starts.tolist()):
+                    ids, end = np.array([past.id]), start + self.interval_ns
+                    self.run_deciders(CloseRows(end, ids, past.columns[:, t : t + 1], {}), answer)
+        answer.signals.clear()
+        return answer
+
+    def finish_warmup(self) -> None:
+        """Finish before the first close: take the histories of symbols that are compared, and prepare rehearsals."""
+        if self._pasts:
+            self.live.feed_histories(self._pasts)
+            self._pasts = {}
+        if len(self.live.plan) and len(self.ids):
+            self._spare = _Scratch(self.live.plan, min(len(self.ids), SCRATCH_SYMBOLS))
+
+    def process_close(self, close_rows: CloseRows) -> WorkerResult:
+        """Feed the rows of a close that are ours and return what fired."""
+        answer = WorkerResult([], [])
+        close_rows, rows = self._own(close_rows)
+        if not len(rows):
+            return answer
+        bars = self._floats(rows, close_rows.columns)
+        if len(self.live.plan):
+            values = self.live.step_bars(rows, bars, close_rows.ends_at - self.interval_ns)
+            for name, rules in self.rules:
+                self._fire(name, rules, values, close_rows, bars, self.traded_rows[name][rows], answer)
+        if self.frame_windows is not None:
+            self.frame_windows.add_bars(rows, close_rows.ids, bars, close_rows.ends_at - self.interval_ns, answer)
+        if self.deciders:
+            self.run_deciders(close_rows, answer)
+        return answer
+
+    def warm_caches(self) -> WorkerResult:
+        """Step a few spare symbols with the same rules, so that the next close finds the processor's caches warm.
+
+        Touches no state of a symbol and calls no code of a strategy.
+        """
+        answer = WorkerResult([], [])
+        if self._spare is None:
+            return answer
+        values = self._spare.advance_bar()
+        rows = np.arange(self._spare.live.size)
+        piece = CloseRows(0, rows, np.zeros((5, len(rows)), dtype=np.int64), {})
+        for name, rules in self.rules:
+            self._fire(name, rules, values, piece, self._spare.bars, np.ones(len(rows), dtype=bool), answer)
+        return answer
+
+    def _own(self, piece: CloseRows) -> tuple[CloseRows, Ints]:
+        if len(piece.ids) and piece.ids[-1] >= len(self._rows):
+            is_near = piece.ids < len(self._rows)
+            piece = piece._replace(ids=piece.ids[is_near], columns=piece.columns[:, is_near])
+        rows = self._rows[piece.ids]
+        if rows.min(initial=0) >= 0:
+            return piece, rows
+        is_ours = rows >= 0
+        return piece._replace(ids=piece.ids[is_ours], columns=piece.columns[:, is_ours]), rows[is_ours]
+
+    def _floats(self, rows: Ints, columns: Ints) -> Floats:
+        return floats(columns, self.universe.scales[rows], self.universe.quantity_scales[rows])
+
+    def _fire(
+        self,
+        name: str,
+        rules: Rules,
+        values: ExpressionValues,
+        piece: CloseRows,
+        bars: Floats,
+        traded: Any,
+        answer: WorkerResult,
+    ) -> None:
+        found = evaluate_rules(rules, values)
+        for action, mask in found.when.items():
+            hits = np.flatnonzero(mask & traded)
+            if not len(hits):
+                continue
+            levels = np.full((len(LEVELS), len(hits)), np.nan)
+            for what, column in found.levels[action].items():
+                levels[LEVELS.index(what)] = column[hits]
+            shown = self.shown_inputs[name][action]
+            inputs = np.array([values[node][hits] for _, node in shown]).reshape(len(shown), len(hits))
+            labels = tuple(text for text, _ in shown)
+            fires = SignalColumns(name, action.value, piece.ids[hits], bars[3, hits], levels, labels, inputs)
+            answer.signals.append(fires)
+
+    def run_deciders(self, close_rows: CloseRows, result: WorkerResult) -> None:
+        """Ask every `run_deciders` about rows of a close that are ours; what is in `result` already is not said twice."""
+        close = _close(close_rows, self.row_of, self.interval_ns)
+        ruled = {(f.strategy, f.action): set(f.ids.tolist()) for f in result.signals}
+        said: dict[tuple[str, str, tuple[str, ...]], list[tuple[int, float, list[float], list[float]]]] = {}
+        for i, id_ in enumerate(close_rows.ids.tolist()):
+            bar = None
+            for name, objects in self.deciders:
+                decider = objects.get(id_)
+                if decider is None:
+                    continue
+                bar = bar or close.bar(i, self.universe)
+                position = Holding(*close_rows.held[id_]) if id_ in close_rows.held else Holding()
+                with UserCodeGuard() as fence:
+                    wanted = decider.decide(bar, close_rows.ends_at, position)
+                    asked = _asked(wanted)
+                if fence.fault is not None:
+                    del objects[id_]
+                    result.faults.append((name, id_, fence.fault_reason))
+                    continue
+                for action, (wished, inputs) in asked.items():
+                    if id_ not in ruled.get((name, action), ()):
+                        place = said.setdefault((name, action, tuple(inputs)), [])
+                        place.append((id_, float(bar.close), wished, list(inputs.values())))
+        for (name, action, labels), rows in said.items():
+            ids, prices, wishes, values = zip(*rows, strict=True)
+            shown = np.array(values, dtype=np.float64).reshape(len(ids), len(labels)).T
+            fires = SignalColumns(name, action, np.array(ids), np.array(prices), np.array(wishes).T, labels, shown)
+            result.signals.append(fires)
+
+
+class _Scratch:
+    # Symbols of nobody: a few hundred bars that go up and down, and one more with each step.
+
+    def __init__(self, plan: ExpressionPlan, size: int) -> None:
+        self.live, self._interval, self._at = StreamingIndicators(plan, size), plan.interval_ns or SECOND, 0
+        wave = 100.0 + np.arange(SCRATCH_BARS) % 7
+        bars = np.stack([wave, wave + 1, wave - 1, wave, wave])
+        starts = (np.arange(SCRATCH_BARS) - SCRATCH_BARS) * self._interval
+        self.live.feed_histories(dict.fromkeys(range(size), (bars, starts)))
+        self.bars = np.repeat(bars[:, :1], size, axis=1)
+        self._rows = np.arange(size)
+
+    def advance_bar(self) -> ExpressionValues:
+        self.bars[:4] += 1.0 if self._at % 2 else -1.0
+        self._at += 1
+        return self.live.step_bars(self._rows, self.bars, self._at * self._interval)
+
+
+def _close(piece: CloseRows, row_of: Mapping[int, int], interval: int) -> Close:
+    rows = np.array([row_of[id_] for id_ in piece.ids.tolist()], dtype=np.int64)
+    names = ("open", "high", "low", "close", "volume")
+    columns = dict(zip(names, piece.columns, strict=True))
+    return Close(
+        interval=interval, ends_at=piece.ends_at, seen_at=0, quoted_at=0, ids=rows, ticks=np.zeros_like(rows), **columns
+    )
+
+
+def _asked(wanted: Intent | Iterable[Intent] | None) -> dict[str, tuple[list[float], dict[str, float]]]:
+    # action -> its levels as in LEVELS, NaN for none, and the values behind it; the first intent of an action counts
+    intents = [] if wanted is None else [wanted] if isinstance(wanted, Intent) else list(wanted)
+    asked: dict[str, tuple[list[float], dict[str, float]]] = {}
+    for intent in intents:
+        if not isinstance(intent, Intent):
+            raise TypeError(f"decide() must return Intents, returned {type(intent).__name__}")
+        levels = [_level(what, getattr(intent, what)) for what in LEVELS]
+        inputs = {str(text): float(value) for text, value in intent.inputs.items()}
+        asked.setdefault(Action(intent.action).value, (levels, inputs))
+    return asked
+
+
+def _level(what: str, value: Decimal | float | None) -> float:
+    number = math.nan if value is None else float(value)
+    if value is not None and not math.isfinite(number):
+        raise ValueError(f"{what} must be a finite number, was {value}")
+    return number
+
+
+def _shown(rules: Rules) -> dict[Action, list[tuple[str, Node]]]:
+    return {
+        action: [(expression_text(node), node) for node in list(named_indicators(when))[:MAX_INPUTS]]
+        for action, when in rules.when.items()
+    }
+
+
+def _named(rules: Rules) -> list[Node]:
+    return [node for pairs in _shown(rules).values() for _, node in pairs]

@@ -1,0 +1,37 @@
+"""Which worker does what, for `analysis`: symbols dealt out, strategies that compare symbols whole in one worker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market import Ints
+from tradebot.indicators.expressions import Bars
+from tradebot.indicators.plan import ExpressionPlan
+from tradebot.strategies.loading import StrategySpec
+
+Assignment = tuple[Ints, tuple[StrategySpec, ...]]  # symbols by id, and the strategies over them
+
+
+def partition_symbols(
+    universe: Universe, strategies: Sequence[StrategySpec], interval_ns: int, count: int
+) -> list[list[Assignment]]:
+    """Return the work of each of `count` workers. Raises ConfigError, DataError of a strategy.
+
+    Strategies that compare symbols are whole in one worker, those with the same symbols together; the symbols of all
+    others are dealt out.
+    """
+    dealt: list[StrategySpec] = []
+    together: dict[tuple[str, ...], list[StrategySpec]] = {}
+    for spec in strategies:
+        rules = spec.create_strategy().rules(Bars())
+        is_whole = rules is not None and ExpressionPlan(rules.root_nodes, interval_ns=interval_ns).is_cross_sectional
+        (together.setdefault(spec.symbols, []) if is_whole else dealt).append(spec)
+    size = len(universe)
+    found: list[list[Assignment]] = [[(np.arange(n, size, count), tuple(dealt))] if dealt else [] for n in range(count)]
+    for n, (symbols, specs) in enumerate(together.items()):
+        ids = [universe.id(symbol) for symbol in symbols if symbol in universe] if symbols else range(size)
+        found[(count - 1 - n) % count].append((np.array(sorted(ids), dtype=np.int64), tuple(specs)))
+    return found

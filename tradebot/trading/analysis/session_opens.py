@@ -1,0 +1,15 @@
+"""When the sessions of some instruments open, for what is counted from there; live and past ask here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tradebot.domain.instrument import Instrument
+from tradebot.indicators.session_opens import SessionOpens
+from tradebot.markets.market import common_market
+
+
+def session_opens_of(instruments: Sequence[Instrument]) -> SessionOpens:
+    """Return when the sessions of instruments open. Raises DataError for exchanges that open apart from each other."""
+    market = common_market(i.exchange for i in instruments)
+    return SessionOpens(market.zone_name, market.opens)

@@ -1,0 +1,150 @@
+"""What fired at one close: columns out of the workers, signals built from them a piece at a time, so the loop goes on.
+
+A worker answers with arrays and not with an object per symbol, so that five thousand signals cross as a few columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import isfinite
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market import Close, Floats, Ints
+from tradebot.domain.messages import Action, Signal, Signals
+
+ACTION_PRIORITY = (Action.EXIT_LONG, Action.EXIT_SHORT, Action.ENTER_LONG, Action.ENTER_SHORT)  # room before new risk
+ACTION_RANK = {action.value: rank for rank, action in enumerate(ACTION_PRIORITY)}
+LEVELS = ("quantity", "stop_loss", "trail_by", "target")
+CHUNK_SIGNALS = 16  # signals of one message, which the desk judges without a pause: 1 to 2 ms when all become orders
+
+
+class SignalColumns(NamedTuple):
+    """What one strategy asks for by one action, over the symbols that fired.
+
+    `ids` (k,) universe ids, `close` (k,) their closing prices, `levels` (4, k) as in LEVELS with NaN for none, `inputs`
+    (len(labels), k) the values behind it, NaN where unknown.
+    """
+
+    strategy: str
+    action: str
+    ids: Ints
+    close: Floats
+    levels: Floats
+    labels: tuple[str, ...]
+    inputs: Floats
+
+
+class WorkerResult(NamedTuple):
+    """What a job gave: what fired, and faults as (strategy, id, reason)."""
+
+    signals: list[SignalColumns]
+    faults: list[tuple[str, int, str]]
+
+
+class SignalBatch:
+    """The signals of one close, in the order (symbol id, strategy, exits first), built when they are taken.
+
+    `failed` are the ids of the close that got no answer, `made_mono` is monotonic ns.
+    """
+
+    def __init__(
+        self, close: Close, universe: Universe, columns: Sequence[SignalColumns], failed: Sequence[int], made_mono: int
+    ) -> None:
+        self._close, self._universe, self._made_at = close, universe, made_mono
+        self._fires = [f for f in columns if len(f.ids)]
+        self._tables: dict[int, Floats] = {}
+        self.failed = tuple(universe[id_].symbol for id_ in failed)
+
+    def __len__(self) -> int:
+        return sum(len(f.ids) for f in self._fires)
+
+    def as_message(self) -> Signals:
+        """Return all signals in one message."""
+        return self._message(tuple(signal for piece in self._built() for signal in piece), self.failed)
+
+    def message_chunks(self) -> Iterator[Signals]:
+        """Yield messages of at most PIECE signals; at least one, and the last names what failed."""
+        pieces = self._built()
+        piece = next(pieces, ())
+        for following in pieces:
+            yield self._message(piece, ())
+            piece = following
+        yield self._message(piece, self.failed)
+
+    def _message(self, signals: tuple[Signal, ...], failed: tuple[str, ...]) -> Signals:
+        return Signals(at=self._close.ends_at, interval=self._close.interval, signals=signals, failed=failed)
+
+    def _built(self) -> Iterator[tuple[Signal, ...]]:
+        if len(self) <= CHUNK_SIGNALS:
+            if self._fires:
+                yield self._few()
+            return
+        names = {name: i for i, name in enumerate(sorted({f.strategy for f in self._fires}))}
+        sizes = [len(f.ids) for f in self._fires]
+        ids = np.concatenate([f.ids for f in self._fires])
+        strategies = np.repeat([names[f.strategy] for f in self._fires], sizes)
+        ranks = np.repeat([ACTION_RANK[f.action] for f in self._fires], sizes)
+        order = np.lexsort((ranks, strategies, ids))
+        group = np.repeat(np.arange(len(sizes)), sizes)[order]
+        within = (np.arange(len(ids)) - np.repeat(np.cumsum(sizes) - sizes, sizes))[order]
+        for first in range(0, len(order), CHUNK_SIGNALS):
+            some = slice(first, first + CHUNK_SIGNALS)
+            yield self._piece(group[some], within[some])
+
+    def _few(self) -> tuple[Signal, ...]:
+        # Where a handful fires, sorting them costs less than the first call of numpy.
+        signals = [signal for fires in self._fires for signal in self._signals(fires, None)]
+        ids = self._universe.id
+        return tuple(sorted(signals, key=lambda s: (ids(s.symbol), s.strategy, ACTION_RANK[s.action])))
+
+    def _piece(self, group: Ints, within: Ints) -> tuple[Signal, ...]:
+        found: list[Any] = [None] * len(group)
+        for number in sorted(set(group.tolist())):
+            places = np.flatnonzero(group == number)
+            for place, signal in zip(places.tolist(), self._signals(self._fires[number], within[places]), strict=True):
+                found[place] = signal
+        return tuple(found)
+
+    def _signals(self, fires: SignalColumns, rows: Ints | None) -> Iterator[Signal]:
+        at, quoted_at, made_at, universe = self._close.ends_at, self._close.quoted_at, self._made_at, self._universe
+        strategy, action, labels = fires.strategy, Action(fires.action), fires.labels
+        head, tail = f"{strategy}/", f"/{at}/{action.value}"
+        ids, table = fires.ids, self._table(fires)
+        if rows is not None:
+            ids, table = ids[rows], table[rows]
+        for id_, (price, *levels_and_inputs) in zip(ids.tolist(), table.tolist(), strict=True):
+            quantity, stop_loss, trail_by, target = [None if x != x else x for x in levels_and_inputs[: len(LEVELS)]]
+            shown = levels_and_inputs[len(LEVELS) :]
+            symbol = universe[id_].symbol
+            inputs = dict(zip(labels, shown, strict=True))
+            if not isfinite(sum(shown)):
+                inputs = {label: value for label, value in inputs.items() if isfinite(value)}
+            yield Signal(
+                signal_id=head + symbol + tail,  # as `make_signal_id` makes it
+                strategy=strategy,
+                symbol=symbol,
+                action=action,
+                bar_at=at,
+                quoted_at=quoted_at,
+                made_at=made_at,
+                close=price,
+                quantity=quantity,
+                stop_loss=stop_loss,
+                trail_by=trail_by,
+                target=target,
+                inputs=inputs,
+            )
+
+    def _table(self, fires: SignalColumns) -> Floats:
+        # A row for each symbol: its close, levels and inputs.
+        if (table := self._tables.get(id(fires))) is None:
+            table = self._tables[id(fires)] = np.vstack([fires.close, fires.levels, fires.inputs]).T
+        return table
+
+
+def make_signal_id(strategy: str, symbol: str, bar_at: int, action: str) -> str:
+    """Return the id of a signal, a pure function of what it says: the same in a replay."""
+    return f"{strategy}/{symbol}/{bar_at}/{action}"

@@ -1,0 +1,104 @@
+"""The short way to a worker: a socket between the event loop and the worker's last job; jobs out, answers in, in order.
+
+A job that goes through a pool's queues wakes two threads here and one there on its way; through the socket it wakes the
+worker, and its answer wakes the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import socket
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor
+from typing import Any
+
+from tradebot.trading.analysis import worker
+
+CHUNK_BYTES = 1 << 18  # bytes read or written in one turn of the loop
+
+
+class SocketChannel:
+    """The loop's end of the socket. `submit_job` gives a future that ends in BrokenExecutor when the worker hangs up."""
+
+    def __init__(self, ours: socket.socket) -> None:
+        self._socket = ours
+        self._socket.setblocking(False)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._socket, self._read)
+        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._buffer = memoryview(bytearray(CHUNK_BYTES))  # kept: a fresh one costs its pages with every answer
+        self._incoming = bytearray()
+        self._outgoing = bytearray()
+        self._is_closed = False
+
+    def submit_job(self, function: Callable[..., Any], args: tuple[Any, ...]) -> asyncio.Future[Any]:
+        """Send a job. Raises BrokenExecutor when the other end is known to be gone."""
+        if self._is_closed:
+            raise BrokenExecutor("the worker hung up")
+        is_idle = not self._outgoing
+        self._outgoing += worker.frame_message((function, args))
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._waiting.append(future)
+        if is_idle:
+            self._write()
+            if self._outgoing and not self._is_closed:
+                self._loop.add_writer(self._socket, self._write)
+        return future
+
+    def close_socket(self) -> None:
+        """Close it, which ends the worker's last job; what waits for an answer ends in BrokenExecutor."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        self._socket.close()
+        while self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_exception(BrokenExecutor("the worker hung up"))
+                future.exception()  # nobody may be left who waits for it
+
+    def _write(self) -> None:
+        try:
+            sent = self._socket.send(memoryview(self._outgoing)[:CHUNK_BYTES])
+        except BlockingIOError:
+            return
+        except OSError:
+            self.close_socket()
+            return
+        del self._outgoing[:sent]
+        if not self._outgoing:
+            self._loop.remove_writer(self._socket)
+
+    def _read(self) -> None:
+        try:
+            count = self._socket.recv_into(self._buffer)
+        except BlockingIOError:
+            return
+        except OSError:
+            count = 0
+        if not count:
+            self.close_socket()
+            return
+        self._incoming += self._buffer[:count]
+        header = worker.LENGTH_HEADER.size
+        while len(self._incoming) >= header:
+            end = header + worker.LENGTH_HEADER.unpack_from(self._incoming)[0]
+            if len(self._incoming) < end:
+                return
+            with memoryview(self._incoming) as whole:
+                is_done, result = pickle.loads(whole[header:end])
+            del self._incoming[:end]
+            self._take(is_done, result)
+
+    def _take(self, is_done: bool, result: Any) -> None:
+        future = self._waiting.popleft()
+        if future.done():  # its time had passed
+            return
+        if is_done:
+            future.set_result(result)
+        else:
+            future.set_exception(result)

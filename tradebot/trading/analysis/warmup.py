@@ -1,0 +1,79 @@
+"""The past that the analysis is fed: bars from the venue before the first close, closes from the journal afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+from tradebot.clock import DAY, SECOND, Clock
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market import Close, Series
+from tradebot.errors import AccessDenied, LinkLost, LoginLost
+from tradebot.journal.closes import closes
+from tradebot.journal.writer import Journal
+from tradebot.ops.events.analysis import (
+    CandlesNotRead,
+    WarmupBarsNotRead,
+    WarmupCompleted,
+    WarmupDenied,
+    WarmupStarted,
+)
+from tradebot.ops.events.event import EventListener
+from tradebot.venues.venue import Broker
+
+WARMUP_WITHIN_S = 60.0  # a venue that allows three history requests a second warms up 180 symbols in this time
+MIN_SESSION_S = 300 * 60  # the shortest session that is counted on
+
+
+async def fetch_warmup_bars(
+    broker: Broker,
+    universe: Universe,
+    *,
+    bar_count: int,
+    interval_ns: int,
+    clock: Clock,
+    tell: EventListener,
+    known_bars: Sequence[Series] = (),
+) -> list[Series]:
+    """Return the venue's newest `bar_count` complete bars of each instrument, of as many as can be had in `WARMUP_WITHIN_S`.
+
+    What is `known_bars` is not asked for. None where the account has no right to them: the strategies start cold. Raises
+    SessionLost.
+    """
+    if not bar_count:
+        return []
+    held = {series.symbol: series for series in known_bars}
+    now = clock.market_ns()
+    sessions = bar_count * interval_ns // (MIN_SESSION_S * SECOND) + 1
+    start = now - (2 * sessions + 6) * DAY  # weekends and holidays lie between
+    found: list[Series] = []
+    tell(WarmupStarted(symbols=len(universe), bars=bar_count, at_most_s=WARMUP_WITHIN_S, from_journal=len(held)))
+    with suppress(TimeoutError):
+        async with asyncio.timeout(WARMUP_WITHIN_S):
+            for instrument in universe:
+                if instrument.symbol in held:
+                    continue
+                try:
+                    series = await broker.fetch_history(instrument, interval=interval_ns, start=start, end=now)
+                except LinkLost as error:
+                    tell(WarmupBarsNotRead(symbol=instrument.symbol, reason=str(error)))
+                    continue
+                except LoginLost:
+                    raise
+                except AccessDenied as error:
+                    tell(WarmupDenied(reason=str(error)))
+                    break
+                if len(series.odd):
+                    tell(CandlesNotRead(symbol=instrument.symbol, candles=len(series.odd)))
+                found.append(series.cut(slice(-bar_count, None)))
+    held |= {series.symbol: series for series in found}
+    found = [held[symbol] for symbol in universe.symbols if symbol in held]
+    tell(WarmupCompleted(symbols=len(found), of=len(universe), bars=sum(map(len, found))))
+    return found
+
+
+async def load_journaled_closes(journal: Journal, *, run: str, interval_ns: int) -> list[Close]:
+    """Return every close of `run` so far, oldest first, from its journal."""
+    await journal.wait_durable()
+    return await asyncio.to_thread(lambda: [close for _, close in closes(journal.path, interval_ns, run=run)])

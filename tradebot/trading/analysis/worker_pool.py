@@ -1,0 +1,252 @@
+"""The roster of the analysis: its workers, started together, asked at each close, replaced when they hang or die.
+
+A worker that is lost is rebuilt in the background from the warm-up and the closes since: the same state, bit for bit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
+
+import numpy as np
+
+from tradebot.clock import SECOND, Clock
+from tradebot.domain.market import Close, Ints
+from tradebot.errors import DataError
+from tradebot.ops.events.analysis import WorkerDisabled, WorkerLost, WorkerRebuilt
+from tradebot.ops.events.event import EventListener
+from tradebot.trading.analysis import worker
+from tradebot.trading.analysis.partitioning import Assignment
+from tradebot.trading.analysis.signal_batch import SignalBatch, SignalColumns, WorkerResult
+from tradebot.trading.analysis.worker_inputs import WorkerInputs
+from tradebot.trading.analysis.worker_process import START_WITHIN_S, WorkerGone, WorkerProcess, job_result
+
+MAX_REPLACEMENTS = 3  # a crash that comes back this often is not bad luck
+REPLACEMENT_WINDOW_NS = 600 * SECOND
+
+
+class WorkerState(StrEnum):
+    BUILDING = "building"
+    READY = "ready"
+    OFF = "off"
+
+
+class Worker:
+    """One worker with its parts of the work and its record; `is_ours` is a mask over the universe."""
+
+    def __init__(self, number: int, assignments: Sequence[Assignment], size: int) -> None:
+        self.number, self.assignments = number, assignments
+        self.is_ours = np.zeros(size, dtype=bool)
+        for ids, _ in assignments:
+            self.is_ours[ids] = True
+        self.ids = np.flatnonzero(self.is_ours)
+        self.state = WorkerState.BUILDING
+        self.process: WorkerProcess | None = None
+        self.unanswered: Close | None = None  # the close it has not answered yet
+        self.missed_closes: list[Close] = []  # closes that came while it was not ready
+        self.replaced_mono: list[int] = []  # monotonic ns
+
+    def own_rows(self, close: Close) -> Ints:
+        """Return the rows of a close that are its own."""
+        return np.flatnonzero(self.is_ours[close.ids])
+
+
+class WorkerPool:
+    """The workers; `assignments` holds the work of each. See `Analysis` for `deadline_s`, `load_closes` and `on_fault`."""
+
+    def __init__(
+        self,
+        assignments: Sequence[Sequence[Assignment]],
+        inputs: WorkerInputs,
+        *,
+        deadline_s: float,
+        clock: Clock,
+        load_closes: Callable[[], Awaitable[Sequence[Close]]],
+        on_fault: EventListener,
+    ) -> None:
+        self._briefing, self._deadline_s, self._clock = inputs, deadline_s, clock
+        self._recall, self._on_fault = load_closes, on_fault
+        self._workers = [Worker(n, mine, len(inputs.universe)) for n, mine in enumerate(assignments) if mine]
+        self._threads = ThreadPoolExecutor(max(1, 2 * len(assignments)), thread_name_prefix="analysis")
+        self._newest: Close | None = None  # that was asked about; sent again to rehearse
+        self._repairs: asyncio.Queue[Worker] = asyncio.Queue()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no work for a worker process."""
+        return not self._workers
+
+    @property
+    def worker_pids(self) -> tuple[int, ...]:
+        """The process ids of the workers that are ready."""
+        return tuple(w.process.pid for w in self._workers if w.process and w.state is WorkerState.READY)
+
+    async def start_workers(self) -> None:
+        """Start all workers at once and feed them the past. Raises DataError of a strategy.
+
+        A worker that is lost on the way is left to `replace_workers`.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                for w in self._workers:
+                    group.create_task(self._build(w), name=f"analysis-start-{w.number}")
+        except BaseExceptionGroup as group_fault:
+            raise group_fault.exceptions[0] from None  # they all have the same cause, and the first says it
+
+    async def replace_workers(self) -> None:
+        """Replace lost workers until cancelled; without it a lost worker stays lost."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                w = await self._repairs.get()
+                group.create_task(self._build(w), name=f"analysis-rebuild-{w.number}")
+
+    async def compute_signals(self, close: Close) -> tuple[list[SignalColumns], set[int]]:
+        """Return what fired at a close and the ids that got no answer in time."""
+        self._newest = close
+        fires: list[SignalColumns] = []
+        failed: set[int] = set()
+        waiting: dict[Worker, tuple[WorkerProcess, asyncio.Future[WorkerResult]]] = {}
+        shares = {w: w.own_rows(close) for w in self._workers}
+        for w, share in shares.items():
+            if not len(share):
+                continue
+            if w.state is not WorkerState.READY or w.process is None:
+                if w.state is WorkerState.BUILDING:
+                    w.missed_closes.append(close)
+                failed.update(close.ids[share].tolist())
+                continue
+            try:
+                w.unanswered = close
+                waiting[w] = (
+                    w.process,
+                    w.process.submit_job(worker.process_close, self._briefing.rows_of_close(close, share)),
+                )
+            except WorkerGone as fault:
+                failed.update(close.ids[share].tolist())
+                self._on_worker_lost(w, w.process, str(fault))
+        if waiting:
+            await asyncio.wait([future for _, future in waiting.values()], timeout=self._deadline_s)
+        for w, (process, future) in waiting.items():
+            try:
+                answer: WorkerResult = job_result(future, self._deadline_s)
+            except WorkerGone as fault:
+                failed.update(close.ids[shares[w]].tolist())
+                self._on_worker_lost(w, process, str(fault))
+                continue
+            w.unanswered = None
+            if answer.faults:
+                self._briefing.disable_strategies(answer.faults)
+            fires.extend(answer.signals)
+        return fires, failed
+
+    def prewarm_workers(self) -> None:
+        """Wake the workers for a close that is about to come; waits for nothing and changes nothing."""
+        if (close := self._newest) is None:
+            return
+        for w in self._workers:
+            share = w.own_rows(close)
+            if w.state is WorkerState.READY and w.process is not None and w.unanswered is None and len(share):
+                try:
+                    job = w.process.submit_job(worker.warm_caches, self._briefing.rows_of_close(close, share))
+                except WorkerGone as fault:
+                    self._on_worker_lost(w, w.process, str(fault))
+                    continue
+                job.add_done_callback(self._warm_loop_caches)
+
+    async def stop_workers(self) -> None:
+        """End all workers within two seconds, killing what hangs."""
+        for w in self._workers:
+            w.state = WorkerState.OFF
+        async with asyncio.TaskGroup() as group:
+            for w in self._workers:
+                if w.process is not None:
+                    group.create_task(w.process.close_process(), name=f"analysis-close-{w.number}")
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _warm_loop_caches(self, job: asyncio.Future[WorkerResult]) -> None:
+        # The loop's own part of a close, with the answer of a worker that rehearsed.
+        if not job.cancelled() and job.exception() is None and (close := self._newest) is not None:
+            fires = [f._replace(ids=close.ids[:1].repeat(len(f.ids))) for f in job.result().signals]
+            next(SignalBatch(close, self._briefing.universe, fires, (), 0).message_chunks())
+
+    def _on_worker_lost(self, w: Worker, process: WorkerProcess, reason: str) -> None:
+        # The death of a process is seen by its descriptor and by its job; the second is no news.
+        if w.state is WorkerState.READY and w.process is process:
+            self._replace(w, reason)
+
+    def _replace(self, w: Worker, reason: str) -> None:
+        if w.process is not None:
+            w.process.kill()
+        if w.unanswered is not None:
+            w.missed_closes.append(w.unanswered)
+            w.unanswered = None
+        now = self._clock.monotonic_ns()
+        w.replaced_mono = [at for at in w.replaced_mono if now - at < REPLACEMENT_WINDOW_NS]
+        number, symbols, why = w.number, len(w.ids), f"worker {w.number} {reason}"
+        if len(w.replaced_mono) >= MAX_REPLACEMENTS:
+            w.state = WorkerState.OFF
+            w.missed_closes.clear()
+            names = [self._briefing.universe[int(id_)].symbol for id_ in w.ids]
+            disabled = WorkerDisabled(
+                worker=number, symbols=symbols, reason=why, replacements=MAX_REPLACEMENTS, names=names
+            )
+            self._on_fault(disabled)
+            return
+        w.state = WorkerState.BUILDING
+        w.replaced_mono.append(now)
+        self._on_fault(WorkerLost(worker=number, symbols=symbols, reason=why))
+        self._repairs.put_nowait(w)
+
+    async def _build(self, w: Worker) -> None:
+        is_first = not w.replaced_mono
+        process = w.process = WorkerProcess(self._threads, on_death=lambda: self._on_worker_lost(w, process, "died"))
+        try:
+            await process.open_process()
+            await process.run_job(
+                worker.build_partitions, self._briefing.setups_for(w.assignments), within_s=START_WITHIN_S
+            )
+            await self._warm(w, process)
+            replayed = 0 if is_first else await self._replay(w, process)
+        except (WorkerGone, DataError) as fault:
+            if is_first and isinstance(fault, DataError):
+                raise
+            if w.state is WorkerState.BUILDING:
+                self._replace(w, str(fault))
+            return
+        if w.state is WorkerState.BUILDING:
+            w.state = WorkerState.READY
+            if not is_first:
+                self._on_fault(WorkerRebuilt(worker=w.number, symbols=len(w.ids), closes=replayed))
+
+    async def _warm(self, w: Worker, process: WorkerProcess) -> None:
+        under_way: list[asyncio.Future[WorkerResult]] = []
+        for some in self._briefing.history_jobs(w.ids):  # the next one is packed while the worker is busy with one
+            under_way.append(process.submit_job(worker.load_histories, some))
+            if len(under_way) > 1:
+                self._briefing.disable_strategies(
+                    (await process.wait_result(under_way.pop(0), within_s=START_WITHIN_S)).faults
+                )
+        for last in under_way:
+            self._briefing.disable_strategies((await process.wait_result(last, within_s=START_WITHIN_S)).faults)
+        await process.run_job(worker.finish_warmup, within_s=START_WITHIN_S)
+        process.open_socket_channel()
+
+    async def _replay(self, w: Worker, process: WorkerProcess) -> int:
+        recalled = await self._recall()
+        # What it holds beyond the newest close is still on its way to `ask`, which will feed it.
+        newest = 0 if self._newest is None else self._newest.ends_at
+        closes = [close for close in recalled if close.ends_at <= newest]
+        at, count = 0, 0
+        while closes:
+            for close in closes:
+                share = w.own_rows(close)
+                if close.ends_at > at and len(share):
+                    piece = self._briefing.rows_of_close(close, share)
+                    answer = await process.run_job(worker.process_close, piece, within_s=self._deadline_s)
+                    self._briefing.disable_strategies(answer.faults)
+                    count += 1
+                at = max(at, close.ends_at)
+            closes, w.missed_closes = w.missed_closes, []
+        return count

@@ -1,0 +1,53 @@
+"""The metronome: the clock as one more feed of the bars, with a tick every 50 ms and one at the moment a bar is due."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tradebot.clock import SECOND, Clock
+from tradebot.domain.messages import Tick
+from tradebot.trading.analysis.analysis import Analysis
+from tradebot.trading.bar_builder import BarBuilder
+from tradebot.trading.queues import BoundedQueue
+
+TICK_EVERY_S = 0.05  # wall seconds between two ticks
+PREWARM_S = 0.002  # how long before a close the workers are woken
+TIMER_EARLY_S = 0.001  # how early a timer of the loop may end
+
+
+class ClockFeed:
+    """Beats time for the stages behind `queue`; `measure("loop_lag", ns)` hears how late each tick was."""
+
+    def __init__(
+        self,
+        queue: BoundedQueue,
+        *,
+        clock: Clock,
+        bars: BarBuilder,
+        analysis: Analysis,
+        measure: Callable[[str, int], None],
+    ) -> None:
+        self._lane, self._clock, self._bars, self._analysis, self._measure = queue, clock, bars, analysis, measure
+
+    async def emit_ticks(self) -> None:
+        """Beat until cancelled; the workers are woken shortly before each close."""
+        expected = self._clock.monotonic_ns()
+        while True:
+            mono = self._clock.monotonic_ns()
+            self._measure("loop_lag", max(mono - expected, 0))
+            await self._lane.put(Tick(at=self._clock.market_ns(), mono=mono))
+            pause, is_close = self._until_next()
+            expected = mono + int(pause * SECOND)
+            if is_close and pause > PREWARM_S:
+                await self._clock.sleep(pause - PREWARM_S)
+                self._analysis.prewarm_workers()
+                pause = (expected - self._clock.monotonic_ns()) / SECOND
+            await self._clock.sleep(max(pause, 0.0))
+
+    def _until_next(self) -> tuple[float, bool]:
+        # Wall seconds, and whether a bar is due then: it closes at that moment and not up to a tick later.
+        if self._bars.quote_filter.session_bounds is None:
+            return TICK_EVERY_S, False
+        market = self._clock.market_ns()
+        left = (self._bars.next_close_at(market) - market) / self._clock.speed / SECOND
+        return min(TICK_EVERY_S, max(left + TIMER_EARLY_S, TICK_EVERY_S / 10)), left < TICK_EVERY_S

@@ -1,0 +1,42 @@
+"""The clock watch: the host's wall clock held against the venue's stamps; what steps is said, and bars go on."""
+
+from __future__ import annotations
+
+from tradebot.clock import SECOND, Clock, VenueClock
+from tradebot.domain.market import Quotes
+from tradebot.domain.messages import ClockApart
+from tradebot.ops.events.event import EventListener
+from tradebot.ops.events.market import ClockAgreed, ClockStepped, MarketTimeSet
+
+
+class ClockMonitor:
+    """Shows the clock of a real venue what the venue stamps its quotes with; any other shows nothing.
+
+    `tell` says a step and its end.
+    """
+
+    def __init__(self, clock: Clock, tell: EventListener) -> None:
+        self._clock = clock if isinstance(clock, VenueClock) else None
+        self._tell = tell
+        self._newest: Quotes | None = None  # since the last step
+
+    def on_quotes(self, quotes: Quotes) -> None:
+        """Take quotes as they came; only the newest are looked at, and these at the next step."""
+        self._newest = quotes
+
+    def compare_clocks(self) -> ClockApart | None:
+        """Compare the clocks, a few times a second; returns what the desk must know where that changed."""
+        clock, newest = self._clock, self._newest
+        if clock is None:
+            return None
+        self._newest = None
+        before, ahead = clock.wall_lead_ns, clock.wall_ns() - clock.market_ns()
+        if clock.compare_clocks(int(newest.sent_at.max()) if newest is not None and len(newest) else None):
+            self._tell(MarketTimeSet(by_s=round(ahead / SECOND, 3)))
+        if bool(clock.wall_lead_ns) == bool(before) and abs(clock.wall_lead_ns - before) <= clock.FOLLOW_WITHIN_NS:
+            return None
+        if clock.wall_lead_ns:
+            self._tell(ClockStepped(offset_s=round(clock.wall_lead_ns / SECOND, 3)))
+        else:
+            self._tell(ClockAgreed())
+        return ClockApart(mono=clock.monotonic_ns(), offset=clock.wall_lead_ns)

@@ -1,0 +1,168 @@
+"""The space watch: the room of the journal's disk, asked every two seconds away from the loop and told once each way.
+
+    enough ▶ low, said ▶ short, no entries ▶ full and the reserve used up, cancels alone
+
+Entries stop early, while there is room for what exits, cancels and fills write; these go on into the journal's reserve.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from typing import NamedTuple
+
+from tradebot.clock import Clock
+from tradebot.domain.messages import DiskAllows, SpaceLeft
+from tradebot.journal.room import Room
+from tradebot.journal.schema import LOG_BYTES
+from tradebot.ops.events.event import EventListener
+from tradebot.ops.events.storage import (
+    DiskKnown,
+    DiskNotKnown,
+    DiskSpaceDepleted,
+    DiskSpaceExhausted,
+    DiskSpaceFreed,
+    DiskSpaceReduced,
+    JournalLogCut,
+    JournalLogGrown,
+)
+
+CHECK_EVERY_S, ANSWER_WITHIN_S = 2.0, 5.0
+MB = 1_000_000
+FULL_BYTES = MB  # with less free than this no file grows for long
+CANCEL_BYTES = 128 << 10  # of the reserve: the rows of a few dozen cancels
+RECOVERY_FACTOR = (
+    1.1  # so much of a threshold must be free for it to be over, or a disk at the edge is told of again and again
+)
+LOG_GROWN_BYTES, LOG_CUT_BYTES = 4 * LOG_BYTES, 2 * LOG_BYTES  # the log of the journal, told and over
+
+
+class DiskLevel(IntEnum):
+    """How little room there is."""
+
+    ENOUGH, LOW, SHORT, FULL = range(4)
+
+
+ALLOWED_BY_LEVEL = {
+    DiskLevel.ENOUGH: DiskAllows.ALL,
+    DiskLevel.LOW: DiskAllows.ALL,
+    DiskLevel.SHORT: DiskAllows.EXITS,
+    DiskLevel.FULL: DiskAllows.CANCELS,
+}
+
+
+class DiskThresholds(NamedTuple):
+    """Bytes that must be free: below `low_bytes` it is said, below `short_bytes` nothing is opened."""
+
+    low_bytes: int
+    short_bytes: int
+
+
+class DiskMonitor:
+    """Asks `read_space` in a thread, gives the desk what it must know by `post`, and says with `tell` what a person must.
+
+    `readers` names the processes that have the journal open.
+    """
+
+    def __init__(
+        self,
+        *,
+        read_space: Callable[[], Room],
+        readers: Callable[[], Sequence[str]],
+        thresholds: DiskThresholds,
+        clock: Clock,
+        post: Callable[[SpaceLeft], None],
+        tell: EventListener,
+    ) -> None:
+        self._ask, self._readers, self._thresholds = read_space, readers, thresholds
+        self._clock, self._post, self._tell = clock, post, tell
+        self.level = DiskLevel.ENOUGH
+        self.disk_space: Room | None = None  # the newest answer
+        self._asking: asyncio.Future[Room] | None = None  # one at a time: a disk that hangs holds one thread
+        self._is_unknown = self._is_grown = False
+
+    async def run_checks(self) -> None:
+        """Look again and again; for a task."""
+        while True:
+            await self._clock.sleep(CHECK_EVERY_S)
+            await self.check_disk()
+
+    async def check_disk(self) -> None:
+        """Ask once and say what changed; a disk that does not answer is said too, and asked again."""
+        room = await self._answer()
+        if room is None:
+            return
+        self.disk_space = room
+        level = self._level_of(room)
+        if level is not self.level:
+            before, self.level = self.level, level
+            reason = self._reason(room)
+            self._say(level, room, reason)
+            if ALLOWED_BY_LEVEL[level] is not ALLOWED_BY_LEVEL[before]:
+                self._post(SpaceLeft(mono=self._clock.monotonic_ns(), allows=ALLOWED_BY_LEVEL[level], reason=reason))
+        await self._check_log_size(room)
+
+    async def _answer(self) -> Room | None:
+        loop = asyncio.get_running_loop()
+        if self._asking is None:
+            self._asking = loop.run_in_executor(None, self._ask)
+        done, _ = await asyncio.wait((self._asking,), timeout=ANSWER_WITHIN_S)
+        why, room = f"the disk did not answer within {ANSWER_WITHIN_S:g} s", None
+        if done:
+            try:
+                room = self._asking.result()
+            except OSError as error:
+                why = error.strerror or str(error)
+            self._asking = None
+        if (room is None) is not self._is_unknown:
+            self._is_unknown = room is None
+            if room is None:
+                self._tell(DiskNotKnown(reason=why))
+            else:
+                self._tell(DiskKnown())
+        return room
+
+    def _level_of(self, room: Room) -> DiskLevel:
+        short = self._below(room.free, self._thresholds.short_bytes, DiskLevel.SHORT)
+        if room.free < FULL_BYTES and room.reserve < CANCEL_BYTES:
+            return DiskLevel.FULL
+        if short:
+            return DiskLevel.SHORT
+        return DiskLevel.LOW if self._below(room.free, self._thresholds.low_bytes, DiskLevel.LOW) else DiskLevel.ENOUGH
+
+    def _below(self, free: int, threshold: int, level: DiskLevel) -> bool:
+        return free < (threshold * RECOVERY_FACTOR if self.level >= level else threshold)
+
+    def _reason(self, room: Room) -> str:
+        free, short = room.free // MB, self._thresholds.short_bytes // MB
+        if self.level is DiskLevel.FULL:
+            return f"the disk of the journal is full and its reserve is used up ({free} MB, {room.reserve // 1000} KB)"
+        if self.level is DiskLevel.SHORT:
+            return f"the disk of the journal has {free} MB free, {short} MB are wanted"
+        return ""
+
+    def _say(self, level: DiskLevel, room: Room, reason: str) -> None:
+        free_mb, reserve_kb = room.free // MB, room.reserve // 1000
+        match level:
+            case DiskLevel.FULL:
+                self._tell(DiskSpaceExhausted(reason=reason, free_mb=free_mb, reserve_kb=reserve_kb))
+            case DiskLevel.SHORT:
+                self._tell(DiskSpaceDepleted(reason=reason, free_mb=free_mb, reserve_kb=reserve_kb))
+            case DiskLevel.LOW:
+                short = self._thresholds.short_bytes // MB
+                self._tell(DiskSpaceReduced(entries_end_below_mb=short, free_mb=free_mb, reserve_kb=reserve_kb))
+            case DiskLevel.ENOUGH:
+                self._tell(DiskSpaceFreed(free_mb=free_mb, reserve_kb=reserve_kb))
+
+    async def _check_log_size(self, room: Room) -> None:
+        if not self._is_grown and room.log > LOG_GROWN_BYTES:
+            self._is_grown = True
+            found = await asyncio.get_running_loop().run_in_executor(None, self._readers)
+            cause = (
+                f"read by {', '.join(found)}" if found else "a disk that is behind, or a reader that is not ours to see"
+            )
+            self._tell(JournalLogGrown(log_mb=room.log // MB, likely=cause))
+        elif self._is_grown and room.log <= LOG_CUT_BYTES:
+            self._is_grown = False
+            self._tell(JournalLogCut(log_mb=room.log // MB))

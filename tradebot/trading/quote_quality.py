@@ -1,0 +1,89 @@
+"""What is done about quotes in doubt: far prices, silent instruments, and those that only repeat themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from tradebot.clock import SECOND
+from tradebot.domain.control import Scope, Verb
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market import Quotes
+from tradebot.domain.messages import Command, Frozen
+from tradebot.ops.events.event import EventListener
+from tradebot.ops.events.market import (
+    QuoteDoubted,
+    QuotesFrozen,
+    QuotesLost,
+    QuotesResumed,
+    QuotesStalled,
+    StopBlinded,
+)
+from tradebot.trading.bar_builder import BarBuilder
+from tradebot.trading.feed_monitor import SilenceMonitor
+from tradebot.trading.frozen_quotes import FrozenQuoteDetector
+from tradebot.trading.quote_requester import QuoteRequester
+
+WARN_EVERY_NS = 20 * SECOND  # of the doubted prices of one instrument: what is more is counted
+HALT_CONTROL = "market_data"  # the rule that halts a symbol
+
+
+class QuoteQualityMonitor:
+    """Tells the operator, asks the venue, and `halt`s the symbol where prices are doubted too often."""
+
+    def __init__(
+        self,
+        *,
+        bars: BarBuilder,
+        universe: Universe,
+        quote_requester: QuoteRequester,
+        silence_monitor: SilenceMonitor,
+        frozen_detector: FrozenQuoteDetector,
+        halt: Callable[[Command], None],
+        tell: EventListener,
+    ) -> None:
+        self._bars, self._universe, self._inquiry = bars, universe, quote_requester
+        self._silences, self._freeze, self._halt, self._tell = silence_monitor, frozen_detector, halt, tell
+        self._told: dict[int, int] = {}  # id -> when its last doubted price was told
+
+    def on_filtered_quotes(self, sound: Quotes) -> None:
+        """Look after what the bars made of a frame: its sound rows, and prices that were not believed."""
+        self._freeze.update_book(sound)
+        band = self._bars.price_band
+        if band is None or not band.doubted_prices:
+            return
+        doubts, band.doubted_prices = band.doubted_prices, []
+        for doubt in doubts:
+            instrument = self._universe[doubt.id]
+            price, median = instrument.price(doubt.price), instrument.price(doubt.median)
+            if sound.seen_at - self._told.get(doubt.id, -WARN_EVERY_NS) >= WARN_EVERY_NS or doubt.is_too_many:
+                self._told[doubt.id] = sound.seen_at
+                self._tell(QuoteDoubted(symbol=instrument.symbol, price=price, median=median))
+            if doubt.is_too_many:
+                reason = f"three prices within a minute were doubted, the last {price} at a median of {median}"
+                scope = Scope.symbol(instrument.symbol)
+                self._halt(Command(verb=Verb.HALT, reason=reason, scope=scope, control=HALT_CONTROL))
+        self._inquiry.request_quotes({doubt.id for doubt in doubts})
+
+    def on_venue_answer(self, quotes: Quotes, news: npt.NDArray[np.bool_]) -> None:
+        """Take note of the venue's answers; `news` is True for rows that the stream has not told."""
+        for id_, is_news in zip(quotes.ids.tolist(), news.tolist(), strict=True):
+            if self._silences.on_venue_answer(id_, quotes.seen_at, has_news=is_news):
+                self._tell(QuotesStalled(symbol=self._universe[id_].symbol))
+
+    def check_instruments(self, mono: int, *, held: Iterable[int], guarded: npt.NDArray[np.bool_]) -> Frozen | None:
+        """Look at what is silent and what only repeats itself; returns the frozen symbols when they are others now."""
+        look = self._silences.check_instruments(mono, held, self._bars.quote_filter.last_seen_mono)
+        self._inquiry.request_quotes(look.ask, resubscribe=True)
+        for id_ in look.unknown:
+            symbol = self._universe[id_].symbol
+            self._tell(StopBlinded(symbol=symbol) if guarded[id_] else QuotesLost(symbol=symbol))
+        for id_ in look.resumed:
+            self._tell(QuotesResumed(symbol=self._universe[id_].symbol))
+        if not self._freeze.sample_quotes(mono, self._bars.quote_filter):
+            return None
+        symbols = tuple(self._universe[id_].symbol for id_ in np.flatnonzero(self._freeze.is_frozen).tolist())
+        self._tell(QuotesFrozen(symbols=symbols))
+        return Frozen(symbols=symbols, mono=mono)

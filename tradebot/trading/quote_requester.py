@@ -1,0 +1,85 @@
+"""The inquiry: asks the venue itself for quotes of instruments whose stream is in doubt, a few at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from itertools import islice
+
+import msgspec
+import numpy as np
+
+from tradebot.clock import Clock
+from tradebot.domain.instrument import Universe
+from tradebot.domain.messages import Fetched
+from tradebot.errors import AccessDenied, LinkLost
+from tradebot.ops.events.event import EventListener
+from tradebot.ops.events.market import QuotesNotAnswered
+from tradebot.venues.venue import Broker
+
+MAX_INSTRUMENTS = 500  # instruments of one request, as most venues allow
+ANSWER_WITHIN_S = 5.0  # wall seconds for an answer; what is asked in doubt is worth nothing later
+
+
+class QuoteRequester:
+    """Keeps at most one question under way and `pause_s` wall seconds between two; `put_answer` takes the answers.
+
+    An instrument that is wanted again before its turn is asked once. `resubscribe` asks the
+    stream to send instruments again, `tell` hears of questions without an answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        broker: Broker,
+        universe: Universe,
+        clock: Clock,
+        put_answer: Callable[[Fetched], Awaitable[None]],
+        resubscribe: Callable[[Sequence[int]], Awaitable[None]],
+        tell: EventListener,
+        pause_s: float,
+    ) -> None:
+        self._broker, self._universe, self._clock, self._put, self._tell = broker, universe, clock, put_answer, tell
+        self._resubscribe, self._pause_s = resubscribe, pause_s
+        self._silent: set[int] = set()  # of the wanted: whose stream is to be subscribed again
+        self._wanted: dict[int, None] = {}
+        self._is_wanted = asyncio.Event()
+        self.request_count = self.failed_count = 0
+        self.resubscribed_count = 0  # instruments that the stream was asked to send again: it may repeat what it sent
+
+    def request_quotes(self, ids: Collection[int], *, resubscribe: bool = False) -> None:
+        """Ask for these instruments as soon as it is their turn, and the stream to send them again."""
+        self._wanted.update(dict.fromkeys(ids))
+        if resubscribe:
+            self._silent.update(ids)
+        if self._wanted:
+            self._is_wanted.set()
+
+    async def send_requests(self) -> None:
+        """Ask for ever."""
+        while True:
+            await self._is_wanted.wait()
+            ids = list(islice(self._wanted, MAX_INSTRUMENTS))
+            for id_ in ids:
+                del self._wanted[id_]
+            if not self._wanted:
+                self._is_wanted.clear()
+            if silent := self._silent.intersection(ids):
+                self._silent -= silent
+                self.resubscribed_count += len(silent)
+                await self._resubscribe(sorted(silent))
+            await self._ask(ids)
+            await self._clock.sleep(self._pause_s)
+
+    async def _ask(self, ids: list[int]) -> None:
+        self.request_count += 1
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                answer = await self._broker.fetch_quotes(Universe([self._universe[id_] for id_ in ids]))
+        except (LinkLost, AccessDenied, TimeoutError) as error:
+            self.failed_count += 1
+            reason = str(error) or f"no answer within {ANSWER_WITHIN_S:g} s"
+            self._tell(QuotesNotAnswered(symbols=len(ids), reason=reason))
+            return
+        numbers = np.array(ids, dtype=np.int64)
+        await self._put(Fetched(quotes=msgspec.structs.replace(answer, ids=numbers[answer.ids])))
