@@ -14,7 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from tradebot.config import Config, document, find, load, load_explained, position, seconds
+from tradebot.config import (
+    Config,
+    document,
+    find_config_file,
+    key_location,
+    load_config,
+    load_with_origins,
+    parse_seconds,
+)
 from tradebot.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,7 +45,7 @@ def written(folder: Path, text: str, mode: int = 0o600) -> Path:
 def refusal(folder: Path, text: str) -> str:
     written(folder, text)
     with pytest.raises(ConfigError) as caught:
-        load("config.toml")
+        load_config("config.toml")
     assert caught.value.exit_code == 78
     return str(caught.value)
 
@@ -45,9 +53,9 @@ def refusal(folder: Path, text: str) -> str:
 def test_the_shipped_file_lists_every_default_with_a_comment() -> None:
     text = (ROOT / "config.toml").read_text()
 
-    assert load(ROOT / "config.toml") == Config()
-    assert text == document.render(Config()), "run make schema"
-    places = position.positions(text)
+    assert load_config(ROOT / "config.toml") == Config()
+    assert text == document.render_toml(Config()), "run make schema"
+    places = key_location.locate_keys(text)
     lines = text.splitlines()
     for name in Config.model_fields:
         one = getattr(Config(), name)
@@ -59,13 +67,13 @@ def test_the_shipped_file_lists_every_default_with_a_comment() -> None:
 def test_the_shipped_schema_is_current_and_refuses_unknown_keys() -> None:
     shipped = json.loads((ROOT / "tradebot/tradebot.schema.json").read_text())
 
-    assert shipped == document.schema(), "run make schema"
+    assert shipped == document.json_schema(), "run make schema"
     assert shipped["additionalProperties"] is False
     assert shipped["definitions"]["RiskSection"]["properties"]["orders_per_second"]["maximum"] == 9
 
 
 def test_without_any_source_the_defaults_count(folder: Path) -> None:
-    loaded = load_explained()
+    loaded = load_with_origins()
 
     assert loaded.config == Config()
     assert loaded.path is None
@@ -83,7 +91,7 @@ def test_a_later_source_wins(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("TRADEBOT_EXCHANGE__LATENCY_MS", "30")
     monkeypatch.setenv("TRADEBOT_KITE__ACCESS_TOKEN", "environment")
 
-    loaded = load_explained(None, {"exchange.latency_ms": 300, "exchange.seed": None})
+    loaded = load_with_origins(None, {"exchange.latency_ms": 300, "exchange.seed": None})
 
     exchange, kite = loaded.config.exchange, loaded.config.kite
     assert (exchange.seed, exchange.speed, exchange.latency_ms) == (1, 20.0, 300.0)
@@ -100,7 +108,7 @@ def test_lists_come_from_the_environment_as_people_write_them(folder: Path, monk
     monkeypatch.setenv("TRADEBOT_RISK__PERMITTED_PRODUCTS", "MIS,CNC")
     monkeypatch.setenv("TRADEBOT_STRATEGY", '[{"name": "rsi_reversion", "params": {"low": 25}}]')
 
-    config = load()
+    config = load_config()
 
     assert config.app.symbols == ("RELIANCE", "TCS")
     assert config.risk.permitted_products == ("MIS", "CNC")
@@ -108,28 +116,30 @@ def test_lists_come_from_the_environment_as_people_write_them(folder: Path, monk
 
 
 def test_overrides_may_be_nested_or_dotted(folder: Path) -> None:
-    assert load(None, {"app": {"mode": "paper", "symbols": ["INFY"]}, "bars.interval": "5m"}).bars.interval == "5m"
+    assert (
+        load_config(None, {"app": {"mode": "paper", "symbols": ["INFY"]}, "bars.interval": "5m"}).bars.interval == "5m"
+    )
 
 
 def test_files_are_searched_in_the_stated_order(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = folder / "xdg/tradebot/config.toml"
     own.parent.mkdir(parents=True)
     own.write_text("")
-    assert find() == own
+    assert find_config_file() == own
 
     written(folder, "")
-    assert find() == Path("config.toml")
+    assert find_config_file() == Path("config.toml")
 
     (folder / "env.toml").write_text("")
     monkeypatch.setenv("TRADEBOT_CONFIG", "env.toml")
-    assert find() == Path("env.toml")
-    assert find("config.toml") == Path("config.toml")
+    assert find_config_file() == Path("env.toml")
+    assert find_config_file("config.toml") == Path("config.toml")
 
 
 def test_money_is_exact(folder: Path) -> None:
     written(folder, "[exchange]\ncash = 123456789.05\n[risk]\nprice_collar_pct = '0.35'\n")
 
-    config = load()
+    config = load_config()
 
     assert config.exchange.cash == Decimal("123456789.05")
     assert config.risk.price_collar_pct == Decimal("0.35")
@@ -247,7 +257,7 @@ def test_a_bad_value_of_the_environment_names_the_variable(folder: Path, monkeyp
     monkeypatch.setenv("TRADEBOT_RSK__X", "5")
 
     with pytest.raises(ConfigError) as caught:
-        load()
+        load_config()
 
     text = str(caught.value)
     assert "environment TRADEBOT_RISK__MAX_ORDER_QUANTITY: risk.max_order_quantity: should be a valid integer" in text
@@ -260,18 +270,18 @@ def test_a_secret_in_a_file_that_others_can_read_is_refused(folder: Path, mode: 
     path = written(folder, "[kite]\napi_key = 'abcd-secret'\n", mode)
 
     with pytest.raises(ConfigError) as caught:
-        load(path)
+        load_config(path)
 
     assert "kite.api_key: is a secret in a file that others can read; run chmod 600" in str(caught.value)
     assert "abcd-secret" not in str(caught.value)
     path.chmod(stat.S_IRUSR | stat.S_IWUSR)
-    assert load(path).kite.api_key.get_secret_value() == "abcd-secret"
+    assert load_config(path).kite.api_key.get_secret_value() == "abcd-secret"
 
 
 def test_no_text_shows_a_secret(folder: Path) -> None:
-    config = load(written(folder, "[kite]\napi_key = 'abcd-secret'\naccess_token = 'efgh-secret'\n"))
+    config = load_config(written(folder, "[kite]\napi_key = 'abcd-secret'\naccess_token = 'efgh-secret'\n"))
 
-    shown = repr(config) + str(config) + document.render(config) + json.dumps(document.plain(config))
+    shown = repr(config) + str(config) + document.render_toml(config) + json.dumps(document.plain_values(config))
 
     assert "abcd-secret" not in shown
     assert "efgh-secret" not in shown
@@ -280,14 +290,14 @@ def test_no_text_shows_a_secret(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["absent.toml", "."])
 def test_a_file_that_cannot_be_read_is_one_sentence(folder: Path, name: str) -> None:
     with pytest.raises(ConfigError, match=r"there is no such file|cannot be read: is a directory"):
-        load(name)
+        load_config(name)
 
 
 def test_a_binary_file_is_one_sentence(folder: Path) -> None:
     (folder / "config.toml").write_bytes(b"[app]\n\xff\xfe")
 
     with pytest.raises(ConfigError, match=r"config\.toml:2:1: is not UTF-8 text"):
-        load()
+        load_config()
 
 
 def test_settings_cannot_be_changed() -> None:
@@ -303,13 +313,13 @@ def test_the_defaults_read_neither_environment_nor_files(folder: Path, monkeypat
 
 @pytest.mark.parametrize(("text", "value"), [("250ms", 0.25), ("90s", 90), ("5m", 300), ("1.5h", 5400), ("1d", 86400)])
 def test_durations_are_written_with_their_unit(text: str, value: float) -> None:
-    assert seconds(text) == value
+    assert parse_seconds(text) == value
 
 
 @pytest.mark.parametrize("text", ["", "5", "0s", "-1s", "5 m", "1e3s", "nan"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="should be a duration"):
-        seconds(text)
+        parse_seconds(text)
 
 
 def test_derived_numbers_have_the_promised_units() -> None:
@@ -340,7 +350,7 @@ m = 1
   n = "[["
 """
 
-    found = position.positions(text)
+    found = key_location.locate_keys(text)
 
     assert found == {
         ("a", "b"): (1, 1),
@@ -381,7 +391,7 @@ def test_any_file_is_taken_or_refused_and_never_a_traceback(
     os.chmod(path, 0o600)
 
     with contextlib.suppress(ConfigError):
-        assert load(path).app.symbols
+        assert load_config(path).app.symbols
 
 
 @pytest.mark.parametrize(
@@ -415,6 +425,6 @@ def test_no_refusal_of_a_configuration_shows_what_may_be_a_secret(folder: Path, 
     written(folder, text.format("s3cr3tT0k3nValue"))
     (folder / "config.toml").chmod(0o600)
     with pytest.raises(ConfigError) as refused:
-        load()
+        load_config()
     assert "s3cr3t" not in str(refused.value)
     assert "config.toml" in str(refused.value)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import tradebot
 from tradebot.clock import MILLISECOND, Clock, WallClock
 from tradebot.config import Config
-from tradebot.control.server import serve
+from tradebot.control.server import serve_control_socket
 from tradebot.daemon.daemon import Daemon
 from tradebot.daemon.ground import open_ground
 from tradebot.daemon.refusals import cautions, check_day, refuse, strategies
@@ -40,7 +40,7 @@ from tradebot.ops.systemd import Notifier
 from tradebot.store.outbox import Outbox
 from tradebot.store.store import StoreDeadlines
 from tradebot.store.store_factory import choose_store
-from tradebot.trading.desk.billing import charges_by_market
+from tradebot.trading.desk.fill_charges import charges_by_market
 
 
 class RunOptions(NamedTuple):
@@ -150,9 +150,9 @@ async def _run(
         )
         stack.push_async_callback(daemon.analysis.stop_workers)
         panel = daemon.panel(ask_to_stop, lines_dropped=options.lines_dropped)
-        standing.picture = panel.status
-        standing.positions = daemon.desk.account.held
-        await stack.enter_async_context(serve(state_dir, panel))
+        standing.picture = panel.current_status
+        standing.positions = daemon.desk.account.open_quantities
+        await stack.enter_async_context(serve_control_socket(state_dir, panel))
         started = await _unless(stop, daemon.start())
         summary = await daemon.trade(stop, reasons) if started else {}
         journal.append("end", End(reason=reasons[0], summary=summary), at=ground.clock.market_ns())

@@ -14,8 +14,8 @@ from tradebot.backtest.fast_gate import FastGate
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.order import OrderKind, OrderRequest, Purpose, Side
-from tradebot.trading.desk.gate.gate import View
-from tradebot.trading.desk.gate.limits import Limits, gate_of
+from tradebot.trading.desk.gate.gate import OrderContext
+from tradebot.trading.desk.gate.limits import Limits, build_gate
 
 D = Decimal
 NAN, MUCH = D("NaN"), D(10**9)
@@ -108,13 +108,13 @@ class Drawn:
         )
 
 
-def view(asked: Asked, mono: int) -> View:
-    return View(
-        instrument=asked.instrument, quantity=asked.held, closable=asked.held, longest=asked.held, shortest=asked.held,
-        closing=D(0), unaccounted="", beyond=D(0), open_orders=asked.working, in_doubt=False,
+def view(asked: Asked, mono: int) -> OrderContext:
+    return OrderContext(
+        instrument=asked.instrument, quantity=asked.held, closable_quantity=asked.held, longest=asked.held, shortest=asked.held,
+        closing_quantity=D(0), unaccounted="", external_quantity=D(0), open_orders=asked.working, is_in_doubt=False,
         reference=asked.reference, quote_age_s=asked.age_ns / SECOND,
-        feed_is_stale=False, halted="", entries_closed="", gross=lambda: asked.others,
-        day_pnl=lambda: asked.day_profit, mono=mono,
+        feed_is_stale=False, halt_reason="", entries_closed="", gross_elsewhere=lambda: asked.others,
+        day_profit=lambda: asked.day_profit, mono=mono,
     )  # fmt: skip
 
 
@@ -123,19 +123,19 @@ def test_what_is_cleared_passes_every_control_and_is_remembered_like_it(seed: in
     drawn, cleared, minded = Drawn(seed), 0, 0
     for _ in range(250):
         file, mono, limits = [""], 1000 * SECOND, drawn.limits()
-        short, long = (gate_of(limits, killed=partial(file.__getitem__, 0)) for _ in range(2))
+        short, long = (build_gate(limits, kill_reason=partial(file.__getitem__, 0)) for _ in range(2))
         way = FastGate(limits, short)
         for number in range(5):
             asked = drawn.asked(number)
             file[0], mono = asked.killed, mono + int(asked.passes_s * SECOND)
 
             is_clear = clears(way, asked, mono)
-            verdict = long.check(asked.request, view(asked, mono))
+            verdict = long.check_order(asked.request, view(asked, mono))
 
             if is_clear:
-                assert verdict == short.passed, asked
+                assert verdict == short.passed_decision, asked
             else:
-                assert short.check(asked.request, view(asked, mono)) == verdict
+                assert short.check_order(asked.request, view(asked, mono)) == verdict
             cleared, minded = cleared + is_clear, minded + (not verdict.is_passed)
             if asked.request.kind in (OrderKind.MARKET, OrderKind.LIMIT) and verdict.is_passed:
                 assert is_clear, asked
@@ -161,7 +161,7 @@ WIDE = Limits(
     ids=["the least tick", "a rupee", "the most of one order", "all that is held", "half a piece"],
 )
 def test_the_short_way_clears_what_no_control_minds_to_the_piece(quantity: str, held: str, price: str) -> None:
-    way = FastGate(WIDE, gate_of(WIDE, killed=lambda: ""))
+    way = FastGate(WIDE, build_gate(WIDE, kill_reason=lambda: ""))
     instrument = Instrument(symbol="AAA", token=256, lot_size=D("0.5"))
     side = Side.SELL if D(held) else Side.BUY
     asked = request(quantity=D(quantity), side=side, price=D(price))
@@ -170,7 +170,7 @@ def test_the_short_way_clears_what_no_control_minds_to_the_piece(quantity: str, 
 
 def test_half_a_piece_counts_at_its_worth_by_the_short_way() -> None:
     limits = Limits(allow_short=True, max_position_notional=D(40))
-    way = FastGate(limits, gate_of(limits, killed=lambda: ""))
+    way = FastGate(limits, build_gate(limits, kill_reason=lambda: ""))
     instrument = Instrument(symbol="AAA", token=256, lot_size=D("0.5"))
     for side in Side:
         asked = request(quantity=D("0.5"), side=side)

@@ -18,11 +18,11 @@ from tradebot.clock import SECOND
 from tradebot.domain.control import Scope, Verb
 from tradebot.domain.messages import Command, DeskMessage, Executed, OrderSeen, Outcome, Released, Submit, Trailing
 from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, VenueStatus
-from tradebot.trading.desk.billing import charges_by_market
 from tradebot.trading.desk.book.book import Book
-from tradebot.trading.desk.decisions import Release
-from tradebot.trading.desk.desk import desk_of
-from tradebot.trading.desk.gate.limits import Limits, gate_of
+from tradebot.trading.desk.decisions import ReleasePosition
+from tradebot.trading.desk.desk import build_desk
+from tradebot.trading.desk.fill_charges import charges_by_market
+from tradebot.trading.desk.gate.limits import Limits, build_gate
 from tradebot.trading.desk.settings import DeskSettings
 
 D = Decimal
@@ -55,7 +55,7 @@ class _Pair:
 
     def __init__(self, day: Twice) -> None:
         self.day = day
-        gate, controls = (gate_of(day.limits, killed=lambda: day.reason) for _ in range(2))
+        gate, controls = (build_gate(day.limits, kill_reason=lambda: day.reason) for _ in range(2))
         clearance: Any = FastGate(day.limits, gate)
         for name in ("entry", "exit"):
             setattr(clearance, name, self._counted(getattr(clearance, name)))
@@ -63,7 +63,7 @@ class _Pair:
         self.short: Any = BacktestDesk(
             books[0], gate=gate, clearance=clearance, id_prefix="T1", zero_latency=False, **VENUE
         )
-        self.long: Any = desk_of(books[1], gate=controls, id_prefix="T1", **VENUE)
+        self.long: Any = build_desk(books[1], gate=controls, id_prefix="T1", **VENUE)
 
     def _counted(self, way: Any) -> Any:
         def ask(*args: Any) -> bool:
@@ -171,7 +171,7 @@ def test_an_exit_that_the_gate_holds_back_a_second_time_is_tried_again_as_well()
     for desk in (day.desk.short.desk, day.desk.long):  # others sell what is held
         position = desk.book.positions.open["B"]
         sold = Released(key=position.key, quantity=position.quantity, price=D(1000), at=day.at)
-        desk.carry_out([Release(sold)])
+        desk.carry_out([ReleasePosition(sold)])
     day.reason = ""
     day.step(1, 0)
     second = bought(day)
@@ -269,14 +269,14 @@ class Prompt(Day):
 
     @desk.setter
     def desk(self, _: Any) -> None:
-        once, told = (gate_of(self.limits, killed=lambda: self.reason) for _ in range(2))
+        once, told = (build_gate(self.limits, kill_reason=lambda: self.reason) for _ in range(2))
         books = [
             Book(self.universe, self.rules, charges_by_market(self.universe), keeps_ended=keeps)
             for keeps in (False, True)
         ]
         clearance = FastGate(self.limits, once)
         self.once = BacktestDesk(books[0], gate=once, clearance=clearance, id_prefix="T1", zero_latency=True, **VENUE)
-        self.told = desk_of(books[1], gate=told, id_prefix="T1", **VENUE)
+        self.told = build_desk(books[1], gate=told, id_prefix="T1", **VENUE)
 
     def recover(self, facts: Any, **rest: Any) -> None:
         for desk in (self.once.desk, self.told):
@@ -349,11 +349,11 @@ def test_a_desk_whose_orders_are_accepted_at_once_keeps_none_that_was_filled() -
         for op in (1, 2, 5, 7):
             day.step(op, n * 4 if op == 7 else n)
 
-    assert day.once.book.positions.fills == day.told.book.positions.fills > 10
+    assert day.once.book.positions.fill_count == day.told.book.positions.fill_count > 10
     assert (
         len(day.once.book.blotter.orders)
-        == len(day.once.book.blotter.by_venue)
+        == len(day.once.book.blotter.by_venue_id)
         == day.once.book.blotter.exposure.working
         < 6
     )
-    assert not day.once.book.blotter.booked
+    assert not day.once.book.blotter.booked_fills

@@ -9,7 +9,7 @@ import pytest
 
 from tradebot.__main__ import VERBS, run_command_line
 from tradebot.config import Config, document
-from tradebot.config.sources import load
+from tradebot.config.sources import load_config
 from tradebot.printable import make_printable
 
 EVIL = "a\x1b[2J\x07\u202e\x9bb[b]\nforged: c"
@@ -116,10 +116,10 @@ def test_a_setting_of_any_letters_is_shown_escaped_and_loads_to_the_same(tmp_pat
     config = Config.model_validate(
         {"strategy": [{"name": "x", "symbols": "TCS", "params": {"a\x9b": "b\u202e\x7f\n"}}]}
     )
-    text = document.render(config)
+    text = document.render_toml(config)
     assert not refused_letters(text)
     (tmp_path / "config.toml").write_text(text, encoding="utf-8")
-    assert load(tmp_path / "config.toml").strategy[0].params == config.strategy[0].params
+    assert load_config(tmp_path / "config.toml").strategy[0].params == config.strategy[0].params
 
 
 def test_letters_keep_their_places() -> None:

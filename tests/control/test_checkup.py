@@ -8,7 +8,7 @@ import click.testing
 import pytest
 
 from tradebot.cli.control.status import status
-from tradebot.control.checkup import check
+from tradebot.control.checkup import check_status
 
 WELL: dict[str, Any] = {
     "state": "trading",
@@ -44,7 +44,7 @@ CASES = {
 
 @pytest.mark.parametrize(("changes", "code", "sentence"), CASES.values(), ids=CASES.keys())
 def test_each_trouble_of_a_run_has_its_own_code(changes: dict[str, Any], code: int, sentence: str) -> None:
-    found = check(WELL | changes)
+    found = check_status(WELL | changes)
     assert (found.code, sentence in found.sentence) == (code, True), found
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from tradebot.control import server
-from tradebot.control.client import ask
-from tradebot.control.panel import Wrong
+from tradebot.control.client import send_request
+from tradebot.control.operator_api import BadRequest
 from tradebot.errors import DaemonUnavailable, RequestRefused, StateError
 
 
@@ -40,7 +40,7 @@ class Panel:
             case "slow":
                 await asyncio.Event().wait()
             case "wrong":
-                raise Wrong("that is wrong", status=409)
+                raise BadRequest("that is wrong", status=409)
             case "disk":
                 raise StateError("the disk is gone")
         return {"halted": True}
@@ -51,7 +51,7 @@ class Panel:
 @asynccontextmanager
 async def listening(folder: Path) -> AsyncIterator[Panel]:
     panel = Panel()
-    async with server.serve(folder, panel):  # type: ignore[arg-type]
+    async with server.serve_control_socket(folder, panel):  # type: ignore[arg-type]
         yield panel
 
 
@@ -79,8 +79,8 @@ async def test_the_socket_is_the_users_alone_and_goes_with_the_server(tmp_path: 
     path = tmp_path / "control.sock"
     async with listening(tmp_path) as panel:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        assert await asyncio.to_thread(ask, tmp_path, "POST", "/halt", {"reason": "x"}) == {"halted": True}
-        assert await asyncio.to_thread(ask, tmp_path, "GET", "/status") == {"asked": 1}
+        assert await asyncio.to_thread(send_request, tmp_path, "POST", "/halt", {"reason": "x"}) == {"halted": True}
+        assert await asyncio.to_thread(send_request, tmp_path, "GET", "/status") == {"asked": 1}
     assert panel.asked == [{"reason": "x"}]
     assert not path.exists()
 
@@ -89,9 +89,9 @@ async def test_a_socket_that_a_crash_left_is_replaced_and_anything_else_is_not(t
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(tmp_path / "control.sock"))
     with pytest.raises(DaemonUnavailable, match="no daemon runs"):
-        ask(tmp_path, "GET", "/status")
+        send_request(tmp_path, "GET", "/status")
     async with listening(tmp_path):
-        assert await asyncio.to_thread(ask, tmp_path, "GET", "/status") == {"asked": 0}
+        assert await asyncio.to_thread(send_request, tmp_path, "GET", "/status") == {"asked": 0}
     (tmp_path / "control.sock").write_text("notes")
     with pytest.raises(StateError):
         async with listening(tmp_path):
@@ -103,12 +103,12 @@ async def test_a_state_directory_with_a_long_name_works(tmp_path: Path) -> None:
     folder = tmp_path / ("x" * 120)
     folder.mkdir()
     async with listening(folder):
-        assert await asyncio.to_thread(ask, folder, "GET", "/status") == {"asked": 0}
+        assert await asyncio.to_thread(send_request, folder, "GET", "/status") == {"asked": 0}
 
 
 def test_nobody_there_is_one_sentence_that_names_the_way_without_a_daemon(tmp_path: Path) -> None:
     with pytest.raises(DaemonUnavailable, match=r"no daemon runs.*tradebot kill"):
-        ask(tmp_path / "nowhere", "GET", "/status")
+        send_request(tmp_path / "nowhere", "GET", "/status")
     assert DaemonUnavailable.exit_code == 69
 
 
@@ -142,24 +142,24 @@ async def test_a_request_that_is_not_as_it_should_be_is_refused(
         got, _ = await raw(tmp_path, head, body)
         assert got == status
         assert panel.asked == [] or status in (409, 503)
-        assert await asyncio.to_thread(ask, tmp_path, "GET", "/status")
+        assert await asyncio.to_thread(send_request, tmp_path, "GET", "/status")
 
 
 async def test_a_bug_behind_a_request_ends_with_that_request(tmp_path: Path) -> None:
     async with listening(tmp_path):
         with pytest.raises(DaemonUnavailable):
-            await asyncio.to_thread(ask, tmp_path, "POST", "/halt", {"reason": "bug"})
+            await asyncio.to_thread(send_request, tmp_path, "POST", "/halt", {"reason": "bug"})
         with pytest.raises(RequestRefused, match="that is wrong"):
-            await asyncio.to_thread(ask, tmp_path, "POST", "/halt", {"reason": "wrong"})
-        assert await asyncio.to_thread(ask, tmp_path, "GET", "/status") == {"asked": 2}
+            await asyncio.to_thread(send_request, tmp_path, "POST", "/halt", {"reason": "wrong"})
+        assert await asyncio.to_thread(send_request, tmp_path, "GET", "/status") == {"asked": 2}
 
 
 async def test_a_request_that_takes_too_long_is_answered_and_a_silent_one_cut_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "CONNECTION_S", 0.2)
+    monkeypatch.setattr(server, "CONNECTION_TIMEOUT_S", 0.2)
     async with listening(tmp_path), asyncio.timeout(3):
-        monkeypatch.setattr(server, "REQUEST_S", 0.05)
+        monkeypatch.setattr(server, "REQUEST_TIMEOUT_S", 0.05)
         assert (await raw(tmp_path, *post(b'{"reason": "slow"}')))[0] == 504
         unfinished = post(b"{}" + b" " * 100)[0]
         assert (await raw(tmp_path, unfinished, b"{}"))[0] == 504
@@ -189,7 +189,7 @@ async def test_slow_connections_make_room_for_a_request_that_comes_whole(tmp_pat
 
         crowd = [tasks.create_task(slow(), name=f"slow-{n}") for n in range(3 * server.MAX_CONNECTIONS)]
         for _ in range(5):
-            assert await asyncio.to_thread(ask, tmp_path, "GET", "/status")
+            assert await asyncio.to_thread(send_request, tmp_path, "GET", "/status")
         over.set()
         for one in crowd:
             one.cancel()
@@ -205,7 +205,7 @@ async def test_when_every_place_waits_for_an_answer_the_next_one_is_told_so(tmp_
             writer.write(request)
         await panel.crowded.wait()
         with pytest.raises(DaemonUnavailable, match="too many"):
-            await asyncio.to_thread(ask, tmp_path, "GET", "/status")
+            await asyncio.to_thread(send_request, tmp_path, "GET", "/status")
         for _, writer in held:
             writer.close()
             await writer.wait_closed()
@@ -229,14 +229,14 @@ async def test_malformed_requests_are_one_warning_with_their_number(
 def test_the_socket_of_a_process_that_hangs_does_not_hang_the_operator(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tradebot.control.client.ANSWER_WITHIN_S", 0.1)
+    monkeypatch.setattr("tradebot.control.client.ANSWER_TIMEOUT_S", 0.1)
     with socket.socket(socket.AF_UNIX) as deaf:
         deaf.bind(str(tmp_path / "control.sock"))
         deaf.listen(1)
         with pytest.raises(DaemonUnavailable, match=r"did not answer within 0\.1 s; `tradebot kill`"):
-            ask(tmp_path, "GET", "/status")
+            send_request(tmp_path, "GET", "/status")
         with pytest.raises(
             DaemonUnavailable, match=r"within 0\.1 s; what was asked may still take effect when it goes on; `"
         ):
-            ask(tmp_path, "POST", "/halt", {})
+            send_request(tmp_path, "POST", "/halt", {})
     os.unlink(tmp_path / "control.sock")

@@ -33,7 +33,7 @@ def closing(halts: Halts) -> str:
 
 
 def test_the_ids_of_flattens_are_remembered_past_a_resume() -> None:
-    assert of("flatten", "resume", "flatten").flattened == {"flatten-0", "flatten-2"}
+    assert of("flatten", "resume", "flatten").flatten_ids == {"flatten-0", "flatten-2"}
 
 
 def test_a_resume_of_one_symbol_leaves_a_flatten_standing() -> None:

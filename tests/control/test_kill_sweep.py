@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from tradebot.clock import SECOND, ManualClock
-from tradebot.control.kill import Outcome, Sweep
+from tradebot.control.cancel_sweep import CancelSweep, SweepReport
 from tradebot.domain.listed import Listed
 from tradebot.domain.order import OrderKind, Side, VenueOrder, VenuePosition, VenueStatus
 from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown
@@ -51,8 +51,8 @@ class Venue:
         self.cancels.append(venue_order_id)
         return self.on_cancel(venue_order_id, self.cancels.count(venue_order_id))
 
-    async def sweep(self, within_s: float = 30.0) -> Outcome:
-        return await Sweep(self, self.clock).run(within_s=within_s)
+    async def sweep(self, within_s: float = 30.0) -> SweepReport:
+        return await CancelSweep(self, self.clock).cancel_until_clean(within_s=within_s)
 
 
 async def test_every_working_order_is_cancelled_once_whoever_placed_it_and_ended_ones_are_left_alone() -> None:
@@ -91,7 +91,7 @@ async def test_an_order_that_filled_before_its_cancel_is_no_failure() -> None:
     venue.on_cancel = too_late
     outcome = await venue.sweep()
     assert outcome.is_clean
-    assert [(line.order.status, line.answer) for line in outcome.lines] == [(S.FILLED, "it is complete")]
+    assert [(line.order.status, line.answer) for line in outcome.orders] == [(S.FILLED, "it is complete")]
 
 
 async def test_an_order_that_was_on_its_way_is_found_by_the_second_look() -> None:
@@ -124,7 +124,7 @@ async def test_what_is_left_when_the_time_is_over_is_said_with_the_last_answer()
     venue.on_cancel = lambda id_, nth: Refused(reason="the exchange is frozen") if id_ == "2" else venue.end(id_)
     outcome = await venue.sweep(within_s=5)
     assert not outcome.is_clean
-    assert [(line.order.venue_order_id, line.answer) for line in outcome.lines if line.is_left] == [
+    assert [(line.order.venue_order_id, line.answer) for line in outcome.orders if line.still_works] == [
         ("2", "the exchange is frozen")
     ]
     assert 4 <= venue.cancels.count("2") <= 6

@@ -11,12 +11,12 @@ import pytest
 
 from tradebot.clock import ManualClock
 from tradebot.control.halt_file import HaltFile
-from tradebot.control.panel import Panel, Wrong
+from tradebot.control.operator_api import BadRequest, OperatorApi
 from tradebot.domain.control import Scope, Verb
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.messages import Command
 from tradebot.trading.desk.book.book import Book
-from tradebot.trading.desk.desk import desk_of
+from tradebot.trading.desk.desk import build_desk
 from tradebot.trading.desk.gate.gate import Gate
 from tradebot.trading.desk.settings import DeskSettings
 
@@ -32,14 +32,14 @@ class Room:
         self.halt_file, self.clock = HaltFile(folder), ManualClock(1)
         book = Book(universe, DeskSettings(order_notional=Decimal(0)), lambda order, fact: Decimal(0))
         self.halts = book.conditions.halts
-        desk = desk_of(book, gate=Gate([]), id_prefix="T", absent_after_s=60.0)
-        self.panel = Panel(
+        desk = build_desk(book, gate=Gate([]), id_prefix="T", absent_after_s=60.0)
+        self.panel = OperatorApi(
             account=desk.account, universe=universe, strategies=frozenset({"ema_cross"}), clock=self.clock,
-            halt_file=self.halt_file, command=self.command, picture=dict, ask_to_stop=self.stops.append,
+            halt_file=self.halt_file, command=self.command, status_snapshot=dict, ask_to_stop=self.stops.append,
         )  # fmt: skip
 
     async def command(self, command: Command) -> None:
-        self.was_there.append(bool(self.halt_file.look()))
+        self.was_there.append(bool(self.halt_file.read_reason()))
         self.commands.append(command)
         self.halts.apply(command)
 
@@ -73,38 +73,38 @@ async def test_a_halt_of_a_scope_that_exists_reaches_the_desk(room: Room, scope:
 )
 async def test_a_halt_that_cannot_be_meant_is_refused_whole(room: Room, body: dict[str, Any], sentence: str) -> None:
     for ask in (room.panel.halt, room.panel.resume):
-        with pytest.raises(Wrong, match=sentence):
+        with pytest.raises(BadRequest, match=sentence):
             await ask(body)
     assert room.commands == []
 
 
 @pytest.mark.parametrize("id_", [None, "", 7, "a b", "x" * 65, "-x", "é"])
 async def test_a_flatten_needs_a_name(room: Room, id_: object) -> None:
-    with pytest.raises(Wrong, match="needs an id"):
+    with pytest.raises(BadRequest, match="needs an id"):
         await room.panel.flatten({"id": id_})
     assert room.commands == []
 
 
 async def test_resume_takes_the_halt_file_away_before_the_row_is_written(room: Room) -> None:
-    room.halt_file.write("killed")
+    room.halt_file.write_reason("killed")
     assert await room.panel.resume({}) == {"resumed": "all", "lifted": "killed"}
     assert room.was_there == [False]
 
 
 async def test_a_resume_of_one_symbol_does_not_end_a_kill(room: Room) -> None:
-    room.halt_file.write("killed")
+    room.halt_file.write_reason("killed")
     await room.panel.resume({"scope": "symbol:TCS"})
-    assert room.halt_file.look() == "killed"
+    assert room.halt_file.read_reason() == "killed"
 
 
 async def test_a_flatten_after_a_kill_needs_a_word_more_and_halts_before_it_lifts(room: Room) -> None:
-    room.halt_file.write("killed")
-    with pytest.raises(Wrong, match="--lift-kill") as refused:
+    room.halt_file.write_reason("killed")
+    with pytest.raises(BadRequest, match="--lift-kill") as refused:
         await room.panel.flatten({"id": "1"})
     assert (refused.value.notify_status, room.commands) == (409, [])
     await room.panel.flatten({"id": "1", "lift_kill": True})
     assert room.was_there == [True]
-    assert room.halt_file.look() == ""
+    assert room.halt_file.read_reason() == ""
     assert room.halts.of_all
 
 
@@ -126,15 +126,15 @@ async def test_a_halt_file_that_appears_halts_the_desk_once_and_again_when_it_co
         looks += 1
         match looks:
             case 2:
-                room.halt_file.write("first")
+                room.halt_file.write_reason("first")
             case 5:
-                room.halt_file.remove()
+                room.halt_file.remove_file()
             case 7:
-                room.halt_file.write("first")
+                room.halt_file.write_reason("first")
             case 10:
                 raise asyncio.CancelledError
 
     room.clock.on_sleep = each_look
     with pytest.raises(asyncio.CancelledError):
-        await room.panel.watch()
+        await room.panel.watch_halt_file()
     assert room.commands == [Command(verb=Verb.HALT, reason="first", control="kill")] * 2

@@ -55,15 +55,15 @@ from tradebot.journal.recovery import recover
 from tradebot.journal.rows import End, Listing, Run
 from tradebot.journal.writer import Journal
 from tradebot.ops.events.event import drop_event
-from tradebot.trading.desk.billing import charges_by_market
 from tradebot.trading.desk.book.book import Book
-from tradebot.trading.desk.desk import desk_of
-from tradebot.trading.desk.gate.exposure_controls import DailyLoss, MaxPosition, OpenOrders, ReduceOnly
+from tradebot.trading.desk.desk import build_desk
+from tradebot.trading.desk.fill_charges import charges_by_market
+from tradebot.trading.desk.gate.exposure_controls import MaxDailyLoss, MaxOpenOrders, MaxPosition, ReduceOnly
 from tradebot.trading.desk.gate.flow_controls import FreshData, InSession, MessageRate, NoDuplicate, NotHalted
 from tradebot.trading.desk.gate.gate import Gate
 from tradebot.trading.desk.gate.limits import Limits
-from tradebot.trading.desk.gate.order_controls import Collar, Permitted, Sanity, Size
-from tradebot.trading.desk.gate.venue_controls import Accounted
+from tradebot.trading.desk.gate.order_controls import MaxOrderSize, OrderSanity, PermittedProduct, PriceCollar
+from tradebot.trading.desk.gate.venue_controls import PositionAccounted
 from tradebot.trading.desk.settings import DeskSettings
 from tradebot.trading.engine import Engine, EngineSettings, EngineStages, Telemetry
 from tradebot.trading.order_sender import SendRules
@@ -155,7 +155,7 @@ class Life:
         )  # fmt: skip
         settings = DeskSettings(order_notional=Decimal(1000), chase="modify")
         book = Book(self.universe, settings, charges_by_market(self.universe))
-        self.desk: Any = desk_of(book, gate=gate(), id_prefix=self.run_id, absent_after_s=60.0)
+        self.desk: Any = build_desk(book, gate=gate(), id_prefix=self.run_id, absent_after_s=60.0)
         if pair:
             self.desk = pair_of(
                 universe=self.universe, limits=seam.plain(LIMITS), settings=seam.plain(settings), killed=lambda: "",
@@ -298,11 +298,11 @@ class Life:
 def gate() -> Gate:
     return Gate(
         [
-            NotHalted(), InSession(), Permitted(products=("MIS",), allow_short=False), Sanity(),
-            Size(max_quantity=Decimal(500), max_notional=Decimal(20000)), FreshData(max_age_s=60.0),
-            Collar(collar_pct=Decimal(1)), NoDuplicate(window_s=0.5), OpenOrders(max_open=50),
-            MaxPosition(per_symbol=Decimal(25000), gross=Decimal(90000)), ReduceOnly(), Accounted(),
-            DailyLoss(max_loss=Decimal(9000)), MessageRate(per_second=100, per_minute=900, per_day=9000),
+            NotHalted(), InSession(), PermittedProduct(products=("MIS",), allow_short=False), OrderSanity(),
+            MaxOrderSize(max_quantity=Decimal(500), max_notional=Decimal(20000)), FreshData(max_age_s=60.0),
+            PriceCollar(collar_pct=Decimal(1)), NoDuplicate(window_s=0.5), MaxOpenOrders(max_open=50),
+            MaxPosition(per_symbol=Decimal(25000), gross=Decimal(90000)), ReduceOnly(), PositionAccounted(),
+            MaxDailyLoss(max_loss=Decimal(9000)), MessageRate(per_second=100, per_minute=900, per_day=9000),
         ]
     )  # fmt: skip
 

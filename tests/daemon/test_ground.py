@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tradebot.clock import ManualClock
-from tradebot.config.sources import load
+from tradebot.config.sources import load_config
 from tradebot.daemon.ground import _universe, open_ground
 from tradebot.daemon.patience import Patience
 from tradebot.domain.instrument import Instrument
@@ -26,7 +26,7 @@ class Quick:
     def __init__(self, faults: str, folder: Path, *, wait_at_start_s: float = 30.0) -> None:
         self.events: list[str] = []
         app = {"symbols": ",".join(SYMBOLS), "state_dir": str(folder)}
-        config = load(overrides={"app": app, "venue": {"wait_at_start_s": wait_at_start_s}})
+        config = load_config(overrides={"app": app, "venue": {"wait_at_start_s": wait_at_start_s}})
         self.opening = open_ground(
             config, exchange=None, exchange_log=folder / "exchange.jsonl", seen_until=0, on_end=self.events.append,
             tell=self.tell, faults=FaultPlan.parse(faults, 7),
@@ -70,4 +70,4 @@ class BothExchanges:
 async def test_one_name_on_two_exchanges_is_refused_with_a_sentence() -> None:
     patience = Patience(within_s=0, clock=ManualClock(), tell=drop_event)
     with pytest.raises(DataError, match="TCS: asked for on two exchanges"):
-        await _universe(BothExchanges(), load(), patience, drop_event)  # type: ignore[arg-type]
+        await _universe(BothExchanges(), load_config(), patience, drop_event)  # type: ignore[arg-type]

@@ -61,7 +61,7 @@ async def test_a_paper_run_at_kite_builds_no_order_route(rest: str, built: list[
 
 async def test_what_only_reads_is_built_without_an_order_route(built: list[str]) -> None:
     config = at_kite("paper")
-    source = KITE.build_read_only_venue(KITE.access_from_settings(config.of(KITE)), ground.WallClock())
+    source = KITE.build_read_only_venue(KITE.access_from_settings(config.venue_section(KITE)), ground.WallClock())
     assert built == []
     for held in (source, source.broker, *vars(source.broker).values()):
         assert not [name for name in ORDER_ROUTES if hasattr(held, name)]
@@ -79,7 +79,7 @@ def test_no_bare_access_is_an_order_route() -> None:
 @pytest.mark.parametrize(("rest", "ticker"), [("http://api.kite.trade", "wss://x"), ("https://x", "ws://127.0.0.1:1")])
 def test_real_keys_never_leave_in_the_clear(rest: str, ticker: str) -> None:
     with pytest.raises(ConfigError, match="must be encrypted"):
-        KITE.access_from_settings(at_kite("live", rest, ticker).of(KITE))
+        KITE.access_from_settings(at_kite("live", rest, ticker).venue_section(KITE))
 
 
 def test_a_simulated_access_is_of_this_machine_however_it_is_made() -> None:

@@ -27,10 +27,10 @@ class Account:
     def __init__(self) -> None:
         self.kept: dict[int, Any] = {}
 
-    def orders(self) -> dict[int, Any]:
+    def kept_orders(self) -> dict[int, Any]:
         return self.kept
 
-    def profit(self) -> Decimal:
+    def total_profit(self) -> Decimal:
         _, charges, realized = self.totals
         return realized - charges + Decimal("4.005")
 
@@ -38,7 +38,7 @@ class Account:
         return Decimal("-7.5")
 
     @property
-    def day_totals(self) -> tuple[int, Decimal]:
+    def day_fill_totals(self) -> tuple[int, Decimal]:
         fills, charges, _ = self.totals
         return fills - 5, charges - Decimal("20.00")
 

@@ -14,7 +14,7 @@ from tests.documents import lint
 from tests.documents.house import House
 from tests.documents.play import ELSEWHERE, play
 from tests.documents.typed import ROOT, Typed, documents, simple, typed_in
-from tradebot.config.document import schema
+from tradebot.config.document import json_schema
 from tradebot.ops.events.catalogue import EVENTS
 
 pytestmark = [pytest.mark.real_time, pytest.mark.timeout(300)]
@@ -152,7 +152,7 @@ def cold(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @cache
 def settings() -> dict[str, dict[str, Any]]:
     """Return the settings of each section by name, as the schema has them."""
-    whole = schema()
+    whole = json_schema()
 
     def resolved(node: dict[str, Any]) -> dict[str, Any]:
         node = node.get("items", node)

@@ -58,7 +58,7 @@ def test_a_rule_does_not_shorten_the_halt_of_a_person_in_the_same_scope() -> Non
     by_hand, by_rule = Command(verb=Verb.HALT, reason="by hand"), ruled("the day's loss")
     for order in ([by_hand, by_rule], [by_rule, by_hand]):
         standing = Halts(order)
-        assert lasting(standing.standing) == (by_hand,)
+        assert lasting(standing.active_commands) == (by_hand,)
         standing.end_session()
         assert standing.of_all == "by hand"
     standing.apply(by_rule)
@@ -104,13 +104,13 @@ def test_halts_tell_what_stands_who_called_it_and_which_flattens_were_carried_ou
     assert found.are_none
     found.apply(Command(verb=Verb.HALT, reason="odd", scope=Scope.symbol("AAA"), id="h1", control="incident"))
     assert not found.are_none
-    assert (found.flattened, found.flattened_by("incident")) == (set(), False)
+    assert (found.flatten_ids, found.flattened_by("incident")) == (set(), False)
     found.apply(Command(verb=Verb.FLATTEN, id="f1", control="daily_loss", until=Until.SESSION))
-    assert (found.flattened, found.flattened_by("daily_loss"), found.flattened_by("")) == ({"f1"}, True, False)
+    assert (found.flatten_ids, found.flattened_by("daily_loss"), found.flattened_by("")) == ({"f1"}, True, False)
     assert [found.has(scope) for scope in (Scope.symbol("AAA"), EVERYTHING, Scope.symbol("BBB"))] == [True, True, False]
     assert found.of_all == "flattened", "which has no reason of its own"
     found.end_session()
-    assert (found.are_none, found.has(EVERYTHING), found.flattened) == (False, False, {"f1"})
+    assert (found.are_none, found.has(EVERYTHING), found.flatten_ids) == (False, False, {"f1"})
     found.apply(Command(verb=Verb.RESUME, scope=Scope.symbol("AAA")))
     assert found.are_none
 
@@ -119,7 +119,7 @@ def test_of_two_commands_as_strong_the_later_one_says_why() -> None:
     found = Halts()
     for reason in ("by hand", "by another hand"):
         found.apply(Command(verb=Verb.HALT, reason=reason))
-    assert [command.reason for command in found.standing] == ["by another hand"]
+    assert [command.reason for command in found.active_commands] == ["by another hand"]
     found.apply(Command(verb=Verb.STOP))
     assert found.of_all == "by another hand", "a stop changes nothing"
 

@@ -274,9 +274,9 @@ def test_no_sequence_of_events_breaks_a_promise_of_two_orders() -> None:
             blotter = Blotter(lambda order, given: D(0))
             for order_id, order in (("T1", a), ("T2", b)):
                 blotter.orders[order_id] = order
-                home = blotter.exposure._live if order.is_live else blotter.exposure.held
+                home = blotter.exposure._live if order.is_live else blotter.exposure.reserved
                 home.setdefault("AAA", {})[order_id] = None
-            blotter.release(2)
+            blotter.expire_reservations(2)
             longest, shortest = blotter.exposure.worst_case("AAA")
             assert (longest, shortest) == (a.reserved(2) + b.reserved(2), 0)
 

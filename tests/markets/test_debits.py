@@ -14,7 +14,7 @@ from tradebot.exchange.account import Account, InstrumentMark, OpeningBalance
 from tradebot.exchange.ticket import TradeRow
 from tradebot.markets.calendar import ist_date
 from tradebot.markets.debits import DematDebits
-from tradebot.trading.desk.billing import charges_by_market
+from tradebot.trading.desk.fill_charges import charges_by_market
 
 D = Decimal
 MORNING = 1_787_200_000 * SECOND  # 2026-08-20 in India

@@ -112,7 +112,7 @@ class Pair:
         """Return the holdings that strategies are told with a close."""
         return self._both(close, lambda own, desk: own.told(desk, close))
 
-    def flush(self) -> None:
+    def flush_inputs(self) -> None:
         """Hand on the rest of both tapes."""
         self._both(Flush(), lambda own, desk: own.flush(desk))
 

@@ -9,11 +9,11 @@ It is frozen together with the desk, so that each desk is asked in its own words
 * `handle(desk, message)`: one message in, the list of what follows from it out, facts before the orders they allow.
 * `recover_state(...)`: rebuilt from the journal's facts before the first message; nothing comes out.
 * `adopt(desk, books)`: compared with the venue at the start; a list comes out as of a message.
-* `told(desk, close)`: the holdings that strategies are told with a close. `flush(desk)`: the rest of the tape.
+* `told(desk, close)`: the holdings that strategies are told with a close. `flush_inputs(desk)`: the rest of the tape.
 * `view(desk)`: what it answers to others, by name; values are compared with `==`, so they are shared types or plain.
 * `build_fast(...)` and `handle_fast(desk, message)`: the desk of a backtest, which takes some messages as calls.
 
-`PLANTED` are changes of it that must be seen. `in_daemon` lets something stand where a daemon has its desk, `Stand` is
+`PLANTED` are changes of it that must be seen. `in_daemon` lets something stand where a daemon has its desk, `ApplyCommand` is
 what the daemon then calls.
 """
 
@@ -32,15 +32,15 @@ from tradebot.backtest.fast_gate import FastGate
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Close
 from tradebot.domain.messages import Books, DeskMessage, Executed, Signals, Tick
-from tradebot.trading.desk.billing import charges_by_market
 from tradebot.trading.desk.book.book import Book
-from tradebot.trading.desk.book.states import state_of
-from tradebot.trading.desk.decisions import Place
-from tradebot.trading.desk.desk import Desk, desk_of
+from tradebot.trading.desk.book.state_hash import hash_state
+from tradebot.trading.desk.decisions import PlaceOrder
+from tradebot.trading.desk.desk import Desk, build_desk
+from tradebot.trading.desk.fill_charges import charges_by_market
 from tradebot.trading.desk.gate.gate import Gate
-from tradebot.trading.desk.gate.limits import Limits, gate_of
+from tradebot.trading.desk.gate.limits import Limits, build_gate
 from tradebot.trading.desk.placing.placement import Placement
-from tradebot.trading.desk.recording import TapedDesk
+from tradebot.trading.desk.recording_desk import RecordingDesk
 from tradebot.trading.desk.rules.entries import Entries
 from tradebot.trading.desk.rules.ruleset import Ruleset
 from tradebot.trading.desk.settings import DeskSettings
@@ -58,9 +58,9 @@ def build(
 
     def make(killed: Killed) -> Desk:
         book, gate = _parts(universe, limits, settings, killed)
-        return desk_of(book, gate=gate, id_prefix=id_prefix, **venue)
+        return build_desk(book, gate=gate, id_prefix=id_prefix, **venue)
 
-    return make(killed) if append is None else TapedDesk(make, killed=killed, append=append)
+    return make(killed) if append is None else RecordingDesk(make, killed=killed, append=append)
 
 
 def build_fast(
@@ -77,7 +77,7 @@ def _parts(
     universe: Universe, limits: Values, settings: Values, killed: Killed, *, keeps_ended: bool = True
 ) -> tuple[Book, Gate]:
     own = msgspec.convert(settings, DeskSettings, strict=False)
-    gate = gate_of(msgspec.convert(limits, Limits, strict=False), killed=killed)
+    gate = build_gate(msgspec.convert(limits, Limits, strict=False), kill_reason=killed)
     return Book(universe, own, charges_by_market(universe), keeps_ended=keeps_ended), gate
 
 
@@ -136,7 +136,7 @@ def view(desk: Any, *, is_tick: bool = True) -> dict[str, Any]:
     found = {
         "positions": book.positions.by_key,
         "orders": account.orders(),
-        "live": [order.order_id for order in account.live_anywhere()],
+        "live": [order.order_id for order in account.all_live_orders()],
         "holdings": account.holdings(),
         "realized": book.positions.realized,
         "charges": book.positions.charges,
@@ -148,7 +148,12 @@ def view(desk: Any, *, is_tick: bool = True) -> dict[str, Any]:
         "clock": (conditions.now, conditions.mono),
         "session": conditions.times.session,
         "down": conditions.links.down,
-        "blocks": (conditions.links.session_lost, conditions.blind, conditions.clock_apart, conditions.stopping),
+        "blocks": (
+            conditions.links.session_lost,
+            conditions.blind,
+            conditions.clock_offset_reason,
+            conditions.stopping,
+        ),
         "unaccounted": conditions.unaccounted,
         "guards": guards.tolist(),
         "levels": [account.levels(id_) for id_ in guards.nonzero()[0].tolist()],
@@ -157,7 +162,7 @@ def view(desk: Any, *, is_tick: bool = True) -> dict[str, Any]:
         "look wanted": account.look_wanted_at(),
     }
     if is_tick:
-        found |= {"day profit": account.day_profit(), "state": state_of(desk.book)}
+        found |= {"day profit": account.day_profit(), "state": hash_state(desk.book)}
     return found
 
 
@@ -166,7 +171,7 @@ def _swapped_controls(self: Gate, controls: Sequence[Any], **rest: Any) -> None:
     _new_gate(self, [second, first, *others], **rest)
 
 
-def _order_before_its_fact(self: Placement, order: Place, verdict: Any, out: list[Any]) -> None:
+def _order_before_its_fact(self: Placement, order: PlaceOrder, verdict: Any, out: list[Any]) -> None:
     _passed(self, order, verdict, out)
     out[-2:] = out[-1], out[-2]
 
@@ -177,7 +182,7 @@ def _repriced_first(self: Ruleset, book: Any) -> Any:
     return hears
 
 
-_new_gate, _passed, _hears = Gate.__init__, Placement.passed, Ruleset._hears
+_new_gate, _passed, _hears = Gate.__init__, Placement.send_passed, Ruleset._message_subscribers
 # Changes of one line that the oracle must see: owner, method, what takes its place.
 PLANTED: dict[str, tuple[Any, str, Any]] = {
     "two controls of the gate change places": (Gate, "__init__", _swapped_controls),
@@ -209,7 +214,7 @@ class Stand:
         held: dict[str, tuple[Decimal, Decimal]] = self._pair.told(close)
         return held
 
-    def flush(self) -> None:
+    def flush_inputs(self) -> None:
         self._pair.flush()
 
 
@@ -224,13 +229,13 @@ def in_daemon(look_of: Callable[[Killed], Killed], stand_in: Callable[..., Any])
     made: dict[str, Any] = {}
 
     def gate(limits: Limits, *, killed: Killed) -> Gate:
-        one = gate_of(limits, killed=killed)
+        one = build_gate(limits, kill_reason=killed)
         limits_of[id(one)] = limits
         return one
 
     def desk(book: Book, *, gate: Gate, **rest: Any) -> Desk:
         made.update(book=book, gate=gate, rest=rest)
-        return desk_of(book, gate=gate, **rest)
+        return build_desk(book, gate=gate, **rest)
 
     def taped(make: Callable[[Killed], Desk], *, killed: Killed, append: Append) -> Any:
         look = look_of(killed)
@@ -240,7 +245,7 @@ def in_daemon(look_of: Callable[[Killed], Killed], stand_in: Callable[..., Any])
             "universe": book.universe, "limits": plain(limits_of.pop(id(made["gate"]))),
             "settings": plain(book.settings), "killed": look, "id_prefix": rest.pop("id_prefix"), "venue": rest,
         }  # fmt: skip
-        return stand_in(lambda append: TapedDesk(make, killed=look, append=append), append, values)
+        return stand_in(lambda append: RecordingDesk(make, killed=look, append=append), append, values)
 
     where = "tradebot.daemon.taping"
     with patch(f"{where}.gate_of", gate), patch(f"{where}.desk_of", desk), patch(f"{where}.TapedDesk", taped):

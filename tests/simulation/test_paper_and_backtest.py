@@ -19,7 +19,7 @@ from tradebot.backtest.run import run_backtest
 from tradebot.checker.evidence import read_evidence
 from tradebot.checker.order_history import CheckedOrder, orders_from_rows
 from tradebot.config import Config
-from tradebot.config.desk_settings import desk_settings, limits
+from tradebot.config.desk_settings import desk_settings, gate_limits
 from tradebot.config.sections import RiskSection, StrategySection
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Bar, Close, Series
@@ -110,7 +110,7 @@ def backtest(told: list[tuple[Universe, Close]], config: Config) -> Result:
         series[instrument.symbol] = Series(symbol=instrument.symbol, interval=MINUTE, starts=starts, **columns)
     job = Job(
         strategies=(load_strategy(f"{__file__}:Regular", {}),), instruments=tuple(universe), interval=MINUTE,
-        cash=config.exchange.cash, limits=limits(config), desk=desk_settings(config, most_changes=25),
+        cash=config.exchange.cash, limits=gate_limits(config), desk=desk_settings(config, most_changes=25),
         hours=TradingHours(market="nse"),
     )  # fmt: skip
     return run_backtest(job, series)

@@ -23,7 +23,7 @@ from tradebot.simulation.seed_batch import OutcomeCounts, SimulatedDay, add_to_c
 from tradebot.simulation.seed_run import SeedOutcome, run_seed
 from tradebot.simulation.shrink import shrink_faults
 from tradebot.trading.desk.gate.gate import Gate
-from tradebot.trading.desk.gate.limits import Limits, gate_of
+from tradebot.trading.desk.gate.limits import Limits, build_gate
 from tradebot.venues.kite.broker import KiteBroker
 
 RESETS = "accept-then-reset:orders.create@2-4"
@@ -62,9 +62,9 @@ def planted_forgetfulness(patch: pytest.MonkeyPatch) -> None:
 def planted_generosity(patch: pytest.MonkeyPatch) -> None:
     def generous(limits: Limits, **parts: Any) -> Gate:
         wide = {"max_position_notional": Decimal(10**9), "max_gross_notional": Decimal(10**9)}
-        return gate_of(replace(limits, **wide), **parts)
+        return build_gate(replace(limits, **wide), **parts)
 
-    patch.setattr(taping, "gate_of", generous)
+    patch.setattr(taping, "build_gate", generous)
 
 
 @pytest.mark.parametrize(

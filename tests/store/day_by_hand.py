@@ -26,7 +26,7 @@ from tradebot.domain.order import (
 from tradebot.journal.rows import End, Listing, Run
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal
-from tradebot.trading.desk.billing import charges_by_market
+from tradebot.trading.desk.fill_charges import charges_by_market
 
 MINUTE = 60_000_000_000
 START = 1_795_405_500_000_000_000  # 2026-11-23 09:15 in India

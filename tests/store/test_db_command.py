@@ -15,7 +15,7 @@ import pytest
 from tests.store import day_by_hand as day
 from tradebot.__main__ import run_command_line
 from tradebot.clock import WallClock
-from tradebot.config import load
+from tradebot.config import load_config
 from tradebot.errors import ConfigError
 from tradebot.history.history import open_history
 from tradebot.store import queries
@@ -114,7 +114,7 @@ def test_live_money_needs_a_database_nobody_can_listen_in_on(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TRADEBOT_STORE__DSN", dsn)
     with pytest.raises(ConfigError) as caught:
-        load(None, {"app.mode": "live"})  # the embedded venue is refused anyhow
+        load_config(None, {"app.mode": "live"})  # the embedded venue is refused anyhow
     assert ("store.dsn: must say sslmode=verify-full" in str(caught.value)) is refused
 
 
@@ -123,7 +123,7 @@ def test_a_dsn_of_another_kind_is_refused_and_not_shown(tmp_path: Path, monkeypa
     path.write_text("[store]\ndsn = 'mysql://u:hunter22@db/t'\n")
     path.chmod(0o600)
     with pytest.raises(ConfigError) as caught:
-        load(path)
+        load_config(path)
     assert "store.dsn: should be an address that starts with postgresql://" in str(caught.value)
     assert "hunter22" not in str(caught.value)
 
@@ -145,7 +145,7 @@ def test_nothing_of_an_address_that_cannot_be_read_is_shown(dsn: str, tmp_path: 
     path = tmp_path / "config.toml"
     path.write_text(f"[store]\ndsn = '{dsn}'\n")
     path.chmod(0o600)
-    for show in (lambda: load(path), lambda: dsn_place(dsn), lambda: open_history(tmp_path, dsn=dsn)):
+    for show in (lambda: load_config(path), lambda: dsn_place(dsn), lambda: open_history(tmp_path, dsn=dsn)):
         with pytest.raises(ConfigError) as caught:
             show()
         assert "in a password write / as %2F" in str(caught.value)

@@ -17,7 +17,7 @@ from tradebot.store.postgres import PostgresStore
 from tradebot.store.sqlite import SqliteStore
 from tradebot.store.store import Store
 from tradebot.store.tables import TABLES
-from tradebot.trading.desk.billing import charges_by_market
+from tradebot.trading.desk.fill_charges import charges_by_market
 
 
 async def feed(store: Store, path: Path, said: Any, **more: Any) -> int:

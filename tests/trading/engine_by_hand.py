@@ -34,7 +34,7 @@ from tradebot.simulation.process import Process
 from tradebot.simulation.seeded_random import SeededRandom
 from tradebot.trading.bar_builder import BarBuilder
 from tradebot.trading.desk.book.book import Book
-from tradebot.trading.desk.desk import desk_of
+from tradebot.trading.desk.desk import build_desk
 from tradebot.trading.desk.settings import DeskSettings
 from tradebot.trading.engine import Engine, EngineSettings, EngineStages, Telemetry
 from tradebot.trading.order_sender import SendRules
@@ -230,7 +230,7 @@ class Room:
         self.signalled = 0
         own = DeskSettings(order_notional=D(10_000), protection_pct=D("0.5"))
         book = Book(UNIVERSE, own, lambda order, fact: D(1))
-        self.desk = desk_of(book, gate=gate(), id_prefix="T", absent_after_s=60.0)
+        self.desk = build_desk(book, gate=gate(), id_prefix="T", absent_after_s=60.0)
         bars = BarBuilder(len(UNIVERSE), interval_ns=interval_s * SECOND, grace_ns=0, sessions=OneDay(len(UNIVERSE)))
         self.engine = Engine(
             feed=self.feed, broker=self.venue, universe=UNIVERSE, clock=clock,

@@ -74,10 +74,10 @@ class Market:
                 self._quote(host.true - SECOND // 4)
             now = self.clock.market_ns()
             if (apart := self.watch.compare_clocks()) is not None:
-                self.conditions.take_clock(apart)
+                self.conditions.take_clock_offset(apart)
             self.bars.roll_session(now)
             self.closes += [(close.ends_at, host.true) for close in self.bars.close_due_bars(now, mono=host.mono)]
-            if self.conditions.clock_apart:
+            if self.conditions.clock_offset_reason:
                 self.denied.add((host.true - OPEN) // SECOND)
 
     def _quote(self, stamp: int) -> None:
@@ -124,7 +124,7 @@ def test_a_machine_that_slept_goes_on_with_the_venues_time() -> None:
     market.host.true += 600 * SECOND  # the monotonic clock stood
     market.run(60)
     assert abs(market.clock.market_ns() - market.host.true) < SECOND
-    assert market.conditions.clock_apart == ""
+    assert market.conditions.clock_offset_reason == ""
     assert max(market.denied) - min(market.denied) <= 3
     assert market.said == ["clock_stepped 600.0", "market_time_set 600.0", "clock_agreed"]
     assert market.closes[-1][0] - OPEN == 12 * MINUTE
@@ -140,7 +140,7 @@ def test_a_clock_that_is_set_right_after_boot_is_followed(wrong: int) -> None:
     market.stamps = True
     market.run(181)
     assert abs(market.clock.market_ns() - market.host.true) < SECOND
-    assert market.conditions.clock_apart == ""
+    assert market.conditions.clock_offset_reason == ""
     assert [end - OPEN for end, _ in market.closes][-1] == 4 * MINUTE
     assert market.said[-2:] == [f"market_time_set {-wrong / SECOND}", "clock_agreed"]
 

@@ -101,7 +101,7 @@ async def test_a_fill_that_the_stream_hints_at_is_fetched_and_booked_at_once(clo
         room.feed.tells(room.venue.fill("V1", "100"))
         await clock.sleep(0.1)
         assert sorted(room.did) == ["executions", "row executed", "row seen_filled"]
-        assert [quantity for quantity, _ in room.desk.account.holdings().values()] == [100]
+        assert [quantity for quantity, _ in room.desk.account.open_positions().values()] == [100]
 
 
 @on_virtual_time
@@ -112,7 +112,7 @@ async def test_until_the_past_is_there_quotes_reach_the_desk_and_closes_wait_the
             room.feed.says(room.quotes(AAA=f"{100 + n / 100:.2f}"))
             await clock.sleep(1.0)
         assert room.analysis.asked == []
-        assert str(room.desk.book.marks.price("AAA")) == "100.99"
+        assert str(room.desk.book.marks.last_price("AAA")) == "100.99"
         room.engine.warmup_done.set()
         await clock.sleep(0.5)
         ends = [close.ends_at for close in room.analysis.asked]
@@ -130,7 +130,7 @@ async def test_a_command_is_answered_when_it_was_applied_and_its_row_is_on_disk(
         room.journal.disk.clear()
         asked = tasks.create_task(room.engine.execute_command(HALT))
         await clock.sleep(1.0)
-        assert room.desk.book.conditions.halted == "by hand"
+        assert room.desk.book.conditions.halt_reason == "by hand"
         assert room.journal.of("halt") == [HALT]
         assert not asked.done()
         room.journal.disk.set()
@@ -156,7 +156,7 @@ async def test_a_command_before_anything_runs_is_applied_at_once_and_journaled(c
     room = Room(clock)
     await room.engine.reconcile_at_start()
     await room.engine.execute_command(HALT)
-    assert room.desk.book.conditions.halted == "by hand"
+    assert room.desk.book.conditions.halt_reason == "by hand"
     assert room.journal.of("halt") == [HALT]
 
 
@@ -264,8 +264,8 @@ async def test_quotes_merge_to_the_newest_of_each_symbol_while_the_lane_is_full_
         assert lanes.market.merged_count > 0
         room.venue.answers.set()
         await clock.sleep(5.0)
-        assert str(room.desk.book.marks.price("BBB")) == "102.50"
-        assert str(room.desk.book.marks.price("AAA")) == "102.50"
+        assert str(room.desk.book.marks.last_price("BBB")) == "102.50"
+        assert str(room.desk.book.marks.last_price("AAA")) == "102.50"
 
 
 # ---- the stream
@@ -285,7 +285,7 @@ async def test_quotes_are_fetched_while_the_stream_is_down_and_the_books_are_rea
         await clock.sleep(4.5)
         assert [asked for asked in room.did if asked == "quotes"] == ["quotes"] * 5  # one a second, the first at once
         assert "orders" not in room.did
-        assert str(room.desk.book.marks.price("AAA")) == "101.00"
+        assert str(room.desk.book.marks.last_price("AAA")) == "101.00"
         room.link(LinkUp)
         await clock.sleep(1.0)
         room.did.clear()

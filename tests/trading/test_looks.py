@@ -20,7 +20,7 @@ class Orders:
     def __init__(self) -> None:
         self.state = OrderState.OPEN
 
-    def live_anywhere(self) -> list[Any]:
+    def all_live_orders(self) -> list[Any]:
         return [SimpleNamespace(state=self.state)]
 
 

@@ -15,7 +15,7 @@ from tradebot.domain.messages import Command, Tick
 from tradebot.ops.events.event import drop_event
 from tradebot.trading.bar_builder import BarBuilder
 from tradebot.trading.desk.book.book import Book
-from tradebot.trading.desk.desk import desk_of
+from tradebot.trading.desk.desk import build_desk
 from tradebot.trading.desk.gate.gate import Gate
 from tradebot.trading.desk.settings import DeskSettings
 from tradebot.trading.engine import Engine, EngineSettings, EngineStages, Telemetry
@@ -48,8 +48,8 @@ def engine_at(venue: Venue, *, held: Sequence[str] = ()) -> Engine:
     universe = Universe([Instrument(symbol="AAA", token=256), Instrument(symbol="BBB", token=512)])
     book = Book(universe, DeskSettings(order_notional=Decimal(1)), lambda order, fact: Decimal(0))
     for symbol in held:
-        book.blotter.adopt(book.key(symbol), Decimal(1), Decimal(100))
-    desk = desk_of(book, gate=Gate([]), id_prefix="T", absent_after_s=60.0)
+        book.blotter.adopt_position(book.position_key(symbol), Decimal(1), Decimal(100))
+    desk = build_desk(book, gate=Gate([]), id_prefix="T", absent_after_s=60.0)
     return Engine(
         feed=venue, broker=venue, clock=ManualClock(10**18),
         universe=universe,

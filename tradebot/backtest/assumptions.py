@@ -5,7 +5,7 @@ from __future__ import annotations
 from tradebot.backtest.job import Bill, Job
 from tradebot.domain import products
 from tradebot.markets.market import HOME_MARKET
-from tradebot.trading.desk.rules.daily_loss import CLOSE, CLOSE_AT
+from tradebot.trading.desk.rules.daily_loss import CLOSE, CLOSE_MULTIPLE
 
 MAX_SYMBOLS_SHOWN = 6  # symbols of an order
 FIXED_ASSUMPTIONS = (
@@ -44,7 +44,7 @@ def assumptions_of(job: Job) -> tuple[str, ...]:
         shown = ", ".join(job.invented[:5]) + (f" and {len(job.invented) - 5} more" if len(job.invented) > 5 else "")
         found.append(f"the prices of {shown} were invented by a simulated exchange: no market had them")
     if job.desk.on_daily_loss == CLOSE:
-        found.append(f"at the day's loss limit entries end, at {CLOSE_AT} times it intraday positions are closed")
+        found.append(f"at the day's loss limit entries end, at {CLOSE_MULTIPLE} times it intraday positions are closed")
     if job.resumes_daily:
         found.append("a halt is lifted when the next session begins")
     if job.shared and len(job.instruments) > 1:

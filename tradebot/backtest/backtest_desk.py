@@ -18,8 +18,8 @@ from tradebot.backtest.order_fast_path import is_single_full_fill
 from tradebot.domain.messages import DeskMessage, Executed, Signal, Submit, Tick
 from tradebot.domain.order import Execution, Order
 from tradebot.trading.desk.book.book import Book
-from tradebot.trading.desk.decisions import ClosePosition, DeskOutput, Place
-from tradebot.trading.desk.desk import desk_of
+from tradebot.trading.desk.decisions import ClosePosition, DeskOutput, PlaceOrder
+from tradebot.trading.desk.desk import build_desk
 from tradebot.trading.desk.gate.gate import Gate
 
 NO_OUTPUTS: tuple[DeskOutput, ...] = ()
@@ -39,7 +39,7 @@ class BacktestDesk:
         absence_is_proof: bool = False,
         zero_latency: bool,
     ) -> None:
-        self.desk = desk = desk_of(
+        self.desk = desk = build_desk(
             book,
             gate=gate,
             id_prefix=id_prefix,
@@ -50,10 +50,10 @@ class BacktestDesk:
         rules, self._placement, self._requests = desk.rules, desk.placement, desk.placement.requests
         self.account, self._at_once = desk.account, zero_latency
         self.book, self.conditions, self.blotter = book, book.conditions, book.blotter
-        self.marks, self.exits, self.positions = book.marks, book.exits, book.positions
-        self.entries, self.guards = rules.entries, rules.stop_levels.guards
+        self.marks, self.exits, self.positions = book.marks, book.pending_exits, book.positions
+        self.entries, self.guards = rules.entries, rules.stop_levels.position_stops
         self.rules, self._sent = rules, rules.exits
-        self.guards.tells = False
+        self.guards.reports_trailing = False
 
     def apply_message(self, message: DeskMessage) -> Sequence[DeskOutput]:
         """Take any message."""
@@ -63,34 +63,34 @@ class BacktestDesk:
         """Let it be market and monotonic time `at`, without a tick."""
         c = self.conditions
         c.now = c.mono = at
-        if self.blotter.exposure.held:
-            self.blotter.release(at)
+        if self.blotter.exposure.reserved:
+            self.blotter.expire_reservations(at)
 
     def apply_tick(self, at: int) -> Sequence[DeskOutput]:
         """Take a Tick; on a quiet one there is the day's loss to be looked at and nothing else."""
         c = self.conditions
-        is_quiet = not (self.blotter.exposure.working or self.exits.wanted or self.entries.waiting)
+        is_quiet = not (self.blotter.exposure.working or self.exits.requested or self.entries.waiting)
         if not is_quiet or not c.halts.are_none or at >= c.times.square_off_at or self.rules.venue_reports.lacks_fills:
             return self.desk.apply_message(Tick(at=at, mono=at))
         c.now = c.mono = at
-        self.blotter.release(at)
+        self.blotter.expire_reservations(at)
         # What a loss decides others carry out in the same tick.
-        return self.desk.apply_message(Tick(at=at, mono=at)) if self.rules.daily_loss.watch() else NO_OUTPUTS
+        return self.desk.apply_message(Tick(at=at, mono=at)) if self.rules.daily_loss.check_loss() else NO_OUTPUTS
 
     def act_on_signals(self, signals: Iterable[Signal]) -> Sequence[DeskOutput]:
         """Take Signals."""
         out: list[DeskOutput] = []
         for signal in signals:
-            decision = self.entries.act(signal)
-            if type(decision) is Place:
-                self._placement.place(decision, out)
+            decision = self.entries.act_on_signal(signal)
+            if type(decision) is PlaceOrder:
+                self._placement.place_order(decision, out)
             elif isinstance(decision, ClosePosition):
                 self._close(decision, out)
         return out
 
     def check_stop_levels(self, id_: int, units: int) -> Sequence[DeskOutput]:
         """Hold one last price against the guard of its instrument; for who knows prices and has no quotes."""
-        reached = self.rules.stop_levels.touch(id_, units, quoted_at=self.conditions.mono)
+        reached = self.rules.stop_levels.judge_price(id_, units, quoted_at=self.conditions.mono)
         if reached is None:
             return NO_OUTPUTS
         out: list[DeskOutput] = []
@@ -106,49 +106,49 @@ class BacktestDesk:
 
     def resend_exit(self, symbol: str) -> Sequence[DeskOutput]:
         """Send the exit of a symbol at its open, as the first tick would that sees it."""
-        if symbol not in self.exits.wanted:
+        if symbol not in self.exits.requested:
             return NO_OUTPUTS
-        return self.desk.carry_out(self._sent.send(symbol, self.conditions.mono))
+        return self.desk.carry_out(self._sent.send_exit(symbol, self.conditions.mono))
 
     def apply_fill(self, execution: Execution, mono: int) -> Sequence[DeskOutput]:
         """Take Executed."""
         if self._at_once:
             order = self.blotter.orders.get(execution.venue_order_id)
             if order is not None and is_single_full_fill(order, execution):
-                self.blotter.close(order, execution)
+                self.blotter.close_filled_order(order, execution)
                 self._filled(order)
-                return self.desk.carry_out(self.entries.follow()) if self.entries.waiting else NO_OUTPUTS
+                return self.desk.carry_out(self.entries.send_waiting()) if self.entries.waiting else NO_OUTPUTS
         return self.desk.apply_message(Executed(execution=execution, mono=mono))
 
     def _close(self, close: ClosePosition, out: list[DeskOutput]) -> None:
         symbol, exits, exposure = close.symbol, self.exits, self.blotter.exposure
-        is_rare = self.conditions.links.orders_refused or bool(self._sent.refused) or symbol in exits.wanted
-        if is_rare or ((exposure.working or exposure.held) and exposure.has_orders(symbol)):
+        is_rare = self.conditions.links.orders_refused or bool(self._sent.refusals) or symbol in exits.requested
+        if is_rare or ((exposure.working or exposure.reserved) and exposure.has_orders(symbol)):
             out += self.desk.carry_out((close,))
             return
-        order = self._requests.exit(
+        order = self._requests.build_exit(
             symbol, purpose=close.purpose, reason=close.reason, quoted_at=close.quoted_at, signal=close.signal
         )
         before = len(out)
-        self._placement.place(order, out)
+        self._placement.place_order(order, out)
         if len(out) > before and type(out[-1]) is Submit:  # and nothing else of the symbol is at work
-            exits.work(symbol, close.purpose, close.reason)
+            exits.add_working(symbol, close.purpose, close.reason)
         else:
-            exits.want(symbol, close.purpose, close.reason)
+            exits.request_exit(symbol, close.purpose, close.reason)
 
     def _filled(self, order: Order) -> None:
         # What a fill that made an order whole means, as the rules would find out one by one.
         request = order.request
         symbol, is_exit = request.symbol, request.purpose.is_exit
-        if self._sent.refused:
-            self._sent.filled(symbol)
-        if self.guards.standing or not is_exit:
-            self.rules.stop_levels.filled(request)
-        if (refusals := self.rules.reject_breaker.counts).rows:
-            refusals.filled(request)
+        if self._sent.refusals:
+            self._sent.forget_refusals(symbol)
+        if self.guards.by_instrument or not is_exit:
+            self.rules.stop_levels.on_fill_booked(request)
+        if (refusals := self.rules.reject_breaker.rejections).streaks:
+            refusals.end_streaks(request)
         if symbol not in self.positions.open:
-            self.exits.forget(symbol)
+            self.exits.forget_symbol(symbol)
         elif is_exit:
-            self.book.want(symbol, request.purpose, request.reason)
+            self.book.request_exit(symbol, request.purpose, request.reason)
         else:
-            self.book.hold(request)
+            self.book.update_holder(request)

@@ -116,7 +116,7 @@ class BacktestLoop:
     def _trade_bars(self, k: int, active: list[int]) -> None:
         desk, inside, start = self._desk, self._inside, self._panel.start_of(k)
         if desk.entries.waiting:
-            desk.entries.skip_to(start)
+            desk.entries.skip_time_to(start)
         desk.set_time(start)
         self._panel.mark_opens(k, desk.marks, start)
         for id_ in active:
@@ -150,7 +150,7 @@ class BacktestLoop:
     @property
     def _is_waiting(self) -> bool:
         # An order that works, or an exit that is to be sent, keeps the clock going.
-        return bool(self._counter.open_orders or self._desk.exits.wanted)
+        return bool(self._counter.open_orders or self._desk.exits.requested)
 
     def _begin_day(self, k: int) -> None:
         desk, counter = self._desk, self._counter
@@ -159,11 +159,11 @@ class BacktestLoop:
             self._panel.mark_closes(k - 1, desk.marks)
         start = self._panel.start_of(k)
         if desk.entries.waiting:
-            desk.entries.skip_to(start)
+            desk.entries.skip_time_to(start)
         desk.set_time(start)
         self._counter.carry_out_decisions(desk.apply_message(self._timetable.sessions[k]))
         self._square_off_k = self._timetable.square_offs[k]
-        if self._job.resumes_daily and not self.ruined_at and desk.conditions.halts.standing:
+        if self._job.resumes_daily and not self.ruined_at and desk.conditions.halts.active_commands:
             self._counter.carry_out_decisions(
                 desk.apply_message(Command(verb=Verb.RESUME, reason="another session", id=f"resume-{k}"))
             )
@@ -175,7 +175,7 @@ class BacktestLoop:
         if self.ruined_at or not self._funds.is_ruined(desk.marks):
             return
         if desk.entries.waiting:
-            desk.entries.skip_to(start)
+            desk.entries.skip_time_to(start)
         desk.set_time(start)
         counter.in_bar = True
         self._ruin(start)

@@ -110,7 +110,7 @@ class BarTable:
     def mark_opens(self, k: int, marks: Marks, mono: int) -> None:
         """Mark every instrument with the open of its bar at `timeline_index`, or its last close, as seen at `mono`."""
         if len(self.series) == 1:
-            marks.set(0, self.open_views[0][k], mono)
+            marks.set_last_price(0, self.open_views[0][k], mono)
         else:
             marks.last[:] = self.marks_at(k)[0]
             marks.seen_at[:] = mono
@@ -118,7 +118,7 @@ class BarTable:
     def mark_closes(self, k: int, marks: Marks) -> None:
         """Mark every instrument with its newest close at `timeline_index`, as seen when that bar ended."""
         if len(self.series) == 1:
-            marks.set(0, self.close_views[0][k], self.start_view[k] + self.interval_ns)
+            marks.set_last_price(0, self.close_views[0][k], self.start_view[k] + self.interval_ns)
         else:
             _, marks.last[:], marks.seen_at[:] = self.marks_at(k)
 

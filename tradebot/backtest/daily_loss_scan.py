@@ -30,7 +30,7 @@ class DailyLossScan:
         timetable: SessionTimetable,
     ) -> None:
         self._funds = funds
-        self._worth, self._halts = desk.book.worth, desk.conditions.halts
+        self._worth, self._halts = desk.book.pnl, desk.conditions.halts
         self._panel, self._ledger, self._held, self.scanned_to_k = panel, ledger, ledger.held_units, timetable.first_k
         self._rule = desk.rules.daily_loss
         self._factors, self._factor = np.array(ledger.money_factors, dtype=np.int64), ledger.money_factors[0]
@@ -47,16 +47,16 @@ class DailyLossScan:
 
     def _lost(self) -> int | None:
         # The profit, as money, at which the desk does something next.
-        loss = self._rule.next_loss
+        loss = self._rule.next_threshold
         if loss is None:
             return None
-        return self._lost_limit if loss is self._rule.limit else self._lost_close
+        return self._lost_limit if loss is self._rule.loss_limit else self._lost_close
 
     def _count_from_here(self) -> None:
         # A part of a unit more than the limit is near enough.
-        end, base = self._rule, self._worth.base
+        end, base = self._rule, self._worth.day_base_profit
         self._lost_limit, self._lost_close = (
-            int((base - loss).scaleb(self._ledger.money_decimals)) + 2 for loss in (end.limit, end.close_at)
+            int((base - loss).scaleb(self._ledger.money_decimals)) + 2 for loss in (end.loss_limit, end.close_threshold)
         )
 
     def first_breach(self, k: int) -> int:

@@ -13,12 +13,12 @@ from decimal import Decimal
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import INDEX, Instrument
 from tradebot.domain.order import ZERO, OrderKind, OrderRequest, Side
-from tradebot.trading.desk.gate.exposure_controls import Lacking
+from tradebot.trading.desk.gate.exposure_controls import MissingFunds
 from tradebot.trading.desk.gate.flow_controls import FreshData, MessageRate, NoDuplicate, NotKilled
 from tradebot.trading.desk.gate.gate import Gate
-from tradebot.trading.desk.gate.level_controls import misplaced
+from tradebot.trading.desk.gate.level_controls import level_fault
 from tradebot.trading.desk.gate.limits import Limits
-from tradebot.trading.desk.gate.order_controls import Freeze
+from tradebot.trading.desk.gate.order_controls import FreezeQuantity
 
 BUY, MARKET, LIMIT = Side.BUY, OrderKind.MARKET, OrderKind.LIMIT
 PERCENT = Decimal(100)
@@ -30,7 +30,7 @@ class FastGate:
     Of the two controls that remember, `rate` and `duplicates`, it asks and tells the memory itself.
     """
 
-    def __init__(self, limits: Limits, gate: Gate, *, lacking: Lacking | None = None) -> None:
+    def __init__(self, limits: Limits, gate: Gate, *, lacking: MissingFunds | None = None) -> None:
         self._limits, self._lacking = limits, lacking
         self._max_quantity, self._max_notional = limits.max_order_quantity, limits.max_order_notional
         self._per_symbol, self._gross = limits.max_position_notional, limits.max_gross_notional
@@ -38,9 +38,9 @@ class FastGate:
         self._products = frozenset(limits.permitted_products)
         self._collar, self._exit_collar = limits.price_collar_pct, limits.price_collar_pct * 2
         self._exit_age_s = max(FreshData.EXIT_AGE_S, limits.stale_after_s)
-        self._rate, self._duplicates = gate.control(MessageRate), gate.control(NoDuplicate)
-        self._killed = gate.control(NotKilled).killed
-        self._freeze = None if limits.freeze_quantity is None else gate.control(Freeze)
+        self._rate, self._duplicates = gate.find_control(MessageRate), gate.find_control(NoDuplicate)
+        self._killed = gate.find_control(NotKilled).kill_reason
+        self._freeze = None if limits.freeze_quantity is None else gate.find_control(FreezeQuantity)
 
     def allows_entry(
         self,
@@ -66,7 +66,7 @@ class FastGate:
         if not age_ns / SECOND <= self._max_age_s or open_orders >= self._limits.max_open_orders:
             return False
         most = self._limits.max_stop_pct
-        if most is not None and misplaced(request, reference, most) is not None:
+        if most is not None and level_fault(request, reference, most) is not None:
             return False
         if not self._fits(request, held, request.price or reference, others):
             return False
@@ -119,15 +119,15 @@ class FastGate:
             return False
         return (price - reference) * request.side.sign * PERCENT <= collar * reference
 
-    def _is_too_large(self, freeze: Freeze, request: OrderRequest, instrument: Instrument) -> bool:
-        most = freeze.most(instrument) if request.quantity > freeze.least else None
+    def _is_too_large(self, freeze: FreezeQuantity, request: OrderRequest, instrument: Instrument) -> bool:
+        most = freeze.max_quantity(instrument) if request.quantity > freeze.smallest_limit else None
         return most is not None and request.quantity > most
 
     def _flows(self, request: OrderRequest, mono: int, *, is_exit: bool) -> bool:
         # NotKilled, NoDuplicate and MessageRate, last because the two remember.
-        if self._killed() or self._duplicates.repeats(request, mono, is_exit) is not None:
+        if self._killed() or self._duplicates.duplicate_reason(request, mono, is_exit) is not None:
             return False
-        if not self._rate.counts_in(mono, is_exit):
+        if not self._rate.try_count(mono, is_exit):
             return False
-        self._duplicates.remember(request, mono)
+        self._duplicates.remember_order(request, mono)
         return True

@@ -24,7 +24,7 @@ from tradebot.exchange.slippage import Slippage, SlippageKind
 from tradebot.history.interval import shortest_step
 from tradebot.strategies.loading import StrategySpec
 from tradebot.strategies.strategy import Strategy
-from tradebot.trading.desk.gate.level_controls import Protected
+from tradebot.trading.desk.gate.level_controls import ValidLevels
 
 RunBacktest = Callable[[Job, Mapping[str, Series]], Result]
 FEW_TRADES, SOME_TRADES = 30, 100  # below the first chance decides, above the second it seldom does
@@ -87,7 +87,7 @@ def check_look_ahead(result: Result, series: Mapping[str, Series], run: RunBackt
 def check_protection(result: Result) -> Check:
     """Name the strategies whose stops or targets stand where they cannot guard a position: its entries were denied."""
     said = _saying("protection", "Stops and targets")
-    wrong = [denial for denial in result.denials if denial.control == Protected.name]
+    wrong = [denial for denial in result.denials if denial.control == ValidLevels.name]
     if not wrong:
         return said(CheckVerdict.PASS, "Every stop and target that an entry came with could guard its position.")
     count = sum(denial.count for denial in wrong)

@@ -76,13 +76,13 @@ class IntrabarModel:
     def _catch_up(self, id_: int, row: int) -> None:
         """Show a trailing stop the best price of the bars that were left out since the last one it saw."""
         series, seen = self._panel.series[id_], self._seen[id_]
-        levels = self._desk.guards.levels(id_)
+        levels = self._desk.guards.protective_levels(id_)
         if levels is None or levels.trail_by is None or levels.best is None or seen >= row:
             return
         units = int(series.high[seen:row].max() if levels.is_long else series.low[seen:row].min())
         best = self._instruments[id_].price(units)
         if best > levels.best if levels.is_long else best < levels.best:
-            self._desk.guards.saw(id_, best)
+            self._desk.guards.update_best(id_, best)
 
     def _leg(self, id_: int, row: int, at: int, to: int) -> None:
         """Move the price of an instrument from `at` to `to` inside a bar, by way of what it touches in between."""
@@ -95,7 +95,7 @@ class IntrabarModel:
                 filled = counter.match_price_move(id_, row, start=at, end=end)
             at = end if filled is None else filled
             if self.has_guard[id_]:
-                desk.marks.set(id_, at, desk.conditions.mono)
+                desk.marks.set_last_price(id_, at, desk.conditions.mono)
                 counter.carry_out_decisions(desk.check_stop_levels(id_, at))
                 counter.match_price(id_, row, at)
             if level is None and filled is None:
@@ -103,8 +103,8 @@ class IntrabarModel:
 
     def _level(self, id_: int, at: int, to: int) -> int | None:
         """Return the first level of a guard that a move from `at` to `to` reaches, None when it reaches none."""
-        levels = self._desk.guards.levels(id_)
-        if levels is None or self._instruments[id_].symbol in self._desk.exits.wanted:
+        levels = self._desk.guards.protective_levels(id_)
+        if levels is None or self._instruments[id_].symbol in self._desk.exits.requested:
             return None
         units = self._instruments[id_].units
         sign = 1 if levels.is_long else -1

@@ -28,7 +28,7 @@ class NextEventFinder:
     ) -> None:
         self._instruments, self._panel, self._strategies, self._held = job.instruments, panel, strategies, held
         self._is_whole, self._sizes = panel.is_aligned, panel.row_counts
-        self._books, self._wanted = counter.bar_books, desk.exits.wanted
+        self._books, self._wanted = counter.bar_books, desk.exits.requested
         self._guards, self._mask = desk.guards, desk.guards.mask.data
 
     def next_event_k(self, id_: int, k: int) -> int:
@@ -49,7 +49,7 @@ class NextEventFinder:
         return due if self._is_whole or due == NEVER else self._panel.timeline_index(id_, due)
 
     def _touch(self, id_: int, row: int, end: int) -> int | None:
-        levels = self._guards.levels(id_)
+        levels = self._guards.protective_levels(id_)
         assert levels is not None, f"{self._instruments[id_].symbol} has a guard without levels"
         units = self._instruments[id_].units
         guard = UnitLevels(levels.is_long, *(None if level is None else units(level) for level in levels[1:]))

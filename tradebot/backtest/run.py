@@ -27,12 +27,12 @@ from tradebot.backtest.single_symbol_loop import SingleSymbolLoop
 from tradebot.clock import SECOND, format_iso
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Series
-from tradebot.trading.desk import billing
+from tradebot.trading.desk import fill_charges
 from tradebot.trading.desk.book.blotter import ChargesOf
 from tradebot.trading.desk.book.book import Book
-from tradebot.trading.desk.gate.limits import gate_of
+from tradebot.trading.desk.gate.limits import build_gate
+from tradebot.trading.desk.lot_costs import unaffordable_lots
 from tradebot.trading.desk.placing.denials import Denial
-from tradebot.trading.desk.sizing import too_dear
 
 NEVER = 1 << 62
 
@@ -64,7 +64,7 @@ def run_backtest(
     funds = BuyingPower(job, record, panel, _charges_of(job, decimals))
     desk = _desk(job, funds, decimals)
     kind = SingleSymbolLoop if len(job.instruments) == 1 and not job.every_bar else BacktestLoop
-    strategies = SignalSource(found.indexes, deciders, desk.book.positions.of)
+    strategies = SignalSource(found.indexes, deciders, desk.book.positions.position_of)
     timetable = SessionTimetable(timeline_days(job.hours, job.instruments, panel.starts, job.interval), first)
     walk = kind(
         job,
@@ -79,7 +79,7 @@ def run_backtest(
     with _no_collector():
         walk.run_to_end()
     on_progress(len(panel) - first, len(panel) - first)
-    counts = desk.account.counts
+    counts = desk.account.signal_counts
     counts["signals"] += strategies.skipped_signals
     counts["ignored"] += strategies.skipped_signals
     bars = sum(len(s) - row for s, row in zip(panel.series, firsts, strict=True))
@@ -103,7 +103,7 @@ def unaffordable_instruments(job: Job, series: SeriesInput) -> tuple[str, ...]:
         for i in job.instruments
         if (bars := found.get(i.symbol)) is not None and len(bars)
     ]
-    return too_dear(priced, job.desk.order_notional)
+    return unaffordable_lots(priced, job.desk.order_notional)
 
 
 def series_by_symbol(series: SeriesInput) -> Mapping[str, Series]:
@@ -177,7 +177,7 @@ def _desk(job: Job, funds: BuyingPower, decimals: int) -> BacktestDesk:
     under_way_s = (waits * job.interval + matching.latency_ns) / SECOND
     settings = msgspec.structs.replace(job.desk, signal_max_age_s=job.desk.signal_max_age_s + under_way_s)
     at_once = job.matching.is_immediate
-    gate = gate_of(job.limits, killed=lambda: "", lacking=funds.missing_cash_reason)
+    gate = build_gate(job.limits, kill_reason=lambda: "", missing_funds=funds.missing_cash_reason)
     return BacktestDesk(
         Book(universe, settings, _charges_of(job, decimals), keeps_ended=not at_once),
         gate=gate,
@@ -191,8 +191,8 @@ def _desk(job: Job, funds: BuyingPower, decimals: int) -> BacktestDesk:
 def _charges_of(job: Job, decimals: int) -> ChargesOf:
     match job.costs.bill:
         case Bill.INDIA:
-            return billing.charges_by_market(Universe(job.instruments))
+            return fill_charges.charges_by_market(Universe(job.instruments))
         case Bill.PERCENT:
-            return billing.percent(job.costs.commission_pct, decimals=decimals)
+            return fill_charges.percent_charges(job.costs.commission_pct, decimals=decimals)
         case Bill.NONE:
-            return billing.nothing
+            return fill_charges.no_charges

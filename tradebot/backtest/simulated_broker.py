@@ -133,7 +133,7 @@ class SimulatedBroker:
             self.counts["lapsed"] += 1
             if placed.request.purpose.is_exit:
                 self.expired_exit_ids.add(placed.id)
-                self._desk.entries.drop(placed.request.symbol)
+                self._desk.entries.drop_waiting(placed.request.symbol)
             # Between two sessions there is time for late fills, also where their bars leave none.
             self._ended(placed, VenueStatus.EXPIRED, OrderState.EXPIRED, settled_ns=SETTLE)
 

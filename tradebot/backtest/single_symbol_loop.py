@@ -21,7 +21,7 @@ class SingleSymbolLoop(BacktestLoop):
             counter.bar_books[0].orders,
             inside.has_guard,
             counter.open_orders,
-            desk.exits.wanted,
+            desk.exits.requested,
         )
         marks, begins, opens, due_at = desk.marks, panel.start_view, panel.open_views[0], self._outlook.next_event_k
         self._due = due_at(0, self._timetable.first_k)
@@ -33,8 +33,8 @@ class SingleSymbolLoop(BacktestLoop):
             if trades:
                 begun, opened = begins[k], opens[k]
                 if reversals.waiting:
-                    reversals.skip_to(begun)
-                marks.set(0, opened, begun)
+                    reversals.skip_time_to(begun)
+                marks.set_last_price(0, opened, begun)
                 desk.set_time(begun)
                 inside.match_open_price(0, k, opened)
                 if orders or mask[0]:
@@ -91,7 +91,7 @@ class SingleSymbolLoop(BacktestLoop):
     def _end_bar(self, k: int, is_due: bool, ticks: object) -> None:
         desk, panel, counter = self._desk, self._panel, self._counter
         at, close = panel.start_view[k] + panel.interval_ns, panel.close_views[0][k]
-        desk.marks.set(0, close, at)
+        desk.marks.set_last_price(0, close, at)
         desk.set_time(at)
         if ticks and (outputs := desk.apply_tick(at)):
             counter.carry_out_decisions(outputs)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from tradebot.cli.shared.options import CONFIG_OPTION
-from tradebot.config import Config, Loaded, document, find, load_explained
+from tradebot.config import Config, LoadedConfig, document, find_config_file, load_with_origins
 from tradebot.printable import make_printable
 from tradebot.printing import print_error_line, print_json, print_line, print_text
 
@@ -28,13 +28,13 @@ def config() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(path: str | None, origin: bool, defaults: bool, as_json: bool) -> None:
     """Print every setting that counts; secrets are masked."""
-    loaded = Loaded(Config(), None, {}) if defaults else load_explained(path)
+    loaded = LoadedConfig(Config(), None, {}) if defaults else load_with_origins(path)
     if as_json:
-        print_json(_with_origins(loaded) if origin else document.plain(loaded.config), indent=2)
+        print_json(_with_origins(loaded) if origin else document.plain_values(loaded.config), indent=2)
     elif origin:
-        print_text(document.render(loaded.config, head="", note=_origin_of(loaded)))
+        print_text(document.render_toml(loaded.config, head="", note=_origin_of(loaded)))
     else:
-        print_text(document.render(loaded.config, head=document.HEAD if defaults else ""))
+        print_text(document.render_toml(loaded.config, head=document.FILE_HEADER if defaults else ""))
 
 
 @config.command()
@@ -44,8 +44,8 @@ def check(path: str | None) -> None:
     from tradebot.clock import WallClock
     from tradebot.daemon.refusals import cautions, refusals
 
-    loaded, now = load_explained(path), WallClock().wall_ns()
-    loaded.refuse(refusals(loaded.config, now=now))
+    loaded, now = load_with_origins(path), WallClock().wall_ns()
+    loaded.raise_complaints(refusals(loaded.config, now=now))
     for caution in cautions(loaded.config, now=now):
         print_error_line(f"caution: {caution}")
     print_line(f"{loaded.path or 'no file, the defaults'}: good; mode {loaded.config.app.mode}")
@@ -61,14 +61,14 @@ def schema() -> None:
 @CONFIG_OPTION
 def path(path: str | None) -> None:
     """Print the file that would be read; exit 1 when there is none."""
-    found = find(path)
+    found = find_config_file(path)
     if found is None:
         print_error_line("no configuration file; the defaults count")
         raise SystemExit(1)
     print_line(found.resolve())
 
 
-def _origin_of(loaded: Loaded) -> Callable[[tuple[str | int, ...], str], str]:
+def _origin_of(loaded: LoadedConfig) -> Callable[[tuple[str | int, ...], str], str]:
     def note(key: tuple[str | int, ...], _description: str) -> str:
         above = (key[:n] for n in range(len(key), 0, -1))
         return next((make_printable(loaded.origins[k]) for k in above if k in loaded.origins), "default")
@@ -76,10 +76,10 @@ def _origin_of(loaded: Loaded) -> Callable[[tuple[str | int, ...], str], str]:
     return note
 
 
-def _with_origins(loaded: Loaded) -> dict[str, Any]:
+def _with_origins(loaded: LoadedConfig) -> dict[str, Any]:
     note = _origin_of(loaded)
     flat: dict[str, Any] = {}
-    for section, table in document.plain(loaded.config).items():
+    for section, table in document.plain_values(loaded.config).items():
         tables = (
             [((section, i), one) for i, one in enumerate(table)] if isinstance(table, list) else [((section,), table)]
         )

@@ -13,7 +13,7 @@ import click
 from tradebot.cli.shared.options import CONFIG_OPTION, combine_options, state_dir_option
 from tradebot.cli.shared.tables import print_rows
 from tradebot.clock import WallClock, format_iso
-from tradebot.config import Config, load
+from tradebot.config import Config, load_config
 from tradebot.errors import StateError
 from tradebot.journal.schema import FILE_NAME
 from tradebot.ops.events.event import drop_event
@@ -23,7 +23,7 @@ from tradebot.store.journal_tailer import JournalTailer
 from tradebot.store.outbox import Outbox
 from tradebot.store.store import Store, StoreDeadlines
 from tradebot.store.store_factory import choose_store
-from tradebot.trading.desk.billing import charges_by_market
+from tradebot.trading.desk.fill_charges import charges_by_market
 
 _options = combine_options(CONFIG_OPTION, state_dir_option("Where journal and store are."))
 
@@ -63,7 +63,7 @@ def sync(path: str | None, state_dir: Path | None) -> None:
 
 
 def _run(path: str | None, state_dir: Path | None, work: Callable[[Store, Config], Awaitable[None]]) -> None:
-    config = load(path, {"app.state_dir": state_dir})
+    config = load_config(path, {"app.state_dir": state_dir})
 
     async def begin() -> None:
         async with _opened(config) as store:

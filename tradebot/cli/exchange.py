@@ -12,7 +12,7 @@ import click
 
 from tradebot.cli.shared.faults import LIST_WORD, fault_plan_of, render_catalogue
 from tradebot.clock import SECOND, MarketClock, WallClock, format_iso, parse_iso
-from tradebot.config.values import seconds
+from tradebot.config.values import parse_seconds
 from tradebot.domain.message import Message
 from tradebot.errors import ConfigError
 from tradebot.exchange.faults.fault_plan import FaultPlan
@@ -228,7 +228,7 @@ def _moment(text: str, option: str) -> int:
 
 def _duration(text: str | None) -> float | None:
     try:
-        return seconds(text) if text is not None else None
+        return parse_seconds(text) if text is not None else None
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--for") from None
 

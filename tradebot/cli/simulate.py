@@ -110,13 +110,13 @@ def _many(seeds: int | None, for_: str | None, first: int, workers: int, corpus:
 
     from tradebot.cli.shared.tables import print_rows
     from tradebot.clock import SECOND, WallClock
-    from tradebot.config.values import seconds
+    from tradebot.config.values import parse_seconds
     from tradebot.simulation.seed_batch import OutcomeCounts, SimulatedDay, add_to_corpus, read_corpus, run_days
 
     clock, tally = WallClock(), OutcomeCounts()
     began = clock.monotonic_ns()
     try:
-        limit = None if for_ is None else seconds(for_) * SECOND
+        limit = None if for_ is None else parse_seconds(for_) * SECOND
     except ValueError as error:
         raise click.UsageError(f"--for {error}") from error
     known = read_corpus(corpus) if corpus is not None else []

@@ -9,10 +9,10 @@ from tradebot.domain.order import OrderKind
 from tradebot.trading.desk.gate.limits import Limits
 from tradebot.trading.desk.settings import DeskSettings
 
-FASTEST_STALE_S = 1.0  # wall seconds; on a market clock that runs fast a shorter age is the scheduler's
+MIN_STALE_S = 1.0  # wall seconds; on a market clock that runs fast a shorter age is the scheduler's
 
 
-def limits(config: Config, *, speed: float = 1.0) -> Limits:
+def gate_limits(config: Config, *, speed: float = 1.0) -> Limits:
     """Return what `[risk]` allows as plain values; `speed` is the market clock's.
 
     Quotes age, equal orders repeat and messages are counted in market seconds.
@@ -35,7 +35,7 @@ def limits(config: Config, *, speed: float = 1.0) -> Limits:
         orders_per_day=risk.orders_per_day,
         duplicate_window_s=risk.duplicate_window_s / speed,
         max_stop_pct=risk.max_stop_pct,
-        stale_after_s=max(config.feed.stale_after_s / speed, FASTEST_STALE_S),
+        stale_after_s=max(config.feed.stale_after_s / speed, MIN_STALE_S),
         pace=speed,
     )
 

@@ -13,11 +13,11 @@ from tradebot.config.sections import Config
 
 KeyPath = tuple[str | int, ...]
 Note = Callable[[KeyPath, str], str]  # (path of the key, its description) -> the comment beside it
-MASK = "********"
+SECRET_MASK = "********"
 # Bounds behind a validator keep pydantic's own words; an editor knows these.
-WORDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+SCHEMA_WORDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 
-HEAD = """\
+FILE_HEADER = """\
 #:schema ./tradebot/tradebot.schema.json
 # Every setting with its default; delete what you do not change. Later sources win: this file, credential files,
 # TRADEBOT_SECTION__KEY in the environment, options. `tradebot config check` tests it, `tradebot config show --origin`
@@ -25,7 +25,7 @@ HEAD = """\
 """
 
 
-def render(config: Config, *, head: str = HEAD, note: Note = lambda path, description: description) -> str:
+def render_toml(config: Config, *, head: str = FILE_HEADER, note: Note = lambda path, description: description) -> str:
     """Return `config` as TOML that loads to the same settings, each key with a comment; secrets are masked."""
     blocks = [head.rstrip("\n")] if head else []
     for name in Config.model_fields:
@@ -37,12 +37,12 @@ def render(config: Config, *, head: str = HEAD, note: Note = lambda path, descri
     return "\n\n".join(blocks) + "\n"
 
 
-def plain(config: Config) -> dict[str, Any]:
+def plain_values(config: Config) -> dict[str, Any]:
     """Return the settings as JSON values: money as strings, secrets masked."""
     return {name: _plain(getattr(config, name)) for name in Config.model_fields}
 
 
-def schema() -> dict[str, Any]:
+def json_schema() -> dict[str, Any]:
     """Return the JSON schema of config.toml, in draft 7 words that TOML editors know."""
     made = Config.model_json_schema(ref_template="#/definitions/{model}")
     made["definitions"] = made.pop("$defs")
@@ -53,7 +53,7 @@ def schema() -> dict[str, Any]:
 
 def schema_text() -> str:
     """Return the schema as it stands in the package."""
-    return json.dumps(schema(), indent=2, sort_keys=True) + "\n"
+    return json.dumps(json_schema(), indent=2, sort_keys=True) + "\n"
 
 
 def _table(section: BaseModel, header: str, path: KeyPath, note: Note) -> Iterator[str]:
@@ -70,7 +70,7 @@ def _table(section: BaseModel, header: str, path: KeyPath, note: Note) -> Iterat
 def _toml(value: Any) -> str:
     match value:
         case SecretStr():
-            return f'"{MASK}"' if value.get_secret_value() else '""'
+            return f'"{SECRET_MASK}"' if value.get_secret_value() else '""'
         case bool():
             return str(value).lower()
         case int() | float():
@@ -99,7 +99,7 @@ def _quoted(text: str) -> str:
 def _plain(value: Any) -> Any:
     match value:
         case SecretStr():
-            return MASK if value.get_secret_value() else ""
+            return SECRET_MASK if value.get_secret_value() else ""
         case BaseModel():
             return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
         case Mapping():
@@ -117,4 +117,6 @@ def _known_words(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     # A property may itself be called "title"; only the keyword, whose value is a string, goes.
-    return {WORDS.get(k, k): _known_words(v) for k, v in node.items() if not (k == "title" and isinstance(v, str))}
+    return {
+        SCHEMA_WORDS.get(k, k): _known_words(v) for k, v in node.items() if not (k == "title" and isinstance(v, str))
+    }

@@ -10,34 +10,34 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from tradebot.config import position
+from tradebot.config import key_location
 from tradebot.config.sections import Config
 from tradebot.printable import make_printable
 from tradebot.venues import registry
 
-Path = position.Path
-HIDDEN = "..."
+Path = key_location.KeyPath
+HIDDEN_VALUE = "..."
 
 
-class Excerpt:
+class ConfigText:
     """The text of a configuration file, able to show the line of a key."""
 
     def __init__(self, name: str, text: str) -> None:
-        self.name, self.lines, self._places = make_printable(name), text.splitlines(), position.positions(text)
+        self.name, self.lines, self._places = make_printable(name), text.splitlines(), key_location.locate_keys(text)
 
-    def line(self, path: Path) -> int | None:
+    def line_of_key(self, path: Path) -> int | None:
         """Return the line of a key, or of the nearest table around it."""
         place = self._place(path)
         return place[0] if place else None
 
-    def point(self, path: Path, message: str) -> str:
+    def point_at_key(self, path: Path, message: str) -> str:
         """Return `file:line:column: message`, the source line and a caret."""
         place = self._place(path)
         if place is None:
             return f"{self.name}: {make_printable(message)}"
-        return self.point_at(*place, message, show=_is_harmless(path))
+        return self.point_at_place(*place, message, show=_is_harmless(path))
 
-    def point_at(self, line: int, column: int, message: str, *, show: bool) -> str:
+    def point_at_place(self, line: int, column: int, message: str, *, show: bool) -> str:
         """Return the same for a known place; `show` is False where the value on the line may be a secret."""
         head = f"{self.name}:{line}:{column}: {make_printable(message)}"
         if not 1 <= line <= len(self.lines):
@@ -55,28 +55,28 @@ class Excerpt:
         return next((self._places[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self._places), None)
 
 
-def secrets() -> list[tuple[str, str]]:
+def secret_settings() -> list[tuple[str, str]]:
     """Return section and key of every setting whose value nobody may see."""
     found = []
     for name in Config.model_fields:
-        model = keys_at((name,))
+        model = fields_at((name,))
         found += [(name, key) for key, field in model.items() if field.annotation is SecretStr]
     return found
 
 
-def keys_of_venues(config: Config) -> list[str]:
+def venue_secrets(config: Config) -> list[str]:
     """Return the keys that `config` holds for any venue, for whoever must not write them down."""
-    venues = [(section, key) for section, key in secrets() if registry.find_adapter(section) is not None]
+    venues = [(section, key) for section, key in secret_settings() if registry.find_adapter(section) is not None]
     found = [getattr(getattr(config, section), key).get_secret_value() for section, key in venues]
     return [text for text in found if text]
 
 
 def _is_harmless(path: Path) -> bool:
     # A setting we know or nearly so, in a section without secrets: any other may be a secret in the wrong place.
-    known, word = keys_at(path[:-1]), str(path[-1])
-    is_like_secret = bool(suggest(word, (key for _, key in secrets())))
-    has_secrets = path[0] in {section for section, _ in secrets()}
-    return not has_secrets and not is_like_secret and (word in known or bool(suggest(word, known)))
+    known, word = fields_at(path[:-1]), str(path[-1])
+    is_like_secret = bool(suggest_name(word, (key for _, key in secret_settings())))
+    has_secrets = path[0] in {section for section, _ in secret_settings()}
+    return not has_secrets and not is_like_secret and (word in known or bool(suggest_name(word, known)))
 
 
 def _without_value(line: str) -> str | None:
@@ -84,10 +84,10 @@ def _without_value(line: str) -> str | None:
     if re.fullmatch(r"\s*\[+[\w.\s-]{1,80}\]+\s*", line):
         return line
     key = re.match(r"\s*[\w.-]{1,60}\s*=", line)
-    return f"{key[0]} {HIDDEN}" if key else None
+    return f"{key[0]} {HIDDEN_VALUE}" if key else None
 
 
-def of_validation(error: ValidationError) -> list[tuple[Path, str]]:
+def validation_problems(error: ValidationError) -> list[tuple[Path, str]]:
     """Return every problem of a refused configuration, as (path of the key, sentence)."""
     found: dict[Path, str] = {}
     for detail in error.errors(include_url=False, include_context=True, include_input=False):
@@ -96,18 +96,18 @@ def of_validation(error: ValidationError) -> list[tuple[Path, str]]:
     return list(found.items())
 
 
-def dotted(path: Iterable[str | int]) -> str:
+def dotted_key(path: Iterable[str | int]) -> str:
     """Return `("strategy", 0, "name")` as `strategy[0].name`."""
     return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
 
 
-def suggest(word: str, known: Iterable[str]) -> str:
+def suggest_name(word: str, known: Iterable[str]) -> str:
     """Return `, did you mean x?` where something known is close, else nothing."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f", did you mean {near[0]}?" if near else ""
 
 
-def keys_at(path: Path) -> Mapping[str, Any]:
+def fields_at(path: Path) -> Mapping[str, Any]:
     """Return the fields of the section at `path`; empty where there is none."""
     model: Any = Config
     for part in path:
@@ -127,7 +127,7 @@ def _own_path(loc: tuple[int | str, ...]) -> Path:
     # pydantic adds the tried member of a union to the place; a file has no such key.
     keep: Path = ()
     for part in loc:
-        parent = keys_at(keep)
+        parent = fields_at(keep)
         if isinstance(part, str) and keep and not parent and keep[-1] != "params" and isinstance(keep[-1], str):
             break
         keep += (part,)
@@ -138,11 +138,11 @@ def _sentence(path: Path, kind: str, message: str, context: Mapping[str, Any]) -
     last = str(path[-1]) if path else ""
     if kind == "extra_forbidden":
         what = "section" if len(path) == 1 else "key"
-        return f"unknown {what}{suggest(last, keys_at(path[:-1]))}"
+        return f"unknown {what}{suggest_name(last, fields_at(path[:-1]))}"
     if kind == "missing":
         return "is missing"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
-        return f"should be a table, [{dotted(path)}]"
+        return f"should be a table, [{dotted_key(path)}]"
     if kind == "literal_error":
         return f"should be {context['expected']}"
     if kind in ("less_than_equal", "less_than"):

@@ -12,31 +12,31 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tradebot.config.sources import content, find
+from tradebot.config.sources import find_config_file, read_config_file
 from tradebot.errors import ConfigError
 
-STATE_DIR = "state"  # the default of app.state_dir
+DEFAULT_STATE_DIR = "state"  # the default of app.state_dir
 _HEADER = re.compile(r"\s*\[\s*([A-Za-z0-9_]+)\s*\]\s*(#.*)?")
 _ENTRY = re.compile(r"\s*([A-Za-z0-9_]+)\s*=")
 
 
-class Salvaged(NamedTuple):
+class SalvagedSettings(NamedTuple):
     """The settings that could be read, as section -> key -> value, and what could not, a sentence each."""
 
     values: Mapping[str, Mapping[str, Any]]
     notes: tuple[str, ...]
 
-    def text(self, section: str, key: str) -> str:
+    def setting_text(self, section: str, key: str) -> str:
         """Return a setting as text, "" where there is none."""
         found = self.values.get(section, {}).get(key, "")
         return found.strip() if isinstance(found, str) else ""
 
     @property
     def state_dir(self) -> Path:
-        return Path(self.text("app", "state_dir") or STATE_DIR)
+        return Path(self.setting_text("app", "state_dir") or DEFAULT_STATE_DIR)
 
 
-def salvage(path: str | os.PathLike[str] | None = None) -> Salvaged:
+def salvage_settings(path: str | os.PathLike[str] | None = None) -> SalvagedSettings:
     """Read file, credential files and environment as far as they can be read; later sources win."""
     values: dict[str, dict[str, Any]] = {}
     notes: list[str] = []
@@ -46,15 +46,15 @@ def salvage(path: str | os.PathLike[str] | None = None) -> Salvaged:
         section, nested, key = name.upper().removeprefix("TRADEBOT_").partition("__")
         if name.upper().startswith("TRADEBOT_") and nested:
             values.setdefault(section.lower(), {})[key.lower()] = value
-    return Salvaged(values, tuple(notes))
+    return SalvagedSettings(values, tuple(notes))
 
 
 def _file(path: str | os.PathLike[str] | None, values: dict[str, dict[str, Any]], notes: list[str]) -> None:
     try:
-        found = find(path)
+        found = find_config_file(path)
         if found is None:
             return
-        text = content(found).decode(errors="replace")
+        text = read_config_file(found).decode(errors="replace")
     except ConfigError as error:
         notes.append(str(error))
         return

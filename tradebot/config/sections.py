@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tradebot.clock import SECOND
-from tradebot.config.keeping import HistorySection, JournalSection, LogSection, StoreSection
+from tradebot.config.storage_sections import HistorySection, JournalSection, LogSection, StoreSection
 from tradebot.config.values import (
     CRORE,
     ClockTime,
@@ -30,7 +30,7 @@ from tradebot.config.values import (
     Symbols,
     Whole,
     Workers,
-    seconds,
+    parse_seconds,
 )
 from tradebot.domain.products import CARRIED, DELIVERY, INTRADAY
 from tradebot.markets.market import HOME_MARKET
@@ -38,7 +38,7 @@ from tradebot.section import Section
 from tradebot.venues import registry
 from tradebot.venues.adapter import VenueAdapter
 
-PRODUCTS_SAID = f"{INTRADAY} intraday, {DELIVERY} delivery, {CARRIED} carried"
+PRODUCTS_HELP = f"{INTRADAY} intraday, {DELIVERY} delivery, {CARRIED} carried"
 EMBEDDED = "embedded"  # the name of the venue that is no other
 
 
@@ -75,7 +75,7 @@ class AppSection(Section):
 
     @property
     def stop_after_s(self) -> float | None:
-        return None if self.stop_after == "never" else seconds(self.stop_after)
+        return None if self.stop_after == "never" else parse_seconds(self.stop_after)
 
 
 class VenueSection(Section):
@@ -143,7 +143,7 @@ class BarsSection(Section):
 
     @property
     def interval_ns(self) -> int:
-        return round(seconds(self.interval) * SECOND)
+        return round(parse_seconds(self.interval) * SECOND)
 
 
 class AnalysisSection(Section):
@@ -176,7 +176,7 @@ class StrategySection(Section):
 class RiskSection(Section):
     """What the desk refuses, in the market's money; live orders and unknown ones count at their worst."""
 
-    permitted_products: Products = Field(default=(INTRADAY,), description=PRODUCTS_SAID)
+    permitted_products: Products = Field(default=(INTRADAY,), description=PRODUCTS_HELP)
     allow_short: bool = Field(default=False, description="may a position go below zero")
     order_notional: Annotated[Money, Field(le=CRORE)] = Field(
         default=Decimal(10000), description="the size of an entry, where the strategy names no quantity"
@@ -257,7 +257,7 @@ class RiskSection(Section):
 class ExecutionSection(Section):
     """How orders are sent."""
 
-    product: Product = Field(default=INTRADAY, description=PRODUCTS_SAID)
+    product: Product = Field(default=INTRADAY, description=PRODUCTS_HELP)
     order_kind: Literal["MARKET", "LIMIT"] = Field(
         default="MARKET", description="MARKET is sent with protection, never raw"
     )
@@ -297,7 +297,7 @@ class Config(BaseSettings):
 
     app: AppSection = AppSection()
     venue: VenueSection = VenueSection()
-    # Here stands one section for each room of the registry, called like it: see `furnish`.
+    # Here stands one section for each room of the registry, called like it: see `add_venue_sections`.
     exchange: ExchangeSection = ExchangeSection()
     feed: FeedSection = FeedSection()
     bars: BarsSection = BarsSection()
@@ -311,17 +311,17 @@ class Config(BaseSettings):
     history: HistorySection = HistorySection()
     log: LogSection = LogSection()
 
-    def resolved(self) -> Config:
+    def with_absolute_paths(self) -> Config:
         """Return the same with a state directory that does not hang on the working directory."""
         app = self.app.model_copy(update={"state_dir": self.app.state_dir.absolute()})
         return self.model_copy(update={"app": app})
 
-    def of(self, room: VenueAdapter) -> Any:
+    def venue_section(self, room: VenueAdapter) -> Any:
         """Return the settings of a venue, the defaults of one that was not known when these were made."""
         return getattr(self, room.name, None) or room.settings_class()()
 
     @property
-    def digest(self) -> str:
+    def settings_digest(self) -> str:
         """A short hash of every setting that is not secret."""
         return blake2b(self.model_dump_json().encode(), digest_size=8).hexdigest()
 
@@ -338,23 +338,23 @@ class Config(BaseSettings):
         return (init_settings,)
 
 
-def furnish() -> None:
+def add_venue_sections() -> None:
     """Give Config a section for every room of the registry, behind [venue], and for none that is gone."""
     fields = Config.__pydantic_fields__
     rooms = {room.name: room.settings_class() for room in registry.all_adapters()}
-    if rooms == _FURNISHED:
+    if rooms == _VENUE_SECTIONS:
         return
     names = list(fields)
     place = names.index("venue") + 1
-    before, after = names[:place], [name for name in names[place:] if name not in _FURNISHED]
+    before, after = names[:place], [name for name in names[place:] if name not in _VENUE_SECTIONS]
     made = {name: FieldInfo(annotation=section, default=section()) for name, section in rooms.items()}
     ordered = {name: fields[name] for name in before} | made | {name: fields[name] for name in after}
     fields.clear()
     fields.update(ordered)
-    _FURNISHED.clear()
-    _FURNISHED.update(rooms)
+    _VENUE_SECTIONS.clear()
+    _VENUE_SECTIONS.update(rooms)
     Config.model_rebuild(force=True)
 
 
-_FURNISHED: dict[str, type[Section]] = {}  # the sections of rooms that Config has now
-furnish()
+_VENUE_SECTIONS: dict[str, type[Section]] = {}  # the sections of rooms that Config has now
+add_venue_sections()

@@ -20,53 +20,55 @@ from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource, NestedSecretsSettingsSource, SettingsError
 
 from tradebot.config import problems
-from tradebot.config.contradictions import Complaint, contradictions
-from tradebot.config.problems import Excerpt, dotted
-from tradebot.config.sections import Config, furnish
+from tradebot.config.cross_checks import Complaint, cross_check
+from tradebot.config.problems import ConfigText, dotted_key
+from tradebot.config.sections import Config, add_venue_sections
 from tradebot.errors import ConfigError
 from tradebot.printable import make_printable
 
 KeyPath = tuple[str | int, ...]
-KILL = "TRADEBOT_KILL__"  # the kill switch's own credentials, which the daemon must not need and does not read
+KILL_PREFIX = "TRADEBOT_KILL__"  # the kill switch's own credentials, which the daemon must not need and does not read
 MAX_FILE_BYTES = 1 << 20  # a configuration is a page; anything this long is the wrong file
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedConfig:
     """A configuration with the file it came from and, for each key that is no default, its origin in words."""
 
     config: Config
     path: Path | None
     origins: Mapping[KeyPath, str]
-    locate: Callable[[Sequence[Complaint]], list[str]] = lambda complaints: [f"{dotted(k)}: {s}" for k, s in complaints]
+    locate: Callable[[Sequence[Complaint]], list[str]] = lambda complaints: [
+        f"{dotted_key(k)}: {s}" for k, s in complaints
+    ]
 
-    def refuse(self, complaints: Sequence[Complaint]) -> None:
+    def raise_complaints(self, complaints: Sequence[Complaint]) -> None:
         """Raise ConfigError that lists every complaint with its place; return when there is none."""
         if complaints:
             raise ConfigError("\n".join(self.locate(complaints)), is_list=True)
 
 
 @dataclass
-class _Gathered:
+class _MergedValues:
     values: dict[str, Any] = field(default_factory=dict)
     origins: dict[KeyPath, str] = field(default_factory=dict)
 
-    def add(self, values: Mapping[str, Any], origin: Any) -> None:
+    def add_source(self, values: Mapping[str, Any], origin: Any) -> None:
         _merge(self.values, values, (), lambda path: self.origins.__setitem__(path, origin(path)))
 
-    def key_of(self, value: str) -> KeyPath:
+    def key_of_value(self, value: str) -> KeyPath:
         def at(key: KeyPath) -> Any:
             return reduce(lambda table, part: table[part], key, cast(Any, self.values))
 
         return next((key for key in self.origins if at(key) == value), ("a setting",))
 
-    def origin(self, path: KeyPath) -> str:
+    def origin_of(self, path: KeyPath) -> str:
         above = (path[:n] for n in range(len(path), 0, -1))
         below = (key for key in self.origins if key[: len(path)] == path)
         return next((self.origins[key] for key in (*above, *below) if key in self.origins), "")
 
 
-def find(path: str | os.PathLike[str] | None = None) -> Path | None:
+def find_config_file(path: str | os.PathLike[str] | None = None) -> Path | None:
     """Return the first of `path`, $TRADEBOT_CONFIG, ./config.toml, the user's and the system's file; None without any.
 
     Raises ConfigError when a file that was asked for is not there.
@@ -83,55 +85,57 @@ def find(path: str | os.PathLike[str] | None = None) -> Path | None:
     return None
 
 
-def load(path: str | os.PathLike[str] | None = None, overrides: Mapping[str, Any] | None = None) -> Config:
+def load_config(path: str | os.PathLike[str] | None = None, overrides: Mapping[str, Any] | None = None) -> Config:
     """Return the settings of this run; `overrides` maps `section.key` to a value, None meaning not given.
 
     Raises ConfigError whose text lists every problem with its place.
     """
-    return load_explained(path, overrides).config
+    return load_with_origins(path, overrides).config
 
 
-def load_explained(path: str | os.PathLike[str] | None = None, overrides: Mapping[str, Any] | None = None) -> Loaded:
+def load_with_origins(
+    path: str | os.PathLike[str] | None = None, overrides: Mapping[str, Any] | None = None
+) -> LoadedConfig:
     """Return the same with the origin of each value."""
-    furnish()
-    gathered, found = _Gathered(), find(path)
+    add_venue_sections()
+    gathered, found = _MergedValues(), find_config_file(path)
     excerpt = None
     complaints: list[Complaint] = []
     if found is not None:
         excerpt, values = _read(found)
         lines = excerpt
-        gathered.add(values, lambda key: f"{lines.name}:{lines.line(key) or 1}")
+        gathered.add_source(values, lambda key: f"{lines.name}:{lines.line_of_key(key) or 1}")
         complaints += _exposed_secrets(found, values)
-    gathered.add(_credentials(), lambda key: f"credential file {'__'.join(map(str, key))}")
-    gathered.add(_environment(), lambda key: f"environment TRADEBOT_{'__'.join(map(str, key)).upper()}")
-    gathered.add(_nested(overrides or {}), lambda key: "command line")
+    gathered.add_source(_credentials(), lambda key: f"credential file {'__'.join(map(str, key))}")
+    gathered.add_source(_environment(), lambda key: f"environment TRADEBOT_{'__'.join(map(str, key)).upper()}")
+    gathered.add_source(_nested(overrides or {}), lambda key: "command line")
     config = None
     try:
         config = Config(**gathered.values)
-        complaints += contradictions(config)
+        complaints += cross_check(config)
     except ValidationError as error:
-        complaints += problems.of_validation(error)
+        complaints += problems.validation_problems(error)
     except UnicodeEncodeError as error:  # bytes of the environment or the command line that are no text
-        complaints.append((gathered.key_of(error.object), "is not UTF-8 text"))
-    loaded = Loaded(config or Config(), found, gathered.origins, lambda some: _located(gathered, excerpt, some))
-    loaded.refuse(complaints)
+        complaints.append((gathered.key_of_value(error.object), "is not UTF-8 text"))
+    loaded = LoadedConfig(config or Config(), found, gathered.origins, lambda some: _located(gathered, excerpt, some))
+    loaded.raise_complaints(complaints)
     assert config is not None, "a refused configuration has at least one complaint"
     return loaded
 
 
-def _located(gathered: _Gathered, excerpt: Excerpt | None, complaints: Sequence[Complaint]) -> list[str]:
+def _located(gathered: _MergedValues, excerpt: ConfigText | None, complaints: Sequence[Complaint]) -> list[str]:
     blocks: list[tuple[int, str]] = []
     for path, sentence in complaints:
-        origin, message = gathered.origin(path), f"{dotted(path)}: {sentence}"
+        origin, message = gathered.origin_of(path), f"{dotted_key(path)}: {sentence}"
         from_file = excerpt is not None and (not origin or origin.startswith(f"{excerpt.name}:"))
         if from_file and excerpt is not None:
-            blocks.append((excerpt.line(path) or 0, excerpt.point(path, message)))
+            blocks.append((excerpt.line_of_key(path) or 0, excerpt.point_at_key(path, message)))
         else:
             blocks.append((1 << 30, make_printable(f"{origin}: {message}" if origin else message)))
     return [text for _, text in sorted(blocks, key=lambda block: block[0])]
 
 
-def content(path: Path) -> bytes:
+def read_config_file(path: Path) -> bytes:
     """Return what stands in a configuration file. Raises ConfigError."""
     try:
         with path.open("rb") as file:
@@ -146,14 +150,14 @@ def content(path: Path) -> bytes:
     return raw
 
 
-def _read(path: Path) -> tuple[Excerpt, dict[str, Any]]:
-    raw = content(path)
+def _read(path: Path) -> tuple[ConfigText, dict[str, Any]]:
+    raw = read_config_file(path)
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{make_printable(path)}:{line}:1: is not UTF-8 text") from error
-    excerpt = Excerpt(str(path), text)
+    excerpt = ConfigText(str(path), text)
     try:
         return excerpt, tomllib.loads(text, parse_float=_exact)
     except tomllib.TOMLDecodeError as error:
@@ -169,14 +173,14 @@ def _exact(text: str) -> Decimal:
         raise ValueError(f"{text} is not a number") from error
 
 
-def _syntax(excerpt: Excerpt, message: str) -> str:
+def _syntax(excerpt: ConfigText, message: str) -> str:
     match = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", message, re.DOTALL)
     words = match[1] if match else message
     words = words[:1].lower() + words[1:]
     if match and match[2]:
-        return excerpt.point_at(int(match[2]), int(match[3]), words, show=False)
+        return excerpt.point_at_place(int(match[2]), int(match[3]), words, show=False)
     last = max(len(excerpt.lines), 1)
-    return excerpt.point_at(last, len(excerpt.lines[-1]) + 1 if excerpt.lines else 1, words, show=False)
+    return excerpt.point_at_place(last, len(excerpt.lines[-1]) + 1 if excerpt.lines else 1, words, show=False)
 
 
 def _exposed_secrets(path: Path, values: Mapping[str, Any]) -> list[tuple[KeyPath, str]]:
@@ -184,7 +188,7 @@ def _exposed_secrets(path: Path, values: Mapping[str, Any]) -> list[tuple[KeyPat
         return []
     return [
         ((section, key), f"is a secret in a file that others can read; run chmod 600 {path}")
-        for section, key in problems.secrets()
+        for section, key in problems.secret_settings()
         if isinstance(table := values.get(section), dict) and table.get(key)
     ]
 
@@ -204,7 +208,7 @@ def _credentials() -> dict[str, Any]:
 def _environment() -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in sorted(os.environ):
-        if name.upper().startswith(KILL):
+        if name.upper().startswith(KILL_PREFIX):
             continue
         section, nested, key = name.upper().removeprefix("TRADEBOT_").partition("__")
         if name.upper().startswith("TRADEBOT_") and nested and section.lower() not in Config.model_fields:

@@ -15,13 +15,13 @@ from tradebot.errors import DataError
 from tradebot.markets.symbols import parse_symbols
 from tradebot.printable import make_printable
 
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-def seconds(text: str) -> float:
+def parse_seconds(text: str) -> float:
     """Return the seconds of a duration such as `250ms`, `90s`, `5m`, `2h`, `1d`. Raises ValueError."""
     match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d)", text.strip())
-    if match is None or (value := float(match[1]) * UNITS[match[2]]) <= 0:
+    if match is None or (value := float(match[1]) * UNIT_SECONDS[match[2]]) <= 0:
         raise ValueError(f"should be a duration such as 90s, 5m or 2h, not {text!r}")
     return value
 
@@ -34,12 +34,12 @@ def _no_bool(value: Any) -> Any:
 
 def _duration_or_never(text: str) -> str:
     if text != "never":
-        seconds(text)
+        parse_seconds(text)
     return text
 
 
 def _interval(text: str) -> str:
-    length = seconds(text)
+    length = parse_seconds(text)
     if not 1 <= length <= 86400 or not length.is_integer() or 86400 % length:
         raise ValueError(f"should divide a day into whole bars of 1s to 1d, not {text!r}")
     return text

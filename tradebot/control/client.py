@@ -9,18 +9,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tradebot.control.address import socket_path
+from tradebot.control.socket_address import socket_path
 from tradebot.errors import DaemonUnavailable, RequestRefused
 
-ANSWER_WITHIN_S = 7.0  # the daemon gives a request five seconds
-LARGEST = 16 << 20
-TRIES = 4  # of a request that was pushed out
+ANSWER_TIMEOUT_S = 7.0  # the daemon gives a request five seconds
+MAX_ANSWER_BYTES = 16 << 20
+MAX_TRIES = 4  # of a request that was pushed out
 HINT = "`tradebot kill` works without a daemon"
 
 
 class _Connection(http.client.HTTPConnection):
     def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=ANSWER_WITHIN_S)
+        super().__init__("localhost", timeout=ANSWER_TIMEOUT_S)
         self._path = path
 
     def connect(self) -> None:
@@ -29,19 +29,19 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def ask(state_dir: Path, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+def send_request(state_dir: Path, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     """Send a request to the daemon of `state_dir` and return its answer.
 
     Raises DaemonAway when nobody answers in time or nothing is confirmed, RequestRefused when the daemon refuses.
     """
     try:
         with socket_path(state_dir) as address:
-            status, answer = _ask_again(address, method, path, body)
+            status, answer = _request_with_retry(address, method, path, body)
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
         raise DaemonUnavailable(f"no daemon runs on {state_dir}; {HINT}") from error
     except TimeoutError as error:
         later = "" if method == "GET" else "; what was asked may still take effect when it goes on"
-        told = f"the daemon on {state_dir} did not answer within {ANSWER_WITHIN_S:g} s{later}; {HINT}"
+        told = f"the daemon on {state_dir} did not answer within {ANSWER_TIMEOUT_S:g} s{later}; {HINT}"
         raise DaemonUnavailable(told) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise DaemonUnavailable(f"the daemon on {state_dir} cannot be asked: {error}; {HINT}") from error
@@ -51,11 +51,13 @@ def ask(state_dir: Path, method: str, path: str, body: dict[str, Any] | None = N
     raise RequestRefused(sentence) if status < 500 else DaemonUnavailable(sentence)
 
 
-def _ask_again(address: str, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
+def _request_with_retry(
+    address: str, method: str, path: str, body: dict[str, Any] | None
+) -> tuple[int, dict[str, Any]]:
     # A crowd of slow clients may push one out before it is read: what did not go out whole was not done, and a question
     # may be asked twice.
     pushed_out = (BrokenPipeError, ConnectionResetError) if method == "GET" else (BrokenPipeError,)
-    for _ in range(TRIES - 1):
+    for _ in range(MAX_TRIES - 1):
         with suppress(*pushed_out):
             return _exchange(address, method, path, body)
     return _exchange(address, method, path, body)
@@ -67,7 +69,7 @@ def _exchange(address: str, method: str, path: str, body: dict[str, Any] | None)
         headers = {"Content-Type": "application/json"} if body is not None else {}
         connection.request(method, path, body=None if body is None else json.dumps(body), headers=headers)
         response = connection.getresponse()
-        answer = json.loads(response.read(LARGEST))
+        answer = json.loads(response.read(MAX_ANSWER_BYTES))
     finally:
         connection.close()
     if not isinstance(answer, dict):

@@ -10,20 +10,20 @@ import errno
 import os
 from pathlib import Path
 
-NAME = "HALT"
-FULL = (errno.ENOSPC, errno.EDQUOT)
-LARGEST = 500  # characters of a reason that are read
+FILE_NAME = "HALT"
+DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
+MAX_REASON_CHARS = 500  # characters of a reason that are read
 
 
 class HaltFile:
     """`<state_dir>/HALT`. `reason` is what the last look found, empty while there is no file."""
 
     def __init__(self, state_dir: Path) -> None:
-        self.path = Path(state_dir) / NAME
+        self.path = Path(state_dir) / FILE_NAME
         self.reason = ""
         self._seen: tuple[int, int] | None = None  # (inode, time of change) of the file that `reason` came from
 
-    def look(self) -> str:
+    def read_reason(self) -> str:
         """Look now and return the reason; a file that cannot be read, or a folder that cannot be searched, halts."""
         try:
             found = os.stat(self.path)
@@ -36,20 +36,20 @@ class HaltFile:
             self.reason, self._seen = f"{self.path} cannot be read: {error.strerror}", None
         return self.reason
 
-    def write(self, reason: str) -> None:
+    def write_reason(self, reason: str) -> None:
         """Put the file there, on disk when this returns: whole, or empty where the disk is full. Raises OSError."""
-        fresh = self.path.with_name(f"{NAME}.{os.getpid()}")
+        fresh = self.path.with_name(f"{FILE_NAME}.{os.getpid()}")
         try:
             _put(fresh, f"{reason}\n".encode())
             os.replace(fresh, self.path)
         except OSError as error:
-            if error.errno not in FULL:
+            if error.errno not in DISK_FULL_ERRNOS:
                 raise
             fresh.unlink(missing_ok=True)
             _put(self.path, b"")  # that it exists is what counts, and an empty file takes no room
         self._sync_folder()
 
-    def remove(self) -> None:
+    def remove_file(self) -> None:
         """Take the file away for good; none there is fine. Raises OSError."""
         self.path.unlink(missing_ok=True)
         self._sync_folder()
@@ -57,7 +57,7 @@ class HaltFile:
 
     def _read(self) -> str:
         with self.path.open(encoding="utf-8", errors="replace") as file:
-            text = file.read(LARGEST)
+            text = file.read(MAX_REASON_CHARS)
         return " ".join(text.split()) or f"the file {self.path} is there"
 
     def _sync_folder(self) -> None:

@@ -1,4 +1,4 @@
-"""The control socket: JSON over HTTP on a Unix socket that only the daemon's user may open; `Panel` gives it meaning.
+"""The control socket: JSON over HTTP on a Unix socket that only the daemon's user may open; `OperatorApi` gives it meaning.
 
 Whatever comes in is bounded in size, time and number, and a request that goes wrong ends with that request.
 """
@@ -21,25 +21,25 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
 from tradebot.clock import SECOND
-from tradebot.control.address import NAME, socket_path
-from tradebot.control.panel import Panel, Wrong
+from tradebot.control.operator_api import BadRequest, OperatorApi
+from tradebot.control.socket_address import SOCKET_NAME, socket_path
 from tradebot.errors import StateError, TradebotError
 from tradebot.ops.reminder import Reminder
 
 MAX_BODY_BYTES = 64 << 10
 MAX_CONNECTIONS = 20
-BACKLOG = 128  # waiting to be accepted; whoever comes later has to try again
-REQUEST_S = 5.0
-CONNECTION_S = 10.0  # whoever sends no whole request in this time is cut off
-HOSTS = frozenset({"localhost", "tradebot"})
-CLOSING_S = 1.0
-MALFORMED_EVERY_S = 60.0  # how often requests that are no HTTP are told, with their number
+ACCEPT_BACKLOG = 128  # waiting to be accepted; whoever comes later has to try again
+REQUEST_TIMEOUT_S = 5.0
+CONNECTION_TIMEOUT_S = 10.0  # whoever sends no whole request in this time is cut off
+ALLOWED_HOSTS = frozenset({"localhost", "tradebot"})
+CLOSE_TIMEOUT_S = 1.0
+MALFORMED_LOG_INTERVAL_S = 60.0  # how often requests that are no HTTP are told, with their number
 
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @asynccontextmanager
-async def serve(state_dir: Path, panel: Panel) -> AsyncIterator[None]:
+async def serve_control_socket(state_dir: Path, panel: OperatorApi) -> AsyncIterator[None]:
     """Listen on `<state_dir>/control.sock` while the context is open; a socket that a crash left is replaced.
 
     The caller holds the lock of the state directory. Raises StateError.
@@ -48,7 +48,11 @@ async def serve(state_dir: Path, panel: Panel) -> AsyncIterator[None]:
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_noted_in(answering), _bounded])
     _add_routes(app, panel)
     runner = web.AppRunner(
-        app, access_log=None, shutdown_timeout=CLOSING_S, keepalive_timeout=REQUEST_S, logger=_quiet_logger()
+        app,
+        access_log=None,
+        shutdown_timeout=CLOSE_TIMEOUT_S,
+        keepalive_timeout=REQUEST_TIMEOUT_S,
+        logger=_quiet_logger(),
     )
     await runner.setup()
     protocols = runner.server
@@ -60,15 +64,15 @@ async def serve(state_dir: Path, panel: Panel) -> AsyncIterator[None]:
             # Who is slow to say what he wants makes room: the operator's request comes whole and at once.
             idle = next((one for one in protocols.connections if one not in answering), None)
             if idle is None:
-                return _Full()
+                return _RejectConnection()
             idle.force_close()
         protocol: web.RequestHandler = protocols()
-        loop.call_later(CONNECTION_S, protocol.force_close)
+        loop.call_later(CONNECTION_TIMEOUT_S, protocol.force_close)
         return protocol
 
-    path = Path(state_dir) / NAME
+    path = Path(state_dir) / SOCKET_NAME
     listening = _listen(state_dir)
-    server = await loop.create_unix_server(accept, sock=listening, backlog=BACKLOG)
+    server = await loop.create_unix_server(accept, sock=listening, backlog=ACCEPT_BACKLOG)
     try:
         yield
     finally:
@@ -84,7 +88,7 @@ def _listen(state_dir: Path) -> socket.socket:
         with socket_path(state_dir) as path:
             if os.path.lexists(path):
                 if not stat.S_ISSOCK(os.lstat(path).st_mode):
-                    raise StateError(f"{Path(state_dir) / NAME} is in the way and is no socket; remove it")
+                    raise StateError(f"{Path(state_dir) / SOCKET_NAME} is in the way and is no socket; remove it")
                 os.unlink(path)
             # The mode is right from the first moment; every file this process makes is for its user alone anyway.
             before = os.umask(0o177)
@@ -97,11 +101,11 @@ def _listen(state_dir: Path) -> socket.socket:
         raise
     except OSError as error:
         listening.close()
-        raise StateError(f"{Path(state_dir) / NAME} cannot be listened on: {error.strerror or error}") from error
+        raise StateError(f"{Path(state_dir) / SOCKET_NAME} cannot be listened on: {error.strerror or error}") from error
     return listening
 
 
-class _Full(asyncio.Protocol):
+class _RejectConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         to = cast(asyncio.WriteTransport, transport)
         body = b'{"error": "too many connections"}'
@@ -109,7 +113,7 @@ class _Full(asyncio.Protocol):
         to.write(head.encode() + b"\r\nConnection: close\r\n\r\n" + body)
         # Closing at once could cut off who is still sending, before the answer is read.
         self._close = to.close
-        asyncio.get_running_loop().call_later(CLOSING_S, to.close)
+        asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, to.close)
 
     def data_received(self, data: bytes) -> None:
         self._close()
@@ -131,7 +135,7 @@ def _quiet_logger() -> logging.Logger:
     # A request that is no HTTP would be an error with a traceback each time, and whoever sends one can send thousands.
     logger = logging.Logger("tradebot.control")
     logger.parent = logging.getLogger()
-    reminder = Reminder(first_s=MALFORMED_EVERY_S, longest_s=MALFORMED_EVERY_S)
+    reminder = Reminder(first_s=MALFORMED_LOG_INTERVAL_S, longest_s=MALFORMED_LOG_INTERVAL_S)
 
     def is_told(record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
@@ -151,26 +155,28 @@ def _quiet_logger() -> logging.Logger:
 async def _bounded(request: web.Request, handler: Answering) -> web.StreamResponse:
     # A browser is no operator: it names another host, or says where it comes from.
     hosts = [host.partition(":")[0] for host in request.headers.getall("Host", [])]
-    if len(hosts) != 1 or hosts[0] not in HOSTS or "Origin" in request.headers:
+    if len(hosts) != 1 or hosts[0] not in ALLOWED_HOSTS or "Origin" in request.headers:
         return _error(403, "this socket answers the command line only")
     if request.method == "POST" and request.content_type != "application/json":
         return _error(415, "send application/json")
     try:
-        async with asyncio.timeout(REQUEST_S):
+        async with asyncio.timeout(REQUEST_TIMEOUT_S):
             return await handler(request)
-    except Wrong as error:
+    except BadRequest as error:
         return _error(error.notify_status, str(error))
     except web.HTTPException as error:
         return _error(error.status, error.reason)
     except TimeoutError:
-        return _error(504, f"not confirmed within {REQUEST_S:g} s; it may still take effect: ask `tradebot status`")
+        return _error(
+            504, f"not confirmed within {REQUEST_TIMEOUT_S:g} s; it may still take effect: ask `tradebot status`"
+        )
     except TradebotError as error:
         return _error(503, str(error))
 
 
-def _add_routes(app: web.Application, panel: Panel) -> None:
+def _add_routes(app: web.Application, panel: OperatorApi) -> None:
     async def status(_: web.Request) -> web.Response:
-        return _json(200, panel.status())
+        return _json(200, panel.current_status())
 
     def post(action: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]) -> Answering:
         async def answer(request: web.Request) -> web.Response:
@@ -193,9 +199,9 @@ async def _body(request: web.Request) -> dict[str, Any]:
     try:
         body = json.loads(raw or b"{}")
     except (ValueError, RecursionError):
-        raise Wrong("the body is not JSON") from None
+        raise BadRequest("the body is not JSON") from None
     if not isinstance(body, dict):
-        raise Wrong("the body is not a JSON object")
+        raise BadRequest("the body is not a JSON object")
     return body
 
 

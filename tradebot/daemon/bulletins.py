@@ -66,19 +66,21 @@ class Bulletins:
         """Warn of the positions that stay open without the stops that this process held for them."""
         account, universe = self._account, self._ground.universe
         left = {}
-        for symbol, quantity in account.held().items():
-            levels = account.levels(universe.ids[symbol]) if symbol in universe else None
+        for symbol, quantity in account.open_quantities().items():
+            levels = account.protective_levels(universe.ids[symbol]) if symbol in universe else None
             if levels is not None:
-                left[symbol] = {"qty": f"{quantity:f}"} | {name: f"{level:f}" for name, level in levels.told.items()}
+                left[symbol] = {"qty": f"{quantity:f}"} | {
+                    name: f"{level:f}" for name, level in levels.current_levels.items()
+                }
         if left:
             self._tell(StopsEnded(positions=left))
 
     def _status(self) -> str:
         c = self._account.conditions
-        halted = f", HALTED: {c.halted}" if c.halted else ""
+        halted = f", HALTED: {c.halt_reason}" if c.halt_reason else ""
         if c.links.session_lost:
             halted = f", SESSION LOST: {'no order leaves' if c.links.orders_refused else 'log in again'}{halted}"
-        elif c.blind:
+        elif c.blind_reason:
             halted = f", NO BOOKS{halted}"
         if c.disk_short:
             halted = f", DISK {'FULL' if c.disk_full else 'SHORT'}{halted}"

@@ -14,8 +14,8 @@ import tradebot
 from tradebot.clock import MINUTE, SECOND, MarketClock
 from tradebot.config import Config
 from tradebot.control.halt_file import HaltFile
-from tradebot.control.panel import Panel
-from tradebot.control.picture import picture
+from tradebot.control.operator_api import OperatorApi
+from tradebot.control.status_snapshot import status_snapshot
 from tradebot.daemon.bulletins import Bulletins
 from tradebot.daemon.ground import Ground
 from tradebot.daemon.head_keeping import HeadKeeping
@@ -48,7 +48,7 @@ from tradebot.trading.analysis.warmup import load_journaled_closes
 from tradebot.trading.analysis.worker_count import choose_worker_count
 from tradebot.trading.bar_builder import BarBuilder
 from tradebot.trading.calendar_sessions import CalendarSessions
-from tradebot.trading.desk.sizing import too_dear
+from tradebot.trading.desk.lot_costs import unaffordable_lots
 from tradebot.trading.disk_monitor import MB, DiskMonitor, DiskThresholds
 from tradebot.trading.engine import Engine, EngineSettings, EngineStages, Telemetry
 from tradebot.trading.order_sender import SendRules
@@ -85,8 +85,8 @@ class Daemon:
         self._recovery, self._outbox, self._tell, self._notifier = recovery, outbox, tell, notifier
         clock, universe = ground.clock, ground.universe
         self._halt_file = HaltFile(config.app.state_dir)
-        self._halt_file.look()
-        self._panel: Panel | None = None
+        self._halt_file.read_reason()
+        self._panel: OperatorApi | None = None
         self._is_trading = False
         self.heads = HeadKeeping(journal.path, begun=journal.head[0], clock=ground.clock, tell=tell)
         self._latencies = Latencies()
@@ -130,7 +130,7 @@ class Daemon:
             stages=EngineStages(bars=self.bars, analysis=self.analysis, desk=self.desk),
             journal=journal,
             telemetry=Telemetry(measure=self._latencies.record_duration, tell=tell, beat=self._watchdog.on_beat),
-            settings=settings_of(config, killed=self._halt_file.look),
+            settings=settings_of(config, killed=self._halt_file.read_reason),
         )
         self._warming = WarmUp(
             config, ground, journal.path, recovery, opens_at=self._opens_at, suspect=self.engine.login_monitor.check_soon,
@@ -160,7 +160,7 @@ class Daemon:
             account=ground.account,
             symbols=ground.universe.symbols,
             venue=ground.venue_name,
-            config_hash=config.digest,
+            config_hash=config.settings_digest,
             versions={"tradebot": tradebot.__version__, "rows": FORMAT},
             pid=os.getpid(),
         )
@@ -184,7 +184,7 @@ class Daemon:
             orders_at_venue=len(compared.orders),
             fills_at_venue=len(compared.executions),
             cash=compared.cash,
-            halted=self._halt_file.reason or account.conditions.halted or None,
+            halted=self._halt_file.reason or account.conditions.halt_reason or None,
         )
         self._tell(started)
         # A run of fewer symbols sees no price of what an earlier one left: nothing guards, marks or squares it off.
@@ -205,7 +205,7 @@ class Daemon:
         self._notifier.extend_timeout()
         self.engine.warmup_done.set()
 
-    def panel(self, ask_to_stop: Callable[[str], None], *, lines_dropped: Callable[[], int] = lambda: 0) -> Panel:
+    def panel(self, ask_to_stop: Callable[[str], None], *, lines_dropped: Callable[[], int] = lambda: 0) -> OperatorApi:
         """Return the operator's panel of this run; `ask_to_stop` ends the run with a reason."""
         config, ground = self._config, self._ground
         run = {
@@ -222,21 +222,21 @@ class Daemon:
             clock=ground.clock, engine=engine, recovery=self._recovery, outbox=self._outbox,
             lines_dropped=lines_dropped, login_ends=ground.login_ends, market=ground.market,
         )  # fmt: skip
-        self._panel = Panel(
+        self._panel = OperatorApi(
             account=self.desk.account,
             universe=ground.universe,
             strategies=frozenset(s.name for s in config.strategy),
             clock=ground.clock,
             halt_file=self._halt_file,
             command=engine.execute_command,
-            picture=lambda: picture(
+            status_snapshot=lambda: status_snapshot(
                 run=run,
                 account=self.desk.account,
                 clock=ground.clock,
-                lanes=engine.queues,
-                pending=engine.order_sender.queue.pending_count,
-                killed=self._halt_file.look(),
-                head=self._journal.head,
+                queues=engine.queues,
+                pending_requests=engine.order_sender.queue.pending_count,
+                killed=self._halt_file.read_reason(),
+                journal_rows=self._journal.head,
                 is_trading=self._is_trading,
                 vitals=vitals.picture() | {"money": self._results.render()},
                 fills=self._results.fills,
@@ -267,7 +267,7 @@ class Daemon:
     def _tell_dear(self, prices: Mapping[str, Decimal]) -> None:
         universe = self._ground.universe
         priced = [(universe.get(symbol), price, price) for symbol, price in prices.items()]
-        for reason in too_dear(priced, self._config.risk.order_notional):
+        for reason in unaffordable_lots(priced, self._config.risk.order_notional):
             self._tell(LotOversized(reason=reason))
 
     async def _halt_from_the_start(self) -> None:
@@ -322,7 +322,7 @@ class Daemon:
             if self._outbox is not None:
                 around.append(tasks.create_task(self._outbox.feed_store(), name="outbox"))
             if self._panel is not None:
-                around.append(tasks.create_task(self._panel.watch(), name="halt-file"))
+                around.append(tasks.create_task(self._panel.watch_halt_file(), name="halt-file"))
             if not self.engine.warmup_done.is_set():
                 around.append(tasks.create_task(self._warm_up(), name="warm-up"))
             self._is_trading = True
@@ -341,7 +341,7 @@ class Daemon:
         await self._bulletins.ready()
         if not self._config.analysis.warmup_bars:  # no past said what they cost
             account = self.desk.account
-            self._tell_dear({s: p for s in self._ground.universe.symbols if (p := account.price(s)) is not None})
+            self._tell_dear({s: p for s in self._ground.universe.symbols if (p := account.last_price(s)) is not None})
 
     async def _stop_after(self, seconds: float, stop: asyncio.Event, reasons: list[str]) -> None:
         await self._ground.clock.sleep(seconds)

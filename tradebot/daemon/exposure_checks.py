@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tradebot.config import Config
-from tradebot.config.contradictions import Complaint
-from tradebot.config.problems import secrets
+from tradebot.config.cross_checks import Complaint
+from tradebot.config.problems import secret_settings
 from tradebot.strategies.loading import strategy_file
 
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -23,7 +23,7 @@ def exposed(config: Config, *, credentials: str = "") -> list[Complaint]:
     if credentials:
         folder = Path(credentials)
         files = sorted(folder.iterdir()) if folder.is_dir() else []
-        key = secrets()[0]
+        key = secret_settings()[0]
         found += _complaints(key, [folder], "chmod 700", "the folder of credentials")
         found += _complaints(key, files, "chmod 600", "the credential file", also=stat.S_IROTH)
     if config.app.mode == "live":

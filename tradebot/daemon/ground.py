@@ -101,12 +101,12 @@ async def open_ground(
             name, (route, clock) = EMBEDDED, await stack.enter_async_context(opening)
         else:
             name, route = room.name, RealMoney.of(room, config)
-            clock = VenueClock(wall) if room.has_venue_timestamps(config.of(room)) else wall
+            clock = VenueClock(wall) if room.has_venue_timestamps(config.venue_section(room)) else wall
         venue = await stack.enter_async_context(venue_of(room, route, clock, config))
         broker = venue.broker
         account = await patience.ask(broker.fetch_account_id, failed=LoginFailed, gave_up=SILENT)
         on_step()
-        if config.app.mode == "live" and account != (meant := room.live_account_id(config.of(room))):
+        if config.app.mode == "live" and account != (meant := room.live_account_id(config.venue_section(room))):
             raise ConfigError(f"{room.name}.account_id is {meant}, but the keys are of account {account}")
         universe = await _universe(broker, config, patience, tell)
         on_step()
@@ -139,7 +139,7 @@ async def open_source(
             )
             name, (access, clock) = EMBEDDED, await stack.enter_async_context(opening)
         else:
-            name, access, clock = room.name, room.access_from_settings(config.of(room)), wall
+            name, access, clock = room.name, room.access_from_settings(config.venue_section(room)), wall
         reading: AbstractAsyncContextManager[Readable] = room.build_read_only_venue(access, clock)
         source = await stack.enter_async_context(reading)
         reader = source.broker
@@ -190,7 +190,7 @@ def venue_of(room: VenueAdapter, route: OrderRoute, clock: Clock, config: Config
     """Return the venue that orders go to: the one place where a venue with order routes is built."""
     assert isinstance(route, OrderRoute), f"{type(route).__name__} is no order route"
     found: AbstractAsyncContextManager[Venue] = room.build_trading_venue(
-        route, clock, config.of(room), silent_after_s=config.feed.silent_after_s
+        route, clock, config.venue_section(room), silent_after_s=config.feed.silent_after_s
     )
     return found
 

@@ -36,14 +36,14 @@ class Simulated(VenueAccess, frozen=True):
 
 
 class RealMoney(VenueAccess, frozen=True):
-    """A real venue with the operator's own keys; see `of`."""
+    """A real venue with the operator's own keys; see `venue_section`."""
 
     @classmethod
     def of(cls, room: VenueAdapter, config: Config) -> Self:
         """Return the access to the venue of a live run. Raises ConfigError in every other mode."""
         if config.app.mode != "live":
             raise ConfigError(f"venue.name: {NO_PAPER_AT_VENUE.format(name=room.name)}")
-        return _as(cls, room.access_from_settings(config.of(room)))
+        return _as(cls, room.access_from_settings(config.venue_section(room)))
 
 
 OrderRoute = Simulated | RealMoney

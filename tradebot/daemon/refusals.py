@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tradebot.clock import format_iso
 from tradebot.config import Config
-from tradebot.config.contradictions import Complaint
+from tradebot.config.cross_checks import Complaint
 from tradebot.config.sections import EMBEDDED
 from tradebot.daemon.exposure_checks import exposed
 from tradebot.daemon.order_route import NO_PAPER_AT_VENUE
@@ -78,7 +78,7 @@ def cautions(config: Config, *, now: int) -> list[str]:
             " past it; update tradebot, or add the closures to markets/data/nse_sessions.toml"
         )
     if room is not None:
-        found += room.config_warnings(config.of(room))
+        found += room.config_warnings(config.venue_section(room))
     for section in config.strategy:
         if unknown := [symbol for symbol in section.symbols if symbol not in config.app.symbols]:
             found.append(f"{section.name} names {', '.join(unknown)}, which app.symbols does not: it is not traded")

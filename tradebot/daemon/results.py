@@ -26,12 +26,12 @@ class Results:
         """
         self._at = at
         self._sent = sum(1 for fact in before if isinstance(fact, OrderFact) and fact.event is OrderEvent.SENDING)
-        self._fills, self._charges, self._realized = self._account.totals
+        self._fills, self._charges, self._realized = self._account.fill_totals
 
     @property
     def fills(self) -> int:
         """The fills of this run."""
-        return self._account.totals[0] - self._fills
+        return self._account.fill_totals[0] - self._fills
 
     def orders(self) -> list[Order]:
         """Return the orders of this run, those that the gate denied included."""
@@ -42,8 +42,8 @@ class Results:
 
         Orders are those that the gate let through.
         """
-        account, profit, run = self._account, self._account.profit(), _passed(self.orders())
-        (fills, charges, realized), (day_fills, day_charges) = account.totals, account.day_totals
+        account, profit, run = self._account, self._account.total_profit(), _passed(self.orders())
+        (fills, charges, realized), (day_fills, day_charges) = account.fill_totals, account.day_fill_totals
         sums = {
             "run_charges": charges - self._charges,
             "run_realized": realized - self._realized,
@@ -64,7 +64,7 @@ class Results:
         } | {name: value.quantize(PAISE) for name, value in sums.items()}
 
     def _since(self, at: int) -> list[Order]:
-        return [o for o in self._account.orders().values() if o.times.begun_at >= at and not o.is_external]
+        return [o for o in self._account.kept_orders().values() if o.times.begun_at >= at and not o.is_external]
 
 
 def _passed(orders: Iterable[Order]) -> int:

@@ -34,7 +34,7 @@ def summarize(
     orders = results.orders()
     states = Counter(o.state for o in orders)
     sent = [o for o in orders if o.state is not OrderState.DENIED]
-    unrealized = account.unrealized()
+    unrealized = account.unrealized_profit()
     return RunSummarized(
         orders=len(sent),
         filled=states[OrderState.FILLED],
@@ -46,11 +46,11 @@ def summarize(
         fills=results.fills,
         **results.render(),
         unrealized=unrealized.quantize(PAISE),
-        open_positions={s: str(q) for s, q in account.held().items()},
-        signals=account.counts["signals"],
-        signals_ignored=account.counts["ignored"],
-        signals_late=account.counts["late_signals"],
-        reversals_late=account.counts["late_reversals"],
+        open_positions={s: str(q) for s, q in account.open_quantities().items()},
+        signals=account.signal_counts["signals"],
+        signals_ignored=account.signal_counts["ignored"],
+        signals_late=account.signal_counts["late_signals"],
+        reversals_late=account.signal_counts["late_reversals"],
         bars=bars.closed_count,
         quotes_received=bars.quote_filter.accepted_count
         + sum(bars.quote_filter.dropped_counts.values())

@@ -8,18 +8,18 @@ from typing import Any
 import msgspec
 
 from tradebot.config import Config
-from tradebot.config.desk_settings import desk_settings, limits
+from tradebot.config.desk_settings import desk_settings, gate_limits
 from tradebot.daemon.ground import Ground
 from tradebot.domain.market import Series
 from tradebot.domain.messages import Command
 from tradebot.journal.rows import Terms, Warmup
 from tradebot.journal.writer import Journal
 from tradebot.strategies.loading import StrategySpec
-from tradebot.trading.desk.billing import charges_by_market
 from tradebot.trading.desk.book.book import Book
-from tradebot.trading.desk.desk import Desk, desk_of
-from tradebot.trading.desk.gate.limits import gate_of
-from tradebot.trading.desk.recording import TapedDesk
+from tradebot.trading.desk.desk import Desk, build_desk
+from tradebot.trading.desk.fill_charges import charges_by_market
+from tradebot.trading.desk.gate.limits import build_gate
+from tradebot.trading.desk.recording_desk import RecordingDesk
 from tradebot.trading.trading_desk import TradingDesk
 
 WARMUP_SYMBOLS = 50  # whose past bars go into one row: some hundred kB
@@ -27,7 +27,7 @@ WARMUP_SYMBOLS = 50  # whose past bars go into one row: some hundred kB
 
 class Recording:
     """One run's desk, and what is written down so that it can decide again; nothing is with `journal.record_inputs`
-    off. `killed` tells why the HALT file is there, empty without it."""
+    off. `kill_reason` tells why the HALT file is there, empty without it."""
 
     def __init__(
         self, config: Config, ground: Ground, journal: Journal, *, run_id: str, killed: Callable[[], str]
@@ -36,14 +36,14 @@ class Recording:
         profile = ground.venue.venue_rules
         settings = desk_settings(config, most_changes=profile.modifications_per_order, checks_fills=True)
         self._settings = msgspec.structs.replace(settings, venue=ground.venue_name)
-        self._limits = limits(config, speed=ground.clock.speed)
+        self._limits = gate_limits(config, speed=ground.clock.speed)
         self._venue: dict[str, Any] = {
             "absent_after_s": profile.absent_after_s,
             "absence_is_proof": profile.absence_is_proof,
         }
         self._taped = None
         if config.journal.record_inputs:
-            self._taped = TapedDesk(self._desk(run_id), killed=killed, append=self._append)
+            self._taped = RecordingDesk(self._desk(run_id), killed=killed, append=self._append)
         self.desk: TradingDesk = self._taped or self._desk(run_id)(killed)
 
     def terms(
@@ -75,7 +75,7 @@ class Recording:
     def finish(self) -> None:
         """Write down the last seconds of the tape."""
         if self._taped is not None:
-            self._taped.flush()
+            self._taped.flush_inputs()
 
     def _append(self, tape: Any) -> None:
         self._journal.append("tape", tape, at=self._ground.clock.market_ns())
@@ -85,6 +85,6 @@ class Recording:
 
         def make(killed: Callable[[], str]) -> Desk:
             book = Book(universe, self._settings, charges_by_market(universe))
-            return desk_of(book, gate=gate_of(self._limits, killed=killed), id_prefix=run_id, **self._venue)
+            return build_desk(book, gate=build_gate(self._limits, kill_reason=killed), id_prefix=run_id, **self._venue)
 
         return make

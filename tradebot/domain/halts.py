@@ -20,7 +20,7 @@ class Halts:
     def __init__(self, commands: Iterable[Command] = ()) -> None:
         self._standing: dict[tuple[Scope, Until], Command] = {}  # (scope, until) -> the command that stands
         self.are_none = True  # asked of every order and tick
-        self.flattened: set[str] = set()  # the id of every flatten so far
+        self.flatten_ids: set[str] = set()  # the id of every flatten so far
         for command in commands:
             self.apply(command)
 
@@ -33,7 +33,7 @@ class Halts:
                 self._standing.pop((command.scope, until), None)
         elif command.verb in STRENGTH:
             if command.verb == Verb.FLATTEN:
-                self.flattened.add(command.id)
+                self.flatten_ids.add(command.id)
             key = command.scope, command.until
             before = self._standing.get(key)
             if before is None or STRENGTH[command.verb] >= STRENGTH[before.verb]:
@@ -52,7 +52,7 @@ class Halts:
         return bool(self._standing)
 
     @property
-    def standing(self) -> tuple[Command, ...]:
+    def active_commands(self) -> tuple[Command, ...]:
         """The commands in force, in the order in which they came."""
         return tuple(self._standing.values())
 

@@ -140,7 +140,7 @@ class Recovery(NamedTuple):
     """What the last runs left: runs oldest first, books by account, the halts that still stand.
 
     `halted` is the reason of one that stands for everything, `halts` are all of them, as the commands that made them.
-    `flattened` are the ids of every flatten so far, `doubt` why all this may not be what the last run left.
+    `flatten_ids` are the ids of every flatten so far, `doubt` why all this may not be what the last run left.
     `is_clean` is False when the last run was cut off; `last_at` is the market ns of the last row, 0 in a new journal.
     `cut_off` are the runs that did not end as they should, oldest first, since a person last resumed everything.
     """
@@ -205,8 +205,8 @@ def recover(path: Path, *, at: int | None = None, until: int | None = None) -> R
         runs=tuple(runs),
         books={account: _books(fold, when) for account, fold in folds.items()},
         halted=halts.of_all,
-        halts=halts.standing,
-        flattened=frozenset(halts.flattened),
+        halts=halts.active_commands,
+        flattened=frozenset(halts.flatten_ids),
         is_clean=last_kind in ("end", ""),
         last_at=last_at,
         rows=last,

@@ -23,10 +23,10 @@ from tradebot.journal.tape import Adopt, Entry, Killed, Marks, SameBooks, Signal
 from tradebot.replay.recorded_run import RecordedLine, RecordedRun
 from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.analysis.analysis import Analysis
-from tradebot.trading.desk.billing import charges_by_market
 from tradebot.trading.desk.book.book import Book
-from tradebot.trading.desk.desk import Desk, desk_of
-from tradebot.trading.desk.gate.limits import Limits, gate_of
+from tradebot.trading.desk.desk import Desk, build_desk
+from tradebot.trading.desk.fill_charges import charges_by_market
+from tradebot.trading.desk.gate.limits import Limits, build_gate
 from tradebot.trading.desk.settings import DeskSettings
 
 NOTHING = "nothing"
@@ -94,7 +94,7 @@ async def replay_run(
         signals=counts["signals"],
         facts=counts["facts"],
         states=counts["states"],
-        state=rerun.desk.state(),
+        state=rerun.desk.state_hash(),
         behind_tape=len(rerun.expected_outputs),
         difference=difference,
     )
@@ -128,10 +128,10 @@ class _Rerun:
     def _desk(self) -> Desk:
         recorded, terms = self._recorded, self._recorded.terms
         settings = msgspec.convert(ABSENT_RULES | terms.desk, DeskSettings, strict=False)
-        return desk_of(
+        return build_desk(
             Book(recorded.universe, settings, charges_by_market(recorded.universe)),
-            gate=gate_of(
-                msgspec.convert(ABSENT_LIMITS | terms.limits, Limits, strict=False), killed=lambda: self._reason
+            gate=build_gate(
+                msgspec.convert(ABSENT_LIMITS | terms.limits, Limits, strict=False), kill_reason=lambda: self._reason
             ),
             id_prefix=recorded.run.run_id,
             **terms.venue,
@@ -174,7 +174,7 @@ class _Rerun:
             await self._replay_input(entry)
         if tape.state:
             self.counts["states"] += 1
-            if (state := self.desk.state()) != tape.state:
+            if (state := self.desk.state_hash()) != tape.state:
                 raise self._differs("the state of orders and positions", tape.state, state, row=row.seq)
 
     def check_complete(self) -> None:
@@ -184,7 +184,7 @@ class _Rerun:
 
     async def _replay_input(self, entry: Entry) -> None:
         desk, mono = self.desk, entry.mono
-        desk.advance(mono)
+        desk.advance_mono(mono)
         self.clock.now_ns = max(self.clock.now_ns, mono)
         match message := entry.message:
             case Marks():
@@ -212,7 +212,7 @@ class _Rerun:
         close = self._recorded.closes.get(step.ends_at)
         if close is None:
             raise self._differs("a close", NOTHING, f"the strategies were given one that ends at {step.ends_at}")
-        if (held := self.desk.account.holdings()) != step.held:
+        if (held := self.desk.account.open_positions()) != step.held:
             raise self._differs("the holdings told to the strategies", repr(step.held), repr(held))
         self.counts["closes"] += 1
         made = await self.analysis.compute_message(close, step.held)

@@ -92,7 +92,7 @@ class MachineFaults:
                     self._resumes.append((resumes_at, scope))
             case "operator-kills":
                 with suppress(OSError):  # there may be no state directory yet
-                    machine.halt_file().write("the operator kills from elsewhere")
+                    machine.halt_file().write_reason("the operator kills from elsewhere")
                 for order in machine.exchange.latest_orders():
                     with suppress(ExchangeRefusal):
                         machine.exchange.cancel_order(order.order_id)

@@ -8,7 +8,6 @@ from typing import Any, Literal, NamedTuple
 
 from tradebot.clock import HOUR, parse_iso
 from tradebot.config import Config
-from tradebot.config.keeping import StoreSection
 from tradebot.config.sections import (
     AnalysisSection,
     AppSection,
@@ -18,6 +17,7 @@ from tradebot.config.sections import (
     RiskSection,
     StrategySection,
 )
+from tradebot.config.storage_sections import StoreSection
 from tradebot.exchange.account import DematHolding
 from tradebot.markets.market import HOME_MARKET
 from tradebot.simulation import restless

@@ -41,7 +41,7 @@ class Drain:
         deadline = self._clock.monotonic_ns() + int(DRAIN_WITHIN_S * SECOND)
         while self._clock.monotonic_ns() < deadline:
             await self._clock.sleep(0.02)
-            if not self._account.has_live() and self._is_idle:
+            if not self._account.has_live_order() and self._is_idle:
                 break
 
     async def reconcile_at_end(self) -> None:

@@ -81,11 +81,11 @@ class Engine:
         self.queues = lanes = StageQueues(clock)
         self._metronome = ClockFeed(lanes.market, clock=clock, bars=bars, analysis=analysis, measure=measure)
         self.login_monitor = LoginMonitor(
-            check_login=broker.fetch_account_id, clock=clock, post=lanes.updates.put_or_fail, tell=tell, open_quantities=account.held
+            check_login=broker.fetch_account_id, clock=clock, post=lanes.updates.put_or_fail, tell=tell, open_quantities=account.open_quantities
         )  # fmt: skip
         self.reconciliation = Reconciliation(
             broker=broker, clock=clock, post=lanes.updates.put_or_fail, is_exposed=account.is_exposed, tell=tell,
-            pace=settings.poll_pace, next_poll_mono=account.look_wanted_at, on_login_suspect=self.login_monitor.check_soon,
+            pace=settings.poll_pace, next_poll_mono=account.next_poll_at, on_login_suspect=self.login_monitor.check_soon,
         )  # fmt: skip
         self.order_sender = OrderSender(
             broker=broker, journal=journal, clock=clock, post=lanes.updates.put_or_fail, on_outcome_unknown=self.reconciliation.poll_soon,

@@ -106,7 +106,7 @@ class MarketStage:
             await self._lanes.quotes.put(link)
         if is_open and not self._watch.is_stale:
             frozen = self._care.check_instruments(
-                tick.mono, held=self._account.held_ids(), guarded=self._account.guarded
+                tick.mono, held=self._account.open_instrument_ids(), guarded=self._account.protected_mask
             )
             if frozen is not None:
                 self._journal.append("frozen", frozen, at=tick.at)

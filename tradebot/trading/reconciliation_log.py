@@ -22,7 +22,7 @@ class ReconciliationLog:
 
     def needs_row(self, report: Reconciled, *, is_stopping: bool) -> bool:
         """Return whether `report`, the newest, needs a row; a run that stops needs one of each."""
-        in_doubt = any(order.state is OrderState.UNKNOWN for order in self._account.live_anywhere())
+        in_doubt = any(order.state is OrderState.UNKNOWN for order in self._account.all_live_orders())
         is_evidence = (
             self._differences is None
             or report.differences != self._differences

@@ -12,7 +12,7 @@ import pytest
 
 from tradebot.__main__ import run_command_line
 from tradebot.control.halt_file import HaltFile
-from tradebot.control.running import announced, running
+from tradebot.control.running_daemons import announce_daemon, running_daemons
 from tradebot.errors import StateError
 from tradebot.journal.lock import StateLock, holder
 from tradebot.journal.schema import FILE_NAME
@@ -49,26 +49,26 @@ def running_on(folder: Path, stack: ExitStack) -> Path:
     lock = StateLock(folder)
     lock.acquire()
     stack.callback(lock.release)
-    stack.enter_context(announced(folder))
+    stack.enter_context(announce_daemon(folder))
     return folder
 
 
 def test_it_names_the_daemon_that_it_stopped(say: Verb, daemon: Path) -> None:
     code, said = say("kill", "fat finger", "--state-dir", str(daemon))
     assert (code, f"halted: the daemon of pid {os.getpid()} on {daemon}" in said) == (0, True), said
-    assert "fat finger" in HaltFile(daemon).look()
+    assert "fat finger" in HaltFile(daemon).read_reason()
 
 
 def test_beside_no_daemon_it_does_not_say_halted_and_names_the_one_that_runs(say: Verb, daemon: Path) -> None:
     code, said = say("kill", "emergency")
     assert (code, "NOT HALTED" in said, "halted: " in said) == (75, True, False), said
     assert f"STILL RUNNING: pid {os.getpid()} on {daemon}" in said
-    assert HaltFile(daemon).look() == ""
+    assert HaltFile(daemon).read_reason() == ""
 
 
 def test_with_all_it_stops_every_daemon_of_the_user(say: Verb, daemon: Path) -> None:
     code, said = say("kill", "--all", "emergency")
-    assert (code, "emergency" in HaltFile(daemon).look()) == (0, True), said
+    assert (code, "emergency" in HaltFile(daemon).read_reason()) == (0, True), said
 
 
 def test_a_folder_that_a_daemon_left_is_barred_but_the_one_that_runs_is_not_forgotten(
@@ -78,7 +78,7 @@ def test_a_folder_that_a_daemon_left_is_barred_but_the_one_that_runs_is_not_forg
     (tmp_path / "elsewhere/state" / FILE_NAME).touch()
     code, said = say("kill")
     assert (code, "NOT HALTED" in said, "STILL RUNNING" in said) == (75, True, True), said
-    assert HaltFile(tmp_path / "elsewhere/state").look()
+    assert HaltFile(tmp_path / "elsewhere/state").read_reason()
     code, said = say("kill", "--state-dir", "state")  # by name it is what was meant
     assert (code, "STILL RUNNING" in said) == (0, True), said
 
@@ -93,8 +93,10 @@ def test_a_folder_that_is_not_there_gets_one_true_sentence(say: Verb, tmp_path: 
 
 def test_a_pointer_that_a_crash_left_behind_is_no_daemon(daemon: Path, tmp_path: Path) -> None:
     (tmp_path / "gone").mkdir()
-    with announced(tmp_path / "gone"):
-        assert [one.state_dir for one in running()] == []  # the pointer of this process names another folder now
+    with announce_daemon(tmp_path / "gone"):
+        assert [
+            one.state_dir for one in running_daemons()
+        ] == []  # the pointer of this process names another folder now
         assert holder(tmp_path / "gone") is None
     assert holder(daemon) == os.getpid()
 
@@ -121,7 +123,7 @@ def test_beside_a_configuration_that_run_refuses_every_verb_of_an_emergency_work
         assert (code, f"no daemon runs on {daemon}" in said) == (69, True), said  # its socket is not there
     assert say("orders")[0] != 78
     code, said = say("kill", "stop")
-    assert "stop" in HaltFile(daemon).look()
+    assert "stop" in HaltFile(daemon).read_reason()
     assert (code == 75) is ("NOT CANCELLED: no credentials" in said), said
     assert "abc" not in said
 
@@ -133,9 +135,9 @@ def test_a_full_disk_still_takes_an_empty_halt_file(tmp_path: Path, monkeypatch:
         return 0
 
     monkeypatch.setattr(os, "write", write)
-    HaltFile(tmp_path).write("stop")
+    HaltFile(tmp_path).write_reason("stop")
     assert [path.name for path in tmp_path.iterdir()] == ["HALT"]
-    assert HaltFile(tmp_path).look()
+    assert HaltFile(tmp_path).read_reason()
 
 
 def test_a_link_planted_as_the_lock_is_refused_and_what_it_names_is_left_alone(tmp_path: Path) -> None:

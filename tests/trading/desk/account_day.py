@@ -36,8 +36,8 @@ from tradebot.domain.order import (
 )
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import DeskOutput
-from tradebot.trading.desk.desk import desk_of
-from tradebot.trading.desk.gate.limits import Limits, gate_of
+from tradebot.trading.desk.desk import build_desk
+from tradebot.trading.desk.gate.limits import Limits, build_gate
 from tradebot.trading.desk.settings import DeskSettings
 
 D = Decimal
@@ -87,7 +87,9 @@ class Day:
         )  # fmt: skip
         own = DeskSettings(order_notional=D(1000), max_daily_loss=LARGE, chase_after_s=10.0**6)
         book = Book(universe, own, lambda order, fill: D(0))
-        self.desk = desk_of(book, gate=gate_of(limits, killed=lambda: ""), id_prefix="T", absent_after_s=60.0)
+        self.desk = build_desk(
+            book, gate=build_gate(limits, kill_reason=lambda: ""), id_prefix="T", absent_after_s=60.0
+        )
         ends = OPEN + 22_000 * SECOND
         self.desk.apply_message(SessionBegins(opens_at=OPEN, closes_at=ends, entries_until=ends, square_off_at=ends))
         self.follow(self.desk.apply_message(Tick(at=self.at, mono=self.mono)))

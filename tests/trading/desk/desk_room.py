@@ -30,12 +30,12 @@ from tradebot.domain.order import (
 )
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import DeskOutput
-from tradebot.trading.desk.desk import desk_of
-from tradebot.trading.desk.gate.exposure_controls import DailyLoss, MaxPosition, OpenOrders, ReduceOnly
+from tradebot.trading.desk.desk import build_desk
+from tradebot.trading.desk.gate.exposure_controls import MaxDailyLoss, MaxOpenOrders, MaxPosition, ReduceOnly
 from tradebot.trading.desk.gate.flow_controls import FreshData, InSession, MessageRate, NoDuplicate, NotHalted
 from tradebot.trading.desk.gate.gate import Control, Gate
-from tradebot.trading.desk.gate.order_controls import Collar, Permitted, Sanity, Size
-from tradebot.trading.desk.gate.venue_controls import Accounted
+from tradebot.trading.desk.gate.order_controls import MaxOrderSize, OrderSanity, PermittedProduct, PriceCollar
+from tradebot.trading.desk.gate.venue_controls import PositionAccounted
 from tradebot.trading.desk.settings import DeskSettings
 
 OPEN = 1_700_000_100 * SECOND
@@ -47,17 +47,17 @@ def gate() -> Gate:
     controls: list[Control] = [
         NotHalted(),
         InSession(),
-        Permitted(products=("MIS",), allow_short=False),
-        Sanity(),
-        Size(max_quantity=D(500), max_notional=D(20000)),
+        PermittedProduct(products=("MIS",), allow_short=False),
+        OrderSanity(),
+        MaxOrderSize(max_quantity=D(500), max_notional=D(20000)),
         FreshData(max_age_s=15.0),
-        Collar(collar_pct=D(1)),
+        PriceCollar(collar_pct=D(1)),
         NoDuplicate(window_s=5.0),
-        OpenOrders(max_open=5),
+        MaxOpenOrders(max_open=5),
         MaxPosition(per_symbol=D(25000), gross=D(40000)),
         ReduceOnly(),
-        Accounted(),
-        DailyLoss(max_loss=D(1000)),
+        PositionAccounted(),
+        MaxDailyLoss(max_loss=D(1000)),
         MessageRate(per_second=8, per_minute=200, per_day=2000),
     ]
     return Gate(controls)
@@ -76,7 +76,7 @@ class Room:
         )
         chosen = {"order_notional": D(10000), "protection_pct": D("0.5")} | settings
         book = Book(self.universe, DeskSettings(**chosen), lambda order, fact: D(1))  # type: ignore[arg-type]
-        self.desk = desk_of(book, gate=gate(), id_prefix="T", absent_after_s=60.0)
+        self.desk = build_desk(book, gate=gate(), id_prefix="T", absent_after_s=60.0)
         self.mono = 1000 * SECOND
         self.at = OPEN
         self.trades = 0

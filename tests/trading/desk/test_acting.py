@@ -24,15 +24,15 @@ def test_an_exit_closes_its_own_side_and_is_ignored_where_that_is_flat(action: A
     room = Room()
     room.quote("AAA", "1000")
     if D(held):
-        room.desk.book.blotter.adopt(room.desk.book.key("AAA"), D(held), D(1000))
+        room.desk.book.blotter.adopt_position(room.desk.book.position_key("AAA"), D(held), D(1000))
     outputs = room.signal("AAA", action)
     assert (
-        room.desk.account.counts["signals"],
-        room.desk.account.counts["ignored"],
-        room.desk.account.counts["late_signals"],
+        room.desk.account.signal_counts["signals"],
+        room.desk.account.signal_counts["ignored"],
+        room.desk.account.signal_counts["late_signals"],
     ) == (
         1,
         ignored,
         0,
     )
-    assert ((outputs == []), "AAA" in room.desk.book.exits.wanted) == (bool(ignored), not ignored)
+    assert ((outputs == []), "AAA" in room.desk.book.pending_exits.requested) == (bool(ignored), not ignored)

@@ -15,7 +15,7 @@ from tradebot.domain.order import OrderEvent, Side
 from tradebot.domain.order_fold import begin
 from tradebot.markets.calendar import ist_date
 from tradebot.markets.charges import Segment, order_charges
-from tradebot.trading.desk.billing import charges_by_market, percent
+from tradebot.trading.desk.fill_charges import charges_by_market, percent_charges
 
 D = Decimal
 AT = int(datetime(2026, 2, 3, 6, tzinfo=UTC).timestamp()) * SECOND
@@ -41,7 +41,7 @@ def test_a_fill_is_billed_what_the_table_says_of_its_turnover_whether_it_has_who
 
 def test_a_percentage_is_of_the_value_and_rounded_half_to_even() -> None:
     order = begin(fact("T1", OrderEvent.INTENT, request=request()))
-    bill = percent(D("0.1"), decimals=2)
+    bill = percent_charges(D("0.1"), decimals=2)
     for quantity, price, billed in (
         ("3", "1234.5", "3.70"),
         ("1", "5", "0.00"),

@@ -28,7 +28,7 @@ from tradebot.domain.order import (
     VenueStatus,
 )
 from tradebot.trading.desk.decisions import DeskOutput
-from tradebot.trading.desk.rules.reject_breaker import WINDOW, Rejections
+from tradebot.trading.desk.rules.reject_breaker import WINDOW_NS, Rejections
 from tradebot.trading.desk.settings import DeskSettings
 
 D = Decimal
@@ -58,25 +58,25 @@ def scopes(tripped: list) -> list[str]:
 
 def test_each_symbol_has_a_row_of_its_own_whoever_wanted_it() -> None:
     b = breaker(in_a_row=2)
-    assert [scopes(b.rejected(refused(symbol=name), 0)) for name in "ABC"] == [[], [], []]
-    (trip,) = b.rejected(refused("other", symbol="B"), 0)
+    assert [scopes(b.count_rejection(refused(symbol=name), 0)) for name in "ABC"] == [[], [], []]
+    (trip,) = b.count_rejection(refused("other", symbol="B"), 0)
     assert trip == ("2 entries of symbol:B in a row were rejected, the last because: not here", Scope.symbol("B"))
 
 
 def test_a_fill_ends_the_row_of_its_symbol_and_of_no_other() -> None:
     b = breaker(in_a_row=2)
     for name in "AB":
-        b.rejected(refused(symbol=name), 0)
-    b.filled(refused(symbol="A").request)
-    assert [scopes(b.rejected(refused(symbol=name), 0)) for name in "AB"] == [[], ["symbol:B"]]
+        b.count_rejection(refused(symbol=name), 0)
+    b.end_streaks(refused(symbol="A").request)
+    assert [scopes(b.count_rejection(refused(symbol=name), 0)) for name in "AB"] == [[], ["symbol:B"]]
 
 
 def test_rejections_between_fills_count_within_a_minute_of_our_own_time() -> None:
     def last(*at: float) -> list[str]:
         b = breaker(in_a_minute=3)
         for when in at:
-            tripped = b.rejected(refused(), int(when * SECOND))
-            b.filled(refused().request)
+            tripped = b.count_rejection(refused(), int(when * SECOND))
+            b.end_streaks(refused().request)
         return scopes(tripped)
 
     assert last(0, 30, 59.9) == ["symbol:AAA"]
@@ -87,55 +87,57 @@ def test_rejections_between_fills_count_within_a_minute_of_our_own_time() -> Non
 def test_three_symbols_of_a_strategy_within_a_minute_are_the_strategys_mistake() -> None:
     b = breaker(symbols=3)
     told = [("s", "A", 0), ("s", "A", 1), ("s", "B", 2), ("other", "C", 3), ("s", "C", 59), ("s", "A", 59)]
-    tripped = [scopes(b.rejected(refused(strategy, symbol), at * SECOND)) for strategy, symbol, at in told]
+    tripped = [scopes(b.count_rejection(refused(strategy, symbol), at * SECOND)) for strategy, symbol, at in told]
     assert tripped == [[], [], [], [], ["strategy:s"], []]  # and after that it begins anew
     b = breaker(symbols=3)
-    tripped = [scopes(b.rejected(refused("s", symbol), at * SECOND)) for symbol, at in (("A", 0), ("B", 1), ("C", 60))]
+    tripped = [
+        scopes(b.count_rejection(refused("s", symbol), at * SECOND)) for symbol, at in (("A", 0), ("B", 1), ("C", 60))
+    ]
     assert tripped == [[], [], []]
 
 
 def test_what_is_refused_for_want_of_funds_counts_for_its_strategy() -> None:
     b = breaker(in_a_row=3, symbols=3)
-    tripped = [scopes(b.rejected(refused("s", "A"), n, Refusal.FUNDS)) for n in range(3)]
+    tripped = [scopes(b.count_rejection(refused("s", "A"), n, Refusal.FUNDS)) for n in range(3)]
     assert tripped == [[], [], ["strategy:s"]]
     for n, symbol in enumerate("AB"):
-        b.rejected(refused("s", symbol), n, Refusal.FUNDS)
-    b.filled(refused("s", "C").request)
-    assert b.rejected(refused("s", "C"), 2, Refusal.FUNDS) == []
+        b.count_rejection(refused("s", symbol), n, Refusal.FUNDS)
+    b.end_streaks(refused("s", "C").request)
+    assert b.count_rejection(refused("s", "C"), 2, Refusal.FUNDS) == []
 
 
 def test_exits_refused_for_want_of_funds_count_for_their_symbol() -> None:
     b = breaker(in_a_row=1)
-    assert scopes(b.rejected(refused("", "A", Purpose.EXIT), 0, Refusal.FUNDS)) == ["symbol:A"]
+    assert scopes(b.count_rejection(refused("", "A", Purpose.EXIT), 0, Refusal.FUNDS)) == ["symbol:A"]
 
 
 def test_the_account_counts_what_all_have_together() -> None:
     b = breaker(of_account=3)
-    tripped = [scopes(b.rejected(refused(name, name), n * SECOND)) for n, name in enumerate("abc")]
+    tripped = [scopes(b.count_rejection(refused(name, name), n * SECOND)) for n, name in enumerate("abc")]
     assert tripped == [[], [], ["all"]]
 
 
 def test_entries_and_exits_of_a_symbol_are_one_row() -> None:
     b = breaker(in_a_row=3)
     for strategy, purpose in (("a", Purpose.ENTRY), ("", Purpose.EXIT)):
-        assert b.rejected(refused(strategy, "AAA", purpose), 0) == []
-    assert scopes(b.rejected(refused("", "AAA", Purpose.FLATTEN), 0)) == ["symbol:AAA"]
+        assert b.count_rejection(refused(strategy, "AAA", purpose), 0) == []
+    assert scopes(b.count_rejection(refused("", "AAA", Purpose.FLATTEN), 0)) == ["symbol:AAA"]
 
 
 def test_without_a_limit_of_symbols_entries_count_for_their_strategy_as_they_once_did() -> None:
     b = breaker(in_a_row=2, symbols=0)
-    assert b.rejected(refused("s", "A"), 0) == []
-    assert scopes(b.rejected(refused("s", "B"), 0)) == ["strategy:s"]
+    assert b.count_rejection(refused("s", "A"), 0) == []
+    assert scopes(b.count_rejection(refused("s", "B"), 0)) == ["strategy:s"]
 
 
 def test_what_was_placed_elsewhere_does_not_count() -> None:
     b = breaker(in_a_row=2)
-    b.rejected(refused("", "AAA", Purpose.STOP), 0)
+    b.count_rejection(refused("", "AAA", Purpose.STOP), 0)
     outside, fact = refused("", "AAA", Purpose.EXTERNAL), OrderFact(order_id="T1", event=E.SEEN_REJECTED, at=0)
     for event in (E.SEEN_REJECTED, E.EXECUTED, E.SEEN_REJECTED):
         works = msgspec.structs.replace(outside, state=OrderState.OPEN)
-        assert b.heard(works, msgspec.structs.replace(fact, event=event), outside) == ()
-    assert scopes(b.rejected(refused("", "AAA", Purpose.STOP), 0)) == ["symbol:AAA"]
+        assert b.count_event(works, msgspec.structs.replace(fact, event=event), outside) == ()
+    assert scopes(b.count_rejection(refused("", "AAA", Purpose.STOP), 0)) == ["symbol:AAA"]
 
 
 def test_the_kind_of_a_refusal_is_read_from_the_answer_or_from_the_venues_list() -> None:
@@ -149,20 +151,20 @@ def test_the_kind_of_a_refusal_is_read_from_the_answer_or_from_the_venues_list()
         (OrderFact(order_id="T1", event=E.SEEN_REJECTED, at=0, venue=shown), "strategy:s"),
         (OrderFact(order_id="T1", event=E.REFUSED, at=0), "symbol:AAA"),
     ):
-        assert scopes(breaker(in_a_row=1).heard(works, fact, refused("s"))) == [scope]
+        assert scopes(breaker(in_a_row=1).count_event(works, fact, refused("s"))) == [scope]
 
 
 def test_what_tripped_begins_anew() -> None:
     b = breaker(in_a_row=2, in_a_minute=2)
-    tripped = [scopes(b.rejected(refused(), n)) for n in range(4)]
+    tripped = [scopes(b.count_rejection(refused(), n)) for n in range(4)]
     assert tripped == [[], ["symbol:AAA"], [], ["symbol:AAA"]]
 
 
 def test_times_from_before_a_boot_are_none_of_this_minute() -> None:
     b = breaker(in_a_minute=3)
     for _ in range(2):
-        b.rejected(refused(), 10**6 * SECOND)
-    assert [scopes(b.rejected(refused(), n * SECOND)) for n in range(3)] == [[], [], ["symbol:AAA"]]
+        b.count_rejection(refused(), 10**6 * SECOND)
+    assert [scopes(b.count_rejection(refused(), n * SECOND)) for n in range(3)] == [[], [], ["symbol:AAA"]]
 
 
 ops = st.tuples(
@@ -171,7 +173,7 @@ ops = st.tuples(
     st.sampled_from(["X", "Y"]),
     st.sampled_from([Purpose.ENTRY, Purpose.EXIT, Purpose.STOP]),
     st.sampled_from([*Refusal]),
-    st.sampled_from([0, 1, 20 * SECOND, WINDOW - 1, WINDOW]),
+    st.sampled_from([0, 1, 20 * SECOND, WINDOW_NS - 1, WINDOW_NS]),
 )
 
 
@@ -191,7 +193,7 @@ def test_it_trips_exactly_where_the_whole_history_says_so(
         is_entry = bool(strategy) and purpose is Purpose.ENTRY
         scope = f"strategy:{strategy}" if is_entry and refusal is Refusal.FUNDS else f"symbol:{symbol}"
         if op == "fill":
-            b.filled(order.request)
+            b.end_streaks(order.request)
             rows[f"symbol:{symbol}"] = 0
             rows[f"strategy:{strategy}"] *= not is_entry
             continue
@@ -201,7 +203,7 @@ def test_it_trips_exactly_where_the_whole_history_says_so(
             expected.add("all")
         if is_entry and scope == f"symbol:{symbol}":
             met[strategy].append((symbol, mono))
-            if len({s for s, at in met[strategy] if mono - at < WINDOW}) >= symbols:
+            if len({s for s, at in met[strategy] if mono - at < WINDOW_NS}) >= symbols:
                 expected.add(f"strategy:{strategy}")
         for name in expected - {"all"}:
             rows[name], times[name], met[strategy] = 0, [], []
@@ -214,12 +216,12 @@ def test_it_trips_exactly_where_the_whole_history_says_so(
                 met[strategy] = []
         if "all" in expected:
             times["all"] = []
-        assert set(scopes(b.rejected(order, mono, refusal))) == expected
+        assert set(scopes(b.count_rejection(order, mono, refusal))) == expected
         assert all(len(kept) <= max(limits) for kept in b._times.values())
 
 
 def within(times: list[int], mono: int) -> int:
-    return sum(mono - at < WINDOW for at in times)
+    return sum(mono - at < WINDOW_NS for at in times)
 
 
 # ---- with the desk around it
@@ -325,7 +327,7 @@ def test_what_was_refused_today_counts_on_after_a_restart_and_what_was_refused_y
         ]
         fresh = Room(max_rejects_in_a_row=2)
         fresh.desk.recover_state(facts, adopted=(), halted="", opens_at=opens_at)
-        fresh.desk.placement.requests.used = 1
+        fresh.desk.placement.requests.used_ids = 1
         fresh.tick(6)  # what passed before the restart keeps out the same order for a while
         assert halts(refuse(fresh, signal(fresh, "AAA", "a"))) == expected
 
@@ -342,23 +344,23 @@ def test_what_tripped_in_an_earlier_run_and_was_resumed_is_not_halted_by_a_resta
 def test_a_fill_in_part_ends_the_rows_of_its_order_too() -> None:
     b = breaker(in_a_row=2)
     order = refused()
-    b.rejected(order, 0)
-    assert b.rows
+    b.count_rejection(order, 0)
+    assert b.streaks
     live = msgspec.structs.replace(order, state=OrderState.PARTIAL)
-    assert b.heard(live, OrderFact(order_id="T1", event=E.EXECUTED, at=1), live) == ()
-    assert not b.rows
+    assert b.count_event(live, OrderFact(order_id="T1", event=E.EXECUTED, at=1), live) == ()
+    assert not b.streaks
 
 
 @pytest.mark.parametrize("way", ["another day", "a resume of everything"])
 def test_what_was_refused_before_another_day_or_a_resume_counts_for_nothing(way: str) -> None:
     limits = {"in a minute": breaker(in_a_minute=2), "symbols": breaker(symbols=2), "in a row": breaker(in_a_row=2)}
     for name, b in limits.items():
-        assert b.rejected(refused(), 1) == []
+        assert b.count_rejection(refused(), 1) == []
         if way == "another day":
-            b.begin_day()
+            b.clear_counts()
         else:
-            b.resumed(EVERYTHING)
-        assert b.rejected(refused(symbol="BBB" if name == "symbols" else "AAA"), 2) == [], name
+            b.on_resume(EVERYTHING)
+        assert b.count_rejection(refused(symbol="BBB" if name == "symbols" else "AAA"), 2) == [], name
 
 
 @pytest.mark.parametrize(
@@ -368,6 +370,6 @@ def test_a_symbol_that_a_person_resumes_is_none_of_those_in_which_its_strategy_w
     resumed: str, tripped: list[str]
 ) -> None:
     b = breaker(symbols=2)
-    b.rejected(refused(), 1)
-    b.resumed(Scope.parse(resumed))
-    assert scopes(b.rejected(refused(symbol="BBB"), 2)) == tripped
+    b.count_rejection(refused(), 1)
+    b.on_resume(Scope.parse(resumed))
+    assert scopes(b.count_rejection(refused(symbol="BBB"), 2)) == tripped

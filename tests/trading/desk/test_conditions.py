@@ -51,7 +51,7 @@ def session(opens_at: int, *, early: tuple[str, ...] = ()) -> SessionBegins:
 )
 def test_new_positions_end_at_the_time_of_their_symbol(second: int, early: str, others: str) -> None:
     conditions = Conditions()
-    conditions.begin(session(0, early=("AAA",)))
+    conditions.begin_session(session(0, early=("AAA",)))
     conditions.now = second * SECOND
 
     assert (conditions.entries_closed("AAA"), conditions.entries_closed("BBB")) == (early, others)
@@ -59,8 +59,8 @@ def test_new_positions_end_at_the_time_of_their_symbol(second: int, early: str, 
 
 def test_another_session_forgets_the_endings_of_the_last() -> None:
     conditions = Conditions()
-    conditions.begin(session(0, early=("AAA",)))
-    conditions.begin(session(0))
+    conditions.begin_session(session(0, early=("AAA",)))
+    conditions.begin_session(session(0))
     conditions.now = 650 * SECOND
 
     assert conditions.entries_closed("AAA") == ""
@@ -127,18 +127,18 @@ def test_an_entry_that_fills_after_a_flatten_is_closed_also_between_two_square_o
 def test_the_close_of_a_symbol_is_its_own_or_that_of_the_session() -> None:
     conditions = Conditions()
     assert conditions.times.closes_at("AAA") == 0, "before the first session"
-    conditions.begin(session(0, early=("AAA",)))
+    conditions.begin_session(session(0, early=("AAA",)))
     assert (conditions.times.closes_at("AAA"), conditions.times.closes_at("BBB")) == (600 * SECOND, 1000 * SECOND)
 
 
 def test_a_symbol_is_squared_off_from_its_time_to_its_close() -> None:
     conditions = Conditions()
-    assert not conditions.squares_off("AAA")
-    conditions.begin(session(0, early=("AAA",)))
+    assert not conditions.in_square_off("AAA")
+    conditions.begin_session(session(0, early=("AAA",)))
     found = []
     for second in (499, 500, 599, 600, 799, 800, 999, 1000):
         conditions.now = second * SECOND
-        found.append((conditions.squares_off("AAA"), conditions.squares_off("BBB")))
+        found.append((conditions.in_square_off("AAA"), conditions.in_square_off("BBB")))
     no, early, late = (False, False), (True, False), (False, True)
     assert found == [no, early, early, no, no, late, late, no]
 
@@ -146,14 +146,14 @@ def test_a_symbol_is_squared_off_from_its_time_to_its_close() -> None:
 def test_without_the_books_of_a_minute_nothing_is_opened_and_it_is_said_for_how_long() -> None:
     conditions = Conditions()
     conditions.mono = 10**15
-    assert conditions.blind == "", "where no books come nobody waits for them"
-    conditions.looked(1000 * SECOND)
+    assert conditions.blind_reason == "", "where no books come nobody waits for them"
+    conditions.note_books_read(1000 * SECOND)
     conditions.mono = 1060 * SECOND
-    assert conditions.blind == ""
+    assert conditions.blind_reason == ""
     conditions.mono += 1
-    assert conditions.blind == "the venue's books were not read for 60 s"
+    assert conditions.blind_reason == "the venue's books were not read for 60 s"
     conditions.mono = 1075 * SECOND
-    assert conditions.blind == "the venue's books were not read for 75 s"
+    assert conditions.blind_reason == "the venue's books were not read for 75 s"
 
 
 @pytest.mark.parametrize(
@@ -165,9 +165,9 @@ def test_without_the_books_of_a_minute_nothing_is_opened_and_it_is_said_for_how_
 )  # fmt: skip
 def test_a_clock_that_is_apart_is_said_with_its_seconds(offset: int, said: str) -> None:
     conditions = Conditions()
-    conditions.take_clock(ClockApart(mono=0, offset=offset))
-    assert conditions.clock_apart == said
-    conditions.begin(session(0))
+    conditions.take_clock_offset(ClockApart(mono=0, offset=offset))
+    assert conditions.clock_offset_reason == said
+    conditions.begin_session(session(0))
     assert conditions.entries_closed("AAA") == said
 
 
@@ -177,38 +177,38 @@ def test_a_clock_that_is_apart_is_said_with_its_seconds(offset: int, said: str) 
 )
 def test_room_on_disk_ends_first_for_entries_and_then_for_exits(allows: DiskAllows, short: str, full: str) -> None:
     conditions = Conditions()
-    conditions.take_space(SpaceLeft(mono=0, allows=allows, reason="full"))
+    conditions.take_disk_space(SpaceLeft(mono=0, allows=allows, reason="full"))
     assert (conditions.disk_short, conditions.disk_full) == (short, full)
 
 
 def test_what_the_venue_does_not_show_is_no_evidence_while_a_link_or_the_login_is_lost() -> None:
     conditions = Conditions()
     assert not conditions.links.is_cut_off
-    conditions.links.down["kite"] = "silent"
+    conditions.links.stale_sources["kite"] = "silent"
     assert conditions.links.is_cut_off
-    conditions.links.down.clear()
+    conditions.links.stale_sources.clear()
     conditions.links.session_lost = "the login is dead"
     assert conditions.links.is_cut_off
 
 
 def test_quotes_that_only_repeat_themselves_are_trouble_until_they_are_told_of_no_more() -> None:
     conditions = Conditions()
-    conditions.freeze(Frozen(symbols=("AAA",), mono=0))
+    conditions.set_frozen(Frozen(symbols=("AAA",), mono=0))
     assert (conditions.quote_trouble("AAA"), conditions.quote_trouble("BBB")) == (
         "the quotes of AAA only repeat themselves", "",
     )  # fmt: skip
-    conditions.freeze(Frozen(symbols=(), mono=0))
+    conditions.set_frozen(Frozen(symbols=(), mono=0))
     assert conditions.quote_trouble("AAA") == ""
 
 
 def test_halts_of_a_scope_and_of_everything() -> None:
     conditions = Conditions()
-    assert (conditions.has_halts, conditions.halted, conditions.halt_of("AAA", "s")) == (False, "", "")
+    assert (conditions.has_halts, conditions.halt_reason, conditions.halt_reason_for("AAA", "s")) == (False, "", "")
     conditions.halts.apply(Command(verb=Verb.HALT, reason="odd", scope=Scope.symbol("AAA")))
-    assert (conditions.has_halts, conditions.halted) == (True, "")
-    assert (conditions.halt_of("AAA", "s"), conditions.halt_of("BBB", "s")) == ("odd", "")
+    assert (conditions.has_halts, conditions.halt_reason) == (True, "")
+    assert (conditions.halt_reason_for("AAA", "s"), conditions.halt_reason_for("BBB", "s")) == ("odd", "")
     conditions.halts.apply(Command(verb=Verb.HALT, reason="by hand"))
-    assert (conditions.halted, conditions.halt_of("BBB")) == ("by hand", "by hand")
+    assert (conditions.halt_reason, conditions.halt_reason_for("BBB")) == ("by hand", "by hand")
 
 
 def test_before_the_first_message_it_is_no_time_at_all() -> None:
@@ -221,14 +221,14 @@ def test_before_the_first_session_no_day_has_begun_and_none_is_over() -> None:
     assert times.entries_closed("AAA", 5) == "the session is closed"
     times.end_if_over(5)
     assert times.closed_at == 0
-    assert times.begin_day(5)
-    assert not times.begin_day(5)
+    assert times.begin_trading_day(5)
+    assert not times.begin_trading_day(5)
 
 
 @pytest.mark.parametrize(("after", "closed_at"), [(-1, 0), (0, 1000 * SECOND)])
 def test_a_session_is_over_at_its_close_and_an_earlier_close_is_not_taken_for_it(after: int, closed_at: int) -> None:
     times = SessionTimes()
-    times.begin(session(0), 0)
+    times.begin_session(session(0), 0)
     times.end_if_over(1000 * SECOND + after)
     assert times.closed_at == closed_at
     times.closed_at = 5000 * SECOND

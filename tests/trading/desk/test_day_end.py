@@ -29,7 +29,7 @@ def fallen(room: Room) -> dict[int, tuple[list[tuple[Verb, Until, str]], list[Or
     found = {}
     for price, profit in FALL:
         room.quote("AAA", price)
-        assert room.desk.book.worth.day_profit() == profit
+        assert room.desk.book.pnl.day_profit() == profit
         outputs = room.tick()
         found[profit] = commands(outputs), submitted(outputs)
     return found
@@ -117,7 +117,7 @@ def test_what_an_early_run_took_over_is_given_up_also_by_a_run_that_does_not_nam
     room = Room()
     sold = Released(key=PositionKey("", "NSE", "OLD", "MIS"), quantity=D(4), price=D(100), at=OPEN)
     room.desk.recover_state([sold], adopted=[("OLD", D(10), D(90))], halted="", opens_at=OPEN)
-    assert room.desk.book.positions.of("OLD").quantity == 6
+    assert room.desk.book.positions.position_of("OLD").quantity == 6
 
 
 def test_nothing_is_opened_after_that() -> None:

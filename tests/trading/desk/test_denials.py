@@ -10,7 +10,7 @@ def test_denials_are_counted_by_control_and_strategy_and_keep_the_first_reason()
     for control, strategy, reason in (
         ("size", "s", "too large"), ("halt", "s", "by hand"), ("halt", "s", "again"), ("halt", "t", "by hand")
     ):  # fmt: skip
-        denials.add(control, strategy, reason)
+        denials.count_denial(control, strategy, reason)
 
     assert list(denials) == [
         Denial(control="size", strategy="s", count=1, reason="too large"),
@@ -24,5 +24,5 @@ def test_denials_are_counted_by_control_and_strategy_and_keep_the_first_reason()
 def test_denials_of_several_runs_add_up() -> None:
     one = Denial(control="halt", strategy="s", count=5, reason="by hand")
     both = Denials((one, one))
-    both.add("halt", "s", "again")
+    both.count_denial("halt", "s", "again")
     assert (list(both), both.total) == ([Denial(control="halt", strategy="s", count=11, reason="by hand")], 11)

@@ -107,8 +107,8 @@ def test_a_fill_is_booked_once_however_often_it_is_told() -> None:
     room.trades -= 1
     again = Executed(execution=execution.__class__(**{**_fields(execution), "execution_id": "1"}), mono=room.mono)
     assert room.desk.apply_message(again) == []
-    assert room.desk.book.positions.of("AAA").quantity == 10
-    assert room.desk.book.positions.fills == 1
+    assert room.desk.book.positions.position_of("AAA").quantity == 10
+    assert room.desk.book.positions.fill_count == 1
 
 
 def _fields(execution: Execution) -> dict[str, object]:
@@ -145,7 +145,7 @@ def test_an_ambiguous_order_is_found_by_its_tag_and_never_sent_again() -> None:
     outputs = room.desk.apply_message(books)
     assert submitted(outputs) == []
     assert room.desk.book.blotter.orders[request.order_id].state is OrderState.FILLED
-    assert room.desk.book.positions.of("AAA").average_price == D("1000.5")
+    assert room.desk.book.positions.position_of("AAA").average_price == D("1000.5")
 
 
 def empty_books(room: Room) -> Books:
@@ -179,7 +179,7 @@ def test_an_empty_position_list_does_not_make_us_flat_but_halts_the_symbol() -> 
     room.tick(5)
     (report,) = [o for o in room.desk.apply_message(empty_books(room)) if isinstance(o, Reconciled)]
     assert report.differences == ("NSE:AAA MIS: the venue holds 0, the journal 10",)
-    assert room.desk.book.positions.of("AAA").quantity == 10
+    assert room.desk.book.positions.position_of("AAA").quantity == 10
 
 
 def test_an_order_placed_elsewhere_is_written_down_with_its_fills_and_is_not_ours() -> None:
@@ -204,9 +204,9 @@ def test_an_order_placed_elsewhere_is_written_down_with_its_fills_and_is_not_our
     room.desk.apply_message(
         Books(asked_at=room.mono, orders=(other,), executions=(execution,), positions=(position,), cash=D(0))
     )
-    assert room.desk.book.positions.of("BBB").is_flat
-    assert room.desk.book.blotter.external.beyond == {("NSE", "BBB", "MIS"): 3}
-    assert room.desk.account.holdings() == {}
+    assert room.desk.book.positions.position_of("BBB").is_flat
+    assert room.desk.book.blotter.external.quantities == {("NSE", "BBB", "MIS"): 3}
+    assert room.desk.account.open_positions() == {}
     order = room.desk.book.blotter.orders["EXT-X7"]
     assert (order.state, order.request.purpose) == (OrderState.FILLED, Purpose.EXTERNAL)
 
@@ -264,7 +264,7 @@ def test_the_halt_of_the_days_loss_names_its_rule_and_ends_with_the_session() ->
     (halt,) = [o for o in room.tick() if isinstance(o, Command)]
     assert (halt.until, halt.control, str(halt.scope)) == (Until.SESSION, "daily_loss", "all")
     assert [o for o in next_session(room) if isinstance(o, Command)] == []
-    assert room.desk.book.conditions.halted == ""
+    assert room.desk.book.conditions.halt_reason == ""
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_the_halt_of_a_person_stands_until_resume_whatever_it_says(reason: str) 
     room.desk.apply_message(Command(verb=Verb.HALT, reason=reason))
     next_session(room)
     room.quote("BBB", "500")
-    assert room.desk.book.conditions.halted == (reason or "halted")
+    assert room.desk.book.conditions.halt_reason == (reason or "halted")
     assert events(room.signal("BBB", Action.ENTER_LONG)) == [OrderEvent.DENIED]
     room.desk.apply_message(Command(verb=Verb.RESUME))
     assert events(room.signal("BBB", Action.ENTER_LONG, n=2)) == [OrderEvent.INTENT]
@@ -298,7 +298,7 @@ def test_a_signal_closes_only_what_its_own_strategy_opened() -> None:
     room = Room()
     entry = room.bought()
     assert submitted(said_by("leaver", room, Action.EXIT_LONG)) == []
-    assert room.desk.account.counts["ignored"] == 1
+    assert room.desk.account.signal_counts["ignored"] == 1
     assert len(submitted(said_by(entry.strategy, room, Action.EXIT_LONG))) == 1
 
 
@@ -320,7 +320,7 @@ def test_whose_a_position_is_survives_a_restart_and_ends_when_it_is_flat() -> No
     for event in (OrderEvent.SENDING, OrderEvent.ACCEPTED):
         fresh.outcome(exit_, event, "V9" if event is OrderEvent.ACCEPTED else "")
     fresh.fill(exit_, 10, "1000", "V9")
-    assert fresh.desk.book.exits.holders == {}
+    assert fresh.desk.book.pending_exits.holders == {}
 
 
 def test_the_orders_of_a_day_are_counted_over_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -410,7 +410,7 @@ def test_recovery_rebuilds_positions_orders_and_the_day() -> None:
         facts += [o for o in outputs if isinstance(o, OrderFact)]
     fresh = Room()
     fresh.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
-    assert fresh.desk.book.positions.of("AAA") == other.desk.book.positions.of("AAA")
+    assert fresh.desk.book.positions.position_of("AAA") == other.desk.book.positions.position_of("AAA")
     assert fresh.desk.book.positions.charges == 1
     (exit_,) = submitted(fresh.quote("AAA", "989"))
     assert exit_.purpose is Purpose.STOP

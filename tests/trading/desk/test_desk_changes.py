@@ -164,7 +164,7 @@ def test_a_fill_that_lands_during_a_change_ends_the_order_once() -> None:
     assert events(outputs) == [E.EXECUTED]
     order = order_of(room, exit_)
     assert (order.state, order.replace.wish, order.remaining) == (OrderState.FILLED, Wish.NONE, 0)
-    assert room.desk.book.positions.of("AAA").is_flat
+    assert room.desk.book.positions.position_of("AAA").is_flat
     assert events(room.outcome(exit_, E.REPLACE_REFUSED)) == [E.REPLACE_REFUSED]
     assert order_of(room, exit_).state is OrderState.FILLED
 
@@ -218,7 +218,7 @@ def test_the_gate_is_asked_for_the_rest_of_an_exit_that_is_filled_in_part_and_th
 
 def test_an_exit_that_buys_back_follows_the_price_up_and_not_down() -> None:
     room = Room(chase="modify")
-    room.desk.book.blotter.adopt(room.desk.book.key("AAA"), D(-10), D(1000))
+    room.desk.book.blotter.adopt_position(room.desk.book.position_key("AAA"), D(-10), D(1000))
     room.quote("AAA", "1011")
     (exit_,) = submitted(room.desk.apply_message(Command(verb=Verb.FLATTEN, id="f")))
     room.outcome(exit_, E.SENDING)
@@ -251,8 +251,8 @@ def test_what_was_left_to_do_is_done_at_the_next_tick_though_no_time_went_by() -
 
 def test_orders_that_work_are_not_looked_at_on_every_tick(monkeypatch: pytest.MonkeyPatch) -> None:
     room, _ = hanging()
-    live, looks = room.desk.book.blotter.live, []
-    monkeypatch.setattr(room.desk.book.blotter, "live", lambda *symbol: looks.append(symbol) or live(*symbol))
+    live, looks = room.desk.book.blotter.live_orders, []
+    monkeypatch.setattr(room.desk.book.blotter, "live_orders", lambda *symbol: looks.append(symbol) or live(*symbol))
     for _ in range(5):
         room.tick()
     assert looks.count(()) == 1

@@ -13,7 +13,7 @@ from tests.trading.desk.desk_room import Room, events
 from tradebot.domain.messages import Cancel, Executed, Incident, OrderSeen, SessionBegins, Submit, Tick
 from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, Purpose, Side, VenueStatus
 from tradebot.trading.desk.book.book import OrderChange
-from tradebot.trading.desk.decisions import CancelOrder, Decision, Record
+from tradebot.trading.desk.decisions import CancelOrder, Decision, RecordEvent
 from tradebot.trading.desk.desk import Desk
 
 E = OrderEvent
@@ -34,7 +34,7 @@ def test_what_a_decision_leads_to_comes_before_the_next_decision() -> None:
     def rule() -> Iterator[Decision]:
         yield CancelOrder(order_id, "for a test")
         seen.append(book.blotter.orders[order_id].cancel.wish.value)
-        yield book.incident("behind it")
+        yield book.make_incident("behind it")
 
     assert said(room.desk, rule()) == ["cancel_sent", "Cancel", "Incident"]
     assert seen == ["sent"], "the book knew it when the rule went on"
@@ -48,16 +48,16 @@ def test_the_rules_hear_of_a_fact_in_their_order_and_the_next_when_the_one_befor
     book, heard = room.desk.book, list[str]()
 
     def first(change: OrderChange) -> list[Decision]:
-        heard.append(f"first of {change.fact.event.value}")
-        return [CancelOrder(request.order_id, "for a test")] if change.fact.event is E.LINK_LOST else []
+        heard.append(f"first of {change.event.event.value}")
+        return [CancelOrder(request.order_id, "for a test")] if change.event.event is E.LINK_LOST else []
 
     def second(change: OrderChange) -> list[Decision]:
-        heard.append(f"second of {change.fact.event.value}")
+        heard.append(f"second of {change.event.event.value}")
         return []
 
-    monkeypatch.setattr(room.desk.rules, "of_change", lambda change: (first, second))
+    monkeypatch.setattr(room.desk.rules, "change_subscribers", lambda change: (first, second))
     order = book.blotter.orders[request.order_id]
-    room.desk.carry_out([Record(book.fact(order, E.LINK_LOST, "for a test"))])
+    room.desk.carry_out([RecordEvent(book.make_event(order, E.LINK_LOST, "for a test"))])
 
     assert heard == [
         "first of link_lost", "first of cancel_sent", "second of cancel_sent", "second of link_lost",
@@ -77,8 +77,8 @@ def test_a_rule_hears_of_the_facts_that_concern_it(event: E, purpose: Purpose, a
     room = Room()
     order = room.desk.book.blotter.orders[room.entered().order_id]
     order = msgspec.structs.replace(order, request=msgspec.structs.replace(order.request, purpose=purpose))
-    change = OrderChange(order, room.desk.book.fact(order, event, "for a test"), order)
-    assert [type(rule.__self__).__name__ for rule in room.desk.rules.of_change(change)] == asked.split()  # type: ignore[attr-defined]
+    change = OrderChange(order, room.desk.book.make_event(order, event, "for a test"), order)
+    assert [type(rule.__self__).__name__ for rule in room.desk.rules.change_subscribers(change)] == asked.split()  # type: ignore[attr-defined]
 
 
 def test_an_order_leaves_behind_its_fact_and_a_cancel_behind_its_own() -> None:
@@ -120,7 +120,7 @@ WATCHED = {
 
 
 def test_a_backtest_knows_where_each_rule_that_acts_at_ticks_may_act() -> None:
-    asked = {type(rule.__self__).__name__ for rule in Room().desk.rules.hears[Tick]}  # type: ignore[attr-defined]
+    asked = {type(rule.__self__).__name__ for rule in Room().desk.rules.subscribers[Tick]}  # type: ignore[attr-defined]
     assert asked == WATCHED.keys(), "a backtest walks only bars in which something can happen: see `backtest/loss.py`"
 
 
@@ -128,10 +128,10 @@ def test_another_day_begins_with_its_session_and_the_same_day_only_once() -> Non
     room = Room()
     first = room.desk.book.conditions.times.session
     assert first is not None
-    before = room.desk.book.worth.day_base
+    before = room.desk.book.pnl.day_base_fills
     room.bought()
     room.desk.apply_message(first)
-    assert room.desk.book.worth.day_base == before
+    assert room.desk.book.pnl.day_base_fills == before
     later = 86_400_000_000_000
     room.desk.apply_message(
         SessionBegins(
@@ -139,13 +139,13 @@ def test_another_day_begins_with_its_session_and_the_same_day_only_once() -> Non
             entries_until=first.entries_until + later, square_off_at=first.square_off_at + later,
         )
     )  # fmt: skip
-    assert room.desk.book.worth.day_base[0] == 1
+    assert room.desk.book.pnl.day_base_fills[0] == 1
 
 
 def test_a_fill_of_another_hand_leaves_our_stop_where_it_stands() -> None:
     room = Room()
     room.bought(stop_loss=980.0)
-    guard = room.desk.account.levels(0)
+    guard = room.desk.account.protective_levels(0)
     assert guard is not None
     theirs = OrderRequest(
         order_id="", symbol="AAA", exchange="NSE", side=Side.BUY, kind=OrderKind.MARKET, quantity=Decimal(3),
@@ -155,4 +155,4 @@ def test_a_fill_of_another_hand_leaves_our_stop_where_it_stands() -> None:
     room.desk.apply_message(OrderSeen(order=shown, mono=room.mono))
     fill = msgspec.structs.replace(room.execution(theirs, 3, "1001", "X1"), product="CNC")
     assert events(room.desk.apply_message(Executed(execution=fill, mono=room.mono))) == [E.EXECUTED]
-    assert room.desk.account.levels(0) == guard
+    assert room.desk.account.protective_levels(0) == guard

@@ -19,7 +19,7 @@ def bought(*, at: int = OPEN) -> list[OrderFact]:
     """The facts of an entry of AAA with a stop that was filled whole at market ns `at`."""
     room = Room()
     request = room.bought(stop_loss=990.0, trail_by=5.0)
-    (fill,) = room.desk.account.orders()[request.order_id].booked
+    (fill,) = room.desk.account.kept_orders()[request.order_id].booked
     begun = OrderFact(request.order_id, E.INTENT, at, 1, request=request)
     sent = [
         OrderFact(request.order_id, event, at, 1, venue_order_id=id_)
@@ -45,50 +45,50 @@ def test_a_halt_of_everything_and_halts_of_a_scope_stand_again() -> None:
         assert len(submitted(room.signal(symbol, Action.ENTER_LONG))) == count
     other = Room()
     other.desk.recover_state((), adopted=(), halted="the daemon ended", opens_at=OPEN)
-    assert other.desk.account.conditions.halted == "the daemon ended"
+    assert other.desk.account.conditions.halt_reason == "the daemon ended"
 
 
 @pytest.mark.parametrize(("at", "charges"), [(OPEN, 1), (OPEN + 1, 1), (OPEN - 1, 0)])
 def test_what_was_filled_from_the_opening_on_is_of_this_day(at: int, charges: int) -> None:
     room = Room()
     room.desk.recover_state(bought(at=at), adopted=(), halted="", opens_at=OPEN)
-    assert room.desk.account.day_totals == (charges, D(charges))
+    assert room.desk.account.day_fill_totals == (charges, D(charges))
     assert room.desk.account.day_profit() == -charges
-    assert room.desk.account.held() == {"AAA": 10}
+    assert room.desk.account.open_quantities() == {"AAA": 10}
 
 
 def test_what_was_given_up_is_neither_held_nor_guarded() -> None:
     room = Room()
     facts = bought()
-    key = room.desk.book.key("AAA")
+    key = room.desk.book.position_key("AAA")
     part = Released(key=key, quantity=D(10), price=D(1000), at=OPEN)
     room.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
-    assert room.desk.account.levels(0) is not None
+    assert room.desk.account.protective_levels(0) is not None
     room = Room()
     room.desk.recover_state([*facts, part], adopted=(), halted="", opens_at=OPEN)
-    assert room.desk.account.levels(0) is None
-    assert room.desk.account.held() == {}
+    assert room.desk.account.protective_levels(0) is None
+    assert room.desk.account.open_quantities() == {}
 
 
 def test_a_trailing_stop_stands_where_the_best_price_had_moved_it() -> None:
     room = Room()
     room.desk.recover_state(bought(), adopted=(), halted="", opens_at=OPEN, best={"T00001": D(1100)})
-    levels = room.desk.account.levels(0)
+    levels = room.desk.account.protective_levels(0)
     assert levels is not None
-    assert levels.told == {"stop": 990, "trail": 1095}
+    assert levels.current_levels == {"stop": 990, "trail": 1095}
 
 
 def test_what_was_held_without_fills_is_held_at_its_price() -> None:
     room = Room()
     room.desk.recover_state((), adopted=[("AAA", D(5), D(900))], halted="", opens_at=OPEN)
-    assert room.desk.account.holdings() == {"AAA": (D(5), D(900))}
+    assert room.desk.account.open_positions() == {"AAA": (D(5), D(900))}
     room.quote("AAA", "1000")
-    assert room.desk.account.unrealized() == 500
+    assert room.desk.account.unrealized_profit() == 500
 
 
 def test_the_time_that_a_run_noted_does_not_go_back() -> None:
     room = Room()
     now = room.mono
     for told, mono in ((now - 1, now), (now + SECOND, now + SECOND), (now, now + SECOND)):
-        room.desk.advance(told)
+        room.desk.advance_mono(told)
         assert room.desk.account.conditions.mono == mono

@@ -62,7 +62,7 @@ def test_the_entry_follows_when_the_exit_has_filled_flat() -> None:
 
     (entry,) = day.waiting
     assert (entry.side, entry.purpose, entry.quantity) == (Side.SELL, Purpose.ENTRY, D(10))
-    assert day.desk.account.counts["ignored"] == day.desk.account.counts["late_reversals"] == 0
+    assert day.desk.account.signal_counts["ignored"] == day.desk.account.signal_counts["late_reversals"] == 0
 
 
 def test_an_entry_as_large_as_the_exit_is_not_taken_for_the_same_order_again() -> None:
@@ -82,7 +82,7 @@ def test_an_exit_that_takes_longer_than_a_signal_may_age_drops_the_entry_and_cou
     fill(day, exit_, exit_.quantity)
 
     assert day.waiting == []
-    assert day.desk.account.counts["late_reversals"] == 1
+    assert day.desk.account.signal_counts["late_reversals"] == 1
 
 
 def test_an_entry_waits_for_as_long_as_a_signal_may_age() -> None:
@@ -111,7 +111,7 @@ def test_an_entry_of_the_same_side_as_what_is_being_closed_is_ignored() -> None:
     reversing(day, Action.ENTER_LONG)
     fill(day, exit_, exit_.quantity)
 
-    assert (day.waiting, day.desk.account.counts["ignored"]) == ([], 1)
+    assert (day.waiting, day.desk.account.signal_counts["ignored"]) == ([], 1)
 
 
 def test_what_an_operator_closes_is_followed_by_nothing() -> None:
@@ -124,7 +124,7 @@ def test_what_an_operator_closes_is_followed_by_nothing() -> None:
     reversing(day, Action.EXIT_LONG, Action.ENTER_SHORT)
     fill(day, exit_, exit_.quantity)
 
-    assert (day.waiting, day.desk.account.counts["ignored"]) == ([], 2)
+    assert (day.waiting, day.desk.account.signal_counts["ignored"]) == ([], 2)
 
 
 def test_a_process_that_starts_again_has_forgotten_the_entry() -> None:
@@ -137,7 +137,7 @@ def test_a_process_that_starts_again_has_forgotten_the_entry() -> None:
 
     again.give(Executed(execution=day.execution(exit_, exit_.quantity), mono=again.mono))
 
-    assert again.desk.account.holdings() == {}
+    assert again.desk.account.open_positions() == {}
     assert again.waiting == []
 
 

@@ -106,14 +106,14 @@ def test_fills_that_the_status_knows_and_no_trade_tells_are_inferred_after_five_
     (made_up,) = [o for o in room.tick(2) if isinstance(o, OrderFact)]
     assert made_up.execution is not None
     assert made_up.execution.is_inferred
-    assert room.desk.book.positions.of("AAA").quantity == 10
+    assert room.desk.book.positions.position_of("AAA").quantity == 10
     outputs = room.fill(request, 4, "999")
     assert events(outputs) == [E.REVERSED, E.EXECUTED, E.EXECUTED]
-    assert room.desk.book.positions.of("AAA").quantity == 10
+    assert room.desk.book.positions.position_of("AAA").quantity == 10
     assert events(room.fill(request, 6, "999")) == [E.REVERSED, E.EXECUTED]
     order = room.desk.book.blotter.orders[request.order_id]
     assert (order.state, order.average_price, len(order.booked)) == (OrderState.FILLED, 999, 2)
-    assert room.desk.book.positions.of("AAA").bought == 9990
+    assert room.desk.book.positions.position_of("AAA").bought == 9990
     assert room.desk.book.positions.charges == 2
 
 
@@ -130,7 +130,7 @@ def test_a_fill_told_with_other_figures_is_booked_anew_once_the_list_has_shown_t
     shown = room.venue_order(request, VenueStatus.FILLED, filled=10)
     assert E.REVERSED not in events(books(room, shown, executions=(other,)))
     assert events(books(room, shown, executions=(other,)))[:2] == [E.REVERSED, E.EXECUTED]
-    assert room.desk.book.positions.of("AAA").average_price == 998
+    assert room.desk.book.positions.position_of("AAA").average_price == 998
 
 
 def test_an_order_that_comes_back_from_the_dead_is_cancelled_and_stops_its_strategy() -> None:
@@ -209,18 +209,18 @@ def test_the_bound_of_a_doubt_counts_from_the_sending_and_a_look_is_wanted_right
     room = Room()
     request = entered(room, answered=False)
     sent = room.mono
-    assert room.desk.account.look_wanted_at() is None, "there is no doubt yet"
+    assert room.desk.account.next_poll_at() is None, "there is no doubt yet"
     room.tick(8)
     room.outcome(request, E.AMBIGUOUS)
     books(room)
-    assert room.desk.account.look_wanted_at() == sent + 60 * SECOND
+    assert room.desk.account.next_poll_at() == sent + 60 * SECOND
     room.tick(52.1)
     books(room)
     room.tick(0.5)
     assert state(room, request) is OrderState.UNKNOWN
     books(room)
     assert state(room, request) is OrderState.ABSENT
-    assert room.desk.account.look_wanted_at() is None
+    assert room.desk.account.next_poll_at() is None
 
 
 def test_an_exit_that_the_venue_never_had_is_sent_anew_and_does_not_wait_for_ten_minutes() -> None:
@@ -283,9 +283,9 @@ def test_no_look_counts_against_an_order_in_doubt_while_the_session_is_lost_and_
         room.tick(70)
         books(room)
     assert state(room, request) is OrderState.UNKNOWN
-    assert room.desk.account.look_wanted_at() is None
+    assert room.desk.account.next_poll_at() is None
     room.desk.apply_message(LinkUp(source="kite", mono=room.mono))
-    assert room.desk.account.look_wanted_at() == room.mono + 5 * SECOND
+    assert room.desk.account.next_poll_at() == room.mono + 5 * SECOND
     assert events(books(room)) == [E.LINK_BACK]
     for _ in range(4):
         room.tick(1)
@@ -356,7 +356,7 @@ def test_halts_and_open_exits_survive_a_restart() -> None:
     facts[1:1] = [
         OrderFact(order_id=entry, event=E.SENDING, at=OPEN, mono=1),
         OrderFact(order_id=entry, event=E.EXECUTED, at=OPEN, mono=1,
-                  execution=next(iter(room.desk.book.blotter.booked.values())).execution),
+                  execution=next(iter(room.desk.book.blotter.booked_fills.values())).execution),
     ]  # fmt: skip
     lapsed = OrderFact(order_id=exit_.order_id, event=E.LAPSED, at=OPEN, mono=1)
     cut_off = Room()
@@ -368,8 +368,8 @@ def test_halts_and_open_exits_survive_a_restart() -> None:
     fresh = Room()
     halts = (Command(verb=Verb.HALT, reason="by hand", scope=Scope.parse("strategy:s")),)
     fresh.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN, halts=halts)
-    assert fresh.desk.book.conditions.halt_of("BBB", "s") == "by hand"
-    assert fresh.desk.book.conditions.halt_of("BBB", "other") == ""
+    assert fresh.desk.book.conditions.halt_reason_for("BBB", "s") == "by hand"
+    assert fresh.desk.book.conditions.halt_reason_for("BBB", "other") == ""
     lost = room.venue_order(exit_, VenueStatus.CANCELED)
     held = fresh.positions()
     fresh.desk.adopt_snapshot(Books(asked_at=fresh.mono, orders=(lost,), executions=(), positions=held, cash=D(0)))
@@ -408,7 +408,7 @@ def test_the_same_flatten_closes_once_also_after_a_resume() -> None:
     room.fill(exit_, 10, "1000", "V2")
     room.desk.apply_message(Command(verb=Verb.RESUME, reason="go on"))
     assert room.desk.apply_message(Command(verb=Verb.FLATTEN, reason="enough", id="f1")) == []
-    assert not room.desk.book.conditions.halted
+    assert not room.desk.book.conditions.halt_reason
     assert scopes(room.desk.apply_message(Command(verb=Verb.FLATTEN, reason="enough", id="f2"))) == ["all"]
 
 
@@ -466,7 +466,7 @@ def test_the_days_loss_is_known_after_a_restart_and_yesterdays_is_not() -> None:
     for opens_at, profit in ((OPEN, -502), (OPEN + 86_400 * SECOND, 0)):
         fresh = Room()
         fresh.desk.recover_state(facts, adopted=(), halted="", opens_at=opens_at)
-        assert fresh.desk.book.worth.day_profit() == profit
+        assert fresh.desk.book.pnl.day_profit() == profit
 
 
 def test_an_order_is_exposed_in_the_step_that_checked_it() -> None:

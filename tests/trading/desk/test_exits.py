@@ -38,16 +38,16 @@ from tradebot.domain.order import (
 )
 from tradebot.domain.position_key import PositionKey
 from tradebot.trading.desk.book.book import Book
-from tradebot.trading.desk.book.pending_exits import AT_ONCE
+from tradebot.trading.desk.book.pending_exits import MAX_EXITS_AT_ONCE
 from tradebot.trading.desk.decisions import DeskOutput
-from tradebot.trading.desk.desk import desk_of
-from tradebot.trading.desk.gate.gate import Gate, Verdict
-from tradebot.trading.desk.gate.limits import Limits, gate_of
+from tradebot.trading.desk.desk import build_desk
+from tradebot.trading.desk.gate.gate import Gate, GateDecision
+from tradebot.trading.desk.gate.limits import Limits, build_gate
 from tradebot.trading.desk.placing.requests import OrderRequests
 from tradebot.trading.desk.settings import DeskSettings
 
 D = Decimal
-MANY = 3 * AT_ONCE + 5
+MANY = 3 * MAX_EXITS_AT_ONCE + 5
 OPEN = 1_770_090_300 * SECOND
 
 
@@ -59,7 +59,7 @@ class Crowd:
         self.universe = Universe([Instrument(symbol=name, token=256 * i) for i, name in enumerate(names, 1)])
         settings = DeskSettings(order_notional=D(1), max_daily_loss=D(10**9))
         book = Book(self.universe, settings, lambda order, fact: D(0))
-        self.desk = desk_of(book, gate=Gate([]), id_prefix="T", absent_after_s=60.0)
+        self.desk = build_desk(book, gate=Gate([]), id_prefix="T", absent_after_s=60.0)
         self.mono, self.at = 1000 * SECOND, OPEN
         ends = OPEN + 22_500 * SECOND
         self.desk.apply_message(SessionBegins(opens_at=OPEN, closes_at=ends, entries_until=ends, square_off_at=ends))
@@ -121,8 +121,8 @@ def test_a_flatten_of_many_positions_is_spread_over_ticks_and_every_position_is_
     first = submitted(crowd.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
     later = [crowd.tick() for _ in range(6)]
 
-    assert len(first) == AT_ONCE
-    assert all(len(sent) <= 2 * AT_ONCE for sent in later)
+    assert len(first) == MAX_EXITS_AT_ONCE
+    assert all(len(sent) <= 2 * MAX_EXITS_AT_ONCE for sent in later)
     everything = [request.symbol for sent in (first, *later) for request in sent]
     assert sorted(everything) == sorted(crowd.universe.symbols)
 
@@ -141,12 +141,12 @@ def test_an_exit_that_ended_short_is_sent_again_though_thousands_of_others_work(
 
 
 def test_what_was_closed_and_is_held_again_is_not_closed_for_the_wish_of_before() -> None:
-    crowd = Crowd(AT_ONCE + 8)
+    crowd = Crowd(MAX_EXITS_AT_ONCE + 8)
     sent = submitted(crowd.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
     sent += [request for _ in range(6) for request in crowd.tick()]
     for request in sent:
         crowd.fill(request)
-    assert crowd.desk.account.holdings() == {}
+    assert crowd.desk.account.open_positions() == {}
     crowd.desk.apply_message(Command(verb=Verb.RESUME))
     again, other = sent[0].symbol, sent[-1].symbol
     for symbol in (again, other):
@@ -160,7 +160,7 @@ def test_what_was_closed_and_is_held_again_is_not_closed_for_the_wish_of_before(
 def test_only_what_is_wanted_is_sent_again_at_an_open() -> None:
     crowd = Crowd(2)
     held, wanted = crowd.universe.symbols
-    gate = gate_of(limits := Limits(stale_after_s=1e6), killed=lambda: "")
+    gate = build_gate(limits := Limits(stale_after_s=1e6), kill_reason=lambda: "")
     fast = BacktestDesk(
         crowd.desk.book,
         gate=gate,
@@ -170,7 +170,7 @@ def test_only_what_is_wanted_is_sent_again_at_an_open() -> None:
         zero_latency=False,
     )
     assert not fast.resend_exit(held)
-    assert crowd.desk.book.exits.wanted == {}
+    assert crowd.desk.book.pending_exits.requested == {}
     (sent,) = submitted(crowd.desk.apply_message(crowd.signal(wanted, Action.EXIT_LONG)))
     crowd.tell(sent, OrderEvent.SENDING)
     crowd.tell(sent, OrderEvent.NOT_SENT)
@@ -183,7 +183,7 @@ def test_only_what_is_wanted_is_sent_again_at_an_open() -> None:
 def test_an_exit_that_works_is_not_looked_at_on_each_tick() -> None:
     crowd = Crowd(5)
     crowd.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="c1"))
-    with patch.object(OrderRequests, "exit", side_effect=AssertionError("nothing to do")):
+    with patch.object(OrderRequests, "build_exit", side_effect=AssertionError("nothing to do")):
         assert crowd.tick() == []
 
 
@@ -208,8 +208,8 @@ def test_each_order_that_hangs_is_taken_back_at_the_first_tick_after_its_time_wh
 def test_exits_that_the_gate_holds_back_do_not_stand_before_the_others() -> None:
     crowd = Crowd(MANY)
     tried: list[str] = []
-    denied = Verdict("held: back", (), "held")
-    with patch.object(Gate, "check", lambda self, request, view: tried.append(request.symbol) or denied):
+    denied = GateDecision("held: back", (), "held")
+    with patch.object(Gate, "check_order", lambda self, request, view: tried.append(request.symbol) or denied):
         crowd.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="c1"))
         for _ in range(3):
             crowd.tick()
@@ -218,7 +218,7 @@ def test_exits_that_the_gate_holds_back_do_not_stand_before_the_others() -> None
 
 def test_an_exit_that_a_run_of_more_symbols_left_under_way_is_wanted_by_none_of_fewer() -> None:
     desk = Crowd(1).desk
-    desk.book.blotter.adopt(PositionKey("", "NSE", "GONE", "MIS"), D(5), D(100))
+    desk.book.blotter.adopt_position(PositionKey("", "NSE", "GONE", "MIS"), D(5), D(100))
     request = OrderRequest(
         order_id="T1", symbol="GONE", exchange="NSE", side=Side.SELL, quantity=D(5), kind=OrderKind.MARKET,
         purpose=Purpose.FLATTEN, reason="closing",
@@ -228,7 +228,7 @@ def test_an_exit_that_a_run_of_more_symbols_left_under_way_is_wanted_by_none_of_
         OrderFact("T1", event, OPEN, 1, request=request if event is OrderEvent.INTENT else None) for event in begun
     ]
     desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
-    assert not desk.book.exits.wanted
+    assert not desk.book.pending_exits.requested
     assert not submitted(desk.apply_message(Tick(at=OPEN + SECOND, mono=1001 * SECOND)))
 
 
@@ -246,11 +246,11 @@ def test_an_exit_that_was_refused_is_tried_again_once_its_pause_is_over_and_not_
 def test_what_has_an_exit_at_work_takes_no_turn_until_something_is_heard_of_it() -> None:
     crowd = Crowd(2)
     sent = submitted(crowd.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
-    exits = crowd.desk.book.exits
-    assert [request.symbol for request in sent] == list(exits.wanted)
-    assert exits.turn(exits.wanted) == []
+    exits = crowd.desk.book.pending_exits
+    assert [request.symbol for request in sent] == list(exits.requested)
+    assert exits.next_batch(exits.requested) == []
     crowd.tell(sent[1], OrderEvent.SENDING)
     crowd.accept(sent[1])
-    assert exits.turn(exits.wanted) == [sent[1].symbol]
+    assert exits.next_batch(exits.requested) == [sent[1].symbol]
     assert crowd.tick() == []
-    assert exits.turn(exits.wanted) == []
+    assert exits.next_batch(exits.requested) == []

@@ -35,10 +35,10 @@ class Room:
         for event in events:
             order = apply(order, fact(name, event, mono=SECOND, is_proof=is_proof))
         self.orders[name] = order
-        self.exposure.begin(name, symbol)
+        self.exposure.add_live(name, symbol)
         if not order.is_live:
-            self.exposure.end(name, symbol)
-            self.exposure.hold(name, symbol)
+            self.exposure.remove_live(name, symbol)
+            self.exposure.add_reserved(name, symbol)
 
     def hold(self, quantity: int, *, symbol: str = "AAA") -> None:
         key = PositionKey("", "NSE", symbol, "MIS")
@@ -55,14 +55,23 @@ def test_orders_are_counted_by_symbol_from_their_beginning_to_their_end() -> Non
         room.accept_order(name, *WORKS, symbol=symbol)
     of = room.exposure
     assert of.working == 3
-    assert [[o.order_id for o in of.live(s)] for s in (None, "AAA", "CCC")] == [["T1", "T2", "T3"], ["T1", "T2"], []]
+    assert [[o.order_id for o in of.live_orders(s)] for s in (None, "AAA", "CCC")] == [
+        ["T1", "T2", "T3"],
+        ["T1", "T2"],
+        [],
+    ]
 
-    of.end("T1", "AAA")
-    assert (of.working, of.has_live("AAA"), of.has_orders("AAA")) == (2, True, True)
-    of.end("T2", "AAA")
-    assert (of.working, of.has_live("AAA"), of.has_orders("AAA"), of.has_live("BBB")) == (1, False, False, True)
-    of.end("T3", "BBB")
-    assert (list(of.live()), bool(of)) == ([], False)
+    of.remove_live("T1", "AAA")
+    assert (of.working, of.has_live_order("AAA"), of.has_orders("AAA")) == (2, True, True)
+    of.remove_live("T2", "AAA")
+    assert (of.working, of.has_live_order("AAA"), of.has_orders("AAA"), of.has_live_order("BBB")) == (
+        1,
+        False,
+        False,
+        True,
+    )
+    of.remove_live("T3", "BBB")
+    assert (list(of.live_orders()), bool(of)) == ([], False)
 
 
 def test_an_order_that_was_cancelled_counts_for_two_seconds_more_and_is_told_of_when_it_ends() -> None:
@@ -70,26 +79,26 @@ def test_an_order_that_was_cancelled_counts_for_two_seconds_more_and_is_told_of_
     room.accept_order("T1", *CANCELED)
     of = room.exposure
     for mono in (SECOND, 3 * SECOND - 1):
-        assert of.release(mono) == {"AAA"}
+        assert of.expire_reserved(mono) == {"AAA"}
         assert of.worst_case("AAA") == (2, 0)
-    assert (of.has_live("AAA"), of.has_orders("AAA"), bool(of)) == (False, True, True)
-    assert of.release(3 * SECOND) == {"AAA"}, "what it was reserved for is free"
-    assert (of.worst_case("AAA"), of.has_orders("AAA"), of.release(3 * SECOND)) == ((0, 0), False, set())
+    assert (of.has_live_order("AAA"), of.has_orders("AAA"), bool(of)) == (False, True, True)
+    assert of.expire_reserved(3 * SECOND) == {"AAA"}, "what it was reserved for is free"
+    assert (of.worst_case("AAA"), of.has_orders("AAA"), of.expire_reserved(3 * SECOND)) == ((0, 0), False, set())
 
 
 def test_an_exit_with_nothing_left_to_fill_closes_nothing() -> None:
     room = Room()
     room.accept_order("T1", *WORKS, side=Side.SELL, purpose=Purpose.EXIT)
     room.orders["T1"] = replace(room.orders["T1"], filled=D(2))
-    assert not room.exposure.is_closing_alone("AAA")
+    assert not room.exposure.has_only_closing_exit("AAA")
 
 
 def test_time_does_not_go_back() -> None:
     room = Room()
     assert room.exposure.mono == 0, "before the first release"
     room.accept_order("T1", *CANCELED)
-    room.exposure.release(3 * SECOND - 1)
-    room.exposure.release(SECOND)
+    room.exposure.expire_reserved(3 * SECOND - 1)
+    room.exposure.expire_reserved(SECOND)
     assert room.exposure.mono == 3 * SECOND - 1
 
 
@@ -98,11 +107,11 @@ def test_of_two_that_are_reserved_each_ends_in_its_time_and_one_that_lives_again
     room.accept_order("T1", *CANCELED)
     room.accept_order("T2", *CANCELED)
     of = room.exposure
-    of.begin("T1", "AAA")
-    assert list(of.held["AAA"]) == ["T2"]
-    assert [order.order_id for order in of.all("AAA")] == ["T1", "T2"], "one lives, one is reserved"
-    of.begin("T2", "AAA")
-    assert of.held == {}
+    of.add_live("T1", "AAA")
+    assert list(of.reserved["AAA"]) == ["T2"]
+    assert [order.order_id for order in of.counted_orders("AAA")] == ["T1", "T2"], "one lives, one is reserved"
+    of.add_live("T2", "AAA")
+    assert of.reserved == {}
 
 
 @pytest.mark.parametrize(("held", "worst"), [(0, (2, -3)), (5, (7, 2)), (-5, (-3, -8))])
@@ -120,13 +129,13 @@ def test_the_worst_case_is_that_all_buys_fill_or_all_sells(held: int, worst: tup
 def test_what_exits_close_counts_without_entries_and_without_an_exit_that_is_taken_for_absent() -> None:
     room = Room()
     room.hold(9)
-    assert room.exposure.closing("AAA") == ZERO
+    assert room.exposure.closing_quantity("AAA") == ZERO
     room.accept_order("T1", *WORKS, side=Side.SELL, quantity=3, purpose=Purpose.EXIT)
     room.accept_order("T2", *CANCELED, side=Side.SELL, quantity=1, purpose=Purpose.STOP)
     room.accept_order("T3", *WORKS, quantity=5)
     room.accept_order("T4", E.SENDING, E.AMBIGUOUS, E.NOT_FOUND, side=Side.SELL, quantity=2, purpose=Purpose.EXIT)
     assert room.orders["T4"].state is OrderState.ABSENT
-    assert room.exposure.closing("AAA") == 4
+    assert room.exposure.closing_quantity("AAA") == 4
     assert room.exposure.worst_case("AAA") == (14, 3), "which is counted with it"
 
 
@@ -141,7 +150,7 @@ def test_one_exit_closes_alone_where_nothing_else_works(orders: tuple[Purpose, .
     room = Room()
     for n, purpose in enumerate(orders):
         room.accept_order(f"T{n}", *WORKS, side=Side.SELL, quantity=1, purpose=purpose)
-    assert room.exposure.is_closing_alone("AAA") is is_alone
+    assert room.exposure.has_only_closing_exit("AAA") is is_alone
 
 
 @pytest.mark.parametrize(
@@ -157,20 +166,22 @@ def test_one_exit_closes_alone_where_nothing_else_works(orders: tuple[Purpose, .
 def test_an_order_is_in_doubt_until_the_venue_has_it(events: tuple[OrderEvent, ...], is_in_doubt: bool) -> None:
     room = Room()
     room.accept_order("T1", *events)
-    assert room.exposure.in_doubt("AAA") is is_in_doubt
-    assert not room.exposure.in_doubt("BBB")
+    assert room.exposure.has_order_in_doubt("AAA") is is_in_doubt
+    assert not room.exposure.has_order_in_doubt("BBB")
 
 
 def test_symbols_are_those_held_those_at_work_and_those_reserved() -> None:
     room = Room()
     of = room.exposure
     room.hold(5)
-    assert (set(of.symbols()), of.symbols_at_most(), bool(of)) == ({"AAA"}, 1, True)
+    assert (set(of.exposed_symbols()), of.symbol_count_bound(), bool(of)) == ({"AAA"}, 1, True)
     room.accept_order("T1", *CANCELED, symbol="BBB")
-    assert (set(of.symbols()), of.symbols_at_most()) == ({"AAA", "BBB"}, 2)
+    assert (set(of.exposed_symbols()), of.symbol_count_bound()) == ({"AAA", "BBB"}, 2)
     room.accept_order("T2", *WORKS, symbol="CCC")
     room.accept_order("T3", *WORKS, symbol="AAA")
-    assert (set(of.symbols()), of.symbols_at_most()) == ({"AAA", "BBB", "CCC"}, 4), "a bound, and not the number"
+    assert (set(of.exposed_symbols()), of.symbol_count_bound()) == ({"AAA", "BBB", "CCC"}, 4), (
+        "a bound, and not the number"
+    )
     del room.open["AAA"]
-    of.release(3 * SECOND)
-    assert set(of.symbols()) == {"AAA", "CCC"}
+    of.expire_reserved(3 * SECOND)
+    assert set(of.exposed_symbols()) == {"AAA", "CCC"}

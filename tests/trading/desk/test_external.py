@@ -8,13 +8,13 @@ import pytest
 
 from tests.trading.desk.account_day import OPEN, Day, Paper
 from tradebot.clock import SECOND
-from tradebot.control.picture import holdings_of
+from tradebot.control.status_snapshot import position_rows
 from tradebot.domain.control import Verb
 from tradebot.domain.messages import Action, Books, Command, Incident, Reconciled, Released
 from tradebot.domain.order import Execution, OrderRequest, Side, VenuePosition
 from tradebot.domain.portfolio import Position
 from tradebot.domain.position_key import EXTERNAL, PositionKey
-from tradebot.trading.desk.book.external import External, Own
+from tradebot.trading.desk.book.external_positions import ExternalPositions, OwnQuantities
 from tradebot.trading.desk.desk import DeskOutput
 
 D = Decimal
@@ -57,13 +57,13 @@ def released(outputs: list[DeskOutput]) -> tuple[Released, ...]:
 
 def test_shares_of_another_product_are_shown_and_stay_out_of_exits_limits_and_what_strategies_are_told() -> None:
     day = holding()
-    before = day.desk.book.worth.day_profit()
+    before = day.desk.book.pnl.day_profit()
     elsewhere(day, Side.BUY, "CNC", 10)
     day.look()
-    rows = {(row["product"], row["owner"]): (row["quantity"], row["profit"]) for row in holdings_of(day.desk.account)}
+    rows = {(row["product"], row["owner"]): (row["quantity"], row["profit"]) for row in position_rows(day.desk.account)}
     assert rows == {("MIS", "ours"): (10, 0), ("CNC", EXTERNAL): (10, None)}
-    assert day.desk.account.holdings() == {"AAA": (10, 100)}
-    assert day.desk.book.worth.day_profit() == before
+    assert day.desk.account.open_positions() == {"AAA": (10, 100)}
+    assert day.desk.book.pnl.day_profit() == before
     assert day.desk.book.blotter.exposure.worst_case("AAA") == (10, 10)
     flatten(day)
     assert [(e.side, e.product, e.quantity) for e in exits(day)] == [(Side.SELL, "MIS", 10)]
@@ -88,9 +88,9 @@ def test_what_the_owner_closes_of_ours_is_not_closed_again_and_ours_no_more_once
     day.pass_time()
     (part,) = released(day.look())
     assert (part.key.line, part.quantity, part.price) == (MIS, 10, 100)
-    assert day.desk.account.holdings() == {}
-    assert day.desk.book.exits.wanted == {}
-    assert day.desk.book.blotter.external.beyond == {}
+    assert day.desk.account.open_positions() == {}
+    assert day.desk.book.pending_exits.requested == {}
+    assert day.desk.book.blotter.external.quantities == {}
     day.follow(day.desk.apply_message(Command(verb=Verb.RESUME)))
     day.pass_time(10)
     day.signal(Action.ENTER_LONG, 5)
@@ -112,7 +112,7 @@ def test_what_the_owner_converts_is_not_sold_and_is_his() -> None:
     day.pass_time()
     (part,) = released(day.look())
     assert (part.key.line, part.quantity) == (MIS, 10)
-    assert day.desk.book.blotter.external.beyond == {CNC: 10}
+    assert day.desk.book.blotter.external.quantities == {CNC: 10}
     assert day.desk.book.conditions.unaccounted == {}
 
 
@@ -125,7 +125,7 @@ def test_a_position_list_that_lacks_ours_gives_nothing_up_and_closes_nothing() -
         assert released(outputs) == ()
         flatten(day)
     assert exits(day) == []
-    assert day.desk.account.holdings() == {"AAA": (10, 100)}
+    assert day.desk.account.open_positions() == {"AAA": (10, 100)}
     assert day.desk.book.conditions.unaccounted == {"AAA": "NSE:AAA MIS: the venue holds 0, the journal 10"}
     day.net["MIS"] = 10
     day.look()
@@ -194,7 +194,7 @@ def test_to_an_empty_journal_nothing_at_the_venue_is_ours() -> None:
     (report,) = [o for o in outputs if isinstance(o, Reconciled)]
     assert report.adopted == ()
     assert [(p.key.line, p.key.owner, p.quantity) for p in report.external] == [(MIS, EXTERNAL, 10)]
-    assert again.desk.account.holdings() == {}
+    assert again.desk.account.open_positions() == {}
     assert not any(isinstance(o, Incident | Command) for o in outputs)
     flatten(again)
     assert exits(again) == []
@@ -202,11 +202,11 @@ def test_to_an_empty_journal_nothing_at_the_venue_is_ours() -> None:
 
 def test_shares_bought_on_a_day_before_are_in_the_holdings_and_are_no_difference() -> None:
     day = Day(owned=7)
-    assert day.desk.book.blotter.external.beyond == {CNC: 7}
+    assert day.desk.book.blotter.external.quantities == {CNC: 7}
     elsewhere(day, Side.SELL, "CNC", 2)
     outputs = day.look()
     assert [o.differences for o in outputs if isinstance(o, Reconciled)] == [()]
-    assert day.desk.book.blotter.external.beyond == {CNC: 5}
+    assert day.desk.book.blotter.external.quantities == {CNC: 5}
 
 
 def test_what_was_given_up_stays_so_over_a_restart() -> None:
@@ -218,8 +218,8 @@ def test_what_was_given_up_stays_so_over_a_restart() -> None:
     again.desk.recover_state([*day.said, *parts], adopted=(), halted="", opens_at=OPEN)
     (report,) = [o for o in again.desk.adopt_snapshot(again.books()) if isinstance(o, Reconciled)]
     assert (report.differences, report.released, report.external) == ((), (), ())
-    assert again.desk.account.holdings() == {"AAA": (6, 100)}
-    assert again.desk.book.worth.day_profit() == day.desk.book.worth.day_profit()
+    assert again.desk.account.open_positions() == {"AAA": (6, 100)}
+    assert again.desk.book.pnl.day_profit() == day.desk.book.pnl.day_profit()
 
 
 NEXT_DAY = OPEN + 86_400 * SECOND
@@ -260,105 +260,105 @@ def test_one_of_today_that_a_list_lacks_is_a_difference() -> None:
 
 
 def test_a_fill_that_the_first_look_showed_and_the_stream_told_later_counts_once() -> None:
-    external, own = External({}), Own({}, {})
+    external, own = ExternalPositions({}), OwnQuantities({}, {})
 
     def look(asked_at: int, quantity: int) -> None:
         shown = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(quantity), average_price=D(100))
         books = Books(asked_at=asked_at, orders=(), executions=(), positions=(shown,), cash=D(0))
-        external.begin_look(asked_at)
-        external.look(books, own)
-        external.account(own, asked_at=asked_at, symbols={"AAA"}, is_traded=lambda line: True)
+        external.begin_snapshot(asked_at)
+        external.apply_snapshot(books, own)
+        external.attribute_rests(own, asked_at=asked_at, symbols={"AAA"}, is_traded=lambda line: True)
 
     look(1, 2)  # the list of positions had the fill already, the list of trades not yet
-    external.trade(Execution("7", "V1", "AAA", "NSE", Side.BUY, D(2), D(100), OPEN, "MIS"))
+    external.apply_fill(Execution("7", "V1", "AAA", "NSE", Side.BUY, D(2), D(100), OPEN, "MIS"))
     for asked_at in (2, 3):
         look(asked_at, 2)
-    assert external.rests() == {}
-    assert external.beyond == {MIS: D(2)}
+    assert external.unexplained_rests() == {}
+    assert external.quantities == {MIS: D(2)}
     for asked_at in (4, 5):
         look(asked_at, 5)  # what nobody told of is a difference, as ever
-    assert external.rests() == {MIS: D(3)}
+    assert external.unexplained_rests() == {MIS: D(3)}
 
 
 @pytest.mark.parametrize(("net", "beyond"), [(0, {}), (10, {}), (4, {MIS: D(-6)})])
 def test_positions_may_be_from_before_or_after_a_fill_of_ours_that_the_trades_beside_them_lack(
     net: int, beyond: dict[tuple[str, str, str], Decimal]
 ) -> None:
-    external = External({})
+    external = ExternalPositions({})
     shown = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(net), average_price=D(100))
     books = Books(asked_at=1, orders=(), executions=(), positions=(shown,), cash=D(0))
-    external.begin_look(1)
-    external.look(books, Own({MIS: D(10)}, late_ours={MIS: D(-10)}))
-    assert external.beyond == beyond
+    external.begin_snapshot(1)
+    external.apply_snapshot(books, OwnQuantities({MIS: D(10)}, late_ours={MIS: D(-10)}))
+    assert external.quantities == beyond
 
 
 @pytest.mark.parametrize("net", [3, 5])
 def test_positions_may_be_from_before_or_after_a_fill_of_another_hand(net: int) -> None:
-    external = External({})
-    external.trade(Execution("7", "V1", "AAA", "NSE", Side.BUY, D(2), D(100), OPEN, "MIS"))
+    external = ExternalPositions({})
+    external.apply_fill(Execution("7", "V1", "AAA", "NSE", Side.BUY, D(2), D(100), OPEN, "MIS"))
     shown = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(net), average_price=D(100))
     books = Books(asked_at=1, orders=(), executions=(), positions=(shown,), cash=D(0))
-    external.look(books, Own({MIS: D(3)}, late={MIS: D(2)}))
-    assert external.beyond == {MIS: D(2)}
+    external.apply_snapshot(books, OwnQuantities({MIS: D(3)}, late={MIS: D(2)}))
+    assert external.quantities == {MIS: D(2)}
 
 
 @pytest.mark.parametrize(("ours", "rests"), [(0, {}), (4, {MIS: D(-28)})])
 def test_where_nothing_is_ours_two_later_looks_mend_what_the_first_believed(
     ours: int, rests: dict[tuple[str, str, str], Decimal]
 ) -> None:
-    external, own = External({}), Own({MIS: D(ours)} if ours else {})
+    external, own = ExternalPositions({}), OwnQuantities({MIS: D(ours)} if ours else {})
     for asked_at, net in enumerate((30, 2, 2, 2), 1):
         shown = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(net + ours), average_price=D(1))
         books = Books(asked_at=asked_at, orders=(), executions=(), positions=(shown,), cash=D(0))
-        external.begin_look(asked_at)
-        external.look(books, own)
-        external.account(own, asked_at=asked_at, symbols={"AAA"}, is_traded=lambda line: True)
-    assert external.rests() == rests
-    assert external.beyond == {MIS: D(2)}
+        external.begin_snapshot(asked_at)
+        external.apply_snapshot(books, own)
+        external.attribute_rests(own, asked_at=asked_at, symbols={"AAA"}, is_traded=lambda line: True)
+    assert external.unexplained_rests() == rests
+    assert external.quantities == {MIS: D(2)}
 
 
 def test_a_part_of_a_share_that_is_more_than_was_believed_is_a_difference() -> None:
-    external, own = External({}), Own({})
+    external, own = ExternalPositions({}), OwnQuantities({})
     for asked_at, net in enumerate(("0.75", "1", "1", "1"), 1):
         shown = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(net), average_price=D(1))
         books = Books(asked_at=asked_at, orders=(), executions=(), positions=(shown,), cash=D(0))
-        external.begin_look(asked_at)
-        external.look(books, own)
-        external.account(own, asked_at=asked_at, symbols={"AAA"}, is_traded=lambda line: True)
-    assert external.rests() == {MIS: D("0.25")}
+        external.begin_snapshot(asked_at)
+        external.apply_snapshot(books, own)
+        external.attribute_rests(own, asked_at=asked_at, symbols={"AAA"}, is_traded=lambda line: True)
+    assert external.unexplained_rests() == {MIS: D("0.25")}
 
 
 def test_a_fill_of_another_hand_that_the_books_never_show_is_a_difference() -> None:
-    external, own = External({}), Own({})
+    external, own = ExternalPositions({}), OwnQuantities({})
 
     def hear(trade_id: str, quantity: int) -> None:
-        external.trade(Execution(trade_id, "V1", "AAA", "NSE", Side.BUY, D(quantity), D(100), OPEN, "MIS"))
+        external.apply_fill(Execution(trade_id, "V1", "AAA", "NSE", Side.BUY, D(quantity), D(100), OPEN, "MIS"))
 
     def look(asked_at: int) -> None:
         shown = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(5), average_price=D(100))
         books = Books(asked_at=asked_at, orders=(), executions=(), positions=(shown,), cash=D(0))
-        external.begin_look(asked_at)
-        external.look(books, own)
-        external.account(own, asked_at=asked_at, symbols={"AAA"}, is_traded=lambda line: True)
+        external.begin_snapshot(asked_at)
+        external.apply_snapshot(books, own)
+        external.attribute_rests(own, asked_at=asked_at, symbols={"AAA"}, is_traded=lambda line: True)
 
     hear("7", 5)
     look(1)
     hear("8", 3)
     for asked_at in (2, 3, 4):
         look(asked_at)
-    assert external.rests() == {MIS: D(-3)}
+    assert external.unexplained_rests() == {MIS: D(-3)}
 
 
 @pytest.mark.parametrize(("held", "beyond", "closable"), [(-10, 4, -6), (-10, -4, -10), (10, -4, 6), (10, 4, 10)])
 def test_of_a_short_as_of_a_long_no_more_is_closed_than_the_venue_holds(held: int, beyond: int, closable: int) -> None:
-    external, ours = External({}), Position(PositionKey("kite", "NSE", "AAA", "MIS"), D(held), D(100 * held))
-    external.beyond[MIS] = D(beyond)
-    assert external.closable(ours) == closable
+    external, ours = ExternalPositions({}), Position(PositionKey("kite", "NSE", "AAA", "MIS"), D(held), D(100 * held))
+    external.quantities[MIS] = D(beyond)
+    assert external.closable_quantity(ours) == closable
 
 
 def test_what_was_converted_is_given_up_whole_though_another_hand_bought_beside_it() -> None:
-    external, ours = External({}), Position(PositionKey("kite", "NSE", "AAA", "MIS"), D(19), D(1900))
-    own = Own({MIS: D(19)}, {})
+    external, ours = ExternalPositions({}), Position(PositionKey("kite", "NSE", "AAA", "MIS"), D(19), D(1900))
+    own = OwnQuantities({MIS: D(19)}, {})
 
     def look(asked_at: int, **net: int) -> None:
         shown = tuple(
@@ -366,22 +366,22 @@ def test_what_was_converted_is_given_up_whole_though_another_hand_bought_beside_
             for product, n in net.items()
         )
         books = Books(asked_at=asked_at, orders=(), executions=(), positions=shown, cash=D(0))
-        external.begin_look(asked_at)
-        external.look(books, own)
-        external.account(own, asked_at=asked_at, symbols={"AAA"}, is_traded=lambda line: line == MIS)
+        external.begin_snapshot(asked_at)
+        external.apply_snapshot(books, own)
+        external.attribute_rests(own, asked_at=asked_at, symbols={"AAA"}, is_traded=lambda line: line == MIS)
 
     look(1, MIS=19)
-    external.trade(Execution("7", "V1", "AAA", "NSE", Side.BUY, D(5), D(100), OPEN, "MIS"))
-    assert external.closable(ours) == 19
+    external.apply_fill(Execution("7", "V1", "AAA", "NSE", Side.BUY, D(5), D(100), OPEN, "MIS"))
+    assert external.closable_quantity(ours) == 19
     look(2, MIS=5, CNC=19)
-    assert external.closable(ours) == 0, "the five are theirs"
+    assert external.closable_quantity(ours) == 0, "the five are theirs"
     look(3, MIS=5, CNC=19)
-    assert external.lost(ours) == 19
-    external.take_over(MIS, D(19))
-    assert external.beyond == {MIS: D(5), CNC: D(19)}
-    assert external.rests() == {}
+    assert external.lost_quantity(ours) == 19
+    external.take_over_position(MIS, D(19))
+    assert external.quantities == {MIS: D(5), CNC: D(19)}
+    assert external.unexplained_rests() == {}
     later = Position(PositionKey("kite", "NSE", "AAA", "MIS"), D(7), D(700))
-    assert external.lost(later) == 0, "what is bought after it is not converted"
+    assert external.lost_quantity(later) == 0, "what is bought after it is not converted"
 
 
 def test_an_exit_as_large_as_what_we_may_still_close_is_left_to_work() -> None:

@@ -11,14 +11,14 @@ from tradebot.domain.control import Verb
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.messages import Action, Command
 from tradebot.domain.order import OrderKind
-from tradebot.trading.desk.gate.limits import Limits, gate_of
-from tradebot.trading.desk.gate.order_controls import Freeze
+from tradebot.trading.desk.gate.limits import Limits, build_gate
+from tradebot.trading.desk.gate.order_controls import FreezeQuantity
 
 D = Decimal
 
 
 def test_150_000_shares_in_one_order_are_refused_with_figures() -> None:
-    freeze = Freeze(shares=D(100_000), others={"NIFTYFUT": D(1800)})
+    freeze = FreezeQuantity(shares=D(100_000), others={"NIFTYFUT": D(1800)})
     answer = freeze.check(request(quantity=D(150_000)), seeing())
     assert answer == "quantity 150000 is above the 100000 that NSE takes as one order"
     assert freeze.check(request(quantity=D(100_000)), seeing()) is None
@@ -33,14 +33,14 @@ def test_both_ways_past_the_gate_hold_to_it() -> None:
         freeze_quantity=D(50), max_order_quantity=D(10**6), max_order_notional=D(10**9),
         max_position_notional=D(10**9), max_gross_notional=D(10**9),
     )  # fmt: skip
-    gate = gate_of(limits, killed=lambda: "")
+    gate = build_gate(limits, kill_reason=lambda: "")
     way, instrument = FastGate(limits, gate), seeing().instrument
     for quantity, passes in ((50, True), (51, False)):
         asked = request(quantity=D(quantity), kind=OrderKind.LIMIT, order_id=f"T{quantity}", signal_id=f"s{quantity}")
         clears = way.allows_entry(asked, instrument, D(0), D(100), 0, 10**12, 0, None, lambda: D(0))
         assert clears is passes
         if not passes:
-            assert gate.check(asked, seeing()).control == "freeze"
+            assert gate.check_order(asked, seeing()).control == "freeze"
 
 
 def test_an_exit_of_more_than_one_order_may_have_goes_in_parts_until_nothing_is_left() -> None:
@@ -54,7 +54,7 @@ def test_an_exit_of_more_than_one_order_may_have_goes_in_parts_until_nothing_is_
             day.fill(paper, paper.left, is_told=True)
         day.pass_time(3)
     assert [paper.quantity for paper in day.papers[1:]] == [5, 5, 2]
-    assert day.desk.account.holdings() == {}
+    assert day.desk.account.open_positions() == {}
 
 
 def test_the_rest_of_an_exit_is_still_wanted_by_a_process_that_starts_between_two_parts() -> None:

@@ -11,11 +11,11 @@ import pytest
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.order import OrderKind, OrderRequest, Purpose, Side
-from tradebot.trading.desk.gate.exposure_controls import DailyLoss, MaxPosition, OpenOrders, ReduceOnly
+from tradebot.trading.desk.gate.exposure_controls import MaxDailyLoss, MaxOpenOrders, MaxPosition, ReduceOnly
 from tradebot.trading.desk.gate.flow_controls import FreshData, MessageRate, NoDuplicate
-from tradebot.trading.desk.gate.gate import Control, Gate, View
-from tradebot.trading.desk.gate.limits import Limits, gate_of
-from tradebot.trading.desk.gate.order_controls import Collar, Permitted, Sanity, Size
+from tradebot.trading.desk.gate.gate import Control, Gate, OrderContext
+from tradebot.trading.desk.gate.limits import Limits, build_gate
+from tradebot.trading.desk.gate.order_controls import MaxOrderSize, OrderSanity, PermittedProduct, PriceCollar
 
 D = Decimal
 BUY, SELL = Side.BUY, Side.SELL
@@ -23,10 +23,10 @@ REQUEST = OrderRequest(
     order_id="T1", symbol="AAA", exchange="NSE", side=BUY, kind=OrderKind.LIMIT, quantity=D(10), price=D(100),
     strategy="s", signal_id="x",
 )  # fmt: skip
-VIEW = View(
-    instrument=Instrument(symbol="AAA", token=256), quantity=D(0), closable=D(0), longest=D(0), shortest=D(0),
-    closing=D(0), open_orders=0, in_doubt=False, reference=D(100), quote_age_s=0.0, feed_is_stale=False, halted="",
-    unaccounted="", beyond=D(0), entries_closed="", gross=lambda: D(0), day_pnl=lambda: D(0), mono=1000 * SECOND,
+VIEW = OrderContext(
+    instrument=Instrument(symbol="AAA", token=256), quantity=D(0), closable_quantity=D(0), longest=D(0), shortest=D(0),
+    closing_quantity=D(0), open_orders=0, is_in_doubt=False, reference=D(100), quote_age_s=0.0, feed_is_stale=False, halt_reason="",
+    unaccounted="", external_quantity=D(0), entries_closed="", gross_elsewhere=lambda: D(0), day_profit=lambda: D(0), mono=1000 * SECOND,
 )  # fmt: skip
 
 
@@ -34,9 +34,9 @@ def request(**changes: Any) -> OrderRequest:
     return msgspec.structs.replace(REQUEST, **changes)
 
 
-def seeing(**changes: Any) -> View:
+def seeing(**changes: Any) -> OrderContext:
     """The plain view with changes; sums over all positions are asked for, so they come as functions."""
-    for name in changes.keys() & {"gross", "day_pnl"}:
+    for name in changes.keys() & {"gross_elsewhere", "day_profit"}:
         changes[name] = lambda value=changes[name]: value
     return msgspec.structs.replace(VIEW, **changes)
 
@@ -45,7 +45,7 @@ MINUTE = 60 * SECOND
 
 
 def passes(control: Control, asked: OrderRequest, **view: Any) -> bool:
-    return Gate([control]).check(asked, seeing(**view)).is_passed
+    return Gate([control]).check_order(asked, seeing(**view)).is_passed
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def passes(control: Control, asked: OrderRequest, **view: Any) -> bool:
     ],
 )  # fmt: skip
 def test_the_collar_knows_which_way_a_price_is_worse(side: Side, price: str, passed: bool) -> None:
-    assert passes(Collar(collar_pct=D(1)), request(side=side, price=D(price))) is passed
+    assert passes(PriceCollar(collar_pct=D(1)), request(side=side, price=D(price))) is passed
 
 
 @pytest.mark.parametrize(
@@ -71,28 +71,30 @@ def test_an_exit_closes_what_nothing_else_closes_yet(
     side: Side, held: int, closing: int, quantity: int, passed: bool
 ) -> None:
     asked = request(side=side, quantity=D(quantity), purpose=Purpose.EXIT)
-    assert passes(ReduceOnly(), asked, quantity=D(held), closable=D(held), closing=D(closing)) is passed
+    assert (
+        passes(ReduceOnly(), asked, quantity=D(held), closable_quantity=D(held), closing_quantity=D(closing)) is passed
+    )
 
 
 def test_a_quarter_of_the_rate_is_left_to_exits() -> None:
     gate = Gate([MessageRate(per_second=8, per_minute=100, per_day=1000)])
-    assert [gate.check(request(), VIEW).is_passed for _ in range(8)] == [True] * 6 + [False] * 2
-    exits = [gate.check(request(purpose=Purpose.EXIT), VIEW).is_passed for _ in range(4)]
+    assert [gate.check_order(request(), VIEW).is_passed for _ in range(8)] == [True] * 6 + [False] * 2
+    exits = [gate.check_order(request(purpose=Purpose.EXIT), VIEW).is_passed for _ in range(4)]
     assert exits == [True, True, False, False]
-    assert gate.check(request(), seeing(mono=VIEW.mono + SECOND)).is_passed
+    assert gate.check_order(request(), seeing(mono=VIEW.mono + SECOND)).is_passed
 
 
 def denied_of(gate: Gate, count: int, *, mono: int = VIEW.mono, apart: int = MINUTE) -> list[str]:
     """The controls that deny `count` orders, a minute apart, "" for those that pass."""
     views = [seeing(mono=mono + n * apart) for n in range(count)]
-    return [gate.check(request(signal_id=f"{n}"), view).control for n, view in enumerate(views)]
+    return [gate.check_order(request(signal_id=f"{n}"), view).control for n, view in enumerate(views)]
 
 
 def test_the_orders_of_a_day_are_those_of_the_market_day() -> None:
     gate = Gate([MessageRate(per_second=8, per_minute=100, per_day=4)])
     assert denied_of(gate, 5) == ["", "", "", "message_rate", "message_rate"]
-    assert gate.check(request(purpose=Purpose.EXIT), VIEW).is_passed  # a quarter is left to it
-    gate.begin_day()
+    assert gate.check_order(request(purpose=Purpose.EXIT), VIEW).is_passed  # a quarter is left to it
+    gate.begin_market_day()
     assert denied_of(gate, 4, mono=VIEW.mono + 3600 * SECOND) == ["", "", "", "message_rate"]
 
 
@@ -100,8 +102,8 @@ def test_the_orders_of_a_day_are_those_of_the_market_day() -> None:
 def test_what_passed_before_a_restart_counts_for_the_day_also_over_a_boot_of_the_machine(mono: int) -> None:
     gate = Gate([MessageRate(per_second=8, per_minute=100, per_day=8), NoDuplicate(window_s=5.0)])
     for n in range(3):
-        gate.recall(request(signal_id=f"{n}"), mono)
-    gate.recall(request(), mono, is_change=True)
+        gate.restore_passed(request(signal_id=f"{n}"), mono)
+    gate.restore_passed(request(), mono, is_change=True)
     # The three signals were acted on; of the six entries of a day four messages are used up.
     assert denied_of(gate, 6) == ["duplicate"] * 3 + ["", "", "message_rate"]
 
@@ -109,9 +111,9 @@ def test_what_passed_before_a_restart_counts_for_the_day_also_over_a_boot_of_the
 def test_an_order_recalled_from_another_boot_bars_no_equal_one_and_no_second() -> None:
     gate = Gate([MessageRate(per_second=4, per_minute=8, per_day=1000), NoDuplicate(window_s=5.0)])
     for n in range(8):
-        gate.recall(request(signal_id=f"{n}"), VIEW.mono + 10**6 * SECOND)
-    assert gate.check(request(signal_id="new"), VIEW).is_passed
-    assert gate.check(request(signal_id="another"), VIEW).control == "duplicate"  # now it is of this boot
+        gate.restore_passed(request(signal_id=f"{n}"), VIEW.mono + 10**6 * SECOND)
+    assert gate.check_order(request(signal_id="new"), VIEW).is_passed
+    assert gate.check_order(request(signal_id="another"), VIEW).control == "duplicate"  # now it is of this boot
 
 
 def test_on_a_fast_market_the_seconds_and_minutes_of_the_market_are_counted() -> None:
@@ -125,34 +127,34 @@ def test_on_a_fast_market_the_seconds_and_minutes_of_the_market_are_counted() ->
 
 def test_a_signal_is_acted_on_once_however_late_it_comes_again() -> None:
     gate = Gate([NoDuplicate(window_s=5.0)])
-    assert gate.check(request(), VIEW).is_passed
+    assert gate.check_order(request(), VIEW).is_passed
     later = seeing(mono=VIEW.mono + 3600 * SECOND)
-    assert not gate.check(request(price=D(99)), later).is_passed
-    assert gate.check(request(price=D(99), signal_id="y"), later).is_passed
+    assert not gate.check_order(request(price=D(99)), later).is_passed
+    assert gate.check_order(request(price=D(99), signal_id="y"), later).is_passed
 
 
 def test_the_same_order_needs_its_time_apart_and_one_in_doubt_keeps_others_out() -> None:
     gate = Gate([NoDuplicate(window_s=5.0)])
-    assert gate.check(request(signal_id=""), VIEW).is_passed
+    assert gate.check_order(request(signal_id=""), VIEW).is_passed
     for after_s, passed in ((4, False), (5, True)):
         view = seeing(mono=VIEW.mono + after_s * SECOND)
-        assert gate.check(request(signal_id=""), view).is_passed is passed
-    assert not gate.check(request(signal_id="z", price=D(90)), seeing(in_doubt=True)).is_passed
+        assert gate.check_order(request(signal_id=""), view).is_passed is passed
+    assert not gate.check_order(request(signal_id="z", price=D(90)), seeing(is_in_doubt=True)).is_passed
 
 
 NAN = D("NaN")
 WORST: list[tuple[Control, OrderRequest, dict[str, Any]]] = [
-    (Sanity(), request(quantity=NAN), {}),
-    (Sanity(), request(price=NAN), {}),
-    (Size(max_quantity=D(100), max_notional=D(10_000)), request(quantity=NAN), {}),
-    (Size(max_quantity=D(100), max_notional=D(10_000)), request(price=NAN), {}),
-    (Collar(collar_pct=D(1)), request(price=NAN), {}),
-    (Collar(collar_pct=D(1)), request(), {"reference": NAN}),
-    (Collar(collar_pct=D(1)), request(kind=OrderKind.MARKET, price=None, protection_pct=NAN), {}),
+    (OrderSanity(), request(quantity=NAN), {}),
+    (OrderSanity(), request(price=NAN), {}),
+    (MaxOrderSize(max_quantity=D(100), max_notional=D(10_000)), request(quantity=NAN), {}),
+    (MaxOrderSize(max_quantity=D(100), max_notional=D(10_000)), request(price=NAN), {}),
+    (PriceCollar(collar_pct=D(1)), request(price=NAN), {}),
+    (PriceCollar(collar_pct=D(1)), request(), {"reference": NAN}),
+    (PriceCollar(collar_pct=D(1)), request(kind=OrderKind.MARKET, price=None, protection_pct=NAN), {}),
     (MaxPosition(per_symbol=D(10_000), gross=D(10_000)), request(), {"longest": NAN}),
     (MaxPosition(per_symbol=D(10_000), gross=D(10_000)), request(), {"gross": NAN}),
     (ReduceOnly(), request(side=SELL, quantity=NAN, purpose=Purpose.EXIT), {"closable": D(10)}),
-    (DailyLoss(max_loss=D(1000)), request(), {"day_pnl": NAN}),
+    (MaxDailyLoss(max_loss=D(1000)), request(), {"day_pnl": NAN}),
     (FreshData(max_age_s=15.0), request(), {"quote_age_s": float("nan")}),
 ]
 
@@ -167,22 +169,27 @@ def test_what_is_no_number_is_within_no_limit(control: Control, asked: OrderRequ
 )
 def test_a_position_counts_at_its_worst(longest: int, gross: int, passed: bool) -> None:
     control = MaxPosition(per_symbol=D(10_000), gross=D(10_000))
-    assert passes(control, request(), longest=D(longest), gross=D(gross)) is passed
+    assert passes(control, request(), longest=D(longest), gross_elsewhere=D(gross)) is passed
 
 
 def test_only_entries_are_counted_out_by_open_orders_and_the_days_loss() -> None:
-    for control, view in ((OpenOrders(max_open=5), {"open_orders": 5}), (DailyLoss(max_loss=D(1)), {"day_pnl": D(-2)})):
+    for control, view in (
+        (MaxOpenOrders(max_open=5), {"open_orders": 5}),
+        (MaxDailyLoss(max_loss=D(1)), {"day_pnl": D(-2)}),
+    ):
         assert not passes(control, request(), **view)
         assert passes(control, request(purpose=Purpose.EXIT), **view)
 
 
 def test_a_control_that_is_not_asked_has_nothing_to_say() -> None:
-    gate = gate_of(Limits(), killed=lambda: "")
+    gate = build_gate(Limits(), kill_reason=lambda: "")
     for control in gate.controls:
         for purpose, asked in ((Purpose.ENTRY, control.of_entries), (Purpose.EXIT, control.of_exits)):
             if not asked:
                 odd = request(purpose=purpose, quantity=Decimal(10) ** 9)
-                worst = seeing(halted="halted", entries_closed="closed", day_pnl=Decimal(-(10**9)), open_orders=10**6)
+                worst = seeing(
+                    halt_reason="halted", entries_closed="closed", day_profit=Decimal(-(10**9)), open_orders=10**6
+                )
                 assert control.check(odd, worst) is None, control.name
 
 
@@ -193,7 +200,7 @@ def test_a_control_that_is_not_asked_has_nothing_to_say() -> None:
 def test_without_short_sales_all_that_is_held_may_be_sold_and_no_more(
     side: Side, quantity: str, held: str, passed: bool
 ) -> None:
-    control = Permitted(products=("MIS",), allow_short=False)
+    control = PermittedProduct(products=("MIS",), allow_short=False)
     assert passes(control, request(side=side, quantity=D(quantity)), shortest=D(held), longest=D(held)) is passed
 
 
@@ -202,4 +209,4 @@ def test_without_short_sales_all_that_is_held_may_be_sold_and_no_more(
     [("1", "0.05", True), ("1", "1", True), ("0", "100", False), ("1", "0", False), ("-1", "100", False)],
 )
 def test_one_piece_at_the_least_tick_makes_sense_and_nothing_does_not(quantity: str, price: str, passed: bool) -> None:
-    assert passes(Sanity(), request(quantity=D(quantity), price=D(price))) is passed
+    assert passes(OrderSanity(), request(quantity=D(quantity), price=D(price))) is passed

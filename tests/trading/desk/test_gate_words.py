@@ -9,11 +9,11 @@ import pytest
 
 from tests.trading.desk.test_gate import VIEW, passes, request, seeing
 from tradebot.domain.order import OrderKind, OrderRequest, Purpose, Side
-from tradebot.trading.desk.gate.exposure_controls import Affordable, MaxPosition, ReduceOnly
-from tradebot.trading.desk.gate.level_controls import Protected
+from tradebot.trading.desk.gate.exposure_controls import MaxPosition, ReduceOnly, SufficientFunds
+from tradebot.trading.desk.gate.level_controls import ValidLevels
 from tradebot.trading.desk.gate.limits import Limits
-from tradebot.trading.desk.gate.order_controls import Collar, Permitted, Sanity, Size
-from tradebot.trading.desk.gate.venue_controls import Accounted, BooksKnown, Recordable, SessionHeld
+from tradebot.trading.desk.gate.order_controls import MaxOrderSize, OrderSanity, PermittedProduct, PriceCollar
+from tradebot.trading.desk.gate.venue_controls import BooksKnown, DiskSpaceLeft, LoginValid, PositionAccounted
 
 D = Decimal
 LIMIT, MARKET, STOP_LIMIT, STOP_MARKET = (
@@ -38,7 +38,7 @@ def exiting(quantity: int, side: Side = Side.SELL) -> OrderRequest:
     ],
 )  # fmt: skip
 def test_an_exit_of_too_much_is_told_what_is_left_of_what(held: int, closable: int, closing: int, words: str) -> None:
-    view = seeing(quantity=D(held), closable=D(closable), closing=D(closing))
+    view = seeing(quantity=D(held), closable_quantity=D(closable), closing_quantity=D(closing))
     assert ReduceOnly().check(exiting(7), view) == words
     assert ReduceOnly().check(request(), view) is None
 
@@ -46,7 +46,7 @@ def test_an_exit_of_too_much_is_told_what_is_left_of_what(held: int, closable: i
 @pytest.mark.parametrize(("lacks", "passed"), [("", True), ("5.00 is missing", False)])
 def test_an_entry_needs_the_money_that_is_said_to_be_there_and_an_exit_none(lacks: str, passed: bool) -> None:
     asked = list[Decimal]()
-    control = Affordable(lambda order, price: asked.append(price) or lacks)  # type: ignore[func-returns-value]
+    control = SufficientFunds(lambda order, price: asked.append(price) or lacks)  # type: ignore[func-returns-value]
     assert control.check(request(), VIEW) == (lacks or None)
     assert asked == [VIEW.reference]
     assert passes(control, exiting(7))
@@ -59,14 +59,14 @@ def test_an_entry_needs_the_money_that_is_said_to_be_there_and_an_exit_none(lack
 @pytest.mark.parametrize("side", list(Side))
 def test_levels_are_judged_at_a_price_above_nothing(side: Side, reference: str) -> None:
     asked = request(side=side, stop_loss=D(101))
-    assert Protected(max_stop_pct=D(50)).check(asked, seeing(reference=D(reference))) == (
+    assert ValidLevels(max_stop_pct=D(50)).check(asked, seeing(reference=D(reference))) == (
         "there is no reference price to judge its stop and target at"
     )
 
 
 def test_levels_of_a_share_below_a_rupee_are_judged_too() -> None:
     asked = request(stop_loss=D("0.45"))
-    assert passes(Protected(max_stop_pct=D(50)), asked, reference=D("0.50"))
+    assert passes(ValidLevels(max_stop_pct=D(50)), asked, reference=D("0.50"))
 
 
 @pytest.mark.parametrize(
@@ -88,20 +88,20 @@ def test_an_order_has_the_prices_of_its_kind_and_no_others(
     kind: OrderKind, price: str | None, trigger: str | None, words: str | None
 ) -> None:
     asked = request(kind=kind, price=price and D(price), trigger_price=trigger and D(trigger))
-    assert Sanity().check(asked, VIEW) == words
+    assert OrderSanity().check(asked, VIEW) == words
 
 
 @pytest.mark.parametrize(
     ("control", "view", "entry", "exit_"),
     [
-        (SessionHeld(), {"session_lost": "dead"}, "dead", None),
-        (SessionHeld(), {"session_lost": "dead", "orders_refused": True}, "dead", "dead"),
-        (SessionHeld(), {"orders_refused": True}, None, None), (BooksKnown(), {"blind": "unread"}, "unread", None),
-        (BooksKnown(), {}, None, None), (Accounted(), {"unaccounted": "odd"}, "odd", None),
-        (Accounted(), {"beyond": D(-3)}, "-3 is held there that is not ours, and a BUY would close it", None),
-        (Accounted(), {"beyond": D(3)}, None, None), (Accounted(), {}, None, None),
-        (Recordable(), {"disk_short": "full"}, "full", None), (Recordable(), {"disk_full": "full"}, None, "full"),
-        (Recordable(), {}, None, None),
+        (LoginValid(), {"session_lost": "dead"}, "dead", None),
+        (LoginValid(), {"session_lost": "dead", "orders_refused": True}, "dead", "dead"),
+        (LoginValid(), {"orders_refused": True}, None, None), (BooksKnown(), {"blind": "unread"}, "unread", None),
+        (BooksKnown(), {}, None, None), (PositionAccounted(), {"unaccounted": "odd"}, "odd", None),
+        (PositionAccounted(), {"beyond": D(-3)}, "-3 is held there that is not ours, and a BUY would close it", None),
+        (PositionAccounted(), {"beyond": D(3)}, None, None), (PositionAccounted(), {}, None, None),
+        (DiskSpaceLeft(), {"disk_short": "full"}, "full", None), (DiskSpaceLeft(), {"disk_full": "full"}, None, "full"),
+        (DiskSpaceLeft(), {}, None, None),
     ],
 )  # fmt: skip
 def test_what_is_not_known_of_the_venue_keeps_entries_out_and_exits_seldom(
@@ -133,7 +133,7 @@ def test_a_position_counts_at_the_worst_of_its_own_side(side: Side, longest: int
 
 
 def test_an_entry_is_of_a_listed_product_and_an_exit_of_any() -> None:
-    control = Permitted(products=("MIS",), allow_short=True)
+    control = PermittedProduct(products=("MIS",), allow_short=True)
     assert control.check(request(product="CNC"), VIEW) == "product CNC is not in risk.permitted_products"
     assert control.check(request(product="CNC", purpose=Purpose.EXIT), VIEW) is None
 
@@ -149,7 +149,7 @@ def test_an_entry_is_of_a_listed_product_and_an_exit_of_any() -> None:
 def test_an_entry_is_no_larger_than_its_pieces_and_its_worth_may_be(
     quantity: str, price: str, words: str | None
 ) -> None:
-    control = Size(max_quantity=D(10), max_notional=D(1000))
+    control = MaxOrderSize(max_quantity=D(10), max_notional=D(1000))
     assert control.check(request(quantity=D(quantity), price=D(price)), VIEW) == words
     assert control.check(request(quantity=MUCH, price=D(price), purpose=Purpose.EXIT), VIEW) is None
 
@@ -170,4 +170,4 @@ def test_an_exit_may_be_twice_as_far_from_the_reference_as_an_entry(
         asked = request(
             kind=kind, price=price and D(price), protection_pct=protection and D(protection), purpose=purpose
         )  # fmt: skip
-        assert passes(Collar(collar_pct=D(1)), asked, reference=D(100)) is passed
+        assert passes(PriceCollar(collar_pct=D(1)), asked, reference=D(100)) is passed

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tests.trading.desk.test_gate import REQUEST
 from tradebot.domain.messages import Trailing
 from tradebot.domain.order import OrderRequest, Purpose, Side
-from tradebot.trading.desk.rules.guards import TOLD_EVERY, Guards, Hit
+from tradebot.trading.desk.rules.position_stops import REPORT_INTERVAL_NS, LevelHit, PositionStops
 
 D = Decimal
 
@@ -20,14 +20,14 @@ def entry(side: Side = Side.BUY, **levels: Any) -> OrderRequest:
     return replace(REQUEST, side=side, **{name: D(level) for name, level in levels.items()})
 
 
-def guarded(side: Side = Side.BUY, **levels: Any) -> Guards:
-    protection = Guards(3)
-    protection.set(1, entry(side, **levels))
+def guarded(side: Side = Side.BUY, **levels: Any) -> PositionStops:
+    protection = PositionStops(3)
+    protection.set_levels(1, entry(side, **levels))
     return protection
 
 
-def hit(protection: Guards, price: str) -> str:
-    found = protection.judge(1, D(price))
+def hit(protection: PositionStops, price: str) -> str:
+    found = protection.level_reached(1, D(price))
     return "" if found is None else found.purpose.value
 
 
@@ -58,93 +58,95 @@ def test_a_trailing_stop_follows_the_best_price_at_its_distance(
 
 
 def test_the_words_of_a_hit_name_the_level_and_the_price() -> None:
-    found = guarded(stop_loss="95.50").judge(1, D("95.05"))
-    assert found == Hit(Purpose.STOP, "stop at 95.5, last 95.05")
+    found = guarded(stop_loss="95.50").level_reached(1, D("95.05"))
+    assert found == LevelHit(Purpose.STOP, "stop at 95.5, last 95.05")
 
 
 def test_a_guard_stands_for_its_instrument_alone_until_it_is_cleared_or_an_entry_brings_none() -> None:
     protection = guarded(stop_loss=95)
     assert protection.mask.tolist() == [False, True, False]
-    protection.clear(2)
+    protection.clear_levels(2)
     assert protection.mask.tolist() == [False, True, False]
-    protection.clear(1)
+    protection.clear_levels(1)
     assert protection.mask.tolist() == [False, False, False]
     for level in ("stop_loss", "trail_by", "target"):
-        protection.set(1, entry(**{level: 5}))
+        protection.set_levels(1, entry(**{level: 5}))
         assert protection.mask[1], level
-    protection.set(1, entry())
-    assert (protection.mask.tolist(), protection.levels(1)) == ([False, False, False], None)
+    protection.set_levels(1, entry())
+    assert (protection.mask.tolist(), protection.protective_levels(1)) == ([False, False, False], None)
 
 
 def test_a_further_fill_of_one_order_keeps_the_best_price_and_another_order_begins_anew() -> None:
     protection = guarded(trail_by=2)
     hit(protection, "110")
-    protection.set(1, entry(trail_by=2))
+    protection.set_levels(1, entry(trail_by=2))
     assert hit(protection, "108") == "trail"
-    protection.set(1, replace(entry(trail_by=2), order_id="T2"))
+    protection.set_levels(1, replace(entry(trail_by=2), order_id="T2"))
     assert hit(protection, "108") == ""
 
 
 def test_what_a_trailing_stop_saw_is_told_once_and_not_too_often() -> None:
     protection = guarded(trail_by=2)
-    protection.set(0, replace(entry(stop_loss=1), order_id="T2"))
-    protection.judge(0, D(50))
-    assert protection.told(at=5, mono=TOLD_EVERY) == (), "a stop that does not trail"
+    protection.set_levels(0, replace(entry(stop_loss=1), order_id="T2"))
+    protection.level_reached(0, D(50))
+    assert protection.trailing_updates(at=5, mono=REPORT_INTERVAL_NS) == (), "a stop that does not trail"
     hit(protection, "110")
-    assert protection.told(at=5, mono=TOLD_EVERY - 1) == ()
-    assert protection.told(at=5, mono=TOLD_EVERY) == (Trailing(at=5, best={"T1": D(110)}),)
-    assert protection.told(at=6, mono=3 * TOLD_EVERY) == (), "nothing moved"
+    assert protection.trailing_updates(at=5, mono=REPORT_INTERVAL_NS - 1) == ()
+    assert protection.trailing_updates(at=5, mono=REPORT_INTERVAL_NS) == (Trailing(at=5, best={"T1": D(110)}),)
+    assert protection.trailing_updates(at=6, mono=3 * REPORT_INTERVAL_NS) == (), "nothing moved"
     for price in ("109", "110"):
         hit(protection, price)
-        assert protection.moved == set(), price
+        assert protection.moved_ids == set(), price
     hit(protection, "111")
-    assert protection.told(at=7, mono=2 * TOLD_EVERY - 1) == ()
-    assert protection.told(at=7, mono=2 * TOLD_EVERY - 1, every=0) == (Trailing(at=7, best={"T1": D(111)}),)
+    assert protection.trailing_updates(at=7, mono=2 * REPORT_INTERVAL_NS - 1) == ()
+    assert protection.trailing_updates(at=7, mono=2 * REPORT_INTERVAL_NS - 1, every_ns=0) == (
+        Trailing(at=7, best={"T1": D(111)}),
+    )
 
 
 def test_a_short_follows_lower_prices_alone() -> None:
     protection = guarded(Side.SELL, trail_by=2)
     hit(protection, "90")
-    assert protection.told(at=5, mono=TOLD_EVERY) == (Trailing(at=5, best={"T1": D(90)}),)
+    assert protection.trailing_updates(at=5, mono=REPORT_INTERVAL_NS) == (Trailing(at=5, best={"T1": D(90)}),)
     for price in ("91", "90"):
         hit(protection, price)
-        assert protection.moved == set(), price
+        assert protection.moved_ids == set(), price
 
 
 def test_a_desk_without_a_restart_to_outlive_notes_nothing() -> None:
     protection = guarded(trail_by=2)
-    protection.tells = False
+    protection.reports_trailing = False
     hit(protection, "110")
-    assert protection.moved == set()
+    assert protection.moved_ids == set()
 
 
 def test_what_moved_is_not_told_of_a_guard_that_is_gone() -> None:
     protection = guarded(trail_by=2)
     hit(protection, "110")
-    protection.clear(1)
-    assert protection.told(at=5, mono=TOLD_EVERY) == ()
+    protection.clear_levels(1)
+    assert protection.trailing_updates(at=5, mono=REPORT_INTERVAL_NS) == ()
 
 
 def test_best_prices_of_an_earlier_run_are_taken_by_the_order_and_seen_in_the_levels() -> None:
     protection = guarded(stop_loss=90, trail_by=2, target=120)
     hit(protection, "100")
-    protection.recover({"T0": D(500)})
-    levels = protection.levels(1)
+    protection.restore_best({"T0": D(500)})
+    levels = protection.protective_levels(1)
     assert levels is not None
     assert levels == (True, 90, 2, 120, 100)
-    assert levels.told == {"stop": 90, "trail": 98, "target": 120}
-    protection.recover({"T1": D(110)})
-    assert protection.levels(1) == (True, 90, 2, 120, 110)
-    protection.saw(1, D(115))
-    assert protection.levels(1) == (True, 90, 2, 120, 115)
+    assert levels.current_levels == {"stop": 90, "trail": 98, "target": 120}
+    protection.restore_best({"T1": D(110)})
+    assert protection.protective_levels(1) == (True, 90, 2, 120, 110)
+    protection.update_best(1, D(115))
+    assert protection.protective_levels(1) == (True, 90, 2, 120, 115)
 
 
 def test_levels_of_a_short_and_of_a_guard_that_saw_nothing_yet() -> None:
     protection = guarded(Side.SELL, trail_by=2)
-    levels = protection.levels(1)
+    levels = protection.protective_levels(1)
     assert levels is not None
-    assert levels.told == {}
+    assert levels.current_levels == {}
     hit(protection, "100")
-    levels = protection.levels(1)
+    levels = protection.protective_levels(1)
     assert levels is not None
-    assert levels.told == {"trail": 102}
+    assert levels.current_levels == {"trail": 102}

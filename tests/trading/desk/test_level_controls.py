@@ -11,12 +11,12 @@ from tests.trading.desk.test_gate import passes, request
 from tradebot.domain.messages import Action
 from tradebot.domain.order import OrderEvent, OrderFact, Purpose, Side
 from tradebot.trading.desk.gate.gate import Gate
-from tradebot.trading.desk.gate.level_controls import Protected
-from tradebot.trading.desk.gate.limits import Limits, gate_of
+from tradebot.trading.desk.gate.level_controls import ValidLevels
+from tradebot.trading.desk.gate.limits import Limits, build_gate
 
 D = Decimal
 BUY, SELL = Side.BUY, Side.SELL
-CONTROL = Protected(max_stop_pct=D(50))
+CONTROL = ValidLevels(max_stop_pct=D(50))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_the_desk_refuses_an_entry_with_the_figures_and_counts_it(
     action: Action, levels: dict[str, float], reason: str
 ) -> None:
     room = Room()
-    gate: Gate = gate_of(Limits(allow_short=True), killed=lambda: "")
+    gate: Gate = build_gate(Limits(allow_short=True), kill_reason=lambda: "")
     room.desk.placement._gate = gate
     room.quote("AAA", "1000")
 

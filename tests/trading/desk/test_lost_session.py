@@ -54,7 +54,7 @@ def test_refusals_for_a_dead_login_halt_nothing() -> None:
     session(room, "dead", orders_refused=True)
     outputs = [output for request in requests for output in room.outcome(request, OrderEvent.REFUSED)]
     assert events(outputs).count(OrderEvent.REFUSED) == 2
-    assert room.desk.rules.reject_breaker.counts.rows == {}
+    assert room.desk.rules.reject_breaker.rejections.streaks == {}
     assert not any(isinstance(output, Incident) for output in outputs)
     assert not room.desk.book.conditions.has_halts
 
@@ -106,9 +106,9 @@ def test_a_link_that_comes_up_where_none_was_lost_makes_nothing_stale() -> None:
 def test_a_second_link_that_is_lost_makes_nothing_stale_that_was_begun_since_the_first() -> None:
     room = Room()
     room.desk.apply_message(LinkDown(source="one", mono=room.mono, reason="silent"))
-    room.desk.book.conditions.links.down.clear()
+    room.desk.book.conditions.links.stale_sources.clear()
     request = room.entered()
-    room.desk.book.conditions.links.down["one"] = "silent"
+    room.desk.book.conditions.links.stale_sources["one"] = "silent"
     room.desk.apply_message(LinkDown(source="other", mono=room.mono, reason="silent"))
     assert stale(room) == [False]
     for source in ("one", "other"):

@@ -29,7 +29,7 @@ def quote(marks: Marks, last: int, bid: int, ask: int, *, id_: int = 0, seen_at:
         source="t", seen_at=seen_at, ids=one * id_, sent_at=one, last=one * last, volume=one, bid=one * bid,
         ask=one * ask, bid_size=one, ask_size=one,
     )  # fmt: skip
-    marks.apply(quotes)
+    marks.apply_quotes(quotes)
 
 
 @pytest.mark.parametrize(
@@ -46,27 +46,27 @@ def quote(marks: Marks, last: int, bid: int, ask: int, *, id_: int = 0, seen_at:
 def test_the_middle_of_a_narrow_book_near_the_last_price_is_the_reference(
     last: int, bid: int, ask: int, reference: str
 ) -> None:
-    assert quoted(last, bid, ask).reference("AAA") == D(reference)
+    assert quoted(last, bid, ask).reference_price("AAA") == D(reference)
 
 
 def test_before_the_first_quote_nothing_has_a_price() -> None:
     marks = Marks(UNIVERSE)
-    assert marks.newest == 0
-    assert [marks.price("AAA"), marks.reference("AAA"), marks.age_s(0, SECOND)] == [None, None, None]
-    assert marks.trouble(0) == ""
+    assert marks.newest_mono == 0
+    assert [marks.last_price("AAA"), marks.reference_price("AAA"), marks.quote_age_s(0, SECOND)] == [None, None, None]
+    assert marks.crossed_reason(0) == ""
 
 
 def test_a_price_has_the_decimals_of_its_instrument_and_its_age_in_seconds() -> None:
     marks = quoted(1_234_567, 0, 0, id_=1)
-    assert (marks.price("BBB"), marks.price("AAA"), marks.price("CCC")) == (D("123.4567"), None, None)
-    assert marks.age_s(1, 11 * SECOND + SECOND // 2) == 2.5
+    assert (marks.last_price("BBB"), marks.last_price("AAA"), marks.last_price("CCC")) == (D("123.4567"), None, None)
+    assert marks.quote_age_s(1, 11 * SECOND + SECOND // 2) == 2.5
     quote(marks, 1, 0, 0, id_=1)
-    assert marks.price("BBB") == D("0.0001")
+    assert marks.last_price("BBB") == D("0.0001")
 
 
 def test_the_price_of_a_position_is_that_of_its_line_at_its_exchange() -> None:
     marks = quoted(10_000, 0, 0)
-    prices = [marks.price_at(PositionKey("", exchange, symbol, "MIS"))
+    prices = [marks.last_price_of(PositionKey("", exchange, symbol, "MIS"))
               for exchange, symbol in (("NSE", "AAA"), ("BSE", "AAA"), ("NSE", "CCC"))]  # fmt: skip
     assert prices == [D(100), None, None]
 
@@ -77,12 +77,12 @@ def test_the_price_of_a_position_is_that_of_its_line_at_its_exchange() -> None:
 def test_a_book_is_crossed_where_its_best_bid_is_above_its_best_ask(bid: int, ask: int, is_crossed: bool) -> None:
     marks = quoted(100, bid, ask)
     assert marks.is_crossed(0) is is_crossed
-    assert bool(marks.trouble(0)) is is_crossed
+    assert bool(marks.crossed_reason(0)) is is_crossed
 
 
 def test_the_newest_time_and_one_price_set_by_hand() -> None:
     marks = quoted(10_000, 9_990, 10_010, seen_at=9 * SECOND)
     quote(marks, 10_000, 0, 0, id_=1, seen_at=8 * SECOND)
-    assert (marks.newest, marks.age_s(1, 9 * SECOND)) == (9 * SECOND, 1.0)
-    marks.set(1, 20_000, 10 * SECOND)
-    assert (marks.price("BBB"), marks.age_s(1, 10 * SECOND)) == (D(2), 0.0)
+    assert (marks.newest_mono, marks.quote_age_s(1, 9 * SECOND)) == (9 * SECOND, 1.0)
+    marks.set_last_price(1, 20_000, 10 * SECOND)
+    assert (marks.last_price("BBB"), marks.quote_age_s(1, 10 * SECOND)) == (D(2), 0.0)

@@ -32,8 +32,8 @@ from tradebot.domain.order import (
     VenueStatus,
 )
 from tradebot.trading.desk.book.book import Book
-from tradebot.trading.desk.rules.shortfalls import Shortfalls
-from tradebot.trading.desk.rules.sightings import Sightings
+from tradebot.trading.desk.rules.missing_fills import MissingFills
+from tradebot.trading.desk.rules.report_translator import ReportTranslator
 from tradebot.trading.desk.settings import DeskSettings
 
 D = Decimal
@@ -69,8 +69,8 @@ class Day(RuleBasedStateMachine):
         universe = Universe([Instrument(symbol="AAA", token=256)])
         self.book = Book(universe, DeskSettings(order_notional=D(0)), lambda order, fact: D(0))
         self.blotter = self.book.blotter
-        self.shortfalls = Shortfalls(self.blotter, universe, lambda symbol: D(100))
-        self.sightings = Sightings(self.book, self.shortfalls)
+        self.shortfalls = MissingFills(self.blotter, universe, lambda symbol: D(100))
+        self.sightings = ReportTranslator(self.book, self.shortfalls)
         self.mono = self.at = 1000 * SECOND
         self.venue: dict[str, VenueSide] = {}
         self.sent: list[str] = []
@@ -81,8 +81,8 @@ class Day(RuleBasedStateMachine):
 
     def take(self, facts: Sequence[OrderFact]) -> None:
         for fact in facts:
-            order = self.blotter.record(fact)
-            self.shortfalls.note(order, fact, self.mono)
+            order = self.blotter.record_event(fact)
+            self.shortfalls.note_event(order, fact, self.mono)
 
     def fact(self, order_id: str, event: OrderEvent, **more: object) -> OrderFact:
         return OrderFact(order_id=order_id, event=event, at=self.at, mono=self.mono, **more)  # type: ignore[arg-type]
@@ -112,7 +112,7 @@ class Day(RuleBasedStateMachine):
     def reply(self, fact: OrderFact) -> None:
         self.take([fact])
         if fact.venue_order_id:
-            self.take(self.sightings.linked(fact.venue_order_id, at=self.at, mono=self.mono))
+            self.take(self.sightings.orphan_fill_events(fact.venue_order_id, at=self.at, mono=self.mono))
 
     @precondition(lambda self: self.changeable())
     @rule(data=st.data(), quantity=st.integers(1, QUANTITY + 2), fate=st.sampled_from(["done", "held", "lost"]),
@@ -150,8 +150,8 @@ class Day(RuleBasedStateMachine):
         for theirs in self.venue.values():
             if theirs.held is not None and self.mono - theirs.held[1] > 2 * SECOND:
                 self.arrive(theirs)
-        self.blotter.release(self.mono)
-        self.take(self.shortfalls.infer(at=self.at, mono=self.mono))
+        self.blotter.expire_reservations(self.mono)
+        self.take(self.shortfalls.infer_fills(at=self.at, mono=self.mono))
 
     # ---- the venue's side
 
@@ -196,9 +196,9 @@ class Day(RuleBasedStateMachine):
     def deliver(self, data: st.DataObject) -> None:
         message = data.draw(st.sampled_from(self.told))  # any one, again or never
         if isinstance(message, Execution):
-            self.take(self.sightings.executed(message, at=self.at, mono=self.mono))
+            self.take(self.sightings.fill_report_events(message, at=self.at, mono=self.mono))
         else:
-            self.take(self.sightings.seen(message, at=self.at, mono=self.mono))
+            self.take(self.sightings.order_report_events(message, at=self.at, mono=self.mono))
 
     @rule(lag=st.integers(0, 2))
     def audit(self, lag: int) -> None:
@@ -213,8 +213,8 @@ class Day(RuleBasedStateMachine):
             positions=(),
             cash=D(0),
         )
-        self.take(self.sightings.trades(books, at=self.at, mono=self.mono))
-        self.take(self.sightings.orders(books, at=self.at, mono=self.mono))
+        self.take(self.sightings.snapshot_fill_events(books, at=self.at, mono=self.mono))
+        self.take(self.sightings.snapshot_order_events(books, at=self.at, mono=self.mono))
 
     # ---- what must hold
 
@@ -224,7 +224,9 @@ class Day(RuleBasedStateMachine):
             order = self.blotter.orders[order_id]
             traded = self.venue[order_id].filled if order_id in self.venue else 0
             assert order.filled <= traded, f"{order_id}: {order.filled} booked, {traded} traded"
-        assert self.blotter.positions.of("AAA").quantity == sum(self.blotter.orders[i].filled for i in self.sent)
+        assert self.blotter.positions.position_of("AAA").quantity == sum(
+            self.blotter.orders[i].filled for i in self.sent
+        )
 
     @invariant()
     def what_may_still_trade_is_exposed(self) -> None:

@@ -24,12 +24,12 @@ from tradebot.domain.order import (
     Side,
     VenueStatus,
 )
-from tradebot.trading.desk.billing import charges_by_market
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import DeskOutput
-from tradebot.trading.desk.desk import desk_of
+from tradebot.trading.desk.desk import build_desk
+from tradebot.trading.desk.fill_charges import charges_by_market
 from tradebot.trading.desk.gate.gate import Gate
-from tradebot.trading.desk.rules.fill_check import misfits
+from tradebot.trading.desk.rules.fill_check import fill_violations
 
 D = Decimal
 COLLAR = {"fill_collar_pct": D(1)}
@@ -70,9 +70,9 @@ def told(outputs: list[DeskOutput]) -> tuple[list[str], list[str]]:
 def test_the_distance_counts_on_both_sides_and_twice_the_collar_is_allowed(purpose: Purpose, side: Side) -> None:
     far = 40 if purpose.is_exit else 20
     for away in (far, -far):
-        assert misfits(order(purpose, side), fill(str(1000 + away), side), D(1)) == []
+        assert fill_violations(order(purpose, side), fill(str(1000 + away), side), D(1)) == []
         beyond = D(1000 + away) + (D("0.05") if away > 0 else D("-0.05"))
-        (finding,) = misfits(order(purpose, side), fill(str(beyond), side), D(1))
+        (finding,) = fill_violations(order(purpose, side), fill(str(beyond), side), D(1))
         assert str(finding.scope) == "symbol:AAA"
 
 
@@ -81,17 +81,17 @@ def test_a_fill_is_told_of_exactly_when_it_is_further_away_than_twice_the_collar
     price: Decimal, reference: Decimal, collar: Decimal
 ) -> None:
     is_far = not reference * (1 - collar / 50) <= price <= reference * (1 + collar / 50)
-    assert bool(misfits(order(reference=str(reference)), fill(str(price)), collar)) is is_far
+    assert bool(fill_violations(order(reference=str(reference)), fill(str(price)), collar)) is is_far
 
 
 def test_without_a_reference_and_without_a_price_of_its_own_nothing_is_said() -> None:
-    assert misfits(order(reference=None), fill("1"), D(1)) == []
-    assert misfits(order(), msgspec.structs.replace(fill("1"), is_inferred=True), D(1)) == []
-    assert misfits(order(Purpose.EXTERNAL), fill("1", Side.SELL), D(1)) == []
+    assert fill_violations(order(reference=None), fill("1"), D(1)) == []
+    assert fill_violations(order(), msgspec.structs.replace(fill("1"), is_inferred=True), D(1)) == []
+    assert fill_violations(order(Purpose.EXTERNAL), fill("1", Side.SELL), D(1)) == []
 
 
 def test_a_price_that_is_no_number_is_not_near() -> None:
-    assert len(misfits(order(), fill("NaN"), D(1))) == 1
+    assert len(fill_violations(order(), fill("NaN"), D(1))) == 1
 
 
 @pytest.mark.parametrize("parts", [(10,), (4, 6)])
@@ -104,7 +104,7 @@ def test_a_far_fill_is_booked_told_once_and_halts_the_symbol(parts: tuple[int, .
         f"T00001: a BUY of {parts[0]} was filled at 1030, 3.00% from the 1000.00 that it was decided at; within 2% was"
         " expected"
     ]
-    assert room.desk.book.positions.quantity("AAA") == 10
+    assert room.desk.book.positions.open_quantity("AAA") == 10
     assert len(submitted(room.signal("AAA", Action.EXIT_LONG))) == 1
     room.quote("BBB", "1000")
     assert len(submitted(room.signal("BBB", Action.ENTER_LONG))) == 1
@@ -123,7 +123,7 @@ def test_a_fill_of_the_wrong_side_is_booked_as_it_is_and_halts_the_symbol(quanti
     wrong = msgspec.structs.replace(room.execution(request, quantity, "1000", "VT00001"), side=Side.SELL)
     texts, scopes = told(room.desk.apply_message(Executed(execution=wrong, mono=room.mono)))
     assert (texts, scopes) == (["T00001 is a BUY, fill 1 of it is a SELL"], ["symbol:AAA"])
-    assert room.desk.book.positions.quantity("AAA") == -quantity
+    assert room.desk.book.positions.open_quantity("AAA") == -quantity
 
 
 @pytest.mark.parametrize("quantity", [10, 4])
@@ -134,7 +134,7 @@ def test_a_fill_of_another_symbol_is_booked_there_and_halts_both(quantity: int) 
     texts, scopes = told(room.desk.apply_message(Executed(execution=wrong, mono=room.mono)))
     assert scopes == ["symbol:AAA", "symbol:BBB"]
     assert texts == ["T00001 is an order of AAA, fill 1 of it is of BBB", "BBB was traded by T00001, of AAA"]
-    assert room.desk.book.positions.quantity("BBB") == quantity
+    assert room.desk.book.positions.open_quantity("BBB") == quantity
 
 
 def test_a_fill_at_an_exchange_without_rates_is_booked_free_of_charge_and_halts_the_symbol() -> None:
@@ -143,14 +143,14 @@ def test_a_fill_at_an_exchange_without_rates_is_booked_free_of_charge_and_halts_
     request = OrderRequest(
         order_id="T1", symbol="A", exchange="NSE", side=Side.BUY, kind=OrderKind.MARKET, quantity=D(10)
     )
-    desk = desk_of(book, gate=Gate([]), id_prefix="T", absent_after_s=60.0)
+    desk = build_desk(book, gate=Gate([]), id_prefix="T", absent_after_s=60.0)
     begun = [OrderFact("T1", OrderEvent.INTENT, 1, 1, request=request), OrderFact("T1", OrderEvent.SENDING, 1, 1)]
     begun.append(OrderFact("T1", OrderEvent.ACCEPTED, 1, 1, venue_order_id="VT1"))
     desk.recover_state(begun, adopted=(), halted="", opens_at=1)
     wrong = msgspec.structs.replace(day.execution(request, D(10)), exchange="MARS")
     texts, scopes = told(desk.apply_message(Executed(execution=wrong, mono=2)))
     assert (texts, scopes) == (["T1 is an order at NSE, fill 1 of it is at MARS"], ["symbol:A"])
-    assert (book.positions.quantity("A"), book.positions.charges) == (10, 0)
+    assert (book.positions.open_quantity("A"), book.positions.charges) == (10, 0)
 
 
 def test_an_exit_whose_price_was_moved_is_held_against_the_price_it_was_moved_at() -> None:
@@ -167,4 +167,4 @@ def test_an_exit_whose_price_was_moved_is_held_against_the_price_it_was_moved_at
 
 @pytest.mark.parametrize("reference", [None, "0", "-1"])
 def test_an_order_without_a_price_that_it_was_decided_at_has_no_distance(reference: str | None) -> None:
-    assert misfits(order(reference=reference), fill("1"), D(1)) == []
+    assert fill_violations(order(reference=reference), fill("1"), D(1)) == []

@@ -14,7 +14,7 @@ from tradebot.domain.control import Verb
 from tradebot.domain.market import Quotes
 from tradebot.domain.messages import Action, Command, Frozen, Trailing
 from tradebot.domain.order import OrderEvent, OrderFact, Purpose, Side
-from tradebot.trading.desk.gate.limits import Limits, gate_of
+from tradebot.trading.desk.gate.limits import Limits, build_gate
 
 D = Decimal
 
@@ -113,7 +113,7 @@ def test_an_exit_that_the_gate_held_back_is_wanted_after_a_restart() -> None:
     reason = ["the file"]
     room = Kept()
     room.bought(stop_loss=990.0)
-    room.desk.placement._gate = gate_of(Limits(), killed=lambda: reason[0])
+    room.desk.placement._gate = build_gate(Limits(), kill_reason=lambda: reason[0])
     assert submitted(room.quote("AAA", "989")) == []  # the stop fired, and nothing may leave
 
     fresh = room.restarted()
@@ -166,6 +166,6 @@ def test_a_book_far_from_the_last_price_sizes_nothing() -> None:
     room = Room()
     room.quote("AAA", "1000")
     room.desk.book.marks.bid[0], room.desk.book.marks.ask[0] = 1_000, 1_001
-    assert room.desk.book.marks.reference("AAA") == D(1000)
+    assert room.desk.book.marks.reference_price("AAA") == D(1000)
     room.desk.book.marks.bid[0], room.desk.book.marks.ask[0] = 95_500, 95_600
-    assert room.desk.book.marks.reference("AAA") == D("955.50")
+    assert room.desk.book.marks.reference_price("AAA") == D("955.50")

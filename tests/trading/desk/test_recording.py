@@ -52,14 +52,14 @@ from tradebot.journal.tape import Adopt, Marks, Tape
 from tradebot.replay.recorded_run import RecordedLine, RecordedRun
 from tradebot.replay.rerun import replay_run
 from tradebot.strategies.loading import load_strategy
-from tradebot.trading.desk import recording
-from tradebot.trading.desk.billing import charges_by_market
-from tradebot.trading.desk.book import states
+from tradebot.trading.desk import recording_desk
+from tradebot.trading.desk.book import state_hash
 from tradebot.trading.desk.book.book import Book
-from tradebot.trading.desk.book.states import States, state_of
-from tradebot.trading.desk.desk import Desk, desk_of
-from tradebot.trading.desk.gate.limits import Limits, gate_of
-from tradebot.trading.desk.recording import TapedDesk
+from tradebot.trading.desk.book.state_hash import StateHasher, hash_state
+from tradebot.trading.desk.desk import Desk, build_desk
+from tradebot.trading.desk.fill_charges import charges_by_market
+from tradebot.trading.desk.gate.limits import Limits, build_gate
+from tradebot.trading.desk.recording_desk import RecordingDesk
 from tradebot.trading.desk.settings import DeskSettings
 
 OPEN = 1_770_090_300 * SECOND  # 2026-02-03 09:15 in India
@@ -80,7 +80,7 @@ class Day:
         self.signals: list[RecordedLine] = []
         self.said: list[RecordedLine] = []
         self.reason = ""
-        self.desk = TapedDesk(self.made, killed=lambda: self.reason, append=self.tapes.append)
+        self.desk = RecordingDesk(self.made, killed=lambda: self.reason, append=self.tapes.append)
         self.at, self.mono, self.count = OPEN, 1_000 * SECOND, 0
         self.prices = np.full(len(NAMES), 100_000)
         self.waiting: list[OrderRequest] = []
@@ -96,7 +96,7 @@ class Day:
 
     def made(self, killed: Callable[[], str]) -> Desk:
         book = Book(self.universe, SETTINGS, charges_by_market(self.universe))
-        return desk_of(book, gate=gate_of(LIMITS, killed=killed), id_prefix="T1", **VENUE)
+        return build_desk(book, gate=build_gate(LIMITS, kill_reason=killed), id_prefix="T1", **VENUE)
 
     def give(self, message: DeskMessage) -> None:
         self.follow(self.desk.apply_message(message))
@@ -207,7 +207,7 @@ class Day:
         )  # fmt: skip
 
     def recorded(self) -> RecordedRun:
-        self.desk.flush()
+        self.desk.flush_inputs()
         rows = [Row(n, "T1", 0, 0, "tape", b"", b"", encode("tape", tape)) for n, tape in enumerate(self.tapes, 1)]
         terms = Terms(
             interval=MINUTE, strategies=(msgspec.to_builtins(load_strategy("ema_cross")),),
@@ -255,7 +255,7 @@ def test_quotes_of_symbols_that_nobody_holds_are_not_on_the_tape() -> None:
     day = Day()
     for n in range(200):
         day.step(2, n)
-    day.desk.flush()
+    day.desk.flush_inputs()
 
     assert len(encode("tape", day.tapes[-1])) < 3_000
     assert not any(isinstance(e.message, Quotes) for tape in day.tapes for e in tape.entries)
@@ -265,17 +265,17 @@ OPS = [(2, 0), (4, 0), (6, 0), (7, 0), (3, 5), (4, 1), (6, 1), (8, 1), (2, 9), (
 
 
 def test_a_state_put_into_words_a_second_time_has_the_hash_of_one_that_was_never_told_before() -> None:
-    day, states = Day(), States()
+    day, states = Day(), StateHasher()
     told = []
     for op, n in OPS * 3:
         day.step(op, n)
-        told.append(states.of(day.desk.book))
-        assert told[-1] == state_of(day.desk.book)
+        told.append(states.hash_book(day.desk.book))
+        assert told[-1] == hash_state(day.desk.book)
     assert len(set(told)) > 10
 
 
 def test_a_tape_is_cut_into_pieces_that_say_the_same_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording, "MOST_ENTRIES", 7)
+    monkeypatch.setattr(recording_desk, "MAX_ENTRIES", 7)
     day = Day()
     for op, n in OPS * 5:
         day.step(op, n)
@@ -292,23 +292,23 @@ def test_a_tape_is_cut_into_pieces_that_say_the_same_together(monkeypatch: pytes
 def test_the_state_with_more_live_orders_than_the_loop_has_time_for_is_hashed_when_they_are_fewer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(recording, "MOST_LIVE", 0)
+    monkeypatch.setattr(recording_desk, "MAX_HASHED_ORDERS", 0)
     day = Day()
     day.step(2, 0)
     day.step(4, 0)
-    day.desk.flush()
+    day.desk.flush_inputs()
     assert day.desk.book.blotter.exposure.working == 1
     assert day.tapes[-1].state == ""
 
     day.step(6, 0)
     day.step(7, 0)
-    day.desk.flush()
+    day.desk.flush_inputs()
     assert day.desk.book.blotter.exposure.working == 0
-    assert day.tapes[-1].state == state_of(day.desk.book)
+    assert day.tapes[-1].state == hash_state(day.desk.book)
 
 
 def entries(day: Day) -> list:
-    day.desk.flush()
+    day.desk.flush_inputs()
     return [entry.message for tape in day.tapes for entry in tape.entries]
 
 
@@ -332,20 +332,20 @@ def test_the_prices_of_what_the_first_books_show_are_on_the_tape_before_them() -
 def worded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Symbols of the positions that are put into words from here on."""
     told: list[str] = []
-    line = states._position_line
+    line = state_hash._position_line
 
     def note(position: Position) -> str:
         told.append(position.symbol)
         return line(position)
 
-    monkeypatch.setattr(states, "_position_line", note)
+    monkeypatch.setattr(state_hash, "_position_line", note)
     return told
 
 
 def bought(day: Day) -> None:
     for op, n in ((2, 0), (4, 0), (6, 0), (7, 0)):
         day.step(op, n)
-    assert day.desk.book.positions.fills == 1
+    assert day.desk.book.positions.fill_count == 1
 
 
 def test_what_changed_is_put_into_words_at_a_tick_and_not_again_for_the_hash(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -355,26 +355,26 @@ def test_what_changed_is_put_into_words_at_a_tick_and_not_again_for_the_hash(mon
     assert told == []
     day.step(0, 0)
     assert told == ["A"]
-    day.desk.flush()
-    assert day.tapes[-1].state == state_of(day.desk.book)
+    day.desk.flush_inputs()
+    assert day.tapes[-1].state == hash_state(day.desk.book)
     assert told == ["A", "A"], "once at the tick, once by the hash of who knew nothing"
 
 
 def test_a_second_hash_puts_nothing_into_words_that_did_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    day, known = Day(), States()
+    day, known = Day(), StateHasher()
     bought(day)
-    first, told = known.of(day.desk.book), worded(monkeypatch)
-    assert (known.of(day.desk.book), told) == (first, [])
+    first, told = known.hash_book(day.desk.book), worded(monkeypatch)
+    assert (known.hash_book(day.desk.book), told) == (first, [])
 
 
 def test_a_state_with_another_count_of_orders_has_another_hash() -> None:
     day = Day()
-    before = state_of(day.desk.book)
+    before = hash_state(day.desk.book)
     day.reason = "the file"
     day.step(4, 0)
-    assert day.desk.account.counts["denied"] == 1
+    assert day.desk.account.signal_counts["denied"] == 1
     assert not day.desk.book.blotter.exposure.working
-    assert state_of(day.desk.book) != before
+    assert hash_state(day.desk.book) != before
 
 
 def test_a_quote_that_comes_alone_is_on_the_tape_where_its_symbol_is_held_and_not_elsewhere() -> None:
@@ -401,17 +401,17 @@ def test_of_a_frame_of_many_quotes_those_of_symbols_that_are_held_are_on_the_tap
 @pytest.mark.parametrize(("less", "count"), [(1, 0), (0, 1)])
 def test_a_tape_is_handed_on_when_its_time_is_over_and_not_before(less: int, count: int) -> None:
     day = Day()
-    day.desk.flush()
+    day.desk.flush_inputs()
     day.tapes.clear()
-    day.mono += recording.EVERY - less
+    day.mono += recording_desk.FLUSH_INTERVAL_NS - less
     day.give(Tick(at=day.at, mono=day.mono))
     assert len(day.tapes) == count
 
 
 def test_a_row_of_tape_is_handed_on_when_it_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording, "MOST_ENTRIES", 3)
+    monkeypatch.setattr(recording_desk, "MAX_ENTRIES", 3)
     day = Day()
-    day.desk.flush()
+    day.desk.flush_inputs()
     day.tapes.clear()
     for n in range(3):
         assert day.tapes == [], n
@@ -424,14 +424,14 @@ def test_the_state_of_what_did_not_change_is_not_hashed_again() -> None:
     day = Day()
     assert day.tapes[0].state, "of the first tick"
     day.give(LinkUp(source="kite", mono=day.mono))
-    day.desk.flush()
+    day.desk.flush_inputs()
     assert day.tapes[-1].state == ""
     count = len(day.tapes)
-    day.desk.flush()
+    day.desk.flush_inputs()
     assert len(day.tapes) == count, "there is nothing to hand on"
     day.give(Command(verb=Verb.HALT, reason="by hand"))
-    day.desk.flush()
-    assert day.tapes[-1].state == state_of(day.desk.book)
+    day.desk.flush_inputs()
+    assert day.tapes[-1].state == hash_state(day.desk.book)
 
 
 @pytest.mark.parametrize("what", ["books", "an order", "a fill", "signals"])

@@ -11,7 +11,7 @@ from tests.trading.desk.desk_room import OPEN, Room, events, submitted
 from tradebot.domain.messages import Action, Books, OrderSeen
 from tradebot.domain.order import Execution, OrderEvent, OrderFact, OrderKind, OrderRequest, Purpose, Side, VenueStatus
 from tradebot.trading.desk.decisions import DeskOutput
-from tradebot.trading.desk.rules.shortfalls import INFER_AFTER
+from tradebot.trading.desk.rules.missing_fills import INFER_AFTER_NS
 
 D, E = Decimal, OrderEvent
 
@@ -26,11 +26,11 @@ def lists(room: Room, request: OrderRequest, execution: Execution) -> list[DeskO
 def test_figures_that_change_from_list_to_list_replace_ours_only_when_two_lists_in_a_row_have_the_same() -> None:
     room = Room()
     request = room.bought()
-    (booked,) = room.desk.book.blotter.booked.values()
+    (booked,) = room.desk.book.blotter.booked_fills.values()
     for price, replaces in (("998", False), ("997", False), ("998", False), ("998", True)):
         outputs = lists(room, request, msgspec.structs.replace(booked.execution, price=D(price)))
         assert (E.REVERSED in events(outputs)) is replaces, price
-    assert room.desk.book.positions.of("AAA").average_price == 998
+    assert room.desk.book.positions.position_of("AAA").average_price == 998
 
 
 def unheard() -> tuple[Room, OrderRequest, list[OrderFact]]:
@@ -58,7 +58,7 @@ def test_fills_that_were_missing_before_a_restart_are_inferred_after_it() -> Non
     room = restarted(facts)
     room.quote("AAA", "1000")
     assert events(room.tick(6)) == [E.EXECUTED]
-    assert room.desk.book.positions.quantity("AAA") == 10
+    assert room.desk.book.positions.open_quantity("AAA") == 10
 
 
 def test_what_was_missing_when_a_run_ended_has_five_seconds_of_the_next_one() -> None:
@@ -82,10 +82,10 @@ def test_a_real_fill_replaces_what_was_made_up_before_a_restart() -> None:
     before, request, facts = unheard()
     facts += [o for o in before.tick(6) if isinstance(o, OrderFact)]
     room = restarted(facts)
-    assert room.desk.book.positions.quantity("AAA") == 10
+    assert room.desk.book.positions.open_quantity("AAA") == 10
     assert events(room.fill(request, 10, "999")) == [E.REVERSED, E.EXECUTED]
-    assert room.desk.book.positions.quantity("AAA") == 10
-    assert room.desk.book.positions.of("AAA").average_price == 999
+    assert room.desk.book.positions.open_quantity("AAA") == 10
+    assert room.desk.book.positions.position_of("AAA").average_price == 999
 
 
 @pytest.mark.parametrize("parts", [(10,), (4, 6)])
@@ -116,8 +116,8 @@ def test_more_that_is_missing_replaces_what_was_made_up_before() -> None:
     assert E.EXECUTED in events(room.tick(5.1))
     claimed(room, request, 10, "1000")
     assert events(room.tick(5.1)) == [E.REVERSED, E.EXECUTED]
-    assert [fill.execution.quantity for fill in room.desk.book.blotter.booked.values()] == [10]
-    assert room.desk.book.positions.quantity("AAA") == 10
+    assert [fill.execution.quantity for fill in room.desk.book.blotter.booked_fills.values()] == [10]
+    assert room.desk.book.positions.open_quantity("AAA") == 10
 
 
 def test_what_is_missing_has_the_price_that_the_venues_average_leaves_for_it() -> None:
@@ -126,7 +126,7 @@ def test_what_is_missing_has_the_price_that_the_venues_average_leaves_for_it() -
     room.fill(request, 4, "990")
     claimed(room, request, 10, "1000")
     assert events(room.tick(5.1)) == [E.EXECUTED]
-    prices = {fill.execution.quantity: fill.execution.price for fill in room.desk.book.blotter.booked.values()}
+    prices = {fill.execution.quantity: fill.execution.price for fill in room.desk.book.blotter.booked_fills.values()}
     assert prices == {4: D(990), 6: D("1006.65")}  # 6,040 for six
 
 
@@ -136,7 +136,7 @@ def test_what_has_no_price_at_all_waits_for_one() -> None:
     assert events(room.tick(6)) == []
     room.quote("AAA", "1001")
     assert events(room.tick(0.1)) == [E.EXECUTED]
-    assert room.desk.book.positions.of("AAA").average_price == 1001
+    assert room.desk.book.positions.position_of("AAA").average_price == 1001
 
 
 def of_another_run(purpose: Purpose, *events: E) -> list[OrderFact]:
@@ -174,16 +174,16 @@ def test_what_was_made_up_and_taken_back_before_a_restart_is_not_taken_back_agai
     room = restarted(facts)
     room.trades = before.trades
     assert events(room.fill(request, 1, "999")) == [E.EXECUTED]
-    assert room.desk.book.positions.quantity("AAA") == 11
+    assert room.desk.book.positions.open_quantity("AAA") == 11
 
 
 def test_of_what_was_made_up_the_last_share_is_kept_until_it_is_told() -> None:
     room, request, _ = unheard()
     room.tick(6)
     assert events(room.fill(request, 9, "1000")) == [E.REVERSED, E.EXECUTED, E.EXECUTED]
-    assert room.desk.book.positions.quantity("AAA") == 10
+    assert room.desk.book.positions.open_quantity("AAA") == 10
     assert events(room.fill(request, 1, "1000")) == [E.REVERSED, E.EXECUTED]
-    assert room.desk.book.positions.quantity("AAA") == 10
+    assert room.desk.book.positions.open_quantity("AAA") == 10
 
 
 @pytest.mark.parametrize(("quantity", "told"), [("1", [E.REVERSED, E.EXECUTED]), ("0", [E.REVERSED])])
@@ -192,12 +192,12 @@ def test_a_trade_that_becomes_a_single_share_is_booked_as_one_and_one_of_nothing
 ) -> None:
     room = Room()
     request = room.bought()
-    (booked,) = room.desk.book.blotter.booked.values()
+    (booked,) = room.desk.book.blotter.booked_fills.values()
     other = msgspec.structs.replace(booked.execution, quantity=D(quantity))
     lists(room, request, other)
     found = events(lists(room, request, other))
     assert [event for event in found if event in (E.REVERSED, E.EXECUTED)] == told
-    assert room.desk.book.positions.quantity("AAA") == D(quantity)
+    assert room.desk.book.positions.open_quantity("AAA") == D(quantity)
 
 
 @pytest.mark.parametrize(
@@ -211,18 +211,18 @@ def test_what_is_missing_costs_what_the_average_leaves_for_it(price: str, averag
     room.fill(request, 4, price)
     claimed(room, request, 10, average)
     room.tick(5.1)
-    prices = {fill.execution.quantity: fill.execution.price for fill in room.desk.book.blotter.booked.values()}
+    prices = {fill.execution.quantity: fill.execution.price for fill in room.desk.book.blotter.booked_fills.values()}
     assert prices == {4: D(price), 6: D(made_up)}
 
 
 def test_what_is_not_missing_after_all_is_not_made_up() -> None:
     room = Room()
     request = room.entered()
-    shortfalls = room.desk.rules.venue_reports._shortfalls
-    shortfalls.short |= {request.order_id: 1, "T99999": 1}
+    shortfalls = room.desk.rules.venue_reports._missing_fills
+    shortfalls.missing_since |= {request.order_id: 1, "T99999": 1}
     assert events(room.tick(6)) == [E.CANCEL_SENT]
-    assert shortfalls.short == {}
-    assert room.desk.book.positions.quantity("AAA") == 0
+    assert shortfalls.missing_since == {}
+    assert room.desk.book.positions.open_quantity("AAA") == 0
 
 
 @pytest.mark.parametrize(("less", "found"), [(1, []), (0, [E.EXECUTED])])
@@ -230,5 +230,5 @@ def test_a_fill_is_believed_when_it_was_missing_for_five_seconds_to_the_nanoseco
     less: int, found: list[OrderEvent]
 ) -> None:
     room, _, _ = unheard()
-    room.mono += INFER_AFTER - less
+    room.mono += INFER_AFTER_NS - less
     assert events(room.tick(0)) == found

@@ -39,12 +39,12 @@ def test_only_a_status_that_works_and_has_a_quantity_tells_of_terms(
 
 
 def test_of_fills_without_an_order_the_oldest_go_where_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tradebot.trading.desk.rules.sightings.ORPHANS_KEPT", 2)
+    monkeypatch.setattr("tradebot.trading.desk.rules.report_translator.MAX_ORPHANS", 2)
     room = Room()
     for number in range(4):
         fill = Execution(f"F{number}", f"V{number}", "AAA", "NSE", Side.BUY, D(1), D(1000), room.at, "MIS")
         room.desk.apply_message(Executed(execution=fill, mono=room.mono))
-    assert list(room.desk.rules.venue_reports._sightings.orphans) == ["V2", "V3"]
+    assert list(room.desk.rules.venue_reports._translator.orphan_fills) == ["V2", "V3"]
 
 
 def test_an_order_whose_answer_named_another_one_is_cancelled_under_the_id_that_the_venue_shows() -> None:
@@ -89,9 +89,9 @@ def test_only_another_price_of_an_order_that_has_one_is_another_price(
 def test_a_doubt_before_the_first_look_wants_one_at_once() -> None:
     room = Room()
     request = room.bought()
-    assert room.desk.account.look_wanted_at() is None
+    assert room.desk.account.next_poll_at() is None
     room.fill(request, 1, "1000")
-    assert room.desk.account.look_wanted_at() == 0, "one share more than was ordered"
+    assert room.desk.account.next_poll_at() == 0, "one share more than was ordered"
 
 
 @pytest.mark.parametrize(("after", "is_settled"), [(0, False), (1, True)])
@@ -105,8 +105,8 @@ def test_any_list_that_was_asked_for_after_a_refused_change_says_which_terms_sta
     shown = msgspec.structs.replace(room.venue_order(entry, VenueStatus.OPEN), price=entry.price)
     room.desk.apply_message(OrderSeen(order=shown, mono=room.mono))
     for event in (E.REPLACE_SENT, E.REPLACE_REFUSED):
-        fact = book.fact(book.blotter.orders[entry.order_id], event, "test")
-        book.record(msgspec.structs.replace(fact, terms=terms if event is E.REPLACE_SENT else None))
+        fact = book.make_event(book.blotter.orders[entry.order_id], event, "test")
+        book.record_event(msgspec.structs.replace(fact, terms=terms if event is E.REPLACE_SENT else None))
     books = Books(asked_at=room.mono + after, orders=(shown,), executions=(), positions=(), cash=D(0))
     assert (E.CHANGED in events(room.desk.apply_message(books))) is is_settled
     assert (book.blotter.orders[entry.order_id].replace.terms is None) is is_settled
@@ -138,8 +138,8 @@ def test_new_terms_shown_in_the_second_of_the_old_ones_are_believed_unless_they_
     row = msgspec.structs.replace(room.venue_order(entry, VenueStatus.OPEN), price=entry.price, changed_at=room.at)
     room.desk.apply_message(OrderSeen(order=row, mono=room.mono))
     book = room.desk.book
-    fact = book.fact(book.blotter.orders[entry.order_id], E.REPLACE_SENT, "test")
-    book.record(msgspec.structs.replace(fact, terms=Terms(quantity=D(quantity), price=D(990))))
+    fact = book.make_event(book.blotter.orders[entry.order_id], E.REPLACE_SENT, "test")
+    book.record_event(msgspec.structs.replace(fact, terms=Terms(quantity=D(quantity), price=D(990))))
     shown = msgspec.structs.replace(row, quantity=D(quantity), price=D(990))
     found = events(room.desk.apply_message(OrderSeen(order=shown, mono=room.mono)))
     assert found == ([E.REPLACED] if is_settled else [])

@@ -12,9 +12,9 @@ from tradebot.clock import SECOND
 from tradebot.domain.listed import Unread
 from tradebot.domain.messages import Action, Books, Command
 from tradebot.domain.order import Execution, OrderEvent, OrderRequest, Side, VenuePosition, VenueStatus
-from tradebot.trading.desk.book.blotter import JUST_FILLED
+from tradebot.trading.desk.book.blotter import JUST_FILLED_NS
 from tradebot.trading.desk.decisions import DeskOutput
-from tradebot.trading.desk.rules.sightings import DISPUTED_FOR
+from tradebot.trading.desk.rules.report_translator import DISPUTE_POLLING_NS
 
 D, E = Decimal, OrderEvent
 
@@ -25,7 +25,7 @@ class Doubled:
     def __init__(self, **other: object) -> None:
         self.room = Room()
         self.request: OrderRequest = self.room.bought()
-        self.fill = next(iter(self.room.desk.book.blotter.booked.values())).execution
+        self.fill = next(iter(self.room.desk.book.blotter.booked_fills.values())).execution
         twin = {name: getattr(self.fill, name) for name in self.fill.__struct_fields__} | {"execution_id": "99"} | other
         self.twin = Execution(**twin)
         self.told = self.books(self.fill, self.twin)
@@ -47,7 +47,7 @@ class Doubled:
 
     @property
     def quantity(self) -> Decimal:
-        return self.room.desk.book.positions.quantity("AAA")
+        return self.room.desk.book.positions.open_quantity("AAA")
 
     def later(self, *executions: Execution, **more: Any) -> list[OrderEvent]:
         self.room.tick(3)
@@ -64,13 +64,13 @@ def test_both_are_booked_and_the_symbol_is_halted() -> None:
 def test_the_one_that_the_books_know_nothing_of_for_five_seconds_is_taken_back_and_stays_so() -> None:
     day = Doubled()
     day.later(day.fill)
-    wanted = day.room.desk.account.look_wanted_at()
+    wanted = day.room.desk.account.next_poll_at()
     assert wanted == day.room.mono + 5 * SECOND
     assert E.REVERSED not in day.later(day.fill)
     assert E.REVERSED in day.later(day.fill)
     assert day.quantity == 10
     day.later(day.fill)
-    assert day.room.desk.account.look_wanted_at() is None
+    assert day.room.desk.account.next_poll_at() is None
     assert E.EXECUTED not in day.later(day.fill, day.twin)
     assert not submitted(day.room.signal("AAA", Action.ENTER_LONG, n=2)), "a person lifts the halt"
 
@@ -131,7 +131,7 @@ def test_an_exit_of_what_may_have_been_told_twice_is_as_large_as_the_venue_shows
         return [request.quantity for request in submitted(room.signal("AAA", Action.EXIT_LONG, n=n))]
 
     assert leave(1) == [], "the venue was not asked since the fill"
-    assert room.desk.account.look_wanted_at() is not None
+    assert room.desk.account.next_poll_at() is not None
     room.tick(3)
     room.quote("AAA", "1000")
     day.books(day.fill)
@@ -161,7 +161,7 @@ def test_an_excess_that_the_venue_holds_as_well_is_closed_whole() -> None:
 def test_a_fill_told_with_other_figures_makes_the_next_look_come_soon_for_ten_seconds() -> None:
     room = Room()
     request = room.bought()
-    fill = next(iter(room.desk.book.blotter.booked.values())).execution
+    fill = next(iter(room.desk.book.blotter.booked_fills.values())).execution
     other = Execution(**({name: getattr(fill, name) for name in fill.__struct_fields__} | {"price": D(1010)}))
     shown = room.venue_order(request, VenueStatus.FILLED, filled=10)
 
@@ -172,24 +172,24 @@ def test_a_fill_told_with_other_figures_makes_the_next_look_come_soon_for_ten_se
         )
 
     assert E.QUARANTINED in events(look(other))
-    assert room.desk.account.look_wanted_at() == room.mono, "which is now"
+    assert room.desk.account.next_poll_at() == room.mono, "which is now"
     room.tick(0.5)
     assert events(look(other)) == [E.REVERSED, E.EXECUTED]
     room.tick(10)
     look(other)
-    assert room.desk.account.look_wanted_at() is None
+    assert room.desk.account.next_poll_at() is None
 
 
 @pytest.mark.parametrize(("less", "is_wanted"), [(1, True), (0, False)])
 def test_a_fill_in_dispute_makes_looks_come_soon_until_ten_seconds_are_over(*, less: int, is_wanted: bool) -> None:
     room = Room()
     room.bought()
-    shortfalls = room.desk.rules.venue_reports._shortfalls
-    shortfalls.disputed_at = room.mono
-    room.mono += DISPUTED_FOR - less
+    shortfalls = room.desk.rules.venue_reports._missing_fills
+    shortfalls.disputed_mono = room.mono
+    room.mono += DISPUTE_POLLING_NS - less
     books = Books(asked_at=room.mono, orders=(), executions=(), positions=room.positions(), cash=D(0))
     room.desk.apply_message(books)
-    assert room.desk.account.look_wanted_at() == (room.mono if is_wanted else None)
+    assert room.desk.account.next_poll_at() == (room.mono if is_wanted else None)
 
 
 @pytest.mark.parametrize(("after", "is_known"), [(0, False), (1, True)])
@@ -199,10 +199,10 @@ def test_only_books_asked_for_long_enough_after_the_fill_tell_what_is_held_in_ex
     room = Room()
     request = room.bought()
     room.fill(request, 2, "1000")
-    assert room.desk.book.blotter.in_excess == {"AAA": (room.mono, None)}
-    asked_at = room.mono + JUST_FILLED + after
+    assert room.desk.book.blotter.overfilled == {"AAA": (room.mono, None)}
+    asked_at = room.mono + JUST_FILLED_NS + after
     held = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(10), average_price=D(1000))
     books = Books(asked_at=asked_at, orders=(), executions=(), positions=(held,), cash=D(0))
-    room.desk.book.blotter.check_excess(books)
-    assert room.desk.book.blotter.in_excess == {"AAA": (room.mono, D(10) if is_known else None)}
-    assert room.desk.book.blotter.closable("AAA") == (10 if is_known else 0)
+    room.desk.book.blotter.check_overfills(books)
+    assert room.desk.book.blotter.overfilled == {"AAA": (room.mono, D(10) if is_known else None)}
+    assert room.desk.book.blotter.closable_quantity("AAA") == (10 if is_known else 0)

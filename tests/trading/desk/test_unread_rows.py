@@ -11,7 +11,7 @@ from tradebot.domain.listed import Unread
 from tradebot.domain.messages import Action, Books, Reconciled
 from tradebot.domain.order import OrderEvent, OrderRequest, OrderState, VenuePosition, VenueStatus
 from tradebot.trading.desk.decisions import DeskOutput
-from tradebot.trading.desk.gate.limits import Limits, gate_of
+from tradebot.trading.desk.gate.limits import Limits, build_gate
 from tradebot.trading.desk.gate.venue_controls import BooksKnown
 
 D = Decimal
@@ -90,7 +90,7 @@ def test_a_fill_is_booked_although_the_row_of_its_order_cannot_be_read() -> None
     fill = room.execution(request, 10, "1000.5")
     row = Unread(book="orders", reason="odd", tag=request.order_id, venue_order_id=fill.venue_order_id)
     look(room, row, executions=(fill,))
-    assert room.desk.book.positions.of("AAA").quantity == D(10)
+    assert room.desk.book.positions.position_of("AAA").quantity == D(10)
 
 
 def test_a_position_that_cannot_be_read_closes_its_symbol_alone_until_it_can() -> None:
@@ -131,12 +131,12 @@ def test_nothing_is_taken_over_at_the_start_for_a_symbol_whose_trades_cannot_be_
     room.desk.adopt_snapshot(
         Books(asked_at=room.mono, orders=(), executions=(), positions=(held,), cash=None, unread=(row,))
     )
-    assert room.desk.book.positions.of("AAA").is_flat
+    assert room.desk.book.positions.position_of("AAA").is_flat
 
 
 def seeing(room: Room) -> Room:
     """A room whose gate has all the controls, the short way past them included."""
-    room.desk.placement._gate = gate_of(Limits(stale_after_s=15.0), killed=lambda: "")
+    room.desk.placement._gate = build_gate(Limits(stale_after_s=15.0), kill_reason=lambda: "")
     return room
 
 

@@ -14,7 +14,7 @@ from tradebot.clock import SECOND
 from tradebot.domain.messages import Action, Cancel, OrderSeen
 from tradebot.domain.order import Order, OrderEvent, OrderFact, Purpose, VenueStatus
 from tradebot.domain.order_fold import apply, begin
-from tradebot.trading.desk.rules.order_invariants import findings
+from tradebot.trading.desk.rules.order_invariants import order_violations
 
 D, E = Decimal, OrderEvent
 ENDED = 100 * SECOND
@@ -29,7 +29,7 @@ def ordered(*events: OrderEvent, strategy: str = "s", **more: Any) -> Order:
 
 
 def found(before: Order, told: OrderFact) -> list[tuple[str, str]]:
-    return [(f.text, str(f.scope or "")) for f in findings(before, told, apply(before, told))]
+    return [(f.text, str(f.scope or "")) for f in order_violations(before, told, apply(before, told))]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_nothing_is_found_in_a_beginning_or_in_an_order_placed_elsewhere() -> No
     order = ordered(E.SENDING)
     outside = msgspec.structs.replace(order, request=msgspec.structs.replace(order.request, purpose=Purpose.EXTERNAL))
     told = fact("T1", E.CHANGED, venue=status("T1", E.SEEN_OPEN, filled=0, at=2, quantity=1))
-    assert findings(None, told, order) == findings(outside, told, outside) == []
+    assert order_violations(None, told, order) == order_violations(outside, told, outside) == []
 
 
 def test_an_order_without_a_strategy_that_comes_back_halts_its_symbol() -> None:

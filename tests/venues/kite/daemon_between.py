@@ -13,7 +13,7 @@ from tests.patient_trader import PATIENT
 from tests.venues.kite.between import Between, between
 from tradebot.app import RunOptions, run
 from tradebot.clock import WallClock
-from tradebot.config.sources import load
+from tradebot.config.sources import load_config
 from tradebot.daemon.embedded import embedded
 from tradebot.exchange.exchange import Exchange
 from tradebot.ops.events.bus import EventBus
@@ -93,7 +93,7 @@ async def day(folder: Path, *, trader: str = PATIENT, symbols: str = SYMBOLS, **
     }
     for section, values in settings.items():
         plain[section] = plain.get(section, {}) | values
-    config = load(overrides=plain)
+    config = load_config(overrides=plain)
     opened: list[Exchange] = []
     async with embedded(
         config, symbols=tuple(dict.fromkeys(symbols.split(","))), seen_until=0, log=folder / "exchange.jsonl",

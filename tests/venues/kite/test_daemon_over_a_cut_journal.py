@@ -12,7 +12,7 @@ import pytest
 from tests.patient_trader import EAGER
 from tests.venues.kite.daemon_between import Run, day
 from tradebot.__main__ import run_command_line as command
-from tradebot.control.client import ask
+from tradebot.control.client import send_request
 from tradebot.journal.reader import rows, verify
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.real_time]
@@ -33,7 +33,7 @@ async def holding_and_halted(today: Run, state: Path) -> None:
         await today.event("order_filled", times=2)
     async with today.daemon():
         await today.event("trading_started", times=2)
-        await asyncio.to_thread(ask, state, "POST", "/halt", {"reason": "what I saw", "scope": "all"})
+        await asyncio.to_thread(send_request, state, "POST", "/halt", {"reason": "what I saw", "scope": "all"})
 
 
 async def test_a_journal_cut_before_a_halt_starts_halted_exits_act_and_a_resume_ends_it(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.venues.tiny.tiny_room import TinyRoom
-from tradebot.config import load, secret_keys
-from tradebot.config.sections import furnish
+from tradebot.config import load_config, secret_keys
+from tradebot.config.sections import add_venue_sections
 from tradebot.daemon.order_route import RealMoney, Simulated
 from tradebot.errors import ConfigError
 from tradebot.exchange.faults.fault_plan import FaultPlan
@@ -23,7 +23,7 @@ ROOM = TinyRoom()
 def listed() -> Iterator[None]:
     with registry.temporarily_registered(ROOM):
         yield
-    furnish()
+    add_venue_sections()
 
 
 @pytest.mark.parametrize(("seed", "faults"), [(1, ""), (3, None), (11, None)])
@@ -40,23 +40,23 @@ def test_its_section_of_the_configuration_is_read_and_its_key_is_a_secret(
     path = tmp_path / "config.toml"
     path.write_text("[app]\nmode = 'live'\n[venue]\nname = 'tiny'\n[tiny]\naccount_id = 'T1'\n")
     monkeypatch.setenv("TRADEBOT_TINY__KEY", "a-key-of-tiny")
-    config = load(path)
+    config = load_config(path)
     route = RealMoney.of(ROOM, config)
-    assert (route.credentials["key"], ROOM.live_account_id(config.of(ROOM))) == ("a-key-of-tiny", "T1")
+    assert (route.credentials["key"], ROOM.live_account_id(config.venue_section(ROOM))) == ("a-key-of-tiny", "T1")
     assert "tiny.key" in secret_keys()
     monkeypatch.delenv("TRADEBOT_TINY__KEY")
     with pytest.raises(ConfigError, match=r"tiny\.key: is missing"):
-        load(path)
+        load_config(path)
 
 
 def test_a_venue_that_has_gone_is_named_no_more(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("[tiny]\naccount_id = 'T1'\n")
-    assert load(path).of(ROOM).account_id == "T1"
+    assert load_config(path).venue_section(ROOM).account_id == "T1"
     with pytest.MonkeyPatch.context() as patch:
         patch.delitem(registry._ADAPTERS, "tiny")
         with pytest.raises(ConfigError, match="tiny: unknown section"):
-            load(path)
+            load_config(path)
 
 
 def test_what_a_running_exchange_printed_says_whose_protocol_it_speaks() -> None:

@@ -167,7 +167,7 @@ class _Bursts:
         await clock.sleep(0.05)
         await self._idle()
         self._ends_at += HOUR
-        before = self._daemon.desk.account.counts["signals"]
+        before = self._daemon.desk.account.signal_counts["signals"]
         self._signalled.clear()
         self._longest = 0
         self._daemon.analysis.prewarm_workers()  # as the engine does before a bar is due
@@ -186,7 +186,7 @@ class _Bursts:
         async with asyncio.timeout(SIGNALS_WITHIN_S):
             await self._signalled.wait()
             await self._idle()
-        signals = self._daemon.desk.account.counts["signals"] - before
+        signals = self._daemon.desk.account.signal_counts["signals"] - before
         orders, stall_ns = int(np.count_nonzero(asks)), self._longest
         return BurstResult(
             closed_at=close.seen_at, signalled_at=self._signalled_at, signals=signals, orders=orders, stall_ns=stall_ns

@@ -38,7 +38,7 @@ class InstantFillBroker(Broker):
 
     def _fill(self, request: OrderRequest, venue_order_id: str) -> None:
         engine, clock = self.daemon.engine, self._clock
-        order = self.daemon.desk.account.orders()[request.order_id]
+        order = self.daemon.desk.account.kept_orders()[request.order_id]
         execution = Execution(
             execution_id=venue_order_id,
             venue_order_id=venue_order_id,
@@ -55,7 +55,7 @@ class InstantFillBroker(Broker):
 
     def _enter_above(self, symbol: str) -> None:
         # Below the stop that it brings the gate lets no entry pass.
-        price = self.daemon.desk.account.price(symbol)
+        price = self.daemon.desk.account.last_price(symbol)
         if price is not None and price > STOP_PRICE:
             self.enter_positions([symbol])
         else:

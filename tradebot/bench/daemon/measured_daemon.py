@@ -15,8 +15,8 @@ from tradebot.bench.daemon.instant_fills import InstantFillBroker, InstantFillVe
 from tradebot.bench.venue.frames import bench_universe, symbol_name
 from tradebot.clock import MarketClock, WallClock
 from tradebot.config import Config
-from tradebot.config.keeping import JournalSection
 from tradebot.config.sections import AnalysisSection, AppSection, RiskSection
+from tradebot.config.storage_sections import JournalSection
 from tradebot.daemon.daemon import Daemon
 from tradebot.daemon.ground import Ground
 from tradebot.daemon.patience import Patience
@@ -119,7 +119,7 @@ async def running_daemon(
     journaling = Journal(state, run=site.name, clock=clock, limits=WriteLimits(durable_within_s=None))
     journaling.subscribe(JournalLogger(tell, clock).log_rows_later)
     quiet = Notifier({}, pid=0)  # no supervisor waits for it
-    conditions.BLIND_AFTER = conditions.NEVER  # this venue keeps no books after the start
+    conditions.BLIND_AFTER_NS = conditions.NEVER  # this venue keeps no books after the start
     async with journaling as journal:
         broker.daemon = daemon = Daemon(
             config, site.name, ground, journal, recovery, strategies, outbox=outbox, tell=tell, notifier=quiet

@@ -53,9 +53,9 @@ def backtest(as_json: bool, **given: Any) -> int:
 def _tested(given: Mapping[str, Any]) -> tuple[Any, Any, Sequence[Any]]:
     from tradebot.backtest.parallel import run_parallel
     from tradebot.backtest.run import unaffordable_instruments
-    from tradebot.config import load
+    from tradebot.config import load_config
 
-    config = load(given["config_path"], {"app.state_dir": given["state_dir"]})
+    config = load_config(given["config_path"], {"app.state_dir": given["state_dir"]})
     specs = _specs(config, given)
     with progress_bar() as tell:
         bars = load_requested_bars(config, given, tell)

@@ -18,7 +18,7 @@ def build_backtest_job(config: Any, given: Mapping[str, Any], bars: BacktestBars
     """Return the job that `bar_options` mean for these bars and strategies. Raises DataError and UsageError."""
     from tradebot.backtest.exchange_settings import default_bill, default_market
     from tradebot.backtest.job import BarFillModel, Job, Slippage, TradingHours, with_delivery_product
-    from tradebot.config.desk_settings import desk_settings, limits
+    from tradebot.config.desk_settings import desk_settings, gate_limits
     from tradebot.errors import DataError
     from tradebot.history.exchange_calendar import zone_of
     from tradebot.history.frames import parse_moment
@@ -44,7 +44,7 @@ def build_backtest_job(config: Any, given: Mapping[str, Any], bars: BacktestBars
         instruments=tuple(bars.instruments),
         interval=interval,
         cash=given["cash"],
-        limits=limits(config),
+        limits=gate_limits(config),
         desk=desk_settings(config, most_changes=MAX_ORDER_CHANGES),
         matching=BarFillModel(
             slippage=slippage,

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from tradebot.config.values import seconds
+from tradebot.config.values import parse_seconds
 from tradebot.printing import print_error_line, print_json
 
 MAX_SYMBOLS = 20_000
@@ -30,7 +30,7 @@ def symbols_option(default: str) -> Callable[[Callable[..., None]], Callable[...
 def duration_s(text: str, *, longest_s: float, option: str = "--for") -> float:
     """Return the seconds of an option. Raises BadParameter, which names it."""
     try:
-        length = seconds(text)
+        length = parse_seconds(text)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint=option) from None
     if length > longest_s:

@@ -15,4 +15,4 @@ def post_command(path: str | None, state_dir: Path | None, route: str, body: dic
     """Return the daemon's answer to a command. Raises DaemonAway and RequestRefused."""
     from tradebot.control import client  # not at the top: `kill` asks no daemon and must load quickly
 
-    return client.ask(state_dir_of(state_dir, path), "POST", route, body)
+    return client.send_request(state_dir_of(state_dir, path), "POST", route, body)

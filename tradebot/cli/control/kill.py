@@ -12,7 +12,7 @@ import click
 from tradebot.cli.control.daemon import daemon_options
 from tradebot.cli.shared.options import exchange_option
 from tradebot.cli.shared.state_dir import salvaged_settings
-from tradebot.config.salvage import Salvaged
+from tradebot.config.salvage import SalvagedSettings
 from tradebot.errors import AccessDenied, ConfigError, ExitCode
 from tradebot.printable import make_printable
 from tradebot.printing import print_error_line, print_line
@@ -57,25 +57,25 @@ def kill(
 def _cancel_all(room: VenueAdapter, access: VenueAccess, within_s: float) -> bool:
     # Returns whether the book is clean, after every order and position was shown.
     outcome = asyncio.run(_sweep(room, access, within_s))
-    for line in outcome.lines:
+    for line in outcome.orders:
         order = line.order
-        end = f"STILL WORKING: {line.answer or 'not asked'}" if line.is_left else order.status.value
+        end = f"STILL WORKING: {line.answer or 'not asked'}" if line.still_works else order.status.value
         print_line(
             f"{order.venue_order_id:20} {order.side:4} {order.quantity:>8} {order.symbol:12} "
-            f"filled {order.filled:>8}  cancels sent {line.asked}  {end}"
+            f"filled {order.filled:>8}  cancels sent {line.cancels_sent}  {end}"
         )
     if outcome.positions is None:
         print_line("positions: the venue did not tell")
     for position in outcome.positions or ():
         what = f"{position.quantity} {position.symbol} {position.product}"
         print_line(f"position stays open: {what}")
-    left = sum(line.is_left for line in outcome.lines)
+    left = sum(line.still_works for line in outcome.orders)
     if outcome.failure:
         print_error_line(f"NOT CLEAN: the order book could not be read at the end: {outcome.failure}")
     elif left:
         print_error_line(f"NOT CLEAN: {left} orders still work at the venue; run it again or cancel by hand")
     else:
-        print_line(f"clean: no order works at the venue; {len(outcome.lines)} worked before")
+        print_line(f"clean: no order works at the venue; {len(outcome.orders)} worked before")
     return bool(outcome.is_clean)
 
 
@@ -84,9 +84,9 @@ def _bar_all(folder: Path, reason: str, *, is_named: bool, is_all: bool) -> bool
 
     Returns whether what was meant is barred. Without a name it is the daemon that runs: one elsewhere goes on.
     """
-    from tradebot.control.running import running
+    from tradebot.control.running_daemons import running_daemons
 
-    others = [one for one in running() if not _is_same(one.state_dir, folder)]
+    others = [one for one in running_daemons() if not _is_same(one.state_dir, folder)]
     was_used, is_running = _bar(folder, reason)
     for one in others if is_all else ():
         _, is_stopped = _bar(one.state_dir, reason)
@@ -110,7 +110,7 @@ def _bar(folder: Path, reason: str) -> tuple[bool, bool]:
 
     halt_file = HaltFile(folder)
     try:
-        halt_file.write(reason)
+        halt_file.write_reason(reason)
     except OSError as error:  # cancelling must not wait for a full disk
         why = f"{halt_file.path} cannot be written: {error.strerror}"
         print_error_line(f"NOT HALTED: {why}; stop the daemon")
@@ -127,7 +127,7 @@ def _is_same(one: Path, other: Path) -> bool:
     return os.path.realpath(one) == os.path.realpath(other)
 
 
-def _target(found: Salvaged, exchange_file: Path | None) -> tuple[VenueAdapter, VenueAccess] | None:
+def _target(found: SalvagedSettings, exchange_file: Path | None) -> tuple[VenueAdapter, VenueAccess] | None:
     # Where to cancel; None where the venue lives inside the daemon.
     if exchange_file is not None:
         from tradebot.cli.shared.exchange_file import read_addresses
@@ -136,7 +136,7 @@ def _target(found: Salvaged, exchange_file: Path | None) -> tuple[VenueAdapter, 
         room = registry.adapter_of_printed(printed)
         return room, room.access_from_entry(printed[room.name])
     own = found.values.get("kill", {})
-    named = registry.find_adapter(found.text("venue", "name"))
+    named = registry.find_adapter(found.setting_text("venue", "name"))
     room = named or registry.default_adapter()
     if named is None and not all(str(own.get(key, "")).strip() for key in room.credential_names):
         return None
@@ -145,12 +145,12 @@ def _target(found: Salvaged, exchange_file: Path | None) -> tuple[VenueAdapter, 
 
 async def _sweep(room: VenueAdapter, access: VenueAccess, within_s: float) -> Any:
     from tradebot.clock import WallClock
-    from tradebot.control.kill import Sweep
+    from tradebot.control.cancel_sweep import CancelSweep
 
     clock = WallClock()
     broker = room.build_kill_broker(access, clock)
     try:
-        return await Sweep(broker, clock).run(within_s=within_s)
+        return await CancelSweep(broker, clock).cancel_until_clean(within_s=within_s)
     except AccessDenied as error:
         raise AccessDenied(f"nothing was cancelled: {error}") from error
     finally:

@@ -11,7 +11,7 @@ import click
 
 from tradebot.cli.control.daemon import daemon_options
 from tradebot.cli.shared.state_dir import state_dir_of
-from tradebot.control.checkup import HELP, check
+from tradebot.control.checkup import EXIT_CODES_HELP, check_status
 from tradebot.errors import ExitCode
 from tradebot.printing import print_json, print_line
 
@@ -19,16 +19,18 @@ from tradebot.printing import print_json, print_line
 @click.command()
 @daemon_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--check", "is_check", is_flag=True, help=f"Say in one line what is wrong, for a cron job.  {HELP}")
+@click.option(
+    "--check", "is_check", is_flag=True, help=f"Say in one line what is wrong, for a cron job.  {EXIT_CODES_HELP}"
+)
 def status(path: str | None, state_dir: Path | None, as_json: bool, is_check: bool) -> int:
     """Show the running daemon: halts, feed, positions, working orders, profit, queues; exit 69 without a daemon."""
-    from tradebot.control.client import ask
+    from tradebot.control.client import send_request
 
     folder = state_dir_of(state_dir, path)
-    found = ask(folder, "GET", "/status")
+    found = send_request(folder, "GET", "/status")
     found["disk_free_mb"] = _free_mb(folder)
     found["journal"]["log_mb"] = _log_mb(folder)
-    verdict = check(found)
+    verdict = check_status(found)
     if as_json:
         print_json(found | {"check": verdict._asdict()}, indent=2)
     elif is_check:

@@ -9,7 +9,7 @@ import click
 
 from tradebot.cli.data.options import history_options
 from tradebot.cli.shared.history import open_configured_history
-from tradebot.config import load
+from tradebot.config import load_config
 from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.errors import DataError
 from tradebot.history.history import History
@@ -31,7 +31,7 @@ def accept(symbol: str, day: date, exchange: str, config: str | None, state_dir:
 
     name = symbol.upper()
     number = day_number(date(day.year, day.month, day.day))
-    with open_configured_history(load(config, {"app.state_dir": state_dir}), writes=True) as history:
+    with open_configured_history(load_config(config, {"app.state_dir": state_dir}), writes=True) as history:
         place, _, bare = name.rpartition(":")
         place = exchange.upper() or place or _exchange(history, bare, number)
         require_known_exchange(place)

@@ -13,7 +13,7 @@ from tradebot.cli.shared.history import accepted_jumps_of, open_configured_histo
 from tradebot.cli.shared.progress import progress_bar
 from tradebot.cli.shared.tables import print_rows
 from tradebot.clock import format_iso
-from tradebot.config import Config, load
+from tradebot.config import Config, load_config
 from tradebot.errors import DataError, ExitCode
 from tradebot.history.data_quality import QualityFinding, examine_series
 from tradebot.history.files.rows import ParseOptions
@@ -37,7 +37,7 @@ def check(
     Gaps are trading days and minutes inside sessions that the exchange's calendar has and the data has not. The exit
     code is 65 when something was found that a backtest refuses without --accept-gaps or at all.
     """
-    settings = load(config, {"app.state_dir": state_dir})
+    settings = load_config(config, {"app.state_dir": state_dir})
     chosen = {name.strip().upper() for name in symbols.split(",") if name.strip()}
     if path is None:
         findings = _check_history(settings, chosen, import_options_of(given).interval)

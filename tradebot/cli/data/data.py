@@ -14,7 +14,7 @@ from tradebot.cli.data.importing import import_, import_journal
 from tradebot.cli.data.options import history_options
 from tradebot.cli.shared.history import open_configured_history
 from tradebot.cli.shared.tables import print_rows
-from tradebot.config import load
+from tradebot.config import load_config
 from tradebot.errors import DataError
 from tradebot.history.interval import interval_name, parse_interval
 from tradebot.printing import confirm_or_abort, print_line, print_text
@@ -44,7 +44,7 @@ def list_(config: str | None, state_dir: Path | None, as_json: bool) -> None:
         told = format_time(at, exchange)
         return told if as_json or not sys.stdout.isatty() else told[:16].replace("T", " ")
 
-    with open_configured_history(load(config, {"app.state_dir": state_dir})) as history:
+    with open_configured_history(load_config(config, {"app.state_dir": state_dir})) as history:
         rows = [
             {
                 "symbol": line.symbol,
@@ -80,7 +80,7 @@ def export(
     """Write the bars of SYMBOL as CSV, with times in the exchange's zone."""
     from tradebot.history.frames import load_frame, write_frame
 
-    with open_configured_history(load(config, {"app.state_dir": state_dir})) as history:
+    with open_configured_history(load_config(config, {"app.state_dir": state_dir})) as history:
         frame = load_frame(history, symbol.upper(), parse_interval(interval), start=start, end=end)
     if output is None:
         print_text(frame.to_csv())
@@ -97,7 +97,7 @@ def export(
 def remove(symbol: str, interval: str, config: str | None, state_dir: Path | None, yes: bool) -> None:
     """Remove one series from the history."""
     length, name = parse_interval(interval), symbol.upper()
-    with open_configured_history(load(config, {"app.state_dir": state_dir}), writes=True) as history:
+    with open_configured_history(load_config(config, {"app.state_dir": state_dir}), writes=True) as history:
         bars = len(history.bar_starts(name, length))
         if not bars:
             raise DataError(f"{history.location}: there are no {interval_name(length)} bars of {name}")

@@ -14,7 +14,7 @@ from tradebot.cli.shared.history import open_configured_history
 from tradebot.cli.shared.options import exchange_option
 from tradebot.cli.shared.progress import Progress, progress_bar
 from tradebot.cli.shared.tables import print_rows
-from tradebot.config import Config, load_explained
+from tradebot.config import Config, load_with_origins
 from tradebot.errors import DataError, ExitCode
 from tradebot.history.history import History
 from tradebot.history.interval import interval_name, parse_interval
@@ -44,12 +44,12 @@ def download(
     Each piece is kept before the next is asked for: after an interruption the same command goes on. The embedded
     exchange, the venue of a first run, invents its past as it does its present.
     """
-    loaded = load_explained(config, {"app.state_dir": state_dir, "app.symbols": symbols})
+    loaded = load_with_origins(config, {"app.state_dir": state_dir, "app.symbols": symbols})
     settings = loaded.config
     if exchange_file is None and settings.venue.name == "embedded":
         from tradebot.daemon.refusals import invented_shares
 
-        loaded.refuse(invented_shares(settings))
+        loaded.raise_complaints(invented_shares(settings))
     exchange = None
     if exchange_file is not None:
         from tradebot.cli.shared.exchange_file import read_addresses

@@ -11,7 +11,7 @@ from tradebot.cli.data.options import file_options, history_options, import_opti
 from tradebot.cli.shared.history import open_configured_history
 from tradebot.cli.shared.progress import progress_bar
 from tradebot.cli.shared.tables import print_rows
-from tradebot.config import load
+from tradebot.config import load_config
 from tradebot.errors import ExitCode
 from tradebot.history.importing import ImportReport, import_files
 from tradebot.history.interval import interval_name
@@ -31,7 +31,7 @@ def import_(path: Path, config: str | None, state_dir: Path | None, as_json: boo
     Bars already there are replaced. Memory stays below 400 MB whatever the size of the file; the scratch file beside
     the history takes 48 bytes a bar.
     """
-    settings = load(config, {"app.state_dir": state_dir})
+    settings = load_config(config, {"app.state_dir": state_dir})
     wanted, terms = parse_options_of(given, skips_bad=skip_bad), import_options_of(given)
     try:
         with open_configured_history(settings, writes=True) as history, progress_bar() as tell:
@@ -85,7 +85,7 @@ def import_journal(
     from tradebot.history.journal_import import import_journal as take
     from tradebot.journal.schema import FILE_NAME
 
-    settings = load(config, {"app.state_dir": state_dir})
+    settings = load_config(config, {"app.state_dir": state_dir})
     path = journal or settings.app.state_dir
     path = path / FILE_NAME if path.is_dir() else path
     with open_configured_history(settings, writes=True) as history, progress_bar() as tell:

@@ -59,7 +59,7 @@ def run(
     **given: Any,
 ) -> None:
     """Run the daemon: stream quotes, trade, log; SIGTERM or Ctrl-C stops it cleanly."""
-    from tradebot.config import load_explained, secret_keys
+    from tradebot.config import load_with_origins, secret_keys
     from tradebot.ops.confinement import confine_process, limit_child_memory, scrub_secrets
     from tradebot.trading.analysis import fork_server
 
@@ -70,11 +70,11 @@ def run(
         return
     overrides = dict(_overrides(given))
     exchange = None if exchange_file is None else _started(exchange_file)
-    loaded = load_explained(config_path, overrides)
+    loaded = load_with_origins(config_path, overrides)
     if rehearse is not None:
-        loaded = load_explained(config_path, overrides | _rehearsed(loaded.config, rehearse, given))
+        loaded = load_with_origins(config_path, overrides | _rehearsed(loaded.config, rehearse, given))
     # Strategies may change the working directory: what is written later must not go where they went.
-    config = loaded.config.resolved()
+    config = loaded.config.with_absolute_paths()
     confine_process()
     scrub_secrets(os.environ, secret_keys())
     exchange_log = exchange_log and exchange_log.absolute()
@@ -84,12 +84,14 @@ def run(
     from tradebot.clock import WallClock
     from tradebot.daemon.refusals import refusals
 
-    loaded.refuse(refusals(config, now=WallClock().wall_ns(), has_exchange=exchange is not None))
+    loaded.raise_complaints(refusals(config, now=WallClock().wall_ns(), has_exchange=exchange is not None))
     if config.app.mode == "live" and not yes:
         from tradebot.venues import registry
 
         room = registry.find_adapter(config.venue.name)
-        confirm_or_abort(f"Trade REAL money on account {room.live_account_id(config.of(room)) if room else ''}?")
+        confirm_or_abort(
+            f"Trade REAL money on account {room.live_account_id(config.venue_section(room)) if room else ''}?"
+        )
     plan = _plan(config, rehearse, faults, faults_until)
     if plan is not None and (exchange is not None or config.venue.name != "embedded"):
         raise click.UsageError("faults belong to the exchange: only the embedded one takes them from this command")
@@ -182,8 +184,8 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
     from tradebot.app import RunOptions, run_id
     from tradebot.app import run as run_daemon
     from tradebot.clock import WallClock
-    from tradebot.config.problems import keys_of_venues
-    from tradebot.control.running import announced
+    from tradebot.config.problems import venue_secrets
+    from tradebot.control.running_daemons import announce_daemon
     from tradebot.daemon.standing import cause_of
     from tradebot.ops import logs
     from tradebot.ops.events.bus import EventBus
@@ -192,7 +194,7 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
     from tradebot.ops.systemd import Notifier
 
     name = run_id(WallClock())
-    secrets = keys_of_venues(config)
+    secrets = venue_secrets(config)
     if dsn := config.store.dsn.get_secret_value():
         from tradebot.store.dsn import dsn_secrets
 
@@ -225,7 +227,7 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
             watching.cancel()
 
     try:
-        with announced(config.app.state_dir):
+        with announce_daemon(config.app.state_dir):
             uvloop.run(guarded())
     except BaseExceptionGroup as group:
         raise cause_of(group) from group

@@ -7,7 +7,7 @@ import re
 
 import click
 
-from tradebot.config.values import seconds
+from tradebot.config.values import parse_seconds
 from tradebot.errors import ConfigError
 from tradebot.exchange.faults.catalogue import (
     ALL_POINTS,
@@ -51,7 +51,7 @@ def fault_plan_of(text: str | None, *, seed: int, until: str | None) -> FaultPla
             raise click.UsageError("--faults-until says when --faults end; name some faults")
         return None
     try:
-        until_s = seconds(until) if until is not None else None
+        until_s = parse_seconds(until) if until is not None else None
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--faults-until") from None
     rules = parse_rules(text, seed=seed)

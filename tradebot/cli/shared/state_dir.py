@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tradebot.config.salvage import Salvaged, salvage
+from tradebot.config.salvage import SalvagedSettings, salvage_settings
 from tradebot.printing import print_error_line
 
 
-def salvaged_settings(path: str | os.PathLike[str] | None) -> Salvaged:
+def salvaged_settings(path: str | os.PathLike[str] | None) -> SalvagedSettings:
     """Return the settings that can be read, and say on standard error what could not be."""
-    found = salvage(path)
+    found = salvage_settings(path)
     for note in found.notes:
         print_error_line(note)
     return found

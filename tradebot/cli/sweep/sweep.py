@@ -101,7 +101,7 @@ def sweep(**given: Any) -> int:
 
 def _made(given: dict[str, Any]) -> tuple[Any, Any, list[Any], dict[str, Any]] | None:
     from tradebot.clock import WallClock
-    from tradebot.config import load
+    from tradebot.config import load_config
     from tradebot.strategies.loading import load_strategy
     from tradebot.sweep import outcome
     from tradebot.sweep.ledger import Ledger
@@ -111,7 +111,7 @@ def _made(given: dict[str, Any]) -> tuple[Any, Any, list[Any], dict[str, Any]] |
 
     out, heat_map = _places(given)
     spec = load_strategy(given["strategy"])
-    config = load(given["config_path"], {"app.state_dir": given["state_dir"]})
+    config = load_config(given["config_path"], {"app.state_dir": given["state_dir"]})
     with progress_bar() as tell_reading:
         bars = load_requested_bars(config, given, tell_reading)
     job = build_backtest_job(config, given, bars, (spec,))

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tradebot.config import Config, load
-from tradebot.config.problems import secrets
+from tradebot.config import Config, load_config
+from tradebot.config.problems import secret_settings
 from tradebot.config.sections import EMBEDDED
-from tradebot.config.sources import find
+from tradebot.config.sources import find_config_file
 from tradebot.markets.symbols import parse_symbols
 from tradebot.strategies.loading import strategy_file
 from tradebot.venues import registry
@@ -43,18 +43,18 @@ class UnitSettings(NamedTuple):
 
 def resolve_unit_settings(config: Path | None, symbols: str | None, credentials: Path | None) -> UnitSettings:
     """Return what a unit must name to run as this shell would run. Raises ConfigError for a run that is refused."""
-    here, found = Path.cwd(), find(config)
+    here, found = Path.cwd(), find_config_file(config)
     if symbols is not None:
         parse_symbols(symbols, cwd=here)
     app = _table(found, "app")
-    secret = [(section, key) for section, key in secrets() if registry.find_adapter(section) is not None]
+    secret = [(section, key) for section, key in secret_settings() if registry.find_adapter(section) is not None]
     later = {f"{section}.{key}": LATER_KEY for section, key in secret if not _table(found, section).get(key)}
-    settings = load(found, {"app.symbols": symbols} | later)
+    settings = load_config(found, {"app.symbols": symbols} | later)
     room = registry.find_adapter(settings.venue.name)
     if room is not None and any(key.startswith(f"{room.name}.") for key in later) and credentials is None:
         credentials = SYSTEM_CREDENTIALS
     speaks = room or registry.default_adapter()
-    venue = settings.of(speaks)
+    venue = settings.venue_section(speaks)
     named = [path for section in settings.strategy if (path := strategy_file(section.name)) is not None]
     named += [Path(text) for text in (settings.exchange.path, venue.ca_bundle) if text]
     if symbols is None:
@@ -113,7 +113,7 @@ def _ends(settings: Config) -> str:
 
 
 def _table(path: Path | None, name: str) -> Mapping[str, Any]:
-    # As it stands, for what `load` no longer tells; what is wrong with the file is its to say.
+    # As it stands, for what `load_config` no longer tells; what is wrong with the file is its to say.
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
     except (OSError, ValueError, RecursionError):

@@ -16,31 +16,31 @@ from tradebot.domain.position_key import PositionKey
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.placing.denials import Denials
 from tradebot.trading.desk.placing.placement import Placement
-from tradebot.trading.desk.rules.guards import Levels
+from tradebot.trading.desk.rules.position_stops import ProtectiveLevels
 from tradebot.trading.desk.rules.ruleset import Ruleset
 
 
-class StandingHalts(Protocol):
+class HaltsView(Protocol):
     """The halts in force."""
 
     @property
-    def standing(self) -> tuple[Command, ...]: ...
+    def active_commands(self) -> tuple[Command, ...]: ...
     @property
-    def flattened(self) -> Set[str]: ...
+    def flatten_ids(self) -> Set[str]: ...
 
 
-class LinksSeen(Protocol):
+class LinksView(Protocol):
     """Which links to the venue are lost and why."""
 
     @property
-    def down(self) -> Mapping[str, str]: ...
+    def stale_sources(self) -> Mapping[str, str]: ...
     @property
     def session_lost(self) -> str: ...
     @property
     def orders_refused(self) -> bool: ...
 
 
-class Times(Protocol):
+class SessionTimesView(Protocol):
     """The times of the session and of its day."""
 
     @property
@@ -57,21 +57,21 @@ class TradingState(Protocol):
     @property
     def mono(self) -> int: ...
     @property
-    def times(self) -> Times: ...
+    def times(self) -> SessionTimesView: ...
     @property
-    def links(self) -> LinksSeen: ...
+    def links(self) -> LinksView: ...
     @property
-    def halts(self) -> StandingHalts: ...
+    def halts(self) -> HaltsView: ...
     @property
-    def halted(self) -> str: ...
+    def halt_reason(self) -> str: ...
     @property
-    def stopping(self) -> bool: ...
+    def is_stopping(self) -> bool: ...
     @property
     def unaccounted(self) -> Mapping[str, str]: ...
     @property
-    def blind(self) -> str: ...
+    def blind_reason(self) -> str: ...
     @property
-    def clock_apart(self) -> str: ...
+    def clock_offset_reason(self) -> str: ...
     @property
     def disk_short(self) -> str: ...
     @property
@@ -86,7 +86,7 @@ class AccountView:
 
     # ---- positions
 
-    def holdings(self) -> dict[str, tuple[Decimal, Decimal]]:
+    def open_positions(self) -> dict[str, tuple[Decimal, Decimal]]:
         """Return symbol -> (signed quantity, average price) of every open position of ours."""
         return {symbol: (p.quantity, p.average_price) for symbol, p in self._blotter.positions.open.items()}
 
@@ -95,11 +95,11 @@ class AccountView:
         """The symbols in which something of ours is open."""
         return self._blotter.positions.open.keys()
 
-    def held(self) -> dict[str, Decimal]:
+    def open_quantities(self) -> dict[str, Decimal]:
         """Return symbol -> signed quantity of every open position of ours."""
         return {symbol: position.quantity for symbol, position in self._blotter.positions.open.items()}
 
-    def held_ids(self) -> Iterator[int]:
+    def open_instrument_ids(self) -> Iterator[int]:
         """Yield the instruments of the run in which something of ours is open."""
         ids = self._book.universe.ids
         return (ids[symbol] for symbol in self.open_symbols if symbol in ids)
@@ -109,45 +109,45 @@ class AccountView:
 
         A position of ours may be closed or converted by another hand, and conversions show in the books alone.
         """
-        return self.has_live() or bool(self.open_symbols)
+        return self.has_live_order() or bool(self.open_symbols)
 
-    def positions(self) -> Iterable[Position]:
+    def own_positions(self) -> Iterable[Position]:
         """Return the positions that were ever ours, flat ones included."""
         return self._blotter.positions.by_key.values()
 
     def external_positions(self) -> tuple[ExternalPosition, ...]:
         """Return what the venue holds beyond ours."""
-        return self._book.external.positions(self._book.settings.venue)
+        return self._book.external.as_messages(self._book.settings.venue)
 
-    def levels(self, id_: int) -> Levels | None:
+    def protective_levels(self, id_: int) -> ProtectiveLevels | None:
         """Return what guards the position of an instrument, if anything does."""
-        return self._rules.stop_levels.levels(id_)
+        return self._rules.stop_levels.protective_levels(id_)
 
     @property
-    def guarded(self) -> npt.NDArray[np.bool_]:
+    def protected_mask(self) -> npt.NDArray[np.bool_]:
         """Instrument -> whether a stop watches over it."""
-        return self._rules.stop_levels.mask
+        return self._rules.stop_levels.protected_mask
 
     # ---- orders
 
-    def orders(self) -> Mapping[str, Order]:
+    def kept_orders(self) -> Mapping[str, Order]:
         """Return order_id -> the orders that are kept, in order of intent; denied and external ones are among them."""
         return self._blotter.orders
 
     def live_orders(self) -> Iterator[Order]:
         """Yield the orders of ours that may still trade, UNKNOWN included."""
-        return self._blotter.live()
+        return self._blotter.live_orders()
 
-    def has_live(self) -> bool:
+    def has_live_order(self) -> bool:
         """Return whether an order of ours may still trade."""
         return next(self.live_orders(), None) is not None
 
-    def live_anywhere(self) -> Iterator[Order]:
+    def all_live_orders(self) -> Iterator[Order]:
         """Yield all orders that may still trade, those placed elsewhere last."""
-        return self._blotter.live_anywhere()
+        return self._blotter.all_live_orders()
 
     @property
-    def counts(self) -> dict[str, int]:
+    def signal_counts(self) -> dict[str, int]:
         """How many signals came, were ignored, came too late, and how often the gate denied.
 
         `late_reversals` are entries that were dropped because the exit before them took too long.
@@ -161,41 +161,41 @@ class AccountView:
 
     # ---- prices and money
 
-    def price(self, symbol: str) -> Decimal | None:
+    def last_price(self, symbol: str) -> Decimal | None:
         """Return the last price, None before the first quote and for no instrument of ours."""
-        return self._book.marks.price(symbol)
+        return self._book.marks.last_price(symbol)
 
-    def price_at(self, key: PositionKey) -> Decimal | None:
+    def last_price_of(self, key: PositionKey) -> Decimal | None:
         """Return the last price of what a position holds, None where there is none."""
-        return self._book.marks.price_at(key)
+        return self._book.marks.last_price_of(key)
 
     @property
-    def quoted_at(self) -> int:
+    def newest_quote_mono(self) -> int:
         """Monotonic time of the newest quote, 0 before the first."""
-        return self._book.marks.newest
+        return self._book.marks.newest_mono
 
-    def unrealized(self) -> Decimal:
+    def unrealized_profit(self) -> Decimal:
         """Return the profit of all open positions before charges; one without a price counts as zero."""
-        return self._blotter.positions.unrealized(self._book.marks.price)
+        return self._blotter.positions.unrealized_profit(self._book.marks.last_price)
 
-    def profit(self) -> Decimal:
+    def total_profit(self) -> Decimal:
         """Return realized and unrealized profit after charges, since the journal began."""
-        return self._book.worth.profit()
+        return self._book.pnl.total_profit()
 
     def day_profit(self) -> Decimal:
         """Return the profit after charges since the session's start."""
-        return self._book.worth.day_profit()
+        return self._book.pnl.day_profit()
 
     @property
-    def totals(self) -> tuple[int, Decimal, Decimal]:
+    def fill_totals(self) -> tuple[int, Decimal, Decimal]:
         """Fills, charges and realized profit before charges, since the journal began."""
-        return self._blotter.positions.fills, self._blotter.positions.charges, self._blotter.positions.realized
+        return self._blotter.positions.fill_count, self._blotter.positions.charges, self._blotter.positions.realized
 
     @property
-    def day_totals(self) -> tuple[int, Decimal]:
+    def day_fill_totals(self) -> tuple[int, Decimal]:
         """Fills and charges of the day."""
-        fills, charges = self._book.worth.day_base
-        return self._blotter.positions.fills - fills, self._blotter.positions.charges - charges
+        fills, charges = self._book.pnl.day_base_fills
+        return self._blotter.positions.fill_count - fills, self._blotter.positions.charges - charges
 
     # ---- the moment
 
@@ -204,6 +204,6 @@ class AccountView:
         """Time, session, halts, lost links: what every order is judged under."""
         return self._book.conditions
 
-    def look_wanted_at(self) -> int | None:
+    def next_poll_at(self) -> int | None:
         """Return the monotonic time from which a look at the books may end a doubt, None when no look can."""
-        return self._rules.venue_reports.look_wanted_at()
+        return self._rules.venue_reports.next_poll_at()

@@ -28,19 +28,19 @@ Outgoing = Modify | Cancel | Incident | Reconciled | Trailing
 DeskOutput = OrderFact | Command | Submit | Outgoing
 
 
-class Record(Message, frozen=True, kw_only=False):
+class RecordEvent(Message, frozen=True, kw_only=False):
     """Write a fact of an order into the book; it goes out, and the rules hear what it changed."""
 
-    fact: OrderFact
+    event: OrderFact
 
 
-class Known(Message, frozen=True, kw_only=False):
+class RecordJournaled(Message, frozen=True, kw_only=False):
     """Write a fact into the book that stands in the journal already: nothing goes out and no rule hears of it."""
 
-    fact: OrderFact
+    event: OrderFact
 
 
-class Place(Message, frozen=True, kw_only=False):
+class PlaceOrder(Message, frozen=True, kw_only=False):
     """Put an order before the gate. One that passes leaves, behind its INTENT; of one that does not a denial is left.
 
     `id_` is its instrument's number, `reference` the price that it was decided at, None before the first quote.
@@ -80,51 +80,51 @@ class ClosePositions(Message, frozen=True, kw_only=False):
     reason: str
 
 
-class Stand(Message, frozen=True, kw_only=False):
+class ApplyCommand(Message, frozen=True, kw_only=False):
     """Let a command stand: a halt, a flatten, or the end of them."""
 
     command: Command
 
 
-class Forget(Message, frozen=True, kw_only=False):
+class ForgetPosition(Message, frozen=True, kw_only=False):
     """Forget what was known of a position of ours that is gone: its exit, its strategy, its stop."""
 
     symbol: str
 
 
-class Release(Message, frozen=True, kw_only=False):
+class ReleasePosition(Message, frozen=True, kw_only=False):
     """Give a part of a position up: it is not ours any more."""
 
     part: Released
 
 
-class CheckExcess(Message, frozen=True, kw_only=False):
+class CheckOverfills(Message, frozen=True, kw_only=False):
     """Hold what was filled beyond its orders against the venue's books."""
 
     books: Books
 
 
-class Settle(Message, frozen=True, kw_only=False):
+class AttributePositions(Message, frozen=True, kw_only=False):
     """Hold the venue's net against ours and account for what is not ours; a look of the start counts as two."""
 
     books: Books
     is_start: bool
 
 
-class Suspect(Message, frozen=True, kw_only=False):
+class BlockSymbol(Message, frozen=True, kw_only=False):
     """Open nothing in the symbol of a line until the books account for what another hand does there."""
 
-    line: Line
+    netting_key: Line
     reason: str
 
 
-class Unaccounted(Message, frozen=True, kw_only=False):
+class SetUnaccounted(Message, frozen=True, kw_only=False):
     """Open nothing in these symbols, and in no others for want of an account; the reason of each."""
 
     reasons: Mapping[str, str]
 
 
-class Look(Message, frozen=True, kw_only=False):
+class Reconcile(Message, frozen=True, kw_only=False):
     """The venue's whole books, to be held against ours; `is_start` for those of a start."""
 
     books: Books
@@ -132,25 +132,25 @@ class Look(Message, frozen=True, kw_only=False):
 
 
 Decision = (
-    Record
-    | Known
-    | Place
+    RecordEvent
+    | RecordJournaled
+    | PlaceOrder
     | CancelOrder
     | ClosePosition
     | ClosePositions
-    | Stand
-    | Forget
-    | Release
-    | CheckExcess
-    | Settle
-    | Suspect
-    | Unaccounted
+    | ApplyCommand
+    | ForgetPosition
+    | ReleasePosition
+    | CheckOverfills
+    | AttributePositions
+    | BlockSymbol
+    | SetUnaccounted
     | Outgoing
 )
 Decisions = Iterable[Decision]
 NOTHING: Decisions = ()
 
 
-def records(facts: Iterable[OrderFact]) -> list[Decision]:
+def record_events(events: Iterable[OrderFact]) -> list[Decision]:
     """Return the decisions to record facts, one after the other."""
-    return [Record(fact) for fact in facts]
+    return [RecordEvent(fact) for fact in events]

@@ -39,23 +39,23 @@ from tradebot.domain.order import OrderFact
 from tradebot.trading.desk.account_view import AccountView
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.book.marks import NewestQuotes
-from tradebot.trading.desk.book.states import state_of
+from tradebot.trading.desk.book.state_hash import hash_state
 from tradebot.trading.desk.decisions import (
-    CheckExcess,
+    ApplyCommand,
+    AttributePositions,
+    BlockSymbol,
+    CheckOverfills,
     ClosePosition,
     ClosePositions,
     Decisions,
     DeskOutput,
-    Forget,
-    Known,
-    Look,
-    Place,
-    Record,
-    Release,
-    Settle,
-    Stand,
-    Suspect,
-    Unaccounted,
+    ForgetPosition,
+    PlaceOrder,
+    Reconcile,
+    RecordEvent,
+    RecordJournaled,
+    ReleasePosition,
+    SetUnaccounted,
 )
 from tradebot.trading.desk.gate.gate import Gate
 from tradebot.trading.desk.placing.placement import Placement
@@ -68,7 +68,7 @@ NO_BEST: Mapping[str, Decimal] = {}
 class Desk:
     """One account: signals and quotes become orders that passed the gate, and what the venue says positions.
 
-    `book` is what it knows, `placement` how orders are placed, `rules` who decides; see `desk_of` for a desk of them.
+    `book` is what it knows, `placement` how orders are placed, `rules` who decides; see `build_desk` for a desk of them.
     """
 
     def __init__(self, book: Book, placement: Placement, rules: Ruleset) -> None:
@@ -80,29 +80,29 @@ class Desk:
             Quotes: book.take_quotes,
             Tick: book.take_tick,
             Command: book.take_command,
-            Look: book.take_look,
+            Reconcile: book.begin_reconcile,
             LinkDown: book.conditions.lose_link,
             LinkUp: book.conditions.regain_link,
             BrokerSession: book.conditions.take_login,
-            Frozen: book.conditions.freeze,
-            ClockApart: book.conditions.take_clock,
-            SpaceLeft: book.conditions.take_space,
+            Frozen: book.conditions.set_frozen,
+            ClockApart: book.conditions.take_clock_offset,
+            SpaceLeft: book.conditions.take_disk_space,
             SessionBegins: self._begin_session,
-            Stand: self._stand,
-            ClosePosition: book.want_closed,
-            ClosePositions: book.want_all_closed,
-            Forget: book.forget,
-            Release: book.release,
-            CheckExcess: book.check_excess,
-            Settle: book.settle,
-            Suspect: book.suspect,
-            Unaccounted: book.leave_unaccounted,
+            ApplyCommand: self._apply_command,
+            ClosePosition: book.request_close,
+            ClosePositions: book.request_closes,
+            ForgetPosition: book.forget_position,
+            ReleasePosition: book.release_position,
+            CheckOverfills: book.check_overfills,
+            AttributePositions: book.attribute_positions,
+            BlockSymbol: book.block_symbol,
+            SetUnaccounted: book.set_unaccounted,
         }
         out = self._put
         self._carries_out: dict[type, Callable[[Any], object]] = {
-            Record: self._record,
-            Known: book.know,
-            Place: self._place,
+            RecordEvent: self._record,
+            RecordJournaled: book.record_journaled,
+            PlaceOrder: self._place,
             Cancel: out,
             Modify: out,
             Incident: out,
@@ -115,9 +115,9 @@ class Desk:
     def apply_message(self, message: DeskMessage) -> list[DeskOutput]:
         """Take one message; returns what follows from it, facts before the orders they allow."""
         self._out = []
-        self._take(Look(message, is_start=False) if type(message) is Books else message)
+        self._dispatch(Reconcile(message, is_start=False) if type(message) is Books else message)
         if self.rules.entries.waiting:
-            self._run(self.rules.entries.follow())
+            self._carry_out(self.rules.entries.send_waiting())
         return self._out
 
     def adopt_snapshot(self, books: Books) -> list[DeskOutput]:
@@ -126,8 +126,8 @@ class Desk:
         What the journal does not know is not ours, all of it where the journal is empty: shown, and never traded.
         """
         self._out = []
-        self._run(self.rules.venue_links.on_start())
-        self._take(Look(books, is_start=True))
+        self._carry_out(self.rules.venue_links.on_start())
+        self._dispatch(Reconcile(books, is_start=True))
         return self._out
 
     def recover_state(
@@ -144,74 +144,74 @@ class Desk:
         """Rebuild from the journal's facts before the first message; nothing is returned and nothing is sent.
 
         The day's profit counts from `opens_at` (market ns). `halts` still stand; `halted` is the reason of one that
-        holds for everything, "" for none. `flattened` are ids of flatten commands that have been carried out.
+        holds for everything, "" for none. `flatten_ids` are ids of flatten commands that have been carried out.
         `best` is what trailing stops had seen, see `Trailing`.
         """
         book = self.book
         for symbol, quantity, price in adopted:  # by runs from before a row named the exchange
-            key = book.key(symbol)
+            key = book.position_key(symbol)
             if not key.exchange:
                 key = msgspec.structs.replace(key, exchange=HOME_EXCHANGE)
-            book.blotter.adopt(key, quantity, price)
+            book.blotter.adopt_position(key, quantity, price)
         for fact in facts:
-            self._recall(fact, is_today=fact.at >= opens_at)
-        self.rules.stop_levels.guards.recover(best)
+            self._replay_event(fact, is_today=fact.at >= opens_at)
+        self.rules.stop_levels.position_stops.restore_best(best)
         of_all = (Command(verb=Verb.HALT, reason=halted),) if halted else ()
         for command in (*of_all, *halts):
             book.conditions.halts.apply(command)
-        book.conditions.halts.flattened.update(flattened)
-        book.conditions.times.begin_day(opens_at)
+        book.conditions.halts.flatten_ids.update(flattened)
+        book.conditions.times.begin_trading_day(opens_at)
 
     def carry_out(self, decisions: Decisions) -> list[DeskOutput]:
         """Carry out decisions that follow from no message, for who asks the rules itself; returns what follows."""
         self._out = []
-        self._run(decisions)
+        self._carry_out(decisions)
         return self._out
 
-    def advance(self, mono: int) -> None:
+    def advance_mono(self, mono: int) -> None:
         """Let it be monotonic `mono`, unless it was later already, as a run noted it in front of what it was given."""
         self.book.conditions.mono = max(self.book.conditions.mono, mono)
 
     def restore_quotes(self, newest: NewestQuotes) -> None:
         """Take the newest quotes as a run noted them, for symbols whose quotes it did not note one by one."""
-        self.book.marks.restore(newest)
+        self.book.marks.restore_quotes(newest)
 
     def holdings_at(self, close: Close) -> dict[str, tuple[Decimal, Decimal]]:
         """Return the holdings that the strategies are told with `close`."""
-        return self.account.holdings()
+        return self.account.open_positions()
 
-    def state(self) -> str:
+    def state_hash(self) -> str:
         """Return a hash of what the account holds and works, by which a replay sees that it came to the same."""
-        return state_of(self.book)
+        return hash_state(self.book)
 
     # ---- the loop
 
-    def _take(self, what: object) -> None:
+    def _dispatch(self, what: object) -> None:
         kind = type(what)
-        write, hears = self._writes.get(kind), self.rules.hears.get(kind)
+        write, hears = self._writes.get(kind), self.rules.subscribers.get(kind)
         assert write is not None or hears is not None, f"the desk does not know {kind.__name__}"
         if write is not None:
             write(what)
         for rule in hears or ():
             if decisions := rule(what):
-                self._run(decisions)
+                self._carry_out(decisions)
 
-    def _run(self, decisions: Decisions) -> None:
+    def _carry_out(self, decisions: Decisions) -> None:
         for decision in decisions:
-            carry_out = self._carries_out.get(type(decision), self._take)
+            carry_out = self._carries_out.get(type(decision), self._dispatch)
             carry_out(decision)
 
-    def _record(self, decision: Record) -> None:
-        change = self.book.record(decision.fact)
-        self._out.append(decision.fact)
-        for rule in self.rules.of_change(change):
+    def _record(self, decision: RecordEvent) -> None:
+        change = self.book.record_event(decision.event)
+        self._out.append(decision.event)
+        for rule in self.rules.change_subscribers(change):
             if decisions := rule(change):
-                self._run(decisions)
+                self._carry_out(decisions)
 
-    def _place(self, decision: Place) -> None:
-        self.placement.place(decision, self._out)
+    def _place(self, decision: PlaceOrder) -> None:
+        self.placement.place_order(decision, self._out)
 
-    def _stand(self, decision: Stand) -> None:
+    def _apply_command(self, decision: ApplyCommand) -> None:
         self.book.conditions.halts.apply(decision.command)
         self._out.append(decision.command)
 
@@ -220,28 +220,28 @@ class Desk:
 
     def _begin_session(self, session: SessionBegins) -> None:
         if self.book.take_session(session):
-            self.rules.reject_breaker.begin_day()
-            self.placement.begin_day()
+            self.rules.reject_breaker.forget_rejections()
+            self.placement.begin_market_day()
 
-    def _recall(self, fact: OrderFact | Released, *, is_today: bool) -> None:
+    def _replay_event(self, fact: OrderFact | Released, *, is_today: bool) -> None:
         # What rules decide on a fact of the journal they decided then. Of days before neither refusals count nor what
         # passed the gate, and their profit is none of this day's.
         book, rules = self.book, self.rules
         if isinstance(fact, Released):
-            book.release(Release(fact))
-            rules.stop_levels.on_release(Release(fact))
+            book.release_position(ReleasePosition(fact))
+            rules.stop_levels.on_release_position(ReleasePosition(fact))
         else:
-            change = book.record(fact)
+            change = book.record_event(fact)
             if is_today:
-                self.placement.recall(change.after, fact)
-            for rule in rules.of_change(change):
+                self.placement.restore_passed(change.after, fact)
+            for rule in rules.change_subscribers(change):
                 rule(change)
         if not is_today:
-            book.worth.begin_day(is_marked=False)
-            rules.reject_breaker.begin_day()
+            book.pnl.reset_day_base(is_marked=False)
+            rules.reject_breaker.forget_rejections()
 
 
-def desk_of(
+def build_desk(
     book: Book,
     *,
     gate: Gate,
@@ -252,7 +252,7 @@ def desk_of(
 ) -> Desk:
     """Return the desk of a book; its order ids are `id_prefix` and a count, `absent_after_s` and `absence_is_proof` are
     the venue's, see `VenueRules`. `placement_of` makes the way in which it places."""
-    requests = OrderRequests(book, id_prefix=id_prefix, most=gate.most)
+    requests = OrderRequests(book, id_prefix=id_prefix, max_quantity=gate.max_quantity)
     placement = placement_of(book, gate, requests)
     rules = Ruleset(book, requests, placement, absent_after_s=absent_after_s, absence_is_proof=absence_is_proof)
     return Desk(book, placement, rules)

@@ -10,7 +10,7 @@ import pytest
 from tests.trading.desk.desk_room import Room, submitted
 from tradebot.domain.messages import Action, Books, OrderSeen, Released
 from tradebot.domain.order import OrderEvent, OrderRequest, Purpose, VenueStatus
-from tradebot.trading.desk.decisions import ClosePosition, Forget, Release
+from tradebot.trading.desk.decisions import ClosePosition, ForgetPosition, ReleasePosition
 
 D, E = Decimal, OrderEvent
 
@@ -27,7 +27,7 @@ def leaving(room: Room) -> OrderRequest:
 def test_the_wish_to_close_what_is_gone_is_forgotten_and_does_not_close_what_is_bought_later() -> None:
     room = Room()
     room.desk.carry_out([ClosePosition("AAA", Purpose.EXIT, "flat", room.mono)])
-    assert room.desk.book.exits.wanted == {}
+    assert room.desk.book.pending_exits.requested == {}
     room.bought()
     assert submitted(room.tick()) == []
 
@@ -35,20 +35,20 @@ def test_the_wish_to_close_what_is_gone_is_forgotten_and_does_not_close_what_is_
 def test_what_is_forgotten_of_a_symbol_is_its_exit_and_its_strategy() -> None:
     room = Room()
     leaving(room)
-    exits = room.desk.book.exits
-    assert (set(exits.wanted), exits.holders) == ({"AAA"}, {"AAA": "s"})
-    room.desk.carry_out([Forget("AAA")])
-    assert (exits.wanted, exits.holders) == ({}, {})
+    exits = room.desk.book.pending_exits
+    assert (set(exits.requested), exits.holders) == ({"AAA"}, {"AAA": "s"})
+    room.desk.carry_out([ForgetPosition("AAA")])
+    assert (exits.requested, exits.holders) == ({}, {})
 
 
 def test_an_exit_that_fills_flat_ends_the_wish_and_a_part_of_it_does_not() -> None:
     room = Room()
     exit_ = leaving(room)
-    exits = room.desk.book.exits
+    exits = room.desk.book.pending_exits
     room.fill(exit_, 4, "1000", "V2")
-    assert (set(exits.wanted), exits.holders) == ({"AAA"}, {"AAA": "s"})
+    assert (set(exits.requested), exits.holders) == ({"AAA"}, {"AAA": "s"})
     room.fill(exit_, 6, "1000", "V2")
-    assert (exits.wanted, exits.holders) == ({}, {})
+    assert (exits.requested, exits.holders) == ({}, {})
 
 
 @pytest.mark.parametrize(("quantity", "wanted"), [(4, {"AAA"}), (10, set())])
@@ -56,37 +56,37 @@ def test_what_is_given_up_whole_is_wanted_flat_no_more(quantity: int, wanted: se
     room = Room()
     leaving(room)
     part = Released(
-        key=room.desk.book.positions.of("AAA").key, quantity=D(quantity), price=D(1000), at=room.at
+        key=room.desk.book.positions.position_of("AAA").key, quantity=D(quantity), price=D(1000), at=room.at
     )  # fmt: skip
-    room.desk.carry_out([Release(part)])
-    assert set(room.desk.book.exits.wanted) == wanted
-    assert set(room.desk.book.exits.holders) == wanted
-    assert room.desk.book.positions.quantity("AAA") == 10 - quantity
+    room.desk.carry_out([ReleasePosition(part)])
+    assert set(room.desk.book.pending_exits.requested) == wanted
+    assert set(room.desk.book.pending_exits.holders) == wanted
+    assert room.desk.book.positions.open_quantity("AAA") == 10 - quantity
 
 
 def test_a_symbol_is_of_the_strategy_that_opened_it_and_not_of_one_that_adds() -> None:
     room = Room()
     entry = room.bought()
-    room.desk.book.hold(msgspec.structs.replace(entry, strategy="other"))
-    assert room.desk.book.exits.holders == {"AAA": "s"}
+    room.desk.book.update_holder(msgspec.structs.replace(entry, strategy="other"))
+    assert room.desk.book.pending_exits.holders == {"AAA": "s"}
 
 
 @pytest.mark.parametrize(("symbol", "strategy"), [("AAA", ""), ("ELSEWHERE", "s")])
 def test_what_no_strategy_of_this_run_opened_has_no_holder(symbol: str, strategy: str) -> None:
     room = Room()
     entry = room.bought()
-    room.desk.book.exits.holders.clear()
-    room.desk.book.hold(msgspec.structs.replace(entry, symbol=symbol, strategy=strategy))
-    assert room.desk.book.exits.holders == {}
+    room.desk.book.pending_exits.holders.clear()
+    room.desk.book.update_holder(msgspec.structs.replace(entry, symbol=symbol, strategy=strategy))
+    assert room.desk.book.pending_exits.holders == {}
 
 
 def test_the_denial_of_an_exit_leaves_the_wish_that_is_tried_at_every_tick() -> None:
     room = Room()
     room.bought()
-    room.desk.book.external.beyond["NSE", "AAA", "MIS"] = D(-10)  # the venue holds nothing of it
+    room.desk.book.external.quantities["NSE", "AAA", "MIS"] = D(-10)  # the venue holds nothing of it
     assert submitted(room.signal("AAA", Action.EXIT_LONG, n=2)) == []
-    assert set(room.desk.book.exits.wanted) == {"AAA"}
-    room.desk.book.external.beyond.clear()
+    assert set(room.desk.book.pending_exits.requested) == {"AAA"}
+    room.desk.book.external.quantities.clear()
     assert len(submitted(room.tick())) == 1
 
 
@@ -102,8 +102,8 @@ def test_a_fill_of_one_symbol_leaves_another_one_that_is_in_excess_alone() -> No
     room.fill(second, int(second.quantity), "500", "V2")
 
     blotter = room.desk.book.blotter
-    assert set(blotter.in_excess) == {"AAA"}
-    assert (blotter.closable("AAA"), blotter.closable("BBB")) == (0, second.quantity)
+    assert set(blotter.overfilled) == {"AAA"}
+    assert (blotter.closable_quantity("AAA"), blotter.closable_quantity("BBB")) == (0, second.quantity)
 
 
 def test_books_that_were_asked_for_before_another_hand_acted_do_not_account_for_it() -> None:

@@ -20,21 +20,21 @@ def trade(positions: Positions, product: str, signed: int, *, symbol: str = "AAA
         execution("T1", "a"), quantity=D(abs(signed)), side=Side.BUY if signed > 0 else Side.SELL, product=product,
         symbol=symbol, exchange=exchange,
     )  # fmt: skip
-    old = positions.at(fill)
-    positions.move(old, old.apply(fill, D(1)), D(1))
+    old = positions.position_for_fill(fill)
+    positions.replace_position(old, old.apply(fill, D(1)), D(1))
 
 
 def test_when_one_of_two_products_is_closed_the_other_one_is_open() -> None:
     positions = Positions("")
     trade(positions, "MIS", 5)
     trade(positions, "CNC", 3)
-    assert positions.quantity("AAA") == 5, "the first one"
+    assert positions.open_quantity("AAA") == 5, "the first one"
     trade(positions, "MIS", -5)
-    assert positions.quantity("AAA") == 3
-    assert [positions.in_line(MIS), positions.in_line(CNC)] == [0, 3]
+    assert positions.open_quantity("AAA") == 3
+    assert [positions.netted_quantity(MIS), positions.netted_quantity(CNC)] == [0, 3]
     trade(positions, "CNC", -3)
     assert positions.open == {}
-    assert positions.of("AAA").key.product == "CNC", "the one traded last"
+    assert positions.position_of("AAA").key.product == "CNC", "the one traded last"
 
 
 def test_what_is_held_of_another_symbol_stays_where_one_has_two_products() -> None:
@@ -44,7 +44,7 @@ def test_what_is_held_of_another_symbol_stays_where_one_has_two_products() -> No
     trade(positions, "MIS", 2, symbol="BBB")
     trade(positions, "MIS", -2, symbol="BBB")
     assert list(positions.open) == ["AAA"]
-    assert positions.moved == {"AAA", "BBB"}
+    assert positions.dirty_pnl == {"AAA", "BBB"}
     assert positions.charges == 4
 
 
@@ -62,5 +62,5 @@ def test_a_symbol_without_a_price_counts_as_no_profit() -> None:
     positions = Positions("")
     trade(positions, "MIS", 5)
     trade(positions, "MIS", -2, symbol="BBB")
-    assert positions.unrealized(lambda symbol: D(110) if symbol == "AAA" else None) == 50
-    assert positions.unrealized(lambda symbol: D(110)) == 30
+    assert positions.unrealized_profit(lambda symbol: D(110) if symbol == "AAA" else None) == 50
+    assert positions.unrealized_profit(lambda symbol: D(110)) == 30

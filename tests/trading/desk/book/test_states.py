@@ -8,32 +8,34 @@ from tests.trading.desk.desk_room import Room
 from tradebot.domain.control import Scope, Verb
 from tradebot.domain.messages import Action, Books, Command
 from tradebot.domain.order import OrderEvent, VenuePosition
-from tradebot.trading.desk.book.states import States, state_of
+from tradebot.trading.desk.book.state_hash import StateHasher, hash_state
 
 D = Decimal
 
 
 def test_a_live_order_how_far_it_is_and_that_it_is_to_be_taken_back_move_the_hash() -> None:
-    room, states = Room(), States()
-    told = [states.of(room.desk.book)]
+    room, states = Room(), StateHasher()
+    told = [states.hash_book(room.desk.book)]
     request = room.entered()
-    told.append(states.of(room.desk.book))
+    told.append(states.hash_book(room.desk.book))
     for event in (OrderEvent.SEEN_OPEN, OrderEvent.CANCEL_SENT):
-        room.desk.book.record(room.desk.book.fact(room.desk.book.blotter.orders[request.order_id], event, ""))
-        told.append(states.of(room.desk.book))
+        room.desk.book.record_event(
+            room.desk.book.make_event(room.desk.book.blotter.orders[request.order_id], event, "")
+        )
+        told.append(states.hash_book(room.desk.book))
     assert len(set(told)) == len(told) == 4
-    assert told[-1] == state_of(room.desk.book)
+    assert told[-1] == hash_state(room.desk.book)
     assert len(told[-1]) == 32, "as it stands in journals"
 
 
 def test_a_halt_and_its_scope_and_reason_move_the_hash() -> None:
     room = Room()
-    told = [state_of(room.desk.book)]
+    told = [hash_state(room.desk.book)]
     for scope, reason in (("symbol:AAA", "a"), ("symbol:BBB", "a"), ("symbol:BBB", "b")):
-        for known in room.desk.book.conditions.halts.standing:
+        for known in room.desk.book.conditions.halts.active_commands:
             room.desk.apply_message(Command(verb=Verb.RESUME, scope=known.scope))
         room.desk.apply_message(Command(verb=Verb.HALT, reason=reason, scope=Scope.parse(scope)))
-        told.append(state_of(room.desk.book))
+        told.append(hash_state(room.desk.book))
     assert len(set(told)) == len(told)
 
 
@@ -44,7 +46,7 @@ def test_what_is_held_beyond_ours_moves_the_hash() -> None:
             symbol="AAA", exchange="NSE", product="CNC", quantity=D(quantity), average_price=D(1000)
         )  # fmt: skip
         room.desk.apply_message(Books(asked_at=room.mono, orders=(), executions=(), positions=(held,), cash=D(0)))
-        told.append(state_of(room.desk.book))
+        told.append(hash_state(room.desk.book))
     assert len(set(told)) == 3
 
 
@@ -59,6 +61,6 @@ def test_money_that_was_won_moves_the_hash_of_two_that_are_as_flat() -> None:
         room.outcome(exit_.request, OrderEvent.SENDING)
         room.outcome(exit_.request, OrderEvent.ACCEPTED, "V2")
         room.fill(exit_.request, 10, price, "V2")
-        assert room.desk.account.holdings() == {}
-        told.append(state_of(room.desk.book))
+        assert room.desk.account.open_positions() == {}
+        told.append(hash_state(room.desk.book))
     assert told[0] != told[1]

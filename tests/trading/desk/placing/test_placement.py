@@ -9,9 +9,9 @@ import msgspec
 from tests.trading.desk.desk_room import OPEN, Room, events, submitted
 from tradebot.domain.messages import Action, OrderSeen
 from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, Purpose, Terms, VenueStatus
-from tradebot.trading.desk.decisions import Place
+from tradebot.trading.desk.decisions import PlaceOrder
 from tradebot.trading.desk.gate.exposure_controls import MaxPosition
-from tradebot.trading.desk.gate.gate import Gate, PlainControl, Verdict, View
+from tradebot.trading.desk.gate.gate import Gate, GateDecision, OrderContext, PlainControl
 
 D, E = Decimal, OrderEvent
 
@@ -21,11 +21,11 @@ class Looks(Gate):
 
     def __init__(self) -> None:
         super().__init__([])
-        self.views: list[View] = []
+        self.views: list[OrderContext] = []
 
-    def check(self, request: OrderRequest, view: View) -> Verdict:
-        self.views.append(view)
-        return super().check(request, view)
+    def check_order(self, request: OrderRequest, context: OrderContext) -> GateDecision:
+        self.views.append(context)
+        return super().check_order(request, context)
 
 
 def test_an_entry_that_was_cancelled_just_now_counts_as_a_position_for_a_while() -> None:
@@ -47,14 +47,14 @@ def test_the_gate_is_shown_what_is_held_what_closes_it_and_what_is_in_doubt() ->
     room.quote("AAA", "1000")
     (exit_,) = submitted(room.signal("AAA", Action.EXIT_LONG, n=2))
     (view,) = gate.views
-    assert [view.quantity, view.longest, view.shortest, view.closing] == [10, 10, 10, 0]
-    assert (view.open_orders, view.in_doubt) == (0, False)
+    assert [view.quantity, view.longest, view.shortest, view.closing_quantity] == [10, 10, 10, 0]
+    assert (view.open_orders, view.is_in_doubt) == (0, False)
     order = room.desk.book.blotter.orders[exit_.order_id]
 
-    room.desk.placement.judge(exit_, D(1000), instead_of=order)
+    room.desk.placement.check_replacement(exit_, D(1000), instead_of=order)
     view = gate.views[-1]
-    assert [view.longest, view.shortest, view.closing, view.open_orders] == [10, 10, 0, 0]
-    assert view.in_doubt
+    assert [view.longest, view.shortest, view.closing_quantity, view.open_orders] == [10, 10, 0, 0]
+    assert view.is_in_doubt
 
 
 class Holds(PlainControl):
@@ -63,7 +63,7 @@ class Holds(PlainControl):
     name = "holds"
     is_held = True
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
         return "held back" if self.is_held else None
 
 
@@ -90,7 +90,7 @@ def test_an_entry_that_passes_does_not_let_an_exit_that_is_held_back_be_told_aga
     room.signal("AAA", Action.EXIT_LONG, n=2)
     holds.is_held = False
     again = msgspec.structs.replace(entry, order_id="T00099")
-    assert submitted(room.desk.carry_out([Place(0, again, D(1000), {})])) == [again]
+    assert submitted(room.desk.carry_out([PlaceOrder(0, again, D(1000), {})])) == [again]
     holds.is_held = True
     assert E.DENIED not in events(room.tick())
 
@@ -102,7 +102,7 @@ class Counts(Gate):
         super().__init__([])
         self.recalled: list[tuple[str, bool]] = []
 
-    def recall(self, request: OrderRequest, mono: int, *, is_change: bool = False) -> None:
+    def restore_passed(self, request: OrderRequest, mono: int, *, is_change: bool = False) -> None:
         self.recalled.append((request.order_id, is_change))
 
 

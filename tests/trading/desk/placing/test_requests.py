@@ -10,7 +10,7 @@ from tests.trading.desk.desk_room import Room, submitted
 from tradebot.domain.messages import Action, Signal
 from tradebot.domain.order import OrderKind, OrderRequest, Purpose, Side
 from tradebot.domain.position_key import PositionKey
-from tradebot.trading.desk.decisions import Place
+from tradebot.trading.desk.decisions import PlaceOrder
 from tradebot.trading.desk.placing.requests import OrderRequests
 
 D = Decimal
@@ -21,12 +21,14 @@ def entry(room: Room, action: Action = Action.ENTER_LONG, **fields: object) -> O
         signal_id="1", strategy="s", symbol="AAA", action=action, bar_at=room.at, quoted_at=room.mono - 2,
         made_at=room.mono - 1, **fields,  # type: ignore[arg-type]
     )  # fmt: skip
-    return room.desk.placement.requests.entry(signal).request
+    return room.desk.placement.requests.build_entry(signal).request
 
 
-def leaving(room: Room, symbol: str = "AAA", most: int | None = None) -> Place:
-    requests = OrderRequests(room.desk.book, id_prefix="T", most=lambda instrument: None if most is None else D(most))
-    return requests.exit(symbol, purpose=Purpose.STOP, reason="stop", quoted_at=7, signal=None)
+def leaving(room: Room, symbol: str = "AAA", most: int | None = None) -> PlaceOrder:
+    requests = OrderRequests(
+        room.desk.book, id_prefix="T", max_quantity=lambda instrument: None if most is None else D(most)
+    )
+    return requests.build_exit(symbol, purpose=Purpose.STOP, reason="stop", quoted_at=7, signal=None)
 
 
 def test_the_money_of_an_order_is_spent_at_the_reference_price_and_without_one_on_nothing() -> None:
@@ -91,7 +93,7 @@ def test_an_exit_closes_as_much_as_fits_into_one_order_in_the_line_that_is_held(
 ) -> None:
     room = Room()
     room.quote("AAA", "1000")
-    room.desk.book.blotter.adopt(PositionKey("", "BSE", "AAA", "CNC"), D(held), D(1000))
+    room.desk.book.blotter.adopt_position(PositionKey("", "BSE", "AAA", "CNC"), D(held), D(1000))
     place = leaving(room, most=most)
     request = place.request
     assert (request.side, request.quantity, request.purpose) == (side, D(quantity), Purpose.STOP)
@@ -103,9 +105,9 @@ def test_an_exit_closes_as_much_as_fits_into_one_order_in_the_line_that_is_held(
 def test_an_exit_of_what_the_venue_does_not_hold_is_of_the_whole_for_the_gate_to_say_so() -> None:
     room = Room()
     room.bought()
-    room.desk.book.external.beyond["NSE", "AAA", "MIS"] = D(-4)
+    room.desk.book.external.quantities["NSE", "AAA", "MIS"] = D(-4)
     assert leaving(room).request.quantity == 6
-    room.desk.book.external.beyond["NSE", "AAA", "MIS"] = D(-10)
+    room.desk.book.external.quantities["NSE", "AAA", "MIS"] = D(-10)
     assert leaving(room).request.quantity == 10
 
 
@@ -115,9 +117,9 @@ def test_ids_count_what_was_sent_or_denied() -> None:
         room.quote("AAA", "1000")
         room.signal("AAA", Action.ENTER_LONG, n=n)
         room.tick(6)
-    assert room.desk.placement.requests.used == 1, "the first one still works"
-    room.desk.book.conditions.stopping = True
+    assert room.desk.placement.requests.used_ids == 1, "the first one still works"
+    room.desk.book.conditions.is_stopping = True
     room.quote("BBB", "1000")
     assert submitted(room.signal("BBB", Action.ENTER_LONG)) == []
-    assert room.desk.placement.requests.used == 2
-    assert list(room.desk.account.orders()) == ["T00001", "T00002"]
+    assert room.desk.placement.requests.used_ids == 2
+    assert list(room.desk.account.kept_orders()) == ["T00001", "T00002"]

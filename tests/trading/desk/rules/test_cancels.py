@@ -12,7 +12,7 @@ from tradebot.domain.control import Scope, Verb
 from tradebot.domain.messages import Action, Books, Cancel, Command, Incident
 from tradebot.domain.order import OrderEvent, OrderRequest, VenueOrder, VenueStatus
 from tradebot.trading.desk.decisions import CancelOrder, DeskOutput
-from tradebot.trading.desk.rules.cancels import CANCEL_PATIENCE, CANCEL_PAUSE, CANCEL_TRIES
+from tradebot.trading.desk.rules.cancels import CANCEL_PAUSE_NS, CANCEL_SHOWS_WITHIN_NS, MAX_CANCELS
 
 D, E = Decimal, OrderEvent
 
@@ -36,7 +36,7 @@ def test_an_order_of_a_symbol_that_this_run_does_not_name_is_left_alone() -> Non
     shown = msgspec.structs.replace(room.venue_order(room.entered(), VenueStatus.OPEN), tag="", symbol="ELSEWHERE")
     other = msgspec.structs.replace(shown, venue_order_id="X1")
     assert cancels(look(room, other)) == []
-    assert "EXT-X1" not in room.desk.account.orders()
+    assert "EXT-X1" not in room.desk.account.kept_orders()
 
 
 @pytest.mark.parametrize(("status", "filled", "again"), [(VenueStatus.OPEN, 0, ["V1"]), (VenueStatus.FILLED, 10, [])])
@@ -44,19 +44,20 @@ def test_only_what_works_by_the_list_is_taken_back_again(status: VenueStatus, fi
     room = Room()
     request = room.entered()
     assert cancels(take_back(room, request)) == ["V1"]
-    room.mono += CANCEL_PATIENCE
+    room.mono += CANCEL_SHOWS_WITHIN_NS
     assert cancels(look(room, room.venue_order(request, status, filled=filled))) == again
 
 
 def test_an_order_that_is_not_to_be_taken_back_is_not_however_long_it_works() -> None:
     room = Room()
     request = room.entered()
-    room.mono += 10 * CANCEL_PATIENCE
+    room.mono += 10 * CANCEL_SHOWS_WITHIN_NS
     assert cancels(look(room, room.venue_order(request, VenueStatus.OPEN))) == []
 
 
 @pytest.mark.parametrize(
-    ("answer", "pause"), [(None, CANCEL_PATIENCE), (E.CANCEL_REFUSED, CANCEL_PAUSE), (E.CANCEL_UNKNOWN, CANCEL_PAUSE)]
+    ("answer", "pause"),
+    [(None, CANCEL_SHOWS_WITHIN_NS), (E.CANCEL_REFUSED, CANCEL_PAUSE_NS), (E.CANCEL_UNKNOWN, CANCEL_PAUSE_NS)],
 )
 def test_a_cancel_is_sent_again_when_its_time_is_over_and_not_before(answer: OrderEvent | None, pause: int) -> None:
     room = Room()
@@ -77,11 +78,11 @@ def test_after_four_tries_a_person_is_told_once() -> None:
     take_back(room, request)
     shown = room.venue_order(request, VenueStatus.OPEN)
     found = []
-    for _ in range(CANCEL_TRIES + 2):
+    for _ in range(MAX_CANCELS + 2):
         room.tick(11)
         outputs = look(room, shown)
         found.append((len(cancels(outputs)), len([o for o in outputs if isinstance(o, Incident)])))
-    assert found == [(1, 0)] * (CANCEL_TRIES - 1) + [(0, 1), (0, 0), (0, 0)]
+    assert found == [(1, 0)] * (MAX_CANCELS - 1) + [(0, 1), (0, 0), (0, 0)]
 
 
 def test_what_is_being_taken_back_has_ended_or_is_not_known_is_not_taken_back() -> None:
@@ -149,7 +150,7 @@ def test_of_two_orders_that_outlive_their_cancels_each_is_told_once() -> None:
     for request in (one, other):
         take_back(room, request)
     told = []
-    for _ in range(CANCEL_TRIES + 3):
+    for _ in range(MAX_CANCELS + 3):
         room.tick(11)
         told += [o.order_id for o in look(room, *rows) if isinstance(o, Incident)]
     assert told == [one.order_id, other.order_id]

@@ -35,17 +35,17 @@ def test_the_next_loss_is_the_limit_and_then_the_one_that_closes_while_something
     room = Room(max_daily_loss=D(200))
     loss = room.desk.rules.daily_loss
     entry = room.bought()
-    assert loss.next_loss == 200
+    assert loss.next_threshold == 200
     room.quote("AAA", "975")
     room.tick()
-    assert loss.next_loss == 300
+    assert loss.next_threshold == 300
     room.quote("AAA", "960")
     (exit_,) = submitted(room.tick())
     assert exit_.quantity == entry.quantity
-    assert loss.next_loss is None, "the flatten stands"
+    assert loss.next_threshold is None, "the flatten stands"
 
 
 def test_once_entries_are_halted_and_nothing_is_open_no_loss_is_waited_for() -> None:
     room = Room(max_daily_loss=D(200))
     room.desk.apply_message(Command(verb=Verb.HALT, reason="by hand"))
-    assert room.desk.rules.daily_loss.next_loss is None
+    assert room.desk.rules.daily_loss.next_threshold is None

@@ -11,7 +11,7 @@ from tradebot.clock import SECOND
 from tradebot.domain.messages import Books, Incident, SessionBegins
 from tradebot.domain.order import OrderEvent, OrderRequest, OrderState
 from tradebot.trading.desk.decisions import DeskOutput
-from tradebot.trading.desk.rules.day_orders import GRACE
+from tradebot.trading.desk.rules.day_orders import GRACE_NS
 
 D, E = Decimal, OrderEvent
 CLOSES_AT = OPEN + 22_500 * SECOND
@@ -31,7 +31,7 @@ def state(room: Room, request: OrderRequest) -> OrderState:
     return room.desk.book.blotter.orders[request.order_id].state
 
 
-@pytest.mark.parametrize(("after", "is_ended"), [(GRACE - SECOND, False), (GRACE, True)])
+@pytest.mark.parametrize(("after", "is_ended"), [(GRACE_NS - SECOND, False), (GRACE_NS, True)])
 def test_an_order_that_outlives_its_day_is_ended_and_told_once_its_venue_had_the_time(
     *, after: int, is_ended: bool
 ) -> None:
@@ -47,7 +47,7 @@ def test_an_order_that_outlives_its_day_is_ended_and_told_once_its_venue_had_the
 def test_what_is_in_doubt_already_is_not_told_again_at_every_look() -> None:
     room = Room()
     room.entered()
-    to(room, CLOSES_AT + GRACE)
+    to(room, CLOSES_AT + GRACE_NS)
     look(room)
     room.tick(1)
     outputs = look(room)
@@ -78,5 +78,5 @@ def test_what_is_begun_in_the_moment_of_a_close_is_not_of_the_day_before_it(*, b
     times = room.desk.book.conditions.times
     times.session = None
     times.closed_at = room.desk.book.blotter.orders[entry.order_id].times.begun_at + before
-    to(room, times.closed_at + GRACE)
+    to(room, times.closed_at + GRACE_NS)
     assert (E.DAY_ENDED in events(look(room))) is is_ended

@@ -16,7 +16,7 @@ D = Decimal
 
 
 def counts(room: Room) -> dict[str, int]:
-    told = room.desk.account.counts
+    told = room.desk.account.signal_counts
     return {name: told[name] for name in ("signals", "ignored", "late_signals", "late_reversals")}
 
 
@@ -95,7 +95,7 @@ def test_an_entry_waits_for_its_exit_as_long_as_a_signal_may_age_to_the_nanoseco
 
 def test_no_entry_ages_by_a_time_in_which_nothing_could_trade() -> None:
     room = reversing()
-    room.desk.rules.entries.skip_to(room.mono + 3600 * SECOND)
+    room.desk.rules.entries.skip_time_to(room.mono + 3600 * SECOND)
     room.mono += 3602 * SECOND
     room.tick(0)
     assert room.desk.rules.entries.waiting

@@ -15,7 +15,7 @@ def test_a_fill_ends_the_pauses_between_exits_that_the_venue_refuses() -> None:
     (exit_,) = submitted(room.signal("AAA", Action.EXIT_LONG, n=2))
     room.outcome(exit_, E.SENDING)
     room.outcome(exit_, E.REFUSED)
-    refused = room.desk.rules.exits.refused
+    refused = room.desk.rules.exits.refusals
     assert list(refused) == ["AAA"]
 
     room.fill(request, 1, "1000")  # of the entry, and late

@@ -100,7 +100,7 @@ def test_an_exit_that_is_stale_is_neither_moved_nor_taken_back() -> None:
     exit_ = leaving(room)
     room.quote("AAA", "980")
     book = room.desk.book
-    book.record(book.fact(book.blotter.orders[exit_.order_id], E.LINK_LOST, "silent"))
+    book.record_event(book.make_event(book.blotter.orders[exit_.order_id], E.LINK_LOST, "silent"))
     assert asked(room.tick(4)) == []
-    book.record(book.fact(book.blotter.orders[exit_.order_id], E.LINK_BACK, "compared"))
+    book.record_event(book.make_event(book.blotter.orders[exit_.order_id], E.LINK_BACK, "compared"))
     assert events(room.tick()) == [E.REPLACE_SENT]

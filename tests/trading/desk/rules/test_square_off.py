@@ -24,4 +24,4 @@ def test_at_its_time_everything_is_closed_unless_the_run_stops_and_leaves_it(
     out = room.tick(10)
 
     assert [request.purpose for request in submitted(out)] == purposes
-    assert ("AAA" in room.desk.book.exits.wanted) is not is_stopping
+    assert ("AAA" in room.desk.book.pending_exits.requested) is not is_stopping

@@ -7,7 +7,7 @@ from decimal import Decimal
 from tests.trading.desk.desk_room import OPEN, Room
 from tradebot.domain.messages import Released
 from tradebot.domain.position_key import PositionKey
-from tradebot.trading.desk.decisions import Forget, Release
+from tradebot.trading.desk.decisions import ForgetPosition, ReleasePosition
 
 D = Decimal
 
@@ -22,32 +22,34 @@ def of_another_run() -> Room:
 def test_what_is_given_up_whole_is_not_guarded_any_more() -> None:
     room = Room()
     room.bought(stop_loss=990.0)
-    key = room.desk.book.positions.of("AAA").key
+    key = room.desk.book.positions.position_of("AAA").key
     for quantity, is_guarded in ((4, True), (6, False)):
-        room.desk.carry_out([Release(Released(key=key, quantity=D(quantity), price=D(1000), at=room.at))])
-        assert bool(room.desk.account.guarded[0]) is is_guarded, quantity
-    assert room.desk.account.levels(0) is None
+        room.desk.carry_out([ReleasePosition(Released(key=key, quantity=D(quantity), price=D(1000), at=room.at))])
+        assert bool(room.desk.account.protected_mask[0]) is is_guarded, quantity
+    assert room.desk.account.protective_levels(0) is None
 
 
 def test_a_position_that_is_open_stays_guarded_though_it_is_to_be_forgotten() -> None:
     room = Room()
     room.bought(stop_loss=990.0)
-    room.desk.carry_out([Forget("AAA")])
-    assert room.desk.account.levels(0) is not None
+    room.desk.carry_out([ForgetPosition("AAA")])
+    assert room.desk.account.protective_levels(0) is not None
 
 
 def test_a_symbol_that_this_run_does_not_name_is_given_up_and_forgotten_without_a_guard() -> None:
     room = of_another_run()
     key = PositionKey("", "NSE", "GONE", "MIS")
-    room.desk.carry_out([Release(Released(key=key, quantity=D(5), price=D(100), at=room.at)), Forget("GONE")])
-    assert room.desk.account.holdings() == {}
-    assert not room.desk.account.guarded.any()
+    room.desk.carry_out(
+        [ReleasePosition(Released(key=key, quantity=D(5), price=D(100), at=room.at)), ForgetPosition("GONE")]
+    )
+    assert room.desk.account.open_positions() == {}
+    assert not room.desk.account.protected_mask.any()
 
 
 def test_what_the_quotes_reach_is_closed_once() -> None:
     room = Room()
     room.bought(stop_loss=990.0)
-    touch = room.desk.rules.stop_levels.touch
+    touch = room.desk.rules.stop_levels.judge_price
     assert touch(0, 99_005, quoted_at=1) is None
     reached = touch(0, 99_000, quoted_at=1)
     assert reached is not None

@@ -10,19 +10,19 @@ from tests.trading.desk.desk_room import Room, events, submitted
 from tradebot.domain.messages import Action, Books, Command, Executed, Incident, LinkDown, LinkUp, OrderSeen
 from tradebot.domain.order import OrderEvent, VenueOrder, VenueStatus
 from tradebot.trading.desk.decisions import DeskOutput
-from tradebot.trading.desk.rules.sightings import BELOW_FOR, OMITTED_FOR
+from tradebot.trading.desk.rules.report_translator import LAG_LIMIT_NS, OMISSION_LIMIT_NS
 
 D, E = Decimal, OrderEvent
 
 
 def test_with_an_order_that_is_kept_no_longer_goes_what_was_made_up_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tradebot.trading.desk.book.blotter.ENDED_KEPT", 1)
+    monkeypatch.setattr("tradebot.trading.desk.book.blotter.MAX_ENDED_ORDERS", 1)
     room = Room()
     entry = room.entered()
     room.desk.apply_message(OrderSeen(order=room.venue_order(entry, VenueStatus.FILLED, filled=10), mono=room.mono))
     room.tick(6)
     reports = room.desk.rules.venue_reports
-    assert list(reports._shortfalls.inferred) == [entry.order_id]
+    assert list(reports._missing_fills.inferred_fills) == [entry.order_id]
     assert not reports.lacks_fills
 
     room.tick(6)
@@ -33,9 +33,9 @@ def test_with_an_order_that_is_kept_no_longer_goes_what_was_made_up_for_it(monke
     room.outcome(exit_.request, E.ACCEPTED, "V2")
     room.fill(exit_.request, 10, "1000", "V2")
 
-    assert list(room.desk.account.orders()) == [exit_.order_id]
-    assert reports._shortfalls.inferred == {}
-    assert room.desk.book.blotter.forgotten == []
+    assert list(room.desk.account.kept_orders()) == [exit_.order_id]
+    assert reports._missing_fills.inferred_fills == {}
+    assert room.desk.book.blotter.forgotten_orders == []
 
 
 def look(room: Room, *orders: VenueOrder) -> list[DeskOutput]:
@@ -52,7 +52,7 @@ def test_a_venue_that_knows_fewer_fills_than_it_told_for_a_minute_stops_the_symb
     request = room.bought()
     shown = room.venue_order(request, VenueStatus.FILLED, filled=filled)
     look(room, shown)
-    room.mono += BELOW_FOR - less
+    room.mono += LAG_LIMIT_NS - less
     outputs = look(room, shown)
     assert [str(o.scope) for o in outputs if isinstance(o, Command)] == (["symbol:AAA"] if is_halted else [])
     assert len([o for o in outputs if isinstance(o, Incident)]) == is_halted
@@ -64,7 +64,7 @@ def test_that_it_knows_fewer_is_told_once() -> None:
     told = []
     for _ in range(4):
         told.append(len([o for o in look(room, shown) if isinstance(o, Incident)]))
-        room.mono += BELOW_FOR
+        room.mono += LAG_LIMIT_NS
     assert told == [0, 1, 0, 0]
 
 
@@ -84,7 +84,7 @@ def test_two_lists_that_come_late_enough_put_an_order_in_doubt(less: int, found:
     room = Room()
     room.entered()
     assert events(look(room)) == []
-    room.mono += OMITTED_FOR - less
+    room.mono += OMISSION_LIMIT_NS - less
     assert events(look(room)) == []
     assert events(look(room)) == found
 
@@ -111,5 +111,5 @@ def test_a_fill_that_comes_before_its_order_is_known_is_booked_once_its_id_is() 
         room.trades -= 1
         assert events(room.desk.apply_message(Executed(execution=execution, mono=room.mono))) == []
     assert events(room.outcome(request, E.ACCEPTED, "V1")) == [E.ACCEPTED, E.EXECUTED]
-    assert room.desk.rules.venue_reports._sightings.orphans == {}
-    assert room.desk.book.positions.quantity("AAA") == 10
+    assert room.desk.rules.venue_reports._translator.orphan_fills == {}
+    assert room.desk.book.positions.open_quantity("AAA") == 10

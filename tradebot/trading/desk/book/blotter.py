@@ -14,18 +14,18 @@ from tradebot.domain.order_fold import apply, begin, no_later
 from tradebot.domain.portfolio import Position
 from tradebot.domain.position_key import Line, PositionKey
 from tradebot.trading.desk.book.exposure import Exposure
-from tradebot.trading.desk.book.external import External, Own, line_of
+from tradebot.trading.desk.book.external_positions import ExternalPositions, OwnQuantities, order_netting_key
 from tradebot.trading.desk.book.positions import Positions
 
 ChargesOf = Callable[[Order, Execution], Decimal]  # (order before the fill, the fill) -> its charges
-Key = tuple[str, str]  # (exchange, execution_id)
+FillKey = tuple[str, str]  # (exchange, execution_id)
 INTENT, DENIED = OrderEvent.INTENT, OrderEvent.DENIED
 EXECUTED, REVERSED = OrderEvent.EXECUTED, OrderEvent.REVERSED
-JUST_FILLED = SECOND // 5  # after a fill: the list of positions may be from before it
-ENDED_KEPT = 20_000  # ended orders kept for late fills; a venue's day allows 5,000
+JUST_FILLED_NS = SECOND // 5  # after a fill: the list of positions may be from before it
+MAX_ENDED_ORDERS = 20_000  # ended orders kept for late fills; a venue's day allows 5,000
 
 
-class Booked(Message, frozen=True, kw_only=False):
+class BookedFill(Message, frozen=True, kw_only=False):
     """A fill in the books: whose it is, what it cost, and the monotonic time it was heard, 0 of before this process."""
 
     order_id: str
@@ -42,92 +42,94 @@ class Blotter:
     """
 
     def __init__(self, charges_of: ChargesOf, *, venue: str = "", keeps_ended: bool = True) -> None:
-        self._charges_of, self._kept = charges_of, ENDED_KEPT if keeps_ended else 0
+        self._charges_of, self._kept = charges_of, MAX_ENDED_ORDERS if keeps_ended else 0
         self._ended: deque[str] = deque()  # order_ids as they ended; one that lived again may be in it twice
         self.orders: dict[str, Order] = {}  # order_id -> Order, in order of intent
-        self.by_venue: dict[str, str] = {}  # venue_order_id -> order_id
+        self.by_venue_id: dict[str, str] = {}  # venue_order_id -> order_id
         self.positions = Positions(venue)
         self.exposure = Exposure(self.orders, self.positions.open)
-        self.external = External(self.orders)
+        self.external = ExternalPositions(self.orders)
         # Symbols where more was filled than ordered -> (mono of the last fill, what the venue's list has held since).
-        self.in_excess: dict[str, tuple[int, Decimal | None]] = {}
-        self.touched: set[str] = set()  # symbols whose worst case may have changed since then
-        self.booked: dict[Key, Booked] = {}  # every fill that counts
-        self.busted: dict[Key, Booked] = {}  # what was taken back for good
-        self.forgotten: list[Order] = []  # that are kept no longer, until who remembers something of them empties it
+        self.overfilled: dict[str, tuple[int, Decimal | None]] = {}
+        self.dirty_exposure: set[str] = set()  # symbols whose worst case may have changed since then
+        self.booked_fills: dict[FillKey, BookedFill] = {}  # every fill that counts
+        self.busted_fills: dict[FillKey, BookedFill] = {}  # what was taken back for good
+        self.forgotten_orders: list[
+            Order
+        ] = []  # that are kept no longer, until who remembers something of them empties it
 
-    def begin(self, fact: OrderFact) -> Order:
-        """Apply an INTENT of an order of ours, as `record` would; returns the order."""
-        order, order_id = begin(fact), fact.order_id
+    def begin_order(self, event: OrderFact) -> Order:
+        """Apply an INTENT of an order of ours, as `record_event` would; returns the order."""
+        order, order_id = begin(event), event.order_id
         self.orders[order_id] = order
         symbol = order.request.symbol
-        self.touched.add(symbol)
-        self.exposure.begin(order_id, symbol)
+        self.dirty_exposure.add(symbol)
+        self.exposure.add_live(order_id, symbol)
         return order
 
-    def place(self, order: Order) -> None:
-        """Take an order of ours that is at the venue already, as `record` would of the facts that brought it there."""
+    def add_working_order(self, order: Order) -> None:
+        """Take an order of ours that is at the venue already, as `record_event` would of the facts that brought it there."""
         order_id, symbol = order.request.order_id, order.request.symbol
         self.orders[order_id] = order
-        self.by_venue[order.venue_order_id] = order_id
-        self.touched.add(symbol)
-        self.exposure.begin(order_id, symbol)
+        self.by_venue_id[order.venue_order_id] = order_id
+        self.dirty_exposure.add(symbol)
+        self.exposure.add_live(order_id, symbol)
 
-    def close(self, order: Order, execution: Execution) -> None:
+    def close_filled_order(self, order: Order, execution: Execution) -> None:
         """Book a fill that `fills_whole` a live order with one id at the venue, and forget both."""
         order_id, symbol = order.request.order_id, order.request.symbol
-        self._trade(order, execution)
-        self.exposure.end(order_id, symbol)
-        del self.orders[order_id], self.by_venue[order.venue_order_id]
+        self._book_own_fill(order, execution)
+        self.exposure.remove_live(order_id, symbol)
+        del self.orders[order_id], self.by_venue_id[order.venue_order_id]
 
-    def record(self, fact: OrderFact) -> Order:
+    def record_event(self, event: OrderFact) -> Order:
         """Apply one fact; returns the order after it. A fill of ours is booked into its position as well."""
-        order_id, before = fact.order_id, None
-        if fact.event is INTENT or fact.event is DENIED:
-            order = begin(fact)
+        order_id, before = event.order_id, None
+        if event.event is INTENT or event.event is DENIED:
+            order = begin(event)
         else:
             before = self.orders[order_id]
-            order = apply(before, fact)
-            if fact.execution is not None and order.filled != before.filled:
-                self._book(before, fact, fact.execution)
-            if fact.event is EXECUTED and fact.execution is not None and order.filled > order.quantity:
-                self.suspect(order.request.symbol)
+            order = apply(before, event)
+            if event.execution is not None and order.filled != before.filled:
+                self._book_fill(before, event, event.execution)
+            if event.event is EXECUTED and event.execution is not None and order.filled > order.quantity:
+                self.mark_overfilled(order.request.symbol)
         self.orders[order_id] = order
-        self.touched.add(order.request.symbol)
-        self._name(before, order)
-        self._count(before, order, fact.mono)
+        self.dirty_exposure.add(order.request.symbol)
+        self._index_venue_ids(before, order)
+        self._update_exposure(before, order, event.mono)
         return order
 
-    def _name(self, before: Order | None, order: Order) -> None:
+    def _index_venue_ids(self, before: Order | None, order: Order) -> None:
         # The venue's ids of an order lead to it. One that a later one took the place of leads nowhere.
         order_id, venue_order_id = order.request.order_id, order.venue_order_id
         old = "" if before is None else before.venue_order_id
         if venue_order_id and venue_order_id != old:
-            self.by_venue[venue_order_id] = order_id
+            self.by_venue_id[venue_order_id] = order_id
             if old and old not in order.other_ids:
-                self.by_venue.pop(old, None)
+                self.by_venue_id.pop(old, None)
         if order.other_ids:
-            self.by_venue.update(dict.fromkeys(order.other_ids, order_id))
+            self.by_venue_id.update(dict.fromkeys(order.other_ids, order_id))
 
-    def _count(self, before: Order | None, order: Order, mono: int) -> None:
+    def _update_exposure(self, before: Order | None, order: Order, mono: int) -> None:
         # What an order may still do, among ours or those of others.
         order_id, symbol = order.request.order_id, order.request.symbol
         exposure = self.external.exposure if order.is_external else self.exposure
         was_live = before is not None and before.state.is_live
         if order.state.is_live:
             if not was_live:
-                exposure.begin(order_id, symbol)
+                exposure.add_live(order_id, symbol)
             return
         if was_live:
-            exposure.end(order_id, symbol)
+            exposure.remove_live(order_id, symbol)
         if was_live or before is None:
             self._ended.append(order_id)
         if (order.claim.filled or order.state in HOLDS) and order.reserved(max(exposure.mono, mono)):
-            exposure.hold(order_id, symbol)
+            exposure.add_reserved(order_id, symbol)
         if len(self.orders) > self._kept:
-            self._forget()
+            self._forget_oldest()
 
-    def release(self, mono: int) -> None:
+    def expire_reservations(self, mono: int) -> None:
         """Move the time to monotonic `mono`: reservations that outlived their order end.
 
         The first call sets it: after a boot of the machine the journal's facts tell later times than now, which would
@@ -136,31 +138,31 @@ class Blotter:
         if not self.exposure.mono:
             for order_id, order in self.orders.items():
                 self.orders[order_id] = no_later(order, mono)
-        self.touched.update(self.exposure.release(mono))
-        self.external.exposure.release(mono)
+        self.dirty_exposure.update(self.exposure.expire_reserved(mono))
+        self.external.exposure.expire_reserved(mono)
 
-    def adopt(self, key: PositionKey, quantity: Decimal, average_price: Decimal) -> None:
+    def adopt_position(self, key: PositionKey, quantity: Decimal, average_price: Decimal) -> None:
         """Take over a position that has no fills here, as runs of before did: the quantity is the truth."""
-        self.positions.note(key)
+        self.positions.set_current_key(key)
         before = self.positions.by_key.get(key) or Position(key)
-        self._move(before, before.hold(quantity, average_price))
+        self._replace_position(before, before.hold(quantity, average_price))
 
-    def give_up(self, released: Released) -> None:
+    def release_position(self, released: Released) -> None:
         """Take a part of a position for no longer ours: it is held beyond ours from now on."""
         before = self.positions.by_key[PositionKey(self.positions.venue, *released.key.line)]
-        self._move(before, before.release(released.quantity, released.price))
-        self.external.take_over(released.key.line, released.quantity)
+        self._replace_position(before, before.release(released.quantity, released.price))
+        self.external.take_over_position(released.key.line, released.quantity)
 
-    def live(self, symbol: str | None = None) -> Iterator[Order]:
+    def live_orders(self, symbol: str | None = None) -> Iterator[Order]:
         """Yield the orders of ours that may still trade, UNKNOWN included."""
-        return self.exposure.live(symbol)
+        return self.exposure.live_orders(symbol)
 
-    def live_anywhere(self) -> Iterator[Order]:
+    def all_live_orders(self) -> Iterator[Order]:
         """Yield all orders that may still trade, those placed elsewhere last."""
-        yield from self.exposure.live()
-        yield from self.external.exposure.live()
+        yield from self.exposure.live_orders()
+        yield from self.external.exposure.live_orders()
 
-    def own(self, books: Books) -> Own:
+    def own_at_snapshot(self, books: Books) -> OwnQuantities:
         """Return what was ours when `books` were read, by line, as far as they can know it.
 
         A fill that was heard since they were asked for and that they do not list came later than they.
@@ -169,9 +171,9 @@ class Blotter:
         late: dict[Line, Decimal] = {}
         late_ours: dict[Line, Decimal] = {}
         listed = {execution.key for execution in books.executions}
-        for booked in reversed(self.booked.values()):
+        for booked in reversed(self.booked_fills.values()):
             fill = booked.execution
-            if booked.mono < books.asked_at - JUST_FILLED:
+            if booked.mono < books.asked_at - JUST_FILLED_NS:
                 break
             if fill.key in listed or fill.is_inferred:
                 continue
@@ -182,35 +184,35 @@ class Blotter:
             else:
                 held[line] = held.get(line, ZERO) - signed
                 late_ours[line] = late_ours.get(line, ZERO) + signed
-        for order in self.exposure.live():
+        for order in self.exposure.live_orders():
             if order.claim.filled and order.shortfall:  # filled, as its status says, and not told yet
-                line, signed = line_of(order), order.shortfall * order.request.side.sign
+                line, signed = order_netting_key(order), order.shortfall * order.request.side.sign
                 late_ours[line] = late_ours.get(line, ZERO) + signed
-        return Own(held, late, late_ours)
+        return OwnQuantities(held, late, late_ours)
 
-    def owner(self, key: Key) -> str | None:
+    def fill_order_id(self, key: FillKey) -> str | None:
         """Return the order that a fill of this key, booked or taken back, belongs to."""
-        booked = self.booked.get(key) or self.busted.get(key)
+        booked = self.booked_fills.get(key) or self.busted_fills.get(key)
         return None if booked is None else booked.order_id
 
-    def suspect(self, symbol: str) -> None:
+    def mark_overfilled(self, symbol: str) -> None:
         """Note that an order of `symbol` was filled beyond its quantity: what is held may be less than was told."""
-        self.in_excess.setdefault(symbol, (self.exposure.mono, None))
+        self.overfilled.setdefault(symbol, (self.exposure.mono, None))
 
-    def check_excess(self, books: Books) -> None:
+    def check_overfills(self, books: Books) -> None:
         """Take what the venue's list holds of symbols in excess, where it was asked for after their last fill."""
         net = books.net()
-        for symbol, (since, _) in list(self.in_excess.items()):
-            line = self.positions.of(symbol).key.line
-            held = self.external.of_ours(line, net)
-            if books.asked_at <= since + JUST_FILLED or books.hides(symbol):
+        for symbol, (since, _) in list(self.overfilled.items()):
+            line = self.positions.position_of(symbol).key.line
+            held = self.external.own_quantity(line, net)
+            if books.asked_at <= since + JUST_FILLED_NS or books.hides(symbol):
                 continue
-            if held == self.positions.quantity(symbol):
-                del self.in_excess[symbol]
+            if held == self.positions.open_quantity(symbol):
+                del self.overfilled[symbol]
             else:
-                self.in_excess[symbol] = since, held
+                self.overfilled[symbol] = since, held
 
-    def closable(self, symbol: str) -> Decimal:
+    def closable_quantity(self, symbol: str) -> Decimal:
         """Return the signed quantity that an exit may close: ours, as far as the venue holds it on the same side.
 
         In excess nothing until the venue was asked after the last fill, and then no more than its list holds.
@@ -218,74 +220,74 @@ class Blotter:
         position = self.positions.open.get(symbol)
         if position is None:
             return ZERO
-        quantity = self.external.closable(position) if self.external else position.quantity
-        if symbol not in self.in_excess:
+        quantity = self.external.closable_quantity(position) if self.external else position.quantity
+        if symbol not in self.overfilled:
             return quantity
-        held = self.in_excess[symbol][1]
+        held = self.overfilled[symbol][1]
         if held is None or held * quantity <= 0:
             return ZERO
         return min(quantity, held, key=abs)
 
-    def _book(self, before: Order, fact: OrderFact, execution: Execution) -> None:
+    def _book_fill(self, before: Order, fact: OrderFact, execution: Execution) -> None:
         key = (execution.exchange, execution.execution_id)
         is_ours = not before.is_external
         if fact.event is REVERSED:
-            booked = self.booked.pop(key)
+            booked = self.booked_fills.pop(key)
             if is_ours:
-                old = self.positions.at(booked.execution)
-                self._move(old, old.reverse(booked.execution, booked.charges), -booked.charges)
-                self.positions.fills -= 1
+                old = self.positions.position_for_fill(booked.execution)
+                self._replace_position(old, old.reverse(booked.execution, booked.charges), -booked.charges)
+                self.positions.fill_count -= 1
             else:
-                self.external.trade(booked.execution, -1)
+                self.external.apply_fill(booked.execution, -1)
             if not booked.execution.is_inferred:
-                self.busted[key] = booked
+                self.busted_fills[key] = booked
             return
         charges = ZERO
         if is_ours:
-            charges = self._trade(before, execution)
+            charges = self._book_own_fill(before, execution)
         else:
-            self.external.trade(execution)
+            self.external.apply_fill(execution)
         # Before the first release the facts are the journal's, of which some tell the time of an earlier boot.
-        self.booked[key] = Booked(fact.order_id, execution, charges, fact.mono if self.exposure.mono else 0)
-        if self.busted:
-            self.busted.pop(key, None)
+        self.booked_fills[key] = BookedFill(fact.order_id, execution, charges, fact.mono if self.exposure.mono else 0)
+        if self.busted_fills:
+            self.busted_fills.pop(key, None)
 
-    def _trade(self, order: Order, execution: Execution) -> Decimal:
+    def _book_own_fill(self, order: Order, execution: Execution) -> Decimal:
         # Move the position by a fill of an order of ours; returns its charges.
         charges, positions, symbol = self._charges_of(order, execution), self.positions, execution.symbol
         old = positions.open.get(symbol)
         if old is None or old.key.product != execution.product or old.key.exchange != execution.exchange:
-            old = positions.at(execution)
-        if self.in_excess and symbol in self.in_excess:
-            self.in_excess[symbol] = self.exposure.mono, None
-        self.touched.add(symbol)
-        positions.move(old, old.apply(execution, charges), charges)
-        positions.fills += 1
+            old = positions.position_for_fill(execution)
+        if self.overfilled and symbol in self.overfilled:
+            self.overfilled[symbol] = self.exposure.mono, None
+        self.dirty_exposure.add(symbol)
+        positions.replace_position(old, old.apply(execution, charges), charges)
+        positions.fill_count += 1
         return charges
 
-    def _move(self, old: Position, new: Position, charges: Decimal = ZERO) -> None:
+    def _replace_position(self, old: Position, new: Position, charges: Decimal = ZERO) -> None:
         symbol = new.key.symbol
-        if self.in_excess and symbol in self.in_excess:
-            self.in_excess[symbol] = self.exposure.mono, None
-        self.touched.add(symbol)
-        self.positions.move(old, new, charges)
+        if self.overfilled and symbol in self.overfilled:
+            self.overfilled[symbol] = self.exposure.mono, None
+        self.dirty_exposure.add(symbol)
+        self.positions.replace_position(old, new, charges)
 
-    def _forget(self) -> None:
+    def _forget_oldest(self) -> None:
         # The one that ended first goes, except that what is reserved still waits behind the others.
         for _ in range(len(self._ended)):
             order_id = self._ended.popleft()
             order = self.orders.get(order_id)
             if order is None or order.state.is_live:
                 continue
-            if self.exposure.is_held(order):
+            if self.exposure.is_reserved(order):
                 self._ended.append(order_id)
                 continue
             del self.orders[order_id]
             for venue_order_id in (order.venue_order_id, *order.other_ids):
-                self.by_venue.pop(venue_order_id, None)
+                self.by_venue_id.pop(venue_order_id, None)
             for execution in order.booked:
-                self.booked.pop(execution.key, None)
+                self.booked_fills.pop(execution.key, None)
             for execution in order.odd.busted:
-                self.busted.pop(execution.key, None)
-            self.forgotten.append(order)
+                self.busted_fills.pop(execution.key, None)
+            self.forgotten_orders.append(order)
             return

@@ -20,18 +20,18 @@ from tradebot.trading.desk.book.blotter import Blotter, ChargesOf
 from tradebot.trading.desk.book.conditions import Conditions
 from tradebot.trading.desk.book.marks import Marks
 from tradebot.trading.desk.book.pending_exits import PendingExits
-from tradebot.trading.desk.book.worth import Worth
+from tradebot.trading.desk.book.pnl import Pnl
 from tradebot.trading.desk.decisions import (
-    CheckExcess,
+    AttributePositions,
+    BlockSymbol,
+    CheckOverfills,
     ClosePosition,
     ClosePositions,
-    Forget,
-    Known,
-    Look,
-    Release,
-    Settle,
-    Suspect,
-    Unaccounted,
+    ForgetPosition,
+    Reconcile,
+    RecordJournaled,
+    ReleasePosition,
+    SetUnaccounted,
 )
 from tradebot.trading.desk.settings import DeskSettings
 
@@ -42,7 +42,7 @@ class OrderChange(NamedTuple):
     """A fact with its order before, None before the first, and after."""
 
     before: Order | None
-    fact: OrderFact
+    event: OrderFact
     after: Order
 
     @property
@@ -67,148 +67,154 @@ class Book:
             self.blotter.external,
         )
         self.marks = Marks(universe)
-        self.worth = Worth(universe, self.blotter, self.marks)
-        self.exits = PendingExits()
+        self.pnl = Pnl(universe, self.blotter, self.marks)
+        self.pending_exits = PendingExits()
 
     # ---- what comes in
 
     def take_quotes(self, quotes: Quotes) -> None:
         """Take the newest quotes."""
-        self.marks.apply(quotes)
+        self.marks.apply_quotes(quotes)
         self.conditions.mono = max(self.conditions.mono, quotes.seen_at)
 
     def take_tick(self, tick: Tick) -> None:
         """Move the time; reservations that outlived their order end."""
-        self.conditions.move_to(tick.at, tick.mono)
-        self.blotter.release(self.conditions.mono)
+        self.conditions.advance_to(tick.at, tick.mono)
+        self.blotter.expire_reservations(self.conditions.mono)
 
     def take_session(self, session: SessionBegins) -> bool:
         """Take the times of a session; returns whether another day begins with it."""
-        is_another = self.conditions.begin(session)
+        is_another = self.conditions.begin_session(session)
         if is_another:
             self.conditions.halts.end_session()
-            self.worth.begin_day()
+            self.pnl.reset_day_base()
         return is_another
 
     def take_command(self, command: Command) -> None:
         """Note that the daemon stops; any other command stands once a rule says so."""
         if command.verb is Verb.STOP:
-            self.conditions.stopping = True
+            self.conditions.is_stopping = True
 
-    def take_look(self, look: Look) -> None:
+    def begin_reconcile(self, decision: Reconcile) -> None:
         """Begin to read the venue's books."""
-        self.conditions.looked(look.books.asked_at)
+        self.conditions.note_books_read(decision.books.asked_at)
         self.conditions.times.end_if_over(self.conditions.now)
-        self.external.begin_look(look.books.asked_at)
+        self.external.begin_snapshot(decision.books.asked_at)
 
     # ---- what is decided
 
-    def record(self, fact: OrderFact) -> OrderChange:
+    def record_event(self, event: OrderFact) -> OrderChange:
         """Apply one fact, and what it means for the exits that are wanted."""
-        before = self.blotter.orders.get(fact.order_id)
-        order = self.blotter.record(fact)
-        change = OrderChange(before, fact, order)
-        self.exits.heard(order.request.symbol)
+        before = self.blotter.orders.get(event.order_id)
+        order = self.blotter.record_event(event)
+        change = OrderChange(before, event, order)
+        self.pending_exits.mark_changed(order.request.symbol)
         if not order.is_external:
-            if fact.event is EXECUTED:
-                self.hold(order.request)
+            if event.event is EXECUTED:
+                self.update_holder(order.request)
             if change.ends_exit and order.request.symbol in self.blotter.positions.open:
-                self.want(order.request.symbol, order.request.purpose, order.request.reason)
+                self.request_exit(order.request.symbol, order.request.purpose, order.request.reason)
         return change
 
-    def hold(self, request: OrderRequest) -> None:
+    def update_holder(self, request: OrderRequest) -> None:
         """Note, once a fill of an order is booked, whose strategy holds the symbol, or that nothing is held."""
-        symbol, exits = request.symbol, self.exits
+        symbol, exits = request.symbol, self.pending_exits
         if symbol not in self.universe.ids:
             return
         if symbol not in self.blotter.positions.open:
-            exits.forget(symbol)
+            exits.forget_symbol(symbol)
         elif not request.purpose.is_exit and request.strategy:
             exits.holders.setdefault(symbol, request.strategy)
 
-    def want(self, symbol: str, purpose: Purpose, reason: str) -> None:
+    def request_exit(self, symbol: str, purpose: Purpose, reason: str) -> None:
         """Want a symbol flat; not one that this run does not name, in which an earlier one may have left an exit."""
         if symbol in self.universe:
-            self.exits.want(symbol, purpose, reason)
+            self.pending_exits.request_exit(symbol, purpose, reason)
 
-    def want_closed(self, decision: ClosePosition) -> None:
+    def request_close(self, decision: ClosePosition) -> None:
         """Want one symbol flat."""
-        self.want(decision.symbol, decision.purpose, decision.reason)
+        self.request_exit(decision.symbol, decision.purpose, decision.reason)
 
-    def want_all_closed(self, decision: ClosePositions) -> None:
+    def request_closes(self, decision: ClosePositions) -> None:
         """Want symbols flat."""
         for symbol in decision.symbols:
-            self.want(symbol, Purpose.FLATTEN, decision.reason)
+            self.request_exit(symbol, Purpose.FLATTEN, decision.reason)
 
-    def know(self, decision: Known) -> None:
+    def record_journaled(self, decision: RecordJournaled) -> None:
         """Apply a fact that changes nothing but its order."""
-        self.blotter.record(decision.fact)
+        self.blotter.record_event(decision.event)
 
-    def forget(self, decision: Forget) -> None:
+    def forget_position(self, decision: ForgetPosition) -> None:
         """Forget the exit and the strategy of a symbol that is flat."""
-        self.exits.forget(decision.symbol)
+        self.pending_exits.forget_symbol(decision.symbol)
 
-    def release(self, decision: Release) -> None:
+    def release_position(self, decision: ReleasePosition) -> None:
         """Take a part of a position for no longer ours."""
-        self.blotter.give_up(decision.part)
+        self.blotter.release_position(decision.part)
         if decision.part.key.symbol not in self.blotter.positions.open:
-            self.exits.forget(decision.part.key.symbol)
+            self.pending_exits.forget_symbol(decision.part.key.symbol)
 
-    def check_excess(self, decision: CheckExcess) -> None:
+    def check_overfills(self, decision: CheckOverfills) -> None:
         """Hold what was filled beyond its orders against the venue's books."""
-        self.blotter.check_excess(decision.books)
+        self.blotter.check_overfills(decision.books)
 
-    def settle(self, decision: Settle) -> None:
+    def attribute_positions(self, decision: AttributePositions) -> None:
         """Take the venue's net and account for what is not ours."""
         books = decision.books
-        own = self.blotter.own(books)
-        self.external.look(books, own)
+        own = self.blotter.own_at_snapshot(books)
+        self.external.apply_snapshot(books, own)
         for _ in range(2 if decision.is_start else 1):
-            self.external.account(
-                own, asked_at=books.asked_at, symbols=self.universe.ids, is_traded=self.is_traded, is_over=self._is_over
+            self.external.attribute_rests(
+                own,
+                asked_at=books.asked_at,
+                symbols=self.universe.ids,
+                is_traded=self.is_traded_key,
+                is_over=self._is_over,
             )
 
-    def suspect(self, decision: Suspect) -> None:
+    def block_symbol(self, decision: BlockSymbol) -> None:
         """Let nothing be opened in a symbol until the books account for it."""
-        self.external.touch(decision.line, self.conditions.mono, decision.reason)
-        self.conditions.unaccounted[decision.line[1]] = decision.reason
+        self.external.mark_unsettled(decision.netting_key, self.conditions.mono, decision.reason)
+        self.conditions.unaccounted[decision.netting_key[1]] = decision.reason
 
-    def leave_unaccounted(self, decision: Unaccounted) -> None:
+    def set_unaccounted(self, decision: SetUnaccounted) -> None:
         """Take what the books do not account for, by symbol."""
         self.conditions.unaccounted = dict(decision.reasons)
 
     # ---- what rules ask
 
     @property
-    def is_leaving(self) -> bool:
+    def sends_no_orders(self) -> bool:
         """True while no new order leaves: the daemon stops, and was not told to close what is open."""
-        return self.conditions.stopping and self.settings.on_stop != "flatten"
+        return self.conditions.is_stopping and self.settings.on_stop != "flatten"
 
-    def open_symbols(self, of: Callable[[str], bool] = lambda symbol: True) -> list[str]:
+    def open_symbols(self, matching: Callable[[str], bool] = lambda symbol: True) -> list[str]:
         """Return the symbols of the universe where ours is not flat; others cannot be priced here."""
         positions = self.blotter.positions.by_key.values()
-        return [p.symbol for p in positions if not p.is_flat and p.symbol in self.universe and of(p.symbol)]
+        return [p.symbol for p in positions if not p.is_flat and p.symbol in self.universe and matching(p.symbol)]
 
     def is_intraday(self, symbol: str) -> bool:
         """Return whether what is open in a symbol is meant to be gone by the evening."""
         position = self.blotter.positions.open.get(symbol)
         return position is not None and (position.key.product or self.settings.product) == INTRADAY
 
-    def key(self, symbol: str) -> PositionKey:
+    def position_key(self, symbol: str) -> PositionKey:
         """Return the key that our entries in a symbol lead to."""
         exchange = self.universe.get(symbol).exchange if symbol in self.universe else ""
         return PositionKey(self.settings.venue, exchange, symbol, self.settings.product)
 
-    def is_traded(self, line: Line) -> bool:
+    def is_traded_key(self, netting_key: Line) -> bool:
         """Return whether our orders go to a line, or something of ours is left there."""
-        return line == self.key(line[1]).line or bool(self.blotter.positions.in_line(line))
+        return netting_key == self.position_key(netting_key[1]).line or bool(
+            self.blotter.positions.netted_quantity(netting_key)
+        )
 
-    def fact(self, order: Order, event: OrderEvent, reason: str) -> OrderFact:
+    def make_event(self, order: Order, event_type: OrderEvent, reason: str) -> OrderFact:
         """Return a fact of an order, of this moment."""
         c = self.conditions
-        return OrderFact(order_id=order.order_id, event=event, at=c.now, mono=c.mono, reason=reason)
+        return OrderFact(order_id=order.order_id, event=event_type, at=c.now, mono=c.mono, reason=reason)
 
-    def incident(self, text: str, order: Order | None = None) -> Incident:
+    def make_incident(self, text: str, order: Order | None = None) -> Incident:
         """Return an incident of this moment."""
         if order is None:
             return Incident(text=text, at=self.conditions.now)
@@ -220,7 +226,7 @@ class Book:
         opens_at, blotter = self.conditions.times.day_opens_at, self.blotter
         today = (
             booked
-            for booked in blotter.booked.values()
+            for booked in blotter.booked_fills.values()
             if (fill := booked.execution).traded_at >= opens_at
             and fill.line == line
             and not ((order := blotter.orders.get(booked.order_id)) is not None and order.is_external)

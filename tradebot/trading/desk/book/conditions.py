@@ -17,7 +17,7 @@ from tradebot.domain.messages import (
 from tradebot.trading.desk.book.links import Links
 from tradebot.trading.desk.book.session_times import SessionTimes
 
-BLIND_AFTER = MINUTE  # of our time without the venue's books: some ten looks that failed
+BLIND_AFTER_NS = MINUTE  # of our time without the venue's books: some ten looks that failed
 NEVER = 1 << 62
 
 
@@ -31,59 +31,61 @@ class Conditions:
         self.links = Links()
         self.halts = Halts()  # until a person resumes
         self.unaccounted: dict[str, str] = {}  # symbol -> what the venue's books do not account for; no entry there
-        self.blind_from = NEVER  # mono from which the venue's books are too old to open anything; never where none come
+        self.blind_from_mono = (
+            NEVER  # mono from which the venue's books are too old to open anything; never where none come
+        )
         self.frozen: frozenset[str] = frozenset()  # symbols whose quotes only repeat themselves
-        self.stopping = False
-        self.clock_apart = ""  # why nothing is opened while the host's clock is not the venue's
+        self.is_stopping = False
+        self.clock_offset_reason = ""  # why nothing is opened while the host's clock is not the venue's
         self.disk_short = self.disk_full = ""  # why nothing is opened for want of room on disk; why nothing is closed
 
     # ---- what comes in
 
-    def move_to(self, at: int, mono: int) -> None:
+    def advance_to(self, at: int, mono: int) -> None:
         """Let it be market ns `at`, and monotonic `mono` unless it was later already."""
         self.now = at
         if mono > self.mono:
             self.mono = mono
 
-    def begin(self, session: SessionBegins) -> bool:
+    def begin_session(self, session: SessionBegins) -> bool:
         """Take the times of another session; returns whether another day begins with it."""
-        return self.times.begin(session, self.now)
+        return self.times.begin_session(session, self.now)
 
     def lose_link(self, link: LinkDown) -> None:
         """Note that the data of a source is stale."""
-        self.links.lose(link)
+        self.links.lose_link(link)
 
     def regain_link(self, link: LinkUp) -> None:
         """Note that the data of a source is fresh again."""
-        self.links.regain(link, self.mono)
+        self.links.regain_link(link, self.mono)
 
-    def take_login(self, told: BrokerSession) -> None:
+    def take_login(self, login: BrokerSession) -> None:
         """Note whether the venue knows our login."""
-        self.links.take_login(told, self.mono)
+        self.links.take_login(login, self.mono)
 
-    def freeze(self, told: Frozen) -> None:
+    def set_frozen(self, frozen: Frozen) -> None:
         """Take the symbols that are frozen now."""
-        self.frozen = frozenset(told.symbols)
+        self.frozen = frozenset(frozen.symbols)
 
-    def looked(self, asked_at: int) -> None:
+    def note_books_read(self, asked_at: int) -> None:
         """Note that the venue's books of `asked_at` are known."""
-        self.blind_from = asked_at + BLIND_AFTER
+        self.blind_from_mono = asked_at + BLIND_AFTER_NS
 
-    def take_clock(self, told: ClockApart) -> None:
+    def take_clock_offset(self, clock: ClockApart) -> None:
         """Note how far the host's clock is from the venue's time."""
-        seconds = told.offset / SECOND
+        seconds = clock.offset / SECOND
         ahead = f"{abs(seconds):.1f} s {'ahead of' if seconds > 0 else 'behind'}"
-        self.clock_apart = f"the host's clock is {ahead} the venue's time" if told.offset else ""
+        self.clock_offset_reason = f"the host's clock is {ahead} the venue's time" if clock.offset else ""
 
-    def take_space(self, told: SpaceLeft) -> None:
+    def take_disk_space(self, space: SpaceLeft) -> None:
         """Note what the room of the journal's disk allows."""
-        self.disk_short = told.reason if told.allows is not DiskAllows.ALL else ""
-        self.disk_full = told.reason if told.allows is DiskAllows.CANCELS else ""
+        self.disk_short = space.reason if space.allows is not DiskAllows.ALL else ""
+        self.disk_full = space.reason if space.allows is DiskAllows.CANCELS else ""
 
     # ---- what is asked
 
     @property
-    def halted(self) -> str:
+    def halt_reason(self) -> str:
         """Why nothing may be opened anywhere, empty when something may."""
         return self.halts.of_all
 
@@ -92,27 +94,27 @@ class Conditions:
         """True while a halt of anything stands."""
         return bool(self.halts)
 
-    def halt_of(self, symbol: str, strategy: str = "") -> str:
+    def halt_reason_for(self, symbol: str, strategy: str = "") -> str:
         """Return why `strategy` may open nothing in `symbol`, empty when it may."""
         return self.halts.of(symbol, strategy)
 
     @property
-    def blind(self) -> str:
+    def blind_reason(self) -> str:
         """Why too little is known of the venue's books to open anything, empty when enough is."""
-        if self.mono <= self.blind_from:
+        if self.mono <= self.blind_from_mono:
             return ""
-        return f"the venue's books were not read for {(self.mono - self.blind_from + BLIND_AFTER) // SECOND} s"
+        return f"the venue's books were not read for {(self.mono - self.blind_from_mono + BLIND_AFTER_NS) // SECOND} s"
 
     def quote_trouble(self, symbol: str) -> str:
         """Return why nothing may be opened on the quotes of a symbol, empty when something may."""
         return f"the quotes of {symbol} only repeat themselves" if symbol in self.frozen else ""
 
-    def squares_off(self, symbol: str) -> bool:
+    def in_square_off(self, symbol: str) -> bool:
         """True between the square-off and the close of a symbol."""
-        return self.times.squares_off(symbol, self.now)
+        return self.times.in_square_off(symbol, self.now)
 
     def entries_closed(self, symbol: str) -> str:
         """Return why no position in a symbol may be opened now, empty when it may."""
-        if self.stopping:
+        if self.is_stopping:
             return "the daemon is stopping"
-        return self.clock_apart or self.times.entries_closed(symbol, self.now)
+        return self.clock_offset_reason or self.times.entries_closed(symbol, self.now)

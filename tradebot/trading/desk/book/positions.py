@@ -18,13 +18,13 @@ class Positions:
         self.by_key: dict[PositionKey, Position] = {}
         self.open: dict[str, Position] = {}  # symbol -> ours that is not flat; of two lines of a symbol the first
         self._keys: dict[str, PositionKey] = {}  # symbol -> the key last traded
-        self._crowded: set[str] = set()  # symbols with several keys
-        self.moved: set[str] = set()  # symbols whose position changed since this was last emptied
+        self._with_many_keys: set[str] = set()  # symbols with several keys
+        self.dirty_pnl: set[str] = set()  # symbols whose position changed since this was last emptied
         self.realized = ZERO  # profit of what was closed, before charges
         self.charges = ZERO
-        self.fills = 0
+        self.fill_count = 0
 
-    def of(self, symbol: str) -> Position:
+    def position_of(self, symbol: str) -> Position:
         """Return ours of a symbol, the open one if there is one."""
         position = self.open.get(symbol)
         if position is None:
@@ -32,17 +32,17 @@ class Positions:
             position = self.by_key.get(key) or Position(key)
         return position
 
-    def quantity(self, symbol: str) -> Decimal:
+    def open_quantity(self, symbol: str) -> Decimal:
         """Return the signed quantity that we hold of `symbol`."""
         position = self.open.get(symbol)
         return ZERO if position is None else position.quantity
 
-    def in_line(self, line: Line) -> Decimal:
+    def netted_quantity(self, netting_key: Line) -> Decimal:
         """Return the signed quantity that we hold of a line."""
-        position = self.by_key.get(PositionKey(self.venue, *line))
+        position = self.by_key.get(PositionKey(self.venue, *netting_key))
         return ZERO if position is None else position.quantity
 
-    def unrealized(self, mark: Callable[[str], Decimal | None]) -> Decimal:
+    def unrealized_profit(self, mark: Callable[[str], Decimal | None]) -> Decimal:
         """Return the profit of all open positions before charges; one without a mark counts as zero."""
         total = ZERO
         for position in self.open.values():
@@ -50,29 +50,29 @@ class Positions:
                 total += position.unrealized(price)
         return total
 
-    def at(self, execution: Execution) -> Position:
+    def position_for_fill(self, execution: Execution) -> Position:
         """Return ours in the line of a fill, a flat one where there was none."""
         held = self._keys.get(execution.symbol)
         if held is None or held.product != execution.product or held.exchange != execution.exchange:
             held = PositionKey(self.venue, execution.exchange, execution.symbol, execution.product)
-            self.note(held)
+            self.set_current_key(held)
         return self.by_key.get(held) or Position(held)
 
-    def note(self, key: PositionKey) -> None:
+    def set_current_key(self, key: PositionKey) -> None:
         """Take the key that a symbol is traded under from now on."""
         if self._keys.setdefault(key.symbol, key) != key:
-            self._crowded.add(key.symbol)
+            self._with_many_keys.add(key.symbol)
             self._keys[key.symbol] = key
 
-    def move(self, old: Position, new: Position, charges: Decimal = ZERO) -> None:
+    def replace_position(self, old: Position, new: Position, charges: Decimal = ZERO) -> None:
         """Let a position become another one, at the cost of `charges`."""
         symbol = new.key.symbol
         if new.realized is not old.realized:
             self.realized += new.realized - old.realized
         self.charges += charges
         self.by_key[new.key] = new
-        self.moved.add(symbol)
-        if self._crowded and symbol in self._crowded:
+        self.dirty_pnl.add(symbol)
+        if self._with_many_keys and symbol in self._with_many_keys:
             new = next((p for p in self.by_key.values() if p.key.symbol == symbol and p.quantity), new)
         if new.quantity:
             self.open[symbol] = new

@@ -16,16 +16,16 @@ class SessionTimes:
         self._entries_until = 0  # from when on no position may be opened in some symbol
         self._endings: dict[str, Ending] = {}  # symbol -> its end of the day, where it is not the session's
 
-    def begin(self, session: SessionBegins, now: int) -> bool:
+    def begin_session(self, session: SessionBegins, now: int) -> bool:
         """Take the times of another session; returns whether another day begins with it."""
         self.end_if_over(now)
         self.session = session
         self._endings = {symbol: ending for ending in session.endings for symbol in ending.symbols}
         self.square_off_at = min(end.square_off_at for end in session.ends)
         self._entries_until = min(end.entries_until for end in session.ends)
-        return self.begin_day(session.opens_at)
+        return self.begin_trading_day(session.opens_at)
 
-    def begin_day(self, opens_at: int) -> bool:
+    def begin_trading_day(self, opens_at: int) -> bool:
         """Take the day of the session that opens at `opens_at`; returns whether it is another one than before."""
         is_another, self.day_opens_at = opens_at != self.day_opens_at, opens_at
         return is_another
@@ -40,7 +40,7 @@ class SessionTimes:
         end = self._endings.get(symbol, self.session)
         return 0 if end is None else end.closes_at
 
-    def squares_off(self, symbol: str, now: int) -> bool:
+    def in_square_off(self, symbol: str, now: int) -> bool:
         """True between the square-off and the close of a symbol."""
         end = self._endings.get(symbol, self.session)
         return end is not None and end.square_off_at <= now < end.closes_at

@@ -7,41 +7,41 @@ from collections.abc import Callable
 
 from tradebot.clock import MINUTE, SECOND
 from tradebot.domain.order import OrderRequest
-from tradebot.trading.desk.gate.gate import PlainControl, View
+from tradebot.trading.desk.gate.gate import OrderContext, PlainControl
 
-NEWCOMERS = 64  # orders not sorted in yet: most days ask for none of them
+MAX_UNSORTED = 64  # orders not sorted in yet: most days ask for none of them
 
 
 class NotHalted(PlainControl):
     """A halt lets exits pass and nothing else."""
 
     name = "halt"
-    of_exits = False
+    checks_exits = False
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
-        return f"halted: {view.halted}" if view.halted and not request.purpose.is_exit else None
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        return f"halted: {context.halt_reason}" if context.halt_reason and not request.purpose.is_exit else None
 
 
 class NotKilled(PlainControl):
-    """While the HALT file is there nothing leaves, not even an exit; `killed` tells its reason, empty without it."""
+    """While the HALT file is there nothing leaves, not even an exit; `kill_reason` tells its reason, empty without it."""
 
     name = "kill"
 
-    def __init__(self, killed: Callable[[], str]) -> None:
-        self.killed = killed
+    def __init__(self, kill_reason: Callable[[], str]) -> None:
+        self.kill_reason = kill_reason
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
-        return self.killed() or None
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        return self.kill_reason() or None
 
 
 class InSession(PlainControl):
     """No entry outside the session or after the time from which positions are squared off."""
 
     name = "session"
-    of_exits = False
+    checks_exits = False
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
-        return view.entries_closed if view.entries_closed and not request.purpose.is_exit else None
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        return context.entries_closed if context.entries_closed and not request.purpose.is_exit else None
 
 
 class FreshData(PlainControl):
@@ -53,18 +53,22 @@ class FreshData(PlainControl):
     def __init__(self, *, max_age_s: float) -> None:
         self._max_age_s = max_age_s
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
-        if view.quote_age_s is None:
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        if context.quote_age_s is None:
             return "no quote has come yet"
         if request.purpose.is_exit:
             limit = max(self.EXIT_AGE_S, self._max_age_s)
-        elif view.feed_is_stale:
+        elif context.feed_is_stale:
             return "the feed is stale"
-        elif view.quote_trouble:
-            return view.quote_trouble
+        elif context.quote_trouble:
+            return context.quote_trouble
         else:
             limit = self._max_age_s
-        return None if view.quote_age_s <= limit else f"the quote is {view.quote_age_s:.1f} s old, above {limit:.1f} s"
+        return (
+            None
+            if context.quote_age_s <= limit
+            else f"the quote is {context.quote_age_s:.1f} s old, above {limit:.1f} s"
+        )
 
 
 class MessageRate(PlainControl):
@@ -82,24 +86,24 @@ class MessageRate(PlainControl):
         self._today = 0  # those of the market day, a restart included
         self._exits = (*spans, (0, per_day, "in a day"))
         self._entries = tuple((window, limit - limit // 4, words) for window, limit, words in self._exits)
-        self._fewest = min(allowed for _, allowed, _ in self._entries)  # below which nothing can be too much
+        self._smallest_limit = min(allowed for _, allowed, _ in self._entries)  # below which nothing can be too much
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
-        return self._reached(view.mono, request.purpose.is_exit)
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        return self._limit_reached(context.mono, request.purpose.is_exit)
 
-    def passed(self, request: OrderRequest, view: View) -> None:
-        self._count(view.mono)
+    def on_passed(self, request: OrderRequest, context: OrderContext) -> None:
+        self._count(context.mono)
 
-    def recall(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
+    def restore_passed(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
         self._count(mono)
 
-    def begin_day(self) -> None:
+    def on_new_day(self) -> None:
         self._today = 0
 
-    def counts_in(self, mono: int, is_exit: bool) -> bool:
+    def try_count(self, mono: int, is_exit: bool) -> bool:
         """Return whether `check` of an order at `mono` would pass, and count it then."""
         # Of the day as many are sent at least as were sent today.
-        if len(self._sent) >= self._fewest and self._reached(mono, is_exit) is not None:
+        if len(self._sent) >= self._smallest_limit and self._limit_reached(mono, is_exit) is not None:
             return False
         self._sent.append(mono)
         self._today += 1
@@ -109,7 +113,7 @@ class MessageRate(PlainControl):
         self._sent.append(mono)
         self._today += 1
 
-    def _reached(self, mono: int, is_exit: bool) -> str | None:
+    def _limit_reached(self, mono: int, is_exit: bool) -> str | None:
         # What another order would be too much for.
         sent, count = self._sent, len(self._sent)
         for window, allowed, words in self._exits if is_exit else self._entries:
@@ -131,70 +135,70 @@ class NoDuplicate(PlainControl):
     """
 
     name = "duplicate"
-    REMEMBERED = 10_000  # signal ids; a day of 3,000 symbols trades far fewer
+    MAX_REMEMBERED = 10_000  # signal ids; a day of 3,000 symbols trades far fewer
 
     def __init__(self, *, window_s: float) -> None:
-        self._window = int(window_s * SECOND)
+        self._window_ns = int(window_s * SECOND)
         # What passed within the window: the newest as they came, (mono, order), and those before them by strategy,
         # symbol, side, kind and whether it is an exit. Decimals are compared and not hashed, which is dear.
-        self._newcomers: list[tuple[int, OrderRequest]] = []
+        self._unsorted: list[tuple[int, OrderRequest]] = []
         self._orders: dict[tuple[str | bool, ...], list[tuple[int, OrderRequest]]] = {}
         self._signals: set[str] = set()  # signal ids, and those before them
         self._older: set[str] = set()
-        self._newest = -self._window  # mono of the last order that passed
+        self._newest_mono = -self._window_ns  # mono of the last order that passed
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
         is_exit = request.purpose.is_exit
-        if view.in_doubt and not is_exit:
+        if context.is_in_doubt and not is_exit:
             return f"an order for {request.symbol} is being sent or in doubt"
-        return self.repeats(request, view.mono, is_exit)
+        return self.duplicate_reason(request, context.mono, is_exit)
 
-    def passed(self, request: OrderRequest, view: View) -> None:
-        self.remember(request, view.mono)
+    def on_passed(self, request: OrderRequest, context: OrderContext) -> None:
+        self.remember_order(request, context.mono)
 
-    def recall(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
+    def restore_passed(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
         if not is_change:
-            self.remember(request, mono)
+            self.remember_order(request, mono)
 
-    def remember(self, request: OrderRequest, mono: int) -> None:
+    def remember_order(self, request: OrderRequest, mono: int) -> None:
         """Keep an order that passed at `mono`."""
-        newcomers, signal_id = self._newcomers, request.signal_id
-        if mono - self._newest >= self._window:  # what passed before the window keeps nothing out
+        newcomers, signal_id = self._unsorted, request.signal_id
+        if mono - self._newest_mono >= self._window_ns:  # what passed before the window keeps nothing out
             newcomers.clear()
             if self._orders:
                 self._orders.clear()
-        self._newest = mono
+        self._newest_mono = mono
         newcomers.append((mono, request))
-        if len(newcomers) >= NEWCOMERS:
-            self._settle()
+        if len(newcomers) >= MAX_UNSORTED:
+            self._sort_in()
         if signal_id:
             self._signals.add(signal_id)
-            if len(self._signals) >= self.REMEMBERED:
+            if len(self._signals) >= self.MAX_REMEMBERED:
                 self._older, self._signals = self._signals, set()
 
-    def _settle(self) -> None:
+    def _sort_in(self) -> None:
         orders = self._orders
-        for passed in self._newcomers:
+        for passed in self._unsorted:
             orders.setdefault(_kind(passed[1]), []).append(passed)
-            if len(orders) > self.REMEMBERED:
+            if len(orders) > self.MAX_REMEMBERED:
                 del orders[next(iter(orders))]
-        self._newcomers.clear()
+        self._unsorted.clear()
 
-    def repeats(self, request: OrderRequest, mono: int, is_exit: bool) -> str | None:
+    def duplicate_reason(self, request: OrderRequest, mono: int, is_exit: bool) -> str | None:
         """Return why an order at `mono` is one that passed already, None where it is new."""
         signal_id = request.signal_id
         if signal_id and (signal_id in self._signals or signal_id in self._older):
             return f"signal {signal_id} was acted on already"
-        if is_exit or mono - self._newest >= self._window:
+        if is_exit or mono - self._newest_mono >= self._window_ns:
             return None
-        before = self._before(request)
-        if before is not None and 0 <= mono - before < self._window:  # later than now: of an earlier boot
+        before = self._last_passed_mono(request)
+        if before is not None and 0 <= mono - before < self._window_ns:  # later than now: of an earlier boot
             return f"the same order passed {(mono - before) / SECOND:.1f} s ago"
         return None
 
-    def _before(self, request: OrderRequest) -> int | None:
+    def _last_passed_mono(self, request: OrderRequest) -> int | None:
         # The mono at which the same order passed last.
-        self._settle()
+        self._sort_in()
         for mono, other in reversed(self._orders.get(_kind(request), ())):
             if other.quantity == request.quantity and other.price == request.price:
                 return mono

@@ -18,38 +18,38 @@ from tradebot.domain.order import OrderRequest
 C = TypeVar("C")
 
 
-class View(Message, frozen=True, kw_only=False):
+class OrderContext(Message, frozen=True, kw_only=False):
     """What the controls may know of the world at one instant, worst case included.
 
-    `longest` and `shortest` are the position if every live buy, or every live sell, filled; `closable` is what of it
-    the venue holds as well. `gross` is the notional of the account at that worst case, without this symbol; like
-    `day_pnl` a sum over all positions, worked out when a control asks, which none does for an exit. `quote_age_s` is
-    wall time, None before the first quote. `beyond` is what the venue holds beyond ours of the line that the order
+    `longest` and `shortest` are the position if every live buy, or every live sell, filled; `closable_quantity` is what of it
+    the venue holds as well. `gross_elsewhere` is the notional of the account at that worst case, without this symbol; like
+    `day_profit` a sum over all positions, worked out when a control asks, which none does for an exit. `quote_age_s` is
+    wall time, None before the first quote. `external_quantity` is what the venue holds beyond ours of the line that the order
     trades, `unaccounted` what others did in the symbol that its books do not account for, empty where nothing is.
-    `blind` says why too little is known of the venue's books, `quote_trouble` why nothing may be opened on the newest
+    `blind_reason` says why too little is known of the venue's books, `quote_trouble` why nothing may be opened on the newest
     quote, `session_lost` why our login is dead; `orders_refused` when an order route said so. `disk_short` says why the
     journal's disk has no room for what an entry leads to, `disk_full` why not even for an exit.
     """
 
     instrument: Instrument
     quantity: Decimal
-    closable: Decimal
+    closable_quantity: Decimal
     longest: Decimal
     shortest: Decimal
-    closing: Decimal
+    closing_quantity: Decimal
     open_orders: int
-    in_doubt: bool
+    is_in_doubt: bool
     reference: Decimal | None
     quote_age_s: float | None
     feed_is_stale: bool
-    halted: str
+    halt_reason: str
     unaccounted: str
-    beyond: Decimal
+    external_quantity: Decimal
     entries_closed: str
-    gross: Callable[[], Decimal]
-    day_pnl: Callable[[], Decimal]
+    gross_elsewhere: Callable[[], Decimal]
+    day_profit: Callable[[], Decimal]
     mono: int
-    blind: str = ""
+    blind_reason: str = ""
     quote_trouble: str = ""
     session_lost: str = ""
     orders_refused: bool = False
@@ -58,25 +58,25 @@ class View(Message, frozen=True, kw_only=False):
 
 
 class Control(Protocol):
-    """One control. `check` decides; `passed` is told of every order that all controls let through, and of every change
+    """One control. `check_order` decides; `passed` is told of every order that all controls let through, and of every change
     of one: only exits are changed.
 
-    `recall` is told of those that passed before a restart, on the same market day, and `begin_day` of another one.
+    `restore_passed` is told of those that passed before a restart, on the same market day, and `begin_day` of another one.
     """
 
     name: str
 
-    def check(self, request: OrderRequest, view: View) -> str | None: ...
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None: ...
 
-    def passed(self, request: OrderRequest, view: View) -> None: ...
+    def on_passed(self, request: OrderRequest, context: OrderContext) -> None: ...
 
-    def recall(self, request: OrderRequest, mono: int, *, is_change: bool) -> None: ...
+    def restore_passed(self, request: OrderRequest, mono: int, *, is_change: bool) -> None: ...
 
-    def begin_day(self) -> None: ...
+    def on_new_day(self) -> None: ...
 
 
-class Verdict(NamedTuple):
-    """What the gate says: `reason` is empty when the order may go, else `control` names who denied it first.
+class GateDecision(NamedTuple):
+    """What the gate says: `reason` is empty when the order may go, else `find_control` names who denied it first.
 
     `checks` has one line per control.
     """
@@ -93,50 +93,50 @@ class Verdict(NamedTuple):
 class Gate:
     """Asks all controls; an order is denied with the first reason, and every answer is kept.
 
-    `most` tells the largest quantity of one order in an instrument, where one is known.
+    `max_quantity` tells the largest quantity of one order in an instrument, where one is known.
     """
 
     def __init__(
-        self, controls: Sequence[Control], *, most: Callable[[Instrument], Decimal | None] | None = None
+        self, controls: Sequence[Control], *, max_quantity: Callable[[Instrument], Decimal | None] | None = None
     ) -> None:
-        self.controls, self.most = tuple(controls), most
+        self.controls, self.max_quantity = tuple(controls), max_quantity
         # What a control has nothing to say of is not asked, which is half of them for an exit.
-        self._entries = tuple(c.check for c in controls if getattr(c, "of_entries", True))
-        self._exits = tuple(c.check for c in controls if getattr(c, "of_exits", True))
+        self._entries = tuple(c.check for c in controls if getattr(c, "checks_entries", True))
+        self._exits = tuple(c.check for c in controls if getattr(c, "checks_exits", True))
         self._remember = tuple(
-            c.passed for c in controls if getattr(type(c), "passed", None) is not PlainControl.passed
+            c.on_passed for c in controls if getattr(type(c), "on_passed", None) is not PlainControl.on_passed
         )
         # Hardly an order is denied: the lines of one that is not are made once.
-        self.passed = Verdict("", tuple(f"{control.name}: ok" for control in controls))
+        self.passed_decision = GateDecision("", tuple(f"{control.name}: ok" for control in controls))
 
-    def check(self, request: OrderRequest, view: View) -> Verdict:
+    def check_order(self, request: OrderRequest, context: OrderContext) -> GateDecision:
         """Return whether an order may go; every control that remembers is told of one that may."""
         for check in self._exits if request.purpose.is_exit else self._entries:
-            if check(request, view) is not None:
-                return self._denied(request, view)
+            if check(request, context) is not None:
+                return self._denied(request, context)
         for passed in self._remember:
-            passed(request, view)
-        return self.passed
+            passed(request, context)
+        return self.passed_decision
 
-    def control(self, kind: type[C]) -> C:
+    def find_control(self, kind: type[C]) -> C:
         """Return the control of a kind, which this gate must have."""
         return next(control for control in self.controls if isinstance(control, kind))
 
-    def recall(self, request: OrderRequest, mono: int, *, is_change: bool = False) -> None:
+    def restore_passed(self, request: OrderRequest, mono: int, *, is_change: bool = False) -> None:
         """Let the controls remember an order, or a change of one, that passed today before a restart."""
         for control in self.controls:
-            control.recall(request, mono, is_change=is_change)
+            control.restore_passed(request, mono, is_change=is_change)
 
-    def begin_day(self) -> None:
+    def begin_market_day(self) -> None:
         """Let the counters of a day begin at zero."""
         for control in self.controls:
-            control.begin_day()
+            control.on_new_day()
 
-    def _denied(self, request: OrderRequest, view: View) -> Verdict:
+    def _denied(self, request: OrderRequest, view: OrderContext) -> GateDecision:
         answers = [(control.name, control.check(request, view)) for control in self.controls]
         lines = tuple(f"{name}: {'ok' if answer is None else answer}" for name, answer in answers)
         control, answer = next((name, answer) for name, answer in answers if answer is not None)
-        return Verdict(f"{control}: {answer}", lines, control)
+        return GateDecision(f"{control}: {answer}", lines, control)
 
 
 class PlainControl:
@@ -146,19 +146,19 @@ class PlainControl:
     """
 
     name = ""
-    of_entries = True
-    of_exits = True
+    checks_entries = True
+    checks_exits = True
 
-    def passed(self, request: OrderRequest, view: View) -> None:
+    def on_passed(self, request: OrderRequest, context: OrderContext) -> None:
         return None
 
-    def recall(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
+    def restore_passed(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
         return None
 
-    def begin_day(self) -> None:
+    def on_new_day(self) -> None:
         return None
 
 
-def within(value: Decimal, limit: Decimal) -> bool:
+def is_within(value: Decimal, limit: Decimal) -> bool:
     """True only for a finite value not above the limit; a NaN is never within."""
     return value.is_finite() and value <= limit

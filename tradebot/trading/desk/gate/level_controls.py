@@ -5,30 +5,30 @@ from __future__ import annotations
 from decimal import Decimal
 
 from tradebot.domain.order import ZERO, OrderRequest, Side
-from tradebot.trading.desk.gate.gate import PlainControl, View
+from tradebot.trading.desk.gate.gate import OrderContext, PlainControl
 
 PERCENT = Decimal(100)
 
 
-class Protected(PlainControl):
+class ValidLevels(PlainControl):
     """A stop that is a price, on the side that loses and not too far away; a target on the side that wins.
 
     They are judged at the reference price of the decision. What the fill makes of them is the market's doing.
     """
 
     name = "protection"
-    of_exits = False
+    checks_exits = False
 
     def __init__(self, *, max_stop_pct: Decimal) -> None:
         self._max_stop_pct = max_stop_pct
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
         if request.purpose.is_exit:
             return None
-        return misplaced(request, view.reference, self._max_stop_pct)
+        return level_fault(request, context.reference, self._max_stop_pct)
 
 
-def misplaced(request: OrderRequest, reference: Decimal | None, max_stop_pct: Decimal) -> str | None:
+def level_fault(request: OrderRequest, reference: Decimal | None, max_stop_pct: Decimal) -> str | None:
     """Return why an entry's stop, trailing stop or target cannot guard what it opens at `reference`; None if they can.
 
     An entry that asks for none of them has nothing to be judged.

@@ -8,12 +8,12 @@ from decimal import Decimal
 from tradebot.domain.message import Message
 from tradebot.domain.products import INTRADAY
 from tradebot.trading.desk.gate.exposure_controls import (
-    Affordable,
-    DailyLoss,
-    Lacking,
+    MaxDailyLoss,
+    MaxOpenOrders,
     MaxPosition,
-    OpenOrders,
+    MissingFunds,
     ReduceOnly,
+    SufficientFunds,
 )
 from tradebot.trading.desk.gate.flow_controls import (
     FreshData,
@@ -24,9 +24,15 @@ from tradebot.trading.desk.gate.flow_controls import (
     NotKilled,
 )
 from tradebot.trading.desk.gate.gate import Control, Gate
-from tradebot.trading.desk.gate.level_controls import Protected
-from tradebot.trading.desk.gate.order_controls import Collar, Freeze, Permitted, Sanity, Size
-from tradebot.trading.desk.gate.venue_controls import Accounted, BooksKnown, Recordable, SessionHeld
+from tradebot.trading.desk.gate.level_controls import ValidLevels
+from tradebot.trading.desk.gate.order_controls import (
+    FreezeQuantity,
+    MaxOrderSize,
+    OrderSanity,
+    PermittedProduct,
+    PriceCollar,
+)
+from tradebot.trading.desk.gate.venue_controls import BooksKnown, DiskSpaceLeft, LoginValid, PositionAccounted
 
 
 class Limits(Message, frozen=True):
@@ -56,10 +62,10 @@ class Limits(Message, frozen=True):
     pace: float = 1.0
 
 
-def gate_of(limits: Limits, *, killed: Callable[[], str], lacking: Lacking | None = None) -> Gate:
-    """Return the gate with all its controls; `killed` tells why no order may leave, see `NotKilled`.
+def build_gate(limits: Limits, *, kill_reason: Callable[[], str], missing_funds: MissingFunds | None = None) -> Gate:
+    """Return the gate with all its controls; `kill_reason` tells why no order may leave, see `NotKilled`.
 
-    `lacking` tells what money an account lacks, see `Affordable`; without it the venue sees to that.
+    `missing_funds` tells what money an account lacks, see `SufficientFunds`; without it the venue sees to that.
     """
     duplicates = NoDuplicate(window_s=limits.duplicate_window_s)
     rate = MessageRate(
@@ -70,28 +76,28 @@ def gate_of(limits: Limits, *, killed: Callable[[], str], lacking: Lacking | Non
     )
     freeze = None
     if limits.freeze_quantity is not None:
-        freeze = Freeze(shares=limits.freeze_quantity, others=limits.freeze_quantities)
+        freeze = FreezeQuantity(shares=limits.freeze_quantity, others=limits.freeze_quantities)
     controls: list[Control] = [
-        NotKilled(killed),
+        NotKilled(kill_reason),
         NotHalted(),
-        Accounted(),
+        PositionAccounted(),
         InSession(),
-        Permitted(products=limits.permitted_products, allow_short=limits.allow_short),
-        Sanity(),
-        Size(max_quantity=limits.max_order_quantity, max_notional=limits.max_order_notional),
+        PermittedProduct(products=limits.permitted_products, allow_short=limits.allow_short),
+        OrderSanity(),
+        MaxOrderSize(max_quantity=limits.max_order_quantity, max_notional=limits.max_order_notional),
         *([] if freeze is None else [freeze]),
-        SessionHeld(),
+        LoginValid(),
         BooksKnown(),
-        Recordable(),
+        DiskSpaceLeft(),
         FreshData(max_age_s=limits.stale_after_s),
-        Collar(collar_pct=limits.price_collar_pct),
-        *([] if limits.max_stop_pct is None else [Protected(max_stop_pct=limits.max_stop_pct)]),
+        PriceCollar(collar_pct=limits.price_collar_pct),
+        *([] if limits.max_stop_pct is None else [ValidLevels(max_stop_pct=limits.max_stop_pct)]),
         duplicates,
-        OpenOrders(max_open=limits.max_open_orders),
+        MaxOpenOrders(max_open=limits.max_open_orders),
         MaxPosition(per_symbol=limits.max_position_notional, gross=limits.max_gross_notional),
-        *([] if lacking is None else [Affordable(lacking)]),
+        *([] if missing_funds is None else [SufficientFunds(missing_funds)]),
         ReduceOnly(),
-        DailyLoss(max_loss=limits.max_daily_loss),
+        MaxDailyLoss(max_loss=limits.max_daily_loss),
         rate,
     ]
-    return Gate(controls, most=None if freeze is None else freeze.most)
+    return Gate(controls, max_quantity=None if freeze is None else freeze.max_quantity)

@@ -8,17 +8,17 @@ from decimal import Decimal
 from tradebot.domain.home import HOME_EXCHANGE
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.order import OrderKind, OrderRequest, Side
-from tradebot.trading.desk.gate.gate import PlainControl, View, within
+from tradebot.trading.desk.gate.gate import OrderContext, PlainControl, is_within
 
 PERCENT = Decimal(100)
 MARKET, SELL = OrderKind.MARKET, Side.SELL
 EQUITY = InstrumentKind.EQUITY
-UNPRICED = (OrderKind.MARKET, OrderKind.STOP_MARKET)
-PRICED = (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
-TRIGGERED = (OrderKind.STOP_LIMIT, OrderKind.STOP_MARKET)
+MARKET_KINDS = (OrderKind.MARKET, OrderKind.STOP_MARKET)
+LIMIT_KINDS = (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
+STOP_KINDS = (OrderKind.STOP_LIMIT, OrderKind.STOP_MARKET)
 
 
-class Permitted(PlainControl):
+class PermittedProduct(PlainControl):
     """Only tradable instruments, and of entries only listed products and no short sale unless allowed."""
 
     name = "permitted"
@@ -26,8 +26,8 @@ class Permitted(PlainControl):
     def __init__(self, *, products: Collection[str], allow_short: bool) -> None:
         self._products, self._allow_short = frozenset(products), allow_short
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
-        if not view.instrument.is_tradable:
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        if not context.instrument.is_tradable:
             return f"{request.symbol} is an index and cannot be traded"
         if request.product not in self._products and not request.purpose.is_exit:  # what is open may always be closed
             return f"product {request.product} is not in risk.permitted_products"
@@ -35,52 +35,52 @@ class Permitted(PlainControl):
             # An exit is no larger than what is open, which is ReduceOnly's to see to; were one counted here whose
             # absence is presumed, nothing could be closed for ten minutes. What is no number is Sanity's to name.
             return None
-        if view.shortest - request.quantity < 0:
+        if context.shortest - request.quantity < 0:
             return f"selling {request.quantity} would go short and risk.allow_short is off"
         return None
 
 
-class Sanity(PlainControl):
+class OrderSanity(PlainControl):
     """Finite, positive, on the tick and on the lot; the fields that its kind needs and no others."""
 
     name = "sanity"
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
-        quantity, instrument = request.quantity, view.instrument
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        quantity, instrument = request.quantity, context.instrument
         if quantity == 0:
             return f"the size is 0: risk.order_notional does not pay one lot of {instrument.lot_size}"
         if not (quantity.is_finite() and quantity > 0 and instrument.is_on_lot(quantity)):
             return f"quantity {quantity} is not a positive multiple of lot {instrument.lot_size}"
         if request.kind is MARKET and request.price is None and request.trigger_price is None:
             return None
-        return _bad_level("price", request.price, PRICED, request.kind, instrument) or _bad_level(
-            "trigger price", request.trigger_price, TRIGGERED, request.kind, instrument
+        return _bad_level("price", request.price, LIMIT_KINDS, request.kind, instrument) or _bad_level(
+            "trigger price", request.trigger_price, STOP_KINDS, request.kind, instrument
         )
 
 
-class Size(PlainControl):
+class MaxOrderSize(PlainControl):
     """Quantity and notional of an entry; an exit may be as large as what it closes."""
 
     name = "size"
-    of_exits = False
+    checks_exits = False
 
     def __init__(self, *, max_quantity: Decimal, max_notional: Decimal) -> None:
         self._max_quantity, self._max_notional = max_quantity, max_notional
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
         if request.purpose.is_exit:
             return None
-        if not within(request.quantity, self._max_quantity):
+        if not is_within(request.quantity, self._max_quantity):
             return f"quantity {request.quantity} is above max_order_quantity {self._max_quantity}"
-        price = request.price or view.reference
+        price = request.price or context.reference
         if price is None:
             return "there is no price to value it with"
-        if not within(price * request.quantity, self._max_notional):
+        if not is_within(price * request.quantity, self._max_notional):
             return f"notional {price * request.quantity} is above max_order_notional {self._max_notional}"
         return None
 
 
-class Freeze(PlainControl):
+class FreezeQuantity(PlainControl):
     """No order may be larger than what an exchange takes as one; an exit of more goes in parts, see `OrderRequests`.
 
     `shares` holds for every share at home, `others` (symbol -> quantity) for what the operator names; of the rest no
@@ -91,23 +91,23 @@ class Freeze(PlainControl):
 
     def __init__(self, *, shares: Decimal, others: Mapping[str, Decimal]) -> None:
         self._shares, self._others = shares, dict(others)
-        self.least = min((shares, *self._others.values()))  # below it no instrument has to be looked at
+        self.smallest_limit = min((shares, *self._others.values()))  # below it no instrument has to be looked at
 
-    def most(self, instrument: Instrument) -> Decimal | None:
+    def max_quantity(self, instrument: Instrument) -> Decimal | None:
         """Return the largest quantity of one order in an instrument, None where it is not known."""
         given = self._others.get(instrument.symbol)
         if given is None and instrument.exchange == HOME_EXCHANGE and instrument.kind is EQUITY:
             return self._shares
         return given
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
-        most = self.most(view.instrument)
-        if most is None or within(request.quantity, most):
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        most = self.max_quantity(context.instrument)
+        if most is None or is_within(request.quantity, most):
             return None
         return f"quantity {request.quantity} is above the {most} that {request.exchange} takes as one order"
 
 
-class Collar(PlainControl):
+class PriceCollar(PlainControl):
     """A price may not be worse than the reference by more than the collar; a market order needs its protection."""
 
     name = "collar"
@@ -115,10 +115,10 @@ class Collar(PlainControl):
     def __init__(self, *, collar_pct: Decimal) -> None:
         self._collar = collar_pct
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
-        if view.reference is None:
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        if context.reference is None:
             return "there is no reference price"
-        if request.kind in UNPRICED:
+        if request.kind in MARKET_KINDS:
             away = request.protection_pct
             if away is None or not (away.is_finite() and away > 0):
                 return "a market order needs market protection above zero"
@@ -126,10 +126,10 @@ class Collar(PlainControl):
             price = request.price
             if price is None:
                 return "there is no price"
-            away = (price - view.reference) / view.reference * PERCENT * request.side.sign
+            away = (price - context.reference) / context.reference * PERCENT * request.side.sign
         limit = self._collar if not request.purpose.is_exit else self._collar * 2
-        if not within(away, limit):
-            return f"{away:.2f}% beyond the reference {view.reference} is above the collar of {limit}%"
+        if not is_within(away, limit):
+            return f"{away:.2f}% beyond the reference {context.reference} is above the collar of {limit}%"
         return None
 
 

@@ -3,50 +3,50 @@
 from __future__ import annotations
 
 from tradebot.domain.order import OrderRequest
-from tradebot.trading.desk.gate.gate import PlainControl, View
+from tradebot.trading.desk.gate.gate import OrderContext, PlainControl
 
 
-class SessionHeld(PlainControl):
+class LoginValid(PlainControl):
     """An entry needs a login that holds; an exit is tried until an order route says that the login is dead."""
 
     name = "broker_session"
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
-        if not view.session_lost or (request.purpose.is_exit and not view.orders_refused):
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        if not context.session_lost or (request.purpose.is_exit and not context.orders_refused):
             return None
-        return view.session_lost
+        return context.session_lost
 
 
 class BooksKnown(PlainControl):
     """An entry needs the venue's books; while they cannot be read nothing is opened."""
 
     name = "books"
-    of_exits = False
+    checks_exits = False
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
-        return view.blind if view.blind and not request.purpose.is_exit else None
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        return context.blind_reason if context.blind_reason and not request.purpose.is_exit else None
 
 
-class Accounted(PlainControl):
+class PositionAccounted(PlainControl):
     """No entry where others trade the same line, while the books do not account for it or it would close theirs."""
 
     name = "accounted"
-    of_exits = False
+    checks_exits = False
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
         if request.purpose.is_exit:
             return None
-        if view.unaccounted:
-            return view.unaccounted
-        if view.beyond * request.side.sign < 0:
-            return f"{view.beyond} is held there that is not ours, and a {request.side} would close it"
+        if context.unaccounted:
+            return context.unaccounted
+        if context.external_quantity * request.side.sign < 0:
+            return f"{context.external_quantity} is held there that is not ours, and a {request.side} would close it"
         return None
 
 
-class Recordable(PlainControl):
+class DiskSpaceLeft(PlainControl):
     """An entry needs room on the journal's disk for all that follows from it, an exit the journal's reserve."""
 
     name = "disk_space"
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
-        return (view.disk_full if request.purpose.is_exit else view.disk_short) or None
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        return (context.disk_full if request.purpose.is_exit else context.disk_short) or None

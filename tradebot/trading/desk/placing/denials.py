@@ -23,9 +23,9 @@ class Denials:
         self._found: dict[tuple[str, str], tuple[int, str]] = {}  # (control, strategy) -> how often, the first reason
         self.total = 0
         for one in known:
-            self.add(one.control, one.strategy, one.reason, count=one.count)
+            self.count_denial(one.control, one.strategy, one.reason, count=one.count)
 
-    def add(self, control: str, strategy: str, reason: str, *, count: int = 1) -> None:
+    def count_denial(self, control: str, strategy: str, reason: str, *, count: int = 1) -> None:
         """Count an order of `strategy` that `control` denied."""
         before, first = self._found.get((control, strategy), (0, reason))
         self._found[control, strategy] = before + count, first

@@ -11,7 +11,7 @@ from tradebot.domain.messages import Signal
 from tradebot.domain.order import ZERO, OrderKind, OrderRequest, Purpose, Side, Validity
 from tradebot.domain.position_key import PositionKey
 from tradebot.trading.desk.book.book import Book
-from tradebot.trading.desk.decisions import Place
+from tradebot.trading.desk.decisions import PlaceOrder
 
 # Bound once: reading a member of an enumeration costs as much as a call.
 ENTRY, BUY, SELL, DAY = Purpose.ENTRY, Side.BUY, Side.SELL, Validity.DAY
@@ -23,19 +23,21 @@ NO_LEVELS: Levels = (None, None, None)
 class OrderRequests:
     """Builds orders, each under the next free id: `id_prefix` and how many were used. The gate judges them.
 
-    `most` tells the largest quantity of one order in an instrument, None where none is known.
+    `max_quantity` tells the largest quantity of one order in an instrument, None where none is known.
     """
 
-    def __init__(self, book: Book, *, id_prefix: str, most: Callable[[Instrument], Decimal | None] | None) -> None:
+    def __init__(
+        self, book: Book, *, id_prefix: str, max_quantity: Callable[[Instrument], Decimal | None] | None
+    ) -> None:
         self._book, self._universe, self._marks, self._settings = book, book.universe, book.marks, book.settings
         self._blotter, self._conditions = book.blotter, book.conditions
-        self._id_prefix, self._most = id_prefix, most
-        self.used = 0  # ids: of orders that were sent or denied
+        self._id_prefix, self._most = id_prefix, max_quantity
+        self.used_ids = 0  # ids: of orders that were sent or denied
 
-    def entry(self, signal: Signal) -> Place:
+    def build_entry(self, signal: Signal) -> PlaceOrder:
         """Return the order of an entry as its signal asks for it."""
         id_ = self._universe.ids[signal.symbol]
-        instrument, reference = self._universe.instruments[id_], self._marks.reference_of(id_)
+        instrument, reference = self._universe.instruments[id_], self._marks.reference_price_by_id(id_)
         levels = NO_LEVELS
         if signal.stop_loss is not None or signal.trail_by is not None or signal.target is not None:
             levels = (
@@ -54,18 +56,20 @@ class OrderRequests:
             signal.quoted_at,
             levels,
         )
-        return Place(id_, request, reference, signal.inputs)
+        return PlaceOrder(id_, request, reference, signal.inputs)
 
-    def exit(self, symbol: str, *, purpose: Purpose, reason: str, quoted_at: int, signal: Signal | None) -> Place:
+    def build_exit(
+        self, symbol: str, *, purpose: Purpose, reason: str, quoted_at: int, signal: Signal | None
+    ) -> PlaceOrder:
         """Return the exit of what may be closed of an open position, as much as fits into one order."""
         blotter = self._blotter
         position, id_ = blotter.positions.open[symbol], self._universe.ids[symbol]
         instrument = self._universe.instruments[id_]
         # Where the venue holds nothing of it the gate says so of the whole.
-        quantity = blotter.closable(symbol) or position.quantity
+        quantity = blotter.closable_quantity(symbol) or position.quantity
         if self._most is not None and (most := self._most(instrument)) is not None:
             quantity = min(quantity, most.copy_sign(quantity), key=abs)  # the rest follows, for the wish stands
-        reference = self._marks.reference_of(id_)
+        reference = self._marks.reference_price_by_id(id_)
         request = self._request(
             instrument,
             SELL if quantity > 0 else BUY,
@@ -77,7 +81,7 @@ class OrderRequests:
             quoted_at,
             closes=position.key,
         )
-        return Place(id_, request, reference, signal.inputs if signal else {})
+        return PlaceOrder(id_, request, reference, signal.inputs if signal else {})
 
     def protected_price(self, instrument: Instrument, side: Side, reference: Decimal | None) -> Decimal | None:
         """Return the worst price that an order may get, None before the first quote."""
@@ -117,7 +121,7 @@ class OrderRequests:
         if closes is not None:
             exchange, product = closes.exchange, closes.product
         return OrderRequest(
-            f"{self._id_prefix}{self.used + 1:05d}",
+            f"{self._id_prefix}{self.used_ids + 1:05d}",
             instrument.symbol,
             exchange,
             side,

@@ -10,14 +10,22 @@ from tradebot.domain.messages import Cancel, Outcome
 from tradebot.domain.order import Order, OrderEvent, OrderState, Wish
 from tradebot.domain.order_states import AT_VENUE, GONE
 from tradebot.trading.desk.book.book import Book, OrderChange
-from tradebot.trading.desk.decisions import NOTHING, CancelOrder, Decision, Decisions, Look, Record, Stand
-from tradebot.trading.desk.rules.sightings import WORKS
+from tradebot.trading.desk.decisions import (
+    NOTHING,
+    ApplyCommand,
+    CancelOrder,
+    Decision,
+    Decisions,
+    Reconcile,
+    RecordEvent,
+)
+from tradebot.trading.desk.rules.report_translator import WORKING_STATUSES
 
-UNSENT = (OrderState.INTENT, OrderState.SENDING)
-CANCELLABLE = frozenset((*AT_VENUE, OrderState.UNKNOWN))
-CANCEL_TRIES = 4  # the first, and three more
-CANCEL_PAUSE = 2 * SECOND  # between two tries, for the first to show
-CANCEL_PATIENCE = 10 * SECOND  # for a cancel that was accepted to show
+UNSENT_STATES = (OrderState.INTENT, OrderState.SENDING)
+CANCELLABLE_STATES = frozenset((*AT_VENUE, OrderState.UNKNOWN))
+MAX_CANCELS = 4  # the first, and three more
+CANCEL_PAUSE_NS = 2 * SECOND  # between two tries, for the first to show
+CANCEL_SHOWS_WITHIN_NS = 10 * SECOND  # for a cancel that was accepted to show
 
 
 class Cancels:
@@ -27,21 +35,21 @@ class Cancels:
         self._book = book
         self._given_up: set[str] = set()  # order_ids whose cancel was tried enough
 
-    def on_cancel(self, decision: CancelOrder) -> Decisions:
+    def on_cancel_order(self, decision: CancelOrder) -> Decisions:
         """Ask for a cancel once; what is being sent or in doubt is cancelled when its outcome is known."""
         order = self._book.blotter.orders.get(decision.order_id)
         if order is None or order.cancel.wish is not Wish.NONE or not order.is_live or not order.may_trade:
             return NOTHING
-        return NOTHING if order.is_external else self._take_back(order, decision.reason)
+        return NOTHING if order.is_external else self._request_cancel(order, decision.reason)
 
-    def on_stand(self, decision: Stand) -> Decisions:
+    def on_apply_command(self, decision: ApplyCommand) -> Decisions:
         """Take back the entries that work where a halt stands from now on."""
-        return NOTHING if decision.command.verb is Verb.RESUME else self._halted(decision)
+        return NOTHING if decision.command.verb is Verb.RESUME else self._cancel_entries(decision)
 
-    def on_outcome(self, outcome: Outcome) -> Decisions:
+    def on_request_result(self, result: Outcome) -> Decisions:
         """Take back an order whose id at the venue became known while the daemon stops."""
-        book, fact = self._book, outcome.fact
-        if fact.venue_order_id and book.conditions.stopping and book.settings.on_stop == "cancel":
+        book, fact = self._book, result.fact
+        if fact.venue_order_id and book.conditions.is_stopping and book.settings.on_stop == "cancel":
             return (CancelOrder(fact.order_id, "the daemon is stopping"),)
         return NOTHING
 
@@ -51,47 +59,47 @@ class Cancels:
             return NOTHING
         was = change.before.state
         # What an earlier rule decided just now may have changed the order.
-        order = self._book.blotter.orders.get(change.fact.order_id, change.after)
+        order = self._book.blotter.orders.get(change.event.order_id, change.after)
         if was not in GONE and order.cancel.wish is not Wish.SENDING:
             return NOTHING
-        if not order.venue_order_id or order.state not in CANCELLABLE:
+        if not order.venue_order_id or order.state not in CANCELLABLE_STATES:
             return NOTHING
         if order.cancel.wish is Wish.SENDING:
-            return self._send(order, "asked before it had an outcome")
+            return self._send_cancel(order, "asked before it had an outcome")
         if order.cancel.wish is Wish.NONE and was in GONE and order.may_trade:
-            return self._send(order, "it was taken for gone")
+            return self._send_cancel(order, "it was taken for gone")
         return NOTHING
 
-    def on_look(self, look: Look) -> Iterator[Decision]:
+    def on_reconcile(self, decision: Reconcile) -> Iterator[Decision]:
         """Send a cancel again that an order outlived, and tell a person of one that was tried enough."""
-        blotter, asked_at = self._book.blotter, look.books.asked_at
-        for shown in look.books.orders:
-            order = blotter.orders.get(blotter.by_venue.get(shown.venue_order_id, ""))
-            if order is None or shown.status not in WORKS or not order.is_live:
+        blotter, asked_at = self._book.blotter, decision.books.asked_at
+        for shown in decision.books.orders:
+            order = blotter.orders.get(blotter.by_venue_id.get(shown.venue_order_id, ""))
+            if order is None or shown.status not in WORKING_STATUSES or not order.is_live:
                 continue
-            pause = CANCEL_PATIENCE if order.cancel.wish is Wish.SENT else CANCEL_PAUSE
+            pause = CANCEL_SHOWS_WITHIN_NS if order.cancel.wish is Wish.SENT else CANCEL_PAUSE_NS
             if order.cancel.wish in (Wish.NONE, Wish.SENDING) or asked_at - order.cancel.sent_mono < pause:
                 continue
-            if order.cancel.tries < CANCEL_TRIES:
-                yield from self._send(order, f"still working, try {order.cancel.tries + 1}")
+            if order.cancel.tries < MAX_CANCELS:
+                yield from self._send_cancel(order, f"still working, try {order.cancel.tries + 1}")
             elif order.order_id not in self._given_up:
                 self._given_up = {i for i in self._given_up if i in blotter.orders} | {order.order_id}
-                yield self._book.incident(f"{order.order_id} outlived {order.cancel.tries} cancels", order)
+                yield self._book.make_incident(f"{order.order_id} outlived {order.cancel.tries} cancels", order)
 
-    def _halted(self, decision: Stand) -> Iterator[Decision]:
-        for order in self._book.blotter.live():
+    def _cancel_entries(self, decision: ApplyCommand) -> Iterator[Decision]:
+        for order in self._book.blotter.live_orders():
             covers = decision.command.scope.covers(order.symbol, order.request.strategy)
             if covers and not order.request.purpose.is_exit:
                 yield CancelOrder(order.order_id, "halted")
 
-    def _take_back(self, order: Order, reason: str) -> Iterator[Decision]:
-        if order.venue_order_id and order.state not in UNSENT:
-            yield from self._send(order, reason)
+    def _request_cancel(self, order: Order, reason: str) -> Iterator[Decision]:
+        if order.venue_order_id and order.state not in UNSENT_STATES:
+            yield from self._send_cancel(order, reason)
             return
-        yield Record(self._book.fact(order, OrderEvent.CANCEL_ASKED, reason))
+        yield RecordEvent(self._book.make_event(order, OrderEvent.CANCEL_ASKED, reason))
         if order.state is OrderState.INTENT:
             yield Cancel(order_id=order.order_id, venue_order_id="", reason=reason)  # not sent at all, if in time
 
-    def _send(self, order: Order, reason: str) -> Iterator[Decision]:
-        yield Record(self._book.fact(order, OrderEvent.CANCEL_SENT, reason))
+    def _send_cancel(self, order: Order, reason: str) -> Iterator[Decision]:
+        yield RecordEvent(self._book.make_event(order, OrderEvent.CANCEL_SENT, reason))
         yield Cancel(order_id=order.order_id, venue_order_id=order.venue_order_id, reason=reason)

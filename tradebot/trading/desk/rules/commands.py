@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tradebot.domain.control import Verb
 from tradebot.domain.messages import Command
 from tradebot.trading.desk.book.book import Book
-from tradebot.trading.desk.decisions import NOTHING, CancelOrder, ClosePositions, Decision, Decisions, Stand
+from tradebot.trading.desk.decisions import NOTHING, ApplyCommand, CancelOrder, ClosePositions, Decision, Decisions
 
 
 class Commands:
@@ -20,21 +20,21 @@ class Commands:
         """Carry out a command; a flatten once for each id."""
         match command.verb:
             case Verb.STOP:
-                return self._stop()
+                return self._stop_daemon()
             case Verb.HALT | Verb.RESUME:
-                return (Stand(command),)
+                return (ApplyCommand(command),)
             case Verb.FLATTEN:
-                is_known = command.id in self._book.conditions.halts.flattened
+                is_known = command.id in self._book.conditions.halts.flatten_ids
                 return NOTHING if is_known else self._flatten(command)
         raise AssertionError(f"the desk does not know the command {command.verb}")
 
     def _flatten(self, command: Command) -> Iterator[Decision]:
-        yield Stand(command)
+        yield ApplyCommand(command)
         yield ClosePositions(self._book.open_symbols(), command.reason)
 
-    def _stop(self) -> Iterator[Decision]:
+    def _stop_daemon(self) -> Iterator[Decision]:
         on_stop = self._book.settings.on_stop
-        for order in self._book.blotter.live():
+        for order in self._book.blotter.live_orders():
             if on_stop == "cancel" or (on_stop == "flatten" and not order.request.purpose.is_exit):
                 yield CancelOrder(order.order_id, "the daemon is stopping")
         if on_stop == "flatten":

@@ -8,10 +8,10 @@ from decimal import Decimal
 from tradebot.domain.control import DAILY_LOSS, Until, Verb
 from tradebot.domain.messages import Command, Tick
 from tradebot.trading.desk.book.book import Book
-from tradebot.trading.desk.decisions import NOTHING, Decision, Decisions, Stand
-from tradebot.trading.desk.rules.finding import halt
+from tradebot.trading.desk.decisions import NOTHING, ApplyCommand, Decision, Decisions
+from tradebot.trading.desk.rules.violation import halt_scope
 
-CLOSE_AT = Decimal("1.5")  # times the loss limit: a halt alone does not keep a loss from growing
+CLOSE_MULTIPLE = Decimal("1.5")  # times the loss limit: a halt alone does not keep a loss from growing
 CLOSE = "close"  # what the limit does: halt entries and close later; or only "halt"
 
 
@@ -20,39 +20,39 @@ class DailyLoss:
 
     def __init__(self, book: Book) -> None:
         self._book, settings = book, book.settings
-        self.limit, self.close_at = settings.max_daily_loss, settings.max_daily_loss * CLOSE_AT
+        self.loss_limit, self.close_threshold = settings.max_daily_loss, settings.max_daily_loss * CLOSE_MULTIPLE
         self._closes = settings.on_daily_loss == CLOSE
 
     @property
-    def next_loss(self) -> Decimal | None:
+    def next_threshold(self) -> Decimal | None:
         """The loss of the day at which something happens next, None where nothing does."""
         halts = self._book.conditions.halts
-        if halts.are_none or not self._book.conditions.halted:
-            return self.limit
+        if halts.are_none or not self._book.conditions.halt_reason:
+            return self.loss_limit
         has_closed = not self._closes or not self._book.positions.open or halts.flattened_by(DAILY_LOSS)
-        return None if has_closed else self.close_at
+        return None if has_closed else self.close_threshold
 
     def on_tick(self, tick: Tick) -> Decisions:
         """Halt entries once the day has lost its limit; at more than that close what is meant to be gone by night."""
-        return self.watch()
+        return self.check_loss()
 
-    def watch(self) -> Decisions:
+    def check_loss(self) -> Decisions:
         """Return what the day's loss leads to now."""
         book = self._book
-        if book.conditions.halts.are_none and book.worth.day_profit() > -self.limit:
+        if book.conditions.halts.are_none and book.pnl.day_profit() > -self.loss_limit:
             return NOTHING
-        return self._act()
+        return self._halt_and_close()
 
-    def _act(self) -> Iterator[Decision]:
+    def _halt_and_close(self) -> Iterator[Decision]:
         book = self._book
-        while (loss := self.next_loss) is not None and (profit := book.worth.day_profit()) <= -loss:
-            reason = f"the day is at {profit:.2f}, max_daily_loss is {self.limit}"
-            if loss is self.limit:
-                yield halt(reason, control=DAILY_LOSS, until=Until.SESSION)
+        while (loss := self.next_threshold) is not None and (profit := book.pnl.day_profit()) <= -loss:
+            reason = f"the day is at {profit:.2f}, max_daily_loss is {self.loss_limit}"
+            if loss is self.loss_limit:
+                yield halt_scope(reason, control=DAILY_LOSS, until=Until.SESSION)
                 continue
             id_ = f"{DAILY_LOSS}-{book.conditions.times.day_opens_at}"
-            more = f"{reason}: {CLOSE_AT} times that"
-            yield Stand(Command(verb=Verb.FLATTEN, reason=more, id=id_, control=DAILY_LOSS, until=Until.SESSION))
+            more = f"{reason}: {CLOSE_MULTIPLE} times that"
+            yield ApplyCommand(Command(verb=Verb.FLATTEN, reason=more, id=id_, control=DAILY_LOSS, until=Until.SESSION))
             if stays := [symbol for symbol in book.positions.open if not book.is_intraday(symbol)]:
                 text = f"{reason}; not closed, since it may be held overnight: {', '.join(sorted(stays))}"
-                yield book.incident(text)
+                yield book.make_incident(text)

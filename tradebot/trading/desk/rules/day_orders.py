@@ -8,9 +8,9 @@ from tradebot.clock import SECOND
 from tradebot.domain.order import OrderEvent
 from tradebot.domain.order_states import AT_VENUE
 from tradebot.trading.desk.book.book import Book
-from tradebot.trading.desk.decisions import NOTHING, Decision, Decisions, Look, Record
+from tradebot.trading.desk.decisions import NOTHING, Decision, Decisions, Reconcile, RecordEvent
 
-GRACE = 900 * SECOND  # market ns after the close in which the venue ends the orders of the day
+GRACE_NS = 900 * SECOND  # market ns after the close in which the venue ends the orders of the day
 
 
 class DayOrders:
@@ -19,13 +19,13 @@ class DayOrders:
     def __init__(self, book: Book) -> None:
         self._book = book
 
-    def on_look(self, look: Look) -> Decisions:
+    def on_reconcile(self, decision: Reconcile) -> Decisions:
         """Put an end to orders of a day that is over."""
         c = self._book.conditions
-        return self._ended() if c.times.closed_at and c.now >= c.times.closed_at + GRACE else NOTHING
+        return self._end_orders() if c.times.closed_at and c.now >= c.times.closed_at + GRACE_NS else NOTHING
 
-    def _ended(self) -> Iterator[Decision]:
+    def _end_orders(self) -> Iterator[Decision]:
         book = self._book
-        for order in book.blotter.live_anywhere():
+        for order in book.blotter.all_live_orders():
             if order.times.begun_at < book.conditions.times.closed_at and order.state in AT_VENUE:
-                yield Record(book.fact(order, OrderEvent.DAY_ENDED, "the day of the order is over"))
+                yield RecordEvent(book.make_event(order, OrderEvent.DAY_ENDED, "the day of the order is over"))

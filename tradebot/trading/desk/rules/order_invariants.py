@@ -8,10 +8,10 @@ from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderState, Wish
 from tradebot.domain.order_states import GONE
 from tradebot.trading.desk.book.book import Book, OrderChange
 from tradebot.trading.desk.decisions import NOTHING, Decisions
-from tradebot.trading.desk.rules.finding import Finding, raise_findings
+from tradebot.trading.desk.rules.violation import Violation, report_violations
 
-LATE = 5 * SECOND  # a fill this long after the end of its order is no longer the wire's delay
-SEEN = (
+LATE_AFTER_NS = 5 * SECOND  # a fill this long after the end of its order is no longer the wire's delay
+REPORT_EVENTS = (
     OrderEvent.SEEN_ACKED,
     OrderEvent.SEEN_OPEN,
     OrderEvent.SEEN_FILLED,
@@ -21,7 +21,7 @@ SEEN = (
 NEVER_SENT = (OrderState.DENIED, OrderState.INTENT)
 ENDED_RIGHTLY = (OrderState.CANCELED, OrderState.EXPIRED, OrderState.FILLED)
 EXECUTED, CHANGED = OrderEvent.EXECUTED, OrderEvent.CHANGED
-ROUTINE = frozenset((OrderEvent.SENDING, OrderEvent.ACCEPTED, OrderEvent.EXECUTED))
+ROUTINE_EVENTS = frozenset((OrderEvent.SENDING, OrderEvent.ACCEPTED, OrderEvent.EXECUTED))
 
 
 class OrderInvariants:
@@ -32,77 +32,77 @@ class OrderInvariants:
 
     def on_change(self, change: OrderChange) -> Decisions:
         """Raise what must not happen and did."""
-        found = findings(change.before, change.fact, change.after)
-        return raise_findings(self._book, found, change.after) if found else NOTHING
+        found = order_violations(change.before, change.event, change.after)
+        return report_violations(self._book, found, change.after) if found else NOTHING
 
 
-def findings(before: Order | None, fact: OrderFact, after: Order) -> list[Finding]:
+def order_violations(before: Order | None, event: OrderFact, after: Order) -> list[Violation]:
     """Return what a person must know of one fact."""
     if before is None or after.is_external:
         return []
-    if fact.event in ROUTINE and not before.state.is_terminal and not after.odd.quarantined:
-        return _overfilled(before, after) if fact.event is EXECUTED else []
+    if event.event in ROUTINE_EVENTS and not before.state.is_terminal and not after.odd.quarantined:
+        return _overfilled(before, after) if event.event is EXECUTED else []
     return [
-        *_of_the_dead(before, fact, after),
+        *_after_end(before, event, after),
         *_overfilled(before, after),
-        *_of_terms(before, fact, after),
-        *_of_fills(before, fact, after),
-        *_of_absence(before, fact, after),
+        *_wrong_terms(before, event, after),
+        *_changed_fills(before, event, after),
+        *_unknown_end(before, event, after),
     ]
 
 
-def _of_the_dead(before: Order, fact: OrderFact, after: Order) -> list[Finding]:
+def _after_end(before: Order, fact: OrderFact, after: Order) -> list[Violation]:
     # An order that was gone lives, or was filled after its end.
     name, strategy = after.order_id, after.request.strategy
     scope = Scope.strategy(strategy) if strategy else Scope.symbol(after.symbol)
     if before.state in GONE and after.is_live:
-        return [Finding(f"{name} was {before.state} and lives at the venue", scope)]
+        return [Violation(f"{name} was {before.state} and lives at the venue", scope)]
     if fact.event is not EXECUTED or not before.state.is_terminal or after.filled == before.filled:
         return []
     text = f"{name} was {before.state} and filled {after.filled - before.filled:f} more"
     if before.state not in ENDED_RIGHTLY:
-        return [Finding(text, scope)]
-    if fact.mono - before.times.ended_mono > LATE and fact.execution and not fact.execution.is_inferred:
-        return [Finding(f"{text}, {(fact.mono - before.times.ended_mono) / SECOND:.1f} s after its end")]
+        return [Violation(text, scope)]
+    if fact.mono - before.times.ended_mono > LATE_AFTER_NS and fact.execution and not fact.execution.is_inferred:
+        return [Violation(f"{text}, {(fact.mono - before.times.ended_mono) / SECOND:.1f} s after its end")]
     return []
 
 
-def _overfilled(before: Order, after: Order) -> list[Finding]:
+def _overfilled(before: Order, after: Order) -> list[Violation]:
     if after.filled <= after.quantity or after.overfill <= before.overfill:
         return []
     text = f"{after.order_id} was filled {after.overfill:f} beyond its quantity {after.quantity:f}"
-    return [Finding(text, Scope.symbol(after.symbol))]
+    return [Violation(text, Scope.symbol(after.symbol))]
 
 
-def _of_terms(before: Order, fact: OrderFact, after: Order) -> list[Finding]:
+def _wrong_terms(before: Order, fact: OrderFact, after: Order) -> list[Violation]:
     # The venue knows what was never sent, or holds it at other terms.
     name, symbol, found = after.order_id, Scope.symbol(after.symbol), []
-    if fact.event in SEEN and before.state in NEVER_SENT:
-        found.append(Finding(f"{name} is {before.state} here and known to the venue", symbol))
+    if fact.event in REPORT_EVENTS and before.state in NEVER_SENT:
+        found.append(Violation(f"{name} is {before.state} here and known to the venue", symbol))
     if fact.event is CHANGED and before.replace.wish is Wish.NONE:
         what, there, sent = "the price", f"{after.price}", f"{before.price}"
         if after.quantity != before.quantity:
             what, there, sent = "quantity", f"{after.quantity:f}", f"{before.quantity:f}"
-        found.append(Finding(f"{name} has {what} {there} at the venue, we sent {sent}", symbol))
+        found.append(Violation(f"{name} has {what} {there} at the venue, we sent {sent}", symbol))
     return found
 
 
-def _of_fills(before: Order, fact: OrderFact, after: Order) -> list[Finding]:
+def _changed_fills(before: Order, fact: OrderFact, after: Order) -> list[Violation]:
     # A fill that was told with other figures, or taken back.
     name, found = after.order_id, []
     if after.odd.quarantined - before.odd.quarantined:
-        found.append(Finding(f"{name}: {fact.reason}", Scope.symbol(after.symbol)))
+        found.append(Violation(f"{name}: {fact.reason}", Scope.symbol(after.symbol)))
     if fact.event is OrderEvent.REVERSED and fact.execution is not None and not fact.execution.is_inferred:
-        found.append(Finding(f"{name}: a fill was taken back: {fact.reason}"))
+        found.append(Violation(f"{name}: a fill was taken back: {fact.reason}"))
     return found
 
 
-def _of_absence(before: Order, fact: OrderFact, after: Order) -> list[Finding]:
+def _unknown_end(before: Order, fact: OrderFact, after: Order) -> list[Violation]:
     # An order of which the venue does not say what it came to.
     name, found = after.order_id, []
     if fact.event is OrderEvent.DAY_ENDED:
         text = f"{name} still stands as {before.state} after the day, the venue does not say"
-        found.append(Finding(text, Scope.symbol(after.symbol)))
+        found.append(Violation(text, Scope.symbol(after.symbol)))
     if fact.event is OrderEvent.NOT_FOUND and after.state is OrderState.ABSENT and after.is_presumed:
-        found.append(Finding(f"{name} is taken for never accepted: {fact.reason}"))
+        found.append(Violation(f"{name} is taken for never accepted: {fact.reason}"))
     return found

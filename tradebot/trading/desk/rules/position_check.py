@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from tradebot.domain.messages import Reconciled, Released
 from tradebot.domain.order import OrderEvent
 from tradebot.trading.desk.book.book import Book, OrderChange
-from tradebot.trading.desk.book.external import line_of
+from tradebot.trading.desk.book.external_positions import order_netting_key
 from tradebot.trading.desk.decisions import (
     NOTHING,
+    AttributePositions,
+    BlockSymbol,
     CancelOrder,
     Decision,
     Decisions,
-    Look,
-    Release,
-    Settle,
-    Suspect,
-    Unaccounted,
+    Reconcile,
+    ReleasePosition,
+    SetUnaccounted,
 )
 
-STALENESS = frozenset((OrderEvent.LINK_LOST, OrderEvent.LINK_BACK))  # tells nothing of the order itself
+STALENESS_EVENTS = frozenset((OrderEvent.LINK_LOST, OrderEvent.LINK_BACK))  # tells nothing of the order itself
 
 
 class PositionCheck:
@@ -29,73 +29,73 @@ class PositionCheck:
     def __init__(self, book: Book) -> None:
         self._book = book
 
-    def on_look(self, look: Look) -> Iterator[Decision]:
+    def on_reconcile(self, decision: Reconcile) -> Iterator[Decision]:
         """Say what others did, give up what they took of ours, and name what nothing explains."""
         book, external = self._book, self._book.external
-        yield Settle(look.books, look.is_start)
-        released = tuple(self._lost())
+        yield AttributePositions(decision.books, decision.is_start)
+        released = tuple(self._released_parts())
         for part in released:
-            yield Release(part)
-        differences = self._differences(look)
-        yield Unaccounted(external.unsettled() | differences)
+            yield ReleasePosition(part)
+        differences = self._differences(decision)
+        yield SetUnaccounted(external.unsettled_symbols() | differences)
         for symbol in list(book.positions.open) if external else ():
-            yield from self._shrink(symbol)
+            yield from self._cancel_excess_exits(symbol)
         yield Reconciled(
             at=book.conditions.now,
             differences=tuple(differences.values()),
-            cash=look.books.cash,
-            external=external.positions(book.settings.venue),
+            cash=decision.books.cash,
+            external=external.as_messages(book.settings.venue),
             released=released,
         )
 
     def on_change(self, change: OrderChange) -> Decisions:
         """Take a fact of an order of another hand: it bounds our exits at once, and where we trade no entry leaves
         until the books account for it."""
-        return NOTHING if change.fact.event in STALENESS else self._elsewhere(change)
+        return NOTHING if change.event.event in STALENESS_EVENTS else self._on_external_order(change)
 
-    def _elsewhere(self, change: OrderChange) -> Iterator[Decision]:
+    def _on_external_order(self, change: OrderChange) -> Iterator[Decision]:
         order = change.after
-        line, request = line_of(order), order.request
-        if self._book.is_traded(line):
+        line, request = order_netting_key(order), order.request
+        if self._book.is_traded_key(line):
             what = f"{request.side} {order.quantity:f} {request.product}"
-            yield Suspect(line, f"an order placed elsewhere ({what}) is not settled yet")
-        yield from self._shrink(request.symbol)
+            yield BlockSymbol(line, f"an order placed elsewhere ({what}) is not settled yet")
+        yield from self._cancel_excess_exits(request.symbol)
 
-    def _shrink(self, symbol: str) -> Iterator[Decision]:
+    def _cancel_excess_exits(self, symbol: str) -> Iterator[Decision]:
         # Exits are taken back that would close more than we may, since others closed some of it or may yet.
         exposure, blotter, position = (
             self._book.exposure,
             self._book.blotter,
             self._book.positions.open.get(symbol),
         )
-        if position is None or not exposure.has_live(symbol):
+        if position is None or not exposure.has_live_order(symbol):
             return
-        if exposure.closing(symbol) <= abs(self._book.external.closable(position, is_sure=True)):
+        if exposure.closing_quantity(symbol) <= abs(self._book.external.closable_quantity(position, is_sure=True)):
             return
-        for order in blotter.live(symbol):
+        for order in blotter.live_orders(symbol):
             if order.request.purpose.is_exit:
                 yield CancelOrder(order.order_id, "others close what it was to close")
 
-    def _differences(self, look: Look) -> dict[str, str]:
+    def _differences(self, look: Reconcile) -> dict[str, str]:
         book, external = self._book, self._book.external
         found = {
             row.symbol: f"{row.symbol}: the venue's position cannot be read: {row.reason}"
             for row in look.books.unread
             if row.book == "positions" and row.symbol in book.universe
         }
-        for line, rest in sorted(external.rests().items()):
+        for line, rest in sorted(external.unexplained_rests().items()):
             exchange, symbol, product = line
-            ours = book.positions.in_line(line)
-            beyond = external.beyond[line] - rest
+            ours = book.positions.netted_quantity(line)
+            beyond = external.quantities[line] - rest
             theirs = f", {beyond:f} placed elsewhere" if beyond else ""
             found[symbol] = (
                 f"{exchange}:{symbol} {product}: the venue holds {ours + beyond + rest:f}, the journal {ours:f}{theirs}"
             )
         return found
 
-    def _lost(self) -> Iterator[Released]:
+    def _released_parts(self) -> Iterator[Released]:
         book = self._book
         for position in list(book.positions.by_key.values()):
-            if position.quantity and (lost := book.external.lost(position)):
-                price = book.marks.price_at(position.key) or position.average_price
+            if position.quantity and (lost := book.external.lost_quantity(position)):
+                price = book.marks.last_price_of(position.key) or position.average_price
                 yield Released(key=position.key, quantity=lost, price=price, at=book.conditions.now)

@@ -16,15 +16,15 @@ from tradebot.clock import MINUTE
 from tradebot.domain.control import EVERYTHING, Scope, ScopeKind, Verb
 from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderRequest, OrderState, Refusal
 from tradebot.trading.desk.book.book import Book, OrderChange
-from tradebot.trading.desk.decisions import NOTHING, Decision, Decisions, Stand
-from tradebot.trading.desk.rules.finding import halt_once
+from tradebot.trading.desk.decisions import NOTHING, ApplyCommand, Decision, Decisions
+from tradebot.trading.desk.rules.violation import halt_unless_halted
 from tradebot.trading.desk.settings import DeskSettings
 
-WINDOW = MINUTE  # of our monotonic time
+WINDOW_NS = MINUTE  # of our monotonic time
 EXECUTED, REJECTED = OrderEvent.EXECUTED, OrderState.REJECTED
 
 
-class Trip(NamedTuple):
+class BreakerTrip(NamedTuple):
     """Too much was refused: why, and the scope of the halt."""
 
     reason: str
@@ -35,28 +35,28 @@ class RejectBreaker:
     """Halts what trips. A dead login is no fault of an order and needs no resume: what it refuses does not count."""
 
     def __init__(self, book: Book) -> None:
-        self._book, self.counts = book, Rejections(book.settings)
+        self._book, self.rejections = book, Rejections(book.settings)
 
     def on_change(self, change: OrderChange) -> Decisions:
         """Count a rejection, or a fill that ends a row of them."""
         if change.before is None or self._book.conditions.links.orders_refused:
             return NOTHING
-        trips = self.counts.heard(change.before, change.fact, change.after)
+        trips = self.rejections.count_event(change.before, change.event, change.after)
         return self._halts(trips) if trips else NOTHING
 
-    def on_stand(self, decision: Stand) -> Decisions:
+    def on_apply_command(self, decision: ApplyCommand) -> Decisions:
         """Begin a scope again that a person lets trade."""
         if decision.command.verb is Verb.RESUME:
-            self.counts.resumed(decision.command.scope)
+            self.rejections.on_resume(decision.command.scope)
         return NOTHING
 
-    def begin_day(self) -> None:
+    def forget_rejections(self) -> None:
         """Forget what was refused on another day."""
-        self.counts.begin_day()
+        self.rejections.clear_counts()
 
-    def _halts(self, trips: Sequence[Trip]) -> Iterator[Decision]:
+    def _halts(self, trips: Sequence[BreakerTrip]) -> Iterator[Decision]:
         for reason, scope in trips:
-            yield from halt_once(self._book, reason, scope, control=Rejections.name)
+            yield from halt_unless_halted(self._book, reason, scope, control=Rejections.name)
 
 
 class Rejections:
@@ -73,60 +73,62 @@ class Rejections:
     def __init__(self, limits: DeskSettings) -> None:
         self._in_a_row, self._in_a_minute = limits.max_rejects_in_a_row, limits.max_rejects_per_minute
         self._of_account, self._of_symbols = limits.max_account_rejects_per_minute, limits.max_rejected_symbols
-        self.rows: dict[Scope, int] = {}  # scope -> rejections since its last fill, none zero
+        self.streaks: dict[Scope, int] = {}  # scope -> rejections since its last fill, none zero
         self._times: dict[Scope, deque[int]] = {}  # scope -> when the last ones were, as many as trip
         self._symbols: dict[str, dict[str, int]] = {}  # strategy -> symbol -> when its last entry was rejected
 
-    def heard(self, before: Order | None, fact: OrderFact, after: Order) -> Sequence[Trip]:
+    def count_event(self, before: Order | None, event: OrderFact, after: Order) -> Sequence[BreakerTrip]:
         """Take a fact and what it made of its order; returns what it trips."""
         if after.is_external:
             return ()
-        if fact.event is EXECUTED:
-            self.filled(after.request)
+        if event.event is EXECUTED:
+            self.end_streaks(after.request)
         elif after.state is REJECTED and before is not None and before.state is not REJECTED:
-            return self.rejected(after, fact.mono, refusal_of(fact))
+            return self.count_rejection(after, event.mono, refusal_kind(event))
         return ()
 
-    def rejected(self, order: Order, mono: int, refusal: Refusal = Refusal.ORDER) -> list[Trip]:
+    def count_rejection(self, order: Order, mono: int, refusal: Refusal = Refusal.ORDER) -> list[BreakerTrip]:
         """Count a rejection of ours at monotonic `mono`; returns what it trips, the widest scope first."""
         request, trips = order.request, []
         because = f"the last because: {order.reason}"
-        if self._crowds(EVERYTHING, self._of_account, mono):
-            self._begin_anew(EVERYTHING)
-            trips.append(Trip(f"{self._of_account} orders within a minute were rejected, {because}", EVERYTHING))
+        if self._is_crowded(EVERYTHING, self._of_account, mono):
+            self._reset_scope(EVERYTHING)
+            trips.append(BreakerTrip(f"{self._of_account} orders within a minute were rejected, {because}", EVERYTHING))
         scope = self._scope_of(request, refusal)
         if scope.kind is ScopeKind.SYMBOL and not request.purpose.is_exit and request.strategy:
-            trips += self._spread(request, mono, because)
+            trips += self._strategy_trips(request, mono, because)
         what = "exits of" if request.purpose.is_exit else "entries of"
-        row = self.rows[scope] = self.rows.get(scope, 0) + 1
-        crowded = self._crowds(scope, self._in_a_minute, mono)
+        row = self.streaks[scope] = self.streaks.get(scope, 0) + 1
+        crowded = self._is_crowded(scope, self._in_a_minute, mono)
         if row >= self._in_a_row:
-            trips.append(Trip(f"{row} {what} {scope} in a row were rejected, {because}", scope))
+            trips.append(BreakerTrip(f"{row} {what} {scope} in a row were rejected, {because}", scope))
         elif crowded:
-            trips.append(Trip(f"{self._in_a_minute} {what} {scope} within a minute were rejected, {because}", scope))
+            trips.append(
+                BreakerTrip(f"{self._in_a_minute} {what} {scope} within a minute were rejected, {because}", scope)
+            )
         if row >= self._in_a_row or crowded:
-            self._begin_anew(scope)
+            self._reset_scope(scope)
         return trips
 
-    def filled(self, request: OrderRequest) -> None:
+    def end_streaks(self, request: OrderRequest) -> None:
         """End the rows that an order belongs to: it was filled, in part or whole."""
-        if not self.rows:
+        if not self.streaks:
             return
         for refusal in Refusal:
-            self.rows.pop(self._scope_of(request, refusal), None)
+            self.streaks.pop(self._scope_of(request, refusal), None)
 
-    def resumed(self, scope: Scope) -> None:
+    def on_resume(self, scope: Scope) -> None:
         """Forget what was refused in a scope that a person lets trade again."""
         if scope.is_wide:
-            self.begin_day()
-        self._begin_anew(scope)
+            self.clear_counts()
+        self._reset_scope(scope)
         if scope.kind is ScopeKind.SYMBOL:
             for symbols in self._symbols.values():
                 symbols.pop(scope.name, None)
 
-    def begin_day(self) -> None:
+    def clear_counts(self) -> None:
         """Forget what was refused on another day."""
-        self.rows.clear()
+        self.streaks.clear()
         self._times.clear()
         self._symbols.clear()
 
@@ -136,32 +138,32 @@ class Rejections:
             return Scope.strategy(request.strategy)
         return Scope.symbol(request.symbol)
 
-    def _spread(self, request: OrderRequest, mono: int, because: str) -> Sequence[Trip]:
+    def _strategy_trips(self, request: OrderRequest, mono: int, because: str) -> Sequence[BreakerTrip]:
         # The symbols in which a strategy was refused within the minute, this one the last.
-        recent = {s: at for s, at in self._symbols.get(request.strategy, {}).items() if abs(mono - at) < WINDOW}
+        recent = {s: at for s, at in self._symbols.get(request.strategy, {}).items() if abs(mono - at) < WINDOW_NS}
         self._symbols[request.strategy] = recent | {request.symbol: mono}
         count, scope = len(self._symbols[request.strategy]), Scope.strategy(request.strategy)
         if count < self._of_symbols:
             return ()
-        self._begin_anew(scope)
-        return (Trip(f"entries of {scope} in {count} symbols within a minute were rejected, {because}", scope),)
+        self._reset_scope(scope)
+        return (BreakerTrip(f"entries of {scope} in {count} symbols within a minute were rejected, {because}", scope),)
 
-    def _crowds(self, scope: Scope, most: int, mono: int) -> bool:
+    def _is_crowded(self, scope: Scope, most: int, mono: int) -> bool:
         # After a boot of the machine the times of earlier runs may be later than now, and are none of this minute.
         times = self._times.get(scope)
         if times is None:
             times = self._times[scope] = deque(maxlen=most)
         times.append(mono)
-        return len(times) == most and abs(mono - times[0]) < WINDOW
+        return len(times) == most and abs(mono - times[0]) < WINDOW_NS
 
-    def _begin_anew(self, scope: Scope) -> None:
-        self.rows.pop(scope, None)
+    def _reset_scope(self, scope: Scope) -> None:
+        self.streaks.pop(scope, None)
         self._times.pop(scope, None)
         if scope.kind is ScopeKind.STRATEGY:
             self._symbols.pop(scope.name, None)
 
 
-def refusal_of(fact: OrderFact) -> Refusal:
+def refusal_kind(event: OrderFact) -> Refusal:
     """Return what a refusal spoke of, where it was told."""
-    told = fact.refusal or (None if fact.venue is None else fact.venue.refusal)
+    told = event.refusal or (None if event.venue is None else event.venue.refusal)
     return Refusal.ORDER if told is None else told

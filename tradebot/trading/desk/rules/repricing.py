@@ -10,11 +10,11 @@ from tradebot.clock import SECOND
 from tradebot.domain.messages import Modify, Outcome, Tick
 from tradebot.domain.order import Order, OrderEvent, OrderKind, OrderState, Terms, Wish
 from tradebot.trading.desk.book.book import Book
-from tradebot.trading.desk.decisions import NOTHING, CancelOrder, Decision, Decisions, Record
+from tradebot.trading.desk.decisions import NOTHING, CancelOrder, Decision, Decisions, RecordEvent
 from tradebot.trading.desk.placing.placement import Placement
 from tradebot.trading.desk.placing.requests import OrderRequests
 
-AT_BOOK = (OrderState.OPEN, OrderState.PARTIAL)
+RESTING_STATES = (OrderState.OPEN, OrderState.PARTIAL)
 
 
 class Repricing:
@@ -26,51 +26,51 @@ class Repricing:
 
     def __init__(self, book: Book, requests: OrderRequests, placement: Placement) -> None:
         self._book, self._requests, self._placement = book, requests, placement
-        self._limit = int(book.settings.chase_after_s * SECOND)
-        self._next_at = 0  # mono before which no order hangs
+        self._limit_ns = int(book.settings.chase_after_s * SECOND)
+        self._next_mono = 0  # mono before which no order hangs
 
     def on_tick(self, tick: Tick) -> Decisions:
         """Move or take back what hangs; nothing while a dead login lets nothing leave."""
         c = self._book.conditions
-        if not self._book.exposure.working or c.links.orders_refused or c.mono < self._next_at:
+        if not self._book.exposure.working or c.links.orders_refused or c.mono < self._next_mono:
             return NOTHING
-        return self._chase(c.mono)
+        return self._chase_orders(c.mono)
 
-    def on_outcome(self, outcome: Outcome) -> Decisions:
+    def on_request_result(self, result: Outcome) -> Decisions:
         """Take an order back whose price the venue did not let us move."""
-        if outcome.fact.event is OrderEvent.REPLACE_REFUSED:
-            return (CancelOrder(outcome.fact.order_id, "its price could not be moved"),)
+        if result.fact.event is OrderEvent.REPLACE_REFUSED:
+            return (CancelOrder(result.fact.order_id, "its price could not be moved"),)
         return NOTHING
 
-    def _chase(self, mono: int) -> Iterator[Decision]:
+    def _chase_orders(self, mono: int) -> Iterator[Decision]:
         # Nobody hangs before one of these has its time, nor one that is acknowledged meanwhile: a fact comes late by
         # less than three quarters of the limit.
-        limit, settings = self._limit, self._book.settings
-        self._next_at = mono + limit // 4
-        for order in self._book.blotter.live():
+        limit, settings = self._limit_ns, self._book.settings
+        self._next_mono = mono + limit // 4
+        for order in self._book.blotter.live_orders():
             if not order.times.acked_mono:
                 continue
             hangs_at = max(order.times.acked_mono, order.replace.mono) + limit
             if mono <= hangs_at:
-                self._next_at = min(self._next_at, hangs_at)
+                self._next_mono = min(self._next_mono, hangs_at)
                 continue
             moves = settings.chase == "modify" and order.request.purpose.is_exit
             if moves or order.cancel.wish is Wish.NONE:
-                self._next_at = mono  # there is something to do, and until it is done at every tick
-            if moves and self._may_move(order):
-                yield from self._move(order)
+                self._next_mono = mono  # there is something to do, and until it is done at every tick
+            if moves and self._may_modify(order):
+                yield from self._modify_price(order)
             else:
                 yield CancelOrder(order.order_id, "not filled in time")
 
-    def _may_move(self, order: Order) -> bool:
-        has_price = self._book.marks.reference(order.symbol) is not None
-        return has_price and order.state in AT_BOOK and order.replace.tries < self._book.settings.most_changes
+    def _may_modify(self, order: Order) -> bool:
+        has_price = self._book.marks.reference_price(order.symbol) is not None
+        return has_price and order.state in RESTING_STATES and order.replace.tries < self._book.settings.most_changes
 
-    def _move(self, order: Order) -> Iterator[Decision]:
+    def _modify_price(self, order: Order) -> Iterator[Decision]:
         # An order that a change or a cancel is under way for, whose price is still the best, or whose new price the
         # gate denies, stays as it is.
         book = self._book
-        reference = book.marks.reference(order.symbol)
+        reference = book.marks.reference_price(order.symbol)
         price = self._requests.protected_price(book.universe.get(order.symbol), order.request.side, reference)
         assert price is not None, f"{order.order_id} is moved without a price"
         is_better = order.price is None or (price - order.price) * order.request.side.sign > 0
@@ -81,13 +81,13 @@ class Repricing:
         )
         # The gate judges the order as if it were new and the old one not there: at worst one of the two is in force.
         rest = msgspec.structs.replace(request, quantity=order.quantity - order.filled, signal_id="")
-        verdict = self._placement.judge(rest, reference, instead_of=order)
+        verdict = self._placement.check_replacement(rest, reference, instead_of=order)
         if not verdict.is_passed:
             if order.replace.wish is not Wish.REFUSED:
-                fact = book.fact(order, OrderEvent.REPLACE_REFUSED, verdict.reason)
-                yield Record(msgspec.structs.replace(fact, checks=verdict.checks))
+                fact = book.make_event(order, OrderEvent.REPLACE_REFUSED, verdict.reason)
+                yield RecordEvent(msgspec.structs.replace(fact, checks=verdict.checks))
             return
         terms = Terms(quantity=request.quantity, price=price)
-        fact = book.fact(order, OrderEvent.REPLACE_SENT, "not filled in time")
-        yield Record(msgspec.structs.replace(fact, terms=terms, checks=verdict.checks, reference=reference))
+        fact = book.make_event(order, OrderEvent.REPLACE_SENT, "not filled in time")
+        yield RecordEvent(msgspec.structs.replace(fact, terms=terms, checks=verdict.checks, reference=reference))
         yield Modify(request=request, venue_order_id=order.venue_order_id)

@@ -20,14 +20,14 @@ from tradebot.domain.messages import (
 from tradebot.domain.order import OrderEvent
 from tradebot.trading.desk.book.book import Book, OrderChange
 from tradebot.trading.desk.decisions import (
+    ApplyCommand,
     CancelOrder,
     ClosePosition,
     ClosePositions,
     Decisions,
-    Forget,
-    Look,
-    Release,
-    Stand,
+    ForgetPosition,
+    Reconcile,
+    ReleasePosition,
 )
 from tradebot.trading.desk.placing.placement import Placement
 from tradebot.trading.desk.placing.requests import OrderRequests
@@ -47,14 +47,14 @@ from tradebot.trading.desk.rules.stop_levels import StopLevels
 from tradebot.trading.desk.rules.venue_links import VenueLinks
 from tradebot.trading.desk.rules.venue_reports import VenueReports
 
-Hears = Callable[[Any], Decisions]
-FILLS = frozenset((OrderEvent.EXECUTED,))
-ALL = frozenset(OrderEvent)
-NEWS = ALL - {OrderEvent.SENDING, OrderEvent.ACCEPTED}  # which neither end an order nor fill it
+Subscriber = Callable[[Any], Decisions]
+FILL_EVENTS = frozenset((OrderEvent.EXECUTED,))
+ALL_EVENTS = frozenset(OrderEvent)
+NOT_IN_TRANSIT = ALL_EVENTS - {OrderEvent.SENDING, OrderEvent.ACCEPTED}  # which neither end an order nor fill it
 
 
 class Ruleset:
-    """Every rule of one desk. `hears` is who is asked about a message or decision, `of_change` about a fact; in order.
+    """Every rule of one desk. `subscribers` is who is asked about a message or decision, `change_subscribers` about a fact; in order.
 
     A rule that is to be added gets its line in one of the two, with the reason for its place. One that acts on prices
     at a tick needs more: a backtest ticks only where something can happen, see `backtest/loss.py`.
@@ -78,28 +78,28 @@ class Ruleset:
         self.venue_reports = VenueReports(book, absent_after_s=absent_after_s, absence_is_proof=absence_is_proof)
         self._cancels, self._repricing = Cancels(book), Repricing(book, requests, placement)
         self._positions = PositionCheck(book)
-        self.hears = self._hears(book)
-        self._of_ours, self._of_others = self._changes(book)
+        self.subscribers = self._message_subscribers(book)
+        self._of_ours, self._of_others = self._event_subscribers(book)
 
-    def of_change(self, change: OrderChange) -> tuple[Hears, ...]:
+    def change_subscribers(self, change: OrderChange) -> tuple[Subscriber, ...]:
         """Return who is asked about a fact that is in the book, in order."""
-        return self._of_others if change.after.is_external else self._of_ours[change.fact.event]
+        return self._of_others if change.after.is_external else self._of_ours[change.event.event]
 
-    def _changes(self, book: Book) -> tuple[dict[OrderEvent, tuple[Hears, ...]], tuple[Hears, ...]]:
+    def _event_subscribers(self, book: Book) -> tuple[dict[OrderEvent, tuple[Subscriber, ...]], tuple[Subscriber, ...]]:
         # Of an order of ours, by event, and of one placed elsewhere.
-        of_ours: tuple[tuple[Hears, frozenset[OrderEvent]], ...] = (
-            (self.exits.on_change, NEWS),  # what the venue refused, before anything sends an exit again
-            (self.venue_reports.on_change, ALL),  # which fills lack, before a halt or a cancel leads to more
-            (OrderInvariants(book).on_change, ALL),  # what must not happen is told before what follows from it
-            (FillCheck(book).on_change, FILLS),
-            (self.stop_levels.on_change, FILLS),  # guards what a fill opened, once its incidents are told
-            (self.reject_breaker.on_change, NEWS),
-            (self._cancels.on_change, ALL),  # last: a halt just now may have taken the order back already
+        of_ours: tuple[tuple[Subscriber, frozenset[OrderEvent]], ...] = (
+            (self.exits.on_change, NOT_IN_TRANSIT),  # what the venue refused, before anything sends an exit again
+            (self.venue_reports.on_change, ALL_EVENTS),  # which fills lack, before a halt or a cancel leads to more
+            (OrderInvariants(book).on_change, ALL_EVENTS),  # what must not happen is told before what follows from it
+            (FillCheck(book).on_change, FILL_EVENTS),
+            (self.stop_levels.on_change, FILL_EVENTS),  # guards what a fill opened, once its incidents are told
+            (self.reject_breaker.on_change, NOT_IN_TRANSIT),
+            (self._cancels.on_change, ALL_EVENTS),  # last: a halt just now may have taken the order back already
         )
         by_event = {event: tuple(rule for rule, events in of_ours if event in events) for event in OrderEvent}
         return by_event, (self.venue_reports.on_change, self._positions.on_change)
 
-    def _hears(self, book: Book) -> dict[type, tuple[Hears, ...]]:
+    def _message_subscribers(self, book: Book) -> dict[type, tuple[Subscriber, ...]]:
         reports, links, levels, cancels = self.venue_reports, self.venue_links, self.stop_levels, self._cancels
         return {
             Quotes: (levels.on_quotes,),
@@ -112,25 +112,25 @@ class Ruleset:
                 self.exits.on_tick,  # behind what wants symbols flat
                 self._repricing.on_tick,  # last: an exit that was sent just now does not hang
             ),
-            OrderSeen: (reports.on_seen,),
-            Executed: (reports.on_executed,),
-            Outcome: (reports.on_outcome, self._repricing.on_outcome, cancels.on_outcome),
+            OrderSeen: (reports.on_order_report,),
+            Executed: (reports.on_fill_report,),
+            Outcome: (reports.on_request_result, self._repricing.on_request_result, cancels.on_request_result),
             # What the books tell is booked first; then differences count.
-            Look: (
-                reports.on_look,
-                cancels.on_look,
-                DayOrders(book).on_look,
-                links.on_look,
-                self._positions.on_look,
+            Reconcile: (
+                reports.on_reconcile,
+                cancels.on_reconcile,
+                DayOrders(book).on_reconcile,
+                links.on_reconcile,
+                self._positions.on_reconcile,
             ),
             LinkDown: (links.on_link,),
             LinkUp: (links.on_link,),
             BrokerSession: (links.on_login,),
             Command: (Commands(book).on_command, levels.on_command),
-            CancelOrder: (cancels.on_cancel,),
-            ClosePosition: (self.exits.on_close,),
-            ClosePositions: (self.exits.on_close_all,),
-            Stand: (cancels.on_stand, self.reject_breaker.on_stand),
-            Forget: (levels.on_forget,),
-            Release: (levels.on_release,),
+            CancelOrder: (cancels.on_cancel_order,),
+            ClosePosition: (self.exits.on_close_position,),
+            ClosePositions: (self.exits.on_close_positions,),
+            ApplyCommand: (cancels.on_apply_command, self.reject_breaker.on_apply_command),
+            ForgetPosition: (levels.on_forget_position,),
+            ReleasePosition: (levels.on_release_position,),
         }

@@ -13,79 +13,87 @@ from tradebot.domain.market import Quotes
 from tradebot.domain.messages import Command, Tick
 from tradebot.domain.order import OrderRequest
 from tradebot.trading.desk.book.book import Book, OrderChange
-from tradebot.trading.desk.decisions import NOTHING, ClosePosition, Decision, Decisions, Forget, Release
-from tradebot.trading.desk.rules.guards import Guards, Levels
+from tradebot.trading.desk.decisions import NOTHING, ClosePosition, Decision, Decisions, ForgetPosition, ReleasePosition
+from tradebot.trading.desk.rules.position_stops import PositionStops, ProtectiveLevels
 
 
 class StopLevels:
     """Guards what a fill opens with the levels of its order, until the position is gone."""
 
     def __init__(self, book: Book) -> None:
-        self._book, self.guards = book, Guards(len(book.universe))
+        self._book, self.position_stops = book, PositionStops(len(book.universe))
 
     def on_quotes(self, quotes: Quotes) -> Decisions:
         """Close what reached one of its levels; a frame of quotes is sifted at once."""
-        guarded = self.guards.mask[quotes.ids]
-        if not guarded.any() or self._book.is_leaving:
+        guarded = self.position_stops.mask[quotes.ids]
+        if not guarded.any() or self._book.sends_no_orders:
             return NOTHING
-        return self._judge(quotes, guarded)
+        return self._judge_quotes(quotes, guarded)
 
-    def touch(self, id_: int, units: int, *, quoted_at: int) -> ClosePosition | None:
+    def judge_price(self, id_: int, units: int, *, quoted_at: int) -> ClosePosition | None:
         """Hold a price, in units, against the guard of an instrument; return its close where a level is reached."""
         instrument = self._book.universe[id_]
-        if not self.guards.mask[id_] or instrument.symbol in self._book.exits.wanted:
+        if not self.position_stops.mask[id_] or instrument.symbol in self._book.pending_exits.requested:
             return None
-        hit = self.guards.judge(id_, instrument.price(units))
+        hit = self.position_stops.level_reached(id_, instrument.price(units))
         return None if hit is None else ClosePosition(instrument.symbol, hit.purpose, hit.reason, quoted_at)
 
     def on_tick(self, tick: Tick) -> Decisions:
         """Tell what trailing stops saw, now and then."""
-        return self.guards.told(at=tick.at, mono=self._book.conditions.mono) if self.guards.moved else NOTHING
+        return (
+            self.position_stops.trailing_updates(at=tick.at, mono=self._book.conditions.mono)
+            if self.position_stops.moved_ids
+            else NOTHING
+        )
 
     def on_command(self, command: Command) -> Decisions:
         """Tell it once more when the daemon stops, for no stop moves any more."""
         c = self._book.conditions
-        return self.guards.told(at=c.now, mono=c.mono, every=0) if command.verb is Verb.STOP else NOTHING
+        return (
+            self.position_stops.trailing_updates(at=c.now, mono=c.mono, every_ns=0)
+            if command.verb is Verb.STOP
+            else NOTHING
+        )
 
     def on_change(self, change: OrderChange) -> Decisions:
         """Guard what a fill left open, and nothing where it left nothing."""
-        self.filled(change.after.request)
+        self.on_fill_booked(change.after.request)
         return NOTHING
 
-    def filled(self, request: OrderRequest) -> None:
+    def on_fill_booked(self, request: OrderRequest) -> None:
         """Take a fill of an order, once it is booked."""
         id_ = self._book.universe.ids.get(request.symbol)
         if id_ is None:
             return
         if request.symbol not in self._book.positions.open:
-            self.guards.clear(id_)
+            self.position_stops.clear_levels(id_)
         elif not request.purpose.is_exit:
-            self.guards.set(id_, request)
+            self.position_stops.set_levels(id_, request)
 
-    def on_forget(self, decision: Forget) -> Decisions:
+    def on_forget_position(self, decision: ForgetPosition) -> Decisions:
         """Guard nothing where nothing of ours is left."""
-        return self._gone(decision.symbol)
+        return self._clear_if_flat(decision.symbol)
 
-    def on_release(self, decision: Release) -> Decisions:
+    def on_release_position(self, decision: ReleasePosition) -> Decisions:
         """Guard nothing where nothing of ours is left."""
-        return self._gone(decision.part.key.symbol)
+        return self._clear_if_flat(decision.part.key.symbol)
 
     @property
-    def mask(self) -> npt.NDArray[np.bool_]:
+    def protected_mask(self) -> npt.NDArray[np.bool_]:
         """Instrument -> whether a guard stands."""
-        return self.guards.mask
+        return self.position_stops.mask
 
-    def levels(self, id_: int) -> Levels | None:
+    def protective_levels(self, id_: int) -> ProtectiveLevels | None:
         """Return what guards the position of an instrument, if anything does."""
-        return self.guards.levels(id_)
+        return self.position_stops.protective_levels(id_)
 
-    def _gone(self, symbol: str) -> Decisions:
+    def _clear_if_flat(self, symbol: str) -> Decisions:
         if symbol not in self._book.positions.open and symbol in self._book.universe:
-            self.guards.clear(self._book.universe.id(symbol))
+            self.position_stops.clear_levels(self._book.universe.id(symbol))
         return NOTHING
 
-    def _judge(self, quotes: Quotes, guarded: npt.NDArray[Any]) -> Iterator[Decision]:
+    def _judge_quotes(self, quotes: Quotes, guarded: npt.NDArray[Any]) -> Iterator[Decision]:
         for row in guarded.nonzero()[0]:
-            reached = self.touch(int(quotes.ids[row]), int(quotes.last[row]), quoted_at=quotes.seen_at)
+            reached = self.judge_price(int(quotes.ids[row]), int(quotes.last[row]), quoted_at=quotes.seen_at)
             if reached is not None:
                 yield reached

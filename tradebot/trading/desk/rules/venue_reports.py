@@ -10,17 +10,17 @@ from tradebot.domain.order import OrderEvent
 from tradebot.trading.desk.book.book import Book, OrderChange
 from tradebot.trading.desk.decisions import (
     NOTHING,
-    CheckExcess,
+    CheckOverfills,
     Decision,
     Decisions,
-    Known,
-    Look,
-    Record,
-    records,
+    Reconcile,
+    RecordEvent,
+    RecordJournaled,
+    record_events,
 )
-from tradebot.trading.desk.rules.finding import Finding, raise_findings
-from tradebot.trading.desk.rules.shortfalls import Shortfalls
-from tradebot.trading.desk.rules.sightings import Sightings
+from tradebot.trading.desk.rules.missing_fills import MissingFills
+from tradebot.trading.desk.rules.report_translator import ReportTranslator
+from tradebot.trading.desk.rules.violation import Violation, report_violations
 
 
 class VenueReports:
@@ -28,63 +28,67 @@ class VenueReports:
 
     def __init__(self, book: Book, *, absent_after_s: float, absence_is_proof: bool) -> None:
         self._book = book
-        self._shortfalls = Shortfalls(book.blotter, book.universe, book.marks.reference)
-        self._sightings = Sightings(
-            book, self._shortfalls, absent_after_s=absent_after_s, absence_is_proof=absence_is_proof
+        self._missing_fills = MissingFills(book.blotter, book.universe, book.marks.reference_price)
+        self._translator = ReportTranslator(
+            book, self._missing_fills, absent_after_s=absent_after_s, absence_is_proof=absence_is_proof
         )
 
-    def on_outcome(self, outcome: Outcome) -> Iterator[Decision]:
+    def on_request_result(self, result: Outcome) -> Iterator[Decision]:
         """Book the answer to a request, and the fills that came before the venue's id of its order was known."""
-        fact = outcome.fact
+        fact = result.fact
         # SENDING is in the journal already: its row had to be on disk before the first byte left.
         if fact.event is OrderEvent.SENDING:
-            yield Known(fact)
+            yield RecordJournaled(fact)
             return
-        yield Record(fact)
+        yield RecordEvent(fact)
         if fact.venue_order_id:
             at = self._book.conditions.now
-            yield from records(self._sightings.linked(fact.venue_order_id, at=at, mono=fact.mono))
+            yield from record_events(self._translator.orphan_fill_events(fact.venue_order_id, at=at, mono=fact.mono))
 
-    def on_seen(self, seen: OrderSeen) -> Decisions:
+    def on_order_report(self, report: OrderSeen) -> Decisions:
         """Book what an order showed that is new."""
-        return records(self._sightings.seen(seen.order, at=self._book.conditions.now, mono=seen.mono))
+        return record_events(
+            self._translator.order_report_events(report.order, at=self._book.conditions.now, mono=report.mono)
+        )
 
-    def on_executed(self, told: Executed) -> Decisions:
+    def on_fill_report(self, report: Executed) -> Decisions:
         """Book a fill, once; one whose order is not known yet waits."""
-        return records(self._sightings.executed(told.execution, at=self._book.conditions.now, mono=told.mono))
+        return record_events(
+            self._translator.fill_report_events(report.execution, at=self._book.conditions.now, mono=report.mono)
+        )
 
-    def on_look(self, look: Look) -> Iterator[Decision]:
+    def on_reconcile(self, decision: Reconcile) -> Iterator[Decision]:
         """Book what the whole books tell: fills first, then statuses and absences."""
-        c, books = self._book.conditions, look.books
-        yield from records(self._sightings.trades(books, at=c.now, mono=c.mono))
-        yield CheckExcess(books)
-        yield from records(self._sightings.orders(books, at=c.now, mono=c.mono))
-        for order in self._sightings.behind(books):
+        c, books = self._book.conditions, decision.books
+        yield from record_events(self._translator.snapshot_fill_events(books, at=c.now, mono=c.mono))
+        yield CheckOverfills(books)
+        yield from record_events(self._translator.snapshot_order_events(books, at=c.now, mono=c.mono))
+        for order in self._translator.lagging_orders(books):
             if not c.halts.has(scope := Scope.symbol(order.symbol)):
                 text = f"{order.order_id}: the venue has for a minute known fewer fills than it told us"
-                yield from raise_findings(self._book, (Finding(text, scope),), order)
+                yield from report_violations(self._book, (Violation(text, scope),), order)
 
     def on_tick(self, tick: Tick) -> Decisions:
         """Make up the fills that have been missing for too long."""
-        if not self._shortfalls.short:
+        if not self._missing_fills.missing_since:
             return NOTHING
-        return records(self._shortfalls.infer(at=tick.at, mono=self._book.conditions.mono))
+        return record_events(self._missing_fills.infer_fills(at=tick.at, mono=self._book.conditions.mono))
 
     def on_change(self, change: OrderChange) -> Decisions:
         """Remember which orders lack fills, and which fills are made up."""
-        if change.fact.execution is not None or change.after.claim.filled:
-            self._shortfalls.note(change.after, change.fact, self._book.conditions.mono)
-        if forgotten := self._book.blotter.forgotten:
+        if change.event.execution is not None or change.after.claim.filled:
+            self._missing_fills.note_event(change.after, change.event, self._book.conditions.mono)
+        if forgotten := self._book.blotter.forgotten_orders:
             for order in forgotten:
-                self._shortfalls.forget(order)
+                self._missing_fills.forget_order(order)
             forgotten.clear()
         return NOTHING
 
     @property
     def lacks_fills(self) -> bool:
         """True while the venue knows of fills that it has not told."""
-        return bool(self._shortfalls.short)
+        return bool(self._missing_fills.missing_since)
 
-    def look_wanted_at(self) -> int | None:
+    def next_poll_at(self) -> int | None:
         """Return the monotonic time from which a look at the books may end a doubt, None when no look can."""
-        return self._sightings.look_wanted_at()
+        return self._translator.next_poll_at()

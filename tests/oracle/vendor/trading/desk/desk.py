@@ -144,7 +144,7 @@ class Desk:
         """Rebuild from the journal's facts before the first message; nothing is returned and nothing is sent.
 
         The day's profit counts from `opens_at` (market ns). `halts` still stand; `halted` is the reason of one that
-        holds for everything, "" for none. `flattened` are ids of flatten commands that have been carried out.
+        holds for everything, "" for none. `flatten_ids` are ids of flatten commands that have been carried out.
         `best` is what trailing stops had seen, see `Trailing`.
         """
         book = self.book
@@ -159,7 +159,7 @@ class Desk:
         of_all = (Command(verb=Verb.HALT, reason=halted),) if halted else ()
         for command in (*of_all, *halts):
             book.conditions.halts.apply(command)
-        book.conditions.halts.flattened.update(flattened)
+        book.conditions.halts.flatten_ids.update(flattened)
         book.conditions.times.begin_day(opens_at)
 
     def carry_out(self, decisions: Decisions) -> list[DeskOutput]:

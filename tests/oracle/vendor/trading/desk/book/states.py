@@ -40,7 +40,7 @@ class States:
         lines = [line for _, (_, line) in positions]
         lines += sorted(line for _, line in self._orders.values())
         lines += [f"{line} {beyond:f}" for line, beyond in sorted(blotter.external.beyond.items())]
-        lines += sorted(f"{c.verb} {c.scope} {c.reason}" for c in book.conditions.halts.standing)
+        lines += sorted(f"{c.verb} {c.scope} {c.reason}" for c in book.conditions.halts.active_commands)
         sums = book.positions
         lines.append(f"{sums.realized:f} {sums.charges:f} {sums.fills} {len(blotter.orders)}")
         return blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()

@@ -24,7 +24,7 @@ class Commands:
             case Verb.HALT | Verb.RESUME:
                 return (Stand(command),)
             case Verb.FLATTEN:
-                is_known = command.id in self._book.conditions.halts.flattened
+                is_known = command.id in self._book.conditions.halts.flatten_ids
                 return NOTHING if is_known else self._flatten(command)
         raise AssertionError(f"the desk does not know the command {command.verb}")
 

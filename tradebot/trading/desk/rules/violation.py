@@ -9,32 +9,32 @@ from tradebot.domain.control import EVERYTHING, Scope, Until, Verb
 from tradebot.domain.messages import Command
 from tradebot.domain.order import Order
 from tradebot.trading.desk.book.book import Book
-from tradebot.trading.desk.decisions import Decision, Stand
+from tradebot.trading.desk.decisions import ApplyCommand, Decision
 
-INCIDENT = "incident"  # the control that halts over what must not happen and did
+INCIDENT_CONTROL = "incident"  # the control that halts over what must not happen and did
 
 
-class Finding(NamedTuple):
+class Violation(NamedTuple):
     """What a person must know; `scope` is what may open nothing until a person resumes, if any."""
 
     text: str
     scope: Scope | None = None
 
 
-def raise_findings(book: Book, findings: Iterable[Finding], order: Order) -> Iterator[Decision]:
+def report_violations(book: Book, violations: Iterable[Violation], order: Order) -> Iterator[Decision]:
     """Yield an incident for each finding of an order, and the halt of its scope."""
-    for finding in findings:
-        yield book.incident(finding.text, order)
+    for finding in violations:
+        yield book.make_incident(finding.text, order)
         if finding.scope is not None:
-            yield from halt_once(book, finding.text, finding.scope, control=INCIDENT)
+            yield from halt_unless_halted(book, finding.text, finding.scope, control=INCIDENT_CONTROL)
 
 
-def halt_once(book: Book, reason: str, scope: Scope, *, control: str) -> Iterator[Decision]:
+def halt_unless_halted(book: Book, reason: str, scope: Scope, *, control: str) -> Iterator[Decision]:
     """Yield the halt of a scope that is not halted by itself; a halt of everything may end before this one."""
     if not book.conditions.halts.has(scope):
-        yield halt(reason, scope, control=control)
+        yield halt_scope(reason, scope, control=control)
 
 
-def halt(reason: str, scope: Scope = EVERYTHING, *, control: str, until: Until = Until.RESUME) -> Stand:
+def halt_scope(reason: str, scope: Scope = EVERYTHING, *, control: str, until: Until = Until.RESUME) -> ApplyCommand:
     """Return the decision that nothing of `scope` may be opened, by the rule `control`."""
-    return Stand(Command(verb=Verb.HALT, reason=reason, scope=scope, control=control, until=until))
+    return ApplyCommand(Command(verb=Verb.HALT, reason=reason, scope=scope, control=control, until=until))

@@ -32,17 +32,21 @@ from tradebot.domain.messages import (
 )
 from tradebot.domain.order import OrderFact
 from tradebot.journal.tape import Adopt, Entry, Killed, Marks, SameBooks, Stepped, Tape
-from tradebot.trading.desk.book.states import States
+from tradebot.trading.desk.book.state_hash import StateHasher
 from tradebot.trading.desk.decisions import DeskOutput
 from tradebot.trading.desk.desk import Desk
 
-AT_A_TICK = 64  # changed positions put into words: a fifth of a millisecond, and those of a burst never come together
-MOST_LIVE = 500  # live orders up to which a state is hashed: the words of more hold the loop, and change again soon
-EVERY = 5 * SECOND  # our time between two rows of tape
-MOST_ENTRIES = 500  # of one row: half a millisecond of packing, for which an order's row behind it has to wait
+DESCRIBED_PER_TICK = (
+    64  # changed positions put into words: a fifth of a millisecond, and those of a burst never come together
+)
+MAX_HASHED_ORDERS = (
+    500  # live orders up to which a state is hashed: the words of more hold the loop, and change again soon
+)
+FLUSH_INTERVAL_NS = 5 * SECOND  # our time between two rows of tape
+MAX_ENTRIES = 500  # of one row: half a millisecond of packing, for which an order's row behind it has to wait
 
 
-class TapedDesk:
+class RecordingDesk:
     """A desk that notes what it is given. `append` takes a finished tape, a few times a minute.
 
     `make` builds the desk around a look-up of the HALT file, which is noted too: what the gate was told decides.
@@ -56,7 +60,7 @@ class TapedDesk:
         append: Callable[[Tape], object],
     ) -> None:
         self._look_up, self._append = killed, append
-        self._desk = make(self._look)
+        self._desk = make(self._look_up_kill)
         self.account = self._desk.account
         self.book = book = self._desk.book
         self._entries: list[Entry] = []
@@ -64,8 +68,8 @@ class TapedDesk:
         self._books: Books | None = None
         self._flushed_at = 0
         self._has_changed = True  # orders or positions, since the last hash
-        self._states = States()
-        self._untold: dict[str, None] = {}  # symbols whose position changed and is not put into words yet
+        self._states = StateHasher()
+        self._to_describe: dict[str, None] = {}  # symbols whose position changed and is not put into words yet
         self._killed = ""
 
     def apply_message(self, message: DeskMessage) -> list[DeskOutput]:
@@ -74,12 +78,12 @@ class TapedDesk:
         output = self._desk.apply_message(message)
         self._follow(output)
         if isinstance(message, Tick):
-            for symbol in list(islice(self._untold, AT_A_TICK)):
-                del self._untold[symbol]
-                self._states.note(self.book.positions.of(symbol))
-            if message.mono - self._flushed_at >= EVERY:
-                self.flush()
-        elif len(self._entries) >= MOST_ENTRIES:
+            for symbol in list(islice(self._to_describe, DESCRIBED_PER_TICK)):
+                del self._to_describe[symbol]
+                self._states.prepare_position(self.book.positions.position_of(symbol))
+            if message.mono - self._flushed_at >= FLUSH_INTERVAL_NS:
+                self.flush_inputs()
+        elif len(self._entries) >= MAX_ENTRIES:
             self._hand_on("")  # what it led to is hashed with what follows
         return output
 
@@ -95,7 +99,7 @@ class TapedDesk:
     def recover_state(self, facts: Sequence[OrderFact | Released], **rest: Any) -> None:
         """Let the desk be rebuilt from the journal's facts."""
         self._desk.recover_state(facts, **rest)
-        self._look_at(self.book.universe.symbols)
+        self._update_noted(self.book.universe.symbols)
 
     def holdings_at(self, close: Close) -> dict[str, tuple[Decimal, Decimal]]:
         """Return the holdings that the strategies are told with `close`, and note them."""
@@ -103,18 +107,18 @@ class TapedDesk:
         self._put(Stepped(ends_at=close.ends_at, held=held))
         return held
 
-    def flush(self) -> None:
+    def flush_inputs(self) -> None:
         """Hand on what was noted so far."""
         self._flushed_at = max(self._flushed_at, self.book.conditions.mono)
         if not self._entries:
             return
-        if self._has_changed and self.book.exposure.working <= MOST_LIVE:
+        if self._has_changed and self.book.exposure.working <= MAX_HASHED_ORDERS:
             self._has_changed = False
-            self._hand_on(self._states.of(self.book))
+            self._hand_on(self._states.hash_book(self.book))
         else:
             self._hand_on("")
 
-    def _look(self) -> str:
+    def _look_up_kill(self) -> str:
         reason = self._look_up()
         if reason != self._killed:
             self._killed = reason
@@ -134,12 +138,12 @@ class TapedDesk:
                 elif (rows := self._is_noted[message.ids]).any():
                     self._put(message if rows.all() else message.take(rows))
             case Books():
-                self._mark(symbols_of(message))
+                self._mark(message_symbols(message))
                 same = self._books is not None and _is_same(self._books, message)
                 self._put(SameBooks(asked_at=message.asked_at) if same else message)
                 self._books = message
             case _:
-                self._mark(symbols_of(message))
+                self._mark(message_symbols(message))
                 self._put(message)
 
     def _put(self, message: Message) -> None:
@@ -167,12 +171,17 @@ class TapedDesk:
                     self._has_changed = True
         if touched:
             self._has_changed = True
-            self._untold.update(dict.fromkeys(touched))
-            self._look_at(touched)
+            self._to_describe.update(dict.fromkeys(touched))
+            self._update_noted(touched)
 
-    def _look_at(self, symbols: Iterable[str]) -> None:
+    def _update_noted(self, symbols: Iterable[str]) -> None:
         book = self.book
-        ids, open_, exposure, wanted = book.universe.ids, book.positions.open, book.exposure, book.exits.wanted
+        ids, open_, exposure, wanted = (
+            book.universe.ids,
+            book.positions.open,
+            book.exposure,
+            book.pending_exits.requested,
+        )
         for symbol in symbols:
             if (id_ := ids.get(symbol)) is not None:
                 self._is_noted[id_] = symbol in open_ or exposure.has_orders(symbol) or symbol in wanted
@@ -182,7 +191,7 @@ class TapedDesk:
         return [ids[symbol] for symbol in (sorted(symbols) if len(symbols) > 1 else symbols) if symbol in ids]
 
 
-def symbols_of(message: Message) -> set[str]:
+def message_symbols(message: Message) -> set[str]:
     """Return the symbols whose quotes the desk may ask for because of `message`."""
     match message:
         case Signals():

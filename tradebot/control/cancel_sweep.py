@@ -16,19 +16,19 @@ from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown
 from tradebot.venues.limiter import Limiter, RateWindow, rate_windows
 from tradebot.venues.venue import Accepted, Reply
 
-WORKING = frozenset({VenueStatus.ACKED, VenueStatus.OPEN, VenueStatus.PENDING_TRIGGER})
+WORKING_STATUSES = frozenset({VenueStatus.ACKED, VenueStatus.OPEN, VenueStatus.PENDING_TRIGGER})
 # The venue's own rates: nobody else sends now, and twenty cancels shall leave within two seconds. The venue counts when
 # they arrive, so a little is added to the second.
-CANCELS: tuple[RateWindow, ...] = rate_windows(("change", 10, 1.05, 0))
-AT_ONCE = 10
-LONGEST_PACE_S = 2.0  # no more than AT_ONCE wait for a place
-LOOK_EVERY_S = 0.25
-ASK_AGAIN_S = 1.0  # an order that still works this long after a cancel is asked for again
-CLEAN_LOOKS = 2  # an order that was on its way when the halt was written shows up in the second
-CLEAN_APART_S = 1.0
+CANCEL_RATES: tuple[RateWindow, ...] = rate_windows(("change", 10, 1.05, 0))
+MAX_CONCURRENT_CANCELS = 10
+MAX_RATE_WAIT_S = 2.0  # no more than AT_ONCE wait for a place
+POLL_INTERVAL_S = 0.25
+RETRY_AFTER_S = 1.0  # an order that still works this long after a cancel is asked for again
+CLEAN_POLLS = 2  # an order that was on its way when the halt was written shows up in the second
+CLEAN_POLL_GAP_S = 1.0
 
 
-class Book(Protocol):
+class CancelBroker(Protocol):
     """What is needed of a broker."""
 
     async def fetch_orders(self) -> Listed[VenueOrder]: ...
@@ -38,50 +38,50 @@ class Book(Protocol):
     async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply: ...
 
 
-class Line(NamedTuple):
+class CancelledOrder(NamedTuple):
     """What became of one order that worked; `answer` is the venue's last word on its cancel."""
 
     order: VenueOrder
-    asked: int
+    cancels_sent: int
     answer: str
 
     @property
-    def is_left(self) -> bool:
-        return self.order.status in WORKING
+    def still_works(self) -> bool:
+        return self.order.status in WORKING_STATUSES
 
 
-class Outcome(NamedTuple):
-    """`lines` in the order the orders were found. `failure` says why the book could not be read at the end.
+class SweepReport(NamedTuple):
+    """`orders` in the order the orders were found. `failure` says why the book could not be read at the end.
 
     `fetch_positions` are those still open, None when the venue did not tell.
     """
 
-    lines: tuple[Line, ...]
+    orders: tuple[CancelledOrder, ...]
     failure: str
     positions: tuple[VenuePosition, ...] | None
 
     @property
     def is_clean(self) -> bool:
-        return not self.failure and not any(line.is_left for line in self.lines)
+        return not self.failure and not any(line.still_works for line in self.orders)
 
 
-class Sweep:
-    """One sweep over the book of `broker`; see `run`. Cancels keep to the venue's rate here."""
+class CancelSweep:
+    """One sweep over the book of `broker`; see `cancel_until_clean`. Cancels keep to the venue's rate here."""
 
-    def __init__(self, broker: Book, clock: Clock) -> None:
+    def __init__(self, broker: CancelBroker, clock: Clock) -> None:
         self._broker, self._clock = broker, clock
-        self._limiter = Limiter(CANCELS, clock)
-        self._lines: dict[str, Line] = {}  # venue order id -> what is known
+        self._limiter = Limiter(CANCEL_RATES, clock)
+        self._found: dict[str, CancelledOrder] = {}  # venue order id -> what is known
         self._asked_at: dict[str, int] = {}
 
-    async def run(self, *, within_s: float) -> Outcome:
+    async def cancel_until_clean(self, *, within_s: float) -> SweepReport:
         """Cancel and look until two looks in a row find nothing working, or until the time is over.
 
         Raises AccessDenied when the venue refuses the credentials.
         """
         deadline = self._clock.monotonic_ns() + int(within_s * SECOND)
         clean, failure = 0, "the book was not read"
-        while clean < CLEAN_LOOKS:
+        while clean < CLEAN_POLLS:
             try:
                 listed = await self._broker.fetch_orders()
                 working, failure = self._note(listed), _unread(listed)
@@ -91,27 +91,27 @@ class Sweep:
             if self._clock.monotonic_ns() > deadline:
                 break
             await self._cancel_all([order for order in working if self._is_due(order)])
-            if clean < CLEAN_LOOKS:
-                await self._clock.sleep(CLEAN_APART_S if clean else LOOK_EVERY_S)
-        return Outcome(lines=tuple(self._lines.values()), failure=failure, positions=await self._positions())
+            if clean < CLEAN_POLLS:
+                await self._clock.sleep(CLEAN_POLL_GAP_S if clean else POLL_INTERVAL_S)
+        return SweepReport(orders=tuple(self._found.values()), failure=failure, positions=await self._positions())
 
     def _note(self, orders: list[VenueOrder]) -> list[VenueOrder]:
         working = []
         for order in orders:
             id_ = order.venue_order_id
-            if order.status in WORKING:
+            if order.status in WORKING_STATUSES:
                 working.append(order)
-                self._lines.setdefault(id_, Line(order=order, asked=0, answer=""))
-            if id_ in self._lines:
-                self._lines[id_] = self._lines[id_]._replace(order=order)
+                self._found.setdefault(id_, CancelledOrder(order=order, cancels_sent=0, answer=""))
+            if id_ in self._found:
+                self._found[id_] = self._found[id_]._replace(order=order)
         return working
 
     def _is_due(self, order: VenueOrder) -> bool:
         before = self._asked_at.get(order.venue_order_id)
-        return before is None or self._clock.monotonic_ns() - before > ASK_AGAIN_S * SECOND
+        return before is None or self._clock.monotonic_ns() - before > RETRY_AFTER_S * SECOND
 
     async def _cancel_all(self, orders: list[VenueOrder]) -> None:
-        places = asyncio.Semaphore(AT_ONCE)
+        places = asyncio.Semaphore(MAX_CONCURRENT_CANCELS)
 
         async def one(order: VenueOrder) -> None:
             async with places:
@@ -123,7 +123,7 @@ class Sweep:
 
     async def _cancel(self, order: VenueOrder) -> None:
         id_ = order.venue_order_id
-        await self._limiter.acquire("change", is_exit=True, within_s=LONGEST_PACE_S)
+        await self._limiter.acquire("change", is_exit=True, within_s=MAX_RATE_WAIT_S)
         self._asked_at[id_] = self._clock.monotonic_ns()
         try:
             reply = await self._broker.cancel(order_id=order.tag, venue_order_id=id_)
@@ -131,7 +131,7 @@ class Sweep:
             answer = str(error)
         else:
             answer = "accepted" if isinstance(reply, Accepted) else reply.reason
-        self._lines[id_] = self._lines[id_]._replace(asked=self._lines[id_].asked + 1, answer=answer)
+        self._found[id_] = self._found[id_]._replace(cancels_sent=self._found[id_].cancels_sent + 1, answer=answer)
 
     async def _positions(self) -> tuple[VenuePosition, ...] | None:
         # Only a courtesy, and last: nothing of the above may depend on it.

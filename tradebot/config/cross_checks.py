@@ -11,7 +11,7 @@ from tradebot.venues import registry
 Complaint = tuple[tuple[str | int, ...], str]  # (key path, what is wrong with it)
 
 
-def contradictions(config: Config) -> list[Complaint]:
+def cross_check(config: Config) -> list[Complaint]:
     """Return what no single key is to blame for."""
     risk, app = config.risk, config.app
     found: list[Complaint] = []
@@ -30,7 +30,7 @@ def contradictions(config: Config) -> list[Complaint]:
     if not app.symbols:
         found.append((("app", "symbols"), "names no symbol to trade"))
     if (room := registry.find_adapter(config.venue.name)) is not None:
-        said = room.config_errors(config.of(room), is_live=app.mode == "live")
+        said = room.config_errors(config.venue_section(room), is_live=app.mode == "live")
         found += [((room.name, key), sentence) for key, sentence in said]
     elif app.mode == "live":
         found.append((("app", "mode"), "is live, but venue.name is the embedded exchange; name a real venue"))

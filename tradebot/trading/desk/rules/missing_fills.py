@@ -16,63 +16,67 @@ from tradebot.domain.instrument import Universe
 from tradebot.domain.order import Execution, Order, OrderEvent, OrderFact
 from tradebot.trading.desk.book.blotter import Blotter
 
-INFER_AFTER = 5 * SECOND
+INFER_AFTER_NS = 5 * SECOND
 EXECUTED = OrderEvent.EXECUTED
-CONFIRMATIONS = 2  # lists of trades that must show other figures before they replace ours
+CONFIRMING_LISTS = 2  # lists of trades that must show other figures before they replace ours
 
 
-class Shortfalls:
+class MissingFills:
     """Facts of fills against one blotter. `price_of(symbol)` values a fill that came with no price at all."""
 
     def __init__(self, blotter: Blotter, universe: Universe, price_of: Callable[[str], Decimal | None]) -> None:
         self._blotter, self._universe, self._price_of = blotter, universe, price_of
-        self.short: dict[str, int] = {}  # order_id -> mono since when fills are missing
+        self.missing_since: dict[str, int] = {}  # order_id -> mono since when fills are missing
         self._disputed: dict[tuple[str, str], tuple[Execution, int]] = {}  # key -> (other figures, lists that had them)
-        self.inferred: dict[str, Execution] = {}  # order_id -> the execution made up for it
-        self.disputed_at: int | None = None  # monotonic time of the last fill that was told with other figures
+        self.inferred_fills: dict[str, Execution] = {}  # order_id -> the execution made up for it
+        self.disputed_mono: int | None = None  # monotonic time of the last fill that was told with other figures
 
-    def note(self, order: Order, fact: OrderFact, mono: int) -> None:
+    def note_event(self, order: Order, event: OrderFact, mono: int) -> None:
         """Take what a fact did: its fill has an owner now, and the order lacks fills or does not."""
-        execution = fact.execution
-        if execution is not None and fact.event is EXECUTED:
+        execution = event.execution
+        if execution is not None and event.event is EXECUTED:
             if execution.is_inferred:
-                self.inferred[fact.order_id] = execution
-        elif execution is not None and fact.event is OrderEvent.REVERSED and execution.is_inferred:
-            self.inferred.pop(fact.order_id, None)
+                self.inferred_fills[event.order_id] = execution
+        elif execution is not None and event.event is OrderEvent.REVERSED and execution.is_inferred:
+            self.inferred_fills.pop(event.order_id, None)
         if order.claim.filled and order.shortfall:
-            self.short.setdefault(fact.order_id, mono)
-        elif self.short:
-            self.short.pop(fact.order_id, None)
+            self.missing_since.setdefault(event.order_id, mono)
+        elif self.missing_since:
+            self.missing_since.pop(event.order_id, None)
 
-    def forget(self, order: Order) -> None:
+    def forget_order(self, order: Order) -> None:
         """Forget an order that the book keeps no longer."""
         if self._disputed:
             for execution in (*order.booked, *order.odd.busted):
                 self._disputed.pop(execution.key, None)
-        self.short.pop(order.order_id, None)
-        self.inferred.pop(order.order_id, None)
+        self.missing_since.pop(order.order_id, None)
+        self.inferred_fills.pop(order.order_id, None)
 
-    def fills(self, order_id: str, execution: Execution, *, at: int, mono: int) -> list[OrderFact]:
+    def fill_events(self, order_id: str, execution: Execution, *, at: int, mono: int) -> list[OrderFact]:
         """Return the facts of a fill: nothing when it is known, its quarantine when it is known otherwise."""
         key = execution.key
-        if key not in self._blotter.booked and key not in self._blotter.busted and order_id not in self.inferred:
-            return [fill_fact(order_id, EXECUTED, execution, at, mono)]
+        if (
+            key not in self._blotter.booked_fills
+            and key not in self._blotter.busted_fills
+            and order_id not in self.inferred_fills
+        ):
+            return [fill_event(order_id, EXECUTED, execution, at, mono)]
 
         def fact(event: OrderEvent, what: Execution, reason: str = "") -> OrderFact:
-            return fill_fact(order_id, event, what, at, mono, reason)
+            return fill_event(order_id, event, what, at, mono, reason)
 
-        booked = self._blotter.booked.get(key)
+        booked = self._blotter.booked_fills.get(key)
         if booked is not None:
             known = booked.execution
             order = self._blotter.orders.get(order_id)
             if known.tells_the_same(execution) or order is None or key in order.odd.quarantined:
                 return []
-            self.disputed_at = mono
+            self.disputed_mono = mono
             return [fact(OrderEvent.QUARANTINED, execution, _dispute(known, execution))]
-        back = self._blotter.busted.get(key)
+        back = self._blotter.busted_fills.get(key)
         if back is not None and back.execution.tells_the_same(execution):
             return []
-        stand_in = self.inferred.pop(order_id, None)
+        stand_in = self.inferred_fills.pop(order_id, None)
         if stand_in is None:
             return [fact(OrderEvent.EXECUTED, execution)]
         facts = [
@@ -82,14 +86,14 @@ class Shortfalls:
         missing = stand_in.quantity - execution.quantity
         if missing > 0:
             rest = _inferred(stand_in, order_id, missing, stand_in.price, execution.execution_id)
-            self.inferred[order_id] = rest  # the next fill of the same answer replaces it
+            self.inferred_fills[order_id] = rest  # the next fill of the same answer replaces it
             facts.append(fact(OrderEvent.EXECUTED, rest, "the rest is still missing"))
         return facts
 
-    def confirmed(self, execution: Execution, *, at: int, mono: int) -> list[OrderFact]:
+    def listed_fill_events(self, execution: Execution, *, at: int, mono: int) -> list[OrderFact]:
         """Return a reversal and the new booking when the venue's list has shown other figures twice."""
         key = execution.key
-        booked = self._blotter.booked.get(key)
+        booked = self._blotter.booked_fills.get(key)
         if booked is None:
             return []
         known, order_id = booked.execution, booked.order_id
@@ -97,13 +101,13 @@ class Shortfalls:
             self._disputed.pop(key, None)
             return []
         if known.venue_order_id != execution.venue_order_id:  # an id used again for another order reverses nothing
-            return self.fills(order_id, execution, at=at, mono=mono)
+            return self.fill_events(order_id, execution, at=at, mono=mono)
         other, rounds = self._disputed.get(key, (execution, 0))
         rounds = rounds + 1 if other.tells_the_same(execution) else 1
         self._disputed[key] = execution, rounds
-        if rounds < CONFIRMATIONS:
-            self.disputed_at = mono
-            return self.fills(order_id, execution, at=at, mono=mono)
+        if rounds < CONFIRMING_LISTS:
+            self.disputed_mono = mono
+            return self.fill_events(order_id, execution, at=at, mono=mono)
         del self._disputed[key]
         facts = [
             OrderFact(
@@ -119,26 +123,26 @@ class Shortfalls:
             facts.append(OrderFact(order_id=order_id, event=OrderEvent.EXECUTED, at=at, mono=mono, execution=execution))
         return facts
 
-    def infer(self, *, at: int, mono: int) -> list[OrderFact]:
+    def infer_fills(self, *, at: int, mono: int) -> list[OrderFact]:
         """Return the executions made up for what has been missing for five seconds."""
         facts: list[OrderFact] = []
-        if not self.short:
+        if not self.missing_since:
             return facts
-        for order_id, since in self.short.items():
+        for order_id, since in self.missing_since.items():
             if not since:  # missing when an earlier run ended: the look of this start may know it
-                self.short[order_id] = mono
-        for order_id in [i for i, since in self.short.items() if mono - since >= INFER_AFTER]:
+                self.missing_since[order_id] = mono
+        for order_id in [i for i, since in self.missing_since.items() if mono - since >= INFER_AFTER_NS]:
             order = self._blotter.orders.get(order_id)
             if order is None or not order.shortfall:
-                del self.short[order_id]
+                del self.missing_since[order_id]
                 continue
             price = self._price(order)
             if price is None:
                 continue
-            facts += self._made_up(order, price, at, mono)
+            facts += self._inferred_events(order, price, at, mono)
         return facts
 
-    def _made_up(self, order: Order, price: Decimal, at: int, mono: int) -> list[OrderFact]:
+    def _inferred_events(self, order: Order, price: Decimal, at: int, mono: int) -> list[OrderFact]:
         request = order.request
         shape = Execution(
             execution_id="",
@@ -154,7 +158,7 @@ class Shortfalls:
         )
         facts: list[OrderFact] = []
         quantity = order.shortfall
-        earlier = self.inferred.get(order.order_id)
+        earlier = self.inferred_fills.get(order.order_id)
         if earlier is not None:  # one stand-in at a time: the new one covers what the old one did
             quantity += earlier.quantity
             facts.append(
@@ -193,16 +197,18 @@ class Shortfalls:
         return self._universe.get(order.symbol).nearest_price(price)
 
 
-def fill_fact(order_id: str, event: OrderEvent, what: Execution, at: int, mono: int, reason: str = "") -> OrderFact:
+def fill_event(
+    order_id: str, event_type: OrderEvent, fill: Execution, at: int, mono: int, reason: str = ""
+) -> OrderFact:
     """Return what happened to one fill of an order, with the id that the venue gave the order."""
     return OrderFact(
         order_id=order_id,
-        event=event,
+        event=event_type,
         at=at,
         mono=mono,
         reason=reason,
-        execution=what,
-        venue_order_id=what.venue_order_id,
+        execution=fill,
+        venue_order_id=fill.venue_order_id,
     )
 
 

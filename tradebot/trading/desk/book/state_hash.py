@@ -15,34 +15,34 @@ T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 
 
-def state_of(book: Book) -> str:
+def hash_state(book: Book) -> str:
     """Return a hash of what a desk holds and works: positions, money, live orders, standing halts."""
-    return States().of(book)
+    return StateHasher().hash_book(book)
 
 
-class States:
+class StateHasher:
     """Hashes of one book's states. What has not changed since the last one is not put into words again."""
 
     def __init__(self) -> None:
         self._positions: dict[PositionKey, tuple[Position, str]] = {}  # ours with its line
         self._orders: dict[str, tuple[Order, str]] = {}  # order_id -> live order and its line
 
-    def note(self, position: Position) -> None:
+    def prepare_position(self, position: Position) -> None:
         """Put one position into words ahead of the next hash."""
         self._positions[position.key] = position, _position_line(position)
 
-    def of(self, book: Book) -> str:
-        """Return the hash as `state_of` does."""
+    def hash_book(self, book: Book) -> str:
+        """Return the hash as `hash_state` does."""
         blotter = book.blotter
-        self._positions = _told(self._positions, blotter.positions.by_key.items(), _position_line)
-        self._orders = _told(self._orders, ((o.order_id, o) for o in blotter.live_anywhere()), _order_line)
+        self._positions = _described(self._positions, blotter.positions.by_key.items(), _position_line)
+        self._orders = _described(self._orders, ((o.order_id, o) for o in blotter.all_live_orders()), _order_line)
         positions = sorted(self._positions.items(), key=lambda known: (known[0].symbol, *known[0].line))
         lines = [line for _, (_, line) in positions]
         lines += sorted(line for _, line in self._orders.values())
-        lines += [f"{line} {beyond:f}" for line, beyond in sorted(blotter.external.beyond.items())]
-        lines += sorted(f"{c.verb} {c.scope} {c.reason}" for c in book.conditions.halts.standing)
+        lines += [f"{line} {beyond:f}" for line, beyond in sorted(blotter.external.quantities.items())]
+        lines += sorted(f"{c.verb} {c.scope} {c.reason}" for c in book.conditions.halts.active_commands)
         sums = book.positions
-        lines.append(f"{sums.realized:f} {sums.charges:f} {sums.fills} {len(blotter.orders)}")
+        lines.append(f"{sums.realized:f} {sums.charges:f} {sums.fill_count} {len(blotter.orders)}")
         return blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
 
 
@@ -54,7 +54,7 @@ def _order_line(o: Order) -> str:
     return f"{o.order_id} {o.state} {o.filled:f} {o.cancel.wish}"
 
 
-def _told(
+def _described(
     known: dict[K, tuple[T, str]], now: Iterable[tuple[K, T]], line: Callable[[T], str]
 ) -> dict[K, tuple[T, str]]:
     # Both are never changed, only replaced: the same object has the same line.

@@ -12,16 +12,16 @@ from tradebot.trading.desk.account_view import AccountView
 from tradebot.trading.queues import BoundedQueue
 
 
-def holdings_of(account: AccountView) -> list[dict[str, Any]]:
+def position_rows(account: AccountView) -> list[dict[str, Any]]:
     """Return what is open, ours and then what is not, with last price and profit before charges.
 
     Both are None before the first quote, and what is not ours has no profit: it is not the run's to count.
     """
-    ours = [(p.key, p.quantity, p.average_price, p) for p in account.positions() if not p.is_flat]
+    ours = [(p.key, p.quantity, p.average_price, p) for p in account.own_positions() if not p.is_flat]
     others = [(p.key, p.quantity, p.average_price, None) for p in account.external_positions()]
     found: list[dict[str, Any]] = []
     for key, quantity, average_price, position in (*ours, *others):
-        last = account.price_at(key)
+        last = account.last_price_of(key)
         found.append(
             {
                 "exchange": key.exchange,
@@ -37,7 +37,7 @@ def holdings_of(account: AccountView) -> list[dict[str, Any]]:
     return sorted(found, key=lambda row: (row["owner"] == EXTERNAL, row["symbol"], row["exchange"], row["product"]))
 
 
-def orders_of(account: AccountView) -> list[dict[str, Any]]:
+def order_rows(account: AccountView) -> list[dict[str, Any]]:
     """Return the orders that may still trade, UNKNOWN ones and those placed elsewhere included, by their id."""
     return [
         {
@@ -52,24 +52,24 @@ def orders_of(account: AccountView) -> list[dict[str, Any]]:
             "purpose": order.request.purpose,
             "venue_order_id": order.venue_order_id,
         }
-        for order in sorted(account.live_anywhere(), key=lambda order: order.order_id)
+        for order in sorted(account.all_live_orders(), key=lambda order: order.order_id)
     ]
 
 
-def halts_of(account: AccountView, *, killed: str) -> list[dict[str, str]]:
+def halt_rows(account: AccountView, *, killed: str) -> list[dict[str, str]]:
     """Return what keeps entries out: the kill, halts that wait for a `resume`, and what is over by itself."""
     conditions = account.conditions
     found = [{"verb": "kill", "scope": "every order", "reason": killed}] if killed else []
     found += [
         {"verb": c.verb, "scope": str(c.scope), "reason": c.reason, "until": c.until, "control": c.control}
-        for c in conditions.halts.standing
+        for c in conditions.halts.active_commands
     ]
     if conditions.links.session_lost:
         found.append({"verb": "session lost", "scope": "all", "reason": conditions.links.session_lost})
-    if conditions.blind:
-        found.append({"verb": "no books", "scope": "all", "reason": conditions.blind})
-    if conditions.clock_apart:
-        found.append({"verb": "clock", "scope": "all", "reason": conditions.clock_apart})
+    if conditions.blind_reason:
+        found.append({"verb": "no books", "scope": "all", "reason": conditions.blind_reason})
+    if conditions.clock_offset_reason:
+        found.append({"verb": "clock", "scope": "all", "reason": conditions.clock_offset_reason})
     if conditions.disk_short:
         scope = "exits too" if conditions.disk_full else "all"
         found.append({"verb": "disk", "scope": scope, "reason": conditions.disk_short})
@@ -78,53 +78,53 @@ def halts_of(account: AccountView, *, killed: str) -> list[dict[str, str]]:
     return found
 
 
-def picture(
+def status_snapshot(
     *,
     run: dict[str, Any],
     account: AccountView,
     clock: Clock,
-    lanes: Iterable[BoundedQueue],
-    pending: int,
+    queues: Iterable[BoundedQueue],
+    pending_requests: int,
     killed: str,
-    head: tuple[int, int],
+    journal_rows: tuple[int, int],
     is_trading: bool,
     vitals: dict[str, Any],
     fills: int,
     orders: int,
 ) -> dict[str, Any]:
-    """Return the whole picture; `run` is what never changes in a run, `head` the journal's rows (queued, on disk).
+    """Return the whole picture; `run` is what never changes in a run, `journal_rows` the journal's rows (queued, on disk).
 
     `vitals` are how it fares besides its books. `fills` and `orders` are this run's, denied ones included.
 
     `paid` is what was paid for everything we bought less what came in for everything we sold, before charges.
     """
-    newest, conditions = account.quoted_at, account.conditions
-    halts, session, now = halts_of(account, killed=killed), conditions.times.session, clock.market_ns()
+    newest, conditions = account.newest_quote_mono, account.conditions
+    halts, session, now = halt_rows(account, killed=killed), conditions.times.session, clock.market_ns()
     is_open = session is not None and session.opens_at <= now < session.closes_at
     closes_at = None if session is None else session.closes_at
     return (
         run
         | vitals
         | {
-            "state": "stopping" if conditions.stopping else "trading" if is_trading else "starting",
+            "state": "stopping" if conditions.is_stopping else "trading" if is_trading else "starting",
             "market_time": now,
             "session": {"is_open": is_open, "closes_at": closes_at},
             "halted": bool(halts),
             "halts": halts,
             "feed": {
                 "age_s": round((clock.monotonic_ns() - newest) / SECOND, 3) if newest else None,
-                "is_stale": bool(conditions.links.down),
-                "down": dict(conditions.links.down),
+                "is_stale": bool(conditions.links.stale_sources),
+                "down": dict(conditions.links.stale_sources),
             },
-            "positions": holdings_of(account),
-            "orders": orders_of(account),
-            "paid": sum((p.bought - p.sold for p in account.positions()), ZERO),
+            "positions": position_rows(account),
+            "orders": order_rows(account),
+            "paid": sum((p.bought - p.sold for p in account.own_positions()), ZERO),
             "day_profit": round(account.day_profit(), 2),
-            "counts": account.counts | {"orders": orders, "fills": fills},
+            "counts": account.signal_counts | {"orders": orders, "fills": fills},
             "queues": {
-                lane.name: {"now": lane.qsize(), "deepest": lane.max_depth, "size": lane.maxsize} for lane in lanes
+                lane.name: {"now": lane.qsize(), "deepest": lane.max_depth, "size": lane.maxsize} for lane in queues
             }
-            | {"execution": {"now": pending}},
-            "journal": {"queued": head[0], "on_disk": head[1]},
+            | {"execution": {"now": pending_requests}},
+            "journal": {"queued": journal_rows[0], "on_disk": journal_rows[1]},
         }
     )

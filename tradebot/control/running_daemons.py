@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 from tradebot.journal.lock import holder
 
-SYSTEM_WIDE = "/run/tradebot"  # RuntimeDirectory of the unit
-LONGEST_PATH = 4096
-MOST = 1000  # pointers that are read of one folder
+SYSTEM_FOLDER = "/run/tradebot"  # RuntimeDirectory of the unit
+MAX_PATH_BYTES = 4096
+MAX_POINTERS = 1000  # pointers that are read of one folder
 
 
-class Running(NamedTuple):
+class RunningDaemon(NamedTuple):
     """A daemon that holds the lock of its state directory."""
 
     pid: int
@@ -28,7 +28,7 @@ class Running(NamedTuple):
 
 
 @contextmanager
-def announced(state_dir: Path) -> Iterator[None]:
+def announce_daemon(state_dir: Path) -> Iterator[None]:
     """Leave a pointer to `state_dir` while the context is open; a folder that takes none is no reason not to run."""
     pointer: Path | None = None
     with suppress(OSError):
@@ -46,14 +46,14 @@ def announced(state_dir: Path) -> Iterator[None]:
                 pointer.unlink(missing_ok=True)
 
 
-def running() -> list[Running]:
+def running_daemons() -> list[RunningDaemon]:
     """Return the daemons that run, by state directory; pointers that a crash left behind do not count."""
-    found: dict[Path, Running] = {}
+    found: dict[Path, RunningDaemon] = {}
     for folder in _folders():
         with suppress(OSError):
-            for pointer in sorted(folder.iterdir())[:MOST]:
+            for pointer in sorted(folder.iterdir())[:MAX_POINTERS]:
                 if (state_dir := _read(pointer)) is not None and (pid := holder(state_dir)) is not None:
-                    found[state_dir] = Running(pid, state_dir)
+                    found[state_dir] = RunningDaemon(pid, state_dir)
     return [found[state_dir] for state_dir in sorted(found)]
 
 
@@ -61,7 +61,7 @@ def _read(pointer: Path) -> Path | None:
     with suppress(OSError, ValueError):
         handle = os.open(pointer, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            told = os.read(handle, LONGEST_PATH)
+            told = os.read(handle, MAX_PATH_BYTES)
         finally:
             os.close(handle)
         path = Path(os.fsdecode(told))
@@ -70,7 +70,7 @@ def _read(pointer: Path) -> Path | None:
 
 
 def _folders() -> list[Path]:
-    named = [os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0], SYSTEM_WIDE]
+    named = [os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0], SYSTEM_FOLDER]
     return [Path(name) for name in dict.fromkeys(named) if name] + _of_user()
 
 

@@ -23,8 +23,8 @@ from tradebot.markets.exchanges import INDIA
 from tradebot.markets.market import market_of
 from tradebot.trading.desk.book.blotter import ChargesOf
 
-TARIFFS = {INDIA: tariff_of}  # zone of a market -> its table of charges
-UNITS = 100 * UNITS_PER_PAISA  # of one of the account's currency
+TARIFF_TABLES = {INDIA: tariff_of}  # zone of a market -> its table of charges
+UNITS_PER_CURRENCY = 100 * UNITS_PER_PAISA  # of one of the account's currency
 
 
 class MarketCharges:
@@ -74,7 +74,7 @@ class MarketCharges:
         if execution.symbol not in self._universe:
             return None
         instrument = self._universe.get(execution.symbol)
-        if (table := TARIFFS.get(market_of(instrument.exchange).zone_name)) is None:
+        if (table := TARIFF_TABLES.get(market_of(instrument.exchange).zone_name)) is None:
             return None
         segment = segment_of(instrument.kind, execution.product)
         try:
@@ -102,11 +102,11 @@ def charges_by_market(universe: Universe) -> ChargesOf:
 def _units(value: Decimal) -> int | None:
     # None for what has no whole number of them, or is not above nothing.
     above, below = value.as_integer_ratio()
-    units, rest = divmod(above * UNITS, below)
+    units, rest = divmod(above * UNITS_PER_CURRENCY, below)
     return None if rest or units <= 0 else units
 
 
-def percent(rate: Decimal, *, decimals: int) -> ChargesOf:
+def percent_charges(rate: Decimal, *, decimals: int) -> ChargesOf:
     """Return the function that bills `rate` percent of a fill's value, rounded to `decimals`, half to even."""
     share, step = rate / 100, Decimal(1).scaleb(-decimals)
 
@@ -116,6 +116,6 @@ def percent(rate: Decimal, *, decimals: int) -> ChargesOf:
     return bill
 
 
-def nothing(order: Order, execution: Execution) -> Decimal:
+def no_charges(order: Order, execution: Execution) -> Decimal:
     """Bill nothing."""
     return ZERO

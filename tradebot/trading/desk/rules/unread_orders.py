@@ -19,7 +19,7 @@ class UnreadOrders:
     """The rows of orders and trades of one look that could not be read, held against a blotter."""
 
     def __init__(self, books: Books, blotter: Blotter) -> None:
-        self.ours: Mapping[str, Unread] = NONE  # order_id -> the row of its order
+        self.own_rows: Mapping[str, Unread] = NONE  # order_id -> the row of its order
         self._foreign: tuple[Unread, ...] = ()
         self._trades = tuple(row for row in books.unread if row.book == "trades")
         if not books.unread:
@@ -28,21 +28,21 @@ class UnreadOrders:
         foreign = []
         for row in books.unread:
             if row.book == "orders":
-                id_ = row.tag if row.tag in blotter.orders else blotter.by_venue.get(row.venue_order_id)
+                id_ = row.tag if row.tag in blotter.orders else blotter.by_venue_id.get(row.venue_order_id)
                 if id_ is None:
                     foreign.append(row)
                 else:
                     ours[id_] = row
-        self.ours, self._foreign = ours, tuple(foreign)
+        self.own_rows, self._foreign = ours, tuple(foreign)
 
-    def may_be(self, order: Order) -> bool:
+    def may_include_order(self, order: Order) -> bool:
         """True where one of the rows that are of no order known may still be of `order`.
 
         Not where it names another venue's id than that of `order`, or another symbol.
         """
         return any(_fits(row, order) for row in self._foreign)
 
-    def may_fill(self, order: Order) -> bool:
+    def may_include_fill(self, order: Order) -> bool:
         """True where a trade that could not be read may be of `order`."""
         return any(_fits(row, order) for row in self._trades)
 

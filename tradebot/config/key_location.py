@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-Path = tuple[str | int, ...]  # ("risk", "max_order_notional") or ("strategy", 0, "name")
+KeyPath = tuple[str | int, ...]  # ("risk", "max_order_notional") or ("strategy", 0, "name")
 
 _PART = r"""\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*"""
 _KEYS = rf"{_PART}(?:\.{_PART})*"
@@ -14,11 +14,11 @@ _ENTRY = re.compile(rf"(\s*)({_KEYS})=")
 _TOKEN = re.compile(r'"""|\'\'\'|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'|#.*|[\[\]{}]')
 
 
-def positions(text: str) -> dict[Path, tuple[int, int]]:
+def locate_keys(text: str) -> dict[KeyPath, tuple[int, int]]:
     """Return the line and column, both from 1, of every key and table header; members of inline tables have none."""
-    found: dict[Path, tuple[int, int]] = {}
-    counts: dict[Path, int] = {}  # array of tables -> index of its last table
-    table: Path = ()
+    found: dict[KeyPath, tuple[int, int]] = {}
+    counts: dict[KeyPath, int] = {}  # array of tables -> index of its last table
+    table: KeyPath = ()
     closing, depth = "", 0
     for number, line in enumerate(text.splitlines(), 1):
         if closing or depth:
@@ -37,8 +37,8 @@ def _parts(dotted: str) -> tuple[str, ...]:
     return tuple(next(p for p in groups if p or groups == ("", "", "")) for groups in re.findall(_PART, dotted))
 
 
-def _under(parts: tuple[str, ...], counts: dict[Path, int], *, is_array: bool) -> Path:
-    path: Path = ()
+def _under(parts: tuple[str, ...], counts: dict[KeyPath, int], *, is_array: bool) -> KeyPath:
+    path: KeyPath = ()
     for i, part in enumerate(parts):
         path += (part,)
         if is_array and i == len(parts) - 1:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-NAME = "control.sock"
-LONGEST = 100  # bytes; the kernel's socket addresses end at 107
+SOCKET_NAME = "control.sock"
+MAX_ADDRESS_BYTES = 100  # bytes; the kernel's socket addresses end at 107
 
 
 @contextmanager
@@ -17,12 +17,12 @@ def socket_path(state_dir: Path) -> Iterator[str]:
 
     Raises OSError where the folder cannot be opened.
     """
-    path = str(Path(state_dir).absolute() / NAME)
-    if len(os.fsencode(path)) <= LONGEST:
+    path = str(Path(state_dir).absolute() / SOCKET_NAME)
+    if len(os.fsencode(path)) <= MAX_ADDRESS_BYTES:
         yield path
         return
     folder = os.open(state_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        yield f"/proc/self/fd/{folder}/{NAME}"
+        yield f"/proc/self/fd/{folder}/{SOCKET_NAME}"
     finally:
         os.close(folder)

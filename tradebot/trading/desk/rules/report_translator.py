@@ -28,11 +28,11 @@ from tradebot.domain.order import (
 from tradebot.domain.order_fold import apply, begin, is_old
 from tradebot.domain.order_states import AT_VENUE, ROWS, TRANSITIONS
 from tradebot.trading.desk.book.book import Book
-from tradebot.trading.desk.rules.shortfalls import Shortfalls
-from tradebot.trading.desk.rules.twins import Twins
-from tradebot.trading.desk.rules.unread import UnreadOrders
+from tradebot.trading.desk.rules.duplicate_fills import DuplicateFills
+from tradebot.trading.desk.rules.missing_fills import MissingFills
+from tradebot.trading.desk.rules.unread_orders import UnreadOrders
 
-EVENTS = {
+EVENT_OF_STATUS = {
     VenueStatus.ACKED: OrderEvent.SEEN_ACKED,
     VenueStatus.OPEN: OrderEvent.SEEN_OPEN,
     VenueStatus.PENDING_TRIGGER: OrderEvent.SEEN_OPEN,
@@ -41,56 +41,64 @@ EVENTS = {
     VenueStatus.REJECTED: OrderEvent.SEEN_REJECTED,
     VenueStatus.EXPIRED: OrderEvent.SEEN_EXPIRED,
 }
-WORKS = (VenueStatus.ACKED, VenueStatus.OPEN, VenueStatus.PENDING_TRIGGER)
-PRICED = (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
-ORPHANS_KEPT = 10_000  # fills whose order is not known yet; a venue's day allows 5,000 orders
-UNSENT = (OrderState.INTENT, OrderState.SENDING)
-CONFIRMATIONS = 2  # rounds that an absence must last before it counts
-REPLACE_PATIENCE = 10 * SECOND  # for a change that may have been accepted to show in a list
-BELOW_FOR = MINUTE  # how long the venue's cumulative quantity may lag behind the fills it told
-OMITTED_FOR = 2 * SECOND  # that lists may omit a working order until it is in doubt
-DISPUTED_FOR = 10 * SECOND  # that a fill told with other figures makes looks come soon
+WORKING_STATUSES = (VenueStatus.ACKED, VenueStatus.OPEN, VenueStatus.PENDING_TRIGGER)
+LIMIT_KINDS = (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
+MAX_ORPHANS = 10_000  # fills whose order is not known yet; a venue's day allows 5,000 orders
+UNSENT_STATES = (OrderState.INTENT, OrderState.SENDING)
+CONFIRMING_LISTS = 2  # rounds that an absence must last before it counts
+REPLACE_SHOWS_WITHIN_NS = 10 * SECOND  # for a change that may have been accepted to show in a list
+LAG_LIMIT_NS = MINUTE  # how long the venue's cumulative quantity may lag behind the fills it told
+OMISSION_LIMIT_NS = 2 * SECOND  # that lists may omit a working order until it is in doubt
+DISPUTE_POLLING_NS = 10 * SECOND  # that a fill told with other figures makes looks come soon
 
 
-class Sightings:
+class ReportTranslator:
     """Turns sightings into facts against one book. `absent_after_s`, `absence_is_proof`: see `VenueRules`."""
 
     def __init__(
-        self, book: Book, shortfalls: Shortfalls, *, absent_after_s: float = 60.0, absence_is_proof: bool = False
+        self, book: Book, shortfalls: MissingFills, *, absent_after_s: float = 60.0, absence_is_proof: bool = False
     ) -> None:
         self._blotter, self._universe, self._conditions = book.blotter, book.universe, book.conditions
-        self._shortfalls = shortfalls
-        self._absent_after, self._absence_is_proof = int(absent_after_s * SECOND), absence_is_proof
-        self.orphans: OrderedDict[str, list[Execution]] = OrderedDict()  # venue_order_id -> fills
+        self._missing_fills = shortfalls
+        self._absent_after_ns, self._absence_is_proof = int(absent_after_s * SECOND), absence_is_proof
+        self.orphan_fills: OrderedDict[str, list[Execution]] = OrderedDict()  # venue_order_id -> fills
         self._misses: dict[str, tuple[int, int]] = {}  # order_id -> (asked_at of the first miss, misses that count)
-        self._below: dict[str, int] = {}  # order_id -> asked_at of the first list that knew fewer fills than we
-        self._twins = Twins(book.blotter)
-        self._looked_at = 0  # when the last books were asked for
+        self._lagging_since: dict[str, int] = {}  # order_id -> asked_at of the first list that knew fewer fills than we
+        self._duplicates = DuplicateFills(book.blotter)
+        self._polled_mono = 0  # when the last books were asked for
 
-    def look_wanted_at(self) -> int | None:
+    def next_poll_at(self) -> int | None:
         """Return the monotonic time from which a look may end a doubt; None when no look can."""
         if self._conditions.links.is_cut_off:
             return None
-        due = [self._due(order) for order in self._blotter.live_anywhere() if order.state is OrderState.UNKNOWN]
-        due.append(self._twins.look_wanted_at())
-        disputed_at = self._shortfalls.disputed_at
-        if disputed_at is not None and self._looked_at - disputed_at < DISPUTED_FOR:
-            due.append(self._looked_at)
-        if any(held is None for _, held in self._blotter.in_excess.values()) or self._blotter.external.is_in_doubt:
-            due.append(self._looked_at)
+        due = [
+            self._absence_due_mono(order)
+            for order in self._blotter.all_live_orders()
+            if order.state is OrderState.UNKNOWN
+        ]
+        due.append(self._duplicates.recheck_mono())
+        disputed_at = self._missing_fills.disputed_mono
+        if disputed_at is not None and self._polled_mono - disputed_at < DISPUTE_POLLING_NS:
+            due.append(self._polled_mono)
+        if any(held is None for _, held in self._blotter.overfilled.values()) or self._blotter.external.needs_poll:
+            due.append(self._polled_mono)
         return min((at for at in due if at is not None), default=None)
 
-    def seen(self, shown: VenueOrder, *, at: int, mono: int, asked_at: int | None = None) -> list[OrderFact]:
+    def order_report_events(
+        self, report: VenueOrder, *, at: int, mono: int, asked_at: int | None = None
+    ) -> list[OrderFact]:
         """Return the facts of one order the venue showed; one that is not ours is written down as external.
 
         `asked_at` is when the list that shows it was asked for, None on the stream.
         """
         facts: list[OrderFact] = []
-        order_id = shown.tag if shown.tag in self._blotter.orders else self._blotter.by_venue.get(shown.venue_order_id)
+        order_id = (
+            report.tag if report.tag in self._blotter.orders else self._blotter.by_venue_id.get(report.venue_order_id)
+        )
         if order_id is None:
-            if shown.symbol not in self._universe:
+            if report.symbol not in self._universe:
                 return []
-            begun = self._external(shown, at, mono)
+            begun = self._external(report, at, mono)
             order_id = begun.order_id
             sending = OrderFact(
                 order_id=order_id, event=OrderEvent.SENDING, at=at, mono=mono, reason="placed elsewhere"
@@ -100,45 +108,45 @@ class Sightings:
         else:
             order = self._blotter.orders[order_id]
         self._misses.pop(order_id, None)
-        for event in _events(order, shown, asked_at):
+        for event in _events(order, report, asked_at):
             facts.append(
                 OrderFact(
                     order_id=order_id,
                     event=event,
                     at=at,
                     mono=mono,
-                    reason=shown.reason,
-                    venue_order_id=shown.venue_order_id,
-                    venue=shown,
+                    reason=report.reason,
+                    venue_order_id=report.venue_order_id,
+                    venue=report,
                 )
             )
-        for execution in self.orphans.pop(shown.venue_order_id, ()):
-            facts += self._shortfalls.fills(order_id, execution, at=at, mono=mono)
+        for execution in self.orphan_fills.pop(report.venue_order_id, ()):
+            facts += self._missing_fills.fill_events(order_id, execution, at=at, mono=mono)
         return facts
 
-    def executed(self, execution: Execution, *, at: int, mono: int) -> list[OrderFact]:
+    def fill_report_events(self, execution: Execution, *, at: int, mono: int) -> list[OrderFact]:
         """Return the facts of one fill, or nothing if it was booked before or its order is not known yet."""
-        order_id = self._blotter.owner(execution.key) or self._blotter.by_venue.get(execution.venue_order_id)
+        order_id = self._blotter.fill_order_id(execution.key) or self._blotter.by_venue_id.get(execution.venue_order_id)
         if order_id is None:
-            waiting = self.orphans.setdefault(execution.venue_order_id, [])
+            waiting = self.orphan_fills.setdefault(execution.venue_order_id, [])
             if all(e.execution_id != execution.execution_id for e in waiting):
                 waiting.append(execution)
-            while len(self.orphans) > ORPHANS_KEPT:
-                self.orphans.popitem(last=False)
+            while len(self.orphan_fills) > MAX_ORPHANS:
+                self.orphan_fills.popitem(last=False)
             return []
-        return self._shortfalls.fills(order_id, execution, at=at, mono=mono)
+        return self._missing_fills.fill_events(order_id, execution, at=at, mono=mono)
 
-    def linked(self, venue_order_id: str, *, at: int, mono: int) -> list[OrderFact]:
+    def orphan_fill_events(self, venue_order_id: str, *, at: int, mono: int) -> list[OrderFact]:
         """Return the fills that came before the venue's id of their order was known."""
         facts: list[OrderFact] = []
-        if not self.orphans:
+        if not self.orphan_fills:
             return facts
-        order_id = self._blotter.by_venue[venue_order_id]
-        for execution in self.orphans.pop(venue_order_id, ()):
-            facts += self._shortfalls.fills(order_id, execution, at=at, mono=mono)
+        order_id = self._blotter.by_venue_id[venue_order_id]
+        for execution in self.orphan_fills.pop(venue_order_id, ()):
+            facts += self._missing_fills.fill_events(order_id, execution, at=at, mono=mono)
         return facts
 
-    def trades(self, books: Books, *, at: int, mono: int) -> list[OrderFact]:
+    def snapshot_fill_events(self, books: Books, *, at: int, mono: int) -> list[OrderFact]:
         """Return the fills of the books that we have not; to be applied before `orders` is asked."""
         facts: list[OrderFact] = []
         tags = {o.venue_order_id: o.tag for o in books.orders if o.tag in self._blotter.orders}
@@ -148,83 +156,85 @@ class Sightings:
             if execution.key in done:
                 continue
             done.add(execution.key)
-            facts += self._shortfalls.confirmed(execution, at=at, mono=mono)
-            order_id = self._blotter.by_venue.get(execution.venue_order_id) or tags.get(execution.venue_order_id)
+            facts += self._missing_fills.listed_fill_events(execution, at=at, mono=mono)
+            order_id = self._blotter.by_venue_id.get(execution.venue_order_id) or tags.get(execution.venue_order_id)
             if order_id is None:
-                self.executed(execution, at=at, mono=mono)  # kept until its order is adopted by `orders`
-            elif execution.key not in self._blotter.booked:
-                facts += self._shortfalls.fills(order_id, execution, at=at, mono=mono)
+                self.fill_report_events(execution, at=at, mono=mono)  # kept until its order is adopted by `orders`
+            elif execution.key not in self._blotter.booked_fills:
+                facts += self._missing_fills.fill_events(order_id, execution, at=at, mono=mono)
         return facts
 
-    def orders(self, books: Books, *, at: int, mono: int) -> list[OrderFact]:
+    def snapshot_order_events(self, books: Books, *, at: int, mono: int) -> list[OrderFact]:
         """Return the statuses of the books, then the absences, then what was never a trade."""
         facts: list[OrderFact] = []
-        self._looked_at = books.asked_at
+        self._polled_mono = books.asked_at
         # A row that comes twice is one order: the facts of the first are not applied yet when the second is looked at.
         for order in {order.venue_order_id: order for order in books.orders}.values():
-            facts += self.seen(order, at=at, mono=mono, asked_at=books.asked_at)
+            facts += self.order_report_events(order, at=at, mono=mono, asked_at=books.asked_at)
         shown = ({o.tag for o in books.orders} | {o.venue_order_id for o in books.orders}) - {""}
         unread = UnreadOrders(books, self._blotter)
-        facts += self._absent(books, shown, unread, at=at, mono=mono)
+        facts += self._absence_events(books, shown, unread, at=at, mono=mono)
         return (
             facts
             if self._conditions.links.is_cut_off
-            else facts + self._twins.taken_back(books, unread, at=at, mono=mono)
+            else facts + self._duplicates.reversal_events(books, unread, at=at, mono=mono)
         )
 
-    def behind(self, books: Books) -> list[Order]:
+    def lagging_orders(self, books: Books) -> list[Order]:
         """Return the orders of which the venue has for a minute known fewer fills than it told us."""
         below: dict[str, int] = {}
         for shown in books.orders:
-            order_id = self._blotter.by_venue.get(shown.venue_order_id, "")
+            order_id = self._blotter.by_venue_id.get(shown.venue_order_id, "")
             order = self._blotter.orders.get(order_id)
             if order is not None and not order.other_ids and shown.filled < order.filled:
-                below[order_id] = self._below.get(order_id, books.asked_at)
-        self._below = below
-        return [self._blotter.orders[i] for i, since in below.items() if books.asked_at - since >= BELOW_FOR]
+                below[order_id] = self._lagging_since.get(order_id, books.asked_at)
+        self._lagging_since = below
+        return [self._blotter.orders[i] for i, since in below.items() if books.asked_at - since >= LAG_LIMIT_NS]
 
-    def _absent(self, books: Books, shown: set[str], unread: UnreadOrders, *, at: int, mono: int) -> list[OrderFact]:
+    def _absence_events(
+        self, books: Books, shown: set[str], unread: UnreadOrders, *, at: int, mono: int
+    ) -> list[OrderFact]:
         facts: list[OrderFact] = []
-        live = list(self._blotter.live_anywhere())
+        live = list(self._blotter.all_live_orders())
         self._misses = {o.order_id: self._misses[o.order_id] for o in live if o.order_id in self._misses}
         if self._conditions.links.is_cut_off:
             return facts  # an order that is not shown is no evidence then, however often one looks
         for order in live:
             ids = (order.order_id, order.venue_order_id, *order.other_ids)
-            if order.state in UNSENT or any(i in shown for i in ids):
+            if order.state in UNSENT_STATES or any(i in shown for i in ids):
                 continue
-            if (row := unread.ours.get(order.order_id)) is not None:
+            if (row := unread.own_rows.get(order.order_id)) is not None:
                 self._misses.pop(order.order_id, None)
                 if order.state in AT_VENUE:
                     why = f"its row in the venue's list cannot be read: {row.reason}"
                     facts.append(_not_found(order, why, at=at, mono=mono))
-            elif order.state is OrderState.UNKNOWN and unread.may_be(order):
+            elif order.state is OrderState.UNKNOWN and unread.may_include_order(order):
                 continue  # a list that may show it does not end it
-            elif (misses := self._miss(order, books.asked_at)) >= CONFIRMATIONS:
+            elif (misses := self._count_miss(order, books.asked_at)) >= CONFIRMING_LISTS:
                 del self._misses[order.order_id]
                 why = f"not in {misses} complete order lists"
                 facts.append(_not_found(order, why, at=at, mono=mono, is_proof=self._absence_is_proof))
         return facts
 
-    def _miss(self, order: Order, asked_at: int) -> int:
+    def _count_miss(self, order: Order, asked_at: int) -> int:
         # One more list without the order; returns how many of them count.
         since, misses = self._misses.setdefault(order.order_id, (asked_at, 0))
-        if (due := self._due(order)) is not None and asked_at > due:
+        if (due := self._absence_due_mono(order)) is not None and asked_at > due:
             misses += 1
         self._misses[order.order_id] = since, misses
         return misses
 
-    def _due(self, order: Order) -> int | None:
+    def _absence_due_mono(self, order: Order) -> int | None:
         # From when on a list without the order counts. A working one is in doubt soon, and never ended by it. One in
         # doubt has until the venue's bound, which runs at the venue: from the sending of one that nobody has seen, from
         # the first list that missed one that was there.
         since, _ = self._misses.get(order.order_id, (None, 0))
-        patience = OMITTED_FOR
+        patience = OMISSION_LIMIT_NS
         if order.state is OrderState.UNKNOWN:
-            patience = self._absent_after
+            patience = self._absent_after_ns
             if order.times.sent_mono and not order.times.acked_mono:
                 since = order.times.sent_mono
-        return None if since is None else max(since + patience, self._conditions.links.shown_from)
+        return None if since is None else max(since + patience, self._conditions.links.evidence_from_mono)
 
     def _external(self, order: VenueOrder, at: int, mono: int) -> OrderFact:
         order_id = f"EXT-{order.venue_order_id}"
@@ -259,12 +269,12 @@ def _not_found(order: Order, why: str, *, at: int, mono: int, is_proof: bool = F
 
 def _events(order: Order, shown: VenueOrder, asked_at: int | None) -> list[OrderEvent]:
     # What a status tells that is new: its terms, its state, its quantity, its id. One that tells nothing leaves no row.
-    event = EVENTS[shown.status]
+    event = EVENT_OF_STATUS[shown.status]
     fresh = not is_old(order, event, shown)
     moves = fresh and (order.state, event) in TRANSITIONS
     known = order.venue_order_id == shown.venue_order_id or shown.venue_order_id in order.other_ids
     events = [event] if moves or shown.filled > order.claim.filled or not known else []
-    terms = _terms(order, shown, asked_at) if fresh else None
+    terms = _terms_event(order, shown, asked_at) if fresh else None
     if terms is None:
         return events
     if (order.state, terms) in ROWS:
@@ -273,8 +283,8 @@ def _events(order: Order, shown: VenueOrder, asked_at: int | None) -> list[Order
     return [*events, terms] if reached in AT_VENUE else events
 
 
-def _terms(order: Order, shown: VenueOrder, asked_at: int | None) -> OrderEvent | None:
-    if shown.quantity <= 0 or shown.status not in (*WORKS, VenueStatus.FILLED):
+def _terms_event(order: Order, shown: VenueOrder, asked_at: int | None) -> OrderEvent | None:
+    if shown.quantity <= 0 or shown.status not in (*WORKING_STATUSES, VenueStatus.FILLED):
         return None
     # Times are whole seconds and the stream may repeat: within one second only a list asked for since the last change
     # tells which terms are the later ones.
@@ -282,11 +292,11 @@ def _terms(order: Order, shown: VenueOrder, asked_at: int | None) -> OrderEvent 
     is_list = since_change is not None and since_change > 0
     is_newer = is_list or not shown.changed_at or shown.changed_at > order.claim.seen_at
     if order.replace.terms is not None:
-        return _settled(order, order.replace.terms, shown, since_change, is_newer=is_newer)
+        return _replace_result(order, order.replace.terms, shown, since_change, is_newer=is_newer)
     return OrderEvent.CHANGED if is_newer and _has_other_terms(order, shown) else None
 
 
-def _settled(
+def _replace_result(
     order: Order, wanted: Terms, shown: VenueOrder, since_change: int | None, *, is_newer: bool
 ) -> OrderEvent | None:
     # What becomes of a change that is under way.
@@ -295,12 +305,12 @@ def _settled(
         return OrderEvent.REPLACED if is_newer or wanted.quantity >= order.quantity else None
     # A list asked for after a refusal, or long after a request of unknown fate, proves that the old terms stand; and of
     # an order that is through no change is to come.
-    patience = 0 if order.replace.wish is Wish.REFUSED else REPLACE_PATIENCE
+    patience = 0 if order.replace.wish is Wish.REFUSED else REPLACE_SHOWS_WITHIN_NS
     is_settled = since_change is not None and since_change > patience
     return OrderEvent.CHANGED if is_settled or shown.status is VenueStatus.FILLED else None
 
 
 def _has_other_terms(order: Order, shown: VenueOrder) -> bool:
     kind = order.request.kind
-    is_priced = kind in PRICED and shown.kind is kind and None not in (shown.price, order.price)
+    is_priced = kind in LIMIT_KINDS and shown.kind is kind and None not in (shown.price, order.price)
     return shown.quantity != order.quantity or (is_priced and shown.price != order.price)

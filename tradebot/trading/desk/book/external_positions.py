@@ -18,11 +18,11 @@ from tradebot.domain.position_key import EXTERNAL, Line, PositionKey
 from tradebot.domain.products import DELIVERY
 from tradebot.trading.desk.book.exposure import Exposure
 
-SETTLED_AFTER = 12  # looks of a process: a fill that the first one showed was heard of long before
-CONFIRMATIONS = 2  # looks in a row that must say the same of a line before it counts
+SETTLED_AFTER_POLLS = 12  # looks of a process: a fill that the first one showed was heard of long before
+CONFIRMING_POLLS = 2  # looks in a row that must say the same of a line before it counts
 
 
-class Own(NamedTuple):
+class OwnQuantities(NamedTuple):
     """What ours was of each line when the fills of a look were listed, and what was heard since that they lack.
 
     `late` is of other hands, `late_ours` of us, both signed.
@@ -32,55 +32,63 @@ class Own(NamedTuple):
     late: Mapping[Line, Decimal] = {}
     late_ours: Mapping[Line, Decimal] = {}
 
-    def beyond(self, line: Line, net: Decimal, known: Decimal) -> Decimal:
+    def external_quantity(self, netting_key: Line, net: Decimal, known: Decimal) -> Decimal:
         """Return what `net` holds beyond ours: `known`, where that explains it.
 
         Positions are asked for beside the fills and may be the later of the two: then they hold what was heard since.
         """
-        rest, late, ours = net - self.held.get(line, ZERO), self.late.get(line, ZERO), self.late_ours.get(line, ZERO)
+        rest, late, ours = (
+            net - self.held.get(netting_key, ZERO),
+            self.late.get(netting_key, ZERO),
+            self.late_ours.get(netting_key, ZERO),
+        )
         is_explained = known in (rest + late - ours, rest, rest - ours)
         return known if is_explained else rest + late
 
 
-class External:
+class ExternalPositions:
     """The lines of one account beyond ours. `orders` are the blotter's, of which those placed elsewhere count here."""
 
     def __init__(self, orders: Mapping[str, Order]) -> None:
         self.exposure = Exposure(orders, {})  # of the orders placed elsewhere
-        self.beyond: dict[Line, Decimal] = {}  # the venue's net less ours, none zero
+        self.quantities: dict[Line, Decimal] = {}  # the venue's net less ours, none zero
         self._accounted: dict[Line, Decimal] = {}  # of that what fills, conversions and the first look account for
         self._prices: dict[Line, Decimal] = {}  # the venue's average prices, of the last look
-        self._odd: dict[tuple[str, str], tuple[dict[Line, Decimal], int]] = {}  # (exchange, symbol) -> rests, looks
-        self._touched: dict[Line, tuple[int, str]] = {}  # mono at which another hand was heard of last, and what it did
-        self._asked_at: int | None = None  # of the books that are being read
-        self._taken: dict[Line, Decimal] = {}  # signed parts of ours that were converted, until they are given up
-        self._looks = 0
+        self._unconfirmed: dict[
+            tuple[str, str], tuple[dict[Line, Decimal], int]
+        ] = {}  # (exchange, symbol) -> rests, looks
+        self._unsettled: dict[
+            Line, tuple[int, str]
+        ] = {}  # mono at which another hand was heard of last, and what it did
+        self._asked_mono: int | None = None  # of the books that are being read
+        self._converted: dict[Line, Decimal] = {}  # signed parts of ours that were converted, until they are given up
+        self._polls = 0
         # Lines that the first look accounted for without a fill -> what was heard of since, which it may have shown.
         self._heard_since: dict[Line, Decimal] = {}
 
     # ---- what is told
 
-    def trade(self, execution: Execution, sign: int = 1) -> None:
+    def apply_fill(self, execution: Execution, sign: int = 1) -> None:
         """Take a fill of another hand; with -1 one that is taken back."""
         line, signed = execution.line, execution.quantity * execution.side.sign * sign
-        self._move(line, signed)
+        self._add_accounted(line, signed)
         if line in self._heard_since:
             self._heard_since[line] += signed
 
-    def take_over(self, line: Line, quantity: Decimal) -> None:
+    def take_over_position(self, netting_key: Line, quantity: Decimal) -> None:
         """Take what was ours until now."""
-        self._taken.pop(line, None)
-        self._move(line, quantity)
+        self._converted.pop(netting_key, None)
+        self._add_accounted(netting_key, quantity)
 
-    def touch(self, line: Line, mono: int, text: str) -> None:
+    def mark_unsettled(self, netting_key: Line, mono: int, text: str) -> None:
         """Note what another hand did in a line where we trade: only books asked for later tell what is ours there."""
-        self._touched[line] = mono if self._asked_at is None else self._asked_at - 1, text
+        self._unsettled[netting_key] = mono if self._asked_mono is None else self._asked_mono - 1, text
 
-    def begin_look(self, asked_at: int) -> None:
+    def begin_snapshot(self, asked_at: int) -> None:
         """Take what is told from here on as told by the books asked for at `asked_at`."""
-        self._asked_at = asked_at
+        self._asked_mono = asked_at
 
-    def look(self, books: Books, own: Own) -> None:
+    def apply_snapshot(self, books: Books, own: OwnQuantities) -> None:
         """Take the venue's net. A line stays as it was where the books hide it.
 
         They do when a row of it cannot be read, or is missing although they list a trade of today there.
@@ -88,20 +96,20 @@ class External:
         net = books.net()
         unread = {row.symbol for row in books.unread if row.book == "holdings"}
         silent = {e.line for e in books.executions} - net.keys()
-        for line in net.keys() | own.held.keys() | self.beyond.keys():
+        for line in net.keys() | own.held.keys() | self.quantities.keys():
             is_hidden = line[2] == DELIVERY and unread & {"", line[1]}
             if line not in silent and not books.hides(line[1]) and not is_hidden:
-                known = self.beyond.get(line, ZERO)
-                _put(self.beyond, line, own.beyond(line, net.get(line, ZERO), known))
+                known = self.quantities.get(line, ZERO)
+                _put(self.quantities, line, own.external_quantity(line, net.get(line, ZERO), known))
         self._prices = {row.line: row.average_price for row in books.holdings}
         self._prices |= {row.line: row.average_price for row in books.positions}
-        self._asked_at = None
+        self._asked_mono = None
 
     # ---- what is accounted for
 
-    def account(
+    def attribute_rests(
         self,
-        own: Own,
+        own: OwnQuantities,
         *,
         asked_at: int,
         symbols: Collection[str],
@@ -114,25 +122,27 @@ class External:
         won, two looks alike. In lines where we do not trade everything is simply not ours, and in the first look of a
         process also what stands beside ours on its side, and what ours lost while other products of its symbol won as
         much: it was converted meanwhile. What ours lost in a line whose day `is_over` is gone. The rest is a
-        difference, see `rests`.
+        difference, see `unexplained_rests`.
         """
-        odd = self._odd_lines(own, symbols, is_over)
-        before, self._odd = self._odd, {}
+        odd = self._unconfirmed_keys(own, symbols, is_over)
+        before, self._unconfirmed = self._unconfirmed, {}
         for of, rests in odd.items():
             last = before.get(of)
             lasted = last[1] + 1 if last is not None and last[0] == rests else 1
-            if lasted >= CONFIRMATIONS:
+            if lasted >= CONFIRMING_POLLS:
                 self._accept_confirmed(rests, own, is_traded)
             if rests:
-                self._odd[of] = rests, lasted
-        self._touched = {line: told for line, told in self._touched.items() if asked_at <= told[0] or self._rest(line)}
+                self._unconfirmed[of] = rests, lasted
+        self._unsettled = {
+            line: told for line, told in self._unsettled.items() if asked_at <= told[0] or self._rest(line)
+        }
 
-    def _odd_lines(
-        self, own: Own, symbols: Collection[str], is_over: Callable[[Line], bool]
+    def _unconfirmed_keys(
+        self, own: OwnQuantities, symbols: Collection[str], is_over: Callable[[Line], bool]
     ) -> dict[tuple[str, str], dict[Line, Decimal]]:
         # (exchange, symbol) -> line -> what another look must confirm; all else is accounted for now.
         odd: dict[tuple[str, str], dict[Line, Decimal]] = {}
-        lines = self.beyond.keys() | self._accounted.keys()
+        lines = self.quantities.keys() | self._accounted.keys()
         of_symbol: dict[tuple[str, str], Decimal] = {}
         for line in lines:
             of_symbol[line[:2]] = of_symbol.get(line[:2], ZERO) + self._rest(line)
@@ -140,26 +150,28 @@ class External:
             rest, held = self._rest(line), own.held.get(line, ZERO)
             is_lost = rest * held < 0 and of_symbol[line[:2]] * held < 0
             is_gone = rest * held < 0 and is_over(line)
-            if rest and line[1] in symbols and (self._looks or is_lost) and not is_gone:
+            if rest and line[1] in symbols and (self._polls or is_lost) and not is_gone:
                 odd.setdefault(line[:2], {})[line] = rest
                 continue
-            if rest and not self._looks:
+            if rest and not self._polls:
                 self._heard_since[line] = ZERO
             self._accept(line, held)
-        self._looks += 1
-        if self._looks > SETTLED_AFTER:
+        self._polls += 1
+        if self._polls > SETTLED_AFTER_POLLS:
             self._heard_since.clear()
         return odd
 
-    def _accept_confirmed(self, rests: dict[Line, Decimal], own: Own, is_traded: Callable[[Line], bool]) -> None:
-        # Of the rests of a symbol of which two looks said the same: what is accounted for leaves `rests`.
+    def _accept_confirmed(
+        self, rests: dict[Line, Decimal], own: OwnQuantities, is_traded: Callable[[Line], bool]
+    ) -> None:
+        # Of the rests of a symbol of which two looks said the same: what is accounted for leaves `unexplained_rests`.
         if not sum(rests.values(), ZERO):  # what one line lost others won: it was converted
             for line in rests:
                 self._accept(line, own.held.get(line, ZERO))
             rests.clear()
             return
         for line in list(rests):
-            is_ours = is_traded(line) and line in self.beyond
+            is_ours = is_traded(line) and line in self.quantities
             if is_ours and not self._is_told_twice(line, rests[line]) and not self._was_shown_wrongly(line, own):
                 continue
             self._accept(line)
@@ -169,96 +181,96 @@ class External:
         # The first look showed a fill that was heard of after it.
         return bool(rest) and rest == -self._heard_since.get(line, ZERO)
 
-    def _was_shown_wrongly(self, line: Line, own: Own) -> bool:
+    def _was_shown_wrongly(self, line: Line, own: OwnQuantities) -> bool:
         # The first look believed one answer, of more than two later ones show; and nothing there is ours.
         rest, believed = self._rest(line), self._accounted.get(line, ZERO)
         return (
             line in self._heard_since and not own.held.get(line) and rest * believed < 0 and abs(rest) <= abs(believed)
         )
 
-    def rests(self) -> dict[Line, Decimal]:
+    def unexplained_rests(self) -> dict[Line, Decimal]:
         """Return line -> what is held beyond ours that nothing accounts for, where two looks said the same."""
         return {
             line: rest
-            for rests, lasted in self._odd.values()
+            for rests, lasted in self._unconfirmed.values()
             for line, rest in rests.items()
-            if lasted >= CONFIRMATIONS and line in self.beyond
+            if lasted >= CONFIRMING_POLLS and line in self.quantities
         }
 
-    def unsettled(self) -> dict[str, str]:
+    def unsettled_symbols(self) -> dict[str, str]:
         """Return symbol -> what another hand did there that no books have accounted for yet."""
-        return {line[1]: text for line, (_, text) in self._touched.items()}
+        return {line[1]: text for line, (_, text) in self._unsettled.items()}
 
     @property
-    def is_in_doubt(self) -> bool:
+    def needs_poll(self) -> bool:
         """True while a look may tell more of a line where we trade."""
-        return bool(self._touched) or any(lasted < CONFIRMATIONS for _, lasted in self._odd.values())
+        return bool(self._unsettled) or any(lasted < CONFIRMING_POLLS for _, lasted in self._unconfirmed.values())
 
-    def lost(self, position: Position) -> Decimal:
+    def lost_quantity(self, position: Position) -> Decimal:
         """Return the signed part of a position of ours that other hands closed or converted, as accounted for."""
         line, held = position.key.line, position.quantity
         if self._rest(line):
             return ZERO
         # What was converted is gone as a whole: what another hand bought beside it is theirs.
         sign = 1 if held > 0 else -1
-        taken = max(-self._accounted.get(line, ZERO) * sign, self._taken.get(line, ZERO) * sign)
+        taken = max(-self._accounted.get(line, ZERO) * sign, self._converted.get(line, ZERO) * sign)
         return min(taken, held * sign) * sign if taken > 0 else ZERO
 
-    def of_ours(self, line: Line, net: Mapping[Line, Decimal]) -> Decimal:
+    def own_quantity(self, netting_key: Line, net: Mapping[Line, Decimal]) -> Decimal:
         """Return what of the venue's `net` of a line is ours, going by what is accounted for."""
-        return net.get(line, ZERO) - self._accounted.get(line, ZERO)
+        return net.get(netting_key, ZERO) - self._accounted.get(netting_key, ZERO)
 
     # ---- what others ask
 
-    def closable(self, position: Position, *, is_sure: bool = False) -> Decimal:
+    def closable_quantity(self, position: Position, *, is_sure: bool = False) -> Decimal:
         """Return the signed quantity that we may close: ours, as far as the venue holds it on the same side.
 
         `is_sure` leaves out what one look alone says, which may be of a moment ago, except for a conversion.
         """
         held, line = position.quantity, position.key.line
-        beyond, rest = self.beyond.get(line, ZERO), self._rest(line)
+        beyond, rest = self.quantities.get(line, ZERO), self._rest(line)
         if is_sure:
-            rests, lasted = self._odd.get(line[:2], ({}, CONFIRMATIONS))
-            unsure = rests.get(line, ZERO) if lasted < CONFIRMATIONS and sum(rests.values(), ZERO) else ZERO
+            rests, lasted = self._unconfirmed.get(line[:2], ({}, CONFIRMING_POLLS))
+            unsure = rests.get(line, ZERO) if lasted < CONFIRMING_POLLS and sum(rests.values(), ZERO) else ZERO
             beyond, rest = beyond - unsure, rest - unsure
         # What another hand bought beside it does not stand in for what ours lost.
         free = held + (min(beyond, rest) if held > 0 else max(beyond, rest))
         side = Side.SELL if held > 0 else Side.BUY
-        for order in self.exposure.all(line[1]):
-            if order.request.side is side and line_of(order) == line:
+        for order in self.exposure.counted_orders(line[1]):
+            if order.request.side is side and order_netting_key(order) == line:
                 free += order.reserved(self.exposure.mono) * side.sign
         return max(min(held, free), ZERO) if held > 0 else min(max(held, free), ZERO)
 
-    def bounds(self, symbol: str) -> bool:
+    def bounds_symbol(self, symbol: str) -> bool:
         """Return whether something of other hands may bound what is done in a symbol."""
-        return self.exposure.has_orders(symbol) or any(line[1] == symbol for line in self.beyond)
+        return self.exposure.has_orders(symbol) or any(line[1] == symbol for line in self.quantities)
 
-    def positions(self, venue: str) -> tuple[ExternalPosition, ...]:
+    def as_messages(self, venue: str) -> tuple[ExternalPosition, ...]:
         """Return what is held beyond ours, in the order of the keys."""
         return tuple(
             ExternalPosition(PositionKey(venue, *line, EXTERNAL), quantity, self._prices.get(line, ZERO))
-            for line, quantity in sorted(self.beyond.items())
+            for line, quantity in sorted(self.quantities.items())
         )
 
     def __bool__(self) -> bool:
         """True while something is held beyond ours or an order of another hand counts."""
-        return bool(self.beyond or self.exposure.working or self.exposure.held)
+        return bool(self.quantities or self.exposure.working or self.exposure.reserved)
 
-    def _move(self, line: Line, quantity: Decimal) -> None:
-        for held in (self.beyond, self._accounted):
+    def _add_accounted(self, line: Line, quantity: Decimal) -> None:
+        for held in (self.quantities, self._accounted):
             _put(held, line, held.get(line, ZERO) + quantity)
 
     def _rest(self, line: Line) -> Decimal:
-        return self.beyond.get(line, ZERO) - self._accounted.get(line, ZERO)
+        return self.quantities.get(line, ZERO) - self._accounted.get(line, ZERO)
 
     def _accept(self, line: Line, held: Decimal = ZERO) -> None:
-        # `held` is ours in the line, where the rest is what ours lost.
+        # `reserved` is ours in the line, where the rest is what ours lost.
         if (rest := self._rest(line)) * held < 0:
-            self._taken[line] = min(-rest, held, key=abs)
-        _put(self._accounted, line, self.beyond.get(line, ZERO))
+            self._converted[line] = min(-rest, held, key=abs)
+        _put(self._accounted, line, self.quantities.get(line, ZERO))
 
 
-def line_of(order: Order) -> Line:
+def order_netting_key(order: Order) -> Line:
     """Return the line that an order trades."""
     request = order.request
     return request.exchange, request.symbol, request.product

@@ -16,29 +16,29 @@ from tradebot.clock import SECOND
 from tradebot.domain.messages import Books
 from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact
 from tradebot.trading.desk.book.blotter import Blotter
-from tradebot.trading.desk.rules.shortfalls import fill_fact
-from tradebot.trading.desk.rules.unread import UnreadOrders
+from tradebot.trading.desk.rules.missing_fills import fill_event
+from tradebot.trading.desk.rules.unread_orders import UnreadOrders
 
-TAKEN_BACK = "told beside its like under another id; the venue's fills, orders and positions know nothing of it"
-MATCHED_FOR = 5 * SECOND  # that the books must say the same before a fill is taken back
+REVERSAL_REASON = "told beside its like under another id; the venue's fills, orders and positions know nothing of it"
+MATCHED_FOR_NS = 5 * SECOND  # that the books must say the same before a fill is taken back
 
 
-class Twins:
+class DuplicateFills:
     """Looks for fills that the venue's books know nothing of any more, beside their likes, in one blotter."""
 
     def __init__(self, blotter: Blotter) -> None:
         self._blotter = blotter
         self._since: dict[str, int] = {}  # symbol -> asked_at of the first books without the fills in excess
 
-    def look_wanted_at(self) -> int | None:
+    def recheck_mono(self) -> int | None:
         """Return the monotonic time from which a look may settle an excess, None without one."""
-        return min(self._since.values()) + MATCHED_FOR if self._since else None
+        return min(self._since.values()) + MATCHED_FOR_NS if self._since else None
 
-    def taken_back(self, books: Books, unread: UnreadOrders, *, at: int, mono: int) -> list[OrderFact]:
+    def reversal_events(self, books: Books, unread: UnreadOrders, *, at: int, mono: int) -> list[OrderFact]:
         """Return the reversals of what the books have not known for long enough; what may be unread is not unknown."""
         found: dict[str, list[tuple[Order, Execution]]] = defaultdict(list)
         for order, execution in self._unlisted(books):
-            if books.hides(order.symbol) or unread.may_fill(order):
+            if books.hides(order.symbol) or unread.may_include_fill(order):
                 continue
             found[order.symbol].append((order, execution))
         if not found and not self._since:
@@ -47,34 +47,34 @@ class Twins:
         since, facts = dict[str, int](), list[OrderFact]()
         for symbol, pairs in found.items():
             excess = sum((e.quantity * e.side.sign for _, e in pairs), ZERO)
-            ours = self._blotter.positions.of(symbol)
-            if ours.quantity - excess != self._blotter.external.of_ours(ours.key.line, net):
+            ours = self._blotter.positions.position_of(symbol)
+            if ours.quantity - excess != self._blotter.external.own_quantity(ours.key.line, net):
                 continue
             since[symbol] = self._since.get(symbol, books.asked_at)
-            if books.asked_at - since[symbol] > MATCHED_FOR:
+            if books.asked_at - since[symbol] > MATCHED_FOR_NS:
                 del since[symbol]
-                facts += [fill_fact(o.order_id, OrderEvent.REVERSED, e, at, mono, TAKEN_BACK) for o, e in pairs]
+                facts += [fill_event(o.order_id, OrderEvent.REVERSED, e, at, mono, REVERSAL_REASON) for o, e in pairs]
         self._since = since
         return facts
 
     def _unlisted(self, books: Books) -> Iterator[tuple[Order, Execution]]:
         listed: set[tuple[str, str]] | None = None
         for shown in books.orders:
-            order = self._blotter.orders.get(self._blotter.by_venue.get(shown.venue_order_id, ""))
+            order = self._blotter.orders.get(self._blotter.by_venue_id.get(shown.venue_order_id, ""))
             if order is None or len(order.booked) < 2 or order.filled <= shown.filled:
                 continue
             if listed is None:
                 listed = {execution.key for execution in books.executions}
-            yield from ((order, execution) for execution in _without_trade(order, listed, shown.filled))
+            yield from ((order, execution) for execution in _unlisted_duplicates(order, listed, shown.filled))
 
 
-def _without_trade(order: Order, listed: set[tuple[str, str]], filled: Decimal) -> list[Execution]:
+def _unlisted_duplicates(order: Order, listed: set[tuple[str, str]], filled: Decimal) -> list[Execution]:
     # The fills that are not listed, where each has its like among those that are and make up what was filled.
     there = [e for e in order.booked if e.key in listed]
     gone = [e for e in order.booked if e.key not in listed]
     is_whole = sum((e.quantity for e in there), ZERO) == filled
-    return gone if is_whole and all(_has_like(execution, there) for execution in gone) else []
+    return gone if is_whole and all(_has_duplicate(execution, there) for execution in gone) else []
 
 
-def _has_like(execution: Execution, there: Sequence[Execution]) -> bool:
+def _has_duplicate(execution: Execution, there: Sequence[Execution]) -> bool:
     return any(execution.tells_the_same(e) and execution.traded_at == e.traded_at for e in there)

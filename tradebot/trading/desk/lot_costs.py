@@ -10,7 +10,7 @@ from tradebot.domain.instrument import Instrument
 Priced = tuple[Instrument, Decimal, Decimal]  # an instrument with its lowest and highest price
 
 
-def too_dear(priced: Iterable[Priced], order_notional: Decimal) -> tuple[str, ...]:
+def unaffordable_lots(priced: Iterable[Priced], order_notional: Decimal) -> tuple[str, ...]:
     """Return a sentence for each instrument of which a lot costs more than `order_notional`, at some price at least."""
     found = []
     for instrument, low, high in priced:
