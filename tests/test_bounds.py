@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # The packages whose objects live as long as the daemon does.
 LASTING = (
-    "daemon", "trading", "journal/writer.py", "journal/scribe.py", "journal/hand.py",
+    "daemon", "trading", "journal/writer.py", "journal/journal_file.py", "journal/writer_thread.py",
     "store/outbox.py", "store/projection.py", "store/postgres.py", "ops", "venues", "control/server.py",
     "control/operator_api.py",
 )  # fmt: skip
@@ -60,7 +60,7 @@ BOUNDS: dict[str, Bound] = {
     "trading.desk_stage.DeskStage._commands": Bound(
         "one per request of the control socket", "the socket takes a few at a time"),
     "trading.order_queue.OrderQueue._lanes": Bound("1,000 each", "the desk waits"),
-    "journal.waiters.Lingering._rows": Bound("100,000 rows", "the journal fails and trading ends",
+    "journal.waiters.RowBuffer._rows": Bound("100,000 rows", "the journal fails and trading ends",
                                              "tradebot.journal.writer:QUEUE_ROWS"),
     "journal.waiters.Waiters._heap": Bound("one per waiting task", "each waits with a time limit"),
     # ---- the desk
@@ -174,7 +174,7 @@ BOUNDS: dict[str, Bound] = {
                                                       "each has a deadline"),
     "trading.analysis.partition.Partition._pasts": Bound(UNIVERSE, "emptied once the warm-up is whole"),
     # ---- what is said and measured
-    "journal.hand.WriterThread._queue": Bound("100,000 rows", "the journal fails and trading ends",
+    "journal.writer_thread.WriterThread._queue": Bound("100,000 rows", "the journal fails and trading ends",
                                               "tradebot.journal.writer:QUEUE_ROWS"),
     "ops.latency.Latencies._rings": Bound("one ring per measurement", "the oldest duration is overwritten"),
     "ops.latency.Latencies._counts": Bound("one per measurement", "fixed names"),

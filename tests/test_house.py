@@ -303,7 +303,7 @@ LINES_OF_ONE_PLACE = 6
 # for the ground of a run and for the kill switch.
 ORDER_ROUTES = {"KiteVenue", "KiteBroker", "OrderSession"}
 ROUTE_BUILDERS = ("tradebot/venues/kite/", "tradebot/bench/")
-ROOMS_BUILD = {"with_orders": "tradebot/daemon/ground.py", "for_kill": "tradebot/cli/control/kill.py"}
+ROOMS_BUILD = {"with_orders": "tradebot/daemon/venue_session.py", "for_kill": "tradebot/cli/control/kill.py"}
 
 
 def route_findings(name: str, tree: ast.Module) -> Iterator[Finding]:

@@ -21,17 +21,17 @@ from tradebot.clock import MILLISECOND, Clock, WallClock
 from tradebot.config import Config
 from tradebot.control.server import serve_control_socket
 from tradebot.daemon.daemon import Daemon
-from tradebot.daemon.ground import open_ground
-from tradebot.daemon.refusals import cautions, check_day, refuse, strategies
-from tradebot.daemon.standing import Standing, on_signals, told_failure
+from tradebot.daemon.run_failure import RunState, install_signal_handlers, log_failure
+from tradebot.daemon.start_checks import check_day_covered, load_strategies, raise_start_problems, start_warnings
+from tradebot.daemon.venue_session import open_venue_session
 from tradebot.exchange.faults.fault_plan import FaultPlan
-from tradebot.journal import heads
-from tradebot.journal.hand import Hand
-from tradebot.journal.recovery import recover
-from tradebot.journal.reserve import wanted_bytes
-from tradebot.journal.rows import End
+from tradebot.journal import journal_heads
+from tradebot.journal.disk_reserve import wanted_reserve_bytes
+from tradebot.journal.recovery import recover_state
+from tradebot.journal.rows import RunEnd
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal, WriteLimits
+from tradebot.journal.writer_thread import WriteDriver
 from tradebot.ops.events.bus import EventBus
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.run import CautionRaised, DaemonStarted, DaemonStopped
@@ -64,7 +64,7 @@ async def run(
     bus: EventBus,
     notifier: Notifier,
     wall_clock: Clock | None = None,
-    write_thread: Hand | None = None,
+    write_thread: WriteDriver | None = None,
 ) -> dict[str, Any]:
     """Trade as the config says until a signal, `app.stop_after` or the end of the prices; returns the summary.
 
@@ -75,8 +75,8 @@ async def run(
     comes in its ExceptionGroup.
     """
     wall_clock = wall_clock or WallClock()
-    refuse(config, now=wall_clock.wall_ns(), has_exchange=options.exchange is not None)
-    with told_failure(bus.emit_event) as standing:
+    raise_start_problems(config, now=wall_clock.wall_ns(), has_exchange=options.exchange is not None)
+    with log_failure(bus.emit_event) as standing:
         return await _run(
             config,
             options,
@@ -95,24 +95,24 @@ async def _run(
     tell: EventListener,
     notifier: Notifier,
     wall: Clock,
-    hand: Hand | None,
-    standing: Standing,
+    hand: WriteDriver | None,
+    standing: RunState,
 ) -> dict[str, Any]:
     stop, reasons = asyncio.Event(), list[str]()
     ask_to_stop = _on_signals(stop, reasons)
-    on_signals(tell, standing)
-    specs = strategies(config)
+    install_signal_handlers(tell, standing)
+    specs = load_strategies(config)
     state_dir = config.app.state_dir
     notifier.extend_timeout()  # a long journal is read to its end before anything else
     path = state_dir / FILE_NAME
-    doubt = await asyncio.to_thread(heads.doubt, path)
-    recovery = (await asyncio.to_thread(recover, path))._replace(doubt=doubt)
+    doubt = await asyncio.to_thread(journal_heads.head_mismatch_reason, path)
+    recovery = (await asyncio.to_thread(recover_state, path))._replace(doubt=doubt)
     notifier.extend_timeout()
     begun = DaemonStarted(
         version=tradebot.__version__, pid=os.getpid(), state_dir=str(state_dir), runs=len(recovery.runs)
     )
     tell(begun)
-    for caution in cautions(config, now=wall.wall_ns()):
+    for caution in start_warnings(config, now=wall.wall_ns()):
         tell(CautionRaised(reason=caution))
     async with AsyncExitStack() as stack:
         if (outbox := open_outbox(config, tell, wall)) is not None:
@@ -128,9 +128,9 @@ async def _run(
             hand=hand,
         )
         narrator = JournalLogger(tell, wall)
-        journal.subscribe(narrator.log_rows_later)
+        journal.subscribe_to_commits(narrator.log_rows_later)
         await stack.enter_async_context(journal)
-        opening = open_ground(
+        opening = open_venue_session(
             config,
             exchange=options.exchange,
             exchange_log=options.exchange_log,
@@ -143,28 +143,28 @@ async def _run(
             stopped=stop.is_set,
         )
         ground = await stack.enter_async_context(opening)
-        check_day(ground.clock.market_ns(), ground.market)
-        narrator.market = ground.market
+        check_day_covered(ground.clock.market_ns(), ground.traded_market)
+        narrator.market = ground.traded_market
         daemon = Daemon(
             config, options.run_id, ground, journal, recovery, specs, outbox=outbox, tell=tell, notifier=notifier
         )
         stack.push_async_callback(daemon.analysis.stop_workers)
-        panel = daemon.panel(ask_to_stop, lines_dropped=options.lines_dropped)
-        standing.picture = panel.current_status
+        panel = daemon.operator_api(ask_to_stop, lines_dropped=options.lines_dropped)
+        standing.status_snapshot = panel.current_status
         standing.positions = daemon.desk.account.open_quantities
         await stack.enter_async_context(serve_control_socket(state_dir, panel))
-        started = await _unless(stop, daemon.start())
-        summary = await daemon.trade(stop, reasons) if started else {}
-        journal.append("end", End(reason=reasons[0], summary=summary), at=ground.clock.market_ns())
+        started = await _unless(stop, daemon.recover_and_reconcile())
+        summary = await daemon.run_until_stopped(stop, reasons) if started else {}
+        journal.append("end", RunEnd(reason=reasons[0], summary=summary), at=ground.clock.market_ns())
         notifier.extend_timeout()
-    tell(DaemonStopped(reason=reasons[0], journal=str(path), **await daemon.heads.keep()))
+    tell(DaemonStopped(reason=reasons[0], journal=str(path), **await daemon.heads.save_head()))
     return summary
 
 
 def reserve_bytes(config: Config, last_day: int) -> int:
     """Return what the journal keeps for a full disk, given what its last day wrote."""
     setting = config.journal.reserve_mb
-    return wanted_bytes(len(config.app.symbols), last_day) if setting == "auto" else setting * 1_000_000
+    return wanted_reserve_bytes(len(config.app.symbols), last_day) if setting == "auto" else setting * 1_000_000
 
 
 def _on_signals(stop: asyncio.Event, reasons: list[str]) -> Callable[[str], None]:

@@ -11,7 +11,7 @@ import numpy as np
 from tradebot.backtest.job import Bill, Costs, Job
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.strategies.loading import StrategySpec, load_strategy
 from tradebot.trading.desk.gate.limits import Limits
 from tradebot.trading.desk.settings import DeskSettings
@@ -35,17 +35,19 @@ WIDE = Limits(
 DESK = DeskSettings(order_notional=Decimal(10_000), max_daily_loss=Decimal(10**12), protection_pct=Decimal(5))
 
 
-def bars(*rows: tuple[float, float, float, float], symbol: str = "ACME", volume: int = 1_000, skip: int = 0) -> Series:
+def bars(
+    *rows: tuple[float, float, float, float], symbol: str = "ACME", volume: int = 1_000, skip: int = 0
+) -> BarSeries:
     """Bars of a minute from (open, high, low, close) in rupees."""
     table = np.rint(np.array(rows, dtype=np.float64).reshape(-1, 4).T * 100).astype(np.int64)
     starts = START + MINUTE * (skip + np.arange(table.shape[1], dtype=np.int64))
-    return Series(
+    return BarSeries(
         symbol=symbol, interval=MINUTE, starts=starts, open=table[0], high=table[1], low=table[2], close=table[3],
         volume=np.full(table.shape[1], volume, dtype=np.int64),
     )  # fmt: skip
 
 
-def random_bars(seed: int, count: int, *, symbol: str = "ACME", swing: int = 12, gap: int = 6) -> Series:
+def random_bars(seed: int, count: int, *, symbol: str = "ACME", swing: int = 12, gap: int = 6) -> BarSeries:
     """A random walk on a tick of 5 paise from 100 rupees up and down; some bars open away from the last close."""
     draw = np.random.default_rng(seed)
     move, jump = draw.integers(-swing, swing + 1, count), draw.integers(-gap, gap + 1, count)
@@ -56,7 +58,7 @@ def random_bars(seed: int, count: int, *, symbol: str = "ACME", swing: int = 12,
     open_, high, low, close = (column.astype(np.int64) * 5 for column in columns)
     starts = START + MINUTE * np.arange(count, dtype=np.int64)
     volume = draw.integers(0, 200, count)
-    return Series(
+    return BarSeries(
         symbol=symbol, interval=MINUTE, starts=starts, open=open_, high=high, low=low, close=close, volume=volume
     )
 

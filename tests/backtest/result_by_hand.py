@@ -11,8 +11,8 @@ from tradebot.backtest.job import Job
 from tradebot.backtest.result import FillColumns, OrderColumns, Result, TradeColumns, trading_hash
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Series
-from tradebot.domain.order import OrderKind, OrderState, Purpose
+from tradebot.domain.market_data import BarSeries
+from tradebot.domain.order import OrderKind, OrderPurpose, OrderState
 from tradebot.exchange.bar_matching import BarFillModel
 from tradebot.strategies.loading import load_strategy
 
@@ -20,10 +20,10 @@ MINUTE = 60 * SECOND
 OPEN = 1_767_584_700 * SECOND  # 2026-01-05 09:15 in India, a Monday
 DAY = 86_400 * SECOND
 BARS_A_DAY = 375
-KINDS, STATES, PURPOSES = tuple(OrderKind), tuple(OrderState), tuple(Purpose)
+KINDS, STATES, PURPOSES = tuple(OrderKind), tuple(OrderState), tuple(OrderPurpose)
 
 
-def bars(symbol: str, days: int = 5, *, seed: int = 1, price: int = 100_000) -> Series:
+def bars(symbol: str, days: int = 5, *, seed: int = 1, price: int = 100_000) -> BarSeries:
     """Return minute bars of `days` weekdays as a seeded walk in paise."""
     draw = np.random.default_rng(seed)
     weekdays = [day for day in range(days * 2) if day % 7 < 5][:days]
@@ -33,7 +33,7 @@ def bars(symbol: str, days: int = 5, *, seed: int = 1, price: int = 100_000) -> 
     high = np.maximum(start, close) + draw.integers(0, 40, len(starts))
     low = np.minimum(start, close) - draw.integers(0, 40, len(starts))
     volume = draw.integers(100, 10_000, len(starts))
-    return Series(
+    return BarSeries(
         symbol=symbol, interval=MINUTE, starts=starts, open=start, high=high, low=low, close=close, volume=volume
     )
 
@@ -50,15 +50,15 @@ def job(symbols: tuple[str, ...] = ("RELIANCE",), *, matching: BarFillModel = Ba
 
 
 def result(
-    given: Mapping[str, Series], *, every: int = 60, hold: int = 20, charges: int = 2_500, quantity: int = 10
+    given: Mapping[str, BarSeries], *, every: int = 60, hold: int = 20, charges: int = 2_500, quantity: int = 10
 ) -> Result:
     """Return what buying `quantity` each `every` bars and selling `hold` later gives; `charges` in paise a fill."""
     series = tuple(given.values())
     order, fill, trade, change = [], [], [], {}
     for number, one in enumerate(series):
         for row in range(every, len(one) + 1, every):
-            leave = Purpose.STOP if (row // every) % 4 == 0 else Purpose.EXIT
-            for at, purpose, side in ((row, Purpose.ENTRY, 1), (row + hold, leave, -1)):
+            leave = OrderPurpose.STOP if (row // every) % 4 == 0 else OrderPurpose.EXIT
+            for at, purpose, side in ((row, OrderPurpose.ENTRY, 1), (row + hold, leave, -1)):
                 if at < len(one):  # without a next bar an order waits for ever
                     fill.append((len(order), int(one.starts[at]), quantity, int(one.open[at]), charges))
                 if at <= len(one):

@@ -10,12 +10,12 @@ from tradebot.backtest.job import Job
 from tradebot.backtest.result import FillColumns, OrderColumns, Result, TradeColumns, trading_hash
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.order import OrderKind, OrderState, Purpose
+from tradebot.domain.order import OrderKind, OrderPurpose, OrderState
 from tradebot.strategies.loading import load_strategy
 
 START = 1_700_000_000 * SECOND
 MINUTE = 60 * SECOND
-KINDS, STATES, PURPOSES = tuple(OrderKind), tuple(OrderState), tuple(Purpose)
+KINDS, STATES, PURPOSES = tuple(OrderKind), tuple(OrderState), tuple(OrderPurpose)
 
 
 def codes(*values: int) -> np.ndarray:
@@ -28,7 +28,7 @@ def ints(*values: int) -> np.ndarray:
 
 def round_trip() -> Result:
     """Bought 10 at 100.05, sold at 101.00, charges of 0.30 and 0.32, on an account of 1,000."""
-    entry, exit_ = PURPOSES.index(Purpose.ENTRY), PURPOSES.index(Purpose.EXIT)
+    entry, exit_ = PURPOSES.index(OrderPurpose.ENTRY), PURPOSES.index(OrderPurpose.EXIT)
     filled, denied = STATES.index(OrderState.FILLED), STATES.index(OrderState.DENIED)
     market = KINDS.index(OrderKind.MARKET)
     orders = OrderColumns(

@@ -16,7 +16,7 @@ from tradebot.backtest.job import TradingHours
 from tradebot.backtest.session_timetable import timeline_days
 from tradebot.clock import IST, format_iso
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.domain.order import OrderKind
 from tradebot.exchange.bar_matching import BarFillModel
 from tradebot.markets.calendar import ist_to_ns
@@ -25,20 +25,20 @@ BIG, SMALL = (Instrument(symbol=symbol, has_derivatives=symbol == "BIG") for sym
 DAYS = (date(2026, 7, 31), date(2026, 8, 3), date(2026, 8, 4))  # the closing auction began on the second
 
 
-def afternoon(seed: int, symbol: str, day: date, *, until: time, keeps: float = 1.0) -> Series:
+def afternoon(seed: int, symbol: str, day: date, *, until: time, keeps: float = 1.0) -> BarSeries:
     """Bars of a minute from 14:30 until the close, some left out at random."""
     begin = ist_to_ns(day, time(14, 30))
     count = (ist_to_ns(day, until) - begin) // MINUTE
     whole = random_bars(seed, count, symbol=symbol)
     kept = np.flatnonzero(np.random.default_rng(seed).random(count) < keeps)
     columns = {n: getattr(whole, n)[kept] for n in ("open", "high", "low", "close", "volume")}
-    return Series(symbol=symbol, interval=MINUTE, starts=begin + MINUTE * kept, **columns)
+    return BarSeries(symbol=symbol, interval=MINUTE, starts=begin + MINUTE * kept, **columns)
 
 
-def joined(parts: list[Series]) -> Series:
+def joined(parts: list[BarSeries]) -> BarSeries:
     columns = {n: np.concatenate([getattr(p, n) for p in parts]) for n in ("starts", "open", "high", "low", "close")}
     volume = np.concatenate([p.volume for p in parts])
-    return Series(symbol=parts[0].symbol, interval=MINUTE, volume=volume, **columns)
+    return BarSeries(symbol=parts[0].symbol, interval=MINUTE, volume=volume, **columns)
 
 
 def test_the_clock_ticks_at_each_time_of_square_off_of_a_day() -> None:

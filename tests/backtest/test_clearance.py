@@ -13,7 +13,7 @@ from tests.trading.desk.test_gate import request
 from tradebot.backtest.fast_gate import FastGate
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind
-from tradebot.domain.order import OrderKind, OrderRequest, Purpose, Side
+from tradebot.domain.order import OrderKind, OrderPurpose, OrderRequest, Side
 from tradebot.trading.desk.gate.gate import OrderContext
 from tradebot.trading.desk.gate.limits import Limits, build_gate
 
@@ -83,7 +83,7 @@ class Drawn:
             price=price if is_priced else None,
             trigger_price=D(100) if is_triggered else None,
             protection_pct=often(D(1), D("0.5"), D(2), D("2.01"), D(0), D(-1), NAN, None),
-            purpose=self.any(Purpose.EXIT, Purpose.STOP) if is_exit else Purpose.ENTRY,
+            purpose=self.any(OrderPurpose.EXIT, OrderPurpose.STOP) if is_exit else OrderPurpose.ENTRY,
             strategy="s",
             signal_id=often(f"s{number}", "", "s0", "s1"),
             stop_loss=self.any(None, often(D(100) - 5 * side.sign, D(100), D(105), D(95), D(0), NAN, D(49))),

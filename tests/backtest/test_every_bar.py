@@ -15,7 +15,7 @@ from tests.backtest.bars_by_hand import DESK, WIDE, bars, job, random_bars
 from tradebot.backtest.job import Bill, Costs, TradingHours
 from tradebot.backtest.result import Result
 from tradebot.backtest.run import run_backtest
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.domain.order import OrderKind
 from tradebot.exchange.bar_matching import BarFillModel
 from tradebot.exchange.slippage import Slippage
@@ -86,7 +86,7 @@ def told(result: Result) -> dict[str, Any]:
     return {"rows": rows, "counts": counts, "words": words, "equity": result.equity_units.tolist()}
 
 
-def both(asked: Any, series: dict[str, Series]) -> tuple[Result, Result]:
+def both(asked: Any, series: dict[str, BarSeries]) -> tuple[Result, Result]:
     return run_backtest(asked, series), run_backtest(msgspec.structs.replace(asked, every_bar=True), series)
 
 
@@ -131,7 +131,7 @@ def test_several_symbols_of_one_account_give_the_same_with_every_bar(data: st.Da
         kept = np.random.default_rng(draw(st.integers(0, 99))).random(400) < draw(st.sampled_from([1.0, 0.7]))
         kept[5] = True
         columns = {name: getattr(whole, name)[kept] for name in ("starts", "open", "high", "low", "close", "volume")}
-        series[symbol] = Series(symbol=symbol, interval=whole.interval, **columns)
+        series[symbol] = BarSeries(symbol=symbol, interval=whole.interval, **columns)
     loss = Decimal(draw(st.sampled_from([100, 10**9])))
     asked = job(
         draw(specs()),

@@ -15,9 +15,18 @@ from tests.trading.desk.test_recording import LIMITS, NAMES, SETTINGS, VENUE, Da
 from tradebot.backtest.backtest_desk import BacktestDesk
 from tradebot.backtest.fast_gate import FastGate
 from tradebot.clock import SECOND
-from tradebot.domain.control import Scope, Verb
-from tradebot.domain.messages import Command, DeskMessage, Executed, OrderSeen, Outcome, Released, Submit, Trailing
-from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, VenueStatus
+from tradebot.domain.commands import CommandVerb, Scope
+from tradebot.domain.messages import (
+    Command,
+    DeskMessage,
+    FillReport,
+    OrderReport,
+    ReleasedPosition,
+    RequestResult,
+    Submit,
+    TrailingStopPrices,
+)
+from tradebot.domain.order import OrderEvent, OrderEventType, OrderKind, OrderRequest, VenueOrderStatus
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import ReleasePosition
 from tradebot.trading.desk.desk import build_desk
@@ -85,7 +94,7 @@ class _Pair:
 
     def _compared(self, said: Sequence[Any], other: Sequence[Any]) -> list[Any]:
         # A backtest has no restart: its desk says nothing of trailing stops.
-        assert list(said) == [what for what in other if not isinstance(what, Trailing)]
+        assert list(said) == [what for what in other if not isinstance(what, TrailingStopPrices)]
         assert view(self.short) == view(self.long)
         return list(said)
 
@@ -140,7 +149,7 @@ def test_a_whole_fill_far_from_its_reference_is_told_by_the_short_way_too() -> N
     entry = accepted(day)
     day.quote([1], [15])  # 0.6% away
 
-    day.give(Executed(execution=day.execution(entry, entry.quantity), mono=day.mono))
+    day.give(FillReport(fill=day.execution(entry, entry.quantity), mono=day.mono))
 
     halts = [str(line.message.scope) for line in day.said if isinstance(line.message, Command)]
     assert halts == [f"symbol:{entry.symbol}"]
@@ -151,11 +160,11 @@ def test_what_an_exit_leaves_open_that_filled_whole_is_closed_at_the_next_tick()
     day.step(4, 1)
     entry = accepted(day)
     half = entry.quantity // 2
-    day.give(Executed(execution=day.execution(entry, half), mono=day.mono))
-    day.give(Command(verb=Verb.FLATTEN, id="f", scope=Scope.parse(f"symbol:{entry.symbol}")))
+    day.give(FillReport(fill=day.execution(entry, half), mono=day.mono))
+    day.give(Command(verb=CommandVerb.FLATTEN, id="f", scope=Scope.parse(f"symbol:{entry.symbol}")))
     first = accepted(day)
-    day.give(Executed(execution=day.execution(entry, entry.quantity - half), mono=day.mono))
-    day.give(Executed(execution=day.execution(first, first.quantity), mono=day.mono))
+    day.give(FillReport(fill=day.execution(entry, entry.quantity - half), mono=day.mono))
+    day.give(FillReport(fill=day.execution(first, first.quantity), mono=day.mono))
 
     day.step(0, 0)
 
@@ -170,7 +179,7 @@ def test_an_exit_that_the_gate_holds_back_a_second_time_is_tried_again_as_well()
     assert day.waiting == []
     for desk in (day.desk.short.desk, day.desk.long):  # others sell what is held
         position = desk.book.positions.open["B"]
-        sold = Released(key=position.key, quantity=position.quantity, price=D(1000), at=day.at)
+        sold = ReleasedPosition(key=position.key, quantity=position.quantity, price=D(1000), at=day.at)
         desk.carry_out([ReleasePosition(sold)])
     day.reason = ""
     day.step(1, 0)
@@ -189,7 +198,7 @@ def test_what_was_cancelled_a_moment_ago_keeps_an_entry_from_the_short_way() -> 
     day = Twice(limits, SETTINGS)
     day.step(4, 1)
     first = accepted(day)
-    day.give(OrderSeen(order=day.shown(first, VenueStatus.CANCELED), mono=day.mono))
+    day.give(OrderReport(order=day.shown(first, VenueOrderStatus.CANCELED), mono=day.mono))
 
     day.step(4, 1)  # both together are 20,000 while the first is reserved
 
@@ -200,7 +209,7 @@ def test_time_that_passes_without_a_tick_ends_what_was_reserved() -> None:
     day = Twice(LIMITS, SETTINGS)
     day.step(4, 1)
     first = accepted(day)
-    day.give(OrderSeen(order=day.shown(first, VenueStatus.CANCELED), mono=day.mono))
+    day.give(OrderReport(order=day.shown(first, VenueOrderStatus.CANCELED), mono=day.mono))
     desk = day.desk.short
     assert desk.blotter.exposure.has_orders(first.symbol)
 
@@ -213,50 +222,50 @@ def test_what_an_exit_of_an_earlier_run_leaves_open_is_wanted_closed() -> None:
     before = Twice(LIMITS, SETTINGS)
     before.step(4, 1)
     entry = accepted(before)
-    before.give(Executed(execution=before.execution(entry, entry.quantity), mono=before.mono))
-    before.give(Command(verb=Verb.FLATTEN, id="f", scope=Scope.parse(f"symbol:{entry.symbol}")))
+    before.give(FillReport(fill=before.execution(entry, entry.quantity), mono=before.mono))
+    before.give(Command(verb=CommandVerb.FLATTEN, id="f", scope=Scope.parse(f"symbol:{entry.symbol}")))
     exit_ = accepted(before)
-    facts = [line.message for line in before.said if isinstance(line.message, OrderFact)]
+    facts = [line.message for line in before.said if isinstance(line.message, OrderEvent)]
     day = Twice(LIMITS, SETTINGS)
     day.desk.recover(
         [told for fact in facts for told in sent_first(fact)], adopted=[(entry.symbol, D(3), D(1000))], halted="",
         opens_at=day.at,
     )  # fmt: skip
 
-    day.give(Executed(execution=before.execution(exit_, exit_.quantity), mono=day.mono))
+    day.give(FillReport(fill=before.execution(exit_, exit_.quantity), mono=day.mono))
 
     day.step(0, 0)
 
     assert [request.quantity for request in day.waiting] == [3]
 
 
-def sent_first(fact: OrderFact) -> list[OrderFact]:
-    """Return what the journal holds where the desk says `fact`: execution wrote the SENDING row before."""
-    if fact.event is not OrderEvent.ACCEPTED:
+def sent_first(fact: OrderEvent) -> list[OrderEvent]:
+    """Return what the journal holds where the desk says `event`: execution wrote the SENDING row before."""
+    if fact.type is not OrderEventType.ACCEPTED:
         return [fact]
-    return [OrderFact(order_id=fact.order_id, event=OrderEvent.SENDING, at=fact.at, mono=fact.mono), fact]
+    return [OrderEvent(order_id=fact.order_id, type=OrderEventType.SENDING, at=fact.at, mono=fact.mono), fact]
 
 
 def bought(day: Twice) -> OrderRequest:
     """Let B be bought, whole."""
     day.step(4, 1)
     entry = accepted(day)
-    day.give(Executed(execution=day.execution(entry, entry.quantity), mono=day.mono))
+    day.give(FillReport(fill=day.execution(entry, entry.quantity), mono=day.mono))
     return entry
 
 
 def accepted(day: Twice) -> OrderRequest:
     """Send the order that waits and have it accepted."""
     request = day.waiting.pop(0)
-    day.tell(request, OrderEvent.SENDING)
-    day.tell(request, OrderEvent.ACCEPTED, f"V{request.order_id}")
+    day.tell(request, OrderEventType.SENDING)
+    day.tell(request, OrderEventType.ACCEPTED, f"V{request.order_id}")
     return request
 
 
 class Prompt(Day):
     """A day at a venue that answers in the moment, lived through by a desk that knows it and by one that is told."""
 
-    UNTOLD = (OrderEvent.INTENT, OrderEvent.SENDING, OrderEvent.ACCEPTED, OrderEvent.EXECUTED)
+    UNTOLD = (OrderEventType.INTENT, OrderEventType.SENDING, OrderEventType.ACCEPTED, OrderEventType.EXECUTED)
     STEPS = (0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12)  # no other outcomes, no orders placed elsewhere, no end
 
     def __init__(self, limits: Limits, rules: DeskSettings) -> None:
@@ -289,9 +298,9 @@ class Prompt(Day):
         said, full = list(handle_fast(self.once, message)), self.told.apply_message(message)
         for submit in [what for what in full if isinstance(what, Submit)]:
             c, order_id = self.told.book.conditions, submit.request.order_id
-            for event, venue_order_id in ((OrderEvent.SENDING, ""), (OrderEvent.ACCEPTED, order_id)):
-                fact = OrderFact(order_id=order_id, event=event, at=c.now, mono=c.mono, venue_order_id=venue_order_id)
-                full += self.told.apply_message(Outcome(fact=fact))
+            for event, venue_order_id in ((OrderEventType.SENDING, ""), (OrderEventType.ACCEPTED, order_id)):
+                fact = OrderEvent(order_id=order_id, type=event, at=c.now, mono=c.mono, venue_order_id=venue_order_id)
+                full += self.told.apply_message(RequestResult(event=fact))
             self.accepted.append(submit.request)
         assert self._told(said) == self._told(full)
         assert self._known(self.once) == self._known(self.told)
@@ -300,7 +309,7 @@ class Prompt(Day):
     def _told(self, said: list[Any]) -> list[Any]:
         return [
             what for what in said
-            if not (isinstance(what, Trailing) or (isinstance(what, OrderFact) and what.event in self.UNTOLD))
+            if not (isinstance(what, TrailingStopPrices) or (isinstance(what, OrderEvent) and what.type in self.UNTOLD))
         ]  # fmt: skip
 
     def _known(self, desk: Any) -> dict[str, Any]:
@@ -322,12 +331,12 @@ class Prompt(Day):
             super().step(op, n)
         elif self.accepted:  # what was cancelled fills no more
             request = self.accepted.pop(0)
-            self.give(OrderSeen(order=self.shown(request, VenueStatus.CANCELED), mono=self.mono))
+            self.give(OrderReport(order=self.shown(request, VenueOrderStatus.CANCELED), mono=self.mono))
 
     def execution(self, request: OrderRequest, quantity: Decimal) -> Any:
         return msgspec.structs.replace(super().execution(request, quantity), venue_order_id=request.order_id)
 
-    def shown(self, request: OrderRequest, status: VenueStatus) -> Any:
+    def shown(self, request: OrderRequest, status: VenueOrderStatus) -> Any:
         return msgspec.structs.replace(super().shown(request, status), venue_order_id=request.order_id)
 
 

@@ -15,7 +15,7 @@ from tradebot.backtest.job import Bill, Costs, Job
 from tradebot.backtest.result import Result
 from tradebot.backtest.run import run_backtest
 from tradebot.backtest.significance import bootstrap_profit, deflated_sharpe
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.exchange.slippage import Slippage, SlippageKind
 from tradebot.strategies.loading import StrategySpec
 
@@ -36,7 +36,7 @@ def deciding(found: Result) -> Result:
     return msgspec.structs.replace(found, job=msgspec.structs.replace(found.job, strategies=(DECIDES,)))
 
 
-def again(job: Job, series: Mapping[str, Series]) -> Result:
+def again(job: Job, series: Mapping[str, BarSeries]) -> Result:
     return deciding(result(series))
 
 
@@ -52,7 +52,7 @@ def earning(paise: list[int]) -> Result:
 
 
 def test_rules_cannot_look_ahead() -> None:
-    def never(job: Job, series: Mapping[str, Series]) -> Result:
+    def never(job: Job, series: Mapping[str, BarSeries]) -> Result:
         raise AssertionError("nothing is run again for rules")
 
     assert honesty_checks.check_look_ahead(result(SERIES), SERIES, never).verdict is CheckVerdict.PASS
@@ -111,7 +111,7 @@ def test_the_real_walk_is_asked_whether_a_strategy_looks_ahead(name: str, verdic
 
 def test_an_order_that_needs_the_next_bar_is_found() -> None:
     # given an engine whose first order is only decided when the bar after it is there
-    def peeking(job: Job, series: Mapping[str, Series]) -> Result:
+    def peeking(job: Job, series: Mapping[str, BarSeries]) -> Result:
         made = again(job, series)
         last = series["RELIANCE"].starts[-1] + series["RELIANCE"].interval
         keep = made.order_rows.decided_at < last
@@ -146,7 +146,7 @@ def test_a_run_without_costs_is_named() -> None:
 def test_one_more_tick_and_one_more_bar_are_run_and_compared(then: int, verdict: str) -> None:
     asked: list[Job] = []
 
-    def worse(job: Job, series: Mapping[str, Series]) -> Result:
+    def worse(job: Job, series: Mapping[str, BarSeries]) -> Result:
         asked.append(job)
         return earning([then * 100] * 40)
 

@@ -25,25 +25,25 @@ from tradebot.backtest.check import Check, CheckVerdict
 from tradebot.backtest.metrics import LABELS
 from tradebot.backtest.result import Result
 from tradebot.backtest.run import run_backtest
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.errors import DataError
 from tradebot.strategies.loading import StrategySpec
-from tradebot.sweep import heat
-from tradebot.sweep.space import Axis, Space
-from tradebot.sweep.sweep import Plan
-from tradebot.sweep.trial import Row
+from tradebot.sweep import heat_map
+from tradebot.sweep.parameter_space import ParameterAxis, ParameterSpace
+from tradebot.sweep.sweep import SweepPlan
+from tradebot.sweep.trial import TrialRow
 
 CHECKS = [Check(name="costs", title="Costs", verdict=CheckVerdict.FAIL, text="Costs take <b>all</b> & more.")]
 OUTSIDE = re.compile(r"""(?:src|href|action|data)\s*=\s*["']?\s*(?:https?:)?//[^"'\s>]+|@import|url\(\s*["']?http""")
 
 
 @pytest.fixture(scope="module")
-def tested() -> tuple[Result, dict[str, Series]]:
+def tested() -> tuple[Result, dict[str, BarSeries]]:
     series = {"RELIANCE": bars("RELIANCE", 10), "TCS": bars("TCS", 10, seed=2, price=320_000)}
     return result(series), series
 
 
-def told(tested: tuple[Result, dict[str, Series]]) -> dict[str, Any]:
+def told(tested: tuple[Result, dict[str, BarSeries]]) -> dict[str, Any]:
     return json.loads(report.orjson.dumps(report_data.report_data(*tested, CHECKS), option=report.JSON_OPTIONS))
 
 
@@ -132,16 +132,21 @@ def test_a_page_without_trades_says_so_and_names_who_was_switched_off(tmp_path: 
 
 def test_a_browser_draws_the_heat_map_with_the_network_off(tmp_path: Path) -> None:
     # given the page of four trials
-    plan = Plan(
-        space=Space(axes=(Axis(name="fast", values=(5, 10)), Axis(name="slow", values=(20, 30)))), objective="net"
+    plan = SweepPlan(
+        space=ParameterSpace(
+            axes=(ParameterAxis(name="fast", values=(5, 10)), ParameterAxis(name="slow", values=(20, 30)))
+        ),
+        objective="net",
     )
     figures = [{**dict.fromkeys(LABELS), "net": net} for net in (-5.0, 7.5, 100.0, 3.0)]
     rows = [
-        Row(number=n, role="trial", fold=0, values=values, state="done", figures=figures[n])
-        for n, values in enumerate(plan.space.grid())
+        TrialRow(number=n, role="trial", fold=0, values=values, state="done", figures=figures[n])
+        for n, values in enumerate(plan.space.all_combinations())
     ]
     path = tmp_path / "heat.html"
-    path.write_text(heat.page(rows, plan, CHECKS, title="Sweep", period="now", currency="INR"), encoding="utf-8")
+    path.write_text(
+        heat_map.heat_map_page(rows, plan, CHECKS, title="Sweep", period="now", currency="INR"), encoding="utf-8"
+    )
 
     # when
     dump = drawn(path.as_uri(), tmp_path)

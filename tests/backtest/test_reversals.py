@@ -12,7 +12,7 @@ from tradebot.backtest.job import TradingHours
 from tradebot.backtest.result import Result
 from tradebot.backtest.run import run_backtest
 from tradebot.clock import SECOND
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.domain.order import OrderKind
 from tradebot.exchange.bar_matching import BarFillModel
 from tradebot.strategies.loading import StrategySpec
@@ -37,7 +37,7 @@ class Sides(Strategy):
 CASE = (99, 101, 103, 99, 97, 95, 101, 104, 104)
 
 
-def sides(*prices: float, series: Series | None = None, **changes: object) -> Result:
+def sides(*prices: float, series: BarSeries | None = None, **changes: object) -> Result:
     params = changes.pop("params", {})
     spec = StrategySpec(name="sides", reference="sides.py:Sides", params=params, code=CODE)  # type: ignore[arg-type]
     asked = job(spec, **changes)

@@ -16,7 +16,7 @@ from tradebot.backtest.job import Bill, Costs, TradingHours
 from tradebot.backtest.run import run_backtest
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.errors import DataError
 from tradebot.strategies.loading import StrategySpec, load_strategy
 
@@ -80,7 +80,7 @@ def test_bars_before_the_beginning_warm_up_and_do_not_trade() -> None:
     result = run_backtest(asked, {"ACME": series})
     cold = run_backtest(
         job(load_strategy("ema_cross", {"trend": 0.0})),
-        {"ACME": Series(symbol="ACME", interval=MINUTE, **{
+        {"ACME": BarSeries(symbol="ACME", interval=MINUTE, **{
             name: getattr(series, name)[400:900] for name in ("starts", "open", "high", "low", "close", "volume")
         })},
     )  # fmt: skip
@@ -108,7 +108,9 @@ def test_positions_are_closed_before_the_end_of_the_indian_session() -> None:
     opens = 1_704_080_700 * SECOND  # 2024-01-01 09:15 IST, a Monday
     whole = random_bars(8, 375)
     columns = {name: getattr(whole, name) for name in ("open", "high", "low", "close", "volume")}
-    series = Series(symbol="ACME", interval=MINUTE, starts=opens + MINUTE * np.arange(375, dtype=np.int64), **columns)
+    series = BarSeries(
+        symbol="ACME", interval=MINUTE, starts=opens + MINUTE * np.arange(375, dtype=np.int64), **columns
+    )
     spec = decider(
         "    def decide(self, bar, now, position):\n"
         "        from tradebot.domain.messages import Action\n"
@@ -130,7 +132,7 @@ def test_a_day_that_lost_its_limit_ends_entries_until_the_next_session() -> None
         "        return Intent(action=Action.ENTER_LONG, quantity=10, stop_loss=float(bar.close) - 1)"
     )
     falling = [(100 - k, 100 - k, 98 - k, 99 - k) for k in range(20)]
-    day_and_more = Series(
+    day_and_more = BarSeries(
         symbol="ACME", interval=MINUTE, starts=START + MINUTE * np.array([*range(10), *range(1440, 1450)]),
         **{name: getattr(bars(*falling), name) for name in ("open", "high", "low", "close", "volume")},
     )  # fmt: skip
@@ -214,19 +216,19 @@ def test_no_bars_and_one_bar_give_an_empty_record(count: int) -> None:
     assert result.equity.tolist() == [100_000.0] * count
 
 
-def _twice(series: Series) -> Series:
+def _twice(series: BarSeries) -> BarSeries:
     return msgspec.structs.replace(series, starts=series.starts // (2 * MINUTE) * (2 * MINUTE))
 
 
-def _backwards(series: Series) -> Series:
+def _backwards(series: BarSeries) -> BarSeries:
     return msgspec.structs.replace(series, starts=series.starts[::-1].copy())
 
 
-def _free(series: Series) -> Series:
+def _free(series: BarSeries) -> BarSeries:
     return msgspec.structs.replace(series, low=np.where(np.arange(len(series)) == 3, 0, series.low))
 
 
-def _inside_out(series: Series) -> Series:
+def _inside_out(series: BarSeries) -> BarSeries:
     return msgspec.structs.replace(series, high=np.where(np.arange(len(series)) == 3, series.low, series.high))
 
 

@@ -7,8 +7,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from tradebot.journal.chain import GENESIS, link
-from tradebot.journal.schema import TABLES
+from tradebot.journal.chain import GENESIS_HASH, chain_hash
+from tradebot.journal.schema import SCHEMA_SQL
 
 AT = 1_795_405_500_000_000_000
 SECOND = 1_000_000_000
@@ -106,12 +106,12 @@ class Records:
         """Return the paths of journal and log, the journal in an unbroken chain."""
         journal, log = folder / "journal.sqlite3", folder / "exchange.jsonl"
         with sqlite3.connect(journal) as db:
-            db.executescript(TABLES)
-            prev = GENESIS
+            db.executescript(SCHEMA_SQL)
+            prev = GENESIS_HASH
             for seq, (kind, body) in enumerate(self.rows, 1):
                 run, at = body["_run"], body["at"]
                 text = json.dumps({name: value for name, value in body.items() if name != "_run"}).encode()
-                own = link(prev=prev, seq=seq, run=run, at=at, wall=at, kind=kind, body=text)
+                own = chain_hash(prev=prev, seq=seq, run=run, at=at, wall=at, kind=kind, body=text)
                 db.execute(
                     "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (seq, run, at, at, kind, prev, own, text)
                 )

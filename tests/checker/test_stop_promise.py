@@ -12,10 +12,10 @@ import pytest
 from tests.checker.records import RUN, Records
 from tradebot.checker.promises import judge_records
 from tradebot.checker.verdict import PromiseVerdict
-from tradebot.domain.control import Verb
-from tradebot.domain.market import Quotes
-from tradebot.domain.messages import BrokerSession, Command, Tick
-from tradebot.journal.tape import Entry, Tape, pack
+from tradebot.domain.commands import CommandVerb
+from tradebot.domain.market_data import Quotes
+from tradebot.domain.messages import BrokerSession, ClockTick, Command
+from tradebot.journal.input_log import InputEntry, InputLogBatch, pack_inputs
 
 SECOND = 1_000_000_000
 ENTRY, EXIT = f"{RUN}00001", f"{RUN}00002"
@@ -27,7 +27,7 @@ class Guarded(Records):
     def __init__(self, side: str = "BUY", **levels: str) -> None:
         super().__init__()
         self.line("session", account="SIM", cash="50000", resumed=False, holdings=[])
-        self.mono, self.shown = 100 * SECOND, list[Entry]()
+        self.mono, self.shown = 100 * SECOND, list[InputEntry]()
         self.begin("Tfirst001")
         request = {"order_id": ENTRY, "symbol": "TCS", "exchange": "NSE", "side": side, "quantity": "2",
                    "product": "MIS", "purpose": "entry"} | levels  # fmt: skip
@@ -50,10 +50,13 @@ class Guarded(Records):
                 source="kite", seen_at=self.mono, ids=column([0]), sent_at=one, last=column([round(price * 100)]),
                 volume=one, bid=one, ask=one, bid_size=one, ask_size=one,
             )  # fmt: skip
-            self.shown += [Entry(self.mono - 5, quotes), Entry(self.mono, Tick(at=self.now, mono=self.mono))]
+            self.shown += [
+                InputEntry(self.mono - 5, quotes),
+                InputEntry(self.mono, ClockTick(at=self.now, mono=self.mono)),
+            ]
 
     def tell(self, message: Any) -> None:
-        self.shown.append(Entry(self.mono, message))
+        self.shown.append(InputEntry(self.mono, message))
 
     def closes(self, purpose: str = "trail", event: str = "intent", *, late: int = 0) -> None:
         request = {"order_id": EXIT, "symbol": "TCS", "side": "SELL", "quantity": "2", "purpose": purpose}
@@ -64,7 +67,7 @@ class Guarded(Records):
         self.row("end", reason="SIGTERM")
 
     def keep(self) -> None:
-        self.row("tape", **json.loads(pack(Tape(entries=tuple(self.shown)))))
+        self.row("tape", **json.loads(pack_inputs(InputLogBatch(entries=tuple(self.shown)))))
         self.shown = []
 
 
@@ -141,7 +144,9 @@ def test_an_exit_for_a_level_that_no_price_reached_is_found_and_none_where_secon
     assert verdict(cut, tmp_path / "cut").status == "ok"
 
 
-@pytest.mark.parametrize("word", [Command(verb=Verb.STOP), BrokerSession(mono=1, lost="dead", orders_refused=True)])
+@pytest.mark.parametrize(
+    "word", [Command(verb=CommandVerb.STOP), BrokerSession(mono=1, lost_reason="dead", orders_refused=True)]
+)
 def test_a_desk_that_may_not_act_is_not_blamed(word: Any, tmp_path: Path) -> None:
     day = Guarded(stop_loss="990")
     day.tell(word)

@@ -31,7 +31,7 @@ from tradebot.backtest.run import run_backtest
 from tradebot.bench.backtest.backtest import STRATEGY_CODE
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.strategies.loading import StrategySpec
 
 HERE = Path(__file__).resolve().parent
@@ -102,17 +102,17 @@ def nse_ticks(folder: Path) -> Rows:
     return [(at, seen[0], max(seen), min(seen), seen[-1]) for at, seen in sorted(ticks.items())]
 
 
-def series_of(rows: Rows, interval: int) -> Series:
+def series_of(rows: Rows, interval: int) -> BarSeries:
     table = np.array([row[1:] for row in rows]).T
     open_, high, low, close = np.rint(table * 10_000).astype(np.int64)
-    return Series(
+    return BarSeries(
         symbol="X", interval=interval, starts=np.array([row[0] for row in rows], dtype=np.int64), open=open_,
         high=np.maximum.reduce([open_, high, close]), low=np.minimum.reduce([open_, low, close]), close=close,
         volume=np.full(len(rows), 10**9, dtype=np.int64),
     )  # fmt: skip
 
 
-def ours(series: Series, spans: tuple[int, int]) -> list[list[float]]:
+def ours(series: BarSeries, spans: tuple[int, int]) -> list[list[float]]:
     instrument = Instrument(symbol="X", tick_size=Decimal("0.0001"), price_decimals=4)
     params = dict(zip(("fast", "slow"), spans, strict=True))
     asked = Job(

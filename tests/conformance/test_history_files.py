@@ -12,7 +12,7 @@ import pytest
 
 from tests.history.bars_by_hand import MINUTE, assert_same
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.errors import DataError
 from tradebot.history.data_quality import examine_series, require_testable
 from tradebot.history.files.rows import ParseOptions
@@ -25,7 +25,7 @@ def read(path: Path, scratch: Path, wanted: ParseOptions, exchange: str) -> File
     return read_files(path, scratch, parse_options=wanted, options=ImportOptions(exchange=exchange))
 
 
-def one(found: FileBars) -> tuple[Instrument, Series]:
+def one(found: FileBars) -> tuple[Instrument, BarSeries]:
     (instrument,) = found.instruments
     return instrument, found.series[instrument.symbol]
 
@@ -61,8 +61,8 @@ def test_every_digit_of_a_coin_is_kept(conformance: Path, tmp_path: Path, name: 
     with (conformance / name).open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for column in ("open", "high", "low", "close"):
-        assert [instrument.price(v) for v in getattr(bars, column)] == [Decimal(row[column]) for row in rows]
-    assert [instrument.quantity(v) for v in bars.volume] == [Decimal(row["volume"]) for row in rows]
+        assert [instrument.price_from_units(v) for v in getattr(bars, column)] == [Decimal(row[column]) for row in rows]
+    assert [instrument.quantity_from_units(v) for v in bars.volume] == [Decimal(row["volume"]) for row in rows]
     assert examine_series(bars, exchange) == []
 
 

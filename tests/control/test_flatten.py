@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tradebot.domain.control import Scope, Verb
+from tradebot.domain.commands import CommandVerb, Scope
 from tradebot.domain.halts import Halts
 from tradebot.domain.messages import Command
 
 
 def of(*verbs: str) -> Halts:
-    return Halts(Command(verb=Verb(verb), reason=verb, id=f"{verb}-{n}") for n, verb in enumerate(verbs))
+    return Halts(Command(verb=CommandVerb(verb), reason=verb, id=f"{verb}-{n}") for n, verb in enumerate(verbs))
 
 
 @pytest.mark.parametrize(
@@ -25,11 +25,11 @@ def of(*verbs: str) -> Halts:
 )
 def test_the_stronger_command_of_a_scope_stands(verbs: tuple[str, ...], flattening: str, halted: str) -> None:
     halts = of(*verbs)
-    assert (closing(halts), halts.of_all) == (flattening, halted)
+    assert (closing(halts), halts.global_reason) == (flattening, halted)
 
 
 def closing(halts: Halts) -> str:
-    return next((command.reason for command in halts.flattens), "")
+    return next((command.reason for command in halts.active_flattens), "")
 
 
 def test_the_ids_of_flattens_are_remembered_past_a_resume() -> None:
@@ -38,5 +38,5 @@ def test_the_ids_of_flattens_are_remembered_past_a_resume() -> None:
 
 def test_a_resume_of_one_symbol_leaves_a_flatten_standing() -> None:
     halts = of("flatten")
-    halts.apply(Command(verb=Verb.RESUME, scope=Scope.parse("symbol:TCS")))
+    halts.apply_command(Command(verb=CommandVerb.RESUME, scope=Scope.parse("symbol:TCS")))
     assert closing(halts) == "flatten"

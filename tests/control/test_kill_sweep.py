@@ -9,15 +9,15 @@ import pytest
 
 from tradebot.clock import SECOND, ManualClock
 from tradebot.control.cancel_sweep import CancelSweep, SweepReport
-from tradebot.domain.listed import Listed
-from tradebot.domain.order import OrderKind, Side, VenueOrder, VenuePosition, VenueStatus
+from tradebot.domain.order import OrderKind, Side, VenueOrder, VenueOrderStatus, VenuePosition
+from tradebot.domain.venue_rows import VenueRows
 from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown
 from tradebot.venues.venue import Accepted, Refused, Reply
 
-S = VenueStatus
+S = VenueOrderStatus
 
 
-def order(id_: str, status: VenueStatus = S.OPEN) -> VenueOrder:
+def order(id_: str, status: VenueOrderStatus = S.OPEN) -> VenueOrder:
     return VenueOrder(
         venue_order_id=id_, tag="", symbol="TCS", exchange="NSE", side=Side.BUY, kind=OrderKind.LIMIT, status=status,
         quantity=Decimal(5), filled=Decimal(0),
@@ -35,16 +35,16 @@ class Venue:
         self.on_look: Callable[[int], None] = lambda n: None
         self.clock = ManualClock(1000 * SECOND)
 
-    def end(self, id_: str, status: VenueStatus = S.CANCELED) -> Reply:
+    def end(self, id_: str, status: VenueOrderStatus = S.CANCELED) -> Reply:
         self.book[id_] = order(id_, status)
         return Accepted(venue_order_id=id_)
 
-    async def fetch_orders(self) -> Listed[VenueOrder]:
+    async def fetch_orders(self) -> VenueRows[VenueOrder]:
         self.looks += 1
         self.on_look(self.looks)
-        return Listed(self.book.values())
+        return VenueRows(self.book.values())
 
-    async def fetch_positions(self) -> Listed[VenuePosition]:
+    async def fetch_positions(self) -> VenueRows[VenuePosition]:
         raise LinkLost("gone")
 
     async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply:

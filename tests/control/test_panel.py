@@ -12,7 +12,7 @@ import pytest
 from tradebot.clock import ManualClock
 from tradebot.control.halt_file import HaltFile
 from tradebot.control.operator_api import BadRequest, OperatorApi
-from tradebot.domain.control import Scope, Verb
+from tradebot.domain.commands import CommandVerb, Scope
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.messages import Command
 from tradebot.trading.desk.book.book import Book
@@ -41,7 +41,7 @@ class Room:
     async def command(self, command: Command) -> None:
         self.was_there.append(bool(self.halt_file.read_reason()))
         self.commands.append(command)
-        self.halts.apply(command)
+        self.halts.apply_command(command)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def room(tmp_path: Path) -> Room:
 @pytest.mark.parametrize("scope", ["all", "account", "symbol:TCS", "strategy:ema_cross"])
 async def test_a_halt_of_a_scope_that_exists_reaches_the_desk(room: Room, scope: str) -> None:
     await room.panel.halt({"reason": "why", "scope": scope})
-    assert room.commands == [Command(verb=Verb.HALT, reason="why", scope=Scope.parse(scope))]
+    assert room.commands == [Command(verb=CommandVerb.HALT, reason="why", scope=Scope.parse(scope))]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ async def test_a_flatten_after_a_kill_needs_a_word_more_and_halts_before_it_lift
     await room.panel.flatten({"id": "1", "lift_kill": True})
     assert room.was_there == [True]
     assert room.halt_file.read_reason() == ""
-    assert room.halts.of_all
+    assert room.halts.global_reason
 
 
 async def test_the_same_flatten_again_is_known(room: Room) -> None:
@@ -137,4 +137,4 @@ async def test_a_halt_file_that_appears_halts_the_desk_once_and_again_when_it_co
     room.clock.on_sleep = each_look
     with pytest.raises(asyncio.CancelledError):
         await room.panel.watch_halt_file()
-    assert room.commands == [Command(verb=Verb.HALT, reason="first", control="kill")] * 2
+    assert room.commands == [Command(verb=CommandVerb.HALT, reason="first", control="kill")] * 2

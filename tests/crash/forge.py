@@ -32,27 +32,27 @@ from tests.oracle.pair import pair_of
 from tradebot.checker.promises import judge_records
 from tradebot.checker.verdict import PromiseStatus
 from tradebot.clock import SECOND, ManualClock
-from tradebot.domain.control import Verb
+from tradebot.domain.commands import CommandVerb
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market import QUOTE_COLUMNS, Quotes
+from tradebot.domain.market_data import QUOTE_COLUMNS, Quotes
 from tradebot.domain.message import Message
 from tradebot.domain.messages import (
     Action,
+    ClockTick,
     Command,
-    Executed,
+    FillReport,
     LinkDown,
     LinkUp,
-    OrderSeen,
+    OrderReport,
     SessionBegins,
     Signal,
     Signals,
-    Tick,
 )
-from tradebot.domain.order import Execution, OrderEvent, OrderFact, OrderRequest, OrderState, VenueOrder
+from tradebot.domain.order import Fill, OrderEvent, OrderEventType, OrderRequest, OrderState, VenueOrder
 from tradebot.errors import OutcomeUnknown
 from tradebot.journal import recovery, schema
-from tradebot.journal.recovery import recover
-from tradebot.journal.rows import End, Listing, Run
+from tradebot.journal.recovery import recover_state
+from tradebot.journal.rows import InstrumentList, RunEnd, RunRecord
 from tradebot.journal.writer import Journal
 from tradebot.ops.events.event import drop_event
 from tradebot.trading.desk.book.book import Book
@@ -75,7 +75,7 @@ PAISE = Decimal("0.01")
 ORDER_PATH = (
     "trading/",
     "journal/writer.py",
-    "journal/scribe.py",
+    "journal/journal_file.py",
     "domain/order",
     "domain/portfolio.py",
     "gate/",
@@ -145,7 +145,7 @@ class Life:
     def __init__(self, folder: Path, fuse: Fuse, *, by: str, pair: bool = False) -> None:
         self.folder, self.fuse = folder, fuse
         self.by_boundary = by == "boundary"
-        self.recovery = recover(folder / schema.FILE_NAME)
+        self.recovery = recover_state(folder / schema.FILE_NAME)
         self.clock = ManualClock(max(self.recovery.last_at, OPEN) + 10 * SECOND)
         self.run_id = f"Tlife{len(self.recovery.runs):04d}"
         self.universe = Universe([Instrument(symbol=s, token=256 * (i + 1)) for i, s in enumerate(SYMBOLS)])
@@ -166,9 +166,9 @@ class Life:
         if self.by_boundary:
             self.fuse.passes(name)
 
-    def _push(self, order: VenueOrder, execution: Execution) -> None:
-        self.engine.queues.updates.put_or_fail(OrderSeen(order=order, mono=self.clock.monotonic_ns()))
-        self.engine.queues.updates.put_or_fail(Executed(execution=execution, mono=self.clock.monotonic_ns()))
+    def _push(self, order: VenueOrder, execution: Fill) -> None:
+        self.engine.queues.updates.put_or_fail(OrderReport(order=order, mono=self.clock.monotonic_ns()))
+        self.engine.queues.updates.put_or_fail(FillReport(fill=execution, mono=self.clock.monotonic_ns()))
 
     async def live(self, steps: list[list[Any]]) -> None:
         async with self._open() as journal:
@@ -182,19 +182,19 @@ class Life:
                     send_rules=SendRules(deadline_s=1e6, durable_within_s=60.0),
                 ),
             )  # type: ignore[arg-type]  # fmt: skip
-            books = self.recovery.of("SIM")
+            books = self.recovery.recovered_account("SIM")
             self.desk.recover(
-                (*books.facts, *books.undone),
+                (*books.events, *books.closing_events),
                 adopted=books.adopted,
                 halted="",
                 opens_at=OPEN,
                 halts=self.recovery.halts,
             )
             now = self.clock.market_ns()
-            run = Run(run_id=self.run_id, mode="paper", account="SIM", symbols=self.universe.symbols)
+            run = RunRecord(run_id=self.run_id, mode="paper", account="SIM", symbols=self.universe.symbols)
             journal.append("run", run, at=now)
-            journal.append("universe", Listing(instruments=self.universe.instruments), at=now)
-            for fact in books.undone:
+            journal.append("universe", InstrumentList(instruments=self.universe.instruments), at=now)
+            for fact in books.closing_events:
                 journal.append("order", fact, at=fact.at)
             await self.engine.reconcile_at_start()
             async with asyncio.TaskGroup() as tasks:
@@ -217,11 +217,11 @@ class Life:
                 "realized": blotter.positions.realized.quantize(PAISE),
                 "charges": blotter.positions.charges.quantize(PAISE),
             }
-            journal.append("end", End(reason="asked", summary=summary), at=self.clock.market_ns())
+            journal.append("end", RunEnd(reason="asked", summary=summary), at=self.clock.market_ns())
 
     def _open(self) -> Journal:
         journal = Journal(self.folder, run=self.run_id, clock=self.clock)
-        journal.subscribe(self._on_durable)
+        journal.subscribe_to_commits(self._on_durable)
         scribe = journal._scribe
         commit = scribe._commit
 
@@ -241,7 +241,7 @@ class Life:
     async def _step(self, verb: str, *args: Any) -> None:
         self.clock.now_ns += SECOND
         now, engine = self.clock.market_ns(), self.engine
-        await engine.queues.quotes.put(Tick(at=now, mono=now))
+        await engine.queues.quotes.put(ClockTick(at=now, mono=now))
         match verb:
             case "quote":
                 await engine.queues.quotes.put(self._quotes(Decimal(args[0])))
@@ -261,9 +261,9 @@ class Life:
                 engine.queues.updates.put_or_fail(await engine.reconciliation.account_reader.read_snapshot())
             case "wait":
                 self.clock.now_ns += args[0] * SECOND
-                await engine.queues.quotes.put(Tick(at=self.clock.now_ns, mono=self.clock.now_ns))
+                await engine.queues.quotes.put(ClockTick(at=self.clock.now_ns, mono=self.clock.now_ns))
             case "halt" | "resume" | "flatten":
-                engine.queues.updates.put_or_fail(Command(verb=Verb(verb), reason="by hand"))
+                engine.queues.updates.put_or_fail(Command(verb=CommandVerb(verb), reason="by hand"))
             case "down":
                 await engine.queues.quotes.put(LinkDown(source="script", mono=now, reason="cut"))
             case "up":
@@ -275,7 +275,7 @@ class Life:
 
     def _quotes(self, price: Decimal) -> Quotes:
         n = len(self.universe)
-        units = self.universe[0].units(price)
+        units = self.universe[0].price_to_units(price)
         columns = {name: np.full(n, units, dtype=np.int64) for name in QUOTE_COLUMNS}
         columns |= {"ids": np.arange(n), "sent_at": np.full(n, self.clock.now_ns, dtype=np.int64)}
         return Quotes(source="script", seen_at=self.clock.now_ns, **columns)
@@ -285,7 +285,7 @@ class Life:
         while quiet < 3:
             await asyncio.sleep(0)
             is_idle = self.engine.queues.desk_inbox.is_empty and not self.engine.order_sender.queue.pending_count
-            if is_idle and self.journal.head[0] > self.journal.head[1]:
+            if is_idle and self.journal.row_numbers[0] > self.journal.row_numbers[1]:
                 await self.journal.wait_durable()
                 quiet = 0
             elif is_idle:
@@ -318,21 +318,21 @@ async def _sent_again(self: ScriptedVenue, request: OrderRequest) -> Reply:
         return await _submit(self, request)
 
 
-def _forgotten(orders: Any, at: int) -> Iterator[OrderFact]:
+def _forgotten(orders: Any, at: int) -> Iterator[OrderEvent]:
     return iter(())
 
 
 def _unwritten(self: Journal, kind: str, message: Message, *, at: int) -> int:
-    if isinstance(message, OrderFact) and message.event is OrderEvent.EXECUTED:
-        return self.head[0]
+    if isinstance(message, OrderEvent) and message.type is OrderEventType.EXECUTED:
+        return self.row_numbers[0]
     return _append(self, kind, message, at=at)
 
 
-def _given_up(orders: Any, at: int) -> Iterator[OrderFact]:
+def _given_up(orders: Any, at: int) -> Iterator[OrderEvent]:
     for order in orders:
         if order.state in (OrderState.INTENT, OrderState.SENDING):
-            yield OrderFact(order_id=order.order_id, event=OrderEvent.LAPSED, at=at)
-            yield OrderFact(order_id=order.order_id, event=OrderEvent.NOT_SENT, at=at)
+            yield OrderEvent(order_id=order.order_id, type=OrderEventType.LAPSED, at=at)
+            yield OrderEvent(order_id=order.order_id, type=OrderEventType.NOT_SENT, at=at)
 
 
 _submit, _append = ScriptedVenue.submit, Journal.append
@@ -353,7 +353,7 @@ def live_once(
     if pid == 0:
         code = 1
         try:
-            schema.LOG_BYTES = 1 << 16  # a fresh log of 8 MB for each of a thousand lives would be the whole test
+            schema.WAL_BYTES = 1 << 16  # a fresh log of 8 MB for each of a thousand lives would be the whole test
             if bug:
                 owner, name, replacement = BUGS[bug]
                 setattr(owner, name, replacement)

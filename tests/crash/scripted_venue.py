@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from tradebot.clock import SECOND, Clock
-from tradebot.domain.listed import Listed
 from tradebot.domain.order import (
-    Execution,
+    Fill,
     OrderKind,
     OrderRequest,
     Side,
     VenueHolding,
     VenueOrder,
+    VenueOrderStatus,
     VenuePosition,
-    VenueStatus,
 )
+from tradebot.domain.venue_rows import VenueRows
 from tradebot.errors import OutcomeUnknown
 from tradebot.venues.venue import Accepted, NotSent, Refused, Reply, VenueRules
 
@@ -46,8 +46,8 @@ SYMBOLS = {
     "HANGSTAYS": "the same, and the reply to the change is lost with the request",
 }
 STATUSES = {
-    "OPEN": VenueStatus.OPEN, "COMPLETE": VenueStatus.FILLED, "CANCELLED": VenueStatus.CANCELED,
-    "REJECTED": VenueStatus.REJECTED,
+    "OPEN": VenueOrderStatus.OPEN, "COMPLETE": VenueOrderStatus.FILLED, "CANCELLED": VenueOrderStatus.CANCELED,
+    "REJECTED": VenueOrderStatus.REJECTED,
 }  # fmt: skip
 PRICE = Decimal(100)
 
@@ -60,7 +60,7 @@ class ScriptedVenue:
 
     def __init__(
         self, path: Path, clock: Clock, *, passes: Callable[[str], None], sent: Callable[[str, str], None],
-        push: Callable[[VenueOrder, Execution], None],
+        push: Callable[[VenueOrder, Fill], None],
     ) -> None:  # fmt: skip
         self._clock, self._passes, self._sent, self._push = clock, passes, sent, push
         self._orders: dict[str, dict[str, Any]] = {}
@@ -158,27 +158,27 @@ class ScriptedVenue:
     async def login(self) -> str:
         return "AB1234"
 
-    async def fetch_orders(self) -> Listed[VenueOrder]:
+    async def fetch_orders(self) -> VenueRows[VenueOrder]:
         self._passes("orders read")
-        return Listed(self._shown(order) for order in self._orders.values())
+        return VenueRows(self._shown(order) for order in self._orders.values())
 
-    async def executions(self) -> Listed[Execution]:
+    async def executions(self) -> VenueRows[Fill]:
         self._passes("executions read")
-        return Listed(self._execution(fill) for fill in self._fills)
+        return VenueRows(self._execution(fill) for fill in self._fills)
 
-    async def fetch_positions(self) -> Listed[VenuePosition]:
+    async def fetch_positions(self) -> VenueRows[VenuePosition]:
         self._passes("positions read")
         totals: dict[str, Decimal] = {}
         for fill in self._fills:
             sign = Side(fill["side"]).sign
             totals[fill["symbol"]] = totals.get(fill["symbol"], Decimal(0)) + sign * Decimal(fill["quantity"])
-        return Listed(
+        return VenueRows(
             VenuePosition(symbol=s, exchange="NSE", product="MIS", quantity=q, average_price=PRICE)
             for s, q in totals.items()
         )
 
-    async def holdings(self) -> Listed[VenueHolding]:
-        return Listed()
+    async def holdings(self) -> VenueRows[VenueHolding]:
+        return VenueRows()
 
     async def cash(self) -> Decimal:
         self._passes("cash read")
@@ -231,8 +231,8 @@ class ScriptedVenue:
             changed_at=order["changed_at"] // SECOND * SECOND,
         )
 
-    def _execution(self, fill: dict[str, Any]) -> Execution:
-        return Execution(
+    def _execution(self, fill: dict[str, Any]) -> Fill:
+        return Fill(
             execution_id=fill["trade_id"],
             venue_order_id=fill["order_id"],
             symbol=fill["symbol"],

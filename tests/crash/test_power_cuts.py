@@ -19,7 +19,7 @@ import pytest
 from tradebot.checker.evidence import read_evidence
 from tradebot.checker.promises import judge_records
 from tradebot.checker.verdict import PromiseStatus
-from tradebot.journal.recovery import recover
+from tradebot.journal.recovery import recover_state
 from tradebot.journal.schema import FILE_NAME
 
 IMAGES = int(os.environ.get("TRADEBOT_KILLS", "0")) or 500
@@ -160,7 +160,7 @@ def faults(tape: Tape, folder: Path, images: int) -> list[str]:
         elif chain.status is PromiseStatus.BROKEN:
             found.append(f"image {number} at {cut}: {chain.evidence}")
         else:
-            assert recover(path).rows == rows
+            assert recover_state(path).rows == rows
     return found
 
 

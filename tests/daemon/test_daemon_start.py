@@ -10,19 +10,19 @@ import pytest
 
 from tradebot.clock import SECOND, ManualClock
 from tradebot.daemon.daemon import Daemon
-from tradebot.daemon.patience import Patience
-from tradebot.domain.messages import Books, Command
+from tradebot.daemon.start_retry import StartRetry
+from tradebot.domain.messages import AccountSnapshot, Command
 from tradebot.errors import LinkLost, VenueUnavailable
-from tradebot.journal.crashes import CutOff
-from tradebot.journal.recovery import Recovery
+from tradebot.journal.crash_history import CrashedRun
+from tradebot.journal.recovery import RecoveredState
 
-BOOKS = Books(asked_at=0, orders=(), executions=(), positions=(), cash=Decimal(0))
+BOOKS = AccountSnapshot(asked_at=0, orders=(), fills=(), positions=(), cash=Decimal(0))
 
 
 def daemon(failures: int) -> Any:
     asked: list[int] = []
 
-    async def reconcile() -> Books:
+    async def reconcile() -> AccountSnapshot:
         asked.append(1)
         if len(asked) <= failures:
             raise LinkLost("too many requests")
@@ -31,7 +31,7 @@ def daemon(failures: int) -> Any:
     bare: Any = Daemon.__new__(Daemon)
     bare.asked, bare.said = asked, []
     bare.engine = SimpleNamespace(reconcile=reconcile)
-    patience = Patience(
+    patience = StartRetry(
         within_s=60.0,
         clock=ManualClock(),
         tell=lambda event: bare.said.append((event.name, event.log_fields()["tries"])),
@@ -64,6 +64,6 @@ async def test_a_start_after_too_many_crashes_gives_the_desk_a_halt_of_everythin
 
     bare.engine.command = command
     bare._config = SimpleNamespace(risk=SimpleNamespace(max_crashes=most))
-    bare._recovery = Recovery(cut_off=tuple(CutOff(f"T{i}", 0) for i in range(crashes)))
+    bare._recovery = RecoveredState(crashed_runs=tuple(CrashedRun(f"T{i}", 0) for i in range(crashes)))
     await bare._halt_from_the_start()
     assert [(c.verb, str(c.scope)) for c in given] == ([("halt", "all")] if is_halted else [])

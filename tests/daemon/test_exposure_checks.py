@@ -8,7 +8,7 @@ import pytest
 
 from tradebot.config import Config, StrategySection
 from tradebot.config.sections import AppSection
-from tradebot.daemon.exposure_checks import exposed
+from tradebot.daemon.permission_checks import find_exposed_files
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def settings(state: Path, mode: str = "paper", strategy: str = "ema_cross") -> C
 
 
 def said(config: Config, credentials: str = "") -> list[str]:
-    return [sentence for _, sentence in exposed(config, credentials=credentials)]
+    return [sentence for _, sentence in find_exposed_files(config, credentials=credentials)]
 
 
 def test_a_private_state_directory_or_none_yet_is_taken(state: Path, tmp_path: Path) -> None:

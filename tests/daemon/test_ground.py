@@ -9,10 +9,10 @@ import pytest
 
 from tradebot.clock import ManualClock
 from tradebot.config.sources import load_config
-from tradebot.daemon.ground import _universe, open_ground
-from tradebot.daemon.patience import Patience
+from tradebot.daemon.start_retry import StartRetry
+from tradebot.daemon.venue_session import _universe, open_venue_session
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.listed import Listed
+from tradebot.domain.venue_rows import VenueRows
 from tradebot.errors import DataError, VenueUnavailable
 from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.ops.events.event import Event, drop_event
@@ -27,12 +27,12 @@ class Quick:
         self.events: list[str] = []
         app = {"symbols": ",".join(SYMBOLS), "state_dir": str(folder)}
         config = load_config(overrides={"app": app, "venue": {"wait_at_start_s": wait_at_start_s}})
-        self.opening = open_ground(
+        self.opening = open_venue_session(
             config, exchange=None, exchange_log=folder / "exchange.jsonl", seen_until=0, on_end=self.events.append,
-            tell=self.tell, faults=FaultPlan.parse(faults, 7),
+            tell=self.take_results, faults=FaultPlan.parse(faults, 7),
         )  # fmt: skip
 
-    def tell(self, event: Event) -> None:
+    def take_results(self, event: Event) -> None:
         self.events.append(event.name)
 
 
@@ -52,8 +52,8 @@ async def test_a_start_right_after_a_kill_outlasts_the_venues_rate_limit(
 async def test_a_venue_that_never_lists_its_instruments_ends_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tradebot.daemon.patience.LONGEST_PAUSE_S", 0.01)
-    monkeypatch.setattr("tradebot.daemon.patience.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("tradebot.daemon.start_retry.LONGEST_PAUSE_S", 0.01)
+    monkeypatch.setattr("tradebot.daemon.start_retry.FIRST_PAUSE_S", 0.01)
     quick = Quick("429:instruments", tmp_path, wait_at_start_s=0.2)
     with pytest.RaisesGroup(pytest.RaisesExc(VenueUnavailable, match="did not answer")):
         async with quick.opening:
@@ -63,11 +63,11 @@ async def test_a_venue_that_never_lists_its_instruments_ends_the_start(
 class BothExchanges:
     """A reader whose lists have one name on two exchanges."""
 
-    async def fetch_instruments(self, symbols: Any) -> Listed[Instrument]:
-        return Listed([Instrument(symbol="TCS", token=1), Instrument(symbol="TCS", exchange="BSE", token=2)])
+    async def fetch_instruments(self, symbols: Any) -> VenueRows[Instrument]:
+        return VenueRows([Instrument(symbol="TCS", token=1), Instrument(symbol="TCS", exchange="BSE", token=2)])
 
 
 async def test_one_name_on_two_exchanges_is_refused_with_a_sentence() -> None:
-    patience = Patience(within_s=0, clock=ManualClock(), tell=drop_event)
+    patience = StartRetry(within_s=0, clock=ManualClock(), tell=drop_event)
     with pytest.raises(DataError, match="TCS: asked for on two exchanges"):
         await _universe(BothExchanges(), load_config(), patience, drop_event)  # type: ignore[arg-type]

@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from tradebot.config import Config
 from tradebot.config.sections import AppSection, VenueSection
-from tradebot.daemon import ground
-from tradebot.daemon.order_route import Simulated
+from tradebot.daemon import venue_session
+from tradebot.daemon.order_route import SimulatedRoute
 from tradebot.errors import ConfigError
 from tradebot.ops.events.event import drop_event
 from tradebot.venues import registry
@@ -49,7 +49,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.mark.parametrize("rest", ["https://api.kite.trade", "https://127.0.0.1:1", "http://127.0.0.1:1"])
 async def test_a_paper_run_at_kite_builds_no_order_route(rest: str, built: list[str], tmp_path: Path) -> None:
-    opening = ground.open_ground(
+    opening = venue_session.open_venue_session(
         at_kite("paper", rest), exchange=None, exchange_log=tmp_path / "log", seen_until=0, on_end=lambda _: None,
         tell=drop_event,
     )  # fmt: skip
@@ -61,7 +61,9 @@ async def test_a_paper_run_at_kite_builds_no_order_route(rest: str, built: list[
 
 async def test_what_only_reads_is_built_without_an_order_route(built: list[str]) -> None:
     config = at_kite("paper")
-    source = KITE.build_read_only_venue(KITE.access_from_settings(config.venue_section(KITE)), ground.WallClock())
+    source = KITE.build_read_only_venue(
+        KITE.access_from_settings(config.venue_section(KITE)), venue_session.WallClock()
+    )
     assert built == []
     for held in (source, source.broker, *vars(source.broker).values()):
         assert not [name for name in ORDER_ROUTES if hasattr(held, name)]
@@ -73,7 +75,7 @@ def test_no_bare_access_is_an_order_route() -> None:
         addresses={"rest": "https://127.0.0.1:1", "ticker": "wss://127.0.0.1:1"}, credentials=KEYS
     )  # fmt: skip
     with pytest.raises(AssertionError):
-        ground.venue_of(KITE, access, ground.WallClock(), Config())
+        venue_session.venue_with_orders(KITE, access, venue_session.WallClock(), Config())
 
 
 @pytest.mark.parametrize(("rest", "ticker"), [("http://api.kite.trade", "wss://x"), ("https://x", "ws://127.0.0.1:1")])
@@ -84,7 +86,7 @@ def test_real_keys_never_leave_in_the_clear(rest: str, ticker: str) -> None:
 
 def test_a_simulated_access_is_of_this_machine_however_it_is_made() -> None:
     with pytest.raises(ConfigError, match="is not of this machine"):
-        Simulated(addresses={"rest": "http://127.0.0.1:1", "ticker": "ws://10.0.0.1:1"}, credentials=KEYS)
+        SimulatedRoute(addresses={"rest": "http://127.0.0.1:1", "ticker": "ws://10.0.0.1:1"}, credentials=KEYS)
 
 
 @pytest.mark.parametrize(

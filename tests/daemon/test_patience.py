@@ -6,7 +6,7 @@ import pytest
 
 from tests.told import Told
 from tradebot.clock import SECOND, ManualClock
-from tradebot.daemon.patience import Patience
+from tradebot.daemon.start_retry import StartRetry
 from tradebot.errors import AccessDenied, LinkLost, StoppedEarly, VenueUnavailable
 from tradebot.ops.events.venue import LoginFailed
 
@@ -33,14 +33,16 @@ class Room:
         self.told = Told()
         self.extended: list[float] = []
         self.stop_at = 1e9
-        self.patience = Patience(
+        self.patience = StartRetry(
             within_s=within_s, clock=self.clock, tell=self.told,
             extend=lambda: self.extended.append(self.clock.now_ns / SECOND),
             stopped=lambda: self.clock.now_ns >= self.stop_at * SECOND,
         )  # fmt: skip
 
     async def ask(self) -> str:
-        return await self.patience.ask(self.venue, failed=LoginFailed, gave_up="the venue did not answer")
+        return await self.patience.retry_until_answered(
+            self.venue, failed=LoginFailed, gave_up="the venue did not answer"
+        )
 
 
 async def test_a_venue_that_is_away_for_a_while_is_waited_for_and_the_supervisor_is_asked_for_time() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tradebot.__main__ import run_command_line
 from tradebot.config import load_config
-from tradebot.daemon.refusals import cautions, check_day, refusals
+from tradebot.daemon.start_checks import check_day_covered, start_problems, start_warnings
 from tradebot.errors import ConfigError
 from tradebot.markets.calendar import TradingCalendar, ist_to_ns
 from tradebot.markets.market import HOME_MARKET
@@ -99,14 +99,16 @@ def test_what_run_refuses_config_check_refuses_in_the_same_words(
     "text", [LIVE, PAPER, PAPER + "[bars]\ninterval = '2m'\n", PAPER + "[bars]\ninterval = '3h'\n"]
 )
 def test_what_can_be_traded_is_not_refused(text: str, folder: Path) -> None:
-    assert refusals(load_config(written(folder, text)), now=NOW) == []
+    assert start_problems(load_config(written(folder, text)), now=NOW) == []
 
 
 def test_a_symbol_that_no_list_knows_is_traded_where_invented_shares_are_wanted(folder: Path) -> None:
-    assert refusals(load_config(written(folder, MISSPELT + "[exchange]\ninvent = true\n")), now=NOW) == []
-    assert refusals(load_config(written(folder, PAPER.replace("INFY,TCS", "SYM0001,M&M,NIFTY 50"))), now=NOW) == []
+    assert start_problems(load_config(written(folder, MISSPELT + "[exchange]\ninvent = true\n")), now=NOW) == []
     assert (
-        refusals(load_config(written(folder, MISSPELT)), now=NOW, has_exchange=True) == []
+        start_problems(load_config(written(folder, PAPER.replace("INFY,TCS", "SYM0001,M&M,NIFTY 50"))), now=NOW) == []
+    )
+    assert (
+        start_problems(load_config(written(folder, MISSPELT)), now=NOW, has_exchange=True) == []
     )  # that one has its own list
 
 
@@ -122,7 +124,7 @@ def test_no_other_command_invents_a_share_for_a_misspelt_symbol(
 
 def test_two_strategies_with_symbols_of_their_own_are_not_refused(folder: Path) -> None:
     text = PAPER + TWO.format("symbols = 'INFY'", "symbols = 'TCS'")
-    assert refusals(load_config(written(folder, text)), now=NOW) == []
+    assert start_problems(load_config(written(folder, text)), now=NOW) == []
 
 
 def test_the_wall_clock_says_whether_today_lies_past_the_calendar(folder: Path) -> None:
@@ -130,32 +132,35 @@ def test_the_wall_clock_says_whether_today_lies_past_the_calendar(folder: Path) 
     last = TradingCalendar().covered_through
     for day, is_refused in ((last, False), (last + timedelta(days=1), True), (date(2027, 1, 26), True)):
         now = ist_to_ns(day, time(10))
-        assert bool(refusals(live, now=now)) is is_refused
-        assert refusals(paper, now=now) == []  # the embedded exchange plays a day of the past
+        assert bool(start_problems(live, now=now)) is is_refused
+        assert start_problems(paper, now=now) == []  # the embedded exchange plays a day of the past
     today = load_config(written(folder, PAPER + "[exchange]\nday = 'today'\n"))
-    assert "cannot be traded on 2027-01-26, today" in refusals(today, now=ist_to_ns(date(2027, 1, 26), time(10)))[0][1]
+    assert (
+        "cannot be traded on 2027-01-26, today"
+        in start_problems(today, now=ist_to_ns(date(2027, 1, 26), time(10)))[0][1]
+    )
 
 
 def test_the_end_of_the_calendar_is_said_from_thirty_days_ahead(folder: Path) -> None:
     config, last = load_config(written(folder, LIVE)), TradingCalendar().covered_through
-    said = [len(cautions(config, now=ist_to_ns(last - timedelta(days=n), time(10)))) for n in (31, 30, 1, 0)]
+    said = [len(start_warnings(config, now=ist_to_ns(last - timedelta(days=n), time(10)))) for n in (31, 30, 1, 0)]
     assert said == [0, 1, 1, 1]
-    (text,) = cautions(config, now=ist_to_ns(last - timedelta(days=12), time(10)))
+    (text,) = start_warnings(config, now=ist_to_ns(last - timedelta(days=12), time(10)))
     assert f"ends on {last}, in 12 days" in text
 
 
 def test_a_market_whose_day_lies_past_the_calendar_is_not_traded() -> None:
-    check_day(ist_to_ns(date(2026, 12, 31), time(10)), HOME_MARKET)
+    check_day_covered(ist_to_ns(date(2026, 12, 31), time(10)), HOME_MARKET)
     with pytest.raises(ConfigError, match="cannot be traded on 2027-01-04"):
-        check_day(ist_to_ns(date(2027, 1, 4), time(10)), HOME_MARKET)
+        check_day_covered(ist_to_ns(date(2027, 1, 4), time(10)), HOME_MARKET)
 
 
 def test_a_strategys_symbol_that_is_not_traded_is_said(folder: Path) -> None:
     config = load_config(written(folder, PAPER + "[[strategy]]\nname = 'ema_cross'\nsymbols = 'INFY,WIPRO'\n"))
-    (text,) = cautions(config, now=NOW)
+    (text,) = start_warnings(config, now=NOW)
     assert "ema_cross names WIPRO, which app.symbols does not" in text
 
 
 def test_quotes_without_the_venues_time_are_said_to_leave_bars_to_this_machines_clock(folder: Path) -> None:
-    (text,) = cautions(load_config(written(folder, LIVE + "mode = 'quote'\n")), now=NOW)
+    (text,) = start_warnings(load_config(written(folder, LIVE + "mode = 'quote'\n")), now=NOW)
     assert "kite.mode is quote" in text

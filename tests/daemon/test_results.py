@@ -6,16 +6,16 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
-from tradebot.daemon.results import Results
-from tradebot.domain.order import OrderEvent, OrderFact, OrderState, OrderTimes
+from tradebot.daemon.run_results import RunResults
+from tradebot.domain.order import OrderEvent, OrderEventType, OrderState, OrderTimes
 
 
 def order(begun_at: int, *, state: OrderState = OrderState.FILLED, is_external: bool = False) -> Any:
     return SimpleNamespace(times=OrderTimes(begun_at=begun_at), state=state, is_external=is_external)
 
 
-def fact(n: int, event: OrderEvent) -> OrderFact:
-    return OrderFact(order_id=f"T{n}", event=event, at=100)
+def fact(n: int, event: OrderEventType) -> OrderEvent:
+    return OrderEvent(order_id=f"T{n}", type=event, at=100)
 
 
 class Account:
@@ -45,17 +45,17 @@ class Account:
 
 def test_the_second_run_tells_its_own_the_days_and_the_whole_apart() -> None:
     account = Account()
-    results = Results(account)  # type: ignore[arg-type]
+    results = RunResults(account)  # type: ignore[arg-type]
     account.totals = 6, Decimal("30.25"), Decimal("-100")  # recovered
-    before = [fact(n, event) for n in range(4) for event in (OrderEvent.INTENT, OrderEvent.SENDING)]
+    before = [fact(n, event) for n in range(4) for event in (OrderEventType.INTENT, OrderEventType.SENDING)]
     account.kept |= {n: order(at) for n, at in enumerate((100, 199, 200, 250))}
-    results.begin(at=300, before=before)
-    assert (results.fills, results.render()["run_charges"], results.render()["run_realized"]) == (0, 0, 0)
+    results.count_from(at=300, before=before)
+    assert (results.run_fills, results.as_fields()["run_charges"], results.as_fields()["run_realized"]) == (0, 0, 0)
     later = (order(300), order(310), order(310, state=OrderState.DENIED), order(320, is_external=True))
     account.kept |= {10 + n: one for n, one in enumerate(later)}
     account.totals = 8, Decimal("40.50"), Decimal("-80")
-    assert results.fills == 2
-    assert {name: str(value) for name, value in results.render().items()} == {
+    assert results.run_fills == 2
+    assert {name: str(value) for name, value in results.as_fields().items()} == {
         "run_orders": "2", "run_fills": "2", "day_orders": "4", "day_fills": "3", "day_charges": "20.50",
         "whole_orders": "6", "whole_fills": "8",
         "run_charges": "10.25", "run_realized": "20.00", "run_pnl_net": "13.76", "day_pnl_net": "-7.50",

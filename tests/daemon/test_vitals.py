@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 
 from tradebot.clock import IST, ManualClock, parse_iso
-from tradebot.daemon.vitals import Vitals
+from tradebot.daemon.run_vitals import RunVitals
 from tradebot.venues.kite.rules import KITE_RULES
 
 
 def login(began: str, *, ends: str) -> dict[str, Any]:
     engine: Any = SimpleNamespace(signal_stage=SimpleNamespace(last_bar=0, last_signal=0))
     recovery: Any = SimpleNamespace(runs=(), cut_off=())
-    vitals = Vitals(
+    vitals = RunVitals(
         clock=ManualClock(parse_iso(began, IST)), engine=engine, recovery=recovery, outbox=None,
         lines_dropped=lambda: 0, login_ends=ends,
     )  # fmt: skip
-    return vitals.picture()["login"]  # type: ignore[no-any-return]
+    return vitals.read_vitals()["login"]  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize(

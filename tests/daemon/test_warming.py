@@ -10,35 +10,35 @@ import numpy as np
 
 from tradebot.clock import SECOND, ManualClock
 from tradebot.config import Config
-from tradebot.daemon.warming import LOGIN_PAUSE_S, WarmUp
+from tradebot.daemon.warmup_loader import LOGIN_PAUSE_S, WarmupLoader
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.errors import LoginLost
-from tradebot.journal.recovery import Recovery
+from tradebot.journal.recovery import RecoveredState
 from tradebot.markets.market import HOME_MARKET
 
 
 async def test_a_login_that_is_lost_meanwhile_is_waited_for_and_told_once(tmp_path: Any) -> None:
     clock, asked, told, suspected = ManualClock(10**18), [], [], []
 
-    async def history(instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
+    async def history(instrument: Instrument, *, interval: int, start: int, end: int) -> BarSeries:
         asked.append(clock.now_ns)
         if len(asked) <= 2:
             raise LoginLost("the token is dead")
         column = np.array([1], dtype=np.int64)
         columns = dict.fromkeys(("starts", "open", "high", "low", "close", "volume"), column)
-        return Series(symbol=instrument.symbol, interval=interval, **columns)
+        return BarSeries(symbol=instrument.symbol, interval=interval, **columns)
 
     ground: Any = SimpleNamespace(
         clock=clock, universe=Universe([Instrument(symbol="AAA")]), venue_name="kite", market=HOME_MARKET,
         venue=SimpleNamespace(broker=SimpleNamespace(history=history)),
     )  # fmt: skip
-    warming = WarmUp(
-        Config(), ground, tmp_path / "journal.sqlite3", Recovery(), opens_at=0, suspect=lambda: suspected.append(1),
+    warming = WarmupLoader(
+        Config(), ground, tmp_path / "journal.sqlite3", RecoveredState(), opens_at=0, suspect=lambda: suspected.append(1),
         tell=lambda event: told.append((event.name, event.level)),
     )  # fmt: skip
 
-    assert [series.symbol for series in await warming.bars()] == ["AAA"]
+    assert [series.symbol for series in await warming.load_bars()] == ["AAA"]
     assert [(b - a) / SECOND for a, b in pairwise(asked)] == [LOGIN_PAUSE_S] * 2
     waits = [(event, level) for event, level in told if event in ("warmup_postponed", "warmup_retried")]
     assert waits == [("warmup_postponed", "warning"), ("warmup_retried", "debug")]

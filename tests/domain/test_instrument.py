@@ -33,10 +33,10 @@ def test_a_quantity_of_whole_hundreds_is_written_with_its_zeros() -> None:
 def test_a_price_is_rounded_to_the_tick_on_the_side_asked_for(price: str, down: str, up: str, nearest: str) -> None:
     assert PLAIN.round_price(D(price), up=False) == D(down)
     assert PLAIN.round_price(D(price), up=True) == D(up)
-    assert PLAIN.nearest_price(D(price)) == D(nearest)
+    assert PLAIN.round_to_nearest_tick(D(price)) == D(nearest)
 
 
 @given(st.integers(1, 10**9))
 def test_units_and_prices_are_the_same_number(units: int) -> None:
-    price = PLAIN.price(units)
-    assert (PLAIN.units(price), price * 100) == (units, units)
+    price = PLAIN.price_from_units(units)
+    assert (PLAIN.price_to_units(price), price * 100) == (units, units)

@@ -15,40 +15,47 @@ import msgspec
 import pytest
 
 from tradebot.domain.order import (
-    SETTLE,
-    WATCH,
+    LATE_FILL_HOLD_NS,
+    PRESUMED_ABSENT_HOLD_NS,
     CancelState,
-    Execution,
+    Fill,
     Order,
     OrderEvent,
-    OrderFact,
+    OrderEventType,
     OrderKind,
+    OrderOrigin,
+    OrderPurpose,
     OrderRequest,
     OrderState,
+    OrderTerms,
     OrderTimes,
-    Origin,
-    Purpose,
     ReplaceState,
+    RequestState,
     Side,
-    Terms,
     VenueOrder,
-    VenueStatus,
-    Wish,
+    VenueOrderStatus,
 )
-from tradebot.domain.order_fold import apply, begin
-from tradebot.domain.order_states import BY_QUANTITY, GONE, NO_OPS, ROWS, TABLE, TRANSITIONS
+from tradebot.domain.order_reducer import apply_event, open_order
+from tradebot.domain.order_states import (
+    BY_QUANTITY,
+    IGNORED_PAIRS,
+    NOT_AT_VENUE,
+    RULES_BY_PAIR,
+    TRANSITION_RULES,
+    TRANSITIONS,
+)
 from tradebot.trading.desk.book.blotter import Blotter
 
-S, E, D = OrderState, OrderEvent, Decimal
+S, E, D = OrderState, OrderEventType, Decimal
 PAIRS = set(product(S, E))
 DEPTH = int(os.environ.get("TRADEBOT_DEPTH", "6"))
 STATUSES = {
-    E.SEEN_ACKED: VenueStatus.ACKED,
-    E.SEEN_OPEN: VenueStatus.OPEN,
-    E.SEEN_FILLED: VenueStatus.FILLED,
-    E.SEEN_CANCELED: VenueStatus.CANCELED,
-    E.SEEN_EXPIRED: VenueStatus.EXPIRED,
-    E.SEEN_REJECTED: VenueStatus.REJECTED,
+    E.SEEN_ACKED: VenueOrderStatus.ACKED,
+    E.SEEN_OPEN: VenueOrderStatus.OPEN,
+    E.SEEN_FILLED: VenueOrderStatus.FILLED,
+    E.SEEN_CANCELED: VenueOrderStatus.CANCELED,
+    E.SEEN_EXPIRED: VenueOrderStatus.EXPIRED,
+    E.SEEN_REJECTED: VenueOrderStatus.REJECTED,
 }
 
 
@@ -61,12 +68,12 @@ def request(order_id: str = "T1", *, quantity: int = 2, side: Side = Side.BUY) -
         kind=OrderKind.LIMIT,
         quantity=D(quantity),
         price=D(100),
-        purpose=Purpose.ENTRY,
+        purpose=OrderPurpose.ENTRY,
     )
 
 
-def execution(order_id: str, name: str, *, quantity: int = 1, price: int = 100, inferred: bool = False) -> Execution:
-    return Execution(
+def execution(order_id: str, name: str, *, quantity: int = 1, price: int = 100, inferred: bool = False) -> Fill:
+    return Fill(
         execution_id=f"{order_id}-{name}",
         venue_order_id=f"V-{order_id}",
         symbol="AAA",
@@ -79,7 +86,7 @@ def execution(order_id: str, name: str, *, quantity: int = 1, price: int = 100, 
     )
 
 
-def status(order_id: str, event: OrderEvent, *, filled: int, at: int, quantity: int = 2) -> VenueOrder:
+def status(order_id: str, event: OrderEventType, *, filled: int, at: int, quantity: int = 2) -> VenueOrder:
     return VenueOrder(
         venue_order_id=f"V-{order_id}",
         tag=order_id,
@@ -87,7 +94,7 @@ def status(order_id: str, event: OrderEvent, *, filled: int, at: int, quantity: 
         exchange="NSE",
         side=Side.BUY,
         kind=OrderKind.LIMIT,
-        status=STATUSES.get(event, VenueStatus.OPEN),
+        status=STATUSES.get(event, VenueOrderStatus.OPEN),
         quantity=D(quantity),
         filled=D(filled),
         price=D(100),
@@ -95,13 +102,13 @@ def status(order_id: str, event: OrderEvent, *, filled: int, at: int, quantity: 
     )
 
 
-def fact(order_id: str, event: OrderEvent, *, mono: int = 1, **more: Any) -> OrderFact:
-    return OrderFact(order_id=order_id, event=event, at=1, mono=mono, **more)
+def fact(order_id: str, event: OrderEventType, *, mono: int = 1, **more: Any) -> OrderEvent:
+    return OrderEvent(order_id=order_id, type=event, at=1, mono=mono, **more)
 
 
-def facts_of(order_id: str) -> list[OrderFact]:
+def facts_of(order_id: str) -> list[OrderEvent]:
     """Every event with the contents that make a difference: old and new statuses, fills told again and otherwise."""
-    found: list[OrderFact] = []
+    found: list[OrderEvent] = []
     for event in E:
         match event:
             case E.INTENT | E.DENIED:
@@ -114,21 +121,21 @@ def facts_of(order_id: str) -> list[OrderFact]:
                     execution(order_id, "c", quantity=2),
                     execution(order_id, "i", inferred=True),
                 ):
-                    found.append(fact(order_id, event, execution=told))
+                    found.append(fact(order_id, event, fill=told))
             case E.REVERSED:
-                found += [fact(order_id, event, execution=execution(order_id, name)) for name in ("a", "i")]
+                found += [fact(order_id, event, fill=execution(order_id, name)) for name in ("a", "i")]
             case E.QUARANTINED:
-                found.append(fact(order_id, event, execution=execution(order_id, "a", price=101)))
+                found.append(fact(order_id, event, fill=execution(order_id, "a", price=101)))
             case E.REPLACE_SENT:
-                found.append(fact(order_id, event, terms=Terms(quantity=D(3), price=D(99))))
+                found.append(fact(order_id, event, terms=OrderTerms(quantity=D(3), price=D(99))))
             case E.CHANGED:
-                found.append(fact(order_id, event, venue=status(order_id, event, filled=0, at=2, quantity=1)))
+                found.append(fact(order_id, event, venue_order=status(order_id, event, filled=0, at=2, quantity=1)))
             case E.SEEN_OPEN | E.SEEN_CANCELED:
                 for filled, at in ((0, 1), (1, 2)):
-                    found.append(fact(order_id, event, venue=status(order_id, event, filled=filled, at=at)))
+                    found.append(fact(order_id, event, venue_order=status(order_id, event, filled=filled, at=at)))
             case _ if event in STATUSES:
                 filled = 2 if event is E.SEEN_FILLED else 0
-                found.append(fact(order_id, event, venue=status(order_id, event, filled=filled, at=2)))
+                found.append(fact(order_id, event, venue_order=status(order_id, event, filled=filled, at=2)))
             case E.NOT_FOUND:
                 found += [fact(order_id, event, is_proof=proof) for proof in (False, True)]
             case _:
@@ -142,9 +149,9 @@ def core(order: Order) -> Order:
         order,
         ignored=0,
         reason="",
-        odd=msgspec.structs.replace(order.odd, late=0),
-        cancel=CancelState(order.cancel.wish),
-        replace=ReplaceState(order.replace.wish, terms=order.replace.terms),
+        irregular=msgspec.structs.replace(order.irregular, late=0),
+        cancel=CancelState(order.cancel.state),
+        replace=ReplaceState(order.replace.state, terms=order.replace.terms),
         times=OrderTimes(begun_at=order.times.begun_at, ended_mono=order.times.ended_mono),
     )
 
@@ -153,39 +160,41 @@ def core(order: Order) -> Order:
 REVIVALS = {
     # FILLED: filled as ordered while a larger quantity was asked for, given up, and found again.
     **{
-        (s, e): {S.ACKED, S.OPEN, S.PARTIAL, S.FILLED} for s in GONE for e in (E.SEEN_ACKED, E.SEEN_OPEN, E.SEEN_FILLED)
+        (s, e): {S.ACKED, S.OPEN, S.PARTIAL, S.FILLED}
+        for s in NOT_AT_VENUE
+        for e in (E.SEEN_ACKED, E.SEEN_OPEN, E.SEEN_FILLED)
     },
-    **{(s, E.SEEN_CANCELED): {S.CANCELED} for s in GONE},
-    **{(s, E.SEEN_EXPIRED): {S.EXPIRED} for s in GONE},
+    **{(s, E.SEEN_CANCELED): {S.CANCELED} for s in NOT_AT_VENUE},
+    **{(s, E.SEEN_EXPIRED): {S.EXPIRED} for s in NOT_AT_VENUE},
     **{(s, E.SEEN_REJECTED): {S.REJECTED, S.CANCELED} for s in (S.ABSENT, S.LAPSED)},
-    **{(s, E.EXECUTED): {S.PARTIAL, S.FILLED} for s in GONE},
+    **{(s, E.EXECUTED): {S.PARTIAL, S.FILLED} for s in NOT_AT_VENUE},
     **{(s, E.EXECUTED): {S.FILLED} for s in (S.CANCELED, S.EXPIRED, S.DENIED)},
     (S.ABSENT, E.ACCEPTED): {S.ACKED, S.PARTIAL, S.FILLED},
     (S.FILLED, E.REVERSED): {S.OPEN, S.PARTIAL, S.CANCELED, S.EXPIRED, S.REJECTED},
 }
 
 
-def check(before: Order, given: OrderFact, after: Order) -> None:
+def check(before: Order, given: OrderEvent, after: Order) -> None:
     """The promises, by sums of their own."""
-    booked = {e.key: e for e in after.booked}
-    assert len(booked) == len(after.booked), "a fill is booked once"
-    assert after.filled == sum((e.quantity for e in after.booked), D(0)), "filled is the sum of executions"
-    assert after.value == sum((e.quantity * e.price for e in after.booked), D(0))
-    assert after.filled >= before.filled or given.event is E.REVERSED, "filled never falls but by a reversal"
-    assert after.claim.filled >= before.claim.filled
-    if (before.state, given.event) in NO_OPS:
+    booked = {e.fill_key: e for e in after.fills}
+    assert len(booked) == len(after.fills), "a fill is booked once"
+    assert after.filled == sum((e.quantity for e in after.fills), D(0)), "filled is the sum of executions"
+    assert after.value == sum((e.quantity * e.price for e in after.fills), D(0))
+    assert after.filled >= before.filled or given.type is E.REVERSED, "filled never falls but by a reversal"
+    assert after.reported.filled >= before.reported.filled
+    if (before.state, given.type) in IGNORED_PAIRS:
         assert (after.state, after.ignored) == (before.state, before.ignored + 1), "a no-op is counted"
     if before.state.is_terminal and after.state is not before.state:
-        assert after.state in REVIVALS.get((before.state, given.event), ()), "ended stays ended"
+        assert after.state in REVIVALS.get((before.state, given.type), ()), "ended stays ended"
     if after.is_live:
         worst = max([after.quantity, *([after.replace.terms.quantity] if after.replace.terms else [])])
-        assert after.reserved(2) >= worst - after.filled, "a live order is exposed whole"
-        assert after.filled < worst or after.state is S.INTENT or given.event is E.CHANGED, "nothing is left"
-    known = after.claim.filled - after.filled - sum((e.quantity for e in after.odd.busted), D(0))
-    assert after.reserved(10**15) >= max(known, D(0)), "what the venue filled is exposed until it is booked"
-    assert after.remaining >= 0
+        assert after.reserved_quantity(2) >= worst - after.filled, "a live order is exposed whole"
+        assert after.filled < worst or after.state is S.INTENT or given.type is E.CHANGED, "nothing is left"
+    known = after.reported.filled - after.filled - sum((e.quantity for e in after.irregular.busted), D(0))
+    assert after.reserved_quantity(10**15) >= max(known, D(0)), "what the venue filled is exposed until it is booked"
+    assert after.remaining_quantity >= 0
     if after.state in (S.CANCELED, S.EXPIRED) and given.mono == after.times.ended_mono:
-        assert after.reserved(after.times.ended_mono + SETTLE - 1) >= after.quantity - after.filled
+        assert after.reserved_quantity(after.times.ended_mono + LATE_FILL_HOLD_NS - 1) >= after.quantity - after.filled
     if after.state is S.FILLED:
         assert after.filled >= after.quantity
 
@@ -193,13 +202,13 @@ def check(before: Order, given: OrderFact, after: Order) -> None:
 def walk(order_id: str, depth: int) -> list[set[Order]]:
     """Return, for each number of events, the orders first reached by it."""
     facts = facts_of(order_id)
-    starts = {core(begin(f)) for f in facts if f.event in (E.INTENT, E.DENIED)}
+    starts = {core(open_order(f)) for f in facts if f.type in (E.INTENT, E.DENIED)}
     levels, known = [starts], set(starts)
     for _ in range(depth):
         reached = set()
         for order in levels[-1]:
             for given in facts:
-                after = apply(order, given)
+                after = apply_event(order, given)
                 check(order, given, after)
                 reached.add(core(after))
         levels.append(reached - known)
@@ -208,10 +217,10 @@ def walk(order_id: str, depth: int) -> list[set[Order]]:
 
 
 def test_every_pair_of_state_and_event_has_one_rule() -> None:
-    assert set(ROWS) | set(NO_OPS) == PAIRS
-    assert set(ROWS) & set(NO_OPS) == set()
-    assert all(why for why in NO_OPS.values())
-    assert sum(len(row.sources) for row in TABLE) == len(ROWS), "two rows claim one pair"
+    assert set(RULES_BY_PAIR) | set(IGNORED_PAIRS) == PAIRS
+    assert set(RULES_BY_PAIR) & set(IGNORED_PAIRS) == set()
+    assert all(why for why in IGNORED_PAIRS.values())
+    assert sum(len(row.sources) for row in TRANSITION_RULES) == len(RULES_BY_PAIR), "two rows claim one pair"
 
 
 @pytest.mark.parametrize(
@@ -235,28 +244,28 @@ def test_every_pair_of_state_and_event_has_one_rule() -> None:
         (S.DENIED, E.SENDING, S.DENIED),
     ],
 )
-def test_the_rules_that_money_hangs_on(state: OrderState, event: OrderEvent, target: OrderState) -> None:
-    order = msgspec.structs.replace(begin(fact("T1", E.INTENT, request=request())), state=state)
-    assert apply(order, next(f for f in facts_of("T1") if f.event is event)).state is target
+def test_the_rules_that_money_hangs_on(state: OrderState, event: OrderEventType, target: OrderState) -> None:
+    order = msgspec.structs.replace(open_order(fact("T1", E.INTENT, request=request())), state=state)
+    assert apply_event(order, next(f for f in facts_of("T1") if f.type is event)).state is target
 
 
 def test_every_row_of_the_table_leads_where_it_says() -> None:
     for (state, event), target in TRANSITIONS.items():
-        order = msgspec.structs.replace(begin(fact("T1", E.INTENT, request=request())), state=state)
-        given = next(f for f in facts_of("T1") if f.event is event)
-        assert apply(order, given).state is target, (state, event)
+        order = msgspec.structs.replace(open_order(fact("T1", E.INTENT, request=request())), state=state)
+        given = next(f for f in facts_of("T1") if f.type is event)
+        assert apply_event(order, given).state is target, (state, event)
 
 
 def test_rows_that_count_fills_or_set_flags_name_no_state() -> None:
-    others = {pair for pair, row in ROWS.items() if row.target in (None, BY_QUANTITY)}
-    assert others | set(TRANSITIONS) == set(ROWS)
+    others = {pair for pair, row in RULES_BY_PAIR.items() if row.target in (None, BY_QUANTITY)}
+    assert others | set(TRANSITIONS) == set(RULES_BY_PAIR)
 
 
 def test_a_pair_without_a_row_changes_no_state_and_is_counted() -> None:
-    for state, event in NO_OPS:
-        order = msgspec.structs.replace(begin(fact("T1", E.INTENT, request=request())), state=state)
-        for given in (f for f in facts_of("T1") if f.event is event):
-            after = apply(order, given)
+    for state, event in IGNORED_PAIRS:
+        order = msgspec.structs.replace(open_order(fact("T1", E.INTENT, request=request())), state=state)
+        for given in (f for f in facts_of("T1") if f.type is event):
+            after = apply_event(order, given)
             assert (after.state, after.ignored) == (state, 1), (state, event)
 
 
@@ -264,7 +273,7 @@ def test_no_sequence_of_events_breaks_a_promise_of_two_orders() -> None:
     first = walk("T1", DEPTH)
     # Two orders share a blotter: its exposure is the sum of theirs at every pair of places six events can reach.
     shapes: list[dict[tuple[bool, Decimal, Decimal], Order]] = [
-        {(o.is_live, o.filled, o.reserved(2)): o for o in level} for level in first
+        {(o.is_live, o.filled, o.reserved_quantity(2)): o for o in level} for level in first
     ]
     assert sum(map(len, first)) > 1000
     for one, other in product(range(DEPTH + 1), repeat=2):
@@ -278,25 +287,25 @@ def test_no_sequence_of_events_breaks_a_promise_of_two_orders() -> None:
                 home.setdefault("AAA", {})[order_id] = None
             blotter.expire_reservations(2)
             longest, shortest = blotter.exposure.worst_case("AAA")
-            assert (longest, shortest) == (a.reserved(2) + b.reserved(2), 0)
+            assert (longest, shortest) == (a.reserved_quantity(2) + b.reserved_quantity(2), 0)
 
 
 # ---- single rules, told as small stories
 
 
-def after(*facts: OrderFact, quantity: int = 2) -> Order:
-    order = begin(fact("T1", E.INTENT, request=request(quantity=quantity)))
+def after(*facts: OrderEvent, quantity: int = 2) -> Order:
+    order = open_order(fact("T1", E.INTENT, request=request(quantity=quantity)))
     for given in facts:
-        order = apply(order, given)
+        order = apply_event(order, given)
     return order
 
 
-def seen(event: OrderEvent, *, filled: int = 0, at: int = 0) -> OrderFact:
-    return fact("T1", event, venue=status("T1", event, filled=filled, at=at), venue_order_id="V-T1")
+def seen(event: OrderEventType, *, filled: int = 0, at: int = 0) -> OrderEvent:
+    return fact("T1", event, venue_order=status("T1", event, filled=filled, at=at), venue_order_id="V-T1")
 
 
-def filled(name: str, *, quantity: int = 1, price: int = 100, inferred: bool = False) -> OrderFact:
-    return fact("T1", E.EXECUTED, execution=execution("T1", name, quantity=quantity, price=price, inferred=inferred))
+def filled(name: str, *, quantity: int = 1, price: int = 100, inferred: bool = False) -> OrderEvent:
+    return fact("T1", E.EXECUTED, fill=execution("T1", name, quantity=quantity, price=price, inferred=inferred))
 
 
 SENT = (fact("T1", E.SENDING), fact("T1", E.ACCEPTED, venue_order_id="V-T1"))
@@ -313,88 +322,98 @@ SENT = (fact("T1", E.SENDING), fact("T1", E.ACCEPTED, venue_order_id="V-T1"))
         ([(E.SEEN_REJECTED, 5), (E.SEEN_OPEN, 6)], S.OPEN),
     ],
 )
-def test_an_older_status_never_moves_a_state_back(statuses: list[tuple[OrderEvent, int]], state: OrderState) -> None:
+def test_an_older_status_never_moves_a_state_back(
+    statuses: list[tuple[OrderEventType, int]], state: OrderState
+) -> None:
     assert after(*SENT, *(seen(event, at=at) for event, at in statuses)).state is state
 
 
 def test_an_older_status_still_tells_how_much_was_filled() -> None:
     order = after(*SENT, seen(E.SEEN_OPEN, at=5), seen(E.SEEN_OPEN, at=4, filled=1))
-    assert (order.filled, order.shortfall, order.ignored) == (0, 1, 1)
+    assert (order.filled, order.missing_quantity, order.ignored) == (0, 1, 1)
 
 
 def test_a_cancel_that_lacks_fills_stays_exposed_by_them() -> None:
     order = after(*SENT, seen(E.SEEN_CANCELED, filled=1))
-    assert (order.state, order.reserved(1 + SETTLE)) == (S.CANCELED, 1)
+    assert (order.state, order.reserved_quantity(1 + LATE_FILL_HOLD_NS)) == (S.CANCELED, 1)
 
 
 def test_a_cancel_frees_its_reservation_after_two_seconds_and_a_presumed_absence_after_ten_minutes() -> None:
     canceled = after(*SENT, seen(E.SEEN_CANCELED))
-    assert (canceled.reserved(SETTLE), canceled.reserved(1 + SETTLE)) == (2, 0)
+    assert (canceled.reserved_quantity(LATE_FILL_HOLD_NS), canceled.reserved_quantity(1 + LATE_FILL_HOLD_NS)) == (2, 0)
     lost = (fact("T1", E.SENDING), fact("T1", E.AMBIGUOUS))
     presumed = after(*lost, fact("T1", E.NOT_FOUND))
-    assert (presumed.reserved(WATCH), presumed.reserved(1 + WATCH)) == (2, 0)
-    assert after(*lost, fact("T1", E.NOT_FOUND, is_proof=True)).reserved(1) == 0
+    assert (
+        presumed.reserved_quantity(PRESUMED_ABSENT_HOLD_NS),
+        presumed.reserved_quantity(1 + PRESUMED_ABSENT_HOLD_NS),
+    ) == (2, 0)
+    assert after(*lost, fact("T1", E.NOT_FOUND, is_proof=True)).reserved_quantity(1) == 0
 
 
 def test_while_a_replace_is_pending_the_larger_quantity_is_exposed() -> None:
-    replacing = (*SENT, seen(E.SEEN_OPEN), fact("T1", E.REPLACE_SENT, terms=Terms(quantity=D(5))))
-    assert after(*replacing).remaining == 5
-    assert after(*replacing, fact("T1", E.REPLACE_UNKNOWN)).remaining == 5
-    smaller = fact("T1", E.REPLACE_SENT, terms=Terms(quantity=D(1)))
-    assert after(*SENT, seen(E.SEEN_OPEN), smaller).remaining == 2
+    replacing = (*SENT, seen(E.SEEN_OPEN), fact("T1", E.REPLACE_SENT, terms=OrderTerms(quantity=D(5))))
+    assert after(*replacing).remaining_quantity == 5
+    assert after(*replacing, fact("T1", E.REPLACE_UNKNOWN)).remaining_quantity == 5
+    smaller = fact("T1", E.REPLACE_SENT, terms=OrderTerms(quantity=D(1)))
+    assert after(*SENT, seen(E.SEEN_OPEN), smaller).remaining_quantity == 2
     through = after(*replacing, filled("a", quantity=2))
-    assert (through.state, through.remaining) == (S.PARTIAL, 3), "the larger quantity may be in force"
-    stayed = apply(through, fact("T1", E.CHANGED, venue=status("T1", E.CHANGED, filled=2, at=3)))
-    assert (stayed.state, stayed.remaining) == (S.FILLED, 0)
+    assert (through.state, through.remaining_quantity) == (S.PARTIAL, 3), "the larger quantity may be in force"
+    stayed = apply_event(through, fact("T1", E.CHANGED, venue_order=status("T1", E.CHANGED, filled=2, at=3)))
+    assert (stayed.state, stayed.remaining_quantity) == (S.FILLED, 0)
     done = after(*replacing, fact("T1", E.REPLACED, venue_order_id="V2"))
-    assert (done.quantity, done.remaining, done.replace.wish, done.other_ids) == (5, 5, Wish.NONE, ("V-T1",))
+    assert (done.quantity, done.remaining_quantity, done.replace.state, done.other_ids) == (
+        5,
+        5,
+        RequestState.NONE,
+        ("V-T1",),
+    )
 
 
 def test_an_order_the_venue_ends_by_itself_says_so() -> None:
-    assert after(*SENT, seen(E.SEEN_CANCELED)).origin is Origin.BROKER
+    assert after(*SENT, seen(E.SEEN_CANCELED)).origin is OrderOrigin.BROKER
     asked = after(*SENT, fact("T1", E.CANCEL_SENT), seen(E.SEEN_CANCELED))
-    assert (asked.origin, asked.cancel.wish) == (Origin.OWN, Wish.NONE)
+    assert (asked.origin, asked.cancel.state) == (OrderOrigin.OWN, RequestState.NONE)
 
 
 def test_a_fill_beyond_the_quantity_is_booked_and_flagged() -> None:
     order = after(*SENT, filled("a", quantity=2), filled("b"))
-    assert (order.state, order.filled, order.overfill, order.odd.late) == (S.FILLED, 3, 1, 1)
+    assert (order.state, order.filled, order.overfilled_quantity, order.irregular.late) == (S.FILLED, 3, 1, 1)
 
 
 def test_a_fill_told_with_other_figures_is_set_aside() -> None:
     order = after(*SENT, filled("a"), filled("a", price=101))
-    assert (order.filled, order.value, order.odd.quarantined) == (1, 100, {("NSE", "T1-a")})
+    assert (order.filled, order.value, order.irregular.quarantined) == (1, 100, {("NSE", "T1-a")})
 
 
 def test_a_fill_taken_back_reopens_what_was_filled_and_is_not_booked_again() -> None:
-    order = after(*SENT, filled("a", quantity=2), fact("T1", E.REVERSED, execution=execution("T1", "a", quantity=2)))
+    order = after(*SENT, filled("a", quantity=2), fact("T1", E.REVERSED, fill=execution("T1", "a", quantity=2)))
     assert (order.state, order.filled) == (S.OPEN, 0)
-    again = apply(order, filled("a", quantity=2))
+    again = apply_event(order, filled("a", quantity=2))
     assert (again.filled, again.ignored) == (0, 1)
-    corrected = apply(order, filled("a", quantity=2, price=99))
+    corrected = apply_event(order, filled("a", quantity=2, price=99))
     assert (corrected.state, corrected.average_price) == (S.FILLED, 99)
 
 
 def test_a_bust_of_an_order_the_venue_calls_filled_ends_it() -> None:
     order = after(*SENT, seen(E.SEEN_FILLED, filled=2), filled("a"), filled("b"),
-                  fact("T1", E.REVERSED, execution=execution("T1", "b")))  # fmt: skip
-    assert (order.state, order.filled, order.shortfall) == (S.CANCELED, 1, 0)
+                  fact("T1", E.REVERSED, fill=execution("T1", "b")))  # fmt: skip
+    assert (order.state, order.filled, order.missing_quantity) == (S.CANCELED, 1, 0)
 
 
 def test_the_real_fill_takes_the_place_of_the_inferred_one() -> None:
     made_up = (*SENT, seen(E.SEEN_FILLED, filled=2), filled("i", quantity=2, inferred=True))
     assert after(*made_up).state is S.FILLED
-    order = after(*made_up, fact("T1", E.REVERSED, execution=execution("T1", "i")), filled("a", quantity=2, price=99))
-    assert (order.state, order.filled, order.average_price, order.shortfall) == (S.FILLED, 2, 99, 0)
-    assert order.odd.late == 0
+    order = after(*made_up, fact("T1", E.REVERSED, fill=execution("T1", "i")), filled("a", quantity=2, price=99))
+    assert (order.state, order.filled, order.average_price, order.missing_quantity) == (S.FILLED, 2, 99, 0)
+    assert order.irregular.late == 0
 
 
 def test_facts_written_before_the_new_fields_still_decode() -> None:
     old = b'{"order_id":"T1","event":"executed","at":5,"execution":{"execution_id":"9","venue_order_id":"V",'
     old += b'"symbol":"AAA","exchange":"NSE","side":"BUY","quantity":"1","price":"2.5","traded_at":4}}'
-    decoded = msgspec.json.decode(old, type=OrderFact)
-    assert decoded.execution is not None
-    assert not decoded.execution.is_inferred
+    decoded = msgspec.json.decode(old, type=OrderEvent)
+    assert decoded.fill is not None
+    assert not decoded.fill.is_inferred
     assert not decoded.is_proof
     assert decoded.terms is None
 
@@ -404,15 +423,16 @@ def test_an_order_can_always_come_to_an_end() -> None:
         for order in level:
             if order.is_live and order.state is not S.INTENT:
                 ends = [
-                    apply(order, seen(e, filled=int(order.filled), at=99)) for e in (E.SEEN_CANCELED, E.SEEN_EXPIRED)
+                    apply_event(order, seen(e, filled=int(order.filled), at=99))
+                    for e in (E.SEEN_CANCELED, E.SEEN_EXPIRED)
                 ]
                 assert all(end.state.is_terminal for end in ends), order
 
 
 def test_a_bust_after_a_status_made_the_order_whole_reopens_or_ends_it_but_does_not_leave_it_filled() -> None:
-    asked = fact("T1", E.REPLACE_SENT, terms=Terms(quantity=D(3), price=D(99)))
+    asked = fact("T1", E.REPLACE_SENT, terms=OrderTerms(quantity=D(3), price=D(99)))
     lost = (*SENT, seen(E.SEEN_OPEN), asked, filled("a"), filled("b"), fact("T1", E.NOT_FOUND), fact("T1", E.NOT_FOUND))
     whole = after(*lost, seen(E.SEEN_OPEN, at=5))
     assert whole.state is S.FILLED
-    busted = apply(whole, fact("T1", E.REVERSED, execution=execution("T1", "b")))
+    busted = apply_event(whole, fact("T1", E.REVERSED, fill=execution("T1", "b")))
     assert (busted.state, busted.filled) == (S.PARTIAL, 1)

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradebot.domain.order import Execution, Side
+from tradebot.domain.order import Fill, Side
 from tradebot.domain.portfolio import Position
 from tradebot.domain.position_key import PositionKey
 
 D = Decimal
 
 
-def fill(quantity: int, price: int) -> Execution:
+def fill(quantity: int, price: int) -> Fill:
     """A fill of a signed quantity."""
-    return Execution(
+    return Fill(
         execution_id="x", venue_order_id="v", symbol="AAA", exchange="NSE",
         side=Side.BUY if quantity > 0 else Side.SELL, quantity=D(abs(quantity)), price=D(price), traded_at=1,
     )  # fmt: skip
@@ -27,7 +27,7 @@ def fill(quantity: int, price: int) -> Execution:
 def after(*fills: tuple[int, int]) -> Position:
     position = Position(PositionKey("", "NSE", "AAA", "MIS"))
     for quantity, price in fills:
-        position = position.apply(fill(quantity, price), D(1))
+        position = position.apply_fill(fill(quantity, price), D(1))
     return position
 
 
@@ -58,14 +58,14 @@ def test_realized_and_open_profit_are_what_was_sold_less_what_was_bought(
 ) -> None:
     position = after(*fills)
     cash = -sum(Fraction(q) * p for q, p in fills)
-    total = Fraction(position.realized) + Fraction(position.unrealized(D(mark)))
+    total = Fraction(position.realized) + Fraction(position.unrealized_pnl(D(mark)))
     assert abs(total - (cash + Fraction(position.quantity) * mark)) < Fraction(1, 10**15)
 
 
 @given(FILLS)
 def test_a_fill_that_is_taken_back_leaves_quantity_charges_and_turnover_as_before(fills: list[tuple[int, int]]) -> None:
     before = after(*fills)
-    back = before.apply(fill(3, 50), D(2)).reverse(fill(3, 50), D(2))
+    back = before.apply_fill(fill(3, 50), D(2)).reverse_fill(fill(3, 50), D(2))
     assert (back.quantity, back.charges, back.bought, back.sold) == (
         before.quantity, before.charges, before.bought, before.sold,
     )  # fmt: skip
@@ -75,19 +75,19 @@ def test_a_position_is_flat_without_quantity_and_has_no_average_price_then() -> 
     key = PositionKey("", "NSE", "AAA", "MIS")
     flat, held = Position(key), Position(key, Decimal(1), Decimal(100))
     assert (flat.is_flat, held.is_flat) == (True, False)
-    assert (flat.average_price, held.average_price, held.unrealized(Decimal(101))) == (0, 100, 1)
+    assert (flat.average_price, held.average_price, held.unrealized_pnl(Decimal(101))) == (0, 100, 1)
 
 
 def test_what_was_bought_and_sold_is_counted_at_its_value() -> None:
     position = Position(PositionKey("", "NSE", "AAA", "MIS"))
     for n, (side, quantity, price) in enumerate(((Side.BUY, 3, 100), (Side.SELL, 2, 110), (Side.SELL, 4, 90))):
-        fill = Execution(
+        fill = Fill(
             f"e{n}", "V1", "AAA", "NSE", side, Decimal(quantity), Decimal(price), traded_at=0
         )  # fmt: skip
-        position = position.apply(fill, Decimal(1))
+        position = position.apply_fill(fill, Decimal(1))
     assert (position.bought, position.sold, position.charges) == (300, 580, 3)
     assert (position.quantity, position.cost, position.realized) == (-3, -270, 10)
-    back = position.reverse(fill, Decimal(1))
+    back = position.reverse_fill(fill, Decimal(1))
     assert (back.bought, back.sold, back.charges, back.quantity) == (300, 220, 2, 1)
 
 
@@ -95,8 +95,8 @@ def test_what_was_bought_and_sold_is_counted_at_its_value() -> None:
 def test_a_part_that_is_no_longer_ours_leaves_with_its_cost_and_what_it_won(sign: int) -> None:
     key = PositionKey("", "NSE", "AAA", "MIS")
     held = Position(key, Decimal(10 * sign), Decimal(1000 * sign), realized=Decimal(7))
-    rest = held.release(Decimal(4 * sign), Decimal(110))
+    rest = held.release_quantity(Decimal(4 * sign), Decimal(110))
     assert (rest.quantity, rest.cost, rest.average_price) == (6 * sign, 600 * sign, 100)
     assert rest.realized == 7 + 40 * sign
-    again = rest.hold(Decimal(2), Decimal(50))
+    again = rest.with_quantity(Decimal(2), Decimal(50))
     assert (again.quantity, again.cost, again.realized) == (2, 100, rest.realized)

@@ -7,7 +7,7 @@ import numpy as np
 
 from tradebot.clock import SECOND, ManualClock, parse_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.domain.order import OrderKind, Side
 from tradebot.exchange.account import OpeningBalance
 from tradebot.exchange.exchange import Exchange
@@ -70,7 +70,7 @@ class HandSource:
         while self.coming and self.coming[0].at <= until_at:
             yield self.coming.pop(0)
 
-    def bar_series(self, id_: int, *, interval_ns: int, start_at: int, end_at: int) -> Series:
+    def bar_series(self, id_: int, *, interval_ns: int, start_at: int, end_at: int) -> BarSeries:
         raise NotImplementedError
 
     @property

@@ -151,7 +151,7 @@ async def test_a_quote_shows_the_exchange_to_the_paisa() -> None:
     async with rig() as r:
         r.step(30)
         data = await r.data("GET", "/quote?i=NSE:TCS&i=NSE:NIFTY 50&i=NSE:NOPE&i=2953217")
-        row, state = r.exchange.universe.id("TCS"), r.exchange.latest_columns
+        row, state = r.exchange.universe.id_of("TCS"), r.exchange.latest_columns
         quote = data["NSE:TCS"]
         assert data.keys() == {"NSE:TCS", "NSE:NIFTY 50", "2953217"}
         assert round(quote["last_price"] * 100) == state["last"][row]
@@ -165,13 +165,13 @@ async def test_a_quote_shows_the_exchange_to_the_paisa() -> None:
 async def test_candles_include_both_ends_and_carry_indian_time() -> None:
     async with rig() as r:
         r.step(300)
-        token = r.exchange.universe.get("TCS").token
+        token = r.exchange.universe.instrument_of("TCS").token
         path = f"/instruments/historical/{token}/minute"
         span = {"from": "2026-11-23 09:15:00", "to": "2026-11-23 09:17:00"}
         candles = (await r.data("GET", path, params=span))["candles"]
         assert [c[0] for c in candles] == [f"2026-11-23T09:{m}:00+0530" for m in (15, 16, 17)]
         series = r.exchange.source.bar_series(
-            r.exchange.universe.id("TCS"),
+            r.exchange.universe.id_of("TCS"),
             interval_ns=60 * SECOND,
             start_at=parse_iso("2026-11-23T09:15:00", IST),
             end_at=parse_iso("2026-11-23T09:18:00", IST),
@@ -184,7 +184,7 @@ async def test_candles_include_both_ends_and_carry_indian_time() -> None:
 
 async def test_day_candles_are_stamped_at_midnight_and_found_by_their_date() -> None:
     async with rig() as r:
-        token = r.exchange.universe.get("TCS").token
+        token = r.exchange.universe.instrument_of("TCS").token
         data = await r.data(
             "GET", f"/instruments/historical/{token}/day", params={"from": "2026-11-19 12:00:00", "to": "2026-11-20"}
         )
@@ -327,7 +327,7 @@ JSON = {"Content-Type": "application/json"}
 async def test_holdings_are_listed_with_their_gain() -> None:
     async with rig(holdings=[HELD]) as r:
         (row,) = await r.data("GET", "/portfolio/holdings")
-        last = r.exchange.latest_columns["last"][r.exchange.universe.id("RELIANCE")] / 100
+        last = r.exchange.latest_columns["last"][r.exchange.universe.id_of("RELIANCE")] / 100
         assert (row["tradingsymbol"], row["quantity"], row["average_price"], row["last_price"]) == (
             "RELIANCE",
             5,

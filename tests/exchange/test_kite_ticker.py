@@ -191,7 +191,7 @@ async def test_full_packets_over_the_socket_equal_the_state_of_the_exchange() ->
     async with rig() as r:
         ws = await connect(r)
         universe, state = r.exchange.universe, r.exchange.latest_columns
-        tcs = universe.get("TCS")
+        tcs = universe.instrument_of("TCS")
         await ws.send_str(json.dumps({"a": "subscribe", "v": [tcs.token]}))
         assert len(split(await ws.receive_bytes())[0]) == 44
         await ws.send_str(json.dumps({"a": "mode", "v": ["full", [tcs.token]]}))
@@ -201,7 +201,7 @@ async def test_full_packets_over_the_socket_equal_the_state_of_the_exchange() ->
             r.step(1)
             (body,) = split(await ws.receive_bytes())
             last = struct.unpack_from(">i", body, 4)[0]
-        row = universe.id("TCS")
+        row = universe.id_of("TCS")
         assert last == state["last"][row]
         assert struct.unpack_from(">I", body, 60)[0] == state["stamps"][row] // SECOND
         assert struct.unpack_from(">IIHH", body, 64)[:2] == (state["bid_quantities"][row][0], state["bids"][row][0])
@@ -213,7 +213,7 @@ async def test_the_log_says_what_a_connection_got_when_it_ends(tmp_path: Path) -
     with EventLog(path) as log:
         async with rig(log=log) as r:
             ws = await connect(r)
-            await ws.send_str(json.dumps({"a": "subscribe", "v": [r.exchange.universe.get("TCS").token]}))
+            await ws.send_str(json.dumps({"a": "subscribe", "v": [r.exchange.universe.instrument_of("TCS").token]}))
             await ws.receive_bytes()
             await ws.close()
     (line,) = (line for line in read_event_log(path) if line["kind"] == "ticker")

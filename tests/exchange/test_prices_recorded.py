@@ -134,7 +134,7 @@ def test_files_are_merged_by_second_and_named_for_their_symbols(write: Write, tm
     write("INDEX_Nifty.csv.gz", tick("09:15:03", 15795.95, 0))
     source = RecordedTicks(tmp_path)
     assert source.universe.symbols == ("BAJAJ-AUTO", "NIFTY 50", "M&M")
-    assert source.universe.get("NIFTY 50").kind is InstrumentKind.INDEX
+    assert source.universe.instrument_of("NIFTY 50").kind is InstrumentKind.INDEX
     assert [(s.at, s.ids.tolist()) for s in all_steps(source)] == [
         (at("09:15:01"), [0]),
         (at("09:15:02"), [2]),

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradebot.clock import DAY, MINUTE, SECOND
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.exchange.prices import day_activity, synthetic
 from tradebot.exchange.prices.synthetic import SyntheticPrices
 from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots
@@ -98,7 +98,7 @@ def test_a_symbol_has_the_same_day_whatever_else_is_traded(full_day: tuple[Synth
     source, steps = full_day
     for symbol in ("RELIANCE", "SYM0039"):
         alone = rows_of(list(prices(symbol, closes_at=SHORT).steps_until(SHORT)), 0)
-        among = rows_of(steps, source.universe.id(symbol))
+        among = rows_of(steps, source.universe.id_of(symbol))
         assert len(alone["last"]) > 500
         assert all(np.array_equal(alone[name], among[name]) for name in alone)
 
@@ -153,7 +153,7 @@ def test_every_symbol_trades_at_every_step_when_asked_and_none_is_halted(monkeyp
 
 def test_the_columns_of_a_row_agree_with_each_other(full_day: tuple[SyntheticPrices, list[Snapshots]]) -> None:
     source, steps = full_day
-    tick = np.array([i.units(i.tick_size) for i in source.universe])
+    tick = np.array([i.price_to_units(i.tick_size) for i in source.universe])
     volume = np.zeros(len(SYMBOLS), dtype=np.int64)
     for s in steps[::7]:
         assert (s.last % tick[s.ids] == 0).all()
@@ -168,7 +168,7 @@ def test_the_columns_of_a_row_agree_with_each_other(full_day: tuple[SyntheticPri
 def test_no_price_leaves_the_circuit_limits_and_the_limits_lie_on_ticks_at_ten_percent() -> None:
     for seed in range(4):
         source = prices(seed=seed, step=20 * SECOND)
-        tick = np.array([i.units(i.tick_size) for i in source.universe])
+        tick = np.array([i.price_to_units(i.tick_size) for i in source.universe])
         is_share = np.array([i.is_tradable for i in source.universe])
         lower, upper = source.lower_circuit, source.upper_circuit
         assert ((lower % tick == 0) & (upper % tick == 0)).all()
@@ -186,7 +186,7 @@ def test_books_are_ordered_and_not_crossed_and_an_index_has_none(
     full_day: tuple[SyntheticPrices, list[Snapshots]],
 ) -> None:
     source, steps = full_day
-    index = source.universe.id("NIFTY 50")
+    index = source.universe.id_of("NIFTY 50")
     for s in steps[::11]:
         share = (s.ids != index) & (s.bids[:, 0] > 0)
         bids, asks = s.bids[share], s.asks[share]
@@ -215,9 +215,9 @@ def test_liquid_symbols_change_nearly_each_second_and_others_do_not(
 ) -> None:
     source, steps = full_day
     counts = np.bincount(np.concatenate([s.ids for s in steps]), minlength=len(SYMBOLS)) / (75 * 60)
-    assert counts[source.universe.id("RELIANCE")] > 0.97
+    assert counts[source.universe.id_of("RELIANCE")] > 0.97
     thinnest = min((s for s in SYMBOLS if s != "NIFTY 50"), key=turnover_rank)
-    assert 0.02 < counts[source.universe.id(thinnest)] < 0.6
+    assert 0.02 < counts[source.universe.id_of(thinnest)] < 0.6
 
 
 def test_a_day_is_u_shaped_in_volume_and_swing() -> None:
@@ -299,7 +299,7 @@ def test_a_step_that_does_not_fit_is_refused(step: int) -> None:
         prices("RELIANCE", step=step)
 
 
-def bars_of(source: SyntheticPrices, interval: int, *, days: int = 0, id_: int = 0) -> Series:
+def bars_of(source: SyntheticPrices, interval: int, *, days: int = 0, id_: int = 0) -> BarSeries:
     return source.bar_series(
         id_, interval_ns=interval, start_at=SESSION.opens_at - days * DAY, end_at=SESSION.closes_at
     )

@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 
 from tradebot.clock import SECOND
-from tradebot.domain.market import SERIES_COLUMNS, Series
+from tradebot.domain.market_data import SERIES_COLUMNS, BarSeries
 from tradebot.markets.calendar import TradingCalendar
 
 MINUTE = 60 * SECOND
@@ -16,7 +16,7 @@ MONDAY = date(2025, 6, 2)
 
 def walk(
     symbol: str = "RELIANCE", *, days: int = 3, begins: date = MONDAY, interval: int = MINUTE, seed: int = 1,
-) -> Series:  # fmt: skip
+) -> BarSeries:  # fmt: skip
     """Whole sessions of NSE from `begins` on, in paise."""
     calendar, starts, day = TradingCalendar(), [], begins
     for _ in range(days):
@@ -27,11 +27,11 @@ def walk(
     return series(symbol, np.concatenate(starts), interval=interval, seed=seed)
 
 
-def series(symbol: str, starts: np.ndarray, *, interval: int = MINUTE, seed: int = 1) -> Series:
+def series(symbol: str, starts: np.ndarray, *, interval: int = MINUTE, seed: int = 1) -> BarSeries:
     random, n = np.random.default_rng(seed), len(starts)
     close = 140_000 + np.cumsum(random.integers(-30, 31, n))
     open_ = close + random.integers(-10, 11, n)
-    return Series(
+    return BarSeries(
         symbol=symbol,
         interval=interval,
         starts=starts.astype(np.int64),
@@ -43,7 +43,7 @@ def series(symbol: str, starts: np.ndarray, *, interval: int = MINUTE, seed: int
     )
 
 
-def assert_same(found: Series, wanted: Series) -> None:
+def assert_same(found: BarSeries, wanted: BarSeries) -> None:
     assert (found.symbol, found.interval) == (wanted.symbol, wanted.interval)
     for name in SERIES_COLUMNS:
         np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name), err_msg=name)

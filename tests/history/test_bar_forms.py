@@ -247,10 +247,12 @@ def test_a_file_is_read_as_it_was_meant_or_refused(cases: Path, tmp_path: Path, 
     (instrument,) = (i for i in found.instruments if i.symbol == symbol)
     bars = found.series[symbol]
     first, last = (pd.Timestamp(text, tz=right.zone).value for text in (right.first, right.last))
-    prices = [instrument.price(int(getattr(bars, name)[0])) for name in ("open", "high", "low", "close")]
+    prices = [instrument.price_from_units(int(getattr(bars, name)[0])) for name in ("open", "high", "low", "close")]
     assert (int(bars.starts[0]), int(bars.starts[-1])) == (first, last)
-    assert [*prices, instrument.quantity(int(bars.volume[0]))] == [Decimal(number) for number in right.row.split()]
-    assert instrument.quantity(int(bars.volume.sum())) == Decimal(right.volume)
+    assert [*prices, instrument.quantity_from_units(int(bars.volume[0]))] == [
+        Decimal(number) for number in right.row.split()
+    ]
+    assert instrument.quantity_from_units(int(bars.volume.sum())) == Decimal(right.volume)
     assert interval_name(bars.interval) == right.interval
     assert right.says in "; ".join(found.notes)
 

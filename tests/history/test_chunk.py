@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.history.bars_by_hand import MINUTE, assert_same, series, walk
 from tradebot.clock import SECOND
-from tradebot.domain.market import SERIES_COLUMNS, Series
+from tradebot.domain.market_data import SERIES_COLUMNS, BarSeries
 from tradebot.errors import StateError
 from tradebot.history.chunk import ChunkDecimals, bar_count, chunk_periods, decode_chunks, encode_chunk, split_by_period
 
@@ -17,9 +17,9 @@ PAISE = ChunkDecimals(2, 0)
 any_integer = st.integers(-(2**62), 2**62 - 1)
 
 
-def back(bodies: list[bytes], like: Series, decimals: ChunkDecimals = PAISE) -> Series:
+def back(bodies: list[bytes], like: BarSeries, decimals: ChunkDecimals = PAISE) -> BarSeries:
     columns = dict(zip(SERIES_COLUMNS, decode_chunks(bodies, decimals), strict=True))
-    return Series(symbol=like.symbol, interval=like.interval, **columns)
+    return BarSeries(symbol=like.symbol, interval=like.interval, **columns)
 
 
 @given(
@@ -30,7 +30,7 @@ def back(bodies: list[bytes], like: Series, decimals: ChunkDecimals = PAISE) -> 
 def test_every_integer_comes_back_as_it_was(rows: list[tuple[int, ...]], step: int, first: int) -> None:
     columns = np.array(rows, dtype=np.int64).T
     starts = first + step * np.arange(len(rows), dtype=np.int64)
-    bars = Series(symbol="X", interval=MINUTE, starts=starts, **dict(zip(SERIES_COLUMNS[1:], columns, strict=True)))
+    bars = BarSeries(symbol="X", interval=MINUTE, starts=starts, **dict(zip(SERIES_COLUMNS[1:], columns, strict=True)))
 
     body = encode_chunk(bars, PAISE)
 

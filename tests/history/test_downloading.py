@@ -12,7 +12,7 @@ import pytest
 from tests.history.bars_by_hand import MINUTE, assert_same, series, walk
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.errors import LinkLost, VenueUnavailable
 from tradebot.history.downloading import DownloadResult, download_bars, missing_pieces
 from tradebot.history.exchange_calendar import day_number
@@ -31,13 +31,13 @@ class Venue:
         self.asked: list[tuple[int, int]] = []
         self.failures = 0
 
-    async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
+    async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> BarSeries:
         if self.failures:
             self.failures -= 1
             raise LinkLost("the line broke")
         self.asked.append((start, end))
         first, last = np.searchsorted(PAST.starts, (start, end)).tolist()
-        return PAST.cut(slice(first, last))
+        return PAST.select_bars(slice(first, last))
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ async def test_an_interruption_keeps_the_pieces_before_it(history: History) -> N
     whole = missing_pieces(history, RELIANCE, MINUTE, START, END)
     reached: list[int] = []
 
-    async def breaks(instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
+    async def breaks(instrument: Instrument, *, interval: int, start: int, end: int) -> BarSeries:
         if len(venue.asked) == 1:
             reached.append(start)
             raise LinkLost("the line broke")
@@ -151,12 +151,12 @@ class Venues(Venue):
         super().__init__()
         self.missing, self.tried = missing, list[str]()
 
-    async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
+    async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> BarSeries:
         self.tried.append(instrument.symbol)
         if instrument.symbol in self.missing:
             raise LinkLost("candles: null is not a list")
         found = await super().fetch_history(instrument, interval=interval, start=start, end=end)
-        return msgspec.structs.replace(found, symbol=instrument.symbol, odd=np.array([start, 0]))
+        return msgspec.structs.replace(found, symbol=instrument.symbol, unread_starts=np.array([start, 0]))
 
 
 async def bring(history: History, venue: Venue, *symbols: str) -> list[DownloadResult]:

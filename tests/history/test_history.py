@@ -14,7 +14,7 @@ from tests.history.bars_by_hand import MINUTE, assert_same, series, walk
 from tests.store.conftest import dsn, server, server_dsn  # noqa: F401 - fixtures
 from tradebot.__main__ import run_command_line
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.errors import DataError, LinkLost, StateError
 from tradebot.history.chunk import ChunkDecimals, encode_chunk, split_by_period
 from tradebot.history.database import FILE_NAME, Database, PostgresDatabase, SqliteDatabase
@@ -32,7 +32,7 @@ def history(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[History]
         yield opened
 
 
-def put(history: History, bars: Series, instrument: Instrument = RELIANCE) -> WriteCounts:
+def put(history: History, bars: BarSeries, instrument: Instrument = RELIANCE) -> WriteCounts:
     with history.transaction():
         return history.write_bars(instrument, bars, source="by hand")
 
@@ -56,15 +56,15 @@ def test_a_span_is_half_open_and_crosses_chunks(history: History) -> None:
 
     found = history.load_series(["RELIANCE"], MINUTE, int(bars.starts[first]), int(bars.starts[last]))
 
-    assert_same(found["RELIANCE"], bars.cut(slice(first, last)))
+    assert_same(found["RELIANCE"], bars.select_bars(slice(first, last)))
 
 
 def test_a_bar_takes_the_place_of_one_with_its_start(history: History) -> None:
     bars = walk(days=2)
-    put(history, bars.cut(slice(0, 500)))
+    put(history, bars.select_bars(slice(0, 500)))
     other = walk(days=2, seed=9)
 
-    done = put(history, other.cut(slice(490, 750)))
+    done = put(history, other.select_bars(slice(490, 750)))
 
     found = history.load_series(["RELIANCE"], MINUTE)["RELIANCE"]
     assert done == WriteCounts(added=250, replaced=10, equal=0)
@@ -81,16 +81,16 @@ def test_writing_the_same_again_changes_nothing(history: History) -> None:
 
 def test_bars_before_those_there_go_before_them(history: History) -> None:
     bars = walk(days=2)
-    put(history, bars.cut(slice(375, 750)))
-    put(history, bars.cut(slice(0, 375)))
+    put(history, bars.select_bars(slice(375, 750)))
+    put(history, bars.select_bars(slice(0, 375)))
 
     assert_same(history.load_series(["RELIANCE"], MINUTE)["RELIANCE"], bars)
 
 
 def test_finer_prices_make_all_bars_of_the_series_finer(history: History) -> None:
     bars = walk(days=2)
-    put(history, bars.cut(slice(0, 375)))
-    put(history, bars.cut(slice(375, 750)), Instrument(symbol="RELIANCE", price_decimals=4))
+    put(history, bars.select_bars(slice(0, 375)))
+    put(history, bars.select_bars(slice(375, 750)), Instrument(symbol="RELIANCE", price_decimals=4))
 
     found = history.load_series(["RELIANCE"], MINUTE)["RELIANCE"]
 
@@ -231,7 +231,7 @@ CREATE TABLE history_migrations (version bigint NOT NULL PRIMARY KEY, name text 
 """
 
 
-def old_layout(database: Database, bars: Series) -> None:
+def old_layout(database: Database, bars: BarSeries) -> None:
     # As versions wrote it that kept bars by symbol and interval alone.
     first, second, _ = migration.shipped_migrations("tradebot.history")
     with database.transaction():

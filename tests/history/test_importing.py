@@ -14,7 +14,7 @@ import pytest
 from tests.history.bars_by_hand import MINUTE, assert_same, walk
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.errors import DataError, StateError
 from tradebot.history.files import tables
 from tradebot.history.files.rows import ParsedRows, ParseOptions
@@ -42,12 +42,12 @@ def take(
         return import_files(path, history, folder, parse_options=wanted, options=terms)
 
 
-def held(folder: Path, symbol: str, interval: int = MINUTE) -> Series:
+def held(folder: Path, symbol: str, interval: int = MINUTE) -> BarSeries:
     with open_history(folder) as history:
         return history.load_series([symbol], interval)[symbol]
 
 
-def csv_of(series: Series, path: Path, *, zoned: bool = True) -> Path:
+def csv_of(series: BarSeries, path: Path, *, zoned: bool = True) -> Path:
     table = series_frame(series, Instrument(symbol=series.symbol))
     if not zoned:
         table.index = table.index.tz_localize(None)
@@ -146,7 +146,7 @@ def test_finer_prices_and_broken_volumes_are_kept_exactly(tmp_path: Path) -> Non
         instrument = history.instrument_of("X", MINUTE)
     assert (instrument.price_decimals, instrument.quantity_decimals) == (8, 8)
     assert (bars.open.tolist(), bars.volume.tolist()) == ([12345], [550169101])
-    assert instrument.price(int(bars.open[0])) * 10**8 == 12345
+    assert instrument.price_from_units(int(bars.open[0])) * 10**8 == 12345
 
 
 GOOD = f"{NINE},100,101,99,100.5,10\n"
@@ -277,10 +277,12 @@ def test_bars_of_two_lengths_in_one_folder_are_refused(tmp_path: Path) -> None:
     folder.mkdir()
     minutes, sparse = walk("RELIANCE", days=1), walk("TCS", days=1, seed=2)
     csv_of(minutes, folder / "A.csv")
-    csv_of(sparse.cut(np.flatnonzero(np.arange(len(sparse)) % 7 < 2)), folder / "B.csv")  # minutes without trades
+    csv_of(
+        sparse.select_bars(np.flatnonzero(np.arange(len(sparse)) % 7 < 2)), folder / "B.csv"
+    )  # minutes without trades
 
     assert [one.interval for one in take(folder, tmp_path / "state", INDIA).series] == [MINUTE, MINUTE]
-    csv_of(minutes.cut(slice(0, None, 5)), folder / "C.csv")
+    csv_of(minutes.select_bars(slice(0, None, 5)), folder / "C.csv")
 
     with pytest.raises(DataError, match="the bars of C are 5m apart, those of others 1m"):
         take(folder, tmp_path / "other", INDIA)
@@ -419,7 +421,7 @@ def test_a_disk_that_is_full_is_named(tmp_path: Path) -> None:
 def test_the_commonest_step_is_the_interval_whatever_is_missing(tmp_path: Path) -> None:
     bars = walk(days=3)
     keep = np.random.default_rng(5).random(len(bars)) > 0.2
-    few = Series(
+    few = BarSeries(
         symbol="X", interval=MINUTE,
         **{n: getattr(bars, n)[keep] for n in ("starts", "open", "high", "low", "close", "volume")},
     )  # fmt: skip

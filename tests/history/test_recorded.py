@@ -10,32 +10,32 @@ import pytest
 from tests.history.bars_by_hand import MINUTE, walk
 from tradebot.clock import ManualClock
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Close, Series
+from tradebot.domain.market_data import BarBatch, BarSeries
 from tradebot.errors import DataError, StateError
 from tradebot.history import journal_import
 from tradebot.history.history import open_history
 from tradebot.history.journal_import import import_journal
-from tradebot.journal.rows import Listing, Run, Warmup
+from tradebot.journal.rows import InstrumentList, RunRecord, WarmupBars
 from tradebot.journal.writer import Journal
 
 INSTRUMENTS = tuple(Instrument(symbol=name) for name in ("RELIANCE", "TCS"))
 SERIES = [walk("RELIANCE", days=1), walk("TCS", days=1, seed=2)]
 
 
-def close(row: int, series: list[Series] = SERIES) -> Close:
+def close(row: int, series: list[BarSeries] = SERIES) -> BarBatch:
     columns = {
         name: np.array([getattr(s, name)[row] for s in series]) for name in ("open", "high", "low", "close", "volume")
     }
-    return Close(
+    return BarBatch(
         interval=MINUTE, ends_at=int(series[0].starts[row]) + MINUTE, seen_at=0, quoted_at=0,
         ids=np.arange(len(series)), ticks=np.ones(len(series), dtype=np.int64), **columns,
     )  # fmt: skip
 
 
-async def record(folder: Path, run: str, rows: range, series: list[Series] = SERIES) -> Path:
+async def record(folder: Path, run: str, rows: range, series: list[BarSeries] = SERIES) -> Path:
     async with Journal(folder, run=run, clock=ManualClock()) as journal:
-        journal.append("run", Run(run_id=run, mode="paper", account="A1"), at=1)
-        journal.append("universe", Listing(instruments=INSTRUMENTS[: len(series)]), at=1)
+        journal.append("run", RunRecord(run_id=run, mode="paper", account="A1"), at=1)
+        journal.append("universe", InstrumentList(instruments=INSTRUMENTS[: len(series)]), at=1)
         for row in rows:
             journal.append("close", close(row, series), at=1)
     return journal.path
@@ -73,9 +73,9 @@ async def test_the_bars_of_the_warm_up_come_along_and_give_way_to_recorded_ones(
     other = walk("RELIANCE", days=1, seed=7)
     columns = {name: getattr(other, name)[:50] for name in ("starts", "open", "high", "low", "close", "volume")}
     async with Journal(tmp_path, run="T1", clock=ManualClock()) as journal:
-        journal.append("run", Run(run_id="T1", mode="paper", account="A1"), at=1)
-        journal.append("universe", Listing(instruments=INSTRUMENTS[:1]), at=1)
-        journal.append("warmup", Warmup(series=(Series(symbol="RELIANCE", interval=MINUTE, **columns),)), at=1)
+        journal.append("run", RunRecord(run_id="T1", mode="paper", account="A1"), at=1)
+        journal.append("universe", InstrumentList(instruments=INSTRUMENTS[:1]), at=1)
+        journal.append("warmup", WarmupBars(series=(BarSeries(symbol="RELIANCE", interval=MINUTE, **columns),)), at=1)
         for row in range(40, 60):
             journal.append("close", close(row, SERIES[:1]), at=1)
 

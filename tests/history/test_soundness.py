@@ -11,7 +11,7 @@ import pytest
 from tests.history.bars_by_hand import MINUTE, series, walk
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.errors import DataError
 from tradebot.history.data_quality import examine_series, require_testable
 from tradebot.history.interval import MONTH, WEEK
@@ -22,11 +22,11 @@ DAY = 86_400 * SECOND
 RELIANCE = Instrument(symbol="RELIANCE")
 
 
-def kinds(bars: Series, exchange: str = "NSE") -> dict[str, int]:
+def kinds(bars: BarSeries, exchange: str = "NSE") -> dict[str, int]:
     return {finding.kind: finding.times for finding in examine_series(bars, exchange)}
 
 
-def changed(bars: Series, row: int, **values: int) -> Series:
+def changed(bars: BarSeries, row: int, **values: int) -> BarSeries:
     columns = {name: getattr(bars, name).copy() for name in values}
     for name, value in values.items():
         columns[name][row] = value
@@ -43,7 +43,7 @@ def test_a_missing_day_is_a_gap_and_a_holiday_is_none() -> None:
     keep = np.ones(len(bars), dtype=bool)
     keep[375:750] = False
 
-    (finding,) = examine_series(bars.cut(keep), "NSE")
+    (finding,) = examine_series(bars.select_bars(keep), "NSE")
 
     assert (finding.kind, finding.times, finding.is_blocking) == ("missing_days", 1, True)
     assert "1 of 5 trading days have no bars: 2025-06-03" in finding.description
@@ -53,10 +53,10 @@ def test_a_hole_inside_a_session_is_a_gap_and_a_quiet_minute_is_none() -> None:
     bars = walk(days=3)
     keep = np.ones(len(bars), dtype=bool)
     keep[[400, 402, 500]] = False
-    assert examine_series(bars.cut(keep), "NSE") == []
+    assert examine_series(bars.select_bars(keep), "NSE") == []
     keep[440:452] = False
 
-    (finding,) = examine_series(bars.cut(keep), "NSE")
+    (finding,) = examine_series(bars.select_bars(keep), "NSE")
 
     assert (finding.kind, finding.times) == ("holes", 1)
     assert "12 bars of 1m in all, the longest 12, the first from 2025-06-03T10:20:00" in finding.description
@@ -65,8 +65,8 @@ def test_a_hole_inside_a_session_is_a_gap_and_a_quiet_minute_is_none() -> None:
 def test_a_session_that_ends_early_has_a_hole_unless_the_series_ends_there() -> None:
     bars = walk(days=2)
 
-    assert kinds(bars.cut(np.r_[0:300, 375:750])) == {"holes": 1}
-    assert kinds(bars.cut(np.r_[20:700])) == {}
+    assert kinds(bars.select_bars(np.r_[0:300, 375:750])) == {"holes": 1}
+    assert kinds(bars.select_bars(np.r_[20:700])) == {}
 
 
 def test_a_market_that_never_closes_has_gaps_at_night_too() -> None:
@@ -105,8 +105,8 @@ def test_impossible_bars_are_found_and_never_accepted(kind: str, values: dict[st
 def test_order_comes_before_everything_else() -> None:
     bars = walk(days=1)
 
-    assert kinds(bars.cut(np.r_[0:5, 3:9])) == {"unsorted": 1}
-    assert kinds(bars.cut(np.r_[0:5, 4:9])) == {"duplicates": 1}
+    assert kinds(bars.select_bars(np.r_[0:5, 3:9])) == {"unsorted": 1}
+    assert kinds(bars.select_bars(np.r_[0:5, 4:9])) == {"duplicates": 1}
 
 
 @pytest.mark.parametrize(("factor", "words"), [(5, "1 share became 5"), (2, "became 2"), (1.5, "became 1.5")])
@@ -153,7 +153,7 @@ def test_a_finding_names_its_first_bar_in_the_time_of_the_exchange() -> None:
 
 
 def test_gaps_are_refused_until_they_are_accepted() -> None:
-    bars = walk(days=3).cut(np.r_[0:375, 750:1125])
+    bars = walk(days=3).select_bars(np.r_[0:375, 750:1125])
 
     with pytest.raises(DataError, match=r"RELIANCE: 1 of 3 trading days .* or say --accept-gaps"):
         require_testable({"RELIANCE": bars}, [RELIANCE])
@@ -163,15 +163,15 @@ def test_gaps_are_refused_until_they_are_accepted() -> None:
 def test_one_bar_and_none_are_sound() -> None:
     bars = walk(days=1)
 
-    assert examine_series(bars.cut(np.r_[0:1]), "NSE") == []
-    assert examine_series(bars.cut(np.r_[0:0]), "NSE") == []
+    assert examine_series(bars.select_bars(np.r_[0:1]), "NSE") == []
+    assert examine_series(bars.select_bars(np.r_[0:0]), "NSE") == []
 
 
 def test_a_share_with_derivatives_misses_nothing_after_its_own_close_and_another_one_does() -> None:
     bars = walk(days=4, begins=date(2026, 7, 31))
     minutes = np.arange(len(bars)) % 375
     day = np.arange(len(bars)) // 375
-    early = bars.cut((day == 0) | (minutes < 360))  # from the second day on the auction begins at 15:15
+    early = bars.select_bars((day == 0) | (minutes < 360))  # from the second day on the auction begins at 15:15
 
     assert examine_series(early, "NSE", HoursClass.UNDERLYING) == []
     assert [f.kind for f in examine_series(early, "NSE", HoursClass.SHARE)] == ["holes"]
@@ -185,16 +185,16 @@ def test_a_missing_week_or_month_is_a_gap(interval: int, what: str) -> None:
     bars = resample_series(walk(days=58, interval=2_700 * SECOND), interval, "NSE")
     assert examine_series(bars, "NSE") == []
 
-    (finding,) = examine_series(bars.cut(np.arange(len(bars)) != 1), "NSE")
+    (finding,) = examine_series(bars.select_bars(np.arange(len(bars)) != 1), "NSE")
 
     assert finding.kind == "missing_days"
     assert finding.description.startswith(what)
 
 
-def daily(closes: list[float], days: list[str]) -> Series:
+def daily(closes: list[float], days: list[str]) -> BarSeries:
     starts = np.array([np.datetime64(day, "ns") for day in days]).astype(np.int64) - 330 * MINUTE
     columns = {name: (np.array(closes) * 100).astype(np.int64) for name in ("open", "high", "low", "close")}
-    return Series(
+    return BarSeries(
         symbol="RELIANCE", interval=DAY, starts=starts, volume=np.ones(len(starts), dtype=np.int64), **columns
     )
 

@@ -14,7 +14,7 @@ from tests.journal.ledger_by_hand import START, intent
 from tests.small_disk import fill_up
 from tradebot.clock import ManualClock
 from tradebot.errors import StateError
-from tradebot.journal.reader import verify
+from tradebot.journal.reader import verify_chain
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal
 
@@ -40,13 +40,13 @@ async def in_a_run(folder: Path, reserve: int) -> dict[str, int]:
     taken = 0
     with suppress(StateError):
         async with opened(folder, reserve) as journal:
-            before = journal.room()
+            before = journal.measure_space()
             fill_up(folder)
             taken = await write(journal, 20_000)
-            after = journal.room()
-    found = verify(folder / FILE_NAME)
+            after = journal.measure_space()
+    found = verify_chain(folder / FILE_NAME)
     return {
-        "taken": taken * PAGE, "free": after.free, "reserve": before.reserve, "left": after.reserve,
+        "taken": taken * PAGE, "free": after.free_bytes, "reserve": before.reserve_bytes, "left": after.reserve_bytes,
         "rows": found.rows, "acknowledged": taken, "is_intact": found.is_intact,
     }  # fmt: skip
 
@@ -56,9 +56,9 @@ async def after_a_clean_end(folder: Path) -> dict[str, int]:
         await write(journal, 50)
     hog = fill_up(folder)
     async with opened(folder) as journal:
-        taken, room = await write(journal, 500), journal.room()
+        taken, room = await write(journal, 500), journal.measure_space()
     hog.unlink()
-    return {"taken": taken, "rows": verify(folder / FILE_NAME).rows, "free": room.free}
+    return {"taken": taken, "rows": verify_chain(folder / FILE_NAME).rows, "free": room.free_bytes}
 
 
 async def after_a_crash(folder: Path) -> dict[str, int]:
@@ -75,7 +75,7 @@ async def after_a_crash(folder: Path) -> dict[str, int]:
     fill_up(folder)
     async with opened(folder) as journal:
         taken = await write(journal, 500)
-    return {"taken": taken, "rows": verify(folder / FILE_NAME).rows}
+    return {"taken": taken, "rows": verify_chain(folder / FILE_NAME).rows}
 
 
 def main(case: str, folder: Path) -> None:

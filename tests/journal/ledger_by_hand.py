@@ -11,28 +11,30 @@ import numpy as np
 
 from tradebot.clock import ManualClock
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Close
+from tradebot.domain.market_data import BarBatch
 from tradebot.domain.message import Message
 from tradebot.domain.order import (
-    Execution,
+    Fill,
     OrderEvent,
-    OrderFact,
+    OrderEventType,
     OrderKind,
+    OrderPurpose,
     OrderRequest,
-    Purpose,
     Side,
 )
-from tradebot.journal.rows import Listing, Run
+from tradebot.journal.rows import InstrumentList, RunRecord
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal
 
 MINUTE = 60_000_000_000
 START = 1_795_405_500_000_000_000  # 2026-11-23 09:15 in India
-UNIVERSE = Listing(instruments=(Instrument(symbol="RELIANCE"), Instrument(symbol="TCS"), Instrument(symbol="INFY")))
+UNIVERSE = InstrumentList(
+    instruments=(Instrument(symbol="RELIANCE"), Instrument(symbol="TCS"), Instrument(symbol="INFY"))
+)
 
 
-def run(run_id: str = "r1", *, account: str = "AB1234", mode: str = "live") -> Run:
-    return Run(run_id=run_id, mode=mode, account=account, symbols=("RELIANCE", "TCS", "INFY"))
+def run(run_id: str = "r1", *, account: str = "AB1234", mode: str = "live") -> RunRecord:
+    return RunRecord(run_id=run_id, mode=mode, account=account, symbols=("RELIANCE", "TCS", "INFY"))
 
 
 def request(order_id: str, *, side: Side = Side.BUY, quantity: int = 10, symbol: str = "RELIANCE", **more: object) -> OrderRequest:  # fmt: skip  # noqa: E501
@@ -44,23 +46,23 @@ def request(order_id: str, *, side: Side = Side.BUY, quantity: int = 10, symbol:
         "kind": OrderKind.MARKET,
         "quantity": Decimal(quantity),
         "protection_pct": Decimal(1),
-        "purpose": Purpose.ENTRY,
+        "purpose": OrderPurpose.ENTRY,
     }
     return OrderRequest(**(fields | more))  # type: ignore[arg-type]
 
 
-def fact(order_id: str, event: OrderEvent, *, at: int = START, **more: object) -> OrderFact:
-    return OrderFact(order_id=order_id, event=event, at=at, **more)  # type: ignore[arg-type]
+def fact(order_id: str, event: OrderEventType, *, at: int = START, **more: object) -> OrderEvent:
+    return OrderEvent(order_id=order_id, type=event, at=at, **more)  # type: ignore[arg-type]
 
 
-def intent(order_id: str, *, at: int = START, **more: object) -> OrderFact:
-    return fact(order_id, OrderEvent.INTENT, at=at, request=request(order_id, **more))  # type: ignore[arg-type]
+def intent(order_id: str, *, at: int = START, **more: object) -> OrderEvent:
+    return fact(order_id, OrderEventType.INTENT, at=at, request=request(order_id, **more))  # type: ignore[arg-type]
 
 
 def fill(
     order_id: str, *, quantity: int, price: str, side: Side = Side.BUY, execution_id: str = "", symbol: str = "RELIANCE"
-) -> OrderFact:
-    execution = Execution(
+) -> OrderEvent:
+    execution = Fill(
         execution_id=execution_id or f"x-{order_id}-{quantity}",
         venue_order_id=f"v-{order_id}",
         symbol=symbol,
@@ -70,22 +72,22 @@ def fill(
         price=Decimal(price),
         traded_at=START,
     )
-    return fact(order_id, OrderEvent.EXECUTED, execution=execution)
+    return fact(order_id, OrderEventType.EXECUTED, fill=execution)
 
 
-def filled_order(order_id: str, *, quantity: int, price: str, side: Side = Side.BUY) -> list[OrderFact]:
+def filled_order(order_id: str, *, quantity: int, price: str, side: Side = Side.BUY) -> list[OrderEvent]:
     return [
         intent(order_id, side=side, quantity=quantity),
-        fact(order_id, OrderEvent.SENDING),
-        fact(order_id, OrderEvent.ACCEPTED, venue_order_id=f"v-{order_id}"),
+        fact(order_id, OrderEventType.SENDING),
+        fact(order_id, OrderEventType.ACCEPTED, venue_order_id=f"v-{order_id}"),
         fill(order_id, quantity=quantity, price=price, side=side),
     ]
 
 
-def close(*, ends_at: int = START + MINUTE, ids: Iterable[int] = (0, 1), price: int = 250_000) -> Close:
+def close(*, ends_at: int = START + MINUTE, ids: Iterable[int] = (0, 1), price: int = 250_000) -> BarBatch:
     column = np.array(list(ids), dtype=np.int64)
     n = len(column)
-    return Close(
+    return BarBatch(
         interval=MINUTE,
         ends_at=ends_at,
         seen_at=7,
@@ -109,7 +111,7 @@ async def write(
     return state_dir / FILE_NAME
 
 
-def orders(*facts: OrderFact) -> list[tuple[str, Message]]:
+def orders(*facts: OrderEvent) -> list[tuple[str, Message]]:
     return [("order", f) for f in facts]
 
 

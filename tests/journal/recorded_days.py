@@ -24,25 +24,25 @@ ROOT = Path(__file__).resolve().parents[2]
 
 async def came_out(journal: Path) -> dict[str, Any]:
     """Return what a journal holds and leads to, as JSON values: its chain, what is recovered, what a replay finds."""
-    from tradebot.journal.reader import rows, verify
-    from tradebot.journal.recovery import recover
+    from tradebot.journal.reader import read_rows, verify_chain
+    from tradebot.journal.recovery import recover_state
     from tradebot.replay.recorded_run import read_run, replayable_runs
     from tradebot.replay.rerun import replay_run
 
-    verdict, recovery = verify(journal), recover(journal)
+    verdict, recovery = verify_chain(journal), recover_state(journal)
     kinds: dict[str, int] = {}
-    for row in rows(journal):
+    for row in read_rows(journal):
         kinds[row.kind] = kinds.get(row.kind, 0) + 1
     replays = [await replay_run(read_run(journal, run_id)) for run_id in replayable_runs(journal)]
     return {
         "rows": kinds,
-        "head": verdict.head.hex() if verdict.is_intact else f"broken at {verdict.broken}",
+        "head": verdict.head.hex() if verdict.is_intact else f"broken at {verdict.broken_row}",
         "runs": [run.run_id for run in recovery.runs],
         "clean": recovery.is_clean,
         "last": recovery.last_at,
         "halts": [f"{halt.verb} {halt.scope} {halt.until}: {halt.reason}" for halt in recovery.halts],
-        "flattened": sorted(recovery.flattened),
-        "books": {account: _books(books) for account, books in recovery.books.items()},
+        "flattened": sorted(recovery.flatten_ids),
+        "books": {account: _books(books) for account, books in recovery.accounts.items()},
         "replays": [
             {
                 "run": done.run_id, "closes": done.closes, "signals": done.signals, "facts": done.facts,

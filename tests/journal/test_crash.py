@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.journal.ledger_by_hand import run, write
-from tradebot.domain.order import OrderFact
-from tradebot.journal.reader import rows, verify
+from tradebot.domain.order import OrderEvent
+from tradebot.journal.reader import read_rows, verify_chain
 from tradebot.journal.schema import FILE_NAME
 
 # Writes without end, says after each wait how many rows are durable, and lets groups of several sizes overlap.
@@ -62,12 +62,12 @@ async def test_no_acknowledged_row_is_lost_when_the_writer_is_killed(tmp_path: P
     acknowledged = await asyncio.to_thread(acknowledged_before_kill, tmp_path, lines)
 
     path = tmp_path / FILE_NAME
-    found = [row.message for row in rows(path)]
+    found = [row.message for row in read_rows(path)]
     assert len(found) >= acknowledged
-    assert [m.order_id for m in found if isinstance(m, OrderFact)] == [f"TB{i + 1}" for i in range(len(found))]
-    assert verify(path).is_intact
+    assert [m.order_id for m in found if isinstance(m, OrderEvent)] == [f"TB{i + 1}" for i in range(len(found))]
+    assert verify_chain(path).is_intact
 
     await write(tmp_path, ("run", run("next")), run_id="next")
-    after = verify(path)
+    after = verify_chain(path)
     assert after.is_intact
     assert after.rows == len(found) + 1

@@ -8,17 +8,17 @@ import pytest
 
 from tests.journal.ledger_by_hand import MINUTE, START, close, run, tamper, write
 from tradebot.clock import SECOND
-from tradebot.domain.control import Scope, Verb
+from tradebot.domain.commands import CommandVerb, Scope
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Command, Reconciled
+from tradebot.domain.messages import Command, ReconciliationResult
 from tradebot.errors import StateError
-from tradebot.journal.crashes import CutOff, crash_loop
-from tradebot.journal.recovery import recover
-from tradebot.journal.rows import End
+from tradebot.journal.crash_history import CrashedRun, crash_loop_reason
+from tradebot.journal.recovery import recover_state
+from tradebot.journal.rows import RunEnd
 from tradebot.journal.schema import FILE_NAME
 
-LOOKED = ("reconciled", Reconciled(at=START, differences=(), adopted=()))
-ENDED = ("end", End(reason="SIGTERM"))
+LOOKED = ("reconciled", ReconciliationResult(at=START, differences=(), adopted=()))
+ENDED = ("end", RunEnd(reason="SIGTERM"))
 
 
 async def life(folder: Path, run_id: str, *written: tuple[str, Message], wall: int = START) -> None:
@@ -26,7 +26,7 @@ async def life(folder: Path, run_id: str, *written: tuple[str, Message], wall: i
 
 
 def found(folder: Path) -> list[str]:
-    return [cut.run_id for cut in recover(folder / FILE_NAME).cut_off]
+    return [cut.run_id for cut in recover_state(folder / FILE_NAME).crashed_runs]
 
 
 async def test_a_run_that_looked_at_the_venue_and_has_no_end_was_cut_off(tmp_path: Path) -> None:
@@ -46,23 +46,23 @@ async def test_the_time_of_a_crash_is_that_of_the_last_row_of_any_kind(tmp_path:
     await life(tmp_path, "r1", LOOKED)
     await write(tmp_path, ("close", close()), run_id="r1", wall=START + 90 * MINUTE)
     await life(tmp_path, "r2", LOOKED, wall=START + 91 * MINUTE)
-    assert recover(tmp_path / FILE_NAME).cut_off == (
-        CutOff("r1", START + 90 * MINUTE), CutOff("r2", START + 91 * MINUTE)
+    assert recover_state(tmp_path / FILE_NAME).crashed_runs == (
+        CrashedRun("r1", START + 90 * MINUTE), CrashedRun("r2", START + 91 * MINUTE)
     )  # fmt: skip
 
 
 async def test_a_resume_of_everything_forgets_the_runs_before_and_not_its_own(tmp_path: Path) -> None:
     await life(tmp_path, "r1", LOOKED)
-    await life(tmp_path, "r2", LOOKED, ("resume", Command(verb=Verb.RESUME, scope=Scope.parse("symbol:TCS"))))
+    await life(tmp_path, "r2", LOOKED, ("resume", Command(verb=CommandVerb.RESUME, scope=Scope.parse("symbol:TCS"))))
     assert found(tmp_path) == ["r1", "r2"]
-    await life(tmp_path, "r3", LOOKED, ("resume", Command(verb=Verb.RESUME)))
+    await life(tmp_path, "r3", LOOKED, ("resume", Command(verb=CommandVerb.RESUME)))
     assert found(tmp_path) == ["r3"]
 
 
 async def test_a_run_is_told_of_the_crashes_before_it_alone(tmp_path: Path) -> None:
     await life(tmp_path, "r1", LOOKED)
     await life(tmp_path, "r2", LOOKED)
-    assert [cut.run_id for cut in recover(tmp_path / FILE_NAME, until=3).cut_off] == ["r1"]
+    assert [cut.run_id for cut in recover_state(tmp_path / FILE_NAME, until=3).crashed_runs] == ["r1"]
 
 
 @pytest.mark.parametrize("wall", ["wall - 1", "'noon'"])
@@ -70,11 +70,11 @@ async def test_a_crash_whose_time_was_changed_is_not_believed(tmp_path: Path, wa
     await life(tmp_path, "r1", LOOKED, ("close", close()))
     tamper(tmp_path / FILE_NAME, f"UPDATE rows SET wall = {wall} WHERE seq = 3")  # noqa: S608
     with pytest.raises(StateError, match="row 3 was changed"):
-        recover(tmp_path / FILE_NAME)
+        recover_state(tmp_path / FILE_NAME)
 
 
-def ages(*seconds: float) -> list[CutOff]:
-    return [CutOff(f"T{i}", START - int(age * SECOND)) for i, age in enumerate(seconds)]
+def ages(*seconds: float) -> list[CrashedRun]:
+    return [CrashedRun(f"T{i}", START - int(age * SECOND)) for i, age in enumerate(seconds)]
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,8 @@ def ages(*seconds: float) -> list[CutOff]:
         (ages(3630, 20, 10), 3, 0),  # and forward after the first: one crash more is let pass
     ],
 )
-def test_so_many_crashes_in_ten_minutes_bar_a_start(cut_off: list[CutOff], most: int, runs: int) -> None:
-    why = crash_loop(cut_off, now=START, most=most)
+def test_so_many_crashes_in_ten_minutes_bar_a_start(cut_off: list[CrashedRun], most: int, runs: int) -> None:
+    why = crash_loop_reason(cut_off, now=START, max_crashes=most)
     assert bool(why) == bool(runs)
     if runs:
         assert why.startswith("1 run was cut off" if runs == 1 else f"{runs} runs were cut off")

@@ -29,12 +29,12 @@ from tradebot.__main__ import run_command_line as tradebot
 from tradebot.__main__ import tradebot as verbs
 from tradebot.clock import ManualClock
 from tradebot.domain.messages import Action, Signal, Signals
-from tradebot.domain.order import OrderEvent, OrderFact, Side
+from tradebot.domain.order import OrderEvent, OrderEventType, Side
 from tradebot.errors import DataError, ExitCode, StateError
-from tradebot.journal.reader import verify
+from tradebot.journal.reader import verify_chain
 from tradebot.journal.writer import Journal
 
-E = OrderEvent
+E = OrderEventType
 MS = 1_000_000
 SIGNAL = Signal(
     signal_id="ema-RELIANCE-1", strategy="ema_cross", symbol="RELIANCE", action=Action.ENTER_LONG,
@@ -43,7 +43,7 @@ SIGNAL = Signal(
 )  # fmt: skip
 
 
-def explained() -> list[OrderFact]:
+def explained() -> list[OrderEvent]:
     asked = request(
         "TB00001", signal_id="ema-RELIANCE-1", strategy="ema_cross", reason="ema_cross: enter_long",
         quoted_at=1_000 * MS, signaled_at=1_001 * MS, decided_at=1_002 * MS, stop_loss=Decimal("2480.05"),
@@ -252,7 +252,7 @@ async def test_a_bad_option_is_a_usage_error(tmp_path: Path, args: list[str]) ->
 
 async def test_verify_prints_rows_and_head(tmp_path: Path) -> None:
     path = await a_day(tmp_path)
-    head = verify(path).head.hex()
+    head = verify_chain(path).head.hex()
 
     assert said("verify", tmp_path) == f"{path}: intact, 14 rows, head {head}\n"
     assert said("verify", Path("elsewhere"), str(path)) == said("verify", Path("elsewhere"), str(tmp_path))
@@ -274,7 +274,7 @@ async def test_verify_exits_with_73_and_names_the_broken_row(
 
 async def test_verify_misses_a_head_that_was_cut_off(tmp_path: Path) -> None:
     path = await a_day(tmp_path)
-    head = verify(path).head.hex()
+    head = verify_chain(path).head.hex()
     tamper(path, "DELETE FROM rows WHERE seq > 10")
 
     with pytest.raises(StateError, match="no row has the hash"):

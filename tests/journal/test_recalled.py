@@ -11,31 +11,31 @@ import pytest
 
 from tests.journal.ledger_by_hand import MINUTE, START, UNIVERSE, close, run, write
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Series
-from tradebot.journal.recalled import recalled
-from tradebot.journal.rows import Warmup
+from tradebot.domain.market_data import BarSeries
+from tradebot.journal.rows import WarmupBars
+from tradebot.journal.warmup_history import read_warmup_bars
 
 OPENS = START
 BARS = 20  # of the warm-up
 
 
-def past(symbol: str) -> Series:
+def past(symbol: str) -> BarSeries:
     starts = START - np.arange(BARS, 0, -1, dtype=np.int64) * MINUTE
     values = np.arange(BARS, dtype=np.int64) + 100
-    return Series(symbol=symbol, interval=MINUTE, starts=starts, **dict.fromkeys(("open", "high", "low", "close", "volume"), values))  # noqa: E501  # fmt: skip
+    return BarSeries(symbol=symbol, interval=MINUTE, starts=starts, **dict.fromkeys(("open", "high", "low", "close", "volume"), values))  # noqa: E501  # fmt: skip
 
 
 async def journal(folder: Path, *, closes: int = 2, **more: Any) -> Path:
-    warmup = Warmup(series=tuple(past(i.symbol) for i in UNIVERSE.instruments[:2]))
+    warmup = WarmupBars(series=tuple(past(i.symbol) for i in UNIVERSE.instruments[:2]))
     ran = msgspec.structs.replace(run(), venue="kite", **more)
     rows = [("run", ran), ("universe", UNIVERSE), ("warmup", warmup)]
     rows += [("close", close(ends_at=START + (n + 1) * MINUTE)) for n in range(closes)]
     return await write(folder, *rows)
 
 
-def asked(path: Path, *, now: int, count: int = BARS, universe: Universe | None = None, venue: str = "kite") -> list[Series]:  # noqa: E501  # fmt: skip
-    return recalled(
-        path, "r1", universe or Universe(UNIVERSE.instruments), venue=venue, interval=MINUTE, count=count, now=now,
+def asked(path: Path, *, now: int, count: int = BARS, universe: Universe | None = None, venue: str = "kite") -> list[BarSeries]:  # noqa: E501  # fmt: skip
+    return read_warmup_bars(
+        path, "r1", universe or Universe(UNIVERSE.instruments), venue=venue, interval_ns=MINUTE, count=count, now=now,
         last_end=lambda at: OPENS + (at - OPENS) // MINUTE * MINUTE,
     )  # fmt: skip
 

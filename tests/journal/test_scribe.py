@@ -12,15 +12,15 @@ import pytest
 
 from tests.journal.ledger_by_hand import START, fact, intent
 from tradebot.clock import ManualClock
-from tradebot.domain.order import OrderEvent
+from tradebot.domain.order import OrderEventType
 from tradebot.errors import StateError
-from tradebot.journal import scribe
-from tradebot.journal.checkpoints import Checkpoints
-from tradebot.journal.hand import Queued, Work
-from tradebot.journal.reader import verify
+from tradebot.journal import journal_file
+from tradebot.journal.checkpoints import CheckpointThread
+from tradebot.journal.journal_file import JournalFile
+from tradebot.journal.reader import verify_chain
 from tradebot.journal.schema import FILE_NAME
-from tradebot.journal.scribe import Scribe
 from tradebot.journal.writer import Journal
+from tradebot.journal.writer_thread import QueuedRow, WriteWork
 
 
 def opened(state_dir: Path) -> Journal:
@@ -29,14 +29,14 @@ def opened(state_dir: Path) -> Journal:
 
 async def test_each_commit_is_synced(tmp_path: Path) -> None:
     settings: list[tuple[str, int, int]] = []
-    serve = Scribe._serve
+    serve = JournalFile._serve
 
-    def look(self: Scribe, connection: sqlite3.Connection, checkpoints: Checkpoints) -> Work:
+    def look(self: JournalFile, connection: sqlite3.Connection, checkpoints: CheckpointThread) -> WriteWork:
         ask = lambda name: connection.execute(f"PRAGMA {name}").fetchone()[0]  # noqa: E731
         settings.append((ask("journal_mode"), ask("synchronous"), ask("wal_autocheckpoint")))
         return serve(self, connection, checkpoints)
 
-    with patch.object(Scribe, "_serve", look):
+    with patch.object(JournalFile, "_serve", look):
         async with opened(tmp_path):
             pass
 
@@ -45,27 +45,27 @@ async def test_each_commit_is_synced(tmp_path: Path) -> None:
 
 async def test_the_log_does_not_grow_with_the_journal(tmp_path: Path) -> None:
     log = tmp_path / f"{FILE_NAME}-wal"
-    with patch.object(scribe, "CHECKPOINT_PAGES", 50):
+    with patch.object(journal_file, "CHECKPOINT_PAGES", 50):
         async with opened(tmp_path) as journal:
             begun = log.stat().st_size
             for i in range(60):
-                journal.append("order", fact("TB1", OrderEvent.SENDING, reason="x" * 200_000), at=START + i)
+                journal.append("order", fact("TB1", OrderEventType.SENDING, reason="x" * 200_000), at=START + i)
                 await journal.wait_durable()
             assert (tmp_path / FILE_NAME).stat().st_size > begun
             assert log.stat().st_size == begun
 
-    assert verify(tmp_path / FILE_NAME).rows == 60
+    assert verify_chain(tmp_path / FILE_NAME).rows == 60
 
 
 async def test_the_log_that_grew_under_a_long_reader_is_cut_back_when_the_reader_is_gone(tmp_path: Path) -> None:
     log = tmp_path / f"{FILE_NAME}-wal"
-    with patch.object(scribe, "CHECKPOINT_PAGES", 50):
+    with patch.object(journal_file, "CHECKPOINT_PAGES", 50):
         async with opened(tmp_path) as journal:
             begun = log.stat().st_size
 
             async def write(count: int) -> None:
                 for _ in range(count):
-                    journal.append("order", fact("TB1", OrderEvent.SENDING, reason="x" * 200_000), at=START)
+                    journal.append("order", fact("TB1", OrderEventType.SENDING, reason="x" * 200_000), at=START)
                     await journal.wait_durable()
 
             await write(1)
@@ -82,13 +82,13 @@ async def test_the_log_that_grew_under_a_long_reader_is_cut_back_when_the_reader
                     break
             assert log.stat().st_size == begun
 
-    assert verify(tmp_path / FILE_NAME).is_intact
+    assert verify_chain(tmp_path / FILE_NAME).is_intact
 
 
 async def test_a_checkpoint_begins_only_after_a_commit_that_began_after_the_one_before_had_ended(
     tmp_path: Path,
 ) -> None:
-    commit, asked_at = Scribe._commit, list[int]()
+    commit, asked_at = JournalFile._commit, list[int]()
 
     class EndsDuringTheNextCommit:
         is_idle, error, commits = True, None, 0
@@ -105,15 +105,15 @@ async def test_a_checkpoint_begins_only_after_a_commit_that_began_after_the_one_
 
     checkpoints: list[EndsDuringTheNextCommit] = []
 
-    def end_meanwhile(self: Scribe, connection: sqlite3.Connection, group: list[Queued]) -> int:
+    def end_meanwhile(self: JournalFile, connection: sqlite3.Connection, group: list[QueuedRow]) -> int:
         checkpoints[0].is_idle = True
         checkpoints[0].commits += 1
         return commit(self, connection, group)
 
     with (
-        patch.object(scribe, "Checkpoints", EndsDuringTheNextCommit),
-        patch.object(scribe, "CHECKPOINT_PAGES", 0),
-        patch.object(Scribe, "_commit", end_meanwhile),
+        patch.object(journal_file, "CheckpointThread", EndsDuringTheNextCommit),
+        patch.object(journal_file, "CHECKPOINT_PAGES", 0),
+        patch.object(JournalFile, "_commit", end_meanwhile),
     ):
         async with opened(tmp_path) as journal:
             for i in range(8):
@@ -130,8 +130,8 @@ async def test_a_checkpoint_that_fails_fails_the_journal(tmp_path: Path) -> None
     with pytest.raises(StateError, match="disk I/O error"):
         async with opened(tmp_path) as journal:
             with (
-                patch("tradebot.journal.checkpoints.checkpoint", fail),
-                patch.object(scribe, "CHECKPOINT_PAGES", 0),
+                patch("tradebot.journal.checkpoints.run_checkpoint", fail),
+                patch.object(journal_file, "CHECKPOINT_PAGES", 0),
             ):
                 while True:
                     journal.append("order", intent("TB1"), at=START)

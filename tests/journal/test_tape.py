@@ -9,41 +9,61 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradebot.domain.control import Verb
-from tradebot.domain.market import Quotes
+from tradebot.domain.commands import CommandVerb
+from tradebot.domain.market_data import Quotes
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Books, Command, Ending, LinkDown, OrderSeen, Outcome, SessionBegins, Signals, Tick
-from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, Side, VenueOrder, VenueStatus
+from tradebot.domain.messages import (
+    AccountSnapshot,
+    ClockTick,
+    Command,
+    EarlySessionEnd,
+    LinkDown,
+    OrderReport,
+    RequestResult,
+    SessionBegins,
+    Signals,
+)
+from tradebot.domain.order import OrderEvent, OrderEventType, OrderKind, Side, VenueOrder, VenueOrderStatus
 from tradebot.errors import StateError
-from tradebot.journal.rows import decode, encode
-from tradebot.journal.tape import ROWS, Adopt, Entry, Killed, Marks, SameBooks, Signaled, Stepped, Tape
+from tradebot.journal.input_log import (
+    QUOTE_FIELDS,
+    HaltFileSeen,
+    InputEntry,
+    InputLogBatch,
+    InputQuotes,
+    SignalsTaken,
+    StartSnapshot,
+    StrategiesStepped,
+    UnchangedSnapshot,
+)
+from tradebot.journal.rows import decode_body, encode_body
 
 TIMES = st.integers(0, 2**62)
 UNITS = st.integers(0, 2**40)
 ORDER = VenueOrder(
     venue_order_id="1", tag="TB1", symbol="TCS", exchange="NSE", side=Side.SELL, kind=OrderKind.LIMIT,
-    status=VenueStatus.OPEN, quantity=Decimal(5), filled=Decimal(2), price=Decimal("3500.05"),
+    status=VenueOrderStatus.OPEN, quantity=Decimal(5), filled=Decimal(2), price=Decimal("3500.05"),
 )  # fmt: skip
-BOOKS = Books(asked_at=1, orders=(ORDER,), executions=(), positions=(), cash=Decimal("50000.00"))
+BOOKS = AccountSnapshot(asked_at=1, orders=(ORDER,), fills=(), positions=(), cash=Decimal("50000.00"))
 OTHERS = (
-    Adopt(books=BOOKS),
+    StartSnapshot(snapshot=BOOKS),
     BOOKS,
-    SameBooks(asked_at=9),
-    Command(verb=Verb.HALT, reason="by hand"),
-    Killed(reason="the file"),
+    UnchangedSnapshot(asked_at=9),
+    Command(verb=CommandVerb.HALT, reason="by hand"),
+    HaltFileSeen(reason="the file"),
     LinkDown(source="kite", mono=3, reason="silent"),
-    OrderSeen(order=ORDER, mono=8),
-    Outcome(fact=OrderFact(order_id="T1", event=OrderEvent.ACCEPTED, at=4, mono=5, venue_order_id="1")),
+    OrderReport(order=ORDER, mono=8),
+    RequestResult(event=OrderEvent(order_id="T1", type=OrderEventType.ACCEPTED, at=4, mono=5, venue_order_id="1")),
     SessionBegins(opens_at=1, closes_at=4, entries_until=2, square_off_at=3),
     SessionBegins(
         opens_at=1,
         closes_at=9,
         entries_until=7,
         square_off_at=8,
-        endings=(Ending(closes_at=4, entries_until=2, square_off_at=3, symbols=("TCS", "INFY")),),
+        early_ends=(EarlySessionEnd(closes_at=4, entries_until=2, square_off_at=3, symbols=("TCS", "INFY")),),
     ),
-    Signaled(at=60, interval=60),
-    Stepped(ends_at=60, held={"TCS": (Decimal(-3), Decimal("3500.05"))}),
+    SignalsTaken(at=60, interval=60),
+    StrategiesStepped(ends_at=60, holdings={"TCS": (Decimal(-3), Decimal("3500.05"))}),
 )
 
 
@@ -60,16 +80,16 @@ def quotes(seen_at: int, columns: dict[str, np.ndarray], source: str) -> Quotes:
 
 
 MESSAGES = st.one_of(
-    st.builds(Tick, at=TIMES, mono=TIMES),
-    st.builds(quotes, TIMES, rows(ROWS), st.sampled_from(["kite:0", "kite:rest"])),
-    rows((*ROWS, "seen_at")).map(lambda columns: Marks(**columns)),
+    st.builds(ClockTick, at=TIMES, mono=TIMES),
+    st.builds(quotes, TIMES, rows(QUOTE_FIELDS), st.sampled_from(["kite:0", "kite:rest"])),
+    rows((*QUOTE_FIELDS, "seen_at")).map(lambda columns: InputQuotes(**columns)),
     st.sampled_from(OTHERS),
 )
 
 
 def seen(message: Message) -> object:
     # Arrays have no equality of their own.
-    if isinstance(message, Quotes | Marks):
+    if isinstance(message, Quotes | InputQuotes):
         return [(name, getattr(message, name) if isinstance(getattr(message, name), int | str) else
                  getattr(message, name).tolist()) for name in message.__struct_fields__]  # fmt: skip
     return message
@@ -77,26 +97,30 @@ def seen(message: Message) -> object:
 
 @given(st.lists(st.tuples(TIMES, MESSAGES), max_size=12), st.sampled_from(["", "5f"]))
 def test_every_entry_comes_back_in_its_place(entries: list[tuple[int, Message]], state: str) -> None:
-    tape = Tape(entries=tuple(Entry(*entry) for entry in entries), state=state)
+    tape = InputLogBatch(entries=tuple(InputEntry(*entry) for entry in entries), state=state)
 
-    read = decode("tape", encode("tape", tape))
+    read = decode_body("tape", encode_body("tape", tape))
 
-    assert isinstance(read, Tape)
+    assert isinstance(read, InputLogBatch)
     assert read.state == state
     assert [(mono, seen(message)) for mono, message in read.entries] == [(mono, seen(m)) for mono, m in entries]
 
 
 def test_signals_are_named_and_not_written_twice() -> None:
-    read = decode("tape", encode("tape", Tape(entries=(Entry(1, Signals(at=60, interval=30)),))))
+    read = decode_body(
+        "tape", encode_body("tape", InputLogBatch(entries=(InputEntry(1, Signals(at=60, interval=30)),)))
+    )
 
-    assert isinstance(read, Tape)
-    assert read.entries == (Entry(1, Signaled(at=60, interval=30)),)
+    assert isinstance(read, InputLogBatch)
+    assert read.entries == (InputEntry(1, SignalsTaken(at=60, interval=30)),)
 
 
 def test_a_second_of_ticks_takes_less_than_a_kilobyte() -> None:
-    entries = tuple(Entry(k * 50_000_000, Tick(at=2**60 + k * 50_000_000, mono=k * 50_000_000)) for k in range(20))
+    entries = tuple(
+        InputEntry(k * 50_000_000, ClockTick(at=2**60 + k * 50_000_000, mono=k * 50_000_000)) for k in range(20)
+    )
 
-    assert len(encode("tape", Tape(entries=entries))) < 1_000
+    assert len(encode_body("tape", InputLogBatch(entries=entries))) < 1_000
 
 
 @pytest.mark.parametrize(
@@ -106,4 +130,4 @@ def test_a_second_of_ticks_takes_less_than_a_kilobyte() -> None:
 )  # fmt: skip
 def test_a_body_that_is_no_tape_is_refused(body: bytes) -> None:
     with pytest.raises(StateError, match="'tape' row that cannot be read"):
-        decode("tape", body)
+        decode_body("tape", body)

@@ -14,22 +14,22 @@ import pytest
 
 from tests.journal.recorded_days import came_out, expected, kept, unpacked
 from tradebot.domain import wire_names
-from tradebot.domain.market import Quotes
+from tradebot.domain.market_data import Quotes
 from tradebot.domain.message import Message, names_on_disk
-from tradebot.domain.messages import Tick
-from tradebot.domain.order import OrderFact
+from tradebot.domain.messages import ClockTick
+from tradebot.domain.order import OrderEvent
 from tradebot.domain.portfolio import Position
-from tradebot.domain.wire_names import ON_DISK, class_on_disk, fields, key_of, renamed
-from tradebot.journal import older, rows, tape
-from tradebot.journal.reader import rows as read_rows
+from tradebot.domain.wire_names import ON_DISK, class_on_disk, fields_on_disk, key_of, renamed
+from tradebot.journal import input_log, legacy_rows, rows
+from tradebot.journal.reader import read_rows as read_rows
 from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.desk.gate.limits import Limits
 from tradebot.trading.desk.settings import DeskSettings
 
 # What rows hold, what tapes hold, what is packed into them, what `terms` holds as values, and what tables hold.
 WRITTEN = (
-    *(kind for kinds in rows.KINDS.values() for kind in kinds), *older.KINDS.values(), rows._Link, rows._Close,
-    rows._Past, *tape.MESSAGES.values(), Tick, Quotes, tape.Marks, tape._Packed, Limits, DeskSettings, StrategySpec,
+    *(kind for kinds in rows.ROW_KINDS.values() for kind in kinds), *legacy_rows.LEGACY_KINDS.values(), rows._LinkRow, rows._PackedBatch,
+    rows._PackedSeries, *input_log.MESSAGE_TYPES.values(), ClockTick, Quotes, input_log.InputQuotes, input_log._PackedInputs, Limits, DeskSettings, StrategySpec,
     Position,
 )  # fmt: skip
 KINDS = {  # of rows and of what tapes hold, seen in the days that are kept
@@ -82,7 +82,7 @@ def test_what_is_written_is_called_what_the_table_says() -> None:
 
     assert written.keys() == ON_DISK.keys(), "a class on disk stands in the table, see `wire_names.py`"
     for key, names in written.items():
-        assert names == fields(key), f"{key}: name its fields in `wire_names.py`, see there"
+        assert names == fields_on_disk(key), f"{key}: name its fields in `wire_names.py`, see there"
 
 
 def test_the_values_of_enumerations_on_disk_stay() -> None:
@@ -118,7 +118,7 @@ async def test_a_journal_of_before_is_verified_recovered_and_replayed(name: str,
 @pytest.mark.parametrize("name", kept())
 def test_each_row_of_before_is_written_as_it_was(name: str, tmp_path: Path) -> None:
     for row in read_rows(unpacked(name, tmp_path)):
-        now = json.loads(rows.encode(row.kind, row.message))
+        now = json.loads(rows.encode_body(row.kind, row.message))
         assert covers(now, json.loads(row.body)), f"row {row.seq}, a {row.kind}"
 
 
@@ -128,10 +128,10 @@ def test_the_days_that_are_kept_hold_most_kinds_of_rows(tmp_path: Path) -> None:
         for row in read_rows(unpacked(name, tmp_path)):
             kinds.add(row.kind)
             match message := row.message:
-                case tape.Tape():
+                case input_log.InputLogBatch():
                     taped |= {class_on_disk(type(entry.message)) for entry in message.entries}
-                case OrderFact():
-                    events.add(message.event.value)
+                case OrderEvent():
+                    events.add(message.type.value)
 
     assert kinds >= KINDS
     assert taped >= TAPED | {"Tick", "Quotes", "Marks"}

@@ -22,32 +22,32 @@ import pytest
 from tests.journal.ledger_by_hand import START, close, fact, intent, run, tamper, write
 from tradebot.clock import ManualClock
 from tradebot.domain.message import Message
-from tradebot.domain.order import OrderEvent
+from tradebot.domain.order import OrderEventType
 from tradebot.errors import InvariantBroken, StateError
-from tradebot.journal.hand import Queued
-from tradebot.journal.reader import rows, verify
+from tradebot.journal.journal_file import JournalFile
+from tradebot.journal.reader import read_rows, verify_chain
 from tradebot.journal.schema import FILE_NAME
-from tradebot.journal.scribe import Scribe
-from tradebot.journal.writer import Durable, Journal, WriteLimits
+from tradebot.journal.writer import CommitListener, Journal, WriteLimits
+from tradebot.journal.writer_thread import QueuedRow
 
 
-def opened(state_dir: Path, *listeners: Durable, **more: object) -> Journal:
+def opened(state_dir: Path, *listeners: CommitListener, **more: object) -> Journal:
     journal = Journal(state_dir, run="r1", clock=ManualClock(START), **more)  # type: ignore[arg-type]
     for listener in listeners:
-        journal.subscribe(listener)
+        journal.subscribe_to_commits(listener)
     return journal
 
 
 @contextmanager
 def a_slow_disk() -> Iterator[threading.Event]:
     """Hold back every commit until the event is set."""
-    free, commit = threading.Event(), Scribe._commit
+    free, commit = threading.Event(), JournalFile._commit
 
-    def wait(self: Scribe, connection: sqlite3.Connection, group: list[Queued]) -> int:
+    def wait(self: JournalFile, connection: sqlite3.Connection, group: list[QueuedRow]) -> int:
         assert free.wait(10)
         return commit(self, connection, group)
 
-    with patch.object(Scribe, "_commit", wait):
+    with patch.object(JournalFile, "_commit", wait):
         yield free
         free.set()
 
@@ -58,12 +58,12 @@ async def test_rows_stand_on_disk_in_the_order_they_were_appended(tmp_path: Path
         tickets = [journal.append("order", intent(f"TB{i}"), at=START + i) for i in range(500)]
         await journal.wait_durable()
 
-        found = list(rows(tmp_path / FILE_NAME))
+        found = list(read_rows(tmp_path / FILE_NAME))
         assert [row.seq for row in found] == tickets == list(range(1, 501))
         assert [row.at for row in found] == [START + i for i in range(500)]
         assert [row.message.order_id for row in found] == [f"TB{i}" for i in range(500)]  # type: ignore[attr-defined]
         assert {row.run for row in found} == {"r1"}
-        assert {row.wall for row in found} == {START}
+        assert {row.wall_at for row in found} == {START}
 
 
 async def test_a_row_is_visible_to_other_processes_once_it_is_durable(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ async def test_rows_that_wait_together_are_committed_together(tmp_path: Path) ->
 
 async def test_a_long_queue_is_cut_into_commits(tmp_path: Path) -> None:
     groups: list[int] = []
-    with a_slow_disk() as free, patch("tradebot.journal.hand.GROUP_ROWS", 100):
+    with a_slow_disk() as free, patch("tradebot.journal.writer_thread.MAX_GROUP_ROWS", 100):
         async with opened(tmp_path, lambda done: groups.append(len(done))) as journal:
             for i in range(250):
                 journal.append("order", intent(f"TB{i}"), at=START)
@@ -103,7 +103,7 @@ async def test_a_long_queue_is_cut_into_commits(tmp_path: Path) -> None:
             await journal.wait_durable()
 
     assert max(groups) == 100
-    assert verify(tmp_path / FILE_NAME).rows == 250
+    assert verify_chain(tmp_path / FILE_NAME).rows == 250
 
 
 async def test_a_row_that_is_waited_for_takes_the_row_of_the_turn_before_along(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ async def test_a_row_that_is_waited_for_takes_the_row_of_the_turn_before_along(t
     async with opened(tmp_path, lambda done: groups.append(len(done))) as journal:
         journal.append("order", intent("TB1"), at=START)
         await asyncio.sleep(0)
-        await journal.wait_durable(journal.append("order", fact("TB1", OrderEvent.SENDING), at=START))
+        await journal.wait_durable(journal.append("order", fact("TB1", OrderEventType.SENDING), at=START))
 
     assert groups == [2]
 
@@ -122,7 +122,7 @@ async def test_a_row_that_nobody_waits_for_reaches_the_disk_as_well(tmp_path: Pa
         journal.append("order", intent("TB1"), at=START)
         await written.wait()
 
-    assert verify(tmp_path / FILE_NAME).rows == 1
+    assert verify_chain(tmp_path / FILE_NAME).rows == 1
 
 
 async def test_each_listener_hears_each_row_once_in_order_before_the_waiter_goes_on(tmp_path: Path) -> None:
@@ -146,15 +146,15 @@ async def test_leaving_writes_what_is_queued(tmp_path: Path) -> None:
             journal.append("order", intent(f"TB{i}"), at=START)
 
     assert not (tmp_path / f"{FILE_NAME}-wal").exists()
-    assert verify(tmp_path / FILE_NAME).rows == 1_000
+    assert verify_chain(tmp_path / FILE_NAME).rows == 1_000
 
 
 async def test_a_second_run_continues_the_chain(tmp_path: Path) -> None:
     await write(tmp_path, ("run", run("r1")))
     path = await write(tmp_path, ("run", run("r2")), run_id="r2")
 
-    assert [(row.seq, row.run) for row in rows(path)] == [(1, "r1"), (2, "r2")]
-    assert verify(path).is_intact
+    assert [(row.seq, row.run) for row in read_rows(path)] == [(1, "r1"), (2, "r2")]
+    assert verify_chain(path).is_intact
 
 
 async def test_a_made_directory_and_its_files_are_for_the_owner_alone(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ async def test_a_cancelled_wait_leaves_the_journal_sound(tmp_path: Path) -> None
             free.set()
             await journal.wait_durable()
 
-    assert verify(tmp_path / FILE_NAME).rows == 1
+    assert verify_chain(tmp_path / FILE_NAME).rows == 1
 
 
 # ---- the one owner
@@ -225,7 +225,7 @@ async def test_a_newer_schema_is_refused_by_name(tmp_path: Path) -> None:
         async with opened(tmp_path):
             pass
     with pytest.raises(StateError, match="newer version"):
-        list(rows(path))
+        list(read_rows(path))
 
 
 async def test_a_changed_last_row_is_refused(tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ async def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> Non
 async def test_a_write_error_releases_every_waiter_and_is_never_tried_again(tmp_path: Path) -> None:
     tries = 0
 
-    def fail(self: Scribe, connection: sqlite3.Connection, group: list[Queued]) -> int:
+    def fail(self: JournalFile, connection: sqlite3.Connection, group: list[QueuedRow]) -> int:
         nonlocal tries
         tries += 1
         raise sqlite3.OperationalError("disk I/O error")
@@ -267,7 +267,7 @@ async def test_a_write_error_releases_every_waiter_and_is_never_tried_again(tmp_
         except StateError as error:
             raised.append(str(error))
 
-    with patch.object(Scribe, "_commit", fail), pytest.raises(StateError, match="disk I/O error"):
+    with patch.object(JournalFile, "_commit", fail), pytest.raises(StateError, match="disk I/O error"):
         async with opened(tmp_path) as journal:
             async with asyncio.TaskGroup() as tasks:
                 for i in range(3):
@@ -275,7 +275,7 @@ async def test_a_write_error_releases_every_waiter_and_is_never_tried_again(tmp_
             assert len(raised) == 3
             assert all("disk I/O error" in text for text in raised)
             with pytest.raises(StateError, match="disk I/O error"):
-                await journal.watch()
+                await journal.raise_on_failure()
             with pytest.raises(StateError, match="disk I/O error"):
                 journal.append("order", intent("TB9"), at=START)
             with pytest.raises(StateError, match="disk I/O error"):
@@ -285,10 +285,10 @@ async def test_a_write_error_releases_every_waiter_and_is_never_tried_again(tmp_
 
 
 async def test_the_directory_stays_locked_until_a_failed_journal_is_left(tmp_path: Path) -> None:
-    def fail(self: Scribe, connection: sqlite3.Connection, group: list[Queued]) -> int:
+    def fail(self: JournalFile, connection: sqlite3.Connection, group: list[QueuedRow]) -> int:
         raise sqlite3.OperationalError("disk I/O error")
 
-    with patch.object(Scribe, "_commit", fail), pytest.raises(StateError, match="disk I/O error"):
+    with patch.object(JournalFile, "_commit", fail), pytest.raises(StateError, match="disk I/O error"):
         async with opened(tmp_path) as journal:
             journal.append("order", intent("TB1"), at=START)
             await journal.failed.wait()
@@ -303,7 +303,7 @@ async def test_the_directory_stays_locked_until_a_failed_journal_is_left(tmp_pat
 async def test_a_row_that_cannot_be_encoded_breaks_the_journal(tmp_path: Path) -> None:
     with pytest.raises(InvariantBroken, match="could not be encoded"):
         async with opened(tmp_path) as journal:
-            await journal.wait_durable(journal.append("order", fact("\ud800", OrderEvent.SENDING), at=START))
+            await journal.wait_durable(journal.append("order", fact("\ud800", OrderEventType.SENDING), at=START))
 
 
 async def test_a_disk_that_takes_too_long_fails_the_journal(tmp_path: Path) -> None:
@@ -326,7 +326,7 @@ async def test_a_queue_without_end_fails_the_journal(tmp_path: Path) -> None:
                 assert journal.failed.is_set()
                 free.set()
 
-    assert verify(tmp_path / FILE_NAME).rows == 5
+    assert verify_chain(tmp_path / FILE_NAME).rows == 5
 
 
 async def test_leaving_does_not_wait_for_ever_for_the_disk(tmp_path: Path) -> None:
@@ -368,6 +368,6 @@ asyncio.run(main())
     acknowledged, told = json.loads(answer.stdout)
     assert "a row could not be written" in told
     assert acknowledged > 0
-    verdict = verify(tmp_path / FILE_NAME)
+    verdict = verify_chain(tmp_path / FILE_NAME)
     assert verdict.is_intact
     assert verdict.rows >= acknowledged

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tradebot.clock import DAY, SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
-from tradebot.domain.order import Execution, Order, OrderKind, OrderRequest, OrderState, Side
+from tradebot.domain.order import Fill, Order, OrderKind, OrderRequest, OrderState, Side
 from tradebot.exchange.account import Account, InstrumentMark, OpeningBalance
 from tradebot.exchange.ticket import TradeRow
 from tradebot.markets.calendar import ist_date
@@ -21,14 +21,14 @@ MORNING = 1_787_200_000 * SECOND  # 2026-08-20 in India
 FEE = D("15.34")
 
 
-def fill(n: int, side: str, quantity: int, *, day: int = 0, product: str = "CNC", symbol: str = "TCS") -> Execution:
-    return Execution(
+def fill(n: int, side: str, quantity: int, *, day: int = 0, product: str = "CNC", symbol: str = "TCS") -> Fill:
+    return Fill(
         execution_id=str(n), venue_order_id=f"V{n}", symbol=symbol, exchange="NSE", side=Side(side),
         quantity=D(quantity), price=D(1_000), traded_at=MORNING + day * DAY + n * SECOND, product=product,
     )  # fmt: skip
 
 
-def order_of(execution: Execution) -> Order:
+def order_of(execution: Fill) -> Order:
     request = OrderRequest(
         order_id=execution.venue_order_id, symbol=execution.symbol, exchange="NSE", side=execution.side,
         kind=OrderKind.MARKET, quantity=execution.quantity, product=execution.product,
@@ -36,16 +36,16 @@ def order_of(execution: Execution) -> Order:
     return Order(request=request, state=OrderState.OPEN, quantity=execution.quantity)
 
 
-def fees(*fills: Execution) -> list[Decimal]:
+def fees(*fills: Fill) -> list[Decimal]:
     """What each fill costs beyond the same fill that no depository sees."""
     universe = Universe([Instrument(symbol="TCS"), Instrument(symbol="INFY")])
     bill = charges_by_market(universe)
     return [bill(order_of(one), one) - _undebited(universe, one) for one in fills]
 
 
-def _undebited(universe: Universe, execution: Execution) -> Decimal:
+def _undebited(universe: Universe, execution: Fill) -> Decimal:
     bill = charges_by_market(universe)
-    bought = Execution(
+    bought = Fill(
         execution_id="b", venue_order_id="b", symbol=execution.symbol, exchange="NSE", side=Side.BUY,
         quantity=D(10**6), price=D(1), traded_at=execution.traded_at, product="CNC",
     )  # fmt: skip
@@ -57,9 +57,9 @@ def test_a_fill_of_a_week_ago_is_still_known_when_it_is_told_again() -> None:
     debits = DematDebits()
     bought, sold, later = fill(1, "BUY", 10), fill(2, "SELL", 10), fill(3, "SELL", 10, day=7)
 
-    def charges(one: Execution) -> bool:
+    def charges(one: Fill) -> bool:
         return debits.book_delivery(
-            symbol=one.symbol, side=one.side, quantity=one.quantity, traded_at=one.traded_at, key=one.key
+            symbol=one.symbol, side=one.side, quantity=one.quantity, traded_at=one.traded_at, key=one.fill_key
         )
 
     assert [charges(one) for one in (bought, sold, later)] == [False, False, True]

@@ -57,13 +57,13 @@ def test_a_large_universe_begins_with_real_names_and_has_distinct_tokens() -> No
 
 
 def test_a_token_does_not_depend_on_the_company_a_symbol_keeps() -> None:
-    alone = universe_for(["SOMENAME"]).get("SOMENAME")
-    assert alone == universe_for(["RELIANCE", "SOMENAME", "TCS"]).get("SOMENAME")
-    assert universe_for(["RELIANCE"]).get("RELIANCE").token == 738561
+    alone = universe_for(["SOMENAME"]).instrument_of("SOMENAME")
+    assert alone == universe_for(["RELIANCE", "SOMENAME", "TCS"]).instrument_of("SOMENAME")
+    assert universe_for(["RELIANCE"]).instrument_of("RELIANCE").token == 738561
 
 
 def test_an_index_is_not_tradable_and_has_the_token_of_its_segment() -> None:
-    nifty = universe_for(["NIFTY 50"]).get("NIFTY 50")
+    nifty = universe_for(["NIFTY 50"]).instrument_of("NIFTY 50")
     assert (nifty.kind, nifty.token, nifty.token % 256) == (InstrumentKind.INDEX, 256265, 9)
 
 

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from tests.told import Told
 from tradebot.cli.events import events
 from tradebot.clock import ManualClock
-from tradebot.domain.order import Execution, OrderEvent, OrderFact, OrderKind, OrderRequest, Side
-from tradebot.domain.order_fold import FILLS
+from tradebot.domain.order import Fill, OrderEvent, OrderEventType, OrderKind, OrderRequest, Side
+from tradebot.domain.order_reducer import FILL_EVENTS
 from tradebot.ops.events import event
 from tradebot.ops.events.bus import EventBus
 from tradebot.ops.events.catalogue import EVENTS, SECTION_TITLES, declared_events, render_page
@@ -97,18 +97,18 @@ def test_listeners_hear_each_event_of_their_kinds_in_the_order_of_subscribing() 
     assert heard == [("all", up), ("all", down), ("lost", down)]
 
 
-@pytest.mark.parametrize("event", [event for event in OrderEvent if event is not OrderEvent.INTENT])
-def test_every_fact_of_an_order_has_its_event(event: OrderEvent) -> None:
+@pytest.mark.parametrize("event", [event for event in OrderEventType if event is not OrderEventType.INTENT])
+def test_every_fact_of_an_order_has_its_event(event: OrderEventType) -> None:
     told = Told()
     request = OrderRequest(
         order_id="R1-1", symbol="INFY", exchange="NSE", side=Side.BUY, kind=OrderKind.LIMIT, quantity=Decimal(5),
         price=Decimal(1500), strategy="mine",
     )  # fmt: skip
-    fill = Execution("7", "V1", "INFY", "NSE", Side.BUY, Decimal(5), Decimal(1500), 1) if event in FILLS else None
+    fill = Fill("7", "V1", "INFY", "NSE", Side.BUY, Decimal(5), Decimal(1500), 1) if event in FILL_EVENTS else None
 
     JournalLogger(told, ManualClock(0)).log_rows([
-        (1, "order", OrderFact("R1-1", OrderEvent.INTENT, 1, request=request)),
-        (2, "order", OrderFact("R1-1", event, 2, reason="so", venue_order_id="V1", execution=fill)),
+        (1, "order", OrderEvent("R1-1", OrderEventType.INTENT, 1, request=request)),
+        (2, "order", OrderEvent("R1-1", event, 2, reason="so", venue_order_id="V1", fill=fill)),
     ])  # fmt: skip
 
     ((name, fields),) = told

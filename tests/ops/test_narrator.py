@@ -7,9 +7,9 @@ from decimal import Decimal
 
 from tests.told import Told
 from tradebot.clock import IST, SECOND, ManualClock, parse_iso
-from tradebot.domain.control import Scope, Until, Verb
-from tradebot.domain.messages import Command, Ending, SessionBegins
-from tradebot.domain.order import Execution, OrderEvent, OrderFact, OrderKind, OrderRequest, Side
+from tradebot.domain.commands import CommandVerb, HaltExpiry, Scope
+from tradebot.domain.messages import Command, EarlySessionEnd, SessionBegins
+from tradebot.domain.order import Fill, OrderEvent, OrderEventType, OrderKind, OrderRequest, Side
 from tradebot.markets.market import market_of
 from tradebot.ops.journal_logger import JournalLogger
 
@@ -21,10 +21,12 @@ def at(clock: str) -> int:
 def test_the_hours_of_a_day_are_told_and_how_many_symbols_end_earlier() -> None:
     told = Told()
     narrator = JournalLogger(told, ManualClock(0))
-    early = Ending(entries_until=at("15:00"), square_off_at=at("15:05"), closes_at=at("15:15"), symbols=("BIG",))
+    early = EarlySessionEnd(
+        entries_until=at("15:00"), square_off_at=at("15:05"), closes_at=at("15:15"), symbols=("BIG",)
+    )
     session = SessionBegins(
         opens_at=at("09:15"), entries_until=at("15:00"), square_off_at=at("15:10"), closes_at=at("15:30"),
-        endings=(early,),
+        early_ends=(early,),
     )  # fmt: skip
 
     narrator.log_rows([(1, "session", session)])
@@ -55,8 +57,8 @@ def test_the_end_of_a_halt_with_its_session_is_told_and_that_of_a_person_stands(
     times = {"entries_until": at("15:00"), "square_off_at": at("15:10"), "closes_at": at("15:30")}
     rows = [
         SessionBegins(opens_at=at("09:15"), **times),
-        Command(verb=Verb.HALT, reason="the day's loss", until=Until.SESSION, control="daily_loss"),
-        Command(verb=Verb.HALT, reason="by hand", scope=Scope.symbol("INFY")),
+        Command(verb=CommandVerb.HALT, reason="the day's loss", until=HaltExpiry.SESSION, control="daily_loss"),
+        Command(verb=CommandVerb.HALT, reason="by hand", scope=Scope.for_symbol("INFY")),
         SessionBegins(opens_at=at("09:15"), **times),
         SessionBegins(opens_at=at("09:15") + 86_400 * SECOND, **times),
         SessionBegins(opens_at=at("09:15") + 2 * 86_400 * SECOND, **times),
@@ -73,9 +75,9 @@ def test_the_end_of_a_halt_with_its_session_is_told_and_that_of_a_person_stands(
 def test_a_fill_of_an_order_that_an_earlier_run_began_says_what_was_traded() -> None:
     told = Told()
     narrator = JournalLogger(told, ManualClock(0))
-    fill = Execution("7", "V1", "INFY", "NSE", Side.SELL, Decimal(3), Decimal("1500.05"), at("10:00"))
+    fill = Fill("7", "V1", "INFY", "NSE", Side.SELL, Decimal(3), Decimal("1500.05"), at("10:00"))
 
-    narrator.log_rows([(9, "order", OrderFact("R1-00001", OrderEvent.EXECUTED, at("10:00"), execution=fill))])
+    narrator.log_rows([(9, "order", OrderEvent("R1-00001", OrderEventType.EXECUTED, at("10:00"), fill=fill))])
 
     ((event, fields),) = told
     assert event == "order_filled"
@@ -93,7 +95,7 @@ def test_a_control_that_denies_on_and_on_is_told_once_a_minute_with_the_count() 
             quantity=Decimal(n), strategy=strategy,
         )  # fmt: skip
         reason = f"{control}: figures of order {n}"
-        fact = OrderFact(request.order_id, OrderEvent.DENIED, n, reason=reason, request=request, control=control)
+        fact = OrderEvent(request.order_id, OrderEventType.DENIED, n, reason=reason, request=request, control=control)
         narrator.log_rows([(n, "order", fact)])
 
     for n in range(5_150):

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from tests.oracle import seam
 from tests.oracle.vendor import seam as frozen_seam
-from tradebot.domain.market import Close, Quotes
-from tradebot.domain.messages import Books, DeskMessage, Tick
-from tradebot.journal.rows import encode
+from tradebot.domain.market_data import BarBatch, Quotes
+from tradebot.domain.messages import AccountSnapshot, ClockTick, DeskMessage
+from tradebot.journal.rows import encode_body
 
 BEFORE = 3  # messages shown before the one at which the desks differ
 Said = Callable[[Any, Any], Any]  # a seam and its desk -> what the desk says
@@ -49,7 +49,7 @@ class Look:
             self._answer = self._ask()
         return self._answer
 
-    def renew(self) -> None:
+    def replace_workers(self) -> None:
         """Let the next question be asked of the file."""
         self._answer = None
 
@@ -98,7 +98,7 @@ class Pair:
         )  # fmt: skip
         return said
 
-    def adopt_snapshot(self, books: Books) -> Sequence[Any]:
+    def adopt_snapshot(self, books: AccountSnapshot) -> Sequence[Any]:
         """Compare both with the venue's books at the start."""
         said: Sequence[Any] = self._both(books, lambda own, desk: own.adopt(desk, books))
         return said
@@ -108,7 +108,7 @@ class Pair:
         facts = tuple(facts)
         self._both(Recover(facts, rest), lambda own, desk: own.recover(desk, facts, **rest))
 
-    def told(self, close: Close) -> Any:
+    def told(self, close: BarBatch) -> Any:
         """Return the holdings that strategies are told with a close."""
         return self._both(close, lambda own, desk: own.told(desk, close))
 
@@ -117,7 +117,7 @@ class Pair:
         self._both(Flush(), lambda own, desk: own.flush(desk))
 
     def _both(self, given: Any, ask: Said, ask_frozen: Said | None = None) -> Any:
-        self._look.renew()
+        self._look.replace_workers()
         if self._heard.difference:
             return ask(seam, self.present)
         said, error = _attempt(partial(ask, seam, self.present))
@@ -129,7 +129,7 @@ class Pair:
         if lines != frozen_lines:
             self._differ(given, list(difflib.unified_diff(frozen_lines, lines, "before", "now", lineterm="", n=99)))
         if error is None and (lines or name != Quotes.__name__):
-            is_tick = isinstance(given, Tick)
+            is_tick = isinstance(given, ClockTick)
             views = (
                 own.view(desk, is_tick=is_tick) for own, desk in ((seam, self.present), (frozen_seam, self.frozen))
             )
@@ -145,7 +145,7 @@ class Pair:
         if not said and error is None and not tapes:
             return []
         lines = list(map(repr, said)) if isinstance(said, list | tuple) else [] if said is None else [repr(said)]
-        lines += [encode("tape", tape).decode() for tape in tapes]
+        lines += [encode_body("tape", tape).decode() for tape in tapes]
         tapes.clear()
         return [*lines, f"raised {error!r}"] if error is not None else lines
 

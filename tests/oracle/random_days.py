@@ -18,9 +18,9 @@ from tests.oracle.vendor import seam as frozen_seam
 from tests.trading.desk.test_recording import SETTINGS, VENUE
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
-from tradebot.domain.market import Close
-from tradebot.domain.messages import Command, Outcome, Reconciled, Tick, Trailing
-from tradebot.domain.order import OrderEvent, OrderFact
+from tradebot.domain.market_data import BarBatch
+from tradebot.domain.messages import ClockTick, Command, ReconciliationResult, RequestResult, TrailingStopPrices
+from tradebot.domain.order import OrderEvent, OrderEventType
 
 STEPS = 20, 140
 SHARES = [Instrument(symbol=name, token=256 * n) for n, name in enumerate("ABCDEF", 1)]
@@ -79,14 +79,14 @@ class OracleDay(RandomSteps):
         self.quote(range(len(self.universe)))
 
     def give(self, message: Any) -> None:
-        if isinstance(message, Outcome) and message.fact.event is OrderEvent.SENDING:
-            self._facts.append(message.fact)  # the execution writes it, before the desk is told
+        if isinstance(message, RequestResult) and message.event.type is OrderEventType.SENDING:
+            self._facts.append(message.event)  # the execution writes it, before the desk is told
         self._follow(self._desk.apply(message))
 
     def view(self) -> dict[str, Any]:
         return seam.view(self._desk, is_tick=False)
 
-    def told(self, close: Close) -> None:
+    def told(self, close: BarBatch) -> None:
         self._desk.holdings_at(close)
 
     def end(self) -> None:
@@ -100,7 +100,7 @@ class OracleDay(RandomSteps):
             return
         # What was not sent lapses, as the journal's recovery has it.
         for request in self.waiting:
-            lapsed = OrderFact(order_id=request.order_id, event=OrderEvent.LAPSED, at=self.at, mono=self.mono)
+            lapsed = OrderEvent(order_id=request.order_id, type=OrderEventType.LAPSED, at=self.at, mono=self.mono)
             self._facts.append(lapsed)
         for waiting in (self.waiting, self.cancels, self.changes):
             waiting.clear()
@@ -118,18 +118,18 @@ class OracleDay(RandomSteps):
             self._facts, adopted=self._adopted, halted=halted, opens_at=self.opens_at, halts=halts, flattened=flattened,
             best=self._best,
         )  # fmt: skip
-        self.give(Tick(at=self.at, mono=self.mono))
+        self.give(ClockTick(at=self.at, mono=self.mono))
         self._follow(list(self._desk.adopt(self.venue.books(self.mono))))
 
     def _follow(self, output: list[Any]) -> None:
         for what in output:
             match what:
-                case OrderFact():
+                case OrderEvent():
                     self._facts.append(what)
-                case Reconciled():
+                case ReconciliationResult():
                     self._facts += what.released
-                case Trailing():
-                    self._best |= what.best
+                case TrailingStopPrices():
+                    self._best |= what.best_prices
                 case _:
                     self.take(what)
 
@@ -151,7 +151,7 @@ class OracleDay(RandomSteps):
 
     def _told(self, own: Any, desk: Any, message: Any) -> Sequence[Any]:
         said: Sequence[Any] = own.handle(desk, message)
-        return [what for what in said if not (self.is_fast and isinstance(what, Trailing))]
+        return [what for what in said if not (self.is_fast and isinstance(what, TrailingStopPrices))]
 
 
 def _fast(own: Any, desk: Any, message: Any) -> list[Any]:

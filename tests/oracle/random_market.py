@@ -13,14 +13,14 @@ from tests.oracle.small_venue import SmallVenue
 from tests.trading.desk.test_recording import OPEN
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Close, Quotes
+from tradebot.domain.market_data import BarBatch, Quotes
 from tradebot.domain.messages import (
     Cancel,
-    Ending,
+    ClockTick,
+    EarlySessionEnd,
     Modify,
     SessionBegins,
     Submit,
-    Tick,
 )
 from tradebot.domain.order import (
     OrderRequest,
@@ -56,7 +56,7 @@ class Surroundings:
     def start_again(self) -> None:
         raise NotImplementedError
 
-    def told(self, close: Close) -> None:
+    def told(self, close: BarBatch) -> None:
         raise NotImplementedError
 
     def take(self, what: Any) -> None:
@@ -74,7 +74,7 @@ class Surroundings:
     def pass_(self, seconds: float) -> None:
         """Let time go by, and a tick tell of it."""
         self.at, self.mono = self.at + int(seconds * SECOND), self.mono + int(seconds * SECOND)
-        self.give(Tick(at=self.at, mono=self.mono))
+        self.give(ClockTick(at=self.at, mono=self.mono))
 
     def soon(self) -> None:
         self.pass_(self.dice.choice((0.05, 0.2, 1.0)))
@@ -113,18 +113,18 @@ class Surroundings:
     def price(self, symbol: str) -> Decimal:
         if symbol not in self.universe:
             return D(1000)
-        return self.universe.get(symbol).price(int(self.prices[self.universe.id(symbol)]))
+        return self.universe.instrument_of(symbol).price_from_units(int(self.prices[self.universe.id_of(symbol)]))
 
     def begin_session(self) -> None:
         """Tell the times of the day; of a few symbols another end."""
         closes_at = self.opens_at + 22_500 * SECOND
         early = closes_at - 3_600 * SECOND
-        ending = Ending(
+        ending = EarlySessionEnd(
             closes_at=early, entries_until=early - 1_200 * SECOND, square_off_at=early - 900 * SECOND, symbols=("A",)
         )
         self.give(
             SessionBegins(
                 opens_at=self.opens_at, closes_at=closes_at, entries_until=closes_at - 1_200 * SECOND,
-                square_off_at=closes_at - 900 * SECOND, endings=(ending,) * self.dice.below(2),
+                square_off_at=closes_at - 900 * SECOND, early_ends=(ending,) * self.dice.below(2),
             )
         )  # fmt: skip

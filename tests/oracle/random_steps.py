@@ -14,36 +14,41 @@ from msgspec.structs import replace
 from tests.oracle.random_market import Surroundings
 from tests.trading.desk.test_recording import MINUTE
 from tradebot.clock import SECOND
-from tradebot.domain.control import EVERYTHING, Verb
-from tradebot.domain.market import Close
+from tradebot.domain.commands import EVERYTHING, CommandVerb
+from tradebot.domain.market_data import BarBatch
 from tradebot.domain.messages import (
     Action,
     BrokerSession,
-    ClockApart,
+    ClockOffset,
     Command,
-    DiskAllows,
-    Executed,
-    Frozen,
+    DiskAllowance,
+    DiskSpaceState,
+    FillReport,
+    FrozenSymbols,
     LinkUp,
-    OrderSeen,
-    Outcome,
+    OrderReport,
+    RequestResult,
     Signal,
     Signals,
-    SpaceLeft,
 )
 from tradebot.domain.order import (
-    Execution,
+    Fill,
     OrderEvent,
-    OrderFact,
+    OrderEventType,
     Refusal,
     Side,
     VenueOrder,
-    VenueStatus,
+    VenueOrderStatus,
 )
 
 DAY = 86_400 * SECOND
 D = Decimal
-OUTCOMES = {OrderEvent.ACCEPTED: 15, OrderEvent.REFUSED: 2, OrderEvent.AMBIGUOUS: 2, OrderEvent.NOT_SENT: 1}
+OUTCOMES = {
+    OrderEventType.ACCEPTED: 15,
+    OrderEventType.REFUSED: 2,
+    OrderEventType.AMBIGUOUS: 2,
+    OrderEventType.NOT_SENT: 1,
+}
 STRATEGIES = ("s", "s", "t", "u")
 
 
@@ -107,7 +112,7 @@ class Steps(Surroundings):
                 for symbol in symbols[first : first + 10]
             ))  # fmt: skip
             for _ in range(len(self.waiting)):
-                self.send(OrderEvent.ACCEPTED)
+                self.send(OrderEventType.ACCEPTED)
                 if self.dice.random() < likely:
                     self.fill(whole=True)
             self.soon()
@@ -116,7 +121,7 @@ class Steps(Surroundings):
         """Take back the entries of many symbols; a while later others are entered."""
         self.crowd()
         for order in self.venue.ours:
-            self.see(self.venue.show(order, status=VenueStatus.CANCELED))
+            self.see(self.venue.show(order, status=VenueOrderStatus.CANCELED))
         self.enter()
         self.pass_(2.5)
         self.enter()
@@ -152,7 +157,7 @@ class Steps(Surroundings):
             self.signals(away)
             self.soon()
             self.signals(self.signal(symbol, back, strategy=strategy, quantity=self.dice.choice((None, 7.0))))
-        self.send(self.dice.choice((OrderEvent.ACCEPTED, OrderEvent.ACCEPTED, OrderEvent.REFUSED)))
+        self.send(self.dice.choice((OrderEventType.ACCEPTED, OrderEventType.ACCEPTED, OrderEventType.REFUSED)))
         match self.dice.below(6):
             case 0:
                 self.pass_(2.5)  # too late
@@ -166,24 +171,24 @@ class Steps(Surroundings):
 
     # ---- the venue's common ways
 
-    def tell(self, order_id: str, event: OrderEvent, venue_order_id: str = "", **more: Any) -> None:
-        fact = OrderFact(
-            order_id=order_id, event=event, at=self.at, mono=self.mono, venue_order_id=venue_order_id, **more
+    def tell(self, order_id: str, event: OrderEventType, venue_order_id: str = "", **more: Any) -> None:
+        fact = OrderEvent(
+            order_id=order_id, type=event, at=self.at, mono=self.mono, venue_order_id=venue_order_id, **more
         )
-        self.give(Outcome(fact=fact))
+        self.give(RequestResult(event=fact))
 
     def see(self, order: VenueOrder, **changes: Any) -> None:
-        self.give(OrderSeen(order=replace(order, **changes), mono=self.mono))
+        self.give(OrderReport(order=replace(order, **changes), mono=self.mono))
 
-    def send(self, event: OrderEvent | None = None) -> None:
+    def send(self, event: OrderEventType | None = None) -> None:
         """Send what waits, and hear what became of it."""
         if not self.waiting:
             return
         request = self.waiting.pop(0)
-        self.tell(request.order_id, OrderEvent.SENDING)
-        accepted, dice = OrderEvent.ACCEPTED, self.dice
+        self.tell(request.order_id, OrderEventType.SENDING)
+        accepted, dice = OrderEventType.ACCEPTED, self.dice
         event = event or dice.weighed(OUTCOMES)
-        if event is OrderEvent.AMBIGUOUS and dice.random() < 0.5:
+        if event is OrderEventType.AMBIGUOUS and dice.random() < 0.5:
             self.venue.accept(request)  # it is there, and no message said so
         if event is accepted:
             order = self.venue.accept(request)
@@ -194,16 +199,16 @@ class Steps(Surroundings):
             self.tell(request.order_id, event, order.venue_order_id)
             if dice.random() < 0.3:
                 self.see(order)
-        elif event is OrderEvent.REFUSED:
+        elif event is OrderEventType.REFUSED:
             self.ghosts.append(request)
             self.tell(request.order_id, event, reason="no", refusal=dice.choice((None, *Refusal)))
         else:
             self.ghosts.append(request)
             self.tell(request.order_id, event, reason="the line broke")
 
-    def execute(self, order: VenueOrder, quantity: Decimal) -> Execution:
+    def execute(self, order: VenueOrder, quantity: Decimal) -> Fill:
         trade = self.venue.fill(order, quantity, self.price(order.symbol), self.at)
-        self.give(Executed(execution=trade, mono=self.mono))
+        self.give(FillReport(fill=trade, mono=self.mono))
         return trade
 
     def fill(self, *, symbol: str = "", whole: bool = False) -> None:
@@ -222,30 +227,30 @@ class Steps(Surroundings):
         if self.cancels:
             wish = self.cancels.pop(0)
             event = self.dice.choice(
-                (OrderEvent.CANCEL_ACCEPTED,) * 3 + (OrderEvent.CANCEL_REFUSED, OrderEvent.CANCEL_UNKNOWN)
+                (OrderEventType.CANCEL_ACCEPTED,) * 3 + (OrderEventType.CANCEL_REFUSED, OrderEventType.CANCEL_UNKNOWN)
             )
             if not wish.venue_order_id:
                 if waits := [r for r in self.waiting if r.order_id == wish.order_id]:
                     self.waiting.remove(waits[0])
-                    self.tell(wish.order_id, OrderEvent.LAPSED)
+                    self.tell(wish.order_id, OrderEventType.LAPSED)
                 return
             self.tell(wish.order_id, event)
             order = self.venue.orders.get(wish.venue_order_id)
-            if event is OrderEvent.CANCEL_ACCEPTED and order in self.venue.working and self.dice.random() < 0.8:
-                status = self.dice.choice((VenueStatus.CANCELED,) * 4 + (VenueStatus.EXPIRED,))
+            if event is OrderEventType.CANCEL_ACCEPTED and order in self.venue.working and self.dice.random() < 0.8:
+                status = self.dice.choice((VenueOrderStatus.CANCELED,) * 4 + (VenueOrderStatus.EXPIRED,))
                 self.see(self.venue.show(order, status=status))
         elif self.changes:
             change = self.changes.pop(0)
             event = self.dice.choice(
-                (OrderEvent.REPLACED,) * 3 + (OrderEvent.REPLACE_REFUSED, OrderEvent.REPLACE_UNKNOWN)
+                (OrderEventType.REPLACED,) * 3 + (OrderEventType.REPLACE_REFUSED, OrderEventType.REPLACE_UNKNOWN)
             )
             order = self.venue.orders.get(change.venue_order_id)
-            is_done = event is OrderEvent.REPLACED or self.dice.random() < 0.5
+            is_done = event is OrderEventType.REPLACED or self.dice.random() < 0.5
             if is_done and order in self.venue.working:
                 order = self.venue.show(
                     order, price=change.request.price, quantity=change.request.quantity, kind=change.request.kind
                 )
-            if event is not OrderEvent.REPLACED or self.dice.random() < 0.5:
+            if event is not OrderEventType.REPLACED or self.dice.random() < 0.5:
                 self.tell(change.order_id, event)
             elif order is not None:
                 self.see(order)
@@ -258,7 +263,7 @@ class Steps(Surroundings):
     def close(self) -> None:
         """Tell the strategies a close."""
         columns = dict.fromkeys(("ids", "open", "high", "low", "close", "volume", "ticks"), np.zeros(0, dtype=np.int64))
-        self.told(Close(interval=MINUTE, ends_at=self.at, seen_at=self.mono, quoted_at=self.mono, **columns))
+        self.told(BarBatch(interval=MINUTE, ends_at=self.at, seen_at=self.mono, quoted_at=self.mono, **columns))
 
     def joined(self) -> None:
         for source in ("kite", "orders"):
@@ -269,11 +274,11 @@ class Steps(Surroundings):
     def heal(self) -> None:
         """Let all be well again."""
         self.reason = ""
-        self.give(ClockApart(mono=self.mono, offset=0))
-        self.give(Frozen(symbols=(), mono=self.mono))
-        self.give(SpaceLeft(mono=self.mono, allows=DiskAllows.ALL))
+        self.give(ClockOffset(mono=self.mono, offset_ns=0))
+        self.give(FrozenSymbols(symbols=(), mono=self.mono))
+        self.give(DiskSpaceState(mono=self.mono, allows=DiskAllowance.ALL))
         self.joined()
-        self.give(Command(verb=Verb.RESUME, reason="by hand", scope=EVERYTHING, id=f"c{self.venue.number()}"))
+        self.give(Command(verb=CommandVerb.RESUME, reason="by hand", scope=EVERYTHING, id=f"c{self.venue.number()}"))
         self.look()
         self.everywhere()
 

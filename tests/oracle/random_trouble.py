@@ -10,27 +10,27 @@ from msgspec.structs import replace
 from tests.oracle.random_steps import Steps
 from tests.oracle.small_venue import DELIVERY
 from tradebot.clock import SECOND
-from tradebot.domain.control import EVERYTHING, Scope, Verb
-from tradebot.domain.listed import Unread
+from tradebot.domain.commands import EVERYTHING, CommandVerb, Scope
 from tradebot.domain.messages import (
+    AccountSnapshot,
     Action,
-    Books,
     BrokerSession,
-    ClockApart,
+    ClockOffset,
     Command,
-    DiskAllows,
-    Executed,
-    Frozen,
+    DiskAllowance,
+    DiskSpaceState,
+    FillReport,
+    FrozenSymbols,
     LinkDown,
-    SpaceLeft,
 )
 from tradebot.domain.order import (
-    Execution,
-    OrderEvent,
+    Fill,
+    OrderEventType,
     Refusal,
     Side,
-    VenueStatus,
+    VenueOrderStatus,
 )
+from tradebot.domain.venue_rows import UnreadRow
 
 D = Decimal
 
@@ -59,10 +59,10 @@ class RandomSteps(Steps):
         for n in range(self.dice.between(2, 5)):
             other = self.dice.choice((symbol, symbol, self.dice.choice(self.universe.symbols)))
             self.signals(self.signal(other, Action.ENTER_LONG, strategy="s", quantity=5.0 * (n % 3 + 1)))
-            self.send(OrderEvent.REFUSED)
+            self.send(OrderEventType.REFUSED)
         if self.dice.random() < 0.5:
-            scope = self.dice.choice((Scope.symbol(symbol), Scope.strategy("s"), EVERYTHING))
-            self.give(Command(verb=Verb.RESUME, scope=scope, id=f"c{self.venue.number()}"))
+            scope = self.dice.choice((Scope.for_symbol(symbol), Scope.for_strategy("s"), EVERYTHING))
+            self.give(Command(verb=CommandVerb.RESUME, scope=scope, id=f"c{self.venue.number()}"))
 
     def odd_quote(self) -> None:
         """Quote an instrument at a price or with a book that cannot be."""
@@ -82,7 +82,7 @@ class RandomSteps(Steps):
         order = self.dice.choice(orders)
         price = self.price(order.symbol)
         other = self.dice.choice([i.symbol for i in self.universe if i.exchange == order.exchange] or [order.symbol])
-        trade = Execution(
+        trade = Fill(
             f"{self.venue.number()}", order.venue_order_id, order.symbol, order.exchange, order.side, order.quantity,
             price, self.at, order.product,
         )  # fmt: skip
@@ -93,9 +93,9 @@ class RandomSteps(Steps):
             lambda: replace(trade, exchange="BSE" if trade.exchange == "NSE" else trade.exchange),
         ))()  # fmt: skip
         if self.dice.random() < 0.7:
-            self.venue.show(order, status=VenueStatus.FILLED, filled=order.quantity)
+            self.venue.show(order, status=VenueOrderStatus.FILLED, filled=order.quantity)
             self.venue.book(trade)
-        self.give(Executed(execution=trade, mono=self.mono))
+        self.give(FillReport(fill=trade, mono=self.mono))
 
     def told_again(self) -> None:
         """Tell a trade again: the same, with other figures, under another id, or take it back for good."""
@@ -104,10 +104,10 @@ class RandomSteps(Steps):
         trade = self.dice.choice(self.venue.trades[-4:])
         match self.dice.below(6):
             case 0:
-                self.give(Executed(execution=trade, mono=self.mono))
+                self.give(FillReport(fill=trade, mono=self.mono))
             case 1:
                 twin = replace(trade, execution_id=f"{self.venue.number()}")
-                self.give(Executed(execution=twin, mono=self.mono))
+                self.give(FillReport(fill=twin, mono=self.mono))
                 unread = (self.unread_row(),) * self.dice.below(2)
                 for _ in range(3):
                     self.pass_(3.0)
@@ -123,11 +123,11 @@ class RandomSteps(Steps):
                 self.venue.book(trade, -1)
                 self.venue.book(other)
                 if kind != 3:
-                    self.give(Executed(execution=other, mono=self.mono))
+                    self.give(FillReport(fill=other, mono=self.mono))
                 for _ in range(self.dice.between(1, 3)):
                     self.look()
                 if self.dice.random() < 0.3:
-                    self.give(Executed(execution=trade, mono=self.mono))
+                    self.give(FillReport(fill=trade, mono=self.mono))
 
     def claim(self) -> None:
         """Show more filled than trades came for; they come late, in parts, with more behind them, or never."""
@@ -137,7 +137,7 @@ class RandomSteps(Steps):
         rest = order.quantity - order.filled
         claims = self.dice.choice((rest, rest, max(D(1), rest // 2)))
         average = self.dice.choice((None, self.price(order.symbol), D("0.05")))
-        status = self.dice.choice((VenueStatus.OPEN, VenueStatus.FILLED, VenueStatus.CANCELED))
+        status = self.dice.choice((VenueOrderStatus.OPEN, VenueOrderStatus.FILLED, VenueOrderStatus.CANCELED))
         self.see(order, filled=order.filled + claims, status=status, average_price=average)
         self.pass_(self.dice.choice((0.5, 3.0, 6.0)))
         match self.dice.below(6):
@@ -161,9 +161,11 @@ class RandomSteps(Steps):
         order = self.dice.choice(orders[-6:])
         match self.dice.below(8):
             case 0:
-                self.see(self.venue.show(order, status=self.dice.choice(list(VenueStatus)), reason="so"))
+                self.see(self.venue.show(order, status=self.dice.choice(list(VenueOrderStatus)), reason="so"))
             case 1:
-                self.see(order, status=self.dice.choice(list(VenueStatus)), refusal=self.dice.choice((None, *Refusal)))
+                self.see(
+                    order, status=self.dice.choice(list(VenueOrderStatus)), refusal=self.dice.choice((None, *Refusal))
+                )
             case 2:
                 self.see(
                     self.venue.show(order, quantity=order.quantity + self.dice.choice((-1, 2)), changed_at=self.at)
@@ -175,9 +177,9 @@ class RandomSteps(Steps):
             case 5:
                 self.see(order, changed_at=self.at - 60 * SECOND)
             case 6:
-                self.see(self.venue.show(order, status=VenueStatus.REJECTED, filled=D(0), reason="margin"))
+                self.see(self.venue.show(order, status=VenueOrderStatus.REJECTED, filled=D(0), reason="margin"))
             case 7:
-                self.see(self.venue.show(order, status=VenueStatus.OPEN))
+                self.see(self.venue.show(order, status=VenueOrderStatus.OPEN))
 
     def odd_look(self) -> None:
         """Show books that lack rows, know less, or cannot be read whole; once or for a while."""
@@ -190,7 +192,7 @@ class RandomSteps(Steps):
             books = self.venue.books(self.mono - lacks((1, SECOND)), unread=unread, cash=lacks((None, D(1), D(60_000))))
             match drops:
                 case 0:
-                    books = replace(books, orders=books.orders[1:], executions=books.executions[:-1])
+                    books = replace(books, orders=books.orders[1:], fills=books.fills[:-1])
                 case 1:
                     books = replace(books, orders=())
                 case 2:
@@ -198,7 +200,7 @@ class RandomSteps(Steps):
                 case 3:
                     books = replace(books, orders=tuple(replace(o, filled=D(0)) for o in books.orders))
                 case 4:
-                    books = replace(books, executions=books.executions * 2, orders=books.orders * 2)
+                    books = replace(books, fills=books.fills * 2, orders=books.orders * 2)
             hidden = {row.venue_order_id for row in unread} | {row.tag for row in unread}
             rows = tuple(o for o in books.orders if not {o.venue_order_id, o.tag} & hidden - {""})
             books = replace(books, orders=rows)
@@ -206,12 +208,12 @@ class RandomSteps(Steps):
                 books = self.shifted(books, symbol, D(shift))
             self.give(books)
 
-    def shifted(self, books: Books, symbol: str, by: Decimal) -> Books:
+    def shifted(self, books: AccountSnapshot, symbol: str, by: Decimal) -> AccountSnapshot:
         found = [p for p in books.positions if p.symbol == symbol]
         others = tuple(p for p in books.positions if p.symbol != symbol)
         return replace(books, positions=(*others, *(replace(p, quantity=p.quantity + by) for p in found)))
 
-    def unread_row(self) -> Unread:
+    def unread_row(self) -> UnreadRow:
         dice = self.dice
         symbol = dice.choice(("", *self.universe.symbols))
         order = dice.choice(list(self.venue.orders.values()) or [None])
@@ -220,7 +222,7 @@ class RandomSteps(Steps):
             symbol = order.symbol
             if dice.random() < 0.5:
                 named.pop(dice.choice(list(named)))
-        return Unread(
+        return UnreadRow(
             book=dice.choice(("orders", "trades", "positions", "holdings")), reason="odd", symbol=symbol, **named
         )
 
@@ -249,13 +251,15 @@ class RandomSteps(Steps):
             case 1:
                 self.look()
             case _:
-                self.see(order, status=self.dice.choice((VenueStatus.OPEN, *VenueStatus)))
+                self.see(order, status=self.dice.choice((VenueOrderStatus.OPEN, *VenueOrderStatus)))
         self.soon()
 
     def stubborn(self) -> None:
         """Let orders outlive their cancels, look after look."""
-        self.give(Command(verb=Verb.HALT, reason="by hand", scope=EVERYTHING, id=f"c{self.venue.number()}"))
-        event = self.dice.choice((OrderEvent.CANCEL_ACCEPTED, OrderEvent.CANCEL_REFUSED, OrderEvent.CANCEL_UNKNOWN))
+        self.give(Command(verb=CommandVerb.HALT, reason="by hand", scope=EVERYTHING, id=f"c{self.venue.number()}"))
+        event = self.dice.choice(
+            (OrderEventType.CANCEL_ACCEPTED, OrderEventType.CANCEL_REFUSED, OrderEventType.CANCEL_UNKNOWN)
+        )
         for _ in range(6):
             for wish in self.cancels:
                 if wish.venue_order_id:
@@ -268,7 +272,7 @@ class RandomSteps(Steps):
         """Let another hand trade: orders, fills, a conversion, or something out of nothing."""
         dice = self.dice
         symbol = dice.choice((*(self.held() or self.universe.symbols), dice.choice(self.universe.symbols), "NOBODY"))
-        exchange = self.universe.get(symbol).exchange if symbol in self.universe else "NSE"
+        exchange = self.universe.instrument_of(symbol).exchange if symbol in self.universe else "NSE"
         product = dice.choice((self.product, self.product, "MIS", DELIVERY, "NRML"))
         line = exchange, symbol, product
         match dice.below(6):
@@ -295,7 +299,7 @@ class RandomSteps(Steps):
             self.look()
         theirs = [order for order in self.venue.working if not order.tag]
         if theirs and dice.random() < 0.5:
-            self.see(self.venue.show(dice.choice(theirs), status=VenueStatus.CANCELED))
+            self.see(self.venue.show(dice.choice(theirs), status=VenueOrderStatus.CANCELED))
 
     # ---- wires, disk, operator
 
@@ -305,7 +309,7 @@ class RandomSteps(Steps):
         if kind == 0:
             self.give(LinkDown(source=self.dice.choice(("kite", "orders")), mono=self.mono, reason="silent"))
         else:
-            self.give(BrokerSession(mono=self.mono, lost="the login is dead", orders_refused=kind == 2))
+            self.give(BrokerSession(mono=self.mono, lost_reason="the login is dead", orders_refused=kind == 2))
         for _ in range(self.dice.below(3)):
             self.pass_(self.dice.choice((1.0, 8.0)))
             self.look()
@@ -315,29 +319,34 @@ class RandomSteps(Steps):
     def condition(self) -> None:
         match self.dice.below(4):
             case 0:
-                self.give(ClockApart(mono=self.mono, offset=self.dice.choice((-70, 70, 0)) * SECOND))
+                self.give(ClockOffset(mono=self.mono, offset_ns=self.dice.choice((-70, 70, 0)) * SECOND))
             case 1:
-                self.give(Frozen(symbols=tuple(self.universe.symbols[: self.dice.below(3)]), mono=self.mono))
+                self.give(FrozenSymbols(symbols=tuple(self.universe.symbols[: self.dice.below(3)]), mono=self.mono))
             case 2:
-                allows = self.dice.choice(list(DiskAllows))
-                reason = "" if allows is DiskAllows.ALL else "the disk is full"
-                self.give(SpaceLeft(mono=self.mono, allows=allows, reason=reason))
+                allows = self.dice.choice(list(DiskAllowance))
+                reason = "" if allows is DiskAllowance.ALL else "the disk is full"
+                self.give(DiskSpaceState(mono=self.mono, allows=allows, reason=reason))
             case 3:
                 self.reason = self.dice.choice(("", "the file"))
 
     def command(self) -> None:
         dice = self.dice
         scope = dice.choice(
-            (EVERYTHING, Scope.parse("account"), Scope.strategy("s"), Scope.symbol(dice.choice(self.universe.symbols)))
+            (
+                EVERYTHING,
+                Scope.parse("account"),
+                Scope.for_strategy("s"),
+                Scope.for_symbol(dice.choice(self.universe.symbols)),
+            )
         )
-        verb = dice.choice((Verb.HALT, Verb.RESUME, Verb.FLATTEN))
+        verb = dice.choice((CommandVerb.HALT, CommandVerb.RESUME, CommandVerb.FLATTEN))
         id_ = dice.choice((f"c{self.venue.number()}", "c"))
         self.give(Command(verb=verb, reason=dice.choice(("by hand", "")), scope=scope, id=id_))
 
     def stop(self) -> None:
         if self.dice.random() < 0.3:
             self.enter()
-            self.give(Command(verb=Verb.STOP))
+            self.give(Command(verb=CommandVerb.STOP))
             self.send()
             self.soon()
             self.some()

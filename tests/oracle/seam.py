@@ -30,8 +30,8 @@ import msgspec
 from tradebot.backtest.backtest_desk import BacktestDesk
 from tradebot.backtest.fast_gate import FastGate
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Close
-from tradebot.domain.messages import Books, DeskMessage, Executed, Signals, Tick
+from tradebot.domain.market_data import BarBatch
+from tradebot.domain.messages import AccountSnapshot, ClockTick, DeskMessage, FillReport, Signals
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.book.state_hash import hash_state
 from tradebot.trading.desk.decisions import PlaceOrder
@@ -97,12 +97,12 @@ def handle_fast(desk: Any, message: DeskMessage) -> Sequence[Any]:
     match message:
         case Signals(signals=signals):
             return desk.decide(signals)  # type: ignore[no-any-return]
-        case Executed(execution=execution, mono=mono):
+        case FillReport(fill=execution, mono=mono):
             return desk.fill(execution, mono)  # type: ignore[no-any-return]
     return desk.apply(message)  # type: ignore[no-any-return]
 
 
-def adopt(desk: Any, books: Books) -> Sequence[Any]:
+def adopt(desk: Any, books: AccountSnapshot) -> Sequence[Any]:
     """Compare with the venue's books at the start; returns what follows."""
     return _whole(desk).adopt(books)  # type: ignore[no-any-return]
 
@@ -116,7 +116,7 @@ def _whole(desk: Any) -> Any:
     return desk.desk if isinstance(desk, BacktestDesk) else desk
 
 
-def told(desk: Any, close: Close) -> Any:
+def told(desk: Any, close: BarBatch) -> Any:
     """Return the holdings that strategies are told with a close."""
     return _whole(desk).holdings_at(close)
 
@@ -178,7 +178,7 @@ def _order_before_its_fact(self: Placement, order: PlaceOrder, verdict: Any, out
 
 def _repriced_first(self: Ruleset, book: Any) -> Any:
     hears = _hears(self, book)
-    hears[Tick] = (hears[Tick][-1], *hears[Tick][:-1])
+    hears[ClockTick] = (hears[ClockTick][-1], *hears[ClockTick][:-1])
     return hears
 
 
@@ -204,13 +204,13 @@ class Stand:
     def apply_message(self, message: DeskMessage) -> list[Any]:
         return list(self._pair.handle(message))
 
-    def adopt_snapshot(self, books: Books) -> list[Any]:
+    def adopt_snapshot(self, books: AccountSnapshot) -> list[Any]:
         return list(self._pair.adopt(books))
 
     def recover_state(self, facts: Sequence[Any], **rest: Any) -> None:
         self._pair.recover(facts, **rest)
 
-    def holdings_at(self, close: Close) -> dict[str, tuple[Decimal, Decimal]]:
+    def holdings_at(self, close: BarBatch) -> dict[str, tuple[Decimal, Decimal]]:
         held: dict[str, tuple[Decimal, Decimal]] = self._pair.told(close)
         return held
 
@@ -247,6 +247,6 @@ def in_daemon(look_of: Callable[[Killed], Killed], stand_in: Callable[..., Any])
         }  # fmt: skip
         return stand_in(lambda append: RecordingDesk(make, killed=look, append=append), append, values)
 
-    where = "tradebot.daemon.taping"
+    where = "tradebot.daemon.input_recorder"
     with patch(f"{where}.gate_of", gate), patch(f"{where}.desk_of", desk), patch(f"{where}.TapedDesk", taped):
         yield

@@ -6,20 +6,20 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from tradebot.domain.listed import Unread
-from tradebot.domain.messages import Books
+from tradebot.domain.messages import AccountSnapshot
 from tradebot.domain.order import (
     ZERO,
-    Execution,
+    Fill,
     OrderKind,
     OrderRequest,
     Side,
     VenueHolding,
     VenueOrder,
+    VenueOrderStatus,
     VenuePosition,
-    VenueStatus,
 )
-from tradebot.domain.position_key import Line
+from tradebot.domain.position_key import NettingKey
+from tradebot.domain.venue_rows import UnreadRow
 
 DELIVERY = "CNC"
 
@@ -29,14 +29,16 @@ class SmallVenue:
 
     def __init__(self) -> None:
         self.orders: dict[str, VenueOrder] = {}
-        self.trades: list[Execution] = []
-        self.net: dict[Line, Decimal] = {}
+        self.trades: list[Fill] = []
+        self.net: dict[NettingKey, Decimal] = {}
         self._count = 0
 
     @property
     def working(self) -> list[VenueOrder]:
         """Orders that may fill, those placed elsewhere included."""
-        return [order for order in self.orders.values() if order.status in (VenueStatus.OPEN, VenueStatus.ACKED)]
+        return [
+            order for order in self.orders.values() if order.status in (VenueOrderStatus.OPEN, VenueOrderStatus.ACKED)
+        ]
 
     @property
     def ours(self) -> list[VenueOrder]:
@@ -57,29 +59,29 @@ class SmallVenue:
         request = OrderRequest("", symbol, exchange, side, OrderKind.LIMIT, quantity, product=product)
         return self._put(_shown(request, f"X{self.number()}", ""))
 
-    def fill(self, order: VenueOrder, quantity: Decimal, price: Decimal, at: int) -> Execution:
+    def fill(self, order: VenueOrder, quantity: Decimal, price: Decimal, at: int) -> Fill:
         """Fill a part of an order, or all; returns the trade."""
         order = self.orders[order.venue_order_id]
-        trade = Execution(
+        trade = Fill(
             f"{self.number()}", order.venue_order_id, order.symbol, order.exchange, order.side, quantity, price, at,
             order.product,
         )  # fmt: skip
         filled = order.filled + quantity
-        is_whole = filled >= order.quantity and order.status is VenueStatus.OPEN
-        self.show(order, filled=filled, status=VenueStatus.FILLED if is_whole else order.status)
+        is_whole = filled >= order.quantity and order.status is VenueOrderStatus.OPEN
+        self.show(order, filled=filled, status=VenueOrderStatus.FILLED if is_whole else order.status)
         self.book(trade)
         return trade
 
-    def book(self, trade: Execution, sign: int = 1) -> None:
+    def book(self, trade: Fill, sign: int = 1) -> None:
         """Let a trade count, or with -1 count no more."""
         line = trade.exchange, trade.symbol, trade.product
         self.move(line, trade.quantity * trade.side.sign * sign)
         if sign > 0:
             self.trades.append(trade)
         else:
-            self.trades = [other for other in self.trades if other.key != trade.key]
+            self.trades = [other for other in self.trades if other.fill_key != trade.fill_key]
 
-    def move(self, line: Line, quantity: Decimal) -> None:
+    def move(self, line: NettingKey, quantity: Decimal) -> None:
         """Move what is held of a line, without a trade."""
         self.net[line] = self.net.get(line, ZERO) + quantity
 
@@ -93,11 +95,13 @@ class SmallVenue:
         self.trades.clear()
         self.net = {line: quantity for line, quantity in self.net.items() if quantity and line[2] == DELIVERY}
 
-    def books(self, asked_at: int, *, cash: Decimal | None = Decimal(50_000), unread: tuple[Unread, ...] = ()) -> Books:
+    def books(
+        self, asked_at: int, *, cash: Decimal | None = Decimal(50_000), unread: tuple[UnreadRow, ...] = ()
+    ) -> AccountSnapshot:
         """Return all of it."""
         price = Decimal(1000)
-        return Books(
-            asked_at=asked_at, orders=tuple(self.orders.values()), executions=tuple(self.trades), cash=cash,
+        return AccountSnapshot(
+            asked_at=asked_at, orders=tuple(self.orders.values()), fills=tuple(self.trades), cash=cash,
             positions=tuple(
                 VenuePosition(symbol=symbol, exchange=exchange, product=product, quantity=quantity, average_price=price)
                 for (exchange, symbol, product), quantity in self.net.items() if product != DELIVERY
@@ -117,6 +121,6 @@ class SmallVenue:
 def _shown(request: OrderRequest, id_: str, tag: str) -> VenueOrder:
     return VenueOrder(
         venue_order_id=id_, tag=tag, symbol=request.symbol, exchange=request.exchange, side=request.side,
-        kind=request.kind, status=VenueStatus.OPEN, quantity=request.quantity, filled=ZERO, price=request.price,
+        kind=request.kind, status=VenueOrderStatus.OPEN, quantity=request.quantity, filled=ZERO, price=request.price,
         product=request.product,
     )  # fmt: skip

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from tradebot.clock import LoopClock
-from tradebot.domain.control import Verb
+from tradebot.domain.commands import CommandVerb
 from tradebot.domain.messages import Command
 from tradebot.errors import StateError
-from tradebot.journal.reader import rows
+from tradebot.journal.reader import read_rows
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal
 from tradebot.simulation import disk
@@ -23,7 +23,7 @@ from tradebot.simulation.process import Process
 from tradebot.simulation.seed_run import garbage_removed
 from tradebot.simulation.seeded_random import SeededRandom
 
-HALT = Command(verb=Verb.HALT, reason="a row")
+HALT = Command(verb=CommandVerb.HALT, reason="a row")
 
 
 def run(work: Callable[[VirtualLoop, Callable[..., Journal]], Coroutine[Any, Any, Any]], folder: Path) -> list[int]:
@@ -50,11 +50,11 @@ def test_a_row_is_acknowledged_only_after_its_commit_and_takes_a_little_time(tmp
         async with journal() as j:
             before = loop.time()
             ticket = j.append("halt", HALT, at=1)
-            assert j.head == (1, 0)
+            assert j.row_numbers == (1, 0)
             await j.wait_durable(ticket)
-            assert j.head == (1, 1)
+            assert j.row_numbers == (1, 1)
             assert loop.time() > before
-            assert [row.seq for row in rows(tmp_path / FILE_NAME)] == [1]
+            assert [row.seq for row in read_rows(tmp_path / FILE_NAME)] == [1]
 
     assert run(work, tmp_path) == [1]
 
@@ -84,7 +84,7 @@ def test_a_kill_keeps_what_was_committed_and_nothing_else(tmp_path: Path) -> Non
         await asyncio.sleep(60)
 
     assert run(work, tmp_path) == [1]
-    assert [row.seq for row in rows(tmp_path / FILE_NAME)] == [1]
+    assert [row.seq for row in read_rows(tmp_path / FILE_NAME)] == [1]
 
 
 def test_a_disk_that_fails_fails_the_journal(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_disk_that_fails_fails_the_journal(tmp_path: Path) -> None:
 def test_what_waits_behind_the_group_that_fails_is_lost_in_silence_as_the_journal_has_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(disk, "GROUP_ROWS", 2)
+    monkeypatch.setattr(disk, "MAX_GROUP_ROWS", 2)
 
     async def work(loop: VirtualLoop, journal: Callable[..., Journal]) -> None:
         async def write() -> None:

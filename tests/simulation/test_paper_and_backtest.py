@@ -22,10 +22,10 @@ from tradebot.config import Config
 from tradebot.config.desk_settings import desk_settings, gate_limits
 from tradebot.config.sections import RiskSection, StrategySection
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Bar, Close, Series
+from tradebot.domain.market_data import Bar, BarBatch, BarSeries
 from tradebot.domain.messages import Action
 from tradebot.exchange.event_log import read_event_log
-from tradebot.journal.closes import closes
+from tradebot.journal.recorded_bars import read_bar_batches
 from tradebot.simulation import disk, seed_run, session
 from tradebot.simulation.scenario import WIDE_PCT, Scenario, draw_scenario
 from tradebot.strategies.loading import load_strategy
@@ -84,7 +84,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
     assert outcome.verdict == "ok", outcome.why
     journal = folder / "state-0" / "journal.sqlite3"
     config = scenario.daemon_config(folder)
-    told = list(closes(journal, MINUTE))
+    told = list(read_bar_batches(journal, MINUTE))
     found, _ = orders_from_rows(read_evidence(journal).journal)
     # What is decided at the last close has a next bar on paper alone.
     orders = [order for order in found.values() if decided_at(order) < told[-1][1].ends_at]
@@ -98,8 +98,8 @@ def decided_at(order: CheckedOrder) -> int:
     return int(order.request["signal_id"].split("/")[2])
 
 
-def backtest(told: list[tuple[Universe, Close]], config: Config) -> Result:
-    universe, closed, series = told[0][0], [close for _, close in told], dict[str, Series]()
+def backtest(told: list[tuple[Universe, BarBatch]], config: Config) -> Result:
+    universe, closed, series = told[0][0], [close for _, close in told], dict[str, BarSeries]()
     for id_, instrument in enumerate(universe):
         rows = [(close, int(np.flatnonzero(close.ids == id_)[0])) for close in closed if id_ in close.ids]
         columns = {
@@ -107,7 +107,7 @@ def backtest(told: list[tuple[Universe, Close]], config: Config) -> Result:
             for name in ("open", "high", "low", "close", "volume")
         }
         starts = np.array([close.starts_at for close, _ in rows])
-        series[instrument.symbol] = Series(symbol=instrument.symbol, interval=MINUTE, starts=starts, **columns)
+        series[instrument.symbol] = BarSeries(symbol=instrument.symbol, interval=MINUTE, starts=starts, **columns)
     job = Job(
         strategies=(load_strategy(f"{__file__}:Regular", {}),), instruments=tuple(universe), interval=MINUTE,
         cash=config.exchange.cash, limits=gate_limits(config), desk=desk_settings(config, most_changes=25),

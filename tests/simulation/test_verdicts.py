@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from msgspec.structs import replace
 
 from tradebot.cli.simulate import simulate
-from tradebot.daemon import taping
-from tradebot.domain.order import OrderEvent
+from tradebot.daemon import input_recorder
+from tradebot.domain.order import OrderEventType
 from tradebot.errors import OutcomeUnknown
 from tradebot.journal.writer import Journal
 from tradebot.simulation import seed_batch
@@ -52,8 +52,8 @@ def planted_forgetfulness(patch: pytest.MonkeyPatch) -> None:
     append = Journal.append
 
     def unwritten(self: Journal, kind: str, message: Any, *, at: int) -> int:
-        if getattr(message, "event", None) is OrderEvent.EXECUTED:
-            return self.head[0]
+        if getattr(message, "event", None) is OrderEventType.EXECUTED:
+            return self.row_numbers[0]
         return append(self, kind, message, at=at)
 
     patch.setattr(Journal, "append", unwritten)
@@ -64,7 +64,7 @@ def planted_generosity(patch: pytest.MonkeyPatch) -> None:
         wide = {"max_position_notional": Decimal(10**9), "max_gross_notional": Decimal(10**9)}
         return build_gate(replace(limits, **wide), **parts)
 
-    patch.setattr(taping, "build_gate", generous)
+    patch.setattr(input_recorder, "build_gate", generous)
 
 
 @pytest.mark.parametrize(

@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 
 from tradebot.clock import ManualClock
-from tradebot.domain.control import Verb
+from tradebot.domain.commands import CommandVerb
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Close
+from tradebot.domain.market_data import BarBatch
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Action, Command, LinkUp, Reconciled, Signal, Signals
+from tradebot.domain.messages import Action, Command, LinkUp, ReconciliationResult, Signal, Signals
 from tradebot.domain.order import (
-    Execution,
+    Fill,
     OrderEvent,
-    OrderFact,
+    OrderEventType,
     OrderKind,
+    OrderPurpose,
     OrderRequest,
-    Purpose,
     Side,
 )
-from tradebot.journal.rows import End, Listing, Run
+from tradebot.journal.rows import InstrumentList, RunEnd, RunRecord
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal
 from tradebot.trading.desk.fill_charges import charges_by_market
@@ -39,9 +39,12 @@ bill = charges_by_market
 
 
 def run(run_id: str, account: str = "AB1234") -> list[Written]:
-    listing = Listing(instruments=tuple(Instrument(symbol=symbol) for symbol in SYMBOLS))
+    listing = InstrumentList(instruments=tuple(Instrument(symbol=symbol) for symbol in SYMBOLS))
     return [
-        ("run", Run(run_id=run_id, mode="paper", account=account, symbols=SYMBOLS, versions={"tradebot": "0.1.0"})),
+        (
+            "run",
+            RunRecord(run_id=run_id, mode="paper", account=account, symbols=SYMBOLS, versions={"tradebot": "0.1.0"}),
+        ),
         ("universe", listing),
     ]
 
@@ -53,34 +56,34 @@ def close(minute: int, *, ids: tuple[int, ...] = (0, 1), price: int = 250_000) -
         "close": price + column + 50, "volume": np.full(len(ids), 5_000_000_000), "ticks": np.full(len(ids), 12),
     }  # fmt: skip
     ends_at = START + minute * MINUTE
-    return "close", Close(interval=MINUTE, ends_at=ends_at, seen_at=7, quoted_at=5, ids=column, **columns)
+    return "close", BarBatch(interval=MINUTE, ends_at=ends_at, seen_at=7, quoted_at=5, ids=column, **columns)
 
 
-def fact(order_id: str, event: OrderEvent, minute: int = 0, **more: Any) -> Written:
-    return "order", OrderFact(order_id=order_id, event=event, at=START + minute * MINUTE, mono=11, **more)
+def fact(order_id: str, event: OrderEventType, minute: int = 0, **more: Any) -> Written:
+    return "order", OrderEvent(order_id=order_id, type=event, at=START + minute * MINUTE, mono=11, **more)
 
 
 def intent(order_id: str, quantity: int, *, side: Side = Side.BUY, symbol: str = "RELIANCE", **more: Any) -> Written:
     request = OrderRequest(
         order_id=order_id, symbol=symbol, exchange="NSE", side=side, kind=OrderKind.LIMIT, quantity=Decimal(quantity),
-        price=Decimal("2500.05"), purpose=Purpose.ENTRY if side is Side.BUY else Purpose.EXIT, strategy="ema_cross",
+        price=Decimal("2500.05"), purpose=OrderPurpose.ENTRY if side is Side.BUY else OrderPurpose.EXIT, strategy="ema_cross",
         signal_id=f"s-{order_id}",
     )  # fmt: skip
-    return fact(order_id, OrderEvent.INTENT, request=request, **more)
+    return fact(order_id, OrderEventType.INTENT, request=request, **more)
 
 
 def fill(order_id: str, quantity: int, price: str, *, side: Side = Side.BUY, number: int = 1, symbol: str = "RELIANCE") -> Written:  # fmt: skip  # noqa: E501
-    execution = Execution(
+    execution = Fill(
         execution_id=f"x-{order_id}-{number}", venue_order_id=f"v-{order_id}", symbol=symbol, exchange="NSE",
         side=side, quantity=Decimal(quantity), price=Decimal(price), traded_at=START + number,
     )  # fmt: skip
-    return fact(order_id, OrderEvent.EXECUTED, execution=execution)
+    return fact(order_id, OrderEventType.EXECUTED, fill=execution)
 
 
 def sent(order_id: str) -> list[Written]:
     return [
-        fact(order_id, OrderEvent.SENDING),
-        fact(order_id, OrderEvent.ACCEPTED, venue_order_id=f"v-{order_id}"),
+        fact(order_id, OrderEventType.SENDING),
+        fact(order_id, OrderEventType.ACCEPTED, venue_order_id=f"v-{order_id}"),
     ]
 
 
@@ -98,7 +101,7 @@ def morning() -> list[Written]:
     """The first run, cut off while an order is half filled."""
     return [
         *run("r1"),
-        ("reconciled", Reconciled(at=START, cash=Decimal("50000.00"), adopted=(ADOPTED,))),
+        ("reconciled", ReconciliationResult(at=START, cash=Decimal("50000.00"), adopted=(ADOPTED,))),
         ("link", LinkUp(source="kite", mono=3)),
         close(1),
         signals(1),
@@ -108,10 +111,10 @@ def morning() -> list[Written]:
         fill("r1-1", 3, "2500.05"),  # told twice
         fill("r1-1", 4, "2499.95", number=2),
         close(2, ids=(0, 1, 2), price=251_000),
-        fact("r1-2", OrderEvent.DENIED, reason="max_order_notional", request=intent("r1-2", 100)[1].request),
+        fact("r1-2", OrderEventType.DENIED, reason="max_order_notional", request=intent("r1-2", 100)[1].request),
         intent("r1-3", 5, symbol="TCS"),
         *sent("r1-3"),
-        fact("r1-3", OrderEvent.SEEN_CANCELED, reason="by the venue"),
+        fact("r1-3", OrderEventType.SEEN_CANCELED, reason="by the venue"),
     ]  # fmt: skip
 
 
@@ -119,10 +122,10 @@ def afternoon() -> list[Written]:
     """The second run: the order is filled up, what is held is sold, the day ends as it should."""
     return [
         *run("r2"),
-        ("reconciled", Reconciled(at=START, cash=Decimal("32500.45"))),
+        ("reconciled", ReconciliationResult(at=START, cash=Decimal("32500.45"))),
         fill("r1-1", 2, "2501", number=3),
         fill("r1-3", 1, "3800.10", number=4, symbol="TCS"),  # after its end
-        ("halt", Command(verb=Verb.HALT, reason="operator")),
+        ("halt", Command(verb=CommandVerb.HALT, reason="operator")),
         close(2, ids=(0,), price=251_500),  # recorded a second time
         close(3, price=252_000),
         intent("r2-1", 6, side=Side.SELL),
@@ -130,7 +133,7 @@ def afternoon() -> list[Written]:
         fill("r2-1", 6, "2519.95", side=Side.SELL, number=5),
         signals(3),
         close(4, ids=(0, 2), price=249_000),
-        ("end", End(reason="SIGTERM", summary={"orders": 3, "pnl_net": Decimal("12.50")})),
+        ("end", RunEnd(reason="SIGTERM", summary={"orders": 3, "pnl_net": Decimal("12.50")})),
     ]
 
 

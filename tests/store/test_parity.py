@@ -10,7 +10,7 @@ from typing import Any
 from tests.store import day_by_hand as day
 from tradebot.clock import WallClock
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.journal import closes, recovery
+from tradebot.journal import recorded_bars, recovery
 from tradebot.store import queries
 from tradebot.store.outbox import Outbox
 from tradebot.store.postgres import PostgresStore
@@ -39,7 +39,7 @@ async def test_orders_fills_and_positions_are_those_of_the_journal(store: Store,
     for order_id, order in folded.items():
         line = stored[order_id]
         assert (line["state"], line["filled"], line["value"]) == (order.state, order.filled, order.value)
-        assert (line["average_price"], line["late_fills"]) == (order.average_price, order.odd.late)
+        assert (line["average_price"], line["late_fills"]) == (order.average_price, order.irregular.late)
         assert line["price"] == Decimal("2500.05")
         assert line["trigger_price"] is None
     assert stored["r1-1"]["reason"] == day.HOSTILE.replace("\0", "\ufffd")
@@ -55,9 +55,9 @@ async def test_orders_fills_and_positions_are_those_of_the_journal(store: Store,
     lines = {
         (line["exchange"], line["symbol"], line["product"]): line for line in await queries.select_positions(store)
     }
-    for key, position in recovery.positions(path, charges_of=bill).items():
+    for key, position in recovery.fold_positions(path, charges_of=bill).items():
         for name in ("quantity", "cost", "realized", "charges", "bought", "sold"):
-            assert lines[key.line][name] == getattr(position, name), (key, name)
+            assert lines[key.netting_key][name] == getattr(position, name), (key, name)
     held = lines["NSE", "RELIANCE", "MIS"]
     assert (held["mark"], held["owner"]) == (Decimal("2490.50"), "ours")
     assert held["charges"] > 0
@@ -72,7 +72,7 @@ async def test_bars_are_those_of_the_journal_to_the_last_digit(store: Store, tmp
             stored = await queries.select_bars(store, symbol, day.MINUTE, run=run)
             names = ("symbol", "starts_at", "ends_at", "open", "high", "low", "close", "volume")
             found = [tuple(line[name] for name in names) for line in stored]
-            assert found == [tuple(bar) for bar in closes.bars(path, symbol, day.MINUTE, run=run)]
+            assert found == [tuple(bar) for bar in recorded_bars.read_bars(path, symbol, day.MINUTE, run=run)]
     since = await queries.select_bars(store, "RELIANCE", day.MINUTE, since=day.START + 3 * day.MINUTE)
     assert [line["close"] for line in since] == [Decimal("2520.50"), Decimal("2490.50")]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tradebot.clock import IST, SECOND, parse_iso
-from tradebot.journal.closes import closes
+from tradebot.journal.recorded_bars import read_bar_batches
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -55,7 +55,7 @@ def test_each_symbol_is_flat_before_its_own_close_and_nothing_is_traded_or_quote
     assert (summary["open_positions"], summary["quotes_dropped"]["outside_session"]) == ({}, 0)
     last = {
         universe[int(id_)].symbol: close.starts_at
-        for universe, close in closes(tmp_path / "state/journal.sqlite3", 60 * SECOND)
+        for universe, close in read_bar_batches(tmp_path / "state/journal.sqlite3", 60 * SECOND)
         for id_ in close.ids
     }
     assert last["RELIANCE"] < at("15:15") <= last["SYM0001"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.stories.ledger import assert_agree
-from tradebot.journal.reader import verify
+from tradebot.journal.reader import verify_chain
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -31,7 +31,7 @@ def test_the_first_run_fills_an_order_within_twenty_seconds_and_the_books_agree(
     assert summary["fills"] == len(theirs.fills) == len(said.all("order_filled"))
     assert summary["orders"] == len(theirs.creates)
     assert {"quote_to_signal_p50_us", "signal_to_order_p99_us", "order_to_ack_p99_us"} <= summary.keys()
-    assert verify(tmp_path / "state/journal.sqlite3").is_intact
+    assert verify_chain(tmp_path / "state/journal.sqlite3").is_intact
 
 
 def test_a_stop_signal_ends_the_run_cleanly_within_five_seconds(start: Any, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_second_interrupt_leaves_at_once_and_the_journal_is_whole(start: Any, 
     daemon.process.send_signal(signal.SIGINT)
     said = daemon.wait(5.0)
     assert said.code in (0, 130)
-    assert verify(tmp_path / "state/journal.sqlite3").is_intact
+    assert verify_chain(tmp_path / "state/journal.sqlite3").is_intact
 
 
 def test_a_second_daemon_on_the_same_state_directory_is_refused(start: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.stories.ledger import assert_agree, exchange_side
-from tradebot.journal.reader import verify
+from tradebot.journal.reader import verify_chain
 
 pytestmark = pytest.mark.timeout(120)
 SYMBOLS = "RELIANCE,TCS,INFY,SBIN,ITC,HDFCBANK,ICICIBANK,AXISBANK"
@@ -70,4 +70,4 @@ def test_a_killed_daemon_recovers_and_no_order_goes_out_twice(start: Any, tmp_pa
     theirs = assert_agree(tmp_path / "state/journal.sqlite3", log)
     left = said.one("run_summarized")["open_positions"]
     assert {s: Decimal(q) for s, q in left.items()} == {s: q for s, q in theirs.positions.items() if q}
-    assert verify(tmp_path / "state/journal.sqlite3").is_intact
+    assert verify_chain(tmp_path / "state/journal.sqlite3").is_intact

@@ -165,7 +165,7 @@ async def rest(kite: dict[str, str], count: int) -> list[str]:
     async with somebody_else(kite) as broker:
         (itc,) = await broker.fetch_instruments(["ITC"])
         quotes = await broker.fetch_quotes(Universe([itc]))
-        price = itc.round_price(itc.price(int(quotes.last[0])) * Decimal("0.93"), up=False)
+        price = itc.round_price(itc.price_from_units(int(quotes.last[0])) * Decimal("0.93"), up=False)
         ids = []
         for number in range(count):
             order = OrderRequest(

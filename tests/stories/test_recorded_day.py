@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from tests.stories.ledger import assert_agree
-from tradebot.domain.market import Quotes
+from tradebot.domain.market_data import Quotes
 from tradebot.exchange.prices.recorded_ticks import RecordedTicks
-from tradebot.journal.closes import closes
+from tradebot.journal.recorded_bars import read_bar_batches
 from tradebot.markets.calendar import TradingCalendar
 from tradebot.trading.bar_builder import BarBuilder
 from tradebot.trading.calendar_sessions import CalendarSessions
@@ -81,7 +81,7 @@ def test_a_recorded_day_gives_the_bars_of_an_independent_resample(
     assert (said.code, said.errors) == (0, "")
     journal = tmp_path / "state/journal.sqlite3"
     got: dict[tuple[str, int], tuple[int, ...]] = {}
-    for universe, close in closes(journal, MINUTE):
+    for universe, close in read_bar_batches(journal, MINUTE):
         for i, id_ in enumerate(close.ids):
             values = (close.open[i], close.high[i], close.low[i], close.close[i], close.volume[i])
             got[universe[int(id_)].symbol, close.starts_at] = tuple(map(int, values))

@@ -20,11 +20,11 @@ from tradebot.backtest.bar_table import BarTable
 from tradebot.backtest.job import Job
 from tradebot.backtest.run import run_backtest
 from tradebot.backtest.signal_index import index_signals
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Signal, Signals
-from tradebot.domain.order import OrderEvent, OrderFact
-from tradebot.journal.tape import Stepped, Tape
+from tradebot.domain.order import OrderEvent, OrderEventType
+from tradebot.journal.input_log import InputLogBatch, StrategiesStepped
 from tradebot.replay.recorded_run import RecordedRun, list_runs, read_run
 from tradebot.strategies.loading import StrategySpec
 
@@ -93,7 +93,7 @@ def test_a_state_directory_is_enough_and_a_line_a_run_says_it(journal: Path) -> 
 
 def test_a_changed_order_is_found_with_both_sides(journal: Path, tmp_path: Path) -> None:
     def change(kind: str, message: Message) -> Message:
-        if isinstance(message, OrderFact) and message.event is OrderEvent.INTENT and message.request is not None:
+        if isinstance(message, OrderEvent) and message.type is OrderEventType.INTENT and message.request is not None:
             request = msgspec.structs.replace(message.request, quantity=message.request.quantity + Decimal(1))
             return msgspec.structs.replace(message, request=request)
         return message
@@ -125,7 +125,7 @@ def test_a_fact_that_was_taken_out_of_the_journal_is_missed(journal: Path, tmp_p
     last, gone = run_ids(journal)[-1], list[str]()
 
     def change(kind: str, message: Message) -> Message | None:
-        is_one = isinstance(message, OrderFact) and message.event is OrderEvent.ACCEPTED and not gone
+        is_one = isinstance(message, OrderEvent) and message.type is OrderEventType.ACCEPTED and not gone
         if is_one and message.order_id.startswith(last):
             gone.append(message.order_id)
             return None
@@ -138,7 +138,7 @@ def test_a_fact_that_was_taken_out_of_the_journal_is_missed(journal: Path, tmp_p
 
 def test_a_changed_state_hash_is_found(journal: Path, tmp_path: Path) -> None:
     def change(kind: str, message: Message) -> Message:
-        if isinstance(message, Tape) and message.state:
+        if isinstance(message, InputLogBatch) and message.state:
             return msgspec.structs.replace(message, state="0" * 32)
         return message
 
@@ -192,7 +192,7 @@ def said(signal: Signal) -> tuple[str, ...]:
     return tuple(map(repr, (*told, signal.target)))
 
 
-def whole(recorded: RecordedRun, id_: int) -> Series:
+def whole(recorded: RecordedRun, id_: int) -> BarSeries:
     """The bars of one symbol: what the strategies were warmed up with, and what the day recorded."""
     past = next(s for s in recorded.warmup if s.symbol == recorded.universe[id_].symbol)
     # A close that came while the daemon was stopping was recorded, and no strategy was asked.
@@ -200,7 +200,7 @@ def whole(recorded: RecordedRun, id_: int) -> Series:
         entry.message.ends_at
         for row in recorded.input_rows
         for entry in row.message.entries
-        if isinstance(entry.message, Stepped)
+        if isinstance(entry.message, StrategiesStepped)
     }
     closes = [c for c in recorded.closes.values() if c.ends_at in asked and id_ in c.ids]
     rows = [(c, int(np.searchsorted(c.ids, id_))) for c in closes]
@@ -209,4 +209,4 @@ def whole(recorded: RecordedRun, id_: int) -> Series:
         for name in ("open", "high", "low", "close", "volume")
     }
     starts = np.r_[past.starts, [close.starts_at for close, _ in rows]]
-    return Series(symbol=past.symbol, interval=past.interval, starts=starts, **columns)
+    return BarSeries(symbol=past.symbol, interval=past.interval, starts=starts, **columns)

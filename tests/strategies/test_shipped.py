@@ -7,7 +7,7 @@ import pytest
 
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market import Close
+from tradebot.domain.market_data import BarBatch
 from tradebot.domain.messages import Action, Signal
 from tradebot.strategies.loading import SHIPPED_STRATEGIES, load_strategy
 from tradebot.trading.analysis.partition import CloseRows, Partition, PartitionSetup
@@ -41,7 +41,7 @@ def run(name: str, **params: object) -> list[tuple[int, Signal]]:
     found = []
     for t, end in enumerate(ends.tolist()):
         bar = bars[:, t : t + 1]
-        close = Close(
+        close = BarBatch(
             interval=5 * MINUTE,
             ends_at=end,
             seen_at=0,

@@ -9,52 +9,54 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tradebot.clock import SECOND, ManualClock
-from tradebot.sweep import dispatch as sending
-from tradebot.sweep.dispatch import Dispatch
-from tradebot.sweep.trial import DONE, FAILED, Batch, Row, Trial
+from tradebot.sweep import dispatcher as sending
+from tradebot.sweep.dispatcher import TrialDispatcher
+from tradebot.sweep.trial import DONE, FAILED, SweepTrial, TrialBatch, TrialRow
 
-TRIALS = [Trial(number=number, values={"fast": number}) for number in range(40)]
+TRIALS = [SweepTrial(number=number, values={"fast": number}) for number in range(40)]
 
 
 class ScriptedCrew:
     """Answers at once; `dies` says of a batch whether its worker dies, `hangs` whether it never answers."""
 
-    width = 2
-    broken: tuple[type[BaseException], ...] = (BrokenExecutor,)
+    worker_count = 2
+    worker_errors: tuple[type[BaseException], ...] = (BrokenExecutor,)
 
     def __init__(
-        self, dies: Callable[[Sequence[Trial]], bool], hangs: Callable[[Sequence[Trial]], bool] = lambda _: False
+        self,
+        dies: Callable[[Sequence[SweepTrial]], bool],
+        hangs: Callable[[Sequence[SweepTrial]], bool] = lambda _: False,
     ) -> None:
         self.dies, self.hangs = dies, hangs
         self.sent: list[list[int]] = []
         self.renewed, self.is_broken = 0, False
 
-    def submit(self, trials: Sequence[Trial]) -> Future[Batch]:
+    def submit_batch(self, trials: Sequence[SweepTrial]) -> Future[TrialBatch]:
         if self.is_broken:
             raise BrokenExecutor("a worker died")
         self.sent.append([trial.number for trial in trials])
-        future: Future[Batch] = Future()
+        future: Future[TrialBatch] = Future()
         if self.hangs(trials):
             return future
         if self.dies(trials):
             self.is_broken = True
             future.set_exception(BrokenExecutor("a worker died"))
         else:
-            rows = tuple(Row(number=t.number, role=t.role, fold=0, values=t.values, state=DONE) for t in trials)
-            future.set_result(Batch(rows=rows, seconds=0.01 * len(rows)))
+            rows = tuple(TrialRow(number=t.number, role=t.role, fold=0, values=t.values, state=DONE) for t in trials)
+            future.set_result(TrialBatch(rows=rows, seconds=0.01 * len(rows)))
         return future
 
-    def renew(self) -> None:
+    def replace_workers(self) -> None:
         self.renewed += 1
         self.is_broken = False
 
-    def close(self) -> None:
+    def stop_workers(self) -> None:
         pass
 
 
-def carried_out(crew: ScriptedCrew, clock: ManualClock | None = None) -> list[Row]:
-    rows: list[Row] = []
-    Dispatch(crew, clock=clock or ManualClock(), on_rows=rows.extend, patience_s=10).carry_out(TRIALS)
+def carried_out(crew: ScriptedCrew, clock: ManualClock | None = None) -> list[TrialRow]:
+    rows: list[TrialRow] = []
+    TrialDispatcher(crew, clock=clock or ManualClock(), on_rows=rows.extend, patience_s=10).dispatch_trials(TRIALS)
     return rows
 
 
@@ -67,7 +69,7 @@ def test_every_trial_has_one_row_however_often_workers_die(deaths: set[int]) -> 
     rows = carried_out(crew)
 
     assert sorted(row.number for row in rows) == list(range(40))
-    assert all(row.state == DONE for row in rows if len(deaths) < sending.TRIES)
+    assert all(row.state == DONE for row in rows if len(deaths) < sending.MAX_TRIES)
 
 
 def test_a_trial_that_kills_its_worker_is_given_up_and_its_neighbours_are_not() -> None:
@@ -91,12 +93,12 @@ def test_a_crew_that_gives_nothing_back_is_replaced(monkeypatch: object) -> None
             clock.now_ns += 6 * SECOND
             return clock.now_ns
 
-    sending_look, sending.LOOK_S = sending.LOOK_S, 0.001
+    sending_look, sending.POLL_S = sending.POLL_S, 0.001
     try:
         crew = ScriptedCrew(lambda _: False, hangs=lambda trials: any(trial.number == 3 for trial in trials))
         rows = carried_out(crew, Waiting())
     finally:
-        sending.LOOK_S = sending_look
+        sending.POLL_S = sending_look
 
     assert [row.reason for row in rows if row.state == FAILED] == ["took longer than 10 s 4 times"]
     assert sorted(row.number for row in rows) == list(range(40))

@@ -10,7 +10,7 @@ from tradebot.errors import ConfigError
 from tradebot.strategies.ema_cross import EmaCross
 from tradebot.strategies.strategy import Param
 from tradebot.sweep import search as looking
-from tradebot.sweep.space import Space, parse
+from tradebot.sweep.parameter_space import ParameterSpace, parse_space
 
 
 class Mixed(EmaCross):
@@ -20,8 +20,8 @@ class Mixed(EmaCross):
     is_long = Param(True)
 
 
-def space(*texts: str) -> Space:
-    return parse(texts, Mixed.params, strategy="ema_cross")
+def space(*texts: str) -> ParameterSpace:
+    return parse_space(texts, Mixed.params, strategy="ema_cross")
 
 
 def test_a_range_ends_at_the_last_step_that_does_not_pass_its_end() -> None:
@@ -31,7 +31,7 @@ def test_a_range_ends_at_the_last_step_that_does_not_pass_its_end() -> None:
 
 
 def test_the_last_parameter_varies_fastest() -> None:
-    assert list(space("fast=5,10", "slow=30:40:10").grid()) == [
+    assert list(space("fast=5,10", "slow=30:40:10").all_combinations()) == [
         {"fast": 5, "slow": 30}, {"fast": 5, "slow": 40}, {"fast": 10, "slow": 30}, {"fast": 10, "slow": 40},
     ]  # fmt: skip
 
@@ -70,13 +70,15 @@ def test_a_slip_is_named_in_one_sentence(texts: list[str], says: str) -> None:
 
 @given(st.integers(1, 40), st.integers(0, 5))
 def test_random_trials_differ_from_each_other_and_come_again_with_their_seed(trials: int, seed: int) -> None:
-    drawn = space("fast=5:20:5", "slow=30:100:10").random(trials, seed=seed)
+    drawn = space("fast=5:20:5", "slow=30:100:10").sample_combinations(trials, seed=seed)
     assert len({tuple(values.items()) for values in drawn}) == len(drawn) == min(trials, 32)
-    assert drawn == space("fast=5:20:5", "slow=30:100:10").random(trials, seed=seed)
+    assert drawn == space("fast=5:20:5", "slow=30:100:10").sample_combinations(trials, seed=seed)
 
 
 def test_neighbours_are_one_step_away_along_one_number() -> None:
-    near = space("fast=5:20:5", "slow=30:50:10", "kind=a,b").neighbours({"fast": 5, "slow": 40, "kind": "a"})
+    near = space("fast=5:20:5", "slow=30:50:10", "kind=a,b").neighbour_combinations(
+        {"fast": 5, "slow": 40, "kind": "a"}
+    )
     assert near == [
         {"fast": 10, "slow": 40, "kind": "a"},
         {"fast": 5, "slow": 30, "kind": "a"},
@@ -87,26 +89,28 @@ def test_neighbours_are_one_step_away_along_one_number() -> None:
 def test_optuna_suggests_the_very_values_that_were_asked_for() -> None:
     pytest.importorskip("optuna", reason="optuna is not installed: pip install 'tradebot[optimize]'")
     asked = space("trend=0:2:0.1", "kind=a,b")
-    looked = looking.search(looking.Kind.OPTUNA, asked, trials=16, seed=1, objective="net")
-    found = next(iter(looked.rounds()))
+    looked = looking.make_search(looking.SearchKind.OPTUNA, asked, trials=16, seed=1, objective="net")
+    found = next(iter(looked.parameter_rounds()))
     assert {values["trend"] for values in found} <= set(asked.axes[0].values)
     assert {values["kind"] for values in found} == {"a", "b"}
 
 
 def test_optuna_suggests_the_same_whatever_came_between() -> None:
     pytest.importorskip("optuna", reason="optuna is not installed: pip install 'tradebot[optimize]'")
-    from tradebot.sweep.trial import DONE, Row
+    from tradebot.sweep.trial import DONE, TrialRow
 
     def searched() -> list[dict[str, object]]:
-        looked = looking.search(
-            looking.Kind.OPTUNA, space("fast=5:20:5", "slow=30,50,55"), trials=40, seed=7, objective="net"
+        looked = looking.make_search(
+            looking.SearchKind.OPTUNA, space("fast=5:20:5", "slow=30,50,55"), trials=40, seed=7, objective="net"
         )
         found = []
-        for values in looked.rounds():
+        for values in looked.parameter_rounds():
             found += values
-            looked.tell(
+            looked.take_results(
                 [
-                    Row(number=0, role="trial", fold=0, values=one, state=DONE, figures={"net": -abs(one["fast"] - 15)})
+                    TrialRow(
+                        number=0, role="trial", fold=0, values=one, state=DONE, figures={"net": -abs(one["fast"] - 15)}
+                    )
                     for one in values
                 ]
             )

@@ -20,41 +20,48 @@ from tradebot.clock import WallClock
 from tradebot.errors import ConfigError
 from tradebot.strategies.ema_cross import EmaCross
 from tradebot.sweep import sweep as sweeping
-from tradebot.sweep.crew import Cluster, Crew, Inline, Processes, lay_down, take_up
-from tradebot.sweep.ledger import Ledger
-from tradebot.sweep.search import Kind
-from tradebot.sweep.space import Space, parse
-from tradebot.sweep.sweep import Plan, best, head
-from tradebot.sweep.trial import DONE, REFUSED, TEST, TRAIN, Ground, Row, Trial, carry_out
-from tradebot.sweep.windows import WalkForward, folds
+from tradebot.sweep.executors import (
+    ClusterExecutor,
+    InlineExecutor,
+    ProcessExecutor,
+    TrialExecutor,
+    map_shared_data,
+    write_shared_data,
+)
+from tradebot.sweep.parameter_space import ParameterSpace, parse_space
+from tradebot.sweep.results_file import ResultsFile
+from tradebot.sweep.search import SearchKind
+from tradebot.sweep.sweep import SweepPlan, best_row, results_header
+from tradebot.sweep.trial import DONE, REFUSED, TEST, TRAIN, SweepData, SweepTrial, TrialRow, run_trial
+from tradebot.sweep.walk_forward import WalkForwardKind, make_folds
 
 SERIES = {"RELIANCE": bars("RELIANCE", 2)}
-GROUND = Ground(job=job(), series=SERIES)
-DAY_GROUND = Ground(job=job(), series={"RELIANCE": bars("RELIANCE", 1)})
+GROUND = SweepData(job=job(), series=SERIES)
+DAY_GROUND = SweepData(job=job(), series={"RELIANCE": bars("RELIANCE", 1)})
 
 
-def space(*texts: str) -> Space:
-    return parse(texts, EmaCross.params, strategy="ema_cross")
+def space(*texts: str) -> ParameterSpace:
+    return parse_space(texts, EmaCross.params, strategy="ema_cross")
 
 
-THOUSAND = Plan(space=space("fast=2:21:1", "slow=25:74:1"), objective="net")
-TWO_HUNDRED = Plan(space=space("fast=2:21:1", "slow=25:70:5"), objective="net")
+THOUSAND = SweepPlan(space=space("fast=2:21:1", "slow=25:74:1"), objective="net")
+TWO_HUNDRED = SweepPlan(space=space("fast=2:21:1", "slow=25:70:5"), objective="net")
 
 
 def made(
-    plan: Plan,
-    crew: Crew,
+    plan: SweepPlan,
+    crew: TrialExecutor,
     path: Path,
     *,
-    ground: Ground = GROUND,
+    ground: SweepData = GROUND,
     resume: bool = False,
     on_progress: Callable[[int], None] = lambda done: None,
-) -> list[Row]:
+) -> list[TrialRow]:
     try:
-        with Ledger(path, head(plan, ground), resume=resume) as ledger:
-            return sweeping.sweep(plan, crew, ledger, clock=WallClock(), on_progress=on_progress)
+        with ResultsFile(path, results_header(plan, ground), resume=resume) as ledger:
+            return sweeping.run_sweep(plan, crew, ledger, clock=WallClock(), on_progress=on_progress)
     finally:
-        crew.close()
+        crew.stop_workers()
 
 
 class Killer:
@@ -70,12 +77,12 @@ class Killer:
 
 
 @pytest.fixture(scope="module")
-def two_hundred(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
-    return made(TWO_HUNDRED, Inline(GROUND), tmp_path_factory.mktemp("sweep") / "ledger")
+def two_hundred(tmp_path_factory: pytest.TempPathFactory) -> list[TrialRow]:
+    return made(TWO_HUNDRED, InlineExecutor(GROUND), tmp_path_factory.mktemp("sweep") / "ledger")
 
 
-def test_a_killed_worker_changes_no_row(two_hundred: list[Row], tmp_path: Path) -> None:
-    crew = Processes(GROUND, 2)
+def test_a_killed_worker_changes_no_row(two_hundred: list[TrialRow], tmp_path: Path) -> None:
+    crew = ProcessExecutor(GROUND, 2)
     kill = Killer(80, lambda: next(iter(crew._pool._processes)))
 
     rows = made(TWO_HUNDRED, crew, tmp_path / "ledger", on_progress=kill)
@@ -121,7 +128,7 @@ def test_a_cluster_of_two_workers_one_killed_gives_the_same_rows(tmp_path: Path)
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(tmp_path), silence_logs=50
     ) as cluster:
-        crew = Cluster(DAY_GROUND, cluster.scheduler_address)
+        crew = ClusterExecutor(DAY_GROUND, cluster.scheduler_address)
         kill = Killer(300, lambda: next(iter(crew._client.run(os.getpid).values())))
 
         # when
@@ -130,21 +137,21 @@ def test_a_cluster_of_two_workers_one_killed_gives_the_same_rows(tmp_path: Path)
     # then
     assert kill.has_killed
     assert len(rows) == 1_000
-    assert rows == made(THOUSAND, Inline(DAY_GROUND), tmp_path / "alone", ground=DAY_GROUND)
+    assert rows == made(THOUSAND, InlineExecutor(DAY_GROUND), tmp_path / "alone", ground=DAY_GROUND)
 
 
-def test_a_sweep_stopped_anywhere_goes_on_to_the_same_rows(two_hundred: list[Row], tmp_path: Path) -> None:
+def test_a_sweep_stopped_anywhere_goes_on_to_the_same_rows(two_hundred: list[TrialRow], tmp_path: Path) -> None:
     # given a sweep that Ctrl-C ends after some dozen trials
     def stop(done: int) -> None:
         if done >= 50:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        made(TWO_HUNDRED, Inline(GROUND), tmp_path / "ledger", on_progress=stop)
+        made(TWO_HUNDRED, InlineExecutor(GROUND), tmp_path / "ledger", on_progress=stop)
 
     # when it goes on
     seen: list[int] = []
-    rows = made(TWO_HUNDRED, Inline(GROUND), tmp_path / "ledger", resume=True, on_progress=seen.append)
+    rows = made(TWO_HUNDRED, InlineExecutor(GROUND), tmp_path / "ledger", resume=True, on_progress=seen.append)
 
     # then nothing is made twice
     assert 50 <= seen[0] < 200
@@ -152,73 +159,73 @@ def test_a_sweep_stopped_anywhere_goes_on_to_the_same_rows(two_hundred: list[Row
     assert len((tmp_path / "ledger").read_bytes().splitlines()) == 1 + 200
 
 
-@pytest.mark.parametrize("kind", [Kind.RANDOM, Kind.OPTUNA])
-def test_a_search_gives_the_same_rows_again_and_after_a_stop(kind: Kind, tmp_path: Path) -> None:
-    if kind is Kind.OPTUNA:
+@pytest.mark.parametrize("kind", [SearchKind.RANDOM, SearchKind.OPTUNA])
+def test_a_search_gives_the_same_rows_again_and_after_a_stop(kind: SearchKind, tmp_path: Path) -> None:
+    if kind is SearchKind.OPTUNA:
         pytest.importorskip("optuna", reason="optuna is not installed: pip install 'tradebot[optimize]'")
-    plan = Plan(space=THOUSAND.space, kind=kind, trials=40, seed=3, objective="net")
+    plan = SweepPlan(space=THOUSAND.space, kind=kind, trials=40, seed=3, objective="net")
 
     def stop(done: int) -> None:
         if done >= 25:
             raise KeyboardInterrupt
 
-    whole = made(plan, Inline(GROUND), tmp_path / "whole")
+    whole = made(plan, InlineExecutor(GROUND), tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        made(plan, Inline(GROUND), tmp_path / "ledger", on_progress=stop)
+        made(plan, InlineExecutor(GROUND), tmp_path / "ledger", on_progress=stop)
 
-    assert made(plan, Inline(GROUND), tmp_path / "ledger", resume=True) == whole
+    assert made(plan, InlineExecutor(GROUND), tmp_path / "ledger", resume=True) == whole
     assert [row.number for row in whole] == list(range(40))
 
 
 def test_a_walk_forward_tries_each_winner_on_the_span_after_it(tmp_path: Path) -> None:
     # given two days, trained on one and tested on half of the next, twice
-    steps = folds(OPEN, OPEN + DAY + DAY // 4, kind=WalkForward.ROLLING, train=DAY, test=DAY // 8)
-    plan = Plan(space=space("fast=5,10", "slow=30,40"), objective="net", folds=tuple(steps))
+    steps = make_folds(OPEN, OPEN + DAY + DAY // 4, kind=WalkForwardKind.ROLLING, train_ns=DAY, test_ns=DAY // 8)
+    plan = SweepPlan(space=space("fast=5,10", "slow=30,40"), objective="net", folds=tuple(steps))
 
-    rows = made(plan, Inline(GROUND), tmp_path / "ledger")
+    rows = made(plan, InlineExecutor(GROUND), tmp_path / "ledger")
 
-    assert len(rows) == plan.size == len(steps) * 5
-    assert [row.number for row in rows] == list(range(plan.size))
+    assert len(rows) == plan.row_count == len(steps) * 5
+    assert [row.number for row in rows] == list(range(plan.row_count))
     for fold in steps:
         trained = [row for row in rows if row.fold == fold.number and row.role == TRAIN]
         (tested,) = [row for row in rows if row.fold == fold.number and row.role == TEST]
-        winner = best(trained, "net")
+        winner = best_row(trained, "net")
         assert winner is not None
         assert tested.values == winner.values
-        again = Trial(number=0, values=winner.values, begin=fold.train_to, end=fold.test_to)
-        assert tested.figures == carry_out(again, GROUND).figures
+        again = SweepTrial(number=0, values=winner.values, begin=fold.train_to, end=fold.test_to)
+        assert tested.figures == run_trial(again, GROUND).figures
 
 
 def test_each_symbol_is_tried_alone(tmp_path: Path) -> None:
     # given
-    ground = Ground(job=job(("A", "B")), series={"A": bars("A", 1), "B": bars("B", 1, seed=2)})
-    plan = Plan(space=space("fast=5,10", "slow=30"), objective="net", symbols=("A", "B"))
+    ground = SweepData(job=job(("A", "B")), series={"A": bars("A", 1), "B": bars("B", 1, seed=2)})
+    plan = SweepPlan(space=space("fast=5,10", "slow=30"), objective="net", symbols=("A", "B"))
 
     # when
-    rows = made(plan, Inline(ground), tmp_path / "ledger", ground=ground)
+    rows = made(plan, InlineExecutor(ground), tmp_path / "ledger", ground=ground)
 
     # then
     assert [(row.number, row.symbol, row.values["fast"]) for row in rows] == [
         (0, "A", 5), (1, "A", 10), (2, "B", 5), (3, "B", 10),
     ]  # fmt: skip
-    alone = Ground(job=job(("B",)), series={"B": ground.series["B"]})
-    assert rows[2].figures == carry_out(Trial(number=0, values={"fast": 5, "slow": 30}), alone).figures
+    alone = SweepData(job=job(("B",)), series={"B": ground.series["B"]})
+    assert rows[2].figures == run_trial(SweepTrial(number=0, values={"fast": 5, "slow": 30}), alone).figures
 
 
 def test_parameters_that_do_not_go_together_are_a_row_and_not_the_end() -> None:
-    refused = carry_out(Trial(number=0, values={"fast": 40, "slow": 20}), GROUND)
+    refused = run_trial(SweepTrial(number=0, values={"fast": 40, "slow": 20}), GROUND)
     assert (refused.state, refused.figures) == (REFUSED, {})
     assert refused.reason
-    assert carry_out(Trial(number=0, values={"fast": 5, "slow": 20}), GROUND).state == DONE
+    assert run_trial(SweepTrial(number=0, values={"fast": 5, "slow": 20}), GROUND).state == DONE
 
 
 def test_a_trial_has_every_figure() -> None:
-    assert list(carry_out(Trial(number=0, values={}), GROUND).figures) == list(metrics.LABELS)
+    assert list(run_trial(SweepTrial(number=0, values={}), GROUND).figures) == list(metrics.LABELS)
 
 
 def test_the_bars_reach_a_worker_as_they_are(tmp_path: Path) -> None:
-    lay_down(Ground(job=job(("A", "B")), series={"A": bars("A", 1), "B": bars("B", 2)}), tmp_path)
-    found = take_up(tmp_path)
+    write_shared_data(SweepData(job=job(("A", "B")), series={"A": bars("A", 1), "B": bars("B", 2)}), tmp_path)
+    found = map_shared_data(tmp_path)
     assert found.job == job(("A", "B"))
     assert [(one.symbol, len(one)) for one in found.series.values()] == [("A", 375), ("B", 750)]
     assert all((getattr(found.series["B"], name) == getattr(bars("B", 2), name)).all() for name in ("starts", "volume"))
@@ -228,16 +235,16 @@ def test_the_bars_reach_a_worker_as_they_are(tmp_path: Path) -> None:
 def test_another_sweep_has_another_head(change: str) -> None:
     plan, ground = THOUSAND, GROUND
     others: dict[str, tuple[Any, Any]] = {
-        "data": (plan, Ground(job=job(), series={"RELIANCE": bars("RELIANCE", 2, seed=9)})),
-        "params": (Plan(space=space("fast=2:21:1"), objective="net"), ground),
-        "search": (Plan(space=plan.space, objective="net", kind=Kind.RANDOM), ground),
-        "settings": (plan, Ground(job=msgspec.structs.replace(job(), every_bar=True), series=SERIES)),
+        "data": (plan, SweepData(job=job(), series={"RELIANCE": bars("RELIANCE", 2, seed=9)})),
+        "params": (SweepPlan(space=space("fast=2:21:1"), objective="net"), ground),
+        "search": (SweepPlan(space=plan.space, objective="net", kind=SearchKind.RANDOM), ground),
+        "settings": (plan, SweepData(job=msgspec.structs.replace(job(), every_bar=True), series=SERIES)),
     }
-    assert head(*others[change]) != head(plan, ground)
-    assert head(plan, ground) == head(plan, ground)
+    assert results_header(*others[change]) != results_header(plan, ground)
+    assert results_header(plan, ground) == results_header(plan, ground)
 
 
 @pytest.mark.parametrize("address", ["tcp://10.0.0.5:8786", "tcp://cluster.example:8786", "10.0.0.5:8786"])
 def test_a_cluster_elsewhere_wants_tls_before_anything_is_sent(address: str) -> None:
     with pytest.raises(ConfigError, match="without TLS"):
-        Cluster(DAY_GROUND, address)
+        ClusterExecutor(DAY_GROUND, address)

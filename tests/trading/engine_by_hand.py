@@ -16,19 +16,19 @@ from tests.trading.desk.desk_room import gate
 from tests.trading.test_bars import OPEN, OneDay
 from tradebot.clock import SECOND, LoopClock
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.listed import Listed
-from tradebot.domain.market import Close, Quotes
+from tradebot.domain.market_data import BarBatch, Quotes
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Action, LinkDown, LinkUp, MarketMessage, Signal, Signals
 from tradebot.domain.order import (
-    Execution,
+    Fill,
     OrderEvent,
-    OrderFact,
+    OrderEventType,
     OrderRequest,
     VenueOrder,
+    VenueOrderStatus,
     VenuePosition,
-    VenueStatus,
 )
+from tradebot.domain.venue_rows import VenueRows
 from tradebot.simulation.loop import VirtualLoop
 from tradebot.simulation.process import Process
 from tradebot.simulation.seeded_random import SeededRandom
@@ -85,7 +85,7 @@ class VenueByHand:
     def __init__(self, did: list[str]) -> None:
         self.did = did
         self.book: dict[str, VenueOrder] = {}  # venue_order_id -> order
-        self.trades: list[Execution] = []
+        self.trades: list[Fill] = []
         self.polled: Callable[[], Quotes] | None = None
         self.answers = asyncio.Event()  # while it is clear no request and no look is answered
         self.answers.set()
@@ -102,7 +102,7 @@ class VenueByHand:
         id_ = f"V{len(self.book) + 1}"
         self.book[id_] = VenueOrder(
             venue_order_id=id_, tag=request.order_id, symbol=request.symbol, exchange=request.exchange,
-            side=request.side, kind=request.kind, status=VenueStatus.OPEN, quantity=request.quantity, filled=D(0),
+            side=request.side, kind=request.kind, status=VenueOrderStatus.OPEN, quantity=request.quantity, filled=D(0),
         )  # fmt: skip
         return Accepted(venue_order_id=id_)
 
@@ -110,42 +110,42 @@ class VenueByHand:
         order = self.book.get(venue_order_id)
         await self._asked(f"cancel {order.symbol if order is not None else venue_order_id}")
         if order is not None:
-            self.book[venue_order_id] = msgspec.structs.replace(order, status=VenueStatus.CANCELED)
+            self.book[venue_order_id] = msgspec.structs.replace(order, status=VenueOrderStatus.CANCELED)
         return Accepted(venue_order_id=venue_order_id)
 
     def fill(self, venue_order_id: str, price: str) -> VenueOrder:
         order = self.book[venue_order_id]
         filled = msgspec.structs.replace(
-            order, status=VenueStatus.FILLED, filled=order.quantity, average_price=D(price)
+            order, status=VenueOrderStatus.FILLED, filled=order.quantity, average_price=D(price)
         )  # fmt: skip
         self.book[venue_order_id] = filled
         self.trades.append(
-            Execution(
+            Fill(
                 execution_id=str(len(self.trades) + 1), venue_order_id=venue_order_id, symbol=order.symbol,
                 exchange=order.exchange, side=order.side, quantity=order.quantity, price=D(price), traded_at=OPEN,
             )
         )  # fmt: skip
         return filled
 
-    async def fetch_orders(self) -> Listed[VenueOrder]:
+    async def fetch_orders(self) -> VenueRows[VenueOrder]:
         await self._asked("orders")
-        return Listed(self.book.values())
+        return VenueRows(self.book.values())
 
-    async def executions(self) -> Listed[Execution]:
+    async def executions(self) -> VenueRows[Fill]:
         await self._asked("executions")
-        return Listed(self.trades)
+        return VenueRows(self.trades)
 
-    async def fetch_positions(self) -> Listed[VenuePosition]:
+    async def fetch_positions(self) -> VenueRows[VenuePosition]:
         net: dict[str, Decimal] = {}
         for trade in self.trades:
             net[trade.symbol] = net.get(trade.symbol, D(0)) + trade.side.sign * trade.quantity
-        return Listed(
+        return VenueRows(
             VenuePosition(symbol=s, exchange="NSE", product="MIS", quantity=q, average_price=D(100))
             for s, q in net.items()
         )
 
-    async def holdings(self) -> Listed[Any]:
-        return Listed()
+    async def holdings(self) -> VenueRows[Any]:
+        return VenueRows()
 
     async def cash(self) -> Decimal:
         return D(100_000)
@@ -174,8 +174,8 @@ class JournalByHand:
         if self.error is not None:
             raise self.error
         self.rows.append((kind, message))
-        if isinstance(message, OrderFact):
-            self.did.append(f"row {message.event}")
+        if isinstance(message, OrderEvent):
+            self.did.append(f"row {message.type}")
         return len(self.rows)
 
     async def wait_durable(self, ticket: int | None = None) -> None:
@@ -184,7 +184,7 @@ class JournalByHand:
     def of(self, kind: str) -> list[Any]:
         return [message for name, message in self.rows if name == kind]
 
-    def facts(self) -> list[OrderEvent]:
+    def facts(self) -> list[OrderEventType]:
         return [fact.event for fact in self.of("order")]
 
 
@@ -192,13 +192,13 @@ class AnalysisByHand:
     """Answers each close with the signals that the test gave for it."""
 
     def __init__(self) -> None:
-        self.asked: list[Close] = []
+        self.asked: list[BarBatch] = []
         self.answers: list[Signals] = []  # of the next close
         self.thinks = asyncio.Event()  # while it is clear no close is answered
         self.thinks.set()
         self.dies = asyncio.Event()
 
-    async def compute_signals(self, close: Close, holdings: object) -> AnalysisByHand:
+    async def compute_signals(self, close: BarBatch, holdings: object) -> AnalysisByHand:
         self.asked.append(close)
         await self.thinks.wait()
         return self
@@ -259,8 +259,11 @@ class Room:
 
     def quotes(self, **prices: str) -> Quotes:
         """Return a frame of now, whose spread is a tenth of a rupee."""
-        units = np.array([UNIVERSE.get(symbol).units(D(price)) for symbol, price in prices.items()], dtype=np.int64)
-        ids = np.array([UNIVERSE.id(symbol) for symbol in prices], dtype=np.int64)
+        units = np.array(
+            [UNIVERSE.instrument_of(symbol).price_to_units(D(price)) for symbol, price in prices.items()],
+            dtype=np.int64,
+        )
+        ids = np.array([UNIVERSE.id_of(symbol) for symbol in prices], dtype=np.int64)
         sizes = np.full(len(ids), 100, dtype=np.int64)
         return Quotes(
             source="hand", seen_at=self.clock.monotonic_ns(), ids=ids, last=units, bid=units - 5, ask=units + 5,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradebot.clock import SECOND
-from tradebot.domain.market import Close, Quotes
+from tradebot.domain.market_data import BarBatch, Quotes
 from tradebot.trading import bar_builder as stage
 from tradebot.trading import quote_filter
 from tradebot.trading.bar_builder import BarBuilder
@@ -53,7 +53,7 @@ def quotes(*rows: tuple[int, float, int, int], seen_at: int = 1) -> Quotes:
     )
 
 
-def row(close: Close, id_: int) -> tuple[int, ...]:
+def row(close: BarBatch, id_: int) -> tuple[int, ...]:
     i = int(np.flatnonzero(close.ids == id_)[0])
     return tuple(int(c[i]) for c in (close.open, close.high, close.low, close.close, close.volume, close.ticks))
 

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from tests.told import Told
 from tests.trading.test_reconciliation import FILL, Books, Odd
 from tradebot.clock import SECOND, ManualClock
-from tradebot.domain.listed import Listed, Unread
-from tradebot.domain.order import Execution
+from tradebot.domain.order import Fill
+from tradebot.domain.venue_rows import UnreadRow, VenueRows
 from tradebot.errors import AccessDenied, LinkLost, LoginLost
 from tradebot.trading import account_reader
 from tradebot.trading.account_reader import AccountReader
@@ -32,11 +32,11 @@ async def test_an_order_fits_when_its_fills_add_up_to_what_it_says() -> None:
     class Parts(Books):
         quantities = (Decimal(1), Decimal(1))
 
-        async def executions(self) -> Listed[Execution]:
-            return Listed([replace(FILL, execution_id=f"E{n}", quantity=q) for n, q in enumerate(self.quantities)])
+        async def executions(self) -> VenueRows[Fill]:
+            return VenueRows([replace(FILL, execution_id=f"E{n}", quantity=q) for n, q in enumerate(self.quantities)])
 
     broker = Parts(1)
-    assert len((await reader(broker).read_consistent()).executions) == 2
+    assert len((await reader(broker).read_consistent()).fills) == 2
     assert broker.lists == 1
     broker.quantities = (Decimal(1), Decimal(2))
     await reader(broker).read_consistent()
@@ -65,9 +65,9 @@ async def test_holdings_are_asked_for_again_after_a_whole_minute_and_not_before(
     class Holder(Books):
         asked = 0
 
-        async def holdings(self) -> Listed[object]:
+        async def holdings(self) -> VenueRows[object]:
             self.asked += 1
-            return Listed()
+            return VenueRows()
 
     clock, broker = ManualClock(), Holder(1)
     looking = reader(broker, clock=clock)
@@ -78,7 +78,7 @@ async def test_holdings_are_asked_for_again_after_a_whole_minute_and_not_before(
 
 
 async def test_of_many_rows_that_cannot_be_read_three_are_named_and_all_are_counted() -> None:
-    rows = [Unread(book="orders", reason="odd", venue_order_id=f"V{n}", symbol="AAA") for n in range(5)]
+    rows = [UnreadRow(book="orders", reason="odd", venue_order_id=f"V{n}", symbol="AAA") for n in range(5)]
     told = Told()
     looking = reader(Odd(*rows), told=told)
     await looking.read_snapshot()
@@ -92,12 +92,12 @@ async def test_of_rows_without_end_the_newest_are_remembered(monkeypatch: pytest
     broker = Odd()
     looking = reader(broker)
     for name, count in (("A", 1), ("B", 2), ("A", 2), ("C", 3), ("B", 3), ("A", 4)):
-        broker.unread = (Unread(book="orders", reason=name),)
+        broker.unread = (UnreadRow(book="orders", reason=name),)
         await looking.read_snapshot()
         assert looking.unread_count == count, name
 
 
 async def test_a_row_without_a_name_is_said_to_be_one() -> None:
     told = Told()
-    await reader(Odd(Unread(book="positions", reason="odd")), told=told).read_snapshot()
+    await reader(Odd(UnreadRow(book="positions", reason="odd")), told=told).read_snapshot()
     assert told.of("rows_not_read")[0]["some"] == ["positions: a row without a name: odd"]

@@ -9,13 +9,13 @@ import pytest
 
 from tests.trading.engine_by_hand import Room, on_virtual_time
 from tradebot.clock import SECOND, LoopClock
-from tradebot.domain.control import Verb
+from tradebot.domain.commands import CommandVerb
 from tradebot.domain.messages import Cancel, Command, LinkDown, LinkUp
-from tradebot.domain.order import OrderEvent, OrderFact, VenueStatus
+from tradebot.domain.order import OrderEvent, OrderEventType, VenueOrderStatus
 from tradebot.errors import InvariantBroken, LinkLost, LoginLost
 from tradebot.trading.drain import DRAIN_WITHIN_S
 
-HALT = Command(verb=Verb.HALT, reason="by hand")
+HALT = Command(verb=CommandVerb.HALT, reason="by hand")
 LOOK = ["orders", "executions"]  # what a look at the books asks, of what the venue notes
 
 
@@ -59,8 +59,8 @@ async def test_what_the_first_tick_of_a_start_leads_to_is_written_down_at_once_a
         await clock.sleep(1.0)
         await before.enter()
         running.cancel()
-    facts = [fact for fact in before.journal.of("order") if isinstance(fact, OrderFact)]
-    assert facts[-1].event is OrderEvent.ACCEPTED
+    facts = [fact for fact in before.journal.of("order") if isinstance(fact, OrderEvent)]
+    assert facts[-1].type is OrderEventType.ACCEPTED
     # when a later process finds it
     await clock.sleep(600)
     room = Room(clock, venue=before.venue)
@@ -392,7 +392,7 @@ async def test_what_was_given_is_carried_out_at_a_stop_resting_orders_are_taken_
         room.stop.set()
         await running
     assert room.did == ["row cancel_sent", "cancel AAA", *LOOK, "row seen_canceled"]
-    assert room.venue.book["V1"].status is VenueStatus.CANCELED
+    assert room.venue.book["V1"].status is VenueOrderStatus.CANCELED
     assert room.journal.rows[-1][0] == "reconciled"
     assert room.feed.is_over
 
@@ -409,7 +409,7 @@ async def test_an_order_on_its_way_at_a_stop_is_sent_answered_and_taken_back(clo
         await running
     assert "shutdown_unreconciled" not in room.events()  # the looks come when nothing is on its way any more
     assert [asked for asked in room.did if "AAA" in asked] == ["submit AAA", "cancel AAA"]
-    assert room.venue.book["V1"].status is VenueStatus.CANCELED
+    assert room.venue.book["V1"].status is VenueOrderStatus.CANCELED
 
 
 @on_virtual_time
@@ -462,10 +462,10 @@ async def test_a_last_look_that_leads_to_a_cancel_is_followed_by_another(clock: 
         await clock.sleep(DRAIN_WITHIN_S + 0.5)
         room.venue.answers.set()
         await running
-    assert room.venue.book["V1"].status is VenueStatus.CANCELED
+    assert room.venue.book["V1"].status is VenueOrderStatus.CANCELED
     last = room.did[room.did.index("cancel AAA") :]
     assert "orders" in last
-    assert room.journal.facts()[-1] is OrderEvent.SEEN_CANCELED
+    assert room.journal.facts()[-1] is OrderEventType.SEEN_CANCELED
 
 
 async def stuck_desk(room: Room) -> None:

@@ -12,10 +12,10 @@ import msgspec
 import pytest
 
 from tradebot.clock import SECOND, Clock, ManualClock, WallClock
-from tradebot.domain.control import Verb
+from tradebot.domain.commands import CommandVerb
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Cancel, Command, Modify, Outcome, Submit
-from tradebot.domain.order import OrderEvent, OrderKind, OrderRequest, Purpose, Side
+from tradebot.domain.messages import Cancel, Command, Modify, RequestResult, Submit
+from tradebot.domain.order import OrderEventType, OrderKind, OrderPurpose, OrderRequest, Side
 from tradebot.errors import OutcomeUnknown
 from tradebot.trading.order_sender import OrderSender, SendRules
 from tradebot.venues.venue import ACCESS_DENIED, LOGIN_LOST, Accepted, NotSent, Refused, Reply
@@ -29,7 +29,7 @@ def request(order_id: str = "T1", *, symbol: str = "AAA", decided_at: int | None
         side=Side.BUY,
         kind=OrderKind.MARKET,
         quantity=Decimal(1),
-        purpose=Purpose.ENTRY,
+        purpose=OrderPurpose.ENTRY,
         decided_at=WallClock().monotonic_ns() if decided_at is None else decided_at,
     )
 
@@ -39,7 +39,7 @@ class Tape:
 
     def __init__(self, answer: Callable[[OrderRequest], Reply] | None = None) -> None:
         self.events: list[str] = []
-        self.posted: list[Outcome | Command] = []
+        self.posted: list[RequestResult | Command] = []
         self.news = asyncio.Event()
         self.answer = answer or (lambda r: Accepted(venue_order_id="V1"))
         self.disk = asyncio.Event()
@@ -68,7 +68,7 @@ class Tape:
         self.events.append(f"cancel {venue_order_id}")
         return self.answer(request(order_id))
 
-    def post(self, message: Outcome | Command) -> None:
+    def post(self, message: RequestResult | Command) -> None:
         self.posted.append(message)
         self.news.set()
 
@@ -76,8 +76,8 @@ class Tape:
         self.doubts += 1
         self.news.set()
 
-    def facts(self) -> list[OrderEvent]:
-        return [m.fact.event for m in self.posted if isinstance(m, Outcome)]
+    def facts(self) -> list[OrderEventType]:
+        return [m.event.type for m in self.posted if isinstance(m, RequestResult)]
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(5):
@@ -111,9 +111,9 @@ async def test_the_sending_row_is_durable_before_the_request_leaves() -> None:
     tape = Tape()
     async with running(tape) as execution:
         await execution.queue.enqueue_message(Submit(request=request()))
-        await tape.until(lambda: OrderEvent.ACCEPTED in tape.facts())
+        await tape.until(lambda: OrderEventType.ACCEPTED in tape.facts())
     assert tape.events == ["append sending", "durable", "send T1"]
-    assert tape.facts() == [OrderEvent.SENDING, OrderEvent.ACCEPTED]
+    assert tape.facts() == [OrderEventType.SENDING, OrderEventType.ACCEPTED]
 
 
 async def test_nothing_leaves_while_the_disk_is_slow_and_trading_halts() -> None:
@@ -123,7 +123,7 @@ async def test_nothing_leaves_while_the_disk_is_slow_and_trading_halts() -> None
         await execution.queue.enqueue_message(Submit(request=request()))
         await tape.until(lambda: any(isinstance(m, Command) for m in tape.posted))
     assert "send T1" not in tape.events
-    assert tape.facts() == [OrderEvent.SENDING, OrderEvent.NOT_SENT]
+    assert tape.facts() == [OrderEventType.SENDING, OrderEventType.NOT_SENT]
 
 
 def raising(error: Exception) -> Callable[[OrderRequest], Reply]:
@@ -136,15 +136,15 @@ def raising(error: Exception) -> Callable[[OrderRequest], Reply]:
 @pytest.mark.parametrize(
     ("answer", "event", "doubts", "halts"),
     [
-        (lambda r: Refused(reason="margin"), OrderEvent.REFUSED, 0, 0),
-        (lambda r: NotSent(reason="no route"), OrderEvent.NOT_SENT, 0, 0),
-        (raising(OutcomeUnknown("no answer")), OrderEvent.AMBIGUOUS, 1, 0),
-        (lambda r: Refused(reason="address", code=ACCESS_DENIED), OrderEvent.REFUSED, 0, 1),
-        (lambda r: Refused(reason="token", code=LOGIN_LOST), OrderEvent.REFUSED, 0, 0),
+        (lambda r: Refused(reason="margin"), OrderEventType.REFUSED, 0, 0),
+        (lambda r: NotSent(reason="no route"), OrderEventType.NOT_SENT, 0, 0),
+        (raising(OutcomeUnknown("no answer")), OrderEventType.AMBIGUOUS, 1, 0),
+        (lambda r: Refused(reason="address", code=ACCESS_DENIED), OrderEventType.REFUSED, 0, 1),
+        (lambda r: Refused(reason="token", code=LOGIN_LOST), OrderEventType.REFUSED, 0, 0),
     ],
 )
 async def test_each_answer_has_its_outcome_and_nothing_is_sent_twice(
-    answer: Callable[[OrderRequest], Reply], event: OrderEvent, doubts: int, halts: int
+    answer: Callable[[OrderRequest], Reply], event: OrderEventType, doubts: int, halts: int
 ) -> None:
     tape = Tape(answer)
     async with running(tape) as execution:
@@ -175,7 +175,7 @@ async def test_an_order_route_that_says_the_login_is_dead_is_heard_before_the_re
         await tape.until(lambda: execution.queue.done_count == 1 or tape.doubts > 0 or len(tape.facts()) == 2)
     ((reason, before),) = said
     assert reason == "token"
-    assert OrderEvent.REFUSED not in [m.fact.event for m in tape.posted[:before] if isinstance(m, Outcome)]
+    assert OrderEventType.REFUSED not in [m.event.type for m in tape.posted[:before] if isinstance(m, RequestResult)]
 
 
 async def test_an_entry_whose_turn_comes_too_late_lapses_unsent() -> None:
@@ -185,7 +185,7 @@ async def test_an_entry_whose_turn_comes_too_late_lapses_unsent() -> None:
             Submit(request=request(decided_at=WallClock().monotonic_ns() - 2 * SECOND))
         )
         await tape.until(lambda: bool(tape.facts()))
-    assert tape.facts() == [OrderEvent.LAPSED]
+    assert tape.facts() == [OrderEventType.LAPSED]
     assert tape.events == []
 
 
@@ -195,7 +195,7 @@ async def test_a_cancel_waits_for_its_row_and_a_refusal_is_looked_up() -> None:
         await execution.queue.enqueue_message(Cancel(order_id="T1", venue_order_id="V1", reason="test"))
         await tape.until(lambda: tape.doubts == 1)
     assert tape.events == ["durable", "cancel V1"]
-    assert tape.facts() == [OrderEvent.CANCEL_REFUSED]
+    assert tape.facts() == [OrderEventType.CANCEL_REFUSED]
 
 
 async def test_a_cancel_without_an_answer_is_told_and_looked_up() -> None:
@@ -203,7 +203,7 @@ async def test_a_cancel_without_an_answer_is_told_and_looked_up() -> None:
     async with running(tape) as execution:
         await execution.queue.enqueue_message(Cancel(order_id="T1", venue_order_id="V1", reason="test"))
         await tape.until(lambda: tape.doubts == 1)
-    assert tape.facts() == [OrderEvent.CANCEL_UNKNOWN]
+    assert tape.facts() == [OrderEventType.CANCEL_UNKNOWN]
 
 
 async def test_an_order_withdrawn_before_its_turn_lapses_and_one_already_sent_does_not() -> None:
@@ -212,13 +212,13 @@ async def test_an_order_withdrawn_before_its_turn_lapses_and_one_already_sent_do
         await execution.queue.enqueue_message(Submit(request=request()))
         await execution.queue.enqueue_message(Cancel(order_id="T1", venue_order_id="", reason="test"))
         await tape.until(lambda: bool(tape.facts()))
-        assert tape.facts() == [OrderEvent.LAPSED]
+        assert tape.facts() == [OrderEventType.LAPSED]
         await execution.queue.enqueue_message(Submit(request=request("T2")))
         await tape.until(lambda: len(tape.facts()) == 3)
         await execution.queue.enqueue_message(Cancel(order_id="T2", venue_order_id="", reason="test"))
         await execution.queue.enqueue_message(Submit(request=request("T2")))
         await tape.until(lambda: len(tape.facts()) == 5)
-    assert tape.facts()[1:] == [OrderEvent.SENDING, OrderEvent.ACCEPTED] * 2
+    assert tape.facts()[1:] == [OrderEventType.SENDING, OrderEventType.ACCEPTED] * 2
 
 
 async def test_nothing_but_cancels_leaves_while_killed_and_trading_halts() -> None:
@@ -228,8 +228,8 @@ async def test_nothing_but_cancels_leaves_while_killed_and_trading_halts() -> No
         await execution.queue.enqueue_message(Cancel(order_id="T0", venue_order_id="V0", reason="test"))
         await tape.until(lambda: "cancel V0" in tape.events and bool(tape.facts()))
     assert not [e for e in tape.events if e.startswith(("send", "append"))]
-    assert tape.facts() == [OrderEvent.LAPSED]
-    assert Command(verb=Verb.HALT, reason="fat finger", control="kill") in tape.posted
+    assert tape.facts() == [OrderEventType.LAPSED]
+    assert Command(verb=CommandVerb.HALT, reason="fat finger", control="kill") in tape.posted
 
 
 async def test_a_kill_that_comes_while_the_row_is_written_still_stops_the_request() -> None:
@@ -237,12 +237,12 @@ async def test_a_kill_that_comes_while_the_row_is_written_still_stops_the_reques
     tape.disk.clear()
     async with running(tape, kill_reason=lambda: killed[0]) as execution:  # type: ignore[arg-type]
         await execution.queue.enqueue_message(Submit(request=request()))
-        await tape.until(lambda: OrderEvent.SENDING in tape.facts())
+        await tape.until(lambda: OrderEventType.SENDING in tape.facts())
         killed[0] = "fat finger"
         tape.disk.set()
         await tape.until(lambda: len(tape.facts()) == 2)
     assert "send T1" not in tape.events
-    assert tape.facts() == [OrderEvent.SENDING, OrderEvent.NOT_SENT]
+    assert tape.facts() == [OrderEventType.SENDING, OrderEventType.NOT_SENT]
 
 
 async def test_the_look_at_the_kill_switch_holds_for_one_turn_of_the_loop() -> None:
@@ -276,15 +276,15 @@ async def test_a_change_leaves_after_its_row_and_its_acceptance_is_not_its_effec
 @pytest.mark.parametrize(
     ("answer", "event", "halts"),
     [
-        (lambda r: Refused(reason="already complete"), OrderEvent.REPLACE_REFUSED, 0),
-        (lambda r: NotSent(reason="no route"), OrderEvent.REPLACE_REFUSED, 0),
-        (raising(OutcomeUnknown("no answer")), OrderEvent.REPLACE_UNKNOWN, 0),
-        (lambda r: Refused(reason="address", code=ACCESS_DENIED), OrderEvent.REPLACE_REFUSED, 1),
-        (lambda r: Refused(reason="token", code=LOGIN_LOST), OrderEvent.REPLACE_REFUSED, 0),
+        (lambda r: Refused(reason="already complete"), OrderEventType.REPLACE_REFUSED, 0),
+        (lambda r: NotSent(reason="no route"), OrderEventType.REPLACE_REFUSED, 0),
+        (raising(OutcomeUnknown("no answer")), OrderEventType.REPLACE_UNKNOWN, 0),
+        (lambda r: Refused(reason="address", code=ACCESS_DENIED), OrderEventType.REPLACE_REFUSED, 1),
+        (lambda r: Refused(reason="token", code=LOGIN_LOST), OrderEventType.REPLACE_REFUSED, 0),
     ],
 )
 async def test_each_answer_to_a_change_has_its_outcome_and_is_looked_up(
-    answer: Callable[[OrderRequest], Reply], event: OrderEvent, halts: int
+    answer: Callable[[OrderRequest], Reply], event: OrderEventType, halts: int
 ) -> None:
     tape = Tape(answer)
     async with running(tape) as execution:
@@ -306,7 +306,7 @@ async def test_no_change_leaves_while_killed_or_while_its_row_is_not_on_disk() -
         await slow.until(lambda: len(slow.posted) == 2)
     for tape in (killed, slow):
         assert "change V1" not in tape.events
-        assert tape.facts() == [OrderEvent.REPLACE_REFUSED]
+        assert tape.facts() == [OrderEventType.REPLACE_REFUSED]
         assert any(isinstance(m, Command) and m.verb == "halt" for m in tape.posted)
 
 
@@ -322,8 +322,8 @@ class SlowDisk(Tape):
         await super().wait_durable(ticket)
 
 
-@pytest.mark.parametrize(("purpose", "sent"), [(Purpose.ENTRY, False), (Purpose.EXIT, True)])
-async def test_the_deadline_is_looked_at_last_once_the_row_is_on_disk(purpose: Purpose, sent: bool) -> None:
+@pytest.mark.parametrize(("purpose", "sent"), [(OrderPurpose.ENTRY, False), (OrderPurpose.EXIT, True)])
+async def test_the_deadline_is_looked_at_last_once_the_row_is_on_disk(purpose: OrderPurpose, sent: bool) -> None:
     clock = ManualClock(100 * SECOND)
     tape = SlowDisk(clock, 3.0)
     order = msgspec.structs.replace(request(decided_at=clock.now_ns), purpose=purpose)
@@ -331,7 +331,7 @@ async def test_the_deadline_is_looked_at_last_once_the_row_is_on_disk(purpose: P
         await execution.queue.enqueue_message(Submit(request=order))
         await tape.until(lambda: len(tape.facts()) == 2)
     assert ("send T1" in tape.events) is sent
-    assert tape.facts() == [OrderEvent.SENDING, OrderEvent.ACCEPTED if sent else OrderEvent.NOT_SENT]
+    assert tape.facts() == [OrderEventType.SENDING, OrderEventType.ACCEPTED if sent else OrderEventType.NOT_SENT]
 
 
 async def test_a_cancel_whose_row_does_not_reach_the_disk_is_in_doubt_and_trading_halts() -> None:
@@ -341,5 +341,5 @@ async def test_a_cancel_whose_row_does_not_reach_the_disk_is_in_doubt_and_tradin
         await execution.queue.enqueue_message(Cancel(order_id="T1", venue_order_id="V1", reason="test"))
         await tape.until(lambda: len(tape.posted) == 2)
     assert "cancel V1" not in tape.events
-    assert tape.facts() == [OrderEvent.CANCEL_UNKNOWN]
+    assert tape.facts() == [OrderEventType.CANCEL_UNKNOWN]
     assert any(isinstance(m, Command) and m.verb == "halt" for m in tape.posted)

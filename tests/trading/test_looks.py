@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tradebot.domain.messages import ExternalPosition, Reconciled, Released
+from tradebot.domain.messages import ExternalPosition, ReconciliationResult, ReleasedPosition
 from tradebot.domain.order import OrderState
-from tradebot.domain.position_key import EXTERNAL, PositionKey
+from tradebot.domain.position_key import OWNER_EXTERNAL, PositionKey
 from tradebot.trading.reconciliation_log import ReconciliationLog
 
 
@@ -24,8 +24,8 @@ class Orders:
         return [SimpleNamespace(state=self.state)]
 
 
-def look(*differences: str, **more: Any) -> Reconciled:
-    return Reconciled(at=1, differences=differences, cash=Decimal(0), **more)
+def look(*differences: str, **more: Any) -> ReconciliationResult:
+    return ReconciliationResult(at=1, differences=differences, cash=Decimal(0), **more)
 
 
 @pytest.fixture
@@ -60,10 +60,10 @@ def test_every_look_while_an_order_is_in_doubt_is_evidence_and_so_is_the_one_tha
 
 
 def test_what_is_held_beyond_ours_and_what_is_ours_no_more_is_evidence(looks: ReconciliationLog) -> None:
-    key = PositionKey("kite", "NSE", "AAA", "CNC", EXTERNAL)
+    key = PositionKey("kite", "NSE", "AAA", "CNC", OWNER_EXTERNAL)
     seen = look(external=(ExternalPosition(key, Decimal(5)),))
     assert [looks.needs_row(one, is_stopping=False) for one in (seen, seen, look(), look())] == [
         True, False, True, False,
     ]  # fmt: skip
-    taken = look(released=(Released(PositionKey("kite", "NSE", "AAA", "MIS"), Decimal(5), Decimal(100), 1),))
+    taken = look(released=(ReleasedPosition(PositionKey("kite", "NSE", "AAA", "MIS"), Decimal(5), Decimal(100), 1),))
     assert looks.needs_row(taken, is_stopping=False)

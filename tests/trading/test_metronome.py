@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tradebot.clock import MILLISECOND, SECOND, ManualClock
-from tradebot.domain.messages import Tick
+from tradebot.domain.messages import ClockTick
 from tradebot.trading.clock_feed import ClockFeed
 from tradebot.trading.queues import BoundedQueue
 
@@ -39,7 +39,7 @@ async def beats(count: int, *, close_every: int | None) -> tuple[list[int], list
     )  # fmt: skip
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         beating = tasks.create_task(metronome.emit_ticks())
-        ticks: list[Tick] = [await lane.get() for _ in range(count)]
+        ticks: list[ClockTick] = [await lane.get() for _ in range(count)]
         beating.cancel()
     return [tick.at - START for tick in ticks], workers.woken_at, lags[:count]
 

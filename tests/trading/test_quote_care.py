@@ -13,10 +13,10 @@ import pytest
 from tests.told import Told
 from tests.trading.test_bars import OPEN, OneDay, quotes
 from tradebot.clock import SECOND, ManualClock
-from tradebot.domain.control import Scope, Verb
+from tradebot.domain.commands import CommandVerb, Scope
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market import Quotes
-from tradebot.domain.messages import Command, Fetched
+from tradebot.domain.market_data import Quotes
+from tradebot.domain.messages import Command, FetchedQuotes
 from tradebot.errors import LinkLost
 from tradebot.trading.bar_builder import BarBuilder
 from tradebot.trading.feed_monitor import SilenceMonitor
@@ -116,7 +116,7 @@ def test_three_doubted_prices_in_a_minute_halt_the_symbol_once() -> None:
         assert desk.quote(0, price, at_s=2 + n) == []
 
     (halt,) = desk.halts
-    assert (halt.verb, halt.scope, halt.control) == (Verb.HALT, Scope.symbol("AAA"), "market_data")
+    assert (halt.verb, halt.scope, halt.control) == (CommandVerb.HALT, Scope.for_symbol("AAA"), "market_data")
     assert desk.events.count("quote_doubted") == 2  # the first, and the one too many
 
 
@@ -205,7 +205,7 @@ class Venue:
 
 
 async def test_an_inquiry_asks_once_for_all_that_is_wanted_and_numbers_the_answer_as_the_run_does() -> None:
-    venue, answers, told, again = Venue(), asyncio.Queue[Fetched](), asyncio.Queue[str](), []
+    venue, answers, told, again = Venue(), asyncio.Queue[FetchedQuotes](), asyncio.Queue[str](), []
 
     async def resubscribe(ids: Sequence[int]) -> None:
         again.append(list(ids))

@@ -10,8 +10,8 @@ from typing import Any
 from tests.trading.test_bars import OPEN, OneDay, quotes
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market import Quotes
-from tradebot.domain.messages import Command, Tick
+from tradebot.domain.market_data import Quotes
+from tradebot.domain.messages import ClockTick, Command
 from tradebot.ops.events.event import drop_event
 from tradebot.trading.bar_builder import BarBuilder
 from tradebot.trading.desk.book.book import Book
@@ -100,7 +100,7 @@ async def test_a_held_symbol_without_quotes_is_subscribed_again_and_asked_for() 
         assert await told_to_the_desk(engine, count=1) == [100_000]
         engine.feed_intake.on_market(quotes((1, 16.0, 50_000, 100), seen_at=86 * SECOND))  # others flow
         assert await told_to_the_desk(engine, count=1) == [50_000]
-        await engine.queues.market.put(Tick(at=OPEN + 17 * SECOND, mono=86 * SECOND))
+        await engine.queues.market.put(ClockTick(at=OPEN + 17 * SECOND, mono=86 * SECOND))
         assert await told_to_the_desk(engine, count=1) == [100_500]
         assert venue.again == [[0]]
         for task in running:

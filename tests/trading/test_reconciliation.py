@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from tests.told import Told
 from tradebot.clock import SECOND, ManualClock
-from tradebot.domain.listed import Listed, Unread
-from tradebot.domain.messages import Executed
-from tradebot.domain.order import Execution, OrderKind, Side, VenueHolding, VenueOrder, VenueStatus
+from tradebot.domain.messages import FillReport
+from tradebot.domain.order import Fill, OrderKind, Side, VenueHolding, VenueOrder, VenueOrderStatus
+from tradebot.domain.venue_rows import UnreadRow, VenueRows
 from tradebot.errors import LinkLost, LoginLost
 from tradebot.trading import reconciliation
 from tradebot.trading.poll_schedule import PollPace, PollSchedule
@@ -23,9 +23,9 @@ from tradebot.trading.reconciliation import Reconciliation
 
 SHOWN = VenueOrder(
     venue_order_id="V1", tag="T1", symbol="TCS", exchange="NSE", product="MIS", side=Side.BUY, kind=OrderKind.MARKET,
-    status=VenueStatus.FILLED, quantity=Decimal(2), filled=Decimal(2), average_price=Decimal(100),
+    status=VenueOrderStatus.FILLED, quantity=Decimal(2), filled=Decimal(2), average_price=Decimal(100),
 )  # fmt: skip
-FILL = Execution(
+FILL = Fill(
     execution_id="E1", venue_order_id="V1", symbol="TCS", exchange="NSE", product="MIS", side=Side.BUY,
     quantity=Decimal(2), price=Decimal(100), traded_at=1,
 )  # fmt: skip
@@ -37,18 +37,18 @@ class Books:
     def __init__(self, n: int) -> None:
         self.lists, self._from = 0, n
 
-    async def fetch_orders(self) -> Listed[VenueOrder]:
+    async def fetch_orders(self) -> VenueRows[VenueOrder]:
         self.lists += 1
-        return Listed([SHOWN] if self.lists >= self._from else [])
+        return VenueRows([SHOWN] if self.lists >= self._from else [])
 
-    async def fetch_fills(self) -> Listed[Execution]:
-        return Listed([FILL])
+    async def fetch_fills(self) -> VenueRows[Fill]:
+        return VenueRows([FILL])
 
-    async def fetch_positions(self) -> Listed[object]:
-        return Listed()
+    async def fetch_positions(self) -> VenueRows[object]:
+        return VenueRows()
 
-    async def fetch_holdings(self) -> Listed[object]:
-        return Listed()
+    async def fetch_holdings(self) -> VenueRows[object]:
+        return VenueRows()
 
     async def fetch_cash(self) -> Decimal:
         return Decimal(0)
@@ -81,11 +81,11 @@ async def test_a_list_of_orders_that_lacks_the_order_of_a_fill_is_read_again() -
 
 async def test_a_fill_that_the_venue_tells_of_and_does_not_list_is_asked_for_again_and_believed_in_the_end() -> None:
     class Late(Books):
-        async def executions(self) -> Listed[Execution]:
-            return Listed()
+        async def executions(self) -> VenueRows[Fill]:
+            return VenueRows()
 
     broker = Late(1)
-    assert (await reading(broker).account_reader.read_consistent()).executions == ()
+    assert (await reading(broker).account_reader.read_consistent()).fills == ()
     assert broker.lists == 4
 
 
@@ -127,27 +127,27 @@ async def test_looks_that_end_no_doubt_or_are_not_answered_come_no_more_often_th
     assert doubtful.pause_s(is_failing=True) == 5.0
 
 
-ODD_ORDER = Unread(book="orders", reason="order_type: null is none of MARKET", venue_order_id="V9", symbol="NIFTY")
+ODD_ORDER = UnreadRow(book="orders", reason="order_type: null is none of MARKET", venue_order_id="V9", symbol="NIFTY")
 
 
 class Odd(Books):
     """A broker one of whose lists has a row that cannot be read; everything else fits."""
 
-    def __init__(self, *unread: Unread) -> None:
+    def __init__(self, *unread: UnreadRow) -> None:
         super().__init__(1)
         self.unread = unread
 
-    def _odd(self, book: str) -> list[Unread]:
+    def _odd(self, book: str) -> list[UnreadRow]:
         return [row for row in self.unread if row.book == book]
 
-    async def fetch_orders(self) -> Listed[VenueOrder]:
-        return Listed([SHOWN], self._odd("orders"))
+    async def fetch_orders(self) -> VenueRows[VenueOrder]:
+        return VenueRows([SHOWN], self._odd("orders"))
 
-    async def fetch_fills(self) -> Listed[Execution]:
-        return Listed([FILL], self._odd("trades"))
+    async def fetch_fills(self) -> VenueRows[Fill]:
+        return VenueRows([FILL], self._odd("trades"))
 
-    async def fetch_positions(self) -> Listed[object]:
-        return Listed([], self._odd("positions"))
+    async def fetch_positions(self) -> VenueRows[object]:
+        return VenueRows([], self._odd("positions"))
 
 
 async def test_a_row_that_cannot_be_read_leaves_a_look_whole_is_counted_once_and_told_now_and_then() -> None:
@@ -168,18 +168,18 @@ async def test_a_row_that_cannot_be_read_leaves_a_look_whole_is_counted_once_and
 @pytest.mark.parametrize(
     "unread",
     [
-        Unread(book="orders", reason="odd", venue_order_id="V1"),
-        Unread(book="orders", reason="odd"),
-        Unread(book="trades", reason="odd", venue_order_id="V1"),
+        UnreadRow(book="orders", reason="odd", venue_order_id="V1"),
+        UnreadRow(book="orders", reason="odd"),
+        UnreadRow(book="trades", reason="odd", venue_order_id="V1"),
     ],
 )
-async def test_a_start_is_not_kept_waiting_for_rows_that_cannot_be_read_to_fit_each_other(unread: Unread) -> None:
+async def test_a_start_is_not_kept_waiting_for_rows_that_cannot_be_read_to_fit_each_other(unread: UnreadRow) -> None:
     class Torn(Odd):
-        async def orders(self) -> Listed[VenueOrder]:
-            return Listed([] if unread.book == "orders" else [SHOWN], self._odd("orders"))
+        async def orders(self) -> VenueRows[VenueOrder]:
+            return VenueRows([] if unread.book == "orders" else [SHOWN], self._odd("orders"))
 
-        async def executions(self) -> Listed[Execution]:
-            return Listed([] if unread.book == "trades" else [FILL], self._odd("trades"))
+        async def executions(self) -> VenueRows[Fill]:
+            return VenueRows([] if unread.book == "trades" else [FILL], self._odd("trades"))
 
     clock = ManualClock()
     books = await reading(Torn(unread), clock=clock).account_reader.read_consistent()
@@ -191,11 +191,11 @@ async def test_holdings_are_asked_for_once_a_minute_and_fail_no_look() -> None:
     class Holder(Books):
         asked, fails = 0, True
 
-        async def holdings(self) -> Listed[VenueHolding]:  # type: ignore[override]
+        async def holdings(self) -> VenueRows[VenueHolding]:  # type: ignore[override]
             self.asked += 1
             if self.fails:
                 raise LinkLost("no answer")
-            return Listed([HELD])
+            return VenueRows([HELD])
 
     clock, broker, told = ManualClock(), Holder(1), Told()
     looking = reading(broker, clock=clock, told=told)
@@ -241,7 +241,7 @@ async def test_books_that_stay_away_are_told_again_and_again_with_the_time_and_t
 class Flaky(Books):
     """A broker whose second list is refused because our login is dead, and whose next two do not come."""
 
-    async def fetch_orders(self) -> Listed[VenueOrder]:
+    async def fetch_orders(self) -> VenueRows[VenueOrder]:
         orders = await super().fetch_orders()
         if self.lists in (2, 3, 4):
             raise LoginLost("TokenException") if self.lists == 2 else LinkLost("no answer")
@@ -268,7 +268,7 @@ async def test_each_look_that_is_whole_is_posted_and_a_dead_login_is_suspected()
 
 async def test_books_that_do_not_come_are_asked_for_as_often_as_while_orders_work() -> None:
     class Silent(Books):
-        async def orders(self) -> Listed[VenueOrder]:
+        async def orders(self) -> VenueRows[VenueOrder]:
             raise LinkLost("no answer")
 
     clock = ManualClock()
@@ -294,12 +294,12 @@ async def test_fills_are_fetched_at_each_hint_and_posted_once_unless_they_change
     class Trader(Books):
         prices = iter((100, 100, None, 101))
 
-        async def executions(self) -> Listed[Execution]:
+        async def executions(self) -> VenueRows[Fill]:
             if (price := next(self.prices)) is None:
                 raise LinkLost("no answer")
-            return Listed([replace(FILL, price=Decimal(price)), replace(FILL, execution_id="E2")])
+            return VenueRows([replace(FILL, price=Decimal(price)), replace(FILL, execution_id="E2")])
 
-    posted, told = list[Executed](), Told()
+    posted, told = list[FillReport](), Told()
     looking = Reconciliation(
         broker=Trader(1),  # type: ignore[arg-type]
         clock=ManualClock(7), post=posted.append, is_exposed=lambda: False, tell=told,  # type: ignore[arg-type]
@@ -314,7 +314,7 @@ async def test_fills_are_fetched_at_each_hint_and_posted_once_unless_they_change
             for _ in range(3):
                 await asyncio.sleep(0)
         fetching.cancel()
-    assert [(fill.execution.execution_id, fill.execution.price) for fill in posted] == [
+    assert [(fill.fill.execution_id, fill.fill.price) for fill in posted] == [
         ("E1", 100), ("E2", 100), ("E1", 101),
     ]  # fmt: skip
     assert {fill.mono for fill in posted} == {7}

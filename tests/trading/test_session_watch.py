@@ -71,7 +71,7 @@ async def test_a_suspicion_that_the_profile_does_not_share_changes_nothing() -> 
     room.watch.check_soon()
     async with room.running(asked=1):
         pass
-    assert (room.posted, room.told, room.watch.state.lost) == ([], [], "")
+    assert (room.posted, room.told, room.watch.state.lost_reason) == ([], [], "")
 
 
 async def test_silence_and_pages_of_gateways_are_asked_again_with_longer_pauses_and_are_no_word_of_the_venues() -> None:
@@ -90,7 +90,7 @@ async def test_the_venues_own_word_is_a_lost_session_told_once_and_asked_for_eve
     room.watch.check_soon()
     async with room.running(asked=10):
         pass
-    assert [bool(state.lost) for state in room.posted] == [True]
+    assert [bool(state.lost_reason) for state in room.posted] == [True]
     assert not room.watch.state.orders_refused
     ((event, fields),) = room.told
     assert (event, fields["level"], fields["positions"]) == ("session_lost", "error", {"INFY": "-10"})
@@ -102,7 +102,7 @@ async def test_a_right_that_is_refused_at_the_profile_is_a_lost_session_as_well(
     room.watch.check_soon()
     async with room.running(asked=1):
         pass
-    assert room.watch.state.lost
+    assert room.watch.state.lost_reason
 
 
 async def test_an_order_route_that_says_so_ends_the_exits_at_once_and_the_profile_brings_all_back() -> None:
@@ -112,7 +112,7 @@ async def test_an_order_route_that_says_so_ends_the_exits_at_once_and_the_profil
     room.watch.on_orders_refused("again")
     async with room.running(asked=2):
         await asyncio.sleep(0)
-    assert [(bool(state.lost), state.orders_refused) for state in room.posted] == [(True, True), (False, False)]
+    assert [(bool(state.lost_reason), state.orders_refused) for state in room.posted] == [(True, True), (False, False)]
     assert room.events == ["session_lost", "exits_refused", "session_restored"]
 
 

@@ -78,7 +78,7 @@ def test_whatever_the_operator_sets_each_instrument_is_squared_off_inside_its_ow
 ) -> None:
     found = times(*instruments, day=day, entries_until=entries_until, square_off_at=square_off_at)
     begins = found.as_message
-    endings = {symbol: end for end in begins.endings for symbol in end.symbols}
+    endings = {symbol: end for end in begins.early_ends for symbol in end.symbols}
 
     for instrument, closes_at in zip(instruments, found.closes_at.tolist(), strict=True):
         end = endings.get(instrument.symbol, begins)

@@ -8,8 +8,8 @@ import pytest
 
 from tests.told import Told
 from tradebot.clock import ManualClock
-from tradebot.domain.messages import DiskAllows, SpaceLeft
-from tradebot.journal.room import Room
+from tradebot.domain.messages import DiskAllowance, DiskSpaceState
+from tradebot.journal.disk_space import JournalSpace
 from tradebot.trading import disk_monitor
 from tradebot.trading.disk_monitor import LOG_CUT_BYTES, LOG_GROWN_BYTES, MB, DiskMonitor, DiskThresholds
 
@@ -19,9 +19,9 @@ LOW, SHORT = 1000 * MB, 200 * MB
 class Disk:
     """A disk that gives its answers in turn, and what the watch made of them."""
 
-    def __init__(self, *answers: Room | OSError) -> None:
+    def __init__(self, *answers: JournalSpace | OSError) -> None:
         self.answers = list(answers)
-        self.posted: list[SpaceLeft] = []
+        self.posted: list[DiskSpaceState] = []
         self.told = Told()
         self.asked_in: set[str] = set()
         self.watch = DiskMonitor(
@@ -30,7 +30,7 @@ class Disk:
             tell=self.told,
         )  # fmt: skip
 
-    def ask(self) -> Room:
+    def ask(self) -> JournalSpace:
         self.asked_in.add(threading.current_thread().name)
         answer = self.answers.pop(0)
         if isinstance(answer, OSError):
@@ -43,15 +43,15 @@ class Disk:
         return [event for event, _ in self.told]
 
 
-def room(free_mb: float, *, reserve: int = 4 * MB, log: int = 0) -> Room:
-    return Room(free=int(free_mb * MB), reserve=reserve, log=log)
+def room(free_mb: float, *, reserve: int = 4 * MB, log: int = 0) -> JournalSpace:
+    return JournalSpace(free_bytes=int(free_mb * MB), reserve_bytes=reserve, wal_bytes=log)
 
 
 async def test_room_that_sinks_and_comes_back_is_told_once_at_each_threshold() -> None:
     disk = Disk(*map(room, (5000, 999, 990, 199, 150, 0, 0, 500, 600, 1200)))
     assert await disk.look() == ["disk_space_reduced", "disk_space_depleted", "disk_space_reduced", "disk_space_freed"]
     assert [(told.allows, bool(told.reason)) for told in disk.posted] == [
-        (DiskAllows.EXITS, True), (DiskAllows.ALL, False),
+        (DiskAllowance.EXITS, True), (DiskAllowance.ALL, False),
     ]  # fmt: skip
     assert "199 MB free, 200 MB are wanted" in disk.posted[0].reason
 
@@ -64,14 +64,14 @@ async def test_a_disk_at_the_edge_is_not_told_again_and_again() -> None:
 async def test_exits_end_with_the_reserve_of_a_full_disk_and_not_before() -> None:
     disk = Disk(room(0), room(0, reserve=200_000), room(0, reserve=100_000), room(50, reserve=100_000))
     assert await disk.look() == ["disk_space_depleted", "disk_space_exhausted", "disk_space_depleted"]
-    assert [told.allows for told in disk.posted] == [DiskAllows.EXITS, DiskAllows.CANCELS, DiskAllows.EXITS]
+    assert [told.allows for told in disk.posted] == [DiskAllowance.EXITS, DiskAllowance.CANCELS, DiskAllowance.EXITS]
     assert disk.told[1][1]["level"] == "critical"
 
 
 async def test_a_disk_that_is_short_at_the_first_look_is_known_before_anything_is_sent() -> None:
     disk = Disk(room(10))
     await disk.look()
-    assert [told.allows for told in disk.posted] == [DiskAllows.EXITS]
+    assert [told.allows for told in disk.posted] == [DiskAllowance.EXITS]
 
 
 async def test_the_disk_is_asked_away_from_the_loop() -> None:
@@ -84,7 +84,7 @@ async def test_a_disk_that_hangs_holds_one_thread_and_is_said(monkeypatch: pytes
     monkeypatch.setattr(disk_monitor, "ANSWER_WITHIN_S", 0.02)
     answers, asked = threading.Event(), 0
 
-    def hang() -> Room:
+    def hang() -> JournalSpace:
         nonlocal asked
         asked += 1
         answers.wait(10)

@@ -15,8 +15,8 @@ import msgspec
 from tradebot.backtest.fast_gate import FastGate
 from tradebot.backtest.fast_placement import FastPlacement
 from tradebot.backtest.order_fast_path import is_single_full_fill
-from tradebot.domain.messages import DeskMessage, Executed, Signal, Submit, Tick
-from tradebot.domain.order import Execution, Order
+from tradebot.domain.messages import ClockTick, DeskMessage, FillReport, Signal, Submit
+from tradebot.domain.order import Fill, Order
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import ClosePosition, DeskOutput, PlaceOrder
 from tradebot.trading.desk.desk import build_desk
@@ -70,12 +70,12 @@ class BacktestDesk:
         """Take a Tick; on a quiet one there is the day's loss to be looked at and nothing else."""
         c = self.conditions
         is_quiet = not (self.blotter.exposure.working or self.exits.requested or self.entries.waiting)
-        if not is_quiet or not c.halts.are_none or at >= c.times.square_off_at or self.rules.venue_reports.lacks_fills:
-            return self.desk.apply_message(Tick(at=at, mono=at))
+        if not is_quiet or not c.halts.is_empty or at >= c.times.square_off_at or self.rules.venue_reports.lacks_fills:
+            return self.desk.apply_message(ClockTick(at=at, mono=at))
         c.now = c.mono = at
         self.blotter.expire_reservations(at)
         # What a loss decides others carry out in the same tick.
-        return self.desk.apply_message(Tick(at=at, mono=at)) if self.rules.daily_loss.check_loss() else NO_OUTPUTS
+        return self.desk.apply_message(ClockTick(at=at, mono=at)) if self.rules.daily_loss.check_loss() else NO_OUTPUTS
 
     def act_on_signals(self, signals: Iterable[Signal]) -> Sequence[DeskOutput]:
         """Take Signals."""
@@ -110,7 +110,7 @@ class BacktestDesk:
             return NO_OUTPUTS
         return self.desk.carry_out(self._sent.send_exit(symbol, self.conditions.mono))
 
-    def apply_fill(self, execution: Execution, mono: int) -> Sequence[DeskOutput]:
+    def apply_fill(self, execution: Fill, mono: int) -> Sequence[DeskOutput]:
         """Take Executed."""
         if self._at_once:
             order = self.blotter.orders.get(execution.venue_order_id)
@@ -118,7 +118,7 @@ class BacktestDesk:
                 self.blotter.close_filled_order(order, execution)
                 self._filled(order)
                 return self.desk.carry_out(self.entries.send_waiting()) if self.entries.waiting else NO_OUTPUTS
-        return self.desk.apply_message(Executed(execution=execution, mono=mono))
+        return self.desk.apply_message(FillReport(fill=execution, mono=mono))
 
     def _close(self, close: ClosePosition, out: list[DeskOutput]) -> None:
         symbol, exits, exposure = close.symbol, self.exits, self.blotter.exposure

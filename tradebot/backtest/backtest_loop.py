@@ -25,7 +25,7 @@ from tradebot.backtest.schedule import Schedule
 from tradebot.backtest.session_timetable import NEVER, SessionTimetable
 from tradebot.backtest.signal_source import SignalSource
 from tradebot.backtest.simulated_broker import SimulatedBroker
-from tradebot.domain.control import Verb
+from tradebot.domain.commands import CommandVerb
 from tradebot.domain.messages import Command, Signal
 
 PROGRESS_EVERY = 4_096  # positions walked between two words on how far it is
@@ -165,7 +165,7 @@ class BacktestLoop:
         self._square_off_k = self._timetable.square_offs[k]
         if self._job.resumes_daily and not self.ruined_at and desk.conditions.halts.active_commands:
             self._counter.carry_out_decisions(
-                desk.apply_message(Command(verb=Verb.RESUME, reason="another session", id=f"resume-{k}"))
+                desk.apply_message(Command(verb=CommandVerb.RESUME, reason="another session", id=f"resume-{k}"))
             )
         self._loss.start_day()
 
@@ -189,7 +189,9 @@ class BacktestLoop:
         if not self.ruined_at:
             self.ruined_at = at
             self._counter.carry_out_decisions(
-                self._desk.apply_message(Command(verb=Verb.FLATTEN, reason="the account is worth nothing", id="ruin"))
+                self._desk.apply_message(
+                    Command(verb=CommandVerb.FLATTEN, reason="the account is worth nothing", id="ruin")
+                )
             )
 
     def _close(self, k: int, due: list[int]) -> None:

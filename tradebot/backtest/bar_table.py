@@ -13,7 +13,7 @@ import numpy as np
 
 from tradebot.clock import DAY
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import SERIES_COLUMNS, Floats, Ints, Series
+from tradebot.domain.market_data import SERIES_COLUMNS, BarSeries, Floats, Ints
 from tradebot.errors import DataError
 from tradebot.history.interval import interval_name, shortest_step
 from tradebot.markets.exchanges import INDIA, UTC_ZONE, zone_name_of
@@ -25,7 +25,7 @@ MARKS_BLOCK = 8_192  # positions of the timeline whose marks of all instruments 
 class BarTable:
     """The series of the instruments, in their order. Raises DataError for bars that no backtest can walk."""
 
-    def __init__(self, instruments: Sequence[Instrument], series: Mapping[str, Series], interval_ns: int) -> None:
+    def __init__(self, instruments: Sequence[Instrument], series: Mapping[str, BarSeries], interval_ns: int) -> None:
         self.ids = {instrument.symbol: id_ for id_, instrument in enumerate(instruments)}
         self.series = [_checked(series, instrument.symbol, interval_ns) for instrument in instruments]
         starts = [s.starts for s in self.series]
@@ -169,7 +169,7 @@ def _length(interval: int, instruments: Sequence[Instrument], starts: Sequence[I
     return shortest_step(interval) if has_summer or is_short else interval
 
 
-def _checked(series: Mapping[str, Series], symbol: str, interval: int) -> Series:
+def _checked(series: Mapping[str, BarSeries], symbol: str, interval: int) -> BarSeries:
     found = series.get(symbol)
     if found is None:
         raise DataError(f"there are no bars of {symbol}")

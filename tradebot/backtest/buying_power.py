@@ -13,7 +13,7 @@ from tradebot.backtest.bar_table import BarTable
 from tradebot.backtest.job import Job
 from tradebot.backtest.ledger import BacktestLedger
 from tradebot.domain.instrument import Instrument, InstrumentKind
-from tradebot.domain.order import Execution, OrderRequest
+from tradebot.domain.order import Fill, OrderRequest
 from tradebot.exchange.margin import margin_rate
 from tradebot.trading.desk.book.blotter import ChargesOf
 from tradebot.trading.desk.book.book import Book
@@ -72,7 +72,7 @@ class BuyingPower:
         )
 
     def affordable_quantity(self, id_: int, quantity: int, price: int, book: Book, request: OrderRequest) -> int:
-        """Return how much of an entry of `quantity` units at `price` units the account can pay, charges included."""
+        """Return how much of an entry of `quantity_from_units` units at `price_from_units` units the account can pay, charges included."""
         unit, net = price * self._ledger.money_factors[id_], self._cash + self._ledger.cash_flow - self.blocked_margin
         value = quantity * unit
         if value * self._spare_pct // 100 + self._spare <= net:
@@ -92,21 +92,23 @@ class BuyingPower:
             return ""
         id_ = self._ids[request.symbol]
         share, whole = self._rates[id_]
-        need = self._lots[id_] * self._instruments[id_].units(reference) * self._ledger.money_factors[id_] * share
+        need = (
+            self._lots[id_] * self._instruments[id_].price_to_units(reference) * self._ledger.money_factors[id_] * share
+        )
         if need <= net * whole:
             return ""
         return f"{net / self._money:,.2f} is left, and one lot takes {need / whole / self._money:,.2f}"
 
     def _charges(self, id_: int, quantity: int, price: int, book: Book, request: OrderRequest) -> int:
         instrument, order = self._instruments[id_], book.blotter.orders[request.order_id]
-        execution = Execution(
+        execution = Fill(
             request.order_id,
             request.order_id,
             request.symbol,
             request.exchange,
             request.side,
-            instrument.quantity(quantity),
-            instrument.price(price),
+            instrument.quantity_from_units(quantity),
+            instrument.price_from_units(price),
             book.conditions.now,
             request.product,
         )

@@ -10,14 +10,14 @@ import pandas as pd
 
 from tradebot.backtest.result import Result
 from tradebot.clock import SECOND
-from tradebot.domain.market import Ints, Series
-from tradebot.domain.order import Purpose
+from tradebot.domain.market_data import BarSeries, Ints
+from tradebot.domain.order import OrderPurpose
 from tradebot.history.interval import interval_name
 
 MAX_CANDLES_PER_SYMBOL, MAX_CANDLES, MAX_SYMBOLS = 2_000, 24_000, 60
 MAX_FILLS_SHOWN = 3_000
 STEPS_S = (60, 180, 300, 900, 1_800, 3_600, 14_400, 86_400, 604_800, 2_592_000)
-STOP_PURPOSES = {Purpose.STOP.value, Purpose.TRAIL.value}
+STOP_PURPOSES = {OrderPurpose.STOP.value, OrderPurpose.TRAIL.value}
 
 
 def trades_with_stops(result: Result) -> pd.DataFrame:
@@ -28,7 +28,7 @@ def trades_with_stops(result: Result) -> pd.DataFrame:
     return found[["symbol", "entered_at", "exited_at", "stop"]].assign(symbol=found["symbol"].astype(str))
 
 
-def chart_candles(result: Result, series: Mapping[str, Series]) -> dict[str, Any]:
+def chart_candles(result: Result, series: Mapping[str, BarSeries]) -> dict[str, Any]:
     """Return symbol -> its candles, fills and stops, for the symbols with most fills, thinned to what a page holds."""
     fills, stops = result.fills, trades_with_stops(result)
     counts = fills["symbol"].astype(str).value_counts()
@@ -46,7 +46,7 @@ def chart_candles(result: Result, series: Mapping[str, Series]) -> dict[str, Any
     return found
 
 
-def _market(result: Result, series: Series, fills: pd.DataFrame, stops: pd.DataFrame, most: int) -> dict[str, Any]:
+def _market(result: Result, series: BarSeries, fills: pd.DataFrame, stops: pd.DataFrame, most: int) -> dict[str, Any]:
     job = result.job
     instrument = next(i for i in job.instruments if i.symbol == series.symbol)
     starts = local_clock_s(pd.DatetimeIndex(pd.to_datetime(series.starts, unit="ns", utc=True)).tz_convert(job.zone))

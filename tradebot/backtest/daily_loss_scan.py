@@ -68,7 +68,7 @@ class DailyLossScan:
         self.scanned_to_k = k
         if self._funds.leveraged_count:
             return self._lent(begin, k)
-        lost = self._lost_limit if self._halts.are_none else self._lost()
+        lost = self._lost_limit if self._halts.is_empty else self._lost()
         if lost is None:
             return k
         floor, held = lost - self._ledger.cash_flow, self._held  # what is held must be worth more

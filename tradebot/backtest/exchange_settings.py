@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tradebot.backtest.job import Bill
 from tradebot.clock import DAY
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.errors import ConfigError
 from tradebot.history.exchange_calendar import INDIA, NEW_YORK, are_in_session, require_known_exchange, zone_of
 from tradebot.markets.market import HOME_MARKET, market_of
@@ -49,7 +49,7 @@ def exchange_settings(exchange: str = "", *, zone: str = "", currency: str = "")
     return ExchangeSettings(name, lives_by, currency or own or DEFAULT_CURRENCY)
 
 
-def default_market(exchange: str, interval_ns: int, series: Mapping[str, Series]) -> str:
+def default_market(exchange: str, interval_ns: int, series: Mapping[str, BarSeries]) -> str:
     """Return the market of `job.Hours`: India's sessions for bars below a day that mostly lie in them, else always."""
     if zone_of(exchange) != INDIA or interval_ns >= DAY:
         return "always"

@@ -18,15 +18,15 @@ from tradebot.backtest.job import Bill, Job
 from tradebot.backtest.result import Result
 from tradebot.backtest.significance import bootstrap_profit, deflated_sharpe
 from tradebot.clock import format_iso
-from tradebot.domain.market import Series
-from tradebot.domain.order import Purpose
+from tradebot.domain.market_data import BarSeries
+from tradebot.domain.order import OrderPurpose
 from tradebot.exchange.slippage import Slippage, SlippageKind
 from tradebot.history.interval import shortest_step
 from tradebot.strategies.loading import StrategySpec
 from tradebot.strategies.strategy import Strategy
 from tradebot.trading.desk.gate.level_controls import ValidLevels
 
-RunBacktest = Callable[[Job, Mapping[str, Series]], Result]
+RunBacktest = Callable[[Job, Mapping[str, BarSeries]], Result]
 FEW_TRADES, SOME_TRADES = 30, 100  # below the first chance decides, above the second it seldom does
 COSTLY_SHARE, RUINOUS_SHARE = 0.5, 1.0  # costs as a share of gross winnings
 HISTORY_CUTS = 4  # reruns on shorter histories, each ending where the whole run decided something
@@ -36,7 +36,7 @@ LATER_BARS = "later bars"  # in the words of the fault of a FrameStrategy that u
 
 def run_honesty_checks(
     result: Result,
-    series: Mapping[str, Series],
+    series: Mapping[str, BarSeries],
     run: RunBacktest,
     *,
     trials: int = 1,
@@ -59,7 +59,7 @@ def run_honesty_checks(
     ]
 
 
-def check_look_ahead(result: Result, series: Mapping[str, Series], run: RunBacktest) -> Check:
+def check_look_ahead(result: Result, series: Mapping[str, BarSeries], run: RunBacktest) -> Check:
     """Compare the past of this run with runs on histories that end in between: no order may depend on later bars."""
     said = _saying("look_ahead", "Look-ahead")
     free = [spec.name for spec in result.job.strategies if not _only_rules(spec)]
@@ -125,7 +125,7 @@ def check_cost_share(result: Result) -> Check:
     return said(verdict, f"Costs take {share:.0%} of the gross winnings of the trades that won.", share=share)
 
 
-def check_one_tick_worse(result: Result, series: Mapping[str, Series], run: RunBacktest) -> Check:
+def check_one_tick_worse(result: Result, series: Mapping[str, BarSeries], run: RunBacktest) -> Check:
     """Run again with fills one tick worse."""
     said = _saying("slippage", "One tick worse")
     slippage = _one_tick_more(result.job, series)
@@ -136,7 +136,7 @@ def check_one_tick_worse(result: Result, series: Mapping[str, Series], run: RunB
     return _compared(said, result, run(job, series), "with every fill one tick worse", note)
 
 
-def check_one_bar_later(result: Result, series: Mapping[str, Series], run: RunBacktest) -> Check:
+def check_one_bar_later(result: Result, series: Mapping[str, BarSeries], run: RunBacktest) -> Check:
     """Run again with orders one bar later."""
     matching = result.job.matching
     later = msgspec.structs.replace(matching, latency_bars=matching.latency_bars + 1)
@@ -203,7 +203,7 @@ def _profit(result: Result) -> float:
     return float(worth.iloc[-1]) - float(result.job.cash) if len(worth) else 0.0
 
 
-def _one_tick_more(job: Job, series: Mapping[str, Series]) -> Slippage | None:
+def _one_tick_more(job: Job, series: Mapping[str, BarSeries]) -> Slippage | None:
     kind, amount = job.matching.slippage.kind, job.matching.slippage.amount
     if kind is SlippageKind.NONE:
         return Slippage(kind=SlippageKind.TICKS, amount=Decimal(1))
@@ -211,7 +211,11 @@ def _one_tick_more(job: Job, series: Mapping[str, Series]) -> Slippage | None:
         return Slippage(kind=kind, amount=amount + 1)
     # Of the price: what a tick is of it differs by symbol, so the dearest tick is taken.
     closes = {symbol: one.close for symbol, one in series.items() if len(one)}
-    shares = [i.tick_size / i.price(int(np.median(closes[i.symbol]))) for i in job.instruments if i.symbol in closes]
+    shares = [
+        i.tick_size / i.price_from_units(int(np.median(closes[i.symbol])))
+        for i in job.instruments
+        if i.symbol in closes
+    ]
     whole = {SlippageKind.BPS: Decimal(10_000), SlippageKind.SPREAD: Decimal(200)}.get(kind)
     if whole is None or not shares:
         return None
@@ -228,7 +232,7 @@ Decision = tuple[str, str, str, str, float, int]  # symbol, strategy, side, purp
 
 def _decisions(result: Result) -> set[Decision]:
     orders = result.orders
-    wanted = orders["purpose"].astype(str).isin([Purpose.ENTRY.value, Purpose.EXIT.value])
+    wanted = orders["purpose"].astype(str).isin([OrderPurpose.ENTRY.value, OrderPurpose.EXIT.value])
     at = result.order_rows.decided_at[wanted.to_numpy()].tolist()
     columns = [orders.loc[wanted, name].astype(str).tolist() for name in ("symbol", "strategy", "side", "purpose")]
     return set(zip(*columns, orders.loc[wanted, "qty"].tolist(), at, strict=True))
@@ -253,9 +257,9 @@ def _changed(whole: set[Decision], shorter: set[Decision], result: Result) -> st
     return f"the past changes; the {side} order ({purpose}) of {symbol} at {_iso(at, result)} {what} later bars."
 
 
-def _until(series: Series, end: int) -> Series:
+def _until(series: BarSeries, end: int) -> BarSeries:
     rows = int(np.searchsorted(series.starts + shortest_step(series.interval), end, side="right"))
-    return series.cut(slice(rows))
+    return series.select_bars(slice(rows))
 
 
 def _iso(at: int, result: Result) -> str:

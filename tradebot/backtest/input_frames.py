@@ -16,7 +16,7 @@ import pandas as pd
 from tradebot.backtest.exchange_settings import ExchangeSettings
 from tradebot.backtest.frame_times import TIME_COLUMNS, bar_starts, one_line
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Floats, Ints, Series
+from tradebot.domain.market_data import BarSeries, Floats, Ints
 from tradebot.errors import DataError
 from tradebot.history.bar_lengths import is_last_running, look_like_end_stamps
 from tradebot.history.decimals import common_price_step, month_closes
@@ -38,7 +38,7 @@ class InputBars(NamedTuple):
     """Bars that were taken: instruments, series by symbol, and a sentence for each thing left out or in doubt."""
 
     instruments: tuple[Instrument, ...]
-    series: dict[str, Series]
+    series: dict[str, BarSeries]
     notes: tuple[str, ...]
 
 
@@ -95,7 +95,7 @@ def _by_symbol(bars: InputFrames, symbol: str) -> dict[str, pd.DataFrame]:
 
 def _series(
     symbol: str, frame: pd.DataFrame, place: ExchangeSettings, zone: str, interval: int, now: int, notes: list[str]
-) -> tuple[Instrument, Series]:
+) -> tuple[Instrument, BarSeries]:
     if frame.columns.nlevels > 1:
         raise DataError(f"{symbol}: its columns have {frame.columns.nlevels} levels; give each symbol a frame of one")
     frame = frame.rename(columns=lambda name: str(name).lower())
@@ -138,7 +138,7 @@ def _series(
     units = np.rint(prices * 10.0**instrument.price_decimals).astype(np.int64)
     columns = dict(zip(PRICES, units.T.copy(), strict=True))
     quantities = np.rint(volume * 10.0**instrument.quantity_decimals).astype(np.int64)
-    return instrument, Series(symbol=symbol, interval=interval, starts=starts, **columns, volume=quantities)
+    return instrument, BarSeries(symbol=symbol, interval=interval, starts=starts, **columns, volume=quantities)
 
 
 def _doubts(symbol: str, frame: pd.DataFrame, starts: Ints, interval: int, place: ExchangeSettings) -> Iterator[str]:

@@ -41,7 +41,7 @@ class IntrabarModel:
         self.match_open_price(id_, row, self._panel.open_views[id_][row])
 
     def match_open_price(self, id_: int, row: int, price: int) -> None:
-        """Let orders and guard of an instrument meet the open of bar `row_at`, which is `price`."""
+        """Let orders and guard of an instrument meet the open of bar `row_at`, which is `price_from_units`."""
         counter = self._counter
         counter.in_bar = True
         if counter.expired_exit_ids and id_ in counter.expired_exit_ids:
@@ -80,7 +80,7 @@ class IntrabarModel:
         if levels is None or levels.trail_by is None or levels.best is None or seen >= row:
             return
         units = int(series.high[seen:row].max() if levels.is_long else series.low[seen:row].min())
-        best = self._instruments[id_].price(units)
+        best = self._instruments[id_].price_from_units(units)
         if best > levels.best if levels.is_long else best < levels.best:
             self._desk.guards.update_best(id_, best)
 
@@ -106,7 +106,7 @@ class IntrabarModel:
         levels = self._desk.guards.protective_levels(id_)
         if levels is None or self._instruments[id_].symbol in self._desk.exits.requested:
             return None
-        units = self._instruments[id_].units
+        units = self._instruments[id_].price_to_units
         sign = 1 if levels.is_long else -1
         if (to - at) * sign < 0:
             below = [] if levels.stop is None else [units(levels.stop)]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 
 FIRST_CHUNK, LONGEST_CHUNK = 32, 65_536  # rows looked at in one go; most guards are touched soon
 
@@ -21,7 +21,7 @@ class UnitLevels(NamedTuple):
     best: int | None
 
 
-def first_touch(series: Series, guard: UnitLevels, begin: int, end: int) -> int | None:
+def first_touch(series: BarSeries, guard: UnitLevels, begin: int, end: int) -> int | None:
     """Return the first of the rows from `begin` to before `end` in which a level lies within what the bar reached.
 
     None when there is none. The price of each bar goes open, adverse extreme, other extreme, close, see

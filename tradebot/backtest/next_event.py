@@ -51,6 +51,6 @@ class NextEventFinder:
     def _touch(self, id_: int, row: int, end: int) -> int | None:
         levels = self._guards.protective_levels(id_)
         assert levels is not None, f"{self._instruments[id_].symbol} has a guard without levels"
-        units = self._instruments[id_].units
+        units = self._instruments[id_].price_to_units
         guard = UnitLevels(levels.is_long, *(None if level is None else units(level) for level in levels[1:]))
         return first_touch(self._panel.series[id_], guard, row, end)

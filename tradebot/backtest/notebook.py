@@ -27,7 +27,7 @@ from tradebot.backtest.result import UNUSUAL_COUNTS, Result
 from tradebot.backtest.run import run_backtest, unaffordable_instruments
 from tradebot.clock import WallClock
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.domain.order import OrderKind
 from tradebot.errors import ConfigError
 from tradebot.exchange.bar_matching import BarFillModel
@@ -48,7 +48,7 @@ CELL_STYLE = "font-variant-numeric:tabular-nums;text-align:right;padding:.1rem .
 class Tested:
     """A finished backtest: `orders`, `fills`, `trades` (frames), `equity` and `stats` (series), `run_honesty_checks`, a report."""
 
-    def __init__(self, result: Result, series: Mapping[str, Series], notes: Sequence[str] = ()) -> None:
+    def __init__(self, result: Result, series: Mapping[str, BarSeries], notes: Sequence[str] = ()) -> None:
         self.result, self.series, self.notes = result, series, tuple(notes)
 
     @cached_property

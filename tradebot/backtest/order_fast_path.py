@@ -6,7 +6,7 @@ stretch is written down here; an order that takes another course is folded fact 
 
 from __future__ import annotations
 
-from tradebot.domain.order import Execution, Order, OrderRequest, OrderTimes
+from tradebot.domain.order import Fill, Order, OrderRequest, OrderTimes
 from tradebot.domain.order_states import OrderState
 
 ACKED, OPEN = OrderState.ACKED, OrderState.OPEN
@@ -17,12 +17,12 @@ def accepted_order(request: OrderRequest, *, at: int, mono: int) -> Order:
     return Order(request, ACKED, request.quantity, request.price, request.order_id, OrderTimes(at, at, mono, mono))
 
 
-def is_single_full_fill(order: Order, execution: Execution) -> bool:
+def is_single_full_fill(order: Order, execution: Fill) -> bool:
     """Return whether a fill is an order's first and all of it, and its state and claims know nothing else."""
     state, quantity = order.state, execution.quantity
     if (state is not ACKED and state is not OPEN) or quantity != order.quantity:
         return False
-    odd = order.odd
-    if order.booked or odd.busted or odd.quarantined or order.replace.terms is not None or order.filled:
+    odd = order.irregular
+    if order.fills or odd.busted or odd.quarantined or order.replace.terms is not None or order.filled:
         return False
-    return order.venue_order_id == execution.venue_order_id and order.claim.filled <= quantity
+    return order.venue_order_id == execution.venue_order_id and order.reported.filled <= quantity

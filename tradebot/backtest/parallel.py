@@ -16,7 +16,7 @@ from tradebot.backtest import pool
 from tradebot.backtest.job import Job
 from tradebot.backtest.result import FillColumns, OrderColumns, Result, TradeColumns, trading_hash
 from tradebot.backtest.run import SeriesInput, run_backtest, series_by_symbol
-from tradebot.domain.market import Ints, Series
+from tradebot.domain.market_data import BarSeries, Ints
 from tradebot.errors import DataError
 from tradebot.indicators.expressions import Bars as Columns
 from tradebot.indicators.plan import ExpressionPlan
@@ -25,7 +25,7 @@ from tradebot.trading.desk.placing.denials import Denials
 MIN_PARALLEL_BARS = 200_000  # bars; below it a second process costs more than it brings
 CHUNKS_PER_WORKER = 8  # a worker, so that the last one does not keep the others waiting
 ResultRows = TypeVar("ResultRows", OrderColumns, FillColumns, TradeColumns)
-_series: Mapping[str, Series] = {}  # in a worker: what it was forked with, or sent
+_series: Mapping[str, BarSeries] = {}  # in a worker: what it was forked with, or sent
 
 
 def run_parallel(
@@ -56,7 +56,11 @@ def _compares_symbols(job: Job) -> bool:
 
 
 def _in_processes(
-    job: Job, series: Mapping[str, Series], shares: Sequence[list[int]], workers: int, say: Callable[[int, int], None]
+    job: Job,
+    series: Mapping[str, BarSeries],
+    shares: Sequence[list[int]],
+    workers: int,
+    say: Callable[[int, int], None],
 ) -> list[Result]:
     global _series
     forks = pool.may_fork()  # then the workers see the bars where they lie; others are sent them
@@ -80,7 +84,7 @@ def _in_processes(
         _series = {}
 
 
-def _keep(series: Mapping[str, Series] | None) -> None:
+def _keep(series: Mapping[str, BarSeries] | None) -> None:
     global _series
     pool.init_worker()
     gc.freeze()  # what a fork inherits is no garbage: to look through it would copy its pages
@@ -92,7 +96,7 @@ def _share(job: Job, ids: list[int]) -> Result:
     return _each(job, _series, ids, lambda done, of: None)
 
 
-def _each(job: Job, series: Mapping[str, Series], ids: Sequence[int], say: Callable[[int, int], None]) -> Result:
+def _each(job: Job, series: Mapping[str, BarSeries], ids: Sequence[int], say: Callable[[int, int], None]) -> Result:
     found = []
     for number, id_ in enumerate(ids):
         instrument = job.instruments[id_]

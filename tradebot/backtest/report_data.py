@@ -24,7 +24,7 @@ from tradebot.backtest.check import Check
 from tradebot.backtest.job import Bill, Job
 from tradebot.backtest.result import Result
 from tradebot.clock import DAY, SECOND
-from tradebot.domain.market import SERIES_COLUMNS, Series
+from tradebot.domain.market_data import SERIES_COLUMNS, BarSeries
 from tradebot.domain.order import Side
 from tradebot.markets.calendar import ist_date
 from tradebot.markets.charges import CHARGE_NAMES, NO_CHARGES, Charges, order_charges, segment_of, tariff_of
@@ -84,7 +84,7 @@ def result_summary(result: Result, checks: Sequence[Check] = ()) -> dict[str, An
 
 def report_data(
     result: Result,
-    series: Mapping[str, Series],
+    series: Mapping[str, BarSeries],
     checks: Sequence[Check] = (),
     *,
     summary_: dict[str, Any] | None = None,
@@ -126,7 +126,7 @@ def report_data(
     }
 
 
-def bars_hash(series: Mapping[str, Series]) -> str:
+def bars_hash(series: Mapping[str, BarSeries]) -> str:
     """Return the sha256 over all bars, symbol by symbol as they were given."""
     digest = hashlib.sha256()
     for symbol, one in series.items():
@@ -185,7 +185,7 @@ def _debits(result: Result) -> Charges:
         instrument = job.instruments[result.order_rows.symbol[row]]
         side = Side.BUY if result.order_rows.side[row] > 0 else Side.SELL
         if debits.book_delivery(
-            symbol=instrument.symbol, side=side, quantity=instrument.quantity(quantity), traded_at=at
+            symbol=instrument.symbol, side=side, quantity=instrument.quantity_from_units(quantity), traded_at=at
         ):
             tariff = tariff_of(segment_of(instrument.kind, DELIVERY), side, ist_date(at), instrument.exchange)
             found += Charges(dp=tariff.dp, gst=tariff.depository_charge - tariff.dp)

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from tradebot.backtest.job import Job
-from tradebot.domain.market import Floats, Ints
-from tradebot.domain.order import OrderKind, OrderState, Purpose
+from tradebot.domain.market_data import Floats, Ints
+from tradebot.domain.order import OrderKind, OrderPurpose, OrderState
 
 SIDES = {1: "BUY", -1: "SELL"}
 DIRECTIONS = {1: "long", -1: "short"}
@@ -52,7 +52,7 @@ def order_frame(result: ResultColumns) -> pd.DataFrame:
             "strategy": _named(rows.strategy, (*result.strategies, "")),
             "side": _mapped(rows.side, SIDES),
             "kind": _named(rows.kind, tuple(OrderKind)),
-            "purpose": _named(rows.purpose, tuple(Purpose)),
+            "purpose": _named(rows.purpose, tuple(OrderPurpose)),
             "qty": rows.quantity / _quantity_scale(result)[rows.symbol],
             "decided_at": _times(rows.decided_at, result.job),
             "state": _named(rows.state, tuple(OrderState)),
@@ -75,7 +75,7 @@ def fill_frame(result: ResultColumns) -> pd.DataFrame:
             "qty": rows.quantity / _quantity_scale(result)[symbol],
             "price": rows.price / _price_scale(result)[symbol],
             "charges": _money(rows.charges, result),
-            "purpose": _named(of.purpose[rows.order], tuple(Purpose)),
+            "purpose": _named(of.purpose[rows.order], tuple(OrderPurpose)),
         }
     )
 
@@ -99,7 +99,7 @@ def trade_frame(result: ResultColumns) -> pd.DataFrame:
             "charges": _money(rows.charges, result),
             "net": _money(rows.gross - rows.charges, result),
             "bars": rows.bars,
-            "exit_reason": _named(rows.reason, tuple(Purpose)),
+            "exit_reason": _named(rows.reason, tuple(OrderPurpose)),
         }
     )
 

@@ -26,7 +26,7 @@ from tradebot.backtest.signal_source import SignalSource
 from tradebot.backtest.single_symbol_loop import SingleSymbolLoop
 from tradebot.clock import SECOND, format_iso
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.trading.desk import fill_charges
 from tradebot.trading.desk.book.blotter import ChargesOf
 from tradebot.trading.desk.book.book import Book
@@ -37,7 +37,7 @@ from tradebot.trading.desk.placing.denials import Denial
 NEVER = 1 << 62
 
 
-SeriesInput = Mapping[str, Series] | Iterable[Series]
+SeriesInput = Mapping[str, BarSeries] | Iterable[BarSeries]
 
 
 def run_backtest(
@@ -99,14 +99,14 @@ def unaffordable_instruments(job: Job, series: SeriesInput) -> tuple[str, ...]:
     """Return a sentence for each instrument of which the money of an order may not pay a lot."""
     found = series_by_symbol(series)
     priced = [
-        (i, i.price(int(bars.close.min())), i.price(int(bars.close.max())))
+        (i, i.price_from_units(int(bars.close.min())), i.price_from_units(int(bars.close.max())))
         for i in job.instruments
         if (bars := found.get(i.symbol)) is not None and len(bars)
     ]
     return unaffordable_lots(priced, job.desk.order_notional)
 
 
-def series_by_symbol(series: SeriesInput) -> Mapping[str, Series]:
+def series_by_symbol(series: SeriesInput) -> Mapping[str, BarSeries]:
     """Return bars as symbol -> series."""
     return series if isinstance(series, Mapping) else {one.symbol: one for one in series}
 
@@ -164,10 +164,10 @@ def _no_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _until(bars: Series, end: int | None) -> Series:
+def _until(bars: BarSeries, end: int | None) -> BarSeries:
     if end is None or not len(bars) or bars.starts[-1] < end:
         return bars
-    return bars.cut(slice(int(bars.starts.searchsorted(end))))
+    return bars.select_bars(slice(int(bars.starts.searchsorted(end))))
 
 
 def _desk(job: Job, funds: BuyingPower, decimals: int) -> BacktestDesk:

@@ -11,7 +11,7 @@ from datetime import date, time, timedelta
 
 from tradebot.clock import MINUTE
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.exchange.prices.synthetic import SyntheticPrices
 from tradebot.markets.calendar import ist_to_ns
 from tradebot.markets.listing import universe_for
@@ -24,7 +24,7 @@ LAST_DAY = date(2026, 6, 30)  # a trading day; the sample ends before it
 
 def sample_bars(
     symbols: Sequence[str] = SYMBOLS, *, days: int = 90, interval_ns: int = MINUTE, seed: int = SEED
-) -> tuple[Universe, dict[str, Series]]:
+) -> tuple[Universe, dict[str, BarSeries]]:
     """Return instruments and their bars (symbol -> oldest first) of the sessions in the `days` before LAST_DAY."""
     universe = universe_for(symbols, on=LAST_DAY)
     calendar = common_market(i.exchange for i in universe).calendar

@@ -10,7 +10,7 @@ import numpy as np
 from tradebot.backtest.job import TradingHours
 from tradebot.clock import DAY
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market import Ints
+from tradebot.domain.market_data import Ints
 from tradebot.domain.messages import SessionBegins
 from tradebot.markets.market import HOME_MARKET, common_market
 from tradebot.trading.calendar_sessions import CalendarSessions
@@ -69,7 +69,9 @@ def timeline_days(
     found: list[BacktestDay] = []
     for k, until in zip(firsts.tolist(), [*firsts[1:].tolist(), len(starts)], strict=True):
         session = calendar.session_at(int(starts[k])).as_message
-        offs = ((end.closes_at, k + int(np.searchsorted(ends[k:until], end.square_off_at))) for end in session.ends)
+        offs = (
+            (end.closes_at, k + int(np.searchsorted(ends[k:until], end.square_off_at))) for end in session.session_ends
+        )
         found.append(
             BacktestDay(k, session, tuple(off for closes_at, off in offs if off < until and ends[off] < closes_at))
         )

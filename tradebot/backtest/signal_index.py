@@ -10,7 +10,7 @@ import numpy as np
 
 from tradebot.backtest.bar_table import BarTable
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Floats, Series, floats
+from tradebot.domain.market_data import BarSeries, Floats, to_floats
 from tradebot.domain.messages import Action, Signal
 from tradebot.indicators.cross_section import BarHistory
 from tradebot.indicators.cross_section import evaluate_histories as across
@@ -187,9 +187,9 @@ def _wishes(strategy: str, found: SignalMasks, first: int) -> Iterator[ActionSig
             yield ActionSignals(strategy, action, rows, levels)
 
 
-def _floats(instrument: Instrument, series: Series) -> Floats:
+def _floats(instrument: Instrument, series: BarSeries) -> Floats:
     columns = (series.open, series.high, series.low, series.close, series.volume)
-    return floats(columns, 10.0**instrument.price_decimals, 10.0**instrument.quantity_decimals)
+    return to_floats(columns, 10.0**instrument.price_decimals, 10.0**instrument.quantity_decimals)
 
 
 def _merged(lists: Iterable[list[int]]) -> list[int]:

@@ -16,24 +16,24 @@ from tradebot.backtest.job import Job
 from tradebot.backtest.ledger import STATES, BacktestLedger
 from tradebot.backtest.order_lifetimes import OrderLifetimes
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.messages import Cancel, Modify, OrderSeen, Outcome, Submit
+from tradebot.domain.messages import Cancel, Modify, OrderReport, RequestResult, Submit
 from tradebot.domain.order import (
-    SETTLE,
-    Execution,
+    LATE_FILL_HOLD_NS,
+    Fill,
     OrderEvent,
-    OrderFact,
+    OrderEventType,
     OrderKind,
+    OrderPurpose,
     OrderRequest,
     OrderState,
-    Purpose,
     VenueOrder,
-    VenueStatus,
+    VenueOrderStatus,
 )
 from tradebot.exchange.bar_matching import BarOrderBook, RestingOrder
 from tradebot.trading.desk.decisions import DeskOutput
 
-DENIED, SENDING, ACCEPTED = OrderEvent.DENIED, OrderEvent.SENDING, OrderEvent.ACCEPTED
-ENTRY, LIMIT, FILLED = Purpose.ENTRY, OrderKind.LIMIT, STATES[OrderState.FILLED]
+DENIED, SENDING, ACCEPTED = OrderEventType.DENIED, OrderEventType.SENDING, OrderEventType.ACCEPTED
+ENTRY, LIMIT, FILLED = OrderPurpose.ENTRY, OrderKind.LIMIT, STATES[OrderState.FILLED]
 
 
 class _OpenOrder(RestingOrder):
@@ -67,7 +67,9 @@ class SimulatedBroker:
         self._desk, self._panel, self._ledger, self._funds, self._spans = desk, panel, ledger, funds, spans
         self._conditions = desk.conditions
         self._instruments: Sequence[Instrument] = job.instruments
-        self._points = [instrument.price(1) for instrument in job.instruments]  # one unit of each one's prices
+        self._points = [
+            instrument.price_from_units(1) for instrument in job.instruments
+        ]  # one unit of each one's prices
         self.bar_books = [
             BarOrderBook[_OpenOrder](instrument, job.matching, volumes)
             for instrument, volumes in zip(job.instruments, panel.volume_views, strict=True)
@@ -87,7 +89,7 @@ class SimulatedBroker:
                 self._cancel(output)
             elif type(output) is Modify:
                 self._modify(output)
-            elif type(output) is OrderFact and output.event is DENIED:
+            elif type(output) is OrderEvent and output.type is DENIED:
                 self._denied(output)
 
     def match_price(self, id_: int, row: int, price: int) -> None:
@@ -135,7 +137,7 @@ class SimulatedBroker:
                 self.expired_exit_ids.add(placed.id)
                 self._desk.entries.drop_waiting(placed.request.symbol)
             # Between two sessions there is time for late fills, also where their bars leave none.
-            self._ended(placed, VenueStatus.EXPIRED, OrderState.EXPIRED, settled_ns=SETTLE)
+            self._ended(placed, VenueOrderStatus.EXPIRED, OrderState.EXPIRED, settled_ns=LATE_FILL_HOLD_NS)
 
     def resend_exit(self, id_: int) -> None:
         """Send the exit of an instrument again whose order lapsed, at the open of its bar."""
@@ -147,7 +149,7 @@ class SimulatedBroker:
         for order_id, placed in self.open_orders.items():
             self._ledger.set_order_state(placed.row, self._desk.blotter.orders[order_id].state)
 
-    def _denied(self, fact: OrderFact) -> None:
+    def _denied(self, fact: OrderEvent) -> None:
         request = fact.request
         assert request is not None, "a denial without what was denied"
         id_ = self._panel.ids[request.symbol]
@@ -161,9 +163,11 @@ class SimulatedBroker:
         decimals = instrument.quantity_decimals
         quantity = int(request.quantity.scaleb(decimals) if decimals else request.quantity)
         if spans.has_latency:
-            self._desk.apply_message(Outcome(fact=OrderFact(order_id=order_id, event=SENDING, at=c.now, mono=c.mono)))
+            self._desk.apply_message(
+                RequestResult(event=OrderEvent(order_id=order_id, type=SENDING, at=c.now, mono=c.mono))
+            )
         from_row, lapses_k = spans.lifetime_of(id_, self.current_k, in_bar=self.in_bar)
-        limit = instrument.units(request.price) if request.kind is LIMIT and request.price else None
+        limit = instrument.price_to_units(request.price) if request.kind is LIMIT and request.price else None
         row = self._ledger.add_order(request, id_, quantity, c.now)
         order = self.open_orders[order_id] = _OpenOrder(
             order_id,
@@ -190,8 +194,8 @@ class SimulatedBroker:
     def _accept(self, placed: _OpenOrder) -> None:
         placed.is_acknowledged = True
         c, order_id = self._conditions, placed.order_id
-        fact = OrderFact(order_id=order_id, event=ACCEPTED, at=c.now, mono=c.mono, venue_order_id=order_id)
-        outputs = self._desk.apply_message(Outcome(fact=fact))
+        fact = OrderEvent(order_id=order_id, type=ACCEPTED, at=c.now, mono=c.mono, venue_order_id=order_id)
+        outputs = self._desk.apply_message(RequestResult(event=fact))
         if len(outputs) > 1:  # more than the fact itself: a cancel that waited for the id
             self.carry_out_decisions(outputs)
 
@@ -206,13 +210,13 @@ class SimulatedBroker:
             return
         order.fills += 1
         is_one = order.fills == 1 and not order.remaining
-        execution = Execution(
+        execution = Fill(
             f"{order_id}/{order.fills}",
             order_id,
             request.symbol,
             request.exchange,
             request.side,
-            request.quantity if is_one else self._instruments[id_].quantity(quantity),
+            request.quantity if is_one else self._instruments[id_].quantity_from_units(quantity),
             Decimal(price) * self._points[id_],
             now,
             request.product,
@@ -237,30 +241,32 @@ class SimulatedBroker:
         if paid:
             self._fill(order, paid, price)
         if order.order_id in self.open_orders:
-            self._ended(order, VenueStatus.CANCELED, OrderState.CANCELED)
+            self._ended(order, VenueOrderStatus.CANCELED, OrderState.CANCELED)
 
     def _modify(self, modify: Modify) -> None:
         order_id, c = modify.request.order_id, self._conditions
         placed = self.open_orders.get(order_id)
         if placed is None or modify.request.price is None:
             return
-        self.bar_books[placed.id].orders[order_id].limit = self._instruments[placed.id].units(modify.request.price)
-        fact = OrderFact(
+        self.bar_books[placed.id].orders[order_id].limit = self._instruments[placed.id].price_to_units(
+            modify.request.price
+        )
+        fact = OrderEvent(
             order_id=order_id,
-            event=OrderEvent.REPLACED,
+            type=OrderEventType.REPLACED,
             at=c.now,
             mono=c.mono,
             venue_order_id=modify.venue_order_id,
         )
-        self.carry_out_decisions(self._desk.apply_message(Outcome(fact=fact)))
+        self.carry_out_decisions(self._desk.apply_message(RequestResult(event=fact)))
 
     def _cancel(self, cancel: Cancel) -> None:
         placed = self.open_orders.get(cancel.order_id)
         if placed is None or not cancel.venue_order_id or not self.bar_books[placed.id].remove_order(cancel.order_id):
             return  # filled already, or the cancel goes out again with the id that the exchange gives
-        self._ended(placed, VenueStatus.CANCELED, OrderState.CANCELED)
+        self._ended(placed, VenueOrderStatus.CANCELED, OrderState.CANCELED)
 
-    def _ended(self, placed: _OpenOrder, status: VenueStatus, state: OrderState, *, settled_ns: int = 0) -> None:
+    def _ended(self, placed: _OpenOrder, status: VenueOrderStatus, state: OrderState, *, settled_ns: int = 0) -> None:
         request, c, order_id = placed.request, self._conditions, placed.order_id
         shown = VenueOrder(
             venue_order_id=order_id,
@@ -271,7 +277,7 @@ class SimulatedBroker:
             kind=request.kind,
             status=status,
             quantity=request.quantity,
-            filled=request.quantity - self._instruments[placed.id].quantity(placed.remaining),
+            filled=request.quantity - self._instruments[placed.id].quantity_from_units(placed.remaining),
             price=request.price,
             product=request.product,
             changed_at=c.now,
@@ -279,4 +285,4 @@ class SimulatedBroker:
         self._ledger.set_order_state(placed.row, state)
         del self.open_orders[order_id]
         self.changed_ids.add(placed.id)
-        self.carry_out_decisions(self._desk.apply_message(OrderSeen(order=shown, mono=c.mono - settled_ns)))
+        self.carry_out_decisions(self._desk.apply_message(OrderReport(order=shown, mono=c.mono - settled_ns)))

@@ -10,7 +10,7 @@ from tradebot.checker.order_history import CheckedOrder
 from tradebot.checker.run_records import RunRecords
 from tradebot.checker.verdict import PromiseVerdict, list_faults, verdict_broken, verdict_not_shown, verdict_ok
 from tradebot.clock import DAY
-from tradebot.domain.control import Scope, Until, lasted_until
+from tradebot.domain.commands import HaltExpiry, Scope, infer_halt_expiry
 
 POLLS_TO_GIVE_UP = 2  # complete lists an order must be missing from
 ANSWERED_ENDINGS = ("refused", "not_sent", "lapsed")  # what only the answer to the request itself can say
@@ -258,14 +258,14 @@ class HaltsInForce:
         if row.kind in HALT_KINDS:
             self._rows[scope, _until(row)] = row
         elif row.kind == "resume":
-            is_wide = Scope.parse(scope).is_wide
+            is_wide = Scope.parse(scope).is_account_wide
             self._rows = {} if is_wide else {key: halt for key, halt in self._rows.items() if key[0] != scope}
 
     def halts_over(self, order: CheckedOrder, sent: EvidenceRow) -> Iterator[EvidenceRow]:
         """Yield the halts that bar an entry sent in this row."""
         for (scope, until), halt in self._rows.items():
-            is_covered = Scope.parse(scope).covers(order.symbol, str(order.request.get("strategy", "")))
-            if is_covered and (until != Until.SESSION or _day(halt) == _day(sent)):
+            is_covered = Scope.parse(scope).covers_order(order.symbol, str(order.request.get("strategy", "")))
+            if is_covered and (until != HaltExpiry.SESSION or _day(halt) == _day(sent)):
                 yield halt
 
 
@@ -273,7 +273,7 @@ def _until(halt: EvidenceRow) -> str:
     # A journal of before the field was written down is read as a start reads it.
     body = halt.body
     said = body.get("until")
-    return str(said or lasted_until(halt.kind, str(body.get("scope", "all")), str(body.get("reason", ""))))
+    return str(said or infer_halt_expiry(halt.kind, str(body.get("scope", "all")), str(body.get("reason", ""))))
 
 
 def _never_left(order: CheckedOrder) -> bool:

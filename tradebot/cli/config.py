@@ -42,11 +42,11 @@ def show(path: str | None, origin: bool, defaults: bool, as_json: bool) -> None:
 def check(path: str | None) -> None:
     """Read the configuration as `run` would and refuse what it refuses; exit 78 with every problem and its place."""
     from tradebot.clock import WallClock
-    from tradebot.daemon.refusals import cautions, refusals
+    from tradebot.daemon.start_checks import start_problems, start_warnings
 
     loaded, now = load_with_origins(path), WallClock().wall_ns()
-    loaded.raise_complaints(refusals(loaded.config, now=now))
-    for caution in cautions(loaded.config, now=now):
+    loaded.raise_complaints(start_problems(loaded.config, now=now))
+    for caution in start_warnings(loaded.config, now=now):
         print_error_line(f"caution: {caution}")
     print_line(f"{loaded.path or 'no file, the defaults'}: good; mode {loaded.config.app.mode}")
 

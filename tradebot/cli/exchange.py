@@ -128,7 +128,7 @@ def exchange(
 
 
 async def _serve(plan: ExchangePlan) -> None:
-    from tradebot.daemon.embedded import rules_of
+    from tradebot.daemon.embedded_exchange import exchange_rules
     from tradebot.exchange.access import AccessKeys
     from tradebot.exchange.account import OpeningBalance
     from tradebot.exchange.event_log import EventLog
@@ -153,7 +153,7 @@ async def _serve(plan: ExchangePlan) -> None:
             latency=TYPICAL_LATENCY,
             log=log,
             resume=plan.log if plan.resume else None,
-            rules=rules_of(room.venue_rules),
+            rules=exchange_rules(room.venue_rules),
         )
         addresses = await stack.enter_async_context(
             serve_exchange(

@@ -10,13 +10,13 @@ import asyncio
 from typing import NamedTuple, Protocol
 
 from tradebot.clock import SECOND, Clock
-from tradebot.domain.listed import Listed
-from tradebot.domain.order import VenueOrder, VenuePosition, VenueStatus
+from tradebot.domain.order import VenueOrder, VenueOrderStatus, VenuePosition
+from tradebot.domain.venue_rows import VenueRows
 from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown
 from tradebot.venues.limiter import Limiter, RateWindow, rate_windows
 from tradebot.venues.venue import Accepted, Reply
 
-WORKING_STATUSES = frozenset({VenueStatus.ACKED, VenueStatus.OPEN, VenueStatus.PENDING_TRIGGER})
+WORKING_STATUSES = frozenset({VenueOrderStatus.ACKED, VenueOrderStatus.OPEN, VenueOrderStatus.PENDING_TRIGGER})
 # The venue's own rates: nobody else sends now, and twenty cancels shall leave within two seconds. The venue counts when
 # they arrive, so a little is added to the second.
 CANCEL_RATES: tuple[RateWindow, ...] = rate_windows(("change", 10, 1.05, 0))
@@ -31,9 +31,9 @@ CLEAN_POLL_GAP_S = 1.0
 class CancelBroker(Protocol):
     """What is needed of a broker."""
 
-    async def fetch_orders(self) -> Listed[VenueOrder]: ...
+    async def fetch_orders(self) -> VenueRows[VenueOrder]: ...
 
-    async def fetch_positions(self) -> Listed[VenuePosition]: ...
+    async def fetch_positions(self) -> VenueRows[VenuePosition]: ...
 
     async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply: ...
 
@@ -141,7 +141,7 @@ class CancelSweep:
             return None
 
 
-def _unread(listed: Listed[VenueOrder]) -> str:
+def _unread(listed: VenueRows[VenueOrder]) -> str:
     # What cannot be read may work: all that could be read is cancelled, and the book is not called clean.
     if not listed.unread:
         return ""

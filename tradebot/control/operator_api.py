@@ -11,7 +11,7 @@ from typing import Any
 from tradebot.clock import Clock
 from tradebot.control.halt_file import HaltFile
 from tradebot.control.status_snapshot import order_rows, position_rows
-from tradebot.domain.control import EVERYTHING, Scope, ScopeKind, Verb
+from tradebot.domain.commands import EVERYTHING, CommandVerb, Scope, ScopeKind
 from tradebot.domain.instrument import Universe
 from tradebot.domain.messages import Command
 from tradebot.trading.desk.account_view import AccountView
@@ -64,7 +64,7 @@ class OperatorApi:
         """Stop new positions in a scope; exits and cancels still leave. Raises Wrong."""
         _check_fields(body, "reason", "scope")
         reason, scope = _text(body, "reason", "halted by the operator"), self._scope(body)
-        await self._command(Command(verb=Verb.HALT, reason=reason, scope=scope))
+        await self._command(Command(verb=CommandVerb.HALT, reason=reason, scope=scope))
         return {"halted": reason, "scope": str(scope)}
 
     async def resume(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class OperatorApi:
         if killed:
             # First the file, then the row: a crash between the two leaves the halt of the journal standing.
             await self._lift()
-        await self._command(Command(verb=Verb.RESUME, reason=reason, scope=scope))
+        await self._command(Command(verb=CommandVerb.RESUME, reason=reason, scope=scope))
         return {"resumed": str(scope), "lifted": killed}
 
     async def flatten(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -96,7 +96,7 @@ class OperatorApi:
             )
         known = id_ in self._account.conditions.halts.flatten_ids
         holdings, orders = position_rows(self._account), order_rows(self._account)
-        await self._command(Command(verb=Verb.FLATTEN, reason=reason, id=id_))
+        await self._command(Command(verb=CommandVerb.FLATTEN, reason=reason, id=id_))
         if killed:
             await self._lift()  # the halt is in the journal now, so entries stay out
         return {"id": id_, "known": known, "closing": holdings, "orders": orders}
@@ -113,7 +113,7 @@ class OperatorApi:
         while True:
             found = self._halt_file.read_reason()
             if found and found != told:
-                await self._command(Command(verb=Verb.HALT, reason=found, control="kill"))
+                await self._command(Command(verb=CommandVerb.HALT, reason=found, control="kill"))
             told = found
             await self._clock.sleep(WATCH_INTERVAL_S)
 
@@ -126,9 +126,9 @@ class OperatorApi:
     def _scope(self, body: dict[str, Any]) -> Scope:
         text = body.get("scope", EVERYTHING.text)
         scope = Scope.parse(text) if isinstance(text, str) else None
-        if scope is None or (scope.is_wide and text != scope.kind):
+        if scope is None or (scope.is_account_wide and text != scope.kind):
             raise BadRequest("scope must be all, account, symbol:NAME or strategy:NAME")
-        if scope.is_wide:
+        if scope.is_account_wide:
             return scope
         known = self._universe.symbols if scope.kind is ScopeKind.SYMBOL else tuple(sorted(self._strategies))
         if scope.name not in known:

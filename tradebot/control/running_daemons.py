@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from tradebot.journal.lock import holder
+from tradebot.journal.lock import lock_holder
 
 SYSTEM_FOLDER = "/run/tradebot"  # RuntimeDirectory of the unit
 MAX_PATH_BYTES = 4096
@@ -52,7 +52,7 @@ def running_daemons() -> list[RunningDaemon]:
     for folder in _folders():
         with suppress(OSError):
             for pointer in sorted(folder.iterdir())[:MAX_POINTERS]:
-                if (state_dir := _read(pointer)) is not None and (pid := holder(state_dir)) is not None:
+                if (state_dir := _read(pointer)) is not None and (pid := lock_holder(state_dir)) is not None:
                     found[state_dir] = RunningDaemon(pid, state_dir)
     return [found[state_dir] for state_dir in sorted(found)]
 

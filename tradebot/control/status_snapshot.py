@@ -7,7 +7,7 @@ from typing import Any
 
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.order import ZERO
-from tradebot.domain.position_key import EXTERNAL
+from tradebot.domain.position_key import OWNER_EXTERNAL
 from tradebot.trading.desk.account_view import AccountView
 from tradebot.trading.queues import BoundedQueue
 
@@ -31,10 +31,12 @@ def position_rows(account: AccountView) -> list[dict[str, Any]]:
                 "quantity": quantity,
                 "average_price": round(average_price, 2),
                 "last": last,
-                "profit": None if last is None or position is None else round(position.unrealized(last), 2),
+                "profit": None if last is None or position is None else round(position.unrealized_pnl(last), 2),
             }
         )
-    return sorted(found, key=lambda row: (row["owner"] == EXTERNAL, row["symbol"], row["exchange"], row["product"]))
+    return sorted(
+        found, key=lambda row: (row["owner"] == OWNER_EXTERNAL, row["symbol"], row["exchange"], row["product"])
+    )
 
 
 def order_rows(account: AccountView) -> list[dict[str, Any]]:

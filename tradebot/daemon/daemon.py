@@ -16,21 +16,21 @@ from tradebot.config import Config
 from tradebot.control.halt_file import HaltFile
 from tradebot.control.operator_api import OperatorApi
 from tradebot.control.status_snapshot import status_snapshot
-from tradebot.daemon.bulletins import Bulletins
-from tradebot.daemon.ground import Ground
-from tradebot.daemon.head_keeping import HeadKeeping
-from tradebot.daemon.results import Results
-from tradebot.daemon.summary import summarize
-from tradebot.daemon.taping import Recording
-from tradebot.daemon.vitals import Vitals
-from tradebot.daemon.warming import WarmUp
-from tradebot.domain.control import Verb
-from tradebot.domain.messages import Books, Command
-from tradebot.journal.crashes import crash_loop
-from tradebot.journal.recovery import Books as Recovered
-from tradebot.journal.recovery import Recovery
-from tradebot.journal.room import readers
-from tradebot.journal.rows import FORMAT, Listing, Run
+from tradebot.daemon.head_keeper import JournalHeadKeeper
+from tradebot.daemon.input_recorder import InputRecorder
+from tradebot.daemon.run_results import RunResults
+from tradebot.daemon.run_summary import summarize_run
+from tradebot.daemon.run_vitals import RunVitals
+from tradebot.daemon.status_reporter import StatusReporter
+from tradebot.daemon.venue_session import VenueSession
+from tradebot.daemon.warmup_loader import WarmupLoader
+from tradebot.domain.commands import CommandVerb
+from tradebot.domain.messages import AccountSnapshot, Command
+from tradebot.journal.crash_history import crash_loop_reason
+from tradebot.journal.disk_space import reading_processes
+from tradebot.journal.recovery import RecoveredAccount as Recovered
+from tradebot.journal.recovery import RecoveredState
+from tradebot.journal.rows import BODY_FORMAT, InstrumentList, RunRecord
 from tradebot.journal.writer import Journal
 from tradebot.ops.events.analysis import WorkersChosen
 from tradebot.ops.events.event import EventListener
@@ -55,12 +55,14 @@ from tradebot.trading.order_sender import SendRules
 from tradebot.trading.poll_schedule import PollPace
 from tradebot.trading.price_band import PriceBand
 
-AHEAD_S = 5.0  # wall seconds a quote may be stamped after our own clock; a clock that is further off is no clock
+MAX_QUOTE_AHEAD_S = (
+    5.0  # wall seconds a quote may be stamped after our own clock; a clock that is further off is no clock
+)
 # What a part may need for one piece of work under its own time limits, until the watchdog is told nothing any more.
 WRITER_S, REQUEST_S, BOOKS_S = 10.0, 60.0, 90.0
 
 
-def settings_of(config: Config, *, killed: Callable[[], str]) -> EngineSettings:
+def engine_settings(config: Config, *, killed: Callable[[], str]) -> EngineSettings:
     """Return the engine's settings of a config; `kill_reason` says why no order may leave, "" while orders may."""
     return EngineSettings(
         stale_after_s=config.feed.stale_after_s,
@@ -78,7 +80,7 @@ class Daemon:
     """One run: the stages over one ground, and what is done around them."""
 
     def __init__(
-        self, config: Config, run_id: str, ground: Ground, journal: Journal, recovery: Recovery,
+        self, config: Config, run_id: str, ground: VenueSession, journal: Journal, recovery: RecoveredState,
         specs: Sequence[StrategySpec], *, outbox: Outbox | None, tell: EventListener, notifier: Notifier,
     ) -> None:  # fmt: skip
         self._config, self._run_id, self._ground, self._journal = config, run_id, ground, journal
@@ -88,25 +90,25 @@ class Daemon:
         self._halt_file.read_reason()
         self._panel: OperatorApi | None = None
         self._is_trading = False
-        self.heads = HeadKeeping(journal.path, begun=journal.head[0], clock=ground.clock, tell=tell)
+        self.heads = JournalHeadKeeper(journal.path, begun=journal.row_numbers[0], clock=ground.clock, tell=tell)
         self._latencies = Latencies()
         self._began_at = clock.market_ns()
         interval = config.bars.interval_ns
         self._specs = tuple(specs)
-        self._recording = Recording(
+        self._recording = InputRecorder(
             config, ground, journal, run_id=run_id, killed=lambda: self._halt_file.reason
         )  # fmt: skip
         self.desk = self._recording.desk
-        self._results = Results(self.desk.account)
+        self._results = RunResults(self.desk.account)
         sessions = CalendarSessions(
-            calendar=ground.market.calendar,
+            calendar=ground.traded_market.calendar,
             universe=universe,
             entries_until=time.fromisoformat(config.risk.entries_until),
             square_off_at=time.fromisoformat(config.risk.square_off_at),
         )
         grace = int(config.bars.grace_s * clock.speed * SECOND)
-        ahead = int(AHEAD_S * clock.speed * SECOND)
-        band = PriceBand([i.units(i.tick_size) for i in universe], window_ns=int(MINUTE / clock.speed))
+        ahead = int(MAX_QUOTE_AHEAD_S * clock.speed * SECOND)
+        band = PriceBand([i.price_to_units(i.tick_size) for i in universe], window_ns=int(MINUTE / clock.speed))
         self.bars = BarBuilder(
             len(universe), interval_ns=interval, grace_ns=grace, sessions=sessions, max_ahead_ns=ahead, price_band=band
         )
@@ -130,45 +132,45 @@ class Daemon:
             stages=EngineStages(bars=self.bars, analysis=self.analysis, desk=self.desk),
             journal=journal,
             telemetry=Telemetry(measure=self._latencies.record_duration, tell=tell, beat=self._watchdog.on_beat),
-            settings=settings_of(config, killed=self._halt_file.read_reason),
+            settings=engine_settings(config, killed=self._halt_file.read_reason),
         )
-        self._warming = WarmUp(
+        self._warming = WarmupLoader(
             config, ground, journal.path, recovery, opens_at=self._opens_at, suspect=self.engine.login_monitor.check_soon,
             tell=tell,
         )  # fmt: skip
         short = config.journal.min_free_mb * MB
         self.space = DiskMonitor(
-            read_space=journal.room, readers=partial(readers, journal.path),
+            read_space=journal.measure_space, readers=partial(reading_processes, journal.path),
             thresholds=DiskThresholds(low_bytes=max(config.journal.warn_free_mb * MB, short), short_bytes=short),
             clock=clock, post=self.engine.queues.updates.put_or_fail, tell=tell,
         )  # fmt: skip
         self._watchdog.set_probes(self._parts())
-        self._bulletins = Bulletins(
+        self._bulletins = StatusReporter(
             config, ground, engine=self.engine, account=self.desk.account, tell=tell, notifier=notifier
         )  # fmt: skip
 
-    async def start(self) -> None:
+    async def recover_and_reconcile(self) -> None:
         """Recover from the journal and compare with the venue: everything before the first guard can act.
 
-        The past that strategies need is fetched beside the run, see `trade`.
+        The past that strategies need is fetched beside the run, see `run_until_stopped`.
         """
         config, ground, clock = self._config, self._ground, self._ground.clock
-        books = self._recovery.of(ground.account)
-        run_row = Run(
+        books = self._recovery.recovered_account(ground.account)
+        run_row = RunRecord(
             run_id=self._run_id,
             mode=config.app.mode,
             account=ground.account,
             symbols=ground.universe.symbols,
             venue=ground.venue_name,
             config_hash=config.settings_digest,
-            versions={"tradebot": tradebot.__version__, "rows": FORMAT},
+            versions={"tradebot": tradebot.__version__, "rows": BODY_FORMAT},
             pid=os.getpid(),
         )
         self._journal.append("run", run_row, at=clock.market_ns())
-        self._journal.append("universe", Listing(instruments=ground.universe.instruments), at=clock.market_ns())
+        self._journal.append("universe", InstrumentList(instruments=ground.universe.instruments), at=clock.market_ns())
         self._recover(books)
         await self.space.check_disk()
-        ground.venue.resume_day(books.sent_on(ground.market.day_number(clock.market_ns())))
+        ground.venue.resume_day(books.orders_sent_on(ground.traded_market.day_number(clock.market_ns())))
         if self._is_held:  # nothing moves that would need a guard, and nothing may be missed
             await self._warm_up()
         compared = await self._compare()
@@ -182,7 +184,7 @@ class Daemon:
             working=sum(1 for _ in account.live_orders()),
             unknown=sum(1 for o in account.live_orders() if o.state.value == "UNKNOWN"),
             orders_at_venue=len(compared.orders),
-            fills_at_venue=len(compared.executions),
+            fills_at_venue=len(compared.fills),
             cash=compared.cash,
             halted=self._halt_file.reason or account.conditions.halt_reason or None,
         )
@@ -197,15 +199,23 @@ class Daemon:
         return isinstance(clock, MarketClock) and clock.is_held
 
     async def _warm_up(self) -> None:
-        ground, past = self._ground, await self._warming.bars()
+        ground, past = self._ground, await self._warming.load_bars()
         self._notifier.extend_timeout()
-        self._recording.warmup(past)
-        self._tell_dear({s.symbol: ground.universe.get(s.symbol).price(int(s.close[-1])) for s in past if len(s)})
+        self._recording.record_warmup(past)
+        self._tell_dear(
+            {
+                s.symbol: ground.universe.instrument_of(s.symbol).price_from_units(int(s.close[-1]))
+                for s in past
+                if len(s)
+            }
+        )
         await self.analysis.start_workers(past)
         self._notifier.extend_timeout()
         self.engine.warmup_done.set()
 
-    def panel(self, ask_to_stop: Callable[[str], None], *, lines_dropped: Callable[[], int] = lambda: 0) -> OperatorApi:
+    def operator_api(
+        self, ask_to_stop: Callable[[str], None], *, lines_dropped: Callable[[], int] = lambda: 0
+    ) -> OperatorApi:
         """Return the operator's panel of this run; `ask_to_stop` ends the run with a reason."""
         config, ground = self._config, self._ground
         run = {
@@ -218,9 +228,9 @@ class Daemon:
             "strategies": [s.name for s in config.strategy],
         }
         engine = self.engine
-        vitals = Vitals(
+        vitals = RunVitals(
             clock=ground.clock, engine=engine, recovery=self._recovery, outbox=self._outbox,
-            lines_dropped=lines_dropped, login_ends=ground.login_ends, market=ground.market,
+            lines_dropped=lines_dropped, login_ends=ground.login_ends, market=ground.traded_market,
         )  # fmt: skip
         self._panel = OperatorApi(
             account=self.desk.account,
@@ -236,37 +246,37 @@ class Daemon:
                 queues=engine.queues,
                 pending_requests=engine.order_sender.queue.pending_count,
                 killed=self._halt_file.read_reason(),
-                journal_rows=self._journal.head,
+                journal_rows=self._journal.row_numbers,
                 is_trading=self._is_trading,
-                vitals=vitals.picture() | {"money": self._results.render()},
-                fills=self._results.fills,
-                orders=len(self._results.orders()),
+                vitals=vitals.read_vitals() | {"money": self._results.as_fields()},
+                fills=self._results.run_fills,
+                orders=len(self._results.run_orders()),
             ),
             ask_to_stop=ask_to_stop,
         )
         return self._panel
 
     def _recover(self, books: Recovered) -> None:
-        halts = self._recovery.halts_in(self._opens_at)
+        halts = self._recovery.halts_in_session(self._opens_at)
         self.desk.recover_state(
-            (*books.facts, *books.undone),
+            (*books.events, *books.closing_events),
             adopted=books.adopted,
             halted="",
             opens_at=self._opens_at,
             halts=halts,
-            flattened=self._recovery.flattened,
-            best=books.best,
+            flattened=self._recovery.flatten_ids,
+            best=books.best_prices,
         )
-        self._results.begin(at=self._began_at, before=books.facts)
-        self._recording.terms(
-            self._specs, opens_at=self._opens_at, halts=halts, flattened=self._recovery.flattened
+        self._results.count_from(at=self._began_at, before=books.events)
+        self._recording.record_settings(
+            self._specs, opens_at=self._opens_at, halts=halts, flattened=self._recovery.flatten_ids
         )  # fmt: skip
-        for fact in books.undone:
+        for fact in books.closing_events:
             self._journal.append("order", fact, at=fact.at)
 
     def _tell_dear(self, prices: Mapping[str, Decimal]) -> None:
         universe = self._ground.universe
-        priced = [(universe.get(symbol), price, price) for symbol, price in prices.items()]
+        priced = [(universe.instrument_of(symbol), price, price) for symbol, price in prices.items()]
         for reason in unaffordable_lots(priced, self._config.risk.order_notional):
             self._tell(LotOversized(reason=reason))
 
@@ -274,17 +284,19 @@ class Daemon:
         # Behind the look at the venue, so that entries it still works are taken back as by every halt.
         most, now = self._config.risk.max_crashes, self._ground.clock.wall_ns()
         for control, why in (
-            ("crash_loop", crash_loop(self._recovery.cut_off, now=now, most=most)),
+            ("crash_loop", crash_loop_reason(self._recovery.crashed_runs, now=now, max_crashes=most)),
             ("journal_head", doubt := self._recovery.doubt),
         ):
             if why:
-                await self.engine.execute_command(Command(verb=Verb.HALT, reason=why, control=control))
+                await self.engine.execute_command(Command(verb=CommandVerb.HALT, reason=why, control=control))
         if doubt:  # which the halt on disk holds from here on, until a person resumes
-            await self.heads.keep()
+            await self.heads.save_head()
 
-    async def _compare(self) -> Books:
+    async def _compare(self) -> AccountSnapshot:
         gave_up = "the venue's books could not be read at start"
-        return await self._ground.patience.ask(self.engine.reconcile_at_start, failed=BooksNotRead, gave_up=gave_up)
+        return await self._ground.patience.retry_until_answered(
+            self.engine.reconcile_at_start, failed=BooksNotRead, gave_up=gave_up
+        )
 
     def _crew(self, setting: int | str, specs: Sequence[StrategySpec]) -> int:
         if setting != "auto":
@@ -293,14 +305,14 @@ class Daemon:
         self._tell(WorkersChosen(workers=chosen, reason=reason))
         return chosen
 
-    async def trade(self, stop: asyncio.Event, reasons: list[str]) -> dict[str, Any]:
+    async def run_until_stopped(self, stop: asyncio.Event, reasons: list[str]) -> dict[str, Any]:
         """Run the engine until `stop`, saying READY after the first sound quote; returns the summary.
 
         What is open is guarded from then on. Strategies decide, and so may open something, from `warmed_up` on.
         """
         with tuned_interpreter(self._ground.clock, self._latencies.record_duration):
             await self._trade(stop, reasons)
-        summary = summarize(
+        summary = summarize_run(
             engine=self.engine, account=self.desk.account, bars=self.bars, latencies=self._latencies,
             results=self._results,
         )  # fmt: skip
@@ -311,14 +323,14 @@ class Daemon:
         async with asyncio.TaskGroup() as tasks:
             around = [
                 tasks.create_task(self._announce(), name="announce"),
-                tasks.create_task(self._bulletins.report(), name="status"),
-                tasks.create_task(self._journal.watch(), name="journal-watch"),
+                tasks.create_task(self._bulletins.report_status(), name="status"),
+                tasks.create_task(self._journal.raise_on_failure(), name="journal-watch"),
                 tasks.create_task(self.space.run_checks(), name="space-watch"),
-                tasks.create_task(self.heads.run(), name="journal-heads"),
+                tasks.create_task(self.heads.save_periodically(), name="journal-heads"),
             ]
             if (after := self._config.app.stop_after_s) is not None:
                 around.append(tasks.create_task(self._stop_after(after, stop, reasons), name="stop-after"))
-            around.append(tasks.create_task(self._bulletins.stopping(stop, reasons), name="say-stopping"))
+            around.append(tasks.create_task(self._bulletins.announce_stop(stop, reasons), name="say-stopping"))
             if self._outbox is not None:
                 around.append(tasks.create_task(self._outbox.feed_store(), name="outbox"))
             if self._panel is not None:
@@ -328,8 +340,8 @@ class Daemon:
             self._is_trading = True
             await self.engine.run(stop)
             self._notifier.extend_timeout()
-            self._recording.finish()
-            self._bulletins.left_open()
+            self._recording.flush_inputs()
+            self._bulletins.warn_open_positions()
             for task in around:
                 task.cancel()
 
@@ -338,7 +350,7 @@ class Daemon:
         if isinstance(clock, MarketClock):
             await self.engine.stream_started.wait()
             clock.start_market()  # the embedded exchange opens when somebody listens
-        await self._bulletins.ready()
+        await self._bulletins.announce_ready()
         if not self._config.analysis.warmup_bars:  # no past said what they cost
             account = self.desk.account
             self._tell_dear({s: p for s in self._ground.universe.symbols if (p := account.last_price(s)) is not None})
@@ -351,7 +363,9 @@ class Daemon:
     def _parts(self) -> dict[str, Probe]:
         journal, orders, reconciliation = self._journal, self.engine.order_sender.queue, self.engine.reconciliation
         return {
-            "journal": Probe(lambda: None if journal.head[0] == journal.head[1] else journal.head[1], WRITER_S),
+            "journal": Probe(
+                lambda: None if journal.row_numbers[0] == journal.row_numbers[1] else journal.row_numbers[1], WRITER_S
+            ),
             "execution": Probe(lambda: orders.done_count if orders.pending_count else None, REQUEST_S),
             "reconciliation": Probe(lambda: reconciliation.poll_count, self._config.reconcile.idle_every_s + BOOKS_S),
         }

@@ -1,7 +1,7 @@
 """Where an order may go: an exchange on this machine in every mode, a real venue in live mode alone; for the ground.
 
-The ground builds a venue with order routes from one of two values only: `Simulated`, whose addresses are all of this
-machine, or `RealMoney`, which a paper run cannot make.
+The ground builds a venue with order routes from one of two values only: `SimulatedRoute`, whose addresses are all of this
+machine, or `LiveRoute`, which a paper run cannot make.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NO_PAPER_AT_VENUE = (
 )
 
 
-class Simulated(VenueAccess, frozen=True):
+class SimulatedRoute(VenueAccess, frozen=True):
     """An exchange on this machine, whatever the mode. Raises ConfigError for an address of another machine."""
 
     def __post_init__(self) -> None:
@@ -27,7 +27,7 @@ class Simulated(VenueAccess, frozen=True):
             _on_this_machine(address)
 
     @classmethod
-    def of(cls, room: VenueAdapter, exchange: dict[str, Any]) -> Self:
+    def from_printed(cls, room: VenueAdapter, exchange: dict[str, Any]) -> Self:
         """Return the access that a running exchange printed; raises for every address in it that is not loopback."""
         for text in _texts(exchange):
             if "://" in text:
@@ -35,18 +35,18 @@ class Simulated(VenueAccess, frozen=True):
         return _as(cls, room.access_from_entry(exchange[room.name]))
 
 
-class RealMoney(VenueAccess, frozen=True):
-    """A real venue with the operator's own keys; see `venue_section`."""
+class LiveRoute(VenueAccess, frozen=True):
+    """A real venue with the operator's own keys; see `of`."""
 
     @classmethod
-    def of(cls, room: VenueAdapter, config: Config) -> Self:
+    def from_config(cls, room: VenueAdapter, config: Config) -> Self:
         """Return the access to the venue of a live run. Raises ConfigError in every other mode."""
         if config.app.mode != "live":
             raise ConfigError(f"venue.name: {NO_PAPER_AT_VENUE.format(name=room.name)}")
         return _as(cls, room.access_from_settings(config.venue_section(room)))
 
 
-OrderRoute = Simulated | RealMoney
+OrderRoute = SimulatedRoute | LiveRoute
 Route = TypeVar("Route", bound=VenueAccess)
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from tradebot.domain.home import HOME_EXCHANGE
+from tradebot.domain.home_exchange import HOME_EXCHANGE
 from tradebot.domain.message import Message
 
 
@@ -50,15 +50,15 @@ class Instrument(Message, frozen=True):
     def is_tradable(self) -> bool:
         return self.kind is not INDEX
 
-    def price(self, units: int) -> Decimal:
+    def price_from_units(self, units: int) -> Decimal:
         """Return integer price units as an exact price."""
         return Decimal(int(units)).scaleb(-self.price_decimals)
 
-    def units(self, price: Decimal) -> int:
+    def price_to_units(self, price: Decimal) -> int:
         """Return a price as integer units; a finer price is rounded half to even."""
         return int(price.scaleb(self.price_decimals).to_integral_value(ROUND_HALF_EVEN))
 
-    def quantity(self, units: int) -> Decimal:
+    def quantity_from_units(self, units: int) -> Decimal:
         """Return integer quantity units as an exact quantity."""
         return Decimal(int(units)).scaleb(-self.quantity_decimals)
 
@@ -67,7 +67,7 @@ class Instrument(Message, frozen=True):
         steps = (price / self.tick_size).to_integral_value(ROUND_CEILING if up else ROUND_FLOOR)
         return steps * self.tick_size
 
-    def nearest_price(self, price: Decimal) -> Decimal:
+    def round_to_nearest_tick(self, price: Decimal) -> Decimal:
         """Round to the nearest multiple of the tick size, half to even."""
         return (price / self.tick_size).to_integral_value(ROUND_HALF_EVEN) * self.tick_size
 
@@ -84,17 +84,17 @@ class Instrument(Message, frozen=True):
 
 
 class Universe:
-    """The instruments of a run, numbered from 0 in the order given; quotes and bars carry these numbers as `ids`.
+    """The instruments of a run, numbered from 0 in the order given; quotes and bars carry these numbers as `ids_by_symbol`.
 
     Raises ValueError for a symbol given twice.
     """
 
     def __init__(self, instruments: Iterable[Instrument]) -> None:
         self.instruments: tuple[Instrument, ...] = tuple(instruments)
-        self.ids = {instrument.symbol: i for i, instrument in enumerate(self.instruments)}  # symbol -> id
-        if len(self.ids) != len(self.instruments):
+        self.ids_by_symbol = {instrument.symbol: i for i, instrument in enumerate(self.instruments)}  # symbol -> id
+        if len(self.ids_by_symbol) != len(self.instruments):
             raise ValueError("a symbol appears twice in the universe")
-        self.scales: npt.NDArray[np.float64] = np.array([10.0**i.price_decimals for i in self.instruments])
+        self.price_scales: npt.NDArray[np.float64] = np.array([10.0**i.price_decimals for i in self.instruments])
         self.quantity_scales: npt.NDArray[np.float64] = np.array([10.0**i.quantity_decimals for i in self.instruments])
 
     def __len__(self) -> int:
@@ -107,16 +107,16 @@ class Universe:
         return self.instruments[id_]
 
     def __contains__(self, symbol: object) -> bool:
-        return symbol in self.ids
+        return symbol in self.ids_by_symbol
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        return tuple(self.ids)
+        return tuple(self.ids_by_symbol)
 
-    def id(self, symbol: str) -> int:
+    def id_of(self, symbol: str) -> int:
         """Return the number of `symbol`. Raises KeyError."""
-        return self.ids[symbol]
+        return self.ids_by_symbol[symbol]
 
-    def get(self, symbol: str) -> Instrument:
+    def instrument_of(self, symbol: str) -> Instrument:
         """Return the instrument of `symbol`. Raises KeyError."""
-        return self.instruments[self.ids[symbol]]
+        return self.instruments[self.ids_by_symbol[symbol]]

@@ -5,31 +5,32 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 
-from tradebot.domain.control import EVERYTHING, Scope, Until, Verb
-from tradebot.domain.listed import Unread
-from tradebot.domain.market import Quotes
+from tradebot.domain.commands import EVERYTHING, CommandVerb, HaltExpiry, Scope
+from tradebot.domain.market_data import Quotes
 from tradebot.domain.message import Message
 from tradebot.domain.order import (
     ZERO,
-    Execution,
-    OrderFact,
+    Fill,
+    OrderEvent,
     OrderRequest,
     Side,
     VenueHolding,
     VenueOrder,
     VenuePosition,
 )
-from tradebot.domain.position_key import Line, PositionKey
+from tradebot.domain.position_key import NettingKey, PositionKey
+from tradebot.domain.venue_rows import UnreadRow
+from tradebot.domain.wire_names import renamed
 
 
-class Tick(Message, frozen=True):
+class ClockTick(Message, frozen=True):
     """The clock as a feed: market time moved to `at`; `mono` is our monotonic time."""
 
     at: int
     mono: int
 
 
-class Ending(Message, frozen=True):
+class EarlySessionEnd(Message, frozen=True):
     """Symbols whose day ends at other times than that of the rest, in market ns."""
 
     closes_at: int
@@ -38,23 +39,23 @@ class Ending(Message, frozen=True):
     symbols: tuple[str, ...]
 
 
-class SessionBegins(Message, frozen=True):
+class SessionBegins(Message, frozen=True, rename=renamed("messages.SessionBegins")):
     """Another trading day: the session now in force or next to come, in market ns.
 
     `entries_until` is the end of new positions, `square_off_at` the time from which positions are closed, `closes_at`
-    the end of the day, for all symbols but those that `endings` name, which end earlier.
+    the end of the day, for all symbols but those that `early_ends` name, which end earlier.
     """
 
     opens_at: int
     closes_at: int
     entries_until: int
     square_off_at: int
-    endings: tuple[Ending, ...] = ()
+    early_ends: tuple[EarlySessionEnd, ...] = ()
 
     @property
-    def ends(self) -> tuple[SessionBegins | Ending, ...]:
+    def session_ends(self) -> tuple[SessionBegins | EarlySessionEnd, ...]:
         """The day's end and the earlier ones."""
-        return self, *self.endings
+        return self, *self.early_ends
 
 
 class LinkUp(Message, frozen=True):
@@ -72,27 +73,27 @@ class LinkDown(Message, frozen=True):
     reason: str
 
 
-class Frozen(Message, frozen=True):
+class FrozenSymbols(Message, frozen=True):
     """The symbols whose quotes only repeat themselves now, all of them: nothing may be opened in these."""
 
     symbols: tuple[str, ...]
     mono: int
 
 
-class Fetched(Message, frozen=True):
+class FetchedQuotes(Message, frozen=True):
     """What the venue answered when it was asked for quotes; it knows better than its stream."""
 
     quotes: Quotes
 
 
-class BrokerSession(Message, frozen=True):
-    """The state of our login at the venue from `mono` on: `lost` says why it is dead, "" while it holds.
+class BrokerSession(Message, frozen=True, rename=renamed("messages.BrokerSession")):
+    """The state of our login at the venue from `mono` on: `lost_reason` says why it is dead, "" while it holds.
 
     `orders_refused`: an order route itself said so, and no exit can leave.
     """
 
     mono: int
-    lost: str = ""
+    lost_reason: str = ""
     orders_refused: bool = False
 
 
@@ -174,27 +175,27 @@ class Cancel(Message, frozen=True):
     reason: str
 
 
-class OrderSeen(Message, frozen=True):
+class OrderReport(Message, frozen=True):
     """The venue reported an order, on the stream or in a list."""
 
     order: VenueOrder
     mono: int
 
 
-class Executed(Message, frozen=True):
+class FillReport(Message, frozen=True, rename=renamed("messages.FillReport")):
     """The venue reported a fill."""
 
-    execution: Execution
+    fill: Fill
     mono: int
 
 
-class Outcome(Message, frozen=True):
+class RequestResult(Message, frozen=True, rename=renamed("messages.RequestResult")):
     """What became of a request we sent, as a fact for the order."""
 
-    fact: OrderFact
+    event: OrderEvent
 
 
-class Books(Message, frozen=True):
+class AccountSnapshot(Message, frozen=True, rename=renamed("messages.AccountSnapshot")):
     """The venue's books, read in one go: orders first, then executions, positions, holdings and cash.
 
     `asked_at` is our monotonic time before the first query: what we sent later need not be in them. `unread` are rows
@@ -204,24 +205,24 @@ class Books(Message, frozen=True):
 
     asked_at: int
     orders: tuple[VenueOrder, ...]
-    executions: tuple[Execution, ...]
+    fills: tuple[Fill, ...]
     positions: tuple[VenuePosition, ...]
     cash: Decimal | None
-    unread: tuple[Unread, ...] = ()
+    unread: tuple[UnreadRow, ...] = ()
     holdings: tuple[VenueHolding, ...] = ()
 
-    def net(self) -> dict[Line, Decimal]:
+    def net_quantities(self) -> dict[NettingKey, Decimal]:
         """Return line -> signed quantity of every row of positions and holdings, flat ones included.
 
         A sale of shares held shows as a negative position of the day beside an unchanged holding: the sum is right.
         """
-        net: dict[Line, Decimal] = {}
+        net: dict[NettingKey, Decimal] = {}
         rows: tuple[VenuePosition | VenueHolding, ...] = (*self.positions, *self.holdings)
         for row in rows:
-            net[row.line] = net.get(row.line, ZERO) + row.quantity
+            net[row.netting_key] = net.get(row.netting_key, ZERO) + row.quantity
         return net
 
-    def hides(self, symbol: str) -> str:
+    def unknown_position_reason(self, symbol: str) -> str:
         """Return why the position in a symbol is not known, "" where it is: a row that may be of it cannot be read."""
         for row in self.unread:
             if row.book == "positions" and row.symbol in ("", symbol):
@@ -237,7 +238,7 @@ class ExternalPosition(Message, frozen=True):
     average_price: Decimal = ZERO
 
 
-class Released(Message, frozen=True):
+class ReleasedPosition(Message, frozen=True):
     """A signed `quantity` of a position that is no longer ours: closed or converted by another hand.
 
     `price` is what it is valued at; from then on its profit is not ours either. `at` is market ns.
@@ -249,7 +250,7 @@ class Released(Message, frozen=True):
     at: int
 
 
-class Reconciled(Message, frozen=True):
+class ReconciliationResult(Message, frozen=True):
     """A full comparison with the venue ended; `differences` explain in words, empty when all agreed.
 
     `external` is what the venue holds beyond ours, and `released` what is no longer ours since this look. `adopted` are
@@ -261,27 +262,27 @@ class Reconciled(Message, frozen=True):
     cash: Decimal | None = None
     adopted: tuple[tuple[str, Decimal, Decimal], ...] = ()
     external: tuple[ExternalPosition, ...] = ()
-    released: tuple[Released, ...] = ()
+    released: tuple[ReleasedPosition, ...] = ()
 
 
-class Trailing(Message, frozen=True):
-    """The best prices since their entries that trailing stops follow: `best` is order id of the entry -> price.
+class TrailingStopPrices(Message, frozen=True, rename=renamed("messages.TrailingStopPrices")):
+    """The best prices since their entries that trailing stops follow: `best_prices` is order id of the entry -> price.
 
     Those that moved since the row before; a start sets them again, since the quotes that made them are gone.
     """
 
     at: int
-    best: dict[str, Decimal] = {}
+    best_prices: dict[str, Decimal] = {}
 
 
-class ClockApart(Message, frozen=True):
-    """The host's wall clock is `offset` ns ahead of the venue's time, behind where negative; 0: they agree again."""
+class ClockOffset(Message, frozen=True, rename=renamed("messages.ClockOffset")):
+    """The host's wall clock is `offset_ns` ns ahead of the venue's time, behind where negative; 0: they agree again."""
 
     mono: int
-    offset: int
+    offset_ns: int
 
 
-class DiskAllows(StrEnum):
+class DiskAllowance(StrEnum):
     """What the room of the journal's disk allows."""
 
     ALL = "all"
@@ -289,11 +290,11 @@ class DiskAllows(StrEnum):
     CANCELS = "cancels"
 
 
-class SpaceLeft(Message, frozen=True):
+class DiskSpaceState(Message, frozen=True):
     """What the room of the journal's disk allows from now on; `reason` is empty where it is enough."""
 
     mono: int
-    allows: DiskAllows
+    allows: DiskAllowance
     reason: str = ""
 
 
@@ -313,30 +314,30 @@ class Command(Message, frozen=True):
     seen before changes nothing.
     """
 
-    verb: Verb
+    verb: CommandVerb
     reason: str = ""
     scope: Scope = EVERYTHING
     id: str = ""
-    until: Until = Until.RESUME
+    until: HaltExpiry = HaltExpiry.RESUME
     control: str = ""
 
 
-MarketMessage = Quotes | Tick | LinkUp | LinkDown | Fetched
+MarketMessage = Quotes | ClockTick | LinkUp | LinkDown | FetchedQuotes
 DeskMessage = (
     Quotes
-    | Tick
+    | ClockTick
     | LinkUp
     | LinkDown
-    | Frozen
+    | FrozenSymbols
     | SessionBegins
     | Signals
-    | OrderSeen
-    | Executed
-    | Outcome
-    | Books
+    | OrderReport
+    | FillReport
+    | RequestResult
+    | AccountSnapshot
     | Command
     | BrokerSession
-    | ClockApart
-    | SpaceLeft
+    | ClockOffset
+    | DiskSpaceState
 )
 OrderMessage = Submit | Modify | Cancel

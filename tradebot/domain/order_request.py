@@ -35,7 +35,7 @@ class Validity(StrEnum):
     IOC = "IOC"
 
 
-class Purpose(StrEnum):
+class OrderPurpose(StrEnum):
     """Why an order exists; exits keep a share of every limit that entries may not use."""
 
     ENTRY = "entry"
@@ -71,7 +71,7 @@ class OrderRequest(Message, frozen=True, kw_only=False):
     validity: Validity = Validity.DAY
     product: str = INTRADAY
     protection_pct: Decimal | None = None
-    purpose: Purpose = Purpose.ENTRY
+    purpose: OrderPurpose = OrderPurpose.ENTRY
     strategy: str = ""
     signal_id: str = ""
     reason: str = ""
@@ -85,10 +85,10 @@ class OrderRequest(Message, frozen=True, kw_only=False):
     @property
     def is_external(self) -> bool:
         """True for an order that was placed elsewhere: not ours to change, to cancel or to answer for."""
-        return self.purpose is Purpose.EXTERNAL
+        return self.purpose is OrderPurpose.EXTERNAL
 
 
-class Terms(Message, frozen=True):
+class OrderTerms(Message, frozen=True):
     """What a replace asks for; `quantity` is the new total, fills included."""
 
     quantity: Decimal

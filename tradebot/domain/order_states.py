@@ -1,6 +1,6 @@
 """The states of an order, what can happen to it, and the table of every pair of the two; pure data, read by the fold.
 
-A pair is either in `TABLE` or in `NO_OPS`: what is in neither does not exist.
+A pair is either in `TRANSITION_RULES` or in `IGNORED_PAIRS`: what is in neither does not exist.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class OrderState(StrEnum):
         self.is_live = not self.is_terminal
 
 
-class OrderEvent(StrEnum):
+class OrderEventType(StrEnum):
     """Everything that can happen to an order; the columns of the table."""
 
     DENIED = "denied"
@@ -69,7 +69,7 @@ class OrderEvent(StrEnum):
     DAY_ENDED = "day_ended"
 
 
-class Wish(StrEnum):
+class RequestState(StrEnum):
     """How far a cancel or a replace has come, independent of the state."""
 
     NONE = "none"
@@ -81,10 +81,10 @@ class Wish(StrEnum):
     @property
     def is_pending(self) -> bool:
         """True while the venue may act on it."""
-        return self in (Wish.SENDING, Wish.SENT, Wish.UNKNOWN)
+        return self in (RequestState.SENDING, RequestState.SENT, RequestState.UNKNOWN)
 
 
-class Origin(StrEnum):
+class OrderOrigin(StrEnum):
     """Who caused the order or its end."""
 
     OWN = "own"
@@ -92,113 +92,117 @@ class Origin(StrEnum):
     BROKER = "broker"
 
 
-class Row(NamedTuple):
+class TransitionRule(NamedTuple):
     """One rule of the table: what `event` does in `sources`.
 
     `target` None leaves the state and changes flags or fields; BY_QUANTITY lets the fills decide.
     """
 
-    event: OrderEvent
+    event: OrderEventType
     sources: tuple[OrderState, ...]
     target: OrderState | str | None
 
 
-S, E = OrderState, OrderEvent
+S, E = OrderState, OrderEventType
 BY_QUANTITY = "by quantity"
-ALL = tuple(S)
-ENDED = (S.FILLED, S.CANCELED, S.EXPIRED)
-GONE = (S.ABSENT, S.LAPSED, S.REJECTED)
-OVER = (*ENDED, *GONE, S.DENIED)
-TERMINAL = frozenset(OVER)
+ALL_STATES = tuple(S)
+ENDED_AT_VENUE = (S.FILLED, S.CANCELED, S.EXPIRED)
+NOT_AT_VENUE = (S.ABSENT, S.LAPSED, S.REJECTED)
+TERMINAL_STATES = (*ENDED_AT_VENUE, *NOT_AT_VENUE, S.DENIED)
+TERMINAL_SET = frozenset(TERMINAL_STATES)
 AT_VENUE = (S.ACKED, S.OPEN, S.PARTIAL)
-WORKING = (S.SENDING, *AT_VENUE, S.UNKNOWN)
-LIVE = (S.INTENT, *WORKING)
+WORKING_STATES = (S.SENDING, *AT_VENUE, S.UNKNOWN)
+LIVE_STATES = (S.INTENT, *WORKING_STATES)
 
-TABLE: tuple[Row, ...] = (
+TRANSITION_RULES: tuple[TransitionRule, ...] = (
     # Sending, and the answer to it.
-    Row(E.LAPSED, (S.INTENT,), S.LAPSED),  # never sent
-    Row(E.SENDING, (S.INTENT,), S.SENDING),  # durable before the first byte
-    Row(E.NOT_SENT, (S.SENDING,), S.ABSENT),  # no byte left
-    Row(E.ACCEPTED, (S.SENDING, S.UNKNOWN, S.ABSENT), S.ACKED),
-    Row(E.REFUSED, (S.SENDING, S.ACKED), S.REJECTED),  # for good
-    Row(E.AMBIGUOUS, (S.SENDING,), S.UNKNOWN),
+    TransitionRule(E.LAPSED, (S.INTENT,), S.LAPSED),  # never sent
+    TransitionRule(E.SENDING, (S.INTENT,), S.SENDING),  # durable before the first byte
+    TransitionRule(E.NOT_SENT, (S.SENDING,), S.ABSENT),  # no byte left
+    TransitionRule(E.ACCEPTED, (S.SENDING, S.UNKNOWN, S.ABSENT), S.ACKED),
+    TransitionRule(E.REFUSED, (S.SENDING, S.ACKED), S.REJECTED),  # for good
+    TransitionRule(E.AMBIGUOUS, (S.SENDING,), S.UNKNOWN),
     # Found at the venue.
-    Row(E.SEEN_ACKED, (S.SENDING, S.UNKNOWN, *GONE), S.ACKED),
-    Row(E.SEEN_OPEN, (S.SENDING, S.UNKNOWN, *GONE), S.OPEN),
+    TransitionRule(E.SEEN_ACKED, (S.SENDING, S.UNKNOWN, *NOT_AT_VENUE), S.ACKED),
+    TransitionRule(E.SEEN_OPEN, (S.SENDING, S.UNKNOWN, *NOT_AT_VENUE), S.OPEN),
     # The venue calls it filled before we have its fills: it works, at full exposure, until they are booked.
-    Row(E.SEEN_FILLED, (S.SENDING, S.UNKNOWN, S.ACKED, *GONE), S.OPEN),
-    Row(E.SEEN_CANCELED, GONE, S.CANCELED),
-    Row(E.SEEN_EXPIRED, GONE, S.EXPIRED),
-    Row(E.SEEN_REJECTED, (S.SENDING, S.UNKNOWN, S.ABSENT, S.LAPSED), S.REJECTED),
-    Row(E.NOT_FOUND, (S.UNKNOWN,), S.ABSENT),  # for good
-    Row(E.SEEN_OPEN, (S.ACKED,), S.OPEN),  # confirmed by the exchange
+    TransitionRule(E.SEEN_FILLED, (S.SENDING, S.UNKNOWN, S.ACKED, *NOT_AT_VENUE), S.OPEN),
+    TransitionRule(E.SEEN_CANCELED, NOT_AT_VENUE, S.CANCELED),
+    TransitionRule(E.SEEN_EXPIRED, NOT_AT_VENUE, S.EXPIRED),
+    TransitionRule(E.SEEN_REJECTED, (S.SENDING, S.UNKNOWN, S.ABSENT, S.LAPSED), S.REJECTED),
+    TransitionRule(E.NOT_FOUND, (S.UNKNOWN,), S.ABSENT),  # for good
+    TransitionRule(E.SEEN_OPEN, (S.ACKED,), S.OPEN),  # confirmed by the exchange
     # Fills: booked whatever the state, put aside when told with other figures, taken back.
-    Row(E.EXECUTED, ALL, BY_QUANTITY),
-    Row(E.QUARANTINED, ALL, None),
-    Row(E.REVERSED, ALL, BY_QUANTITY),
+    TransitionRule(E.EXECUTED, ALL_STATES, BY_QUANTITY),
+    TransitionRule(E.QUARANTINED, ALL_STATES, None),
+    TransitionRule(E.REVERSED, ALL_STATES, BY_QUANTITY),
     # A cancel: asked for before its order can be named, sent, and answered.
-    Row(E.CANCEL_ASKED, (S.INTENT, S.SENDING, S.UNKNOWN), None),
-    Row(E.CANCEL_SENT, (*AT_VENUE, S.UNKNOWN), None),
-    Row(E.CANCEL_ACCEPTED, LIVE, None),
-    Row(E.SEEN_CANCELED, WORKING, S.CANCELED),
-    Row(E.CANCEL_REFUSED, LIVE, None),
-    Row(E.CANCEL_UNKNOWN, LIVE, None),
+    TransitionRule(E.CANCEL_ASKED, (S.INTENT, S.SENDING, S.UNKNOWN), None),
+    TransitionRule(E.CANCEL_SENT, (*AT_VENUE, S.UNKNOWN), None),
+    TransitionRule(E.CANCEL_ACCEPTED, LIVE_STATES, None),
+    TransitionRule(E.SEEN_CANCELED, WORKING_STATES, S.CANCELED),
+    TransitionRule(E.CANCEL_REFUSED, LIVE_STATES, None),
+    TransitionRule(E.CANCEL_UNKNOWN, LIVE_STATES, None),
     # A replace: sent, and answered.
-    Row(E.REPLACE_SENT, (S.OPEN, S.PARTIAL), None),
-    Row(E.REPLACED, (S.OPEN, S.PARTIAL, S.UNKNOWN), BY_QUANTITY),
-    Row(E.REPLACE_REFUSED, LIVE, None),
-    Row(E.REPLACE_UNKNOWN, LIVE, None),
+    TransitionRule(E.REPLACE_SENT, (S.OPEN, S.PARTIAL), None),
+    TransitionRule(E.REPLACED, (S.OPEN, S.PARTIAL, S.UNKNOWN), BY_QUANTITY),
+    TransitionRule(E.REPLACE_REFUSED, LIVE_STATES, None),
+    TransitionRule(E.REPLACE_UNKNOWN, LIVE_STATES, None),
     # What the venue ended or somebody else changed.
-    Row(E.SEEN_EXPIRED, WORKING, S.EXPIRED),
-    Row(E.SEEN_REJECTED, (S.ACKED, S.OPEN), S.REJECTED),
-    Row(E.SEEN_REJECTED, (S.PARTIAL,), S.CANCELED),
-    Row(E.CHANGED, (*AT_VENUE, S.UNKNOWN), BY_QUANTITY),
+    TransitionRule(E.SEEN_EXPIRED, WORKING_STATES, S.EXPIRED),
+    TransitionRule(E.SEEN_REJECTED, (S.ACKED, S.OPEN), S.REJECTED),
+    TransitionRule(E.SEEN_REJECTED, (S.PARTIAL,), S.CANCELED),
+    TransitionRule(E.CHANGED, (*AT_VENUE, S.UNKNOWN), BY_QUANTITY),
     # What we may know no more: the link, an order that worked, the day it was for.
-    Row(E.LINK_LOST, LIVE, None),
-    Row(E.LINK_BACK, LIVE, None),
-    Row(E.NOT_FOUND, AT_VENUE, S.UNKNOWN),
-    Row(E.DAY_ENDED, AT_VENUE, S.UNKNOWN),
+    TransitionRule(E.LINK_LOST, LIVE_STATES, None),
+    TransitionRule(E.LINK_BACK, LIVE_STATES, None),
+    TransitionRule(E.NOT_FOUND, AT_VENUE, S.UNKNOWN),
+    TransitionRule(E.DAY_ENDED, AT_VENUE, S.UNKNOWN),
 )
-ROWS: dict[tuple[OrderState, OrderEvent], Row] = {(state, row.event): row for row in TABLE for state in row.sources}
+RULES_BY_PAIR: dict[tuple[OrderState, OrderEventType], TransitionRule] = {
+    (state, row.event): row for row in TRANSITION_RULES for state in row.sources
+}
 # (state, event) -> the state it leads to, where that is another rule than counting fills.
-TRANSITIONS: dict[tuple[OrderState, OrderEvent], OrderState] = {
-    pair: row.target for pair, row in ROWS.items() if isinstance(row.target, OrderState)
+TRANSITIONS: dict[tuple[OrderState, OrderEventType], OrderState] = {
+    pair: row.target for pair, row in RULES_BY_PAIR.items() if isinstance(row.target, OrderState)
 }
 
 
-def _besides(*states: OrderState) -> tuple[OrderState, ...]:
-    return tuple(state for state in ALL if state not in states)
+def _all_states_but(*states: OrderState) -> tuple[OrderState, ...]:
+    return tuple(state for state in ALL_STATES if state not in states)
 
 
 # What changes nothing and is counted: (event, states, why). Written out, so that a pair nobody thought of is found.
-HARMLESS: tuple[tuple[OrderEvent, tuple[OrderState, ...], str], ...] = (
-    (E.DENIED, ALL, "an order begins once"),
-    (E.INTENT, ALL, "an order begins once"),
-    (E.LAPSED, _besides(S.INTENT), "its sending had begun, or it had ended"),
-    (E.SENDING, _besides(S.INTENT), "an order is sent once"),
-    (E.NOT_SENT, _besides(S.SENDING), "the venue knows better"),
-    (E.ACCEPTED, (S.INTENT, *AT_VENUE, *ENDED, S.REJECTED, S.LAPSED, S.DENIED), "more is known already"),
-    (E.REFUSED, _besides(S.SENDING, S.ACKED), "the venue's own list knows better"),
-    (E.AMBIGUOUS, _besides(S.SENDING), "the stream was faster than the answer"),
-    (E.SEEN_ACKED, (S.INTENT, *AT_VENUE, *ENDED, S.DENIED), "a state never goes back"),
-    (E.SEEN_OPEN, (S.INTENT, S.OPEN, S.PARTIAL, *ENDED, S.DENIED), "a state never goes back"),
-    (E.SEEN_FILLED, (S.INTENT, S.OPEN, S.PARTIAL, *ENDED, S.DENIED), "fills come from executions alone"),
-    (E.SEEN_CANCELED, (S.INTENT, *ENDED, S.DENIED), "it has ended, or was never sent"),
-    (E.SEEN_EXPIRED, (S.INTENT, *ENDED, S.DENIED), "it has ended, or was never sent"),
-    (E.SEEN_REJECTED, (S.INTENT, *ENDED, S.REJECTED, S.DENIED), "it has ended, or was never sent"),
-    (E.NOT_FOUND, (S.INTENT, S.SENDING, *OVER), "it need not be there"),
-    (E.CANCEL_ASKED, (*AT_VENUE, *OVER), "it goes out at once, or there is nothing to cancel"),
-    (E.CANCEL_SENT, (S.INTENT, S.SENDING, *OVER), "there is nothing to cancel"),
-    (E.CANCEL_ACCEPTED, OVER, "it has ended"),
-    (E.CANCEL_REFUSED, OVER, "it has ended"),
-    (E.CANCEL_UNKNOWN, OVER, "it has ended"),
-    (E.REPLACE_SENT, _besides(S.OPEN, S.PARTIAL), "only what works can be replaced"),
-    (E.REPLACED, _besides(S.OPEN, S.PARTIAL, S.UNKNOWN), "only what works can be replaced"),
-    (E.REPLACE_REFUSED, OVER, "it has ended"),
-    (E.REPLACE_UNKNOWN, OVER, "it has ended"),
-    (E.CHANGED, (S.INTENT, S.SENDING, *OVER), "it has ended, or its first sighting brings the terms"),
-    (E.LINK_LOST, OVER, "nothing is awaited"),
-    (E.LINK_BACK, OVER, "nothing is awaited"),
-    (E.DAY_ENDED, (S.INTENT, S.SENDING, S.UNKNOWN, *OVER), "it has ended, or is in doubt already"),
+IGNORED_EVENTS: tuple[tuple[OrderEventType, tuple[OrderState, ...], str], ...] = (
+    (E.DENIED, ALL_STATES, "an order begins once"),
+    (E.INTENT, ALL_STATES, "an order begins once"),
+    (E.LAPSED, _all_states_but(S.INTENT), "its sending had begun, or it had ended"),
+    (E.SENDING, _all_states_but(S.INTENT), "an order is sent once"),
+    (E.NOT_SENT, _all_states_but(S.SENDING), "the venue knows better"),
+    (E.ACCEPTED, (S.INTENT, *AT_VENUE, *ENDED_AT_VENUE, S.REJECTED, S.LAPSED, S.DENIED), "more is known already"),
+    (E.REFUSED, _all_states_but(S.SENDING, S.ACKED), "the venue's own list knows better"),
+    (E.AMBIGUOUS, _all_states_but(S.SENDING), "the stream was faster than the answer"),
+    (E.SEEN_ACKED, (S.INTENT, *AT_VENUE, *ENDED_AT_VENUE, S.DENIED), "a state never goes back"),
+    (E.SEEN_OPEN, (S.INTENT, S.OPEN, S.PARTIAL, *ENDED_AT_VENUE, S.DENIED), "a state never goes back"),
+    (E.SEEN_FILLED, (S.INTENT, S.OPEN, S.PARTIAL, *ENDED_AT_VENUE, S.DENIED), "fills come from executions alone"),
+    (E.SEEN_CANCELED, (S.INTENT, *ENDED_AT_VENUE, S.DENIED), "it has ended, or was never sent"),
+    (E.SEEN_EXPIRED, (S.INTENT, *ENDED_AT_VENUE, S.DENIED), "it has ended, or was never sent"),
+    (E.SEEN_REJECTED, (S.INTENT, *ENDED_AT_VENUE, S.REJECTED, S.DENIED), "it has ended, or was never sent"),
+    (E.NOT_FOUND, (S.INTENT, S.SENDING, *TERMINAL_STATES), "it need not be there"),
+    (E.CANCEL_ASKED, (*AT_VENUE, *TERMINAL_STATES), "it goes out at once, or there is nothing to cancel"),
+    (E.CANCEL_SENT, (S.INTENT, S.SENDING, *TERMINAL_STATES), "there is nothing to cancel"),
+    (E.CANCEL_ACCEPTED, TERMINAL_STATES, "it has ended"),
+    (E.CANCEL_REFUSED, TERMINAL_STATES, "it has ended"),
+    (E.CANCEL_UNKNOWN, TERMINAL_STATES, "it has ended"),
+    (E.REPLACE_SENT, _all_states_but(S.OPEN, S.PARTIAL), "only what works can be replaced"),
+    (E.REPLACED, _all_states_but(S.OPEN, S.PARTIAL, S.UNKNOWN), "only what works can be replaced"),
+    (E.REPLACE_REFUSED, TERMINAL_STATES, "it has ended"),
+    (E.REPLACE_UNKNOWN, TERMINAL_STATES, "it has ended"),
+    (E.CHANGED, (S.INTENT, S.SENDING, *TERMINAL_STATES), "it has ended, or its first sighting brings the terms"),
+    (E.LINK_LOST, TERMINAL_STATES, "nothing is awaited"),
+    (E.LINK_BACK, TERMINAL_STATES, "nothing is awaited"),
+    (E.DAY_ENDED, (S.INTENT, S.SENDING, S.UNKNOWN, *TERMINAL_STATES), "it has ended, or is in doubt already"),
 )
-NO_OPS: dict[tuple[OrderState, OrderEvent], str] = {(s, e): why for e, states, why in HARMLESS for s in states}
+IGNORED_PAIRS: dict[tuple[OrderState, OrderEventType], str] = {
+    (s, e): why for e, states, why in IGNORED_EVENTS for s in states
+}

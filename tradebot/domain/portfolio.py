@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from tradebot.domain.message import Message
-from tradebot.domain.order import ZERO, Execution, Side
+from tradebot.domain.order import ZERO, Fill, Side
 from tradebot.domain.position_key import PositionKey
 
 BUY = Side.BUY
@@ -40,16 +40,16 @@ class Position(Message, frozen=True, kw_only=False):
     def average_price(self) -> Decimal:
         return self.cost / self.quantity if self.quantity else ZERO
 
-    def unrealized(self, mark: Decimal) -> Decimal:
+    def unrealized_pnl(self, mark: Decimal) -> Decimal:
         """Return the profit of the open quantity at price `mark`, before charges."""
         return self.quantity * mark - self.cost
 
-    def apply(self, execution: Execution, charges: Decimal = ZERO) -> Position:
+    def apply_fill(self, fill: Fill, charges: Decimal = ZERO) -> Position:
         """Return the position after one fill."""
-        signed, price = execution.quantity, execution.price
+        signed, price = fill.quantity, fill.price
         value = signed * price
         bought, sold = self.bought, self.sold
-        if is_buy := execution.side is BUY:
+        if is_buy := fill.side is BUY:
             bought += value
         else:
             signed, value = -signed, -value
@@ -70,11 +70,11 @@ class Position(Message, frozen=True, kw_only=False):
                 cost = held * price
         return Position(self.key, held, cost, realized, self.charges + charges, bought, sold)
 
-    def hold(self, quantity: Decimal, average_price: Decimal) -> Position:
+    def with_quantity(self, quantity: Decimal, average_price: Decimal) -> Position:
         """Return the position at another quantity and price that no fill led to; what was realized stays."""
         return msgspec.structs.replace(self, quantity=quantity, cost=quantity * average_price)
 
-    def release(self, quantity: Decimal, price: Decimal) -> Position:
+    def release_quantity(self, quantity: Decimal, price: Decimal) -> Position:
         """Return the position without a signed `quantity` of it, valued at `price`: somebody else's from now on."""
         share = self.cost * quantity / self.quantity
         return msgspec.structs.replace(
@@ -84,10 +84,10 @@ class Position(Message, frozen=True, kw_only=False):
             realized=self.realized + quantity * price - share,
         )
 
-    def reverse(self, execution: Execution, charges: Decimal = ZERO) -> Position:
+    def reverse_fill(self, fill: Fill, charges: Decimal = ZERO) -> Position:
         """Return the position after a fill was taken back: an entry the other way at its price, `charges` returned."""
-        back = self.apply(msgspec.structs.replace(execution, side=execution.side.opposite), -charges)
-        value = execution.quantity * execution.price * execution.side.sign
+        back = self.apply_fill(msgspec.structs.replace(fill, side=fill.side.opposite), -charges)
+        value = fill.quantity * fill.price * fill.side.sign
         return msgspec.structs.replace(
             back,
             bought=self.bought - max(value, ZERO),

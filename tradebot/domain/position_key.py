@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from tradebot.domain.message import Message
 
-OURS = "ours"  # the owner of what our own orders made; a strategy's name once strategies have books
-EXTERNAL = "external"  # of everything else at the venue: shown, never traded
+OWNER_OURS = "ours"  # the owner of what our own orders made; a strategy's name once strategies have books
+OWNER_EXTERNAL = "external"  # of everything else at the venue: shown, never traded
 
-Line = tuple[str, str, str]  # (exchange, symbol, product): what a venue nets, whoever traded it
+NettingKey = tuple[str, str, str]  # (exchange, symbol, product): what a venue nets, whoever traded it
 
 
 class InstrumentKey(NamedTuple):
@@ -27,20 +27,20 @@ class PositionKey(Message, frozen=True, kw_only=False, cache_hash=True):
     """A position by venue, exchange, symbol, product and owner.
 
     Shares bought for delivery are no part of an intraday position in the same symbol: a sale in one product does not
-    close what is held in the other. A venue knows no owners: it nets all of one `line`.
+    close what is held in the other. A venue knows no owners: it nets all of one `netting_key`.
     """
 
     venue: str
     exchange: str
     symbol: str
     product: str
-    owner: str = OURS
+    owner: str = OWNER_OURS
 
     @property
-    def line(self) -> Line:
+    def netting_key(self) -> NettingKey:
         """What the venue nets it with."""
         return self.exchange, self.symbol, self.product
 
     @property
     def is_ours(self) -> bool:
-        return self.owner != EXTERNAL
+        return self.owner != OWNER_EXTERNAL

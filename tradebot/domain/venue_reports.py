@@ -7,11 +7,11 @@ from enum import StrEnum
 
 from tradebot.domain.message import Message
 from tradebot.domain.order_request import OrderKind, Side
-from tradebot.domain.position_key import Line
+from tradebot.domain.position_key import NettingKey
 from tradebot.domain.products import DELIVERY, INTRADAY
 
 
-class VenueStatus(StrEnum):
+class VenueOrderStatus(StrEnum):
     """What a venue says of an order, in one vocabulary for all venues."""
 
     ACKED = "acked"  # the broker has it, the exchange not yet
@@ -43,7 +43,7 @@ class VenueOrder(Message, frozen=True):
     exchange: str
     side: Side
     kind: OrderKind
-    status: VenueStatus
+    status: VenueOrderStatus
     quantity: Decimal
     filled: Decimal
     price: Decimal | None = None
@@ -55,7 +55,7 @@ class VenueOrder(Message, frozen=True):
     refusal: Refusal | None = None
 
 
-class Execution(Message, frozen=True, kw_only=False):
+class Fill(Message, frozen=True, kw_only=False):
     """One fill as the venue reports it; booked once per (exchange, `execution_id`).
 
     `is_inferred` marks one that we made from the venue's cumulative quantity because no trade came for it.
@@ -73,16 +73,16 @@ class Execution(Message, frozen=True, kw_only=False):
     is_inferred: bool = False
 
     @property
-    def key(self) -> tuple[str, str]:
+    def fill_key(self) -> tuple[str, str]:
         """What the venue promises to be unique."""
         return self.exchange, self.execution_id
 
     @property
-    def line(self) -> Line:
+    def netting_key(self) -> NettingKey:
         """Where the venue nets it."""
         return self.exchange, self.symbol, self.product
 
-    def tells_the_same(self, other: Execution) -> bool:
+    def is_same_trade(self, other: Fill) -> bool:
         """True when both report the same trade in every figure that is booked."""
         return (self.side, self.quantity, self.price, self.symbol) == (
             other.side,
@@ -102,7 +102,7 @@ class VenuePosition(Message, frozen=True):
     average_price: Decimal
 
     @property
-    def line(self) -> Line:
+    def netting_key(self) -> NettingKey:
         """What is netted."""
         return self.exchange, self.symbol, self.product
 
@@ -117,6 +117,6 @@ class VenueHolding(Message, frozen=True):
     product: str = DELIVERY
 
     @property
-    def line(self) -> Line:
+    def netting_key(self) -> NettingKey:
         """What is netted with a position of the day."""
         return self.exchange, self.symbol, self.product

@@ -16,42 +16,42 @@ ON_DISK: dict[str, str] = {
     "instrument.Instrument":
         "Instrument: symbol exchange token kind tick_size lot_size price_decimals quantity_decimals currency name "
         "has_derivatives",
-    "listed.Unread": "Unread: book reason venue_order_id tag exchange symbol product",
-    "market.Close": "Close: interval ends_at seen_at quoted_at ids open high low close volume ticks",
-    "market.Quotes": "Quotes: source seen_at ids sent_at last volume bid ask bid_size ask_size",
-    "market.Series": "Series: symbol interval starts open high low close volume odd",
-    "messages.Books": "Books: asked_at orders executions positions cash unread holdings",
-    "messages.BrokerSession": "BrokerSession: mono lost orders_refused",
-    "messages.ClockApart": "ClockApart: mono offset",
+    "venue_rows.UnreadRow": "Unread: book reason venue_order_id tag exchange symbol product",
+    "market_data.BarBatch": "Close: interval ends_at seen_at quoted_at ids open high low close volume ticks",
+    "market_data.Quotes": "Quotes: source seen_at ids sent_at last volume bid ask bid_size ask_size",
+    "market_data.BarSeries": "Series: symbol interval starts open high low close volume unread_starts=odd",
+    "messages.AccountSnapshot": "Books: asked_at orders fills=executions positions cash unread holdings",
+    "messages.BrokerSession": "BrokerSession: mono lost_reason=lost orders_refused",
+    "messages.ClockOffset": "ClockApart: mono offset_ns=offset",
     "messages.Command": "Command: verb reason scope id until control",
-    "messages.Ending": "Ending: closes_at entries_until square_off_at symbols",
-    "messages.Executed": "Executed: execution mono",
+    "messages.EarlySessionEnd": "Ending: closes_at entries_until square_off_at symbols",
+    "messages.FillReport": "Executed: fill=execution mono",
     "messages.ExternalPosition": "ExternalPosition: key quantity average_price",
-    "messages.Frozen": "Frozen: symbols mono",
+    "messages.FrozenSymbols": "Frozen: symbols mono",
     "messages.Incident": "Incident: text at order_id symbol",
     "messages.LinkDown": "LinkDown: source mono reason",
     "messages.LinkUp": "LinkUp: source mono",
-    "messages.OrderSeen": "OrderSeen: order mono",
-    "messages.Outcome": "Outcome: fact",
-    "messages.Reconciled": "Reconciled: at differences cash adopted external released",
-    "messages.Released": "Released: key quantity price at",
-    "messages.SessionBegins": "SessionBegins: opens_at closes_at entries_until square_off_at endings",
+    "messages.OrderReport": "OrderSeen: order mono",
+    "messages.RequestResult": "Outcome: event=fact",
+    "messages.ReconciliationResult": "Reconciled: at differences cash adopted external released",
+    "messages.ReleasedPosition": "Released: key quantity price at",
+    "messages.SessionBegins": "SessionBegins: opens_at closes_at entries_until square_off_at early_ends=endings",
     "messages.Signal":
         "Signal: signal_id strategy symbol action bar_at quoted_at made_at close quantity stop_loss trail_by target "
         "inputs",
     "messages.Signals": "Signals: at interval signals failed",
-    "messages.SpaceLeft": "SpaceLeft: mono allows reason",
-    "messages.Tick": "Tick: at mono",
-    "messages.Trailing": "Trailing: at best",
-    "venue_reports.Execution":
+    "messages.DiskSpaceState": "SpaceLeft: mono allows reason",
+    "messages.ClockTick": "Tick: at mono",
+    "messages.TrailingStopPrices": "Trailing: at best_prices=best",
+    "venue_reports.Fill":
         "Execution: execution_id venue_order_id symbol exchange side quantity price traded_at product is_inferred",
-    "order.OrderFact":
-        "OrderFact: order_id event at mono reason venue_order_id request execution venue checks inputs terms is_proof "
+    "order.OrderEvent":
+        "OrderFact: order_id type=event at mono reason venue_order_id request fill=execution venue_order=venue checks inputs terms is_proof "
         "reference refusal control",
     "order_request.OrderRequest":
         "OrderRequest: order_id symbol exchange side kind quantity price trigger_price validity product "
         "protection_pct purpose strategy signal_id reason stop_loss trail_by target decided_at signaled_at quoted_at",
-    "order_request.Terms": "Terms: quantity price trigger_price",
+    "order_request.OrderTerms": "Terms: quantity price trigger_price",
     "venue_reports.VenueHolding": "VenueHolding: symbol exchange quantity average_price product",
     "venue_reports.VenueOrder":
         "VenueOrder: venue_order_id tag symbol exchange side kind status quantity filled price trigger_price "
@@ -59,22 +59,22 @@ ON_DISK: dict[str, str] = {
     "venue_reports.VenuePosition": "VenuePosition: symbol exchange product quantity average_price",
     "portfolio.Position": "Position: key quantity cost realized charges bought sold",
     "position_key.PositionKey": "PositionKey: venue exchange symbol product owner",
-    "rows.End": "End: reason summary",
-    "rows.Listing": "Listing: instruments",
-    "rows.Run": "Run: run_id mode account symbols venue config_hash versions pid",
-    "rows.Terms": "Terms: interval strategies limits desk venue opens_at halts flattened",
-    "rows.Warmup": "Warmup: series",
-    "rows._Close": "_Close: interval ends_at seen_at quoted_at columns",
-    "rows._Link": "_Link: source mono reason",
-    "rows._Past": "_Past: symbol interval columns",
-    "tape.Adopt": "Adopt: books",
-    "tape.Killed": "Killed: reason",
-    "tape.Marks": "Marks: ids seen_at last bid ask",
-    "tape.SameBooks": "SameBooks: asked_at",
-    "tape.Signaled": "Signaled: at interval",
-    "tape.Stepped": "Stepped: ends_at held",
-    "tape.Tape": "Tape: entries state",
-    "tape._Packed": "_Packed: order columns messages sources state",
+    "rows.RunEnd": "End: reason summary",
+    "rows.InstrumentList": "Listing: instruments",
+    "rows.RunRecord": "Run: run_id mode account symbols venue config_hash versions pid",
+    "rows.RunSettings": "Terms: interval strategies limits desk venue opens_at halts flattened",
+    "rows.WarmupBars": "Warmup: series",
+    "rows._PackedBatch": "_Close: interval ends_at seen_at quoted_at columns",
+    "rows._LinkRow": "_Link: source mono reason",
+    "rows._PackedSeries": "_Past: symbol interval columns",
+    "input_log.StartSnapshot": "Adopt: snapshot=books",
+    "input_log.HaltFileSeen": "Killed: reason",
+    "input_log.InputQuotes": "Marks: ids seen_at last bid ask",
+    "input_log.UnchangedSnapshot": "SameBooks: asked_at",
+    "input_log.SignalsTaken": "Signaled: at interval",
+    "input_log.StrategiesStepped": "Stepped: ends_at holdings=held",
+    "input_log.InputLogBatch": "Tape: entries state",
+    "input_log._PackedInputs": "_Packed: order columns messages sources state",
     "limits.Limits":
         "Limits: permitted_products allow_short max_order_quantity max_order_notional max_position_notional "
         "max_gross_notional max_daily_loss max_open_orders price_collar_pct freeze_quantity freeze_quantities "
@@ -89,10 +89,10 @@ ON_DISK: dict[str, str] = {
 
 def renamed(key: str) -> dict[str, str]:
     """Return field in code -> field on disk of a class, where the two differ: msgspec's `rename` of it."""
-    return {code: on_disk for code, on_disk in fields(key).items() if code != on_disk}
+    return {code: on_disk for code, on_disk in fields_on_disk(key).items() if code != on_disk}
 
 
-def fields(key: str) -> dict[str, str]:
+def fields_on_disk(key: str) -> dict[str, str]:
     """Return field in code -> field on disk of a class, in their order."""
     words = (word.partition("=") for word in ON_DISK[key].partition(":")[2].split())
     return {code: on_disk or code for code, _, on_disk in words}

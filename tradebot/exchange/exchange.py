@@ -17,7 +17,7 @@ import numpy as np
 
 from tradebot.clock import MINUTE, SECOND, Clock
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Ints
+from tradebot.domain.market_data import Ints
 from tradebot.domain.order import ZERO, OrderKind, Validity
 from tradebot.exchange.account import Account, InstrumentMark, OpeningBalance
 from tradebot.exchange.client_order_book import ClientOrderBook
@@ -295,7 +295,7 @@ class Exchange:
 
     def _check_open(self, now: int, symbol: str) -> None:
         is_over = self._has_ended or not self._engine.is_trading(symbol)
-        closes_at = 0 if is_over else int(self.source.instrument_closes_at[self.universe.id(symbol)])
+        closes_at = 0 if is_over else int(self.source.instrument_closes_at[self.universe.id_of(symbol)])
         check_session_open(now, opens_at=self.source.opens_at, closes_at=closes_at)
 
     def _check_funds(self, order: BookOrder) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tradebot.domain.instrument import InstrumentKind, Universe
-from tradebot.domain.market import Ints
+from tradebot.domain.market_data import Ints
 from tradebot.domain.order import ZERO
 from tradebot.exchange.account import InstrumentMark
 from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots, empty_columns
@@ -13,7 +13,7 @@ from tradebot.exchange.ticket import TradeRow
 
 
 class LastPrices:
-    """The latest columns of every instrument in `columns`, row = instrument id."""
+    """The latest columns of every instrument in `state`, row = instrument id."""
 
     def __init__(self, universe: Universe) -> None:
         self._universe = universe
@@ -30,9 +30,11 @@ class LastPrices:
         if symbol not in self._universe:
             last = next((trade.price for trade in reversed(trades) if trade.symbol == symbol), ZERO)
             return InstrumentMark(kind=InstrumentKind.EQUITY, last_price=last, previous_close=last)
-        id_ = self._universe.id(symbol)
+        id_ = self._universe.id_of(symbol)
         instrument = self._universe[id_]
-        close = instrument.price(self.columns["previous_close"][id_])
+        close = instrument.price_from_units(self.columns["previous_close"][id_])
         return InstrumentMark(
-            kind=instrument.kind, last_price=instrument.price(self.columns["last"][id_]) or close, previous_close=close
+            kind=instrument.kind,
+            last_price=instrument.price_from_units(self.columns["last"][id_]) or close,
+            previous_close=close,
         )

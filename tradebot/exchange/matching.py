@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Ints
+from tradebot.domain.market_data import Ints
 from tradebot.domain.order import Side
 
 
@@ -32,7 +32,7 @@ class DepthRow(NamedTuple):
 
 
 class BookFill(NamedTuple):
-    """`quantity` units of an order traded at `price` units."""
+    """`quantity` units of an order traded at `price_from_units` units."""
 
     order_id: str
     quantity: int
@@ -94,11 +94,11 @@ def depth_row(columns: Mapping[str, Ints], index: int, *, traded: bool = True) -
 
 def protected_limit(instrument: Instrument, *, side: Side, reference: int, pct: Decimal) -> int:
     """Return the price a protected market order may not pass, in units: `pct` beyond `reference`, rounded inwards."""
-    price = instrument.price(reference)
+    price = instrument.price_from_units(reference)
     bound = price * (1 + side.sign * pct / 100)
     inward = instrument.round_price(bound, up=side is Side.SELL)
     # On a coarse tick the inward rounding must not pass the reference itself.
-    return instrument.units(max(inward, price) if side is Side.BUY else min(inward, price))
+    return instrument.price_to_units(max(inward, price) if side is Side.BUY else min(inward, price))
 
 
 def trigger_is_hit(side: Side, *, trigger: int, last: int) -> bool:

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from tradebot.domain.market import Ints
+from tradebot.domain.market_data import Ints
 from tradebot.domain.order import ZERO, OrderKind, Validity
 from tradebot.exchange.client_order_book import ClientOrderBook
 from tradebot.exchange.matching import BookEvent, BookFill, InstrumentBook, WorkingOrder, depth_row
@@ -65,7 +65,7 @@ class MatchingEngine:
 
     def is_trading(self, symbol: str) -> bool:
         """True while the instrument of a symbol is not at the end of its session."""
-        return not self._is_over[self._universe.id(symbol)]
+        return not self._is_over[self._universe.id_of(symbol)]
 
     def enter_order(self, order: BookOrder, at: int) -> None:
         """Take in an order that arrived: validate it, open it, match it at once as far as it goes."""
@@ -151,14 +151,16 @@ class MatchingEngine:
             order_id=order.order_id,
             side=ticket.side,
             remaining=self._quantity_units(id_, order.pending),
-            limit=instrument.units(ticket.price) if ticket.price is not None else None,
-            trigger=instrument.units(ticket.trigger_price) if is_stop and ticket.trigger_price is not None else None,
+            limit=instrument.price_to_units(ticket.price) if ticket.price is not None else None,
+            trigger=instrument.price_to_units(ticket.trigger_price)
+            if is_stop and ticket.trigger_price is not None
+            else None,
             protection_pct=ticket.protection_pct,
             sequence=self._sequence,
         )
         events = book.enter_order(working, depth_row(self._state, id_, traded=False))
         known = working.limit if not is_stop or ticket.price is not None else None
-        order = msgspec.structs.replace(order, limit=instrument.price(known) if known is not None else None)
+        order = msgspec.structs.replace(order, limit=instrument.price_from_units(known) if known is not None else None)
         order = self._add_version(order, at, status=_resting_status(order))
         self._has_working[id_] = True
         self._book_events(id_, events, at)
@@ -169,9 +171,11 @@ class MatchingEngine:
         for event in events:
             order = self._live[event.order_id]
             if isinstance(event, BookFill):
-                self._fill(order, instrument.quantity(event.quantity), instrument.price(event.price), at)
+                self._fill(
+                    order, instrument.quantity_from_units(event.quantity), instrument.price_from_units(event.price), at
+                )
             else:
-                limit = instrument.price(event.limit) if event.limit else None
+                limit = instrument.price_from_units(event.limit) if event.limit else None
                 self._add_version(order, at, status=BookStatus.OPEN, triggered=True, limit=limit)
         for order_id in dict.fromkeys(event.order_id for event in events):
             self._end_ioc(order_id, at)
@@ -208,7 +212,7 @@ class MatchingEngine:
         return version
 
     def _book(self, order: BookOrder) -> tuple[int, InstrumentBook]:
-        id_ = self._universe.id(order.ticket.symbol)
+        id_ = self._universe.id_of(order.ticket.symbol)
         book = self._books.get(id_)
         if book is None:
             lower, upper = int(self._source.lower_circuit[id_]), int(self._source.upper_circuit[id_])

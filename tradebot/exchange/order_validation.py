@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from tradebot.domain.instrument import Instrument, InstrumentKind
-from tradebot.domain.market import Ints
+from tradebot.domain.market_data import Ints
 from tradebot.domain.order import ZERO, OrderKind, Side
 from tradebot.domain.products import CARRIED, DELIVERY, INTRADAY
 from tradebot.exchange.account import Account
@@ -41,15 +41,18 @@ class OrderValidator:
 
     def check_instrument(self, ticket: Ticket) -> None:
         """Raise Refusal for an instrument that is unknown or cannot be traded."""
-        if ticket.symbol not in self._universe or self._universe.get(ticket.symbol).exchange != ticket.exchange:
+        if (
+            ticket.symbol not in self._universe
+            or self._universe.instrument_of(ticket.symbol).exchange != ticket.exchange
+        ):
             raise ExchangeRefusal(RefusalCode.UNKNOWN_INSTRUMENT, symbol=ticket.symbol, exchange=ticket.exchange)
-        if not self._universe.get(ticket.symbol).is_tradable:
+        if not self._universe.instrument_of(ticket.symbol).is_tradable:
             raise ExchangeRefusal(RefusalCode.NOT_TRADABLE, symbol=ticket.symbol)
 
     def check_ticket(self, ticket: Ticket, *, replaces: BookOrder | None = None) -> None:
         """Raise Refusal for the first rule of form, price or holdings that the ticket of a known instrument breaks;
         `replaces` is the order it changes."""
-        id_ = self._universe.id(ticket.symbol)
+        id_ = self._universe.id_of(ticket.symbol)
         instrument = self._universe[id_]
         priced = ticket
         if replaces is not None and replaces.triggered and kind_has_trigger(ticket.kind):
@@ -59,12 +62,15 @@ class OrderValidator:
         _check_form(ticket, instrument, self._rules)
         if self._rules.needs_protection and kind_needs_protection(priced.kind):
             _check_protection(priced.protection_pct)
-        band = (instrument.price(self._source.lower_circuit[id_]), instrument.price(self._source.upper_circuit[id_]))
+        band = (
+            instrument.price_from_units(self._source.lower_circuit[id_]),
+            instrument.price_from_units(self._source.upper_circuit[id_]),
+        )
         if kind_has_price(priced.kind):
             _check_price("price", priced.price, instrument, band)
         if kind_has_trigger(priced.kind):
             _check_price("trigger price", priced.trigger_price, instrument, band)
-            _check_trigger(priced, instrument, last=instrument.price(self._state["last"][id_]))
+            _check_trigger(priced, instrument, last=instrument.price_from_units(self._state["last"][id_]))
         if ticket.side is Side.SELL and ticket.product == DELIVERY:
             self._check_held(ticket, replaces)
 
@@ -78,7 +84,7 @@ class OrderValidator:
     def check_conversion(self, asked: Conversion) -> None:
         """Raise Refusal for a conversion that the products, the position or the funds do not allow."""
         is_listed = asked.symbol in self._universe
-        kind = self._universe.get(asked.symbol).kind if is_listed else InstrumentKind.EQUITY
+        kind = self._universe.instrument_of(asked.symbol).kind if is_listed else InstrumentKind.EQUITY
         allowed = allowed_products(kind)
         for product in (asked.was, asked.becomes):
             if product not in allowed:
@@ -171,6 +177,6 @@ def _check_trigger(ticket: Ticket, instrument: Instrument, *, last: Decimal) -> 
         if trigger > ticket.price if buys else trigger < ticket.price:
             code = RefusalCode.TRIGGER_ABOVE_LIMIT if buys else RefusalCode.TRIGGER_BELOW_LIMIT
             raise ExchangeRefusal(code, side=ticket.side)
-    if trigger_is_hit(ticket.side, trigger=instrument.units(trigger), last=instrument.units(last)):
+    if trigger_is_hit(ticket.side, trigger=instrument.price_to_units(trigger), last=instrument.price_to_units(last)):
         code = RefusalCode.TRIGGER_TOO_LOW if buys else RefusalCode.TRIGGER_TOO_HIGH
         raise ExchangeRefusal(code, side=ticket.side, last=last)

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Ints, Series
+from tradebot.domain.market_data import BarSeries, Ints
 from tradebot.domain.message import Message
 
 DEPTH_LEVELS = 5
@@ -72,7 +72,7 @@ class PriceSource(Protocol):
         """Yield every step with `at` <= `until_at` (market ns) not yielded before, in order of time."""
         ...
 
-    def bar_series(self, id_: int, *, interval_ns: int, start_at: int, end_at: int) -> Series:
+    def bar_series(self, id_: int, *, interval_ns: int, start_at: int, end_at: int) -> BarSeries:
         """Return bars that start in [start, end), earlier days included, none that ends after the last `steps_until`."""
         ...
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tradebot.clock import DAY, MINUTE, SECOND
-from tradebot.domain.market import SERIES_COLUMNS, Ints, Series
+from tradebot.domain.market_data import SERIES_COLUMNS, BarSeries, Ints
 from tradebot.errors import StateError
 
 PRICE_COLUMNS = ("open", "high", "low", "close")
@@ -49,16 +49,16 @@ def chunk_periods(starts: Ints, interval: int) -> Ints:
     return starts.astype("datetime64[ns]").astype(f"datetime64[{unit}]").astype(np.int64)
 
 
-def split_by_period(series: Series) -> Iterator[tuple[int, Series]]:
+def split_by_period(series: BarSeries) -> Iterator[tuple[int, BarSeries]]:
     """Yield (period, its bars) of a series that is sorted by start."""
     numbers = chunk_periods(series.starts, series.interval)
     edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(series)]
     for first, last in pairwise(edges):
         if first < last:
-            yield int(numbers[first]), series.cut(slice(first, last))
+            yield int(numbers[first]), series.select_bars(slice(first, last))
 
 
-def encode_chunk(series: Series, decimals: ChunkDecimals) -> bytes:
+def encode_chunk(series: BarSeries, decimals: ChunkDecimals) -> bytes:
     """Return at least one bar, sorted by start, as bytes."""
     starts = series.starts
     assert len(starts), "a chunk without bars has no first start"

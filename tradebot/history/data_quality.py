@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from tradebot.clock import DAY, format_iso
-from tradebot.domain.home import HOME_EXCHANGE
+from tradebot.domain.home_exchange import HOME_EXCHANGE
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Ints, Series
+from tradebot.domain.market_data import BarSeries, Ints
 from tradebot.errors import DataError
 from tradebot.history.bar_lengths import look_like_end_stamps
 from tradebot.history.exchange_calendar import (
@@ -55,7 +55,7 @@ AcceptedJumps = Collection[tuple[str, str, int]]  # (exchange, symbol, day count
 
 
 def examine_series(
-    series: Series, exchange: str, line: HoursClass = HoursClass.SHARE, accepted: AcceptedJumps = ()
+    series: BarSeries, exchange: str, line: HoursClass = HoursClass.SHARE, accepted: AcceptedJumps = ()
 ) -> list[QualityFinding]:
     """Return everything that is wrong with a series, the worst kinds first; exchange and line tell its hours.
 
@@ -71,7 +71,7 @@ def examine_series(
 
 
 def require_testable(
-    series: Mapping[str, Series],
+    series: Mapping[str, BarSeries],
     instruments: Iterable[Instrument],
     *,
     accept_gaps: bool = False,
@@ -101,7 +101,7 @@ def require_testable(
         )
 
 
-def _order(series: Series, exchange: str) -> Iterator[QualityFinding]:
+def _order(series: BarSeries, exchange: str) -> Iterator[QualityFinding]:
     steps = np.diff(series.starts)
     for kind, is_bad, words in (
         ("unsorted", steps < 0, "bars are out of order"),
@@ -112,7 +112,7 @@ def _order(series: Series, exchange: str) -> Iterator[QualityFinding]:
             yield _finding(series, exchange, kind, int(is_bad.sum()), at, words)
 
 
-def _prices(series: Series, exchange: str) -> Iterator[QualityFinding]:
+def _prices(series: BarSeries, exchange: str) -> Iterator[QualityFinding]:
     prices = np.stack([series.open, series.high, series.low, series.close])
     _, high, low, _ = prices
     for kind, is_bad, words in (
@@ -126,7 +126,7 @@ def _prices(series: Series, exchange: str) -> Iterator[QualityFinding]:
             yield _finding(series, exchange, kind, int(is_bad.sum()), at, words)
 
 
-def _jumps(series: Series, exchange: str, accepted: Collection[int]) -> Iterator[QualityFinding]:
+def _jumps(series: BarSeries, exchange: str, accepted: Collection[int]) -> Iterator[QualityFinding]:
     found = find_jumps(series, exchange, accepted)
     for is_split, kind in ((True, "split"), (False, "jump")):
         ours = [jump for jump in found if jump.is_split == is_split]
@@ -139,7 +139,7 @@ def _jumps(series: Series, exchange: str, accepted: Collection[int]) -> Iterator
             )
 
 
-def _gaps(series: Series, exchange: str, line: HoursClass) -> Iterator[QualityFinding]:
+def _gaps(series: BarSeries, exchange: str, line: HoursClass) -> Iterator[QualityFinding]:
     if not len(series):
         return
     if series.interval > DAY:
@@ -165,7 +165,7 @@ def _gaps(series: Series, exchange: str, line: HoursClass) -> Iterator[QualityFi
     yield from _holes(series, calendar, line, days, traded)
 
 
-def _missing_periods(series: Series, exchange: str) -> Iterator[QualityFinding]:
+def _missing_periods(series: BarSeries, exchange: str) -> Iterator[QualityFinding]:
     if series.interval not in (WEEK, MONTH):
         return
     calendar, days = (
@@ -185,7 +185,7 @@ def _missing_periods(series: Series, exchange: str) -> Iterator[QualityFinding]:
 
 
 def _closed_days(
-    series: Series, calendar: ExchangeCalendar, traded: Ints, expected: list[int]
+    series: BarSeries, calendar: ExchangeCalendar, traded: Ints, expected: list[int]
 ) -> Iterator[QualityFinding]:
     closed = np.setdiff1d(traded, np.array(expected, dtype=np.int64)).tolist()
     if closed:
@@ -198,7 +198,7 @@ def _closed_days(
 
 
 def _holes(
-    series: Series, calendar: ExchangeCalendar, line: HoursClass, days: Ints, traded: Ints
+    series: BarSeries, calendar: ExchangeCalendar, line: HoursClass, days: Ints, traded: Ints
 ) -> Iterator[QualityFinding]:
     holes: list[tuple[int, int]] = []  # (start of the first missing bar, how many)
     outside, edges = 0, np.searchsorted(days, traded, side="left").tolist()
@@ -237,11 +237,11 @@ def _shown(at: int, exchange: str) -> str:
     return format_iso(at, load_zone(zone_of(exchange))).replace(".000000", "")
 
 
-def _finding(series: Series, exchange: str, kind: str, count: int, at: int, words: str) -> QualityFinding:
+def _finding(series: BarSeries, exchange: str, kind: str, count: int, at: int, words: str) -> QualityFinding:
     return QualityFinding(series.symbol, kind, count, at, f"{count} {words}, the first at {_shown(at, exchange)}")
 
 
-def first_and_last_day(series: Series, exchange: str) -> tuple[date, date]:
+def first_and_last_day(series: BarSeries, exchange: str) -> tuple[date, date]:
     """Return the first and the last day of a series at its exchange."""
     days = exchange_days(series.starts[[0, -1]], exchange)
     return date_of_day(int(days[0])), date_of_day(int(days[1]))

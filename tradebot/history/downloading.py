@@ -12,7 +12,7 @@ import numpy as np
 
 from tradebot.clock import DAY, SECOND, Clock
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.errors import LinkLost, VenueUnavailable
 from tradebot.history.exchange_calendar import ExchangeCalendar, calendar_of, exchange_days
 from tradebot.history.history import History
@@ -23,7 +23,9 @@ MAX_FAILURES_IN_A_ROW = 3  # symbols in a row that cannot be had: the venue is a
 PIECE_DAYS = 30  # of bars within the day: one request at most venues, some seconds of work to lose
 DAILY_PIECE_DAYS = 2_000  # of daily bars
 
-Fetch = Callable[..., Awaitable[Series]]  # (instrument, *, interval, start, end) -> complete bars, as `Broker.history`
+Fetch = Callable[
+    ..., Awaitable[BarSeries]
+]  # (instrument, *, interval, start, end) -> complete bars, as `Broker.history`
 Progress = Callable[[str, int, int], None]  # (what, done, total)
 
 
@@ -38,7 +40,7 @@ class DownloadPiece(NamedTuple):
 class DownloadResult(NamedTuple):
     """What a download brought of one symbol; `requests` is 0 where the history had everything.
 
-    `odd` counts bars of the venue's answers that could not be read and were left out.
+    `unread_starts` counts bars of the venue's answers that could not be read and were left out.
     """
 
     symbol: str
@@ -103,7 +105,7 @@ async def download_bars(
                     history.add_requested_span(
                         instrument, interval, piece.starts_at, piece.ends_at, source=source, venue=venue
                     )
-                done, odd, in_a_row = done + 1, odd + len(series.odd), 0
+                done, odd, in_a_row = done + 1, odd + len(series.unread_starts), 0
         except LinkLost as error:
             failed[instrument.symbol], in_a_row = error, in_a_row + 1
             if in_a_row == MAX_FAILURES_IN_A_ROW:
@@ -119,7 +121,7 @@ async def download_bars(
     return found
 
 
-async def _fetch(fetch: Fetch, piece: DownloadPiece, interval: int, clock: Clock) -> Series:
+async def _fetch(fetch: Fetch, piece: DownloadPiece, interval: int, clock: Clock) -> BarSeries:
     for attempt in range(1, MAX_TRIES + 1):
         try:
             return await fetch(piece.instrument, interval=interval, start=piece.starts_at, end=piece.ends_at)

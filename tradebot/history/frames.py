@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.errors import DataError
 from tradebot.history.exchange_calendar import zone_of
 from tradebot.history.files.duckdb_files import write_parquet
@@ -78,7 +78,7 @@ def stored_interval(history: History, symbol: str, interval: int) -> int:
     return max(fitting)
 
 
-def series_frame(series: Series, instrument: Instrument) -> pd.DataFrame:
+def series_frame(series: BarSeries, instrument: Instrument) -> pd.DataFrame:
     """Return a series as a frame, its prices as floats."""
     index = pd.DatetimeIndex(series.starts, tz="UTC", name="ts").as_unit("ns").tz_convert(zone_of(instrument.exchange))
     price, quantity = 10.0**instrument.price_decimals, 10.0**instrument.quantity_decimals

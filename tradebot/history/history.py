@@ -18,7 +18,7 @@ import numpy as np
 
 from tradebot.clock import Clock, WallClock
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market import SERIES_COLUMNS, Ints, Series
+from tradebot.domain.market_data import SERIES_COLUMNS, BarSeries, Ints
 from tradebot.errors import DataError
 from tradebot.history.catalog import SeriesCatalog, inventing_venue
 from tradebot.history.chunk import (
@@ -86,7 +86,7 @@ class History:
 
     def load_series(
         self, symbols: Sequence[str], interval: int, start_at: int | None = None, end_at: int | None = None
-    ) -> dict[str, Series]:
+    ) -> dict[str, BarSeries]:
         """Return symbol -> its bars that start in [start, end) (ns UTC), in the order of `symbols`, oldest first.
 
         Units are those of `instrument(symbol, interval)`. Raises DataError naming every symbol without such bars.
@@ -149,7 +149,7 @@ class History:
             self._database.lock_writers()
             yield
 
-    def write_bars(self, instrument: Instrument, series: Series, *, source: str, venue: str = "") -> WriteCounts:
+    def write_bars(self, instrument: Instrument, series: BarSeries, *, source: str, venue: str = "") -> WriteCounts:
         """Write bars, sorted by start and of distinct starts, in `instrument_of`'s units; call it inside `cache_transaction`.
 
         A bar takes the place of those it shares time with. Bars already there stay as fine as they are. Prices of a
@@ -240,13 +240,15 @@ class History:
     # ---- within
 
     def _without_shared(
-        self, slot: int, body: bytes, series: Series, decimals: ChunkDecimals
+        self, slot: int, body: bytes, series: BarSeries, decimals: ChunkDecimals
     ) -> list[tuple[int, int, int, int, bytes]]:
         old = np.stack(decode_chunks([body], decimals))
         kept = old[:, ~overlaps_newer(old[0], series.starts, series.interval)]
         if kept.shape == old.shape or not kept.shape[1]:
             return []
-        whole = Series(symbol=series.symbol, interval=series.interval, **dict(zip(SERIES_COLUMNS, kept, strict=True)))
+        whole = BarSeries(
+            symbol=series.symbol, interval=series.interval, **dict(zip(SERIES_COLUMNS, kept, strict=True))
+        )
         return [(slot, len(whole), int(kept[0, 0]), int(kept[0, -1]), encode_chunk(whole, decimals))]
 
     def _missing(self) -> list[migration.Migration]:
@@ -255,7 +257,7 @@ class History:
             migration.shipped_migrations(PACKAGE), [AppliedMigration(*row) for row in found], place=self.location
         )
 
-    def _read(self, symbol: str, interval: int, since: int, until: int) -> Series | None:
+    def _read(self, symbol: str, interval: int, since: int, until: int) -> BarSeries | None:
         kept = self._catalog.find_series(symbol, interval)
         if kept is None:
             return None
@@ -268,9 +270,9 @@ class History:
         bodies = [body for (body,) in self._database.fetch_rows(query, first, last)]
         finest = ChunkDecimals(kept.instrument.price_decimals, kept.instrument.quantity_decimals)
         columns = dict(zip(SERIES_COLUMNS, decode_chunks(bodies, finest, self._starts_cache), strict=True))
-        series = Series(symbol=kept.instrument.symbol, interval=interval, **columns)
+        series = BarSeries(symbol=kept.instrument.symbol, interval=interval, **columns)
         begin, end = np.searchsorted(series.starts, (since, until)).tolist()
-        return series if (begin, end) == (0, len(series)) else series.cut(slice(begin, end))
+        return series if (begin, end) == (0, len(series)) else series.select_bars(slice(begin, end))
 
     def _refuse_missing(self, symbols: Sequence[str], interval: int) -> None:
         if not symbols:

@@ -14,9 +14,9 @@ import msgspec
 import numpy as np
 
 from tradebot.clock import DAY, Clock, WallClock
-from tradebot.domain.home import HOME_EXCHANGE
+from tradebot.domain.home_exchange import HOME_EXCHANGE
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import SERIES_COLUMNS, Series
+from tradebot.domain.market_data import SERIES_COLUMNS, BarSeries
 from tradebot.errors import DataError
 from tradebot.history.bar_lengths import look_like_end_stamps
 from tradebot.history.exchange_calendar import INDIA, date_of_day, exchange_days, require_known_exchange, zone_of
@@ -72,7 +72,7 @@ class FileBars(NamedTuple):
     """What files hold, without a history; `unsorted` counts by symbol the rows that came after later ones."""
 
     instruments: list[Instrument]
-    series: dict[str, Series]
+    series: dict[str, BarSeries]
     skipped: dict[str, int]
     duplicates: int
     unsorted: dict[str, int]
@@ -138,10 +138,10 @@ def read_files(
         return FileBars(instruments, series, skipped, staging.duplicates, unsorted, notes + staging.row_notes())
 
 
-def join_series(parts: Sequence[Series]) -> Series:
+def join_series(parts: Sequence[BarSeries]) -> BarSeries:
     """Return at least one series of one symbol, which follow each other, as one."""
     columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in SERIES_COLUMNS}
-    return Series(symbol=parts[0].symbol, interval=parts[0].interval, **columns)
+    return BarSeries(symbol=parts[0].symbol, interval=parts[0].interval, **columns)
 
 
 def instrument_for(symbol: str, exchange: str, staged: StagedSymbol) -> Instrument:

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import SERIES_COLUMNS, Close, Ints, Series
+from tradebot.domain.market_data import SERIES_COLUMNS, BarBatch, BarSeries, Ints
 from tradebot.errors import DataError
 from tradebot.history.history import History
 from tradebot.history.merging import WriteCounts
-from tradebot.journal.reader import rows
-from tradebot.journal.rows import Listing, Run, Warmup
+from tradebot.journal.reader import read_rows
+from tradebot.journal.rows import InstrumentList, RunRecord, WarmupBars
 
 MAX_HELD_BARS = 500_000  # written before more are read: some 50 MB
 Gathered = dict[str, list[tuple[int, ...]]]  # symbol -> rows of (start, open, high, low, close, volume)
@@ -46,7 +46,7 @@ def import_journal(
     """
     done: dict[tuple[str, int], WriteCounts] = {}
 
-    def put(instrument: Instrument, series: Series, venue: str) -> None:
+    def put(instrument: Instrument, series: BarSeries, venue: str) -> None:
         key, source = (series.symbol, series.interval), f"journal {path.parent.name}"
         done[key] = done.get(key, WriteCounts(0, 0, 0)) + history.write_bars(
             instrument, series, source=source, venue=venue
@@ -63,16 +63,16 @@ def import_journal(
     return [RecordedSeries(symbol, interval, put) for (symbol, interval), put in sorted(done.items())]
 
 
-def _warmups(path: Path, run: str | None) -> Iterator[tuple[Instrument, Series, str]]:
+def _warmups(path: Path, run: str | None) -> Iterator[tuple[Instrument, BarSeries, str]]:
     instruments: dict[str, Instrument] = {}
     venue = ""
-    for row in rows(path, kinds=("run", "universe", "warmup"), run=run):
+    for row in read_rows(path, kinds=("run", "universe", "warmup"), run=run):
         match row.message:
-            case Run():
+            case RunRecord():
                 venue = row.message.venue
-            case Listing():
+            case InstrumentList():
                 instruments = {i.symbol: i for i in row.message.instruments}
-            case Warmup():
+            case WarmupBars():
                 yield from ((instruments[past.symbol], past, venue) for past in row.message.series if len(past))
 
 
@@ -82,19 +82,19 @@ def _batches(
     venue, listed = "", RunInstruments({}, "")
     symbols: tuple[str, ...] = ()
     interval, count, gathered = 0, 0, Gathered()
-    for row in rows(path, kinds=("run", "universe", "close"), run=run):
+    for row in read_rows(path, kinds=("run", "universe", "close"), run=run):
         message = row.message
-        if isinstance(message, Listing) or (isinstance(message, Close) and message.interval != interval):
+        if isinstance(message, InstrumentList) or (isinstance(message, BarBatch) and message.interval != interval):
             if gathered:
                 yield listed, interval, gathered
             gathered, count = {}, 0
         match message:
-            case Run():
+            case RunRecord():
                 venue = message.venue
-            case Listing():
+            case InstrumentList():
                 listed = RunInstruments({i.symbol: i for i in message.instruments}, venue)
                 symbols = tuple(listed.instruments)
-            case Close():
+            case BarBatch():
                 interval = message.interval
                 for bar in _bars(message):
                     gathered.setdefault(symbols[bar[0]], []).append((message.starts_at, *bar[1:]))
@@ -107,12 +107,12 @@ def _batches(
         yield listed, interval, gathered
 
 
-def _bars(close: Close) -> list[tuple[int, ...]]:
+def _bars(close: BarBatch) -> list[tuple[int, ...]]:
     table: Ints = np.stack([close.ids, *(getattr(close, name) for name in SERIES_COLUMNS[1:])])
     return [tuple(bar) for bar in table.T.tolist()]
 
 
-def _series(symbol: str, interval: int, bars: list[tuple[int, ...]]) -> Series:
+def _series(symbol: str, interval: int, bars: list[tuple[int, ...]]) -> BarSeries:
     latest = {bar[0]: bar for bar in bars}
     table = np.array([latest[start] for start in sorted(latest)], dtype=np.int64).T
-    return Series(symbol=symbol, interval=interval, **dict(zip(SERIES_COLUMNS, table, strict=True)))
+    return BarSeries(symbol=symbol, interval=interval, **dict(zip(SERIES_COLUMNS, table, strict=True)))

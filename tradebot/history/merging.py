@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tradebot.domain.market import SERIES_COLUMNS, Ints, Series
+from tradebot.domain.market_data import SERIES_COLUMNS, BarSeries, Ints
 from tradebot.history.interval import shortest_step
 
 
@@ -37,7 +37,7 @@ def overlaps_newer(old: Ints, new: Ints, interval: int) -> npt.NDArray[np.bool_]
     return found
 
 
-def merge_bars(old: Ints, new: Ints, bars: Series) -> tuple[Series, WriteCounts]:
+def merge_bars(old: Ints, new: Ints, bars: BarSeries) -> tuple[BarSeries, WriteCounts]:
     """Return bars of shape (6, n) with newer ones laid over them, under the name of `bars`, and what that did.
 
     Of two bars that share time the newer one stays.
@@ -53,7 +53,7 @@ def merge_bars(old: Ints, new: Ints, bars: Series) -> tuple[Series, WriteCounts]
     equal = int((both[:, again] == both[:, again + 1]).all(axis=0).sum())
     kept = both[:, is_last]
     columns = dict(zip(SERIES_COLUMNS, kept, strict=True))
-    series = Series(symbol=bars.symbol, interval=bars.interval, **columns)
+    series = BarSeries(symbol=bars.symbol, interval=bars.interval, **columns)
     fresh = new.shape[1] - len(again)
     return series, WriteCounts(
         added=max(fresh - other, 0), replaced=len(again) - equal + min(other, fresh), equal=equal

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.history.exchange_calendar import date_of_day, exchange_days
 
 SPLIT_RATIOS = (2.0, 3.0, 4.0, 5.0, 10.0, 1.5, 20.0, 8.0, 7.0, 6.0)  # new shares for an old one, usual ones first
@@ -26,7 +26,7 @@ class PriceJump(NamedTuple):
     is_split: bool
 
 
-def find_jumps(series: Series, exchange: str, accepted: Collection[int] = ()) -> list[PriceJump]:
+def find_jumps(series: BarSeries, exchange: str, accepted: Collection[int] = ()) -> list[PriceJump]:
     """Return the jumps of a series in order; those on `accepted` days (counted from 1970-01-01) are none."""
     days = exchange_days(series.starts, exchange)
     firsts = np.flatnonzero(np.diff(days)) + 1

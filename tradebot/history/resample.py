@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tradebot.clock import DAY
-from tradebot.domain.market import Ints, Series
+from tradebot.domain.market_data import BarSeries, Ints
 from tradebot.errors import DataError
 from tradebot.history.exchange_calendar import UTC_ZONE, calendar_of, exchange_days, zone_of
 from tradebot.history.interval import MONTH, WEEK, interval_name
@@ -13,7 +13,7 @@ from tradebot.history.interval import MONTH, WEEK, interval_name
 MONDAY, SUNDAY = 3, 6  # 1970-01-01 was a Thursday, three days after a Monday; a Sunday is six after one
 
 
-def resample_series(series: Series, interval: int, exchange: str) -> Series:
+def resample_series(series: BarSeries, interval: int, exchange: str) -> BarSeries:
     """Return a series in bars of `interval` ns: first open, highest high, lowest low, last close, volume in all.
 
     A bar below a day begins with the session's open or a whole number of bars after it; one of a day starts at the
@@ -28,7 +28,7 @@ def resample_series(series: Series, interval: int, exchange: str) -> Series:
             " multiple of the shorter and a day at most, or 1w or 1mo made of days or less"
         )
     if not len(series):
-        return Series(
+        return BarSeries(
             symbol=series.symbol,
             interval=interval,
             starts=series.starts,
@@ -41,7 +41,7 @@ def resample_series(series: Series, interval: int, exchange: str) -> Series:
     begins = _begins(series.starts, interval, exchange)
     firsts = np.append(0, np.flatnonzero(np.diff(begins)) + 1)
     lasts = np.append(firsts[1:], len(begins)) - 1
-    return Series(
+    return BarSeries(
         symbol=series.symbol,
         interval=interval,
         starts=begins[firsts],

@@ -18,9 +18,9 @@ import msgspec
 import numpy as np
 
 from tradebot.clock import format_iso
-from tradebot.domain.home import HOME_EXCHANGE
+from tradebot.domain.home_exchange import HOME_EXCHANGE
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import SERIES_COLUMNS, Floats, Ints, Series
+from tradebot.domain.market_data import SERIES_COLUMNS, BarSeries, Floats, Ints
 from tradebot.errors import DataError, StateError
 from tradebot.history.bar_lengths import first_of_other_length, is_last_running, starts_from_ends
 from tradebot.history.chunk import chunk_periods
@@ -148,7 +148,7 @@ class Staging:
             self._connection.execute("CREATE INDEX by_symbol ON parts (symbol, period)")
         return dict(sorted(self._staged.items()))
 
-    def sorted_chunks(self, instrument: Instrument) -> Iterator[Series]:
+    def sorted_chunks(self, instrument: Instrument) -> Iterator[BarSeries]:
         """Yield the bars of one symbol in its instrument's units, sorted, a period at a time.
 
         Raises DataError for two bars of one start that differ, and for bars closer together than the interval.
@@ -167,7 +167,7 @@ class Staging:
             before = int(series.starts[-1]) if len(series) else before
             yield series
 
-    def _refuse_other_lengths(self, series: Series, before: int | None, place: str) -> None:
+    def _refuse_other_lengths(self, series: BarSeries, before: int | None, place: str) -> None:
         edges = series.starts if before is None else np.concatenate([[before], series.starts])
         if (close := np.flatnonzero(np.diff(edges) < shortest_step(self.interval))).size:
             raise DataError(
@@ -182,7 +182,7 @@ class Staging:
                 f" {interval_name(self.interval)}; take bars of one length at a time"
             )
 
-    def _without_running(self, series: Series, before: int | None) -> Series:
+    def _without_running(self, series: BarSeries, before: int | None) -> BarSeries:
         # What is asked for in the middle of a bar comes with it, as far as it went; often stamped with that moment.
         edges = series.starts[-2:] if before is None else np.concatenate([[before], series.starts])[-2:]
         are_close = len(series) > 2 and bool((np.diff(series.starts[:-1]) < shortest_step(self.interval)).any())
@@ -190,7 +190,7 @@ class Staging:
         if not are_close and is_last_running(edges, self.interval, reading.exchange, reading.now_at):
             words = f"last bars that were still running, left out (the first at {self._shown(int(series.starts[-1]))})"
             self._count(words, 1)
-            return series.cut(slice(0, len(series) - 1))
+            return series.select_bars(slice(0, len(series) - 1))
         return series
 
     def _shown(self, at: int) -> str:
@@ -302,7 +302,7 @@ class Staging:
             )
         return found
 
-    def _whole(self, instrument: Instrument, period: int) -> tuple[Series, str]:
+    def _whole(self, instrument: Instrument, period: int) -> tuple[BarSeries, str]:
         parts = self._connection.execute(
             "SELECT body, place FROM parts WHERE symbol = ? AND period = ? ORDER BY seq", (instrument.symbol, period)
         ).fetchall()
@@ -317,7 +317,7 @@ class Staging:
         if is_again.any():
             table = self._once(table, np.flatnonzero(is_again), instrument.symbol, parts[0][1])
         columns = dict(zip(SERIES_COLUMNS, table, strict=True))
-        return Series(symbol=instrument.symbol, interval=self.interval, **columns), parts[0][1]
+        return BarSeries(symbol=instrument.symbol, interval=self.interval, **columns), parts[0][1]
 
     def _once(self, table: Ints, again: Ints, symbol: str, place: str) -> Ints:
         differing = again[(table[:, again] != table[:, again - 1]).any(axis=0)]

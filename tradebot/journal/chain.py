@@ -6,12 +6,12 @@ import hashlib
 import struct
 
 DIGEST_BYTES = 32
-GENESIS = bytes(DIGEST_BYTES)  # what stands before the first row
+GENESIS_HASH = bytes(DIGEST_BYTES)  # what stands before the first row
 
 _header = struct.Struct("<qqqII")
 
 
-def link(*, prev: bytes, seq: int, run: str, at: int, wall: int, kind: str, body: bytes) -> bytes:
+def chain_hash(*, prev: bytes, seq: int, run: str, at: int, wall: int, kind: str, body: bytes) -> bytes:
     """Return the hash of a row: BLAKE2b-256 over all its fields, lengths included, so that no two rows read alike."""
     run_bytes, kind_bytes = run.encode(), kind.encode()
     digest = hashlib.blake2b(prev, digest_size=DIGEST_BYTES)

@@ -10,11 +10,11 @@ from queue import SimpleQueue
 from tradebot.journal.schema import connect_checkpointer
 
 
-class Checkpoints:
+class CheckpointThread:
     """Runs a checkpoint each time the writer asks for one.
 
     SQLite before 3.51.3 can lose pages when a checkpoint begins on a log without new frames while another connection
-    commits and so starts the log anew (sqlite.org/wal.html, the WAL-reset bug). Therefore `ask` is called only after a
+    commits and so starts the log anew (sqlite.org/wal.html, the WAL-reset bug). Therefore `request_checkpoint` is called only after a
     commit that began after the checkpoint before had ended: the log then has new frames, and cannot start anew
     before they are copied.
     """
@@ -28,17 +28,17 @@ class Checkpoints:
         self.error: sqlite3.Error | None = None
         self._thread.start()
 
-    def ask(self) -> None:
+    def request_checkpoint(self) -> None:
         """Start a checkpoint; only while `is_idle`, see above."""
         self.is_idle = False
         self._idle.clear()
         self._wishes.put(True)
 
-    def settle(self) -> None:
+    def wait_until_idle(self) -> None:
         """Wait for the end of the checkpoint under way."""
         self._idle.wait()
 
-    def close(self) -> None:
+    def stop_thread(self) -> None:
         """End the thread after the checkpoint under way."""
         self._wishes.put(False)
         self._thread.join()
@@ -47,14 +47,14 @@ class Checkpoints:
     def _run(self) -> None:
         while self._wishes.get():
             try:
-                checkpoint(self._connection)  # where the disk is full the log stays, and is copied another time
+                run_checkpoint(self._connection)  # where the disk is full the log stays, and is copied another time
             except sqlite3.Error as error:
                 self.error = error
             self.is_idle = True
             self._idle.set()
 
 
-def checkpoint(connection: sqlite3.Connection) -> bool:
+def run_checkpoint(connection: sqlite3.Connection) -> bool:
     """Copy what can be copied without waiting for anybody; False where the disk is too full. Raises sqlite3.Error."""
     try:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()

@@ -12,7 +12,7 @@ from tradebot.errors import StateError
 UNKNOWN_PID = 0
 
 
-def holder(state_dir: Path) -> int | None:
+def lock_holder(state_dir: Path) -> int | None:
     """Return the pid of the daemon that holds the lock of `state_dir`, 0 where it cannot be told, None without one."""
     try:
         handle = os.open(state_dir / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -39,7 +39,7 @@ class StateLock:
         self.path = state_dir / "lock"
         self._handle: int | None = None
 
-    def acquire(self) -> None:
+    def acquire_lock(self) -> None:
         """Take the lock. Raises StateError naming the process that holds it."""
         try:
             # A link that was planted here would have the file behind it emptied.
@@ -63,7 +63,7 @@ class StateLock:
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         self._handle = handle
 
-    def release(self) -> None:
+    def release_lock(self) -> None:
         """Give the lock back; twice is fine."""
         if self._handle is not None:
             os.close(self._handle)

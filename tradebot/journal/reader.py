@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tradebot.errors import StateError
-from tradebot.journal.chain import GENESIS
-from tradebot.journal.rows import Row, Run, decode
+from tradebot.journal.chain import GENESIS_HASH
+from tradebot.journal.rows import JournalRow, RunRecord, decode_body
 from tradebot.journal.schema import connect_reader
 
 PAGE_ROWS = 2_000
@@ -23,7 +23,7 @@ class _Torn(StateError):
     pass
 
 
-class Verdict(NamedTuple):
+class ChainReport(NamedTuple):
     """What a walk along the chain found: the first bad row and why, or nothing and the hash of the last row.
 
     `why` is "missing", "changed", "reordered" or "torn" (the file itself is damaged), empty when the chain holds.
@@ -31,22 +31,22 @@ class Verdict(NamedTuple):
 
     rows: int
     head: bytes
-    broken: int | None = None
+    broken_row: int | None = None
     why: str = ""
 
     @property
     def is_intact(self) -> bool:
-        return self.broken is None
+        return self.broken_row is None
 
 
-def rows(
+def read_rows(
     path: Path,
     *,
     kinds: Collection[str] | None = None,
     run: str | None = None,
     since: int | None = None,
     order_id: str | None = None,
-) -> Iterator[Row]:
+) -> Iterator[JournalRow]:
     """Yield the rows in order: of some kinds, of one run, stamped `since` (market ns) or later, of one order.
 
     `order_id` may be the beginning of one; it selects among rows of the kind "order". Raises StateError.
@@ -68,26 +68,26 @@ def rows(
     yield from _pages(Path(path), " AND ".join(where), values)
 
 
-def verify(path: Path) -> Verdict:
+def verify_chain(path: Path) -> ChainReport:
     """Walk along the whole chain and stop at the first row that breaks it. Raises StateError when there is no journal.
 
-    Rows cut off at the end leave a chain that holds: compare `head` with one kept elsewhere, or look it up with `find`.
+    Rows cut off at the end leave a chain that holds: compare `head` with one kept elsewhere, or look it up with `find_row_by_hash`.
     """
-    seq, head, count = 0, GENESIS, 0
+    seq, head, count = 0, GENESIS_HASH, 0
     try:
         for row in _pages(Path(path), "seq > ?", [0]):
             if row.seq != seq + 1:
-                return Verdict(count, head, seq + 1, "missing")
-            if row.prev != head or not row.is_sound:
-                is_elsewhere = row.prev != head and find(path, row.prev) is not None
-                return Verdict(count, head, row.seq, "reordered" if is_elsewhere else "changed")
+                return ChainReport(count, head, seq + 1, "missing")
+            if row.prev != head or not row.has_valid_hash:
+                is_elsewhere = row.prev != head and find_row_by_hash(path, row.prev) is not None
+                return ChainReport(count, head, row.seq, "reordered" if is_elsewhere else "changed")
             seq, head, count = row.seq, row.hash, count + 1
     except _Torn:
-        return Verdict(count, head, seq + 1, "torn")
-    return Verdict(count, head)
+        return ChainReport(count, head, seq + 1, "torn")
+    return ChainReport(count, head)
 
 
-def find(path: Path, hash_: bytes) -> int | None:
+def find_row_by_hash(path: Path, hash_: bytes) -> int | None:
     """Return the seq of the row with this hash, None when there is none. Raises StateError."""
     connection = connect_reader(Path(path))
     try:
@@ -99,7 +99,7 @@ def find(path: Path, hash_: bytes) -> int | None:
     return None if found is None else int(found[0])
 
 
-def latest_run(path: Path) -> Run | None:
+def latest_run(path: Path) -> RunRecord | None:
     """Return the run that began last, None when none did. Raises StateError."""
     connection = connect_reader(Path(path))
     try:
@@ -110,20 +110,20 @@ def latest_run(path: Path) -> Run | None:
         connection.close()
     if found is None:
         return None
-    run = decode("run", found[0])
-    assert isinstance(run, Run)
+    run = decode_body("run", found[0])
+    assert isinstance(run, RunRecord)
     return run
 
 
-def _pages(path: Path, where: str, values: list[object]) -> Iterator[Row]:
+def _pages(path: Path, where: str, values: list[object]) -> Iterator[JournalRow]:
     query = f"SELECT seq, run, at, wall, kind, prev, hash, body FROM rows WHERE {where} ORDER BY seq LIMIT {PAGE_ROWS}"  # noqa: S608
     connection = connect_reader(path)
     try:
         while True:
-            page: list[Row] = []
+            page: list[JournalRow] = []
             broken: sqlite3.Error | None = None
             try:
-                page.extend(map(Row._make, connection.execute(query, values)))
+                page.extend(map(JournalRow._make, connection.execute(query, values)))
             except sqlite3.Error as error:
                 broken = error
             yield from page

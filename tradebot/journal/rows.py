@@ -13,31 +13,31 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import BAR_COLUMNS, SERIES_COLUMNS, Close, Ints, Series
+from tradebot.domain.market_data import BAR_COLUMNS, SERIES_COLUMNS, BarBatch, BarSeries, Ints
 from tradebot.domain.message import Message, names_on_disk
 from tradebot.domain.messages import (
     Command,
-    Frozen,
+    FrozenSymbols,
     Incident,
     LinkDown,
     LinkUp,
-    Reconciled,
+    ReconciliationResult,
     SessionBegins,
     Signals,
-    Trailing,
+    TrailingStopPrices,
 )
-from tradebot.domain.order import OrderFact
+from tradebot.domain.order import OrderEvent
 from tradebot.errors import StateError
-from tradebot.journal import older
-from tradebot.journal.chain import link
-from tradebot.journal.columns import Column, narrow, widen
-from tradebot.journal.tape import Tape, pack, unpack
+from tradebot.journal import legacy_rows
+from tradebot.journal.chain import chain_hash
+from tradebot.journal.column_codec import Column, decode_column, encode_column
+from tradebot.journal.input_log import InputLogBatch, pack_inputs, unpack_inputs
 
 # Of the bodies, said by each run among its versions. 2: an INTENT names its reference price; 3: rows of trailing stops.
-FORMAT = "3"
+BODY_FORMAT = "3"
 
 
-class Run(Message, frozen=True):
+class RunRecord(Message, frozen=True):
     """A run begins: what it trades, for which account, and what exactly it runs on."""
 
     run_id: str
@@ -50,13 +50,13 @@ class Run(Message, frozen=True):
     pid: int = 0
 
 
-class Listing(Message, frozen=True):
+class InstrumentList(Message, frozen=True):
     """The instruments of the run in the order that numbers them: `ids` of every close that follows count in it."""
 
     instruments: tuple[Instrument, ...]
 
 
-class Terms(Message, frozen=True):
+class RunSettings(Message, frozen=True):
     """What the run decides by, so that a replay decides by the same.
 
     `strategies` are their specs with parameters and code, `limits` and `desk` the settings of gate and desk, `venue`
@@ -74,13 +74,13 @@ class Terms(Message, frozen=True):
     flattened: tuple[str, ...] = ()
 
 
-class Warmup(Message, frozen=True):
+class WarmupBars(Message, frozen=True):
     """The past bars that the strategies were warmed up with, of some symbols."""
 
-    series: tuple[Series, ...]
+    series: tuple[BarSeries, ...]
 
 
-class End(Message, frozen=True):
+class RunEnd(Message, frozen=True):
     """The run ended as it should; a journal whose last row is not this one was cut off.
 
     `summary` holds JSON values; a Decimal in it comes back as a string.
@@ -90,13 +90,13 @@ class End(Message, frozen=True):
     summary: dict[str, Any] = {}
 
 
-class _Link(Message, frozen=True):
+class _LinkRow(Message, frozen=True):
     source: str
     mono: int
     reason: str | None = None  # None: the link came up
 
 
-class _Close(Message, frozen=True):
+class _PackedBatch(Message, frozen=True):
     interval: int
     ends_at: int
     seen_at: int
@@ -104,57 +104,57 @@ class _Close(Message, frozen=True):
     columns: dict[str, Column]
 
 
-class _Past(Message, frozen=True):
+class _PackedSeries(Message, frozen=True):
     symbol: str
     interval: int
     columns: dict[str, Column]
 
 
-KINDS: dict[str, tuple[type[Message], ...]] = {
-    "run": (Run,),
-    "universe": (Listing,),
-    "terms": (Terms,),
-    "warmup": (Warmup,),
-    "tape": (Tape,),
+ROW_KINDS: dict[str, tuple[type[Message], ...]] = {
+    "run": (RunRecord,),
+    "universe": (InstrumentList,),
+    "terms": (RunSettings,),
+    "warmup": (WarmupBars,),
+    "tape": (InputLogBatch,),
     "session": (SessionBegins,),
-    "close": (Close,),
+    "close": (BarBatch,),
     "signals": (Signals,),
-    "order": (OrderFact,),
+    "order": (OrderEvent,),
     "link": (LinkUp, LinkDown),
-    "reconciled": (Reconciled,),
+    "reconciled": (ReconciliationResult,),
     "halt": (Command,),
     "resume": (Command,),
     "flatten": (Command,),
     "incident": (Incident,),
-    "trailing": (Trailing,),
-    "frozen": (Frozen,),
-    "end": (End,),
+    "trailing": (TrailingStopPrices,),
+    "frozen": (FrozenSymbols,),
+    "end": (RunEnd,),
 }
 
-CELLS = (int, str, int, int, str, bytes, bytes, bytes)
-COMMANDS = frozenset({"halt", "reduce", "resume", "flatten", "stop"})  # of any age
-_encoder = msgspec.json.Encoder(decimal_format="string", enc_hook=older.to_words)
+CELL_TYPES = (int, str, int, int, str, bytes, bytes, bytes)
+COMMAND_KINDS = frozenset({"halt", "reduce", "resume", "flatten", "stop"})  # of any age
+_encoder = msgspec.json.Encoder(decimal_format="string", enc_hook=legacy_rows.encode_scope)
 # Columns in code -> on disk.
-CLOSE_COLUMNS = {name: names_on_disk(Close)[name] for name in BAR_COLUMNS}
-PAST_COLUMNS = {name: names_on_disk(Series)[name] for name in SERIES_COLUMNS}
-PACKED = {"close", "warmup", "tape", "link", "terms", *COMMANDS}  # their bodies are read in their own ways
-_types = {kind: types[0] for kind, types in KINDS.items()} | older.KINDS
-_decoders = {kind: msgspec.json.Decoder(type_) for kind, type_ in _types.items() if kind not in PACKED}
+BATCH_COLUMNS_ON_DISK = {name: names_on_disk(BarBatch)[name] for name in BAR_COLUMNS}
+SERIES_COLUMNS_ON_DISK = {name: names_on_disk(BarSeries)[name] for name in SERIES_COLUMNS}
+PACKED_KINDS = {"close", "warmup", "tape", "link", "terms", *COMMAND_KINDS}  # their bodies are read in their own ways
+_types = {kind: types[0] for kind, types in ROW_KINDS.items()} | legacy_rows.LEGACY_KINDS
+_decoders = {kind: msgspec.json.Decoder(type_) for kind, type_ in _types.items() if kind not in PACKED_KINDS}
 _lax_decoders = {
-    kind: msgspec.json.Decoder(type_, strict=False) for kind, type_ in _types.items() if kind not in PACKED
+    kind: msgspec.json.Decoder(type_, strict=False) for kind, type_ in _types.items() if kind not in PACKED_KINDS
 }
-_link_decoder = msgspec.json.Decoder(_Link)
-_close_decoder = msgspec.json.Decoder(_Close)
-_warmup_decoder = msgspec.json.Decoder(tuple[_Past, ...])
+_link_decoder = msgspec.json.Decoder(_LinkRow)
+_close_decoder = msgspec.json.Decoder(_PackedBatch)
+_warmup_decoder = msgspec.json.Decoder(tuple[_PackedSeries, ...])
 
 
-class Row(NamedTuple):
-    """One row as it stands on disk; `at` is market ns, `wall` our wall clock's ns."""
+class JournalRow(NamedTuple):
+    """One row as it stands on disk; `at` is market ns, `wall_at` our wall clock's ns."""
 
     seq: int
     run: str
     at: int
-    wall: int
+    wall_at: int
     kind: str
     prev: bytes
     hash: bytes
@@ -164,55 +164,55 @@ class Row(NamedTuple):
     def message(self) -> Message:
         """The message in the body. Raises StateError naming the row when it cannot be read."""
         try:
-            return decode(self.kind, self.body)
+            return decode_body(self.kind, self.body)
         except StateError as error:
             raise StateError(f"row {self.seq}: {error}") from error
 
     @property
-    def is_sound(self) -> bool:
+    def has_valid_hash(self) -> bool:
         """True while the row's own hash is that of its content."""
         # A cell of SQLite may hold any type; one that is not ours was not written by us.
-        return tuple(map(type, self)) == CELLS and self.hash == link(
-            prev=self.prev, seq=self.seq, run=self.run, at=self.at, wall=self.wall, kind=self.kind, body=self.body
+        return tuple(map(type, self)) == CELL_TYPES and self.hash == chain_hash(
+            prev=self.prev, seq=self.seq, run=self.run, at=self.at, wall=self.wall_at, kind=self.kind, body=self.body
         )
 
 
 def check_kind(kind: str, message: Message) -> None:
     """Raise AssertionError unless `message` is what rows of `kind` hold."""
-    assert kind in KINDS, f"the journal knows no kind {kind!r}"
-    assert isinstance(message, KINDS[kind]), f"a {kind!r} row cannot hold a {type(message).__name__}"
+    assert kind in ROW_KINDS, f"the journal knows no kind {kind!r}"
+    assert isinstance(message, ROW_KINDS[kind]), f"a {kind!r} row cannot hold a {type(message).__name__}"
 
 
-def encode(kind: str, message: Message) -> bytes:
+def encode_body(kind: str, message: Message) -> bytes:
     """Return the body of a row. Raises ValueError or TypeError for a message that is not of its kind's shape."""
     match message:
-        case Close():
+        case BarBatch():
             return _encoder.encode(_packed(message))
-        case Tape():
-            return pack(message)
-        case Warmup():
+        case InputLogBatch():
+            return pack_inputs(message)
+        case WarmupBars():
             return _encoder.encode([_past(series) for series in message.series])
         case LinkUp():
-            return _encoder.encode(_Link(source=message.source, mono=message.mono))
-        case OrderFact() | Signals() if not all(map(math.isfinite, _floats(message))):
+            return _encoder.encode(_LinkRow(source=message.source, mono=message.mono))
+        case OrderEvent() | Signals() if not all(map(math.isfinite, _floats(message))):
             # JSON has no NaN and no infinity, msgspec writes null for them; here they become words.
-            return _encoder.encode(_worded(msgspec.to_builtins(message)))
+            return _encoder.encode(_with_words_for_nan(msgspec.to_builtins(message)))
     return _encoder.encode(message)
 
 
-def decode(kind: str, body: bytes) -> Message:
+def decode_body(kind: str, body: bytes) -> Message:
     """Return the message of a body. Raises StateError when it is not one of that kind."""
     try:
         if kind == "close":
             return _unpacked(_close_decoder.decode(body))
-        if kind in COMMANDS:
-            return older.command(body)
+        if kind in COMMAND_KINDS:
+            return legacy_rows.decode_command(body)
         if kind == "terms":
             return _terms(body)
         if kind == "tape":
-            return unpack(body)
+            return unpack_inputs(body)
         if kind == "warmup":
-            return Warmup(series=tuple(map(_series, _warmup_decoder.decode(body))))
+            return WarmupBars(series=tuple(map(_series, _warmup_decoder.decode(body))))
         if kind == "link":
             link = _link_decoder.decode(body)
             if link.reason is None:
@@ -230,19 +230,19 @@ def decode(kind: str, body: bytes) -> Message:
         raise StateError(f"the journal holds a {kind!r} row that cannot be read: {error}") from error
 
 
-def _packed(close: Close) -> _Close:
-    return _Close(
+def _packed(close: BarBatch) -> _PackedBatch:
+    return _PackedBatch(
         interval=close.interval,
         ends_at=close.ends_at,
         seen_at=close.seen_at,
         quoted_at=close.quoted_at,
-        columns={on_disk: narrow(getattr(close, name)) for name, on_disk in CLOSE_COLUMNS.items()},
+        columns={on_disk: encode_column(getattr(close, name)) for name, on_disk in BATCH_COLUMNS_ON_DISK.items()},
     )
 
 
-def _unpacked(packed: _Close) -> Close:
-    columns = _columns(packed.columns, CLOSE_COLUMNS)
-    return Close(
+def _unpacked(packed: _PackedBatch) -> BarBatch:
+    columns = _columns(packed.columns, BATCH_COLUMNS_ON_DISK)
+    return BarBatch(
         interval=packed.interval,
         ends_at=packed.ends_at,
         seen_at=packed.seen_at,
@@ -251,33 +251,33 @@ def _unpacked(packed: _Close) -> Close:
     )
 
 
-def _terms(body: bytes) -> Terms:
+def _terms(body: bytes) -> RunSettings:
     raw = msgspec.json.decode(body)
     if isinstance(raw, dict):
-        raw["halts"] = older.commands(raw.get("halts", []))
-    return msgspec.convert(raw, Terms, dec_hook=older.from_words)
+        raw["halts"] = legacy_rows.upgrade_commands(raw.get("halts", []))
+    return msgspec.convert(raw, RunSettings, dec_hook=legacy_rows.decode_scope)
 
 
-def _past(series: Series) -> _Past:
-    columns = {on_disk: narrow(getattr(series, name)) for name, on_disk in PAST_COLUMNS.items()}
-    return _Past(symbol=series.symbol, interval=series.interval, columns=columns)
+def _past(series: BarSeries) -> _PackedSeries:
+    columns = {on_disk: encode_column(getattr(series, name)) for name, on_disk in SERIES_COLUMNS_ON_DISK.items()}
+    return _PackedSeries(symbol=series.symbol, interval=series.interval, columns=columns)
 
 
-def _series(packed: _Past) -> Series:
-    return Series(symbol=packed.symbol, interval=packed.interval, **_columns(packed.columns, PAST_COLUMNS))
+def _series(packed: _PackedSeries) -> BarSeries:
+    return BarSeries(symbol=packed.symbol, interval=packed.interval, **_columns(packed.columns, SERIES_COLUMNS_ON_DISK))
 
 
 def _columns(packed: dict[str, Column], names: Mapping[str, str]) -> dict[str, Ints]:
     if missing := [on_disk for on_disk in names.values() if on_disk not in packed]:
         raise ValueError(f"the columns {', '.join(missing)} are missing")
-    columns = {name: widen(packed[on_disk]) for name, on_disk in names.items()}
+    columns = {name: decode_column(packed[on_disk]) for name, on_disk in names.items()}
     if len({len(column) for column in columns.values()}) != 1:
         raise ValueError("the columns differ in length")
     return columns
 
 
-def _floats(message: OrderFact | Signals) -> Iterator[float]:
-    if isinstance(message, OrderFact):
+def _floats(message: OrderEvent | Signals) -> Iterator[float]:
+    if isinstance(message, OrderEvent):
         yield from message.inputs.values()
         return
     for signal in message.signals:
@@ -286,12 +286,12 @@ def _floats(message: OrderFact | Signals) -> Iterator[float]:
         yield from signal.inputs.values()
 
 
-def _worded(value: Any) -> Any:
+def _with_words_for_nan(value: Any) -> Any:
     match value:
         case float() if not math.isfinite(value):
             return repr(value)
         case dict():
-            return {key: _worded(v) for key, v in value.items()}
+            return {key: _with_words_for_nan(v) for key, v in value.items()}
         case list() | tuple():
-            return [_worded(v) for v in value]
+            return [_with_words_for_nan(v) for v in value]
     return value

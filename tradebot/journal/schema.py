@@ -11,12 +11,12 @@ from urllib.parse import quote
 from tradebot.errors import StateError
 
 FILE_NAME = "journal.sqlite3"
-VERSION = 1
-BUSY_S = 5.0
-FULL = (errno.ENOSPC, errno.EDQUOT)
-LOG_BYTES = 8 << 20  # twice what is written between two checkpoints
+SCHEMA_VERSION = 1
+BUSY_TIMEOUT_S = 5.0
+DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
+WAL_BYTES = 8 << 20  # twice what is written between two checkpoints
 # The body stands last: it overflows into further pages, and what checks the chain need not read them.
-TABLES = """
+SCHEMA_SQL = """
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rows (
@@ -45,11 +45,11 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     connection = _connect(path, path.as_posix(), uri=False)
     try:
         if _found_version(connection, path) is None:
-            connection.executescript(TABLES)
+            connection.executescript(SCHEMA_SQL)
             _found_version(connection, path)
         _set_durable(connection, path)
         # While somebody reads in one long transaction the log cannot start over and grows; once it can, it is cut back.
-        connection.execute(f"PRAGMA journal_size_limit={LOG_BYTES}")
+        connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
         connection.execute("PRAGMA secure_delete=OFF")  # free pages are the reserve: nothing of worth stood in them
     except BaseException:
         connection.close()
@@ -57,19 +57,19 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def grow_log(path: Path) -> None:
+def preallocate_wal(path: Path) -> None:
     """Fill the write-ahead log with zeros up to LOG_BYTES, behind what it holds; on a full disk as far as it goes.
 
     Syncing what overwrites a file takes half the time of syncing what makes it longer; SQLite reads no further than the
     first page whose checksum is wrong, and starts over at the front once all is copied. Raises OSError.
     """
     with path.with_name(path.name + "-wal").open("ab", buffering=0) as log:
-        missing = LOG_BYTES - log.tell()
+        missing = WAL_BYTES - log.tell()
         try:
             while missing > 0:
                 missing -= log.write(bytes(min(missing, 1 << 20)))
         except OSError as error:
-            if error.errno not in FULL:
+            if error.errno not in DISK_FULL_ERRNOS:
                 raise
         os.fsync(log.fileno())
 
@@ -107,7 +107,7 @@ def connect_reader(path: Path) -> sqlite3.Connection:
 
 def _connect(path: Path, address: str, *, uri: bool) -> sqlite3.Connection:
     try:
-        return sqlite3.connect(address, uri=uri, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        return sqlite3.connect(address, uri=uri, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
         raise StateError(f"{path}: the journal cannot be opened: {error}") from error
 
@@ -135,9 +135,9 @@ def _found_version(connection: sqlite3.Connection, path: Path) -> int | None:
     if row is None or not str(row[0]).isdecimal():
         raise StateError(f"{path}: this file is not a journal")
     version = int(row[0])
-    if version > VERSION:
+    if version > SCHEMA_VERSION:
         raise StateError(
-            f"{path}: written by a newer version (schema {version}, this one knows up to {VERSION}); update tradebot"
+            f"{path}: written by a newer version (schema {version}, this one knows up to {SCHEMA_VERSION}); update tradebot"
         )
     return version
 

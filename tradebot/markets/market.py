@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo
 
 from tradebot.clock import DAY, IST, SECOND
-from tradebot.domain.home import HOME_EXCHANGE
+from tradebot.domain.home_exchange import HOME_EXCHANGE
 from tradebot.errors import DataError
 from tradebot.markets.calendar import TradingCalendar
 from tradebot.markets.exchanges import INDIA, NEW_YORK, opening_of, zone_name_of

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from tradebot.clock import Clock, format_iso
-from tradebot.domain.control import Verb
+from tradebot.domain.commands import CommandVerb
 from tradebot.domain.halts import Halts
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Command, Ending, Incident, Reconciled, SessionBegins, Signals
-from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest
+from tradebot.domain.messages import Command, EarlySessionEnd, Incident, ReconciliationResult, SessionBegins, Signals
+from tradebot.domain.order import OrderEvent, OrderEventType, OrderRequest
 from tradebot.markets.market import HOME_MARKET, Market
 from tradebot.ops.events import orders
 from tradebot.ops.events.desk import (
@@ -37,37 +37,37 @@ MAX_SIGNAL_LINES = 20  # of one close; thousands of symbols would hold the loop 
 DENIALS_EVERY_S = 60.0  # a control that denies on and on is told once in this time, with the count
 REQUESTS_REMEMBERED = 20_000  # requests kept to name an order's symbol in later lines
 
-EVENT_TYPES: dict[OrderEvent, type[orders.OrderTold]] = {
-    OrderEvent.DENIED: orders.OrderDenied,
-    OrderEvent.SENDING: orders.OrderSubmitted,
-    OrderEvent.LAPSED: orders.OrderLapsed,
-    OrderEvent.NOT_SENT: orders.OrderNotSent,
-    OrderEvent.ACCEPTED: orders.OrderAcked,
-    OrderEvent.REFUSED: orders.OrderRejected,
-    OrderEvent.AMBIGUOUS: orders.OrderUnknown,
-    OrderEvent.SEEN_OPEN: orders.OrderOpened,
-    OrderEvent.SEEN_ACKED: orders.OrderSeen,
-    OrderEvent.SEEN_FILLED: orders.OrderCompleted,
-    OrderEvent.SEEN_CANCELED: orders.OrderCancelled,
-    OrderEvent.SEEN_EXPIRED: orders.OrderExpired,
-    OrderEvent.SEEN_REJECTED: orders.OrderRejected,
-    OrderEvent.EXECUTED: orders.OrderFilled,
-    OrderEvent.REVERSED: orders.FillReversed,
-    OrderEvent.QUARANTINED: orders.FillDisputed,
-    OrderEvent.NOT_FOUND: orders.OrderNotFound,
-    OrderEvent.CANCEL_ASKED: orders.OrderCancelDeferred,
-    OrderEvent.CANCEL_SENT: orders.OrderCancelSent,
-    OrderEvent.CANCEL_ACCEPTED: orders.OrderCancelAccepted,
-    OrderEvent.CANCEL_REFUSED: orders.OrderCancelRefused,
-    OrderEvent.CANCEL_UNKNOWN: orders.OrderCancelUnknown,
-    OrderEvent.REPLACE_SENT: orders.OrderReplaceSent,
-    OrderEvent.REPLACED: orders.OrderReplaced,
-    OrderEvent.REPLACE_REFUSED: orders.OrderReplaceRefused,
-    OrderEvent.REPLACE_UNKNOWN: orders.OrderReplaceUnknown,
-    OrderEvent.CHANGED: orders.OrderChanged,
-    OrderEvent.LINK_LOST: orders.OrderUnconfirmed,
-    OrderEvent.LINK_BACK: orders.OrderConfirmed,
-    OrderEvent.DAY_ENDED: orders.OrderStranded,
+EVENT_TYPES: dict[OrderEventType, type[orders.OrderTold]] = {
+    OrderEventType.DENIED: orders.OrderDenied,
+    OrderEventType.SENDING: orders.OrderSubmitted,
+    OrderEventType.LAPSED: orders.OrderLapsed,
+    OrderEventType.NOT_SENT: orders.OrderNotSent,
+    OrderEventType.ACCEPTED: orders.OrderAcked,
+    OrderEventType.REFUSED: orders.OrderRejected,
+    OrderEventType.AMBIGUOUS: orders.OrderUnknown,
+    OrderEventType.SEEN_OPEN: orders.OrderOpened,
+    OrderEventType.SEEN_ACKED: orders.OrderSeen,
+    OrderEventType.SEEN_FILLED: orders.OrderCompleted,
+    OrderEventType.SEEN_CANCELED: orders.OrderCancelled,
+    OrderEventType.SEEN_EXPIRED: orders.OrderExpired,
+    OrderEventType.SEEN_REJECTED: orders.OrderRejected,
+    OrderEventType.EXECUTED: orders.OrderFilled,
+    OrderEventType.REVERSED: orders.FillReversed,
+    OrderEventType.QUARANTINED: orders.FillDisputed,
+    OrderEventType.NOT_FOUND: orders.OrderNotFound,
+    OrderEventType.CANCEL_ASKED: orders.OrderCancelDeferred,
+    OrderEventType.CANCEL_SENT: orders.OrderCancelSent,
+    OrderEventType.CANCEL_ACCEPTED: orders.OrderCancelAccepted,
+    OrderEventType.CANCEL_REFUSED: orders.OrderCancelRefused,
+    OrderEventType.CANCEL_UNKNOWN: orders.OrderCancelUnknown,
+    OrderEventType.REPLACE_SENT: orders.OrderReplaceSent,
+    OrderEventType.REPLACED: orders.OrderReplaced,
+    OrderEventType.REPLACE_REFUSED: orders.OrderReplaceRefused,
+    OrderEventType.REPLACE_UNKNOWN: orders.OrderReplaceUnknown,
+    OrderEventType.CHANGED: orders.OrderChanged,
+    OrderEventType.LINK_LOST: orders.OrderUnconfirmed,
+    OrderEventType.LINK_BACK: orders.OrderConfirmed,
+    OrderEventType.DAY_ENDED: orders.OrderStranded,
 }
 
 
@@ -88,30 +88,30 @@ class JournalLogger:
         """Write the lines of rows that were just made durable, in their order."""
         for _, _, message in rows:
             if isinstance(message, Command):
-                self._halts.apply(message)
+                self._halts.apply_command(message)
             match message:
-                case OrderFact():
+                case OrderEvent():
                     self._order(message)
                 case Signals():
                     self._signals(message)
-                case Reconciled():
+                case ReconciliationResult():
                     self._reconciled(message)
-                case Command(verb=Verb.HALT):
+                case Command(verb=CommandVerb.HALT):
                     self._tell(HaltRaised(reason=message.reason, scope=str(message.scope)))
                 case SessionBegins():
                     self._session(message)
                 case Incident():
                     self._tell(IncidentRaised(reason=message.text, order_id=message.order_id or None))
-                case Command(verb=Verb.RESUME):
+                case Command(verb=CommandVerb.RESUME):
                     self._tell(HaltLifted(reason=message.reason, scope=str(message.scope)))
-                case Command(verb=Verb.FLATTEN):
+                case Command(verb=CommandVerb.FLATTEN):
                     self._tell(FlattenStarted(reason=message.reason, id=message.id))
                 case _:
                     pass  # bars and the run's own rows are told by the stages that make them
 
     def _session(self, session: SessionBegins) -> None:
         if session.opens_at != self._opens_at:
-            for over in self._halts.end_session():
+            for over in self._halts.lift_session_halts():
                 self._tell(HaltEnded(scope=str(over.scope), reason=over.reason))
         self._opens_at = session.opens_at
         self._tell(_hours(session, self.market))
@@ -132,19 +132,19 @@ class JournalLogger:
             asyncio.get_running_loop().call_soon(self._log_some)
         self.log_rows(some)
 
-    def _order(self, fact: OrderFact) -> None:
+    def _order(self, fact: OrderEvent) -> None:
         if fact.request is not None:
             self._requests[fact.order_id] = fact.request
             if len(self._requests) > REQUESTS_REMEMBERED:
                 del self._requests[next(iter(self._requests))]
         request = self._requests.get(fact.order_id)
-        if fact.event is OrderEvent.INTENT:
+        if fact.type is OrderEventType.INTENT:
             if request is not None and request.is_external:
                 self._tell(orders.ExternalOrderSeen(order_id=request.order_id, **_whole(request)))
             return
-        if fact.event is OrderEvent.SENDING and request is not None and request.is_external:
+        if fact.type is OrderEventType.SENDING and request is not None and request.is_external:
             return
-        kind, fields = EVENT_TYPES[fact.event], dict[str, Any]()
+        kind, fields = EVENT_TYPES[fact.type], dict[str, Any]()
         if kind is orders.OrderDenied:
             alike = f"{fact.control} {request.strategy if request is not None else ''}"
             if not (times := self._denials.due_count(alike, self._clock.monotonic_ns())):
@@ -153,11 +153,11 @@ class JournalLogger:
         if request is not None:
             is_whole = issubclass(kind, orders.OrderAsked)
             fields |= _whole(request) if is_whole else _known(request)
-        elif fact.execution is not None:  # of an order that an earlier run began
-            fields |= {"symbol": fact.execution.symbol, "side": fact.execution.side}
-        if fact.execution is not None:
-            fields |= {"qty": fact.execution.quantity, "price": fact.execution.price}
-            fields["trade_id"] = fact.execution.execution_id
+        elif fact.fill is not None:  # of an order that an earlier run began
+            fields |= {"symbol": fact.fill.symbol, "side": fact.fill.side}
+        if fact.fill is not None:
+            fields |= {"qty": fact.fill.quantity, "price": fact.fill.price}
+            fields["trade_id"] = fact.fill.execution_id
         fields["reason"] = fact.reason or fields.get("reason")
         self._tell(kind(order_id=fact.order_id, broker_order_id=fact.venue_order_id or None, **fields))
 
@@ -175,7 +175,7 @@ class JournalLogger:
         if signals.failed:
             self._tell(SignalsMissed(symbols=list(signals.failed)))
 
-    def _reconciled(self, report: Reconciled) -> None:
+    def _reconciled(self, report: ReconciliationResult) -> None:
         for symbol, quantity, price in report.adopted:
             self._tell(PositionAdopted(symbol=symbol, qty=quantity, price=price))
         if report.differences == self._differences:
@@ -206,7 +206,7 @@ def _whole(request: OrderRequest) -> dict[str, Any]:
 
 def _hours(session: SessionBegins, market: Market) -> DayStarted:
     # Of the symbols whose day ends earlier or later than that of most: how many they are and when.
-    earlier = [{"symbols": len(ending.symbols)} | _end(ending, market) for ending in session.endings]
+    earlier = [{"symbols": len(ending.symbols)} | _end(ending, market) for ending in session.early_ends]
     return DayStarted(
         day=format_iso(session.opens_at, market.tzinfo)[:10],
         opens=format_iso(session.opens_at, market.tzinfo)[11:16],
@@ -215,6 +215,6 @@ def _hours(session: SessionBegins, market: Market) -> DayStarted:
     )
 
 
-def _end(end: SessionBegins | Ending, market: Market) -> dict[str, Any]:
+def _end(end: SessionBegins | EarlySessionEnd, market: Market) -> dict[str, Any]:
     times = {"entries_until": end.entries_until, "square_off_at": end.square_off_at, "closes": end.closes_at}
     return {name: format_iso(at, market.tzinfo)[11:16] for name, at in times.items()}

@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Close, Series
+from tradebot.domain.market_data import BarBatch, BarSeries
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Command, Incident, Signals, Trailing
-from tradebot.domain.order import OrderEvent, OrderFact
+from tradebot.domain.messages import Command, Incident, Signals, TrailingStopPrices
+from tradebot.domain.order import OrderEvent, OrderEventType
 from tradebot.errors import DataError, StateError
-from tradebot.journal.reader import rows
-from tradebot.journal.recovery import Books, recover
-from tradebot.journal.rows import End, Listing, Row, Run, Terms, Warmup, encode
+from tradebot.journal.input_log import sent_order_ids
+from tradebot.journal.reader import read_rows
+from tradebot.journal.recovery import RecoveredAccount, recover_state
+from tradebot.journal.rows import InstrumentList, JournalRow, RunEnd, RunRecord, RunSettings, WarmupBars, encode_body
 from tradebot.journal.schema import FILE_NAME
-from tradebot.journal.tape import sent_orders
 
 COMMANDS = ("halt", "reduce", "resume", "flatten")
 PASSED_SUFFIX = ": ok"  # the end of a control's line that lets an order go
@@ -37,7 +37,7 @@ class RecordedLine(NamedTuple):
     def covers_message(self, message: Message) -> bool:
         """True when `message` equals the recorded one in all that its row says: the row of an older version has not
         all of today's fields."""
-        return bool(self.body) and _covers(json.loads(encode(self.kind, message)), json.loads(self.body))
+        return bool(self.body) and _covers(json.loads(encode_body(self.kind, message)), json.loads(self.body))
 
 
 class RecordedRun(NamedTuple):
@@ -45,15 +45,15 @@ class RecordedRun(NamedTuple):
     `before.undone` first; `input_rows` are rows still to be unpacked, a day of quotes would fill the memory; `has_ended` is
     False when it was cut off."""
 
-    run: Run
+    run: RunRecord
     universe: Universe
-    terms: Terms
-    before: Books
-    warmup: tuple[Series, ...]
-    closes: dict[int, Close]  # end -> close of the run's interval
+    terms: RunSettings
+    before: RecoveredAccount
+    warmup: tuple[BarSeries, ...]
+    closes: dict[int, BarBatch]  # end -> close of the run's interval
     signals: tuple[RecordedLine, ...]
     outputs: tuple[RecordedLine, ...]
-    input_rows: tuple[Row, ...]
+    input_rows: tuple[JournalRow, ...]
     has_ended: bool
 
 
@@ -62,17 +62,17 @@ def journal_path(path: Path) -> Path:
     return path / FILE_NAME if path.is_dir() else path
 
 
-def list_runs(path: Path) -> Iterator[tuple[int, Run]]:
+def list_runs(path: Path) -> Iterator[tuple[int, RunRecord]]:
     """Yield (seq, run) of every run, oldest first. Raises StateError."""
-    for row in rows(path, kinds=("run",)):
+    for row in read_rows(path, kinds=("run",)):
         message = row.message
-        assert isinstance(message, Run)
+        assert isinstance(message, RunRecord)
         yield row.seq, message
 
 
 def replayable_runs(path: Path) -> list[str]:
     """Return the ids of the runs that kept a tape, oldest first. Raises StateError."""
-    return list(dict.fromkeys(row.run for row in rows(path, kinds=("tape",))))
+    return list(dict.fromkeys(row.run for row in read_rows(path, kinds=("tape",))))
 
 
 def read_run(path: Path, run_id: str | None = None) -> RecordedRun:
@@ -84,31 +84,31 @@ def read_run(path: Path, run_id: str | None = None) -> RecordedRun:
         names = ", ".join(run.run_id for _, run in known[-5:]) or "none"
         raise DataError(f"{path}: there is no run {run_id or ''} to replay; the last ones are {names}")
     first, run = found[-1]
-    books = recover(path, until=first).of(run.account)
+    books = recover_state(path, until=first).recovered_account(run.account)
     return _gathered(path, run, books)
 
 
-def _gathered(path: Path, run: Run, before: Books) -> RecordedRun:
+def _gathered(path: Path, run: RunRecord, before: RecoveredAccount) -> RecordedRun:
     universe, terms, has_ended = Universe(()), None, False
-    warmup: list[Series] = []
-    closes: dict[int, Close] = {}
-    signals, outputs, tapes = list[RecordedLine](), list[RecordedLine](), list[Row]()
-    for row in rows(path, run=run.run_id):
+    warmup: list[BarSeries] = []
+    closes: dict[int, BarBatch] = {}
+    signals, outputs, tapes = list[RecordedLine](), list[RecordedLine](), list[JournalRow]()
+    for row in read_rows(path, run=run.run_id):
         if row.kind == "tape":
             tapes.append(row)
             continue
         match message := row.message:
-            case Listing():
+            case InstrumentList():
                 universe = Universe(message.instruments)
-            case Terms():
+            case RunSettings():
                 terms = message
-            case Warmup():
+            case WarmupBars():
                 warmup += message.series
-            case Close() if terms is not None and message.interval == terms.interval:
+            case BarBatch() if terms is not None and message.interval == terms.interval:
                 closes[message.ends_at] = message
             case Signals():
                 signals.append(RecordedLine(row.seq, message))
-            case End():
+            case RunEnd():
                 has_ended = True
             case _ if _is_output(row, message):
                 outputs.append(RecordedLine(row.seq, message, row.kind, row.body))
@@ -142,23 +142,23 @@ def _covers_checks(new: Sequence[str], old: Sequence[str]) -> bool:
     return [line for line in new if line.partition(":")[0] in known or not line.endswith(PASSED_SUFFIX)] == list(old)
 
 
-def _is_output(row: Row, message: Message) -> bool:
-    return isinstance(message, OrderFact | Command | Incident | Trailing) and row.kind in OUTPUT_KINDS
+def _is_output(row: JournalRow, message: Message) -> bool:
+    return isinstance(message, OrderEvent | Command | Incident | TrailingStopPrices) and row.kind in OUTPUT_KINDS
 
 
-def _said_by_the_desk(outputs: Sequence[RecordedLine], tapes: Sequence[Row]) -> tuple[RecordedLine, ...]:
+def _said_by_the_desk(outputs: Sequence[RecordedLine], tapes: Sequence[JournalRow]) -> tuple[RecordedLine, ...]:
     # The execution writes SENDING itself, before the first byte leaves, and then tells the desk; the desk's own is of
     # an order that was placed elsewhere.
     told: set[str] = set()
     for row in tapes:
         try:
-            told |= sent_orders(row.body)
+            told |= sent_order_ids(row.body)
         except (msgspec.DecodeError, ValueError) as error:
             raise StateError(f"row {row.seq} is a tape that cannot be read: {error}") from error
     return tuple(
         line
         for line in outputs
-        if not isinstance(line.message, OrderFact)
-        or line.message.event is not OrderEvent.SENDING
+        if not isinstance(line.message, OrderEvent)
+        or line.message.type is not OrderEventType.SENDING
         or line.message.order_id not in told
     )

@@ -14,12 +14,21 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tradebot.clock import ManualClock
-from tradebot.domain.message import Message
-from tradebot.domain.messages import Books, Command, Incident, Signal, Signals, Trailing
-from tradebot.domain.order import OrderFact
+from tradebot.domain.message import Message, names_on_disk
+from tradebot.domain.messages import AccountSnapshot, Command, Incident, Signal, Signals, TrailingStopPrices
+from tradebot.domain.order import OrderEvent
 from tradebot.errors import DataError
-from tradebot.journal.rows import Row
-from tradebot.journal.tape import Adopt, Entry, Killed, Marks, SameBooks, Signaled, Stepped, Tape
+from tradebot.journal.input_log import (
+    HaltFileSeen,
+    InputEntry,
+    InputLogBatch,
+    InputQuotes,
+    SignalsTaken,
+    StartSnapshot,
+    StrategiesStepped,
+    UnchangedSnapshot,
+)
+from tradebot.journal.rows import JournalRow
 from tradebot.replay.recorded_run import RecordedLine, RecordedRun
 from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.analysis.analysis import Analysis
@@ -105,7 +114,7 @@ class _Rerun:
         self._recorded = recorded
         self._reason = ""  # of the HALT file
         has_trailing = int(recorded.run.versions.get("rows", "1")) >= TRAILING_SINCE_FORMAT
-        self._compared = (OrderFact, Command, Incident, *((Trailing,) if has_trailing else ()))
+        self._compared = (OrderEvent, Command, Incident, *((TrailingStopPrices,) if has_trailing else ()))
         self.clock = ManualClock()
         try:
             self.desk, self.analysis = self._desk(), self._analysis()
@@ -121,7 +130,7 @@ class _Rerun:
         for line in recorded.signals:
             assert isinstance(line.message, Signals)
             self._of_close.setdefault(line.message.at, []).append(line)
-        self._books: Books | None = None
+        self._books: AccountSnapshot | None = None
         self._row = 0
         self.counts = dict.fromkeys(("closes", "signals", "facts", "states"), 0)
 
@@ -153,23 +162,23 @@ class _Rerun:
     async def start_run(self) -> None:
         before, terms = self._recorded.before, self._recorded.terms
         self.desk.recover_state(
-            (*before.facts, *before.undone),
+            (*before.events, *before.closing_events),
             adopted=before.adopted,
             halted="",
             opens_at=terms.opens_at,
             halts=terms.halts,
             flattened=terms.flattened,
-            best=before.best,
+            best=before.best_prices,
         )
-        self._compare_outputs(before.undone)
+        self._compare_outputs(before.closing_events)
         await self.analysis.start_workers(self._recorded.warmup)
 
-    async def replay_row(self, row: Row) -> None:
+    async def replay_row(self, row: JournalRow) -> None:
         tape = row.message
-        assert isinstance(tape, Tape), f"row {row.seq} is a {row.kind}"
+        assert isinstance(tape, InputLogBatch), f"row {row.seq} is a {row.kind}"
         self._row = row.seq
         for entry, after in zip(tape.entries, (*tape.entries[1:], None), strict=True):
-            if after is not None and isinstance(after.message, Killed):
+            if after is not None and isinstance(after.message, HaltFileSeen):
                 self._reason = after.message.reason  # the gate saw it while it judged this entry
             await self._replay_input(entry)
         if tape.state:
@@ -182,40 +191,40 @@ class _Rerun:
             line = self.expected_outputs[0]
             raise self._differs(_name(line.message), _text(line.message), NOTHING, row=line.seq)
 
-    async def _replay_input(self, entry: Entry) -> None:
+    async def _replay_input(self, entry: InputEntry) -> None:
         desk, mono = self.desk, entry.mono
         desk.advance_mono(mono)
         self.clock.now_ns = max(self.clock.now_ns, mono)
         match message := entry.message:
-            case Marks():
+            case InputQuotes():
                 desk.restore_quotes(message)
-            case Stepped():
+            case StrategiesStepped():
                 await self._replay_close(message)
-            case Signaled():
+            case SignalsTaken():
                 self._compare_outputs(desk.apply_message(self._next_signals(message)))
-            case Adopt():
-                self._books = message.books
-                self._compare_outputs(desk.adopt_snapshot(message.books))
-            case SameBooks():
+            case StartSnapshot():
+                self._books = message.snapshot
+                self._compare_outputs(desk.adopt_snapshot(message.snapshot))
+            case UnchangedSnapshot():
                 assert self._books is not None, "a tape repeats books it never had"
                 self._compare_outputs(
                     desk.apply_message(msgspec.structs.replace(self._books, asked_at=message.asked_at))
                 )
-            case Killed():
+            case HaltFileSeen():
                 pass
             case _:
-                if isinstance(message, Books):
+                if isinstance(message, AccountSnapshot):
                     self._books = message
                 self._compare_outputs(desk.apply_message(message))  # type: ignore[arg-type]
 
-    async def _replay_close(self, step: Stepped) -> None:
+    async def _replay_close(self, step: StrategiesStepped) -> None:
         close = self._recorded.closes.get(step.ends_at)
         if close is None:
             raise self._differs("a close", NOTHING, f"the strategies were given one that ends at {step.ends_at}")
-        if (held := self.desk.account.open_positions()) != step.held:
-            raise self._differs("the holdings told to the strategies", repr(step.held), repr(held))
+        if (held := self.desk.account.open_positions()) != step.holdings:
+            raise self._differs("the holdings told to the strategies", repr(step.holdings), repr(held))
         self.counts["closes"] += 1
-        made = await self.analysis.compute_message(close, step.held)
+        made = await self.analysis.compute_message(close, step.holdings)
         lines = self._of_close.get(step.ends_at, [])
         failed = {symbol for line in lines if isinstance(line.message, Signals) for symbol in line.message.failed}
         wanted = [(line.seq, s) for line in lines if isinstance(line.message, Signals) for s in line.message.signals]
@@ -231,7 +240,7 @@ class _Rerun:
             if _text(recorded) != _text(replayed):
                 raise self._differs("a signal", *_sides(recorded, replayed), row=row, at=step.ends_at)
 
-    def _next_signals(self, named: Signaled) -> Signals:
+    def _next_signals(self, named: SignalsTaken) -> Signals:
         line = self._recorded_signals.popleft() if self._recorded_signals else None
         message = line.message if line else None
         if (
@@ -275,11 +284,11 @@ def _is_as_told(line: RecordedLine, message: Message) -> bool:
 
 def _name(message: Message) -> str:
     match message:
-        case OrderFact():
+        case OrderEvent():
             return f"order {message.order_id}"
         case Command():
             return f"the command {message.verb}"
-        case Trailing():
+        case TrailingStopPrices():
             return "what trailing stops saw"
     return "an incident"
 
@@ -288,7 +297,8 @@ def _sides(recorded: Message | None, replayed: Message | None) -> tuple[str, str
     # Of two messages of one kind only what differs is shown, and what they are about.
     if recorded is None or replayed is None or type(recorded) is not type(replayed):
         return _text(recorded), _text(replayed)
-    fields = [(name, getattr(recorded, name), getattr(replayed, name)) for name in recorded.__struct_fields__]
+    names = names_on_disk(type(recorded))
+    fields = [(names[name], getattr(recorded, name), getattr(replayed, name)) for name in recorded.__struct_fields__]
     differing = [(name, a, b) for name, a, b in fields if repr(a) != repr(b)]
     subject = "".join(f"{name}={a!r} " for name, a, b in fields if name in SUBJECT_FIELDS and repr(a) == repr(b))
     left, right = (" ".join(f"{entry[0]}={entry[side]!r}" for entry in differing) for side in (1, 2))

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tradebot.domain.position_key import Line
+from tradebot.domain.position_key import NettingKey
 from tradebot.domain.products import DELIVERY
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.ticket import PlacedBy
@@ -54,13 +54,13 @@ def compare_books(status: dict[str, Any] | None, exchange: Exchange) -> BooksCom
     """Hold a picture of the daemon against the exchange."""
     if status is None or status["state"] != "trading":
         return BooksComparison()
-    theirs: dict[Line, Decimal] = defaultdict(Decimal)
-    ours: dict[Line, Decimal] = defaultdict(Decimal)
+    theirs: dict[NettingKey, Decimal] = defaultdict(Decimal)
+    ours: dict[NettingKey, Decimal] = defaultdict(Decimal)
     for row in exchange.account.net_positions():
         theirs[row.exchange, row.symbol, row.product] += row.quantity
     for shown in status["positions"]:  # ours and what it knows to be of others, which the exchange does not tell apart
         ours[shown["exchange"], shown["symbol"], shown["product"]] += Decimal(str(shown["quantity"]))
-    owned: dict[Line, Decimal] = {
+    owned: dict[NettingKey, Decimal] = {
         (h.exchange, h.symbol, DELIVERY): h.owned_quantity for h in exchange.account.demat_holdings()
     }
     differences = [

@@ -89,6 +89,6 @@ class StateFolders:
         self.config = self._scenario.daemon_config(after)
         if self._locked_s and after.exists():
             lock = StateLock(after)
-            lock.acquire()
-            self._loop.call_later(self._locked_s, lock.release)
+            lock.acquire_lock()
+            self._loop.call_later(self._locked_s, lock.release_lock)
         self._locked_s = 0.0

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from tradebot.journal.hand import GROUP_ROWS, Queued, Work
+from tradebot.journal.writer_thread import MAX_GROUP_ROWS, QueuedRow, WriteWork
 from tradebot.simulation.seeded_random import SeededRandom
 
 COMMIT_S = (0.0001, 0.003)
@@ -37,16 +37,16 @@ class SimulatedDiskWriter:
             0.0,
         )  # of a failing commit; loop time until which all are slow
         self._fails_at_s = 0.0  # loop time from which a full disk takes nothing more; 0 while it is not full
-        self._rows: list[Queued] = []
+        self._rows: list[QueuedRow] = []
         self._has_end = self._is_due = False
-        self._work: Work
+        self._work: WriteWork
 
-    def start(self, work: Work) -> None:
+    def start_work(self, work: WriteWork) -> None:
         self._work = work
         self._is_due = True
         self._loop.call_later(self._rng.float_between(*COMMIT_S), self._open)
 
-    def put(self, row: Queued | None) -> None:
+    def enqueue_row(self, row: QueuedRow | None) -> None:
         if row is None:
             self._has_end = True
         else:
@@ -69,10 +69,10 @@ class SimulatedDiskWriter:
         """Let each commit of the next seconds take long."""
         self._slow_until_s = self._loop.time() + seconds
 
-    def join(self) -> None:
+    def wait_until_done(self) -> None:
         pass
 
-    def free(self, journal: Path) -> int:
+    def free_disk_bytes(self, journal: Path) -> int:
         return 0 if self._fails_at_s else FREE_BYTES
 
     def _schedule_write(self) -> None:
@@ -92,7 +92,7 @@ class SimulatedDiskWriter:
         self._is_due = False
         if 0 < self._fails_at_s <= self._loop.time():
             self._commits_left = 1
-        group, self._rows = self._rows[:GROUP_ROWS], self._rows[GROUP_ROWS:]
+        group, self._rows = self._rows[:MAX_GROUP_ROWS], self._rows[MAX_GROUP_ROWS:]
         if group and self._commits_left == 1:
             self._commits_left = 0  # the work ends with it; what was put meanwhile finds nobody
             with suppress(StopIteration):

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from decimal import Decimal
 
-from tradebot.domain.home import HOME_EXCHANGE
+from tradebot.domain.home_exchange import HOME_EXCHANGE
 from tradebot.domain.order import Side
 from tradebot.domain.products import DELIVERY
 from tradebot.exchange.exchange import Exchange

@@ -19,7 +19,7 @@ import msgspec
 from tradebot.app import RunOptions, run, run_id
 from tradebot.clock import LoopClock
 from tradebot.control.halt_file import HaltFile
-from tradebot.daemon.embedded import embedded
+from tradebot.daemon.embedded_exchange import open_embedded_exchange
 from tradebot.errors import AccessDenied, TradebotError
 from tradebot.exchange.access import FIXED_KEYS
 from tradebot.exchange.exchange import Exchange
@@ -143,7 +143,7 @@ class SimulatedSession:
         for day in range(days):
             # The books go on, the token of yesterday does not.
             keys = msgspec.structs.replace(FIXED_KEYS, access_token=f"{FIXED_KEYS.access_token}{day or ''}")
-            async with embedded(
+            async with open_embedded_exchange(
                 self.state_folders.config, symbols=self.state_folders.config.app.symbols, seen_until=seen_until, log=self.log_path,
                 on_end=lambda _: None, faults=self.plan, tell=self._tell, wall=self.clock, poll_s=POLL_S, on_open=keep,
                 keys=keys, holdings=self.scenario.holdings, room=self._adapter,

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tradebot.errors import StateError
-from tradebot.journal.reader import rows
-from tradebot.journal.rows import Row
+from tradebot.journal.reader import read_rows
+from tradebot.journal.rows import JournalRow
 from tradebot.journal.schema import connect_reader
 from tradebot.store.store import CURSOR_START, Cursor
 
@@ -41,29 +41,29 @@ class JournalTailer:
         found = self._ask("SELECT hash FROM rows WHERE seq = ?", cursor.seq)
         return bool(found) and bytes(found[0][0]).hex() == cursor.hash
 
-    def rows_after(self, cursor: Cursor, *, until_seq: int, limit: int) -> list[Row]:
+    def rows_after(self, cursor: Cursor, *, until_seq: int, limit: int) -> list[JournalRow]:
         """Return up to `limit` rows that follow a cursor, none beyond the seq `until_seq`.
 
         Raises StateError as well for a row that breaks the hash chain.
         """
         query = f"SELECT {ROW_COLUMNS} FROM rows WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"  # noqa: S608
-        found = list(map(Row._make, self._ask(query, cursor.seq, until_seq, limit)))
+        found = list(map(JournalRow._make, self._ask(query, cursor.seq, until_seq, limit)))
         seq, head = cursor.seq, cursor.hash
         for row in found:
-            if row.seq != seq + 1 or (head and row.prev.hex() != head) or not row.is_sound:
+            if row.seq != seq + 1 or (head and row.prev.hex() != head) or not row.has_valid_hash:
                 raise StateError(f"{self.path}: row {row.seq} breaks the chain; `tradebot verify` tells more")
             seq, head = row.seq, row.hash.hex()
         return found
 
-    def last_of_kind(self, kind: str, *, until_seq: int) -> Row | None:
+    def last_of_kind(self, kind: str, *, until_seq: int) -> JournalRow | None:
         """Return the last row of a kind that is not beyond the seq `until_seq`."""
         query = f"SELECT {ROW_COLUMNS} FROM rows WHERE kind = ? AND seq <= ? ORDER BY seq DESC LIMIT 1"  # noqa: S608
         found = self._ask(query, kind, until_seq)
-        return Row._make(found[0]) if found else None
+        return JournalRow._make(found[0]) if found else None
 
-    def rows_of_order(self, order_id: str, *, until_seq: int) -> list[Row]:
+    def rows_of_order(self, order_id: str, *, until_seq: int) -> list[JournalRow]:
         """Return the rows of one order that are not beyond the seq `until_seq`."""
-        return [row for row in rows(self.path, order_id=order_id) if row.seq <= until_seq]
+        return [row for row in read_rows(self.path, order_id=order_id) if row.seq <= until_seq]
 
     def close_connection(self) -> None:
         """Close the connection; twice is fine."""

@@ -15,7 +15,7 @@ from tradebot.clock import DAY, Clock
 from tradebot.domain.instrument import Universe
 from tradebot.errors import LinkLost, StateError
 from tradebot.journal.recovery import ChargesOf
-from tradebot.journal.rows import Listing
+from tradebot.journal.rows import InstrumentList
 from tradebot.markets.debits import DELIVERY
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.storage import (
@@ -222,7 +222,9 @@ class Outbox:
         if any(line["seq"] > cursor.seq for line in (*runs, *positions, *curves)):
             return None
         listed = await asyncio.to_thread(self._tailer.last_of_kind, "universe", until_seq=cursor.seq)
-        universe = Universe(listed.message.instruments) if listed and isinstance(listed.message, Listing) else None
+        universe = (
+            Universe(listed.message.instruments) if listed and isinstance(listed.message, InstrumentList) else None
+        )
         began = await asyncio.to_thread(self._tailer.last_of_kind, "run", until_seq=cursor.seq)
         run = next((line for line in runs if began is not None and line["run"] == began.run), None)
         return TableState(cursor, run, tuple(positions), cash, universe, await self._read_delivery_fills(ours))

@@ -13,16 +13,16 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market import Close
+from tradebot.domain.market_data import BarBatch
 from tradebot.domain.message import names_on_disk
-from tradebot.domain.messages import Reconciled, Signals
-from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact, Side
-from tradebot.domain.order_fold import apply, begin
+from tradebot.domain.messages import ReconciliationResult, Signals
+from tradebot.domain.order import ZERO, Fill, Order, OrderEvent, OrderEventType, Side
+from tradebot.domain.order_reducer import apply_event, open_order
 from tradebot.domain.portfolio import Position
 from tradebot.domain.position_key import PositionKey
 from tradebot.errors import StateError
 from tradebot.journal.recovery import ChargesOf
-from tradebot.journal.rows import End, Listing, Row, Run
+from tradebot.journal.rows import InstrumentList, JournalRow, RunEnd, RunRecord
 from tradebot.markets.debits import DematDebits, UsesDematDebits
 from tradebot.store.store import CURSOR_START, Cursor, LineBatch
 from tradebot.store.tables import CELL_CONVERTERS, TABLES, without_nul
@@ -30,7 +30,7 @@ from tradebot.store.tables import CELL_CONVERTERS, TABLES, without_nul
 PROJECTED_KINDS = frozenset({"run", "universe", "close", "signals", "order", "reconciled", "end"})
 KEPT_ORDERS = 20_000  # orders at hand; an older one is folded again from the journal when something happens to it
 
-LookBack = Callable[[str, int], Iterable[Row]]  # (order_id, seq) -> rows of the order up to that seq
+LookBack = Callable[[str, int], Iterable[JournalRow]]  # (order_id, seq) -> rows of the order up to that seq
 
 
 class MarkedPosition(NamedTuple):
@@ -86,7 +86,7 @@ class Projection:
         # table -> key -> fields, of bars the line itself; a later one of the same key takes the place of the one before
         self._lines: dict[str, dict[tuple[Any, ...], Any]] = {}
 
-    def project_rows(self, rows: Iterable[Row]) -> LineBatch:
+    def project_rows(self, rows: Iterable[JournalRow]) -> LineBatch:
         """Return the lines of the rows that follow. Raises StateError for a row that cannot be put into tables."""
         before = self.cursor
         self._lines = {name: {} for name in TABLES}
@@ -115,21 +115,21 @@ class Projection:
             if lines:
                 yield name, lines
 
-    def _apply(self, row: Row) -> None:
+    def _apply(self, row: JournalRow) -> None:
         match message := row.message:
-            case Run():
+            case RunRecord():
                 self._begin_run(row, message)
-            case Listing():
+            case InstrumentList():
                 self._list(Universe(message.instruments))
-            case Close():
+            case BarBatch():
                 self._close(row, message)
             case Signals():
                 self._signals(row, message)
-            case OrderFact():
+            case OrderEvent():
                 self._project_event(row, message)
-            case Reconciled():
+            case ReconciliationResult():
                 self._reconciled(row, message)
-            case End():
+            case RunEnd():
                 if self._run:
                     self._run |= {"seq": row.seq, "ended_at": row.at, "end_reason": message.reason}
                     self._add("runs", self._run | {"summary": message.summary})
@@ -143,9 +143,9 @@ class Projection:
     def _list(self, universe: Universe) -> None:
         self._universe, self._charges_of = universe, self._bill(universe)
 
-    def _begin_run(self, row: Row, run: Run) -> None:
+    def _begin_run(self, row: JournalRow, run: RunRecord) -> None:
         self._run = {
-            "journal": self._journal, "run": run.run_id, "seq": row.seq, "at": row.at, "wall": row.wall,
+            "journal": self._journal, "run": run.run_id, "seq": row.seq, "at": row.at, "wall": row.wall_at,
             "account": run.account, "mode": run.mode, "venue": run.venue, "symbols": run.symbols,
             "config_hash": run.config_hash, "versions": run.versions, "pid": run.pid, "ended_at": None,
             "end_reason": None, "summary": None,
@@ -154,28 +154,28 @@ class Projection:
 
     # ---- orders, fills, positions
 
-    def _project_event(self, row: Row, fact: OrderFact) -> None:
-        if fact.event in (OrderEvent.INTENT, OrderEvent.DENIED):
-            kept = _KeptOrder(begin(fact), row.run, fact.at)
+    def _project_event(self, row: JournalRow, fact: OrderEvent) -> None:
+        if fact.type in (OrderEventType.INTENT, OrderEventType.DENIED):
+            kept = _KeptOrder(open_order(fact), row.run, fact.at)
         else:
             before = self._orders.pop(fact.order_id, None) or self._fold_again(fact.order_id, row.seq - 1)
-            kept = before._replace(order=apply(before.order, fact))
-            if kept.order.filled != before.order.filled and fact.execution is not None:
-                if fact.event is OrderEvent.REVERSED:
-                    self._unfill(row, fact.execution, kept.order)
+            kept = before._replace(order=apply_event(before.order, fact))
+            if kept.order.filled != before.order.filled and fact.fill is not None:
+                if fact.type is OrderEventType.REVERSED:
+                    self._unfill(row, fact.fill, kept.order)
                 else:
-                    self._fill(row, fact, fact.execution, before.order)
+                    self._fill(row, fact, fact.fill, before.order)
         self._orders[fact.order_id] = kept
         if len(self._orders) > KEPT_ORDERS:
             del self._orders[next(iter(self._orders))]
         self._add("order_events", {
-            "journal": self._journal, "seq": row.seq, "run": row.run, "order_id": fact.order_id, "event": fact.event,
-            "state": kept.order.state, "at": fact.at, "mono": fact.mono, "wall": row.wall, "reason": fact.reason,
+            "journal": self._journal, "seq": row.seq, "run": row.run, "order_id": fact.order_id, "event": fact.type,
+            "state": kept.order.state, "at": fact.at, "mono": fact.mono, "wall": row.wall_at, "reason": fact.reason,
             "venue_order_id": fact.venue_order_id, "checks": fact.checks, "inputs": fact.inputs,
         })  # fmt: skip
         self._add("orders", self._order_line(row, kept))
 
-    def _order_line(self, row: Row, kept: _KeptOrder) -> dict[str, Any]:
+    def _order_line(self, row: JournalRow, kept: _KeptOrder) -> dict[str, Any]:
         order, request = kept.order, kept.order.request
         return {
             "journal": self._journal, "run": kept.run, "seq": row.seq, "account": self._account,
@@ -184,7 +184,7 @@ class Projection:
             "trigger_price": request.trigger_price, "validity": request.validity, "product": request.product,
             "purpose": request.purpose, "strategy": request.strategy, "signal_id": request.signal_id,
             "state": order.state, "venue_order_id": order.venue_order_id, "filled": order.filled,
-            "value": order.value, "average_price": order.average_price, "late_fills": order.odd.late,
+            "value": order.value, "average_price": order.average_price, "late_fills": order.irregular.late,
             "changed_at": order.times.changed_at, "reason": order.reason or request.reason, "begun_at": kept.begun_at,
         }  # fmt: skip
 
@@ -192,20 +192,20 @@ class Projection:
         kept: _KeptOrder | None = None
         for row in self._look_back(order_id, until):
             fact = row.message
-            if isinstance(fact, OrderFact) and fact.order_id == order_id:
+            if isinstance(fact, OrderEvent) and fact.order_id == order_id:
                 if kept is None:
-                    kept = _KeptOrder(begin(fact), row.run, fact.at)
+                    kept = _KeptOrder(open_order(fact), row.run, fact.at)
                 else:
-                    kept = kept._replace(order=apply(kept.order, fact))
+                    kept = kept._replace(order=apply_event(kept.order, fact))
         if kept is None:
             raise LookupError(f"no row begins the order {order_id}")
         return kept
 
-    def _fill(self, row: Row, fact: OrderFact, fill: Execution, before: Order) -> None:
+    def _fill(self, row: JournalRow, fact: OrderEvent, fill: Fill, before: Order) -> None:
         charges = ZERO  # of what other hands traded they are not ours, and the books tell what they hold
         if not before.is_external:
             charges = self._charges(before, fill)
-            self._hold(row, MarkedPosition(self._at(row, fill).apply(fill, charges), fill.price))
+            self._hold(row, MarkedPosition(self._at(row, fill).apply_fill(fill, charges), fill.price))
         self._add("fills", {
             "journal": self._journal, "seq": row.seq, "run": row.run, "account": self._account,
             "order_id": fact.order_id, "execution_id": fill.execution_id, "venue_order_id": fill.venue_order_id,
@@ -214,19 +214,19 @@ class Projection:
             "traded_at": fill.traded_at,
         })  # fmt: skip
 
-    def _unfill(self, row: Row, fill: Execution, after: Order) -> None:
+    def _unfill(self, row: JournalRow, fill: Fill, after: Order) -> None:
         # The line of the fill stays, as its row does; what it cost is what it would add to the order without it.
         if not after.is_external:
             charges = self._charges(after, fill)
-            self._hold(row, MarkedPosition(self._at(row, fill).reverse(fill, charges), fill.price))
+            self._hold(row, MarkedPosition(self._at(row, fill).reverse_fill(fill, charges), fill.price))
 
-    def _charges(self, order: Order, fill: Execution) -> Decimal:
+    def _charges(self, order: Order, fill: Fill) -> Decimal:
         bill: object = self._charges_of
         if isinstance(bill, UsesDematDebits):  # what was delivered counts on, whatever is listed after it
             bill.debits = self._debits[self._account]
         return ZERO if self._charges_of is None else self._charges_of(order, fill)
 
-    def _at(self, row: Row, fill: Execution) -> Position:
+    def _at(self, row: JournalRow, fill: Fill) -> Position:
         # Of what runs of before took over the row does not say the line: it is that of the first fill.
         key = PositionKey("", fill.exchange, fill.symbol, fill.product)
         taken = self._positions.get((self._account, _unlined(fill.symbol)))
@@ -236,7 +236,7 @@ class Projection:
         held = self._positions.get((self._account, key))
         return held.position if held else Position(key)
 
-    def _hold(self, row: Row, held: MarkedPosition) -> None:
+    def _hold(self, row: JournalRow, held: MarkedPosition) -> None:
         p = held.position
         self._positions[self._account, p.key] = held
         self._add("positions", {
@@ -246,20 +246,20 @@ class Projection:
             "mark": held.mark,
         })  # fmt: skip
 
-    def _reconciled(self, row: Row, report: Reconciled) -> None:
+    def _reconciled(self, row: JournalRow, report: ReconciliationResult) -> None:
         for symbol, quantity, price in report.adopted:
             held = self._positions.get((self._account, _unlined(symbol)))
             before = held.position if held else Position(_unlined(symbol))
-            self._hold(row, MarkedPosition(before.hold(quantity, price), price))
+            self._hold(row, MarkedPosition(before.with_quantity(quantity, price), price))
         for part in report.released:
             held = self._positions[self._account, msgspec.structs.replace(part.key, venue="")]
-            self._hold(row, held._replace(position=held.position.release(part.quantity, part.price)))
+            self._hold(row, held._replace(position=held.position.release_quantity(part.quantity, part.price)))
         self._external(row, report)
         if report.cash is not None:
             self._cash[self._account] = report.cash
             self._equity(row)
 
-    def _external(self, row: Row, report: Reconciled) -> None:
+    def _external(self, row: JournalRow, report: ReconciliationResult) -> None:
         # What the books show beyond ours; what they show no longer is flat.
         shown = {msgspec.structs.replace(p.key, venue=""): p for p in report.external}
         gone = [key for of, key in self._positions if of == self._account and not key.is_ours and key not in shown]
@@ -269,17 +269,17 @@ class Projection:
                 self._hold(row, held._replace(position=Position(key)))
         for key, p in shown.items():
             known = self._positions.get((self._account, key))
-            position = Position(key).hold(p.quantity, p.average_price)
+            position = Position(key).with_quantity(p.quantity, p.average_price)
             if known is None or known.position != position:
                 self._hold(row, MarkedPosition(position, p.average_price if known is None else known.mark))
 
-    def _equity(self, row: Row) -> None:
+    def _equity(self, row: JournalRow) -> None:
         # In a fixed order: sums of 28 digits are rounded, and must not depend on who was held first.
         held = [h for (account, key), h in self._positions.items() if account == self._account and key.is_ours]
-        ours = sorted(held, key=lambda h: (h.position.symbol, *h.position.key.line))
+        ours = sorted(held, key=lambda h: (h.position.symbol, *h.position.key.netting_key))
         realized = sum((h.position.realized for h in ours), ZERO)
         charges = sum((h.position.charges for h in ours), ZERO)
-        unrealized = sum((h.position.unrealized(h.mark) for h in ours if not h.position.is_flat), ZERO)
+        unrealized = sum((h.position.unrealized_pnl(h.mark) for h in ours if not h.position.is_flat), ZERO)
         self._add("equity", {
             "journal": self._journal, "seq": row.seq, "run": row.run, "account": self._account, "at": row.at,
             "cash": self._cash.get(self._account), "realized": realized, "charges": charges, "unrealized": unrealized,
@@ -289,7 +289,7 @@ class Projection:
 
     # ---- bars and signals
 
-    def _close(self, row: Row, close: Close) -> None:
+    def _close(self, row: JournalRow, close: BarBatch) -> None:
         if self._universe is None:
             raise LookupError("no universe says whose bars these are")
         lines = self._lines["bars"]
@@ -308,20 +308,22 @@ class Projection:
         self._mark(row, close)
         self._equity(row)
 
-    def _mark(self, row: Row, close: Close) -> None:
+    def _mark(self, row: JournalRow, close: BarBatch) -> None:
         universe, account = self._universe, self._account
         assert universe is not None, "closes have a universe"
         rows = {id_: n for n, id_ in enumerate(close.ids.tolist())}
         for (owner, key), held in list(self._positions.items()):
             symbol = key.symbol
             if owner == account and not held.position.is_flat and symbol in universe:
-                i: Instrument = universe.get(symbol)
+                i: Instrument = universe.instrument_of(symbol)
                 if i.exchange != (key.exchange or i.exchange):
                     continue
-                if (n := rows.get(universe.id(symbol))) is not None and (mark := i.price(close.close[n])) != held.mark:
+                if (n := rows.get(universe.id_of(symbol))) is not None and (
+                    mark := i.price_from_units(close.close[n])
+                ) != held.mark:
                     self._hold(row, held._replace(mark=mark))
 
-    def _signals(self, row: Row, signals: Signals) -> None:
+    def _signals(self, row: JournalRow, signals: Signals) -> None:
         for place, signal in enumerate(signals.signals):
             line: dict[str, Any] = {"journal": self._journal, "seq": row.seq, "place": place, "run": row.run}
             names = (

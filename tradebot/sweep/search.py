@@ -9,13 +9,13 @@ from itertools import pairwise
 from typing import Any, Protocol
 
 from tradebot.errors import ConfigError
-from tradebot.sweep.space import Axis, Space, Values
-from tradebot.sweep.trial import DONE, Row
+from tradebot.sweep.parameter_space import ParameterAxis, ParameterSpace, ParameterValues
+from tradebot.sweep.trial import DONE, TrialRow
 
-ROUND = 16  # suggestions told together: the same search whatever the number of workers
+ROUND_TRIALS = 16  # suggestions told together: the same search whatever the number of workers
 
 
-class Kind(StrEnum):
+class SearchKind(StrEnum):
     """The kinds of search."""
 
     GRID = "grid"
@@ -28,32 +28,32 @@ class Search(Protocol):
 
     size: int
 
-    def rounds(self) -> Iterator[list[Values]]:
+    def parameter_rounds(self) -> Iterator[list[ParameterValues]]:
         """Yield lists of parameters until `size` are given."""
         ...
 
-    def tell(self, rows: Sequence[Row]) -> None:
+    def take_results(self, rows: Sequence[TrialRow]) -> None:
         """Take the rows of the round that was yielded last."""
         ...
 
 
-class Listed:
+class FixedSearch:
     """A search that knows all its trials beforehand."""
 
-    def __init__(self, values: Sequence[Values]) -> None:
+    def __init__(self, values: Sequence[ParameterValues]) -> None:
         self._values, self.size = values, len(values)
 
-    def rounds(self) -> Iterator[list[Values]]:
+    def parameter_rounds(self) -> Iterator[list[ParameterValues]]:
         yield list(self._values)
 
-    def tell(self, rows: Sequence[Row]) -> None:
+    def take_results(self, rows: Sequence[TrialRow]) -> None:
         pass
 
 
-class Suggested:
+class OptunaSearch:
     """Optuna's tree-structured Parzen estimator, asked and told: it suggests, our workers run. Seeded and in rounds."""
 
-    def __init__(self, space: Space, trials: int, *, seed: int, objective: str) -> None:
+    def __init__(self, space: ParameterSpace, trials: int, *, seed: int, objective: str) -> None:
         optuna = _optuna()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.size, self._objective, self._space = trials, objective, space
@@ -62,14 +62,14 @@ class Suggested:
         self._fail = optuna.trial.TrialState.FAIL
         self._asked: list[Any] = []
 
-    def rounds(self) -> Iterator[list[Values]]:
+    def parameter_rounds(self) -> Iterator[list[ParameterValues]]:
         left = self.size
         while left:
-            self._asked = [self._study.ask(self._scales) for _ in range(min(ROUND, left))]
+            self._asked = [self._study.ask(self._scales) for _ in range(min(ROUND_TRIALS, left))]
             left -= len(self._asked)
             yield [self._on_axes(one.params) for one in self._asked]
 
-    def _on_axes(self, params: Values) -> Values:
+    def _on_axes(self, params: ParameterValues) -> ParameterValues:
         # A step of 0.1 taken three times is not 0.3: the values stay those that were asked for.
         return {
             axis.name: min(axis.values, key=lambda value: abs(value - params[axis.name]))
@@ -78,7 +78,7 @@ class Suggested:
             for axis in self._space.axes
         }
 
-    def tell(self, rows: Sequence[Row]) -> None:
+    def take_results(self, rows: Sequence[TrialRow]) -> None:
         for asked, row in zip(self._asked, rows, strict=True):
             value = row.figures.get(self._objective) if row.state == DONE else None
             if value is None:
@@ -87,17 +87,17 @@ class Suggested:
                 self._study.tell(asked, float(value))
 
 
-def search(kind: Kind, space: Space, *, trials: int | None, seed: int, objective: str) -> Search:
+def make_search(kind: SearchKind, space: ParameterSpace, *, trials: int | None, seed: int, objective: str) -> Search:
     """Return a new search of `kind`; `trials` is for those that do not try everything. Raises ConfigError."""
-    if kind is Kind.GRID:
-        return Listed(list(space.grid()))
-    count = min(trials or 100, len(space)) if kind is Kind.RANDOM else trials or 100
-    if kind is Kind.RANDOM:
-        return Listed(space.random(count, seed=seed))
-    return Suggested(space, count, seed=seed, objective=objective)
+    if kind is SearchKind.GRID:
+        return FixedSearch(list(space.all_combinations()))
+    count = min(trials or 100, len(space)) if kind is SearchKind.RANDOM else trials or 100
+    if kind is SearchKind.RANDOM:
+        return FixedSearch(space.sample_combinations(count, seed=seed))
+    return OptunaSearch(space, count, seed=seed, objective=objective)
 
 
-def _scale(optuna: Any, axis: Axis) -> Any:
+def _scale(optuna: Any, axis: ParameterAxis) -> Any:
     values, kinds = axis.values, {type(value) for value in axis.values}
     steps = {round(b - a, 12) for a, b in pairwise(values)} if axis.is_numeric else set()
     if len(steps) != 1:

@@ -14,20 +14,20 @@ import msgspec
 
 from tradebot import __version__
 from tradebot.clock import Clock
-from tradebot.domain.market import SERIES_COLUMNS
+from tradebot.domain.market_data import SERIES_COLUMNS
 from tradebot.domain.message import Message
-from tradebot.sweep.crew import Crew
-from tradebot.sweep.dispatch import Dispatch
-from tradebot.sweep.ledger import Head, Ledger
-from tradebot.sweep.search import Kind, Search, search
-from tradebot.sweep.space import Space, Values
-from tradebot.sweep.trial import DONE, TEST, TRAIN, TRIAL, Ground, Row, Trial
-from tradebot.sweep.windows import Fold
+from tradebot.sweep.dispatcher import TrialDispatcher
+from tradebot.sweep.executors import TrialExecutor
+from tradebot.sweep.parameter_space import ParameterSpace, ParameterValues
+from tradebot.sweep.results_file import ResultsFile, ResultsHeader
+from tradebot.sweep.search import Search, SearchKind, make_search
+from tradebot.sweep.trial import DONE, TEST, TRAIN, TRIAL, SweepData, SweepTrial, TrialRow
+from tradebot.sweep.walk_forward import WalkForwardFold
 
-SUMMED = {"trades", "gross", "charges", "net"}
+SUMMED_FIGURES = {"trades", "gross", "charges", "net"}
 
 
-class Plan(Message, frozen=True):
+class SweepPlan(Message, frozen=True):
     """All that decides the rows of a sweep beside its ground.
 
     `objective` names the figure to make large. With `folds` each is searched on its training span and its winner tried
@@ -35,26 +35,26 @@ class Plan(Message, frozen=True):
     folds or optuna.
     """
 
-    space: Space
-    kind: Kind = Kind.GRID
+    space: ParameterSpace
+    kind: SearchKind = SearchKind.GRID
     trials: int | None = None
     seed: int = 1
     objective: str = "sharpe"
-    folds: tuple[Fold, ...] = ()
+    folds: tuple[WalkForwardFold, ...] = ()
     symbols: tuple[str, ...] = ()
 
     @property
-    def size(self) -> int:
+    def row_count(self) -> int:
         """How many rows the sweep will have."""
-        once = self.search().size
+        once = self.new_search().size
         return len(self.folds) * (once + 1) if self.folds else once * max(1, len(self.symbols))
 
-    def search(self) -> Search:
+    def new_search(self) -> Search:
         """Return the search anew."""
-        return search(self.kind, self.space, trials=self.trials, seed=self.seed, objective=self.objective)
+        return make_search(self.kind, self.space, trials=self.trials, seed=self.seed, objective=self.objective)
 
 
-def head(plan: Plan, ground: Ground) -> Head:
+def results_header(plan: SweepPlan, ground: SweepData) -> ResultsHeader:
     """Return the ledger's first line: a sha256 over plan, job, code and bars."""
     digest = hashlib.sha256(__version__.encode())
     for part in (plan, ground.job):
@@ -63,60 +63,60 @@ def head(plan: Plan, ground: Ground) -> Head:
         digest.update(f"{one.symbol} {one.interval} {len(one)}".encode())
         for name in SERIES_COLUMNS:
             digest.update(getattr(one, name).data)
-    return Head(sweep=digest.hexdigest(), trials=plan.size)
+    return ResultsHeader(sweep=digest.hexdigest(), trials=plan.row_count)
 
 
-def sweep(
-    plan: Plan,
-    crew: Crew,
-    ledger: Ledger,
+def run_sweep(
+    plan: SweepPlan,
+    crew: TrialExecutor,
+    ledger: ResultsFile,
     *,
     clock: Clock,
     patience_s: float = 600.0,
     on_progress: Callable[[int], None] = lambda done: None,
-) -> list[Row]:
+) -> list[TrialRow]:
     """Make every trial that the ledger does not have, return all rows by number; `on_progress` gets how many exist."""
 
-    def on_rows(rows: Sequence[Row]) -> None:
-        ledger.add(rows)
+    def on_rows(rows: Sequence[TrialRow]) -> None:
+        ledger.append_rows(rows)
         on_progress(len(ledger.rows))
 
     on_progress(len(ledger.rows))
-    dispatch = Dispatch(crew, clock=clock, on_rows=on_rows, patience_s=patience_s)
+    dispatch = TrialDispatcher(crew, clock=clock, on_rows=on_rows, patience_s=patience_s)
 
-    def rows_of(trials: Sequence[Trial]) -> list[Row]:
-        dispatch.carry_out(trial for trial in trials if trial.number not in ledger.rows)
+    def rows_of(trials: Sequence[SweepTrial]) -> list[TrialRow]:
+        dispatch.dispatch_trials(trial for trial in trials if trial.number not in ledger.rows)
         return [ledger.rows[trial.number] for trial in trials]
 
     each = plan.symbols or ("",)
     for at, symbol in enumerate(each if not plan.folds else ()):
-        _searched(plan, rows_of, at * (plan.size // len(each)), role=TRIAL, symbol=symbol)
+        _searched(plan, rows_of, at * (plan.row_count // len(each)), role=TRIAL, symbol=symbol)
     tests = []
     for at, fold in enumerate(plan.folds):
         span = {"fold": fold.number, "begin": fold.train_from, "end": fold.train_to}
-        rows = _searched(plan, rows_of, at * (plan.size // len(plan.folds)), role=TRAIN, **span)
-        winner = best(rows, plan.objective)
+        rows = _searched(plan, rows_of, at * (plan.row_count // len(plan.folds)), role=TRAIN, **span)
+        winner = best_row(rows, plan.objective)
         values = winner.values if winner else rows[0].values
-        number = (at + 1) * (plan.size // len(plan.folds)) - 1
+        number = (at + 1) * (plan.row_count // len(plan.folds)) - 1
         tests.append(
-            Trial(number=number, values=values, role=TEST, fold=fold.number, begin=fold.train_to, end=fold.test_to)
+            SweepTrial(number=number, values=values, role=TEST, fold=fold.number, begin=fold.train_to, end=fold.test_to)
         )
     rows_of(tests)
     return [ledger.rows[number] for number in sorted(ledger.rows)]
 
 
-def pooled(rows: Sequence[Row]) -> list[Row]:
+def pool_symbols(rows: Sequence[TrialRow]) -> list[TrialRow]:
     """Return one row per set of parameters where each symbol had its own: sums of money and trades, means of the rest.
 
     A figure that is not defined for one of the symbols is not defined; a set that one of them refused is refused.
     """
-    sets: dict[tuple[Any, ...], list[Row]] = {}
+    sets: dict[tuple[Any, ...], list[TrialRow]] = {}
     for row in rows:
         sets.setdefault(tuple(row.values.items()), []).append(row)
     return [_joined(same) for same in sets.values()]
 
 
-def _joined(rows: Sequence[Row]) -> Row:
+def _joined(rows: Sequence[TrialRow]) -> TrialRow:
     bad = next((row for row in rows if row.state != DONE), None)
     if bad is not None:
         return msgspec.structs.replace(bad, symbol="")
@@ -124,31 +124,33 @@ def _joined(rows: Sequence[Row]) -> Row:
     for name in rows[0].figures:
         values = [value for row in rows if (value := row.figures[name]) is not None]
         total = sum(values) if len(values) == len(rows) else None
-        figures[name] = total if total is None or name in SUMMED else total / len(rows)
+        figures[name] = total if total is None or name in SUMMED_FIGURES else total / len(rows)
     return msgspec.structs.replace(rows[0], symbol="", figures=figures, orders_hash="")
 
 
-def best(rows: Sequence[Row], objective: str) -> Row | None:
+def best_row(rows: Sequence[TrialRow], objective: str) -> TrialRow | None:
     """Return the row with the largest objective, the first of equals; None where no trial has one."""
-    ranked = ranking(rows, objective)
+    ranked = rank_rows(rows, objective)
     return ranked[0] if ranked else None
 
 
-def ranking(rows: Sequence[Row], objective: str) -> list[Row]:
+def rank_rows(rows: Sequence[TrialRow], objective: str) -> list[TrialRow]:
     """Return the rows that have the objective, the largest first."""
     valued = [row for row in rows if row.state == DONE and row.figures.get(objective) is not None]
     return sorted(valued, key=lambda row: (-float(row.figures[objective] or 0), row.number))
 
 
-def _searched(plan: Plan, rows_of: Callable[[Sequence[Trial]], list[Row]], number: int, **told: Any) -> list[Row]:
-    looking = plan.search()
-    rows: list[Row] = []
-    for values in looking.rounds():
+def _searched(
+    plan: SweepPlan, rows_of: Callable[[Sequence[SweepTrial]], list[TrialRow]], number: int, **told: Any
+) -> list[TrialRow]:
+    looking = plan.new_search()
+    rows: list[TrialRow] = []
+    for values in looking.parameter_rounds():
         made = rows_of(_numbered(values, number + len(rows), told))
-        looking.tell(made)
+        looking.take_results(made)
         rows += made
     return rows
 
 
-def _numbered(values: Sequence[Values], first: int, told: dict[str, Any]) -> list[Trial]:
-    return [Trial(number=first + i, values=one, **told) for i, one in enumerate(values)]
+def _numbered(values: Sequence[ParameterValues], first: int, told: dict[str, Any]) -> list[SweepTrial]:
+    return [SweepTrial(number=first + i, values=one, **told) for i, one in enumerate(values)]

@@ -14,7 +14,7 @@ from tradebot.backtest import metrics
 from tradebot.backtest.job import Job
 from tradebot.backtest.parallel import run_parallel
 from tradebot.clock import SECOND, WallClock
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.domain.message import Message
 from tradebot.indicators.expressions import Bars
 from tradebot.strategies.time_limit import LOAD_LIMIT_S, time_limit
@@ -24,14 +24,14 @@ DONE, REFUSED, FAILED = "done", "refused", "failed"
 TRIAL, TRAIN, TEST = "trial", "train", "test"
 
 
-class Ground(Message, frozen=True, eq=False):
+class SweepData(Message, frozen=True, eq=False):
     """What all trials of a sweep share: the job whose parameters they change, and the bars by symbol."""
 
     job: Job
-    series: dict[str, Series]
+    series: dict[str, BarSeries]
 
 
-class Trial(Message, frozen=True):
+class SweepTrial(Message, frozen=True):
     """One backtest to make: parameters, its role, the span in market ns (None: the job's), the symbol (empty: all)."""
 
     number: int
@@ -43,7 +43,7 @@ class Trial(Message, frozen=True):
     end: int | None = None
 
 
-class Row(Message, frozen=True):
+class TrialRow(Message, frozen=True):
     """What a trial gave; `state` is done, refused (the strategy's word, in `fault_reason`) or failed (it
     raised, took too long, or its worker died)."""
 
@@ -58,14 +58,14 @@ class Row(Message, frozen=True):
     orders_hash: str = ""
 
 
-class Batch(Message, frozen=True):
+class TrialBatch(Message, frozen=True):
     """The rows of some trials and the seconds they took, which only schedule the next ones."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[TrialRow, ...]
     seconds: float
 
 
-def job_of(trial: Trial, job: Job) -> Job:
+def trial_job(trial: SweepTrial, job: Job) -> Job:
     """Return the job of a trial: the first strategy's parameters, the span and the symbols changed."""
     first, *rest = job.strategies
     spec = msgspec.structs.replace(first, params={**first.params, **trial.values})
@@ -75,9 +75,9 @@ def job_of(trial: Trial, job: Job) -> Job:
     return msgspec.structs.replace(job, strategies=(spec, *rest), instruments=instruments, begin=begin, end=end)
 
 
-def carry_out(trial: Trial, ground: Ground) -> Row:
+def run_trial(trial: SweepTrial, ground: SweepData) -> TrialRow:
     """Make the backtest of one trial."""
-    job = job_of(trial, ground.job)
+    job = trial_job(trial, ground.job)
     with UserCodeGuard() as fence, time_limit(LOAD_LIMIT_S):
         job.strategies[0].create_strategy().rules(Bars())
     if fence.fault is not None:  # parameters that do not go together
@@ -89,19 +89,19 @@ def carry_out(trial: Trial, ground: Ground) -> Row:
     return _row(trial, state=DONE, figures=found, orders_hash=result.orders_hash)
 
 
-def carry_out_all(ground: Ground, trials: Sequence[Trial]) -> Batch:
+def run_trials(ground: SweepData, trials: Sequence[SweepTrial]) -> TrialBatch:
     """Make the backtests of some trials, one after the other."""
     clock = WallClock()
     begin = clock.monotonic_ns()
-    rows = tuple(carry_out(trial, ground) for trial in trials)
-    return Batch(rows=rows, seconds=(clock.monotonic_ns() - begin) / SECOND)
+    rows = tuple(run_trial(trial, ground) for trial in trials)
+    return TrialBatch(rows=rows, seconds=(clock.monotonic_ns() - begin) / SECOND)
 
 
-def given_up(trial: Trial, reason: str) -> Row:
+def failed_row(trial: SweepTrial, reason: str) -> TrialRow:
     """Return the row of a trial that cannot be made."""
     return _row(trial, state=FAILED, reason=reason)
 
 
-def _row(trial: Trial, **told: Any) -> Row:
+def _row(trial: SweepTrial, **told: Any) -> TrialRow:
     about = {name: getattr(trial, name) for name in ("number", "role", "fold", "values", "symbol")}
-    return Row(**about, **told)
+    return TrialRow(**about, **told)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from tradebot.clock import MINUTE, Clock
-from tradebot.domain.listed import Listed, Unread
-from tradebot.domain.messages import Books
+from tradebot.domain.messages import AccountSnapshot
 from tradebot.domain.order import ZERO, VenueHolding
+from tradebot.domain.venue_rows import UnreadRow, VenueRows
 from tradebot.errors import AccessDenied, LinkLost, LoginLost
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.venue import CashNotRead, HoldingsNotRead, RowsNotRead
@@ -27,11 +27,11 @@ class AccountReader:
     def __init__(self, broker: Broker, clock: Clock, tell: EventListener) -> None:
         self._broker, self._clock, self._tell = broker, clock, tell
         self._reminder = Reminder()
-        self._unread: dict[Unread, None] = {}  # rows that could not be read, each once
-        self._held: tuple[Listed[VenueHolding], int] | None = None  # of the last reading, and its monotonic time
+        self._unread: dict[UnreadRow, None] = {}  # rows that could not be read, each once
+        self._held: tuple[VenueRows[VenueHolding], int] | None = None  # of the last reading, and its monotonic time
         self.unread_count = 0  # rows that could not be read, the same one once
 
-    async def read_snapshot(self) -> Books:
+    async def read_snapshot(self) -> AccountSnapshot:
         """Return the books. Raises LinkLost or AccessDenied."""
         asked_at = self._clock.monotonic_ns()
         orders = await self._broker.fetch_orders()
@@ -41,17 +41,17 @@ class AccountReader:
         unread = (*orders.unread, *executions.unread, *positions.unread, *holdings.unread)
         if unread:
             self._report_unread(unread)
-        return Books(
+        return AccountSnapshot(
             asked_at=asked_at,
             orders=tuple(orders),
-            executions=tuple(executions),
+            fills=tuple(executions),
             positions=tuple(positions),
             cash=await self._cash(),
             unread=unread,
             holdings=tuple(holdings),
         )
 
-    async def read_consistent(self) -> Books:
+    async def read_consistent(self) -> AccountSnapshot:
         """Return books in which orders and fills fit together. Raises LinkLost or AccessDenied.
 
         For the start, where nothing of ours is under way: a list without the order of a fill is older than the fills or
@@ -65,16 +65,16 @@ class AccountReader:
             books = await self.read_snapshot()
             odd = {row.venue_order_id for row in books.unread if row.book in ("orders", "trades")}
             left = {order.venue_order_id: order.filled for order in books.orders}
-            for e in books.executions:
+            for e in books.fills:
                 left[e.venue_order_id] = left.get(e.venue_order_id, ZERO) - e.quantity
             if "" in odd or not any(rest for id_, rest in left.items() if id_ not in odd):
                 return books
         listed = {order.venue_order_id for order in books.orders} | odd
-        if orphan := next((e for e in books.executions if e.venue_order_id not in listed), None):
+        if orphan := next((e for e in books.fills if e.venue_order_id not in listed), None):
             raise LinkLost(f"the venue tells of fill {orphan.execution_id} and does not list its order")
         return books
 
-    async def _holdings(self) -> Listed[VenueHolding]:
+    async def _holdings(self) -> VenueRows[VenueHolding]:
         # They change over night alone and bound only what is held for delivery: a look is whole with older ones.
         now = self._clock.monotonic_ns()
         if self._held is None or now - self._held[1] >= HOLDINGS_EVERY_NS:
@@ -84,7 +84,7 @@ class AccountReader:
                 if times := self._times("holdings"):
                     self._tell(HoldingsNotRead(reason=str(error), times=times))
                 if self._held is None:
-                    return Listed((), (Unread(book="holdings", reason=str(error)),))
+                    return VenueRows((), (UnreadRow(book="holdings", reason=str(error)),))
         return self._held[0]
 
     async def _cash(self) -> Decimal | None:
@@ -98,7 +98,7 @@ class AccountReader:
                 self._tell(CashNotRead(reason=str(error), times=times))
             return None
 
-    def _report_unread(self, unread: Sequence[Unread]) -> None:
+    def _report_unread(self, unread: Sequence[UnreadRow]) -> None:
         fresh = [row for row in unread if row not in self._unread]
         self._unread |= dict.fromkeys(fresh)
         while len(self._unread) > UNREAD_REMEMBERED:
@@ -112,6 +112,6 @@ class AccountReader:
         return self._reminder.due_count(thing, self._clock.monotonic_ns())
 
 
-def _named(row: Unread) -> str:
+def _named(row: UnreadRow) -> str:
     names = (row.venue_order_id, row.tag, row.exchange, row.symbol, row.product)
     return f"{row.book}: {' '.join(name for name in names if name) or 'a row without a name'}: {row.reason}"

@@ -1,7 +1,7 @@
 """Quotes to bars: columns of forming bars, closed by the clock and never by the next quote.
 
 A bar covers [start, start + interval), counted from the session's open. It closes `grace_ns` after its end, all
-instruments at once, so that the analysis gets one `Close` per instant. A quote for a bar that has closed is late: it is
+instruments at once, so that the analysis gets one `BarBatch` per instant. A quote for a bar that has closed is late: it is
 counted and rewrites nothing. Where no quote came there is no bar: an outage leaves a hole, not a flat line.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from tradebot.domain.market import Close, Ints, Quotes, joined
+from tradebot.domain.market_data import BarBatch, Ints, Quotes, concatenate_quotes
 from tradebot.domain.messages import SessionBegins
 from tradebot.trading.late_quotes import LateQuotes
 from tradebot.trading.price_band import PriceBand
@@ -103,14 +103,14 @@ class BarBuilder:
         times, stamp = self._times, self.quote_filter.last_sent_at
         inside = (quotes.last > 0) & (quotes.sent_at < times.closes_at[quotes.ids])
         inside &= quotes.sent_at >= times.opens_at[quotes.ids]
-        quotes = quotes.take(inside)
+        quotes = quotes.select_rows(inside)
         sure = self.price_band.confirm_prices(quotes)
         sure = msgspec.structs.replace(sure, sent_at=np.maximum(sure.sent_at, stamp[sure.ids]))
         self._take_all(sure)
         # An answer that the stream overtook says nothing, and is no dirt of the stream.
-        others = quotes.take(~np.isin(quotes.ids, sure.ids) & (quotes.sent_at >= stamp[quotes.ids]))
+        others = quotes.select_rows(~np.isin(quotes.ids, sure.ids) & (quotes.sent_at >= stamp[quotes.ids]))
         known, heard = self.quote_filter.repeats_newest(others), self.quote_filter.last_seen_mono[quotes.ids]
-        true = joined(sure, self.add_quotes(others.take(~known)), others.take(known))
+        true = concatenate_quotes(sure, self.add_quotes(others.select_rows(~known)), others.select_rows(known))
         self.quote_filter.last_seen_mono[quotes.ids] = heard  # of the stream
         return true
 
@@ -187,8 +187,8 @@ class BarBuilder:
             done = ids[starts == start]
             self._finished.setdefault(int(start), []).append((done, *(self._columns[n][done] for n in COLUMNS)))
 
-    def close_due_bars(self, market_at: int, *, mono: int) -> list[Close]:
-        """Return every `Close` due at market time `market_at`, oldest first; `mono` is our monotonic time."""
+    def close_due_bars(self, market_at: int, *, mono: int) -> list[BarBatch]:
+        """Return every `BarBatch` due at market time `market_at`, oldest first; `mono` is our monotonic time."""
         until = market_at - self.grace_ns
         due = self._start >= 0
         due &= (self._start + self.interval_ns <= until) | (self._times.closes_at <= until)
@@ -204,13 +204,13 @@ class BarBuilder:
             )
         return [self._emit(start, mono) for start in ready]
 
-    def _emit(self, start: int, mono: int) -> Close:
+    def _emit(self, start: int, mono: int) -> BarBatch:
         parts = self._finished.pop(start)
         columns = [np.concatenate(group) for group in zip(*parts, strict=True)]
         order = np.argsort(columns[0], kind="stable")
         ids, *values = (column[order] for column in columns)
         self.closed_count += len(ids)
-        return Close(
+        return BarBatch(
             interval=self.interval_ns,
             ends_at=start + self.interval_ns,
             seen_at=mono,

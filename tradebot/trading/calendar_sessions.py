@@ -7,7 +7,7 @@ from datetime import date, time, timedelta
 import numpy as np
 
 from tradebot.domain.instrument import Universe
-from tradebot.domain.messages import Ending
+from tradebot.domain.messages import EarlySessionEnd
 from tradebot.markets.calendar import HoursClass, Session, TradingCalendar, ist_date, ist_to_ns
 from tradebot.markets.hours import hours_class_of
 from tradebot.trading.quote_filter import SessionBounds
@@ -56,14 +56,14 @@ class CalendarSessions:
         assert session is not None, f"{day} is a trading day without a session"
         return session
 
-    def _ending(self, day: date, line: HoursClass, session: Session) -> Ending:
+    def _ending(self, day: date, line: HoursClass, session: Session) -> EarlySessionEnd:
         def inside(at: time) -> int:
             wanted = ist_to_ns(day, at)
             return min(wanted, session.square_off_at) if wanted > session.opens_at else session.square_off_at
 
         square_off_at = inside(self._square_off_at)
         entries_until = min(inside(self._entries_until), square_off_at)
-        return Ending(
+        return EarlySessionEnd(
             closes_at=session.closes_at,
             entries_until=entries_until if self._calendar.is_covered(day) else session.opens_at,
             square_off_at=square_off_at,
@@ -71,5 +71,5 @@ class CalendarSessions:
         )
 
 
-def _times(ending: Ending) -> tuple[int, int, int]:
+def _times(ending: EarlySessionEnd) -> tuple[int, int, int]:
     return ending.closes_at, ending.entries_until, ending.square_off_at

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tradebot.clock import SECOND, Clock
-from tradebot.domain.messages import Tick
+from tradebot.domain.messages import ClockTick
 from tradebot.trading.analysis.analysis import Analysis
 from tradebot.trading.bar_builder import BarBuilder
 from tradebot.trading.queues import BoundedQueue
@@ -35,7 +35,7 @@ class ClockFeed:
         while True:
             mono = self._clock.monotonic_ns()
             self._measure("loop_lag", max(mono - expected, 0))
-            await self._lane.put(Tick(at=self._clock.market_ns(), mono=mono))
+            await self._lane.put(ClockTick(at=self._clock.market_ns(), mono=mono))
             pause, is_close = self._until_next()
             expected = mono + int(pause * SECOND)
             if is_close and pause > PREWARM_S:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tradebot.clock import SECOND, Clock, VenueClock
-from tradebot.domain.market import Quotes
-from tradebot.domain.messages import ClockApart
+from tradebot.domain.market_data import Quotes
+from tradebot.domain.messages import ClockOffset
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.market import ClockAgreed, ClockStepped, MarketTimeSet
 
@@ -24,7 +24,7 @@ class ClockMonitor:
         """Take quotes as they came; only the newest are looked at, and these at the next step."""
         self._newest = quotes
 
-    def compare_clocks(self) -> ClockApart | None:
+    def compare_clocks(self) -> ClockOffset | None:
         """Compare the clocks, a few times a second; returns what the desk must know where that changed."""
         clock, newest = self._clock, self._newest
         if clock is None:
@@ -39,4 +39,4 @@ class ClockMonitor:
             self._tell(ClockStepped(offset_s=round(clock.wall_lead_ns / SECOND, 3)))
         else:
             self._tell(ClockAgreed())
-        return ClockApart(mono=clock.monotonic_ns(), offset=clock.wall_lead_ns)
+        return ClockOffset(mono=clock.monotonic_ns(), offset_ns=clock.wall_lead_ns)

@@ -6,20 +6,20 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from tradebot.clock import Clock
-from tradebot.domain.control import Verb
+from tradebot.domain.commands import CommandVerb
 from tradebot.domain.messages import (
-    Books,
+    AccountSnapshot,
     Cancel,
+    ClockTick,
     Command,
     Incident,
     Modify,
-    Reconciled,
+    ReconciliationResult,
     Signals,
     Submit,
-    Tick,
-    Trailing,
+    TrailingStopPrices,
 )
-from tradebot.domain.order import OrderFact
+from tradebot.domain.order import OrderEvent
 from tradebot.trading.desk.decisions import DeskOutput
 from tradebot.trading.order_queue import OrderQueue
 from tradebot.trading.order_sender import JournalAppender
@@ -49,9 +49,11 @@ class DeskStage:
 
     async def take_first_tick(self) -> None:
         """Take the first tick of a start, before anything runs."""
-        await self._route(self._desk.apply_message(Tick(at=self._clock.market_ns(), mono=self._clock.monotonic_ns())))
+        await self._route(
+            self._desk.apply_message(ClockTick(at=self._clock.market_ns(), mono=self._clock.monotonic_ns()))
+        )
 
-    async def adopt_snapshot(self, books: Books) -> None:
+    async def adopt_snapshot(self, books: AccountSnapshot) -> None:
         """Take the venue's books of a start; returns when what followed is on disk."""
         await self._route(self._desk.adopt_snapshot(books))
         await self._journal.wait_durable()
@@ -63,7 +65,7 @@ class DeskStage:
     def announce_stop(self) -> None:
         """Tell the desk that the run ends: every look at the books is evidence from now on."""
         self._is_stopping = True
-        self._lanes.updates.put_or_fail(Command(verb=Verb.STOP))
+        self._lanes.updates.put_or_fail(Command(verb=CommandVerb.STOP))
 
     async def execute_command(self, command: Command) -> None:
         """Give the desk a command; returns when it was applied and what followed from it is on disk."""
@@ -84,7 +86,7 @@ class DeskStage:
             kind = type(message)
             if kind is Signals:
                 inbox.end_time_slice()  # after a burst of them the loop would stand still
-            elif kind is Tick:
+            elif kind is ClockTick:
                 self._beat()
             elif kind is Command:
                 for waiting in [w for w in self._commands if w[0] is message]:
@@ -96,14 +98,14 @@ class DeskStage:
             match output:
                 case Submit() | Modify() | Cancel():
                     await self._orders.enqueue_message(output)
-                case OrderFact():
+                case OrderEvent():
                     self._journal.append("order", output, at=output.at)
-                case Reconciled():
+                case ReconciliationResult():
                     if self._looks.needs_row(output, is_stopping=self._is_stopping):
                         self._journal.append("reconciled", output, at=output.at)
                 case Command():
                     self._journal.append(output.verb.value, output, at=self._clock.market_ns())
-                case Trailing():
+                case TrailingStopPrices():
                     self._journal.append("trailing", output, at=output.at)
                 case Incident():
                     self._journal.append("incident", output, at=output.at)

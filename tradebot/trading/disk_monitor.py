@@ -13,9 +13,9 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from tradebot.clock import Clock
-from tradebot.domain.messages import DiskAllows, SpaceLeft
-from tradebot.journal.room import Room
-from tradebot.journal.schema import LOG_BYTES
+from tradebot.domain.messages import DiskAllowance, DiskSpaceState
+from tradebot.journal.disk_space import JournalSpace
+from tradebot.journal.schema import WAL_BYTES
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.storage import (
     DiskKnown,
@@ -35,7 +35,7 @@ CANCEL_BYTES = 128 << 10  # of the reserve: the rows of a few dozen cancels
 RECOVERY_FACTOR = (
     1.1  # so much of a threshold must be free for it to be over, or a disk at the edge is told of again and again
 )
-LOG_GROWN_BYTES, LOG_CUT_BYTES = 4 * LOG_BYTES, 2 * LOG_BYTES  # the log of the journal, told and over
+LOG_GROWN_BYTES, LOG_CUT_BYTES = 4 * WAL_BYTES, 2 * WAL_BYTES  # the log of the journal, told and over
 
 
 class DiskLevel(IntEnum):
@@ -45,10 +45,10 @@ class DiskLevel(IntEnum):
 
 
 ALLOWED_BY_LEVEL = {
-    DiskLevel.ENOUGH: DiskAllows.ALL,
-    DiskLevel.LOW: DiskAllows.ALL,
-    DiskLevel.SHORT: DiskAllows.EXITS,
-    DiskLevel.FULL: DiskAllows.CANCELS,
+    DiskLevel.ENOUGH: DiskAllowance.ALL,
+    DiskLevel.LOW: DiskAllowance.ALL,
+    DiskLevel.SHORT: DiskAllowance.EXITS,
+    DiskLevel.FULL: DiskAllowance.CANCELS,
 }
 
 
@@ -68,18 +68,18 @@ class DiskMonitor:
     def __init__(
         self,
         *,
-        read_space: Callable[[], Room],
+        read_space: Callable[[], JournalSpace],
         readers: Callable[[], Sequence[str]],
         thresholds: DiskThresholds,
         clock: Clock,
-        post: Callable[[SpaceLeft], None],
+        post: Callable[[DiskSpaceState], None],
         tell: EventListener,
     ) -> None:
         self._ask, self._readers, self._thresholds = read_space, readers, thresholds
         self._clock, self._post, self._tell = clock, post, tell
         self.level = DiskLevel.ENOUGH
-        self.disk_space: Room | None = None  # the newest answer
-        self._asking: asyncio.Future[Room] | None = None  # one at a time: a disk that hangs holds one thread
+        self.disk_space: JournalSpace | None = None  # the newest answer
+        self._asking: asyncio.Future[JournalSpace] | None = None  # one at a time: a disk that hangs holds one thread
         self._is_unknown = self._is_grown = False
 
     async def run_checks(self) -> None:
@@ -100,10 +100,12 @@ class DiskMonitor:
             reason = self._reason(room)
             self._say(level, room, reason)
             if ALLOWED_BY_LEVEL[level] is not ALLOWED_BY_LEVEL[before]:
-                self._post(SpaceLeft(mono=self._clock.monotonic_ns(), allows=ALLOWED_BY_LEVEL[level], reason=reason))
+                self._post(
+                    DiskSpaceState(mono=self._clock.monotonic_ns(), allows=ALLOWED_BY_LEVEL[level], reason=reason)
+                )
         await self._check_log_size(room)
 
-    async def _answer(self) -> Room | None:
+    async def _answer(self) -> JournalSpace | None:
         loop = asyncio.get_running_loop()
         if self._asking is None:
             self._asking = loop.run_in_executor(None, self._ask)
@@ -123,27 +125,31 @@ class DiskMonitor:
                 self._tell(DiskKnown())
         return room
 
-    def _level_of(self, room: Room) -> DiskLevel:
-        short = self._below(room.free, self._thresholds.short_bytes, DiskLevel.SHORT)
-        if room.free < FULL_BYTES and room.reserve < CANCEL_BYTES:
+    def _level_of(self, room: JournalSpace) -> DiskLevel:
+        short = self._below(room.free_bytes, self._thresholds.short_bytes, DiskLevel.SHORT)
+        if room.free_bytes < FULL_BYTES and room.reserve_bytes < CANCEL_BYTES:
             return DiskLevel.FULL
         if short:
             return DiskLevel.SHORT
-        return DiskLevel.LOW if self._below(room.free, self._thresholds.low_bytes, DiskLevel.LOW) else DiskLevel.ENOUGH
+        return (
+            DiskLevel.LOW
+            if self._below(room.free_bytes, self._thresholds.low_bytes, DiskLevel.LOW)
+            else DiskLevel.ENOUGH
+        )
 
     def _below(self, free: int, threshold: int, level: DiskLevel) -> bool:
         return free < (threshold * RECOVERY_FACTOR if self.level >= level else threshold)
 
-    def _reason(self, room: Room) -> str:
-        free, short = room.free // MB, self._thresholds.short_bytes // MB
+    def _reason(self, room: JournalSpace) -> str:
+        free, short = room.free_bytes // MB, self._thresholds.short_bytes // MB
         if self.level is DiskLevel.FULL:
-            return f"the disk of the journal is full and its reserve is used up ({free} MB, {room.reserve // 1000} KB)"
+            return f"the disk of the journal is full and its reserve is used up ({free} MB, {room.reserve_bytes // 1000} KB)"
         if self.level is DiskLevel.SHORT:
             return f"the disk of the journal has {free} MB free, {short} MB are wanted"
         return ""
 
-    def _say(self, level: DiskLevel, room: Room, reason: str) -> None:
-        free_mb, reserve_kb = room.free // MB, room.reserve // 1000
+    def _say(self, level: DiskLevel, room: JournalSpace, reason: str) -> None:
+        free_mb, reserve_kb = room.free_bytes // MB, room.reserve_bytes // 1000
         match level:
             case DiskLevel.FULL:
                 self._tell(DiskSpaceExhausted(reason=reason, free_mb=free_mb, reserve_kb=reserve_kb))
@@ -155,14 +161,14 @@ class DiskMonitor:
             case DiskLevel.ENOUGH:
                 self._tell(DiskSpaceFreed(free_mb=free_mb, reserve_kb=reserve_kb))
 
-    async def _check_log_size(self, room: Room) -> None:
-        if not self._is_grown and room.log > LOG_GROWN_BYTES:
+    async def _check_log_size(self, room: JournalSpace) -> None:
+        if not self._is_grown and room.wal_bytes > LOG_GROWN_BYTES:
             self._is_grown = True
             found = await asyncio.get_running_loop().run_in_executor(None, self._readers)
             cause = (
                 f"read by {', '.join(found)}" if found else "a disk that is behind, or a reader that is not ours to see"
             )
-            self._tell(JournalLogGrown(log_mb=room.log // MB, likely=cause))
-        elif self._is_grown and room.log <= LOG_CUT_BYTES:
+            self._tell(JournalLogGrown(log_mb=room.wal_bytes // MB, likely=cause))
+        elif self._is_grown and room.wal_bytes <= LOG_CUT_BYTES:
             self._is_grown = False
-            self._tell(JournalLogCut(log_mb=room.log // MB))
+            self._tell(JournalLogCut(log_mb=room.wal_bytes // MB))

@@ -37,7 +37,7 @@ class Drain:
         self._clock, self._journal, self._tell = clock, journal, tell
 
     async def wait_until_idle(self) -> None:
-        """Wait until no order lives and the desk has nothing left to do, `DRAIN_WITHIN_S` at most."""
+        """Wait until no order lives and the desk has nothing left to do, `DRAIN_S` at most."""
         deadline = self._clock.monotonic_ns() + int(DRAIN_WITHIN_S * SECOND)
         while self._clock.monotonic_ns() < deadline:
             await self._clock.sleep(0.02)

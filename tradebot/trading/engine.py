@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from tradebot.clock import Clock
 from tradebot.domain.instrument import Universe
-from tradebot.domain.messages import Books, Command
+from tradebot.domain.messages import AccountSnapshot, Command
 from tradebot.ops.events.event import EventListener
 from tradebot.trading.analysis.analysis import Analysis
 from tradebot.trading.bar_builder import BarBuilder
@@ -119,7 +119,7 @@ class Engine:
             tell=tell,
         )  # fmt: skip
 
-    async def reconcile_at_start(self) -> Books:
+    async def reconcile_at_start(self) -> AccountSnapshot:
         """Compare with the venue before anything runs. Raises LinkLost or AccessDenied."""
         await self.desk_stage.take_first_tick()
         books = await self.reconciliation.account_reader.read_consistent()

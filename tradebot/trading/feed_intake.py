@@ -6,8 +6,8 @@ import asyncio
 
 from tradebot.clock import Clock
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Quotes
-from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage, OrderSeen
+from tradebot.domain.market_data import Quotes
+from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage, OrderReport
 from tradebot.domain.order import VenueOrder
 from tradebot.errors import AccessDenied, LinkLost, LoginLost
 from tradebot.ops.events.event import EventListener
@@ -58,7 +58,7 @@ class FeedIntake:
 
     def on_order(self, order: VenueOrder) -> None:
         """Take what the feed says of an order; its fills are fetched."""
-        self._lanes.updates.put_or_fail(OrderSeen(order=order, mono=self._clock.monotonic_ns()))
+        self._lanes.updates.put_or_fail(OrderReport(order=order, mono=self._clock.monotonic_ns()))
         if order.filled:
             self._reconciliation.hint_fill()
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tradebot.clock import SECOND
-from tradebot.domain.market import Ints, Quotes
+from tradebot.domain.market_data import Ints, Quotes
 from tradebot.trading.quote_filter import QuoteFilter
 
 FROZEN_AFTER_SAMPLES = 12  # in a row at which an instrument had new times and nothing else, until it counts as frozen

@@ -68,22 +68,24 @@ class LoginMonitor:
             return False
         except LinkLost:
             return False  # silence, or the page of a gateway: no word of the venue's
-        if self.state.lost:
+        if self.state.lost_reason:
             self._tell(SessionRestored())
             self._change(BrokerSession(mono=self._clock.monotonic_ns()))
         return True
 
     def _on_lost(self, reason: str, *, orders_refused: bool) -> None:
         was = self.state
-        if was.lost and was.orders_refused == orders_refused:
+        if was.lost_reason and was.orders_refused == orders_refused:
             return
         positions = {symbol: str(quantity) for symbol, quantity in self._held().items()}
-        if not was.lost:
+        if not was.lost_reason:
             self._tell(SessionLost(reason=reason, positions=positions))
         if orders_refused:
             self._tell(ExitsRefused(reason=reason, positions=positions))
         self._change(
-            BrokerSession(mono=self._clock.monotonic_ns(), lost=was.lost or reason, orders_refused=orders_refused)
+            BrokerSession(
+                mono=self._clock.monotonic_ns(), lost_reason=was.lost_reason or reason, orders_refused=orders_refused
+            )
         )
 
     def _change(self, state: BrokerSession) -> None:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from tradebot.clock import Clock
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Quotes
-from tradebot.domain.messages import Fetched, LinkDown, LinkUp, Tick
+from tradebot.domain.market_data import Quotes
+from tradebot.domain.messages import ClockTick, FetchedQuotes, LinkDown, LinkUp
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.market import BarClosed, FeedResumed, FeedStalled
 from tradebot.trading.bar_builder import BarBuilder
@@ -54,9 +54,9 @@ class MarketStage:
             match message:
                 case Quotes():
                     self._on_quotes(message)
-                case Tick():
+                case ClockTick():
                     await self._on_tick(message)
-                case Fetched(quotes=quotes):
+                case FetchedQuotes(quotes=quotes):
                     self._on_answer(quotes)
                 case LinkUp() | LinkDown():
                     self._journal.append("link", message, at=self._clock.market_ns())
@@ -80,7 +80,7 @@ class MarketStage:
         if len(true):
             self._lanes.quotes.offer_quotes(true)
 
-    async def _on_tick(self, tick: Tick) -> None:
+    async def _on_tick(self, tick: ClockTick) -> None:
         if (apart := self._clock_watch.compare_clocks()) is not None:
             self._lanes.updates.put_or_fail(apart)
         if (session := self._bars.roll_session(tick.at)) is not None:
@@ -95,7 +95,7 @@ class MarketStage:
         await self._run_monitors(tick)
         await self._lanes.quotes.put(tick)
 
-    async def _run_monitors(self, tick: Tick) -> None:
+    async def _run_monitors(self, tick: ClockTick) -> None:
         is_open = self._bars.is_open(tick.at)
         for link in self._watch.check_staleness(tick.mono, is_open=is_open):
             if isinstance(link, LinkDown):

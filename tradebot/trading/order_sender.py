@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from tradebot.clock import SECOND, Clock
-from tradebot.domain.control import Verb
+from tradebot.domain.commands import CommandVerb
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Cancel, Command, Modify, Outcome, Submit
-from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, Refusal
+from tradebot.domain.messages import Cancel, Command, Modify, RequestResult, Submit
+from tradebot.domain.order import OrderEvent, OrderEventType, OrderRequest, Refusal
 from tradebot.errors import LinkLost, OutcomeUnknown
 from tradebot.trading.order_queue import OrderQueue
 from tradebot.venues.venue import ACCESS_DENIED, LOGIN_LOST, Accepted, Broker, NotSent, Refused, Reply
@@ -57,7 +57,7 @@ class OrderSender:
         broker: Broker,
         journal: JournalAppender,
         clock: Clock,
-        post: Callable[[Outcome | Command], None],
+        post: Callable[[RequestResult | Command], None],
         on_outcome_unknown: Callable[[], None],
         measure: Callable[[str, int], None],
         rules: SendRules = SendRules(),
@@ -88,22 +88,22 @@ class OrderSender:
     async def _submit(self, request: OrderRequest) -> None:
         order_id, now = request.order_id, self._clock.monotonic_ns()
         if not self.queue.begin_sending(order_id):
-            self._report(order_id, OrderEvent.LAPSED, reason="withdrawn before its turn came")
+            self._report(order_id, OrderEventType.LAPSED, reason="withdrawn before its turn came")
             return
         if late := self._lateness(request):
-            self._report(order_id, OrderEvent.LAPSED, reason=f"its turn came {late}")
+            self._report(order_id, OrderEventType.LAPSED, reason=f"its turn came {late}")
             return
-        if self._is_killed(order_id, OrderEvent.LAPSED):
+        if self._is_killed(order_id, OrderEventType.LAPSED):
             return
-        sending = OrderFact(order_id=order_id, event=OrderEvent.SENDING, at=self._clock.market_ns(), mono=now)
+        sending = OrderEvent(order_id=order_id, type=OrderEventType.SENDING, at=self._clock.market_ns(), mono=now)
         ticket = self._journal.append("order", sending, at=sending.at)
-        self._post(Outcome(fact=sending))
-        if not await self._is_on_disk(order_id, OrderEvent.NOT_SENT, ticket):
+        self._post(RequestResult(event=sending))
+        if not await self._is_on_disk(order_id, OrderEventType.NOT_SENT, ticket):
             return
-        if self._is_killed(order_id, OrderEvent.NOT_SENT):  # again: the disk may have taken long
+        if self._is_killed(order_id, OrderEventType.NOT_SENT):  # again: the disk may have taken long
             return
         if late := self._lateness(request):
-            self._report(order_id, OrderEvent.NOT_SENT, reason=f"its row was on disk {late}")
+            self._report(order_id, OrderEventType.NOT_SENT, reason=f"its row was on disk {late}")
             return
         await self._send(request)
 
@@ -114,7 +114,7 @@ class OrderSender:
         try:
             reply = await self._broker.submit(request)
         except OutcomeUnknown as error:
-            self._report(request.order_id, OrderEvent.AMBIGUOUS, reason=str(error))
+            self._report(request.order_id, OrderEventType.AMBIGUOUS, reason=str(error))
             self._doubt()
             return
         self._measure("order_to_ack", self._clock.monotonic_ns() - sent)
@@ -130,45 +130,45 @@ class OrderSender:
     def _on_reply(self, order_id: str, reply: Reply) -> None:
         match reply:
             case Accepted():
-                self._report(order_id, OrderEvent.ACCEPTED, venue_order_id=reply.venue_order_id)
+                self._report(order_id, OrderEventType.ACCEPTED, venue_order_id=reply.venue_order_id)
             case Refused():
                 self._check_denial(reply)  # first: that a login is dead is no fault of the order
-                self._report(order_id, OrderEvent.REFUSED, reason=reply.reason, refusal=reply.refusal)
+                self._report(order_id, OrderEventType.REFUSED, reason=reply.reason, refusal=reply.refusal)
             case NotSent():
-                self._report(order_id, OrderEvent.NOT_SENT, reason=reply.reason)
+                self._report(order_id, OrderEventType.NOT_SENT, reason=reply.reason)
 
     async def _modify(self, modify: Modify) -> None:
         # Its REPLACE_SENT row came before it; as with a create, no byte leaves until that is on disk.
         order_id = modify.order_id
-        if not await self._is_on_disk(order_id, OrderEvent.REPLACE_REFUSED):
+        if not await self._is_on_disk(order_id, OrderEventType.REPLACE_REFUSED):
             return
-        if self._is_killed(order_id, OrderEvent.REPLACE_REFUSED):
+        if self._is_killed(order_id, OrderEventType.REPLACE_REFUSED):
             return
         try:
             reply = await self._broker.modify(modify.request, venue_order_id=modify.venue_order_id)
         except (OutcomeUnknown, LinkLost) as error:
-            self._report(order_id, OrderEvent.REPLACE_UNKNOWN, reason=str(error))
+            self._report(order_id, OrderEventType.REPLACE_UNKNOWN, reason=str(error))
         else:
             if isinstance(reply, Refused | NotSent):
                 self._check_denial(reply)
-                self._report(order_id, OrderEvent.REPLACE_REFUSED, reason=reply.reason)
+                self._report(order_id, OrderEventType.REPLACE_REFUSED, reason=reply.reason)
         self._doubt()  # a venue that took the request has not done it yet: its list tells
 
     async def _cancel(self, cancel: Cancel) -> None:
-        if not await self._is_on_disk(cancel.order_id, OrderEvent.CANCEL_UNKNOWN):  # which is asked for again
+        if not await self._is_on_disk(cancel.order_id, OrderEventType.CANCEL_UNKNOWN):  # which is asked for again
             return
         try:
             reply = await self._broker.cancel(order_id=cancel.order_id, venue_order_id=cancel.venue_order_id)
         except (OutcomeUnknown, LinkLost) as error:
-            self._report(cancel.order_id, OrderEvent.CANCEL_UNKNOWN, reason=str(error))
+            self._report(cancel.order_id, OrderEventType.CANCEL_UNKNOWN, reason=str(error))
             self._doubt()
             return
         if isinstance(reply, Refused | NotSent):
             self._check_denial(reply)
-            self._report(cancel.order_id, OrderEvent.CANCEL_REFUSED, reason=reply.reason)
+            self._report(cancel.order_id, OrderEventType.CANCEL_REFUSED, reason=reply.reason)
             self._doubt()
 
-    async def _is_on_disk(self, order_id: str, unsent: OrderEvent, ticket: int | None = None) -> bool:
+    async def _is_on_disk(self, order_id: str, unsent: OrderEventType, ticket: int | None = None) -> bool:
         try:
             async with asyncio.timeout(self._rules.durable_within_s):
                 await self._journal.wait_durable(ticket)
@@ -179,7 +179,7 @@ class OrderSender:
             return False
         return True
 
-    def _is_killed(self, order_id: str, unsent: OrderEvent) -> bool:
+    def _is_killed(self, order_id: str, unsent: OrderEventType) -> bool:
         # One look holds for a turn of the loop: every look gives the interpreter away to the journal's thread, and a
         # burst would look a thousand times.
         if self._killed is None:
@@ -202,24 +202,24 @@ class OrderSender:
             self._halt(ACCESS_CONTROL, f"the venue refuses us: {reply.reason}")
 
     def _halt(self, control: str, reason: str) -> None:
-        self._post(Command(verb=Verb.HALT, reason=reason, control=control))
+        self._post(Command(verb=CommandVerb.HALT, reason=reason, control=control))
 
     def _report(
         self,
         order_id: str,
-        event: OrderEvent,
+        event: OrderEventType,
         *,
         reason: str = "",
         venue_order_id: str = "",
         refusal: Refusal | None = None,
     ) -> None:
-        fact = OrderFact(
+        fact = OrderEvent(
             order_id=order_id,
-            event=event,
+            type=event,
             at=self._clock.market_ns(),
             mono=self._clock.monotonic_ns(),
             reason=reason,
             venue_order_id=venue_order_id,
             refusal=refusal,
         )
-        self._post(Outcome(fact=fact))
+        self._post(RequestResult(event=fact))

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tradebot.clock import MINUTE
-from tradebot.domain.market import Ints, Quotes
+from tradebot.domain.market_data import Ints, Quotes
 from tradebot.trading.quote_filter import SCALAR_MAX_ROWS
 
 BAND_DIVISOR = 20  # a price may lie a twentieth, 5%, from the median of the minute
@@ -76,7 +76,7 @@ class PriceBand:
             few = [n for n, row in enumerate(columns) if self._judge(*row, quotes.seen_at, slot)]
             if any(self._slot.item(columns[n][0]) != slot for n in few):
                 self._sample_first(quotes, np.array(few), slot)
-            return quotes if len(few) == len(quotes) else quotes.take(np.array(few, dtype=np.int64))
+            return quotes if len(few) == len(quotes) else quotes.select_rows(np.array(few, dtype=np.int64))
         keeps = last >= self._low[ids]
         keeps &= last <= self._high[ids]
         slots = self._slot[ids]
@@ -84,7 +84,7 @@ class PriceBand:
             slots = self._look_closer(quotes, keeps, slots, slot)
         if (slots != slot).any():
             self._sample_first(quotes, np.flatnonzero(keeps), slot)
-        return quotes if keeps.all() else quotes.take(keeps)
+        return quotes if keeps.all() else quotes.select_rows(keeps)
 
     def confirm_prices(self, answer: Quotes) -> Quotes:
         """Take what the venue answered when it was asked; returns the rows that count now, of instruments in doubt.
@@ -96,7 +96,7 @@ class PriceBand:
             if id_ in self._waiting and price > 0 and not self._low[id_] <= price <= self._high[id_]:
                 self._believe(id_, price, answer.seen_at // self._slot_ns)
                 rows.append(row)
-        return answer.take(np.array(rows, dtype=np.int64))
+        return answer.select_rows(np.array(rows, dtype=np.int64))
 
     def _look_closer(self, quotes: Quotes, keeps: npt.NDArray[np.bool_], slots: Ints, slot: int) -> Ints:
         # One after the other the rows of those instruments whose rows depend on each other.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
 from tradebot.clock import Clock, TimeSlice
-from tradebot.domain.market import Quotes, merge
+from tradebot.domain.market_data import Quotes, conflate_quotes
 from tradebot.errors import InvariantBroken
 
 TIME_SLICE_NS = 2_000_000  # ns a stage works on what is there already before the others have their turn
@@ -73,7 +73,7 @@ class BoundedQueue(asyncio.Queue[Any]):
         for i in range(len(waiting) - 1, -1, -1):
             if isinstance(waiting[i], Quotes):
                 before = len(waiting[i]) + len(quotes)
-                waiting[i] = merge(waiting[i], quotes)
+                waiting[i] = conflate_quotes(waiting[i], quotes)
                 self.merged_count += before - len(waiting[i])
                 return
         self.merged_count += len(quotes)

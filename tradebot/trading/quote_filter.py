@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tradebot.clock import DAY, SECOND
-from tradebot.domain.market import Ints, Quotes
-from tradebot.domain.messages import Ending, SessionBegins
+from tradebot.domain.market_data import Ints, Quotes
+from tradebot.domain.messages import EarlySessionEnd, SessionBegins
 
 FAR_FUTURE_AT = 2**63 - 1
 DROP_REASONS = ("epoch", "outside_session", "future", "backward", "duplicate", "insane", "doubted")
@@ -33,7 +33,7 @@ class SessionBounds(NamedTuple):
     entries_until: int
     square_off_at: int
     valid_until: int
-    early_ends: tuple[Ending, ...] = ()
+    early_ends: tuple[EarlySessionEnd, ...] = ()
 
     @property
     def as_message(self) -> SessionBegins:
@@ -43,7 +43,7 @@ class SessionBounds(NamedTuple):
             closes_at=int(self.closes_at.max()),
             entries_until=self.entries_until,
             square_off_at=self.square_off_at,
-            endings=self.early_ends,
+            early_ends=self.early_ends,
         )
 
 
@@ -102,11 +102,11 @@ class QuoteFilter:
         if len(quotes) <= SCALAR_MAX_ROWS:
             few = self._few(quotes)
             self.accepted_count += len(few)
-            return quotes if len(few) == len(quotes) else quotes.take(np.array(few, dtype=np.int64))
+            return quotes if len(few) == len(quotes) else quotes.select_rows(np.array(few, dtype=np.int64))
         keeps = [rows[self._sound(quotes, rows)] for rows in split_repeated_ids(quotes.ids)]
         kept = keeps[0] if len(keeps) == 1 else np.sort(np.concatenate(keeps)) if keeps else quotes.ids[:0]
         self.accepted_count += len(kept)
-        return quotes if len(kept) == len(quotes) else quotes.take(kept)
+        return quotes if len(kept) == len(quotes) else quotes.select_rows(kept)
 
     def _few(self, quotes: Quotes) -> list[int]:
         times = self.session_bounds

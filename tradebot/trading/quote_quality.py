@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tradebot.clock import SECOND
-from tradebot.domain.control import Scope, Verb
+from tradebot.domain.commands import CommandVerb, Scope
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Quotes
-from tradebot.domain.messages import Command, Frozen
+from tradebot.domain.market_data import Quotes
+from tradebot.domain.messages import Command, FrozenSymbols
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.market import (
     QuoteDoubted,
@@ -57,14 +57,14 @@ class QuoteQualityMonitor:
         doubts, band.doubted_prices = band.doubted_prices, []
         for doubt in doubts:
             instrument = self._universe[doubt.id]
-            price, median = instrument.price(doubt.price), instrument.price(doubt.median)
+            price, median = instrument.price_from_units(doubt.price), instrument.price_from_units(doubt.median)
             if sound.seen_at - self._told.get(doubt.id, -WARN_EVERY_NS) >= WARN_EVERY_NS or doubt.is_too_many:
                 self._told[doubt.id] = sound.seen_at
                 self._tell(QuoteDoubted(symbol=instrument.symbol, price=price, median=median))
             if doubt.is_too_many:
                 reason = f"three prices within a minute were doubted, the last {price} at a median of {median}"
-                scope = Scope.symbol(instrument.symbol)
-                self._halt(Command(verb=Verb.HALT, reason=reason, scope=scope, control=HALT_CONTROL))
+                scope = Scope.for_symbol(instrument.symbol)
+                self._halt(Command(verb=CommandVerb.HALT, reason=reason, scope=scope, control=HALT_CONTROL))
         self._inquiry.request_quotes({doubt.id for doubt in doubts})
 
     def on_venue_answer(self, quotes: Quotes, news: npt.NDArray[np.bool_]) -> None:
@@ -73,7 +73,9 @@ class QuoteQualityMonitor:
             if self._silences.on_venue_answer(id_, quotes.seen_at, has_news=is_news):
                 self._tell(QuotesStalled(symbol=self._universe[id_].symbol))
 
-    def check_instruments(self, mono: int, *, held: Iterable[int], guarded: npt.NDArray[np.bool_]) -> Frozen | None:
+    def check_instruments(
+        self, mono: int, *, held: Iterable[int], guarded: npt.NDArray[np.bool_]
+    ) -> FrozenSymbols | None:
         """Look at what is silent and what only repeats itself; returns the frozen symbols when they are others now."""
         look = self._silences.check_instruments(mono, held, self._bars.quote_filter.last_seen_mono)
         self._inquiry.request_quotes(look.ask, resubscribe=True)
@@ -86,4 +88,4 @@ class QuoteQualityMonitor:
             return None
         symbols = tuple(self._universe[id_].symbol for id_ in np.flatnonzero(self._freeze.is_frozen).tolist())
         self._tell(QuotesFrozen(symbols=symbols))
-        return Frozen(symbols=symbols, mono=mono)
+        return FrozenSymbols(symbols=symbols, mono=mono)

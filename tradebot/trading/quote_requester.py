@@ -11,7 +11,7 @@ import numpy as np
 
 from tradebot.clock import Clock
 from tradebot.domain.instrument import Universe
-from tradebot.domain.messages import Fetched
+from tradebot.domain.messages import FetchedQuotes
 from tradebot.errors import AccessDenied, LinkLost
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.market import QuotesNotAnswered
@@ -34,7 +34,7 @@ class QuoteRequester:
         broker: Broker,
         universe: Universe,
         clock: Clock,
-        put_answer: Callable[[Fetched], Awaitable[None]],
+        put_answer: Callable[[FetchedQuotes], Awaitable[None]],
         resubscribe: Callable[[Sequence[int]], Awaitable[None]],
         tell: EventListener,
         pause_s: float,
@@ -82,4 +82,4 @@ class QuoteRequester:
             self._tell(QuotesNotAnswered(symbols=len(ids), reason=reason))
             return
         numbers = np.array(ids, dtype=np.int64)
-        await self._put(Fetched(quotes=msgspec.structs.replace(answer, ids=numbers[answer.ids])))
+        await self._put(FetchedQuotes(quotes=msgspec.structs.replace(answer, ids=numbers[answer.ids])))

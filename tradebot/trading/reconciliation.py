@@ -12,8 +12,8 @@ import asyncio
 from collections.abc import Callable
 
 from tradebot.clock import SECOND, Clock
-from tradebot.domain.messages import Books, Executed
-from tradebot.domain.order import Execution
+from tradebot.domain.messages import AccountSnapshot, FillReport
+from tradebot.domain.order import Fill
 from tradebot.errors import AccessDenied, LinkLost, LoginLost
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.venue import ReconciliationFailed, ReconciliationRestored
@@ -36,7 +36,7 @@ class Reconciliation:
         *,
         broker: Broker,
         clock: Clock,
-        post: Callable[[Books | Executed], None],
+        post: Callable[[AccountSnapshot | FillReport], None],
         is_exposed: Callable[[], bool],
         tell: EventListener,
         pace: PollPace = PollPace(),
@@ -47,7 +47,7 @@ class Reconciliation:
         self._schedule = PollSchedule(clock, pace, is_exposed=is_exposed, next_poll_mono=next_poll_mono)
         self.account_reader = AccountReader(broker, clock, tell)
         self._fills = asyncio.Event()
-        self._told: dict[tuple[str, str], Execution] = {}  # (exchange, execution_id) -> fill as it was posted
+        self._told: dict[tuple[str, str], Fill] = {}  # (exchange, execution_id) -> fill as it was posted
         self._failing_since: int | None = None  # monotonic time of the first look that failed, None while they do not
         self._reminder = Reminder()
         self.completed_polls = self.poll_count = 0  # looks that were whole, and all of them
@@ -87,9 +87,9 @@ class Reconciliation:
             mono = self._clock.monotonic_ns()
             for execution in executions:
                 # The venue lists the whole day every time; what was posted is not posted again unless it changed.
-                if self._told.get(key := execution.key) != execution:
+                if self._told.get(key := execution.fill_key) != execution:
                     self._told[key] = execution
-                    self._post(Executed(execution=execution, mono=mono))
+                    self._post(FillReport(fill=execution, mono=mono))
             while len(self._told) > FILLS_REMEMBERED:
                 del self._told[next(iter(self._told))]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tradebot.domain.messages import ExternalPosition, Reconciled
+from tradebot.domain.messages import ExternalPosition, ReconciliationResult
 from tradebot.domain.order import OrderState
 from tradebot.trading.desk.account_view import AccountView
 
@@ -20,7 +20,7 @@ class ReconciliationLog:
         self._external: tuple[ExternalPosition, ...] = ()
         self._was_in_doubt = False
 
-    def needs_row(self, report: Reconciled, *, is_stopping: bool) -> bool:
+    def needs_row(self, report: ReconciliationResult, *, is_stopping: bool) -> bool:
         """Return whether `report`, the newest, needs a row; a run that stops needs one of each."""
         in_doubt = any(order.state is OrderState.UNKNOWN for order in self._account.all_live_orders())
         is_evidence = (

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from tradebot.clock import Clock, TimeSlice
-from tradebot.domain.market import Close
+from tradebot.domain.market_data import BarBatch
 from tradebot.domain.messages import Signals
 from tradebot.trading.analysis.analysis import Analysis
 from tradebot.trading.order_sender import JournalAppender
@@ -46,7 +46,7 @@ class SignalStage:
         turn = TimeSlice(self._clock, TIME_SLICE_NS)
         early = await self._until_warm()
         while True:
-            close: Close = early.popleft() if early else await self._lanes.closes.get()
+            close: BarBatch = early.popleft() if early else await self._lanes.closes.get()
             if self._is_stopping:
                 continue
             self.last_bar_at = close.ends_at
@@ -65,16 +65,16 @@ class SignalStage:
         await self.warmup_done.wait()
         await self._analysis.replace_workers()
 
-    async def _until_warm(self) -> deque[Close]:
+    async def _until_warm(self) -> deque[BarBatch]:
         # Guards act on quotes, which must not wait behind closes. What is kept is bounded by the time of the warm-up.
-        early, closes = deque[Close](), self._lanes.closes
+        early, closes = deque[BarBatch](), self._lanes.closes
         while not self.warmup_done.is_set():
             while closes.qsize():
                 early.append(await closes.get())
             await self._clock.sleep(WARMUP_POLL_S)
         return early
 
-    async def _hand_on(self, signals: Signals, close: Close) -> None:
+    async def _hand_on(self, signals: Signals, close: BarBatch) -> None:
         if signals.signals:
             self.last_signal_at = close.ends_at
         self._journal.append("signals", signals, at=close.ends_at)

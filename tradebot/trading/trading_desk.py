@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Protocol
 
-from tradebot.domain.market import Close
-from tradebot.domain.messages import Books, DeskMessage
+from tradebot.domain.market_data import BarBatch
+from tradebot.domain.messages import AccountSnapshot, DeskMessage
 from tradebot.trading.desk.account_view import AccountView
 from tradebot.trading.desk.decisions import DeskOutput
 
@@ -19,8 +19,8 @@ class TradingDesk(Protocol):
 
     def apply_message(self, message: DeskMessage) -> list[DeskOutput]: ...
 
-    def adopt_snapshot(self, books: Books) -> list[DeskOutput]: ...
+    def adopt_snapshot(self, books: AccountSnapshot) -> list[DeskOutput]: ...
 
     def recover_state(self, *args: Any, **kwargs: Any) -> None: ...
 
-    def holdings_at(self, close: Close) -> dict[str, tuple[Decimal, Decimal]]: ...
+    def holdings_at(self, close: BarBatch) -> dict[str, tuple[Decimal, Decimal]]: ...

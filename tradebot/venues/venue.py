@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Protocol
 
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.listed import Listed
-from tradebot.domain.market import Quotes, Series
+from tradebot.domain.market_data import BarSeries, Quotes
 from tradebot.domain.message import Message
 from tradebot.domain.messages import MarketMessage
-from tradebot.domain.order import Execution, OrderRequest, Refusal, VenueHolding, VenueOrder, VenuePosition
+from tradebot.domain.order import Fill, OrderRequest, Refusal, VenueHolding, VenueOrder, VenuePosition
+from tradebot.domain.venue_rows import VenueRows
 from tradebot.ops.events.event import EventListener
 from tradebot.venues.venue_rules import VenueRules as VenueRules
 
@@ -69,23 +69,23 @@ class VenueReader(Protocol):
         """Return the account id: the one route that decides whether our session holds. Raises SessionLost."""
         ...
 
-    async def fetch_instruments(self, symbols: Sequence[str]) -> Listed[Instrument]:
+    async def fetch_instruments(self, symbols: Sequence[str]) -> VenueRows[Instrument]:
         """Return the instruments of `symbols` in their order. Raises DataError naming all that cannot be had."""
         ...
 
-    async def fetch_orders(self) -> Listed[VenueOrder]:
+    async def fetch_orders(self) -> VenueRows[VenueOrder]:
         """Return every order of the day, from any channel."""
         ...
 
-    async def fetch_fills(self) -> Listed[Execution]:
+    async def fetch_fills(self) -> VenueRows[Fill]:
         """Return every fill of the day, oldest first."""
         ...
 
-    async def fetch_positions(self) -> Listed[VenuePosition]:
+    async def fetch_positions(self) -> VenueRows[VenuePosition]:
         """Return the net positions, flat ones included."""
         ...
 
-    async def fetch_holdings(self) -> Listed[VenueHolding]:
+    async def fetch_holdings(self) -> VenueRows[VenueHolding]:
         """Return the shares held beyond the day, those bought and not yet delivered included."""
         ...
 
@@ -97,7 +97,7 @@ class VenueReader(Protocol):
         """Fetch the newest quote of every instrument: the fallback while the stream is down."""
         ...
 
-    async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
+    async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> BarSeries:
         """Return complete past bars that start in [start, end) (market ns); `interval` in ns."""
         ...
 

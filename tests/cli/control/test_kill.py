@@ -14,7 +14,7 @@ from tradebot.__main__ import run_command_line
 from tradebot.control.halt_file import HaltFile
 from tradebot.control.running_daemons import announce_daemon, running_daemons
 from tradebot.errors import StateError
-from tradebot.journal.lock import StateLock, holder
+from tradebot.journal.lock import StateLock, lock_holder
 from tradebot.journal.schema import FILE_NAME
 
 Verb = Callable[..., tuple[int, str]]
@@ -47,8 +47,8 @@ def running_on(folder: Path, stack: ExitStack) -> Path:
     folder.mkdir()
     (folder / FILE_NAME).touch()
     lock = StateLock(folder)
-    lock.acquire()
-    stack.callback(lock.release)
+    lock.acquire_lock()
+    stack.callback(lock.release_lock)
     stack.enter_context(announce_daemon(folder))
     return folder
 
@@ -97,8 +97,8 @@ def test_a_pointer_that_a_crash_left_behind_is_no_daemon(daemon: Path, tmp_path:
         assert [
             one.state_dir for one in running_daemons()
         ] == []  # the pointer of this process names another folder now
-        assert holder(tmp_path / "gone") is None
-    assert holder(daemon) == os.getpid()
+        assert lock_holder(tmp_path / "gone") is None
+    assert lock_holder(daemon) == os.getpid()
 
 
 @pytest.mark.parametrize(
@@ -145,6 +145,6 @@ def test_a_link_planted_as_the_lock_is_refused_and_what_it_names_is_left_alone(t
     victim.write_text("precious")
     (tmp_path / "lock").symlink_to(victim)
     with pytest.raises(StateError, match="is a link"):
-        StateLock(tmp_path).acquire()
+        StateLock(tmp_path).acquire_lock()
     assert victim.read_text() == "precious"
-    assert holder(tmp_path) is None
+    assert lock_holder(tmp_path) is None

@@ -1,4 +1,4 @@
-"""The verb `sweep`: rows, heat map, report and JSON of one run; stopped, it goes on; a slip is one sentence."""
+"""The verb `run_sweep`: rows, heat map, report and JSON of one run; stopped, it goes on; a slip is one sentence."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_stopped_sweep_keeps_what_is_done_and_goes_on(
 ) -> None:
     # given one that went through, and one that Ctrl-C ends after two trials
     assert tradebot(*BASE, "--no-checks", "--out", "whole.csv") == 0
-    whole = sweeping.sweep
+    whole = sweeping.run_sweep
 
     def stopped(*args: Any, on_progress: Callable[[int], None], **told: Any) -> Any:
         def count(done: int) -> None:
@@ -63,7 +63,7 @@ def test_a_stopped_sweep_keeps_what_is_done_and_goes_on(
 
         return whole(*args, on_progress=count, **told)
 
-    monkeypatch.setattr(sweeping, "sweep", stopped)
+    monkeypatch.setattr(sweeping, "run_sweep", stopped)
     capsys.readouterr()
 
     # when
@@ -75,7 +75,7 @@ def test_a_stopped_sweep_keeps_what_is_done_and_goes_on(
     assert "stopped after 2 of 4 trials, which are kept in sweep.csv.ledger" in said
     assert "--resume goes on" in said
     assert not Path("sweep.csv").exists()
-    monkeypatch.setattr(sweeping, "sweep", whole)
+    monkeypatch.setattr(sweeping, "run_sweep", whole)
     assert tradebot(*BASE, "--no-checks") == 65
     assert "go on with --resume" in capsys.readouterr().err
     assert tradebot(*BASE, "--no-checks", "--resume") == 0
@@ -179,7 +179,7 @@ def test_a_slip_is_one_sentence_and_leaves_nothing(
 def test_a_cluster_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                               capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
     pytest.importorskip("distributed", reason="Dask is not installed: pip install 'tradebot[cluster]'")
-    monkeypatch.setattr("tradebot.sweep.crew.CONNECT_S", 0.2)
+    monkeypatch.setattr("tradebot.sweep.executors.CONNECT_S", 0.2)
     assert tradebot(*BASE, "--cluster", "tcp://127.0.0.1:1") == 69
     assert "no Dask scheduler answers at tcp://127.0.0.1:1" in capsys.readouterr().err
     assert tradebot(*BASE, "--cluster", "foo") == 78

@@ -30,8 +30,8 @@ import msgspec
 from tests.oracle.vendor.backtest.clearance import Clearance
 from tests.oracle.vendor.backtest.fast_desk import FastDesk
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Close
-from tradebot.domain.messages import Books, DeskMessage, Executed, Signals, Tick
+from tradebot.domain.market_data import BarBatch
+from tradebot.domain.messages import AccountSnapshot, DeskMessage, FillReport, Signals, ClockTick
 from tests.oracle.vendor.trading.desk.billing import charges_by_market
 from tests.oracle.vendor.trading.desk.book.book import Book
 from tests.oracle.vendor.trading.desk.book.states import state_of
@@ -97,12 +97,12 @@ def handle_fast(desk: Any, message: DeskMessage) -> Sequence[Any]:
     match message:
         case Signals(signals=signals):
             return desk.decide(signals)  # type: ignore[no-any-return]
-        case Executed(execution=execution, mono=mono):
+        case FillReport(fill=execution, mono=mono):
             return desk.fill(execution, mono)  # type: ignore[no-any-return]
     return desk.apply(message)  # type: ignore[no-any-return]
 
 
-def adopt(desk: Any, books: Books) -> Sequence[Any]:
+def adopt(desk: Any, books: AccountSnapshot) -> Sequence[Any]:
     """Compare with the venue's books at the start; returns what follows."""
     return _whole(desk).adopt(books)  # type: ignore[no-any-return]
 
@@ -116,7 +116,7 @@ def _whole(desk: Any) -> Any:
     return desk.desk if isinstance(desk, FastDesk) else desk
 
 
-def told(desk: Any, close: Close) -> Any:
+def told(desk: Any, close: BarBatch) -> Any:
     """Return the holdings that strategies are told with a close."""
     return _whole(desk).holdings_at(close)
 
@@ -173,7 +173,7 @@ def _order_before_its_fact(self: Placement, order: Place, verdict: Any, out: lis
 
 def _repriced_first(self: Ruleset, book: Any) -> Any:
     hears = _hears(self, book)
-    hears[Tick] = (hears[Tick][-1], *hears[Tick][:-1])
+    hears[ClockTick] = (hears[ClockTick][-1], *hears[ClockTick][:-1])
     return hears
 
 
@@ -199,13 +199,13 @@ class Stand:
     def apply(self, message: DeskMessage) -> list[Any]:
         return list(self._pair.handle(message))
 
-    def adopt(self, books: Books) -> list[Any]:
+    def adopt(self, books: AccountSnapshot) -> list[Any]:
         return list(self._pair.adopt(books))
 
     def recover(self, facts: Sequence[Any], **rest: Any) -> None:
         self._pair.recover(facts, **rest)
 
-    def holdings_at(self, close: Close) -> dict[str, tuple[Decimal, Decimal]]:
+    def holdings_at(self, close: BarBatch) -> dict[str, tuple[Decimal, Decimal]]:
         held: dict[str, tuple[Decimal, Decimal]] = self._pair.told(close)
         return held
 
@@ -242,6 +242,6 @@ def in_daemon(look_of: Callable[[Killed], Killed], stand_in: Callable[..., Any])
         }  # fmt: skip
         return stand_in(lambda append: TapedDesk(make, killed=look, append=append), append, values)
 
-    where = "tradebot.daemon.taping"
+    where = "tradebot.daemon.input_recorder"
     with patch(f"{where}.gate_of", gate), patch(f"{where}.desk_of", desk), patch(f"{where}.TapedDesk", taped):
         yield

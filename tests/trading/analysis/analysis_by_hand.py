@@ -11,7 +11,7 @@ import numpy as np
 from tests.told import Told
 from tradebot.clock import SECOND, WallClock
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market import Close, Series
+from tradebot.domain.market_data import BarBatch, BarSeries
 from tradebot.domain.messages import Signals
 from tradebot.ops.events.event import Event
 from tradebot.strategies.loading import StrategySpec, load_strategy
@@ -27,7 +27,7 @@ def universe(size: int) -> Universe:
     return Universe(Instrument(symbol=f"S{i:02d}") for i in range(size))
 
 
-def market(size: int, seed: int = 5) -> tuple[list[Series], list[Close]]:
+def market(size: int, seed: int = 5) -> tuple[list[BarSeries], list[BarBatch]]:
     """The bars of `size` symbols: the first WARM as history, the next LIVE as closes."""
     rng = np.random.default_rng(seed)
     rows = WARM + LIVE
@@ -40,14 +40,14 @@ def market(size: int, seed: int = 5) -> tuple[list[Series], list[Close]]:
     columns = dict(zip(names, (open_, high, low, close, volume), strict=True))
     starts = OPENS + np.arange(rows) * MINUTE
     history = [
-        Series(
+        BarSeries(
             symbol=f"S{i:02d}", interval=MINUTE, starts=starts[:WARM], **{n: c[i, :WARM] for n, c in columns.items()}
         )
         for i in range(size)
     ]
     ids = np.arange(size)
     closes = [
-        Close(
+        BarBatch(
             interval=MINUTE, ends_at=int(starts[t]) + MINUTE, seen_at=t, quoted_at=t * 7, ids=ids, ticks=ids * 0 + 1,
             **{n: c[:, t] for n, c in columns.items()},
         )
@@ -62,14 +62,14 @@ class Bench:
     def __init__(self, *, size: int, specs: list[StrategySpec], workers: int, deadline_s: float = 5.0) -> None:
         self.faults = Told()
         self.heard = asyncio.Event()
-        self.passed: list[Close] = []
+        self.passed: list[BarBatch] = []
         self.history, self.closes = market(size)
         self.analysis = Analysis(
             universe=universe(size), strategies=specs, interval_ns=MINUTE, workers=workers, deadline_s=deadline_s,
             clock=WallClock(), load_closes=lambda: self.recall(), on_fault=self.on_fault,
         )  # fmt: skip
 
-    async def recall(self) -> list[Close]:
+    async def recall(self) -> list[BarBatch]:
         return list(self.passed)
 
     def on_fault(self, event: Event) -> None:

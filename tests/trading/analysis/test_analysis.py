@@ -43,7 +43,7 @@ async def test_signals_are_ordered_by_symbol_id_and_strategy_and_carry_what_expl
     async with running(Bench(size=7, specs=specs, workers=2)) as bench:
         answers = [await bench.step(t) for t in range(LIVE)]
     for answer in answers:
-        keys = [(bench.analysis.universe.id(s.symbol), s.strategy) for s in answer.signals]
+        keys = [(bench.analysis.universe.id_of(s.symbol), s.strategy) for s in answer.signals]
         assert keys == sorted(keys)
     entry = next(s for a in answers for s in a.signals if s.action is Action.ENTER_LONG)
     assert entry.signal_id == f"{entry.strategy}/{entry.symbol}/{entry.bar_at}/enter_long"

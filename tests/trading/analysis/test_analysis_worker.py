@@ -7,7 +7,7 @@ import pytest
 
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market import Close
+from tradebot.domain.market_data import BarBatch
 from tradebot.domain.messages import Action, Signal
 from tradebot.indicators.expressions import Bars, lag
 from tradebot.strategies import loading
@@ -60,7 +60,7 @@ def rows(answer: WorkerResult) -> tuple[Signal, ...]:
     universe = Universe(Instrument(symbol=name) for name in "VWXYA")
     none = np.array([], dtype=np.int64)
     columns = dict.fromkeys(("ids", "open", "high", "low", "close", "volume", "ticks"), none)
-    close = Close(interval=MINUTE, ends_at=MINUTE, seen_at=0, quoted_at=0, **columns)
+    close = BarBatch(interval=MINUTE, ends_at=MINUTE, seen_at=0, quoted_at=0, **columns)
     return SignalBatch(close, universe, answer.signals, (), 0).as_message().signals
 
 

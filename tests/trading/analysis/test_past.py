@@ -9,9 +9,9 @@ import pytest
 
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market import Close, Series
+from tradebot.domain.market_data import BarBatch, BarSeries
 from tradebot.errors import AccessDenied, LinkLost, LoginLost
-from tradebot.journal.rows import Listing
+from tradebot.journal.rows import InstrumentList
 from tradebot.journal.writer import Journal
 from tradebot.trading.analysis.warmup import fetch_warmup_bars, load_journaled_closes
 
@@ -27,7 +27,7 @@ class Archive:
         self._loses, self._hangs, self._refuses, self._odd = loses, hangs, refuses, odd
         self.spans: set[tuple[int, int]] = set()
 
-    async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
+    async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> BarSeries:
         self.spans.add((start, end))
         if instrument.symbol == self._loses:
             raise LinkLost("cut")
@@ -36,13 +36,13 @@ class Archive:
         if self._refuses is not None:
             raise self._refuses
         starts = NOW - np.arange(30, 0, -1, dtype=np.int64) * interval
-        return Series(
-            symbol=instrument.symbol, interval=interval, starts=starts, odd=starts[: self._odd],
+        return BarSeries(
+            symbol=instrument.symbol, interval=interval, starts=starts, unread_starts=starts[: self._odd],
             **dict.fromkeys(("open", "high", "low", "close", "volume"), np.arange(30)),
         )  # fmt: skip
 
 
-async def asked(archive: Archive, count: int) -> tuple[list[Series], list[str]]:
+async def asked(archive: Archive, count: int) -> tuple[list[BarSeries], list[str]]:
     told: list[str] = []
     universe = Universe([Instrument(symbol=symbol, token=i + 1) for i, symbol in enumerate(SYMBOLS)])
     found = await fetch_warmup_bars(
@@ -100,13 +100,13 @@ async def test_what_came_until_the_time_was_over_is_used() -> None:
 async def test_a_runs_own_closes_come_back_oldest_first_those_still_on_their_way_to_the_disk_too(
     tmp_path: Path,
 ) -> None:
-    def close(at: int) -> Close:
+    def close(at: int) -> BarBatch:
         columns = {name: np.array([at]) for name in ("open", "high", "low", "close", "volume", "ticks")}
-        return Close(interval=MINUTE, ends_at=at, seen_at=0, quoted_at=0, ids=np.array([0]), **columns)
+        return BarBatch(interval=MINUTE, ends_at=at, seen_at=0, quoted_at=0, ids=np.array([0]), **columns)
 
     for run, ends in (("r1", [1]), ("r2", [2, 3])):
         async with Journal(tmp_path, run=run, clock=ManualClock()) as journal:
-            journal.append("universe", Listing(instruments=(Instrument(symbol="AAA", token=1),)), at=0)
+            journal.append("universe", InstrumentList(instruments=(Instrument(symbol="AAA", token=1),)), at=0)
             for at in ends:
                 journal.append("close", close(at), at=at)
             found = await load_journaled_closes(journal, run=run, interval_ns=MINUTE)

@@ -24,7 +24,7 @@ from tests.trading.analysis.analysis_by_hand import (
     undisturbed,
     written,
 )
-from tradebot.domain.market import Close
+from tradebot.domain.market_data import BarBatch
 from tradebot.domain.messages import Action
 from tradebot.strategies.loading import load_strategy
 
@@ -106,7 +106,7 @@ async def test_closes_that_come_during_a_rebuild_are_missed_and_made_up_for():
     async with running(Bench(size=4, specs=specs, workers=2)) as bench:
         release, entered = asyncio.Event(), asyncio.Event()
 
-        async def slow_recall() -> list[Close]:
+        async def slow_recall() -> list[BarBatch]:
             known = list(bench.passed)  # read before the wait: what comes later is made up for from what was missed
             entered.set()
             await release.wait()

@@ -9,30 +9,30 @@ import numpy as np
 
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market import Quotes
+from tradebot.domain.market_data import Quotes
 from tradebot.domain.messages import (
+    AccountSnapshot,
     Action,
-    Books,
     Cancel,
-    Executed,
-    OrderSeen,
-    Outcome,
+    ClockTick,
+    FillReport,
+    OrderReport,
+    RequestResult,
     SessionBegins,
     Signal,
     Signals,
     Submit,
-    Tick,
 )
 from tradebot.domain.order import (
-    Execution,
+    Fill,
     OrderEvent,
-    OrderFact,
+    OrderEventType,
     OrderKind,
     Side,
     VenueHolding,
     VenueOrder,
+    VenueOrderStatus,
     VenuePosition,
-    VenueStatus,
 )
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import DeskOutput
@@ -58,9 +58,9 @@ class Paper:
 
     def shown_inputs(self, at: int) -> VenueOrder:
         if self.is_cancelled:
-            status = VenueStatus.CANCELED
+            status = VenueOrderStatus.CANCELED
         else:
-            status = VenueStatus.OPEN if self.left else VenueStatus.FILLED
+            status = VenueOrderStatus.OPEN if self.left else VenueOrderStatus.FILLED
         return VenueOrder(
             venue_order_id=self.id, tag=self.tag, symbol="AAA", exchange="NSE", side=self.side, kind=OrderKind.LIMIT,
             status=status, quantity=D(self.quantity), filled=D(self.filled), price=D(100), average_price=D(100),
@@ -75,9 +75,9 @@ class Day:
         self.owned = owned  # shares from before
         self.net: dict[str, int] = defaultdict(int)  # product -> what was traded of it today, conversions included
         self.papers: list[Paper] = []
-        self.trades: list[tuple[Paper, Execution]] = []
-        self.untold: list[Execution] = []
-        self.said: list[OrderFact] = []  # the journal's rows of orders
+        self.trades: list[tuple[Paper, Fill]] = []
+        self.untold: list[Fill] = []
+        self.said: list[OrderEvent] = []  # the journal's rows of orders
         self.at, self.mono, self.signals = OPEN, 1000 * SECOND, 0
         universe = Universe([Instrument(symbol="AAA", token=256)])
         limits = Limits(
@@ -92,7 +92,7 @@ class Day:
         )
         ends = OPEN + 22_000 * SECOND
         self.desk.apply_message(SessionBegins(opens_at=OPEN, closes_at=ends, entries_until=ends, square_off_at=ends))
-        self.follow(self.desk.apply_message(Tick(at=self.at, mono=self.mono)))
+        self.follow(self.desk.apply_message(ClockTick(at=self.at, mono=self.mono)))
         self.follow(self.desk.adopt_snapshot(self.books()))
         one = np.array([10_000])
         self.desk.apply_message(
@@ -116,7 +116,7 @@ class Day:
         before = self.held(paper.product)
         self.net[paper.product] += quantity * paper.side.sign
         paper.filled += quantity
-        execution = Execution(
+        execution = Fill(
             execution_id=f"e{len(self.trades)}", venue_order_id=paper.id, symbol="AAA", exchange="NSE", side=paper.side,
             quantity=D(quantity), price=D(100), traded_at=self.at, product=paper.product,
         )  # fmt: skip
@@ -128,22 +128,22 @@ class Day:
                 assert before * paper.side.sign < 0, f"an exit {paper.side} of what the venue holds {before} of"
                 assert after * before >= 0, f"an exit left the product on the other side: {before} to {after}"
         self.untold.append(execution)
-        self.follow(self.desk.apply_message(OrderSeen(order=paper.shown_inputs(self.at), mono=self.mono)))
+        self.follow(self.desk.apply_message(OrderReport(order=paper.shown_inputs(self.at), mono=self.mono)))
         if is_told:
             self.tell()
 
     def tell(self) -> None:
         untold, self.untold = self.untold, []
         for execution in untold:
-            self.follow(self.desk.apply_message(Executed(execution=execution, mono=self.mono)))
+            self.follow(self.desk.apply_message(FillReport(fill=execution, mono=self.mono)))
 
-    def books(self) -> Books:
+    def books(self) -> AccountSnapshot:
         self.untold.clear()  # the list of trades tells them
         held = (VenueHolding(symbol="AAA", exchange="NSE", quantity=D(self.owned), average_price=D(90)),)
-        return Books(
+        return AccountSnapshot(
             asked_at=self.mono,
             orders=tuple(paper.shown_inputs(self.at) for paper in self.papers),
-            executions=tuple(execution for _, execution in self.trades),
+            fills=tuple(execution for _, execution in self.trades),
             positions=tuple(
                 VenuePosition(symbol="AAA", exchange="NSE", product=p, quantity=D(q), average_price=D(100))
                 for p, q in self.net.items()
@@ -156,7 +156,7 @@ class Day:
 
     def pass_time(self, seconds: float = 1.0) -> None:
         self.at, self.mono = self.at + int(seconds * SECOND), self.mono + int(seconds * SECOND)
-        self.follow(self.desk.apply_message(Tick(at=self.at, mono=self.mono)))
+        self.follow(self.desk.apply_message(ClockTick(at=self.at, mono=self.mono)))
 
     def look(self) -> list[DeskOutput]:
         outputs = self.desk.apply_message(self.books())
@@ -180,24 +180,24 @@ class Day:
 
     def follow(self, outputs: list[DeskOutput]) -> None:
         for output in outputs:
-            if isinstance(output, OrderFact):
+            if isinstance(output, OrderEvent):
                 self.said.append(output)
             if isinstance(output, Submit):
                 request = output.request
                 held = self.net[request.product]
                 if not request.purpose.is_exit:
                     assert held * request.side.sign >= 0, f"an entry {request.side} closes {held} that is not ours"
-                for event in (OrderEvent.SENDING, OrderEvent.ACCEPTED):
-                    paper_id = f"V{len(self.papers)}" if event is OrderEvent.ACCEPTED else ""
+                for event in (OrderEventType.SENDING, OrderEventType.ACCEPTED):
+                    paper_id = f"V{len(self.papers)}" if event is OrderEventType.ACCEPTED else ""
                     if paper_id:
                         self.place(request.order_id, request.side, request.product, int(request.quantity))
-                    fact = OrderFact(request.order_id, event, self.at, self.mono, venue_order_id=paper_id)
-                    if event is OrderEvent.SENDING:
+                    fact = OrderEvent(request.order_id, event, self.at, self.mono, venue_order_id=paper_id)
+                    if event is OrderEventType.SENDING:
                         self.said.append(fact)
-                    self.follow(self.desk.apply_message(Outcome(fact=fact)))
+                    self.follow(self.desk.apply_message(RequestResult(event=fact)))
             elif isinstance(output, Cancel) and output.venue_order_id:
                 paper = next(p for p in self.papers if p.id == output.venue_order_id)
                 assert paper.tag, "an order of another hand is not ours to cancel"
                 if paper.left:
                     paper.is_cancelled = True
-                    self.follow(self.desk.apply_message(OrderSeen(order=paper.shown_inputs(self.at), mono=self.mono)))
+                    self.follow(self.desk.apply_message(OrderReport(order=paper.shown_inputs(self.at), mono=self.mono)))

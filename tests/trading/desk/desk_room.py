@@ -8,25 +8,25 @@ import numpy as np
 
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
-from tradebot.domain.market import Quotes
+from tradebot.domain.market_data import Quotes
 from tradebot.domain.messages import (
     Action,
-    Executed,
-    Outcome,
+    ClockTick,
+    FillReport,
+    RequestResult,
     SessionBegins,
     Signal,
     Signals,
     Submit,
-    Tick,
 )
 from tradebot.domain.order import (
-    Execution,
+    Fill,
     OrderEvent,
-    OrderFact,
+    OrderEventType,
     OrderRequest,
     VenueOrder,
+    VenueOrderStatus,
     VenuePosition,
-    VenueStatus,
 )
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import DeskOutput
@@ -93,12 +93,12 @@ class Room:
     def tick(self, seconds: float = 0.05) -> list[DeskOutput]:
         self.mono += int(seconds * SECOND)
         self.at += int(seconds * SECOND)
-        return self.desk.apply_message(Tick(at=self.at, mono=self.mono))
+        return self.desk.apply_message(ClockTick(at=self.at, mono=self.mono))
 
     def quote(self, symbol: str, price: str, *, spread: str = "0.10") -> list[DeskOutput]:
-        i = self.universe.get(symbol)
-        units = i.units(D(price))
-        half = i.units(D(spread)) // 2
+        i = self.universe.instrument_of(symbol)
+        units = i.price_to_units(D(price))
+        half = i.price_to_units(D(spread)) // 2
 
         def column(value: int) -> np.ndarray:
             return np.array([value], dtype=np.int64)
@@ -107,7 +107,7 @@ class Room:
             Quotes(
                 source="t",
                 seen_at=self.mono,
-                ids=column(self.universe.id(symbol)),
+                ids=column(self.universe.id_of(symbol)),
                 sent_at=column(self.at),
                 last=column(units),
                 volume=column(1),
@@ -142,15 +142,15 @@ class Room:
         )
         return self.desk.apply_message(Signals(at=self.at, interval=60 * SECOND, signals=(signal,)))
 
-    def outcome(self, request: OrderRequest, event: OrderEvent, venue_order_id: str = "") -> list[DeskOutput]:
-        fact = OrderFact(
-            order_id=request.order_id, event=event, at=self.at, mono=self.mono, venue_order_id=venue_order_id
+    def outcome(self, request: OrderRequest, event: OrderEventType, venue_order_id: str = "") -> list[DeskOutput]:
+        fact = OrderEvent(
+            order_id=request.order_id, type=event, at=self.at, mono=self.mono, venue_order_id=venue_order_id
         )
-        return self.desk.apply_message(Outcome(fact=fact))
+        return self.desk.apply_message(RequestResult(event=fact))
 
-    def execution(self, request: OrderRequest, quantity: int, price: str, venue_id: str = "V1") -> Execution:
+    def execution(self, request: OrderRequest, quantity: int, price: str, venue_id: str = "V1") -> Fill:
         self.trades += 1
-        return Execution(
+        return Fill(
             execution_id=str(self.trades),
             venue_order_id=venue_id,
             symbol=request.symbol,
@@ -163,10 +163,10 @@ class Room:
 
     def fill(self, request: OrderRequest, quantity: int, price: str, venue_id: str = "V1") -> list[DeskOutput]:
         return self.desk.apply_message(
-            Executed(execution=self.execution(request, quantity, price, venue_id), mono=self.mono)
+            FillReport(fill=self.execution(request, quantity, price, venue_id), mono=self.mono)
         )
 
-    def venue_order(self, request: OrderRequest, status: VenueStatus, *, filled: int = 0) -> VenueOrder:
+    def venue_order(self, request: OrderRequest, status: VenueOrderStatus, *, filled: int = 0) -> VenueOrder:
         return VenueOrder(
             venue_order_id="V1",
             tag=request.order_id,
@@ -183,8 +183,8 @@ class Room:
         """Enter AAA, and let the venue accept it under an id."""
         self.quote("AAA", price)
         (request,) = submitted(self.signal("AAA", Action.ENTER_LONG, **fields))
-        self.outcome(request, OrderEvent.SENDING)
-        self.outcome(request, OrderEvent.ACCEPTED, venue_id)
+        self.outcome(request, OrderEventType.SENDING)
+        self.outcome(request, OrderEventType.ACCEPTED, venue_id)
         return request
 
     def bought(self, price: str = "1000", **fields: object) -> OrderRequest:
@@ -198,5 +198,5 @@ def submitted(outputs: list[DeskOutput]) -> list[OrderRequest]:
     return [o.request for o in outputs if isinstance(o, Submit)]
 
 
-def events(outputs: list[DeskOutput]) -> list[OrderEvent]:
-    return [o.event for o in outputs if isinstance(o, OrderFact)]
+def events(outputs: list[DeskOutput]) -> list[OrderEventType]:
+    return [o.type for o in outputs if isinstance(o, OrderEvent)]

@@ -20,11 +20,11 @@ from typing import Any, NamedTuple
 
 from tests.trading.desk.desk_room import OPEN, Room, submitted
 from tradebot.clock import SECOND, ManualClock, WallClock
-from tradebot.domain.control import Verb
-from tradebot.domain.messages import Action, Books, Command, OrderSeen, SessionBegins
-from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, VenueStatus
+from tradebot.domain.commands import CommandVerb
+from tradebot.domain.messages import AccountSnapshot, Action, Command, OrderReport, SessionBegins
+from tradebot.domain.order import OrderEvent, OrderEventType, OrderRequest, VenueOrderStatus
 from tradebot.journal import schema
-from tradebot.journal.rows import Listing, Run
+from tradebot.journal.rows import InstrumentList, RunRecord
 from tradebot.journal.writer import Journal
 from tradebot.ops import journal_logger as narrator_file
 from tradebot.ops.events.event import Event, drop_event
@@ -35,7 +35,7 @@ from tradebot.store.sqlite import SqliteStore
 from tradebot.trading.desk.book import blotter as blotter_file
 from tradebot.trading.desk.gate import flow_controls
 
-E, D = OrderEvent, Decimal
+E, D = OrderEventType, Decimal
 LOWERED = (
     (blotter_file, "ENDED_KEPT", 300), (narrator_file, "REMEMBERED", 300), (projection_file, "KEPT_ORDERS", 300),
     (flow_controls.NoDuplicate, "REMEMBERED", 300), (schema, "LOG_BYTES", 1 << 16),
@@ -73,12 +73,12 @@ class Day:
 
     def write(self, outputs: list[Any]) -> list[Any]:
         for output in outputs:
-            if isinstance(output, OrderFact):
+            if isinstance(output, OrderEvent):
                 seq = self.journal.append("order", output, at=output.at)
                 self.narrator.log_rows([(seq, "order", output)])
         return outputs
 
-    def outcome(self, request: OrderRequest, event: OrderEvent, venue_order_id: str = "") -> None:
+    def outcome(self, request: OrderRequest, event: OrderEventType, venue_order_id: str = "") -> None:
         self.write(self.room.outcome(request, event, venue_order_id))
 
     async def trade(self, orders: int) -> None:
@@ -106,14 +106,14 @@ class Day:
         match self.n % 8:
             case 0:
                 self.outcome(entry, E.REFUSED)
-                room.desk.apply_message(Command(verb=Verb.RESUME))
+                room.desk.apply_message(Command(verb=CommandVerb.RESUME))
                 return
             case 1:  # in doubt, and found filled in the books
                 self.outcome(entry, E.AMBIGUOUS)
             case 2:  # cancelled before anything filled
                 self.outcome(entry, E.ACCEPTED, venue_id)
                 room.tick(4)
-                self.seen(entry, venue_id, VenueStatus.CANCELED, 0)
+                self.seen(entry, venue_id, VenueOrderStatus.CANCELED, 0)
                 return
             case _:
                 self.outcome(entry, E.ACCEPTED, venue_id)
@@ -127,16 +127,16 @@ class Day:
     async def fill(self, request: OrderRequest, venue_id: str) -> None:
         parts = (4, 6) if self.n % 3 else (10,)
         executions = tuple(self.room.execution(request, q, "1000", venue_id) for q in parts)
-        shown = self.order(request, venue_id, VenueStatus.FILLED, 10)
+        shown = self.order(request, venue_id, VenueOrderStatus.FILLED, 10)
         self.write(self.room.desk.apply_message(
-            Books(asked_at=self.room.mono, orders=(shown,), executions=executions, positions=(), cash=D(0))
+            AccountSnapshot(asked_at=self.room.mono, orders=(shown,), fills=executions, positions=(), cash=D(0))
         ))  # fmt: skip
 
-    def seen(self, request: OrderRequest, venue_id: str, status: VenueStatus, filled: int) -> None:
+    def seen(self, request: OrderRequest, venue_id: str, status: VenueOrderStatus, filled: int) -> None:
         order = self.order(request, venue_id, status, filled)
-        self.write(self.room.desk.apply_message(OrderSeen(order=order, mono=self.room.mono)))
+        self.write(self.room.desk.apply_message(OrderReport(order=order, mono=self.room.mono)))
 
-    def order(self, request: OrderRequest, venue_id: str, status: VenueStatus, filled: int) -> Any:
+    def order(self, request: OrderRequest, venue_id: str, status: VenueOrderStatus, filled: int) -> Any:
         order = self.room.venue_order(request, status, filled=filled)
         fields = {name: getattr(order, name) for name in order.__struct_fields__}
         return type(order)(**(fields | {"venue_order_id": venue_id}))
@@ -164,8 +164,8 @@ async def measure(orders: int, folder: Path) -> dict[str, Any]:
         day = Day(journal)
         store = SqliteStore(folder / "store.sqlite3", clock=WallClock())
         outbox = Outbox(store, journal.path, clock=WallClock(), tell=drop_event, charges_for=lambda _: lambda *_: D(1))
-        journal.append("run", Run(run_id="leaks", mode="paper", account="A1"), at=OPEN)
-        journal.append("universe", Listing(instruments=day.room.universe.instruments), at=OPEN)
+        journal.append("run", RunRecord(run_id="leaks", mode="paper", account="A1"), at=OPEN)
+        journal.append("universe", InstrumentList(instruments=day.room.universe.instruments), at=OPEN)
         for n in range(SAMPLES + 1):
             for _ in range(WARM // 200 if not n else max(orders // SAMPLES // 200, 1)):
                 await day.trade(200)

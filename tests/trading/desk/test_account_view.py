@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from tests.trading.desk.desk_room import DAY, OPEN, Room, submitted
 from tradebot.domain.messages import Action, SessionBegins
-from tradebot.domain.order import OrderEvent
+from tradebot.domain.order import OrderEventType
 
 D = Decimal
 
@@ -40,8 +40,8 @@ def test_the_fills_and_charges_of_the_day_are_those_since_its_session_began() ->
     assert room.desk.account.fill_totals == (1, D(1), D(0))
     room.quote("BBB", "100")
     (request,) = submitted(room.signal("BBB", Action.ENTER_LONG, quantity=3))
-    room.outcome(request, OrderEvent.SENDING)
-    room.outcome(request, OrderEvent.ACCEPTED, "V2")
+    room.outcome(request, OrderEventType.SENDING)
+    room.outcome(request, OrderEventType.ACCEPTED, "V2")
     room.fill(request, 3, "100", "V2")
     assert room.desk.account.day_fill_totals == (1, D(1))
     assert room.desk.account.fill_totals == (2, D(2), D(0))

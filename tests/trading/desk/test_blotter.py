@@ -11,15 +11,15 @@ from tests.domain.test_order_machine import execution, fact, request, status
 from tradebot.backtest.order_fast_path import accepted_order
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.messages import Books
-from tradebot.domain.order import ZERO, Order, OrderEvent, OrderFact, Purpose
+from tradebot.domain.messages import AccountSnapshot
+from tradebot.domain.order import ZERO, Order, OrderEvent, OrderEventType, OrderPurpose
 from tradebot.trading.desk.book.blotter import JUST_FILLED_NS, Blotter
 from tradebot.trading.desk.rules.missing_fills import MissingFills
 
-D, E = Decimal, OrderEvent
+D, E = Decimal, OrderEventType
 
 
-def working(blotter: Blotter, order_id: str = "T1", *events: OrderEvent) -> Order:
+def working(blotter: Blotter, order_id: str = "T1", *events: OrderEventType) -> Order:
     """Begin an order for two pieces of AAA, and let it be accepted as V-T1."""
     order = blotter.begin_order(fact(order_id, E.INTENT, request=request(order_id)))
     for event in (E.SENDING, E.ACCEPTED, *events):
@@ -28,9 +28,9 @@ def working(blotter: Blotter, order_id: str = "T1", *events: OrderEvent) -> Orde
     return order
 
 
-def seen(venue_order_id: str) -> OrderFact:
+def seen(venue_order_id: str) -> OrderEvent:
     shown = status("T1", E.SEEN_OPEN, filled=0, at=2)
-    return fact("T1", E.SEEN_OPEN, venue_order_id=venue_order_id, venue=shown)
+    return fact("T1", E.SEEN_OPEN, venue_order_id=venue_order_id, venue_order=shown)
 
 
 def blotter(*, keeps_ended: bool = True) -> Blotter:
@@ -57,14 +57,14 @@ def test_an_id_that_an_answer_named_and_no_row_ever_showed_leads_to_no_order() -
 def test_an_id_under_which_something_was_filled_stays() -> None:
     book = blotter()
     working(book)
-    book.record_event(fact("T1", E.EXECUTED, venue_order_id="V-T1", execution=execution("T1", "a")))
+    book.record_event(fact("T1", E.EXECUTED, venue_order_id="V-T1", fill=execution("T1", "a")))
     assert book.record_event(seen("V9")).other_ids == ("V9",)
 
 
 def test_an_order_that_one_fill_makes_whole_is_forgotten_with_all_that_led_to_it_where_none_is_kept() -> None:
     book, fill = blotter(keeps_ended=False), execution("T1", "a", quantity=2)
     working(book)
-    book.record_event(fact("T1", E.EXECUTED, venue_order_id="V-T1", execution=fill))
+    book.record_event(fact("T1", E.EXECUTED, venue_order_id="V-T1", fill=fill))
     assert [order.order_id for order in book.forgotten_orders] == ["T1"]
     assert (book.orders, book.by_venue_id, book.booked_fills) == ({}, {}, {})
     assert book.positions.open_quantity("AAA") == 2
@@ -83,8 +83,8 @@ def test_what_a_status_says_was_filled_may_be_in_the_positions_before_its_fill_i
     book = blotter()
     working(book)
     shown = status("T1", E.SEEN_FILLED, filled=2, at=2)
-    book.record_event(fact("T1", E.SEEN_FILLED, venue_order_id="V-T1", venue=shown))
-    own = book.own_at_snapshot(Books(asked_at=1, orders=(), executions=(), positions=(), cash=ZERO))
+    book.record_event(fact("T1", E.SEEN_FILLED, venue_order_id="V-T1", venue_order=shown))
+    own = book.own_at_snapshot(AccountSnapshot(asked_at=1, orders=(), fills=(), positions=(), cash=ZERO))
     line = ("NSE", "AAA", "MIS")
     assert (own.held, own.late_ours) == ({}, {line: D(2)})
     assert [own.external_quantity(line, D(net), ZERO) for net in (0, 2, 1)] == [0, 0, 1]
@@ -94,11 +94,13 @@ def test_fills_are_counted_and_one_that_is_taken_back_no_more() -> None:
     book = blotter()
     working(book)
     for name in "ab":
-        book.record_event(fact("T1", E.EXECUTED, venue_order_id="V-T1", execution=execution("T1", name)))
+        book.record_event(fact("T1", E.EXECUTED, venue_order_id="V-T1", fill=execution("T1", name)))
     assert book.positions.fill_count == 2
-    book.record_event(fact("T1", E.REVERSED, venue_order_id="V-T1", execution=execution("T1", "a")))
+    book.record_event(fact("T1", E.REVERSED, venue_order_id="V-T1", fill=execution("T1", "a")))
     assert book.positions.fill_count == 1
-    assert book.fill_order_id(execution("T1", "a").key) == book.fill_order_id(execution("T1", "b").key) == "T1"
+    assert (
+        book.fill_order_id(execution("T1", "a").fill_key) == book.fill_order_id(execution("T1", "b").fill_key) == "T1"
+    )
     assert book.fill_order_id(("NSE", "unknown")) is None
 
 
@@ -119,7 +121,7 @@ def test_one_order_that_is_reserved_keeps_no_other_from_being_forgotten() -> Non
     canceled = working(book, "T1", E.SEEN_CANCELED)
     fill = execution("T2", "a", quantity=2)
     working(book, "T2")
-    book.record_event(fact("T2", E.EXECUTED, venue_order_id="V-T2", execution=fill))
+    book.record_event(fact("T2", E.EXECUTED, venue_order_id="V-T2", fill=fill))
     assert book.exposure.is_reserved(canceled)
     assert not book.exposure.is_reserved(book.orders["T2"])
 
@@ -131,7 +133,7 @@ def test_no_more_symbols_are_exposed_than_the_bound_says() -> None:
         working(book, f"T{n}", *events)
     assert len(book.exposure.exposed_symbols()) <= book.exposure.symbol_count_bound()
     fill = execution("T3", "a", quantity=2)
-    book.record_event(fact("T3", E.EXECUTED, venue_order_id="V-T3", execution=fill))
+    book.record_event(fact("T3", E.EXECUTED, venue_order_id="V-T3", fill=fill))
     assert len(book.exposure.exposed_symbols()) == 1 <= book.exposure.symbol_count_bound()
 
 
@@ -153,12 +155,12 @@ def test_a_fill_that_books_do_not_list_came_later_than_they_unless_it_was_heard_
 ) -> None:
     book, asked_at = blotter(), 10 * SECOND
     book.expire_reservations(1)
-    order = request() if is_ours else replace(request(), purpose=Purpose.EXTERNAL)
+    order = request() if is_ours else replace(request(), purpose=OrderPurpose.EXTERNAL)
     book.record_event(fact("T1", E.INTENT, request=order))
     book.record_event(fact("T1", E.SENDING))
-    fill = fact("T1", E.EXECUTED, venue_order_id="V-T1", execution=execution("T1", "a"))
+    fill = fact("T1", E.EXECUTED, venue_order_id="V-T1", fill=execution("T1", "a"))
     book.record_event(replace(fill, mono=asked_at + heard_after))
-    own = book.own_at_snapshot(Books(asked_at=asked_at, orders=(), executions=(), positions=(), cash=ZERO))
+    own = book.own_at_snapshot(AccountSnapshot(asked_at=asked_at, orders=(), fills=(), positions=(), cash=ZERO))
     line, one = ("NSE", "AAA", "MIS"), D(1)
     assert own.late == ({line: one} if is_late and not is_ours else {})
     assert own.late_ours == ({line: one} if is_late and is_ours else {})
@@ -183,7 +185,7 @@ def test_a_fill_that_closes_its_order_is_booked_and_leaves_nothing_of_it_behind(
 def test_in_excess_no_more_is_closed_than_the_list_holds_on_the_same_side(held: str | None, closable: str) -> None:
     book = blotter()
     working(book)
-    book.record_event(fact("T1", E.EXECUTED, venue_order_id="V-T1", execution=execution("T1", "a", quantity=2)))
+    book.record_event(fact("T1", E.EXECUTED, venue_order_id="V-T1", fill=execution("T1", "a", quantity=2)))
     assert book.closable_quantity("AAA") == 2
     book.overfilled["AAA"] = 1, None if held is None else D(held)
     assert book.closable_quantity("AAA") == D(closable)
@@ -195,21 +197,21 @@ def test_a_fill_of_the_journal_tells_no_time_of_this_process() -> None:
         book = blotter()
         book.expire_reservations(released)
         working(book)
-        fill = fact("T1", E.EXECUTED, venue_order_id="V-T1", execution=execution("T1", "a"))
+        fill = fact("T1", E.EXECUTED, venue_order_id="V-T1", fill=execution("T1", "a"))
         book.record_event(replace(fill, mono=7))
         assert [booked.mono for booked in book.booked_fills.values()] == [mono]
 
 
 def test_a_fill_of_another_hand_that_is_taken_back_leaves_what_is_held_beyond_ours_as_it_was() -> None:
     book = blotter()
-    order = replace(request(), purpose=Purpose.EXTERNAL)
+    order = replace(request(), purpose=OrderPurpose.EXTERNAL)
     book.record_event(fact("T1", E.INTENT, request=order))
     book.record_event(fact("T1", E.SENDING))
     line = ("NSE", "AAA", "MIS")
     for name in "ab":
-        book.record_event(fact("T1", E.EXECUTED, venue_order_id="V-T1", execution=execution("T1", name)))
+        book.record_event(fact("T1", E.EXECUTED, venue_order_id="V-T1", fill=execution("T1", name)))
     assert book.external.quantities == {line: 2}
-    book.record_event(fact("T1", E.REVERSED, venue_order_id="V-T1", execution=execution("T1", "a")))
+    book.record_event(fact("T1", E.REVERSED, venue_order_id="V-T1", fill=execution("T1", "a")))
     assert book.external.quantities == {line: 1}
     assert (book.positions.fill_count, book.positions.by_key) == (0, {})
 
@@ -219,8 +221,8 @@ def test_a_fill_that_was_taken_back_is_forgotten_with_its_order(monkeypatch: pyt
     book = blotter()
     working(book)
     for event in (E.EXECUTED, E.REVERSED):
-        book.record_event(fact("T1", event, venue_order_id="V-T1", execution=execution("T1", "a")))
-    book.record_event(fact("T1", E.EXECUTED, venue_order_id="V-T1", execution=execution("T1", "b", quantity=2)))
+        book.record_event(fact("T1", event, venue_order_id="V-T1", fill=execution("T1", "a")))
+    book.record_event(fact("T1", E.EXECUTED, venue_order_id="V-T1", fill=execution("T1", "b", quantity=2)))
     assert (set(book.booked_fills), set(book.busted_fills)) == ({("NSE", "T1-b")}, {("NSE", "T1-a")})
     working(book, "T2", E.SEEN_REJECTED)
     assert list(book.orders) == ["T2"]
@@ -231,11 +233,11 @@ def test_a_fill_that_comes_again_after_it_was_taken_back_is_not_taken_back_any_m
     book = Blotter(lambda order, fill: D(3))
     working(book)
     for event, booked, busted in ((E.EXECUTED, 1, 0), (E.REVERSED, 0, 1)):
-        book.record_event(fact("T1", event, venue_order_id="V-T1", execution=execution("T1", "a")))
+        book.record_event(fact("T1", event, venue_order_id="V-T1", fill=execution("T1", "a")))
         assert (len(book.booked_fills), len(book.busted_fills)) == (booked, busted)
         assert book.positions.charges == 3 * booked
     other = execution("T1", "a", price=101)
-    book.record_event(fact("T1", E.EXECUTED, venue_order_id="V-T1", execution=other))
+    book.record_event(fact("T1", E.EXECUTED, venue_order_id="V-T1", fill=other))
     assert (len(book.booked_fills), len(book.busted_fills), book.positions.charges) == (1, 0, 3)
 
 
@@ -244,8 +246,8 @@ def test_an_order_that_is_through_is_reserved_no_more_though_its_status_came_bef
     book.expire_reservations(1)
     working(book)
     shown = status("T1", E.SEEN_FILLED, filled=2, at=2)
-    book.record_event(fact("T1", E.SEEN_FILLED, venue_order_id="V-T1", venue=shown))
-    fill = fact("T1", E.EXECUTED, venue_order_id="V-T1", execution=execution("T1", "a", quantity=2))
+    book.record_event(fact("T1", E.SEEN_FILLED, venue_order_id="V-T1", venue_order=shown))
+    fill = fact("T1", E.EXECUTED, venue_order_id="V-T1", fill=execution("T1", "a", quantity=2))
     assert not book.exposure.is_reserved(book.record_event(fill))
     assert book.exposure.exposed_symbols() == {"AAA"}
     assert not book.exposure.has_orders("AAA")
@@ -256,7 +258,7 @@ def test_a_rest_that_was_cancelled_with_fills_still_to_be_told_is_reserved() -> 
     book.expire_reservations(1)
     working(book)
     shown = status("T1", E.SEEN_CANCELED, filled=1, at=2)
-    order = book.record_event(fact("T1", E.SEEN_CANCELED, venue_order_id="V-T1", venue=shown))
+    order = book.record_event(fact("T1", E.SEEN_CANCELED, venue_order_id="V-T1", venue_order=shown))
     assert book.exposure.is_reserved(order)
     assert book.exposure.worst_case("AAA") == (2, 0)
     book.dirty_exposure.clear()

@@ -12,27 +12,27 @@ from hypothesis import strategies as st
 
 from tests.trading.desk.desk_room import OPEN, Room, submitted
 from tradebot.clock import SECOND
-from tradebot.domain.control import EVERYTHING, Scope, Verb
+from tradebot.domain.commands import EVERYTHING, CommandVerb, Scope
 from tradebot.domain.messages import Action, Command, SessionBegins, Signal, Signals
 from tradebot.domain.order import (
     Order,
     OrderEvent,
-    OrderFact,
+    OrderEventType,
     OrderKind,
+    OrderPurpose,
     OrderRequest,
     OrderState,
-    Purpose,
     Refusal,
     Side,
     VenueOrder,
-    VenueStatus,
+    VenueOrderStatus,
 )
 from tradebot.trading.desk.decisions import DeskOutput
 from tradebot.trading.desk.rules.reject_breaker import WINDOW_NS, Rejections
 from tradebot.trading.desk.settings import DeskSettings
 
 D = Decimal
-E = OrderEvent
+E = OrderEventType
 
 
 def breaker(*, in_a_row: int = 100, in_a_minute: int = 100, of_account: int = 100, symbols: int = 100) -> Rejections:
@@ -44,7 +44,7 @@ def breaker(*, in_a_row: int = 100, in_a_minute: int = 100, of_account: int = 10
     )  # fmt: skip
 
 
-def refused(strategy: str = "s", symbol: str = "AAA", purpose: Purpose = Purpose.ENTRY) -> Order:
+def refused(strategy: str = "s", symbol: str = "AAA", purpose: OrderPurpose = OrderPurpose.ENTRY) -> Order:
     request = OrderRequest(
         order_id="T1", symbol=symbol, exchange="NSE", side=Side.BUY, kind=OrderKind.MARKET, quantity=D(1),
         purpose=purpose, strategy=strategy,
@@ -60,7 +60,7 @@ def test_each_symbol_has_a_row_of_its_own_whoever_wanted_it() -> None:
     b = breaker(in_a_row=2)
     assert [scopes(b.count_rejection(refused(symbol=name), 0)) for name in "ABC"] == [[], [], []]
     (trip,) = b.count_rejection(refused("other", symbol="B"), 0)
-    assert trip == ("2 entries of symbol:B in a row were rejected, the last because: not here", Scope.symbol("B"))
+    assert trip == ("2 entries of symbol:B in a row were rejected, the last because: not here", Scope.for_symbol("B"))
 
 
 def test_a_fill_ends_the_row_of_its_symbol_and_of_no_other() -> None:
@@ -108,7 +108,7 @@ def test_what_is_refused_for_want_of_funds_counts_for_its_strategy() -> None:
 
 def test_exits_refused_for_want_of_funds_count_for_their_symbol() -> None:
     b = breaker(in_a_row=1)
-    assert scopes(b.count_rejection(refused("", "A", Purpose.EXIT), 0, Refusal.FUNDS)) == ["symbol:A"]
+    assert scopes(b.count_rejection(refused("", "A", OrderPurpose.EXIT), 0, Refusal.FUNDS)) == ["symbol:A"]
 
 
 def test_the_account_counts_what_all_have_together() -> None:
@@ -119,9 +119,9 @@ def test_the_account_counts_what_all_have_together() -> None:
 
 def test_entries_and_exits_of_a_symbol_are_one_row() -> None:
     b = breaker(in_a_row=3)
-    for strategy, purpose in (("a", Purpose.ENTRY), ("", Purpose.EXIT)):
+    for strategy, purpose in (("a", OrderPurpose.ENTRY), ("", OrderPurpose.EXIT)):
         assert b.count_rejection(refused(strategy, "AAA", purpose), 0) == []
-    assert scopes(b.count_rejection(refused("", "AAA", Purpose.FLATTEN), 0)) == ["symbol:AAA"]
+    assert scopes(b.count_rejection(refused("", "AAA", OrderPurpose.FLATTEN), 0)) == ["symbol:AAA"]
 
 
 def test_without_a_limit_of_symbols_entries_count_for_their_strategy_as_they_once_did() -> None:
@@ -132,24 +132,24 @@ def test_without_a_limit_of_symbols_entries_count_for_their_strategy_as_they_onc
 
 def test_what_was_placed_elsewhere_does_not_count() -> None:
     b = breaker(in_a_row=2)
-    b.count_rejection(refused("", "AAA", Purpose.STOP), 0)
-    outside, fact = refused("", "AAA", Purpose.EXTERNAL), OrderFact(order_id="T1", event=E.SEEN_REJECTED, at=0)
+    b.count_rejection(refused("", "AAA", OrderPurpose.STOP), 0)
+    outside, fact = refused("", "AAA", OrderPurpose.EXTERNAL), OrderEvent(order_id="T1", type=E.SEEN_REJECTED, at=0)
     for event in (E.SEEN_REJECTED, E.EXECUTED, E.SEEN_REJECTED):
         works = msgspec.structs.replace(outside, state=OrderState.OPEN)
-        assert b.count_event(works, msgspec.structs.replace(fact, event=event), outside) == ()
-    assert scopes(b.count_rejection(refused("", "AAA", Purpose.STOP), 0)) == ["symbol:AAA"]
+        assert b.count_event(works, msgspec.structs.replace(fact, type=event), outside) == ()
+    assert scopes(b.count_rejection(refused("", "AAA", OrderPurpose.STOP), 0)) == ["symbol:AAA"]
 
 
 def test_the_kind_of_a_refusal_is_read_from_the_answer_or_from_the_venues_list() -> None:
     works = msgspec.structs.replace(refused("s"), state=OrderState.OPEN)
     shown = VenueOrder(
         venue_order_id="V1", tag="T1", symbol="AAA", exchange="NSE", side=Side.BUY, kind=OrderKind.MARKET,
-        status=VenueStatus.REJECTED, quantity=D(1), filled=D(0), refusal=Refusal.FUNDS,
+        status=VenueOrderStatus.REJECTED, quantity=D(1), filled=D(0), refusal=Refusal.FUNDS,
     )  # fmt: skip
     for fact, scope in (
-        (OrderFact(order_id="T1", event=E.REFUSED, at=0, refusal=Refusal.FUNDS), "strategy:s"),
-        (OrderFact(order_id="T1", event=E.SEEN_REJECTED, at=0, venue=shown), "strategy:s"),
-        (OrderFact(order_id="T1", event=E.REFUSED, at=0), "symbol:AAA"),
+        (OrderEvent(order_id="T1", type=E.REFUSED, at=0, refusal=Refusal.FUNDS), "strategy:s"),
+        (OrderEvent(order_id="T1", type=E.SEEN_REJECTED, at=0, venue_order=shown), "strategy:s"),
+        (OrderEvent(order_id="T1", type=E.REFUSED, at=0), "symbol:AAA"),
     ):
         assert scopes(breaker(in_a_row=1).count_event(works, fact, refused("s"))) == [scope]
 
@@ -171,7 +171,7 @@ ops = st.tuples(
     st.sampled_from(["reject", "reject", "reject", "fill"]),
     st.sampled_from(["a", "b", ""]),
     st.sampled_from(["X", "Y"]),
-    st.sampled_from([Purpose.ENTRY, Purpose.EXIT, Purpose.STOP]),
+    st.sampled_from([OrderPurpose.ENTRY, OrderPurpose.EXIT, OrderPurpose.STOP]),
     st.sampled_from([*Refusal]),
     st.sampled_from([0, 1, 20 * SECOND, WINDOW_NS - 1, WINDOW_NS]),
 )
@@ -180,7 +180,7 @@ ops = st.tuples(
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.tuples(*[st.integers(1, 5)] * 3), st.integers(1, 3), st.lists(ops, max_size=60))
 def test_it_trips_exactly_where_the_whole_history_says_so(
-    limits: tuple[int, int, int], symbols: int, history: list[tuple[str, str, str, Purpose, Refusal, int]]
+    limits: tuple[int, int, int], symbols: int, history: list[tuple[str, str, str, OrderPurpose, Refusal, int]]
 ) -> None:
     b = breaker(in_a_row=limits[0], in_a_minute=limits[1], of_account=limits[2], symbols=symbols)
     rows: dict[str, int] = defaultdict(int)
@@ -190,7 +190,7 @@ def test_it_trips_exactly_where_the_whole_history_says_so(
     for op, strategy, symbol, purpose, refusal, later in history:
         mono += later
         order = refused(strategy, symbol, purpose)
-        is_entry = bool(strategy) and purpose is Purpose.ENTRY
+        is_entry = bool(strategy) and purpose is OrderPurpose.ENTRY
         scope = f"strategy:{strategy}" if is_entry and refusal is Refusal.FUNDS else f"symbol:{symbol}"
         if op == "fill":
             b.end_streaks(order.request)
@@ -268,7 +268,7 @@ def test_after_a_resume_a_symbol_has_all_its_tries_again() -> None:
     room = Room(max_rejects_in_a_row=2)
     for _ in range(2):
         refuse(room, signal(room, "AAA", "a"))
-    room.desk.apply_message(Command(verb=Verb.RESUME, scope=Scope.parse("symbol:AAA")))
+    room.desk.apply_message(Command(verb=CommandVerb.RESUME, scope=Scope.parse("symbol:AAA")))
     assert halts(refuse(room, signal(room, "AAA", "a"))) == []
     assert halts(refuse(room, signal(room, "AAA", "a"))) == ["symbol:AAA"]
 
@@ -279,11 +279,11 @@ def test_what_was_on_its_way_when_its_symbol_was_halted_does_not_count_after_the
     for symbol in ("AAA", "BBB"):
         room.quote(symbol, "1000")
     under_way = [submitted(signal(room, symbol, "a"))[0] for symbol in ("AAA", "BBB")]
-    room.desk.apply_message(Command(verb=Verb.HALT, scope=Scope.parse("symbol:AAA")))
+    room.desk.apply_message(Command(verb=CommandVerb.HALT, scope=Scope.parse("symbol:AAA")))
     for request in under_way[:1]:
         room.outcome(request, E.SENDING)
         room.outcome(request, E.REFUSED)
-    room.desk.apply_message(Command(verb=Verb.RESUME, scope=Scope.parse(scope)))
+    room.desk.apply_message(Command(verb=CommandVerb.RESUME, scope=Scope.parse(scope)))
     room.tick(6)
     assert halts(refuse(room, signal(room, "AAA", "a"))) == []
 
@@ -320,10 +320,10 @@ def test_an_exit_that_is_refused_for_minutes_halts_its_symbol_alone_and_is_tried
 def test_what_was_refused_today_counts_on_after_a_restart_and_what_was_refused_yesterday_does_not() -> None:
     for opens_at, expected in ((OPEN, ["symbol:AAA"]), (OPEN + 86_400 * SECOND, [])):
         room = Room(max_rejects_in_a_row=2)
-        facts = [o for o in signal(room, "AAA", "a") if isinstance(o, OrderFact)]
+        facts = [o for o in signal(room, "AAA", "a") if isinstance(o, OrderEvent)]
         (intent,) = facts
         facts += [
-            msgspec.structs.replace(intent, event=event, request=None, checks=()) for event in (E.SENDING, E.REFUSED)
+            msgspec.structs.replace(intent, type=event, request=None, checks=()) for event in (E.SENDING, E.REFUSED)
         ]
         fresh = Room(max_rejects_in_a_row=2)
         fresh.desk.recover_state(facts, adopted=(), halted="", opens_at=opens_at)
@@ -334,8 +334,8 @@ def test_what_was_refused_today_counts_on_after_a_restart_and_what_was_refused_y
 
 def test_what_tripped_in_an_earlier_run_and_was_resumed_is_not_halted_by_a_restart() -> None:
     room = Room(max_rejects_in_a_row=1)
-    (intent,) = [o for o in signal(room, "AAA", "a") if isinstance(o, OrderFact)]
-    ends = [msgspec.structs.replace(intent, event=event, request=None, checks=()) for event in (E.SENDING, E.REFUSED)]
+    (intent,) = [o for o in signal(room, "AAA", "a") if isinstance(o, OrderEvent)]
+    ends = [msgspec.structs.replace(intent, type=event, request=None, checks=()) for event in (E.SENDING, E.REFUSED)]
     fresh = Room(max_rejects_in_a_row=1)
     fresh.desk.recover_state([intent, *ends], adopted=(), halted="", opens_at=OPEN)
     assert not fresh.desk.book.conditions.halts
@@ -347,7 +347,7 @@ def test_a_fill_in_part_ends_the_rows_of_its_order_too() -> None:
     b.count_rejection(order, 0)
     assert b.streaks
     live = msgspec.structs.replace(order, state=OrderState.PARTIAL)
-    assert b.count_event(live, OrderFact(order_id="T1", event=E.EXECUTED, at=1), live) == ()
+    assert b.count_event(live, OrderEvent(order_id="T1", type=E.EXECUTED, at=1), live) == ()
     assert not b.streaks
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.trading.desk.desk_room import Room, submitted
-from tradebot.domain.control import Verb
+from tradebot.domain.commands import CommandVerb
 from tradebot.domain.messages import Action, Cancel, Command
-from tradebot.domain.order import OrderEvent, OrderRequest
+from tradebot.domain.order import OrderEventType, OrderRequest
 
-E = OrderEvent
+E = OrderEventType
 
 
 def working(room: Room) -> tuple[OrderRequest, OrderRequest]:
@@ -28,12 +28,15 @@ def working(room: Room) -> tuple[OrderRequest, OrderRequest]:
 def test_a_stop_that_flattens_cancels_entries_and_no_exit(policy: str, cancelled: set[str]) -> None:
     room = Room(on_stop=policy)
     orders = {request.order_id: request.symbol for request in working(room)}
-    outputs = room.desk.apply_message(Command(verb=Verb.STOP))
+    outputs = room.desk.apply_message(Command(verb=CommandVerb.STOP))
     assert {orders[o.order_id] for o in outputs if isinstance(o, Cancel)} == cancelled
     assert submitted(outputs) == [], "the exit that works closes all there is"
 
 
 def test_a_resume_is_written_down_as_a_halt_is() -> None:
     room = Room()
-    for command in (Command(verb=Verb.HALT, reason="by hand"), Command(verb=Verb.RESUME, reason="by hand")):
+    for command in (
+        Command(verb=CommandVerb.HALT, reason="by hand"),
+        Command(verb=CommandVerb.RESUME, reason="by hand"),
+    ):
         assert room.desk.apply_message(command) == [command]

@@ -7,19 +7,19 @@ import pytest
 from tests.trading.desk.desk_room import Room
 from tests.trading.desk.test_exits import Crowd
 from tradebot.clock import SECOND
-from tradebot.domain.control import Scope, Verb
+from tradebot.domain.commands import CommandVerb, Scope
 from tradebot.domain.messages import (
     Action,
-    ClockApart,
+    ClockOffset,
     Command,
-    DiskAllows,
-    Ending,
-    Frozen,
+    DiskAllowance,
+    DiskSpaceState,
+    EarlySessionEnd,
+    FrozenSymbols,
     SessionBegins,
-    SpaceLeft,
     Submit,
 )
-from tradebot.domain.order import OrderEvent, OrderFact
+from tradebot.domain.order import OrderEvent, OrderEventType
 from tradebot.trading.desk.book.conditions import Conditions
 from tradebot.trading.desk.book.session_times import SessionTimes
 
@@ -30,10 +30,10 @@ def session(opens_at: int, *, early: tuple[str, ...] = ()) -> SessionBegins:
     def after(seconds: int) -> int:
         return opens_at + seconds * SECOND
 
-    ending = Ending(entries_until=after(400), square_off_at=after(500), closes_at=after(600), symbols=early)
+    ending = EarlySessionEnd(entries_until=after(400), square_off_at=after(500), closes_at=after(600), symbols=early)
     return SessionBegins(
         opens_at=opens_at, entries_until=after(700), square_off_at=after(800), closes_at=after(1000),
-        endings=(ending,) if early else (),
+        early_ends=(ending,) if early else (),
     )  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def test_an_entry_is_denied_where_its_symbol_has_ended_and_passes_where_it_has_n
     (denied,) = room.signal("AAA", Action.ENTER_LONG)
     passed = room.signal("BBB", Action.ENTER_LONG)
 
-    assert isinstance(denied, OrderFact)
+    assert isinstance(denied, OrderEvent)
     assert denied.reason == "session: the time for new positions is over"
     assert any(isinstance(output, Submit) for output in passed)
 
@@ -112,9 +112,9 @@ def test_an_entry_that_fills_after_a_flatten_is_closed_also_between_two_square_o
     room.tick(390)
     room.quote("BBB", "100")
     (entry,) = [o.request for o in room.signal("BBB", Action.ENTER_LONG) if isinstance(o, Submit)]
-    room.outcome(entry, OrderEvent.SENDING)
-    room.outcome(entry, OrderEvent.ACCEPTED, "V1")
-    room.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="c1"))
+    room.outcome(entry, OrderEventType.SENDING)
+    room.outcome(entry, OrderEventType.ACCEPTED, "V1")
+    room.desk.apply_message(Command(verb=CommandVerb.FLATTEN, reason="by hand", id="c1"))
     room.tick(120)
     room.quote("BBB", "100")
     room.fill(entry, int(entry.quantity), "100")
@@ -165,7 +165,7 @@ def test_without_the_books_of_a_minute_nothing_is_opened_and_it_is_said_for_how_
 )  # fmt: skip
 def test_a_clock_that_is_apart_is_said_with_its_seconds(offset: int, said: str) -> None:
     conditions = Conditions()
-    conditions.take_clock_offset(ClockApart(mono=0, offset=offset))
+    conditions.take_clock_offset(ClockOffset(mono=0, offset_ns=offset))
     assert conditions.clock_offset_reason == said
     conditions.begin_session(session(0))
     assert conditions.entries_closed("AAA") == said
@@ -173,11 +173,11 @@ def test_a_clock_that_is_apart_is_said_with_its_seconds(offset: int, said: str) 
 
 @pytest.mark.parametrize(
     ("allows", "short", "full"),
-    [(DiskAllows.ALL, "", ""), (DiskAllows.EXITS, "full", ""), (DiskAllows.CANCELS, "full", "full")],
+    [(DiskAllowance.ALL, "", ""), (DiskAllowance.EXITS, "full", ""), (DiskAllowance.CANCELS, "full", "full")],
 )
-def test_room_on_disk_ends_first_for_entries_and_then_for_exits(allows: DiskAllows, short: str, full: str) -> None:
+def test_room_on_disk_ends_first_for_entries_and_then_for_exits(allows: DiskAllowance, short: str, full: str) -> None:
     conditions = Conditions()
-    conditions.take_disk_space(SpaceLeft(mono=0, allows=allows, reason="full"))
+    conditions.take_disk_space(DiskSpaceState(mono=0, allows=allows, reason="full"))
     assert (conditions.disk_short, conditions.disk_full) == (short, full)
 
 
@@ -193,21 +193,21 @@ def test_what_the_venue_does_not_show_is_no_evidence_while_a_link_or_the_login_i
 
 def test_quotes_that_only_repeat_themselves_are_trouble_until_they_are_told_of_no_more() -> None:
     conditions = Conditions()
-    conditions.set_frozen(Frozen(symbols=("AAA",), mono=0))
+    conditions.set_frozen(FrozenSymbols(symbols=("AAA",), mono=0))
     assert (conditions.quote_trouble("AAA"), conditions.quote_trouble("BBB")) == (
         "the quotes of AAA only repeat themselves", "",
     )  # fmt: skip
-    conditions.set_frozen(Frozen(symbols=(), mono=0))
+    conditions.set_frozen(FrozenSymbols(symbols=(), mono=0))
     assert conditions.quote_trouble("AAA") == ""
 
 
 def test_halts_of_a_scope_and_of_everything() -> None:
     conditions = Conditions()
     assert (conditions.has_halts, conditions.halt_reason, conditions.halt_reason_for("AAA", "s")) == (False, "", "")
-    conditions.halts.apply(Command(verb=Verb.HALT, reason="odd", scope=Scope.symbol("AAA")))
+    conditions.halts.apply_command(Command(verb=CommandVerb.HALT, reason="odd", scope=Scope.for_symbol("AAA")))
     assert (conditions.has_halts, conditions.halt_reason) == (True, "")
     assert (conditions.halt_reason_for("AAA", "s"), conditions.halt_reason_for("BBB", "s")) == ("odd", "")
-    conditions.halts.apply(Command(verb=Verb.HALT, reason="by hand"))
+    conditions.halts.apply_command(Command(verb=CommandVerb.HALT, reason="by hand"))
     assert (conditions.halt_reason, conditions.halt_reason_for("BBB")) == ("by hand", "by hand")
 
 

@@ -8,9 +8,9 @@ import msgspec
 
 from tests.trading.desk.desk_room import OPEN, Room, submitted
 from tradebot.clock import SECOND
-from tradebot.domain.control import Until, Verb
-from tradebot.domain.messages import Action, Command, Executed, Incident, Released, SessionBegins
-from tradebot.domain.order import OrderEvent, OrderRequest, Purpose
+from tradebot.domain.commands import CommandVerb, HaltExpiry
+from tradebot.domain.messages import Action, Command, FillReport, Incident, ReleasedPosition, SessionBegins
+from tradebot.domain.order import OrderEventType, OrderPurpose, OrderRequest
 from tradebot.domain.position_key import PositionKey
 from tradebot.trading.desk.decisions import DeskOutput
 from tradebot.trading.desk.gate.gate import Gate
@@ -19,11 +19,11 @@ D = Decimal
 FALL = (("985", -151), ("975", -251), ("960", -401), ("900", -1001))  # of ten shares bought at 1,000, one rupee charged
 
 
-def commands(outputs: list[DeskOutput]) -> list[tuple[Verb, Until, str]]:
+def commands(outputs: list[DeskOutput]) -> list[tuple[CommandVerb, HaltExpiry, str]]:
     return [(o.verb, o.until, o.control) for o in outputs if isinstance(o, Command)]
 
 
-def fallen(room: Room) -> dict[int, tuple[list[tuple[Verb, Until, str]], list[OrderRequest]]]:
+def fallen(room: Room) -> dict[int, tuple[list[tuple[CommandVerb, HaltExpiry, str]], list[OrderRequest]]]:
     """Return, by the day's profit, what the desk commands and submits as the price falls."""
     room.bought()
     found = {}
@@ -39,10 +39,10 @@ def test_entries_end_at_the_limit_and_everything_is_closed_at_one_and_a_half_tim
     found = fallen(Room(max_daily_loss=D(200)))
 
     assert found[-151] == ([], [])
-    assert found[-251] == ([(Verb.HALT, Until.SESSION, "daily_loss")], [])
+    assert found[-251] == ([(CommandVerb.HALT, HaltExpiry.SESSION, "daily_loss")], [])
     told, (exit_,) = found[-401]
-    assert told == [(Verb.FLATTEN, Until.SESSION, "daily_loss")]
-    assert (exit_.purpose, exit_.quantity) == (Purpose.FLATTEN, D(10))
+    assert told == [(CommandVerb.FLATTEN, HaltExpiry.SESSION, "daily_loss")]
+    assert (exit_.purpose, exit_.quantity) == (OrderPurpose.FLATTEN, D(10))
     assert exit_.reason == "the day is at -401.00, max_daily_loss is 200: 1.5 times that"
     assert found[-1001] == ([], [])  # its exit is under way
 
@@ -52,25 +52,30 @@ def test_a_fall_past_both_at_once_halts_and_closes() -> None:
     room.bought()
     room.quote("AAA", "900")
     outputs = room.tick()
-    assert [verb for verb, _, _ in commands(outputs)] == [Verb.HALT, Verb.FLATTEN]
+    assert [verb for verb, _, _ in commands(outputs)] == [CommandVerb.HALT, CommandVerb.FLATTEN]
     assert len(submitted(outputs)) == 1
 
 
 def test_a_limit_that_only_halts_closes_nothing() -> None:
     found = fallen(Room(max_daily_loss=D(200), on_daily_loss="halt"))
-    assert [commands_ for commands_, _ in found.values()] == [[], [(Verb.HALT, Until.SESSION, "daily_loss")], [], []]
+    assert [commands_ for commands_, _ in found.values()] == [
+        [],
+        [(CommandVerb.HALT, HaltExpiry.SESSION, "daily_loss")],
+        [],
+        [],
+    ]
     assert not any(requests for _, requests in found.values())
 
 
 def test_a_persons_halt_does_not_keep_a_loss_from_being_closed() -> None:
     room = Room(max_daily_loss=D(200))
     room.bought()
-    room.desk.apply_message(Command(verb=Verb.HALT, reason="by hand"))
+    room.desk.apply_message(Command(verb=CommandVerb.HALT, reason="by hand"))
     room.quote("AAA", "975")
     assert commands(room.tick()) == []
     room.quote("AAA", "960")
     outputs = room.tick()
-    assert commands(outputs) == [(Verb.FLATTEN, Until.SESSION, "daily_loss")]
+    assert commands(outputs) == [(CommandVerb.FLATTEN, HaltExpiry.SESSION, "daily_loss")]
     assert len(submitted(outputs)) == 1
 
 
@@ -80,9 +85,9 @@ def test_what_may_be_held_overnight_is_told_and_not_closed() -> None:
     room.quote("AAA", "1000")
     (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
     bought = msgspec.structs.replace(room.execution(request, 10, "1000"), venue_order_id="V1", product="CNC")
-    for event in (OrderEvent.SENDING, OrderEvent.ACCEPTED):
+    for event in (OrderEventType.SENDING, OrderEventType.ACCEPTED):
         room.outcome(request, event, "V1")
-    room.desk.apply_message(Executed(execution=bought, mono=room.mono))
+    room.desk.apply_message(FillReport(fill=bought, mono=room.mono))
     room.quote("AAA", "960")
     outputs = room.tick()
     (told,) = [o for o in outputs if isinstance(o, Incident)]
@@ -103,7 +108,7 @@ def test_it_lasts_until_the_session_ends_over_a_restart_as_well() -> None:
     fresh.desk.recover_state((), adopted=[("AAA", D(10), D(1000))], halted="", opens_at=OPEN, halts=standing)
     fresh.quote("AAA", "1100")
     (exit_,) = submitted(fresh.tick())
-    assert exit_.purpose is Purpose.FLATTEN
+    assert exit_.purpose is OrderPurpose.FLATTEN
 
     opens_at = OPEN + 86_400 * SECOND
     closes_at = opens_at + 22_500 * SECOND
@@ -115,7 +120,7 @@ def test_it_lasts_until_the_session_ends_over_a_restart_as_well() -> None:
 
 def test_what_an_early_run_took_over_is_given_up_also_by_a_run_that_does_not_name_it() -> None:
     room = Room()
-    sold = Released(key=PositionKey("", "NSE", "OLD", "MIS"), quantity=D(4), price=D(100), at=OPEN)
+    sold = ReleasedPosition(key=PositionKey("", "NSE", "OLD", "MIS"), quantity=D(4), price=D(100), at=OPEN)
     room.desk.recover_state([sold], adopted=[("OLD", D(10), D(90))], halted="", opens_at=OPEN)
     assert room.desk.book.positions.position_of("OLD").quantity == 6
 

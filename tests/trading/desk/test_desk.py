@@ -7,32 +7,32 @@ import pytest
 from tests.trading.desk import desk_room
 from tests.trading.desk.desk_room import DAY, OPEN, D, Room, events, submitted
 from tradebot.clock import SECOND
-from tradebot.domain.control import Until, Verb
+from tradebot.domain.commands import CommandVerb, HaltExpiry
 from tradebot.domain.messages import (
+    AccountSnapshot,
     Action,
-    Books,
     Cancel,
     Command,
-    Executed,
+    FillReport,
     LinkDown,
     LinkUp,
-    OrderSeen,
-    Reconciled,
+    OrderReport,
+    ReconciliationResult,
     SessionBegins,
     Submit,
 )
 from tradebot.domain.order import (
-    Execution,
+    Fill,
     OrderEvent,
-    OrderFact,
+    OrderEventType,
     OrderKind,
+    OrderPurpose,
     OrderRequest,
     OrderState,
-    Purpose,
     Side,
     VenueOrder,
+    VenueOrderStatus,
     VenuePosition,
-    VenueStatus,
 )
 from tradebot.trading.desk.decisions import DeskOutput
 from tradebot.trading.desk.gate.flow_controls import MessageRate, NoDuplicate
@@ -43,8 +43,8 @@ def test_an_entry_is_sized_by_notional_and_journaled_before_it_is_sent() -> None
     room = Room()
     room.quote("AAA", "1000")
     fact, order = room.signal("AAA", Action.ENTER_LONG)
-    assert isinstance(fact, OrderFact)
-    assert fact.event is OrderEvent.INTENT
+    assert isinstance(fact, OrderEvent)
+    assert fact.type is OrderEventType.INTENT
     assert isinstance(order, Submit)
     assert order.request.quantity == 10
     assert all(line.endswith(": ok") for line in fact.checks)
@@ -65,7 +65,7 @@ def test_a_stop_is_judged_on_every_quote_without_waiting_for_a_bar() -> None:
     room.bought(stop_loss=990.0)
     assert submitted(room.quote("AAA", "990.05")) == []
     (exit_,) = submitted(room.quote("AAA", "990.00"))
-    assert (exit_.side, exit_.quantity, exit_.purpose) == (Side.SELL, D(10), Purpose.STOP)
+    assert (exit_.side, exit_.quantity, exit_.purpose) == (Side.SELL, D(10), OrderPurpose.STOP)
 
 
 def test_a_trailing_stop_follows_the_best_price() -> None:
@@ -74,27 +74,27 @@ def test_a_trailing_stop_follows_the_best_price() -> None:
     for price in ("1004", "1010", "1005.05"):
         assert submitted(room.quote("AAA", price)) == []
     (exit_,) = submitted(room.quote("AAA", "1005"))
-    assert exit_.purpose is Purpose.TRAIL
+    assert exit_.purpose is OrderPurpose.TRAIL
 
 
 def test_a_target_takes_the_profit() -> None:
     room = Room()
     room.bought(target=1020.0)
     (exit_,) = submitted(room.quote("AAA", "1020"))
-    assert exit_.purpose is Purpose.TARGET
+    assert exit_.purpose is OrderPurpose.TARGET
 
 
 def test_an_exit_that_hangs_is_taken_back_and_sent_again() -> None:
     room = Room()
     room.bought(stop_loss=990.0)
     (exit_,) = submitted(room.quote("AAA", "989"))
-    room.outcome(exit_, OrderEvent.SENDING)
-    room.outcome(exit_, OrderEvent.ACCEPTED, "V2")
+    room.outcome(exit_, OrderEventType.SENDING)
+    room.outcome(exit_, OrderEventType.ACCEPTED, "V2")
     (cancel,) = [o for o in room.tick(3.5) if isinstance(o, Cancel)]
     assert cancel.order_id == exit_.order_id
     room.quote("AAA", "980")
-    seen = room.venue_order(exit_, VenueStatus.CANCELED)
-    room.desk.apply_message(OrderSeen(order=seen, mono=room.mono))
+    seen = room.venue_order(exit_, VenueOrderStatus.CANCELED)
+    room.desk.apply_message(OrderReport(order=seen, mono=room.mono))
     assert submitted(room.tick()) == []  # a late fill may still be on its way
     (again,) = submitted(room.tick(2))
     assert (again.order_id != exit_.order_id, again.quantity) == (True, D(10))
@@ -105,13 +105,13 @@ def test_a_fill_is_booked_once_however_often_it_is_told() -> None:
     request = room.bought()
     execution = room.execution(request, 10, "1000")
     room.trades -= 1
-    again = Executed(execution=execution.__class__(**{**_fields(execution), "execution_id": "1"}), mono=room.mono)
+    again = FillReport(fill=execution.__class__(**{**_fields(execution), "execution_id": "1"}), mono=room.mono)
     assert room.desk.apply_message(again) == []
     assert room.desk.book.positions.position_of("AAA").quantity == 10
     assert room.desk.book.positions.fill_count == 1
 
 
-def _fields(execution: Execution) -> dict[str, object]:
+def _fields(execution: Fill) -> dict[str, object]:
     return {name: getattr(execution, name) for name in execution.__struct_fields__}
 
 
@@ -119,10 +119,10 @@ def test_a_fill_before_the_acknowledgement_waits_for_its_order() -> None:
     room = Room()
     room.quote("AAA", "1000")
     (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
-    room.outcome(request, OrderEvent.SENDING)
+    room.outcome(request, OrderEventType.SENDING)
     assert room.fill(request, 10, "1000", "V9") == []
-    outputs = room.outcome(request, OrderEvent.ACCEPTED, "V9")
-    assert events(outputs) == [OrderEvent.ACCEPTED, OrderEvent.EXECUTED]
+    outputs = room.outcome(request, OrderEventType.ACCEPTED, "V9")
+    assert events(outputs) == [OrderEventType.ACCEPTED, OrderEventType.EXECUTED]
     assert room.desk.book.blotter.orders[request.order_id].state is OrderState.FILLED
 
 
@@ -130,13 +130,13 @@ def test_an_ambiguous_order_is_found_by_its_tag_and_never_sent_again() -> None:
     room = Room()
     room.quote("AAA", "1000")
     (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
-    room.outcome(request, OrderEvent.SENDING)
-    room.outcome(request, OrderEvent.AMBIGUOUS)
+    room.outcome(request, OrderEventType.SENDING)
+    room.outcome(request, OrderEventType.AMBIGUOUS)
     assert room.signal("AAA", Action.ENTER_LONG, n=2) == []
-    books = Books(
+    books = AccountSnapshot(
         asked_at=room.mono,
-        orders=(room.venue_order(request, VenueStatus.FILLED, filled=10),),
-        executions=(room.execution(request, 10, "1000.5"),),
+        orders=(room.venue_order(request, VenueOrderStatus.FILLED, filled=10),),
+        fills=(room.execution(request, 10, "1000.5"),),
         positions=(
             VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(10), average_price=D("1000.5")),
         ),
@@ -148,16 +148,16 @@ def test_an_ambiguous_order_is_found_by_its_tag_and_never_sent_again() -> None:
     assert room.desk.book.positions.position_of("AAA").average_price == D("1000.5")
 
 
-def empty_books(room: Room) -> Books:
-    return Books(asked_at=room.mono, orders=(), executions=(), positions=(), cash=D(0))
+def empty_books(room: Room) -> AccountSnapshot:
+    return AccountSnapshot(asked_at=room.mono, orders=(), fills=(), positions=(), cash=D(0))
 
 
 def test_an_order_in_doubt_is_absent_only_after_two_late_complete_lists() -> None:
     room = Room()
     room.quote("AAA", "1000")
     (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
-    room.outcome(request, OrderEvent.SENDING)
-    room.outcome(request, OrderEvent.AMBIGUOUS)
+    room.outcome(request, OrderEventType.SENDING)
+    room.outcome(request, OrderEventType.AMBIGUOUS)
     state = lambda: room.desk.book.blotter.orders[request.order_id].state  # noqa: E731
     for _ in range(5):
         room.desk.apply_message(empty_books(room))
@@ -177,7 +177,7 @@ def test_an_empty_position_list_does_not_make_us_flat_but_halts_the_symbol() -> 
     room.tick(5)
     room.desk.apply_message(empty_books(room))
     room.tick(5)
-    (report,) = [o for o in room.desk.apply_message(empty_books(room)) if isinstance(o, Reconciled)]
+    (report,) = [o for o in room.desk.apply_message(empty_books(room)) if isinstance(o, ReconciliationResult)]
     assert report.differences == ("NSE:AAA MIS: the venue holds 0, the journal 10",)
     assert room.desk.book.positions.position_of("AAA").quantity == 10
 
@@ -191,24 +191,24 @@ def test_an_order_placed_elsewhere_is_written_down_with_its_fills_and_is_not_our
         exchange="NSE",
         side=Side.BUY,
         kind=OrderKind.LIMIT,
-        status=VenueStatus.FILLED,
+        status=VenueOrderStatus.FILLED,
         quantity=D(3),
         filled=D(3),
         price=D(50),
     )
-    execution = Execution(
+    execution = Fill(
         execution_id="e9", venue_order_id="X7", symbol="BBB", exchange="NSE", side=Side.BUY, quantity=D(3),
         price=D(50), traded_at=OPEN,
     )  # fmt: skip
     position = VenuePosition(symbol="BBB", exchange="NSE", product="MIS", quantity=D(3), average_price=D(50))
     room.desk.apply_message(
-        Books(asked_at=room.mono, orders=(other,), executions=(execution,), positions=(position,), cash=D(0))
+        AccountSnapshot(asked_at=room.mono, orders=(other,), fills=(execution,), positions=(position,), cash=D(0))
     )
     assert room.desk.book.positions.position_of("BBB").is_flat
     assert room.desk.book.blotter.external.quantities == {("NSE", "BBB", "MIS"): 3}
     assert room.desk.account.open_positions() == {}
     order = room.desk.book.blotter.orders["EXT-X7"]
-    assert (order.state, order.request.purpose) == (OrderState.FILLED, Purpose.EXTERNAL)
+    assert (order.state, order.request.purpose) == (OrderState.FILLED, OrderPurpose.EXTERNAL)
 
 
 @pytest.mark.parametrize(
@@ -216,15 +216,15 @@ def test_an_order_placed_elsewhere_is_written_down_with_its_fills_and_is_not_our
     [
         (lambda room: room.desk.apply(LinkDown(source="kite", mono=room.mono, reason="silent")), "fresh_data"),
         (lambda room: room.tick(20), "fresh_data"),
-        (lambda room: room.desk.apply(Command(verb=Verb.HALT, reason="by hand")), "halt"),
+        (lambda room: room.desk.apply(Command(verb=CommandVerb.HALT, reason="by hand")), "halt"),
     ],
 )
 def test_an_entry_is_denied_with_the_control_that_denies_it(arrange: object, control: str) -> None:
     room = Room()
     room.quote("AAA", "1000")
     arrange(room)  # type: ignore[operator]
-    (fact,) = [o for o in room.signal("AAA", Action.ENTER_LONG) if isinstance(o, OrderFact)]
-    assert fact.event is OrderEvent.DENIED
+    (fact,) = [o for o in room.signal("AAA", Action.ENTER_LONG) if isinstance(o, OrderEvent)]
+    assert fact.type is OrderEventType.DENIED
     assert fact.reason.startswith(f"{control}:")
 
 
@@ -232,7 +232,7 @@ def test_an_exit_passes_while_the_feed_is_stale_and_entries_are_halted() -> None
     room = Room()
     room.bought()
     room.desk.apply_message(LinkDown(source="kite", mono=room.mono, reason="silent"))
-    room.desk.apply_message(Command(verb=Verb.HALT, reason="by hand"))
+    room.desk.apply_message(Command(verb=CommandVerb.HALT, reason="by hand"))
     assert submitted(room.signal("AAA", Action.EXIT_LONG))
     room.desk.apply_message(LinkUp(source="kite", mono=room.mono))
 
@@ -262,7 +262,7 @@ def test_the_halt_of_the_days_loss_names_its_rule_and_ends_with_the_session() ->
     room.bought()
     room.quote("AAA", "899")
     (halt,) = [o for o in room.tick() if isinstance(o, Command)]
-    assert (halt.until, halt.control, str(halt.scope)) == (Until.SESSION, "daily_loss", "all")
+    assert (halt.until, halt.control, str(halt.scope)) == (HaltExpiry.SESSION, "daily_loss", "all")
     assert [o for o in next_session(room) if isinstance(o, Command)] == []
     assert room.desk.book.conditions.halt_reason == ""
 
@@ -273,20 +273,20 @@ def test_the_halt_of_the_days_loss_names_its_rule_and_ends_with_the_session() ->
 )
 def test_the_halt_of_a_person_stands_until_resume_whatever_it_says(reason: str) -> None:
     room = Room()
-    room.desk.apply_message(Command(verb=Verb.HALT, reason=reason))
+    room.desk.apply_message(Command(verb=CommandVerb.HALT, reason=reason))
     next_session(room)
     room.quote("BBB", "500")
     assert room.desk.book.conditions.halt_reason == (reason or "halted")
-    assert events(room.signal("BBB", Action.ENTER_LONG)) == [OrderEvent.DENIED]
-    room.desk.apply_message(Command(verb=Verb.RESUME))
-    assert events(room.signal("BBB", Action.ENTER_LONG, n=2)) == [OrderEvent.INTENT]
+    assert events(room.signal("BBB", Action.ENTER_LONG)) == [OrderEventType.DENIED]
+    room.desk.apply_message(Command(verb=CommandVerb.RESUME))
+    assert events(room.signal("BBB", Action.ENTER_LONG, n=2)) == [OrderEventType.INTENT]
 
 
 def test_a_denial_names_the_control_that_denied() -> None:
     room = Room()
-    room.desk.apply_message(Command(verb=Verb.HALT, reason="collar: by hand"))
+    room.desk.apply_message(Command(verb=CommandVerb.HALT, reason="collar: by hand"))
     room.quote("AAA", "1000")
-    (denied,) = [o for o in room.signal("AAA", Action.ENTER_LONG) if isinstance(o, OrderFact)]
+    (denied,) = [o for o in room.signal("AAA", Action.ENTER_LONG) if isinstance(o, OrderEvent)]
     assert (denied.control, denied.reason) == ("halt", "halt: halted: collar: by hand")
 
 
@@ -306,19 +306,19 @@ def test_whose_a_position_is_survives_a_restart_and_ends_when_it_is_flat() -> No
     room = Room()
     entry = room.bought()
     facts = [
-        OrderFact(order_id=entry.order_id, event=OrderEvent.INTENT, at=OPEN, request=entry),
-        OrderFact(order_id=entry.order_id, event=OrderEvent.SENDING, at=OPEN),
-        OrderFact(order_id=entry.order_id, event=OrderEvent.ACCEPTED, at=OPEN, venue_order_id="V1"),
-        OrderFact(order_id=entry.order_id, event=OrderEvent.EXECUTED, at=OPEN,
-                  execution=room.execution(entry, 10, "1000")),
+        OrderEvent(order_id=entry.order_id, type=OrderEventType.INTENT, at=OPEN, request=entry),
+        OrderEvent(order_id=entry.order_id, type=OrderEventType.SENDING, at=OPEN),
+        OrderEvent(order_id=entry.order_id, type=OrderEventType.ACCEPTED, at=OPEN, venue_order_id="V1"),
+        OrderEvent(order_id=entry.order_id, type=OrderEventType.EXECUTED, at=OPEN,
+                  fill=room.execution(entry, 10, "1000")),
     ]  # fmt: skip
     fresh = Room()
     fresh.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
     fresh.quote("AAA", "1000")
     assert submitted(said_by("leaver", fresh, Action.EXIT_LONG)) == []
     (exit_,) = submitted(said_by(entry.strategy, fresh, Action.EXIT_LONG))
-    for event in (OrderEvent.SENDING, OrderEvent.ACCEPTED):
-        fresh.outcome(exit_, event, "V9" if event is OrderEvent.ACCEPTED else "")
+    for event in (OrderEventType.SENDING, OrderEventType.ACCEPTED):
+        fresh.outcome(exit_, event, "V9" if event is OrderEventType.ACCEPTED else "")
     fresh.fill(exit_, 10, "1000", "V9")
     assert fresh.desk.book.pending_exits.holders == {}
 
@@ -326,7 +326,7 @@ def test_whose_a_position_is_survives_a_restart_and_ends_when_it_is_flat() -> No
 def test_the_orders_of_a_day_are_counted_over_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
     controls = {"per_second": 8, "per_minute": 200, "per_day": 4}  # three entries, the fourth is an exit's
     monkeypatch.setattr(desk_room, "gate", lambda: Gate([MessageRate(**controls), NoDuplicate(window_s=5.0)]))
-    facts: list[OrderFact] = []
+    facts: list[OrderEvent] = []
     sent = 0
     for life in range(3):
         room = Room(max_rejects_in_a_row=100, max_rejects_per_minute=100, max_account_rejects_per_minute=100)
@@ -338,10 +338,10 @@ def test_the_orders_of_a_day_are_counted_over_restarts(monkeypatch: pytest.Monke
             outputs = room.signal("AAA", Action.ENTER_LONG, n=10 * life + n)
             for request in submitted(outputs):
                 sent += 1
-                room.outcome(request, OrderEvent.SENDING)  # a row of the execution
-                sending = OrderFact(order_id=request.order_id, event=OrderEvent.SENDING, at=room.at, mono=room.mono)
-                outputs += [sending, *room.outcome(request, OrderEvent.REFUSED)]
-            facts += [o for o in outputs if isinstance(o, OrderFact)]
+                room.outcome(request, OrderEventType.SENDING)  # a row of the execution
+                sending = OrderEvent(order_id=request.order_id, type=OrderEventType.SENDING, at=room.at, mono=room.mono)
+                outputs += [sending, *room.outcome(request, OrderEventType.REFUSED)]
+            facts += [o for o in outputs if isinstance(o, OrderEvent)]
     assert sent == 3
     tomorrow = Room()
     tomorrow.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN + DAY)
@@ -354,7 +354,7 @@ def test_positions_are_closed_before_the_session_ends() -> None:
     room.bought()
     room.at = OPEN + 21000 * SECOND
     (exit_,) = submitted(room.tick())
-    assert exit_.purpose is Purpose.FLATTEN
+    assert exit_.purpose is OrderPurpose.FLATTEN
 
 
 def test_stopping_cancels_what_rests_and_lets_no_entry_pass() -> None:
@@ -362,18 +362,18 @@ def test_stopping_cancels_what_rests_and_lets_no_entry_pass() -> None:
     room.quote("AAA", "1000")
     room.quote("BBB", "500")
     (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
-    room.outcome(request, OrderEvent.SENDING)
-    room.outcome(request, OrderEvent.ACCEPTED, "V1")
-    outputs = room.desk.apply_message(Command(verb=Verb.STOP))
+    room.outcome(request, OrderEventType.SENDING)
+    room.outcome(request, OrderEventType.ACCEPTED, "V1")
+    outputs = room.desk.apply_message(Command(verb=CommandVerb.STOP))
     assert [o.order_id for o in outputs if isinstance(o, Cancel)] == [request.order_id]
-    assert events(room.signal("BBB", Action.ENTER_LONG)) == [OrderEvent.DENIED]
+    assert events(room.signal("BBB", Action.ENTER_LONG)) == [OrderEventType.DENIED]
 
 
 def test_stopping_with_flatten_closes_what_is_open() -> None:
     room = Room(on_stop="flatten")
     room.bought()
-    (exit_,) = submitted(room.desk.apply_message(Command(verb=Verb.STOP)))
-    assert (exit_.purpose, exit_.quantity) == (Purpose.FLATTEN, D(10))
+    (exit_,) = submitted(room.desk.apply_message(Command(verb=CommandVerb.STOP)))
+    assert (exit_.purpose, exit_.quantity) == (OrderPurpose.FLATTEN, D(10))
 
 
 def test_rejects_in_a_row_halt_entries() -> None:
@@ -381,8 +381,8 @@ def test_rejects_in_a_row_halt_entries() -> None:
     for n, symbol in enumerate(("AAA", "BBB"), 1):
         room.quote(symbol, "1000")
         (request,) = submitted(room.signal(symbol, Action.ENTER_LONG))
-        room.outcome(request, OrderEvent.SENDING)
-        outputs = room.outcome(request, OrderEvent.REFUSED)
+        room.outcome(request, OrderEventType.SENDING)
+        outputs = room.outcome(request, OrderEventType.REFUSED)
         assert any(isinstance(o, Command) for o in outputs) is (n == 2)
 
 
@@ -391,7 +391,7 @@ def test_a_signal_on_an_index_is_denied_and_not_sent() -> None:
     room.quote("IDX", "15000", spread="0")
     outputs = room.signal("IDX", Action.ENTER_LONG, quantity=1.0)
     assert submitted(outputs) == []
-    assert events(outputs) == [OrderEvent.DENIED]
+    assert events(outputs) == [OrderEventType.DENIED]
 
 
 def test_recovery_rebuilds_positions_orders_and_the_day() -> None:
@@ -402,18 +402,18 @@ def test_recovery_rebuilds_positions_orders_and_the_day() -> None:
     other.quote("AAA", "1000")
     for outputs in (
         other.signal("AAA", Action.ENTER_LONG, stop_loss=990.0),
-        [OrderFact(order_id="T00001", event=OrderEvent.SENDING, at=OPEN)],
-        other.outcome(submitted_id(other), OrderEvent.SENDING) or [],
-        other.outcome(submitted_id(other), OrderEvent.ACCEPTED, "V1"),
+        [OrderEvent(order_id="T00001", type=OrderEventType.SENDING, at=OPEN)],
+        other.outcome(submitted_id(other), OrderEventType.SENDING) or [],
+        other.outcome(submitted_id(other), OrderEventType.ACCEPTED, "V1"),
         other.fill(submitted_id(other), 10, "1000"),
     ):
-        facts += [o for o in outputs if isinstance(o, OrderFact)]
+        facts += [o for o in outputs if isinstance(o, OrderEvent)]
     fresh = Room()
     fresh.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
     assert fresh.desk.book.positions.position_of("AAA") == other.desk.book.positions.position_of("AAA")
     assert fresh.desk.book.positions.charges == 1
     (exit_,) = submitted(fresh.quote("AAA", "989"))
-    assert exit_.purpose is Purpose.STOP
+    assert exit_.purpose is OrderPurpose.STOP
 
 
 def submitted_id(room: Room) -> OrderRequest:

@@ -9,24 +9,24 @@ import pytest
 
 from tests.trading.desk.desk_room import Room, events, submitted
 from tradebot.clock import SECOND
-from tradebot.domain.control import Verb
-from tradebot.domain.messages import Action, Books, Cancel, Command, Incident, Modify, OrderSeen
+from tradebot.domain.commands import CommandVerb
+from tradebot.domain.messages import AccountSnapshot, Action, Cancel, Command, Incident, Modify, OrderReport
 from tradebot.domain.order import (
     Order,
     OrderEvent,
-    OrderFact,
+    OrderEventType,
     OrderKind,
     OrderRequest,
     OrderState,
+    OrderTerms,
+    RequestState,
     Side,
-    Terms,
     VenueOrder,
-    VenueStatus,
-    Wish,
+    VenueOrderStatus,
 )
 from tradebot.trading.desk.desk import DeskOutput
 
-D, E = Decimal, OrderEvent
+D, E = Decimal, OrderEventType
 
 
 def hanging(**settings: object) -> tuple[Room, OrderRequest]:
@@ -42,18 +42,18 @@ def hanging(**settings: object) -> tuple[Room, OrderRequest]:
 
 
 def shown(room: Room, exit_: OrderRequest, **changes: object) -> VenueOrder:
-    order = room.venue_order(exit_, VenueStatus.OPEN)
+    order = room.venue_order(exit_, VenueOrderStatus.OPEN)
     return msgspec.structs.replace(order, venue_order_id="V2", **changes)  # type: ignore[arg-type]
 
 
 def shows(room: Room, exit_: OrderRequest, **changes: object) -> list[DeskOutput]:
-    return room.desk.apply_message(OrderSeen(order=shown(room, exit_, **changes), mono=room.mono))
+    return room.desk.apply_message(OrderReport(order=shown(room, exit_, **changes), mono=room.mono))
 
 
 def lists(room: Room, exit_: OrderRequest, **changes: object) -> list[DeskOutput]:
     order = shown(room, exit_, **changes)
     return room.desk.apply_message(
-        Books(asked_at=room.mono, orders=(order,), executions=(), positions=room.positions(), cash=D(0))
+        AccountSnapshot(asked_at=room.mono, orders=(order,), fills=(), positions=room.positions(), cash=D(0))
     )
 
 
@@ -68,9 +68,9 @@ def order_of(room: Room, exit_: OrderRequest) -> Order:
 def test_an_exit_that_hangs_has_its_price_moved_after_its_row_and_a_pass_of_the_gate() -> None:
     room, exit_ = hanging()
     fact, change = room.tick(3.5)
-    assert isinstance(fact, OrderFact)
+    assert isinstance(fact, OrderEvent)
     assert isinstance(change, Modify)
-    assert (fact.event, change.venue_order_id) == (E.REPLACE_SENT, "V2")
+    assert (fact.type, change.venue_order_id) == (E.REPLACE_SENT, "V2")
     assert len(fact.checks) > 5
     assert all(line.endswith(": ok") for line in fact.checks)
     asked = change.request
@@ -89,7 +89,7 @@ def test_without_the_setting_the_exit_is_cancelled_as_before() -> None:
     plain.outcome(exit_, E.SENDING)
     plain.outcome(exit_, E.ACCEPTED, "V2")
     shows(plain, exit_)
-    assert [type(o) for o in plain.tick(3.5)] == [OrderFact, Cancel]
+    assert [type(o) for o in plain.tick(3.5)] == [OrderEvent, Cancel]
     assert changes_of(room.tick(3.5))
 
 
@@ -99,8 +99,8 @@ def test_an_entry_that_hangs_is_taken_back_all_the_same() -> None:
     (entry,) = submitted(room.signal("AAA", Action.ENTER_LONG))
     room.outcome(entry, E.SENDING)
     room.outcome(entry, E.ACCEPTED, "V1")
-    room.desk.apply_message(OrderSeen(order=room.venue_order(entry, VenueStatus.OPEN), mono=room.mono))
-    assert [type(o) for o in room.tick(3.5)] == [OrderFact, Cancel]
+    room.desk.apply_message(OrderReport(order=room.venue_order(entry, VenueOrderStatus.OPEN), mono=room.mono))
+    assert [type(o) for o in room.tick(3.5)] == [OrderEvent, Cancel]
 
 
 @pytest.mark.parametrize("show", [shows, lists])
@@ -110,7 +110,7 @@ def test_the_new_terms_at_the_venue_confirm_the_change(show: object) -> None:
     outputs = show(room, exit_, kind=OrderKind.LIMIT, price=D("975.10"))  # type: ignore[operator]
     assert events(outputs) == [E.REPLACED]
     order = order_of(room, exit_)
-    assert (order.replace.wish, order.replace.terms) == (Wish.NONE, None)
+    assert (order.replace.state, order.replace.terms) == (RequestState.NONE, None)
     assert (order.price, order.state) == (D("975.10"), OrderState.OPEN)
     room.quote("AAA", "970")
     (change,) = changes_of(room.tick(3.5))
@@ -123,7 +123,7 @@ def test_a_stream_that_still_shows_the_old_terms_settles_nothing() -> None:
     room.outcome(exit_, E.REPLACE_UNKNOWN)
     assert events(shows(room, exit_)) == []
     assert events(lists(room, exit_)) == [], "the request may still be on its way"
-    assert order_of(room, exit_).replace.wish is Wish.UNKNOWN
+    assert order_of(room, exit_).replace.state is RequestState.UNKNOWN
 
 
 def test_an_older_frame_told_again_after_a_change_was_seen_changes_nothing_back() -> None:
@@ -145,7 +145,7 @@ def test_a_change_that_never_shows_is_settled_by_a_list_asked_for_long_after_it(
     assert events(outputs) == [E.CHANGED]
     assert not [o for o in outputs if isinstance(o, Incident)]
     assert order_of(room, exit_).replace.terms is None
-    assert order_of(room, exit_).replace.wish is Wish.NONE
+    assert order_of(room, exit_).replace.state is RequestState.NONE
     assert changes_of(room.tick(0.1)), "and tried again"
 
 
@@ -163,7 +163,7 @@ def test_a_fill_that_lands_during_a_change_ends_the_order_once() -> None:
     outputs = room.fill(exit_, 10, "979", "V2")
     assert events(outputs) == [E.EXECUTED]
     order = order_of(room, exit_)
-    assert (order.state, order.replace.wish, order.remaining) == (OrderState.FILLED, Wish.NONE, 0)
+    assert (order.state, order.replace.state, order.remaining_quantity) == (OrderState.FILLED, RequestState.NONE, 0)
     assert room.desk.book.positions.position_of("AAA").is_flat
     assert events(room.outcome(exit_, E.REPLACE_REFUSED)) == [E.REPLACE_REFUSED]
     assert order_of(room, exit_).state is OrderState.FILLED
@@ -194,7 +194,7 @@ def test_after_as_many_changes_as_the_venue_allows_the_order_is_cancelled() -> N
         shows(room, exit_, kind=OrderKind.LIMIT, price=D(wanted))
         price -= 5
         room.quote("AAA", str(price))
-    assert [type(o) for o in room.tick(3.5)] == [OrderFact, Cancel]
+    assert [type(o) for o in room.tick(3.5)] == [OrderEvent, Cancel]
 
 
 def test_a_change_the_gate_denies_is_written_down_once_and_the_order_stays() -> None:
@@ -213,14 +213,14 @@ def test_the_gate_is_asked_for_the_rest_of_an_exit_that_is_filled_in_part_and_th
     room.fill(exit_, 4, "979", "V2")
     (change,) = changes_of(room.tick(3.5))
     assert (change.request.quantity, change.request.price) == (D(10), D("975.10"))
-    assert order_of(room, exit_).replace.terms == Terms(quantity=D(10), price=D("975.10"))
+    assert order_of(room, exit_).replace.terms == OrderTerms(quantity=D(10), price=D("975.10"))
 
 
 def test_an_exit_that_buys_back_follows_the_price_up_and_not_down() -> None:
     room = Room(chase="modify")
     room.desk.book.blotter.adopt_position(room.desk.book.position_key("AAA"), D(-10), D(1000))
     room.quote("AAA", "1011")
-    (exit_,) = submitted(room.desk.apply_message(Command(verb=Verb.FLATTEN, id="f")))
+    (exit_,) = submitted(room.desk.apply_message(Command(verb=CommandVerb.FLATTEN, id="f")))
     room.outcome(exit_, E.SENDING)
     room.outcome(exit_, E.ACCEPTED, "V2")
     shows(room, exit_)

@@ -10,19 +10,27 @@ import msgspec
 import pytest
 
 from tests.trading.desk.desk_room import Room, events
-from tradebot.domain.messages import Cancel, Executed, Incident, OrderSeen, SessionBegins, Submit, Tick
-from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, Purpose, Side, VenueStatus
+from tradebot.domain.messages import Cancel, ClockTick, FillReport, Incident, OrderReport, SessionBegins, Submit
+from tradebot.domain.order import (
+    OrderEvent,
+    OrderEventType,
+    OrderKind,
+    OrderPurpose,
+    OrderRequest,
+    Side,
+    VenueOrderStatus,
+)
 from tradebot.trading.desk.book.book import OrderChange
 from tradebot.trading.desk.decisions import CancelOrder, Decision, RecordEvent
 from tradebot.trading.desk.desk import Desk
 
-E = OrderEvent
+E = OrderEventType
 
 
 def said(desk: Desk, decisions: Any) -> list[str]:
     """Carry decisions out; return the facts by their event, and anything else by its kind."""
     out = desk.carry_out(decisions)
-    return [what.event.value if isinstance(what, OrderFact) else type(what).__name__ for what in out]
+    return [what.type.value if isinstance(what, OrderEvent) else type(what).__name__ for what in out]
 
 
 def test_what_a_decision_leads_to_comes_before_the_next_decision() -> None:
@@ -33,7 +41,7 @@ def test_what_a_decision_leads_to_comes_before_the_next_decision() -> None:
 
     def rule() -> Iterator[Decision]:
         yield CancelOrder(order_id, "for a test")
-        seen.append(book.blotter.orders[order_id].cancel.wish.value)
+        seen.append(book.blotter.orders[order_id].cancel.state.value)
         yield book.make_incident("behind it")
 
     assert said(room.desk, rule()) == ["cancel_sent", "Cancel", "Incident"]
@@ -48,11 +56,11 @@ def test_the_rules_hear_of_a_fact_in_their_order_and_the_next_when_the_one_befor
     book, heard = room.desk.book, list[str]()
 
     def first(change: OrderChange) -> list[Decision]:
-        heard.append(f"first of {change.event.event.value}")
-        return [CancelOrder(request.order_id, "for a test")] if change.event.event is E.LINK_LOST else []
+        heard.append(f"first of {change.event.type.value}")
+        return [CancelOrder(request.order_id, "for a test")] if change.event.type is E.LINK_LOST else []
 
     def second(change: OrderChange) -> list[Decision]:
-        heard.append(f"second of {change.event.event.value}")
+        heard.append(f"second of {change.event.type.value}")
         return []
 
     monkeypatch.setattr(room.desk.rules, "change_subscribers", lambda change: (first, second))
@@ -67,13 +75,17 @@ def test_the_rules_hear_of_a_fact_in_their_order_and_the_next_when_the_one_befor
 @pytest.mark.parametrize(
     ("event", "purpose", "asked"),
     [
-        (E.EXECUTED, Purpose.ENTRY, "Exits VenueReports OrderInvariants FillCheck StopLevels RejectBreaker Cancels"),
-        (E.ACCEPTED, Purpose.ENTRY, "VenueReports OrderInvariants Cancels"),
-        (E.REFUSED, Purpose.EXIT, "Exits VenueReports OrderInvariants RejectBreaker Cancels"),
-        (E.EXECUTED, Purpose.EXTERNAL, "VenueReports PositionCheck"),
+        (
+            E.EXECUTED,
+            OrderPurpose.ENTRY,
+            "Exits VenueReports OrderInvariants FillCheck StopLevels RejectBreaker Cancels",
+        ),
+        (E.ACCEPTED, OrderPurpose.ENTRY, "VenueReports OrderInvariants Cancels"),
+        (E.REFUSED, OrderPurpose.EXIT, "Exits VenueReports OrderInvariants RejectBreaker Cancels"),
+        (E.EXECUTED, OrderPurpose.EXTERNAL, "VenueReports PositionCheck"),
     ],
 )
-def test_a_rule_hears_of_the_facts_that_concern_it(event: E, purpose: Purpose, asked: str) -> None:
+def test_a_rule_hears_of_the_facts_that_concern_it(event: E, purpose: OrderPurpose, asked: str) -> None:
     room = Room()
     order = room.desk.book.blotter.orders[room.entered().order_id]
     order = msgspec.structs.replace(order, request=msgspec.structs.replace(order.request, purpose=purpose))
@@ -86,7 +98,7 @@ def test_an_order_leaves_behind_its_fact_and_a_cancel_behind_its_own() -> None:
     room.quote("AAA", "1000")
     request = room.entered()
     out = room.desk.carry_out([CancelOrder(request.order_id, "for a test")])
-    assert [type(what) for what in out] == [OrderFact, Cancel]
+    assert [type(what) for what in out] == [OrderEvent, Cancel]
 
 
 def test_what_is_decided_again_is_judged_again() -> None:
@@ -120,7 +132,7 @@ WATCHED = {
 
 
 def test_a_backtest_knows_where_each_rule_that_acts_at_ticks_may_act() -> None:
-    asked = {type(rule.__self__).__name__ for rule in Room().desk.rules.subscribers[Tick]}  # type: ignore[attr-defined]
+    asked = {type(rule.__self__).__name__ for rule in Room().desk.rules.subscribers[ClockTick]}  # type: ignore[attr-defined]
     assert asked == WATCHED.keys(), "a backtest walks only bars in which something can happen: see `backtest/loss.py`"
 
 
@@ -151,8 +163,8 @@ def test_a_fill_of_another_hand_leaves_our_stop_where_it_stands() -> None:
         order_id="", symbol="AAA", exchange="NSE", side=Side.BUY, kind=OrderKind.MARKET, quantity=Decimal(3),
         product="CNC",
     )  # fmt: skip
-    shown = msgspec.structs.replace(room.venue_order(theirs, VenueStatus.OPEN), venue_order_id="X1", product="CNC")
-    room.desk.apply_message(OrderSeen(order=shown, mono=room.mono))
+    shown = msgspec.structs.replace(room.venue_order(theirs, VenueOrderStatus.OPEN), venue_order_id="X1", product="CNC")
+    room.desk.apply_message(OrderReport(order=shown, mono=room.mono))
     fill = msgspec.structs.replace(room.execution(theirs, 3, "1001", "X1"), product="CNC")
-    assert events(room.desk.apply_message(Executed(execution=fill, mono=room.mono))) == [E.EXECUTED]
+    assert events(room.desk.apply_message(FillReport(fill=fill, mono=room.mono))) == [E.EXECUTED]
     assert room.desk.account.protective_levels(0) == guard

@@ -8,24 +8,24 @@ import pytest
 
 from tests.trading.desk.desk_room import OPEN, Room, submitted
 from tradebot.clock import SECOND
-from tradebot.domain.control import Scope, Verb
-from tradebot.domain.messages import Action, Command, Released
-from tradebot.domain.order import OrderEvent, OrderFact
+from tradebot.domain.commands import CommandVerb, Scope
+from tradebot.domain.messages import Action, Command, ReleasedPosition
+from tradebot.domain.order import OrderEvent, OrderEventType
 
-D, E = Decimal, OrderEvent
+D, E = Decimal, OrderEventType
 
 
-def bought(*, at: int = OPEN) -> list[OrderFact]:
+def bought(*, at: int = OPEN) -> list[OrderEvent]:
     """The facts of an entry of AAA with a stop that was filled whole at market ns `at`."""
     room = Room()
     request = room.bought(stop_loss=990.0, trail_by=5.0)
-    (fill,) = room.desk.account.kept_orders()[request.order_id].booked
-    begun = OrderFact(request.order_id, E.INTENT, at, 1, request=request)
+    (fill,) = room.desk.account.kept_orders()[request.order_id].fills
+    begun = OrderEvent(request.order_id, E.INTENT, at, 1, request=request)
     sent = [
-        OrderFact(request.order_id, event, at, 1, venue_order_id=id_)
+        OrderEvent(request.order_id, event, at, 1, venue_order_id=id_)
         for event, id_ in ((E.SENDING, ""), (E.ACCEPTED, "V1"))
     ]
-    return [begun, *sent, OrderFact(request.order_id, E.EXECUTED, at, 1, venue_order_id="V1", execution=fill)]
+    return [begun, *sent, OrderEvent(request.order_id, E.EXECUTED, at, 1, venue_order_id="V1", fill=fill)]
 
 
 def test_a_flatten_that_was_carried_out_before_closes_nothing_again() -> None:
@@ -33,12 +33,15 @@ def test_a_flatten_that_was_carried_out_before_closes_nothing_again() -> None:
         room = Room()
         room.desk.recover_state(bought(), adopted=(), halted="", opens_at=OPEN, flattened=("f1",))
         room.quote("AAA", "1000")
-        assert len(submitted(room.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id=id_)))) == count
+        assert (
+            len(submitted(room.desk.apply_message(Command(verb=CommandVerb.FLATTEN, reason="by hand", id=id_))))
+            == count
+        )
 
 
 def test_a_halt_of_everything_and_halts_of_a_scope_stand_again() -> None:
     room = Room()
-    of_symbol = Command(verb=Verb.HALT, reason="odd", scope=Scope.symbol("AAA"))
+    of_symbol = Command(verb=CommandVerb.HALT, reason="odd", scope=Scope.for_symbol("AAA"))
     room.desk.recover_state((), adopted=(), halted="", opens_at=OPEN, halts=(of_symbol,))
     for symbol, count in (("AAA", 0), ("BBB", 1)):
         room.quote(symbol, "1000")
@@ -61,7 +64,7 @@ def test_what_was_given_up_is_neither_held_nor_guarded() -> None:
     room = Room()
     facts = bought()
     key = room.desk.book.position_key("AAA")
-    part = Released(key=key, quantity=D(10), price=D(1000), at=OPEN)
+    part = ReleasedPosition(key=key, quantity=D(10), price=D(1000), at=OPEN)
     room.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
     assert room.desk.account.protective_levels(0) is not None
     room = Room()

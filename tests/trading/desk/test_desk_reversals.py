@@ -11,9 +11,9 @@ import pytest
 from tests.backtest.test_fast_desk import accepted
 from tests.trading.desk.test_recording import NAMES, SETTINGS, Day
 from tradebot.clock import SECOND
-from tradebot.domain.control import Scope, Verb
-from tradebot.domain.messages import Action, Command, Executed, Signal, Signals, Tick
-from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, Purpose, Side
+from tradebot.domain.commands import CommandVerb, Scope
+from tradebot.domain.messages import Action, ClockTick, Command, FillReport, Signal, Signals
+from tradebot.domain.order import OrderEvent, OrderEventType, OrderPurpose, OrderRequest, Side
 from tradebot.replay.recorded_run import RecordedLine
 from tradebot.replay.rerun import replay_run
 
@@ -39,18 +39,18 @@ def exiting(*, quantity: float | None = None) -> tuple[Day, OrderRequest]:
     day = Day()
     reversing(day, Action.ENTER_LONG, quantity=quantity)
     entry = accepted(day)
-    day.give(Executed(execution=day.execution(entry, entry.quantity), mono=day.mono))
+    day.give(FillReport(fill=day.execution(entry, entry.quantity), mono=day.mono))
     reversing(day, Action.EXIT_LONG, Action.ENTER_SHORT, quantity=quantity)
     return day, accepted(day)
 
 
 def later(day: Day, seconds: float) -> None:
     day.at, day.mono = day.at + int(seconds * SECOND), day.mono + int(seconds * SECOND)
-    day.give(Tick(at=day.at, mono=day.mono))
+    day.give(ClockTick(at=day.at, mono=day.mono))
 
 
 def fill(day: Day, request: OrderRequest, quantity: Decimal) -> None:
-    day.give(Executed(execution=day.execution(request, quantity), mono=day.mono))
+    day.give(FillReport(fill=day.execution(request, quantity), mono=day.mono))
 
 
 def test_the_entry_follows_when_the_exit_has_filled_flat() -> None:
@@ -61,7 +61,7 @@ def test_the_entry_follows_when_the_exit_has_filled_flat() -> None:
     fill(day, exit_, D(3))
 
     (entry,) = day.waiting
-    assert (entry.side, entry.purpose, entry.quantity) == (Side.SELL, Purpose.ENTRY, D(10))
+    assert (entry.side, entry.purpose, entry.quantity) == (Side.SELL, OrderPurpose.ENTRY, D(10))
     assert day.desk.account.signal_counts["ignored"] == day.desk.account.signal_counts["late_reversals"] == 0
 
 
@@ -71,7 +71,7 @@ def test_an_entry_as_large_as_the_exit_is_not_taken_for_the_same_order_again() -
     fill(day, exit_, exit_.quantity)
 
     assert [(r.side, r.quantity, r.purpose) for r in (exit_, *day.waiting)] == [
-        (Side.SELL, D(7), Purpose.EXIT), (Side.SELL, D(7), Purpose.ENTRY),
+        (Side.SELL, D(7), OrderPurpose.EXIT), (Side.SELL, D(7), OrderPurpose.ENTRY),
     ]  # fmt: skip
 
 
@@ -95,13 +95,13 @@ def test_an_entry_waits_for_as_long_as_a_signal_may_age() -> None:
 def test_the_gate_is_asked_when_the_exit_has_filled_and_its_denial_is_written_down() -> None:
     day, exit_ = exiting()
 
-    day.give(Command(verb=Verb.HALT, reason="by hand", id="h"))
+    day.give(Command(verb=CommandVerb.HALT, reason="by hand", id="h"))
     fill(day, exit_, exit_.quantity)
 
     assert day.waiting == []
     last = day.said[-1].message
-    assert isinstance(last, OrderFact)
-    assert (last.event, last.reason) == (OrderEvent.DENIED, "halt: halted: by hand")
+    assert isinstance(last, OrderEvent)
+    assert (last.type, last.reason) == (OrderEventType.DENIED, "halt: halted: by hand")
 
 
 def test_an_entry_of_the_same_side_as_what_is_being_closed_is_ignored() -> None:
@@ -118,7 +118,7 @@ def test_what_an_operator_closes_is_followed_by_nothing() -> None:
     day = Day()
     reversing(day, Action.ENTER_LONG)
     fill(day, entry := accepted(day), entry.quantity)
-    day.give(Command(verb=Verb.FLATTEN, id="f", scope=Scope.symbol(NAMES[0])))
+    day.give(Command(verb=CommandVerb.FLATTEN, id="f", scope=Scope.for_symbol(NAMES[0])))
     exit_ = accepted(day)
 
     reversing(day, Action.EXIT_LONG, Action.ENTER_SHORT)
@@ -129,23 +129,23 @@ def test_what_an_operator_closes_is_followed_by_nothing() -> None:
 
 def test_a_process_that_starts_again_has_forgotten_the_entry() -> None:
     day, exit_ = exiting()
-    facts = [line.message for line in day.said if isinstance(line.message, OrderFact)]
+    facts = [line.message for line in day.said if isinstance(line.message, OrderEvent)]
     again = Day()
     again.desk.recover_state(
         [told for fact in facts for told in sent(fact)], adopted=(), halted="", opens_at=day.at, halts=(), flattened=()
     )
 
-    again.give(Executed(execution=day.execution(exit_, exit_.quantity), mono=again.mono))
+    again.give(FillReport(fill=day.execution(exit_, exit_.quantity), mono=again.mono))
 
     assert again.desk.account.open_positions() == {}
     assert again.waiting == []
 
 
-def sent(fact: OrderFact) -> list[OrderFact]:
+def sent(fact: OrderEvent) -> list[OrderEvent]:
     """Return what the journal holds where the desk says `fact`: execution wrote the SENDING row before."""
-    if fact.event is not OrderEvent.ACCEPTED:
+    if fact.type is not OrderEventType.ACCEPTED:
         return [fact]
-    return [OrderFact(order_id=fact.order_id, event=OrderEvent.SENDING, at=fact.at, mono=fact.mono), fact]
+    return [OrderEvent(order_id=fact.order_id, type=OrderEventType.SENDING, at=fact.at, mono=fact.mono), fact]
 
 
 @pytest.mark.parametrize("reverses", [True, False])

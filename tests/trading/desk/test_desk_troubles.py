@@ -6,32 +6,32 @@ from decimal import Decimal
 
 from tests.trading.desk.desk_room import OPEN, Room, events, submitted
 from tradebot.clock import SECOND
-from tradebot.domain.control import Scope, Verb
+from tradebot.domain.commands import CommandVerb, Scope
 from tradebot.domain.messages import (
+    AccountSnapshot,
     Action,
-    Books,
     Cancel,
     Command,
-    Executed,
+    FillReport,
     Incident,
     LinkDown,
     LinkUp,
-    OrderSeen,
+    OrderReport,
 )
 from tradebot.domain.order import (
-    Execution,
+    Fill,
     OrderEvent,
-    OrderFact,
+    OrderEventType,
     OrderRequest,
     OrderState,
     Side,
     VenueOrder,
-    VenueStatus,
+    VenueOrderStatus,
 )
 from tradebot.ops.journal_logger import EVENT_TYPES
 from tradebot.trading.desk.decisions import DeskOutput
 
-D, E = Decimal, OrderEvent
+D, E = Decimal, OrderEventType
 
 
 def entered(room: Room, *, answered: bool = True) -> OrderRequest:
@@ -44,9 +44,9 @@ def entered(room: Room, *, answered: bool = True) -> OrderRequest:
     return request
 
 
-def books(room: Room, *orders: VenueOrder, executions: tuple[Execution, ...] = ()) -> list[DeskOutput]:
+def books(room: Room, *orders: VenueOrder, executions: tuple[Fill, ...] = ()) -> list[DeskOutput]:
     return room.desk.apply_message(
-        Books(asked_at=room.mono, orders=orders, executions=executions, positions=room.positions(), cash=D(0)),
+        AccountSnapshot(asked_at=room.mono, orders=orders, fills=executions, positions=room.positions(), cash=D(0)),
     )
 
 
@@ -65,7 +65,7 @@ def state(room: Room, request: OrderRequest) -> OrderState:
 def test_a_cancel_of_an_order_that_is_being_sent_waits_and_goes_out_with_the_answer() -> None:
     room = Room()
     request = entered(room, answered=False)
-    waiting = room.desk.apply_message(Command(verb=Verb.HALT, reason="by hand"))
+    waiting = room.desk.apply_message(Command(verb=CommandVerb.HALT, reason="by hand"))
     assert (events(waiting), cancels(waiting)) == ([E.CANCEL_ASKED], [])
     answered = room.outcome(request, E.ACCEPTED, "V1")
     assert events(answered) == [E.ACCEPTED, E.CANCEL_SENT]
@@ -76,21 +76,21 @@ def test_an_order_whose_turn_has_not_come_is_withdrawn() -> None:
     room = Room()
     room.quote("AAA", "1000")
     (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
-    (cancel,) = cancels(room.desk.apply_message(Command(verb=Verb.HALT, reason="by hand")))
+    (cancel,) = cancels(room.desk.apply_message(Command(verb=CommandVerb.HALT, reason="by hand")))
     assert (cancel.order_id, cancel.venue_order_id) == (request.order_id, "")
 
 
 def test_a_cancel_without_an_answer_is_sent_three_times_more_and_only_while_the_order_works() -> None:
     room = Room()
     request = entered(room)
-    assert len(cancels(room.desk.apply_message(Command(verb=Verb.HALT, reason="by hand")))) == 1
+    assert len(cancels(room.desk.apply_message(Command(verb=CommandVerb.HALT, reason="by hand")))) == 1
     sent = 0
     for _ in range(6):
         room.outcome(request, E.CANCEL_UNKNOWN)
         room.tick(1)
-        assert cancels(books(room, room.venue_order(request, VenueStatus.OPEN))) == []
+        assert cancels(books(room, room.venue_order(request, VenueOrderStatus.OPEN))) == []
         room.tick(1.5)
-        outputs = books(room, room.venue_order(request, VenueStatus.OPEN))
+        outputs = books(room, room.venue_order(request, VenueOrderStatus.OPEN))
         sent += len(cancels(outputs))
         last = outputs
     assert sent == 3
@@ -100,19 +100,19 @@ def test_a_cancel_without_an_answer_is_sent_three_times_more_and_only_while_the_
 def test_fills_that_the_status_knows_and_no_trade_tells_are_inferred_after_five_seconds_and_replaced() -> None:
     room = Room()
     request = entered(room)
-    shown = room.venue_order(request, VenueStatus.FILLED, filled=10)
-    room.desk.apply_message(OrderSeen(order=shown, mono=room.mono))
+    shown = room.venue_order(request, VenueOrderStatus.FILLED, filled=10)
+    room.desk.apply_message(OrderReport(order=shown, mono=room.mono))
     assert events(room.tick(4)) == []
-    (made_up,) = [o for o in room.tick(2) if isinstance(o, OrderFact)]
-    assert made_up.execution is not None
-    assert made_up.execution.is_inferred
+    (made_up,) = [o for o in room.tick(2) if isinstance(o, OrderEvent)]
+    assert made_up.fill is not None
+    assert made_up.fill.is_inferred
     assert room.desk.book.positions.position_of("AAA").quantity == 10
     outputs = room.fill(request, 4, "999")
     assert events(outputs) == [E.REVERSED, E.EXECUTED, E.EXECUTED]
     assert room.desk.book.positions.position_of("AAA").quantity == 10
     assert events(room.fill(request, 6, "999")) == [E.REVERSED, E.EXECUTED]
     order = room.desk.book.blotter.orders[request.order_id]
-    assert (order.state, order.average_price, len(order.booked)) == (OrderState.FILLED, 999, 2)
+    assert (order.state, order.average_price, len(order.fills)) == (OrderState.FILLED, 999, 2)
     assert room.desk.book.positions.position_of("AAA").bought == 9990
     assert room.desk.book.positions.charges == 2
 
@@ -120,14 +120,14 @@ def test_fills_that_the_status_knows_and_no_trade_tells_are_inferred_after_five_
 def test_a_fill_told_with_other_figures_is_booked_anew_once_the_list_has_shown_them_twice() -> None:
     room = Room()
     request = room.bought()
-    other = Execution(
+    other = Fill(
         execution_id="1", venue_order_id="V1", symbol="AAA", exchange="NSE", side=request.side, quantity=D(10),
         price=D(998), traded_at=OPEN,
     )  # fmt: skip
-    first = room.desk.apply_message(Executed(execution=other, mono=room.mono))
+    first = room.desk.apply_message(FillReport(fill=other, mono=room.mono))
     assert events(first) == [E.QUARANTINED]
     assert scopes(first) == ["symbol:AAA"]
-    shown = room.venue_order(request, VenueStatus.FILLED, filled=10)
+    shown = room.venue_order(request, VenueOrderStatus.FILLED, filled=10)
     assert E.REVERSED not in events(books(room, shown, executions=(other,)))
     assert events(books(room, shown, executions=(other,)))[:2] == [E.REVERSED, E.EXECUTED]
     assert room.desk.book.positions.position_of("AAA").average_price == 998
@@ -137,12 +137,14 @@ def test_an_order_that_comes_back_from_the_dead_is_cancelled_and_stops_its_strat
     room = Room()
     request = entered(room, answered=False)
     room.outcome(request, E.NOT_SENT)
-    outputs = room.desk.apply_message(OrderSeen(order=room.venue_order(request, VenueStatus.OPEN), mono=room.mono))
+    outputs = room.desk.apply_message(
+        OrderReport(order=room.venue_order(request, VenueOrderStatus.OPEN), mono=room.mono)
+    )
     assert events(outputs) == [E.SEEN_OPEN, E.CANCEL_SENT]
     assert scopes(outputs) == ["strategy:s"]
     room.quote("BBB", "500")
-    (denied,) = [o for o in room.signal("BBB", Action.ENTER_LONG) if isinstance(o, OrderFact)]
-    assert denied.event is E.DENIED
+    (denied,) = [o for o in room.signal("BBB", Action.ENTER_LONG) if isinstance(o, OrderEvent)]
+    assert denied.type is E.DENIED
 
 
 def test_an_exit_that_the_venue_ends_is_sent_again() -> None:
@@ -151,7 +153,7 @@ def test_an_exit_that_the_venue_ends_is_sent_again() -> None:
     (exit_,) = submitted(room.signal("AAA", Action.EXIT_LONG))
     room.outcome(exit_, E.SENDING)
     room.outcome(exit_, E.ACCEPTED, "V2")
-    room.desk.apply_message(OrderSeen(order=room.venue_order(exit_, VenueStatus.CANCELED), mono=room.mono))
+    room.desk.apply_message(OrderReport(order=room.venue_order(exit_, VenueOrderStatus.CANCELED), mono=room.mono))
     assert submitted(room.tick(1)) == []
     (again,) = submitted(room.tick(1.5))
     assert (again.quantity, again.purpose) == (10, exit_.purpose)
@@ -174,18 +176,25 @@ def test_an_exit_that_the_venue_refuses_is_not_sent_twenty_times_a_second() -> N
 def test_an_order_placed_elsewhere_holds_entries_back_until_the_books_account_for_it_and_is_never_cancelled() -> None:
     room = Room()
     room.quote("BBB", "500")
-    other = VenueOrder(**_fields(room.venue_order(entered(Room()), VenueStatus.OPEN)) | {"tag": "", "symbol": "BBB"})  # type: ignore[arg-type]
-    outputs = room.desk.apply_message(OrderSeen(order=other, mono=room.mono))
+    other = VenueOrder(
+        **_fields(room.venue_order(entered(Room()), VenueOrderStatus.OPEN)) | {"tag": "", "symbol": "BBB"}
+    )  # type: ignore[arg-type]
+    outputs = room.desk.apply_message(OrderReport(order=other, mono=room.mono))
     assert (scopes(outputs), cancels(outputs)) == ([], [])
-    (denied,) = [o for o in room.signal("BBB", Action.ENTER_LONG) if isinstance(o, OrderFact)]
-    assert (denied.event, denied.reason.partition(":")[0]) == (E.DENIED, "accounted")
-    assert cancels(room.desk.apply_message(Command(verb=Verb.HALT, reason="by hand", scope=Scope.symbol("BBB")))) == []
-    room.desk.apply_message(Command(verb=Verb.RESUME, scope=Scope.symbol("BBB")))
+    (denied,) = [o for o in room.signal("BBB", Action.ENTER_LONG) if isinstance(o, OrderEvent)]
+    assert (denied.type, denied.reason.partition(":")[0]) == (E.DENIED, "accounted")
+    assert (
+        cancels(
+            room.desk.apply_message(Command(verb=CommandVerb.HALT, reason="by hand", scope=Scope.for_symbol("BBB")))
+        )
+        == []
+    )
+    room.desk.apply_message(Command(verb=CommandVerb.RESUME, scope=Scope.for_symbol("BBB")))
     room.tick(1)
     books(room, other)
     entry = room.signal("BBB", Action.ENTER_LONG, n=2)
     assert events(entry) == [E.INTENT]
-    assert {c.order_id for c in cancels(room.desk.apply_message(Command(verb=Verb.STOP)))} == {
+    assert {c.order_id for c in cancels(room.desk.apply_message(Command(verb=CommandVerb.STOP)))} == {
         submitted(entry)[0].order_id
     }
 
@@ -198,10 +207,10 @@ def test_a_halt_of_one_symbol_leaves_the_others_alone_and_a_resume_lifts_it() ->
     room = Room()
     room.quote("AAA", "1000")
     room.quote("BBB", "500")
-    room.desk.apply_message(Command(verb=Verb.HALT, reason="by hand", scope=Scope.parse("symbol:AAA")))
+    room.desk.apply_message(Command(verb=CommandVerb.HALT, reason="by hand", scope=Scope.parse("symbol:AAA")))
     assert events(room.signal("AAA", Action.ENTER_LONG)) == [E.DENIED]
     assert events(room.signal("BBB", Action.ENTER_LONG)) == [E.INTENT]
-    room.desk.apply_message(Command(verb=Verb.RESUME, scope=Scope.parse("symbol:AAA")))
+    room.desk.apply_message(Command(verb=CommandVerb.RESUME, scope=Scope.parse("symbol:AAA")))
     assert events(room.signal("AAA", Action.ENTER_LONG, n=2)) == [E.INTENT]
 
 
@@ -226,7 +235,7 @@ def test_the_bound_of_a_doubt_counts_from_the_sending_and_a_look_is_wanted_right
 def test_an_exit_that_the_venue_never_had_is_sent_anew_and_does_not_wait_for_ten_minutes() -> None:
     room = Room()
     bought = room.bought()
-    shown = room.venue_order(bought, VenueStatus.FILLED, filled=int(bought.quantity))
+    shown = room.venue_order(bought, VenueOrderStatus.FILLED, filled=int(bought.quantity))
     (lost,) = submitted(room.signal("AAA", Action.EXIT_LONG, n=2))
     room.outcome(lost, E.SENDING)
     room.outcome(lost, E.AMBIGUOUS)
@@ -245,7 +254,7 @@ def test_an_order_from_elsewhere_in_the_list_does_not_stand_for_one_in_doubt() -
     room = Room()
     request = entered(room, answered=False)
     room.outcome(request, E.AMBIGUOUS)
-    shown = room.venue_order(request, VenueStatus.FILLED, filled=1)
+    shown = room.venue_order(request, VenueOrderStatus.FILLED, filled=1)
     fields = {name: getattr(shown, name) for name in shown.__struct_fields__}
     other = VenueOrder(**(fields | {"venue_order_id": "X1", "tag": "", "symbol": "BBB"}))
     room.tick(61)
@@ -313,7 +322,7 @@ def test_a_presumed_absence_stays_exposed_for_ten_minutes() -> None:
 def test_an_order_of_a_day_that_is_over_is_in_doubt_until_the_venue_ends_it() -> None:
     room = Room()
     request = entered(room)
-    shown = room.venue_order(request, VenueStatus.OPEN)
+    shown = room.venue_order(request, VenueOrderStatus.OPEN)
     books(room, shown)
     room.at = OPEN + 22500 * SECOND
     room.tick(600)
@@ -328,7 +337,7 @@ def test_an_order_of_a_day_that_is_over_is_in_doubt_until_the_venue_ends_it() ->
 def test_the_venue_knowing_fewer_fills_than_it_told_for_a_minute_stops_the_symbol() -> None:
     room = Room()
     request = room.bought()
-    shown = room.venue_order(request, VenueStatus.FILLED, filled=6)
+    shown = room.venue_order(request, VenueOrderStatus.FILLED, filled=6)
     assert scopes(books(room, shown)) == []
     room.tick(61)
     assert scopes(books(room, shown)) == ["symbol:AAA"]
@@ -337,8 +346,8 @@ def test_the_venue_knowing_fewer_fills_than_it_told_for_a_minute_stops_the_symbo
 def test_terms_that_somebody_changed_are_the_truth_and_stop_the_symbol() -> None:
     room = Room()
     request = entered(room)
-    shown = VenueOrder(**_fields(room.venue_order(request, VenueStatus.OPEN)) | {"quantity": D(7)})  # type: ignore[arg-type]
-    outputs = room.desk.apply_message(OrderSeen(order=shown, mono=room.mono))
+    shown = VenueOrder(**_fields(room.venue_order(request, VenueOrderStatus.OPEN)) | {"quantity": D(7)})  # type: ignore[arg-type]
+    outputs = room.desk.apply_message(OrderReport(order=shown, mono=room.mono))
     assert events(outputs)[0] is E.CHANGED
     assert "symbol:AAA" in scopes(outputs)
     assert room.desk.book.blotter.exposure.worst_case("AAA") == (7, 0)
@@ -349,30 +358,30 @@ def test_halts_and_open_exits_survive_a_restart() -> None:
     room.bought()
     (exit_,) = submitted(room.signal("AAA", Action.EXIT_LONG))
     facts = [
-        OrderFact(order_id=o.order_id, event=E.INTENT, at=OPEN, mono=1, request=o.request)
+        OrderEvent(order_id=o.order_id, type=E.INTENT, at=OPEN, mono=1, request=o.request)
         for o in room.desk.book.blotter.orders.values()
     ]
     entry = facts[0].order_id
     facts[1:1] = [
-        OrderFact(order_id=entry, event=E.SENDING, at=OPEN, mono=1),
-        OrderFact(order_id=entry, event=E.EXECUTED, at=OPEN, mono=1,
-                  execution=next(iter(room.desk.book.blotter.booked_fills.values())).execution),
+        OrderEvent(order_id=entry, type=E.SENDING, at=OPEN, mono=1),
+        OrderEvent(order_id=entry, type=E.EXECUTED, at=OPEN, mono=1,
+                  fill=next(iter(room.desk.book.blotter.booked_fills.values())).execution),
     ]  # fmt: skip
-    lapsed = OrderFact(order_id=exit_.order_id, event=E.LAPSED, at=OPEN, mono=1)
+    lapsed = OrderEvent(order_id=exit_.order_id, type=E.LAPSED, at=OPEN, mono=1)
     cut_off = Room()
     cut_off.desk.recover_state([*facts, lapsed], adopted=(), halted="", opens_at=OPEN)
     cut_off.quote("AAA", "1000")
     assert len(submitted(cut_off.tick())) == 1
-    facts.append(OrderFact(order_id=exit_.order_id, event=E.SENDING, at=OPEN, mono=1))
-    facts.append(OrderFact(order_id=exit_.order_id, event=E.AMBIGUOUS, at=OPEN, mono=1))
+    facts.append(OrderEvent(order_id=exit_.order_id, type=E.SENDING, at=OPEN, mono=1))
+    facts.append(OrderEvent(order_id=exit_.order_id, type=E.AMBIGUOUS, at=OPEN, mono=1))
     fresh = Room()
-    halts = (Command(verb=Verb.HALT, reason="by hand", scope=Scope.parse("strategy:s")),)
+    halts = (Command(verb=CommandVerb.HALT, reason="by hand", scope=Scope.parse("strategy:s")),)
     fresh.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN, halts=halts)
     assert fresh.desk.book.conditions.halt_reason_for("BBB", "s") == "by hand"
     assert fresh.desk.book.conditions.halt_reason_for("BBB", "other") == ""
-    lost = room.venue_order(exit_, VenueStatus.CANCELED)
+    lost = room.venue_order(exit_, VenueOrderStatus.CANCELED)
     held = fresh.positions()
-    fresh.desk.adopt_snapshot(Books(asked_at=fresh.mono, orders=(lost,), executions=(), positions=held, cash=D(0)))
+    fresh.desk.adopt_snapshot(AccountSnapshot(asked_at=fresh.mono, orders=(lost,), fills=(), positions=held, cash=D(0)))
     fresh.quote("AAA", "1000")
     (again,) = submitted(fresh.tick(2.5))
     assert again.quantity == 10
@@ -381,7 +390,7 @@ def test_halts_and_open_exits_survive_a_restart() -> None:
 def test_no_exit_leaves_a_daemon_that_stops_unless_it_closes_what_is_open() -> None:
     room = Room()
     room.bought(stop_loss=990.0)
-    room.desk.apply_message(Command(verb=Verb.STOP))
+    room.desk.apply_message(Command(verb=CommandVerb.STOP))
     assert submitted(room.quote("AAA", "980")) == []
     assert submitted(room.tick()) == []
 
@@ -396,7 +405,7 @@ def test_a_halt_leaves_a_protective_exit_that_works_alone() -> None:
     (exit_,) = submitted(room.quote("AAA", "989"))
     room.outcome(exit_, E.SENDING)
     room.outcome(exit_, E.ACCEPTED, "V2")
-    outputs = room.desk.apply_message(Command(verb=Verb.HALT, reason="by hand"))
+    outputs = room.desk.apply_message(Command(verb=CommandVerb.HALT, reason="by hand"))
     assert cancels(outputs) == []
     assert scopes(outputs) == ["all"]
 
@@ -404,12 +413,12 @@ def test_a_halt_leaves_a_protective_exit_that_works_alone() -> None:
 def test_the_same_flatten_closes_once_also_after_a_resume() -> None:
     room = Room()
     room.bought()
-    (exit_,) = submitted(room.desk.apply_message(Command(verb=Verb.FLATTEN, reason="enough", id="f1")))
+    (exit_,) = submitted(room.desk.apply_message(Command(verb=CommandVerb.FLATTEN, reason="enough", id="f1")))
     room.fill(exit_, 10, "1000", "V2")
-    room.desk.apply_message(Command(verb=Verb.RESUME, reason="go on"))
-    assert room.desk.apply_message(Command(verb=Verb.FLATTEN, reason="enough", id="f1")) == []
+    room.desk.apply_message(Command(verb=CommandVerb.RESUME, reason="go on"))
+    assert room.desk.apply_message(Command(verb=CommandVerb.FLATTEN, reason="enough", id="f1")) == []
     assert not room.desk.book.conditions.halt_reason
-    assert scopes(room.desk.apply_message(Command(verb=Verb.FLATTEN, reason="enough", id="f2"))) == ["all"]
+    assert scopes(room.desk.apply_message(Command(verb=CommandVerb.FLATTEN, reason="enough", id="f2"))) == ["all"]
 
 
 def test_no_two_orders_of_a_run_share_an_id() -> None:
@@ -423,7 +432,7 @@ def test_no_two_orders_of_a_run_share_an_id() -> None:
         ids.append(request.order_id)
         room.outcome(request, E.SENDING)
         room.outcome(request, E.REFUSED)
-        room.desk.apply_message(Command(verb=Verb.RESUME))
+        room.desk.apply_message(Command(verb=CommandVerb.RESUME))
     assert len(set(ids)) == 12
 
 
@@ -432,14 +441,16 @@ def test_a_boot_of_the_machine_keeps_no_reservation_and_no_patience_for_ever() -
     before.mono = 10**9 * SECOND  # it ran for years
     request = entered(before)
     facts = [
-        o for o in before.desk.apply_message(Command(verb=Verb.HALT, reason="by hand")) if isinstance(o, OrderFact)
+        o
+        for o in before.desk.apply_message(Command(verb=CommandVerb.HALT, reason="by hand"))
+        if isinstance(o, OrderEvent)
     ]
-    intent = OrderFact(order_id=request.order_id, event=E.INTENT, at=OPEN, mono=before.mono, request=request)
-    sent = [OrderFact(order_id=request.order_id, event=E.SENDING, at=OPEN, mono=before.mono)]
-    sent += [OrderFact(order_id=request.order_id, event=E.ACCEPTED, at=OPEN, mono=before.mono, venue_order_id="V1")]
-    canceled = before.venue_order(request, VenueStatus.CANCELED)
+    intent = OrderEvent(order_id=request.order_id, type=E.INTENT, at=OPEN, mono=before.mono, request=request)
+    sent = [OrderEvent(order_id=request.order_id, type=E.SENDING, at=OPEN, mono=before.mono)]
+    sent += [OrderEvent(order_id=request.order_id, type=E.ACCEPTED, at=OPEN, mono=before.mono, venue_order_id="V1")]
+    canceled = before.venue_order(request, VenueOrderStatus.CANCELED)
     facts += [
-        o for o in before.desk.apply_message(OrderSeen(order=canceled, mono=before.mono)) if isinstance(o, OrderFact)
+        o for o in before.desk.apply_message(OrderReport(order=canceled, mono=before.mono)) if isinstance(o, OrderEvent)
     ]
     after = Room()
     after.desk.book.blotter.exposure.mono = 0  # as a new process, whose first tick comes after the recovery
@@ -458,10 +469,10 @@ def test_the_days_loss_is_known_after_a_restart_and_yesterdays_is_not() -> None:
     facts = []
     for n, (request, price) in enumerate(zip(lost, ("1000", "950"), strict=True)):
         facts += [
-            OrderFact(order_id=request.order_id, event=E.INTENT, at=OPEN, request=request),
-            OrderFact(order_id=request.order_id, event=E.SENDING, at=OPEN),
-            OrderFact(order_id=request.order_id, event=E.EXECUTED, at=OPEN,
-                      execution=sold.execution(request, 10, price, f"V{n}")),
+            OrderEvent(order_id=request.order_id, type=E.INTENT, at=OPEN, request=request),
+            OrderEvent(order_id=request.order_id, type=E.SENDING, at=OPEN),
+            OrderEvent(order_id=request.order_id, type=E.EXECUTED, at=OPEN,
+                      fill=sold.execution(request, 10, price, f"V{n}")),
         ]  # fmt: skip
     for opens_at, profit in ((OPEN, -502), (OPEN + 86_400 * SECOND, 0)):
         fresh = Room()
@@ -480,12 +491,12 @@ def test_an_order_is_exposed_in_the_step_that_checked_it() -> None:
 def test_a_cancel_that_was_accepted_has_ten_seconds_to_show() -> None:
     room = Room()
     request = entered(room)
-    assert len(cancels(room.desk.apply_message(Command(verb=Verb.HALT, reason="by hand")))) == 1
+    assert len(cancels(room.desk.apply_message(Command(verb=CommandVerb.HALT, reason="by hand")))) == 1
     room.outcome(request, E.CANCEL_ACCEPTED)
     room.tick(9.5)
-    assert cancels(books(room, room.venue_order(request, VenueStatus.OPEN))) == []
+    assert cancels(books(room, room.venue_order(request, VenueOrderStatus.OPEN))) == []
     room.tick(0.5)
-    assert len(cancels(books(room, room.venue_order(request, VenueStatus.OPEN)))) == 1
+    assert len(cancels(books(room, room.venue_order(request, VenueOrderStatus.OPEN)))) == 1
 
 
 def test_an_exit_takes_back_what_is_left_of_its_entry() -> None:

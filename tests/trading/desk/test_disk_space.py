@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from tests.trading.desk.desk_room import D, Room, submitted
 from tests.trading.desk.test_unread_rows import seeing
-from tradebot.domain.control import Verb
-from tradebot.domain.messages import Action, Cancel, Command, DiskAllows, SpaceLeft
-from tradebot.domain.order import OrderEvent, OrderFact
+from tradebot.domain.commands import CommandVerb
+from tradebot.domain.messages import Action, Cancel, Command, DiskAllowance, DiskSpaceState
+from tradebot.domain.order import OrderEvent, OrderEventType
 
 
-def disk(room: Room, allows: DiskAllows) -> None:
+def disk(room: Room, allows: DiskAllowance) -> None:
     room.desk.apply_message(
-        SpaceLeft(mono=room.mono, allows=allows, reason="" if allows is DiskAllows.ALL else "9 MB free")
+        DiskSpaceState(mono=room.mono, allows=allows, reason="" if allows is DiskAllowance.ALL else "9 MB free")
     )
 
 
 def test_nothing_is_opened_by_a_control_of_its_own_name_and_the_way_back_needs_no_resume() -> None:
     room = seeing(Room())
     room.quote("AAA", "1000")
-    disk(room, DiskAllows.EXITS)
+    disk(room, DiskAllowance.EXITS)
     (denied,) = room.signal("AAA", Action.ENTER_LONG)
-    assert isinstance(denied, OrderFact)
+    assert isinstance(denied, OrderEvent)
     assert (denied.control, denied.reason) == ("disk_space", "disk_space: 9 MB free")
-    disk(room, DiskAllows.ALL)
+    disk(room, DiskAllowance.ALL)
     assert submitted(room.signal("AAA", Action.ENTER_LONG, n=2))
     assert not room.desk.book.conditions.has_halts
 
@@ -30,7 +30,7 @@ def test_nothing_is_opened_by_a_control_of_its_own_name_and_the_way_back_needs_n
 def test_a_stop_goes_on_while_the_reserve_lasts() -> None:
     room = seeing(Room())
     room.bought(stop_loss=990.0)
-    disk(room, DiskAllows.EXITS)
+    disk(room, DiskAllowance.EXITS)
     (exit_,) = submitted(room.quote("AAA", "989"))
     assert (exit_.purpose.is_exit, exit_.quantity) == (True, D(10))
 
@@ -40,19 +40,20 @@ def test_without_the_reserve_no_exit_leaves_cancels_do_and_the_stop_follows_when
     room.bought(stop_loss=990.0)
     room.quote("BBB", "1000")
     (working,) = submitted(room.signal("BBB", Action.ENTER_LONG, n=2))
-    room.outcome(working, OrderEvent.SENDING)
-    room.outcome(working, OrderEvent.ACCEPTED, venue_order_id="V9")
-    disk(room, DiskAllows.CANCELS)
+    room.outcome(working, OrderEventType.SENDING)
+    room.outcome(working, OrderEventType.ACCEPTED, venue_order_id="V9")
+    disk(room, DiskAllowance.CANCELS)
 
     outputs = room.quote("AAA", "989")
     assert not submitted(outputs)
-    denied = [output for output in outputs if isinstance(output, OrderFact) and output.event is OrderEvent.DENIED]
+    denied = [output for output in outputs if isinstance(output, OrderEvent) and output.type is OrderEventType.DENIED]
     assert [fact.control for fact in denied] == ["disk_space"]
     assert any(
-        isinstance(output, Cancel) for output in room.desk.apply_message(Command(verb=Verb.HALT, reason="by hand"))
+        isinstance(output, Cancel)
+        for output in room.desk.apply_message(Command(verb=CommandVerb.HALT, reason="by hand"))
     )
 
-    disk(room, DiskAllows.ALL)
+    disk(room, DiskAllowance.ALL)
     for _ in range(100):
         if submitted(room.tick(1)) or submitted(room.quote("AAA", "989")):
             return

@@ -10,29 +10,29 @@ import numpy as np
 from tradebot.backtest.backtest_desk import BacktestDesk
 from tradebot.backtest.fast_gate import FastGate
 from tradebot.clock import SECOND
-from tradebot.domain.control import Verb
+from tradebot.domain.commands import CommandVerb
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market import Quotes
+from tradebot.domain.market_data import Quotes
 from tradebot.domain.messages import (
+    AccountSnapshot,
     Action,
-    Books,
     Cancel,
+    ClockTick,
     Command,
-    Executed,
-    Outcome,
+    FillReport,
+    RequestResult,
     SessionBegins,
     Signal,
     Signals,
     Submit,
-    Tick,
 )
 from tradebot.domain.order import (
-    Execution,
+    Fill,
     OrderEvent,
-    OrderFact,
+    OrderEventType,
     OrderKind,
+    OrderPurpose,
     OrderRequest,
-    Purpose,
     Side,
     VenuePosition,
 )
@@ -69,7 +69,7 @@ class Crowd:
         )
         taken = [(name, D(1), D(100)) for name in names]
         self.desk.recover_state((), adopted=taken, halted="", opens_at=OPEN)
-        self.desk.adopt_snapshot(Books(asked_at=self.mono, orders=(), executions=(), positions=held, cash=D(0)))
+        self.desk.adopt_snapshot(AccountSnapshot(asked_at=self.mono, orders=(), fills=(), positions=held, cash=D(0)))
         last = np.full(count, 10_000)
         self.desk.apply_message(
             Quotes(
@@ -80,36 +80,36 @@ class Crowd:
 
     def tick(self) -> list[OrderRequest]:
         self.mono, self.at = self.mono + SECOND // 20, self.at + SECOND // 20
-        return submitted(self.desk.apply_message(Tick(at=self.at, mono=self.mono)))
+        return submitted(self.desk.apply_message(ClockTick(at=self.at, mono=self.mono)))
 
     def cancels(self) -> list[Cancel]:
         self.mono, self.at = self.mono + SECOND // 20, self.at + SECOND // 20
-        return [o for o in self.desk.apply_message(Tick(at=self.at, mono=self.mono)) if isinstance(o, Cancel)]
+        return [o for o in self.desk.apply_message(ClockTick(at=self.at, mono=self.mono)) if isinstance(o, Cancel)]
 
     def accept(self, request: OrderRequest) -> None:
-        fact = OrderFact(
-            order_id=request.order_id, event=OrderEvent.ACCEPTED, at=self.at, mono=self.mono,
+        fact = OrderEvent(
+            order_id=request.order_id, type=OrderEventType.ACCEPTED, at=self.at, mono=self.mono,
             venue_order_id=f"V{request.order_id}",
         )  # fmt: skip
-        self.desk.apply_message(Outcome(fact=fact))
+        self.desk.apply_message(RequestResult(event=fact))
 
     def fill(self, request: OrderRequest) -> None:
         """Let an order be sent, accepted and filled."""
-        self.tell(request, OrderEvent.SENDING)
+        self.tell(request, OrderEventType.SENDING)
         self.accept(request)
         order_id = request.order_id
-        fill = Execution(f"F{order_id}", f"V{order_id}", request.symbol, "NSE", request.side, request.quantity, D(100),
+        fill = Fill(f"F{order_id}", f"V{order_id}", request.symbol, "NSE", request.side, request.quantity, D(100),
                          self.at, request.product)  # fmt: skip
-        self.desk.apply_message(Executed(execution=fill, mono=self.mono))
+        self.desk.apply_message(FillReport(fill=fill, mono=self.mono))
 
     def signal(self, symbol: str, action: Action) -> Signals:
         told = Signal(signal_id=f"{symbol}/{action}/{self.mono}", strategy="s", symbol=symbol, action=action,
                       bar_at=self.at, quoted_at=self.mono, made_at=self.mono, close=100.0, quantity=1.0)  # fmt: skip
         return Signals(at=self.at, interval=SECOND, signals=(told,))
 
-    def tell(self, request: OrderRequest, event: OrderEvent) -> list[OrderRequest]:
-        fact = OrderFact(order_id=request.order_id, event=event, at=self.at, mono=self.mono, reason="test")
-        return submitted(self.desk.apply_message(Outcome(fact=fact)))
+    def tell(self, request: OrderRequest, event: OrderEventType) -> list[OrderRequest]:
+        fact = OrderEvent(order_id=request.order_id, type=event, at=self.at, mono=self.mono, reason="test")
+        return submitted(self.desk.apply_message(RequestResult(event=fact)))
 
 
 def submitted(outputs: list[DeskOutput]) -> list[OrderRequest]:
@@ -118,7 +118,7 @@ def submitted(outputs: list[DeskOutput]) -> list[OrderRequest]:
 
 def test_a_flatten_of_many_positions_is_spread_over_ticks_and_every_position_is_closed_once() -> None:
     crowd = Crowd(MANY)
-    first = submitted(crowd.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
+    first = submitted(crowd.desk.apply_message(Command(verb=CommandVerb.FLATTEN, reason="by hand", id="c1")))
     later = [crowd.tick() for _ in range(6)]
 
     assert len(first) == MAX_EXITS_AT_ONCE
@@ -129,11 +129,11 @@ def test_a_flatten_of_many_positions_is_spread_over_ticks_and_every_position_is_
 
 def test_an_exit_that_ended_short_is_sent_again_though_thousands_of_others_work() -> None:
     crowd = Crowd(MANY)
-    sent = submitted(crowd.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
+    sent = submitted(crowd.desk.apply_message(Command(verb=CommandVerb.FLATTEN, reason="by hand", id="c1")))
     for _ in range(6):
         sent += crowd.tick()
-    crowd.tell(sent[7], OrderEvent.SENDING)
-    crowd.tell(sent[7], OrderEvent.NOT_SENT)
+    crowd.tell(sent[7], OrderEventType.SENDING)
+    crowd.tell(sent[7], OrderEventType.NOT_SENT)
 
     again = [request for _ in range(40) for request in crowd.tick()]  # after a pause of a second
 
@@ -142,12 +142,12 @@ def test_an_exit_that_ended_short_is_sent_again_though_thousands_of_others_work(
 
 def test_what_was_closed_and_is_held_again_is_not_closed_for_the_wish_of_before() -> None:
     crowd = Crowd(MAX_EXITS_AT_ONCE + 8)
-    sent = submitted(crowd.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
+    sent = submitted(crowd.desk.apply_message(Command(verb=CommandVerb.FLATTEN, reason="by hand", id="c1")))
     sent += [request for _ in range(6) for request in crowd.tick()]
     for request in sent:
         crowd.fill(request)
     assert crowd.desk.account.open_positions() == {}
-    crowd.desk.apply_message(Command(verb=Verb.RESUME))
+    crowd.desk.apply_message(Command(verb=CommandVerb.RESUME))
     again, other = sent[0].symbol, sent[-1].symbol
     for symbol in (again, other):
         (entry,) = submitted(crowd.desk.apply_message(crowd.signal(symbol, Action.ENTER_LONG)))
@@ -172,8 +172,8 @@ def test_only_what_is_wanted_is_sent_again_at_an_open() -> None:
     assert not fast.resend_exit(held)
     assert crowd.desk.book.pending_exits.requested == {}
     (sent,) = submitted(crowd.desk.apply_message(crowd.signal(wanted, Action.EXIT_LONG)))
-    crowd.tell(sent, OrderEvent.SENDING)
-    crowd.tell(sent, OrderEvent.NOT_SENT)
+    crowd.tell(sent, OrderEventType.SENDING)
+    crowd.tell(sent, OrderEventType.NOT_SENT)
     crowd.mono += 2 * SECOND
     crowd.desk.book.conditions.mono = crowd.mono
     assert not fast.resend_exit(held)
@@ -182,20 +182,20 @@ def test_only_what_is_wanted_is_sent_again_at_an_open() -> None:
 
 def test_an_exit_that_works_is_not_looked_at_on_each_tick() -> None:
     crowd = Crowd(5)
-    crowd.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="c1"))
+    crowd.desk.apply_message(Command(verb=CommandVerb.FLATTEN, reason="by hand", id="c1"))
     with patch.object(OrderRequests, "build_exit", side_effect=AssertionError("nothing to do")):
         assert crowd.tick() == []
 
 
 def test_each_order_that_hangs_is_taken_back_at_the_first_tick_after_its_time_whenever_it_was_acknowledged() -> None:
     crowd = Crowd(6)
-    sent = submitted(crowd.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
+    sent = submitted(crowd.desk.apply_message(Command(verb=CommandVerb.FLATTEN, reason="by hand", id="c1")))
     assert crowd.cancels() == []  # a look at orders that nobody acknowledged yet
     acked, taken = dict[str, int](), dict[str, int]()
     for tick in range(200):
         if tick % 7 == 0 and sent:
             request = sent.pop()
-            crowd.tell(request, OrderEvent.SENDING)
+            crowd.tell(request, OrderEventType.SENDING)
             crowd.accept(request)
             acked[request.order_id] = crowd.mono
         for cancel in crowd.cancels():
@@ -210,7 +210,7 @@ def test_exits_that_the_gate_holds_back_do_not_stand_before_the_others() -> None
     tried: list[str] = []
     denied = GateDecision("held: back", (), "held")
     with patch.object(Gate, "check_order", lambda self, request, view: tried.append(request.symbol) or denied):
-        crowd.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="c1"))
+        crowd.desk.apply_message(Command(verb=CommandVerb.FLATTEN, reason="by hand", id="c1"))
         for _ in range(3):
             crowd.tick()
     assert set(tried) == set(crowd.universe.symbols)
@@ -221,23 +221,23 @@ def test_an_exit_that_a_run_of_more_symbols_left_under_way_is_wanted_by_none_of_
     desk.book.blotter.adopt_position(PositionKey("", "NSE", "GONE", "MIS"), D(5), D(100))
     request = OrderRequest(
         order_id="T1", symbol="GONE", exchange="NSE", side=Side.SELL, quantity=D(5), kind=OrderKind.MARKET,
-        purpose=Purpose.FLATTEN, reason="closing",
+        purpose=OrderPurpose.FLATTEN, reason="closing",
     )  # fmt: skip
-    begun = [OrderEvent.INTENT, OrderEvent.SENDING, OrderEvent.REFUSED]
+    begun = [OrderEventType.INTENT, OrderEventType.SENDING, OrderEventType.REFUSED]
     facts = [
-        OrderFact("T1", event, OPEN, 1, request=request if event is OrderEvent.INTENT else None) for event in begun
+        OrderEvent("T1", event, OPEN, 1, request=request if event is OrderEventType.INTENT else None) for event in begun
     ]
     desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
     assert not desk.book.pending_exits.requested
-    assert not submitted(desk.apply_message(Tick(at=OPEN + SECOND, mono=1001 * SECOND)))
+    assert not submitted(desk.apply_message(ClockTick(at=OPEN + SECOND, mono=1001 * SECOND)))
 
 
 def test_an_exit_that_was_refused_is_tried_again_once_its_pause_is_over_and_not_before() -> None:
     crowd = Crowd(1)
-    (sent,) = submitted(crowd.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
+    (sent,) = submitted(crowd.desk.apply_message(Command(verb=CommandVerb.FLATTEN, reason="by hand", id="c1")))
     for pause in (1, 2, 4):
-        crowd.tell(sent, OrderEvent.SENDING)
-        assert crowd.tell(sent, OrderEvent.NOT_SENT) == []
+        crowd.tell(sent, OrderEventType.SENDING)
+        assert crowd.tell(sent, OrderEventType.NOT_SENT) == []
         tries = [crowd.tick() for _ in range(20 * pause)]
         assert [len(tried) for tried in tries] == [0] * (20 * pause - 1) + [1], pause
         (sent,) = tries[-1]
@@ -245,11 +245,11 @@ def test_an_exit_that_was_refused_is_tried_again_once_its_pause_is_over_and_not_
 
 def test_what_has_an_exit_at_work_takes_no_turn_until_something_is_heard_of_it() -> None:
     crowd = Crowd(2)
-    sent = submitted(crowd.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="c1")))
+    sent = submitted(crowd.desk.apply_message(Command(verb=CommandVerb.FLATTEN, reason="by hand", id="c1")))
     exits = crowd.desk.book.pending_exits
     assert [request.symbol for request in sent] == list(exits.requested)
     assert exits.next_batch(exits.requested) == []
-    crowd.tell(sent[1], OrderEvent.SENDING)
+    crowd.tell(sent[1], OrderEventType.SENDING)
     crowd.accept(sent[1])
     assert exits.next_batch(exits.requested) == [sent[1].symbol]
     assert crowd.tick() == []

@@ -9,13 +9,13 @@ from msgspec.structs import replace
 
 from tests.domain.test_order_machine import fact, request
 from tradebot.clock import SECOND
-from tradebot.domain.order import ZERO, Order, OrderEvent, OrderState, Purpose, Side
-from tradebot.domain.order_fold import apply, begin
+from tradebot.domain.order import ZERO, Order, OrderEventType, OrderPurpose, OrderState, Side
+from tradebot.domain.order_reducer import apply_event, open_order
 from tradebot.domain.portfolio import Position
 from tradebot.domain.position_key import PositionKey
 from tradebot.trading.desk.book.exposure import Exposure
 
-D, E = Decimal, OrderEvent
+D, E = Decimal, OrderEventType
 
 
 class Room:
@@ -27,13 +27,13 @@ class Room:
         self.exposure = Exposure(self.orders, self.open)
 
     def accept_order(
-        self, name: str, *events: OrderEvent, symbol: str = "AAA", side: Side = Side.BUY, quantity: int = 2,
-        purpose: Purpose = Purpose.ENTRY, is_proof: bool = False,
+        self, name: str, *events: OrderEventType, symbol: str = "AAA", side: Side = Side.BUY, quantity: int = 2,
+        purpose: OrderPurpose = OrderPurpose.ENTRY, is_proof: bool = False,
     ) -> None:  # fmt: skip
         asked = replace(request(name, quantity=quantity, side=side), symbol=symbol, purpose=purpose)
-        order = begin(fact(name, E.INTENT, request=asked))
+        order = open_order(fact(name, E.INTENT, request=asked))
         for event in events:
-            order = apply(order, fact(name, event, mono=SECOND, is_proof=is_proof))
+            order = apply_event(order, fact(name, event, mono=SECOND, is_proof=is_proof))
         self.orders[name] = order
         self.exposure.add_live(name, symbol)
         if not order.is_live:
@@ -88,7 +88,7 @@ def test_an_order_that_was_cancelled_counts_for_two_seconds_more_and_is_told_of_
 
 def test_an_exit_with_nothing_left_to_fill_closes_nothing() -> None:
     room = Room()
-    room.accept_order("T1", *WORKS, side=Side.SELL, purpose=Purpose.EXIT)
+    room.accept_order("T1", *WORKS, side=Side.SELL, purpose=OrderPurpose.EXIT)
     room.orders["T1"] = replace(room.orders["T1"], filled=D(2))
     assert not room.exposure.has_only_closing_exit("AAA")
 
@@ -130,10 +130,10 @@ def test_what_exits_close_counts_without_entries_and_without_an_exit_that_is_tak
     room = Room()
     room.hold(9)
     assert room.exposure.closing_quantity("AAA") == ZERO
-    room.accept_order("T1", *WORKS, side=Side.SELL, quantity=3, purpose=Purpose.EXIT)
-    room.accept_order("T2", *CANCELED, side=Side.SELL, quantity=1, purpose=Purpose.STOP)
+    room.accept_order("T1", *WORKS, side=Side.SELL, quantity=3, purpose=OrderPurpose.EXIT)
+    room.accept_order("T2", *CANCELED, side=Side.SELL, quantity=1, purpose=OrderPurpose.STOP)
     room.accept_order("T3", *WORKS, quantity=5)
-    room.accept_order("T4", E.SENDING, E.AMBIGUOUS, E.NOT_FOUND, side=Side.SELL, quantity=2, purpose=Purpose.EXIT)
+    room.accept_order("T4", E.SENDING, E.AMBIGUOUS, E.NOT_FOUND, side=Side.SELL, quantity=2, purpose=OrderPurpose.EXIT)
     assert room.orders["T4"].state is OrderState.ABSENT
     assert room.exposure.closing_quantity("AAA") == 4
     assert room.exposure.worst_case("AAA") == (14, 3), "which is counted with it"
@@ -142,11 +142,11 @@ def test_what_exits_close_counts_without_entries_and_without_an_exit_that_is_tak
 @pytest.mark.parametrize(
     ("orders", "is_alone"),
     [
-        ((), False), ((Purpose.EXIT,), True), ((Purpose.STOP,), True), ((Purpose.ENTRY,), False),
-        ((Purpose.EXIT, Purpose.EXIT), False), ((Purpose.EXIT, Purpose.ENTRY), False),
+        ((), False), ((OrderPurpose.EXIT,), True), ((OrderPurpose.STOP,), True), ((OrderPurpose.ENTRY,), False),
+        ((OrderPurpose.EXIT, OrderPurpose.EXIT), False), ((OrderPurpose.EXIT, OrderPurpose.ENTRY), False),
     ],
 )  # fmt: skip
-def test_one_exit_closes_alone_where_nothing_else_works(orders: tuple[Purpose, ...], is_alone: bool) -> None:
+def test_one_exit_closes_alone_where_nothing_else_works(orders: tuple[OrderPurpose, ...], is_alone: bool) -> None:
     room = Room()
     for n, purpose in enumerate(orders):
         room.accept_order(f"T{n}", *WORKS, side=Side.SELL, quantity=1, purpose=purpose)
@@ -163,7 +163,7 @@ def test_one_exit_closes_alone_where_nothing_else_works(orders: tuple[Purpose, .
         ((*WORKS, E.SEEN_OPEN), False),
     ],
 )
-def test_an_order_is_in_doubt_until_the_venue_has_it(events: tuple[OrderEvent, ...], is_in_doubt: bool) -> None:
+def test_an_order_is_in_doubt_until_the_venue_has_it(events: tuple[OrderEventType, ...], is_in_doubt: bool) -> None:
     room = Room()
     room.accept_order("T1", *events)
     assert room.exposure.has_order_in_doubt("AAA") is is_in_doubt

@@ -9,11 +9,11 @@ import pytest
 from tests.trading.desk.account_day import OPEN, Day, Paper
 from tradebot.clock import SECOND
 from tradebot.control.status_snapshot import position_rows
-from tradebot.domain.control import Verb
-from tradebot.domain.messages import Action, Books, Command, Incident, Reconciled, Released
-from tradebot.domain.order import Execution, OrderRequest, Side, VenuePosition
+from tradebot.domain.commands import CommandVerb
+from tradebot.domain.messages import AccountSnapshot, Action, Command, Incident, ReconciliationResult, ReleasedPosition
+from tradebot.domain.order import Fill, OrderRequest, Side, VenuePosition
 from tradebot.domain.portfolio import Position
-from tradebot.domain.position_key import EXTERNAL, PositionKey
+from tradebot.domain.position_key import OWNER_EXTERNAL, PositionKey
 from tradebot.trading.desk.book.external_positions import ExternalPositions, OwnQuantities
 from tradebot.trading.desk.desk import DeskOutput
 
@@ -44,15 +44,15 @@ def exits(day: Day) -> list[OrderRequest]:
 
 
 def flatten(day: Day) -> None:
-    day.follow(day.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id=f"f{day.mono}")))
+    day.follow(day.desk.apply_message(Command(verb=CommandVerb.FLATTEN, reason="by hand", id=f"f{day.mono}")))
 
 
 def last_denial(day: Day) -> str:
     return next(o.reason for o in reversed(day.desk.book.blotter.orders.values()) if o.state.value == "DENIED")
 
 
-def released(outputs: list[DeskOutput]) -> tuple[Released, ...]:
-    return next(o.released for o in outputs if isinstance(o, Reconciled))
+def released(outputs: list[DeskOutput]) -> tuple[ReleasedPosition, ...]:
+    return next(o.released for o in outputs if isinstance(o, ReconciliationResult))
 
 
 def test_shares_of_another_product_are_shown_and_stay_out_of_exits_limits_and_what_strategies_are_told() -> None:
@@ -61,7 +61,7 @@ def test_shares_of_another_product_are_shown_and_stay_out_of_exits_limits_and_wh
     elsewhere(day, Side.BUY, "CNC", 10)
     day.look()
     rows = {(row["product"], row["owner"]): (row["quantity"], row["profit"]) for row in position_rows(day.desk.account)}
-    assert rows == {("MIS", "ours"): (10, 0), ("CNC", EXTERNAL): (10, None)}
+    assert rows == {("MIS", "ours"): (10, 0), ("CNC", OWNER_EXTERNAL): (10, None)}
     assert day.desk.account.open_positions() == {"AAA": (10, 100)}
     assert day.desk.book.pnl.day_profit() == before
     assert day.desk.book.blotter.exposure.worst_case("AAA") == (10, 10)
@@ -87,11 +87,11 @@ def test_what_the_owner_closes_of_ours_is_not_closed_again_and_ours_no_more_once
     assert last_denial(day).startswith("reduce_only: an exit of 10 exceeds the 0 that is left")
     day.pass_time()
     (part,) = released(day.look())
-    assert (part.key.line, part.quantity, part.price) == (MIS, 10, 100)
+    assert (part.key.netting_key, part.quantity, part.price) == (MIS, 10, 100)
     assert day.desk.account.open_positions() == {}
     assert day.desk.book.pending_exits.requested == {}
     assert day.desk.book.blotter.external.quantities == {}
-    day.follow(day.desk.apply_message(Command(verb=Verb.RESUME)))
+    day.follow(day.desk.apply_message(Command(verb=CommandVerb.RESUME)))
     day.pass_time(10)
     day.signal(Action.ENTER_LONG, 5)
     assert day.papers[-1].tag, "the symbol is free again by itself"
@@ -111,7 +111,7 @@ def test_what_the_owner_converts_is_not_sold_and_is_his() -> None:
     assert exits(day) == []
     day.pass_time()
     (part,) = released(day.look())
-    assert (part.key.line, part.quantity) == (MIS, 10)
+    assert (part.key.netting_key, part.quantity) == (MIS, 10)
     assert day.desk.book.blotter.external.quantities == {CNC: 10}
     assert day.desk.book.conditions.unaccounted == {}
 
@@ -156,7 +156,7 @@ def test_an_order_in_another_product_or_exchange_halts_nothing() -> None:
     day.pass_time()
     elsewhere(day, Side.BUY, "CNC", 10, is_told=False)
     assert day.desk.book.conditions.unaccounted == {}
-    assert day.desk.book.conditions.halts.are_none
+    assert day.desk.book.conditions.halts.is_empty
     day.signal(Action.ENTER_LONG, 5)
     assert day.papers[-1].tag
 
@@ -191,9 +191,9 @@ def test_to_an_empty_journal_nothing_at_the_venue_is_ours() -> None:
     again.net, again.papers, again.trades = day.net, day.papers, day.trades
     again.papers[0].tag = "another"
     outputs = again.desk.adopt_snapshot(again.books())
-    (report,) = [o for o in outputs if isinstance(o, Reconciled)]
+    (report,) = [o for o in outputs if isinstance(o, ReconciliationResult)]
     assert report.adopted == ()
-    assert [(p.key.line, p.key.owner, p.quantity) for p in report.external] == [(MIS, EXTERNAL, 10)]
+    assert [(p.key.netting_key, p.key.owner, p.quantity) for p in report.external] == [(MIS, OWNER_EXTERNAL, 10)]
     assert again.desk.account.open_positions() == {}
     assert not any(isinstance(o, Incident | Command) for o in outputs)
     flatten(again)
@@ -205,7 +205,7 @@ def test_shares_bought_on_a_day_before_are_in_the_holdings_and_are_no_difference
     assert day.desk.book.blotter.external.quantities == {CNC: 7}
     elsewhere(day, Side.SELL, "CNC", 2)
     outputs = day.look()
-    assert [o.differences for o in outputs if isinstance(o, Reconciled)] == [()]
+    assert [o.differences for o in outputs if isinstance(o, ReconciliationResult)] == [()]
     assert day.desk.book.blotter.external.quantities == {CNC: 5}
 
 
@@ -216,7 +216,7 @@ def test_what_was_given_up_stays_so_over_a_restart() -> None:
     again = Day(owned=0)
     again.net, again.papers, again.trades = day.net, day.papers, day.trades
     again.desk.recover_state([*day.said, *parts], adopted=(), halted="", opens_at=OPEN)
-    (report,) = [o for o in again.desk.adopt_snapshot(again.books()) if isinstance(o, Reconciled)]
+    (report,) = [o for o in again.desk.adopt_snapshot(again.books()) if isinstance(o, ReconciliationResult)]
     assert (report.differences, report.released, report.external) == ((), (), ())
     assert again.desk.account.open_positions() == {"AAA": (6, 100)}
     assert again.desk.book.pnl.day_profit() == day.desk.book.pnl.day_profit()
@@ -225,7 +225,7 @@ def test_what_was_given_up_stays_so_over_a_restart() -> None:
 NEXT_DAY = OPEN + 86_400 * SECOND
 
 
-def morning_after(day: Day, *, opens_at: int, product: str = "MIS", bought: int = 0) -> Reconciled:
+def morning_after(day: Day, *, opens_at: int, product: str = "MIS", bought: int = 0) -> ReconciliationResult:
     """Start on the records of a day where the venue holds no more than `bought` of another hand today."""
     again = Day(owned=0)
     again.at, again.mono = opens_at + SECOND, day.mono + 100 * SECOND
@@ -233,22 +233,22 @@ def morning_after(day: Day, *, opens_at: int, product: str = "MIS", bought: int 
     if bought:
         paper = Paper("V90", "", Side.BUY, product, bought)
         paper.filled = bought
-        fill = Execution("e90", "V90", "AAA", "NSE", Side.BUY, D(bought), D(100), again.at, product)
+        fill = Fill("e90", "V90", "AAA", "NSE", Side.BUY, D(bought), D(100), again.at, product)
         again.papers, again.trades = [paper], [(paper, fill)]
     again.desk.recover_state(day.said, adopted=(), halted="", opens_at=opens_at)
-    (report,) = [o for o in again.desk.adopt_snapshot(again.books()) if isinstance(o, Reconciled)]
+    (report,) = [o for o in again.desk.adopt_snapshot(again.books()) if isinstance(o, ReconciliationResult)]
     return report
 
 
 def test_an_intraday_position_that_the_venue_squared_off_overnight_is_given_up_and_no_difference() -> None:
     report = morning_after(holding(), opens_at=NEXT_DAY)
-    assert [(part.key.line, part.quantity) for part in report.released] == [(MIS, D(10))]
+    assert [(part.key.netting_key, part.quantity) for part in report.released] == [(MIS, D(10))]
     assert report.differences == ()
 
 
 def test_what_another_hand_bought_there_in_the_morning_does_not_stand_in_for_it() -> None:
     report = morning_after(holding(), opens_at=NEXT_DAY, bought=9)
-    assert [(part.key.line, part.quantity) for part in report.released] == [(MIS, D(10))]
+    assert [(part.key.netting_key, part.quantity) for part in report.released] == [(MIS, D(10))]
     assert report.differences == ()
     assert [(held.key.symbol, held.quantity) for held in report.external] == [("AAA", D(9))]
 
@@ -264,13 +264,13 @@ def test_a_fill_that_the_first_look_showed_and_the_stream_told_later_counts_once
 
     def look(asked_at: int, quantity: int) -> None:
         shown = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(quantity), average_price=D(100))
-        books = Books(asked_at=asked_at, orders=(), executions=(), positions=(shown,), cash=D(0))
+        books = AccountSnapshot(asked_at=asked_at, orders=(), fills=(), positions=(shown,), cash=D(0))
         external.begin_snapshot(asked_at)
         external.apply_snapshot(books, own)
         external.attribute_rests(own, asked_at=asked_at, symbols={"AAA"}, is_traded=lambda line: True)
 
     look(1, 2)  # the list of positions had the fill already, the list of trades not yet
-    external.apply_fill(Execution("7", "V1", "AAA", "NSE", Side.BUY, D(2), D(100), OPEN, "MIS"))
+    external.apply_fill(Fill("7", "V1", "AAA", "NSE", Side.BUY, D(2), D(100), OPEN, "MIS"))
     for asked_at in (2, 3):
         look(asked_at, 2)
     assert external.unexplained_rests() == {}
@@ -286,7 +286,7 @@ def test_positions_may_be_from_before_or_after_a_fill_of_ours_that_the_trades_be
 ) -> None:
     external = ExternalPositions({})
     shown = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(net), average_price=D(100))
-    books = Books(asked_at=1, orders=(), executions=(), positions=(shown,), cash=D(0))
+    books = AccountSnapshot(asked_at=1, orders=(), fills=(), positions=(shown,), cash=D(0))
     external.begin_snapshot(1)
     external.apply_snapshot(books, OwnQuantities({MIS: D(10)}, late_ours={MIS: D(-10)}))
     assert external.quantities == beyond
@@ -295,9 +295,9 @@ def test_positions_may_be_from_before_or_after_a_fill_of_ours_that_the_trades_be
 @pytest.mark.parametrize("net", [3, 5])
 def test_positions_may_be_from_before_or_after_a_fill_of_another_hand(net: int) -> None:
     external = ExternalPositions({})
-    external.apply_fill(Execution("7", "V1", "AAA", "NSE", Side.BUY, D(2), D(100), OPEN, "MIS"))
+    external.apply_fill(Fill("7", "V1", "AAA", "NSE", Side.BUY, D(2), D(100), OPEN, "MIS"))
     shown = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(net), average_price=D(100))
-    books = Books(asked_at=1, orders=(), executions=(), positions=(shown,), cash=D(0))
+    books = AccountSnapshot(asked_at=1, orders=(), fills=(), positions=(shown,), cash=D(0))
     external.apply_snapshot(books, OwnQuantities({MIS: D(3)}, late={MIS: D(2)}))
     assert external.quantities == {MIS: D(2)}
 
@@ -309,7 +309,7 @@ def test_where_nothing_is_ours_two_later_looks_mend_what_the_first_believed(
     external, own = ExternalPositions({}), OwnQuantities({MIS: D(ours)} if ours else {})
     for asked_at, net in enumerate((30, 2, 2, 2), 1):
         shown = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(net + ours), average_price=D(1))
-        books = Books(asked_at=asked_at, orders=(), executions=(), positions=(shown,), cash=D(0))
+        books = AccountSnapshot(asked_at=asked_at, orders=(), fills=(), positions=(shown,), cash=D(0))
         external.begin_snapshot(asked_at)
         external.apply_snapshot(books, own)
         external.attribute_rests(own, asked_at=asked_at, symbols={"AAA"}, is_traded=lambda line: True)
@@ -321,7 +321,7 @@ def test_a_part_of_a_share_that_is_more_than_was_believed_is_a_difference() -> N
     external, own = ExternalPositions({}), OwnQuantities({})
     for asked_at, net in enumerate(("0.75", "1", "1", "1"), 1):
         shown = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(net), average_price=D(1))
-        books = Books(asked_at=asked_at, orders=(), executions=(), positions=(shown,), cash=D(0))
+        books = AccountSnapshot(asked_at=asked_at, orders=(), fills=(), positions=(shown,), cash=D(0))
         external.begin_snapshot(asked_at)
         external.apply_snapshot(books, own)
         external.attribute_rests(own, asked_at=asked_at, symbols={"AAA"}, is_traded=lambda line: True)
@@ -332,11 +332,11 @@ def test_a_fill_of_another_hand_that_the_books_never_show_is_a_difference() -> N
     external, own = ExternalPositions({}), OwnQuantities({})
 
     def hear(trade_id: str, quantity: int) -> None:
-        external.apply_fill(Execution(trade_id, "V1", "AAA", "NSE", Side.BUY, D(quantity), D(100), OPEN, "MIS"))
+        external.apply_fill(Fill(trade_id, "V1", "AAA", "NSE", Side.BUY, D(quantity), D(100), OPEN, "MIS"))
 
     def look(asked_at: int) -> None:
         shown = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(5), average_price=D(100))
-        books = Books(asked_at=asked_at, orders=(), executions=(), positions=(shown,), cash=D(0))
+        books = AccountSnapshot(asked_at=asked_at, orders=(), fills=(), positions=(shown,), cash=D(0))
         external.begin_snapshot(asked_at)
         external.apply_snapshot(books, own)
         external.attribute_rests(own, asked_at=asked_at, symbols={"AAA"}, is_traded=lambda line: True)
@@ -365,13 +365,13 @@ def test_what_was_converted_is_given_up_whole_though_another_hand_bought_beside_
             VenuePosition(symbol="AAA", exchange="NSE", product=product, quantity=D(n), average_price=D(100))
             for product, n in net.items()
         )
-        books = Books(asked_at=asked_at, orders=(), executions=(), positions=shown, cash=D(0))
+        books = AccountSnapshot(asked_at=asked_at, orders=(), fills=(), positions=shown, cash=D(0))
         external.begin_snapshot(asked_at)
         external.apply_snapshot(books, own)
         external.attribute_rests(own, asked_at=asked_at, symbols={"AAA"}, is_traded=lambda line: line == MIS)
 
     look(1, MIS=19)
-    external.apply_fill(Execution("7", "V1", "AAA", "NSE", Side.BUY, D(5), D(100), OPEN, "MIS"))
+    external.apply_fill(Fill("7", "V1", "AAA", "NSE", Side.BUY, D(5), D(100), OPEN, "MIS"))
     assert external.closable_quantity(ours) == 19
     look(2, MIS=5, CNC=19)
     assert external.closable_quantity(ours) == 0, "the five are theirs"

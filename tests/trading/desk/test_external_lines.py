@@ -7,21 +7,21 @@ from decimal import Decimal
 
 import pytest
 
-from tradebot.domain.listed import Unread
-from tradebot.domain.messages import Books
+from tradebot.domain.messages import AccountSnapshot
 from tradebot.domain.order import (
-    Execution,
+    Fill,
     OrderEvent,
-    OrderFact,
+    OrderEventType,
     OrderKind,
+    OrderPurpose,
     OrderRequest,
-    Purpose,
     Side,
     VenuePosition,
 )
-from tradebot.domain.order_fold import apply, begin
+from tradebot.domain.order_reducer import apply_event, open_order
 from tradebot.domain.portfolio import Position
-from tradebot.domain.position_key import Line, PositionKey
+from tradebot.domain.position_key import NettingKey, PositionKey
+from tradebot.domain.venue_rows import UnreadRow
 from tradebot.trading.desk.book.external_positions import ExternalPositions, OwnQuantities
 
 D = Decimal
@@ -31,19 +31,19 @@ MIS, CNC, NRML = (("NSE", "AAA", product) for product in ("MIS", "CNC", "NRML"))
 class Account:
     """An account whose net is shown look by look, each asked for one nanosecond after the one before."""
 
-    def __init__(self, *, is_over: Callable[[Line], bool] = lambda line: False, **ours: int) -> None:
+    def __init__(self, *, is_over: Callable[[NettingKey], bool] = lambda line: False, **ours: int) -> None:
         self.external = ExternalPositions({})
         self.own = OwnQuantities({("NSE", "AAA", product): D(quantity) for product, quantity in ours.items()})
         self.asked_at, self._is_over = 0, is_over
 
-    def apply_snapshot(self, *, unread: tuple[Unread, ...] = (), **net: int) -> None:
+    def apply_snapshot(self, *, unread: tuple[UnreadRow, ...] = (), **net: int) -> None:
         shown = tuple(
             VenuePosition(symbol="AAA", exchange="NSE", product=product, quantity=D(n), average_price=D(100))
             for product, n in net.items()
         )
         self.asked_at += 1
-        books = Books(
-            asked_at=self.asked_at, orders=(), executions=(), positions=shown, cash=D(0), unread=unread
+        books = AccountSnapshot(
+            asked_at=self.asked_at, orders=(), fills=(), positions=shown, cash=D(0), unread=unread
         )  # fmt: skip
         self.external.begin_snapshot(self.asked_at)
         self.external.apply_snapshot(books, self.own)
@@ -53,7 +53,7 @@ class Account:
 
     def hear(self, quantity: int, *, product: str = "MIS") -> None:
         side = Side.BUY if quantity > 0 else Side.SELL
-        self.external.apply_fill(Execution("7", "X1", "AAA", "NSE", side, D(abs(quantity)), D(100), 0, product))
+        self.external.apply_fill(Fill("7", "X1", "AAA", "NSE", side, D(abs(quantity)), D(100), 0, product))
 
     def lost_quantity(self, held: int) -> Decimal:
         return self.external.lost_quantity(position(held))
@@ -81,7 +81,7 @@ def test_a_row_of_holdings_that_cannot_be_read_hides_what_is_held_for_delivery_a
     account = Account()
     account.apply_snapshot(CNC=5, MIS=3)
 
-    account.apply_snapshot(unread=(Unread(book=book, reason="odd", symbol="AAA"),))
+    account.apply_snapshot(unread=(UnreadRow(book=book, reason="odd", symbol="AAA"),))
 
     assert account.external.quantities == ({CNC: D(5)} if is_hidden else {})
 
@@ -171,7 +171,7 @@ def test_what_is_held_beyond_ours_is_shown_with_the_average_price_of_the_venue_a
     account = Account(MIS=10)
     account.apply_snapshot(MIS=13)
     (shown,) = account.external.as_messages("kite")
-    assert (shown.key.line, shown.quantity, shown.average_price) == (MIS, D(3), D(100))
+    assert (shown.key.netting_key, shown.quantity, shown.average_price) == (MIS, D(3), D(100))
     assert account.external.own_quantity(MIS, {MIS: D(13)}) == 10
 
 
@@ -179,9 +179,10 @@ def test_what_is_held_beyond_ours_is_shown_with_the_average_price_of_the_venue_a
 def test_an_order_of_another_hand_on_the_side_of_our_exit_counts_as_if_it_had_filled(
     held: int, side: Side, free: int
 ) -> None:
-    request = OrderRequest("EXT-X1", "AAA", "NSE", side, OrderKind.LIMIT, D(1), purpose=Purpose.EXTERNAL)
-    order = apply(
-        begin(OrderFact("EXT-X1", OrderEvent.INTENT, 0, request=request)), OrderFact("EXT-X1", OrderEvent.SENDING, 0)
+    request = OrderRequest("EXT-X1", "AAA", "NSE", side, OrderKind.LIMIT, D(1), purpose=OrderPurpose.EXTERNAL)
+    order = apply_event(
+        open_order(OrderEvent("EXT-X1", OrderEventType.INTENT, 0, request=request)),
+        OrderEvent("EXT-X1", OrderEventType.SENDING, 0),
     )
     external = ExternalPositions({"EXT-X1": order})
     external.exposure.add_live("EXT-X1", "AAA")
@@ -235,5 +236,5 @@ def test_a_row_of_positions_that_cannot_be_read_hides_its_symbol_or_all(
 ) -> None:
     account = Account()
     account.apply_snapshot(MIS=5)
-    account.apply_snapshot(unread=(Unread(book="positions", reason="odd", symbol=symbol),))
+    account.apply_snapshot(unread=(UnreadRow(book="positions", reason="odd", symbol=symbol),))
     assert account.external.quantities == beyond

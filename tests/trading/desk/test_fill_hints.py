@@ -9,16 +9,16 @@ from decimal import Decimal
 from typing import Any
 
 from tradebot.clock import WallClock
-from tradebot.domain.listed import Listed
-from tradebot.domain.messages import Executed
-from tradebot.domain.order import Execution, Side
+from tradebot.domain.messages import FillReport
+from tradebot.domain.order import Fill, Side
+from tradebot.domain.venue_rows import VenueRows
 from tradebot.errors import LinkLost
 from tradebot.ops.events.event import drop_event
 from tradebot.trading.reconciliation import Reconciliation
 
 
-def fill(number: int, *, price: int = 100) -> Execution:
-    return Execution(
+def fill(number: int, *, price: int = 100) -> Fill:
+    return Fill(
         execution_id=f"E{number}",
         venue_order_id="V1",
         symbol="AAA",
@@ -34,15 +34,15 @@ class Day:
     """A venue's list of fills that grows; `asked` counts the looks at it."""
 
     def __init__(self) -> None:
-        self.fills: list[Execution] = []
+        self.fills: list[Fill] = []
         self.asked = asyncio.Queue[int]()
         self.is_down = False
 
-    async def fetch_fills(self) -> Listed[Execution]:
+    async def fetch_fills(self) -> VenueRows[Fill]:
         self.asked.put_nowait(len(self.fills))
         if self.is_down:
             raise LinkLost("down")
-        return Listed(self.fills)
+        return VenueRows(self.fills)
 
 
 @asynccontextmanager
@@ -61,7 +61,7 @@ async def following(day: Day, posted: list[Any]) -> AsyncIterator[Reconciliation
 
 
 def told(posted: list[Any]) -> list[tuple[str, Decimal]]:
-    assert all(isinstance(message, Executed) for message in posted)
+    assert all(isinstance(message, FillReport) for message in posted)
     return [(message.execution.execution_id, message.execution.price) for message in posted]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.trading.desk.test_gate import VIEW, passes, request, seeing
 from tradebot.clock import SECOND
-from tradebot.domain.order import OrderKind, OrderRequest, Purpose, Side
+from tradebot.domain.order import OrderKind, OrderPurpose, OrderRequest, Side
 from tradebot.trading.desk.gate.flow_controls import (
     MAX_UNSORTED,
     FreshData,
@@ -56,7 +56,7 @@ def test_an_allowance_of_one_or_nothing_for_entries() -> None:
     [
         ({}, False), ({"price": D(99)}, True), ({"quantity": D(11)}, True), ({"side": Side.SELL}, True),
         ({"kind": OrderKind.MARKET, "price": None, "protection_pct": D(1)}, True), ({"strategy": "t"}, True),
-        ({"symbol": "BBB"}, True), ({"purpose": Purpose.EXIT}, True),
+        ({"symbol": "BBB"}, True), ({"purpose": OrderPurpose.EXIT}, True),
     ],
 )  # fmt: skip
 def test_the_same_order_is_one_of_the_same_strategy_symbol_side_kind_quantity_and_price(
@@ -71,7 +71,7 @@ def test_the_same_order_is_one_of_the_same_strategy_symbol_side_kind_quantity_an
 def test_the_same_exit_may_follow_at_once() -> None:
     gate = Gate([NoDuplicate(window_s=5.0)])
     for mono in (NOW, NOW + 1):
-        assert gate.check_order(request(signal_id="", purpose=Purpose.EXIT), seeing(mono=mono)).is_passed
+        assert gate.check_order(request(signal_id="", purpose=OrderPurpose.EXIT), seeing(mono=mono)).is_passed
 
 
 def test_the_words_of_a_denial_say_how_long_ago_the_same_order_passed() -> None:
@@ -103,7 +103,7 @@ def test_what_passed_before_the_window_is_forgotten() -> None:
 def test_exits_are_sorted_in_as_they_crowd_and_each_counts_once() -> None:
     control = NoDuplicate(window_s=5.0)
     for n in range(3 * MAX_UNSORTED + 1):
-        control.remember_order(small(n + 1, purpose=Purpose.EXIT), NOW + n)
+        control.remember_order(small(n + 1, purpose=OrderPurpose.EXIT), NOW + n)
         assert len(control._unsorted) < MAX_UNSORTED
     assert remembered(control) == 3 * MAX_UNSORTED + 1
 
@@ -128,18 +128,18 @@ def test_of_orders_of_too_many_kinds_the_first_is_forgotten_and_of_signals_the_o
 @pytest.mark.parametrize(
     ("purpose", "age_s", "passed"),
     [
-        (Purpose.ENTRY, 15.0, True), (Purpose.ENTRY, 15.1, False), (Purpose.EXIT, 60.0, True),
-        (Purpose.EXIT, 60.1, False), (Purpose.ENTRY, None, False), (Purpose.EXIT, None, False),
+        (OrderPurpose.ENTRY, 15.0, True), (OrderPurpose.ENTRY, 15.1, False), (OrderPurpose.EXIT, 60.0, True),
+        (OrderPurpose.EXIT, 60.1, False), (OrderPurpose.ENTRY, None, False), (OrderPurpose.EXIT, None, False),
     ],
 )  # fmt: skip
 def test_an_entry_needs_a_fresh_quote_and_an_exit_one_of_the_minute(
-    purpose: Purpose, age_s: float | None, passed: bool
+    purpose: OrderPurpose, age_s: float | None, passed: bool
 ) -> None:
     assert passes(FreshData(max_age_s=15.0), request(purpose=purpose), quote_age_s=age_s) is passed
 
 
 def test_while_the_file_is_there_nothing_leaves_not_even_an_exit() -> None:
-    for purpose in (Purpose.ENTRY, Purpose.EXIT):
+    for purpose in (OrderPurpose.ENTRY, OrderPurpose.EXIT):
         assert (
             Gate([NotKilled(lambda: "the file")]).check_order(request(purpose=purpose), VIEW).reason == "kill: the file"
         )
@@ -155,5 +155,5 @@ def test_while_the_file_is_there_nothing_leaves_not_even_an_exit() -> None:
 )  # fmt: skip
 def test_what_keeps_entries_out_lets_exits_pass(control: Any, view: dict[str, Any]) -> None:
     assert not passes(control, request(), **view)
-    assert passes(control, request(purpose=Purpose.EXIT), **view)
+    assert passes(control, request(purpose=OrderPurpose.EXIT), **view)
     assert passes(control, request())

@@ -7,7 +7,7 @@ from decimal import Decimal
 from tests.trading.desk.account_day import Day
 from tests.trading.desk.test_gate import request, seeing
 from tradebot.backtest.fast_gate import FastGate
-from tradebot.domain.control import Verb
+from tradebot.domain.commands import CommandVerb
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.messages import Action, Command
 from tradebot.domain.order import OrderKind
@@ -48,7 +48,7 @@ def test_an_exit_of_more_than_one_order_may_have_goes_in_parts_until_nothing_is_
     day.signal(Action.ENTER_LONG, 12)
     day.fill(day.papers[-1], 12, is_told=True)
     day.desk.placement.requests._most = lambda instrument: D(5)
-    day.follow(day.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="f")))
+    day.follow(day.desk.apply_message(Command(verb=CommandVerb.FLATTEN, reason="by hand", id="f")))
     for _ in range(5):
         if (paper := day.papers[-1]).left:
             day.fill(paper, paper.left, is_told=True)

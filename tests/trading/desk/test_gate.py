@@ -10,7 +10,7 @@ import pytest
 
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.order import OrderKind, OrderRequest, Purpose, Side
+from tradebot.domain.order import OrderKind, OrderPurpose, OrderRequest, Side
 from tradebot.trading.desk.gate.exposure_controls import MaxDailyLoss, MaxOpenOrders, MaxPosition, ReduceOnly
 from tradebot.trading.desk.gate.flow_controls import FreshData, MessageRate, NoDuplicate
 from tradebot.trading.desk.gate.gate import Control, Gate, OrderContext
@@ -70,7 +70,7 @@ def test_the_collar_knows_which_way_a_price_is_worse(side: Side, price: str, pas
 def test_an_exit_closes_what_nothing_else_closes_yet(
     side: Side, held: int, closing: int, quantity: int, passed: bool
 ) -> None:
-    asked = request(side=side, quantity=D(quantity), purpose=Purpose.EXIT)
+    asked = request(side=side, quantity=D(quantity), purpose=OrderPurpose.EXIT)
     assert (
         passes(ReduceOnly(), asked, quantity=D(held), closable_quantity=D(held), closing_quantity=D(closing)) is passed
     )
@@ -79,7 +79,7 @@ def test_an_exit_closes_what_nothing_else_closes_yet(
 def test_a_quarter_of_the_rate_is_left_to_exits() -> None:
     gate = Gate([MessageRate(per_second=8, per_minute=100, per_day=1000)])
     assert [gate.check_order(request(), VIEW).is_passed for _ in range(8)] == [True] * 6 + [False] * 2
-    exits = [gate.check_order(request(purpose=Purpose.EXIT), VIEW).is_passed for _ in range(4)]
+    exits = [gate.check_order(request(purpose=OrderPurpose.EXIT), VIEW).is_passed for _ in range(4)]
     assert exits == [True, True, False, False]
     assert gate.check_order(request(), seeing(mono=VIEW.mono + SECOND)).is_passed
 
@@ -93,7 +93,7 @@ def denied_of(gate: Gate, count: int, *, mono: int = VIEW.mono, apart: int = MIN
 def test_the_orders_of_a_day_are_those_of_the_market_day() -> None:
     gate = Gate([MessageRate(per_second=8, per_minute=100, per_day=4)])
     assert denied_of(gate, 5) == ["", "", "", "message_rate", "message_rate"]
-    assert gate.check_order(request(purpose=Purpose.EXIT), VIEW).is_passed  # a quarter is left to it
+    assert gate.check_order(request(purpose=OrderPurpose.EXIT), VIEW).is_passed  # a quarter is left to it
     gate.begin_market_day()
     assert denied_of(gate, 4, mono=VIEW.mono + 3600 * SECOND) == ["", "", "", "message_rate"]
 
@@ -153,7 +153,7 @@ WORST: list[tuple[Control, OrderRequest, dict[str, Any]]] = [
     (PriceCollar(collar_pct=D(1)), request(kind=OrderKind.MARKET, price=None, protection_pct=NAN), {}),
     (MaxPosition(per_symbol=D(10_000), gross=D(10_000)), request(), {"longest": NAN}),
     (MaxPosition(per_symbol=D(10_000), gross=D(10_000)), request(), {"gross": NAN}),
-    (ReduceOnly(), request(side=SELL, quantity=NAN, purpose=Purpose.EXIT), {"closable": D(10)}),
+    (ReduceOnly(), request(side=SELL, quantity=NAN, purpose=OrderPurpose.EXIT), {"closable": D(10)}),
     (MaxDailyLoss(max_loss=D(1000)), request(), {"day_pnl": NAN}),
     (FreshData(max_age_s=15.0), request(), {"quote_age_s": float("nan")}),
 ]
@@ -178,13 +178,13 @@ def test_only_entries_are_counted_out_by_open_orders_and_the_days_loss() -> None
         (MaxDailyLoss(max_loss=D(1)), {"day_pnl": D(-2)}),
     ):
         assert not passes(control, request(), **view)
-        assert passes(control, request(purpose=Purpose.EXIT), **view)
+        assert passes(control, request(purpose=OrderPurpose.EXIT), **view)
 
 
 def test_a_control_that_is_not_asked_has_nothing_to_say() -> None:
     gate = build_gate(Limits(), kill_reason=lambda: "")
     for control in gate.controls:
-        for purpose, asked in ((Purpose.ENTRY, control.of_entries), (Purpose.EXIT, control.of_exits)):
+        for purpose, asked in ((OrderPurpose.ENTRY, control.of_entries), (OrderPurpose.EXIT, control.of_exits)):
             if not asked:
                 odd = request(purpose=purpose, quantity=Decimal(10) ** 9)
                 worst = seeing(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.trading.desk.test_gate import VIEW, passes, request, seeing
-from tradebot.domain.order import OrderKind, OrderRequest, Purpose, Side
+from tradebot.domain.order import OrderKind, OrderPurpose, OrderRequest, Side
 from tradebot.trading.desk.gate.exposure_controls import MaxPosition, ReduceOnly, SufficientFunds
 from tradebot.trading.desk.gate.level_controls import ValidLevels
 from tradebot.trading.desk.gate.limits import Limits
@@ -23,7 +23,7 @@ MUCH = D(10**9)
 
 
 def exiting(quantity: int, side: Side = Side.SELL) -> OrderRequest:
-    return request(side=side, quantity=D(quantity), purpose=Purpose.EXIT)
+    return request(side=side, quantity=D(quantity), purpose=OrderPurpose.EXIT)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_position_counts_at_the_worst_of_its_own_side(side: Side, longest: int
 def test_an_entry_is_of_a_listed_product_and_an_exit_of_any() -> None:
     control = PermittedProduct(products=("MIS",), allow_short=True)
     assert control.check(request(product="CNC"), VIEW) == "product CNC is not in risk.permitted_products"
-    assert control.check(request(product="CNC", purpose=Purpose.EXIT), VIEW) is None
+    assert control.check(request(product="CNC", purpose=OrderPurpose.EXIT), VIEW) is None
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_an_entry_is_no_larger_than_its_pieces_and_its_worth_may_be(
 ) -> None:
     control = MaxOrderSize(max_quantity=D(10), max_notional=D(1000))
     assert control.check(request(quantity=D(quantity), price=D(price)), VIEW) == words
-    assert control.check(request(quantity=MUCH, price=D(price), purpose=Purpose.EXIT), VIEW) is None
+    assert control.check(request(quantity=MUCH, price=D(price), purpose=OrderPurpose.EXIT), VIEW) is None
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_an_entry_is_no_larger_than_its_pieces_and_its_worth_may_be(
 def test_an_exit_may_be_twice_as_far_from_the_reference_as_an_entry(
     kind: OrderKind, price: str | None, protection: str | None, entry: bool, exit_: bool
 ) -> None:
-    for purpose, passed in ((Purpose.ENTRY, entry), (Purpose.EXIT, exit_)):
+    for purpose, passed in ((OrderPurpose.ENTRY, entry), (OrderPurpose.EXIT, exit_)):
         asked = request(
             kind=kind, price=price and D(price), protection_pct=protection and D(protection), purpose=purpose
         )  # fmt: skip

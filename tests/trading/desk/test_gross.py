@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, Purpose, Side
+from tradebot.domain.order import OrderEvent, OrderEventType, OrderKind, OrderPurpose, OrderRequest, Side
 from tradebot.domain.position_key import PositionKey
 from tradebot.trading.desk.book.blotter import Blotter
 from tradebot.trading.desk.book.marks import Marks
@@ -27,7 +27,7 @@ def added_up(blotter: Blotter, marks: Marks, without: str) -> Decimal:
     return total
 
 
-def intent(number: int, symbol: str, side: Side, quantity: int) -> OrderFact:
+def intent(number: int, symbol: str, side: Side, quantity: int) -> OrderEvent:
     request = OrderRequest(
         order_id=f"o{number}",
         kind=OrderKind.MARKET,
@@ -36,9 +36,9 @@ def intent(number: int, symbol: str, side: Side, quantity: int) -> OrderFact:
         exchange="NSE",
         side=side,
         quantity=Decimal(quantity),
-        purpose=Purpose.ENTRY,
+        purpose=OrderPurpose.ENTRY,
     )
-    return OrderFact(order_id=request.order_id, event=OrderEvent.INTENT, at=0, mono=0, request=request)
+    return OrderEvent(order_id=request.order_id, type=OrderEventType.INTENT, at=0, mono=0, request=request)
 
 
 steps = st.one_of(
@@ -73,10 +73,10 @@ def test_the_kept_sum_is_the_sum(moves, decimals):
             case "end":
                 order = blotter.orders.get(f"o{which}")
                 if order is not None and order.is_live:
-                    for event in (OrderEvent.SENDING, OrderEvent.ACCEPTED, OrderEvent.SEEN_CANCELED):
-                        venue_order_id = f"v{which}" if event is not OrderEvent.SENDING else ""
+                    for event in (OrderEventType.SENDING, OrderEventType.ACCEPTED, OrderEventType.SEEN_CANCELED):
+                        venue_order_id = f"v{which}" if event is not OrderEventType.SENDING else ""
                         blotter.record_event(
-                            OrderFact(order_id=f"o{which}", event=event, at=0, mono=mono, venue_order_id=venue_order_id)
+                            OrderEvent(order_id=f"o{which}", type=event, at=0, mono=mono, venue_order_id=venue_order_id)
                         )
             case "quote":
                 marks.last[which] = value
@@ -108,8 +108,8 @@ def test_what_was_cancelled_a_moment_ago_counts_for_two_seconds_more(others):
     blotter.expire_reservations(SECOND)
     blotter.record_event(intent(0, SYMBOLS[-1], Side.BUY, 7))
     for event, venue_order_id in (("SENDING", ""), ("ACCEPTED", "v0"), ("SEEN_CANCELED", "v0")):
-        fact = OrderFact(
-            order_id="o0", event=OrderEvent[event], at=0, mono=SECOND, venue_order_id=venue_order_id
+        fact = OrderEvent(
+            order_id="o0", type=OrderEventType[event], at=0, mono=SECOND, venue_order_id=venue_order_id
         )  # fmt: skip
         blotter.record_event(fact)
     for mono, held in ((SECOND, 7), (3 * SECOND - 1, 7), (3 * SECOND, 0)):

@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from tests.trading.desk.test_gate import REQUEST
-from tradebot.domain.messages import Trailing
-from tradebot.domain.order import OrderRequest, Purpose, Side
+from tradebot.domain.messages import TrailingStopPrices
+from tradebot.domain.order import OrderPurpose, OrderRequest, Side
 from tradebot.trading.desk.rules.position_stops import REPORT_INTERVAL_NS, LevelHit, PositionStops
 
 D = Decimal
@@ -59,7 +59,7 @@ def test_a_trailing_stop_follows_the_best_price_at_its_distance(
 
 def test_the_words_of_a_hit_name_the_level_and_the_price() -> None:
     found = guarded(stop_loss="95.50").level_reached(1, D("95.05"))
-    assert found == LevelHit(Purpose.STOP, "stop at 95.5, last 95.05")
+    assert found == LevelHit(OrderPurpose.STOP, "stop at 95.5, last 95.05")
 
 
 def test_a_guard_stands_for_its_instrument_alone_until_it_is_cleared_or_an_entry_brings_none() -> None:
@@ -92,7 +92,9 @@ def test_what_a_trailing_stop_saw_is_told_once_and_not_too_often() -> None:
     assert protection.trailing_updates(at=5, mono=REPORT_INTERVAL_NS) == (), "a stop that does not trail"
     hit(protection, "110")
     assert protection.trailing_updates(at=5, mono=REPORT_INTERVAL_NS - 1) == ()
-    assert protection.trailing_updates(at=5, mono=REPORT_INTERVAL_NS) == (Trailing(at=5, best={"T1": D(110)}),)
+    assert protection.trailing_updates(at=5, mono=REPORT_INTERVAL_NS) == (
+        TrailingStopPrices(at=5, best_prices={"T1": D(110)}),
+    )
     assert protection.trailing_updates(at=6, mono=3 * REPORT_INTERVAL_NS) == (), "nothing moved"
     for price in ("109", "110"):
         hit(protection, price)
@@ -100,14 +102,16 @@ def test_what_a_trailing_stop_saw_is_told_once_and_not_too_often() -> None:
     hit(protection, "111")
     assert protection.trailing_updates(at=7, mono=2 * REPORT_INTERVAL_NS - 1) == ()
     assert protection.trailing_updates(at=7, mono=2 * REPORT_INTERVAL_NS - 1, every_ns=0) == (
-        Trailing(at=7, best={"T1": D(111)}),
+        TrailingStopPrices(at=7, best_prices={"T1": D(111)}),
     )
 
 
 def test_a_short_follows_lower_prices_alone() -> None:
     protection = guarded(Side.SELL, trail_by=2)
     hit(protection, "90")
-    assert protection.trailing_updates(at=5, mono=REPORT_INTERVAL_NS) == (Trailing(at=5, best={"T1": D(90)}),)
+    assert protection.trailing_updates(at=5, mono=REPORT_INTERVAL_NS) == (
+        TrailingStopPrices(at=5, best_prices={"T1": D(90)}),
+    )
     for price in ("91", "90"):
         hit(protection, price)
         assert protection.moved_ids == set(), price

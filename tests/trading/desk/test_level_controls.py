@@ -9,7 +9,7 @@ import pytest
 from tests.trading.desk.desk_room import Room, submitted
 from tests.trading.desk.test_gate import passes, request
 from tradebot.domain.messages import Action
-from tradebot.domain.order import OrderEvent, OrderFact, Purpose, Side
+from tradebot.domain.order import OrderEvent, OrderEventType, OrderPurpose, Side
 from tradebot.trading.desk.gate.gate import Gate
 from tradebot.trading.desk.gate.level_controls import ValidLevels
 from tradebot.trading.desk.gate.limits import Limits, build_gate
@@ -43,7 +43,7 @@ def test_an_entry_needs_a_stop_that_loses_and_a_target_that_wins(
 
 def test_an_exit_and_an_entry_without_a_price_to_judge_it_at() -> None:
     asked = request(stop_loss=D(101))
-    assert passes(CONTROL, request(stop_loss=D(101), purpose=Purpose.EXIT))
+    assert passes(CONTROL, request(stop_loss=D(101), purpose=OrderPurpose.EXIT))
     for reference in (None, D("NaN"), D(0)):
         assert not passes(CONTROL, asked, reference=reference)
         assert passes(CONTROL, request(), reference=reference)
@@ -73,8 +73,8 @@ def test_the_desk_refuses_an_entry_with_the_figures_and_counts_it(
 
     assert not submitted(out)
     (fact,) = out
-    assert isinstance(fact, OrderFact)
-    assert fact.event is OrderEvent.DENIED
+    assert isinstance(fact, OrderEvent)
+    assert fact.type is OrderEventType.DENIED
     assert fact.reason.startswith("protection: ")
     assert reason in fact.reason
     assert [(d.control, d.strategy, d.count) for d in room.desk.account.denials] == [("protection", "s", 1)]

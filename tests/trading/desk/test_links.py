@@ -31,8 +31,8 @@ def test_a_login_is_lost_and_back_and_lost_links_outlast_it() -> None:
     links = Links()
     links.take_login(BrokerSession(mono=0), 3 * SECOND)
     assert (links.up_since_mono, links.evidence_from_mono) == (0, 0), "it was never lost"
-    links.take_login(BrokerSession(mono=0, lost="dead", orders_refused=True), 4 * SECOND)
-    links.take_login(BrokerSession(mono=0, lost="dead"), 5 * SECOND)
+    links.take_login(BrokerSession(mono=0, lost_reason="dead", orders_refused=True), 4 * SECOND)
+    links.take_login(BrokerSession(mono=0, lost_reason="dead"), 5 * SECOND)
     assert (links.session_lost, links.orders_refused, links.up_since_mono, links.is_cut_off) == ("dead", False, 0, True)
     links.lose_link(LinkDown(source="kite", mono=0, reason="silent"))
     links.take_login(BrokerSession(mono=0), 6 * SECOND)
@@ -45,7 +45,7 @@ def test_a_login_that_is_back_is_evidence_after_five_seconds() -> None:
     conditions = Conditions()
     for mono, lost in ((4 * SECOND, "dead"), (6 * SECOND, "")):
         conditions.advance_to(0, mono)
-        conditions.take_login(BrokerSession(mono=0, lost=lost))
+        conditions.take_login(BrokerSession(mono=0, lost_reason=lost))
         assert conditions.links.session_lost == lost
     links = conditions.links
     assert (links.up_since_mono, links.evidence_from_mono) == (6 * SECOND, 11 * SECOND)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from tests.trading.desk.desk_room import D, Room, events, submitted
 from tests.trading.desk.test_unread_rows import look, seeing, sent, state
 from tradebot.domain.messages import Action, BrokerSession, Incident, LinkDown, LinkUp
-from tradebot.domain.order import OrderEvent, OrderFact, OrderState
+from tradebot.domain.order import OrderEvent, OrderEventType, OrderState
 from tradebot.trading.desk.decisions import DeskOutput
 
 
 def session(room: Room, lost: str = "", *, orders_refused: bool = False) -> list[DeskOutput]:
-    return room.desk.apply_message(BrokerSession(mono=room.mono, lost=lost, orders_refused=orders_refused))
+    return room.desk.apply_message(BrokerSession(mono=room.mono, lost_reason=lost, orders_refused=orders_refused))
 
 
 def test_nothing_is_opened_by_a_control_of_its_own_name_and_the_way_back_needs_no_resume() -> None:
@@ -18,7 +18,7 @@ def test_nothing_is_opened_by_a_control_of_its_own_name_and_the_way_back_needs_n
     room.quote("AAA", "1000")
     session(room, "the token is dead")
     (denied,) = room.signal("AAA", Action.ENTER_LONG)
-    assert isinstance(denied, OrderFact)
+    assert isinstance(denied, OrderEvent)
     assert denied.reason == "broker_session: the token is dead"
     session(room)
     assert submitted(room.signal("AAA", Action.ENTER_LONG, n=2))
@@ -30,9 +30,9 @@ def test_exits_are_tried_until_an_order_route_says_that_the_login_is_dead_and_ag
     room.bought(stop_loss=990.0)
     session(room, "the token is dead")
     (exit_,) = submitted(room.quote("AAA", "989"))
-    room.outcome(exit_, OrderEvent.SENDING)
+    room.outcome(exit_, OrderEventType.SENDING)
     session(room, "the token is dead", orders_refused=True)
-    room.outcome(exit_, OrderEvent.REFUSED)
+    room.outcome(exit_, OrderEventType.REFUSED)
     for _ in range(100):
         assert not submitted(room.tick(1))
     room.quote("AAA", "989")
@@ -50,10 +50,10 @@ def test_refusals_for_a_dead_login_halt_nothing() -> None:
         room.quote(symbol, "1000")
         requests += submitted(room.signal(symbol, Action.ENTER_LONG, n=n))
     for request in requests:
-        room.outcome(request, OrderEvent.SENDING)
+        room.outcome(request, OrderEventType.SENDING)
     session(room, "dead", orders_refused=True)
-    outputs = [output for request in requests for output in room.outcome(request, OrderEvent.REFUSED)]
-    assert events(outputs).count(OrderEvent.REFUSED) == 2
+    outputs = [output for request in requests for output in room.outcome(request, OrderEventType.REFUSED)]
+    assert events(outputs).count(OrderEventType.REFUSED) == 2
     assert room.desk.rules.reject_breaker.rejections.streaks == {}
     assert not any(isinstance(output, Incident) for output in outputs)
     assert not room.desk.book.conditions.has_halts
@@ -114,6 +114,6 @@ def test_a_second_link_that_is_lost_makes_nothing_stale_that_was_begun_since_the
     for source in ("one", "other"):
         room.desk.apply_message(LinkUp(source=source, mono=room.mono))
     outputs = room.desk.apply_message(LinkDown(source="one", mono=room.mono, reason="silent again"))
-    assert [(o.order_id, o.reason) for o in outputs if isinstance(o, OrderFact)] == [
+    assert [(o.order_id, o.reason) for o in outputs if isinstance(o, OrderEvent)] == [
         (request.order_id, "silent again")
     ]  # fmt: skip

@@ -17,19 +17,19 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.messages import Books
+from tradebot.domain.messages import AccountSnapshot
 from tradebot.domain.order import (
-    Execution,
+    Fill,
     Order,
     OrderEvent,
-    OrderFact,
+    OrderEventType,
     OrderKind,
     OrderRequest,
     OrderState,
+    OrderTerms,
     Side,
-    Terms,
     VenueOrder,
-    VenueStatus,
+    VenueOrderStatus,
 )
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.rules.missing_fills import MissingFills
@@ -37,7 +37,7 @@ from tradebot.trading.desk.rules.report_translator import ReportTranslator
 from tradebot.trading.desk.settings import DeskSettings
 
 D = Decimal
-E = OrderEvent
+E = OrderEventType
 QUANTITY = 4
 DAYS = int(os.environ.get("TRADEBOT_DAYS", "150"))
 
@@ -47,13 +47,13 @@ class VenueSide:
 
     def __init__(self, order_id: str, number: int) -> None:
         self.order_id, self.venue_order_id = order_id, f"V{number}"
-        self.status, self.filled, self.executions = VenueStatus.OPEN, 0, list[Execution]()
+        self.status, self.filled, self.executions = VenueOrderStatus.OPEN, 0, list[Fill]()
         self.quantity, self.price = QUANTITY, 100
-        self.held: tuple[Terms, int] | None = None  # a change under way, and when it was sent
+        self.held: tuple[OrderTerms, int] | None = None  # a change under way, and when it was sent
 
     @property
     def is_live(self) -> bool:
-        return self.status is VenueStatus.OPEN
+        return self.status is VenueOrderStatus.OPEN
 
     def shown_inputs(self, at: int) -> VenueOrder:
         return VenueOrder(
@@ -74,18 +74,18 @@ class Day(RuleBasedStateMachine):
         self.mono = self.at = 1000 * SECOND
         self.venue: dict[str, VenueSide] = {}
         self.sent: list[str] = []
-        self.replies: list[OrderFact] = []
-        self.told: list[VenueOrder | Execution] = []
+        self.replies: list[OrderEvent] = []
+        self.told: list[VenueOrder | Fill] = []
 
     # ---- our side
 
-    def take(self, facts: Sequence[OrderFact]) -> None:
+    def take(self, facts: Sequence[OrderEvent]) -> None:
         for fact in facts:
             order = self.blotter.record_event(fact)
             self.shortfalls.note_event(order, fact, self.mono)
 
-    def fact(self, order_id: str, event: OrderEvent, **more: object) -> OrderFact:
-        return OrderFact(order_id=order_id, event=event, at=self.at, mono=self.mono, **more)  # type: ignore[arg-type]
+    def fact(self, order_id: str, event: OrderEventType, **more: object) -> OrderEvent:
+        return OrderEvent(order_id=order_id, type=event, at=self.at, mono=self.mono, **more)  # type: ignore[arg-type]
 
     @precondition(lambda self: len(self.sent) < 3)
     @rule(fate=st.sampled_from(["accepted", "refused", "accepted in silence", "lost"]))
@@ -109,7 +109,7 @@ class Day(RuleBasedStateMachine):
     def answer(self, data: st.DataObject) -> None:
         self.reply(self.replies.pop(data.draw(st.integers(0, len(self.replies) - 1))))
 
-    def reply(self, fact: OrderFact) -> None:
+    def reply(self, fact: OrderEvent) -> None:
         self.take([fact])
         if fact.venue_order_id:
             self.take(self.sightings.orphan_fill_events(fact.venue_order_id, at=self.at, mono=self.mono))
@@ -120,7 +120,7 @@ class Day(RuleBasedStateMachine):
     def change(self, data: st.DataObject, quantity: int, fate: str, silent: bool) -> None:
         order = data.draw(st.sampled_from(self.changeable()))
         theirs = self.venue[order.order_id]
-        terms = Terms(quantity=max(D(quantity), order.filled + 1), price=D(100 + order.replace.tries + 1))
+        terms = OrderTerms(quantity=max(D(quantity), order.filled + 1), price=D(100 + order.replace.tries + 1))
         self.take([self.fact(order.order_id, E.REPLACE_SENT, terms=terms)])
         if fate != "lost":
             theirs.held = terms, self.mono
@@ -166,7 +166,7 @@ class Day(RuleBasedStateMachine):
         quantity = min(quantity, order.quantity - order.filled)
         order.filled += quantity
         order.executions.append(
-            Execution(
+            Fill(
                 execution_id=f"{order.order_id}-{order.filled}",
                 venue_order_id=order.venue_order_id,
                 symbol="AAA",
@@ -178,7 +178,7 @@ class Day(RuleBasedStateMachine):
             )
         )
         if order.filled == order.quantity:
-            order.status = VenueStatus.FILLED
+            order.status = VenueOrderStatus.FILLED
         self.told.append(order.executions[-1])
         self.publish(order)
 
@@ -186,7 +186,7 @@ class Day(RuleBasedStateMachine):
     @rule(data=st.data())
     def end(self, data: st.DataObject) -> None:
         order = data.draw(st.sampled_from([o for o in self.venue.values() if o.is_live]))
-        order.status = VenueStatus.CANCELED
+        order.status = VenueOrderStatus.CANCELED
         self.publish(order)
 
     # ---- between them
@@ -195,7 +195,7 @@ class Day(RuleBasedStateMachine):
     @rule(data=st.data())
     def deliver(self, data: st.DataObject) -> None:
         message = data.draw(st.sampled_from(self.told))  # any one, again or never
-        if isinstance(message, Execution):
+        if isinstance(message, Fill):
             self.take(self.sightings.fill_report_events(message, at=self.at, mono=self.mono))
         else:
             self.take(self.sightings.order_report_events(message, at=self.at, mono=self.mono))
@@ -206,10 +206,10 @@ class Day(RuleBasedStateMachine):
 
     def read(self, lag: int) -> None:
         executions = [e for order in self.venue.values() for e in order.executions]
-        books = Books(
+        books = AccountSnapshot(
             asked_at=self.mono,
             orders=tuple(o.shown_inputs(self.at // SECOND * SECOND) for o in self.venue.values()),
-            executions=tuple(executions[: len(executions) - lag] if lag else executions),
+            fills=tuple(executions[: len(executions) - lag] if lag else executions),
             positions=(),
             cash=D(0),
         )
@@ -236,7 +236,7 @@ class Day(RuleBasedStateMachine):
             held = [int(theirs.held[0].quantity)] if theirs.held is not None else []
             reach = max([theirs.quantity, *held]) if theirs.is_live else theirs.filled
             total += reach
-            assert order.filled + order.reserved(self.mono) >= reach, f"{order_id} may reach {reach}: {order}"
+            assert order.filled + order.reserved_quantity(self.mono) >= reach, f"{order_id} may reach {reach}: {order}"
         assert self.blotter.exposure.worst_case("AAA")[0] >= total
 
     def teardown(self) -> None:
@@ -253,7 +253,7 @@ class Day(RuleBasedStateMachine):
             assert (order.filled, order.is_live) == (theirs.filled, theirs.is_live), order_id
             if theirs.is_live:
                 assert (order.quantity, order.price, order.replace.terms) == (theirs.quantity, theirs.price, None)
-            assert not any(e.is_inferred for e in order.booked), f"{order_id} still holds what we made up"
+            assert not any(e.is_inferred for e in order.fills), f"{order_id} still holds what we made up"
             assert order.value == 99 * theirs.filled
         for order_id in set(self.sent) - self.venue.keys():
             # What the venue never had: still in doubt, refused, or given up when two late lists did not show it.

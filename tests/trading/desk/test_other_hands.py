@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.trading.desk.account_day import Day
-from tradebot.domain.control import Verb
+from tradebot.domain.commands import CommandVerb
 from tradebot.domain.messages import (
     Action,
     Command,
-    OrderSeen,
-    Reconciled,
+    OrderReport,
+    ReconciliationResult,
 )
 from tradebot.domain.order import (
     Side,
@@ -46,7 +46,7 @@ def play(day: Day, steps: list[tuple]) -> None:  # type: ignore[type-arg]
         elif name == "exit":
             day.signal(given_[0], 1)
         elif name == "flatten":
-            day.follow(day.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id=f"f{number}")))
+            day.follow(day.desk.apply_message(Command(verb=CommandVerb.FLATTEN, reason="by hand", id=f"f{number}")))
         elif name == "trade":
             place, quantity, is_told = given_
             if working := [paper for paper in day.papers if paper.left]:
@@ -55,7 +55,7 @@ def play(day: Day, steps: list[tuple]) -> None:  # type: ignore[type-arg]
         elif name == "owner":
             side, product, quantity, at_once, is_told = given_
             paper = day.place("", side, product, quantity)
-            day.follow(day.desk.apply_message(OrderSeen(order=paper.shown_inputs(day.at), mono=day.mono)))
+            day.follow(day.desk.apply_message(OrderReport(order=paper.shown_inputs(day.at), mono=day.mono)))
             if at_once:
                 day.fill(paper, min(at_once, quantity), is_told=is_told)
         elif name == "press":  # the owner closes in the app what it shows, ours or not
@@ -94,7 +94,7 @@ def test_no_exit_passes_zero_and_what_is_not_ours_is_never_sold(
     play(day, steps)
     assert all(paper.product == "MIS" for paper in day.papers if paper.tag)
     # In the end ours is closed as far as the account has it, and the books agree on who holds what.
-    day.follow(day.desk.apply_message(Command(verb=Verb.FLATTEN, reason="the end", id="end")))
+    day.follow(day.desk.apply_message(Command(verb=CommandVerb.FLATTEN, reason="the end", id="end")))
     for paper in [paper for paper in day.papers if not paper.tag]:
         paper.is_cancelled = True
     for _ in range(12):
@@ -102,9 +102,9 @@ def test_no_exit_passes_zero_and_what_is_not_ours_is_never_sold(
         day.pass_time(3)
         for paper in [paper for paper in day.papers if paper.left]:
             day.fill(paper, paper.left, is_told=True)
-    (report,) = [output for output in day.look() if isinstance(output, Reconciled)]
-    ours = {position.key.line: position.quantity for position in day.desk.book.positions.by_key.values()}
-    beyond = {position.key.line: position.quantity for position in report.external}
+    (report,) = [output for output in day.look() if isinstance(output, ReconciliationResult)]
+    ours = {position.key.netting_key: position.quantity for position in day.desk.book.positions.by_key.values()}
+    beyond = {position.key.netting_key: position.quantity for position in report.external}
     for product in ("MIS", "CNC"):
         line = ("NSE", "AAA", product)
         assert ours.get(line, 0) + beyond.get(line, 0) == day.held(product)

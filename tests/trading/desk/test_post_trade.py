@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 
 from tests.trading.desk.desk_room import Room, submitted
 from tests.trading.desk.test_recording import SETTINGS, Day
-from tradebot.domain.messages import Action, Command, Executed, Incident, OrderSeen
+from tradebot.domain.messages import Action, Command, FillReport, Incident, OrderReport
 from tradebot.domain.order import (
-    Execution,
+    Fill,
     Order,
     OrderEvent,
-    OrderFact,
+    OrderEventType,
     OrderKind,
+    OrderPurpose,
     OrderRequest,
     OrderState,
-    Purpose,
     Side,
-    VenueStatus,
+    VenueOrderStatus,
 )
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import DeskOutput
@@ -35,21 +35,21 @@ D = Decimal
 COLLAR = {"fill_collar_pct": D(1)}
 
 
-def order(purpose: Purpose = Purpose.ENTRY, side: Side = Side.BUY, reference: str | None = "1000") -> Order:
+def order(purpose: OrderPurpose = OrderPurpose.ENTRY, side: Side = Side.BUY, reference: str | None = "1000") -> Order:
     request = OrderRequest(
         order_id="T1", symbol="AAA", exchange="NSE", side=side, kind=OrderKind.MARKET, quantity=D(10), purpose=purpose
     )
     return Order(request, OrderState.OPEN, D(10), reference=None if reference is None else D(reference))
 
 
-def fill(price: str, side: Side = Side.BUY, execution_id: str = "1") -> Execution:
-    return Execution(execution_id, "V1", "AAA", "NSE", side, D(10), D(price), 0)
+def fill(price: str, side: Side = Side.BUY, execution_id: str = "1") -> Fill:
+    return Fill(execution_id, "V1", "AAA", "NSE", side, D(10), D(price), 0)
 
 
 def sent(room: Room, outputs: list[DeskOutput]) -> OrderRequest:
     (request,) = submitted(outputs)
-    room.outcome(request, OrderEvent.SENDING)
-    room.outcome(request, OrderEvent.ACCEPTED, f"V{request.order_id}")
+    room.outcome(request, OrderEventType.SENDING)
+    room.outcome(request, OrderEventType.ACCEPTED, f"V{request.order_id}")
     return request
 
 
@@ -65,9 +65,9 @@ def told(outputs: list[DeskOutput]) -> tuple[list[str], list[str]]:
     ]
 
 
-@pytest.mark.parametrize("purpose", [Purpose.ENTRY, Purpose.STOP])
+@pytest.mark.parametrize("purpose", [OrderPurpose.ENTRY, OrderPurpose.STOP])
 @pytest.mark.parametrize("side", list(Side))
-def test_the_distance_counts_on_both_sides_and_twice_the_collar_is_allowed(purpose: Purpose, side: Side) -> None:
+def test_the_distance_counts_on_both_sides_and_twice_the_collar_is_allowed(purpose: OrderPurpose, side: Side) -> None:
     far = 40 if purpose.is_exit else 20
     for away in (far, -far):
         assert fill_violations(order(purpose, side), fill(str(1000 + away), side), D(1)) == []
@@ -87,7 +87,7 @@ def test_a_fill_is_told_of_exactly_when_it_is_further_away_than_twice_the_collar
 def test_without_a_reference_and_without_a_price_of_its_own_nothing_is_said() -> None:
     assert fill_violations(order(reference=None), fill("1"), D(1)) == []
     assert fill_violations(order(), msgspec.structs.replace(fill("1"), is_inferred=True), D(1)) == []
-    assert fill_violations(order(Purpose.EXTERNAL), fill("1", Side.SELL), D(1)) == []
+    assert fill_violations(order(OrderPurpose.EXTERNAL), fill("1", Side.SELL), D(1)) == []
 
 
 def test_a_price_that_is_no_number_is_not_near() -> None:
@@ -121,7 +121,7 @@ def test_a_fill_of_the_wrong_side_is_booked_as_it_is_and_halts_the_symbol(quanti
     room = Room(**COLLAR)
     request = entered(room)
     wrong = msgspec.structs.replace(room.execution(request, quantity, "1000", "VT00001"), side=Side.SELL)
-    texts, scopes = told(room.desk.apply_message(Executed(execution=wrong, mono=room.mono)))
+    texts, scopes = told(room.desk.apply_message(FillReport(fill=wrong, mono=room.mono)))
     assert (texts, scopes) == (["T00001 is a BUY, fill 1 of it is a SELL"], ["symbol:AAA"])
     assert room.desk.book.positions.open_quantity("AAA") == -quantity
 
@@ -131,7 +131,7 @@ def test_a_fill_of_another_symbol_is_booked_there_and_halts_both(quantity: int) 
     room = Room(**COLLAR)
     request = entered(room)
     wrong = msgspec.structs.replace(room.execution(request, quantity, "1000", "VT00001"), symbol="BBB")
-    texts, scopes = told(room.desk.apply_message(Executed(execution=wrong, mono=room.mono)))
+    texts, scopes = told(room.desk.apply_message(FillReport(fill=wrong, mono=room.mono)))
     assert scopes == ["symbol:AAA", "symbol:BBB"]
     assert texts == ["T00001 is an order of AAA, fill 1 of it is of BBB", "BBB was traded by T00001, of AAA"]
     assert room.desk.book.positions.open_quantity("BBB") == quantity
@@ -144,11 +144,14 @@ def test_a_fill_at_an_exchange_without_rates_is_booked_free_of_charge_and_halts_
         order_id="T1", symbol="A", exchange="NSE", side=Side.BUY, kind=OrderKind.MARKET, quantity=D(10)
     )
     desk = build_desk(book, gate=Gate([]), id_prefix="T", absent_after_s=60.0)
-    begun = [OrderFact("T1", OrderEvent.INTENT, 1, 1, request=request), OrderFact("T1", OrderEvent.SENDING, 1, 1)]
-    begun.append(OrderFact("T1", OrderEvent.ACCEPTED, 1, 1, venue_order_id="VT1"))
+    begun = [
+        OrderEvent("T1", OrderEventType.INTENT, 1, 1, request=request),
+        OrderEvent("T1", OrderEventType.SENDING, 1, 1),
+    ]
+    begun.append(OrderEvent("T1", OrderEventType.ACCEPTED, 1, 1, venue_order_id="VT1"))
     desk.recover_state(begun, adopted=(), halted="", opens_at=1)
     wrong = msgspec.structs.replace(day.execution(request, D(10)), exchange="MARS")
-    texts, scopes = told(desk.apply_message(Executed(execution=wrong, mono=2)))
+    texts, scopes = told(desk.apply_message(FillReport(fill=wrong, mono=2)))
     assert (texts, scopes) == (["T1 is an order at NSE, fill 1 of it is at MARS"], ["symbol:A"])
     assert (book.positions.open_quantity("A"), book.positions.charges) == (10, 0)
 
@@ -157,8 +160,8 @@ def test_an_exit_whose_price_was_moved_is_held_against_the_price_it_was_moved_at
     room = Room(chase="modify", **COLLAR)
     room.fill(entered(room), 10, "1000", "VT00001")
     request = sent(room, room.signal("AAA", Action.EXIT_LONG))
-    works = msgspec.structs.replace(room.venue_order(request, VenueStatus.OPEN), venue_order_id="VT00002")
-    room.desk.apply_message(OrderSeen(order=works, mono=room.mono))
+    works = msgspec.structs.replace(room.venue_order(request, VenueOrderStatus.OPEN), venue_order_id="VT00002")
+    room.desk.apply_message(OrderReport(order=works, mono=room.mono))
     room.quote("AAA", "900")
     room.tick(4)
     assert room.desk.book.blotter.orders[request.order_id].reference == 900

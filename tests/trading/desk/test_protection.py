@@ -10,10 +10,10 @@ import pytest
 
 from tests.trading.desk.desk_room import OPEN, Room, submitted
 from tradebot.clock import SECOND
-from tradebot.domain.control import Verb
-from tradebot.domain.market import Quotes
-from tradebot.domain.messages import Action, Command, Frozen, Trailing
-from tradebot.domain.order import OrderEvent, OrderFact, Purpose, Side
+from tradebot.domain.commands import CommandVerb
+from tradebot.domain.market_data import Quotes
+from tradebot.domain.messages import Action, Command, FrozenSymbols, TrailingStopPrices
+from tradebot.domain.order import OrderEvent, OrderEventType, OrderPurpose, Side
 from tradebot.trading.desk.gate.limits import Limits, build_gate
 
 D = Decimal
@@ -35,16 +35,16 @@ class Kept(Room):
         self.desk.apply_message = keeping  # type: ignore[method-assign]
 
     @property
-    def trailing(self) -> list[Trailing]:
-        return [one for one in self.kept if isinstance(one, Trailing)]
+    def trailing(self) -> list[TrailingStopPrices]:
+        return [one for one in self.kept if isinstance(one, TrailingStopPrices)]
 
     def restarted(self, *, best: Mapping[str, Decimal] | None = None) -> Room:
-        """Return a new desk that recovered what this one told, or `best` instead."""
-        facts = [one for one in self.kept if isinstance(one, OrderFact)]
-        sent = [OrderFact(order_id=f.order_id, event=OrderEvent.SENDING, at=OPEN) for f in facts if f.request]
+        """Return a new desk that recovered what this one told, or `best_prices` instead."""
+        facts = [one for one in self.kept if isinstance(one, OrderEvent)]
+        sent = [OrderEvent(order_id=f.order_id, type=OrderEventType.SENDING, at=OPEN) for f in facts if f.request]
         told: dict[str, Decimal] = {}
         for one in self.trailing:
-            told |= one.best
+            told |= one.best_prices
         fresh = Room()
         fresh.desk.recover_state(
             [facts[0], *sent[:1], *facts[1:]], adopted=(), halted="", opens_at=OPEN,
@@ -62,13 +62,13 @@ def test_a_trailing_stop_stands_after_a_restart_where_it_stood(*, stops: bool) -
         room.tick(1.0)
     if stops:
         room.quote("AAA", "1060")
-        room.desk.apply_message(Command(verb=Verb.STOP))
+        room.desk.apply_message(Command(verb=CommandVerb.STOP))
 
     fresh = room.restarted()
 
     assert submitted(fresh.quote("AAA", "1051" if stops else "1044")) == []
     (exit_,) = submitted(fresh.quote("AAA", "1050" if stops else "1040"))
-    assert exit_.purpose is Purpose.TRAIL
+    assert exit_.purpose is OrderPurpose.TRAIL
 
 
 def test_of_a_run_that_is_cut_off_no_best_price_is_older_than_a_second() -> None:
@@ -79,7 +79,7 @@ def test_of_a_run_that_is_cut_off_no_best_price_is_older_than_a_second() -> None
         room.quote("AAA", f"{1001 + n}")
         rises.append((room.mono, D(1001 + n)))
         room.tick(0.05)
-        told = next((one.best["T00001"] for one in reversed(room.trailing)), D(0))
+        told = next((one.best_prices["T00001"] for one in reversed(room.trailing)), D(0))
         assert told >= max((p for mono, p in rises if mono <= room.mono - SECOND), default=D(0))
     assert len(room.trailing) <= 11  # 10 s, and the one that begins
 
@@ -97,7 +97,7 @@ def test_a_stop_that_does_not_trail_and_a_price_that_is_no_better_are_not_writte
     for price in ("1020", "1010", "1015", "1019"):
         other.quote("AAA", price)
         other.tick(1.0)
-    assert [one.best for one in other.trailing] == [{"T00001": D("1020.00")}]
+    assert [one.best_prices for one in other.trailing] == [{"T00001": D("1020.00")}]
 
 
 def test_another_entry_does_not_inherit_the_best_price_of_the_one_before() -> None:
@@ -120,7 +120,7 @@ def test_an_exit_that_the_gate_held_back_is_wanted_after_a_restart() -> None:
 
     fresh.quote("AAA", "1000")  # back above the stop
     (exit_,) = submitted(fresh.tick())
-    assert (exit_.purpose, exit_.side, exit_.quantity) == (Purpose.STOP, Side.SELL, D(10))
+    assert (exit_.purpose, exit_.side, exit_.quantity) == (OrderPurpose.STOP, Side.SELL, D(10))
 
 
 def crossed(room: Room) -> None:
@@ -137,8 +137,8 @@ def test_a_crossed_book_opens_nothing_and_closes_what_is_open() -> None:
     room = Room()
     crossed(room)
     (fact,) = room.signal("AAA", Action.ENTER_LONG)
-    assert isinstance(fact, OrderFact)
-    assert fact.event is OrderEvent.DENIED
+    assert isinstance(fact, OrderEvent)
+    assert fact.type is OrderEventType.DENIED
     assert fact.reason == "fresh_data: the book is crossed: bid 1002.00 is above ask 998.00"
 
     room.tick(10)
@@ -152,13 +152,13 @@ def test_frozen_quotes_open_nothing_in_their_symbol_until_they_move() -> None:
     room = Room()
     for symbol in ("AAA", "BBB"):
         room.quote(symbol, "1000")
-    room.desk.apply_message(Frozen(symbols=("AAA",), mono=room.mono))
+    room.desk.apply_message(FrozenSymbols(symbols=("AAA",), mono=room.mono))
     (fact,) = room.signal("AAA", Action.ENTER_LONG)
-    assert isinstance(fact, OrderFact)
+    assert isinstance(fact, OrderEvent)
     assert fact.reason == "fresh_data: the quotes of AAA only repeat themselves"
     assert submitted(room.signal("BBB", Action.ENTER_LONG))
 
-    room.desk.apply_message(Frozen(symbols=(), mono=room.mono))
+    room.desk.apply_message(FrozenSymbols(symbols=(), mono=room.mono))
     assert submitted(room.signal("AAA", Action.ENTER_LONG, n=2))
 
 

@@ -13,42 +13,42 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradebot.clock import SECOND
-from tradebot.domain.control import Scope, Verb
+from tradebot.domain.commands import CommandVerb, Scope
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market import Quotes
+from tradebot.domain.market_data import Quotes
 from tradebot.domain.messages import (
+    AccountSnapshot,
     Action,
-    Books,
+    ClockTick,
     Command,
     DeskMessage,
-    Executed,
+    FillReport,
     Incident,
     LinkDown,
     LinkUp,
-    OrderSeen,
-    Outcome,
+    OrderReport,
+    RequestResult,
     SessionBegins,
     Signal,
     Signals,
     Submit,
-    Tick,
-    Trailing,
+    TrailingStopPrices,
 )
 from tradebot.domain.order import (
-    Execution,
+    Fill,
     OrderEvent,
-    OrderFact,
+    OrderEventType,
     OrderKind,
     OrderRequest,
     Side,
     VenueOrder,
+    VenueOrderStatus,
     VenuePosition,
-    VenueStatus,
 )
 from tradebot.domain.portfolio import Position
-from tradebot.journal.recovery import Books as Recovered
-from tradebot.journal.rows import FORMAT, Row, Run, Terms, encode
-from tradebot.journal.tape import Adopt, Marks, Tape
+from tradebot.journal.input_log import InputLogBatch, InputQuotes, StartSnapshot
+from tradebot.journal.recovery import RecoveredAccount as Recovered
+from tradebot.journal.rows import BODY_FORMAT, JournalRow, RunRecord, RunSettings, encode_body
 from tradebot.replay.recorded_run import RecordedLine, RecordedRun
 from tradebot.replay.rerun import replay_run
 from tradebot.strategies.loading import load_strategy
@@ -76,7 +76,7 @@ class Day:
 
     def __init__(self) -> None:
         self.universe = Universe([Instrument(symbol=name, token=256 * n) for n, name in enumerate(NAMES, 1)])
-        self.tapes: list[Tape] = []
+        self.tapes: list[InputLogBatch] = []
         self.signals: list[RecordedLine] = []
         self.said: list[RecordedLine] = []
         self.reason = ""
@@ -86,9 +86,11 @@ class Day:
         self.waiting: list[OrderRequest] = []
         self.accepted: list[OrderRequest] = []
         self.desk.recover_state((), adopted=(), halted="", opens_at=OPEN, halts=(), flattened=())
-        self.give(Tick(at=self.at, mono=self.mono))
+        self.give(ClockTick(at=self.at, mono=self.mono))
         self.follow(
-            self.desk.adopt_snapshot(Books(asked_at=self.mono, orders=(), executions=(), positions=(), cash=D(50_000)))
+            self.desk.adopt_snapshot(
+                AccountSnapshot(asked_at=self.mono, orders=(), fills=(), positions=(), cash=D(50_000))
+            )
         )
         closes_at = OPEN + 22_500 * SECOND
         self.give(SessionBegins(opens_at=OPEN, closes_at=closes_at, entries_until=closes_at, square_off_at=closes_at))
@@ -105,7 +107,7 @@ class Day:
         for what in output:
             if isinstance(what, Submit):
                 self.waiting.append(what.request)
-            elif isinstance(what, OrderFact | Command | Incident | Trailing):
+            elif isinstance(what, OrderEvent | Command | Incident | TrailingStopPrices):
                 self.said.append(RecordedLine(len(self.said) + 1, what))
 
     def number(self) -> int:
@@ -129,7 +131,7 @@ class Day:
             case 0 | 1:
                 seconds = (0.05, 6.0)[op] * (1 + n % 3)
                 self.at, self.mono = self.at + int(seconds * SECOND), self.mono + int(seconds * SECOND)
-                self.give(Tick(at=self.at, mono=self.mono - n % 2))
+                self.give(ClockTick(at=self.at, mono=self.mono - n % 2))
             case 2 | 3:
                 some = range(0, len(NAMES), 1 + n % 3)
                 self.quote(some, [(n * 7 + k * 13) % 31 - 15 for k in some])
@@ -149,20 +151,30 @@ class Day:
                 self.give(message)
             case 6 if self.waiting:
                 request = self.waiting.pop(0)
-                self.tell(request, OrderEvent.SENDING)
-                event = (OrderEvent.ACCEPTED, OrderEvent.ACCEPTED, OrderEvent.REFUSED, OrderEvent.AMBIGUOUS)[n % 4]
-                self.tell(request, event, f"V{request.order_id}" if event is OrderEvent.ACCEPTED else "")
-                if event is OrderEvent.ACCEPTED:
+                self.tell(request, OrderEventType.SENDING)
+                event = (
+                    OrderEventType.ACCEPTED,
+                    OrderEventType.ACCEPTED,
+                    OrderEventType.REFUSED,
+                    OrderEventType.AMBIGUOUS,
+                )[n % 4]
+                self.tell(request, event, f"V{request.order_id}" if event is OrderEventType.ACCEPTED else "")
+                if event is OrderEventType.ACCEPTED:
                     self.accepted.append(request)
             case 7 | 8 if self.accepted:
                 request = self.accepted.pop(0)
                 quantity = request.quantity if op == 7 else max(D(1), request.quantity // 2)
-                self.give(Executed(execution=self.execution(request, quantity), mono=self.mono))
+                self.give(FillReport(fill=self.execution(request, quantity), mono=self.mono))
             case 9 if self.accepted:
-                status = (VenueStatus.OPEN, VenueStatus.REJECTED, VenueStatus.CANCELED, VenueStatus.FILLED)[n % 4]
-                self.give(OrderSeen(order=self.shown(self.accepted[0], status), mono=self.mono))
+                status = (
+                    VenueOrderStatus.OPEN,
+                    VenueOrderStatus.REJECTED,
+                    VenueOrderStatus.CANCELED,
+                    VenueOrderStatus.FILLED,
+                )[n % 4]
+                self.give(OrderReport(order=self.shown(self.accepted[0], status), mono=self.mono))
             case 10:
-                verb = (Verb.HALT, Verb.RESUME, Verb.FLATTEN)[n % 3]
+                verb = (CommandVerb.HALT, CommandVerb.RESUME, CommandVerb.FLATTEN)[n % 3]
                 scope = Scope.parse(("all", f"symbol:{symbol}")[n % 2])
                 self.give(Command(verb=verb, reason="by hand", scope=scope, id=f"c{n}"))
             case 11:
@@ -171,49 +183,54 @@ class Day:
             case 12:
                 self.reason = "" if self.reason or n % 3 else "the file"
             case 13:
-                orders = tuple(self.shown(r, VenueStatus.OPEN) for r in self.accepted[: n % 3])
+                orders = tuple(self.shown(r, VenueOrderStatus.OPEN) for r in self.accepted[: n % 3])
                 one = VenuePosition(
                     symbol=symbol, exchange="NSE", product="MIS", quantity=D(n % 4), average_price=D(1000)
                 )
                 held = (one,) if n % 2 else ()
-                self.give(Books(asked_at=self.mono, orders=orders, executions=(), positions=held, cash=D(40_000)))
+                self.give(AccountSnapshot(asked_at=self.mono, orders=orders, fills=(), positions=held, cash=D(40_000)))
             case 14:
                 outside = OrderRequest(
                     order_id="", symbol=symbol, exchange="NSE", side=Side.BUY, kind=OrderKind.LIMIT, quantity=D(3)
                 )
-                seen = self.shown(outside, VenueStatus.OPEN)
-                self.give(OrderSeen(order=msgspec.structs.replace(seen, venue_order_id=f"X{n}"), mono=self.mono))
+                seen = self.shown(outside, VenueOrderStatus.OPEN)
+                self.give(OrderReport(order=msgspec.structs.replace(seen, venue_order_id=f"X{n}"), mono=self.mono))
             case 15 if n % 5 == 0:
-                self.give(Command(verb=Verb.STOP))
+                self.give(Command(verb=CommandVerb.STOP))
 
-    def tell(self, request: OrderRequest, event: OrderEvent, venue_order_id: str = "") -> None:
-        fact = OrderFact(
-            order_id=request.order_id, event=event, at=self.at, mono=self.mono, venue_order_id=venue_order_id
+    def tell(self, request: OrderRequest, event: OrderEventType, venue_order_id: str = "") -> None:
+        fact = OrderEvent(
+            order_id=request.order_id, type=event, at=self.at, mono=self.mono, venue_order_id=venue_order_id
         )
-        self.give(Outcome(fact=fact))
+        self.give(RequestResult(event=fact))
 
-    def execution(self, request: OrderRequest, quantity: Decimal) -> Execution:
-        price = self.universe.get(request.symbol).price(int(self.prices[self.universe.id(request.symbol)]))
-        return Execution(
+    def execution(self, request: OrderRequest, quantity: Decimal) -> Fill:
+        price = self.universe.instrument_of(request.symbol).price_from_units(
+            int(self.prices[self.universe.id_of(request.symbol)])
+        )
+        return Fill(
             execution_id=str(self.number()), venue_order_id=f"V{request.order_id}", symbol=request.symbol,
             exchange="NSE", side=request.side, quantity=quantity, price=price, traded_at=self.at,
         )  # fmt: skip
 
-    def shown(self, request: OrderRequest, status: VenueStatus) -> VenueOrder:
+    def shown(self, request: OrderRequest, status: VenueOrderStatus) -> VenueOrder:
         return VenueOrder(
             venue_order_id=f"V{request.order_id}", tag=request.order_id, symbol=request.symbol, exchange="NSE",
             side=request.side, kind=request.kind, status=status, quantity=request.quantity,
-            filled=request.quantity if status is VenueStatus.FILLED else D(0),
+            filled=request.quantity if status is VenueOrderStatus.FILLED else D(0),
         )  # fmt: skip
 
     def recorded(self) -> RecordedRun:
         self.desk.flush_inputs()
-        rows = [Row(n, "T1", 0, 0, "tape", b"", b"", encode("tape", tape)) for n, tape in enumerate(self.tapes, 1)]
-        terms = Terms(
+        rows = [
+            JournalRow(n, "T1", 0, 0, "tape", b"", b"", encode_body("tape", tape))
+            for n, tape in enumerate(self.tapes, 1)
+        ]
+        terms = RunSettings(
             interval=MINUTE, strategies=(msgspec.to_builtins(load_strategy("ema_cross")),),
             limits=msgspec.to_builtins(LIMITS), desk=msgspec.to_builtins(SETTINGS), venue=VENUE, opens_at=OPEN,
         )  # fmt: skip
-        run = Run(run_id="T1", mode="paper", account="A1", versions={"rows": FORMAT})
+        run = RunRecord(run_id="T1", mode="paper", account="A1", versions={"rows": BODY_FORMAT})
         return RecordedRun(
             run=run, universe=self.universe, terms=terms, before=Recovered(),
             warmup=(), closes={}, signals=tuple(self.signals), outputs=tuple(self.said), input_rows=tuple(rows),
@@ -240,7 +257,7 @@ def test_a_run_of_before_trailing_stops_were_written_down_replays_without_them()
     for op, n in ((2, 0), (4, 3), (6, 0), (7, 0), (2, 3), (0, 0), (2, 3), (1, 0)):
         day.step(op, n)
     recorded = day.recorded()
-    told = [line for line in recorded.outputs if isinstance(line.message, Trailing)]
+    told = [line for line in recorded.outputs if isinstance(line.message, TrailingStopPrices)]
     old = msgspec.structs.replace(recorded.run, versions={})
 
     others = tuple(line for line in recorded.outputs if line not in told)
@@ -257,7 +274,7 @@ def test_quotes_of_symbols_that_nobody_holds_are_not_on_the_tape() -> None:
         day.step(2, n)
     day.desk.flush_inputs()
 
-    assert len(encode("tape", day.tapes[-1])) < 3_000
+    assert len(encode_body("tape", day.tapes[-1])) < 3_000
     assert not any(isinstance(e.message, Quotes) for tape in day.tapes for e in tape.entries)
 
 
@@ -318,13 +335,13 @@ def test_the_prices_of_what_the_first_books_show_are_on_the_tape_before_them() -
         order_id="", symbol="D", exchange="NSE", side=Side.BUY, kind=OrderKind.LIMIT, quantity=D(3)
     )  # fmt: skip
     held = VenuePosition(symbol="B", exchange="NSE", product="MIS", quantity=D(1), average_price=D(1000))
-    books = Books(
-        asked_at=day.mono, orders=(day.shown(outside, VenueStatus.OPEN),), executions=(), positions=(held,), cash=D(0)
+    books = AccountSnapshot(
+        asked_at=day.mono, orders=(day.shown(outside, VenueOrderStatus.OPEN),), fills=(), positions=(held,), cash=D(0)
     )
     day.follow(day.desk.adopt_snapshot(books))
-    *_, marks, adopted = entries(day)[: 1 + entries(day).index(Adopt(books=books))]
-    assert adopted == Adopt(books=books)
-    assert isinstance(marks, Marks)
+    *_, marks, adopted = entries(day)[: 1 + entries(day).index(StartSnapshot(snapshot=books))]
+    assert adopted == StartSnapshot(snapshot=books)
+    assert isinstance(marks, InputQuotes)
     assert marks.ids.tolist() == [NAMES.index("B"), NAMES.index("D")]
     assert marks.last.tolist() == [100_000, 100_000]
 
@@ -404,7 +421,7 @@ def test_a_tape_is_handed_on_when_its_time_is_over_and_not_before(less: int, cou
     day.desk.flush_inputs()
     day.tapes.clear()
     day.mono += recording_desk.FLUSH_INTERVAL_NS - less
-    day.give(Tick(at=day.at, mono=day.mono))
+    day.give(ClockTick(at=day.at, mono=day.mono))
     assert len(day.tapes) == count
 
 
@@ -429,7 +446,7 @@ def test_the_state_of_what_did_not_change_is_not_hashed_again() -> None:
     count = len(day.tapes)
     day.desk.flush_inputs()
     assert len(day.tapes) == count, "there is nothing to hand on"
-    day.give(Command(verb=Verb.HALT, reason="by hand"))
+    day.give(Command(verb=CommandVerb.HALT, reason="by hand"))
     day.desk.flush_inputs()
     assert day.tapes[-1].state == hash_state(day.desk.book)
 
@@ -445,22 +462,22 @@ def test_the_price_of_a_symbol_that_a_message_may_decide_on_is_on_the_tape_befor
     ids, message = told_of(day, what, outside, held)
     day.follow(day.desk.apply_message(message))
     marks, noted = entries(day)[before : before + 2]
-    assert isinstance(marks, Marks)
+    assert isinstance(marks, InputQuotes)
     assert marks.ids.tolist() == ids
     assert noted == message
 
 
 def told_of(day: Day, what: str, outside: OrderRequest, held: VenuePosition) -> tuple[list[int], DeskMessage]:
     """A message of a kind, and the numbers of the symbols that it names."""
-    shown = day.shown(outside, VenueStatus.OPEN)
+    shown = day.shown(outside, VenueOrderStatus.OPEN)
     fill = day.execution(outside, D(1))
     match what:
         case "books":
-            return [1, 3], Books(asked_at=day.mono, orders=(shown,), executions=(), positions=(held,), cash=D(0))
+            return [1, 3], AccountSnapshot(asked_at=day.mono, orders=(shown,), fills=(), positions=(held,), cash=D(0))
         case "an order":
-            return [3], OrderSeen(order=shown, mono=day.mono)
+            return [3], OrderReport(order=shown, mono=day.mono)
         case "a fill":
-            return [3], Executed(execution=fill, mono=day.mono)
+            return [3], FillReport(fill=fill, mono=day.mono)
     signals = tuple(
         Signal(signal_id=name, strategy="s", symbol=name, action=Action.EXIT_LONG, bar_at=day.at, quoted_at=day.mono,
                made_at=day.mono)

@@ -8,18 +8,27 @@ import msgspec
 import pytest
 
 from tests.trading.desk.desk_room import OPEN, Room, events, submitted
-from tradebot.domain.messages import Action, Books, OrderSeen
-from tradebot.domain.order import Execution, OrderEvent, OrderFact, OrderKind, OrderRequest, Purpose, Side, VenueStatus
+from tradebot.domain.messages import AccountSnapshot, Action, OrderReport
+from tradebot.domain.order import (
+    Fill,
+    OrderEvent,
+    OrderEventType,
+    OrderKind,
+    OrderPurpose,
+    OrderRequest,
+    Side,
+    VenueOrderStatus,
+)
 from tradebot.trading.desk.decisions import DeskOutput
 from tradebot.trading.desk.rules.missing_fills import INFER_AFTER_NS
 
-D, E = Decimal, OrderEvent
+D, E = Decimal, OrderEventType
 
 
-def lists(room: Room, request: OrderRequest, execution: Execution) -> list[DeskOutput]:
-    shown = room.venue_order(request, VenueStatus.FILLED, filled=10)
+def lists(room: Room, request: OrderRequest, execution: Fill) -> list[DeskOutput]:
+    shown = room.venue_order(request, VenueOrderStatus.FILLED, filled=10)
     return room.desk.apply_message(
-        Books(asked_at=room.mono, orders=(shown,), executions=(execution,), positions=room.positions(), cash=D(0))
+        AccountSnapshot(asked_at=room.mono, orders=(shown,), fills=(execution,), positions=room.positions(), cash=D(0))
     )
 
 
@@ -33,21 +42,21 @@ def test_figures_that_change_from_list_to_list_replace_ours_only_when_two_lists_
     assert room.desk.book.positions.position_of("AAA").average_price == 998
 
 
-def unheard() -> tuple[Room, OrderRequest, list[OrderFact]]:
+def unheard() -> tuple[Room, OrderRequest, list[OrderEvent]]:
     """The venue says an entry of AAA is filled, and no trade tells of it."""
     room = Room()
     room.quote("AAA", "1000")
     outputs = room.signal("AAA", Action.ENTER_LONG)
     (request,) = submitted(outputs)
-    outputs.append(OrderFact(order_id=request.order_id, event=E.SENDING, at=room.at, mono=room.mono))
+    outputs.append(OrderEvent(order_id=request.order_id, type=E.SENDING, at=room.at, mono=room.mono))
     room.outcome(request, E.SENDING)
     outputs += room.outcome(request, E.ACCEPTED, "V1")
-    shown = room.venue_order(request, VenueStatus.FILLED, filled=10)
-    outputs += room.desk.apply_message(OrderSeen(order=shown, mono=room.mono))
-    return room, request, [o for o in outputs if isinstance(o, OrderFact)]
+    shown = room.venue_order(request, VenueOrderStatus.FILLED, filled=10)
+    outputs += room.desk.apply_message(OrderReport(order=shown, mono=room.mono))
+    return room, request, [o for o in outputs if isinstance(o, OrderEvent)]
 
 
-def restarted(facts: list[OrderFact]) -> Room:
+def restarted(facts: list[OrderEvent]) -> Room:
     room = Room()
     room.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
     return room
@@ -80,7 +89,7 @@ def test_a_fill_that_no_trade_tells_of_is_believed_after_five_seconds() -> None:
 
 def test_a_real_fill_replaces_what_was_made_up_before_a_restart() -> None:
     before, request, facts = unheard()
-    facts += [o for o in before.tick(6) if isinstance(o, OrderFact)]
+    facts += [o for o in before.tick(6) if isinstance(o, OrderEvent)]
     room = restarted(facts)
     assert room.desk.book.positions.open_quantity("AAA") == 10
     assert events(room.fill(request, 10, "999")) == [E.REVERSED, E.EXECUTED]
@@ -95,18 +104,18 @@ def test_what_is_missing_anew_is_waited_for_anew(parts: tuple[int, ...]) -> None
     for part in parts:
         room.fill(request, part, "1000")
     room.tick(1)
-    shown = msgspec.structs.replace(room.venue_order(request, VenueStatus.FILLED, filled=12), quantity=D(12))
-    room.desk.apply_message(OrderSeen(order=shown, mono=room.mono))
-    assert room.desk.book.blotter.orders[request.order_id].shortfall == 2
+    shown = msgspec.structs.replace(room.venue_order(request, VenueOrderStatus.FILLED, filled=12), quantity=D(12))
+    room.desk.apply_message(OrderReport(order=shown, mono=room.mono))
+    assert room.desk.book.blotter.orders[request.order_id].missing_quantity == 2
     assert events(room.tick(4.9)) == []
     assert events(room.tick(0.2)) == [E.EXECUTED]
 
 
 def claimed(room: Room, request: OrderRequest, filled: int, average: str | None) -> None:
     """The venue says how much of an entry is filled, and no trade tells of it."""
-    shown = room.venue_order(request, VenueStatus.OPEN, filled=filled)
+    shown = room.venue_order(request, VenueOrderStatus.OPEN, filled=filled)
     price = None if average is None else D(average)
-    room.desk.apply_message(OrderSeen(order=msgspec.structs.replace(shown, average_price=price), mono=room.mono))
+    room.desk.apply_message(OrderReport(order=msgspec.structs.replace(shown, average_price=price), mono=room.mono))
 
 
 def test_more_that_is_missing_replaces_what_was_made_up_before() -> None:
@@ -139,38 +148,40 @@ def test_what_has_no_price_at_all_waits_for_one() -> None:
     assert room.desk.book.positions.position_of("AAA").average_price == 1001
 
 
-def of_another_run(purpose: Purpose, *events: E) -> list[OrderFact]:
+def of_another_run(purpose: OrderPurpose, *events: E) -> list[OrderEvent]:
     """The facts of an order in a symbol that this run does not name."""
     request = OrderRequest(
         order_id="R00001", symbol="GONE", exchange="NSE", side=Side.SELL, kind=OrderKind.MARKET, quantity=D(10),
         purpose=purpose,
     )  # fmt: skip
-    begun = OrderFact(order_id="R00001", event=E.INTENT, at=OPEN, mono=1, request=request)
-    return [begun, *(OrderFact("R00001", event, OPEN, 1, venue_order_id="V1") for event in events)]
+    begun = OrderEvent(order_id="R00001", type=E.INTENT, at=OPEN, mono=1, request=request)
+    return [begun, *(OrderEvent("R00001", event, OPEN, 1, venue_order_id="V1") for event in events)]
 
 
 def test_what_is_missing_of_a_symbol_that_this_run_does_not_name_waits_and_ends_no_process() -> None:
     room = Room()
-    facts = of_another_run(Purpose.FLATTEN, E.SENDING, E.ACCEPTED)
+    facts = of_another_run(OrderPurpose.FLATTEN, E.SENDING, E.ACCEPTED)
     room.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
     request = facts[0].request
     assert request is not None
-    room.desk.apply_message(OrderSeen(order=room.venue_order(request, VenueStatus.FILLED, filled=10), mono=room.mono))
+    room.desk.apply_message(
+        OrderReport(order=room.venue_order(request, VenueOrderStatus.FILLED, filled=10), mono=room.mono)
+    )
     assert events(room.tick(6)) == []
 
 
 def test_an_exit_that_hangs_in_a_symbol_that_this_run_does_not_name_is_taken_back() -> None:
     room = Room(chase="modify")
-    facts = of_another_run(Purpose.FLATTEN, E.SENDING, E.ACCEPTED, E.SEEN_OPEN)
+    facts = of_another_run(OrderPurpose.FLATTEN, E.SENDING, E.ACCEPTED, E.SEEN_OPEN)
     room.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
     assert events(room.tick(6)) == [E.CANCEL_SENT]
 
 
 def test_what_was_made_up_and_taken_back_before_a_restart_is_not_taken_back_again() -> None:
     before, request, facts = unheard()
-    facts += [o for o in before.tick(6) if isinstance(o, OrderFact)]
-    facts += [o for o in before.fill(request, 4, "999") if isinstance(o, OrderFact)]
-    facts += [o for o in before.fill(request, 6, "999") if isinstance(o, OrderFact)]
+    facts += [o for o in before.tick(6) if isinstance(o, OrderEvent)]
+    facts += [o for o in before.fill(request, 4, "999") if isinstance(o, OrderEvent)]
+    facts += [o for o in before.fill(request, 6, "999") if isinstance(o, OrderEvent)]
     room = restarted(facts)
     room.trades = before.trades
     assert events(room.fill(request, 1, "999")) == [E.EXECUTED]
@@ -188,7 +199,7 @@ def test_of_what_was_made_up_the_last_share_is_kept_until_it_is_told() -> None:
 
 @pytest.mark.parametrize(("quantity", "told"), [("1", [E.REVERSED, E.EXECUTED]), ("0", [E.REVERSED])])
 def test_a_trade_that_becomes_a_single_share_is_booked_as_one_and_one_of_nothing_is_gone(
-    quantity: str, told: list[OrderEvent]
+    quantity: str, told: list[OrderEventType]
 ) -> None:
     room = Room()
     request = room.bought()
@@ -227,7 +238,7 @@ def test_what_is_not_missing_after_all_is_not_made_up() -> None:
 
 @pytest.mark.parametrize(("less", "found"), [(1, []), (0, [E.EXECUTED])])
 def test_a_fill_is_believed_when_it_was_missing_for_five_seconds_to_the_nanosecond(
-    less: int, found: list[OrderEvent]
+    less: int, found: list[OrderEventType]
 ) -> None:
     room, _, _ = unheard()
     room.mono += INFER_AFTER_NS - less

@@ -9,31 +9,31 @@ import msgspec
 import pytest
 
 from tests.trading.desk.desk_room import Room, events
-from tradebot.domain.messages import Books, Cancel, Executed, OrderSeen
-from tradebot.domain.order import Execution, OrderEvent, OrderKind, Side, Terms, VenueStatus
+from tradebot.domain.messages import AccountSnapshot, Cancel, FillReport, OrderReport
+from tradebot.domain.order import Fill, OrderEventType, OrderKind, OrderTerms, Side, VenueOrderStatus
 
-D, E = Decimal, OrderEvent
+D, E = Decimal, OrderEventType
 
 
 @pytest.mark.parametrize(
     ("status", "quantity", "told"),
     [
-        (VenueStatus.OPEN, "7", [E.CHANGED, E.SEEN_OPEN]),
-        (VenueStatus.OPEN, "0.5", [E.CHANGED, E.SEEN_OPEN]),
-        (VenueStatus.OPEN, "0", [E.SEEN_OPEN]),  # a row without a quantity takes nothing from what we sent
-        (VenueStatus.OPEN, "-1", [E.SEEN_OPEN]),
-        (VenueStatus.CANCELED, "7", [E.SEEN_CANCELED]),  # what is over has no terms any more
-        (VenueStatus.EXPIRED, "7", [E.SEEN_EXPIRED]),
+        (VenueOrderStatus.OPEN, "7", [E.CHANGED, E.SEEN_OPEN]),
+        (VenueOrderStatus.OPEN, "0.5", [E.CHANGED, E.SEEN_OPEN]),
+        (VenueOrderStatus.OPEN, "0", [E.SEEN_OPEN]),  # a row without a quantity takes nothing from what we sent
+        (VenueOrderStatus.OPEN, "-1", [E.SEEN_OPEN]),
+        (VenueOrderStatus.CANCELED, "7", [E.SEEN_CANCELED]),  # what is over has no terms any more
+        (VenueOrderStatus.EXPIRED, "7", [E.SEEN_EXPIRED]),
     ],
 )
 def test_only_a_status_that_works_and_has_a_quantity_tells_of_terms(
-    status: VenueStatus, quantity: str, told: list[OrderEvent]
+    status: VenueOrderStatus, quantity: str, told: list[OrderEventType]
 ) -> None:
     room = Room()
     entry = room.entered()
     changes: dict[str, Any] = {"quantity": D(quantity)}
     shown = msgspec.structs.replace(room.venue_order(entry, status), **changes)
-    found = events(room.desk.apply_message(OrderSeen(order=shown, mono=room.mono)))
+    found = events(room.desk.apply_message(OrderReport(order=shown, mono=room.mono)))
     assert [event for event in found if event in (*told, E.CHANGED)] == told
     assert (room.desk.book.blotter.orders[entry.order_id].quantity == 10) is (E.CHANGED not in told)
 
@@ -42,15 +42,15 @@ def test_of_fills_without_an_order_the_oldest_go_where_there_are_too_many(monkey
     monkeypatch.setattr("tradebot.trading.desk.rules.report_translator.MAX_ORPHANS", 2)
     room = Room()
     for number in range(4):
-        fill = Execution(f"F{number}", f"V{number}", "AAA", "NSE", Side.BUY, D(1), D(1000), room.at, "MIS")
-        room.desk.apply_message(Executed(execution=fill, mono=room.mono))
+        fill = Fill(f"F{number}", f"V{number}", "AAA", "NSE", Side.BUY, D(1), D(1000), room.at, "MIS")
+        room.desk.apply_message(FillReport(fill=fill, mono=room.mono))
     assert list(room.desk.rules.venue_reports._translator.orphan_fills) == ["V2", "V3"]
 
 
 def test_an_order_whose_answer_named_another_one_is_cancelled_under_the_id_that_the_venue_shows() -> None:
     room = Room()
     entry = room.entered(venue_id="990101000000001")
-    room.desk.apply_message(OrderSeen(order=room.venue_order(entry, VenueStatus.OPEN), mono=room.mono))
+    room.desk.apply_message(OrderReport(order=room.venue_order(entry, VenueOrderStatus.OPEN), mono=room.mono))
     cancels = [o for _ in range(5) for o in room.tick(1) if isinstance(o, Cancel)]
     assert [cancel.venue_order_id for cancel in cancels] == ["V1"]
 
@@ -59,8 +59,8 @@ def test_an_order_whose_answer_named_another_one_is_cancelled_under_the_id_that_
 def test_an_order_may_be_left_with_a_single_share_or_less(quantity: str) -> None:
     room = Room()
     entry = room.entered()
-    shown = msgspec.structs.replace(room.venue_order(entry, VenueStatus.OPEN), quantity=D(quantity))
-    room.desk.apply_message(OrderSeen(order=shown, mono=room.mono))
+    shown = msgspec.structs.replace(room.venue_order(entry, VenueOrderStatus.OPEN), quantity=D(quantity))
+    room.desk.apply_message(OrderReport(order=shown, mono=room.mono))
     assert room.desk.book.blotter.orders[entry.order_id].quantity == D(quantity)
 
 
@@ -81,8 +81,8 @@ def test_only_another_price_of_an_order_that_has_one_is_another_price(
     room = Room(order_kind=ordered)
     entry = room.entered()
     told = None if price is None else D(price)
-    row = msgspec.structs.replace(room.venue_order(entry, VenueStatus.OPEN), kind=shown, price=told)
-    outputs = room.desk.apply_message(OrderSeen(order=row, mono=room.mono))
+    row = msgspec.structs.replace(room.venue_order(entry, VenueOrderStatus.OPEN), kind=shown, price=told)
+    outputs = room.desk.apply_message(OrderReport(order=row, mono=room.mono))
     assert (E.CHANGED in events(outputs)) is is_changed
 
 
@@ -98,16 +98,16 @@ def test_a_doubt_before_the_first_look_wants_one_at_once() -> None:
 def test_any_list_that_was_asked_for_after_a_refused_change_says_which_terms_stand(
     *, after: int, is_settled: bool
 ) -> None:
-    terms = Terms(quantity=D(10), price=D(990))
+    terms = OrderTerms(quantity=D(10), price=D(990))
     room = Room(order_kind=OrderKind.LIMIT)
     entry = room.entered()
     book = room.desk.book
-    shown = msgspec.structs.replace(room.venue_order(entry, VenueStatus.OPEN), price=entry.price)
-    room.desk.apply_message(OrderSeen(order=shown, mono=room.mono))
+    shown = msgspec.structs.replace(room.venue_order(entry, VenueOrderStatus.OPEN), price=entry.price)
+    room.desk.apply_message(OrderReport(order=shown, mono=room.mono))
     for event in (E.REPLACE_SENT, E.REPLACE_REFUSED):
         fact = book.make_event(book.blotter.orders[entry.order_id], event, "test")
         book.record_event(msgspec.structs.replace(fact, terms=terms if event is E.REPLACE_SENT else None))
-    books = Books(asked_at=room.mono + after, orders=(shown,), executions=(), positions=(), cash=D(0))
+    books = AccountSnapshot(asked_at=room.mono + after, orders=(shown,), fills=(), positions=(), cash=D(0))
     assert (E.CHANGED in events(room.desk.apply_message(books))) is is_settled
     assert (book.blotter.orders[entry.order_id].replace.terms is None) is is_settled
 
@@ -118,14 +118,14 @@ def test_of_two_rows_of_one_second_the_list_that_was_asked_for_after_the_change_
 ) -> None:
     room = Room()
     entry = room.entered()
-    row = msgspec.structs.replace(room.venue_order(entry, VenueStatus.OPEN), changed_at=room.at)
-    room.desk.apply_message(OrderSeen(order=row, mono=room.mono))
-    room.desk.apply_message(OrderSeen(order=msgspec.structs.replace(row, quantity=D(9)), mono=room.mono))
+    row = msgspec.structs.replace(room.venue_order(entry, VenueOrderStatus.OPEN), changed_at=room.at)
+    room.desk.apply_message(OrderReport(order=row, mono=room.mono))
+    room.desk.apply_message(OrderReport(order=msgspec.structs.replace(row, quantity=D(9)), mono=room.mono))
     order = room.desk.book.blotter.orders[entry.order_id]
     replaced = msgspec.structs.replace(order.replace, mono=room.mono)
     room.desk.book.blotter.orders[entry.order_id] = msgspec.structs.replace(order, replace=replaced)
     shown = msgspec.structs.replace(row, quantity=D(8))
-    books = Books(asked_at=room.mono + after, orders=(shown,), executions=(), positions=(), cash=D(0))
+    books = AccountSnapshot(asked_at=room.mono + after, orders=(shown,), fills=(), positions=(), cash=D(0))
     assert (E.CHANGED in events(room.desk.apply_message(books))) is is_changed
 
 
@@ -135,11 +135,11 @@ def test_new_terms_shown_in_the_second_of_the_old_ones_are_believed_unless_they_
 ) -> None:
     room = Room(order_kind=OrderKind.LIMIT)
     entry = room.entered()
-    row = msgspec.structs.replace(room.venue_order(entry, VenueStatus.OPEN), price=entry.price, changed_at=room.at)
-    room.desk.apply_message(OrderSeen(order=row, mono=room.mono))
+    row = msgspec.structs.replace(room.venue_order(entry, VenueOrderStatus.OPEN), price=entry.price, changed_at=room.at)
+    room.desk.apply_message(OrderReport(order=row, mono=room.mono))
     book = room.desk.book
     fact = book.make_event(book.blotter.orders[entry.order_id], E.REPLACE_SENT, "test")
-    book.record_event(msgspec.structs.replace(fact, terms=Terms(quantity=D(quantity), price=D(990))))
+    book.record_event(msgspec.structs.replace(fact, terms=OrderTerms(quantity=D(quantity), price=D(990))))
     shown = msgspec.structs.replace(row, quantity=D(quantity), price=D(990))
-    found = events(room.desk.apply_message(OrderSeen(order=shown, mono=room.mono)))
+    found = events(room.desk.apply_message(OrderReport(order=shown, mono=room.mono)))
     assert found == ([E.REPLACED] if is_settled else [])

@@ -9,14 +9,14 @@ import pytest
 
 from tests.trading.desk.desk_room import Room, events, submitted
 from tradebot.clock import SECOND
-from tradebot.domain.listed import Unread
-from tradebot.domain.messages import Action, Books, Command
-from tradebot.domain.order import Execution, OrderEvent, OrderRequest, Side, VenuePosition, VenueStatus
+from tradebot.domain.messages import AccountSnapshot, Action, Command
+from tradebot.domain.order import Fill, OrderEventType, OrderRequest, Side, VenueOrderStatus, VenuePosition
+from tradebot.domain.venue_rows import UnreadRow
 from tradebot.trading.desk.book.blotter import JUST_FILLED_NS
 from tradebot.trading.desk.decisions import DeskOutput
 from tradebot.trading.desk.rules.report_translator import DISPUTE_POLLING_NS
 
-D, E = Decimal, OrderEvent
+D, E = Decimal, OrderEventType
 
 
 class Doubled:
@@ -27,20 +27,20 @@ class Doubled:
         self.request: OrderRequest = self.room.bought()
         self.fill = next(iter(self.room.desk.book.blotter.booked_fills.values())).execution
         twin = {name: getattr(self.fill, name) for name in self.fill.__struct_fields__} | {"execution_id": "99"} | other
-        self.twin = Execution(**twin)
+        self.twin = Fill(**twin)
         self.told = self.books(self.fill, self.twin)
 
     def books(
-        self, *executions: Execution, holds: int = 10, filled: int = 10, unread: tuple[Unread, ...] = ()
+        self, *executions: Fill, holds: int = 10, filled: int = 10, unread: tuple[UnreadRow, ...] = ()
     ) -> list[DeskOutput]:  # fmt: skip
         room = self.room
         position = VenuePosition(
             symbol="AAA", exchange="NSE", product="MIS", quantity=D(holds), average_price=D(1000)
         )  # fmt: skip
-        shown = room.venue_order(self.request, VenueStatus.FILLED, filled=filled)
+        shown = room.venue_order(self.request, VenueOrderStatus.FILLED, filled=filled)
         return room.desk.apply_message(
-            Books(
-                asked_at=room.mono, orders=(shown,), executions=executions, positions=(position,), cash=D(0),
+            AccountSnapshot(
+                asked_at=room.mono, orders=(shown,), fills=executions, positions=(position,), cash=D(0),
                 unread=unread,
             )
         )  # fmt: skip
@@ -49,7 +49,7 @@ class Doubled:
     def quantity(self) -> Decimal:
         return self.room.desk.book.positions.open_quantity("AAA")
 
-    def later(self, *executions: Execution, **more: Any) -> list[OrderEvent]:
+    def later(self, *executions: Fill, **more: Any) -> list[OrderEventType]:
         self.room.tick(3)
         return events(self.books(*executions, **more))
 
@@ -95,7 +95,7 @@ def test_nothing_is_taken_back_while_positions_or_orders_say_otherwise(more: dic
 )  # fmt: skip
 def test_what_a_row_that_cannot_be_read_may_be_is_not_taken_back(row: dict[str, str], is_taken_back: bool) -> None:
     day = Doubled()
-    unread = (Unread(reason="odd", **row),)
+    unread = (UnreadRow(reason="odd", **row),)
     found = [E.REVERSED in day.later(day.fill, unread=unread) for _ in range(6)]
     assert any(found) is is_taken_back
 
@@ -162,13 +162,13 @@ def test_a_fill_told_with_other_figures_makes_the_next_look_come_soon_for_ten_se
     room = Room()
     request = room.bought()
     fill = next(iter(room.desk.book.blotter.booked_fills.values())).execution
-    other = Execution(**({name: getattr(fill, name) for name in fill.__struct_fields__} | {"price": D(1010)}))
-    shown = room.venue_order(request, VenueStatus.FILLED, filled=10)
+    other = Fill(**({name: getattr(fill, name) for name in fill.__struct_fields__} | {"price": D(1010)}))
+    shown = room.venue_order(request, VenueOrderStatus.FILLED, filled=10)
 
-    def look(*executions: Execution) -> list[DeskOutput]:
+    def look(*executions: Fill) -> list[DeskOutput]:
         position = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(10), average_price=D(1000))
         return room.desk.apply_message(
-            Books(asked_at=room.mono, orders=(shown,), executions=executions, positions=(position,), cash=D(0))
+            AccountSnapshot(asked_at=room.mono, orders=(shown,), fills=executions, positions=(position,), cash=D(0))
         )
 
     assert E.QUARANTINED in events(look(other))
@@ -187,7 +187,7 @@ def test_a_fill_in_dispute_makes_looks_come_soon_until_ten_seconds_are_over(*, l
     shortfalls = room.desk.rules.venue_reports._missing_fills
     shortfalls.disputed_mono = room.mono
     room.mono += DISPUTE_POLLING_NS - less
-    books = Books(asked_at=room.mono, orders=(), executions=(), positions=room.positions(), cash=D(0))
+    books = AccountSnapshot(asked_at=room.mono, orders=(), fills=(), positions=room.positions(), cash=D(0))
     room.desk.apply_message(books)
     assert room.desk.account.next_poll_at() == (room.mono if is_wanted else None)
 
@@ -202,7 +202,7 @@ def test_only_books_asked_for_long_enough_after_the_fill_tell_what_is_held_in_ex
     assert room.desk.book.blotter.overfilled == {"AAA": (room.mono, None)}
     asked_at = room.mono + JUST_FILLED_NS + after
     held = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(10), average_price=D(1000))
-    books = Books(asked_at=asked_at, orders=(), executions=(), positions=(held,), cash=D(0))
+    books = AccountSnapshot(asked_at=asked_at, orders=(), fills=(), positions=(held,), cash=D(0))
     room.desk.book.blotter.check_overfills(books)
     assert room.desk.book.blotter.overfilled == {"AAA": (room.mono, D(10) if is_known else None)}
     assert room.desk.book.blotter.closable_quantity("AAA") == (10 if is_known else 0)

@@ -7,26 +7,28 @@ from decimal import Decimal
 import pytest
 
 from tests.trading.desk.desk_room import Room, submitted
-from tradebot.domain.listed import Unread
-from tradebot.domain.messages import Action, Books, Reconciled
-from tradebot.domain.order import OrderEvent, OrderRequest, OrderState, VenuePosition, VenueStatus
+from tradebot.domain.messages import AccountSnapshot, Action, ReconciliationResult
+from tradebot.domain.order import OrderEventType, OrderRequest, OrderState, VenueOrderStatus, VenuePosition
+from tradebot.domain.venue_rows import UnreadRow
 from tradebot.trading.desk.decisions import DeskOutput
 from tradebot.trading.desk.gate.limits import Limits, build_gate
 from tradebot.trading.desk.gate.venue_controls import BooksKnown
 
 D = Decimal
-FOREIGN = Unread(book="orders", reason="order_type: null", venue_order_id="X9", exchange="NFO", symbol="NIFTY26DECFUT")
+FOREIGN = UnreadRow(
+    book="orders", reason="order_type: null", venue_order_id="X9", exchange="NFO", symbol="NIFTY26DECFUT"
+)
 
 
-def look(room: Room, *unread: Unread, **books: object) -> list[DeskOutput]:
+def look(room: Room, *unread: UnreadRow, **books: object) -> list[DeskOutput]:
     plain = {"orders": (), "executions": (), "positions": (), "cash": None} | books
-    return room.desk.apply_message(Books(asked_at=room.mono, unread=unread, **plain))  # type: ignore[arg-type]
+    return room.desk.apply_message(AccountSnapshot(asked_at=room.mono, unread=unread, **plain))  # type: ignore[arg-type]
 
 
-def sent(room: Room, event: OrderEvent = OrderEvent.AMBIGUOUS, venue_order_id: str = "") -> OrderRequest:
+def sent(room: Room, event: OrderEventType = OrderEventType.AMBIGUOUS, venue_order_id: str = "") -> OrderRequest:
     room.quote("AAA", "1000")
     (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
-    room.outcome(request, OrderEvent.SENDING)
+    room.outcome(request, OrderEventType.SENDING)
     room.outcome(request, event, venue_order_id)
     return request
 
@@ -35,7 +37,7 @@ def state(room: Room, request: OrderRequest) -> OrderState:
     return room.desk.book.blotter.orders[request.order_id].state
 
 
-def looks_for(room: Room, seconds: int, *unread: Unread, **books: object) -> None:
+def looks_for(room: Room, seconds: int, *unread: UnreadRow, **books: object) -> None:
     for _ in range(seconds // 5):
         room.tick(5)
         look(room, *unread, **books)
@@ -51,13 +53,13 @@ def test_an_order_in_doubt_is_absent_after_two_lists_although_a_foreign_row_cann
 @pytest.mark.parametrize(
     "row",
     [
-        Unread(book="orders", reason="null is not an object"),
-        Unread(book="orders", reason="odd", venue_order_id="X9", symbol="AAA"),
-        Unread(book="orders", reason="odd", symbol="AAA"),
-        Unread(book="orders", reason="odd", venue_order_id="X9"),
+        UnreadRow(book="orders", reason="null is not an object"),
+        UnreadRow(book="orders", reason="odd", venue_order_id="X9", symbol="AAA"),
+        UnreadRow(book="orders", reason="odd", symbol="AAA"),
+        UnreadRow(book="orders", reason="odd", venue_order_id="X9"),
     ],
 )
-def test_an_order_in_doubt_that_a_row_without_a_name_may_be_is_never_taken_for_absent(row: Unread) -> None:
+def test_an_order_in_doubt_that_a_row_without_a_name_may_be_is_never_taken_for_absent(row: UnreadRow) -> None:
     room = Room()
     request = sent(room)
     looks_for(room, 300, row)
@@ -69,15 +71,15 @@ def test_an_order_in_doubt_that_a_row_without_a_name_may_be_is_never_taken_for_a
 @pytest.mark.parametrize("by", ["tag", "id"])
 def test_a_row_of_ours_that_cannot_be_read_puts_its_order_in_doubt_and_a_sound_one_ends_the_doubt(by: str) -> None:
     room = Room()
-    request = sent(room, OrderEvent.ACCEPTED, "V1")
-    shown = room.venue_order(request, VenueStatus.OPEN)
+    request = sent(room, OrderEventType.ACCEPTED, "V1")
+    shown = room.venue_order(request, VenueOrderStatus.OPEN)
     look(room, orders=(shown,))
     assert state(room, request) is OrderState.OPEN
     names = {"tag": request.order_id} if by == "tag" else {"venue_order_id": shown.venue_order_id}
     room.tick(5)
-    look(room, Unread(book="orders", reason="quantity: null", **names))
+    look(room, UnreadRow(book="orders", reason="quantity: null", **names))
     assert state(room, request) is OrderState.UNKNOWN
-    looks_for(room, 300, Unread(book="orders", reason="quantity: null", **names))
+    looks_for(room, 300, UnreadRow(book="orders", reason="quantity: null", **names))
     assert state(room, request) is OrderState.UNKNOWN, "its row is there: it is not absent"
     room.tick(5)
     look(room, orders=(shown,))
@@ -88,16 +90,16 @@ def test_a_fill_is_booked_although_the_row_of_its_order_cannot_be_read() -> None
     room = Room()
     request = sent(room)
     fill = room.execution(request, 10, "1000.5")
-    row = Unread(book="orders", reason="odd", tag=request.order_id, venue_order_id=fill.venue_order_id)
+    row = UnreadRow(book="orders", reason="odd", tag=request.order_id, venue_order_id=fill.venue_order_id)
     look(room, row, executions=(fill,))
     assert room.desk.book.positions.position_of("AAA").quantity == D(10)
 
 
 def test_a_position_that_cannot_be_read_closes_its_symbol_alone_until_it_can() -> None:
     room = Room()
-    row = Unread(book="positions", reason="quantity: missing", exchange="NSE", symbol="AAA")
-    foreign = Unread(book="positions", reason="quantity: missing", exchange="NFO", symbol="NIFTY26DECFUT")
-    (found,) = (output for output in look(room, row, foreign) if isinstance(output, Reconciled))
+    row = UnreadRow(book="positions", reason="quantity: missing", exchange="NSE", symbol="AAA")
+    foreign = UnreadRow(book="positions", reason="quantity: missing", exchange="NFO", symbol="NIFTY26DECFUT")
+    (found,) = (output for output in look(room, row, foreign) if isinstance(output, ReconciliationResult))
     assert found.differences == ("AAA: the venue's position cannot be read: quantity: missing",)
     room.quote("AAA", "1000")
     room.quote("BBB", "1000")
@@ -110,26 +112,26 @@ def test_a_position_that_cannot_be_read_closes_its_symbol_alone_until_it_can() -
 
 def test_an_unread_position_is_neither_zero_nor_known() -> None:
     one = VenuePosition(symbol="BBB", exchange="NSE", product="MIS", quantity=D(1), average_price=D(1))
-    books = Books(asked_at=1, orders=(), executions=(), positions=(one,), cash=None)
-    assert books.hides("BBB") == ""
-    named = Books(
-        asked_at=1, orders=(), executions=(), positions=(one,), cash=None,
-        unread=(Unread(book="positions", reason="odd", symbol="AAA"), Unread(book="orders", reason="x", symbol="BBB")),
+    books = AccountSnapshot(asked_at=1, orders=(), fills=(), positions=(one,), cash=None)
+    assert books.unknown_position_reason("BBB") == ""
+    named = AccountSnapshot(
+        asked_at=1, orders=(), fills=(), positions=(one,), cash=None,
+        unread=(UnreadRow(book="positions", reason="odd", symbol="AAA"), UnreadRow(book="orders", reason="x", symbol="BBB")),
     )  # fmt: skip
-    assert (named.hides("AAA"), named.hides("BBB")) == ("odd", "")
-    nameless = Books(
-        asked_at=1, orders=(), executions=(), positions=(one,), cash=None,
-        unread=(Unread(book="positions", reason="no object"),),
+    assert (named.unknown_position_reason("AAA"), named.unknown_position_reason("BBB")) == ("odd", "")
+    nameless = AccountSnapshot(
+        asked_at=1, orders=(), fills=(), positions=(one,), cash=None,
+        unread=(UnreadRow(book="positions", reason="no object"),),
     )  # fmt: skip
-    assert nameless.hides("AAA") == nameless.hides("BBB") == "no object"
+    assert nameless.unknown_position_reason("AAA") == nameless.unknown_position_reason("BBB") == "no object"
 
 
 def test_nothing_is_taken_over_at_the_start_for_a_symbol_whose_trades_cannot_be_read() -> None:
     room = Room()
     held = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(5), average_price=D(1000))
-    row = Unread(book="trades", reason="average_price: 0", symbol="AAA", venue_order_id="V7")
+    row = UnreadRow(book="trades", reason="average_price: 0", symbol="AAA", venue_order_id="V7")
     room.desk.adopt_snapshot(
-        Books(asked_at=room.mono, orders=(), executions=(), positions=(held,), cash=None, unread=(row,))
+        AccountSnapshot(asked_at=room.mono, orders=(), fills=(), positions=(held,), cash=None, unread=(row,))
     )
     assert room.desk.book.positions.position_of("AAA").is_flat
 

@@ -11,25 +11,25 @@ import pytest
 from tests.domain.test_order_machine import execution, fact, request, status
 from tests.trading.desk.desk_room import Room, events, submitted
 from tradebot.clock import SECOND
-from tradebot.domain.messages import Action, Cancel, OrderSeen
-from tradebot.domain.order import Order, OrderEvent, OrderFact, Purpose, VenueStatus
-from tradebot.domain.order_fold import apply, begin
+from tradebot.domain.messages import Action, Cancel, OrderReport
+from tradebot.domain.order import Order, OrderEvent, OrderEventType, OrderPurpose, VenueOrderStatus
+from tradebot.domain.order_reducer import apply_event, open_order
 from tradebot.trading.desk.rules.order_invariants import order_violations
 
-D, E = Decimal, OrderEvent
+D, E = Decimal, OrderEventType
 ENDED = 100 * SECOND
 
 
-def ordered(*events: OrderEvent, strategy: str = "s", **more: Any) -> Order:
+def ordered(*events: OrderEventType, strategy: str = "s", **more: Any) -> Order:
     """An order of ours after some events; the last one came at the time ENDED, with `more` in its fact."""
-    order = begin(fact("T1", E.INTENT, request=msgspec.structs.replace(request(), strategy=strategy)))
+    order = open_order(fact("T1", E.INTENT, request=msgspec.structs.replace(request(), strategy=strategy)))
     for event in events:
-        order = apply(order, fact("T1", event, mono=ENDED, **(more if event is events[-1] else {})))
+        order = apply_event(order, fact("T1", event, mono=ENDED, **(more if event is events[-1] else {})))
     return order
 
 
-def found(before: Order, told: OrderFact) -> list[tuple[str, str]]:
-    return [(f.text, str(f.scope or "")) for f in order_violations(before, told, apply(before, told))]
+def found(before: Order, told: OrderEvent) -> list[tuple[str, str]]:
+    return [(f.text, str(f.scope or "")) for f in order_violations(before, told, apply_event(before, told))]
 
 
 @pytest.mark.parametrize(
@@ -41,27 +41,27 @@ def found(before: Order, told: OrderFact) -> list[tuple[str, str]]:
 )  # fmt: skip
 def test_a_fill_long_after_the_end_is_told_unless_we_made_it_up(after_end: int, inferred: bool, is_told: bool) -> None:
     before = ordered(E.SENDING, E.ACCEPTED, E.SEEN_CANCELED)
-    told = fact("T1", E.EXECUTED, mono=ENDED + after_end, execution=execution("T1", "a", inferred=inferred))
+    told = fact("T1", E.EXECUTED, mono=ENDED + after_end, fill=execution("T1", "a", inferred=inferred))
     late = [(f"T1 was CANCELED and filled 1 more, {after_end / SECOND:.1f} s after its end", "")]
     assert found(before, told) == (late if is_told else [])
 
 
 def test_a_fill_of_what_was_over_for_good_stops_its_strategy_however_soon_it_comes() -> None:
-    denied = begin(fact("T1", E.DENIED, request=msgspec.structs.replace(request(), strategy="s")))
-    told = fact("T1", E.EXECUTED, mono=2, execution=execution("T1", "a"))
+    denied = open_order(fact("T1", E.DENIED, request=msgspec.structs.replace(request(), strategy="s")))
+    told = fact("T1", E.EXECUTED, mono=2, fill=execution("T1", "a"))
     assert found(denied, told) == [("T1 was DENIED and filled 1 more", "strategy:s")]
 
 
 @pytest.mark.parametrize("event", [E.SEEN_ACKED, E.SEEN_OPEN, E.SEEN_FILLED, E.SEEN_CANCELED, E.SEEN_EXPIRED])
 @pytest.mark.parametrize("start", [E.INTENT, E.DENIED])
-def test_what_we_never_sent_and_the_venue_knows_halts_its_symbol(start: OrderEvent, event: OrderEvent) -> None:
-    before = begin(fact("T1", start, request=request()))
-    told = fact("T1", event, venue=status("T1", event, filled=0, at=2))
+def test_what_we_never_sent_and_the_venue_knows_halts_its_symbol(start: OrderEventType, event: OrderEventType) -> None:
+    before = open_order(fact("T1", start, request=request()))
+    told = fact("T1", event, venue_order=status("T1", event, filled=0, at=2))
     assert found(before, told) == [(f"T1 is {before.state} here and known to the venue", "symbol:AAA")]
 
 
 def test_what_we_sent_and_the_venue_knows_is_no_finding() -> None:
-    told = fact("T1", E.SEEN_OPEN, venue=status("T1", E.SEEN_OPEN, filled=0, at=2))
+    told = fact("T1", E.SEEN_OPEN, venue_order=status("T1", E.SEEN_OPEN, filled=0, at=2))
     assert found(ordered(E.SENDING), told) == []
 
 
@@ -74,7 +74,7 @@ def test_what_we_sent_and_the_venue_knows_is_no_finding() -> None:
 )
 def test_terms_that_we_did_not_ask_for_halt_the_symbol(changes: dict[str, Any], text: str) -> None:
     shown = msgspec.structs.replace(status("T1", E.SEEN_OPEN, filled=0, at=2), **changes)
-    told = fact("T1", E.CHANGED, venue=shown)
+    told = fact("T1", E.CHANGED, venue_order=shown)
     assert found(ordered(E.SENDING, E.ACCEPTED), told) == [(text, "symbol:AAA")]
 
 
@@ -82,29 +82,31 @@ def test_more_than_was_ordered_is_told_once_for_every_fill_beyond() -> None:
     order = ordered(E.SENDING, E.ACCEPTED)
     text = "T1 was filled 1 beyond its quantity 2"
     for name, quantity, told in (("a", 1, []), ("b", 2, [(text, "symbol:AAA")])):
-        told_of = fact("T1", E.EXECUTED, execution=execution("T1", name, quantity=quantity))
+        told_of = fact("T1", E.EXECUTED, fill=execution("T1", name, quantity=quantity))
         assert found(order, told_of) == told
-        order = apply(order, told_of)
+        order = apply_event(order, told_of)
 
 
 def test_a_fill_that_was_taken_back_is_told_unless_we_made_it_up() -> None:
     for inferred in (False, True):
         fill = execution("T1", "a", inferred=inferred)
-        before = ordered(E.SENDING, E.ACCEPTED, E.EXECUTED, execution=fill)
-        told = fact("T1", E.REVERSED, execution=fill, reason="bust")
+        before = ordered(E.SENDING, E.ACCEPTED, E.EXECUTED, fill=fill)
+        told = fact("T1", E.REVERSED, fill=fill, reason="bust")
         assert found(before, told) == ([] if inferred else [("T1: a fill was taken back: bust", "")])
 
 
 def test_nothing_is_found_in_a_beginning_or_in_an_order_placed_elsewhere() -> None:
     order = ordered(E.SENDING)
-    outside = msgspec.structs.replace(order, request=msgspec.structs.replace(order.request, purpose=Purpose.EXTERNAL))
-    told = fact("T1", E.CHANGED, venue=status("T1", E.SEEN_OPEN, filled=0, at=2, quantity=1))
+    outside = msgspec.structs.replace(
+        order, request=msgspec.structs.replace(order.request, purpose=OrderPurpose.EXTERNAL)
+    )
+    told = fact("T1", E.CHANGED, venue_order=status("T1", E.SEEN_OPEN, filled=0, at=2, quantity=1))
     assert order_violations(None, told, order) == order_violations(outside, told, outside) == []
 
 
 def test_an_order_without_a_strategy_that_comes_back_halts_its_symbol() -> None:
     before = ordered(E.SENDING, E.REFUSED, strategy="")
-    told = fact("T1", E.SEEN_OPEN, venue=status("T1", E.SEEN_OPEN, filled=0, at=2))
+    told = fact("T1", E.SEEN_OPEN, venue_order=status("T1", E.SEEN_OPEN, filled=0, at=2))
     text = f"T1 was {before.state} and lives at the venue"
     assert found(before, told) == [(text, "symbol:AAA")]
 
@@ -115,23 +117,28 @@ def test_an_exit_that_comes_back_from_the_dead_is_cancelled_though_halts_leave_e
     (exit_,) = submitted(room.signal("AAA", Action.EXIT_LONG))
     room.outcome(exit_, E.SENDING)
     room.outcome(exit_, E.REFUSED)
-    shown = msgspec.structs.replace(room.venue_order(exit_, VenueStatus.OPEN), venue_order_id="V2")
-    outputs = room.desk.apply_message(OrderSeen(order=shown, mono=room.mono))
+    shown = msgspec.structs.replace(room.venue_order(exit_, VenueOrderStatus.OPEN), venue_order_id="V2")
+    outputs = room.desk.apply_message(OrderReport(order=shown, mono=room.mono))
     assert events(outputs) == [E.SEEN_OPEN, E.CANCEL_SENT]
     assert [(o.order_id, o.venue_order_id) for o in outputs if isinstance(o, Cancel)] == [(exit_.order_id, "V2")]
 
 
 def test_a_fill_told_with_other_figures_halts_its_symbol_while_the_order_works() -> None:
-    before = ordered(E.SENDING, E.ACCEPTED, E.EXECUTED, execution=execution("T1", "a"))
-    told = fact("T1", E.EXECUTED, execution=execution("T1", "a", price=101), reason="other figures")
+    before = ordered(E.SENDING, E.ACCEPTED, E.EXECUTED, fill=execution("T1", "a"))
+    told = fact("T1", E.EXECUTED, fill=execution("T1", "a", price=101), reason="other figures")
     assert found(before, told) == [("T1: other figures", "symbol:AAA")]
 
 
 def test_a_fill_beyond_the_quantity_is_told_after_the_end_too_and_no_status_tells_it_again() -> None:
-    whole = ordered(E.SENDING, E.ACCEPTED, E.EXECUTED, execution=execution("T1", "a", quantity=2))
-    told = fact("T1", E.EXECUTED, mono=ENDED + SECOND, execution=execution("T1", "b"))
+    whole = ordered(E.SENDING, E.ACCEPTED, E.EXECUTED, fill=execution("T1", "a", quantity=2))
+    told = fact("T1", E.EXECUTED, mono=ENDED + SECOND, fill=execution("T1", "b"))
     assert found(whole, told) == [("T1 was filled 1 beyond its quantity 2", "symbol:AAA")]
-    assert found(apply(whole, told), fact("T1", E.SEEN_FILLED, venue=status("T1", E.SEEN_FILLED, filled=3, at=2))) == []
+    assert (
+        found(
+            apply_event(whole, told), fact("T1", E.SEEN_FILLED, venue_order=status("T1", E.SEEN_FILLED, filled=3, at=2))
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize("is_proof", [False, True])

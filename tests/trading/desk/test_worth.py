@@ -39,7 +39,7 @@ def test_many_positions_are_worth_what_each_of_them_is(data: st.DataObject) -> N
         one_by_one = ZERO
         for position in blotter.positions.by_key.values():
             if position.symbol in UNIVERSE and (price := marks.last_price(position.symbol)) is not None:
-                one_by_one += position.unrealized(price)
+                one_by_one += position.unrealized_pnl(price)
         assert (
             worth.total_profit() == one_by_one
         )  # however many they are, and whether each is an instrument of this run

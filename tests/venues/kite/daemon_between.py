@@ -14,7 +14,7 @@ from tests.venues.kite.between import Between, between
 from tradebot.app import RunOptions, run
 from tradebot.clock import WallClock
 from tradebot.config.sources import load_config
-from tradebot.daemon.embedded import embedded
+from tradebot.daemon.embedded_exchange import open_embedded_exchange
 from tradebot.exchange.exchange import Exchange
 from tradebot.ops.events.bus import EventBus
 from tradebot.ops.events.event import Event
@@ -95,7 +95,7 @@ async def day(folder: Path, *, trader: str = PATIENT, symbols: str = SYMBOLS, **
         plain[section] = plain.get(section, {}) | values
     config = load_config(overrides=plain)
     opened: list[Exchange] = []
-    async with embedded(
+    async with open_embedded_exchange(
         config, symbols=tuple(dict.fromkeys(symbols.split(","))), seen_until=0, log=folder / "exchange.jsonl",
         on_end=lambda reason: None, on_open=opened.append,
     ) as (addresses, clock):  # fmt: skip

@@ -13,7 +13,7 @@ from tests.patient_trader import EAGER
 from tests.venues.kite.daemon_between import Run, day
 from tradebot.__main__ import run_command_line as command
 from tradebot.control.client import send_request
-from tradebot.journal.reader import rows, verify
+from tradebot.journal.reader import read_rows, verify_chain
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.real_time]
 
@@ -23,7 +23,7 @@ def is_sent(line: dict[str, Any], purpose: str) -> bool:
 
 
 def head_halts(journal: Path) -> list[str]:
-    commands = (row.message for row in rows(journal, kinds=["halt"]))
+    commands = (row.message for row in read_rows(journal, kinds=["halt"]))
     return [c.reason for c in commands if c.control == "journal_head"]  # type: ignore[attr-defined]
 
 
@@ -43,10 +43,10 @@ async def test_a_journal_cut_before_a_halt_starts_halted_exits_act_and_a_resume_
     async with day(tmp_path) as today:
         # Given positions, a halt by hand, and a journal that was cut before it by hand: its chain holds,
         await holding_and_halted(today, state)
-        first, (halt,) = today.all("daemon_stopped")[0]["rows"], list(rows(journal, kinds=["halt"]))
+        first, (halt,) = today.all("daemon_stopped")[0]["rows"], list(read_rows(journal, kinds=["halt"]))
         with sqlite3.connect(journal) as connection:
             connection.execute("DELETE FROM rows WHERE seq >= ?", (halt.seq,))
-        assert verify(journal).is_intact
+        assert verify_chain(journal).is_intact
         assert await asyncio.to_thread(command, ["verify", str(journal)]) == 73
         assert f"rows behind row {first} were cut off" in capsys.readouterr().err
         # when a run starts over it that would sell and buy,

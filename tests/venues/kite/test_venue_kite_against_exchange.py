@@ -13,9 +13,9 @@ import pytest
 
 from tradebot.clock import IST, SECOND, ManualClock, parse_iso
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Quotes
+from tradebot.domain.market_data import Quotes
 from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage
-from tradebot.domain.order import OrderKind, OrderRequest, Side, VenueOrder, VenueStatus
+from tradebot.domain.order import OrderKind, OrderRequest, Side, VenueOrder, VenueOrderStatus
 from tradebot.errors import LoginLost
 from tradebot.exchange.account import OpeningBalance
 from tradebot.exchange.exchange import Exchange
@@ -81,7 +81,11 @@ async def test_an_order_is_placed_filled_and_found_again_in_every_book() -> None
         assert isinstance(reply, Accepted)
         today.step_bar(5)
         (seen,) = [o for o in await broker.fetch_orders() if o.tag == "tb1"]
-        assert (seen.venue_order_id, seen.status, seen.filled) == (reply.venue_order_id, VenueStatus.FILLED, Decimal(1))
+        assert (seen.venue_order_id, seen.status, seen.filled) == (
+            reply.venue_order_id,
+            VenueOrderStatus.FILLED,
+            Decimal(1),
+        )
         (fill,) = await broker.fetch_fills()
         assert (fill.venue_order_id, fill.quantity, fill.side) == (reply.venue_order_id, Decimal(1), Side.BUY)
         (position,) = await broker.fetch_positions()
@@ -94,14 +98,14 @@ async def test_a_resting_order_is_cancelled_and_a_bad_one_refused() -> None:
         broker = today.venue.broker
         (tcs,) = await broker.fetch_instruments(["TCS"])
         quotes = await broker.fetch_quotes(Universe([tcs]))
-        low = tcs.round_price(tcs.price(int(quotes.last[0])) * Decimal("0.97"), up=False)
+        low = tcs.round_price(tcs.price_from_units(int(quotes.last[0])) * Decimal("0.97"), up=False)
         reply = await broker.submit(order("tb2", Side.BUY, kind=OrderKind.LIMIT, price=low))
         assert isinstance(reply, Accepted)
         today.step_bar(2)
         canceled = await broker.cancel(order_id="tb2", venue_order_id=reply.venue_order_id)
         assert canceled == reply
         today.step_bar(2)
-        assert [o.status for o in await broker.fetch_orders()] == [VenueStatus.CANCELED]
+        assert [o.status for o in await broker.fetch_orders()] == [VenueOrderStatus.CANCELED]
         odd = await broker.submit(order("tb3", Side.BUY, kind=OrderKind.LIMIT, price=low + Decimal("0.01")))
         assert isinstance(odd, Refused)
         assert odd.code == "InputException"
@@ -111,7 +115,7 @@ async def test_a_resting_order_is_changed_in_price_and_a_filled_one_cannot_be() 
     async with day() as today:
         broker = today.venue.broker
         (tcs,) = await broker.fetch_instruments(["TCS"])
-        last = tcs.price(int((await broker.fetch_quotes(Universe([tcs]))).last[0]))
+        last = tcs.price_from_units(int((await broker.fetch_quotes(Universe([tcs]))).last[0]))
         low, high = (tcs.round_price(last * Decimal(factor), up=False) for factor in ("0.97", "1.01"))
         asked = order("tb5", Side.BUY, kind=OrderKind.LIMIT, price=low, quantity=Decimal(2))
         reply = await broker.submit(asked)
@@ -121,7 +125,7 @@ async def test_a_resting_order_is_changed_in_price_and_a_filled_one_cannot_be() 
         assert await broker.modify(better, venue_order_id=reply.venue_order_id) == reply
         today.step_bar(5)
         (seen,) = await broker.fetch_orders()
-        assert (seen.price, seen.quantity, seen.status) == (high, Decimal(3), VenueStatus.FILLED)
+        assert (seen.price, seen.quantity, seen.status) == (high, Decimal(3), VenueOrderStatus.FILLED)
         again = await broker.modify(asked, venue_order_id=reply.venue_order_id)
         assert isinstance(again, Refused)
         assert "complete" in again.reason
@@ -144,7 +148,7 @@ async def test_quotes_and_order_updates_stream_to_the_feed() -> None:
 
         def is_done() -> bool:
             ids = {int(i) for m in market if isinstance(m, Quotes) for i in m.ids}
-            return ids == {0, 1, 2} and any(o.status is VenueStatus.FILLED for o in orders)
+            return ids == {0, 1, 2} and any(o.status is VenueOrderStatus.FILLED for o in orders)
 
         feed = today.venue.create_feed(Universe(instruments))
         async with asyncio.timeout(10), asyncio.TaskGroup() as group:

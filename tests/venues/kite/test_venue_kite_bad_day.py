@@ -189,7 +189,7 @@ async def test_a_start_outlasts_odd_rows_of_others_and_an_account_without_past_b
 async def test_a_venue_that_is_away_at_the_start_is_waited_for_and_a_bad_key_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tradebot.daemon.patience.LONGEST_PAUSE_S", 0.1)
+    monkeypatch.setattr("tradebot.daemon.start_retry.LONGEST_PAUSE_S", 0.1)
     away = Answer(502, b"<html>bad gateway</html>", "text/html")
     async with day(tmp_path) as today:
         today.proxy.refuse = lambda method, path: away

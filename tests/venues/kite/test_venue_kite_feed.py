@@ -19,9 +19,9 @@ from websockets.http11 import Request, Response
 from tests.told import Told
 from tradebot.clock import WallClock
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market import Quotes
+from tradebot.domain.market_data import Quotes
 from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage
-from tradebot.domain.order import VenueOrder, VenueStatus
+from tradebot.domain.order import VenueOrder, VenueOrderStatus
 from tradebot.errors import DataError
 from tradebot.ops.events.event import Event
 from tradebot.venues.credentials import Credentials
@@ -188,7 +188,7 @@ async def test_a_feed_subscribes_and_delivers_quotes_orders_and_notices(ticker: 
     assert heard.kinds == ["LinkUp", "Quotes"]
     (quotes,) = heard.of(Quotes)
     assert (quotes.ids.tolist(), quotes.last.tolist(), quotes.source) == ([1], [1050], "kite")
-    assert (heard.orders[0].tag, heard.orders[0].status) == ("tb1", VenueStatus.OPEN)
+    assert (heard.orders[0].tag, heard.orders[0].status) == ("tb1", VenueOrderStatus.OPEN)
     assert heard.notices == [("error", "too many tokens")]
     query = parse_qs(urlsplit(ticker.paths[0]).query)
     assert query == {"api_key": ["key"], "access_token": ["secret&"]}

@@ -20,8 +20,8 @@ import pytest
 
 from tradebot.clock import SECOND, parse_iso
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.listed import Listed
-from tradebot.domain.market import QUOTE_COLUMNS, Quotes, Series
+from tradebot.domain.market_data import QUOTE_COLUMNS, BarSeries, Quotes
+from tradebot.domain.venue_rows import VenueRows
 from tradebot.errors import OutcomeUnknown
 from tradebot.venues.kite.responses import classify_response, reply_of_write
 from tradebot.venues.kite.wire import (
@@ -208,7 +208,7 @@ def assert_sound(value: Any) -> None:
     if isinstance(value, Quotes):
         assert len({len(getattr(value, name)) for name in QUOTE_COLUMNS}) == 1, "columns of one length"
         assert ((value.ids >= 0) & (value.ids < len(UNIVERSE))).all(), "known instruments alone"
-    elif isinstance(value, Series):
+    elif isinstance(value, BarSeries):
         assert ((value.starts >= START) & (value.starts < END)).all(), "inside what was asked for"
     elif not isinstance(value, dict):
         assert all(number.is_finite() for number in numbers(value)), "no number that is none"
@@ -236,7 +236,7 @@ def test_spoiled_input_gives_a_sound_value_or_a_wire_error(name: str) -> None:
     assert refused or name in ("ltp frame", "full frame", "reply", "bytes")
 
 
-BOOKS: dict[str, tuple[dict[str, Any], Callable[[Any], Listed[Any]], Callable[[list[Any]], Any]]] = {
+BOOKS: dict[str, tuple[dict[str, Any], Callable[[Any], VenueRows[Any]], Callable[[list[Any]], Any]]] = {
     "orders": (ORDER, parse_orders, lambda rows: rows),
     "trades": (TRADE, parse_trades, lambda rows: rows),
     "positions": (POSITION, parse_positions, lambda rows: {"net": rows, "day": []}),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tradebot.domain.listed import Listed, Unread
+from tradebot.domain.venue_rows import UnreadRow, VenueRows
 from tradebot.venues.kite.wire import decode_json, parse_holdings, parse_orders, parse_positions, parse_trades
 
 ORDER: dict[str, Any] = {
@@ -25,7 +25,7 @@ POSITION: dict[str, Any] = {
     "tradingsymbol": "IOC", "exchange": "NSE", "product": "CNC", "quantity": 1, "average_price": 109.4,
 }  # fmt: skip
 GONE = object()
-BOOKS: dict[str, tuple[dict[str, Any], Callable[[Any], Listed[Any]]]] = {
+BOOKS: dict[str, tuple[dict[str, Any], Callable[[Any], VenueRows[Any]]]] = {
     "orders": (ORDER, parse_orders),
     "trades": (TRADE, parse_trades),
     "positions": (POSITION, lambda rows: parse_positions({"net": rows, "day": []})),
@@ -74,11 +74,11 @@ def test_an_odd_row_is_kept_by_its_names_and_spoils_no_other(book: str, change: 
 
 @pytest.mark.parametrize("parse", [parse_positions, parse_holdings])
 def test_a_line_that_stands_twice_is_held_once_and_unknown_where_the_two_differ(
-    parse: Callable[[Any], Listed[Any]],
+    parse: Callable[[Any], VenueRows[Any]],
 ) -> None:
     row = BOOKS["positions"][0]
 
-    def lines(*rows: object) -> Listed[Any]:
+    def lines(*rows: object) -> VenueRows[Any]:
         return parse(read({"net": rows} if parse is parse_positions else rows))
 
     assert (lines(row, row), lines(row, row).unread) == (lines(row), ())
@@ -119,4 +119,4 @@ def test_a_row_of_ours_keeps_its_tag_wherever_it_stands() -> None:
     broken = ORDER | {"order_type": None}
     rows = parse_orders([broken | {"tag": "tb1"}, broken | {"tags": ["tb2"]}, broken | {"tag": 7}])
     assert [row.tag for row in rows.unread] == ["tb1", "tb2", ""]
-    assert isinstance(rows.unread[0], Unread)
+    assert isinstance(rows.unread[0], UnreadRow)

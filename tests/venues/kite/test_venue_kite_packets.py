@@ -69,15 +69,15 @@ def test_the_official_full_packet_decodes_to_its_official_values(conformance: Pa
 
     quotes = parse(frame(body))
 
-    infy = UNIVERSE.get("INFY")
+    infy = UNIVERSE.instrument_of("INFY")
     best_bid, best_ask = expected["depth"]["buy"][0], expected["depth"]["sell"][0]
     assert quotes is not None
     assert UNIVERSE[int(quotes.ids[0])].token == expected["instrument_token"]
-    assert infy.price(quotes.last[0]) == expected["last_price"]
+    assert infy.price_from_units(quotes.last[0]) == expected["last_price"]
     assert quotes.volume[0] == expected["volume"]
     assert quotes.sent_at[0] == 1625461887 * SECOND
-    assert (infy.price(quotes.bid[0]), quotes.bid_size[0]) == (best_bid["price"], best_bid["quantity"])
-    assert (infy.price(quotes.ask[0]), quotes.ask_size[0]) == (best_ask["price"], best_ask["quantity"])
+    assert (infy.price_from_units(quotes.bid[0]), quotes.bid_size[0]) == (best_bid["price"], best_bid["quantity"])
+    assert (infy.price_from_units(quotes.ask[0]), quotes.ask_size[0]) == (best_ask["price"], best_ask["quantity"])
 
 
 def test_the_official_quote_packet_decodes_to_its_official_values(conformance: Path) -> None:
@@ -125,7 +125,7 @@ def test_packets_without_a_time_carry_now_and_epoch_zero_stays_zero() -> None:
 
 def test_a_currency_price_stays_in_the_units_of_the_wire() -> None:
     quotes = parse(frame(ltp(USDINR, 837512500)))
-    assert UNIVERSE[int(quotes.ids[0])].price(quotes.last[0]) == Decimal("83.75125")
+    assert UNIVERSE[int(quotes.ids[0])].price_from_units(quotes.last[0]) == Decimal("83.75125")
 
 
 def test_volumes_and_sizes_above_two_billion_are_unsigned() -> None:

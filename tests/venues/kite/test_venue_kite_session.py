@@ -26,7 +26,7 @@ from tests.venues.kite.kite_on_loopback import (
     success,
 )
 from tradebot.clock import ManualClock
-from tradebot.domain.order import OrderKind, OrderRequest, Purpose, Refusal, Side
+from tradebot.domain.order import OrderKind, OrderPurpose, OrderRequest, Refusal, Side
 from tradebot.errors import AccessDenied, LinkLost, LoginLost, OutcomeUnknown
 from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.broker import KiteBroker
@@ -203,7 +203,7 @@ async def test_entries_wait_no_longer_than_a_second_for_their_place_and_exits_ke
         assert isinstance(await broker.submit(REQUEST), NotSent)
         exit_ = OrderRequest(
             order_id="tb2", symbol="INFY", exchange="NSE", side=Side.SELL, kind=OrderKind.MARKET, quantity=Decimal(1),
-            purpose=Purpose.EXIT,
+            purpose=OrderPurpose.EXIT,
         )  # fmt: skip
         assert isinstance(await broker.submit(exit_), Accepted)
     assert [got[3]["tag"] for got in kite.got] == ["tb2"]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tradebot.clock import IST, parse_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
-from tradebot.domain.order import Execution, OrderKind, OrderRequest, Refusal, Side, Validity, VenueOrder, VenueStatus
+from tradebot.domain.order import Fill, OrderKind, OrderRequest, Refusal, Side, Validity, VenueOrder, VenueOrderStatus
 from tradebot.venues.kite.rest import render_form
 from tradebot.venues.kite.wire import (
     KiteNotice,
@@ -77,12 +77,16 @@ def test_the_official_order_book_parses_to_its_values(conformance: Path) -> None
     orders = parse_orders(mock(conformance, "orders.json"))
     first, second = orders[0], orders[1]
     assert len(orders) == 10
-    assert (first.status, first.exchange, first.price, first.tag) == (VenueStatus.CANCELED, "CDS", Decimal(72), "")
+    assert (first.status, first.exchange, first.price, first.tag) == (VenueOrderStatus.CANCELED, "CDS", Decimal(72), "")
     assert first.changed_at == parse_iso("2021-05-31 09:18:58", IST)
     assert first.average_price is None
-    assert (second.status, second.average_price, second.filled) == (VenueStatus.FILLED, Decimal("109.4"), Decimal(1))
-    assert [o.status for o in orders].count(VenueStatus.REJECTED) == 1
-    assert next(o.reason for o in orders if o.status is VenueStatus.REJECTED)
+    assert (second.status, second.average_price, second.filled) == (
+        VenueOrderStatus.FILLED,
+        Decimal("109.4"),
+        Decimal(1),
+    )
+    assert [o.status for o in orders].count(VenueOrderStatus.REJECTED) == 1
+    assert next(o.reason for o in orders if o.status is VenueOrderStatus.REJECTED)
 
 
 def test_the_official_trades_parse_to_their_values(conformance: Path) -> None:
@@ -149,7 +153,7 @@ def test_the_official_candles_become_a_series_in_paise(conformance: Path) -> Non
 def test_an_order_frame_becomes_an_order() -> None:
     order = parse_text(json.dumps({"type": "order", "data": ORDER}))
     assert isinstance(order, VenueOrder)
-    assert (order.tag, order.status, order.average_price) == ("abc123", VenueStatus.FILLED, Decimal("109.35"))
+    assert (order.tag, order.status, order.average_price) == ("abc123", VenueOrderStatus.FILLED, Decimal("109.35"))
     assert order.changed_at == parse_iso("2021-05-31T15:20:29+05:30")
 
 
@@ -162,22 +166,22 @@ def test_an_error_frame_becomes_a_notice_on_one_line() -> None:
 
 def test_a_status_never_seen_before_is_live_and_named() -> None:
     order = parse_order(wire(ORDER | {"status": "WAITING FOR GODOT"}))
-    assert order.status is VenueStatus.ACKED
+    assert order.status is VenueOrderStatus.ACKED
     assert "WAITING FOR GODOT" in order.reason
 
 
 @pytest.mark.parametrize(
     ("name", "status"),
     [
-        ("PUT ORDER REQ RECEIVED", VenueStatus.ACKED), ("VALIDATION PENDING", VenueStatus.ACKED),
-        ("OPEN PENDING", VenueStatus.ACKED), ("AMO REQ RECEIVED", VenueStatus.ACKED), ("UPDATE", VenueStatus.ACKED),
-        ("OPEN", VenueStatus.OPEN), ("MODIFY PENDING", VenueStatus.OPEN), ("MODIFIED", VenueStatus.OPEN),
-        ("MODIFY VALIDATION PENDING", VenueStatus.OPEN), ("CANCEL PENDING", VenueStatus.OPEN),
-        ("TRIGGER PENDING", VenueStatus.PENDING_TRIGGER), ("COMPLETE", VenueStatus.FILLED),
-        ("CANCELLED", VenueStatus.CANCELED), ("REJECTED", VenueStatus.REJECTED),
+        ("PUT ORDER REQ RECEIVED", VenueOrderStatus.ACKED), ("VALIDATION PENDING", VenueOrderStatus.ACKED),
+        ("OPEN PENDING", VenueOrderStatus.ACKED), ("AMO REQ RECEIVED", VenueOrderStatus.ACKED), ("UPDATE", VenueOrderStatus.ACKED),
+        ("OPEN", VenueOrderStatus.OPEN), ("MODIFY PENDING", VenueOrderStatus.OPEN), ("MODIFIED", VenueOrderStatus.OPEN),
+        ("MODIFY VALIDATION PENDING", VenueOrderStatus.OPEN), ("CANCEL PENDING", VenueOrderStatus.OPEN),
+        ("TRIGGER PENDING", VenueOrderStatus.PENDING_TRIGGER), ("COMPLETE", VenueOrderStatus.FILLED),
+        ("CANCELLED", VenueOrderStatus.CANCELED), ("REJECTED", VenueOrderStatus.REJECTED),
     ],
 )  # fmt: skip
-def test_every_documented_status_has_its_meaning(name: str, status: VenueStatus) -> None:
+def test_every_documented_status_has_its_meaning(name: str, status: VenueOrderStatus) -> None:
     order = parse_order(wire(ORDER | {"status": name}))
     assert (order.status, order.reason) == (status, "")
 
@@ -226,7 +230,7 @@ def test_an_empty_answer_is_not_an_empty_book(data: object) -> None:
 
 
 def test_a_trade_keeps_every_digit_and_its_time() -> None:
-    assert parse_trade(decode_json(json.dumps(TRADE).replace("420.65", "420.650000000001"))) == Execution(
+    assert parse_trade(decode_json(json.dumps(TRADE).replace("420.65", "420.650000000001"))) == Fill(
         execution_id="10000000",
         venue_order_id="200000000000000",
         symbol="SBIN",
@@ -322,8 +326,8 @@ def test_an_odd_candle_is_left_out_and_told_and_the_others_are_read(odd: object)
     series = parse_candles(data, INFY, interval=MINUTE, start=start, end=start + 9 * MINUTE)
     assert series.starts.tolist() == [start, start + 2 * MINUTE]
     has_time = isinstance(odd, list) and len(odd) == 6 and str(odd[0]).startswith("2026-01")
-    assert series.odd.tolist() == [start + MINUTE if has_time else 0]
-    assert series.cut(slice(-1, None)).odd.tolist() == series.odd.tolist()
+    assert series.unread_starts.tolist() == [start + MINUTE if has_time else 0]
+    assert series.select_bars(slice(-1, None)).unread_starts.tolist() == series.unread_starts.tolist()
 
 
 def test_one_odd_quote_leaves_the_quotes_of_the_others() -> None:

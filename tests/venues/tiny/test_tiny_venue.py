@@ -10,7 +10,7 @@ import pytest
 from tests.venues.tiny.tiny_room import TinyRoom
 from tradebot.config import load_config, secret_keys
 from tradebot.config.sections import add_venue_sections
-from tradebot.daemon.order_route import RealMoney, Simulated
+from tradebot.daemon.order_route import LiveRoute, SimulatedRoute
 from tradebot.errors import ConfigError
 from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.simulation.seed_run import run_seed
@@ -41,7 +41,7 @@ def test_its_section_of_the_configuration_is_read_and_its_key_is_a_secret(
     path.write_text("[app]\nmode = 'live'\n[venue]\nname = 'tiny'\n[tiny]\naccount_id = 'T1'\n")
     monkeypatch.setenv("TRADEBOT_TINY__KEY", "a-key-of-tiny")
     config = load_config(path)
-    route = RealMoney.of(ROOM, config)
+    route = LiveRoute.from_config(ROOM, config)
     assert (route.credentials["key"], ROOM.live_account_id(config.venue_section(ROOM))) == ("a-key-of-tiny", "T1")
     assert "tiny.key" in secret_keys()
     monkeypatch.delenv("TRADEBOT_TINY__KEY")
@@ -62,11 +62,11 @@ def test_a_venue_that_has_gone_is_named_no_more(tmp_path: Path) -> None:
 def test_what_a_running_exchange_printed_says_whose_protocol_it_speaks() -> None:
     printed = {"tiny": {"rest": "http://127.0.0.1:1", "stream": "ws://127.0.0.1:1", "key": "k"}, "clock": {}}
     assert registry.adapter_of_printed(printed) is ROOM
-    assert Simulated.of(ROOM, printed).credentials["key"] == "k"
+    assert SimulatedRoute.from_printed(ROOM, printed).credentials["key"] == "k"
     with pytest.raises(KeyError, match="no venue of other"):
         registry.adapter_of_printed({"other": {}})
     with pytest.raises(ConfigError, match="is not of this machine"):
-        Simulated.of(ROOM, printed | {"tiny": printed["tiny"] | {"stream": "ws://tiny.invalid"}})
+        SimulatedRoute.from_printed(ROOM, printed | {"tiny": printed["tiny"] | {"stream": "ws://tiny.invalid"}})
 
 
 def test_a_plan_without_what_a_protocol_lacks_strikes_as_it_would_have() -> None:

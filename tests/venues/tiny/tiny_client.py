@@ -17,20 +17,20 @@ from websockets.exceptions import WebSocketException
 from tests.venues.tiny.tiny_room import TINY
 from tradebot.clock import Clock
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
-from tradebot.domain.listed import Listed, Unread
-from tradebot.domain.market import QUOTE_COLUMNS, SERIES_COLUMNS, Quotes, Series
+from tradebot.domain.market_data import QUOTE_COLUMNS, SERIES_COLUMNS, BarSeries, Quotes
 from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage
 from tradebot.domain.order import (
-    Execution,
+    Fill,
     OrderKind,
     OrderRequest,
     Refusal,
     Side,
     VenueHolding,
     VenueOrder,
+    VenueOrderStatus,
     VenuePosition,
-    VenueStatus,
 )
+from tradebot.domain.venue_rows import UnreadRow, VenueRows
 from tradebot.errors import AccessDenied, DataError, LinkLost, LoginLost, OutcomeUnknown
 from tradebot.venues.adapter import VenueAccess
 from tradebot.venues.link import Backoff, Throttled, read_frames, run_with_reconnect
@@ -40,10 +40,10 @@ LARGEST = 4 << 20
 READ_S, WRITE_S = 5.0, 8.0
 ODD = (LookupError, TypeError, ValueError, InvalidOperation)
 STATES = {
-    **dict.fromkeys(("received", "checking", "opening"), VenueStatus.ACKED),
-    **dict.fromkeys(("open", "checking change", "changing", "changed", "cancelling"), VenueStatus.OPEN),
-    "awaiting trigger": VenueStatus.PENDING_TRIGGER, "filled": VenueStatus.FILLED, "rejected": VenueStatus.REJECTED,
-    "cancelled": VenueStatus.CANCELED,
+    **dict.fromkeys(("received", "checking", "opening"), VenueOrderStatus.ACKED),
+    **dict.fromkeys(("open", "checking change", "changing", "changed", "cancelling"), VenueOrderStatus.OPEN),
+    "awaiting trigger": VenueOrderStatus.PENDING_TRIGGER, "filled": VenueOrderStatus.FILLED, "rejected": VenueOrderStatus.REJECTED,
+    "cancelled": VenueOrderStatus.CANCELED,
 }  # fmt: skip
 REFUSED = frozenset({"funds", "closed", "order", "unknown", "busy"})  # codes that are a no for good
 Row = Mapping[str, Any]
@@ -66,12 +66,12 @@ def order_of(row: Row) -> VenueOrder:
         side=Side(row["side"]), kind=OrderKind(row["kind"]), status=status, quantity=decimal(row, "quantity"),
         filled=filled, price=decimal(row, "price") or None, trigger_price=decimal(row, "trigger") or None,
         average_price=decimal(row, "average") if filled else None, product=row["product"], reason=row["why"],
-        changed_at=int(row["at"]), refusal=funds if status is VenueStatus.REJECTED else None,
+        changed_at=int(row["at"]), refusal=funds if status is VenueOrderStatus.REJECTED else None,
     )  # fmt: skip
 
 
-def execution_of(row: Row) -> Execution:
-    return Execution(
+def execution_of(row: Row) -> Fill:
+    return Fill(
         execution_id=str(row["id"]), venue_order_id=str(row["order"]), symbol=row["symbol"], exchange=row["exchange"],
         side=Side(row["side"]), quantity=decimal(row, "quantity"), price=decimal(row, "price"),
         traded_at=int(row["at"]), product=row["product"],
@@ -99,19 +99,19 @@ def instrument_of(row: Row) -> Instrument:
     )  # fmt: skip
 
 
-def listed(book: str, rows: Any, parse: Callable[[Row], Parsed]) -> Listed[Parsed]:
+def listed(book: str, rows: Any, parse: Callable[[Row], Parsed]) -> VenueRows[Parsed]:
     """Return each row once that can be read, and what is known of the others."""
     found: list[Parsed] = []
-    odd: list[Unread] = []
+    odd: list[UnreadRow] = []
     for row in rows if isinstance(rows, list) else no_list(book):
         try:
             one = parse(row)
         except ODD as error:
-            odd.append(Unread(book=book, reason=f"{type(error).__name__}: {error}"))
+            odd.append(UnreadRow(book=book, reason=f"{type(error).__name__}: {error}"))
         else:
             if one not in found:
                 found.append(one)
-    return Listed(found, odd)
+    return VenueRows(found, odd)
 
 
 def no_list(book: str) -> Iterable[Row]:
@@ -122,10 +122,10 @@ def quotes_of(rows: Iterable[Row], universe: Universe, *, source: str, seen_at: 
     known = [row for row in rows if row["symbol"] in universe]
     columns: dict[str, list[int]] = {name: [] for name in QUOTE_COLUMNS}
     for row in known:
-        instrument = universe.get(row["symbol"])
+        instrument = universe.instrument_of(row["symbol"])
         price = lambda name, row=row, i=instrument: i.units(decimal(row, name))  # noqa: E731
         values = (
-            universe.id(row["symbol"]), int(row["at"]), price("last"), int(row["volume"]), price("bid"), price("ask"),
+            universe.id_of(row["symbol"]), int(row["at"]), price("last"), int(row["volume"]), price("bid"), price("ask"),
             int(row["bids"]), int(row["asks"]),
         )  # fmt: skip
         for name, value in zip(QUOTE_COLUMNS, values, strict=True):
@@ -147,23 +147,23 @@ class TinyReader:
         found = await self._read("/books/account")
         return str(found["id"]) if isinstance(found, dict) and "id" in found else lost("no account")
 
-    async def fetch_instruments(self, symbols: Sequence[str]) -> Listed[Instrument]:
+    async def fetch_instruments(self, symbols: Sequence[str]) -> VenueRows[Instrument]:
         rows = await self._read("/market/instruments")
         known = {i.symbol: i for i in listed("instruments", rows, instrument_of)}
         if missing := [symbol for symbol in symbols if symbol not in known]:
             raise DataError(f"tiny does not list {', '.join(missing)}")
-        return Listed(known[symbol] for symbol in symbols)
+        return VenueRows(known[symbol] for symbol in symbols)
 
-    async def fetch_orders(self) -> Listed[VenueOrder]:
+    async def fetch_orders(self) -> VenueRows[VenueOrder]:
         return listed("orders", await self._read("/books/orders"), order_of)
 
-    async def fetch_fills(self) -> Listed[Execution]:
+    async def fetch_fills(self) -> VenueRows[Fill]:
         return listed("trades", await self._read("/books/fills"), execution_of)
 
-    async def fetch_positions(self) -> Listed[VenuePosition]:
+    async def fetch_positions(self) -> VenueRows[VenuePosition]:
         return listed("positions", await self._read("/books/positions"), position_of)
 
-    async def fetch_holdings(self) -> Listed[VenueHolding]:
+    async def fetch_holdings(self) -> VenueRows[VenueHolding]:
         return listed("holdings", await self._read("/books/holdings"), holding_of)
 
     async def fetch_cash(self) -> Decimal:
@@ -177,18 +177,20 @@ class TinyReader:
         except ODD as error:
             raise LinkLost(f"odd quotes: {error}") from error
 
-    async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
+    async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> BarSeries:
         rows = await self._read(
             "/market/past", symbol=instrument.symbol, interval=str(interval), start=str(start), end=str(end)
         )
         try:
-            sound = [[int(row[0]), *(instrument.units(Decimal(p)) for p in row[1:5]), int(row[5])] for row in rows]
+            sound = [
+                [int(row[0]), *(instrument.price_to_units(Decimal(p)) for p in row[1:5]), int(row[5])] for row in rows
+            ]
         except ODD as error:
             raise LinkLost(f"odd bars: {error}") from error
         table = np.array(sorted({row[0]: row for row in sound}.values()), dtype=np.int64).reshape(-1, 6)
         columns = dict(zip(SERIES_COLUMNS, table.T, strict=True))
-        series = Series(symbol=instrument.symbol, interval=interval, **columns)
-        return series.cut(series.starts + interval <= self._clock.market_ns())
+        series = BarSeries(symbol=instrument.symbol, interval=interval, **columns)
+        return series.select_bars(series.starts + interval <= self._clock.market_ns())
 
     async def close(self) -> None:
         session, self._session = self._session, None

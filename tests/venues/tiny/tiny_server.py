@@ -309,15 +309,15 @@ class TinyFace:
                 for i in universe
             ]  # fmt: skip
         if route == "/market/quotes":
-            ids = [universe.id(symbol) for symbol in query["symbols"].split(",") if symbol in universe]
+            ids = [universe.id_of(symbol) for symbol in query["symbols"].split(",") if symbol in universe]
             return [self._quote(self._exchange.latest_columns, id_, id_) for id_ in ids]
         start, end, interval = (int(query[name]) for name in ("start", "end", "interval"))
-        instrument = universe.get(query["symbol"])
+        instrument = universe.instrument_of(query["symbol"])
         past = self._exchange.source.bar_series(
-            universe.id(query["symbol"]), interval_ns=interval, start_at=start, end_at=end
+            universe.id_of(query["symbol"]), interval_ns=interval, start_at=start, end_at=end
         )
         prices = zip(past.starts, past.open, past.high, past.low, past.close, past.volume, strict=True)
-        return [[int(at), *(str(instrument.price(int(p))) for p in row), int(v)] for at, *row, v in prices]
+        return [[int(at), *(str(instrument.price_from_units(int(p))) for p in row), int(v)] for at, *row, v in prices]
 
     # ---- the stream
 
@@ -337,7 +337,7 @@ class TinyFace:
 
     def _quote(self, columns: Mapping[str, Any], row: int, id_: int) -> Json:
         instrument = self._exchange.universe[id_]
-        price = lambda units: str(instrument.price(int(units)))  # noqa: E731
+        price = lambda units: str(instrument.price_from_units(int(units)))  # noqa: E731
         return {
             "symbol": instrument.symbol, "at": int(columns["stamps"][row]), "last": price(columns["last"][row]),
             "volume": int(columns["volume"][row]), "bid": price(columns["bids"][row][0]),
@@ -381,7 +381,7 @@ class TinyFace:
             if symbol in universe:
                 client.symbols.add(symbol)
                 client.quotes[symbol] = self._quote(
-                    self._exchange.latest_columns, universe.id(symbol), universe.id(symbol)
+                    self._exchange.latest_columns, universe.id_of(symbol), universe.id_of(symbol)
                 )
         client.wake.set()
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from tradebot.clock import MINUTE, SECOND
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Floats, Ints, Series
+from tradebot.domain.market_data import BarSeries, Floats, Ints
 
 OPENS_AT = 1_766_966_400 * SECOND + 225 * MINUTE  # a day's 03:45 UTC, when the exchange opens
 DISTINCT_HISTORIES = 50  # histories; more symbols share them, which changes no cost and saves memory
@@ -31,10 +31,10 @@ def message_columns(bars: Floats) -> dict[str, Ints]:
     return dict(zip(COLUMNS, np.rint(bars * UNITS_PER_VALUE).astype(np.int64), strict=True))
 
 
-def warmup_series(universe: Universe, bars: Floats, starts: Ints) -> list[Series]:
+def warmup_series(universe: Universe, bars: Floats, starts: Ints) -> list[BarSeries]:
     """Return the past of each instrument, from the bars (count, 5, n) in turn; none shares memory with another."""
     return [
-        Series(
+        BarSeries(
             symbol=instrument.symbol,
             interval=MINUTE,
             starts=starts.copy(),

@@ -27,7 +27,7 @@ from tradebot.bench.rivals.script_pools import POOL_SIZE, open_pools
 from tradebot.bench.venue.quotes import open_quote_server
 from tradebot.clock import MINUTE, SECOND, Clock
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Close
+from tradebot.domain.market_data import BarBatch
 from tradebot.markets.listing import synthetic_universe
 
 SEQUENTIAL_UP_TO = 50
@@ -121,7 +121,7 @@ class _Daemon:
         self.at += MINUTE
         ids = np.arange(len(self.universe))
         price = np.rint(np.array([quotes[name] for name in self.universe.symbols]) * 100).astype(np.int64)
-        close = Close(
+        close = BarBatch(
             interval=MINUTE,
             ends_at=self.at,
             seen_at=begin,

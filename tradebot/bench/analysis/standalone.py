@@ -5,7 +5,7 @@ from __future__ import annotations
 from tradebot.bench.analysis import strategies
 from tradebot.clock import MINUTE, WallClock
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Close
+from tradebot.domain.market_data import BarBatch
 from tradebot.ops.events.event import Event
 from tradebot.strategies.loading import StrategySpec, load_strategy
 from tradebot.strategies.strategy import Strategy
@@ -31,7 +31,7 @@ def standalone_analysis(universe: Universe, spec: StrategySpec, *, workers: int)
     )
 
 
-async def _nothing() -> list[Close]:
+async def _nothing() -> list[BarBatch]:
     return []
 
 

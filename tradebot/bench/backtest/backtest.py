@@ -27,7 +27,7 @@ from tradebot.backtest.run import run_backtest
 from tradebot.bench.measuring import report
 from tradebot.clock import MINUTE, SECOND, Clock
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Series
+from tradebot.domain.market_data import BarSeries
 from tradebot.errors import DataError
 from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.desk.gate.limits import Limits
@@ -78,7 +78,7 @@ def measure_backtests(
         found[name] = rows[-1]
     often, seldom = found["often"], found["seldom"]
     orders = [_order_cost(often, seldom)]
-    short = {"S0": one["S0"].cut(slice(bars // 5))}
+    short = {"S0": one["S0"].select_bars(slice(bars // 5))}
     progress("the same on a fifth of the bars")
     fifth = [
         _alone(backtest_job(("S0",), times=times), short, name, repeats)
@@ -100,7 +100,7 @@ def measure_backtests(
     }
 
 
-def random_walk(symbol: str, count: int, *, seed: int) -> Series:
+def random_walk(symbol: str, count: int, *, seed: int) -> BarSeries:
     """Return bars of a random walk on a tick of 5 paise from 10,000; each opens at the last close."""
     draw = np.random.default_rng(seed)
     close = np.maximum(200_000 + np.cumsum(draw.integers(-20, 21, count)), 1_000) * 5
@@ -108,7 +108,7 @@ def random_walk(symbol: str, count: int, *, seed: int) -> Series:
     high = np.maximum(open_, close) + draw.integers(0, 10, count) * 5
     low = np.minimum(open_, close) - draw.integers(0, 10, count) * 5
     starts = STARTS_AT + MINUTE * np.arange(count, dtype=np.int64)
-    return Series(
+    return BarSeries(
         symbol=symbol,
         interval=MINUTE,
         starts=starts,
@@ -152,7 +152,7 @@ def backtest_job(symbols: Sequence[str], *, times: int = 1, shared: bool = True)
     )
 
 
-def _alone(asked: Job, series: dict[str, Series], name: str, repeats: int) -> dict[str, Any]:
+def _alone(asked: Job, series: dict[str, BarSeries], name: str, repeats: int) -> dict[str, Any]:
     best, result = None, None
     for _ in range(repeats):
         begin = process_time()
@@ -183,7 +183,7 @@ def _order_cost(often: dict[str, Any], seldom: dict[str, Any]) -> float:
     return spent / fills * 1e6
 
 
-def _together(asked: Job, series: dict[str, Series], name: str, workers: int, clock: Clock) -> dict[str, Any]:
+def _together(asked: Job, series: dict[str, BarSeries], name: str, workers: int, clock: Clock) -> dict[str, Any]:
     begin, cpu = clock.monotonic_ns(), _spent()
     result = run_parallel(asked, series, workers=workers)
     row = _row("tradebot", f"{len(series)} instruments, {name}", result, cpu_s=_spent() - cpu)
@@ -197,7 +197,7 @@ def _spent() -> float:
 
 
 def _rivals(
-    python: Path, one: Series, many: dict[str, Series], progress: Callable[[str], None]
+    python: Path, one: BarSeries, many: dict[str, BarSeries], progress: Callable[[str], None]
 ) -> tuple[list[dict[str, Any]], list[str]]:
     if not python.exists():
         return [], [f"backtesting.py and vectorbt are not installed at {python}: run `make rivals-env`"]

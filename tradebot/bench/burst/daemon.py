@@ -24,7 +24,7 @@ from tradebot.clock import HOUR, SECOND, MarketClock, WallClock
 from tradebot.config.sections import AnalysisSection
 from tradebot.daemon.daemon import Daemon
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import Close, Quotes, Series
+from tradebot.domain.market_data import BarBatch, BarSeries, Quotes
 from tradebot.domain.message import Message
 from tradebot.domain.messages import LinkUp, MarketMessage
 from tradebot.domain.order import VenueOrder
@@ -61,11 +61,11 @@ class _Broker(InstantFillBroker):
     def enter_positions(self, symbols: Sequence[str]) -> None:
         """Do nothing: the strategy enters."""
 
-    async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
+    async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> BarSeries:
         bars, _ = random_histories(DISTINCT_HISTORIES, WARMUP_BARS)
         starts = end // interval * interval - np.arange(WARMUP_BARS, 0, -1) * interval
         columns = message_columns(bars[instrument.token % DISTINCT_HISTORIES]) | {"volume": np.full(WARMUP_BARS, QUIET)}
-        return Series(symbol=instrument.symbol, interval=interval, starts=starts, **columns)
+        return BarSeries(symbol=instrument.symbol, interval=interval, starts=starts, **columns)
 
 
 class _SilentFeed:
@@ -172,7 +172,7 @@ class _Bursts:
         self._longest = 0
         self._daemon.analysis.prewarm_workers()  # as the engine does before a bar is due
         await clock.sleep(PREWARM_S)
-        close = Close(
+        close = BarBatch(
             interval=HOUR,
             ends_at=self._ends_at,
             seen_at=clock.monotonic_ns(),

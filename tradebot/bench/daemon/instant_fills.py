@@ -14,9 +14,9 @@ from tradebot.bench.venue.ticker import STOP_PRICE
 from tradebot.bench.venue.wire import PROFILE, Broker
 from tradebot.daemon.daemon import Daemon
 from tradebot.domain.instrument import Universe
-from tradebot.domain.listed import Listed
-from tradebot.domain.messages import Action, Executed, Signal, Signals
-from tradebot.domain.order import Execution, OrderRequest, VenueHolding, VenueOrder, VenuePosition
+from tradebot.domain.messages import Action, FillReport, Signal, Signals
+from tradebot.domain.order import Fill, OrderRequest, VenueHolding, VenueOrder, VenuePosition
+from tradebot.domain.venue_rows import VenueRows
 from tradebot.errors import LinkLost
 from tradebot.ops.events.event import EventListener, drop_event
 from tradebot.venues.venue import Accepted, Feed, Reply, VenueRules
@@ -39,7 +39,7 @@ class InstantFillBroker(Broker):
     def _fill(self, request: OrderRequest, venue_order_id: str) -> None:
         engine, clock = self.daemon.engine, self._clock
         order = self.daemon.desk.account.kept_orders()[request.order_id]
-        execution = Execution(
+        execution = Fill(
             execution_id=venue_order_id,
             venue_order_id=venue_order_id,
             symbol=request.symbol,
@@ -49,7 +49,7 @@ class InstantFillBroker(Broker):
             price=order.reference or Decimal(100),  # a fill far from it halts its symbol
             traded_at=clock.market_ns(),
         )
-        engine.queues.updates.put_or_fail(Executed(execution=execution, mono=clock.monotonic_ns()))
+        engine.queues.updates.put_or_fail(FillReport(fill=execution, mono=clock.monotonic_ns()))
         if request.purpose.is_exit:
             self._enter_above(request.symbol)
 
@@ -82,23 +82,23 @@ class InstantFillBroker(Broker):
             Signals(at=self._clock.market_ns(), interval=0, signals=tuple(signals))
         )
 
-    async def fetch_orders(self) -> Listed[VenueOrder]:
+    async def fetch_orders(self) -> VenueRows[VenueOrder]:
         """Return the empty book of the start; later the venue keeps none, and no comparison comes between."""
         if hasattr(self, "daemon") and self.daemon.engine.quotes_ready.is_set():
             raise LinkLost("this venue keeps no books")
-        return Listed()
+        return VenueRows()
 
-    async def fetch_fills(self) -> Listed[Execution]:
+    async def fetch_fills(self) -> VenueRows[Fill]:
         """Return nothing: fills are told as they happen."""
-        return Listed()
+        return VenueRows()
 
-    async def fetch_positions(self) -> Listed[VenuePosition]:
+    async def fetch_positions(self) -> VenueRows[VenuePosition]:
         """Return nothing."""
-        return Listed()
+        return VenueRows()
 
-    async def fetch_holdings(self) -> Listed[VenueHolding]:
+    async def fetch_holdings(self) -> VenueRows[VenueHolding]:
         """Return nothing."""
-        return Listed()
+        return VenueRows()
 
     async def fetch_cash(self) -> Decimal:
         """Return plenty."""

@@ -18,10 +18,10 @@ from tradebot.config import Config
 from tradebot.config.sections import AnalysisSection, AppSection, RiskSection
 from tradebot.config.storage_sections import JournalSection
 from tradebot.daemon.daemon import Daemon
-from tradebot.daemon.ground import Ground
-from tradebot.daemon.patience import Patience
+from tradebot.daemon.start_retry import StartRetry
+from tradebot.daemon.venue_session import VenueSession
 from tradebot.domain.instrument import Universe
-from tradebot.journal.recovery import recover
+from tradebot.journal.recovery import recover_state
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal, WriteLimits
 from tradebot.ops import logs
@@ -107,26 +107,26 @@ async def running_daemon(
     clock, state = site.clock, config.app.state_dir
     logs.configure_log(level="info", format="json", run_id=site.name, mode="paper")
     tell = logs.log_listener("daemon")
-    ground = Ground(
+    ground = VenueSession(
         venue=InstantFillVenue(broker, feed_of),
         venue_name="bench",
         clock=clock,
         account="B",
         universe=bench_universe(site.symbols),
-        patience=Patience(within_s=0, clock=clock, tell=tell),
+        patience=StartRetry(within_s=0, clock=clock, tell=tell),
     )
-    recovery, outbox = recover(state / FILE_NAME), open_outbox(config, tell, WallClock())
+    recovery, outbox = recover_state(state / FILE_NAME), open_outbox(config, tell, WallClock())
     journaling = Journal(state, run=site.name, clock=clock, limits=WriteLimits(durable_within_s=None))
-    journaling.subscribe(JournalLogger(tell, clock).log_rows_later)
+    journaling.subscribe_to_commits(JournalLogger(tell, clock).log_rows_later)
     quiet = Notifier({}, pid=0)  # no supervisor waits for it
     conditions.BLIND_AFTER_NS = conditions.NEVER  # this venue keeps no books after the start
     async with journaling as journal:
         broker.daemon = daemon = Daemon(
             config, site.name, ground, journal, recovery, strategies, outbox=outbox, tell=tell, notifier=quiet
         )
-        await daemon.start()
+        await daemon.recover_and_reconcile()
         async with asyncio.TaskGroup() as tasks:
-            trade = tasks.create_task(daemon.trade(asyncio.Event(), []), name="trade")
+            trade = tasks.create_task(daemon.run_until_stopped(asyncio.Event(), []), name="trade")
             yield daemon, journal
             trade.cancel()
         await daemon.analysis.stop_workers()

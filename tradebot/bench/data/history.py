@@ -15,7 +15,7 @@ from tradebot.bench.measuring.report import result_with_advice
 from tradebot.bench.rivals import history as rivals
 from tradebot.clock import MINUTE, SECOND, Clock
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market import SERIES_COLUMNS, Ints, Series
+from tradebot.domain.market_data import SERIES_COLUMNS, BarSeries, Ints
 from tradebot.history.history import open_history
 
 DISTINCT = 20  # series; the symbols share them, which changes no cost and saves memory
@@ -56,7 +56,7 @@ def _ours(trial: StoreTrial, folder: Path, dsn: str, symbols: int) -> dict[str, 
     opening = open_history(folder, dsn=dsn, writes=True, clock=trial.clock)
     with trial.timed_block() as wrote, opening as history, history.transaction():
         for n, name in enumerate(names):
-            series = Series(
+            series = BarSeries(
                 symbol=name, interval=MINUTE, **dict(zip(SERIES_COLUMNS, trial.symbol_bars(n), strict=True))
             )
             history.write_bars(Instrument(symbol=name), series, source="bench")

@@ -22,7 +22,7 @@ from websockets.asyncio.client import connect
 from tradebot.bench.venue.frames import FIRST_TOKEN, symbol_name
 from tradebot.bench.venue.ticker import STOP_PRICE
 from tradebot.bench.venue.wire import HEADERS
-from tradebot.domain.home import HOME_EXCHANGE
+from tradebot.domain.home_exchange import HOME_EXCHANGE
 from tradebot.domain.products import INTRADAY
 
 STOP_PAISE = round(STOP_PRICE * 100)

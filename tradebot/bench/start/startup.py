@@ -27,7 +27,7 @@ from tradebot.bench.measuring.process import failures_as_errors, piped_process, 
 from tradebot.bench.venue import frames
 from tradebot.clock import MINUTE, SECOND, Clock, WallClock
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Close, Series
+from tradebot.domain.market_data import BarBatch, BarSeries
 from tradebot.domain.message import Message
 from tradebot.trading.analysis.worker_count import choose_worker_count
 
@@ -151,11 +151,11 @@ async def _run(count: int, rows: int, workers: WorkerCount) -> StartupResult:
     )
 
 
-def _market(universe: Universe, rows: int) -> tuple[list[Series], Close]:
+def _market(universe: Universe, rows: int) -> tuple[list[BarSeries], BarBatch]:
     made, starts = bars.random_histories(min(len(universe), bars.DISTINCT_HISTORIES), rows + 1)
     ids = np.arange(len(universe))
     last = bars.message_columns(made[ids % len(made), :, rows].T) | {"volume": np.full(len(ids), ENTER)}
-    close = Close(
+    close = BarBatch(
         interval=MINUTE, ends_at=int(starts[rows]) + MINUTE, seen_at=0, quoted_at=0, ids=ids, ticks=ids, **last
     )
     return bars.warmup_series(universe, made[:, :, :rows], starts[:rows]), close

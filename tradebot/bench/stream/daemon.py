@@ -17,7 +17,7 @@ from tradebot.bench.venue.flood import END_FRAME
 from tradebot.bench.venue.wire import Feed
 from tradebot.clock import HOUR, MILLISECOND, MINUTE
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Quotes
+from tradebot.domain.market_data import Quotes
 from tradebot.domain.messages import MarketMessage
 from tradebot.ops.interpreter_tuning import tuned_interpreter
 from tradebot.trading.bar_builder import BarBuilder
@@ -44,7 +44,7 @@ async def _into_bars(
 ) -> StreamResult:
     # What the engine does between feed and bars: one lane, one task, closes by the clock.
     universe = frames.bench_universe(ask.symbols)
-    band = PriceBand([instrument.units(instrument.tick_size) for instrument in universe])
+    band = PriceBand([instrument.price_to_units(instrument.tick_size) for instrument in universe])
     bars = BarBuilder(
         ask.symbols, interval_ns=MINUTE, grace_ns=0, sessions=_FixedSession(ask.symbols, ask.origin), price_band=band
     )

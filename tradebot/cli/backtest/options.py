@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from tradebot.cli.shared.options import combine_options, stamps_option, state_dir_option
-from tradebot.domain.home import HOME_EXCHANGE
+from tradebot.domain.home_exchange import HOME_EXCHANGE
 from tradebot.markets.market import HOME_MARKET
 
 

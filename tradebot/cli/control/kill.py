@@ -105,7 +105,7 @@ def _bar_all(folder: Path, reason: str, *, is_named: bool, is_all: bool) -> bool
 def _bar(folder: Path, reason: str) -> tuple[bool, bool]:
     # Returns whether a daemon that starts there is barred, and whether one that runs there is.
     from tradebot.control.halt_file import HaltFile
-    from tradebot.journal.lock import holder
+    from tradebot.journal.lock import lock_holder
     from tradebot.journal.schema import FILE_NAME
 
     halt_file = HaltFile(folder)
@@ -115,7 +115,7 @@ def _bar(folder: Path, reason: str) -> tuple[bool, bool]:
         why = f"{halt_file.path} cannot be written: {error.strerror}"
         print_error_line(f"NOT HALTED: {why}; stop the daemon")
         return False, False
-    if (pid := holder(folder)) is not None:
+    if (pid := lock_holder(folder)) is not None:
         who = f"the daemon of pid {pid or 'unknown'} on {folder}"
         print_line(f"halted: {who}; no order leaves until `tradebot resume`")
         return True, True

@@ -10,7 +10,7 @@ import click
 from tradebot.cli.data.options import history_options
 from tradebot.cli.shared.history import open_configured_history
 from tradebot.config import load_config
-from tradebot.domain.home import HOME_EXCHANGE
+from tradebot.domain.home_exchange import HOME_EXCHANGE
 from tradebot.errors import DataError
 from tradebot.history.history import History
 from tradebot.printing import print_line

@@ -47,9 +47,9 @@ def download(
     loaded = load_with_origins(config, {"app.state_dir": state_dir, "app.symbols": symbols})
     settings = loaded.config
     if exchange_file is None and settings.venue.name == "embedded":
-        from tradebot.daemon.refusals import invented_shares
+        from tradebot.daemon.start_checks import invented_share_problems
 
-        loaded.raise_complaints(invented_shares(settings))
+        loaded.raise_complaints(invented_share_problems(settings))
     exchange = None
     if exchange_file is not None:
         from tradebot.cli.shared.exchange_file import read_addresses
@@ -74,7 +74,7 @@ async def _download(
     end: str | None,
     tell: Progress,
 ) -> list[dict[str, Any]]:
-    from tradebot.daemon.ground import open_source
+    from tradebot.daemon.venue_session import open_history_source
     from tradebot.history.downloading import download_bars as fill
     from tradebot.history.exchange_calendar import zone_of
     from tradebot.history.frames import parse_moment
@@ -82,7 +82,7 @@ async def _download(
 
     with tempfile.TemporaryDirectory() as scratch:
         log = Path(scratch) / "exchange.jsonl"
-        opening = open_source(settings, exchange=exchange, exchange_log=log, tell=drop_event)
+        opening = open_history_source(settings, exchange=exchange, exchange_log=log, tell=drop_event)
         async with opening as source:
             zone = zone_of(source.universe[0].exchange)
             since, until = parse_moment(start, zone, is_end=False), parse_moment(end, zone, is_end=True)

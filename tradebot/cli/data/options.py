@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from tradebot.cli.shared.options import combine_options, stamps_option, state_dir_option
-from tradebot.domain.home import HOME_EXCHANGE
+from tradebot.domain.home_exchange import HOME_EXCHANGE
 from tradebot.history.files.rows import SHARE_SERIES, ParseOptions
 from tradebot.history.importing import ImportOptions
 from tradebot.history.interval import parse_interval

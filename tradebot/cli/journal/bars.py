@@ -1,4 +1,4 @@
-"""The verb `bars`: those that were recorded of a symbol."""
+"""The verb `read_bars`: those that were recorded of a symbol."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tradebot.cli.journal.options import journal_options, journal_path
 from tradebot.cli.shared.tables import print_rows
 from tradebot.clock import SECOND, format_iso, parse_iso
 from tradebot.errors import DataError
-from tradebot.journal import closes
+from tradebot.journal import recorded_bars
 from tradebot.markets.market import HOME_MARKET
 from tradebot.printing import print_text
 
@@ -39,7 +39,7 @@ def bars(
 ) -> None:
     """Print the recorded bars of SYMBOL by start time."""
     length = _interval(interval)
-    found = closes.bars(journal_path(state_dir, config), symbol, length, since=_moment(since), run=run_id)
+    found = recorded_bars.read_bars(journal_path(state_dir, config), symbol, length, since=_moment(since), run=run_id)
     if not found:
         raise DataError(f"the journal holds no {interval} bars of {symbol}")
     fields = [

@@ -7,8 +7,8 @@ from typing import Any
 
 from tradebot.cli.shared.tables import print_table
 from tradebot.clock import MILLISECOND, format_iso
-from tradebot.domain.order import Order, OrderFact
-from tradebot.journal.story import Step, Story
+from tradebot.domain.order import Order, OrderEvent
+from tradebot.journal.order_history import OrderHistory, OrderHistoryStep
 from tradebot.markets.market import market_of
 from tradebot.printing import print_line
 
@@ -43,24 +43,26 @@ def order_fields(order: Order) -> dict[str, Any]:
     }
 
 
-def _step_fields(step: Step, zone: tzinfo, since_ns: int | None) -> dict[str, Any]:
-    fact = step.fact
+def _step_fields(step: OrderHistoryStep, zone: tzinfo, since_ns: int | None) -> dict[str, Any]:
+    fact = step.event
     return {
         "at": format_iso(fact.at, zone),
         "after_ms": f"+{since_ns / MILLISECOND:.3f}" if since_ns is not None else "",
-        "event": str(fact.event),
+        "event": str(fact.type),
         "state": str(step.state),
         "what": _what(fact),
     }
 
 
-def _what(fact: OrderFact) -> str:
+def _what(fact: OrderEvent) -> str:
     parts = []
-    if fact.execution is not None:
-        done = fact.execution
+    if fact.fill is not None:
+        done = fact.fill
         parts.append(f"{done.quantity:f} at {done.price:f}, execution {done.execution_id}")
-    if fact.venue is not None:
-        parts.append(f"venue says {fact.venue.status}, {fact.venue.filled:f} of {fact.venue.quantity:f} filled")
+    if fact.venue_order is not None:
+        parts.append(
+            f"venue says {fact.venue_order.status}, {fact.venue_order.filled:f} of {fact.venue_order.quantity:f} filled"
+        )
     if fact.venue_order_id:
         parts.append(f"venue order {fact.venue_order_id}")
     if fact.reason:
@@ -68,18 +70,18 @@ def _what(fact: OrderFact) -> str:
     return "; ".join(parts)
 
 
-def _steps(told: Story) -> list[dict[str, Any]]:
+def _steps(told: OrderHistory) -> list[dict[str, Any]]:
     zone = exchange_zone(told.order.request.exchange)
     before = 0
     listed = []
     for step in told.steps:
-        mono = step.fact.mono
+        mono = step.event.mono
         listed.append(_step_fields(step, zone, mono - before if 0 < before <= mono else None))
         before = mono or before
     return listed
 
 
-def history_fields(order_history: Story) -> dict[str, Any]:
+def history_fields(order_history: OrderHistory) -> dict[str, Any]:
     """Return all that the journal knows of an order, ready for JSON."""
     signal = order_history.signal
     return {
@@ -95,17 +97,17 @@ def history_fields(order_history: Story) -> dict[str, Any]:
             "close": signal.close,
         },
         "inputs": _inputs(order_history),
-        "checks": list(order_history.beginning.checks),
-        "latencies_us": {name: ns / 1000 for name, ns in order_history.latencies().items()},
+        "checks": list(order_history.first_event.checks),
+        "latencies_us": {name: ns / 1000 for name, ns in order_history.latencies_ns().items()},
         "steps": _steps(order_history),
     }
 
 
-def _inputs(told: Story) -> dict[str, float]:
-    return dict(told.beginning.inputs or (told.signal.inputs if told.signal else {}))
+def _inputs(told: OrderHistory) -> dict[str, float]:
+    return dict(told.first_event.inputs or (told.signal.inputs if told.signal else {}))
 
 
-def print_history(order_history: Story) -> None:
+def print_history(order_history: OrderHistory) -> None:
     """Print an order's story: what caused it, the gate, every state it went through."""
     order, request = order_history.order, order_history.order.request
     price = f" at {request.price:f}" if request.price is not None else ""
@@ -117,22 +119,22 @@ def print_history(order_history: Story) -> None:
     levels = {"stop_loss": request.stop_loss, "trail_by": request.trail_by, "target": request.target}
     if any(value is not None for value in levels.values()):
         print_line("levels    " + ", ".join(f"{name} {value:f}" for name, value in levels.items() if value is not None))
-    for i, check in enumerate(order_history.beginning.checks):
+    for i, check in enumerate(order_history.first_event.checks):
         print_line(f"{'gate' if i == 0 else '':<10}{check}")
-    if order_history.latencies():
+    if order_history.latencies_ns():
         spans = (
-            f"{name.replace('_', ' ')} {ns / MILLISECOND:.3f} ms" for name, ns in order_history.latencies().items()
+            f"{name.replace('_', ' ')} {ns / MILLISECOND:.3f} ms" for name, ns in order_history.latencies_ns().items()
         )
         print_line("latency   " + ", ".join(spans))
     print_line("states")
     print_table(_steps(order_history))
     average = f" at {format_decimal(order.average_price)}" if order.average_price is not None else ""
-    late = f", {order.odd.late} late fills" if order.odd.late else ""
+    late = f", {order.irregular.late} late fills" if order.irregular.late else ""
     reason = f": {order.reason}" if order.reason else ""
     print_line(f"now       {order.state}, {order.filled:f} of {request.quantity:f} filled{average}{late}{reason}")
 
 
-def _tell_signal(told: Story) -> None:
+def _tell_signal(told: OrderHistory) -> None:
     request, signal = told.order.request, told.signal
     if signal is not None:
         print_line(

@@ -22,9 +22,9 @@ def positions(state_dir: Path | None, config: str | None, as_json: bool, account
 
     `realized` is before charges.
     """
-    fold = recovery.fold(journal_path(state_dir, config), account=account)
-    ours = sorted(fold.positions.values(), key=lambda p: (p.symbol, *p.key.line))
-    found = [*ours, *(Position(p.key).hold(p.quantity, p.average_price) for p in fold.external)]
+    fold = recovery.fold_account(journal_path(state_dir, config), account=account)
+    ours = sorted(fold.positions.values(), key=lambda p: (p.symbol, *p.key.netting_key))
+    found = [*ours, *(Position(p.key).with_quantity(p.quantity, p.average_price) for p in fold.external)]
     print_rows(
         [
             {

@@ -11,7 +11,7 @@ from tradebot.cli.journal.options import account_option, journal_options, journa
 from tradebot.cli.journal.order_history import exchange_zone
 from tradebot.cli.shared.tables import print_rows
 from tradebot.clock import format_iso
-from tradebot.domain.messages import Released
+from tradebot.domain.messages import ReleasedPosition
 from tradebot.journal import recovery
 
 
@@ -20,11 +20,11 @@ from tradebot.journal import recovery
 @account_option
 def trades(state_dir: Path | None, config: str | None, as_json: bool, account: str | None) -> None:
     """List the fills in the journal, each once, in the order they were booked."""
-    fold = recovery.fold(journal_path(state_dir, config), account=account)
+    fold = recovery.fold_account(journal_path(state_dir, config), account=account)
     seen: set[tuple[str, str, str]] = set()
     listed: list[dict[str, Any]] = []
-    for fact in fold.facts:
-        if isinstance(fact, Released) or (done := fact.execution) is None:
+    for fact in fold.events:
+        if isinstance(fact, ReleasedPosition) or (done := fact.fill) is None:
             continue
         if (key := (fact.order_id, done.exchange, done.execution_id)) in seen:
             continue

@@ -1,4 +1,4 @@
-"""The verb `verify`: is the journal whole, and was kept what is promised."""
+"""The verb `verify_chain`: is the journal whole, and was kept what is promised."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tradebot.checker.verdict import PromiseStatus
 from tradebot.cli.journal.options import journal_options, journal_path
 from tradebot.cli.shared.tables import print_rows
 from tradebot.errors import InvariantBroken, StateError
-from tradebot.journal import heads, reader
+from tradebot.journal import journal_heads, reader
 from tradebot.journal.schema import FILE_NAME
 from tradebot.printing import print_json, print_line, print_text
 
@@ -46,7 +46,7 @@ def verify(
     if promises or against is not None or trace is not None:
         _judge(path, against, trace, as_json=as_json)
         return
-    verdict = reader.verify(path)
+    verdict = reader.verify_chain(path)
     if not verdict.rows and verdict.is_intact:
         raise StateError(
             f"{path}: holds no row; a copy made while the daemon runs lacks what stands in {path.name}-wal: copy with "
@@ -54,12 +54,14 @@ def verify(
         )
     if as_json:
         fields = {"path": str(path), "rows": verdict.rows, "head": verdict.head.hex(), "intact": verdict.is_intact}
-        print_json(fields | ({} if verdict.is_intact else {"row": verdict.broken, "why": verdict.why}))
+        print_json(fields | ({} if verdict.is_intact else {"row": verdict.broken_row, "why": verdict.why}))
     if not verdict.is_intact:
-        raise StateError(f"{path}: row {verdict.broken} is {verdict.why}; the {verdict.rows} rows before it are intact")
-    if head is not None and reader.find(path, _digest(head)) is None:
+        raise StateError(
+            f"{path}: row {verdict.broken_row} is {verdict.why}; the {verdict.rows} rows before it are intact"
+        )
+    if head is not None and reader.find_row_by_hash(path, _digest(head)) is None:
         raise StateError(f"{path}: no row has the hash {head}; rows were cut off or this is another journal")
-    if doubt := heads.doubt(path):
+    if doubt := journal_heads.head_mismatch_reason(path):
         raise StateError(doubt)
     if not as_json:
         print_line(f"{path}: intact, {verdict.rows} rows, head {verdict.head.hex()}")

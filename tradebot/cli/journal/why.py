@@ -8,7 +8,7 @@ import click
 
 from tradebot.cli.journal.options import journal_options, journal_path
 from tradebot.cli.journal.order_history import history_fields, print_history
-from tradebot.journal.story import story
+from tradebot.journal.order_history import read_order_history
 from tradebot.printing import print_json
 
 
@@ -20,7 +20,7 @@ def why(order_id: str, state_dir: Path | None, config: str | None, as_json: bool
 
     The beginning of the id is enough where only one order has it.
     """
-    told = story(journal_path(state_dir, config), order_id)
+    told = read_order_history(journal_path(state_dir, config), order_id)
     if as_json:
         print_json(history_fields(told), indent=2)
     else:

@@ -82,9 +82,9 @@ def run(
         with limit_child_memory(config.analysis.worker_memory_mb):
             fork_server.start_fork_server()  # it imports what the workers need while this process imports what the daemon needs
     from tradebot.clock import WallClock
-    from tradebot.daemon.refusals import refusals
+    from tradebot.daemon.start_checks import start_problems
 
-    loaded.raise_complaints(refusals(config, now=WallClock().wall_ns(), has_exchange=exchange is not None))
+    loaded.raise_complaints(start_problems(config, now=WallClock().wall_ns(), has_exchange=exchange is not None))
     if config.app.mode == "live" and not yes:
         from tradebot.venues import registry
 
@@ -186,7 +186,7 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
     from tradebot.clock import WallClock
     from tradebot.config.problems import venue_secrets
     from tradebot.control.running_daemons import announce_daemon
-    from tradebot.daemon.standing import cause_of
+    from tradebot.daemon.run_failure import root_cause
     from tradebot.ops import logs
     from tradebot.ops.events.bus import EventBus
     from tradebot.ops.loop_guard import LoopGuard
@@ -230,7 +230,7 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
         with announce_daemon(config.app.state_dir):
             uvloop.run(guarded())
     except BaseExceptionGroup as group:
-        raise cause_of(group) from group
+        raise root_cause(group) from group
     finally:
         printed.restore_output()
         log.close_log()

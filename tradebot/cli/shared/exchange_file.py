@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tradebot.daemon.order_route import Simulated
+from tradebot.daemon.order_route import SimulatedRoute
 from tradebot.errors import DataError
 from tradebot.venues import registry
 
@@ -26,5 +26,5 @@ def read_addresses(path: Path) -> dict[str, Any]:
         raise DataError(
             f"{path} lacks {', '.join(sorted(missing))}; it should be the line that `tradebot exchange` prints"
         )
-    Simulated.of(room, found)
+    SimulatedRoute.from_printed(room, found)
     return found

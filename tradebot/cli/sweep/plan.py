@@ -8,30 +8,30 @@ from typing import Any
 def build_sweep_plan(given: dict[str, Any], job: Any, series: dict[str, Any], spec: Any) -> Any:
     """Return the plan that the options mean. Raises ConfigError."""
     from tradebot.errors import ConfigError
-    from tradebot.sweep.search import Kind
-    from tradebot.sweep.space import parse
-    from tradebot.sweep.sweep import Plan
-    from tradebot.sweep.windows import WalkForward, folds
+    from tradebot.sweep.parameter_space import parse_space
+    from tradebot.sweep.search import SearchKind
+    from tradebot.sweep.sweep import SweepPlan
+    from tradebot.sweep.walk_forward import WalkForwardKind, make_folds
 
-    kind = Kind(given["kind"])
-    if kind is Kind.GRID and given["trials"] is not None:
+    kind = SearchKind(given["kind"])
+    if kind is SearchKind.GRID and given["trials"] is not None:
         raise ConfigError("--trials is for --search random and optuna; a grid tries every combination")
-    if given["each_symbol"] and (kind is Kind.OPTUNA or given["forward"] is not None):
+    if given["each_symbol"] and (kind is SearchKind.OPTUNA or given["forward"] is not None):
         raise ConfigError("--each-symbol compares the same parameters over symbols: use a grid or random, all at once")
-    space = parse(given["params"], spec.load_class().params, strategy=spec.name)
+    space = parse_space(given["params"], spec.load_class().params, strategy=spec.name)
     begin, end = trading_span(job, series)
     steps = (
         []
         if given["forward"] is None
-        else folds(
+        else make_folds(
             begin,
             end,
-            kind=WalkForward(given["forward"]),
-            train=_window("--train", given["train"]),
-            test=_window("--test", given["test"]),
+            kind=WalkForwardKind(given["forward"]),
+            train_ns=_window("--train", given["train"]),
+            test_ns=_window("--test", given["test"]),
         )
     )
-    return Plan(
+    return SweepPlan(
         space=space,
         kind=kind,
         trials=given["trials"],

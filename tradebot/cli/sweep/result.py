@@ -16,14 +16,14 @@ class BestTrial:
         import msgspec
 
         from tradebot.backtest.parallel import run_parallel
-        from tradebot.sweep.sweep import best
-        from tradebot.sweep.trial import Trial, job_of
+        from tradebot.sweep.sweep import best_row
+        from tradebot.sweep.trial import SweepTrial, trial_job
 
         self.plan, self.rows, self.shared_data, self.report_path = plan, rows, ground, ""
-        found = None if plan.folds else best(rows, plan.objective)
+        found = None if plan.folds else best_row(rows, plan.objective)
         self.result = None
         if found is not None:
-            job = job_of(Trial(number=found.number, values=found.values), ground.job)
+            job = trial_job(SweepTrial(number=found.number, values=found.values), ground.job)
             if plan.symbols:
                 job = msgspec.structs.replace(job, shared=False)
             self.result = run_parallel(job, ground.series)
@@ -33,13 +33,13 @@ class BestTrial:
         from tradebot.backtest import honesty_checks
         from tradebot.backtest.metrics import returns_per_year
         from tradebot.backtest.parallel import run_parallel
-        from tradebot.sweep import outcome
+        from tradebot.sweep import sweep_results
 
         if self.plan.folds:
-            return [outcome.forward(self.rows, self.plan)]
-        found = [outcome.cliff(self.rows, self.plan)]
+            return [sweep_results.walk_forward_check(self.rows, self.plan)]
+        found = [sweep_results.parameter_cliff_check(self.rows, self.plan)]
         if self.result is not None:
-            deviation = outcome.sharpe_deviation(self.rows, days=returns_per_year(self.result.equity))
+            deviation = sweep_results.sharpe_deviation(self.rows, days=returns_per_year(self.result.equity))
             found += honesty_checks.run_honesty_checks(
                 self.result,
                 self.shared_data.series,
@@ -67,7 +67,7 @@ class BestTrial:
 def write_heat_map(path: Path, plan: Any, rows: Any, checks: list[Any], ground: Any) -> None:
     """Write the heat map of all trials."""
     from tradebot.backtest.report import write_file_atomically
-    from tradebot.sweep.heat import page
+    from tradebot.sweep.heat_map import heat_map_page
 
     job = ground.job
     symbols = [instrument.symbol for instrument in job.instruments]
@@ -75,18 +75,18 @@ def write_heat_map(path: Path, plan: Any, rows: Any, checks: list[Any], ground: 
     title += f" and {len(symbols) - 4} more" if len(symbols) > 4 else ""
     bars = sum(map(len, ground.series.values()))
     period = f"{len(rows):,} trials by {plan.kind.value}, seed {plan.seed}; {bars:,} bars"
-    made = page(rows, plan, checks, title=title, period=period, currency=job.currency)
+    made = heat_map_page(rows, plan, checks, title=title, period=period, currency=job.currency)
     write_file_atomically(path, made.encode())
 
 
 def show_sweep(plan: Any, rows: Any, checks: list[Any], places: dict[str, Any], *, as_json: bool) -> None:
     """Print the trials and what they mean."""
-    from tradebot.sweep import telling
+    from tradebot.sweep import summary
 
     if as_json:
-        print_json(telling.as_json(plan, rows, checks, **places))
+        print_json(summary.summary_as_json(plan, rows, checks, **places))
         return
-    telling.show(plan, rows, checks, standard_console())
+    summary.print_summary(plan, rows, checks, standard_console())
     seconds = places["seconds"]
     print_line()
     print_line(f"{len(rows):,} trials in {seconds:.1f} s, {len(rows) / max(seconds, 1e-9):.1f} trials/s")

@@ -1,4 +1,4 @@
-"""The verb `sweep`: one backtest per set of parameters, on all cores or a cluster; stopped, it can go on."""
+"""The verb `run_sweep`: one backtest per set of parameters, on all cores or a cluster; stopped, it can go on."""
 
 from __future__ import annotations
 
@@ -103,11 +103,11 @@ def _made(given: dict[str, Any]) -> tuple[Any, Any, list[Any], dict[str, Any]] |
     from tradebot.clock import WallClock
     from tradebot.config import load_config
     from tradebot.strategies.loading import load_strategy
-    from tradebot.sweep import outcome
-    from tradebot.sweep.ledger import Ledger
-    from tradebot.sweep.sweep import head, pooled
-    from tradebot.sweep.sweep import sweep as make
-    from tradebot.sweep.trial import Ground
+    from tradebot.sweep import sweep_results
+    from tradebot.sweep.results_file import ResultsFile
+    from tradebot.sweep.sweep import pool_symbols, results_header
+    from tradebot.sweep.sweep import run_sweep as make
+    from tradebot.sweep.trial import SweepData
 
     out, heat_map = _places(given)
     spec = load_strategy(given["strategy"])
@@ -115,42 +115,47 @@ def _made(given: dict[str, Any]) -> tuple[Any, Any, list[Any], dict[str, Any]] |
     with progress_bar() as tell_reading:
         bars = load_requested_bars(config, given, tell_reading)
     job = build_backtest_job(config, given, bars, (spec,))
-    ground = Ground(job=job, series=dict(bars.series))
+    ground = SweepData(job=job, series=dict(bars.series))
     plan = build_sweep_plan(given, job, ground.series, spec)
     clock, place = WallClock(), out.with_name(f"{out.name}.ledger")
     begin = clock.monotonic_ns()
     if given["resume"] and not place.exists():
         print_error_line(f"tradebot: {place} is not there, so there is nothing to go on from; beginning anew")
-    ledger = Ledger(place, head(plan, ground), resume=given["resume"])
+    ledger = ResultsFile(place, results_header(plan, ground), resume=given["resume"])
     try:
-        with _stoppable(), closing(_crew(given, ground, plan.size)) as crew, ledger, _progress(plan.size) as tell:
+        with (
+            _stoppable(),
+            closing(_crew(given, ground, plan.row_count)) as crew,
+            ledger,
+            _progress(plan.row_count) as tell,
+        ):
             rows = make(plan, crew, ledger, clock=clock, patience_s=given["patience"], on_progress=tell)
     except KeyboardInterrupt:
         print_error_line(
-            f"tradebot: stopped after {len(ledger.rows):,} of {plan.size:,} trials, which are kept in {place}; "
+            f"tradebot: stopped after {len(ledger.rows):,} of {plan.row_count:,} trials, which are kept in {place}; "
             "the same command with --resume goes on"
         )
         return None
     seconds = (clock.monotonic_ns() - begin) / SECOND
-    outcome.write(outcome.frame(rows, plan.space), out)
-    alone = [outcome.across(rows, plan)] if plan.symbols else []
-    rows = pooled(rows) if plan.symbols else rows
+    sweep_results.write_frame(sweep_results.results_frame(rows, plan.space), out)
+    alone = [sweep_results.across_symbols_check(rows, plan)] if plan.symbols else []
+    rows = pool_symbols(rows) if plan.symbols else rows
     best = BestTrial(plan, rows, ground)
     checks = [] if given["no_checks"] else [*alone, *best.robustness_checks()]
     write_heat_map(heat_map, plan, rows, checks, ground)
     if given["report"] is not None:
         best.write_report(given["report"], checks)
-    ledger.remove()
+    ledger.delete_file()
     places = {"out": str(out), "heat_map": str(heat_map), "report": best.report_path, "seconds": round(seconds, 3)}
     return plan, rows, checks, places
 
 
 def _places(given: dict[str, Any]) -> tuple[Path, Path]:
     from tradebot.backtest.report import check_report_path
-    from tradebot.sweep import outcome
+    from tradebot.sweep import sweep_results
 
     out: Path = given["out"]
-    outcome.check_out(out)
+    sweep_results.check_output_path(out)
     heat_map = out.with_suffix(".html")
     if given["report"] is not None:
         check_report_path(given["report"])
@@ -162,13 +167,13 @@ def _places(given: dict[str, Any]) -> tuple[Path, Path]:
 
 
 def _crew(given: dict[str, Any], ground: Any, trials: int) -> Any:
-    from tradebot.sweep.crew import Cluster, Inline, Processes
+    from tradebot.sweep.executors import ClusterExecutor, InlineExecutor, ProcessExecutor
 
     if given["cluster"]:
-        return Cluster(ground, given["cluster"], is_trusted=given["cluster_without_tls"])
+        return ClusterExecutor(ground, given["cluster"], is_trusted=given["cluster_without_tls"])
     if not given["workers"]:
-        return Inline(ground)
-    return Processes(ground, min(given["workers"], trials))
+        return InlineExecutor(ground)
+    return ProcessExecutor(ground, min(given["workers"], trials))
 
 
 @contextmanager

@@ -120,6 +120,6 @@ class AccountFaults:
             self._exchange.fill_ended_order(done[-1].order_id, ONE_SHARE)
 
     def _place(self, symbol: str, side: Side, quantity: Decimal, product: str, hand: PlacedBy) -> None:
-        exchange = self._exchange.universe.get(symbol).exchange
+        exchange = self._exchange.universe.instrument_of(symbol).exchange
         with suppress(ExchangeRefusal):  # the exchange may refuse it as it may refuse any order
             self._exchange.place_order(market_ticket(exchange, symbol, side, quantity, product, hand))

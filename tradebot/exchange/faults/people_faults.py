@@ -107,12 +107,14 @@ class PeopleFaults:
         self._exchange.convert_position(asked)
 
     def _place(self, symbol: str, side: Side, quantity: Decimal, product: str, hand: PlacedBy = PlacedBy.OWNER) -> None:
-        exchange = self._exchange.universe.get(symbol).exchange
+        exchange = self._exchange.universe.instrument_of(symbol).exchange
         self._exchange.place_order(market_ticket(exchange, symbol, side, quantity, product, hand))
 
     def _buy_elsewhere(self, symbol: str, quantity: Decimal) -> None:
         universe = self._exchange.universe
-        price = universe.get(symbol).price(int(self._exchange.latest_columns["last"][universe.id(symbol)]))
+        price = universe.instrument_of(symbol).price_from_units(
+            int(self._exchange.latest_columns["last"][universe.id_of(symbol)])
+        )
         if price:
             self._exchange.book_fill_elsewhere(
                 market_ticket(OTHER_EXCHANGE, symbol, Side.BUY, quantity, DELIVERY, PlacedBy.OWNER), price

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tradebot.clock import DAY, MINUTE
-from tradebot.domain.market import Ints, Series
+from tradebot.domain.market_data import BarSeries, Ints
 from tradebot.markets.market import HOME_MARKET
 
 UTC_OFFSET_NS = HOME_MARKET.utc_offset_ns(0)  # of UTC
@@ -46,12 +46,12 @@ def local_midnight(at: int) -> int:
     return (at + UTC_OFFSET_NS) // DAY * DAY - UTC_OFFSET_NS
 
 
-def select_series(symbol: str, interval_ns: int, parts: list[BarColumns], *, start_at: int, end_at: int) -> Series:
+def select_series(symbol: str, interval_ns: int, parts: list[BarColumns], *, start_at: int, end_at: int) -> BarSeries:
     """Return the bars of all parts that start in [start, end) as one Series; parts are in order of time."""
     columns = [np.concatenate(list(column)) for column in zip(*parts, strict=True)] if parts else [NO_BARS] * 6
     keep = (columns[0] >= start_at) & (columns[0] < end_at)
     starts, open_, high, low, close, volume = (column[keep] for column in columns)
-    return Series(
+    return BarSeries(
         symbol=symbol, interval=interval_ns, starts=starts, open=open_, high=high, low=low, close=close, volume=volume
     )
 

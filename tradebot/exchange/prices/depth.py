@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Floats, Ints
+from tradebot.domain.market_data import Floats, Ints
 from tradebot.exchange.prices.hash_rng import Bits
 from tradebot.exchange.snapshot import DEPTH_LEVELS
 
@@ -53,7 +53,7 @@ def invented_depth(
 
 def circuit_limits(universe: Universe, previous: Ints, *, share: float) -> tuple[Ints, Ints]:
     """Return the lower and upper limits, the outermost ticks within `share` of `previous`; 0 for an index."""
-    tick = np.array([i.units(i.tick_size) for i in universe], dtype=np.int64)
+    tick = np.array([i.price_to_units(i.tick_size) for i in universe], dtype=np.int64)
     is_tradable = np.array([i.is_tradable for i in universe], dtype=bool)
     rounding = 1e-9  # a limit that falls on a tick is that tick
     lower = np.ceil(previous * (1 - share) / tick - rounding).astype(np.int64) * tick

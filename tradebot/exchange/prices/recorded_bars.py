@@ -11,7 +11,7 @@ import numpy as np
 
 from tradebot.clock import DAY, SECOND
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Ints, Series
+from tradebot.domain.market_data import BarSeries, Ints
 from tradebot.errors import DataError
 from tradebot.exchange.prices import bar_file, hash_rng
 from tradebot.exchange.prices.bar_aggregation import (
@@ -74,7 +74,7 @@ class RecordedBars:
         self.opens_at, self.closes_at = session.opens_at, int(self.instrument_closes_at.max())
         self.interval_ns = _interval(files)
         self._files = files
-        self._tick: Ints = np.array([i.units(i.tick_size) for i in self.universe], dtype=np.int64)
+        self._tick: Ints = np.array([i.price_to_units(i.tick_size) for i in self.universe], dtype=np.int64)
         self._is_tradable = np.array([i.is_tradable for i in self.universe], dtype=bool)
         begin = local_midnight(self.opens_at)
         # rows of each file that belong to the session
@@ -104,7 +104,7 @@ class RecordedBars:
         """Yield every step up to `until_at` not yielded before."""
         return self._stream.steps_until(until_at)
 
-    def bar_series(self, id_: int, *, interval_ns: int, start_at: int, end_at: int) -> Series:
+    def bar_series(self, id_: int, *, interval_ns: int, start_at: int, end_at: int) -> BarSeries:
         """Return complete bars of the file; `interval_ns` is that of the file or a multiple of it within a day.
 
         Raises ValueError for an interval the file cannot be folded to.

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from tradebot.clock import DAY, MINUTE, SECOND
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Ints, Series
+from tradebot.domain.market_data import BarSeries, Ints
 from tradebot.errors import DataError
 from tradebot.exchange.prices import hash_rng, tick_file
 from tradebot.exchange.prices.bar_aggregation import (
@@ -107,7 +107,7 @@ class RecordedTicks:
         self.universe: Universe = universe_for([t.symbol for t in ticks], on=day, paise=first_paise)
         self.instrument_closes_at: Ints = closing_times(self.universe, day, calendar)
         self.opens_at, self.closes_at = session.opens_at, int(self.instrument_closes_at.max())
-        self._tick: Ints = np.array([i.units(i.tick_size) for i in self.universe], dtype=np.int64)
+        self._tick: Ints = np.array([i.price_to_units(i.tick_size) for i in self.universe], dtype=np.int64)
         self._is_tradable = np.array([i.is_tradable for i in self.universe], dtype=bool)
         made = [self._columns(id_, t) for id_, t in enumerate(ticks)]
         self._bounds = np.cumsum([0, *(len(t.stamps) for t in ticks)])  # rows of instrument i, before the merge
@@ -132,7 +132,7 @@ class RecordedTicks:
         """Yield every step up to `until_at` not yielded before: the rows of one second of all symbols."""
         return self._stream.steps_until(until_at)
 
-    def bar_series(self, id_: int, *, interval_ns: int, start_at: int, end_at: int) -> Series:
+    def bar_series(self, id_: int, *, interval_ns: int, start_at: int, end_at: int) -> BarSeries:
         """Return complete bars of the sound rows of this day; earlier days are not in the files.
 
         Raises ValueError for an interval that is neither whole minutes nor a day.

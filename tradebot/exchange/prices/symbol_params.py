@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 
 from tradebot.domain.instrument import InstrumentKind, Universe
-from tradebot.domain.market import Floats, Ints
+from tradebot.domain.market_data import Floats, Ints
 from tradebot.exchange.prices import hash_rng
 from tradebot.markets.listing import reference_price, turnover_rank
 
@@ -31,9 +31,9 @@ class SymbolParams:
         self.keys = hash_rng.hash_keys(seed, names=symbols)
         self.market_key = hash_rng.hash_keys(seed, names=("the market",))
         self.is_index = np.array([i.kind is InstrumentKind.INDEX for i in universe], dtype=bool)
-        self.tick: Ints = np.array([i.units(i.tick_size) for i in universe], dtype=np.int64)
+        self.tick: Ints = np.array([i.price_to_units(i.tick_size) for i in universe], dtype=np.int64)
         reference = np.array([reference_price(s) for s in symbols])
-        self.reference: Floats = reference * universe.scales  # price units
+        self.reference: Floats = reference * universe.price_scales  # price units
         rank = np.array([turnover_rank(s) for s in symbols])
         bits = hash_rng.random_bits(self.keys, np.zeros(1, dtype=np.uint64), 0)
         self.beta: Floats = np.where(self.is_index, 1.0, 0.6 + 0.8 * hash_rng.bit_field(bits, 0, 16))

@@ -13,7 +13,7 @@ import numpy as np
 
 from tradebot.clock import MINUTE, SECOND
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Floats, Ints, Series
+from tradebot.domain.market_data import BarSeries, Floats, Ints
 from tradebot.exchange.prices import hash_rng
 from tradebot.exchange.prices.bar_aggregation import check_interval, local_midnight, select_series
 from tradebot.exchange.prices.block_stream import NEVER_AT, BlockStream, StepBlock, untraded_snapshot
@@ -94,7 +94,7 @@ class SyntheticPrices:
         """Yield every step up to `until_at` not yielded before; a step in which nothing changed is left out."""
         return self._stream.steps_until(until_at)
 
-    def bar_series(self, id_: int, *, interval_ns: int, start_at: int, end_at: int) -> Series:
+    def bar_series(self, id_: int, *, interval_ns: int, start_at: int, end_at: int) -> BarSeries:
         """Return complete bars that start in [start, end), at most 1,500 days back; `interval_ns` whole minutes or a day.
 
         Raises ValueError for another interval.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from tradebot.domain.order import OrderKind, Purpose, Side
+from tradebot.domain.order import OrderKind, OrderPurpose, Side
 from tradebot.ops.events.event import DEBUG, ERROR, INFO, WARNING, Event, Price, Quantity, Reason, Strategy, Times
 
 OrderId = Annotated[str, "our id of the order; `tradebot why ORDER_ID` tells its whole life"]
@@ -28,7 +28,7 @@ class OrderAsked(OrderTold, frozen=True):
 
     qty: Quantity | None = None
     kind: Annotated[OrderKind, "MARKET, LIMIT, SL or SL-M"] | None = None
-    purpose: Annotated[Purpose, "what it is for, such as entry or exit"] | None = None
+    purpose: Annotated[OrderPurpose, "what it is for, such as entry or exit"] | None = None
     price: Price | None = None
     stop_loss: Price | None = None
     trail_by: Annotated[Price, "how far the stop stays behind the best price"] | None = None

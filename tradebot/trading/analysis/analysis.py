@@ -12,7 +12,7 @@ import numpy as np
 
 from tradebot.clock import Clock
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Close, Series
+from tradebot.domain.market_data import BarBatch, BarSeries
 from tradebot.domain.messages import Signals
 from tradebot.errors import ConfigError
 from tradebot.ops.events.event import EventListener
@@ -42,7 +42,7 @@ class Analysis:
         workers: int,
         deadline_s: float,
         clock: Clock,
-        load_closes: Callable[[], Awaitable[Sequence[Close]]],
+        load_closes: Callable[[], Awaitable[Sequence[BarBatch]]],
         on_fault: EventListener,
     ) -> None:
         names = [spec.name for spec in strategies]
@@ -68,7 +68,7 @@ class Analysis:
         """The process ids of the workers that are ready."""
         return self._roster.worker_pids
 
-    async def start_workers(self, warmup: Sequence[Series]) -> None:
+    async def start_workers(self, warmup: Sequence[BarSeries]) -> None:
         """Start all workers at once and feed them the past; nothing is signalled. Raises DataError of a strategy.
 
         A worker that is lost on the way is left to `replace_workers`.
@@ -83,11 +83,11 @@ class Analysis:
         """Replace lost workers until cancelled; without it a lost worker stays lost."""
         await self._roster.replace_workers()
 
-    async def compute_message(self, close: Close, holdings: Holdings) -> Signals:
+    async def compute_message(self, close: BarBatch, holdings: Holdings) -> Signals:
         """Return the signals of a close in one message; see `compute_signals`."""
         return (await self.compute_signals(close, holdings)).as_message()
 
-    async def compute_signals(self, close: Close, holdings: Holdings) -> SignalBatch:
+    async def compute_signals(self, close: BarBatch, holdings: Holdings) -> SignalBatch:
         """Return what fired at a close, by (symbol id, strategy); at most `deadline_s` and a little later.
 
         `failed` names the symbols of the close that got no answer.

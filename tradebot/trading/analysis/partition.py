@@ -11,7 +11,7 @@ import numpy as np
 
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market import Close, Floats, Ints, floats
+from tradebot.domain.market_data import BarBatch, Floats, Ints, to_floats
 from tradebot.domain.messages import Action
 from tradebot.indicators.expressions import Bars
 from tradebot.indicators.node import Node, expression_text, named_indicators
@@ -174,7 +174,7 @@ class Partition:
         return piece._replace(ids=piece.ids[is_ours], columns=piece.columns[:, is_ours]), rows[is_ours]
 
     def _floats(self, rows: Ints, columns: Ints) -> Floats:
-        return floats(columns, self.universe.scales[rows], self.universe.quantity_scales[rows])
+        return to_floats(columns, self.universe.price_scales[rows], self.universe.quantity_scales[rows])
 
     def _fire(
         self,
@@ -211,7 +211,7 @@ class Partition:
                 decider = objects.get(id_)
                 if decider is None:
                     continue
-                bar = bar or close.bar(i, self.universe)
+                bar = bar or close.bar_of_row(i, self.universe)
                 position = Holding(*close_rows.held[id_]) if id_ in close_rows.held else Holding()
                 with UserCodeGuard() as fence:
                     wanted = decider.decide(bar, close_rows.ends_at, position)
@@ -249,11 +249,11 @@ class _Scratch:
         return self.live.step_bars(self._rows, self.bars, self._at * self._interval)
 
 
-def _close(piece: CloseRows, row_of: Mapping[int, int], interval: int) -> Close:
+def _close(piece: CloseRows, row_of: Mapping[int, int], interval: int) -> BarBatch:
     rows = np.array([row_of[id_] for id_ in piece.ids.tolist()], dtype=np.int64)
     names = ("open", "high", "low", "close", "volume")
     columns = dict(zip(names, piece.columns, strict=True))
-    return Close(
+    return BarBatch(
         interval=interval, ends_at=piece.ends_at, seen_at=0, quoted_at=0, ids=rows, ticks=np.zeros_like(rows), **columns
     )
 

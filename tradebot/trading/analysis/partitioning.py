@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Ints
+from tradebot.domain.market_data import Ints
 from tradebot.indicators.expressions import Bars
 from tradebot.indicators.plan import ExpressionPlan
 from tradebot.strategies.loading import StrategySpec
@@ -32,6 +32,6 @@ def partition_symbols(
     size = len(universe)
     found: list[list[Assignment]] = [[(np.arange(n, size, count), tuple(dealt))] if dealt else [] for n in range(count)]
     for n, (symbols, specs) in enumerate(together.items()):
-        ids = [universe.id(symbol) for symbol in symbols if symbol in universe] if symbols else range(size)
+        ids = [universe.id_of(symbol) for symbol in symbols if symbol in universe] if symbols else range(size)
         found[(count - 1 - n) % count].append((np.array(sorted(ids), dtype=np.int64), tuple(specs)))
     return found

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Close, Floats, Ints
+from tradebot.domain.market_data import BarBatch, Floats, Ints
 from tradebot.domain.messages import Action, Signal, Signals
 
 ACTION_PRIORITY = (Action.EXIT_LONG, Action.EXIT_SHORT, Action.ENTER_LONG, Action.ENTER_SHORT)  # room before new risk
@@ -51,7 +51,12 @@ class SignalBatch:
     """
 
     def __init__(
-        self, close: Close, universe: Universe, columns: Sequence[SignalColumns], failed: Sequence[int], made_mono: int
+        self,
+        close: BarBatch,
+        universe: Universe,
+        columns: Sequence[SignalColumns],
+        failed: Sequence[int],
+        made_mono: int,
     ) -> None:
         self._close, self._universe, self._made_at = close, universe, made_mono
         self._fires = [f for f in columns if len(f.ids)]
@@ -97,7 +102,7 @@ class SignalBatch:
     def _few(self) -> tuple[Signal, ...]:
         # Where a handful fires, sorting them costs less than the first call of numpy.
         signals = [signal for fires in self._fires for signal in self._signals(fires, None)]
-        ids = self._universe.id
+        ids = self._universe.id_of
         return tuple(sorted(signals, key=lambda s: (ids(s.symbol), s.strategy, ACTION_RANK[s.action])))
 
     def _piece(self, group: Ints, within: Ints) -> tuple[Signal, ...]:

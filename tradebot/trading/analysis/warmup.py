@@ -8,9 +8,9 @@ from contextlib import suppress
 
 from tradebot.clock import DAY, SECOND, Clock
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Close, Series
+from tradebot.domain.market_data import BarBatch, BarSeries
 from tradebot.errors import AccessDenied, LinkLost, LoginLost
-from tradebot.journal.closes import closes
+from tradebot.journal.recorded_bars import read_bar_batches
 from tradebot.journal.writer import Journal
 from tradebot.ops.events.analysis import (
     CandlesNotRead,
@@ -34,8 +34,8 @@ async def fetch_warmup_bars(
     interval_ns: int,
     clock: Clock,
     tell: EventListener,
-    known_bars: Sequence[Series] = (),
-) -> list[Series]:
+    known_bars: Sequence[BarSeries] = (),
+) -> list[BarSeries]:
     """Return the venue's newest `bar_count` complete bars of each instrument, of as many as can be had in `WARMUP_WITHIN_S`.
 
     What is `known_bars` is not asked for. None where the account has no right to them: the strategies start cold. Raises
@@ -47,7 +47,7 @@ async def fetch_warmup_bars(
     now = clock.market_ns()
     sessions = bar_count * interval_ns // (MIN_SESSION_S * SECOND) + 1
     start = now - (2 * sessions + 6) * DAY  # weekends and holidays lie between
-    found: list[Series] = []
+    found: list[BarSeries] = []
     tell(WarmupStarted(symbols=len(universe), bars=bar_count, at_most_s=WARMUP_WITHIN_S, from_journal=len(held)))
     with suppress(TimeoutError):
         async with asyncio.timeout(WARMUP_WITHIN_S):
@@ -64,16 +64,16 @@ async def fetch_warmup_bars(
                 except AccessDenied as error:
                     tell(WarmupDenied(reason=str(error)))
                     break
-                if len(series.odd):
-                    tell(CandlesNotRead(symbol=instrument.symbol, candles=len(series.odd)))
-                found.append(series.cut(slice(-bar_count, None)))
+                if len(series.unread_starts):
+                    tell(CandlesNotRead(symbol=instrument.symbol, candles=len(series.unread_starts)))
+                found.append(series.select_bars(slice(-bar_count, None)))
     held |= {series.symbol: series for series in found}
     found = [held[symbol] for symbol in universe.symbols if symbol in held]
     tell(WarmupCompleted(symbols=len(found), of=len(universe), bars=sum(map(len, found))))
     return found
 
 
-async def load_journaled_closes(journal: Journal, *, run: str, interval_ns: int) -> list[Close]:
+async def load_journaled_closes(journal: Journal, *, run: str, interval_ns: int) -> list[BarBatch]:
     """Return every close of `run` so far, oldest first, from its journal."""
     await journal.wait_durable()
-    return await asyncio.to_thread(lambda: [close for _, close in closes(journal.path, interval_ns, run=run)])
+    return await asyncio.to_thread(lambda: [close for _, close in read_bar_batches(journal.path, interval_ns, run=run)])

@@ -12,7 +12,7 @@ from decimal import Decimal
 import numpy as np
 
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Close, Ints, Series
+from tradebot.domain.market_data import BarBatch, BarSeries, Ints
 from tradebot.ops.events.analysis import StrategyDisabled
 from tradebot.ops.events.event import EventListener
 from tradebot.strategies.loading import StrategySpec
@@ -39,19 +39,21 @@ class WorkerInputs:
     ) -> None:
         self.universe, self.interval_ns = universe, interval_ns
         self._on_fault = on_fault
-        self._pasts: dict[int, Series] = {}  # by symbol id
+        self._pasts: dict[int, BarSeries] = {}  # by symbol id
         self._held: dict[int, Held] = {}  # ends_at -> what was held then
         self._is_deciding = any(spec.load_class().decide is not Strategy.decide for spec in strategies)
         self._off: set[tuple[str, int]] = set()  # strategies that raised, and for which symbol
 
-    def set_history(self, warmup: Sequence[Series]) -> None:
+    def set_history(self, warmup: Sequence[BarSeries]) -> None:
         """Keep the bars that the strategies are warmed up with."""
         for series in warmup:
-            self._pasts[self.universe.id(series.symbol)] = series
+            self._pasts[self.universe.id_of(series.symbol)] = series
 
-    def set_holdings(self, close: Close, holdings: Holdings) -> None:
+    def set_holdings(self, close: BarBatch, holdings: Holdings) -> None:
         """Keep what is held at a close, for `decide`."""
-        ids = self.universe.ids  # what is held of another run's symbols is none that a strategy here decides on
+        ids = (
+            self.universe.ids_by_symbol
+        )  # what is held of another run's symbols is none that a strategy here decides on
         held = {ids[symbol]: held for symbol, held in holdings.items() if held[0] != 0 and symbol in ids}
         if held and self._is_deciding:
             self._held[close.ends_at] = held
@@ -77,7 +79,7 @@ class WorkerInputs:
                 for id_, s in known[first : first + SYMBOLS_PER_JOB]
             ]
 
-    def rows_of_close(self, close: Close, rows: Ints | None) -> CloseRows:
+    def rows_of_close(self, close: BarBatch, rows: Ints | None) -> CloseRows:
         """Return these rows of a close, None for all, with what was held at it."""
         ids, wanted = close.ids, [close.open, close.high, close.low, close.close, close.volume]
         if rows is not None and len(rows) < len(ids):

@@ -13,7 +13,7 @@ from enum import StrEnum
 import numpy as np
 
 from tradebot.clock import SECOND, Clock
-from tradebot.domain.market import Close, Ints
+from tradebot.domain.market_data import BarBatch, Ints
 from tradebot.errors import DataError
 from tradebot.ops.events.analysis import WorkerDisabled, WorkerLost, WorkerRebuilt
 from tradebot.ops.events.event import EventListener
@@ -44,11 +44,11 @@ class Worker:
         self.ids = np.flatnonzero(self.is_ours)
         self.state = WorkerState.BUILDING
         self.process: WorkerProcess | None = None
-        self.unanswered: Close | None = None  # the close it has not answered yet
-        self.missed_closes: list[Close] = []  # closes that came while it was not ready
+        self.unanswered: BarBatch | None = None  # the close it has not answered yet
+        self.missed_closes: list[BarBatch] = []  # closes that came while it was not ready
         self.replaced_mono: list[int] = []  # monotonic ns
 
-    def own_rows(self, close: Close) -> Ints:
+    def own_rows(self, close: BarBatch) -> Ints:
         """Return the rows of a close that are its own."""
         return np.flatnonzero(self.is_ours[close.ids])
 
@@ -63,14 +63,14 @@ class WorkerPool:
         *,
         deadline_s: float,
         clock: Clock,
-        load_closes: Callable[[], Awaitable[Sequence[Close]]],
+        load_closes: Callable[[], Awaitable[Sequence[BarBatch]]],
         on_fault: EventListener,
     ) -> None:
         self._briefing, self._deadline_s, self._clock = inputs, deadline_s, clock
         self._recall, self._on_fault = load_closes, on_fault
         self._workers = [Worker(n, mine, len(inputs.universe)) for n, mine in enumerate(assignments) if mine]
         self._threads = ThreadPoolExecutor(max(1, 2 * len(assignments)), thread_name_prefix="analysis")
-        self._newest: Close | None = None  # that was asked about; sent again to rehearse
+        self._newest: BarBatch | None = None  # that was asked about; sent again to rehearse
         self._repairs: asyncio.Queue[Worker] = asyncio.Queue()
 
     @property
@@ -102,7 +102,7 @@ class WorkerPool:
                 w = await self._repairs.get()
                 group.create_task(self._build(w), name=f"analysis-rebuild-{w.number}")
 
-    async def compute_signals(self, close: Close) -> tuple[list[SignalColumns], set[int]]:
+    async def compute_signals(self, close: BarBatch) -> tuple[list[SignalColumns], set[int]]:
         """Return what fired at a close and the ids that got no answer in time."""
         self._newest = close
         fires: list[SignalColumns] = []

@@ -10,34 +10,34 @@ from decimal import Decimal
 
 from tradebot.domain.message import Message
 from tradebot.domain.messages import (
-    Books,
+    AccountSnapshot,
     Cancel,
     Command,
     Incident,
     Modify,
-    Reconciled,
-    Released,
+    ReconciliationResult,
+    ReleasedPosition,
     Signal,
     Submit,
-    Trailing,
+    TrailingStopPrices,
 )
-from tradebot.domain.order import OrderFact, OrderRequest, Purpose
-from tradebot.domain.position_key import Line
+from tradebot.domain.order import OrderEvent, OrderPurpose, OrderRequest
+from tradebot.domain.position_key import NettingKey
 
-Outgoing = Modify | Cancel | Incident | Reconciled | Trailing
-DeskOutput = OrderFact | Command | Submit | Outgoing
+Outgoing = Modify | Cancel | Incident | ReconciliationResult | TrailingStopPrices
+DeskOutput = OrderEvent | Command | Submit | Outgoing
 
 
 class RecordEvent(Message, frozen=True, kw_only=False):
     """Write a fact of an order into the book; it goes out, and the rules hear what it changed."""
 
-    event: OrderFact
+    event: OrderEvent
 
 
 class RecordJournaled(Message, frozen=True, kw_only=False):
     """Write a fact into the book that stands in the journal already: nothing goes out and no rule hears of it."""
 
-    event: OrderFact
+    event: OrderEvent
 
 
 class PlaceOrder(Message, frozen=True, kw_only=False):
@@ -67,7 +67,7 @@ class ClosePosition(Message, frozen=True, kw_only=False):
     """
 
     symbol: str
-    purpose: Purpose
+    purpose: OrderPurpose
     reason: str
     quoted_at: int
     signal: Signal | None = None
@@ -95,26 +95,26 @@ class ForgetPosition(Message, frozen=True, kw_only=False):
 class ReleasePosition(Message, frozen=True, kw_only=False):
     """Give a part of a position up: it is not ours any more."""
 
-    part: Released
+    part: ReleasedPosition
 
 
 class CheckOverfills(Message, frozen=True, kw_only=False):
     """Hold what was filled beyond its orders against the venue's books."""
 
-    books: Books
+    books: AccountSnapshot
 
 
 class AttributePositions(Message, frozen=True, kw_only=False):
     """Hold the venue's net against ours and account for what is not ours; a look of the start counts as two."""
 
-    books: Books
+    books: AccountSnapshot
     is_start: bool
 
 
 class BlockSymbol(Message, frozen=True, kw_only=False):
     """Open nothing in the symbol of a line until the books account for what another hand does there."""
 
-    netting_key: Line
+    netting_key: NettingKey
     reason: str
 
 
@@ -127,7 +127,7 @@ class SetUnaccounted(Message, frozen=True, kw_only=False):
 class Reconcile(Message, frozen=True, kw_only=False):
     """The venue's whole books, to be held against ours; `is_start` for those of a start."""
 
-    books: Books
+    books: AccountSnapshot
     is_start: bool
 
 
@@ -151,6 +151,6 @@ Decisions = Iterable[Decision]
 NOTHING: Decisions = ()
 
 
-def record_events(events: Iterable[OrderFact]) -> list[Decision]:
+def record_events(events: Iterable[OrderEvent]) -> list[Decision]:
     """Return the decisions to record facts, one after the other."""
     return [RecordEvent(fact) for fact in events]

@@ -13,29 +13,29 @@ from typing import Any
 
 import msgspec
 
-from tradebot.domain.control import Verb
-from tradebot.domain.home import HOME_EXCHANGE
-from tradebot.domain.market import Close, Quotes
+from tradebot.domain.commands import CommandVerb
+from tradebot.domain.home_exchange import HOME_EXCHANGE
+from tradebot.domain.market_data import BarBatch, Quotes
 from tradebot.domain.messages import (
-    Books,
+    AccountSnapshot,
     BrokerSession,
     Cancel,
-    ClockApart,
+    ClockOffset,
+    ClockTick,
     Command,
     DeskMessage,
-    Frozen,
+    DiskSpaceState,
+    FrozenSymbols,
     Incident,
     LinkDown,
     LinkUp,
     Modify,
-    Reconciled,
-    Released,
+    ReconciliationResult,
+    ReleasedPosition,
     SessionBegins,
-    SpaceLeft,
-    Tick,
-    Trailing,
+    TrailingStopPrices,
 )
-from tradebot.domain.order import OrderFact
+from tradebot.domain.order import OrderEvent
 from tradebot.trading.desk.account_view import AccountView
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.book.marks import NewestQuotes
@@ -78,15 +78,15 @@ class Desk:
         # What a message or a decision writes into the book, before the rules hear of it.
         self._writes: dict[type, Callable[[Any], object]] = {
             Quotes: book.take_quotes,
-            Tick: book.take_tick,
+            ClockTick: book.take_tick,
             Command: book.take_command,
             Reconcile: book.begin_reconcile,
             LinkDown: book.conditions.lose_link,
             LinkUp: book.conditions.regain_link,
             BrokerSession: book.conditions.take_login,
-            Frozen: book.conditions.set_frozen,
-            ClockApart: book.conditions.take_clock_offset,
-            SpaceLeft: book.conditions.take_disk_space,
+            FrozenSymbols: book.conditions.set_frozen,
+            ClockOffset: book.conditions.take_clock_offset,
+            DiskSpaceState: book.conditions.take_disk_space,
             SessionBegins: self._begin_session,
             ApplyCommand: self._apply_command,
             ClosePosition: book.request_close,
@@ -106,8 +106,8 @@ class Desk:
             Cancel: out,
             Modify: out,
             Incident: out,
-            Reconciled: out,
-            Trailing: out,
+            ReconciliationResult: out,
+            TrailingStopPrices: out,
         }
 
     # ---- in
@@ -115,12 +115,12 @@ class Desk:
     def apply_message(self, message: DeskMessage) -> list[DeskOutput]:
         """Take one message; returns what follows from it, facts before the orders they allow."""
         self._out = []
-        self._dispatch(Reconcile(message, is_start=False) if type(message) is Books else message)
+        self._dispatch(Reconcile(message, is_start=False) if type(message) is AccountSnapshot else message)
         if self.rules.entries.waiting:
             self._carry_out(self.rules.entries.send_waiting())
         return self._out
 
-    def adopt_snapshot(self, books: Books) -> list[DeskOutput]:
+    def adopt_snapshot(self, books: AccountSnapshot) -> list[DeskOutput]:
         """Compare with the venue at start: fills missed are booked, and in a symbol with a difference nothing opens.
 
         What the journal does not know is not ours, all of it where the journal is empty: shown, and never traded.
@@ -132,7 +132,7 @@ class Desk:
 
     def recover_state(
         self,
-        facts: Sequence[OrderFact | Released],
+        facts: Sequence[OrderEvent | ReleasedPosition],
         *,
         adopted: Sequence[tuple[str, Decimal, Decimal]],
         halted: str,
@@ -145,7 +145,7 @@ class Desk:
 
         The day's profit counts from `opens_at` (market ns). `halts` still stand; `halted` is the reason of one that
         holds for everything, "" for none. `flatten_ids` are ids of flatten commands that have been carried out.
-        `best` is what trailing stops had seen, see `Trailing`.
+        `best` is what trailing stops had seen, see `TrailingStopPrices`.
         """
         book = self.book
         for symbol, quantity, price in adopted:  # by runs from before a row named the exchange
@@ -156,9 +156,9 @@ class Desk:
         for fact in facts:
             self._replay_event(fact, is_today=fact.at >= opens_at)
         self.rules.stop_levels.position_stops.restore_best(best)
-        of_all = (Command(verb=Verb.HALT, reason=halted),) if halted else ()
+        of_all = (Command(verb=CommandVerb.HALT, reason=halted),) if halted else ()
         for command in (*of_all, *halts):
-            book.conditions.halts.apply(command)
+            book.conditions.halts.apply_command(command)
         book.conditions.halts.flatten_ids.update(flattened)
         book.conditions.times.begin_trading_day(opens_at)
 
@@ -176,7 +176,7 @@ class Desk:
         """Take the newest quotes as a run noted them, for symbols whose quotes it did not note one by one."""
         self.book.marks.restore_quotes(newest)
 
-    def holdings_at(self, close: Close) -> dict[str, tuple[Decimal, Decimal]]:
+    def holdings_at(self, close: BarBatch) -> dict[str, tuple[Decimal, Decimal]]:
         """Return the holdings that the strategies are told with `close`."""
         return self.account.open_positions()
 
@@ -212,7 +212,7 @@ class Desk:
         self.placement.place_order(decision, self._out)
 
     def _apply_command(self, decision: ApplyCommand) -> None:
-        self.book.conditions.halts.apply(decision.command)
+        self.book.conditions.halts.apply_command(decision.command)
         self._out.append(decision.command)
 
     def _put(self, output: Any) -> None:
@@ -223,11 +223,11 @@ class Desk:
             self.rules.reject_breaker.forget_rejections()
             self.placement.begin_market_day()
 
-    def _replay_event(self, fact: OrderFact | Released, *, is_today: bool) -> None:
+    def _replay_event(self, fact: OrderEvent | ReleasedPosition, *, is_today: bool) -> None:
         # What rules decide on a fact of the journal they decided then. Of days before neither refusals count nor what
         # passed the gate, and their profit is none of this day's.
         book, rules = self.book, self.rules
-        if isinstance(fact, Released):
+        if isinstance(fact, ReleasedPosition):
             book.release_position(ReleasePosition(fact))
             rules.stop_levels.on_release_position(ReleasePosition(fact))
         else:

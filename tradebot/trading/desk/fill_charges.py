@@ -6,7 +6,7 @@ from datetime import time
 from decimal import Decimal
 
 from tradebot.domain.instrument import Universe
-from tradebot.domain.order import ZERO, Execution, Order, Side
+from tradebot.domain.order import ZERO, Fill, Order, Side
 from tradebot.errors import DataError
 from tradebot.markets.calendar import ist_date, ist_to_ns
 from tradebot.markets.charges import (
@@ -42,7 +42,7 @@ class MarketCharges:
         self._tariffs: dict[tuple[str, str, str, Side], tuple[Tariff, UnitTariff] | None] = {}
         self._begins = self._ends = 0  # market ns between which that table holds
 
-    def __call__(self, order: Order, execution: Execution) -> Decimal:
+    def __call__(self, order: Order, execution: Fill) -> Decimal:
         if not self._begins <= execution.traded_at < self._ends:
             self._begins, self._ends = (
                 ist_to_ns(day, time.min) for day in rates_valid_between(ist_date(execution.traded_at))
@@ -70,10 +70,10 @@ class MarketCharges:
         bill = Decimal(paise) * PAISA
         return bill + fee if fee else bill
 
-    def _tariff(self, execution: Execution) -> tuple[Tariff, UnitTariff] | None:
+    def _tariff(self, execution: Fill) -> tuple[Tariff, UnitTariff] | None:
         if execution.symbol not in self._universe:
             return None
-        instrument = self._universe.get(execution.symbol)
+        instrument = self._universe.instrument_of(execution.symbol)
         if (table := TARIFF_TABLES.get(market_of(instrument.exchange).zone_name)) is None:
             return None
         segment = segment_of(instrument.kind, execution.product)
@@ -83,13 +83,13 @@ class MarketCharges:
             return None  # a fill is booked wherever it was told to be; of an odd exchange the fill check tells
         return found, found.in_units()
 
-    def _depository(self, tariff: Tariff, execution: Execution) -> Decimal:
+    def _depository(self, tariff: Tariff, execution: Fill) -> Decimal:
         is_charged = self.debits.book_delivery(
             symbol=execution.symbol,
             side=execution.side,
             quantity=execution.quantity,
             traded_at=execution.traded_at,
-            key=execution.key,
+            key=execution.fill_key,
         )
         return tariff.depository_charge if is_charged else ZERO
 
@@ -110,12 +110,12 @@ def percent_charges(rate: Decimal, *, decimals: int) -> ChargesOf:
     """Return the function that bills `rate` percent of a fill's value, rounded to `decimals`, half to even."""
     share, step = rate / 100, Decimal(1).scaleb(-decimals)
 
-    def bill(order: Order, execution: Execution) -> Decimal:
+    def bill(order: Order, execution: Fill) -> Decimal:
         return (execution.quantity * execution.price * share).quantize(step)
 
     return bill
 
 
-def no_charges(order: Order, execution: Execution) -> Decimal:
+def no_charges(order: Order, execution: Fill) -> Decimal:
     """Bill nothing."""
     return ZERO

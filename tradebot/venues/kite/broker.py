@@ -13,9 +13,9 @@ import numpy as np
 
 from tradebot.clock import DAY, IST, SECOND, Clock, format_iso
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.listed import Listed
-from tradebot.domain.market import QUOTE_COLUMNS, SERIES_COLUMNS, Quotes, Series
-from tradebot.domain.order import Execution, OrderRequest, VenueHolding, VenueOrder, VenuePosition
+from tradebot.domain.market_data import QUOTE_COLUMNS, SERIES_COLUMNS, BarSeries, Quotes
+from tradebot.domain.order import Fill, OrderRequest, VenueHolding, VenueOrder, VenuePosition
+from tradebot.domain.venue_rows import VenueRows
 from tradebot.errors import DataError
 from tradebot.markets.market import market_of
 from tradebot.venues.credentials import Credentials
@@ -81,7 +81,7 @@ class KiteReader:
         """Check the session and return the account id."""
         return await self._session.read_book("/user/profile", parse_profile)
 
-    async def fetch_instruments(self, symbols: Sequence[str]) -> Listed[Instrument]:
+    async def fetch_instruments(self, symbols: Sequence[str]) -> VenueRows[Instrument]:
         """Return the instruments of `symbols` in their order. Raises DataError naming every unknown symbol.
 
         A symbol is Kite's `tradingsymbol`, on NSE unless its exchange stands before it: `BSE:INFY`. Which of them have
@@ -89,19 +89,19 @@ class KiteReader:
         """
         return await InstrumentFiles(self._session.get_instrument_file).find_instruments(symbols)
 
-    async def fetch_orders(self) -> Listed[VenueOrder]:
+    async def fetch_orders(self) -> VenueRows[VenueOrder]:
         """Return every order of the day, from any channel."""
         return await self._session.read_book("/orders", parse_orders)
 
-    async def fetch_fills(self) -> Listed[Execution]:
+    async def fetch_fills(self) -> VenueRows[Fill]:
         """Return every fill of the day, oldest first."""
         return await self._session.read_book("/trades", parse_trades)
 
-    async def fetch_positions(self) -> Listed[VenuePosition]:
+    async def fetch_positions(self) -> VenueRows[VenuePosition]:
         """Return the net positions, flat ones included."""
         return await self._session.read_book("/portfolio/positions", parse_positions)
 
-    async def fetch_holdings(self) -> Listed[VenueHolding]:
+    async def fetch_holdings(self) -> VenueRows[VenueHolding]:
         """Return the shares held beyond the day, those bought and not yet delivered included."""
         return await self._session.read_book("/portfolio/holdings", parse_holdings)
 
@@ -109,7 +109,7 @@ class KiteReader:
         """Return the funds available for new orders: `net` of the equity segment."""
         return await self._session.read_book("/user/margins", parse_margins)
 
-    async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
+    async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> BarSeries:
         """Return complete past bars that start in [start, end) (market ns); `interval` in ns.
 
         A candle that has not ended by the market clock is dropped, an odd one is counted. Raises DataError for an
@@ -130,10 +130,10 @@ class KiteReader:
             parts.append(await asyncio.to_thread(_candles, path, body, instrument, interval, begin, until))
         columns = {
             column: np.concatenate([NO_TIMES, *(getattr(part, column) for part in parts)])
-            for column in (*SERIES_COLUMNS, "odd")
+            for column in (*SERIES_COLUMNS, "unread_starts")
         }
-        series = Series(symbol=instrument.symbol, interval=interval, **columns)
-        return series.cut(series.starts + interval <= self._clock.market_ns())
+        series = BarSeries(symbol=instrument.symbol, interval=interval, **columns)
+        return series.select_bars(series.starts + interval <= self._clock.market_ns())
 
     async def fetch_quotes(self, universe: Universe) -> Quotes:
         """Return the newest quotes over REST, in the order of the universe; the way out when the stream is down.
@@ -220,8 +220,10 @@ def _missing_order_id(order_id: str, venue_order_id: str) -> NotSent | None:
     return NotSent(reason=f"order {order_id} has no usable Kite order id ({venue_order_id!r:.80})")
 
 
-def _candles(path: str, got: tuple[int, bytes], instrument: Instrument, interval: int, start: int, end: int) -> Series:
-    def parse(data: Any) -> Series:
+def _candles(
+    path: str, got: tuple[int, bytes], instrument: Instrument, interval: int, start: int, end: int
+) -> BarSeries:
+    def parse(data: Any) -> BarSeries:
         return parse_candles(data, instrument, interval=interval, start=start, end=end)
 
     return parse_response(path, got, parse)

@@ -225,7 +225,7 @@ class KiteFeed:
             self.frame_counts.untimed += int(untimed.sum())
             if untimed.all():
                 return
-            quotes = quotes.take(~untimed)
+            quotes = quotes.select_rows(~untimed)
         on_market(quotes)
 
 

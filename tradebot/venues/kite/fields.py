@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from tradebot.clock import IST, parse_iso
-from tradebot.domain.listed import Listed, Unread
+from tradebot.domain.venue_rows import UnreadRow, VenueRows
 
 Choice = TypeVar("Choice", bound=StrEnum)
 Row = TypeVar("Row")
@@ -63,13 +63,13 @@ def rows_of(value: object, what: str) -> list[Any]:
 
 def read_rows(
     value: object, book: str, parse: Callable[[object], Row], *, key_of: Callable[[Row], object] | None = None
-) -> Listed[Row]:
-    """Return the rows of a JSON list, each by `parse`; one that is odd is kept as `Unread` and spoils no other.
+) -> VenueRows[Row]:
+    """Return the rows of a JSON list, each by `parse`; one that is odd is kept as `UnreadRow` and spoils no other.
 
     With `key_of`, which names what a row is of, a row that stands twice is read once; if the two differ neither is known.
     """
     read: list[Row] = []
-    unread: list[Unread] = []
+    unread: list[UnreadRow] = []
     first: dict[object, Row] = {}
     for row in rows_of(value, book):
         try:
@@ -80,10 +80,10 @@ def read_rows(
                 raise WireError(f"{book}: another row of the same holds something else")
         except WireError as error:
             unread.append(_unread(row, book, str(error)))
-    return Listed(read, unread)
+    return VenueRows(read, unread)
 
 
-def _unread(row: object, book: str, reason: str) -> Unread:
+def _unread(row: object, book: str, reason: str) -> UnreadRow:
     fields: Mapping[str, Any] = row if isinstance(row, dict) else {}
 
     def name(key: str) -> str:
@@ -91,7 +91,7 @@ def _unread(row: object, book: str, reason: str) -> Unread:
         is_name = isinstance(value, str | int) and not isinstance(value, bool)
         return clean_text(value)[:MAX_NAME_LENGTH] if is_name else ""
 
-    return Unread(
+    return UnreadRow(
         book=book,
         reason=clean_text(reason),
         venue_order_id=name("order_id"),

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from tradebot.domain.instrument import Instrument, InstrumentKind
-from tradebot.domain.listed import Listed, Unread
+from tradebot.domain.venue_rows import UnreadRow, VenueRows
 from tradebot.errors import DataError, LinkLost
 from tradebot.markets.indices import contract_name
 from tradebot.venues.kite.responses import classify_response, failure_of_read
@@ -33,7 +33,7 @@ class InstrumentFiles:
     def __init__(self, get: Callable[[str], Awaitable[tuple[int, bytes]]]) -> None:
         self._get = get
 
-    async def find_instruments(self, symbols: Sequence[str]) -> Listed[Instrument]:
+    async def find_instruments(self, symbols: Sequence[str]) -> VenueRows[Instrument]:
         """Return the instruments of `symbols` in their order, and the rows that nobody asked for and cannot be read.
 
         Raises DataError naming every symbol that is unknown, listed twice, or whose row cannot be read.
@@ -41,7 +41,7 @@ class InstrumentFiles:
         names = [(exchange or "NSE", name) for exchange, _, name in (symbol.rpartition(":") for symbol in symbols)]
         found: dict[tuple[str, str], Instrument] = {}
         faults: dict[tuple[str, str], str] = {}
-        unread: list[Unread] = []
+        unread: list[UnreadRow] = []
         for exchange in dict.fromkeys(exchange for exchange, _ in names):
             wanted = {name for asked, name in names if asked == exchange}
             page = await self._read(exchange, partial(_search, wanted=wanted))
@@ -52,7 +52,7 @@ class InstrumentFiles:
             f"{exchange}:{name} {faults[exchange, name]}" for exchange, name in names if (exchange, name) in faults
         ]:
             raise DataError(f"Kite's instrument list: {'; '.join(wrong)}")
-        return Listed(await self._with_derivatives([found[name] for name in names]), unread)
+        return VenueRows(await self._with_derivatives([found[name] for name in names]), unread)
 
     async def _with_derivatives(self, instruments: list[Instrument]) -> list[Instrument]:
         if not any(map(_may_have_contracts, instruments)):
@@ -85,9 +85,9 @@ def _may_have_contracts(instrument: Instrument) -> bool:
 
 
 class _SearchResult(NamedTuple):
-    rows: Listed[Instrument]
+    rows: VenueRows[Instrument]
     faults: dict[str, str]  # wanted symbol -> what is wrong with it
-    unread: tuple[Unread, ...]
+    unread: tuple[UnreadRow, ...]
 
 
 def _search(dump: str, wanted: AbstractSet[str]) -> _SearchResult:

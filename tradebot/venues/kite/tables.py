@@ -12,8 +12,8 @@ from decimal import Decimal, InvalidOperation
 import numpy as np
 
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
-from tradebot.domain.listed import Listed, Unread
-from tradebot.domain.market import QUOTE_COLUMNS, Ints, Quotes, Series
+from tradebot.domain.market_data import QUOTE_COLUMNS, BarSeries, Ints, Quotes
+from tradebot.domain.venue_rows import UnreadRow, VenueRows
 from tradebot.venues.kite.fields import (
     MAX_MAGNITUDE,
     MAX_NAME_LENGTH,
@@ -47,7 +47,7 @@ INSTRUMENT_KINDS = {
 }
 
 
-def parse_instruments(text: str, *, wanted: Collection[str] | None = None) -> Listed[Instrument]:
+def parse_instruments(text: str, *, wanted: Collection[str] | None = None) -> VenueRows[Instrument]:
     """Return the instruments of a CSV dump in its order, only those with a symbol in `wanted` if given.
 
     A row that cannot be read is `unread`, by its symbol, which may be "". Raises WireError for a header without the
@@ -57,7 +57,7 @@ def parse_instruments(text: str, *, wanted: Collection[str] | None = None) -> Li
     `3813889,14898,CENTRALBK-BE,CENTRAL BANK OF INDIA,0.0,,0.0,0.05,1,EQ,NSE,NSE`
     """
     found: list[Instrument] = []
-    unread: list[Unread] = []
+    unread: list[UnreadRow] = []
     header, lines = _lines(text, CSV_FIELDS)
     at = [header.index(name) for name in CSV_FIELDS]
     named_at = header.index("tradingsymbol")
@@ -71,8 +71,8 @@ def parse_instruments(text: str, *, wanted: Collection[str] | None = None) -> Li
             found.append(_instrument(*(row[i] for i in at)))
         except WireError as error:
             reason = f"line {number}: {clean_text(error)}"
-            unread.append(Unread(book="instruments", reason=reason, symbol=clean_text(symbol)[:MAX_NAME_LENGTH]))
-    return Listed(found, unread)
+            unread.append(UnreadRow(book="instruments", reason=reason, symbol=clean_text(symbol)[:MAX_NAME_LENGTH]))
+    return VenueRows(found, unread)
 
 
 def parse_underlyings(text: str) -> frozenset[str]:
@@ -141,7 +141,7 @@ def _instrument(
     )
 
 
-def parse_candles(data: object, instrument: Instrument, *, interval: int, start: int, end: int) -> Series:
+def parse_candles(data: object, instrument: Instrument, *, interval: int, start: int, end: int) -> BarSeries:
     """Return the candles that start in [start, end) (market ns), ascending, none twice; odd ones are told.
 
     Raises WireError unless it is a list. `{"candles":[["2017-12-15T09:15:00+0530",1704.5,1705,1699.25,1702.8,2499],
@@ -155,7 +155,7 @@ def parse_candles(data: object, instrument: Instrument, *, interval: int, start:
             if not isinstance(row, list) or len(row) < 6 or not isinstance(row[0], str):
                 raise WireError("candles: a row is not [time, open, high, low, close, volume]")
             at = parse_time(row[0], "candles.time")
-            values = [instrument.units(exact_decimal(price, "candles.price")) for price in row[1:5]]
+            values = [instrument.price_to_units(exact_decimal(price, "candles.price")) for price in row[1:5]]
             values.append(int(exact_decimal(row[5], "candles.volume")))
         except WireError:
             odd.append(at)
@@ -165,7 +165,7 @@ def parse_candles(data: object, instrument: Instrument, *, interval: int, start:
     starts = np.array(sorted(rows), dtype=np.int64)
     table = np.array([rows[int(at)] for at in starts], dtype=np.int64).reshape(-1, 5)
     opens, highs, lows, closes, volumes = table.T.copy()
-    return Series(
+    return BarSeries(
         symbol=instrument.symbol,
         interval=interval,
         starts=starts,
@@ -174,7 +174,7 @@ def parse_candles(data: object, instrument: Instrument, *, interval: int, start:
         low=lows,
         close=closes,
         volume=volumes,
-        odd=np.array(odd, dtype=np.int64),
+        unread_starts=np.array(odd, dtype=np.int64),
     )
 
 
@@ -204,7 +204,7 @@ def _quote(value: object, instrument: Instrument) -> tuple[int, ...]:
     depth = row.get("depth")
     bid, bid_size = _best(depth, "buy", instrument)
     ask, ask_size = _best(depth, "sell", instrument)
-    last = instrument.units(number_of(row, "last_price"))
+    last = instrument.price_to_units(number_of(row, "last_price"))
     volume = int(number_of(row, "volume", optional=True))
     return time_of(row, "timestamp"), last, volume, bid, ask, bid_size, ask_size
 
@@ -214,7 +214,7 @@ def _best(depth: object, side: str, instrument: Instrument) -> tuple[int, int]:
     if not levels:
         return 0, 0
     level = record_of(rows_of(levels, f"depth.{side}")[0], f"depth.{side}")
-    return instrument.units(number_of(level, "price")), int(number_of(level, "quantity"))
+    return instrument.price_to_units(number_of(level, "price")), int(number_of(level, "quantity"))
 
 
 def quote_key(instrument: Instrument) -> str:

@@ -12,19 +12,19 @@ from decimal import Decimal
 
 import msgspec
 
-from tradebot.domain.listed import Listed
 from tradebot.domain.message import Message
 from tradebot.domain.order import (
-    Execution,
+    Fill,
     OrderKind,
     OrderRequest,
     Refusal,
     Side,
     VenueHolding,
     VenueOrder,
+    VenueOrderStatus,
     VenuePosition,
-    VenueStatus,
 )
+from tradebot.domain.venue_rows import VenueRows
 from tradebot.venues.kite.fields import (
     MAX_MAGNITUDE,
     WireError,
@@ -74,21 +74,21 @@ NO_FUNDS_TEXT = re.compile(r"insufficient funds|margin exceed|required margin|RM
 TAG_PATTERN = re.compile(r"[0-9A-Za-z]{1,20}")
 # The list is open: a status that is not here is taken as live and named in `VenueOrder.reason`.
 VENUE_STATUSES = {
-    "PUT ORDER REQ RECEIVED": VenueStatus.ACKED,
-    "VALIDATION PENDING": VenueStatus.ACKED,
-    "OPEN PENDING": VenueStatus.ACKED,
-    "AMO REQ RECEIVED": VenueStatus.ACKED,
-    "UPDATE": VenueStatus.ACKED,
-    "OPEN": VenueStatus.OPEN,
-    "MODIFY VALIDATION PENDING": VenueStatus.OPEN,
-    "MODIFY PENDING": VenueStatus.OPEN,
-    "MODIFIED": VenueStatus.OPEN,
-    "CANCEL PENDING": VenueStatus.OPEN,
-    "TRIGGER PENDING": VenueStatus.PENDING_TRIGGER,
-    "COMPLETE": VenueStatus.FILLED,
-    "CANCELLED": VenueStatus.CANCELED,
-    "CANCELLED AMO": VenueStatus.CANCELED,
-    "REJECTED": VenueStatus.REJECTED,
+    "PUT ORDER REQ RECEIVED": VenueOrderStatus.ACKED,
+    "VALIDATION PENDING": VenueOrderStatus.ACKED,
+    "OPEN PENDING": VenueOrderStatus.ACKED,
+    "AMO REQ RECEIVED": VenueOrderStatus.ACKED,
+    "UPDATE": VenueOrderStatus.ACKED,
+    "OPEN": VenueOrderStatus.OPEN,
+    "MODIFY VALIDATION PENDING": VenueOrderStatus.OPEN,
+    "MODIFY PENDING": VenueOrderStatus.OPEN,
+    "MODIFIED": VenueOrderStatus.OPEN,
+    "CANCEL PENDING": VenueOrderStatus.OPEN,
+    "TRIGGER PENDING": VenueOrderStatus.PENDING_TRIGGER,
+    "COMPLETE": VenueOrderStatus.FILLED,
+    "CANCELLED": VenueOrderStatus.CANCELED,
+    "CANCELLED AMO": VenueOrderStatus.CANCELED,
+    "REJECTED": VenueOrderStatus.REJECTED,
 }
 
 
@@ -136,7 +136,7 @@ def parse_order(value: object) -> VenueOrder:
         exchange=text_of(row, "exchange"),
         side=choice_of(row, "transaction_type", Side),
         kind=choice_of(row, "order_type", OrderKind),
-        status=status or VenueStatus.ACKED,
+        status=status or VenueOrderStatus.ACKED,
         quantity=number_of(row, "quantity"),
         filled=filled,
         price=number_of(row, "price", optional=True) or None,
@@ -145,7 +145,7 @@ def parse_order(value: object) -> VenueOrder:
         product=text_of(row, "product"),
         reason=reason,
         changed_at=max(times),
-        refusal=_refusal(reason) if status is VenueStatus.REJECTED else None,
+        refusal=_refusal(reason) if status is VenueOrderStatus.REJECTED else None,
     )
 
 
@@ -155,12 +155,12 @@ def _refusal(reason: str) -> Refusal:
     return Refusal.FUNDS if NO_FUNDS_TEXT.search(reason) else Refusal.ORDER
 
 
-def parse_orders(data: object) -> Listed[VenueOrder]:
+def parse_orders(data: object) -> VenueRows[VenueOrder]:
     """Return the orders of GET /orders. Raises WireError unless `data` is a list; an odd row is `unread`."""
     return read_rows(data, "orders", parse_order)
 
 
-def parse_trade(value: object) -> Execution:
+def parse_trade(value: object) -> Fill:
     """Return one fill of GET /trades. Raises WireError.
 
     `{"trade_id":"10000000","order_id":"200000000000000","exchange":"NSE","tradingsymbol":"SBIN","product":"CNC",
@@ -171,7 +171,7 @@ def parse_trade(value: object) -> Execution:
     quantity, price = number_of(row, "quantity"), number_of(row, "average_price")
     if quantity <= 0 or price <= 0:
         raise WireError(f"trade: quantity {quantity} and average_price {price} must be positive")
-    return Execution(
+    return Fill(
         execution_id=text_of(row, "trade_id"),
         venue_order_id=text_of(row, "order_id"),
         symbol=text_of(row, "tradingsymbol"),
@@ -184,21 +184,21 @@ def parse_trade(value: object) -> Execution:
     )
 
 
-def parse_trades(data: object) -> Listed[Execution]:
+def parse_trades(data: object) -> VenueRows[Fill]:
     """Return the fills of GET /trades, oldest first; an odd row is `unread`. Raises WireError unless it is a list."""
     trades = read_rows(data, "trades", parse_trade)
     trades.sort(key=lambda trade: (trade.traded_at, trade.exchange, trade.execution_id))
     return trades
 
 
-def parse_positions(data: object) -> Listed[VenuePosition]:
+def parse_positions(data: object) -> VenueRows[VenuePosition]:
     """Return the `net` positions of GET /portfolio/positions, flat ones included; an odd row is `unread`.
 
     Raises WireError unless `net` is a list. `{"net":[{"tradingsymbol":"LEADMINI17DECFUT","exchange":"MCX",
     "product":"NRML","quantity":1,"average_price":161.05, ...}],"day":[...]}`
     """
     rows = field_of(record_of(data, "positions"), "net")
-    return read_rows(rows, "positions", _position, key_of=lambda row: row.line)
+    return read_rows(rows, "positions", _position, key_of=lambda row: row.netting_key)
 
 
 def _position(value: object) -> VenuePosition:
@@ -213,7 +213,7 @@ def _position(value: object) -> VenuePosition:
     )
 
 
-def parse_holdings(data: object) -> Listed[VenueHolding]:
+def parse_holdings(data: object) -> VenueRows[VenueHolding]:
     """Return the shares of GET /portfolio/holdings, delivered ones and T1 together; an odd row is `unread`.
 
     What was sold of them today stands in the positions, and is still in here until it is settled. Raises WireError

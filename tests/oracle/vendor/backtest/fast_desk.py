@@ -15,8 +15,8 @@ import msgspec
 from tests.oracle.vendor.backtest.clearance import Clearance
 from tests.oracle.vendor.backtest.fast_placement import FastPlacement
 from tests.oracle.vendor.backtest.order_course import fills_whole
-from tradebot.domain.messages import DeskMessage, Executed, Signal, Submit, Tick
-from tradebot.domain.order import Execution, Order
+from tradebot.domain.messages import DeskMessage, FillReport, Signal, Submit, ClockTick
+from tradebot.domain.order import Fill, Order
 from tests.oracle.vendor.trading.desk.book.book import Book
 from tests.oracle.vendor.trading.desk.decisions import ClosePosition, DeskOutput, Place
 from tests.oracle.vendor.trading.desk.desk import desk_of
@@ -70,12 +70,12 @@ class FastDesk:
         """Take a Tick; on a quiet one there is the day's loss to be looked at and nothing else."""
         c = self.conditions
         is_quiet = not (self.blotter.exposure.working or self.exits.wanted or self.entries.waiting)
-        if not is_quiet or not c.halts.are_none or at >= c.times.square_off_at or self.rules.venue_reports.lacks_fills:
-            return self.desk.apply_message(Tick(at=at, mono=at))
+        if not is_quiet or not c.halts.is_empty or at >= c.times.square_off_at or self.rules.venue_reports.lacks_fills:
+            return self.desk.apply_message(ClockTick(at=at, mono=at))
         c.now = c.mono = at
         self.blotter.release(at)
         # What a loss decides others carry out in the same tick.
-        return self.desk.apply_message(Tick(at=at, mono=at)) if self.rules.daily_loss.watch() else NOTHING
+        return self.desk.apply_message(ClockTick(at=at, mono=at)) if self.rules.daily_loss.watch() else NOTHING
 
     def decide(self, signals: Iterable[Signal]) -> Sequence[DeskOutput]:
         """Take Signals."""
@@ -110,7 +110,7 @@ class FastDesk:
             return NOTHING
         return self.desk.carry_out(self._sent.send(symbol, self.conditions.mono))
 
-    def fill(self, execution: Execution, mono: int) -> Sequence[DeskOutput]:
+    def fill(self, execution: Fill, mono: int) -> Sequence[DeskOutput]:
         """Take Executed."""
         if self._at_once:
             order = self.blotter.orders.get(execution.venue_order_id)
@@ -118,7 +118,7 @@ class FastDesk:
                 self.blotter.close(order, execution)
                 self._filled(order)
                 return self.desk.carry_out(self.entries.follow()) if self.entries.waiting else NOTHING
-        return self.desk.apply_message(Executed(execution=execution, mono=mono))
+        return self.desk.apply_message(FillReport(fill=execution, mono=mono))
 
     def _close(self, close: ClosePosition, out: list[DeskOutput]) -> None:
         symbol, exits, exposure = close.symbol, self.exits, self.blotter.exposure

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from tests.trading.desk.desk_room import Room, submitted
-from tradebot.domain.messages import Action, Books, OrderSeen, Released
-from tradebot.domain.order import OrderEvent, OrderRequest, Purpose, VenueStatus
+from tradebot.domain.messages import AccountSnapshot, Action, OrderReport, ReleasedPosition
+from tradebot.domain.order import OrderEventType, OrderPurpose, OrderRequest, VenueOrderStatus
 from tradebot.trading.desk.decisions import ClosePosition, ForgetPosition, ReleasePosition
 
-D, E = Decimal, OrderEvent
+D, E = Decimal, OrderEventType
 
 
 def leaving(room: Room) -> OrderRequest:
@@ -26,7 +26,7 @@ def leaving(room: Room) -> OrderRequest:
 
 def test_the_wish_to_close_what_is_gone_is_forgotten_and_does_not_close_what_is_bought_later() -> None:
     room = Room()
-    room.desk.carry_out([ClosePosition("AAA", Purpose.EXIT, "flat", room.mono)])
+    room.desk.carry_out([ClosePosition("AAA", OrderPurpose.EXIT, "flat", room.mono)])
     assert room.desk.book.pending_exits.requested == {}
     room.bought()
     assert submitted(room.tick()) == []
@@ -55,7 +55,7 @@ def test_an_exit_that_fills_flat_ends_the_wish_and_a_part_of_it_does_not() -> No
 def test_what_is_given_up_whole_is_wanted_flat_no_more(quantity: int, wanted: set[str]) -> None:
     room = Room()
     leaving(room)
-    part = Released(
+    part = ReleasedPosition(
         key=room.desk.book.positions.position_of("AAA").key, quantity=D(quantity), price=D(1000), at=room.at
     )  # fmt: skip
     room.desk.carry_out([ReleasePosition(part)])
@@ -111,11 +111,11 @@ def test_books_that_were_asked_for_before_another_hand_acted_do_not_account_for_
     request = room.bought()
     asked_at = room.mono
     room.tick()
-    placed = msgspec.structs.replace(room.venue_order(request, VenueStatus.OPEN), venue_order_id="X1", tag="")
-    room.desk.apply_message(OrderSeen(order=placed, mono=room.mono))
+    placed = msgspec.structs.replace(room.venue_order(request, VenueOrderStatus.OPEN), venue_order_id="X1", tag="")
+    room.desk.apply_message(OrderReport(order=placed, mono=room.mono))
 
     def look(asked_at: int) -> None:
-        empty = Books(asked_at=asked_at, orders=(), executions=(), positions=room.positions(), cash=D(10_000))
+        empty = AccountSnapshot(asked_at=asked_at, orders=(), fills=(), positions=room.positions(), cash=D(10_000))
         room.desk.apply_message(empty)
 
     look(asked_at)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tradebot.domain.order import Purpose
+from tradebot.domain.order import OrderPurpose
 from tradebot.trading.desk.book.pending_exits import MAX_EXITS_AT_ONCE, PendingExits
 
 
 def wanted(count: int) -> tuple[PendingExits, list[str]]:
     exits, names = PendingExits(), [f"S{i:03d}" for i in range(count)]
     for name in names:
-        exits.request_exit(name, Purpose.EXIT, "flat")
+        exits.request_exit(name, OrderPurpose.EXIT, "flat")
     return exits, names
 
 
@@ -27,8 +27,8 @@ def test_of_more_some_are_tried_and_the_others_before_them_the_next_time() -> No
 
 def test_the_first_reason_stands_and_a_wish_that_works_is_left_alone_until_something_is_heard() -> None:
     exits, (name,) = wanted(1)
-    exits.request_exit(name, Purpose.FLATTEN, "later")
-    assert exits.requested == {name: (Purpose.EXIT, "flat")}
+    exits.request_exit(name, OrderPurpose.FLATTEN, "later")
+    assert exits.requested == {name: (OrderPurpose.EXIT, "flat")}
     exits.mark_working(name)
     assert exits.next_batch([name]) == []
     exits.mark_changed("elsewhere")

@@ -21,7 +21,7 @@ def trade(positions: Positions, product: str, signed: int, *, symbol: str = "AAA
         symbol=symbol, exchange=exchange,
     )  # fmt: skip
     old = positions.position_for_fill(fill)
-    positions.replace_position(old, old.apply(fill, D(1)), D(1))
+    positions.replace_position(old, old.apply_fill(fill, D(1)), D(1))
 
 
 def test_when_one_of_two_products_is_closed_the_other_one_is_open() -> None:

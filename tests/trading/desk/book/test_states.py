@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from tests.trading.desk.desk_room import Room
-from tradebot.domain.control import Scope, Verb
-from tradebot.domain.messages import Action, Books, Command
-from tradebot.domain.order import OrderEvent, VenuePosition
+from tradebot.domain.commands import CommandVerb, Scope
+from tradebot.domain.messages import AccountSnapshot, Action, Command
+from tradebot.domain.order import OrderEventType, VenuePosition
 from tradebot.trading.desk.book.state_hash import StateHasher, hash_state
 
 D = Decimal
@@ -18,7 +18,7 @@ def test_a_live_order_how_far_it_is_and_that_it_is_to_be_taken_back_move_the_has
     told = [states.hash_book(room.desk.book)]
     request = room.entered()
     told.append(states.hash_book(room.desk.book))
-    for event in (OrderEvent.SEEN_OPEN, OrderEvent.CANCEL_SENT):
+    for event in (OrderEventType.SEEN_OPEN, OrderEventType.CANCEL_SENT):
         room.desk.book.record_event(
             room.desk.book.make_event(room.desk.book.blotter.orders[request.order_id], event, "")
         )
@@ -33,8 +33,8 @@ def test_a_halt_and_its_scope_and_reason_move_the_hash() -> None:
     told = [hash_state(room.desk.book)]
     for scope, reason in (("symbol:AAA", "a"), ("symbol:BBB", "a"), ("symbol:BBB", "b")):
         for known in room.desk.book.conditions.halts.active_commands:
-            room.desk.apply_message(Command(verb=Verb.RESUME, scope=known.scope))
-        room.desk.apply_message(Command(verb=Verb.HALT, reason=reason, scope=Scope.parse(scope)))
+            room.desk.apply_message(Command(verb=CommandVerb.RESUME, scope=known.scope))
+        room.desk.apply_message(Command(verb=CommandVerb.HALT, reason=reason, scope=Scope.parse(scope)))
         told.append(hash_state(room.desk.book))
     assert len(set(told)) == len(told)
 
@@ -45,7 +45,7 @@ def test_what_is_held_beyond_ours_moves_the_hash() -> None:
         held = VenuePosition(
             symbol="AAA", exchange="NSE", product="CNC", quantity=D(quantity), average_price=D(1000)
         )  # fmt: skip
-        room.desk.apply_message(Books(asked_at=room.mono, orders=(), executions=(), positions=(held,), cash=D(0)))
+        room.desk.apply_message(AccountSnapshot(asked_at=room.mono, orders=(), fills=(), positions=(held,), cash=D(0)))
         told.append(hash_state(room.desk.book))
     assert len(set(told)) == 3
 
@@ -58,8 +58,8 @@ def test_money_that_was_won_moves_the_hash_of_two_that_are_as_flat() -> None:
         room.quote("AAA", price)
         room.signal("AAA", Action.EXIT_LONG, n=2)
         (exit_,) = list(room.desk.account.live_orders())
-        room.outcome(exit_.request, OrderEvent.SENDING)
-        room.outcome(exit_.request, OrderEvent.ACCEPTED, "V2")
+        room.outcome(exit_.request, OrderEventType.SENDING)
+        room.outcome(exit_.request, OrderEventType.ACCEPTED, "V2")
         room.fill(exit_.request, 10, price, "V2")
         assert room.desk.account.open_positions() == {}
         told.append(hash_state(room.desk.book))

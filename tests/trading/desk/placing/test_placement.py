@@ -7,13 +7,13 @@ from decimal import Decimal
 import msgspec
 
 from tests.trading.desk.desk_room import OPEN, Room, events, submitted
-from tradebot.domain.messages import Action, OrderSeen
-from tradebot.domain.order import OrderEvent, OrderFact, OrderRequest, Purpose, Terms, VenueStatus
+from tradebot.domain.messages import Action, OrderReport
+from tradebot.domain.order import OrderEvent, OrderEventType, OrderPurpose, OrderRequest, OrderTerms, VenueOrderStatus
 from tradebot.trading.desk.decisions import PlaceOrder
 from tradebot.trading.desk.gate.exposure_controls import MaxPosition
 from tradebot.trading.desk.gate.gate import Gate, GateDecision, OrderContext, PlainControl
 
-D, E = Decimal, OrderEvent
+D, E = Decimal, OrderEventType
 
 
 class Looks(Gate):
@@ -32,7 +32,7 @@ def test_an_entry_that_was_cancelled_just_now_counts_as_a_position_for_a_while()
     room = Room()
     room.desk.placement._gate = Gate([MaxPosition(per_symbol=D(15_000), gross=D(40_000))])
     entry = room.entered()
-    room.desk.apply_message(OrderSeen(order=room.venue_order(entry, VenueStatus.CANCELED), mono=room.mono))
+    room.desk.apply_message(OrderReport(order=room.venue_order(entry, VenueOrderStatus.CANCELED), mono=room.mono))
     room.quote("AAA", "1000")
     assert events(room.signal("AAA", Action.ENTER_LONG, n=2)) == [E.DENIED]
     room.tick(2.1)
@@ -110,17 +110,17 @@ def test_of_an_earlier_process_each_order_and_each_change_of_ours_counts_once_fo
     before, after = Room(), Room()
     request = before.bought()
     order = before.desk.book.blotter.orders[request.order_id]
-    elsewhere = msgspec.structs.replace(request, order_id="EXT-1", purpose=Purpose.EXTERNAL)
-    terms = Terms(quantity=D(10), price=D(990))
+    elsewhere = msgspec.structs.replace(request, order_id="EXT-1", purpose=OrderPurpose.EXTERNAL)
+    terms = OrderTerms(quantity=D(10), price=D(990))
     facts = [
-        OrderFact(request.order_id, E.INTENT, OPEN, 1, request=request),
-        OrderFact(request.order_id, E.SENDING, OPEN, 1),
-        OrderFact(request.order_id, E.ACCEPTED, OPEN, 1, venue_order_id="V1"),
-        OrderFact(request.order_id, E.SEEN_OPEN, OPEN, 1, venue_order_id="V1"),
-        OrderFact(request.order_id, E.REPLACE_SENT, OPEN, 1, terms=terms),
-        OrderFact(request.order_id, E.EXECUTED, OPEN, 1, execution=order.booked[0]),
-        OrderFact("EXT-1", E.INTENT, OPEN, 1, request=elsewhere),
-        OrderFact("T00002", E.DENIED, OPEN, 1, request=msgspec.structs.replace(request, order_id="T00002")),
+        OrderEvent(request.order_id, E.INTENT, OPEN, 1, request=request),
+        OrderEvent(request.order_id, E.SENDING, OPEN, 1),
+        OrderEvent(request.order_id, E.ACCEPTED, OPEN, 1, venue_order_id="V1"),
+        OrderEvent(request.order_id, E.SEEN_OPEN, OPEN, 1, venue_order_id="V1"),
+        OrderEvent(request.order_id, E.REPLACE_SENT, OPEN, 1, terms=terms),
+        OrderEvent(request.order_id, E.EXECUTED, OPEN, 1, fill=order.fills[0]),
+        OrderEvent("EXT-1", E.INTENT, OPEN, 1, request=elsewhere),
+        OrderEvent("T00002", E.DENIED, OPEN, 1, request=msgspec.structs.replace(request, order_id="T00002")),
     ]
     after.desk.placement._gate = gate = Counts()
     after.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.trading.desk.desk_room import Room, submitted
 from tradebot.domain.messages import Action, Signal
-from tradebot.domain.order import OrderKind, OrderRequest, Purpose, Side
+from tradebot.domain.order import OrderKind, OrderPurpose, OrderRequest, Side
 from tradebot.domain.position_key import PositionKey
 from tradebot.trading.desk.decisions import PlaceOrder
 from tradebot.trading.desk.placing.requests import OrderRequests
@@ -28,7 +28,7 @@ def leaving(room: Room, symbol: str = "AAA", most: int | None = None) -> PlaceOr
     requests = OrderRequests(
         room.desk.book, id_prefix="T", max_quantity=lambda instrument: None if most is None else D(most)
     )
-    return requests.build_exit(symbol, purpose=Purpose.STOP, reason="stop", quoted_at=7, signal=None)
+    return requests.build_exit(symbol, purpose=OrderPurpose.STOP, reason="stop", quoted_at=7, signal=None)
 
 
 def test_the_money_of_an_order_is_spent_at_the_reference_price_and_without_one_on_nothing() -> None:
@@ -61,7 +61,7 @@ def test_a_protected_order_has_no_price_and_a_limit_has_the_worst_that_it_may_ge
 def test_the_worst_price_is_rounded_towards_the_reference() -> None:
     room = Room()
     room.quote("AAA", "1000")
-    requests, instrument = room.desk.placement.requests, room.universe.get("AAA")
+    requests, instrument = room.desk.placement.requests, room.universe.instrument_of("AAA")
     assert requests.protected_price(instrument, Side.BUY, D("999.99")) == D("1004.95")
     assert requests.protected_price(instrument, Side.SELL, D("1000.01")) == D("995.05")
     assert requests.protected_price(instrument, Side.SELL, None) is None
@@ -96,7 +96,7 @@ def test_an_exit_closes_as_much_as_fits_into_one_order_in_the_line_that_is_held(
     room.desk.book.blotter.adopt_position(PositionKey("", "BSE", "AAA", "CNC"), D(held), D(1000))
     place = leaving(room, most=most)
     request = place.request
-    assert (request.side, request.quantity, request.purpose) == (side, D(quantity), Purpose.STOP)
+    assert (request.side, request.quantity, request.purpose) == (side, D(quantity), OrderPurpose.STOP)
     assert (request.exchange, request.product, request.strategy, request.signal_id) == ("BSE", "CNC", "", "")
     assert (place.id_, place.reference, place.inputs) == (0, D(1000), {})
     assert (request.quoted_at, request.signaled_at) == (7, 7)

@@ -8,18 +8,18 @@ import msgspec
 import pytest
 
 from tests.trading.desk.desk_room import Room, events, submitted
-from tradebot.domain.control import Scope, Verb
-from tradebot.domain.messages import Action, Books, Cancel, Command, Incident
-from tradebot.domain.order import OrderEvent, OrderRequest, VenueOrder, VenueStatus
+from tradebot.domain.commands import CommandVerb, Scope
+from tradebot.domain.messages import AccountSnapshot, Action, Cancel, Command, Incident
+from tradebot.domain.order import OrderEventType, OrderRequest, VenueOrder, VenueOrderStatus
 from tradebot.trading.desk.decisions import CancelOrder, DeskOutput
 from tradebot.trading.desk.rules.cancels import CANCEL_PAUSE_NS, CANCEL_SHOWS_WITHIN_NS, MAX_CANCELS
 
-D, E = Decimal, OrderEvent
+D, E = Decimal, OrderEventType
 
 
 def look(room: Room, *orders: VenueOrder) -> list[DeskOutput]:
     return room.desk.apply_message(
-        Books(asked_at=room.mono, orders=orders, executions=(), positions=room.positions(), cash=D(0))
+        AccountSnapshot(asked_at=room.mono, orders=orders, fills=(), positions=room.positions(), cash=D(0))
     )
 
 
@@ -33,14 +33,18 @@ def take_back(room: Room, request: OrderRequest) -> list[DeskOutput]:
 
 def test_an_order_of_a_symbol_that_this_run_does_not_name_is_left_alone() -> None:
     room = Room()
-    shown = msgspec.structs.replace(room.venue_order(room.entered(), VenueStatus.OPEN), tag="", symbol="ELSEWHERE")
+    shown = msgspec.structs.replace(room.venue_order(room.entered(), VenueOrderStatus.OPEN), tag="", symbol="ELSEWHERE")
     other = msgspec.structs.replace(shown, venue_order_id="X1")
     assert cancels(look(room, other)) == []
     assert "EXT-X1" not in room.desk.account.kept_orders()
 
 
-@pytest.mark.parametrize(("status", "filled", "again"), [(VenueStatus.OPEN, 0, ["V1"]), (VenueStatus.FILLED, 10, [])])
-def test_only_what_works_by_the_list_is_taken_back_again(status: VenueStatus, filled: int, again: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("status", "filled", "again"), [(VenueOrderStatus.OPEN, 0, ["V1"]), (VenueOrderStatus.FILLED, 10, [])]
+)
+def test_only_what_works_by_the_list_is_taken_back_again(
+    status: VenueOrderStatus, filled: int, again: list[str]
+) -> None:
     room = Room()
     request = room.entered()
     assert cancels(take_back(room, request)) == ["V1"]
@@ -52,20 +56,20 @@ def test_an_order_that_is_not_to_be_taken_back_is_not_however_long_it_works() ->
     room = Room()
     request = room.entered()
     room.mono += 10 * CANCEL_SHOWS_WITHIN_NS
-    assert cancels(look(room, room.venue_order(request, VenueStatus.OPEN))) == []
+    assert cancels(look(room, room.venue_order(request, VenueOrderStatus.OPEN))) == []
 
 
 @pytest.mark.parametrize(
     ("answer", "pause"),
     [(None, CANCEL_SHOWS_WITHIN_NS), (E.CANCEL_REFUSED, CANCEL_PAUSE_NS), (E.CANCEL_UNKNOWN, CANCEL_PAUSE_NS)],
 )
-def test_a_cancel_is_sent_again_when_its_time_is_over_and_not_before(answer: OrderEvent | None, pause: int) -> None:
+def test_a_cancel_is_sent_again_when_its_time_is_over_and_not_before(answer: OrderEventType | None, pause: int) -> None:
     room = Room()
     request = room.entered()
     take_back(room, request)
     if answer is not None:
         room.outcome(request, answer)
-    shown = room.venue_order(request, VenueStatus.OPEN)
+    shown = room.venue_order(request, VenueOrderStatus.OPEN)
     room.mono += pause - 1
     assert cancels(look(room, shown)) == []
     room.mono += 1
@@ -76,7 +80,7 @@ def test_after_four_tries_a_person_is_told_once() -> None:
     room = Room()
     request = room.entered()
     take_back(room, request)
-    shown = room.venue_order(request, VenueStatus.OPEN)
+    shown = room.venue_order(request, VenueOrderStatus.OPEN)
     found = []
     for _ in range(MAX_CANCELS + 2):
         room.tick(11)
@@ -91,14 +95,14 @@ def test_what_is_being_taken_back_has_ended_or_is_not_known_is_not_taken_back() 
     take_back(room, request)
     assert take_back(room, request) == []
     assert room.desk.carry_out([CancelOrder("T99999", "test")]) == []
-    look(room, room.venue_order(request, VenueStatus.CANCELED))
+    look(room, room.venue_order(request, VenueOrderStatus.CANCELED))
     assert take_back(room, request) == []
 
 
 def test_an_order_that_the_venue_calls_filled_is_not_taken_back() -> None:
     room = Room()
     request = room.entered()
-    look(room, room.venue_order(request, VenueStatus.FILLED, filled=10))
+    look(room, room.venue_order(request, VenueOrderStatus.FILLED, filled=10))
     assert take_back(room, request) == []
 
 
@@ -108,7 +112,7 @@ def test_a_halt_takes_back_the_entries_of_its_scope_and_no_others() -> None:
         room = Room()
         room.entered()
         found[scope] = cancels(
-            room.desk.apply_message(Command(verb=Verb.HALT, reason="by hand", scope=Scope.parse(scope)))
+            room.desk.apply_message(Command(verb=CommandVerb.HALT, reason="by hand", scope=Scope.parse(scope)))
         )
     assert found == {
         "all": ["V1"], "symbol:AAA": ["V1"], "symbol:BBB": [], "strategy:s": ["V1"], "strategy:other": [],
@@ -118,13 +122,15 @@ def test_a_halt_takes_back_the_entries_of_its_scope_and_no_others() -> None:
 def test_a_resume_takes_nothing_back() -> None:
     room = Room()
     room.entered()
-    assert cancels(room.desk.apply_message(Command(verb=Verb.RESUME))) == []
+    assert cancels(room.desk.apply_message(Command(verb=CommandVerb.RESUME))) == []
 
 
 @pytest.mark.parametrize(
     ("event", "asked"), [(E.ACCEPTED, ["V1"]), (E.REFUSED, []), (E.NOT_SENT, []), (E.AMBIGUOUS, [])]
 )
-def test_a_cancel_that_waits_goes_out_once_the_order_is_known_to_be_there(event: OrderEvent, asked: list[str]) -> None:
+def test_a_cancel_that_waits_goes_out_once_the_order_is_known_to_be_there(
+    event: OrderEventType, asked: list[str]
+) -> None:
     room = Room()
     room.quote("AAA", "1000")
     room.signal("AAA", Action.ENTER_LONG)
@@ -144,7 +150,7 @@ def test_of_two_orders_that_outlive_their_cancels_each_is_told_once() -> None:
     room.outcome(other, E.SENDING)
     room.outcome(other, E.ACCEPTED, "V2")
     rows = [
-        msgspec.structs.replace(room.venue_order(request, VenueStatus.OPEN), venue_order_id=id_)
+        msgspec.structs.replace(room.venue_order(request, VenueOrderStatus.OPEN), venue_order_id=id_)
         for request, id_ in ((one, "V1"), (other, "V2"))
     ]
     for request in (one, other):
@@ -164,7 +170,7 @@ def test_an_order_whose_id_becomes_known_while_the_daemon_stops_is_taken_back_wh
     room.quote("AAA", "1000")
     (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
     room.outcome(request, E.SENDING)
-    room.desk.apply_message(Command(verb=Verb.STOP))
+    room.desk.apply_message(Command(verb=CommandVerb.STOP))
 
     out = room.outcome(request, E.ACCEPTED, "V1")
 

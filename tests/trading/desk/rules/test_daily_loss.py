@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from tests.trading.desk.desk_room import Room, submitted
-from tradebot.domain.control import Verb
+from tradebot.domain.commands import CommandVerb
 from tradebot.domain.messages import Command
 
 D = Decimal
@@ -17,18 +17,18 @@ D = Decimal
     ("price", "verbs"),
     [
         ("980.15", []),  # ten shares bought at 1,000 for a charge of one
-        ("980.10", [Verb.HALT]),
-        ("970.15", [Verb.HALT]),
-        ("970.10", [Verb.HALT, Verb.FLATTEN]),
+        ("980.10", [CommandVerb.HALT]),
+        ("970.15", [CommandVerb.HALT]),
+        ("970.10", [CommandVerb.HALT, CommandVerb.FLATTEN]),
     ],
 )
-def test_a_loss_that_is_the_limit_to_the_paisa_is_beyond_it(price: str, verbs: list[Verb]) -> None:
+def test_a_loss_that_is_the_limit_to_the_paisa_is_beyond_it(price: str, verbs: list[CommandVerb]) -> None:
     room = Room(max_daily_loss=D("200.00"))
     room.bought()
     room.quote("AAA", price)
     outputs = room.tick()
     assert [o.verb for o in outputs if isinstance(o, Command)] == verbs
-    assert len(submitted(outputs)) == (Verb.FLATTEN in verbs)
+    assert len(submitted(outputs)) == (CommandVerb.FLATTEN in verbs)
 
 
 def test_the_next_loss_is_the_limit_and_then_the_one_that_closes_while_something_is_open() -> None:
@@ -47,5 +47,5 @@ def test_the_next_loss_is_the_limit_and_then_the_one_that_closes_while_something
 
 def test_once_entries_are_halted_and_nothing_is_open_no_loss_is_waited_for() -> None:
     room = Room(max_daily_loss=D(200))
-    room.desk.apply_message(Command(verb=Verb.HALT, reason="by hand"))
+    room.desk.apply_message(Command(verb=CommandVerb.HALT, reason="by hand"))
     assert room.desk.rules.daily_loss.next_threshold is None

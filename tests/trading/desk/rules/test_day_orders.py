@@ -8,12 +8,12 @@ import pytest
 
 from tests.trading.desk.desk_room import DAY, OPEN, Room, events
 from tradebot.clock import SECOND
-from tradebot.domain.messages import Books, Incident, SessionBegins
-from tradebot.domain.order import OrderEvent, OrderRequest, OrderState
+from tradebot.domain.messages import AccountSnapshot, Incident, SessionBegins
+from tradebot.domain.order import OrderEventType, OrderRequest, OrderState
 from tradebot.trading.desk.decisions import DeskOutput
 from tradebot.trading.desk.rules.day_orders import GRACE_NS
 
-D, E = Decimal, OrderEvent
+D, E = Decimal, OrderEventType
 CLOSES_AT = OPEN + 22_500 * SECOND
 
 
@@ -24,7 +24,7 @@ def to(room: Room, at: int) -> None:
 
 def look(room: Room) -> list[DeskOutput]:
     """Let the venue list nothing at all."""
-    return room.desk.apply_message(Books(asked_at=room.mono, orders=(), executions=(), positions=(), cash=D(0)))
+    return room.desk.apply_message(AccountSnapshot(asked_at=room.mono, orders=(), fills=(), positions=(), cash=D(0)))
 
 
 def state(room: Room, request: OrderRequest) -> OrderState:

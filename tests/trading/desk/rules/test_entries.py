@@ -8,9 +8,9 @@ import pytest
 
 from tests.trading.desk.desk_room import Room, submitted
 from tradebot.clock import SECOND
-from tradebot.domain.control import Verb
+from tradebot.domain.commands import CommandVerb
 from tradebot.domain.messages import Action, Command, Signal, Signals
-from tradebot.domain.order import OrderEvent, OrderRequest
+from tradebot.domain.order import OrderEventType, OrderRequest
 
 D = Decimal
 
@@ -77,8 +77,8 @@ def reversing() -> Room:
     room = Room()
     room.bought()
     (exit_,) = submitted(room.signal("AAA", Action.EXIT_LONG, n=2))
-    room.outcome(exit_, OrderEvent.SENDING)
-    room.outcome(exit_, OrderEvent.ACCEPTED, "V2")
+    room.outcome(exit_, OrderEventType.SENDING)
+    room.outcome(exit_, OrderEventType.ACCEPTED, "V2")
     room.signal("AAA", Action.ENTER_SHORT, n=3)
     assert list(room.desk.rules.entries.waiting) == ["AAA"]
     return room
@@ -106,7 +106,7 @@ def test_no_entry_ages_by_a_time_in_which_nothing_could_trade() -> None:
 def test_what_a_person_closes_is_followed_by_no_entry() -> None:
     room = Room()
     room.bought()
-    room.desk.apply_message(Command(verb=Verb.FLATTEN, reason="by hand", id="f1"))
+    room.desk.apply_message(Command(verb=CommandVerb.FLATTEN, reason="by hand", id="f1"))
     room.signal("AAA", Action.ENTER_SHORT, n=3)
     assert room.desk.rules.entries.waiting == {}
     assert counts(room)["ignored"] == 1

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tests.trading.desk.desk_room import Room, submitted
 from tradebot.domain.messages import Action
-from tradebot.domain.order import OrderEvent
+from tradebot.domain.order import OrderEventType
 
-E = OrderEvent
+E = OrderEventType
 
 
 def test_a_fill_ends_the_pauses_between_exits_that_the_venue_refuses() -> None:

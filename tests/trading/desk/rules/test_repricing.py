@@ -8,11 +8,11 @@ import pytest
 
 from tests.trading.desk.desk_room import Room, events, submitted
 from tradebot.clock import SECOND
-from tradebot.domain.messages import Action, BrokerSession, Cancel, Modify, OrderSeen
-from tradebot.domain.order import OrderEvent, OrderRequest, VenueStatus
+from tradebot.domain.messages import Action, BrokerSession, Cancel, Modify, OrderReport
+from tradebot.domain.order import OrderEventType, OrderRequest, VenueOrderStatus
 from tradebot.trading.desk.decisions import DeskOutput
 
-D, E = Decimal, OrderEvent
+D, E = Decimal, OrderEventType
 
 
 def asked(outputs: list[DeskOutput]) -> list[type]:
@@ -26,8 +26,8 @@ def leaving(room: Room, *, is_open: bool = True) -> OrderRequest:
     room.outcome(exit_, E.SENDING)
     room.outcome(exit_, E.ACCEPTED, "V2")
     if is_open:
-        shown = room.venue_order(exit_, VenueStatus.OPEN)
-        room.desk.apply_message(OrderSeen(order=shown, mono=room.mono))
+        shown = room.venue_order(exit_, VenueOrderStatus.OPEN)
+        room.desk.apply_message(OrderReport(order=shown, mono=room.mono))
     return exit_
 
 
@@ -56,7 +56,7 @@ def test_an_order_that_is_being_taken_back_is_not_taken_back_again() -> None:
 def test_with_a_dead_login_nothing_is_asked_until_it_is_back() -> None:
     room = Room()
     room.entered()
-    room.desk.apply_message(BrokerSession(mono=room.mono, lost="dead", orders_refused=True))
+    room.desk.apply_message(BrokerSession(mono=room.mono, lost_reason="dead", orders_refused=True))
     assert asked(room.tick(4)) == []
     room.desk.apply_message(BrokerSession(mono=room.mono))
     assert asked(room.tick()) == [Cancel]

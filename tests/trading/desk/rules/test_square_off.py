@@ -5,19 +5,19 @@ from __future__ import annotations
 import pytest
 
 from tests.trading.desk.desk_room import Room, submitted
-from tradebot.domain.control import Verb
+from tradebot.domain.commands import CommandVerb
 from tradebot.domain.messages import Command
-from tradebot.domain.order import Purpose
+from tradebot.domain.order import OrderPurpose
 
 
-@pytest.mark.parametrize(("is_stopping", "purposes"), [(False, [Purpose.FLATTEN]), (True, [])])
+@pytest.mark.parametrize(("is_stopping", "purposes"), [(False, [OrderPurpose.FLATTEN]), (True, [])])
 def test_at_its_time_everything_is_closed_unless_the_run_stops_and_leaves_it(
-    is_stopping: bool, purposes: list[Purpose]
+    is_stopping: bool, purposes: list[OrderPurpose]
 ) -> None:
     room = Room(on_stop="leave")
     room.bought()
     if is_stopping:
-        room.desk.apply_message(Command(verb=Verb.STOP))
+        room.desk.apply_message(Command(verb=CommandVerb.STOP))
 
     room.tick(20_995)
     room.quote("AAA", "1000")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from tests.trading.desk.desk_room import OPEN, Room
-from tradebot.domain.messages import Released
+from tradebot.domain.messages import ReleasedPosition
 from tradebot.domain.position_key import PositionKey
 from tradebot.trading.desk.decisions import ForgetPosition, ReleasePosition
 
@@ -24,7 +24,9 @@ def test_what_is_given_up_whole_is_not_guarded_any_more() -> None:
     room.bought(stop_loss=990.0)
     key = room.desk.book.positions.position_of("AAA").key
     for quantity, is_guarded in ((4, True), (6, False)):
-        room.desk.carry_out([ReleasePosition(Released(key=key, quantity=D(quantity), price=D(1000), at=room.at))])
+        room.desk.carry_out(
+            [ReleasePosition(ReleasedPosition(key=key, quantity=D(quantity), price=D(1000), at=room.at))]
+        )
         assert bool(room.desk.account.protected_mask[0]) is is_guarded, quantity
     assert room.desk.account.protective_levels(0) is None
 
@@ -40,7 +42,7 @@ def test_a_symbol_that_this_run_does_not_name_is_given_up_and_forgotten_without_
     room = of_another_run()
     key = PositionKey("", "NSE", "GONE", "MIS")
     room.desk.carry_out(
-        [ReleasePosition(Released(key=key, quantity=D(5), price=D(100), at=room.at)), ForgetPosition("GONE")]
+        [ReleasePosition(ReleasedPosition(key=key, quantity=D(5), price=D(100), at=room.at)), ForgetPosition("GONE")]
     )
     assert room.desk.account.open_positions() == {}
     assert not room.desk.account.protected_mask.any()

@@ -7,19 +7,30 @@ from decimal import Decimal
 import pytest
 
 from tests.trading.desk.desk_room import Room, events, submitted
-from tradebot.domain.messages import Action, Books, Command, Executed, Incident, LinkDown, LinkUp, OrderSeen
-from tradebot.domain.order import OrderEvent, VenueOrder, VenueStatus
+from tradebot.domain.messages import (
+    AccountSnapshot,
+    Action,
+    Command,
+    FillReport,
+    Incident,
+    LinkDown,
+    LinkUp,
+    OrderReport,
+)
+from tradebot.domain.order import OrderEventType, VenueOrder, VenueOrderStatus
 from tradebot.trading.desk.decisions import DeskOutput
 from tradebot.trading.desk.rules.report_translator import LAG_LIMIT_NS, OMISSION_LIMIT_NS
 
-D, E = Decimal, OrderEvent
+D, E = Decimal, OrderEventType
 
 
 def test_with_an_order_that_is_kept_no_longer_goes_what_was_made_up_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tradebot.trading.desk.book.blotter.MAX_ENDED_ORDERS", 1)
     room = Room()
     entry = room.entered()
-    room.desk.apply_message(OrderSeen(order=room.venue_order(entry, VenueStatus.FILLED, filled=10), mono=room.mono))
+    room.desk.apply_message(
+        OrderReport(order=room.venue_order(entry, VenueOrderStatus.FILLED, filled=10), mono=room.mono)
+    )
     room.tick(6)
     reports = room.desk.rules.venue_reports
     assert list(reports._missing_fills.inferred_fills) == [entry.order_id]
@@ -40,7 +51,7 @@ def test_with_an_order_that_is_kept_no_longer_goes_what_was_made_up_for_it(monke
 
 def look(room: Room, *orders: VenueOrder) -> list[DeskOutput]:
     return room.desk.apply_message(
-        Books(asked_at=room.mono, orders=orders, executions=(), positions=room.positions(), cash=D(0))
+        AccountSnapshot(asked_at=room.mono, orders=orders, fills=(), positions=room.positions(), cash=D(0))
     )
 
 
@@ -50,7 +61,7 @@ def test_a_venue_that_knows_fewer_fills_than_it_told_for_a_minute_stops_the_symb
 ) -> None:
     room = Room()
     request = room.bought()
-    shown = room.venue_order(request, VenueStatus.FILLED, filled=filled)
+    shown = room.venue_order(request, VenueOrderStatus.FILLED, filled=filled)
     look(room, shown)
     room.mono += LAG_LIMIT_NS - less
     outputs = look(room, shown)
@@ -60,7 +71,7 @@ def test_a_venue_that_knows_fewer_fills_than_it_told_for_a_minute_stops_the_symb
 
 def test_that_it_knows_fewer_is_told_once() -> None:
     room = Room()
-    shown = room.venue_order(room.bought(), VenueStatus.FILLED, filled=9)
+    shown = room.venue_order(room.bought(), VenueOrderStatus.FILLED, filled=9)
     told = []
     for _ in range(4):
         told.append(len([o for o in look(room, shown) if isinstance(o, Incident)]))
@@ -71,16 +82,16 @@ def test_that_it_knows_fewer_is_told_once() -> None:
 def test_a_status_that_tells_nothing_new_leaves_no_row() -> None:
     room = Room()
     request = room.entered()
-    shown = room.venue_order(request, VenueStatus.OPEN, filled=4)
+    shown = room.venue_order(request, VenueOrderStatus.OPEN, filled=4)
     assert events(look(room, shown)) == [E.SEEN_OPEN]
     room.tick(1)
     assert events(look(room, shown)) == []
-    more = room.venue_order(request, VenueStatus.OPEN, filled=5)
+    more = room.venue_order(request, VenueOrderStatus.OPEN, filled=5)
     assert events(look(room, more)) == [E.SEEN_OPEN]
 
 
 @pytest.mark.parametrize(("less", "found"), [(1, []), (0, []), (-1, [E.NOT_FOUND])])
-def test_two_lists_that_come_late_enough_put_an_order_in_doubt(less: int, found: list[OrderEvent]) -> None:
+def test_two_lists_that_come_late_enough_put_an_order_in_doubt(less: int, found: list[OrderEventType]) -> None:
     room = Room()
     room.entered()
     assert events(look(room)) == []
@@ -96,8 +107,8 @@ def test_books_asked_for_since_the_link_is_back_compare_what_was_open(*, asked: 
     room.desk.apply_message(LinkDown(source="kite", mono=room.mono, reason="silent"))
     room.tick(1)
     room.desk.apply_message(LinkUp(source="kite", mono=room.mono))
-    order = room.venue_order(request, VenueStatus.ACKED)
-    books = Books(asked_at=room.mono + asked, orders=(order,), executions=(), positions=(), cash=D(0))
+    order = room.venue_order(request, VenueOrderStatus.ACKED)
+    books = AccountSnapshot(asked_at=room.mono + asked, orders=(order,), fills=(), positions=(), cash=D(0))
     assert (E.LINK_BACK in events(room.desk.apply_message(books))) is is_compared
 
 
@@ -109,7 +120,7 @@ def test_a_fill_that_comes_before_its_order_is_known_is_booked_once_its_id_is() 
     for _ in range(2):
         execution = room.execution(request, 10, "1000")
         room.trades -= 1
-        assert events(room.desk.apply_message(Executed(execution=execution, mono=room.mono))) == []
+        assert events(room.desk.apply_message(FillReport(fill=execution, mono=room.mono))) == []
     assert events(room.outcome(request, E.ACCEPTED, "V1")) == [E.ACCEPTED, E.EXECUTED]
     assert room.desk.rules.venue_reports._translator.orphan_fills == {}
     assert room.desk.book.positions.open_quantity("AAA") == 10

@@ -8,19 +8,19 @@ from decimal import Decimal
 
 from tradebot.clock import SECOND
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Books, Released
-from tradebot.domain.order import HOLDS, ZERO, Execution, Order, OrderEvent, OrderFact
-from tradebot.domain.order_fold import apply, begin, no_later
+from tradebot.domain.messages import AccountSnapshot, ReleasedPosition
+from tradebot.domain.order import RESERVATION_HOLD_NS, ZERO, Fill, Order, OrderEvent, OrderEventType
+from tradebot.domain.order_reducer import apply_event, cap_monotonic_times, open_order
 from tradebot.domain.portfolio import Position
-from tradebot.domain.position_key import Line, PositionKey
+from tradebot.domain.position_key import NettingKey, PositionKey
 from tradebot.trading.desk.book.exposure import Exposure
 from tradebot.trading.desk.book.external_positions import ExternalPositions, OwnQuantities, order_netting_key
 from tradebot.trading.desk.book.positions import Positions
 
-ChargesOf = Callable[[Order, Execution], Decimal]  # (order before the fill, the fill) -> its charges
+ChargesOf = Callable[[Order, Fill], Decimal]  # (order before the fill, the fill) -> its charges
 FillKey = tuple[str, str]  # (exchange, execution_id)
-INTENT, DENIED = OrderEvent.INTENT, OrderEvent.DENIED
-EXECUTED, REVERSED = OrderEvent.EXECUTED, OrderEvent.REVERSED
+INTENT, DENIED = OrderEventType.INTENT, OrderEventType.DENIED
+EXECUTED, REVERSED = OrderEventType.EXECUTED, OrderEventType.REVERSED
 JUST_FILLED_NS = SECOND // 5  # after a fill: the list of positions may be from before it
 MAX_ENDED_ORDERS = 20_000  # ended orders kept for late fills; a venue's day allows 5,000
 
@@ -29,7 +29,7 @@ class BookedFill(Message, frozen=True, kw_only=False):
     """A fill in the books: whose it is, what it cost, and the monotonic time it was heard, 0 of before this process."""
 
     order_id: str
-    execution: Execution
+    execution: Fill
     charges: Decimal
     mono: int
 
@@ -58,9 +58,9 @@ class Blotter:
             Order
         ] = []  # that are kept no longer, until who remembers something of them empties it
 
-    def begin_order(self, event: OrderFact) -> Order:
+    def begin_order(self, event: OrderEvent) -> Order:
         """Apply an INTENT of an order of ours, as `record_event` would; returns the order."""
-        order, order_id = begin(event), event.order_id
+        order, order_id = open_order(event), event.order_id
         self.orders[order_id] = order
         symbol = order.request.symbol
         self.dirty_exposure.add(symbol)
@@ -75,24 +75,24 @@ class Blotter:
         self.dirty_exposure.add(symbol)
         self.exposure.add_live(order_id, symbol)
 
-    def close_filled_order(self, order: Order, execution: Execution) -> None:
+    def close_filled_order(self, order: Order, execution: Fill) -> None:
         """Book a fill that `fills_whole` a live order with one id at the venue, and forget both."""
         order_id, symbol = order.request.order_id, order.request.symbol
         self._book_own_fill(order, execution)
         self.exposure.remove_live(order_id, symbol)
         del self.orders[order_id], self.by_venue_id[order.venue_order_id]
 
-    def record_event(self, event: OrderFact) -> Order:
+    def record_event(self, event: OrderEvent) -> Order:
         """Apply one fact; returns the order after it. A fill of ours is booked into its position as well."""
         order_id, before = event.order_id, None
-        if event.event is INTENT or event.event is DENIED:
-            order = begin(event)
+        if event.type is INTENT or event.type is DENIED:
+            order = open_order(event)
         else:
             before = self.orders[order_id]
-            order = apply(before, event)
-            if event.execution is not None and order.filled != before.filled:
-                self._book_fill(before, event, event.execution)
-            if event.event is EXECUTED and event.execution is not None and order.filled > order.quantity:
+            order = apply_event(before, event)
+            if event.fill is not None and order.filled != before.filled:
+                self._book_fill(before, event, event.fill)
+            if event.type is EXECUTED and event.fill is not None and order.filled > order.quantity:
                 self.mark_overfilled(order.request.symbol)
         self.orders[order_id] = order
         self.dirty_exposure.add(order.request.symbol)
@@ -124,7 +124,9 @@ class Blotter:
             exposure.remove_live(order_id, symbol)
         if was_live or before is None:
             self._ended.append(order_id)
-        if (order.claim.filled or order.state in HOLDS) and order.reserved(max(exposure.mono, mono)):
+        if (order.reported.filled or order.state in RESERVATION_HOLD_NS) and order.reserved_quantity(
+            max(exposure.mono, mono)
+        ):
             exposure.add_reserved(order_id, symbol)
         if len(self.orders) > self._kept:
             self._forget_oldest()
@@ -137,7 +139,7 @@ class Blotter:
         """
         if not self.exposure.mono:
             for order_id, order in self.orders.items():
-                self.orders[order_id] = no_later(order, mono)
+                self.orders[order_id] = cap_monotonic_times(order, mono)
         self.dirty_exposure.update(self.exposure.expire_reserved(mono))
         self.external.exposure.expire_reserved(mono)
 
@@ -145,13 +147,13 @@ class Blotter:
         """Take over a position that has no fills here, as runs of before did: the quantity is the truth."""
         self.positions.set_current_key(key)
         before = self.positions.by_key.get(key) or Position(key)
-        self._replace_position(before, before.hold(quantity, average_price))
+        self._replace_position(before, before.with_quantity(quantity, average_price))
 
-    def release_position(self, released: Released) -> None:
+    def release_position(self, released: ReleasedPosition) -> None:
         """Take a part of a position for no longer ours: it is held beyond ours from now on."""
-        before = self.positions.by_key[PositionKey(self.positions.venue, *released.key.line)]
-        self._replace_position(before, before.release(released.quantity, released.price))
-        self.external.take_over_position(released.key.line, released.quantity)
+        before = self.positions.by_key[PositionKey(self.positions.venue, *released.key.netting_key)]
+        self._replace_position(before, before.release_quantity(released.quantity, released.price))
+        self.external.take_over_position(released.key.netting_key, released.quantity)
 
     def live_orders(self, symbol: str | None = None) -> Iterator[Order]:
         """Yield the orders of ours that may still trade, UNKNOWN included."""
@@ -162,22 +164,22 @@ class Blotter:
         yield from self.exposure.live_orders()
         yield from self.external.exposure.live_orders()
 
-    def own_at_snapshot(self, books: Books) -> OwnQuantities:
+    def own_at_snapshot(self, books: AccountSnapshot) -> OwnQuantities:
         """Return what was ours when `books` were read, by line, as far as they can know it.
 
         A fill that was heard since they were asked for and that they do not list came later than they.
         """
-        held = {p.key.line: p.quantity for p in self.positions.by_key.values()}
-        late: dict[Line, Decimal] = {}
-        late_ours: dict[Line, Decimal] = {}
-        listed = {execution.key for execution in books.executions}
+        held = {p.key.netting_key: p.quantity for p in self.positions.by_key.values()}
+        late: dict[NettingKey, Decimal] = {}
+        late_ours: dict[NettingKey, Decimal] = {}
+        listed = {execution.fill_key for execution in books.fills}
         for booked in reversed(self.booked_fills.values()):
             fill = booked.execution
             if booked.mono < books.asked_at - JUST_FILLED_NS:
                 break
-            if fill.key in listed or fill.is_inferred:
+            if fill.fill_key in listed or fill.is_inferred:
                 continue
-            line, signed = fill.line, fill.quantity * fill.side.sign
+            line, signed = fill.netting_key, fill.quantity * fill.side.sign
             order = self.orders.get(booked.order_id)
             if order is not None and order.is_external:
                 late[line] = late.get(line, ZERO) + signed
@@ -185,8 +187,8 @@ class Blotter:
                 held[line] = held.get(line, ZERO) - signed
                 late_ours[line] = late_ours.get(line, ZERO) + signed
         for order in self.exposure.live_orders():
-            if order.claim.filled and order.shortfall:  # filled, as its status says, and not told yet
-                line, signed = order_netting_key(order), order.shortfall * order.request.side.sign
+            if order.reported.filled and order.missing_quantity:  # filled, as its status says, and not told yet
+                line, signed = order_netting_key(order), order.missing_quantity * order.request.side.sign
                 late_ours[line] = late_ours.get(line, ZERO) + signed
         return OwnQuantities(held, late, late_ours)
 
@@ -199,13 +201,13 @@ class Blotter:
         """Note that an order of `symbol` was filled beyond its quantity: what is held may be less than was told."""
         self.overfilled.setdefault(symbol, (self.exposure.mono, None))
 
-    def check_overfills(self, books: Books) -> None:
+    def check_overfills(self, books: AccountSnapshot) -> None:
         """Take what the venue's list holds of symbols in excess, where it was asked for after their last fill."""
-        net = books.net()
+        net = books.net_quantities()
         for symbol, (since, _) in list(self.overfilled.items()):
-            line = self.positions.position_of(symbol).key.line
+            line = self.positions.position_of(symbol).key.netting_key
             held = self.external.own_quantity(line, net)
-            if books.asked_at <= since + JUST_FILLED_NS or books.hides(symbol):
+            if books.asked_at <= since + JUST_FILLED_NS or books.unknown_position_reason(symbol):
                 continue
             if held == self.positions.open_quantity(symbol):
                 del self.overfilled[symbol]
@@ -228,14 +230,14 @@ class Blotter:
             return ZERO
         return min(quantity, held, key=abs)
 
-    def _book_fill(self, before: Order, fact: OrderFact, execution: Execution) -> None:
+    def _book_fill(self, before: Order, fact: OrderEvent, execution: Fill) -> None:
         key = (execution.exchange, execution.execution_id)
         is_ours = not before.is_external
-        if fact.event is REVERSED:
+        if fact.type is REVERSED:
             booked = self.booked_fills.pop(key)
             if is_ours:
                 old = self.positions.position_for_fill(booked.execution)
-                self._replace_position(old, old.reverse(booked.execution, booked.charges), -booked.charges)
+                self._replace_position(old, old.reverse_fill(booked.execution, booked.charges), -booked.charges)
                 self.positions.fill_count -= 1
             else:
                 self.external.apply_fill(booked.execution, -1)
@@ -252,7 +254,7 @@ class Blotter:
         if self.busted_fills:
             self.busted_fills.pop(key, None)
 
-    def _book_own_fill(self, order: Order, execution: Execution) -> Decimal:
+    def _book_own_fill(self, order: Order, execution: Fill) -> Decimal:
         # Move the position by a fill of an order of ours; returns its charges.
         charges, positions, symbol = self._charges_of(order, execution), self.positions, execution.symbol
         old = positions.open.get(symbol)
@@ -261,7 +263,7 @@ class Blotter:
         if self.overfilled and symbol in self.overfilled:
             self.overfilled[symbol] = self.exposure.mono, None
         self.dirty_exposure.add(symbol)
-        positions.replace_position(old, old.apply(execution, charges), charges)
+        positions.replace_position(old, old.apply_fill(execution, charges), charges)
         positions.fill_count += 1
         return charges
 
@@ -285,9 +287,9 @@ class Blotter:
             del self.orders[order_id]
             for venue_order_id in (order.venue_order_id, *order.other_ids):
                 self.by_venue_id.pop(venue_order_id, None)
-            for execution in order.booked:
-                self.booked_fills.pop(execution.key, None)
-            for execution in order.odd.busted:
-                self.busted_fills.pop(execution.key, None)
+            for execution in order.fills:
+                self.booked_fills.pop(execution.fill_key, None)
+            for execution in order.irregular.busted:
+                self.busted_fills.pop(execution.fill_key, None)
             self.forgotten_orders.append(order)
             return

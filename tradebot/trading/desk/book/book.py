@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tradebot.domain.control import Verb
+from tradebot.domain.commands import CommandVerb
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Quotes
-from tradebot.domain.messages import Command, Incident, SessionBegins, Tick
-from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderRequest, Purpose
-from tradebot.domain.position_key import Line, PositionKey
+from tradebot.domain.market_data import Quotes
+from tradebot.domain.messages import ClockTick, Command, Incident, SessionBegins
+from tradebot.domain.order import Order, OrderEvent, OrderEventType, OrderPurpose, OrderRequest
+from tradebot.domain.position_key import NettingKey, PositionKey
 from tradebot.domain.products import INTRADAY
 from tradebot.trading.desk.book.blotter import Blotter, ChargesOf
 from tradebot.trading.desk.book.conditions import Conditions
@@ -35,14 +35,14 @@ from tradebot.trading.desk.decisions import (
 )
 from tradebot.trading.desk.settings import DeskSettings
 
-EXECUTED = OrderEvent.EXECUTED
+EXECUTED = OrderEventType.EXECUTED
 
 
 class OrderChange(NamedTuple):
     """A fact with its order before, None before the first, and after."""
 
     before: Order | None
-    event: OrderFact
+    event: OrderEvent
     after: Order
 
     @property
@@ -77,7 +77,7 @@ class Book:
         self.marks.apply_quotes(quotes)
         self.conditions.mono = max(self.conditions.mono, quotes.seen_at)
 
-    def take_tick(self, tick: Tick) -> None:
+    def take_tick(self, tick: ClockTick) -> None:
         """Move the time; reservations that outlived their order end."""
         self.conditions.advance_to(tick.at, tick.mono)
         self.blotter.expire_reservations(self.conditions.mono)
@@ -86,13 +86,13 @@ class Book:
         """Take the times of a session; returns whether another day begins with it."""
         is_another = self.conditions.begin_session(session)
         if is_another:
-            self.conditions.halts.end_session()
+            self.conditions.halts.lift_session_halts()
             self.pnl.reset_day_base()
         return is_another
 
     def take_command(self, command: Command) -> None:
         """Note that the daemon stops; any other command stands once a rule says so."""
-        if command.verb is Verb.STOP:
+        if command.verb is CommandVerb.STOP:
             self.conditions.is_stopping = True
 
     def begin_reconcile(self, decision: Reconcile) -> None:
@@ -103,14 +103,14 @@ class Book:
 
     # ---- what is decided
 
-    def record_event(self, event: OrderFact) -> OrderChange:
+    def record_event(self, event: OrderEvent) -> OrderChange:
         """Apply one fact, and what it means for the exits that are wanted."""
         before = self.blotter.orders.get(event.order_id)
         order = self.blotter.record_event(event)
         change = OrderChange(before, event, order)
         self.pending_exits.mark_changed(order.request.symbol)
         if not order.is_external:
-            if event.event is EXECUTED:
+            if event.type is EXECUTED:
                 self.update_holder(order.request)
             if change.ends_exit and order.request.symbol in self.blotter.positions.open:
                 self.request_exit(order.request.symbol, order.request.purpose, order.request.reason)
@@ -119,14 +119,14 @@ class Book:
     def update_holder(self, request: OrderRequest) -> None:
         """Note, once a fill of an order is booked, whose strategy holds the symbol, or that nothing is held."""
         symbol, exits = request.symbol, self.pending_exits
-        if symbol not in self.universe.ids:
+        if symbol not in self.universe.ids_by_symbol:
             return
         if symbol not in self.blotter.positions.open:
             exits.forget_symbol(symbol)
         elif not request.purpose.is_exit and request.strategy:
             exits.holders.setdefault(symbol, request.strategy)
 
-    def request_exit(self, symbol: str, purpose: Purpose, reason: str) -> None:
+    def request_exit(self, symbol: str, purpose: OrderPurpose, reason: str) -> None:
         """Want a symbol flat; not one that this run does not name, in which an earlier one may have left an exit."""
         if symbol in self.universe:
             self.pending_exits.request_exit(symbol, purpose, reason)
@@ -138,7 +138,7 @@ class Book:
     def request_closes(self, decision: ClosePositions) -> None:
         """Want symbols flat."""
         for symbol in decision.symbols:
-            self.request_exit(symbol, Purpose.FLATTEN, decision.reason)
+            self.request_exit(symbol, OrderPurpose.FLATTEN, decision.reason)
 
     def record_journaled(self, decision: RecordJournaled) -> None:
         """Apply a fact that changes nothing but its order."""
@@ -167,7 +167,7 @@ class Book:
             self.external.attribute_rests(
                 own,
                 asked_at=books.asked_at,
-                symbols=self.universe.ids,
+                symbols=self.universe.ids_by_symbol,
                 is_traded=self.is_traded_key,
                 is_over=self._is_over,
             )
@@ -200,19 +200,19 @@ class Book:
 
     def position_key(self, symbol: str) -> PositionKey:
         """Return the key that our entries in a symbol lead to."""
-        exchange = self.universe.get(symbol).exchange if symbol in self.universe else ""
+        exchange = self.universe.instrument_of(symbol).exchange if symbol in self.universe else ""
         return PositionKey(self.settings.venue, exchange, symbol, self.settings.product)
 
-    def is_traded_key(self, netting_key: Line) -> bool:
+    def is_traded_key(self, netting_key: NettingKey) -> bool:
         """Return whether our orders go to a line, or something of ours is left there."""
-        return netting_key == self.position_key(netting_key[1]).line or bool(
+        return netting_key == self.position_key(netting_key[1]).netting_key or bool(
             self.blotter.positions.netted_quantity(netting_key)
         )
 
-    def make_event(self, order: Order, event_type: OrderEvent, reason: str) -> OrderFact:
+    def make_event(self, order: Order, event_type: OrderEventType, reason: str) -> OrderEvent:
         """Return a fact of an order, of this moment."""
         c = self.conditions
-        return OrderFact(order_id=order.order_id, event=event_type, at=c.now, mono=c.mono, reason=reason)
+        return OrderEvent(order_id=order.order_id, type=event_type, at=c.now, mono=c.mono, reason=reason)
 
     def make_incident(self, text: str, order: Order | None = None) -> Incident:
         """Return an incident of this moment."""
@@ -220,7 +220,7 @@ class Book:
             return Incident(text=text, at=self.conditions.now)
         return Incident(text=text, at=self.conditions.now, order_id=order.order_id, symbol=order.symbol)
 
-    def _is_over(self, line: Line) -> bool:
+    def _is_over(self, line: NettingKey) -> bool:
         # Of an intraday position of an earlier day a venue that does not hold it has squared it off, and lists no fill.
         # What other hands traded there today does not make ours of today.
         opens_at, blotter = self.conditions.times.day_opens_at, self.blotter
@@ -228,7 +228,7 @@ class Book:
             booked
             for booked in blotter.booked_fills.values()
             if (fill := booked.execution).traded_at >= opens_at
-            and fill.line == line
+            and fill.netting_key == line
             and not ((order := blotter.orders.get(booked.order_id)) is not None and order.is_external)
         )
         return line[2] == INTRADAY and bool(opens_at) and next(today, None) is None

@@ -6,13 +6,13 @@ from tradebot.clock import MINUTE, SECOND
 from tradebot.domain.halts import Halts
 from tradebot.domain.messages import (
     BrokerSession,
-    ClockApart,
-    DiskAllows,
-    Frozen,
+    ClockOffset,
+    DiskAllowance,
+    DiskSpaceState,
+    FrozenSymbols,
     LinkDown,
     LinkUp,
     SessionBegins,
-    SpaceLeft,
 )
 from tradebot.trading.desk.book.links import Links
 from tradebot.trading.desk.book.session_times import SessionTimes
@@ -63,7 +63,7 @@ class Conditions:
         """Note whether the venue knows our login."""
         self.links.take_login(login, self.mono)
 
-    def set_frozen(self, frozen: Frozen) -> None:
+    def set_frozen(self, frozen: FrozenSymbols) -> None:
         """Take the symbols that are frozen now."""
         self.frozen = frozenset(frozen.symbols)
 
@@ -71,23 +71,23 @@ class Conditions:
         """Note that the venue's books of `asked_at` are known."""
         self.blind_from_mono = asked_at + BLIND_AFTER_NS
 
-    def take_clock_offset(self, clock: ClockApart) -> None:
+    def take_clock_offset(self, clock: ClockOffset) -> None:
         """Note how far the host's clock is from the venue's time."""
-        seconds = clock.offset / SECOND
+        seconds = clock.offset_ns / SECOND
         ahead = f"{abs(seconds):.1f} s {'ahead of' if seconds > 0 else 'behind'}"
-        self.clock_offset_reason = f"the host's clock is {ahead} the venue's time" if clock.offset else ""
+        self.clock_offset_reason = f"the host's clock is {ahead} the venue's time" if clock.offset_ns else ""
 
-    def take_disk_space(self, space: SpaceLeft) -> None:
+    def take_disk_space(self, space: DiskSpaceState) -> None:
         """Note what the room of the journal's disk allows."""
-        self.disk_short = space.reason if space.allows is not DiskAllows.ALL else ""
-        self.disk_full = space.reason if space.allows is DiskAllows.CANCELS else ""
+        self.disk_short = space.reason if space.allows is not DiskAllowance.ALL else ""
+        self.disk_full = space.reason if space.allows is DiskAllowance.CANCELS else ""
 
     # ---- what is asked
 
     @property
     def halt_reason(self) -> str:
         """Why nothing may be opened anywhere, empty when something may."""
-        return self.halts.of_all
+        return self.halts.global_reason
 
     @property
     def has_halts(self) -> bool:
@@ -96,7 +96,7 @@ class Conditions:
 
     def halt_reason_for(self, symbol: str, strategy: str = "") -> str:
         """Return why `strategy` may open nothing in `symbol`, empty when it may."""
-        return self.halts.of(symbol, strategy)
+        return self.halts.reason_for(symbol, strategy)
 
     @property
     def blind_reason(self) -> str:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from tradebot.domain.messages import Books, ExternalPosition
-from tradebot.domain.order import ZERO, Execution, Order, Side
+from tradebot.domain.messages import AccountSnapshot, ExternalPosition
+from tradebot.domain.order import ZERO, Fill, Order, Side
 from tradebot.domain.portfolio import Position
-from tradebot.domain.position_key import EXTERNAL, Line, PositionKey
+from tradebot.domain.position_key import OWNER_EXTERNAL, NettingKey, PositionKey
 from tradebot.domain.products import DELIVERY
 from tradebot.trading.desk.book.exposure import Exposure
 
@@ -28,12 +28,12 @@ class OwnQuantities(NamedTuple):
     `late` is of other hands, `late_ours` of us, both signed.
     """
 
-    held: Mapping[Line, Decimal]
-    late: Mapping[Line, Decimal] = {}
-    late_ours: Mapping[Line, Decimal] = {}
+    held: Mapping[NettingKey, Decimal]
+    late: Mapping[NettingKey, Decimal] = {}
+    late_ours: Mapping[NettingKey, Decimal] = {}
 
-    def external_quantity(self, netting_key: Line, net: Decimal, known: Decimal) -> Decimal:
-        """Return what `net` holds beyond ours: `known`, where that explains it.
+    def external_quantity(self, netting_key: NettingKey, net: Decimal, known: Decimal) -> Decimal:
+        """Return what `net_quantities` holds beyond ours: `known`, where that explains it.
 
         Positions are asked for beside the fills and may be the later of the two: then they hold what was heard since.
         """
@@ -51,36 +51,40 @@ class ExternalPositions:
 
     def __init__(self, orders: Mapping[str, Order]) -> None:
         self.exposure = Exposure(orders, {})  # of the orders placed elsewhere
-        self.quantities: dict[Line, Decimal] = {}  # the venue's net less ours, none zero
-        self._accounted: dict[Line, Decimal] = {}  # of that what fills, conversions and the first look account for
-        self._prices: dict[Line, Decimal] = {}  # the venue's average prices, of the last look
+        self.quantities: dict[NettingKey, Decimal] = {}  # the venue's net less ours, none zero
+        self._accounted: dict[
+            NettingKey, Decimal
+        ] = {}  # of that what fills, conversions and the first look account for
+        self._prices: dict[NettingKey, Decimal] = {}  # the venue's average prices, of the last look
         self._unconfirmed: dict[
-            tuple[str, str], tuple[dict[Line, Decimal], int]
+            tuple[str, str], tuple[dict[NettingKey, Decimal], int]
         ] = {}  # (exchange, symbol) -> rests, looks
         self._unsettled: dict[
-            Line, tuple[int, str]
+            NettingKey, tuple[int, str]
         ] = {}  # mono at which another hand was heard of last, and what it did
         self._asked_mono: int | None = None  # of the books that are being read
-        self._converted: dict[Line, Decimal] = {}  # signed parts of ours that were converted, until they are given up
+        self._converted: dict[
+            NettingKey, Decimal
+        ] = {}  # signed parts of ours that were converted, until they are given up
         self._polls = 0
         # Lines that the first look accounted for without a fill -> what was heard of since, which it may have shown.
-        self._heard_since: dict[Line, Decimal] = {}
+        self._heard_since: dict[NettingKey, Decimal] = {}
 
     # ---- what is told
 
-    def apply_fill(self, execution: Execution, sign: int = 1) -> None:
+    def apply_fill(self, execution: Fill, sign: int = 1) -> None:
         """Take a fill of another hand; with -1 one that is taken back."""
-        line, signed = execution.line, execution.quantity * execution.side.sign * sign
+        line, signed = execution.netting_key, execution.quantity * execution.side.sign * sign
         self._add_accounted(line, signed)
         if line in self._heard_since:
             self._heard_since[line] += signed
 
-    def take_over_position(self, netting_key: Line, quantity: Decimal) -> None:
+    def take_over_position(self, netting_key: NettingKey, quantity: Decimal) -> None:
         """Take what was ours until now."""
         self._converted.pop(netting_key, None)
         self._add_accounted(netting_key, quantity)
 
-    def mark_unsettled(self, netting_key: Line, mono: int, text: str) -> None:
+    def mark_unsettled(self, netting_key: NettingKey, mono: int, text: str) -> None:
         """Note what another hand did in a line where we trade: only books asked for later tell what is ours there."""
         self._unsettled[netting_key] = mono if self._asked_mono is None else self._asked_mono - 1, text
 
@@ -88,21 +92,21 @@ class ExternalPositions:
         """Take what is told from here on as told by the books asked for at `asked_at`."""
         self._asked_mono = asked_at
 
-    def apply_snapshot(self, books: Books, own: OwnQuantities) -> None:
+    def apply_snapshot(self, books: AccountSnapshot, own: OwnQuantities) -> None:
         """Take the venue's net. A line stays as it was where the books hide it.
 
         They do when a row of it cannot be read, or is missing although they list a trade of today there.
         """
-        net = books.net()
+        net = books.net_quantities()
         unread = {row.symbol for row in books.unread if row.book == "holdings"}
-        silent = {e.line for e in books.executions} - net.keys()
+        silent = {e.netting_key for e in books.fills} - net.keys()
         for line in net.keys() | own.held.keys() | self.quantities.keys():
             is_hidden = line[2] == DELIVERY and unread & {"", line[1]}
-            if line not in silent and not books.hides(line[1]) and not is_hidden:
+            if line not in silent and not books.unknown_position_reason(line[1]) and not is_hidden:
                 known = self.quantities.get(line, ZERO)
                 _put(self.quantities, line, own.external_quantity(line, net.get(line, ZERO), known))
-        self._prices = {row.line: row.average_price for row in books.holdings}
-        self._prices |= {row.line: row.average_price for row in books.positions}
+        self._prices = {row.netting_key: row.average_price for row in books.holdings}
+        self._prices |= {row.netting_key: row.average_price for row in books.positions}
         self._asked_mono = None
 
     # ---- what is accounted for
@@ -113,8 +117,8 @@ class ExternalPositions:
         *,
         asked_at: int,
         symbols: Collection[str],
-        is_traded: Callable[[Line], bool],
-        is_over: Callable[[Line], bool] = lambda _: False,
+        is_traded: Callable[[NettingKey], bool],
+        is_over: Callable[[NettingKey], bool] = lambda _: False,
     ) -> None:
         """Account for what the look showed, as far as it can be.
 
@@ -138,10 +142,10 @@ class ExternalPositions:
         }
 
     def _unconfirmed_keys(
-        self, own: OwnQuantities, symbols: Collection[str], is_over: Callable[[Line], bool]
-    ) -> dict[tuple[str, str], dict[Line, Decimal]]:
+        self, own: OwnQuantities, symbols: Collection[str], is_over: Callable[[NettingKey], bool]
+    ) -> dict[tuple[str, str], dict[NettingKey, Decimal]]:
         # (exchange, symbol) -> line -> what another look must confirm; all else is accounted for now.
-        odd: dict[tuple[str, str], dict[Line, Decimal]] = {}
+        odd: dict[tuple[str, str], dict[NettingKey, Decimal]] = {}
         lines = self.quantities.keys() | self._accounted.keys()
         of_symbol: dict[tuple[str, str], Decimal] = {}
         for line in lines:
@@ -162,7 +166,7 @@ class ExternalPositions:
         return odd
 
     def _accept_confirmed(
-        self, rests: dict[Line, Decimal], own: OwnQuantities, is_traded: Callable[[Line], bool]
+        self, rests: dict[NettingKey, Decimal], own: OwnQuantities, is_traded: Callable[[NettingKey], bool]
     ) -> None:
         # Of the rests of a symbol of which two looks said the same: what is accounted for leaves `unexplained_rests`.
         if not sum(rests.values(), ZERO):  # what one line lost others won: it was converted
@@ -177,18 +181,18 @@ class ExternalPositions:
             self._accept(line)
             del rests[line]
 
-    def _is_told_twice(self, line: Line, rest: Decimal) -> bool:
+    def _is_told_twice(self, line: NettingKey, rest: Decimal) -> bool:
         # The first look showed a fill that was heard of after it.
         return bool(rest) and rest == -self._heard_since.get(line, ZERO)
 
-    def _was_shown_wrongly(self, line: Line, own: OwnQuantities) -> bool:
+    def _was_shown_wrongly(self, line: NettingKey, own: OwnQuantities) -> bool:
         # The first look believed one answer, of more than two later ones show; and nothing there is ours.
         rest, believed = self._rest(line), self._accounted.get(line, ZERO)
         return (
             line in self._heard_since and not own.held.get(line) and rest * believed < 0 and abs(rest) <= abs(believed)
         )
 
-    def unexplained_rests(self) -> dict[Line, Decimal]:
+    def unexplained_rests(self) -> dict[NettingKey, Decimal]:
         """Return line -> what is held beyond ours that nothing accounts for, where two looks said the same."""
         return {
             line: rest
@@ -208,7 +212,7 @@ class ExternalPositions:
 
     def lost_quantity(self, position: Position) -> Decimal:
         """Return the signed part of a position of ours that other hands closed or converted, as accounted for."""
-        line, held = position.key.line, position.quantity
+        line, held = position.key.netting_key, position.quantity
         if self._rest(line):
             return ZERO
         # What was converted is gone as a whole: what another hand bought beside it is theirs.
@@ -216,8 +220,8 @@ class ExternalPositions:
         taken = max(-self._accounted.get(line, ZERO) * sign, self._converted.get(line, ZERO) * sign)
         return min(taken, held * sign) * sign if taken > 0 else ZERO
 
-    def own_quantity(self, netting_key: Line, net: Mapping[Line, Decimal]) -> Decimal:
-        """Return what of the venue's `net` of a line is ours, going by what is accounted for."""
+    def own_quantity(self, netting_key: NettingKey, net: Mapping[NettingKey, Decimal]) -> Decimal:
+        """Return what of the venue's `net_quantities` of a line is ours, going by what is accounted for."""
         return net.get(netting_key, ZERO) - self._accounted.get(netting_key, ZERO)
 
     # ---- what others ask
@@ -227,7 +231,7 @@ class ExternalPositions:
 
         `is_sure` leaves out what one look alone says, which may be of a moment ago, except for a conversion.
         """
-        held, line = position.quantity, position.key.line
+        held, line = position.quantity, position.key.netting_key
         beyond, rest = self.quantities.get(line, ZERO), self._rest(line)
         if is_sure:
             rests, lasted = self._unconfirmed.get(line[:2], ({}, CONFIRMING_POLLS))
@@ -238,7 +242,7 @@ class ExternalPositions:
         side = Side.SELL if held > 0 else Side.BUY
         for order in self.exposure.counted_orders(line[1]):
             if order.request.side is side and order_netting_key(order) == line:
-                free += order.reserved(self.exposure.mono) * side.sign
+                free += order.reserved_quantity(self.exposure.mono) * side.sign
         return max(min(held, free), ZERO) if held > 0 else min(max(held, free), ZERO)
 
     def bounds_symbol(self, symbol: str) -> bool:
@@ -248,7 +252,7 @@ class ExternalPositions:
     def as_messages(self, venue: str) -> tuple[ExternalPosition, ...]:
         """Return what is held beyond ours, in the order of the keys."""
         return tuple(
-            ExternalPosition(PositionKey(venue, *line, EXTERNAL), quantity, self._prices.get(line, ZERO))
+            ExternalPosition(PositionKey(venue, *line, OWNER_EXTERNAL), quantity, self._prices.get(line, ZERO))
             for line, quantity in sorted(self.quantities.items())
         )
 
@@ -256,27 +260,27 @@ class ExternalPositions:
         """True while something is held beyond ours or an order of another hand counts."""
         return bool(self.quantities or self.exposure.working or self.exposure.reserved)
 
-    def _add_accounted(self, line: Line, quantity: Decimal) -> None:
+    def _add_accounted(self, line: NettingKey, quantity: Decimal) -> None:
         for held in (self.quantities, self._accounted):
             _put(held, line, held.get(line, ZERO) + quantity)
 
-    def _rest(self, line: Line) -> Decimal:
+    def _rest(self, line: NettingKey) -> Decimal:
         return self.quantities.get(line, ZERO) - self._accounted.get(line, ZERO)
 
-    def _accept(self, line: Line, held: Decimal = ZERO) -> None:
+    def _accept(self, line: NettingKey, held: Decimal = ZERO) -> None:
         # `reserved` is ours in the line, where the rest is what ours lost.
         if (rest := self._rest(line)) * held < 0:
             self._converted[line] = min(-rest, held, key=abs)
         _put(self._accounted, line, self.quantities.get(line, ZERO))
 
 
-def order_netting_key(order: Order) -> Line:
+def order_netting_key(order: Order) -> NettingKey:
     """Return the line that an order trades."""
     request = order.request
     return request.exchange, request.symbol, request.product
 
 
-def _put(held: dict[Line, Decimal], line: Line, quantity: Decimal) -> None:
+def _put(held: dict[NettingKey, Decimal], line: NettingKey, quantity: Decimal) -> None:
     if quantity:
         held[line] = quantity
     else:

@@ -38,8 +38,8 @@ class Links:
     def take_login(self, login: BrokerSession, mono: int) -> None:
         """Note whether the venue knows our login at `mono`."""
         was_cut_off, was_lost = self.is_cut_off, self.session_lost
-        self.session_lost, self.orders_refused = login.lost, login.orders_refused
-        if was_lost and not login.lost:
+        self.session_lost, self.orders_refused = login.lost_reason, login.orders_refused
+        if was_lost and not login.lost_reason:
             self._back(mono, was_cut_off=was_cut_off)
 
     def _back(self, mono: int, *, was_cut_off: bool) -> None:

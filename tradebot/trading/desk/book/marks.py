@@ -9,7 +9,7 @@ import numpy as np
 
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Ints, Quotes
+from tradebot.domain.market_data import Ints, Quotes
 from tradebot.domain.position_key import PositionKey
 
 
@@ -65,7 +65,7 @@ class Marks:
 
     def last_price(self, symbol: str) -> Decimal | None:
         """Return the last price, None before the first quote and for no instrument of ours: a run may leave one out."""
-        id_ = self._universe.ids.get(symbol)
+        id_ = self._universe.ids_by_symbol.get(symbol)
         if id_ is None:
             return None
         units = self._last[id_]
@@ -74,7 +74,7 @@ class Marks:
     def last_price_of(self, key: PositionKey) -> Decimal | None:
         """Return the last price of what a position holds, None before the first quote and for no instrument of ours."""
         symbol, universe = key.symbol, self._universe
-        if symbol not in universe or universe.get(symbol).exchange != key.exchange:
+        if symbol not in universe or universe.instrument_of(symbol).exchange != key.exchange:
             return None
         return self.last_price(symbol)
 
@@ -83,7 +83,7 @@ class Marks:
 
         None before the first quote and for no instrument of ours: a run may leave one out.
         """
-        id_ = self._universe.ids.get(symbol)
+        id_ = self._universe.ids_by_symbol.get(symbol)
         return None if id_ is None else self.reference_price_by_id(id_)
 
     def reference_price_by_id(self, id_: int) -> Decimal | None:
@@ -108,7 +108,7 @@ class Marks:
         """Return why nothing may be opened on the newest quote of an instrument, empty when something may."""
         if not self.is_crossed(id_):
             return ""
-        price = self._universe[id_].price
+        price = self._universe[id_].price_from_units
         return f"the book is crossed: bid {price(self._bid[id_])} is above ask {price(self._ask[id_])}"
 
     def quote_age_s(self, id_: int, mono: int) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import islice
 
-from tradebot.domain.order import Purpose
+from tradebot.domain.order import OrderPurpose
 
 MAX_EXITS_AT_ONCE = (
     32  # exits of one message where thousands are wanted: a few milliseconds, and more than a venue takes a tick
@@ -16,19 +16,19 @@ class PendingExits:
     """Wishes to be flat. One stands until the position is gone, whatever becomes of its orders."""
 
     def __init__(self) -> None:
-        self.requested: dict[str, tuple[Purpose, str]] = {}  # symbol -> why it must become flat
+        self.requested: dict[str, tuple[OrderPurpose, str]] = {}  # symbol -> why it must become flat
         self.holders: dict[str, str] = {}  # symbol -> the strategy whose entry opened what is held
         # Wanted symbols but for those whose one live order is an exit, about which nothing was said since: a tick then
         # has nothing to do for them. In the order of the last try.
         self._to_try: dict[str, None] = {}
 
-    def request_exit(self, symbol: str, purpose: Purpose, reason: str) -> None:
+    def request_exit(self, symbol: str, purpose: OrderPurpose, reason: str) -> None:
         """Want a symbol flat; the first reason stands."""
         if symbol not in self.requested:
             self.requested[symbol] = purpose, reason
             self._to_try[symbol] = None
 
-    def add_working(self, symbol: str, purpose: Purpose, reason: str) -> None:
+    def add_working(self, symbol: str, purpose: OrderPurpose, reason: str) -> None:
         """Want a symbol flat whose exit works already."""
         self.requested[symbol] = purpose, reason
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from tradebot.domain.order import ZERO, Execution
+from tradebot.domain.order import ZERO, Fill
 from tradebot.domain.portfolio import Position
-from tradebot.domain.position_key import Line, PositionKey
+from tradebot.domain.position_key import NettingKey, PositionKey
 
 
 class Positions:
@@ -37,7 +37,7 @@ class Positions:
         position = self.open.get(symbol)
         return ZERO if position is None else position.quantity
 
-    def netted_quantity(self, netting_key: Line) -> Decimal:
+    def netted_quantity(self, netting_key: NettingKey) -> Decimal:
         """Return the signed quantity that we hold of a line."""
         position = self.by_key.get(PositionKey(self.venue, *netting_key))
         return ZERO if position is None else position.quantity
@@ -47,10 +47,10 @@ class Positions:
         total = ZERO
         for position in self.open.values():
             if (price := mark(position.symbol)) is not None:
-                total += position.unrealized(price)
+                total += position.unrealized_pnl(price)
         return total
 
-    def position_for_fill(self, execution: Execution) -> Position:
+    def position_for_fill(self, execution: Fill) -> Position:
         """Return ours in the line of a fill, a flat one where there was none."""
         held = self._keys.get(execution.symbol)
         if held is None or held.product != execution.product or held.exchange != execution.exchange:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tradebot.domain.messages import Ending, SessionBegins
+from tradebot.domain.messages import EarlySessionEnd, SessionBegins
 
 
 class SessionTimes:
@@ -14,15 +14,15 @@ class SessionTimes:
         self.closed_at = 0  # of the newest close that is over
         self.square_off_at = 0  # from when on some position must be closed: the session's own time or an earlier one
         self._entries_until = 0  # from when on no position may be opened in some symbol
-        self._endings: dict[str, Ending] = {}  # symbol -> its end of the day, where it is not the session's
+        self._endings: dict[str, EarlySessionEnd] = {}  # symbol -> its end of the day, where it is not the session's
 
     def begin_session(self, session: SessionBegins, now: int) -> bool:
         """Take the times of another session; returns whether another day begins with it."""
         self.end_if_over(now)
         self.session = session
-        self._endings = {symbol: ending for ending in session.endings for symbol in ending.symbols}
-        self.square_off_at = min(end.square_off_at for end in session.ends)
-        self._entries_until = min(end.entries_until for end in session.ends)
+        self._endings = {symbol: ending for ending in session.early_ends for symbol in ending.symbols}
+        self.square_off_at = min(end.square_off_at for end in session.session_ends)
+        self._entries_until = min(end.entries_until for end in session.session_ends)
         return self.begin_trading_day(session.opens_at)
 
     def begin_trading_day(self, opens_at: int) -> bool:

@@ -36,7 +36,7 @@ class StateHasher:
         blotter = book.blotter
         self._positions = _described(self._positions, blotter.positions.by_key.items(), _position_line)
         self._orders = _described(self._orders, ((o.order_id, o) for o in blotter.all_live_orders()), _order_line)
-        positions = sorted(self._positions.items(), key=lambda known: (known[0].symbol, *known[0].line))
+        positions = sorted(self._positions.items(), key=lambda known: (known[0].symbol, *known[0].netting_key))
         lines = [line for _, (_, line) in positions]
         lines += sorted(line for _, line in self._orders.values())
         lines += [f"{line} {beyond:f}" for line, beyond in sorted(blotter.external.quantities.items())]
@@ -51,7 +51,7 @@ def _position_line(p: Position) -> str:
 
 
 def _order_line(o: Order) -> str:
-    return f"{o.order_id} {o.state} {o.filled:f} {o.cancel.wish}"
+    return f"{o.order_id} {o.state} {o.filled:f} {o.cancel.state}"
 
 
 def _described(

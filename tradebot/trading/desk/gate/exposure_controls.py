@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from tradebot.domain.control import DAILY_LOSS
+from tradebot.domain.commands import DAILY_LOSS
 from tradebot.domain.order import ZERO, OrderRequest, Side
 from tradebot.trading.desk.gate.gate import OrderContext, PlainControl, is_within
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import partial
 
 from tradebot.domain.messages import Submit
-from tradebot.domain.order import ZERO, Order, OrderEvent, OrderFact, OrderRequest, Side
+from tradebot.domain.order import ZERO, Order, OrderEvent, OrderEventType, OrderRequest, Side
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import DeskOutput, PlaceOrder
 from tradebot.trading.desk.gate.gate import Gate, GateDecision, OrderContext
@@ -14,7 +14,7 @@ from tradebot.trading.desk.placing.denials import Denials
 from tradebot.trading.desk.placing.gross_exposure import GrossExposure
 from tradebot.trading.desk.placing.requests import OrderRequests
 
-INTENT, DENIED = OrderEvent.INTENT, OrderEvent.DENIED
+INTENT, DENIED = OrderEventType.INTENT, OrderEventType.DENIED
 
 
 class Placement:
@@ -46,7 +46,7 @@ class Placement:
     def reserve_and_send(self, order: PlaceOrder, decision: GateDecision, out: list[DeskOutput]) -> None:
         """Reserve an order, and let it out behind its INTENT."""
         request, c = order.request, self._book.conditions
-        fact = OrderFact(
+        fact = OrderEvent(
             request.order_id,
             INTENT,
             c.now,
@@ -72,7 +72,7 @@ class Placement:
                 return
             self._denied_exits[request.symbol] = decision.control
         self.requests.used_ids += 1
-        fact = OrderFact(
+        fact = OrderEvent(
             request.order_id,
             DENIED,
             c.now,
@@ -94,10 +94,10 @@ class Placement:
         """Ask the gate of an order that takes the place of one at work, as if that one were not there."""
         return self._gate.check_order(rest, self._context(rest, reference, without=instead_of))
 
-    def restore_passed(self, order: Order, event: OrderFact) -> None:
+    def restore_passed(self, order: Order, event: OrderEvent) -> None:
         """Let what passed the gate today, by an earlier process, count for the limits of the day."""
-        is_change = event.event is OrderEvent.REPLACE_SENT
-        if (is_change or event.event is INTENT) and not order.is_external:
+        is_change = event.type is OrderEventType.REPLACE_SENT
+        if (is_change or event.type is INTENT) and not order.is_external:
             self._gate.restore_passed(order.request, event.mono, is_change=is_change)
 
     def begin_market_day(self) -> None:
@@ -107,7 +107,7 @@ class Placement:
     def _context(self, request: OrderRequest, reference: Decimal | None, without: Order | None = None) -> OrderContext:
         symbol, exchange, product, strategy = request.symbol, request.exchange, request.product, request.strategy
         book = self._book
-        exposure, c, blotter, id_ = book.exposure, book.conditions, book.blotter, book.universe.id(symbol)
+        exposure, c, blotter, id_ = book.exposure, book.conditions, book.blotter, book.universe.id_of(symbol)
         position = blotter.positions.open.get(symbol)
         longest = shortest = quantity = ZERO if position is None else position.quantity
         closing, in_doubt = ZERO, False
@@ -115,7 +115,7 @@ class Placement:
             longest, shortest = exposure.worst_case(symbol)
             closing, in_doubt = exposure.closing_quantity(symbol), exposure.has_order_in_doubt(symbol)
         if without is not None:
-            reserved = without.reserved(c.mono)
+            reserved = without.reserved_quantity(c.mono)
             longest -= reserved if without.request.side is Side.BUY else ZERO
             shortest += reserved if without.request.side is Side.SELL else ZERO
             closing -= reserved if without.request.purpose.is_exit else ZERO

@@ -8,13 +8,13 @@ from decimal import Decimal
 
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.messages import Signal
-from tradebot.domain.order import ZERO, OrderKind, OrderRequest, Purpose, Side, Validity
+from tradebot.domain.order import ZERO, OrderKind, OrderPurpose, OrderRequest, Side, Validity
 from tradebot.domain.position_key import PositionKey
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import PlaceOrder
 
 # Bound once: reading a member of an enumeration costs as much as a call.
-ENTRY, BUY, SELL, DAY = Purpose.ENTRY, Side.BUY, Side.SELL, Validity.DAY
+ENTRY, BUY, SELL, DAY = OrderPurpose.ENTRY, Side.BUY, Side.SELL, Validity.DAY
 MARKET, LIMIT = OrderKind.MARKET, OrderKind.LIMIT
 Levels = tuple[Decimal | None, Decimal | None, Decimal | None]  # stop, trail, target
 NO_LEVELS: Levels = (None, None, None)
@@ -36,7 +36,7 @@ class OrderRequests:
 
     def build_entry(self, signal: Signal) -> PlaceOrder:
         """Return the order of an entry as its signal asks for it."""
-        id_ = self._universe.ids[signal.symbol]
+        id_ = self._universe.ids_by_symbol[signal.symbol]
         instrument, reference = self._universe.instruments[id_], self._marks.reference_price_by_id(id_)
         levels = NO_LEVELS
         if signal.stop_loss is not None or signal.trail_by is not None or signal.target is not None:
@@ -59,11 +59,11 @@ class OrderRequests:
         return PlaceOrder(id_, request, reference, signal.inputs)
 
     def build_exit(
-        self, symbol: str, *, purpose: Purpose, reason: str, quoted_at: int, signal: Signal | None
+        self, symbol: str, *, purpose: OrderPurpose, reason: str, quoted_at: int, signal: Signal | None
     ) -> PlaceOrder:
         """Return the exit of what may be closed of an open position, as much as fits into one order."""
         blotter = self._blotter
-        position, id_ = blotter.positions.open[symbol], self._universe.ids[symbol]
+        position, id_ = blotter.positions.open[symbol], self._universe.ids_by_symbol[symbol]
         instrument = self._universe.instruments[id_]
         # Where the venue holds nothing of it the gate says so of the whole.
         quantity = blotter.closable_quantity(symbol) or position.quantity
@@ -100,7 +100,7 @@ class OrderRequests:
         instrument: Instrument,
         side: Side,
         quantity: Decimal,
-        purpose: Purpose,
+        purpose: OrderPurpose,
         reason: str,
         reference: Decimal | None,
         signal: Signal | None,
@@ -150,4 +150,4 @@ def _level(instrument: Instrument, value: float | None) -> Decimal | None:
     # What is no number is no price, and the gate says so: an entry is not sent without the stop it was meant to have.
     if value is None:
         return None
-    return instrument.nearest_price(Decimal(str(float(value)))) if math.isfinite(value) else ZERO
+    return instrument.round_to_nearest_tick(Decimal(str(float(value)))) if math.isfinite(value) else ZERO

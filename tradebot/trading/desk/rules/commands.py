@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tradebot.domain.control import Verb
+from tradebot.domain.commands import CommandVerb
 from tradebot.domain.messages import Command
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import NOTHING, ApplyCommand, CancelOrder, ClosePositions, Decision, Decisions
@@ -19,11 +19,11 @@ class Commands:
     def on_command(self, command: Command) -> Decisions:
         """Carry out a command; a flatten once for each id."""
         match command.verb:
-            case Verb.STOP:
+            case CommandVerb.STOP:
                 return self._stop_daemon()
-            case Verb.HALT | Verb.RESUME:
+            case CommandVerb.HALT | CommandVerb.RESUME:
                 return (ApplyCommand(command),)
-            case Verb.FLATTEN:
+            case CommandVerb.FLATTEN:
                 is_known = command.id in self._book.conditions.halts.flatten_ids
                 return NOTHING if is_known else self._flatten(command)
         raise AssertionError(f"the desk does not know the command {command.verb}")

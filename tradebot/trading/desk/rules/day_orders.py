@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tradebot.clock import SECOND
-from tradebot.domain.order import OrderEvent
+from tradebot.domain.order import OrderEventType
 from tradebot.domain.order_states import AT_VENUE
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import NOTHING, Decision, Decisions, Reconcile, RecordEvent
@@ -28,4 +28,4 @@ class DayOrders:
         book = self._book
         for order in book.blotter.all_live_orders():
             if order.times.begun_at < book.conditions.times.closed_at and order.state in AT_VENUE:
-                yield RecordEvent(book.make_event(order, OrderEvent.DAY_ENDED, "the day of the order is over"))
+                yield RecordEvent(book.make_event(order, OrderEventType.DAY_ENDED, "the day of the order is over"))

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from tradebot.clock import SECOND
-from tradebot.domain.messages import Books
-from tradebot.domain.order import ZERO, Execution, Order, OrderEvent, OrderFact
+from tradebot.domain.messages import AccountSnapshot
+from tradebot.domain.order import ZERO, Fill, Order, OrderEvent, OrderEventType
 from tradebot.trading.desk.book.blotter import Blotter
 from tradebot.trading.desk.rules.missing_fills import fill_event
 from tradebot.trading.desk.rules.unread_orders import UnreadOrders
@@ -34,47 +34,49 @@ class DuplicateFills:
         """Return the monotonic time from which a look may settle an excess, None without one."""
         return min(self._since.values()) + MATCHED_FOR_NS if self._since else None
 
-    def reversal_events(self, books: Books, unread: UnreadOrders, *, at: int, mono: int) -> list[OrderFact]:
+    def reversal_events(self, books: AccountSnapshot, unread: UnreadOrders, *, at: int, mono: int) -> list[OrderEvent]:
         """Return the reversals of what the books have not known for long enough; what may be unread is not unknown."""
-        found: dict[str, list[tuple[Order, Execution]]] = defaultdict(list)
+        found: dict[str, list[tuple[Order, Fill]]] = defaultdict(list)
         for order, execution in self._unlisted(books):
-            if books.hides(order.symbol) or unread.may_include_fill(order):
+            if books.unknown_position_reason(order.symbol) or unread.may_include_fill(order):
                 continue
             found[order.symbol].append((order, execution))
         if not found and not self._since:
             return []
-        net = books.net()
-        since, facts = dict[str, int](), list[OrderFact]()
+        net = books.net_quantities()
+        since, facts = dict[str, int](), list[OrderEvent]()
         for symbol, pairs in found.items():
             excess = sum((e.quantity * e.side.sign for _, e in pairs), ZERO)
             ours = self._blotter.positions.position_of(symbol)
-            if ours.quantity - excess != self._blotter.external.own_quantity(ours.key.line, net):
+            if ours.quantity - excess != self._blotter.external.own_quantity(ours.key.netting_key, net):
                 continue
             since[symbol] = self._since.get(symbol, books.asked_at)
             if books.asked_at - since[symbol] > MATCHED_FOR_NS:
                 del since[symbol]
-                facts += [fill_event(o.order_id, OrderEvent.REVERSED, e, at, mono, REVERSAL_REASON) for o, e in pairs]
+                facts += [
+                    fill_event(o.order_id, OrderEventType.REVERSED, e, at, mono, REVERSAL_REASON) for o, e in pairs
+                ]
         self._since = since
         return facts
 
-    def _unlisted(self, books: Books) -> Iterator[tuple[Order, Execution]]:
+    def _unlisted(self, books: AccountSnapshot) -> Iterator[tuple[Order, Fill]]:
         listed: set[tuple[str, str]] | None = None
         for shown in books.orders:
             order = self._blotter.orders.get(self._blotter.by_venue_id.get(shown.venue_order_id, ""))
-            if order is None or len(order.booked) < 2 or order.filled <= shown.filled:
+            if order is None or len(order.fills) < 2 or order.filled <= shown.filled:
                 continue
             if listed is None:
-                listed = {execution.key for execution in books.executions}
+                listed = {execution.fill_key for execution in books.fills}
             yield from ((order, execution) for execution in _unlisted_duplicates(order, listed, shown.filled))
 
 
-def _unlisted_duplicates(order: Order, listed: set[tuple[str, str]], filled: Decimal) -> list[Execution]:
+def _unlisted_duplicates(order: Order, listed: set[tuple[str, str]], filled: Decimal) -> list[Fill]:
     # The fills that are not listed, where each has its like among those that are and make up what was filled.
-    there = [e for e in order.booked if e.key in listed]
-    gone = [e for e in order.booked if e.key not in listed]
+    there = [e for e in order.fills if e.fill_key in listed]
+    gone = [e for e in order.fills if e.fill_key not in listed]
     is_whole = sum((e.quantity for e in there), ZERO) == filled
     return gone if is_whole and all(_has_duplicate(execution, there) for execution in gone) else []
 
 
-def _has_duplicate(execution: Execution, there: Sequence[Execution]) -> bool:
-    return any(execution.tells_the_same(e) and execution.traded_at == e.traded_at for e in there)
+def _has_duplicate(execution: Fill, there: Sequence[Fill]) -> bool:
+    return any(execution.is_same_trade(e) and execution.traded_at == e.traded_at for e in there)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tradebot.clock import SECOND
-from tradebot.domain.messages import Signal, Tick
-from tradebot.domain.order import OrderEvent, OrderState
+from tradebot.domain.messages import ClockTick, Signal
+from tradebot.domain.order import OrderEventType, OrderState
 from tradebot.trading.desk.book.book import Book, OrderChange
 from tradebot.trading.desk.decisions import (
     NOTHING,
@@ -39,7 +39,7 @@ class Exits:
         for symbol in self._book.pending_exits.next_batch(decision.symbols):
             yield from self.send_exit(symbol, self._book.conditions.mono)
 
-    def on_tick(self, tick: Tick) -> Decisions:
+    def on_tick(self, tick: ClockTick) -> Decisions:
         """Send what is wanted and has no order working; of many some, and the others at the next ticks."""
         if self._book.sends_no_orders or not self._book.pending_exits.requested:
             return NOTHING
@@ -49,7 +49,7 @@ class Exits:
         """Remember how often the venue refused the exits of a symbol in a row."""
         order = change.after
         symbol = order.request.symbol
-        if change.event.event is OrderEvent.EXECUTED:
+        if change.event.type is OrderEventType.EXECUTED:
             self.forget_refusals(symbol)
         if order.state in REFUSED_STATES and change.ends_exit and symbol in self._book.positions.open:
             times = self.refusals.get(symbol, (0, 0))[0]

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from tradebot.clock import SECOND
-from tradebot.domain.control import Scope
-from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderState, Wish
-from tradebot.domain.order_states import GONE
+from tradebot.domain.commands import Scope
+from tradebot.domain.order import Order, OrderEvent, OrderEventType, OrderState, RequestState
+from tradebot.domain.order_states import NOT_AT_VENUE
 from tradebot.trading.desk.book.book import Book, OrderChange
 from tradebot.trading.desk.decisions import NOTHING, Decisions
 from tradebot.trading.desk.rules.violation import Violation, report_violations
 
 LATE_AFTER_NS = 5 * SECOND  # a fill this long after the end of its order is no longer the wire's delay
 REPORT_EVENTS = (
-    OrderEvent.SEEN_ACKED,
-    OrderEvent.SEEN_OPEN,
-    OrderEvent.SEEN_FILLED,
-    OrderEvent.SEEN_CANCELED,
-    OrderEvent.SEEN_EXPIRED,
+    OrderEventType.SEEN_ACKED,
+    OrderEventType.SEEN_OPEN,
+    OrderEventType.SEEN_FILLED,
+    OrderEventType.SEEN_CANCELED,
+    OrderEventType.SEEN_EXPIRED,
 )
 NEVER_SENT = (OrderState.DENIED, OrderState.INTENT)
 ENDED_RIGHTLY = (OrderState.CANCELED, OrderState.EXPIRED, OrderState.FILLED)
-EXECUTED, CHANGED = OrderEvent.EXECUTED, OrderEvent.CHANGED
-ROUTINE_EVENTS = frozenset((OrderEvent.SENDING, OrderEvent.ACCEPTED, OrderEvent.EXECUTED))
+EXECUTED, CHANGED = OrderEventType.EXECUTED, OrderEventType.CHANGED
+ROUTINE_EVENTS = frozenset((OrderEventType.SENDING, OrderEventType.ACCEPTED, OrderEventType.EXECUTED))
 
 
 class OrderInvariants:
@@ -36,12 +36,12 @@ class OrderInvariants:
         return report_violations(self._book, found, change.after) if found else NOTHING
 
 
-def order_violations(before: Order | None, event: OrderFact, after: Order) -> list[Violation]:
+def order_violations(before: Order | None, event: OrderEvent, after: Order) -> list[Violation]:
     """Return what a person must know of one fact."""
     if before is None or after.is_external:
         return []
-    if event.event in ROUTINE_EVENTS and not before.state.is_terminal and not after.odd.quarantined:
-        return _overfilled(before, after) if event.event is EXECUTED else []
+    if event.type in ROUTINE_EVENTS and not before.state.is_terminal and not after.irregular.quarantined:
+        return _overfilled(before, after) if event.type is EXECUTED else []
     return [
         *_after_end(before, event, after),
         *_overfilled(before, after),
@@ -51,35 +51,35 @@ def order_violations(before: Order | None, event: OrderFact, after: Order) -> li
     ]
 
 
-def _after_end(before: Order, fact: OrderFact, after: Order) -> list[Violation]:
+def _after_end(before: Order, fact: OrderEvent, after: Order) -> list[Violation]:
     # An order that was gone lives, or was filled after its end.
     name, strategy = after.order_id, after.request.strategy
-    scope = Scope.strategy(strategy) if strategy else Scope.symbol(after.symbol)
-    if before.state in GONE and after.is_live:
+    scope = Scope.for_strategy(strategy) if strategy else Scope.for_symbol(after.symbol)
+    if before.state in NOT_AT_VENUE and after.is_live:
         return [Violation(f"{name} was {before.state} and lives at the venue", scope)]
-    if fact.event is not EXECUTED or not before.state.is_terminal or after.filled == before.filled:
+    if fact.type is not EXECUTED or not before.state.is_terminal or after.filled == before.filled:
         return []
     text = f"{name} was {before.state} and filled {after.filled - before.filled:f} more"
     if before.state not in ENDED_RIGHTLY:
         return [Violation(text, scope)]
-    if fact.mono - before.times.ended_mono > LATE_AFTER_NS and fact.execution and not fact.execution.is_inferred:
+    if fact.mono - before.times.ended_mono > LATE_AFTER_NS and fact.fill and not fact.fill.is_inferred:
         return [Violation(f"{text}, {(fact.mono - before.times.ended_mono) / SECOND:.1f} s after its end")]
     return []
 
 
 def _overfilled(before: Order, after: Order) -> list[Violation]:
-    if after.filled <= after.quantity or after.overfill <= before.overfill:
+    if after.filled <= after.quantity or after.overfilled_quantity <= before.overfilled_quantity:
         return []
-    text = f"{after.order_id} was filled {after.overfill:f} beyond its quantity {after.quantity:f}"
-    return [Violation(text, Scope.symbol(after.symbol))]
+    text = f"{after.order_id} was filled {after.overfilled_quantity:f} beyond its quantity {after.quantity:f}"
+    return [Violation(text, Scope.for_symbol(after.symbol))]
 
 
-def _wrong_terms(before: Order, fact: OrderFact, after: Order) -> list[Violation]:
+def _wrong_terms(before: Order, fact: OrderEvent, after: Order) -> list[Violation]:
     # The venue knows what was never sent, or holds it at other terms.
-    name, symbol, found = after.order_id, Scope.symbol(after.symbol), []
-    if fact.event in REPORT_EVENTS and before.state in NEVER_SENT:
+    name, symbol, found = after.order_id, Scope.for_symbol(after.symbol), []
+    if fact.type in REPORT_EVENTS and before.state in NEVER_SENT:
         found.append(Violation(f"{name} is {before.state} here and known to the venue", symbol))
-    if fact.event is CHANGED and before.replace.wish is Wish.NONE:
+    if fact.type is CHANGED and before.replace.state is RequestState.NONE:
         what, there, sent = "the price", f"{after.price}", f"{before.price}"
         if after.quantity != before.quantity:
             what, there, sent = "quantity", f"{after.quantity:f}", f"{before.quantity:f}"
@@ -87,22 +87,22 @@ def _wrong_terms(before: Order, fact: OrderFact, after: Order) -> list[Violation
     return found
 
 
-def _changed_fills(before: Order, fact: OrderFact, after: Order) -> list[Violation]:
+def _changed_fills(before: Order, fact: OrderEvent, after: Order) -> list[Violation]:
     # A fill that was told with other figures, or taken back.
     name, found = after.order_id, []
-    if after.odd.quarantined - before.odd.quarantined:
-        found.append(Violation(f"{name}: {fact.reason}", Scope.symbol(after.symbol)))
-    if fact.event is OrderEvent.REVERSED and fact.execution is not None and not fact.execution.is_inferred:
+    if after.irregular.quarantined - before.irregular.quarantined:
+        found.append(Violation(f"{name}: {fact.reason}", Scope.for_symbol(after.symbol)))
+    if fact.type is OrderEventType.REVERSED and fact.fill is not None and not fact.fill.is_inferred:
         found.append(Violation(f"{name}: a fill was taken back: {fact.reason}"))
     return found
 
 
-def _unknown_end(before: Order, fact: OrderFact, after: Order) -> list[Violation]:
+def _unknown_end(before: Order, fact: OrderEvent, after: Order) -> list[Violation]:
     # An order of which the venue does not say what it came to.
     name, found = after.order_id, []
-    if fact.event is OrderEvent.DAY_ENDED:
+    if fact.type is OrderEventType.DAY_ENDED:
         text = f"{name} still stands as {before.state} after the day, the venue does not say"
-        found.append(Violation(text, Scope.symbol(after.symbol)))
-    if fact.event is OrderEvent.NOT_FOUND and after.state is OrderState.ABSENT and after.is_presumed:
+        found.append(Violation(text, Scope.for_symbol(after.symbol)))
+    if fact.type is OrderEventType.NOT_FOUND and after.state is OrderState.ABSENT and after.is_presumed:
         found.append(Violation(f"{name} is taken for never accepted: {fact.reason}"))
     return found

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tradebot.domain.messages import Reconciled, Released
-from tradebot.domain.order import OrderEvent
+from tradebot.domain.messages import ReconciliationResult, ReleasedPosition
+from tradebot.domain.order import OrderEventType
 from tradebot.trading.desk.book.book import Book, OrderChange
 from tradebot.trading.desk.book.external_positions import order_netting_key
 from tradebot.trading.desk.decisions import (
@@ -20,7 +20,7 @@ from tradebot.trading.desk.decisions import (
     SetUnaccounted,
 )
 
-STALENESS_EVENTS = frozenset((OrderEvent.LINK_LOST, OrderEvent.LINK_BACK))  # tells nothing of the order itself
+STALENESS_EVENTS = frozenset((OrderEventType.LINK_LOST, OrderEventType.LINK_BACK))  # tells nothing of the order itself
 
 
 class PositionCheck:
@@ -40,7 +40,7 @@ class PositionCheck:
         yield SetUnaccounted(external.unsettled_symbols() | differences)
         for symbol in list(book.positions.open) if external else ():
             yield from self._cancel_excess_exits(symbol)
-        yield Reconciled(
+        yield ReconciliationResult(
             at=book.conditions.now,
             differences=tuple(differences.values()),
             cash=decision.books.cash,
@@ -51,7 +51,7 @@ class PositionCheck:
     def on_change(self, change: OrderChange) -> Decisions:
         """Take a fact of an order of another hand: it bounds our exits at once, and where we trade no entry leaves
         until the books account for it."""
-        return NOTHING if change.event.event in STALENESS_EVENTS else self._on_external_order(change)
+        return NOTHING if change.event.type in STALENESS_EVENTS else self._on_external_order(change)
 
     def _on_external_order(self, change: OrderChange) -> Iterator[Decision]:
         order = change.after
@@ -93,9 +93,9 @@ class PositionCheck:
             )
         return found
 
-    def _released_parts(self) -> Iterator[Released]:
+    def _released_parts(self) -> Iterator[ReleasedPosition]:
         book = self._book
         for position in list(book.positions.by_key.values()):
             if position.quantity and (lost := book.external.lost_quantity(position)):
                 price = book.marks.last_price_of(position.key) or position.average_price
-                yield Released(key=position.key, quantity=lost, price=price, at=book.conditions.now)
+                yield ReleasedPosition(key=position.key, quantity=lost, price=price, at=book.conditions.now)

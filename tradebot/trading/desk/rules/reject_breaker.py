@@ -13,15 +13,15 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from tradebot.clock import MINUTE
-from tradebot.domain.control import EVERYTHING, Scope, ScopeKind, Verb
-from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderRequest, OrderState, Refusal
+from tradebot.domain.commands import EVERYTHING, CommandVerb, Scope, ScopeKind
+from tradebot.domain.order import Order, OrderEvent, OrderEventType, OrderRequest, OrderState, Refusal
 from tradebot.trading.desk.book.book import Book, OrderChange
 from tradebot.trading.desk.decisions import NOTHING, ApplyCommand, Decision, Decisions
 from tradebot.trading.desk.rules.violation import halt_unless_halted
 from tradebot.trading.desk.settings import DeskSettings
 
 WINDOW_NS = MINUTE  # of our monotonic time
-EXECUTED, REJECTED = OrderEvent.EXECUTED, OrderState.REJECTED
+EXECUTED, REJECTED = OrderEventType.EXECUTED, OrderState.REJECTED
 
 
 class BreakerTrip(NamedTuple):
@@ -46,7 +46,7 @@ class RejectBreaker:
 
     def on_apply_command(self, decision: ApplyCommand) -> Decisions:
         """Begin a scope again that a person lets trade."""
-        if decision.command.verb is Verb.RESUME:
+        if decision.command.verb is CommandVerb.RESUME:
             self.rejections.on_resume(decision.command.scope)
         return NOTHING
 
@@ -77,11 +77,11 @@ class Rejections:
         self._times: dict[Scope, deque[int]] = {}  # scope -> when the last ones were, as many as trip
         self._symbols: dict[str, dict[str, int]] = {}  # strategy -> symbol -> when its last entry was rejected
 
-    def count_event(self, before: Order | None, event: OrderFact, after: Order) -> Sequence[BreakerTrip]:
+    def count_event(self, before: Order | None, event: OrderEvent, after: Order) -> Sequence[BreakerTrip]:
         """Take a fact and what it made of its order; returns what it trips."""
         if after.is_external:
             return ()
-        if event.event is EXECUTED:
+        if event.type is EXECUTED:
             self.end_streaks(after.request)
         elif after.state is REJECTED and before is not None and before.state is not REJECTED:
             return self.count_rejection(after, event.mono, refusal_kind(event))
@@ -119,7 +119,7 @@ class Rejections:
 
     def on_resume(self, scope: Scope) -> None:
         """Forget what was refused in a scope that a person lets trade again."""
-        if scope.is_wide:
+        if scope.is_account_wide:
             self.clear_counts()
         self._reset_scope(scope)
         if scope.kind is ScopeKind.SYMBOL:
@@ -135,14 +135,14 @@ class Rejections:
     def _scope_of(self, request: OrderRequest, refusal: Refusal) -> Scope:
         is_entry = bool(request.strategy) and not request.purpose.is_exit
         if is_entry and (refusal is Refusal.FUNDS or not self._of_symbols):
-            return Scope.strategy(request.strategy)
-        return Scope.symbol(request.symbol)
+            return Scope.for_strategy(request.strategy)
+        return Scope.for_symbol(request.symbol)
 
     def _strategy_trips(self, request: OrderRequest, mono: int, because: str) -> Sequence[BreakerTrip]:
         # The symbols in which a strategy was refused within the minute, this one the last.
         recent = {s: at for s, at in self._symbols.get(request.strategy, {}).items() if abs(mono - at) < WINDOW_NS}
         self._symbols[request.strategy] = recent | {request.symbol: mono}
-        count, scope = len(self._symbols[request.strategy]), Scope.strategy(request.strategy)
+        count, scope = len(self._symbols[request.strategy]), Scope.for_strategy(request.strategy)
         if count < self._of_symbols:
             return ()
         self._reset_scope(scope)
@@ -163,7 +163,7 @@ class Rejections:
             self._symbols.pop(scope.name, None)
 
 
-def refusal_kind(event: OrderFact) -> Refusal:
+def refusal_kind(event: OrderEvent) -> Refusal:
     """Return what a refusal spoke of, where it was told."""
-    told = event.refusal or (None if event.venue is None else event.venue.refusal)
+    told = event.refusal or (None if event.venue_order is None else event.venue_order.refusal)
     return Refusal.ORDER if told is None else told

@@ -10,38 +10,38 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from tradebot.clock import MINUTE, SECOND
-from tradebot.domain.messages import Books
+from tradebot.domain.messages import AccountSnapshot
 from tradebot.domain.order import (
-    Execution,
+    Fill,
     Order,
     OrderEvent,
-    OrderFact,
+    OrderEventType,
     OrderKind,
+    OrderPurpose,
     OrderRequest,
     OrderState,
-    Purpose,
-    Terms,
+    OrderTerms,
+    RequestState,
     VenueOrder,
-    VenueStatus,
-    Wish,
+    VenueOrderStatus,
 )
-from tradebot.domain.order_fold import apply, begin, is_old
-from tradebot.domain.order_states import AT_VENUE, ROWS, TRANSITIONS
+from tradebot.domain.order_reducer import apply_event, is_outdated, open_order
+from tradebot.domain.order_states import AT_VENUE, RULES_BY_PAIR, TRANSITIONS
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.rules.duplicate_fills import DuplicateFills
 from tradebot.trading.desk.rules.missing_fills import MissingFills
 from tradebot.trading.desk.rules.unread_orders import UnreadOrders
 
 EVENT_OF_STATUS = {
-    VenueStatus.ACKED: OrderEvent.SEEN_ACKED,
-    VenueStatus.OPEN: OrderEvent.SEEN_OPEN,
-    VenueStatus.PENDING_TRIGGER: OrderEvent.SEEN_OPEN,
-    VenueStatus.FILLED: OrderEvent.SEEN_FILLED,
-    VenueStatus.CANCELED: OrderEvent.SEEN_CANCELED,
-    VenueStatus.REJECTED: OrderEvent.SEEN_REJECTED,
-    VenueStatus.EXPIRED: OrderEvent.SEEN_EXPIRED,
+    VenueOrderStatus.ACKED: OrderEventType.SEEN_ACKED,
+    VenueOrderStatus.OPEN: OrderEventType.SEEN_OPEN,
+    VenueOrderStatus.PENDING_TRIGGER: OrderEventType.SEEN_OPEN,
+    VenueOrderStatus.FILLED: OrderEventType.SEEN_FILLED,
+    VenueOrderStatus.CANCELED: OrderEventType.SEEN_CANCELED,
+    VenueOrderStatus.REJECTED: OrderEventType.SEEN_REJECTED,
+    VenueOrderStatus.EXPIRED: OrderEventType.SEEN_EXPIRED,
 }
-WORKING_STATUSES = (VenueStatus.ACKED, VenueStatus.OPEN, VenueStatus.PENDING_TRIGGER)
+WORKING_STATUSES = (VenueOrderStatus.ACKED, VenueOrderStatus.OPEN, VenueOrderStatus.PENDING_TRIGGER)
 LIMIT_KINDS = (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
 MAX_ORPHANS = 10_000  # fills whose order is not known yet; a venue's day allows 5,000 orders
 UNSENT_STATES = (OrderState.INTENT, OrderState.SENDING)
@@ -61,7 +61,7 @@ class ReportTranslator:
         self._blotter, self._universe, self._conditions = book.blotter, book.universe, book.conditions
         self._missing_fills = shortfalls
         self._absent_after_ns, self._absence_is_proof = int(absent_after_s * SECOND), absence_is_proof
-        self.orphan_fills: OrderedDict[str, list[Execution]] = OrderedDict()  # venue_order_id -> fills
+        self.orphan_fills: OrderedDict[str, list[Fill]] = OrderedDict()  # venue_order_id -> fills
         self._misses: dict[str, tuple[int, int]] = {}  # order_id -> (asked_at of the first miss, misses that count)
         self._lagging_since: dict[str, int] = {}  # order_id -> asked_at of the first list that knew fewer fills than we
         self._duplicates = DuplicateFills(book.blotter)
@@ -86,12 +86,12 @@ class ReportTranslator:
 
     def order_report_events(
         self, report: VenueOrder, *, at: int, mono: int, asked_at: int | None = None
-    ) -> list[OrderFact]:
+    ) -> list[OrderEvent]:
         """Return the facts of one order the venue showed; one that is not ours is written down as external.
 
         `asked_at` is when the list that shows it was asked for, None on the stream.
         """
-        facts: list[OrderFact] = []
+        facts: list[OrderEvent] = []
         order_id = (
             report.tag if report.tag in self._blotter.orders else self._blotter.by_venue_id.get(report.venue_order_id)
         )
@@ -100,33 +100,35 @@ class ReportTranslator:
                 return []
             begun = self._external(report, at, mono)
             order_id = begun.order_id
-            sending = OrderFact(
-                order_id=order_id, event=OrderEvent.SENDING, at=at, mono=mono, reason="placed elsewhere"
+            sending = OrderEvent(
+                order_id=order_id, type=OrderEventType.SENDING, at=at, mono=mono, reason="placed elsewhere"
             )
             facts += [begun, sending]
-            order = apply(begin(begun), sending)
+            order = apply_event(open_order(begun), sending)
         else:
             order = self._blotter.orders[order_id]
         self._misses.pop(order_id, None)
         for event in _events(order, report, asked_at):
             facts.append(
-                OrderFact(
+                OrderEvent(
                     order_id=order_id,
-                    event=event,
+                    type=event,
                     at=at,
                     mono=mono,
                     reason=report.reason,
                     venue_order_id=report.venue_order_id,
-                    venue=report,
+                    venue_order=report,
                 )
             )
         for execution in self.orphan_fills.pop(report.venue_order_id, ()):
             facts += self._missing_fills.fill_events(order_id, execution, at=at, mono=mono)
         return facts
 
-    def fill_report_events(self, execution: Execution, *, at: int, mono: int) -> list[OrderFact]:
+    def fill_report_events(self, execution: Fill, *, at: int, mono: int) -> list[OrderEvent]:
         """Return the facts of one fill, or nothing if it was booked before or its order is not known yet."""
-        order_id = self._blotter.fill_order_id(execution.key) or self._blotter.by_venue_id.get(execution.venue_order_id)
+        order_id = self._blotter.fill_order_id(execution.fill_key) or self._blotter.by_venue_id.get(
+            execution.venue_order_id
+        )
         if order_id is None:
             waiting = self.orphan_fills.setdefault(execution.venue_order_id, [])
             if all(e.execution_id != execution.execution_id for e in waiting):
@@ -136,9 +138,9 @@ class ReportTranslator:
             return []
         return self._missing_fills.fill_events(order_id, execution, at=at, mono=mono)
 
-    def orphan_fill_events(self, venue_order_id: str, *, at: int, mono: int) -> list[OrderFact]:
+    def orphan_fill_events(self, venue_order_id: str, *, at: int, mono: int) -> list[OrderEvent]:
         """Return the fills that came before the venue's id of their order was known."""
-        facts: list[OrderFact] = []
+        facts: list[OrderEvent] = []
         if not self.orphan_fills:
             return facts
         order_id = self._blotter.by_venue_id[venue_order_id]
@@ -146,27 +148,27 @@ class ReportTranslator:
             facts += self._missing_fills.fill_events(order_id, execution, at=at, mono=mono)
         return facts
 
-    def snapshot_fill_events(self, books: Books, *, at: int, mono: int) -> list[OrderFact]:
+    def snapshot_fill_events(self, books: AccountSnapshot, *, at: int, mono: int) -> list[OrderEvent]:
         """Return the fills of the books that we have not; to be applied before `orders` is asked."""
-        facts: list[OrderFact] = []
+        facts: list[OrderEvent] = []
         tags = {o.venue_order_id: o.tag for o in books.orders if o.tag in self._blotter.orders}
         tags |= {row.venue_order_id: row.tag for row in books.unread if row.tag in self._blotter.orders}
         done: set[tuple[str, str]] = set()
-        for execution in books.executions:
-            if execution.key in done:
+        for execution in books.fills:
+            if execution.fill_key in done:
                 continue
-            done.add(execution.key)
+            done.add(execution.fill_key)
             facts += self._missing_fills.listed_fill_events(execution, at=at, mono=mono)
             order_id = self._blotter.by_venue_id.get(execution.venue_order_id) or tags.get(execution.venue_order_id)
             if order_id is None:
                 self.fill_report_events(execution, at=at, mono=mono)  # kept until its order is adopted by `orders`
-            elif execution.key not in self._blotter.booked_fills:
+            elif execution.fill_key not in self._blotter.booked_fills:
                 facts += self._missing_fills.fill_events(order_id, execution, at=at, mono=mono)
         return facts
 
-    def snapshot_order_events(self, books: Books, *, at: int, mono: int) -> list[OrderFact]:
+    def snapshot_order_events(self, books: AccountSnapshot, *, at: int, mono: int) -> list[OrderEvent]:
         """Return the statuses of the books, then the absences, then what was never a trade."""
-        facts: list[OrderFact] = []
+        facts: list[OrderEvent] = []
         self._polled_mono = books.asked_at
         # A row that comes twice is one order: the facts of the first are not applied yet when the second is looked at.
         for order in {order.venue_order_id: order for order in books.orders}.values():
@@ -180,7 +182,7 @@ class ReportTranslator:
             else facts + self._duplicates.reversal_events(books, unread, at=at, mono=mono)
         )
 
-    def lagging_orders(self, books: Books) -> list[Order]:
+    def lagging_orders(self, books: AccountSnapshot) -> list[Order]:
         """Return the orders of which the venue has for a minute known fewer fills than it told us."""
         below: dict[str, int] = {}
         for shown in books.orders:
@@ -192,9 +194,9 @@ class ReportTranslator:
         return [self._blotter.orders[i] for i, since in below.items() if books.asked_at - since >= LAG_LIMIT_NS]
 
     def _absence_events(
-        self, books: Books, shown: set[str], unread: UnreadOrders, *, at: int, mono: int
-    ) -> list[OrderFact]:
-        facts: list[OrderFact] = []
+        self, books: AccountSnapshot, shown: set[str], unread: UnreadOrders, *, at: int, mono: int
+    ) -> list[OrderEvent]:
+        facts: list[OrderEvent] = []
         live = list(self._blotter.all_live_orders())
         self._misses = {o.order_id: self._misses[o.order_id] for o in live if o.order_id in self._misses}
         if self._conditions.links.is_cut_off:
@@ -236,7 +238,7 @@ class ReportTranslator:
                 since = order.times.sent_mono
         return None if since is None else max(since + patience, self._conditions.links.evidence_from_mono)
 
-    def _external(self, order: VenueOrder, at: int, mono: int) -> OrderFact:
+    def _external(self, order: VenueOrder, at: int, mono: int) -> OrderEvent:
         order_id = f"EXT-{order.venue_order_id}"
         request = OrderRequest(
             order_id=order_id,
@@ -248,12 +250,12 @@ class ReportTranslator:
             price=order.price,
             trigger_price=order.trigger_price,
             product=order.product,
-            purpose=Purpose.EXTERNAL,
+            purpose=OrderPurpose.EXTERNAL,
             reason="placed elsewhere",
         )
-        return OrderFact(
+        return OrderEvent(
             order_id=order_id,
-            event=OrderEvent.INTENT,
+            type=OrderEventType.INTENT,
             at=at,
             mono=mono,
             request=request,
@@ -261,53 +263,53 @@ class ReportTranslator:
         )
 
 
-def _not_found(order: Order, why: str, *, at: int, mono: int, is_proof: bool = False) -> OrderFact:
-    return OrderFact(
-        order_id=order.order_id, event=OrderEvent.NOT_FOUND, at=at, mono=mono, reason=why, is_proof=is_proof
+def _not_found(order: Order, why: str, *, at: int, mono: int, is_proof: bool = False) -> OrderEvent:
+    return OrderEvent(
+        order_id=order.order_id, type=OrderEventType.NOT_FOUND, at=at, mono=mono, reason=why, is_proof=is_proof
     )
 
 
-def _events(order: Order, shown: VenueOrder, asked_at: int | None) -> list[OrderEvent]:
+def _events(order: Order, shown: VenueOrder, asked_at: int | None) -> list[OrderEventType]:
     # What a status tells that is new: its terms, its state, its quantity, its id. One that tells nothing leaves no row.
     event = EVENT_OF_STATUS[shown.status]
-    fresh = not is_old(order, event, shown)
+    fresh = not is_outdated(order, event, shown)
     moves = fresh and (order.state, event) in TRANSITIONS
     known = order.venue_order_id == shown.venue_order_id or shown.venue_order_id in order.other_ids
-    events = [event] if moves or shown.filled > order.claim.filled or not known else []
+    events = [event] if moves or shown.filled > order.reported.filled or not known else []
     terms = _terms_event(order, shown, asked_at) if fresh else None
     if terms is None:
         return events
-    if (order.state, terms) in ROWS:
+    if (order.state, terms) in RULES_BY_PAIR:
         return [terms, *events]
     reached = TRANSITIONS.get((order.state, event))
     return [*events, terms] if reached in AT_VENUE else events
 
 
-def _terms_event(order: Order, shown: VenueOrder, asked_at: int | None) -> OrderEvent | None:
-    if shown.quantity <= 0 or shown.status not in (*WORKING_STATUSES, VenueStatus.FILLED):
+def _terms_event(order: Order, shown: VenueOrder, asked_at: int | None) -> OrderEventType | None:
+    if shown.quantity <= 0 or shown.status not in (*WORKING_STATUSES, VenueOrderStatus.FILLED):
         return None
     # Times are whole seconds and the stream may repeat: within one second only a list asked for since the last change
     # tells which terms are the later ones.
     since_change = None if asked_at is None else asked_at - order.replace.mono
     is_list = since_change is not None and since_change > 0
-    is_newer = is_list or not shown.changed_at or shown.changed_at > order.claim.seen_at
+    is_newer = is_list or not shown.changed_at or shown.changed_at > order.reported.seen_at
     if order.replace.terms is not None:
         return _replace_result(order, order.replace.terms, shown, since_change, is_newer=is_newer)
-    return OrderEvent.CHANGED if is_newer and _has_other_terms(order, shown) else None
+    return OrderEventType.CHANGED if is_newer and _has_other_terms(order, shown) else None
 
 
 def _replace_result(
-    order: Order, wanted: Terms, shown: VenueOrder, since_change: int | None, *, is_newer: bool
-) -> OrderEvent | None:
+    order: Order, wanted: OrderTerms, shown: VenueOrder, since_change: int | None, *, is_newer: bool
+) -> OrderEventType | None:
     # What becomes of a change that is under way.
     if shown.quantity == wanted.quantity and wanted.price in (None, shown.price):
         # Taken for done too early, a larger quantity leaves no less exposed; a smaller one would.
-        return OrderEvent.REPLACED if is_newer or wanted.quantity >= order.quantity else None
+        return OrderEventType.REPLACED if is_newer or wanted.quantity >= order.quantity else None
     # A list asked for after a refusal, or long after a request of unknown fate, proves that the old terms stand; and of
     # an order that is through no change is to come.
-    patience = 0 if order.replace.wish is Wish.REFUSED else REPLACE_SHOWS_WITHIN_NS
+    patience = 0 if order.replace.state is RequestState.REFUSED else REPLACE_SHOWS_WITHIN_NS
     is_settled = since_change is not None and since_change > patience
-    return OrderEvent.CHANGED if is_settled or shown.status is VenueStatus.FILLED else None
+    return OrderEventType.CHANGED if is_settled or shown.status is VenueOrderStatus.FILLED else None
 
 
 def _has_other_terms(order: Order, shown: VenueOrder) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import msgspec
 
 from tradebot.clock import SECOND
-from tradebot.domain.messages import Modify, Outcome, Tick
-from tradebot.domain.order import Order, OrderEvent, OrderKind, OrderState, Terms, Wish
+from tradebot.domain.messages import ClockTick, Modify, RequestResult
+from tradebot.domain.order import Order, OrderEventType, OrderKind, OrderState, OrderTerms, RequestState
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import NOTHING, CancelOrder, Decision, Decisions, RecordEvent
 from tradebot.trading.desk.placing.placement import Placement
@@ -29,17 +29,17 @@ class Repricing:
         self._limit_ns = int(book.settings.chase_after_s * SECOND)
         self._next_mono = 0  # mono before which no order hangs
 
-    def on_tick(self, tick: Tick) -> Decisions:
+    def on_tick(self, tick: ClockTick) -> Decisions:
         """Move or take back what hangs; nothing while a dead login lets nothing leave."""
         c = self._book.conditions
         if not self._book.exposure.working or c.links.orders_refused or c.mono < self._next_mono:
             return NOTHING
         return self._chase_orders(c.mono)
 
-    def on_request_result(self, result: Outcome) -> Decisions:
+    def on_request_result(self, result: RequestResult) -> Decisions:
         """Take an order back whose price the venue did not let us move."""
-        if result.fact.event is OrderEvent.REPLACE_REFUSED:
-            return (CancelOrder(result.fact.order_id, "its price could not be moved"),)
+        if result.event.type is OrderEventType.REPLACE_REFUSED:
+            return (CancelOrder(result.event.order_id, "its price could not be moved"),)
         return NOTHING
 
     def _chase_orders(self, mono: int) -> Iterator[Decision]:
@@ -55,7 +55,7 @@ class Repricing:
                 self._next_mono = min(self._next_mono, hangs_at)
                 continue
             moves = settings.chase == "modify" and order.request.purpose.is_exit
-            if moves or order.cancel.wish is Wish.NONE:
+            if moves or order.cancel.state is RequestState.NONE:
                 self._next_mono = mono  # there is something to do, and until it is done at every tick
             if moves and self._may_modify(order):
                 yield from self._modify_price(order)
@@ -71,10 +71,10 @@ class Repricing:
         # gate denies, stays as it is.
         book = self._book
         reference = book.marks.reference_price(order.symbol)
-        price = self._requests.protected_price(book.universe.get(order.symbol), order.request.side, reference)
+        price = self._requests.protected_price(book.universe.instrument_of(order.symbol), order.request.side, reference)
         assert price is not None, f"{order.order_id} is moved without a price"
         is_better = order.price is None or (price - order.price) * order.request.side.sign > 0
-        if order.replace.terms is not None or order.cancel.wish.is_pending or order.is_stale or not is_better:
+        if order.replace.terms is not None or order.cancel.state.is_pending or order.is_stale or not is_better:
             return
         request = msgspec.structs.replace(
             order.request, kind=OrderKind.LIMIT, price=price, quantity=order.quantity, protection_pct=None
@@ -83,11 +83,11 @@ class Repricing:
         rest = msgspec.structs.replace(request, quantity=order.quantity - order.filled, signal_id="")
         verdict = self._placement.check_replacement(rest, reference, instead_of=order)
         if not verdict.is_passed:
-            if order.replace.wish is not Wish.REFUSED:
-                fact = book.make_event(order, OrderEvent.REPLACE_REFUSED, verdict.reason)
+            if order.replace.state is not RequestState.REFUSED:
+                fact = book.make_event(order, OrderEventType.REPLACE_REFUSED, verdict.reason)
                 yield RecordEvent(msgspec.structs.replace(fact, checks=verdict.checks))
             return
-        terms = Terms(quantity=request.quantity, price=price)
-        fact = book.make_event(order, OrderEvent.REPLACE_SENT, "not filled in time")
+        terms = OrderTerms(quantity=request.quantity, price=price)
+        fact = book.make_event(order, OrderEventType.REPLACE_SENT, "not filled in time")
         yield RecordEvent(msgspec.structs.replace(fact, terms=terms, checks=verdict.checks, reference=reference))
         yield Modify(request=request, venue_order_id=order.venue_order_id)

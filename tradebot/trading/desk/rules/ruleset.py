@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tradebot.domain.market import Quotes
+from tradebot.domain.market_data import Quotes
 from tradebot.domain.messages import (
     BrokerSession,
+    ClockTick,
     Command,
-    Executed,
+    FillReport,
     LinkDown,
     LinkUp,
-    OrderSeen,
-    Outcome,
+    OrderReport,
+    RequestResult,
     Signals,
-    Tick,
 )
-from tradebot.domain.order import OrderEvent
+from tradebot.domain.order import OrderEventType
 from tradebot.trading.desk.book.book import Book, OrderChange
 from tradebot.trading.desk.decisions import (
     ApplyCommand,
@@ -48,9 +48,12 @@ from tradebot.trading.desk.rules.venue_links import VenueLinks
 from tradebot.trading.desk.rules.venue_reports import VenueReports
 
 Subscriber = Callable[[Any], Decisions]
-FILL_EVENTS = frozenset((OrderEvent.EXECUTED,))
-ALL_EVENTS = frozenset(OrderEvent)
-NOT_IN_TRANSIT = ALL_EVENTS - {OrderEvent.SENDING, OrderEvent.ACCEPTED}  # which neither end an order nor fill it
+FILL_EVENTS = frozenset((OrderEventType.EXECUTED,))
+ALL_EVENTS = frozenset(OrderEventType)
+NOT_IN_TRANSIT = ALL_EVENTS - {
+    OrderEventType.SENDING,
+    OrderEventType.ACCEPTED,
+}  # which neither end an order nor fill it
 
 
 class Ruleset:
@@ -83,11 +86,13 @@ class Ruleset:
 
     def change_subscribers(self, change: OrderChange) -> tuple[Subscriber, ...]:
         """Return who is asked about a fact that is in the book, in order."""
-        return self._of_others if change.after.is_external else self._of_ours[change.event.event]
+        return self._of_others if change.after.is_external else self._of_ours[change.event.type]
 
-    def _event_subscribers(self, book: Book) -> tuple[dict[OrderEvent, tuple[Subscriber, ...]], tuple[Subscriber, ...]]:
+    def _event_subscribers(
+        self, book: Book
+    ) -> tuple[dict[OrderEventType, tuple[Subscriber, ...]], tuple[Subscriber, ...]]:
         # Of an order of ours, by event, and of one placed elsewhere.
-        of_ours: tuple[tuple[Subscriber, frozenset[OrderEvent]], ...] = (
+        of_ours: tuple[tuple[Subscriber, frozenset[OrderEventType]], ...] = (
             (self.exits.on_change, NOT_IN_TRANSIT),  # what the venue refused, before anything sends an exit again
             (self.venue_reports.on_change, ALL_EVENTS),  # which fills lack, before a halt or a cancel leads to more
             (OrderInvariants(book).on_change, ALL_EVENTS),  # what must not happen is told before what follows from it
@@ -96,7 +101,7 @@ class Ruleset:
             (self.reject_breaker.on_change, NOT_IN_TRANSIT),
             (self._cancels.on_change, ALL_EVENTS),  # last: a halt just now may have taken the order back already
         )
-        by_event = {event: tuple(rule for rule, events in of_ours if event in events) for event in OrderEvent}
+        by_event = {event: tuple(rule for rule, events in of_ours if event in events) for event in OrderEventType}
         return by_event, (self.venue_reports.on_change, self._positions.on_change)
 
     def _message_subscribers(self, book: Book) -> dict[type, tuple[Subscriber, ...]]:
@@ -104,7 +109,7 @@ class Ruleset:
         return {
             Quotes: (levels.on_quotes,),
             Signals: (self.entries.on_signals,),
-            Tick: (
+            ClockTick: (
                 levels.on_tick,
                 reports.on_tick,  # fills first: what is made up here changes what the rules below see
                 self.daily_loss.on_tick,
@@ -112,9 +117,9 @@ class Ruleset:
                 self.exits.on_tick,  # behind what wants symbols flat
                 self._repricing.on_tick,  # last: an exit that was sent just now does not hang
             ),
-            OrderSeen: (reports.on_order_report,),
-            Executed: (reports.on_fill_report,),
-            Outcome: (reports.on_request_result, self._repricing.on_request_result, cancels.on_request_result),
+            OrderReport: (reports.on_order_report,),
+            FillReport: (reports.on_fill_report,),
+            RequestResult: (reports.on_request_result, self._repricing.on_request_result, cancels.on_request_result),
             # What the books tell is booked first; then differences count.
             Reconcile: (
                 reports.on_reconcile,

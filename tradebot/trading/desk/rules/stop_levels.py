@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tradebot.domain.control import Verb
-from tradebot.domain.market import Quotes
-from tradebot.domain.messages import Command, Tick
+from tradebot.domain.commands import CommandVerb
+from tradebot.domain.market_data import Quotes
+from tradebot.domain.messages import ClockTick, Command
 from tradebot.domain.order import OrderRequest
 from tradebot.trading.desk.book.book import Book, OrderChange
 from tradebot.trading.desk.decisions import NOTHING, ClosePosition, Decision, Decisions, ForgetPosition, ReleasePosition
@@ -35,10 +35,10 @@ class StopLevels:
         instrument = self._book.universe[id_]
         if not self.position_stops.mask[id_] or instrument.symbol in self._book.pending_exits.requested:
             return None
-        hit = self.position_stops.level_reached(id_, instrument.price(units))
+        hit = self.position_stops.level_reached(id_, instrument.price_from_units(units))
         return None if hit is None else ClosePosition(instrument.symbol, hit.purpose, hit.reason, quoted_at)
 
-    def on_tick(self, tick: Tick) -> Decisions:
+    def on_tick(self, tick: ClockTick) -> Decisions:
         """Tell what trailing stops saw, now and then."""
         return (
             self.position_stops.trailing_updates(at=tick.at, mono=self._book.conditions.mono)
@@ -51,7 +51,7 @@ class StopLevels:
         c = self._book.conditions
         return (
             self.position_stops.trailing_updates(at=c.now, mono=c.mono, every_ns=0)
-            if command.verb is Verb.STOP
+            if command.verb is CommandVerb.STOP
             else NOTHING
         )
 
@@ -62,7 +62,7 @@ class StopLevels:
 
     def on_fill_booked(self, request: OrderRequest) -> None:
         """Take a fill of an order, once it is booked."""
-        id_ = self._book.universe.ids.get(request.symbol)
+        id_ = self._book.universe.ids_by_symbol.get(request.symbol)
         if id_ is None:
             return
         if request.symbol not in self._book.positions.open:
@@ -89,7 +89,7 @@ class StopLevels:
 
     def _clear_if_flat(self, symbol: str) -> Decisions:
         if symbol not in self._book.positions.open and symbol in self._book.universe:
-            self.position_stops.clear_levels(self._book.universe.id(symbol))
+            self.position_stops.clear_levels(self._book.universe.id_of(symbol))
         return NOTHING
 
     def _judge_quotes(self, quotes: Quotes, guarded: npt.NDArray[Any]) -> Iterator[Decision]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tradebot.domain.messages import BrokerSession, LinkDown, LinkUp
-from tradebot.domain.order import OrderEvent
+from tradebot.domain.order import OrderEventType
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import NOTHING, Decision, Decisions, Reconcile, RecordEvent
 
@@ -21,7 +21,7 @@ class VenueLinks:
         """Take every order for stale: a new process knows it from the journal only."""
         for order in self._book.blotter.all_live_orders():
             yield RecordEvent(
-                self._book.make_event(order, OrderEvent.LINK_LOST, "a new process knows it from the journal only")
+                self._book.make_event(order, OrderEventType.LINK_LOST, "a new process knows it from the journal only")
             )
 
     def on_link(self, link: LinkDown | LinkUp) -> Decisions:
@@ -30,7 +30,7 @@ class VenueLinks:
 
     def on_login(self, login: BrokerSession) -> Decisions:
         """Mark what is open once the venue does not know our login any more."""
-        return self._on_loss(login.lost)
+        return self._on_loss(login.lost_reason)
 
     def on_reconcile(self, decision: Reconcile) -> Decisions:
         """Take what these books compared for known again, where they were asked for since all links are there."""
@@ -46,9 +46,9 @@ class VenueLinks:
     def _mark_stale(self, reason: str) -> Iterator[Decision]:
         for order in self._book.blotter.all_live_orders():
             if not order.is_stale:
-                yield RecordEvent(self._book.make_event(order, OrderEvent.LINK_LOST, reason))
+                yield RecordEvent(self._book.make_event(order, OrderEventType.LINK_LOST, reason))
 
     def _mark_current(self) -> Iterator[Decision]:
         for order in self._book.blotter.all_live_orders():
             if order.is_stale:
-                yield RecordEvent(self._book.make_event(order, OrderEvent.LINK_BACK, "compared with the venue"))
+                yield RecordEvent(self._book.make_event(order, OrderEventType.LINK_BACK, "compared with the venue"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tradebot.domain.control import Scope
-from tradebot.domain.messages import Executed, OrderSeen, Outcome, Tick
-from tradebot.domain.order import OrderEvent
+from tradebot.domain.commands import Scope
+from tradebot.domain.messages import ClockTick, FillReport, OrderReport, RequestResult
+from tradebot.domain.order import OrderEventType
 from tradebot.trading.desk.book.book import Book, OrderChange
 from tradebot.trading.desk.decisions import (
     NOTHING,
@@ -33,11 +33,11 @@ class VenueReports:
             book, self._missing_fills, absent_after_s=absent_after_s, absence_is_proof=absence_is_proof
         )
 
-    def on_request_result(self, result: Outcome) -> Iterator[Decision]:
+    def on_request_result(self, result: RequestResult) -> Iterator[Decision]:
         """Book the answer to a request, and the fills that came before the venue's id of its order was known."""
-        fact = result.fact
+        fact = result.event
         # SENDING is in the journal already: its row had to be on disk before the first byte left.
-        if fact.event is OrderEvent.SENDING:
+        if fact.type is OrderEventType.SENDING:
             yield RecordJournaled(fact)
             return
         yield RecordEvent(fact)
@@ -45,16 +45,16 @@ class VenueReports:
             at = self._book.conditions.now
             yield from record_events(self._translator.orphan_fill_events(fact.venue_order_id, at=at, mono=fact.mono))
 
-    def on_order_report(self, report: OrderSeen) -> Decisions:
+    def on_order_report(self, report: OrderReport) -> Decisions:
         """Book what an order showed that is new."""
         return record_events(
             self._translator.order_report_events(report.order, at=self._book.conditions.now, mono=report.mono)
         )
 
-    def on_fill_report(self, report: Executed) -> Decisions:
+    def on_fill_report(self, report: FillReport) -> Decisions:
         """Book a fill, once; one whose order is not known yet waits."""
         return record_events(
-            self._translator.fill_report_events(report.execution, at=self._book.conditions.now, mono=report.mono)
+            self._translator.fill_report_events(report.fill, at=self._book.conditions.now, mono=report.mono)
         )
 
     def on_reconcile(self, decision: Reconcile) -> Iterator[Decision]:
@@ -64,11 +64,11 @@ class VenueReports:
         yield CheckOverfills(books)
         yield from record_events(self._translator.snapshot_order_events(books, at=c.now, mono=c.mono))
         for order in self._translator.lagging_orders(books):
-            if not c.halts.has(scope := Scope.symbol(order.symbol)):
+            if not c.halts.has_scope(scope := Scope.for_symbol(order.symbol)):
                 text = f"{order.order_id}: the venue has for a minute known fewer fills than it told us"
                 yield from report_violations(self._book, (Violation(text, scope),), order)
 
-    def on_tick(self, tick: Tick) -> Decisions:
+    def on_tick(self, tick: ClockTick) -> Decisions:
         """Make up the fills that have been missing for too long."""
         if not self._missing_fills.missing_since:
             return NOTHING
@@ -76,7 +76,7 @@ class VenueReports:
 
     def on_change(self, change: OrderChange) -> Decisions:
         """Remember which orders lack fills, and which fills are made up."""
-        if change.event.execution is not None or change.after.claim.filled:
+        if change.event.fill is not None or change.after.reported.filled:
             self._missing_fills.note_event(change.after, change.event, self._book.conditions.mono)
         if forgotten := self._book.blotter.forgotten_orders:
             for order in forgotten:

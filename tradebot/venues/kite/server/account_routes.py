@@ -59,7 +59,7 @@ class KiteAccountRoutes:
         """Ask for a change of a working order."""
         parse_variety(variety)
         ticket = self._exchange.order_history(order_id)[-1].ticket
-        instrument = self._exchange.universe.get(ticket.symbol)
+        instrument = self._exchange.universe.instrument_of(ticket.symbol)
         changes = parse_changes(params, instrument=instrument, last=self._last(instrument))
         return {"order_id": self._exchange.modify_order(order_id, **changes).order_id}
 
@@ -199,18 +199,18 @@ class KiteAccountRoutes:
             raise input_error("Invalid `exchange`.")
         symbol = required_parameter(params, "tradingsymbol")
         universe = self._exchange.universe
-        if symbol not in universe or universe.get(symbol).exchange != params["exchange"]:
+        if symbol not in universe or universe.instrument_of(symbol).exchange != params["exchange"]:
             raise input_error(UNKNOWN_INSTRUMENT)
-        instrument = universe.get(symbol)
+        instrument = universe.instrument_of(symbol)
         return instrument, self._last(instrument)
 
     def _last(self, instrument: Instrument) -> Decimal:
-        state, row = self._exchange.latest_columns, self._exchange.universe.id(instrument.symbol)
-        return instrument.price(int(state["last"][row]) or int(state["previous_close"][row]))
+        state, row = self._exchange.latest_columns, self._exchange.universe.id_of(instrument.symbol)
+        return instrument.price_from_units(int(state["last"][row]) or int(state["previous_close"][row]))
 
     def _token(self, symbol: str) -> int:
         universe = self._exchange.universe
-        return universe.get(symbol).token if symbol in universe else 0
+        return universe.instrument_of(symbol).token if symbol in universe else 0
 
 
 def _rows_of(body: Any) -> list[Mapping[str, str]]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import InstrumentKind, Universe
-from tradebot.domain.market import Ints
+from tradebot.domain.market_data import Ints
 
 # 500 full packets are 93 kB: well under the 1 MiB message limit that websocket clients set by default.
 PACKETS_PER_FRAME = 500

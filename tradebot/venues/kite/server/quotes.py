@@ -12,7 +12,7 @@ import numpy as np
 
 from tradebot.clock import DAY, SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
-from tradebot.domain.market import Ints, Series
+from tradebot.domain.market_data import BarSeries, Ints
 from tradebot.markets.calendar import HoursClass
 from tradebot.markets.hours import hours_class_of
 from tradebot.markets.indices import contract_name
@@ -84,7 +84,7 @@ def quote_record(
     }
 
 
-def candle_rows(series: Series, instrument: Instrument, *, with_oi: bool) -> list[list[Any]]:
+def candle_rows(series: BarSeries, instrument: Instrument, *, with_oi: bool) -> list[list[Any]]:
     """Return rows `["2017-12-15T09:15:00+0530", o, h, l, c, v(, oi)]`; day candles are stamped at midnight."""
     starts = (series.starts + HOME_MARKET.utc_offset_ns(0)) // SECOND
     if series.interval >= DAY:
@@ -160,4 +160,4 @@ def _expiry(on: date) -> date:
 
 
 def _price(instrument: Instrument, units: int | np.int64) -> int | float:
-    return json_number(instrument.price(int(units)))
+    return json_number(instrument.price_from_units(int(units)))

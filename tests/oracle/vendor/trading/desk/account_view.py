@@ -101,7 +101,7 @@ class AccountView:
 
     def held_ids(self) -> Iterator[int]:
         """Yield the instruments of the run in which something of ours is open."""
-        ids = self._book.universe.ids
+        ids = self._book.universe.ids_by_symbol
         return (ids[symbol] for symbol in self.open_symbols if symbol in ids)
 
     def is_exposed(self) -> bool:

@@ -16,22 +16,22 @@ import numpy as np
 import numpy.typing as npt
 
 from tradebot.clock import SECOND
-from tradebot.domain.market import Close, Quotes
+from tradebot.domain.market_data import BarBatch, Quotes
 from tradebot.domain.message import Message
 from tradebot.domain.messages import (
-    Books,
+    AccountSnapshot,
     Command,
     DeskMessage,
-    Executed,
-    OrderSeen,
-    Outcome,
-    Reconciled,
-    Released,
+    FillReport,
+    OrderReport,
+    RequestResult,
+    ReconciliationResult,
+    ReleasedPosition,
     Signals,
-    Tick,
+    ClockTick,
 )
-from tradebot.domain.order import OrderFact
-from tradebot.journal.tape import Adopt, Entry, Killed, Marks, SameBooks, Stepped, Tape
+from tradebot.domain.order import OrderEvent
+from tradebot.journal.input_log import StartSnapshot, InputEntry, HaltFileSeen, InputQuotes, UnchangedSnapshot, StrategiesStepped, InputLogBatch
 from tests.oracle.vendor.trading.desk.book.states import States
 from tests.oracle.vendor.trading.desk.decisions import DeskOutput
 from tests.oracle.vendor.trading.desk.desk import Desk
@@ -53,15 +53,15 @@ class TapedDesk:
         make: Callable[[Callable[[], str]], Desk],
         *,
         killed: Callable[[], str],
-        append: Callable[[Tape], object],
+        append: Callable[[InputLogBatch], object],
     ) -> None:
         self._look_up, self._append = killed, append
         self._desk = make(self._look)
         self.account = self._desk.account
         self.book = book = self._desk.book
-        self._entries: list[Entry] = []
+        self._entries: list[InputEntry] = []
         self._is_noted: npt.NDArray[np.bool_] = np.zeros(len(book.universe), dtype=bool)  # whose quotes decide
-        self._books: Books | None = None
+        self._books: AccountSnapshot | None = None
         self._flushed_at = 0
         self._has_changed = True  # orders or positions, since the last hash
         self._states = States()
@@ -73,7 +73,7 @@ class TapedDesk:
         self._note(message)
         output = self._desk.apply_message(message)
         self._follow(output)
-        if isinstance(message, Tick):
+        if isinstance(message, ClockTick):
             for symbol in list(islice(self._untold, AT_A_TICK)):
                 del self._untold[symbol]
                 self._states.note(self.book.positions.of(symbol))
@@ -83,24 +83,24 @@ class TapedDesk:
             self._hand_on("")  # what it led to is hashed with what follows
         return output
 
-    def adopt_snapshot(self, books: Books) -> list[DeskOutput]:
+    def adopt_snapshot(self, books: AccountSnapshot) -> list[DeskOutput]:
         """Note the books of the start and let the desk compare them."""
         self._mark({p.symbol for p in books.positions} | {o.symbol for o in books.orders})
-        self._put(Adopt(books=books))
+        self._put(StartSnapshot(snapshot=books))
         self._books = books
         output = self._desk.adopt_snapshot(books)
         self._follow(output)
         return output
 
-    def recover_state(self, facts: Sequence[OrderFact | Released], **rest: Any) -> None:
+    def recover_state(self, facts: Sequence[OrderEvent | ReleasedPosition], **rest: Any) -> None:
         """Let the desk be rebuilt from the journal's facts."""
         self._desk.recover_state(facts, **rest)
         self._look_at(self.book.universe.symbols)
 
-    def holdings_at(self, close: Close) -> dict[str, tuple[Decimal, Decimal]]:
+    def holdings_at(self, close: BarBatch) -> dict[str, tuple[Decimal, Decimal]]:
         """Return the holdings that the strategies are told with `close`, and note them."""
         held = self._desk.holdings_at(close)
-        self._put(Stepped(ends_at=close.ends_at, held=held))
+        self._put(StrategiesStepped(ends_at=close.ends_at, holdings=held))
         return held
 
     def flush(self) -> None:
@@ -118,12 +118,12 @@ class TapedDesk:
         reason = self._look_up()
         if reason != self._killed:
             self._killed = reason
-            self._put(Killed(reason=reason))
+            self._put(HaltFileSeen(reason=reason))
         return reason
 
     def _hand_on(self, state: str) -> None:
         entries, self._entries = self._entries, []
-        self._append(Tape(entries=tuple(entries), state=state))
+        self._append(InputLogBatch(entries=tuple(entries), state=state))
 
     def _note(self, message: DeskMessage) -> None:
         match message:
@@ -132,11 +132,11 @@ class TapedDesk:
                     if self._is_noted.item(message.ids.item(0)):
                         self._put(message)
                 elif (rows := self._is_noted[message.ids]).any():
-                    self._put(message if rows.all() else message.take(rows))
-            case Books():
+                    self._put(message if rows.all() else message.select_rows(rows))
+            case AccountSnapshot():
                 self._mark(symbols_of(message))
                 same = self._books is not None and _is_same(self._books, message)
-                self._put(SameBooks(asked_at=message.asked_at) if same else message)
+                self._put(UnchangedSnapshot(asked_at=message.asked_at) if same else message)
                 self._books = message
             case _:
                 self._mark(symbols_of(message))
@@ -144,7 +144,7 @@ class TapedDesk:
 
     def _put(self, message: Message) -> None:
         # The time is the one from before the message: a replay sets it in front of it.
-        self._entries.append(Entry(self.book.conditions.mono, message))
+        self._entries.append(InputEntry(self.book.conditions.mono, message))
 
     def _mark(self, symbols: Collection[str]) -> None:
         # Of symbols whose quotes are not noted one by one the newest is, before something is decided on it.
@@ -153,15 +153,15 @@ class TapedDesk:
         unnoted = [id_ for id_ in self._ids(symbols) if not self._is_noted.item(id_)]
         if unnoted:
             m, ids = self.book.marks, np.array(unnoted, dtype=np.int64)
-            self._put(Marks(ids=ids, seen_at=m.seen_at[ids], last=m.last[ids], bid=m.bid[ids], ask=m.ask[ids]))
+            self._put(InputQuotes(ids=ids, seen_at=m.seen_at[ids], last=m.last[ids], bid=m.bid[ids], ask=m.ask[ids]))
 
     def _follow(self, output: Sequence[DeskOutput]) -> None:
         touched, orders = set(), self.book.blotter.orders
         for what in output:
             match what:
-                case OrderFact():
+                case OrderEvent():
                     touched.add(orders[what.order_id].request.symbol)
-                case Reconciled():
+                case ReconciliationResult():
                     touched.update(part.key.symbol for part in what.released)
                 case Command():
                     self._has_changed = True
@@ -172,13 +172,13 @@ class TapedDesk:
 
     def _look_at(self, symbols: Iterable[str]) -> None:
         book = self.book
-        ids, open_, exposure, wanted = book.universe.ids, book.positions.open, book.exposure, book.exits.wanted
+        ids, open_, exposure, wanted = book.universe.ids_by_symbol, book.positions.open, book.exposure, book.exits.wanted
         for symbol in symbols:
             if (id_ := ids.get(symbol)) is not None:
                 self._is_noted[id_] = symbol in open_ or exposure.has_orders(symbol) or symbol in wanted
 
     def _ids(self, symbols: Collection[str]) -> list[int]:
-        ids = self.book.universe.ids
+        ids = self.book.universe.ids_by_symbol
         return [ids[symbol] for symbol in (sorted(symbols) if len(symbols) > 1 else symbols) if symbol in ids]
 
 
@@ -187,16 +187,16 @@ def symbols_of(message: Message) -> set[str]:
     match message:
         case Signals():
             return {signal.symbol for signal in message.signals}
-        case OrderSeen():
+        case OrderReport():
             return {message.order.symbol}
-        case Executed():
-            return {message.execution.symbol}
-        case Outcome():
-            return {message.fact.execution.symbol} if message.fact.execution else set()
-        case Books():
+        case FillReport():
+            return {message.fill.symbol}
+        case RequestResult():
+            return {message.event.fill.symbol} if message.event.fill else set()
+        case AccountSnapshot():
             return {p.symbol for p in message.positions} | {o.symbol for o in message.orders}
     return set()
 
 
-def _is_same(old: Books, new: Books) -> bool:
+def _is_same(old: AccountSnapshot, new: AccountSnapshot) -> bool:
     return msgspec.structs.replace(old, asked_at=new.asked_at) == new

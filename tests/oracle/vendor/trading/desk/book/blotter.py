@@ -8,19 +8,19 @@ from decimal import Decimal
 
 from tradebot.clock import SECOND
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Books, Released
-from tradebot.domain.order import HOLDS, ZERO, Execution, Order, OrderEvent, OrderFact
-from tradebot.domain.order_fold import apply, begin, no_later
+from tradebot.domain.messages import AccountSnapshot, ReleasedPosition
+from tradebot.domain.order import RESERVATION_HOLD_NS, ZERO, Fill, Order, OrderEventType, OrderEvent
+from tradebot.domain.order_reducer import apply_event, open_order, cap_monotonic_times
 from tradebot.domain.portfolio import Position
-from tradebot.domain.position_key import Line, PositionKey
+from tradebot.domain.position_key import NettingKey, PositionKey
 from tests.oracle.vendor.trading.desk.book.exposure import Exposure
 from tests.oracle.vendor.trading.desk.book.external import External, Own, line_of
 from tests.oracle.vendor.trading.desk.book.positions import Positions
 
-ChargesOf = Callable[[Order, Execution], Decimal]  # (order before the fill, the fill) -> its charges
+ChargesOf = Callable[[Order, Fill], Decimal]  # (order before the fill, the fill) -> its charges
 Key = tuple[str, str]  # (exchange, execution_id)
-INTENT, DENIED = OrderEvent.INTENT, OrderEvent.DENIED
-EXECUTED, REVERSED = OrderEvent.EXECUTED, OrderEvent.REVERSED
+INTENT, DENIED = OrderEventType.INTENT, OrderEventType.DENIED
+EXECUTED, REVERSED = OrderEventType.EXECUTED, OrderEventType.REVERSED
 JUST_FILLED = SECOND // 5  # after a fill: the list of positions may be from before it
 ENDED_KEPT = 20_000  # ended orders kept for late fills; a venue's day allows 5,000
 
@@ -29,7 +29,7 @@ class Booked(Message, frozen=True, kw_only=False):
     """A fill in the books: whose it is, what it cost, and the monotonic time it was heard, 0 of before this process."""
 
     order_id: str
-    execution: Execution
+    execution: Fill
     charges: Decimal
     mono: int
 
@@ -56,9 +56,9 @@ class Blotter:
         self.busted: dict[Key, Booked] = {}  # what was taken back for good
         self.forgotten: list[Order] = []  # that are kept no longer, until who remembers something of them empties it
 
-    def begin(self, fact: OrderFact) -> Order:
+    def begin(self, fact: OrderEvent) -> Order:
         """Apply an INTENT of an order of ours, as `record` would; returns the order."""
-        order, order_id = begin(fact), fact.order_id
+        order, order_id = open_order(fact), fact.order_id
         self.orders[order_id] = order
         symbol = order.request.symbol
         self.touched.add(symbol)
@@ -73,24 +73,24 @@ class Blotter:
         self.touched.add(symbol)
         self.exposure.begin(order_id, symbol)
 
-    def close(self, order: Order, execution: Execution) -> None:
+    def close(self, order: Order, execution: Fill) -> None:
         """Book a fill that `fills_whole` a live order with one id at the venue, and forget both."""
         order_id, symbol = order.request.order_id, order.request.symbol
         self._trade(order, execution)
         self.exposure.end(order_id, symbol)
         del self.orders[order_id], self.by_venue[order.venue_order_id]
 
-    def record(self, fact: OrderFact) -> Order:
+    def record(self, fact: OrderEvent) -> Order:
         """Apply one fact; returns the order after it. A fill of ours is booked into its position as well."""
         order_id, before = fact.order_id, None
-        if fact.event is INTENT or fact.event is DENIED:
-            order = begin(fact)
+        if fact.type is INTENT or fact.type is DENIED:
+            order = open_order(fact)
         else:
             before = self.orders[order_id]
-            order = apply(before, fact)
-            if fact.execution is not None and order.filled != before.filled:
-                self._book(before, fact, fact.execution)
-            if fact.event is EXECUTED and fact.execution is not None and order.filled > order.quantity:
+            order = apply_event(before, fact)
+            if fact.fill is not None and order.filled != before.filled:
+                self._book(before, fact, fact.fill)
+            if fact.type is EXECUTED and fact.fill is not None and order.filled > order.quantity:
                 self.suspect(order.request.symbol)
         self.orders[order_id] = order
         self.touched.add(order.request.symbol)
@@ -122,7 +122,7 @@ class Blotter:
             exposure.end(order_id, symbol)
         if was_live or before is None:
             self._ended.append(order_id)
-        if (order.claim.filled or order.state in HOLDS) and order.reserved(max(exposure.mono, mono)):
+        if (order.reported.filled or order.state in RESERVATION_HOLD_NS) and order.reserved_quantity(max(exposure.mono, mono)):
             exposure.hold(order_id, symbol)
         if len(self.orders) > self._kept:
             self._forget()
@@ -135,7 +135,7 @@ class Blotter:
         """
         if not self.exposure.mono:
             for order_id, order in self.orders.items():
-                self.orders[order_id] = no_later(order, mono)
+                self.orders[order_id] = cap_monotonic_times(order, mono)
         self.touched.update(self.exposure.release(mono))
         self.external.exposure.release(mono)
 
@@ -143,13 +143,13 @@ class Blotter:
         """Take over a position that has no fills here, as runs of before did: the quantity is the truth."""
         self.positions.note(key)
         before = self.positions.by_key.get(key) or Position(key)
-        self._move(before, before.hold(quantity, average_price))
+        self._move(before, before.with_quantity(quantity, average_price))
 
-    def give_up(self, released: Released) -> None:
+    def give_up(self, released: ReleasedPosition) -> None:
         """Take a part of a position for no longer ours: it is held beyond ours from now on."""
-        before = self.positions.by_key[PositionKey(self.positions.venue, *released.key.line)]
-        self._move(before, before.release(released.quantity, released.price))
-        self.external.take_over(released.key.line, released.quantity)
+        before = self.positions.by_key[PositionKey(self.positions.venue, *released.key.netting_key)]
+        self._move(before, before.release_quantity(released.quantity, released.price))
+        self.external.take_over(released.key.netting_key, released.quantity)
 
     def live(self, symbol: str | None = None) -> Iterator[Order]:
         """Yield the orders of ours that may still trade, UNKNOWN included."""
@@ -160,20 +160,20 @@ class Blotter:
         yield from self.exposure.live()
         yield from self.external.exposure.live()
 
-    def own(self, books: Books) -> Own:
+    def own(self, books: AccountSnapshot) -> Own:
         """Return what was ours when `books` were read, by line, as far as they can know it.
 
         A fill that was heard since they were asked for and that they do not list came later than they.
         """
-        held = {p.key.line: p.quantity for p in self.positions.by_key.values()}
-        late: dict[Line, Decimal] = {}
-        late_ours: dict[Line, Decimal] = {}
-        listed = {execution.key for execution in books.executions}
+        held = {p.key.netting_key: p.quantity for p in self.positions.by_key.values()}
+        late: dict[NettingKey, Decimal] = {}
+        late_ours: dict[NettingKey, Decimal] = {}
+        listed = {execution.fill_key for execution in books.fills}
         for booked in reversed(self.booked.values()):
             fill = booked.execution
             if booked.mono < books.asked_at - JUST_FILLED:
                 break
-            if fill.key in listed or fill.is_inferred:
+            if fill.fill_key in listed or fill.is_inferred:
                 continue
             line, signed = (fill.exchange, fill.symbol, fill.product), fill.quantity * fill.side.sign
             order = self.orders.get(booked.order_id)
@@ -183,8 +183,8 @@ class Blotter:
                 held[line] = held.get(line, ZERO) - signed
                 late_ours[line] = late_ours.get(line, ZERO) + signed
         for order in self.exposure.live():
-            if order.claim.filled and order.shortfall:  # filled, as its status says, and not told yet
-                line, signed = line_of(order), order.shortfall * order.request.side.sign
+            if order.reported.filled and order.missing_quantity:  # filled, as its status says, and not told yet
+                line, signed = line_of(order), order.missing_quantity * order.request.side.sign
                 late_ours[line] = late_ours.get(line, ZERO) + signed
         return Own(held, late, late_ours)
 
@@ -197,13 +197,13 @@ class Blotter:
         """Note that an order of `symbol` was filled beyond its quantity: what is held may be less than was told."""
         self.in_excess.setdefault(symbol, (self.exposure.mono, None))
 
-    def check_excess(self, books: Books) -> None:
+    def check_excess(self, books: AccountSnapshot) -> None:
         """Take what the venue's list holds of symbols in excess, where it was asked for after their last fill."""
-        net = books.net()
+        net = books.net_quantities()
         for symbol, (since, _) in list(self.in_excess.items()):
-            line = self.positions.of(symbol).key.line
+            line = self.positions.of(symbol).key.netting_key
             held = self.external.of_ours(line, net)
-            if books.asked_at <= since + JUST_FILLED or books.hides(symbol):
+            if books.asked_at <= since + JUST_FILLED or books.unknown_position_reason(symbol):
                 continue
             if held == self.positions.quantity(symbol):
                 del self.in_excess[symbol]
@@ -226,14 +226,14 @@ class Blotter:
             return ZERO
         return min(quantity, held, key=abs)
 
-    def _book(self, before: Order, fact: OrderFact, execution: Execution) -> None:
+    def _book(self, before: Order, fact: OrderEvent, execution: Fill) -> None:
         key = (execution.exchange, execution.execution_id)
         is_ours = not before.is_external
-        if fact.event is REVERSED:
+        if fact.type is REVERSED:
             booked = self.booked.pop(key)
             if is_ours:
                 old = self.positions.at(booked.execution)
-                self._move(old, old.reverse(booked.execution, booked.charges), -booked.charges)
+                self._move(old, old.reverse_fill(booked.execution, booked.charges), -booked.charges)
                 self.positions.fills -= 1
             else:
                 self.external.trade(booked.execution, -1)
@@ -250,7 +250,7 @@ class Blotter:
         if self.busted:
             self.busted.pop(key, None)
 
-    def _trade(self, order: Order, execution: Execution) -> Decimal:
+    def _trade(self, order: Order, execution: Fill) -> Decimal:
         # Move the position by a fill of an order of ours; returns its charges.
         charges, positions, symbol = self._charges_of(order, execution), self.positions, execution.symbol
         old = positions.open.get(symbol)
@@ -259,7 +259,7 @@ class Blotter:
         if self.in_excess and symbol in self.in_excess:
             self.in_excess[symbol] = self.exposure.mono, None
         self.touched.add(symbol)
-        positions.move(old, old.apply(execution, charges), charges)
+        positions.move(old, old.apply_fill(execution, charges), charges)
         positions.fills += 1
         return charges
 
@@ -283,9 +283,9 @@ class Blotter:
             del self.orders[order_id]
             for venue_order_id in (order.venue_order_id, *order.other_ids):
                 self.by_venue.pop(venue_order_id, None)
-            for execution in order.booked:
-                self.booked.pop(execution.key, None)
-            for execution in order.odd.busted:
-                self.busted.pop(execution.key, None)
+            for execution in order.fills:
+                self.booked.pop(execution.fill_key, None)
+            for execution in order.irregular.busted:
+                self.busted.pop(execution.fill_key, None)
             self.forgotten.append(order)
             return

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tradebot.domain.control import Verb
+from tradebot.domain.commands import CommandVerb
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market import Quotes
-from tradebot.domain.messages import Command, Incident, SessionBegins, Tick
-from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderRequest, Purpose
-from tradebot.domain.position_key import Line, PositionKey
+from tradebot.domain.market_data import Quotes
+from tradebot.domain.messages import Command, Incident, SessionBegins, ClockTick
+from tradebot.domain.order import Order, OrderEventType, OrderEvent, OrderRequest, OrderPurpose
+from tradebot.domain.position_key import NettingKey, PositionKey
 from tradebot.domain.products import INTRADAY
 from tests.oracle.vendor.trading.desk.book.blotter import Blotter, ChargesOf
 from tests.oracle.vendor.trading.desk.book.conditions import Conditions
@@ -35,14 +35,14 @@ from tests.oracle.vendor.trading.desk.decisions import (
 )
 from tests.oracle.vendor.trading.desk.settings import DeskSettings
 
-EXECUTED = OrderEvent.EXECUTED
+EXECUTED = OrderEventType.EXECUTED
 
 
 class OrderChange(NamedTuple):
     """A fact with its order before, None before the first, and after."""
 
     before: Order | None
-    fact: OrderFact
+    fact: OrderEvent
     after: Order
 
     @property
@@ -77,7 +77,7 @@ class Book:
         self.marks.apply(quotes)
         self.conditions.mono = max(self.conditions.mono, quotes.seen_at)
 
-    def take_tick(self, tick: Tick) -> None:
+    def take_tick(self, tick: ClockTick) -> None:
         """Move the time; reservations that outlived their order end."""
         self.conditions.move_to(tick.at, tick.mono)
         self.blotter.release(self.conditions.mono)
@@ -86,13 +86,13 @@ class Book:
         """Take the times of a session; returns whether another day begins with it."""
         is_another = self.conditions.begin(session)
         if is_another:
-            self.conditions.halts.end_session()
+            self.conditions.halts.lift_session_halts()
             self.worth.begin_day()
         return is_another
 
     def take_command(self, command: Command) -> None:
         """Note that the daemon stops; any other command stands once a rule says so."""
-        if command.verb is Verb.STOP:
+        if command.verb is CommandVerb.STOP:
             self.conditions.is_stopping = True
 
     def take_look(self, look: Look) -> None:
@@ -103,14 +103,14 @@ class Book:
 
     # ---- what is decided
 
-    def record(self, fact: OrderFact) -> OrderChange:
+    def record(self, fact: OrderEvent) -> OrderChange:
         """Apply one fact, and what it means for the exits that are wanted."""
         before = self.blotter.orders.get(fact.order_id)
         order = self.blotter.record(fact)
         change = OrderChange(before, fact, order)
         self.exits.heard(order.request.symbol)
         if not order.is_external:
-            if fact.event is EXECUTED:
+            if fact.type is EXECUTED:
                 self.hold(order.request)
             if change.ends_exit and order.request.symbol in self.blotter.positions.open:
                 self.want(order.request.symbol, order.request.purpose, order.request.reason)
@@ -119,14 +119,14 @@ class Book:
     def hold(self, request: OrderRequest) -> None:
         """Note, once a fill of an order is booked, whose strategy holds the symbol, or that nothing is held."""
         symbol, exits = request.symbol, self.exits
-        if symbol not in self.universe.ids:
+        if symbol not in self.universe.ids_by_symbol:
             return
         if symbol not in self.blotter.positions.open:
             exits.forget(symbol)
         elif not request.purpose.is_exit and request.strategy:
             exits.holders.setdefault(symbol, request.strategy)
 
-    def want(self, symbol: str, purpose: Purpose, reason: str) -> None:
+    def want(self, symbol: str, purpose: OrderPurpose, reason: str) -> None:
         """Want a symbol flat; not one that this run does not name, in which an earlier one may have left an exit."""
         if symbol in self.universe:
             self.exits.want(symbol, purpose, reason)
@@ -138,7 +138,7 @@ class Book:
     def want_all_closed(self, decision: ClosePositions) -> None:
         """Want symbols flat."""
         for symbol in decision.symbols:
-            self.want(symbol, Purpose.FLATTEN, decision.reason)
+            self.want(symbol, OrderPurpose.FLATTEN, decision.reason)
 
     def know(self, decision: Known) -> None:
         """Apply a fact that changes nothing but its order."""
@@ -165,7 +165,7 @@ class Book:
         self.external.look(books, own)
         for _ in range(2 if decision.is_start else 1):
             self.external.account(
-                own, asked_at=books.asked_at, symbols=self.universe.ids, is_traded=self.is_traded, is_over=self._is_over
+                own, asked_at=books.asked_at, symbols=self.universe.ids_by_symbol, is_traded=self.is_traded, is_over=self._is_over
             )
 
     def suspect(self, decision: Suspect) -> None:
@@ -196,17 +196,17 @@ class Book:
 
     def key(self, symbol: str) -> PositionKey:
         """Return the key that our entries in a symbol lead to."""
-        exchange = self.universe.get(symbol).exchange if symbol in self.universe else ""
+        exchange = self.universe.instrument_of(symbol).exchange if symbol in self.universe else ""
         return PositionKey(self.settings.venue, exchange, symbol, self.settings.product)
 
-    def is_traded(self, line: Line) -> bool:
+    def is_traded(self, line: NettingKey) -> bool:
         """Return whether our orders go to a line, or something of ours is left there."""
-        return line == self.key(line[1]).line or bool(self.blotter.positions.in_line(line))
+        return line == self.key(line[1]).netting_key or bool(self.blotter.positions.in_line(line))
 
-    def fact(self, order: Order, event: OrderEvent, reason: str) -> OrderFact:
+    def fact(self, order: Order, event: OrderEventType, reason: str) -> OrderEvent:
         """Return a fact of an order, of this moment."""
         c = self.conditions
-        return OrderFact(order_id=order.order_id, event=event, at=c.now, mono=c.mono, reason=reason)
+        return OrderEvent(order_id=order.order_id, type=event, at=c.now, mono=c.mono, reason=reason)
 
     def incident(self, text: str, order: Order | None = None) -> Incident:
         """Return an incident of this moment."""
@@ -214,7 +214,7 @@ class Book:
             return Incident(text=text, at=self.conditions.now)
         return Incident(text=text, at=self.conditions.now, order_id=order.order_id, symbol=order.symbol)
 
-    def _is_over(self, line: Line) -> bool:
+    def _is_over(self, line: NettingKey) -> bool:
         # Of an intraday position of an earlier day a venue that does not hold it has squared it off, and lists no fill.
         # What other hands traded there today does not make ours of today.
         opens_at, blotter = self.conditions.times.day_opens_at, self.blotter

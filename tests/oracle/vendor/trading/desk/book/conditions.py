@@ -6,13 +6,13 @@ from tradebot.clock import MINUTE, SECOND
 from tradebot.domain.halts import Halts
 from tradebot.domain.messages import (
     BrokerSession,
-    ClockApart,
-    DiskAllows,
-    Frozen,
+    ClockOffset,
+    DiskAllowance,
+    FrozenSymbols,
     LinkDown,
     LinkUp,
     SessionBegins,
-    SpaceLeft,
+    DiskSpaceState,
 )
 from tests.oracle.vendor.trading.desk.book.links import Links
 from tests.oracle.vendor.trading.desk.book.session_times import SessionTimes
@@ -61,7 +61,7 @@ class Conditions:
         """Note whether the venue knows our login."""
         self.links.take_login(told, self.mono)
 
-    def freeze(self, told: Frozen) -> None:
+    def freeze(self, told: FrozenSymbols) -> None:
         """Take the symbols that are frozen now."""
         self.frozen = frozenset(told.symbols)
 
@@ -69,23 +69,23 @@ class Conditions:
         """Note that the venue's books of `asked_at` are known."""
         self.blind_from = asked_at + BLIND_AFTER
 
-    def take_clock(self, told: ClockApart) -> None:
+    def take_clock(self, told: ClockOffset) -> None:
         """Note how far the host's clock is from the venue's time."""
-        seconds = told.offset / SECOND
+        seconds = told.offset_ns / SECOND
         ahead = f"{abs(seconds):.1f} s {'ahead of' if seconds > 0 else 'behind'}"
-        self.clock_offset_reason = f"the host's clock is {ahead} the venue's time" if told.offset else ""
+        self.clock_offset_reason = f"the host's clock is {ahead} the venue's time" if told.offset_ns else ""
 
-    def take_space(self, told: SpaceLeft) -> None:
+    def take_space(self, told: DiskSpaceState) -> None:
         """Note what the room of the journal's disk allows."""
-        self.disk_short = told.reason if told.allows is not DiskAllows.ALL else ""
-        self.disk_full = told.reason if told.allows is DiskAllows.CANCELS else ""
+        self.disk_short = told.reason if told.allows is not DiskAllowance.ALL else ""
+        self.disk_full = told.reason if told.allows is DiskAllowance.CANCELS else ""
 
     # ---- what is asked
 
     @property
     def halt_reason(self) -> str:
         """Why nothing may be opened anywhere, empty when something may."""
-        return self.halts.of_all
+        return self.halts.global_reason
 
     @property
     def has_halts(self) -> bool:
@@ -94,7 +94,7 @@ class Conditions:
 
     def halt_of(self, symbol: str, strategy: str = "") -> str:
         """Return why `strategy` may open nothing in `symbol`, empty when it may."""
-        return self.halts.of(symbol, strategy)
+        return self.halts.reason_for(symbol, strategy)
 
     @property
     def blind_reason(self) -> str:

@@ -58,7 +58,7 @@ class Exposure:
             return NOBODY
         symbols = set(self.held)
         for symbol in symbols:
-            for order_id in [i for i in self.held[symbol] if not self._orders[i].reserved(self.mono)]:
+            for order_id in [i for i in self.held[symbol] if not self._orders[i].reserved_quantity(self.mono)]:
                 self._release(symbol, order_id)
         return symbols
 
@@ -124,9 +124,9 @@ class Exposure:
             for order_id in orders.get(symbol, ()):
                 order = self._orders[order_id]
                 if order.request.side is Side.BUY:
-                    longest += order.reserved(self.mono)
+                    longest += order.reserved_quantity(self.mono)
                 else:
-                    shortest -= order.reserved(self.mono)
+                    shortest -= order.reserved_quantity(self.mono)
         return longest, shortest
 
     def closing(self, symbol: str) -> Decimal:
@@ -139,7 +139,7 @@ class Exposure:
             return ZERO
         return sum(
             (
-                o.reserved(self.mono)
+                o.reserved_quantity(self.mono)
                 for o in self.all(symbol)
                 if o.request.purpose.is_exit and o.state is not OrderState.ABSENT
             ),
@@ -152,7 +152,7 @@ class Exposure:
         if live is None or len(live) != 1:
             return False
         order = self._orders[next(iter(live))]
-        return order.request.purpose.is_exit and order.remaining > 0
+        return order.request.purpose.is_exit and order.remaining_quantity > 0
 
     def in_doubt(self, symbol: str) -> bool:
         """Return whether of a live order of `symbol` it is not known if it is at the venue."""

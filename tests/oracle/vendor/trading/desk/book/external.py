@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from tradebot.domain.messages import Books, ExternalPosition
-from tradebot.domain.order import ZERO, Execution, Order, Side
+from tradebot.domain.messages import AccountSnapshot, ExternalPosition
+from tradebot.domain.order import ZERO, Fill, Order, Side
 from tradebot.domain.portfolio import Position
-from tradebot.domain.position_key import EXTERNAL, Line, PositionKey
+from tradebot.domain.position_key import OWNER_EXTERNAL, NettingKey, PositionKey
 from tradebot.domain.products import DELIVERY
 from tests.oracle.vendor.trading.desk.book.exposure import Exposure
 
@@ -28,12 +28,12 @@ class Own(NamedTuple):
     `late` is of other hands, `late_ours` of us, both signed.
     """
 
-    held: Mapping[Line, Decimal]
-    late: Mapping[Line, Decimal] = {}
-    late_ours: Mapping[Line, Decimal] = {}
+    held: Mapping[NettingKey, Decimal]
+    late: Mapping[NettingKey, Decimal] = {}
+    late_ours: Mapping[NettingKey, Decimal] = {}
 
-    def beyond(self, line: Line, net: Decimal, known: Decimal) -> Decimal:
-        """Return what `net` holds beyond ours: `known`, where that explains it.
+    def beyond(self, line: NettingKey, net: Decimal, known: Decimal) -> Decimal:
+        """Return what `net_quantities` holds beyond ours: `known`, where that explains it.
 
         Positions are asked for beside the fills and may be the later of the two: then they hold what was heard since.
         """
@@ -47,20 +47,20 @@ class External:
 
     def __init__(self, orders: Mapping[str, Order]) -> None:
         self.exposure = Exposure(orders, {})  # of the orders placed elsewhere
-        self.beyond: dict[Line, Decimal] = {}  # the venue's net less ours, none zero
-        self._accounted: dict[Line, Decimal] = {}  # of that what fills, conversions and the first look account for
-        self._prices: dict[Line, Decimal] = {}  # the venue's average prices, of the last look
-        self._odd: dict[tuple[str, str], tuple[dict[Line, Decimal], int]] = {}  # (exchange, symbol) -> rests, looks
-        self._touched: dict[Line, tuple[int, str]] = {}  # mono at which another hand was heard of last, and what it did
+        self.beyond: dict[NettingKey, Decimal] = {}  # the venue's net less ours, none zero
+        self._accounted: dict[NettingKey, Decimal] = {}  # of that what fills, conversions and the first look account for
+        self._prices: dict[NettingKey, Decimal] = {}  # the venue's average prices, of the last look
+        self._odd: dict[tuple[str, str], tuple[dict[NettingKey, Decimal], int]] = {}  # (exchange, symbol) -> rests, looks
+        self._touched: dict[NettingKey, tuple[int, str]] = {}  # mono at which another hand was heard of last, and what it did
         self._asked_at: int | None = None  # of the books that are being read
-        self._taken: dict[Line, Decimal] = {}  # signed parts of ours that were converted, until they are given up
+        self._taken: dict[NettingKey, Decimal] = {}  # signed parts of ours that were converted, until they are given up
         self._looks = 0
         # Lines that the first look accounted for without a fill -> what was heard of since, which it may have shown.
-        self._heard_since: dict[Line, Decimal] = {}
+        self._heard_since: dict[NettingKey, Decimal] = {}
 
     # ---- what is told
 
-    def trade(self, execution: Execution, sign: int = 1) -> None:
+    def trade(self, execution: Fill, sign: int = 1) -> None:
         """Take a fill of another hand; with -1 one that is taken back."""
         line = execution.exchange, execution.symbol, execution.product
         signed = execution.quantity * execution.side.sign * sign
@@ -68,12 +68,12 @@ class External:
         if line in self._heard_since:
             self._heard_since[line] += signed
 
-    def take_over(self, line: Line, quantity: Decimal) -> None:
+    def take_over(self, line: NettingKey, quantity: Decimal) -> None:
         """Take what was ours until now."""
         self._taken.pop(line, None)
         self._move(line, quantity)
 
-    def touch(self, line: Line, mono: int, text: str) -> None:
+    def touch(self, line: NettingKey, mono: int, text: str) -> None:
         """Note what another hand did in a line where we trade: only books asked for later tell what is ours there."""
         self._touched[line] = mono if self._asked_at is None else self._asked_at - 1, text
 
@@ -81,17 +81,17 @@ class External:
         """Take what is told from here on as told by the books asked for at `asked_at`."""
         self._asked_at = asked_at
 
-    def look(self, books: Books, own: Own) -> None:
+    def look(self, books: AccountSnapshot, own: Own) -> None:
         """Take the venue's net. A line stays as it was where the books hide it.
 
         They do when a row of it cannot be read, or is missing although they list a trade of today there.
         """
-        net = books.net()
+        net = books.net_quantities()
         unread = {row.symbol for row in books.unread if row.book == "holdings"}
-        silent = {(e.exchange, e.symbol, e.product) for e in books.executions} - net.keys()
+        silent = {(e.exchange, e.symbol, e.product) for e in books.fills} - net.keys()
         for line in net.keys() | own.held.keys() | self.beyond.keys():
             is_hidden = line[2] == DELIVERY and unread & {"", line[1]}
-            if line not in silent and not books.hides(line[1]) and not is_hidden:
+            if line not in silent and not books.unknown_position_reason(line[1]) and not is_hidden:
                 known = self.beyond.get(line, ZERO)
                 _put(self.beyond, line, own.beyond(line, net.get(line, ZERO), known))
         self._prices = {(h.exchange, h.symbol, h.product): h.average_price for h in books.holdings}
@@ -106,8 +106,8 @@ class External:
         *,
         asked_at: int,
         symbols: Collection[str],
-        is_traded: Callable[[Line], bool],
-        is_over: Callable[[Line], bool] = lambda _: False,
+        is_traded: Callable[[NettingKey], bool],
+        is_over: Callable[[NettingKey], bool] = lambda _: False,
     ) -> None:
         """Account for what the look showed, as far as it can be.
 
@@ -129,10 +129,10 @@ class External:
         self._touched = {line: told for line, told in self._touched.items() if asked_at <= told[0] or self._rest(line)}
 
     def _odd_lines(
-        self, own: Own, symbols: Collection[str], is_over: Callable[[Line], bool]
-    ) -> dict[tuple[str, str], dict[Line, Decimal]]:
+        self, own: Own, symbols: Collection[str], is_over: Callable[[NettingKey], bool]
+    ) -> dict[tuple[str, str], dict[NettingKey, Decimal]]:
         # (exchange, symbol) -> line -> what another look must confirm; all else is accounted for now.
-        odd: dict[tuple[str, str], dict[Line, Decimal]] = {}
+        odd: dict[tuple[str, str], dict[NettingKey, Decimal]] = {}
         lines = self.beyond.keys() | self._accounted.keys()
         of_symbol: dict[tuple[str, str], Decimal] = {}
         for line in lines:
@@ -152,7 +152,7 @@ class External:
             self._heard_since.clear()
         return odd
 
-    def _accept_confirmed(self, rests: dict[Line, Decimal], own: Own, is_traded: Callable[[Line], bool]) -> None:
+    def _accept_confirmed(self, rests: dict[NettingKey, Decimal], own: Own, is_traded: Callable[[NettingKey], bool]) -> None:
         # Of the rests of a symbol of which two looks said the same: what is accounted for leaves `rests`.
         if not sum(rests.values(), ZERO):  # what one line lost others won: it was converted
             for line in rests:
@@ -166,18 +166,18 @@ class External:
             self._accept(line)
             del rests[line]
 
-    def _is_told_twice(self, line: Line, rest: Decimal) -> bool:
+    def _is_told_twice(self, line: NettingKey, rest: Decimal) -> bool:
         # The first look showed a fill that was heard of after it.
         return bool(rest) and rest == -self._heard_since.get(line, ZERO)
 
-    def _was_shown_wrongly(self, line: Line, own: Own) -> bool:
+    def _was_shown_wrongly(self, line: NettingKey, own: Own) -> bool:
         # The first look believed one answer, of more than two later ones show; and nothing there is ours.
         rest, believed = self._rest(line), self._accounted.get(line, ZERO)
         return (
             line in self._heard_since and not own.held.get(line) and rest * believed < 0 and abs(rest) <= abs(believed)
         )
 
-    def rests(self) -> dict[Line, Decimal]:
+    def rests(self) -> dict[NettingKey, Decimal]:
         """Return line -> what is held beyond ours that nothing accounts for, where two looks said the same."""
         return {
             line: rest
@@ -197,7 +197,7 @@ class External:
 
     def lost(self, position: Position) -> Decimal:
         """Return the signed part of a position of ours that other hands closed or converted, as accounted for."""
-        line, held = position.key.line, position.quantity
+        line, held = position.key.netting_key, position.quantity
         if self._rest(line):
             return ZERO
         # What was converted is gone as a whole: what another hand bought beside it is theirs.
@@ -205,8 +205,8 @@ class External:
         taken = max(-self._accounted.get(line, ZERO) * sign, self._taken.get(line, ZERO) * sign)
         return min(taken, held * sign) * sign if taken > 0 else ZERO
 
-    def of_ours(self, line: Line, net: Mapping[Line, Decimal]) -> Decimal:
-        """Return what of the venue's `net` of a line is ours, going by what is accounted for."""
+    def of_ours(self, line: NettingKey, net: Mapping[NettingKey, Decimal]) -> Decimal:
+        """Return what of the venue's `net_quantities` of a line is ours, going by what is accounted for."""
         return net.get(line, ZERO) - self._accounted.get(line, ZERO)
 
     # ---- what others ask
@@ -216,7 +216,7 @@ class External:
 
         `is_sure` leaves out what one look alone says, which may be of a moment ago, except for a conversion.
         """
-        held, line = position.quantity, position.key.line
+        held, line = position.quantity, position.key.netting_key
         beyond, rest = self.beyond.get(line, ZERO), self._rest(line)
         if is_sure:
             rests, lasted = self._odd.get(line[:2], ({}, CONFIRMATIONS))
@@ -227,7 +227,7 @@ class External:
         side = Side.SELL if held > 0 else Side.BUY
         for order in self.exposure.all(line[1]):
             if order.request.side is side and line_of(order) == line:
-                free += order.reserved(self.exposure.mono) * side.sign
+                free += order.reserved_quantity(self.exposure.mono) * side.sign
         return max(min(held, free), ZERO) if held > 0 else min(max(held, free), ZERO)
 
     def bounds(self, symbol: str) -> bool:
@@ -237,7 +237,7 @@ class External:
     def positions(self, venue: str) -> tuple[ExternalPosition, ...]:
         """Return what is held beyond ours, in the order of the keys."""
         return tuple(
-            ExternalPosition(PositionKey(venue, *line, EXTERNAL), quantity, self._prices.get(line, ZERO))
+            ExternalPosition(PositionKey(venue, *line, OWNER_EXTERNAL), quantity, self._prices.get(line, ZERO))
             for line, quantity in sorted(self.beyond.items())
         )
 
@@ -245,27 +245,27 @@ class External:
         """True while something is held beyond ours or an order of another hand counts."""
         return bool(self.beyond or self.exposure.working or self.exposure.held)
 
-    def _move(self, line: Line, quantity: Decimal) -> None:
+    def _move(self, line: NettingKey, quantity: Decimal) -> None:
         for held in (self.beyond, self._accounted):
             _put(held, line, held.get(line, ZERO) + quantity)
 
-    def _rest(self, line: Line) -> Decimal:
+    def _rest(self, line: NettingKey) -> Decimal:
         return self.beyond.get(line, ZERO) - self._accounted.get(line, ZERO)
 
-    def _accept(self, line: Line, held: Decimal = ZERO) -> None:
+    def _accept(self, line: NettingKey, held: Decimal = ZERO) -> None:
         # `held` is ours in the line, where the rest is what ours lost.
         if (rest := self._rest(line)) * held < 0:
             self._taken[line] = min(-rest, held, key=abs)
         _put(self._accounted, line, self.beyond.get(line, ZERO))
 
 
-def line_of(order: Order) -> Line:
+def line_of(order: Order) -> NettingKey:
     """Return the line that an order trades."""
     request = order.request
     return request.exchange, request.symbol, request.product
 
 
-def _put(held: dict[Line, Decimal], line: Line, quantity: Decimal) -> None:
+def _put(held: dict[NettingKey, Decimal], line: NettingKey, quantity: Decimal) -> None:
     if quantity:
         held[line] = quantity
     else:

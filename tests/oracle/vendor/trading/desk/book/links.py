@@ -36,8 +36,8 @@ class Links:
     def take_login(self, told: BrokerSession, mono: int) -> None:
         """Note whether the venue knows our login at `mono`."""
         was_cut_off, was_lost = self.is_cut_off, self.session_lost
-        self.session_lost, self.orders_refused = told.lost, told.orders_refused
-        if was_lost and not told.lost:
+        self.session_lost, self.orders_refused = told.lost_reason, told.orders_refused
+        if was_lost and not told.lost_reason:
             self._back(mono, was_cut_off=was_cut_off)
 
     def _back(self, mono: int, *, was_cut_off: bool) -> None:

@@ -71,7 +71,7 @@ class Worth:
                 total += self._costs[self._universe[id_].symbol]
         for symbol in self._apart:
             if (price := self._marks.price(symbol)) is not None:
-                total += self._blotter.positions.open[symbol].unrealized(price)
+                total += self._blotter.positions.open[symbol].unrealized_pnl(price)
         return total
 
     def _refresh(self) -> None:
@@ -80,7 +80,7 @@ class Worth:
             self._cost -= self._costs.pop(symbol, ZERO)
             self._apart.discard(symbol)
             position = blotter.positions.open.get(symbol)
-            id_ = self._universe.ids.get(symbol)
+            id_ = self._universe.ids_by_symbol.get(symbol)
             if id_ is None:  # an earlier run named it, this one does not: there is no price for it
                 continue
             units = ZERO if position is None else position.quantity.scaleb(self._universe[id_].quantity_decimals)

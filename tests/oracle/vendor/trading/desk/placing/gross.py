@@ -35,7 +35,7 @@ class Gross:
             exposed = self._blotter.exposure.symbols()
             return sum((self._value(s, self._quantity(s)) for s in exposed if s != symbol), ZERO)
         self._refresh()
-        prices, own, total = self._marks.last, self._universe.id(symbol), ZERO
+        prices, own, total = self._marks.last, self._universe.id_of(symbol), ZERO
         for decimals, ids in self._alike.items():
             worst, last = (self._worst, prices) if len(ids) == len(prices) else (self._worst[ids], prices[ids])
             if self._most * int(last.max()) * len(last) < MOST:
@@ -50,7 +50,7 @@ class Gross:
     def _refresh(self) -> None:
         blotter, touched, finer = self._blotter, self._blotter.touched, self._finer
         for symbol in touched:
-            id_ = self._universe.ids.get(symbol)
+            id_ = self._universe.ids_by_symbol.get(symbol)
             if id_ is None:  # an earlier run named it, this one does not: there is no price for it
                 continue
             finer.pop(symbol, None)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import partial
 
 from tradebot.domain.messages import Submit
-from tradebot.domain.order import ZERO, Order, OrderEvent, OrderFact, OrderRequest, Side
+from tradebot.domain.order import ZERO, Order, OrderEventType, OrderEvent, OrderRequest, Side
 from tests.oracle.vendor.trading.desk.book.book import Book
 from tests.oracle.vendor.trading.desk.decisions import DeskOutput, Place
 from tests.oracle.vendor.trading.desk.gate.gate import Gate, Verdict, View
@@ -14,7 +14,7 @@ from tests.oracle.vendor.trading.desk.placing.denials import Denials
 from tests.oracle.vendor.trading.desk.placing.gross import Gross
 from tests.oracle.vendor.trading.desk.placing.requests import OrderRequests
 
-INTENT, DENIED = OrderEvent.INTENT, OrderEvent.DENIED
+INTENT, DENIED = OrderEventType.INTENT, OrderEventType.DENIED
 
 
 class Placement:
@@ -46,7 +46,7 @@ class Placement:
     def reserve(self, order: Place, verdict: Verdict, out: list[DeskOutput]) -> None:
         """Reserve an order, and let it out behind its INTENT."""
         request, c = order.request, self._book.conditions
-        fact = OrderFact(
+        fact = OrderEvent(
             request.order_id,
             INTENT,
             c.now,
@@ -72,7 +72,7 @@ class Placement:
                 return
             self._held[request.symbol] = verdict.control
         self.requests.used += 1
-        fact = OrderFact(
+        fact = OrderEvent(
             request.order_id,
             DENIED,
             c.now,
@@ -94,10 +94,10 @@ class Placement:
         """Ask the gate of an order that takes the place of one at work, as if that one were not there."""
         return self._gate.check(rest, self._view(rest, reference, without=instead_of))
 
-    def recall(self, order: Order, fact: OrderFact) -> None:
+    def recall(self, order: Order, fact: OrderEvent) -> None:
         """Let what passed the gate today, by an earlier process, count for the limits of the day."""
-        is_change = fact.event is OrderEvent.REPLACE_SENT
-        if (is_change or fact.event is INTENT) and not order.is_external:
+        is_change = fact.type is OrderEventType.REPLACE_SENT
+        if (is_change or fact.type is INTENT) and not order.is_external:
             self._gate.recall(order.request, fact.mono, is_change=is_change)
 
     def begin_day(self) -> None:
@@ -107,7 +107,7 @@ class Placement:
     def _view(self, request: OrderRequest, reference: Decimal | None, without: Order | None = None) -> View:
         symbol, exchange, product, strategy = request.symbol, request.exchange, request.product, request.strategy
         book = self._book
-        exposure, c, blotter, id_ = book.exposure, book.conditions, book.blotter, book.universe.id(symbol)
+        exposure, c, blotter, id_ = book.exposure, book.conditions, book.blotter, book.universe.id_of(symbol)
         position = blotter.positions.open.get(symbol)
         longest = shortest = quantity = ZERO if position is None else position.quantity
         closing, in_doubt = ZERO, False
@@ -115,7 +115,7 @@ class Placement:
             longest, shortest = exposure.worst_case(symbol)
             closing, in_doubt = exposure.closing(symbol), exposure.in_doubt(symbol)
         if without is not None:
-            reserved = without.reserved(c.mono)
+            reserved = without.reserved_quantity(c.mono)
             longest -= reserved if without.request.side is Side.BUY else ZERO
             shortest += reserved if without.request.side is Side.SELL else ZERO
             closing -= reserved if without.request.purpose.is_exit else ZERO

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tradebot.clock import SECOND
-from tradebot.domain.control import Verb
-from tradebot.domain.messages import Cancel, Outcome
-from tradebot.domain.order import Order, OrderEvent, OrderState, Wish
-from tradebot.domain.order_states import AT_VENUE, GONE
+from tradebot.domain.commands import CommandVerb
+from tradebot.domain.messages import Cancel, RequestResult
+from tradebot.domain.order import Order, OrderEventType, OrderState, RequestState
+from tradebot.domain.order_states import AT_VENUE, NOT_AT_VENUE
 from tests.oracle.vendor.trading.desk.book.book import Book, OrderChange
 from tests.oracle.vendor.trading.desk.decisions import NOTHING, CancelOrder, Decision, Decisions, Look, Record, Stand
 from tests.oracle.vendor.trading.desk.rules.sightings import WORKS
@@ -30,17 +30,17 @@ class Cancels:
     def on_cancel(self, decision: CancelOrder) -> Decisions:
         """Ask for a cancel once; what is being sent or in doubt is cancelled when its outcome is known."""
         order = self._book.blotter.orders.get(decision.order_id)
-        if order is None or order.cancel.wish is not Wish.NONE or not order.is_live or not order.may_trade:
+        if order is None or order.cancel.state is not RequestState.NONE or not order.is_live or not order.may_trade:
             return NOTHING
         return NOTHING if order.is_external else self._take_back(order, decision.reason)
 
     def on_stand(self, decision: Stand) -> Decisions:
         """Take back the entries that work where a halt stands from now on."""
-        return NOTHING if decision.command.verb is Verb.RESUME else self._halted(decision)
+        return NOTHING if decision.command.verb is CommandVerb.RESUME else self._halted(decision)
 
-    def on_outcome(self, outcome: Outcome) -> Decisions:
+    def on_outcome(self, outcome: RequestResult) -> Decisions:
         """Take back an order whose id at the venue became known while the daemon stops."""
-        book, fact = self._book, outcome.fact
+        book, fact = self._book, outcome.event
         if fact.venue_order_id and book.conditions.is_stopping and book.settings.on_stop == "cancel":
             return (CancelOrder(fact.order_id, "the daemon is stopping"),)
         return NOTHING
@@ -52,13 +52,13 @@ class Cancels:
         was = change.before.state
         # What an earlier rule decided just now may have changed the order.
         order = self._book.blotter.orders.get(change.fact.order_id, change.after)
-        if was not in GONE and order.cancel.wish is not Wish.SENDING:
+        if was not in NOT_AT_VENUE and order.cancel.state is not RequestState.SENDING:
             return NOTHING
         if not order.venue_order_id or order.state not in CANCELLABLE:
             return NOTHING
-        if order.cancel.wish is Wish.SENDING:
+        if order.cancel.state is RequestState.SENDING:
             return self._send(order, "asked before it had an outcome")
-        if order.cancel.wish is Wish.NONE and was in GONE and order.may_trade:
+        if order.cancel.state is RequestState.NONE and was in NOT_AT_VENUE and order.may_trade:
             return self._send(order, "it was taken for gone")
         return NOTHING
 
@@ -69,8 +69,8 @@ class Cancels:
             order = blotter.orders.get(blotter.by_venue.get(shown.venue_order_id, ""))
             if order is None or shown.status not in WORKS or not order.is_live:
                 continue
-            pause = CANCEL_PATIENCE if order.cancel.wish is Wish.SENT else CANCEL_PAUSE
-            if order.cancel.wish in (Wish.NONE, Wish.SENDING) or asked_at - order.cancel.sent_mono < pause:
+            pause = CANCEL_PATIENCE if order.cancel.state is RequestState.SENT else CANCEL_PAUSE
+            if order.cancel.state in (RequestState.NONE, RequestState.SENDING) or asked_at - order.cancel.sent_mono < pause:
                 continue
             if order.cancel.tries < CANCEL_TRIES:
                 yield from self._send(order, f"still working, try {order.cancel.tries + 1}")
@@ -80,7 +80,7 @@ class Cancels:
 
     def _halted(self, decision: Stand) -> Iterator[Decision]:
         for order in self._book.blotter.live():
-            covers = decision.command.scope.covers(order.symbol, order.request.strategy)
+            covers = decision.command.scope.covers_order(order.symbol, order.request.strategy)
             if covers and not order.request.purpose.is_exit:
                 yield CancelOrder(order.order_id, "halted")
 
@@ -88,10 +88,10 @@ class Cancels:
         if order.venue_order_id and order.state not in UNSENT:
             yield from self._send(order, reason)
             return
-        yield Record(self._book.fact(order, OrderEvent.CANCEL_ASKED, reason))
+        yield Record(self._book.fact(order, OrderEventType.CANCEL_ASKED, reason))
         if order.state is OrderState.INTENT:
             yield Cancel(order_id=order.order_id, venue_order_id="", reason=reason)  # not sent at all, if in time
 
     def _send(self, order: Order, reason: str) -> Iterator[Decision]:
-        yield Record(self._book.fact(order, OrderEvent.CANCEL_SENT, reason))
+        yield Record(self._book.fact(order, OrderEventType.CANCEL_SENT, reason))
         yield Cancel(order_id=order.order_id, venue_order_id=order.venue_order_id, reason=reason)

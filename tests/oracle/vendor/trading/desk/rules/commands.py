@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tradebot.domain.control import Verb
+from tradebot.domain.commands import CommandVerb
 from tradebot.domain.messages import Command
 from tests.oracle.vendor.trading.desk.book.book import Book
 from tests.oracle.vendor.trading.desk.decisions import NOTHING, CancelOrder, ClosePositions, Decision, Decisions, Stand
@@ -19,11 +19,11 @@ class Commands:
     def on_command(self, command: Command) -> Decisions:
         """Carry out a command; a flatten once for each id."""
         match command.verb:
-            case Verb.STOP:
+            case CommandVerb.STOP:
                 return self._stop()
-            case Verb.HALT | Verb.RESUME:
+            case CommandVerb.HALT | CommandVerb.RESUME:
                 return (Stand(command),)
-            case Verb.FLATTEN:
+            case CommandVerb.FLATTEN:
                 is_known = command.id in self._book.conditions.halts.flatten_ids
                 return NOTHING if is_known else self._flatten(command)
         raise AssertionError(f"the desk does not know the command {command.verb}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tradebot.clock import SECOND
-from tradebot.domain.order import OrderEvent
+from tradebot.domain.order import OrderEventType
 from tradebot.domain.order_states import AT_VENUE
 from tests.oracle.vendor.trading.desk.book.book import Book
 from tests.oracle.vendor.trading.desk.decisions import NOTHING, Decision, Decisions, Look, Record
@@ -28,4 +28,4 @@ class DayOrders:
         book = self._book
         for order in book.blotter.live_anywhere():
             if order.times.begun_at < book.conditions.times.closed_at and order.state in AT_VENUE:
-                yield Record(book.fact(order, OrderEvent.DAY_ENDED, "the day of the order is over"))
+                yield Record(book.fact(order, OrderEventType.DAY_ENDED, "the day of the order is over"))

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from tradebot.clock import SECOND
 from tradebot.domain.messages import Action, Signal, Signals
-from tradebot.domain.order import ZERO, Purpose
+from tradebot.domain.order import ZERO, OrderPurpose
 from tests.oracle.vendor.trading.desk.book.book import Book
 from tests.oracle.vendor.trading.desk.decisions import ClosePosition, Decision, Place
 from tests.oracle.vendor.trading.desk.placing.requests import OrderRequests
 
-EXIT, EXIT_LONG = Purpose.EXIT, Action.EXIT_LONG
+EXIT, EXIT_LONG = OrderPurpose.EXIT, Action.EXIT_LONG
 
 
 class Entries:
@@ -25,7 +25,7 @@ class Entries:
 
     def __init__(self, book: Book, requests: OrderRequests) -> None:
         self._book, self._requests = book, requests
-        self._ids, self._open, self._wanted = book.universe.ids, book.positions.open, book.exits.wanted
+        self._ids, self._open, self._wanted = book.universe.ids_by_symbol, book.positions.open, book.exits.wanted
         self._max_age = book.settings.signal_max_age_s * SECOND
         self._longest_wait = int(self._max_age)
         self.waiting: dict[str, tuple[Signal, int]] = {}  # symbol -> the entry, and the mono from which it ages
@@ -91,7 +91,7 @@ class Entries:
         # Kept is an entry against a position that is being closed. What the clock or an operator closes is not to be
         # followed by anything.
         position, wanted = self._open.get(signal.symbol), self._wanted.get(signal.symbol)
-        if not self._book.settings.reverses or position is None or wanted is None or wanted[0] is Purpose.FLATTEN:
+        if not self._book.settings.reverses or position is None or wanted is None or wanted[0] is OrderPurpose.FLATTEN:
             return False
         if position.quantity * signal.action.side.sign > 0:
             return False

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tradebot.clock import SECOND
-from tradebot.domain.messages import Signal, Tick
-from tradebot.domain.order import OrderEvent, OrderState
+from tradebot.domain.messages import Signal, ClockTick
+from tradebot.domain.order import OrderEventType, OrderState
 from tests.oracle.vendor.trading.desk.book.book import Book, OrderChange
 from tests.oracle.vendor.trading.desk.decisions import (
     NOTHING,
@@ -39,7 +39,7 @@ class Exits:
         for symbol in self._book.exits.turn(decision.symbols):
             yield from self.send(symbol, self._book.conditions.mono)
 
-    def on_tick(self, tick: Tick) -> Decisions:
+    def on_tick(self, tick: ClockTick) -> Decisions:
         """Send what is wanted and has no order working; of many some, and the others at the next ticks."""
         if self._book.is_leaving or not self._book.exits.wanted:
             return NOTHING
@@ -49,7 +49,7 @@ class Exits:
         """Remember how often the venue refused the exits of a symbol in a row."""
         order = change.after
         symbol = order.request.symbol
-        if change.fact.event is OrderEvent.EXECUTED:
+        if change.fact.type is OrderEventType.EXECUTED:
             self.filled(symbol)
         if order.state in REFUSED and change.ends_exit and symbol in self._book.positions.open:
             times = self.refused.get(symbol, (0, 0))[0]

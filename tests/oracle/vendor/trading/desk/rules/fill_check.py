@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tradebot.domain.control import Scope
-from tradebot.domain.order import Execution, Order
+from tradebot.domain.commands import Scope
+from tradebot.domain.order import Fill, Order
 from tests.oracle.vendor.trading.desk.book.book import Book, OrderChange
 from tests.oracle.vendor.trading.desk.decisions import NOTHING, Decisions
 from tests.oracle.vendor.trading.desk.rules.finding import Finding, raise_findings
@@ -26,14 +26,14 @@ class FillCheck:
 
     def on_change(self, change: OrderChange) -> Decisions:
         """Raise what does not fit of a fill."""
-        execution = change.fact.execution
+        execution = change.fact.fill
         if execution is None:
             return NOTHING
         found = misfits(change.after, execution, self._book.settings.fill_collar_pct)
         return raise_findings(self._book, found, change.after) if found else NOTHING
 
 
-def misfits(order: Order, fill: Execution, collar_pct: Decimal | None) -> list[Finding]:
+def misfits(order: Order, fill: Fill, collar_pct: Decimal | None) -> list[Finding]:
     """Return what does not fit of a booked fill; of several alike of one order the first one alone tells.
 
     The price may be away from the order's reference by twice the collar that the gate holds such an order to: beyond
@@ -44,28 +44,28 @@ def misfits(order: Order, fill: Execution, collar_pct: Decimal | None) -> list[F
     if collar_pct is None:
         return []
     found = _misfits(order, fill, collar_pct)
-    if found and any(_misfits(order, other, collar_pct) for other in order.booked if other.key != fill.key):
+    if found and any(_misfits(order, other, collar_pct) for other in order.fills if other.fill_key != fill.fill_key):
         return []
     return found
 
 
-def _misfits(order: Order, fill: Execution, collar_pct: Decimal) -> list[Finding]:
+def _misfits(order: Order, fill: Fill, collar_pct: Decimal) -> list[Finding]:
     request, price, reference = order.request, fill.price, order.reference
     if request.is_external:
         return []
     if fill.symbol != request.symbol:
         told = f"fill {fill.execution_id} of it is of {fill.symbol}"
         return [
-            Finding(f"{request.order_id} is an order of {request.symbol}, {told}", Scope.symbol(request.symbol)),
-            Finding(f"{fill.symbol} was traded by {request.order_id}, of {request.symbol}", Scope.symbol(fill.symbol)),
+            Finding(f"{request.order_id} is an order of {request.symbol}, {told}", Scope.for_symbol(request.symbol)),
+            Finding(f"{fill.symbol} was traded by {request.order_id}, of {request.symbol}", Scope.for_symbol(fill.symbol)),
         ]
     if fill.exchange != request.exchange:
         told = f"fill {fill.execution_id} of it is at {fill.exchange}"
         text = f"{request.order_id} is an order at {request.exchange}, {told}"
-        return [Finding(text, Scope.symbol(request.symbol))]
+        return [Finding(text, Scope.for_symbol(request.symbol))]
     if fill.side is not request.side:
         text = f"{request.order_id} is a {request.side}, fill {fill.execution_id} of it is a {fill.side}"
-        return [Finding(text, Scope.symbol(request.symbol))]
+        return [Finding(text, Scope.for_symbol(request.symbol))]
     if reference is None or reference <= 0 or fill.is_inferred:
         return []
     limit = collar_pct * (4 if request.purpose.is_exit else 2)
@@ -76,4 +76,4 @@ def _misfits(order: Order, fill: Execution, collar_pct: Decimal) -> list[Finding
         f"{request.order_id}: a {fill.side} of {fill.quantity:f} was filled at {price:f}, {away:.2f}% from the"
         f" {reference:f} that it was decided at; within {limit.normalize():f}% was expected"
     )
-    return [Finding(text, Scope.symbol(request.symbol))]
+    return [Finding(text, Scope.for_symbol(request.symbol))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from tradebot.domain.control import EVERYTHING, Scope, Until, Verb
+from tradebot.domain.commands import EVERYTHING, Scope, HaltExpiry, CommandVerb
 from tradebot.domain.messages import Command
 from tradebot.domain.order import Order
 from tests.oracle.vendor.trading.desk.book.book import Book
@@ -31,10 +31,10 @@ def raise_findings(book: Book, findings: Iterable[Finding], order: Order) -> Ite
 
 def halt_once(book: Book, reason: str, scope: Scope, *, control: str) -> Iterator[Decision]:
     """Yield the halt of a scope that is not halted by itself; a halt of everything may end before this one."""
-    if not book.conditions.halts.has(scope):
+    if not book.conditions.halts.has_scope(scope):
         yield halt(reason, scope, control=control)
 
 
-def halt(reason: str, scope: Scope = EVERYTHING, *, control: str, until: Until = Until.RESUME) -> Stand:
+def halt(reason: str, scope: Scope = EVERYTHING, *, control: str, until: HaltExpiry = HaltExpiry.RESUME) -> Stand:
     """Return the decision that nothing of `scope` may be opened, by the rule `control`."""
-    return Stand(Command(verb=Verb.HALT, reason=reason, scope=scope, control=control, until=until))
+    return Stand(Command(verb=CommandVerb.HALT, reason=reason, scope=scope, control=control, until=until))

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tradebot.clock import MILLISECOND
-from tradebot.domain.messages import Trailing
-from tradebot.domain.order import OrderRequest, Purpose, Side
+from tradebot.domain.messages import TrailingStopPrices
+from tradebot.domain.order import OrderRequest, OrderPurpose, Side
 
 TOLD_EVERY = 950 * MILLISECOND  # with the tick that writes them down no best price is older than a second
 
@@ -19,7 +19,7 @@ TOLD_EVERY = 950 * MILLISECOND  # with the tick that writes them down no best pr
 class Hit(NamedTuple):
     """A protective level that the last price reached."""
 
-    purpose: Purpose
+    purpose: OrderPurpose
     reason: str
 
 
@@ -51,18 +51,18 @@ class _Guard:
         self.stop, self.trail_by, self.target = request.stop_loss, request.trail_by, request.target
         self.best: Decimal | None = None
 
-    def judge(self, price: Decimal) -> tuple[Purpose, Decimal] | None:
+    def judge(self, price: Decimal) -> tuple[OrderPurpose, Decimal] | None:
         if self.best is None or (price > self.best if self.is_long else price < self.best):
             self.best = price
         sign = 1 if self.is_long else -1
         if self.stop is not None and (price - self.stop) * sign <= 0:
-            return Purpose.STOP, self.stop
+            return OrderPurpose.STOP, self.stop
         if self.trail_by is not None:
             trail = self.best - sign * self.trail_by
             if (price - trail) * sign <= 0:
-                return Purpose.TRAIL, trail
+                return OrderPurpose.TRAIL, trail
         if self.target is not None and (price - self.target) * sign >= 0:
-            return Purpose.TARGET, self.target
+            return OrderPurpose.TARGET, self.target
         return None
 
 
@@ -94,13 +94,13 @@ class Guards:
             self.mask[id_] = False
             self.moved.discard(id_)
 
-    def told(self, *, at: int, mono: int, every: int = TOLD_EVERY) -> tuple[Trailing, ...]:
+    def told(self, *, at: int, mono: int, every: int = TOLD_EVERY) -> tuple[TrailingStopPrices, ...]:
         """Return what the trailing stops saw that moved, unless the last words on them are less than `every` ns old."""
         if not self.moved or mono - self._told_at < every:
             return ()
         guards, self._told_at = [self.standing[id_] for id_ in sorted(self.moved)], mono
         self.moved.clear()
-        return (Trailing(at=at, best={guard.order_id: guard.best for guard in guards if guard.best is not None}),)
+        return (TrailingStopPrices(at=at, best_prices={guard.order_id: guard.best for guard in guards if guard.best is not None}),)
 
     def recover(self, best: Mapping[str, Decimal]) -> None:
         """Take the best prices that an earlier run saw, by the order id of the entry; others stay as they are."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tradebot.domain.messages import Reconciled, Released
-from tradebot.domain.order import OrderEvent
+from tradebot.domain.messages import ReconciliationResult, ReleasedPosition
+from tradebot.domain.order import OrderEventType
 from tests.oracle.vendor.trading.desk.book.book import Book, OrderChange
 from tests.oracle.vendor.trading.desk.book.external import line_of
 from tests.oracle.vendor.trading.desk.decisions import (
@@ -20,7 +20,7 @@ from tests.oracle.vendor.trading.desk.decisions import (
     Unaccounted,
 )
 
-STALENESS = frozenset((OrderEvent.LINK_LOST, OrderEvent.LINK_BACK))  # tells nothing of the order itself
+STALENESS = frozenset((OrderEventType.LINK_LOST, OrderEventType.LINK_BACK))  # tells nothing of the order itself
 
 
 class PositionCheck:
@@ -40,7 +40,7 @@ class PositionCheck:
         yield Unaccounted(external.unsettled() | differences)
         for symbol in list(book.positions.open) if external else ():
             yield from self._shrink(symbol)
-        yield Reconciled(
+        yield ReconciliationResult(
             at=book.conditions.now,
             differences=tuple(differences.values()),
             cash=look.books.cash,
@@ -51,7 +51,7 @@ class PositionCheck:
     def on_change(self, change: OrderChange) -> Decisions:
         """Take a fact of an order of another hand: it bounds our exits at once, and where we trade no entry leaves
         until the books account for it."""
-        return NOTHING if change.fact.event in STALENESS else self._elsewhere(change)
+        return NOTHING if change.fact.type in STALENESS else self._elsewhere(change)
 
     def _elsewhere(self, change: OrderChange) -> Iterator[Decision]:
         order = change.after
@@ -93,9 +93,9 @@ class PositionCheck:
             )
         return found
 
-    def _lost(self) -> Iterator[Released]:
+    def _lost(self) -> Iterator[ReleasedPosition]:
         book = self._book
         for position in list(book.positions.by_key.values()):
             if position.quantity and (lost := book.external.lost(position)):
                 price = book.marks.price_at(position.key) or position.average_price
-                yield Released(key=position.key, quantity=lost, price=price, at=book.conditions.now)
+                yield ReleasedPosition(key=position.key, quantity=lost, price=price, at=book.conditions.now)

@@ -13,15 +13,15 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from tradebot.clock import MINUTE
-from tradebot.domain.control import EVERYTHING, Scope, ScopeKind, Verb
-from tradebot.domain.order import Order, OrderEvent, OrderFact, OrderRequest, OrderState, Refusal
+from tradebot.domain.commands import EVERYTHING, Scope, ScopeKind, CommandVerb
+from tradebot.domain.order import Order, OrderEventType, OrderEvent, OrderRequest, OrderState, Refusal
 from tests.oracle.vendor.trading.desk.book.book import Book, OrderChange
 from tests.oracle.vendor.trading.desk.decisions import NOTHING, Decision, Decisions, Stand
 from tests.oracle.vendor.trading.desk.rules.finding import halt_once
 from tests.oracle.vendor.trading.desk.settings import DeskSettings
 
 WINDOW = MINUTE  # of our monotonic time
-EXECUTED, REJECTED = OrderEvent.EXECUTED, OrderState.REJECTED
+EXECUTED, REJECTED = OrderEventType.EXECUTED, OrderState.REJECTED
 
 
 class Trip(NamedTuple):
@@ -46,7 +46,7 @@ class RejectBreaker:
 
     def on_stand(self, decision: Stand) -> Decisions:
         """Begin a scope again that a person lets trade."""
-        if decision.command.verb is Verb.RESUME:
+        if decision.command.verb is CommandVerb.RESUME:
             self.counts.resumed(decision.command.scope)
         return NOTHING
 
@@ -77,11 +77,11 @@ class Rejections:
         self._times: dict[Scope, deque[int]] = {}  # scope -> when the last ones were, as many as trip
         self._symbols: dict[str, dict[str, int]] = {}  # strategy -> symbol -> when its last entry was rejected
 
-    def heard(self, before: Order | None, fact: OrderFact, after: Order) -> Sequence[Trip]:
+    def heard(self, before: Order | None, fact: OrderEvent, after: Order) -> Sequence[Trip]:
         """Take a fact and what it made of its order; returns what it trips."""
         if after.is_external:
             return ()
-        if fact.event is EXECUTED:
+        if fact.type is EXECUTED:
             self.filled(after.request)
         elif after.state is REJECTED and before is not None and before.state is not REJECTED:
             return self.rejected(after, fact.mono, refusal_of(fact))
@@ -117,7 +117,7 @@ class Rejections:
 
     def resumed(self, scope: Scope) -> None:
         """Forget what was refused in a scope that a person lets trade again."""
-        if scope.is_wide:
+        if scope.is_account_wide:
             self.begin_day()
         self._begin_anew(scope)
         if scope.kind is ScopeKind.SYMBOL:
@@ -133,14 +133,14 @@ class Rejections:
     def _scope_of(self, request: OrderRequest, refusal: Refusal) -> Scope:
         is_entry = bool(request.strategy) and not request.purpose.is_exit
         if is_entry and (refusal is Refusal.FUNDS or not self._of_symbols):
-            return Scope.strategy(request.strategy)
-        return Scope.symbol(request.symbol)
+            return Scope.for_strategy(request.strategy)
+        return Scope.for_symbol(request.symbol)
 
     def _spread(self, request: OrderRequest, mono: int, because: str) -> Sequence[Trip]:
         # The symbols in which a strategy was refused within the minute, this one the last.
         recent = {s: at for s, at in self._symbols.get(request.strategy, {}).items() if abs(mono - at) < WINDOW}
         self._symbols[request.strategy] = recent | {request.symbol: mono}
-        count, scope = len(self._symbols[request.strategy]), Scope.strategy(request.strategy)
+        count, scope = len(self._symbols[request.strategy]), Scope.for_strategy(request.strategy)
         if count < self._of_symbols:
             return ()
         self._begin_anew(scope)
@@ -161,7 +161,7 @@ class Rejections:
             self._symbols.pop(scope.name, None)
 
 
-def refusal_of(fact: OrderFact) -> Refusal:
+def refusal_of(fact: OrderEvent) -> Refusal:
     """Return what a refusal spoke of, where it was told."""
-    told = fact.refusal or (None if fact.venue is None else fact.venue.refusal)
+    told = fact.refusal or (None if fact.venue_order is None else fact.venue_order.refusal)
     return Refusal.ORDER if told is None else told

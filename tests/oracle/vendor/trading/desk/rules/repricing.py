@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import msgspec
 
 from tradebot.clock import SECOND
-from tradebot.domain.messages import Modify, Outcome, Tick
-from tradebot.domain.order import Order, OrderEvent, OrderKind, OrderState, Terms, Wish
+from tradebot.domain.messages import Modify, RequestResult, ClockTick
+from tradebot.domain.order import Order, OrderEventType, OrderKind, OrderState, OrderTerms, RequestState
 from tests.oracle.vendor.trading.desk.book.book import Book
 from tests.oracle.vendor.trading.desk.decisions import NOTHING, CancelOrder, Decision, Decisions, Record
 from tests.oracle.vendor.trading.desk.placing.placement import Placement
@@ -29,17 +29,17 @@ class Repricing:
         self._limit = int(book.settings.chase_after_s * SECOND)
         self._next_at = 0  # mono before which no order hangs
 
-    def on_tick(self, tick: Tick) -> Decisions:
+    def on_tick(self, tick: ClockTick) -> Decisions:
         """Move or take back what hangs; nothing while a dead login lets nothing leave."""
         c = self._book.conditions
         if not self._book.exposure.working or c.links.orders_refused or c.mono < self._next_at:
             return NOTHING
         return self._chase(c.mono)
 
-    def on_outcome(self, outcome: Outcome) -> Decisions:
+    def on_outcome(self, outcome: RequestResult) -> Decisions:
         """Take an order back whose price the venue did not let us move."""
-        if outcome.fact.event is OrderEvent.REPLACE_REFUSED:
-            return (CancelOrder(outcome.fact.order_id, "its price could not be moved"),)
+        if outcome.event.type is OrderEventType.REPLACE_REFUSED:
+            return (CancelOrder(outcome.event.order_id, "its price could not be moved"),)
         return NOTHING
 
     def _chase(self, mono: int) -> Iterator[Decision]:
@@ -55,7 +55,7 @@ class Repricing:
                 self._next_at = min(self._next_at, hangs_at)
                 continue
             moves = settings.chase == "modify" and order.request.purpose.is_exit
-            if moves or order.cancel.wish is Wish.NONE:
+            if moves or order.cancel.state is RequestState.NONE:
                 self._next_at = mono  # there is something to do, and until it is done at every tick
             if moves and self._may_move(order):
                 yield from self._move(order)
@@ -71,10 +71,10 @@ class Repricing:
         # gate denies, stays as it is.
         book = self._book
         reference = book.marks.reference(order.symbol)
-        price = self._requests.protected_price(book.universe.get(order.symbol), order.request.side, reference)
+        price = self._requests.protected_price(book.universe.instrument_of(order.symbol), order.request.side, reference)
         assert price is not None, f"{order.order_id} is moved without a price"
         is_better = order.price is None or (price - order.price) * order.request.side.sign > 0
-        if order.replace.terms is not None or order.cancel.wish.is_pending or order.is_stale or not is_better:
+        if order.replace.terms is not None or order.cancel.state.is_pending or order.is_stale or not is_better:
             return
         request = msgspec.structs.replace(
             order.request, kind=OrderKind.LIMIT, price=price, quantity=order.quantity, protection_pct=None
@@ -83,11 +83,11 @@ class Repricing:
         rest = msgspec.structs.replace(request, quantity=order.quantity - order.filled, signal_id="")
         verdict = self._placement.judge(rest, reference, instead_of=order)
         if not verdict.is_passed:
-            if order.replace.wish is not Wish.REFUSED:
-                fact = book.fact(order, OrderEvent.REPLACE_REFUSED, verdict.reason)
+            if order.replace.state is not RequestState.REFUSED:
+                fact = book.fact(order, OrderEventType.REPLACE_REFUSED, verdict.reason)
                 yield Record(msgspec.structs.replace(fact, checks=verdict.checks))
             return
-        terms = Terms(quantity=request.quantity, price=price)
-        fact = book.fact(order, OrderEvent.REPLACE_SENT, "not filled in time")
+        terms = OrderTerms(quantity=request.quantity, price=price)
+        fact = book.fact(order, OrderEventType.REPLACE_SENT, "not filled in time")
         yield Record(msgspec.structs.replace(fact, terms=terms, checks=verdict.checks, reference=reference))
         yield Modify(request=request, venue_order_id=order.venue_order_id)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tradebot.domain.market import Quotes
+from tradebot.domain.market_data import Quotes
 from tradebot.domain.messages import (
     BrokerSession,
     Command,
-    Executed,
+    FillReport,
     LinkDown,
     LinkUp,
-    OrderSeen,
-    Outcome,
+    OrderReport,
+    RequestResult,
     Signals,
-    Tick,
+    ClockTick,
 )
-from tradebot.domain.order import OrderEvent
+from tradebot.domain.order import OrderEventType
 from tests.oracle.vendor.trading.desk.book.book import Book, OrderChange
 from tests.oracle.vendor.trading.desk.decisions import (
     CancelOrder,
@@ -48,9 +48,9 @@ from tests.oracle.vendor.trading.desk.rules.venue_links import VenueLinks
 from tests.oracle.vendor.trading.desk.rules.venue_reports import VenueReports
 
 Hears = Callable[[Any], Decisions]
-FILLS = frozenset((OrderEvent.EXECUTED,))
-ALL = frozenset(OrderEvent)
-NEWS = ALL - {OrderEvent.SENDING, OrderEvent.ACCEPTED}  # which neither end an order nor fill it
+FILLS = frozenset((OrderEventType.EXECUTED,))
+ALL = frozenset(OrderEventType)
+NEWS = ALL - {OrderEventType.SENDING, OrderEventType.ACCEPTED}  # which neither end an order nor fill it
 
 
 class Ruleset:
@@ -83,11 +83,11 @@ class Ruleset:
 
     def of_change(self, change: OrderChange) -> tuple[Hears, ...]:
         """Return who is asked about a fact that is in the book, in order."""
-        return self._of_others if change.after.is_external else self._of_ours[change.fact.event]
+        return self._of_others if change.after.is_external else self._of_ours[change.fact.type]
 
-    def _changes(self, book: Book) -> tuple[dict[OrderEvent, tuple[Hears, ...]], tuple[Hears, ...]]:
+    def _changes(self, book: Book) -> tuple[dict[OrderEventType, tuple[Hears, ...]], tuple[Hears, ...]]:
         # Of an order of ours, by event, and of one placed elsewhere.
-        of_ours: tuple[tuple[Hears, frozenset[OrderEvent]], ...] = (
+        of_ours: tuple[tuple[Hears, frozenset[OrderEventType]], ...] = (
             (self.exits.on_change, NEWS),  # what the venue refused, before anything sends an exit again
             (self.venue_reports.on_change, ALL),  # which fills lack, before a halt or a cancel leads to more
             (OrderInvariants(book).on_change, ALL),  # what must not happen is told before what follows from it
@@ -96,7 +96,7 @@ class Ruleset:
             (self.reject_breaker.on_change, NEWS),
             (self._cancels.on_change, ALL),  # last: a halt just now may have taken the order back already
         )
-        by_event = {event: tuple(rule for rule, events in of_ours if event in events) for event in OrderEvent}
+        by_event = {event: tuple(rule for rule, events in of_ours if event in events) for event in OrderEventType}
         return by_event, (self.venue_reports.on_change, self._positions.on_change)
 
     def _hears(self, book: Book) -> dict[type, tuple[Hears, ...]]:
@@ -104,7 +104,7 @@ class Ruleset:
         return {
             Quotes: (levels.on_quotes,),
             Signals: (self.entries.on_signals,),
-            Tick: (
+            ClockTick: (
                 levels.on_tick,
                 reports.on_tick,  # fills first: what is made up here changes what the rules below see
                 self.daily_loss.on_tick,
@@ -112,9 +112,9 @@ class Ruleset:
                 self.exits.on_tick,  # behind what wants symbols flat
                 self._repricing.on_tick,  # last: an exit that was sent just now does not hang
             ),
-            OrderSeen: (reports.on_seen,),
-            Executed: (reports.on_executed,),
-            Outcome: (reports.on_outcome, self._repricing.on_outcome, cancels.on_outcome),
+            OrderReport: (reports.on_seen,),
+            FillReport: (reports.on_executed,),
+            RequestResult: (reports.on_outcome, self._repricing.on_outcome, cancels.on_outcome),
             # What the books tell is booked first; then differences count.
             Look: (
                 reports.on_look,

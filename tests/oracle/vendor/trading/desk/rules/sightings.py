@@ -10,38 +10,38 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from tradebot.clock import MINUTE, SECOND
-from tradebot.domain.messages import Books
+from tradebot.domain.messages import AccountSnapshot
 from tradebot.domain.order import (
-    Execution,
+    Fill,
     Order,
+    OrderEventType,
     OrderEvent,
-    OrderFact,
     OrderKind,
     OrderRequest,
     OrderState,
-    Purpose,
-    Terms,
+    OrderPurpose,
+    OrderTerms,
     VenueOrder,
-    VenueStatus,
-    Wish,
+    VenueOrderStatus,
+    RequestState,
 )
-from tradebot.domain.order_fold import apply, begin, is_old
-from tradebot.domain.order_states import AT_VENUE, ROWS, TRANSITIONS
+from tradebot.domain.order_reducer import apply_event, open_order, is_outdated
+from tradebot.domain.order_states import AT_VENUE, RULES_BY_PAIR, TRANSITIONS
 from tests.oracle.vendor.trading.desk.book.book import Book
 from tests.oracle.vendor.trading.desk.rules.shortfalls import Shortfalls
 from tests.oracle.vendor.trading.desk.rules.twins import Twins
 from tests.oracle.vendor.trading.desk.rules.unread import UnreadOrders
 
 EVENTS = {
-    VenueStatus.ACKED: OrderEvent.SEEN_ACKED,
-    VenueStatus.OPEN: OrderEvent.SEEN_OPEN,
-    VenueStatus.PENDING_TRIGGER: OrderEvent.SEEN_OPEN,
-    VenueStatus.FILLED: OrderEvent.SEEN_FILLED,
-    VenueStatus.CANCELED: OrderEvent.SEEN_CANCELED,
-    VenueStatus.REJECTED: OrderEvent.SEEN_REJECTED,
-    VenueStatus.EXPIRED: OrderEvent.SEEN_EXPIRED,
+    VenueOrderStatus.ACKED: OrderEventType.SEEN_ACKED,
+    VenueOrderStatus.OPEN: OrderEventType.SEEN_OPEN,
+    VenueOrderStatus.PENDING_TRIGGER: OrderEventType.SEEN_OPEN,
+    VenueOrderStatus.FILLED: OrderEventType.SEEN_FILLED,
+    VenueOrderStatus.CANCELED: OrderEventType.SEEN_CANCELED,
+    VenueOrderStatus.REJECTED: OrderEventType.SEEN_REJECTED,
+    VenueOrderStatus.EXPIRED: OrderEventType.SEEN_EXPIRED,
 }
-WORKS = (VenueStatus.ACKED, VenueStatus.OPEN, VenueStatus.PENDING_TRIGGER)
+WORKS = (VenueOrderStatus.ACKED, VenueOrderStatus.OPEN, VenueOrderStatus.PENDING_TRIGGER)
 PRICED = (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
 ORPHANS_KEPT = 10_000  # fills whose order is not known yet; a venue's day allows 5,000 orders
 UNSENT = (OrderState.INTENT, OrderState.SENDING)
@@ -61,7 +61,7 @@ class Sightings:
         self._blotter, self._universe, self._conditions = book.blotter, book.universe, book.conditions
         self._shortfalls = shortfalls
         self._absent_after, self._absence_is_proof = int(absent_after_s * SECOND), absence_is_proof
-        self.orphans: OrderedDict[str, list[Execution]] = OrderedDict()  # venue_order_id -> fills
+        self.orphans: OrderedDict[str, list[Fill]] = OrderedDict()  # venue_order_id -> fills
         self._misses: dict[str, tuple[int, int]] = {}  # order_id -> (asked_at of the first miss, misses that count)
         self._below: dict[str, int] = {}  # order_id -> asked_at of the first list that knew fewer fills than we
         self._twins = Twins(book.blotter)
@@ -80,45 +80,45 @@ class Sightings:
             due.append(self._looked_at)
         return min((at for at in due if at is not None), default=None)
 
-    def seen(self, shown: VenueOrder, *, at: int, mono: int, asked_at: int | None = None) -> list[OrderFact]:
+    def seen(self, shown: VenueOrder, *, at: int, mono: int, asked_at: int | None = None) -> list[OrderEvent]:
         """Return the facts of one order the venue showed; one that is not ours is written down as external.
 
         `asked_at` is when the list that shows it was asked for, None on the stream.
         """
-        facts: list[OrderFact] = []
+        facts: list[OrderEvent] = []
         order_id = shown.tag if shown.tag in self._blotter.orders else self._blotter.by_venue.get(shown.venue_order_id)
         if order_id is None:
             if shown.symbol not in self._universe:
                 return []
             begun = self._external(shown, at, mono)
             order_id = begun.order_id
-            sending = OrderFact(
-                order_id=order_id, event=OrderEvent.SENDING, at=at, mono=mono, reason="placed elsewhere"
+            sending = OrderEvent(
+                order_id=order_id, type=OrderEventType.SENDING, at=at, mono=mono, reason="placed elsewhere"
             )
             facts += [begun, sending]
-            order = apply(begin(begun), sending)
+            order = apply_event(open_order(begun), sending)
         else:
             order = self._blotter.orders[order_id]
         self._misses.pop(order_id, None)
         for event in _events(order, shown, asked_at):
             facts.append(
-                OrderFact(
+                OrderEvent(
                     order_id=order_id,
-                    event=event,
+                    type=event,
                     at=at,
                     mono=mono,
                     reason=shown.reason,
                     venue_order_id=shown.venue_order_id,
-                    venue=shown,
+                    venue_order=shown,
                 )
             )
         for execution in self.orphans.pop(shown.venue_order_id, ()):
             facts += self._shortfalls.fills(order_id, execution, at=at, mono=mono)
         return facts
 
-    def executed(self, execution: Execution, *, at: int, mono: int) -> list[OrderFact]:
+    def executed(self, execution: Fill, *, at: int, mono: int) -> list[OrderEvent]:
         """Return the facts of one fill, or nothing if it was booked before or its order is not known yet."""
-        order_id = self._blotter.owner(execution.key) or self._blotter.by_venue.get(execution.venue_order_id)
+        order_id = self._blotter.owner(execution.fill_key) or self._blotter.by_venue.get(execution.venue_order_id)
         if order_id is None:
             waiting = self.orphans.setdefault(execution.venue_order_id, [])
             if all(e.execution_id != execution.execution_id for e in waiting):
@@ -128,9 +128,9 @@ class Sightings:
             return []
         return self._shortfalls.fills(order_id, execution, at=at, mono=mono)
 
-    def linked(self, venue_order_id: str, *, at: int, mono: int) -> list[OrderFact]:
+    def linked(self, venue_order_id: str, *, at: int, mono: int) -> list[OrderEvent]:
         """Return the fills that came before the venue's id of their order was known."""
-        facts: list[OrderFact] = []
+        facts: list[OrderEvent] = []
         if not self.orphans:
             return facts
         order_id = self._blotter.by_venue[venue_order_id]
@@ -138,27 +138,27 @@ class Sightings:
             facts += self._shortfalls.fills(order_id, execution, at=at, mono=mono)
         return facts
 
-    def trades(self, books: Books, *, at: int, mono: int) -> list[OrderFact]:
+    def trades(self, books: AccountSnapshot, *, at: int, mono: int) -> list[OrderEvent]:
         """Return the fills of the books that we have not; to be applied before `orders` is asked."""
-        facts: list[OrderFact] = []
+        facts: list[OrderEvent] = []
         tags = {o.venue_order_id: o.tag for o in books.orders if o.tag in self._blotter.orders}
         tags |= {row.venue_order_id: row.tag for row in books.unread if row.tag in self._blotter.orders}
         done: set[tuple[str, str]] = set()
-        for execution in books.executions:
-            if execution.key in done:
+        for execution in books.fills:
+            if execution.fill_key in done:
                 continue
-            done.add(execution.key)
+            done.add(execution.fill_key)
             facts += self._shortfalls.confirmed(execution, at=at, mono=mono)
             order_id = self._blotter.by_venue.get(execution.venue_order_id) or tags.get(execution.venue_order_id)
             if order_id is None:
                 self.executed(execution, at=at, mono=mono)  # kept until its order is adopted by `orders`
-            elif execution.key not in self._blotter.booked:
+            elif execution.fill_key not in self._blotter.booked:
                 facts += self._shortfalls.fills(order_id, execution, at=at, mono=mono)
         return facts
 
-    def orders(self, books: Books, *, at: int, mono: int) -> list[OrderFact]:
+    def orders(self, books: AccountSnapshot, *, at: int, mono: int) -> list[OrderEvent]:
         """Return the statuses of the books, then the absences, then what was never a trade."""
-        facts: list[OrderFact] = []
+        facts: list[OrderEvent] = []
         self._looked_at = books.asked_at
         # A row that comes twice is one order: the facts of the first are not applied yet when the second is looked at.
         for order in {order.venue_order_id: order for order in books.orders}.values():
@@ -172,7 +172,7 @@ class Sightings:
             else facts + self._twins.taken_back(books, unread, at=at, mono=mono)
         )
 
-    def behind(self, books: Books) -> list[Order]:
+    def behind(self, books: AccountSnapshot) -> list[Order]:
         """Return the orders of which the venue has for a minute known fewer fills than it told us."""
         below: dict[str, int] = {}
         for shown in books.orders:
@@ -183,8 +183,8 @@ class Sightings:
         self._below = below
         return [self._blotter.orders[i] for i, since in below.items() if books.asked_at - since >= BELOW_FOR]
 
-    def _absent(self, books: Books, shown: set[str], unread: UnreadOrders, *, at: int, mono: int) -> list[OrderFact]:
-        facts: list[OrderFact] = []
+    def _absent(self, books: AccountSnapshot, shown: set[str], unread: UnreadOrders, *, at: int, mono: int) -> list[OrderEvent]:
+        facts: list[OrderEvent] = []
         live = list(self._blotter.live_anywhere())
         self._misses = {o.order_id: self._misses[o.order_id] for o in live if o.order_id in self._misses}
         if self._conditions.links.is_cut_off:
@@ -226,7 +226,7 @@ class Sightings:
                 since = order.times.sent_mono
         return None if since is None else max(since + patience, self._conditions.links.shown_from)
 
-    def _external(self, order: VenueOrder, at: int, mono: int) -> OrderFact:
+    def _external(self, order: VenueOrder, at: int, mono: int) -> OrderEvent:
         order_id = f"EXT-{order.venue_order_id}"
         request = OrderRequest(
             order_id=order_id,
@@ -238,12 +238,12 @@ class Sightings:
             price=order.price,
             trigger_price=order.trigger_price,
             product=order.product,
-            purpose=Purpose.EXTERNAL,
+            purpose=OrderPurpose.EXTERNAL,
             reason="placed elsewhere",
         )
-        return OrderFact(
+        return OrderEvent(
             order_id=order_id,
-            event=OrderEvent.INTENT,
+            type=OrderEventType.INTENT,
             at=at,
             mono=mono,
             request=request,
@@ -251,53 +251,53 @@ class Sightings:
         )
 
 
-def _not_found(order: Order, why: str, *, at: int, mono: int, is_proof: bool = False) -> OrderFact:
-    return OrderFact(
-        order_id=order.order_id, event=OrderEvent.NOT_FOUND, at=at, mono=mono, reason=why, is_proof=is_proof
+def _not_found(order: Order, why: str, *, at: int, mono: int, is_proof: bool = False) -> OrderEvent:
+    return OrderEvent(
+        order_id=order.order_id, type=OrderEventType.NOT_FOUND, at=at, mono=mono, reason=why, is_proof=is_proof
     )
 
 
-def _events(order: Order, shown: VenueOrder, asked_at: int | None) -> list[OrderEvent]:
+def _events(order: Order, shown: VenueOrder, asked_at: int | None) -> list[OrderEventType]:
     # What a status tells that is new: its terms, its state, its quantity, its id. One that tells nothing leaves no row.
     event = EVENTS[shown.status]
-    fresh = not is_old(order, event, shown)
+    fresh = not is_outdated(order, event, shown)
     moves = fresh and (order.state, event) in TRANSITIONS
     known = order.venue_order_id == shown.venue_order_id or shown.venue_order_id in order.other_ids
-    events = [event] if moves or shown.filled > order.claim.filled or not known else []
+    events = [event] if moves or shown.filled > order.reported.filled or not known else []
     terms = _terms(order, shown, asked_at) if fresh else None
     if terms is None:
         return events
-    if (order.state, terms) in ROWS:
+    if (order.state, terms) in RULES_BY_PAIR:
         return [terms, *events]
     reached = TRANSITIONS.get((order.state, event))
     return [*events, terms] if reached in AT_VENUE else events
 
 
-def _terms(order: Order, shown: VenueOrder, asked_at: int | None) -> OrderEvent | None:
-    if shown.quantity <= 0 or shown.status not in (*WORKS, VenueStatus.FILLED):
+def _terms(order: Order, shown: VenueOrder, asked_at: int | None) -> OrderEventType | None:
+    if shown.quantity <= 0 or shown.status not in (*WORKS, VenueOrderStatus.FILLED):
         return None
     # Times are whole seconds and the stream may repeat: within one second only a list asked for since the last change
     # tells which terms are the later ones.
     since_change = None if asked_at is None else asked_at - order.replace.mono
     is_list = since_change is not None and since_change > 0
-    is_newer = is_list or not shown.changed_at or shown.changed_at > order.claim.seen_at
+    is_newer = is_list or not shown.changed_at or shown.changed_at > order.reported.seen_at
     if order.replace.terms is not None:
         return _settled(order, order.replace.terms, shown, since_change, is_newer=is_newer)
-    return OrderEvent.CHANGED if is_newer and _has_other_terms(order, shown) else None
+    return OrderEventType.CHANGED if is_newer and _has_other_terms(order, shown) else None
 
 
 def _settled(
-    order: Order, wanted: Terms, shown: VenueOrder, since_change: int | None, *, is_newer: bool
-) -> OrderEvent | None:
+    order: Order, wanted: OrderTerms, shown: VenueOrder, since_change: int | None, *, is_newer: bool
+) -> OrderEventType | None:
     # What becomes of a change that is under way.
     if shown.quantity == wanted.quantity and wanted.price in (None, shown.price):
         # Taken for done too early, a larger quantity leaves no less exposed; a smaller one would.
-        return OrderEvent.REPLACED if is_newer or wanted.quantity >= order.quantity else None
+        return OrderEventType.REPLACED if is_newer or wanted.quantity >= order.quantity else None
     # A list asked for after a refusal, or long after a request of unknown fate, proves that the old terms stand; and of
     # an order that is through no change is to come.
-    patience = 0 if order.replace.wish is Wish.REFUSED else REPLACE_PATIENCE
+    patience = 0 if order.replace.state is RequestState.REFUSED else REPLACE_PATIENCE
     is_settled = since_change is not None and since_change > patience
-    return OrderEvent.CHANGED if is_settled or shown.status is VenueStatus.FILLED else None
+    return OrderEventType.CHANGED if is_settled or shown.status is VenueOrderStatus.FILLED else None
 
 
 def _has_other_terms(order: Order, shown: VenueOrder) -> bool:

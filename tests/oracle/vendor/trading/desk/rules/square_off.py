@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tradebot.domain.control import DAILY_LOSS
-from tradebot.domain.messages import Tick
+from tradebot.domain.commands import DAILY_LOSS
+from tradebot.domain.messages import ClockTick
 from tests.oracle.vendor.trading.desk.book.book import Book
 from tests.oracle.vendor.trading.desk.decisions import NOTHING, ClosePositions, Decision, Decisions
 
@@ -16,7 +16,7 @@ class SquareOff:
     def __init__(self, book: Book) -> None:
         self._book = book
 
-    def on_tick(self, tick: Tick) -> Decisions:
+    def on_tick(self, tick: ClockTick) -> Decisions:
         """Close what must be flat by now; nothing while the daemon leaves what is open as it is."""
         c = self._book.conditions
         is_time = c.times.session is not None and c.times.square_off_at <= tick.at < c.times.session.closes_at
@@ -28,7 +28,7 @@ class SquareOff:
         book, c = self._book, self._book.conditions
         if is_time:
             yield ClosePositions(book.open_symbols(c.squares_off), "square-off before the close")
-        for command in c.halts.flattens:
+        for command in c.halts.active_flattens:
             is_of_loss = command.control == DAILY_LOSS
             symbols = book.open_symbols(book.is_intraday) if is_of_loss else book.open_symbols()
             yield ClosePositions(symbols, command.reason or "flattened")

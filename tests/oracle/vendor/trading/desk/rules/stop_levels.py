@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tradebot.domain.control import Verb
-from tradebot.domain.market import Quotes
-from tradebot.domain.messages import Command, Tick
+from tradebot.domain.commands import CommandVerb
+from tradebot.domain.market_data import Quotes
+from tradebot.domain.messages import Command, ClockTick
 from tradebot.domain.order import OrderRequest
 from tests.oracle.vendor.trading.desk.book.book import Book, OrderChange
 from tests.oracle.vendor.trading.desk.decisions import NOTHING, ClosePosition, Decision, Decisions, Forget, Release
@@ -35,17 +35,17 @@ class StopLevels:
         instrument = self._book.universe[id_]
         if not self.guards.mask[id_] or instrument.symbol in self._book.exits.wanted:
             return None
-        hit = self.guards.judge(id_, instrument.price(units))
+        hit = self.guards.judge(id_, instrument.price_from_units(units))
         return None if hit is None else ClosePosition(instrument.symbol, hit.purpose, hit.reason, quoted_at)
 
-    def on_tick(self, tick: Tick) -> Decisions:
+    def on_tick(self, tick: ClockTick) -> Decisions:
         """Tell what trailing stops saw, now and then."""
         return self.guards.told(at=tick.at, mono=self._book.conditions.mono) if self.guards.moved else NOTHING
 
     def on_command(self, command: Command) -> Decisions:
         """Tell it once more when the daemon stops, for no stop moves any more."""
         c = self._book.conditions
-        return self.guards.told(at=c.now, mono=c.mono, every=0) if command.verb is Verb.STOP else NOTHING
+        return self.guards.told(at=c.now, mono=c.mono, every=0) if command.verb is CommandVerb.STOP else NOTHING
 
     def on_change(self, change: OrderChange) -> Decisions:
         """Guard what a fill left open, and nothing where it left nothing."""
@@ -54,7 +54,7 @@ class StopLevels:
 
     def filled(self, request: OrderRequest) -> None:
         """Take a fill of an order, once it is booked."""
-        id_ = self._book.universe.ids.get(request.symbol)
+        id_ = self._book.universe.ids_by_symbol.get(request.symbol)
         if id_ is None:
             return
         if request.symbol not in self._book.positions.open:
@@ -81,7 +81,7 @@ class StopLevels:
 
     def _gone(self, symbol: str) -> Decisions:
         if symbol not in self._book.positions.open and symbol in self._book.universe:
-            self.guards.clear(self._book.universe.id(symbol))
+            self.guards.clear(self._book.universe.id_of(symbol))
         return NOTHING
 
     def _judge(self, quotes: Quotes, guarded: npt.NDArray[Any]) -> Iterator[Decision]:

@@ -7,24 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tradebot.domain.listed import Unread
-from tradebot.domain.messages import Books
+from tradebot.domain.venue_rows import UnreadRow
+from tradebot.domain.messages import AccountSnapshot
 from tradebot.domain.order import Order
 from tests.oracle.vendor.trading.desk.book.blotter import Blotter
 
-NONE: Mapping[str, Unread] = {}
+NONE: Mapping[str, UnreadRow] = {}
 
 
 class UnreadOrders:
     """The rows of orders and trades of one look that could not be read, held against a blotter."""
 
-    def __init__(self, books: Books, blotter: Blotter) -> None:
-        self.ours: Mapping[str, Unread] = NONE  # order_id -> the row of its order
-        self._foreign: tuple[Unread, ...] = ()
+    def __init__(self, books: AccountSnapshot, blotter: Blotter) -> None:
+        self.ours: Mapping[str, UnreadRow] = NONE  # order_id -> the row of its order
+        self._foreign: tuple[UnreadRow, ...] = ()
         self._trades = tuple(row for row in books.unread if row.book == "trades")
         if not books.unread:
             return
-        ours: dict[str, Unread] = {}
+        ours: dict[str, UnreadRow] = {}
         foreign = []
         for row in books.unread:
             if row.book == "orders":
@@ -47,7 +47,7 @@ class UnreadOrders:
         return any(_fits(row, order) for row in self._trades)
 
 
-def _fits(row: Unread, order: Order) -> bool:
+def _fits(row: UnreadRow, order: Order) -> bool:
     if row.symbol not in ("", order.symbol):
         return False
     ids = (order.venue_order_id, *order.other_ids)

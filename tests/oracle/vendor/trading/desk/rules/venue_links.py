@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tradebot.domain.messages import BrokerSession, LinkDown, LinkUp
-from tradebot.domain.order import OrderEvent
+from tradebot.domain.order import OrderEventType
 from tests.oracle.vendor.trading.desk.book.book import Book
 from tests.oracle.vendor.trading.desk.decisions import NOTHING, Decision, Decisions, Look, Record
 
@@ -20,7 +20,7 @@ class VenueLinks:
     def on_start(self) -> Iterator[Decision]:
         """Take every order for stale: a new process knows it from the journal only."""
         for order in self._book.blotter.live_anywhere():
-            yield Record(self._book.fact(order, OrderEvent.LINK_LOST, "a new process knows it from the journal only"))
+            yield Record(self._book.fact(order, OrderEventType.LINK_LOST, "a new process knows it from the journal only"))
 
     def on_link(self, link: LinkDown | LinkUp) -> Decisions:
         """Mark what is open once a link is lost."""
@@ -28,7 +28,7 @@ class VenueLinks:
 
     def on_login(self, told: BrokerSession) -> Decisions:
         """Mark what is open once the venue does not know our login any more."""
-        return self._marked(told.lost)
+        return self._marked(told.lost_reason)
 
     def on_look(self, look: Look) -> Decisions:
         """Take what these books compared for known again, where they were asked for since all links are there."""
@@ -42,9 +42,9 @@ class VenueLinks:
     def _lost(self, reason: str) -> Iterator[Decision]:
         for order in self._book.blotter.live_anywhere():
             if not order.is_stale:
-                yield Record(self._book.fact(order, OrderEvent.LINK_LOST, reason))
+                yield Record(self._book.fact(order, OrderEventType.LINK_LOST, reason))
 
     def _compared(self) -> Iterator[Decision]:
         for order in self._book.blotter.live_anywhere():
             if order.is_stale:
-                yield Record(self._book.fact(order, OrderEvent.LINK_BACK, "compared with the venue"))
+                yield Record(self._book.fact(order, OrderEventType.LINK_BACK, "compared with the venue"))

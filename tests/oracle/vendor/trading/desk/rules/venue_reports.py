@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tradebot.domain.control import Scope
-from tradebot.domain.messages import Executed, OrderSeen, Outcome, Tick
-from tradebot.domain.order import OrderEvent
+from tradebot.domain.commands import Scope
+from tradebot.domain.messages import FillReport, OrderReport, RequestResult, ClockTick
+from tradebot.domain.order import OrderEventType
 from tests.oracle.vendor.trading.desk.book.book import Book, OrderChange
 from tests.oracle.vendor.trading.desk.decisions import (
     NOTHING,
@@ -33,11 +33,11 @@ class VenueReports:
             book, self._shortfalls, absent_after_s=absent_after_s, absence_is_proof=absence_is_proof
         )
 
-    def on_outcome(self, outcome: Outcome) -> Iterator[Decision]:
+    def on_outcome(self, outcome: RequestResult) -> Iterator[Decision]:
         """Book the answer to a request, and the fills that came before the venue's id of its order was known."""
-        fact = outcome.fact
+        fact = outcome.event
         # SENDING is in the journal already: its row had to be on disk before the first byte left.
-        if fact.event is OrderEvent.SENDING:
+        if fact.type is OrderEventType.SENDING:
             yield Known(fact)
             return
         yield Record(fact)
@@ -45,13 +45,13 @@ class VenueReports:
             at = self._book.conditions.now
             yield from records(self._sightings.linked(fact.venue_order_id, at=at, mono=fact.mono))
 
-    def on_seen(self, seen: OrderSeen) -> Decisions:
+    def on_seen(self, seen: OrderReport) -> Decisions:
         """Book what an order showed that is new."""
         return records(self._sightings.seen(seen.order, at=self._book.conditions.now, mono=seen.mono))
 
-    def on_executed(self, told: Executed) -> Decisions:
+    def on_executed(self, told: FillReport) -> Decisions:
         """Book a fill, once; one whose order is not known yet waits."""
-        return records(self._sightings.executed(told.execution, at=self._book.conditions.now, mono=told.mono))
+        return records(self._sightings.executed(told.fill, at=self._book.conditions.now, mono=told.mono))
 
     def on_look(self, look: Look) -> Iterator[Decision]:
         """Book what the whole books tell: fills first, then statuses and absences."""
@@ -60,11 +60,11 @@ class VenueReports:
         yield CheckExcess(books)
         yield from records(self._sightings.orders(books, at=c.now, mono=c.mono))
         for order in self._sightings.behind(books):
-            if not c.halts.has(scope := Scope.symbol(order.symbol)):
+            if not c.halts.has_scope(scope := Scope.for_symbol(order.symbol)):
                 text = f"{order.order_id}: the venue has for a minute known fewer fills than it told us"
                 yield from raise_findings(self._book, (Finding(text, scope),), order)
 
-    def on_tick(self, tick: Tick) -> Decisions:
+    def on_tick(self, tick: ClockTick) -> Decisions:
         """Make up the fills that have been missing for too long."""
         if not self._shortfalls.short:
             return NOTHING
@@ -72,7 +72,7 @@ class VenueReports:
 
     def on_change(self, change: OrderChange) -> Decisions:
         """Remember which orders lack fills, and which fills are made up."""
-        if change.fact.execution is not None or change.after.claim.filled:
+        if change.fact.fill is not None or change.after.reported.filled:
             self._shortfalls.note(change.after, change.fact, self._book.conditions.mono)
         if forgotten := self._book.blotter.forgotten:
             for order in forgotten:

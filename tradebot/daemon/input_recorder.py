@@ -1,0 +1,90 @@
+"""What of a run a replay needs: the desk with its tape, the terms it decides by, its warm-up; the daemon keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from tradebot.config import Config
+from tradebot.config.desk_settings import desk_settings, gate_limits
+from tradebot.daemon.venue_session import VenueSession
+from tradebot.domain.market_data import BarSeries
+from tradebot.domain.messages import Command
+from tradebot.journal.rows import RunSettings, WarmupBars
+from tradebot.journal.writer import Journal
+from tradebot.strategies.loading import StrategySpec
+from tradebot.trading.desk.book.book import Book
+from tradebot.trading.desk.desk import Desk, build_desk
+from tradebot.trading.desk.fill_charges import charges_by_market
+from tradebot.trading.desk.gate.limits import build_gate
+from tradebot.trading.desk.recording_desk import RecordingDesk
+from tradebot.trading.trading_desk import TradingDesk
+
+SYMBOLS_PER_ROW = 50  # whose past bars go into one row: some hundred kB
+
+
+class InputRecorder:
+    """One run's desk, and what is written down so that it can decide again; nothing is with `journal.record_inputs`
+    off. `kill_reason` tells why the HALT file is there, empty without it."""
+
+    def __init__(
+        self, config: Config, ground: VenueSession, journal: Journal, *, run_id: str, killed: Callable[[], str]
+    ) -> None:
+        self._config, self._ground, self._journal = config, ground, journal
+        profile = ground.venue.venue_rules
+        settings = desk_settings(config, most_changes=profile.modifications_per_order, checks_fills=True)
+        self._settings = msgspec.structs.replace(settings, venue=ground.venue_name)
+        self._limits = gate_limits(config, speed=ground.clock.speed)
+        self._venue: dict[str, Any] = {
+            "absent_after_s": profile.absent_after_s,
+            "absence_is_proof": profile.absence_is_proof,
+        }
+        self._taped = None
+        if config.journal.record_inputs:
+            self._taped = RecordingDesk(self._desk(run_id), killed=killed, append=self._append)
+        self.desk: TradingDesk = self._taped or self._desk(run_id)(killed)
+
+    def record_settings(
+        self, specs: Iterable[StrategySpec], *, opens_at: int, halts: Sequence[Command], flattened: Iterable[str]
+    ) -> None:
+        """Write down what the run decides by."""
+        if self._taped is None:
+            return
+        row = RunSettings(
+            interval=self._config.bars.interval_ns,
+            strategies=tuple(msgspec.to_builtins(spec) for spec in specs),
+            limits=msgspec.to_builtins(self._limits),
+            desk=msgspec.to_builtins(self._settings),
+            venue=self._venue,
+            opens_at=opens_at,
+            halts=tuple(halts),
+            flattened=tuple(sorted(flattened)),
+        )
+        self._journal.append("terms", row, at=self._ground.clock.market_ns())
+
+    def record_warmup(self, past: Sequence[BarSeries]) -> None:
+        """Write down the past bars that the strategies are warmed up with."""
+        if self._taped is None:
+            return
+        for first in range(0, len(past), SYMBOLS_PER_ROW):
+            row = WarmupBars(series=tuple(past[first : first + SYMBOLS_PER_ROW]))
+            self._journal.append("warmup", row, at=self._ground.clock.market_ns())
+
+    def flush_inputs(self) -> None:
+        """Write down the last seconds of the tape."""
+        if self._taped is not None:
+            self._taped.flush_inputs()
+
+    def _append(self, tape: Any) -> None:
+        self._journal.append("tape", tape, at=self._ground.clock.market_ns())
+
+    def _desk(self, run_id: str) -> Callable[[Callable[[], str]], Desk]:
+        universe = self._ground.universe
+
+        def make(killed: Callable[[], str]) -> Desk:
+            book = Book(universe, self._settings, charges_by_market(universe))
+            return build_desk(book, gate=build_gate(self._limits, kill_reason=killed), id_prefix=run_id, **self._venue)
+
+        return make

@@ -1,0 +1,73 @@
+"""How a run stands: a signal that wants its state in the log, and the last line of a run that failed."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tradebot.errors import ExitCode, TradebotError
+from tradebot.ops.events.event import EventListener
+from tradebot.ops.events.run import DaemonFailed, ProcessSignalIgnored, StateShown
+
+NO_FAILURE = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
+
+
+class RunState:
+    """What can be told of a run: `positions` (symbol -> quantity) and `status_snapshot`; both empty before there is a desk."""
+
+    def __init__(self) -> None:
+        self.positions: Callable[[], dict[str, Any]] = dict
+        self.status_snapshot: Callable[[], dict[str, Any]] = dict
+
+
+@contextmanager
+def log_failure(tell: EventListener) -> Iterator[RunState]:
+    """Say as the last line, at critical, why a run could not start or go on, and what it leaves open."""
+    standing = RunState()
+    try:
+        yield standing
+    except NO_FAILURE:
+        raise
+    except BaseException as error:
+        cause = root_cause(error)
+        code = cause.exit_code if isinstance(cause, TradebotError) else ExitCode.UNEXPECTED
+        failed = DaemonFailed(
+            reason=str(cause) or type(cause).__name__,
+            error=type(cause).__name__,
+            exit_code=int(code),
+            open_positions=standing.positions(),
+        )
+        tell(failed)
+        raise
+
+
+def install_signal_handlers(tell: EventListener, standing: RunState) -> None:
+    """Take the signals that end a process by default: USR1 writes the state to the log, the others are told."""
+
+    def show() -> None:
+        tell(StateShown(picture=standing.status_snapshot() or {"reason": "the daemon is starting"}))
+
+    def ignore(name: str) -> None:
+        tell(ProcessSignalIgnored(signal=name))
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGUSR1, show)
+    for name in ("SIGHUP", "SIGUSR2"):
+        loop.add_signal_handler(getattr(signal, name), ignore, name)
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """Return the first error of ours in a group, else the first of any kind."""
+    leaves = list(_leaves(error))
+    return next((leaf for leaf in leaves if isinstance(leaf, TradebotError)), leaves[0])
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error

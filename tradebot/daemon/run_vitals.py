@@ -1,0 +1,65 @@
+"""How a run fares besides its books: age, earlier runs, newest bar and signal, clock, log and store; for `status`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import time, timedelta
+from typing import Any
+
+from tradebot.clock import SECOND, Clock, VenueClock
+from tradebot.journal.recovery import RecoveredState
+from tradebot.markets.market import HOME_MARKET, Market
+from tradebot.store.outbox import Outbox
+from tradebot.trading.engine import Engine
+
+
+class RunVitals:
+    """Reads what there is to know at one moment; nothing is asked of a disk or of the venue.
+
+    `lines_dropped` says how many lines of the log were lost, `login_ends` at which time of the market's day a login
+    ends.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        engine: Engine,
+        recovery: RecoveredState,
+        outbox: Outbox | None,
+        lines_dropped: Callable[[], int],
+        login_ends: str = "",
+        market: Market = HOME_MARKET,
+    ) -> None:
+        self._clock, self._engine, self._recovery, self._outbox = clock, engine, recovery, outbox
+        self._lines_dropped = lines_dropped
+        self._began, self._held_since = clock.monotonic_ns(), clock.market_ns()
+        self._login_ends = next_time_of_day(login_ends, self._held_since, market) if login_ends else None
+
+    def read_vitals(self) -> dict[str, Any]:
+        """Return JSON values. Times are market ns, None where there is none yet or nothing is known.
+
+        Of the login it is known since when this run has it, not when it was issued; `ends_at` is the latest.
+        `clock_offset_s` is None where the venue's time is this machine's own, as on a simulated exchange.
+        """
+        clock, decided, outbox = self._clock, self._engine.signal_stage, self._outbox
+        return {
+            "uptime_s": round((clock.monotonic_ns() - self._began) / SECOND, 1),
+            "runs_before": len(self._recovery.runs),
+            "cut_off_before": len(self._recovery.crashed_runs),
+            "last_bar": decided.last_bar_at or None,
+            "last_signal": decided.last_signal_at or None,
+            "clock_offset_s": round(clock.wall_lead_ns / SECOND, 3) if isinstance(clock, VenueClock) else None,
+            "login": {"issued_at": None, "held_since": self._held_since, "ends_at": self._login_ends},
+            "log_lines_dropped": self._lines_dropped(),
+            "store": None
+            if outbox is None
+            else {"fed": outbox.fed_seq, "behind": outbox.rows_behind, "trouble": outbox.trouble},
+        }
+
+
+def next_time_of_day(text: str, after: int, market: Market) -> int:
+    """Return the first moment behind `after` (market ns) at which the market's clock shows `text` (HH:MM)."""
+    day, at = market.date_of(after), time.fromisoformat(text)
+    today = market.to_ns(day, at)
+    return today if today > after else market.to_ns(day + timedelta(days=1), at)

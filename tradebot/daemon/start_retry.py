@@ -1,0 +1,70 @@
+"""How a start waits for a venue that does not answer: inside the process, told at once and now and then, not for ever.
+
+A daemon that ended instead would be started again by its supervisor, a few times within a minute and then never more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from tradebot.clock import SECOND, Clock
+from tradebot.errors import LinkLost, StoppedEarly, VenueUnavailable
+from tradebot.ops.events.event import EventListener
+from tradebot.ops.events.venue import Unanswered
+from tradebot.ops.reminder import Reminder
+
+Told = TypeVar("Told")
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 15.0  # wall seconds; each pause is twice the one before
+STOP_POLL_S = 0.5  # in which a wish to stop is heard
+
+
+class StartRetry:
+    """Asks a venue until it answers, for `within_s` wall seconds a question.
+
+    `extend` asks the supervisor for more time to start; `stopped` is true once the operator wants the daemon to end.
+    """
+
+    def __init__(
+        self,
+        *,
+        within_s: float,
+        clock: Clock,
+        tell: EventListener,
+        extend: Callable[[], None] = lambda: None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._within_s, self._clock, self._tell = within_s, clock, tell
+        self._extend, self._stopped = extend, stopped
+        self._reminder = Reminder(first_s=30.0, longest_s=300.0)
+
+    async def retry_until_answered(
+        self, question: Callable[[], Awaitable[Told]], *, failed: type[Unanswered], gave_up: str
+    ) -> Told:
+        """Return what the venue says; silence is told as `failed`.
+
+        Raises VenueUnavailable, which begins with `gave_up`, when the time is over, StoppedEarly when the operator does
+        not want to wait; whatever is no LinkLost passes through: the venue has answered.
+        """
+        began, pause, tries = self._clock.monotonic_ns(), FIRST_PAUSE_S, 0
+        while True:
+            tries += 1
+            try:
+                return await question()
+            except LinkLost as error:
+                now = self._clock.monotonic_ns()
+                waited_s, left_s = (now - began) / SECOND, self._within_s - (now - began) / SECOND
+                if left_s <= 0:
+                    raise VenueUnavailable(f"{gave_up} ({tries} tries in {waited_s:.0f} s): {error}") from error
+                if self._reminder.due_count(failed.name, now):
+                    self._tell(failed(tries=tries, reason=str(error), waits_s=round(left_s)))
+            await self._sleep(min(pause, max(left_s, 0.0)))
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+
+    async def _sleep(self, seconds: float) -> None:
+        self._extend()
+        until = self._clock.monotonic_ns() + int(seconds * SECOND)
+        while (left := (until - self._clock.monotonic_ns()) / SECOND) > 0:
+            if self._stopped():
+                raise StoppedEarly("stopped while it waited for the venue; nothing was sent")
+            await self._clock.sleep(min(left, STOP_POLL_S))

@@ -1,0 +1,90 @@
+"""The bulletins of a run, for operator and supervisor: that it is ready, how it stands, that it stops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+from tradebot.config import Config
+from tradebot.daemon.venue_session import VenueSession
+from tradebot.ops.events.event import EventListener
+from tradebot.ops.events.run import StopRequested, StopsEnded, TradingStarted
+from tradebot.ops.systemd import Notifier
+from tradebot.trading.desk.account_view import AccountView
+from tradebot.trading.engine import Engine
+
+FIRST_QUOTE_S = 20.0  # wall seconds READY waits for a quote before it says that none came
+STATUS_EVERY_S = 5.0
+
+
+class StatusReporter:
+    """What one run says of itself: as events to `tell`, which logs them, and as lines to the supervisor's notifier."""
+
+    def __init__(
+        self,
+        config: Config,
+        ground: VenueSession,
+        *,
+        engine: Engine,
+        account: AccountView,
+        tell: EventListener,
+        notifier: Notifier,
+    ) -> None:
+        self._config, self._ground, self._engine, self._account = config, ground, engine, account
+        self._tell, self._notifier = tell, notifier
+
+    async def announce_ready(self) -> None:
+        """Say that the daemon is ready once a sound quote came, or that none came in time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_QUOTE_S):
+                await self._engine.quotes_ready.wait()
+        started = TradingStarted(
+            symbols=len(self._ground.universe),
+            strategies=[s.name for s in self._config.strategy],
+            interval=self._config.bars.interval,
+            venue=self._ground.venue_name,
+            account=self._ground.account,
+            quotes="flowing" if self._engine.quotes_ready.is_set() else "none yet",
+        )
+        self._tell(started)
+        self._notifier.notify_ready(self._status())
+
+    async def report_status(self) -> None:
+        """Show the supervisor how the run stands, every few seconds until cancelled."""
+        while True:
+            await self._ground.clock.sleep(STATUS_EVERY_S)
+            self._notifier.notify_status(self._status())
+
+    async def announce_stop(self, stop: asyncio.Event, reasons: Sequence[str]) -> None:
+        """Wait for `stop`, then say that the daemon ends on purpose and the first of `reasons`."""
+        await stop.wait()
+        self._tell(StopRequested(reason=reasons[0], resting_orders=self._config.execution.on_stop))
+        self._notifier.notify_stopping()
+
+    def warn_open_positions(self) -> None:
+        """Warn of the positions that stay open without the stops that this process held for them."""
+        account, universe = self._account, self._ground.universe
+        left = {}
+        for symbol, quantity in account.open_quantities().items():
+            levels = account.protective_levels(universe.ids_by_symbol[symbol]) if symbol in universe else None
+            if levels is not None:
+                left[symbol] = {"qty": f"{quantity:f}"} | {
+                    name: f"{level:f}" for name, level in levels.current_levels.items()
+                }
+        if left:
+            self._tell(StopsEnded(positions=left))
+
+    def _status(self) -> str:
+        c = self._account.conditions
+        halted = f", HALTED: {c.halt_reason}" if c.halt_reason else ""
+        if c.links.session_lost:
+            halted = f", SESSION LOST: {'no order leaves' if c.links.orders_refused else 'log in again'}{halted}"
+        elif c.blind_reason:
+            halted = f", NO BOOKS{halted}"
+        if c.disk_short:
+            halted = f", DISK {'FULL' if c.disk_full else 'SHORT'}{halted}"
+        return (
+            f"{self._config.app.mode.upper()} {len(self._ground.universe)} symbols, "
+            f"day PnL {self._account.day_profit():+.2f}, {len(self._account.open_symbols)} positions{halted}"
+        )

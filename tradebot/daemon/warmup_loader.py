@@ -1,0 +1,81 @@
+"""The past that strategies are warmed up with: out of the journal where that has it all, else from the venue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from tradebot.config import Config
+from tradebot.daemon.venue_session import VenueSession
+from tradebot.domain.market_data import BarSeries
+from tradebot.errors import LoginLost
+from tradebot.journal.recovery import RecoveredState
+from tradebot.journal.warmup_history import read_warmup_bars
+from tradebot.ops.events.analysis import WarmupPostponed, WarmupRetried
+from tradebot.ops.events.event import EventListener
+from tradebot.trading.analysis.warmup import fetch_warmup_bars
+
+LOGIN_PAUSE_S = 30.0  # between two tries while the login is lost
+MAX_RUNS_READ = 3  # the newest ones, of which one that was cut off in its warm-up left nothing
+
+
+class WarmupLoader:
+    """Brings the past of one run. `opens_at` is when its session opens (market ns), `suspect` doubts the login."""
+
+    def __init__(
+        self,
+        config: Config,
+        ground: VenueSession,
+        journal: Path,
+        recovery: RecoveredState,
+        *,
+        opens_at: int,
+        suspect: Callable[[], None],
+        tell: EventListener,
+    ) -> None:
+        self._ground, self._journal, self._recovery = ground, journal, recovery
+        self._opens_at, self._suspect, self._tell = opens_at, suspect, tell
+        self._count, self._interval = config.analysis.warmup_bars, config.bars.interval_ns
+
+    async def load_bars(self) -> list[BarSeries]:
+        """Return the past bars of as many symbols as can be had; while the login is lost it waits."""
+        ground, known, tries = self._ground, await self._recalled(), 0
+        while True:
+            try:
+                return await fetch_warmup_bars(
+                    ground.venue.broker,
+                    ground.universe,
+                    bar_count=self._count,
+                    interval_ns=self._interval,
+                    clock=ground.clock,
+                    tell=self._tell,
+                    known_bars=known,
+                )
+            except LoginLost as error:  # a state, and never the end of a run that guards what is open
+                self._suspect()
+                tries += 1
+                self._tell((WarmupPostponed if tries == 1 else WarmupRetried)(reason=str(error)))
+            await ground.clock.sleep(LOGIN_PAUSE_S)
+
+    async def _recalled(self) -> list[BarSeries]:
+        # Of today's runs only: the bars of another day may have been adjusted since, by a split or a dividend.
+        ground, now, opens, interval = self._ground, self._ground.clock.market_ns(), self._opens_at, self._interval
+        is_today = ground.traded_market.day_number(self._recovery.last_at) == ground.traded_market.day_number(now)
+        if not (self._count and is_today and now >= opens):
+            return []
+        for run in reversed(self._recovery.runs[-MAX_RUNS_READ:]):
+            found = await asyncio.to_thread(
+                read_warmup_bars,
+                self._journal,
+                run.run_id,
+                ground.universe,
+                venue=ground.venue_name,
+                interval_ns=interval,
+                count=self._count,
+                last_end=lambda at: opens + (at - opens) // interval * interval,
+                now=now,
+            )
+            if found:
+                return found
+        return []

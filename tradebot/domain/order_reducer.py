@@ -1,0 +1,333 @@
+"""The fold: facts in, the view of an order out. Pure, so a replay of the journal gives the same orders."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from msgspec.structs import replace
+
+from tradebot.domain.order import (
+    CancelState,
+    Fill,
+    IrregularFills,
+    Order,
+    OrderEvent,
+    OrderTimes,
+    ReplaceState,
+    VenueOrder,
+    VenueReported,
+)
+from tradebot.domain.order_states import (
+    NOT_AT_VENUE,
+    RULES_BY_PAIR,
+    OrderEventType,
+    OrderOrigin,
+    OrderState,
+    RequestState,
+)
+
+S, E = OrderState, OrderEventType
+# Bound once: reading a member of an enumeration costs as much as a call, and the fold runs four times an order.
+INTENT, SENDING, ACCEPTED, NOT_FOUND, REPLACED = E.INTENT, E.SENDING, E.ACCEPTED, E.NOT_FOUND, E.REPLACED
+EXECUTED, REVERSED = E.EXECUTED, E.REVERSED
+FILLED, PARTIAL, OPEN, CANCELED, REJECTED, UNKNOWN = (S.FILLED, S.PARTIAL, S.OPEN, S.CANCELED, S.REJECTED, S.UNKNOWN)
+NO_REQUEST, OWN = RequestState.NONE, OrderOrigin.OWN
+FIRST_STATES = {E.INTENT: S.INTENT, E.DENIED: S.DENIED}
+FILL_EVENTS = (E.EXECUTED, E.REVERSED, E.QUARANTINED)  # what carries an execution
+UNFILLED_STATES = (S.OPEN, S.ACKED)  # at work without a fill
+# How far a status is along an order's life: of two with the same time the lesser is the older one.
+STATUS_RANKS = {
+    E.SEEN_ACKED: 0,
+    E.SEEN_OPEN: 1,
+    E.SEEN_FILLED: 2,
+    E.SEEN_CANCELED: 2,
+    E.SEEN_EXPIRED: 2,
+    E.SEEN_REJECTED: 2,
+}
+CANCEL_STATES = {
+    E.CANCEL_ASKED: RequestState.SENDING,
+    E.CANCEL_SENT: RequestState.SENT,
+    E.CANCEL_ACCEPTED: RequestState.SENT,
+    E.CANCEL_REFUSED: RequestState.REFUSED,
+    E.CANCEL_UNKNOWN: RequestState.UNKNOWN,
+}
+REPLACE_STATES = {
+    E.REPLACE_SENT: RequestState.SENT,
+    E.REPLACE_REFUSED: RequestState.REFUSED,
+    E.REPLACE_UNKNOWN: RequestState.UNKNOWN,
+}
+TERMS_EVENTS = (E.REPLACED, E.CHANGED)  # of the order in force at the venue
+LINK_EVENTS = (E.LINK_LOST, E.LINK_BACK)
+# The monotonic times of an order by the part that holds them.
+MONOTONIC_FIELDS = {"cancel": ("sent_mono",), "replace": ("mono",), "times": ("sent_mono", "acked_mono", "ended_mono")}
+
+
+def open_order(fact: OrderEvent) -> Order:
+    """Return the order that an INTENT or DENIED fact starts."""
+    request = fact.request
+    assert request is not None, f"{fact.type} of {fact.order_id} carries no request"
+    assert fact.type in FIRST_STATES, f"an order cannot begin with {fact.type}"
+    return Order(
+        request,
+        FIRST_STATES[fact.type],
+        request.quantity,
+        request.price,
+        fact.venue_order_id,
+        OrderTimes(fact.at, fact.at),
+        origin=OrderOrigin.EXTERNAL if request.is_external else OWN,
+        reason=fact.reason,
+        reference=fact.reference,
+    )
+
+
+def apply_event(order: Order, fact: OrderEvent) -> Order:
+    """Return `order` after `fact`.
+
+    A pair outside the table, and a status older than the last one, leave the state and count in `ignored`; what they
+    tell of ids and quantities is kept. A fill is always booked, whatever the state, and once.
+    """
+    assert fact.order_id == order.order_id, f"fact of {fact.order_id} applied to {order.order_id}"
+    event, venue = fact.type, fact.venue_order
+    changes = _learn_from_venue(order, fact) if venue is not None or fact.venue_order_id != order.venue_order_id else {}
+    row = RULES_BY_PAIR.get((order.state, event))
+    if row is None or (venue is not None and is_outdated(order, event, venue)):
+        return _with(order, changes | {"ignored": order.ignored + 1})
+    if (event is SENDING or event is ACCEPTED) and not order.filled:
+        # What most orders do: into a state where nothing else has to be looked after.
+        was, mono = order.times, fact.mono
+        sent, acked = (mono, was.acked_mono) if event is SENDING else (was.sent_mono, mono)
+        changes["state"] = row.target
+        changes["times"] = OrderTimes(was.begun_at, fact.at, sent, acked, was.ended_mono)
+        if fact.reason:
+            changes["reason"] = fact.reason
+        if order.state.is_terminal:
+            _revive(order, changes)
+        return replace(order, **changes)
+    if event is EXECUTED and fact.fill is not None:
+        return _book_fill(order, fact, fact.fill, changes)
+    return _apply_status(order, fact, changes, row.target)
+
+
+def is_outdated(order: Order, event: OrderEventType, venue: VenueOrder | None) -> bool:
+    """True for a status older than the last one that counted, by (venue's time, rank); one without time is as new."""
+    if venue is None or event not in STATUS_RANKS:
+        return False
+    seen_at = order.reported.seen_at
+    return (venue.changed_at or seen_at, STATUS_RANKS[event]) < (seen_at, order.reported.rank)
+
+
+def cap_monotonic_times(order: Order, mono: int) -> Order:
+    """Return `order` with every monotonic time at `mono` or before."""
+    changes: dict[str, Any] = {}
+    for part, names in MONOTONIC_FIELDS.items():
+        was = getattr(order, part)
+        if late := {name: mono for name in names if getattr(was, name) > mono}:
+            changes[part] = replace(was, **late)
+    return _with(order, changes) if changes else order
+
+
+def _with(order: Order, changes: dict[str, Any]) -> Order:
+    return replace(order, **changes)
+
+
+def _learn_from_venue(order: Order, fact: OrderEvent) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if fact.venue_order_id and fact.venue_order_id != order.venue_order_id:
+        is_unseen = order.reported.rank < 0 and not order.fills
+        if not order.venue_order_id or (is_unseen and fact.venue_order is not None):
+            # An id that an answer named and nothing of the venue ever showed gives way to the one that a row shows.
+            changes["venue_order_id"] = fact.venue_order_id
+        elif fact.type is E.REPLACED:
+            changes["venue_order_id"] = fact.venue_order_id
+            changes["other_ids"] = (*order.other_ids, order.venue_order_id)
+        elif fact.venue_order_id not in order.other_ids:
+            changes["other_ids"] = (*order.other_ids, fact.venue_order_id)
+    venue = fact.venue_order
+    if venue is not None and venue.filled > order.reported.filled:
+        changes["reported"] = replace(order.reported, filled=venue.filled, average_price=venue.average_price)
+    return changes
+
+
+def _note_event(order: Order, fact: OrderEvent, changes: dict[str, Any]) -> None:
+    """Note in `changes` what an event means for the cancel, the replace, the terms and the venue's claim."""
+    event, venue = fact.type, fact.venue_order
+    if event in CANCEL_STATES:
+        was, is_sent = order.cancel, event is E.CANCEL_SENT
+        changes["cancel"] = CancelState(
+            CANCEL_STATES[event], was.tries + is_sent, fact.mono if is_sent else was.sent_mono
+        )
+    elif event in REPLACE_STATES:
+        _note_replace(order, fact, changes)
+    elif event in TERMS_EVENTS:
+        _note_terms(order, fact, changes)
+    elif event in LINK_EVENTS:
+        changes["is_stale"] = event is E.LINK_LOST
+    elif event in STATUS_RANKS:
+        changes["is_stale"] = False
+        if venue is not None:
+            _note_report_time(order, venue, changes, STATUS_RANKS[event])
+
+
+def _note_replace(order: Order, fact: OrderEvent, changes: dict[str, Any]) -> None:
+    was, wish = order.replace, REPLACE_STATES[fact.type]
+    if fact.type is E.REPLACE_SENT:
+        changes["replace"] = ReplaceState(wish, was.tries + 1, fact.mono, fact.terms)
+        changes["reference"] = fact.reference or order.reference
+    else:
+        changes["replace"] = ReplaceState(wish, was.tries, was.mono, was.terms)
+
+
+def _note_terms(order: Order, fact: OrderEvent, changes: dict[str, Any]) -> None:
+    was, venue, terms = order.replace, fact.venue_order, fact.terms or order.replace.terms
+    if fact.type is REPLACED:
+        changes["replace"] = ReplaceState(NO_REQUEST, was.tries, fact.mono)
+        if terms is not None:
+            changes["quantity"], changes["price"] = terms.quantity, terms.price
+    elif venue is not None:
+        changes["replace"] = was.after_end()
+        changes["quantity"], changes["price"] = venue.quantity, venue.price
+    if venue is not None:  # what is older than these terms tells of others
+        _note_report_time(order, venue, changes)
+
+
+def _note_report_time(order: Order, venue: VenueOrder, changes: dict[str, Any], rank: int | None = None) -> None:
+    claim: VenueReported = changes.get("reported", order.reported)
+    seen_at, rank = max(claim.seen_at, venue.changed_at), claim.rank if rank is None else rank
+    changes["reported"] = replace(claim, seen_at=seen_at, rank=rank)
+
+
+def _revive(order: Order, changes: dict[str, Any]) -> None:
+    """Note in `changes` what holds again for an order that had ended."""
+    changes["is_presumed"] = False
+    claim: VenueReported = changes.get("reported", order.reported)
+    if claim.ended_as is not None:
+        changes["reported"] = replace(claim, ended_as=None)
+    cancel: CancelState = changes.get("cancel", order.cancel)
+    if cancel.tries:
+        changes["cancel"] = replace(cancel, tries=0)
+
+
+def _enter_state(order: Order, fact: OrderEvent, changes: dict[str, Any], state: OrderState) -> Order:
+    """Return `order` in `state` with what coming into it, or leaving the old one, means."""
+    filled = changes.get("filled", order.filled)
+    if filled and state in UNFILLED_STATES:
+        state = _state_by_quantity(state, filled, _largest_quantity(order, changes))
+    elif filled and state is REJECTED:
+        state = CANCELED  # what was filled stays, the rest is gone
+    is_end = state.is_terminal and state is not order.state
+    changes["times"] = _times(order.times, fact, is_end=is_end)
+    if state is order.state:
+        return _with(order, changes)
+    changes["state"] = state
+    if fact.reason:
+        changes["reason"] = fact.reason
+    if is_end:
+        _note_end(order, fact, changes, state)
+    elif order.state.is_terminal:
+        _revive(order, changes)
+    return replace(order, **changes)
+
+
+def _note_end(order: Order, fact: OrderEvent, changes: dict[str, Any], state: OrderState) -> None:
+    """Note in `changes` what ends with an order that ends in `state`."""
+    changes["cancel"] = changes.get("cancel", order.cancel).after_end()
+    changes["replace"] = changes.get("replace", order.replace).after_end()
+    changes["is_stale"], changes["is_presumed"] = False, fact.type is NOT_FOUND and not fact.is_proof
+    if fact.type in STATUS_RANKS and state is not FILLED:  # which is what the fills say, and ends with them
+        changes["reported"] = replace(changes.get("reported", order.reported), ended_as=state)
+        if not order.cancel.state.is_pending and state in (CANCELED, S.EXPIRED) and order.origin is OWN:
+            changes["origin"] = OrderOrigin.BROKER
+
+
+def _times(was: OrderTimes, fact: OrderEvent, *, is_end: bool) -> OrderTimes:
+    acked, mono = was.acked_mono, fact.mono
+    if fact.type is ACCEPTED or (not acked and (fact.type is EXECUTED or fact.type in STATUS_RANKS)):
+        acked = mono
+    return OrderTimes(was.begun_at, fact.at, was.sent_mono, acked, mono if is_end else was.ended_mono)
+
+
+def _apply_status(order: Order, fact: OrderEvent, changes: dict[str, Any], target: OrderState | str | None) -> Order:
+    """Return `order` after what is no new fill: a status, a cancel or a change and its answer, a fill taken back."""
+    if fact.type in FILL_EVENTS:
+        return _correct_fills(order, fact, changes)
+    _note_event(order, fact, changes)
+    if target is None:
+        return _enter_state(order, fact, changes, order.state)
+    if not isinstance(target, OrderState):
+        target = _state_by_quantity(order.state, order.filled, _largest_quantity(order, changes))
+    return _enter_state(order, fact, changes, target)
+
+
+def _correct_fills(order: Order, fact: OrderEvent, changes: dict[str, Any]) -> Order:
+    """Return `order` after its venue took a fill back, or after one that cannot be booked was put aside."""
+    assert fact.fill is not None, f"{fact.type} fact of {fact.order_id} carries no execution"
+    if fact.type is REVERSED:
+        return _reverse_fill(order, fact, fact.fill, changes)
+    changes["irregular"] = replace(order.irregular, quarantined=order.irregular.quarantined | {fact.fill.fill_key})
+    return _with(order, changes)
+
+
+def _book_fill(order: Order, fact: OrderEvent, execution: Fill, changes: dict[str, Any]) -> Order:
+    odd = order.irregular
+    if order.fills or odd.busted:
+        known = _find_fill((*order.fills, *odd.busted), execution)
+        if known is not None and (known in order.fills or known.is_same_trade(execution)):
+            changes["ignored"] = order.ignored + 1
+            if not known.is_same_trade(execution):
+                changes["irregular"] = replace(odd, quarantined=odd.quarantined | {execution.fill_key})
+            return _with(order, changes)
+    if odd.busted or odd.quarantined or order.state.is_terminal:
+        busted = tuple(e for e in odd.busted if e.fill_key != execution.fill_key)
+        late = odd.late + order.state.is_terminal
+        changes["irregular"] = IrregularFills(busted, odd.quarantined - {execution.fill_key}, late)
+    changes["filled"] = filled = order.filled + execution.quantity
+    changes["value"] = order.value + execution.quantity * execution.price
+    changes["fills"] = (*order.fills, execution) if order.fills else (execution,)
+    if not order.venue_order_id:
+        changes["venue_order_id"] = execution.venue_order_id
+    return _enter_state(
+        order, fact, changes, _state_by_quantity(order.state, filled, _largest_quantity(order, changes))
+    )
+
+
+def _reverse_fill(order: Order, fact: OrderEvent, execution: Fill, changes: dict[str, Any]) -> Order:
+    booked = _find_fill(order.fills, execution)
+    if booked is None:
+        return _with(order, changes | {"ignored": order.ignored + 1})
+    filled, odd = order.filled - booked.quantity, order.irregular
+    busted = odd.busted if booked.is_inferred else (*odd.busted, booked)
+    changes |= {
+        "filled": filled,
+        "value": order.value - booked.quantity * booked.price,
+        "fills": tuple(e for e in order.fills if e.fill_key != booked.fill_key),
+        "irregular": IrregularFills(busted, odd.quarantined - {booked.fill_key}, odd.late),
+    }
+    state, claim = order.state, order.reported
+    if state in (FILLED, PARTIAL) and filled < order.quantity:
+        # A trade taken back is not put into the book again: an order that was through has ended short of it.
+        over = CANCELED if claim.filled >= order.quantity and not booked.is_inferred else None
+        state = claim.ended_as or over or (PARTIAL if filled else OPEN)
+    return _enter_state(order, fact, changes, state)
+
+
+def _find_fill(executions: tuple[Fill, ...], execution: Fill) -> Fill | None:
+    return next((e for e in executions if e.fill_key == execution.fill_key), None)
+
+
+def _largest_quantity(order: Order, changes: dict[str, Any]) -> Decimal:
+    # A larger quantity that was asked for may be in force already: until that is known, more may fill.
+    if order.replace.terms is None and "quantity" not in changes:
+        return order.quantity
+    quantity: Decimal = changes.get("quantity", order.quantity)
+    asked: ReplaceState = changes.get("replace", order.replace)
+    return quantity if asked.terms is None else max(quantity, asked.terms.quantity)
+
+
+def _state_by_quantity(state: OrderState, filled: Decimal, quantity: Decimal) -> OrderState:
+    if filled >= quantity:
+        return FILLED
+    if state.is_terminal and state not in NOT_AT_VENUE:
+        return state
+    # Found by its fill: what we took for gone works at the venue.
+    return PARTIAL if filled else (OPEN if state in (PARTIAL, UNKNOWN) else state)

@@ -1,0 +1,44 @@
+"""How much room the journal has, asked of the disk; what it says is a value, judged elsewhere."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+PROCESSES = Path("/proc")
+
+
+class JournalSpace(NamedTuple):
+    """Bytes: `free_bytes` on the disk, `reserve_bytes` left inside the journal's file, `wal_bytes` of its write-ahead log."""
+
+    free_bytes: int
+    reserve_bytes: int
+    wal_bytes: int
+
+
+def free_disk_bytes(journal: Path) -> int:
+    """Return what is free for us where the journal is and where its folder is, the lesser. May wait; raises OSError."""
+    places = {journal.parent, journal} if journal.exists() else {journal.parent}
+    return min(found.f_bavail * found.f_frsize for found in map(os.statvfs, places))
+
+
+def wal_size_bytes(journal: Path) -> int:
+    """Return the size of the write-ahead log, 0 where there is none."""
+    try:
+        return journal.with_name(journal.name + "-wal").stat().st_size
+    except OSError:
+        return 0
+
+
+def reading_processes(journal: Path) -> list[str]:
+    """Return `name (pid)` of the other processes that have the journal open, as far as we may look into them."""
+    wanted, found = os.path.realpath(journal), []
+    for process in PROCESSES.iterdir() if PROCESSES.is_dir() else ():
+        if not process.name.isdecimal() or int(process.name) == os.getpid():
+            continue
+        with suppress(OSError):
+            if any(os.readlink(handle) == wanted for handle in (process / "fd").iterdir()):
+                found.append(f"{(process / 'comm').read_text().strip()} ({process.name})")
+    return sorted(found)

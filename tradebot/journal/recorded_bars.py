@@ -1,0 +1,65 @@
+"""The recorded bars: closes as they were journaled, whole or of one symbol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market_data import BAR_COLUMNS, Bar, BarBatch
+from tradebot.errors import StateError
+from tradebot.journal.reader import read_rows
+from tradebot.journal.rows import InstrumentList
+
+
+def read_bar_batches(
+    path: Path, interval_ns: int, *, symbol: str | None = None, since: int | None = None, run: str | None = None
+) -> Iterator[tuple[Universe, BarBatch]]:
+    """Yield the closes of `interval_ns` (ns) in the order they happened, each with the universe that its ids number.
+
+    `symbol` leaves only that symbol's row, and out what has none; `since` is the earliest end in market ns.
+    Raises StateError.
+    """
+    universe: Universe | None = None
+    for row in read_rows(path, kinds=("universe", "close"), run=run):
+        if row.kind == "close" and since is not None and row.at < since:
+            continue
+        message = row.message
+        if isinstance(message, InstrumentList):
+            universe = Universe(message.instruments)
+            continue
+        assert isinstance(message, BarBatch)
+        if message.interval != interval_ns:
+            continue
+        if universe is None:
+            raise StateError(f"{path}: row {row.seq} is a close, but no universe says whose")
+        found = message if symbol is None else _only(message, universe, symbol)
+        if found is not None:
+            yield universe, found
+
+
+def read_bars(
+    path: Path, symbol: str, interval_ns: int, *, since: int | None = None, run: str | None = None
+) -> list[Bar]:
+    """Return the bars of one symbol by start; of a bar recorded twice the later record counts. Raises StateError."""
+    found: dict[int, Bar] = {}  # start -> Bar
+    for universe, close in read_bar_batches(path, interval_ns, symbol=symbol, since=since, run=run):
+        found[close.starts_at] = close.bar_of_row(0, universe)
+    return [found[start] for start in sorted(found)]
+
+
+def _only(close: BarBatch, universe: Universe, symbol: str) -> BarBatch | None:
+    if symbol not in universe:
+        return None
+    row = int(np.searchsorted(close.ids, universe.id_of(symbol)))
+    if row == len(close) or close.ids[row] != universe.id_of(symbol):
+        return None
+    return BarBatch(
+        interval=close.interval,
+        ends_at=close.ends_at,
+        seen_at=close.seen_at,
+        quoted_at=close.quoted_at,
+        **{name: getattr(close, name)[row : row + 1] for name in BAR_COLUMNS},
+    )

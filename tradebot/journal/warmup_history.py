@@ -1,0 +1,70 @@
+"""The bars that an earlier run of the day left in the journal, warm-up and own: nobody needs to ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from tradebot.domain.instrument import Universe
+from tradebot.domain.market_data import SERIES_COLUMNS, BarBatch, BarSeries, Ints
+from tradebot.journal.reader import read_rows
+from tradebot.journal.rows import InstrumentList, RunRecord, WarmupBars
+
+
+def read_warmup_bars(
+    path: Path,
+    run: str,
+    universe: Universe,
+    *,
+    venue: str,
+    interval_ns: int,
+    count: int,
+    last_end: Callable[[int], int],
+    now: int,
+) -> list[BarSeries]:
+    """Return the newest `count` bars (of `interval_ns` ns) of each symbol of which the journal has all up to `now`.
+
+    `last_end` is when the last whole bar before a market time ended. A run that recorded another day's session, another
+    venue or interval, or that ended more than a bar ago, has nothing that is of use. Raises StateError.
+    """
+    listed: dict[str, int] = {}  # symbol that is what it was -> its id in that run
+    past: dict[str, BarSeries] = {}
+    closes: list[BarBatch] = []
+    covered = 0
+    for row in read_rows(path, kinds=("run", "universe", "warmup", "close"), run=run):
+        match row.message:
+            case RunRecord():
+                if row.message.venue != venue:
+                    return []
+                covered = last_end(row.at)
+            case InstrumentList():
+                for id_, instrument in enumerate(row.message.instruments):
+                    if instrument.symbol in universe and universe.instrument_of(instrument.symbol) == instrument:
+                        listed[instrument.symbol] = id_
+            case WarmupBars():
+                past |= {series.symbol: series for series in row.message.series if series.interval == interval_ns}
+            case BarBatch():
+                if row.message.interval == interval_ns:
+                    closes.append(row.message)
+                    covered = max(covered, row.message.ends_at)
+    if covered < last_end(now):
+        return []
+    found = {symbol: _joined(past[symbol], id_, closes) for symbol, id_ in listed.items() if symbol in past}
+    return [series.select_bars(slice(-count, None)) for series in found.values() if len(series) >= count]
+
+
+def _joined(past: BarSeries, id_: int, closes: list[BarBatch]) -> BarSeries:
+    bars: list[tuple[int, ...]] = []
+    for close in closes:
+        at = int(np.searchsorted(close.ids, id_))
+        if at < len(close) and close.ids[at] == id_ and not (len(past) and close.starts_at <= past.starts[-1]):
+            bars.append((close.starts_at, *(int(getattr(close, name)[at]) for name in SERIES_COLUMNS[1:])))
+    if not bars:
+        return past
+    table: Ints = np.array(bars, dtype=np.int64).T
+    columns = {
+        name: np.concatenate([getattr(past, name), more]) for name, more in zip(SERIES_COLUMNS, table, strict=True)
+    }
+    return BarSeries(symbol=past.symbol, interval=past.interval, **columns)

@@ -1,0 +1,94 @@
+"""The hand that drives the journal's work: usually a thread of its own; whoever simulates the disk brings another."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import NamedTuple, Protocol
+
+from tradebot.domain.message import Message
+from tradebot.journal.disk_space import free_disk_bytes
+
+MAX_GROUP_ROWS = 4_096  # rows of one commit at most, so that the first of a long queue need not wait for the last
+
+
+class QueuedRow(NamedTuple):
+    """A row on its way to the disk."""
+
+    seq: int
+    at: int
+    wall_at: int
+    kind: str
+    message: Message
+
+
+# Opens the journal up to the first `yield`; each `send` writes and syncs a group, of None ends the work and closes.
+WriteWork = Generator[None, list[QueuedRow] | None, None]
+
+
+class WriteDriver(Protocol):
+    """Takes rows from the loop and drives the work with them, in the order they came."""
+
+    def start_work(self, work: WriteWork) -> None:
+        """Begin; called once, in the loop."""
+        ...
+
+    def enqueue_row(self, row: QueuedRow | None) -> None:
+        """Take a row without waiting; None is the last one and may come twice."""
+        ...
+
+    def wait_until_done(self) -> None:
+        """Wait for the end of the work, which has told the loop already."""
+        ...
+
+    def free_disk_bytes(self, journal: Path) -> int:
+        """Return the bytes that are free on the disk of the journal. May wait for the disk; raises OSError."""
+        ...
+
+
+class WriterThread:
+    """The usual hand: one thread, which writes together what has come while it wrote."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[QueuedRow | None] = SimpleQueue()
+        self._thread: threading.Thread
+
+    def start_work(self, work: WriteWork) -> None:
+        # A daemon thread: what it acknowledged is on disk, so nothing is lost when the process does not wait for it.
+        self._thread = threading.Thread(target=self._run, args=(work,), name="journal", daemon=True)
+        self._thread.start()
+
+    def enqueue_row(self, row: QueuedRow | None) -> None:
+        self._queue.put(row)
+
+    def wait_until_done(self) -> None:
+        self._thread.join()
+
+    def free_disk_bytes(self, journal: Path) -> int:
+        return free_disk_bytes(journal)
+
+    def _run(self, work: WriteWork) -> None:
+        try:
+            next(work)
+            while True:
+                work.send(self._take())
+        except StopIteration:
+            return
+
+    def _take(self) -> list[QueuedRow] | None:
+        row = self._queue.get()
+        if row is None:
+            return None
+        group = [row]
+        while len(group) < MAX_GROUP_ROWS:
+            try:
+                row = self._queue.get_nowait()
+            except Empty:
+                break
+            if row is None:
+                self._queue.put(None)
+                break
+            group.append(row)
+        return group

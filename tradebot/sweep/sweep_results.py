@@ -1,0 +1,155 @@
+"""What a sweep found: its rows as a tidy frame, on disk as CSV or Parquet, and the checks that many trials allow."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tradebot.backtest.check import Check, CheckVerdict
+from tradebot.backtest.metrics import LABELS
+from tradebot.backtest.report import write_file_atomically
+from tradebot.errors import ConfigError, DataError
+from tradebot.history.files.duckdb_files import write_parquet
+from tradebot.sweep.parameter_space import ParameterSpace
+from tradebot.sweep.sweep import SweepPlan, best_row, pool_symbols
+from tradebot.sweep.trial import DONE, TEST, TRAIN, TrialRow
+
+PASS_SHARE, WARN_SHARE = 0.7, 0.3  # of the best result, what the middle neighbour still has
+PASS_SYMBOLS, WARN_SYMBOLS = 2 / 3, 1 / 2  # of the symbols
+
+
+def results_frame(rows: Sequence[TrialRow], space: ParameterSpace) -> pd.DataFrame:
+    """Return one row per trial: number, role, fold, symbol, parameters, state, reason, every figure, orders_hash.
+
+    `symbol` is empty where all were tried together. A parameter named as another column gets `param_` before it.
+    """
+    own = {"number", "role", "fold", "symbol", "state", "reason", "orders_hash", *LABELS}
+    columns: dict[str, list[Any]] = {
+        name: [getattr(row, name) for row in rows] for name in ("number", "role", "fold", "symbol")
+    }
+    for axis in space.axes:
+        name = f"param_{axis.name}" if axis.name in own else axis.name
+        columns[name] = [row.values[axis.name] for row in rows]
+    columns |= {name: [getattr(row, name) for row in rows] for name in ("state", "reason")}
+    columns |= {name: [row.figures.get(name) for row in rows] for name in LABELS}
+    columns["orders_hash"] = [row.orders_hash for row in rows]
+    made = pd.DataFrame(columns)
+    figures = [name for name in LABELS if name != "trades"]
+    return made.astype(dict.fromkeys(figures, np.float64) | {"trades": "Int64"})
+
+
+def check_output_path(path: Path) -> None:
+    """Refuse a file name that cannot be written before the work is done for it. Raises ConfigError, DataError."""
+    if path.suffix not in (".csv", ".parquet"):
+        raise ConfigError(f"--out {path} must end in .csv or .parquet")
+    if path.suffix == ".parquet" and importlib.util.find_spec("duckdb") is None:
+        raise ConfigError("--out with .parquet needs DuckDB: pip install 'tradebot[data]'; .csv needs nothing")
+    if not path.parent.is_dir():
+        raise DataError(f"--out {path}: the folder {path.parent} does not exist")
+
+
+def write_frame(made: pd.DataFrame, path: Path) -> None:
+    """Write the frame, whole or not at all. Raises DataError."""
+    if path.suffix == ".csv":
+        write_file_atomically(path, made.to_csv(index=False).encode())
+        return
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        write_parquet(made, unfinished)
+        unfinished.replace(path)
+    except OSError as fault:
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise DataError(f"{path} cannot be written: {fault.strerror or fault}") from fault
+
+
+def parameter_cliff_check(rows: Sequence[TrialRow], plan: SweepPlan) -> Check:
+    """Judge whether the best parameters stand on a plain or on a peak: what their neighbours in the sweep gave."""
+
+    def said(verdict: CheckVerdict, text: str, **values: float) -> Check:
+        return Check(name="cliff", title="Parameter cliff", verdict=verdict, text=text, values=values)
+
+    top = best_row(rows, plan.objective)
+    if top is None:
+        return said(CheckVerdict.NONE, f"No trial has a {_name(plan)}, so there is no best one to judge.")
+    by_values = {tuple(sorted(row.values.items())): row for row in rows}
+    near = [by_values.get(tuple(sorted(values.items()))) for values in plan.space.neighbour_combinations(top.values)]
+    found = [row.figures.get(plan.objective) for row in near if row is not None and row.state == DONE]
+    values = [float(value) for value in found if value is not None]
+    if len(values) < 2:
+        return said(CheckVerdict.NONE, "The best parameters have fewer than two neighbours in this sweep; try a grid.")
+    peak, middle = float(top.figures[plan.objective] or 0), float(np.median(values))
+    if peak <= 0:
+        return said(CheckVerdict.NONE, f"The best {_name(plan)} is {peak:.2f}: there is no peak to fall from.")
+    share = middle / peak
+    verdict = (
+        CheckVerdict.PASS if share >= PASS_SHARE else CheckVerdict.WARN if share >= WARN_SHARE else CheckVerdict.FAIL
+    )
+    text = f"One step away from the best parameters {_name(plan)} is {middle:.2f} in the middle, against {peak:.2f}."
+    return said(verdict, text, peak=peak, middle=middle, neighbours=len(values))
+
+
+def walk_forward_check(rows: Sequence[TrialRow], plan: SweepPlan) -> Check:
+    """Judge a walk-forward: what the choices made on the training spans earned on the spans after them."""
+    tests = [row for row in rows if row.role == TEST and row.state == DONE]
+    net = sum(float(row.figures.get("net") or 0) for row in tests)
+    trained, tested = [], []
+    for test in tests:
+        top = best_row([row for row in rows if row.role == TRAIN and row.fold == test.fold], plan.objective)
+        before, after = (one.figures.get(plan.objective) if one else None for one in (top, test))
+        if before is not None and after is not None:
+            trained.append(float(before))
+            tested.append(float(after))
+    won = sum(float(row.figures.get("net") or 0) > 0 for row in tests)
+    kept = float(np.mean(tested) / np.mean(trained)) if trained and np.mean(trained) > 0 else None
+    text = f"Out of sample {won} of {len(tests)} spans won, {net:,.0f} in all"
+    if trained:
+        text += f"; {_name(plan)} went from {np.mean(trained):,.2f} in training to {np.mean(tested):,.2f}"
+    is_good = net > 0 and kept is not None and kept >= 0.5
+    verdict = CheckVerdict.FAIL if net <= 0 else CheckVerdict.PASS if is_good else CheckVerdict.WARN
+    return Check(
+        name="walk_forward",
+        title="Walk-forward",
+        verdict=verdict if tests else CheckVerdict.NONE,
+        text=f"{text}.",
+        values={"net": net, "won": won, "spans": len(tests), "kept": kept},
+    )
+
+
+def across_symbols_check(rows: Sequence[TrialRow], plan: SweepPlan) -> Check:
+    """Judge the best parameters by the symbols they win on, where each symbol was tried alone."""
+    top = best_row(pool_symbols(rows), plan.objective)
+    own = [row for row in rows if top is not None and row.values == top.values]
+    won = sum(float(row.figures.get("net") or 0) > 0 for row in own)
+    share = won / len(own) if own else 0.0
+    verdict = (
+        CheckVerdict.PASS
+        if share >= PASS_SYMBOLS
+        else CheckVerdict.WARN
+        if share >= WARN_SYMBOLS
+        else CheckVerdict.FAIL
+    )
+    return Check(
+        name="across_symbols",
+        title="Symbol by symbol",
+        verdict=verdict if own else CheckVerdict.NONE,
+        text=f"The best parameters win on {won:,} of {len(own):,} symbols, each with an account of its own.",
+        values={"won": won, "symbols": len(own)},
+    )
+
+
+def sharpe_deviation(rows: Sequence[TrialRow], *, days: float) -> float | None:
+    """Return the deviation of the trials' Sharpe ratios a day, where `days` make the year of the figures."""
+    found = [float(row.figures["sharpe"] or 0) for row in rows if row.figures.get("sharpe") is not None]
+    return float(np.std(found, ddof=1)) / math.sqrt(days) if len(found) > 1 else None
+
+
+def _name(plan: SweepPlan) -> str:
+    return LABELS[plan.objective].text.split(" (")[0].lower()
