@@ -1,4 +1,4 @@
-"""File, credentials, environment and options become one frozen `Config`; a bad value is refused with its place."""
+"""The configuration: file, credentials, environment and options become one frozen `Config`, or errors with places."""
 
 from tradebot.config.problems import secret_settings
 from tradebot.config.sections import Config, StrategySection
@@ -18,5 +18,5 @@ __all__ = [
 
 
 def secret_keys() -> tuple[str, ...]:
-    """Return the settings whose values nobody may see, such as `store.dsn`."""
+    """Return the names of the settings whose values are secret, such as `store.dsn`, sorted."""
     return tuple(sorted(".".join(key) for key in secret_settings()))

@@ -1,4 +1,4 @@
-"""What no single key is to blame for: settings that are each allowed and do not fit together."""
+"""Cross checks: settings that are each allowed but contradict each other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Complaint = tuple[tuple[str | int, ...], str]  # (key path, what is wrong with i
 
 
 def cross_check(config: Config) -> list[Complaint]:
-    """Return what no single key is to blame for."""
+    """Return a complaint for each setting that contradicts another one."""
     risk, app = config.risk, config.app
     found: list[Complaint] = []
     ladder = ("order_notional", "max_order_notional", "max_position_notional", "max_gross_notional")
@@ -42,7 +42,7 @@ def cross_check(config: Config) -> list[Complaint]:
 
 
 def _is_private(dsn: str) -> bool:
-    # Nobody on the way can read or change what is said: TLS with a checked name, or no way at all.
+    # True if the connection cannot be read or changed on its way: TLS with a checked host name, or a local connection.
     parts = urlsplit(dsn)
     asked = parse_qs(parts.query)
     host = asked.get("host", [parts.hostname or ""])[0]

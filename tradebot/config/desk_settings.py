@@ -1,4 +1,4 @@
-"""From the config to what the desk is made of: the gate's limits and the desk's own settings."""
+"""Makes the gate's limits and the desk's settings from the configuration."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from tradebot.domain.order import OrderKind
 from tradebot.trading.desk.gate.limits import Limits
 from tradebot.trading.desk.settings import DeskSettings
 
-MIN_STALE_S = 1.0  # wall seconds; on a market clock that runs fast a shorter age is the scheduler's
+MIN_STALE_S = 1.0  # wall seconds; with a fast market clock, a shorter age is only scheduling delay
 
 
 def gate_limits(config: Config, *, speed: float = 1.0) -> Limits:
-    """Return what `[risk]` allows as plain values; `speed` is the market clock's.
+    """Return the limits of `[risk]` as plain values; `speed` is how many market seconds pass in a wall second.
 
-    Quotes age, equal orders repeat and messages are counted in market seconds.
+    The age of quotes, the duplicate window and the message rates count market seconds.
     """
     risk = config.risk
     return Limits(
@@ -41,10 +41,10 @@ def gate_limits(config: Config, *, speed: float = 1.0) -> Limits:
 
 
 def desk_settings(config: Config, *, most_changes: int, checks_fills: bool = False) -> DeskSettings:
-    """Return the desk's own rules; `most_changes` is what the venue allows of one order.
+    """Return the settings of the desk's rules; `most_changes` is how many replaces the venue allows per order.
 
-    `checks_fills` holds the price of each fill against the reference of its order, as it is right where orders fill
-    when they are sent, and not at a bar after that.
+    `checks_fills` compares the price of each fill with the reference of its order. That is right where orders fill when
+    they are sent, and wrong where they fill at a later bar.
     """
     return DeskSettings(
         order_notional=config.risk.order_notional,

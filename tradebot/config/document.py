@@ -1,4 +1,4 @@
-"""The configuration as text: config.toml with a comment on every key, and the JSON schema editors complete from."""
+"""The configuration as text: config.toml with a comment on every key, and the JSON schema for editors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tradebot.config.sections import Config
 KeyPath = tuple[str | int, ...]
 Note = Callable[[KeyPath, str], str]  # (path of the key, its description) -> the comment beside it
 SECRET_MASK = "********"
-# Bounds behind a validator keep pydantic's own words; an editor knows these.
+# pydantic keeps its own words for bounds behind a validator -> the words of JSON schema, which editors know.
 SCHEMA_WORDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 
 FILE_HEADER = """\
@@ -26,7 +26,10 @@ FILE_HEADER = """\
 
 
 def render_toml(config: Config, *, head: str = FILE_HEADER, note: Note = lambda path, description: description) -> str:
-    """Return `config` as TOML that loads to the same settings, each key with a comment; secrets are masked."""
+    """Return `config` as TOML that loads to the same settings, each key with a comment; secrets are masked.
+
+    `head` is the comment at the top; `note` makes the comment of a key from its path and description.
+    """
     blocks = [head.rstrip("\n")] if head else []
     for name in Config.model_fields:
         section = getattr(config, name)
@@ -43,7 +46,7 @@ def plain_values(config: Config) -> dict[str, Any]:
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON schema of config.toml, in draft 7 words that TOML editors know."""
+    """Return the JSON schema of config.toml, in draft 7, which TOML editors know."""
     made = Config.model_json_schema(ref_template="#/definitions/{model}")
     made["definitions"] = made.pop("$defs")
     head = {"$schema": "http://json-schema.org/draft-07/schema#", "title": "tradebot configuration"}
@@ -52,7 +55,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def schema_text() -> str:
-    """Return the schema as it stands in the package."""
+    """Return the text of the schema file in the package."""
     return json.dumps(json_schema(), indent=2, sort_keys=True) + "\n"
 
 
@@ -91,7 +94,7 @@ def _key(name: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    # What is not printable is escaped: TOML wants it of some, a terminal of all.
+    # Escape what is not printable: TOML requires it for some characters, a terminal for all.
     quoted = json.dumps(text, ensure_ascii=False)
     return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in quoted)
 
@@ -116,7 +119,7 @@ def _known_words(node: Any) -> Any:
         return [_known_words(v) for v in node]
     if not isinstance(node, dict):
         return node
-    # A property may itself be called "title"; only the keyword, whose value is a string, goes.
+    # Only the keyword "title", whose value is a string, is removed; a property may have that name too.
     return {
         SCHEMA_WORDS.get(k, k): _known_words(v) for k, v in node.items() if not (k == "title" and isinstance(v, str))
     }

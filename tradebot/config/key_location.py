@@ -1,4 +1,4 @@
-"""Where a key stands in config.toml, so that a refused value can be pointed at; values themselves come from tomllib."""
+"""Finds the line and column of each key in config.toml, for error messages; tomllib reads the values."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _PART = r"""\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*"""
 _KEYS = rf"{_PART}(?:\.{_PART})*"
 _HEADER = re.compile(rf"\s*(\[\[?)({_KEYS})\]")
 _ENTRY = re.compile(rf"(\s*)({_KEYS})=")
-# What may change the depth of a value or hide such a character: strings first, longest first.
+# Tokens that change the nesting depth of a value, or may hide such a character: strings first, longest first.
 _TOKEN = re.compile(r'"""|\'\'\'|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'|#.*|[\[\]{}]')
 
 
 def locate_keys(text: str) -> dict[KeyPath, tuple[int, int]]:
-    """Return the line and column, both from 1, of every key and table header; members of inline tables have none."""
+    """Return path -> (line, column), both from 1, of every key and table header; members of inline tables have none."""
     found: dict[KeyPath, tuple[int, int]] = {}
     counts: dict[KeyPath, int] = {}  # array of tables -> index of its last table
     table: KeyPath = ()

@@ -1,4 +1,4 @@
-"""Words for what is wrong with a configuration: every problem with its place, the line, a caret and a suggestion."""
+"""Describes what is wrong with a configuration: each problem with its place, the line, a caret and a suggestion."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ HIDDEN_VALUE = "..."
 
 
 class ConfigText:
-    """The text of a configuration file, able to show the line of a key."""
+    """The text of a configuration file, with the place of each key."""
 
     def __init__(self, name: str, text: str) -> None:
         self.name, self.lines, self._places = make_printable(name), text.splitlines(), key_location.locate_keys(text)
 
     def line_of_key(self, path: Path) -> int | None:
-        """Return the line of a key, or of the nearest table around it."""
+        """Return the line number of a key, or of the nearest table around it; None without one."""
         place = self._place(path)
         return place[0] if place else None
 
@@ -38,7 +38,7 @@ class ConfigText:
         return self.point_at_place(*place, message, show=_is_harmless(path))
 
     def point_at_place(self, line: int, column: int, message: str, *, show: bool) -> str:
-        """Return the same for a known place; `show` is False where the value on the line may be a secret."""
+        """Return what `point_at_key` does, for a known place; `show` is False if the line may hold a secret."""
         head = f"{self.name}:{line}:{column}: {make_printable(message)}"
         if not 1 <= line <= len(self.lines):
             return head
@@ -56,7 +56,7 @@ class ConfigText:
 
 
 def secret_settings() -> list[tuple[str, str]]:
-    """Return section and key of every setting whose value nobody may see."""
+    """Return (section, key) of every setting whose value is secret."""
     found = []
     for name in Config.model_fields:
         model = fields_at((name,))
@@ -65,14 +65,14 @@ def secret_settings() -> list[tuple[str, str]]:
 
 
 def venue_secrets(config: Config) -> list[str]:
-    """Return the keys that `config` holds for any venue, for whoever must not write them down."""
+    """Return the secrets that `config` holds for any venue, so that the log can redact them."""
     venues = [(section, key) for section, key in secret_settings() if registry.find_adapter(section) is not None]
     found = [getattr(getattr(config, section), key).get_secret_value() for section, key in venues]
     return [text for text in found if text]
 
 
 def _is_harmless(path: Path) -> bool:
-    # A setting we know or nearly so, in a section without secrets: any other may be a secret in the wrong place.
+    # A known setting, or one with a similar name, in a section without secrets. Others may be misplaced secrets.
     known, word = fields_at(path[:-1]), str(path[-1])
     is_like_secret = bool(suggest_name(word, (key for _, key in secret_settings())))
     has_secrets = path[0] in {section for section, _ in secret_settings()}
@@ -80,7 +80,7 @@ def _is_harmless(path: Path) -> bool:
 
 
 def _without_value(line: str) -> str | None:
-    # A line as it may be shown when its value may be anything: a header, or a key. None for any other line.
+    # What may be shown of a line that may hold a secret: a header, or the key alone. None for any other line.
     if re.fullmatch(r"\s*\[+[\w.\s-]{1,80}\]+\s*", line):
         return line
     key = re.match(r"\s*[\w.-]{1,60}\s*=", line)
@@ -88,7 +88,7 @@ def _without_value(line: str) -> str | None:
 
 
 def validation_problems(error: ValidationError) -> list[tuple[Path, str]]:
-    """Return every problem of a refused configuration, as (path of the key, sentence)."""
+    """Return every problem of a refused configuration as (path of the key, sentence)."""
     found: dict[Path, str] = {}
     for detail in error.errors(include_url=False, include_context=True, include_input=False):
         path = _own_path(detail["loc"])
@@ -102,13 +102,13 @@ def dotted_key(path: Iterable[str | int]) -> str:
 
 
 def suggest_name(word: str, known: Iterable[str]) -> str:
-    """Return `, did you mean x?` where something known is close, else nothing."""
+    """Return `, did you mean x?` if a known word is similar, else an empty string."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f", did you mean {near[0]}?" if near else ""
 
 
 def fields_at(path: Path) -> Mapping[str, Any]:
-    """Return the fields of the section at `path`; empty where there is none."""
+    """Return the fields of the section at `path`, empty if there is no such section."""
     model: Any = Config
     for part in path:
         if isinstance(part, int):
@@ -124,7 +124,7 @@ def _model_of(annotation: Any) -> type[BaseModel] | None:
 
 
 def _own_path(loc: tuple[int | str, ...]) -> Path:
-    # pydantic adds the tried member of a union to the place; a file has no such key.
+    # pydantic appends the union member that it tried to the path; the file has no such key.
     keep: Path = ()
     for part in loc:
         parent = fields_at(keep)

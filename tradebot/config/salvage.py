@@ -1,6 +1,6 @@
-"""What can be read of a configuration that is refused: an emergency must not wait for a typo to be mended.
+"""Reads what it can of a refused configuration, because an emergency must not wait until a typo is fixed.
 
-Nothing here raises and nothing is checked. Who trades reads `sources`; this is for verbs that stop, ask or show.
+Nothing here raises and nothing is checked. Trading uses `sources`; this is for commands that stop, ask or show.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ _ENTRY = re.compile(r"\s*([A-Za-z0-9_]+)\s*=")
 
 
 class SalvagedSettings(NamedTuple):
-    """The settings that could be read, as section -> key -> value, and what could not, a sentence each."""
+    """The settings that could be read, as section -> key -> value; `notes` say what could not be read."""
 
     values: Mapping[str, Mapping[str, Any]]
     notes: tuple[str, ...]
 
     def setting_text(self, section: str, key: str) -> str:
-        """Return a setting as text, "" where there is none."""
+        """Return a setting as text, "" if it is missing or not a string."""
         found = self.values.get(section, {}).get(key, "")
         return found.strip() if isinstance(found, str) else ""
 
     @property
     def state_dir(self) -> Path:
+        """Return `app.state_dir`, or its default."""
         return Path(self.setting_text("app", "state_dir") or DEFAULT_STATE_DIR)
 
 
@@ -69,7 +70,7 @@ def _file(path: str | os.PathLike[str] | None, values: dict[str, dict[str, Any]]
 
 
 def _lines(text: str) -> dict[str, dict[str, Any]]:
-    # Each line by itself: one that cannot be read does not hide the others.
+    # Read each line by itself, so that an unreadable line does not hide the others.
     tables: dict[str, dict[str, Any]] = {}
     section = ""
     for line in text.splitlines():

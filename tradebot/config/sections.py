@@ -1,6 +1,6 @@
 """The settings themselves: one frozen model per section of config.toml, each key with its default, bounds and meaning.
 
-Bounds are compiled in: a limit above its hard cap is refused, whatever the file says.
+Bounds are compiled in: a limit above its hard cap is refused, no matter what the file says.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from tradebot.venues import registry
 from tradebot.venues.adapter import VenueAdapter
 
 PRODUCTS_HELP = f"{INTRADAY} intraday, {DELIVERY} delivery, {CARRIED} carried"
-EMBEDDED = "embedded"  # the name of the venue that is no other
+EMBEDDED = "embedded"  # venue name of the embedded exchange
 
 
 def _venue(name: str) -> str:
@@ -75,6 +75,7 @@ class AppSection(Section):
 
     @property
     def stop_after_s(self) -> float | None:
+        """Return the seconds after which the daemon stops, None for never."""
         return None if self.stop_after == "never" else parse_seconds(self.stop_after)
 
 
@@ -143,6 +144,7 @@ class BarsSection(Section):
 
     @property
     def interval_ns(self) -> int:
+        """Return the length of a bar in ns."""
         return round(parse_seconds(self.interval) * SECOND)
 
 
@@ -297,7 +299,7 @@ class Config(BaseSettings):
 
     app: AppSection = AppSection()
     venue: VenueSection = VenueSection()
-    # Here stands one section for each room of the registry, called like it: see `add_venue_sections`.
+    # `add_venue_sections` inserts one section per venue of the registry here, with the venue's name.
     exchange: ExchangeSection = ExchangeSection()
     feed: FeedSection = FeedSection()
     bars: BarsSection = BarsSection()
@@ -312,17 +314,17 @@ class Config(BaseSettings):
     log: LogSection = LogSection()
 
     def with_absolute_paths(self) -> Config:
-        """Return the same with a state directory that does not hang on the working directory."""
+        """Return the same settings with an absolute state directory."""
         app = self.app.model_copy(update={"state_dir": self.app.state_dir.absolute()})
         return self.model_copy(update={"app": app})
 
     def venue_section(self, room: VenueAdapter) -> Any:
-        """Return the settings of a venue, the defaults of one that was not known when these were made."""
+        """Return the settings of a venue; the defaults for a venue that was unknown when these were made."""
         return getattr(self, room.name, None) or room.settings_class()()
 
     @property
     def settings_digest(self) -> str:
-        """A short hash of every setting that is not secret."""
+        """Return a hash of all settings that are not secret; 16 hex digits."""
         return blake2b(self.model_dump_json().encode(), digest_size=8).hexdigest()
 
     @classmethod
@@ -334,12 +336,12 @@ class Config(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Leave only the arguments: `load` gathers the other sources itself, to name the origin of each value."""
+        """Return the arguments as the only source: `load_config` reads the others, to know each value's origin."""
         return (init_settings,)
 
 
 def add_venue_sections() -> None:
-    """Give Config a section for every room of the registry, behind [venue], and for none that is gone."""
+    """Give Config a section for every venue of the registry, after [venue]; remove those of venues that are gone."""
     fields = Config.__pydantic_fields__
     rooms = {room.name: room.settings_class() for room in registry.all_adapters()}
     if rooms == _VENUE_SECTIONS:
@@ -356,5 +358,5 @@ def add_venue_sections() -> None:
     Config.model_rebuild(force=True)
 
 
-_VENUE_SECTIONS: dict[str, type[Section]] = {}  # the sections of rooms that Config has now
+_VENUE_SECTIONS: dict[str, type[Section]] = {}  # venue name -> its section in Config now
 add_venue_sections()

@@ -1,4 +1,4 @@
-"""From file, credentials, environment and command line to one `Config`; each value knows where it came from.
+"""Builds one `Config` from file, credentials, environment and command line, and keeps the origin of each value.
 
 Later sources win: default < file < credential files < environment < command line.
 """
@@ -27,13 +27,13 @@ from tradebot.errors import ConfigError
 from tradebot.printable import make_printable
 
 KeyPath = tuple[str | int, ...]
-KILL_PREFIX = "TRADEBOT_KILL__"  # the kill switch's own credentials, which the daemon must not need and does not read
-MAX_FILE_BYTES = 1 << 20  # a configuration is a page; anything this long is the wrong file
+KILL_PREFIX = "TRADEBOT_KILL__"  # credentials of the kill switch, which the daemon does not need and does not read
+MAX_FILE_BYTES = 1 << 20  # a configuration is a page long; a longer file is the wrong one
 
 
 @dataclass(frozen=True)
 class LoadedConfig:
-    """A configuration with the file it came from and, for each key that is no default, its origin in words."""
+    """A configuration, its file, and the origin in words of each value that is not a default."""
 
     config: Config
     path: Path | None
@@ -43,7 +43,7 @@ class LoadedConfig:
     ]
 
     def raise_complaints(self, complaints: Sequence[Complaint]) -> None:
-        """Raise ConfigError that lists every complaint with its place; return when there is none."""
+        """Raise ConfigError that lists every complaint with its place, unless there is none."""
         if complaints:
             raise ConfigError("\n".join(self.locate(complaints)), is_list=True)
 
@@ -54,15 +54,19 @@ class _MergedValues:
     origins: dict[KeyPath, str] = field(default_factory=dict)
 
     def add_source(self, values: Mapping[str, Any], origin: Any) -> None:
+        """Merge a later source, which wins; `origin_of` makes the origin in words from the path of a key."""
         _merge(self.values, values, (), lambda path: self.origins.__setitem__(path, origin(path)))
 
     def key_of_value(self, value: str) -> KeyPath:
+        """Return the path of a key with this value, `("a setting",)` without one."""
+
         def at(key: KeyPath) -> Any:
             return reduce(lambda table, part: table[part], key, cast(Any, self.values))
 
         return next((key for key in self.origins if at(key) == value), ("a setting",))
 
     def origin_of(self, path: KeyPath) -> str:
+        """Return the origin of a key, or of the nearest key around or in it; "" without one."""
         above = (path[:n] for n in range(len(path), 0, -1))
         below = (key for key in self.origins if key[: len(path)] == path)
         return next((self.origins[key] for key in (*above, *below) if key in self.origins), "")
@@ -71,7 +75,7 @@ class _MergedValues:
 def find_config_file(path: str | os.PathLike[str] | None = None) -> Path | None:
     """Return the first of `path`, $TRADEBOT_CONFIG, ./config.toml, the user's and the system's file; None without any.
 
-    Raises ConfigError when a file that was asked for is not there.
+    Raises ConfigError if `path` or $TRADEBOT_CONFIG names a missing file.
     """
     for asked, by in ((path, "--config"), (os.environ.get("TRADEBOT_CONFIG"), "TRADEBOT_CONFIG")):
         if asked:
@@ -86,9 +90,9 @@ def find_config_file(path: str | os.PathLike[str] | None = None) -> Path | None:
 
 
 def load_config(path: str | os.PathLike[str] | None = None, overrides: Mapping[str, Any] | None = None) -> Config:
-    """Return the settings of this run; `overrides` maps `section.key` to a value, None meaning not given.
+    """Return the settings of this run; `overrides` maps `section.key` to a value, where None means not given.
 
-    Raises ConfigError whose text lists every problem with its place.
+    Raises ConfigError that lists every problem with its place.
     """
     return load_with_origins(path, overrides).config
 
@@ -96,7 +100,7 @@ def load_config(path: str | os.PathLike[str] | None = None, overrides: Mapping[s
 def load_with_origins(
     path: str | os.PathLike[str] | None = None, overrides: Mapping[str, Any] | None = None
 ) -> LoadedConfig:
-    """Return the same with the origin of each value."""
+    """Return what `load_config` does, with the origin of each value."""
     add_venue_sections()
     gathered, found = _MergedValues(), find_config_file(path)
     excerpt = None
@@ -115,7 +119,7 @@ def load_with_origins(
         complaints += cross_check(config)
     except ValidationError as error:
         complaints += problems.validation_problems(error)
-    except UnicodeEncodeError as error:  # bytes of the environment or the command line that are no text
+    except UnicodeEncodeError as error:  # the environment or the command line contains bytes that are not text
         complaints.append((gathered.key_of_value(error.object), "is not UTF-8 text"))
     loaded = LoadedConfig(config or Config(), found, gathered.origins, lambda some: _located(gathered, excerpt, some))
     loaded.raise_complaints(complaints)
@@ -136,7 +140,7 @@ def _located(gathered: _MergedValues, excerpt: ConfigText | None, complaints: Se
 
 
 def read_config_file(path: Path) -> bytes:
-    """Return what stands in a configuration file. Raises ConfigError."""
+    """Return the bytes of a configuration file. Raises ConfigError if it cannot be read or is too long."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)

@@ -1,4 +1,4 @@
-"""The sections about what is kept and told: journal, tables for people, past bars, log; part of `sections`."""
+"""The config sections about storage and output: journal, tables, past bars, log; part of `sections`."""
 
 from __future__ import annotations
 

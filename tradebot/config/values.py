@@ -1,4 +1,4 @@
-"""The kinds of value a setting may have: durations, money, symbols, times of day, addresses."""
+"""The types of settings: durations, money, symbols, times of day and others, each with its validation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def parse_seconds(text: str) -> float:
-    """Return the seconds of a duration such as `250ms`, `90s`, `5m`, `2h`, `1d`. Raises ValueError."""
+    """Return the seconds of a duration such as `250ms`, `90s`, `5m`, `2h` or `1d`. Raises ValueError for other text."""
     match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d)", text.strip())
     if match is None or (value := float(match[1]) * UNIT_SECONDS[match[2]]) <= 0:
         raise ValueError(f"should be a duration such as 90s, 5m or 2h, not {text!r}")

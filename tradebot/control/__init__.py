@@ -1,1 +1,1 @@
-"""The operator's hands: a control socket into the running daemon, and a kill switch that works without it."""
+"""The operator's access: a control socket into the running daemon, and a kill switch that works without the daemon."""

@@ -1,7 +1,7 @@
-"""The kill switch's second half: takes back every working order at the venue and looks until the book is clean.
+"""The second half of the kill switch: cancels every working order at the venue and polls until none works.
 
-Nothing of the daemon is used here, neither its journal nor its memory: what the venue lists is what is cancelled, by
-its own ids, whoever placed it. A cancel may be asked again: it can end an order once only.
+Nothing of the daemon is used, neither its journal nor its memory. What the venue lists is cancelled by the venue's ids,
+no matter who placed it. A cancel may be repeated, because it can end an order only once.
 """
 
 from __future__ import annotations
@@ -17,29 +17,35 @@ from tradebot.venues.limiter import Limiter, RateWindow, rate_windows
 from tradebot.venues.venue import Accepted, Reply
 
 WORKING_STATUSES = frozenset({VenueOrderStatus.ACKED, VenueOrderStatus.OPEN, VenueOrderStatus.PENDING_TRIGGER})
-# The venue's own rates: nobody else sends now, and twenty cancels shall leave within two seconds. The venue counts when
-# they arrive, so a little is added to the second.
+# The venue's full rates, because nothing else sends now: 20 cancels shall leave within 2 s. The venue counts at
+# arrival, so the window is a little longer than a second.
 CANCEL_RATES: tuple[RateWindow, ...] = rate_windows(("change", 10, 1.05, 0))
 MAX_CONCURRENT_CANCELS = 10
-MAX_RATE_WAIT_S = 2.0  # no more than AT_ONCE wait for a place
+MAX_RATE_WAIT_S = 2.0  # enough, because at most `MAX_CONCURRENT_CANCELS` wait for the rate limiter
 POLL_INTERVAL_S = 0.25
-RETRY_AFTER_S = 1.0  # an order that still works this long after a cancel is asked for again
-CLEAN_POLLS = 2  # an order that was on its way when the halt was written shows up in the second
+RETRY_AFTER_S = 1.0  # an order that still works this long after a cancel is cancelled again
+CLEAN_POLLS = 2  # an order that was on its way when the HALT file was written shows in the second poll
 CLEAN_POLL_GAP_S = 1.0
 
 
 class CancelBroker(Protocol):
-    """What is needed of a broker."""
+    """What the sweep needs of a broker; see `venues/venue.py` for the errors."""
 
-    async def fetch_orders(self) -> VenueRows[VenueOrder]: ...
+    async def fetch_orders(self) -> VenueRows[VenueOrder]:
+        """Return the orders that the venue lists."""
+        ...
 
-    async def fetch_positions(self) -> VenueRows[VenuePosition]: ...
+    async def fetch_positions(self) -> VenueRows[VenuePosition]:
+        """Return the positions that the venue lists."""
+        ...
 
-    async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply: ...
+    async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply:
+        """Ask the venue to cancel an order."""
+        ...
 
 
 class CancelledOrder(NamedTuple):
-    """What became of one order that worked; `answer` is the venue's last word on its cancel."""
+    """An order that was working: its last state, how many cancels were sent, and the venue's last answer to one."""
 
     order: VenueOrder
     cancels_sent: int
@@ -47,13 +53,15 @@ class CancelledOrder(NamedTuple):
 
     @property
     def still_works(self) -> bool:
+        """Return whether the order was still working when it was last listed."""
         return self.order.status in WORKING_STATUSES
 
 
 class SweepReport(NamedTuple):
-    """`orders` in the order the orders were found. `failure` says why the book could not be read at the end.
+    """The result of a sweep.
 
-    `fetch_positions` are those still open, None when the venue did not tell.
+    `orders` stand in the order in which they were found. `failure` says why the orders could not be read at the end,
+    empty if they could. `fetch_positions` are those still open, None if the venue did not answer.
     """
 
     orders: tuple[CancelledOrder, ...]
@@ -62,22 +70,23 @@ class SweepReport(NamedTuple):
 
     @property
     def is_clean(self) -> bool:
+        """Return whether the orders could be read at the end and none of them works."""
         return not self.failure and not any(line.still_works for line in self.orders)
 
 
 class CancelSweep:
-    """One sweep over the book of `broker`; see `cancel_until_clean`. Cancels keep to the venue's rate here."""
+    """Cancels all working orders at the venue of `broker`, within the venue's rate limit."""
 
     def __init__(self, broker: CancelBroker, clock: Clock) -> None:
         self._broker, self._clock = broker, clock
         self._limiter = Limiter(CANCEL_RATES, clock)
-        self._found: dict[str, CancelledOrder] = {}  # venue order id -> what is known
-        self._asked_at: dict[str, int] = {}
+        self._found: dict[str, CancelledOrder] = {}  # venue_order_id -> what is known of an order that was working
+        self._asked_at: dict[str, int] = {}  # venue_order_id -> monotonic ns of its last cancel
 
     async def cancel_until_clean(self, *, within_s: float) -> SweepReport:
-        """Cancel and look until two looks in a row find nothing working, or until the time is over.
+        """Cancel and poll until two polls in a row find no working order, or until `within_s` seconds are over.
 
-        Raises AccessDenied when the venue refuses the credentials.
+        Raises AccessDenied if the venue refuses the credentials.
         """
         deadline = self._clock.monotonic_ns() + int(within_s * SECOND)
         clean, failure = 0, "the book was not read"
@@ -134,7 +143,7 @@ class CancelSweep:
         self._found[id_] = self._found[id_]._replace(cancels_sent=self._found[id_].cancels_sent + 1, answer=answer)
 
     async def _positions(self) -> tuple[VenuePosition, ...] | None:
-        # Only a courtesy, and last: nothing of the above may depend on it.
+        # For information only, and last, so that no cancel depends on it.
         try:
             return tuple(position for position in await self._broker.fetch_positions() if position.quantity)
         except (LinkLost, AccessDenied):
@@ -142,7 +151,7 @@ class CancelSweep:
 
 
 def _unread(listed: VenueRows[VenueOrder]) -> str:
-    # What cannot be read may work: all that could be read is cancelled, and the book is not called clean.
+    # An unreadable order may be working. All readable orders are cancelled, but the result is not clean.
     if not listed.unread:
         return ""
     names = ", ".join(row.venue_order_id or row.symbol or "one without an id" for row in listed.unread[:5])

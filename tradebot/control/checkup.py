@@ -1,4 +1,4 @@
-"""Whether a run needs a person, as one exit code and sentence for a cron job: read from the picture of `status`."""
+"""Whether a run needs a person, as one exit code and sentence for a cron job; reads the snapshot of `status`."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any, NamedTuple
 
 
 class Checkup(NamedTuple):
-    """What `status --check` exits with, and why."""
+    """The exit code of `status --check`, and the reason."""
 
     code: int
     sentence: str
 
 
 HALTED, SESSION, FEED, CLOCK, NOT_TRADING, STORE, DISK = 10, 11, 12, 13, 14, 15, 16
-# A verb of the picture's halts -> its code. Every other one keeps entries out until a person resumes.
+# Verb of a row in the snapshot's `halts` -> exit code. All other verbs block entries until a person resumes.
 EXIT_CODES = {"session lost": SESSION, "no books": SESSION, "clock": CLOCK, "disk": DISK}
-URGENCY = (SESSION, DISK, FEED, CLOCK, HALTED, NOT_TRADING, STORE)  # of several the first decides
+URGENCY = (SESSION, DISK, FEED, CLOCK, HALTED, NOT_TRADING, STORE)  # most urgent first
 EXIT_CODES_HELP = (
     f"Exit codes: 0 trades; {SESSION} the login is lost or the venue's books cannot be read;"
     f" {DISK} the disk is too full to open anything; {FEED} quotes are stale in"
@@ -27,7 +27,7 @@ EXIT_CODES_HELP = (
 
 
 def check_status(snapshot: Mapping[str, Any]) -> Checkup:
-    """Return the most urgent of what is wrong with a run, by the picture `snapshot`; code 0 when nothing is."""
+    """Return the most urgent problem in the status snapshot of a run, code 0 without a problem."""
     troubles = [(EXIT_CODES.get(one["verb"], HALTED), f"{one['scope']}: {one['reason']}") for one in snapshot["halts"]]
     feed, store = snapshot["feed"], snapshot["store"]
     if feed["is_stale"] and snapshot["session"]["is_open"]:

@@ -1,4 +1,4 @@
-"""The command line's end of the control socket: one request, one answer, a sentence when nobody answers."""
+"""The client of the control socket, for the command line: one request, one answer, an error sentence without one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 from tradebot.control.socket_address import socket_path
 from tradebot.errors import DaemonUnavailable, RequestRefused
 
-ANSWER_TIMEOUT_S = 7.0  # the daemon gives a request five seconds
-MAX_ANSWER_BYTES = 16 << 20
-MAX_TRIES = 4  # of a request that was pushed out
+ANSWER_TIMEOUT_S = 7.0  # the daemon gives a request 5 s
+MAX_ANSWER_BYTES = 16 << 20  # bytes
+MAX_TRIES = 4  # tries of a request whose connection the daemon closed to make room
 HINT = "`tradebot kill` works without a daemon"
 
 
@@ -24,6 +24,7 @@ class _Connection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
+        """Connect to the Unix socket."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
@@ -32,7 +33,7 @@ class _Connection(http.client.HTTPConnection):
 def send_request(state_dir: Path, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     """Send a request to the daemon of `state_dir` and return its answer.
 
-    Raises DaemonAway when nobody answers in time or nothing is confirmed, RequestRefused when the daemon refuses.
+    Raises DaemonAway if no answer comes in time or the daemon confirms nothing, RequestRefused if it refuses.
     """
     try:
         with socket_path(state_dir) as address:
@@ -54,8 +55,8 @@ def send_request(state_dir: Path, method: str, path: str, body: dict[str, Any] |
 def _request_with_retry(
     address: str, method: str, path: str, body: dict[str, Any] | None
 ) -> tuple[int, dict[str, Any]]:
-    # A crowd of slow clients may push one out before it is read: what did not go out whole was not done, and a question
-    # may be asked twice.
+    # Among many slow clients the daemon may close a connection before it reads it. A request that was not sent whole
+    # was not carried out, and a GET may be sent twice.
     pushed_out = (BrokenPipeError, ConnectionResetError) if method == "GET" else (BrokenPipeError,)
     for _ in range(MAX_TRIES - 1):
         with suppress(*pushed_out):

@@ -1,7 +1,7 @@
-"""The HALT file in the state directory: while it is there no order leaves, whoever wrote it and whatever runs.
+"""The HALT file in the state directory: while it exists no order leaves, no matter who wrote it or what runs.
 
-The kill switch writes it without the daemon's help, the daemon looks before every send and at start, and only an
-operator's `resume` takes it away. That it exists is what counts: one made by `touch` works as well.
+The kill switch writes it without the daemon. The daemon looks for it at start and before every send. Only an operator's
+`resume` removes it. Its existence is what counts: a file made by `touch` works too.
 """
 
 from __future__ import annotations
@@ -12,19 +12,22 @@ from pathlib import Path
 
 FILE_NAME = "HALT"
 DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
-MAX_REASON_CHARS = 500  # characters of a reason that are read
+MAX_REASON_CHARS = 500  # characters read of a reason
 
 
 class HaltFile:
-    """`<state_dir>/HALT`. `reason` is what the last look found, empty while there is no file."""
+    """The file `<state_dir>/HALT`. `reason` is what the last look found, empty without a file."""
 
     def __init__(self, state_dir: Path) -> None:
         self.path = Path(state_dir) / FILE_NAME
         self.reason = ""
-        self._seen: tuple[int, int] | None = None  # (inode, time of change) of the file that `reason` came from
+        self._seen: tuple[int, int] | None = None  # (inode, mtime in ns) of the file that `reason` was read from
 
     def read_reason(self) -> str:
-        """Look now and return the reason; a file that cannot be read, or a folder that cannot be searched, halts."""
+        """Look for the file now and return its reason, empty without a file.
+
+        A file that cannot be read and a folder that cannot be searched halt too: the reason then says so.
+        """
         try:
             found = os.stat(self.path)
             seen = (found.st_ino, found.st_mtime_ns)
@@ -37,7 +40,7 @@ class HaltFile:
         return self.reason
 
     def write_reason(self, reason: str) -> None:
-        """Put the file there, on disk when this returns: whole, or empty where the disk is full. Raises OSError."""
+        """Write the file and sync it to disk: whole, or empty if the disk is full. Raises OSError."""
         fresh = self.path.with_name(f"{FILE_NAME}.{os.getpid()}")
         try:
             _put(fresh, f"{reason}\n".encode())
@@ -46,11 +49,11 @@ class HaltFile:
             if error.errno not in DISK_FULL_ERRNOS:
                 raise
             fresh.unlink(missing_ok=True)
-            _put(self.path, b"")  # that it exists is what counts, and an empty file takes no room
+            _put(self.path, b"")  # existence is what counts, and an empty file takes no space
         self._sync_folder()
 
     def remove_file(self) -> None:
-        """Take the file away for good; none there is fine. Raises OSError."""
+        """Remove the file and sync the folder to disk; a missing file is no error. Raises OSError."""
         self.path.unlink(missing_ok=True)
         self._sync_folder()
         self.reason, self._seen = "", None

@@ -1,4 +1,4 @@
-"""The panel: what the operator's requests mean. Each becomes a command to the desk; the answer waits for the disk."""
+"""The operator's API: turns each request into a command to the desk, and answers once what followed is on disk."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tradebot.domain.instrument import Universe
 from tradebot.domain.messages import Command
 from tradebot.trading.desk.account_view import AccountView
 
-MAX_REASON_LENGTH = 300
+MAX_REASON_LENGTH = 300  # characters
 COMMAND_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-WATCH_INTERVAL_S = 0.1  # between two looks for the HALT file
+WATCH_INTERVAL_S = 0.1  # seconds between two looks for the HALT file
 
 
 class BadRequest(Exception):
-    """A request that cannot be meant; the text says why, `status` is its HTTP status."""
+    """A request that makes no sense; the text says why, `status` is the HTTP status of the answer."""
 
     def __init__(self, sentence: str, *, status: int = 400) -> None:
         super().__init__(sentence)
@@ -30,10 +30,10 @@ class BadRequest(Exception):
 
 
 class OperatorApi:
-    """Answers the operator of one run.
+    """Answers the operator's requests to one run.
 
-    `command` gives the desk a command and returns when what followed is on disk; `status_snapshot` returns the status;
-    `ask_to_stop` ends the run. `strategies` are the names that a scope may have.
+    `command` gives the desk a command and returns when what followed is on disk. `status_snapshot` returns the status.
+    `ask_to_stop` ends the run. `strategies` are the strategy names that a scope may have.
     """
 
     def __init__(
@@ -57,29 +57,32 @@ class OperatorApi:
         )
 
     def current_status(self) -> dict[str, Any]:
-        """Return what there is to know of the run at this moment, as JSON values."""
+        """Return the current status of the run, as JSON values."""
         return self._picture()
 
     async def halt(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Stop new positions in a scope; exits and cancels still leave. Raises Wrong."""
+        """Halt entries in a scope; exits and cancels still leave. Raises BadRequest."""
         _check_fields(body, "reason", "scope")
         reason, scope = _text(body, "reason", "halted by the operator"), self._scope(body)
         await self._command(Command(verb=CommandVerb.HALT, reason=reason, scope=scope))
         return {"halted": reason, "scope": str(scope)}
 
     async def resume(self, body: dict[str, Any]) -> dict[str, Any]:
-        """End a halt of a scope; with scope `all` every halt, and the HALT file goes. Raises Wrong."""
+        """End the halt of a scope; scope `all` ends every halt and removes the HALT file. Raises BadRequest."""
         _check_fields(body, "reason", "scope")
         reason, scope = _text(body, "reason", "resumed by the operator"), self._scope(body)
         killed = self._halt_file.read_reason() if scope == EVERYTHING else ""
         if killed:
-            # First the file, then the row: a crash between the two leaves the halt of the journal standing.
+            # First the file, then the journal row: after a crash between the two the journaled halt is still active.
             await self._lift()
         await self._command(Command(verb=CommandVerb.RESUME, reason=reason, scope=scope))
         return {"resumed": str(scope), "lifted": killed}
 
     async def flatten(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Halt, take back what works, close every position; once for each `id`. Stands until resumed. Raises Wrong."""
+        """Halt entries, cancel working entries and close every position, once for each `id`. Raises BadRequest.
+
+        The halt stays active until a resume.
+        """
         _check_fields(body, "id", "reason", "lift_kill")
         id_ = body.get("id")
         if not isinstance(id_, str) or not COMMAND_ID.fullmatch(id_):
@@ -98,17 +101,17 @@ class OperatorApi:
         holdings, orders = position_rows(self._account), order_rows(self._account)
         await self._command(Command(verb=CommandVerb.FLATTEN, reason=reason, id=id_))
         if killed:
-            await self._lift()  # the halt is in the journal now, so entries stay out
+            await self._lift()  # the halt is in the journal now, so entries stay blocked
         return {"id": id_, "known": known, "closing": holdings, "orders": orders}
 
     async def stop(self, body: dict[str, Any]) -> dict[str, Any]:
-        """End the run as a signal would. Raises Wrong."""
+        """End the run, as a signal does. Raises BadRequest."""
         _check_fields(body, "reason")
         self._ask_to_stop(_text(body, "reason", "stopped by the operator"))
         return {"stopping": True}
 
     async def watch_halt_file(self) -> None:
-        """Look for the HALT file until cancelled; a new one halts the desk as well, which takes its entries back."""
+        """Look for the HALT file until cancelled; a new file also halts the desk, which then cancels its entries."""
         told = ""
         while True:
             found = self._halt_file.read_reason()

@@ -1,6 +1,6 @@
 """Which daemons of this user run: each leaves a pointer to its state directory in the user's runtime folder.
 
-A pointer only says where to look. That a daemon runs is what the kernel's lock on its state directory says.
+A pointer only says where to look. The kernel's lock on the state directory says whether a daemon runs.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from tradebot.journal.lock import lock_holder
 
-SYSTEM_FOLDER = "/run/tradebot"  # RuntimeDirectory of the unit
-MAX_PATH_BYTES = 4096
-MAX_POINTERS = 1000  # pointers that are read of one folder
+SYSTEM_FOLDER = "/run/tradebot"  # RuntimeDirectory of the systemd unit
+MAX_PATH_BYTES = 4096  # bytes
+MAX_POINTERS = 1000  # pointers read per folder
 
 
 class RunningDaemon(NamedTuple):
@@ -29,7 +29,7 @@ class RunningDaemon(NamedTuple):
 
 @contextmanager
 def announce_daemon(state_dir: Path) -> Iterator[None]:
-    """Leave a pointer to `state_dir` while the context is open; a folder that takes none is no reason not to run."""
+    """Leave a pointer to `state_dir` while the context is open; a folder that cannot be written is no error."""
     pointer: Path | None = None
     with suppress(OSError):
         pointer = _own_folder() / str(os.getpid())
@@ -47,7 +47,7 @@ def announce_daemon(state_dir: Path) -> Iterator[None]:
 
 
 def running_daemons() -> list[RunningDaemon]:
-    """Return the daemons that run, by state directory; pointers that a crash left behind do not count."""
+    """Return the daemons that run, sorted by state directory; pointers left by a crash do not count."""
     found: dict[Path, RunningDaemon] = {}
     for folder in _folders():
         with suppress(OSError):
@@ -80,7 +80,7 @@ def _of_user() -> list[Path]:
 
 
 def _own_folder() -> Path:
-    # The unit's own runtime directory, the login session's, else a folder in /tmp that is ours and no link.
+    # The runtime directory of the unit, or of the login session, else a folder in /tmp that is ours and not a link.
     if named := os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]:
         return Path(named)
     of_session, of_machine = _of_user()

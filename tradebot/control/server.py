@@ -1,6 +1,6 @@
-"""The control socket: JSON over HTTP on a Unix socket that only the daemon's user may open; `OperatorApi` gives it meaning.
+"""The control socket: JSON over HTTP on a Unix socket that only the daemon's user may open; `OperatorApi` answers.
 
-Whatever comes in is bounded in size, time and number, and a request that goes wrong ends with that request.
+Requests are limited in size, time and number. An error in one request does not affect others.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from tradebot.ops.reminder import Reminder
 
 MAX_BODY_BYTES = 64 << 10
 MAX_CONNECTIONS = 20
-ACCEPT_BACKLOG = 128  # waiting to be accepted; whoever comes later has to try again
+ACCEPT_BACKLOG = 128  # connections waiting to be accepted; further clients have to try again
 REQUEST_TIMEOUT_S = 5.0
-CONNECTION_TIMEOUT_S = 10.0  # whoever sends no whole request in this time is cut off
+CONNECTION_TIMEOUT_S = 10.0  # a connection is closed after this time
 ALLOWED_HOSTS = frozenset({"localhost", "tradebot"})
 CLOSE_TIMEOUT_S = 1.0
-MALFORMED_LOG_INTERVAL_S = 60.0  # how often requests that are no HTTP are told, with their number
+MALFORMED_LOG_INTERVAL_S = 60.0  # how often the log reports the number of requests that are not HTTP
 
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @asynccontextmanager
 async def serve_control_socket(state_dir: Path, panel: OperatorApi) -> AsyncIterator[None]:
-    """Listen on `<state_dir>/control.sock` while the context is open; a socket that a crash left is replaced.
+    """Listen on `<state_dir>/control.sock` while the context is open; a socket left by a crash is replaced.
 
     The caller holds the lock of the state directory. Raises StateError.
     """
-    answering: set[object] = set()  # connections whose request is whole and not answered yet
+    answering: set[object] = set()  # connections with a complete request that is not answered yet
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_noted_in(answering), _bounded])
     _add_routes(app, panel)
     runner = web.AppRunner(
@@ -61,7 +61,7 @@ async def serve_control_socket(state_dir: Path, panel: OperatorApi) -> AsyncIter
 
     def accept() -> asyncio.BaseProtocol:
         if len(protocols.connections) >= MAX_CONNECTIONS:
-            # Who is slow to say what he wants makes room: the operator's request comes whole and at once.
+            # Close a connection without a complete request: an operator's request comes whole and at once.
             idle = next((one for one in protocols.connections if one not in answering), None)
             if idle is None:
                 return _RejectConnection()
@@ -90,7 +90,7 @@ def _listen(state_dir: Path) -> socket.socket:
                 if not stat.S_ISSOCK(os.lstat(path).st_mode):
                     raise StateError(f"{Path(state_dir) / SOCKET_NAME} is in the way and is no socket; remove it")
                 os.unlink(path)
-            # The mode is right from the first moment; every file this process makes is for its user alone anyway.
+            # The socket has the right mode from the start. Every file of this process is for its user alone anyway.
             before = os.umask(0o177)
             try:
                 listening.bind(path)
@@ -107,15 +107,17 @@ def _listen(state_dir: Path) -> socket.socket:
 
 class _RejectConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Answer 503 and close the connection."""
         to = cast(asyncio.WriteTransport, transport)
         body = b'{"error": "too many connections"}'
         head = f"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
         to.write(head.encode() + b"\r\nConnection: close\r\n\r\n" + body)
-        # Closing at once could cut off who is still sending, before the answer is read.
+        # Closing at once could reset a client that is still sending, before it reads the answer.
         self._close = to.close
         asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, to.close)
 
     def data_received(self, data: bytes) -> None:
+        """Close the connection, because its client has sent its request."""
         self._close()
 
 
@@ -132,7 +134,7 @@ def _noted_in(answering: set[object]) -> Middleware:
 
 
 def _quiet_logger() -> logging.Logger:
-    # A request that is no HTTP would be an error with a traceback each time, and whoever sends one can send thousands.
+    # A request that is not HTTP would log an error with a traceback each time, and a client may send thousands.
     logger = logging.Logger("tradebot.control")
     logger.parent = logging.getLogger()
     reminder = Reminder(first_s=MALFORMED_LOG_INTERVAL_S, longest_s=MALFORMED_LOG_INTERVAL_S)
@@ -153,7 +155,7 @@ def _quiet_logger() -> logging.Logger:
 
 @web.middleware
 async def _bounded(request: web.Request, handler: Answering) -> web.StreamResponse:
-    # A browser is no operator: it names another host, or says where it comes from.
+    # Refuse browsers: they name another host, or send an Origin.
     hosts = [host.partition(":")[0] for host in request.headers.getall("Host", [])]
     if len(hosts) != 1 or hosts[0] not in ALLOWED_HOSTS or "Origin" in request.headers:
         return _error(403, "this socket answers the command line only")

@@ -1,4 +1,4 @@
-"""Where the control socket is, reached by a path of any length; both its ends use this."""
+"""The address of the control socket, for a state directory of any path length; client and server use it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 SOCKET_NAME = "control.sock"
-MAX_ADDRESS_BYTES = 100  # bytes; the kernel's socket addresses end at 107
+MAX_ADDRESS_BYTES = 100  # bytes; the kernel allows 107
 
 
 @contextmanager
 def socket_path(state_dir: Path) -> Iterator[str]:
-    """Yield a path of the socket that fits into a socket address; valid while the context is open.
+    """Yield a path to the socket that fits into a socket address; it is valid while the context is open.
 
-    Raises OSError where the folder cannot be opened.
+    Raises OSError if the folder cannot be opened.
     """
     path = str(Path(state_dir).absolute() / SOCKET_NAME)
     if len(os.fsencode(path)) <= MAX_ADDRESS_BYTES:

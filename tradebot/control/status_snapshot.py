@@ -1,4 +1,4 @@
-"""The picture of a run that the operator is shown: JSON values read from account and queues at one moment."""
+"""The status of a run for the operator: JSON values read from account and queues at one moment."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tradebot.trading.queues import BoundedQueue
 
 
 def position_rows(account: AccountView) -> list[dict[str, Any]]:
-    """Return what is open, ours and then what is not, with last price and profit before charges.
+    """Return one row per open position, ours before external ones, with last price and profit before charges.
 
-    Both are None before the first quote, and what is not ours has no profit: it is not the run's to count.
+    Price and profit are None before the first quote. An external position has no profit, because it is not the run's.
     """
     ours = [(p.key, p.quantity, p.average_price, p) for p in account.own_positions() if not p.is_flat]
     others = [(p.key, p.quantity, p.average_price, None) for p in account.external_positions()]
@@ -40,7 +40,7 @@ def position_rows(account: AccountView) -> list[dict[str, Any]]:
 
 
 def order_rows(account: AccountView) -> list[dict[str, Any]]:
-    """Return the orders that may still trade, UNKNOWN ones and those placed elsewhere included, by their id."""
+    """Return one row per order that may still trade, sorted by id; UNKNOWN and external orders are included."""
     return [
         {
             "order_id": order.order_id,
@@ -59,7 +59,7 @@ def order_rows(account: AccountView) -> list[dict[str, Any]]:
 
 
 def halt_rows(account: AccountView, *, killed: str) -> list[dict[str, str]]:
-    """Return what keeps entries out: the kill, halts that wait for a `resume`, and what is over by itself."""
+    """Return one row per reason that blocks entries: the HALT file, halts until a `resume`, and passing conditions."""
     conditions = account.conditions
     found = [{"verb": "kill", "scope": "every order", "reason": killed}] if killed else []
     found += [
@@ -94,11 +94,11 @@ def status_snapshot(
     fills: int,
     orders: int,
 ) -> dict[str, Any]:
-    """Return the whole picture; `run` is what never changes in a run, `journal_rows` the journal's rows (queued, on disk).
+    """Return the whole status.
 
-    `vitals` are how it fares besides its books. `fills` and `orders` are this run's, denied ones included.
-
-    `paid` is what was paid for everything we bought less what came in for everything we sold, before charges.
+    `run` is what never changes in a run, `vitals` the state of the process. `journal_rows` is (queued, on disk).
+    `fills` and `orders` count those of this run; denied orders are included. In the status, `paid` is what we paid for
+    all purchases less what we received for all sales, before charges.
     """
     newest, conditions = account.newest_quote_mono, account.conditions
     halts, session, now = halt_rows(account, killed=killed), conditions.times.session, clock.market_ns()

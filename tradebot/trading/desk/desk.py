@@ -1,8 +1,8 @@
 """The desk: a message comes in, rules return decisions, the book is written, and what follows goes out.
 
-Synchronous and pure. What a decision leads to is carried out before the next decision, so that a rule that is asked
-again sees the book as it is then. The engine journals the facts that go out and hands the orders to execution; facts
-stand before the orders they allow.
+It is synchronous and does no I/O. A decision and all that follows from it are carried out before the next decision, so
+that a rule always sees the current book. The engine journals the order events that go out, and gives the orders to the
+order sender. An event stands before the order that it allows.
 """
 
 from __future__ import annotations
@@ -66,16 +66,16 @@ NO_BEST: Mapping[str, Decimal] = {}
 
 
 class Desk:
-    """One account: signals and quotes become orders that passed the gate, and what the venue says positions.
+    """The desk of one account: turns signals and quotes into orders that passed the gate, and reports into positions.
 
-    `book` is what it knows, `placement` how orders are placed, `rules` who decides; see `build_desk` for a desk of them.
+    `book` is what it knows, `placement` places orders, `rules` decide; `build_desk` builds one with its rules.
     """
 
     def __init__(self, book: Book, placement: Placement, rules: Ruleset) -> None:
         self.book, self.placement, self.rules = book, placement, rules
         self.account = AccountView(book, rules, placement)
         self._out: list[DeskOutput] = []
-        # What a message or a decision writes into the book, before the rules hear of it.
+        # What a message or a decision writes into the book, before the rules are asked about it.
         self._writes: dict[type, Callable[[Any], object]] = {
             Quotes: book.take_quotes,
             ClockTick: book.take_tick,
@@ -113,7 +113,10 @@ class Desk:
     # ---- in
 
     def apply_message(self, message: DeskMessage) -> list[DeskOutput]:
-        """Take one message; returns what follows from it, facts before the orders they allow."""
+        """Take one message; return what follows from it, each event before the order that it allows.
+
+        Raises AssertionError for a message of an unknown type.
+        """
         self._out = []
         self._dispatch(Reconcile(message, is_start=False) if type(message) is AccountSnapshot else message)
         if self.rules.entries.waiting:
@@ -121,9 +124,10 @@ class Desk:
         return self._out
 
     def adopt_snapshot(self, books: AccountSnapshot) -> list[DeskOutput]:
-        """Compare with the venue at start: fills missed are booked, and in a symbol with a difference nothing opens.
+        """Compare the book with the venue's account snapshot at start; return what follows.
 
-        What the journal does not know is not ours, all of it where the journal is empty: shown, and never traded.
+        Missed fills are booked, and a symbol with a difference opens nothing. What the journal does not know is not
+        ours: it is shown and never traded. With an empty journal that is everything.
         """
         self._out = []
         self._carry_out(self.rules.venue_links.on_start())
@@ -141,14 +145,15 @@ class Desk:
         flattened: Iterable[str] = (),
         best: Mapping[str, Decimal] = NO_BEST,
     ) -> None:
-        """Rebuild from the journal's facts before the first message; nothing is returned and nothing is sent.
+        """Rebuild the book from the journal's events before the first message; nothing goes out.
 
-        The day's profit counts from `opens_at` (market ns). `halts` still stand; `halted` is the reason of one that
-        holds for everything, "" for none. `flatten_ids` are ids of flatten commands that have been carried out.
-        `best` is what trailing stops had seen, see `TrailingStopPrices`.
+        The day's profit counts from `opens_at` (market ns). `halts` are still active; `halted` is the reason of a halt
+        of everything, "" without one. `flatten_ids` are the ids of flatten commands that have been carried out. `adopted`
+        are positions without fills: (symbol, signed quantity, average price). `best` holds the best prices that
+        trailing stops follow: order id of the entry -> price.
         """
         book = self.book
-        for symbol, quantity, price in adopted:  # by runs from before a row named the exchange
+        for symbol, quantity, price in adopted:  # adopted by early runs, whose rows named no exchange
             key = book.position_key(symbol)
             if not key.exchange:
                 key = msgspec.structs.replace(key, exchange=HOME_EXCHANGE)
@@ -163,25 +168,31 @@ class Desk:
         book.conditions.times.begin_trading_day(opens_at)
 
     def carry_out(self, decisions: Decisions) -> list[DeskOutput]:
-        """Carry out decisions that follow from no message, for who asks the rules itself; returns what follows."""
+        """Carry out decisions that follow from no message, for a caller that asks the rules itself.
+
+        Returns what follows.
+        """
         self._out = []
         self._carry_out(decisions)
         return self._out
 
     def advance_mono(self, mono: int) -> None:
-        """Let it be monotonic `mono`, unless it was later already, as a run noted it in front of what it was given."""
+        """Set the monotonic time to `mono` (ns), unless it is later already.
+
+        A replay calls this before each input, with the time that the run recorded.
+        """
         self.book.conditions.mono = max(self.book.conditions.mono, mono)
 
     def restore_quotes(self, newest: NewestQuotes) -> None:
-        """Take the newest quotes as a run noted them, for symbols whose quotes it did not note one by one."""
+        """Take the recorded newest quotes of symbols whose quotes the run did not all record."""
         self.book.marks.restore_quotes(newest)
 
     def holdings_at(self, close: BarBatch) -> dict[str, tuple[Decimal, Decimal]]:
-        """Return the holdings that the strategies are told with `close`."""
+        """Return the positions that strategies get with a batch of bars: symbol -> (signed quantity, average price)."""
         return self.account.open_positions()
 
     def state_hash(self) -> str:
-        """Return a hash of what the account holds and works, by which a replay sees that it came to the same."""
+        """Return a hash of the account's state, by which a replay verifies that it reached the same one."""
         return hash_state(self.book)
 
     # ---- the loop
@@ -224,8 +235,8 @@ class Desk:
             self.placement.begin_market_day()
 
     def _replay_event(self, fact: OrderEvent | ReleasedPosition, *, is_today: bool) -> None:
-        # What rules decide on a fact of the journal they decided then. Of days before neither refusals count nor what
-        # passed the gate, and their profit is none of this day's.
+        # The rules' decisions about a journaled event were carried out at the time, so they are dropped here. Events of
+        # earlier days count neither as rejections nor for the gate's limits, and their profit is not the day's.
         book, rules = self.book, self.rules
         if isinstance(fact, ReleasedPosition):
             book.release_position(ReleasePosition(fact))
@@ -250,8 +261,11 @@ def build_desk(
     absence_is_proof: bool = False,
     placement_of: Callable[[Book, Gate, OrderRequests], Placement] = Placement,
 ) -> Desk:
-    """Return the desk of a book; its order ids are `id_prefix` and a count, `absent_after_s` and `absence_is_proof` are
-    the venue's, see `VenueRules`. `placement_of` makes the way in which it places."""
+    """Return the desk of a book.
+
+    Its order ids are `id_prefix` and a count. `VenueRules` explains `absent_after_s` and `absence_is_proof`.
+    `placement_of` makes its placement.
+    """
     requests = OrderRequests(book, id_prefix=id_prefix, max_quantity=gate.max_quantity)
     placement = placement_of(book, gate, requests)
     rules = Ruleset(book, requests, placement, absent_after_s=absent_after_s, absence_is_proof=absence_is_proof)

@@ -1,4 +1,4 @@
-"""What a fill costs, as the blotter asks it: the market's bill, a percentage, or nothing."""
+"""The charges of a fill, as the blotter asks for them: by the market's tariff, a percentage, or none."""
 
 from __future__ import annotations
 
@@ -23,24 +23,23 @@ from tradebot.markets.exchanges import INDIA
 from tradebot.markets.market import market_of
 from tradebot.trading.desk.book.blotter import ChargesOf
 
-TARIFF_TABLES = {INDIA: tariff_of}  # zone of a market -> its table of charges
-UNITS_PER_CURRENCY = 100 * UNITS_PER_PAISA  # of one of the account's currency
+TARIFF_TABLES = {INDIA: tariff_of}  # time zone of a market -> its table of charges
+UNITS_PER_CURRENCY = 100 * UNITS_PER_PAISA  # tariff units in one unit of the account's currency
 
 
 class MarketCharges:
-    """Bills a fill by its market's table of the fill's day, and a delivery sale with the depository's fee.
+    """Charges a fill by its market's tariff of the fill's day, and a delivery sale with the depository's fee.
 
-    Where nothing is known of a market's charges nothing is billed.
-
-    Bills depend on the delivery fills of the same day that were billed before, and on nothing else that went on.
+    A market without a known tariff has no charges. Charges depend on the order's earlier fills and on the delivery
+    fills of the same day that were charged before, and on nothing else.
     """
 
     def __init__(self, universe: Universe) -> None:
         self._universe, self.debits = universe, DematDebits()
-        # Of one table of rates, for bills come in the order of time.
-        # (symbol, exchange, product, side) -> the tariff, None for a symbol that is not ours
+        # (symbol, exchange, product, side) -> tariff, None without one. Only one table of rates is kept, because fills
+        # come in the order of time.
         self._tariffs: dict[tuple[str, str, str, Side], tuple[Tariff, UnitTariff] | None] = {}
-        self._begins = self._ends = 0  # market ns between which that table holds
+        self._begins = self._ends = 0  # market ns between which that table is in force
 
     def __call__(self, order: Order, execution: Fill) -> Decimal:
         if not self._begins <= execution.traded_at < self._ends:
@@ -56,7 +55,7 @@ class MarketCharges:
         if both is None:
             return ZERO
         fee = self._depository(both[0], execution) if execution.product == DELIVERY else ZERO
-        # Parts are rounded on the order's whole turnover: a fill is charged what it adds.
+        # The charges of an order are rounded on its whole turnover; a fill is charged what it adds to them.
         before, (exact, of) = order.value, both
         after = execution.quantity * execution.price
         if before:
@@ -80,7 +79,7 @@ class MarketCharges:
         try:
             found = table(segment, execution.side, ist_date(execution.traded_at), execution.exchange)
         except DataError:
-            return None  # a fill is booked wherever it was told to be; of an odd exchange the fill check tells
+            return None  # a fill is booked at any exchange; the fill check reports an unexpected one
         return found, found.in_units()
 
     def _depository(self, tariff: Tariff, execution: Fill) -> Decimal:
@@ -95,19 +94,19 @@ class MarketCharges:
 
 
 def charges_by_market(universe: Universe) -> ChargesOf:
-    """Return the function that bills a fill by the table of its instrument's market, of the fill's day."""
+    """Return the function that charges a fill by the tariff of its instrument's market on the fill's day."""
     return MarketCharges(universe)
 
 
 def _units(value: Decimal) -> int | None:
-    # None for what has no whole number of them, or is not above nothing.
+    # None for a value that is not a whole number of units, or not above 0.
     above, below = value.as_integer_ratio()
     units, rest = divmod(above * UNITS_PER_CURRENCY, below)
     return None if rest or units <= 0 else units
 
 
 def percent_charges(rate: Decimal, *, decimals: int) -> ChargesOf:
-    """Return the function that bills `rate` percent of a fill's value, rounded to `decimals`, half to even."""
+    """Return the function that charges `rate` percent of a fill's value, rounded to `decimals`, half to even."""
     share, step = rate / 100, Decimal(1).scaleb(-decimals)
 
     def bill(order: Order, execution: Fill) -> Decimal:
@@ -117,5 +116,5 @@ def percent_charges(rate: Decimal, *, decimals: int) -> ChargesOf:
 
 
 def no_charges(order: Order, execution: Fill) -> Decimal:
-    """Bill nothing."""
+    """Return no charges."""
     return ZERO

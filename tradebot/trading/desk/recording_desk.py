@@ -1,7 +1,7 @@
-"""The desk with a tape: notes what it consumes for a replay, beside the path of an order and never in front of it.
+"""The desk with an input log: records its inputs for a replay without delaying an order.
 
-The tape is appended to the journal every few seconds, behind the orders that followed from it: a crash loses its last
-seconds and nothing else.
+The input log is appended to the journal every few seconds, after the orders that followed from the inputs. A crash
+loses the last seconds of the input log and nothing else.
 """
 
 from __future__ import annotations
@@ -44,20 +44,19 @@ from tradebot.trading.desk.book.state_hash import StateHasher
 from tradebot.trading.desk.decisions import DeskOutput
 from tradebot.trading.desk.desk import Desk
 
-DESCRIBED_PER_TICK = (
-    64  # changed positions put into words: a fifth of a millisecond, and those of a burst never come together
-)
+DESCRIBED_PER_TICK = 64  # changed positions formatted per tick: takes 0.2 ms, and spreads the work of a burst
 MAX_HASHED_ORDERS = (
-    500  # live orders up to which a state is hashed: the words of more hold the loop, and change again soon
+    500  # with more live orders no state is hashed: formatting them blocks the loop, and they soon change
 )
-FLUSH_INTERVAL_NS = 5 * SECOND  # our time between two rows of tape
-MAX_ENTRIES = 500  # of one row: half a millisecond of packing, for which an order's row behind it has to wait
+FLUSH_INTERVAL_NS = 5 * SECOND  # monotonic time between two rows of the input log
+MAX_ENTRIES = 500  # inputs in one row: packing takes 0.5 ms, for which the row of an order behind it waits
 
 
 class RecordingDesk:
-    """A desk that notes what it is given. `append` takes a finished tape, a few times a minute.
+    """A desk that records its inputs. `append` takes a finished part of the input log, a few times a minute.
 
-    `make` builds the desk around a look-up of the HALT file, which is noted too: what the gate was told decides.
+    `make` builds the desk with a look-up of the HALT file. Its answers are recorded too, because they decide in the
+    gate.
     """
 
     def __init__(
@@ -72,16 +71,17 @@ class RecordingDesk:
         self.account = self._desk.account
         self.book = book = self._desk.book
         self._entries: list[InputEntry] = []
-        self._is_noted: npt.NDArray[np.bool_] = np.zeros(len(book.universe), dtype=bool)  # whose quotes decide
+        # instrument id -> whether its quotes influence decisions, and so are all recorded
+        self._is_noted: npt.NDArray[np.bool_] = np.zeros(len(book.universe), dtype=bool)
         self._books: AccountSnapshot | None = None
-        self._flushed_at = 0
-        self._has_changed = True  # orders or positions, since the last hash
+        self._flushed_at = 0  # monotonic ns
+        self._has_changed = True  # orders or positions have changed since the last hash
         self._states = StateHasher()
-        self._to_describe: dict[str, None] = {}  # symbols whose position changed and is not put into words yet
+        self._to_describe: dict[str, None] = {}  # symbols whose changed position is not formatted yet
         self._killed = ""
 
     def apply_message(self, message: DeskMessage) -> list[DeskOutput]:
-        """Note a message and let the desk take it."""
+        """Record a message and let the desk take it."""
         self._note(message)
         output = self._desk.apply_message(message)
         self._follow(output)
@@ -92,11 +92,11 @@ class RecordingDesk:
             if message.mono - self._flushed_at >= FLUSH_INTERVAL_NS:
                 self.flush_inputs()
         elif len(self._entries) >= MAX_ENTRIES:
-            self._hand_on("")  # what it led to is hashed with what follows
+            self._hand_on("")  # the state is hashed with a later row
         return output
 
     def adopt_snapshot(self, books: AccountSnapshot) -> list[DeskOutput]:
-        """Note the books of the start and let the desk compare them."""
+        """Record the account snapshot of the start and let the desk compare it."""
         self._mark({p.symbol for p in books.positions} | {o.symbol for o in books.orders})
         self._put(StartSnapshot(snapshot=books))
         self._books = books
@@ -105,18 +105,18 @@ class RecordingDesk:
         return output
 
     def recover_state(self, facts: Sequence[OrderEvent | ReleasedPosition], **rest: Any) -> None:
-        """Let the desk be rebuilt from the journal's facts."""
+        """Let the desk rebuild its book from the journal's events."""
         self._desk.recover_state(facts, **rest)
         self._update_noted(self.book.universe.symbols)
 
     def holdings_at(self, close: BarBatch) -> dict[str, tuple[Decimal, Decimal]]:
-        """Return the holdings that the strategies are told with `close`, and note them."""
+        """Return the positions that strategies get with a batch of bars, and record them."""
         held = self._desk.holdings_at(close)
         self._put(StrategiesStepped(ends_at=close.ends_at, holdings=held))
         return held
 
     def flush_inputs(self) -> None:
-        """Hand on what was noted so far."""
+        """Append what was recorded so far, with a hash of the state if it has changed."""
         self._flushed_at = max(self._flushed_at, self.book.conditions.mono)
         if not self._entries:
             return
@@ -140,7 +140,7 @@ class RecordingDesk:
     def _note(self, message: DeskMessage) -> None:
         match message:
             case Quotes():
-                if len(message) == 1:  # as most frames have: arrays of one cost ten times what they hold
+                if len(message) == 1:  # most frames have one row, and arrays of one are ten times slower than an item
                     if self._is_noted.item(message.ids.item(0)):
                         self._put(message)
                 elif (rows := self._is_noted[message.ids]).any():
@@ -155,11 +155,11 @@ class RecordingDesk:
                 self._put(message)
 
     def _put(self, message: Message) -> None:
-        # The time is the one from before the message: a replay sets it in front of it.
+        # The recorded time is that before the message. A replay sets it before it gives the message to the desk.
         self._entries.append(InputEntry(self.book.conditions.mono, message))
 
     def _mark(self, symbols: Collection[str]) -> None:
-        # Of symbols whose quotes are not noted one by one the newest is, before something is decided on it.
+        # For symbols whose quotes are not all recorded, record the newest one before a decision depends on it.
         if not symbols:
             return
         unnoted = [id_ for id_ in self._ids(symbols) if not self._is_noted.item(id_)]
@@ -200,7 +200,7 @@ class RecordingDesk:
 
 
 def message_symbols(message: Message) -> set[str]:
-    """Return the symbols whose quotes the desk may ask for because of `message`."""
+    """Return the symbols whose quotes the desk may look up because of `message`."""
     match message:
         case Signals():
             return {signal.symbol for signal in message.signals}

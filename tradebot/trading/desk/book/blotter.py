@@ -1,4 +1,4 @@
-"""The desk's memory: every order and position, changed by facts alone, so that the journal rebuilds it exactly."""
+"""The blotter: every order and position, changed by order events alone, so that the journal rebuilds it exactly."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ from tradebot.trading.desk.book.external_positions import ExternalPositions, Own
 from tradebot.trading.desk.book.positions import Positions
 
 ChargesOf = Callable[[Order, Fill], Decimal]  # (order before the fill, the fill) -> its charges
-FillKey = tuple[str, str]  # (exchange, execution_id)
+FillKey = tuple[str, str]  # (exchange, the venue's id of the fill)
 INTENT, DENIED = OrderEventType.INTENT, OrderEventType.DENIED
 EXECUTED, REVERSED = OrderEventType.EXECUTED, OrderEventType.REVERSED
-JUST_FILLED_NS = SECOND // 5  # after a fill: the list of positions may be from before it
-MAX_ENDED_ORDERS = 20_000  # ended orders kept for late fills; a venue's day allows 5,000
+JUST_FILLED_NS = SECOND // 5  # this soon after a fill the list of positions may still be from before it
+MAX_ENDED_ORDERS = 20_000  # ended orders kept for late fills; a venue allows 5,000 orders a day
 
 
 class BookedFill(Message, frozen=True, kw_only=False):
-    """A fill in the books: whose it is, what it cost, and the monotonic time it was heard, 0 of before this process."""
+    """A booked fill: its order, its charges, and the monotonic ns at which it was reported.
+
+    `mono` is 0 for a fill from before this process.
+    """
 
     order_id: str
     execution: Fill
@@ -35,31 +38,29 @@ class BookedFill(Message, frozen=True, kw_only=False):
 
 
 class Blotter:
-    """Orders by id, ours by key, and in `exposure` what our orders may still do; totals are kept as fills come.
+    """The orders by id and our positions by key. `exposure` holds what our orders may still do.
 
-    What other hands trade stands in `external`. Orders that ended are kept for fills that come late, unless told that
-    none do.
+    `external` holds what others trade in the account. Totals are kept as fills come. Ended orders are kept for late
+    fills, unless `keeps_ended` is False.
     """
 
     def __init__(self, charges_of: ChargesOf, *, venue: str = "", keeps_ended: bool = True) -> None:
         self._charges_of, self._kept = charges_of, MAX_ENDED_ORDERS if keeps_ended else 0
-        self._ended: deque[str] = deque()  # order_ids as they ended; one that lived again may be in it twice
+        self._ended: deque[str] = deque()  # order_ids as they ended; an order that was open again may be in it twice
         self.orders: dict[str, Order] = {}  # order_id -> Order, in order of intent
         self.by_venue_id: dict[str, str] = {}  # venue_order_id -> order_id
         self.positions = Positions(venue)
         self.exposure = Exposure(self.orders, self.positions.open)
         self.external = ExternalPositions(self.orders)
-        # Symbols where more was filled than ordered -> (mono of the last fill, what the venue's list has held since).
+        # Overfilled symbol -> (monotonic ns of the last fill, the venue's position since then).
         self.overfilled: dict[str, tuple[int, Decimal | None]] = {}
-        self.dirty_exposure: set[str] = set()  # symbols whose worst case may have changed since then
+        self.dirty_exposure: set[str] = set()  # symbols whose worst case may have changed since this was last emptied
         self.booked_fills: dict[FillKey, BookedFill] = {}  # every fill that counts
-        self.busted_fills: dict[FillKey, BookedFill] = {}  # what was taken back for good
-        self.forgotten_orders: list[
-            Order
-        ] = []  # that are kept no longer, until who remembers something of them empties it
+        self.busted_fills: dict[FillKey, BookedFill] = {}  # fills that were reversed for good
+        self.forgotten_orders: list[Order] = []  # orders no longer kept; a rule that remembers them empties the list
 
     def begin_order(self, event: OrderEvent) -> Order:
-        """Apply an INTENT of an order of ours, as `record_event` would; returns the order."""
+        """Apply the INTENT of an order of ours, as `record_event` would; return the order."""
         order, order_id = open_order(event), event.order_id
         self.orders[order_id] = order
         symbol = order.request.symbol
@@ -68,7 +69,7 @@ class Blotter:
         return order
 
     def add_working_order(self, order: Order) -> None:
-        """Take an order of ours that is at the venue already, as `record_event` would of the facts that brought it there."""
+        """Add an order of ours that is at the venue already, as `record_event` would with the events up to there."""
         order_id, symbol = order.request.order_id, order.request.symbol
         self.orders[order_id] = order
         self.by_venue_id[order.venue_order_id] = order_id
@@ -76,14 +77,17 @@ class Blotter:
         self.exposure.add_live(order_id, symbol)
 
     def close_filled_order(self, order: Order, execution: Fill) -> None:
-        """Book a fill that `fills_whole` a live order with one id at the venue, and forget both."""
+        """Book the single fill of a live order's whole quantity, and forget both.
+
+        The order has one id at the venue.
+        """
         order_id, symbol = order.request.order_id, order.request.symbol
         self._book_own_fill(order, execution)
         self.exposure.remove_live(order_id, symbol)
         del self.orders[order_id], self.by_venue_id[order.venue_order_id]
 
     def record_event(self, event: OrderEvent) -> Order:
-        """Apply one fact; returns the order after it. A fill of ours is booked into its position as well."""
+        """Apply one order event and return the order after it; also book a fill into its position."""
         order_id, before = event.order_id, None
         if event.type is INTENT or event.type is DENIED:
             order = open_order(event)
@@ -101,7 +105,7 @@ class Blotter:
         return order
 
     def _index_venue_ids(self, before: Order | None, order: Order) -> None:
-        # The venue's ids of an order lead to it. One that a later one took the place of leads nowhere.
+        # The venue's ids of an order lead to it. An id that a later one replaced leads nowhere.
         order_id, venue_order_id = order.request.order_id, order.venue_order_id
         old = "" if before is None else before.venue_order_id
         if venue_order_id and venue_order_id != old:
@@ -112,7 +116,7 @@ class Blotter:
             self.by_venue_id.update(dict.fromkeys(order.other_ids, order_id))
 
     def _update_exposure(self, before: Order | None, order: Order, mono: int) -> None:
-        # What an order may still do, among ours or those of others.
+        # Update what an order may still do, among our orders or the external ones.
         order_id, symbol = order.request.order_id, order.request.symbol
         exposure = self.external.exposure if order.is_external else self.exposure
         was_live = before is not None and before.state.is_live
@@ -132,10 +136,10 @@ class Blotter:
             self._forget_oldest()
 
     def expire_reservations(self, mono: int) -> None:
-        """Move the time to monotonic `mono`: reservations that outlived their order end.
+        """Move the time to `mono` (monotonic ns), and end the reservations whose time is over.
 
-        The first call sets it: after a boot of the machine the journal's facts tell later times than now, which would
-        keep reservations and patience for as long as the machine ran before.
+        The first call sets the time. After a reboot the journal's events have later monotonic times than now. They
+        would keep reservations for as long as the machine ran before.
         """
         if not self.exposure.mono:
             for order_id, order in self.orders.items():
@@ -144,13 +148,13 @@ class Blotter:
         self.external.exposure.expire_reserved(mono)
 
     def adopt_position(self, key: PositionKey, quantity: Decimal, average_price: Decimal) -> None:
-        """Take over a position that has no fills here, as runs of before did: the quantity is the truth."""
+        """Set a position that has no fills here, as earlier runs adopted it; `open_quantity` is signed and final."""
         self.positions.set_current_key(key)
         before = self.positions.by_key.get(key) or Position(key)
         self._replace_position(before, before.with_quantity(quantity, average_price))
 
     def release_position(self, released: ReleasedPosition) -> None:
-        """Take a part of a position for no longer ours: it is held beyond ours from now on."""
+        """Release a part of a position that is no longer ours; from now on it counts as external."""
         before = self.positions.by_key[PositionKey(self.positions.venue, *released.key.netting_key)]
         self._replace_position(before, before.release_quantity(released.quantity, released.price))
         self.external.take_over_position(released.key.netting_key, released.quantity)
@@ -165,9 +169,9 @@ class Blotter:
         yield from self.external.exposure.live_orders()
 
     def own_at_snapshot(self, books: AccountSnapshot) -> OwnQuantities:
-        """Return what was ours when `books` were read, by line, as far as they can know it.
+        """Return our quantities by netting key when a snapshot was read, as far as the snapshot can know them.
 
-        A fill that was heard since they were asked for and that they do not list came later than they.
+        A fill is later than the snapshot if it was reported after the request and the snapshot does not list it.
         """
         held = {p.key.netting_key: p.quantity for p in self.positions.by_key.values()}
         late: dict[NettingKey, Decimal] = {}
@@ -187,22 +191,24 @@ class Blotter:
                 held[line] = held.get(line, ZERO) - signed
                 late_ours[line] = late_ours.get(line, ZERO) + signed
         for order in self.exposure.live_orders():
-            if order.reported.filled and order.missing_quantity:  # filled, as its status says, and not told yet
+            if (
+                order.reported.filled and order.missing_quantity
+            ):  # filled by its status, but the fills are not reported yet
                 line, signed = order_netting_key(order), order.missing_quantity * order.request.side.sign
                 late_ours[line] = late_ours.get(line, ZERO) + signed
         return OwnQuantities(held, late, late_ours)
 
     def fill_order_id(self, key: FillKey) -> str | None:
-        """Return the order that a fill of this key, booked or taken back, belongs to."""
+        """Return the id of the order that a booked or reversed fill belongs to, None for an unknown fill."""
         booked = self.booked_fills.get(key) or self.busted_fills.get(key)
         return None if booked is None else booked.order_id
 
     def mark_overfilled(self, symbol: str) -> None:
-        """Note that an order of `symbol` was filled beyond its quantity: what is held may be less than was told."""
+        """Note that an order of `symbol` was overfilled: the venue may hold less than the reported fills say."""
         self.overfilled.setdefault(symbol, (self.exposure.mono, None))
 
     def check_overfills(self, books: AccountSnapshot) -> None:
-        """Take what the venue's list holds of symbols in excess, where it was asked for after their last fill."""
+        """Take the venue's positions in overfilled symbols, if the snapshot was requested after their last fill."""
         net = books.net_quantities()
         for symbol, (since, _) in list(self.overfilled.items()):
             line = self.positions.position_of(symbol).key.netting_key
@@ -217,7 +223,8 @@ class Blotter:
     def closable_quantity(self, symbol: str) -> Decimal:
         """Return the signed quantity that an exit may close: ours, as far as the venue holds it on the same side.
 
-        In excess nothing until the venue was asked after the last fill, and then no more than its list holds.
+        It is 0 in an overfilled symbol until a snapshot was requested after the last fill, and then at most what the
+        snapshot holds.
         """
         position = self.positions.open.get(symbol)
         if position is None:
@@ -249,13 +256,13 @@ class Blotter:
             charges = self._book_own_fill(before, execution)
         else:
             self.external.apply_fill(execution)
-        # Before the first release the facts are the journal's, of which some tell the time of an earlier boot.
+        # Until the first `expire_reservations` events come from the journal, some with times of an earlier boot.
         self.booked_fills[key] = BookedFill(fact.order_id, execution, charges, fact.mono if self.exposure.mono else 0)
         if self.busted_fills:
             self.busted_fills.pop(key, None)
 
     def _book_own_fill(self, order: Order, execution: Fill) -> Decimal:
-        # Move the position by a fill of an order of ours; returns its charges.
+        # Apply a fill of our order to the position; return its charges.
         charges, positions, symbol = self._charges_of(order, execution), self.positions, execution.symbol
         old = positions.open.get(symbol)
         if old is None or old.key.product != execution.product or old.key.exchange != execution.exchange:
@@ -275,7 +282,7 @@ class Blotter:
         self.positions.replace_position(old, new, charges)
 
     def _forget_oldest(self) -> None:
-        # The one that ended first goes, except that what is reserved still waits behind the others.
+        # Drop the order that ended first. One that is still reserved goes to the end of the queue.
         for _ in range(len(self._ended)):
             order_id = self._ended.popleft()
             order = self.orders.get(order_id)

@@ -1,7 +1,7 @@
-"""The book of one account: all that two rules must both know, and the one writer of it.
+"""The book of one account: the state that rules share, and its only writer.
 
-Orders and positions change by facts alone, so that the journal rebuilds them exactly. Beside them stand the conditions
-of the moment, the newest quotes, the exits that are wanted and what the account is worth.
+Only order events change orders and positions, so that the journal rebuilds them exactly. The book also holds the
+conditions of the moment, the newest quotes, the requested exits, and the profit and loss.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ EXECUTED = OrderEventType.EXECUTED
 
 
 class OrderChange(NamedTuple):
-    """A fact with its order before, None before the first, and after."""
+    """An order event with its order before it, None before the first event, and after it."""
 
     before: Order | None
     event: OrderEvent
@@ -47,13 +47,13 @@ class OrderChange(NamedTuple):
 
     @property
     def ends_exit(self) -> bool:
-        """True where an exit of ours ended, or was denied."""
+        """Return whether an exit of ours ended or was denied by this event."""
         before, order = self.before, self.after
         return not order.state.is_live and order.request.purpose.is_exit and (before is None or before.state.is_live)
 
 
 class Book:
-    """What the desk knows. Rules read it and ask for changes by their decisions; only the desk calls what writes."""
+    """What the desk knows. Rules read it and request changes by decisions; only the desk calls the writing methods."""
 
     def __init__(
         self, universe: Universe, settings: DeskSettings, charges_of: ChargesOf, *, keeps_ended: bool = True
@@ -78,12 +78,12 @@ class Book:
         self.conditions.mono = max(self.conditions.mono, quotes.seen_at)
 
     def take_tick(self, tick: ClockTick) -> None:
-        """Move the time; reservations that outlived their order end."""
+        """Move the time, and end the reservations whose time is over."""
         self.conditions.advance_to(tick.at, tick.mono)
         self.blotter.expire_reservations(self.conditions.mono)
 
     def take_session(self, session: SessionBegins) -> bool:
-        """Take the times of a session; returns whether another day begins with it."""
+        """Take the times of a session; return whether another day begins with it."""
         is_another = self.conditions.begin_session(session)
         if is_another:
             self.conditions.halts.lift_session_halts()
@@ -91,12 +91,12 @@ class Book:
         return is_another
 
     def take_command(self, command: Command) -> None:
-        """Note that the daemon stops; any other command stands once a rule says so."""
+        """Note that the daemon stops; other commands take effect by the decision `ApplyCommand`."""
         if command.verb is CommandVerb.STOP:
             self.conditions.is_stopping = True
 
     def begin_reconcile(self, decision: Reconcile) -> None:
-        """Begin to read the venue's books."""
+        """Begin to compare an account snapshot with the book."""
         self.conditions.note_books_read(decision.books.asked_at)
         self.conditions.times.end_if_over(self.conditions.now)
         self.external.begin_snapshot(decision.books.asked_at)
@@ -104,7 +104,7 @@ class Book:
     # ---- what is decided
 
     def record_event(self, event: OrderEvent) -> OrderChange:
-        """Apply one fact, and what it means for the exits that are wanted."""
+        """Apply one order event, and update the requested exits; return the change."""
         before = self.blotter.orders.get(event.order_id)
         order = self.blotter.record_event(event)
         change = OrderChange(before, event, order)
@@ -117,7 +117,7 @@ class Book:
         return change
 
     def update_holder(self, request: OrderRequest) -> None:
-        """Note, once a fill of an order is booked, whose strategy holds the symbol, or that nothing is held."""
+        """Update which strategy holds a symbol, once a fill of an order is booked."""
         symbol, exits = request.symbol, self.pending_exits
         if symbol not in self.universe.ids_by_symbol:
             return
@@ -127,39 +127,45 @@ class Book:
             exits.holders.setdefault(symbol, request.strategy)
 
     def request_exit(self, symbol: str, purpose: OrderPurpose, reason: str) -> None:
-        """Want a symbol flat; not one that this run does not name, in which an earlier one may have left an exit."""
+        """Request that a symbol becomes flat.
+
+        A symbol outside the universe is skipped: an earlier run may have left an exit in it.
+        """
         if symbol in self.universe:
             self.pending_exits.request_exit(symbol, purpose, reason)
 
     def request_close(self, decision: ClosePosition) -> None:
-        """Want one symbol flat."""
+        """Request that one symbol becomes flat."""
         self.request_exit(decision.symbol, decision.purpose, decision.reason)
 
     def request_closes(self, decision: ClosePositions) -> None:
-        """Want symbols flat."""
+        """Request that several symbols become flat."""
         for symbol in decision.symbols:
             self.request_exit(symbol, OrderPurpose.FLATTEN, decision.reason)
 
     def record_journaled(self, decision: RecordJournaled) -> None:
-        """Apply a fact that changes nothing but its order."""
+        """Apply an order event that changes nothing but its order."""
         self.blotter.record_event(decision.event)
 
     def forget_position(self, decision: ForgetPosition) -> None:
-        """Forget the exit and the strategy of a symbol that is flat."""
+        """Forget the requested exit and the strategy of a symbol that is flat."""
         self.pending_exits.forget_symbol(decision.symbol)
 
     def release_position(self, decision: ReleasePosition) -> None:
-        """Take a part of a position for no longer ours."""
+        """Release a part of a position that is no longer ours."""
         self.blotter.release_position(decision.part)
         if decision.part.key.symbol not in self.blotter.positions.open:
             self.pending_exits.forget_symbol(decision.part.key.symbol)
 
     def check_overfills(self, decision: CheckOverfills) -> None:
-        """Hold what was filled beyond its orders against the venue's books."""
+        """Compare the overfilled symbols with an account snapshot."""
         self.blotter.check_overfills(decision.books)
 
     def attribute_positions(self, decision: AttributePositions) -> None:
-        """Take the venue's net and account for what is not ours."""
+        """Attribute the net quantities of an account snapshot to us and to others.
+
+        The snapshot of a start counts as two polls.
+        """
         books = decision.books
         own = self.blotter.own_at_snapshot(books)
         self.external.apply_snapshot(books, own)
@@ -173,56 +179,59 @@ class Book:
             )
 
     def block_symbol(self, decision: BlockSymbol) -> None:
-        """Let nothing be opened in a symbol until the books account for it."""
+        """Block entries in a symbol until a snapshot accounts for what another party does there."""
         self.external.mark_unsettled(decision.netting_key, self.conditions.mono, decision.reason)
         self.conditions.unaccounted[decision.netting_key[1]] = decision.reason
 
     def set_unaccounted(self, decision: SetUnaccounted) -> None:
-        """Take what the books do not account for, by symbol."""
+        """Set the symbols that no snapshot accounts for, each with the reason."""
         self.conditions.unaccounted = dict(decision.reasons)
 
     # ---- what rules ask
 
     @property
     def sends_no_orders(self) -> bool:
-        """True while no new order leaves: the daemon stops, and was not told to close what is open."""
+        """Return whether no new order may be sent: the daemon is stopping and does not flatten."""
         return self.conditions.is_stopping and self.settings.on_stop != "flatten"
 
     def open_symbols(self, matching: Callable[[str], bool] = lambda symbol: True) -> list[str]:
-        """Return the symbols of the universe where ours is not flat; others cannot be priced here."""
+        """Return the symbols of the universe in which our position is not flat, of those that `matching` selects.
+
+        Symbols outside the universe have no price here.
+        """
         positions = self.blotter.positions.by_key.values()
         return [p.symbol for p in positions if not p.is_flat and p.symbol in self.universe and matching(p.symbol)]
 
     def is_intraday(self, symbol: str) -> bool:
-        """Return whether what is open in a symbol is meant to be gone by the evening."""
+        """Return whether the open position in a symbol is intraday."""
         position = self.blotter.positions.open.get(symbol)
         return position is not None and (position.key.product or self.settings.product) == INTRADAY
 
     def position_key(self, symbol: str) -> PositionKey:
-        """Return the key that our entries in a symbol lead to."""
+        """Return the key of the position that our entries in a symbol lead to."""
         exchange = self.universe.instrument_of(symbol).exchange if symbol in self.universe else ""
         return PositionKey(self.settings.venue, exchange, symbol, self.settings.product)
 
     def is_traded_key(self, netting_key: NettingKey) -> bool:
-        """Return whether our orders go to a line, or something of ours is left there."""
+        """Return whether our entries go to a netting key, or we hold a position there."""
         return netting_key == self.position_key(netting_key[1]).netting_key or bool(
             self.blotter.positions.netted_quantity(netting_key)
         )
 
     def make_event(self, order: Order, event_type: OrderEventType, reason: str) -> OrderEvent:
-        """Return a fact of an order, of this moment."""
+        """Return an event of an order, with the time of this moment."""
         c = self.conditions
         return OrderEvent(order_id=order.order_id, type=event_type, at=c.now, mono=c.mono, reason=reason)
 
     def make_incident(self, text: str, order: Order | None = None) -> Incident:
-        """Return an incident of this moment."""
+        """Return an incident with the time of this moment, about `order` if given."""
         if order is None:
             return Incident(text=text, at=self.conditions.now)
         return Incident(text=text, at=self.conditions.now, order_id=order.order_id, symbol=order.symbol)
 
     def _is_over(self, line: NettingKey) -> bool:
-        # Of an intraday position of an earlier day a venue that does not hold it has squared it off, and lists no fill.
-        # What other hands traded there today does not make ours of today.
+        # If the venue no longer holds an intraday position of an earlier day, it has squared it off and lists no fill.
+        # External fills of today do not make our position one of today.
         opens_at, blotter = self.conditions.times.day_opens_at, self.blotter
         today = (
             booked

@@ -1,4 +1,4 @@
-"""The conditions of the moment that every order is judged under: time, session, halts, stale links, stopping."""
+"""The conditions under which orders are judged: time, session, halts, stale links, stopping."""
 
 from __future__ import annotations
 
@@ -17,42 +17,44 @@ from tradebot.domain.messages import (
 from tradebot.trading.desk.book.links import Links
 from tradebot.trading.desk.book.session_times import SessionTimes
 
-BLIND_AFTER_NS = MINUTE  # of our time without the venue's books: some ten looks that failed
-NEVER = 1 << 62
+BLIND_AFTER_NS = MINUTE  # monotonic ns without an account snapshot: about ten failed polls
+NEVER = 1 << 62  # ns
 
 
 class Conditions:
-    """Plain state of the desk; `now` is market ns, `mono` our monotonic ns."""
+    """Plain state of the desk; `now` is market ns, `mono` monotonic ns."""
 
     def __init__(self) -> None:
         self.now = 0
         self.mono = 0
         self.times = SessionTimes()
         self.links = Links()
-        self.halts = Halts()  # until a person resumes
-        self.unaccounted: dict[str, str] = {}  # symbol -> what the venue's books do not account for; no entry there
+        self.halts = Halts()  # the active halts; those of a person last until a resume
+        self.unaccounted: dict[str, str] = {}  # symbol -> what no snapshot accounts for; blocks entries there
         self.blind_from_mono = (
-            NEVER  # mono from which the venue's books are too old to open anything; never where none come
+            NEVER  # monotonic ns from which the last snapshot is too old; `NEVER` before the first one
         )
         self.frozen: frozenset[str] = frozenset()  # symbols whose quotes only repeat themselves
         self.is_stopping = False
-        self.clock_offset_reason = ""  # why nothing is opened while the host's clock is not the venue's
-        self.disk_short = self.disk_full = ""  # why nothing is opened for want of room on disk; why nothing is closed
+        self.clock_offset_reason = (
+            ""  # why the host's clock blocks entries, empty while it agrees with the venue's time
+        )
+        self.disk_short = self.disk_full = ""  # why the disk blocks entries; why it blocks exits too
 
     # ---- what comes in
 
     def advance_to(self, at: int, mono: int) -> None:
-        """Let it be market ns `at`, and monotonic `mono` unless it was later already."""
+        """Set the market time to `at` (ns), and the monotonic time to `mono` (ns) unless it is later already."""
         self.now = at
         if mono > self.mono:
             self.mono = mono
 
     def begin_session(self, session: SessionBegins) -> bool:
-        """Take the times of another session; returns whether another day begins with it."""
+        """Take the times of another session; return whether another day begins with it."""
         return self.times.begin_session(session, self.now)
 
     def lose_link(self, link: LinkDown) -> None:
-        """Note that the data of a source is stale."""
+        """Note that the data of a source has become stale."""
         self.links.lose_link(link)
 
     def regain_link(self, link: LinkUp) -> None:
@@ -60,15 +62,15 @@ class Conditions:
         self.links.regain_link(link, self.mono)
 
     def take_login(self, login: BrokerSession) -> None:
-        """Note whether the venue knows our login."""
+        """Note whether our login at the venue is valid."""
         self.links.take_login(login, self.mono)
 
     def set_frozen(self, frozen: FrozenSymbols) -> None:
-        """Take the symbols that are frozen now."""
+        """Set the symbols whose quotes are frozen now."""
         self.frozen = frozenset(frozen.symbols)
 
     def note_books_read(self, asked_at: int) -> None:
-        """Note that the venue's books of `asked_at` are known."""
+        """Note that the account snapshot requested at `asked_at` (monotonic ns) is known."""
         self.blind_from_mono = asked_at + BLIND_AFTER_NS
 
     def take_clock_offset(self, clock: ClockOffset) -> None:
@@ -78,7 +80,7 @@ class Conditions:
         self.clock_offset_reason = f"the host's clock is {ahead} the venue's time" if clock.offset_ns else ""
 
     def take_disk_space(self, space: DiskSpaceState) -> None:
-        """Note what the room of the journal's disk allows."""
+        """Note what the space on the journal's disk allows."""
         self.disk_short = space.reason if space.allows is not DiskAllowance.ALL else ""
         self.disk_full = space.reason if space.allows is DiskAllowance.CANCELS else ""
 
@@ -86,35 +88,35 @@ class Conditions:
 
     @property
     def halt_reason(self) -> str:
-        """Why nothing may be opened anywhere, empty when something may."""
+        """Return why a halt of everything blocks all entries, empty where none does."""
         return self.halts.global_reason
 
     @property
     def has_halts(self) -> bool:
-        """True while a halt of anything stands."""
+        """Return whether any halt is active."""
         return bool(self.halts)
 
     def halt_reason_for(self, symbol: str, strategy: str = "") -> str:
-        """Return why `strategy` may open nothing in `symbol`, empty when it may."""
+        """Return why a halt blocks entries of `strategy` in `symbol`, empty where none does."""
         return self.halts.reason_for(symbol, strategy)
 
     @property
     def blind_reason(self) -> str:
-        """Why too little is known of the venue's books to open anything, empty when enough is."""
+        """Return why too little is known about the account at the venue for any entry, empty when enough is known."""
         if self.mono <= self.blind_from_mono:
             return ""
         return f"the venue's books were not read for {(self.mono - self.blind_from_mono + BLIND_AFTER_NS) // SECOND} s"
 
     def quote_trouble(self, symbol: str) -> str:
-        """Return why nothing may be opened on the quotes of a symbol, empty when something may."""
+        """Return why the quotes of a symbol block entries, empty where they do not."""
         return f"the quotes of {symbol} only repeat themselves" if symbol in self.frozen else ""
 
     def in_square_off(self, symbol: str) -> bool:
-        """True between the square-off and the close of a symbol."""
+        """Return whether it is between the square-off time and the close of a symbol."""
         return self.times.in_square_off(symbol, self.now)
 
     def entries_closed(self, symbol: str) -> str:
-        """Return why no position in a symbol may be opened now, empty when it may."""
+        """Return why stopping, clock or time of day block entries in a symbol now, empty where none does."""
         if self.is_stopping:
             return "the daemon is stopping"
         return self.clock_offset_reason or self.times.entries_closed(symbol, self.now)

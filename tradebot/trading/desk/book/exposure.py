@@ -1,4 +1,4 @@
-"""What the orders of the blotter may still do to its positions: who may trade, who is reserved, and the worst case."""
+"""What the blotter's orders may still do to its positions: live orders, reservations, and the worst case."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ NO_SYMBOLS: frozenset[str] = frozenset()
 
 
 class Exposure:
-    """Live orders by symbol, and those that ended and are reserved a while more; the blotter tells of both.
+    """Live orders by symbol, and ended orders whose quantity stays reserved for late fills; the blotter adds both.
 
-    `orders` and `open_` are the blotter's: order_id -> Order, and symbol -> Position of those that are not flat.
+    `orders` and `open_` are the blotter's: order_id -> Order, and symbol -> position that is not flat.
     """
 
     def __init__(self, orders: Mapping[str, Order], open_: Mapping[str, Position]) -> None:
         self._orders, self._open = orders, open_
         self.working = 0  # orders that may still trade
         self._live: dict[str, dict[str, None]] = {}  # symbol -> order_ids that may still trade, none empty
-        self.reserved: dict[str, dict[str, None]] = {}  # symbol -> order_ids that ended and are reserved a while more
-        self.mono = 0  # of the newest release
+        self.reserved: dict[str, dict[str, None]] = {}  # symbol -> order_ids of ended orders that are still reserved
+        self.mono = 0  # monotonic ns of the last `expire_reserved`
 
-    # ---- what the blotter tells
+    # ---- what the blotter writes
 
     def add_live(self, order_id: str, symbol: str) -> None:
-        """Count an order that may trade from now on."""
+        """Add an order that may trade from now on."""
         live = self._live.get(symbol)
         if live is None:
             self._live[symbol] = {order_id: None}
@@ -39,7 +39,7 @@ class Exposure:
             self._drop_reserved(symbol, order_id)
 
     def remove_live(self, order_id: str, symbol: str) -> None:
-        """Count an order that may trade no more."""
+        """Remove an order that may no longer trade."""
         live = self._live[symbol]
         if len(live) == 1:
             del self._live[symbol]
@@ -48,11 +48,14 @@ class Exposure:
         self.working -= 1
 
     def add_reserved(self, order_id: str, symbol: str) -> None:
-        """Count an order that ended and is reserved a while more."""
+        """Add an order that ended and whose quantity stays reserved."""
         self.reserved.setdefault(symbol, {})[order_id] = None
 
     def expire_reserved(self, mono: int) -> Set[str]:
-        """Move the time to monotonic `mono`; returns the symbols in which something was reserved before."""
+        """Move the time to `mono` (monotonic ns) and end the reservations whose time is over.
+
+        Returns the symbols with reservations before the call.
+        """
         self.mono = max(self.mono, mono)
         if not self.reserved:
             return NO_SYMBOLS
@@ -63,14 +66,14 @@ class Exposure:
         return symbols
 
     def _drop_reserved(self, symbol: str, order_id: str) -> None:
-        # A symbol without orders has no entry: what is asked on every tick costs nothing for thousands of symbols.
+        # A symbol without orders has no entry, so that questions on every tick cost nothing for thousands of symbols.
         held = self.reserved.get(symbol)
         if held is not None:
             held.pop(order_id, None)
             if not held:
                 del self.reserved[symbol]
 
-    # ---- what others ask
+    # ---- what the desk asks
 
     def live_orders(self, symbol: str | None = None) -> Iterator[Order]:
         """Yield the orders that may still trade, UNKNOWN included."""
@@ -86,35 +89,35 @@ class Exposure:
         return symbol in self._live
 
     def has_orders(self, symbol: str) -> bool:
-        """Return whether an order of `symbol` counts, as `counted_orders` yields them."""
+        """Return whether `symbol` has a live or a reserved order."""
         return symbol in self._live or symbol in self.reserved
 
     def is_reserved(self, order: Order) -> bool:
-        """Return whether an order that ended is reserved still."""
+        """Return whether an ended order is still reserved."""
         return bool(self.reserved) and order.request.order_id in self.reserved.get(order.request.symbol, ())
 
     def counted_orders(self, symbol: str) -> Iterator[Order]:
-        """Yield the orders that count: the live ones and those reserved a while after their end."""
+        """Yield the live orders of `symbol`, then its ended orders that are still reserved."""
         yield from self.live_orders(symbol)
         for order_id in list(self.reserved.get(symbol, ())):
             yield self._orders[order_id]
 
     def symbol_count_bound(self) -> int:
-        """Return a bound on how many `exposed_symbols` there are, without putting thousands of them together."""
+        """Return an upper bound of how many `exposed_symbols` there are, without collecting thousands of them."""
         return len(self._open) + len(self._live) + len(self.reserved)
 
     def exposed_symbols(self) -> Set[str]:
-        """Return the symbols with a position or with an order that counts."""
+        """Return the symbols with an open position, a live order or a reserved one."""
         if not self._live and not self.reserved:
             return self._open.keys()
         return self._open.keys() | self._live.keys() | self.reserved.keys()
 
     def __bool__(self) -> bool:
-        """True while there is a position or an order that counts."""
+        """Return whether there is an open position, a live order or a reserved one."""
         return bool(self._open or self.working or self.reserved)
 
     def worst_case(self, symbol: str) -> tuple[Decimal, Decimal]:
-        """Return (longest, shortest): the position if every buy, or every sell, that may still fill did."""
+        """Return (longest, shortest): the signed position if all buys, or all sells, that may still fill did."""
         position = self._open.get(symbol)
         quantity = ZERO if position is None else position.quantity
         if not self.has_orders(symbol):
@@ -130,9 +133,9 @@ class Exposure:
         return longest, shortest
 
     def closing_quantity(self, symbol: str) -> Decimal:
-        """Return what the exits of `symbol` may still close.
+        """Return the quantity that the exits of `symbol` may still close.
 
-        An exit whose absence is presumed does not count: ten minutes without protection are worse than the exit that
+        An exit that is presumed absent does not count. Ten minutes without protection would be worse than an exit that
         appears late, which is cancelled at once.
         """
         if not self.has_orders(symbol):
@@ -147,7 +150,7 @@ class Exposure:
         )
 
     def has_only_closing_exit(self, symbol: str) -> bool:
-        """Return whether `symbol` has one live order, and it is an exit with a rest that closes."""
+        """Return whether the only live order of `symbol` is an exit that is not filled completely."""
         live = self._live.get(symbol)
         if live is None or len(live) != 1:
             return False
@@ -155,5 +158,5 @@ class Exposure:
         return order.request.purpose.is_exit and order.remaining_quantity > 0
 
     def has_order_in_doubt(self, symbol: str) -> bool:
-        """Return whether of a live order of `symbol` it is not known if it is at the venue."""
+        """Return whether `symbol` has a live order that may or may not be at the venue."""
         return symbol in self._live and any(o.state in IN_DOUBT_STATES for o in self.live_orders(symbol))

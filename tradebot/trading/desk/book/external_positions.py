@@ -1,8 +1,8 @@
-"""What the venue holds that is not ours: shown, never traded, and the bound of what our exits may close.
+"""External positions: what the venue holds that is not ours. They are shown, never traded, and limit our exits.
 
-A venue nets all of one line, whoever traded it. So of each line one number is kept, what is held beyond ours: as the
-last books say, moved by the fills of other hands since. Our own fills move both sides and leave it as it is. Orders of
-other hands that still work may close what is ours before our exit does, and count as if they had.
+A venue nets all trades under one netting key, from every source. So one number is kept per key, the quantity beyond
+ours: what the last snapshot says, plus the external fills since. Our own fills change the venue's quantity and ours, so
+they leave it as it is. Working external orders may close our position before our exit does; they count as if they had.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from tradebot.domain.position_key import OWNER_EXTERNAL, NettingKey, PositionKey
 from tradebot.domain.products import DELIVERY
 from tradebot.trading.desk.book.exposure import Exposure
 
-SETTLED_AFTER_POLLS = 12  # looks of a process: a fill that the first one showed was heard of long before
-CONFIRMING_POLLS = 2  # looks in a row that must say the same of a line before it counts
+SETTLED_AFTER_POLLS = 12  # polls of a process, after which every fill that the first one showed has long been reported
+CONFIRMING_POLLS = 2  # polls in a row that must agree on a netting key before it counts
 
 
 class OwnQuantities(NamedTuple):
-    """What ours was of each line when the fills of a look were listed, and what was heard since that they lack.
+    """Our quantity per netting key when a snapshot's fills were listed, and the fills since that the list lacks.
 
-    `late` is of other hands, `late_ours` of us, both signed.
+    All quantities are signed. `late` are the later external fills, `late_ours` our later fills.
     """
 
     held: Mapping[NettingKey, Decimal]
@@ -33,9 +33,10 @@ class OwnQuantities(NamedTuple):
     late_ours: Mapping[NettingKey, Decimal] = {}
 
     def external_quantity(self, netting_key: NettingKey, net: Decimal, known: Decimal) -> Decimal:
-        """Return what `net_quantities` holds beyond ours: `known`, where that explains it.
+        """Return the quantity in the venue's `net_quantities` that is not ours; it is `known` where `known` explains `net_quantities`.
 
-        Positions are asked for beside the fills and may be the later of the two: then they hold what was heard since.
+        The venue answers positions and fills separately. The positions may be the later of the two, and then contain
+        the fills reported since.
         """
         rest, late, ours = (
             net - self.held.get(netting_key, ZERO),
@@ -47,55 +48,56 @@ class OwnQuantities(NamedTuple):
 
 
 class ExternalPositions:
-    """The lines of one account beyond ours. `orders` are the blotter's, of which those placed elsewhere count here."""
+    """The external quantities of one account. `orders` are the blotter's; those placed elsewhere count here."""
 
     def __init__(self, orders: Mapping[str, Order]) -> None:
-        self.exposure = Exposure(orders, {})  # of the orders placed elsewhere
-        self.quantities: dict[NettingKey, Decimal] = {}  # the venue's net less ours, none zero
-        self._accounted: dict[
-            NettingKey, Decimal
-        ] = {}  # of that what fills, conversions and the first look account for
-        self._prices: dict[NettingKey, Decimal] = {}  # the venue's average prices, of the last look
-        self._unconfirmed: dict[
-            tuple[str, str], tuple[dict[NettingKey, Decimal], int]
-        ] = {}  # (exchange, symbol) -> rests, looks
+        self.exposure = Exposure(orders, {})  # exposure of the external orders
+        self.quantities: dict[NettingKey, Decimal] = {}  # the venue's net quantity less ours, never 0
+        self._accounted: dict[NettingKey, Decimal] = {}  # the part explained by fills, conversions and the first poll
+        self._prices: dict[NettingKey, Decimal] = {}  # the venue's average prices in the last snapshot
+        # (exchange, symbol) -> (netting key -> unexplained rest, how many polls in a row showed them)
+        self._unconfirmed: dict[tuple[str, str], tuple[dict[NettingKey, Decimal], int]] = {}
         self._unsettled: dict[
             NettingKey, tuple[int, str]
-        ] = {}  # mono at which another hand was heard of last, and what it did
-        self._asked_mono: int | None = None  # of the books that are being read
+        ] = {}  # netting key -> (monotonic ns of the last event, its text)
+        self._asked_mono: int | None = None  # monotonic ns at which the snapshot being read was requested
         self._converted: dict[
             NettingKey, Decimal
-        ] = {}  # signed parts of ours that were converted, until they are given up
+        ] = {}  # signed parts of ours that were converted, until they are released
         self._polls = 0
-        # Lines that the first look accounted for without a fill -> what was heard of since, which it may have shown.
+        # Netting keys that the first poll accounted for without a fill -> fills reported since, which that poll may
+        # have shown already.
         self._heard_since: dict[NettingKey, Decimal] = {}
 
-    # ---- what is told
+    # ---- what is reported
 
     def apply_fill(self, execution: Fill, sign: int = 1) -> None:
-        """Take a fill of another hand; with -1 one that is taken back."""
+        """Apply an external fill; `sign` -1 reverses one."""
         line, signed = execution.netting_key, execution.quantity * execution.side.sign * sign
         self._add_accounted(line, signed)
         if line in self._heard_since:
             self._heard_since[line] += signed
 
     def take_over_position(self, netting_key: NettingKey, quantity: Decimal) -> None:
-        """Take what was ours until now."""
+        """Take over a signed quantity that was ours until now."""
         self._converted.pop(netting_key, None)
         self._add_accounted(netting_key, quantity)
 
     def mark_unsettled(self, netting_key: NettingKey, mono: int, text: str) -> None:
-        """Note what another hand did in a line where we trade: only books asked for later tell what is ours there."""
+        """Note an external event at `mono` (monotonic ns) under a netting key where we trade.
+
+        Only a snapshot requested later shows what is ours there.
+        """
         self._unsettled[netting_key] = mono if self._asked_mono is None else self._asked_mono - 1, text
 
     def begin_snapshot(self, asked_at: int) -> None:
-        """Take what is told from here on as told by the books asked for at `asked_at`."""
+        """Treat the events from here on as read from the snapshot requested at `asked_at` (monotonic ns)."""
         self._asked_mono = asked_at
 
     def apply_snapshot(self, books: AccountSnapshot, own: OwnQuantities) -> None:
-        """Take the venue's net. A line stays as it was where the books hide it.
+        """Take the venue's net quantities. A netting key that the snapshot hides stays as it was.
 
-        They do when a row of it cannot be read, or is missing although they list a trade of today there.
+        It is hidden if one of its rows cannot be read, or if it has no row although the snapshot lists a fill of today.
         """
         net = books.net_quantities()
         unread = {row.symbol for row in books.unread if row.book == "holdings"}
@@ -109,7 +111,7 @@ class ExternalPositions:
         self._prices |= {row.netting_key: row.average_price for row in books.positions}
         self._asked_mono = None
 
-    # ---- what is accounted for
+    # ---- what is attributed
 
     def attribute_rests(
         self,
@@ -120,13 +122,16 @@ class ExternalPositions:
         is_traded: Callable[[NettingKey], bool],
         is_over: Callable[[NettingKey], bool] = lambda _: False,
     ) -> None:
-        """Account for what the look showed, as far as it can be.
+        """Attribute what the snapshot requested at `asked_at` (monotonic ns) showed, as far as possible.
 
-        Orders of other hands account for what they filled. A conversion is what one line lost and others of its symbol
-        won, two looks alike. In lines where we do not trade everything is simply not ours, and in the first look of a
-        process also what stands beside ours on its side, and what ours lost while other products of its symbol won as
-        much: it was converted meanwhile. What ours lost in a line whose day `is_over` is gone. The rest is a
-        difference, see `unexplained_rests`.
+        - External orders account for their fills.
+        - A conversion is a quantity that one netting key lost and others of its symbol won, in two polls in a row.
+        - Under a netting key where we do not trade, everything is external.
+        - In the first poll of a process, what stands beside our position on its side is external too. What our position
+          lost while other products of its symbol won as much was converted meanwhile.
+        - What our position lost under a netting key whose day `is_over` is gone.
+
+        The rest is a difference, see `unexplained_rests`. `symbols` are those of the universe.
         """
         odd = self._unconfirmed_keys(own, symbols, is_over)
         before, self._unconfirmed = self._unconfirmed, {}
@@ -144,7 +149,7 @@ class ExternalPositions:
     def _unconfirmed_keys(
         self, own: OwnQuantities, symbols: Collection[str], is_over: Callable[[NettingKey], bool]
     ) -> dict[tuple[str, str], dict[NettingKey, Decimal]]:
-        # (exchange, symbol) -> line -> what another look must confirm; all else is accounted for now.
+        # (exchange, symbol) -> netting key -> rest that another poll must confirm. All else is accounted for now.
         odd: dict[tuple[str, str], dict[NettingKey, Decimal]] = {}
         lines = self.quantities.keys() | self._accounted.keys()
         of_symbol: dict[tuple[str, str], Decimal] = {}
@@ -168,8 +173,8 @@ class ExternalPositions:
     def _accept_confirmed(
         self, rests: dict[NettingKey, Decimal], own: OwnQuantities, is_traded: Callable[[NettingKey], bool]
     ) -> None:
-        # Of the rests of a symbol of which two looks said the same: what is accounted for leaves `unexplained_rests`.
-        if not sum(rests.values(), ZERO):  # what one line lost others won: it was converted
+        # Two polls agree on these rests of a symbol. Remove from `unexplained_rests` what can be accounted for.
+        if not sum(rests.values(), ZERO):  # one netting key lost what others won: a conversion
             for line in rests:
                 self._accept(line, own.held.get(line, ZERO))
             rests.clear()
@@ -182,18 +187,19 @@ class ExternalPositions:
             del rests[line]
 
     def _is_told_twice(self, line: NettingKey, rest: Decimal) -> bool:
-        # The first look showed a fill that was heard of after it.
+        # The first poll already showed a fill that was reported after it.
         return bool(rest) and rest == -self._heard_since.get(line, ZERO)
 
     def _was_shown_wrongly(self, line: NettingKey, own: OwnQuantities) -> bool:
-        # The first look believed one answer, of more than two later ones show; and nothing there is ours.
+        # The first poll believed a single answer. It showed a larger external quantity than the two polls after it, and
+        # nothing there is ours.
         rest, believed = self._rest(line), self._accounted.get(line, ZERO)
         return (
             line in self._heard_since and not own.held.get(line) and rest * believed < 0 and abs(rest) <= abs(believed)
         )
 
     def unexplained_rests(self) -> dict[NettingKey, Decimal]:
-        """Return line -> what is held beyond ours that nothing accounts for, where two looks said the same."""
+        """Return netting key -> signed quantity that is not ours and not accounted for, where two polls agree on it."""
         return {
             line: rest
             for rests, lasted in self._unconfirmed.values()
@@ -202,34 +208,34 @@ class ExternalPositions:
         }
 
     def unsettled_symbols(self) -> dict[str, str]:
-        """Return symbol -> what another hand did there that no books have accounted for yet."""
+        """Return symbol -> what another party did there that no snapshot has accounted for yet, in words."""
         return {line[1]: text for line, (_, text) in self._unsettled.items()}
 
     @property
     def needs_poll(self) -> bool:
-        """True while a look may tell more of a line where we trade."""
+        """Return whether another poll may settle what happened under a netting key where we trade."""
         return bool(self._unsettled) or any(lasted < CONFIRMING_POLLS for _, lasted in self._unconfirmed.values())
 
     def lost_quantity(self, position: Position) -> Decimal:
-        """Return the signed part of a position of ours that other hands closed or converted, as accounted for."""
+        """Return the signed part of our position that others closed or converted, as far as accounted for."""
         line, held = position.key.netting_key, position.quantity
         if self._rest(line):
             return ZERO
-        # What was converted is gone as a whole: what another hand bought beside it is theirs.
+        # A converted part is lost as a whole: what others bought beside it is theirs.
         sign = 1 if held > 0 else -1
         taken = max(-self._accounted.get(line, ZERO) * sign, self._converted.get(line, ZERO) * sign)
         return min(taken, held * sign) * sign if taken > 0 else ZERO
 
     def own_quantity(self, netting_key: NettingKey, net: Mapping[NettingKey, Decimal]) -> Decimal:
-        """Return what of the venue's `net_quantities` of a line is ours, going by what is accounted for."""
+        """Return the part of the venue's `net_quantities` under a netting key that is ours, as far as accounted for."""
         return net.get(netting_key, ZERO) - self._accounted.get(netting_key, ZERO)
 
-    # ---- what others ask
+    # ---- what the desk asks
 
     def closable_quantity(self, position: Position, *, is_sure: bool = False) -> Decimal:
         """Return the signed quantity that we may close: ours, as far as the venue holds it on the same side.
 
-        `is_sure` leaves out what one look alone says, which may be of a moment ago, except for a conversion.
+        `is_sure` ignores what a single poll says, because that may be out of date, except for a conversion.
         """
         held, line = position.quantity, position.key.netting_key
         beyond, rest = self.quantities.get(line, ZERO), self._rest(line)
@@ -237,7 +243,7 @@ class ExternalPositions:
             rests, lasted = self._unconfirmed.get(line[:2], ({}, CONFIRMING_POLLS))
             unsure = rests.get(line, ZERO) if lasted < CONFIRMING_POLLS and sum(rests.values(), ZERO) else ZERO
             beyond, rest = beyond - unsure, rest - unsure
-        # What another hand bought beside it does not stand in for what ours lost.
+        # What others bought beside our position does not replace what it lost.
         free = held + (min(beyond, rest) if held > 0 else max(beyond, rest))
         side = Side.SELL if held > 0 else Side.BUY
         for order in self.exposure.counted_orders(line[1]):
@@ -246,18 +252,18 @@ class ExternalPositions:
         return max(min(held, free), ZERO) if held > 0 else min(max(held, free), ZERO)
 
     def bounds_symbol(self, symbol: str) -> bool:
-        """Return whether something of other hands may bound what is done in a symbol."""
+        """Return whether external orders or quantities may limit what we do in a symbol."""
         return self.exposure.has_orders(symbol) or any(line[1] == symbol for line in self.quantities)
 
     def as_messages(self, venue: str) -> tuple[ExternalPosition, ...]:
-        """Return what is held beyond ours, in the order of the keys."""
+        """Return the external positions as messages, in the order of their netting keys."""
         return tuple(
             ExternalPosition(PositionKey(venue, *line, OWNER_EXTERNAL), quantity, self._prices.get(line, ZERO))
             for line, quantity in sorted(self.quantities.items())
         )
 
     def __bool__(self) -> bool:
-        """True while something is held beyond ours or an order of another hand counts."""
+        """Return whether there is an external quantity, or an external order that is live or reserved."""
         return bool(self.quantities or self.exposure.working or self.exposure.reserved)
 
     def _add_accounted(self, line: NettingKey, quantity: Decimal) -> None:
@@ -268,14 +274,14 @@ class ExternalPositions:
         return self.quantities.get(line, ZERO) - self._accounted.get(line, ZERO)
 
     def _accept(self, line: NettingKey, held: Decimal = ZERO) -> None:
-        # `reserved` is ours in the line, where the rest is what ours lost.
+        # `reserved` is our quantity under the netting key, if the rest is what our position lost.
         if (rest := self._rest(line)) * held < 0:
             self._converted[line] = min(-rest, held, key=abs)
         _put(self._accounted, line, self.quantities.get(line, ZERO))
 
 
 def order_netting_key(order: Order) -> NettingKey:
-    """Return the line that an order trades."""
+    """Return the netting key that an order trades under."""
     request = order.request
     return request.exchange, request.symbol, request.product
 

@@ -1,4 +1,4 @@
-"""What the account has won or lost, since the journal began and since the session did; for the desk and its gate."""
+"""Profit and loss of the account since the journal began and since the day began, for the desk and its gate."""
 
 from __future__ import annotations
 
@@ -11,27 +11,29 @@ from tradebot.domain.order import ZERO
 from tradebot.trading.desk.book.blotter import Blotter
 from tradebot.trading.desk.book.marks import Marks
 
-MAX_DIRECT_SUM = 8  # open positions that are added up as fast without the columns
-MAX_INT64_SUM = 2**62
+MAX_DIRECT_SUM = 8  # up to this many open positions are added one by one: as fast as with arrays
+MAX_INT64_SUM = 2**62  # no int64 sum may reach this
 
 
 class Pnl:
-    """Profit after charges, open positions at their marks; exact. The day is counted from the last `reset_day_base`.
+    """Exact profit after charges, with open positions at their marks, in the account's currency.
 
-    Of many positions the quantities are kept as columns, so that the clock's question is one sum of integers.
+    The day counts from the last `reset_day_base`. The quantities of many positions are kept as arrays, so that the
+    question at each tick is one sum of integers.
     """
 
     def __init__(self, universe: Universe, blotter: Blotter, marks: Marks) -> None:
         self._universe, self._blotter, self._marks = universe, blotter, marks
         self._base = ZERO  # profit at the start of the day
-        self.day_base_fills = (0, ZERO)  # fills and charges then
-        self._units = np.zeros(len(universe), dtype=np.int64)  # signed quantity units
-        self._max_units = 1  # units that any of them ever was
-        self._costs: dict[str, Decimal] = {}  # symbol -> cost of what is held in the columns
-        self._cost = ZERO  # their sum
-        self._fractional: set[str] = set()  # open, and not in the columns: of no whole units
+        self.day_base_fills = (0, ZERO)  # fills and charges at the start of the day
+        self._units = np.zeros(len(universe), dtype=np.int64)  # signed quantity units by instrument id
+        self._max_units = 1  # largest number of units of any instrument so far
+        self._costs: dict[str, Decimal] = {}  # symbol -> cost of its position in the array
+        self._cost = ZERO  # sum of `_costs`
+        self._fractional: set[str] = set()  # open symbols that are not in the array: no whole number of units
         decimals = [i.price_decimals + i.quantity_decimals for i in universe]
-        self._by_decimals = {d: np.flatnonzero(np.array(decimals) == d) for d in set(decimals)}  # of price * quantity
+        # decimals of price * quantity -> instrument ids
+        self._by_decimals = {d: np.flatnonzero(np.array(decimals) == d) for d in set(decimals)}
 
     def total_profit(self) -> Decimal:
         """Return realized and unrealized profit after charges, since the journal began."""
@@ -42,18 +44,18 @@ class Pnl:
         return won + blotter.positions.unrealized_profit(self._marks.last_price)
 
     def day_profit(self) -> Decimal:
-        """Return the profit after charges since the session's start."""
+        """Return the profit after charges since the day began."""
         return self.total_profit() - self._base
 
     def reset_day_base(self, *, is_marked: bool = True) -> None:
-        """Count the day from here; without marks from what was realized."""
+        """Count the day's profit from now on; with `is_marked` False the base is the realized profit alone."""
         blotter = self._blotter
         self._base = self.total_profit() if is_marked else blotter.positions.realized - blotter.positions.charges
         self.day_base_fills = (blotter.positions.fill_count, blotter.positions.charges)
 
     @property
     def day_base_profit(self) -> Decimal:
-        """The profit at which the day began."""
+        """Return the profit at which the day began."""
         return self._base
 
     def _unrealized(self) -> Decimal:
@@ -67,7 +69,7 @@ class Pnl:
                 units = sum(a * b for a, b in zip(mine.tolist(), prices.tolist(), strict=True))
             total += Decimal(units).scaleb(-decimals)
         if np.count_nonzero(last) < len(last):
-            for id_ in np.flatnonzero((last == 0) & (held != 0)).tolist():  # without a price it counts as what it cost
+            for id_ in np.flatnonzero((last == 0) & (held != 0)).tolist():  # a position without a price counts at cost
                 total += self._costs[self._universe[id_].symbol]
         for symbol in self._fractional:
             if (price := self._marks.last_price(symbol)) is not None:
@@ -81,7 +83,7 @@ class Pnl:
             self._fractional.discard(symbol)
             position = blotter.positions.open.get(symbol)
             id_ = self._universe.ids_by_symbol.get(symbol)
-            if id_ is None:  # an earlier run named it, this one does not: there is no price for it
+            if id_ is None:  # an earlier run traded the symbol, this one does not: there is no price for it
                 continue
             units = ZERO if position is None else position.quantity.scaleb(self._universe[id_].quantity_decimals)
             self._units[id_] = 0

@@ -1,4 +1,4 @@
-"""The positions that are ours, by key; totals are kept as fills come."""
+"""Our positions by key; totals are kept as fills come."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from tradebot.domain.position_key import NettingKey, PositionKey
 
 
 class Positions:
-    """Every position that was ever ours at a venue; one that is flat keeps what it won."""
+    """Every position that was ever ours at a venue; a flat one keeps its realized profit."""
 
     def __init__(self, venue: str) -> None:
         self.venue = venue
         self.by_key: dict[PositionKey, Position] = {}
-        self.open: dict[str, Position] = {}  # symbol -> ours that is not flat; of two lines of a symbol the first
-        self._keys: dict[str, PositionKey] = {}  # symbol -> the key last traded
+        self.open: dict[str, Position] = {}  # symbol -> our position that is not flat; of two in a symbol the first
+        self._keys: dict[str, PositionKey] = {}  # symbol -> key traded last
         self._with_many_keys: set[str] = set()  # symbols with several keys
         self.dirty_pnl: set[str] = set()  # symbols whose position changed since this was last emptied
-        self.realized = ZERO  # profit of what was closed, before charges
+        self.realized = ZERO  # realized profit before charges
         self.charges = ZERO
         self.fill_count = 0
 
     def position_of(self, symbol: str) -> Position:
-        """Return ours of a symbol, the open one if there is one."""
+        """Return our position in a symbol: the open one if there is one, else a flat one."""
         position = self.open.get(symbol)
         if position is None:
             key = self._keys.get(symbol) or PositionKey(self.venue, "", symbol, "")
@@ -38,12 +38,15 @@ class Positions:
         return ZERO if position is None else position.quantity
 
     def netted_quantity(self, netting_key: NettingKey) -> Decimal:
-        """Return the signed quantity that we hold of a line."""
+        """Return the signed quantity that we hold under a netting key."""
         position = self.by_key.get(PositionKey(self.venue, *netting_key))
         return ZERO if position is None else position.quantity
 
     def unrealized_profit(self, mark: Callable[[str], Decimal | None]) -> Decimal:
-        """Return the profit of all open positions before charges; one without a mark counts as zero."""
+        """Return the profit of all open positions before charges; a position without a mark counts as zero.
+
+        `mark` returns the price of a symbol, None without one.
+        """
         total = ZERO
         for position in self.open.values():
             if (price := mark(position.symbol)) is not None:
@@ -51,7 +54,7 @@ class Positions:
         return total
 
     def position_for_fill(self, execution: Fill) -> Position:
-        """Return ours in the line of a fill, a flat one where there was none."""
+        """Return our position under the netting key of a fill, a flat one where there is none."""
         held = self._keys.get(execution.symbol)
         if held is None or held.product != execution.product or held.exchange != execution.exchange:
             held = PositionKey(self.venue, execution.exchange, execution.symbol, execution.product)
@@ -59,13 +62,13 @@ class Positions:
         return self.by_key.get(held) or Position(held)
 
     def set_current_key(self, key: PositionKey) -> None:
-        """Take the key that a symbol is traded under from now on."""
+        """Set the key under which a symbol is traded from now on."""
         if self._keys.setdefault(key.symbol, key) != key:
             self._with_many_keys.add(key.symbol)
             self._keys[key.symbol] = key
 
     def replace_position(self, old: Position, new: Position, charges: Decimal = ZERO) -> None:
-        """Let a position become another one, at the cost of `charges`."""
+        """Replace a position by its next state, and add `charges` to the total."""
         symbol = new.key.symbol
         if new.realized is not old.realized:
             self.realized += new.realized - old.realized

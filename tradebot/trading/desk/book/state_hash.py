@@ -1,4 +1,4 @@
-"""Hashes of what a desk holds and works, by which a replay sees that it came to the same."""
+"""Hashes of a desk's state, by which a replay verifies that it reached the same one."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ K = TypeVar("K", bound=Hashable)
 
 
 def hash_state(book: Book) -> str:
-    """Return a hash of what a desk holds and works: positions, money, live orders, standing halts."""
+    """Return a hash of a desk's state: positions, money, live orders, active halts; 32 hex digits."""
     return StateHasher().hash_book(book)
 
 
 class StateHasher:
-    """Hashes of one book's states. What has not changed since the last one is not put into words again."""
+    """Hashes the states of one book. What has not changed since the last hash is not formatted again."""
 
     def __init__(self) -> None:
-        self._positions: dict[PositionKey, tuple[Position, str]] = {}  # ours with its line
-        self._orders: dict[str, tuple[Order, str]] = {}  # order_id -> live order and its line
+        self._positions: dict[PositionKey, tuple[Position, str]] = {}  # key -> (our position, its text)
+        self._orders: dict[str, tuple[Order, str]] = {}  # order_id -> (live order, its text)
 
     def prepare_position(self, position: Position) -> None:
-        """Put one position into words ahead of the next hash."""
+        """Format one position ahead of the next hash."""
         self._positions[position.key] = position, _position_line(position)
 
     def hash_book(self, book: Book) -> str:
-        """Return the hash as `hash_state` does."""
+        """Return the hash of a book, as `hash_state` does."""
         blotter = book.blotter
         self._positions = _described(self._positions, blotter.positions.by_key.items(), _position_line)
         self._orders = _described(self._orders, ((o.order_id, o) for o in blotter.all_live_orders()), _order_line)
@@ -57,7 +57,7 @@ def _order_line(o: Order) -> str:
 def _described(
     known: dict[K, tuple[T, str]], now: Iterable[tuple[K, T]], line: Callable[[T], str]
 ) -> dict[K, tuple[T, str]]:
-    # Both are never changed, only replaced: the same object has the same line.
+    # Orders and positions are never changed, only replaced: the same object has the same text.
     told = {}
     for key, what in now:
         before = known.get(key)

@@ -1,4 +1,4 @@
-"""Controls over what the account would hold at worst: position, gross notional, exits that only reduce, daily loss."""
+"""Controls of the worst-case account: position, gross notional, open orders, exits that only reduce, loss and funds."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tradebot.domain.order import ZERO, OrderRequest, Side
 from tradebot.trading.desk.gate.gate import OrderContext, PlainControl, is_within
 
 BUY = Side.BUY
-MissingFunds = Callable[[OrderRequest, Decimal], str]  # (an entry, its reference price) -> what lacks
+MissingFunds = Callable[[OrderRequest, Decimal], str]  # (entry, its reference price) -> which money is missing, or ""
 
 
 class MaxPosition(PlainControl):
-    """The notional of the worst-case position, per symbol and over the account."""
+    """Limits the notional of the worst-case position, per symbol and over the account."""
 
     name = "position"
     checks_exits = False
@@ -23,6 +23,11 @@ class MaxPosition(PlainControl):
         self._per_symbol, self._gross = per_symbol, gross
 
     def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an entry whose worst-case position exceeds `per_symbol`, or takes the account beyond `gross_elsewhere`.
+
+        Both are notionals in the account's currency. Worst case means that all live orders on the entry's side fill;
+        the position is valued at the order's price, else at the reference price. Returns the reason, else None.
+        """
         if request.purpose.is_exit:
             return None
         price = request.price or context.reference
@@ -38,7 +43,7 @@ class MaxPosition(PlainControl):
 
 
 class MaxOpenOrders(PlainControl):
-    """How many orders of the account may work at one time; exits are not counted out."""
+    """Limits how many orders of the account may work at one time; exits count, but are never denied."""
 
     name = "open_orders"
     checks_exits = False
@@ -47,21 +52,26 @@ class MaxOpenOrders(PlainControl):
         self._max_open = max_open
 
     def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an entry while `max_open` orders work in the account; return the reason, else None."""
         if request.purpose.is_exit or context.open_orders < self._max_open:
             return None
         return f"{context.open_orders} orders are working, max_open_orders is {self._max_open}"
 
 
 class ReduceOnly(PlainControl):
-    """An exit may not exceed what is ours and at the venue as well, less the exits already working.
+    """Limits an exit to what is ours and at the venue too, less the exits already working.
 
-    One that did would leave the product on the other side.
+    A larger exit would leave a position on the other side.
     """
 
     name = "reduce_only"
     checks_entries = False
 
     def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an exit above the closable quantity less what working exits may close, in shares or contracts.
+
+        Returns the reason, else None.
+        """
         if not request.purpose.is_exit:
             return None
         free = max(ZERO, -context.closable_quantity * request.side.sign - context.closing_quantity)
@@ -76,7 +86,7 @@ class ReduceOnly(PlainControl):
 
 
 class MaxDailyLoss(PlainControl):
-    """No entry once the day's profit after charges, open positions marked, is down by the limit."""
+    """Lets no entry pass once the day has lost more than the limit, after charges and with open positions marked."""
 
     name = DAILY_LOSS
     checks_exits = False
@@ -85,15 +95,17 @@ class MaxDailyLoss(PlainControl):
         self._max_loss = max_loss
 
     def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an entry while the day's loss is above `max_loss`, in the account's currency; return why, else None."""
         if request.purpose.is_exit or is_within(-(day_pnl := context.day_profit()), self._max_loss):
             return None
         return f"the day is at {day_pnl:.2f}, beyond max_daily_loss {self._max_loss}"
 
 
 class SufficientFunds(PlainControl):
-    """An entry needs the money for one lot; `missing_funds` says what an account lacks for that, empty when nothing.
+    """Requires the money for one lot of an entry.
 
-    More than one lot is cut to the money where it is filled.
+    `missing_funds` returns which money the account lacks for that, empty if none. A larger entry is cut to the money
+    when it fills.
     """
 
     name = "funds"
@@ -103,6 +115,7 @@ class SufficientFunds(PlainControl):
         self._lacking = missing_funds
 
     def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an entry if the account's money does not pay one lot at the reference price; return why, else None."""
         if request.purpose.is_exit or context.reference is None:
-            return None  # without a price others deny
+            return None  # without a price other controls deny
         return self._lacking(request, context.reference) or None

@@ -1,4 +1,4 @@
-"""Controls over the moment: halt, session, stale data, message rate, duplicates."""
+"""Controls of the moment: halts, the HALT file, session, stale data, message rate, duplicates."""
 
 from __future__ import annotations
 
@@ -9,21 +9,25 @@ from tradebot.clock import MINUTE, SECOND
 from tradebot.domain.order import OrderRequest
 from tradebot.trading.desk.gate.gate import OrderContext, PlainControl
 
-MAX_UNSORTED = 64  # orders not sorted in yet: most days ask for none of them
+MAX_UNSORTED = 64  # orders kept unsorted: on most days no check needs them sorted
 
 
 class NotHalted(PlainControl):
-    """A halt lets exits pass and nothing else."""
+    """Lets only exits pass during a halt."""
 
     name = "halt"
     checks_exits = False
 
     def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an entry while a halt covers its symbol or strategy; return the reason of the halt, else None."""
         return f"halted: {context.halt_reason}" if context.halt_reason and not request.purpose.is_exit else None
 
 
 class NotKilled(PlainControl):
-    """While the HALT file is there nothing leaves, not even an exit; `kill_reason` tells its reason, empty without it."""
+    """Lets no order pass while the HALT file exists, not even an exit.
+
+    `kill_reason` returns the reason in the file, empty without a file.
+    """
 
     name = "kill"
 
@@ -31,21 +35,23 @@ class NotKilled(PlainControl):
         self.kill_reason = kill_reason
 
     def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny every order while the HALT file exists; return the file's reason, else None."""
         return self.kill_reason() or None
 
 
 class InSession(PlainControl):
-    """No entry outside the session or after the time from which positions are squared off."""
+    """Lets no entry pass outside the session, or after the time for entries is over."""
 
     name = "session"
     checks_exits = False
 
     def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an entry while entries in its symbol are closed; return why they are, else None."""
         return context.entries_closed if context.entries_closed and not request.purpose.is_exit else None
 
 
 class FreshData(PlainControl):
-    """An entry needs a fresh quote and a live feed; an exit may use a reference up to 60 s old."""
+    """Requires a fresh quote and a live feed for an entry; for an exit a quote of at most 60 s."""
 
     name = "fresh_data"
     EXIT_AGE_S = 60.0
@@ -54,6 +60,11 @@ class FreshData(PlainControl):
         self._max_age_s = max_age_s
 
     def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an order without a quote or on a quote that is too old; deny an entry on a stale feed or a bad quote.
+
+        Ages are in wall seconds. An entry's quote may be `max_age_s` old, an exit's 60 s or `max_age_s`, whichever is
+        longer. Returns the reason, else None.
+        """
         if context.quote_age_s is None:
             return "no quote has come yet"
         if request.purpose.is_exit:
@@ -72,10 +83,10 @@ class FreshData(PlainControl):
 
 
 class MessageRate(PlainControl):
-    """Orders per second, minute and market day; a quarter of each is kept for exits.
+    """Limits orders per second, minute and market day, and keeps a quarter of each limit for exits.
 
-    So the gate lets through no more entries than the venue's own limiter, where they would wait in front of exits.
-    `pace` is how many market seconds pass in one of ours: where they differ the market's are counted.
+    So the gate lets no more entries pass than the rate limiter in front of the venue, where they would delay exits.
+    `pace` is how many market seconds pass in one wall second: market seconds are counted.
     """
 
     name = "message_rate"
@@ -83,26 +94,35 @@ class MessageRate(PlainControl):
     def __init__(self, *, per_second: int, per_minute: int, per_day: int, pace: float = 1.0) -> None:
         spans = ((int(SECOND / pace), per_second, "in a second"), (int(MINUTE / pace), per_minute, "in a minute"))
         self._sent: deque[int] = deque(maxlen=max(per_second, per_minute))
-        self._today = 0  # those of the market day, a restart included
+        self._today = 0  # orders of the market day, those before a restart included
         self._exits = (*spans, (0, per_day, "in a day"))
         self._entries = tuple((window, limit - limit // 4, words) for window, limit, words in self._exits)
-        self._smallest_limit = min(allowed for _, allowed, _ in self._entries)  # below which nothing can be too much
+        self._smallest_limit = min(
+            allowed for _, allowed, _ in self._entries
+        )  # with fewer orders no limit can be reached
 
     def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an order that would exceed the limit per second, minute or day; return which limit, else None.
+
+        An entry may use three quarters of each limit, an exit all of it. Changes of orders count as orders.
+        """
         return self._limit_reached(context.mono, request.purpose.is_exit)
 
     def on_passed(self, request: OrderRequest, context: OrderContext) -> None:
+        """Count an order that passed."""
         self._count(context.mono)
 
     def restore_passed(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
+        """Count an order that passed today before a restart."""
         self._count(mono)
 
     def on_new_day(self) -> None:
+        """Count the orders of the day from zero."""
         self._today = 0
 
     def try_count(self, mono: int, is_exit: bool) -> bool:
-        """Return whether `check` of an order at `mono` would pass, and count it then."""
-        # Of the day as many are sent at least as were sent today.
+        """Return whether `check` would pass an order at `mono` (monotonic ns); count the order if it would."""
+        # Fewer orders than the smallest limit cannot reach any limit, that of the day included.
         if len(self._sent) >= self._smallest_limit and self._limit_reached(mono, is_exit) is not None:
             return False
         self._sent.append(mono)
@@ -114,14 +134,14 @@ class MessageRate(PlainControl):
         self._today += 1
 
     def _limit_reached(self, mono: int, is_exit: bool) -> str | None:
-        # What another order would be too much for.
+        # The limit that another order would exceed.
         sent, count = self._sent, len(self._sent)
         for window, allowed, words in self._exits if is_exit else self._entries:
             if not window:
                 is_reached = self._today >= allowed
             else:
-                # Times do not go back in one boot of the machine: as many were sent in the window as make the limit if
-                # the one that far back was. Those recalled from before a boot may be later than now, and are not.
+                # Times do not go back within one boot of the machine. So the limit is reached if the order that many
+                # places back is in the window. Orders from before a reboot may be later than now and do not count.
                 is_reached = count >= allowed and (not allowed or mono - window < sent[-allowed] <= mono)
             if is_reached:
                 return f"{allowed} orders {words} is the limit"
@@ -129,41 +149,47 @@ class MessageRate(PlainControl):
 
 
 class NoDuplicate(PlainControl):
-    """The same order twice within the window, a signal acted on before, or an order in doubt for the symbol.
+    """Lets no order pass twice within `window_s` wall seconds, and no signal twice.
 
-    The window is of our monotonic time.
+    The window is measured in monotonic time.
     """
 
     name = "duplicate"
-    MAX_REMEMBERED = 10_000  # signal ids; a day of 3,000 symbols trades far fewer
+    MAX_REMEMBERED = 10_000  # signal ids kept; a day of 3,000 symbols trades far fewer
 
     def __init__(self, *, window_s: float) -> None:
         self._window_ns = int(window_s * SECOND)
-        # What passed within the window: the newest as they came, (mono, order), and those before them by strategy,
-        # symbol, side, kind and whether it is an exit. Decimals are compared and not hashed, which is dear.
+        # The orders that passed within the window as (monotonic ns, order): the newest unsorted, the older ones by
+        # strategy, symbol, side, kind and whether they are exits. Decimals are compared, because hashing them is slow.
         self._unsorted: list[tuple[int, OrderRequest]] = []
         self._orders: dict[tuple[str | bool, ...], list[tuple[int, OrderRequest]]] = {}
-        self._signals: set[str] = set()  # signal ids, and those before them
-        self._older: set[str] = set()
-        self._newest_mono = -self._window_ns  # mono of the last order that passed
+        self._signals: set[str] = set()  # newer signal ids
+        self._older: set[str] = set()  # older signal ids
+        self._newest_mono = -self._window_ns  # monotonic ns of the last order that passed
 
     def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an entry that repeats an order within the window, or whose symbol has an order in doubt.
+
+        Deny every order whose signal was acted on already. Returns the reason, else None.
+        """
         is_exit = request.purpose.is_exit
         if context.is_in_doubt and not is_exit:
             return f"an order for {request.symbol} is being sent or in doubt"
         return self.duplicate_reason(request, context.mono, is_exit)
 
     def on_passed(self, request: OrderRequest, context: OrderContext) -> None:
+        """Remember an order that passed."""
         self.remember_order(request, context.mono)
 
     def restore_passed(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
+        """Remember an order that passed before a restart; a change of an order is not remembered."""
         if not is_change:
             self.remember_order(request, mono)
 
     def remember_order(self, request: OrderRequest, mono: int) -> None:
-        """Keep an order that passed at `mono`."""
+        """Remember an order that passed at `mono` (monotonic ns)."""
         newcomers, signal_id = self._unsorted, request.signal_id
-        if mono - self._newest_mono >= self._window_ns:  # what passed before the window keeps nothing out
+        if mono - self._newest_mono >= self._window_ns:  # orders from before the window deny nothing
             newcomers.clear()
             if self._orders:
                 self._orders.clear()
@@ -185,19 +211,19 @@ class NoDuplicate(PlainControl):
         self._unsorted.clear()
 
     def duplicate_reason(self, request: OrderRequest, mono: int, is_exit: bool) -> str | None:
-        """Return why an order at `mono` is one that passed already, None where it is new."""
+        """Return why an order at `mono` (monotonic ns) repeats one that passed, None where it is new."""
         signal_id = request.signal_id
         if signal_id and (signal_id in self._signals or signal_id in self._older):
             return f"signal {signal_id} was acted on already"
         if is_exit or mono - self._newest_mono >= self._window_ns:
             return None
         before = self._last_passed_mono(request)
-        if before is not None and 0 <= mono - before < self._window_ns:  # later than now: of an earlier boot
+        if before is not None and 0 <= mono - before < self._window_ns:  # a later time is from before a reboot
             return f"the same order passed {(mono - before) / SECOND:.1f} s ago"
         return None
 
     def _last_passed_mono(self, request: OrderRequest) -> int | None:
-        # The mono at which the same order passed last.
+        # The monotonic ns at which the same order passed last.
         self._sort_in()
         for mono, other in reversed(self._orders.get(_kind(request), ())):
             if other.quantity == request.quantity and other.price == request.price:
@@ -206,5 +232,5 @@ class NoDuplicate(PlainControl):
 
 
 def _kind(request: OrderRequest) -> tuple[str | bool, ...]:
-    # What opens the other side of what was just closed is another order.
+    # An entry is not the same order as an exit on the same side: it opens the other side after the exit.
     return request.strategy, request.symbol, request.side, request.kind, request.purpose.is_exit

@@ -1,7 +1,7 @@
-"""The gate: every order passes all controls or is denied; synchronous, total, and closed to what it does not know.
+"""The gate: an order passes every control or is denied. It is synchronous, decides every order, and denies the unknown.
 
-Each control answers None (pass) or the reason of its denial, written as "allow only if finite and within the limit", so
-that a NaN denies. The gate asks all of them, keeps every answer for the journal, and reserves nothing: the desk does,
+Each control returns None (pass) or the reason of its denial. Controls are written as "allow only if finite and within
+the limit", so that a NaN denies. The gate keeps every answer for the journal. It reserves nothing: the desk does that
 in the same synchronous step.
 """
 
@@ -19,16 +19,24 @@ C = TypeVar("C")
 
 
 class OrderContext(Message, frozen=True, kw_only=False):
-    """What the controls may know of the world at one instant, worst case included.
+    """What the controls know when they judge one order.
 
-    `longest` and `shortest` are the position if every live buy, or every live sell, filled; `closable_quantity` is what of it
-    the venue holds as well. `gross_elsewhere` is the notional of the account at that worst case, without this symbol; like
-    `day_profit` a sum over all positions, worked out when a control asks, which none does for an exit. `quote_age_s` is
-    wall time, None before the first quote. `external_quantity` is what the venue holds beyond ours of the line that the order
-    trades, `unaccounted` what others did in the symbol that its books do not account for, empty where nothing is.
-    `blind_reason` says why too little is known of the venue's books, `quote_trouble` why nothing may be opened on the newest
-    quote, `session_lost` why our login is dead; `orders_refused` when an order route said so. `disk_short` says why the
-    journal's disk has no room for what an entry leads to, `disk_full` why not even for an exit.
+    Quantities are in shares or contracts, money is in the account's currency. A reason is a sentence, empty where there
+    is none.
+
+    `quantity` is our signed position, `closable_quantity` the part of it that the venue holds too. `longest` and
+    `shortest` are the position if every live buy, or every live sell, filled. `closing_quantity` is what working exits
+    may still close, `open_orders` the number of working orders of the account. `reference` is the price that the order
+    was decided at, None before the first quote; `quote_age_s` is in wall seconds, None before the first quote.
+
+    `gross_elsewhere` returns the worst-case notional of all other symbols, `day_profit` the day's profit after charges.
+    Both sum over all positions, so they are functions; no control calls them for an exit.
+
+    `external_quantity` is the signed quantity under the order's netting key at the venue that is not ours.
+    `unaccounted` says what others did in the symbol that no snapshot accounts for. `blind_reason` says why too little
+    is known about the account at the venue, `quote_trouble` why the newest quote allows no entry, `session_lost` why
+    our login is dead; `orders_refused` is True once an order route said so. `disk_short` says why the journal's disk
+    has no room for what an entry leads to, `disk_full` why not even for an exit. `mono` is monotonic ns.
     """
 
     instrument: Instrument
@@ -58,27 +66,32 @@ class OrderContext(Message, frozen=True, kw_only=False):
 
 
 class Control(Protocol):
-    """One control. `check_order` decides; `passed` is told of every order that all controls let through, and of every change
-    of one: only exits are changed.
-
-    `restore_passed` is told of those that passed before a restart, on the same market day, and `begin_day` of another one.
-    """
+    """One pre-trade control; a denial names it by `name`."""
 
     name: str
 
-    def check(self, request: OrderRequest, context: OrderContext) -> str | None: ...
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Return why an order is denied, None where this control lets it pass."""
+        ...
 
-    def on_passed(self, request: OrderRequest, context: OrderContext) -> None: ...
+    def on_passed(self, request: OrderRequest, context: OrderContext) -> None:
+        """Remember an order that all controls let pass, or a change of one; only exits are changed."""
+        ...
 
-    def restore_passed(self, request: OrderRequest, mono: int, *, is_change: bool) -> None: ...
+    def restore_passed(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
+        """Remember an order, or a change of one, that passed at `mono` (monotonic ns) today before a restart."""
+        ...
 
-    def on_new_day(self) -> None: ...
+    def on_new_day(self) -> None:
+        """Reset the counts of the market day, because another one begins."""
+        ...
 
 
 class GateDecision(NamedTuple):
-    """What the gate says: `reason` is empty when the order may go, else `find_control` names who denied it first.
+    """The gate's decision about an order.
 
-    `checks` has one line per control.
+    `reason` is empty if the order may leave; else `find_control` names the first control that denied it. `checks` has one
+    line per control.
     """
 
     reason: str
@@ -87,30 +100,31 @@ class GateDecision(NamedTuple):
 
     @property
     def is_passed(self) -> bool:
+        """Return whether the order may leave."""
         return not self.reason
 
 
 class Gate:
-    """Asks all controls; an order is denied with the first reason, and every answer is kept.
+    """Asks all controls. The first reason denies an order; every answer is kept.
 
-    `max_quantity` tells the largest quantity of one order in an instrument, where one is known.
+    `max_quantity` returns the largest quantity of one order in an instrument, None where none is known.
     """
 
     def __init__(
         self, controls: Sequence[Control], *, max_quantity: Callable[[Instrument], Decimal | None] | None = None
     ) -> None:
         self.controls, self.max_quantity = tuple(controls), max_quantity
-        # What a control has nothing to say of is not asked, which is half of them for an exit.
+        # A control that does not judge exits, or entries, is not asked about them. For an exit that is half of them.
         self._entries = tuple(c.check for c in controls if getattr(c, "checks_entries", True))
         self._exits = tuple(c.check for c in controls if getattr(c, "checks_exits", True))
         self._remember = tuple(
             c.on_passed for c in controls if getattr(type(c), "on_passed", None) is not PlainControl.on_passed
         )
-        # Hardly an order is denied: the lines of one that is not are made once.
+        # Few orders are denied, so the lines of a pass are made once.
         self.passed_decision = GateDecision("", tuple(f"{control.name}: ok" for control in controls))
 
     def check_order(self, request: OrderRequest, context: OrderContext) -> GateDecision:
-        """Return whether an order may go; every control that remembers is told of one that may."""
+        """Return the decision about an order; the controls that remember orders note one that passes."""
         for check in self._exits if request.purpose.is_exit else self._entries:
             if check(request, context) is not None:
                 return self._denied(request, context)
@@ -119,16 +133,19 @@ class Gate:
         return self.passed_decision
 
     def find_control(self, kind: type[C]) -> C:
-        """Return the control of a kind, which this gate must have."""
+        """Return the control of class `kind`, which this gate must have."""
         return next(control for control in self.controls if isinstance(control, kind))
 
     def restore_passed(self, request: OrderRequest, mono: int, *, is_change: bool = False) -> None:
-        """Let the controls remember an order, or a change of one, that passed today before a restart."""
+        """Let the controls remember an order, or a change of one, that passed today before a restart.
+
+        `mono` is monotonic ns.
+        """
         for control in self.controls:
             control.restore_passed(request, mono, is_change=is_change)
 
     def begin_market_day(self) -> None:
-        """Let the counters of a day begin at zero."""
+        """Reset the controls' counts of the market day to zero."""
         for control in self.controls:
             control.on_new_day()
 
@@ -140,9 +157,9 @@ class Gate:
 
 
 class PlainControl:
-    """What controls have in common: one keeps nothing unless it says so, and is asked of entries and of exits.
+    """A control that remembers no orders and judges entries and exits, unless it overrides that.
 
-    One that has nothing to say of entries, or of exits, says so and is not asked of them.
+    A control with `checks_entries` or `checks_exits` False is not asked about such orders.
     """
 
     name = ""
@@ -160,5 +177,5 @@ class PlainControl:
 
 
 def is_within(value: Decimal, limit: Decimal) -> bool:
-    """True only for a finite value not above the limit; a NaN is never within."""
+    """Return whether `value` is finite and not above `limit`; a NaN never is."""
     return value.is_finite() and value <= limit

@@ -38,8 +38,8 @@ from tradebot.trading.desk.gate.venue_controls import BooksKnown, DiskSpaceLeft,
 class Limits(Message, frozen=True):
     """What the gate lets pass; money in the account's currency, times in wall seconds, see `[risk]` of the config.
 
-    Without `max_stop_pct` nobody looks at stops and targets, as before there was one. `pace` is how many market seconds
-    pass in one of ours: message rates count the market's.
+    Without `max_stop_pct` stops and targets are not checked, as in runs recorded before it existed. `pace` is how many
+    market seconds pass in one wall second: message rates count market seconds.
     """
 
     permitted_products: tuple[str, ...] = (INTRADAY,)
@@ -51,8 +51,8 @@ class Limits(Message, frozen=True):
     max_daily_loss: Decimal = Decimal(2_500)
     max_open_orders: int = 20
     price_collar_pct: Decimal = Decimal(1)
-    freeze_quantity: Decimal | None = None  # of shares at home; None: nothing is known of freeze quantities
-    freeze_quantities: dict[str, Decimal] = {}  # symbol -> that of others
+    freeze_quantity: Decimal | None = None  # for shares of the home exchange; None: no freeze quantities are known
+    freeze_quantities: dict[str, Decimal] = {}  # symbol -> freeze quantity of other instruments
     orders_per_second: int = 8
     orders_per_minute: int = 200
     orders_per_day: int = 2_000
@@ -63,9 +63,10 @@ class Limits(Message, frozen=True):
 
 
 def build_gate(limits: Limits, *, kill_reason: Callable[[], str], missing_funds: MissingFunds | None = None) -> Gate:
-    """Return the gate with all its controls; `kill_reason` tells why no order may leave, see `NotKilled`.
+    """Return the gate with all its controls.
 
-    `missing_funds` tells what money an account lacks, see `SufficientFunds`; without it the venue sees to that.
+    `kill_reason` returns why no order may leave, see `NotKilled`. `missing_funds` returns which money the account
+    lacks, see `SufficientFunds`; without it the venue checks that.
     """
     duplicates = NoDuplicate(window_s=limits.duplicate_window_s)
     rate = MessageRate(

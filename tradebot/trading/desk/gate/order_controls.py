@@ -1,4 +1,4 @@
-"""Controls over the order itself: what may be traded, whether it makes sense, how large, at what price."""
+"""Controls of the order itself: what may be traded, whether the order is well formed, how large, at what price."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STOP_KINDS = (OrderKind.STOP_LIMIT, OrderKind.STOP_MARKET)
 
 
 class PermittedProduct(PlainControl):
-    """Only tradable instruments, and of entries only listed products and no short sale unless allowed."""
+    """Allows only tradable instruments; for entries only the listed products, and short sales only where configured."""
 
     name = "permitted"
 
@@ -27,13 +27,17 @@ class PermittedProduct(PlainControl):
         self._products, self._allow_short = frozenset(products), allow_short
 
     def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an order in an index, an entry with a product that is not permitted, or one that would sell short.
+
+        The worst-case position in shares decides about a short sale. Returns the reason, else None.
+        """
         if not context.instrument.is_tradable:
             return f"{request.symbol} is an index and cannot be traded"
-        if request.product not in self._products and not request.purpose.is_exit:  # what is open may always be closed
+        if request.product not in self._products and not request.purpose.is_exit:  # a position may always be closed
             return f"product {request.product} is not in risk.permitted_products"
         if self._allow_short or request.side is not SELL or request.purpose.is_exit or not request.quantity.is_finite():
-            # An exit is no larger than what is open, which is ReduceOnly's to see to; were one counted here whose
-            # absence is presumed, nothing could be closed for ten minutes. What is no number is Sanity's to name.
+            # ReduceOnly ensures that an exit is no larger than the position. If an exit that is presumed absent counted
+            # here, nothing could be closed for ten minutes. OrderSanity names a quantity that is not a number.
             return None
         if context.shortest - request.quantity < 0:
             return f"selling {request.quantity} would go short and risk.allow_short is off"
@@ -41,11 +45,15 @@ class PermittedProduct(PlainControl):
 
 
 class OrderSanity(PlainControl):
-    """Finite, positive, on the tick and on the lot; the fields that its kind needs and no others."""
+    """Requires finite, positive numbers on tick and lot, and exactly the prices that the order's kind needs."""
 
     name = "sanity"
 
     def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an order whose quantity is not a positive multiple of the lot, or whose prices do not fit its kind.
+
+        Prices must be positive multiples of the tick size. Returns the reason, else None.
+        """
         quantity, instrument = request.quantity, context.instrument
         if quantity == 0:
             return f"the size is 0: risk.order_notional does not pay one lot of {instrument.lot_size}"
@@ -59,7 +67,7 @@ class OrderSanity(PlainControl):
 
 
 class MaxOrderSize(PlainControl):
-    """Quantity and notional of an entry; an exit may be as large as what it closes."""
+    """Limits quantity and notional of an entry; an exit may be as large as what it closes."""
 
     name = "size"
     checks_exits = False
@@ -68,6 +76,10 @@ class MaxOrderSize(PlainControl):
         self._max_quantity, self._max_notional = max_quantity, max_notional
 
     def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an entry above `max_quantity` shares or `max_notional` in the account's currency.
+
+        The notional is at the order's price, else at the reference price. Returns the reason, else None.
+        """
         if request.purpose.is_exit:
             return None
         if not is_within(request.quantity, self._max_quantity):
@@ -81,26 +93,27 @@ class MaxOrderSize(PlainControl):
 
 
 class FreezeQuantity(PlainControl):
-    """No order may be larger than what an exchange takes as one; an exit of more goes in parts, see `OrderRequests`.
+    """Limits an order to the exchange's freeze quantity; a larger exit is sent in parts, see `OrderRequests`.
 
-    `shares` holds for every share at home, `others` (symbol -> quantity) for what the operator names; of the rest no
-    quantity is known here.
+    `shares` is the quantity for every share of the home exchange, `others` maps symbols that the operator names to
+    theirs. For the rest no freeze quantity is known here.
     """
 
     name = "freeze"
 
     def __init__(self, *, shares: Decimal, others: Mapping[str, Decimal]) -> None:
         self._shares, self._others = shares, dict(others)
-        self.smallest_limit = min((shares, *self._others.values()))  # below it no instrument has to be looked at
+        self.smallest_limit = min((shares, *self._others.values()))  # an order up to this needs no look-up
 
     def max_quantity(self, instrument: Instrument) -> Decimal | None:
-        """Return the largest quantity of one order in an instrument, None where it is not known."""
+        """Return the largest quantity of one order in an instrument, in shares or contracts; None where unknown."""
         given = self._others.get(instrument.symbol)
         if given is None and instrument.exchange == HOME_EXCHANGE and instrument.kind is EQUITY:
             return self._shares
         return given
 
     def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an order above the freeze quantity of its instrument, in shares or contracts; return why, else None."""
         most = self.max_quantity(context.instrument)
         if most is None or is_within(request.quantity, most):
             return None
@@ -108,7 +121,7 @@ class FreezeQuantity(PlainControl):
 
 
 class PriceCollar(PlainControl):
-    """A price may not be worse than the reference by more than the collar; a market order needs its protection."""
+    """Limits how far a price may be worse than the reference price; requires protection for a market order."""
 
     name = "collar"
 
@@ -116,6 +129,11 @@ class PriceCollar(PlainControl):
         self._collar = collar_pct
 
     def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an order whose price is worse than the reference by more than the collar; return why, else None.
+
+        The collar is `collar_pct` percent for an entry and twice that for an exit. For a market order its protection
+        percentage is judged, and must be above 0. Without a reference price every order is denied.
+        """
         if context.reference is None:
             return "there is no reference price"
         if request.kind in MARKET_KINDS:

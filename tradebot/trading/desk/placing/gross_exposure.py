@@ -1,6 +1,6 @@
-"""What the account would hold at worst over all symbols, kept symbol by symbol: one sum of integers when the gate asks.
+"""The worst-case gross exposure of the account, kept per symbol, so that the gate gets it by one sum of integers.
 
-A burst of entries asks once an order; adding up thousands of positions each time would hold the loop for seconds.
+A burst of entries asks once per order. Adding up thousands of positions each time would block the loop for seconds.
 """
 
 from __future__ import annotations
@@ -14,23 +14,27 @@ from tradebot.domain.order import ZERO
 from tradebot.trading.desk.book.blotter import Blotter
 from tradebot.trading.desk.book.marks import Marks
 
-MAX_DIRECT_SUM = 8  # exposed symbols that are added up as fast without the columns
-MAX_INT64_SUM = 2**62
+MAX_DIRECT_SUM = 8  # up to this many exposed symbols are added one by one: as fast as with arrays
+MAX_INT64_SUM = 2**62  # no int64 sum may reach this
 
 
 class GrossExposure:
-    """The worst-case quantity of each symbol in its instrument's quantity units, valued at the newest prices."""
+    """The worst-case quantity of each symbol, in its instrument's quantity units, valued at the newest prices."""
 
     def __init__(self, universe: Universe, blotter: Blotter, marks: Marks) -> None:
         self._universe, self._blotter, self._marks = universe, blotter, marks
         self._worst = np.zeros(len(universe), dtype=np.int64)
-        self._max_units = 1  # units that any of them ever was
-        self._fractional: dict[str, Decimal] = {}  # symbol -> quantity that is no whole number of units
+        self._max_units = 1  # largest number of units of any symbol so far
+        self._fractional: dict[str, Decimal] = {}  # symbol -> quantity that is not a whole number of units
         decimals = [i.price_decimals + i.quantity_decimals for i in universe]
-        self._by_decimals = {d: np.flatnonzero(np.array(decimals) == d) for d in set(decimals)}  # of the product
+        # decimals of price * quantity -> instrument ids
+        self._by_decimals = {d: np.flatnonzero(np.array(decimals) == d) for d in set(decimals)}
 
     def value_without(self, symbol: str) -> Decimal:
-        """Return the sum over all other symbols; one without a price counts as zero. Exact."""
+        """Return the exact worst-case notional of all symbols but `symbol`, in the account's currency.
+
+        A symbol without a price counts as zero.
+        """
         if self._blotter.exposure.symbol_count_bound() <= MAX_DIRECT_SUM:
             exposed = self._blotter.exposure.exposed_symbols()
             return sum((self._value(s, self._quantity(s)) for s in exposed if s != symbol), ZERO)
@@ -51,7 +55,7 @@ class GrossExposure:
         blotter, touched, finer = self._blotter, self._blotter.dirty_exposure, self._fractional
         for symbol in touched:
             id_ = self._universe.ids_by_symbol.get(symbol)
-            if id_ is None:  # an earlier run named it, this one does not: there is no price for it
+            if id_ is None:  # an earlier run traded the symbol, this one does not: there is no price for it
                 continue
             finer.pop(symbol, None)
             if symbol not in blotter.positions.open and not blotter.exposure.has_orders(symbol):

@@ -1,4 +1,4 @@
-"""How an order is placed: before the gate, into the book and out, in one step in which nothing else can happen."""
+"""Places an order: asks the gate, writes the book and sends the order out, in one step without interruption."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ INTENT, DENIED = OrderEventType.INTENT, OrderEventType.DENIED
 
 
 class Placement:
-    """Shows orders to the gate. What passes is reserved in the same step: a second order sees the first."""
+    """Puts orders before the gate. An order that passes is reserved in the same step, so that the next one sees it."""
 
     def __init__(self, book: Book, gate: Gate, requests: OrderRequests) -> None:
         self._book, self._gate, self.requests = book, gate, requests
         self._gross_exposure = GrossExposure(book.universe, book.blotter, book.marks)
         self._day_profit = book.pnl.day_profit
-        self._denied_exits: dict[str, str] = {}  # symbol -> control that denied its last exit
+        self._denied_exits: dict[str, str] = {}  # symbol -> name of the control that denied its last exit
         self.denials = Denials()
 
     def place_order(self, order: PlaceOrder, out: list[DeskOutput]) -> None:
-        """Put an order before the gate; `out` takes its INTENT and the order, or its denial."""
+        """Put an order before the gate; append its INTENT and the order to `out`, or its denial."""
         request = order.request
         verdict = self._gate.check_order(request, self._context(request, order.reference))
         if verdict.is_passed:
@@ -37,14 +37,17 @@ class Placement:
             self.record_denial(order, verdict, out)
 
     def send_passed(self, order: PlaceOrder, decision: GateDecision, out: list[DeskOutput]) -> None:
-        """Let an order out that passed; an exit that the gate held back before is told again if it is another time."""
+        """Send an order that passed.
+
+        The denial of a later exit in the same symbol is recorded again.
+        """
         self.requests.used_ids += 1
         if self._denied_exits and order.request.purpose.is_exit:
             self._denied_exits.pop(order.request.symbol, None)
         self.reserve_and_send(order, decision, out)
 
     def reserve_and_send(self, order: PlaceOrder, decision: GateDecision, out: list[DeskOutput]) -> None:
-        """Reserve an order, and let it out behind its INTENT."""
+        """Reserve an order, and append its INTENT and then the order to `out`."""
         request, c = order.request, self._book.conditions
         fact = OrderEvent(
             request.order_id,
@@ -64,7 +67,10 @@ class Placement:
         out += (fact, Submit(request=request))
 
     def record_denial(self, order: PlaceOrder, decision: GateDecision, out: list[DeskOutput]) -> None:
-        """Count a denial and write it down; an exit that the gate holds back is tried on every tick and told once."""
+        """Count and record a denial.
+
+        A denied exit is tried again on every tick, so its denial is recorded once per control.
+        """
         request, c = order.request, self._book.conditions
         self.denials.count_denial(decision.control, request.strategy, decision.reason)
         if request.purpose.is_exit:
@@ -91,17 +97,17 @@ class Placement:
         out.append(fact)
 
     def check_replacement(self, rest: OrderRequest, reference: Decimal | None, *, instead_of: Order) -> GateDecision:
-        """Ask the gate of an order that takes the place of one at work, as if that one were not there."""
+        """Ask the gate about an order that replaces a working one, as if the working one did not exist."""
         return self._gate.check_order(rest, self._context(rest, reference, without=instead_of))
 
     def restore_passed(self, order: Order, event: OrderEvent) -> None:
-        """Let what passed the gate today, by an earlier process, count for the limits of the day."""
+        """Let an order, or a change of one, that an earlier process sent today count for the limits of the day."""
         is_change = event.type is OrderEventType.REPLACE_SENT
         if (is_change or event.type is INTENT) and not order.is_external:
             self._gate.restore_passed(order.request, event.mono, is_change=is_change)
 
     def begin_market_day(self) -> None:
-        """Let the gate's counters of a day begin at zero."""
+        """Reset the gate's counts of the market day to zero."""
         self._gate.begin_market_day()
 
     def _context(self, request: OrderRequest, reference: Decimal | None, without: Order | None = None) -> OrderContext:
@@ -119,7 +125,7 @@ class Placement:
             longest -= reserved if without.request.side is Side.BUY else ZERO
             shortest += reserved if without.request.side is Side.SELL else ZERO
             closing -= reserved if without.request.purpose.is_exit else ZERO
-        return OrderContext(  # by place: keywords would cost as much as all that is looked up here
+        return OrderContext(  # positional: keywords would cost as much as all the look-ups here
             book.universe.instruments[id_],
             quantity,
             blotter.closable_quantity(symbol),

@@ -1,4 +1,4 @@
-"""What an order looks like: its size, its prices and its line, as the settings, the signal and the market say."""
+"""Builds orders: size, prices, exchange and product follow from the settings, the signal and the market."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tradebot.domain.position_key import PositionKey
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import PlaceOrder
 
-# Bound once: reading a member of an enumeration costs as much as a call.
+# Bound once, because reading a member of an enumeration costs as much as a call.
 ENTRY, BUY, SELL, DAY = OrderPurpose.ENTRY, Side.BUY, Side.SELL, Validity.DAY
 MARKET, LIMIT = OrderKind.MARKET, OrderKind.LIMIT
 Levels = tuple[Decimal | None, Decimal | None, Decimal | None]  # stop, trail, target
@@ -21,9 +21,9 @@ NO_LEVELS: Levels = (None, None, None)
 
 
 class OrderRequests:
-    """Builds orders, each under the next free id: `id_prefix` and how many were used. The gate judges them.
+    """Builds orders, each with the next free id: `id_prefix` and a count. The gate judges them.
 
-    `max_quantity` tells the largest quantity of one order in an instrument, None where none is known.
+    `max_quantity` returns the largest quantity of one order in an instrument, None where none is known.
     """
 
     def __init__(
@@ -32,10 +32,10 @@ class OrderRequests:
         self._book, self._universe, self._marks, self._settings = book, book.universe, book.marks, book.settings
         self._blotter, self._conditions = book.blotter, book.conditions
         self._id_prefix, self._most = id_prefix, max_quantity
-        self.used_ids = 0  # ids: of orders that were sent or denied
+        self.used_ids = 0  # number of ids used, by orders that were sent or denied
 
     def build_entry(self, signal: Signal) -> PlaceOrder:
-        """Return the order of an entry as its signal asks for it."""
+        """Return the entry order that a signal asks for."""
         id_ = self._universe.ids_by_symbol[signal.symbol]
         instrument, reference = self._universe.instruments[id_], self._marks.reference_price_by_id(id_)
         levels = NO_LEVELS
@@ -61,14 +61,17 @@ class OrderRequests:
     def build_exit(
         self, symbol: str, *, purpose: OrderPurpose, reason: str, quoted_at: int, signal: Signal | None
     ) -> PlaceOrder:
-        """Return the exit of what may be closed of an open position, as much as fits into one order."""
+        """Return an exit order for the closable quantity of an open position, as far as it fits into one order.
+
+        `quoted_at` is monotonic ns.
+        """
         blotter = self._blotter
         position, id_ = blotter.positions.open[symbol], self._universe.ids_by_symbol[symbol]
         instrument = self._universe.instruments[id_]
-        # Where the venue holds nothing of it the gate says so of the whole.
+        # If the venue holds none of the position, the gate denies an exit of the whole of it and says so.
         quantity = blotter.closable_quantity(symbol) or position.quantity
         if self._most is not None and (most := self._most(instrument)) is not None:
-            quantity = min(quantity, most.copy_sign(quantity), key=abs)  # the rest follows, for the wish stands
+            quantity = min(quantity, most.copy_sign(quantity), key=abs)  # the exit stays requested: the rest follows
         reference = self._marks.reference_price_by_id(id_)
         request = self._request(
             instrument,
@@ -84,7 +87,7 @@ class OrderRequests:
         return PlaceOrder(id_, request, reference, signal.inputs if signal else {})
 
     def protected_price(self, instrument: Instrument, side: Side, reference: Decimal | None) -> Decimal | None:
-        """Return the worst price that an order may get, None before the first quote."""
+        """Return the worst price that an order may get, rounded to the tick; None before the first quote."""
         if reference is None:
             return None
         away = 1 + side.sign * self._settings.protection_pct / 100
@@ -116,7 +119,7 @@ class OrderRequests:
         if signal is not None:
             strategy, signal_id, signaled_at = signal.strategy, signal.signal_id, signal.made_at
         stop_loss, trail_by, target = levels
-        # An exit is of the line that it closes, wherever entries go by now.
+        # An exit has exchange and product of the position that it closes, wherever entries go by now.
         exchange, product = instrument.exchange, settings.product
         if closes is not None:
             exchange, product = closes.exchange, closes.product
@@ -146,8 +149,8 @@ class OrderRequests:
 
 
 def _level(instrument: Instrument, value: float | None) -> Decimal | None:
-    # The one way back from floats: a level from the indicators becomes a price of the instrument.
-    # What is no number is no price, and the gate says so: an entry is not sent without the stop it was meant to have.
+    # The one crossing from floats to Decimal: a level from the indicators becomes a price of the instrument. A level
+    # that is not finite becomes 0, which the gate denies: no entry is sent without the stop that it should have.
     if value is None:
         return None
     return instrument.round_to_nearest_tick(Decimal(str(float(value)))) if math.isfinite(value) else ZERO

@@ -1,4 +1,4 @@
-"""Cancels: an order is taken back once; a cancel that it outlives is sent again, and in the end a person is told."""
+"""Cancels: an order is cancelled once; if it stays open the cancel is repeated, and in the end a person is told."""
 
 from __future__ import annotations
 
@@ -23,42 +23,42 @@ from tradebot.trading.desk.rules.report_translator import WORKING_STATUSES
 
 UNSENT_STATES = (OrderState.INTENT, OrderState.SENDING)
 CANCELLABLE_STATES = frozenset((*AT_VENUE, OrderState.UNKNOWN))
-MAX_CANCELS = 4  # the first, and three more
-CANCEL_PAUSE_NS = 2 * SECOND  # between two tries, for the first to show
-CANCEL_SHOWS_WITHIN_NS = 10 * SECOND  # for a cancel that was accepted to show
+MAX_CANCELS = 4  # the first cancel and three more
+CANCEL_PAUSE_NS = 2 * SECOND  # between two cancels of an order, so that the first can show
+CANCEL_SHOWS_WITHIN_NS = 10 * SECOND  # time for an accepted cancel to show in a list
 
 
 class Cancels:
-    """Takes orders back. One placed elsewhere is not ours to cancel."""
+    """Cancels orders. An order placed elsewhere is not ours to cancel."""
 
     def __init__(self, book: Book) -> None:
         self._book = book
-        self._given_up: set[str] = set()  # order_ids whose cancel was tried enough
+        self._given_up: set[str] = set()  # order_ids that stayed open after `MAX_CANCELS` cancels
 
     def on_cancel_order(self, decision: CancelOrder) -> Decisions:
-        """Ask for a cancel once; what is being sent or in doubt is cancelled when its outcome is known."""
+        """Cancel an order once; an order that is being sent or in doubt is cancelled when its result is known."""
         order = self._book.blotter.orders.get(decision.order_id)
         if order is None or order.cancel.state is not RequestState.NONE or not order.is_live or not order.may_trade:
             return NOTHING
         return NOTHING if order.is_external else self._request_cancel(order, decision.reason)
 
     def on_apply_command(self, decision: ApplyCommand) -> Decisions:
-        """Take back the entries that work where a halt stands from now on."""
+        """Cancel the working entries in the scope of a new halt."""
         return NOTHING if decision.command.verb is CommandVerb.RESUME else self._cancel_entries(decision)
 
     def on_request_result(self, result: RequestResult) -> Decisions:
-        """Take back an order whose id at the venue became known while the daemon stops."""
+        """Cancel an order whose venue id becomes known while the daemon is stopping."""
         book, fact = self._book, result.event
         if fact.venue_order_id and book.conditions.is_stopping and book.settings.on_stop == "cancel":
             return (CancelOrder(fact.order_id, "the daemon is stopping"),)
         return NOTHING
 
     def on_change(self, change: OrderChange) -> Decisions:
-        """Send the cancel that waited for the outcome of an order, or of one that came back from the dead."""
+        """Send a cancel that waited for the result of its order; also cancel an order that was taken for gone."""
         if change.before is None:
             return NOTHING
         was = change.before.state
-        # What an earlier rule decided just now may have changed the order.
+        # A decision of an earlier rule about this event may have changed the order.
         order = self._book.blotter.orders.get(change.event.order_id, change.after)
         if was not in NOT_AT_VENUE and order.cancel.state is not RequestState.SENDING:
             return NOTHING
@@ -71,7 +71,7 @@ class Cancels:
         return NOTHING
 
     def on_reconcile(self, decision: Reconcile) -> Iterator[Decision]:
-        """Send a cancel again that an order outlived, and tell a person of one that was tried enough."""
+        """Repeat the cancel of an order that is still open; after `MAX_CANCELS` cancels report an incident."""
         blotter, asked_at = self._book.blotter, decision.books.asked_at
         for shown in decision.books.orders:
             order = blotter.orders.get(blotter.by_venue_id.get(shown.venue_order_id, ""))
@@ -101,7 +101,7 @@ class Cancels:
             return
         yield RecordEvent(self._book.make_event(order, OrderEventType.CANCEL_ASKED, reason))
         if order.state is OrderState.INTENT:
-            yield Cancel(order_id=order.order_id, venue_order_id="", reason=reason)  # not sent at all, if in time
+            yield Cancel(order_id=order.order_id, venue_order_id="", reason=reason)  # in time, the order is never sent
 
     def _send_cancel(self, order: Order, reason: str) -> Iterator[Decision]:
         yield RecordEvent(self._book.make_event(order, OrderEventType.CANCEL_SENT, reason))

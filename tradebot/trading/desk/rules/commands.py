@@ -1,4 +1,4 @@
-"""Commands of an operator: halts and their end, flatten, stop."""
+"""Commands of the operator: halt, resume, flatten, stop."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tradebot.trading.desk.decisions import NOTHING, ApplyCommand, CancelOrder, 
 
 
 class Commands:
-    """Says what a command means."""
+    """Turns each command into decisions."""
 
     def __init__(self, book: Book) -> None:
         self._book = book
 
     def on_command(self, command: Command) -> Decisions:
-        """Carry out a command; a flatten once for each id."""
+        """Carry out a command; a flatten only once for each id."""
         match command.verb:
             case CommandVerb.STOP:
                 return self._stop_daemon()

@@ -1,4 +1,4 @@
-"""Daily loss: entries are halted once the day has lost its limit, and positions are closed once it has lost more."""
+"""Daily loss: halts entries once the day has lost its limit, and closes positions once it has lost 1.5 times that."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import NOTHING, ApplyCommand, Decision, Decisions
 from tradebot.trading.desk.rules.violation import halt_scope
 
-CLOSE_MULTIPLE = Decimal("1.5")  # times the loss limit: a halt alone does not keep a loss from growing
-CLOSE = "close"  # what the limit does: halt entries and close later; or only "halt"
+CLOSE_MULTIPLE = Decimal("1.5")  # multiple of the loss limit: a halt alone does not keep a loss from growing
+CLOSE = "close"  # setting that also closes positions; the other one, "halt", only halts entries
 
 
 class DailyLoss:
-    """Looks at every tick of the clock, whether quotes come or not. Profit is after charges, open positions marked."""
+    """Checks the day's profit on every clock tick, whether quotes come or not.
+
+    Profit is after charges, with open positions at their marks, in the account's currency.
+    """
 
     def __init__(self, book: Book) -> None:
         self._book, settings = book, book.settings
@@ -25,7 +28,10 @@ class DailyLoss:
 
     @property
     def next_threshold(self) -> Decimal | None:
-        """The loss of the day at which something happens next, None where nothing does."""
+        """Return the loss of the day at which this rule acts next, None where it acts no more.
+
+        The loss is a positive amount in the account's currency.
+        """
         halts = self._book.conditions.halts
         if halts.is_empty or not self._book.conditions.halt_reason:
             return self.loss_limit
@@ -33,11 +39,11 @@ class DailyLoss:
         return None if has_closed else self.close_threshold
 
     def on_tick(self, tick: ClockTick) -> Decisions:
-        """Halt entries once the day has lost its limit; at more than that close what is meant to be gone by night."""
+        """Halt entries once the day has lost its limit; at the close threshold close intraday positions."""
         return self.check_loss()
 
     def check_loss(self) -> Decisions:
-        """Return what the day's loss leads to now."""
+        """Return the decisions that the day's loss leads to now."""
         book = self._book
         if book.conditions.halts.is_empty and book.pnl.day_profit() > -self.loss_limit:
             return NOTHING

@@ -1,4 +1,4 @@
-"""Day orders: the venue ends them after the close; one of which it does not say so is told to a person."""
+"""Day orders: the venue ends them after the close; an order that it does not report as ended becomes an incident."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from tradebot.domain.order_states import AT_VENUE
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import NOTHING, Decision, Decisions, Reconcile, RecordEvent
 
-GRACE_NS = 900 * SECOND  # market ns after the close in which the venue ends the orders of the day
+GRACE_NS = 900 * SECOND  # market time after the close in which the venue ends the orders of the day
 
 
 class DayOrders:
-    """Looks for orders that outlived their day."""
+    """Looks for orders that are still open after their day."""
 
     def __init__(self, book: Book) -> None:
         self._book = book
 
     def on_reconcile(self, decision: Reconcile) -> Decisions:
-        """Put an end to orders of a day that is over."""
+        """End the orders of a day that is over, once its grace time has passed."""
         c = self._book.conditions
         return self._end_orders() if c.times.closed_at and c.now >= c.times.closed_at + GRACE_NS else NOTHING
 

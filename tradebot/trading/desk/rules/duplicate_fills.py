@@ -1,9 +1,9 @@
-"""Fills that were told twice under two ids: booked both, as every fill is, and taken back once the books say which.
+"""Duplicate fills: one trade reported under two ids is booked twice, and reversed once the venue's lists show which.
 
-A venue may give one trade two ids, on the stream and in a list, or in one answer and not in the next. Both are booked,
-the order is filled beyond its quantity and its symbol halted. When the venue's whole books have for a while known
-nothing of one of them, while its like is listed, the order's cumulative quantity is that of the listed ones, and the
-position is ours without it, it was never a trade.
+A venue may give one trade two ids, one on the stream and one in a list, or different ones in two answers. Both fills
+are booked, so the order is overfilled and its symbol is halted. A fill was never a trade if for `MATCHED_FOR_NS`
+complete snapshots do not list it, list its duplicate, give the order the cumulative quantity of the listed fills, and
+show our position without it.
 """
 
 from __future__ import annotations
@@ -20,22 +20,25 @@ from tradebot.trading.desk.rules.missing_fills import fill_event
 from tradebot.trading.desk.rules.unread_orders import UnreadOrders
 
 REVERSAL_REASON = "told beside its like under another id; the venue's fills, orders and positions know nothing of it"
-MATCHED_FOR_NS = 5 * SECOND  # that the books must say the same before a fill is taken back
+MATCHED_FOR_NS = 5 * SECOND  # how long snapshots must agree before a fill is reversed
 
 
 class DuplicateFills:
-    """Looks for fills that the venue's books know nothing of any more, beside their likes, in one blotter."""
+    """Looks for fills in one blotter that the venue no longer lists while it lists their duplicates."""
 
     def __init__(self, blotter: Blotter) -> None:
         self._blotter = blotter
-        self._since: dict[str, int] = {}  # symbol -> asked_at of the first books without the fills in excess
+        self._since: dict[str, int] = {}  # symbol -> asked_at of the first snapshot without the duplicate fills
 
     def recheck_mono(self) -> int | None:
-        """Return the monotonic time from which a look may settle an excess, None without one."""
+        """Return the monotonic ns from which a poll may settle an overfill, None without one."""
         return min(self._since.values()) + MATCHED_FOR_NS if self._since else None
 
     def reversal_events(self, books: AccountSnapshot, unread: UnreadOrders, *, at: int, mono: int) -> list[OrderEvent]:
-        """Return the reversals of what the books have not known for long enough; what may be unread is not unknown."""
+        """Return the reversals of fills that snapshots have not listed for long enough.
+
+        A fill that an unreadable row may stand for counts as listed. `at` is market ns, `mono` monotonic ns.
+        """
         found: dict[str, list[tuple[Order, Fill]]] = defaultdict(list)
         for order, execution in self._unlisted(books):
             if books.unknown_position_reason(order.symbol) or unread.may_include_fill(order):
@@ -71,7 +74,7 @@ class DuplicateFills:
 
 
 def _unlisted_duplicates(order: Order, listed: set[tuple[str, str]], filled: Decimal) -> list[Fill]:
-    # The fills that are not listed, where each has its like among those that are and make up what was filled.
+    # The unlisted fills, if each has a duplicate among the listed ones and those add up to the venue's filled quantity.
     there = [e for e in order.fills if e.fill_key in listed]
     gone = [e for e in order.fills if e.fill_key not in listed]
     is_whole = sum((e.quantity for e in there), ZERO) == filled

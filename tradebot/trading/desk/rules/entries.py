@@ -1,4 +1,4 @@
-"""Entries: a signal becomes an order, closes what its strategy holds, or waits until the exit before it is through."""
+"""Entries: a signal becomes an order, closes its strategy's position, or waits until the exit before it has filled."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ EXIT, EXIT_LONG = OrderPurpose.EXIT, Action.EXIT_LONG
 
 
 class Entries:
-    """Does what signals ask for where there is something to do; `counts` says how many came, and of how many nothing
-    came of.
+    """Carries out signals. `counts` says how many signals came, and how many of them led to nothing.
 
-    Entries of the other side wait, one a symbol, at most as long as a signal may age. One becomes an order when its
-    symbol is flat, with what the market is then: its size and the gate's answer are of that moment. A process that
-    starts again has forgotten them.
+    An entry for the other side waits for the exit before it: one per symbol, at most as long as a signal may age. It
+    becomes an order when its symbol is flat. Its size and the gate's decision then follow the market of that moment. A
+    restart forgets the waiting entries.
     """
 
     def __init__(self, book: Book, requests: OrderRequests) -> None:
@@ -32,17 +31,17 @@ class Entries:
         )
         self._max_age_ns = book.settings.signal_max_age_s * SECOND
         self._max_wait_ns = int(self._max_age_ns)
-        self.waiting: dict[str, tuple[Signal, int]] = {}  # symbol -> the entry, and the mono from which it ages
+        self.waiting: dict[str, tuple[Signal, int]] = {}  # symbol -> (entry, monotonic ns from which it ages)
         self.counts = {"signals": 0, "ignored": 0, "late_signals": 0, "late_reversals": 0}
 
     def on_signals(self, batch: Signals) -> Iterator[Decision]:
-        """Act on the signals of one close, in their order."""
+        """Act on the signals of one bar close, in their order."""
         for signal in batch.signals:
             if (decision := self.act_on_signal(signal)) is not None:
                 yield decision
 
     def act_on_signal(self, signal: Signal) -> PlaceOrder | ClosePosition | None:
-        """Return what one signal leads to at once, if anything."""
+        """Return the decision that one signal leads to at once, None where it waits or is ignored."""
         self.counts["signals"] += 1
         symbol, exposure = signal.symbol, self._book.exposure
         if symbol not in self._ids:
@@ -61,7 +60,10 @@ class Entries:
         return self._requests.build_entry(signal)
 
     def send_waiting(self) -> Iterator[Decision]:
-        """Drop the entries that waited too long, and send those whose symbols are flat now; after every message."""
+        """Drop the entries that waited too long, and send those whose symbols are flat now.
+
+        The desk calls this after every message.
+        """
         exposure = self._book.exposure
         for symbol, (signal, since) in list(self.waiting.items()):
             if self._book.conditions.mono - since > self._max_wait_ns:
@@ -71,12 +73,12 @@ class Entries:
                 yield self._requests.build_entry(signal)
 
     def skip_time_to(self, mono: int) -> None:
-        """Let it be `mono` after a time in which nothing could trade: no entry ages by it."""
+        """Move the time to `mono` (monotonic ns) without ageing the waiting entries: nothing could trade meanwhile."""
         ns = mono - self._book.conditions.mono
         self.waiting = {symbol: (signal, since + ns) for symbol, (signal, since) in self.waiting.items()}
 
     def drop_waiting(self, symbol: str) -> None:
-        """Drop the entry of a symbol whose exit was not filled in time."""
+        """Drop the waiting entry of a symbol whose exit was not filled in time."""
         if self.waiting.pop(symbol, None) is not None:
             self.counts["late_reversals"] += 1
 
@@ -84,7 +86,7 @@ class Entries:
         symbol, position = signal.symbol, self._open.get(signal.symbol)
         quantity = ZERO if position is None else position.quantity
         wrong_way = quantity <= 0 if signal.action is EXIT_LONG else quantity >= 0
-        # What another strategy opened is not this one's to close; a position of unknown origin is anybody's.
+        # A strategy does not close another strategy's position. A position of unknown origin any strategy may close.
         is_anothers = self._book.pending_exits.holders.get(symbol, signal.strategy) != signal.strategy
         if wrong_way or is_anothers or symbol in self._wanted:
             self.counts["ignored"] += 1
@@ -92,8 +94,8 @@ class Entries:
         return ClosePosition(symbol, EXIT, f"{signal.strategy}: {signal.action.text}", signal.quoted_at, signal)
 
     def _keep_waiting(self, signal: Signal) -> bool:
-        # Kept is an entry against a position that is being closed. What the clock or an operator closes is not to be
-        # followed by anything.
+        # Only an entry against a position that is being closed waits. No entry follows where the clock or an operator
+        # closes the position.
         position, wanted = self._open.get(signal.symbol), self._wanted.get(signal.symbol)
         if not self._book.settings.reverses or position is None or wanted is None or wanted[0] is OrderPurpose.FLATTEN:
             return False

@@ -1,4 +1,4 @@
-"""Exits: what is wanted flat gets an order, another when it ends short, and a pause when the venue refuses it."""
+"""Exits: sends an order for each requested exit, another one if it ends unfilled, and pauses when the venue refuses."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ from tradebot.trading.desk.decisions import (
 from tradebot.trading.desk.placing.requests import OrderRequests
 
 REFUSED_STATES = (OrderState.REJECTED, OrderState.ABSENT)
-MAX_PAUSE_NS = 32 * SECOND  # between two exits that the venue refuses
+MAX_PAUSE_NS = 32 * SECOND  # between two exits of a symbol that the venue refused
 
 
 class Exits:
-    """Sends the exits that are wanted. Entries of the symbol that work are taken back first."""
+    """Sends the requested exits. Working entries of the symbol are cancelled first."""
 
     def __init__(self, book: Book, requests: OrderRequests) -> None:
         self._book, self._requests = book, requests
-        self.refusals: dict[str, tuple[int, int]] = {}  # symbol -> (refusals in a row, mono before which none is sent)
+        self.refusals: dict[str, tuple[int, int]] = {}  # symbol -> (refusals in a row, monotonic ns of the next try)
 
     def on_close_position(self, decision: ClosePosition) -> Decisions:
         """Send the exit of one symbol."""
         return self.send_exit(decision.symbol, decision.quoted_at, decision.signal)
 
     def on_close_positions(self, decision: ClosePositions) -> Iterator[Decision]:
-        """Send the exits of the symbols that are named."""
+        """Send the exits of the named symbols."""
         for symbol in self._book.pending_exits.next_batch(decision.symbols):
             yield from self.send_exit(symbol, self._book.conditions.mono)
 
     def on_tick(self, tick: ClockTick) -> Decisions:
-        """Send what is wanted and has no order working; of many some, and the others at the next ticks."""
+        """Send the requested exits that have no working order; of very many some now, the others on the next ticks."""
         if self._book.sends_no_orders or not self._book.pending_exits.requested:
             return NOTHING
         return self._send_exits(tick.mono)
 
     def on_change(self, change: OrderChange) -> Decisions:
-        """Remember how often the venue refused the exits of a symbol in a row."""
+        """Count how often in a row the venue refused the exits of a symbol."""
         order = change.after
         symbol = order.request.symbol
         if change.event.type is OrderEventType.EXECUTED:
@@ -58,17 +58,20 @@ class Exits:
         return NOTHING
 
     def forget_refusals(self, symbol: str) -> None:
-        """Forget what was refused of a symbol: an order of it was filled."""
+        """Forget the refusals of a symbol, because an order for it was filled."""
         if self.refusals:
             self.refusals.pop(symbol, None)
 
     def send_exit(self, symbol: str, quoted_at: int, signal: Signal | None = None) -> Iterator[Decision]:
-        """Send an exit of what may be closed, unless one may still fill."""
+        """Send an exit for the closable quantity, unless an exit may still fill.
+
+        `quoted_at` is monotonic ns.
+        """
         book, blotter, c = self._book, self._book.blotter, self._book.conditions
         if symbol not in blotter.positions.open:
             yield ForgetPosition(symbol)
             return
-        # Nothing can leave with a dead login; what is wanted is tried when the session is back.
+        # With a dead login no order can leave. The exit is tried again when the login is back.
         if c.links.orders_refused or (self.refusals and c.mono < self.refusals.get(symbol, (0, 0))[1]):
             return
         purpose, reason = book.pending_exits.requested[symbol]

@@ -1,8 +1,8 @@
-"""Fill check: is a fill, once booked, of its order, and near the price that the order was decided at.
+"""Fill check: compares a booked fill with its order, and its price with the price at which the order was decided.
 
-A fill is a fact and is never refused; what it does not fit is told and its symbol opens nothing until a person has
-looked. In a fast market that may be the market's doing, so exits go on. Of live orders alone: in a backtest an order
-waits for the open of the next bar, over a night if need be, and no distance is odd.
+A fill is a fact and is never refused. A fill that does not fit becomes an incident, and its symbol opens nothing until
+a person resumes. A fast market may be the cause, so exits go on. Only live fills are checked: in a backtest an order
+waits for the open of the next bar, possibly over a night, and no distance is unusual.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ PERCENT = Decimal(100)
 
 
 class FillCheck:
-    """Looks at every fill of an order of ours."""
+    """Checks every fill of our orders."""
 
     def __init__(self, book: Book) -> None:
         self._book = book
 
     def on_change(self, change: OrderChange) -> Decisions:
-        """Raise what does not fit of a fill."""
+        """Report the violations by a fill, and halt its symbol."""
         execution = change.event.fill
         if execution is None:
             return NOTHING
@@ -34,12 +34,12 @@ class FillCheck:
 
 
 def fill_violations(order: Order, fill: Fill, collar_pct: Decimal | None) -> list[Violation]:
-    """Return what does not fit of a booked fill; of several alike of one order the first one alone tells.
+    """Return the violations by a booked fill; an order with several such fills reports the first one only.
 
-    The price may be away from the order's reference by twice the collar that the gate holds such an order to: beyond
-    it on the worse side the venue did not keep to our price, on the better side the reference was not the market.
-    A fill that we made up has no price of its own, and how much was filled the order invariants judge. Without a collar
-    no fill is looked at.
+    `collar_pct` is in percent; without it no fill is checked. The price may be away from the order's reference by twice
+    the collar that the gate allows such an order. Beyond that on the worse side the venue did not keep to our price; on
+    the better side the reference was not the market's price. An inferred fill has no price of its own. The order
+    invariants judge the filled quantity.
     """
     if collar_pct is None:
         return []

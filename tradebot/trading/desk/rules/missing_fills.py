@@ -1,8 +1,9 @@
-"""Fills that do not add up: missing for five seconds, told again with other figures, made up and then found.
+"""Missing fills: infers fills that are missing for five seconds, and settles fills reported with different figures.
 
-A status never books anything, but one that knows more fills than came for five seconds is believed: an inferred
-execution is booked, with an id that a replay makes again, and the real ones replace it when they come. A trade that the
-venue tells again with other figures is set aside until its list of trades has shown them twice.
+A status never books a fill. If for five seconds an order's status names a larger filled quantity than its fills add up
+to, an inferred fill is booked. Its id is a function of its inputs, so a replay makes it again. Real fills replace it
+when they come. A trade that the venue reports again with different figures is quarantined until the venue's list of
+trades has shown those figures twice.
 """
 
 from __future__ import annotations
@@ -18,21 +19,25 @@ from tradebot.trading.desk.book.blotter import Blotter
 
 INFER_AFTER_NS = 5 * SECOND
 EXECUTED = OrderEventType.EXECUTED
-CONFIRMING_LISTS = 2  # lists of trades that must show other figures before they replace ours
+CONFIRMING_LISTS = 2  # lists of trades that must show different figures before they replace ours
 
 
 class MissingFills:
-    """Facts of fills against one blotter. `price_of(symbol)` values a fill that came with no price at all."""
+    """Makes the events of fills for one blotter. `price_of(symbol)` prices an inferred fill that has no other price."""
 
     def __init__(self, blotter: Blotter, universe: Universe, price_of: Callable[[str], Decimal | None]) -> None:
         self._blotter, self._universe, self._price_of = blotter, universe, price_of
-        self.missing_since: dict[str, int] = {}  # order_id -> mono since when fills are missing
-        self._disputed: dict[tuple[str, str], tuple[Fill, int]] = {}  # key -> (other figures, lists that had them)
-        self.inferred_fills: dict[str, Fill] = {}  # order_id -> the execution made up for it
-        self.disputed_mono: int | None = None  # monotonic time of the last fill that was told with other figures
+        self.missing_since: dict[str, int] = {}  # order_id -> monotonic ns since when fills are missing
+        # fill key -> (fill with different figures, how many lists in a row showed it)
+        self._disputed: dict[tuple[str, str], tuple[Fill, int]] = {}
+        self.inferred_fills: dict[str, Fill] = {}  # order_id -> the inferred fill
+        self.disputed_mono: int | None = None  # monotonic ns of the last fill reported with different figures
 
     def note_event(self, order: Order, event: OrderEvent, mono: int) -> None:
-        """Take what a fact did: its fill has an owner now, and the order lacks fills or does not."""
+        """Note after an event whether its order has an inferred fill, and whether fills are missing.
+
+        `order` is the order after the event, `mono` monotonic ns.
+        """
         execution = event.fill
         if execution is not None and event.type is EXECUTED:
             if execution.is_inferred:
@@ -45,7 +50,7 @@ class MissingFills:
             self.missing_since.pop(event.order_id, None)
 
     def forget_order(self, order: Order) -> None:
-        """Forget an order that the book keeps no longer."""
+        """Forget an order that the book no longer keeps."""
         if self._disputed:
             for execution in (*order.fills, *order.irregular.busted):
                 self._disputed.pop(execution.fill_key, None)
@@ -53,7 +58,10 @@ class MissingFills:
         self.inferred_fills.pop(order.order_id, None)
 
     def fill_events(self, order_id: str, execution: Fill, *, at: int, mono: int) -> list[OrderEvent]:
-        """Return the facts of a fill: nothing when it is known, its quarantine when it is known otherwise."""
+        """Return the events that book a fill: none if it is known, a quarantine if it is known with different figures.
+
+        A fill replaces an inferred one of its order. `at` is market ns, `mono` monotonic ns.
+        """
         key = execution.fill_key
         if (
             key not in self._blotter.booked_fills
@@ -86,12 +94,15 @@ class MissingFills:
         missing = stand_in.quantity - execution.quantity
         if missing > 0:
             rest = _inferred(stand_in, order_id, missing, stand_in.price, execution.execution_id)
-            self.inferred_fills[order_id] = rest  # the next fill of the same answer replaces it
+            self.inferred_fills[order_id] = rest  # the next fill in the same answer replaces it
             facts.append(fact(OrderEventType.EXECUTED, rest, "the rest is still missing"))
         return facts
 
     def listed_fill_events(self, execution: Fill, *, at: int, mono: int) -> list[OrderEvent]:
-        """Return a reversal and the new booking when the venue's list has shown other figures twice."""
+        """Return a reversal and a new booking once two of the venue's lists of trades have shown different figures.
+
+        Before that, return the quarantine of the fill; return nothing for a fill that is not booked.
+        """
         key = execution.fill_key
         booked = self._blotter.booked_fills.get(key)
         if booked is None:
@@ -100,7 +111,7 @@ class MissingFills:
         if known.is_same_trade(execution):
             self._disputed.pop(key, None)
             return []
-        if known.venue_order_id != execution.venue_order_id:  # an id used again for another order reverses nothing
+        if known.venue_order_id != execution.venue_order_id:  # the id names a fill of another order: reverse nothing
             return self.fill_events(order_id, execution, at=at, mono=mono)
         other, rounds = self._disputed.get(key, (execution, 0))
         rounds = rounds + 1 if other.is_same_trade(execution) else 1
@@ -124,12 +135,15 @@ class MissingFills:
         return facts
 
     def infer_fills(self, *, at: int, mono: int) -> list[OrderEvent]:
-        """Return the executions made up for what has been missing for five seconds."""
+        """Return the inferred fills for what has been missing for five seconds.
+
+        `at` is market ns, `mono` monotonic ns. An order without a price to infer from waits.
+        """
         facts: list[OrderEvent] = []
         if not self.missing_since:
             return facts
         for order_id, since in self.missing_since.items():
-            if not since:  # missing when an earlier run ended: the look of this start may know it
+            if not since:  # missing since an earlier run: the snapshot of this start may list it
                 self.missing_since[order_id] = mono
         for order_id in [i for i, since in self.missing_since.items() if mono - since >= INFER_AFTER_NS]:
             order = self._blotter.orders.get(order_id)
@@ -159,7 +173,7 @@ class MissingFills:
         facts: list[OrderEvent] = []
         quantity = order.missing_quantity
         earlier = self.inferred_fills.get(order.order_id)
-        if earlier is not None:  # one stand-in at a time: the new one covers what the old one did
+        if earlier is not None:  # an order has one inferred fill at a time: the new one covers the old one too
             quantity += earlier.quantity
             facts.append(
                 OrderEvent(
@@ -185,7 +199,7 @@ class MissingFills:
         return facts
 
     def _price(self, order: Order) -> Decimal | None:
-        # What the venue's average leaves for the missing part; without one, the limit or the last price will do.
+        # The price that the venue's average leaves for the missing part; without an average the limit or last price.
         missing, average = order.missing_quantity, order.reported.average_price
         price = order.price or self._price_of(order.symbol)
         if average is not None:
@@ -200,7 +214,10 @@ class MissingFills:
 def fill_event(
     order_id: str, event_type: OrderEventType, fill: Fill, at: int, mono: int, reason: str = ""
 ) -> OrderEvent:
-    """Return what happened to one fill of an order, with the id that the venue gave the order."""
+    """Return the event about one fill of an order, with the venue's id of the order.
+
+    `at` is market ns, `mono` monotonic ns.
+    """
     return OrderEvent(
         order_id=order_id,
         type=event_type,

@@ -1,4 +1,4 @@
-"""Order invariants: what an order's facts mean beyond the order, told to a person and halting its scope."""
+"""Order invariants: events that must not happen to an order become incidents, and most of them halt a scope."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tradebot.trading.desk.book.book import Book, OrderChange
 from tradebot.trading.desk.decisions import NOTHING, Decisions
 from tradebot.trading.desk.rules.violation import Violation, report_violations
 
-LATE_AFTER_NS = 5 * SECOND  # a fill this long after the end of its order is no longer the wire's delay
+LATE_AFTER_NS = 5 * SECOND  # a fill this long after the end of its order is not explained by network delay
 REPORT_EVENTS = (
     OrderEventType.SEEN_ACKED,
     OrderEventType.SEEN_OPEN,
@@ -25,19 +25,22 @@ ROUTINE_EVENTS = frozenset((OrderEventType.SENDING, OrderEventType.ACCEPTED, Ord
 
 
 class OrderInvariants:
-    """Looks at every fact of an order of ours."""
+    """Checks every event of our orders."""
 
     def __init__(self, book: Book) -> None:
         self._book = book
 
     def on_change(self, change: OrderChange) -> Decisions:
-        """Raise what must not happen and did."""
+        """Report the violations by an event, and halt their scopes."""
         found = order_violations(change.before, change.event, change.after)
         return report_violations(self._book, found, change.after) if found else NOTHING
 
 
 def order_violations(before: Order | None, event: OrderEvent, after: Order) -> list[Violation]:
-    """Return what a person must know of one fact."""
+    """Return the violations by one event of an order; `before` and `after` are the order around it.
+
+    There are none for an external order and none for the first event of an order.
+    """
     if before is None or after.is_external:
         return []
     if event.type in ROUTINE_EVENTS and not before.state.is_terminal and not after.irregular.quarantined:
@@ -52,7 +55,7 @@ def order_violations(before: Order | None, event: OrderEvent, after: Order) -> l
 
 
 def _after_end(before: Order, fact: OrderEvent, after: Order) -> list[Violation]:
-    # An order that was gone lives, or was filled after its end.
+    # An order that was gone is open again, or was filled after its end.
     name, strategy = after.order_id, after.request.strategy
     scope = Scope.for_strategy(strategy) if strategy else Scope.for_symbol(after.symbol)
     if before.state in NOT_AT_VENUE and after.is_live:
@@ -75,7 +78,7 @@ def _overfilled(before: Order, after: Order) -> list[Violation]:
 
 
 def _wrong_terms(before: Order, fact: OrderEvent, after: Order) -> list[Violation]:
-    # The venue knows what was never sent, or holds it at other terms.
+    # The venue knows an order that was never sent, or has it at other terms.
     name, symbol, found = after.order_id, Scope.for_symbol(after.symbol), []
     if fact.type in REPORT_EVENTS and before.state in NEVER_SENT:
         found.append(Violation(f"{name} is {before.state} here and known to the venue", symbol))
@@ -88,7 +91,7 @@ def _wrong_terms(before: Order, fact: OrderEvent, after: Order) -> list[Violatio
 
 
 def _changed_fills(before: Order, fact: OrderEvent, after: Order) -> list[Violation]:
-    # A fill that was told with other figures, or taken back.
+    # A fill was reported with different figures, or was reversed.
     name, found = after.order_id, []
     if after.irregular.quarantined - before.irregular.quarantined:
         found.append(Violation(f"{name}: {fact.reason}", Scope.for_symbol(after.symbol)))
@@ -98,7 +101,7 @@ def _changed_fills(before: Order, fact: OrderEvent, after: Order) -> list[Violat
 
 
 def _unknown_end(before: Order, fact: OrderEvent, after: Order) -> list[Violation]:
-    # An order of which the venue does not say what it came to.
+    # The venue does not say how an order ended.
     name, found = after.order_id, []
     if fact.type is OrderEventType.DAY_ENDED:
         text = f"{name} still stands as {before.state} after the day, the venue does not say"

@@ -1,4 +1,4 @@
-"""Position check: the venue's net of each line held against ours, and what other hands do where we trade."""
+"""Position check: compares the venue's net quantity per netting key with ours, and follows external orders there."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from tradebot.trading.desk.decisions import (
     SetUnaccounted,
 )
 
-STALENESS_EVENTS = frozenset((OrderEventType.LINK_LOST, OrderEventType.LINK_BACK))  # tells nothing of the order itself
+STALENESS_EVENTS = frozenset((OrderEventType.LINK_LOST, OrderEventType.LINK_BACK))  # say nothing about the order itself
 
 
 class PositionCheck:
-    """A symbol opens nothing while its line is not accounted for, and no longer."""
+    """Blocks entries in a symbol for as long as its position at the venue is not accounted for."""
 
     def __init__(self, book: Book) -> None:
         self._book = book
 
     def on_reconcile(self, decision: Reconcile) -> Iterator[Decision]:
-        """Say what others did, give up what they took of ours, and name what nothing explains."""
+        """Attribute the venue's net quantities, release what others closed of ours, and report what is unexplained."""
         book, external = self._book, self._book.external
         yield AttributePositions(decision.books, decision.is_start)
         released = tuple(self._released_parts())
@@ -49,8 +49,10 @@ class PositionCheck:
         )
 
     def on_change(self, change: OrderChange) -> Decisions:
-        """Take a fact of an order of another hand: it bounds our exits at once, and where we trade no entry leaves
-        until the books account for it."""
+        """Note an event of an external order: it limits our exits at once.
+
+        Where we trade too, no entry leaves until a snapshot accounts for the order.
+        """
         return NOTHING if change.event.type in STALENESS_EVENTS else self._on_external_order(change)
 
     def _on_external_order(self, change: OrderChange) -> Iterator[Decision]:
@@ -62,7 +64,7 @@ class PositionCheck:
         yield from self._cancel_excess_exits(request.symbol)
 
     def _cancel_excess_exits(self, symbol: str) -> Iterator[Decision]:
-        # Exits are taken back that would close more than we may, since others closed some of it or may yet.
+        # Cancel exits that would close more than we may: external orders closed part of the position, or still may.
         exposure, blotter, position = (
             self._book.exposure,
             self._book.blotter,

@@ -1,4 +1,4 @@
-"""The guards of open positions: stop, trailing stop and target of each, and the best price that it saw."""
+"""The stop, trailing stop and target of each open position, and its best price so far."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from tradebot.clock import MILLISECOND
 from tradebot.domain.messages import TrailingStopPrices
 from tradebot.domain.order import OrderPurpose, OrderRequest, Side
 
-REPORT_INTERVAL_NS = 950 * MILLISECOND  # with the tick that writes them down no best price is older than a second
+REPORT_INTERVAL_NS = 950 * MILLISECOND  # plus a tick until it is written: no recorded best price is older than a second
 
 
 class LevelHit(NamedTuple):
-    """A protective level that the last price reached."""
+    """A stop, trailing stop or target that the last price reached."""
 
     purpose: OrderPurpose
     reason: str
 
 
 class ProtectiveLevels(NamedTuple):
-    """What guards a position: prices, the distance of a trailing stop, and the best price it saw so far."""
+    """The levels that protect a position: prices, the distance of its trailing stop, and its best price so far."""
 
     is_long: bool
     stop: Decimal | None
@@ -34,7 +34,7 @@ class ProtectiveLevels(NamedTuple):
 
     @property
     def current_levels(self) -> dict[str, Decimal]:
-        """What guards the position now, by name: its stop, where the trailing one has moved to, its target."""
+        """Return name -> price of the levels in force now: `stop`, `trail` (where it has moved to) and `target`."""
         trail = None
         if self.trail_by is not None and self.best is not None:
             trail = self.best - self.trail_by if self.is_long else self.best + self.trail_by
@@ -52,6 +52,7 @@ class _PositionStop:
         self.best: Decimal | None = None
 
     def level_reached(self, price: Decimal) -> tuple[OrderPurpose, Decimal] | None:
+        """Return the level that `price` reached as (purpose, level), None without one; move the best price."""
         if self.best is None or (price > self.best if self.is_long else price < self.best):
             self.best = price
         sign = 1 if self.is_long else -1
@@ -67,29 +68,34 @@ class _PositionStop:
 
 
 class PositionStops:
-    """The guards of all open positions. `mask[id]` is True where one stands: a frame of quotes is sifted at once.
+    """The stops and targets of all open positions.
 
-    `reports_trailing` is off where there is no restart to outlive. A stop is judged on the last price: between two quotes the
-    market may jump past it, and the exit then fills worse.
+    `mask[id]` is True for an instrument with a level, so that a frame of quotes is filtered in one step.
+    `reports_trailing` is False where no restart needs the best prices. A stop is judged on the last price. Between two
+    quotes the market may jump past it; the exit then fills worse.
     """
 
     def __init__(self, size: int) -> None:
         self.mask: npt.NDArray[np.bool_] = np.zeros(size, dtype=bool)
-        self.by_instrument: dict[int, _PositionStop] = {}  # id -> guard
-        self.moved_ids: set[int] = set()  # ids whose trailing stop follows a better price than was told last
+        self.by_instrument: dict[int, _PositionStop] = {}  # instrument id -> its levels
+        self.moved_ids: set[int] = set()  # instrument ids whose best price has moved since it was last reported
         self.reports_trailing, self._told_at = True, 0
 
     def set_levels(self, id_: int, request: OrderRequest) -> None:
-        """Guard the position that `request` opens with its stop, trail and target; replaces one of another order."""
+        """Set the stop, trailing stop and target of the order that opens a position.
+
+        The levels of another order are replaced. A further fill of the same order keeps the best price.
+        """
         if request.stop_loss is None and request.trail_by is None and request.target is None:
             if self.by_instrument:
                 self.clear_levels(id_)
             return
         if id_ not in self.by_instrument or self.by_instrument[id_].order_id != request.order_id:
-            self.by_instrument[id_] = _PositionStop(request)  # a further fill of one order keeps the best price seen
+            self.by_instrument[id_] = _PositionStop(request)
         self.mask[id_] = True
 
     def clear_levels(self, id_: int) -> None:
+        """Remove the levels of an instrument, if it has any."""
         if self.by_instrument.pop(id_, None) is not None:
             self.mask[id_] = False
             self.moved_ids.discard(id_)
@@ -97,7 +103,10 @@ class PositionStops:
     def trailing_updates(
         self, *, at: int, mono: int, every_ns: int = REPORT_INTERVAL_NS
     ) -> tuple[TrailingStopPrices, ...]:
-        """Return what the trailing stops saw that moved, unless the last words on them are less than `every_ns` ns old."""
+        """Return the best prices of the trailing stops that moved; none if the last report is younger than `every_ns`.
+
+        `at` is market ns, `mono` monotonic ns.
+        """
         if not self.moved_ids or mono - self._told_at < every_ns:
             return ()
         guards, self._told_at = [self.by_instrument[id_] for id_ in sorted(self.moved_ids)], mono
@@ -109,23 +118,23 @@ class PositionStops:
         )
 
     def restore_best(self, best: Mapping[str, Decimal]) -> None:
-        """Take the best prices that an earlier run saw, by the order id of the entry; others stay as they are."""
+        """Restore the best prices of an earlier run: order id of the entry -> price. Other best prices stay."""
         for guard in self.by_instrument.values():
             guard.best = best.get(guard.order_id, guard.best)
 
     def protective_levels(self, id_: int) -> ProtectiveLevels | None:
-        """Return what guards the position of an instrument, if anything does."""
+        """Return the levels that protect the position in an instrument, None without any."""
         guard = self.by_instrument.get(id_)
         if guard is None:
             return None
         return ProtectiveLevels(guard.is_long, guard.stop, guard.trail_by, guard.target, guard.best)
 
     def update_best(self, id_: int, best: Decimal) -> None:
-        """Take the best price so far from who looked at a whole history; a trailing stop follows it."""
+        """Set the best price so far, for a caller that scanned a whole history; a trailing stop follows it."""
         self.by_instrument[id_].best = best
 
     def level_reached(self, id_: int, price: Decimal) -> LevelHit | None:
-        """Return the level that `price` reached, if any; moves the trailing stop."""
+        """Return the level that `price` reached, None without one; move the trailing stop."""
         guard = self.by_instrument[id_]
         before = guard.best
         found = guard.level_reached(price)

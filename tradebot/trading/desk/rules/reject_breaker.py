@@ -1,9 +1,9 @@
-"""The reject breaker: counts what the venue refuses, and halts what may open nothing any more.
+"""The reject breaker: counts the orders that the venue rejects, and halts the scope in which too many were rejected.
 
-A refusal counts for its symbol, entry or exit: what this venue will not take of one share says nothing of others, and
-what cannot be left must not be entered. Where several symbols of one strategy are refused within a minute the mistake
-is the strategy's, and so it is where the money is missing. All count for the account, where the pauses between the
-tries of one exit (`exits.py`) leave room for it alone and not for two.
+A rejection counts for its symbol, whether of an entry or an exit. A venue that does not accept orders in one symbol may
+well accept others; and a position that cannot be closed must not be opened. If several symbols of one strategy are
+rejected within a minute, or if funds are missing, the strategy is at fault. Every rejection counts for the account. The
+pauses between the tries of one exit (`exits.py`) keep a single failing exit below the account's limit, but not two.
 """
 
 from __future__ import annotations
@@ -20,38 +20,41 @@ from tradebot.trading.desk.decisions import NOTHING, ApplyCommand, Decision, Dec
 from tradebot.trading.desk.rules.violation import halt_unless_halted
 from tradebot.trading.desk.settings import DeskSettings
 
-WINDOW_NS = MINUTE  # of our monotonic time
+WINDOW_NS = MINUTE  # monotonic ns
 EXECUTED, REJECTED = OrderEventType.EXECUTED, OrderState.REJECTED
 
 
 class BreakerTrip(NamedTuple):
-    """Too much was refused: why, and the scope of the halt."""
+    """A limit of the breaker was reached: the reason, and the scope to halt."""
 
     reason: str
     scope: Scope
 
 
 class RejectBreaker:
-    """Halts what trips. A dead login is no fault of an order and needs no resume: what it refuses does not count."""
+    """Halts a scope that reaches a limit.
+
+    Rejections because of a dead login do not count: the orders are not at fault, and no resume is needed.
+    """
 
     def __init__(self, book: Book) -> None:
         self._book, self.rejections = book, Rejections(book.settings)
 
     def on_change(self, change: OrderChange) -> Decisions:
-        """Count a rejection, or a fill that ends a row of them."""
+        """Count a rejection, or a fill that ends a streak of rejections."""
         if change.before is None or self._book.conditions.links.orders_refused:
             return NOTHING
         trips = self.rejections.count_event(change.before, change.event, change.after)
         return self._halts(trips) if trips else NOTHING
 
     def on_apply_command(self, decision: ApplyCommand) -> Decisions:
-        """Begin a scope again that a person lets trade."""
+        """Forget the rejections of a scope that a person resumes."""
         if decision.command.verb is CommandVerb.RESUME:
             self.rejections.on_resume(decision.command.scope)
         return NOTHING
 
     def forget_rejections(self) -> None:
-        """Forget what was refused on another day."""
+        """Forget the rejections of earlier days."""
         self.rejections.clear_counts()
 
     def _halts(self, trips: Sequence[BreakerTrip]) -> Iterator[Decision]:
@@ -60,12 +63,13 @@ class RejectBreaker:
 
 
 class Rejections:
-    """Rejections in a row, and within a minute, of each scope; symbols of a strategy, and orders of the account, within
-    a minute.
+    """Counts rejections per scope: in a row, and within a minute.
 
-    A fill ends the rows of its symbol and its strategy. A scope that trips begins anew, and so does one that a person
-    resumes: what was on its way when it was halted may have been refused after that. Orders placed elsewhere do not
-    count. Limits are from 1 up; without one of symbols every entry counts for its strategy, as it once was.
+    Within a minute it also counts the rejected symbols of each strategy and all rejected orders of the account.
+    A fill ends the streaks of its symbol and its strategy. The counts of a scope start again at zero when it reaches a
+    limit, and when a person resumes it: orders on their way at the halt may have been rejected after it. Orders placed
+    elsewhere do not count. Limits are at least 1. Without a limit for symbols, every entry counts for its strategy, as
+    in runs recorded before that limit existed.
     """
 
     name = "rejections"
@@ -73,12 +77,12 @@ class Rejections:
     def __init__(self, limits: DeskSettings) -> None:
         self._in_a_row, self._in_a_minute = limits.max_rejects_in_a_row, limits.max_rejects_per_minute
         self._of_account, self._of_symbols = limits.max_account_rejects_per_minute, limits.max_rejected_symbols
-        self.streaks: dict[Scope, int] = {}  # scope -> rejections since its last fill, none zero
-        self._times: dict[Scope, deque[int]] = {}  # scope -> when the last ones were, as many as trip
-        self._symbols: dict[str, dict[str, int]] = {}  # strategy -> symbol -> when its last entry was rejected
+        self.streaks: dict[Scope, int] = {}  # scope -> rejections since its last fill, never 0
+        self._times: dict[Scope, deque[int]] = {}  # scope -> monotonic ns of the last rejections, as many as its limit
+        self._symbols: dict[str, dict[str, int]] = {}  # strategy -> symbol -> monotonic ns of its last rejected entry
 
     def count_event(self, before: Order | None, event: OrderEvent, after: Order) -> Sequence[BreakerTrip]:
-        """Take a fact and what it made of its order; returns what it trips."""
+        """Count an event of an order, and return the limits that it reaches; `before` and `after` are the order."""
         if after.is_external:
             return ()
         if event.type is EXECUTED:
@@ -88,7 +92,7 @@ class Rejections:
         return ()
 
     def count_rejection(self, order: Order, mono: int, refusal: Refusal = Refusal.ORDER) -> list[BreakerTrip]:
-        """Count a rejection of ours at monotonic `mono`; returns what it trips, the widest scope first."""
+        """Count a rejection of our order at `mono` (monotonic ns); return the limits reached, widest scope first."""
         request, trips = order.request, []
         because = f"the last because: {order.reason}"
         if self._is_crowded(EVERYTHING, self._of_account, mono):
@@ -111,14 +115,14 @@ class Rejections:
         return trips
 
     def end_streaks(self, request: OrderRequest) -> None:
-        """End the rows that an order belongs to: it was filled, in part or whole."""
+        """End the streaks that an order counts in, because it was filled in part or whole."""
         if not self.streaks:
             return
         for refusal in Refusal:
             self.streaks.pop(self._scope_of(request, refusal), None)
 
     def on_resume(self, scope: Scope) -> None:
-        """Forget what was refused in a scope that a person lets trade again."""
+        """Forget the rejections of a scope that a person resumes."""
         if scope.is_account_wide:
             self.clear_counts()
         self._reset_scope(scope)
@@ -127,7 +131,7 @@ class Rejections:
                 symbols.pop(scope.name, None)
 
     def clear_counts(self) -> None:
-        """Forget what was refused on another day."""
+        """Forget all rejections, as at the start of a day."""
         self.streaks.clear()
         self._times.clear()
         self._symbols.clear()
@@ -139,7 +143,7 @@ class Rejections:
         return Scope.for_symbol(request.symbol)
 
     def _strategy_trips(self, request: OrderRequest, mono: int, because: str) -> Sequence[BreakerTrip]:
-        # The symbols in which a strategy was refused within the minute, this one the last.
+        # Count the symbols in which a strategy was rejected within the minute, this one last.
         recent = {s: at for s, at in self._symbols.get(request.strategy, {}).items() if abs(mono - at) < WINDOW_NS}
         self._symbols[request.strategy] = recent | {request.symbol: mono}
         count, scope = len(self._symbols[request.strategy]), Scope.for_strategy(request.strategy)
@@ -149,7 +153,7 @@ class Rejections:
         return (BreakerTrip(f"entries of {scope} in {count} symbols within a minute were rejected, {because}", scope),)
 
     def _is_crowded(self, scope: Scope, most: int, mono: int) -> bool:
-        # After a boot of the machine the times of earlier runs may be later than now, and are none of this minute.
+        # After a reboot, times of earlier runs may be later than now. They do not belong to this minute.
         times = self._times.get(scope)
         if times is None:
             times = self._times[scope] = deque(maxlen=most)
@@ -164,6 +168,6 @@ class Rejections:
 
 
 def refusal_kind(event: OrderEvent) -> Refusal:
-    """Return what a refusal spoke of, where it was told."""
+    """Return what a rejection is about as far as the venue says so, else `ORDER`."""
     told = event.refusal or (None if event.venue_order is None else event.venue_order.refusal)
     return Refusal.ORDER if told is None else told

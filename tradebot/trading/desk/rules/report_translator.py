@@ -1,8 +1,8 @@
-"""What the venue shows, turned into facts: orders seen, fills, and whole books compared with ours.
+"""Turns what the venue reports into order events: order reports, fill reports, and whole account snapshots.
 
-Streams are hints and may repeat, reorder or omit; the books are the audit. A fill is booked once per (exchange,
-execution id), never refused, and always before the status that came with it. What counts of fills that are missing,
-told twice or made up stands in `shortfalls.py`.
+Streams are hints and may repeat, reorder or omit; snapshots are the audit. A fill is booked once per (exchange,
+execution id), never refused, and always before the status that came with it. `missing_fills.py` decides about fills
+that are missing, reported with different figures, or inferred.
 """
 
 from __future__ import annotations
@@ -45,15 +45,18 @@ WORKING_STATUSES = (VenueOrderStatus.ACKED, VenueOrderStatus.OPEN, VenueOrderSta
 LIMIT_KINDS = (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
 MAX_ORPHANS = 10_000  # fills whose order is not known yet; a venue's day allows 5,000 orders
 UNSENT_STATES = (OrderState.INTENT, OrderState.SENDING)
-CONFIRMING_LISTS = 2  # rounds that an absence must last before it counts
-REPLACE_SHOWS_WITHIN_NS = 10 * SECOND  # for a change that may have been accepted to show in a list
-LAG_LIMIT_NS = MINUTE  # how long the venue's cumulative quantity may lag behind the fills it told
-OMISSION_LIMIT_NS = 2 * SECOND  # that lists may omit a working order until it is in doubt
-DISPUTE_POLLING_NS = 10 * SECOND  # that a fill told with other figures makes looks come soon
+CONFIRMING_LISTS = 2  # complete order lists that must miss an order before its absence counts
+REPLACE_SHOWS_WITHIN_NS = 10 * SECOND  # time for a replace that may have been accepted to show in a list
+LAG_LIMIT_NS = MINUTE  # how long the venue's cumulative quantity may lag behind the fills it reported
+OMISSION_LIMIT_NS = 2 * SECOND  # how long lists may omit a working order before it is in doubt
+DISPUTE_POLLING_NS = 10 * SECOND  # how long a fill reported with different figures brings the next poll forward
 
 
 class ReportTranslator:
-    """Turns sightings into facts against one book. `absent_after_s`, `absence_is_proof`: see `VenueRules`."""
+    """Turns the venue's reports into order events for one book.
+
+    `VenueRules` explains `absent_after_s` and `absence_is_proof`.
+    """
 
     def __init__(
         self, book: Book, shortfalls: MissingFills, *, absent_after_s: float = 60.0, absence_is_proof: bool = False
@@ -62,13 +65,16 @@ class ReportTranslator:
         self._missing_fills = shortfalls
         self._absent_after_ns, self._absence_is_proof = int(absent_after_s * SECOND), absence_is_proof
         self.orphan_fills: OrderedDict[str, list[Fill]] = OrderedDict()  # venue_order_id -> fills
-        self._misses: dict[str, tuple[int, int]] = {}  # order_id -> (asked_at of the first miss, misses that count)
-        self._lagging_since: dict[str, int] = {}  # order_id -> asked_at of the first list that knew fewer fills than we
+        # order_id -> (asked_at of the first list that missed the order, how many such lists count)
+        self._misses: dict[str, tuple[int, int]] = {}
+        self._lagging_since: dict[
+            str, int
+        ] = {}  # order_id -> asked_at of the first list with fewer fills than we booked
         self._duplicates = DuplicateFills(book.blotter)
-        self._polled_mono = 0  # when the last books were asked for
+        self._polled_mono = 0  # monotonic ns at which the last snapshot was requested
 
     def next_poll_at(self) -> int | None:
-        """Return the monotonic time from which a look may end a doubt; None when no look can."""
+        """Return the monotonic ns from which a poll of the venue may resolve a doubt, None when no poll can."""
         if self._conditions.links.is_cut_off:
             return None
         due = [
@@ -87,9 +93,10 @@ class ReportTranslator:
     def order_report_events(
         self, report: VenueOrder, *, at: int, mono: int, asked_at: int | None = None
     ) -> list[OrderEvent]:
-        """Return the facts of one order the venue showed; one that is not ours is written down as external.
+        """Return the events of one order that the venue reported; an order that is not ours is recorded as external.
 
-        `asked_at` is when the list that shows it was asked for, None on the stream.
+        `at` is market ns, `mono` monotonic ns. `asked_at` is the monotonic ns at which the list was requested, None for
+        a report on the stream. An unknown order in a symbol outside the universe gives no events.
         """
         facts: list[OrderEvent] = []
         order_id = (
@@ -125,7 +132,10 @@ class ReportTranslator:
         return facts
 
     def fill_report_events(self, execution: Fill, *, at: int, mono: int) -> list[OrderEvent]:
-        """Return the facts of one fill, or nothing if it was booked before or its order is not known yet."""
+        """Return the events of one fill; none if it is booked already, or if its order is not known yet.
+
+        A fill of an unknown order is kept until the order is known.
+        """
         order_id = self._blotter.fill_order_id(execution.fill_key) or self._blotter.by_venue_id.get(
             execution.venue_order_id
         )
@@ -139,7 +149,7 @@ class ReportTranslator:
         return self._missing_fills.fill_events(order_id, execution, at=at, mono=mono)
 
     def orphan_fill_events(self, venue_order_id: str, *, at: int, mono: int) -> list[OrderEvent]:
-        """Return the fills that came before the venue's id of their order was known."""
+        """Return the events of the fills that came before the venue's id of their order was known."""
         facts: list[OrderEvent] = []
         if not self.orphan_fills:
             return facts
@@ -149,7 +159,10 @@ class ReportTranslator:
         return facts
 
     def snapshot_fill_events(self, books: AccountSnapshot, *, at: int, mono: int) -> list[OrderEvent]:
-        """Return the fills of the books that we have not; to be applied before `orders` is asked."""
+        """Return the events of the snapshot's fills that are not booked.
+
+        Apply them before calling `snapshot_order_events`.
+        """
         facts: list[OrderEvent] = []
         tags = {o.venue_order_id: o.tag for o in books.orders if o.tag in self._blotter.orders}
         tags |= {row.venue_order_id: row.tag for row in books.unread if row.tag in self._blotter.orders}
@@ -161,16 +174,18 @@ class ReportTranslator:
             facts += self._missing_fills.listed_fill_events(execution, at=at, mono=mono)
             order_id = self._blotter.by_venue_id.get(execution.venue_order_id) or tags.get(execution.venue_order_id)
             if order_id is None:
-                self.fill_report_events(execution, at=at, mono=mono)  # kept until its order is adopted by `orders`
+                self.fill_report_events(
+                    execution, at=at, mono=mono
+                )  # kept until `snapshot_order_events` adopts its order
             elif execution.fill_key not in self._blotter.booked_fills:
                 facts += self._missing_fills.fill_events(order_id, execution, at=at, mono=mono)
         return facts
 
     def snapshot_order_events(self, books: AccountSnapshot, *, at: int, mono: int) -> list[OrderEvent]:
-        """Return the statuses of the books, then the absences, then what was never a trade."""
+        """Return the events of the snapshot's order statuses, then of absent orders, then of duplicate fills."""
         facts: list[OrderEvent] = []
         self._polled_mono = books.asked_at
-        # A row that comes twice is one order: the facts of the first are not applied yet when the second is looked at.
+        # Two rows may show one order. Only the last is used: the events of a first row would not be applied yet.
         for order in {order.venue_order_id: order for order in books.orders}.values():
             facts += self.order_report_events(order, at=at, mono=mono, asked_at=books.asked_at)
         shown = ({o.tag for o in books.orders} | {o.venue_order_id for o in books.orders}) - {""}
@@ -183,7 +198,7 @@ class ReportTranslator:
         )
 
     def lagging_orders(self, books: AccountSnapshot) -> list[Order]:
-        """Return the orders of which the venue has for a minute known fewer fills than it told us."""
+        """Return the orders whose filled quantity at the venue has for a minute been below the fills it reported."""
         below: dict[str, int] = {}
         for shown in books.orders:
             order_id = self._blotter.by_venue_id.get(shown.venue_order_id, "")
@@ -200,7 +215,7 @@ class ReportTranslator:
         live = list(self._blotter.all_live_orders())
         self._misses = {o.order_id: self._misses[o.order_id] for o in live if o.order_id in self._misses}
         if self._conditions.links.is_cut_off:
-            return facts  # an order that is not shown is no evidence then, however often one looks
+            return facts  # while a link is lost, a missing order is no evidence, however many lists miss it
         for order in live:
             ids = (order.order_id, order.venue_order_id, *order.other_ids)
             if order.state in UNSENT_STATES or any(i in shown for i in ids):
@@ -211,7 +226,7 @@ class ReportTranslator:
                     why = f"its row in the venue's list cannot be read: {row.reason}"
                     facts.append(_not_found(order, why, at=at, mono=mono))
             elif order.state is OrderState.UNKNOWN and unread.may_include_order(order):
-                continue  # a list that may show it does not end it
+                continue  # an unreadable row may be this order: do not end it
             elif (misses := self._count_miss(order, books.asked_at)) >= CONFIRMING_LISTS:
                 del self._misses[order.order_id]
                 why = f"not in {misses} complete order lists"
@@ -219,7 +234,7 @@ class ReportTranslator:
         return facts
 
     def _count_miss(self, order: Order, asked_at: int) -> int:
-        # One more list without the order; returns how many of them count.
+        # Note one more list without the order; return how many of them count.
         since, misses = self._misses.setdefault(order.order_id, (asked_at, 0))
         if (due := self._absence_due_mono(order)) is not None and asked_at > due:
             misses += 1
@@ -227,9 +242,9 @@ class ReportTranslator:
         return misses
 
     def _absence_due_mono(self, order: Order) -> int | None:
-        # From when on a list without the order counts. A working one is in doubt soon, and never ended by it. One in
-        # doubt has until the venue's bound, which runs at the venue: from the sending of one that nobody has seen, from
-        # the first list that missed one that was there.
+        # The monotonic ns from which a list without the order counts. A working order is soon in doubt, but a list does
+        # not end it. An order in doubt has until the venue's bound. The bound runs from the sending of an order that
+        # the venue never showed, else from the first list that missed it.
         since, _ = self._misses.get(order.order_id, (None, 0))
         patience = OMISSION_LIMIT_NS
         if order.state is OrderState.UNKNOWN:
@@ -270,7 +285,7 @@ def _not_found(order: Order, why: str, *, at: int, mono: int, is_proof: bool = F
 
 
 def _events(order: Order, shown: VenueOrder, asked_at: int | None) -> list[OrderEventType]:
-    # What a status tells that is new: its terms, its state, its quantity, its id. One that tells nothing leaves no row.
+    # The events for what is new in a status: terms, state, filled quantity, venue id. A status with no news gives none.
     event = EVENT_OF_STATUS[shown.status]
     fresh = not is_outdated(order, event, shown)
     moves = fresh and (order.state, event) in TRANSITIONS
@@ -288,8 +303,8 @@ def _events(order: Order, shown: VenueOrder, asked_at: int | None) -> list[Order
 def _terms_event(order: Order, shown: VenueOrder, asked_at: int | None) -> OrderEventType | None:
     if shown.quantity <= 0 or shown.status not in (*WORKING_STATUSES, VenueOrderStatus.FILLED):
         return None
-    # Times are whole seconds and the stream may repeat: within one second only a list asked for since the last change
-    # tells which terms are the later ones.
+    # The venue's times are whole seconds and the stream may repeat. Within one second, only a list requested after the
+    # last change shows which terms are newer.
     since_change = None if asked_at is None else asked_at - order.replace.mono
     is_list = since_change is not None and since_change > 0
     is_newer = is_list or not shown.changed_at or shown.changed_at > order.reported.seen_at
@@ -301,12 +316,12 @@ def _terms_event(order: Order, shown: VenueOrder, asked_at: int | None) -> Order
 def _replace_result(
     order: Order, wanted: OrderTerms, shown: VenueOrder, since_change: int | None, *, is_newer: bool
 ) -> OrderEventType | None:
-    # What becomes of a change that is under way.
+    # The event that ends a pending replace, None while it is undecided.
     if shown.quantity == wanted.quantity and wanted.price in (None, shown.price):
-        # Taken for done too early, a larger quantity leaves no less exposed; a smaller one would.
+        # Taking a larger quantity as confirmed too early does not understate the exposure; a smaller one would.
         return OrderEventType.REPLACED if is_newer or wanted.quantity >= order.quantity else None
-    # A list asked for after a refusal, or long after a request of unknown fate, proves that the old terms stand; and of
-    # an order that is through no change is to come.
+    # A list requested after a refusal, or long after a request of unknown result, proves that the old terms are in
+    # force. A filled order changes no more.
     patience = 0 if order.replace.state is RequestState.REFUSED else REPLACE_SHOWS_WITHIN_NS
     is_settled = since_change is not None and since_change > patience
     return OrderEventType.CHANGED if is_settled or shown.status is VenueOrderStatus.FILLED else None

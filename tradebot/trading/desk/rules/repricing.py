@@ -1,4 +1,4 @@
-"""Repricing: what hangs in the market is taken back, or has its price moved where the settings say so."""
+"""Repricing: an order that is not filled in time is cancelled, or its price is modified where the settings say so."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ RESTING_STATES = (OrderState.OPEN, OrderState.PARTIAL)
 class Repricing:
     """Looks for orders that were not filled in time.
 
-    A protected market order leaves its rest in the book as a limit. An exit that is taken back is sent again with a
-    fresh protection price, because its symbol is still wanted flat.
+    The unfilled rest of a protected market order stays in the venue's order book as a limit order. A cancelled exit is
+    sent again with a new protection price, because the exit is still requested.
     """
 
     def __init__(self, book: Book, requests: OrderRequests, placement: Placement) -> None:
         self._book, self._requests, self._placement = book, requests, placement
         self._limit_ns = int(book.settings.chase_after_s * SECOND)
-        self._next_mono = 0  # mono before which no order hangs
+        self._next_mono = 0  # monotonic ns before which no order can be late
 
     def on_tick(self, tick: ClockTick) -> Decisions:
-        """Move or take back what hangs; nothing while a dead login lets nothing leave."""
+        """Modify or cancel late orders; do nothing while the login is dead and no request can leave."""
         c = self._book.conditions
         if not self._book.exposure.working or c.links.orders_refused or c.mono < self._next_mono:
             return NOTHING
         return self._chase_orders(c.mono)
 
     def on_request_result(self, result: RequestResult) -> Decisions:
-        """Take an order back whose price the venue did not let us move."""
+        """Cancel an order whose price change the venue refused."""
         if result.event.type is OrderEventType.REPLACE_REFUSED:
             return (CancelOrder(result.event.order_id, "its price could not be moved"),)
         return NOTHING
 
     def _chase_orders(self, mono: int) -> Iterator[Decision]:
-        # Nobody hangs before one of these has its time, nor one that is acknowledged meanwhile: a fact comes late by
-        # less than three quarters of the limit.
+        # No order is late before the earliest time found here. That holds for an order acknowledged meanwhile too, as
+        # long as its event arrives less than three quarters of the limit late.
         limit, settings = self._limit_ns, self._book.settings
         self._next_mono = mono + limit // 4
         for order in self._book.blotter.live_orders():
@@ -56,7 +56,7 @@ class Repricing:
                 continue
             moves = settings.chase == "modify" and order.request.purpose.is_exit
             if moves or order.cancel.state is RequestState.NONE:
-                self._next_mono = mono  # there is something to do, and until it is done at every tick
+                self._next_mono = mono  # something is to be done: look on every tick until it is
             if moves and self._may_modify(order):
                 yield from self._modify_price(order)
             else:
@@ -67,8 +67,8 @@ class Repricing:
         return has_price and order.state in RESTING_STATES and order.replace.tries < self._book.settings.most_changes
 
     def _modify_price(self, order: Order) -> Iterator[Decision]:
-        # An order that a change or a cancel is under way for, whose price is still the best, or whose new price the
-        # gate denies, stays as it is.
+        # The order stays as it is while a replace or a cancel is pending, while its price is still the best, and where
+        # the gate denies the new price.
         book = self._book
         reference = book.marks.reference_price(order.symbol)
         price = self._requests.protected_price(book.universe.instrument_of(order.symbol), order.request.side, reference)
@@ -79,7 +79,7 @@ class Repricing:
         request = msgspec.structs.replace(
             order.request, kind=OrderKind.LIMIT, price=price, quantity=order.quantity, protection_pct=None
         )
-        # The gate judges the order as if it were new and the old one not there: at worst one of the two is in force.
+        # The gate judges the order as if it were new and the old one did not exist: at worst one of them is in force.
         rest = msgspec.structs.replace(request, quantity=order.quantity - order.filled, signal_id="")
         verdict = self._placement.check_replacement(rest, reference, instead_of=order)
         if not verdict.is_passed:

@@ -1,4 +1,4 @@
-"""The rules of a desk and their order, which is behaviour: who hears what, and who hears it first."""
+"""The rules of a desk, and in which order they are asked about each message; the order is behaviour."""
 
 from __future__ import annotations
 
@@ -53,14 +53,15 @@ ALL_EVENTS = frozenset(OrderEventType)
 NOT_IN_TRANSIT = ALL_EVENTS - {
     OrderEventType.SENDING,
     OrderEventType.ACCEPTED,
-}  # which neither end an order nor fill it
+}  # the two excluded ones neither end nor fill an order
 
 
 class Ruleset:
-    """Every rule of one desk. `subscribers` is who is asked about a message or decision, `change_subscribers` about a fact; in order.
+    """Every rule of one desk.
 
-    A rule that is to be added gets its line in one of the two, with the reason for its place. One that acts on prices
-    at a tick needs more: a backtest ticks only where something can happen, see `backtest/loss.py`.
+    `subscribers` holds the rules to ask about a message or a decision, `change_subscribers` those to ask about an order
+    event; both in order. A new rule gets its line in one of the two, with the reason for its place. A rule that acts on
+    prices at a tick needs more: a backtest ticks only where something can happen, see `backtest/loss.py`.
     """
 
     def __init__(
@@ -85,21 +86,24 @@ class Ruleset:
         self._of_ours, self._of_others = self._event_subscribers(book)
 
     def change_subscribers(self, change: OrderChange) -> tuple[Subscriber, ...]:
-        """Return who is asked about a fact that is in the book, in order."""
+        """Return the rules to ask about an order event that is in the book, in order."""
         return self._of_others if change.after.is_external else self._of_ours[change.event.type]
 
     def _event_subscribers(
         self, book: Book
     ) -> tuple[dict[OrderEventType, tuple[Subscriber, ...]], tuple[Subscriber, ...]]:
-        # Of an order of ours, by event, and of one placed elsewhere.
+        # For our orders by type of event, and for orders placed elsewhere.
         of_ours: tuple[tuple[Subscriber, frozenset[OrderEventType]], ...] = (
-            (self.exits.on_change, NOT_IN_TRANSIT),  # what the venue refused, before anything sends an exit again
-            (self.venue_reports.on_change, ALL_EVENTS),  # which fills lack, before a halt or a cancel leads to more
-            (OrderInvariants(book).on_change, ALL_EVENTS),  # what must not happen is told before what follows from it
+            (self.exits.on_change, NOT_IN_TRANSIT),  # counts refusals before another rule sends the exit again
+            (self.venue_reports.on_change, ALL_EVENTS),  # notes missing fills before a halt or a cancel leads to more
+            (OrderInvariants(book).on_change, ALL_EVENTS),  # reports a violation before its consequences
             (FillCheck(book).on_change, FILL_EVENTS),
-            (self.stop_levels.on_change, FILL_EVENTS),  # guards what a fill opened, once its incidents are told
+            (
+                self.stop_levels.on_change,
+                FILL_EVENTS,
+            ),  # sets stops for what a fill opened, once its incidents are reported
             (self.reject_breaker.on_change, NOT_IN_TRANSIT),
-            (self._cancels.on_change, ALL_EVENTS),  # last: a halt just now may have taken the order back already
+            (self._cancels.on_change, ALL_EVENTS),  # last: a halt just before may have cancelled the order already
         )
         by_event = {event: tuple(rule for rule, events in of_ours if event in events) for event in OrderEventType}
         return by_event, (self.venue_reports.on_change, self._positions.on_change)
@@ -111,16 +115,16 @@ class Ruleset:
             Signals: (self.entries.on_signals,),
             ClockTick: (
                 levels.on_tick,
-                reports.on_tick,  # fills first: what is made up here changes what the rules below see
+                reports.on_tick,  # first: the fills inferred here change what the rules below see
                 self.daily_loss.on_tick,
-                SquareOff(book).on_tick,  # behind the loss, whose flatten it carries out
-                self.exits.on_tick,  # behind what wants symbols flat
-                self._repricing.on_tick,  # last: an exit that was sent just now does not hang
+                SquareOff(book).on_tick,  # after the daily loss, whose flatten it carries out
+                self.exits.on_tick,  # after the rules that request exits
+                self._repricing.on_tick,  # last: an exit sent on this tick is not late yet
             ),
             OrderReport: (reports.on_order_report,),
             FillReport: (reports.on_fill_report,),
             RequestResult: (reports.on_request_result, self._repricing.on_request_result, cancels.on_request_result),
-            # What the books tell is booked first; then differences count.
+            # The snapshot is booked first; differences are judged after that.
             Reconcile: (
                 reports.on_reconcile,
                 cancels.on_reconcile,

@@ -1,4 +1,4 @@
-"""Square-off: what must be flat before the close, and what a flatten that stands wants flat, is closed at each tick."""
+"""Square-off: closes at each tick what must be flat before the close, and what an active flatten covers."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tradebot.trading.desk.decisions import NOTHING, ClosePositions, Decision, D
 
 
 class SquareOff:
-    """Looks at every tick of the clock. A flatten by the daily loss closes what is meant to be gone by the evening."""
+    """Runs on every clock tick. A flatten by the daily loss closes intraday positions only."""
 
     def __init__(self, book: Book) -> None:
         self._book = book
 
     def on_tick(self, tick: ClockTick) -> Decisions:
-        """Close what must be flat by now; nothing while the daemon leaves what is open as it is."""
+        """Close what must be flat by now; do nothing while the daemon stops and leaves positions open."""
         c = self._book.conditions
         is_time = c.times.session is not None and c.times.square_off_at <= tick.at < c.times.session.closes_at
         if self._book.sends_no_orders or not (is_time or c.has_halts):

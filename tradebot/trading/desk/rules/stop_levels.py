@@ -18,20 +18,24 @@ from tradebot.trading.desk.rules.position_stops import PositionStops, Protective
 
 
 class StopLevels:
-    """Guards what a fill opens with the levels of its order, until the position is gone."""
+    """Protects the position that a fill opens with the levels of its order, until the position is flat."""
 
     def __init__(self, book: Book) -> None:
         self._book, self.position_stops = book, PositionStops(len(book.universe))
 
     def on_quotes(self, quotes: Quotes) -> Decisions:
-        """Close what reached one of its levels; a frame of quotes is sifted at once."""
+        """Close the positions whose last price reached one of their levels."""
         guarded = self.position_stops.mask[quotes.ids]
         if not guarded.any() or self._book.sends_no_orders:
             return NOTHING
         return self._judge_quotes(quotes, guarded)
 
     def judge_price(self, id_: int, units: int, *, quoted_at: int) -> ClosePosition | None:
-        """Hold a price, in units, against the guard of an instrument; return its close where a level is reached."""
+        """Compare a price with the levels of an instrument, and return the close of its position if one is reached.
+
+        `units` is the price in the instrument's price units, `quoted_at` monotonic ns. Returns None where an exit is
+        requested already.
+        """
         instrument = self._book.universe[id_]
         if not self.position_stops.mask[id_] or instrument.symbol in self._book.pending_exits.requested:
             return None
@@ -39,7 +43,7 @@ class StopLevels:
         return None if hit is None else ClosePosition(instrument.symbol, hit.purpose, hit.reason, quoted_at)
 
     def on_tick(self, tick: ClockTick) -> Decisions:
-        """Tell what trailing stops saw, now and then."""
+        """Report the best prices that trailing stops follow, at most every `REPORT_INTERVAL_NS`."""
         return (
             self.position_stops.trailing_updates(at=tick.at, mono=self._book.conditions.mono)
             if self.position_stops.moved_ids
@@ -47,7 +51,7 @@ class StopLevels:
         )
 
     def on_command(self, command: Command) -> Decisions:
-        """Tell it once more when the daemon stops, for no stop moves any more."""
+        """Report the best prices once more when the daemon stops, because stops move no further."""
         c = self._book.conditions
         return (
             self.position_stops.trailing_updates(at=c.now, mono=c.mono, every_ns=0)
@@ -56,12 +60,12 @@ class StopLevels:
         )
 
     def on_change(self, change: OrderChange) -> Decisions:
-        """Guard what a fill left open, and nothing where it left nothing."""
+        """Set the levels of what a fill left open; remove them where it left nothing."""
         self.on_fill_booked(change.after.request)
         return NOTHING
 
     def on_fill_booked(self, request: OrderRequest) -> None:
-        """Take a fill of an order, once it is booked."""
+        """Set the levels of an order's position once its fill is booked; remove them where the position is flat."""
         id_ = self._book.universe.ids_by_symbol.get(request.symbol)
         if id_ is None:
             return
@@ -71,20 +75,20 @@ class StopLevels:
             self.position_stops.set_levels(id_, request)
 
     def on_forget_position(self, decision: ForgetPosition) -> Decisions:
-        """Guard nothing where nothing of ours is left."""
+        """Remove the levels of a position that is flat."""
         return self._clear_if_flat(decision.symbol)
 
     def on_release_position(self, decision: ReleasePosition) -> Decisions:
-        """Guard nothing where nothing of ours is left."""
+        """Remove the levels of a position that is released completely."""
         return self._clear_if_flat(decision.part.key.symbol)
 
     @property
     def protected_mask(self) -> npt.NDArray[np.bool_]:
-        """Instrument -> whether a guard stands."""
+        """Return instrument id -> whether a level protects it; bool, one element per instrument."""
         return self.position_stops.mask
 
     def protective_levels(self, id_: int) -> ProtectiveLevels | None:
-        """Return what guards the position of an instrument, if anything does."""
+        """Return the levels that protect the position in an instrument, None without any."""
         return self.position_stops.protective_levels(id_)
 
     def _clear_if_flat(self, symbol: str) -> Decisions:

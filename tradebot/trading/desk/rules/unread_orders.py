@@ -1,6 +1,7 @@
-"""Rows of the venue's books that could not be read: which orders they stand for, and what they may stand for.
+"""Rows of the venue's lists that could not be read: which orders they belong to, and which they may belong to.
 
-A row is there. The order whose row it is, is in doubt by itself; an order that it may be is never taken for absent.
+An unreadable row still exists at the venue. If it belongs to a known order, only that order is in doubt. An order that
+it may belong to is never taken for absent.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ NONE: Mapping[str, UnreadRow] = {}
 
 
 class UnreadOrders:
-    """The rows of orders and trades of one look that could not be read, held against a blotter."""
+    """The unreadable order and trade rows of one snapshot, compared with a blotter."""
 
     def __init__(self, books: AccountSnapshot, blotter: Blotter) -> None:
-        self.own_rows: Mapping[str, UnreadRow] = NONE  # order_id -> the row of its order
+        self.own_rows: Mapping[str, UnreadRow] = NONE  # order_id -> unreadable row of that order
         self._foreign: tuple[UnreadRow, ...] = ()
         self._trades = tuple(row for row in books.unread if row.book == "trades")
         if not books.unread:
@@ -36,14 +37,14 @@ class UnreadOrders:
         self.own_rows, self._foreign = ours, tuple(foreign)
 
     def may_include_order(self, order: Order) -> bool:
-        """True where one of the rows that are of no order known may still be of `order`.
+        """Return whether an unreadable row of no known order may belong to `order`.
 
-        Not where it names another venue's id than that of `order`, or another symbol.
+        A row that names another venue id than that of `order`, or another symbol, does not.
         """
         return any(_fits(row, order) for row in self._foreign)
 
     def may_include_fill(self, order: Order) -> bool:
-        """True where a trade that could not be read may be of `order`."""
+        """Return whether an unreadable trade may belong to `order`."""
         return any(_fits(row, order) for row in self._trades)
 
 

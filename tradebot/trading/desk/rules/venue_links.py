@@ -1,4 +1,4 @@
-"""Links to the venue: while one or the login is lost what is open is stale, until books asked for later compare it."""
+"""Links to the venue: once a link or the login is lost, live orders are stale until a later snapshot confirms them."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from tradebot.trading.desk.decisions import NOTHING, Decision, Decisions, Reconc
 
 
 class VenueLinks:
-    """Marks the orders that may have changed unseen."""
+    """Marks the orders that may have changed while we could not see the venue."""
 
     def __init__(self, book: Book) -> None:
         self._book = book
         self._was_cut_off = False
 
     def on_start(self) -> Iterator[Decision]:
-        """Take every order for stale: a new process knows it from the journal only."""
+        """Mark every live order as stale, because a new process knows it from the journal only."""
         for order in self._book.blotter.all_live_orders():
             yield RecordEvent(
                 self._book.make_event(order, OrderEventType.LINK_LOST, "a new process knows it from the journal only")
             )
 
     def on_link(self, link: LinkDown | LinkUp) -> Decisions:
-        """Mark what is open once a link is lost."""
+        """Mark the live orders as stale once a link is lost."""
         return self._on_loss(link.reason if isinstance(link, LinkDown) else "")
 
     def on_login(self, login: BrokerSession) -> Decisions:
-        """Mark what is open once the venue does not know our login any more."""
+        """Mark the live orders as stale once the venue does not accept our login any more."""
         return self._on_loss(login.lost_reason)
 
     def on_reconcile(self, decision: Reconcile) -> Decisions:
-        """Take what these books compared for known again, where they were asked for since all links are there."""
+        """Mark stale orders as current, if the snapshot was requested after all links were back."""
         c = self._book.conditions
         return (
             NOTHING if c.links.is_cut_off or decision.books.asked_at < c.links.up_since_mono else self._mark_current()

@@ -1,4 +1,4 @@
-"""What the venue reports, turned into facts: answers, orders seen, fills, whole books, and fills that are missing."""
+"""Books what the venue reports: results of requests, order and fill reports, snapshots, and fills that are missing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tradebot.trading.desk.rules.violation import Violation, report_violations
 
 
 class VenueReports:
-    """Books what the venue says. `absent_after_s`, `absence_is_proof`: see `VenueRules`."""
+    """Books the venue's reports. `VenueRules` explains `absent_after_s` and `absence_is_proof`."""
 
     def __init__(self, book: Book, *, absent_after_s: float, absence_is_proof: bool) -> None:
         self._book = book
@@ -34,9 +34,9 @@ class VenueReports:
         )
 
     def on_request_result(self, result: RequestResult) -> Iterator[Decision]:
-        """Book the answer to a request, and the fills that came before the venue's id of its order was known."""
+        """Book the result of a request, and the fills that came before the venue's id of its order was known."""
         fact = result.event
-        # SENDING is in the journal already: its row had to be on disk before the first byte left.
+        # SENDING is in the journal already: its row had to be on disk before the order's first byte left.
         if fact.type is OrderEventType.SENDING:
             yield RecordJournaled(fact)
             return
@@ -46,19 +46,19 @@ class VenueReports:
             yield from record_events(self._translator.orphan_fill_events(fact.venue_order_id, at=at, mono=fact.mono))
 
     def on_order_report(self, report: OrderReport) -> Decisions:
-        """Book what an order showed that is new."""
+        """Book what is new in an order report."""
         return record_events(
             self._translator.order_report_events(report.order, at=self._book.conditions.now, mono=report.mono)
         )
 
     def on_fill_report(self, report: FillReport) -> Decisions:
-        """Book a fill, once; one whose order is not known yet waits."""
+        """Book a fill once; keep it until its order is known."""
         return record_events(
             self._translator.fill_report_events(report.fill, at=self._book.conditions.now, mono=report.mono)
         )
 
     def on_reconcile(self, decision: Reconcile) -> Iterator[Decision]:
-        """Book what the whole books tell: fills first, then statuses and absences."""
+        """Book a whole account snapshot: fills first, then statuses and absences."""
         c, books = self._book.conditions, decision.books
         yield from record_events(self._translator.snapshot_fill_events(books, at=c.now, mono=c.mono))
         yield CheckOverfills(books)
@@ -69,13 +69,13 @@ class VenueReports:
                 yield from report_violations(self._book, (Violation(text, scope),), order)
 
     def on_tick(self, tick: ClockTick) -> Decisions:
-        """Make up the fills that have been missing for too long."""
+        """Infer the fills that have been missing for too long."""
         if not self._missing_fills.missing_since:
             return NOTHING
         return record_events(self._missing_fills.infer_fills(at=tick.at, mono=self._book.conditions.mono))
 
     def on_change(self, change: OrderChange) -> Decisions:
-        """Remember which orders lack fills, and which fills are made up."""
+        """Note which orders have missing fills, and which fills are inferred."""
         if change.event.fill is not None or change.after.reported.filled:
             self._missing_fills.note_event(change.after, change.event, self._book.conditions.mono)
         if forgotten := self._book.blotter.forgotten_orders:
@@ -86,9 +86,9 @@ class VenueReports:
 
     @property
     def lacks_fills(self) -> bool:
-        """True while the venue knows of fills that it has not told."""
+        """Return whether the filled quantity of any order is larger at the venue than the fills that it reported."""
         return bool(self._missing_fills.missing_since)
 
     def next_poll_at(self) -> int | None:
-        """Return the monotonic time from which a look at the books may end a doubt, None when no look can."""
+        """Return the monotonic ns from which a poll of the venue may resolve a doubt, None when no poll can."""
         return self._translator.next_poll_at()

@@ -1,4 +1,4 @@
-"""A finding: something that must not happen did; told to a person, and what it halts opens nothing until a resume."""
+"""A violation: something happened that must not. It becomes an incident, and may halt a scope until a resume."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from tradebot.domain.order import Order
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import ApplyCommand, Decision
 
-INCIDENT_CONTROL = "incident"  # the control that halts over what must not happen and did
+INCIDENT_CONTROL = "incident"  # the control that is named in halts because of a violation
 
 
 class Violation(NamedTuple):
-    """What a person must know; `scope` is what may open nothing until a person resumes, if any."""
+    """What a person must know. `scope`, if any, may open nothing until a person resumes it."""
 
     text: str
     scope: Scope | None = None
 
 
 def report_violations(book: Book, violations: Iterable[Violation], order: Order) -> Iterator[Decision]:
-    """Yield an incident for each finding of an order, and the halt of its scope."""
+    """Yield an incident for each violation by an order, and the halt of its scope."""
     for finding in violations:
         yield book.make_incident(finding.text, order)
         if finding.scope is not None:
@@ -30,7 +30,7 @@ def report_violations(book: Book, violations: Iterable[Violation], order: Order)
 
 
 def halt_unless_halted(book: Book, reason: str, scope: Scope, *, control: str) -> Iterator[Decision]:
-    """Yield the halt of a scope that is not halted by itself; a halt of everything may end before this one."""
+    """Yield the halt of a scope that has no halt of its own; a wider halt may end before this one."""
     if not book.conditions.halts.has_scope(scope):
         yield halt_scope(reason, scope, control=control)
 
@@ -38,5 +38,5 @@ def halt_unless_halted(book: Book, reason: str, scope: Scope, *, control: str) -
 def halt_scope(
     reason: str, scope: Scope = EVERYTHING, *, control: str, until: HaltExpiry = HaltExpiry.RESUME
 ) -> ApplyCommand:
-    """Return the decision that nothing of `scope` may be opened, by the rule `control`."""
+    """Return the decision to halt a scope; `control` names the rule that halts it."""
     return ApplyCommand(Command(verb=CommandVerb.HALT, reason=reason, scope=scope, control=control, until=until))
