@@ -1,1 +1,1 @@
-"""What the operator sees: logs, systemd notification and unit, latencies."""
+"""What the operator sees and the supervisor needs: logs, events, systemd notification and unit, latencies."""

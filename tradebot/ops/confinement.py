@@ -1,4 +1,4 @@
-"""What a process gives up before it runs strategies: secrets in its environment, core dumps, memory without end."""
+"""Restricts a process before it runs strategies: no secrets in its environment, no core dumps, bounded memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MIB = 1 << 20
 
 
 def confine_process() -> None:
-    """Write files for this user alone, dump no core, and let no other process of this user read the memory."""
+    """Make files private to this user, forbid core dumps, and keep other processes of this user out of the memory."""
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
@@ -22,7 +22,7 @@ def confine_process() -> None:
 
 
 def scrub_secrets(environment: MutableMapping[str, str], names: Iterable[str]) -> None:
-    """Take the variables of the secrets `names` (such as `store.dsn`) out, in any case of letters."""
+    """Delete the environment variables of the secrets `names` (such as `store.dsn`), in any letter case."""
     hidden = {f"TRADEBOT_{name.replace('.', '__')}".upper() for name in names}
     for name in [name for name in environment if name.upper() in hidden or name.upper().startswith("TRADEBOT_KILL__")]:
         del environment[name]
@@ -30,7 +30,7 @@ def scrub_secrets(environment: MutableMapping[str, str], names: Iterable[str]) -
 
 @contextmanager
 def limit_child_memory(megabytes: int) -> Iterator[None]:
-    """Let the processes that start while the context is open hold no more memory; more is a MemoryError there."""
+    """Limit the memory of processes started inside the context; more raises MemoryError there. 1 MB is 2**20 bytes."""
     before, most = resource.getrlimit(resource.RLIMIT_DATA)
     wanted = megabytes * MIB
     resource.setrlimit(resource.RLIMIT_DATA, (wanted if most == resource.RLIM_INFINITY else min(wanted, most), most))

@@ -1,4 +1,4 @@
-"""The narrator: journal rows that reached the disk become events of the log, one a fact, never earlier than it."""
+"""The journal logger: turns journal rows into log events, one a row, once the rows are on disk."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from tradebot.ops.events.desk import (
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.reminder import Reminder
 
-ROWS_PER_TURN = 16  # rows told in one turn of the loop: a millisecond or two of lines
-MAX_SIGNAL_LINES = 20  # of one close; thousands of symbols would hold the loop for the time of their lines
-DENIALS_EVERY_S = 60.0  # a control that denies on and on is told once in this time, with the count
-REQUESTS_REMEMBERED = 20_000  # requests kept to name an order's symbol in later lines
+ROWS_PER_TURN = 16  # rows logged in one turn of the loop: one or two milliseconds
+MAX_SIGNAL_LINES = 20  # lines for one close; those of thousands of symbols would block the loop
+DENIALS_EVERY_S = 60.0  # a control that keeps denying is logged once in this time, with the count
+REQUESTS_REMEMBERED = 20_000  # requests kept, to name an order's symbol in later lines
 
 EVENT_TYPES: dict[OrderEventType, type[orders.OrderTold]] = {
     OrderEventType.DENIED: orders.OrderDenied,
@@ -72,7 +72,7 @@ EVENT_TYPES: dict[OrderEventType, type[orders.OrderTold]] = {
 
 
 class JournalLogger:
-    """Turns durable rows into events. `tell` takes each; `clock` says when a denial is told again."""
+    """Logs rows that are on disk. `tell` takes the events; `clock` decides when a denial is logged again."""
 
     def __init__(self, tell: EventListener, clock: Clock) -> None:
         self._tell, self._clock = tell, clock
@@ -81,11 +81,11 @@ class JournalLogger:
         self._differences: tuple[str, ...] = ()
         self._untold: deque[tuple[int, str, Message]] = deque()
         self._halts, self._opens_at = Halts(), 0
-        self.market = HOME_MARKET  # its clock tells the hours of a day; set once the instruments are known
-        self._close, self._shown = 0, 0  # end of the newest close with signals, and how many of them had a line
+        self.market = HOME_MARKET  # gives the time zone of session times; set once the instruments are known
+        self._close, self._shown = 0, 0  # end of the newest close with signals (market ns), and its signals logged
 
     def log_rows(self, rows: Sequence[tuple[int, str, Message]]) -> None:
-        """Write the lines of rows that were just made durable, in their order."""
+        """Log rows that were just written to disk, in their order."""
         for _, _, message in rows:
             if isinstance(message, Command):
                 self._halts.apply_command(message)
@@ -107,7 +107,7 @@ class JournalLogger:
                 case Command(verb=CommandVerb.FLATTEN):
                     self._tell(FlattenStarted(reason=message.reason, id=message.id))
                 case _:
-                    pass  # bars and the run's own rows are told by the stages that make them
+                    pass  # the stages that make the other rows log them
 
     def _session(self, session: SessionBegins) -> None:
         if session.opens_at != self._opens_at:
@@ -117,9 +117,9 @@ class JournalLogger:
         self._tell(_hours(session, self.market))
 
     def log_rows_later(self, rows: Sequence[tuple[int, str, Message]]) -> None:
-        """Do as `log_rows`, two turns of the loop later: an order that waited for the disk leaves before its line.
+        """Log rows as `log_rows` does, two turns of the loop later, so that orders waiting for the disk leave first.
 
-        Of many rows some are told in each turn, so that a burst of orders does not hold the loop with its lines.
+        At most `ROWS_PER_TURN` rows are logged in a turn, so that a burst of orders does not block the loop.
         """
         loop = asyncio.get_running_loop()
         if not self._untold:
@@ -153,7 +153,7 @@ class JournalLogger:
         if request is not None:
             is_whole = issubclass(kind, orders.OrderAsked)
             fields |= _whole(request) if is_whole else _known(request)
-        elif fact.fill is not None:  # of an order that an earlier run began
+        elif fact.fill is not None:  # the order is of an earlier run
             fields |= {"symbol": fact.fill.symbol, "side": fact.fill.side}
         if fact.fill is not None:
             fields |= {"qty": fact.fill.quantity, "price": fact.fill.price}
@@ -170,7 +170,7 @@ class JournalLogger:
             fired = SignalFired(symbol=s.symbol, strategy=s.strategy, action=s.action, price=s.close, inputs=s.inputs)
             self._tell(fired)
         if self._shown == MAX_SIGNAL_LINES and len(signals.signals) > len(shown):
-            self._shown += 1  # said once a close
+            self._shown += 1  # so that this is logged once a close
             self._tell(SignalsTruncated(reason=f"more than {MAX_SIGNAL_LINES} at this close; the journal holds all"))
         if signals.failed:
             self._tell(SignalsMissed(symbols=list(signals.failed)))
@@ -205,7 +205,7 @@ def _whole(request: OrderRequest) -> dict[str, Any]:
 
 
 def _hours(session: SessionBegins, market: Market) -> DayStarted:
-    # Of the symbols whose day ends earlier or later than that of most: how many they are and when.
+    # Groups of symbols whose day ends at another time than that of most: their number and times.
     earlier = [{"symbols": len(ending.symbols)} | _end(ending, market) for ending in session.early_ends]
     return DayStarted(
         day=format_iso(session.opens_at, market.tzinfo)[:10],

@@ -1,4 +1,4 @@
-"""Latencies by name in bounded arrays: one store per measurement, percentiles only when somebody asks."""
+"""Latencies by name in bounded arrays: a measurement costs one store, percentiles are computed on request."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from array import array
 
 import numpy as np
 
-CAPACITY = 1 << 16  # the newest 65,536 of each name, half a megabyte
+CAPACITY = 1 << 16  # durations kept of each name: 65,536, half a megabyte
 
 
 class Latencies:
-    """Records durations in ns under names such as `quote_to_order`; the newest `capacity` of each count."""
+    """Records durations in ns under names such as `quote_to_order`, and keeps the newest `capacity` of each name."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         assert capacity.bit_count() == 1, f"capacity must be a power of two, was {capacity}"
@@ -20,7 +20,7 @@ class Latencies:
         self._worst: dict[str, int] = {}
 
     def record_duration(self, name: str, duration_ns: int) -> None:
-        """Keep one duration in ns."""
+        """Record one duration in ns."""
         try:
             n = self._counts[name]
         except KeyError:

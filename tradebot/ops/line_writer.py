@@ -1,4 +1,4 @@
-"""Lines to a descriptor from a thread of its own, so that a reader who stalls never stalls the event loop."""
+"""Writes lines to a descriptor in a thread of its own, so that a stalled reader does not stall the event loop."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections import deque
 from collections.abc import Callable
 
 BATCH_BYTES = 65_536  # what a pipe holds
-GATHER_S = 0.01  # how long the first line waits for others; waking a thread costs the loop more than a line does
+GATHER_S = 0.01  # seconds the first line waits for others: waking the thread costs the loop more than a line
 
 
 class LineWriter:
-    """Writes lines in order; beyond `capacity` waiting ones, new lines are dropped and counted.
+    """Writes lines in order. While `capacity` lines wait, new lines are dropped and counted.
 
-    `notice(count)` makes the line that says how many were lost; it is written where they would have stood.
+    `notice(count)` returns the line that says how many were dropped; it is written in their place.
     """
 
     def __init__(self, fd: int, *, capacity: int, notice: Callable[[int], bytes]) -> None:
@@ -28,7 +28,7 @@ class LineWriter:
         self._begin()
 
     def write_line(self, line: bytes) -> None:
-        """Queue one line; never blocks on the reader."""
+        """Queue one line. Never blocks on the reader."""
         with self._changed:
             if self._is_broken or self._is_closed or len(self._lines) >= self._capacity:
                 self.dropped_count += 1
@@ -42,13 +42,13 @@ class LineWriter:
                 self._changed.notify_all()
 
     def flush(self, within_s: float) -> bool:
-        """Wait until nothing waits; False when that took longer than `within_s`, or when the reader is gone."""
+        """Wait until all lines are written. Returns False after `within_s`, or when the reader is gone."""
         with self._changed:
             done = self._changed.wait_for(lambda: self._is_broken or not (self._lines or self._is_writing), within_s)
             return done and not self._is_broken
 
     def close_writer(self, within_s: float = 2.0) -> None:
-        """Write what waits, at most `within_s` long, and end the thread."""
+        """Write the waiting lines and end the thread; waits for it at most `within_s`."""
         with self._changed:
             if self._unsaid and not self._is_closed and not self._is_broken:
                 self._lines.append(self._notice(self._unsaid))
@@ -58,7 +58,7 @@ class LineWriter:
         self._thread.join(within_s)
 
     def write_batch(self) -> bool:
-        """Write a batch of what waits, as the thread does for ever; False when the reader is gone."""
+        """Write one batch of waiting lines; the thread calls this for ever. Returns False when the reader is gone."""
         with self._changed:
             batch, size = [], 0
             while self._lines and size < BATCH_BYTES:
@@ -66,7 +66,7 @@ class LineWriter:
                 size += len(batch[-1])
         try:
             self._write_all(b"".join(batch))
-        except OSError:  # the reader left; the daemon trades on without it
+        except OSError:  # the reader is gone; the daemon trades on without it
             with self._changed:
                 self._is_broken, self._is_writing = True, False
                 self.dropped_count += len(batch) + len(self._lines)
@@ -85,9 +85,9 @@ class LineWriter:
                 self._changed.wait_for(lambda: self._lines or self._is_closed)
                 if not self._lines:
                     return
-                self._is_writing = True  # from here on a line wakes nobody
+                self._is_writing = True  # from here on a new line does not wake the thread
                 if not self._is_closed:
-                    self._changed.wait(GATHER_S)  # the lines of an order are one call of the system
+                    self._changed.wait(GATHER_S)  # so the lines of one order become one system call
             if not self.write_batch():
                 return
 
@@ -96,5 +96,5 @@ class LineWriter:
         while rest:
             try:
                 rest = rest[os.write(self._fd, rest) :]
-            except BlockingIOError:  # somebody made the descriptor non-blocking
+            except BlockingIOError:  # another process made the descriptor non-blocking
                 select.select([], [self._fd], [], 1.0)

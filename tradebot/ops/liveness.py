@@ -1,4 +1,4 @@
-"""The pulse: which parts of the daemon have stopped getting on; the watchdog is fed only while none has."""
+"""Liveness: finds parts of the daemon that make no progress. While there are any, the watchdog is not fed."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from tradebot.clock import SECOND
 
 
 class Probe(NamedTuple):
-    """A part of the daemon. `progress` changes with each piece of work it ends and is None while there is nothing to do.
+    """A probe of one part of the daemon.
 
-    `within_s` is how long a piece may take, from the time limits that the part itself works under.
+    `progress` returns a number that changes with each finished piece of work, and None while there is no work.
+    `within_s` is the wall seconds that a piece may take, derived from the time limits of the part itself.
     """
 
     progress: Callable[[], int | None]
@@ -19,14 +20,15 @@ class Probe(NamedTuple):
 
 
 class Liveness:
-    """Looks at the marks of all parts; a part whose mark stays as it was for too long is stuck."""
+    """Checks the progress of all parts. A part whose number stays the same for too long is stalled."""
 
     def __init__(self, probes: Mapping[str, Probe]) -> None:
         self._parts = dict(probes)
-        self._seen: dict[str, tuple[int | None, int]] = dict.fromkeys(probes, (None, 0))  # name -> (mark, since)
+        # name -> (progress, monotonic ns since when it is the same)
+        self._seen: dict[str, tuple[int | None, int]] = dict.fromkeys(probes, (None, 0))
 
     def stalled_parts(self, mono: int) -> list[str]:
-        """Return the names of the parts that are stuck at monotonic `mono`; to be asked again and again."""
+        """Return the names of the parts that are stalled at `mono` (monotonic ns). To be called regularly."""
         names = []
         for name, part in self._parts.items():
             mark, (before, since) = part.progress(), self._seen[name]

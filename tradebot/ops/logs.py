@@ -1,7 +1,7 @@
-"""Structured logs: one JSON line a fact on standard output, readable text on a terminal, written by its own thread.
+"""Structured logs: one JSON line an event on standard output, readable text on a terminal, written by a thread.
 
-Order of the steps: level, stamp, exception to text, control characters and length, rendering, and last the redactor,
-which sees the finished bytes, whoever made them.
+Order of the steps: level, timestamp, exception to text, control characters and length, rendering, redaction. The
+redactor comes last, so it sees the final bytes of every line.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from tradebot.ops.redaction import Redactor
 
 LOG_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 PRIORITIES = {"debug": b"<7>", "info": b"<6>", "warning": b"<4>", "error": b"<3>", "critical": b"<2>"}
-MAX_FIELD_CHARS = 4096  # characters; a venue's text or a traceback beyond this adds nothing
-MAX_EXCEPTION_CHARS = 16_384  # the journal cuts a line at 48 KiB
+MAX_FIELD_CHARS = 4096  # a venue's text beyond this adds nothing
+MAX_EXCEPTION_CHARS = 16_384  # the system journal cuts a line at 48 KiB
 MAX_ITEMS, MAX_DEPTH = 200, 4
-PLAIN_TYPES = (str, int, float, Decimal, type(None))  # what stands in a line as it is
+PLAIN_TYPES = (str, int, float, Decimal, type(None))  # field values that stay as they are
 _JSON = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 
 class Logs:
-    """The running log: what `configure_log` opened, and what must be closed last."""
+    """The log opened by `configure_log`; to be closed last."""
 
     def __init__(self, writer: LineWriter) -> None:
         self._writer = writer
@@ -42,15 +42,15 @@ class Logs:
 
     @property
     def dropped_count(self) -> int:
-        """Lines lost so far because the reader of standard output was too slow."""
+        """Lines dropped so far because the reader of standard output was too slow."""
         return self._writer.dropped_count
 
     def flush(self, within_s: float = 2.0) -> bool:
-        """Wait until everything logged so far is written; False when the reader did not take it in time."""
+        """Wait until everything logged so far is written. Returns False when that takes longer than `within_s`."""
         return self._writer.flush(within_s)
 
     def close_log(self) -> None:
-        """Write what is left, at most two seconds long, and undo `configure_log`; a second call does nothing."""
+        """Undo `configure_log` and write the waiting lines, for at most two seconds. A second call does nothing."""
         while self._undo:
             self._undo.pop()()
         self._writer.close_writer()
@@ -69,8 +69,8 @@ def configure_log(
 ) -> Logs:
     """Open the log of this process on descriptor `fd`; every line carries `run_id` and `mode`.
 
-    `format` auto means text on a terminal and JSON elsewhere. `secrets` are strings that no line may hold. When
-    `capacity` lines wait for a slow reader, further ones are dropped and counted.
+    `format` auto means text on a terminal and JSON elsewhere. `secrets` are strings that no line may hold. While
+    `capacity` lines wait for a slow reader, new lines are dropped and counted.
     """
     clock = clock or WallClock()
     as_text = format == "text" or (format == "auto" and os.isatty(fd))
@@ -88,7 +88,7 @@ def configure_log(
         } | dropped.log_fields()
         return finish(None, dropped.level, line | fixed)
 
-    sys.stdout.flush()  # what was printed before stays before
+    sys.stdout.flush()  # what was printed before comes before the log
     writer = LineWriter(fd, capacity=capacity, notice=notice)
     logs = Logs(writer)
     structlog.configure(
@@ -105,7 +105,7 @@ def configure_log(
 
 
 def log_listener(name: str) -> EventListener:
-    """Return a listener that writes each event as a line of the logger `name`, from `configure_log` on."""
+    """Return a listener that logs each event as a line of the logger `name`, once `configure_log` was called."""
     logger: FilteringBoundLogger = structlog.get_logger(name)
 
     def write(event: Event) -> None:
@@ -116,7 +116,7 @@ def log_listener(name: str) -> EventListener:
 
 
 def is_system_journal(fd: int, env: Mapping[str, str]) -> bool:
-    """True when `fd` is the stream the system journal reads, which takes a `<3>` in front of a line as its priority."""
+    """Return True when the system journal reads `fd`: it takes a prefix such as `<3>` of a line as its priority."""
     try:
         status = os.fstat(fd)
     except OSError:
@@ -125,26 +125,27 @@ def is_system_journal(fd: int, env: Mapping[str, str]) -> bool:
 
 
 def render_json(_logger: WrappedLogger, _level: str, event: EventDict) -> bytes:
-    """Return one line of JSON with a newline; what JSON cannot hold becomes text, nothing raises."""
+    """Return an event as one line of JSON with a newline. Values that JSON cannot hold become text; never raises."""
     try:
         return orjson.dumps(event, default=_as_text, option=_JSON)
-    except (TypeError, ValueError):  # an integer beyond 64 bits, half a surrogate pair, an object that is its own part
+    # An integer beyond 64 bits, half a surrogate pair, or an object that contains itself
+    except (TypeError, ValueError):
         plain = {k: _as_text(v)[:MAX_FIELD_CHARS] for k, v in event.items()}
         ascii_only = {str(k): v.encode("ascii", "backslashreplace").decode() for k, v in plain.items()}
         return orjson.dumps(ascii_only, option=_JSON)
 
 
 class FieldSanitizer:
-    """Escapes control characters and cuts long fields, so that text from outside stays one line and stays short.
+    """Escapes control characters and cuts long fields, so that text from outside stays one short line.
 
-    What is cut is redacted first: half a secret at the cut is one that nobody would recognise.
+    A field is redacted before it is cut, because the redactor would not recognise half a secret.
     """
 
     def __init__(self, redact: Redactor) -> None:
         self._redact = redact
 
     def __call__(self, _logger: WrappedLogger, _level: str, event: EventDict) -> EventDict:
-        # Nearly every line is short and printable as a whole: then none of its texts needs a look of its own.
+        # Nearly every line is short and printable as a whole. Then its texts need no check of their own.
         together = "".join([value for value in event.values() if isinstance(value, str)])
         is_short = len(together) <= MAX_FIELD_CHARS and together.isprintable()
         for key, value in event.items():
@@ -164,7 +165,7 @@ class FieldSanitizer:
         if len(text) > limit:
             text = self._redact(text.encode("utf-8", "backslashreplace")).decode()
         if len(text) > limit:
-            # The end of a traceback says what happened.
+            # The end of a traceback says what happened, so that end is kept.
             rest = len(text) - limit
             text = f"[{rest} cut] {text[-limit:]}" if is_exception else f"{text[:limit]} [{rest} cut]"
         if text.isprintable():
@@ -207,7 +208,7 @@ class _Sink:
 
 
 def _stamp(clock: Clock, fixed: Mapping[str, str]) -> Callable[[WrappedLogger, str, EventDict], EventDict]:
-    second, prefix = -1, ""  # formatting the date once a second, not once a line
+    second, prefix = -1, ""  # the date is formatted once a second and not for each line
 
     def stamp(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
         nonlocal second, prefix

@@ -1,7 +1,7 @@
-"""The guard of the event loop: what nobody catches ends the run, a late loop is told, a stalled one shows its stack.
+"""Guards the event loop: an uncaught exception ends the run, a late loop is reported, a stalled one with its stack.
 
-A callback that raises, and a task whose exception nobody asks for, would otherwise be one line on standard error and a
-daemon that goes on without them.
+Otherwise a callback that raises, or a task whose exception is never retrieved, would be one line on standard error, and
+the daemon would go on without it.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ from tradebot.errors import InvariantBroken
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.process import ConnectionBroken, ExceptionUncaught, LoopDelayed, LoopStalled
 
-BEAT_S = 0.02  # what holds the loop longer than LATE and a beat is always seen, what holds it shorter than LATE never
-LATE_NS = 50 * MILLISECOND  # a beat later than this counts as late
-SAMPLE_EVERY_S = 0.25  # of the thread, at the last beat
-STALLED_NS = SECOND  # the stack of a loop that does not move for this long is dumped, once a stall
+# A loop blocked for longer than LATE_NS and a beat is always noticed, one blocked for less than LATE_NS never
+BEAT_S = 0.02
+LATE_NS = 50 * MILLISECOND  # a beat that comes this much too late counts
+SAMPLE_EVERY_S = 0.25  # seconds between two checks of the last beat by the thread
+STALLED_NS = SECOND  # a loop without a beat for this long is reported with its stack, once a stall
 WARN_EVERY_NS = 30 * SECOND
-MAX_STACK_FRAMES = 12  # frames of a stack, the innermost
+MAX_STACK_FRAMES = 12  # frames of a stack that are shown, the innermost
 
 
 class LoopGuard:
-    """Guards the running loop while entered; `tell` takes events from any thread."""
+    """Guards the running loop inside its context. `tell` takes events and must be safe in any thread."""
 
     def __init__(self, clock: Clock, *, tell: EventListener) -> None:
         self._clock, self._tell = clock, tell
@@ -55,13 +56,13 @@ class LoopGuard:
         self._thread.join(SAMPLE_EVERY_S)
 
     async def wait_for_fault(self) -> NoReturn:
-        """Wait for an exception that nobody caught. Raises InvariantBroken."""
+        """Wait for an uncaught exception and raise InvariantBroken for it."""
         await self._broken.wait()
         raise InvariantBroken(f"a part of the daemon failed where nobody listens: {self._why}; start it again")
 
     def _on_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error, message = context.get("exception"), str(context.get("message", ""))
-        # A connection that breaks under its transport is the venue's or the reader's doing and is seen by its owner.
+        # A broken connection is caused by the venue or the reader, and the owner of the transport notices it too.
         is_ours = error is not None and not isinstance(error, OSError)
         trace = traceback.format_exception(error)[-MAX_STACK_FRAMES:] if error is not None else []
         told = ExceptionUncaught if is_ours else ConnectionBroken

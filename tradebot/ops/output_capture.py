@@ -1,4 +1,4 @@
-"""What strategies and libraries print, here and in worker processes, as events of the log: never lines between its own.
+"""Captures what strategies and libraries print, here and in workers, as log events, so that no line mixes with the log.
 
 descriptors 1 and 2 ──pipes──▶ a thread ──`stdout_captured`──▶ log, on a descriptor of its own
 """
@@ -16,24 +16,24 @@ from tradebot.clock import SECOND, Clock
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.process import OutputDropped, StderrCaptured, StdoutCaptured
 
-PIPE_BYTES = 65_536  # what a pipe holds
-MAX_LINE_BYTES = 4_096  # bytes of a line; what is beyond is dropped
-MAX_LINES_A_SECOND = 20  # lines; those beyond are dropped and counted: a loop that prints must not fill the disk
+PIPE_BYTES = 65_536  # bytes read at once: the capacity of a pipe
+MAX_LINE_BYTES = 4_096  # the rest of a longer line is dropped
+MAX_LINES_A_SECOND = 20  # further lines are dropped and counted, so that a loop that prints does not fill the disk
 JOIN_WITHIN_S = 2.0
 EVENT_OF_STREAM = {1: StdoutCaptured, 2: StderrCaptured}
 
 
 class OutputCapture:
-    """Takes over what this process prints and tells it, a line an event; what is beyond the bounds is counted and told.
+    """Captures what this process prints and reports each line as an event. Lines over the limits are counted.
 
-    `stdout_fd` is the true standard output.
+    `stdout_fd` is the real standard output.
     """
 
     def __init__(self) -> None:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         self._true = {fd: os.dup(fd) for fd in EVENT_OF_STREAM}
-        self._pipes: dict[int, int] = {}  # pipe -> the descriptor that it stands for
+        self._pipes: dict[int, int] = {}  # pipe -> the descriptor whose output it carries
         self._wake, self._awake = os.pipe()
         for fd in EVENT_OF_STREAM:
             reading, writing = os.pipe()
@@ -46,16 +46,16 @@ class OutputCapture:
         self._second, self._told, self._dropped = 0, 0, 0
         self._thread: threading.Thread | None = None
         line_buffer_output()
-        faulthandler.enable(self._true[2])  # what a process says that crashes is told by no thread of its own
+        faulthandler.enable(self._true[2])  # a crashing process has no thread left to report its output
 
     def start_reporting(self, tell: EventListener, clock: Clock, *, strategy: str = "") -> None:
-        """Begin to tell; `strategy` is named where there is only one."""
+        """Report the captured lines to `tell` from now on. `strategy` names the only strategy, if there is only one."""
         self._tell, self._clock, self._strategy = tell, clock, strategy or None
         self._thread = threading.Thread(target=self._run, name="printed", daemon=True)
         self._thread.start()
 
     def restore_output(self) -> None:
-        """Let this process print again, and tell what it printed so far; waits at most two seconds."""
+        """Let this process print again, and report what was captured so far; waits at most two seconds."""
         if self._awake < 0:
             return
         for stream in (sys.stdout, sys.stderr):
@@ -63,13 +63,13 @@ class OutputCapture:
         faulthandler.disable()
         for fd, before in self._true.items():
             os.dup2(before, fd)
-        os.close(self._awake)  # the reader sees its end
+        os.close(self._awake)  # this ends the reading thread
         self._awake = -1
         if self._thread is not None:
             self._thread.join(JOIN_WITHIN_S)
 
     def close_capture(self) -> None:
-        """Give back, and close the true standard output, which the log has left by now."""
+        """Restore the output, and close the real standard output, which the log no longer uses."""
         self.restore_output()
         for fd in (*self._true.values(), *self._pipes, self._wake):
             os.close(fd)
@@ -82,7 +82,7 @@ class OutputCapture:
             for pipe in self._pipes:
                 self._read(pipe)
         for pipe in self._pipes:
-            for _ in range(16):  # a pipe holds one piece; a worker that still prints ends without us
+            for _ in range(16):  # one read empties a pipe. The number is limited, because a worker may still print
                 self._read(pipe)
             self._line(pipe, self._rest[pipe])
         self._count()
@@ -116,7 +116,7 @@ class OutputCapture:
 
 
 def line_buffer_output() -> None:
-    """See to it that this process prints each line when it ends, and not when a buffer is full."""
+    """Make this process write each printed line at its end, and not when a buffer is full."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True)

@@ -1,4 +1,4 @@
-"""The last step of every log line: secrets become stars, by value where known and by name elsewhere."""
+"""The last step of every log line: masks secrets, by value where it is known, by name elsewhere."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from urllib.parse import quote
 
 MASK = b"********"
-MIN_SECRET_CHARS = 4  # characters; stars for a shorter one would hide half of every line
+MIN_SECRET_CHARS = 4  # masking a shorter one would hide half of every line
 
-# A name of a secret, then `=` or `:` in any quoting, then its value: query strings, form bodies, headers, JSON, repr.
+# The name of a secret, `=` or `:` in any quoting, then the value: query strings, form bodies, headers, JSON, repr.
 _NAMED = re.compile(
     rb"""((?:api_?key|secret|(?:access|request|refresh|enc|auth)_?token|passw(?:or)?d|authorization|cookie|dsn)
     [\\"']*\s*[=:]\s*[\\"']*(?:(?:token|bearer|basic)\s+)?)(?!\*{8})[^\s"'&,;}\\]+""",
@@ -18,43 +18,44 @@ _NAMED = re.compile(
 )
 _IN_ADDRESS = re.compile(rb"(://[^/\s:@\"']*:)[^@\s/\"']+@")  # scheme://user:password@host
 _BOT_PATH = re.compile(rb"(/bot\d{5,}:)[\w-]{16,}")  # chat APIs carry their token in the path
-# Looked for first, as plain bytes at a tenth of the cost: nearly every line ends here.
+# These are searched first, as plain bytes at a tenth of the cost. Nearly every line has none of them.
 _SIGNS = (b"key", b"secret", b"token", b"passw", b"authoriz", b"cookie", b"dsn", b"://", b"/bot")
 
 
 class SecretMask:
-    """Replaces `secrets` by stars, in every spelling; those shorter than `min_chars` characters stay."""
+    """Masks `secrets` in every spelling, except those shorter than `min_chars` characters."""
 
     def __init__(self, secrets: Iterable[str], *, min_chars: int = MIN_SECRET_CHARS) -> None:
         spelled: set[bytes] = set()
         for secret in secrets:
             if len(secret) >= min_chars:
-                # As it is, inside JSON (of PHP as well), and inside an address.
+                # Plain, inside JSON (also as PHP writes it), and inside a URL.
                 inside = json.dumps(secret)[1:-1]
                 forms = (secret, inside, inside.replace("/", r"\/"), quote(secret, safe=""))
                 spelled |= {form.encode() for form in forms}
-        self._known = sorted(spelled, key=lambda s: (-len(s), s))  # longest first: one may be part of another
+        # Longest first, because one may be part of another
+        self._known = sorted(spelled, key=lambda s: (-len(s), s))
 
     def __call__(self, text: bytes) -> bytes:
-        """Return the text without secrets."""
+        """Return the text with secrets masked."""
         for secret in self._known:
             if secret in text:
                 text = text.replace(secret, MASK)
         return text
 
     def mask_text(self, text: object) -> str:
-        """Return `text` as words without secrets."""
+        """Return `text` as a string with secrets masked."""
         return self(str(text).encode("utf-8", "backslashreplace")).decode()
 
 
 class Redactor:
-    """Replaces `secrets`, and whatever stands beside the name of one, by stars."""
+    """Masks `secrets`, and every value that follows the name of a secret."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._known = SecretMask(secrets)
 
     def __call__(self, line: bytes) -> bytes:
-        """Return the line without secrets."""
+        """Return the line with secrets masked."""
         line = self._known(line)
         small = line.lower()
         for sign in _SIGNS:

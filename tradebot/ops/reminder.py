@@ -1,21 +1,25 @@
-"""When a thing that lasts, or comes again and again, is said once more: at once, and then at intervals that double."""
+"""When a lasting or recurring topic is reported again: at once, and then at intervals that double."""
 
 from __future__ import annotations
 
 from tradebot.clock import SECOND
 
-TOPICS_REMEMBERED = 1_000  # things remembered; whoever counts on more says each of them at once
+TOPICS_REMEMBERED = 1_000  # the oldest is forgotten beyond this, and is then reported at once when it comes again
 
 
 class Reminder:
-    """Says whether to speak of a thing now; what is not said is counted. Times are monotonic ns."""
+    """Decides whether to report a topic now, and counts what is not reported."""
 
     def __init__(self, *, first_s: float = 60.0, longest_s: float = 900.0) -> None:
         self._first, self._longest = int(first_s * SECOND), int(longest_s * SECOND)
-        self._told: dict[str, tuple[int, int, int]] = {}  # thing -> (mono of the next word, interval, times unsaid)
+        # topic -> (next report, interval, unreported); monotonic ns
+        self._told: dict[str, tuple[int, int, int]] = {}
 
     def due_count(self, topic: str, mono: int) -> int:
-        """Return how often `topic` came since it was said last if it is to be said now, else 0."""
+        """Count `topic` at `mono` (monotonic ns).
+
+        Returns how often it came since its last report, this time included, if a report is due, else 0.
+        """
         due, interval, unsaid = self._told.pop(topic, (mono, self._first // 2, 0))
         times = unsaid + 1
         if mono < due:
@@ -28,5 +32,5 @@ class Reminder:
         return times
 
     def forget_topic(self, topic: str) -> None:
-        """Forget a thing that is over, so that its next time is said at once."""
+        """Forget a topic that is over, so that it is reported at once when it comes again."""
         self._told.pop(topic, None)

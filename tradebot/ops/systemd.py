@@ -1,4 +1,4 @@
-"""Words to the supervisor: ready, status, watchdog and stopping, as datagrams to $NOTIFY_SOCKET; silent without one."""
+"""Notifies systemd: ready, status, watchdog, stopping, as datagrams to $NOTIFY_SOCKET; does nothing without it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Mapping
 from tradebot.clock import MICROSECOND, SECOND
 from tradebot.printable import make_printable
 
-# No step of a start or a stop takes longer under its own time limits: a venue is asked five times, past bars are
-# fetched for a minute.
+# Seconds that no step of a start or stop exceeds, by its own time limits: a venue is asked five times, and warm-up bars
+# are fetched for a minute.
 MAX_STEP_S = 90.0
 
 
 class Notifier:
-    """Tells systemd how the daemon is; each call is one datagram that never blocks and never raises."""
+    """Tells systemd the state of the daemon. Each call sends one datagram and never blocks or raises."""
 
     def __init__(self, env: Mapping[str, str], *, pid: int | None = None) -> None:
         address = env.get("NOTIFY_SOCKET", "")
-        # A leading @ is the abstract namespace, whose names begin with NUL.
+        # A leading @ means the abstract namespace, whose names begin with NUL.
         self._address = "\0" + address[1:] if address.startswith("@") else address
         meant_for_us = pid is None or env.get("WATCHDOG_PID", str(pid)) == str(pid)
         usec = env.get("WATCHDOG_USEC", "")
@@ -27,15 +27,16 @@ class Notifier:
 
     @property
     def is_supervised(self) -> bool:
+        """True when systemd waits for notifications."""
         return bool(self._address)
 
     @property
     def watchdog_every_s(self) -> float | None:
-        """Seconds between two `notify_watchdog` calls, half of what the supervisor waits; None when it does not watch."""
+        """Seconds between two `notify_watchdog` calls: half of systemd's limit. None without a watchdog."""
         return self._watchdog_ns / SECOND / 2 if self._watchdog_ns and self._address else None
 
     def notify_ready(self, status: str = "") -> None:
-        """Say that the daemon trades."""
+        """Notify that the daemon trades."""
         self._send("READY=1", *([f"STATUS={_one_line(status)}"] if status else []))
 
     def notify_status(self, text: str) -> None:
@@ -43,21 +44,21 @@ class Notifier:
         self._send(f"STATUS={_one_line(text)}")
 
     def notify_watchdog(self) -> None:
-        """Say that the loop turns and makes progress."""
+        """Notify that the daemon makes progress."""
         self._send("WATCHDOG=1")
 
     def notify_stopping(self, status: str = "") -> None:
-        """Say that the daemon ends on purpose."""
+        """Notify that the daemon ends on purpose."""
         self._send("STOPPING=1", *([f"STATUS={_one_line(status)}"] if status else []))
 
     def extend_timeout(self, extension_s: float = MAX_STEP_S) -> None:
-        """Ask for `extension_s` more to start or stop, from now on; said after each step of either that was done."""
+        """Ask for `extension_s` seconds more to start or stop, counted from now. Called after each finished step."""
         self._send(f"EXTEND_TIMEOUT_USEC={int(extension_s * 1_000_000)}")
 
     def _send(self, *lines: str) -> None:
         if not self._address:
             return
-        # A supervisor that is gone or whose queue is full must not stop the daemon.
+        # The daemon goes on when systemd is gone or its queue is full.
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
             out.setblocking(False)
             out.sendto("\n".join(lines).encode(), self._address)

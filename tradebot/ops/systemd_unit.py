@@ -1,4 +1,4 @@
-"""The systemd unit of the daemon, filled in for the command, settings and symbols of this machine."""
+"""The systemd unit of the daemon, with the command, settings and symbols of this machine."""
 
 from __future__ import annotations
 
@@ -111,19 +111,20 @@ def render_unit(
     folder: Path | None = None,
     begins_again: bool = False,
 ) -> str:
-    """Return the unit; `credentials` is the folder whose files `keys` systemd hands over, None for no secret at all.
+    """Return the text of the unit. Raises ConfigError for text that a unit cannot hold.
 
-    `user` None takes a user that exists only while the daemon runs. `reads` are files that the configuration names,
-    `folder` is where its relative names begin, None for the state directory. With `begins_again` another start follows
-    a clean end, for runs that are days of an invented market. Raises ConfigError for text a unit cannot hold.
+    systemd hands over the files `keys` of the folder `credentials`; None means no secrets. `user` None makes a user
+    that exists only while the daemon runs. `reads` are the files named in the configuration. `folder` is the base of
+    its relative names, None for the state directory. With `begins_again` the daemon starts again after a clean end, for
+    runs of simulated days.
     """
     command = [*executable, "run"]
     command += ["--config", str(config)] if config else []
     command += ["--symbols", symbols] if symbols else []
-    command += ["--yes"] if is_live else []  # nobody is there to be asked
+    command += ["--yes"] if is_live else []  # no person is there to confirm
     if user is not None and not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", user):
         raise ConfigError(f"{user!r} is not a user name")
-    # What is installed or configured below /home must be readable there, still not writable.
+    # Files installed or configured below /home must be readable there, but not writable.
     at_home = any(_below_home(Path(part)) for part in (*executable, config or "", folder or "", *reads))
     return UNIT_TEMPLATE.format(
         command=" ".join(map(quote_argument, command)),
@@ -138,9 +139,9 @@ def render_unit(
 
 
 def unit_path(path: Path) -> str:
-    """Return a path as LoadCredential= and WorkingDirectory= take it: the rest of the line, quotes part of the name.
+    """Return a path as written for LoadCredential= and WorkingDirectory=: the rest of the line, without quoting.
 
-    Raises ConfigError for one that cannot stand there.
+    Raises ConfigError for a path that cannot be written so.
     """
     text = str(path)
     if not path.is_absolute() or not text.isprintable() or text != text.strip() or text.endswith("\\"):
@@ -149,7 +150,7 @@ def unit_path(path: Path) -> str:
 
 
 def quote_argument(word: str) -> str:
-    """Return `word` as one argument of a unit line. Raises ConfigError when it holds control characters."""
+    """Return `word` quoted as one argument of a unit line. Raises ConfigError when it holds control characters."""
     if not word.isprintable():
         raise ConfigError(f"{word!r} cannot stand in a unit file")
     escaped = word.replace("\\", "\\\\").replace("%", "%%").replace("$", "$$")

@@ -1,4 +1,4 @@
-"""The watchdog: the supervisor hears that the daemon lives at each beat of its stages, unless a part of it is stuck."""
+"""The watchdog: notifies systemd of progress at the beats of the stages, unless a part of the daemon is stalled."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tradebot.ops.systemd import Notifier
 
 
 class Watchdog:
-    """Feeds the supervisor's watchdog; `has_failed` tells whether the daemon is to end, and is fed no more."""
+    """Feeds the watchdog of systemd. It is fed no more once `has_failed` says that the daemon is to end."""
 
     def __init__(
         self, notifier: Notifier, *, clock: Clock, tell: EventListener, has_failed: Callable[[], bool]
@@ -22,11 +22,11 @@ class Watchdog:
         self._fed_at = 0
 
     def set_probes(self, probes: Mapping[str, Probe]) -> None:
-        """Ask these parts from now on: what beats does not pass through them."""
+        """Check these parts from now on, because the beats do not pass through them."""
         self._pulse = Liveness(probes)
 
     def on_beat(self) -> None:
-        """Take a sign that the loop and its queues move; feed the watchdog if it is time and no part is stuck."""
+        """Take a beat: the loop and its queues move. Feed the watchdog if it is due and no part is stalled."""
         every = self._notifier.watchdog_every_s
         now = self._clock.monotonic_ns()
         if every is None or now - self._fed_at < every * SECOND or self._has_failed():

@@ -1,1 +1,1 @@
-"""Strategies: how one is written, how one is loaded, and the shipped ones, one page each."""
+"""Strategies: how to write one, how one is loaded, and the shipped ones, one page each."""

@@ -9,8 +9,8 @@ from tradebot.strategies.strategy import Param, Rules, Strategy
 class EmaCross(Strategy):
     """Buy when the fast average crosses above the slow one while a trend is present; sell when it crosses back.
 
-    The trend is there when ADX is above `trend`. The stop stands `stop_atr` average true ranges below the close of the
-    entry bar: wide enough for the noise of one bar, near enough to size by.
+    A trend is present while ADX is above `trend`. The stop is `stop_atr` average true ranges below the close of the
+    entry bar: wide enough for the noise of one bar, near enough to size the position by.
     """
 
     fast = Param(12, low=2, high=50)

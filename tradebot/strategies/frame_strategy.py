@@ -1,4 +1,4 @@
-"""Strategies in pandas: one frame per symbol in, a frame of signals out; they run in the worker processes always."""
+"""Strategies in pandas: a frame of bars of one symbol in, a frame of signals out; always in worker processes."""
 
 from __future__ import annotations
 
@@ -22,35 +22,35 @@ KNOWN_COLUMNS = {
     *LEVEL_COLUMNS,
     *(level + side for level in LEVEL_COLUMNS for side in SIDE_SUFFIXES.values()),
 }
-LOOKAHEAD_SAMPLES = 24  # bars at which a look into the future is looked for
-ENTRY_SAMPLES = 4  # of each side whose levels are looked at in the same way; each asks for all that went before
-LEVEL_TOLERANCE = 1e-9  # as a share of a level: what sums taken in another order may differ by
+LOOKAHEAD_SAMPLES = 24  # bars at which a history is checked for look-ahead
+ENTRY_SAMPLES = 4  # entries of each side whose levels are checked too; each check computes all bars before it
+LEVEL_TOLERANCE = 1e-9  # allowed relative difference of levels: sums in another order may differ that much
 
 
 class FrameStrategy(Strategy):
     """A trading idea over a pandas frame. Subclass it, declare `Param`s, and write `signals`.
 
-    After each close the frame holds the last `window` bars, the newest last, and only the last row of the answer
-    counts; rows above it are what the strategy would have said then.
+    After each close the frame holds the last `window` bars, the newest last. Only the last row of the returned frame
+    counts; the rows above it are the signals of earlier closes.
     """
 
     takes_frames = True
-    window: ClassVar[int] = 500  # bars: what a moving average of 200 needs to settle, 20 KB a symbol
+    window: ClassVar[int] = 500  # bars: enough for a moving average of 200 to settle; 20 KB a symbol
 
     def signals(self, df: pd.DataFrame) -> pd.DataFrame:
-        """Return a frame of the same rows with columns of truth values and of levels.
+        """Return a frame with the same rows, with columns of truth values and of levels.
 
-        `df` has the columns open, high, low, close, volume as floats, the bars' starts in the exchange's zone as its
-        index, and the symbol in `df.attrs["symbol"]`; columns may be added to it and it may be returned. An action
-        fires where its column `enter_long`, `exit_long`, `enter_short` or `exit_short` is true. `stop_loss`, `trail_by`
-        and `target` protect an entry, with `_long` or `_short` behind the name for one side; as in `Rules`, an entry
-        fires only where all that are given are finite and its exit does not hold.
+        `df` has the columns open, high, low, close, volume as floats. Its index is the start of each bar in the
+        exchange's zone; `df.attrs["symbol"]` is the symbol. Columns may be added to it, and it may be returned. A
+        signal is given where the column `enter_long`, `exit_long`, `enter_short` or `exit_short` is true. `stop_loss`,
+        `trail_by` and `target` protect an entry; a suffix `_long` or `_short` limits one to a side. As in `Rules`, an
+        entry is given only where all its levels are finite and its exit does not hold.
         """
         raise NotImplementedError(f"{type(self).__name__} has no signals(df)")
 
 
 def make_frame(symbol: str, bars: Floats, starts: Ints, zone: str = INDIA_ZONE) -> pd.DataFrame:
-    """Return bars (5, n) that start at `starts` (market ns) as the frame `signals` is given, in the exchange's zone."""
+    """Return bars (5, n) that start at `starts` (n,) market ns as a frame for `signals`, with `zone` for its index."""
     index = pd.DatetimeIndex(starts.astype("datetime64[ns]"), tz="UTC", name="start").tz_convert(zone)
     made = pd.DataFrame(dict(zip(BAR_COLUMNS, bars.copy(), strict=True)), index=index)
     made.attrs["symbol"] = symbol
@@ -58,9 +58,9 @@ def make_frame(symbol: str, bars: Floats, starts: Ints, zone: str = INDIA_ZONE) 
 
 
 def evaluate_frame(strategy: FrameStrategy, df: pd.DataFrame) -> tuple[SignalMasks, dict[str, Floats]]:
-    """Return what `signals` says of every row, and the other columns it added, which explain it.
+    """Return the signals of every row, and the other numeric columns that the strategy added, as their inputs.
 
-    Raises TypeError or ValueError for an answer that is none, and whatever the strategy raises.
+    Raises TypeError or ValueError for an invalid result of `signals`, and what the strategy itself raises.
     """
     count = len(df)
     found = strategy.signals(df)
@@ -84,11 +84,11 @@ def evaluate_frame(strategy: FrameStrategy, df: pd.DataFrame) -> tuple[SignalMas
 def evaluate_history(
     strategy: FrameStrategy, symbol: str, bars: Floats, starts: Ints, zone: str = INDIA_ZONE
 ) -> SignalMasks:
-    """Return what the strategy says of every bar of a history, asked once over all of it.
+    """Return the signals of every bar of a history, from one call of `signals` over all of it.
 
-    Up to `LOOKAHEAD_SAMPLES` bars, the last among them, are asked again with only the `window` bars a worker would have then, and
-    a few entries with all bars until theirs. Raises ValueError where the answers differ, or the levels of an entry: the
-    strategy looks into the future, or further back than its window.
+    Up to `LOOKAHEAD_SAMPLES` bars, with the last among them, are computed again from only the `window` bars that a
+    worker would have then. A few entries are computed again from all bars up to theirs. Raises ValueError when a signal
+    or the level of an entry differs: the strategy uses later bars, or bars from before its window.
     """
     whole, _ = evaluate_frame(strategy, make_frame(symbol, bars, starts, zone))
     count = len(starts)

@@ -1,4 +1,4 @@
-"""From a name in the config to a strategy: the shipped ones by name, a user's by `path/to/file.py:Class`."""
+"""Loads strategies by the reference in the config: a shipped one by its name, a user's by `path/to/file.py:Class`."""
 
 from __future__ import annotations
 
@@ -27,15 +27,14 @@ SHIPPED_STRATEGIES: dict[str, type[Strategy]] = {
     "rsi_reversion": RsiReversion,
 }
 
-_GIVEN: dict[str, type[Strategy]] = {}  # reference -> a class that was handed over as an object
+_GIVEN: dict[str, type[Strategy]] = {}  # reference -> a class registered as an object
 
 
 class StrategySpec(Message, frozen=True):
-    """A strategy by reference: what a worker process needs to build it, and no object of it.
+    """A strategy by reference: what a worker process needs to build it.
 
-    `name` is what signals carry, `symbols` what it may trade, empty for all. `code` is the text of a user's file as it
-    was loaded, so that a worker rebuilt in the middle of the day runs what the others run, whatever has happened to the
-    file.
+    `name` is the strategy's name in signals. `symbols` are those it may trade, empty for all. `code` is the text of a
+    user's file when it was loaded. So a worker that is rebuilt later runs the same code, even if the file has changed.
     """
 
     name: str
@@ -45,14 +44,14 @@ class StrategySpec(Message, frozen=True):
     symbols: tuple[str, ...] = ()
 
     def load_class(self) -> type[Strategy]:
-        """Return the class. Raises DataError."""
+        """Return the class of the strategy. Raises DataError."""
         return _find(self.reference, self.code)
 
     def create_strategy(self) -> Strategy:
-        """Return a new object with the parameters set. Raises DataError."""
+        """Return a new strategy with its parameters set. Raises DataError."""
         kind = self.load_class()
         made = kind.__new__(kind, **self.params)
-        made.__init__()  # type: ignore[misc]  # after the parameters, so that a subclass may read them there
+        made.__init__()  # type: ignore[misc]  # after the parameters, so that __init__ may read them
         return made
 
 
@@ -63,9 +62,10 @@ def load_strategy(
     name: str | None = None,
     symbols: Iterable[str] = (),
 ) -> StrategySpec:
-    """Check a strategy and its parameters and return its spec; `name` is the reference's own name unless given.
+    """Check a strategy and its parameters and return its spec. `name` defaults to that of the reference.
 
-    Raises DataError for a strategy that cannot be found, read or built, ConfigError for its parameters; one sentence.
+    Raises DataError for a strategy that cannot be found, read or built, ConfigError for its parameters. The text of
+    either is one sentence.
     """
     path, _, class_name = _split(reference)
     code = "" if path is None else _read(path)
@@ -76,21 +76,18 @@ def load_strategy(
         reference=reference,
         params=values,
         code=code,
-        symbols=tuple(symbol.rpartition(":")[2] for symbol in symbols),  # a run trades a name on one exchange
+        symbols=tuple(symbol.rpartition(":")[2] for symbol in symbols),  # a run trades each name on one exchange
     )
     _rules(spec)
     return spec
 
 
 def register_class(kind: type[Strategy], params: Mapping[str, Any] | None = None) -> StrategySpec:
-    """Return the spec of a class that was handed over as an object; it is known in this process alone.
-
-    Raises as `load_strategy` does.
-    """
+    """Register a class and return its spec, which is valid in this process only. Raises as `load_strategy` does."""
     if not issubclass(kind, Strategy):
         raise DataError(f"{kind.__name__} is not a Strategy")
     reference = f"{kind.__module__}.{kind.__qualname__}"
-    while _GIVEN.get(reference, kind) is not kind:  # a cell that was run again made another class of the same name
+    while _GIVEN.get(reference, kind) is not kind:  # a notebook cell run again makes another class of the same name
         reference += "'"
     _GIVEN[reference] = kind
     spec = StrategySpec(name=kind.__name__, reference=reference, params=_checked(kind.__name__, kind, params or {}))
@@ -99,7 +96,7 @@ def register_class(kind: type[Strategy], params: Mapping[str, Any] | None = None
 
 
 def strategy_file(reference: str) -> Path | None:
-    """Return the file that a reference names, None for a shipped strategy."""
+    """Return the file in a reference, None for a shipped strategy."""
     return _split(reference)[0]
 
 
@@ -161,7 +158,7 @@ def _execute(path: str, code: str) -> ModuleType:
         raise DataError(f"{path}: {fault}") from fault
     module = ModuleType(name)
     module.__file__ = path
-    sys.modules[name] = module  # dataclasses and pickle look a class's module up
+    sys.modules[name] = module  # dataclasses and pickle look up the module of a class
     linecache.cache[path] = (len(code), None, code.splitlines(keepends=True), path)
     with UserCodeGuard(path) as fence, time_limit(LOAD_LIMIT_S):
         exec(program, vars(module))
@@ -188,14 +185,14 @@ def _rules(spec: StrategySpec) -> None:
     kind = spec.load_class()
     if kind.rules is Strategy.rules and kind.decide is Strategy.decide and not kind.takes_frames:
         raise DataError(f"{spec.reference} decides nothing: write rules() or decide(), or a FrameStrategy")
-    # The file as its code names it: a class of a notebook has no other.
+    # The file as the code object names it. A class of a notebook has no other file name.
     path = kind.rules.__code__.co_filename
     doing = "making it"
     with UserCodeGuard(path) as fence, time_limit(LOAD_LIMIT_S):
         made = spec.create_strategy()
         doing = "rules()"
         rules = made.rules(Bars())
-    if isinstance(fence.fault, ValueError):  # the strategy's own word on parameters that do not go together
+    if isinstance(fence.fault, ValueError):  # the strategy's own check of parameters that do not fit together
         raise ConfigError(f"{spec.reference}: {fence.fault}") from fence.fault
     if fence.fault is not None:
         where = "" if fence.fault_line is None else f" at line {fence.fault_line}"

@@ -11,10 +11,10 @@ from tradebot.strategies.strategy import Param, Rules, Strategy
 class OpeningRangeBreakout(Strategy):
     """Buy a close above the high of the first `minutes`, sell short one below their low, on the session VWAP's side.
 
-    The break needs more volume than `volume_ratio` times its 20-bar average. The stop stands at the other end of the
-    range, the target `reward` ranges beyond the entry; a close back through the VWAP leaves earlier. `opens_hour` and
-    `opens_minute` are another opening than the exchange's, in its zone; -1 is its own. The desk squares off at the end
-    of the day.
+    The break needs more volume than `volume_ratio` times its 20-bar average. The stop is at the other end of the range,
+    the target `reward` ranges beyond the entry; a close back through the VWAP exits earlier. `opens_hour` and
+    `opens_minute` set another opening time than the exchange's, in its zone; an hour of -1 keeps the exchange's. The
+    desk squares off at the end of the day.
     """
 
     minutes = Param(15, low=1, high=180)

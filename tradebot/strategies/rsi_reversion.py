@@ -9,9 +9,9 @@ from tradebot.strategies.strategy import Param, Rules, Strategy
 class RsiReversion(Strategy):
     """Buy when RSI comes back above `oversold` while the close is above its long average; sell above `sold_at`.
 
-    The RSI is a short one, because a long one hardly ever falls that far inside an uptrend. Waiting for its return, and
-    not for its fall, avoids buying a price that is still falling. The stop stands `stop_atr` average true ranges below
-    the entry bar's close and the target as far above it.
+    The RSI is a short one, because a long one rarely falls that far inside an uptrend. The entry waits for its return
+    and not for its fall, to avoid buying a price that still falls. The stop is `stop_atr` average true ranges below the
+    close of the entry bar, and the target as far above it.
     """
 
     period = Param(4, low=2, high=100)

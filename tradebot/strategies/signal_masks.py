@@ -1,4 +1,4 @@
-"""From the values of rules to what fires: the same for the symbols of one close and for the bars of one symbol."""
+"""Signal masks from the values of rules, for the symbols of one close or for the bars of one symbol."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ EXIT_OF_ENTRY = {Action.ENTER_LONG: Action.EXIT_LONG, Action.ENTER_SHORT: Action
 
 
 class SignalMasks(NamedTuple):
-    """Where each action fires, and the prices it would take along, as columns of one length.
+    """Where each action has a signal, and the levels it would carry, as columns of one length.
 
-    `levels[action]` holds the columns among `stop_loss`, `trail_by`, `target` that are given for it.
+    `when[action]` is a mask. `levels[action]` holds those of `stop_loss`, `trail_by`, `target` that are given for it.
     """
 
     when: dict[Action, Mask]
@@ -27,7 +27,7 @@ class SignalMasks(NamedTuple):
 
 
 def evaluate_rules(rules: Rules, values: ExpressionValues) -> SignalMasks:
-    """Return what the rules ask for, row by row of the values: symbols of a close, or bars of a history."""
+    """Return the signals of rules for each row of `values`: a symbol of a close, or a bar of a history."""
     when = {action: values[node] == 1.0 for action, node in rules.when.items()}
     return with_valid_levels(
         when, {a: {name: values[n] for name, n in rules.protection.get(a, {}).items()} for a in when}
@@ -35,7 +35,7 @@ def evaluate_rules(rules: Rules, values: ExpressionValues) -> SignalMasks:
 
 
 def with_valid_levels(when: dict[Action, Mask], levels: dict[Action, dict[str, Floats]]) -> SignalMasks:
-    """Return what fires where: no entry while its exit holds, none whose protection is not a finite number."""
+    """Return the signals without entries whose exit holds or whose given levels are not all finite numbers."""
     result = dict(when)
     for action, exit_of in EXIT_OF_ENTRY.items():
         if action in when:

@@ -1,4 +1,4 @@
-"""What a strategy is: parameters, rules over expressions, and `decide` for what rules cannot say."""
+"""What a strategy is: parameters, rules over expressions, and `decide` for what rules cannot express."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Param(Generic[T]):
-    """A parameter of a strategy with its default and its bounds, both included; read it as `self.name`."""
+    """A parameter of a strategy with its default and its bounds, both inclusive. Read it as `self.name`."""
 
     def __init__(self, default: T, *, low: T | None = None, high: T | None = None, choices: tuple[T, ...] = ()) -> None:
         self.default, self.low, self.high, self.choices = default, low, high, choices
@@ -41,9 +41,9 @@ class Param(Generic[T]):
         raise AttributeError(f"parameter {self.name} is set when the strategy is loaded, not later")
 
     def validate_value(self, value: object) -> T:
-        """Return `value` as the type of the default. Raises ValueError with what is allowed."""
+        """Return `value` in the type of the default. Raises ValueError that says what is allowed."""
         kind = type(self.default)
-        number: Any = value  # one of numpy is one as well
+        number: Any = value  # a numpy number is one too
         if isinstance(number, Real) and type(value) is not bool:
             value = float(number) if kind is float else int(number) if isinstance(number, Integral) else value
         if type(value) is not kind:
@@ -59,7 +59,7 @@ class Param(Generic[T]):
 
     @property
     def bounds_text(self) -> str:
-        """The bounds in words."""
+        """The bounds as text."""
         if self.low is not None and self.high is not None:
             return f"from {self.low} to {self.high}"
         return f"at least {self.low}" if self.low is not None else f"at most {self.high}"
@@ -69,12 +69,12 @@ LevelExpression = Node | float | int | tuple[Operand, Operand]  # one expression
 
 
 class Rules:
-    """What `rules()` returns: when to enter and leave, and where the protection stands, as expressions.
+    """What `rules()` returns: when to enter and exit, and the levels of stops and targets, as expressions.
 
-    An entry fires where its expression is true, its exit is not, and every protection given for it is a finite number:
-    no position begins without the stop its rules asked for. A protection may be a pair (long, short). `stop_loss` and
-    `target` are prices, `trail_by` a distance; those of longer bars are held between them. The desk ignores an entry
-    into a position that is already open.
+    An entry is signalled where its expression is true, its exit is not, and every level given for it is a finite
+    number. So no position begins without the stop its rules ask for. A level may be a pair (long, short). `stop_loss`
+    and `target` are prices, `trail_by` is a distance. A level computed from longer bars keeps its value between them.
+    The desk ignores an entry into a position that is already open.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Rules:
 
     @property
     def root_nodes(self) -> list[Node]:
-        """Every expression of the rules."""
+        """All expressions of the rules."""
         return [*self.when.values(), *(node for levels in self.protection.values() for node in levels.values())]
 
 
@@ -127,11 +127,12 @@ class Holding(NamedTuple):
 
     @property
     def is_flat(self) -> bool:
+        """True when nothing is held."""
         return self.quantity == 0
 
 
 class Intent(Message, frozen=True):
-    """What `decide` asks for. `quantity` None leaves the size to the desk; prices may be Decimal or float.
+    """A signal that `decide` returns. With `quantity` None the desk chooses the size; prices may be Decimal or float.
 
     `inputs` are the values behind the decision, shown where the trade is explained.
     """
@@ -147,9 +148,9 @@ class Intent(Message, frozen=True):
 class Strategy:
     """A trading idea. Subclass it, declare `Param`s, and write `rules`, `decide`, or both.
 
-    One object per strategy builds the rules; one object per symbol decides, so `self` is a place to remember things
-    about that symbol. The code runs in a worker process: no sockets, no clock, no other symbol. What it raises switches
-    it off for that symbol.
+    One object a strategy builds the rules, and one object a symbol decides. So `self` may keep state about that symbol.
+    The code runs in a worker process: no sockets, no clock, no other symbols. An exception disables the strategy for
+    that symbol.
     """
 
     params: ClassVar[Mapping[str, Param[Any]]] = {}
@@ -168,7 +169,7 @@ class Strategy:
         return made
 
     def __init__(self) -> None:
-        """Prepare what the strategy remembers; the parameters are set before, checked by `load_strategy`."""
+        """Prepare the state of the strategy. Its parameters are set already, checked by `load_strategy`."""
 
     def rules(self, bars: Bars) -> Rules | None:
         """Return the rules over `bars`, built once for all symbols."""
@@ -177,7 +178,7 @@ class Strategy:
     def decide(self, bar: Bar, now: int, position: Holding) -> Intent | Iterable[Intent] | None:
         """Return what to do after `bar` closed at `now` (market ns) with `position` held.
 
-        Called for every bar of the symbol, oldest first, past ones at the start included: what it returns for those is
+        Called for every bar of the symbol, oldest first, including the bars of the warm-up. For these the result is
         dropped and the position is flat.
         """
         return None

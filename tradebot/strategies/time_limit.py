@@ -1,4 +1,4 @@
-"""The limit on how long a strategy's own code may take, so that one that loops for ever ends with a sentence."""
+"""The time limit of a strategy's own code: an endless loop in it ends with a clear error."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from types import FrameType
 
 from tradebot.clock import SECOND, WallClock
 
-LOAD_LIMIT_S = 30.0  # what a strategy may take for its file and for `rules()`, heavy imports on a busy machine included
-CHECK_EVERY_S = 0.02  # how often the limits of other threads than the main one are looked at
+# For its file and for `rules()`, including heavy imports on a busy machine
+LOAD_LIMIT_S = 30.0
+CHECK_EVERY_S = 0.02  # seconds between two checks of limits outside the main thread
 
 
 class TooSlow(Exception):
-    """A strategy took longer than it may."""
+    """A strategy took longer than its time limit."""
 
 
 @contextmanager
 def time_limit(limit_s: float) -> Iterator[None]:
-    """Raise TooSlow in the block after wall `limit_s`, and again after as many more; limits do not nest.
+    """Raise TooSlow in the block after `limit_s` wall seconds, and again each time as many more pass.
 
-    The main thread is interrupted by a signal, another one, as of a notebook's or a cluster's, by one that watches it.
-    Inside a C function nothing is interrupted.
+    Limits do not nest. The main thread is interrupted by a signal. Another thread, as in a notebook or a cluster, is
+    interrupted by a thread that watches it. A call of a C function is not interrupted.
     """
     if threading.current_thread() is not threading.main_thread():
         thread = threading.get_ident()
@@ -52,11 +53,11 @@ def _words(seconds: float) -> str:
 
 
 class _ThreadLimits:
-    # The limits of threads that get no signals. One thread looks at them all, as long as there are any.
+    # The limits of threads that get no signals. One thread checks them all, and ends when there are none.
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._due: dict[int, tuple[int, float]] = {}  # thread -> when its time is over (monotonic ns), its seconds
+        self._due: dict[int, tuple[int, float]] = {}  # thread -> (deadline in monotonic ns, limit in s)
         self._thread: threading.Thread | None = None
         self._clock = WallClock()
 
@@ -70,7 +71,7 @@ class _ThreadLimits:
     def end_limit(self, thread: int) -> None:
         with self._lock:
             self._due.pop(thread, None)
-            _interrupt(thread, None)  # what was asked for and has not happened yet does not
+            _interrupt(thread, None)  # cancels an interruption that has not happened yet
 
     def _look(self) -> None:
         rest = threading.Event()
@@ -84,13 +85,13 @@ class _ThreadLimits:
                         self._due[thread] = now + int(seconds * SECOND), seconds
                         _interrupt(thread, _late(seconds))
                 idle = 0 if self._due else idle + 1
-                if idle * CHECK_EVERY_S > 1:  # a second without any
+                if idle * CHECK_EVERY_S > 1:  # a second without any limit
                     self._thread = None
                     return
 
 
 def _late(seconds: float) -> type[TooSlow]:
-    # Only a class can be raised in another thread, so its words are in the class.
+    # Only a class can be raised in another thread, so the message is part of the class.
     return type("TooSlow", (TooSlow,), {"__str__": lambda self: _words(seconds)})
 
 

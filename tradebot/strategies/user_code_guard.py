@@ -1,4 +1,4 @@
-"""The fence around code we did not write: what a strategy raises becomes one line of text, and nothing else stops."""
+"""The guard around user code: what a strategy raises becomes one line of text and stops nothing else."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import traceback
 from types import FrameType, TracebackType
 from typing import Self
 
-MODULE_PREFIX = "tradebot_strategy_"  # of the modules that users' files become, before the hash of their text
+MODULE_PREFIX = "tradebot_strategy_"  # module names of users' files: this prefix and a hash of the text
 
 
 class UserCodeGuard:
-    """A context that swallows what foreign code raises and keeps it in `fault`.
+    """A context manager that catches what user code raises and keeps it in `fault`.
 
-    `fault_line` is where in the strategy's own code that was: in the file `path`, without one in any user's file or the main
-    program; None where none of them was at work.
+    `fault_line` is the line of the strategy's own code at which it was raised: in the file `path`, or without a `path`
+    in any user's file or the main program. It is None when none of these was running.
 
-    MemoryError passes: the process is no longer sound and its owner replaces it. So do KeyboardInterrupt and the ends
-    of generators and tasks, which are not the strategy's to decide. SystemExit does not: no strategy ends the daemon.
+    MemoryError passes through: the process is not reliable any more, and its owner replaces it. KeyboardInterrupt and
+    the ends of generators and tasks pass through too, because they are not the strategy's. SystemExit is caught: no
+    strategy ends the daemon.
     """
 
     def __init__(self, path: str = "") -> None:
@@ -38,12 +39,12 @@ class UserCodeGuard:
 
     @property
     def fault_reason(self) -> str:
-        """The fault in one line, with the line of the strategy it came from where that is known; empty without one."""
+        """The fault in one line of text, with its line in the strategy if known; empty without a fault."""
         return self.fault_text if self.fault_line is None else f"{self.fault_text} (line {self.fault_line})"
 
     @property
     def fault_text(self) -> str:
-        """The fault in one line, empty when there was none."""
+        """The fault in one line of text; empty without a fault."""
         if self.fault is None:
             return ""
         text = " ".join(str(self.fault).split())

@@ -1,1 +1,1 @@
-"""The stages between the queues: bars, analysis, desk, execution, reconciliation."""
+"""The stages of trading and the queues between them: bars, analysis, desk, order sending, reconciliation."""

@@ -1,4 +1,4 @@
-"""The book reader: the venue's orders, fills, positions, holdings and cash in one answer, odd rows told apart."""
+"""The account reader: the venue's orders, fills, positions, holdings and cash as one snapshot."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ from tradebot.ops.reminder import Reminder
 from tradebot.venues.venue import Broker
 
 CONSISTENT_TRIES, CONSISTENT_PAUSE_S = 4, 0.5
-ROWS_NAMED = 3  # of those that cannot be read, in one line
+ROWS_NAMED = 3  # unreadable rows named in one event
 HOLDINGS_EVERY_NS = MINUTE
-UNREAD_REMEMBERED = 10_000  # of those that could not be read, to count each once
+UNREAD_REMEMBERED = 10_000  # unreadable rows remembered, so that each is counted once
 
 
 class AccountReader:
-    """Reads the books when asked. A row that cannot be read spoils no other, and is said to the operator."""
+    """Reads the venue's books on request. A row that cannot be read is reported and does not affect the others."""
 
     def __init__(self, broker: Broker, clock: Clock, tell: EventListener) -> None:
         self._broker, self._clock, self._tell = broker, clock, tell
         self._reminder = Reminder()
-        self._unread: dict[UnreadRow, None] = {}  # rows that could not be read, each once
-        self._held: tuple[VenueRows[VenueHolding], int] | None = None  # of the last reading, and its monotonic time
-        self.unread_count = 0  # rows that could not be read, the same one once
+        self._unread: dict[UnreadRow, None] = {}  # unreadable rows, each once
+        # The holdings read last, and when (monotonic ns)
+        self._held: tuple[VenueRows[VenueHolding], int] | None = None
+        self.unread_count = 0  # unreadable rows so far; a repeated row counts once
 
     async def read_snapshot(self) -> AccountSnapshot:
-        """Return the books. Raises LinkLost or AccessDenied."""
+        """Read the venue's books once. Raises LinkLost or AccessDenied."""
         asked_at = self._clock.monotonic_ns()
         orders = await self._broker.fetch_orders()
         executions = await self._broker.fetch_fills()
@@ -52,12 +53,12 @@ class AccountReader:
         )
 
     async def read_consistent(self) -> AccountSnapshot:
-        """Return books in which orders and fills fit together. Raises LinkLost or AccessDenied.
+        """Read the venue's books until orders and fills agree. Raises LinkLost or AccessDenied.
 
-        For the start, where nothing of ours is under way: a list without the order of a fill is older than the fills or
-        cut short, is asked for again and never believed. Fills that are told of and not listed are asked for again as
-        well; in the end they are believed, because venues list them late. What a row stands for that cannot be read is
-        listed, and fits nothing.
+        For the start, when no order of ours is on its way. A list without the order of a listed fill is cut short or
+        older than the fills: the books are read again, and in the end LinkLost is raised. An order may report more
+        filled than its listed fills add up to: the books are read again too, but in the end accepted, because venues
+        list fills late. The order of an unreadable row counts as listed, and its fills are not compared.
         """
         for attempt in range(CONSISTENT_TRIES):
             if attempt:
@@ -75,7 +76,7 @@ class AccountReader:
         return books
 
     async def _holdings(self) -> VenueRows[VenueHolding]:
-        # They change over night alone and bound only what is held for delivery: a look is whole with older ones.
+        # Holdings change only overnight and bound only what is held for delivery, so an older answer will do.
         now = self._clock.monotonic_ns()
         if self._held is None or now - self._held[1] >= HOLDINGS_EVERY_NS:
             try:
@@ -88,7 +89,7 @@ class AccountReader:
         return self._held[0]
 
     async def _cash(self) -> Decimal | None:
-        # Shown to people and evidence of nothing: a look is whole without it.
+        # Cash is shown to people and decides nothing, so a snapshot is complete without it.
         try:
             return await self._broker.fetch_cash()
         except (LinkLost, AccessDenied) as error:

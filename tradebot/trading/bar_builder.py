@@ -1,8 +1,8 @@
-"""Quotes to bars: columns of forming bars, closed by the clock and never by the next quote.
+"""The bar builder: turns quotes into bars, held as columns. The clock closes bars, never the next quote.
 
-A bar covers [start, start + interval), counted from the session's open. It closes `grace_ns` after its end, all
-instruments at once, so that the analysis gets one `BarBatch` per instant. A quote for a bar that has closed is late: it is
-counted and rewrites nothing. Where no quote came there is no bar: an outage leaves a hole, not a flat line.
+A bar covers [start, start + interval_ns), counted from the open of the session. It closes `grace_ns` after its end.
+All instruments close together, so the analysis gets one `BarBatch` per instant. A quote for a closed bar is late: it is
+counted and changes no bar. Without a quote there is no bar: an outage leaves a hole and not a flat line.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ COLUMNS = ("open", "high", "low", "close", "volume", "ticks")
 
 
 class BarBuilder:
-    """Builds the bars of one interval for every instrument; the one writer of forming bars.
+    """Builds the bars of one interval for every instrument; the only writer of forming bars.
 
-    `interval_ns` and `grace_ns` are market ns, and so is `max_ahead_ns`, see `QuoteFilter`. `late_quotes` counts quotes that came after their bar
-    had closed, by instrument. Without a `price_band` every sound price is believed.
+    `interval_ns`, `grace_ns` and `max_ahead_ns` (see `QuoteFilter`) are market ns. `late_quotes` counts quotes that
+    came after their bar had closed, by instrument. Without a `price_band` every valid price is accepted.
     """
 
     def __init__(
@@ -48,19 +48,20 @@ class BarBuilder:
         self.quote_filter, self.price_band = QuoteFilter(size, sessions, max_ahead_ns=max_ahead_ns), price_band
         self.late_quotes = LateQuotes()
         self.closed_count = 0
-        self._start: Ints = np.full(size, NO_BAR)  # id -> start of its forming bar, NEVER: none
+        self._start: Ints = np.full(size, NO_BAR)  # id -> start of its forming bar, NO_BAR without one
         self._columns: dict[str, Ints] = {name: np.zeros(size, dtype=np.int64) for name in COLUMNS}
         self._peak: Ints = np.full(size, NO_BAR)  # id -> highest cumulative volume of the day
-        self._finished: dict[int, list[tuple[Ints, ...]]] = {}  # start -> bars whose next bar has begun
+        self._finished: dict[int, list[tuple[Ints, ...]]] = {}  # start -> finished bars that wait for their close
         self._closed_until = self._rolled = 0
-        self._joined = -1  # market ns of the first roll: a bar begun before was not seen whole and is not made
+        # Market ns of the first roll. Bars that began earlier were not seen whole and are not built
+        self._joined = -1
         self._quoted_at = 0
 
     def roll_session(self, market_at: int) -> SessionBegins | None:
-        """Begin the session of `market_at`; returns it when it is another one than before."""
+        """Switch to the session in force at `market_at` (market ns). Returns the session when it changed, else None."""
         was_set_back = market_at < self._rolled - MAX_CLOCK_BACK_NS
         self._rolled = market_at
-        if was_set_back:  # what was closed by the wrong time is closed, and bars go on from here
+        if was_set_back:  # bars closed by the wrong time stay closed; new bars begin from here
             self._closed_until, self._joined = 0, market_at
         if not self.quote_filter.roll_session(market_at):
             return None
@@ -72,17 +73,17 @@ class BarBuilder:
         return self._times.as_message
 
     def is_open(self, market_at: int) -> bool:
-        """True inside the session of any instrument."""
+        """True when any instrument is inside its session at `market_at` (market ns)."""
         return bool(self._times.opens_at.min() <= market_at < self._times.closes_at.max())
 
     def next_close_at(self, market_at: int) -> int:
-        """Return the first market time after `market_at` at which the clock may close a bar."""
+        """Return the first instant (market ns) after `market_at` at which the clock may close a bar."""
         opened = int(self._times.opens_at.min())
         passed = max((market_at - self.grace_ns - opened) // self.interval_ns, 0)
         return opened + (passed + 1) * self.interval_ns + self.grace_ns
 
     def add_quotes(self, quotes: Quotes) -> Quotes:
-        """Take quotes into the forming bars; returns the sound ones for the stages that follow."""
+        """Add quotes to the forming bars. Returns the valid ones, for the stages that follow."""
         sound = self.quote_filter.filter_quotes(quotes)
         if self.price_band is not None:
             count = len(sound)
@@ -93,10 +94,10 @@ class BarBuilder:
         return sound
 
     def add_venue_answer(self, quotes: Quotes) -> Quotes:
-        """Take what the venue answered when it was asked for quotes; returns what of it counts for those that follow.
+        """Add quotes that the venue returned on request. Returns the valid ones, for the stages that follow.
 
-        A price that the stream's own was doubted for counts as that of now. What the stream told already comes back
-        too: it is still true, as of the answer.
+        A price that confirms a doubted price of the stream counts as current. Rows that repeat what the stream said are
+        returned too: the answer shows that they still hold.
         """
         if self.price_band is None:
             return self.add_quotes(quotes)
@@ -107,11 +108,12 @@ class BarBuilder:
         sure = self.price_band.confirm_prices(quotes)
         sure = msgspec.structs.replace(sure, sent_at=np.maximum(sure.sent_at, stamp[sure.ids]))
         self._take_all(sure)
-        # An answer that the stream overtook says nothing, and is no dirt of the stream.
+        # A row older than the newest one of the stream says nothing. It is left out here, so that the filter does not
+        # count it as a bad row of the stream.
         others = quotes.select_rows(~np.isin(quotes.ids, sure.ids) & (quotes.sent_at >= stamp[quotes.ids]))
         known, heard = self.quote_filter.repeats_newest(others), self.quote_filter.last_seen_mono[quotes.ids]
         true = concatenate_quotes(sure, self.add_quotes(others.select_rows(~known)), others.select_rows(known))
-        self.quote_filter.last_seen_mono[quotes.ids] = heard  # of the stream
+        self.quote_filter.last_seen_mono[quotes.ids] = heard  # an answer is no sign that the stream is alive
         return true
 
     def _take_all(self, sound: Quotes) -> None:
@@ -188,7 +190,7 @@ class BarBuilder:
             self._finished.setdefault(int(start), []).append((done, *(self._columns[n][done] for n in COLUMNS)))
 
     def close_due_bars(self, market_at: int, *, mono: int) -> list[BarBatch]:
-        """Return every `BarBatch` due at market time `market_at`, oldest first; `mono` is our monotonic time."""
+        """Return every `BarBatch` due at `market_at` (market ns), oldest first. `mono` is our monotonic time in ns."""
         until = market_at - self.grace_ns
         due = self._start >= 0
         due &= (self._start + self.interval_ns <= until) | (self._times.closes_at <= until)

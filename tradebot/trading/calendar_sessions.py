@@ -1,4 +1,4 @@
-"""Sessions of a run: the calendar's hours per instrument, with the operator's times for entries and square-off."""
+"""The sessions of a run: the calendar's hours of each instrument, with the operator's entry and square-off times."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tradebot.trading.quote_filter import SessionBounds
 
 
 class CalendarSessions:
-    """Answers `Sessions.session_at` from a trading calendar.
+    """Looks sessions up in a trading calendar; a `SessionSource`.
 
-    Instruments may close at different times, by what they are. The operator's times hold where they lie inside an
-    instrument's session; its positions are never left open past its exit time in the calendar. On a day past the
-    calendar's data, which a run may reach over midnight, nothing is opened.
+    Instruments of different kinds may close at different times. The operator's times apply where they lie inside an
+    instrument's session. Its positions are never left open past its exit time in the calendar. A run may pass midnight
+    into a day without calendar data: then nothing is opened.
     """
 
     def __init__(
@@ -27,14 +27,15 @@ class CalendarSessions:
         self._calendar = calendar
         lines = [hours_class_of(instrument) for instrument in universe]
         present = list(dict.fromkeys(lines)) or [HoursClass.SHARE]
-        self._place = np.array([present.index(line) for line in lines], dtype=np.int64)  # id -> its line of `_symbols`
+        # id -> index of its calendar line
+        self._place = np.array([present.index(line) for line in lines], dtype=np.int64)
         self._symbols = {  # line -> its symbols
             line: tuple(i.symbol for i, own in zip(universe, lines, strict=True) if own is line) for line in present
         }
         self._entries_until, self._square_off_at = entries_until, square_off_at
 
     def session_at(self, market_at: int) -> SessionBounds:
-        """Return the session of the day of `market_at`, or of the next trading day if that day has none."""
+        """Return the session of the day of `market_at` (market ns), or of the next trading day if that day has none."""
         day = ist_date(market_at)
         if not self._calendar.is_trading_day(day):
             day = self._calendar.next_trading_day(day)

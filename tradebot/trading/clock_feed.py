@@ -1,4 +1,4 @@
-"""The metronome: the clock as one more feed of the bars, with a tick every 50 ms and one at the moment a bar is due."""
+"""The clock feed: puts a tick into the market queue every 50 ms, and one at the moment a bar is due."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tradebot.trading.bar_builder import BarBuilder
 from tradebot.trading.queues import BoundedQueue
 
 TICK_EVERY_S = 0.05  # wall seconds between two ticks
-PREWARM_S = 0.002  # how long before a close the workers are woken
-TIMER_EARLY_S = 0.001  # how early a timer of the loop may end
+PREWARM_S = 0.002  # wall seconds before a close at which the workers are prewarmed
+TIMER_EARLY_S = 0.001  # wall seconds by which a timer of the loop may end too early
 
 
 class ClockFeed:
-    """Beats time for the stages behind `queue`; `measure("loop_lag", ns)` hears how late each tick was."""
+    """Puts ticks into `queue`. `measure("loop_lag", ns)` is called with how late each tick was."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class ClockFeed:
         self._lane, self._clock, self._bars, self._analysis, self._measure = queue, clock, bars, analysis, measure
 
     async def emit_ticks(self) -> None:
-        """Beat until cancelled; the workers are woken shortly before each close."""
+        """Put ticks until cancelled, and prewarm the workers shortly before each close."""
         expected = self._clock.monotonic_ns()
         while True:
             mono = self._clock.monotonic_ns()
@@ -45,7 +45,8 @@ class ClockFeed:
             await self._clock.sleep(max(pause, 0.0))
 
     def _until_next(self) -> tuple[float, bool]:
-        # Wall seconds, and whether a bar is due then: it closes at that moment and not up to a tick later.
+        # Returns wall seconds until the next tick, and whether a bar is due then. Such a tick comes at the very
+        # moment, so that no bar closes up to one tick late.
         if self._bars.quote_filter.session_bounds is None:
             return TICK_EVERY_S, False
         market = self._clock.market_ns()

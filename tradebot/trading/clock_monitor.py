@@ -1,4 +1,4 @@
-"""The clock watch: the host's wall clock held against the venue's stamps; what steps is said, and bars go on."""
+"""The clock monitor: compares the host's wall clock with the venue's stamps, reports steps, and bars go on."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from tradebot.ops.events.market import ClockAgreed, ClockStepped, MarketTimeSet
 
 
 class ClockMonitor:
-    """Shows the clock of a real venue what the venue stamps its quotes with; any other shows nothing.
+    """Gives the venue clock the newest stamps of the venue; does nothing with any other clock.
 
-    `tell` says a step and its end.
+    `tell` is called for a step of the wall clock and for its end.
     """
 
     def __init__(self, clock: Clock, tell: EventListener) -> None:
         self._clock = clock if isinstance(clock, VenueClock) else None
         self._tell = tell
-        self._newest: Quotes | None = None  # since the last step
+        self._newest: Quotes | None = None  # since the last comparison
 
     def on_quotes(self, quotes: Quotes) -> None:
-        """Take quotes as they came; only the newest are looked at, and these at the next step."""
+        """Take quotes as they came. The next comparison uses only the newest."""
         self._newest = quotes
 
     def compare_clocks(self) -> ClockOffset | None:
-        """Compare the clocks, a few times a second; returns what the desk must know where that changed."""
+        """Compare the clocks; called a few times a second. Returns a message for the desk when the offset changed."""
         clock, newest = self._clock, self._newest
         if clock is None:
             return None

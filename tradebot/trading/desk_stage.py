@@ -1,4 +1,4 @@
-"""The desk stage: messages into the desk one at a time; its facts to the journal, then the orders to execution."""
+"""The desk stage: gives the desk one message at a time, journals its events, then hands orders to the order sender."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tradebot.trading.trading_desk import TradingDesk
 
 
 class DeskStage:
-    """Reads the desk's inbox. `beat` is called with each tick that came through."""
+    """Reads the desk's inbox. `beat()` is called after each tick."""
 
     def __init__(
         self,
@@ -44,48 +44,48 @@ class DeskStage:
         self._lanes, self._desk, self._clock = queues, desk, clock
         self._journal, self._orders, self._beat = journal, orders, beat
         self._looks = ReconciliationLog(desk.account)
-        self._commands: list[tuple[Command, asyncio.Event]] = []  # given from outside, not applied yet
+        self._commands: list[tuple[Command, asyncio.Event]] = []  # from outside, not applied yet
         self._is_running = self._is_stopping = False
 
     async def take_first_tick(self) -> None:
-        """Take the first tick of a start, before anything runs."""
+        """Give the desk the first tick of a start, before any task runs."""
         await self._route(
             self._desk.apply_message(ClockTick(at=self._clock.market_ns(), mono=self._clock.monotonic_ns()))
         )
 
     async def adopt_snapshot(self, books: AccountSnapshot) -> None:
-        """Take the venue's books of a start; returns when what followed is on disk."""
+        """Give the desk the venue's books of a start. Returns once the consequences are on disk."""
         await self._route(self._desk.adopt_snapshot(books))
         await self._journal.wait_durable()
 
     def start_processing(self) -> None:
-        """From here on `process_messages` reads the inbox, and commands go through it."""
+        """Note that `process_messages` reads the inbox from now on: commands go through it."""
         self._is_running = True
 
     def announce_stop(self) -> None:
-        """Tell the desk that the run ends: every look at the books is evidence from now on."""
+        """Tell the desk that the run ends. Every further reconciliation gets a row in the journal."""
         self._is_stopping = True
         self._lanes.updates.put_or_fail(Command(verb=CommandVerb.STOP))
 
     async def execute_command(self, command: Command) -> None:
-        """Give the desk a command; returns when it was applied and what followed from it is on disk."""
+        """Give the desk a command. Returns once it is applied and its consequences are on disk."""
         if self._is_running:
             applied = asyncio.Event()
             self._commands.append((command, applied))
             self._lanes.updates.put_or_fail(command)
             await applied.wait()
-        else:  # nobody reads the inbox yet; the desk is the caller's alone
+        else:  # no task reads the inbox yet, so the desk is the caller's alone
             await self._route(self._desk.apply_message(command))
         await self._journal.wait_durable()
 
     async def process_messages(self) -> None:
-        """Serve the inbox for ever."""
+        """Process the messages of the desk's inbox for ever."""
         inbox = self._lanes.desk_inbox
         async for message in inbox:
             await self._route(self._desk.apply_message(message))
             kind = type(message)
             if kind is Signals:
-                inbox.end_time_slice()  # after a burst of them the loop would stand still
+                inbox.end_time_slice()  # else a burst of signals would block the loop
             elif kind is ClockTick:
                 self._beat()
             elif kind is Command:

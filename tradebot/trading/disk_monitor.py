@@ -1,8 +1,8 @@
-"""The space watch: the room of the journal's disk, asked every two seconds away from the loop and told once each way.
+"""The disk monitor: reads the free space of the journal's disk every two seconds, in a thread, and reports changes.
 
-    enough ▶ low, said ▶ short, no entries ▶ full and the reserve used up, cancels alone
+    enough ▶ low: a warning ▶ short: no entries ▶ full and the reserve used up: only cancels
 
-Entries stop early, while there is room for what exits, cancels and fills write; these go on into the journal's reserve.
+Entries stop early, while there is space for the rows of exits, cancels and fills. Those may use the journal's reserve.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from tradebot.ops.events.storage import (
 CHECK_EVERY_S, ANSWER_WITHIN_S = 2.0, 5.0
 MB = 1_000_000
 FULL_BYTES = MB  # with less free than this no file grows for long
-CANCEL_BYTES = 128 << 10  # of the reserve: the rows of a few dozen cancels
-RECOVERY_FACTOR = (
-    1.1  # so much of a threshold must be free for it to be over, or a disk at the edge is told of again and again
-)
-LOG_GROWN_BYTES, LOG_CUT_BYTES = 4 * WAL_BYTES, 2 * WAL_BYTES  # the log of the journal, told and over
+CANCEL_BYTES = 128 << 10  # of the reserve; enough for the rows of a few dozen cancels
+# A level ends at this multiple of its threshold, so that a disk at the edge is not reported again and again
+RECOVERY_FACTOR = 1.1
+# Size of the journal's log at which it is reported, and at which that ends
+LOG_GROWN_BYTES, LOG_CUT_BYTES = 4 * WAL_BYTES, 2 * WAL_BYTES
 
 
 class DiskLevel(IntEnum):
-    """How little room there is."""
+    """How much space is left, from enough to full."""
 
     ENOUGH, LOW, SHORT, FULL = range(4)
 
@@ -53,16 +53,16 @@ ALLOWED_BY_LEVEL = {
 
 
 class DiskThresholds(NamedTuple):
-    """Bytes that must be free: below `low_bytes` it is said, below `short_bytes` nothing is opened."""
+    """Free bytes: below `low_bytes` the operator is warned, below `short_bytes` nothing is opened."""
 
     low_bytes: int
     short_bytes: int
 
 
 class DiskMonitor:
-    """Asks `read_space` in a thread, gives the desk what it must know by `post`, and says with `tell` what a person must.
+    """Calls `read_space` in a thread. `post` takes messages for the desk, `tell` events for the operator.
 
-    `readers` names the processes that have the journal open.
+    `readers` returns the names of processes that have the journal open.
     """
 
     def __init__(
@@ -79,17 +79,18 @@ class DiskMonitor:
         self._clock, self._post, self._tell = clock, post, tell
         self.level = DiskLevel.ENOUGH
         self.disk_space: JournalSpace | None = None  # the newest answer
-        self._asking: asyncio.Future[JournalSpace] | None = None  # one at a time: a disk that hangs holds one thread
+        # One at a time, so that a disk that hangs blocks only one thread
+        self._asking: asyncio.Future[JournalSpace] | None = None
         self._is_unknown = self._is_grown = False
 
     async def run_checks(self) -> None:
-        """Look again and again; for a task."""
+        """Check the disk for ever, every `CHECK_EVERY_S`."""
         while True:
             await self._clock.sleep(CHECK_EVERY_S)
             await self.check_disk()
 
     async def check_disk(self) -> None:
-        """Ask once and say what changed; a disk that does not answer is said too, and asked again."""
+        """Check the disk once and report what changed. A disk that does not answer is reported too, and asked again."""
         room = await self._answer()
         if room is None:
             return

@@ -1,4 +1,4 @@
-"""The drain: how a run ends. What was given is carried out, resting orders end, the venue is asked once more."""
+"""The drain: how a run ends. Queued work is finished, resting orders end, the venue's books are read once more."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from tradebot.trading.order_queue import OrderQueue
 from tradebot.trading.order_sender import JournalAppender
 from tradebot.trading.queues import StageQueues
 
-DRAIN_WITHIN_S = 2.5  # wall seconds a stop waits for resting orders to end
-FINAL_POLLS, FINAL_POLL_PAUSE_S = 3, 0.25  # at the venue's books before a run ends, and between two of them
-FINAL_POLL_WITHIN_S = 1.0  # wall seconds one of them may take
+DRAIN_WITHIN_S = 2.5  # wall seconds that a stop waits for resting orders to end
+# Most polls of the venue's books at the end, and wall seconds between two
+FINAL_POLLS, FINAL_POLL_PAUSE_S = 3, 0.25
+FINAL_POLL_WITHIN_S = 1.0  # wall seconds that one such poll may take
 
 
 class Drain:
-    """Waits for the stages, which go on while it does."""
+    """Waits for the stages, which go on meanwhile."""
 
     def __init__(
         self,
@@ -37,7 +38,7 @@ class Drain:
         self._clock, self._journal, self._tell = clock, journal, tell
 
     async def wait_until_idle(self) -> None:
-        """Wait until no order lives and the desk has nothing left to do, `DRAIN_S` at most."""
+        """Wait until no order is open and the desk has nothing left to do, `DRAIN_WITHIN_S` at most."""
         deadline = self._clock.monotonic_ns() + int(DRAIN_WITHIN_S * SECOND)
         while self._clock.monotonic_ns() < deadline:
             await self._clock.sleep(0.02)
@@ -45,7 +46,10 @@ class Drain:
                 break
 
     async def reconcile_at_end(self) -> None:
-        """Look at the venue's books until a look leads to nothing: one may lead to a cancel that has its turn again."""
+        """Poll the venue's books until a poll leads to no request, `FINAL_POLLS` times at most.
+
+        A poll may lead to a cancel, whose result the next poll shows.
+        """
         for _ in range(FINAL_POLLS):
             before = self._orders.done_count
             await self._reconcile_once()

@@ -1,11 +1,12 @@
-"""The engine: the lanes, the stages, the tasks, and how it stops. The whole machine on one screen, nothing else.
+"""The engine: its queues, stages and tasks, and how it stops. The whole machine on one screen.
 
-    feed ──market──▶ bars ──closes──▶ analysis ──signals──▶ desk ──orders──▶ execution ──▶ venue
-      ▲                └────────── quotes, ticks ─────────────▲                              │
-    clock                                                     └──────── updates ─────────────┘
+    feed ──market──▶ bars ──closes──▶ analysis ──signals──▶ desk ──orders──▶ order sender ──▶ venue
+      ▲                └────────── quotes, ticks ─────────────▲                                 │
+    clock                                                     └────────── updates ──────────────┘
 
-One task a stage, one `TaskGroup`: a task that fails ends them all and with them the process. Stopping has one meaning:
-the feed ends, everything drains, resting orders are handled by policy, the venue is asked once more, the tasks end.
+Every stage is one task of one `TaskGroup`. A task that fails ends all tasks, and with them the process. A stop has a
+fixed order: the feed ends, the stages drain, resting orders are handled by policy, the venue's books are read once
+more, the tasks end.
 """
 
 from __future__ import annotations
@@ -41,8 +42,10 @@ from tradebot.venues.venue import Broker, Feed
 
 
 class Telemetry(NamedTuple):
-    """What the engine says of itself. `measure(name, ns)` takes latencies, `tell(event, **fields)` what the operator
-    should read; `beat` is called with each tick that came through bars and desk: what the watchdog may rely on.
+    """Where the engine reports about itself.
+
+    `measure(name, ns)` takes a latency. `tell(event)` takes an event for the operator. `beat()` is called for each tick
+    that has passed through bars and desk; the watchdog relies on it.
     """
 
     measure: Callable[[str, int], None]
@@ -51,8 +54,10 @@ class Telemetry(NamedTuple):
 
 
 class EngineSettings(NamedTuple):
-    """How long the engine waits: market seconds until quotes are stale, wall seconds between two fetches of them while
-    the stream is down and between two looks at the books, and what holds for each order that is to leave.
+    """How long the engine waits, and the rules for sending orders.
+
+    `stale_after_s` is market seconds without a quote until the feed is stale. `poll_every_s` is wall seconds between
+    two fetches of quotes while the stream is down. `poll_pace` is the pace at which the venue's books are read.
     """
 
     stale_after_s: float
@@ -62,7 +67,7 @@ class EngineSettings(NamedTuple):
 
 
 class EngineStages(NamedTuple):
-    """The stages that think: they know neither the lanes nor the venue."""
+    """The stages that compute and decide. They know neither the queues nor the venue."""
 
     bars: BarBuilder
     analysis: Analysis
@@ -120,14 +125,14 @@ class Engine:
         )  # fmt: skip
 
     async def reconcile_at_start(self) -> AccountSnapshot:
-        """Compare with the venue before anything runs. Raises LinkLost or AccessDenied."""
+        """Read the venue's books and compare them with ours, before any task runs. Raises LinkLost or AccessDenied."""
         await self.desk_stage.take_first_tick()
         books = await self.reconciliation.account_reader.read_consistent()
         await self.desk_stage.adopt_snapshot(books)
         return books
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Trade until `stop` is set, then drain and return. An exception of any task is raised, in its group."""
+        """Trade until `stop` is set, then drain and return. Raises the exceptions of failed tasks as a group."""
         self.desk_stage.start_processing()
         async with asyncio.TaskGroup() as tasks:
 
@@ -158,7 +163,7 @@ class Engine:
                 task.cancel()
 
     async def execute_command(self, command: Command) -> None:
-        """Give the desk a command; returns when it was applied and what followed from it is on disk."""
+        """Give the desk a command. Returns once the command is applied and its consequences are on disk."""
         await self.desk_stage.execute_command(command)
 
     @property
@@ -168,20 +173,20 @@ class Engine:
 
     @property
     def warmup_done(self) -> asyncio.Event:
-        """To be set once the analysis knows the past: closes wait for it, quotes and what guards by them do not."""
+        """Set by the owner once the analysis is warmed up. Closes wait for it; quotes and stops do not."""
         return self.signal_stage.warmup_done
 
     @property
     def quotes_ready(self) -> asyncio.Event:
-        """Set with the first quote that passed the sieve."""
+        """Set with the first quote that passed the quote filter."""
         return self.market_stage.quotes_ready
 
     @property
     def resubscribed_count(self) -> int:
-        """How many instruments the stream was asked to send again, one each time."""
+        """How many resubscriptions were asked for, counted by instrument."""
         return self.quote_requester.resubscribed_count
 
     @property
     def frames_dropped(self) -> dict[str, int]:
-        """What came over the feed and could not be used, by kind."""
+        """How many frames of the feed could not be used, by kind."""
         return self._feed.dropped_counts

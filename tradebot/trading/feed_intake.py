@@ -1,4 +1,4 @@
-"""The feed's intake: what the venue streams goes into the lanes; while its stream is down quotes are fetched."""
+"""The feed intake: puts the venue's stream into the queues, and fetches quotes while the stream is down."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tradebot.venues.venue import Broker
 
 
 class FeedIntake:
-    """Takes what the feed delivers; `poll_every_s` wall seconds lie between two fetches of quotes."""
+    """Takes the messages of the feed; `poll_every_s` is wall seconds between two fetches of quotes."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class FeedIntake:
         self.stream_started = asyncio.Event()  # set with the first quote of the stream
 
     def on_market(self, message: MarketMessage) -> None:
-        """Take what the feed says of the market or of its link."""
+        """Take quotes, or a message about the feed's link."""
         if isinstance(message, Quotes):
             self.stream_started.set()
             self._lanes.market.offer_quotes(message)
@@ -57,13 +57,13 @@ class FeedIntake:
                 self._session.check_soon()
 
     def on_order(self, order: VenueOrder) -> None:
-        """Take what the feed says of an order; its fills are fetched."""
+        """Take the feed's report on an order. If it has fills, they are fetched."""
         self._lanes.updates.put_or_fail(OrderReport(order=order, mono=self._clock.monotonic_ns()))
         if order.filled:
             self._reconciliation.hint_fill()
 
     async def fetch_while_down(self) -> None:
-        """Fetch quotes while the stream is down: positions stay valued and guarded, entries stay off."""
+        """Fetch quotes for ever while the stream is down. Positions stay valued and guarded; entries stay off."""
         while True:
             await self._stream_is_down.wait()
             try:

@@ -1,4 +1,4 @@
-"""Watches over silence: of the whole feed, which becomes LinkDown and LinkUp, and of instruments that are held."""
+"""Monitors missing quotes: of the whole feed, as LinkDown and LinkUp, and of each instrument with a position."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from tradebot.domain.market_data import Ints
 from tradebot.domain.messages import LinkDown, LinkUp
 
 SOURCE = "quotes"
-MIN_SILENCE_S = 1.0  # wall seconds: on a market clock that runs fast, shorter silences are the scheduler's
+MIN_SILENCE_S = 1.0  # wall seconds; on a fast market clock a shorter silence is only the scheduler's delay
 
 
 class FeedMonitor:
-    """Watches that some quote came within `stale_after_s` market seconds (`speed` market seconds a wall second)."""
+    """Finds the feed stale after `stale_after_s` market seconds without a quote.
+
+    `speed` is market seconds in one wall second.
+    """
 
     def __init__(self, *, stale_after_s: float, speed: float) -> None:
         self._limit = int(max(stale_after_s / speed, MIN_SILENCE_S) * SECOND)
@@ -23,11 +26,14 @@ class FeedMonitor:
         self.stale_count = 0
 
     def on_quote(self, mono: int) -> None:
-        """A sound quote came at monotonic `mono`."""
+        """Note a valid quote that came at `mono` (monotonic ns)."""
         self._fed_at = max(self._fed_at, mono)
 
     def check_staleness(self, mono: int, *, is_open: bool) -> list[LinkDown | LinkUp]:
-        """Return the change at monotonic `mono`, once each way; outside the session silence is normal."""
+        """Return a LinkDown or LinkUp if the state changed at `mono` (monotonic ns).
+
+        Outside the session silence is normal and changes nothing.
+        """
         silent = self._fed_at > 0 and mono - self._fed_at > self._limit
         if silent and is_open and not self.is_stale:
             self.is_stale, self.stale_count = True, self.stale_count + 1
@@ -40,7 +46,9 @@ class FeedMonitor:
 
 
 class SilentInstrument:
-    """One instrument without quotes: since when, when the venue was asked and answered, what was said of it."""
+    """One instrument without quotes. Its times are monotonic ns: of its last quote, and of the venue's last request and
+    answer. `is_told` and `is_alarmed` say what was reported.
+    """
 
     __slots__ = ("answered_mono", "asked_mono", "is_alarmed", "is_told", "since_mono")
 
@@ -50,7 +58,10 @@ class SilentInstrument:
 
 
 class SilenceReport(NamedTuple):
-    """What a look at the silent instruments leads to: ids to be asked for, unknown for too long, heard again."""
+    """What a check found, as ids.
+
+    `ask`: the venue is to be asked. `unknown`: the venue has not answered for too long. `resumed`: quotes came again.
+    """
 
     ask: list[int]
     unknown: list[int]
@@ -58,10 +69,11 @@ class SilenceReport(NamedTuple):
 
 
 class SilenceMonitor:
-    """Watches one by one the instruments of which something is held, while the quotes of others flow.
+    """Monitors each instrument with an open position, while quotes of others come.
 
-    Silence is normal for an instrument that does not trade, so the venue is asked, again after each `stale_after_s`:
-    one without news there is quiet. One of which the venue says nothing either is unknown after `UNKNOWN_AFTER_LIMITS` times that.
+    Silence is normal for an instrument that does not trade. So the venue is asked, and again after each further
+    `stale_after_s`. If it has no newer trade, the instrument is only quiet. If the venue does not answer either,
+    the instrument counts as unknown after `UNKNOWN_AFTER_LIMITS` more times `stale_after_s`.
     """
 
     UNKNOWN_AFTER_LIMITS = 3
@@ -69,12 +81,15 @@ class SilenceMonitor:
     def __init__(self, *, stale_after_s: float, speed: float) -> None:
         self._limit = int(max(stale_after_s / speed, MIN_SILENCE_S) * SECOND)
         self._silent: dict[int, SilentInstrument] = {}  # id -> its silence
-        self._met: dict[int, int] = {}  # id -> mono from which it is watched, where no quote came yet
+        self._met: dict[int, int] = {}  # id -> monotonic ns of its first check, where no quote came yet
         self._looked_at = 0
         self.stalled_count = 0
 
     def check_instruments(self, mono: int, held: Iterable[int], last_seen_mono: Ints) -> SilenceReport:
-        """Look at monotonic `mono`, once a second; `last_seen_mono` is when each instrument's newest quote came, 0 for never."""
+        """Check the instruments `held` at `mono` (monotonic ns), at most once a second.
+
+        `last_seen_mono` (n,) is the monotonic ns of each instrument's newest quote, 0 for never.
+        """
         look = SilenceReport([], [], [])
         if mono - self._looked_at < SECOND:
             return look
@@ -105,7 +120,10 @@ class SilenceMonitor:
             look.unknown.append(id_)
 
     def on_venue_answer(self, id_: int, mono: int, *, has_news: bool) -> bool:
-        """Take an answer of the venue; returns whether it shows, for the first time, that the stream lost trades."""
+        """Take an answer of the venue at `mono` (monotonic ns).
+
+        Returns True when it shows for the first time in this silence that the stream lost trades.
+        """
         silence = self._silent.get(id_)
         if silence is None:
             return False

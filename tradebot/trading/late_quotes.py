@@ -1,4 +1,4 @@
-"""Quotes that came after their bar had closed: counted by instrument, and told as it happens, but seldom."""
+"""Counts quotes that came after their bar had closed, by instrument, and warns about them now and then."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from tradebot.domain.instrument import Universe
 from tradebot.domain.market_data import Ints
 from tradebot.ops.events.market import QuotesDelayed
 
-WARN_EVERY_NS = MINUTE  # wall: a machine that is always late would fill the log
+WARN_EVERY_NS = MINUTE  # monotonic ns; without it a machine that is always late would fill the log
 SYMBOLS_SHOWN = 5
 
 
 class LateQuotes:
-    """What was late: `total_count` over the run, and by instrument what was not told yet."""
+    """Counts late quotes: `total_count` over the run, and by instrument those without a warning yet."""
 
     def __init__(self) -> None:
         self.total_count = 0
@@ -27,9 +27,10 @@ class LateQuotes:
         self._untold.update(ids.tolist())
 
     def take_warning(self, mono: int, universe: Universe) -> QuotesDelayed | None:
-        """Return a warning about what was not told yet, None where nothing was or one came lately.
+        """Return a warning about late quotes since the last one, or None.
 
-        `mono` is our monotonic time in ns.
+        None means that there were none, or that the last warning is less than `WARN_EVERY_NS` old. `mono` is our
+        monotonic time in ns.
         """
         if not self._untold or (self._told_at is not None and mono - self._told_at < WARN_EVERY_NS):
             return None

@@ -1,8 +1,8 @@
-"""The session watch: whether the venue still knows our login. It asks; its word is a message to the desk.
+"""The login monitor: finds out whether the venue still accepts our login, and tells the desk.
 
-A refusal of the stream or of a route is a suspicion, which a gateway's page or another right may cause as well. One
-route decides, the account's own profile. A lost session is a state and never the end of the process: what is open is
-still guarded, and exits are tried until an order route itself says that the login is dead. It is over by itself.
+A refusal by the stream or a route is only a suspicion: a gateway's page or a missing right may look the same. One route
+decides, the account's own profile. A lost login never ends the process: open positions are still guarded, and exits are
+tried until an order route itself says that the login is dead. The state ends once the venue accepts the login again.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from tradebot.errors import AccessDenied, LinkLost
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.venue import ExitsRefused, SessionLost, SessionRestored
 
-FIRST_RETRY_S, MAX_RETRY_S = 0.5, 60.0  # between two questions: a login that is dead stays so on most days
-VALID_FOR_S = 2.0  # that the answer stands, however many suspicions come
+# Wall seconds between two checks, doubling: most dead logins stay dead for the day
+FIRST_RETRY_S, MAX_RETRY_S = 0.5, 60.0
+VALID_FOR_S = 2.0  # wall seconds for which a good answer holds, however many suspicions come
 
 
 class LoginMonitor:
-    """The one writer of the session's state. `check_login` is the route that decides; `post` takes each change.
+    """The only writer of the login's state. `check_login` calls the route that decides; `post` takes each change.
 
-    `tell` takes what the operator should read, `open_quantities` returns symbol -> signed quantity of what is open then.
+    `tell` takes events for the operator. `open_quantities` returns symbol -> signed quantity.
     """
 
     def __init__(
@@ -41,16 +42,16 @@ class LoginMonitor:
         self.state = BrokerSession(mono=0)
 
     def check_soon(self) -> None:
-        """Find out whether the session is lost."""
+        """Check the login soon."""
         self._suspected.set()
 
     def on_orders_refused(self, reason: str) -> None:
-        """Note that an order route itself says that the login is dead."""
+        """Note that an order route itself says that the login is dead, and check the login soon."""
         self._on_lost(reason, orders_refused=True)
         self._suspected.set()
 
     async def run_checks(self) -> None:
-        """Ask whenever there is a suspicion, until the venue has answered that the session holds."""
+        """Check the login after each suspicion, until the venue accepts it; runs for ever."""
         while True:
             await self._suspected.wait()
             self._suspected.clear()
@@ -67,7 +68,7 @@ class LoginMonitor:
             self._on_lost(str(error), orders_refused=self.state.orders_refused)
             return False
         except LinkLost:
-            return False  # silence, or the page of a gateway: no word of the venue's
+            return False  # no answer, or a gateway's page: the venue itself has said nothing
         if self.state.lost_reason:
             self._tell(SessionRestored())
             self._change(BrokerSession(mono=self._clock.monotonic_ns()))

@@ -1,4 +1,4 @@
-"""The market stage: quotes, answers and ticks through the bars; closes to the analysis, what is sound to the desk."""
+"""The market stage: filters quotes and builds bars; closes go to the analysis, valid quotes and ticks to the desk."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tradebot.trading.quote_quality import QuoteQualityMonitor
 
 
 class MarketMonitors(NamedTuple):
-    """What watches over the market's data: that quotes come, that clocks agree, that each price is one."""
+    """The monitors of market data: whether quotes come, whether the clocks agree, whether prices are plausible."""
 
     feed: FeedMonitor
     clock: ClockMonitor
@@ -29,7 +29,7 @@ class MarketMonitors(NamedTuple):
 
 
 class MarketStage:
-    """Reads the lane of the market, one message at a time; the one that drives the bars."""
+    """Reads the market inbox one message at a time. No other stage calls the bar builder."""
 
     def __init__(
         self,
@@ -46,10 +46,10 @@ class MarketStage:
         self._lanes, self._bars, self._universe, self._clock = queues, bars, universe, clock
         self._journal, self._account, self._tell = journal, account, tell
         self._watch, self._clock_watch, self._care = monitors
-        self.quotes_ready = asyncio.Event()  # set with the first quote that passed the sieve
+        self.quotes_ready = asyncio.Event()  # set with the first quote that passed the quote filter
 
     async def process_messages(self) -> None:
-        """Serve the lane for ever."""
+        """Process the messages of the market inbox for ever."""
         async for message in self._lanes.market_inbox:
             match message:
                 case Quotes():

@@ -1,4 +1,4 @@
-"""The order queue: orders, changes and cancels between the desk and execution, until their turn comes."""
+"""The order queue: orders, changes and cancels on their way from the desk to the order sender."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from zlib import crc32
 
 from tradebot.domain.messages import Cancel, OrderMessage, Submit
 
-ORDERS_REMEMBERED = 20_000  # orders whose lane is remembered for the cancel that follows
+ORDERS_REMEMBERED = 20_000  # orders whose shard is remembered, for their later changes and cancels
 
 
 class OrderQueue:
-    """Keeps `shards` independent lanes; one symbol's orders keep their order in one lane."""
+    """A queue in `shards` independent parts. All orders of a symbol are in one shard, first in, first out."""
 
     def __init__(self, shards: int) -> None:
         self._lanes: tuple[asyncio.Queue[OrderMessage], ...] = tuple(asyncio.Queue(1000) for _ in range(shards))
-        self._symbols: dict[str, int] = {}  # order_id -> lane, for the cancel that follows
-        self._queued: set[str] = set()  # order_ids that wait for their turn
-        self._withdrawn: set[str] = set()  # those of them whose cancel came before their turn
-        self.pending_count = self.done_count = 0  # messages that wait or are in hand, and those that are done with
+        self._symbols: dict[str, int] = {}  # order_id -> its shard, for changes and cancels
+        self._queued: set[str] = set()  # order_ids that wait in their shard
+        self._withdrawn: set[str] = set()  # queued order_ids that were cancelled before they were sent
+        self.pending_count = self.done_count = 0  # messages waiting or being sent; messages finished
 
     def __len__(self) -> int:
-        """Return the number of lanes."""
+        """Return the number of shards."""
         return len(self._lanes)
 
     async def enqueue_message(self, message: OrderMessage) -> None:
-        """Queue an order or a cancel; waits while its lane is full.
+        """Queue an order, change or cancel; waits while its shard is full.
 
-        A cancel without the venue's id withdraws an order whose turn has not come, and does nothing later.
+        A cancel without the venue's id withdraws an order that still waits here. Later it does nothing.
         """
         if isinstance(message, Cancel) and not message.venue_order_id:
             if message.order_id in self._queued:
@@ -45,11 +45,11 @@ class OrderQueue:
         await self._lanes[lane].put(message)
 
     async def next_message(self, shard: int) -> OrderMessage:
-        """Return the next message of a lane; `message_done` is to follow."""
+        """Return the next message of a shard; waits for one. The caller calls `message_done` afterwards."""
         return await self._lanes[shard].get()
 
     def begin_sending(self, order_id: str) -> bool:
-        """Note that the turn of an order has come; returns False for one that was withdrawn before."""
+        """Take an order off the waiting list before it is sent. Returns False when it was withdrawn meanwhile."""
         self._queued.discard(order_id)
         if order_id in self._withdrawn:
             self._withdrawn.discard(order_id)
@@ -57,6 +57,6 @@ class OrderQueue:
         return True
 
     def message_done(self) -> None:
-        """Note that a message is done with, whatever became of it."""
+        """Note that a message of `next_message` is finished, with any result."""
         self.pending_count -= 1
         self.done_count += 1

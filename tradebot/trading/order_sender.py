@@ -1,6 +1,6 @@
-"""Execution: a sink. The SENDING row is on disk, then the request leaves, once; the answer goes back as an outcome.
+"""The order sender: once the SENDING row is on disk the request leaves, once; the reply goes back to the desk.
 
-An ambiguous answer is UNKNOWN and is looked up by reconciliation. Nothing here ever sends a second time.
+After an ambiguous reply the order is UNKNOWN, and reconciliation looks it up. No request is ever sent a second time.
 """
 
 from __future__ import annotations
@@ -18,24 +18,28 @@ from tradebot.errors import LinkLost, OutcomeUnknown
 from tradebot.trading.order_queue import OrderQueue
 from tradebot.venues.venue import ACCESS_DENIED, LOGIN_LOST, Accepted, Broker, NotSent, Refused, Reply
 
-# What halts here, as a halt names it.
+# The controls that a halt from here names.
 KILL_CONTROL, DISK_CONTROL, ACCESS_CONTROL = "kill", "disk", "access"
 
 
 class JournalAppender(Protocol):
-    """What execution needs of the journal."""
+    """What the stages need of the journal."""
 
-    def append(self, kind: str, message: Message, *, at: int) -> int: ...
+    def append(self, kind: str, message: Message, *, at: int) -> int:
+        """Append a row of `kind` at `at` (market ns) and return its ticket for `wait_durable`."""
+        ...
 
-    async def wait_durable(self, ticket: int | None = None) -> None: ...
+    async def wait_durable(self, ticket: int | None = None) -> None:
+        """Wait until the row of `ticket` is on disk, or with None all rows appended so far."""
+        ...
 
 
 class SendRules(NamedTuple):
-    """What holds for each order that is to leave; in wall seconds.
+    """The rules for sending orders; times are wall seconds.
 
-    An entry older than `deadline_s` when its turn comes lapses unsent. An order whose row is not durable within
-    `durable_within_s` is not sent, and trading halts. While `kill_reason` gives a reason no order leaves and trading halts;
-    cancels do leave. `shards` is how many requests may be under way at once.
+    An entry older than `deadline_s` when its turn comes lapses unsent. An order whose row is not on disk within
+    `durable_within_s` is not sent, and trading halts. While `kill_reason` returns a reason, no order leaves and trading
+    halts; cancels still leave. `shards` is how many requests may be under way at once.
     """
 
     deadline_s: float = 2.0
@@ -45,10 +49,11 @@ class SendRules(NamedTuple):
 
 
 class OrderSender:
-    """Sends what its `queue` holds by the `rules`.
+    """Sends the orders, changes and cancels of its `queue` by the `rules`.
 
-    `post` takes outcomes and a halt command, `on_outcome_unknown` is called when an outcome must be looked up, `on_login_dead(reason)`
-    when an order route says that our login is dead, `measure(name, ns)` takes latencies.
+    `post` takes results for the desk and halt commands. `on_outcome_unknown()` is called when reconciliation must look
+    an order up, `on_login_dead(reason)` when an order route says that our login is dead. `measure(name, ns)` takes
+    latencies.
     """
 
     def __init__(
@@ -67,11 +72,11 @@ class OrderSender:
         self._post, self._doubt, self._measure = post, on_outcome_unknown, measure
         self._rules, self._logged_out = rules, on_login_dead
         self._deadline = int(rules.deadline_s * SECOND)
-        self._killed: str | None = None  # what the look of this turn of the loop found
+        self._killed: str | None = None  # the kill reason read in this turn of the loop, else None
         self.queue = OrderQueue(rules.shards)
 
     async def run_shard(self, shard: int) -> None:
-        """Serve one lane of the queue for ever."""
+        """Send the messages of one shard of the queue for ever."""
         while True:
             message = await self.queue.next_message(shard)
             try:
@@ -100,7 +105,7 @@ class OrderSender:
         self._post(RequestResult(event=sending))
         if not await self._is_on_disk(order_id, OrderEventType.NOT_SENT, ticket):
             return
-        if self._is_killed(order_id, OrderEventType.NOT_SENT):  # again: the disk may have taken long
+        if self._is_killed(order_id, OrderEventType.NOT_SENT):  # again, because the disk may have taken long
             return
         if late := self._lateness(request):
             self._report(order_id, OrderEventType.NOT_SENT, reason=f"its row was on disk {late}")
@@ -121,7 +126,7 @@ class OrderSender:
         self._on_reply(request.order_id, reply)
 
     def _lateness(self, request: OrderRequest) -> str:
-        # An entry acts on what was true when it was decided; an exit is wanted however late.
+        # An entry relies on prices of the moment it was decided; an exit is wanted however late it is.
         age = self._clock.monotonic_ns() - request.decided_at
         if request.purpose.is_exit or age <= self._deadline:
             return ""
@@ -132,13 +137,13 @@ class OrderSender:
             case Accepted():
                 self._report(order_id, OrderEventType.ACCEPTED, venue_order_id=reply.venue_order_id)
             case Refused():
-                self._check_denial(reply)  # first: that a login is dead is no fault of the order
+                self._check_denial(reply)  # first: the order is not to blame for a dead login
                 self._report(order_id, OrderEventType.REFUSED, reason=reply.reason, refusal=reply.refusal)
             case NotSent():
                 self._report(order_id, OrderEventType.NOT_SENT, reason=reply.reason)
 
     async def _modify(self, modify: Modify) -> None:
-        # Its REPLACE_SENT row came before it; as with a create, no byte leaves until that is on disk.
+        # The desk has journaled its REPLACE_SENT row. As with a new order, no byte leaves until that row is on disk.
         order_id = modify.order_id
         if not await self._is_on_disk(order_id, OrderEventType.REPLACE_REFUSED):
             return
@@ -152,10 +157,10 @@ class OrderSender:
             if isinstance(reply, Refused | NotSent):
                 self._check_denial(reply)
                 self._report(order_id, OrderEventType.REPLACE_REFUSED, reason=reply.reason)
-        self._doubt()  # a venue that took the request has not done it yet: its list tells
+        self._doubt()  # an accepted request is not done yet; the venue's list of orders shows it
 
     async def _cancel(self, cancel: Cancel) -> None:
-        if not await self._is_on_disk(cancel.order_id, OrderEventType.CANCEL_UNKNOWN):  # which is asked for again
+        if not await self._is_on_disk(cancel.order_id, OrderEventType.CANCEL_UNKNOWN):  # the cancel is asked for again
             return
         try:
             reply = await self._broker.cancel(order_id=cancel.order_id, venue_order_id=cancel.venue_order_id)
@@ -180,8 +185,8 @@ class OrderSender:
         return True
 
     def _is_killed(self, order_id: str, unsent: OrderEventType) -> bool:
-        # One look holds for a turn of the loop: every look gives the interpreter away to the journal's thread, and a
-        # burst would look a thousand times.
+        # Read once in a turn of the loop. Each read gives the interpreter away to the journal's thread, and a burst of
+        # orders would read a thousand times.
         if self._killed is None:
             self._killed = self._rules.kill_reason()
             asyncio.get_running_loop().call_soon(self._forget_kill_check)

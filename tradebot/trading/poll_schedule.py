@@ -1,4 +1,4 @@
-"""The look schedule: when the venue's books are read next, by what is open and what is in doubt."""
+"""The poll schedule: when the venue's books are read next, by what is open and what is in doubt."""
 
 from __future__ import annotations
 
@@ -8,37 +8,44 @@ from typing import NamedTuple
 
 from tradebot.clock import MILLISECOND, SECOND, Clock
 
-REPOLL_S, REPOLL_TIMES = 0.5, 6  # between two looks that are to end a doubt, and how many of them
+REPOLL_S, REPOLL_TIMES = 0.5, 6  # wall seconds between two polls that may settle a doubt, and how many of them
+# Wall seconds before each poll after `poll_soon`.
 DOUBT_DELAYS_S = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 
 
 class PollPace(NamedTuple):
-    """Wall seconds between two looks while orders work or the books are missing, and otherwise."""
+    """Wall seconds between two polls.
+
+    `live_s` holds while an order or a position is open or polls fail, `idle_s` otherwise.
+    """
 
     live_s: float = 5.0
     idle_s: float = 30.0
 
 
 class PollSchedule:
-    """Waits for the next look. `is_exposed` tells whether an order or a position is open, `next_poll_mono` from when on
-    (monotonic) a look may end a doubt.
+    """Waits for the next poll.
+
+    `is_exposed` says whether an order or a position is open. `next_poll_mono` returns the monotonic ns from which a
+    poll may settle a doubt, None without one.
     """
 
     def __init__(
         self, clock: Clock, pace: PollPace, *, is_exposed: Callable[[], bool], next_poll_mono: Callable[[], int | None]
     ) -> None:
         self._clock, self._pace, self._has_live, self._wanted_at = clock, pace, is_exposed, next_poll_mono
-        self._doubts = len(DOUBT_DELAYS_S)  # position in DOUBT_S; at its end there is no doubt
+        # Index of the next delay in DOUBT_DELAYS_S; at its end there is no doubt
+        self._doubts = len(DOUBT_DELAYS_S)
         self._due = asyncio.Event()
-        self._wanted = self._in_vain = 0  # what a look was wanted for last, and how many that brought no end to it
+        self._wanted = self._in_vain = 0  # monotonic ns of the last wish, and polls in vain since
 
     def poll_soon(self) -> None:
-        """Look soon, and again at growing intervals."""
+        """Poll soon, and again at growing intervals."""
         self._doubts = 0
         self._due.set()
 
     async def wait_for_poll(self, *, is_failing: bool) -> None:
-        """Wait until the next look is due; `is_failing` says that the last one was not answered."""
+        """Wait until the next poll is due. `is_failing` is True when the last poll failed."""
         pause = self.pause_s(is_failing=is_failing)
         if self._doubts < len(DOUBT_DELAYS_S):
             await self._clock.sleep(min(DOUBT_DELAYS_S[self._doubts], pause))
@@ -52,11 +59,11 @@ class PollSchedule:
             return
 
     def pause_s(self, *, is_failing: bool) -> float:
-        """Return the wall seconds until the next look where nothing new brings it about."""
-        # A doubt never makes the looks rarer than they are without one, and one that no look ends, or a venue that does
-        # not answer, not more frequent for long.
+        """Return wall seconds until the next poll, as long as nothing new makes it come earlier."""
+        # A doubt never makes polls rarer. A doubt that no poll settles makes them more frequent only for a limited
+        # time, and so does a venue that does not answer.
         if is_failing:
-            return self._pace.live_s  # without books nothing is opened: they are looked for as often as ever
+            return self._pace.live_s  # without the books nothing is opened, so they are polled at the fast pace
         usual = self._pace.live_s if self._has_live() else self._pace.idle_s
         wanted = self._wanted_at()
         if wanted is None:

@@ -1,7 +1,7 @@
-"""Prices far from what was paid in the last minute: not believed until another quote or the venue's own answer agrees.
+"""The price band: doubts a price far from the last minute's, until another quote or the venue itself confirms it.
 
-One wrong tick would fire stops, move the day's loss and the size of the next order, and stand in a bar for ever. So it
-goes no further than here: the bars stage asks before anything else sees a quote. Pure, columns over instruments.
+One wrong price would trigger stops, change the day's loss and the size of the next order, and stay in a bar for ever.
+So the bar builder asks the band before anything else sees a quote. It works on columns over instruments, without I/O.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from tradebot.clock import MINUTE
 from tradebot.domain.market_data import Ints, Quotes
 from tradebot.trading.quote_filter import SCALAR_MAX_ROWS
 
-BAND_DIVISOR = 20  # a price may lie a twentieth, 5%, from the median of the minute
-MIN_BAND_TICKS = 4  # and as many ticks always: of a cheap option one of them is more than 5%
-SAMPLE_SLOTS = 12  # of the minute, one price each: the first that came in it
-MAX_DOUBTS_A_MINUTE = 3  # doubted prices of one instrument within a minute, until somebody should look
+BAND_DIVISOR = 20  # a price may differ by a twentieth (5%) from the median of the minute
+MIN_BAND_TICKS = 4  # a difference of as many ticks is always allowed: one tick of a cheap option is more than 5%
+SAMPLE_SLOTS = 12  # parts of the minute; the first price in each is its sample
+MAX_DOUBTS_A_MINUTE = 3  # doubted prices of an instrument within a minute at which its symbol is halted
 NO_UPPER_BOUND = np.iinfo(np.int64).max
 
 
 class DoubtedPrice(NamedTuple):
-    """A price that was not believed: what the minute's median was, and whether it is one too many in a minute."""
+    """A doubted price. `price` and `median` (of the minute) are in price units; `is_too_many` is True at the limit."""
 
     id: int
     price: int
@@ -34,10 +34,10 @@ class DoubtedPrice(NamedTuple):
 
 
 class PriceBand:
-    """Lets the rows pass whose last price is within the band of their instrument, and those that another one confirms.
+    """Passes rows whose last price is inside the band of their instrument or is confirmed by another row.
 
-    `tick_sizes` are the tick sizes in price units; `window_ns` is ns of our monotonic time. The first prices of a session count
-    at once: there is nothing yet that they could be far from. `doubted_prices` are those since it was emptied.
+    `tick_sizes` are in price units; `window_ns` is the minute in monotonic ns. The first prices of a session pass,
+    because there is nothing to compare them with. `doubted_prices` collects doubted prices until the reader empties it.
     """
 
     def __init__(self, tick_sizes: Sequence[int], *, window_ns: int = MINUTE) -> None:
@@ -45,19 +45,20 @@ class PriceBand:
         self._least: Ints = np.array(tick_sizes, dtype=np.int64) * MIN_BAND_TICKS
         self._minute, self._slot_ns = window_ns, max(window_ns // SAMPLE_SLOTS, 1)
         self._samples: Ints = np.zeros((size, SAMPLE_SLOTS), dtype=np.int64)
-        self._sampled: Ints = np.zeros((size, SAMPLE_SLOTS), dtype=np.int64)  # the slot that each sample is of
-        self._slot: Ints = np.zeros(size, dtype=np.int64)  # of the newest sample
+        self._sampled: Ints = np.zeros((size, SAMPLE_SLOTS), dtype=np.int64)  # the slot number of each sample
+        self._slot: Ints = np.zeros(size, dtype=np.int64)  # the slot number of the newest sample
         self._low: Ints = np.zeros(size, dtype=np.int64)
         self._high: Ints = np.zeros(size, dtype=np.int64)
-        self._is_untraded: npt.NDArray[np.bool_] = np.zeros(size, dtype=bool)  # its prices are those of another day
-        self._waiting: dict[int, tuple[int, int]] = {}  # id -> the price that waits for another one, seen at
-        self._times: dict[int, deque[int]] = {}  # id -> when its last prices were doubted
+        # True while all its prices are of another day: nothing was traded yet
+        self._is_untraded: npt.NDArray[np.bool_] = np.zeros(size, dtype=bool)
+        self._waiting: dict[int, tuple[int, int]] = {}  # id -> (unconfirmed price, monotonic ns at which it came)
+        self._times: dict[int, deque[int]] = {}  # id -> monotonic ns of its last doubted prices
         self.doubted_prices: list[DoubtedPrice] = []
         self.refused_count = self.confirmed_count = 0
         self.begin_session()
 
     def begin_session(self) -> None:
-        """Begin a session: every instrument's next price counts at once."""
+        """Begin a session: the next price of every instrument passes."""
         self._sampled[:] = self._slot[:] = -SAMPLE_SLOTS
         self._low[:], self._high[:] = 0, NO_UPPER_BOUND
         self._is_untraded[:] = False
@@ -65,11 +66,11 @@ class PriceBand:
 
     @property
     def unconfirmed_ids(self) -> tuple[int, ...]:
-        """The instruments whose last price waits for another one that agrees."""
+        """The ids of instruments with a doubted price that is not confirmed yet."""
         return tuple(self._waiting)
 
     def filter_quotes(self, quotes: Quotes) -> Quotes:
-        """Return the rows whose price is believed, order kept."""
+        """Return the rows whose price is accepted, order kept."""
         ids, last, slot = quotes.ids, quotes.last, quotes.seen_at // self._slot_ns
         if len(quotes) <= SCALAR_MAX_ROWS:
             columns = list(zip(ids.tolist(), last.tolist(), quotes.volume.tolist(), strict=True))
@@ -87,9 +88,9 @@ class PriceBand:
         return quotes if keeps.all() else quotes.select_rows(keeps)
 
     def confirm_prices(self, answer: Quotes) -> Quotes:
-        """Take what the venue answered when it was asked; returns the rows that count now, of instruments in doubt.
+        """Take quotes that the venue returned on request. Returns the rows that confirm a doubted price.
 
-        A price within the band says nothing new: the answer may be older than the price that waits.
+        A price inside the band confirms nothing, because the answer may be older than the doubted price.
         """
         rows = []
         for row, (id_, price) in enumerate(zip(answer.ids.tolist(), answer.last.tolist(), strict=True)):
@@ -99,7 +100,7 @@ class PriceBand:
         return answer.select_rows(np.array(rows, dtype=np.int64))
 
     def _look_closer(self, quotes: Quotes, keeps: npt.NDArray[np.bool_], slots: Ints, slot: int) -> Ints:
-        # One after the other the rows of those instruments whose rows depend on each other.
+        # Judges one by one the rows of instruments whose rows depend on each other.
         ids = quotes.ids
         odd = np.unique(ids[~keeps | (slots < 0)])
         rows = np.flatnonzero(np.isin(ids, np.concatenate([odd, np.array(self.unconfirmed_ids, dtype=np.int64)])))
@@ -128,11 +129,11 @@ class PriceBand:
         return abs(price - other) <= max(other // BAND_DIVISOR, self._least.item(id_))
 
     def _believe(self, id_: int, price: int, slot: int) -> None:
-        # What came before says nothing any more of what is far.
+        # Earlier prices are no measure any more: the band starts again from this price.
         if self._waiting.pop(id_, None) is not None:
             self.confirmed_count += 1
             if times := self._times.get(id_):
-                times.pop()  # it was none to be doubted
+                times.pop()  # the doubt was wrong, so it does not count
         self._sampled[id_] = -SAMPLE_SLOTS
         self._is_untraded[id_] = False
         self._sample(np.array([id_]), np.array([price]), np.array([1]), slot)
@@ -149,8 +150,8 @@ class PriceBand:
         self.doubted_prices.append(DoubtedPrice(id_, price, median, is_too_many))
 
     def _sample_first(self, quotes: Quotes, rows: Ints, slot: int) -> None:
-        # Of the rows that were believed the first of each instrument without a sample in this slot: of repeated numbers
-        # the one that is written last stays.
+        # Samples the first accepted row of each instrument that has no sample in this slot. The rows are reversed: when
+        # an id is repeated, numpy keeps the value written last.
         rows = rows[self._slot[quotes.ids[rows]] != slot][::-1]
         self._sample(quotes.ids[rows], quotes.last[rows], quotes.volume[rows], slot)
 

@@ -1,4 +1,4 @@
-"""The queues between the stages: bounded lanes with a written overflow policy, and the inboxes that read them."""
+"""The bounded queues between the stages, each with its overflow policy, and the inboxes that read them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tradebot.clock import Clock, TimeSlice
 from tradebot.domain.market_data import Quotes, conflate_quotes
 from tradebot.errors import InvariantBroken
 
-TIME_SLICE_NS = 2_000_000  # ns a stage works on what is there already before the others have their turn
+TIME_SLICE_NS = 2_000_000  # a stage with messages waiting works this long, then the other tasks run
 
 
 class BoundedQueue(asyncio.Queue[Any]):
-    """A bounded queue that wakes its inbox. When it is full the sender waits (`put`) or fails (`put_nowait`, `put_or_fail`).
+    """A bounded queue that wakes its inbox. When it is full, `put` waits, and `put_nowait` and `put_or_fail` raise.
 
-    A dozen messages pass for every order, so taking and giving without waiting are written out: `asyncio.Queue` makes
-    eight calls of them and counts unfinished tasks, for which nobody asks here.
+    A dozen messages pass for every order. So `put_nowait` and `get_nowait` are written out here: those of
+    `asyncio.Queue` make eight calls and count unfinished tasks, which nothing here needs.
     """
 
     _queue: deque[Any]
@@ -29,7 +29,7 @@ class BoundedQueue(asyncio.Queue[Any]):
     def __init__(self, name: str, size: int) -> None:
         super().__init__(size)
         self.name, self._size = name, size
-        self.inbox: Inbox | None = None  # through which it is read, if it is
+        self.inbox: Inbox | None = None  # the inbox that reads this queue, if one does
         self.merged_count = 0
         self.max_depth = 0
 
@@ -56,7 +56,7 @@ class BoundedQueue(asyncio.Queue[Any]):
         return item
 
     def put_or_fail(self, item: Any) -> None:
-        """Put without waiting. Raises InvariantBroken when full: what travels here may not be lost."""
+        """Put without waiting. Raises InvariantBroken when full, because this queue's messages may not be lost."""
         try:
             self.put_nowait(item)
         except asyncio.QueueFull:
@@ -65,7 +65,7 @@ class BoundedQueue(asyncio.Queue[Any]):
             ) from None
 
     def offer_quotes(self, quotes: Quotes) -> None:
-        """Put quotes without waiting; when full, the last frame waiting is merged with them, newest per symbol."""
+        """Put quotes without waiting. When full, merge them into the newest waiting quotes: the newest row a symbol."""
         if len(self._queue) < self._size:
             self.put_nowait(quotes)
             return
@@ -80,20 +80,21 @@ class BoundedQueue(asyncio.Queue[Any]):
 
 
 class Inbox:
-    """What one stage reads, one lane or several: the first lane that holds something first, each first in first out.
+    """The messages of one or several queues, read by one stage.
 
-    Its stage iterates over it for ever. After a `TIME_SLICE_NS` of work on what is there already the other tasks go first.
+    Each queue is read first in, first out; a queue goes before those listed after it. The stage iterates over the inbox
+    for ever. After `TIME_SLICE_NS` of work on waiting messages it yields to the other tasks.
     """
 
     def __init__(self, queues: Sequence[BoundedQueue], clock: Clock) -> None:
         self._lanes, self._clock = tuple(queues), clock
         self._turn = TimeSlice(clock, TIME_SLICE_NS)
-        self.reader_wakeup: asyncio.Future[None] | None = None  # while the stage does
+        self.reader_wakeup: asyncio.Future[None] | None = None  # set while the stage waits for a message
         for lane in queues:
             lane.inbox = self
 
     def take_nowait(self) -> Any:
-        """Return the next message that is there, None without one."""
+        """Return the next waiting message, or None."""
         for lane in self._lanes:
             if lane._queue:
                 return lane.get_nowait()
@@ -113,32 +114,33 @@ class Inbox:
         return message
 
     def end_time_slice(self) -> None:
-        """Let the other tasks go before the next message, however short the stage has worked."""
+        """Yield to the other tasks before the next message, however short the stage has worked."""
         self._turn.expire()
 
     def wake_reader(self) -> None:
-        """Go on: a lane holds something."""
+        """Wake the stage: a queue holds a message."""
         waiting, self.reader_wakeup = self.reader_wakeup, None
         if waiting is not None and not waiting.done():
             waiting.set_result(None)
 
     @property
     def is_empty(self) -> bool:
+        """True when no queue of this inbox holds a message."""
         return all(lane.empty() for lane in self._lanes)
 
 
 class StageQueues:
-    """The lanes between the stages, and the two inboxes: the one that the bars read and the desk's.
+    """The queues between the stages, and the two inboxes: that of the market stage and that of the desk stage.
 
-    When one is full: quotes merge to the newest per symbol, closes and signals make the sender wait, updates may not be
-    lost, so the process ends.
+    When a queue is full, quotes merge to the newest row a symbol, and the sender of closes or signals waits. Updates
+    may not be lost, so a full queue of updates ends the process.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.market = BoundedQueue("market", 2_000)
         self.closes = BoundedQueue("closes", 64)
         self.updates = BoundedQueue("updates", 10_000)
-        self.signals = BoundedQueue("signals", 512)  # pieces of a close
+        self.signals = BoundedQueue("signals", 512)  # a close becomes several messages
         self.quotes = BoundedQueue("quotes", 2_000)
         self.market_inbox = Inbox((self.market,), clock)
         self.desk_inbox = Inbox((self.updates, self.signals, self.quotes), clock)
@@ -148,5 +150,5 @@ class StageQueues:
 
     @property
     def are_empty(self) -> bool:
-        """True when no stage has anything left to take."""
+        """True when no queue holds a message."""
         return all(lane.empty() for lane in self)

@@ -1,7 +1,8 @@
-"""The first thing that happens to a quote: dirt is counted and dropped, the rest is in order and inside the session.
+"""The quote filter, the first step for every quote: bad rows are counted and dropped.
 
-Dirt is what real feeds send: rows stamped 1970, rows older than one already seen, rows that have not happened yet,
-exact repeats, rows from after the close, prices of zero. Pure and columnar; the bars stage owns it.
+The rows that remain are in order and inside the session. Real feeds send bad rows: stamped 1970, older than a row
+already seen, stamped in the future, exact repeats, after the close, with a price of zero. The filter works on columns
+and does no I/O; the bar builder owns it.
 """
 
 from __future__ import annotations
@@ -18,15 +19,17 @@ from tradebot.domain.messages import EarlySessionEnd, SessionBegins
 
 FAR_FUTURE_AT = 2**63 - 1
 DROP_REASONS = ("epoch", "outside_session", "future", "backward", "duplicate", "insane", "doubted")
-MAX_CLOCK_BACK_NS = 5 * SECOND  # by which a clock is followed back, and no day begins anew
-SCALAR_MAX_ROWS = (
-    4  # rows up to which one after the other is faster than all at once: what an array operation costs at least
-)
+MAX_CLOCK_BACK_NS = 5 * SECOND  # a clock set back by more than this makes the session be looked up again
+SCALAR_MAX_ROWS = 4  # up to this many rows a loop is faster than array operations, because of their fixed cost
 
 
 class SessionBounds(NamedTuple):
-    """The session in force, market ns: per instrument the first ns it may trade and the first it may not, then when new
-    positions end, when open ones are closed, until when all this holds, and whose day ends at other times."""
+    """The bounds of the session in force, all in market ns.
+
+    `opens_at` and `closes_at` (n,) hold for each instrument the first ns at which it may trade and the first at which
+    it may not. New positions are opened before `entries_until`; open ones are closed from `square_off_at`. All this
+    holds until `valid_until`. `early_ends` names the symbols whose day ends at other times.
+    """
 
     opens_at: Ints
     closes_at: Ints
@@ -37,7 +40,7 @@ class SessionBounds(NamedTuple):
 
     @property
     def as_message(self) -> SessionBegins:
-        """What the desk is told of it."""
+        """The session as the message for the desk."""
         return SessionBegins(
             opens_at=int(self.opens_at.min()),
             closes_at=int(self.closes_at.max()),
@@ -48,18 +51,21 @@ class SessionBounds(NamedTuple):
 
 
 class SessionSource(Protocol):
-    """Tells the session that holds or comes next at a market time."""
+    """Knows the session at any market time."""
 
-    def session_at(self, market_at: int) -> SessionBounds: ...
+    def session_at(self, market_at: int) -> SessionBounds:
+        """Return the session of the day of `market_at` (market ns), or the next one when that day has none."""
+        ...
 
 
 class QuoteFilter:
-    """Drops dirt from quotes; `dropped_counts` counts it by reason, `last_seen_mono` holds our monotonic time of each newest quote.
+    """Drops bad rows from quotes; `dropped_counts` counts them by reason.
 
-    `last_sent_at`, `last_price` and `last_volume` are what the newest sound row of each instrument said.
+    `last_seen_mono` (n,) is our monotonic ns of each instrument's newest quote. `last_sent_at`, `last_price` and
+    `last_volume` (n,) are the values of its newest valid row.
 
-    A row stamped more than `max_ahead_ns` market ns after the last `roll_session` is dirt: taken, it would make every true one that
-    follows look old. With 0 nobody asks.
+    A row stamped more than `max_ahead_ns` market ns after the last `roll_session` is bad: if it were accepted, every
+    correct row after it would look old. With 0 this is not checked.
     """
 
     def __init__(self, size: int, sessions: SessionSource, *, max_ahead_ns: int = 0) -> None:
@@ -70,16 +76,16 @@ class QuoteFilter:
         self.last_price: Ints = np.zeros(size, dtype=np.int64)
         self.last_volume: Ints = np.full(size, -1, dtype=np.int64)
         self._sessions, self._ahead = sessions, max_ahead_ns
-        self._latest = FAR_FUTURE_AT  # the latest stamp that can be true
+        self._latest = FAR_FUTURE_AT  # market ns; a row with a later stamp is bad
         self._rolled = 0  # market ns of the last roll
         self.session_bounds: SessionBounds | None = None
 
     def roll_session(self, market_at: int) -> bool:
-        """Take the session that holds at `market_at`; returns True when it changed."""
+        """Switch to the session in force at `market_at` (market ns). Returns True when it changed."""
         if self._ahead:
             self._latest = market_at + self._ahead
         if market_at < self._rolled - MAX_CLOCK_BACK_NS:
-            self.session_bounds = None  # the clock was set back: what holds now is to be asked again
+            self.session_bounds = None  # the clock was set back: look the session up again
         self._rolled = market_at
         if self.session_bounds is not None and market_at < self.session_bounds.valid_until:
             return False
@@ -87,18 +93,18 @@ class QuoteFilter:
         return True
 
     def revoke_accepted(self, count: int) -> None:
-        """Count rows that were sound and are not believed."""
+        """Count `count` accepted rows as dropped, because their price is doubted."""
         self.accepted_count -= count
         self.dropped_counts["doubted"] += count
 
     def repeats_newest(self, quotes: Quotes) -> npt.NDArray[np.bool_]:
-        """Return where a row says what the newest sound one said, at the same time or later."""
+        """Return a mask (k,): rows with price and volume of their newest valid row and a stamp not older."""
         ids = quotes.ids
         same = (quotes.last == self.last_price[ids]) & (quotes.volume == self.last_volume[ids])
         return np.asarray(same & (quotes.sent_at >= self.last_sent_at[ids]))
 
     def filter_quotes(self, quotes: Quotes) -> Quotes:
-        """Return the rows that are sound, order kept."""
+        """Return the valid rows, order kept."""
         if len(quotes) <= SCALAR_MAX_ROWS:
             few = self._few(quotes)
             self.accepted_count += len(few)
@@ -128,7 +134,7 @@ class QuoteFilter:
         return kept
 
     def _reason(self, sent: int, before: int, *, is_repeat: bool, is_outside: bool) -> str:
-        # Of one row, in the order of `_count`.
+        # Checks one row in the order of `_count`.
         if sent < DAY:
             return "epoch"
         if is_outside:
@@ -184,7 +190,7 @@ class QuoteFilter:
 
 
 def split_repeated_ids(ids: Ints) -> Iterator[Ints]:
-    """Yield row numbers such that no round holds an id twice and each id's rows keep their order over the rounds."""
+    """Yield arrays of row numbers. No array holds an id twice; each id's rows keep their order over the arrays."""
     n = len(ids)
     if n == 0:
         return

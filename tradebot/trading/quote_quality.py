@@ -1,4 +1,4 @@
-"""What is done about quotes in doubt: far prices, silent instruments, and those that only repeat themselves."""
+"""Handles doubtful quotes: implausible prices, silent instruments and frozen ones."""
 
 from __future__ import annotations
 
@@ -26,12 +26,15 @@ from tradebot.trading.feed_monitor import SilenceMonitor
 from tradebot.trading.frozen_quotes import FrozenQuoteDetector
 from tradebot.trading.quote_requester import QuoteRequester
 
-WARN_EVERY_NS = 20 * SECOND  # of the doubted prices of one instrument: what is more is counted
-HALT_CONTROL = "market_data"  # the rule that halts a symbol
+WARN_EVERY_NS = 20 * SECOND  # monotonic ns between two events for doubted prices of one instrument
+HALT_CONTROL = "market_data"  # the control that a halt of a symbol names
 
 
 class QuoteQualityMonitor:
-    """Tells the operator, asks the venue, and `halt`s the symbol where prices are doubted too often."""
+    """Tells the operator, asks the venue for quotes, and halts a symbol whose prices are doubted too often.
+
+    `halt` takes the halt command.
+    """
 
     def __init__(
         self,
@@ -46,10 +49,10 @@ class QuoteQualityMonitor:
     ) -> None:
         self._bars, self._universe, self._inquiry = bars, universe, quote_requester
         self._silences, self._freeze, self._halt, self._tell = silence_monitor, frozen_detector, halt, tell
-        self._told: dict[int, int] = {}  # id -> when its last doubted price was told
+        self._told: dict[int, int] = {}  # id -> monotonic ns of its last event for a doubted price
 
     def on_filtered_quotes(self, sound: Quotes) -> None:
-        """Look after what the bars made of a frame: its sound rows, and prices that were not believed."""
+        """Take the valid rows of a frame, and handle the prices that the price band doubted."""
         self._freeze.update_book(sound)
         band = self._bars.price_band
         if band is None or not band.doubted_prices:
@@ -68,7 +71,7 @@ class QuoteQualityMonitor:
         self._inquiry.request_quotes({doubt.id for doubt in doubts})
 
     def on_venue_answer(self, quotes: Quotes, news: npt.NDArray[np.bool_]) -> None:
-        """Take note of the venue's answers; `news` is True for rows that the stream has not told."""
+        """Take an answer of the venue. `news` (k,) is True for rows that the stream has not sent."""
         for id_, is_news in zip(quotes.ids.tolist(), news.tolist(), strict=True):
             if self._silences.on_venue_answer(id_, quotes.seen_at, has_news=is_news):
                 self._tell(QuotesStalled(symbol=self._universe[id_].symbol))
@@ -76,7 +79,10 @@ class QuoteQualityMonitor:
     def check_instruments(
         self, mono: int, *, held: Iterable[int], guarded: npt.NDArray[np.bool_]
     ) -> FrozenSymbols | None:
-        """Look at what is silent and what only repeats itself; returns the frozen symbols when they are others now."""
+        """Check for silent and frozen instruments. Returns the frozen symbols when they changed, else None.
+
+        `held` are the ids of open positions, `guarded` (n,) marks those with a stop or target.
+        """
         look = self._silences.check_instruments(mono, held, self._bars.quote_filter.last_seen_mono)
         self._inquiry.request_quotes(look.ask, resubscribe=True)
         for id_ in look.unknown:

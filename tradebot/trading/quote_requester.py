@@ -1,4 +1,4 @@
-"""The inquiry: asks the venue itself for quotes of instruments whose stream is in doubt, a few at a time."""
+"""The quote requester: asks the venue for quotes of instruments whose stream is in doubt."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.market import QuotesNotAnswered
 from tradebot.venues.venue import Broker
 
-MAX_INSTRUMENTS = 500  # instruments of one request, as most venues allow
-ANSWER_WITHIN_S = 5.0  # wall seconds for an answer; what is asked in doubt is worth nothing later
+MAX_INSTRUMENTS = 500  # instruments in one request; most venues allow as many
+ANSWER_WITHIN_S = 5.0  # wall seconds for an answer; a later one is no use
 
 
 class QuoteRequester:
-    """Keeps at most one question under way and `pause_s` wall seconds between two; `put_answer` takes the answers.
+    """Sends one request at a time, with `pause_s` wall seconds after each; `put_answer` takes the answers.
 
-    An instrument that is wanted again before its turn is asked once. `resubscribe` asks the
-    stream to send instruments again, `tell` hears of questions without an answer.
+    An instrument that is requested again before it is sent is sent once. `resubscribe` asks the stream to send
+    instruments again. `tell` is called for requests without an answer.
     """
 
     def __init__(
@@ -41,14 +41,14 @@ class QuoteRequester:
     ) -> None:
         self._broker, self._universe, self._clock, self._put, self._tell = broker, universe, clock, put_answer, tell
         self._resubscribe, self._pause_s = resubscribe, pause_s
-        self._silent: set[int] = set()  # of the wanted: whose stream is to be subscribed again
+        self._silent: set[int] = set()  # ids among `_wanted` to subscribe again
         self._wanted: dict[int, None] = {}
         self._is_wanted = asyncio.Event()
         self.request_count = self.failed_count = 0
-        self.resubscribed_count = 0  # instruments that the stream was asked to send again: it may repeat what it sent
+        self.resubscribed_count = 0  # instruments resubscribed so far; the stream may repeat rows for them
 
     def request_quotes(self, ids: Collection[int], *, resubscribe: bool = False) -> None:
-        """Ask for these instruments as soon as it is their turn, and the stream to send them again."""
+        """Ask the venue for these instruments soon. With `resubscribe`, subscribe them again at the stream too."""
         self._wanted.update(dict.fromkeys(ids))
         if resubscribe:
             self._silent.update(ids)
@@ -56,7 +56,7 @@ class QuoteRequester:
             self._is_wanted.set()
 
     async def send_requests(self) -> None:
-        """Ask for ever."""
+        """Send the requests for ever."""
         while True:
             await self._is_wanted.wait()
             ids = list(islice(self._wanted, MAX_INSTRUMENTS))

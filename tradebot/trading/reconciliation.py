@@ -1,9 +1,10 @@
-"""Reconciliation: asks the venue for its books and hands them to the desk, on a schedule and whenever there is doubt.
+"""Reconciliation: polls the venue's books and hands them to the desk, on a schedule and in doubt.
 
-Streams are hints, the books are the audit: every 5 s while an order or a position is open, every 30 s otherwise, at
-once after an ambiguous answer (then at 0.5, 1, 2, 4, 8, 15, 30 s) and after each reconnect, and at the very moment from
-which a look may end a doubt. Fills are fetched as soon as the stream hints at one. A query that fails is no evidence of
-anything, is tried again, and is said again while it lasts. A row that cannot be read spoils no other.
+Streams are hints; the books are the audit. They are polled every 5 s while an order or a position is open, and every
+30 s otherwise. After an ambiguous answer and after each reconnect they are polled soon (0.1 s), then after further 0.5,
+1, 2, 4, 8, 15, 30 s. They are also polled at the moment from which a poll may settle a doubt. Fills are fetched as soon
+as the stream hints at one. A poll that fails proves nothing: it is repeated, and reported again while the failure
+lasts. A row that cannot be read does not affect the others.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ from tradebot.trading.account_reader import AccountReader
 from tradebot.trading.poll_schedule import PollPace, PollSchedule
 from tradebot.venues.venue import Broker
 
-FILLS_REMEMBERED = 50_000  # fills remembered; a venue's day allows 5,000 orders
+FILLS_REMEMBERED = 50_000  # posted fills remembered; a venue allows 5,000 orders a day
 
 
 class Reconciliation:
-    """Reads the venue's `account_reader`. `post` takes what was read, `is_exposed` tells whether an order or a position is open,
-    `next_poll_mono` from which monotonic time on a look may end a doubt. `tell` takes what the operator should read;
-    `on_login_suspect` is called when a route says that our login is dead.
+    """Polls the venue's books with its `account_reader`.
+
+    `post` takes account snapshots and fills. `is_exposed` says whether an order or a position is open. `next_poll_mono`
+    returns the monotonic ns from which a poll may settle a doubt, None without one. `tell` takes events for the
+    operator. `on_login_suspect` is called when a route says that our login is dead.
     """
 
     def __init__(
@@ -47,21 +50,21 @@ class Reconciliation:
         self._schedule = PollSchedule(clock, pace, is_exposed=is_exposed, next_poll_mono=next_poll_mono)
         self.account_reader = AccountReader(broker, clock, tell)
         self._fills = asyncio.Event()
-        self._told: dict[tuple[str, str], Fill] = {}  # (exchange, execution_id) -> fill as it was posted
-        self._failing_since: int | None = None  # monotonic time of the first look that failed, None while they do not
+        self._told: dict[tuple[str, str], Fill] = {}  # (exchange, execution_id) -> fill as posted last
+        self._failing_since: int | None = None  # monotonic ns of the first failed poll in a row, else None
         self._reminder = Reminder()
-        self.completed_polls = self.poll_count = 0  # looks that were whole, and all of them
+        self.completed_polls = self.poll_count = 0  # polls that succeeded, and all polls
 
     def poll_soon(self) -> None:
-        """Look soon, and again at growing intervals."""
+        """Poll soon, and again at growing intervals."""
         self._schedule.poll_soon()
 
     def hint_fill(self) -> None:
-        """Fetch the executions now; hints that come during a fetch lead to one more."""
+        """Fetch the fills now. Hints during a fetch lead to one more fetch."""
         self._fills.set()
 
     async def run_polls(self) -> None:
-        """Read the books for ever, at the pace that the doubt and the live orders ask for."""
+        """Poll the books for ever, at the pace set by doubts, open orders and positions."""
         while True:
             await self._schedule.wait_for_poll(is_failing=self._failing_since is not None)
             self.poll_count += 1
@@ -74,7 +77,7 @@ class Reconciliation:
             self._post(books)
 
     async def run_fill_fetches(self) -> None:
-        """Fetch executions whenever the stream hints at a fill."""
+        """Fetch fills for ever, whenever the stream hints at one."""
         while True:
             await self._fills.wait()
             self._fills.clear()
@@ -86,7 +89,7 @@ class Reconciliation:
                 continue
             mono = self._clock.monotonic_ns()
             for execution in executions:
-                # The venue lists the whole day every time; what was posted is not posted again unless it changed.
+                # Each answer lists the whole day, so only new and changed fills are posted.
                 if self._told.get(key := execution.fill_key) != execution:
                     self._told[key] = execution
                     self._post(FillReport(fill=execution, mono=mono))

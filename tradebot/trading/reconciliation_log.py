@@ -1,4 +1,4 @@
-"""The looks at the venue's books: which of them are evidence, so that the engine gives them a row in the journal."""
+"""The reconciliation log: decides which reconciliations get a row in the journal."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from tradebot.trading.desk.account_view import AccountView
 
 
 class ReconciliationLog:
-    """Knows what the look before showed.
+    """Remembers the previous reconciliation.
 
-    Agreement every five seconds is no news. The first and the last look of a run and those that decide on an order in
-    doubt are evidence: without their rows nobody could show that the venue was asked.
+    Agreement every five seconds is no news. The first and the last reconciliation of a run get a row, and so do those
+    while an order is in doubt: without these rows nothing would show that the venue was asked.
     """
 
     def __init__(self, account: AccountView) -> None:
         self._account = account
-        self._differences: tuple[str, ...] | None = None  # of the look before; None without one
+        self._differences: tuple[str, ...] | None = None  # of the previous reconciliation; None before the first
         self._external: tuple[ExternalPosition, ...] = ()
         self._was_in_doubt = False
 
     def needs_row(self, report: ReconciliationResult, *, is_stopping: bool) -> bool:
-        """Return whether `report`, the newest, needs a row; a run that stops needs one of each."""
+        """Return whether the newest reconciliation needs a row. A run that stops needs a row for each."""
         in_doubt = any(order.state is OrderState.UNKNOWN for order in self._account.all_live_orders())
         is_evidence = (
             self._differences is None

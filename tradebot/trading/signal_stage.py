@@ -1,4 +1,4 @@
-"""The signal stage: each close is asked of the analysis, and its signals go to the desk a piece at a time."""
+"""The signal stage: gives each close to the analysis and sends the signals to the desk, a few in each message."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WARMUP_POLL_S = 0.02
 
 
 class SignalStage:
-    """Reads the lane of closes, one at a time. `measure(name, ns)` takes latencies."""
+    """Reads the queue of closes, one at a time. `measure(name, ns)` takes latencies."""
 
     def __init__(
         self,
@@ -33,16 +33,17 @@ class SignalStage:
         self._lanes, self._analysis, self._desk = queues, analysis, desk
         self._clock, self._journal, self.measure = clock, journal, measure
         self._is_stopping = False
-        # Set by the owner once the analysis knows the past; closes wait for it, quotes do not.
+        # Set by the owner once the analysis is warmed up. Closes wait for it; quotes do not.
         self.warmup_done = asyncio.Event()
-        self.last_bar_at = self.last_signal_at = 0  # the end of the bars that were decided on, market ns
+        # Market ns: end of the newest bars processed, and of those with signals
+        self.last_bar_at = self.last_signal_at = 0
 
     def stop_deciding(self) -> None:
-        """Decide on nothing more: closes that come from now on are dropped, they stay in the journal."""
+        """Drop all further closes undecided. The journal has them."""
         self._is_stopping = True
 
     async def process_closes(self) -> None:
-        """Serve the lane for ever."""
+        """Process closes for ever."""
         turn = TimeSlice(self._clock, TIME_SLICE_NS)
         early = await self._until_warm()
         while True:
@@ -61,12 +62,13 @@ class SignalStage:
             self.measure("close_to_signals", self._clock.monotonic_ns() - close.seen_at)
 
     async def run_workers(self) -> None:
-        """Look after the analysis's workers for ever, once they know the past."""
+        """Replace lost workers of the analysis for ever, once the warm-up is done."""
         await self.warmup_done.wait()
         await self._analysis.replace_workers()
 
     async def _until_warm(self) -> deque[BarBatch]:
-        # Guards act on quotes, which must not wait behind closes. What is kept is bounded by the time of the warm-up.
+        # Stops act on quotes, and the stage that delivers them must not wait for a full queue of closes. The time limit
+        # of the warm-up bounds how many closes are kept here.
         early, closes = deque[BarBatch](), self._lanes.closes
         while not self.warmup_done.is_set():
             while closes.qsize():

@@ -1,4 +1,4 @@
-"""What the stages ask of a desk, whether it keeps a tape or not."""
+"""What the stages need of a desk, whether or not it records its inputs."""
 
 from __future__ import annotations
 
@@ -12,15 +12,25 @@ from tradebot.trading.desk.decisions import DeskOutput
 
 
 class TradingDesk(Protocol):
-    """Takes messages one at a time; see `Desk`."""
+    """Processes messages one at a time; see `Desk`."""
 
     @property
-    def account(self) -> AccountView: ...
+    def account(self) -> AccountView:
+        """The account as the desk sees it, read only."""
+        ...
 
-    def apply_message(self, message: DeskMessage) -> list[DeskOutput]: ...
+    def apply_message(self, message: DeskMessage) -> list[DeskOutput]:
+        """Process a message and return the outputs in order."""
+        ...
 
-    def adopt_snapshot(self, books: AccountSnapshot) -> list[DeskOutput]: ...
+    def adopt_snapshot(self, books: AccountSnapshot) -> list[DeskOutput]:
+        """Take the venue's books of a start and return the outputs in order."""
+        ...
 
-    def recover_state(self, *args: Any, **kwargs: Any) -> None: ...
+    def recover_state(self, *args: Any, **kwargs: Any) -> None:
+        """Restore the state of an earlier run; see `Desk`."""
+        ...
 
-    def holdings_at(self, close: BarBatch) -> dict[str, tuple[Decimal, Decimal]]: ...
+    def holdings_at(self, close: BarBatch) -> dict[str, tuple[Decimal, Decimal]]:
+        """Return symbol -> (signed quantity, average price) for the strategies' decisions at a close."""
+        ...

@@ -1,4 +1,4 @@
-"""The catalogue of all events, for the operator's list and its page; a test holds that nothing is told beside it."""
+"""The catalogue of all events, for the operator's list and page. A test ensures that no other events are emitted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SECTION_TITLES = {
 
 
 def declared_events(module: ModuleType) -> Iterator[type[Event]]:
-    """Return the events that a module declares, in its order."""
+    """Yield the events declared in a module, in its order."""
     for thing in vars(module).values():
         if (
             isclass(thing)
@@ -39,7 +39,7 @@ EVENTS: dict[str, type[Event]] = {event.name: event for module in SECTION_TITLES
 
 
 def event_as_json(event: type[Event]) -> dict[str, Any]:
-    """Return an event as JSON values."""
+    """Return the description of an event as JSON values."""
     return {
         "name": event.name,
         "level": event.level,
@@ -51,7 +51,7 @@ def event_as_json(event: type[Event]) -> dict[str, Any]:
 
 
 def render_page() -> str:
-    """Return the page of all events, in Markdown."""
+    """Return the page of all events as Markdown."""
     lines = [PAGE_HEAD.strip(), ""]
     for module, title in SECTION_TITLES.items():
         lines += [f"## {title}", "", (module.__doc__ or "").strip(), ""]

@@ -1,1 +1,1 @@
-"""The analysis stage: the part of the daemon that runs strategies, in worker processes or inline."""
+"""The analysis stage: runs strategies over closes, in worker processes or inline."""

@@ -1,7 +1,7 @@
-"""The analysis stage: closes in, signals out; the math runs in worker processes that may hang, crash and be replaced.
+"""The analysis: turns closes into signals. Worker processes compute them, and are replaced when they hang or crash.
 
-Each worker owns a fixed share of the symbols (id modulo workers), gets one job per close, answers with a few columns. A
-strategy that compares symbols lives whole in one worker.
+Each worker owns a fixed part of the symbols (id modulo workers). It gets one job for each close and answers with a few
+columns. A strategy that compares symbols runs as a whole in one worker.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ from tradebot.trading.analysis.worker_pool import WorkerPool
 
 
 class Analysis:
-    """Runs strategies over closes; see `start_workers`, `replace_workers`, `compute_signals`, `stop_workers` in this order.
+    """Runs strategies over closes. Call `start_workers`, `replace_workers`, `compute_signals`, `stop_workers`.
 
-    `load_closes` returns every close since the end of the warm-up, oldest first; `on_fault` hears of everything that went
-    wrong, as an event name and its fields. With `workers` 0 the same code runs inline, without isolation, except that
-    strategies over frames get a worker always. Raises ConfigError when two strategies have one name or one needs bars
-    that cannot be made, DataError when one cannot be loaded.
+    `load_closes` returns every close since the end of the warm-up, oldest first. `on_fault` takes an event for
+    everything that goes wrong. `interval_ns` is market ns, `deadline_s` wall seconds for the answers to a close. With
+    `workers` 0 the same code runs inline, without isolation; strategies over frames get a worker even then. Raises
+    ConfigError when two strategies have one name or one needs bars that cannot be built, DataError when one cannot be
+    loaded.
     """
 
     def __init__(
@@ -69,9 +70,9 @@ class Analysis:
         return self._roster.worker_pids
 
     async def start_workers(self, warmup: Sequence[BarSeries]) -> None:
-        """Start all workers at once and feed them the past; nothing is signalled. Raises DataError of a strategy.
+        """Start all workers at once and give them the warm-up bars, without signals. Raises DataError of a strategy.
 
-        A worker that is lost on the way is left to `replace_workers`.
+        A worker that is lost meanwhile is left to `replace_workers`.
         """
         self._briefing.set_history(warmup)
         if self._roster.is_empty:
@@ -80,7 +81,7 @@ class Analysis:
             await self._roster.start_workers()
 
     async def replace_workers(self) -> None:
-        """Replace lost workers until cancelled; without it a lost worker stays lost."""
+        """Replace lost workers until cancelled. Nothing else replaces them."""
         await self._roster.replace_workers()
 
     async def compute_message(self, close: BarBatch, holdings: Holdings) -> Signals:
@@ -88,9 +89,10 @@ class Analysis:
         return (await self.compute_signals(close, holdings)).as_message()
 
     async def compute_signals(self, close: BarBatch, holdings: Holdings) -> SignalBatch:
-        """Return what fired at a close, by (symbol id, strategy); at most `deadline_s` and a little later.
+        """Return the signals of a close, ordered by (symbol id, strategy), at most a little after `deadline_s`.
 
-        `failed` names the symbols of the close that got no answer.
+        `holdings` maps symbol to (signed quantity, average price). `failed` of the result names the symbols of the
+        close that got no answer.
         """
         assert close.interval == self.interval_ns, (
             f"close of {close.interval} ns given to analysis of {self.interval_ns} ns"
@@ -110,14 +112,14 @@ class Analysis:
         return SignalBatch(close, self.universe, fires, sorted(failed), self._clock.monotonic_ns())
 
     def prewarm_workers(self) -> None:
-        """Wake the workers for a close that is about to come; waits for nothing and changes nothing.
+        """Let the workers warm their caches before a close. Waits for nothing and changes no state.
 
-        A worker that slept for a minute finds the caches of its core full of others' work, and takes twice as long.
+        After a minute of sleep the caches of a worker's core hold other data, and the close would take twice as long.
         """
         self._roster.prewarm_workers()
 
     async def stop_workers(self) -> None:
-        """End all workers within two seconds, killing what hangs."""
+        """End all workers within two seconds; those that hang are killed."""
         await self._roster.stop_workers()
 
     def _start_inline(self) -> None:

@@ -1,4 +1,4 @@
-"""The process that worker processes are forked from: started as early as can be, it imports while the daemon does."""
+"""The fork server of the worker processes. Started early, it imports while the daemon does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PRELOAD_MODULE = "tradebot.trading.analysis.worker_preload"
 
 
 def process_context() -> BaseContext:
-    """Return how processes are started here: from the fork server, or afresh where the system has none."""
+    """Return the multiprocessing context: of the fork server, or of spawn where the system has no fork server."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     found = multiprocessing.get_context("forkserver")
@@ -19,7 +19,7 @@ def process_context() -> BaseContext:
 
 
 def start_fork_server() -> None:
-    """Start the fork server without waiting for it; does nothing when it runs, or where the system has none."""
+    """Start the fork server without waiting. Does nothing when it runs already or the system has none."""
     if "forkserver" in multiprocessing.get_all_start_methods():
         process_context()
         forkserver.ensure_running()

@@ -1,6 +1,6 @@
-"""The last bars of each symbol as pandas frames, and what the FrameStrategies of a share say of them.
+"""The last bars of each symbol as pandas frames, and the signals of the frame strategies over them.
 
-The frames are made of arrays that hold twice the window, so that a new bar costs one column and now and then a copy.
+Bars are kept in arrays twice as long as the window. So a new bar costs one column, and only rarely a copy.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from tradebot.strategies.loading import StrategySpec
 from tradebot.strategies.user_code_guard import UserCodeGuard
 from tradebot.trading.analysis.signal_batch import LEVELS, SignalColumns, WorkerResult
 
-MAX_INPUTS = 8  # of the columns a strategy adds, those shown with a signal
+MAX_INPUTS = 8  # most columns added by a strategy that are shown with a signal
 
 
 class FrameWindows:
-    """The frame strategies of a share, each with the symbols it trades; `off` are (strategy, id) that run no more."""
+    """The frame strategies of a partition, each with the symbols it trades; `off` are disabled (strategy, id) pairs."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class FrameWindows:
         row_of: Mapping[int, int],
         off: frozenset[tuple[str, int]],
     ) -> None:
-        # pandas is imported where a strategy needs it, and in no other worker.
+        # pandas is imported only in a worker whose strategies need it.
         from tradebot.strategies import frame_strategy
 
         self._frame, self._answered = frame_strategy.make_frame, frame_strategy.evaluate_frame
@@ -44,16 +44,19 @@ class FrameWindows:
         size = len(universe)
         self.bars = np.empty((size, 5, 2 * self.window))
         self.starts = np.empty((size, 2 * self.window), dtype=np.int64)
-        self.bar_counts = np.zeros(size, dtype=np.int64)  # of a row's columns that are in use
+        self.bar_counts = np.zeros(size, dtype=np.int64)  # row -> number of its columns in use
 
     def load_history(self, row: int, bars: Floats, starts: Ints) -> None:
-        """Take the history (5, n) of a symbol that has seen no bar yet."""
+        """Load the history of a symbol that has no bar yet: `bars` (5, n), `starts` (n,) market ns."""
         n = min(len(starts), self.window)
         self.bars[row, :, :n], self.starts[row, :n] = bars[:, len(starts) - n :], starts[len(starts) - n :]
         self.bar_counts[row] = n
 
     def add_bars(self, rows: Ints, ids: Ints, bars: Floats, starts_at: int, result: WorkerResult) -> None:
-        """Add one bar (5, k) to the rows and put what fires at it into the answer."""
+        """Add one bar to each of the rows, `bars` (5, k) that start at `starts_at` (market ns).
+
+        Signals and faults are appended to `result`.
+        """
         for i, (row, id_) in enumerate(zip(rows.tolist(), ids.tolist(), strict=True)):
             self._add(row, bars[:, i], starts_at)
             for name, objects in self.strategies:

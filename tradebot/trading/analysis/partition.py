@@ -1,4 +1,4 @@
-"""A share of the symbols with all strategies over them: bars in, columns of what fired out; in a worker or inline."""
+"""A partition of the symbols with all strategies over them: bars in, signal columns out; in a worker or inline."""
 
 from __future__ import annotations
 
@@ -25,12 +25,16 @@ from tradebot.trading.analysis.frame_windows import FrameWindows
 from tradebot.trading.analysis.session_opens import session_opens_of
 from tradebot.trading.analysis.signal_batch import LEVELS, SignalColumns, WorkerResult
 
-SCRATCH_SYMBOLS, SCRATCH_BARS = 50, 300  # what a rehearsal steps: as many symbols as fill the caches with code, warm
-MAX_INPUTS = 8  # values shown per signal: enough for a rule, bounded for the journal
+# Scratch symbols for warming caches: as many as fill them with code, and bars of warm-up for each
+SCRATCH_SYMBOLS, SCRATCH_BARS = 50, 300
+MAX_INPUTS = 8  # most values shown with a signal: enough for a rule, bounded for the journal
 
 
 class PartitionSetup(NamedTuple):
-    """What a share owns: instruments by universe id, strategies, and the (strategy, id) pairs already switched off."""
+    """What a partition is built from: `instruments` with their universe `ids`, and the strategies.
+
+    `interval_ns` is market ns. `off` holds the (strategy, id) pairs already disabled.
+    """
 
     ids: tuple[int, ...]
     instruments: tuple[Instrument, ...]
@@ -50,7 +54,7 @@ class SymbolHistory(NamedTuple):
 class CloseRows(NamedTuple):
     """Rows of one close: `ids` (k,) ascending, `columns` (5, k) in price and quantity units.
 
-    `held` maps an id to (quantity, average price); a symbol that is flat is absent.
+    `ends_at` is market ns. `held` maps an id to (signed quantity, average price), without flat symbols.
     """
 
     ends_at: int
@@ -60,24 +64,25 @@ class CloseRows(NamedTuple):
 
 
 class Partition:
-    """Some symbols with some strategies over them. Raises DataError, ConfigError of a strategy."""
+    """The state of some strategies over some symbols. Raises DataError or ConfigError of a strategy."""
 
     def __init__(self, setup: PartitionSetup) -> None:
         self.universe = Universe(setup.instruments)
         self.interval_ns = setup.interval_ns
         self.ids = setup.ids
         self.row_of = {id_: row for row, id_ in enumerate(setup.ids)}
-        self._rows = np.full(max(setup.ids, default=-1) + 1, -1, dtype=np.int64)  # id -> row, for a whole close
+        # id -> row, -1 for symbols of others
+        self._rows = np.full(max(setup.ids, default=-1) + 1, -1, dtype=np.int64)
         self._rows[list(setup.ids)] = np.arange(len(setup.ids))
         specs = sorted(setup.specs, key=lambda spec: spec.name)
         self.rules = [
             (spec.name, rules) for spec in specs if (rules := spec.create_strategy().rules(Bars())) is not None
         ]
         self.deciders = self._deciders(specs, setup.off)
-        self.traded_rows = {
-            spec.name: np.isin(self.ids, self._traded(spec)) for spec in specs
-        }  # strategy -> mask of rows
-        self.shown_inputs = {name: _shown(rules) for name, rules in self.rules}  # strategy -> action -> (label, node)
+        # strategy -> mask of rows
+        self.traded_rows = {spec.name: np.isin(self.ids, self._traded(spec)) for spec in specs}
+        # strategy -> action -> (label, node)
+        self.shown_inputs = {name: _shown(rules) for name, rules in self.rules}
         roots = [node for _, rules in self.rules for node in rules.root_nodes + _named(rules)]
         self.live = StreamingIndicators(
             ExpressionPlan(roots, interval_ns=self.interval_ns, opens=session_opens_of(setup.instruments)),
@@ -86,12 +91,13 @@ class Partition:
         framing = [(spec, self._traded(spec)) for spec in specs if spec.load_class().takes_frames]
         self.frame_windows = FrameWindows(framing, self.universe, self.row_of, setup.off) if framing else None
         self._spare: _Scratch | None = None
-        self._pasts: dict[int, tuple[Floats, Ints]] = {}  # row -> history, until all are there: symbols see each other
+        # row -> history, kept until all are there, because these strategies compare symbols
+        self._pasts: dict[int, tuple[Floats, Ints]] = {}
 
     def _deciders(
         self, specs: Sequence[StrategySpec], off: frozenset[tuple[str, int]]
     ) -> list[tuple[str, dict[int, Strategy]]]:
-        # Each strategy that decides by code with an object for every symbol it trades.
+        # Each strategy with a `run_deciders` of its own, with one object for every symbol it trades.
         return [
             (spec.name, {id_: spec.create_strategy() for id_ in self._traded(spec) if (spec.name, id_) not in off})
             for spec in specs
@@ -103,7 +109,7 @@ class Partition:
         return [id_ for id_, instrument in named if not spec.symbols or instrument.symbol in spec.symbols]
 
     def load_histories(self, histories: Sequence[SymbolHistory]) -> WorkerResult:
-        """Feed histories, each symbol's once and before its first close; nothing fires. `finish_warmup` ends it."""
+        """Load histories, each symbol's once and before its first close, without signals. `finish_warmup` follows."""
         answer = WorkerResult([], [])
         for past in histories:
             row = self.row_of.get(past.id)
@@ -124,7 +130,7 @@ class Partition:
         return answer
 
     def finish_warmup(self) -> None:
-        """Finish before the first close: take the histories of symbols that are compared, and prepare rehearsals."""
+        """Finish the warm-up before the first close: load the histories of compared symbols, prepare `warm_caches`."""
         if self._pasts:
             self.live.feed_histories(self._pasts)
             self._pasts = {}
@@ -132,7 +138,7 @@ class Partition:
             self._spare = _Scratch(self.live.plan, min(len(self.ids), SCRATCH_SYMBOLS))
 
     def process_close(self, close_rows: CloseRows) -> WorkerResult:
-        """Feed the rows of a close that are ours and return what fired."""
+        """Process the rows of a close that belong to this partition, and return signals and faults."""
         answer = WorkerResult([], [])
         close_rows, rows = self._own(close_rows)
         if not len(rows):
@@ -149,9 +155,9 @@ class Partition:
         return answer
 
     def warm_caches(self) -> WorkerResult:
-        """Step a few spare symbols with the same rules, so that the next close finds the processor's caches warm.
+        """Compute a bar of scratch symbols with the same rules, so that the next close finds warm processor caches.
 
-        Touches no state of a symbol and calls no code of a strategy.
+        Changes no state of a real symbol and calls no code of a strategy. The result means nothing.
         """
         answer = WorkerResult([], [])
         if self._spare is None:
@@ -201,7 +207,7 @@ class Partition:
             answer.signals.append(fires)
 
     def run_deciders(self, close_rows: CloseRows, result: WorkerResult) -> None:
-        """Ask every `run_deciders` about rows of a close that are ours; what is in `result` already is not said twice."""
+        """Call every `run_deciders` for rows of this partition. Signals that `result` has already are not added again."""
         close = _close(close_rows, self.row_of, self.interval_ns)
         ruled = {(f.strategy, f.action): set(f.ids.tolist()) for f in result.signals}
         said: dict[tuple[str, str, tuple[str, ...]], list[tuple[int, float, list[float], list[float]]]] = {}
@@ -232,7 +238,7 @@ class Partition:
 
 
 class _Scratch:
-    # Symbols of nobody: a few hundred bars that go up and down, and one more with each step.
+    # Scratch symbols that no one trades: some hundred bars that go up and down, and one more with each call.
 
     def __init__(self, plan: ExpressionPlan, size: int) -> None:
         self.live, self._interval, self._at = StreamingIndicators(plan, size), plan.interval_ns or SECOND, 0
@@ -259,7 +265,7 @@ def _close(piece: CloseRows, row_of: Mapping[int, int], interval: int) -> BarBat
 
 
 def _asked(wanted: Intent | Iterable[Intent] | None) -> dict[str, tuple[list[float], dict[str, float]]]:
-    # action -> its levels as in LEVELS, NaN for none, and the values behind it; the first intent of an action counts
+    # action -> (levels as in LEVELS with NaN for none, inputs). Only the first intent of an action counts.
     intents = [] if wanted is None else [wanted] if isinstance(wanted, Intent) else list(wanted)
     asked: dict[str, tuple[list[float], dict[str, float]]] = {}
     for intent in intents:

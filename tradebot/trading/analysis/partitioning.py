@@ -1,4 +1,4 @@
-"""Which worker does what, for `analysis`: symbols dealt out, strategies that compare symbols whole in one worker."""
+"""Which worker does what: symbols are distributed, strategies that compare symbols stay whole in one worker."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from tradebot.indicators.expressions import Bars
 from tradebot.indicators.plan import ExpressionPlan
 from tradebot.strategies.loading import StrategySpec
 
-Assignment = tuple[Ints, tuple[StrategySpec, ...]]  # symbols by id, and the strategies over them
+Assignment = tuple[Ints, tuple[StrategySpec, ...]]  # symbol ids, and the strategies over them
 
 
 def partition_symbols(
     universe: Universe, strategies: Sequence[StrategySpec], interval_ns: int, count: int
 ) -> list[list[Assignment]]:
-    """Return the work of each of `count` workers. Raises ConfigError, DataError of a strategy.
+    """Return the assignments of each of `count` workers. Raises ConfigError or DataError of a strategy.
 
-    Strategies that compare symbols are whole in one worker, those with the same symbols together; the symbols of all
-    others are dealt out.
+    A strategy that compares symbols runs whole in one worker, together with those over the same symbols. The symbols of
+    all other strategies are distributed over the workers, id modulo `count`.
     """
     dealt: list[StrategySpec] = []
     together: dict[tuple[str, ...], list[StrategySpec]] = {}

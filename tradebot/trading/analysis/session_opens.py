@@ -1,4 +1,4 @@
-"""When the sessions of some instruments open, for what is counted from there; live and past ask here."""
+"""When the sessions of instruments open, for values counted from the open. Live runs and backtests use it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from tradebot.markets.market import common_market
 
 
 def session_opens_of(instruments: Sequence[Instrument]) -> SessionOpens:
-    """Return when the sessions of instruments open. Raises DataError for exchanges that open apart from each other."""
+    """Return when the sessions of instruments open. Raises DataError for exchanges with different opens."""
     market = common_market(i.exchange for i in instruments)
     return SessionOpens(market.zone_name, market.opens)

@@ -1,6 +1,6 @@
-"""What fired at one close: columns out of the workers, signals built from them a piece at a time, so the loop goes on.
+"""The signals of one close: columns from the workers, from which signals are built in chunks, to not block the loop.
 
-A worker answers with arrays and not with an object per symbol, so that five thousand signals cross as a few columns.
+A worker answers with arrays and not with an object for each symbol. So five thousand signals travel as a few columns.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ from tradebot.domain.instrument import Universe
 from tradebot.domain.market_data import BarBatch, Floats, Ints
 from tradebot.domain.messages import Action, Signal, Signals
 
-ACTION_PRIORITY = (Action.EXIT_LONG, Action.EXIT_SHORT, Action.ENTER_LONG, Action.ENTER_SHORT)  # room before new risk
+# Exits first: they free margin and limits for the entries
+ACTION_PRIORITY = (Action.EXIT_LONG, Action.EXIT_SHORT, Action.ENTER_LONG, Action.ENTER_SHORT)
 ACTION_RANK = {action.value: rank for rank, action in enumerate(ACTION_PRIORITY)}
 LEVELS = ("quantity", "stop_loss", "trail_by", "target")
-CHUNK_SIGNALS = 16  # signals of one message, which the desk judges without a pause: 1 to 2 ms when all become orders
+CHUNK_SIGNALS = 16  # signals in one message. The desk decides on them without a pause: 1 to 2 ms if all become orders
 
 
 class SignalColumns(NamedTuple):
-    """What one strategy asks for by one action, over the symbols that fired.
+    """The signals of one strategy with one action, as columns over k symbols.
 
-    `ids` (k,) universe ids, `close` (k,) their closing prices, `levels` (4, k) as in LEVELS with NaN for none, `inputs`
-    (len(labels), k) the values behind it, NaN where unknown.
+    `ids` (k,) universe ids, `close` (k,) closing prices, `levels` (4, k) as in LEVELS with NaN for none, `inputs`
+    (len(labels), k) the values behind the signals, NaN where unknown.
     """
 
     strategy: str
@@ -38,16 +39,16 @@ class SignalColumns(NamedTuple):
 
 
 class WorkerResult(NamedTuple):
-    """What a job gave: what fired, and faults as (strategy, id, reason)."""
+    """The result of a job: signal columns, and faults as (strategy, symbol id, reason)."""
 
     signals: list[SignalColumns]
     faults: list[tuple[str, int, str]]
 
 
 class SignalBatch:
-    """The signals of one close, in the order (symbol id, strategy, exits first), built when they are taken.
+    """The signals of one close, ordered by (symbol id, strategy, exits first), built on demand.
 
-    `failed` are the ids of the close that got no answer, `made_mono` is monotonic ns.
+    `failed` are the ids of the close without an answer; the attribute holds their symbols. `made_mono` is monotonic ns.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class SignalBatch:
         return self._message(tuple(signal for piece in self._built() for signal in piece), self.failed)
 
     def message_chunks(self) -> Iterator[Signals]:
-        """Yield messages of at most PIECE signals; at least one, and the last names what failed."""
+        """Yield at least one message, each of at most CHUNK_SIGNALS signals. The last one names the failed symbols."""
         pieces = self._built()
         piece = next(pieces, ())
         for following in pieces:
@@ -100,7 +101,7 @@ class SignalBatch:
             yield self._piece(group[some], within[some])
 
     def _few(self) -> tuple[Signal, ...]:
-        # Where a handful fires, sorting them costs less than the first call of numpy.
+        # For a handful of signals sorting costs less than the first numpy call.
         signals = [signal for fires in self._fires for signal in self._signals(fires, None)]
         ids = self._universe.id_of
         return tuple(sorted(signals, key=lambda s: (ids(s.symbol), s.strategy, ACTION_RANK[s.action])))
@@ -128,7 +129,7 @@ class SignalBatch:
             if not isfinite(sum(shown)):
                 inputs = {label: value for label, value in inputs.items() if isfinite(value)}
             yield Signal(
-                signal_id=head + symbol + tail,  # as `make_signal_id` makes it
+                signal_id=head + symbol + tail,  # the same text as of `make_signal_id`
                 strategy=strategy,
                 symbol=symbol,
                 action=action,
@@ -144,12 +145,12 @@ class SignalBatch:
             )
 
     def _table(self, fires: SignalColumns) -> Floats:
-        # A row for each symbol: its close, levels and inputs.
+        # One row a symbol: its close, levels and inputs.
         if (table := self._tables.get(id(fires))) is None:
             table = self._tables[id(fires)] = np.vstack([fires.close, fires.levels, fires.inputs]).T
         return table
 
 
 def make_signal_id(strategy: str, symbol: str, bar_at: int, action: str) -> str:
-    """Return the id of a signal, a pure function of what it says: the same in a replay."""
+    """Return the id of a signal, a pure function of these values; so a replay makes the same id."""
     return f"{strategy}/{symbol}/{bar_at}/{action}"

@@ -1,7 +1,7 @@
-"""The short way to a worker: a socket between the event loop and the worker's last job; jobs out, answers in, in order.
+"""The socket channel between the event loop and a worker: jobs go out, results come back in the same order.
 
-A job that goes through a pool's queues wakes two threads here and one there on its way; through the socket it wakes the
-worker, and its answer wakes the loop.
+A job through the queues of a process pool wakes two threads here and one there. Through the socket it wakes only the
+worker, and its result only the loop.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 
 from tradebot.trading.analysis import worker
 
-CHUNK_BYTES = 1 << 18  # bytes read or written in one turn of the loop
+CHUNK_BYTES = 1 << 18  # most bytes read or written in one turn of the loop
 
 
 class SocketChannel:
-    """The loop's end of the socket. `submit_job` gives a future that ends in BrokenExecutor when the worker hangs up."""
+    """The loop's end of the socket. Futures of `submit_job` end in BrokenExecutor when the worker closes its end."""
 
     def __init__(self, ours: socket.socket) -> None:
         self._socket = ours
@@ -28,13 +28,14 @@ class SocketChannel:
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket, self._read)
         self._waiting: deque[asyncio.Future[Any]] = deque()
-        self._buffer = memoryview(bytearray(CHUNK_BYTES))  # kept: a fresh one costs its pages with every answer
+        # Reused: a new buffer for every result would cost page faults
+        self._buffer = memoryview(bytearray(CHUNK_BYTES))
         self._incoming = bytearray()
         self._outgoing = bytearray()
         self._is_closed = False
 
     def submit_job(self, function: Callable[..., Any], args: tuple[Any, ...]) -> asyncio.Future[Any]:
-        """Send a job. Raises BrokenExecutor when the other end is known to be gone."""
+        """Send a job and return the future of its result. Raises BrokenExecutor when the worker is known to be gone."""
         if self._is_closed:
             raise BrokenExecutor("the worker hung up")
         is_idle = not self._outgoing
@@ -48,7 +49,7 @@ class SocketChannel:
         return future
 
     def close_socket(self) -> None:
-        """Close it, which ends the worker's last job; what waits for an answer ends in BrokenExecutor."""
+        """Close the socket, which ends the worker's job. Futures without a result end in BrokenExecutor."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -59,7 +60,7 @@ class SocketChannel:
             future = self._waiting.popleft()
             if not future.done():
                 future.set_exception(BrokenExecutor("the worker hung up"))
-                future.exception()  # nobody may be left who waits for it
+                future.exception()  # marks it as retrieved: perhaps no task waits for it any more
 
     def _write(self) -> None:
         try:
@@ -96,7 +97,7 @@ class SocketChannel:
 
     def _take(self, is_done: bool, result: Any) -> None:
         future = self._waiting.popleft()
-        if future.done():  # its time had passed
+        if future.done():  # it had timed out
             return
         if is_done:
             future.set_result(result)

@@ -1,4 +1,4 @@
-"""The past that the analysis is fed: bars from the venue before the first close, closes from the journal afterwards."""
+"""The warm-up of the analysis: bars from the venue before the first close, later closes from the journal."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from tradebot.ops.events.analysis import (
 from tradebot.ops.events.event import EventListener
 from tradebot.venues.venue import Broker
 
-WARMUP_WITHIN_S = 60.0  # a venue that allows three history requests a second warms up 180 symbols in this time
-MIN_SESSION_S = 300 * 60  # the shortest session that is counted on
+WARMUP_WITHIN_S = 60.0  # wall seconds; at three history requests a second, 180 symbols are warmed up in this time
+MIN_SESSION_S = 300 * 60  # market seconds of the shortest session expected
 
 
 async def fetch_warmup_bars(
@@ -36,10 +36,10 @@ async def fetch_warmup_bars(
     tell: EventListener,
     known_bars: Sequence[BarSeries] = (),
 ) -> list[BarSeries]:
-    """Return the venue's newest `bar_count` complete bars of each instrument, of as many as can be had in `WARMUP_WITHIN_S`.
+    """Return the newest `bar_count` complete bars of each instrument, for those read within `WARMUP_WITHIN_S`.
 
-    What is `known_bars` is not asked for. None where the account has no right to them: the strategies start cold. Raises
-    SessionLost.
+    Instruments with `known_bars` are not requested. Without the right to history only these are returned, and other
+    symbols start cold. The order is that of the universe; `interval_ns` is market ns. Raises LoginLost.
     """
     if not bar_count:
         return []
@@ -74,6 +74,6 @@ async def fetch_warmup_bars(
 
 
 async def load_journaled_closes(journal: Journal, *, run: str, interval_ns: int) -> list[BarBatch]:
-    """Return every close of `run` so far, oldest first, from its journal."""
+    """Return every close of `run` so far from its journal, oldest first."""
     await journal.wait_durable()
     return await asyncio.to_thread(lambda: [close for _, close in read_bar_batches(journal.path, interval_ns, run=run)])

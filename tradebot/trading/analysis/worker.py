@@ -1,7 +1,7 @@
-"""What a worker process runs: jobs over its shares of the symbols; what it begins as, and how it dies.
+"""The code of a worker process: its jobs over its partitions of the symbols, its start and its end.
 
-Bars come in as one array per close, what fired goes out as a few columns. The module imports little, on purpose: it is
-all that a worker loads besides the user's own strategies.
+Bars come in as one array for each close; signals go out as a few columns. The module imports little on purpose: besides
+the user's strategies a worker loads nothing else.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ import numpy as np
 from tradebot.trading.analysis.partition import CloseRows, Partition, PartitionSetup, SymbolHistory
 from tradebot.trading.analysis.signal_batch import WorkerResult
 
-LENGTH_HEADER = struct.Struct("!Q")  # goes before each message of the channel
+LENGTH_HEADER = struct.Struct("!Q")  # stands before each message of the channel
 
-_shares: list[Partition] = []  # of this process
-_channel: socket.socket | None = None  # to the event loop, for closes
+_shares: list[Partition] = []  # the partitions of this process
+_channel: socket.socket | None = None  # the socket to the event loop
 
 
 class InheritedOutput:
-    """Standard output or error of the parent, which goes to a new process as `child_fd`."""
+    """The parent's standard output or error `fd`; pickled, it becomes the descriptor `child_fd` in the new process."""
 
     def __init__(self, fd: int, sent: Any = None) -> None:
         self.fd = fd
@@ -44,9 +44,10 @@ class InheritedOutput:
 
 
 def initialize_process(channel: socket.socket, *outputs: InheritedOutput) -> None:
-    """Prepare a new worker process: leave Ctrl-C to the parent, yield to the event loop, die with the parent.
+    """Prepare a new worker process: ignore Ctrl-C, lower its priority below the event loop's, end with the parent.
 
-    It prints where the parent does now: the fork server was started before the parent took over what is printed.
+    The process prints to the parent's present `outputs`. The fork server has older ones: it was started before the
+    parent captured its output.
     """
     global _channel
     _channel = channel
@@ -62,13 +63,14 @@ def initialize_process(channel: socket.socket, *outputs: InheritedOutput) -> Non
 
 
 def end_with_parent() -> None:
-    """See to it that this process ends when the one that started its pool does, however that ends."""
+    """Make this process end when the process that started its pool ends, in any way."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return
     if sys.platform == "linux":
-        # The kernel kills us when the pipe ends that only the parent holds open. That needs no thread and no lock: it
-        # ends a worker that hangs in C too. A parent-death signal would not do: our parent, the fork server, lives on.
+        # Only the parent holds the other end of this pipe. When it closes, the kernel kills us. This needs no thread
+        # and no lock, and ends a worker that hangs in C too. A parent-death signal does not work: our direct parent is
+        # the fork server, which goes on.
         fd = parent.sentinel
         fcntl.fcntl(fd, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGKILL)
@@ -85,37 +87,37 @@ def _exit_after_parent(parent: BaseProcess) -> None:
 
 
 def build_partitions(setups: Sequence[PartitionSetup]) -> None:
-    """Build the shares of this process. Raises DataError or ConfigError of a strategy."""
+    """Build the partitions of this process. Raises DataError or ConfigError of a strategy."""
     _shares[:] = map(Partition, setups)
 
 
 def load_histories(histories: Sequence[SymbolHistory]) -> WorkerResult:
-    """Feed histories to the shares of this process."""
+    """Load histories into the partitions of this process."""
     assert _shares, "warm before load"
     return _joined([share.load_histories(histories) for share in _shares])
 
 
 def finish_warmup() -> None:
-    """Tell the shares that all histories were fed."""
+    """Finish the warm-up of the partitions, once all histories are loaded."""
     for share in _shares:
         share.finish_warmup()
 
 
 def process_close(close_rows: CloseRows) -> WorkerResult:
-    """Feed one close to the shares of this process; each takes the rows that are its own."""
+    """Give one close to the partitions of this process; each takes its own rows."""
     assert _shares, "step before load"
     return _joined([share.process_close(close_rows) for share in _shares])
 
 
 def warm_caches(close_rows: CloseRows) -> WorkerResult:
-    """Let the shares of this process rehearse; `close_rows` and what would have fired mean nothing."""
+    """Warm the caches of the partitions. `close_rows` is ignored, and the result means nothing."""
     return _joined([share.warm_caches() for share in _shares])
 
 
 def serve_channel() -> None:
-    """Answer jobs from the channel, one at a time, until the event loop closes it; the last job of this process.
+    """Run jobs from the channel, one at a time, until the event loop closes it. The last job of this process.
 
-    A close that went through the pool's queues would wake four threads on its way there and back.
+    A close through the queues of the pool would wake four threads on the way there and back.
     """
     assert _channel is not None, "serve before begin"
     with _channel, _channel.makefile("rb") as incoming:
@@ -129,12 +131,12 @@ def serve_channel() -> None:
 def _done(function: Callable[..., object], args: tuple[object, ...]) -> tuple[bool, object]:
     try:
         return True, function(*args)
-    except Exception as fault:  # travels to whoever asked, as from any executor
+    except Exception as fault:  # the fault goes to the caller, as from any executor
         return False, fault
 
 
 class _Pickler(pickle.Pickler):
-    # numpy describes the type of each array at length; of one close that costs more than its numbers.
+    # numpy pickles a long description of an array's type, which for one close costs more than the numbers.
     def reducer_override(self, value: Any) -> Any:
         if type(value) is np.ndarray and value.dtype.char in "ld":
             return restore_array, (value.tobytes(), value.dtype.char, value.shape)
@@ -142,12 +144,12 @@ class _Pickler(pickle.Pickler):
 
 
 def restore_array(raw: bytes, kind: str, shape: tuple[int, ...]) -> Any:
-    """Return the array that was sent; it cannot be written to."""
+    """Return the array that was sent, read-only."""
     return np.frombuffer(raw, dtype=kind).reshape(shape)
 
 
 def frame_message(message: object) -> bytes:
-    """Return a message of the channel, its length before it."""
+    """Return a message for the channel: its pickle after the length of the pickle."""
     buffer = io.BytesIO()
     buffer.write(bytes(LENGTH_HEADER.size))
     _Pickler(buffer, pickle.HIGHEST_PROTOCOL).dump(message)

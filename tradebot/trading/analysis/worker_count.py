@@ -1,7 +1,7 @@
-"""How many worker processes a run needs: what `workers = "auto"` means, decided once at the start and said why.
+"""How many worker processes a run needs: the meaning of `workers = "auto"`, decided once at the start.
 
-One is always there: it keeps a strategy that hangs or crashes away from the event loop. More of them pay only where the
-work of a close is long against the way there and back (0.2 ms); one core is left to the loop.
+There is always one: it keeps a strategy that hangs or crashes away from the event loop. More workers pay off only where
+the work of a close is long compared with the round trip to a worker (0.2 ms). One core is left to the loop.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from tradebot.strategies.loading import StrategySpec
 from tradebot.strategies.strategy import Strategy
 
-# Seconds a symbol and close, as `tradebot bench pool` and `bench indicators` show them on one core of 2.6 GHz. Only
-# their order of magnitude counts here.
+# Seconds for one symbol and close, measured by `tradebot bench pool` and `bench indicators` on one core of 2.6 GHz.
+# Only the order of magnitude matters here.
 RULES_S, DECIDE_S, FRAME_S = 1e-6, 20e-6, 3e-3
-ONE_WORKER_MAX_S = 0.005  # of work that one worker does as well as several
+ONE_WORKER_MAX_S = 0.005  # seconds of work that one worker does as fast as several
 
 
 def choose_worker_count(strategies: Sequence[StrategySpec], symbols: int, cores: int) -> tuple[int, str]:
-    """Return the number of workers for this machine and load, and the reason in words."""
+    """Return the number of workers for these strategies, symbols and cores, and the reason in words."""
     work_s = sum(_cost(spec) * (len(spec.symbols) or symbols) for spec in strategies)
     most = max(1, min(cores - 1, symbols))
     wanted = max(1, -int(-work_s // ONE_WORKER_MAX_S))

@@ -1,7 +1,6 @@
-"""What the workers of the analysis are told: their strategies, the past, their rows of each close; and all of it again.
+"""The inputs of the workers: strategies, warm-up bars, and their rows of each close.
 
-A worker that is rebuilt must come to the same state as the one that was lost, so nothing is told that is not kept here
-or read anew from the journal.
+A rebuilt worker must reach the same state as the lost one. So every input is kept here, or read again from the journal.
 """
 
 from __future__ import annotations
@@ -20,15 +19,16 @@ from tradebot.strategies.strategy import Strategy
 from tradebot.trading.analysis.partition import CloseRows, PartitionSetup, SymbolHistory
 from tradebot.trading.analysis.partitioning import Assignment
 
-HOLDINGS_REMEMBERED = 20_000  # two weeks of minutes; the journal's closes go back to the start of the daemon at most
-SYMBOLS_PER_JOB = 50  # histories per warm-up job: some MB, so that pickling does not stall the loop
+# Two weeks of minute closes. A rebuilt worker needs no closes from before the start of the daemon
+HOLDINGS_REMEMBERED = 20_000
+SYMBOLS_PER_JOB = 50  # histories in one warm-up job: a few MB, so that pickling does not stall the loop
 
 Holdings = Mapping[str, tuple[Decimal, Decimal]]  # symbol -> (quantity, average price)
-Held = dict[int, tuple[Decimal, Decimal]]  # id -> the same, flat symbols left out
+Held = dict[int, tuple[Decimal, Decimal]]  # id -> the same, without flat symbols
 
 
 class WorkerInputs:
-    """Knows all that the workers are told. `on_fault` hears of each strategy that is switched off for a symbol."""
+    """Keeps the inputs of all workers. `on_fault` takes an event for each strategy disabled for a symbol."""
 
     def __init__(
         self,
@@ -40,20 +40,18 @@ class WorkerInputs:
         self.universe, self.interval_ns = universe, interval_ns
         self._on_fault = on_fault
         self._pasts: dict[int, BarSeries] = {}  # by symbol id
-        self._held: dict[int, Held] = {}  # ends_at -> what was held then
+        self._held: dict[int, Held] = {}  # end of a close (market ns) -> holdings then
         self._is_deciding = any(spec.load_class().decide is not Strategy.decide for spec in strategies)
-        self._off: set[tuple[str, int]] = set()  # strategies that raised, and for which symbol
+        self._off: set[tuple[str, int]] = set()  # (strategy, symbol id): disabled because it raised
 
     def set_history(self, warmup: Sequence[BarSeries]) -> None:
-        """Keep the bars that the strategies are warmed up with."""
+        """Set the bars that the strategies are warmed up with."""
         for series in warmup:
             self._pasts[self.universe.id_of(series.symbol)] = series
 
     def set_holdings(self, close: BarBatch, holdings: Holdings) -> None:
-        """Keep what is held at a close, for `decide`."""
-        ids = (
-            self.universe.ids_by_symbol
-        )  # what is held of another run's symbols is none that a strategy here decides on
+        """Set the holdings at a close, for `decide`."""
+        ids = self.universe.ids_by_symbol  # holdings in symbols outside this run concern no strategy here
         held = {ids[symbol]: held for symbol, held in holdings.items() if held[0] != 0 and symbol in ids}
         if held and self._is_deciding:
             self._held[close.ends_at] = held
@@ -61,7 +59,7 @@ class WorkerInputs:
                 del self._held[next(iter(self._held))]
 
     def setups_for(self, assignments: Sequence[Assignment]) -> list[PartitionSetup]:
-        """Return what a worker with these parts of the work begins with."""
+        """Return the setups of a worker's partitions."""
         off = frozenset(self._off)
         return [
             PartitionSetup(
@@ -71,7 +69,7 @@ class WorkerInputs:
         ]
 
     def history_jobs(self, ids: Ints) -> Iterator[list[SymbolHistory]]:
-        """Yield the past bars of symbols, as many at once as one job takes."""
+        """Yield the warm-up bars of symbols, at most `SYMBOLS_PER_JOB` histories at once."""
         known = [(id_, self._pasts[id_]) for id_ in ids.tolist() if id_ in self._pasts]
         for first in range(0, len(known), SYMBOLS_PER_JOB):
             yield [
@@ -80,7 +78,7 @@ class WorkerInputs:
             ]
 
     def rows_of_close(self, close: BarBatch, rows: Ints | None) -> CloseRows:
-        """Return these rows of a close, None for all, with what was held at it."""
+        """Return these rows of a close (all with None) and the holdings at that close."""
         ids, wanted = close.ids, [close.open, close.high, close.low, close.close, close.volume]
         if rows is not None and len(rows) < len(ids):
             ids, wanted = ids[rows], [column[rows] for column in wanted]
@@ -92,7 +90,7 @@ class WorkerInputs:
         return CloseRows(close.ends_at, ids, columns, mine)
 
     def disable_strategies(self, faults: Sequence[tuple[str, int, str]]) -> None:
-        """Note which strategies raised, as (strategy, id, reason); each is off for that symbol from now on."""
+        """Disable strategies that raised, given as (strategy, symbol id, reason), for these symbols from now on."""
         for strategy, id_, reason in faults:
             if (strategy, id_) not in self._off:
                 self._off.add((strategy, id_))

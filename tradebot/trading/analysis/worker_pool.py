@@ -1,6 +1,6 @@
-"""The roster of the analysis: its workers, started together, asked at each close, replaced when they hang or die.
+"""The worker pool of the analysis: starts workers, gives them each close, replaces those that hang or die.
 
-A worker that is lost is rebuilt in the background from the warm-up and the closes since: the same state, bit for bit.
+A lost worker is rebuilt in the background from the warm-up and the closes since then, to the same state bit for bit.
 """
 
 from __future__ import annotations
@@ -23,18 +23,20 @@ from tradebot.trading.analysis.signal_batch import SignalBatch, SignalColumns, W
 from tradebot.trading.analysis.worker_inputs import WorkerInputs
 from tradebot.trading.analysis.worker_process import START_WITHIN_S, WorkerGone, WorkerProcess, job_result
 
-MAX_REPLACEMENTS = 3  # a crash that comes back this often is not bad luck
+MAX_REPLACEMENTS = 3  # more crashes than this within the window are not bad luck: the worker is turned off
 REPLACEMENT_WINDOW_NS = 600 * SECOND
 
 
 class WorkerState(StrEnum):
+    """What a worker can do: BUILDING is starting or rebuilding, READY computes, OFF is turned off for good."""
+
     BUILDING = "building"
     READY = "ready"
     OFF = "off"
 
 
 class Worker:
-    """One worker with its parts of the work and its record; `is_ours` is a mask over the universe."""
+    """One worker with its assignments and its history of failures; `is_ours` (n,) marks its symbols of the universe."""
 
     def __init__(self, number: int, assignments: Sequence[Assignment], size: int) -> None:
         self.number, self.assignments = number, assignments
@@ -44,17 +46,20 @@ class Worker:
         self.ids = np.flatnonzero(self.is_ours)
         self.state = WorkerState.BUILDING
         self.process: WorkerProcess | None = None
-        self.unanswered: BarBatch | None = None  # the close it has not answered yet
+        self.unanswered: BarBatch | None = None  # the close it has not answered yet, if any
         self.missed_closes: list[BarBatch] = []  # closes that came while it was not ready
         self.replaced_mono: list[int] = []  # monotonic ns
 
     def own_rows(self, close: BarBatch) -> Ints:
-        """Return the rows of a close that are its own."""
+        """Return the row numbers of a close that belong to this worker."""
         return np.flatnonzero(self.is_ours[close.ids])
 
 
 class WorkerPool:
-    """The workers; `assignments` holds the work of each. See `Analysis` for `deadline_s`, `load_closes` and `on_fault`."""
+    """The workers of the analysis, one for each non-empty item of `assignments`.
+
+    See `Analysis` for `deadline_s`, `load_closes` and `on_fault`.
+    """
 
     def __init__(
         self,
@@ -70,12 +75,12 @@ class WorkerPool:
         self._recall, self._on_fault = load_closes, on_fault
         self._workers = [Worker(n, mine, len(inputs.universe)) for n, mine in enumerate(assignments) if mine]
         self._threads = ThreadPoolExecutor(max(1, 2 * len(assignments)), thread_name_prefix="analysis")
-        self._newest: BarBatch | None = None  # that was asked about; sent again to rehearse
+        self._newest: BarBatch | None = None  # the newest close given to the workers; reused to warm caches
         self._repairs: asyncio.Queue[Worker] = asyncio.Queue()
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no work for a worker process."""
+        """True when there is no worker process."""
         return not self._workers
 
     @property
@@ -84,26 +89,26 @@ class WorkerPool:
         return tuple(w.process.pid for w in self._workers if w.process and w.state is WorkerState.READY)
 
     async def start_workers(self) -> None:
-        """Start all workers at once and feed them the past. Raises DataError of a strategy.
+        """Start all workers at once and give them the warm-up bars. Raises DataError of a strategy.
 
-        A worker that is lost on the way is left to `replace_workers`.
+        A worker that is lost meanwhile is left to `replace_workers`.
         """
         try:
             async with asyncio.TaskGroup() as group:
                 for w in self._workers:
                     group.create_task(self._build(w), name=f"analysis-start-{w.number}")
         except BaseExceptionGroup as group_fault:
-            raise group_fault.exceptions[0] from None  # they all have the same cause, and the first says it
+            raise group_fault.exceptions[0] from None  # all have the same cause, so the first one says it
 
     async def replace_workers(self) -> None:
-        """Replace lost workers until cancelled; without it a lost worker stays lost."""
+        """Replace lost workers until cancelled. Nothing else replaces them."""
         async with asyncio.TaskGroup() as group:
             while True:
                 w = await self._repairs.get()
                 group.create_task(self._build(w), name=f"analysis-rebuild-{w.number}")
 
     async def compute_signals(self, close: BarBatch) -> tuple[list[SignalColumns], set[int]]:
-        """Return what fired at a close and the ids that got no answer in time."""
+        """Return the signals of a close as columns, and the symbol ids without an answer in time."""
         self._newest = close
         fires: list[SignalColumns] = []
         failed: set[int] = set()
@@ -142,7 +147,7 @@ class WorkerPool:
         return fires, failed
 
     def prewarm_workers(self) -> None:
-        """Wake the workers for a close that is about to come; waits for nothing and changes nothing."""
+        """Let the workers warm their caches before a close. Waits for nothing and changes no state."""
         if (close := self._newest) is None:
             return
         for w in self._workers:
@@ -156,7 +161,7 @@ class WorkerPool:
                 job.add_done_callback(self._warm_loop_caches)
 
     async def stop_workers(self) -> None:
-        """End all workers within two seconds, killing what hangs."""
+        """End all workers within two seconds; those that hang are killed."""
         for w in self._workers:
             w.state = WorkerState.OFF
         async with asyncio.TaskGroup() as group:
@@ -166,13 +171,13 @@ class WorkerPool:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _warm_loop_caches(self, job: asyncio.Future[WorkerResult]) -> None:
-        # The loop's own part of a close, with the answer of a worker that rehearsed.
+        # The event loop warms its own caches too, with the result of a worker that did.
         if not job.cancelled() and job.exception() is None and (close := self._newest) is not None:
             fires = [f._replace(ids=close.ids[:1].repeat(len(f.ids))) for f in job.result().signals]
             next(SignalBatch(close, self._briefing.universe, fires, (), 0).message_chunks())
 
     def _on_worker_lost(self, w: Worker, process: WorkerProcess, reason: str) -> None:
-        # The death of a process is seen by its descriptor and by its job; the second is no news.
+        # Both the descriptor and the job of a process report its death; only the first report counts.
         if w.state is WorkerState.READY and w.process is process:
             self._replace(w, reason)
 
@@ -222,7 +227,7 @@ class WorkerPool:
 
     async def _warm(self, w: Worker, process: WorkerProcess) -> None:
         under_way: list[asyncio.Future[WorkerResult]] = []
-        for some in self._briefing.history_jobs(w.ids):  # the next one is packed while the worker is busy with one
+        for some in self._briefing.history_jobs(w.ids):  # the next job is pickled while the worker is busy
             under_way.append(process.submit_job(worker.load_histories, some))
             if len(under_way) > 1:
                 self._briefing.disable_strategies(
@@ -235,7 +240,7 @@ class WorkerPool:
 
     async def _replay(self, w: Worker, process: WorkerProcess) -> int:
         recalled = await self._recall()
-        # What it holds beyond the newest close is still on its way to `ask`, which will feed it.
+        # Closes after the newest one are still on their way to `compute_signals`, which will give them to the worker.
         newest = 0 if self._newest is None else self._newest.ends_at
         closes = [close for close in recalled if close.ends_at <= newest]
         at, count = 0, 0

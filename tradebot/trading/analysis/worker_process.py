@@ -1,8 +1,8 @@
-"""One worker process as the event loop sees it: start it, give it jobs, kill it for sure.
+"""One worker process as the event loop sees it: start it, give it jobs, kill it reliably.
 
-It is a ProcessPoolExecutor of one process from a fork server: a clean single-threaded process that has imported the
-worker's modules once, so that a new worker costs 20 ms and never copies the threads of the daemon. Its last job is to
-serve a socket (`open_socket_channel`): a close then wakes the worker and the loop, and none of the pool's threads between them.
+It is a ProcessPoolExecutor with one process, forked from a fork server. The fork server has one thread and has imported
+the worker's modules, so a new worker costs 20 ms and never copies threads of the daemon. The last job of the pool is to
+serve a socket (`open_socket_channel`): from then on a job wakes only the worker and the loop, no thread of the pool.
 """
 
 from __future__ import annotations
@@ -20,16 +20,19 @@ from typing import Any
 from tradebot.trading.analysis import fork_server, worker
 from tradebot.trading.analysis.socket_channel import SocketChannel
 
-START_WITHIN_S = 30.0  # a cold machine imports numpy and TA-Lib from disk in a few seconds
-POLITE_STOP_S = 1.0  # of the two seconds a stop may take
+START_WITHIN_S = 30.0  # wall seconds; a cold machine needs a few to import numpy and TA-Lib from disk
+POLITE_STOP_S = 1.0  # wall seconds before it is killed, of the two that a stop may take
 
 
 class WorkerGone(Exception):
-    """The worker died, hung or ran out of memory; its state is gone. The text says which."""
+    """The worker died, hung or ran out of memory, and its state is lost. The text says which."""
 
 
 class WorkerProcess:
-    """A process that runs functions of `worker`, one at a time; `on_death` is called in the loop when it just ends."""
+    """A process that runs functions of `worker`, one at a time.
+
+    `on_death` is called in the loop when the process ends by itself. `threads` runs calls that would block the loop.
+    """
 
     def __init__(self, threads: ThreadPoolExecutor, on_death: Callable[[], None]) -> None:
         self.pid = 0
@@ -41,11 +44,11 @@ class WorkerProcess:
         self._is_closed = False
 
     async def open_process(self) -> None:
-        """Start the process without blocking the loop. Raises Lost."""
+        """Start the process without blocking the loop. Raises WorkerGone."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(START_WITHIN_S):
-                # Starting one waits for the fork server, so a thread does it.
+                # The start waits for the fork server, so a thread does it.
                 self.pid = await loop.run_in_executor(self._threads, self._start)
         except TimeoutError:
             raise WorkerGone(f"did not start within {START_WITHIN_S:g} s") from None
@@ -59,7 +62,7 @@ class WorkerProcess:
             loop.add_reader(self._pidfd, self._died)
 
     def open_socket_channel(self) -> None:
-        """Send the jobs from now on by the short way; no job may be under way. Raises Lost."""
+        """Send all further jobs through the socket channel. No job may be under way. Raises WorkerGone."""
         self.submit_job(worker.serve_channel).add_done_callback(_discard_exception)
         self._channel = SocketChannel(self._ours)
 
@@ -83,7 +86,10 @@ class WorkerProcess:
         self._on_death()
 
     def submit_job(self, function: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
-        """Queue a job. Raises Lost when the process is known to be gone; the future may end in BrokenExecutor."""
+        """Queue a job and return the future of its result, which may end in BrokenExecutor.
+
+        Raises WorkerGone when the process is known to be gone.
+        """
         assert self._pool is not None, "submit before open"
         try:
             if self._channel is not None:
@@ -93,7 +99,7 @@ class WorkerProcess:
             raise WorkerGone("died") from fault
 
     async def run_job(self, function: Callable[..., Any], *args: Any, within_s: float) -> Any:
-        """Run a job and return its result. Raises Lost; what the job itself raises passes through."""
+        """Run a job and return its result. Raises WorkerGone, or what the job itself raises."""
         return await self.wait_result(self.submit_job(function, *args), within_s=within_s)
 
     async def wait_result(self, future: asyncio.Future[Any], *, within_s: float) -> Any:
@@ -102,11 +108,11 @@ class WorkerProcess:
         return job_result(future, within_s)
 
     def kill(self) -> None:
-        """End the process now, whatever it is doing."""
+        """Kill the process at once."""
         self._is_closed = True
         self._hang_up()
         if self._pidfd >= 0:
-            # By descriptor and not by number: the number may belong to somebody else by now.
+            # By descriptor and not by pid, because another process may have that pid by now.
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
             self._forget()
@@ -117,14 +123,14 @@ class WorkerProcess:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def close_process(self) -> None:
-        """End the process politely, then for sure; takes at most `POLITE_STOP_S` and a little."""
+        """Ask the process to end, and kill it after `POLITE_STOP_S`; takes little more than that."""
         self._is_closed = True
         pool = self._pool
         if pool is None:
             return
         if self._pidfd >= 0:
             asyncio.get_running_loop().remove_reader(self._pidfd)
-        self._hang_up()  # which ends its last job
+        self._hang_up()  # this ends the job that serves the socket
         ending = asyncio.get_running_loop().run_in_executor(self._threads, pool.shutdown)
         await asyncio.wait([ending], timeout=POLITE_STOP_S)
         self.kill()
@@ -146,11 +152,11 @@ class WorkerProcess:
 
 def _discard_exception(future: asyncio.Future[Any]) -> None:
     if not future.cancelled():
-        future.exception()  # nobody may be left who waits for it
+        future.exception()  # marks it as retrieved: perhaps no task waits for it any more
 
 
 def job_result(future: asyncio.Future[Any], within_s: float) -> Any:
-    """Return the result of a job that had its time. Raises Lost; what the job itself raised passes through."""
+    """Return the result of a job after its time limit. Raises WorkerGone, or what the job itself raised."""
     if not future.done():
         future.cancel()
         raise WorkerGone(f"passed its time limit of {within_s:g} s")
