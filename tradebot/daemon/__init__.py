@@ -1,1 +1,1 @@
-"""One run of the daemon: the ground it stands on, its stages put together, what it tells and what it writes down."""
+"""One run of the daemon: its venue session, its stages put together, what it reports and what it records."""

@@ -1,4 +1,4 @@
-"""One run of the daemon: its stages put together over one ground, its start up to the first order, its end."""
+"""One run of the daemon: its stages put together over one venue session, its start up to the first order, its end."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ from tradebot.trading.poll_schedule import PollPace
 from tradebot.trading.price_band import PriceBand
 
 MAX_QUOTE_AHEAD_S = (
-    5.0  # wall seconds a quote may be stamped after our own clock; a clock that is further off is no clock
+    5.0  # wall seconds by which a quote's stamp may be ahead of our clock; a larger lead means a wrong clock
 )
-# What a part may need for one piece of work under its own time limits, until the watchdog is told nothing any more.
+# The time that a part may need for one step under its own time limits; after it the watchdog gets no more beats.
 WRITER_S, REQUEST_S, BOOKS_S = 10.0, 60.0, 90.0
 
 
 def engine_settings(config: Config, *, killed: Callable[[], str]) -> EngineSettings:
-    """Return the engine's settings of a config; `kill_reason` says why no order may leave, "" while orders may."""
+    """Return the engine's settings from a config; `kill_reason` returns why no order may be sent, "" while orders may."""
     return EngineSettings(
         stale_after_s=config.feed.stale_after_s,
         poll_every_s=config.feed.poll_every_s,
@@ -77,7 +77,7 @@ def engine_settings(config: Config, *, killed: Callable[[], str]) -> EngineSetti
 
 
 class Daemon:
-    """One run: the stages over one ground, and what is done around them."""
+    """One run: the stages over one venue session, and the tasks around them."""
 
     def __init__(
         self, config: Config, run_id: str, ground: VenueSession, journal: Journal, recovery: RecoveredState,
@@ -150,9 +150,9 @@ class Daemon:
         )  # fmt: skip
 
     async def recover_and_reconcile(self) -> None:
-        """Recover from the journal and compare with the venue: everything before the first guard can act.
+        """Recover from the journal and reconcile with the venue: all that precedes the first stop or target.
 
-        The past that strategies need is fetched beside the run, see `run_until_stopped`.
+        The warm-up bars of strategies are loaded later, while the run trades, see `run_until_stopped`.
         """
         config, ground, clock = self._config, self._ground, self._ground.clock
         books = self._recovery.recovered_account(ground.account)
@@ -171,7 +171,7 @@ class Daemon:
         self._recover(books)
         await self.space.check_disk()
         ground.venue.resume_day(books.orders_sent_on(ground.traded_market.day_number(clock.market_ns())))
-        if self._is_held:  # nothing moves that would need a guard, and nothing may be missed
+        if self._is_held:  # market time stands still: no stop is needed yet, and no bar is missed
             await self._warm_up()
         compared = await self._compare()
         await self._halt_from_the_start()
@@ -189,7 +189,7 @@ class Daemon:
             halted=self._halt_file.reason or account.conditions.halt_reason or None,
         )
         self._tell(started)
-        # A run of fewer symbols sees no price of what an earlier one left: nothing guards, marks or squares it off.
+        # A run of fewer symbols gets no prices for other positions of earlier runs: no stop, no mark, no square-off.
         if unwatched := sorted(s for s in account.open_symbols if s not in ground.universe):
             self._tell(PositionsUnwatched(symbols=unwatched))
 
@@ -216,7 +216,7 @@ class Daemon:
     def operator_api(
         self, ask_to_stop: Callable[[str], None], *, lines_dropped: Callable[[], int] = lambda: 0
     ) -> OperatorApi:
-        """Return the operator's panel of this run; `ask_to_stop` ends the run with a reason."""
+        """Return the operator's API of this run; `ask_to_stop` ends the run with a reason."""
         config, ground = self._config, self._ground
         run = {
             "mode": config.app.mode,
@@ -281,7 +281,7 @@ class Daemon:
             self._tell(LotOversized(reason=reason))
 
     async def _halt_from_the_start(self) -> None:
-        # Behind the look at the venue, so that entries it still works are taken back as by every halt.
+        # After the reconciliation, so that entries that still work at the venue are cancelled, as by every halt.
         most, now = self._config.risk.max_crashes, self._ground.clock.wall_ns()
         for control, why in (
             ("crash_loop", crash_loop_reason(self._recovery.crashed_runs, now=now, max_crashes=most)),
@@ -289,7 +289,7 @@ class Daemon:
         ):
             if why:
                 await self.engine.execute_command(Command(verb=CommandVerb.HALT, reason=why, control=control))
-        if doubt:  # which the halt on disk holds from here on, until a person resumes
+        if doubt:  # from now on the halt in the journal records it, until a person resumes
             await self.heads.save_head()
 
     async def _compare(self) -> AccountSnapshot:
@@ -306,9 +306,10 @@ class Daemon:
         return chosen
 
     async def run_until_stopped(self, stop: asyncio.Event, reasons: list[str]) -> dict[str, Any]:
-        """Run the engine until `stop`, saying READY after the first sound quote; returns the summary.
+        """Run the engine until `stop`, report READY after the first valid quote, and return the summary.
 
-        What is open is guarded from then on. Strategies decide, and so may open something, from `warmed_up` on.
+        Open positions have their stops from the first quote on. Strategies decide, and so may open positions, once they
+        are warmed up.
         """
         with tuned_interpreter(self._ground.clock, self._latencies.record_duration):
             await self._trade(stop, reasons)
@@ -349,9 +350,9 @@ class Daemon:
         clock = self._ground.clock
         if isinstance(clock, MarketClock):
             await self.engine.stream_started.wait()
-            clock.start_market()  # the embedded exchange opens when somebody listens
+            clock.start_market()  # the embedded exchange opens once its quotes are received
         await self._bulletins.announce_ready()
-        if not self._config.analysis.warmup_bars:  # no past said what they cost
+        if not self._config.analysis.warmup_bars:  # without past bars the prices are not known earlier
             account = self.desk.account
             self._tell_dear({s: p for s in self._ground.universe.symbols if (p := account.last_price(s)) is not None})
 

@@ -1,4 +1,4 @@
-"""The embedded exchange: a real server on loopback inside the daemon, the venue of a first run and a rehearsal."""
+"""The embedded exchange: a real server on loopback inside the daemon, the venue of first runs and rehearsals."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from tradebot.venues import registry
 from tradebot.venues.adapter import VenueAdapter
 from tradebot.venues.venue import VenueRules
 
-FAULT_POLL_S = 0.1  # how often a rehearsal looks whether its faults are over
-DRAIN_S = 1.0  # wall seconds the last frames have to reach the daemon, which then waits out its grace
+FAULT_POLL_S = 0.1  # seconds between checks whether the faults of a rehearsal are over
+DRAIN_S = 1.0  # wall seconds for the last frames to reach the daemon, before it waits for its grace time
 TODAY = "today"
-# Invented prices are drawn for their date. A first run on a set day is the same for everybody, whenever it is made, and
-# on this one the shipped strategy finds something to do within the first minutes.
+# Invented prices depend on the date, so a first run on a fixed day is the same for every user. On this day the shipped
+# strategy trades within the first minutes.
 FIRST_DAY = "2026-02-03"
-MIN_RESUMED_NS = HOUR  # a day with less than this left is not resumed: the next one begins
+MIN_RESUMED_NS = HOUR  # a day with less time left is not resumed: the next day begins
 
 
 @asynccontextmanager
@@ -58,14 +58,14 @@ async def open_embedded_exchange(
     keys: AccessKeys | None = None,
     room: VenueAdapter | None = None,
 ) -> AsyncIterator[tuple[ExchangeAddresses, MarketClock]]:
-    """Open the exchange of `config.exchange` for `symbols`; its time stands until the clock is released.
+    """Open the exchange of `config.exchange` for `symbols`; its time stands still until the clock is released.
 
-    `seen_until` is the market ns that earlier runs reached: the same day goes on from there while enough of it is left,
-    else the next trading day begins. The account lives in `log` and survives a restart. `on_end` is told when the
-    prices are over. `faults` are committed, and `tell` says each as it strikes. `wall_ns` is this machine's time; the
-    exchange looks at it every `poll_s`. `on_open` is given the exchange before anybody trades on it.
-    `keys` open it, by default drawn ones. `holdings` are what the account owns before its first day. It speaks as the
-    venue of `room` does, by default the first of the registry.
+    `seen_until` is the market ns that earlier runs reached: the same day continues from there if enough of it is left,
+    otherwise the next trading day begins. The account is stored in `log` and survives a restart. `on_end` is called
+    when the prices end. `faults` are injected, and `tell` reports each one. `wall_ns` is this machine's clock; the
+    exchange reads it every `poll_s`. `on_open` gets the exchange before the first order. `keys` are the keys to log in
+    with, random by default. `holdings` are the account's before its first day. The exchange speaks the protocol of
+    `room`, by default the first one in the registry.
     """
     settings, wall = config.exchange, wall or WallClock()
     if settings.prices == "recorded":
@@ -82,7 +82,7 @@ async def open_embedded_exchange(
 
     async def trade(exchange: Exchange) -> None:
         await exchange.run_session(poll_s=poll_s)
-        await clock.sleep(DRAIN_S + config.bars.grace_s)  # or the last bars of the day would still be forming
+        await clock.sleep(DRAIN_S + config.bars.grace_s)  # else the last bars of the day would not have closed yet
         on_end("the exchange's prices are over")
 
     try:
@@ -119,7 +119,7 @@ async def open_embedded_exchange(
 
 
 def exchange_rules(profile: VenueRules) -> OrderRules:
-    """Return the rules of a venue as the simulated exchange enforces them."""
+    """Return the rules of a venue that the simulated exchange enforces."""
     return OrderRules(
         tag_length=profile.tag_length,
         changes_per_order=profile.modifications_per_order,

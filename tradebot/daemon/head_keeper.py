@@ -1,6 +1,6 @@
-"""Keeps the journal's last hash beside it while a run goes on, so that a later start knows a journal that lost its end.
+"""Saves the journal's head (last hash) beside it during a run, so that a later start detects a journal that lost rows.
 
-A run that is killed leaves a head that is a minute old: an older copy put in the journal's place is known then as well.
+A killed run leaves a head that is at most a minute old, so that an older copy in place of the journal is detected too.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ SAVE_EVERY_S = 60.0
 
 
 class JournalHeadKeeper:
-    """Keeps one head a run, behind those of the runs before. `keep_through_row` is the journal's last row before this one."""
+    """Saves one head per run, after those of earlier runs. `keep_through_row` is the `seq` of the last row before this run."""
 
     def __init__(self, path: Path, *, begun: int, clock: Clock, tell: EventListener) -> None:
         self._path, self._begun, self._clock, self._tell = path, begun, clock, tell
         self._is_failing = False
 
     async def save_head(self) -> dict[str, Any]:
-        """Keep where the journal ends now, and return it for the log, which goes where neither file does."""
+        """Save the current head, and return it for the log, which is stored elsewhere; {} after a failure."""
         try:
             rows, head = await asyncio.to_thread(journal_heads.append_head, self._path, keep_through_row=self._begun)
         except StateError as error:
@@ -38,7 +38,7 @@ class JournalHeadKeeper:
         return {"rows": rows, "head": head}
 
     async def save_periodically(self) -> None:
-        """Keep it again and again until cancelled."""
+        """Save the head every `SAVE_EVERY_S` seconds until cancelled."""
         while True:
             await self.save_head()
             await self._clock.sleep(SAVE_EVERY_S)

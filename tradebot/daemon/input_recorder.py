@@ -1,4 +1,4 @@
-"""What of a run a replay needs: the desk with its tape, the terms it decides by, its warm-up; the daemon keeps them."""
+"""Records what a replay of the run needs: the inputs of the desk, the settings of its decisions, the warm-up bars."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ from tradebot.trading.desk.gate.limits import build_gate
 from tradebot.trading.desk.recording_desk import RecordingDesk
 from tradebot.trading.trading_desk import TradingDesk
 
-SYMBOLS_PER_ROW = 50  # whose past bars go into one row: some hundred kB
+SYMBOLS_PER_ROW = 50  # symbols whose bars go into one row of some hundred kB
 
 
 class InputRecorder:
-    """One run's desk, and what is written down so that it can decide again; nothing is with `journal.record_inputs`
-    off. `kill_reason` tells why the HALT file is there, empty without it."""
+    """The desk of one run, and the recorder of its inputs for a replay.
+
+    With `journal.record_inputs` off nothing is recorded. `kill_reason` returns the reason in the HALT file, "" without it.
+    """
 
     def __init__(
         self, config: Config, ground: VenueSession, journal: Journal, *, run_id: str, killed: Callable[[], str]
@@ -49,7 +51,7 @@ class InputRecorder:
     def record_settings(
         self, specs: Iterable[StrategySpec], *, opens_at: int, halts: Sequence[Command], flattened: Iterable[str]
     ) -> None:
-        """Write down what the run decides by."""
+        """Record the settings on which the run's decisions depend."""
         if self._taped is None:
             return
         row = RunSettings(
@@ -65,7 +67,7 @@ class InputRecorder:
         self._journal.append("terms", row, at=self._ground.clock.market_ns())
 
     def record_warmup(self, past: Sequence[BarSeries]) -> None:
-        """Write down the past bars that the strategies are warmed up with."""
+        """Record the bars that the strategies are warmed up with."""
         if self._taped is None:
             return
         for first in range(0, len(past), SYMBOLS_PER_ROW):
@@ -73,7 +75,7 @@ class InputRecorder:
             self._journal.append("warmup", row, at=self._ground.clock.market_ns())
 
     def flush_inputs(self) -> None:
-        """Write down the last seconds of the tape."""
+        """Record the inputs of the last seconds."""
         if self._taped is not None:
             self._taped.flush_inputs()
 

@@ -1,7 +1,7 @@
-"""Where an order may go: an exchange on this machine in every mode, a real venue in live mode alone; for the ground.
+"""The places that orders may go to: an exchange on this machine in every mode, a real venue only in live mode.
 
-The ground builds a venue with order routes from one of two values only: `SimulatedRoute`, whose addresses are all of this
-machine, or `LiveRoute`, which a paper run cannot make.
+`venue_session.py` builds a venue that can send orders from one of two types only: `SimulatedRoute`, whose addresses are
+all on this machine, or `LiveRoute`, which a paper run cannot create.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NO_PAPER_AT_VENUE = (
 
 
 class SimulatedRoute(VenueAccess, frozen=True):
-    """An exchange on this machine, whatever the mode. Raises ConfigError for an address of another machine."""
+    """The access to an exchange on this machine, in any mode. Raises ConfigError for an address of another machine."""
 
     def __post_init__(self) -> None:
         for address in self.addresses.values():
@@ -28,7 +28,7 @@ class SimulatedRoute(VenueAccess, frozen=True):
 
     @classmethod
     def from_printed(cls, room: VenueAdapter, exchange: dict[str, Any]) -> Self:
-        """Return the access that a running exchange printed; raises for every address in it that is not loopback."""
+        """Return the access that a running exchange printed. Raises ConfigError for an address that is not loopback."""
         for text in _texts(exchange):
             if "://" in text:
                 _on_this_machine(text)
@@ -36,7 +36,7 @@ class SimulatedRoute(VenueAccess, frozen=True):
 
 
 class LiveRoute(VenueAccess, frozen=True):
-    """A real venue with the operator's own keys; see `of`."""
+    """The access to a real venue with the operator's keys; see `from_config`."""
 
     @classmethod
     def from_config(cls, room: VenueAdapter, config: Config) -> Self:

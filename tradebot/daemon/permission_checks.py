@@ -1,4 +1,4 @@
-"""Who else on this machine may change what the daemon trusts: its state, its credentials, its strategies."""
+"""Checks the permissions of the files that the daemon trusts: its state, its credentials, its strategies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def find_exposed_files(config: Config, *, credentials: str = "") -> list[Complaint]:
-    """Return what others may change, each with the command that mends it; `credentials` is the folder of the keys."""
+    """Return the files that others may change, with a command that corrects each; `credentials` is the keys' folder."""
     found: list[Complaint] = []
     state_dir = config.app.state_dir
     found += _complaints(("app", "state_dir"), [state_dir], "chmod 700", "the state directory")
@@ -41,9 +41,9 @@ def _complaints(
         try:
             about = path.stat()
         except OSError:
-            continue  # who needs it says that it is not there
+            continue  # the code that needs the file reports that it is missing
         if sticky and about.st_mode & stat.S_ISVTX:
-            continue  # in a folder such as /tmp nobody replaces the file of another user
+            continue  # sticky, such as /tmp: a user cannot replace the files of another user
         if about.st_mode & (OTHERS_WRITE | also):
             verb = "changed" if about.st_mode & OTHERS_WRITE else "read"
             yield key, f"{what} {path} can be {verb} by others; run {mend} {path}"

@@ -1,4 +1,4 @@
-"""How a run stands: a signal that wants its state in the log, and the last line of a run that failed."""
+"""Logs the state of a run on a Unix signal, and the failure of a run as its last line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NO_FAILURE = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemEx
 
 
 class RunState:
-    """What can be told of a run: `positions` (symbol -> quantity) and `status_snapshot`; both empty before there is a desk."""
+    """Callables that return the positions (symbol -> quantity) and the status of a run; both {} without a desk."""
 
     def __init__(self) -> None:
         self.positions: Callable[[], dict[str, Any]] = dict
@@ -25,7 +25,7 @@ class RunState:
 
 @contextmanager
 def log_failure(tell: EventListener) -> Iterator[RunState]:
-    """Say as the last line, at critical, why a run could not start or go on, and what it leaves open."""
+    """Log as the last line, at critical, why a run could not start or continue, and which positions it leaves open."""
     standing = RunState()
     try:
         yield standing
@@ -45,7 +45,10 @@ def log_failure(tell: EventListener) -> Iterator[RunState]:
 
 
 def install_signal_handlers(tell: EventListener, standing: RunState) -> None:
-    """Take the signals that end a process by default: USR1 writes the state to the log, the others are told."""
+    """Handle signals that end a process by default.
+
+    USR1 logs the state of the run; HUP and USR2 are logged and ignored.
+    """
 
     def show() -> None:
         tell(StateShown(picture=standing.status_snapshot() or {"reason": "the daemon is starting"}))
@@ -60,7 +63,7 @@ def install_signal_handlers(tell: EventListener, standing: RunState) -> None:
 
 
 def root_cause(error: BaseException) -> BaseException:
-    """Return the first error of ours in a group, else the first of any kind."""
+    """Return the first TradebotError in an exception group, else its first error of any kind."""
     leaves = list(_leaves(error))
     return next((leaf for leaf in leaves if isinstance(leaf, TradebotError)), leaves[0])
 

@@ -1,4 +1,4 @@
-"""What was ordered, filled, paid and won, each under the span it is of: this run, the day, the whole journal."""
+"""The results of a run: orders, fills, charges and profit, each for this run, for the day and for the whole journal."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ PAISE = Decimal("0.01")
 
 
 class RunResults:
-    """The sums of an account; `count_from` says where the run starts, after what earlier runs left was recovered."""
+    """The sums of an account. `count_from` marks where the run starts, after earlier runs were recovered."""
 
     def __init__(self, account: AccountView) -> None:
         self._account = account
         self.count_from(at=0)
 
     def count_from(self, *, at: int, before: Iterable[object] = ()) -> None:
-        """Count the run from market ns `at`, behind the facts of runs `before`.
+        """Count the run from market ns `at`; `before` are the events of earlier runs.
 
-        What they left open begins at what it cost.
+        Positions of earlier runs start at their cost.
         """
         self._at = at
         self._sent = sum(1 for fact in before if isinstance(fact, OrderEvent) and fact.type is OrderEventType.SENDING)
@@ -30,17 +30,17 @@ class RunResults:
 
     @property
     def run_fills(self) -> int:
-        """The fills of this run."""
+        """Return the number of fills of this run."""
         return self._account.fill_totals[0] - self._fills
 
     def run_orders(self) -> list[Order]:
-        """Return the orders of this run, those that the gate denied included."""
+        """Return the orders of this run, including those that the gate denied."""
         return self._since(self._at)
 
     def as_fields(self) -> dict[str, Any]:
-        """Return counts, and money rounded for reading; `net` is after charges, what is open at its marks.
+        """Return counts, and money rounded to paise for people; `net` is after charges, open positions at their marks.
 
-        Orders are those that the gate let through.
+        Counts of orders leave out those that the gate denied.
         """
         account, profit, run = self._account, self._account.total_profit(), _passed(self.run_orders())
         (fills, charges, realized), (day_fills, day_charges) = account.fill_totals, account.day_fill_totals

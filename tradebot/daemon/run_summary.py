@@ -1,4 +1,4 @@
-"""The last word of a run: one `run_summarized` with orders, fills, charges, profit, latencies and what was dropped."""
+"""The summary of a run: one `run_summarized` event with orders, fills, charges, profit, latencies and drops."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ LATENCIES = (
 def summarize_run(
     *, engine: Engine, account: AccountView, bars: BarBuilder, latencies: Latencies, results: RunResults
 ) -> RunSummarized:
-    """Return the summary.
+    """Return the summary of a run.
 
-    What is counted is of this run, or says its span: `run_`, `day_` or `whole_`, the last since the journal began.
-    Money is rounded to paise for reading, the journal keeps it exact.
+    Counts and sums are of this run, unless they name their span: `run_`, `day_` or `whole_` (since the journal began).
+    Money is rounded to paise for people; the journal keeps it exact.
     """
     orders = results.run_orders()
     states = Counter(o.state for o in orders)

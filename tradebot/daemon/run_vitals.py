@@ -1,4 +1,4 @@
-"""How a run fares besides its books: age, earlier runs, newest bar and signal, clock, log and store; for `status`."""
+"""The vital signs of a run for `status`: age, earlier runs, newest bar and signal, clock, login, log and store."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tradebot.trading.engine import Engine
 
 
 class RunVitals:
-    """Reads what there is to know at one moment; nothing is asked of a disk or of the venue.
+    """Reads the vital signs of the run at one moment, without a call to the disk or the venue.
 
-    `lines_dropped` says how many lines of the log were lost, `login_ends` at which time of the market's day a login
-    ends.
+    `lines_dropped` returns how many lines of the log were lost. `login_ends` is the time of the market's day (HH:MM) at
+    which a login ends.
     """
 
     def __init__(
@@ -37,10 +37,10 @@ class RunVitals:
         self._login_ends = next_time_of_day(login_ends, self._held_since, market) if login_ends else None
 
     def read_vitals(self) -> dict[str, Any]:
-        """Return JSON values. Times are market ns, None where there is none yet or nothing is known.
+        """Return the vital signs as JSON values. Times are market ns, None where there is none yet or it is not known.
 
-        Of the login it is known since when this run has it, not when it was issued; `ends_at` is the latest.
-        `clock_offset_s` is None where the venue's time is this machine's own, as on a simulated exchange.
+        The login is known since this run has it; when it was issued is not known. `ends_at` is its latest end.
+        `clock_offset_s` is None where the venue uses this machine's clock, as a simulated exchange does.
         """
         clock, decided, outbox = self._clock, self._engine.signal_stage, self._outbox
         return {
@@ -59,7 +59,7 @@ class RunVitals:
 
 
 def next_time_of_day(text: str, after: int, market: Market) -> int:
-    """Return the first moment behind `after` (market ns) at which the market's clock shows `text` (HH:MM)."""
+    """Return the first market ns later than `after` (market ns) at which the market's clock shows `text` (HH:MM)."""
     day, at = market.date_of(after), time.fromisoformat(text)
     today = market.to_ns(day, at)
     return today if today > after else market.to_ns(day + timedelta(days=1), at)

@@ -1,4 +1,4 @@
-"""What a run is refused for before anything is opened: one list, which `run` obeys and `config check` reads out."""
+"""The checks before a start: one list of problems, with which `run` refuses to start and `config check` reports."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from tradebot.strategies.loading import StrategySpec, load_strategy
 from tradebot.venues import registry
 from tradebot.venues.adapter import VenueAdapter
 
-WARN_DAYS = 30  # before the calendar's data ends: the exchange publishes the next year's closures in December
+WARN_DAYS = 30  # days before the calendar's data end; the exchange publishes the next year's closures in December
 
 
 def start_problems(config: Config, *, now: int, has_exchange: bool = False) -> list[Complaint]:
-    """Return what keeps a run of these settings from starting at `now` (wall ns).
+    """Return the problems that prevent a run with these settings from starting at `now` (wall ns).
 
-    `has_exchange` where it trades on `--exchange`. Raises DataError or ConfigError for a strategy that cannot be
-    loaded, DataError for recorded prices that are not there.
+    `has_exchange` is True for a run on `--exchange`. Raises DataError or ConfigError for a strategy that cannot be
+    loaded, DataError for missing recorded prices.
     """
     found: list[Complaint] = []
     is_embedded = config.venue.name == EMBEDDED and not has_exchange
@@ -59,14 +59,14 @@ def start_problems(config: Config, *, now: int, has_exchange: bool = False) -> l
 
 
 def raise_start_problems(config: Config, *, now: int, has_exchange: bool) -> None:
-    """Raise ConfigError with all that `refusals` finds; returns when it finds nothing."""
+    """Raise ConfigError with all problems that `start_problems` finds, if any."""
     if found := start_problems(config, now=now, has_exchange=has_exchange):
         lines = [make_printable(f"{'.'.join(map(str, key))}: {sentence}") for key, sentence in found]
         raise ConfigError("\n".join(lines), is_list=True)
 
 
 def start_warnings(config: Config, *, now: int) -> list[str]:
-    """Return what an operator should know of these settings at `now` (wall ns) though a run starts with them."""
+    """Return warnings about settings with which a run starts all the same at `now` (wall ns)."""
     found = []
     room = registry.find_adapter(config.venue.name)
     market = _market(room)
@@ -86,7 +86,7 @@ def start_warnings(config: Config, *, now: int) -> list[str]:
 
 
 def load_strategies(config: Config) -> list[StrategySpec]:
-    """Return the strategies of the config. Raises DataError or ConfigError for one that cannot run on its bars."""
+    """Load the strategies of the config. Raises DataError or ConfigError for one that cannot run on its bars."""
     names = [section.name for section in config.strategy]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"[[strategy]] names {', '.join(twice)} twice")
@@ -101,7 +101,7 @@ def load_strategies(config: Config) -> list[StrategySpec]:
 
 
 def invented_share_problems(config: Config) -> list[Complaint]:
-    """Return what speaks against the symbols where the embedded exchange would have to invent shares for them."""
+    """Return a problem where the embedded exchange would have to invent shares for unknown symbols."""
     if config.exchange.invent or config.exchange.prices != "synthetic":
         return []
     told = unknown_shares(config.app.symbols)
@@ -110,13 +110,13 @@ def invented_share_problems(config: Config) -> list[Complaint]:
 
 
 def check_day_covered(at: int, market: Market) -> None:
-    """Raise ConfigError where the day of `at` (market ns), about to be traded, lies past the market's calendar."""
+    """Raise ConfigError when the day of `at` (market ns), about to be traded, lies past the market's calendar."""
     for _, sentence in _uncovered(market, market.date_of(at), ("venue", "name"), "the market's day"):
         raise ConfigError(sentence)
 
 
 def _market(room: VenueAdapter | None) -> Market:
-    # The embedded exchange trades where the venue does that it speaks as.
+    # The embedded exchange has the market of the venue whose protocol it speaks.
     return market_of((room or registry.default_adapter()).venue_rules.exchange)
 
 
@@ -168,7 +168,7 @@ def _untradable(config: Config, market: Market) -> list[Complaint]:
                 f" paper; only {INTRADAY} is traded (a backtest takes {product})",
             )
         ]
-    # An ordinary day of a share; bars are counted from the open, and the last one ends with the session.
+    # Checked on an ordinary trading day of a share. Bars start at the open; the last one ends with the session.
     session = market.calendar.session_on(market.calendar.previous_trading_day(date(2026, 1, 1)))
     assert session is not None, "a trading day has a session"
     until = market.to_ns(market.date_of(session.opens_at), time.fromisoformat(config.risk.entries_until))

@@ -1,6 +1,6 @@
-"""How a start waits for a venue that does not answer: inside the process, told at once and now and then, not for ever.
+"""Retries at start while the venue does not answer: inside the process, logged at once and then rarely, with a limit.
 
-A daemon that ended instead would be started again by its supervisor, a few times within a minute and then never more.
+If the daemon ended instead, its supervisor would restart it a few times within a minute and then give up for ever.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from tradebot.ops.events.venue import Unanswered
 from tradebot.ops.reminder import Reminder
 
 Told = TypeVar("Told")
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 15.0  # wall seconds; each pause is twice the one before
-STOP_POLL_S = 0.5  # in which a wish to stop is heard
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 15.0  # wall seconds; each pause is twice the previous one
+STOP_POLL_S = 0.5  # seconds between checks whether the operator wants to stop
 
 
 class StartRetry:
-    """Asks a venue until it answers, for `within_s` wall seconds a question.
+    """Retries a question to the venue until it answers, for at most `within_s` wall seconds per question.
 
-    `extend` asks the supervisor for more time to start; `stopped` is true once the operator wants the daemon to end.
+    `extend` asks the supervisor for more time to start; `stopped` returns True once the operator wants the daemon to
+    end.
     """
 
     def __init__(
@@ -41,10 +42,10 @@ class StartRetry:
     async def retry_until_answered(
         self, question: Callable[[], Awaitable[Told]], *, failed: type[Unanswered], gave_up: str
     ) -> Told:
-        """Return what the venue says; silence is told as `failed`.
+        """Return the venue's answer; log `failed` while there is none.
 
-        Raises VenueUnavailable, which begins with `gave_up`, when the time is over, StoppedEarly when the operator does
-        not want to wait; whatever is no LinkLost passes through: the venue has answered.
+        Raises VenueUnavailable, with a text that begins with `gave_up`, after the time limit, and StoppedEarly when the
+        operator stops the wait. Every error other than LinkLost is raised as it is: the venue has answered.
         """
         began, pause, tries = self._clock.monotonic_ns(), FIRST_PAUSE_S, 0
         while True:

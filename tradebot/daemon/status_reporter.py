@@ -1,4 +1,4 @@
-"""The bulletins of a run, for operator and supervisor: that it is ready, how it stands, that it stops."""
+"""The status reports of a run to operator and supervisor: it is ready, its status, it stops."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tradebot.ops.systemd import Notifier
 from tradebot.trading.desk.account_view import AccountView
 from tradebot.trading.engine import Engine
 
-FIRST_QUOTE_S = 20.0  # wall seconds READY waits for a quote before it says that none came
+FIRST_QUOTE_S = 20.0  # wall seconds that READY waits for a first quote, before it reports none
 STATUS_EVERY_S = 5.0
 
 
 class StatusReporter:
-    """What one run says of itself: as events to `tell`, which logs them, and as lines to the supervisor's notifier."""
+    """Reports the status of one run: events to `tell`, which logs them, and lines to the supervisor's notifier."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class StatusReporter:
         self._tell, self._notifier = tell, notifier
 
     async def announce_ready(self) -> None:
-        """Say that the daemon is ready once a sound quote came, or that none came in time."""
+        """Report that the daemon is ready, after the first valid quote or after the time limit without one."""
         with suppress(TimeoutError):
             async with asyncio.timeout(FIRST_QUOTE_S):
                 await self._engine.quotes_ready.wait()
@@ -51,19 +51,19 @@ class StatusReporter:
         self._notifier.notify_ready(self._status())
 
     async def report_status(self) -> None:
-        """Show the supervisor how the run stands, every few seconds until cancelled."""
+        """Report the status to the supervisor every few seconds, until cancelled."""
         while True:
             await self._ground.clock.sleep(STATUS_EVERY_S)
             self._notifier.notify_status(self._status())
 
     async def announce_stop(self, stop: asyncio.Event, reasons: Sequence[str]) -> None:
-        """Wait for `stop`, then say that the daemon ends on purpose and the first of `reasons`."""
+        """Wait for `stop`, then report that the daemon ends on purpose, with the first of `reasons`."""
         await stop.wait()
         self._tell(StopRequested(reason=reasons[0], resting_orders=self._config.execution.on_stop))
         self._notifier.notify_stopping()
 
     def warn_open_positions(self) -> None:
-        """Warn of the positions that stay open without the stops that this process held for them."""
+        """Warn of the positions that stay open without the stops that this process watched for them."""
         account, universe = self._account, self._ground.universe
         left = {}
         for symbol, quantity in account.open_quantities().items():

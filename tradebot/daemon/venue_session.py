@@ -1,4 +1,4 @@
-"""The ground of a run: the venue that the config names, opened, logged in, with its clock and its instruments."""
+"""The venue session of a run: the configured venue, opened and logged in, with its clock and its instruments."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from tradebot.venues.venue import ReadOnlyVenue as Readable
 from tradebot.venues.venue import Venue, VenueReader
 
 NO_ANSWER = "the venue did not answer"
-ROWS_NAMED = 3  # of those that cannot be read, in one line
-READER_WAITS_S = 15.0  # a person waits for what only reads
+ROWS_NAMED = 3  # unreadable rows that one log line names
+READER_WAITS_S = 15.0  # short, because a person waits for these commands
 EXCHANGE_LOG = "exchange.jsonl"
 
 
 class VenueSession(NamedTuple):
-    """What a run stands on once venue, account and instruments are known."""
+    """An open venue with its account, clock and instruments, on which a run is built."""
 
     venue: Venue
     venue_name: str
@@ -41,16 +41,16 @@ class VenueSession(NamedTuple):
     account: str
     universe: Universe
     patience: StartRetry
-    login_ends: str = ""  # the time of the day at which our login ends, empty where nothing is known of it
+    login_ends: str = ""  # time of day (HH:MM) at which our login ends, "" if unknown
 
     @property
     def traded_market(self) -> Market:
-        """Where the instruments trade: its day is the run's. Raises DataError where they trade in several."""
+        """Return the market of the instruments; its day is the run's. Raises DataError where they trade in several."""
         return common_market(i.exchange for i in self.universe)
 
 
 class HistorySource(NamedTuple):
-    """Where past bars come from, read only."""
+    """An open venue for reading past bars; it cannot send orders."""
 
     reader: VenueReader
     venue_name: str
@@ -72,12 +72,13 @@ async def open_venue_session(
     on_step: Callable[[], None] = lambda: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[VenueSession]:
-    """Open the venue for one run and close it at the end; `exchange` holds the addresses of one that runs already.
+    """Open the venue for one run and close it at the end.
 
-    `seen_until`, `exchange_log`, `on_end` and `faults` concern the embedded exchange, see `open_embedded_exchange`. `wall` is this
-    machine's time; `on_step` is called after each step that may take long, and while a venue that does not answer is
-    waited for, until `stopped`. Raises VenueUnavailable, AccessDenied, StoppedEarly, DataError or ConfigError, the last
-    for a run that may not trade where the config says.
+    `exchange` holds the addresses of an exchange that runs already. `seen_until`, `exchange_log`, `on_end` and `faults`
+    are for the embedded exchange, see `open_embedded_exchange`. `wall` is this machine's clock. `on_step` is called
+    after each step that may take long, and during the wait for a venue that does not answer; `stopped` ends that wait.
+    Raises VenueUnavailable, AccessDenied, StoppedEarly, DataError or ConfigError; ConfigError for a run that may not
+    trade at the configured venue.
     """
     wall = wall or WallClock()
     patience = StartRetry(within_s=config.venue.wait_at_start_s, clock=wall, tell=tell, extend=on_step, stopped=stopped)
@@ -117,7 +118,9 @@ async def open_venue_session(
             account=account,
             universe=universe,
             patience=patience,
-            login_ends="" if name == EMBEDDED else venue.venue_rules.login_ends,  # whose token lives as long as it does
+            login_ends=""
+            if name == EMBEDDED
+            else venue.venue_rules.login_ends,  # its token is valid as long as it runs
         )
 
 
@@ -125,7 +128,7 @@ async def open_venue_session(
 async def open_history_source(
     config: Config, *, exchange: dict[str, Any] | None, exchange_log: Path, tell: EventListener
 ) -> AsyncIterator[HistorySource]:
-    """Open the venue to read from, in either mode; nothing that is built for it can send an order. Raises as above."""
+    """Open the venue for reading, in either mode; nothing here can send an order. Raises as `open_venue_session`."""
     wall = WallClock()
     async with AsyncExitStack() as stack:
         clock: Clock
@@ -180,7 +183,7 @@ async def _embedded(
 
 
 def _room(config: Config, exchange: dict[str, Any] | None) -> VenueAdapter:
-    # Whose protocol is spoken: that of the venue, of the exchange that runs already, or of the embedded one.
+    # The protocol to speak: that of the venue, of the exchange that runs already, or of the embedded one.
     if exchange is not None:
         return registry.adapter_of_printed(exchange)
     return registry.find_adapter(config.venue.name) or registry.default_adapter()
@@ -189,7 +192,7 @@ def _room(config: Config, exchange: dict[str, Any] | None) -> VenueAdapter:
 def venue_with_orders(
     room: VenueAdapter, route: OrderRoute, clock: Clock, config: Config
 ) -> AbstractAsyncContextManager[Venue]:
-    """Return the venue that orders go to: the one place where a venue with order routes is built."""
+    """Return a venue that can send orders. Only this function builds one."""
     assert isinstance(route, OrderRoute), f"{type(route).__name__} is no order route"
     found: AbstractAsyncContextManager[Venue] = room.build_trading_venue(
         route, clock, config.venue_section(room), silent_after_s=config.feed.silent_after_s

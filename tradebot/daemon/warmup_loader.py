@@ -1,4 +1,4 @@
-"""The past that strategies are warmed up with: out of the journal where that has it all, else from the venue."""
+"""Loads the bars that strategies are warmed up with: from the journal where it has all of them, else from the venue."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tradebot.ops.events.analysis import WarmupPostponed, WarmupRetried
 from tradebot.ops.events.event import EventListener
 from tradebot.trading.analysis.warmup import fetch_warmup_bars
 
-LOGIN_PAUSE_S = 30.0  # between two tries while the login is lost
-MAX_RUNS_READ = 3  # the newest ones, of which one that was cut off in its warm-up left nothing
+LOGIN_PAUSE_S = 30.0  # between tries while the login is lost
+MAX_RUNS_READ = 3  # the newest runs; one that ended during its warm-up left no bars
 
 
 class WarmupLoader:
-    """Brings the past of one run. `opens_at` is when its session opens (market ns), `suspect` doubts the login."""
+    """Loads the warm-up bars of one run. Its session opens at `opens_at` (market ns); `suspect` notes a lost login."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class WarmupLoader:
         self._count, self._interval = config.analysis.warmup_bars, config.bars.interval_ns
 
     async def load_bars(self) -> list[BarSeries]:
-        """Return the past bars of as many symbols as can be had; while the login is lost it waits."""
+        """Return the past bars of all symbols that have some; wait while the login is lost."""
         ground, known, tries = self._ground, await self._recalled(), 0
         while True:
             try:
@@ -52,14 +52,14 @@ class WarmupLoader:
                     tell=self._tell,
                     known_bars=known,
                 )
-            except LoginLost as error:  # a state, and never the end of a run that guards what is open
+            except LoginLost as error:  # a state that passes; it must not end a run that watches open positions
                 self._suspect()
                 tries += 1
                 self._tell((WarmupPostponed if tries == 1 else WarmupRetried)(reason=str(error)))
             await ground.clock.sleep(LOGIN_PAUSE_S)
 
     async def _recalled(self) -> list[BarSeries]:
-        # Of today's runs only: the bars of another day may have been adjusted since, by a split or a dividend.
+        # Only from today's runs: the bars of an earlier day may have been adjusted since, for a split or a dividend.
         ground, now, opens, interval = self._ground, self._ground.clock.market_ns(), self._opens_at, self._interval
         is_today = ground.traded_market.day_number(self._recovery.last_at) == ground.traded_market.day_number(now)
         if not (self._count and is_today and now >= opens):

@@ -1,1 +1,1 @@
-"""The nouns: instruments, quotes, bars, orders, fills, positions, and every message that travels on a queue."""
+"""The types of the trade: instruments, quotes, bars, orders, fills, positions, and every message on a queue."""

@@ -1,4 +1,4 @@
-"""The words of the control plane: what a command does, what it holds for, how long a halt lasts. Fields, never text."""
+"""What a command does, which scope it has and how long a halt lasts; decided by fields and never by text."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import re
 from enum import StrEnum
 from typing import Self
 
-DAILY_LOSS = "daily_loss"  # the control of the day's loss: at the gate, and as the one that halts or flattens
+DAILY_LOSS = "daily_loss"  # names the limit on the day's loss, at the gate and in the halt or flatten that it calls
 
 
 class CommandVerb(StrEnum):
     """What a command asks for.
 
-    All halts let only orders pass that close a position; `halt` also takes working entries back, `flatten` closes every
-    position as well, those of late fills too, whatever its scope. `resume` ends them, `stop` ends the run.
+    Under a halt only orders that close a position pass the gate. `halt` also cancels working entries. `flatten` does
+    the same and closes every position, including those of late fills, whatever its scope. `resume` ends both. `stop`
+    ends the run.
     """
 
     HALT = "halt"
@@ -23,14 +24,14 @@ class CommandVerb(StrEnum):
 
 
 class HaltExpiry(StrEnum):
-    """When a halt is over: a person resumes it, or the session ends in which a rule called it."""
+    """When a halt ends: at a person's `resume`, or with the session in which a rule called it."""
 
     RESUME = "resume"
     SESSION = "session"
 
 
 class ScopeKind(StrEnum):
-    """What kind of thing a scope names; the first two hold for everything."""
+    """What a scope names; ALL and ACCOUNT both cover everything."""
 
     ALL = "all"
     ACCOUNT = "account"
@@ -42,9 +43,9 @@ ACCOUNT_WIDE_KINDS = (ScopeKind.ALL, ScopeKind.ACCOUNT)
 
 
 class Scope:
-    """What a command holds for: everything, the account, one symbol or one strategy. Immutable, compared by value.
+    """The scope of a command: everything, the account, one symbol or one strategy. Immutable, compared by value.
 
-    `text` is how it is written down: `all`, `account`, `symbol:X`, `strategy:Y`.
+    `text` is its form in the journal: `all`, `account`, `symbol:X` or `strategy:Y`.
     """
 
     __slots__ = ("kind", "name", "text")
@@ -73,7 +74,7 @@ class Scope:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the scope of a text; one that cannot be read holds for everything: no halt may be missed over it."""
+        """Return the scope of a text. An unreadable text covers everything, so that no halt is missed."""
         kind, _, name = text.partition(":")
         if kind in (ScopeKind.SYMBOL, ScopeKind.STRATEGY) and name:
             return cls(ScopeKind(kind), name)
@@ -81,11 +82,11 @@ class Scope:
 
     @property
     def is_account_wide(self) -> bool:
-        """True for a scope that holds for everything."""
+        """Return True for a scope that covers everything."""
         return self.kind in ACCOUNT_WIDE_KINDS
 
     def covers_order(self, symbol: str, strategy: str = "") -> bool:
-        """True when an order of `for_strategy` in `for_symbol` lies in it."""
+        """Return True when the scope covers an order of `for_strategy` in `for_symbol`."""
         match self.kind:
             case ScopeKind.SYMBOL:
                 return self.name == symbol
@@ -114,11 +115,11 @@ class Scope:
 
 EVERYTHING = Scope()
 
-# How the rule of the day's loss wrote its halt before a field said how long it lasts. Nothing else wrote these words.
+# The reason that the daily loss rule wrote before halts had an expiry field. Nothing else wrote these words.
 _DAILY_LOSS_REASON = re.compile(r"the day is at -\d+\.\d\d, max_daily_loss is \d+(\.\d+)?(E\+\d+)?")
 
 
 def infer_halt_expiry(verb: str, scope: str, reason: str) -> HaltExpiry:
-    """Return how long a halt lasts that was written down without the field: the one border where words decide."""
+    """Return the expiry of a halt from a row without the field. Only here does a text decide."""
     is_loss = verb == CommandVerb.HALT and scope == EVERYTHING.text and _DAILY_LOSS_REASON.fullmatch(reason) is not None
     return HaltExpiry.SESSION if is_loss else HaltExpiry.RESUME

@@ -1,4 +1,4 @@
-"""Standing halts: the fold of `halt`, `flatten` and `resume`, by scope; the desk and the recovery share it."""
+"""The halts in force, by scope, reduced from `halt`, `flatten` and `resume`; for the desk and the recovery."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ VERB_STRENGTH = {CommandVerb.HALT: 1, CommandVerb.FLATTEN: 2}
 
 
 class Halts:
-    """The halts in force by scope and by how long they last; one never softens or shortens another.
+    """The halts in force by scope and expiry. A halt never softens or shortens another one.
 
-    A `resume` lifts its own scope, that of everything lifts them all; the end of a session lifts what a rule called
-    for the session.
+    A `resume` lifts the halts of its own scope; an account-wide `resume` lifts all. The end of a session lifts the
+    halts that a rule called for that session.
     """
 
     def __init__(self, commands: Iterable[Command] = ()) -> None:
-        self._standing: dict[tuple[Scope, HaltExpiry], Command] = {}  # (scope, until) -> the command that stands
-        self.is_empty = True  # asked of every order and tick
-        self.flatten_ids: set[str] = set()  # the id of every flatten so far
+        self._standing: dict[tuple[Scope, HaltExpiry], Command] = {}  # (scope, until) -> the command in force
+        self.is_empty = True  # an attribute, because every order and tick reads it
+        self.flatten_ids: set[str] = set()  # ids of all flattens so far
         for command in commands:
             self.apply_command(command)
 
     def apply_command(self, command: Command) -> None:
-        """Take a command; one does not soften a stronger one. `stop` changes nothing."""
+        """Apply a command. A weaker command leaves a stronger one in force; `stop` changes nothing."""
         if command.verb == CommandVerb.RESUME:
             if command.scope.is_account_wide:
                 self._standing.clear()
@@ -41,7 +41,7 @@ class Halts:
         self.is_empty = not self._standing
 
     def lift_session_halts(self) -> tuple[Command, ...]:
-        """Lift the halts of the session that is over and return them."""
+        """Lift the halts of the session that ended, and return them."""
         over = tuple(command for command in self._standing.values() if command.until is HaltExpiry.SESSION)
         for command in over:
             del self._standing[command.scope, command.until]
@@ -53,38 +53,38 @@ class Halts:
 
     @property
     def active_commands(self) -> tuple[Command, ...]:
-        """The commands in force, in the order in which they came."""
+        """Return the commands in force, oldest first."""
         return tuple(self._standing.values())
 
     @property
     def global_reason(self) -> str:
-        """Why nothing may be opened anywhere, empty when something may."""
+        """Return why no position may be opened anywhere, "" when no account-wide halt is in force."""
         if not self._standing:
             return ""
         return next((_reason(c) for c in self._standing.values() if c.scope.is_account_wide), "")
 
     @property
     def active_flattens(self) -> tuple[Command, ...]:
-        """The commands in force by which positions are closed, in the order in which they came."""
+        """Return the flatten commands in force, oldest first."""
         return tuple(command for command in self._standing.values() if command.verb == CommandVerb.FLATTEN)
 
     def is_flattened_by(self, control: str) -> bool:
-        """True while positions are closed by the rule `control`."""
+        """Return True while a flatten of the rule `control` is in force."""
         return any(command.control == control for command in self.active_flattens)
 
     def reason_for(self, symbol: str, strategy: str = "") -> str:
-        """Why `strategy` may open nothing in `symbol`, empty when it may."""
+        """Return why `strategy` may open no position in `symbol`, "" when it may."""
         if not self._standing:
             return ""
         return next((_reason(c) for c in self._standing.values() if c.scope.covers_order(symbol, strategy)), "")
 
     def has_scope(self, scope: Scope) -> bool:
-        """True while a halt of exactly this scope stands."""
+        """Return True while a halt of exactly this scope is in force."""
         return any((scope, until) in self._standing for until in HaltExpiry)
 
 
 def surviving_session(commands: Iterable[Command]) -> tuple[Command, ...]:
-    """Return those commands in force that hold beyond the session in which they were given."""
+    """Return the commands that stay in force after the session in which they were given."""
     return tuple(command for command in commands if command.until is not HaltExpiry.SESSION)
 
 

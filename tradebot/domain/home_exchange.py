@@ -1,5 +1,5 @@
-"""Where something trades of which nothing says more; a file of its own, so that asking costs nothing."""
+"""The default exchange of an instrument; a module of its own, so that importing it costs nothing."""
 
 from __future__ import annotations
 
-HOME_EXCHANGE = "NSE"  # journals leave it out
+HOME_EXCHANGE = "NSE"  # rows in the journal omit it

@@ -1,4 +1,4 @@
-"""What is traded: the instrument with its rounding rules, and the universe that numbers the instruments of a run."""
+"""What is traded: the instrument with its rounding rules, and the universe that numbers a run's instruments."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tradebot.domain.message import Message
 
 
 class InstrumentKind(StrEnum):
-    """What the instrument is; an index has quotes and cannot be traded."""
+    """The kind of an instrument. An index has quotes and cannot be traded."""
 
     EQUITY = "equity"
     INDEX = "index"
@@ -28,10 +28,10 @@ ZERO = Decimal(0)
 
 
 class Instrument(Message, frozen=True):
-    """One tradable line of one exchange; the only place where prices and quantities are rounded.
+    """One instrument of one exchange. Prices and quantities are rounded only here.
 
-    `price_decimals` says how quotes are scaled to integers: units = price * 10**price_decimals (2: paise).
-    `has_derivatives` says whether futures on it are traded, which may end its day early; None: nobody said.
+    Quotes are integers: units = price * 10**`price_decimals` (2: paise). `has_derivatives` says whether futures on it
+    are traded, which may end its day early; None where this is not known.
     """
 
     symbol: str
@@ -48,6 +48,7 @@ class Instrument(Message, frozen=True):
 
     @property
     def is_tradable(self) -> bool:
+        """Return False for an index."""
         return self.kind is not INDEX
 
     def price_from_units(self, units: int) -> Decimal:
@@ -55,7 +56,7 @@ class Instrument(Message, frozen=True):
         return Decimal(int(units)).scaleb(-self.price_decimals)
 
     def price_to_units(self, price: Decimal) -> int:
-        """Return a price as integer units; a finer price is rounded half to even."""
+        """Return a price as integer units, rounded half to even."""
         return int(price.scaleb(self.price_decimals).to_integral_value(ROUND_HALF_EVEN))
 
     def quantity_from_units(self, units: int) -> Decimal:
@@ -73,18 +74,20 @@ class Instrument(Message, frozen=True):
 
     def round_quantity(self, quantity: Decimal) -> Decimal:
         """Round down to a multiple of the lot size; never up."""
-        # The zero keeps 1,250 from being written 1.25E+3: a quotient loses the zeros at its end.
+        # A quotient loses its trailing zeros; adding zero keeps 1,250 from being written as 1.25E+3.
         return (quantity / self.lot_size).to_integral_value(ROUND_FLOOR) * self.lot_size + ZERO
 
     def is_on_tick(self, price: Decimal) -> bool:
+        """Return True when `price_from_units` is a multiple of the tick size."""
         return price % self.tick_size == 0
 
     def is_on_lot(self, quantity: Decimal) -> bool:
+        """Return True when `quantity_from_units` is a multiple of the lot size."""
         return quantity % self.lot_size == 0
 
 
 class Universe:
-    """The instruments of a run, numbered from 0 in the order given; quotes and bars carry these numbers as `ids_by_symbol`.
+    """The instruments of a run, numbered from 0 in the order given. Quotes and bars carry these numbers as `ids_by_symbol`.
 
     Raises ValueError for a symbol given twice.
     """
@@ -111,6 +114,7 @@ class Universe:
 
     @property
     def symbols(self) -> tuple[str, ...]:
+        """Return the symbols in the order of their numbers."""
         return tuple(self.ids_by_symbol)
 
     def id_of(self, symbol: str) -> int:

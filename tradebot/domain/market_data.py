@@ -1,7 +1,7 @@
-"""What the market says: quotes and closed bars, as columns over instruments, so that the next stage works on arrays.
+"""Market data: quotes and closed bars, as columns over instruments, so that the next stage works on arrays.
 
-A column holds int64 in the instrument's own units (hundredths, mostly), so every price is exact; `to_floats()` is the one
-crossing into the floating-point world of indicators.
+A column holds int64 in the instrument's own units (usually hundredths), so every price is exact. Only `to_floats()`
+converts to the floating-point numbers of indicators.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ Floats = npt.NDArray[np.float64]
 class Quotes(Message, frozen=True, eq=False):
     """The quotes of one venue frame: row i is one update of instrument `ids[i]`, in arrival order, repeats allowed.
 
-    All columns have shape (n,). `sent_at` is the venue's time of each row (ns UTC; 0 where it gave none), `seen_at` our
-    monotonic time of the frame. `last`, `bid`, `ask` are price units, 0 where absent; `volume` is the cumulative volume
-    of the day and `bid_size`, `ask_size` the best level's size, in quantity units.
+    All columns have shape (n,). `sent_at` is the venue's time of each row, ns UTC, 0 where the venue gave none;
+    `seen_at` is our monotonic time of the frame, ns. `last`, `bid` and `ask` are price units, 0 where absent. `volume`
+    is the day's cumulative volume; `bid_size` and `ask_size` are the sizes at the best level; all in quantity units.
     """
 
     source: str
@@ -44,7 +44,7 @@ class Quotes(Message, frozen=True, eq=False):
         return len(self.ids)
 
     def select_rows(self, rows: Any) -> Quotes:
-        """Return the rows selected by a mask or index array, order kept."""
+        """Return the rows selected by a mask or index array, in the same order."""
         return Quotes(
             source=self.source,
             seen_at=self.seen_at,
@@ -56,13 +56,13 @@ QUOTE_COLUMNS = ("ids", "sent_at", "last", "volume", "bid", "ask", "bid_size", "
 
 
 def concatenate_quotes(first: Quotes, *others: Quotes) -> Quotes:
-    """Return the rows of several frames in their order, as one of the first's source and time."""
+    """Return the rows of all frames, in order, as one frame with the source and time of the first."""
     columns = {name: np.concatenate([getattr(q, name) for q in (first, *others)]) for name in QUOTE_COLUMNS}
     return Quotes(source=first.source, seen_at=first.seen_at, **columns)
 
 
 def conflate_quotes(older: Quotes, newer: Quotes) -> Quotes:
-    """Return the newest row per instrument of both, in the order of their last update; for conflation under load."""
+    """Return the newest row per instrument of both frames, ordered by last update; conflates quotes under load."""
     columns = {name: np.concatenate([getattr(older, name), getattr(newer, name)]) for name in QUOTE_COLUMNS}
     ids = columns["ids"]
     _, from_end = np.unique(ids[::-1], return_index=True)
@@ -71,7 +71,7 @@ def conflate_quotes(older: Quotes, newer: Quotes) -> Quotes:
 
 
 class Bar(NamedTuple):
-    """One closed bar of one instrument, as `decide()` sees it; `start` and `end` are market ns, prices exact."""
+    """One closed bar of one instrument, as given to `decide()`. `start` and `end` are market ns; prices are exact."""
 
     symbol: str
     start: int
@@ -86,10 +86,10 @@ class Bar(NamedTuple):
 class BarBatch(Message, frozen=True, eq=False):
     """All bars of one interval that closed at one instant.
 
-    Row i is the bar of instrument `ids[i]`, ids ascending, one row each; an instrument without a trade has no row.
-    `ends_at` is the bar's end in market ns (shared by all rows), `interval` its length in ns, `seen_at` our monotonic
-    time when the clock closed it, `quoted_at` the monotonic time of the newest quote inside. Columns: price and
-    quantity units, `ticks` the number of quotes.
+    Row i is the bar of instrument `ids[i]`. Ids ascend, one row each; an instrument without a trade has no row. All
+    rows share `ends_at`, the end of the bar in market ns, and `interval`, its length in ns. `seen_at` is our monotonic
+    ns when the clock closed the bar, `quoted_at` the monotonic ns of the newest quote in it. Columns are in price and
+    quantity units; `ticks` is the number of quotes.
     """
 
     interval: int
@@ -109,6 +109,7 @@ class BarBatch(Message, frozen=True, eq=False):
 
     @property
     def starts_at(self) -> int:
+        """Return the start of the bars in market ns."""
         return self.ends_at - self.interval
 
     def bar_of_row(self, row: int, universe: Universe) -> Bar:
@@ -127,9 +128,9 @@ class BarBatch(Message, frozen=True, eq=False):
 
 
 def to_floats(columns: Sequence[Ints] | Ints, price_scale: Any, quantity_scale: Any) -> Floats:
-    """Return open, high, low, close, volume (5, n) in units as true numbers: the crossing from exact to floating.
+    """Return open, high, low, close and volume, shape (5, n), converted from exact units to floats.
 
-    The one division of history, closes and frames: a strategy sees the same numbers of all of them, live and past.
+    History, live bars and data frames all use this division, so a strategy gets the same numbers from each.
     """
     found = np.empty((5, len(columns[0])))
     for row in range(4):
@@ -143,9 +144,10 @@ NO_STARTS.flags.writeable = False
 
 
 class BarSeries(Message, frozen=True, eq=False, rename=renamed("market_data.BarSeries")):
-    """Past bars of one instrument, oldest first: `starts` in market ns, the rest in units, all of shape (n,).
+    """Past bars of one instrument, oldest first. `starts` is in market ns, the rest in units, all of shape (n,).
 
-    `unread_starts` are the starts of rows that could not be read and are not among them, 0 where not even the start could.
+    `interval` is in ns. `unread_starts` are the starts of rows that could not be read and are missing here; 0 where
+    the start could not be read either.
     """
 
     symbol: str
@@ -162,7 +164,7 @@ class BarSeries(Message, frozen=True, eq=False, rename=renamed("market_data.BarS
         return len(self.starts)
 
     def select_bars(self, rows: slice | npt.NDArray[np.bool_] | Ints) -> BarSeries:
-        """Return the bars at `rows`: a slice, which copies nothing, a mask or indices."""
+        """Return the bars at `rows`: a mask, indices, or a slice, which copies nothing."""
         columns = {name: getattr(self, name)[rows] for name in SERIES_COLUMNS}
         return BarSeries(symbol=self.symbol, interval=self.interval, unread_starts=self.unread_starts, **columns)
 

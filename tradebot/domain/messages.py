@@ -1,4 +1,4 @@
-"""Every kind of message that travels between the stages; a stage that meets a kind it does not know raises."""
+"""Every kind of message between the stages. A stage raises on a kind that it does not know."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from tradebot.domain.wire_names import renamed
 
 
 class ClockTick(Message, frozen=True):
-    """The clock as a feed: market time moved to `at`; `mono` is our monotonic time."""
+    """The clock as a feed: market time is now `at` (ns); `mono` is our monotonic ns."""
 
     at: int
     mono: int
 
 
 class EarlySessionEnd(Message, frozen=True):
-    """Symbols whose day ends at other times than that of the rest, in market ns."""
+    """Symbols whose session ends earlier than that of the others; times in market ns."""
 
     closes_at: int
     entries_until: int
@@ -40,10 +40,10 @@ class EarlySessionEnd(Message, frozen=True):
 
 
 class SessionBegins(Message, frozen=True, rename=renamed("messages.SessionBegins")):
-    """Another trading day: the session now in force or next to come, in market ns.
+    """A new trading day: the current or next session; times in market ns.
 
-    `entries_until` is the end of new positions, `square_off_at` the time from which positions are closed, `closes_at`
-    the end of the day, for all symbols but those that `early_ends` name, which end earlier.
+    No position is opened after `entries_until`; positions are closed from `square_off_at` on; the session ends at
+    `closes_at`. The symbols in `early_ends` have earlier times.
     """
 
     opens_at: int
@@ -54,19 +54,19 @@ class SessionBegins(Message, frozen=True, rename=renamed("messages.SessionBegins
 
     @property
     def session_ends(self) -> tuple[SessionBegins | EarlySessionEnd, ...]:
-        """The day's end and the earlier ones."""
+        """Return this session, with the latest end, and the early ends."""
         return self, *self.early_ends
 
 
 class LinkUp(Message, frozen=True):
-    """A connection of `source` works (again)."""
+    """A connection of `source` is up, for the first time or again."""
 
     source: str
     mono: int
 
 
 class LinkDown(Message, frozen=True):
-    """A connection of `source` broke or went silent; its data is stale until `LinkUp` and a fresh quote."""
+    """A connection of `source` broke or went silent. Its data is stale until `LinkUp` and a new quote."""
 
     source: str
     mono: int
@@ -74,22 +74,23 @@ class LinkDown(Message, frozen=True):
 
 
 class FrozenSymbols(Message, frozen=True):
-    """The symbols whose quotes only repeat themselves now, all of them: nothing may be opened in these."""
+    """All symbols whose quotes now only repeat. No position may be opened in them."""
 
     symbols: tuple[str, ...]
     mono: int
 
 
 class FetchedQuotes(Message, frozen=True):
-    """What the venue answered when it was asked for quotes; it knows better than its stream."""
+    """The quotes that the venue returned on request. They take precedence over its stream."""
 
     quotes: Quotes
 
 
 class BrokerSession(Message, frozen=True, rename=renamed("messages.BrokerSession")):
-    """The state of our login at the venue from `mono` on: `lost_reason` says why it is dead, "" while it holds.
+    """The state of our login at the venue from monotonic ns `mono` on.
 
-    `orders_refused`: an order route itself said so, and no exit can leave.
+    `lost_reason` says why the login was lost, "" while it is valid. `orders_refused` is True when an order route
+    itself refused the login; then no exit can be sent.
     """
 
     mono: int
@@ -98,7 +99,7 @@ class BrokerSession(Message, frozen=True, rename=renamed("messages.BrokerSession
 
 
 class Action(StrEnum):
-    """What a signal asks for; EXIT closes what is open, whichever way it stands."""
+    """What a signal asks for. An exit closes the open position, whether long or short."""
 
     ENTER_LONG = "enter_long"
     EXIT_LONG = "exit_long"
@@ -107,7 +108,7 @@ class Action(StrEnum):
 
     is_entry: bool
     side: Side
-    text: str  # itself as a plain str, which is written four times as fast
+    text: str  # the value as a plain str, which is encoded four times as fast
 
     def __init__(self, value: str) -> None:
         self.text = value
@@ -116,11 +117,12 @@ class Action(StrEnum):
 
 
 class Signal(Message, frozen=True, kw_only=False):
-    """What a strategy wants of one symbol at one close.
+    """A strategy's signal for one symbol at one close.
 
-    `signal_id` is a pure function of (strategy, symbol, bar end, action). `inputs` are the indicator values behind it.
-    `stop_loss` and `target` are prices, `trail_by` a distance, as floats from the strategy; the desk rounds them.
-    `quantity` is None where sizing is the desk's. `bar_at` is market ns, `quoted_at` and `made_at` monotonic ns.
+    `signal_id` is a pure function of (strategy, symbol, bar end, action). `inputs` are the indicator values behind the
+    signal. `stop_loss` and `target` are prices, `trail_by` is a distance; the strategy gives floats, the desk rounds
+    them. `quantity` is None where the desk sizes the order. `bar_at` is market ns; `quoted_at` and `made_at` are
+    monotonic ns.
     """
 
     signal_id: str
@@ -139,9 +141,9 @@ class Signal(Message, frozen=True, kw_only=False):
 
 
 class Signals(Message, frozen=True):
-    """The signals of one close, ordered by (symbol id, strategy), or a part of many; may be empty.
+    """The signals of one close, or one part of them, ordered by (symbol id, strategy); may be empty.
 
-    `failed` names what did not answer.
+    `at` is market ns, `interval` is in ns. `failed` are the symbols whose workers did not answer.
     """
 
     at: int
@@ -151,24 +153,25 @@ class Signals(Message, frozen=True):
 
 
 class Submit(Message, frozen=True):
-    """An order that passed the gate and is reserved; execution journals it, then sends it once."""
+    """An order that passed the gate, with its exposure reserved. Execution journals it, then sends it once."""
 
     request: OrderRequest
 
 
 class Modify(Message, frozen=True):
-    """A wish to change a working order to the kind, price and total quantity that `request` has now."""
+    """A request to change a working order to the kind, price and total quantity in `request`."""
 
     request: OrderRequest
     venue_order_id: str
 
     @property
     def order_id(self) -> str:
+        """Return our id of the order."""
         return self.request.order_id
 
 
 class Cancel(Message, frozen=True):
-    """A wish to cancel a working order."""
+    """A request to cancel a working order."""
 
     order_id: str
     venue_order_id: str
@@ -176,31 +179,31 @@ class Cancel(Message, frozen=True):
 
 
 class OrderReport(Message, frozen=True):
-    """The venue reported an order, on the stream or in a list."""
+    """A report of the venue about an order, from the stream or a list; `mono` is our monotonic ns."""
 
     order: VenueOrder
     mono: int
 
 
 class FillReport(Message, frozen=True, rename=renamed("messages.FillReport")):
-    """The venue reported a fill."""
+    """A report of the venue about a fill; `mono` is our monotonic ns."""
 
     fill: Fill
     mono: int
 
 
 class RequestResult(Message, frozen=True, rename=renamed("messages.RequestResult")):
-    """What became of a request we sent, as a fact for the order."""
+    """The result of a request that we sent, as an event of the order."""
 
     event: OrderEvent
 
 
 class AccountSnapshot(Message, frozen=True, rename=renamed("messages.AccountSnapshot")):
-    """The venue's books, read in one go: orders first, then executions, positions, holdings and cash.
+    """A snapshot of the account at the venue: orders are read first, then fills, positions, holdings and cash.
 
-    `asked_at` is our monotonic time before the first query: what we sent later need not be in them. `unread` are rows
-    that are there and could not be read; what they may stand for is unknown, never absent. `cash` is None where the
-    venue did not tell it. Books of before holdings were read have none.
+    `asked_at` is our monotonic ns before the first query; the snapshot may lack what we sent later. `unread` are rows
+    that exist and could not be read; what they stand for is unknown, never absent. `cash` is None where the venue did
+    not report it. Old journals have snapshots without holdings.
     """
 
     asked_at: int
@@ -212,9 +215,9 @@ class AccountSnapshot(Message, frozen=True, rename=renamed("messages.AccountSnap
     holdings: tuple[VenueHolding, ...] = ()
 
     def net_quantities(self) -> dict[NettingKey, Decimal]:
-        """Return line -> signed quantity of every row of positions and holdings, flat ones included.
+        """Return netting key -> signed quantity over all positions and holdings, flat ones included.
 
-        A sale of shares held shows as a negative position of the day beside an unchanged holding: the sum is right.
+        A sale of held shares appears as a negative position of the day beside an unchanged holding. Their sum is right.
         """
         net: dict[NettingKey, Decimal] = {}
         rows: tuple[VenuePosition | VenueHolding, ...] = (*self.positions, *self.holdings)
@@ -223,7 +226,10 @@ class AccountSnapshot(Message, frozen=True, rename=renamed("messages.AccountSnap
         return net
 
     def unknown_position_reason(self, symbol: str) -> str:
-        """Return why the position in a symbol is not known, "" where it is: a row that may be of it cannot be read."""
+        """Return why the position in `symbol` is not known, "" when it is.
+
+        It is unknown while a row that may be about it cannot be read.
+        """
         for row in self.unread:
             if row.book == "positions" and row.symbol in ("", symbol):
                 return row.reason
@@ -231,7 +237,7 @@ class AccountSnapshot(Message, frozen=True, rename=renamed("messages.AccountSnap
 
 
 class ExternalPosition(Message, frozen=True):
-    """What the venue holds of a key beyond ours; `quantity` is signed, `average_price` the venue's, 0 if not given."""
+    """The part of a venue's position that is not ours; `quantity` is signed, `average_price` 0 if not given."""
 
     key: PositionKey
     quantity: Decimal
@@ -239,9 +245,9 @@ class ExternalPosition(Message, frozen=True):
 
 
 class ReleasedPosition(Message, frozen=True):
-    """A signed `quantity` of a position that is no longer ours: closed or converted by another hand.
+    """A signed `quantity` that left our position because another person or program closed or converted it.
 
-    `price` is what it is valued at; from then on its profit is not ours either. `at` is market ns.
+    It leaves at `price`; its profit is not ours from then on. `at` is market ns.
     """
 
     key: PositionKey
@@ -251,10 +257,11 @@ class ReleasedPosition(Message, frozen=True):
 
 
 class ReconciliationResult(Message, frozen=True):
-    """A full comparison with the venue ended; `differences` explain in words, empty when all agreed.
+    """The result of a full comparison with the venue; `differences` explains each mismatch, empty when all agreed.
 
-    `external` is what the venue holds beyond ours, and `released` what is no longer ours since this look. `adopted` are
-    positions taken over from the venue (symbol, signed quantity, average price), as runs of before did at their start.
+    `external` are the venue's positions that are not ours; `released` are the quantities that this reconciliation
+    removed from ours. `adopted` are positions taken over from the venue as (symbol, signed quantity, average price);
+    only runs of older versions did so, at their start. `at` is market ns.
     """
 
     at: int
@@ -266,9 +273,10 @@ class ReconciliationResult(Message, frozen=True):
 
 
 class TrailingStopPrices(Message, frozen=True, rename=renamed("messages.TrailingStopPrices")):
-    """The best prices since their entries that trailing stops follow: `best_prices` is order id of the entry -> price.
+    """The best prices since entry, which trailing stops follow: `best_prices` maps the entry's order id to a price.
 
-    Those that moved since the row before; a start sets them again, since the quotes that made them are gone.
+    A row holds the prices that moved since the previous row. A start restores them, because the quotes behind them are
+    gone. `at` is market ns.
     """
 
     at: int
@@ -276,14 +284,14 @@ class TrailingStopPrices(Message, frozen=True, rename=renamed("messages.Trailing
 
 
 class ClockOffset(Message, frozen=True, rename=renamed("messages.ClockOffset")):
-    """The host's wall clock is `offset_ns` ns ahead of the venue's time, behind where negative; 0: they agree again."""
+    """The host's wall clock is `offset_ns` ahead of the venue's time; negative is behind, 0 means that they agree."""
 
     mono: int
     offset_ns: int
 
 
 class DiskAllowance(StrEnum):
-    """What the room of the journal's disk allows."""
+    """The orders that the free space on the journal's disk allows: all, only exits, or only cancels."""
 
     ALL = "all"
     EXITS = "exits"
@@ -291,7 +299,7 @@ class DiskAllowance(StrEnum):
 
 
 class DiskSpaceState(Message, frozen=True):
-    """What the room of the journal's disk allows from now on; `reason` is empty where it is enough."""
+    """The orders that the journal's disk allows from now on; `reason` is empty where its space is sufficient."""
 
     mono: int
     allows: DiskAllowance
@@ -299,7 +307,7 @@ class DiskSpaceState(Message, frozen=True):
 
 
 class Incident(Message, frozen=True):
-    """Something that must not happen did, and a person should look; what it halts is halted by a `Command`."""
+    """Something that must not happen did, and a person should look. A `Command` makes the halt, if any."""
 
     text: str
     at: int = 0
@@ -308,10 +316,10 @@ class Incident(Message, frozen=True):
 
 
 class Command(Message, frozen=True):
-    """A wish of the operator, or of a rule, which names itself in `control`.
+    """A command from the operator, or from a rule, which names itself in `control`.
 
-    `until` says how long a halt lasts: a person's until `resume`, whatever its reason says. A flatten whose `id` was
-    seen before changes nothing.
+    `until` says when a halt ends; a person's halt lasts until `resume`, whatever its reason says. A flatten with an
+    `id` that was applied before changes nothing.
     """
 
     verb: CommandVerb

@@ -1,8 +1,8 @@
-"""An order from intent to its end: the facts of its life, and the view that is their fold.
+"""An order from intent to its end: its events, and the view that is reduced from them.
 
-Facts and views are kept apart: an `Order` is the fold of its facts (`apply`). `filled` is the sum of booked executions
-and is never copied from a status. What is asked stands in `order_request.py`, what a venue reports in
-`venue_reports.py`, the states and their table in `order_states.py`; all of it is to be had here.
+An `Order` is reduced from its events by `order_reducer.apply_event`. `filled` is the sum of booked fills and is never
+copied from a status. Requests are in `order_request.py`, reports of a venue in `venue_reports.py`, the states and their
+transitions in `order_states.py`; this module exports all of them.
 """
 
 from __future__ import annotations
@@ -46,8 +46,10 @@ __all__ = (
 )
 
 ZERO = Decimal(0)
-LATE_FILL_HOLD_NS = 2 * SECOND  # after a cancel was seen: fills may still be on their way, the reservation stands
-PRESUMED_ABSENT_HOLD_NS = 600 * SECOND  # after an absence that is only presumed
+LATE_FILL_HOLD_NS = (
+    2 * SECOND
+)  # after a reported cancel or expiry: fills may still arrive, so the exposure stays reserved
+PRESUMED_ABSENT_HOLD_NS = 600 * SECOND  # after an absence that is presumed and not proven
 RESERVATION_HOLD_NS = {
     OrderState.CANCELED: LATE_FILL_HOLD_NS,
     OrderState.EXPIRED: LATE_FILL_HOLD_NS,
@@ -56,14 +58,13 @@ RESERVATION_HOLD_NS = {
 
 
 class OrderEvent(Message, frozen=True, kw_only=False, rename=renamed("order.OrderEvent")):
-    """One journal row of an order's life: an event with what it brought.
+    """One event of an order, one row in the journal; `type` says what happened.
 
-    `at` is market ns, `mono` monotonic ns. `request` comes with INTENT and DENIED, `fill` with EXECUTED, REVERSED
-    and QUARANTINED, `venue_order` with the SEEN_* events and CHANGED, `terms` and `checks` with REPLACE_SENT. `is_proof` says
-    of NOT_FOUND that the venue states a bound after which it accepts nothing. `reference` is the price that the gate
-    judged an order at, of INTENT, DENIED and REPLACE_SENT; `control` names what denied it. Rows of before these were
-    written down have none.
-    `refusal` is what a REFUSED order was refused for, where the venue says so.
+    `at` is market ns, `mono` monotonic ns. INTENT and DENIED have a `request`. EXECUTED, REVERSED and QUARANTINED have
+    a `fill`. SEEN_* and CHANGED have a `venue_order`. REPLACE_SENT has `terms` and `checks`. `is_proof` on NOT_FOUND
+    means that the venue states a bound after which it accepts nothing. `reference`, on INTENT, DENIED and REPLACE_SENT,
+    is the price at which the gate checked the order. `control` names the control that denied it. Rows of older versions
+    lack these fields. `refusal` says what a REFUSED order was refused for, where the venue reports it.
     """
 
     order_id: str
@@ -85,21 +86,21 @@ class OrderEvent(Message, frozen=True, kw_only=False, rename=renamed("order.Orde
 
 
 class CancelState(Message, frozen=True, kw_only=False):
-    """How far the cancel of an order has come; `sent_mono` is when it was last sent."""
+    """The state of an order's cancel request; `sent_mono` is the monotonic ns when it was last sent."""
 
     state: RequestState = RequestState.NONE
     tries: int = 0
     sent_mono: int = 0
 
     def after_end(self) -> CancelState:
-        """Return what is left of it once its order has ended."""
+        """Return this state as it remains after the order has ended."""
         return self if self.state is RequestState.NONE else CancelState(RequestState.NONE, self.tries, self.sent_mono)
 
 
 class ReplaceState(Message, frozen=True, kw_only=False):
-    """How far the replace of an order has come.
+    """The state of an order's replace request.
 
-    `mono` is when it was last sent or confirmed, `terms` are those of one that is not settled.
+    `mono` is the monotonic ns when it was last sent or confirmed; `terms` are set while its result is not known.
     """
 
     state: RequestState = RequestState.NONE
@@ -108,13 +109,13 @@ class ReplaceState(Message, frozen=True, kw_only=False):
     terms: OrderTerms | None = None
 
     def after_end(self) -> ReplaceState:
-        """Return what is left of it once its order has ended, or once other terms are in force."""
+        """Return this state as it remains after the order has ended, or after other terms came into force."""
         is_over = self.state is RequestState.NONE and self.terms is None
         return self if is_over else ReplaceState(RequestState.NONE, self.tries, self.mono)
 
 
 class OrderTimes(Message, frozen=True, kw_only=False):
-    """When an order came how far, 0 for what it did not: `_at` is market ns, `_mono` monotonic ns."""
+    """When an order reached each step, 0 for a step not reached; `_at` is market ns, `_mono` monotonic ns."""
 
     begun_at: int = 0
     changed_at: int = 0
@@ -124,10 +125,10 @@ class OrderTimes(Message, frozen=True, kw_only=False):
 
 
 class VenueReported(Message, frozen=True, kw_only=False):
-    """What the venue has said of an order, whether or not we know the fills behind it.
+    """What the venue has reported about an order, whether or not we have the fills behind it.
 
-    `filled` is the largest cumulative quantity that it has named, at `average_price`. `seen_at` and `rank` date the
-    last status that counted. `ended_as` is the end that it named.
+    `filled` is the largest cumulative quantity reported, at `average_price`. `seen_at` (venue's ns UTC) and `rank`
+    order the statuses: they are those of the last status that counted. `ended_as` is the end that the venue reported.
     """
 
     filled: Decimal = ZERO
@@ -138,10 +139,10 @@ class VenueReported(Message, frozen=True, kw_only=False):
 
 
 class IrregularFills(Message, frozen=True, kw_only=False):
-    """The fills of an order that are not plainly booked.
+    """The irregular fills of an order.
 
-    `busted` were taken back for good, `quarantined` are the keys of those put aside, `late` counts those booked after
-    the end.
+    The venue took the `busted` ones back for good. `quarantined` are the keys of fills that were put aside. `late`
+    counts the fills that were booked after the order had ended.
     """
 
     busted: tuple[Fill, ...] = ()
@@ -150,13 +151,13 @@ class IrregularFills(Message, frozen=True, kw_only=False):
 
 
 class Order(Message, frozen=True, kw_only=False):
-    """The view of an order: the fold of its facts. `average_price` and `filled` come from executions alone.
+    """The view of an order, reduced from its events. `average_price` and `filled` come from fills alone.
 
-    `quantity` and `price` are the terms in force at the venue. `other_ids` are further ids of it at the venue, as
-    before a replace. `fills` are its executions in order. `reference` is the price that it was decided at, or its
-    last change; None where that was not written down. `is_stale` says that it was last seen before the session was
-    lost, `is_presumed` that its absence is not proven. `ignored` counts the facts that were passed over.
-    Most orders share the parts that they never use: a default is one object for all.
+    `quantity` and `price` are the terms in force at the venue. `other_ids` are its other ids at the venue, such as the
+    one before a replace. `fills` are the booked fills in order. `reference` is the price at which the order, or its
+    last change, was decided; None where that was not recorded. `is_stale` means that it was last reported before the
+    session was lost; `is_presumed` means that its absence is not proven. `ignored` counts the events without effect.
+    Defaults are shared objects, because most orders never use these parts.
     """
 
     request: OrderRequest
@@ -182,29 +183,32 @@ class Order(Message, frozen=True, kw_only=False):
 
     @property
     def order_id(self) -> str:
+        """Return our id of the order."""
         return self.request.order_id
 
     @property
     def symbol(self) -> str:
+        """Return the symbol of the order."""
         return self.request.symbol
 
     @property
     def is_external(self) -> bool:
-        """True for an order that was placed elsewhere."""
+        """Return True for an order that was not placed by us."""
         return self.request.purpose is OrderPurpose.EXTERNAL
 
     @property
     def is_live(self) -> bool:
+        """Return True while the order may still trade."""
         return self.state.is_live
 
     @property
     def fill_keys(self) -> frozenset[tuple[str, str]]:
-        """The (exchange, execution id) of every fill booked."""
+        """Return the (exchange, execution id) of every booked fill."""
         return frozenset(execution.fill_key for execution in self.fills)
 
     @property
     def remaining_quantity(self) -> Decimal:
-        """What may still trade: the worst case while live, afterwards only fills the venue named and we lack."""
+        """Return the quantity that may still trade, at worst. After the end this is `missing_quantity` alone."""
         if not self.state.is_live:
             return self.missing_quantity
         terms = self.replace.terms
@@ -213,13 +217,13 @@ class Order(Message, frozen=True, kw_only=False):
 
     @property
     def may_trade(self) -> bool:
-        """True while more may fill than the venue has named already."""
+        """Return True while more may fill than the venue has reported."""
         return self.remaining_quantity > self.missing_quantity
 
     def reserved_quantity(self, mono: int) -> Decimal:
-        """Return what must be counted as exposure at monotonic `mono`, the time after an end included.
+        """Return the quantity that counts as exposure at monotonic ns `mono`, for some time after the end too.
 
-        A cancelled or expired order may still bring fills for two seconds; one whose absence is only presumed may
+        A cancelled or expired order may bring fills for two more seconds. An order whose absence is only presumed may
         appear for ten minutes.
         """
         hold = RESERVATION_HOLD_NS.get(self.state, 0)
@@ -229,7 +233,7 @@ class Order(Message, frozen=True, kw_only=False):
 
     @property
     def missing_quantity(self) -> Decimal:
-        """What the venue says was filled beyond the executions booked and those it took back."""
+        """Return the quantity that the venue reports as filled beyond the booked and the busted fills."""
         missing = self.reported.filled - self.filled
         if self.irregular.busted:
             missing -= sum((e.quantity for e in self.irregular.busted), ZERO)
@@ -237,10 +241,11 @@ class Order(Message, frozen=True, kw_only=False):
 
     @property
     def overfilled_quantity(self) -> Decimal:
-        """What was filled beyond the quantity ordered."""
+        """Return the quantity that was filled beyond the ordered quantity."""
         beyond = self.filled - self.quantity
         return beyond if beyond > 0 else ZERO
 
     @property
     def average_price(self) -> Decimal | None:
+        """Return the average price of the booked fills, None without a fill."""
         return self.value / self.filled if self.filled else None

@@ -1,4 +1,4 @@
-"""The fold: facts in, the view of an order out. Pure, so a replay of the journal gives the same orders."""
+"""The order reducer: events in, the view of an order out. Pure, so a replay of the journal gives the same orders."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from tradebot.domain.order_states import (
 )
 
 S, E = OrderState, OrderEventType
-# Bound once: reading a member of an enumeration costs as much as a call, and the fold runs four times an order.
+# Bound once, because reading an enum member costs as much as a call and the reducer runs four times an order.
 INTENT, SENDING, ACCEPTED, NOT_FOUND, REPLACED = E.INTENT, E.SENDING, E.ACCEPTED, E.NOT_FOUND, E.REPLACED
 EXECUTED, REVERSED = E.EXECUTED, E.REVERSED
 FILLED, PARTIAL, OPEN, CANCELED, REJECTED, UNKNOWN = (S.FILLED, S.PARTIAL, S.OPEN, S.CANCELED, S.REJECTED, S.UNKNOWN)
 NO_REQUEST, OWN = RequestState.NONE, OrderOrigin.OWN
 FIRST_STATES = {E.INTENT: S.INTENT, E.DENIED: S.DENIED}
-FILL_EVENTS = (E.EXECUTED, E.REVERSED, E.QUARANTINED)  # what carries an execution
-UNFILLED_STATES = (S.OPEN, S.ACKED)  # at work without a fill
-# How far a status is along an order's life: of two with the same time the lesser is the older one.
+FILL_EVENTS = (E.EXECUTED, E.REVERSED, E.QUARANTINED)  # events that have a fill
+UNFILLED_STATES = (S.OPEN, S.ACKED)  # at the venue without a fill
+# The order of statuses with the same venue time: the lower rank is the older status.
 STATUS_RANKS = {
     E.SEEN_ACKED: 0,
     E.SEEN_OPEN: 1,
@@ -57,14 +57,14 @@ REPLACE_STATES = {
     E.REPLACE_REFUSED: RequestState.REFUSED,
     E.REPLACE_UNKNOWN: RequestState.UNKNOWN,
 }
-TERMS_EVENTS = (E.REPLACED, E.CHANGED)  # of the order in force at the venue
+TERMS_EVENTS = (E.REPLACED, E.CHANGED)  # events that change the terms in force at the venue
 LINK_EVENTS = (E.LINK_LOST, E.LINK_BACK)
-# The monotonic times of an order by the part that holds them.
+# part of an Order -> its fields that are monotonic times
 MONOTONIC_FIELDS = {"cancel": ("sent_mono",), "replace": ("mono",), "times": ("sent_mono", "acked_mono", "ended_mono")}
 
 
 def open_order(fact: OrderEvent) -> Order:
-    """Return the order that an INTENT or DENIED fact starts."""
+    """Return the order that an INTENT or DENIED event starts."""
     request = fact.request
     assert request is not None, f"{fact.type} of {fact.order_id} carries no request"
     assert fact.type in FIRST_STATES, f"an order cannot begin with {fact.type}"
@@ -82,10 +82,10 @@ def open_order(fact: OrderEvent) -> Order:
 
 
 def apply_event(order: Order, fact: OrderEvent) -> Order:
-    """Return `order` after `fact`.
+    """Return `order` after the event.
 
-    A pair outside the table, and a status older than the last one, leave the state and count in `ignored`; what they
-    tell of ids and quantities is kept. A fill is always booked, whatever the state, and once.
+    An event that has no rule for the current state, and a status older than the last one, leave the state and count in
+    `ignored`; the ids and quantities in them are kept. A fill is booked in every state, and only once.
     """
     assert fact.order_id == order.order_id, f"fact of {fact.order_id} applied to {order.order_id}"
     event, venue = fact.type, fact.venue_order
@@ -94,7 +94,7 @@ def apply_event(order: Order, fact: OrderEvent) -> Order:
     if row is None or (venue is not None and is_outdated(order, event, venue)):
         return _with(order, changes | {"ignored": order.ignored + 1})
     if (event is SENDING or event is ACCEPTED) and not order.filled:
-        # What most orders do: into a state where nothing else has to be looked after.
+        # The fast path of most orders: the new state has no other consequences.
         was, mono = order.times, fact.mono
         sent, acked = (mono, was.acked_mono) if event is SENDING else (was.sent_mono, mono)
         changes["state"] = row.target
@@ -110,7 +110,10 @@ def apply_event(order: Order, fact: OrderEvent) -> Order:
 
 
 def is_outdated(order: Order, event: OrderEventType, venue: VenueOrder | None) -> bool:
-    """True for a status older than the last one that counted, by (venue's time, rank); one without time is as new."""
+    """Return True for a status that is older, by (venue's time, rank), than the last one that counted.
+
+    A status without a time counts as being as new as the last one.
+    """
     if venue is None or event not in STATUS_RANKS:
         return False
     seen_at = order.reported.seen_at
@@ -118,7 +121,7 @@ def is_outdated(order: Order, event: OrderEventType, venue: VenueOrder | None) -
 
 
 def cap_monotonic_times(order: Order, mono: int) -> Order:
-    """Return `order` with every monotonic time at `mono` or before."""
+    """Return `order` with every monotonic time limited to `mono` (ns)."""
     changes: dict[str, Any] = {}
     for part, names in MONOTONIC_FIELDS.items():
         was = getattr(order, part)
@@ -136,7 +139,7 @@ def _learn_from_venue(order: Order, fact: OrderEvent) -> dict[str, Any]:
     if fact.venue_order_id and fact.venue_order_id != order.venue_order_id:
         is_unseen = order.reported.rank < 0 and not order.fills
         if not order.venue_order_id or (is_unseen and fact.venue_order is not None):
-            # An id that an answer named and nothing of the venue ever showed gives way to the one that a row shows.
+            # An id from an answer that the venue never reported gives way to the id in a reported row.
             changes["venue_order_id"] = fact.venue_order_id
         elif fact.type is E.REPLACED:
             changes["venue_order_id"] = fact.venue_order_id
@@ -150,7 +153,7 @@ def _learn_from_venue(order: Order, fact: OrderEvent) -> dict[str, Any]:
 
 
 def _note_event(order: Order, fact: OrderEvent, changes: dict[str, Any]) -> None:
-    """Note in `changes` what an event means for the cancel, the replace, the terms and the venue's claim."""
+    """Record in `changes` the effect of an event on the cancel, the replace, the terms and the reported state."""
     event, venue = fact.type, fact.venue_order
     if event in CANCEL_STATES:
         was, is_sent = order.cancel, event is E.CANCEL_SENT
@@ -187,7 +190,7 @@ def _note_terms(order: Order, fact: OrderEvent, changes: dict[str, Any]) -> None
     elif venue is not None:
         changes["replace"] = was.after_end()
         changes["quantity"], changes["price"] = venue.quantity, venue.price
-    if venue is not None:  # what is older than these terms tells of others
+    if venue is not None:  # older statuses refer to older terms
         _note_report_time(order, venue, changes)
 
 
@@ -198,7 +201,7 @@ def _note_report_time(order: Order, venue: VenueOrder, changes: dict[str, Any], 
 
 
 def _revive(order: Order, changes: dict[str, Any]) -> None:
-    """Note in `changes` what holds again for an order that had ended."""
+    """Reset in `changes` what no longer holds when an ended order is live again."""
     changes["is_presumed"] = False
     claim: VenueReported = changes.get("reported", order.reported)
     if claim.ended_as is not None:
@@ -209,12 +212,12 @@ def _revive(order: Order, changes: dict[str, Any]) -> None:
 
 
 def _enter_state(order: Order, fact: OrderEvent, changes: dict[str, Any], state: OrderState) -> Order:
-    """Return `order` in `state` with what coming into it, or leaving the old one, means."""
+    """Return `order` in `state`, with the consequences of entering it and of leaving the old one."""
     filled = changes.get("filled", order.filled)
     if filled and state in UNFILLED_STATES:
         state = _state_by_quantity(state, filled, _largest_quantity(order, changes))
     elif filled and state is REJECTED:
-        state = CANCELED  # what was filled stays, the rest is gone
+        state = CANCELED  # the filled part stays, the rest has ended
     is_end = state.is_terminal and state is not order.state
     changes["times"] = _times(order.times, fact, is_end=is_end)
     if state is order.state:
@@ -230,11 +233,13 @@ def _enter_state(order: Order, fact: OrderEvent, changes: dict[str, Any], state:
 
 
 def _note_end(order: Order, fact: OrderEvent, changes: dict[str, Any], state: OrderState) -> None:
-    """Note in `changes` what ends with an order that ends in `state`."""
+    """Record in `changes` what ends with an order that ends in `state`."""
     changes["cancel"] = changes.get("cancel", order.cancel).after_end()
     changes["replace"] = changes.get("replace", order.replace).after_end()
     changes["is_stale"], changes["is_presumed"] = False, fact.type is NOT_FOUND and not fact.is_proof
-    if fact.type in STATUS_RANKS and state is not FILLED:  # which is what the fills say, and ends with them
+    if (
+        fact.type in STATUS_RANKS and state is not FILLED
+    ):  # FILLED follows from the fills, and ends if they are reversed
         changes["reported"] = replace(changes.get("reported", order.reported), ended_as=state)
         if not order.cancel.state.is_pending and state in (CANCELED, S.EXPIRED) and order.origin is OWN:
             changes["origin"] = OrderOrigin.BROKER
@@ -248,7 +253,7 @@ def _times(was: OrderTimes, fact: OrderEvent, *, is_end: bool) -> OrderTimes:
 
 
 def _apply_status(order: Order, fact: OrderEvent, changes: dict[str, Any], target: OrderState | str | None) -> Order:
-    """Return `order` after what is no new fill: a status, a cancel or a change and its answer, a fill taken back."""
+    """Return `order` after an event other than a new fill: a status, a cancel, a change, an answer, a reversed fill."""
     if fact.type in FILL_EVENTS:
         return _correct_fills(order, fact, changes)
     _note_event(order, fact, changes)
@@ -260,7 +265,7 @@ def _apply_status(order: Order, fact: OrderEvent, changes: dict[str, Any], targe
 
 
 def _correct_fills(order: Order, fact: OrderEvent, changes: dict[str, Any]) -> Order:
-    """Return `order` after its venue took a fill back, or after one that cannot be booked was put aside."""
+    """Return `order` after its venue reversed a fill, or after a fill that cannot be booked was quarantined."""
     assert fact.fill is not None, f"{fact.type} fact of {fact.order_id} carries no execution"
     if fact.type is REVERSED:
         return _reverse_fill(order, fact, fact.fill, changes)
@@ -305,7 +310,7 @@ def _reverse_fill(order: Order, fact: OrderEvent, execution: Fill, changes: dict
     }
     state, claim = order.state, order.reported
     if state in (FILLED, PARTIAL) and filled < order.quantity:
-        # A trade taken back is not put into the book again: an order that was through has ended short of it.
+        # A reversed trade does not return to the order book: a fully filled order has now ended short of it.
         over = CANCELED if claim.filled >= order.quantity and not booked.is_inferred else None
         state = claim.ended_as or over or (PARTIAL if filled else OPEN)
     return _enter_state(order, fact, changes, state)
@@ -316,7 +321,7 @@ def _find_fill(executions: tuple[Fill, ...], execution: Fill) -> Fill | None:
 
 
 def _largest_quantity(order: Order, changes: dict[str, Any]) -> Decimal:
-    # A larger quantity that was asked for may be in force already: until that is known, more may fill.
+    # A larger requested quantity may be in force already: until the result is known, more may fill.
     if order.replace.terms is None and "quantity" not in changes:
         return order.quantity
     quantity: Decimal = changes.get("quantity", order.quantity)
@@ -329,5 +334,5 @@ def _state_by_quantity(state: OrderState, filled: Decimal, quantity: Decimal) ->
         return FILLED
     if state.is_terminal and state not in NOT_AT_VENUE:
         return state
-    # Found by its fill: what we took for gone works at the venue.
+    # The fill shows that an order presumed absent works at the venue.
     return PARTIAL if filled else (OPEN if state in (PARTIAL, UNKNOWN) else state)

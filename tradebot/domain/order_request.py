@@ -1,4 +1,4 @@
-"""What is asked of a venue: an order, whole and final before it is sent, and the terms of a change to one."""
+"""Requests to a venue: an order, complete and final before it is sent, and the terms of a change to one."""
 
 from __future__ import annotations
 
@@ -10,20 +10,25 @@ from tradebot.domain.products import INTRADAY
 
 
 class Side(StrEnum):
+    """The side of an order."""
+
     BUY = "BUY"
     SELL = "SELL"
 
-    sign: int  # of what it adds to a position
+    sign: int  # of the change to a position: 1 or -1
 
     def __init__(self, value: str) -> None:
         self.sign = 1 if value == "BUY" else -1
 
     @property
     def opposite(self) -> Side:
+        """Return the other side."""
         return Side.SELL if self is Side.BUY else Side.BUY
 
 
 class OrderKind(StrEnum):
+    """The type of an order, with the values that venues in India use."""
+
     MARKET = "MARKET"
     LIMIT = "LIMIT"
     STOP_LIMIT = "SL"
@@ -31,12 +36,14 @@ class OrderKind(StrEnum):
 
 
 class Validity(StrEnum):
+    """How long an order works: for the day, or immediate-or-cancel."""
+
     DAY = "DAY"
     IOC = "IOC"
 
 
 class OrderPurpose(StrEnum):
-    """Why an order exists; exits keep a share of every limit that entries may not use."""
+    """Why an order exists. Entries may not use the part of each limit that is kept for exits."""
 
     ENTRY = "entry"
     EXIT = "exit"
@@ -53,11 +60,11 @@ class OrderPurpose(StrEnum):
 
 
 class OrderRequest(Message, frozen=True, kw_only=False):
-    """What the desk decided to send, whole and final before it is journaled.
+    """An order that the desk decided to send, complete and final before it is journaled.
 
-    `order_id` is ours and is what the venue echoes (its `tag`); `price` and `trigger_price` are None where the kind
-    has none; `protection_pct` is the market protection of a MARKET or SL-M order. `quoted_at`, `signaled_at` and
-    `decided_at` are monotonic ns of the quote, the signal and the decision behind it.
+    `order_id` is our id, which the venue echoes as its `tag`. `price` and `trigger_price` are None where the kind has
+    none. `protection_pct` is the market protection of a MARKET or SL-M order, in percent. `quoted_at`, `signaled_at`
+    and `decided_at` are the monotonic ns of the quote, the signal and the decision behind the order.
     """
 
     order_id: str
@@ -84,12 +91,12 @@ class OrderRequest(Message, frozen=True, kw_only=False):
 
     @property
     def is_external(self) -> bool:
-        """True for an order that was placed elsewhere: not ours to change, to cancel or to answer for."""
+        """Return True for an order that we did not place, and so must not change or cancel."""
         return self.purpose is OrderPurpose.EXTERNAL
 
 
 class OrderTerms(Message, frozen=True):
-    """What a replace asks for; `quantity` is the new total, fills included."""
+    """The new terms that a replace requests; `quantity` is the new total, fills included."""
 
     quantity: Decimal
     price: Decimal | None = None

@@ -1,6 +1,6 @@
-"""The states of an order, what can happen to it, and the table of every pair of the two; pure data, read by the fold.
+"""The states of an order, the events that can happen to it, and a rule for every pair; pure data for the reducer.
 
-A pair is either in `TRANSITION_RULES` or in `IGNORED_PAIRS`: what is in neither does not exist.
+Every pair of state and event is either in `TRANSITION_RULES` or in `IGNORED_PAIRS`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 
 class OrderState(StrEnum):
+    """The states of an order."""
+
     INTENT = "INTENT"
     SENDING = "SENDING"
     ACKED = "ACKED"
@@ -24,17 +26,17 @@ class OrderState(StrEnum):
     LAPSED = "LAPSED"
     ABSENT = "ABSENT"
 
-    is_terminal: bool  # no more is expected; a fill is still accepted
-    is_live: bool  # it may still trade, UNKNOWN included: it counts as exposure
+    is_terminal: bool  # nothing more is expected; a fill is still accepted
+    is_live: bool  # it may still trade and counts as exposure; UNKNOWN is live
 
     def __init__(self, value: str) -> None:
-        # Attributes and not properties: the fold asks them of every fact.
+        # Attributes, not properties: the reducer reads them for every event.
         self.is_terminal = value in ("FILLED", "CANCELED", "EXPIRED", "REJECTED", "DENIED", "LAPSED", "ABSENT")
         self.is_live = not self.is_terminal
 
 
 class OrderEventType(StrEnum):
-    """Everything that can happen to an order; the columns of the table."""
+    """Everything that can happen to an order."""
 
     DENIED = "denied"
     INTENT = "intent"
@@ -70,17 +72,17 @@ class OrderEventType(StrEnum):
 
 
 class RequestState(StrEnum):
-    """How far a cancel or a replace has come, independent of the state."""
+    """The state of a cancel or replace request, independent of the state of its order."""
 
     NONE = "none"
-    SENDING = "sending"  # waits for the outcome of the order itself
+    SENDING = "sending"  # waits for the result of the order itself
     SENT = "sent"
     UNKNOWN = "unknown"
     REFUSED = "refused"
 
     @property
     def is_pending(self) -> bool:
-        """True while the venue may act on it."""
+        """Return True while the venue may still act on the request."""
         return self in (RequestState.SENDING, RequestState.SENT, RequestState.UNKNOWN)
 
 
@@ -93,9 +95,9 @@ class OrderOrigin(StrEnum):
 
 
 class TransitionRule(NamedTuple):
-    """One rule of the table: what `event` does in `sources`.
+    """One rule: the state that `event` leads to from each state in `sources`.
 
-    `target` None leaves the state and changes flags or fields; BY_QUANTITY lets the fills decide.
+    With `target` None the state stays and only flags or fields change. BY_QUANTITY derives the state from the fills.
     """
 
     event: OrderEventType
@@ -115,45 +117,45 @@ WORKING_STATES = (S.SENDING, *AT_VENUE, S.UNKNOWN)
 LIVE_STATES = (S.INTENT, *WORKING_STATES)
 
 TRANSITION_RULES: tuple[TransitionRule, ...] = (
-    # Sending, and the answer to it.
+    # Sending an order, and the answer.
     TransitionRule(E.LAPSED, (S.INTENT,), S.LAPSED),  # never sent
-    TransitionRule(E.SENDING, (S.INTENT,), S.SENDING),  # durable before the first byte
-    TransitionRule(E.NOT_SENT, (S.SENDING,), S.ABSENT),  # no byte left
+    TransitionRule(E.SENDING, (S.INTENT,), S.SENDING),  # on disk before the first byte is sent
+    TransitionRule(E.NOT_SENT, (S.SENDING,), S.ABSENT),  # no byte was sent
     TransitionRule(E.ACCEPTED, (S.SENDING, S.UNKNOWN, S.ABSENT), S.ACKED),
-    TransitionRule(E.REFUSED, (S.SENDING, S.ACKED), S.REJECTED),  # for good
+    TransitionRule(E.REFUSED, (S.SENDING, S.ACKED), S.REJECTED),  # final
     TransitionRule(E.AMBIGUOUS, (S.SENDING,), S.UNKNOWN),
-    # Found at the venue.
+    # Reported by the venue.
     TransitionRule(E.SEEN_ACKED, (S.SENDING, S.UNKNOWN, *NOT_AT_VENUE), S.ACKED),
     TransitionRule(E.SEEN_OPEN, (S.SENDING, S.UNKNOWN, *NOT_AT_VENUE), S.OPEN),
-    # The venue calls it filled before we have its fills: it works, at full exposure, until they are booked.
+    # The venue reports it as filled before we have its fills: it stays open, at full exposure, until they are booked.
     TransitionRule(E.SEEN_FILLED, (S.SENDING, S.UNKNOWN, S.ACKED, *NOT_AT_VENUE), S.OPEN),
     TransitionRule(E.SEEN_CANCELED, NOT_AT_VENUE, S.CANCELED),
     TransitionRule(E.SEEN_EXPIRED, NOT_AT_VENUE, S.EXPIRED),
     TransitionRule(E.SEEN_REJECTED, (S.SENDING, S.UNKNOWN, S.ABSENT, S.LAPSED), S.REJECTED),
-    TransitionRule(E.NOT_FOUND, (S.UNKNOWN,), S.ABSENT),  # for good
+    TransitionRule(E.NOT_FOUND, (S.UNKNOWN,), S.ABSENT),  # final
     TransitionRule(E.SEEN_OPEN, (S.ACKED,), S.OPEN),  # confirmed by the exchange
-    # Fills: booked whatever the state, put aside when told with other figures, taken back.
+    # Fills: booked in every state, quarantined when reported again with other figures, reversed.
     TransitionRule(E.EXECUTED, ALL_STATES, BY_QUANTITY),
     TransitionRule(E.QUARANTINED, ALL_STATES, None),
     TransitionRule(E.REVERSED, ALL_STATES, BY_QUANTITY),
-    # A cancel: asked for before its order can be named, sent, and answered.
+    # A cancel: requested before the venue's id of its order is known, sent, answered.
     TransitionRule(E.CANCEL_ASKED, (S.INTENT, S.SENDING, S.UNKNOWN), None),
     TransitionRule(E.CANCEL_SENT, (*AT_VENUE, S.UNKNOWN), None),
     TransitionRule(E.CANCEL_ACCEPTED, LIVE_STATES, None),
     TransitionRule(E.SEEN_CANCELED, WORKING_STATES, S.CANCELED),
     TransitionRule(E.CANCEL_REFUSED, LIVE_STATES, None),
     TransitionRule(E.CANCEL_UNKNOWN, LIVE_STATES, None),
-    # A replace: sent, and answered.
+    # A replace: sent, answered.
     TransitionRule(E.REPLACE_SENT, (S.OPEN, S.PARTIAL), None),
     TransitionRule(E.REPLACED, (S.OPEN, S.PARTIAL, S.UNKNOWN), BY_QUANTITY),
     TransitionRule(E.REPLACE_REFUSED, LIVE_STATES, None),
     TransitionRule(E.REPLACE_UNKNOWN, LIVE_STATES, None),
-    # What the venue ended or somebody else changed.
+    # Ended by the venue, or changed by another person or program.
     TransitionRule(E.SEEN_EXPIRED, WORKING_STATES, S.EXPIRED),
     TransitionRule(E.SEEN_REJECTED, (S.ACKED, S.OPEN), S.REJECTED),
     TransitionRule(E.SEEN_REJECTED, (S.PARTIAL,), S.CANCELED),
     TransitionRule(E.CHANGED, (*AT_VENUE, S.UNKNOWN), BY_QUANTITY),
-    # What we may know no more: the link, an order that worked, the day it was for.
+    # Our knowledge is out of date: the link was lost, a working order is not found, its day has ended.
     TransitionRule(E.LINK_LOST, LIVE_STATES, None),
     TransitionRule(E.LINK_BACK, LIVE_STATES, None),
     TransitionRule(E.NOT_FOUND, AT_VENUE, S.UNKNOWN),
@@ -162,7 +164,7 @@ TRANSITION_RULES: tuple[TransitionRule, ...] = (
 RULES_BY_PAIR: dict[tuple[OrderState, OrderEventType], TransitionRule] = {
     (state, row.event): row for row in TRANSITION_RULES for state in row.sources
 }
-# (state, event) -> the state it leads to, where that is another rule than counting fills.
+# (state, event) -> the next state, for the rules that name one.
 TRANSITIONS: dict[tuple[OrderState, OrderEventType], OrderState] = {
     pair: row.target for pair, row in RULES_BY_PAIR.items() if isinstance(row.target, OrderState)
 }
@@ -172,7 +174,7 @@ def _all_states_but(*states: OrderState) -> tuple[OrderState, ...]:
     return tuple(state for state in ALL_STATES if state not in states)
 
 
-# What changes nothing and is counted: (event, states, why). Written out, so that a pair nobody thought of is found.
+# Events that change nothing and are counted: (event, states, why). A complete list, so that a missing pair is found.
 IGNORED_EVENTS: tuple[tuple[OrderEventType, tuple[OrderState, ...], str], ...] = (
     (E.DENIED, ALL_STATES, "an order begins once"),
     (E.INTENT, ALL_STATES, "an order begins once"),

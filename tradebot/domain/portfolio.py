@@ -1,4 +1,4 @@
-"""Positions and cash as pure functions of the ordered fills: exact, rebuilt from the journal to the same bytes."""
+"""Positions as pure functions of the ordered fills: exact, and rebuilt from the journal to the same bytes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ BUY = Side.BUY
 
 
 class Position(Message, frozen=True, kw_only=False):
-    """A signed holding of one key at average cost.
+    """A signed position of one key at average cost; money is in the currency of the instrument.
 
-    `cost` is what the open quantity cost (signed as the quantity), `realized` the profit of closed quantity before
-    charges, `charges` every fee and tax of its fills. The open part of a fill that crosses zero starts at its price.
+    `cost` is the cost of the open quantity, with the sign of the quantity. `realized` is the profit of the closed
+    quantity before charges. `charges` are all fees and taxes of the fills. When a fill crosses zero, its open part
+    starts at the price of the fill.
     """
 
     key: PositionKey
@@ -30,18 +31,21 @@ class Position(Message, frozen=True, kw_only=False):
 
     @property
     def symbol(self) -> str:
+        """Return the symbol of the position."""
         return self.key.symbol
 
     @property
     def is_flat(self) -> bool:
+        """Return True when nothing is held."""
         return self.quantity == 0
 
     @property
     def average_price(self) -> Decimal:
+        """Return the average price of the open quantity, 0 when flat."""
         return self.cost / self.quantity if self.quantity else ZERO
 
     def unrealized_pnl(self, mark: Decimal) -> Decimal:
-        """Return the profit of the open quantity at price `mark`, before charges."""
+        """Return the profit of the open quantity at the price `mark`, before charges."""
         return self.quantity * mark - self.cost
 
     def apply_fill(self, fill: Fill, charges: Decimal = ZERO) -> Position:
@@ -62,7 +66,7 @@ class Position(Message, frozen=True, kw_only=False):
             realized -= value + cost
             cost -= cost
         else:
-            closed = signed if abs(signed) < abs(quantity) else -quantity  # signed as the fill
+            closed = signed if abs(signed) < abs(quantity) else -quantity  # with the sign of the fill
             share = cost * -closed / quantity if closed is signed else cost
             realized -= closed * price + share
             cost -= share
@@ -71,11 +75,11 @@ class Position(Message, frozen=True, kw_only=False):
         return Position(self.key, held, cost, realized, self.charges + charges, bought, sold)
 
     def with_quantity(self, quantity: Decimal, average_price: Decimal) -> Position:
-        """Return the position at another quantity and price that no fill led to; what was realized stays."""
+        """Return the position with another quantity and price that came from no fill; `realized` stays."""
         return msgspec.structs.replace(self, quantity=quantity, cost=quantity * average_price)
 
     def release_quantity(self, quantity: Decimal, price: Decimal) -> Position:
-        """Return the position without a signed `quantity` of it, valued at `price`: somebody else's from now on."""
+        """Return the position after a signed `quantity` left it at `price`; that part is no longer ours."""
         share = self.cost * quantity / self.quantity
         return msgspec.structs.replace(
             self,
@@ -85,7 +89,10 @@ class Position(Message, frozen=True, kw_only=False):
         )
 
     def reverse_fill(self, fill: Fill, charges: Decimal = ZERO) -> Position:
-        """Return the position after a fill was taken back: an entry the other way at its price, `charges` returned."""
+        """Return the position after the venue took a fill back, with `charges` refunded.
+
+        The fill is booked again on the other side at its own price.
+        """
         back = self.apply_fill(msgspec.structs.replace(fill, side=fill.side.opposite), -charges)
         value = fill.quantity * fill.price * fill.side.sign
         return msgspec.structs.replace(

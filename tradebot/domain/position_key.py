@@ -1,4 +1,4 @@
-"""The one key of a position: where it is held, of what, as which product, and whose it is."""
+"""The key of a position: venue, exchange, symbol, product and owner."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import NamedTuple
 
 from tradebot.domain.message import Message
 
-OWNER_OURS = "ours"  # the owner of what our own orders made; a strategy's name once strategies have books
-OWNER_EXTERNAL = "external"  # of everything else at the venue: shown, never traded
+OWNER_OURS = "ours"  # the owner of positions that our orders made, until positions are kept by strategy
+OWNER_EXTERNAL = "external"  # the owner of all other positions at the venue; shown, never traded
 
-NettingKey = tuple[str, str, str]  # (exchange, symbol, product): what a venue nets, whoever traded it
+NettingKey = tuple[str, str, str]  # (exchange, symbol, product): a venue nets all trades in it
 
 
 class InstrumentKey(NamedTuple):
-    """What is traded, and where: one symbol at two exchanges is two instruments, and so is one at two venues.
+    """What is traded, and where. One symbol at two exchanges, or at two venues, is two instruments.
 
-    `venue` is empty where every venue passes on what the exchange says, as of traded prices.
+    `venue` is empty for data that every venue passes on from the exchange, such as traded prices.
     """
 
     venue: str
@@ -24,10 +24,10 @@ class InstrumentKey(NamedTuple):
 
 
 class PositionKey(Message, frozen=True, kw_only=False, cache_hash=True):
-    """A position by venue, exchange, symbol, product and owner.
+    """The key of a position: venue, exchange, symbol, product and owner.
 
-    Shares bought for delivery are no part of an intraday position in the same symbol: a sale in one product does not
-    close what is held in the other. A venue knows no owners: it nets all of one `netting_key`.
+    Shares bought for delivery are not part of an intraday position in the same symbol: a sale in one product does not
+    close a position in the other. A venue knows no owners: it nets all trades with the same `netting_key`.
     """
 
     venue: str
@@ -38,9 +38,10 @@ class PositionKey(Message, frozen=True, kw_only=False, cache_hash=True):
 
     @property
     def netting_key(self) -> NettingKey:
-        """What the venue nets it with."""
+        """Return the key by which the venue nets the position."""
         return self.exchange, self.symbol, self.product
 
     @property
     def is_ours(self) -> bool:
+        """Return True for a position that our orders made."""
         return self.owner != OWNER_EXTERNAL

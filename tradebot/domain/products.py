@@ -1,6 +1,7 @@
-"""The products in which an order may be, by their names in journals, tables and settings; what they mean is everywhere.
+"""The products of an order, by their names in journals, tables and settings.
 
-What is bought intraday is gone by the evening, what is bought for delivery becomes a holding, the rest is carried.
+An intraday position (MIS) is closed by the end of the day, shares bought for delivery (CNC) become a holding, other
+positions (NRML) are carried overnight.
 """
 
 from __future__ import annotations

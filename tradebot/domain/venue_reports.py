@@ -1,4 +1,4 @@
-"""What a venue reports: its orders and fills, the positions of the day and what is held beyond it."""
+"""What a venue reports: orders, fills, positions of the day, and holdings from earlier days."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tradebot.domain.products import DELIVERY, INTRADAY
 
 
 class VenueOrderStatus(StrEnum):
-    """What a venue says of an order, in one vocabulary for all venues."""
+    """The status of an order at a venue, in one vocabulary for all venues."""
 
-    ACKED = "acked"  # the broker has it, the exchange not yet
+    ACKED = "acked"  # the broker has accepted it, the exchange has not yet
     OPEN = "open"
     PENDING_TRIGGER = "pending_trigger"
     FILLED = "filled"
@@ -24,7 +24,7 @@ class VenueOrderStatus(StrEnum):
 
 
 class Refusal(StrEnum):
-    """What a refusal of the venue speaks of: the order, or the money that it would need."""
+    """The cause of a refusal by the venue: the order itself, or missing funds."""
 
     ORDER = "order"
     FUNDS = "funds"
@@ -33,7 +33,7 @@ class Refusal(StrEnum):
 class VenueOrder(Message, frozen=True):
     """One order as the venue reports it, on the stream or in a list.
 
-    `tag` is our order id where the venue echoes it, else ""; `filled` is the venue's cumulative quantity; `changed_at`
+    `tag` is our order id where the venue echoes it, else "". `filled` is the venue's cumulative quantity. `changed_at`
     is the venue's time of the last change, ns UTC, 0 if not given.
     """
 
@@ -58,7 +58,8 @@ class VenueOrder(Message, frozen=True):
 class Fill(Message, frozen=True, kw_only=False):
     """One fill as the venue reports it; booked once per (exchange, `execution_id`).
 
-    `is_inferred` marks one that we made from the venue's cumulative quantity because no trade came for it.
+    `traded_at` is the venue's time, ns UTC. `is_inferred` marks a fill that we derived from the venue's cumulative
+    quantity because the venue reported no trade for it.
     """
 
     execution_id: str
@@ -74,16 +75,16 @@ class Fill(Message, frozen=True, kw_only=False):
 
     @property
     def fill_key(self) -> tuple[str, str]:
-        """What the venue promises to be unique."""
+        """Return (exchange, execution id), which the venue guarantees to be unique."""
         return self.exchange, self.execution_id
 
     @property
     def netting_key(self) -> NettingKey:
-        """Where the venue nets it."""
+        """Return the key by which the venue nets the fill."""
         return self.exchange, self.symbol, self.product
 
     def is_same_trade(self, other: Fill) -> bool:
-        """True when both report the same trade in every figure that is booked."""
+        """Return True when `other` has the same value in every field that is booked."""
         return (self.side, self.quantity, self.price, self.symbol) == (
             other.side,
             other.quantity,
@@ -93,7 +94,7 @@ class Fill(Message, frozen=True, kw_only=False):
 
 
 class VenuePosition(Message, frozen=True):
-    """A net position as the venue reports it; `quantity` is signed."""
+    """A net position of the day as the venue reports it; `quantity` is signed."""
 
     symbol: str
     exchange: str
@@ -103,12 +104,12 @@ class VenuePosition(Message, frozen=True):
 
     @property
     def netting_key(self) -> NettingKey:
-        """What is netted."""
+        """Return the key by which the venue nets the position."""
         return self.exchange, self.symbol, self.product
 
 
 class VenueHolding(Message, frozen=True):
-    """Shares held beyond the day as the venue reports them, those bought and not yet delivered included."""
+    """Shares from earlier days as the venue reports them, including those bought and not yet delivered."""
 
     symbol: str
     exchange: str
@@ -118,5 +119,5 @@ class VenueHolding(Message, frozen=True):
 
     @property
     def netting_key(self) -> NettingKey:
-        """What is netted with a position of the day."""
+        """Return the key by which the holding is netted with a position of the day."""
         return self.exchange, self.symbol, self.product

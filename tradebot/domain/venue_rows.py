@@ -1,4 +1,4 @@
-"""A venue's list as far as it could be read: its rows, and what is known of those that could not be read."""
+"""A list that a venue returned: the rows that could be read, and what is known about the others."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Row = TypeVar("Row")
 
 
 class UnreadRow(Message, frozen=True):
-    """A row of a venue's list that could not be read: why, and what of it could be; "" where that could not be either.
+    """A row of a venue's list that could not be read: the reason, and its readable fields; "" where a field is not.
 
-    The row is there. Whoever reads the list must not take what it may stand for as absent.
+    The row exists, so a reader of the list must not treat the order, fill or position in it as absent.
     """
 
     book: str  # orders, trades, positions or holdings
@@ -26,7 +26,7 @@ class UnreadRow(Message, frozen=True):
 
 
 class VenueRows(list[Row]):
-    """The rows that could be read, in their order, and `unread`, which stands for the others."""
+    """The readable rows of a venue's list, in the venue's order; `unread` holds one entry for each of the others."""
 
     __slots__ = ("unread",)
 

@@ -1,17 +1,17 @@
-"""The names on disk: what journals and tapes call each class and field, whatever the code calls them by now.
+"""The names on disk: what the journal calls each class and field, independent of their names in code.
 
-Journals of before are recovered, verified and replayed for ever, so a name on disk never changes. Here is the one place
-that knows both:
+Old journals are recovered, verified and replayed for ever, so a name on disk never changes. Only this module knows both
+names:
 
 * a class `module.New` that is `Old` on disk: `"module.New": "Old: ..."`
-* a field `new` that is `old` on disk: `"module.Class": "Class: ... new=old ..."`, and the class says
+* a field `new` that is `old` on disk: `"module.Class": "Class: ... new=old ..."`, and the class is declared as
   `class Class(Message, frozen=True, rename=renamed("module.Class"))`
-* a field that is added has a default, and stands here too
+* a new field has a default and is listed here too
 """
 
 from __future__ import annotations
 
-# The last part of the module and the class in code -> the class on disk: its fields.
+# "<last part of the module>.<class in code>" -> "<class on disk>: <fields>".
 ON_DISK: dict[str, str] = {
     "instrument.Instrument":
         "Instrument: symbol exchange token kind tick_size lot_size price_decimals quantity_decimals currency name "
@@ -88,18 +88,18 @@ ON_DISK: dict[str, str] = {
 
 
 def renamed(key: str) -> dict[str, str]:
-    """Return field in code -> field on disk of a class, where the two differ: msgspec's `rename` of it."""
+    """Return a mapping for msgspec's `rename`: field in code -> field on disk, where the two differ."""
     return {code: on_disk for code, on_disk in fields_on_disk(key).items() if code != on_disk}
 
 
 def fields_on_disk(key: str) -> dict[str, str]:
-    """Return field in code -> field on disk of a class, in their order."""
+    """Return a mapping: field in code -> field on disk of a class, in order."""
     words = (word.partition("=") for word in ON_DISK[key].partition(":")[2].split())
     return {code: on_disk or code for code, _, on_disk in words}
 
 
 def class_on_disk(kind: type) -> str:
-    """Return what a class is called on disk."""
+    """Return the name of a class on disk."""
     assert key_of(kind) in ON_DISK, f"{key_of(kind)} is on disk: name it and its fields in `wire_names.py`"
     return ON_DISK[key_of(kind)].partition(":")[0]
 

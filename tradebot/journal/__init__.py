@@ -1,1 +1,1 @@
-"""The write-ahead journal: what the daemon knew and did, in one total order, on disk before it matters."""
+"""The write-ahead journal: all that the daemon knew and did, in one total order, on disk before it takes effect."""

@@ -1,4 +1,4 @@
-"""Checkpoints off the commit path: a thread that copies the write-ahead log into the journal's main part."""
+"""Checkpoints off the commit path: a thread copies the write-ahead log into the journal's database file."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tradebot.journal.schema import connect_checkpointer
 
 
 class CheckpointThread:
-    """Runs a checkpoint each time the writer asks for one.
+    """Runs a checkpoint each time the writer requests one.
 
     SQLite before 3.51.3 can lose pages when a checkpoint begins on a log without new frames while another connection
-    commits and so starts the log anew (sqlite.org/wal.html, the WAL-reset bug). Therefore `request_checkpoint` is called only after a
-    commit that began after the checkpoint before had ended: the log then has new frames, and cannot start anew
-    before they are copied.
+    commits and thereby restarts the log (sqlite.org/wal.html, the WAL-reset bug). `request_checkpoint` is therefore
+    called only after a commit that began after the end of the previous checkpoint. The log then has new frames, and
+    cannot restart before they are copied.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,17 +29,17 @@ class CheckpointThread:
         self._thread.start()
 
     def request_checkpoint(self) -> None:
-        """Start a checkpoint; only while `is_idle`, see above."""
+        """Start a checkpoint. Call it only while `is_idle`, and after a commit as described above."""
         self.is_idle = False
         self._idle.clear()
         self._wishes.put(True)
 
     def wait_until_idle(self) -> None:
-        """Wait for the end of the checkpoint under way."""
+        """Wait until no checkpoint runs."""
         self._idle.wait()
 
     def stop_thread(self) -> None:
-        """End the thread after the checkpoint under way."""
+        """End the thread after the current checkpoint."""
         self._wishes.put(False)
         self._thread.join()
         self._connection.close()
@@ -47,7 +47,7 @@ class CheckpointThread:
     def _run(self) -> None:
         while self._wishes.get():
             try:
-                run_checkpoint(self._connection)  # where the disk is full the log stays, and is copied another time
+                run_checkpoint(self._connection)  # on a full disk the log stays and is copied later
             except sqlite3.Error as error:
                 self.error = error
             self.is_idle = True
@@ -55,11 +55,11 @@ class CheckpointThread:
 
 
 def run_checkpoint(connection: sqlite3.Connection) -> bool:
-    """Copy what can be copied without waiting for anybody; False where the disk is too full. Raises sqlite3.Error."""
+    """Copy what can be copied without waiting; return False where the disk is too full. Raises sqlite3.Error."""
     try:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     except sqlite3.OperationalError as error:
-        # Nothing is lost: the log holds all of it until a checkpoint has copied it whole.
+        # Nothing is lost: the log keeps its content until a checkpoint has copied all of it.
         if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
             raise
         return False

@@ -1,4 +1,4 @@
-"""Columns of integers in a journal row: as narrow as they fit, little-endian, with their type beside them. Pure."""
+"""Encodes integer columns for a journal row: little-endian, in the narrowest type, which is stored with them. Pure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from tradebot.domain.market_data import Ints
 INTEGER_TYPES = ("<i1", "<i2", "<i4", "<i8")
 _LIMITS = {width: np.iinfo(width) for width in INTEGER_TYPES}
 
-DELTA_MARK = "+"  # before the type of a column of differences
+DELTA_MARK = "+"  # prefix of the type of a column of differences
 
-Column = tuple[str, bytes]  # (numpy type, its bytes)
+Column = tuple[str, bytes]  # (numpy type, bytes)
 
 
 def encode_column(column: Ints) -> Column:
-    """Return a column in the narrowest type that holds it."""
-    # Most columns fit half or less of 64 bits; at 3,000 symbols a close shrinks from 224 kB to under 100.
+    """Return a column encoded in the narrowest type that holds it."""
+    # Most columns fit in 32 bits or fewer; at 3,000 symbols a batch of bars shrinks from 224 kB to under 100 kB.
     if not len(column):
         return INTEGER_TYPES[0], b""
     low, high = int(column.min()), int(column.max())
@@ -25,7 +25,7 @@ def encode_column(column: Ints) -> Column:
 
 
 def decode_column(column: Column) -> Ints:
-    """Return a column as int64. Raises ValueError for an unknown type or bytes that do not fit it."""
+    """Return a column decoded to int64, shape (n,). Raises ValueError for an unknown type or bytes that do not fit."""
     width, content = column
     if width not in INTEGER_TYPES:
         raise ValueError(f"a column of the unknown type {width!r}")
@@ -33,7 +33,7 @@ def decode_column(column: Column) -> Ints:
 
 
 def encode_deltas(column: Ints) -> Column:
-    """Return a column as its first value and the differences that follow, narrow where times are close together."""
+    """Return a column encoded as its first value and the differences after it, which is short for ascending times."""
     if not len(column):
         return DELTA_MARK + INTEGER_TYPES[0], b""
     width, content = encode_column(np.diff(column))
@@ -41,7 +41,7 @@ def encode_deltas(column: Ints) -> Column:
 
 
 def decode_deltas(column: Column) -> Ints:
-    """Return the column whose `encode_deltas` these are. Raises ValueError as `decode_column` does."""
+    """Return a column that `encode_deltas` encoded. Raises ValueError as `decode_column` does."""
     width, content = column
     if not width.startswith(DELTA_MARK):
         raise ValueError(f"a column of the unknown type {width!r}")

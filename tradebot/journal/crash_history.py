@@ -1,9 +1,9 @@
-"""Runs that were cut off, counted out of the journal at a start: after the third in ten minutes nothing is opened.
+"""The crash history in the journal, read at a start: after the third crash in ten minutes no position is opened.
 
-A run counts once it had compared its books with the venue's, for from then on it may send, and when no `end` row closes
-it: SIGKILL, a power cut, an exit 70 or 73. A start that gives up before sends nothing and is left to the supervisor's
-own limit. Its time is the wall time of its last row, the last that is known of it. A resume of everything forgets the
-runs before: a person has looked at them.
+A run counts as crashed when it had reconciled with the venue, so that it could send orders, and no `end` row closes it:
+after SIGKILL, a power cut, an exit 70 or 73. A start that gives up earlier sends nothing; the supervisor's own limit
+covers it. The time of a crash is the wall time of the run's last row. A `resume` of everything clears the history,
+because a person has looked at it.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from tradebot.journal.schema import connect_reader
 
 CRASH_WINDOW_NS = 600 * SECOND
 ROW_QUERY = "SELECT seq, run, at, wall, kind, prev, hash, body FROM rows WHERE seq = ?"
-MAX_RUNS = 100  # the last ones, which are looked at; ten minutes hold no more
+MAX_RUNS = 100  # only the last runs are checked; ten minutes hold no more
 
 
 class CrashedRun(NamedTuple):
-    """A run that may have sent and did not end; `wall` is when our wall clock (ns) last saw it alive."""
+    """A run that may have sent orders and did not end; `last_wall_at` is the wall time (ns) of its last row."""
 
     run_id: str
     last_wall_at: int
 
 
 class CrashHistory:
-    """The runs of a journal in the order of their rows; `cut_off` says which did not end as they should."""
+    """The runs of a journal in order; `crashed_runs` returns those that did not end properly."""
 
     def __init__(self) -> None:
-        self._begun: list[tuple[int, str]] = []  # (seq of its first row, run id) since everything was last resumed
-        self._may_send: set[int] = set()  # those of the first rows, of runs that compared their books
+        self._begun: list[tuple[int, str]] = []  # (seq of the first row, run id), since the last resume of everything
+        self._may_send: set[int] = set()  # first rows of the runs that reconciled with the venue
 
     def apply_row(self, row: JournalRow, message: Message) -> None:
-        """Take the next row of the journal; those that say nothing of a run's life change nothing."""
+        """Apply the next row of the journal. Rows that do not start, reconcile or resume a run change nothing."""
         match message:
             case RunRecord():
                 self._begun.append((row.seq, message.run_id))
@@ -51,14 +51,16 @@ class CrashHistory:
                 del self._begun[:-1]
 
     def crashed_runs(self, path: Path, *, last: int) -> tuple[CrashedRun, ...]:
-        """Return the cut off ones among the last hundred runs, oldest first; `last` is the seq of the last row that
-        counts. Raises StateError, also for a row whose time was changed."""
+        """Return the crashed runs among the last hundred, oldest first; `last` is the seq of the last row that counts.
+
+        Raises StateError, also when the last row of a run was changed.
+        """
         begun = self._begun[-MAX_RUNS:]
         ends = [seq - 1 for seq, _ in begun[1:]] + [last]
         found = []
         connection = connect_reader(path)
         try:
-            for (seq, run_id), end in zip(begun, ends, strict=False):  # no runs, but an end
+            for (seq, run_id), end in zip(begun, ends, strict=False):  # without a run there is still one end
                 row = JournalRow._make(connection.execute(ROW_QUERY, (end,)).fetchone())
                 if row.kind == "end" or seq not in self._may_send:
                     continue
@@ -73,10 +75,10 @@ class CrashHistory:
 
 
 def crash_loop_reason(crashed: Sequence[CrashedRun], *, now: int, max_crashes: int) -> str:
-    """Return why a start at `now` (wall ns) must open nothing: `max_crashes` runs were cut off in the last ten minutes.
+    """Return why a start at `now` (wall ns) must not open positions: `max_crashes` runs crashed in ten minutes.
 
-    Empty when it may trade, and always with `max_crashes` 0. A run that lived later than `now` counts, as a clock that was set
-    back hides how long ago that was; one set forward hides the crashes before it, and none after.
+    Return "" when it may, and always with `max_crashes` 0. A crash later than `now` counts, because a clock that was
+    set back hides how long ago the crash was. A clock set forward hides the crashes before the change, and none after.
     """
     recent = [run for run in crashed if now - run.last_wall_at <= CRASH_WINDOW_NS]
     if not max_crashes or len(recent) < max_crashes:

@@ -1,7 +1,7 @@
-"""The journal's reserve: free pages inside its file, so that rows reach a disk on which nothing is left.
+"""The journal's disk reserve: free pages inside its file, so that rows can be written on a full disk.
 
-They are the journal's whoever else fills the disk: a row takes them before the file grows, and each start fills them up
-again. While a clean end leaves no write-ahead log, a file of its size keeps the place for the next one.
+Other programs cannot use these pages. A row takes them before the file grows, and each start refills them. A clean end
+leaves no write-ahead log; a file of the same size then reserves the space for the next one.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from tradebot.journal.checkpoints import run_checkpoint
 from tradebot.journal.schema import WAL_BYTES
 
 PAGE_BYTES = 4_096
-STEP_BYTES = 2 << 20  # filled in one commit: the log must not grow for it
-REFILL_BELOW_SHARE = 0.75  # of what is wanted; with less left all of it is filled again
-# What a session writes: 86 KB a symbol, measured on NIFTY50, and what does not hang on the symbols.
+STEP_BYTES = 2 << 20  # filled in one commit, small enough that the log does not grow
+REFILL_BELOW_SHARE = 0.75  # share of the wanted size; below it the reserve is refilled
+# What a session writes: 86 KB per symbol, measured on NIFTY50, and a part that does not depend on the symbols.
 SYMBOL_BYTES, REST_BYTES = 100_000, 1_000_000
-ROW_OVERHEAD_BYTES = 150  # of a row besides its body
-INDEX_BYTES = 256 << 10  # of the log's index and of small files
+ROW_OVERHEAD_BYTES = 150  # of a row without its body
+INDEX_BYTES = 256 << 10  # for the log's index and small files
 
 
 def wanted_reserve_bytes(symbols: int, last_day: int) -> int:
-    """Return the reserve for a session of so many symbols, twice what the last day wrote where that is more."""
+    """Return the reserve for a session of `symbols` instruments, or twice what the last day wrote if that is more."""
     return max(symbols * SYMBOL_BYTES + REST_BYTES, 2 * last_day)
 
 
 def last_day_bytes(connection: sqlite3.Connection) -> int:
-    """Return the bytes of the rows within a day before the last one. Raises sqlite3.Error."""
+    """Return the bytes of the rows of the 24 hours before the last row. Raises sqlite3.Error."""
     last = connection.execute("SELECT seq, wall FROM rows ORDER BY seq DESC LIMIT 1").fetchone()
     if last is None:
         return 0
@@ -44,13 +44,13 @@ def last_day_bytes(connection: sqlite3.Connection) -> int:
 
 
 def reserve_left_bytes(connection: sqlite3.Connection) -> int:
-    """Return how much of the reserve is there. Raises sqlite3.Error."""
+    """Return the bytes left in the reserve. Raises sqlite3.Error."""
     return connection.execute("PRAGMA freelist_count").fetchone()[0] * PAGE_BYTES  # type: ignore[no-any-return]
 
 
 def fill_reserve(connection: sqlite3.Connection, wanted: int) -> None:
-    """Bring the reserve to `wanted` bytes, or to what the disk gives. Raises sqlite3.Error for any other trouble."""
-    connection.execute("DROP TABLE IF EXISTS reserve")  # of a fill that was cut off
+    """Fill the reserve to `wanted` bytes, or as far as the disk allows. Raises sqlite3.Error for any other failure."""
+    connection.execute("DROP TABLE IF EXISTS reserve")  # left by an interrupted fill
     if reserve_left_bytes(connection) >= REFILL_BELOW_SHARE * wanted:
         return
     connection.execute("CREATE TABLE reserve (filling BLOB)")
@@ -62,13 +62,13 @@ def fill_reserve(connection: sqlite3.Connection, wanted: int) -> None:
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
             raise
-    # The pages of what is dropped stay in the file, and the disk cannot take them back.
+    # The pages of the dropped table stay in the file as free pages, and so stay ours.
     connection.execute("DROP TABLE reserve")
     run_checkpoint(connection)
 
 
 def reserve_wal_space(journal: Path) -> None:
-    """Keep the place of the write-ahead log, which a clean end took away; where there is none left, not."""
+    """Reserve the space of the write-ahead log after a clean end removed it; do nothing when the disk is full."""
     if journal.with_name(journal.name + "-wal").exists():
         return
     place = _place(journal)
@@ -83,7 +83,7 @@ def reserve_wal_space(journal: Path) -> None:
 
 
 def release_wal_space(journal: Path) -> None:
-    """Give the place back, right before the log is made."""
+    """Release that space, just before the log is created."""
     _place(journal).unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""How much room the journal has, asked of the disk; what it says is a value, judged elsewhere."""
+"""Measures the disk space of the journal; other modules decide what follows from it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PROCESSES = Path("/proc")
 
 
 class JournalSpace(NamedTuple):
-    """Bytes: `free_bytes` on the disk, `reserve_bytes` left inside the journal's file, `wal_bytes` of its write-ahead log."""
+    """Space in bytes: free on the disk, left in the reserve inside the journal's file, size of the write-ahead log."""
 
     free_bytes: int
     reserve_bytes: int
@@ -19,13 +19,13 @@ class JournalSpace(NamedTuple):
 
 
 def free_disk_bytes(journal: Path) -> int:
-    """Return what is free for us where the journal is and where its folder is, the lesser. May wait; raises OSError."""
+    """Return the lesser of the bytes free for us at the journal and at its folder. May wait; raises OSError."""
     places = {journal.parent, journal} if journal.exists() else {journal.parent}
     return min(found.f_bavail * found.f_frsize for found in map(os.statvfs, places))
 
 
 def wal_size_bytes(journal: Path) -> int:
-    """Return the size of the write-ahead log, 0 where there is none."""
+    """Return the size of the write-ahead log in bytes, 0 without one."""
     try:
         return journal.with_name(journal.name + "-wal").stat().st_size
     except OSError:
@@ -33,7 +33,7 @@ def wal_size_bytes(journal: Path) -> int:
 
 
 def reading_processes(journal: Path) -> list[str]:
-    """Return `name (pid)` of the other processes that have the journal open, as far as we may look into them."""
+    """Return `name (pid)` of the other processes that have the journal open, sorted; only those that we may inspect."""
     wanted, found = os.path.realpath(journal), []
     for process in PROCESSES.iterdir() if PROCESSES.is_dir() else ():
         if not process.name.isdecimal() or int(process.name) == os.getpid():

@@ -1,8 +1,8 @@
-"""The tape: what the desk consumed, in its order, so that a replay can give it the same again. Pure packing.
+"""The input log: all inputs of the desk in order, so that a replay can give it the same inputs. Pure encoding.
 
-Ticks of the clock and quotes go into columns, everything else is JSON. Quotes are those of symbols that the desk holds
-or works orders in; of another symbol the newest quote is noted before the desk decides on it. That is all a decision
-reads of the market, and some hundred bytes a second instead of the whole stream.
+Clock ticks and quotes are stored in columns, all other messages as JSON. Quotes are logged for symbols in which the
+desk has a position or working orders; for another symbol the newest quote is logged before the desk decides on it. A
+decision reads nothing else of the market. This takes some hundred bytes a second instead of the whole stream.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from tradebot.journal.column_codec import Column, decode_column, decode_deltas, 
 
 
 class InputQuotes(Message, frozen=True, eq=False):
-    """The newest quotes of some symbols as the desk knew them; columns of shape (n,), units as in `Quotes`."""
+    """The newest quotes of some symbols, as the desk knew them; columns of shape (n,), units as in `Quotes`."""
 
     ids: Ints
     seen_at: Ints
@@ -49,48 +49,52 @@ class InputQuotes(Message, frozen=True, eq=False):
 
 
 class StartSnapshot(Message, frozen=True, rename=renamed("input_log.StartSnapshot")):
-    """The books that the desk compared itself with at the start."""
+    """The account snapshot with which the desk was reconciled at the start."""
 
     snapshot: AccountSnapshot
 
 
 class UnchangedSnapshot(Message, frozen=True):
-    """The books were those before, asked for at another time."""
+    """The account snapshot was equal to the previous one, except for `asked_at` (monotonic ns)."""
 
     asked_at: int
 
 
 class SignalsTaken(Message, frozen=True):
-    """The desk took the signals of this close; they are a row of their own."""
+    """The desk took the signals of this close (`at` in market ns, `interval` in ns); they are a row of their own."""
 
     at: int
     interval: int
 
 
 class StrategiesStepped(Message, frozen=True, rename=renamed("input_log.StrategiesStepped")):
-    """The strategies were given this close, and told these holdings: symbol -> (signed quantity, average price)."""
+    """The strategies got the bars that end at `ends_at` (market ns), and these holdings.
+
+    Holdings are symbol -> (signed quantity, average price).
+    """
 
     ends_at: int
     holdings: dict[str, tuple[Decimal, Decimal]] = {}
 
 
 class HaltFileSeen(Message, frozen=True):
-    """From the message before this one on the gate saw this reason of the HALT file, empty when the file was gone."""
+    """Since the previous message the gate sees this reason from the HALT file, empty when there is no file."""
 
     reason: str
 
 
 class InputEntry(NamedTuple):
-    """One message, and our monotonic time as the desk knew it before."""
+    """One message, with the monotonic ns that the desk had before it."""
 
     mono: int
     message: Message
 
 
 class InputLogBatch(Message, frozen=True, eq=False):
-    """Some entries in the order the desk took them; `state` is the hash of the desk's state after the last one.
+    """Some inputs, in the order in which the desk took them.
 
-    It is empty where orders and positions have not changed since the hash before.
+    `state` is the hash of the desk's state after the last input, empty where orders and positions have not changed
+    since the previous hash.
     """
 
     entries: tuple[InputEntry, ...]
@@ -121,17 +125,17 @@ MESSAGE_TYPES: dict[str, type[Message]] = {
 }
 MESSAGE_NAMES = {kind: name for name, kind in MESSAGE_TYPES.items()}
 _TICK, _QUOTES, _MARKS, _OTHER = "tqkm"
-QUOTE_FIELDS = ("ids", "last", "bid", "ask")  # on disk
+QUOTE_FIELDS = ("ids", "last", "bid", "ask")  # names on disk
 FRAME_FIELDS, INPUT_QUOTE_FIELDS = (
     {on_disk: name for name, on_disk in names_on_disk(kind).items()} for kind in (Quotes, InputQuotes)
 )
 
 
 class _PackedInputs(Message, frozen=True):
-    order: str  # one letter an entry
+    order: str  # one letter for each entry
     columns: dict[str, Column]
     messages: tuple[tuple[str, msgspec.Raw], ...]
-    sources: tuple[str, ...] = ()  # where quotes came from
+    sources: tuple[str, ...] = ()  # the sources of the quotes
     state: str = ""
 
 
@@ -141,7 +145,7 @@ _decoders = {name: msgspec.json.Decoder(kind) for name, kind in MESSAGE_TYPES.it
 
 
 def pack_inputs(tape: InputLogBatch) -> bytes:
-    """Return a tape as the body of a row. Raises TypeError for a message that no tape holds."""
+    """Return the body of a row. Raises TypeError for a message that cannot be in the input log."""
     ticks, frames, marks, others, letters = [], [], [], [], []
     for _, message in tape.entries:
         match message:
@@ -187,7 +191,7 @@ def pack_inputs(tape: InputLogBatch) -> bytes:
 
 
 def unpack_inputs(body: bytes) -> InputLogBatch:
-    """Return the tape of a body. Raises ValueError or a decode error when it is none."""
+    """Return the inputs in the body of a row. Raises ValueError or a decode error for any other body."""
     packed = _decoder.decode(body)
     columns = packed.columns
     monos = decode_deltas(columns["mono"])
@@ -206,7 +210,7 @@ def unpack_inputs(body: bytes) -> InputLogBatch:
 
 
 def sent_order_ids(body: bytes) -> set[str]:
-    """Return the ids of the orders whose SENDING the desk was told of on a tape, without unpacking the rest."""
+    """Return the ids of the orders with a SENDING event among the inputs, without decoding the rest."""
     packed = _decoder.decode(body)
     outcomes = [_message(name, raw) for name, raw in packed.messages if MESSAGE_TYPES.get(name) is RequestResult]
     return {
@@ -242,7 +246,7 @@ def _frames(columns: dict[str, Column], sources: Sequence[str]) -> Iterator[Mess
     table, first = _rows(columns, "frame"), 0
     for count, seen_at, source in zip(counts, seen, from_, strict=True):
         part = {FRAME_FIELDS[name]: column[first : first + count] for name, column in table.items()}
-        zeros = np.zeros(count, dtype=np.int64)  # what the desk does not read
+        zeros = np.zeros(count, dtype=np.int64)  # columns that the desk does not read
         yield Quotes(
             source=sources[source], seen_at=seen_at, sent_at=zeros, volume=zeros, bid_size=zeros, ask_size=zeros, **part
         )

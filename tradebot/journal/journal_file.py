@@ -1,6 +1,6 @@
-"""The journal's scribe: opens the file and adds group after group of rows to it, each hashed, written and synced.
+"""The journal file's writer: opens the file and appends groups of rows, each hashed, written and synced.
 
-Its work is driven by the hand, away from the loop; what becomes of it is told to the loop.
+A `WriteDriver` drives it outside the event loop; callbacks report its results to the loop.
 """
 
 from __future__ import annotations
@@ -26,21 +26,22 @@ from tradebot.journal.rows import JournalRow, encode_body
 from tradebot.journal.schema import connect_writer, preallocate_wal
 from tradebot.journal.writer_thread import QueuedRow, WriteWork
 
-STATEMENT_ROWS = 64  # rows of one INSERT; a group this small is one statement and one implicit transaction
+STATEMENT_ROWS = 64  # rows in one INSERT; a group up to this size is one statement and one implicit transaction
 PAGE_BYTES = 4_096
-CHECKPOINT_PAGES = 1_000  # 4 MB of log between two checkpoints
-MAX_EXTRA_PAGES = 4  # of a commit, at most: a leaf begun, its parent, the list of free pages and the page that heads it
-RESERVE_COUNTED_EVERY = 16  # commits between two looks at what is left of the reserve
+CHECKPOINT_PAGES = 1_000  # about 4 MB of log between two checkpoints
+MAX_EXTRA_PAGES = 4  # at most, in a commit: a new leaf, its parent, a page of the free list and the database header
+RESERVE_COUNTED_EVERY = 16  # commits between two reads of the size of the reserve
 
 INSERT_SQL = "INSERT INTO rows (seq, run, at, wall, kind, prev, hash, body) VALUES "
 PLACEHOLDERS = "(?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class WriteCallbacks(NamedTuple):
-    """Who hears of the work; each may be called from any thread, in this order, and none waits.
+    """Callbacks about the writing. They are called in this order, from any thread, and must not wait.
 
-    First `on_open` with the `seq` of the last row on disk, or `on_open_failed` with why the journal cannot be opened. Then
-    `on_commit` with each group that is on disk; `on_failure` at most once, after which nothing is written. Last `on_end`.
+    `on_open` gets the `seq` of the last row on disk; or `on_open_failed` the reason why the journal cannot be opened.
+    `on_commit` gets each group that is on disk. `on_failure` is called at most once; then nothing more is written.
+    `on_end` is called last.
     """
 
     on_open: Callable[[int], None]
@@ -51,10 +52,10 @@ class WriteCallbacks(NamedTuple):
 
 
 class JournalFile:
-    """Writes one journal; takes `lock` when it opens the file and leaves it to others to release it.
+    """Writes one journal file. It acquires `lock` when it opens the file; the owner of the lock releases it.
 
-    `reserve` says how many bytes are kept for a full disk, given what the last day wrote; what there is of them stands
-    in `reserve_left`. `run` is written into each row.
+    `reserve` maps the bytes that the last day wrote to the bytes to reserve for a full disk. `reserve_left` is the
+    number of bytes left in the reserve. `run` is written into each row.
     """
 
     def __init__(
@@ -62,11 +63,11 @@ class JournalFile:
     ) -> None:
         self._path, self._folder, self._run, self._lock = path, path.parent, run, lock
         self._reserve, self._listener = reserve, listener
-        self.reserve_left = 0  # bytes; read by other threads
+        self.reserve_left = 0  # bytes; other threads read it
         self._prev = GENESIS_HASH  # the hash of the last row
 
     def write_work(self) -> WriteWork:
-        """Return the work that the hand is to drive."""
+        """Return the generator that writes, for a `WriteDriver` to drive."""
         try:
             with ExitStack() as stack:
                 yield from self._open_and_serve(stack)
@@ -117,8 +118,8 @@ class JournalFile:
         return connection, checkpoints
 
     def _serve(self, connection: sqlite3.Connection, checkpoints: CheckpointThread) -> WriteWork:
-        pages = 0  # written since the last checkpoint, about
-        overlapped = False  # did rows come while the log was copied
+        pages = 0  # estimate of the pages written since the last checkpoint
+        overlapped = False  # whether rows came while the log was copied
         commits = 0
         while (group := (yield)) is not None:
             was_idle = checkpoints.is_idle
@@ -133,8 +134,8 @@ class JournalFile:
             if not was_idle:
                 overlapped = True
             elif overlapped:
-                # The few rows that came in between are copied here, where no further ones can come; or else, under a
-                # steady load, the log would never be copied whole and never start anew.
+                # Copies the few rows that came during the checkpoint; no further ones can come here. Otherwise, under
+                # a steady load, the log would never be copied completely and never restart.
                 run_checkpoint(connection)
                 pages, overlapped = 0, False
             elif pages > CHECKPOINT_PAGES:
@@ -150,8 +151,8 @@ class JournalFile:
         except sqlite3.OperationalError as error:
             if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL:
                 raise
-        # The log found no room to grow and the group was taken back whole, unlike after a sync that fails. What the
-        # log holds is copied into the reserve, and it starts over at its front.
+        # The log had no space to grow. Unlike after a failed sync, the whole group was rolled back. The content of the
+        # log is copied into the reserve, and the log restarts at its front.
         self._prev = before
         if connection.in_transaction:
             connection.execute("ROLLBACK")

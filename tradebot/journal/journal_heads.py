@@ -1,6 +1,6 @@
-"""The last hash of the journal that each run left, in a file beside it: a journal that was cut or rewritten is known.
+"""The head (last hash) of the journal after each run, in a file beside it, to detect a cut or rewritten journal.
 
-The log holds the same, and goes where neither file does: `tradebot verify --head` compares with that.
+The log, which is stored elsewhere, has the heads too: `tradebot verify --head` compares the journal with one of them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from tradebot.errors import StateError
 from tradebot.journal.schema import connect_reader
 
 SUFFIX = ".heads"
-MAX_HEADS = 1_000  # runs; some years of days
-MAX_FILE_BYTES = 1 << 20  # bytes that are read of the file
+MAX_HEADS = 1_000  # runs; enough for some years of days
+MAX_FILE_BYTES = 1 << 20  # bytes read from the file
 NO_HEAD = (0, "")
 ADVICE = (
     "compare it with the log and a backup (`tradebot verify --head`), and what is held and works with the venue; a run"
@@ -28,9 +28,9 @@ _LINE = re.compile(r"(\d{1,18}) ([0-9a-f]{64})")
 
 
 def head_mismatch_reason(path: Path) -> str:
-    """Return why the journal may not be the one that a run left; empty where nothing speaks against it.
+    """Return why the journal may not be the one that the last run left, "" where its heads match.
 
-    What is cut off or changed may be fills, orders and halts. Raises StateError for a journal that cannot be read.
+    Rows that were cut off or changed may be fills, orders and halts. Raises StateError for an unreadable journal.
     """
     try:
         heads = _heads(path)
@@ -48,9 +48,9 @@ def head_mismatch_reason(path: Path) -> str:
 
 
 def append_head(path: Path, *, keep_through_row: int = _ENDLESS) -> tuple[int, str]:
-    """Add the head of the journal to its heads, and return its row and hash; those behind row `keep_through_row` it replaces.
+    """Append the journal's head to the file of heads, and return its row number and hash.
 
-    Raises StateError.
+    The new head replaces heads of rows after `keep_through_row`. Raises StateError.
     """
     try:
         with closing(connect_reader(path)) as connection:

@@ -1,6 +1,6 @@
-"""Rows of older journals in today's words: kinds that are not written any more, fields that a row did not have yet.
+"""Converts rows of older journals to today's messages: kinds that are no longer written, fields that were missing.
 
-The one border at which they are translated; whoever reads a row meets today's messages. Pure.
+Only this module converts them, so every reader of rows gets today's messages. Pure.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ LEGACY_KINDS = {
     "books": AccountSnapshot,
     "reduce": Command,
     "stop": Command,
-}  # kinds of rows that nothing writes any more
+}  # kinds of rows that are no longer written
 
 
 def decode_scope(kind: type, value: Any) -> Any:
-    """Return what the journal holds as text: a scope. For msgspec's `dec_hook`. Raises TypeError."""
+    """Return the scope of a journaled text. For msgspec's `dec_hook`. Raises TypeError."""
     if kind is Scope and isinstance(value, str):
         return Scope.parse(value)
     raise TypeError(f"the journal holds no {kind.__name__}")
 
 
 def encode_scope(value: Any) -> Any:
-    """Return the text that stands in the journal for a scope. For msgspec's `enc_hook`. Raises TypeError."""
+    """Return the text of a scope for the journal. For msgspec's `enc_hook`. Raises TypeError."""
     if isinstance(value, Scope):
         return value.text
     raise TypeError(f"the journal holds no {type(value).__name__}")
 
 
 def decode_command(body: bytes) -> Command:
-    """Return the command of a row's body, of any age. Raises a decode error."""
+    """Return the command in the body of a row of any version. Raises a decode error."""
     return _command(msgspec.json.decode(body))
 
 
 def upgrade_commands(raw: Any) -> Any:
-    """Return the JSON value of some commands with today's fields."""
+    """Return the JSON value of a list of commands, with today's fields."""
     return [_worded(one) if isinstance(one, dict) else one for one in raw] if isinstance(raw, list) else raw
 
 
@@ -50,7 +50,7 @@ def _command(raw: Any) -> Command:
 def _worded(raw: dict[str, Any]) -> dict[str, Any]:
     if "until" in raw:
         return raw
-    # `reduce` let only exits pass, as a halt does, and took nothing back; no daemon was ever told to.
+    # `reduce` let only exits pass, as a halt does, and cancelled nothing; no daemon was ever given it.
     verb = CommandVerb.HALT.value if raw.get("verb") == "reduce" else str(raw.get("verb"))
     scope, reason = str(raw.get("scope", EVERYTHING.text)), str(raw.get("reason", ""))
     return raw | {"verb": verb, "until": infer_halt_expiry(verb, scope, reason).value}

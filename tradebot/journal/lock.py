@@ -1,4 +1,4 @@
-"""The lock on the state directory: one daemon at a time, enforced by the kernel and gone with its process."""
+"""The lock on the state directory: one daemon at a time. The kernel holds it and drops it with the process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UNKNOWN_PID = 0
 
 
 def lock_holder(state_dir: Path) -> int | None:
-    """Return the pid of the daemon that holds the lock of `state_dir`, 0 where it cannot be told, None without one."""
+    """Return the pid of the daemon that holds the lock of `state_dir`, 0 if it is unknown, None without a daemon."""
     try:
         handle = os.open(state_dir / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except PermissionError:
@@ -33,7 +33,7 @@ def lock_holder(state_dir: Path) -> int | None:
 
 
 class StateLock:
-    """Holds `<state_dir>/lock`; the file keeps the owner's pid for people, the lock itself lives in the kernel."""
+    """The lock on `<state_dir>/lock`. The file holds the owner's pid for people; the kernel holds the lock."""
 
     def __init__(self, state_dir: Path) -> None:
         self.path = state_dir / "lock"
@@ -42,7 +42,7 @@ class StateLock:
     def acquire_lock(self) -> None:
         """Take the lock. Raises StateError naming the process that holds it."""
         try:
-            # A link that was planted here would have the file behind it emptied.
+            # O_NOFOLLOW: through a planted link, another file would be emptied.
             handle = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
             if error.errno == errno.ELOOP:
@@ -64,7 +64,7 @@ class StateLock:
         self._handle = handle
 
     def release_lock(self) -> None:
-        """Give the lock back; twice is fine."""
+        """Release the lock. A second call does nothing."""
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None

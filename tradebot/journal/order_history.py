@@ -1,4 +1,4 @@
-"""One order's story out of the journal: the signal behind it, the gate's checks, every fact and the state after it."""
+"""The history of one order from the journal: its signal, the gate's checks, every event and the state after it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ANSWER_EVENTS = (OrderEventType.ACCEPTED, OrderEventType.REFUSED, OrderEventType
 
 
 class OrderHistoryStep(NamedTuple):
-    """One fact of the order, its row, and the state the order was in after it."""
+    """One event of an order, the `seq` of its row, and the state of the order after it."""
 
     seq: int
     event: OrderEvent
@@ -26,7 +26,7 @@ class OrderHistoryStep(NamedTuple):
 
 
 class OrderHistory(NamedTuple):
-    """Everything the journal holds about one order; `signal` is None where no strategy asked for it."""
+    """All that the journal holds about one order; `signal` is None for an order without a signal."""
 
     run: str
     order: Order
@@ -35,11 +35,14 @@ class OrderHistory(NamedTuple):
 
     @property
     def first_event(self) -> OrderEvent:
+        """Return the event that opened the order."""
         return self.steps[0].event
 
     def latencies_ns(self) -> dict[str, int]:
-        """Return what is known of quote_to_signal, signal_to_decision, decision_to_sending, sending_to_answer and
-        quote_to_answer, in ns."""
+        """Return the known latencies in ns, by name.
+
+        The names are quote_to_signal, signal_to_decision, decision_to_sending, sending_to_answer and quote_to_answer.
+        """
         request = self.order.request
         sent = next((s.event.mono for s in self.steps if s.event.type is OrderEventType.SENDING), 0)
         answered = next((s.event.mono for s in self.steps if s.event.type in ANSWER_EVENTS), 0)
@@ -50,7 +53,7 @@ class OrderHistory(NamedTuple):
             "sending_to_answer": (sent, answered),
             "quote_to_answer": (request.quoted_at, answered),
         }
-        # A monotonic time of 0 is one that nobody took.
+        # A monotonic time of 0 was not recorded.
         return {name: end - start for name, (start, end) in spans.items() if 0 < start <= end}
 
 
@@ -59,9 +62,9 @@ class _Id(msgspec.Struct):
 
 
 def read_order_history(path: Path, order_id: str) -> OrderHistory:
-    """Return the story of an order; the beginning of its id is enough where only one order has it.
+    """Return the history of an order; the first part of its id is sufficient where only one order has it.
 
-    Raises DataError naming the nearest ids when no order, or more than one, is meant; StateError for a bad journal.
+    Raises DataError naming the nearest ids when no order, or more than one, matches; StateError for a bad journal.
     """
     found = list(read_rows(path, order_id=order_id))
     ids = dict.fromkeys(_order_id(row.body) for row in found)

@@ -1,7 +1,7 @@
-"""Reading a journal, also while a daemon writes it: its rows in order, and whether the hash chain holds.
+"""Reads a journal, also while a daemon writes it: its rows in order, and whether the hash chain is intact.
 
-Rows are read in pages and each page is a short read of its own, so that a slow reader never keeps the writer's log from
-starting anew.
+Rows are read in pages. Each page is a short transaction of its own, so that a slow reader never keeps the writer's log
+from restarting.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class _Torn(StateError):
 
 
 class ChainReport(NamedTuple):
-    """What a walk along the chain found: the first bad row and why, or nothing and the hash of the last row.
+    """The result of a check of the hash chain: its intact rows, the hash of the last of them, and the first bad row.
 
-    `why` is "missing", "changed", "reordered" or "torn" (the file itself is damaged), empty when the chain holds.
+    `why` is "missing", "changed", "reordered" or "torn" (the file itself is damaged), empty when the chain is intact.
     """
 
     rows: int
@@ -36,6 +36,7 @@ class ChainReport(NamedTuple):
 
     @property
     def is_intact(self) -> bool:
+        """Return True when no row is bad."""
         return self.broken_row is None
 
 
@@ -47,9 +48,9 @@ def read_rows(
     since: int | None = None,
     order_id: str | None = None,
 ) -> Iterator[JournalRow]:
-    """Yield the rows in order: of some kinds, of one run, stamped `since` (market ns) or later, of one order.
+    """Yield the rows in order, filtered by kinds, run, earliest stamp `since` (market ns) and order.
 
-    `order_id` may be the beginning of one; it selects among rows of the kind "order". Raises StateError.
+    `order_id` may be the first part of an id; it selects rows of the kind "order". Raises StateError.
     """
     where, values = ["seq > ?"], list[object]([0])
     if kinds is not None:
@@ -69,9 +70,10 @@ def read_rows(
 
 
 def verify_chain(path: Path) -> ChainReport:
-    """Walk along the whole chain and stop at the first row that breaks it. Raises StateError when there is no journal.
+    """Check the whole chain up to the first row that breaks it. Raises StateError when there is no journal.
 
-    Rows cut off at the end leave a chain that holds: compare `head` with one kept elsewhere, or look it up with `find_row_by_hash`.
+    A journal whose last rows were cut off has an intact chain. To detect that, compare `head` with a head kept
+    elsewhere, or look that one up with `find_row_by_hash`.
     """
     seq, head, count = 0, GENESIS_HASH, 0
     try:
@@ -88,7 +90,7 @@ def verify_chain(path: Path) -> ChainReport:
 
 
 def find_row_by_hash(path: Path, hash_: bytes) -> int | None:
-    """Return the seq of the row with this hash, None when there is none. Raises StateError."""
+    """Return the seq of the row with this hash, None without such a row. Raises StateError."""
     connection = connect_reader(Path(path))
     try:
         found = connection.execute("SELECT seq FROM rows WHERE hash = ?", (hash_,)).fetchone()
@@ -100,7 +102,7 @@ def find_row_by_hash(path: Path, hash_: bytes) -> int | None:
 
 
 def latest_run(path: Path) -> RunRecord | None:
-    """Return the run that began last, None when none did. Raises StateError."""
+    """Return the run that began last, None in an empty journal. Raises StateError."""
     connection = connect_reader(Path(path))
     try:
         found = connection.execute("SELECT body FROM rows WHERE kind = 'run' ORDER BY seq DESC LIMIT 1").fetchone()

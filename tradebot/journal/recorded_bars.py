@@ -1,4 +1,4 @@
-"""The recorded bars: closes as they were journaled, whole or of one symbol."""
+"""The recorded bars: batches of bars from the journal, for all symbols or for one."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tradebot.journal.rows import InstrumentList
 def read_bar_batches(
     path: Path, interval_ns: int, *, symbol: str | None = None, since: int | None = None, run: str | None = None
 ) -> Iterator[tuple[Universe, BarBatch]]:
-    """Yield the closes of `interval_ns` (ns) in the order they happened, each with the universe that its ids number.
+    """Yield the batches of bars of `interval_ns`, oldest first, each with the universe that its ids refer to.
 
-    `symbol` leaves only that symbol's row, and out what has none; `since` is the earliest end in market ns.
-    Raises StateError.
+    With `symbol` a batch has only the row of that symbol; batches without it are left out. `since` is the earliest end
+    in market ns. Raises StateError.
     """
     universe: Universe | None = None
     for row in read_rows(path, kinds=("universe", "close"), run=run):
@@ -43,7 +43,7 @@ def read_bar_batches(
 def read_bars(
     path: Path, symbol: str, interval_ns: int, *, since: int | None = None, run: str | None = None
 ) -> list[Bar]:
-    """Return the bars of one symbol by start; of a bar recorded twice the later record counts. Raises StateError."""
+    """Return the bars of one symbol, ordered by start; of a bar recorded twice the later one. Raises StateError."""
     found: dict[int, Bar] = {}  # start -> Bar
     for universe, close in read_bar_batches(path, interval_ns, symbol=symbol, since=since, run=run):
         found[close.starts_at] = close.bar_of_row(0, universe)

@@ -1,4 +1,4 @@
-"""Start is recovery: the journal's rows folded into orders, positions and what the last run left undone. Reads only."""
+"""Recovery at every start: reduces the journal to orders, positions, halts and unfinished requests. Reads only."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def _free(order: Order, execution: Fill) -> Decimal:
 
 
 class StateFold:
-    """Orders and positions of one account, built from facts in the order of the journal.
+    """Orders and positions of one account, reduced from the journal's messages in order.
 
-    `fold_positions` are ours by key, `external` is what the venue's books showed beyond them last.
+    `fold_positions` are ours by key; `external` are the venue's other positions at the last reconciliation.
     """
 
     def __init__(self, charges_of: ChargesOf = _free, *, venue: str = "") -> None:
@@ -57,13 +57,13 @@ class StateFold:
         self.positions: dict[PositionKey, Position] = {}
         self.adopted: list[tuple[str, Decimal, Decimal]] = []  # (symbol, signed quantity, average price)
         self.external: tuple[ExternalPosition, ...] = ()
-        self.best_prices: dict[str, Decimal] = {}  # order id of an entry -> the best price that its trailing stop saw
+        self.best_prices: dict[str, Decimal] = {}  # order id of an entry -> the best price for its trailing stop
         self._billed: dict[tuple[str, str], Decimal] = {}  # (exchange, execution id) -> its charges
 
     def apply_message(self, message: Message) -> None:
-        """Take an order fact, a reconciliation, or what trailing stops saw.
+        """Apply an order event, a reconciliation, or the best prices of trailing stops.
 
-        Raises KeyError for an order without begin.
+        Raises KeyError for an event of an order that no earlier event opened.
         """
         match message:
             case OrderEvent():
@@ -102,7 +102,7 @@ class StateFold:
         self.positions[position.key] = position
 
     def _at(self, line: NettingKey) -> Position:
-        # Of what runs of before took over the row does not say the line: it is that of the first fill or release.
+        # The row of an adopted position lacks its netting key: the first fill or release gives it.
         key = self._key(*line)
         taken = self.positions.pop(self._key("", line[1], ""), None)
         if taken is not None:
@@ -114,12 +114,12 @@ class StateFold:
 
 
 class RecoveredAccount(NamedTuple):
-    """What the journal knows of one account.
+    """The state of one account as recovered from the journal.
 
-    `events` are all its facts in order, with what was given up between them, and `adopted` the positions that runs of
-    before took over from the venue: what `Desk.recover_state` needs. `fold_positions` are ours, `external` is what is not.
-    `best_prices` is what the trailing stops of entries saw.
-    `closing_events` are facts to be appended next: an intent that was not sent lapsed, a sending without an answer is unknown.
+    `Desk.recover_state` takes `events`, all order events and released positions in order, and `adopted`, the positions
+    that older versions took over from the venue. `fold_positions` are ours, `external` are not. `best_prices` are those of
+    the entries' trailing stops. `closing_events` are to be appended next: an intent that was not sent has lapsed, an
+    order without an answer is unknown.
     """
 
     events: tuple[OrderEvent | ReleasedPosition, ...] = ()
@@ -131,24 +131,24 @@ class RecoveredAccount(NamedTuple):
     best_prices: dict[str, Decimal] = {}
 
     def orders_sent_on(self, day: int) -> int:
-        """Return how many orders of ours left on the market day of that number, see `ist_day_number`."""
+        """Return how many of our orders were sent on the market day with this number, see `ist_day_number`."""
         own = {order_id for order_id, order in self.orders.items() if not order.is_external}
         facts = (fact for fact in self.events if isinstance(fact, OrderEvent) and fact.type is OrderEventType.SENDING)
         return sum(fact.order_id in own and ist_day_number(fact.at) == day for fact in facts)
 
     @property
     def live_orders(self) -> tuple[Order, ...]:
-        """The orders that may still trade, those named in `closing_events` as they were left."""
+        """Return the orders that may still trade, without the effect of `closing_events`."""
         return tuple(order for order in self.orders.values() if order.is_live)
 
 
 class RecoveredState(NamedTuple):
-    """What the last runs left: runs oldest first, books by account, the halts that still stand.
+    """The recovered state: runs oldest first, accounts by id, and the halts in force.
 
-    `halt_reason` is the reason of one that stands for everything, `halts` are all of them, as the commands that made them.
-    `flatten_ids` are the ids of every flatten so far, `doubt` why all this may not be what the last run left.
-    `is_clean` is False when the last run was cut off; `last_at` is the market ns of the last row, 0 in a new journal.
-    `crashed_runs` are the runs that did not end as they should, oldest first, since a person last resumed everything.
+    `halt_reason` is the reason of an account-wide halt, "" without one. `halts` are the commands of all halts in force.
+    `flatten_ids` are the ids of all flattens so far. `doubt` says why the journal may not be the one that the last run
+    left. `is_clean` is False when the last run did not end properly. `last_at` is the market ns of the last row, 0 in a
+    new journal. `crashed_runs` are oldest first, since a person last resumed everything.
     """
 
     runs: tuple[RunRecord, ...] = ()
@@ -163,21 +163,21 @@ class RecoveredState(NamedTuple):
     doubt: str = ""
 
     def halts_in_session(self, opens_at: int) -> tuple[Command, ...]:
-        """Return the halts that still hold in the session that opens at `opens_at` (market ns)."""
+        """Return the halts in force in the session that opens at `opens_at` (market ns)."""
         return self.halts if self.last_at >= opens_at else surviving_session(self.halts)
 
     def recovered_account(self, account: str) -> RecoveredAccount:
-        """Return the books of an account, empty ones when it is new."""
+        """Return the state of an account, an empty one when it is new."""
         return self.accounts.get(account, RecoveredAccount())
 
 
 def recover_state(path: Path, *, at: int | None = None, until: int | None = None) -> RecoveredState:
-    """Fold a journal for a start; one that is not there is a new one. Nothing is written.
+    """Return the state that a journal holds, for a start; an empty one without a journal. Writes nothing.
 
-    `until` leaves out the row of that number and all after it: what a run found that begins there. The facts in
-    `closing_events` are stamped `at`, by default the market time of the last row. Every row that is folded is checked against
-    its hash, and all rows for gaps and breaks of the chain: raises StateError naming the first bad row. A row that
-    cannot be read or folded is refused as well, never skipped: it may be a fill or an order that was sent.
+    `until` leaves out the row with this number and all later ones: the result is what a run found that begins there.
+    `closing_events` are stamped `at`, by default the market time of the last row. Every applied row is checked against
+    its hash, and all rows are checked for gaps and breaks of the chain. Raises StateError naming the first bad row. A
+    row that cannot be read or applied also raises and is never skipped: it may be a fill or a sent order.
     """
     path = Path(path)
     if not path.exists() or not path.stat().st_size:
@@ -193,7 +193,7 @@ def recover_state(path: Path, *, at: int | None = None, until: int | None = None
             raise StateError(f"{path}: row {row.seq} was changed; `tradebot verify` tells more")
         try:
             if (today := ist_day_number(row.at)) != day:
-                halts.lift_session_halts()  # of the day before
+                halts.lift_session_halts()  # those of the previous day
                 day = today
             lives.apply_row(row, message := row.message)
             match message:
@@ -221,7 +221,7 @@ def recover_state(path: Path, *, at: int | None = None, until: int | None = None
 
 
 def fold_account(path: Path, *, account: str | None = None, charges_of: ChargesOf = _free) -> StateFold:
-    """Return orders and positions of one account, by default that of the last run. Raises StateError."""
+    """Return the orders and positions of one account, by default the last run's. Raises StateError."""
     folds: dict[str, StateFold] = {}
     current = venue = ""
     for row in read_rows(path, kinds=("run", "order", "reconciled")):
@@ -234,14 +234,14 @@ def fold_account(path: Path, *, account: str | None = None, charges_of: ChargesO
 
 
 def fold_orders(path: Path, *, account: str | None = None) -> dict[str, Order]:
-    """Return order_id -> Order of one account in order of intent, by default of the last run's. Raises StateError."""
+    """Return order_id -> Order of one account, by default the last run's, in order of intent. Raises StateError."""
     return fold_account(path, account=account).orders
 
 
 def fold_positions(
     path: Path, *, account: str | None = None, charges_of: ChargesOf = _free
 ) -> dict[PositionKey, Position]:
-    """Return ours by key, of one account, by default the last run's, flat ones included. Raises StateError."""
+    """Return our positions by key, flat ones included, by default of the last run's account. Raises StateError."""
     return fold_account(path, account=account, charges_of=charges_of).positions
 
 
@@ -297,7 +297,7 @@ def _check_links(path: Path, until: int | None) -> tuple[int, int, str]:
         last = connection.execute(
             "SELECT seq, at, kind FROM rows WHERE seq < ? ORDER BY seq DESC LIMIT 1", (until or _ENDLESS,)
         ).fetchone()
-        # One pass in the database, without the bodies: a row whose predecessor is missing or is not what it names.
+        # One pass in the database, without bodies: find a row whose previous row is missing or has another hash.
         bad = connection.execute(
             "SELECT min(a.seq) FROM rows a LEFT JOIN rows b ON b.seq = a.seq - 1"
             " WHERE a.prev IS NOT coalesce(b.hash, CASE a.seq WHEN 1 THEN zeroblob(32) END)"

@@ -1,7 +1,7 @@
-"""What a journal row is and may hold: every kind with its message type, and the bytes of a body. Pure.
+"""The rows of the journal: every kind with its message type, and the encoding of bodies. Pure.
 
-A body is JSON, so that any SQLite shell can read it: Decimals are strings and come back to the digit, the columns of a
-close are base64 of little-endian integers.
+A body is JSON, so that any SQLite shell can read it. Decimals are strings and stay exact; the columns of a batch of
+bars are base64 of little-endian integers.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from tradebot.journal.chain import chain_hash
 from tradebot.journal.column_codec import Column, decode_column, encode_column
 from tradebot.journal.input_log import InputLogBatch, pack_inputs, unpack_inputs
 
-# Of the bodies, said by each run among its versions. 2: an INTENT names its reference price; 3: rows of trailing stops.
+# Version of the bodies, recorded by each run. 2: an INTENT has its reference price; 3: rows of trailing stops.
 BODY_FORMAT = "3"
 
 
 class RunRecord(Message, frozen=True):
-    """A run begins: what it trades, for which account, and what exactly it runs on."""
+    """The start of a run: its symbols, account and venue, and the exact versions and settings it runs with."""
 
     run_id: str
     mode: str
@@ -51,17 +51,17 @@ class RunRecord(Message, frozen=True):
 
 
 class InstrumentList(Message, frozen=True):
-    """The instruments of the run in the order that numbers them: `ids` of every close that follows count in it."""
+    """The instruments of the run in order; the `ids` of all later bars are positions in this list."""
 
     instruments: tuple[Instrument, ...]
 
 
 class RunSettings(Message, frozen=True):
-    """What the run decides by, so that a replay decides by the same.
+    """The settings on which the run's decisions depend, so that a replay can use the same.
 
-    `strategies` are their specs with parameters and code, `limits` and `desk` the settings of gate and desk, `venue`
-    what the desk knows of the venue, all as JSON values. `opens_at`, `halts` and `flattened` are what the desk took
-    over from the runs before.
+    `strategies` are the specs with parameters and code, `limits` and `desk` the settings of gate and desk, `venue` the
+    venue's properties that the desk uses, all as JSON values. `interval` is in ns. The desk took over `opens_at`
+    (market ns), `halts` and `flattened` (ids of flattens) from earlier runs.
     """
 
     interval: int
@@ -75,15 +75,15 @@ class RunSettings(Message, frozen=True):
 
 
 class WarmupBars(Message, frozen=True):
-    """The past bars that the strategies were warmed up with, of some symbols."""
+    """The bars that the strategies were warmed up with, for some of the symbols."""
 
     series: tuple[BarSeries, ...]
 
 
 class RunEnd(Message, frozen=True):
-    """The run ended as it should; a journal whose last row is not this one was cut off.
+    """The proper end of a run. When the last row of a journal is of another kind, the run crashed.
 
-    `summary` holds JSON values; a Decimal in it comes back as a string.
+    `summary` holds JSON values; a Decimal in it is read back as a string.
     """
 
     reason: str = ""
@@ -93,7 +93,7 @@ class RunEnd(Message, frozen=True):
 class _LinkRow(Message, frozen=True):
     source: str
     mono: int
-    reason: str | None = None  # None: the link came up
+    reason: str | None = None  # None when the link came up
 
 
 class _PackedBatch(Message, frozen=True):
@@ -132,12 +132,19 @@ ROW_KINDS: dict[str, tuple[type[Message], ...]] = {
 }
 
 CELL_TYPES = (int, str, int, int, str, bytes, bytes, bytes)
-COMMAND_KINDS = frozenset({"halt", "reduce", "resume", "flatten", "stop"})  # of any age
+COMMAND_KINDS = frozenset({"halt", "reduce", "resume", "flatten", "stop"})  # in journals of any version
 _encoder = msgspec.json.Encoder(decimal_format="string", enc_hook=legacy_rows.encode_scope)
-# Columns in code -> on disk.
+# column in code -> column on disk
 BATCH_COLUMNS_ON_DISK = {name: names_on_disk(BarBatch)[name] for name in BAR_COLUMNS}
 SERIES_COLUMNS_ON_DISK = {name: names_on_disk(BarSeries)[name] for name in SERIES_COLUMNS}
-PACKED_KINDS = {"close", "warmup", "tape", "link", "terms", *COMMAND_KINDS}  # their bodies are read in their own ways
+PACKED_KINDS = {
+    "close",
+    "warmup",
+    "tape",
+    "link",
+    "terms",
+    *COMMAND_KINDS,
+}  # kinds whose bodies have decoders of their own
 _types = {kind: types[0] for kind, types in ROW_KINDS.items()} | legacy_rows.LEGACY_KINDS
 _decoders = {kind: msgspec.json.Decoder(type_) for kind, type_ in _types.items() if kind not in PACKED_KINDS}
 _lax_decoders = {
@@ -149,7 +156,7 @@ _warmup_decoder = msgspec.json.Decoder(tuple[_PackedSeries, ...])
 
 
 class JournalRow(NamedTuple):
-    """One row as it stands on disk; `at` is market ns, `wall_at` our wall clock's ns."""
+    """One row as it is on disk; `at` is market ns, `wall_at` the ns of our wall clock."""
 
     seq: int
     run: str
@@ -162,7 +169,7 @@ class JournalRow(NamedTuple):
 
     @property
     def message(self) -> Message:
-        """The message in the body. Raises StateError naming the row when it cannot be read."""
+        """Return the message in the body. Raises StateError naming the row when it cannot be read."""
         try:
             return decode_body(self.kind, self.body)
         except StateError as error:
@@ -170,21 +177,21 @@ class JournalRow(NamedTuple):
 
     @property
     def has_valid_hash(self) -> bool:
-        """True while the row's own hash is that of its content."""
-        # A cell of SQLite may hold any type; one that is not ours was not written by us.
+        """Return True when the row's hash matches its content."""
+        # A cell of SQLite may hold any type. We did not write a cell that has another type than ours.
         return tuple(map(type, self)) == CELL_TYPES and self.hash == chain_hash(
             prev=self.prev, seq=self.seq, run=self.run, at=self.at, wall=self.wall_at, kind=self.kind, body=self.body
         )
 
 
 def check_kind(kind: str, message: Message) -> None:
-    """Raise AssertionError unless `message` is what rows of `kind` hold."""
+    """Raise AssertionError unless rows of `kind` hold messages of this type."""
     assert kind in ROW_KINDS, f"the journal knows no kind {kind!r}"
     assert isinstance(message, ROW_KINDS[kind]), f"a {kind!r} row cannot hold a {type(message).__name__}"
 
 
 def encode_body(kind: str, message: Message) -> bytes:
-    """Return the body of a row. Raises ValueError or TypeError for a message that is not of its kind's shape."""
+    """Return the body of a row. Raises ValueError or TypeError for a message that does not fit its kind."""
     match message:
         case BarBatch():
             return _encoder.encode(_packed(message))
@@ -195,13 +202,13 @@ def encode_body(kind: str, message: Message) -> bytes:
         case LinkUp():
             return _encoder.encode(_LinkRow(source=message.source, mono=message.mono))
         case OrderEvent() | Signals() if not all(map(math.isfinite, _floats(message))):
-            # JSON has no NaN and no infinity, msgspec writes null for them; here they become words.
+            # JSON has no NaN and no infinity, for which msgspec writes null. Here they become strings.
             return _encoder.encode(_with_words_for_nan(msgspec.to_builtins(message)))
     return _encoder.encode(message)
 
 
 def decode_body(kind: str, body: bytes) -> Message:
-    """Return the message of a body. Raises StateError when it is not one of that kind."""
+    """Return the message in a body. Raises StateError when it is not of that kind."""
     try:
         if kind == "close":
             return _unpacked(_close_decoder.decode(body))

@@ -1,4 +1,4 @@
-"""The journal's file: its tables, its version, and the two ways to open it, for the one writer and for readers."""
+"""The journal's SQLite file: its tables, its version, and how the one writer and the readers open it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 5.0
 DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 WAL_BYTES = 8 << 20  # twice what is written between two checkpoints
-# The body stands last: it overflows into further pages, and what checks the chain need not read them.
+# The body is the last column: it overflows into further pages, which a check of the chain need not read.
 SCHEMA_SQL = """
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -35,9 +35,9 @@ COMMIT;
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
-    """Open the journal for writing, made with mode 0600 if it is not there. Raises StateError, sqlite3.Error, OSError.
+    """Open the journal for writing; create it with mode 0600 if needed. Raises StateError, sqlite3.Error, OSError.
 
-    A commit returns when it is on disk (WAL, synchronous=FULL); checkpoints are left to the caller.
+    A commit returns when it is on disk (WAL, synchronous=FULL). The caller runs the checkpoints.
     """
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
@@ -48,9 +48,9 @@ def connect_writer(path: Path) -> sqlite3.Connection:
             connection.executescript(SCHEMA_SQL)
             _found_version(connection, path)
         _set_durable(connection, path)
-        # While somebody reads in one long transaction the log cannot start over and grows; once it can, it is cut back.
+        # During a long read transaction the log cannot restart and grows; at its restart it is cut back to this size.
         connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
-        connection.execute("PRAGMA secure_delete=OFF")  # free pages are the reserve: nothing of worth stood in them
+        connection.execute("PRAGMA secure_delete=OFF")  # the free pages are the reserve; to erase them costs time
     except BaseException:
         connection.close()
         raise
@@ -58,10 +58,10 @@ def connect_writer(path: Path) -> sqlite3.Connection:
 
 
 def preallocate_wal(path: Path) -> None:
-    """Fill the write-ahead log with zeros up to LOG_BYTES, behind what it holds; on a full disk as far as it goes.
+    """Append zeros to the write-ahead log up to WAL_BYTES, on a full disk as far as possible. Raises OSError.
 
-    Syncing what overwrites a file takes half the time of syncing what makes it longer; SQLite reads no further than the
-    first page whose checksum is wrong, and starts over at the front once all is copied. Raises OSError.
+    To sync an overwritten part of a file takes half the time of a part that makes it longer. SQLite reads up to the
+    first page with a wrong checksum, and restarts at the front of the log when all of it is copied.
     """
     with path.with_name(path.name + "-wal").open("ab", buffering=0) as log:
         missing = WAL_BYTES - log.tell()
@@ -75,14 +75,14 @@ def preallocate_wal(path: Path) -> None:
 
 
 def connect_checkpointer(path: Path) -> sqlite3.Connection:
-    """Open a second connection of the writing process that does nothing but checkpoints."""
+    """Open a second connection of the writing process, for checkpoints only."""
     connection = _connect(path, path.as_posix(), uri=False)
     _set_durable(connection, path)
     return connection
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
-    """Open a journal for reading, also while a daemon writes it. Raises StateError when there is none to read."""
+    """Open a journal for reading, also while a daemon writes it. Raises StateError without a readable journal."""
     if not path.is_file():
         raise StateError(f"{path}: there is no journal; the first run writes it")
     address = f"file:{quote(bytes(path.resolve()))}?mode=ro"
@@ -91,7 +91,7 @@ def connect_reader(path: Path) -> sqlite3.Connection:
         try:
             found = _found_version(connection, path)
         except sqlite3.OperationalError:
-            # A copy in a folder that nobody may write: without room for the WAL's index it is read as it stands.
+            # A copy in a read-only folder: the WAL's index cannot be created, so the file is read as immutable.
             connection.close()
             if path.with_name(path.name + "-wal").exists():
                 raise

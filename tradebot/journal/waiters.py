@@ -1,4 +1,4 @@
-"""What waits in the journal: tasks, until their row is on disk, and rows, until a task waits for them."""
+"""The journal's waiting tasks, and its buffer of rows for which no task waits yet."""
 
 from __future__ import annotations
 
@@ -8,34 +8,32 @@ import heapq
 from tradebot.errors import TradebotError
 from tradebot.journal.writer_thread import QueuedRow, WriteDriver
 
-FLUSH_AFTER_S = (
-    0.002  # what nobody waits for, answers and fills mostly, goes with the next order's row or this much later
-)
+FLUSH_AFTER_S = 0.002  # rows without a waiter, mostly answers and fills, are flushed at the latest after this time
 
 
 class Waiters:
-    """Tasks that wait for rows; each is told once, that its row is on disk or what went wrong. In the loop."""
+    """Tasks that wait for rows to be on disk. Each is woken once, by its row or an error. For the event loop."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, asyncio.Future[None]]] = []  # (seq, tie break, future)
         self._asked = 0
 
     def add_waiter(self, seq: int) -> asyncio.Future[None]:
-        """Return what ends when the row `seq` is on disk."""
+        """Return a future that is done when the row `seq` is on disk."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._asked += 1
         heapq.heappush(self._heap, (seq, self._asked, waiter))
         return waiter
 
     def wake_up_to(self, seq: int) -> None:
-        """Wake those whose row is `seq` or before."""
+        """Wake the tasks that wait for row `seq` or an earlier one."""
         while self._heap and self._heap[0][0] <= seq:
             waiter = heapq.heappop(self._heap)[2]
             if not waiter.done():
                 waiter.set_result(None)
 
     def fail_all(self, error: TradebotError) -> None:
-        """Tell all of them, each by an error of its own."""
+        """Raise the error in all waiting tasks, in each a new instance."""
         for _, _, waiter in self._heap:
             if not waiter.done():
                 waiter.set_exception(type(error)(str(error)))
@@ -43,24 +41,24 @@ class Waiters:
 
 
 class RowBuffer:
-    """Rows that nobody waits for yet: `hand` gets them together, when it is told to or some milliseconds later."""
+    """Rows for which no task waits yet. They go to `hand` together, on `flush_rows` or some milliseconds later."""
 
     def __init__(self, hand: WriteDriver) -> None:
         self._hand, self._rows = hand, list[QueuedRow]()
-        self._timer: asyncio.TimerHandle | None = None  # while there are some
+        self._timer: asyncio.TimerHandle | None = None  # set while rows are buffered
 
     def buffer_row(self, row: QueuedRow) -> None:
-        """Take a row without waiting."""
+        """Buffer a row without waiting."""
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_AFTER_S, self.flush_rows)
         self._rows.append(row)
 
     def flush_rows(self) -> None:
-        """Give the hand what there is."""
+        """Pass all buffered rows to the driver."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        # One after the other without giving the interpreter away: the hand takes them together.
+        # In one go, without releasing the interpreter lock: the driver takes them as one group.
         rows, self._rows = self._rows, []
         for row in rows:
             self._hand.enqueue_row(row)

@@ -1,4 +1,4 @@
-"""The bars that an earlier run of the day left in the journal, warm-up and own: nobody needs to ask for them."""
+"""The warm-up bars and recorded bars of an earlier run of the day, which need not be fetched from the venue again."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def read_warmup_bars(
     last_end: Callable[[int], int],
     now: int,
 ) -> list[BarSeries]:
-    """Return the newest `count` bars (of `interval_ns` ns) of each symbol of which the journal has all up to `now`.
+    """Return the newest `count` bars of `interval_ns` of each symbol whose bars the journal has without a gap to `now`.
 
-    `last_end` is when the last whole bar before a market time ended. A run that recorded another day's session, another
-    venue or interval, or that ended more than a bar ago, has nothing that is of use. Raises StateError.
+    `last_end(at)` returns the end of the last complete bar before a market time (ns). A run of another day's session,
+    venue or interval, or a run that ended more than a bar ago, has no usable bars. Raises StateError.
     """
-    listed: dict[str, int] = {}  # symbol that is what it was -> its id in that run
+    listed: dict[str, int] = {}  # symbol of an unchanged instrument -> its id in that run
     past: dict[str, BarSeries] = {}
     closes: list[BarBatch] = []
     covered = 0

@@ -1,9 +1,9 @@
-"""The journal's writer: rows are queued here, in the loop; a thread has the scribe write and sync them in groups.
+"""The journal's writer: rows are queued here, in the event loop; a thread writes and syncs them in groups.
 
-`append` never waits, `wait_durable` waits until a row is on disk. Rows are handed to the thread when somebody waits for them
-or some milliseconds later: what belongs together is one commit, and a thread that works is not in the loop's way.
-A write that fails is never tried again: after a failed sync nobody knows what the disk holds, so the journal fails,
-every waiter is told, and start-up reads what is there.
+`append` never waits, `wait_durable` waits until a row is on disk. Rows go to the thread when a task waits for one of them,
+or some milliseconds later. So related rows are one commit, and the working thread does not delay the loop. A failed
+write is never tried again: after a failed sync the content of the disk is unknown. The journal then fails, every
+waiting task gets the error, and the next start reads what is on disk.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.waiters import RowBuffer, Waiters
 from tradebot.journal.writer_thread import QueuedRow, WriteDriver, WriterThread
 
-QUEUE_ROWS = 100_000  # a disk that is this far behind is broken
+QUEUE_ROWS = 100_000  # a disk that is this many rows behind is broken
 CommitListener = Callable[[Sequence[tuple[int, str, Message]]], None]
 
 
 class WriteLimits(NamedTuple):
-    """How far the disk may be behind, and how long it may take for a row and at the end; None for no limit."""
+    """How many rows the disk may be behind, and how long it may take for a row and at the end; None for no limit."""
 
     queue_rows: int = QUEUE_ROWS
     durable_within_s: float | None = 5.0
@@ -41,7 +41,7 @@ class WriteLimits(NamedTuple):
 
 
 class _Phase(Enum):
-    # How far a journal has come; ENDED once its context is left.
+    # The state of a journal; ENDED once its context is left.
 
     OPENING = 0
     OPEN = 1
@@ -49,10 +49,10 @@ class _Phase(Enum):
 
 
 class Journal:
-    """The one writer of a state directory; use as an async context manager.
+    """The one writer of the journal in a state directory; use it as an async context manager.
 
-    Entering locks the directory and opens or makes the journal; leaving writes and syncs what is queued. Both raise
-    StateError. `hand` drives the work, by default in a thread. `reserve_bytes` is how many bytes are kept for a full disk,
+    Entering locks the directory and opens or creates the journal; leaving writes and syncs the queued rows. Both raise
+    StateError. `hand` drives the writing, by default in a thread. `reserve_bytes` gives the bytes to reserve for a full disk,
     see `JournalFile`.
     """
 
@@ -110,7 +110,7 @@ class Journal:
             async with asyncio.timeout(self._limits.close_within_s):
                 await self._ear.ended
         except TimeoutError as late:
-            # The thread hangs in the disk and still holds the lock; both go with the process.
+            # The thread hangs in a disk call and still holds the lock; both end with the process.
             waiting = self._appended - self._synced
             raise StateError(
                 f"{self.path}: {waiting} rows were not on disk {self._limits.close_within_s:g} s after the end"
@@ -121,19 +121,19 @@ class Journal:
             raise self._again()
 
     def subscribe_to_commits(self, listener: CommitListener) -> None:
-        """Call `listener` in the loop after each commit from now on with its rows (seq, kind, message), in order.
+        """Call `listener` in the loop after each commit from now on, with its rows (seq, kind, message) in order.
 
-        It holds the loop and every waiter of the commit: what takes long is kept for a later turn.
+        It delays the loop and every task that waits for the commit, so it must defer long work to a later turn.
         """
         self._listeners = (*self._listeners, listener)
 
     @property
     def row_numbers(self) -> tuple[int, int]:
-        """The numbers of the last row queued and of the last row on disk."""
+        """Return the `seq` of the last queued row and of the last row on disk."""
         return self._appended, self._synced
 
     def measure_space(self) -> JournalSpace:
-        """Ask the disk how much room there is. May wait for it, so not in the loop; raises OSError."""
+        """Measure the disk space. May wait for the disk, so call it outside the event loop; raises OSError."""
         return JournalSpace(
             free_bytes=self._hand.free_disk_bytes(self.path),
             reserve_bytes=self._scribe.reserve_left,
@@ -143,8 +143,8 @@ class Journal:
     def append(self, kind: str, message: Message, *, at: int) -> int:
         """Queue a row stamped with market time `at` (ns) and return its ticket, which is its `seq` on disk.
 
-        Rows reach the disk in the order of these calls. Raises what made the journal fail, StateError when the queue
-        is full, which is such a failure itself.
+        Rows reach the disk in the order of these calls. Raises the error that made the journal fail. A full queue is
+        such a failure, a StateError.
         """
         check_kind(kind, message)
         if self.error is not None:
@@ -160,8 +160,8 @@ class Journal:
     async def wait_durable(self, ticket: int | None = None) -> None:
         """Wait until the row of `ticket`, by default every row queued so far, is on disk.
 
-        Raises StateError or InvariantBroken when the journal failed, StateError when the disk takes too long, which
-        fails the journal.
+        Raises StateError or InvariantBroken when the journal has failed. A disk that takes too long fails the journal
+        with a StateError.
         """
         ticket = self._appended if ticket is None else ticket
         assert ticket <= self._appended, f"ticket {ticket} was never given out"
@@ -182,7 +182,7 @@ class Journal:
             raise self._again() from late
 
     async def raise_on_failure(self) -> NoReturn:
-        """Wait for a failure and raise it; for a task that ends the others when the journal fails."""
+        """Wait until the journal fails, then raise its error; for a task whose error ends a task group."""
         await self.failed.wait()
         raise self._again()
 
@@ -197,7 +197,7 @@ class Journal:
         assert self.error is not None
         return type(self.error)(str(self.error))
 
-    # ---- what the scribe tells, in the loop
+    # ---- callbacks of the journal file, in the event loop
 
     def _begin(self, seq: int) -> None:
         self._appended = self._synced = seq
@@ -211,7 +211,7 @@ class Journal:
     def _committed(self, group: list[QueuedRow]) -> None:
         self._synced = group[-1].seq
         self._waiters.wake_up_to(self._synced)
-        # The waiters wake in a later turn of the loop, so this comes first for them as well.
+        # The waiting tasks wake in a later turn of the loop, so the listeners run before them.
         rows = [(row.seq, row.kind, row.message) for row in group]
         for listener in self._listeners:
             listener(rows)
@@ -229,7 +229,7 @@ class Journal:
 
 
 class _LoopCallbacks:
-    # What the scribe tells from its thread is heard in the loop: that it `opened` the journal, that it `on_end`.
+    # Passes callbacks from the writing thread to the event loop; `opened` and `on_end` are done when the journal is.
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -237,6 +237,7 @@ class _LoopCallbacks:
         self.ended: asyncio.Future[None] = self._loop.create_future()
 
     def post_to_loop(self, callback: Callable[..., None], *args: Any) -> None:
-        # The loop may be gone when the daemon is torn down without leaving the context.
+        """Call `callback` in the event loop; may be called from any thread."""
+        # The loop may be closed when the process ends without leaving the context.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(callback, *args)

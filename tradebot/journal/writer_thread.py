@@ -1,4 +1,4 @@
-"""The hand that drives the journal's work: usually a thread of its own; whoever simulates the disk brings another."""
+"""Drives the journal's writing: a thread by default; a simulation of the disk passes another `WriteDriver`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from tradebot.domain.message import Message
 from tradebot.journal.disk_space import free_disk_bytes
 
-MAX_GROUP_ROWS = 4_096  # rows of one commit at most, so that the first of a long queue need not wait for the last
+MAX_GROUP_ROWS = 4_096  # rows in one commit; a limit, so that the first row of a long queue does not wait for the last
 
 
 class QueuedRow(NamedTuple):
@@ -24,39 +24,39 @@ class QueuedRow(NamedTuple):
     message: Message
 
 
-# Opens the journal up to the first `yield`; each `send` writes and syncs a group, of None ends the work and closes.
+# Opens the journal up to the first `yield`; each `send` writes and syncs a group, and `send(None)` closes it.
 WriteWork = Generator[None, list[QueuedRow] | None, None]
 
 
 class WriteDriver(Protocol):
-    """Takes rows from the loop and drives the work with them, in the order they came."""
+    """Takes rows from the event loop and passes them, in order, to the generator that writes them."""
 
     def start_work(self, work: WriteWork) -> None:
-        """Begin; called once, in the loop."""
+        """Start to drive `work`; called once, in the event loop."""
         ...
 
     def enqueue_row(self, row: QueuedRow | None) -> None:
-        """Take a row without waiting; None is the last one and may come twice."""
+        """Queue a row without waiting. None ends the work and may come twice."""
         ...
 
     def wait_until_done(self) -> None:
-        """Wait for the end of the work, which has told the loop already."""
+        """Wait for the end of the work; called after the loop was notified of it."""
         ...
 
     def free_disk_bytes(self, journal: Path) -> int:
-        """Return the bytes that are free on the disk of the journal. May wait for the disk; raises OSError."""
+        """Return the free bytes on the disk of the journal. May wait for the disk; raises OSError."""
         ...
 
 
 class WriterThread:
-    """The usual hand: one thread, which writes together what has come while it wrote."""
+    """The default driver: one thread, which writes in one group the rows that came while it wrote."""
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[QueuedRow | None] = SimpleQueue()
         self._thread: threading.Thread
 
     def start_work(self, work: WriteWork) -> None:
-        # A daemon thread: what it acknowledged is on disk, so nothing is lost when the process does not wait for it.
+        # A daemon thread: every acknowledged row is on disk, so nothing is lost when the process does not wait for it.
         self._thread = threading.Thread(target=self._run, args=(work,), name="journal", daemon=True)
         self._thread.start()
 

@@ -1,4 +1,4 @@
-"""Sends trials to a crew and brings every row home: a worker that dies or hangs costs time and nothing else."""
+"""Sends trials to an executor and collects every row. A worker that dies or hangs costs only time."""
 
 from __future__ import annotations
 
@@ -11,26 +11,23 @@ from tradebot.domain.message import Message
 from tradebot.sweep.executors import TrialExecutor
 from tradebot.sweep.trial import SweepTrial, TrialBatch, TrialRow, failed_row
 
-BATCH_S = 0.25  # of work: long against the way to a worker, short against the wait for the last one
+BATCH_S = 0.25  # of work per batch: long compared with its transport, short compared with the last wait
 MAX_BATCH_TRIALS = 50
-POLL_S = 1.0  # how often to look whether a worker hangs
-ALONE_AFTER, MAX_TRIES = (
-    2,
-    4,
-)  # a trial that lost its worker twice runs alone, so that it can be told from its neighbours
+POLL_S = 1.0  # seconds between checks for a hanging worker
+ALONE_AFTER, MAX_TRIES = 2, 4  # a trial that lost its worker twice runs alone, which shows whether it is the cause
 
 
 class TrialsInFlight(Message, frozen=True):
-    """Trials on their way together, and how often they lost their worker."""
+    """Trials that were submitted together, and how often they lost their worker."""
 
     trials: tuple[SweepTrial, ...]
     tries: int = 0
 
 
 class TrialDispatcher:
-    """Carries trials out with a crew; `on_rows` gets the rows of each batch as it comes, in any order.
+    """Runs trials with an executor; `on_rows` gets the rows of each batch when it is done, in any order.
 
-    A crew that gives nothing back for `patience_s` is taken to hang and is replaced.
+    When no batch is done for `patience_s`, the workers are taken to hang and are replaced.
     """
 
     def __init__(
@@ -45,11 +42,11 @@ class TrialDispatcher:
         self._waiting: deque[SweepTrial] = deque()
         self._again: deque[TrialsInFlight] = deque()
         self._flying: dict[Future[TrialBatch], TrialsInFlight] = {}
-        self._seconds, self._made = 0.0, 0  # of work, trials
+        self._seconds, self._made = 0.0, 0  # seconds of work done, trials done
         self.lost_workers = 0
 
     def dispatch_trials(self, trials: Iterable[SweepTrial]) -> None:
-        """Return when every trial has its row; an error that is not a worker's death is raised as it is."""
+        """Run the trials and return when each has its row. Raises every error that is not the death of a worker."""
         self._waiting.extend(trials)
         heard = self._clock.monotonic_ns()
         while self._waiting or self._again or self._flying:
@@ -77,7 +74,7 @@ class TrialDispatcher:
             try:
                 self._flying[self._crew.submit_batch(load.trials)] = load
             except self._crew.worker_errors:
-                self._again.appendleft(load)  # it never left
+                self._again.appendleft(load)  # it was not sent
                 self._lose("lost its worker")
                 return
 
@@ -85,7 +82,7 @@ class TrialDispatcher:
         if not self._made:
             return 1
         fits = int(BATCH_S * self._made / max(self._seconds, 1e-9))
-        # The end of a sweep is shared out evenly, so that nobody waits for one long batch.
+        # The last trials are divided evenly, so that the sweep does not wait for one long batch.
         return max(
             1, min(fits, MAX_BATCH_TRIALS, len(self._waiting) // (2 * self._crew.worker_count), len(self._waiting))
         )
@@ -108,7 +105,7 @@ class TrialDispatcher:
 
     def _lose(self, reason: str) -> None:
         self.lost_workers += 1
-        # What was ready before the worker died is kept; all else that flew is sent again, one by one.
+        # Batches that were done before the worker died are kept. The trials of the others are sent again one by one.
         ready = [f for f in self._flying if f.done() and not f.cancelled() and f.exception(timeout=0) is None]
         for future in ready:
             self._flying.pop(future)

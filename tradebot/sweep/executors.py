@@ -1,6 +1,6 @@
-"""Who carries the trials out: worker processes of this machine, or those of a Dask cluster; one shape for both.
+"""Executors run the trials: in processes of this machine, in those of a Dask cluster, or inline; with one interface.
 
-The bars go to each worker once: processes map one file, a cluster gets them scattered. A trial travels as some bytes.
+The bars go to each worker once: processes map one file, a cluster scatters them. A trial itself is a few bytes.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ from tradebot.domain.market_data import SERIES_COLUMNS, BarSeries
 from tradebot.errors import ClusterUnavailable, ConfigError
 from tradebot.sweep.trial import SweepData, SweepTrial, TrialBatch, run_trials
 
-CONNECT_S = 10  # to a scheduler on the local network
-_ground: SweepData | None = None  # what a worker process keeps
+CONNECT_S = 10  # time limit to connect to a scheduler on the local network
+_ground: SweepData | None = None  # the shared data of a worker process
 
 
 class TrialExecutor(Protocol):
-    """Carries batches of trials out. `worker_errors` are the errors of a worker that died: the batch may be sent again."""
+    """Runs batches of trials. After one of `worker_errors` a worker died, and its batch may be submitted again."""
 
     worker_count: int
     worker_errors: tuple[type[BaseException], ...]
 
     def submit_batch(self, trials: Sequence[SweepTrial]) -> Future[TrialBatch]:
-        """Send a batch to whoever is free."""
+        """Send a batch to a free worker."""
         ...
 
     def replace_workers(self) -> None:
-        """Replace workers that died or hang; what they were at is lost."""
+        """Replace workers that died or hang; their batches are lost."""
         ...
 
     def stop_workers(self) -> None:
-        """Stop the workers, those at work too."""
+        """Stop all workers, busy ones too."""
         ...
 
 
 class ProcessExecutor:
-    """A crew of processes on this machine. The bars lie in one file that all of them map: in memory once."""
+    """An executor with processes on this machine. They map the bars from one file, so the bars are in memory once."""
 
     worker_errors: tuple[type[BaseException], ...] = (BrokenExecutor,)
 
@@ -57,9 +57,9 @@ class ProcessExecutor:
         self._folder = tempfile.TemporaryDirectory(prefix="tradebot-sweep-")
         self._place = Path(self._folder.name)
         write_shared_data(ground, self._place)
-        # Forked ones have imported all they need; it is a second's work for each, as much as twenty trials.
+        # A forked worker has its imports already; they take a second per worker, as much as twenty trials.
         self._pool = self._made(multiprocessing.get_context("fork") if may_fork() else _context())
-        self._pool.submit(_run_in_worker, ())  # the pool starts them with its first job: now, before there are threads
+        self._pool.submit(_run_in_worker, ())  # starts the workers now, before there are threads
 
     def submit_batch(self, trials: Sequence[SweepTrial]) -> Future[TrialBatch]:
         return self._pool.submit(_run_in_worker, tuple(trials))
@@ -79,7 +79,7 @@ class ProcessExecutor:
 
 
 class InlineExecutor:
-    """A crew of one: this process. What a worker does, without one; for tests, and for `--workers 0`."""
+    """An executor without workers, which runs trials in this process; for tests, and for `--workers 0`."""
 
     worker_count = 1
     worker_errors: tuple[type[BaseException], ...] = ()
@@ -103,9 +103,10 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 
 
 class ClusterExecutor:
-    """A crew of the workers of a Dask cluster; the scheduler itself sends a dead worker's trials to another.
+    """An executor with the workers of a Dask cluster, whose scheduler sends a dead worker's trials to another.
 
-    Dask runs what it is sent: without TLS it is of this machine, or `is_trusted` says that the network is.
+    Dask runs any code that it is sent. Without TLS the scheduler must therefore be on this machine, or `is_trusted`
+    must state that the network is trusted.
     """
 
     def __init__(self, ground: SweepData, address: str, *, is_trusted: bool = False) -> None:
@@ -114,7 +115,7 @@ class ClusterExecutor:
         except ImportError:
             raise ConfigError("--cluster needs Dask: pip install 'tradebot[cluster]'") from None
         try:
-            # Before there is a client: one without an address takes twenty seconds to go, and says so in a traceback.
+            # Checked before a client exists: with an invalid address it takes 20 s to close and prints a traceback.
             host, _ = importlib.import_module("distributed.comm.addressing").get_address_host_port(address)
         except ValueError as fault:
             raise ConfigError(f"--cluster {address} is no address: {fault}; expected one as tcp://host:8786") from None
@@ -155,7 +156,7 @@ class ClusterExecutor:
 
 
 def write_shared_data(ground: SweepData, folder: Path) -> None:
-    """Write what the trials share into `folder`: the bars as one array (6, n) of int64, the rest beside it."""
+    """Write the data that all trials share into `folder`: the bars as one int64 array, shape (6, n), and the rest."""
     (folder / "job").write_bytes(pickle.dumps(ground.job))
     index = [(one.symbol, one.interval, len(one)) for one in ground.series.values()]
     (folder / "index").write_bytes(msgspec.msgpack.encode(index))
@@ -168,7 +169,7 @@ def write_shared_data(ground: SweepData, folder: Path) -> None:
 
 
 def map_shared_data(folder: Path) -> SweepData:
-    """Return what `write_shared_data` wrote, the bars mapped and not copied."""
+    """Return the data that `write_shared_data` wrote, with the bars mapped and not copied."""
     job: Job = pickle.loads((folder / "job").read_bytes())
     whole = np.load(folder / "bars.npy", mmap_mode="r")
     series, at = {}, 0

@@ -1,4 +1,4 @@
-"""The heat map of a sweep: one page with all it needs inside, any two parameters against any figure."""
+"""The heat map of a sweep: one self-contained HTML page, with any two parameters against any figure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tradebot.sweep.parameter_space import ParameterValues
 from tradebot.sweep.sweep import SweepPlan, best_row, rank_rows
 from tradebot.sweep.trial import DONE, TEST, TRAIN, TrialRow
 
-MAX_ROWS = 20_000  # on the page: about 1 MB
+MAX_ROWS = 20_000  # on the page, which is about 1 MB then
 BEST_ROWS = 20
 SHOWN_FIGURES = ("net", "total_return", "sharpe", "max_drawdown", "trades", "win_rate", "profit_factor", "cost_share")
 
@@ -22,7 +22,7 @@ SHOWN_FIGURES = ("net", "total_return", "sharpe", "max_drawdown", "trades", "win
 def heat_map_page(
     rows: Sequence[TrialRow], plan: SweepPlan, checks: Sequence[Check], *, title: str, period: str, currency: str
 ) -> str:
-    """Return the page; of a sweep with more than MOST_ROWS rows, the best so many by the objective."""
+    """Return the HTML page; of a sweep with more than MAX_ROWS rows it has only the best MAX_ROWS by the objective."""
     searched = [row for row in rows if row.role != TEST]
     if len(searched) > MAX_ROWS:
         searched = rank_rows(searched, plan.objective)[:MAX_ROWS]
@@ -68,7 +68,7 @@ def heat_map_page(
 
 
 def format_figure(row: TrialRow, name: str) -> str:
-    """Return a figure of a row as people read it."""
+    """Return a figure of a row formatted for people, "-" where it is not defined."""
     value, kind = row.figures.get(name), LABELS[name].kind
     if value is None:
         return "-"

@@ -1,4 +1,4 @@
-"""The space of a sweep: which values each parameter takes, from `fast=5:20:5`, and what a search draws from it."""
+"""The parameter space of a sweep: the values of each parameter, parsed from `fast=5:20:5`, and their combinations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tradebot.domain.message import Message
 from tradebot.errors import ConfigError
 from tradebot.strategies.strategy import Param
 
-MAX_VALUES = 10_000  # of one parameter: a slip such as 0:1:0.00001 is caught before it fills the memory
+MAX_VALUES = 10_000  # of one parameter, so that a mistake such as 0:1:0.00001 is found before it fills the memory
 MAX_TRIALS = 1_000_000
 
 TYPE_NAMES = {int: "whole number", float: "number"}
@@ -23,13 +23,14 @@ ParameterValues = dict[str, Any]  # parameter -> value
 
 
 class ParameterAxis(Message, frozen=True):
-    """One parameter and the values it takes, in the order they were given; numbers ascend."""
+    """One parameter and its values, in the order given; numbers ascend."""
 
     name: str
     values: tuple[Any, ...]
 
     @property
     def is_numeric(self) -> bool:
+        """Return True when all values are numbers."""
         return all(isinstance(value, int | float) and not isinstance(value, bool) for value in self.values)
 
 
@@ -48,19 +49,19 @@ class ParameterSpace(Message, frozen=True):
             yield dict(zip(names, values, strict=True))
 
     def sample_combinations(self, trials: int, *, seed: int) -> list[ParameterValues]:
-        """Return `trials` different combinations drawn with `seed`, or all, shuffled, where there are not so many."""
+        """Return `trials` different combinations drawn with `seed`; all of them, shuffled, where there are fewer."""
         draw = np.random.default_rng(seed)
         if trials * 4 >= len(self):
             chosen = draw.permutation(len(self))[:trials].tolist()
         else:
-            found: dict[int, None] = {}  # in the order drawn
+            found: dict[int, None] = {}  # a set in the order drawn
             while len(found) < trials:
                 found[int(draw.integers(len(self)))] = None
             chosen = list(found)
         return [self.combination_at(number) for number in chosen]
 
     def combination_at(self, number: int) -> ParameterValues:
-        """Return the combination that `all_combinations` yields as number `number`."""
+        """Return the combination that `all_combinations` yields at index `number`."""
         shape = [len(axis.values) for axis in self.axes]
         places = np.unravel_index(number, shape)
         return {axis.name: axis.values[int(i)] for axis, i in zip(self.axes, places, strict=True)}
@@ -78,9 +79,9 @@ class ParameterSpace(Message, frozen=True):
 
 
 def parse_space(texts: Sequence[str], params: Mapping[str, Param[Any]], *, strategy: str) -> ParameterSpace:
-    """Return the space that `name=5:20:5`, `name=5,10,15` or `name=5` mean, one text a parameter, checked.
+    """Return the space given by texts such as `name=5:20:5`, `name=5,10,15` or `name=5`, one per parameter, checked.
 
-    A range ends at the last step that does not pass its end, and has step 1 where none is given. Raises ConfigError.
+    A range ends at the last step that does not exceed its end; its default step is 1. Raises ConfigError.
     """
     axes: dict[str, ParameterAxis] = {}
     for text in texts:

@@ -1,4 +1,4 @@
-"""The ledger of a sweep: finished trials, one JSON line each, on disk batch by batch; what `--resume` goes on from.
+"""The results file of a sweep: finished trials, one JSON line each, synced batch by batch, for `--resume`.
 
 {"sweep":"9f2c…","trials":96}
 {"number":0,"role":"trial","fold":0,"values":{"fast":5},"state":"done","reason":"","figures":{…},"orders_hash":"…"}
@@ -21,16 +21,16 @@ from tradebot.sweep.trial import TrialRow
 
 
 class ResultsHeader(Message, frozen=True):
-    """The first line: a hash over all that decides the rows, and how many there will be."""
+    """The first line: a hash over all that determines the rows, and the number of trials."""
 
     sweep: str
     trials: int
 
 
 class ResultsFile:
-    """An open ledger; `rows` are those of earlier runs, by number.
+    """An open results file; `rows` are the rows on disk by number, those of earlier runs included.
 
-    Raises DataError where the file belongs to another sweep, holds what no sweep wrote, or cannot be written.
+    Raises DataError where the file belongs to another sweep, was not written by a sweep, or cannot be written.
     """
 
     def __init__(self, path: Path, head: ResultsHeader, *, resume: bool) -> None:
@@ -65,7 +65,7 @@ class ResultsFile:
         self._file.close()
 
     def append_rows(self, rows: Sequence[TrialRow]) -> None:
-        """Put rows on disk, durable when this returns. Raises DataError."""
+        """Append rows; they are synced to disk when this returns. Raises DataError."""
         self.rows |= {row.number: row for row in rows}
         try:
             self._write(rows)
@@ -73,7 +73,7 @@ class ResultsFile:
             raise DataError(f"{self.path} cannot be written: {fault.strerror or fault}") from fault
 
     def delete_file(self) -> None:
-        """Delete the file: the results are written."""
+        """Delete the file, after the results were written elsewhere."""
         self.path.unlink(missing_ok=True)
 
     def _write(self, lines: Sequence[Message]) -> None:
@@ -84,7 +84,7 @@ class ResultsFile:
 
     def _read(self, *, resume: bool) -> None:
         body = self.path.read_bytes()
-        whole = body[: body.rfind(b"\n") + 1]  # a line that was being written when the power went is no line
+        whole = body[: body.rfind(b"\n") + 1]  # the last line may be incomplete after a power cut: it does not count
         lines = whole.splitlines()
         try:
             if not lines:
@@ -97,7 +97,7 @@ class ResultsFile:
         if not resume:
             if self.rows:
                 raise DataError(f"{self.path} holds an unfinished sweep: go on with --resume, or remove the file")
-            self.path.unlink()  # it ended before its first trial did
+            self.path.unlink()  # that sweep ended before its first trial was done
             return
         if head != self._head:
             raise DataError(

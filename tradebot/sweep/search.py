@@ -1,4 +1,4 @@
-"""How a sweep looks for good parameters: every combination, some at random, or optuna's suggestions in rounds."""
+"""The searches of a sweep: every combination, some at random, or optuna's suggestions in rounds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tradebot.errors import ConfigError
 from tradebot.sweep.parameter_space import ParameterAxis, ParameterSpace, ParameterValues
 from tradebot.sweep.trial import DONE, TrialRow
 
-ROUND_TRIALS = 16  # suggestions told together: the same search whatever the number of workers
+ROUND_TRIALS = 16  # suggestions per round; fixed, so that the search does not depend on the number of workers
 
 
 class SearchKind(StrEnum):
@@ -24,21 +24,21 @@ class SearchKind(StrEnum):
 
 
 class Search(Protocol):
-    """Gives rounds of parameters; each round is told its rows, in order, before the next is asked for."""
+    """Yields rounds of parameters; the caller returns the rows of a round, in order, before it takes the next."""
 
     size: int
 
     def parameter_rounds(self) -> Iterator[list[ParameterValues]]:
-        """Yield lists of parameters until `size` are given."""
+        """Yield lists of parameters, `size` in all."""
         ...
 
     def take_results(self, rows: Sequence[TrialRow]) -> None:
-        """Take the rows of the round that was yielded last."""
+        """Take the rows of the last round."""
         ...
 
 
 class FixedSearch:
-    """A search that knows all its trials beforehand."""
+    """A search whose trials are all known before it begins."""
 
     def __init__(self, values: Sequence[ParameterValues]) -> None:
         self._values, self.size = values, len(values)
@@ -51,7 +51,7 @@ class FixedSearch:
 
 
 class OptunaSearch:
-    """Optuna's tree-structured Parzen estimator, asked and told: it suggests, our workers run. Seeded and in rounds."""
+    """A search by optuna's tree-structured Parzen estimator: it suggests, our workers run. Seeded, and in rounds."""
 
     def __init__(self, space: ParameterSpace, trials: int, *, seed: int, objective: str) -> None:
         optuna = _optuna()
@@ -70,7 +70,7 @@ class OptunaSearch:
             yield [self._on_axes(one.params) for one in self._asked]
 
     def _on_axes(self, params: ParameterValues) -> ParameterValues:
-        # A step of 0.1 taken three times is not 0.3: the values stay those that were asked for.
+        # Three steps of 0.1 are not 0.3 in floats: use the exact values that were given.
         return {
             axis.name: min(axis.values, key=lambda value: abs(value - params[axis.name]))
             if axis.is_numeric
@@ -88,7 +88,7 @@ class OptunaSearch:
 
 
 def make_search(kind: SearchKind, space: ParameterSpace, *, trials: int | None, seed: int, objective: str) -> Search:
-    """Return a new search of `kind`; `trials` is for those that do not try everything. Raises ConfigError."""
+    """Return a new search of `kind`; `trials` applies to searches that do not try everything. Raises ConfigError."""
     if kind is SearchKind.GRID:
         return FixedSearch(list(space.all_combinations()))
     count = min(trials or 100, len(space)) if kind is SearchKind.RANDOM else trials or 100

@@ -1,4 +1,4 @@
-"""What the operator is told of a finished sweep: the best trials, the checks, where the rows are."""
+"""The summary of a finished sweep for the operator: the best trials and the checks, as text or JSON."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VERDICT_TEXT = {
 
 
 def summary_as_json(plan: SweepPlan, rows: Sequence[TrialRow], checks: Sequence[Check], **more: Any) -> dict[str, Any]:
-    """Return the sweep in short, ready for JSON."""
+    """Return the summary as JSON values."""
     told = answer_rows(plan, rows)
     states = [row.state for row in rows]
     return {
@@ -42,7 +42,7 @@ def summary_as_json(plan: SweepPlan, rows: Sequence[TrialRow], checks: Sequence[
 
 
 def print_summary(plan: SweepPlan, rows: Sequence[TrialRow], checks: Sequence[Check], console: Console) -> None:
-    """Print the best trials, or the tests of a walk-forward, and the checks."""
+    """Print the best trials, or the test spans of a walk-forward, and the checks."""
     told, bad = answer_rows(plan, rows), [row for row in rows if row.state != DONE]
     names = ["trial", *(["span"] if plan.folds else []), *(axis.name for axis in plan.space.axes)]
     figures = [plan.objective, *(name for name in SHOWN_FIGURES if name != plan.objective)]
@@ -51,7 +51,7 @@ def print_summary(plan: SweepPlan, rows: Sequence[TrialRow], checks: Sequence[Ch
     for row in told[:SHOWN_ROWS] if not plan.folds else told:
         head = [str(row.number), *([str(row.fold)] if plan.folds else []), *map(str, row.values.values())]
         cells.append([*head, *(format_figure(row, name) for name in figures)])
-    # A figure that is cut off misleads: where the terminal is narrow, the last ones are left out, whole.
+    # A truncated figure misleads: on a narrow terminal the last columns are left out instead.
     widths = [max(map(len, [*text.split(), *(line[i] for line in cells)])) for i, text in enumerate(heads)]
     fits = sum(total <= console.width for total in accumulate(width + 2 for width in widths))
     shown = max(fits, len(names) + 1)
@@ -75,7 +75,7 @@ def print_summary(plan: SweepPlan, rows: Sequence[TrialRow], checks: Sequence[Ch
 
 
 def print_checks(checks: Sequence[Check], console: Console) -> None:
-    """Print one line per check: verdict, title, sentence."""
+    """Print one line per check: verdict, title, text."""
     if not checks:
         return
     console.print()
@@ -86,7 +86,7 @@ def print_checks(checks: Sequence[Check], console: Console) -> None:
 
 
 def answer_rows(plan: SweepPlan, rows: Sequence[TrialRow]) -> list[TrialRow]:
-    """Return the rows that answer the sweep: the ranking, or with a walk-forward its tests in order of time."""
+    """Return the rows that are the result: the ranking, or the tests of a walk-forward in order of time."""
     if plan.folds:
         return [row for row in rows if row.role == TEST]
     return rank_rows(rows, plan.objective)

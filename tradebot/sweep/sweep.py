@@ -1,7 +1,7 @@
-"""A sweep from its plan to its rows: rounds of trials through a crew, each finished one in the ledger first.
+"""Runs a sweep from its plan to its rows: rounds of trials in an executor, each row written to the results file first.
 
-The rows are a pure function of the plan and the ground: the number of workers, a worker's death, a stop and a
-resumption change when they are made and never what they say.
+The rows are a pure function of the plan and the shared data. The number of workers, the death of a worker, a stop and a
+resumption change when rows are made, and never what is in them.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ SUMMED_FIGURES = {"trades", "gross", "charges", "net"}
 
 
 class SweepPlan(Message, frozen=True):
-    """All that decides the rows of a sweep beside its ground.
+    """All that determines the rows of a sweep, besides the shared data.
 
-    `objective` names the figure to make large. With `folds` each is searched on its training span and its winner tried
-    on the span after it. With `symbols` every combination is tried on each of them alone, which does not go with
-    folds or optuna.
+    `objective` is the figure to maximize. With `folds` each fold is searched on its training span, and its best
+    parameters are tried on its test span. With `symbols` every combination is tried on each symbol alone, which does
+    not combine with folds or optuna.
     """
 
     space: ParameterSpace
@@ -45,17 +45,17 @@ class SweepPlan(Message, frozen=True):
 
     @property
     def row_count(self) -> int:
-        """How many rows the sweep will have."""
+        """Return the number of rows that the sweep will have."""
         once = self.new_search().size
         return len(self.folds) * (once + 1) if self.folds else once * max(1, len(self.symbols))
 
     def new_search(self) -> Search:
-        """Return the search anew."""
+        """Return a new search."""
         return make_search(self.kind, self.space, trials=self.trials, seed=self.seed, objective=self.objective)
 
 
 def results_header(plan: SweepPlan, ground: SweepData) -> ResultsHeader:
-    """Return the ledger's first line: a sha256 over plan, job, code and bars."""
+    """Return the first line of the results file: a sha256 over version, plan, job with its code, and bars."""
     digest = hashlib.sha256(__version__.encode())
     for part in (plan, ground.job):
         digest.update(msgspec.json.encode(part))
@@ -75,7 +75,10 @@ def run_sweep(
     patience_s: float = 600.0,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> list[TrialRow]:
-    """Make every trial that the ledger does not have, return all rows by number; `on_progress` gets how many exist."""
+    """Run every trial that has no row yet, and return all rows ordered by number.
+
+    `on_progress` gets the number of finished trials. After `patience_s` without a result the workers are replaced.
+    """
 
     def on_rows(rows: Sequence[TrialRow]) -> None:
         ledger.append_rows(rows)
@@ -106,9 +109,9 @@ def run_sweep(
 
 
 def pool_symbols(rows: Sequence[TrialRow]) -> list[TrialRow]:
-    """Return one row per set of parameters where each symbol had its own: sums of money and trades, means of the rest.
+    """Return one row per set of parameters, from one row per symbol: sums of money and trades, means of other figures.
 
-    A figure that is not defined for one of the symbols is not defined; a set that one of them refused is refused.
+    A figure that one symbol lacks is None. A set that was refused or failed on one symbol counts as such.
     """
     sets: dict[tuple[Any, ...], list[TrialRow]] = {}
     for row in rows:
@@ -129,13 +132,13 @@ def _joined(rows: Sequence[TrialRow]) -> TrialRow:
 
 
 def best_row(rows: Sequence[TrialRow], objective: str) -> TrialRow | None:
-    """Return the row with the largest objective, the first of equals; None where no trial has one."""
+    """Return the row with the largest objective, the first of equals; None where no row has it."""
     ranked = rank_rows(rows, objective)
     return ranked[0] if ranked else None
 
 
 def rank_rows(rows: Sequence[TrialRow], objective: str) -> list[TrialRow]:
-    """Return the rows that have the objective, the largest first."""
+    """Return the finished rows that have the objective, largest first, equals by number."""
     valued = [row for row in rows if row.state == DONE and row.figures.get(objective) is not None]
     return sorted(valued, key=lambda row: (-float(row.figures[objective] or 0), row.number))
 

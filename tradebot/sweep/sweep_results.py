@@ -1,4 +1,4 @@
-"""What a sweep found: its rows as a tidy frame, on disk as CSV or Parquet, and the checks that many trials allow."""
+"""The results of a sweep: its rows as a tidy data frame, in CSV or Parquet, and the checks over many trials."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from tradebot.sweep.parameter_space import ParameterSpace
 from tradebot.sweep.sweep import SweepPlan, best_row, pool_symbols
 from tradebot.sweep.trial import DONE, TEST, TRAIN, TrialRow
 
-PASS_SHARE, WARN_SHARE = 0.7, 0.3  # of the best result, what the middle neighbour still has
-PASS_SYMBOLS, WARN_SYMBOLS = 2 / 3, 1 / 2  # of the symbols
+PASS_SHARE, WARN_SHARE = 0.7, 0.3  # a median neighbour with this share of the best result passes, or only warns
+PASS_SYMBOLS, WARN_SYMBOLS = 2 / 3, 1 / 2  # wins on this share of the symbols pass, or only warn
 
 
 def results_frame(rows: Sequence[TrialRow], space: ParameterSpace) -> pd.DataFrame:
     """Return one row per trial: number, role, fold, symbol, parameters, state, reason, every figure, orders_hash.
 
-    `symbol` is empty where all were tried together. A parameter named as another column gets `param_` before it.
+    `symbol` is empty where all symbols were tried together. A parameter with the name of another column gets the prefix
+    `param_`.
     """
     own = {"number", "role", "fold", "symbol", "state", "reason", "orders_hash", *LABELS}
     columns: dict[str, list[Any]] = {
@@ -46,7 +47,7 @@ def results_frame(rows: Sequence[TrialRow], space: ParameterSpace) -> pd.DataFra
 
 
 def check_output_path(path: Path) -> None:
-    """Refuse a file name that cannot be written before the work is done for it. Raises ConfigError, DataError."""
+    """Check before the work that the results can be written to `path`. Raises ConfigError, DataError."""
     if path.suffix not in (".csv", ".parquet"):
         raise ConfigError(f"--out {path} must end in .csv or .parquet")
     if path.suffix == ".parquet" and importlib.util.find_spec("duckdb") is None:
@@ -56,7 +57,7 @@ def check_output_path(path: Path) -> None:
 
 
 def write_frame(made: pd.DataFrame, path: Path) -> None:
-    """Write the frame, whole or not at all. Raises DataError."""
+    """Write the data frame, completely or not at all. Raises DataError."""
     if path.suffix == ".csv":
         write_file_atomically(path, made.to_csv(index=False).encode())
         return
@@ -71,7 +72,7 @@ def write_frame(made: pd.DataFrame, path: Path) -> None:
 
 
 def parameter_cliff_check(rows: Sequence[TrialRow], plan: SweepPlan) -> Check:
-    """Judge whether the best parameters stand on a plain or on a peak: what their neighbours in the sweep gave."""
+    """Check whether the best parameters are an isolated peak: compare them with their neighbours in the sweep."""
 
     def said(verdict: CheckVerdict, text: str, **values: float) -> Check:
         return Check(name="cliff", title="Parameter cliff", verdict=verdict, text=text, values=values)
@@ -97,7 +98,7 @@ def parameter_cliff_check(rows: Sequence[TrialRow], plan: SweepPlan) -> Check:
 
 
 def walk_forward_check(rows: Sequence[TrialRow], plan: SweepPlan) -> Check:
-    """Judge a walk-forward: what the choices made on the training spans earned on the spans after them."""
+    """Check a walk-forward: what the parameters chosen on the training spans earned on the test spans after them."""
     tests = [row for row in rows if row.role == TEST and row.state == DONE]
     net = sum(float(row.figures.get("net") or 0) for row in tests)
     trained, tested = [], []
@@ -124,7 +125,7 @@ def walk_forward_check(rows: Sequence[TrialRow], plan: SweepPlan) -> Check:
 
 
 def across_symbols_check(rows: Sequence[TrialRow], plan: SweepPlan) -> Check:
-    """Judge the best parameters by the symbols they win on, where each symbol was tried alone."""
+    """Check on how many symbols the best parameters win, where each symbol was tried alone."""
     top = best_row(pool_symbols(rows), plan.objective)
     own = [row for row in rows if top is not None and row.values == top.values]
     won = sum(float(row.figures.get("net") or 0) > 0 for row in own)
@@ -146,7 +147,10 @@ def across_symbols_check(rows: Sequence[TrialRow], plan: SweepPlan) -> Check:
 
 
 def sharpe_deviation(rows: Sequence[TrialRow], *, days: float) -> float | None:
-    """Return the deviation of the trials' Sharpe ratios a day, where `days` make the year of the figures."""
+    """Return the standard deviation of the trials' daily Sharpe ratios, None for fewer than two.
+
+    The ratios in the rows are annualized with `days` per year.
+    """
     found = [float(row.figures["sharpe"] or 0) for row in rows if row.figures.get("sharpe") is not None]
     return float(np.std(found, ddof=1)) / math.sqrt(days) if len(found) > 1 else None
 

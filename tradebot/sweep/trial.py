@@ -1,6 +1,6 @@
-"""One trial of a sweep: a set of parameters over a span of time in, one row of figures out; pure, so it may run twice.
+"""One trial of a sweep: a set of parameters and a span of time in, one row of figures out. Pure, so it may run twice.
 
-The same trial over the same ground gives the same row in any process, on any machine, however often.
+The same trial on the same data gives the same row in any process and on any machine.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ TRIAL, TRAIN, TEST = "trial", "train", "test"
 
 
 class SweepData(Message, frozen=True, eq=False):
-    """What all trials of a sweep share: the job whose parameters they change, and the bars by symbol."""
+    """The data that all trials of a sweep share: the job whose parameters they change, and the bars by symbol."""
 
     job: Job
     series: dict[str, BarSeries]
 
 
 class SweepTrial(Message, frozen=True):
-    """One backtest to make: parameters, its role, the span in market ns (None: the job's), the symbol (empty: all)."""
+    """One backtest to run: parameters, role, span in market ns (None: the job's) and symbol (empty: all)."""
 
     number: int
     values: dict[str, Any]
@@ -44,8 +44,11 @@ class SweepTrial(Message, frozen=True):
 
 
 class TrialRow(Message, frozen=True):
-    """What a trial gave; `state` is done, refused (the strategy's word, in `fault_reason`) or failed (it
-    raised, took too long, or its worker died)."""
+    """The result of a trial, with its figures.
+
+    `state` is "done", "refused" (by the strategy, with its `fault_reason`) or "failed" (it raised, took too long, or its
+    worker died).
+    """
 
     number: int
     role: str
@@ -59,14 +62,14 @@ class TrialRow(Message, frozen=True):
 
 
 class TrialBatch(Message, frozen=True):
-    """The rows of some trials and the seconds they took, which only schedule the next ones."""
+    """The rows of some trials, and the seconds they took, which only determine the size of later batches."""
 
     rows: tuple[TrialRow, ...]
     seconds: float
 
 
 def trial_job(trial: SweepTrial, job: Job) -> Job:
-    """Return the job of a trial: the first strategy's parameters, the span and the symbols changed."""
+    """Return `job` with the parameters of its first strategy, the span and the symbols of the trial."""
     first, *rest = job.strategies
     spec = msgspec.structs.replace(first, params={**first.params, **trial.values})
     begin = job.begin if trial.begin is None else trial.begin
@@ -76,11 +79,11 @@ def trial_job(trial: SweepTrial, job: Job) -> Job:
 
 
 def run_trial(trial: SweepTrial, ground: SweepData) -> TrialRow:
-    """Make the backtest of one trial."""
+    """Run the backtest of one trial and return its row."""
     job = trial_job(trial, ground.job)
     with UserCodeGuard() as fence, time_limit(LOAD_LIMIT_S):
         job.strategies[0].create_strategy().rules(Bars())
-    if fence.fault is not None:  # parameters that do not go together
+    if fence.fault is not None:  # an invalid combination of parameters
         return _row(trial, state=REFUSED, reason=fence.fault_reason)
     result = run_parallel(job, {i.symbol: ground.series[i.symbol] for i in job.instruments})
     if result.faults:
@@ -90,7 +93,7 @@ def run_trial(trial: SweepTrial, ground: SweepData) -> TrialRow:
 
 
 def run_trials(ground: SweepData, trials: Sequence[SweepTrial]) -> TrialBatch:
-    """Make the backtests of some trials, one after the other."""
+    """Run the backtests of some trials, one after the other."""
     clock = WallClock()
     begin = clock.monotonic_ns()
     rows = tuple(run_trial(trial, ground) for trial in trials)
@@ -98,7 +101,7 @@ def run_trials(ground: SweepData, trials: Sequence[SweepTrial]) -> TrialBatch:
 
 
 def failed_row(trial: SweepTrial, reason: str) -> TrialRow:
-    """Return the row of a trial that cannot be made."""
+    """Return the failed row of a trial that cannot be run."""
     return _row(trial, state=FAILED, reason=reason)
 
 

@@ -1,4 +1,4 @@
-"""Walk-forward: the spans of time to choose parameters on and the ones after them to try the choice on."""
+"""Walk-forward: the spans on which parameters are chosen, and the spans after them on which the choice is tested."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ MAX_FOLDS = 1_000
 
 
 class WalkForwardKind(StrEnum):
-    """Where the training span begins: always at the start of the data, or a fixed length before the test."""
+    """Where a training span begins: always at the start of the data, or a fixed length before its test."""
 
     ANCHORED = "anchored"
     ROLLING = "rolling"
 
 
 class WalkForwardFold(Message, frozen=True):
-    """One step forward, in market ns: train on [`train_from`, `train_to`), test on [`train_to`, `test_to`)."""
+    """One fold, in market ns: train on [`train_from`, `train_to`), test on [`train_to`, `test_to`)."""
 
     number: int
     train_from: int
@@ -27,10 +27,11 @@ class WalkForwardFold(Message, frozen=True):
 
 
 def make_folds(begin: int, end: int, *, kind: WalkForwardKind, train_ns: int, test_ns: int) -> list[WalkForwardFold]:
-    """Return the folds over [`begin`, `end`), each test following the one before it; lengths in ns.
+    """Return the folds over [`begin`, `end`) in market ns; each test span follows the previous one.
 
-    The last test is cut at the end of the data, and left out where it would be shorter than half of `test_ns`. Raises
-    ConfigError when the data are too short for one fold.
+    The lengths `train_ns` and `test_ns` are in ns. The last test is cut at the end of the data, and left out where it
+    would be shorter than half of `test_ns`. Raises ConfigError for more than MAX_FOLDS folds, and when the data are too
+    short for one.
     """
     assert train_ns > 0, f"a training span has a length, was {train_ns}"
     assert test_ns > 0, f"a test span has a length, was {test_ns}"
