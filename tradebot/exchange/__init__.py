@@ -1,1 +1,1 @@
-"""The simulated exchange: prices, matching, accounts, and the socket that a venue's face stands on."""
+"""The simulated exchange: prices, matching, accounts, and the server for a venue's protocol."""

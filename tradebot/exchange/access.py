@@ -1,4 +1,4 @@
-"""The door of the exchange: keys that nobody can guess, and requests that a page in a browser cannot make."""
+"""Access to the exchange: keys that cannot be guessed, and a filter against requests from web pages in a browser."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 class AccessKeys(Message, frozen=True):
-    """What opens the exchange: whoever is on this machine and was not told them trades nothing."""
+    """The keys of the exchange. A user of this machine who was not given them cannot trade."""
 
     api_key: str
     api_secret: str
@@ -22,20 +22,20 @@ class AccessKeys(Message, frozen=True):
 
     @classmethod
     def new_random(cls) -> Self:
-        """Return keys of this run alone."""
+        """Return random keys for this run alone."""
         return cls(api_key=secrets.token_hex(8), api_secret=secrets.token_hex(16), access_token=secrets.token_hex(16))
 
 
 FIXED_KEYS = AccessKeys(
     api_key="simkey", api_secret="simsecret", access_token="simtoken"
-)  # of tests and simulated days
+)  # for tests and simulated days
 
 
 def local_requests_only(host: str) -> Middleware:
-    """Return the middleware that answers 403 unless a request names this server and comes from no foreign page.
+    """Return middleware that answers 403 unless a request names this server and comes from no foreign page.
 
-    A page that a browser loaded may send requests here, under its own Origin or, after its name was pointed at this
-    machine, under its own Host.
+    A page loaded in a browser may send requests here: under its own Origin, or under its own Host after its name was
+    pointed at this machine.
     """
     names = {*LOOPBACK, host, f"[{host}]"}
 
@@ -51,6 +51,6 @@ def local_requests_only(host: str) -> Middleware:
 
 
 def _name(host: str) -> str:
-    # Without its port.
+    # Strips the port.
     name, colon, port = host.rpartition(":")
     return name.lower() if colon and port.isdigit() else host.lower()

@@ -1,9 +1,11 @@
-"""The trader's account at the exchange: positions, holdings, cash and margin as a fold of its fills.
+"""The trader's account at the exchange: positions, holdings, cash and margin, computed from its fills.
 
-The fold has three inputs, fills (`book_fill`), conversions (`convert_position`) and the start of a new day (`roll_to_day`), so an account
-can be rebuilt from the exchange's log. Simplifications: the margin of an intraday position is a fixed share of its
-cost; unrealised losses block no funds (for the trader); what was not squared off is carried, where a broker would have
-closed it for a fee (for the trader); a converted position keeps the charges of the product it was traded in.
+An account has three inputs: fills (`book_fill`), conversions (`convert_position`) and the start of a new day
+(`roll_to_day`). It can therefore be rebuilt from the exchange's log. Simplifications, and the way each errs:
+* the margin of an intraday position is a fixed share of its cost;
+* unrealised losses block no funds: for the trader;
+* a position that was not squared off is carried, where a broker would have closed it for a fee: for the trader;
+* a converted position keeps the charges of the product in which it was traded.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ Key = tuple[str, str, str]  # exchange, symbol, product
 
 
 class InstrumentMark(Message, frozen=True):
-    """What an account needs to know of an instrument: its kind, the last price and yesterday's close."""
+    """The kind, last price and previous close of an instrument, as an account needs them."""
 
     kind: InstrumentKind
     last_price: Decimal
@@ -37,9 +39,10 @@ class InstrumentMark(Message, frozen=True):
 
 
 class DematHolding(Message, frozen=True):
-    """Shares in the demat account; `used_quantity` was sold today and is not delivered yet.
+    """Shares in the demat account.
 
-    `t1_quantity` was bought on the last trading day and is not delivered yet: owned, sellable, not in `quantity`.
+    `used_quantity` was sold today and is not yet delivered. `t1_quantity` was bought on the last trading day and is not
+    yet delivered: owned and sellable, but not part of `quantity`.
     """
 
     symbol: str
@@ -53,15 +56,17 @@ class DematHolding(Message, frozen=True):
 
     @property
     def owned_quantity(self) -> Decimal:
+        """Return the shares owned, delivered or not."""
         return self.quantity + self.t1_quantity
 
     @property
     def unrealised_pnl(self) -> Decimal:
+        """Return the unrealised profit at the last price."""
         return self.owned_quantity * (self.last_price - self.average_price)
 
 
 class OpeningBalance(Message, frozen=True):
-    """What an account is opened with; `cash` is money in its currency."""
+    """The cash and holdings that an account starts with; `cash` is money in its currency."""
 
     cash: Decimal
     holdings: tuple[DematHolding, ...] = ()
@@ -69,11 +74,12 @@ class OpeningBalance(Message, frozen=True):
 
 
 class Margins(Message, frozen=True):
-    """The funds. `net`, what new orders may use, is `opening_funds` + `realised` - `charges` - `used`.
+    """The funds of an account, money in its currency.
 
-    `used` = `net_positions` + `orders` + `delivery` - `holding_sales`: margin of open intraday positions, of working
-    orders, the price of shares bought for delivery, less the credit for holdings sold today. `cash` is the ledger after
-    every fill paid in full. `unrealised` is shown and not counted.
+    `net` is what new orders may use: `opening_funds` + `realised` - `charges` - `used`. `used` is `net_positions` + `orders` +
+    `delivery` - `holding_sales`: the margin of open intraday positions, the margin of working orders, and the price of
+    shares bought for delivery, less the credit for holdings sold today. `cash` is the ledger after every fill is paid
+    in full. `unrealised` is shown and not counted.
     """
 
     net: Decimal
@@ -90,45 +96,45 @@ class Margins(Message, frozen=True):
 
 
 class Account:
-    """One account. Always, exactly: cash + cost of the positions = opening + realised - charges."""
+    """One account. At all times, exactly: cash + cost of the positions = opening + realised - charges."""
 
     def __init__(self, balance: OpeningBalance, *, mark: Callable[[str], InstrumentMark], day: date) -> None:
         self.account_id, holdings = balance.account_id, balance.holdings
         self.opening_funds = self.cash = balance.cash
         self.session_day = day
-        self.charges_by_part: Charges = NO_CHARGES  # today's, by part
+        self.charges_by_part: Charges = NO_CHARGES  # of today
         self._mark = mark
         self._lots: dict[Key, PositionCost] = {}
         self._holdings: dict[tuple[str, str], PositionCost] = {
             (h.exchange, h.symbol): PositionCost(h.owned_quantity, h.owned_quantity * h.average_price) for h in holdings
         }
-        self._arriving = {(h.exchange, h.symbol): h.t1_quantity for h in holdings}  # of those, not delivered yet
-        self._turnover: dict[str, Decimal] = {}  # order id -> money filled, for charges per order
+        self._arriving = {(h.exchange, h.symbol): h.t1_quantity for h in holdings}  # the part not yet delivered
+        self._turnover: dict[str, Decimal] = {}  # order id -> filled value, for charges per order
         self._debits = DematDebits()
-        self._working: dict[Key, dict[str, MarginReservation]] = {}  # position -> order id -> what it reserves
+        self._working: dict[Key, dict[str, MarginReservation]] = {}  # position -> order id -> its reservation
         self._blocked: dict[Key, BlockedMargin] = {}
         self._all_blocked = (
-            NOTHING_BLOCKED  # the sum of `_blocked`, kept so that a check costs the same with any number of positions
+            NOTHING_BLOCKED  # the sum of `_blocked`, stored so that a check costs the same with any number of positions
         )
         self._cost = ZERO  # the sum of the positions' costs
 
     @property
     def total_charges(self) -> Decimal:
-        """Everything charged today."""
+        """Return everything charged today."""
         return self.charges_by_part.total
 
     @property
     def used_margin(self) -> Decimal:
-        """The margin in use by positions and working orders."""
+        """Return the margin that positions and working orders use."""
         return self._all_blocked.total_margin
 
     @property
     def available_funds(self) -> Decimal:
-        """What new orders may use."""
+        """Return the funds that new orders may use."""
         return self.cash + self._cost - self.used_margin
 
     def book_fill(self, trade: TradeRow) -> Charges:
-        """Book one fill and return what it was charged. Raises DataError where no charges are known."""
+        """Book one fill and return its charges. Raises DataError where no charges are known."""
         line = (trade.exchange, trade.symbol)
         segment = segment_of(self._mark(trade.symbol).kind, trade.product)
         turnover = self._turnover.get(trade.order_id, ZERO)
@@ -158,7 +164,7 @@ class Account:
         return bill
 
     def convert_position(self, asked: Conversion) -> None:
-        """Move a part of a position to another product at its cost."""
+        """Move part of a position to another product at its cost."""
         line = (asked.exchange, asked.symbol)
         given = self._lots[*line, asked.was].take_out(asked.quantity, is_carried=asked.is_carried)
         taking = self._lots.setdefault((*line, asked.becomes), PositionCost())
@@ -167,7 +173,7 @@ class Account:
             self._block((*line, product))
 
     def convertible_quantity(self, asked: Conversion) -> Decimal:
-        """Return how much of the position may be converted as asked."""
+        """Return how much of the position the requested conversion may move."""
         lots = self._lots.get((asked.exchange, asked.symbol, asked.was), PositionCost())
         into = self._lots.get((asked.exchange, asked.symbol, asked.becomes), PositionCost())
         sign = asked.side.sign
@@ -177,7 +183,7 @@ class Account:
         return max(min(lots.quantity * sign, of_kind * sign), ZERO)
 
     def conversion_margin(self, asked: Conversion) -> Decimal:
-        """Return the funds that a conversion would block beyond those it sets free."""
+        """Return the funds that a conversion would block, less those it would free."""
         line = (asked.exchange, asked.symbol)
         was, into = copy(self._lots[*line, asked.was]), copy(self._lots.get((*line, asked.becomes), PositionCost()))
         into.take_over(
@@ -191,7 +197,10 @@ class Account:
         return cost
 
     def roll_to_day(self, day: date) -> None:
-        """Begin the day `on`: yesterday's deliveries arrive, the rest is carried, today's sums start at zero."""
+        """Start the day `today_alone`: book yesterday's deliveries, carry the rest, and reset today's sums to zero.
+
+        A day that is not later than the current one changes nothing.
+        """
         if day <= self.session_day:
             return
         self._arriving = {k[:2]: x.quantity for k, x in self._lots.items() if k[2] == DELIVERY and x.quantity > 0}
@@ -215,7 +224,7 @@ class Account:
         self.opening_funds = self.cash + self._cost
 
     def reserve_margin(self, order: BookOrder, price: Decimal) -> None:
-        """Block margin for a working order at `price`; an ended order is released."""
+        """Block margin for a working order at `price`, or release it once the order has ended."""
         key = _key(order)
         working = self._working.setdefault(key, {})
         if not order.is_ended:
@@ -225,13 +234,13 @@ class Account:
         self._block(key)
 
     def has_reservation(self, order: BookOrder) -> bool:
-        """Return whether the order passed the margin check and still works."""
+        """Return whether the order passed the margin check and is still working."""
         return order.order_id in self._working.get(_key(order), {})
 
     def funds_shortage(self, order: BookOrder, price: Decimal) -> tuple[Decimal, Decimal] | None:
         """Return (required, available) money if the funds do not cover a new or changed order, else None.
 
-        What lowers the margin in use, an exit, needs no funds.
+        An order that lowers the margin in use, such as an exit, needs no funds.
         """
         key = _key(order)
         others = {id_: r for id_, r in self._working.get(key, {}).items() if id_ != order.order_id}
@@ -242,21 +251,21 @@ class Account:
         return (required, available) if required > 0 and required > available else None
 
     def sellable_quantity(self, exchange: str, symbol: str) -> Decimal:
-        """Return the shares held plus those bought today for delivery; working sales are not subtracted."""
+        """Return the shares held plus those bought today for delivery. Working sales are not subtracted."""
         held = self._holdings.get((exchange, symbol))
         today = self._lots.get((exchange, symbol, DELIVERY))
         return (held.quantity if held else ZERO) + (today.quantity if today else ZERO)
 
     def net_positions(self) -> list[PositionRow]:
-        """Return net positions, carried and today's, closed ones included, in the order they were opened."""
+        """Return net positions, carried and today's, including closed ones, in the order they were opened."""
         return [self._row(key, lots) for key, lots in self._lots.items()]
 
     def day_positions(self) -> list[PositionRow]:
-        """Return what was traded today alone."""
+        """Return the positions of today's fills alone."""
         return [self._row(key, today) for key, lots in self._lots.items() if (today := lots.today_alone()) is not None]
 
     def demat_holdings(self) -> list[DematHolding]:
-        """Return the holdings as of this morning, with what was sold of them today."""
+        """Return this morning's holdings, with the quantity sold from each today."""
         rows = []
         for (exchange, symbol), held in self._holdings.items():
             today = self._lots.get((exchange, symbol, DELIVERY))
@@ -276,7 +285,7 @@ class Account:
         return rows
 
     def margin_summary(self) -> Margins:
-        """Return the funds, positions marked at the last price."""
+        """Return the funds, with positions marked at the last price."""
         blocked = self._all_blocked
         return Margins(
             net=self.available_funds,

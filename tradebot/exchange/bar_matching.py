@@ -1,12 +1,12 @@
-"""The matching of one instrument where only bars are known: orders against prices inside a bar; integers, no clock.
+"""Matches the orders in one instrument where only bars are known; integers, no clock.
 
-A bar tells four prices and not their order, so the walk through it is laid down, and the way each rule errs is said:
-* an order that was decided at a bar's close meets the market at the next bar's open: neither way;
+A bar states four prices and not their order. The path inside it is therefore fixed, and each rule says how it errs:
+* an order decided at a bar's close meets the market at the next bar's open: neither way;
 * inside a bar the price goes from the open to the extreme that hurts the position, then to the other, then to the
-  close: against the trader, a stop counts before a target of the same bar;
-* between two of these prices it passes every price once: for the trader, a real market jumps over a stop;
+  close: against the trader, because a stop counts before a target of the same bar;
+* between two of these prices it passes every price once: for the trader, because a real market jumps over a stop;
 * a bar that opens beyond a level trades at its open: neither way;
-* a resting limit fills only where the price went through it by a tick, at the limit, without queue: neither way;
+* a resting limit fills only where the price went through it by a tick, at the limit, without a queue: neither way;
 * a bar without volume, in data that have volumes, trades nothing: neither way;
 * the bar's whole volume may be taken at its first price: for the trader, unless `participation` bounds it;
 * slippage never passes an order's own limit: for the trader; a protected market order is bounded the same way.
@@ -33,8 +33,8 @@ class BarFillModel(Message, frozen=True):
     """How orders fill inside bars.
 
     `latency_bars` delays an order by whole bars. With `latency_s` an order that reaches the exchange after a bar began
-    waits for the next open. `participation` is the largest share of a bar's volume that our orders take, None for all
-    they want.
+    waits for the next open. `participation` is the largest share of a bar's volume that our orders take, None for no
+    bound.
     """
 
     slippage: Slippage = Slippage()
@@ -44,18 +44,19 @@ class BarFillModel(Message, frozen=True):
 
     @property
     def latency_ns(self) -> int:
+        """Return `latency_s` in ns."""
         return int(self.latency_s * SECOND)
 
     @property
     def is_immediate(self) -> bool:
-        """True when an order is at the exchange in the moment it is decided."""
+        """Return whether an order is at the exchange in the moment it is decided."""
         return not (self.latency_bars or self.latency_ns)
 
 
 class RestingOrder(msgspec.Struct, gc=False):
-    """One of our orders at work, `remaining` units of it; one without `limit` takes what the market offers.
+    """One of our working orders, with `remaining` units. Without a `limit` it takes what the market offers.
 
-    It may trade from bar `from_row` on. The book alone changes it.
+    It may trade from bar `from_row` on. Only the `BarOrderBook` changes it.
     """
 
     order_id: str
@@ -70,10 +71,10 @@ R = TypeVar("R", bound=RestingOrder)
 
 
 class BarOrderBook(Generic[R]):
-    """Our working orders in one instrument, and what they took of the volume of the bar under way.
+    """Our working orders in one instrument, and what they took of the current bar's volume.
 
-    `volumes` are the bars', by row. A fill is (order, quantity units, price units); an order that it leaves nothing of
-    is in the book no more.
+    `volumes` holds the volume of each bar, by row. A fill is (order, quantity units, price units). A completely filled
+    order leaves the book.
     """
 
     def __init__(self, instrument: Instrument, matching: BarFillModel, volumes: Sequence[int]) -> None:
@@ -91,15 +92,15 @@ class BarOrderBook(Generic[R]):
         self.orders[order.order_id] = order
 
     def remove_order(self, order_id: str) -> bool:
-        """Take an order out; False when it was not there any more."""
+        """Remove an order and return whether it was there."""
         return self.orders.pop(order_id, None) is not None
 
     def is_untraded(self, row: int) -> bool:
-        """Return whether nothing traded in bar `row`; without volumes in any bar nobody knows, and everything does."""
+        """Return whether nothing traded in bar `row`. Where no bar has a volume, every bar counts as traded."""
         return self.has_untraded_bars and not self._volumes[row]
 
     def match_at_price(self, row: int, price: int) -> list[tuple[R, int, int]]:
-        """Match the orders that may trade in bar `row` while the market stands at `slipped_price`; oldest first."""
+        """Match the orders that may trade in bar `row` while the market is at `slipped_price`, oldest first."""
         fills: list[tuple[R, int, int]] = []
         for order in list(self.orders.values()):
             if order.from_row > row:
@@ -128,9 +129,9 @@ class BarOrderBook(Generic[R]):
         return fills
 
     def match_crossed_limit(self, row: int, *, start: int, end: int) -> list[tuple[R, int, int]]:
-        """Match the first limit that a move of the price from `start` to `end` inside bar `row` goes through.
+        """Match the first limit that a price move from `start` to `end` inside bar `row` goes through.
 
-        All orders with that limit fill; to be asked again from there, until nothing comes.
+        All orders with that limit fill. Call again from that price until no fill is returned.
         """
         rising = end > start
         passed = [

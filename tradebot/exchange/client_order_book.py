@@ -1,6 +1,6 @@
-"""The broker's book: what clients are told of their orders, version by version, and the numbers everything gets.
+"""The broker's order book: the order versions that clients were told, and the numbers of orders and trades.
 
-The exchange's own truth lives in `floor.py`; versions and trades arrive here as late as the answer takes.
+What is true at the exchange is in `matching_engine.py`. Versions and trades arrive here after the answer's latency.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ TRADE_OFFSET = 10_000_000
 
 
 class ClientOrderBook:
-    """Versions of orders and rows of trades, as the client may see them now."""
+    """Order versions and trade rows, as the client may see them now."""
 
     def __init__(self, day: date) -> None:
         self._prefix = day.strftime("%y%m%d")
         self._versions: dict[str, list[BookOrder]] = {}  # order id -> versions, oldest first
         self._trades: list[TradeRow] = []
-        self._requests: dict[str, BookStatus] = {}  # order id -> the request on its way to the exchange
+        self._requests: dict[str, BookStatus] = {}  # order id -> its pending request
         self._orders = self._entered = self._traded = 0
 
     def next_order_id(self) -> str:
-        """Return a new order number: the date of the session and a counter, 15 digits."""
+        """Return a new order number of 15 digits: the date of the session and a counter."""
         self._orders += 1
         return f"{self._prefix}{self._orders:0{ORDER_DIGITS}d}"
 
     def next_exchange_order_id(self) -> str:
-        """Return a new number of the exchange, 16 digits."""
+        """Return a new order number of the exchange, 16 digits."""
         self._entered += 1
         return str(EXCHANGE_ORDER_OFFSET + self._entered)
 
@@ -47,7 +47,7 @@ class ClientOrderBook:
         return str(TRADE_OFFSET + self._traded)
 
     def new_trade(self, order: BookOrder, quantity: Decimal, price: Decimal, at: int) -> TradeRow:
-        """Return a fill of an order under a new number; it is not in the book yet."""
+        """Return a fill of an order under a new trade number, without booking it."""
         ticket = order.ticket
         return TradeRow(
             trade_id=self.next_trade_id(),
@@ -63,7 +63,7 @@ class ClientOrderBook:
         )
 
     def new_late_fill(self, seen: BookOrder, quantity: Decimal, price: Decimal, at: int) -> tuple[TradeRow, BookOrder]:
-        """Return a trade of an order that has ended and the version that tells of it; neither is in the book yet."""
+        """Return a fill of an ended order and the version that reports it, without booking either."""
         filled = seen.filled + quantity
         told = msgspec.structs.replace(
             seen,
@@ -78,11 +78,11 @@ class ClientOrderBook:
         return self.new_trade(told, quantity, price, at), told
 
     def latest_version(self, order_id: str) -> BookOrder:
-        """Return the newest version. Raises Refusal."""
+        """Return the newest version of an order. Raises ExchangeRefusal for an unknown one."""
         return self.version_history(order_id)[-1]
 
     def version_history(self, order_id: str) -> list[BookOrder]:
-        """Return every version, oldest first. Raises Refusal."""
+        """Return every version of an order, oldest first. Raises ExchangeRefusal for an unknown one."""
         versions = self._versions.get(order_id)
         if versions is None:
             raise ExchangeRefusal(RefusalCode.UNKNOWN_ORDER, order_id=order_id)
@@ -97,21 +97,23 @@ class ClientOrderBook:
         return list(self._trades)
 
     def pending_request(self, order_id: str) -> BookStatus | None:
-        """Return the cancel or modify request that is on its way for an order."""
+        """Return the pending cancel or modify request of an order, None without one."""
         return self._requests.get(order_id)
 
     def begin_request(self, order_id: str, status: BookStatus) -> None:
-        """Note a request on its way; until `end_request` versions in between show its status."""
+        """Record a pending request. Until `end_request`, versions in between show its status."""
         self._requests[order_id] = status
 
     def end_request(self, order_id: str, status: BookStatus) -> None:
-        """Forget the request if it is still the newest of its order."""
+        """Remove the request if it is still the newest of its order."""
         if self._requests.get(order_id) is status:
             del self._requests[order_id]
 
     def add_version(self, version: BookOrder) -> BookOrder:
-        """Book a version and return it as clients see it: with the count of modifications asked for, and with the
-        status of a request that is on its way."""
+        """Book a version and return it as clients see it.
+
+        It gets the count of modifications requested, and the status of a pending request.
+        """
         versions = self._versions.setdefault(version.order_id, [])
         if versions:
             assert not versions[-1].is_ended, f"{version.order_id} has ended and got {version.status}"
@@ -124,7 +126,7 @@ class ClientOrderBook:
         return version
 
     def add_version_as_given(self, version: BookOrder) -> None:
-        """Book a version exactly as given: the client's own requests, which clients see before the exchange does."""
+        """Book a version exactly as given: a client's own request, which clients see before the exchange does."""
         self._versions[version.order_id].append(version)
 
     def add_trade(self, trade: TradeRow) -> None:
@@ -132,7 +134,10 @@ class ClientOrderBook:
         self._trades.append(trade)
 
     def restore_earlier_book(self, versions: Iterable[BookOrder], trades: Iterable[TradeRow]) -> None:
-        """Take over an earlier book; the counters go on behind its highest numbers, so no number is used twice."""
+        """Take over an earlier book.
+
+        The counters continue after its highest numbers, so that no number is used twice.
+        """
         for version in versions:
             self._versions.setdefault(version.order_id, []).append(version)
             self._orders = max(self._orders, int(version.order_id[-ORDER_DIGITS:]))

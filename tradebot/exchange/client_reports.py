@@ -1,6 +1,6 @@
-"""The broker's back office: what the exchange answered is booked, written to the log and told, in the order it arrives.
+"""Reports to clients: books, logs and publishes the exchange's answers, in the order they arrive.
 
-It keeps what the client knows; the floor, which is ahead of it by the latency, keeps what is true.
+It holds what the client knows. The matching engine is ahead of it by the latency and holds what is true.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tradebot.exchange.ticket import BookOrder, BookStatus, TradeRow, order_to_l
 
 
 class ClientReports:
-    """Books versions of orders and trades for one account; `order_listeners` is told of each version once it is booked."""
+    """Books order versions and trades for one account, and passes each booked version to `order_listeners`."""
 
     def __init__(
         self, book: ClientOrderBook, account: Account, log: EventLog, *, mark: Callable[[str], InstrumentMark]
@@ -28,16 +28,16 @@ class ClientReports:
         self.order_listeners: list[Callable[[BookOrder], None]] = []
 
     def publish_version(self, version: BookOrder) -> None:
-        """Book a version as clients see it, and tell it."""
+        """Book a version as clients see it, and report it."""
         self._notify(self._book.add_version(version))
 
     def publish_late_version(self, version: BookOrder) -> None:
-        """Book a version that comes after the order had ended, and tell it."""
+        """Book a version that arrives after the order has ended, and report it."""
         self._book.add_version_as_given(version)
         self._notify(version)
 
     def book_request(self, seen: BookOrder, status: BookStatus, now: int) -> BookOrder:
-        """Book that the client asked for a cancel or a change, tell it, and return the version that shows it."""
+        """Book a client's request for a cancel or a change, report it, and return the version that shows it."""
         asked = msgspec.structs.replace(seen, status=status, changed_at=now)
         self._book.add_version_as_given(asked)
         if status is not BookStatus.MODIFY_VALIDATING:
@@ -46,13 +46,13 @@ class ClientReports:
         return asked
 
     def book_fill(self, trade: TradeRow) -> None:
-        """Book a fill in the account, with its charges; the version that tells of it comes after it."""
+        """Book a fill in the account, with its charges. The version that reports it comes after it."""
         self._book.add_trade(trade)
         bill = self._account.book_fill(trade)
         self._log.append_line("fill", **msgspec.structs.asdict(trade), charges=bill.total)
 
     def lapse_open_orders(self, *, at: int) -> None:
-        """End every order that an earlier run left working: its session is over."""
+        """End every order that an earlier run left working, because its session is over; `at` is market ns."""
         for order in self._book.latest_versions():
             if not order.is_ended:
                 ended = {

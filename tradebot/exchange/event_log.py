@@ -1,4 +1,4 @@
-"""The exchange's own record, one JSON line each: the independent witness of what was asked, booked and filled."""
+"""The exchange's own log, one JSON line per event: independent evidence of requests, orders and fills."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ BUFFER_BYTES = 1 << 16
 class EventLog:
     """Appends lines `{"kind": ..., ...}` to `path`; with None it only counts them.
 
-    Kinds: session, request, order, fill, conversion (of a position to another product), fault (one was committed on
-    purpose), ticker (a client of the stream left), end; each of them is flushed to the operating system as it is
-    written. Decimals are strings, messages are objects. A torn last line left by a crash is cut off before the first
-    append. Raises StateError when the file cannot be opened.
+    Kinds: session, request, order, fill, conversion (of a position to another product), fault (one was injected),
+    ticker (a client of the stream left), end. Each of them is flushed to the operating system as it is written.
+    Decimals are strings, messages are objects. A torn last line left by a crash is cut off before the first append.
+    Raises StateError when the file cannot be opened.
     """
 
     def __init__(self, path: Path | str | None) -> None:
@@ -47,7 +47,7 @@ class EventLog:
             self._file.flush()
 
     def close_file(self) -> None:
-        """Flush and close; closing twice is fine."""
+        """Flush and close the file. Closing twice is allowed."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -62,7 +62,7 @@ class EventLog:
 def read_event_log(path: Path | str) -> Iterator[dict[str, Any]]:
     """Yield the lines of a log as objects, oldest first; a torn last line is skipped.
 
-    Raises DataError naming the line of any other malformed one, StateError when the file cannot be read.
+    Raises DataError with the line number for any other malformed line, StateError when the file cannot be read.
     """
     decoder = msgspec.json.Decoder(dict[str, Any])
     try:

@@ -1,7 +1,7 @@
-"""The exchange as one object: prices come in, tickets come in, matching runs, and versions of orders go out.
+"""The exchange as one object: it takes prices and tickets, runs the matching, and reports order versions.
 
-Two states of knowledge: what is true at the exchange (`MatchingEngine`) and what the client was told (`ClientReports`, with the
-`ClientOrderBook` and the `Account`). Between the two is the `LatencyLink`: requests and answers take their latency.
+It holds two states: what is true at the exchange (`MatchingEngine`) and what the client was told (`ClientReports`, with
+the `ClientOrderBook` and the `Account`). Between the two is the `LatencyLink`, which delays requests and answers.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ from tradebot.exchange.ticket import (
 )
 from tradebot.markets.market import common_market
 
-POLL_S = 0.005  # how often `run` looks at the clock: what an order waits for it at most, beside its latency
+POLL_S = 0.005  # how often `run_session` reads the clock; an order waits for it at most this long, beside its latency
 
 
 class Exchange:
-    """One market session with one account; the same seed, prices and calls give the same versions and the same log.
+    """One market session with one account. The same seed, prices and calls give the same versions and the same log.
 
-    `state` holds the latest columns of every instrument, row = instrument id. `snapshot_listeners` and `order_listeners` are called
-    synchronously: a snapshot before the orders it fills, a fill's trade and position before the version that tells of
-    it. `resume` names the log of an earlier run (usually the one `log` appends to), whose orders, trades and account
-    are taken over; orders that were live in it are CANCELLED. `rules` are those of the venue that it stands for.
-    Raises DataError or StateError for a bad log.
+    `latest_columns` holds the newest columns of every instrument, row = instrument id. `snapshot_listeners` and
+    `order_listeners` are called synchronously: a snapshot before the orders it fills, a fill's trade and position
+    before the version that reports it. `resume` names the log of an earlier run, usually the one that `log` appends to.
+    Its orders, trades and account are taken over; orders that were live in it are CANCELLED. `rules` are the order
+    rules of the simulated venue. Raises DataError or StateError for a bad log.
     """
 
     def __init__(
@@ -81,7 +81,9 @@ class Exchange:
             source, self.latest_columns, self._book, report=self._send_report, check_funds=self._check_funds
         )
         self._at = 0
-        self._session_ends = sorted(set(source.instrument_closes_at.tolist()))  # of the instruments, those to come
+        self._session_ends = sorted(
+            set(source.instrument_closes_at.tolist())
+        )  # market ns; the coming session ends of the instruments
         self._has_ended = False
         self._prices.apply_snapshots(source.opening_snapshot())
         day = market.date_of(source.opens_at)
@@ -111,23 +113,24 @@ class Exchange:
 
     @property
     def universe(self) -> Universe:
-        """The instruments that are traded."""
+        """Return the instruments that are traded."""
         return self.source.universe
 
     @property
     def latest_columns(self) -> dict[str, Ints]:
-        """The newest columns of every instrument, row = instrument id."""
+        """Return the newest columns of every instrument, row = instrument id."""
         return self._prices.columns
 
     @property
     def order_listeners(self) -> list[Callable[[BookOrder], None]]:
-        """Who is told of each version of an order."""
+        """Return the listeners that receive each version of an order."""
         return self._reports.order_listeners
 
     def place_order(self, ticket: Ticket) -> BookOrder:
-        """Take an order in and return its first version; it is live only after the latency, at a `advance_to`.
+        """Accept an order and return its first version. It is live only after the latency, at an `advance_to`.
 
-        Raises Refusal for what the counter refuses at once; a lack of funds is found later and ends it REJECTED.
+        Raises ExchangeRefusal for what the validator refuses at once. A lack of funds is found later and ends the order
+        REJECTED.
         """
         now = self._now()
         self._validator.check_instrument(ticket)
@@ -151,10 +154,11 @@ class Exchange:
         validity: Validity | None = None,
         protection_pct: Decimal | None = None,
     ) -> BookOrder:
-        """Ask to change a working order and return it as MODIFY PENDING; `quantity` is the new total, fills included.
+        """Request a change of a working order and return it as MODIFY PENDING.
 
-        A new price, trigger or kind, or more quantity, sends the order to the end of the queue at its price. A price
-        given to a market order makes it a limit order. Raises Refusal.
+        `quantity` is the new total, fills included. A new price, trigger or kind, or more quantity, sends the order to
+        the end of the queue at its price. A price given to a market order makes it a limit order. Raises
+        ExchangeRefusal.
         """
         now, seen = self._now(), self._book.latest_version(order_id)
         check_changeable(seen, verb="changed", request=self._book.pending_request(order_id))
@@ -178,7 +182,10 @@ class Exchange:
         return asked
 
     def cancel_order(self, order_id: str) -> BookOrder:
-        """Ask to cancel a working order and return it as CANCEL PENDING; it may fill meanwhile. Raises Refusal."""
+        """Request the cancel of a working order and return it as CANCEL PENDING. It may fill meanwhile.
+
+        Raises ExchangeRefusal.
+        """
         now, seen = self._now(), self._book.latest_version(order_id)
         check_changeable(seen, verb="cancelled", request=self._book.pending_request(order_id))
         asked = self._reports.book_request(seen, BookStatus.CANCELLING, now)
@@ -186,13 +193,13 @@ class Exchange:
         return asked
 
     def convert_position(self, asked: Conversion) -> None:
-        """Move a part of a position to another product, at once and at its cost. Raises Refusal."""
+        """Move part of a position to another product, at once and at its cost. Raises ExchangeRefusal."""
         self._validator.check_conversion(asked)
         self.account.convert_position(asked)
         self._log.append_line("conversion", at=self._now(), **msgspec.structs.asdict(asked))
 
     def book_fill_elsewhere(self, ticket: Ticket, price: Decimal) -> BookOrder:
-        """Book an order of the account that another exchange filled whole, at once, and return its first version."""
+        """Book an order of the account that another exchange filled completely, and return its first version."""
         order = received_order(self._book.next_order_id(), ticket, self._now())
         self._reports.publish_version(order)
         trade, told = self._book.new_late_fill(order, ticket.quantity, price, self._now())
@@ -205,7 +212,7 @@ class Exchange:
         return self._book.latest_versions()
 
     def order_history(self, order_id: str) -> list[BookOrder]:
-        """Return every version of an order, oldest first. Raises Refusal for an unknown one."""
+        """Return every version of an order, oldest first. Raises ExchangeRefusal for an unknown one."""
         return self._book.version_history(order_id)
 
     def trade_rows(self) -> list[TradeRow]:
@@ -213,15 +220,15 @@ class Exchange:
         return self._book.trade_rows()
 
     def schedule_call(self, after_s: float, call: Callable[[], None]) -> None:
-        """Have `call` made `after_s` wall seconds from now, at a `advance_to`."""
+        """Schedule `call` for `after_s` wall seconds from now, at an `advance_to`."""
         self._link.call_after(self._now(), after_s, call)
 
     def withdraw_order(self, order_id: str, reason: str) -> None:
-        """End a working order without being asked; one that has ended stays as it is."""
+        """End a working order without a client's request. An ended order stays as it is."""
         self._engine.withdraw_order(order_id, self._now(), reason)
 
     def fill_ended_order(self, order_id: str, quantity: Decimal) -> None:
-        """Fill `quantity` more of an order that has ended, at its own or the last price: what no client expects."""
+        """Fill `quantity` more of an ended order, at its own or the last price; clients do not expect this."""
         seen, now = self._book.latest_version(order_id), self._now()
         assert seen.is_ended, f"{order_id} is {seen.status}"
         price = seen.ticket.price or self._mark(seen.ticket.symbol).last_price
@@ -230,10 +237,10 @@ class Exchange:
         self._link.send_answer(now, lambda _: self._reports.publish_late_version(told))
 
     def advance_to(self, until_at: int) -> None:
-        """Do everything due until market time `until_at`, in order: arriving requests, prices, matching, answers."""
+        """Process everything due until market time `until_at` (ns), in order: requests, prices, matching, answers."""
         closes_at, minute, before = self.source.closes_at, self._at // MINUTE, self._at
         for snapshots in self.source.steps_until(until_at):
-            self._end_sessions(snapshots.at - 1)  # a row stamped with the very close still matches
+            self._end_sessions(snapshots.at - 1)  # a row stamped exactly at the close still matches
             self._link.run_until(snapshots.at)
             self._at = max(self._at, snapshots.at)
             self._prices.apply_snapshots(snapshots)
@@ -256,7 +263,7 @@ class Exchange:
                 told(until_at)
 
     async def run_session(self, *, poll_s: float = POLL_S) -> None:
-        """Drive `advance_to` from the clock until cancelled or the source is finished; then `end_session`."""
+        """Call `advance_to` by the clock until cancelled or the source is finished, then `end_session`."""
         reason = "stopped"
         try:
             while True:
@@ -270,7 +277,7 @@ class Exchange:
             self.end_session(reason)
 
     def end_session(self, reason: str) -> None:
-        """Deliver the answers still on their way and write the last line of the log; a second call does nothing."""
+        """Deliver the pending answers and write the last line of the log. A second call does nothing."""
         if self._has_ended:
             return
         self._has_ended = True
@@ -313,7 +320,7 @@ class Exchange:
         return ""
 
     def _on_request_arrived(self, order_id: str, request: BookStatus, changes: dict[str, Any], at: int) -> None:
-        # The request is over for the client when the answers it causes begin to arrive, so this goes before them.
+        # For the client the request ends when its answers begin to arrive, so this goes before them.
         self._link.send_answer(at, lambda _: self._book.end_request(order_id, request))
         if request is BookStatus.CANCELLING:
             if self.hooks.swallows_cancel(order_id):

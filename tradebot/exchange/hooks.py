@@ -1,4 +1,4 @@
-"""Hooks of an exchange: where faults and the people of an account act between its rules and its answers."""
+"""Hooks of an exchange: where injected faults and the people of an account act between its rules and its answers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from tradebot.exchange.ticket import BookOrder, Ticket
 
 
 class ExchangeHooks:
-    """Functions that an exchange asks or tells; without any it behaves.
+    """Functions that an exchange calls. The defaults interfere with nothing.
 
-    `refusal_reason` and `rejection_reason` give reasons, at the counter and at the exchange's door, empty for none. `swallows_cancel` True
-    swallows a cancel that arrived. `on_minute` and `on_second` hear the market time (ns) of each minute of the session
-    and of each second of the wall, however fast market time runs.
+    `refusal_reason` (before an order is booked) and `rejection_reason` (when it arrives at the exchange) return why an
+    order is refused, "" for no reason. `swallows_cancel` returns True to drop a cancel that arrived. `on_minute` is
+    called with the market time (ns) of each minute of the session, `on_second` with that of each wall second, at any
+    clock speed.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The board: the newest prices of every instrument as columns, and the mark of one as an account needs it."""
+"""The newest prices of every instrument as columns, and the mark of one instrument for the account."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ from tradebot.exchange.ticket import TradeRow
 
 
 class LastPrices:
-    """The latest columns of every instrument in `state`, row = instrument id."""
+    """The newest columns of every instrument in `columns`, row = instrument id."""
 
     def __init__(self, universe: Universe) -> None:
         self._universe = universe
         self.columns: dict[str, Ints] = empty_columns(universe)
 
     def apply_snapshots(self, snapshots: Snapshots) -> None:
-        """Take in a step of prices."""
+        """Overwrite the columns with the rows of one step."""
         # Where an instrument has several rows in one step, numpy keeps the last.
         for name in SNAPSHOT_COLUMNS:
             self.columns[name][snapshots.ids] = getattr(snapshots, name)
 
     def instrument_mark(self, symbol: str, trades: Sequence[TradeRow]) -> InstrumentMark:
-        """Return the last price and yesterday's close; of what is not quoted here, the price of its last trade."""
+        """Return the last price and the previous close of an instrument.
+
+        An instrument that is not quoted here has the price of its last trade for both.
+        """
         if symbol not in self._universe:
             last = next((trade.price for trade in reversed(trades) if trade.symbol == symbol), ZERO)
             return InstrumentMark(kind=InstrumentKind.EQUITY, last_price=last, previous_close=last)

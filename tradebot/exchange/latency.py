@@ -1,4 +1,4 @@
-"""How long a request takes to the exchange and its answer back; in wall seconds, drawn from a seeded generator."""
+"""How long a request takes to the exchange, and its answer back: wall seconds, drawn from a seeded generator."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from tradebot.domain.message import Message
 
 
 class Latency(Message, frozen=True):
-    """Delays between the broker's counter and the exchange's book, in wall seconds; each draw adds 0..`jitter_s`.
+    """Delays between the broker and the exchange's book, in wall seconds; each draw adds 0..`jitter_s`.
 
-    Wall seconds, because they model a network and not the market: at sixty times the speed an order takes sixty times
-    as much market time, so a client meets the same race between its own code and the exchange at every speed. The
+    They are wall seconds because they model a network and not the market. At sixty times the speed an order takes sixty
+    times as much market time, so a client meets the same race between its own code and the exchange at every speed. The
     price moves further meanwhile, which errs against the trader.
     """
 
@@ -21,11 +21,11 @@ class Latency(Message, frozen=True):
     jitter_s: float = 0.0
 
     def draw_request_delay(self, rng: np.random.Generator, speed: float) -> int:
-        """Return one delay to the exchange in market ns; draws once from `rng`."""
+        """Return one delay of a request in market ns; draws once from `rng`."""
         return self._draw(self.to_exchange_s, rng, speed)
 
     def draw_answer_delay(self, rng: np.random.Generator, speed: float) -> int:
-        """Return one delay back in market ns; draws once from `rng`."""
+        """Return one delay of an answer in market ns; draws once from `rng`."""
         return self._draw(self.back_s, rng, speed)
 
     def _draw(self, seconds: float, rng: np.random.Generator, speed: float) -> int:

@@ -1,4 +1,4 @@
-"""The way between a client and the exchange: requests arrive in the order sent, answers in the order it happened.
+"""The link between a client and the exchange: requests arrive in the order sent, answers in the order they happened.
 
 Each takes its latency, drawn in wall seconds from a seeded generator and scaled to market time by the clock's speed.
 """
@@ -15,7 +15,7 @@ from tradebot.exchange.timer_queue import TimerQueue
 
 
 class LatencyLink:
-    """What is on its way, by market time; a later request never overtakes an earlier one, nor an answer an answer."""
+    """Requests and answers in transit, by market time. None overtakes an earlier one in the same direction."""
 
     def __init__(self, latency: Latency, clock: Clock, *, seed: int) -> None:
         self._latency, self._clock = latency, clock
@@ -27,26 +27,29 @@ class LatencyLink:
         return bool(self._timers)
 
     def send_request(self, now: int, request: Callable[[int], None]) -> None:
-        """Have `request` arrive at the exchange: one connection, whatever its delay."""
+        """Deliver `request` at the exchange after its latency.
+
+        All requests share one connection and keep their order.
+        """
         at = now + self._latency.draw_request_delay(self._rng, self._clock.speed)
         self._last_arrival = max(self._last_arrival, at)
         self._timers.add_call(self._last_arrival, request)
 
     def send_answer(self, at: int, call: Callable[[int], None]) -> None:
-        """Have what happened at `at` arrive at the client."""
+        """Deliver what happened at `at` (market ns) to the client, after its latency."""
         due = at + self._latency.draw_answer_delay(self._rng, self._clock.speed)
         self._last_answer = max(self._last_answer, due)
         self._timers.add_call(self._last_answer, call)
 
     def call_after(self, now: int, wall_s: float, call: Callable[[], None]) -> None:
-        """Have `call` made `wall_s` wall seconds from `now`."""
+        """Schedule `call` for `wall_s` wall seconds after `now` (market ns)."""
         self._timers.add_call(now + int(wall_s * self._clock.speed * SECOND), lambda _: call())
 
     def run_until(self, until_at: int) -> None:
-        """Make every call due at or before `until_at`."""
+        """Make every call due at or before `until_at` (market ns)."""
         self._timers.run_until(until_at)
 
     def run_all(self) -> None:
-        """Make every call there is, however late it is due."""
+        """Make every call that is left, however late it is due."""
         while self._timers:
             self._timers.run_until(self._timers.next_at)

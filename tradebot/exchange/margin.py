@@ -1,7 +1,7 @@
 """The margin that one position and its working orders block; pure rules, summed by the account.
 
-The leverage of intraday equity is a fixed share of the cost, for every share: real rates are higher for volatile ones,
-so this errs for the trader.
+Intraday equity blocks a fixed share of its cost, the same for every stock. Real rates are higher for volatile ones, so
+this errs for the trader.
 """
 
 from __future__ import annotations
@@ -15,13 +15,11 @@ from tradebot.domain.products import DELIVERY
 from tradebot.exchange.position import COST_GRAIN, PositionCost
 from tradebot.exchange.ticket import BookOrder
 
-INTRADAY_MARGIN_RATE = Decimal(
-    "0.20"
-)  # five times leverage: the most that the regulator's rules leave to intraday equity
+INTRADAY_MARGIN_RATE = Decimal("0.20")  # five times leverage: the most that the regulator allows intraday equity
 
 
 class MarginReservation(NamedTuple):
-    """What a working order may still trade, and the price it blocks margin at."""
+    """The open quantity of a working order, and the price at which it blocks margin."""
 
     side: Side
     quantity: Decimal
@@ -29,7 +27,7 @@ class MarginReservation(NamedTuple):
 
 
 class BlockedMargin(NamedTuple):
-    """The margin one position and its working orders block; the parts of `Margins.total_margin`."""
+    """The margin that one position and its working orders block; the parts of `Margins.total_margin`."""
 
     positions: Decimal
     orders: Decimal
@@ -38,6 +36,7 @@ class BlockedMargin(NamedTuple):
 
     @property
     def total_margin(self) -> Decimal:
+        """Return the sum of the margins, less the credit for sold holdings."""
         return self.positions + self.orders + self.delivery - self.holding_sales
 
 
@@ -47,7 +46,7 @@ NOTHING_BLOCKED = BlockedMargin(ZERO, ZERO, ZERO, ZERO)
 def margin_rate(product: str, kind: InstrumentKind) -> Decimal:
     """Return the share of its cost that a position blocks.
 
-    A bought option is paid in full; its writer and futures are blocked as intraday equity, which errs for them.
+    A bought option is paid in full. Option writers and futures are blocked like intraday equity, which errs for them.
     """
     return Decimal(1) if product == DELIVERY or kind is InstrumentKind.OPTION else INTRADAY_MARGIN_RATE
 
@@ -55,7 +54,7 @@ def margin_rate(product: str, kind: InstrumentKind) -> Decimal:
 def blocked_margin(
     lots: PositionCost, working: list[MarginReservation], *, product: str, kind: InstrumentKind
 ) -> BlockedMargin:
-    """Return what a position and its working orders block in money; delivery is paid in full."""
+    """Return the margin (money) that a position and its working orders block; delivery is paid in full."""
     if product == DELIVERY:
         buying = sum((r.quantity * r.price for r in working if r.side is Side.BUY), ZERO)
         return BlockedMargin(ZERO, buying, max(lots.cost, ZERO), max(-lots.cost, ZERO))
@@ -64,7 +63,7 @@ def blocked_margin(
 
 
 def reservation_price(order: BookOrder, last: Decimal) -> Decimal:
-    """Return the price at which a working order blocks margin: its limit, or the worst a protected one may pay."""
+    """Return the price at which a working order blocks margin: its limit, or the worst price its protection allows."""
     ticket = order.ticket
     if order.limit is not None:
         return order.limit
@@ -78,7 +77,7 @@ def reservation_price(order: BookOrder, last: Decimal) -> Decimal:
 
 def _added_by(working: list[MarginReservation], lots: PositionCost) -> Decimal:
     # The notional that working orders may add to a position in the worst case: all buys or all sells fill. Orders
-    # against the position first free what they close.
+    # against the position first free the margin of what they close.
     held = abs(lots.cost)
     added = ZERO
     for side in Side:

@@ -1,10 +1,10 @@
-"""The matching of one instrument: our orders against the displayed depth and the traded volume; integers, no clock.
+"""Matches our orders in one instrument against the displayed depth and the traded volume; integers, no clock.
 
 Simplifications, and the way each errs:
-* what we take from a level comes back with the next different snapshot: for the trader (no lasting market impact);
-* all traded volume of a row is taken to have passed at its last price: for the trader;
-* a resting order joins behind everything displayed at its price, and only trades or a smaller display move it
-  forward: against the trader (cancellations ahead of it are mostly not seen);
+* what we take from a level returns with the next different snapshot: for the trader (no lasting market impact);
+* all traded volume of a row counts as traded at its last price: for the trader;
+* a resting order joins behind everything displayed at its price, and only trades or a smaller display move it forward:
+  against the trader (most cancellations ahead of it are not seen);
 * a resting order that the market jumped through fills at the better of its limit and the market: for the trader;
 * our own orders never trade with each other (an exchange would match or prevent it): they share the same liquidity.
 """
@@ -21,7 +21,10 @@ from tradebot.domain.order import Side
 
 
 class DepthRow(NamedTuple):
-    """One published state of an instrument in price and quantity units; levels best first, price 0 where empty."""
+    """One published state of an instrument in price and quantity units.
+
+    Levels are best first, with price 0 where empty.
+    """
 
     last: int
     traded: int
@@ -32,7 +35,7 @@ class DepthRow(NamedTuple):
 
 
 class BookFill(NamedTuple):
-    """`quantity` units of an order traded at `price_from_units` units."""
+    """A fill of `quantity` units of an order at `price_from_units` units."""
 
     order_id: str
     quantity: int
@@ -40,7 +43,7 @@ class BookFill(NamedTuple):
 
 
 class StopTriggered(NamedTuple):
-    """A stop order became live, bounded by `limit` units."""
+    """A stop order that became live, with the price bound `limit` in units."""
 
     order_id: str
     limit: int
@@ -50,10 +53,11 @@ BookEvent = BookFill | StopTriggered
 
 
 class WorkingOrder:
-    """One of our orders at work; the only mutable thing here, owned by its `InstrumentBook`.
+    """One of our working orders; the only mutable thing here, changed only by its `InstrumentBook`.
 
-    `limit` is None until a protected market order meets a price, and `trigger` None once triggered or for no stop.
-    `ahead` is the volume queued before us at our price, None while that price is beyond the displayed levels.
+    `limit` is None until a protected market order meets a price. `trigger` is None for an order without a stop, and
+    once the stop has triggered. `ahead` is the volume queued before us at our price, None while that price is beyond
+    the displayed levels.
     """
 
     __slots__ = ("ahead", "limit", "order_id", "protection_pct", "remaining", "sequence", "side", "trigger")
@@ -81,7 +85,7 @@ class WorkingOrder:
 
 
 def depth_row(columns: Mapping[str, Ints], index: int, *, traded: bool = True) -> DepthRow:
-    """Return one row of snapshot columns; `traded` False gives the standing state, in which nothing trades now."""
+    """Return one row of snapshot columns. `traded` False gives the standing state, with a traded volume of 0."""
     return DepthRow(
         int(columns["last"][index]),
         int(columns["traded"][index]) if traded else 0,
@@ -93,7 +97,7 @@ def depth_row(columns: Mapping[str, Ints], index: int, *, traded: bool = True) -
 
 
 def protected_limit(instrument: Instrument, *, side: Side, reference: int, pct: Decimal) -> int:
-    """Return the price a protected market order may not pass, in units: `pct` beyond `reference`, rounded inwards."""
+    """Return the price bound of a protected market order in units: `pct` beyond `reference`, rounded inwards."""
     price = instrument.price_from_units(reference)
     bound = price * (1 + side.sign * pct / 100)
     inward = instrument.round_price(bound, up=side is Side.SELL)
@@ -102,22 +106,25 @@ def protected_limit(instrument: Instrument, *, side: Side, reference: int, pct: 
 
 
 def trigger_is_hit(side: Side, *, trigger: int, last: int) -> bool:
-    """Return whether the last price sets off a stop: at or above for a buy, at or below for a sell."""
+    """Return whether the last price triggers a stop: at or above it for a buy, at or below it for a sell."""
     return last > 0 and (last >= trigger if side is Side.BUY else last <= trigger)
 
 
 class InstrumentBook:
-    """Our working orders in one instrument, and what they already took from the depth shown now."""
+    """Our working orders in one instrument, and what they already took from the displayed depth."""
 
     def __init__(self, instrument: Instrument, *, lower_circuit: int = 0, upper_circuit: int = 0) -> None:
         self.instrument = instrument
-        self.lower_circuit, self.upper_circuit = lower_circuit, upper_circuit  # circuit limits in units, 0: none
+        self.lower_circuit, self.upper_circuit = (
+            lower_circuit,
+            upper_circuit,
+        )  # circuit limits in price units, 0 for none
         self.orders: dict[str, WorkingOrder] = {}
         self._shown: DepthRow | None = None
-        self._taken: dict[tuple[Side, int], int] = {}  # (side of the taker, level price) -> quantity gone
+        self._taken: dict[tuple[Side, int], int] = {}  # (side of the taker, level price) -> quantity taken
 
     def enter_order(self, order: WorkingOrder, row: DepthRow) -> list[BookEvent]:
-        """Add an order that reached the exchange, match it against the standing row, and queue what remains."""
+        """Add an order that reached the exchange, match it against the standing row, and queue the rest."""
         self._show(row)
         self.orders[order.order_id] = order
         events: list[BookEvent] = []
@@ -128,7 +135,7 @@ class InstrumentBook:
         return events
 
     def match_row(self, row: DepthRow) -> list[BookEvent]:
-        """Match every order against a new row, in price-time priority; return what happened, in order."""
+        """Match every order against a new row, in price-time priority, and return the events in order."""
         self._show(row)
         events: list[BookEvent] = []
         volume = row.traded
@@ -144,7 +151,7 @@ class InstrumentBook:
         return events
 
     def remove_order(self, order_id: str) -> None:
-        """Take an order out; an order that is not there is no error."""
+        """Remove an order; an order that is not there is no error."""
         self.orders.pop(order_id, None)
 
     def _show(self, row: DepthRow) -> None:
@@ -170,7 +177,7 @@ class InstrumentBook:
         ours, theirs = (row.bids, row.asks) if order.side is Side.BUY else (row.asks, row.bids)
         reference = row.last or theirs[0] or ours[0]
         if not reference:
-            return  # a security without any price yet: the order waits for the first one
+            return  # the instrument has no price yet, so the order waits for the first one
         limit = protected_limit(self.instrument, side=order.side, reference=reference, pct=order.protection_pct)
         if self.upper_circuit:
             limit = min(max(limit, self.lower_circuit), self.upper_circuit)
@@ -228,7 +235,7 @@ def _priority(order: WorkingOrder) -> tuple[bool, int, int]:
 
 
 def _displayed(order: WorkingOrder, row: DepthRow) -> int | None:
-    # What the venue shows at our price on our side; None where our price lies beyond the last level shown.
+    # The quantity displayed at our price on our side; None where our price is beyond the last displayed level.
     limit = order.limit
     buys = order.side is Side.BUY
     prices, quantities = (row.bids, row.bid_quantities) if buys else (row.asks, row.ask_quantities)

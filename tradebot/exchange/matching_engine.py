@@ -1,7 +1,7 @@
-"""The trading floor: what is true at the exchange. Orders arrive, match, change, end; every change is answered.
+"""The matching engine: what is true at the exchange. Orders arrive, match, change and end; every change is reported.
 
-It knows no latency and no client: `report` gets each version and each trade in the order they happened, and `check_funds`
-says why the broker's risk check refuses an order, "" if it does not.
+It knows no latency and no client. `report` receives each version and each trade in the order they happened.
+`check_funds` returns why the broker's risk check refuses an order, "" if it does not.
 """
 
 from __future__ import annotations
@@ -53,22 +53,23 @@ class MatchingEngine:
         self._source, self._universe, self._state = source, source.universe, columns
         self._order_numbers, self._report_to_client, self._check_funds = order_numbers, report, check_funds
         self._live: dict[str, BookOrder] = {}  # order id -> its true version
-        self._value: dict[str, Decimal] = {}  # order id -> money filled, exact
+        self._value: dict[str, Decimal] = {}  # order id -> filled value, exact
         self._books: dict[int, InstrumentBook] = {}  # instrument id -> our orders in it
-        self._has_working = np.zeros(len(self._universe), dtype=np.bool_)  # instruments with orders at work
+        self._has_working = np.zeros(len(self._universe), dtype=np.bool_)  # by instrument id: has working orders
         self._sequence = 0
-        self._is_over = np.zeros(len(self._universe), dtype=np.bool_)  # instruments that trade no more today
+        self._is_over = np.zeros(len(self._universe), dtype=np.bool_)  # by instrument id: its session has ended
 
     @property
     def is_empty(self) -> bool:
+        """Return whether no order is live."""
         return not self._live
 
     def is_trading(self, symbol: str) -> bool:
-        """True while the instrument of a symbol is not at the end of its session."""
+        """Return whether the session of a symbol's instrument has not ended."""
         return not self._is_over[self._universe.id_of(symbol)]
 
     def enter_order(self, order: BookOrder, at: int) -> None:
-        """Take in an order that arrived: validate it, open it, match it at once as far as it goes."""
+        """Process an order that arrived: validate it, open it, and match it at once as far as possible."""
         order = self._add_version(order, at, status=BookStatus.VALIDATING)
         reason = self._check_funds(order) if self.is_trading(order.ticket.symbol) else CLOSED_REASON
         if reason:
@@ -80,10 +81,10 @@ class MatchingEngine:
         self._start_working(order, at)
 
     def change_order(self, order_id: str, changes: dict[str, Any], at: int) -> None:
-        """Apply a modification that arrived; one that cannot be done leaves the order as it was, with the reason."""
+        """Apply a modification that arrived. One that is not possible leaves the order as it was, with the reason."""
         order = self._live.get(order_id)
         if order is None:
-            return  # it ended while the request was on its way; the client has been or will be told
+            return  # it ended while the request was in transit; its end is reported or in transit
         ticket = changed_ticket(order.ticket, changes)
         asked = msgspec.structs.replace(order, ticket=ticket, pending=ticket.quantity - order.filled, limit=None)
         if ticket.quantity <= order.filled:
@@ -106,7 +107,7 @@ class MatchingEngine:
         self._start_working(asked, at)
 
     def withdraw_order(self, order_id: str, at: int, reason: str = "") -> None:
-        """Cancel what is left of an order; one that has ended stays as it is."""
+        """Cancel the rest of an order. An ended order stays as it is."""
         order = self._live.get(order_id)
         if order is not None:
             id_, book = self._book(order)
@@ -117,7 +118,7 @@ class MatchingEngine:
             )
 
     def restate_order(self, order_id: str, at: int) -> None:
-        """Answer with a working order as it stands; one that has ended was answered already."""
+        """Report a working order unchanged. The end of an ended order was reported before."""
         order = self._live.get(order_id)
         if order is not None:
             self._add_version(order, at)
@@ -132,10 +133,10 @@ class MatchingEngine:
             self._book_events(id_, self._books[id_].match_row(depth_row(columns, int(index))), snapshots.at)
 
     def end_sessions(self, at: int, over: Mask) -> None:
-        """End the session of the instruments marked in `over`: their day orders lapse, and they match no more.
+        """End the session of the instruments marked in `over`: their day orders lapse, and they no longer match.
 
-        The closing auction is not played. A limit order that it would have taken over lapses like the stops that the
-        exchange cancels then, which errs against who counts on the auction.
+        The closing auction is not simulated. A limit order that would take part in it lapses like the stops, which the
+        exchange cancels then. This errs against traders who count on the auction.
         """
         self._is_over |= over
         for order_id, order in list(self._live.items()):
@@ -227,9 +228,9 @@ MATCHED_COLUMNS = ("last", "traded", "bids", "bid_quantities", "asks", "ask_quan
 
 
 def changed_ticket(ticket: Ticket, changes: dict[str, Any]) -> Ticket:
-    """Return a ticket with some fields changed and those dropped that its kind does not have.
+    """Return a ticket with some fields changed, and without the fields that its kind does not have.
 
-    A price given to a market order makes it a limit order, to a SL-M order a SL order.
+    A price given to a market order makes it a limit order; given to a SL-M order, it makes it a SL order.
     """
     kind = changes.get("kind", ticket.kind)
     if "kind" not in changes and "price" in changes and kind_needs_protection(kind):

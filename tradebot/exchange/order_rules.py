@@ -1,4 +1,4 @@
-"""The rules of an exchange as data: what it takes of an order. Those of a venue are handed in by whoever opens it."""
+"""The order rules of an exchange as data: what it accepts. The caller passes those of its venue."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from tradebot.domain.message import Message
 
 
 class OrderRules(Message, frozen=True):
-    """`needs_protection`: an order without a price of its own is taken with a protected price alone."""
+    """What an exchange accepts of an order.
+
+    `needs_protection`: an order without a price of its own is accepted only with market protection.
+    """
 
     tag_length: int = 20
     changes_per_order: int = 25

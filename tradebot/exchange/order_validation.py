@@ -1,4 +1,4 @@
-"""The broker's counter: what is refused at once, before an order is booked, by rules that are data."""
+"""Validates requests before an order is booked: what the broker refuses at once, by rules that are data."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DERIVATIVE_PRODUCTS = frozenset({CARRIED, INTRADAY})
 
 
 class OrderValidator:
-    """Checks tickets against the instruments, the newest prices, the book and the account."""
+    """Checks tickets against the instruments, the newest prices, the order book and the account."""
 
     def __init__(
         self, source: PriceSource, columns: dict[str, Ints], book: ClientOrderBook, account: Account, rules: OrderRules
@@ -40,7 +40,7 @@ class OrderValidator:
         self._book, self._account, self._rules = book, account, rules
 
     def check_instrument(self, ticket: Ticket) -> None:
-        """Raise Refusal for an instrument that is unknown or cannot be traded."""
+        """Raise ExchangeRefusal if the instrument is unknown or cannot be traded."""
         if (
             ticket.symbol not in self._universe
             or self._universe.instrument_of(ticket.symbol).exchange != ticket.exchange
@@ -50,13 +50,15 @@ class OrderValidator:
             raise ExchangeRefusal(RefusalCode.NOT_TRADABLE, symbol=ticket.symbol)
 
     def check_ticket(self, ticket: Ticket, *, replaces: BookOrder | None = None) -> None:
-        """Raise Refusal for the first rule of form, price or holdings that the ticket of a known instrument breaks;
-        `replaces` is the order it changes."""
+        """Raise ExchangeRefusal for the first rule of form, price or holdings that a ticket breaks.
+
+        The instrument must be known. `replaces` is the order that the ticket changes.
+        """
         id_ = self._universe.id_of(ticket.symbol)
         instrument = self._universe[id_]
         priced = ticket
         if replaces is not None and replaces.triggered and kind_has_trigger(ticket.kind):
-            # The trigger has done its work: only the limit, or the protection, that it set free is still checked.
+            # The stop has triggered, so only its limit or its protection is still checked.
             free = OrderKind.LIMIT if ticket.price is not None else OrderKind.MARKET
             priced = msgspec.structs.replace(ticket, kind=free)
         _check_form(ticket, instrument, self._rules)
@@ -75,14 +77,14 @@ class OrderValidator:
             self._check_held(ticket, replaces)
 
     def check_modification(self, order: BookOrder, ticket: Ticket) -> None:
-        """Raise Refusal for one modification too many, or a new total that is already filled."""
+        """Raise ExchangeRefusal for one modification too many, or for a new total that is already filled."""
         if order.modifications >= (most := self._rules.changes_per_order):
             raise ExchangeRefusal(RefusalCode.TOO_MANY_CHANGES, most=most)
         if ticket.quantity <= order.filled:
             raise ExchangeRefusal(RefusalCode.BELOW_FILLED, filled=order.filled)
 
     def check_conversion(self, asked: Conversion) -> None:
-        """Raise Refusal for a conversion that the products, the position or the funds do not allow."""
+        """Raise ExchangeRefusal if the products, the position or the funds do not allow the conversion."""
         is_listed = asked.symbol in self._universe
         kind = self._universe.instrument_of(asked.symbol).kind if is_listed else InstrumentKind.EQUITY
         allowed = allowed_products(kind)
@@ -115,18 +117,21 @@ class OrderValidator:
 
 
 def allowed_products(kind: InstrumentKind) -> frozenset[str]:
-    """Return the products in which an instrument of a kind is traded."""
+    """Return the products in which instruments of a kind are traded."""
     return EQUITY_PRODUCTS if kind in (InstrumentKind.EQUITY, InstrumentKind.SPOT) else DERIVATIVE_PRODUCTS
 
 
 def check_session_open(now: int, *, opens_at: int, closes_at: int) -> None:
-    """Raise Refusal outside the session [opens_at, closes_at)."""
+    """Raise ExchangeRefusal outside the session [opens_at, closes_at); all times are market ns."""
     if not opens_at <= now < closes_at:
         raise ExchangeRefusal(RefusalCode.CLOSED)
 
 
 def check_changeable(order: BookOrder, *, verb: str, request: BookStatus | None) -> None:
-    """Raise Refusal if an order has ended, or an earlier request that excludes this one is still on its way."""
+    """Raise ExchangeRefusal if an order has ended, or if a pending request excludes this one.
+
+    A pending cancel excludes every request. Any pending request excludes a change.
+    """
     if order.is_ended:
         raise ExchangeRefusal(RefusalCode.ENDED, verb=verb, status=order.status)
     if request is BookStatus.CANCELLING or (request is not None and verb == "changed"):

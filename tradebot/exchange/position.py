@@ -1,4 +1,4 @@
-"""One position of the account: exact sums of its fills, from which every number a client sees is derived."""
+"""One position of the account: exact sums of its fills, from which every number that a client sees is derived."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from tradebot.domain.message import Message
 from tradebot.domain.order import ZERO, Side
 
-COST_GRAIN = Decimal("0.00000001")  # cost is divided in this grain, so that cost and profit add up exactly
+COST_GRAIN = Decimal("0.00000001")  # divided costs are rounded to this, so that cost and profit add up exactly
 PRICE_GRAIN = Decimal("0.000001")
 
 
 class PositionRow(Message, frozen=True):
     """One position as a broker shows it; `quantity` is signed, prices are averages, values exact.
 
-    `unrealised` is against the last price, `realised` the profit of what was closed, both before charges;
+    `unrealised` is measured against the last price, `realised` is the profit of what was closed, both before charges;
     `pnl` is their sum. Fields without `day_` include what was carried over from earlier days.
     """
 
@@ -71,7 +71,7 @@ class PositionCost:
         self.buy_quantity = self.buy_value = self.sell_quantity = self.sell_value = ZERO
 
     def book_fill(self, *, side: Side, quantity: Decimal, price: Decimal) -> None:
-        """Book one fill; what crosses zero opens at the fill's price."""
+        """Book one fill. The quantity that crosses zero opens at the fill's price."""
         signed = quantity * side.sign
         if side is Side.BUY:
             self.buy_quantity += quantity
@@ -90,7 +90,7 @@ class PositionCost:
         self.cost += (signed + closed) * price - share
 
     def take_out(self, quantity: Decimal, *, is_carried: bool) -> Decimal:
-        """Take `quantity`, above zero, out at average cost and return its cost with the sign of the position."""
+        """Remove `quantity`, above zero, at average cost and return its cost with the sign of the position."""
         held = self.quantity
         assert 0 < quantity <= abs(held), f"{quantity} of {held}"
         cost = self.cost if quantity == abs(held) else (self.cost * quantity / abs(held)).quantize(COST_GRAIN)
@@ -98,7 +98,7 @@ class PositionCost:
         return cost
 
     def take_over(self, signed: Decimal, cost: Decimal, *, is_carried: bool) -> None:
-        """Take over what another position gave; it may not close anything, which only a trade does."""
+        """Add what was taken out of another position. It may not close anything, which only a trade does."""
         assert self.quantity * signed >= 0, f"{signed} to {self.quantity}"
         self._move(signed, cost, is_long=signed > 0, is_carried=is_carried)
 
@@ -116,7 +116,7 @@ class PositionCost:
             self.sell_value -= cost
 
     def net_row(self, key: tuple[str, str, str], *, last: Decimal, close: Decimal) -> PositionRow:
-        """Return the position, carried quantity included, marked at `last`; `close` is yesterday's price."""
+        """Return the position, carried quantity included, marked at `last`; `close` is the previous close."""
         carried, cost = self.overnight_quantity, self.overnight_cost
         bought = (max(carried, ZERO), max(cost, ZERO))
         sold = (max(-carried, ZERO), max(-cost, ZERO))
@@ -135,7 +135,7 @@ class PositionCost:
             last_price=last,
             value=value,
             pnl=unrealised + self.realised,
-            # What was carried counts from yesterday's close, today's fills from their prices.
+            # Carried quantity counts from the previous close, today's fills count from their prices.
             m2m=unrealised + self.realised - (carried * close - cost if carried else ZERO),
             unrealised=unrealised,
             realised=self.realised,
@@ -154,7 +154,7 @@ class PositionCost:
         )
 
     def today_alone(self) -> PositionCost | None:
-        """Return today's fills alone, as one buy and one sell at their averages; None without fills."""
+        """Return today's fills alone, as one buy and one sell at their average prices; None without fills."""
         if not self.buy_quantity and not self.sell_quantity:
             return None
         today = PositionCost()
@@ -170,12 +170,12 @@ class PositionCost:
         return today
 
     def carried_over(self) -> PositionCost:
-        """Return the position as the next day begins with it."""
+        """Return the position as the next day starts with it."""
         return PositionCost(self.quantity, self.cost)
 
 
 def average_price(value: Decimal, quantity: Decimal) -> Decimal:
-    """Return value / quantity to at most six decimals, 0 for no quantity; for showing, never for adding up."""
+    """Return value / quantity to at most six decimals, 0 for no quantity; for display, never for sums."""
     if not quantity:
         return ZERO
     price = value / quantity

@@ -1,4 +1,7 @@
-"""A face: one venue's protocol in front of the exchange. The exchange knows no protocol; a face knows no matching."""
+"""The interface of a protocol server: one venue's protocol in front of the exchange.
+
+The exchange knows no protocol, and a protocol server knows no matching.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ from tradebot.exchange.ticket import BookOrder
 
 
 class ServerContext(NamedTuple):
-    """What a face is built upon. `token_expires` False keeps the first login alive past the venue's own hour."""
+    """What a protocol server is built on.
+
+    `token_expires` False keeps the first login alive past the venue's own hour.
+    """
 
     exchange: Exchange
     clock: Clock
@@ -28,25 +34,25 @@ class ServerContext(NamedTuple):
 
 
 class ProtocolServer(Protocol):
-    """Requests and streams of one protocol; it asks the exchange for everything and keeps no books."""
+    """Requests and streams of one protocol. It asks the exchange for everything and keeps no state of its own."""
 
-    venue: str  # the name of the room whose client speaks with it
+    venue: str  # the name of the venue whose client connects to it
     unsupported_faults: frozenset[str]  # names of the faults that its protocol cannot commit
 
     def add_routes(self, app: web.Application) -> None:
-        """Add the routes and whatever ends with the application."""
+        """Add the routes, and what must end with the application."""
         ...
 
     def publish_snapshots(self, snapshots: Snapshots) -> None:
-        """Tell every client that asked for them of new rows."""
+        """Send new rows to every client that subscribed to them."""
         ...
 
     def publish_order(self, order: BookOrder) -> None:
-        """Tell every client of a new version of an order."""
+        """Send a new version of an order to every client."""
         ...
 
     def client_entry(self, host: str, port: int) -> Mapping[str, str]:
-        """Return the addresses and keys that a client needs, by the names that the room of the venue reads."""
+        """Return the addresses and keys that a client needs, by the names that the venue's settings use."""
         ...
 
 

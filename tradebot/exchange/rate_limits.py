@@ -1,4 +1,4 @@
-"""How often a client may call: counters per calendar second, minute and market day, checked before a face acts."""
+"""How often a client may call: counters per calendar second, minute and market day, checked before a server acts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from tradebot.markets.market import HOME_MARKET, Market
 
 
 class LimitSpan(StrEnum):
+    """The calendar unit in which requests are counted."""
+
     SECOND = "second"
     MINUTE = "minute"
     DAY = "day"
@@ -24,12 +26,12 @@ class RequestLimit(Message, frozen=True):
 
 
 class RateLimits:
-    """Counts requests per group; one per client of a face.
+    """Counts requests per group; each client of a server has its own.
 
     Seconds and minutes are the market's and start on the full second, as the rule counts them: a client may send ten
-    requests at the end of one second and ten at the start of the next. They pass while the market stands, too, and no
-    step of the wall clock reaches them. The day is the market's, so that a fast run of many days gets a fresh quota
-    each day. A refused request does not count.
+    requests at the end of one second and ten at the start of the next. They pass while the market stands still, too,
+    and a step of the wall clock does not affect them. The day is the market's, so a fast run of many days gets a fresh
+    quota each day. A refused request does not count.
     """
 
     def __init__(
@@ -39,7 +41,7 @@ class RateLimits:
         self._used: dict[tuple[str, LimitSpan], tuple[int, int]] = {}  # (group, span) -> (window, requests in it)
 
     def count_request(self, *groups: str) -> RequestLimit | None:
-        """Count one request in all `groups`, or in none and return the limit it would pass."""
+        """Count one request in all `groups`, or count none and return the limit that it would exceed."""
         now = [
             (group, limit, self._window(limit.span), self._used.get((group, limit.span), (-1, 0)))
             for group in groups

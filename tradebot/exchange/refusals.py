@@ -1,4 +1,4 @@
-"""Why the exchange refuses a request at once: a code with its facts. A face says it in the words of its venue."""
+"""Why the exchange refuses a request at once: a code with its facts. A protocol server words it as its venue does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class RefusalCode(StrEnum):
-    """What was wrong; the facts of each stand in its sentence."""
+    """The reason of a refusal; the value is a sentence with the names of its facts."""
 
     UNKNOWN_INSTRUMENT = "{symbol} is not traded on {exchange}"
     NOT_TRADABLE = "{symbol} is an index, which nobody can trade"
@@ -41,7 +41,7 @@ class RefusalCode(StrEnum):
 
 
 class ExchangeRefusal(Exception):
-    """A synchronous no: nothing is booked."""
+    """An immediate refusal: nothing is booked."""
 
     def __init__(self, code: RefusalCode, **facts: Any) -> None:
         super().__init__(code.value.format(**facts))

@@ -1,4 +1,4 @@
-"""Requests in the exchange's log, whatever protocol they came by: the words of the disk, which whoever judges reads."""
+"""Requests in the exchange's log, in one format for every protocol; the checker reads them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.ticket import Ticket
 
-# point of the fault catalogue -> method and path of the line; a change or cancel is followed by the order's number.
-# They were taken from one broker's protocol when there was no other, and stay: logs written before are judged, too.
+# point of the fault catalogue -> method and path of the line; a change or cancel adds the order's number. They come
+# from one broker's protocol, the first one here, and stay: older logs are checked, too.
 LOGGED_REQUESTS = {
     "orders.create": ("POST", "/orders/regular"),
     "orders.modify": ("PUT", "/orders/regular"),
@@ -36,7 +36,7 @@ def log_request(
     error: str = "",
     message: str = "",
 ) -> None:
-    """Write one request: `status` is that of HTTP, 0 for one that a fault took before anybody saw it."""
+    """Write one request. `at` is market ns; `status` is that of HTTP, 0 for a request that a fault removed unseen."""
     method, path = LOGGED_REQUESTS[point]
     if order_id and method in ("PUT", "DELETE"):
         path = f"{path}/{order_id}"

@@ -1,4 +1,4 @@
-"""An earlier run of the exchange, folded from its log: what a new run takes over."""
+"""Earlier runs of the exchange, rebuilt from their log: what a new run takes over."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tradebot.markets.market import HOME_MARKET
 
 
 class EarlierRuns:
-    """Versions of orders and trades of earlier runs, oldest first, and the account their fills made."""
+    """Order versions and trades of earlier runs, oldest first, and the account that results from their fills."""
 
     def __init__(self, account: Account) -> None:
         self.account = account
@@ -26,7 +26,7 @@ class EarlierRuns:
 
 
 def read_earlier_runs(path: Path | str, *, mark: Callable[[str], InstrumentMark]) -> EarlierRuns | None:
-    """Fold a log; None where there is none yet. A torn last line is skipped.
+    """Rebuild earlier runs from a log; None where there is no log yet. A torn last line is skipped.
 
     Raises DataError for a log whose lines do not fit together, StateError for one that cannot be read.
     """

@@ -1,4 +1,4 @@
-"""The exchange behind a socket: one port of HTTP and websocket, with the market clock for other processes."""
+"""Serves the exchange on one port of HTTP and websocket, with the market clock for other processes."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ SHUTDOWN_TIMEOUT_S = 2.0
 
 
 class ExchangeAddresses(Message, frozen=True):
-    """Where the exchange listens, what opens it, and its market time at the monotonic instant `monotonic`.
+    """Where the exchange listens, what a client needs to enter, and its market time at one monotonic instant.
 
-    `client_entry` is what a client of `venue` needs: addresses and keys by name. A process on the same machine has the same
-    market clock as `MarketClock(origin=market, anchor=monotonic, speed=speed)`.
+    `market_at` is the market time (ns UTC) at `read_at_mono` (monotonic ns). `client_entry` is what a client of `venue` needs:
+    addresses and keys by name. A process on the same machine has the same market clock as
+    `MarketClock(origin=market_at, anchor=read_at_mono, speed=speed)`.
     """
 
     venue: str
@@ -58,12 +59,13 @@ async def serve_exchange(
     log: EventLog | None = None,
     faults: FaultPlan | None = None,
 ) -> AsyncIterator[ExchangeAddresses]:
-    """Open `exchange` behind one face on one port (0: any free one) and close it at the end.
+    """Serve `exchange` by one protocol on one port (0: any free one) and close it at the end.
 
-    Time does not move by itself: the caller runs `exchange.run()` in its own task group, or steps by hand.
-    `keys` open it; where others can reach the port they are drawn. `token_expires` False keeps the first login alive
-    past the hour at which the venue ends it. `faults` are committed and written to the log, those apart that the face
-    cannot commit; the plan's time begins here. Raises VenueUnavailable when the address cannot be bound.
+    Time does not move by itself: the caller runs `exchange.run_session()` in its own task group, or calls `advance_to`.
+    `keys` grant access; where others can reach the port they should be random. `token_expires` False keeps the first
+    login alive past the hour at which the venue ends it. `faults` are injected and written to the log, except those
+    that the protocol cannot commit; the plan's time starts here. Raises VenueUnavailable when the address cannot be
+    bound.
     """
     face = make_server(ServerContext(exchange, clock, keys, token_expires, log, faults))
     if faults is not None:

@@ -1,4 +1,4 @@
-"""How much worse than a bar's price an order fills that takes what the market offers; integers, for `bar_matching`."""
+"""Slippage: how much worse than a bar's price a marketable order fills; integers, for `bar_matching`."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from tradebot.domain.message import Message
 
 
 class SlippageKind(StrEnum):
-    """What the distance from the bar's price is counted in."""
+    """The unit of a slippage amount."""
 
     NONE = "none"
     TICKS = "ticks"  # `amount` ticks
     BPS = "bps"  # `amount` hundredths of a percent of the price
     SPREAD = "spread"  # half of a spread of `amount` percent of the price
-    VOLUME = "volume"  # `amount` percent for the bar's whole volume, falling with the square of our share of it
+    VOLUME = "volume"  # `amount` percent times the square of our share of the bar's volume
 
 
 class Slippage(Message, frozen=True):
-    """A model of slippage; the price moves against the order and is rounded against it to the tick."""
+    """A slippage model. The price moves against the order and is rounded against it to the tick."""
 
     kind: SlippageKind = SlippageKind.NONE
     amount: Decimal = Decimal(0)
@@ -52,7 +52,7 @@ class Slippage(Message, frozen=True):
 
 
 class InstrumentSlippage:
-    """One instrument's slippage, in price units."""
+    """The slippage of one instrument, in price units."""
 
     def __init__(self, slippage: Slippage, instrument: Instrument) -> None:
         self._kind = slippage.kind
@@ -66,7 +66,7 @@ class InstrumentSlippage:
         self.is_none = not self._numerator
 
     def slipped_price(self, price: int, *, sign: int, quantity: int, volume: int) -> int:
-        """Return what `quantity` units pay (`sign` 1) or get (-1) where the bar says `slipped_price`; never below one tick."""
+        """Return what `quantity` units pay (`sign` 1) or get (-1) at a bar price of `slipped_price`; never below one tick."""
         numerator, denominator = self._numerator, self._denominator
         if not numerator:
             return price

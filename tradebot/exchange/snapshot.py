@@ -1,4 +1,4 @@
-"""What the exchange publishes of its instruments at one step, as columns; every price source makes these."""
+"""What the exchange publishes about its instruments at one step, as columns; every price source makes these."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ DEPTH_LEVELS = 5
 class Snapshots(Message, frozen=True, eq=False):
     """The published state of some instruments after one step of the price source; row i belongs to `ids[i]`.
 
-    `at` is the market ns of the step; `stamps` the venue timestamp printed on each row (ns UTC; recorded dirt keeps its
-    wrong stamps, 0 included). Columns of shape (n,) in price or quantity units; `previous_close` is yesterday's.
-    `traded` is the volume that changed hands since the row before: what a resting order may share in.
-    Depth columns have shape (n, 5), best level first, 0 where a level is empty.
+    `at` is the market ns of the step. `stamps` is the venue timestamp printed on each row (ns UTC); recorded bad ticks
+    keep their wrong stamps, 0 included. Columns of shape (n,) are in price or quantity units. `previous_close` is
+    yesterday's. `traded` is the volume that changed hands since the row before; a resting order may share in it. Depth
+    columns have shape (n, 5), best level first, 0 where a level is empty.
     """
 
     at: int
@@ -52,9 +52,9 @@ SNAPSHOT_COLUMNS = tuple(name for name in Snapshots.__struct_fields__ if name !=
 
 
 class PriceSource(Protocol):
-    """Where prices come from. Deterministic: the same arguments give the same rows, however `steps_until` is cut.
+    """Where prices come from. The same arguments give the same rows, however the calls of `steps_until` are split.
 
-    `instrument_closes_at` are the first market ns at which each instrument trades no more, none after `closes_at`.
+    `instrument_closes_at` is the first market ns at which each instrument no longer trades, none after `closes_at`.
     """
 
     universe: Universe
@@ -73,17 +73,20 @@ class PriceSource(Protocol):
         ...
 
     def bar_series(self, id_: int, *, interval_ns: int, start_at: int, end_at: int) -> BarSeries:
-        """Return bars that start in [start, end), earlier days included, none that ends after the last `steps_until`."""
+        """Return bars that start in [start_at, end_at), earlier days included.
+
+        None ends after the last `steps_until`. Times are market ns.
+        """
         ...
 
     @property
     def is_finished(self) -> bool:
-        """True when no step is left."""
+        """Return whether no step is left."""
         ...
 
 
 def empty_columns(universe: Universe) -> dict[str, Ints]:
-    """Return zeroed columns for every instrument, to be overwritten row by row as snapshots come."""
+    """Return zeroed columns for every instrument; snapshots overwrite them row by row."""
     n = len(universe)
     return {
         name: np.zeros((n, DEPTH_LEVELS) if name.startswith(("bid", "ask")) else n, dtype=np.int64)

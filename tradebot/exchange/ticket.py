@@ -1,4 +1,4 @@
-"""What crosses the counter of the exchange: a ticket in, versions of the booked order and rows of its trades out."""
+"""The records of the exchange: the ticket a client sends, versions of the booked order, and rows of its trades."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ class BookStatus(StrEnum):
 
     @property
     def is_ended(self) -> bool:
+        """Return whether an order in this state has ended."""
         return self in ENDED_STATUSES
 
 
-# The words of the log on disk. They were taken from one broker's protocol and stay: a log written before is resumed.
+# The words of the log on disk. They come from one broker's protocol and stay, so that older logs can be resumed.
 STATUS_ON_DISK = {
     BookStatus.RECEIVED: "PUT ORDER REQ RECEIVED",
     BookStatus.VALIDATING: "VALIDATION PENDING",
@@ -62,10 +63,11 @@ class PlacedBy(StrEnum):
 
 
 class Ticket(Message, frozen=True):
-    """What a client asks for.
+    """An order as a client requests it.
 
-    `price` and `trigger_price` are None where the kind has none; `protection_pct` is the market protection of a MARKET
-    or SL-M order as a percent of the reference price, already resolved: what a venue writes for "you choose" is none.
+    `price` and `trigger_price` are None where the kind has none. `protection_pct` is the market protection of a MARKET
+    or SL-M order as a percent of the reference price. It is already resolved: a venue's code for "you choose" is not
+    kept.
     """
 
     exchange: str
@@ -88,8 +90,8 @@ class BookOrder(Message, frozen=True):
     """One version of an order in the exchange's book; every change makes a new one.
 
     `exchange_order_id` is "" until the order is at the exchange. `average_price` is exact and 0 without fills.
-    `placed_at` and `changed_at` are market ns. `limit` is the price the matching may not pass, set for a protected
-    market order when it reached the book; None where there is none (yet).
+    `placed_at` and `changed_at` are market ns. `limit` is the price that the matching may not pass, None where there is
+    none (yet). A protected market order gets its limit when it reaches the book.
     """
 
     order_id: str
@@ -109,16 +111,17 @@ class BookOrder(Message, frozen=True):
 
     @property
     def is_ended(self) -> bool:
+        """Return whether the order has ended."""
         return self.status in ENDED_STATUSES
 
 
 def order_to_line(order: BookOrder) -> dict[str, Any]:
-    """Return an order as a line of the log has it."""
+    """Return an order as a line of the log."""
     return msgspec.structs.asdict(order) | {"status": STATUS_ON_DISK[order.status]}
 
 
 def order_from_line(line: Mapping[str, Any]) -> BookOrder:
-    """Return the order of a line of the log. Raises msgspec.ValidationError, KeyError for an unknown state."""
+    """Return the order in a line of the log. Raises msgspec.ValidationError, and KeyError for an unknown state."""
     return msgspec.convert({**line, "status": _STATUS_FROM_DISK[line["status"]]}, BookOrder)
 
 
@@ -126,7 +129,7 @@ _STATUS_FROM_DISK = {word: status for status, word in STATUS_ON_DISK.items()}
 
 
 def received_order(order_id: str, ticket: Ticket, at: int) -> BookOrder:
-    """Return the first version of an order, as the counter took it in."""
+    """Return the first version of an order, as it was received; `at` is market ns."""
     return BookOrder(
         order_id=order_id,
         exchange_order_id="",
@@ -161,9 +164,9 @@ class TradeRow(Message, frozen=True):
 
 
 class Conversion(Message, frozen=True):
-    """What the owner asks for of a position: another product for `quantity` of it, at its cost; nothing is traded.
+    """A request of the owner: another product for `quantity` of a position, at its cost. Nothing is traded.
 
-    `side` is BUY for a long position. `is_carried` takes it from what was held overnight, else it is today's.
+    `side` is BUY for a long position. `is_carried` takes the quantity from what was held overnight, else from today's.
     """
 
     exchange: str

@@ -1,4 +1,4 @@
-"""What is still to happen, by market time: requests on their way to the exchange and answers on their way back."""
+"""A queue of calls by market time: requests in transit to the exchange, and answers in transit back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class TimerQueue:
-    """A queue of calls by time; calls of one instant run in the order they were added."""
+    """Calls by time; calls due at the same instant run in the order they were added."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, Callable[[int], None]]] = []
@@ -18,16 +18,16 @@ class TimerQueue:
 
     @property
     def next_at(self) -> int:
-        """The time of the next call; the agenda must not be empty."""
+        """Return the time of the next call (market ns). The queue must not be empty."""
         return self._heap[0][0]
 
     def add_call(self, at: int, call: Callable[[int], None]) -> None:
-        """Have `call(at)` made at `at` (market ns)."""
+        """Schedule `call(at)` for `at` (market ns)."""
         self._added += 1
         heapq.heappush(self._heap, (at, self._added, call))
 
     def run_until(self, until_at: int) -> None:
-        """Make every call due at or before `until_at`, those included that are added meanwhile."""
+        """Make every call due at or before `until_at` (market ns), including calls added meanwhile."""
         while self._heap and self._heap[0][0] <= until_at:
             at, _, call = heapq.heappop(self._heap)
             call(at)

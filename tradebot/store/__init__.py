@@ -1,1 +1,1 @@
-"""The store people query: tables in PostgreSQL or a local SQLite file, fed from the journal, never waited for."""
+"""The store for queries: tables in PostgreSQL or a local SQLite file, fed from the journal; trading never waits."""

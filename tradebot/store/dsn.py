@@ -1,4 +1,7 @@
-"""The address of a PostgreSQL: what of it may be shown, and what may not; nothing of one that cannot be read. Pure."""
+"""The address of a PostgreSQL database: which parts of it may be shown. Pure.
+
+No part of an address that cannot be read is shown.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from urllib.parse import parse_qs, unquote
 
 from tradebot.errors import ConfigError
 
-# One `@`, behind user and password. A password with a bare `/`, `?`, `#` or `@` would be taken for host, path or
-# parameters, by us and by the driver, and would be shown as such.
+# One `@`, after user and password. We and the driver would take a password with a bare `/`, `?`, `#` or `@` for host,
+# path or parameters, and it would be shown as such.
 _ADDRESS = re.compile(
     r"""postgres(?:ql)?://
     (?:(?P<user>[^:/?#@\x00-\x20]*)(?::(?P<password>[^/?#@\x00-\x1f]*))?@)?
@@ -30,7 +33,7 @@ def is_readable_dsn(dsn: str) -> bool:
 
 
 def dsn_place(dsn: str) -> str:
-    """Return where a DSN points, without password or parameters. Raises ConfigError, which shows nothing of it."""
+    """Return where a DSN points, without password or parameters. Raises ConfigError, which shows no part of it."""
     found = _ADDRESS.fullmatch(dsn)
     if found is None:
         raise ConfigError(f"the address of the database cannot be read, and is not shown: it {DSN_FORMAT}")
@@ -39,7 +42,7 @@ def dsn_place(dsn: str) -> str:
 
 
 def dsn_secrets(dsn: str) -> list[str]:
-    """Return what of a DSN no log line may show: itself, and its passwords as written and as sent."""
+    """Return the parts of a DSN that no log line may show: itself, and its passwords as written and as sent."""
     found = _ADDRESS.fullmatch(dsn)
     if found is None:
         between = dsn.partition("://")[2].rpartition("@")[0]

@@ -1,4 +1,4 @@
-"""Reads the journal behind its writer, on a connection of its own: the rows after a cursor, their chain checked."""
+"""Reads the journal while it is written, on its own connection: the rows after a cursor, with their chain checked."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ ROW_COLUMNS = "seq, run, at, wall, kind, prev, hash, body"
 
 
 class JournalTailer:
-    """One journal. Every read is a short one of its own, so that the writer's log can start anew.
+    """One journal. Every read is a short one of its own, so that the writer's log can start over.
 
-    For one thread at a time; all but `close_connection` raise StateError when the journal cannot be read.
+    For one thread at a time. All methods but `close_connection` raise StateError when the journal cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -26,7 +26,7 @@ class JournalTailer:
         self._connection: sqlite3.Connection | None = None
 
     def journal_id(self) -> str | None:
-        """Return the name of this journal, which is the hash of its first row; None while it has no row."""
+        """Return the id of this journal, which is the hash of its first row; None while it has no row."""
         found = self._ask("SELECT hash FROM rows WHERE seq = 1")
         return None if not found else bytes(found[0][0]).hex()
 
@@ -35,16 +35,16 @@ class JournalTailer:
         return int(self._ask("SELECT coalesce(max(seq), 0) FROM rows")[0][0])
 
     def has_cursor_row(self, cursor: Cursor) -> bool:
-        """Tell whether the journal has the row that a cursor stands on, as it was."""
+        """Return whether the journal still has the row of a cursor, unchanged."""
         if cursor == CURSOR_START:
             return True
         found = self._ask("SELECT hash FROM rows WHERE seq = ?", cursor.seq)
         return bool(found) and bytes(found[0][0]).hex() == cursor.hash
 
     def rows_after(self, cursor: Cursor, *, until_seq: int, limit: int) -> list[JournalRow]:
-        """Return up to `limit` rows that follow a cursor, none beyond the seq `until_seq`.
+        """Return up to `limit` rows that follow a cursor, none beyond `until_seq`.
 
-        Raises StateError as well for a row that breaks the hash chain.
+        Raises StateError also for a row that breaks the hash chain.
         """
         query = f"SELECT {ROW_COLUMNS} FROM rows WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"  # noqa: S608
         found = list(map(JournalRow._make, self._ask(query, cursor.seq, until_seq, limit)))
@@ -56,17 +56,17 @@ class JournalTailer:
         return found
 
     def last_of_kind(self, kind: str, *, until_seq: int) -> JournalRow | None:
-        """Return the last row of a kind that is not beyond the seq `until_seq`."""
+        """Return the last row of a kind, none beyond `until_seq`."""
         query = f"SELECT {ROW_COLUMNS} FROM rows WHERE kind = ? AND seq <= ? ORDER BY seq DESC LIMIT 1"  # noqa: S608
         found = self._ask(query, kind, until_seq)
         return JournalRow._make(found[0]) if found else None
 
     def rows_of_order(self, order_id: str, *, until_seq: int) -> list[JournalRow]:
-        """Return the rows of one order that are not beyond the seq `until_seq`."""
+        """Return the rows of one order, none beyond `until_seq`."""
         return [row for row in read_rows(self.path, order_id=order_id) if row.seq <= until_seq]
 
     def close_connection(self) -> None:
-        """Close the connection; twice is fine."""
+        """Close the connection. Closing twice is allowed."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -1,4 +1,4 @@
-"""Migrations: plain SQL files, each applied once and never changed afterwards; what is missing, what does not fit."""
+"""Migrations: plain SQL files, each applied once and never changed. Finds what is missing and what does not fit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from tradebot.errors import StateError
 from tradebot.store.store import AppliedMigration
 
-# Any number will do as long as no other program takes it: the bytes of "tradebot".
+# Any number that no other program uses will do: the bytes of "tradebot".
 LOCK_KEY = int.from_bytes(b"tradebot")
 REGISTER_SQL = (
     "CREATE TABLE IF NOT EXISTS schema_migrations (version bigint NOT NULL PRIMARY KEY, name text NOT NULL,"
@@ -23,7 +23,7 @@ _MARK = re.compile(r"^-- migrate:(up|down)[ \t]*$", re.MULTILINE)
 
 
 class Migration(NamedTuple):
-    """One file: what to do, how to undo it."""
+    """One migration file: the SQL that applies it, and the SQL that undoes it."""
 
     version: int
     name: str
@@ -33,7 +33,7 @@ class Migration(NamedTuple):
 
 
 def shipped_migrations(package: str = "tradebot.store") -> list[Migration]:
-    """Return the migrations of this version in `package`, in order."""
+    """Return the migrations of `package` in this version, in order."""
     found = [
         parse_migration(entry.name, entry.read_text(encoding="utf-8"))
         for entry in files(package).joinpath("migrations").iterdir()
@@ -43,7 +43,7 @@ def shipped_migrations(package: str = "tradebot.store") -> list[Migration]:
 
 
 def parse_migration(file_name: str, text: str) -> Migration:
-    """Return the migration of a file `NNNN_name.sql`. Raises StateError."""
+    """Parse a file `NNNN_name.sql`. Raises StateError."""
     text = text.replace("\r\n", "\n")
     name, marks = _NAME.fullmatch(file_name), list(_MARK.finditer(text))
     if name is None or [mark[1] for mark in marks] != ["up", "down"]:
@@ -56,7 +56,10 @@ def parse_migration(file_name: str, text: str) -> Migration:
 def missing_migrations(
     known: Sequence[Migration], applied: Sequence[AppliedMigration], *, place: str
 ) -> list[Migration]:
-    """Return what is still to be applied. Raises StateError where a database and this version do not fit together."""
+    """Return the migrations not applied yet.
+
+    Raises StateError where a database and this version do not fit together.
+    """
     ours = {migration.version: migration for migration in known}
     newest = max(ours, default=0)
     for one in applied:
@@ -86,7 +89,7 @@ def plan_steps(
 
 
 def split_statements(sql: str) -> Iterator[str]:
-    """Yield the statements of a part one by one."""
+    """Yield the statements of a part one by one. Raises StateError for an incomplete last one."""
     gathered = ""
     for line in sql.splitlines(keepends=True):
         gathered += line

@@ -1,7 +1,7 @@
-"""The outbox: follows the journal and feeds a store from it, behind the order path's back; one task of the daemon.
+"""The outbox: follows the journal and feeds a store from it, apart from the order path; one task of the daemon.
 
 The journal is the buffer: while the database is away nothing is read and nothing is kept. The cursor moves in the same
-transaction as the lines and says where to go on, so no line is lost and none comes twice, whoever is killed when.
+transaction as the lines and says where to continue. So no line is lost and none comes twice, whenever a process dies.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from tradebot.store.projection import Projection, TableState
 from tradebot.store.store import CURSOR_START, Cursor, LineBatch, Store
 from tradebot.store.tables import TABLES
 
-JOURNAL_POLL_S = 0.25  # wall seconds between two looks at the journal
-LIVE_BATCH_ROWS = 100  # of one batch beside a trading loop: some milliseconds in which two threads want the interpreter
+JOURNAL_POLL_S = 0.25  # wall seconds between two reads of the journal
+LIVE_BATCH_ROWS = 100  # per batch beside a trading loop: some milliseconds in which two threads want the interpreter
 CATCH_UP_PAUSE_S = (
     0.01  # between two batches while catching up, so that a long journal leaves the interpreter to the loop
 )
@@ -49,34 +49,40 @@ class _ReadBatch(NamedTuple):
 
 
 class StoreAvailability:
-    """Whether the store at `place` takes rows, told to the operator once each way; `trouble` says why it does not."""
+    """Whether the store at `place` accepts rows; reports each change to the operator once.
+
+    `trouble` says why it does not, "" while it does.
+    """
 
     def __init__(self, place: str, tell: EventListener) -> None:
         self.trouble = ""
         self._place, self._tell = place, tell
         self._was_open = False
-        self._behind = 0  # rows, when it was connected last
+        self._behind = 0  # rows to feed, when it connected last
 
     def on_connected(self, behind: int) -> None:
-        """Hear that it is connected, with `rows_behind` rows on disk to be fed."""
+        """Record that the store is connected, with `rows_behind` rows on disk to feed."""
         if not self._was_open and not self.trouble:
             self._tell(StoreOpened(place=self._place, behind=behind))
         self._was_open, self._behind = True, behind
 
     def on_rows_taken(self) -> None:
-        """Hear that it took what there was. To answer ends no trouble: one on a full disk does, and takes nothing."""
+        """Record that the store accepted all rows.
+
+        Only this ends trouble. A connection does not: a database on a full disk connects and then accepts nothing.
+        """
         if self.trouble:
             self.trouble = ""
             self._tell(StoreRestored(place=self._place, behind=self._behind))
 
     def on_lost(self, reason: str) -> None:
-        """Hear that it cannot be reached or takes nothing."""
+        """Record that the store cannot be reached or accepts nothing."""
         if not self.trouble:
             self._tell(StoreLost(reason=reason))
         self.trouble = reason
 
     def on_refused(self, reason: str) -> None:
-        """Hear that it must not be used, which lasts as long as the run."""
+        """Record that the store must not be used for the rest of the run."""
         self.trouble = reason
         self._tell(StoreRefused(reason=reason))
 
@@ -84,8 +90,9 @@ class StoreAvailability:
 class Outbox:
     """Feeds `store` from the journal at `path`.
 
-    With `migrates` it brings the tables up to date itself, else it waits for somebody to. `fed_seq` is the last row known
-    to be in the tables, `rows_behind` how many more were on disk at the last look, `trouble` why they cannot get there.
+    With `migrates` it brings the tables up to date itself, else it waits until that is done. `fed_seq` is the last row
+    known to be in the tables. `rows_behind` is how many more were on disk at the last read. `trouble` says why they
+    cannot get there. `charges_for(universe)` returns the function that computes the charges of a fill.
     """
 
     def __init__(
@@ -107,16 +114,17 @@ class Outbox:
         self._tailer = JournalTailer(path)
         self._availability = StoreAvailability(store.place, tell)
         self._projection: Projection | None = None
-        self._unsent: LineBatch | None = None  # lines made and not known to be in the tables
+        self._unsent: LineBatch | None = None  # lines not yet known to be in the tables
         self._journal = ""
-        self._previous_last_seq = 0  # the journal's head one look ago
+        self._previous_last_seq = 0  # the journal's last seq at the previous read
 
     @property
     def trouble(self) -> str:
+        """Return why the store accepts no rows, "" while it does."""
         return self._availability.trouble
 
     async def feed_store(self) -> None:
-        """Feed until cancelled. Returns early, saying why, when the tables or the journal must not be used."""
+        """Feed until cancelled. Returns early, with a report, when the tables or the journal must not be used."""
         tries = 0
         while True:
             try:
@@ -146,7 +154,10 @@ class Outbox:
         return self.fed_seq - before
 
     async def finish_and_close(self, within_s: float = FINISH_WITHIN_S) -> None:
-        """Feed what the run wrote last, if the store answers, and close everything; what is left goes next time."""
+        """Feed the last rows of the run, if the store answers, and close everything.
+
+        The next run feeds what is left.
+        """
         try:
             if not self.trouble:
                 async with asyncio.timeout(within_s):
@@ -181,7 +192,7 @@ class Outbox:
     async def _resume_from(self, cursor: Cursor) -> None:
         unsent = self._unsent
         if self._projection is not None and unsent is not None and cursor in (unsent.before, unsent.after):
-            # The connection broke around a commit: the cursor says on which side.
+            # The connection broke around a commit. The cursor shows whether it took effect.
             self._unsent = unsent if cursor == unsent.before else None
         elif self._projection is None or unsent is not None or self._projection.cursor != cursor:
             self._unsent = None
@@ -209,7 +220,7 @@ class Outbox:
             projection.project_rows(rows)
 
     async def _read_table_state(self, cursor: Cursor) -> TableState | None:
-        # None where the cursor was set back and the tables are ahead of it: then the journal alone can tell.
+        # None where the cursor was set back and the tables are ahead of it: then only the journal has the state.
         ours = {"journal": self._journal}
         runs = await self.store.select_lines(TABLES["runs"], ours, order_by=["at", "wall"])
         positions = await self.store.select_lines(TABLES["positions"], ours)
@@ -230,8 +241,8 @@ class Outbox:
         return TableState(cursor, run, tuple(positions), cash, universe, await self._read_delivery_fills(ours))
 
     async def _read_delivery_fills(self, ours: dict[str, Any]) -> tuple[dict[str, Any], ...]:
-        # Our delivery fills since the day before the newest one: a bill depends on those of its day. What other hands
-        # traded has none.
+        # Our delivery fills since the day before the newest one: charges depend on the fills of the same day. Fills of
+        # other people in the account have no charges.
         where = ours | {"product": DELIVERY}
         newest = await self.store.select_lines(TABLES["fills"], where, order_by=["traded_at"], newest=True, limit=1)
         if not newest:
@@ -260,7 +271,7 @@ class Outbox:
     async def _read(self, *, to_the_end: bool) -> _ReadBatch:
         projection = self._projection
         assert projection is not None, "a connected outbox has a projection"
-        # Rows are taken one look after they were first seen: what follows a close of bars is the desk's busiest moment.
+        # Rows are fed one read after they were first seen: the moment after a bar close is the desk's busiest.
         settled = self._previous_last_seq
 
         def work() -> _ReadBatch:
@@ -272,5 +283,5 @@ class Outbox:
         try:
             return await asyncio.to_thread(work)
         except BaseException:
-            self._projection = None  # half a step into the batch, perhaps with a thread still inside
+            self._projection = None  # the batch is half projected, perhaps by a thread that still runs
             raise

@@ -1,7 +1,7 @@
-"""The store in PostgreSQL: one connection, every wait on it under a deadline, rows in by COPY and one merge a table.
+"""The store in PostgreSQL: one connection, a deadline on every wait, rows in by COPY and one merge per table.
 
-A connection that was late or broke is cut, never asked to close or roll back: a server that accepts and does not answer
-would keep us waiting for its goodbye, and it rolls back by itself once the connection is gone.
+A late or broken connection is cut, never asked to close or roll back: a server that accepts and does not answer would
+keep us waiting. It rolls back by itself once the connection is gone.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from tradebot.store.store import (
 )
 from tradebot.store.tables import TABLES, ColumnKind, StoreTable, from_cell
 
-COPY_SLICE_ROWS = 100  # rows handed to COPY between two turns of the loop: about a tenth of a millisecond
+COPY_SLICE_ROWS = 100  # rows handed to COPY before the event loop gets its turn: about a tenth of a millisecond
 AS_TEXT = (ColumnKind.MONEY, ColumnKind.JSON)  # staged as text, so that the server does the parsing
 DATABASE_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, EOFError)
 
 
 class PostgresStore:
-    """A store behind a DSN; tables live where its role's `search_path` points."""
+    """A store behind a DSN; its tables are where the role's `search_path` points."""
 
     def __init__(self, dsn: str, *, clock: Clock, deadlines: StoreDeadlines = StoreDeadlines()) -> None:
         self.place = dsn_place(dsn)
         self._dsn, self._clock, self._deadlines = dsn, clock, deadlines
         self._connection: Any = None
-        self._staged: set[str] = set()  # tables this connection has a staging table for
+        self._staged: set[str] = set()  # tables with a staging table on this connection
 
     @property
     def is_open(self) -> bool:
@@ -54,7 +54,7 @@ class PostgresStore:
             self._connection = await asyncpg.connect(
                 self._dsn,
                 timeout=self._deadlines.acquire_s,
-                # A pooler between us and the server may hand every transaction to another backend.
+                # A pooler between us and the server may give every transaction another backend.
                 statement_cache_size=0,
                 server_settings={"application_name": "tradebot"},
             )
@@ -174,12 +174,12 @@ class PostgresStore:
     async def _sliced(self, rows: Sequence[tuple[Any, ...]]) -> AsyncIterator[tuple[Any, ...]]:
         for i, row in enumerate(rows):
             if i % COPY_SLICE_ROWS == COPY_SLICE_ROWS - 1:
-                await self._clock.sleep(0)  # orders go first
+                await self._clock.sleep(0)  # lets the order path run first
             yield row
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Any]:
-        # Not asyncpg's own: after a failure that one waits for the answer to a ROLLBACK.
+        # Used instead of asyncpg's own, which after a failure waits for the answer to a ROLLBACK.
         connection = self._connection
         await connection.execute("BEGIN")
         yield connection

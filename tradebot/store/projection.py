@@ -1,6 +1,6 @@
-"""From journal rows to lines of tables: orders folded, positions added up, bars in prices. Pure but for looking back.
+"""Turns journal rows into table lines: orders reduced, positions added up, bars in prices. Pure but for looking back.
 
-The same rows give the same lines however they are cut into batches and however often they come.
+The same rows give the same lines, however they are cut into batches and however often they come.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ from tradebot.store.store import CURSOR_START, Cursor, LineBatch
 from tradebot.store.tables import CELL_CONVERTERS, TABLES, without_nul
 
 PROJECTED_KINDS = frozenset({"run", "universe", "close", "signals", "order", "reconciled", "end"})
-KEPT_ORDERS = 20_000  # orders at hand; an older one is folded again from the journal when something happens to it
+KEPT_ORDERS = 20_000  # orders in memory; an older one is reduced from the journal again when an event of it comes
 
 LookBack = Callable[[str, int], Iterable[JournalRow]]  # (order_id, seq) -> rows of the order up to that seq
 
 
 class MarkedPosition(NamedTuple):
-    """A position with its last price: the last fill's or, later, the last bar's."""
+    """A position with its last price: that of the last fill or, later, of the last bar."""
 
     position: Position
     mark: Decimal
 
 
 class TableState(NamedTuple):
-    """What the tables say at a cursor, enough to go on from there: lines of the store, and the universe in force."""
+    """The state of the tables at a cursor, enough to continue from: lines of the store, and the current universe."""
 
     cursor: Cursor = CURSOR_START
     run: Mapping[str, Any] | None = None
     positions: tuple[Mapping[str, Any], ...] = ()
-    cash: Mapping[str, Decimal | None] = {}  # account -> what the venue said last
+    cash: Mapping[str, Decimal | None] = {}  # account -> the cash that the venue reported last
     universe: Universe | None = None
-    delivered: tuple[Mapping[str, Any], ...] = ()  # our delivery fills of the last day: what later bills depend on
+    delivered: tuple[Mapping[str, Any], ...] = ()  # our delivery fills of the last day; later charges depend on them
 
 
 class _KeptOrder(NamedTuple):
@@ -58,7 +58,10 @@ class _KeptOrder(NamedTuple):
 
 
 class Projection:
-    """Turns the rows of one journal into lines, from `state` on. `charges_for` returns what a fill costs in charges."""
+    """Turns the rows of one journal into lines, from `state` on.
+
+    `charges_for(universe)` returns the function that computes the charges of a fill.
+    """
 
     def __init__(
         self, journal: str, state: TableState, *, charges_for: Callable[[Universe], ChargesOf], look_back: LookBack
@@ -83,11 +86,11 @@ class Projection:
             )  # fmt: skip
         if state.universe is not None:
             self._list(state.universe)
-        # table -> key -> fields, of bars the line itself; a later one of the same key takes the place of the one before
+        # table -> key -> fields (for bars the line itself); a later entry replaces an earlier one of the same key
         self._lines: dict[str, dict[tuple[Any, ...], Any]] = {}
 
     def project_rows(self, rows: Iterable[JournalRow]) -> LineBatch:
-        """Return the lines of the rows that follow. Raises StateError for a row that cannot be put into tables."""
+        """Return the lines of the next rows. Raises StateError for a row that does not fit the tables."""
         before = self.cursor
         self._lines = {name: {} for name in TABLES}
         for row in rows:
@@ -100,7 +103,7 @@ class Projection:
         return LineBatch(self._journal, before, self.cursor, dict(self._tables()))
 
     def _tables(self) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
-        # An order has four facts and more, and its line is made of the last of them.
+        # An order has four events or more, and its line is made from the last one.
         for name, found in self._lines.items():
             if name == "bars":
                 lines = list(found.values())
@@ -202,7 +205,7 @@ class Projection:
         return kept
 
     def _fill(self, row: JournalRow, fact: OrderEvent, fill: Fill, before: Order) -> None:
-        charges = ZERO  # of what other hands traded they are not ours, and the books tell what they hold
+        charges = ZERO  # an external order's are not ours, and its position comes from the venue
         if not before.is_external:
             charges = self._charges(before, fill)
             self._hold(row, MarkedPosition(self._at(row, fill).apply_fill(fill, charges), fill.price))
@@ -215,19 +218,19 @@ class Projection:
         })  # fmt: skip
 
     def _unfill(self, row: JournalRow, fill: Fill, after: Order) -> None:
-        # The line of the fill stays, as its row does; what it cost is what it would add to the order without it.
+        # The line of the fill stays, as its row does. Its charges are what it would add to the order without it.
         if not after.is_external:
             charges = self._charges(after, fill)
             self._hold(row, MarkedPosition(self._at(row, fill).reverse_fill(fill, charges), fill.price))
 
     def _charges(self, order: Order, fill: Fill) -> Decimal:
         bill: object = self._charges_of
-        if isinstance(bill, UsesDematDebits):  # what was delivered counts on, whatever is listed after it
+        if isinstance(bill, UsesDematDebits):  # delivery fills keep counting after a new instrument list
             bill.debits = self._debits[self._account]
         return ZERO if self._charges_of is None else self._charges_of(order, fill)
 
     def _at(self, row: JournalRow, fill: Fill) -> Position:
-        # Of what runs of before took over the row does not say the line: it is that of the first fill.
+        # Rows of adopted positions name no exchange and product: those of the first fill are taken.
         key = PositionKey("", fill.exchange, fill.symbol, fill.product)
         taken = self._positions.get((self._account, _unlined(fill.symbol)))
         if taken is not None and not taken.position.is_flat:
@@ -260,7 +263,7 @@ class Projection:
             self._equity(row)
 
     def _external(self, row: JournalRow, report: ReconciliationResult) -> None:
-        # What the books show beyond ours; what they show no longer is flat.
+        # Positions that the venue shows beyond ours. One that it no longer shows is flat.
         shown = {msgspec.structs.replace(p.key, venue=""): p for p in report.external}
         gone = [key for of, key in self._positions if of == self._account and not key.is_ours and key not in shown]
         for key in gone:
@@ -274,7 +277,7 @@ class Projection:
                 self._hold(row, MarkedPosition(position, p.average_price if known is None else known.mark))
 
     def _equity(self, row: JournalRow) -> None:
-        # In a fixed order: sums of 28 digits are rounded, and must not depend on who was held first.
+        # In a fixed order: sums are rounded to 28 digits, and must not depend on which position came first.
         held = [h for (account, key), h in self._positions.items() if account == self._account and key.is_ours]
         ours = sorted(held, key=lambda h: (h.position.symbol, *h.position.key.netting_key))
         realized = sum((h.position.realized for h in ours), ZERO)
@@ -298,7 +301,7 @@ class Projection:
         fixed = (close.interval, close.starts_at)
         for id_, opened, high, low, closed, volume, ticks in rows:
             i = self._universe[id_]
-            # The columns of the table in their order; three thousand at one instant leave no time for more words.
+            # The columns in the table's order: three thousand bars at one instant leave no time for dicts.
             key = (self._journal, row.run, i.exchange, i.symbol, *fixed)
             lines[key] = (
                 *key, close.ends_at, row.seq, _digits(opened, i.price_decimals), _digits(high, i.price_decimals),

@@ -1,4 +1,4 @@
-"""The store in one SQLite file, where there is no PostgreSQL: the same tables, fed and asked in threads."""
+"""The store in one SQLite file, where there is no PostgreSQL: the same tables, written and read in threads."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from tradebot.store.tables import TABLES, StoreTable, from_cell
 
 FILE_NAME = "store.sqlite3"
 T = TypeVar("T")
-AS_TEXT = re.compile(r"\b(?:numeric|jsonb)\b")  # types that SQLite would take for binary floating point
+AS_TEXT = re.compile(r"\b(?:numeric|jsonb)\b")  # types that SQLite would store as binary floating point
 
 
 class SqliteStore:
-    """A store in a file, made with mode 0600. A crash may take the newest lines; the cursor goes with them."""
+    """A store in a file, created with mode 0600. A crash may lose the newest lines, and the cursor with them."""
 
     def __init__(self, path: Path, *, clock: Clock, deadlines: StoreDeadlines = StoreDeadlines()) -> None:
         self.place = str(path)
@@ -158,7 +158,7 @@ class SqliteStore:
             raise self._wrapped(what, error) from error
         finally:
             if not done:
-                # A thread may still be inside; it rolls back on its own connection, the next one is new.
+                # A thread may still work on it. It rolls back on its own connection; the next connection is new.
                 connection.interrupt()
                 self._connection = None
 
@@ -180,7 +180,7 @@ class SqliteStore:
 
 
 def to_sqlite_types(statement: str) -> str:
-    """Return a statement of a migration in SQLite's words: money and JSON are text there."""
+    """Return a statement of a migration for SQLite, where money and JSON are text."""
     return AS_TEXT.sub("text", statement)
 
 

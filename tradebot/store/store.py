@@ -1,4 +1,4 @@
-"""What a store can do, whichever database is behind it: the one seam between the outbox and two dialects."""
+"""What a store can do, with either database behind it: the one interface between the outbox and two SQL dialects."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any, NamedTuple, Protocol
 
 from tradebot.store.tables import StoreTable
 
-MIGRATE_WITHIN_S = 60.0  # another process may be migrating, and an index over old rows takes its time
+MIGRATE_WITHIN_S = 60.0  # another process may be migrating, and an index over old rows takes time
 
 
 class Cursor(NamedTuple):
-    """How far a journal is in the tables: the last row of it and that row's hash."""
+    """How far a journal is in the tables: the seq and the hash of its last row there."""
 
     seq: int
     hash: str
@@ -22,9 +22,9 @@ CURSOR_START = Cursor(0, "")
 
 
 class LineBatch(NamedTuple):
-    """What rows of a journal add to the tables: table name -> its lines, columns in the table's order.
+    """What rows of a journal add to the tables: table name -> its lines, with columns in the table's order.
 
-    `before` and `after` are the cursors around them; of one key each table has one line.
+    `before` and `after` are the cursors around them. Each table has one line per key.
     """
 
     journal: str
@@ -34,7 +34,7 @@ class LineBatch(NamedTuple):
 
 
 class StoreDeadlines(NamedTuple):
-    """Seconds a database may take: to be connected to, for one batch or query, and to say goodbye."""
+    """Seconds that a database may take: to connect, for one batch or query, and to close."""
 
     acquire_s: float = 5.0
     query_s: float = 10.0
@@ -42,7 +42,7 @@ class StoreDeadlines(NamedTuple):
 
 
 class AppliedMigration(NamedTuple):
-    """A migration the database says was applied."""
+    """A migration that the database lists as applied; `applied_at` is wall ns."""
 
     version: int
     name: str
@@ -53,21 +53,23 @@ class AppliedMigration(NamedTuple):
 class Store(Protocol):
     """A database with our tables; every call ends within its deadline.
 
-    All calls but `close` raise LinkLost when the database cannot be reached or does not answer, after which the store
-    is closed and may be opened again; StateError when it must not be used as it is.
+    All calls but `close` raise LinkLost when the database cannot be reached or does not answer. The store is then
+    closed and may be opened again. They raise StateError when the database must not be used as it is.
     """
 
     place: str  # where it is, without secrets
 
     @property
-    def is_open(self) -> bool: ...
+    def is_open(self) -> bool:
+        """Return whether the store is connected."""
+        ...
 
     async def connect(self) -> None:
-        """Connect."""
+        """Connect to the database."""
         ...
 
     async def close(self) -> None:
-        """Leave politely, or else by cutting the connection; twice is fine."""
+        """Close the connection in order, or cut it. Closing twice is allowed."""
         ...
 
     async def __aenter__(self) -> Store: ...
@@ -81,24 +83,24 @@ class Store(Protocol):
         ...
 
     async def applied_migrations(self) -> list[AppliedMigration]:
-        """Return the migrations applied, in order; none where there are no tables yet."""
+        """Return the applied migrations in order; none where there are no tables yet."""
         ...
 
     async def migrate(self, *, down_to: int | None = None) -> list[str]:
-        """Apply what is missing in one transaction, one process at a time; returns the names of what was done.
+        """Apply what is missing in one transaction, one process at a time, and return the names of what was done.
 
-        `down_to` undoes migrations above it instead. Raises StateError for a changed or unknown migration.
+        `down_to` undoes the migrations above it instead. Raises StateError for a changed or unknown migration.
         """
         ...
 
     async def read_cursor(self, journal: str) -> Cursor:
-        """Return how far a journal is in the tables, `CURSOR_START` for one never seen."""
+        """Return how far a journal is in the tables, `CURSOR_START` for an unknown one."""
         ...
 
     async def write_batch(self, batch: LineBatch) -> None:
         """Add the lines and move the cursor, both or neither.
 
-        Raises LinkLost as well when the cursor is not where `batch` begin: somebody else feeds this journal.
+        Raises LinkLost also when the cursor is not where `batch` begins: another process feeds this journal.
         """
         ...
 
@@ -112,7 +114,10 @@ class Store(Protocol):
         newest: bool = False,
         limit: int | None = None,
     ) -> list[dict[str, Any]]:
-        """Return lines whose columns equal `where`, and whose column `since[0]` is `since[1]` or more."""
+        """Return lines whose columns equal `where` and whose column `since[0]` is `since[1]` or more.
+
+        They are sorted by the columns `order_by`, descending with `newest`. `limit` is the largest number of lines.
+        """
         ...
 
 
@@ -126,7 +131,7 @@ def build_select(
     limit: int | None,
     place: str,
 ) -> tuple[str, list[Any]]:
-    """Return a SELECT and its values; `place` is how the dialect writes value n, such as `${}`."""
+    """Return a SELECT and its values; `place` is the dialect's form of the n-th placeholder, such as `${}`."""
     names = [*where, *order_by, *([since[0]] if since else [])]
     assert all(name in table.columns for name in names), f"{table.name} has no such column among {names}"
     values = list(where.values())
@@ -146,7 +151,7 @@ def build_select(
 
 
 def merge_clause(table: StoreTable) -> str:
-    """Return the ON CONFLICT clause of a table; both dialects know these words."""
+    """Return the ON CONFLICT clause of a table, the same in both dialects."""
     if not table.is_view:
         return "ON CONFLICT DO NOTHING"
     changes = ", ".join(f"{name} = excluded.{name}" for name in table.replaced_columns)

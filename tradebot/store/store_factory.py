@@ -1,4 +1,4 @@
-"""Which database a DSN and a state directory mean."""
+"""Chooses the database for a DSN and a state folder."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tradebot.store.store import Store, StoreDeadlines
 
 
 def choose_store(dsn: str, state_dir: Path, *, clock: Clock, deadlines: StoreDeadlines) -> Store:
-    """Return the store behind a DSN, or without one the file in the state directory; not opened yet."""
+    """Return the store of a DSN, or without one the store in the state folder; it is not open yet."""
     if dsn:
-        from tradebot.store.postgres import PostgresStore  # and with it asyncpg, which a run without a DSN can spare
+        from tradebot.store.postgres import PostgresStore  # it imports asyncpg, which a run without a DSN does not need
 
         return PostgresStore(dsn, clock=clock, deadlines=deadlines)
     return SqliteStore(state_dir / FILE_NAME, clock=clock, deadlines=deadlines)

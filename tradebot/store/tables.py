@@ -1,4 +1,4 @@
-"""The tables as the program knows them: columns with their kinds, keys, and how one line meets an older one. Pure."""
+"""The tables as the program knows them: columns with their kinds, keys, and how a line replaces an older one. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 
 class ColumnKind(StrEnum):
-    """What a column holds. Money travels as digits, so that both databases keep and return it to the last one."""
+    """What a column holds. Money travels as digits, so that both databases keep and return every digit."""
 
     TEXT = "text"
     WHOLE = "bigint"
@@ -21,9 +21,9 @@ class ColumnKind(StrEnum):
 
 
 class StoreTable(NamedTuple):
-    """One table. A line that comes twice replaces the older one where `is_view`, else it changes nothing.
+    """One table. Where `is_view` a line replaces an older one of the same key, else it changes nothing.
 
-    Lines of a view carry `seq`: the later one stays, whatever the order they are written in.
+    Lines of a view carry `seq`: the later one stays, in whatever order they are written.
     """
 
     name: str
@@ -33,7 +33,7 @@ class StoreTable(NamedTuple):
 
     @property
     def replaced_columns(self) -> tuple[str, ...]:
-        """The columns a later line replaces."""
+        """Return the columns that a later line replaces."""
         return tuple(name for name in self.columns if name not in self.key)
 
 
@@ -109,12 +109,12 @@ TABLES = {
 
 
 def to_cell(kind: ColumnKind, value: Any) -> Any:
-    """Return `from_cell` as it is handed to either database: money and JSON as text."""
+    """Return `from_cell` as either database takes it: money and JSON as text."""
     return _PUT[kind](value)
 
 
 def without_nul(text: str) -> str:
-    """Return a text without the one character that PostgreSQL cannot hold."""
+    """Return a text without NUL, the one character that PostgreSQL cannot hold."""
     return str(text).replace("\0", "\ufffd")
 
 
@@ -135,7 +135,7 @@ def _money(value: Any) -> Any:
 
 
 def _real(value: Any) -> Any:
-    # SQLite keeps no NaN; what is not a number is nothing in both.
+    # SQLite stores no NaN, so both databases store NULL for a value that is not finite.
     return None if value is None or not math.isfinite(value) else float(value)
 
 
@@ -161,12 +161,12 @@ CELL_CONVERTERS = {
 
 
 def from_cell(kind: ColumnKind, found: Any) -> Any:
-    """Return what a database answered as the program's own value: Decimal for money, the content of JSON."""
+    """Return a value of a database as the program's own: Decimal for money, the content of JSON."""
     if found is None:
         return None
     match kind:
         case ColumnKind.MONEY:
-            # asyncpg reads 5000 as 5E+3, which is equal and prints otherwise.
+            # asyncpg reads 5000 as 5E+3, which is equal but prints differently.
             return Decimal(format(found, "f") if isinstance(found, Decimal) else found)
         case ColumnKind.JSON:
             return json.loads(found)

@@ -1,1 +1,1 @@
-"""What can go wrong at a venue, on purpose: the catalogue of faults, the plan that draws them, and how each is done."""
+"""Fault injection at a venue: the catalogue of faults, the plan that draws them, and how each is committed."""

@@ -1,6 +1,6 @@
-"""Faults inside the exchange: orders it rejects or ends by itself, cancels it ignores, hands from outside.
+"""Faults inside the exchange: orders it rejects or ends, cancels it ignores, and orders from outside our daemon.
 
-It hangs itself into the exchange it is given; without it the exchange asks nobody.
+They work through the hooks of the given exchange. Without them those hooks do nothing.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ ONE_SHARE = Decimal(1)
 
 
 class AccountFaults:
-    """Lets a plan strike inside one exchange."""
+    """Commits the faults of a plan inside one exchange."""
 
     def __init__(self, plan: FaultPlan, exchange: Exchange, clock: Clock) -> None:
         self._plan, self._exchange, self._clock = plan, exchange, clock
         self._halted_until = 0  # monotonic ns
-        self._barred = ""  # the symbol in which no order is taken
+        self._barred = ""  # the symbol in which no order is accepted
         exchange.hooks.refusal_reason = self._refuse
         exchange.hooks.rejection_reason = self._reject
         exchange.hooks.swallows_cancel = self._takes_cancel
@@ -121,5 +121,5 @@ class AccountFaults:
 
     def _place(self, symbol: str, side: Side, quantity: Decimal, product: str, hand: PlacedBy) -> None:
         exchange = self._exchange.universe.instrument_of(symbol).exchange
-        with suppress(ExchangeRefusal):  # the exchange may refuse it as it may refuse any order
+        with suppress(ExchangeRefusal):  # the exchange may refuse it like any other order
             self._exchange.place_order(market_ticket(exchange, symbol, side, quantity, product, hand))

@@ -1,6 +1,6 @@
-"""The catalogue: every fault the exchange can commit, where it strikes and what it does. Data; the doing is elsewhere.
+"""The catalogue: every fault that the exchange can commit, where it strikes and what it does. Data only.
 
-Ids such as F02 name the entry of the project's fault list that a fault rehearses.
+An id such as F02 names the entry in the project's fault list that a fault rehearses.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ REST_POINTS = (*WRITE_POINTS, *READ_POINTS, "session")
 STREAM_POINTS = ("ticker.connect", "ticker.frame", "ticker.order")
 EXCHANGE_POINTS = ("exchange.enter", "exchange.cancel", "exchange.minute")
 PEOPLE_POINTS = ("owner", "broker")  # once a second of the session
-MACHINE_POINTS = ("operator", "host")  # once a second, in a simulation alone
+MACHINE_POINTS = ("operator", "host")  # once a second, only in a simulation
 ALL_POINTS = (*REST_POINTS, *STREAM_POINTS, *EXCHANGE_POINTS, *PEOPLE_POINTS, *MACHINE_POINTS)
 POINT_GROUPS = {  # names that stand for several points
     "rest": REST_POINTS,
@@ -35,28 +35,31 @@ POINT_GROUPS = {  # names that stand for several points
 
 
 class FaultStage(StrEnum):
-    """At which moment of a request, or on which thing, a fault acts."""
+    """The moment of a request, or the object, at which a fault acts."""
 
     BEFORE = "before"  # the request is not carried out
-    AFTER = "after"  # it is carried out; the answer is lost, late, broken or untrue
-    FALSE_DATA = "lie"  # it is carried out; the data of the answer is changed
+    AFTER = "after"  # it is carried out; the answer is lost, late, broken or wrong
+    FALSE_DATA = "lie"  # it is carried out; the data of the answer are changed
     CONNECT = "connect"
     FRAME = "frame"
     ORDER_FRAME = "order frame"
     ACCOUNT = "account"
-    PERSON = "person"  # acts in the account as anybody may; nothing is broken
-    MACHINE = "machine"  # acts on the daemon's process or its host, which only a simulation can do
+    PERSON = "person"  # acts in the account, as its users may; nothing is broken
+    MACHINE = "machine"  # acts on the daemon's process or its host; only a simulation can
 
 
 class FaultKind(Message, frozen=True):
-    """One fault. `points` are where it may strike; `in_swarm` is False where only a person can mend what follows."""
+    """One kind of fault.
+
+    `points` are where it may strike. `in_swarm` is False where only a person can repair what follows.
+    """
 
     name: str
     ids: str
     stage: FaultStage
     points: tuple[str, ...]
     description: str
-    duration_s: float = 0.0  # wall seconds of a fault that goes on after its strike
+    duration_s: float = 0.0  # wall seconds for which the fault continues after its strike
     in_swarm: bool = True
 
     def to_json(self) -> dict[str, Any]:
@@ -72,7 +75,7 @@ class FaultKind(Message, frozen=True):
 
 
 NAMED_ONLY = "named"  # marks a kind that strikes only when it is named
-# stage, points, then name, ids, what it does, and perhaps how many seconds it lasts and NAMED
+# Stage, points, then the kinds: name, ids, description, and optionally the duration in s and NAMED_ONLY.
 FAULT_TABLE: tuple[tuple[FaultStage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], ...] = (
     (
         FaultStage.BEFORE,

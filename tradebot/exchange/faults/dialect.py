@@ -1,7 +1,7 @@
-"""What a fault must know of a protocol: the one interface between the faults and the server that commits them.
+"""What a fault must know about a protocol: the one interface between the faults and the server that commits them.
 
-A server brings a dialect for its requests and one for its stream; the faults bring everything that is the same on each
-wire: when they strike, what a broken connection does, pages of proxies, held, doubled and lost frames.
+A server brings one dialect for its requests and one for its stream. The faults bring everything that is the same in
+each protocol: when they strike, what a broken connection does, proxy pages, and held, doubled and lost frames.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ Frame = str | bytes
 
 
 class RefusalAnswer(Protocol):
-    """A protocol's own way to say no."""
+    """A protocol's own refusal."""
 
     notify_status: int
 
@@ -22,15 +22,15 @@ Error = TypeVar("Error", bound=RefusalAnswer)
 
 
 class RestDialect(Protocol[Error]):
-    """How requests are named, refused and lied to in one protocol."""
+    """How one protocol names requests, refuses them and falsifies answers."""
 
     points: Mapping[str, str]  # the server's route -> point of the catalogue
-    refusals: Mapping[str, Error]  # fault -> what the venue itself would say
-    bodies: Mapping[str, bytes]  # fault -> a sound answer of 200 whose content is wrong
-    errors: tuple[type[Exception], ...]  # what carrying a request out may raise
+    refusals: Mapping[str, Error]  # fault -> the refusal that the venue itself would send
+    bodies: Mapping[str, bytes]  # fault -> a valid answer of 200 with wrong content
+    errors: tuple[type[Exception], ...]  # what a request may raise when it is carried out
 
     def placeholder_error(self, status: int, why: str) -> Error:
-        """Return how a request is recorded that the venue's own words do not answer; a status of 0 is no answer."""
+        """Return the error recorded for a request that the venue's words do not answer; `status` 0 is no answer."""
         ...
 
     def refusal_body(self, error: Error) -> bytes:
@@ -38,25 +38,25 @@ class RestDialect(Protocol[Error]):
         ...
 
     def falsify_data(self, name: str, point: str, data: Any, *, draw: float) -> Any:
-        """Return what the fault `name` makes of the data of an answer, which stays as it is."""
+        """Return the data of an answer as the fault `name` falsifies them; `data` itself is not changed."""
         ...
 
 
 class StreamDialect(Protocol):
-    """How one protocol's frames are told apart and spoiled."""
+    """How one protocol's frames are told apart and corrupted."""
 
-    unsolicited_frames: Sequence[Frame]  # frames with an error and a message, which no client asked for
+    unsolicited_frames: Sequence[Frame]  # an error frame and a message frame that no client asked for
 
     def order_update(self, frame: Frame) -> Mapping[str, Any] | None:
-        """Return tag, order_id and status where a frame is an order update, else None."""
+        """Return tag, order_id and status if a frame is an order update, else None."""
         ...
 
     def is_quote_frame(self, frame: Frame) -> bool:
-        """True for a frame with quotes."""
+        """Return whether a frame carries quotes."""
         ...
 
     def choose_instrument(self, frame: Frame, draw: float) -> int:
-        """Return the number of one instrument of a frame, 0 for a frame without any."""
+        """Return the number of the instrument of a frame that `draw` in [0, 1) picks, 0 for a frame without any."""
         ...
 
     def without_instrument(self, frame: Frame, instrument: int) -> Frame:
@@ -64,9 +64,12 @@ class StreamDialect(Protocol):
         ...
 
     def with_frozen_quote(self, frame: Frame, instrument: int, first: dict[int, Any]) -> Frame:
-        """Return a frame in which one instrument repeats the quote kept in `first`, or is kept there."""
+        """Return a frame in which one instrument repeats its quote in `first`.
+
+        Without a quote of it there, store its quote in `first` and change nothing.
+        """
         ...
 
     def corrupted_frame(self, frame: Frame, name: str, draw: float, sent: Collection[Frame]) -> Frame:
-        """Return what the fault `name` makes of a frame of quotes; `sent` are earlier ones."""
+        """Return a frame of quotes as the fault `name` corrupts it; `sent` are earlier frames."""
         ...

@@ -1,6 +1,6 @@
-"""The fault plan of one run: counts occasions, decides which are struck, and tells everybody who keeps a record.
+"""The fault plan of one run: counts occasions, decides which are struck, and notifies everyone who keeps a record.
 
-It knows no sockets: a face asks `draw_fault` at each point and does what the fault says, and so may a simulation.
+It knows no sockets. A server calls `draw_fault` at each point and does what the fault says; so may a simulation.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from tradebot.exchange.faults.grammar import FaultRule, parse_rules
 
 
 class InjectedFault(Message, frozen=True):
-    """One strike: the `occasion`-th occasion of `point`. `draw` in [0, 1) is the fault's own chance; `duration_s` wall seconds.
+    """One strike, at the occasion number `occasion` of `point`.
 
-    `duration_s` ends no later than the plan does.
+    `draw` in [0, 1) is the fault's own random number. `duration_s` is in wall seconds and ends no later than the plan.
     """
 
     kind: FaultKind
@@ -32,37 +32,38 @@ class InjectedFault(Message, frozen=True):
 
     @property
     def name(self) -> str:
+        """Return the name of its kind."""
         return self.kind.name
 
     @property
     def prevents_request(self) -> bool:
-        """True where the request that it strikes is not carried out, or only later."""
+        """Return whether the struck request is not carried out, or only later."""
         return self.kind.stage is FaultStage.BEFORE
 
 
 class FaultPlan:
-    """Decides for each occasion at each point. The fate of the n-th occasion of a point is a function of the seed.
+    """Decides for each occasion at each point. The outcome of the n-th occasion of a point is a function of the seed.
 
-    `until_s`: wall seconds after market time began to move, when the last fault strikes; None for no end. A plan that
-    was not started has no time: rules of time do not strike in it, and it has no end.
+    `until_s` is when the last fault strikes, in wall seconds after market time began to move; None for no end. A plan
+    that was not started has no time: rules with a time do not strike in it, and it has no end.
     """
 
     def __init__(self, rules: Iterable[FaultRule], *, seed: int, until_s: float | None = None) -> None:
         self.seed, self.until_s = seed, until_s
-        self.is_paused = False  # nothing strikes for a while
+        self.is_paused = False  # while True nothing strikes
         self.rules = tuple(rules)
         self.strike_counts: Counter[str] = Counter()  # name -> times it struck
         self.strike_listeners: list[Callable[[dict[str, Any]], None]] = []
         self._at: dict[str, list[tuple[int, FaultRule, np.random.Generator]]] = {point: [] for point in ALL_POINTS}
         for number, rule in enumerate(self.rules):
-            # Each rule draws from its own generator, so that what happens at one point moves nothing at another.
+            # Each rule draws from its own generator, so that occasions of one point do not change draws at another.
             rng = np.random.default_rng([seed, crc32(f"{rule.kind.name}:{rule.point}".encode()), number])
             self._at[rule.point].append((number, rule, rng))
         self._occasions: Counter[str] = Counter()  # point -> occasions so far
-        self._spent: set[int] = set()  # numbers of the rules that strike once and did
+        self._spent: set[int] = set()  # numbers of the one-time rules that have struck
         self._clock: Clock | None = None
         self._origin = 0
-        self._began_at: int | None = None  # monotonic, once market time moves
+        self._began_at: int | None = None  # monotonic ns at which market time began to move
 
     @classmethod
     def parse(cls, text: str, seed: int, *, until_s: float | None = None) -> FaultPlan:
@@ -70,28 +71,28 @@ class FaultPlan:
         return cls(parse_rules(text, seed=seed), seed=seed, until_s=until_s)
 
     def start_clock(self, clock: Clock) -> None:
-        """Give the plan its time; times of rules count from the market time of now, or of the first day."""
+        """Start the plan's time. Times of rules count from the market time of the first call."""
         self._origin = self._origin or clock.market_ns()
         self._clock = clock
 
     def exclude_kinds(self, names: Collection[str]) -> None:
-        """Forget the rules of some kinds, which cannot be committed here; the others strike as they would have."""
+        """Remove the rules of kinds that cannot be committed here. The others strike as they would have."""
         self.rules = tuple(rule for rule in self.rules if rule.kind.name not in names)
         for rules in self._at.values():
             rules[:] = [entry for entry in rules if entry[1].kind.name not in names]
 
     @property
     def is_over(self) -> bool:
-        """True after `until_s`: nothing strikes any more."""
+        """Return whether `until_s` has passed and nothing strikes any more."""
         left = self._left_s()
         return left is not None and left <= 0
 
     def rule_texts(self) -> list[str]:
-        """Return the rules as texts that give them again."""
+        """Return the rules as texts that parse to them."""
         return [rule.to_text() for rule in self.rules]
 
     def draw_fault(self, point: str, **context: Any) -> InjectedFault | None:
-        """Count one occasion of `point` and return what strikes it, if anything does.
+        """Count one occasion of `point` and return the fault that strikes it, None without one.
 
         `context` goes into the record of the strike: the order's tag, its symbol, the route.
         """
@@ -129,7 +130,7 @@ class FaultPlan:
         return rule.first <= n and (not rule.last or n <= rule.last)
 
     def _since(self) -> int | None:
-        # Market ns since the plan began; None while market time stands, as it does before anybody listens.
+        # Market ns since the plan began; None while market time stands still, as it does before a client connects.
         if self._clock is None:
             return None
         since = self._clock.market_ns() - self._origin

@@ -1,6 +1,6 @@
-"""The words of `--faults`: text to rules, rules to text, and what a swarm or a bad day of a seed is made of.
+"""The grammar of `--faults`: parses and prints rules, and draws those of a swarm or a bad day from a seed.
 
-swarm, accept-then-reset:orders.create@3, 429:books~0.1, empty-orders@t+60s-90s
+Example: swarm, accept-then-reset:orders.create@3, 429:books~0.1, empty-orders@t+60s-90s
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ RATE_PATTERN = re.compile(r"~(\d(?:\.\d{1,6})?|\.\d{1,6})")
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600}
 GRAMMAR = "NAME[:WHERE][@N | @N-M | @t+SECONDSs | ~RATE]"
 
-# Rates of a swarm by point: from, to. A stream sends sixty frames while an order is placed once; people
-# and hosts act by the second.
+# Rates of a swarm by point: lowest, highest. A stream sends sixty frames while one order is placed. People and hosts
+# act once a second.
 SWARM_RATES = {
     "orders.create": (0.08, 0.5),
     "orders.modify": (0.1, 0.5),
@@ -49,13 +49,13 @@ SWARM_RATES = {
     "operator": (0.02, 0.1),
     "host": (0.02, 0.1),
 }
-WARMUP_POINT = "history"  # asked before market time moves, and a run can do without it
-CALM_SHARE, ALL_KINDS_SHARE = 0.1, 0.1  # shares of the seeds without any fault and with every kind at once
+WARMUP_POINT = "history"  # requested before market time moves; a run can do without it
+CALM_SHARE, ALL_KINDS_SHARE = 0.1, 0.1  # shares of the seeds without any fault, and with every kind at once
 FEWEST_KINDS, MOST_KINDS = 3, 8
-MOST_POINTS = 3  # of one kind in a mixed run
-ALL_KINDS_RATE_FACTOR = 0.15  # rates are multiplied by this where every kind is at work
+MOST_POINTS = 3  # per kind, where a run has several kinds
+ALL_KINDS_RATE_FACTOR = 0.15  # rates are multiplied by this where every kind strikes
 
-# What no bad day lacks: one of these kinds strikes once at this point, at an occasion between the two.
+# Part of every bad day: one of these kinds strikes once at this point, at an occasion between these two.
 BAD_DAY_FAULTS: tuple[tuple[tuple[str, ...], str, int, int], ...] = (
     (("accept-then-reset", "accept-then-hang", "accept-then-5xx", "half-json"), "orders.create", 1, 3),
     (("definite-reject", "lost-before", "unknown-refusal-text", "unavailable"), "orders.create", 4, 6),
@@ -69,10 +69,11 @@ BAD_DAY_FAULTS: tuple[tuple[tuple[str, ...], str, int, int], ...] = (
 
 
 class FaultRule(Message, frozen=True):
-    """When one kind strikes at one point: requests `first`..`last` of the point, or with a `rate`, or in a time.
+    """When one kind strikes at one point: at occasions `first` to `last`, at a `rate`, or within a time.
 
-    `begins` and `ends` are market ns since the plan began; a rule with `begins` alone strikes once, at the first
-    occasion. One that `waits_for_market` does so until market time moves: the rules of a swarm, so that a run comes to trade.
+    `begins` and `ends` are market ns since the plan began. A rule with `begins` alone strikes once, at the first
+    occasion. With `waits_for_market` a rule strikes only after market time began to move. The rules of a swarm do so,
+    so that a run gets to trade.
     """
 
     kind: FaultKind
@@ -85,7 +86,7 @@ class FaultRule(Message, frozen=True):
     waits_for_market: bool = False
 
     def to_text(self) -> str:
-        """Return the rule as the text that gives it again."""
+        """Return the text that parses to this rule."""
         text = f"{self.kind.name}:{self.point}"
         if self.rate:
             return f"{text}~{self.rate:g}"
@@ -95,7 +96,7 @@ class FaultRule(Message, frozen=True):
 
 
 def parse_rules(text: str, *, seed: int) -> list[FaultRule]:
-    """Return the rules of a comma list. Raises ConfigError with a suggestion."""
+    """Return the rules of a comma-separated list. Raises ConfigError with a suggestion."""
     rules: list[FaultRule] = []
     for word in filter(None, (part.strip() for part in text.split(","))):
         if word in DRAWN_RULES:
@@ -128,7 +129,7 @@ def draw_swarm(seed: int) -> Iterator[FaultRule]:
 
 
 def draw_bad_day(seed: int) -> Iterator[FaultRule]:
-    """Yield the rules of a day to rehearse: the bad luck that no such day lacks, and the swarm of the seed."""
+    """Yield the rules of a rehearsed bad day: the faults that every such day has, and the swarm of the seed."""
     rng = np.random.default_rng([seed, 0xBAD])
     for names, point, first, last in BAD_DAY_FAULTS:
         name, n = names[int(rng.integers(len(names)))], int(rng.integers(first, last + 1))
@@ -149,7 +150,7 @@ def _parse_word(word: str) -> Iterator[FaultRule]:
         raise ConfigError(
             f"--faults: there is no fault {name!r}{_near(name, [*KINDS_BY_NAME, *DRAWN_RULES])}; see --faults list"
         )
-    # Read first, so that a mistake is told even where no point follows.
+    # Parsed first, so that a mistake is reported even where no point follows.
     times = _when(word, when)
     for point in _points(kind, where):
         yield FaultRule(kind=kind, point=point, **times)

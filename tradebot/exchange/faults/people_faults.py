@@ -1,7 +1,7 @@
 """People who act in the same account beside the daemon: its owner with a phone, and the broker's risk desk.
 
-What they do is no fault of anything: orders, trades, conversions and cancels that no request of ours asked for. They
-act once a second at most, on what the account shows at that moment; where there is nothing to act on they do nothing.
+Their actions are no malfunction: orders, trades, conversions and cancels that our requests did not ask for. They act
+once a second at most, on what the account shows at that moment. Where there is nothing to act on they do nothing.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from tradebot.exchange.position import PositionRow
 from tradebot.exchange.refusals import ExchangeRefusal
 from tradebot.exchange.ticket import BookOrder, Conversion, PlacedBy, Ticket
 
-OTHER_EXCHANGE = "BSE"  # an exchange that has our shares too and that this one does not match for
+OTHER_EXCHANGE = "BSE"  # an exchange that lists our shares too and is not simulated here
 MOST_SHARES = 10
-PROTECTION_PCT = Decimal(1)  # percent that their market orders may pay above the market
+PROTECTION_PCT = Decimal(1)  # percent above the market that their market orders may pay
 RISK_DESK_TAG = "squareoff"  # the tag of the broker's own orders
 
 Thing = TypeVar("Thing")
 
 
 class PeopleFaults:
-    """Lets owner and risk desk act in one account, as a plan draws them."""
+    """Lets the owner and the risk desk act in one account, as a plan draws them."""
 
     def __init__(self, plan: FaultPlan, exchange: Exchange) -> None:
         self._plan, self._exchange = plan, exchange
@@ -38,11 +38,11 @@ class PeopleFaults:
     def _second(self, _: int) -> None:
         for point in ("owner", "broker"):
             if (fault := self._plan.draw_fault(point)) is not None:
-                with suppress(ExchangeRefusal):  # the broker may refuse them as it may refuse anybody
+                with suppress(ExchangeRefusal):  # the broker may refuse them like any client
                     self.commit_fault(fault)
 
     def commit_fault(self, fault: InjectedFault) -> None:
-        """Do what the fault says. Raises Refusal."""
+        """Carry out the action of a fault. Raises ExchangeRefusal."""
         match fault.name:
             case "owner-buys" | "owner-buys-delivery" | "owner-sells":
                 product = DELIVERY if fault.name == "owner-buys-delivery" else INTRADAY
@@ -122,7 +122,7 @@ class PeopleFaults:
 
 
 def market_ticket(exchange: str, symbol: str, side: Side, quantity: Decimal, product: str, hand: PlacedBy) -> Ticket:
-    """Return a market order as a person gives it."""
+    """Return a market order as a person places it."""
     return Ticket(
         exchange=exchange,
         symbol=symbol,
@@ -141,4 +141,4 @@ def _one(things: Sequence[Thing], draw: float) -> Thing | None:
 
 
 def _few(draw: float) -> Decimal:
-    return Decimal(1 + int(draw * 997) % MOST_SHARES)  # another part of the same chance than the one that picks
+    return Decimal(1 + int(draw * 997) % MOST_SHARES)  # uses other digits of the draw than `_one`

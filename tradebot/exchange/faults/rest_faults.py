@@ -1,4 +1,4 @@
-"""Faults of requests: asks the plan about each one, and answers in place of the truth where it says so."""
+"""Faults of requests: asks the plan about each request, and replaces its answer where a fault strikes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tradebot.exchange.faults.transport import (
 from tradebot.exchange.refusals import ExchangeRefusal
 
 ERROR_PAGE = b"<html><head><title>%d</title></head><body><h1>We will be back shortly.</h1></body></html>"
-PAGE_STATUSES = {  # what a proxy says in HTML
+PAGE_STATUSES = {  # faults that answer with a proxy's HTML page -> its status
     "unavailable": 503,
     "firewall-403": 403,
     "lost-timeout": 408,
@@ -33,29 +33,30 @@ PAGE_STATUSES = {  # what a proxy says in HTML
     "429-after-accept": 429,
 }
 GATEWAY_ERRORS = (500, 502, 503, 504)
-RESET_WITHIN_BYTES = (
-    300  # bytes of an answer within which a reset may fall: status line, headers, the begin of the body
-)
+RESET_WITHIN_BYTES = 300  # bytes of an answer in which a reset may fall: status line, headers, start of the body
 NESTED_ARRAYS = 100_000
 
 
 class LoginState(Protocol):
-    """The session that a dead token ends."""
+    """The login session that a dead token ends."""
 
-    dead_until_mono: int  # monotonic ns until which no token is good
+    dead_until_mono: int  # monotonic ns until which no token is valid
 
 
 class RestFaults(Generic[Error]):
-    """The faults of the requests of one face, said in its dialect."""
+    """The faults of one server's requests, in the words of its dialect."""
 
     def __init__(
         self, plan: FaultPlan, dialect: RestDialect[Error], *, exchange: Exchange, login: LoginState, clock: Clock
     ) -> None:
         self._plan, self._dialect, self._exchange, self._login, self._clock = plan, dialect, exchange, login, clock
-        self._last: dict[str, Any] = {}  # point -> data of the query before
+        self._last: dict[str, Any] = {}  # point -> data of the previous query
 
     def draw_fault(self, route: str, *, tag: str = "", symbol: str = "", order_id: str = "") -> InjectedFault | None:
-        """Return what strikes a request of `route`, which asks for or about an order."""
+        """Return the fault that strikes a request of `route`, None without one.
+
+        The keywords name the order it concerns.
+        """
         point = self._dialect.points.get(route)
         if point is None:
             return None
@@ -63,7 +64,10 @@ class RestFaults(Generic[Error]):
         return self._plan.draw_fault(point, tag=tag, symbol=symbol, order_id=order_id)
 
     def refusal_error(self, fault: InjectedFault, answer: Callable[[], Any]) -> Error:
-        """Return how a request that is not carried out is recorded; `answer` carries out one that is only late."""
+        """Return the error recorded for a request that is not carried out.
+
+        A late one is carried out later by `answer`.
+        """
         if fault.name == "late-accept":
             late = lambda: self._carry_out_late(answer)  # noqa: E731
             self._exchange.schedule_call(max(fault.duration_s * fault.draw, 0.5), late)
@@ -73,9 +77,7 @@ class RestFaults(Generic[Error]):
         return known or self._dialect.placeholder_error(PAGE_STATUSES.get(fault.name, 0), f"fault {fault.name}")
 
     def _carry_out_late(self, answer: Callable[[], Any]) -> None:
-        with suppress(
-            ExchangeRefusal, *self._dialect.errors
-        ):  # by then the exchange may refuse it, and nobody would hear
+        with suppress(ExchangeRefusal, *self._dialect.errors):  # it may be refused by then, and no client waits
             answer()
 
     async def send_reply(
@@ -88,7 +90,7 @@ class RestFaults(Generic[Error]):
         *,
         respond: Callable[[Any, Error | None], web.Response],
     ) -> web.StreamResponse:
-        """Answer a request with its data or its error, as `respond` says them, or with what a fault makes of them."""
+        """Answer a request with its data or its error, as `respond` words them, or with what a fault makes of them."""
         if error is None:
             data = self._answered_data(fault, route, data)
         if fault is None:
@@ -97,7 +99,7 @@ class RestFaults(Generic[Error]):
         return await self._answer(fault, request, truth)
 
     def _answered_data(self, fault: InjectedFault | None, route: str, data: Any) -> Any:
-        # What the client is told; kept for a query that is answered late.
+        # The data for the client; stored for a later answer that is stale.
         point = self._dialect.points.get(route, "")
         before = self._last.get(point, [] if point == "orders.list" else data)
         self._last[point] = data
@@ -108,7 +110,7 @@ class RestFaults(Generic[Error]):
         return self._dialect.falsify_data(fault.name, point, data, draw=fault.draw)
 
     async def _answer(self, fault: InjectedFault, request: web.Request, truth: web.Response) -> web.StreamResponse:
-        # Of a request that was struck; `truth` is what would have been said.
+        # Answers a request that was struck; `truth` is the answer without the fault.
         name, clock = fault.name, self._clock
         if fault.kind.stage is FaultStage.FALSE_DATA:
             return truth
@@ -139,13 +141,13 @@ class RestFaults(Generic[Error]):
                 await self._await_end(truth, fault.duration_s)
                 return truth
         await _disturb(fault, request, truth, clock)
-        return truth  # nobody is there to read it
+        return truth  # the connection is gone, so this is not read
 
     async def _await_end(self, truth: web.Response, within_s: float) -> None:
         until = self._clock.monotonic_ns() + int(within_s * SECOND)
         text = truth.body.decode() if isinstance(truth.body, bytes) else ""
         while self._clock.monotonic_ns() < until:
-            # The reply names one order; numbers have one length, so none is found inside another.
+            # The reply names one order. All numbers have the same length, so none is found inside another.
             if any(order.is_ended and f'"{order.order_id}"' in text for order in self._exchange.latest_orders()):
                 await self._clock.sleep(0.1)  # its last frame goes out first
                 return

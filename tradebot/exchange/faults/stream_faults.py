@@ -23,7 +23,7 @@ TEXT, BINARY, CONTINUATION, FIN = 1, 2, 0, 0x80
 
 
 class FaultyConnection:
-    """The faults of one connection of a stream. `opening` is the fault that struck when it was opened."""
+    """The connection of one client, with its faults. `opening` is the fault that struck when it was opened."""
 
     def __init__(
         self,
@@ -37,9 +37,9 @@ class FaultyConnection:
         self._plan, self._dialect, self._clock = plan, dialect, clock
         self._socket, self._transport = socket, transport
         self._sent: deque[Frame] = deque(maxlen=KEPT_FRAMES)
-        self._held: list[tuple[int, Frame]] = []  # (monotonic ns when due; 0: behind the next of its sort, frame)
-        self._lasting: dict[str, tuple[int, int]] = {}  # name -> monotonic ns of its end, number of an instrument
-        self._frozen: dict[int, Any] = {}  # number of an instrument -> the quote it repeats
+        self._held: list[tuple[int, Frame]] = []  # (due at monotonic ns, or 0: after the next of its kind; frame)
+        self._lasting: dict[str, tuple[int, int]] = {}  # fault -> (monotonic ns of its end, instrument)
+        self._frozen: dict[int, Any] = {}  # instrument number -> the quote it repeats
         self._opening = opening
         if opening is not None and opening.name == "deaf-connection":
             self._begin(opening)
@@ -117,7 +117,7 @@ class FaultyConnection:
         return self._dialect.without_instrument(frame, muted) if muted else frame
 
     async def _break_link(self, fault: InjectedFault, frame: Frame) -> bool:
-        """True when the fault is one of the link and is done."""
+        """Return whether the fault acts on the link itself; if so, it is committed."""
         match fault.name:
             case "close-1006":
                 reset_connection(self._transport)
@@ -171,17 +171,17 @@ class FaultyConnection:
 
 
 class TickerFaults:
-    """The faults of a stream: what strikes a client that comes, and the broken link it is given."""
+    """The faults of a stream: which fault strikes a client that connects, and the faulty connection it gets."""
 
     def __init__(self, plan: FaultPlan, dialect: StreamDialect, clock: Clock) -> None:
         self._plan, self._dialect, self._clock = plan, dialect, clock
 
     def draw_fault(self) -> InjectedFault | None:
-        """Return what strikes a client that asks for a stream."""
+        """Return the fault that strikes a client that asks for a stream, None without one."""
         return self._plan.draw_fault("ticker.connect")
 
     async def refusal_response(self, fault: InjectedFault | None, request: web.Request) -> web.Response | None:
-        """Return the answer to a client that gets no stream; None for one that does."""
+        """Return the answer to a client that gets no stream, None for a client that gets one."""
         match fault.name if fault else "":
             case "connect-503":
                 return web.Response(status=503)
@@ -197,5 +197,5 @@ class TickerFaults:
     def open_connection(
         self, socket: web.WebSocketResponse, transport: asyncio.BaseTransport | None, fault: InjectedFault | None
     ) -> FaultyConnection:
-        """Return the link of a client that was let in."""
+        """Return the connection of a client that was accepted."""
         return FaultyConnection(self._plan, self._dialect, self._clock, socket, transport, fault)

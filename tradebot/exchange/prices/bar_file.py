@@ -1,4 +1,4 @@
-"""Reads one CSV of bars as other programs write them, columns by name in any case; for the prices made from bars."""
+"""Reads one CSV file of bars as other programs write it, columns by name in any case; for `recorded_bars`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tradebot.markets.market import HOME_MARKET
 
 TIME_NAMES = ("timestamp", "datetime", "date", "time", "ts")
 PRICE_NAMES = ("open", "high", "low", "close")
-LARGEST_VALUE = 1e12  # prices in Rs and quantities; beyond it the integers are no longer exact
+LARGEST_VALUE = 1e12  # of prices in Rs and of quantities; beyond it the integers are no longer exact
 
 
 class BarFile(Message, frozen=True, eq=False):
@@ -37,7 +37,7 @@ class BarFile(Message, frozen=True, eq=False):
 
 
 def read_bar_file(path: Path, *, symbol: str, zone: tzinfo = HOME_MARKET.tzinfo) -> BarFile:
-    """Read one CSV or CSV.gz; a time without a zone is taken in `zone`, rows may stand in any order.
+    """Read one CSV or CSV.gz file. Rows may be in any order; a time without a zone is taken in `zone`.
 
     A file without a volume column has volume 0. Raises DataError naming file, line and what was expected.
     """

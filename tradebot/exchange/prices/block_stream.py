@@ -1,4 +1,4 @@
-"""Steps of a price source, made a block at a time and handed out one by one, which keeps the cost of a step low."""
+"""Steps of a price source, made in blocks and handed out one by one, which keeps the cost of a step low."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ NEVER_AT = 1 << 62  # market ns
 
 
 class StepBlock:
-    """Steps whose rows lie one after the other in shared columns; `snapshot` cuts them out without copying.
+    """Steps whose rows lie one after the other in shared columns; `next_snapshot` slices them without copying.
 
-    `step_times` is the time of each step, `bounds` (one longer) where its rows begin. The columns are made read-only: they are
-    handed out as they are.
+    `step_times` holds the time of each step, `bounds` (one longer) where its rows begin. The columns are made
+    read-only, because they are handed out without a copy.
     """
 
     def __init__(self, ats: Sequence[int], bounds: Ints, columns: dict[str, Ints]) -> None:
@@ -30,11 +30,12 @@ class StepBlock:
 
     @property
     def is_spent(self) -> bool:
+        """Return whether every step was taken."""
         return self.position == len(self.step_times)
 
     @property
     def next_at(self) -> int:
-        """The time of the next step."""
+        """Return the time of the next step, market ns."""
         return self.step_times[self.position]
 
     def next_snapshot(self) -> Snapshots | None:
@@ -54,8 +55,8 @@ class StepBlock:
 class BlockStream:
     """The steps of a session in order of time, block after block; the first is at `first_at`.
 
-    `make` returns the next block and the time of the first step after it, NEVER after the last. `emitted_until_at` is the market
-    time up to which every step was handed out.
+    `make` returns the next block and the time of the first step after it, NEVER_AT after the last. `emitted_until_at`
+    is the market time up to which every step was handed out.
     """
 
     def __init__(self, make: Callable[[], tuple[StepBlock, int]], *, first_at: int, opens_at: int) -> None:
@@ -66,11 +67,11 @@ class BlockStream:
 
     @property
     def is_finished(self) -> bool:
-        """Whether no step is left."""
+        """Return whether no step is left."""
         return self._at == NEVER_AT
 
     def steps_until(self, until_at: int) -> Iterator[Snapshots]:
-        """Yield every step up to `until_at` not yielded before in which something happened."""
+        """Yield every step up to `until_at` (market ns) not yielded before in which something happened."""
         while self._at <= until_at:
             if self._block.is_spent:
                 self._block, self._next_at = self._make()
@@ -83,7 +84,7 @@ class BlockStream:
 
 
 def untraded_snapshot(universe: Universe, previous_close: Ints, *, at: int) -> Snapshots:
-    """Return every instrument at its previous close, untraded and with an empty book."""
+    """Return every instrument at its previous close, without trades and with an empty book; `next_at` is market ns."""
     columns = empty_columns(universe)
     columns["ids"] = np.arange(len(universe))
     columns["stamps"] = np.full(len(universe), at)
@@ -92,5 +93,5 @@ def untraded_snapshot(universe: Universe, previous_close: Ints, *, at: int) -> S
 
 
 def empty_block() -> StepBlock:
-    """Return a block that is spent."""
+    """Return a block without steps."""
     return StepBlock((), np.zeros(1, dtype=np.int64), {name: np.zeros(0, dtype=np.int64) for name in SNAPSHOT_COLUMNS})

@@ -1,4 +1,4 @@
-"""The course of a synthetic day, minute by minute: how busy it is, how wide the books are, who stands still."""
+"""The activity of a synthetic day, minute by minute: how often it trades, how wide its spreads are, what is halted."""
 
 from __future__ import annotations
 
@@ -15,32 +15,34 @@ from tradebot.exchange.prices.symbol_params import FULL_DAY_MINUTES, SymbolParam
 Mask = npt.NDArray[np.bool_]
 
 QUOTES_PER_TRADE = 3.0  # a book changes more often than it trades
-HALTED_DAYS = 0.004  # share of (symbol, day) with a halt, of 3 to 10 minutes
+HALTED_DAYS = 0.004  # share of (symbol, day) pairs with a halt, of 3 to 10 minutes
 CHANNEL_HALT = 26
-TRADE_BITS, QUOTE_BITS = 24, 16  # of a draw against which the odds stand
+TRADE_BITS, QUOTE_BITS = 24, 16  # bits of a draw that are compared with the odds
 
 
 class StepGrid(NamedTuple):
-    """The steps of a session: `step_count` of them, `step_ns` ns apart."""
+    """The steps of a session: `step_count` of them, `step_ns` apart."""
 
     step_ns: int
     step_count: int
 
     @property
     def steps_per_minute(self) -> int:
+        """Return the number of steps per minute."""
         return MINUTE // self.step_ns
 
     @property
     def minute_count(self) -> int:
+        """Return the number of minutes, a last incomplete one included."""
         return -(-self.step_count // self.steps_per_minute)
 
 
 class MinuteActivity(NamedTuple):
-    """What holds for one minute: `volatility` beside the average minute's 1, the others per symbol, shape (n,)."""
+    """The activity of one minute. `volatility` is 1 in the average minute; the others are per symbol, shape (n,)."""
 
     volatility: float
-    trade_odds: hash_rng.Bits  # of a trade in a step, of 2**TRADE_BITS
-    quote_odds: hash_rng.Bits  # of another book in a step, of 2**QUOTE_BITS
+    trade_odds: hash_rng.Bits  # of a trade in a step, out of 2**TRADE_BITS
+    quote_odds: hash_rng.Bits  # of a changed book in a step, out of 2**QUOTE_BITS
     quantity: Floats  # shares of a usual trade
     spread: Ints  # ticks
     level_gap: Ints  # price units
@@ -50,7 +52,7 @@ class MinuteActivity(NamedTuple):
 
 
 class DayActivity:
-    """The minutes of a session, `current` the one turned to; `end_minutes` is the minute from which each symbol stands still.
+    """The minutes of a session. `current` is the minute under way; from its `end_minutes` on a symbol is inactive.
 
     With `every_step` each symbol trades at every step and none is halted.
     """
@@ -66,7 +68,7 @@ class DayActivity:
         self._halts = self._draw_halts(keys)
 
     def start_minute(self, minute: int) -> None:
-        """Let `current` be that minute of the session."""
+        """Make `minute` of the session the current one."""
         t, grid, swing = self._traits, self.grid, self._swing[minute]
         busy = self._volume[minute] * grid.minute_count
         rate = t.trades_per_second * busy * (grid.step_ns / SECOND)

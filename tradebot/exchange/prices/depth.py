@@ -1,4 +1,4 @@
-"""Five believable levels around a best bid and ask; every price source invents its book here."""
+"""Five plausible levels around a best bid and ask; every price source invents its depth here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LEVEL_WEIGHTS = np.array([1.0, 1.4, 1.7, 2.0, 2.2])  # books are thinnest at the
 LEVEL_SHIFTS = (12 * LEVEL_INDEX).astype(np.uint64)
 LOW12 = np.uint64(0xFFF)
 SHARES_PER_ORDER = 0.25  # of the level's usual quantity
-HIDDEN_DEPTH = 18  # the whole book against the five best levels
+HIDDEN_DEPTH = 18  # size of the whole book, as a multiple of the five best levels
 
 
 def invented_depth(
@@ -30,8 +30,8 @@ def invented_depth(
 ) -> dict[str, Ints]:
     """Return the depth columns of Snapshots and both totals for `r` rows.
 
-    `bid` and `ask` are the best prices, `gap` the distance of levels, `lower` and `upper` the circuit limits: price
-    units, shape (r,). `quantity` is the usual size of the best level; 0 gives an empty book.
+    `bid` and `ask` are the best prices, `gap` is the distance between levels, `lower` and `upper` are the circuit
+    limits: price units, shape (r,). `quantity` is the usual size of the best level; 0 gives an empty book.
     """
     columns: dict[str, Ints] = {}
     for side, best, sign, bits in (("bid", bid, -1, bid_bits), ("ask", ask, 1, ask_bits)):
@@ -52,10 +52,10 @@ def invented_depth(
 
 
 def circuit_limits(universe: Universe, previous: Ints, *, share: float) -> tuple[Ints, Ints]:
-    """Return the lower and upper limits, the outermost ticks within `share` of `previous`; 0 for an index."""
+    """Return the lower and upper circuit limits: the outermost ticks within `share` of `previous`; 0 for an index."""
     tick = np.array([i.price_to_units(i.tick_size) for i in universe], dtype=np.int64)
     is_tradable = np.array([i.is_tradable for i in universe], dtype=bool)
-    rounding = 1e-9  # a limit that falls on a tick is that tick
+    rounding = 1e-9  # a limit that falls on a tick stays on that tick
     lower = np.ceil(previous * (1 - share) / tick - rounding).astype(np.int64) * tick
     upper = np.floor(previous * (1 + share) / tick + rounding).astype(np.int64) * tick
     return lower * is_tradable, upper * is_tradable

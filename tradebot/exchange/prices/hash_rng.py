@@ -1,7 +1,8 @@
-"""Random numbers as a pure function of (key, counter, channel), for every symbol at once; under the synthetic prices.
+"""Random numbers as a pure function of (key, counter, channel), for every symbol at once; for the synthetic prices.
 
 A `numpy.random.Generator` per symbol would tie a path to the order of the draws, and 3,000 of them refill in bursts
-that stall the loop. A hash needs no state: a symbol's path is the same whoever else is traded and however time is cut.
+that stall the loop. A hash needs no state: a symbol's path does not depend on the other symbols or on how time is
+split.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def hash_keys(*parts: object, names: tuple[str, ...]) -> Bits:
 def random_bits(key_bits: Bits, counter: Bits, channel: int | Bits) -> Bits:
     """Return 64 random bits for each pair of key and counter, broadcast against each other.
 
-    SplitMix64 (Steele, Lea, Flood 2014): the finalizer of a Weyl sequence. `channel`, below 2**16, keeps uses apart.
+    The hash is SplitMix64 (Steele, Lea, Flood 2014): the finalizer of a Weyl sequence. `channel`, below 2**16, keeps
+    uses apart.
     """
     mixed: Bits = np.atleast_1d((counter << np.uint64(16)) + np.asarray(channel, dtype=np.uint64))
     z: Bits = key_bits + mixed * GOLDEN
@@ -56,7 +58,7 @@ def uniform_floats(bits: Bits) -> Floats:
 
 
 def bit_field(bits: Bits, shift: int, width: int) -> Floats:
-    """Return `width` of the bits as floats in [0, 1); fields that do not overlap are independent."""
+    """Return `width` bits from bit `shift` on as floats in [0, 1). Fields that do not overlap are independent."""
     floats: Floats = ((bits >> np.uint64(shift)) & np.uint64((1 << width) - 1)).astype(np.float64)
     floats *= 2.0**-width
     return floats
@@ -65,7 +67,7 @@ def bit_field(bits: Bits, shift: int, width: int) -> Floats:
 def normal_floats(bits: Bits) -> Floats:
     """Return near-normal floats of mean 0 and deviation 1, never beyond 3.47: the sum of the four 16-bit parts.
 
-    Fat tails are the caller's jumps and changing volatility, so the thin tails of the sum do not show.
+    The thin tails of the sum do not show, because callers add jumps and changing volatility.
     """
     total = (bits & LOW16).astype(np.float64)
     for shift in (16, 32, 48):

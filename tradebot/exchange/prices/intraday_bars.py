@@ -1,4 +1,4 @@
-"""The session under way: its minute bars, the newest part of `series`, and its figures, as the steps are made."""
+"""The current session of the synthetic prices: its minute bars, the newest part of `bar_series`, and its figures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FAR_PRICE = np.int64(1 << 62)
 
 
 class SessionFigures:
-    """What a quote tells of the session so far, shape (n,) each: prices in units, `value` in units times shares."""
+    """What a quote shows of the session so far, shape (n,) each: prices in units, `value` in units times shares."""
 
     def __init__(self, previous_close: Ints) -> None:
         self.open: Ints = np.zeros_like(previous_close)
@@ -24,8 +24,11 @@ class SessionFigures:
         self._has_begun = False
 
     def add_steps(self, printed: Ints, traded: npt.NDArray[np.bool_], quantity: Ints) -> dict[str, Ints]:
-        """Take consecutive steps, in the first of which all trade; return the columns that moved after each step."""
-        since = np.where(traded, np.arange(1, len(printed) + 1)[:, None], 0)  # row of the newest trade, 0: the carry
+        """Add consecutive steps and return the columns that changed, after each step.
+
+        Every symbol trades in the first step of the session.
+        """
+        since = np.where(traded, np.arange(1, len(printed) + 1)[:, None], 0)  # row of the newest trade; 0: carried over
         np.maximum.accumulate(since, axis=0, out=since)
         last = np.take_along_axis(np.concatenate([self._last[None], printed]), since, axis=0)
         sizes = np.take_along_axis(np.concatenate([self._last_quantity[None], quantity]), since, axis=0)
@@ -43,18 +46,21 @@ class SessionFigures:
 
 
 class IntradayBars:
-    """Bars as columns of shape (minutes, n), where a minute without a trade has open 0, and the figures of now."""
+    """Minute bars as columns of shape (minutes, n), and the current figures. A minute without a trade has open 0."""
 
     def __init__(self, previous_close: Ints, *, opens_at: int, minutes: int) -> None:
         self.figures = SessionFigures(previous_close)
         self._opens_at, n = opens_at, len(previous_close)
-        # Zeroed memory costs nothing before it is written, so thousands of symbols are no burden at the open.
+        # Zeroed memory costs nothing before it is written, so thousands of symbols cost nothing at the open.
         self._open, self._high, self._low, self._close, self._volume = (
             np.zeros((minutes, n), dtype=np.int64) for _ in range(5)
         )
 
     def add_steps(self, minute: int, printed: Ints, traded: npt.NDArray[np.bool_], quantity: Ints) -> dict[str, Ints]:
-        """Take consecutive steps of one minute, shape (steps, n); return the columns of `SessionFigures` after each step."""
+        """Add consecutive steps of one minute, shape (steps, n).
+
+        Return the columns of `SessionFigures` after each step.
+        """
         figures = self.figures.add_steps(printed, traded, quantity)
         ids = np.flatnonzero(traded.any(axis=0))
         printed, traded = printed[:, ids], traded[:, ids]
@@ -71,7 +77,7 @@ class IntradayBars:
         return figures
 
     def bars_until(self, id_: int, *, interval_ns: int, until_at: int, closes_at: int) -> BarColumns:
-        """Return the bars of instrument `id_` that ended by `until_at`."""
+        """Return the bars of instrument `id_` that ended by `until_at` (market ns)."""
         minutes = np.arange(max(0, min((until_at - self._opens_at) // MINUTE, len(self._open))))
         if until_at >= closes_at:
             minutes = np.arange(len(self._open))

@@ -1,4 +1,4 @@
-"""Earlier days of the synthetic prices: minute bars made on demand, ending at the close today's session starts from."""
+"""Bars of earlier days of the synthetic prices: made on demand, ending at today's previous close."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ CHANNEL_MINUTE, CHANNEL_WICK, CHANNEL_VOLUME = 11, 12, 13
 
 
 class PastBars:
-    """Days before a session, drawn per symbol from the seed; the same days whichever session asks."""
+    """The days before a session, drawn per symbol from the seed; the same days for every session."""
 
     def __init__(self, universe: Universe, traits: SymbolParams, calendar: TradingCalendar) -> None:
         self._traits, self._calendar = traits, calendar
         self._lines = [hours_class_of(instrument) for instrument in universe]
 
     def bars_between(self, id_: int, *, interval_ns: int, first: date, before: date) -> list[BarColumns]:
-        """Return the bars of every trading day in [first, before), one part a day."""
+        """Return the bars of every trading day in [first, before), one part per day."""
         first = max(first, before - LONGEST_PAST)
         days = [first + timedelta(days=n) for n in range((before - first).days)]
         line = self._lines[id_]

@@ -1,4 +1,4 @@
-"""The walks behind the synthetic prices: each symbol's own and the market's, which regimes bend."""
+"""The random walks behind the synthetic prices: each symbol's own and the market's, steered by regimes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ CHANNEL_WALK = 21
 
 
 class RandomWalk:
-    """Log returns since the close before, one walk a key, shape (n,), from `at` on; `deviation` is that of a day."""
+    """Log returns since the previous close, one walk per key, shape (n,), starting at `at`.
+
+    `deviation` is the deviation of a day's log return.
+    """
 
     def __init__(self, keys: hash_rng.Bits, deviation: Floats, at: Floats, *, per_minute: int) -> None:
         self._keys, self._deviation, self._at, self._per_minute = keys, deviation, at, per_minute
@@ -26,12 +29,12 @@ class RandomWalk:
         self._swing = self._drift = np.zeros_like(at)
 
     def start_minute(self, minute: int, volatility: float) -> None:
-        """Begin a minute that moves `volatility` times as much as the average; call once for every minute, in order."""
+        """Start a minute with `volatility` times the average movement. Call once for every minute, in order."""
         self._swing = self._deviation * (volatility / (FULL_DAY_MINUTES * self._per_minute) ** 0.5)
         self._drift = self._regimes.minute_drift(minute, self._at) / self._per_minute
 
     def next_returns(self, steps: hash_rng.Bits, jumps: Floats | None = None) -> Floats:
-        """Return the log returns after each of the next `steps`, shape (steps, n); `jumps` are added to the walk."""
+        """Return the log returns after each of the next `steps`, shape (steps, n). `jumps` are added to the walk."""
         walk = hash_rng.normal_floats(hash_rng.random_bits(self._keys, steps, CHANNEL_WALK))
         walk *= self._swing
         walk += self._drift
@@ -44,7 +47,7 @@ class RandomWalk:
 
 
 class PricePaths:
-    """The price of every symbol in ticks: its own walk and its share of the market's, from the gap of `day` on."""
+    """The price of every symbol in ticks: its own walk plus its share of the market's, from the gap of `day` on."""
 
     def __init__(
         self, traits: SymbolParams, keys: hash_rng.Bits, day: date, *, previous_close: Ints, per_minute: int
@@ -56,12 +59,15 @@ class PricePaths:
         self._beta, self._previous_close = traits.beta, previous_close / traits.tick
 
     def start_minute(self, minute: int, volatility: float) -> None:
-        """Begin a minute that moves `volatility` times as much as the average; call once for every minute, in order."""
+        """Start a minute with `volatility` times the average movement. Call once for every minute, in order."""
         self._own.start_minute(minute, volatility)
         self._market.start_minute(minute, volatility)
 
     def next_prices(self, steps: hash_rng.Bits, jumps: Floats | None) -> Ints:
-        """Return the prices after each of the next `steps` in whole ticks, shape (steps, n); `jumps` in log returns."""
+        """Return the prices after each of the next `steps` in whole ticks, shape (steps, n).
+
+        `jumps` are log returns.
+        """
         total = self._own.next_returns(steps, jumps) + self._beta * self._market.next_returns(steps)
         total *= 1 / LARGEST_LOG_RETURN
         np.tanh(total, out=total)

@@ -1,4 +1,4 @@
-"""Bars played as four points each, open, one extreme, the other, close: the exchange's prices where no ticks exist."""
+"""Replays bars as four points each, open, one extreme, the other, close: the exchange's prices where no ticks exist."""
 
 from __future__ import annotations
 
@@ -34,19 +34,20 @@ from tradebot.markets.listing import universe_for
 from tradebot.markets.market import HOME_MARKET
 
 POINTS = 4
-CIRCUIT_SHARE = 0.20  # a wide band around the close before: the file does not say the limits
-BOOK_SHARE = 0.02  # of the bar's volume, standing at the best level
+CIRCUIT_SHARE = 0.20  # a wide band around the previous close: the file has no limits
+BOOK_SHARE = 0.02  # of the bar's volume, shown at the best level
 LEAST_BOOK = 10
 CHANNEL_BIDS, CHANNEL_ASKS = 51, 52
 
 
 class RecordedBars:
-    """A `PriceSource` over files of bars, symbol -> path; the session is `date` (None: the last day all files end on).
+    """A `PriceSource` over files of bars, symbol -> path.
 
-    Within a bar come the open at its start, the extremes at a third and two thirds, the close in its last second, each
-    with a quarter of the volume. `first` says which extreme comes first: "low" is the pessimistic order for who is
-    long (the stop is met before the target) and errs in favour of who is short. The invented book is one tick wide,
-    which errs in favour of market orders. Bars before the session are the history.
+    `date` is the session (None: the last day that every file reaches). Within a bar come the open at its start, the
+    extremes at a third and two thirds, and the close in its last second, each with a quarter of the volume. `first`
+    says which extreme comes first: "low" is the pessimistic order for a long position (the stop is met before the
+    target) and errs in favour of a short one. The invented depth is one tick wide, which errs in favour of market
+    orders. Bars before the session are the history.
 
     Raises DataError for a bad file, a day without bars or session, and for files of different intervals.
     """
@@ -97,7 +98,7 @@ class RecordedBars:
         return self._stream.is_finished
 
     def opening_snapshot(self) -> Snapshots:
-        """Return the closes before the session with empty books, stamped one second before the open."""
+        """Return the previous closes with empty books, stamped one second before the open."""
         return untraded_snapshot(self.universe, self.previous_close, at=self.opens_at - SECOND)
 
     def steps_until(self, until_at: int) -> Iterator[Snapshots]:
@@ -107,7 +108,7 @@ class RecordedBars:
     def bar_series(self, id_: int, *, interval_ns: int, start_at: int, end_at: int) -> BarSeries:
         """Return complete bars of the file; `interval_ns` is that of the file or a multiple of it within a day.
 
-        Raises ValueError for an interval the file cannot be folded to.
+        Raises ValueError for an interval to which the file's bars cannot be aggregated.
         """
         check_interval(interval_ns)
         if interval_ns % self.interval_ns:
@@ -167,7 +168,7 @@ class RecordedBars:
         f, span = self._files[id_], self._spans[id_]
         starts, volume = f.starts[span], f.volume[span]
         length, closes_at = self.interval_ns, int(self.instrument_closes_at[id_])
-        if length == DAY:  # a day's bar is stamped at midnight and lives in the session
+        if length == DAY:  # a day's bar is stamped at midnight and covers the session
             starts, length = np.full(len(starts), self.opens_at), closes_at - self.opens_at
         ends = np.minimum(starts + length, np.maximum(closes_at, starts + SECOND))
         span_s = (ends - starts) // SECOND

@@ -1,7 +1,7 @@
-"""A recorded day streamed again, dirt included: the exchange's prices for a replay of real ticks.
+"""Replays a recorded day, bad ticks included: the exchange's prices for real recorded ticks.
 
-The dirt is the point: stamps of 1970, stamps that go back, duplicates, rows of no volume and rows after the close go
-out as they were recorded, so that what reads the stream must cope. Only *when* a row goes out is decided here.
+The bad ticks are the point: stamps of 1970, stamps that go back, duplicates, rows without volume and rows after the
+close are sent as they were recorded, so that a reader must cope with them. Only *when* a row is sent is decided here.
 """
 
 from __future__ import annotations
@@ -39,17 +39,15 @@ from tradebot.markets.market import HOME_MARKET
 
 BLOCK_ROWS = 8_192
 AFTER_CLOSE_S = 60
-PLAUSIBLE_FOR_NS = 2 * DAY  # recorders were left running into the next evening; a stamp beyond is a broken one
-CIRCUIT_SHARE = (
-    0.20  # of the first price; the file does not say the limits, and a wide band refuses nothing the day allowed
-)
-BOOK_SHARE = 0.02  # of the last minute's volume, standing at the best level
+PLAUSIBLE_FOR_NS = 2 * DAY  # recorders were left running into the next evening; a later stamp is broken
+CIRCUIT_SHARE = 0.20  # of the first price; the file has no limits, and a wide band refuses nothing that the day allowed
+BOOK_SHARE = 0.02  # of the last minute's volume, shown at the best level
 LEAST_BOOK = 10
 CHANNEL_BIDS, CHANNEL_ASKS = 41, 42
 
 
 class MergedRows:
-    """The rows of all files in order of time, and a cursor: a step is the rows of one second, `next_at` the next, ns.
+    """The rows of all files in order of time, with a cursor. A step is the rows of one second.
 
     `columns` have shape (rows,); rows of one second stay in the order in which they came.
     """
@@ -59,14 +57,15 @@ class MergedRows:
         self.columns = {name: column[order] for name, column in columns.items()}
         self._ats, begins = np.unique(self.columns["at"], return_index=True)
         self._begins = np.append(begins, len(order))
-        self._taken = 0  # steps
+        self._taken = 0  # steps taken so far
 
     @property
     def next_at(self) -> int:
+        """Return the time of the next step in ns, NEVER_AT without one."""
         return int(self._ats[self._taken]) if self._taken < len(self._ats) else NEVER_AT
 
     def take_steps(self) -> tuple[slice, list[int], Ints]:
-        """Move past some steps; return their rows, the time of each, ns, and (one longer) where its rows begin."""
+        """Move past some steps; return their rows, the time of each in ns, and (one longer) where its rows begin."""
         begin = self._taken
         wanted = int(self._begins[begin]) + BLOCK_ROWS
         end = self._taken = max(begin + 1, int(np.searchsorted(self._begins, wanted, side="right")) - 1)
@@ -75,17 +74,18 @@ class MergedRows:
 
 
 class RecordedTicks:
-    """A `PriceSource` over tick files, one symbol each; see the module and `tick_file.read_tick_file`.
+    """A `PriceSource` over tick files, one symbol each; see the module and `read_tick_file`.
 
-    `symbols` picks and orders the instruments (None: all files by name), `date` the session (None: the day most rows
-    are stamped with). Raises DataError for a file that is missing or malformed and for a day without a session.
+    `symbols` picks and orders the instruments (None: all files by name). `date` is the session (None: the day that most
+    rows are stamped with). Raises DataError for a file that is missing or malformed and for a day without a session.
 
-    A row goes out at the running maximum of the plausible stamps of its file; one whose own stamp is not plausible (of
-    another day) rides along. What was stamped after the close is squeezed into the minute after it: the recorder wrote
-    until the next evening, and nobody waits that long for stale rows, but a reader must still get them.
+    A row is sent at the running maximum of the plausible stamps of its file. A row whose own stamp is not plausible (of
+    another day) is sent together with the row before it. Rows stamped after the close are squeezed into the minute
+    after it: recorders wrote until the next evening, a run does not wait that long for stale rows, and a reader must
+    still get them.
 
-    The book is invented: one tick wide around the last sound price. Real spreads are at times wider, so market orders
-    pay too little here; its sizes follow the traded volume, which is less than real books hold.
+    The depth is invented: one tick wide around the last valid price. Real spreads are wider at times, so market orders
+    pay too little here. Its sizes follow the traded volume, which is less than real books hold.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class RecordedTicks:
         files = _choose(tick_file.find_tick_files(paths), symbols)
         ticks = [tick_file.read_tick_file(path) for path in files]
         day = date or _day_of(ticks)
-        calendar = calendar or HOME_MARKET.calendar  # recordings are of listed symbols there
+        calendar = calendar or HOME_MARKET.calendar  # recordings are of symbols listed in that market
         session = calendar.session_on(day)
         if session is None:
             raise DataError(f"{files[0]}: the market was closed on {day}; name another day of the recording")
@@ -110,12 +110,12 @@ class RecordedTicks:
         self._tick: Ints = np.array([i.price_to_units(i.tick_size) for i in self.universe], dtype=np.int64)
         self._is_tradable = np.array([i.is_tradable for i in self.universe], dtype=bool)
         made = [self._columns(id_, t) for id_, t in enumerate(ticks)]
-        self._bounds = np.cumsum([0, *(len(t.stamps) for t in ticks)])  # rows of instrument i, before the merge
+        self._bounds = np.cumsum([0, *(len(t.stamps) for t in ticks)])  # rows of each instrument before the merge
         columns = {name: np.concatenate([m[name] for m in made]) for name in made[0]}
         self._own_order = columns["at"], columns["sound"], columns["last"], columns["volume_so_far"]
         self._merged = MergedRows(columns)
         first = np.array([m["sound"][0] for m in made], dtype=np.int64)
-        self.previous_close: Ints = first  # not in the file; the first price is the nearest
+        self.previous_close: Ints = first  # not in the file; the first price is the closest to it
         self.lower_circuit, self.upper_circuit = circuit_limits(self.universe, first, share=CIRCUIT_SHARE)
         self._keys = hash_rng.hash_keys("recorded", day, names=self.universe.symbols)
         self._stream = BlockStream(self._make, first_at=self._merged.next_at, opens_at=self.opens_at)
@@ -125,7 +125,7 @@ class RecordedTicks:
         return self._stream.is_finished
 
     def opening_snapshot(self) -> Snapshots:
-        """Return the first sound prices with empty books, stamped one second before the open."""
+        """Return the first valid prices with empty books, stamped one second before the open."""
         return untraded_snapshot(self.universe, self.previous_close, at=self.opens_at - SECOND)
 
     def steps_until(self, until_at: int) -> Iterator[Snapshots]:
@@ -133,7 +133,7 @@ class RecordedTicks:
         return self._stream.steps_until(until_at)
 
     def bar_series(self, id_: int, *, interval_ns: int, start_at: int, end_at: int) -> BarSeries:
-        """Return complete bars of the sound rows of this day; earlier days are not in the files.
+        """Return complete bars of the valid rows of this day. Earlier days are not in the files.
 
         Raises ValueError for an interval that is neither whole minutes nor a day.
         """
@@ -171,12 +171,12 @@ class RecordedTicks:
         if not plausible.any():
             raise DataError(f"{t.path}: no row is stamped {ist_date(self.opens_at)}")
         at = self._times(t.stamps, plausible)
-        # Sound rows move the price; the others are streamed, and the invented book does not follow them.
+        # Valid rows move the price. The others are sent, too, but the invented depth does not follow them.
         newest = np.maximum.accumulate(np.where(plausible, t.stamps, 0))
         is_sound = plausible & (t.stamps == newest) & (t.prices > 0)
         sound = _carried(t.prices, is_sound)
         peak = np.maximum.accumulate(np.where(is_sound, t.volumes, 0))
-        # The volume of the first row was traded before the recording began: nobody may share in it.
+        # The volume of the first row was traded before the recording began, so no order may share in it.
         traded = np.maximum(np.diff(peak, prepend=0), 0)
         traded[int((peak > 0).argmax())] = 0
         value = np.cumsum(traded * sound)
@@ -248,7 +248,7 @@ def _choose(files: list[Path], symbols: Iterable[str] | None) -> list[Path]:
 
 def _day_of(ticks: list[TickFile]) -> date:
     days, counts = np.unique(np.concatenate([(t.stamps + UTC_OFFSET_NS) // DAY for t in ticks]), return_counts=True)
-    counts[days <= 0] = 0  # 1970 is what a recorder writes for "unknown"
+    counts[days <= 0] = 0  # a recorder writes 1970 for "unknown"
     if not counts.any():
         raise DataError(f"{ticks[0].path}: no row carries a usable date")
     return ist_date(int(days[counts.argmax()]) * DAY - UTC_OFFSET_NS)

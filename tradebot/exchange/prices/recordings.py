@@ -1,4 +1,4 @@
-"""From a file or folder of recorded prices to the source that plays it: the first line tells ticks from bars."""
+"""Opens a file or folder of recorded prices as a price source; the first line of a file tells ticks from bars."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ BAR_FILE_COLUMNS = {"open", "high", "low", "close"}
 def open_recording(path: Path, *, symbols: Sequence[str] | None = None, day: date | None = None) -> PriceSource:
     """Open recorded ticks (`timestamp,ltp,volume`) or bars (columns by name, open to close), one file per symbol.
 
-    `symbols` None takes all that are there; `day` None the day of the ticks, or the last day of the bars. Raises
-    DataError for a missing symbol, a bad file, or a folder that mixes both.
+    `symbols` None takes all files. `day` None takes the day of the ticks, or the last day of the bars. Raises DataError
+    for a missing symbol, a bad file, or a folder that mixes both.
     """
     files = recording_files(path, symbols=symbols)
     kinds = {symbol: _holds_bars(file) for symbol, file in files.items()}
@@ -34,7 +34,7 @@ def open_recording(path: Path, *, symbols: Sequence[str] | None = None, day: dat
 
 
 def recording_files(path: Path, *, symbols: Sequence[str] | None = None) -> dict[str, Path]:
-    """Return symbol -> its file of recorded prices, unread. Raises DataError for a symbol without one."""
+    """Return symbol -> its file of recorded prices, not read yet. Raises DataError for a symbol without one."""
     files = {tick_file.symbol_of(file): file for file in tick_file.find_tick_files(path)}
     wanted = list(files) if symbols is None else list(symbols)
     if missing := [symbol for symbol in wanted if symbol not in files]:

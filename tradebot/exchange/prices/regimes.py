@@ -1,4 +1,4 @@
-"""Trends and ranges that change every 10 to 60 minutes, per symbol and for the market; they bend the synthetic walk."""
+"""Trends and ranges that change every 10 to 60 minutes, per symbol and for the market; they steer the walks."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from tradebot.exchange.prices import hash_rng
 
 SHORTEST_MINUTES, LONGEST_MINUTES = 10, 60  # minutes
 RANGING_SHARE = 0.3  # share of regimes without a trend
-WEAKEST_TREND, STRONGEST_TREND = 0.15, 0.5  # a trend's drift a minute, in deviations of a minute
-RANGE_PULL = 0.08  # share of the way back to its anchor that a ranging price goes each minute
-MEAN_REVERSION = 0.15  # how much a walk far from yesterday's close prefers to turn back
+WEAKEST_TREND, STRONGEST_TREND = 0.15, 0.5  # a trend's drift per minute, in deviations of a minute
+RANGE_PULL = 0.08  # share of the distance to its anchor by which a ranging price returns each minute
+MEAN_REVERSION = 0.15  # how strongly a walk far from the previous close tends to turn back
 CHANNEL_REGIME = 31
 
 
 class Regimes:
-    """The drift of each walk, decided minute by minute. `deviation` is that of a day's log return, shape (n,)."""
+    """The drift of each walk, decided minute by minute; `deviation` is that of a day's log return, shape (n,)."""
 
     def __init__(self, keys: hash_rng.Bits, deviation: Floats, *, full_day: int) -> None:
         self._keys, self._deviation = keys, deviation
@@ -28,7 +28,7 @@ class Regimes:
         self._anchor: Floats = np.zeros(n)
 
     def minute_drift(self, minute: int, walk: Floats) -> Floats:
-        """Return the log drift of `minute` for walks that stand at `walk`; call once for every minute, in order."""
+        """Return the log drift of `minute` for walks at `walk`. Call once for every minute, in order."""
         due = minute >= self._until
         if due.any():
             self._turn(minute, walk, due)

@@ -1,4 +1,4 @@
-"""What tells one synthetic symbol from another: price, swing, turnover, spread; and the shape of a day."""
+"""The parameters of each synthetic symbol: price, volatility, turnover, spread; and the profile of a day."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ from tradebot.exchange.prices import hash_rng
 from tradebot.markets.listing import reference_price, turnover_rank
 
 FULL_DAY_MINUTES = 375
-MARKET_DAILY_DEVIATION = 0.007  # the market factor's deviation of a day's log return
+MARKET_DAILY_DEVIATION = 0.007  # deviation of the market factor's daily log return
 OCTAVES: Ints = np.array(
     [2, 5, 13, 34, 89]
-)  # days; levels that wander on each of these scales look like a random walk that stays home
-OCTAVE_SCALE = 0.5  # makes the deviation of the day-to-day change of the summed octaves about 1
-GAP_SHARE = 0.3  # of a day's deviation that happens overnight
-OCTAVE_CHANNELS = 1 + np.arange(5, dtype=np.uint64)  # channels, one an octave
+)  # days; variations on these scales add up to a random walk that stays near its origin
+OCTAVE_SCALE = 0.5  # gives the daily change of the summed octaves a deviation of about 1
+GAP_SHARE = 0.3  # the part of a day's deviation that happens overnight
+OCTAVE_CHANNELS = 1 + np.arange(5, dtype=np.uint64)  # channels, one per octave
 CHANNEL_GAP = 9
 
 
 class SymbolParams:
-    """The constants of every instrument of a universe, shape (n,) each; a symbol's do not depend on the others."""
+    """The constants of every instrument of a universe, shape (n,) each.
+
+    Those of a symbol do not depend on the others.
+    """
 
     def __init__(self, universe: Universe, *, seed: int) -> None:
         symbols = universe.symbols
@@ -39,7 +42,7 @@ class SymbolParams:
         self.beta: Floats = np.where(self.is_index, 1.0, 0.6 + 0.8 * hash_rng.bit_field(bits, 0, 16))
         own = 0.008 + 0.010 * hash_rng.bit_field(bits, 16, 16) + 0.004 * (1 - rank)
         self.own_daily_deviation: Floats = np.where(self.is_index, 0.1 * MARKET_DAILY_DEVIATION, own)
-        crores = 10 ** (0.3 + 3.0 * rank)  # Rs 10 million of turnover a day: 2 to 2,000
+        crores = 10 ** (0.3 + 3.0 * rank)  # daily turnover in units of Rs 10 million: 2 to 2,000
         shares = np.maximum(crores * 1e7 / reference, 100.0)
         self.daily_volume: Floats = np.where(self.is_index, 0.0, shares)
         self.trades_per_second: Floats = crores / 60
@@ -48,16 +51,16 @@ class SymbolParams:
         self.level_quantity: Floats = self.daily_volume * 1e-4 + (~self.is_index)
 
     def symbol_closes(self, id_: int, days: Ints) -> Ints:
-        """Return the closing price units of instrument `id_` on `days` (proleptic ordinals), on tick."""
+        """Return the closing prices of instrument `id_` on `days` (proleptic ordinals), in price units, on tick."""
         closes: Ints = self._closes(slice(id_, id_ + 1), days)[0]
         return closes
 
     def closes_on_day(self, day: date) -> Ints:
-        """Return the closing price units of every instrument on `day`, shape (n,)."""
+        """Return the closing prices of every instrument on `day`, in price units, shape (n,)."""
         return self._closes(slice(None), np.array([day.toordinal()], dtype=np.int64))[:, 0]
 
     def overnight_gaps(self, ids: slice, days: Ints) -> Floats:
-        """Return the log returns from the close before to the open of `days` (ordinals), shape (ids, days)."""
+        """Return the log returns from the previous close to the open of `days` (ordinals), shape (ids, days)."""
         counter = days.astype(np.uint64)
         own = (
             hash_rng.normal_floats(hash_rng.random_bits(self.keys[ids, None], counter, CHANNEL_GAP))
@@ -86,7 +89,7 @@ def _wander(of: hash_rng.Bits, days: Ints) -> Floats:
     share = 0.5 - 0.5 * np.cos(np.pi * phase / OCTAVES[:, None])
     octaves = (left + (right - left) * share) * (OCTAVE_SCALE * OCTAVES[:, None] ** 0.5)
     wander: Floats = octaves[..., 0, :].copy()
-    for k in range(1, len(OCTAVES)):  # `sum` may add in another order for another shape
+    for k in range(1, len(OCTAVES)):  # not `sum`, which may add in a different order for another shape
         wander += octaves[..., k, :]
     return wander
 
@@ -99,7 +102,7 @@ def intraday_volume(minutes: int) -> Floats:
 
 
 def intraday_volatility(minutes: int) -> Floats:
-    """Return how much more than average the price moves in each of `minutes`: a U, mean square 1."""
+    """Return the volatility of each of `minutes`, relative to the average: a U, mean square 1."""
     f = (np.arange(minutes) + 0.5) / minutes
     shape = 0.7 + 1.3 * np.exp(-15 * f) + 0.5 * np.exp(-20 * (1 - f))
     return np.asarray(shape / np.sqrt((shape**2).mean()), dtype=np.float64)

@@ -1,8 +1,8 @@
-"""Invented prices that behave like a trading day, for every symbol at once; the exchange's default source.
+"""Synthetic prices that behave like a trading day, for every symbol at once; the exchange's default source.
 
-Steps are made in blocks of up to a minute, as arrays of shape (steps, symbols), and handed out as slices, so that one
-symbol costs little per step and thousands little each. Every random number is a hash of (seed, date, symbol, step):
-RELIANCE has the same day whatever else is traded, at any block size, however `steps_until` is cut.
+Steps are made in blocks of up to a minute, as arrays of shape (steps, symbols), and handed out as slices. One symbol
+then costs little per step, and thousands cost little each. Every random number is a hash of (seed, date, symbol, step):
+RELIANCE has the same day with any other symbols, at any block size, and however calls of `steps_until` are split.
 """
 
 from __future__ import annotations
@@ -28,25 +28,26 @@ from tradebot.markets.calendar import TradingCalendar, ist_date
 from tradebot.markets.hours import closing_times
 from tradebot.markets.market import common_market
 
-BLOCK_CELLS = 8_192  # steps x symbols: a block stays in the cache and holds the loop for a few milliseconds
+BLOCK_CELLS = 8_192  # steps x symbols: a block stays in the cache and holds the event loop for a few milliseconds
 CIRCUIT_SHARE = 0.10
-JUMPS_PER_DAY, JUMP_SIZE = 1.5, 4.0  # the size in deviations of a minute
+JUMPS_PER_DAY, JUMP_SIZE = 1.5, 4.0  # the size is in deviations of a minute
 CHANNEL_MICRO, CHANNEL_SIZE, CHANNEL_BIDS, CHANNEL_ASKS = 22, 23, 24, 25
-# One draw decides a step's small things; the bits of it: 0 side, 1-24 trade, 25-40 quote, 41-60 jump, 61 its sign.
+# One draw decides the details of a step. Its bits: 0 side, 1-24 trade, 25-40 quote, 41-60 jump, 61 the jump's sign.
 TRADE, QUOTE, JUMP, SIGN = np.uint64(1), np.uint64(25), np.uint64(41), np.uint64(61)
 ONE, TRADE_MASK, QUOTE_MASK, JUMP_MASK = (np.uint64((1 << width) - 1) for width in (1, TRADE_BITS, QUOTE_BITS, 20))
 
 
 class SyntheticPrices:
-    """A `PriceSource` of one session; see the module. Steps stand at opens_at, opens_at + step, ... before closes_at.
+    """A `PriceSource` of one session; see the module. Steps are at opens_at, opens_at + step_ns, ... before closes_at.
 
-    An instrument whose day ends before `closes_at` by the calendar has no row after its end: the closing auction of
-    shares with derivatives is not played, and their last price is that of continuous trading.
+    An instrument whose day ends before `closes_at` by the calendar has no row after its end. The closing auction of
+    shares with derivatives is not simulated, and their last price is that of continuous trading.
 
-    `step_ns` is in ns and divides a minute; with `every_step` each symbol trades at every step and none is halted, as load
-    for a benchmark. Simplifications: the walk does not feel anybody's orders, which errs in favour
-    of large ones; depth is drawn anew at each change, so a queue position means little; every symbol trades at the
-    first step, as if each had an opening auction. Raises ValueError for a step or session that does not fit.
+    `step_ns` divides a minute. With `every_step` each symbol trades at every step and none is halted, as load for a
+    benchmark. Raises ValueError for a step or session that does not fit. Simplifications:
+    * the walk does not react to orders, which errs in favour of large ones;
+    * depth is drawn again at each change, so a queue position means little;
+    * every symbol trades at the first step, as if each had an opening auction.
     """
 
     def __init__(
@@ -83,21 +84,21 @@ class SyntheticPrices:
 
     @property
     def is_finished(self) -> bool:
-        # The last step comes before the close, and orders are taken until then.
+        # The last step comes before the close, and orders are accepted until the close.
         return self._stream.emitted_until_at >= self.closes_at and self._stream.is_finished
 
     def opening_snapshot(self) -> Snapshots:
-        """Return yesterday's closes with empty books, stamped one second before the open."""
+        """Return the previous closes with empty books, stamped one second before the open."""
         return untraded_snapshot(self.universe, self.previous_close, at=self.opens_at - SECOND)
 
     def steps_until(self, until_at: int) -> Iterator[Snapshots]:
-        """Yield every step up to `until_at` not yielded before; a step in which nothing changed is left out."""
+        """Yield every step up to `until_at` not yielded before. A step in which nothing changed is left out."""
         return self._stream.steps_until(until_at)
 
     def bar_series(self, id_: int, *, interval_ns: int, start_at: int, end_at: int) -> BarSeries:
-        """Return complete bars that start in [start, end), at most 1,500 days back; `interval_ns` whole minutes or a day.
+        """Return complete bars that start in [start_at, end_at), at most 1,500 days back.
 
-        Raises ValueError for another interval.
+        `interval_ns` is whole minutes or a day. Raises ValueError for another interval.
         """
         check_interval(interval_ns)
         parts = []
@@ -125,7 +126,7 @@ class SyntheticPrices:
         count = max(1, min(BLOCK_CELLS // max(n, 1), grid.steps_per_minute - offset, grid.step_count - self._made))
         steps = np.arange(self._made, self._made + count, dtype=np.uint64)[:, None]
         micro = hash_rng.random_bits(self._keys, steps, CHANNEL_MICRO)
-        # The walk lies between the best bid and ask; half the trades are printed at either.
+        # The walk lies between the best bid and ask; half of the trades are printed at each.
         bid = self._paths.next_prices(steps, self._jumps(micro)) - (now.spread - 1).clip(min=0) // 2
         traded = ((micro >> TRADE) & TRADE_MASK) < now.trade_odds
         quoted = traded | (((micro >> QUOTE) & QUOTE_MASK) < now.quote_odds)

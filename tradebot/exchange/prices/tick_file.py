@@ -1,4 +1,4 @@
-"""Reads one file of recorded ticks, `timestamp,ltp,volume`, as it is, dirt included; for the recorded prices."""
+"""Reads one file of recorded ticks, `timestamp,ltp,volume`, as it is, bad ticks included; for the recorded prices."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tradebot.markets.market import HOME_MARKET
 TICK_HEADER = ["timestamp", "ltp", "volume"]
 LARGEST_PRICE = 1e12  # Rs; beyond it integer paise are no longer exact
 TICK_SUFFIXES = (".csv.gz", ".csv")
-# Names of files, which cannot hold every character of a symbol.
+# File name -> symbol: a file name cannot hold every character of a symbol.
 FILE_SYMBOLS = {"INDEX_Nifty": "NIFTY 50", "INDEX_Nifty_Bank": "NIFTY BANK", "MM": "M&M", "MMFIN": "M&MFIN"}
 
 
 class TickFile(Message, frozen=True, eq=False):
-    """The rows of one file in its order: stamps in ns UTC, prices in paise, cumulative volumes; shape (n,) each."""
+    """The rows of one file in file order: stamps in ns UTC, prices in paise, cumulative volumes; shape (n,) each."""
 
     symbol: str
     path: Path
@@ -42,7 +42,7 @@ def symbol_of(path: Path) -> str:
 
 
 def find_tick_files(paths: Path | list[Path]) -> list[Path]:
-    """Return the tick files of a directory, or the given files, sorted by name. Raises DataError when there is none."""
+    """Return the tick files of a folder, or the given files, sorted by name. Raises DataError when there is none."""
     if isinstance(paths, Path):
         found = sorted(p for s in TICK_SUFFIXES for p in paths.glob(f"*{s}")) if paths.is_dir() else [paths]
     else:
@@ -53,16 +53,16 @@ def find_tick_files(paths: Path | list[Path]) -> list[Path]:
 
 
 def read_tick_file(path: Path) -> TickFile:
-    """Read one file, whose rows look like `2021-06-11 09:15:52,2188.65,133620` with times of India.
+    """Read one file. Its rows look like `2021-06-11 09:15:52,2188.65,133620`, with Indian times.
 
     Raises DataError naming file, line and what was expected.
     """
-    import pandas as pd  # half a second that only a run on recorded ticks pays
+    import pandas as pd  # the import takes half a second, and only a run on recorded ticks needs it
 
     text = _bytes(path)
     try:
         if [line.strip().count(b",") for line in text.split(b"\n", 2)[:2] if line.strip()] not in ([2], [2, 2]):
-            raise ValueError("columns")  # the library would drop a fourth value of the first row with a mere warning
+            raise ValueError("columns")  # the library would only warn and drop a fourth value of the first row
         frame = pd.read_csv(
             io.BytesIO(text),
             dtype={"timestamp": str, "ltp": np.float64, "volume": np.int64},
