@@ -6,7 +6,7 @@ import importlib
 
 __version__ = "0.1.0"
 
-# What notebooks ask for, loaded when it is asked for: the daemon has no use for it.
+# The API for notebooks. It is loaded on first access, because the daemon does not use it.
 NOTEBOOK = {"backtest": ("tradebot.backtest", ""), "load_bars": ("tradebot.history.frames", "load_bars")}
 
 

@@ -1,4 +1,4 @@
-"""The command line: each verb loads its module under `cli/` only when it is used; errors become one sentence."""
+"""The command line: each command loads its module under `cli/` only when it is used; an error prints one sentence."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tradebot.errors import ConfigError, ExitCode, TradebotError
 from tradebot.printable import make_printable
 from tradebot.printing import print_error_line, print_error_text
 
-# One thread for linear algebra, before numpy is imported: a dot product of some ten thousand bars on two threads costs
-# twice the time of one, and what can use other cores here are processes.
+# Linear algebra uses one thread. This must be set before numpy is imported. A dot product over some ten thousand bars
+# takes twice as long on two threads as on one, and processes, not threads, use the other cores here.
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-VERBS = {  # verb -> (module:command, what `--help` says, so that listing the verbs loads none of them)
+VERBS = {  # verb -> (module:command, its line in `--help`: listing the verbs must not import them)
     "run": ("run.run:run", "Trade: stream quotes, compute signals, send orders."),
     "exchange": ("exchange:exchange", "Serve the simulated exchange on loopback."),
     "status": ("control.status:status", "Show the running daemon: halts, feed, positions, orders."),
@@ -52,14 +52,14 @@ VERBS = {  # verb -> (module:command, what `--help` says, so that listing the ve
 
 
 class LazyGroup(click.Group):
-    """A group that knows its verbs by name and imports a command when it is called."""
+    """A click group that knows its verbs by name and imports a command only when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the verbs in the order a person meets them."""
+        """Return the verbs in the order in which a user needs them."""
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the command of a verb; None when there is no such verb."""
+        """Return the command of a verb, or None for an unknown verb."""
         if cmd_name not in VERBS:
             return None
         module, _, name = VERBS[cmd_name][0].partition(":")
@@ -70,7 +70,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command of the first argument. Raises UsageError with the nearest verb."""
+        """Return the command of the first argument. Raises UsageError that suggests the nearest verb."""
         if args and not args[0].startswith("-") and args[0] not in VERBS:
             near = difflib.get_close_matches(args[0], VERBS, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
@@ -78,7 +78,7 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the verbs with their sentences."""
+        """Write each verb with its one-line description to the help text."""
         with formatter.section("Commands"):
             formatter.write_dl([(verb, sentence) for verb, (_, sentence) in VERBS.items()])
 
@@ -99,10 +99,10 @@ def main(args: Sequence[str] | None = None) -> None:
 
 
 def run_command_line(args: list[str]) -> int:
-    """Run the command line and return the exit code; every error a user can act on is one sentence on stderr."""
-    # No verb has work for threads of linear algebra; they would burn the cores that processes and loop need.
+    """Run the command line and return the exit code. An error that a user can act on prints one sentence to stderr."""
+    # No command gains from linear algebra threads; they would take cores from the processes and the event loop.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    if sys.stdout is None:  # closed by whoever started this: there is nobody to read, which is no reason to fail
+    if sys.stdout is None:  # the parent process closed it: nothing reads the output, which is no reason to fail
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     out = sys.stdout
     debug = "--debug" in args[:1] or os.environ.get("TRADEBOT_DEBUG", "0") not in ("", "0")
@@ -120,7 +120,7 @@ def run_command_line(args: list[str]) -> int:
         if debug:
             raise
         told = io.StringIO()
-        vars(error)["message"] = make_printable(error.message)  # it quotes what was typed, and is one line
+        vars(error)["message"] = make_printable(error.message)  # it quotes user input and is a single line
         error.show(told)
         print_error_text(told.getvalue())
         return error.exit_code
@@ -128,11 +128,11 @@ def run_command_line(args: list[str]) -> int:
         print_error_line("tradebot: interrupted")
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # The reader left (`| head`); what remains in the buffer would fail again at exit.
+        # The reader closed the pipe (`| head`). The rest of the buffer would fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return ExitCode.OK
     except SystemExit as end:
-        # The same, met by a table, or by click, which then puts another stream in the place of stdout.
+        # The same broken pipe, raised inside a table or inside click, which then replaces stdout by another stream.
         if not isinstance(end.__context__, BrokenPipeError) and sys.stdout is out:
             raise
         return ExitCode.OK
@@ -152,7 +152,7 @@ def _only_ours(group: BaseExceptionGroup[BaseException]) -> TradebotError | None
 def _say(error: TradebotError, code: int, *, debug: bool) -> int:
     if debug:
         raise error
-    # Several lines point into a file; each place starts its line, so that editors can follow it.
+    # A list of config errors keeps each `file:line:column` at the start of its line, so that editors can follow it.
     text = str(error)
     if isinstance(error, ConfigError) and error.is_list and "\n" in text:
         print_error_text(f"tradebot: the configuration is refused\n{text}\n")

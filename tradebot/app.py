@@ -1,8 +1,8 @@
-"""The one file that knows all parts: opens what the config asks for, runs the daemon over it, closes it in reverse.
+"""The one file that knows all parts: it opens what the config names, runs the daemon, and closes everything in reverse.
 
     recovery ▶ journal ▶ venue ▶ account ▶ instruments ▶ workers warm ▶ reconciliation ▶ engine ▶ summary
 
-Start is recovery: a clean stop and a crash take the same path and differ only in what the log says of it.
+Every start is a recovery. A start after a clean stop and one after a crash take the same path; only the log differs.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ from tradebot.trading.desk.fill_charges import charges_by_market
 
 
 class RunOptions(NamedTuple):
-    """What the command line adds to the config.
+    """The options that the command line adds to the config.
 
-    `run_id` names the run and begins its order ids; `exchange` holds the addresses that a running exchange printed;
-    `faults` are what the embedded exchange commits; `lines_dropped` says how many lines of the log were lost.
+    `run_id` names the run and is the prefix of its order ids. `exchange` holds the addresses that a running exchange
+    printed. `faults` is the fault plan of the embedded exchange. `lines_dropped` returns the number of lost log lines.
     """
 
     run_id: str
@@ -66,13 +66,13 @@ async def run(
     wall_clock: Clock | None = None,
     write_thread: WriteDriver | None = None,
 ) -> dict[str, Any]:
-    """Trade as the config says until a signal, `app.stop_after` or the end of the prices; returns the summary.
+    """Trade by the config until a signal, `app.stop_after` or the end of the prices; return the summary.
 
-    `bus` takes what it has to say. `wall` is this machine's time and `write_thread` drives the journal: what a simulation
-    brings along.
+    `bus` receives the events. A simulation passes `wall_clock`, this machine's time, and `write_thread`, which drives
+    the journal.
 
-    Raises a TradebotError, with one sentence, for whatever keeps it from starting or going on; what a task raised
-    comes in its ExceptionGroup.
+    Raises a TradebotError with one sentence when the daemon cannot start or go on. An error from a task arrives in the
+    task group's ExceptionGroup.
     """
     wall_clock = wall_clock or WallClock()
     raise_start_problems(config, now=wall_clock.wall_ns(), has_exchange=options.exchange is not None)
@@ -103,7 +103,7 @@ async def _run(
     install_signal_handlers(tell, standing)
     specs = load_strategies(config)
     state_dir = config.app.state_dir
-    notifier.extend_timeout()  # a long journal is read to its end before anything else
+    notifier.extend_timeout()  # reading a long journal to its end takes time, and it comes before everything else
     path = state_dir / FILE_NAME
     doubt = await asyncio.to_thread(journal_heads.head_mismatch_reason, path)
     recovery = (await asyncio.to_thread(recover_state, path))._replace(doubt=doubt)
@@ -118,7 +118,7 @@ async def _run(
         if (outbox := open_outbox(config, tell, wall)) is not None:
             stack.push_async_callback(
                 outbox.finish_and_close
-            )  # after the journal is closed, so that its last row is fed too
+            )  # runs after the journal is closed: its last row is fed as well
         journal = Journal(
             state_dir,
             run=options.run_id,
@@ -162,7 +162,7 @@ async def _run(
 
 
 def reserve_bytes(config: Config, last_day: int) -> int:
-    """Return what the journal keeps for a full disk, given what its last day wrote."""
+    """Return the bytes that the journal reserves for a full disk; `last_day` is the number of bytes of its last day."""
     setting = config.journal.reserve_mb
     return wanted_reserve_bytes(len(config.app.symbols), last_day) if setting == "auto" else setting * 1_000_000
 
@@ -178,7 +178,7 @@ def _on_signals(stop: asyncio.Event, reasons: list[str]) -> Callable[[str], None
         nonlocal interrupts
         interrupts += 1
         if interrupts > 1:
-            os._exit(130)  # the second Ctrl-C: every acknowledged row is on disk, the next start recovers the rest
+            os._exit(130)  # second Ctrl-C: every acknowledged row is on disk, and the next start recovers the rest
         ask_to_stop("SIGINT")
 
     loop = asyncio.get_running_loop()
@@ -188,7 +188,7 @@ def _on_signals(stop: asyncio.Event, reasons: list[str]) -> Callable[[str], None
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
-    """Do `work` to its end and return True, or leave it where it is when `stop` comes first and return False."""
+    """Run `work` to its end and return True; cancel it and return False when `stop` is set first."""
     async with asyncio.TaskGroup() as tasks:
         working = tasks.create_task(work, name="start")
         stopping = tasks.create_task(stop.wait(), name="stop-before-start")
@@ -199,6 +199,7 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
 
 
 def open_outbox(config: Config, tell: EventListener, clock: Clock) -> Outbox | None:
+    """Return the outbox that feeds the tables, or None where the config disables them."""
     section = config.store
     if not section.enabled:
         return None
@@ -216,7 +217,7 @@ def open_outbox(config: Config, tell: EventListener, clock: Clock) -> Outbox | N
 
 
 def run_id(clock: Clock) -> str:
-    """Return the id of a run that begins now: `T` and the wall milliseconds in base 36, so that no two share one."""
+    """Return the id of a run that begins now: `T` and the wall milliseconds in base 36, which makes it unique."""
     digits = "0123456789abcdefghijklmnopqrstuvwxyz"
     number, text = clock.wall_ns() // MILLISECOND, ""
     while number:

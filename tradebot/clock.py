@@ -1,8 +1,8 @@
 """The only file that reads the time or sleeps: wall, market and manual clocks, all in integer nanoseconds UTC.
 
-Two times run through the daemon. *Wall* time is this machine's; latencies, deadlines, rate limits and backoff use its
-monotonic side. *Market* time is the venue's: bars, sessions and strategies use it. They are equal on a real venue and
-differ on a simulated one, which may run a past day at sixty times the speed.
+The daemon uses two times. *Wall* time is this machine's; latencies, deadlines, rate limits and backoff use its
+monotonic clock. *Market* time is the venue's; bars, sessions and strategies use it. The two are equal on a real venue
+and differ on a simulated one, which may run a past day at sixty times the speed.
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ MILLISECOND = 1_000_000
 MICROSECOND = 1_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
-DAY = 24 * HOUR  # of a calendar whose clocks never change, such as India's or UTC
+DAY = 24 * HOUR  # valid only without daylight saving time, as in India and in UTC
 IST = timezone(timedelta(hours=5, minutes=30), "IST")
 
 
 class Clock(Protocol):
-    """A source of time; every component that needs time is given one."""
+    """A source of time. Every component that needs time receives one."""
 
     def wall_ns(self) -> int:
-        """Return wall time, ns since 1970 UTC; may step."""
+        """Return wall time in ns since 1970 UTC; it may jump in both directions."""
         ...
 
     def monotonic_ns(self) -> int:
-        """Return ns that never go back; for durations only."""
+        """Return monotonic ns: they never go back and are for durations only."""
         ...
 
     def market_ns(self) -> int:
-        """Return the venue's time, ns since 1970 UTC."""
+        """Return the venue's time in ns since 1970 UTC."""
         ...
 
     @property
     def speed(self) -> float:
-        """Market seconds that pass in one wall second."""
+        """Return the number of market seconds in one wall second."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Wait wall `seconds`."""
+        """Sleep for `seconds` of wall time."""
         ...
 
 
 class WallClock:
-    """Real time; market time is wall time."""
+    """The real time. Market time is wall time."""
 
     speed = 1.0
 
@@ -66,9 +66,10 @@ class WallClock:
 
 
 class LoopClock:
-    """The time of an event loop; for a loop whose time is not the machine's.
+    """The time of an event loop that does not run on the machine's time.
 
-    Wall time is `origin` later; whoever changes `origin` steps the wall clock, as a host that corrects its time does.
+    Wall time is loop time plus `wall_offset_ns`. A new value of it steps the wall clock, as a host does that corrects
+    its time.
     """
 
     speed = 1.0
@@ -90,10 +91,10 @@ class LoopClock:
 
 
 class MarketClock:
-    """The time of `wall_ns` with a market time that started at `origin` and runs `speed` times as fast.
+    """The time of `wall_ns` with a market time that starts at `starts_at` and runs `speed` times as fast.
 
-    `anchor_mono` is the monotonic instant at which market time was `origin`; monotonic, so that a step of the wall clock
-    moves no bar. With None the market stands at `origin` until `start_market`.
+    `anchor_mono` is the monotonic ns at which market time was `starts_at`. It is monotonic so that a step of the wall
+    clock moves no bar. While it is None, market time stays at `starts_at` until `start_market`.
     """
 
     def __init__(self, *, starts_at: int, anchor_mono: int | None, speed: float, wall: Clock | None = None) -> None:
@@ -104,11 +105,11 @@ class MarketClock:
 
     @property
     def is_held(self) -> bool:
-        """True while the market stands still until `start_market`."""
+        """Return True while market time stands still, before `start_market`."""
         return self.anchor_mono is None
 
     def start_market(self) -> None:
-        """Let market time run from now; does nothing if it runs already."""
+        """Start market time now. Has no effect if it already runs."""
         if self.anchor_mono is None:
             self.anchor_mono = self.monotonic_ns()
 
@@ -119,22 +120,23 @@ class MarketClock:
 
 
 class VenueClock:
-    """The time of a real venue: the host's wall clock where the two agree, and past its steps the venue's own stamps.
+    """The time of a real venue: the host's wall clock, checked against the venue's timestamps when it jumps.
 
-    Market time goes on with the monotonic clock. The wall clock is followed while it keeps to that within `FOLLOW_WITHIN_NS`.
-    Where it steps further, `compare_clocks` holds both against what the venue stamps its quotes with: a wall clock that was set
-    wrong changes nothing, one that was set right, or a machine that slept, is followed when `VOTES_NEEDED` stamps agree.
+    Market time advances with the monotonic clock. It follows the wall clock as long as the two differ by at most
+    `FOLLOW_WITHIN_NS`. After a larger step of the wall clock, `compare_clocks` compares both with the timestamps of the
+    venue's quotes. A wall clock that was set wrong changes nothing. One that was set right, or a machine that slept,
+    is followed once `VOTES_NEEDED` timestamps agree with it.
     """
 
     speed = 1.0
     FOLLOW_WITHIN_NS = 2 * SECOND  # a larger step would close bars early or late
-    NEAR_STAMP_NS = 5 * SECOND  # a stamp further from both clocks is that of a quiet symbol and says nothing
+    NEAR_STAMP_NS = 5 * SECOND  # a stamp further from both clocks belongs to a quiet symbol and decides nothing
     VOTES_NEEDED = 3
 
     def __init__(self, host: Clock) -> None:
         self.wall_ns, self.monotonic_ns, self.sleep = host.wall_ns, host.monotonic_ns, host.sleep
         self._base = host.wall_ns() - host.monotonic_ns()
-        self._apart = 0  # how far the wall clock was ahead of the market's time, at the last look
+        self._apart = 0  # ns by which the wall clock was ahead of market time at the last comparison
         self._votes = 0
 
     def market_ns(self) -> int:
@@ -142,13 +144,13 @@ class VenueClock:
 
     @property
     def wall_lead_ns(self) -> int:
-        """How far the wall clock is ahead of the market's time, ns, where it is not followed; else 0."""
+        """Return by how many ns the wall clock is ahead of market time; 0 while market time follows it."""
         return self._apart
 
     def compare_clocks(self, stamp_at: int | None) -> bool:
-        """Compare the clocks; `stamp_at` is the venue's of a quote that came just now. True when market time was set.
+        """Compare the clocks and return True if market time was set to the wall clock.
 
-        To be called many times a second.
+        `stamp_at` is the venue's timestamp of a quote that arrived just now. Call this many times a second.
         """
         apart = self.wall_ns() - self.market_ns()
         if abs(apart) <= self.FOLLOW_WITHIN_NS:
@@ -156,7 +158,7 @@ class VenueClock:
             self._apart = self._votes = 0
             return False
         if abs(apart - self._apart) > self.FOLLOW_WITHIN_NS:
-            self._votes = 0  # another step than that of the last look
+            self._votes = 0  # a different step from the one at the last comparison
         self._apart = apart
         if stamp_at is None:
             return False
@@ -172,7 +174,7 @@ class VenueClock:
 
 
 class ManualClock:
-    """A clock that a test or a replay moves by hand; sleeping moves it."""
+    """A clock that a test or a replay sets; `sleep` advances it."""
 
     speed = 1.0
 
@@ -195,10 +197,11 @@ class ManualClock:
 
 
 class TimeSlice:
-    """How long a task has worked without waiting: `max_ns` ns, then it is over and others should have theirs.
+    """Limits a task to `max_ns` of work before it yields to the event loop.
 
-    Taking what is there already does not wait, and a task that always finds something would keep the loop for itself.
-    `ends_at` is monotonic ns; whoever has to ask for every message asks it first, and only then for `yield_if_due`.
+    Taking a message that has already arrived does not wait, so a task that always finds one would block the loop.
+    `ends_mono` is monotonic ns. A caller that checks after every message compares it first and calls `yield_if_due`
+    only when it has passed.
     """
 
     def __init__(self, clock: Clock, max_ns: int) -> None:
@@ -207,38 +210,38 @@ class TimeSlice:
         self.restart()
 
     def restart(self) -> None:
-        """Count from here: the task has just waited."""
+        """Start a new slice: the task has just waited."""
         self.ends_mono = self._clock.monotonic_ns() + self._most
 
     def expire(self) -> None:
-        """Let the turn be over, however short it was."""
+        """End the slice now, so that the next `yield_if_due` yields."""
         self.ends_mono = -1
 
     async def yield_if_due(self) -> None:
-        """Give the loop to the others, if the turn is over."""
+        """Yield to the event loop if the slice is used up, and start a new one."""
         if self._clock.monotonic_ns() > self.ends_mono:
             await self._clock.sleep(0)
             self.restart()
 
 
 def market_paced_ns(clock: Clock) -> int:
-    """Return monotonic ns at the pace of the market: limits count on it, so that a fast day has those of a slow one."""
+    """Return monotonic ns scaled to the market's speed. Rate limits count in it, so they do not depend on the speed."""
     mono = clock.monotonic_ns()
     if clock.speed == 1.0:
         return mono
-    over, under = clock.speed.as_integer_ratio()  # exact: a float has not the digits of such a product
+    over, under = clock.speed.as_integer_ratio()  # exact: a float cannot hold all digits of the product
     return mono * over // under
 
 
 def format_iso(ns: int, zone: tzinfo = UTC) -> str:
-    """Format `ns` for people, ISO-8601 with microseconds; UTC ends in `Z`."""
+    """Return `ns` as ISO-8601 text with microseconds; UTC ends in `Z`."""
     seconds, rest = divmod(ns, SECOND)
     text = datetime.fromtimestamp(seconds, zone).replace(microsecond=rest // 1000).isoformat(timespec="microseconds")
     return text.replace("+00:00", "Z")
 
 
 def parse_iso(text: str, zone: tzinfo = UTC) -> int:
-    """Parse ISO-8601 to ns; a time without a zone is taken in `zone`. Raises ValueError."""
+    """Return ISO-8601 text as ns; a time without a zone is taken in `zone`. Raises ValueError."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone)

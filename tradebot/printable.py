@@ -1,4 +1,4 @@
-"""Text of others made safe for a terminal and one line: names of files, symbols, settings, a venue's words. Pure."""
+"""Makes text from outside (file names, symbols, settings, a venue's messages) safe to print on one line. Pure."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 
 def make_printable(value: Any, *, allowed: str = "") -> str:
-    """Return `value` as text that cannot move the cursor, reorder what stands beside it or break the line.
+    """Return `value` as text that cannot move the cursor, reorder the text beside it or break the line.
 
-    Each character that is not printable becomes one other, a space or a question mark, so that columns stay in place;
-    those in `allowed` stay. Bytes of a file name that are no text become question marks too.
+    Each unprintable character becomes one space or one question mark, so columns stay aligned. Characters in `allowed`
+    stay. Bytes in a file name that are not text also become question marks.
     """
     text = str(value)
     if text.isprintable():

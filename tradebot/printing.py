@@ -1,4 +1,4 @@
-"""All that the verbs print goes through here, made printable: a file, a symbol or a venue may hold any letters."""
+"""Every command prints through this file, which makes the text printable: names from outside may hold any character."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ def print_line(line: Any = "") -> None:
 
 
 def print_error_line(line: Any) -> None:
-    """Print one line to standard error, beside the result."""
+    """Print one line to standard error, apart from the result."""
     click.echo(make_printable(line), err=True)
 
 
 def print_text(text: str) -> None:
-    """Print a text of several lines as it stands, its last line ended or not."""
+    """Print a text of several lines unchanged, without adding a line end."""
     click.echo(make_printable(text, allowed="\n\t"), nl=False)
 
 
 def print_error_text(text: str) -> None:
-    """Print a text of several lines to standard error, as it stands."""
+    """Print a text of several lines to standard error unchanged, without adding a line end."""
     click.echo(make_printable(text, allowed="\n"), nl=False, err=True)
 
 
 def print_json(value: Any, *, indent: int | None = None) -> None:
-    """Print a value as JSON in ASCII."""
+    """Print a value as ASCII JSON."""
     click.echo(json.dumps(value, indent=indent))
 
 
 def confirm_or_abort(question: str) -> None:
-    """Ask on standard error and go on with a yes. Raises click.Abort."""
+    """Ask a yes-or-no question on standard error. Raises click.Abort unless the answer is yes."""
     click.confirm(make_printable(question), abort=True, err=True)

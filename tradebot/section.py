@@ -1,4 +1,4 @@
-"""What every section of config.toml is made of, those of venues as well: a frozen table, and addresses."""
+"""The parent class of every section of config.toml, and the address types; the settings of venues use them too."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """A table of config.toml; unknown keys, NaN and infinity are refused."""
+    """A table of config.toml. It is frozen and rejects unknown keys, NaN and infinity."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 

@@ -1,1 +1,1 @@
-"""Dated rules of real markets: sessions and holidays, charges and taxes, index members."""
+"""Rules of real markets by date: sessions and holidays, charges and taxes, index members."""

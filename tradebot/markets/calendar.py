@@ -1,8 +1,9 @@
-"""When NSE trades: sessions day by day from dated data, asked by the bars, the gate, the exchange and the app.
+"""The trading calendar of NSE: the session of each day from dated data; bars, gate, exchange and app read it.
 
-The closures of 2019 to `covered_through` are plain data, so that a start costs no import of pandas; other years come
-from pandas_market_calendars, loaded when first asked. That library knows no weekend sessions, no change of hours, and
-takes every weekday of a year it has no list for as open: hence the overlay, and `covered_through` as a guard.
+The closures from 2019 to `covered_through` are plain data, so that a start does not import pandas. Other years come
+from pandas_market_calendars, which is loaded on first use. That library knows no weekend sessions and no change of
+hours, and it takes every weekday of a year without a list as open. Our data therefore overrides it, and
+`covered_through` limits the days that may be traded.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from tradebot.domain.message import Message
 DATA_FOLDER = Path(__file__).with_name("data")
 ONE_DAY = timedelta(days=1)
 IST_OFFSET_NS = 19_800 * SECOND  # +05:30
-MAX_BREAK_DAYS = 30  # no exchange is closed longer; past it the data is wrong, not the market closed
+MAX_BREAK_DAYS = 30  # no exchange is closed longer: a longer break means that the data is wrong
 
 
 class HoursClass(StrEnum):
-    """What is traded, as far as its hours go; the values name the closes in the data."""
+    """The classes of instruments with different closing times; the values are the keys of the closes in the data."""
 
-    SHARE = "closes"  # without derivatives
-    UNDERLYING = "closes_underlying"  # has them: a share, or an index that stands still when its shares do
+    SHARE = "closes"  # a share without derivatives
+    UNDERLYING = "closes_underlying"  # a share with derivatives, or an index, which stops moving when its shares do
     CONTRACT = "closes_contract"
 
 
@@ -41,11 +42,12 @@ class Session(Message, frozen=True):
     name: str = ""
 
     def is_open(self, at: int) -> bool:
+        """Return True if the session is open at `at` (ns UTC)."""
         return self.opens_at <= at < self.closes_at
 
 
 class SpecialDay(Message, frozen=True):
-    """A day with hours of its own, IST; stands above weekends, closures and the ordinary hours."""
+    """A day with its own hours (IST). It overrides weekends, closures and the ordinary hours."""
 
     day: date
     opens: time
@@ -54,7 +56,7 @@ class SpecialDay(Message, frozen=True):
 
 
 class OrdinaryHours(Message, frozen=True):
-    """Ordinary hours from `since` on, IST."""
+    """The ordinary hours (IST) from the day `since` on."""
 
     since: date
     opens: time
@@ -63,10 +65,10 @@ class OrdinaryHours(Message, frozen=True):
 
 
 class TradingCalendar:
-    """NSE's trading days; `closed` and `special` are the operator's additions and win over the shipped data.
+    """NSE's trading days. `closed` and `special` are the operator's additions; they override the shipped data.
 
-    `covered_through` is the last day the data speaks for; later days are answered as if no holiday existed, so nobody
-    may trade real money on them.
+    `covered_through` is the last day that the data covers. Later days are treated as if no holiday existed, so real
+    money must not be traded on them.
     """
 
     def __init__(
@@ -90,7 +92,7 @@ class TradingCalendar:
             )
             for row in sorted(data["hours"], key=lambda row: row["from"])
         ]
-        # day -> its own hours, or None where the operator closed it
+        # day -> its special hours; None where the operator declared it closed
         self._special: dict[date, SpecialDay | None] = {
             row["date"]: SpecialDay(day=row["date"], opens=row["opens"], closes=row["closes"], name=row["name"])
             for row in data["special"]
@@ -99,9 +101,9 @@ class TradingCalendar:
         self._special |= {s.day: s for s in special}
 
     def session_on(self, day: date, line: HoursClass = HoursClass.SHARE) -> Session | None:
-        """Return the continuous session of `day` for a line, None where the market is closed.
+        """Return the continuous session of `day` for an hours class, or None where the market is closed.
 
-        A day with hours of its own has them for every line, unless they are those of an ordinary day.
+        Special hours hold for every hours class, unless they equal those of an ordinary day.
         """
         hours = self._hours_of(day)
         if day in self._special:
@@ -116,6 +118,7 @@ class TradingCalendar:
         return _session(day, hours.opens, hours.closes[line], hours.exit_minutes)
 
     def is_trading_day(self, day: date) -> bool:
+        """Return True if the market has a session on `day`."""
         return self._special[day] is not None if day in self._special else self._is_ordinary(day)
 
     def next_trading_day(self, day: date) -> date:
@@ -127,7 +130,7 @@ class TradingCalendar:
         return self._nearest(day, -ONE_DAY)
 
     def is_covered(self, day: date) -> bool:
-        """True up to the last day whose closures are known."""
+        """Return True up to the last day for which the closures are known."""
         return day <= self.covered_through
 
     def _nearest(self, day: date, stride: timedelta) -> date:
@@ -154,8 +157,8 @@ class TradingCalendar:
 
 @lru_cache(maxsize=64)
 def library_closures(year: int) -> frozenset[date]:
-    """Return the weekdays of `year` on which the library has no session; loads pandas."""
-    import pandas_market_calendars  # costs a second: only years outside the data pay it
+    """Return the weekdays of `year` without a session, by the calendar library; imports pandas."""
+    import pandas_market_calendars  # takes a second, so only for years outside the data
 
     calendar = pandas_market_calendars.get_calendar("NSE")
     days = calendar.valid_days(start_date=f"{year}-01-01", end_date=f"{year}-12-31")
@@ -165,7 +168,7 @@ def library_closures(year: int) -> frozenset[date]:
 
 
 def ist_to_ns(day: date, at: time) -> int:
-    """Return an Indian date and time of day as ns UTC."""
+    """Return a date and time of day in IST as ns UTC."""
     return int(datetime.combine(day, at, IST).timestamp()) * SECOND
 
 
@@ -175,7 +178,7 @@ def ist_date(at: int) -> date:
 
 
 def ist_day_number(at: int) -> int:
-    """Return the number of the Indian day of `at` (ns UTC): equal on one day, and cheap."""
+    """Return the number of the Indian day of `at` (ns UTC), counted from 1970-01-01; cheaper than the date."""
     return (at + IST_OFFSET_NS) // DAY
 
 

@@ -1,8 +1,9 @@
-"""What a trade costs in India: brokerage, taxes and fees by date; used by accounts, gates and reports.
+"""The charges of a trade in India: brokerage, taxes and fees by date; used by accounts, gates and reports.
 
-Rates are data (`data/charges_india.toml`). Every part is rounded to paise, half up; a contract note rounds the
-transaction tax (STT) of a day to the rupee, which no sum of fills can do. Parts are computed on the whole
-turnover of an order; a fill is charged what it adds, so any split of an order into fills costs the same to the paisa.
+The rates are data (`data/charges_india.toml`). Every part is rounded to paise, half up. A contract note rounds the
+transaction tax (STT) of a day to the rupee, which a sum over fills cannot do. The parts are computed on the total
+turnover of an order. A fill is charged the difference that it makes, so every split of an order into fills costs the
+same to the paisa.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from tradebot.domain.order import ZERO, Side
 from tradebot.errors import DataError
 
 PAISA = Decimal("0.01")
-UNITS_PER_PAISA = 100  # a turnover is a whole number of hundredths of a paisa, or billed by the long way
+UNITS_PER_PAISA = 100  # `UnitTariff` counts turnover in hundredths of a paisa; any other turnover needs `Tariff`
 CRORE = Decimal(10_000_000)
 RATES_FILE = Path(__file__).parent / "data" / "charges_india.toml"
 
 
 class Segment(StrEnum):
-    """What the charges depend on beside the side and the exchange."""
+    """The market segments with different charges; side and exchange also matter."""
 
     INTRADAY = "equity_intraday"
     DELIVERY = "equity_delivery"
@@ -37,7 +38,7 @@ class Segment(StrEnum):
 
 
 class Charges(Message, frozen=True):
-    """The parts of a bill in rupees, each a whole number of paise; `dp` is the depository's fee for a delivery sale."""
+    """The parts of a bill in rupees, each a whole number of paise; `dp` is the depository fee for a delivery sale."""
 
     brokerage: Decimal = ZERO
     transaction_tax: Decimal = ZERO
@@ -49,6 +50,7 @@ class Charges(Message, frozen=True):
 
     @property
     def total(self) -> Decimal:
+        """Return the sum of the parts in rupees."""
         return (
             self.brokerage
             + self.transaction_tax
@@ -71,7 +73,7 @@ NO_CHARGES = Charges()
 
 
 class Rates(Message, frozen=True):
-    """The rates of one segment on one day, in percent of the turnover where the name ends in `_pct`."""
+    """The rates of one segment on one day; a name that ends in `_pct` is in percent of the turnover."""
 
     brokerage_pct: Decimal
     brokerage_cap: Decimal
@@ -86,7 +88,7 @@ class Rates(Message, frozen=True):
 
 
 def segment_of(kind: InstrumentKind, product: str) -> Segment:
-    """Return the segment an instrument trades in under `product` (MIS, CNC, NRML); shares in MIS are intraday."""
+    """Return the segment of an instrument kind under `product` (MIS, CNC, NRML); shares in MIS are intraday."""
     if kind is InstrumentKind.FUTURE:
         return Segment.FUTURES
     if kind is InstrumentKind.OPTION:
@@ -97,10 +99,10 @@ def segment_of(kind: InstrumentKind, product: str) -> Segment:
 def order_charges(
     *, segment: Segment, side: Side, turnover: Decimal, on: date, exchange: str = "NSE", with_dp: bool = False
 ) -> Charges:
-    """Return the bill of a whole order of `turnover` rupees; nothing traded costs nothing.
+    """Return the charges of a whole order with `turnover` in rupees; a turnover of 0 has none.
 
-    `with_dp` adds the depository fee (with its GST), due once per share and day for delivery sales. Raises DataError
-    for an exchange that the table of that day does not know.
+    `with_dp` adds the depository fee and its GST, which is due once per share and day for delivery sales. Raises
+    DataError for an exchange that is missing in the table of that day.
     """
     if turnover <= 0:
         return NO_CHARGES
@@ -114,14 +116,18 @@ def order_charges(
         exchange_fee=exchange_fee,
         sebi_fee=sebi_fee,
         stamp_duty=stamp,
-        # GST is rounded on the trading fees and on the depository's bill apart: two invoices, so fills still add up.
+        # GST is rounded separately on the trading fees and on the depository fee: they are two invoices, and so the
+        # charges of fills still add up.
         gst=gst + (tariff.depository_charge - dp if is_debit else ZERO),
         dp=dp,
     )
 
 
 class Tariff(Message, frozen=True):
-    """The rates for one side of one segment at one exchange on one day, as shares of the turnover."""
+    """The rates of one side, segment, exchange and day: fractions of the turnover (`gst`: of the fees).
+
+    `flat`, `cap` and `dp` are in rupees.
+    """
 
     flat: Decimal
     brokerage: Decimal
@@ -145,18 +151,18 @@ class Tariff(Message, frozen=True):
 
     @property
     def depository_charge(self) -> Decimal:
-        """What the depository charges for a share and day of sales, with the tax on it."""
+        """Return the depository fee in rupees with its GST, due once per share and day of sales."""
         return self.dp + _paise(self.dp * self.gst)
 
     def total_charges(self, turnover: Decimal) -> Decimal:
-        """Return the sum of the parts; nothing traded costs nothing."""
+        """Return the sum of the parts in rupees for `turnover` in rupees; a turnover of 0 costs nothing."""
         if turnover <= 0:
             return ZERO
         brokerage, tax, fee, sebi, stamp, gst = self.charge_parts(turnover)
         return brokerage + tax + fee + sebi + stamp + gst
 
     def in_units(self) -> UnitTariff:
-        """Return the same tariff for turnovers in whole units, see `UnitTariff`."""
+        """Return the same tariff in integer units, see `UnitTariff`."""
         return UnitTariff(
             flat=int(self.flat.quantize(PAISA, ROUND_HALF_UP).scaleb(2)) if self.flat else None,
             brokerage=_share(self.brokerage),
@@ -167,10 +173,11 @@ class Tariff(Message, frozen=True):
 
 
 class UnitTariff(NamedTuple):
-    """A tariff over turnovers counted in hundredths of a paisa, which every product of a price and a lot in paise is.
+    """A tariff in integers: turnovers are in hundredths of a paisa, the unit of a price in paise times a quantity.
 
-    A share is three numbers, (turnover * first + second) // third paise: rounded half up, as `Tariff.charge_parts` does.
-    `shares` are those of exchange fee, SEBI fee, transaction tax and stamp duty; that of `gst` is of paise.
+    A rate is three numbers: (turnover * first + second) // third is the charge in paise, rounded half up, as in
+    `Tariff.charge_parts`. `shares` holds the rates of exchange fee, SEBI fee, transaction tax and stamp duty. The rate
+    `gst` applies to paise.
     """
 
     flat: int | None
@@ -180,7 +187,7 @@ class UnitTariff(NamedTuple):
     gst: tuple[int, int, int]
 
     def total_paise(self, units: int) -> int:
-        """Return the sum of the parts in paise; nothing traded costs nothing."""
+        """Return the sum of the parts in paise for a turnover in units; a turnover of 0 costs nothing."""
         if units <= 0:
             return 0
         billed, share, cap, (f, half_f, per_f, s, half_s, per_s, t, half_t, per_t, d, half_d, per_d), gst = self
@@ -198,14 +205,14 @@ class UnitTariff(NamedTuple):
 
 
 def _share(share: Decimal, units: int = UNITS_PER_PAISA) -> tuple[int, int, int]:
-    # Half up: n / d + 1/2 is (2 n + d) / 2 d.
+    # Rounding half up: n / d + 1/2 is (2 n + d) / (2 d).
     above, below = share.as_integer_ratio()
     return 2 * above, below * units, 2 * below * units
 
 
 @cache
 def tariff_of(segment: Segment, side: Side, on: date, exchange: str) -> Tariff:
-    """Return the tariff of a day. Raises DataError for an exchange that the table of that day does not know."""
+    """Return the tariff of a day. Raises DataError for an exchange that is missing in the table of that day."""
     r = rates_on(segment, on)
     if exchange not in r.exchange_pct:
         raise DataError(f"no {segment} charges are known for exchange {exchange}; known: {', '.join(r.exchange_pct)}")
@@ -234,7 +241,7 @@ def fill_charges(
     exchange: str = "NSE",
     with_dp: bool = False,
 ) -> Charges:
-    """Return what one fill adds to the bill of its order, of which `order_turnover` rupees were filled before."""
+    """Return the charges that one fill adds to its order; `order_turnover` rupees of the order were filled before."""
     before = order_charges(segment=segment, side=side, turnover=order_turnover, on=on, exchange=exchange)
     after = order_charges(
         segment=segment,
@@ -248,7 +255,7 @@ def fill_charges(
 
 
 def rates_valid_between(on: date) -> tuple[date, date]:
-    """Return the days from which, and before which, the rates of a day hold."""
+    """Return the first day on which the rates of `on` hold and the first day on which they no longer do."""
     since = [table["since"] for table in _tables()]
     row = max(bisect_right(since, on) - 1, 0)
     return (since[row] if row else date.min), (since[row + 1] if row + 1 < len(since) else date.max)
@@ -256,7 +263,7 @@ def rates_valid_between(on: date) -> tuple[date, date]:
 
 @cache
 def rates_on(segment: Segment, on: date) -> Rates:
-    """Return the rates in force on a day; days before the first table use the first, which errs on its date."""
+    """Return the rates in force on a day. A day before the first table gets the first table, with a wrong date."""
     tables = _tables()
     row = max(bisect_right([table["since"] for table in tables], on) - 1, 0)
     table = tables[row]

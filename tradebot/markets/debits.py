@@ -1,7 +1,8 @@
-"""Which delivery sales the depository charges for: the first of a share and day that sells more than the day bought.
+"""Demat debits: the delivery sales that incur the depository fee, which is due once per share and day.
 
-A purchase that is sold on its day never reaches the depository. What is sold first and bought back later that day has
-been charged by then, which errs against the trader.
+The fee falls on the first fill of a share and day by which more is sold than bought on that day. Shares that are bought
+and sold on one day never reach the depository. Shares that are sold first and bought back later that day have been
+charged by then; this errs against the trader.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from tradebot.domain.order import ZERO, Side
 
 DELIVERY = "CNC"
 IST_OFFSET_NS = 19_800 * SECOND
-KEPT_DAYS = 7  # a fill may be told days late, and no later
+KEPT_DAYS = 7  # a fill may be reported days late, but not later than this
 
 FillKey = tuple[str, str]  # (exchange, execution id)
 
@@ -23,24 +24,24 @@ class _ShareOfDay:
     __slots__ = ("charged", "is_charged", "net", "seen")
 
     def __init__(self) -> None:
-        self.net = ZERO  # sold less bought
+        self.net = ZERO  # quantity sold minus quantity bought
         self.is_charged = False
-        self.charged: FillKey | None = None  # the fill that was, by its key
+        self.charged: FillKey | None = None  # the key of the fill that was charged
         self.seen: set[FillKey] = set()
 
 
 class DematDebits:
-    """The delivery fills of the last days, told in their order; the same fills give the same answers."""
+    """The delivery fills of the last days. They must be booked in order; the same fills give the same results."""
 
     def __init__(self) -> None:
-        self._days: dict[int, dict[str, _ShareOfDay]] = {}  # Indian day -> symbol -> what was traded of it
+        self._days: dict[int, dict[str, _ShareOfDay]] = {}  # number of the Indian day -> symbol -> its trades
 
     def book_delivery(
         self, *, symbol: str, side: Side, quantity: Decimal, traded_at: int, key: FillKey | None = None
     ) -> bool:
-        """Take a delivery fill of market time `traded_at`; returns whether it is charged for.
+        """Book a delivery fill of market time `traded_at` (ns) and return True if the depository fee is due for it.
 
-        Asked again with the `key` of a fill it says the same; without one each fill is another.
+        A second call with the same `key` returns the same result. Without a key every call is a new fill.
         """
         day = (traded_at + IST_OFFSET_NS) // DAY
         shares = self._days.get(day)
@@ -64,6 +65,6 @@ class DematDebits:
 
 @runtime_checkable
 class UsesDematDebits(Protocol):
-    """What bills by debits, and may be given those of another."""
+    """A fee model that counts demat debits and can take over those of another one."""
 
     debits: DematDebits

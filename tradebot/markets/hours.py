@@ -1,4 +1,4 @@
-"""Until when each instrument trades: its line, and the closes of a universe on a day; exchange and desk ask here."""
+"""The closing times of instruments: their hours class, and the closes of a universe on a day; for exchange and desk."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ NEVER = 1 << 62
 
 
 def hours_class_of(instrument: Instrument) -> HoursClass:
-    """Return whose hours an instrument has.
+    """Return the hours class of an instrument.
 
-    One of which nobody said whether it has derivatives is taken for one that has: its positions are closed in time
-    either way, and all that is lost is the last quarter of an hour.
+    If it is unknown whether the instrument has derivatives, it counts as one that has them. Its positions are then
+    closed in time in either case, at the cost of the last quarter of an hour.
     """
     if instrument.kind in (InstrumentKind.FUTURE, InstrumentKind.OPTION):
         return HoursClass.CONTRACT
@@ -25,9 +25,9 @@ def hours_class_of(instrument: Instrument) -> HoursClass:
 
 
 def closing_times(universe: Universe, day: date, calendar: TradingCalendar, *, latest: int = NEVER) -> Ints:
-    """Return the first market ns at which each instrument trades no more on `day`, none after `latest`.
+    """Return the closing time of each instrument on `day`, capped at `latest`: int64 market ns of shape (n,).
 
-    Raises ValueError for a day off.
+    An instrument no longer trades at its closing time. Raises ValueError if `day` is no trading day.
     """
     closes: dict[HoursClass, int] = {}
     for line in HoursClass:

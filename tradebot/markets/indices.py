@@ -1,4 +1,4 @@
-"""Which symbols make up an index and which have derivatives: data in data/, asked by the config and the app."""
+"""The members of each index, and the symbols with derivatives, from the files in data/; for the config and the app."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from tradebot.markets.calendar import DATA_FOLDER
 
-CONTRACT_NAMES = {  # index -> how its futures and options call it
+CONTRACT_NAMES = {  # index -> its name in the symbols of its futures and options
     "NIFTY 50": "NIFTY",
     "NIFTY NEXT 50": "NIFTYNXT50",
     "NIFTY BANK": "BANKNIFTY",
@@ -19,38 +19,38 @@ CONTRACT_NAMES = {  # index -> how its futures and options call it
 
 
 def index_members(name: str) -> tuple[str, ...]:
-    """Return the symbols of index `name`, sorted; case and spaces do not matter. Raises KeyError when unknown."""
+    """Return the symbols of index `name`, sorted; case and spaces do not matter. Raises KeyError if it is unknown."""
     return _members()[_canonical(name)]
 
 
 def is_index(name: str) -> bool:
-    """True when `index_members` knows the name."""
+    """Return True if `index_members` knows the name."""
     return _canonical(name) in _members()
 
 
 def index_names() -> tuple[str, ...]:
-    """Return every name `index_members` takes, for a suggestion after a misspelling."""
+    """Return every name that `index_members` takes, sorted; for suggestions after a misspelling."""
     return tuple(sorted({*_members(), *_file()["aliases"]}))
 
 
 def lists_date() -> date:
-    """Return the day the lists are from."""
+    """Return the date of the lists."""
     day: date = _file()["as_of"]
     return day
 
 
 def has_derivatives(symbol: str) -> bool:
-    """True when the share or index has futures or options by the lists shipped, so that its session may end early."""
+    """Return True if the shipped lists give the share or index futures or options; its session may then end early."""
     return symbol in CONTRACT_NAMES or symbol in _with_derivatives()
 
 
 def known_shares() -> frozenset[str]:
-    """Return every share that an index or the list of derivatives names."""
+    """Return every share in an index or in the list of derivatives."""
     return _with_derivatives()
 
 
 def contract_name(symbol: str) -> str:
-    """Return how the contracts on a share or index call it; of shares that is the symbol."""
+    """Return the name of a share or index in the symbols of its contracts; for a share it is its symbol."""
     return CONTRACT_NAMES.get(symbol, symbol)
 
 

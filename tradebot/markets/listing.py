@@ -1,4 +1,4 @@
-"""A listing for the simulated exchange: instruments for any symbols, with tokens, tick sizes and first prices."""
+"""The listing of the simulated exchange: instruments for any symbols, with tokens, tick sizes and first prices."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ INDEX_PRICES = {"NIFTY 50": 25000.0, "NIFTY BANK": 56000.0, "INDIA VIX": 13.0, "
 EQUITY_SEGMENT = 1  # the low byte of a Kite token: 1 NSE, 9 indices
 INDEX_SEGMENT = 9
 SEGMENTS = {"BSE": 4}
-FIRST_INVENTED = 1 << 20  # the exchange's own numbers stay far below
-MAX_UNKNOWN_NAMED = 3  # unknown symbols that a refusal names
-INVENTED_NUMBERS = 1 << 22  # 2 << 20 and 1 << 22 together stay below 1 << 23: a token fits a signed 32-bit integer
+FIRST_INVENTED = 1 << 20  # the real numbers of the exchange are far lower
+MAX_UNKNOWN_NAMED = 3  # the number of unknown symbols that a refusal names
+# The largest number is 2 << 20 plus 1 << 22. It stays below 1 << 23, so that a token fits a signed 32-bit integer.
+INVENTED_NUMBERS = 1 << 22
 
 
 class ListingRow(NamedTuple):
@@ -32,26 +33,25 @@ class ListingRow(NamedTuple):
 
 
 def universe_for(symbols: Iterable[str], *, on: date | None = None, paise: Mapping[str, int] | None = None) -> Universe:
-    """Return instruments for `symbols` in their order, with the tick sizes of day `on` (None: today's rule).
+    """Return instruments for `symbols` in their order, with the tick sizes of the day `on` (None: the newest rule).
 
-    `paise` are prices that decide on the ticks of symbols, where better ones are known than the listing's.
-
-    A symbol is of NSE unless its exchange stands before it.
-    A token is a pure function of its symbol unless two unknown symbols of one universe hash alike; then the later one
-    takes the next free. Raises ValueError for a symbol given twice.
+    `paise` holds prices by symbol that determine the tick sizes, where they are better than those of the listing. A
+    symbol is on NSE unless it begins with another exchange. A token is a pure function of its symbol, unless two
+    unknown symbols of one universe have the same hash; the later one then takes the next free number. Raises ValueError
+    for a symbol given twice.
     """
     taken: set[int] = set()
     return Universe(_instrument(symbol, on, taken, (paise or {}).get(symbol)) for symbol in symbols)
 
 
 def synthetic_universe(n: int) -> Universe:
-    """Return `n` equities for load: real names first, most traded first, then SYM0001, SYM0002 and so on."""
+    """Return `n` equities for load tests: real symbols, most traded first, then SYM0001, SYM0002 and so on."""
     real = list(_listing())[:n]
     return universe_for([*real, *(f"SYM{k:04d}" for k in range(1, n - len(real) + 1))])
 
 
 def reference_price(symbol: str) -> float:
-    """Return a believable price in Rs: of recent years for a known name, else 60 to 6,000 by the name's hash."""
+    """Return a plausible price in rupees: a recent one for a known symbol, else 60 to 6,000 by the symbol's hash."""
     if symbol in INDEX_PRICES:
         return INDEX_PRICES[symbol]
     listed = _listing().get(symbol)
@@ -59,9 +59,9 @@ def reference_price(symbol: str) -> float:
 
 
 def unknown_shares(symbols: Iterable[str]) -> str:
-    """Return one sentence on those of `symbols` that no list here knows, with what may have been meant; "" for none.
+    """Return one sentence about the unknown `symbols`, with suggestions; "" if all are known.
 
-    The names of `synthetic_universe` count as known: who writes SYM0001 wants an invented share.
+    The names of `synthetic_universe` count as known: a user who writes SYM0001 wants an invented share.
     """
     known = {*_listing(), *INDEX_TOKENS, *indices.known_shares()}
     unknown = [
@@ -73,7 +73,7 @@ def unknown_shares(symbols: Iterable[str]) -> str:
 
 
 def turnover_rank(symbol: str) -> float:
-    """Return how much the symbol trades among all, 0 the least and 1 the most; by the listing's order or a hash."""
+    """Return the rank of a symbol by turnover, from 0 (least) to 1 (most), by the listing's order or else by a hash."""
     order = _order().get(symbol)
     if order is not None:
         return 1.0 - 0.45 * order / len(_order())

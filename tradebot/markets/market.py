@@ -1,4 +1,4 @@
-"""A market: the days, the money and the products of where an instrument trades; asked by the instrument's exchange."""
+"""A market: the calendar, currency and time zone of an exchange, looked up by the exchange of an instrument."""
 
 from __future__ import annotations
 
@@ -14,54 +14,54 @@ from tradebot.markets.calendar import TradingCalendar
 from tradebot.markets.exchanges import INDIA, NEW_YORK, opening_of, zone_name_of
 
 CURRENCIES = {INDIA: "INR", NEW_YORK: "USD"}
-CURRENCY_WORDS = {"INR": "rupees", "USD": "dollars"}  # as people say it
+CURRENCY_WORDS = {"INR": "rupees", "USD": "dollars"}  # the words for users
 
 
 class Market:
-    """Where an exchange trades; equal for the exchanges of one zone."""
+    """The market of an exchange. The exchanges of one time zone have the same market data."""
 
     def __init__(self, exchange: str) -> None:
-        self.exchange = exchange  # by which it was asked for
+        self.exchange = exchange  # the one of the lookup
         self.zone_name = zone_name_of(exchange)
         self.opens: time = opening_of(exchange)
-        self.currency = CURRENCIES.get(self.zone_name, "")  # empty where each instrument has its own
+        self.currency = CURRENCIES.get(self.zone_name, "")  # empty where each instrument has its own currency
         self.currency_word = CURRENCY_WORDS.get(self.currency, self.currency)
         self.tzinfo: tzinfo = IST if self.zone_name == INDIA else ZoneInfo(self.zone_name)
         self._ahead = int(IST.utcoffset(None).total_seconds()) * SECOND if self.zone_name == INDIA else None
 
     @cached_property
     def calendar(self) -> TradingCalendar:
-        """The days and hours of its sessions. Raises DataError where they are not at hand."""
+        """Return the calendar of its sessions. Raises DataError for a market without one."""
         if self.zone_name != INDIA:
             raise DataError(f"{self.exchange}: the calendar of its sessions is not at hand")
         return TradingCalendar()
 
     @property
     def clock_name(self) -> str:
-        """What people call the time there, such as IST."""
+        """Return the name of the market's time for users, such as IST."""
         return self.tzinfo.tzname(None) or self.zone_name
 
     def utc_offset_ns(self, at: int) -> int:
-        """Return by how many ns the market's time of the day is ahead of UTC at `at` (ns UTC)."""
+        """Return the market's offset from UTC in ns at `at` (ns UTC)."""
         if self._ahead is not None:
             return self._ahead
         offset = datetime.fromtimestamp(at // SECOND, self.tzinfo).utcoffset()
         return int(offset.total_seconds()) * SECOND if offset else 0
 
     def date_of(self, at: int) -> date:
-        """Return the date of `at` (ns UTC) there."""
+        """Return the date of `at` (ns UTC) in the market's zone."""
         return datetime.fromtimestamp(at // SECOND, self.tzinfo).date()
 
     def day_number(self, at: int) -> int:
-        """Return the number of the day of `at` (ns UTC) there, counted from 1970-01-01."""
+        """Return the number of the day of `at` (ns UTC) in the market's zone, counted from 1970-01-01."""
         return (at + self.utc_offset_ns(at)) // DAY
 
     def day_start_at(self, at: int) -> int:
-        """Return when the day of `at` (ns UTC) began there."""
+        """Return the midnight in the market's zone, in ns UTC, that began the day of `at` (ns UTC)."""
         return self.day_number(at) * DAY - self.utc_offset_ns(at)
 
     def to_ns(self, day: date, at: time) -> int:
-        """Return a date and a time of the day there as ns UTC."""
+        """Return a date and a time of day in the market's zone as ns UTC."""
         return int(datetime.combine(day, at, self.tzinfo).timestamp()) * SECOND
 
 
@@ -72,9 +72,9 @@ def market_of(exchange: str) -> Market:
 
 
 def common_market(exchanges: Iterable[str]) -> Market:
-    """Return the one market of some exchanges, the home market of none.
+    """Return the market that all `exchanges` share, or the home market for no exchange.
 
-    Raises DataError where they are of different ones: a run has one day, one money and one account.
+    Raises DataError where they belong to different markets: a run has one calendar, one currency and one account.
     """
     names = dict.fromkeys(exchanges)
     markets = {market.zone_name: market for market in map(market_of, names)}
@@ -83,4 +83,4 @@ def common_market(exchanges: Iterable[str]) -> Market:
     return next(iter(markets.values()), HOME_MARKET)
 
 
-HOME_MARKET = market_of(HOME_EXCHANGE)  # where nothing says another one
+HOME_MARKET = market_of(HOME_EXCHANGE)  # the default market

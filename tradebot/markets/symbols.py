@@ -1,6 +1,6 @@
-"""What `--symbols` means: a comma list, `@file` with one symbol a line, or an index name; read before the run.
+"""Parses `--symbols`: a comma-separated list, `@file` with one symbol per line, or an index name; before the run.
 
-A symbol stands for NSE's unless its exchange stands before it: `BSE:INFY`.
+A symbol is on NSE unless it begins with its exchange: `BSE:INFY`.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from pathlib import Path
 from tradebot.errors import DataError
 from tradebot.markets import indices
 
-MAX_SYMBOLS = 10_000  # three streaming connections of 3,000; more is a wrong file
-DEFAULT_EXCHANGE = "NSE"  # the exchange of a symbol that names none
+MAX_SYMBOLS = 10_000  # three streaming connections take 3,000 each; a longer list is a wrong file
+DEFAULT_EXCHANGE = "NSE"  # the exchange of a symbol without one
 _SYMBOL = re.compile(r"(?:[A-Z]{2,8}:)?[A-Z0-9][A-Z0-9&_.-]{0,31}")
 _LISTED_WITH_SPACE = frozenset({"NIFTY 50", "NIFTY BANK", "INDIA VIX"})
 _BAD = re.compile(r"[^A-Z0-9&_.-]")
 
 
 def parse_symbols(text: str, *, cwd: Path) -> tuple[str, ...]:
-    """Return the symbols that `text` names, upper case, the first of each repeat kept, in the order given.
+    """Return the symbols in `text`, in upper case, in their order, without repetitions.
 
-    `@file` is taken relative to `cwd`. Raises DataError naming the first thing that cannot be a symbol and its place.
+    `@file` is relative to `cwd`. Raises DataError that names the first word that cannot be a symbol, and its place.
     """
     named: list[str] = []
     for start, part in _parts(text):

@@ -1,4 +1,4 @@
-"""The tick of an Indian share by its price and day, from dated data; ETFs and indices apart."""
+"""The tick size of an Indian share by its price and day, from dated data; ETFs and indices have their own."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 from tradebot.markets.calendar import DATA_FOLDER
 
-FUND_PATTERN = re.compile(r"SETF.*|.*(?:BEES|ETF)")  # as ETFs are called: NIFTYBEES, SETFNIF50, NIFTYIETF
+FUND_PATTERN = re.compile(r"SETF.*|.*(?:BEES|ETF)")  # the usual names of ETFs: NIFTYBEES, SETFNIF50, NIFTYIETF
 
 
 class TickSteps(NamedTuple):
-    """The ticks of one exchange's shares from `since` on: ticks[n] up to the price up_to[n], the last one beyond."""
+    """The tick sizes of an exchange's shares from `since` on: ticks[n] up to price up_to[n], ticks[-1] above."""
 
     since: date
     up_to: tuple[Decimal, ...]
@@ -24,14 +24,14 @@ class TickSteps(NamedTuple):
 
 
 def is_fund(symbol: str) -> bool:
-    """True for a symbol that is called as ETFs are."""
+    """Return True for a symbol with the name of an ETF."""
     return FUND_PATTERN.fullmatch(symbol) is not None
 
 
 def tick_of(symbol: str, price: Decimal, on: date | None = None, *, exchange: str = "NSE") -> Decimal:
-    """Return the tick in Rs of a share or ETF on a day (None: by the newest rule).
+    """Return the tick size in rupees of a share or ETF on a day (None: by the newest rule).
 
-    `price` is its last close of the month before: a split changes the tick only with the next month.
+    `price` is its last close of the previous month: a split changes the tick size only from the next month on.
     """
     if is_fund(symbol):
         return _funds()
@@ -41,7 +41,7 @@ def tick_of(symbol: str, price: Decimal, on: date | None = None, *, exchange: st
 
 
 def tick_of_index() -> Decimal:
-    """Return the step in Rs that an index is told in."""
+    """Return the step in rupees in which an index is quoted."""
     return Decimal(_file()["indices"])
 
 

@@ -1,1 +1,1 @@
-"""The venues: the protocols every venue fulfils, the link that reconnects, one folder a venue."""
+"""The venues: the protocols that every venue implements, the link that reconnects, and one folder per venue."""

@@ -1,12 +1,14 @@
-"""What the room of a venue offers to the rest of the house; `registry.py` knows the rooms, and each has the same plan.
+"""The protocol of a venue adapter, through which all other code reaches a venue; `registry.py` lists the adapters.
 
-venues/<name>/  room      this file's protocol, said for one venue
+Every venue has the same layout:
+
+venues/<name>/  adapter   implements the protocol of this file
                 settings  its section of config.toml
-                rules     its documented facts, each once: what the client keeps to and the server enforces
+                rules     its documented facts, each once: the client respects them and the server enforces them
                 wire      bytes to messages and back, pure
-                session   requests in its limits, and what an answer means
+                session   requests within its rate limits, and the meaning of a response
                 feed, broker
-                server/   the simulated exchange behind the same wire
+                server/   the simulated exchange behind the same wire protocol
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from tradebot.venues.venue_rules import VenueRules
 
 
 class VenueAccess(Message, frozen=True):
-    """Where a venue answers, by the names of its room, and what opens it."""
+    """The addresses of a venue, by the names that its adapter gives them, and the credentials."""
 
     addresses: Mapping[str, str]
     credentials: Credentials
@@ -33,7 +35,7 @@ class VenueAccess(Message, frozen=True):
 
 
 def is_loopback(address: str) -> bool:
-    """True for an address (http, https, ws, wss) of this machine, written so that no two readers can differ over it."""
+    """Return True for an address (http, https, ws, wss) of this machine that every URL parser reads the same way."""
     try:
         host = urlsplit(address).hostname or ""
         return not set("@\\ ") & set(address) and (host == "localhost" or ip_address(host).is_loopback)
@@ -42,10 +44,11 @@ def is_loopback(address: str) -> bool:
 
 
 class WritePatterns(NamedTuple):
-    """How the requests that write can be told by the bytes of a connection, for who only listens to the wire.
+    """Patterns that recognise write requests in the bytes of a connection, for code that only observes the traffic.
 
-    `writes` are tried in their order at the begin of what is sent: the kind (create, modify or cancel) and its pattern,
-    with a group `id` where the venue's order number stands there. `order_tag` finds our order id in a create.
+    Each of `writes` is a kind (create, modify or cancel) and its pattern. They are tried in order at the start of a
+    request. A group `id` holds the venue's order number where the request has one. `order_tag` finds our order id in a
+    create.
     """
 
     writes: tuple[tuple[str, re.Pattern[bytes]], ...]
@@ -53,67 +56,72 @@ class WritePatterns(NamedTuple):
 
 
 class VenueAdapter(Protocol):
-    """One venue: its settings, its rules, and what is built from them.
+    """One venue: its settings, its rules, and the objects that are built from them.
 
-    `settings` is always a value of `settings_class()`. Only `build_trading_venue` and `build_kill_broker` build what can send an order.
+    `settings` is always an instance of `settings_class()`. Only `build_trading_venue` and `build_kill_broker` build
+    objects that can send an order.
     """
 
-    name: str  # of the section, of `venue.name`, and of what a running exchange prints
-    title: str  # as its users call it
+    name: str  # of its section, in `venue.name`, and in the output of a running exchange
+    title: str  # the name that users know
     venue_rules: VenueRules
     write_patterns: WritePatterns
-    credential_names: tuple[str, ...]  # the names of its credentials, each a setting of its section
-    entry_names: frozenset[str]  # names without which what a running exchange printed is of no use
+    credential_names: tuple[str, ...]  # names of its credentials; each is a setting of its section
+    entry_names: frozenset[str]  # names that the output of a running exchange must contain
 
     def settings_class(self) -> type[Section]:
-        """Return the table of config.toml that is called like the room."""
+        """Return the class of the table of config.toml that has the adapter's name."""
         ...
 
     def live_account_id(self, settings: Any) -> str:
-        """Return the account that live mode may trade, empty where none is named."""
+        """Return the account id that live mode may trade, empty if the settings name none."""
         ...
 
     def config_errors(self, settings: Any, *, is_live: bool) -> list[tuple[str, str]]:
-        """Return what speaks against a run at the real venue, as (key of the section, sentence)."""
+        """Return the reasons against a run at the real venue, as (key of the section, sentence)."""
         ...
 
     def config_warnings(self, settings: Any) -> list[str]:
-        """Return what an operator should know of settings with which a run starts nevertheless."""
+        """Return warnings about settings that do not prevent a run."""
         ...
 
     def has_venue_timestamps(self, settings: Any) -> bool:
-        """True where the quotes carry the venue's own time; otherwise they are stamped as they arrive."""
+        """Return True where quotes carry the venue's own time; otherwise they get their arrival time."""
         ...
 
     def access_from_settings(self, settings: Any) -> VenueAccess:
-        """Return the access to the real venue. Raises ConfigError where the keys would leave unencrypted."""
+        """Return the access to the real venue. Raises ConfigError where the keys would be sent unencrypted."""
         ...
 
     def access_from_entry(self, entry: Mapping[str, Any]) -> VenueAccess:
-        """Return the access to an exchange that runs, by what its face printed. Raises KeyError for a missing name."""
+        """Return the access to a running exchange, from its printed `entry_names`. Raises KeyError for a missing name."""
         ...
 
     def emergency_access(self, own: Mapping[str, Any], section: Mapping[str, Any]) -> VenueAccess:
-        """Return the access of an emergency: keys and addresses of `own` first, then those of the section.
+        """Return the access for an emergency: keys and addresses from `own` first, then from `settings_class`.
 
-        Nothing of either was checked. Raises ConfigError where no keys are to be had.
+        Neither has been validated. Raises ConfigError where no keys can be found.
         """
         ...
 
-    # What these build is named in `venue.py`, whose types load numpy: verbs that only read settings do without it.
+    # These return types of `venue.py`. They are not named here because that file loads numpy, and commands that only
+    # read settings do without it.
 
     def build_trading_venue(self, access: VenueAccess, clock: Clock, settings: Any, *, silent_after_s: float) -> Any:
-        """Return the Venue that orders go to, to be entered; a stream silent for `silent_after_s` is replaced."""
+        """Return the Venue that receives our orders, as an async context manager.
+
+        Its stream is replaced after `silent_after_s` wall seconds without a frame.
+        """
         ...
 
     def build_read_only_venue(self, access: VenueAccess, clock: Clock) -> Any:
-        """Return the Source to read from, to be entered; nothing in it can send an order."""
+        """Return the ReadOnlyVenue, as an async context manager; nothing in it can send an order."""
         ...
 
     def build_kill_broker(self, access: VenueAccess, clock: Clock) -> Any:
-        """Return a Broker that reads the books and cancels, with short waits and the whole rate limit to itself."""
+        """Return a Broker that reads the books and cancels, with short timeouts and the whole rate limit."""
         ...
 
     def protocol_server_class(self) -> Callable[..., Any]:
-        """Return what `exchange.server.serve` takes, so that the simulated exchange speaks as this venue does."""
+        """Return the server class of this venue's protocol, with which `exchange.server.serve` runs the exchange."""
         ...

@@ -1,4 +1,4 @@
-"""Credentials: the keys of one login, one object that feed and REST link hold together and that can be renewed."""
+"""Credentials: the keys of one login, in one object that the feed and the REST link share and that can be renewed."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 from tradebot.ops.redaction import SecretMask
 
-KEPT_KEY_SETS = 4  # an answer may still quote the keys before, hardly those of a week ago
-MIN_SECRET_LENGTH = 8  # characters; stars for a shorter one could fall into a number
+KEPT_KEY_SETS = 4  # a late response may still quote the previous keys, but not those from a week ago
+MIN_SECRET_LENGTH = 8  # characters; a shorter secret could match part of a number
 
 
 class Credentials:
-    """Keys by name, as they are now.
+    """The current keys by name.
 
-    Who sends asks at each request and at each connection, so a renewal reaches the next one of both, without either
-    being built again. `version` counts the renewals. Stars hide the keys of now and those of a few renewals before.
+    A sender reads them at each request and each connection, so renewed keys reach the next one without rebuilding
+    anything. `version` counts the renewals. `redactor` hides the current keys and those of the last few renewals.
     """
 
     def __init__(self, **keys: str) -> None:
@@ -29,7 +29,7 @@ class Credentials:
         return f"Credentials({', '.join(self._sets[-1])}; version {self.version})"
 
     def renew_keys(self, **keys: str) -> None:
-        """Take over the keys of a new login; those that are not named stay. Raises KeyError for an unknown name."""
+        """Replace the keys that are given by those of a new login. Raises KeyError for an unknown name."""
         if unknown := sorted(keys.keys() - self._sets[-1].keys()):
             raise KeyError(f"these credentials have no {', '.join(unknown)}")
         self._sets = [*self._sets[1 - KEPT_KEY_SETS :], self._sets[-1] | keys]
@@ -38,7 +38,7 @@ class Credentials:
 
     @property
     def redactor(self) -> SecretMask:
-        """What puts stars in place of every key."""
+        """Return the redactor that replaces every key by stars."""
         return self._known
 
     def _stars(self) -> SecretMask:

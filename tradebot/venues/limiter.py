@@ -1,8 +1,8 @@
-"""Keeps our requests below a venue's limits, with a share that only exits and cancels may use; before each request.
+"""Keeps our requests below a venue's rate limits and reserves a share for exits and cancels; asked before each request.
 
-A venue counts on the seconds and minutes of its own wall clock. A sliding window on our monotonic clock is stricter
-than any such grid, and a step of the wall clock does not reach it. Where the market clock runs faster than ours, on a
-simulated venue, its seconds are counted. Only the day is a calendar day, the market's.
+A venue counts in the seconds and minutes of its own wall clock. A sliding window on our monotonic clock is stricter
+than any such grid, and a step of the wall clock does not affect it. On a simulated venue whose market clock runs faster
+than ours, market seconds are counted. Only the day is a calendar day, that of the market.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from tradebot.markets.market import HOME_MARKET, Market
 
 
 class RateWindow(Message, frozen=True):
-    """At most `limit` requests of `kinds` in any `span_s` seconds, or in a calendar day where `span_s` is None.
+    """A limit of `limit` requests of `kinds` in any `span_s` seconds, or in a calendar day where `span_s` is None.
 
-    The last `reserved` of them are left to exits.
+    The last `reserved` of them are reserved for exits.
     """
 
     kinds: frozenset[str]
@@ -29,9 +29,9 @@ class RateWindow(Message, frozen=True):
 
 
 class Limiter:
-    """Counts requests by kind against windows; a request passes when every window of its kind has room.
+    """Counts requests by kind against windows. A request passes when every window of its kind allows one more.
 
-    `used_today` is what a calendar-day window had counted when an earlier process of the same day stopped.
+    `used_today` is the count of the calendar-day windows when an earlier process of the same day stopped.
     Memory is bounded by the sum of the limits.
     """
 
@@ -45,38 +45,38 @@ class Limiter:
         self._used = dict.fromkeys(range(len(self._daily)), used_today)  # number of the daily window -> count
 
     def resume_day(self, used: int) -> None:
-        """Count what earlier processes of this market day have used of the calendar-day windows."""
+        """Add the requests that earlier processes of this market day counted against the calendar-day windows."""
         self._turn_day()
         self._used = {i: count + used for i, count in self._used.items()}
 
     @property
     def used_today(self) -> int:
-        """Requests counted by the calendar-day windows since the market's midnight; to be kept over a restart."""
+        """Return the count of the calendar-day windows since the market's midnight, to be kept over a restart."""
         self._turn_day()
         return max(self._used.values(), default=0)
 
     def left_today(self, kind: str, *, is_exit: bool = False) -> int | None:
-        """Return how many requests of a kind the day still has, None where the day has no limit for it."""
+        """Return how many requests of `kind` the day still allows, or None where it has no daily limit."""
         self._turn_day()
         rooms = [w.limit - (0 if is_exit else w.reserved) - self._used[i] for i, w in self._days(kind)]
         return max(min(rooms), 0) if rooms else None
 
     def try_acquire(self, kind: str, *, is_exit: bool = False) -> bool:
-        """Take one place and return True, or take nothing and return False."""
+        """Count one request and return True, or count nothing and return False where a window is full."""
         return self._wait_ns(kind, is_exit=is_exit) == 0 and self._take(kind)
 
     async def acquire(self, kind: str, *, is_exit: bool = False, within_s: float = 1.0) -> bool:
-        """Take one place, waiting at most `within_s` wall seconds; False when none comes free in that time."""
+        """Count one request, waiting at most `within_s` wall seconds for it; return False if the windows stay full."""
         deadline = self._clock.monotonic_ns() + int(within_s * SECOND)
         while (wait := self._wait_ns(kind, is_exit=is_exit)) != 0:
             if wait is None or self._clock.monotonic_ns() + wait > deadline:
                 return False
-            # A millisecond more: sleeping may end a little early, and the venue's clock differs from ours.
+            # One millisecond extra: a sleep may end slightly early, and the venue's clock differs from ours.
             await self._clock.sleep((wait + MILLISECOND) / SECOND)
         return self._take(kind)
 
     def _wait_ns(self, kind: str, *, is_exit: bool) -> int | None:
-        # Of our time; None where waiting does not help.
+        # The wait in ns of our own time. None means that waiting does not help.
         if self.left_today(kind, is_exit=is_exit) == 0:
             return None
         now, wait = market_paced_ns(self._clock), 0
@@ -105,7 +105,7 @@ class Limiter:
         return [(i, w) for i, w in enumerate(self._daily) if kind in w.kinds]
 
     def _turn_day(self) -> None:
-        # Forwards only: a clock that steps back over midnight must not hand out a second quota.
+        # Only forwards: a clock that steps back over midnight must not grant a second quota.
         if (today := self._today()) > self._day:
             self._day, self._used = today, dict.fromkeys(self._used, 0)
 
@@ -114,7 +114,7 @@ class Limiter:
 
 
 def rate_windows(*windows: tuple[str, int, float | None, int]) -> tuple[RateWindow, ...]:
-    """Return windows from rows of (kinds separated by spaces, limit, span in seconds or None for a day, reserved)."""
+    """Return windows from rows of (kinds separated by spaces, limit, span in s or None for a day, reserved count)."""
     return tuple(
         RateWindow(kinds=frozenset(kinds.split()), limit=limit, span_s=span, reserved=reserved)
         for kinds, limit, span, reserved in windows

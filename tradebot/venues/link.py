@@ -1,6 +1,7 @@
-"""Keeps one connection to a venue alive, for all venues: reconnect, backoff, liveness; the only place that retries.
+"""Keeps one connection to a venue alive, for all venues: reconnect, backoff, liveness. Nothing else retries.
 
-No answer to a handshake ends it: a refusal may be a gateway's, and whether the login holds is asked elsewhere.
+No handshake response ends the retries: a refusal may come from a gateway, and other code checks whether the login is
+still valid.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from tradebot.clock import HOUR, MICROSECOND, MILLISECOND, SECOND, Clock, TimeSl
 from tradebot.domain.message import Message
 from tradebot.errors import LinkLost
 
-TIME_SLICE_NS = MILLISECOND  # of frames on end; what they lead to takes as long again before the loop turns
-WAITED_NS = 20 * MICROSECOND  # `receive` of a frame that is there already takes a tenth of it
+# Limits how long frames are read on end. The work they cause takes as long again before the event loop gets control.
+TIME_SLICE_NS = MILLISECOND
+# A `receive` that took longer has waited; with a frame that had already arrived it takes a tenth of this.
+WAITED_NS = 20 * MICROSECOND
 
 
 class Throttled(LinkLost):
-    """The venue says we come too often; come back after `after_s` where it names a time, else much later."""
+    """The venue says that we connect too often. Retry after `after_s` if it names a time, else much later."""
 
     def __init__(self, text: str, *, after_s: float | None = None) -> None:
         super().__init__(text)
@@ -29,12 +32,12 @@ class Throttled(LinkLost):
 
 
 class Backoff(Message, frozen=True):
-    """How long to wait between tries, in wall seconds.
+    """The waits between two tries, in wall seconds.
 
-    A wait is drawn evenly from 0 to a ceiling (full jitter) that starts at `first_s` and doubles up to `longest_s`;
-    after `Throttled` it is drawn from the time that the venue named, else `throttled_s`, to twice that. A connection
-    that lasted `steady_s` starts over. No more than `tries_per_hour` begin in any hour, because full jitter alone lets
-    a series of short waits happen.
+    A wait is uniform between 0 and a ceiling (full jitter). The ceiling starts at `first_s` and doubles up to
+    `longest_s`. After `Throttled` the wait is uniform between the venue's time, else `throttled_s`, and twice that. A
+    connection that lasted `steady_s` resets the ceiling. At most `tries_per_hour` tries begin in any hour, because full
+    jitter alone allows a series of short waits.
     """
 
     first_s: float = 0.5
@@ -46,7 +49,7 @@ class Backoff(Message, frozen=True):
     def wait_s(
         self, failures: int, *, throttled: bool, rng: np.random.Generator, after_s: float | None = None
     ) -> float:
-        """Return the wait after `failures` (1 or more) tries in a row that failed; `after_s` is the venue's word."""
+        """Return the wait in s after `failures` (1 or more) failures in a row; `after_s` is the venue's own time."""
         if throttled:
             least = self.throttled_s if after_s is None else max(after_s, self.first_s)
             return float(rng.uniform(least, 2 * least))
@@ -62,11 +65,11 @@ async def run_with_reconnect(
     rng: np.random.Generator,
     backoff: Backoff | None = None,
 ) -> NoReturn:
-    """Run `connect(up)` again and again.
+    """Call `connect(up)` in an endless loop, with a wait between two calls.
 
-    `connect` opens one connection, calls `up()` when it works, and serves it until it ends, by return or LinkLost.
-    `on_up` and `on_down(reason)` are called once a change, beginning with whichever comes first; anything else that
-    `connect` raises is a bug and passes through.
+    `connect` opens one connection, calls `up()` when it works, and serves it until it returns or raises LinkLost.
+    `on_up` and `on_down(reason)` are called once per change of state; the first state, up or down, is a change too. Any
+    other exception from `connect` is a bug and passes through.
     """
     rules = backoff or Backoff()
     tries: deque[int] = deque(maxlen=rules.tries_per_hour)
@@ -106,13 +109,14 @@ async def read_frames(
     silent_after_s: float,
     clock: Clock,
 ) -> NoReturn:
-    """Hand every frame to `on_frame`; raises LinkLost when none of any kind came for `silent_after_s` wall seconds.
+    """Pass every frame to `on_frame`. Raises LinkLost after `silent_after_s` wall seconds without a frame of any kind.
 
-    It may take an eighth longer. A socket can die without a word, so heartbeats count and an open connection does not.
-    What `receive` raises passes through. While frames come faster than they are taken the loop turns each millisecond.
+    The limit may take an eighth longer. A socket can die silently, so heartbeats count and an open connection does not.
+    An exception from `receive` passes through. While frames arrive faster than they are read, the event loop gets
+    control each millisecond.
     """
     time = asyncio.get_running_loop().time
-    slack = silent_after_s / 8  # moving the limit with every frame would cost more than reading it
+    slack = silent_after_s / 8  # moving the limit at every frame would cost more than reading the frame
     try:
         async with asyncio.timeout(silent_after_s + slack) as limit:
             moved = time()

@@ -1,4 +1,4 @@
-"""The venues that this house has: a room by its name. Nothing else chooses between venues."""
+"""The registry of venues: name -> adapter. Nothing else chooses between venues."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _ADAPTERS: dict[str, VenueAdapter] = {FIRST.name: FIRST}
 
 
 def all_adapters() -> tuple[VenueAdapter, ...]:
-    """Return every room, in the order of their coming."""
+    """Return every adapter in the order of registration."""
     return tuple(_ADAPTERS.values())
 
 
 def find_adapter(name: str) -> VenueAdapter | None:
-    """Return the room of a name, None for a name that no venue has."""
+    """Return the adapter of the venue `name`, or None for an unknown name."""
     return _ADAPTERS.get(name)
 
 
 def adapter_of_printed(printed: Mapping[str, Any]) -> VenueAdapter:
-    """Return the room whose protocol a running exchange speaks, by what it printed. Raises KeyError for none."""
+    """Return the adapter for a running exchange, from the entries that it printed. Raises KeyError if none fits."""
     for name, room in _ADAPTERS.items():
         if name in printed:
             return room
@@ -31,12 +31,12 @@ def adapter_of_printed(printed: Mapping[str, Any]) -> VenueAdapter:
 
 
 def default_adapter() -> VenueAdapter:
-    """Return the room whose protocol the simulated exchange speaks where no other one is named."""
+    """Return the adapter whose protocol the simulated exchange uses by default."""
     return next(iter(_ADAPTERS.values()))
 
 
 def register_adapter(adapter: VenueAdapter) -> None:
-    """Take in one more venue. Raises ValueError for a name that is taken."""
+    """Register one more venue. Raises ValueError for a name that is already registered."""
     if adapter.name in _ADAPTERS:
         raise ValueError(f"there is a venue called {adapter.name} already")
     _ADAPTERS[adapter.name] = adapter
@@ -44,7 +44,7 @@ def register_adapter(adapter: VenueAdapter) -> None:
 
 @contextmanager
 def temporarily_registered(adapter: VenueAdapter) -> Iterator[None]:
-    """Have one more venue for a while."""
+    """Register one more venue inside the `with` block only."""
     register_adapter(adapter)
     try:
         yield

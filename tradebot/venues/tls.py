@@ -1,6 +1,6 @@
-"""Whom a venue's connections believe: the system's certificates or a configured bundle, nothing the environment names.
+"""The certificates that connections to a venue trust: the system's or a configured bundle, never the environment's.
 
-A variable that a shell, a unit or another program set must not be enough to read and change what is said to a venue.
+An environment variable set by a shell, a unit or another program must not suffice to read or change venue traffic.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tradebot.errors import ConfigError
 
-# Where the systems keep them; a Python that brings its own OpenSSL may look elsewhere.
+# Where operating systems keep their certificates; a Python with its own OpenSSL may look elsewhere.
 SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -22,11 +22,11 @@ SYSTEM_BUNDLES = (
 
 @cache
 def trusted_ssl_context(bundle: str = "") -> ssl.SSLContext:
-    """Return a context that checks certificates and names, by the file `bundle` or by the system's store.
+    """Return an SSL context that checks certificates and host names, by the file `bundle` or the system's store.
 
-    Raises ConfigError where there is nothing to trust. SSL_CERT_FILE, SSL_CERT_DIR and SSLKEYLOGFILE have no effect.
+    Raises ConfigError where there are no certificates. SSL_CERT_FILE, SSL_CERT_DIR and SSLKEYLOGFILE have no effect.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # `create_default_context` asks the environment
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # `create_default_context` reads the environment
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if bundle:
         try:

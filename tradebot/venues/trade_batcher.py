@@ -1,4 +1,4 @@
-"""Single trades of a text stream gathered into columns: for venues that send one trade a message; before the bars."""
+"""Batches single trades into columns of quotes, for venues that send one trade per message; upstream of the bars."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tradebot.domain.market_data import Quotes
 
 
 class WireNumberError(ValueError):
-    """A number on the wire that is not one, or is finer than its instrument allows."""
+    """A text on the wire is not a number, or has more decimals than its instrument allows."""
 
 
 def parse_units(text: str, decimals: int) -> int:
-    """Return a decimal number as an integer of `decimals` places, exactly: `1573.15` of 2 is 157315.
+    """Return a decimal number as an exact integer with `decimals` places: `1573.15` with 2 is 157315.
 
-    Raises WireNumber for anything but digits with at most one point, and for more places than `decimals`.
+    Raises WireNumberError unless the text is digits with at most one point and at most `decimals` places.
     """
     whole, _, part = text.partition(".")
     digits = whole + part[:decimals].ljust(decimals, "0")
@@ -27,9 +27,9 @@ def parse_units(text: str, decimals: int) -> int:
 
 
 class TradeBatcher:
-    """Collects trades and hands them on as one `Quotes` with `flush_quotes`, in the order they came.
+    """Collects trades and delivers them as one `Quotes` in arrival order.
 
-    A trade says how much was traded; the day's volume of each instrument is counted here, from 0.
+    A trade carries its own quantity. The day's volume of each instrument is summed here, from 0.
     """
 
     def __init__(self, universe: Universe, *, source: str, on_quotes: Callable[[Quotes], None]) -> None:
@@ -41,12 +41,12 @@ class TradeBatcher:
         return len(self._rows)
 
     def add_trade(self, id_: int, *, sent_at: int, price: int, quantity: int) -> None:
-        """Take one trade: market ns, price and quantity in units."""
+        """Add one trade: `sent_at` in market ns, `price` and `quantity` in units of the instrument."""
         volume = self._volume[id_] = self._volume[id_] + quantity
         self._rows.append((id_, sent_at, price, volume))
 
     def flush_quotes(self, seen_at: int) -> None:
-        """Hand on what was collected, if anything; `seen_at` is our monotonic time."""
+        """Deliver the collected trades, if there are any; `seen_at` is our monotonic ns."""
         if not self._rows:
             return
         ids, sent_at, last, volume = np.array(self._rows, dtype=np.int64).T.copy()

@@ -1,4 +1,4 @@
-"""What every venue offers: a feed of market messages, a broker for orders and books, and a profile of its rules."""
+"""The protocols of a venue: a feed of market messages, a broker for orders and books, and the venue's rules."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tradebot.domain.venue_rows import VenueRows
 from tradebot.ops.events.event import EventListener
 from tradebot.venues.venue_rules import VenueRules as VenueRules
 
-# `Refused.code` where the venue refuses us and not the order: for a right or an address, and for a login that is dead.
+# `Refused.code` where the venue refuses us and not the order: a missing permission or a wrong address; an ended login.
 ACCESS_DENIED, LOGIN_LOST = "AccessDenied", "SessionLost"
 
 
 class Accepted(Message, frozen=True):
-    """The venue took the request."""
+    """The venue accepted the request."""
 
     venue_order_id: str
 
 
 class Refused(Message, frozen=True):
-    """The venue refused the request for good; nothing will happen for it."""
+    """The venue refused the request finally; it has no effect."""
 
     reason: str
     code: str = ""
@@ -43,34 +43,37 @@ Reply = Accepted | Refused | NotSent
 
 
 class Feed(Protocol):
-    """Streams quotes of the subscribed instruments; one task runs `run` until it is cancelled."""
+    """Streams quotes of the subscribed instruments. One task runs `run` until it is cancelled."""
 
     @property
     def dropped_counts(self) -> dict[str, int]:
-        """What came and could not be used, by kind, since the start; a kind that never came is left out."""
+        """Return the counts of received but unusable data since the start, by kind, without the zeros."""
         ...
 
     async def run(self, on_market: Callable[[MarketMessage], None], on_order: Callable[[VenueOrder], None]) -> None:
-        """Connect, subscribe, deliver, reconnect for ever, whatever the venue answers."""
+        """Connect, subscribe, deliver and reconnect for ever; no response of the venue ends it."""
         ...
 
     async def resubscribe(self, ids: Sequence[int]) -> None:
-        """Ask the stream to send these instruments of the universe again; does nothing where it is down."""
+        """Subscribe again to these instrument ids of the universe. Has no effect while the stream is down."""
         ...
 
 
 class VenueReader(Protocol):
-    """Reads books, quotes and history, and has no order route. Raises LinkLost when the venue cannot be asked,
-    AccessDenied when it refuses us; rows of a book that could not be read are told in `unread`."""
+    """Reads books, quotes and history, and has no order route.
+
+    Every method raises LinkLost when the venue cannot be reached and AccessDenied when it refuses us. Rows of a book
+    that could not be parsed are in `unread` of the result.
+    """
 
     venue_rules: VenueRules
 
     async def fetch_account_id(self) -> str:
-        """Return the account id: the one route that decides whether our session holds. Raises SessionLost."""
+        """Return the account id. Only this route decides whether our login is valid. Raises LoginLost."""
         ...
 
     async def fetch_instruments(self, symbols: Sequence[str]) -> VenueRows[Instrument]:
-        """Return the instruments of `symbols` in their order. Raises DataError naming all that cannot be had."""
+        """Return the instruments of `symbols` in their order. Raises DataError that names all that are unavailable."""
         ...
 
     async def fetch_orders(self) -> VenueRows[VenueOrder]:
@@ -86,7 +89,7 @@ class VenueReader(Protocol):
         ...
 
     async def fetch_holdings(self) -> VenueRows[VenueHolding]:
-        """Return the shares held beyond the day, those bought and not yet delivered included."""
+        """Return the shares held from earlier days, including those bought and not yet delivered."""
         ...
 
     async def fetch_cash(self) -> Decimal:
@@ -94,57 +97,57 @@ class VenueReader(Protocol):
         ...
 
     async def fetch_quotes(self, universe: Universe) -> Quotes:
-        """Fetch the newest quote of every instrument: the fallback while the stream is down."""
+        """Return the newest quote of every instrument: the fallback while the stream is down."""
         ...
 
     async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> BarSeries:
-        """Return complete past bars that start in [start, end) (market ns); `interval` in ns."""
+        """Return complete past bars that start in [start, end), in market ns; `interval` is in ns."""
         ...
 
     async def close(self) -> None:
-        """Close connections; waits at most two seconds."""
+        """Close the connections within at most two seconds."""
         ...
 
 
 class Broker(VenueReader, Protocol):
-    """Sends orders as well: writes answer with a `Reply` or raise OutcomeUnknown, and never send twice."""
+    """Also sends orders. Each write returns a `Reply` or raises OutcomeUnknown, and is never sent twice."""
 
     async def submit(self, request: OrderRequest) -> Reply:
         """Send a new order, once."""
         ...
 
     async def modify(self, request: OrderRequest, *, venue_order_id: str) -> Reply:
-        """Ask to change a working order to the kind, price and total quantity of `request`, once."""
+        """Request once that a working order takes the kind, price and total quantity of `request`."""
         ...
 
     async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply:
-        """Ask to cancel a working order, once."""
+        """Request once that a working order is cancelled."""
         ...
 
 
 class Venue(Protocol):
-    """A feed and a broker that belong together: it has order routes, see `daemon/order_route.py`."""
+    """A feed and a broker of one venue. It has order routes, see `daemon/order_route.py`."""
 
     venue_rules: VenueRules
 
     @property
     def broker(self) -> Broker:
-        """The broker behind the feeds."""
+        """Return the broker of this venue."""
         ...
 
     def resume_day(self, sent_before: int) -> None:
-        """Count the orders that earlier processes sent on this market day toward the venue's limit of a day."""
+        """Add the orders that earlier processes sent on this market day to the count for the venue's daily limit."""
         ...
 
     def create_feed(self, universe: Universe, *, tell: EventListener = ...) -> Feed:
-        """Return a feed of the instruments of `universe`; `tell` takes what it has to say besides quotes and orders."""
+        """Return a feed of the instruments of `universe`; `tell` receives its log events."""
         ...
 
 
 class ReadOnlyVenue(Protocol):
-    """A venue that can be read and cannot trade."""
+    """A venue that can be read but not traded."""
 
     @property
     def broker(self) -> VenueReader:
-        """What reads its books, quotes and past."""
+        """Return the reader of its books, quotes and history."""
         ...

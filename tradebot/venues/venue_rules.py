@@ -1,4 +1,4 @@
-"""The profile of a venue: its rules as data. It loads nothing else, so that every verb can ask for it."""
+"""The rules of a venue as data. This file imports little, so that every command can read the rules."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from tradebot.domain.message import Message
 
 
 class VenueRules(Message, frozen=True):
-    """The rules of a venue as data; what differs between venues is here and not in code.
+    """The rules of a venue as data. Differences between venues are stated here and not in code.
 
-    `absent_after_s`: an order not seen in two complete queries begun this long after sending was never accepted;
-    `absence_is_proof` is False where the venue states no such bound and the absence is only presumed.
-    `finds_by_tag`: our id comes back in the order list. `exchange` is where it trades unless an instrument says another
-    one: its market's clock shows `login_ends`, the time of the day (HH:MM) at which every login ends, empty where the
-    venue names none. Limits are counted per wall-clock second, minute and day.
+    An order that is missing from two complete queries, both begun `absent_after_s` after it was sent, was never
+    accepted. `absence_is_proof` is False where the venue states no such bound, so that the absence is only presumed.
+    `finds_by_tag` is True where our order id comes back in the order list. `exchange` is the default exchange of an
+    instrument. `login_ends` is the time of day (HH:MM, in the zone of that exchange's market) at which every login
+    ends, empty where the venue names none. Limits count per second, minute and day of the wall clock.
     """
 
     name: str
@@ -31,4 +31,4 @@ class VenueRules(Message, frozen=True):
     subscriptions: int = 3000
     exchange: str = HOME_EXCHANGE
     login_ends: str = ""
-    candles: Mapping[int, str] = {}  # length of a past bar in ns -> the venue's name for it
+    candles: Mapping[int, str] = {}  # interval of a past bar in ns -> the venue's name for it

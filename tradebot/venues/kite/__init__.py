@@ -1,1 +1,1 @@
-"""Zerodha Kite Connect v3: wire (pure), feed, broker, profile."""
+"""Zerodha Kite Connect v3: wire (pure), feed, broker, rules, adapter."""

@@ -1,4 +1,4 @@
-"""The room of Kite: Zerodha Kite Connect v3 as the rest of the house sees it. Client and server load when asked for."""
+"""The adapter of Kite (Zerodha Kite Connect v3) for all other code; it imports client and server only when needed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tradebot.venues.kite.rules import KILL_LIMITS, KITE_RULES, REST_URL
 from tradebot.venues.venue_rules import VenueRules
 
 ON_THIS_MACHINE = "an exchange on this machine is named with --exchange"
-ADDRESS_SCHEMES = {"rest": "https", "ticker": "wss"}  # name -> the scheme that hides what is said
+ADDRESS_SCHEMES = {"rest": "https", "ticker": "wss"}  # name -> the encrypted scheme
 CREDENTIAL_NAMES = ("api_key", "access_token")
 KILL_TIMEOUT_S = 4.0
 
 
 class KiteAdapter:
-    """See `venues/room.py`."""
+    """Implements `venues/adapter.py` for Kite."""
 
     name = "kite"
     title = "Kite"

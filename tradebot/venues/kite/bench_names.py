@@ -1,4 +1,4 @@
-"""Kite's parts by neutral names, for who measures them beside others."""
+"""Kite's classes under neutral names, for the benchmarks that compare venues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kite's REST side: orders go out once, books come in; called by execution and reconciliation."""
+"""Kite's broker over REST: sends each order once and reads the books; called by execution and reconciliation."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ from tradebot.venues.kite.wire import (
 from tradebot.venues.limiter import Limiter
 from tradebot.venues.venue import NotSent, Reply, VenueRules
 
-MAX_QUERY_BYTES = 7000  # bytes of a request line; many servers stop at 8,190
+MAX_QUERY_BYTES = 7000  # of a request line; many servers take at most 8,190
 REST_SOURCE = "kite-rest"
 NO_TIMES = np.empty(0, dtype=np.int64)
 
 
 class KiteReader:
-    """Reads over Kite Connect v3 and has no order route; a read is tried once and raises LinkLost or AccessDenied.
+    """Reads over Kite Connect v3 and has no order route. A read is tried once and raises LinkLost or AccessDenied.
 
-    `prefix` stands before every route but the instruments (the sandbox wants `/oms`); `bind_address` is the local
-    address to connect from. The session opens on first use; `close` it.
+    `prefix` is the prefix of every route except the instruments (the sandbox requires `/oms`). `bind_address` is the
+    local address to connect from. The session opens on first use and must be closed with `close`.
     """
 
     venue_rules: VenueRules = KITE_RULES
@@ -78,14 +78,14 @@ class KiteReader:
         return RestSession(link, limiter=limiter, prefix=prefix)
 
     async def fetch_account_id(self) -> str:
-        """Check the session and return the account id."""
+        """Return the account id, which proves that the login is valid."""
         return await self._session.read_book("/user/profile", parse_profile)
 
     async def fetch_instruments(self, symbols: Sequence[str]) -> VenueRows[Instrument]:
-        """Return the instruments of `symbols` in their order. Raises DataError naming every unknown symbol.
+        """Return the instruments of `symbols` in their order. Raises DataError that names every unknown symbol.
 
-        A symbol is Kite's `tradingsymbol`, on NSE unless its exchange stands before it: `BSE:INFY`. Which of them have
-        derivatives the list of contracts says.
+        A symbol is Kite's `tradingsymbol`, on NSE unless it begins with its exchange: `BSE:INFY`. The list of contracts
+        says which of them have derivatives.
         """
         return await InstrumentFiles(self._session.get_instrument_file).find_instruments(symbols)
 
@@ -102,18 +102,18 @@ class KiteReader:
         return await self._session.read_book("/portfolio/positions", parse_positions)
 
     async def fetch_holdings(self) -> VenueRows[VenueHolding]:
-        """Return the shares held beyond the day, those bought and not yet delivered included."""
+        """Return the shares held from earlier days, including those bought and not yet delivered."""
         return await self._session.read_book("/portfolio/holdings", parse_holdings)
 
     async def fetch_cash(self) -> Decimal:
-        """Return the funds available for new orders: `net` of the equity segment."""
+        """Return the funds available for new orders in rupees: `net` of the equity segment."""
         return await self._session.read_book("/user/margins", parse_margins)
 
     async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> BarSeries:
-        """Return complete past bars that start in [start, end) (market ns); `interval` in ns.
+        """Return complete past bars that start in [start, end), in market ns; `interval` is in ns.
 
-        A candle that has not ended by the market clock is dropped, an odd one is counted. Raises DataError for an
-        interval Kite does not have.
+        A candle that has not ended by the market clock is dropped; a malformed one is counted. Raises DataError for an
+        interval that Kite does not have.
         """
         if interval not in CANDLES:
             has = ", ".join(name for name, _ in CANDLES.values())
@@ -126,7 +126,7 @@ class KiteReader:
             params = [("from", _ist_text(begin)), ("to", _ist_text(until - 1)), ("continuous", "0"), ("oi", "0")]
             path = f"/instruments/historical/{instrument.token}/{name}"
             body = await self._session.get_response(path, kind="history", params=params)
-            # A request may bring 22,000 candles: 0.1 s of exact arithmetic.
+            # One response may hold 22,000 candles, which take 0.1 s of exact arithmetic.
             parts.append(await asyncio.to_thread(_candles, path, body, instrument, interval, begin, until))
         columns = {
             column: np.concatenate([NO_TIMES, *(getattr(part, column) for part in parts)])
@@ -136,10 +136,10 @@ class KiteReader:
         return series.select_bars(series.starts + interval <= self._clock.market_ns())
 
     async def fetch_quotes(self, universe: Universe) -> Quotes:
-        """Return the newest quotes over REST, in the order of the universe; the way out when the stream is down.
+        """Return the newest quotes over REST in the order of the universe: the fallback while the stream is down.
 
-        At most 500 instruments a request and one request a second, so 1,000 instruments take a second. Instruments that
-        Kite does not know have no row.
+        A request takes at most 500 instruments, and one request per second is allowed, so 1,000 instruments take one
+        second. Instruments unknown to Kite have no row.
         """
         parts = []
         for some in _batches(universe):
@@ -150,19 +150,19 @@ class KiteReader:
         if not parts:
             return parse_quotes({}, universe, seen_at=self._clock.monotonic_ns(), source=REST_SOURCE)
         columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in QUOTE_COLUMNS}
-        # The oldest of the times: no row may look fresher than it is.
+        # The oldest of the arrival times, so that no row looks fresher than it is.
         return Quotes(source=REST_SOURCE, seen_at=parts[0].seen_at, **columns)
 
     async def close(self) -> None:
-        """Close connections; waits at most two seconds."""
+        """Close the connections within at most two seconds."""
         await self._session.close()
 
 
 class KiteBroker(KiteReader):
-    """Sends orders as well. A write leaves at most once.
+    """Also sends orders. A write leaves this machine at most once.
 
-    `submit`, `modify` and `cancel` answer with a `Refused` of code `AccessDenied` where the session, the address
-    (static IP) or a permission is the reason.
+    `submit`, `modify` and `cancel` return a `Refused` with code ACCESS_DENIED if the address (static IP) or a
+    permission is the reason, and with code LOGIN_LOST if the login has ended.
     """
 
     _orders: OrderSession
@@ -172,11 +172,11 @@ class KiteBroker(KiteReader):
         return self._orders
 
     def resume_day(self, sent: int) -> None:
-        """Count the orders that earlier processes sent on this market day: the venue counts them, too."""
+        """Add the orders that earlier processes sent on this market day: the venue counts them as well."""
         self._limiter.resume_day(sent)
 
     async def submit(self, request: OrderRequest) -> Reply:
-        """Send a new order, once. Raises OutcomeUnknown."""
+        """Send a new order once. Raises OutcomeUnknown."""
         try:
             form = render_order(request)
         except WireError as error:
@@ -185,9 +185,9 @@ class KiteBroker(KiteReader):
         return await self._orders.send_write("POST", "/orders/regular", kind="order", is_exit=is_exit, form=form)
 
     async def modify(self, request: OrderRequest, *, venue_order_id: str) -> Reply:
-        """Ask to change a working order to the kind, price and total quantity of `request`, once.
+        """Request once that a working order takes the kind, price and total quantity of `request`.
 
-        `Accepted` says that Kite took the request; what it made of it the order's next status tells. Raises
+        `Accepted` means that Kite received the request; the next status of the order shows the result. Raises
         OutcomeUnknown.
         """
         if unusable := _missing_order_id(request.order_id, venue_order_id):
@@ -206,7 +206,7 @@ class KiteBroker(KiteReader):
         )
 
     async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply:
-        """Ask to cancel a working order, once. Raises OutcomeUnknown."""
+        """Request once that a working order is cancelled. Raises OutcomeUnknown."""
         if unusable := _missing_order_id(order_id, venue_order_id):
             return unusable
         return await self._orders.send_write(

@@ -1,4 +1,4 @@
-"""Kite's ticker: websockets in, quotes and order updates out; the start of the market's flow in live and paper mode."""
+"""Kite's ticker: websocket frames in, quotes and order updates out; the start of market data in live and paper mode."""
 
 from __future__ import annotations
 
@@ -37,8 +37,9 @@ from tradebot.venues.link import Backoff, Throttled, read_frames, run_with_recon
 from tradebot.venues.tls import trusted_ssl_context
 
 MAX_FRAME_BYTES = 1 << 20  # 3,000 full packets are 558,002 bytes
-# What the system keeps for us, about what one turn of the loop reads: uvloop takes a quarter of a megabyte at once
-# otherwise, some thirty frames of fifty ticks. Over a way of 20 ms it still lets 17,000 full ticks a second through.
+# The receive buffer of the operating system, about as much as the event loop should read at once. With a larger one
+# uvloop reads a quarter of a megabyte at once, some thirty frames of fifty ticks. With a round trip of 20 ms this size
+# still lets 17,000 full ticks a second through.
 RECEIVE_BUFFER_BYTES = 64 << 10
 NO_TIME = -1
 MODES = ("ltp", "quote", "full")
@@ -50,9 +51,9 @@ OnOrder = Callable[[VenueOrder], None]
 
 
 class FeedSettings(Message, frozen=True):
-    """How the stream is listened to: `mode` is what a tick holds, see `MODES`.
+    """The settings of a stream: `mode` is the content of a tick, see `MODES`.
 
-    A connection without any frame, heartbeats included, for `silent_after_s` wall seconds is replaced.
+    A connection is replaced after `silent_after_s` wall seconds without any frame, heartbeats included.
     """
 
     mode: str = "full"
@@ -62,11 +63,12 @@ class FeedSettings(Message, frozen=True):
 
 
 class KiteFeed:
-    """Streams a universe over one connection per 3,000 tokens; `counts` tells what was dropped.
+    """Streams a universe over one connection per 3,000 tokens; `frame_counts` counts what was received and dropped.
 
-    The source of its messages is `kite`, with several connections `kite-1`, `kite-2`, ... Each connection delivers the
-    order updates, so with several they repeat. `rng` draws the pauses between two tries. `tell` takes the broker's
-    notices and what was dropped. Raises DataError for a universe without tokens or above three connections.
+    The source of its messages is `kite`; with several connections it is `kite-1`, `kite-2`, ... Each connection
+    delivers all order updates, so with several they repeat. `rng` draws the waits between two tries. `tell` receives
+    events for the broker's notices and for dropped data. Raises DataError for a universe without tokens or with more
+    tokens than three connections take.
     """
 
     def __init__(
@@ -100,17 +102,20 @@ class KiteFeed:
 
     @property
     def source_names(self) -> tuple[str, ...]:
-        """The source names of the messages, one a connection."""
+        """Return the source names of the messages, one per connection."""
         n = len(self._shares)
         return ("kite",) if n == 1 else tuple(f"kite-{i}" for i in range(1, n + 1))
 
     @property
     def dropped_counts(self) -> dict[str, int]:
-        """What came and could not be used, by kind, since the start."""
+        """Return the counts of received but unusable data since the start, by kind, without the zeros."""
         return {name: n for name in (*DROPPED_KINDS, "untimed") if (n := getattr(self.frame_counts, name))}
 
     async def run(self, on_market: OnMarket, on_order: OnOrder) -> None:
-        """Connect, subscribe, deliver, reconnect for ever, also where Kite refuses us: the profile decides on that."""
+        """Connect, subscribe, deliver and reconnect for ever, even when Kite refuses us.
+
+        Only the account id route (`fetch_account_id`) decides whether the login is valid.
+        """
         try:
             async with asyncio.TaskGroup() as group:
                 for source, tokens in zip(self.source_names, self._shares, strict=True):
@@ -141,7 +146,7 @@ class KiteFeed:
 
         def on_frame(frame: str | bytes) -> None:
             nonlocal is_up
-            if not is_up:  # only a frame proves that the connection works
+            if not is_up:  # only a received frame proves that the connection works
                 is_up = True
                 up()
             if isinstance(frame, str):
@@ -157,7 +162,7 @@ class KiteFeed:
                 await read_frames(wire.recv, on_frame, silent_after_s=self._settings.silent_after_s, clock=self._clock)
         except InvalidStatus as error:
             raise _refusal(error.response.status_code, error.response.headers.get("Retry-After", "")) from None
-        # A close frame holds the other side's words, and an address that we asked for holds the token.
+        # A close frame holds text from the other side, and the URL of our request holds the token.
         except WebSocketException as error:
             raise LinkLost(f"the ticker connection broke: {self._credentials.redactor.mask_text(error)}") from None
         except (OSError, EOFError) as error:  # TimeoutError among them
@@ -172,12 +177,12 @@ class KiteFeed:
                 await wire.send(render_mode(self._settings.mode, some))
 
     async def resubscribe(self, ids: Sequence[int]) -> None:
-        """Ask the stream to send these instruments of the universe again; does nothing where it is down."""
+        """Subscribe again to these instrument ids of the universe. Has no effect while the stream is down."""
         wanted = set(ids)
         for source, share in zip(self.source_names, self._shares, strict=True):
             tokens, wire = [token for token in share if self._table.ids[token] in wanted], self._wires.get(source)
             if tokens and wire is not None:
-                with suppress(WebSocketException, OSError, TimeoutError):  # its own task sees what broke
+                with suppress(WebSocketException, OSError, TimeoutError):  # the connection's own task handles it
                     await self._subscribe(wire, tokens)
 
     def _connect(self) -> _NoRedirectConnect:
@@ -191,7 +196,7 @@ class KiteFeed:
             user_agent_header=f"tradebot/{__version__}",
             open_timeout=OPEN_TIMEOUT_S,
             close_timeout=CLOSE_TIMEOUT_S,
-            # `read_frames` is the watchdog; pings only keep middle boxes from forgetting the connection.
+            # `read_frames` is the watchdog. Pings only keep network devices from dropping an idle connection.
             ping_interval=20.0,
             ping_timeout=None,
         )
@@ -211,15 +216,15 @@ class KiteFeed:
 
     def _binary(self, frame: bytes, source: str, on_market: OnMarket) -> None:
         clock = self._clock
-        # In full mode every packet carries its time; the one without is the greeting that comes before the mode is set,
-        # and says what was true at some earlier time.
+        # In full mode every packet carries its time. Only the first packets after subscribing, before the mode is set,
+        # carry none, and their prices are from an unknown earlier time.
         now = NO_TIME if self._settings.mode == "full" else clock.market_ns()
         quotes = parse_frame(
             frame, self._table, seen_at=clock.monotonic_ns(), now=now, source=source, counts=self.frame_counts
         )
         if quotes is None:
             return
-        # No time on the wire is below zero.
+        # NO_TIME is unambiguous: no time on the wire is below zero.
         if now == NO_TIME and (quotes.sent_at.item(0) if len(quotes) == 1 else quotes.sent_at.min()) == NO_TIME:
             untimed = quotes.sent_at == NO_TIME
             self.frame_counts.untimed += int(untimed.sum())
@@ -231,20 +236,20 @@ class KiteFeed:
 
 def _shrink_receive_buffer(connection: ClientConnection) -> None:
     wire = connection.transport.get_extra_info("socket")
-    if wire is not None:  # there is none in a simulation
+    if wire is not None:  # a simulation has no socket
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
 
 
 class _NoRedirectConnect(connect):
     def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc  # a redirect would carry the access token to another address
+        return exc  # following a redirect would send the access token to another address
 
 
 def _refusal(status: int, retry_after: str) -> LinkLost:
     if status in (401, 403):
         return LinkLost(f"Kite refuses the ticker (HTTP {status}): the login, the plan, or a gateway between")
     if status == 429:
-        after_s = float(retry_after) if re.fullmatch(r"\d{1,4}", retry_after) else None  # a date is not worth reading
+        after_s = float(retry_after) if re.fullmatch(r"\d{1,4}", retry_after) else None  # the date form is ignored
         return Throttled("Kite refuses the ticker (HTTP 429): too many connections", after_s=after_s)
     return LinkLost(f"Kite refuses the ticker (HTTP {status})")
 

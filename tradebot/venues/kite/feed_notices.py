@@ -1,4 +1,4 @@
-"""What a ticker brings besides quotes and orders, told to the operator: notices, and counts of what was dropped."""
+"""Reports to the operator what a ticker receives besides quotes and orders: notices, and counts of dropped data."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from tradebot.ops.events.market import FramesDropped, NoticeReceived, WarningRec
 from tradebot.ops.reminder import Reminder
 from tradebot.venues.kite.packets import FrameCounts
 
-WARNING_KINDS = frozenset(
-    {"error", "message"}
-)  # notices that a person has to read; the others are the broker's own business
+WARNING_KINDS = frozenset({"error", "message"})  # a person must read these kinds of notices; the others are routine
 MAX_LINES_PER_MINUTE = 20
 REPORT_EVERY_S = 5.0
-# Of a sound feed none of these ever comes.
+# A healthy feed has none of these.
 DROPPED_KINDS = ("unknown_tokens", "odd_lengths", "malformed", "malformed_texts")
 
 
 class FeedNotices:
-    """Says each notice once and again while it repeats, and what was dropped; `counts` is the feed's own."""
+    """Reports each notice once, then ever more rarely while it repeats, and what was dropped by the feed's `counts`."""
 
     def __init__(self, counts: FrameCounts, *, clock: Clock, tell: EventListener) -> None:
         self._counts, self._clock, self._tell = counts, clock, tell
@@ -28,7 +26,7 @@ class FeedNotices:
         self._fault = ""
 
     def report_notice(self, kind: str, text: str) -> None:
-        """Say what the broker says over the stream."""
+        """Report a notice that the broker sent over the stream."""
         now = self._clock.monotonic_ns()
         if now - self._minute >= MINUTE:
             self._minute, self._lines = now, 0
@@ -43,17 +41,17 @@ class FeedNotices:
         self._unsaid = 0
 
     def note_malformed(self, fault: str) -> None:
-        """Keep what is wrong with a text frame, for the next line that tells of the dropped ones."""
+        """Store what is wrong with a text frame, for the next report of dropped data."""
         self._fault = fault
 
     async def watch_dropped(self) -> None:
-        """Say for ever, every few seconds at most and ever more rarely while it lasts, what was dropped since."""
+        """Report dropped data for ever: at most every few seconds, and ever more rarely while it goes on."""
         while True:
             await self._clock.sleep(REPORT_EVERY_S)
             self.report_dropped()
 
     def report_dropped(self) -> None:
-        """Say what was dropped since it was said last, if anything and if it is time."""
+        """Report what was dropped since the last report, if there is any and a report is due."""
         fresh = {name: getattr(self._counts, name) - self._told[name] for name in DROPPED_KINDS}
         if not any(fresh.values()) or not self._reminder.due_count("dropped", self._clock.monotonic_ns()):
             return

@@ -1,4 +1,4 @@
-"""The checks of every field that comes from Kite: each gives an exact value or a WireError that names the field."""
+"""Parses every field that comes from Kite: each function returns an exact value or raises a WireError with its name."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ Choice = TypeVar("Choice", bound=StrEnum)
 Row = TypeVar("Row")
 
 ZERO = Decimal(0)
-MAX_MAGNITUDE = Decimal(10) ** 15  # above any price, quantity or sum of a retail account; keeps integers inside 64 bits
-MAX_NAME_LENGTH = 64  # of an id or a symbol that is kept of a row that cannot be read
+# Above any price, quantity or sum of a retail account; it keeps integers inside 64 bits.
+MAX_MAGNITUDE = Decimal(10) ** 15
+MAX_NAME_LENGTH = 64  # characters of an id or a symbol in an unread row
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 class WireError(ValueError):
-    """Kite sent, or we were about to send, something outside the protocol; the text names the field."""
+    """Data from Kite, or for Kite, violates the protocol; the text names the field."""
 
 
 def decode_json(data: bytes | str) -> Any:
-    """Return the JSON value; numbers with a point or exponent as exact Decimal. Raises WireError."""
+    """Return the JSON value, with numbers that have a point or exponent as exact Decimal. Raises WireError."""
     try:
         return _DECODER.decode(data)
     except (ValueError, RecursionError, InvalidOperation) as error:
@@ -43,19 +44,19 @@ def clean_text(text: object) -> str:
 
 
 def describe_value(value: object) -> str:
-    """Return a short name of a bad value for an error; never the whole of it, which may be a megabyte deep."""
+    """Return a short description of a bad value for an error message, never all of it: it may be a megabyte."""
     return repr(value[:80]) if isinstance(value, str) else "null" if value is None else f"a {type(value).__name__}"
 
 
 def record_of(value: object, what: str) -> Mapping[str, Any]:
-    """Return a JSON object."""
+    """Return a JSON object. Raises WireError for any other value."""
     if not isinstance(value, dict):
         raise WireError(f"{what}: {describe_value(value)} is not an object")
     return value
 
 
 def rows_of(value: object, what: str) -> list[Any]:
-    """Return a JSON list."""
+    """Return a JSON list. Raises WireError for any other value."""
     if not isinstance(value, list):
         raise WireError(f"{what}: {describe_value(value)} is not a list")
     return value
@@ -64,9 +65,10 @@ def rows_of(value: object, what: str) -> list[Any]:
 def read_rows(
     value: object, book: str, parse: Callable[[object], Row], *, key_of: Callable[[Row], object] | None = None
 ) -> VenueRows[Row]:
-    """Return the rows of a JSON list, each by `parse`; one that is odd is kept as `UnreadRow` and spoils no other.
+    """Return the rows of a JSON list, each by `parse`; a malformed row becomes an `UnreadRow` and affects no other.
 
-    With `key_of`, which names what a row is of, a row that stands twice is read once; if the two differ neither is known.
+    `key_of` returns the identity of a row. A row that appears twice is then read once. If the two differ, the second
+    one is an `UnreadRow`, so that neither counts as known. Raises WireError unless `value` is a list.
     """
     read: list[Row] = []
     unread: list[UnreadRow] = []
@@ -103,14 +105,14 @@ def _unread(row: object, book: str, reason: str) -> UnreadRow:
 
 
 def tag_of(row: Mapping[str, Any]) -> str:
-    """Return the first tag of an order's row, "" without one."""
+    """Return the first tag of an order's row, or "" without one."""
     tags = row.get("tags")
     tag = row.get("tag") or (tags[0] if isinstance(tags, list) and tags else "")
     return tag if isinstance(tag, str) else ""
 
 
 def field_of(row: Mapping[str, Any], key: str) -> Any:
-    """Return a field that must be there, whatever it is."""
+    """Return a required field of any type. Raises WireError if it is missing."""
     try:
         return row[key]
     except KeyError:
@@ -118,7 +120,7 @@ def field_of(row: Mapping[str, Any], key: str) -> Any:
 
 
 def text_of(row: Mapping[str, Any], key: str) -> str:
-    """Return a text of at least one character."""
+    """Return a required text of at least one character. Raises WireError."""
     value = row.get(key)
     if not isinstance(value, str) or not value:
         raise WireError(f"{key}: {describe_value(value)} is not a text")
@@ -126,7 +128,7 @@ def text_of(row: Mapping[str, Any], key: str) -> str:
 
 
 def choice_of(row: Mapping[str, Any], key: str, kinds: type[Choice]) -> Choice:
-    """Return a text that is one of `kinds`."""
+    """Return a text field as one of `kinds`. Raises WireError."""
     try:
         return kinds(str(row.get(key)))
     except ValueError:
@@ -134,7 +136,7 @@ def choice_of(row: Mapping[str, Any], key: str, kinds: type[Choice]) -> Choice:
 
 
 def exact_decimal(value: object, key: str) -> Decimal:
-    """Return a JSON number as it was written; below 1e15 and not finer than 1e-15."""
+    """Return a JSON number exactly as written. Raises WireError for a magnitude from 1e15 or, except 0, below 1e-15."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise WireError(f"{key}: {describe_value(value)} is not a number")
     number = Decimal(value)
@@ -144,13 +146,13 @@ def exact_decimal(value: object, key: str) -> Decimal:
 
 
 def number_of(row: Mapping[str, Any], key: str, *, optional: bool = False) -> Decimal:
-    """Return a number; an optional one that is absent or null is 0."""
+    """Return a number field; an optional one that is absent or null is 0. Raises WireError."""
     value = row.get(key)
     return ZERO if value is None and optional else exact_decimal(value, key)
 
 
 def time_of(row: Mapping[str, Any], key: str) -> int:
-    """Return a time as ns UTC, 0 where absent or null."""
+    """Return a time field as ns UTC, or 0 where it is absent or null. Raises WireError."""
     value = row.get(key)
     if not value:
         return 0
@@ -160,7 +162,7 @@ def time_of(row: Mapping[str, Any], key: str) -> int:
 
 
 def parse_time(text: str, key: str) -> int:
-    """Return an ISO-8601 text as ns UTC, in IST unless it names its zone."""
+    """Return an ISO-8601 text as ns UTC; it is in IST unless it names its zone. Raises WireError."""
     try:
         at = parse_iso(text, IST)
     except (ValueError, OverflowError) as error:

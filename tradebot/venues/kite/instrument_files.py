@@ -1,6 +1,6 @@
-"""Kite's instrument lists, one CSV an exchange: what is asked for is found there, and which shares have derivatives.
+"""Kite's instrument files, one CSV per exchange: finds the wanted instruments, and the shares with derivatives.
 
-A row that cannot be read spoils no other. Where its symbol is asked for, that symbol is refused by its name.
+A malformed row does not affect the others. If its symbol is wanted, the error names that symbol.
 """
 
 from __future__ import annotations
@@ -23,20 +23,23 @@ from tradebot.venues.kite.wire import WireError, parse_instruments, parse_underl
 
 Parsed = TypeVar("Parsed")
 
-CONTRACTS_EXCHANGE = "NFO"  # whose list names the underlying of each contract; BSE's contracts are on the same shares
+CONTRACTS_EXCHANGE = "NFO"  # its file names the underlying of each contract; BSE's contracts have the same underlyings
 CASH_EXCHANGES = frozenset({"NSE", "BSE"})
 
 
 class InstrumentFiles:
-    """Reads instrument lists with `get`, which returns status and body of a path. Raises LinkLost or AccessDenied."""
+    """Reads instrument files with `get`, which returns the HTTP status and body of a path.
+
+    Raises LinkLost or AccessDenied.
+    """
 
     def __init__(self, get: Callable[[str], Awaitable[tuple[int, bytes]]]) -> None:
         self._get = get
 
     async def find_instruments(self, symbols: Sequence[str]) -> VenueRows[Instrument]:
-        """Return the instruments of `symbols` in their order, and the rows that nobody asked for and cannot be read.
+        """Return the instruments of `symbols` in their order, and as `unread` the malformed rows of other symbols.
 
-        Raises DataError naming every symbol that is unknown, listed twice, or whose row cannot be read.
+        Raises DataError that names every symbol that is unknown, is listed twice or has a malformed row.
         """
         names = [(exchange or "NSE", name) for exchange, _, name in (symbol.rpartition(":") for symbol in symbols)]
         found: dict[tuple[str, str], Instrument] = {}
@@ -59,7 +62,7 @@ class InstrumentFiles:
             return instruments
         underlyings = await self._read(CONTRACTS_EXCHANGE, parse_underlyings)
         if not underlyings:
-            return instruments  # a list without futures says nothing of the shares
+            return instruments  # a file without futures does not show which shares have derivatives
         return [
             msgspec.structs.replace(i, has_derivatives=contract_name(i.symbol) in underlyings)
             if _may_have_contracts(i)
@@ -73,7 +76,7 @@ class InstrumentFiles:
         if status != 200:
             raise failure_of_read(path, classify_response(status, body))
         try:
-            # A dump of 100,000 rows takes longer than the loop may stand still.
+            # A file of 100,000 rows takes longer to parse than the event loop may be blocked.
             return await asyncio.to_thread(lambda: parse(body.decode()))
         except (UnicodeDecodeError, WireError) as error:
             raise LinkLost(f"GET {path}: {error}") from error

@@ -1,8 +1,8 @@
-"""Binary ticker frames to columns of quotes, whole frames at a time; the first thing that touches a market byte. Pure.
+"""Parses binary ticker frames into columns of quotes, a whole frame at a time; the first step of market data. Pure.
 
-A frame is `u16 count`, then count times (`u16 length`, body), all big-endian; a single byte is a heartbeat. The length
-tells the kind of body. Prices are the wire's own integers: paise, or 1e-7 (CDS) and 1e-4 (BCD) of a rupee, which
-`Instrument.price_decimals` states, so nothing is converted here.
+A frame is `u16 count`, then count times (`u16 length`, body), all big-endian. A single byte is a heartbeat. The length
+identifies the kind of body. Prices stay the integers of the wire: paise, or 1e-7 (CDS) and 1e-4 (BCD) of a rupee, as
+stated in `Instrument.price_decimals`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _ROWS = {
     "bid_size": 5,
     "ask_size": 6,
 }  # column -> row of the block; 0: time
-STRUCT_MAX_PACKETS = 4  # packets up to which `struct` and a dictionary beat numpy's fixed cost
+STRUCT_MAX_PACKETS = 4  # up to this many packets, `struct` and a dictionary are faster than numpy
 
 
 def _fields(record: np.dtype[Any]) -> tuple[struct.Struct, list[int | None]]:
@@ -70,12 +70,13 @@ def _fields(record: np.dtype[Any]) -> tuple[struct.Struct, list[int | None]]:
     return struct.Struct("".join([*formats, f"{record.itemsize - at}x"])), places
 
 
-_FIELDS = {length: _fields(record) for length, record in RECORDS.items()}  # -> its packets, and where each row stands
+# body length -> struct of a packet, and the position in it of each row of the block
+_FIELDS = {length: _fields(record) for length, record in RECORDS.items()}
 
 
 @dataclass(slots=True)
 class FrameCounts:
-    """What came over the sockets of a feed and what of it was dropped, since the start."""
+    """The counts of frames and packets that a feed received since the start, and of those that it dropped."""
 
     frames: int = 0
     heartbeats: int = 0
@@ -89,11 +90,11 @@ class FrameCounts:
 
 
 class TokenTable:
-    """The instruments of a universe by Kite token; a token stands for the first instrument that has it."""
+    """The instruments of a universe by Kite token; a token maps to the first instrument that has it."""
 
     def __init__(self, universe: Universe) -> None:
         tokens = np.array([i.token for i in universe], dtype=np.int64)
-        # The end mark is larger than any u32, so that a search never runs past the end.
+        # The sentinel is larger than any u32, so that a search never runs past the end.
         unique, first = np.unique(tokens, return_index=True)
         self._tokens = np.append(unique, np.int64(1) << 40)
         self._ids = np.append(first.astype(np.int64), np.int64(-1))
@@ -101,11 +102,11 @@ class TokenTable:
 
     @property
     def sorted_tokens(self) -> list[int]:
-        """Every token once, ascending."""
+        """Return every token once, in ascending order."""
         return [int(token) for token in self._tokens[:-1]]
 
     def find_ids(self, tokens: npt.NDArray[Any]) -> tuple[Ints, npt.NDArray[np.bool_]]:
-        """Return the ids of `sorted_tokens` (any value where unknown) and the mask of known ones, both of shape (n,)."""
+        """Return the ids of `sorted_tokens` (int64, arbitrary where unknown) and the mask of known ones (bool), shape (n,)."""
         wide = tokens.astype(np.int64)
         at = self._tokens.searchsorted(wide)
         return self._ids[at], self._tokens[at] == wide
@@ -120,11 +121,11 @@ def parse_frame(
     source: str = "kite",
     counts: FrameCounts | None = None,
 ) -> Quotes | None:
-    """Return the quotes of one binary frame in arrival order, None for a heartbeat or a frame without a known token.
+    """Return the quotes of one binary frame in wire order, or None for a heartbeat or a frame without a known token.
 
-    `sent_at` is the exchange time the packet carries (0 where it says epoch 0), or `now` (market ns) for the kinds
-    that carry none. Packets of an unknown length or token are counted and dropped; a frame that ends early is counted
-    and gives the packets before the break. Never raises on any input.
+    `sent_at` is the exchange time of the packet (0 where it is epoch 0), or `now` (market ns) for the kinds without a
+    time. Packets with an unknown length or token are counted and dropped. A frame that ends early is counted, and its
+    complete packets are returned. Never raises on any input.
     One LTP packet of INFY at 1573.15: `0001 0008 00063a01 00026683`.
     """
     counts = counts if counts is not None else FrameCounts()
@@ -132,7 +133,7 @@ def parse_frame(
     if len(data) < 4:
         if len(data) == 1:
             counts.heartbeats += 1
-        elif data != b"\x00\x00":  # a frame of no packets
+        elif data != b"\x00\x00":  # a valid frame without packets
             counts.malformed += 1
         return None
     count, length = (data[0] << 8) | data[1], (data[2] << 8) | data[3]

@@ -1,7 +1,8 @@
-"""What an HTTP answer of Kite means: done, refused for good, not known, access denied or throttled. Pure.
+"""Classifies HTTP responses from Kite: done, refused, unknown, access denied, logged out or throttled. Pure.
 
-A write may only be called refused when Kite says so in its own envelope and with a known kind of error; everything
-else leaves the outcome open, because an order that was thought dead and is alive costs more than a look at the book.
+A write counts as refused only if Kite says so in its own envelope with a known kind of error. Every other response
+leaves the outcome unknown, because an order that we take for dead while it is open costs more than one query of the
+books.
 """
 
 from __future__ import annotations
@@ -19,16 +20,18 @@ from tradebot.venues.venue import ACCESS_DENIED, LOGIN_LOST, Accepted, Refused, 
 
 
 class ResponseKind(StrEnum):
+    """The kinds of a response. Only DONE and UNKNOWN may have had an effect."""
+
     DONE = "done"
-    REFUSED = "refused"  # for good; nothing happened
-    UNKNOWN = "unknown"  # it may or may not have happened
-    DENIED = "denied"  # address or permission; nothing happened, a person must act
-    LOGGED_OUT = "logged out"  # the token is dead; nothing happened, a person must log in
-    THROTTLED = "throttled"  # too many requests; nothing happened
+    REFUSED = "refused"  # finally
+    UNKNOWN = "unknown"  # the request may or may not have had an effect
+    DENIED = "denied"  # the address or a permission is wrong; a person must act
+    LOGGED_OUT = "logged out"  # the token has ended; a person must log in
+    THROTTLED = "throttled"  # too many requests
 
 
 class KiteResponse(Message, frozen=True):
-    """A classified answer: `data` of the envelope when DONE, else `error_type` (may be empty) and `message`."""
+    """A classified response: `data` of the envelope when DONE, else `error_type` (may be empty) and `message`."""
 
     kind: ResponseKind
     status: int
@@ -42,15 +45,15 @@ DEAD_TOKEN_ERROR = "TokenException"
 DENIED_ERRORS = frozenset({"PermissionException", "PermissionError", "TwoFAException"})
 REFUSED_ERRORS = frozenset({"OrderException", "InputException", "MarginException", "HoldingException", "UserException"})
 NO_ROUTE_STATUSES = (404, 405, 410)
-# "Order request timed out. Please check the order book and confirm before placing again." comes as a plain 400, and
+NO_FUNDS_ERROR = "MarginException"  # its usual text ends with "Check the orderbook for open orders."
+# "Order request timed out. Please check the order book and confirm before placing again." arrives as a plain 400, and
 # such orders have appeared in the book later.
-NO_FUNDS_ERROR = "MarginException"  # its plain text ends with "Check the orderbook for open orders."
 UNKNOWN_OUTCOME_TEXT = re.compile(r"timed?[ -]?out|check the order ?book", re.IGNORECASE)
 ADDRESS_REFUSED_TEXT = re.compile(r"\bIPs?\b|\bip[ -]?address|static ip", re.IGNORECASE)
 
 
 def classify_response(status: int, body: bytes) -> KiteResponse:
-    """Return what `body` with HTTP `status` means. Never raises.
+    """Return the classified response for `body` and HTTP `status`. Never raises.
 
     `{"status":"success","data":{"order_id":"151220000000000"}}`,
     `{"status":"error","message":"Insufficient funds.","data":null,"error_type":"MarginException"}`
@@ -73,7 +76,7 @@ def classify_response(status: int, body: bytes) -> KiteResponse:
 
 
 def _without_envelope(status: int) -> ResponseKind:
-    # A proxy may speak for Kite here; only the throttle is the same from everybody.
+    # A proxy may have sent this. Only a throttle means the same from a proxy and from Kite.
     return ResponseKind.THROTTLED if status == 429 else ResponseKind.UNKNOWN
 
 
@@ -96,9 +99,9 @@ def _verdict(status: int, name: str, message: str) -> ResponseKind:
 
 
 def reply_of_write(response: KiteResponse, venue_order_id: str = "") -> Reply:
-    """Return what an answer says of a write, for `venue_order_id` if that is known. Raises OutcomeUnknown.
+    """Return the reply to a write, for `venue_order_id` if that is known. Raises OutcomeUnknown.
 
-    A denial is a `Refused` of code ACCESS_DENIED or SESSION_LOST: nothing happened, and only a person can mend it.
+    A denial is a `Refused` with code ACCESS_DENIED or LOGIN_LOST: it had no effect, and only a person can fix it.
     """
     match response.kind:
         case ResponseKind.DONE:
@@ -122,7 +125,7 @@ def reply_of_write(response: KiteResponse, venue_order_id: str = "") -> Reply:
 
 
 def failure_of_read(path: str, response: KiteResponse) -> LinkLost | AccessDenied:
-    """Return the error of a read of `path` that was not DONE."""
+    """Return the error to raise for a read of `path` whose response is not DONE."""
     if response.kind is ResponseKind.LOGGED_OUT:
         return LoginLost(f"Kite does not know our login any more: {_what(response)}; log in again")
     if response.kind is ResponseKind.DENIED:

@@ -1,4 +1,4 @@
-"""One HTTP request to Kite, at most once on the wire; below the broker, which says what an answer means."""
+"""Sends one HTTP request to Kite, at most once on the wire; the broker above it interprets the response."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.rules import HEADERS
 from tradebot.venues.tls import trusted_ssl_context
 
-MAX_CONNECTIONS = 32  # above what the rate limits let be under way at once
+MAX_CONNECTIONS = 32  # more than the rate limits allow at the same time
 CLOSE_TIMEOUT_S = 2.0
 MAX_CHANGE_S = 5.0
-# Rendered here: aiohttp's own form costs an order as much time as the rest of its request.
+# Forms are rendered here, because aiohttp's own form takes as much time as the rest of an order's request.
 FORM_HEADERS = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -29,27 +29,27 @@ _stands_for_itself = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 
 
 def render_form(form: Mapping[str, str]) -> bytes:
-    """Return the fields as `urlencode` does, in a tenth of its time where no value needs quoting, as in an order."""
+    """Return the same bytes as `urlencode`, in a tenth of its time where no value needs quoting, as in an order."""
     pairs = [f"{name}={text if _stands_for_itself(text) else quote_plus(text)}" for name, text in form.items()]
     return "&".join(pairs).encode()
 
 
 class Timeouts(Message, frozen=True):
-    """Wall seconds: to get a connection, and in whole for a read, a write and an instruments dump."""
+    """The time limits in wall seconds: for a connection, and in total for a read, a write and an instrument file."""
 
     connect_s: float = 2.0
     query_s: float = 5.0
-    write_s: float = 8.0  # a new order: a shorter wait only makes more orders in doubt
+    write_s: float = 8.0  # for a new order: a shorter limit only leaves more orders in doubt
     dump_s: float = 60.0
 
     @property
     def change_s(self) -> float:
-        """What a cancel or a change may take: it can be asked for again."""
+        """Return the limit in s for a cancel or a change; it is shorter because these may be requested again."""
         return min(self.write_s, MAX_CHANGE_S)
 
 
 class NotSentError(LinkLost):
-    """The request failed before its first byte was handed to a connection."""
+    """The request failed before its first byte was given to a connection."""
 
 
 class _SecondSendError(aiohttp.ClientError):
@@ -57,7 +57,7 @@ class _SecondSendError(aiohttp.ClientError):
 
 
 class _TrackedRequest(aiohttp.ClientRequest):
-    may_have_been_sent = False  # may a byte of it have left
+    may_have_been_sent = False  # True once a byte may have left this machine
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         self.may_have_been_sent = True
@@ -65,8 +65,8 @@ class _TrackedRequest(aiohttp.ClientRequest):
 
 
 class _SendOnce:
-    # aiohttp sends GET, PUT and DELETE again by itself when the server drops the connection, so a second pass through
-    # the client is refused here, on every call; and the passage remembers whether a byte may have left.
+    # When the server drops the connection, aiohttp sends GET, PUT and DELETE again by itself. This middleware refuses
+    # the second send of every call. It also records whether a byte may have left.
 
     __slots__ = ("_request",)
 
@@ -89,9 +89,9 @@ class _SendOnce:
 
 
 class RestLink:
-    """A pool of connections to one REST address; `root` may hold a path. Opens on first use, in the running loop.
+    """A pool of connections to one REST address; `root` may contain a path. It opens on first use, in the running loop.
 
-    Neither redirects nor proxies from the environment are followed, and cookies are not kept.
+    It follows no redirects, uses no proxies from the environment and keeps no cookies.
     """
 
     def __init__(
@@ -106,8 +106,8 @@ class RestLink:
         self.timeouts = timeouts or Timeouts()
         self._root = root.rstrip("/")
         self._credentials = credentials
-        self._version = -1  # of the credentials that the pool's headers carry
-        self._limits: dict[float, aiohttp.ClientTimeout] = {}  # total_s -> the same as aiohttp wants it
+        self._version = -1  # version of the credentials in the pool's headers
+        self._limits: dict[float, aiohttp.ClientTimeout] = {}  # total_s -> the timeout for aiohttp
         self._bind_address, self._ca_bundle = bind_address, ca_bundle
         self._session: aiohttp.ClientSession | None = None
 
@@ -121,9 +121,9 @@ class RestLink:
         params: Iterable[tuple[str, str]] = (),
         form: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes]:
-        """Send one request and return HTTP status and body of at most `max_bytes` bytes, our own secrets as stars.
+        """Send one request and return the HTTP status and the body of at most `max_bytes`, with our secrets redacted.
 
-        Raises NeverSent when no byte left, else LinkLost: the venue may have acted.
+        Raises NotSentError if no byte has left, else LinkLost, after which the venue may have acted.
         """
         passage = _SendOnce()
         url = URL(self._root + path)
@@ -145,21 +145,21 @@ class RestLink:
                     body += piece
                     if len(body) > max_bytes:
                         raise LinkLost(f"{method} {path}: the answer is longer than {max_bytes} bytes")
-                # A gateway that quotes our request in its error must not bring the token into journal and tables.
+                # A gateway may quote our request in its error; the token must not get into the journal or the tables.
                 return response.status, self._credentials.redactor(bytes(body))
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             text = f"{method} {path}: {self._credentials.redactor.mask_text(error) or type(error).__name__}"
             raise (LinkLost(text) if passage.may_have_been_sent else NotSentError(text)) from error
 
     async def close(self) -> None:
-        """Close the pool; waits at most two seconds."""
+        """Close the pool within at most two seconds."""
         session, self._session = self._session, None
         if session is not None:
             try:
                 async with asyncio.timeout(CLOSE_TIMEOUT_S):
                     await session.close()
             except TimeoutError:
-                return  # the process is about to end; the system closes what is left
+                return  # the process is about to end; the operating system closes the rest
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:

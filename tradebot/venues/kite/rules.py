@@ -1,4 +1,4 @@
-"""The documented facts of Kite Connect v3, each once: what the client keeps to and the server enforces. No code."""
+"""The documented facts of Kite Connect v3, each once: the client respects them, the server enforces them. No code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tradebot.venues.venue_rules import VenueRules
 
 REST_URL = "https://api.kite.trade"
 TICKER_URL = "wss://ws.kite.trade"
-HEADERS = {"X-Kite-Version": "3"}  # of every request
+HEADERS = {"X-Kite-Version": "3"}  # sent with every request
 
 # interval in ns -> (Kite's name, longest span of one request in days)
 CANDLES: dict[int, tuple[str, int]] = {
@@ -24,18 +24,19 @@ CANDLES: dict[int, tuple[str, int]] = {
     DAY: ("day", 2000),
 }
 
-ORDERS_PER_SECOND, ORDERS_PER_MINUTE, ORDERS_PER_DAY = 10, 400, 5_000  # changes and cancels count by the second alone
+# Changes and cancels count only toward the limit per second.
+ORDERS_PER_SECOND, ORDERS_PER_MINUTE, ORDERS_PER_DAY = 10, 400, 5_000
 QUOTES_PER_SECOND, CANDLES_PER_SECOND, OTHERS_PER_SECOND = 1, 3, 10
 CHANGES_PER_ORDER = 25
 TAG_LENGTH = 20
 TOKENS_PER_CONNECTION = 3_000
 TICKER_CONNECTIONS = 3
-QUOTES_PER_REQUEST, PRICES_PER_REQUEST = 500, 1_000  # whole quotes; ohlc and ltp
-LOGIN_ENDS = time(6, 0)  # of the Indian day; no answer says when a token was issued or ends
+QUOTES_PER_REQUEST, PRICES_PER_REQUEST = 500, 1_000  # for full quotes; for ohlc and ltp
+LOGIN_ENDS = time(6, 0)  # IST; no response says when a token was issued or ends
 EXCHANGES = ("NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX")
 PRODUCTS = ("CNC", "NRML", "MIS")
 
-TOKENS_PER_SUBSCRIBE = 500  # ours: a longer frame has no advantage
+TOKENS_PER_SUBSCRIBE = 500  # our own choice: a longer frame has no advantage
 
 KITE_RULES = VenueRules(
     name="kite",
@@ -46,8 +47,8 @@ KITE_RULES = VenueRules(
     modifications_per_order=CHANGES_PER_ORDER,
     needs_protection=True,
     finds_by_tag=True,
-    # Kite states no bound. What is looked for this long was never taken, and two looks, and what waited for them, are
-    # over within the minute in which the books have to agree again.
+    # Kite states no bound. An order that does not appear for this long was never accepted. Two polls and the work that
+    # waits for them then end within the one minute in which the books must agree again.
     absent_after_s=55.0,
     absence_is_proof=False,
     subscriptions=TICKER_CONNECTIONS * TOKENS_PER_CONNECTION,
@@ -55,8 +56,8 @@ KITE_RULES = VenueRules(
     candles={length: name for length, (name, _) in CANDLES.items()},
 )
 
-# What we allow ourselves, below the venue's 10/s, 400/min and 5,000/day: an order may come from the owner's phone, and
-# when the day is used up even exits are refused. Cancels count toward the second only.
+# Our own limits, below the venue's 10/s, 400/min and 5,000/day: the owner may also send orders from a phone, and once
+# the daily limit is reached even exits are refused. Cancels count only toward the limit per second.
 CLIENT_LIMITS: tuple[RateWindow, ...] = rate_windows(
     ("order change", 8, 1.0, 2),
     ("order", 380, 60.0, 60),
@@ -66,5 +67,5 @@ CLIENT_LIMITS: tuple[RateWindow, ...] = rate_windows(
     ("query", 8, 1.0, 0),
 )
 
-# An emergency's reads; nothing else asks then, and the pace of its cancels is not ours to keep.
+# The reads of the kill switch. Nothing else sends requests then, and its cancels are not limited here.
 KILL_LIMITS: tuple[RateWindow, ...] = rate_windows(("query", 8, 1.0, 0))

@@ -1,4 +1,4 @@
-"""Kite's REST session, below the broker: a request waits for its place in our rate limits and is sent once, no more."""
+"""Kite's REST session, below the broker: a request waits for our rate limits and is then sent exactly once."""
 
 from __future__ import annotations
 
@@ -16,26 +16,25 @@ from tradebot.venues.venue import NotSent, Reply
 Parsed = TypeVar("Parsed")
 
 MAX_WRITE_BYTES = 1 << 20
-MAX_INLINE_PARSE_BYTES = (
-    64 << 10
-)  # a list above this, some 150 trades, takes longer to read than the loop may stand still
+# A longer list (some 150 trades) takes longer to parse than the event loop may be blocked.
+MAX_INLINE_PARSE_BYTES = 64 << 10
 MAX_BOOK_BYTES = 16 << 20  # 5,000 orders of the day are about 5 MB
 MAX_INSTRUMENT_FILE_BYTES = 64 << 20  # all exchanges are about 10 MB
-MAX_WRITE_WAIT_S = 1.0  # an order that waits longer for its place in the rate limit is stale
+MAX_WRITE_WAIT_S = 1.0  # an order that waits longer for the rate limit is stale
 MAX_READ_WAIT_S = 10.0
 
 
 class RestSession:
-    """Asks over `link` within the limits of `limiter`, and judges the answers; it cannot write.
+    """Reads over `link` within the limits of `limiter` and classifies the responses; it cannot write.
 
-    `prefix` stands before every route but the instruments (the sandbox wants `/oms`).
+    `prefix` is the prefix of every route except the instruments (the sandbox requires `/oms`).
     """
 
     def __init__(self, link: RestLink, *, limiter: Limiter, prefix: str = "") -> None:
         self._link, self._limiter, self._prefix = link, limiter, prefix
 
     async def read_book(self, path: str, parse: Callable[[Any], Parsed]) -> Parsed:
-        """Return a book, by `parse` of the answer's data. Raises LinkLost or AccessDenied."""
+        """Return a book: `parse` of the data of the response. Raises LinkLost or AccessDenied."""
         got = await self.get_response(path, kind="query")
         if len(got[1]) > MAX_INLINE_PARSE_BYTES:
             return await asyncio.to_thread(parse_response, path, got, parse)
@@ -50,7 +49,7 @@ class RestSession:
         total_s: float | None = None,
         max_bytes: int = MAX_BOOK_BYTES,
     ) -> tuple[int, bytes]:
-        """Ask once and return HTTP status and body. Raises LinkLost, also where our rate limit leaves no room."""
+        """Send a read once and return HTTP status and body. Raises LinkLost, also where our rate limit is used up."""
         if not await self._limiter.acquire(kind, within_s=MAX_READ_WAIT_S):
             raise LinkLost(f"GET {path}: our own rate limit left no room for it in {MAX_READ_WAIT_S:g} s")
         prefix = "" if path.startswith("/instruments") else self._prefix
@@ -58,18 +57,18 @@ class RestSession:
         return await self._link.send_request("GET", prefix + path, params=params, total_s=total_s, max_bytes=max_bytes)
 
     async def get_instrument_file(self, path: str) -> tuple[int, bytes]:
-        """Ask for an instrument list, which is long, and return HTTP status and body. Raises LinkLost."""
+        """Return HTTP status and body of an instrument file, with limits for its length. Raises LinkLost."""
         return await self.get_response(
             path, kind="query", total_s=self._link.timeouts.dump_s, max_bytes=MAX_INSTRUMENT_FILE_BYTES
         )
 
     async def close(self) -> None:
-        """Close connections; waits at most two seconds."""
+        """Close the connections within at most two seconds."""
         await self._link.close()
 
 
 class OrderSession(RestSession):
-    """Writes as well: the one way by which an order, a change or a cancel leaves."""
+    """Also writes. Every order, change and cancel leaves through this class."""
 
     async def send_write(
         self,
@@ -81,10 +80,10 @@ class OrderSession(RestSession):
         form: Mapping[str, str] | None = None,
         venue_order_id: str = "",
     ) -> Reply:
-        """Send a write, once, and return what Kite's answer says of it. Raises OutcomeUnknown.
+        """Send a write once and return Kite's reply to it. Raises OutcomeUnknown.
 
-        `kind` names the rate limits; an exit may take the places that they keep for exits. `venue_order_id` is of the
-        order to be changed: an answer for another one tells nothing.
+        `kind` selects the rate limits; an exit may use the share reserved for exits. `venue_order_id` is the order to
+        be changed. A response about a different order leaves the outcome unknown.
         """
         if not await self._limiter.acquire(kind, is_exit=is_exit, within_s=MAX_WRITE_WAIT_S):
             return NotSent(reason="our own rate limit leaves no room for it")
@@ -104,12 +103,12 @@ class OrderSession(RestSession):
 
 
 def parse_response(path: str, got: tuple[int, bytes], parse: Callable[[Any], Parsed]) -> Parsed:
-    """Return what `parse` makes of the data of an answer (HTTP status, body). Raises LinkLost or AccessDenied."""
+    """Return `parse` of the data of a response (HTTP status, body). Raises LinkLost or AccessDenied."""
     answer = classify_response(*got)
     if answer.kind is not ResponseKind.DONE:
         raise failure_of_read(path, answer)
     try:
         return parse(answer.data)
     except WireError as error:
-        # A book that cannot be read whole is no book: less than all of it would look like a flat account.
+        # A book that cannot be parsed as a whole is an error: an incomplete one could look like a flat account.
         raise LinkLost(f"GET {path}: {error}") from error

@@ -1,6 +1,6 @@
-"""The tables of Kite, pure: the instruments CSV, historical candles and REST quotes become domain types and columns.
+"""Parses Kite's tables (instruments CSV, historical candles, REST quotes) into domain types and columns. Pure.
 
-A row that is odd spoils no other: it is left out and counted, or kept by its name where somebody may want it.
+A malformed row does not affect the others. It is left out and counted, or kept by its symbol where that may be wanted.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ INSTRUMENT_KINDS = {
 
 
 def parse_instruments(text: str, *, wanted: Collection[str] | None = None) -> VenueRows[Instrument]:
-    """Return the instruments of a CSV dump in its order, only those with a symbol in `wanted` if given.
+    """Return the instruments of a CSV file in its order, only those with a symbol in `wanted` if given.
 
-    A row that cannot be read is `unread`, by its symbol, which may be "". Raises WireError for a header without the
-    fields that are needed.
+    A malformed row becomes an `UnreadRow` with its symbol, which may be "". Raises WireError for a header that lacks a
+    required field.
     `instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,lot_size,instrument_type,
     segment,exchange` then
     `3813889,14898,CENTRALBK-BE,CENTRAL BANK OF INDIA,0.0,,0.0,0.05,1,EQ,NSE,NSE`
@@ -76,9 +76,9 @@ def parse_instruments(text: str, *, wanted: Collection[str] | None = None) -> Ve
 
 
 def parse_underlyings(text: str) -> frozenset[str]:
-    """Return the names of what has futures, from a CSV dump of contracts; rows that cannot be read tell nothing.
+    """Return the names of the underlyings of futures, from a CSV file of contracts; malformed rows are ignored.
 
-    Raises WireError for a header without the fields that are needed.
+    Raises WireError for a header that lacks a required field.
     `13238786,51714,RELIANCE26DECFUT,"RELIANCE",0,2026-12-29,0,0.1,500,FUT,NFO-FUT,NFO`
     """
     header, lines = _lines(text, ("name", "segment"))
@@ -87,8 +87,8 @@ def parse_underlyings(text: str) -> frozenset[str]:
 
 
 def _lines(text: str, wanted: Collection[str]) -> tuple[list[str], Iterator[tuple[int, list[str], str]]]:
-    # The header, and each line's number, its fields and what is wrong with it. A line is read by itself: a quote that
-    # is not closed would swallow the lines behind it.
+    # Returns the header, and for each line its number, its fields and its fault. Each line is parsed on its own: an
+    # unclosed quote would otherwise swallow the lines behind it.
     lines = text.splitlines()
     header, fault = _fields(lines[0]) if lines else ([], "")
     missing = [name for name in wanted if name not in header]
@@ -107,7 +107,7 @@ def _lines(text: str, wanted: Collection[str]) -> tuple[list[str], Iterator[tupl
 
 
 def _fields(line: str) -> tuple[list[str], str]:
-    if '"' not in line:  # as nearly all are: ten times as fast
+    if '"' not in line:  # true for nearly all lines, and ten times as fast
         return (line.split(",") if line else []), ""
     try:
         return next(csv.reader([line], strict=True)), ""
@@ -125,7 +125,7 @@ def _instrument(
         raise WireError("instrument_token, tick_size or lot_size is not a number") from error
     if not 0 < key < 1 << 32:
         raise WireError(f"instrument_token {token!r} is not a 32-bit number")
-    if is_index:  # an index is quoted and never traded: the dump gives it tick 0 and lot 0
+    if is_index:  # an index is quoted but never traded: the file gives it tick 0 and lot 0
         tick_size, lot_size = tick_size or Decimal("0.05"), lot_size or Decimal(1)
     if not all(number.is_finite() and 0 < number < MAX_MAGNITUDE for number in (tick_size, lot_size)):
         raise WireError(f"tick_size {tick!r} and lot_size {lot!r} must be positive")
@@ -142,9 +142,10 @@ def _instrument(
 
 
 def parse_candles(data: object, instrument: Instrument, *, interval: int, start: int, end: int) -> BarSeries:
-    """Return the candles that start in [start, end) (market ns), ascending, none twice; odd ones are told.
+    """Return the candles that start in [start, end), in market ns, ascending and each start once.
 
-    Raises WireError unless it is a list. `{"candles":[["2017-12-15T09:15:00+0530",1704.5,1705,1699.25,1702.8,2499],
+    The starts of malformed candles are in `unread_starts`, 0 where the start is malformed too. Raises WireError unless `candles`
+    is a list. `{"candles":[["2017-12-15T09:15:00+0530",1704.5,1705,1699.25,1702.8,2499],
     ...]}`
     """
     rows: dict[int, list[int]] = {}  # start ns -> open, high, low, close, volume units
@@ -181,7 +182,7 @@ def parse_candles(data: object, instrument: Instrument, *, interval: int, start:
 def parse_quotes(data: object, universe: Universe, *, seen_at: int, source: str = "kite") -> Quotes:
     """Return the quotes of GET /quote in the order of the universe.
 
-    Instruments that Kite left out, or of which it tells something odd, have no row. Raises WireError unless it is an
+    Instruments that are missing or malformed in the response have no row. Raises WireError unless `data` is an
     object. `{"NSE:INFY":{"instrument_token":408065,"timestamp":"2021-06-08 15:45:56","last_price":1412.95,
     "volume":7360198,"depth":{"buy":[{"price":1412.95,"quantity":5191,"orders":13}, ...],"sell":[...]}, ...}}`
     """
@@ -194,7 +195,7 @@ def parse_quotes(data: object, universe: Universe, *, seen_at: int, source: str 
         try:
             rows.append((id_, *_quote(value, instrument)))
         except WireError:
-            continue  # its quote grows stale, which the gate sees; the stops of the others need theirs
+            continue  # its quote becomes stale, which the gate checks; the stops of other symbols need their quotes
     columns: Ints = np.array(rows, dtype=np.int64).reshape(-1, len(QUOTE_COLUMNS)).T.copy()
     return Quotes(source=source, seen_at=seen_at, **dict(zip(QUOTE_COLUMNS, columns, strict=True)))
 
@@ -218,5 +219,5 @@ def _best(depth: object, side: str, instrument: Instrument) -> tuple[int, int]:
 
 
 def quote_key(instrument: Instrument) -> str:
-    """Return the name of an instrument in the quote routes: `NSE:INFY`."""
+    """Return the key of an instrument in the quote routes: `NSE:INFY`."""
     return f"{instrument.exchange}:{instrument.symbol}"

@@ -1,4 +1,4 @@
-"""Kite as one venue: a broker, or a reader without an order route, and the feeds behind one set of credentials."""
+"""Kite as one venue: a broker, or a reader without an order route, and its feeds, with one set of credentials."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Reading = TypeVar("Reading", bound=KiteReader)
 
 
 class _KiteConnections(Generic[Reading]):
-    """Kite Connect v3, real, sandbox or simulated, according to the addresses; an async context manager.
+    """Kite Connect v3, real, sandbox or simulated, depending on the addresses; an async context manager.
 
-    `create_feed` says how the stream is listened to. `ca_bundle` is a file of the authorities to believe, besides the usual.
-    `credentials` may be renewed at any time: the next request and the next connection carry the new ones.
+    `create_feed` holds the settings of the stream. `ca_bundle` is a file of certificates to trust, empty for the system's.
+    `credentials` may be renewed at any time; the next request and the next connection use the new keys.
     """
 
     venue_rules: VenueRules = KITE_RULES
@@ -42,10 +42,10 @@ class _KiteConnections(Generic[Reading]):
         self.broker: Reading = self.broker_class(rest=rest, credentials=credentials, clock=clock, ca_bundle=ca_bundle)
         self.credentials, self._ticker, self._ca_bundle = credentials, ticker, ca_bundle
         self._clock, self._listening = clock, feed
-        self._rng = np.random.default_rng(0)  # of the pauses between two tries
+        self._rng = np.random.default_rng(0)  # draws the waits between two tries
 
     def create_feed(self, universe: Universe, *, tell: EventListener = drop_event) -> KiteFeed:
-        """Return a feed of the instruments of `universe`. Raises DataError when they are too many."""
+        """Return a feed of the instruments of `universe`. Raises DataError if there are too many."""
         return KiteFeed(
             universe,
             url=self._ticker,
@@ -67,7 +67,7 @@ class _KiteConnections(Generic[Reading]):
 
 
 class KiteReadOnlyVenue(_KiteConnections[KiteReader]):
-    """Quotes, history and books of Kite: there is no order route in it."""
+    """Quotes, history and books of Kite, without an order route."""
 
     broker_class = KiteReader
 
@@ -78,5 +78,5 @@ class KiteVenue(_KiteConnections[KiteBroker]):
     broker_class = KiteBroker
 
     def resume_day(self, sent_before: int) -> None:
-        """Count the orders that earlier processes sent on this market day: the venue counts them, too."""
+        """Add the orders that earlier processes sent on this market day: the venue counts them as well."""
         self.broker.resume_day(sent_before)

@@ -1,7 +1,7 @@
-"""Kite's texts both ways, pure: JSON and CSV from outside become domain messages, requests become form fields.
+"""Kite's text formats in both directions: JSON becomes domain messages, requests become form fields. Pure.
 
-Binary ticker frames are in `packets.py`, tables in `tables.py`, HTTP outcomes in `answers.py`, the checks of fields in
-`fields.py`. Prices keep every digit of the wire (Decimal); a time is `yyyy-mm-dd hh:mm:ss` in IST.
+Binary ticker frames are in `packets.py`, tables in `tables.py`, HTTP outcomes in `responses.py`, the checks of fields
+in `fields.py`. Prices keep every digit of the wire (Decimal). A time is `yyyy-mm-dd hh:mm:ss` in IST.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from tradebot.venues.kite.fields import (
 from tradebot.venues.kite.packets import FrameCounts, TokenTable, parse_frame
 from tradebot.venues.kite.tables import parse_candles, parse_instruments, parse_quotes, parse_underlyings, quote_key
 
-# Everything that crosses the wire can be had from here.
+# All parse and render functions of the wire can be imported from here.
 __all__ = [
     "FrameCounts",
     "KiteNotice",
@@ -72,7 +72,7 @@ __all__ = [
 ]
 NO_FUNDS_TEXT = re.compile(r"insufficient funds|margin exceed|required margin|RMS:\s*Margin", re.IGNORECASE)
 TAG_PATTERN = re.compile(r"[0-9A-Za-z]{1,20}")
-# The list is open: a status that is not here is taken as live and named in `VenueOrder.reason`.
+# Kite may add a status. An unknown one counts as ACKED and is named in `VenueOrder.reason`.
 VENUE_STATUSES = {
     "PUT ORDER REQ RECEIVED": VenueOrderStatus.ACKED,
     "VALIDATION PENDING": VenueOrderStatus.ACKED,
@@ -93,14 +93,14 @@ VENUE_STATUSES = {
 
 
 class KiteNotice(Message, frozen=True):
-    """A text frame that is not an order: `kind` is `error`, `message` or whatever Kite calls it."""
+    """A text frame that is not an order: `kind` is `error`, `message` or any other type that Kite sends."""
 
     kind: str
     text: str
 
 
 def parse_text(data: str | bytes) -> VenueOrder | KiteNotice:
-    """Return the order or the notice of a ticker text frame. Raises WireError.
+    """Return the order or the notice in a text frame of the ticker. Raises WireError.
 
     `{"type":"order","data":{"order_id":"220303000308932","status":"COMPLETE", ...}}`,
     `{"type":"error","data":"Number of subscribed tokens exceeds the limit"}`
@@ -116,7 +116,7 @@ def parse_text(data: str | bytes) -> VenueOrder | KiteNotice:
 
 
 def parse_order(value: object) -> VenueOrder:
-    """Return one order record of the stream or of GET /orders. Raises WireError.
+    """Return one order from a record of the stream or of GET /orders. Raises WireError.
 
     `{"order_id":"300000000000000","status":"COMPLETE","exchange":"NSE","tradingsymbol":"IOC","order_type":"LIMIT",
     "transaction_type":"BUY","product":"CNC","quantity":1,"price":109.4,"trigger_price":0,"average_price":109.4,
@@ -150,18 +150,18 @@ def parse_order(value: object) -> VenueOrder:
 
 
 def _refusal(reason: str) -> Refusal:
-    # Of an order that was taken first and rejected then Kite tells the kind in words alone, such as
+    # If an order is rejected after it was accepted, only the text shows the kind of refusal, such as
     # "Insufficient funds. Required margin is 95417.84 but available margin is 74251.80." and "RMS:Margin Exceeds,...".
     return Refusal.FUNDS if NO_FUNDS_TEXT.search(reason) else Refusal.ORDER
 
 
 def parse_orders(data: object) -> VenueRows[VenueOrder]:
-    """Return the orders of GET /orders. Raises WireError unless `data` is a list; an odd row is `unread`."""
+    """Return the orders of GET /orders; a malformed row is `unread`. Raises WireError unless `data` is a list."""
     return read_rows(data, "orders", parse_order)
 
 
 def parse_trade(value: object) -> Fill:
-    """Return one fill of GET /trades. Raises WireError.
+    """Return one fill from a record of GET /trades. Raises WireError.
 
     `{"trade_id":"10000000","order_id":"200000000000000","exchange":"NSE","tradingsymbol":"SBIN","product":"CNC",
     "average_price":420.65,"quantity":1,"transaction_type":"BUY","fill_timestamp":"2021-05-31 09:16:39",
@@ -185,14 +185,17 @@ def parse_trade(value: object) -> Fill:
 
 
 def parse_trades(data: object) -> VenueRows[Fill]:
-    """Return the fills of GET /trades, oldest first; an odd row is `unread`. Raises WireError unless it is a list."""
+    """Return the fills of GET /trades, oldest first; a malformed row is `unread`.
+
+    Raises WireError unless `data` is a list.
+    """
     trades = read_rows(data, "trades", parse_trade)
     trades.sort(key=lambda trade: (trade.traded_at, trade.exchange, trade.execution_id))
     return trades
 
 
 def parse_positions(data: object) -> VenueRows[VenuePosition]:
-    """Return the `net` positions of GET /portfolio/positions, flat ones included; an odd row is `unread`.
+    """Return the `net` positions of GET /portfolio/positions, flat ones included; a malformed row is `unread`.
 
     Raises WireError unless `net` is a list. `{"net":[{"tradingsymbol":"LEADMINI17DECFUT","exchange":"MCX",
     "product":"NRML","quantity":1,"average_price":161.05, ...}],"day":[...]}`
@@ -209,14 +212,14 @@ def _position(value: object) -> VenuePosition:
         exchange=text_of(row, "exchange"),
         product=text_of(row, "product"),
         quantity=quantity,
-        average_price=number_of(row, "average_price", optional=not quantity),  # what is flat has none
+        average_price=number_of(row, "average_price", optional=not quantity),  # a flat position has none
     )
 
 
 def parse_holdings(data: object) -> VenueRows[VenueHolding]:
-    """Return the shares of GET /portfolio/holdings, delivered ones and T1 together; an odd row is `unread`.
+    """Return the shares of GET /portfolio/holdings, delivered and T1 added up; a malformed row is `unread`.
 
-    What was sold of them today stands in the positions, and is still in here until it is settled. Raises WireError
+    Shares that were sold today are in the positions and stay in the holdings until settlement. Raises WireError
     unless `data` is a list. `[{"exchange":"NSE","tradingsymbol":"BHEL","instrument_token":112129,"t1_quantity":0,
     "quantity":40,"average_price":38.95, ...}]`
     """
@@ -234,7 +237,7 @@ def _holding(value: object) -> VenueHolding:
 
 
 def parse_margins(data: object, segment: str = "equity") -> Decimal:
-    """Return the buying power of a segment, the `net` of GET /user/margins. Raises WireError.
+    """Return the buying power of a segment in rupees, the `net` of GET /user/margins. Raises WireError.
 
     `{"equity":{"enabled":true,"net":99725.05000000002,"available":{"cash":245431.6, ...},"utilised":{...}}, ...}`
     """
@@ -250,9 +253,9 @@ def parse_profile(data: object) -> str:
 
 
 def render_order(request: OrderRequest) -> dict[str, str]:
-    """Return the form fields of POST /orders/regular; our order id travels as `tag`. Raises WireError.
+    """Return the form fields of POST /orders/regular; our order id is the `tag`. Raises WireError.
 
-    MARKET and SL-M carry `market_protection`, as percent or -1 for Kite's own table: without it they are refused.
+    MARKET and SL-M carry `market_protection` in percent, or -1 for Kite's own table; without it Kite refuses them.
     """
     if not TAG_PATTERN.fullmatch(request.order_id):
         raise WireError(f"tag: {request.order_id!r} is not 1 to 20 letters or digits")

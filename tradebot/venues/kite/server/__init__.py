@@ -1,1 +1,1 @@
-"""The simulated exchange as Kite shows it: REST routes, the ticker, and what a fault makes of their answers."""
+"""The simulated exchange behind Kite's protocol: REST routes, the ticker, and the faults in their responses."""

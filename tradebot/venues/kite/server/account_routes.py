@@ -1,4 +1,4 @@
-"""Kite's trading routes: placing, changing and cancelling orders, the day's books, positions, funds, cost estimates."""
+"""Kite's account routes: place, change and cancel orders; the day's books, positions, funds and cost estimates."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ UNKNOWN_INSTRUMENT = (
 
 
 class KiteAccountRoutes:
-    """Answers for one account. Every method raises KiteError or Refusal for what Kite would refuse."""
+    """The routes of one account. Every method raises KiteError or Refusal where Kite would refuse."""
 
     def __init__(self, exchange: Exchange, clock: Clock) -> None:
         self._exchange = exchange
         self._clock = clock
 
     def place_order(self, variety: str, params: Params) -> dict[str, Any]:
-        """Book an order and return its id; acceptance is not execution."""
+        """Place an order and return its id; acceptance does not mean a fill."""
         instrument, last = self._instrument(params)
         ticket = parse_ticket(params, variety=parse_variety(variety), instrument=instrument, last=last)
         return {"order_id": self._exchange.place_order(ticket).order_id}
 
     def modify_order(self, variety: str, order_id: str, params: Params) -> dict[str, Any]:
-        """Ask for a change of a working order."""
+        """Request a change of a working order and return its id."""
         parse_variety(variety)
         ticket = self._exchange.order_history(order_id)[-1].ticket
         instrument = self._exchange.universe.instrument_of(ticket.symbol)
@@ -64,12 +64,12 @@ class KiteAccountRoutes:
         return {"order_id": self._exchange.modify_order(order_id, **changes).order_id}
 
     def cancel_order(self, variety: str, order_id: str) -> dict[str, Any]:
-        """Ask for the end of a working order."""
+        """Request the cancellation of a working order and return its id."""
         parse_variety(variety)
         return {"order_id": self._exchange.cancel_order(order_id).order_id}
 
     def list_orders(self) -> list[dict[str, Any]]:
-        """Return the newest version of every order of the day; those of an earlier one are in no book any more."""
+        """Return the newest version of every order of the day; orders of earlier days are in no book."""
         return [
             self.render_order(order) for order in self._exchange.latest_orders() if self._is_of_today(order.placed_at)
         ]
@@ -81,7 +81,7 @@ class KiteAccountRoutes:
     def list_trades(self, order_id: str | None = None) -> list[dict[str, Any]]:
         """Return the fills of the day, or of one order."""
         if order_id is not None:
-            self._exchange.order_history(order_id)  # refuses an unknown id
+            self._exchange.order_history(order_id)  # raises for an unknown id
         return [
             trade_record(trade, token=self._token(trade.symbol))
             for trade in self._exchange.trade_rows()
@@ -92,7 +92,7 @@ class KiteAccountRoutes:
         return ist_date(at) >= self._exchange.account.session_day
 
     def list_positions(self) -> dict[str, Any]:
-        """Return the net and the day's positions."""
+        """Return the net positions and the day's positions, as `net` and `day`."""
         account = self._exchange.account
         books = {"net": account.net_positions(), "day": account.day_positions()}
         return {
@@ -109,7 +109,7 @@ class KiteAccountRoutes:
         return [holding_record(row, token=self._token(row.symbol)) for row in self._exchange.account.demat_holdings()]
 
     def segment_funds(self, segment: str | None = None) -> dict[str, Any]:
-        """Return the funds of one or both segments; only equity is enabled."""
+        """Return the funds of one segment or of both; only equity is enabled."""
         records = {"equity": funds_record(self._exchange.account.margin_summary()), "commodity": funds_record(None)}
         if segment is None:
             return records
@@ -118,16 +118,16 @@ class KiteAccountRoutes:
         return records[segment]
 
     def order_margins(self, body: Any) -> list[dict[str, Any]]:
-        """Return margin and charges that each order of `body` would need alone, without regard to positions."""
+        """Return the margin and charges of each order of `body` on its own, ignoring positions."""
         return [self._order_margin(params) for params in _rows_of(body)]
 
     def basket_margins(self, body: Any) -> Any:
-        """Refuse: what a basket needs beside the open positions is not worked out here."""
+        """Raise KiteError: the margin of a basket on top of open positions is not computed here."""
         _rows_of(body)
         raise input_error("Margins of a basket are not offered here; ask for each order with /margins/orders.")
 
     def order_charges(self, body: Any) -> list[dict[str, Any]]:
-        """Return the charges of each executed (or imagined) order of `body`."""
+        """Return the charges of each executed or hypothetical order of `body`."""
         rows = []
         for params in _rows_of(body):
             instrument, last = self._instrument(params)
@@ -149,7 +149,7 @@ class KiteAccountRoutes:
         return rows
 
     def render_order(self, order: BookOrder) -> dict[str, Any]:
-        """Return an order as the wire shows it."""
+        """Return an order in the form of the wire."""
         return order_record(order, account_id=self._exchange.account.account_id, token=self._token(order.ticket.symbol))
 
     def _order_margin(self, params: Params) -> dict[str, Any]:
@@ -186,7 +186,7 @@ class KiteAccountRoutes:
         return charges_record(bill)
 
     def _estimate(self, params: Params, instrument: Instrument, last: Decimal) -> Ticket:
-        # An estimate may leave out prices that an order of its type needs: they are taken from the market.
+        # An estimate may lack prices that an order of its type requires; the last price replaces them.
         filled = dict(params)
         for name in ("price", "trigger_price"):
             if filled.get(name, "") in ("", "0", "0.0"):

@@ -1,4 +1,4 @@
-"""Untrue data: what a fault makes of the rows of an answer. Pure; the rows given are never changed."""
+"""Falsifies the data of responses, fault by fault. Pure: the given rows are never changed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ QUANTITIES = ("quantity", "filled_quantity", "pending_quantity", "cancelled_quan
 
 
 def corrupt_answer(name: str, point: str, data: Any, draw: float) -> Any:
-    """Return what the client is told instead of `data` where the fault `name` strikes."""
+    """Return the false data that replaces `data` under the fault `name`; `draw` in [0, 1) selects a variant."""
     match name:
         case name if name in ROWS:
             return _rows(name, point, data, draw)

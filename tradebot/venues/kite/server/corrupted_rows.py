@@ -1,6 +1,7 @@
-"""What a gateway between makes of the rows of a book: other people's rows, odd fields, other words. Pure, and Kite's.
+"""Corrupts the rows of Kite's books as a gateway might: foreign rows, malformed fields, other spellings. Pure.
 
-A row given is never changed. None of it says anything untrue of our orders that a careful reader would have to believe.
+The given rows are never changed. No corrupted row makes a false statement about our orders that a careful client would
+have to believe.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ Row = dict[str, Any]
 
 TIME = "2026-11-23 09:30:00"
 FOREIGN_INSTRUMENT: Row = {"exchange": "NSE", "tradingsymbol": "IDEA", "instrument_token": 3677697, "product": "CNC"}
-FOREIGN_ROWS: dict[str, Row] = {  # a whole row of another order, trade and position of the same account
+FOREIGN_ROWS: dict[str, Row] = {  # a complete row of another order, trade and position of the same account
     "orders.list": FOREIGN_INSTRUMENT
     | {
         "order_id": "269999999999991",
@@ -72,7 +73,7 @@ FOREIGN_ROWS: dict[str, Row] = {  # a whole row of another order, trade and posi
         "sell_value": 0,
     },
 }
-ODD_FIELDS: dict[str, tuple[Row, ...]] = {  # what may be wrong with such a row; None takes the place of the value
+ODD_FIELDS: dict[str, tuple[Row, ...]] = {  # the malformed values that such a row may have
     "orders.list": (
         {"order_type": None},
         {"order_id": 269999999999991},
@@ -99,19 +100,12 @@ ODD_FIELDS: dict[str, tuple[Row, ...]] = {  # what may be wrong with such a row;
 }
 HUGE_LENGTH = 1 << 20
 CONTROL_TEXT = "\x00\x1b[2J\x07\u202e"
-UNUSED_FIELDS = (
-    "guid",
-    "meta",
-    "account_id",
-    "placed_by",
-    "validity_ttl",
-    "modified",
-    "disclosed_quantity",
-)  # nobody needs it
+# Fields that no client needs.
+UNUSED_FIELDS = ("guid", "meta", "account_id", "placed_by", "validity_ttl", "modified", "disclosed_quantity")
 
 
 def corrupt_rows(name: str, point: str, rows: list[Row], draw: float) -> list[Row]:
-    """Return what becomes of the rows of one book."""
+    """Return the rows of one book as the fault `name` corrupts them; `draw` in [0, 1) selects the variant."""
     match name:
         case "foreign-rows":
             odd = ODD_FIELDS[point]

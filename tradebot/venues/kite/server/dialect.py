@@ -1,4 +1,4 @@
-"""What the faults must know of Kite: its routes, its refusals, its rows and its frames."""
+"""Kite's side of fault injection: its routes, its refusals, and how its rows and frames are corrupted."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ROUTES = {
 UNDOCUMENTED_REFUSAL = KiteError(
     400, "SurveillanceException", "RMS:Rule: entity block type 7 for account across exchange"
 )
-REFUSALS = {  # what is said in Kite's own envelope
+REFUSALS = {  # fault -> the error in Kite's own envelope
     "429": KiteError(429, "NetworkException", "Too many requests."),
     "unknown-refusal-text": UNDOCUMENTED_REFUSAL,
     "accept-then-unknown-text": UNDOCUMENTED_REFUSAL,
@@ -62,7 +62,7 @@ ORDER_PREFIX = '{"type":"order"'
 
 
 class KiteRestDialect:
-    """How requests are named, refused and lied to."""
+    """How faults name and refuse Kite's requests, and falsify their responses."""
 
     points: Mapping[str, str] = ROUTES
     refusals: Mapping[str, KiteError] = REFUSALS
@@ -80,7 +80,7 @@ class KiteRestDialect:
 
 
 class KiteStreamDialect:
-    """How frames are told apart and spoiled: order updates are text, quotes are binary, a heartbeat is one byte."""
+    """How faults recognise and corrupt frames: order updates are text, quotes are binary, a heartbeat is one byte."""
 
     unsolicited_frames: Sequence[Frame] = (
         '{"type":"error","data":"Internal error; the subscription may be incomplete."}',

@@ -1,4 +1,4 @@
-"""Kite's face of the simulated exchange: the REST counter, the ticker, and how both misbehave."""
+"""Kite's protocol server of the simulated exchange: the REST routes, the ticker, and the faults of both."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tradebot.venues.kite.server.ticker import KiteTicker
 
 
 class KiteServer:
-    """Kite Connect over one exchange; `redirect_url` is where a login sends the browser."""
+    """Kite Connect over one exchange; `redirect_url` is the address to which a login sends the browser."""
 
     venue = "kite"
     unsupported_faults: frozenset[str] = frozenset()
@@ -55,21 +55,21 @@ class KiteServer:
         self._ticker = KiteTicker(exchange, sessions, self._rest.account_routes.render_order, log, ticker_faults)
 
     def add_routes(self, app: web.Application) -> None:
-        """Add the routes and the stream."""
+        """Add the REST routes and the stream to `app`."""
         self._rest.add_routes(app)
         app.router.add_get("/", self._ticker.serve_client)
         app.on_shutdown.append(self._ticker.close_clients)
 
     def publish_snapshots(self, snapshots: Snapshots) -> None:
-        """Queue packets for every client."""
+        """Queue quote packets for every client."""
         self._ticker.queue_snapshots(snapshots)
 
     def publish_order(self, order: BookOrder) -> None:
-        """Queue a version of an order for every client."""
+        """Queue the new version of an order for every client."""
         self._ticker.queue_order(order)
 
     def client_entry(self, host: str, port: int) -> Mapping[str, str]:
-        """Return where Kite listens here and what opens it."""
+        """Return the addresses and keys that a client needs, by the names of the adapter."""
         keys = self._keys
         return {
             "rest": f"http://{host}:{port}",

@@ -1,11 +1,11 @@
-"""How often a client of Kite may call, as the exchange counts it: the documented numbers by group of routes."""
+"""Kite's rate limits as the simulated exchange enforces them: the documented numbers by group of routes."""
 
 from __future__ import annotations
 
 from tradebot.exchange.rate_limits import LimitSpan, RequestLimit
 from tradebot.venues.kite import rules
 
-# "place" counts new orders on top of "orders", which every write of an order uses up.
+# "place" counts only new orders; it comes on top of "orders", which counts every write of an order.
 KITE_LIMITS: dict[str, tuple[RequestLimit, ...]] = {
     "quote": (RequestLimit(count=rules.QUOTES_PER_SECOND, span=LimitSpan.SECOND),),
     "historical": (RequestLimit(count=rules.CANDLES_PER_SECOND, span=LimitSpan.SECOND),),

@@ -1,4 +1,4 @@
-"""Kite's market data routes: the quote family, historical candles and the instrument list, read from the exchange."""
+"""Kite's market data routes: quotes, historical candles and the instrument file, read from the exchange."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_QUOTES = {"quote": QUOTES_PER_REQUEST, "ohlc": PRICES_PER_REQUEST, "ltp": PR
 
 
 class KiteMarketRoutes:
-    """Answers reads of the market. Every method raises KiteError for parameters Kite would refuse."""
+    """The routes that read market data. Every method raises KiteError for parameters that Kite would refuse."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -30,7 +30,7 @@ class KiteMarketRoutes:
         self._lists: dict[str | None, bytes] = {}
 
     def list_quotes(self, keys: Sequence[str], *, kind: str) -> dict[str, Any]:
-        """Return `quote`, `ohlc` or `ltp` objects by the key asked for; unknown keys are left out, as Kite does."""
+        """Return `quote`, `ohlc` or `ltp` objects by the requested key; unknown keys are left out, as on Kite."""
         if not keys:
             raise input_error("Missing or empty field `i`.")
         if len(keys) > MAX_QUOTES[kind]:
@@ -52,7 +52,7 @@ class KiteMarketRoutes:
         )
 
     def list_candles(self, token: str, interval: str, params: Params) -> dict[str, Any]:
-        """Return the finished candles that start within [from, to], both ends included."""
+        """Return the finished candles that start in [from, to], both ends included."""
         if interval not in INTERVALS:
             raise input_error("Invalid `interval`.")
         if not token.isdigit() or token not in self._rows:
@@ -64,7 +64,7 @@ class KiteMarketRoutes:
             raise input_error("Invalid date range: `from` is after `to`.")
         if end - start > days * DAY:
             raise input_error(f"interval exceeds max limit: {days} days")
-        if length == DAY:  # whole days, wherever in the day the source begins its bar
+        if length == DAY:  # whole days, because a source may start a day's bar at any time of the day
             start, end = HOME_MARKET.day_start_at(start), HOME_MARKET.day_start_at(end) + DAY - SECOND
         row = self._rows[token]
         series = self._exchange.source.bar_series(row, interval_ns=length, start_at=start, end_at=end + SECOND)
@@ -72,7 +72,7 @@ class KiteMarketRoutes:
         return {"candles": candle_rows(series, instrument, with_oi=params.get("oi") == "1")}
 
     def instrument_file(self, exchange: str | None) -> bytes:
-        """Return the instrument list as CSV."""
+        """Return the instruments of one exchange, or of all for None, as CSV."""
         if exchange is not None and exchange not in EXCHANGES:
             raise input_error("Invalid `exchange`.")
         if exchange not in self._lists:

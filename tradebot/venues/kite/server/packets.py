@@ -1,7 +1,7 @@
-"""Columns of the exchange to Kite's binary ticker frames: one numpy matrix per mode, no loop over packets.
+"""Renders columns of the exchange as Kite's binary ticker frames: one numpy matrix per mode, no loop over packets.
 
-A frame is `u16 count`, then count times (`u16 length`, body), all big-endian; prices are int32 paise, times UNIX
-seconds UTC. For example an ltp packet of INFY (token 408065) at 1573.15: `0008 00063a01 00026683`.
+A frame is `u16 count`, then count times (`u16 length`, body), all big-endian. Prices are int32 paise, times are UNIX
+seconds UTC. An ltp packet of INFY (token 408065) at 1573.15: `0008 00063a01 00026683`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tradebot.clock import SECOND
 from tradebot.domain.instrument import InstrumentKind, Universe
 from tradebot.domain.market_data import Ints
 
-# 500 full packets are 93 kB: well under the 1 MiB message limit that websocket clients set by default.
+# 500 full packets are 93 kB, well below the default message limit of websocket clients (1 MiB).
 PACKETS_PER_FRAME = 500
 HEARTBEAT = b"\x00"
 U32_MAX, U16_MAX = 2**32 - 1, 2**16 - 1
@@ -44,7 +44,7 @@ Rows = npt.NDArray[np.intp] | Ints
 
 
 class StreamMode(IntEnum):
-    """How much of an instrument a client wants."""
+    """How much data of an instrument a client wants."""
 
     NONE = 0
     LTP = 1
@@ -58,7 +58,7 @@ MODES = {"ltp": StreamMode.LTP, "quote": StreamMode.QUOTE, "full": StreamMode.FU
 class PacketRenderer:
     """Renders rows of an exchange's columns; built once per universe.
 
-    Raises ValueError for an instrument that is not quoted in paise or has no token: this wire cannot carry it.
+    Raises ValueError for an instrument that is not quoted in paise or has no token: this protocol cannot carry it.
     """
 
     def __init__(self, universe: Universe) -> None:
@@ -70,10 +70,11 @@ class PacketRenderer:
         self._has_indices = bool(self._is_index.any())
 
     def render_frames(self, column: Column, *, rows: Ints, ids: Ints, modes: Modes) -> list[bytes]:
-        """Return frames with one packet for each of `rows` that has a mode.
+        """Return frames with one packet for each of `rows` whose mode is not NONE.
 
-        `column(name)` is a column of a snapshot or of the exchange's state; `rows` index it, `ids` are the instruments
-        of those rows and `modes` their modes, all of shape (n,). Packets of one instrument keep their order.
+        `column(name)` is a column of a snapshot or of the exchange's state. `rows` (int64) are indices into it, `ids`
+        (int64) the instruments of those rows and `modes` (int8) their modes, all of shape (n,). Packets of one
+        instrument keep their order.
         """
         parts = []
         is_index = self._is_index[ids] if self._has_indices else None
@@ -93,7 +94,7 @@ class PacketRenderer:
             _frame(part[at : at + PACKETS_PER_FRAME]) for part in parts for at in range(0, len(part), PACKETS_PER_FRAME)
         ]
 
-    # Both return packet bodies as rows of 4-byte words: every field of the protocol is one, or two halves of one.
+    # The next two return packet bodies as rows of 4-byte words. Every field of the protocol is one word or half of one.
 
     def _words(self, column: Column, rows: Rows, ids: Rows, mode: StreamMode) -> Ints:
         names = LTP if mode is StreamMode.LTP else QUOTE
@@ -102,7 +103,8 @@ class PacketRenderer:
             return words
         stamps = _unix(column, rows)
         zeros = np.zeros_like(stamps)
-        times = np.array([stamps, zeros, zeros, zeros, stamps]).T  # last trade, open interest and its range, exchange
+        # Time of the last trade, open interest with its high and low, time of the exchange.
+        times = np.array([stamps, zeros, zeros, zeros, stamps]).T
         return np.hstack([words, times, _depth(column, rows, "bid"), _depth(column, rows, "ask")])
 
     def _index_words(self, column: Column, rows: Rows, ids: Rows, mode: StreamMode) -> Ints:
@@ -120,7 +122,7 @@ def _unix(column: Column, rows: Rows) -> Ints:
 
 def _depth(column: Column, rows: Rows, side: str) -> Ints:
     quantities, prices = column(f"{side}_quantities")[rows], column(f"{side}s")[rows]
-    orders = np.minimum(column(f"{side}_orders")[rows], U16_MAX) << 16  # the upper half; the lower is padding
+    orders = np.minimum(column(f"{side}_orders")[rows], U16_MAX) << 16  # in the upper half; the lower half is padding
     return np.stack([quantities, prices, orders], axis=2).reshape(len(rows), -1)
 
 
@@ -128,7 +130,7 @@ def _packets(words: Ints) -> npt.NDArray[np.void]:
     count, width = words.shape
     out = np.empty(count, [("length", ">u2"), ("body", ">u4", (width,))])
     out["length"] = width * 4
-    # A cast takes the low 32 bits, which is also how a negative change is written.
+    # The cast keeps the low 32 bits, which is also the wire format of a negative change.
     out["body"] = np.minimum(words, U32_MAX)
     return out
 

@@ -1,4 +1,4 @@
-"""The market as Kite's REST shows it: quotes, candles and the instrument list, rendered from columns and series."""
+"""Renders market data as Kite's REST does: quotes, candles and the instrument file, from columns and series."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def ltp_record(instrument: Instrument, state: dict[str, Ints], row: int) -> Json
 
 
 def ohlc_record(instrument: Instrument, state: dict[str, Ints], row: int) -> Json:
-    """Return one value of /quote/ohlc; `close` is yesterday's."""
+    """Return one value of /quote/ohlc; `close` is the previous day's."""
     names = {"open": "open", "high": "high", "low": "low", "close": "previous_close"}
     prices = {name: _price(instrument, state[column][row]) for name, column in names.items()}
     return {**ltp_record(instrument, state, row), "ohlc": prices}
@@ -54,7 +54,7 @@ def ohlc_record(instrument: Instrument, state: dict[str, Ints], row: int) -> Jso
 def quote_record(
     instrument: Instrument, state: dict[str, Ints], row: int, *, lower_circuit: int, upper_circuit: int
 ) -> Json:
-    """Return one value of /quote."""
+    """Return one value of /quote; the circuit limits are given in units of the instrument."""
     at = render_stamp(int(state["stamps"][row]))
     depth = {
         name: [
@@ -85,7 +85,7 @@ def quote_record(
 
 
 def candle_rows(series: BarSeries, instrument: Instrument, *, with_oi: bool) -> list[list[Any]]:
-    """Return rows `["2017-12-15T09:15:00+0530", o, h, l, c, v(, oi)]`; day candles are stamped at midnight."""
+    """Return rows `["2017-12-15T09:15:00+0530", o, h, l, c, v(, oi)]`; a day candle has the time of midnight."""
     starts = (series.starts + HOME_MARKET.utc_offset_ns(0)) // SECOND
     if series.interval >= DAY:
         starts = starts // 86_400 * 86_400
@@ -102,9 +102,10 @@ def candle_rows(series: BarSeries, instrument: Instrument, *, with_oi: bool) -> 
 
 
 def instruments_csv(universe: Universe, exchange: str | None, *, on: date) -> bytes:
-    """Return the instruments of one exchange (None: of all) as Kite's CSV on a day, header always included.
+    """Return the instruments of one exchange (None: of all) as Kite's CSV on the day `on`, always with the header.
 
-    NFO lists one future for each share and index that has derivatives, by which a client tells; it cannot be traded.
+    NFO lists one future for each share and index that has derivatives, so that a client can find out which have them.
+    These futures cannot be traded.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -136,7 +137,7 @@ def _instrument_rows(instruments: Iterable[Instrument]) -> Iterable[tuple[Any, .
 
 def _future_rows(instruments: Iterable[Instrument], expiry: date) -> Iterable[tuple[Any, ...]]:
     for i in instruments:
-        token, name = i.token + 1, contract_name(i.symbol)  # the segment after the share's
+        token, name = i.token + 1, contract_name(i.symbol)  # the number of the share in the next segment
         yield (
             token,
             token >> 8,
@@ -154,7 +155,7 @@ def _future_rows(instruments: Iterable[Instrument], expiry: date) -> Iterable[tu
 
 
 def _expiry(on: date) -> date:
-    # The last Tuesday of the next month: always to come.
+    # The last Tuesday of the next month is always in the future.
     first = (on.replace(day=1) + timedelta(days=62)).replace(day=1)
     return first - timedelta(days=(first.weekday() - TUESDAY - 1) % 7 + 1)
 

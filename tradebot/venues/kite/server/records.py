@@ -1,4 +1,4 @@
-"""The exchange's rows as Kite's JSON objects: orders, trades, positions, holdings, funds, charges."""
+"""Renders the exchange's rows as Kite's JSON objects: orders, trades, positions, holdings, funds, charges."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tradebot.markets.charges import Charges
 from tradebot.venues.kite.server.wire import KITE_STATUSES, json_number, render_stamp
 
 Json = dict[str, Any]
-SYSTEM = "SYSTEM"  # who the orders of the broker itself say placed them
+SYSTEM = "SYSTEM"  # the value of `placed_by` in the broker's own orders
 
 
 def order_record(order: BookOrder, *, account_id: str, token: int) -> Json:
@@ -61,7 +61,7 @@ def order_record(order: BookOrder, *, account_id: str, token: int) -> Json:
 
 
 def order_update(record: Json, *, filled: Decimal) -> Json:
-    """Return an order record as the ticker's order frames and postbacks carry it."""
+    """Return an order record as it is in the ticker's order frames and in postbacks."""
     unfilled = record["quantity"] - int(filled)
     return {**record, "user_id": record["account_id"], "app_id": 0, "checksum": "", "unfilled_quantity": unfilled}
 
@@ -154,9 +154,9 @@ def holding_record(row: DematHolding, *, token: int) -> Json:
 
 
 def funds_record(m: Margins | None) -> Json:
-    """Return one segment of /user/margins; None is a segment the account has not.
+    """Return one segment of /user/margins; None is a segment that the account does not have.
 
-    `net` = `available.cash` - `utilised.debits`, and is what new orders may use.
+    `net` = `available.cash` - `utilised.debits`; it is the amount that new orders may use.
     """
     if m is None:
         zero = Decimal(0)

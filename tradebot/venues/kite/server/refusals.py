@@ -1,4 +1,4 @@
-"""What Kite says where the exchange refuses: the error type of each code, and the sentence with its facts."""
+"""Kite's error for each refusal of the exchange: the error type of each code, and its sentence."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ SENTENCES: dict[RefusalCode, tuple[str, str]] = {
         "Insufficient funds. Required margin is {required:.2f} but available margin is {available:.2f}.",
     ),
 }
-ENDED = {"filled": "complete"}  # the exchange's word for an end -> Kite's, where they differ
+ENDED = {"filled": "complete"}  # the exchange's word for an end state -> Kite's, where they differ
 VERBS = {"changed": "modified"}
 
 
 def refusal_error(refusal: ExchangeRefusal) -> KiteError:
-    """Return what the wire says of a refusal by the exchange."""
+    """Return the error on the wire for a refusal by the exchange."""
     error_type, sentence = SENTENCES[refusal.code]
     facts = dict(refusal.facts)
     if "name" in facts:

@@ -1,4 +1,4 @@
-"""Kite's REST counter: finds the route, checks session and rate, asks desk or market, logs what it answered."""
+"""Kite's REST server: finds the route, checks login and rate limit, calls the route, logs the response."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ from tradebot.venues.kite.server.wire import (
     required_parameter,
 )
 
-PREFIXES = ("", "/oms")  # the official sandbox puts /oms before every route
+PREFIXES = ("", "/oms")  # the official sandbox prefixes every route with /oms
 SECRETS = frozenset({"access_token", "request_token", "checksum", "api_secret", "refresh_token"})
 ORDER_TYPES = ("MARKET", "LIMIT", "SL", "SL-M")
-PLACE_GROUPS = ("orders", "place")  # a new order counts by the second with other writes, by minute and day alone
+PLACE_GROUPS = ("orders", "place")  # "orders" limits all writes per second, "place" new orders per minute and day
 
 
-# Known to the official clients and refused by name: GTT orders would wait at a broker that this exchange has not got.
+# Official clients know these routes. They are refused by name: GTT orders would need a broker, which this exchange
+# does not have.
 NOT_OFFERED = {
     "GTT orders": (
         "GET /gtt/triggers",
@@ -53,7 +54,7 @@ NOT_OFFERED = {
 
 
 class RestCall(Message, frozen=True):
-    """One request: parts of the path, parameters of query and form (first of a name wins), all of `i`, JSON body."""
+    """One request: parts of the path, parameters of query and form (the first of a name), every `i`, the JSON body."""
 
     path: Mapping[str, str]
     params: Mapping[str, str]
@@ -62,19 +63,19 @@ class RestCall(Message, frozen=True):
 
 
 class CsvAnswer(Message, frozen=True):
-    """An answer that is a file and not an envelope."""
+    """A response that is a file, without an envelope."""
 
     content: bytes
 
 
 class Redirect(Message, frozen=True):
-    """An answer that sends the browser elsewhere."""
+    """A response that redirects the browser."""
 
     location: str
 
 
 class Route(Message, frozen=True):
-    """One route: `groups` are the rate limits it uses up, `is_open` frees it from the session check."""
+    """One route: `groups` are the rate limits it counts toward; with `is_open` it needs no login."""
 
     method: str
     path: str
@@ -84,7 +85,7 @@ class Route(Message, frozen=True):
 
 
 class KiteRest:
-    """The REST half of the Kite face, as handlers to add to an aiohttp application."""
+    """The REST half of the Kite server: handlers for an aiohttp application."""
 
     def __init__(
         self,
@@ -108,14 +109,14 @@ class KiteRest:
         self._faults = faults
 
     def add_routes(self, app: web.Application) -> None:
-        """Add every route, with and without the prefix of the sandbox, and answers in the envelope for the others."""
+        """Add every route, with and without the sandbox's prefix, and errors in the envelope for all other paths."""
         for route in self.list_routes():
             for prefix in PREFIXES:
                 app.router.add_route(route.method, prefix + route.path, self._handler(route))
         app.middlewares.append(self._enclose)
 
     def list_routes(self) -> list[Route]:
-        """Return the routes in the order of the documentation."""
+        """Return the routes in the order of Kite's documentation."""
         desk, market = self.account_routes, self.market_routes
         return [
             _route("GET /connect/login", self._consent, is_open=True),
@@ -215,7 +216,7 @@ class KiteRest:
             method=request.method,
             path=request.path,
             params={name: value for name, value in call.params.items() if name not in SECRETS},
-            status=error.notify_status if error else 200,  # 0: a fault took the request before anybody saw it
+            status=error.notify_status if error else 200,  # 0: a fault dropped the request before it was handled
             tag=call.params.get("tag", ""),
             order_id=answered or call.path.get("order_id", ""),
             error_type=error.error_type if error else "",
@@ -224,7 +225,7 @@ class KiteRest:
 
     @web.middleware
     async def _enclose(self, request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
-        # What aiohttp refuses before a route is reached is answered in the envelope as well.
+        # Errors that aiohttp raises before a route is reached are sent in the envelope as well.
         try:
             response: web.StreamResponse = await handler(request)
         except web.HTTPNotFound:

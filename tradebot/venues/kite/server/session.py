@@ -1,4 +1,4 @@
-"""Who may call the Kite face: request tokens, the checksum exchange, access tokens and the morning they die."""
+"""The logins of the Kite server: request tokens, the checksum exchange, access tokens and their end each morning."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ BAD_TOKEN = "Incorrect `api_key` or `access_token`."
 
 
 class LoginSessions:
-    """The login state of one app (api_key): at most one access token is alive, a new login kills the one before.
+    """The login state of one app (api_key): at most one access token is valid, and a new login ends the previous one.
 
-    A token dies at 06:00 IST of the market clock, unless `expires` is False. The first one is given, so that a bot in
-    the same process starts without a login. Tokens are derived from the secret and a counter: a run repeats exactly.
+    A token ends at 06:00 IST of the market clock, unless `expires` is False. The first token is given, so that a client
+    in the same process starts without a login. Tokens are derived from the secret and a counter, so that runs are
+    reproducible.
     """
 
     def __init__(self, clock: Clock, *, api_key: str, api_secret: str, access_token: str, expires: bool = True) -> None:
@@ -32,10 +33,10 @@ class LoginSessions:
         self._born_at = clock.market_ns()
         self._request_tokens: dict[str, int] = {}  # one-time token -> monotonic ns of its issue
         self._issued = 0
-        self.dead_until_mono = 0  # monotonic ns until which no token is good
+        self.dead_until_mono = 0  # monotonic ns until which no token is valid
 
     def issue_request_token(self, api_key: str) -> str:
-        """Return a fresh request token, as the browser login would. Raises KiteError for another app's key."""
+        """Return a new request token, as the browser login does. Raises KiteError for another app's key."""
         if api_key != self.api_key:
             raise KiteError(400, "InputException", "Invalid `api_key`.")
         while len(self._request_tokens) >= MAX_REQUEST_TOKENS:
@@ -45,7 +46,7 @@ class LoginSessions:
         return token
 
     def create_session(self, *, api_key: str, request_token: str, checksum: str) -> str:
-        """Trade a request token for a new access token. Raises KiteError when any of the three is wrong."""
+        """Exchange a request token for a new access token. Raises KiteError if one of the arguments is wrong."""
         issued_at = self._request_tokens.pop(request_token, None)
         if issued_at is None or self._clock.monotonic_ns() - issued_at > REQUEST_TOKEN_LIFE_NS:
             raise token_error("Token is invalid or has expired.")
@@ -57,19 +58,20 @@ class LoginSessions:
         return self.access_token
 
     def end_session(self, *, api_key: str, access_token: str) -> None:
-        """End the session. Raises KiteError when it is not the living one."""
+        """End the session. Raises KiteError if it is not the valid one."""
         if not self.is_session_valid(api_key, access_token):
             raise token_error(BAD_TOKEN)
         self.access_token = ""
 
     def check_authorization(self, header: str | None) -> None:
-        """Raise KiteError unless `header` is `token api_key:access_token` of a living session."""
+        """Raise KiteError unless `header` is `token api_key:access_token` of a valid session."""
         scheme, _, pair = (header or "").partition(" ")
         api_key, _, access_token = pair.partition(":")
         if scheme != "token" or not self.is_session_valid(api_key, access_token):
             raise token_error(BAD_TOKEN)
 
     def is_session_valid(self, api_key: str, access_token: str) -> bool:
+        """Return True if the access token is the current one and has not ended."""
         if not access_token or api_key != self.api_key or access_token != self.access_token:
             return False
         if self._clock.monotonic_ns() < self.dead_until_mono:

@@ -1,4 +1,4 @@
-"""Kite's ticker: a websocket per client that streams binary packets of what it subscribed and text frames of orders."""
+"""Kite's ticker server: one websocket per client, with binary packets for its subscriptions, text frames for orders."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ HEARTBEAT_S = 2.0
 CLOSE_TIMEOUT_S = 2.0
 MAX_CONNECTIONS = TICKER_CONNECTIONS
 MAX_SUBSCRIPTIONS = TOKENS_PER_CONNECTION
-# A client may fall this far behind before it gets only the newest packet of each instrument. 128 frames are two wall
-# seconds of a market at sixty times the speed, 2 MB nearly four seconds of 3,000 full packets at its own speed.
+# A client that falls further behind gets only the newest packet of each instrument. 128 frames are two wall seconds of
+# a market at sixty times the speed; 2 MB are nearly four seconds of 3,000 full packets at normal speed.
 MAX_FRAMES = 128
 MAX_FRAME_BYTES = 2_000_000
 MAX_ORDER_FRAMES = 1_000
@@ -41,9 +41,10 @@ Send = Callable[[str | bytes], Awaitable[None]]
 
 
 class TickerClient:
-    """What one client subscribed and what still has to reach it; synchronous, so that no sender can hold up matching.
+    """The subscriptions and the send queue of one client; synchronous, so that a slow client cannot delay matching.
 
-    Order frames are never dropped and go first: `is_overrun` says that too many wait and the link must be cut.
+    Order frames are never dropped and are sent first. `is_overrun` is True if too many of them wait; the connection
+    must then be cut.
     """
 
     def __init__(self, packets: PacketRenderer, state: dict[str, Ints]) -> None:
@@ -51,11 +52,11 @@ class TickerClient:
         self._state = state
         self._rows = {int(token): row for row, token in enumerate(packets.tokens)}
         self._modes = np.zeros(len(packets.tokens), dtype=np.int8)
-        self._unlisted: set[int] = set()  # subscribed tokens that no instrument has; they count and stay silent
+        self._unlisted: set[int] = set()  # subscribed tokens without an instrument: they count but get no packets
         self._texts: deque[str] = deque()
         self._frames: deque[bytes] = deque()
         self._waiting_bytes = 0
-        self._stale = np.zeros(len(packets.tokens), dtype=bool)  # rows to be sent from the state once the queue is out
+        self._stale = np.zeros(len(packets.tokens), dtype=bool)  # rows to send from the state once the queue is empty
         self._is_behind = False
         self._queued = np.zeros(len(StreamMode), dtype=np.int64)  # mode -> rows ever queued
         self._merged = 0
@@ -63,23 +64,25 @@ class TickerClient:
 
     @property
     def subscription_count(self) -> int:
+        """Return the number of subscribed tokens, including those without an instrument."""
         return int(np.count_nonzero(self._modes)) + len(self._unlisted)
 
     @property
     def is_overrun(self) -> bool:
+        """Return True if more than MAX_ORDER_FRAMES text frames wait."""
         return len(self._texts) > MAX_ORDER_FRAMES
 
     def row_counts(self) -> dict[str, Any]:
-        """Return `rows` given to the client by mode, `unsent` ones still queued among them, and `merged` ones.
+        """Return the counts of `rows` ever queued by mode, of those still `unsent`, and of `merged` rows.
 
-        A merged row was never queued because a newer one of its instrument took its place.
+        A merged row was never queued because a newer one of its instrument replaced it.
         """
         rows = {name: int(self._queued[mode]) for name, mode in MODES.items()}
         unsent = sum(int.from_bytes(frame[:2], "big") for frame in self._frames)
         return {"rows": rows, "unsent": unsent, "merged": self._merged}
 
     def apply_control_frame(self, text: str) -> None:
-        """Obey one control frame, such as `{"a":"mode","v":["full",[408065]]}`; a bad one is answered by an error."""
+        """Apply a control frame, such as `{"a":"mode","v":["full",[408065]]}`; answer a bad one with an error frame."""
         try:
             frame = orjson.loads(text)
             action, value = frame["a"], frame["v"]
@@ -104,7 +107,7 @@ class TickerClient:
             self.queue_message({"type": "error", "data": f"Unknown action `{action}`."})
 
     def queue_snapshots(self, snapshots: Snapshots) -> None:
-        """Queue the packets of the subscribed rows."""
+        """Queue packets of the subscribed rows of `snapshots`."""
         modes = self._modes[snapshots.ids]
         if not modes.any():
             return
@@ -118,16 +121,16 @@ class TickerClient:
         self._queue(partial(getattr, snapshots), rows=rows, ids=snapshots.ids[rows], modes=modes[rows])
 
     def queue_message(self, message: Json) -> None:
-        """Queue a text frame."""
+        """Queue a message as a text frame."""
         self.queue_text(orjson.dumps(message).decode())
 
     def queue_text(self, text: str) -> None:
-        """Queue a text frame that is rendered already."""
+        """Queue a rendered text frame."""
         self._texts.append(text)
         self.wake.set()
 
     def next_frame(self) -> str | bytes | None:
-        """Return the next frame to send, None when nothing waits."""
+        """Return the next frame to send, or None if none waits."""
         if self._texts:
             return self._texts.popleft()
         if not self._frames and self._is_behind:
@@ -172,7 +175,7 @@ class TickerClient:
 
 
 class KiteTicker:
-    """All connections of the ticker; `queue_snapshots` and `queue_order` are what the exchange calls."""
+    """All clients of the ticker; the exchange calls `queue_snapshots` and `queue_order` through the server."""
 
     def __init__(
         self,
@@ -189,12 +192,12 @@ class KiteTicker:
         self._links: dict[TickerClient, tuple[web.WebSocketResponse, asyncio.Transport | None]] = {}
 
     def queue_snapshots(self, snapshots: Snapshots) -> None:
-        """Queue packets for every client."""
+        """Queue quote packets for every client."""
         for connection in self._links:
             connection.queue_snapshots(snapshots)
 
     def queue_order(self, order: BookOrder) -> None:
-        """Queue a version of an order for every client; a client that takes none is cut off."""
+        """Queue the new version of an order for every client; cut off a client whose queue is overrun."""
         if not self._links:
             return
         text = self._order_text(order)
@@ -204,7 +207,7 @@ class KiteTicker:
                 transport.abort()
 
     async def serve_client(self, request: web.Request) -> web.StreamResponse:
-        """Serve one client: `GET /?api_key=..&access_token=..` upgraded to a websocket, 403 or 429 in refusal."""
+        """Serve one client: upgrade `GET /?api_key=..&access_token=..` to a websocket, or refuse (400, 403, 429)."""
         api_key, token = request.query.get("api_key", ""), request.query.get("access_token", "")
         if not self._sessions.is_session_valid(api_key, token):
             return _refuse(token_error(BAD_TOKEN))
@@ -219,7 +222,7 @@ class KiteTicker:
             if (refusal := await self._faults.refusal_response(fault, request)) is not None:
                 return refusal
         connection = TickerClient(self._packets, self._exchange.latest_columns)
-        self._links[connection] = (socket, request.transport)  # before the first await: the limit holds in a race
+        self._links[connection] = (socket, request.transport)  # before the first await, so that races respect the limit
         try:
             await socket.prepare(request)
             send = self._sending(socket, request, connection, fault)
@@ -250,7 +253,7 @@ class KiteTicker:
         return self._faults.open_connection(socket, request.transport, fault).send_frame
 
     async def close_clients(self, *_: Any) -> None:
-        """Send every client away."""
+        """Close the connection of every client."""
         async with asyncio.TaskGroup() as tasks:
             for socket, _transport in self._links.values():
                 farewell = socket.close(code=WSCloseCode.GOING_AWAY, message=b"the exchange closes")
@@ -274,7 +277,7 @@ async def _send(
             await send(frame)
         await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"the session ended")
     except ConnectionResetError:
-        return  # the client is gone; its reader ends by itself
+        return  # the client has disconnected; its reader ends by itself
 
 
 async def _send_plain(socket: web.WebSocketResponse, frame: str | bytes) -> None:

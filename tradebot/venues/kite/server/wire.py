@@ -1,4 +1,4 @@
-"""Kite's REST language: the envelope and its errors, numbers and stamps, and the parameters of an order to a ticket.
+"""Kite's REST formats on the server side: the envelope and its errors, numbers and times, and order parameters.
 
 A success is `{"status":"success","data":{"order_id":"151220000000000"}}`, a failure
 `{"status":"error","message":"Invalid `quantity`.","error_type":"InputException","data":null}` with a 4xx or 5xx code.
@@ -23,8 +23,8 @@ from tradebot.venues.kite.rules import EXCHANGES, PRODUCTS, TAG_LENGTH
 
 VARIETIES = ("regular", "amo", "co", "iceberg", "auction")
 TAG_PATTERN = re.compile(f"[A-Za-z0-9]{{0,{TAG_LENGTH}}}")
-KITE_STATUSES: dict[BookStatus, str] = STATUS_ON_DISK  # the log began with Kite's words, and they are Kite's still
-# Automatic market protection: below this last price, this percent; the last row is for everything above.
+KITE_STATUSES: dict[BookStatus, str] = STATUS_ON_DISK  # the exchange's log uses Kite's words, so both share one table
+# Automatic market protection: (last prices below this, percent); the last row is for all higher prices.
 PROTECTION = ((Decimal(100), Decimal(2)), (Decimal(500), Decimal(1)), (None, Decimal("0.5")))
 OPTION_PROTECTION = (
     (Decimal(10), Decimal(5)),
@@ -38,7 +38,7 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 
 class KiteError(Exception):
-    """An answer other than success; `status` is the HTTP code."""
+    """A response that is not a success; `status` is the HTTP code."""
 
     def __init__(self, status: int, error_type: str, message: str) -> None:
         super().__init__(message)
@@ -46,17 +46,17 @@ class KiteError(Exception):
 
 
 def input_error(message: str) -> KiteError:
-    """Return the error of a missing or bad parameter."""
+    """Return the error for a missing or bad parameter."""
     return KiteError(400, "InputException", message)
 
 
 def token_error(message: str) -> KiteError:
-    """Return the error of a dead session."""
+    """Return the error for an ended session."""
     return KiteError(403, "TokenException", message)
 
 
 def render_success(data: Any) -> bytes:
-    """Return the envelope of an answer."""
+    """Return the envelope of a success."""
     return orjson.dumps({"status": "success", "data": data})
 
 
@@ -66,9 +66,9 @@ def render_error(error: KiteError) -> bytes:
 
 
 def json_number(value: Decimal | None) -> int | float:
-    """Return a JSON number; None is 0, as Kite writes absent prices.
+    """Return a JSON number; None becomes 0, as Kite writes absent prices.
 
-    A double prints every decimal of up to 15 digits back exactly, so prices survive the crossing.
+    A double reproduces every decimal of up to 15 digits exactly, so prices stay exact.
     """
     if value is None:
         return 0
@@ -76,14 +76,14 @@ def json_number(value: Decimal | None) -> int | float:
 
 
 def render_stamp(ns: int) -> str | None:
-    """Return `yyyy-mm-dd hh:mm:ss` in IST, None for 0."""
+    """Return `yyyy-mm-dd hh:mm:ss` in IST, or None for 0."""
     if ns <= 0:
         return None
     return datetime.fromtimestamp(ns // SECOND, IST).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def parse_stamp(text: str, name: str) -> int:
-    """Return ns of `yyyy-mm-dd[ hh:mm:ss]` in IST. Raises KiteError naming the parameter."""
+    """Return `yyyy-mm-dd[ hh:mm:ss]` in IST as ns UTC. Raises KiteError that names the parameter."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -93,7 +93,7 @@ def parse_stamp(text: str, name: str) -> int:
 
 
 def parse_variety(text: str) -> str:
-    """Return a variety this exchange trades. Raises KiteError."""
+    """Return a variety that this exchange trades. Raises KiteError."""
     if text not in VARIETIES:
         raise input_error("Invalid `variety`.")
     if text != "regular":
@@ -102,10 +102,9 @@ def parse_variety(text: str) -> str:
 
 
 def parse_ticket(params: Params, *, variety: str, instrument: Instrument, last: Decimal) -> Ticket:
-    """Return what the client asks for; `last` is the price that automatic protection refers to.
+    """Return the requested order as a ticket; `last` is the reference price of automatic protection.
 
-    Raises KiteError for a parameter that is missing or malformed; whether the exchange takes the order is its own
-    decision.
+    Raises KiteError for a missing or malformed parameter. The exchange itself decides whether it accepts the order.
     """
     kind = parse_choice(OrderKind, params, "order_type")
     has_price = kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
@@ -134,7 +133,7 @@ def parse_ticket(params: Params, *, variety: str, instrument: Instrument, last: 
 
 
 def parse_conversion(params: Params) -> Conversion:
-    """Return the conversion of a position that the client asks for. Raises KiteError."""
+    """Return the requested conversion of a position. Raises KiteError."""
     if required_parameter(params, "exchange") not in EXCHANGES:
         raise input_error("Invalid `exchange`.")
     if (position_type := required_parameter(params, "position_type")) not in ("day", "overnight"):
@@ -151,7 +150,7 @@ def parse_conversion(params: Params) -> Conversion:
 
 
 def parse_changes(params: Params, *, instrument: Instrument, last: Decimal) -> dict[str, Any]:
-    """Return the arguments of `Exchange.modify` that the client gave. Raises KiteError."""
+    """Return those arguments of `Exchange.modify` that the client gave. Raises KiteError."""
     changes: dict[str, Any] = {}
     if params.get("order_type"):
         changes["kind"] = parse_choice(OrderKind, params, "order_type")
@@ -168,7 +167,7 @@ def parse_changes(params: Params, *, instrument: Instrument, last: Decimal) -> d
 
 
 def required_parameter(params: Params, name: str) -> str:
-    """Return a parameter. Raises KiteError when it is missing or empty."""
+    """Return a parameter. Raises KiteError if it is missing or empty."""
     if not params.get(name):
         raise input_error(f"Missing or empty field `{name}`.")
     return params[name]
@@ -195,7 +194,7 @@ def parse_quantity(params: Params, name: str, *, default: Decimal | None) -> Dec
 
 
 def parse_price(params: Params, name: str, *, zero: bool = False) -> Decimal:
-    """Return a price above 0, or 0 where `zero` says so. Raises KiteError."""
+    """Return a price above 0; `zero` also allows 0. Raises KiteError."""
     price = _decimal(required_parameter(params, name), name)
     if price < 0 or (price == 0 and not zero):
         raise input_error(f"Invalid `{name}`.")
@@ -203,7 +202,7 @@ def parse_price(params: Params, name: str, *, zero: bool = False) -> Decimal:
 
 
 def parse_protection(params: Params, instrument: Instrument, last: Decimal) -> Decimal | None:
-    """Return market protection in percent with -1 resolved; None when absent or 0. Raises KiteError."""
+    """Return market protection in percent, with -1 resolved; None if it is absent or 0. Raises KiteError."""
     if not params.get("market_protection"):
         return None
     percent = _decimal(params["market_protection"], "market_protection")
@@ -217,7 +216,7 @@ def parse_protection(params: Params, instrument: Instrument, last: Decimal) -> D
 
 
 def automatic_protection(instrument: Instrument, last: Decimal) -> Decimal:
-    """Return the percent that Kite's -1 stands for at the price `last`."""
+    """Return the percent that Kite's -1 means at the price `last`."""
     table = OPTION_PROTECTION if instrument.kind is InstrumentKind.OPTION else PROTECTION
     return next(percent for below, percent in table if below is None or last < below)
 
