@@ -1,4 +1,4 @@
-"""Backtests: recorded bars through the desk, the gate and the order machine that trade live, as fast as bars allow."""
+"""Backtests: recorded bars run through the same desk, gate and order states that trade live."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ class _Callable(ModuleType):
         return backtest(strategy, bars, **options)
 
 
-# `tradebot.backtest(Strategy, bars)` is what one types in a notebook, and this package has the name already.
+# Notebooks call `tradebot.backtest(Strategy, bars)`, and this package has that name: so the package is callable.
 sys.modules[__name__].__class__ = _Callable

@@ -1,4 +1,4 @@
-"""What the figures of a backtest rest on, in words; printed with every result, so that nobody has to look it up."""
+"""The assumptions behind the figures of a backtest, in words; printed with every result."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tradebot.domain import products
 from tradebot.markets.market import HOME_MARKET
 from tradebot.trading.desk.rules.daily_loss import CLOSE, CLOSE_MULTIPLE
 
-MAX_SYMBOLS_SHOWN = 6  # symbols of an order
+MAX_SYMBOLS_SHOWN = 6  # symbols named in the sentence on their order
 FIXED_ASSUMPTIONS = (
     "orders decided at a bar's close meet the market at the next bar's open",
     "an order ends with its session; one decided at the session's last close, with the next session",

@@ -1,8 +1,8 @@
-"""The desk of a backtest: it asks the rules that it needs by a call, and owns how it places and closes.
+"""The desk of a backtest: it calls the rules that it needs directly, and places and closes in its own way.
 
-Its caller knows that nothing else waits and keeps no tape. `zero_latency` is for one without latency: an order is at the
-exchange, under our id, in the moment it is decided; of its common course nothing is told but the order itself, and when
-it was filled it is not asked for again.
+Its caller guarantees that no other message waits, and it keeps no input log. With `zero_latency` an order is at the
+exchange, under our id, in the moment it is decided. Of its common course only the order itself is reported, and once
+filled it is not asked for again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NO_OUTPUTS: tuple[DeskOutput, ...] = ()
 
 
 class BacktestDesk:
-    """A desk that takes some messages as calls; what they return is what `Desk.apply_message` of the message does."""
+    """A desk that takes some messages as calls; each returns what `Desk.apply_message` returns for the message."""
 
     def __init__(
         self,
@@ -56,29 +56,29 @@ class BacktestDesk:
         self.guards.reports_trailing = False
 
     def apply_message(self, message: DeskMessage) -> Sequence[DeskOutput]:
-        """Take any message."""
+        """Apply any message."""
         return self.desk.apply_message(message)
 
     def set_time(self, at: int) -> None:
-        """Let it be market and monotonic time `at`, without a tick."""
+        """Set market time and monotonic time to `at` (ns), without a tick."""
         c = self.conditions
         c.now = c.mono = at
         if self.blotter.exposure.reserved:
             self.blotter.expire_reservations(at)
 
     def apply_tick(self, at: int) -> Sequence[DeskOutput]:
-        """Take a Tick; on a quiet one there is the day's loss to be looked at and nothing else."""
+        """Apply a Tick at `at` (ns). On a quiet one only the day's loss is checked."""
         c = self.conditions
         is_quiet = not (self.blotter.exposure.working or self.exits.requested or self.entries.waiting)
         if not is_quiet or not c.halts.is_empty or at >= c.times.square_off_at or self.rules.venue_reports.lacks_fills:
             return self.desk.apply_message(ClockTick(at=at, mono=at))
         c.now = c.mono = at
         self.blotter.expire_reservations(at)
-        # What a loss decides others carry out in the same tick.
+        # Other rules carry out in the same tick what the loss rule decides.
         return self.desk.apply_message(ClockTick(at=at, mono=at)) if self.rules.daily_loss.check_loss() else NO_OUTPUTS
 
     def act_on_signals(self, signals: Iterable[Signal]) -> Sequence[DeskOutput]:
-        """Take Signals."""
+        """Act on the signals of a close, in their order."""
         out: list[DeskOutput] = []
         for signal in signals:
             decision = self.entries.act_on_signal(signal)
@@ -89,7 +89,7 @@ class BacktestDesk:
         return out
 
     def check_stop_levels(self, id_: int, units: int) -> Sequence[DeskOutput]:
-        """Hold one last price against the guard of its instrument; for who knows prices and has no quotes."""
+        """Check the guard of an instrument against a last price in price units, for callers without quotes."""
         reached = self.rules.stop_levels.judge_price(id_, units, quoted_at=self.conditions.mono)
         if reached is None:
             return NO_OUTPUTS
@@ -98,20 +98,23 @@ class BacktestDesk:
         return out
 
     def postpone_acknowledgement(self, order_id: str, mono: int) -> None:
-        """Let an order that nothing could fill until `mono` count as acknowledged then: it does not hang by that."""
+        """Set the acknowledgement of an order that nothing could fill to `mono` (monotonic ns).
+
+        So the wait does not make the order count as hanging.
+        """
         order = self.blotter.orders[order_id]
         if order.times.acked_mono:
             times = msgspec.structs.replace(order.times, acked_mono=mono)
             self.blotter.orders[order_id] = msgspec.structs.replace(order, times=times)
 
     def resend_exit(self, symbol: str) -> Sequence[DeskOutput]:
-        """Send the exit of a symbol at its open, as the first tick would that sees it."""
+        """Send the exit of a symbol again at its open, as the first tick there would."""
         if symbol not in self.exits.requested:
             return NO_OUTPUTS
         return self.desk.carry_out(self._sent.send_exit(symbol, self.conditions.mono))
 
     def apply_fill(self, execution: Fill, mono: int) -> Sequence[DeskOutput]:
-        """Take Executed."""
+        """Apply a FillReport."""
         if self._at_once:
             order = self.blotter.orders.get(execution.venue_order_id)
             if order is not None and is_single_full_fill(order, execution):
@@ -131,13 +134,13 @@ class BacktestDesk:
         )
         before = len(out)
         self._placement.place_order(order, out)
-        if len(out) > before and type(out[-1]) is Submit:  # and nothing else of the symbol is at work
+        if len(out) > before and type(out[-1]) is Submit:  # and no other order of the symbol is working
             exits.add_working(symbol, close.purpose, close.reason)
         else:
             exits.request_exit(symbol, close.purpose, close.reason)
 
     def _filled(self, order: Order) -> None:
-        # What a fill that made an order whole means, as the rules would find out one by one.
+        # Does directly what the rules would do one by one when a fill completes an order.
         request = order.request
         symbol, is_exit = request.symbol, request.purpose.is_exit
         if self._sent.refusals:

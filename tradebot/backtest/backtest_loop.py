@@ -1,10 +1,10 @@
-"""The walk: one account through the bars in which something can happen; the desk decides, the counter fills.
+"""The backtest loop: runs one account through the bars in which something can happen.
 
-At every position `current_k` of the timeline that is walked, in this order: the session begins if it is its first bar; orders
-meet the opens; guards and limits meet what happens inside the bars; the clock ticks at the bars' end and the wishes of
-that close become signals. Instruments go by their number. What is left out would have changed nothing: an instrument
-that is flat waits for an entry, one that is held for an exit or a price that touches its guard, one with an order at
-work is walked bar by bar; and where the day's loss could reach its limit, the clock ticks.
+At every visited index `current_k` of the timeline, in this order: the session begins if this is its first bar; orders meet the
+opens; guards and limits meet the prices inside the bars; the clock ticks at the bars' end, and the signals of that
+close go to the desk. Instruments go by their number. A skipped bar would have changed nothing: a flat instrument waits
+for an entry signal, a held one for an exit signal or a price that touches its guard; one with a working order is
+visited bar by bar; and where the day's loss could reach its limit, the clock ticks.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from tradebot.backtest.simulated_broker import SimulatedBroker
 from tradebot.domain.commands import CommandVerb
 from tradebot.domain.messages import Command, Signal
 
-PROGRESS_EVERY = 4_096  # positions walked between two words on how far it is
+PROGRESS_EVERY = 4_096  # visited indexes between two reports of progress
 
 
 class BacktestLoop:
-    """One account's walk from `timetable.first_k` on; `on_progress` is told the `current_k` it has come to now and then."""
+    """One account's run from `timetable.first_k` on; `on_progress` is called now and then with the index reached."""
 
     def __init__(
         self,
@@ -54,17 +54,17 @@ class BacktestLoop:
         self._outlook = NextEventFinder(job, desk, panel, strategies, self._counter, ledger.held_units)
         self._loss = DailyLossScan(desk, panel, ledger, funds, timetable)
         self._schedule = Schedule(len(job.instruments), len(panel), timetable.tick_ks)
-        self._square_off_k = NEVER  # of this day: from its close on the clock closes what an order opened late
+        self._square_off_k = NEVER  # of this day: from this close on the clock closes what a late order opened
         self.ruined_at = 0  # market ns at which the account was worth nothing
         self.visited_count = 0
 
     @property
     def event_counts(self) -> dict[str, int]:
-        """Return what became of orders beside fills, and how many positions were visited; see `Result`."""
+        """Return the counts of unusual order events, and of visited indexes; see `Result.counts`."""
         return self._counter.counts | {"visited": self.visited_count}
 
     def run_to_end(self) -> None:
-        """Walk to the end of the timeline."""
+        """Run to the end of the timeline."""
         if self._job.every_bar:
             panel = self._panel
             for k in range(self._timetable.first_k, len(panel)):
@@ -89,7 +89,7 @@ class BacktestLoop:
             due, ticks = schedule.pop_entries(k)
             self._visit(k, due, ticks=ticks)
 
-    # ---- one position of the timeline
+    # ---- one index of the timeline
 
     def _visit(self, k: int, due: list[int], *, ticks: bool) -> None:
         self.visited_count += 1
@@ -105,7 +105,7 @@ class BacktestLoop:
             self._trade_bars(k, active)
         if self._job.every_bar:
             self._close(k, due)
-        elif ticks or len(active) < len(due):  # without an order or a guard it is due for a wish at this close
+        elif ticks or len(active) < len(due):  # without order and guard an instrument is due for a signal at this close
             self._close_and_schedule(k, due)
         else:
             self._close_if_wanted(k, due)
@@ -129,7 +129,7 @@ class BacktestLoop:
                 inside.match_intrabar(id_, k)
 
     def _close_if_wanted(self, k: int, due: list[int]) -> None:
-        # What was due for its orders and guards alone needs the close only where they left something to it.
+        # An instrument due only for its orders and guards needs the close only if they left something to do there.
         is_needed = self._is_waiting or k >= self._square_off_k
         following = [] if is_needed else [self._outlook.next_event_k(id_, k) for id_ in due]
         if is_needed or k in following:
@@ -144,12 +144,12 @@ class BacktestLoop:
         for id_ in self._counter.changed_ids.union(due):
             self._schedule.set_due(id_, self._outlook.next_event_k(id_, k + 1))
         if self._is_waiting:
-            # What waits may have no bar at the next position, and the clock matters to it all the same.
+            # What waits may have no bar at the next index, but still depends on the clock.
             self._schedule.add_tick(k + 1)
 
     @property
     def _is_waiting(self) -> bool:
-        # An order that works, or an exit that is to be sent, keeps the clock going.
+        # A working order, or an exit still to be sent, keeps the clock ticking.
         return bool(self._counter.open_orders or self._desk.exits.requested)
 
     def _begin_day(self, k: int) -> None:
@@ -185,7 +185,7 @@ class BacktestLoop:
         counter.in_bar = False
 
     def _ruin(self, at: int) -> None:
-        # The broker closes what there is at the first price it gets, and nothing is opened any more.
+        # The broker closes everything at the first price it gets, and nothing is opened after that.
         if not self.ruined_at:
             self.ruined_at = at
             self._counter.carry_out_decisions(

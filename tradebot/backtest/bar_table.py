@@ -1,7 +1,7 @@
-"""The bars of a backtest over one timeline: when which instrument has a bar, and what all of them are worth then.
+"""The bars of a backtest on one timeline: which instrument has a bar when, and the prices of all of them then.
 
-The timeline holds the end of every bar of any instrument once, ascending; `timeline_index` is a position on it, `row_at` one in the
-bars of an instrument. Both are the same where an instrument has a bar at every `timeline_index`.
+The timeline holds the time of every bar of any instrument once, ascending. `timeline_index` is an index on it, `row_at` an index into
+the bars of one instrument. Both are the same where an instrument has a bar at every `timeline_index`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from tradebot.history.interval import interval_name, shortest_step
 from tradebot.markets.exchanges import INDIA, UTC_ZONE, zone_name_of
 from tradebot.trading.desk.book.marks import Marks
 
-MARKS_BLOCK = 8_192  # positions of the timeline whose marks of all instruments are laid out at once
+MARKS_BLOCK = 8_192  # timeline indexes whose marks of all instruments are computed at once
 
 
 class BarTable:
-    """The series of the instruments, in their order. Raises DataError for bars that no backtest can walk."""
+    """The series of the instruments, in their order. Raises DataError for bars that a backtest cannot use."""
 
     def __init__(self, instruments: Sequence[Instrument], series: Mapping[str, BarSeries], interval_ns: int) -> None:
         self.ids = {instrument.symbol: id_ for id_, instrument in enumerate(instruments)}
@@ -32,13 +32,13 @@ class BarTable:
         self.interval_ns = _length(interval_ns, instruments, starts)
         same = all(len(s) == len(starts[0]) and bool((s == starts[0]).all()) for s in starts[1:])
         self.starts: Ints = starts[0] if same else np.unique(np.concatenate(starts))
-        # id -> position of each row on the timeline, None where they are the same
+        # id -> timeline index of each row, None where the two are the same
         self._places: list[Ints | None] = [
             None if len(s) == len(self.starts) else np.searchsorted(self.starts, s) for s in starts
         ]
         self.row_counts = [len(s) for s in starts]
         self.is_aligned = all(places is None for places in self._places)
-        # The same columns, read one by one: a view gives an int where an array gives an object of its own.
+        # Views of the same columns, to read single values: a view gives an int where an array gives a numpy object.
         self.start_view = self.starts.data
         self.open_views, self.high_views, self.low_views, self.close_views, self.volume_views = (
             [getattr(s, name).data for s in self.series] for name in ("open", "high", "low", "close", "volume")
@@ -49,16 +49,16 @@ class BarTable:
         return len(self.starts)
 
     def start_of(self, k: int) -> int:
-        """Return the market ns at which the bars of a position begin."""
+        """Return the market ns at which the bars at index `timeline_index` begin."""
         return self.start_view[k]
 
     def timeline_index(self, id_: int, row: int) -> int:
-        """Return the position on the timeline of a row."""
+        """Return the timeline index of a row."""
         places = self._places[id_]
         return row if places is None else int(places[row])
 
     def row_at(self, id_: int, k: int) -> int | None:
-        """Return the row of an instrument at a position of the timeline, None where it has no bar."""
+        """Return the row of an instrument at timeline index `timeline_index`, None where it has no bar."""
         places = self._places[id_]
         if places is None:
             return k
@@ -66,18 +66,19 @@ class BarTable:
         return row if row < len(places) and places[row] == k else None
 
     def first_row(self, id_: int, k: int) -> int:
-        """Return the first row of an instrument at or after a position of the timeline."""
+        """Return the first row of an instrument at or after timeline index `timeline_index`."""
         places = self._places[id_]
         return k if places is None else int(np.searchsorted(places, k))
 
     def row_after(self, id_: int, at: int) -> int:
-        """Return the first row of an instrument that starts at or after a market time."""
+        """Return the first row of an instrument that starts at or after a market time (ns)."""
         return int(np.searchsorted(self.series[id_].starts, at))
 
     def marks_at(self, k: int) -> tuple[Ints, Ints, Ints]:
-        """Return (open, close, end of the newest bar) of every instrument at `timeline_index`, prices in units, 0 before the first.
+        """Return (open, close, end of the newest bar) of every instrument at `timeline_index`.
 
-        An instrument without a bar at `timeline_index` has its last close as both prices.
+        Prices are in units, 0 before the first bar. An instrument without a bar at `timeline_index` has its last close as both
+        prices.
         """
         block = k // MARKS_BLOCK
         if block != self._block:
@@ -87,9 +88,9 @@ class BarTable:
         return opens[place], closes[place], ends[place]
 
     def closes_between(self, begin: int, end: int) -> Floats:
-        """Return the closes of every instrument from `begin` to before `end` on the timeline, shape (n, instruments).
+        """Return the closes of every instrument from index `begin` to before `end`, shape (n, instruments).
 
-        At most to the end of the block that `begin` is in: fewer rows than asked may come back.
+        The result ends with the block that `begin` is in: fewer rows than asked may come back.
         """
         if len(self.series) == 1:
             return self.series[0].close[begin:end, None].astype(np.float64)
@@ -100,7 +101,7 @@ class BarTable:
         return self._marks[1, begin - first : end - first].astype(np.float64)
 
     def opens_between(self, begin: int, end: int) -> Floats:
-        """Return the opens of every instrument as `closes_between` does; the last close of one that has no bar."""
+        """Return the opens of every instrument as `closes_between` does; the last close where one has no bar."""
         if len(self.series) == 1:
             return self.series[0].open[begin:end, None].astype(np.float64)
         self.closes_between(begin, end)
@@ -108,7 +109,7 @@ class BarTable:
         return self._marks[0, begin - first : end - first].astype(np.float64)
 
     def mark_opens(self, k: int, marks: Marks, mono: int) -> None:
-        """Mark every instrument with the open of its bar at `timeline_index`, or its last close, as seen at `mono`."""
+        """Mark every instrument with the open of its bar at `timeline_index`, or its last close, as seen at `mono` (ns)."""
         if len(self.series) == 1:
             marks.set_last_price(0, self.open_views[0][k], mono)
         else:
@@ -130,7 +131,7 @@ class BarTable:
         return np.minimum.reduceat(close, ks).tolist(), np.maximum.reduceat(close, ks).tolist()
 
     def closes_from(self, id_: int, first: int) -> Ints:
-        """Return the newest close of an instrument at every position from `first` on, 0 before its first bar."""
+        """Return the newest close of an instrument at every index from `first` on, 0 before its first bar."""
         places, close = self._places[id_], self.series[id_].close
         if places is None:
             return close[first:]
@@ -160,8 +161,8 @@ class BarTable:
 
 
 def _length(interval: int, instruments: Sequence[Instrument], starts: Sequence[Ints]) -> int:
-    # A week lacks an hour where clocks go forward, on a Sunday. All bars end as early as that one, so that none ends
-    # after the next has begun; by the exchange, so that a part of the bars has the length of all of them.
+    # Where clocks go forward, one week lacks an hour. All bars then get that length, so that none ends after the next
+    # has begun. The exchange decides it, not the bars alone, so that a part of the bars gets the same length.
     if interval < DAY:
         return interval
     has_summer = interval > DAY and any(zone_name_of(one.exchange) not in (INDIA, UTC_ZONE) for one in instruments)
@@ -173,7 +174,7 @@ def _checked(series: Mapping[str, BarSeries], symbol: str, interval: int) -> Bar
     found = series.get(symbol)
     if found is None:
         raise DataError(f"there are no bars of {symbol}")
-    # What a network brought may lie at an odd address, where arrays work and views of them do not.
+    # Bars that came over a network may be unaligned in memory: arrays work there, views of them do not.
     found = msgspec.structs.replace(
         found, **{n: np.require(getattr(found, n), np.int64, ["A", "C"]) for n in SERIES_COLUMNS}
     )

@@ -1,7 +1,8 @@
-"""What the account of a backtest can still pay: its cash, less what its positions tie up by the exchange's own rates.
+"""The buying power of a backtest account: its cash, less the margin of its positions at the exchange's own rates.
 
-The money of `exchange/account.py` in whole units: net = cash + realised - charges - margin of the open positions. What
-is at work reserves nothing, for it is asked again when it fills; unrealised losses block nothing (for the trader).
+It is the money of `exchange/account.py` in whole units: net = cash + realised - charges - margin of the open positions.
+Working orders reserve nothing, because each is checked again when it fills. Unrealised losses block nothing; this errs
+in the trader's favour.
 """
 
 from __future__ import annotations
@@ -19,15 +20,18 @@ from tradebot.trading.desk.book.blotter import ChargesOf
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.book.marks import Marks
 
-# What no bill comes near, in percent of the fill and in the currency: with that left none is worked out.
+# More than any charges, in percent of the fill and in the currency: with that much left none are computed.
 CHARGE_BOUND_PCT, CHARGE_BOUND_FEES = 3, 1_000
 
 
 class BuyingPower:
-    """Kept by the counter fill by fill; `blocked_margin` is what positions block beyond what they took from the cash."""
+    """Updated by the simulated broker fill by fill.
+
+    `blocked_margin` is what positions block beyond what they took from the cash. Money is in integer units.
+    """
 
     def __init__(self, job: Job, ledger: BacktestLedger, panel: BarTable, charges_of: ChargesOf) -> None:
-        self._charges_of = charges_of  # of its own: to ask what a fill would cost is not to book it
+        self._charges_of = charges_of  # its own instance: asking what a fill would cost must not book it
         self._ledger, self._instruments = ledger, job.instruments
         self._ids = panel.ids
         self._money = 10**ledger.money_decimals
@@ -39,18 +43,20 @@ class BuyingPower:
         self._rates = [_rate(job, instrument).as_integer_ratio() for instrument in job.instruments]
         self._lots = [max(int(i.lot_size.scaleb(i.quantity_decimals)), 1) for i in job.instruments]
         highest = [int(one.high.max()) if len(one) else 0 for one in panel.series]
-        # What a lot takes at most, as money: with so much left nothing has to be worked out.
+        # The most that one lot can need, in money units: with that much left nothing has to be computed.
         self._lot_money = max(map(math.prod, zip(self._lots, highest, ledger.money_factors, strict=True)), default=0)
         self._tied_by = [0] * len(job.instruments)  # id -> its part of `blocked_margin`
         self.blocked_margin = 0
         self.is_margined = any(share != whole for share, whole in self._rates)
-        self.leveraged_count = (
-            0  # positions that are sold short or not paid in full: with others an account cannot be ruined
-        )
+        # The number of positions that are sold short or not paid in full; only these can ruin an account.
+        self.leveraged_count = 0
 
     def update_margin(self, id_: int, book: Book) -> None:
-        """Take note of a booked fill; of one in an account that is not `is_margined`, has nothing `leveraged_count` and is not
-        short there is nothing to note."""
+        """Update the margin after a booked fill.
+
+        A fill needs no update if the account is not `is_margined`, `leveraged_count` is 0 and the position is not
+        short.
+        """
         share, whole = self._rates[id_]
         position = book.positions.open.get(self._instruments[id_].symbol)
         cost = 0 if position is None else int(position.cost * self._money)
@@ -61,22 +67,25 @@ class BuyingPower:
 
     @property
     def ruin_value(self) -> int:
-        """What all positions together must be worth for the account to be worth nothing, as money."""
+        """Return the value of all positions, in money units, at which the account is worth nothing."""
         return -(self._cash + self._ledger.cash_flow)
 
     def is_ruined(self, marks: Marks) -> bool:
-        """Return whether the account is worth nothing, its positions at their marks."""
+        """Return whether the account is worth nothing, with its positions at their marks."""
         held = self._ledger.held_units
         return self.ruin_value >= sum(
             n * int(marks.last[id_]) * self._ledger.money_factors[id_] for id_, n in enumerate(held) if n
         )
 
     def affordable_quantity(self, id_: int, quantity: int, price: int, book: Book, request: OrderRequest) -> int:
-        """Return how much of an entry of `quantity_from_units` units at `price_from_units` units the account can pay, charges included."""
+        """Return how many quantity units of an entry the account can pay, charges included.
+
+        `price_from_units` is in price units. Less than `quantity_from_units` is rounded down to whole lots.
+        """
         unit, net = price * self._ledger.money_factors[id_], self._cash + self._ledger.cash_flow - self.blocked_margin
         value = quantity * unit
         if value * self._spare_pct // 100 + self._spare <= net:
-            return quantity  # whatever it is charged
+            return quantity  # enough for any charges
         share, whole = self._rates[id_]
         need = value if share == whole else -(-value * share // whole)
         charges = self._charges(id_, quantity, price, book, request)
@@ -86,7 +95,7 @@ class BuyingPower:
         return most // self._lots[id_] * self._lots[id_]
 
     def missing_cash_reason(self, request: OrderRequest, reference: Decimal) -> str:
-        """Return why not even a lot of an entry can be paid, empty when it can."""
+        """Return why the account cannot pay even one lot of an entry, empty when it can."""
         net = self._cash + self._ledger.cash_flow - self.blocked_margin
         if net >= self._lot_money:
             return ""
@@ -116,6 +125,6 @@ class BuyingPower:
 
 
 def _rate(job: Job, instrument: Instrument) -> Decimal:
-    # Nobody lends for a day to who holds overnight: shares that no session's end closes are paid in full.
+    # No broker gives intraday margin for positions held overnight: shares without a square-off are paid in full.
     is_share = instrument.kind not in (InstrumentKind.FUTURE, InstrumentKind.OPTION)
     return Decimal(1) if is_share and job.hours.market == "always" else margin_rate(job.desk.product, instrument.kind)

@@ -1,4 +1,4 @@
-"""The candles of a story: the bars of each symbol, thinned to what a page holds, with fills and stops on them."""
+"""The candles of a report: each symbol's bars, thinned to what a page holds, with fills and stop lines."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ def trades_with_stops(result: Result) -> pd.DataFrame:
 
 
 def chart_candles(result: Result, series: Mapping[str, BarSeries]) -> dict[str, Any]:
-    """Return symbol -> its candles, fills and stops, for the symbols with most fills, thinned to what a page holds."""
+    """Return symbol -> its candles, fills and stops, thinned to what a page holds.
+
+    Only the symbols with the most fills are kept; the notes say how many are left out.
+    """
     fills, stops = result.fills, trades_with_stops(result)
     counts = fills["symbol"].astype(str).value_counts()
     by_symbol = {symbol: one for symbol, one in series.items() if len(one)}
@@ -63,7 +66,7 @@ def _market(result: Result, series: BarSeries, fills: pd.DataFrame, stops: pd.Da
     if len(shown) < len(fills):
         note += f"; the last {len(shown):,} of {len(fills):,} fills"
     return {
-        # Small steps instead of prices: the page packs to a quarter. `unpack` in report.js undoes it.
+        # Differences instead of prices: the page packs to a quarter of the size. `unpack` in report.js restores them.
         "t": np.diff(t, prepend=0).tolist(),
         "o": (o - np.concatenate([[0], c[:-1]])).tolist(),
         "c": (c - o).tolist(),
@@ -95,7 +98,7 @@ def _market(result: Result, series: BarSeries, fills: pd.DataFrame, stops: pd.Da
 
 
 def _stop_lines(stops: pd.DataFrame, t: Ints) -> list[list[float]]:
-    # (first bar, last bar, price) each; of trades within one candle only the first has a line.
+    # Rows of (first bar, last bar, price). Of several trades within one candle only the first gets a line.
     ends = [local_clock_s(pd.DatetimeIndex(stops[name])) for name in ("entered_at", "exited_at")]
     first, last = (np.maximum(np.searchsorted(t, at, side="right") - 1, 0) for at in ends)
     lines: list[list[float]] = []
@@ -119,10 +122,10 @@ def _thinned(starts: Ints, interval_s: int, most: int) -> tuple[int, Ints]:
 
 
 def interval_label(seconds: int) -> str:
-    """Return the length of a bar in words: 1m, 4h, 1d, 1w, 1mo."""
+    """Return the length of a bar as people write it: 1m, 4h, 1d, 1w, 1mo."""
     return interval_name(seconds * SECOND)
 
 
 def local_clock_s(index: pd.DatetimeIndex) -> Ints:
-    """Return times as seconds of the exchange's own wall clock."""
+    """Return times as seconds on the exchange's own wall clock."""
     return np.asarray(index.tz_localize(None).as_unit("ns").asi8 // SECOND)

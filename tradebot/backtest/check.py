@@ -1,4 +1,4 @@
-"""One honesty check: its verdict and the sentence that says it; made by `honesty`, shown by report and command line."""
+"""The outcome of one honesty check: verdict and sentence. The report and the command line show it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Check(Message, frozen=True):
 
 
 def worst_verdict(checks: Iterable[Check]) -> CheckVerdict:
-    """Return the worst verdict of all."""
+    """Return the worst verdict; NONE where no check could judge."""
     order = (CheckVerdict.FAIL, CheckVerdict.WARN, CheckVerdict.PASS)
     found = {check.verdict for check in checks}
     return next((verdict for verdict in order if verdict in found), CheckVerdict.NONE)

@@ -1,4 +1,4 @@
-"""The watch over losses where no bar is walked: the first close at which the day's may reach its limit, and ruin."""
+"""The daily-loss scan of skipped bars: the first close at which the day's loss may reach its limit, or ruin comes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from tradebot.backtest.buying_power import BuyingPower
 from tradebot.backtest.ledger import BacktestLedger
 from tradebot.backtest.session_timetable import SessionTimetable
 
-FLOAT_TOLERANCE = 1e-9  # relative error that a sum of floats may have; nearer to the limit than this the desk decides
+FLOAT_TOLERANCE = 1e-9  # relative error of a sum of floats; this close to the limit the desk decides exactly
 
 
 class DailyLossScan:
-    """Looks at the closes between two walked positions, with what is `held_units` between them, which is constant.
+    """Scans the closes between two visited bars, where the position `held_units` is constant.
 
-    `scanned_to_k` is the first position of the timeline that was not looked at; the walk sets it behind each tick. What may be
-    a loss beyond the limit makes the clock tick there, and the desk works it out exactly; sums over instruments are
-    floats with their doubt added.
+    `scanned_to_k` is the first timeline index not scanned yet; the loop sets it behind each tick. Where the loss may
+    exceed the limit the clock ticks, and the desk computes it exactly. Sums over instruments are floats, taken with
+    their possible error added.
     """
 
     def __init__(
@@ -34,34 +34,36 @@ class DailyLossScan:
         self._panel, self._ledger, self._held, self.scanned_to_k = panel, ledger, ledger.held_units, timetable.first_k
         self._rule = desk.rules.daily_loss
         self._factors, self._factor = np.array(ledger.money_factors, dtype=np.int64), ledger.money_factors[0]
-        # The extremes of each day's closes: hardly a day comes near its limit. The gaps never reach over a day's end.
+        # The extremes of each day's closes, because few days come near the limit. No scan reaches over a day's end.
         days = [day.first_k for day in timetable.days] if len(self._held) == 1 else []
         self._lows, self._highs = panel.close_extremes(days)
-        self._day = timetable.days_begun - 2  # the walk begins the day it starts in
+        self._day = timetable.days_begun - 2  # the loop itself begins the day that it starts in
         self._count_from_here()
 
     def start_day(self) -> None:
-        """Count the loss from here: the desk began another day."""
+        """Measure the loss from here: the desk began another day."""
         self._count_from_here()
         self._day += 1
 
     def _lost(self) -> int | None:
-        # The profit, as money, at which the desk does something next.
+        # The profit, in money units, at which the desk acts next.
         loss = self._rule.next_threshold
         if loss is None:
             return None
         return self._lost_limit if loss is self._rule.loss_limit else self._lost_close
 
     def _count_from_here(self) -> None:
-        # A part of a unit more than the limit is near enough.
+        # A little above the limit is near enough: there the desk decides exactly.
         end, base = self._rule, self._worth.day_base_profit
         self._lost_limit, self._lost_close = (
             int((base - loss).scaleb(self._ledger.money_decimals)) + 2 for loss in (end.loss_limit, end.close_threshold)
         )
 
     def first_breach(self, k: int) -> int:
-        """Return the first position before `first_k` at which the day's loss may reach its limit, or the account may be worth
-        nothing at open or close; `first_k` for none."""
+        """Return the first index before `first_k` at which the day's loss may reach its limit, or ruin come; `first_k` for none.
+
+        Ruin, an account that is worth nothing, may come at an open or at a close.
+        """
         begin = self.scanned_to_k
         if begin >= k:
             return k
@@ -71,7 +73,7 @@ class DailyLossScan:
         lost = self._lost_limit if self._halts.is_empty else self._lost()
         if lost is None:
             return k
-        floor, held = lost - self._ledger.cash_flow, self._held  # what is held must be worth more
+        floor, held = lost - self._ledger.cash_flow, self._held  # the position must be worth more than this
         if len(held) == 1:
             quantity = held[0] * self._factor
             if not quantity:

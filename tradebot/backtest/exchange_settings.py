@@ -1,4 +1,4 @@
-"""Where a backtest trades: exchange, zone, money, hours and bill; the command line and Python both ask here."""
+"""Where a backtest trades: exchange, zone, currency, hours and bill; used by the command line and by Python."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tradebot.history.exchange_calendar import INDIA, NEW_YORK, are_in_session, 
 from tradebot.markets.market import HOME_MARKET, market_of
 
 DEFAULT_CURRENCY = "USD"
-EXCHANGE_OF_ZONE = {NEW_YORK: "NASDAQ"}  # the exchange that a zone means where none is said
+EXCHANGE_OF_ZONE = {NEW_YORK: "NASDAQ"}  # zone -> the exchange that it means where none is given
 DEFAULT_EXCHANGE = "CRYPTO"  # around the clock, in UTC
 IN_SESSION_SHARE = (
-    0.5  # of the bars, that lie in sessions of the exchange: some have auctions, or trades after hours, beside
+    0.5  # share of bars that must lie in sessions: data may have auctions or trades after hours beside them
 )
 
 
 class ExchangeSettings(NamedTuple):
-    """An exchange, the zone it lives by, and the currency of its prices."""
+    """An exchange, its zone, and the currency of its prices."""
 
     exchange: str
     zone: str
@@ -29,10 +29,10 @@ class ExchangeSettings(NamedTuple):
 
 
 def exchange_settings(exchange: str = "", *, zone: str = "", currency: str = "") -> ExchangeSettings:
-    """Return where is traded, by what is said of it; without a word that is the home exchange.
+    """Return the exchange with its zone and currency; without arguments the home exchange.
 
-    Another currency than the home market's is of New York's exchanges where that is the zone, else of a market around
-    the clock. Raises DataError for an exchange that is not known, ConfigError for money that one does not trade in.
+    A currency other than the home market's means New York's exchanges where `zone` is theirs, else a market around the
+    clock. Raises DataError for an unknown exchange, ConfigError for a currency that the exchange does not trade in.
     """
     name = exchange.strip().upper()
     if not name:
@@ -50,7 +50,11 @@ def exchange_settings(exchange: str = "", *, zone: str = "", currency: str = "")
 
 
 def default_market(exchange: str, interval_ns: int, series: Mapping[str, BarSeries]) -> str:
-    """Return the market of `job.Hours`: India's sessions for bars below a day that mostly lie in them, else always."""
+    """Return the default `market` of `TradingHours`.
+
+    India's sessions ("nse") for bars of its exchanges that are shorter than a day and mostly lie in sessions, else
+    "always".
+    """
     if zone_of(exchange) != INDIA or interval_ns >= DAY:
         return "always"
     inside = [are_in_session(one.starts, exchange) for one in series.values()]
@@ -59,5 +63,5 @@ def default_market(exchange: str, interval_ns: int, series: Mapping[str, BarSeri
 
 
 def default_bill(exchange: str) -> Bill:
-    """Return whose bill fills get where nothing else is said: India's on its exchanges, none elsewhere."""
+    """Return the default bill of fills: India's on its exchanges, none elsewhere."""
     return Bill.INDIA if zone_of(exchange) == INDIA else Bill.NONE

@@ -1,8 +1,8 @@
-"""The short way through the gate: the controls of one account in one function, for orders that none of them minds.
+"""The fast path through the gate: the controls of one account in one function, for the common order.
 
-What is cleared here every control lets pass; what is not is asked of them one by one, for the reason or because the
-case is a rare one. So nothing is denied here, and a control that is forgotten here would be a hole: a test holds both
-ways against each other.
+True means that every control would let the order pass. False means only that the controls must be asked one by one, for
+the reason or because the case is rare. So nothing is denied here, but a control that is forgotten here is a hole: a
+test compares both paths.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ PERCENT = Decimal(100)
 
 
 class FastGate:
-    """Clears orders in symbols without other orders at work, at a known price, while nothing is halted or closed.
+    """Clears orders in symbols without other working orders, at a known price, while nothing is halted or closed.
 
-    Of the two controls that remember, `rate` and `duplicates`, it asks and tells the memory itself.
+    Two controls keep a memory, `rate` and `duplicates`. Here it is read and updated directly.
     """
 
     def __init__(self, limits: Limits, gate: Gate, *, lacking: MissingFunds | None = None) -> None:
@@ -54,9 +54,10 @@ class FastGate:
         others: Callable[[str], Decimal] | None,
         day_profit: Callable[[], Decimal],
     ) -> bool:
-        """Return whether every control lets an entry pass; it is remembered then.
+        """Return whether every control lets an entry pass, and if so record it in the two memories.
 
-        `others` gives the worst-case notional of the other symbols, None where there is none.
+        `held` is the signed position, `age_ns` the age of the price `reference`, `mono` monotonic ns. `others` gives
+        the worst-case notional of the other symbols, None where there is none.
         """
         quantity = request.quantity
         if not quantity.is_finite() or not ZERO < quantity <= self._max_quantity:
@@ -80,7 +81,7 @@ class FastGate:
     def _fits(
         self, request: OrderRequest, held: Decimal, price: Decimal, others: Callable[[str], Decimal] | None
     ) -> bool:
-        # Permitted, Size and MaxPosition of what is held and nothing at work.
+        # What Permitted, Size and MaxPosition check, for a position without working orders.
         quantity, is_buy = request.quantity, request.side is BUY
         reach = held + quantity if is_buy else held - quantity
         worst = abs(reach) * price
@@ -92,9 +93,12 @@ class FastGate:
     def allows_exit(
         self, request: OrderRequest, instrument: Instrument, held: Decimal, reference: Decimal, age_ns: int, mono: int
     ) -> bool:
-        """Return whether every control lets an exit pass, of what is `held` here and there and that nothing closes."""
+        """Return whether every control lets an exit pass.
+
+        `held` is the signed quantity that may be closed: the venue holds it too, and no other order closes it.
+        """
         quantity = request.quantity
-        open_ = held if request.side is not BUY else -held  # what an exit of this side may close
+        open_ = held if request.side is not BUY else -held  # the quantity that an exit of this side may close
         if not quantity.is_finite() or not ZERO < quantity <= open_:
             return False
         if not self._is_sound(request, instrument, reference, self._exit_collar):
@@ -102,7 +106,7 @@ class FastGate:
         return age_ns / SECOND <= self._exit_age_s and self._flows(request, mono, is_exit=True)
 
     def _is_sound(self, request: OrderRequest, instrument: Instrument, reference: Decimal, collar: Decimal) -> bool:
-        # Permitted, Sanity, Freeze and Collar of a finite quantity above zero.
+        # What the controls of permission, sanity, freeze quantity and collar check, for a finite quantity above zero.
         if instrument.kind is INDEX or request.trigger_price is not None:
             return False
         if request.quantity % instrument.lot_size:
@@ -124,7 +128,7 @@ class FastGate:
         return most is not None and request.quantity > most
 
     def _flows(self, request: OrderRequest, mono: int, *, is_exit: bool) -> bool:
-        # NotKilled, NoDuplicate and MessageRate, last because the two remember.
+        # What NotKilled, NoDuplicate and MessageRate check. They come last, because the latter two record the order.
         if self._killed() or self._duplicates.duplicate_reason(request, mono, is_exit) is not None:
             return False
         if not self._rate.try_count(mono, is_exit):

@@ -1,4 +1,4 @@
-"""How a backtest places: past the gate by one look where no control minds, and at once at the exchange."""
+"""How a backtest places orders: past the gate by one check in the common case, and at once at the exchange."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tradebot.trading.desk.placing.requests import OrderRequests
 
 
 class FastPlacement(Placement):
-    """Clears most orders without asking the controls one by one; what is not cleared is asked of them all."""
+    """Clears most orders without asking the controls one by one; the others go through all of them."""
 
     def __init__(
         self, book: Book, gate: Gate, requests: OrderRequests, *, clearance: FastGate, zero_latency: bool
@@ -26,14 +26,14 @@ class FastPlacement(Placement):
         self._conditions, self._marks, self._instruments = book.conditions, book.marks, book.universe.instruments
 
     def place_order(self, order: PlaceOrder, out: list[DeskOutput]) -> None:
-        """Put an order before the gate, by the short way where it can go it."""
+        """Send an order through the gate, by the fast path where possible."""
         if self._clears(order):
             self.send_passed(order, self._all_passed, out)
         else:
             super().place_order(order, out)
 
     def reserve_and_send(self, order: PlaceOrder, decision: GateDecision, out: list[DeskOutput]) -> None:
-        """Reserve an order, and let it out; `zero_latency` it is at the exchange."""
+        """Reserve an order and release it; with `zero_latency` it is at the exchange then."""
         if not self._at_once:
             super().reserve_and_send(order, decision, out)
             return
@@ -42,7 +42,7 @@ class FastPlacement(Placement):
         out.append(Submit(request=request))
 
     def _clears(self, order: PlaceOrder) -> bool:
-        # True only where the controls would all pass; what makes their answers rare is looked at here.
+        # True only where all controls would pass. The rare cases are excluded here first.
         clearance, exposure, c, request = self._clearance, self._exposure, self._conditions, order.request
         id_, symbol, reference = order.id_, request.symbol, order.reference
         if reference is None or c.links.session_lost or c.disk_short:
@@ -75,7 +75,7 @@ class FastPlacement(Placement):
         )
 
     def _is_quiet(self, id_: int, symbol: str) -> bool:
-        # Nothing holds entries back: no halt, no session's end, no link or quote in doubt.
+        # True if nothing holds entries back: no halt, no end of session, no link or quote in doubt.
         c, marks = self._conditions, self._marks
         if c.unaccounted or c.links.stale_sources or not c.halts.is_empty or c.mono > c.blind_from_mono or c.frozen:
             return False

@@ -1,4 +1,4 @@
-"""The times of a frame to ns UTC: what says one time alone is read, all else is refused with its format."""
+"""The times of a frame as ns UTC: a format that can mean only one time is read, any other is refused with advice."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tradebot.domain.market_data import Ints
 from tradebot.errors import DataError
 
 TIME_COLUMNS = ("ts", "datetime", "timestamp", "date", "time")
-FIRST, LAST = pd.Timestamp("1678-01-01"), pd.Timestamp("2262-01-01")  # the years of nanoseconds
+FIRST, LAST = pd.Timestamp("1678-01-01"), pd.Timestamp("2262-01-01")  # the years that int64 nanoseconds reach
 OLDEST, NEWEST = pd.Timestamp("1980-01-01"), pd.Timestamp("2100-01-01")
-# Whole numbers are seconds, milliseconds, microseconds or nanoseconds since 1970, by their size.
+# Whole numbers count seconds, milliseconds, microseconds or nanoseconds since 1970; their size says which.
 EPOCH_UNITS = ((1e11, SECOND), (1e14, SECOND // 1_000), (1e17, SECOND // 1_000_000), (np.inf, 1))
 DAY_FORMAT = "%Y%m%d"
 ZONE_SUFFIX = r"(?:[zZ]|[+-]\d{2}:?\d{2})$"
@@ -40,20 +40,16 @@ KNOWN_FORMATS = tuple(
     )
     for time in ("", " %H:%M", " %H:%M:%S", " %I:%M %p")
 )
-DIGIT_FORMATS = {
-    10: "%y%m%d%H%M",
-    12: "%Y%m%d%H%M",
-    14: "%Y%m%d%H%M%S",
-}  # numbers that may be written so, by their length
+DIGIT_FORMATS = {10: "%y%m%d%H%M", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}  # length of a number -> its possible format
 SAMPLE_ROWS = 1_000  # rows that a format is tried on
 
 
 def bar_starts(symbol: str, frame: pd.DataFrame, zone: str) -> tuple[Ints, str]:
-    """Return the times of a frame's rows in ns UTC, and a sentence where they are old, "" where not.
+    """Return the times of a frame's rows in ns UTC, and a sentence if they begin before 1980, else "".
 
     They are its index, or a column `ts`, `datetime`, `timestamp`, `date` or `time`; without a zone they are in `zone`.
-    Texts are read where the year comes first (ISO 8601), whole numbers as YYYYMMDD or as counts since 1970. Raises
-    DataError for other texts, and for times that all lie before 1980: such come of numbers that were no counts.
+    Texts are read if the year comes first (ISO 8601), whole numbers as YYYYMMDD or as counts since 1970. Raises
+    DataError for other texts, and for times that all lie before 1980: those come from numbers that were not counts.
     """
     given = _given(symbol, frame)
     if given.hasnans:
@@ -76,7 +72,7 @@ def bar_starts(symbol: str, frame: pd.DataFrame, zone: str) -> tuple[Ints, str]:
 
 
 def one_line(fault: Exception) -> str:
-    """Return what a library says in one line."""
+    """Return the message of an error in one line of at most 120 characters."""
     return " ".join(str(fault).split())[:120]
 
 
@@ -156,7 +152,8 @@ def _refused(symbol: str, what: str, text: pd.Series[Any], row: int) -> str:
 
 
 def _reads_as_date(text: pd.Series[Any]) -> bool:
-    # 202401021530 counts milliseconds of 1976 as well; in a few rows a count may look so by chance, and is asked about.
+    # 202401021530 is also a count of milliseconds, in 1976. A few counts may look like dates by chance; the caller
+    # refuses them, and the user is asked to say which they are.
     form = DIGIT_FORMATS.get(len(text.iloc[0])) if len(text) else None
     return form is not None and bool(
         pd.to_datetime(text.iloc[:SAMPLE_ROWS], format=form, errors="coerce").notna().all()

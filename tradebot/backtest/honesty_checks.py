@@ -1,6 +1,6 @@
-"""The honesty checks of a backtest: each asks one way in which a result deceives, some by running it again.
+"""The honesty checks of a backtest: each tests one way in which a result can deceive, some by a second run.
 
-They judge and never change a figure. The bounds are rules of thumb and stand in the sentence they lead to.
+They judge and never change a figure. Their bounds are rules of thumb, and each check's sentence states them.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from tradebot.strategies.strategy import Strategy
 from tradebot.trading.desk.gate.level_controls import ValidLevels
 
 RunBacktest = Callable[[Job, Mapping[str, BarSeries]], Result]
-FEW_TRADES, SOME_TRADES = 30, 100  # below the first chance decides, above the second it seldom does
+FEW_TRADES, SOME_TRADES = 30, 100  # below the first, chance decides; above the second it seldom does
 COSTLY_SHARE, RUINOUS_SHARE = 0.5, 1.0  # costs as a share of gross winnings
 HISTORY_CUTS = 4  # reruns on shorter histories, each ending where the whole run decided something
 PASS_PROBABILITY, WARN_PROBABILITY = 0.95, 0.75
-LATER_BARS = "later bars"  # in the words of the fault of a FrameStrategy that used them
+LATER_BARS = "later bars"  # part of the fault text of a FrameStrategy that used later bars
 
 
 def run_honesty_checks(
@@ -45,7 +45,7 @@ def run_honesty_checks(
 ) -> list[Check]:
     """Return every check of a result; `run` computes a job again, `trials` is how many were tried to find this one.
 
-    `deviation` is that of the trials' daily Sharpe ratios, see `chance.deflated_sharpe`.
+    `deviation` is the standard deviation of the trials' daily Sharpe ratios, see `significance.deflated_sharpe`.
     """
     return [
         check_look_ahead(result, series, run),
@@ -60,13 +60,13 @@ def run_honesty_checks(
 
 
 def check_look_ahead(result: Result, series: Mapping[str, BarSeries], run: RunBacktest) -> Check:
-    """Compare the past of this run with runs on histories that end in between: no order may depend on later bars."""
+    """Check that no order depends on later bars: compare this run with runs on histories that end earlier."""
     said = _saying("look_ahead", "Look-ahead")
     free = [spec.name for spec in result.job.strategies if not _only_rules(spec)]
     if not free:
         return said(CheckVerdict.PASS, "Rules can only reach the past: no order can depend on a later bar.")
     caught = next((fault for fault in result.faults if LATER_BARS in fault), None)
-    if caught is not None:  # the walk itself asks a FrameStrategy again with only the bars it would have had
+    if caught is not None:  # every run asks a FrameStrategy again with only the bars it would have had
         return said(CheckVerdict.FAIL, f"{caught[0].upper()}{caught[1:]}.")
     whole = _decisions(result)
     cuts = _cuts(whole)
@@ -85,7 +85,7 @@ def check_look_ahead(result: Result, series: Mapping[str, BarSeries], run: RunBa
 
 
 def check_protection(result: Result) -> Check:
-    """Name the strategies whose stops or targets stand where they cannot guard a position: its entries were denied."""
+    """Name the strategies whose entries were denied because their stop or target cannot guard a position."""
     said = _saying("protection", "Stops and targets")
     wrong = [denial for denial in result.denials if denial.control == ValidLevels.name]
     if not wrong:
@@ -97,7 +97,7 @@ def check_protection(result: Result) -> Check:
 
 
 def check_trade_count(result: Result) -> Check:
-    """Judge whether there are trades enough to tell skill from chance."""
+    """Judge whether there are enough trades to tell skill from chance."""
     count = len(result.trade_rows)
     said = _saying("trades", "Number of trades")
     bounds = f"below {FEW_TRADES} chance decides, above {SOME_TRADES} it seldom does"
@@ -108,7 +108,7 @@ def check_trade_count(result: Result) -> Check:
 
 
 def check_cost_share(result: Result) -> Check:
-    """Judge what the costs take of the gross winnings, and whether any were charged."""
+    """Judge the share of the gross winnings that costs take, and whether any costs were charged."""
     said = _saying("costs", "Costs")
     if result.job.costs.bill is Bill.NONE:
         return said(CheckVerdict.WARN, "Trading was free in this run; no broker and no tax office works like that.")
@@ -126,7 +126,7 @@ def check_cost_share(result: Result) -> Check:
 
 
 def check_one_tick_worse(result: Result, series: Mapping[str, BarSeries], run: RunBacktest) -> Check:
-    """Run again with fills one tick worse."""
+    """Run again with every fill one tick worse, and judge the profit that is left."""
     said = _saying("slippage", "One tick worse")
     slippage = _one_tick_more(result.job, series)
     if slippage is None:
@@ -137,7 +137,7 @@ def check_one_tick_worse(result: Result, series: Mapping[str, BarSeries], run: R
 
 
 def check_one_bar_later(result: Result, series: Mapping[str, BarSeries], run: RunBacktest) -> Check:
-    """Run again with orders one bar later."""
+    """Run again with every order one bar later, and judge the profit that is left."""
     matching = result.job.matching
     later = msgspec.structs.replace(matching, latency_bars=matching.latency_bars + 1)
     job = msgspec.structs.replace(result.job, matching=later)
@@ -145,7 +145,7 @@ def check_one_bar_later(result: Result, series: Mapping[str, BarSeries], run: Ru
 
 
 def check_bootstrap(result: Result, *, seed: int = 1) -> Check:
-    """Draw the trades again and judge whether a loss is among what might as well have happened."""
+    """Draw the trades again at random, and judge whether a loss was as likely."""
     said = _saying("bootstrap", "Trades drawn again")
     net = result.trades["net"].to_numpy(np.float64)
     if len(net) < 2:
@@ -160,7 +160,7 @@ def check_bootstrap(result: Result, *, seed: int = 1) -> Check:
 
 
 def check_deflated_sharpe(result: Result, *, trials: int, deviation: float | None) -> Check:
-    """Judge the Sharpe ratio against what the best of so many trials shows by luck alone."""
+    """Judge the Sharpe ratio against the best that `trials` trials show by luck alone."""
     said = _saying("deflated_sharpe", "Luck of the search")
     daily = metrics.daily_returns(result.equity, cash=float(result.job.cash))
     chance = deflated_sharpe(daily, trials=trials, deviation=deviation)
@@ -209,7 +209,7 @@ def _one_tick_more(job: Job, series: Mapping[str, BarSeries]) -> Slippage | None
         return Slippage(kind=SlippageKind.TICKS, amount=Decimal(1))
     if kind is SlippageKind.TICKS:
         return Slippage(kind=kind, amount=amount + 1)
-    # Of the price: what a tick is of it differs by symbol, so the dearest tick is taken.
+    # These kinds are a share of the price. A tick's share differs by symbol, so the largest is taken.
     closes = {symbol: one.close for symbol, one in series.items() if len(one)}
     shares = [
         i.tick_size / i.price_from_units(int(np.median(closes[i.symbol])))
@@ -239,7 +239,7 @@ def _decisions(result: Result) -> set[Decision]:
 
 
 def _cuts(decisions: set[Decision]) -> list[int]:
-    # Where the whole run decided is where a look at the next bar shows: the shorter run cannot take it.
+    # Histories end where the whole run decided: there a look at the next bar shows, because it is missing.
     times = sorted({row[-1] for row in decisions})
     return sorted({times[round(i)] for i in np.linspace(0, len(times) - 1, HISTORY_CUTS)}) if times else []
 

@@ -1,4 +1,4 @@
-"""Strategies that decide bar by bar, each bar under a time limit; what they raise switches them off for the symbol."""
+"""Strategies that decide bar by bar, each bar under a time limit. One that raises is switched off for the symbol."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NO_POSITION = Position(PositionKey("", "", "", ""))
 
 
 class ImperativeStrategies:
-    """The `decide` of every strategy that has one, over all instruments; `faults` are those switched off."""
+    """Calls the `decide` of every strategy that has one, for all instruments; `faults` are those switched off."""
 
     def __init__(
         self, specs: Sequence[StrategySpec], instruments: Sequence[Instrument], panel: BarTable, limit_s: float
@@ -45,17 +45,20 @@ class ImperativeStrategies:
         self.faults: list[StrategyFault] = []
 
     def decides_for(self, id_: int) -> bool:
-        """Return whether a strategy still decides for an instrument."""
+        """Return whether any strategy still decides for an instrument."""
         return self._share is not None and any(id_ in objects for _, objects in self._share.deciders)
 
     def warm_up(self, id_: int, rows: int) -> None:
-        """Show the first `rows` bars of an instrument, flat; what is decided for them is dropped."""
+        """Show the first `rows` bars of an instrument with a flat position; drop what is decided for them."""
         for row in range(rows):
             if self.decides_for(id_):
                 self._ask(id_, row, NO_POSITION)
 
     def decide_bar(self, id_: int, row: int, ruled: list[Signal], position: Callable[[str], Position]) -> list[Signal]:
-        """Return the signals of a close: what the rules gave, and what is decided beyond it, in the desk's order."""
+        """Return the signals of a close in the desk's order: those of the rules, and what is decided beyond them.
+
+        A decision that repeats a strategy's action in `ruled` is dropped.
+        """
         symbol = self._instruments[id_].symbol
         taken = {(one.strategy, one.action) for one in ruled}
         end = int(self._panel.series[id_].starts[row]) + self._interval

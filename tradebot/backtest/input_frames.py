@@ -1,4 +1,4 @@
-"""From the frames that people have to exact bars: what `tradebot.backtest(...)` is given becomes series of integers.
+"""Data frames to exact bars: turns what `tradebot.backtest(...)` is given into series of integers.
 
 index (or a column ts, date, datetime, time, timestamp) | open high low close [volume], in any case
 """
@@ -26,16 +26,16 @@ from tradebot.history.resample import align_to_calendar
 from tradebot.history.staging import StagedSymbol
 
 PRICES = ("open", "high", "low", "close")
-MAX_DECIMALS = 8  # decimals of the finest price or quantity that is kept
+MAX_DECIMALS = 8  # the most decimals of a price or quantity that are kept
 MAX_EXACT_UNITS = 1 << 62
 NEVER = 1 << 62
-MAX_EXACT_FLOAT = 2.0**53  # floats hold every integer below
+MAX_EXACT_FLOAT = 2.0**53  # floats hold every integer below this
 
 InputFrames = pd.DataFrame | Mapping[str, pd.DataFrame]
 
 
 class InputBars(NamedTuple):
-    """Bars that were taken: instruments, series by symbol, and a sentence for each thing left out or in doubt."""
+    """Bars read from frames: instruments, series by symbol, and a sentence for each thing left out or doubtful."""
 
     instruments: tuple[Instrument, ...]
     series: dict[str, BarSeries]
@@ -51,13 +51,13 @@ def bars_from_frames(
     interval_ns: int = 0,
     now: int = NEVER,
 ) -> InputBars:
-    """Return what `bars` hold: one frame, one with a column `symbol`, or symbol -> frame.
+    """Return the bars in `bars`: one frame, one with a column `symbol`, or symbol -> frame.
 
-    Stamps are the starts of bars; without a zone they are taken in `zone`, else in the exchange's. `interval_ns` is the
-    length of a bar in ns, 0 to find it out: the commonest step. A last bar that is still running `now` (ns UTC), or
-    was when it was read, is left out and noted. Symbols come in the order of their names. Instruments are those that an
-    import makes of the same bars: prices keep the decimals they have, up to 8. Raises DataError for what is no bar: one
-    sentence with symbol and row.
+    Times are the starts of bars. Without a zone they are in `zone`, else in the exchange's. `interval_ns` is the length
+    of a bar; 0 takes the commonest step. A last bar that is still running at `now` (ns UTC), or was when it was read,
+    is left out and noted. Symbols come in the order of their names. The instruments are those that an import makes of
+    the same bars: prices keep the decimals they have, up to 8. Raises DataError for invalid bars: one sentence with
+    symbol and row.
     """
     zone = zone or exchange.zone
     try:
@@ -68,7 +68,7 @@ def bars_from_frames(
     if not frames:
         raise DataError("there are no bars: give a frame, or a dict of symbol to frame")
     notes: list[str] = []
-    # By name, however they were given: their order says who gets the cash first.
+    # Sorted by name, because the order decides which symbol gets the cash first.
     made = {name: _series(name, frames[name], exchange, zone, interval_ns, now, notes) for name in sorted(frames)}
     intervals = {series.interval for _, series in made.values()}
     if len(intervals) > 1:
@@ -190,7 +190,7 @@ def _at(stamp: int, zone: str) -> str:
 
 
 def _volume_decimals(volume: Floats) -> int:
-    # A volume is no money: finer than its size allows it is rounded.
+    # A volume is not money: decimals that its size leaves no room for are rounded off.
     found, largest = _decimals(volume[:, None]), float(volume.max(initial=1.0))
     return next(d for d in range(found, -1, -1) if d == 0 or largest * 10.0**d < MAX_EXACT_FLOAT)
 

@@ -1,4 +1,4 @@
-"""One instrument through one bar: its open, the extreme that hurts, the other one, the close; guards and limits."""
+"""One instrument through one bar: its open, the adverse extreme, the other one, the close; with guards and limits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tradebot.domain.instrument import Instrument
 
 
 class IntrabarModel:
-    """Moves prices through bars; what they touch goes to the desk, and its exits meet the price that touched."""
+    """Moves prices through bars. What they touch goes to the desk, and its exits meet the price that touched."""
 
     def __init__(
         self,
@@ -29,25 +29,25 @@ class IntrabarModel:
             counter,
             held,
         )
-        self.has_guard = desk.guards.mask.data  # id -> whether it has a guard; read one by one, see `BarTable`
-        # What happens inside a bar is stamped so long after its begin.
+        self.has_guard = desk.guards.mask.data  # id -> whether it has a guard; a view, see `BarTable`
+        # What happens inside a bar is stamped this many ns after its start.
         self.intrabar_offset_ns = panel.interval_ns - SECOND if panel.interval_ns >= 2 * SECOND else 0
         self._orders = [book.orders for book in counter.bar_books]
-        self._seen = [0] * len(instruments)  # id -> the first row that a guard of it has not seen
+        self._seen = [0] * len(instruments)  # id -> the first row that its guard has not seen
 
     def match_open(self, id_: int, k: int) -> None:
-        """Let orders and guard of an instrument meet the open of its bar at `k`."""
+        """Match orders and guard of an instrument against the open of its bar at index `k`."""
         row = self._row(id_, k)
         self.match_open_price(id_, row, self._panel.open_views[id_][row])
 
     def match_open_price(self, id_: int, row: int, price: int) -> None:
-        """Let orders and guard of an instrument meet the open of bar `row_at`, which is `price_from_units`."""
+        """Match orders and guard of an instrument against `price_from_units` (units), the open of bar `row_at`."""
         counter = self._counter
         counter.in_bar = True
         if counter.expired_exit_ids and id_ in counter.expired_exit_ids:
             counter.resend_exit(id_)
         counter.match_price(id_, row, price)
-        if self._orders[id_]:  # what follows an exit meets the same price
+        if self._orders[id_]:  # an order that follows an exit meets the same price
             counter.match_price(id_, row, price)
         if self.has_guard[id_]:
             self._catch_up(id_, row)
@@ -56,7 +56,7 @@ class IntrabarModel:
         counter.in_bar = False
 
     def match_intrabar(self, id_: int, k: int) -> None:
-        """Let orders and guard of an instrument meet what happens inside its bar at `k`."""
+        """Move the price of an instrument through its bar at index `k`; match orders and guard on the way."""
         row, panel, counter = self._row(id_, k), self._panel, self._counter
         counter.in_bar = True
         opened, low, high = panel.open_views[id_][row], panel.low_views[id_][row], panel.high_views[id_][row]
@@ -64,7 +64,8 @@ class IntrabarModel:
         for to in (*((low, high) if self._held[id_] >= 0 else (high, low)), panel.close_views[id_][row]):
             self._leg(id_, row, at, to)
             at = to
-        self._desk.marks.last[id_] = opened  # what others are judged by: nobody saw the rest of the bar yet
+        # Other instruments are judged by the open, because the rest of the bar is not known yet.
+        self._desk.marks.last[id_] = opened
         self._seen[id_] = row + 1
         counter.in_bar = False
 
@@ -74,7 +75,7 @@ class IntrabarModel:
         return row
 
     def _catch_up(self, id_: int, row: int) -> None:
-        """Show a trailing stop the best price of the bars that were left out since the last one it saw."""
+        """Give a trailing stop the best price of the bars skipped since the last one it saw."""
         series, seen = self._panel.series[id_], self._seen[id_]
         levels = self._desk.guards.protective_levels(id_)
         if levels is None or levels.trail_by is None or levels.best is None or seen >= row:
@@ -85,7 +86,7 @@ class IntrabarModel:
             self._desk.guards.update_best(id_, best)
 
     def _leg(self, id_: int, row: int, at: int, to: int) -> None:
-        """Move the price of an instrument from `at` to `to` inside a bar, by way of what it touches in between."""
+        """Move the price of an instrument from `at` to `to` inside a bar, by way of each level and fill in between."""
         counter, desk = self._counter, self._desk
         while True:
             level = self._level(id_, at, to)

@@ -1,6 +1,6 @@
-"""What a backtest is asked: strategies, instruments, the rules of account and market; plain values that pickle.
+"""What a backtest is asked: strategies, instruments, the rules of account and market, as plain values that pickle.
 
-A `Job` with the same series gives the same orders, wherever it runs: `run(job, series)` in `run.py` has no other input.
+A `Job` with the same series gives the same orders on any machine: `run_backtest(job, series)` has no other input.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ("Bill", "Costs", "TradingHours", "Job", "BarFillModel", "Slippage", "
 
 
 class Bill(StrEnum):
-    """Whose bill a fill gets."""
+    """Which schedule of charges fills are billed by."""
 
     INDIA = "india"  # brokerage and the dated taxes and fees of `markets/charges.py`
     PERCENT = "percent"  # `commission_pct` of the value
@@ -39,9 +39,10 @@ class Costs(Message, frozen=True):
 
 
 class TradingHours(Message, frozen=True):
-    """When may be traded: `market` is `nse` for its calendar, or `always` for days from midnight UTC, never closed.
+    """When trading is allowed.
 
-    `entries_until` and `square_off_at` are times of the market's zone; they mean nothing for `always`.
+    `market` is `nse` for its calendar, or `always` for days from midnight UTC that never close. `entries_until` and
+    `square_off_at` are times in the market's zone; `always` ignores them.
     """
 
     market: str = "always"
@@ -50,13 +51,14 @@ class TradingHours(Message, frozen=True):
 
 
 class Job(Message, frozen=True):
-    """One backtest. `interval` is the length of a bar in ns; `zone` is the exchange's, for people who read the result.
+    """One backtest.
 
-    Bars that start in [`begin`, `end`) are traded (market ns, None: all), earlier ones warm the indicators up. A halt
-    that waits for a person is lifted when the next session begins if `resumes_daily`; that of a day's loss ends anyway.
-    `every_bar` walks all bars and gives the same. `time_limit_s` bounds what a strategy may take for one bar.
-    `shared` is one account for all symbols, as the daemon trades; without it every symbol has an account of its own.
-    `invented` are the symbols whose prices no market had.
+    `interval` is the length of a bar in ns; `zone` is the exchange's, in which people read the result. Bars that start
+    in [`begin`, `end`) are traded (market ns, None: no bound); earlier ones warm up the indicators. With
+    `resumes_daily` a halt that waits for a person is lifted when the next session begins; a halt for a day's loss ends
+    then anyway. `every_bar` visits all bars and gives the same result. `time_limit_s` bounds a strategy's time for one
+    bar. `shared` is one account for all symbols, as the daemon trades; without it every symbol has an account of its
+    own. `invented` are the symbols whose prices come from no real market.
     """
 
     strategies: tuple[StrategySpec, ...]
@@ -82,8 +84,8 @@ class Job(Message, frozen=True):
 def with_delivery_product(job: Job) -> Job:
     """Return the job with shares bought for delivery (CNC) where nothing sells them before the day is over.
 
-    An intraday product is not held overnight and is taxed less: its bill would be too small. The product stays
-    with short sales, which delivery does not know, and where the bill is not India's.
+    An intraday product is not held overnight and is taxed less, so its bill would be too small. The product stays for
+    short sales, which delivery does not allow, and where the bill is not India's.
     """
     is_kept = job.hours.market == "always" and job.costs.bill is Bill.INDIA and job.desk.product == INTRADAY
     if not is_kept or job.limits.allow_short or any(i.kind is not InstrumentKind.EQUITY for i in job.instruments):

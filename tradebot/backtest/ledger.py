@@ -1,4 +1,4 @@
-"""The record of a walk: orders and fills as rows while it goes; then exact columns, round trips and equity."""
+"""The record of a run: orders and fills as rows while it goes; afterwards exact columns, round trips and equity."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ KINDS = {kind: code for code, kind in enumerate(OrderKind)}
 PURPOSES = {purpose: code for code, purpose in enumerate(OrderPurpose)}
 STATES = {state: code for code, state in enumerate(OrderState)}
 DENIED, INTENT = STATES[OrderState.DENIED], STATES[OrderState.INTENT]
-ORDER, FILL = Struct("9q").pack, Struct("6q").pack  # four times as fast as an array takes a row
-MAX_EXACT_UNITS = 1 << 62  # of a sum in int64
+ORDER, FILL = Struct("9q").pack, Struct("6q").pack  # four times as fast as appending a row to an array
+MAX_EXACT_UNITS = 1 << 62  # the largest sum that int64 is trusted with
 
 
 class BacktestLedger:
-    """Rows of one account. `money_decimals` is how money is scaled to integers, `money_factors` what makes money of units."""
+    """Orders and fills of one account, as rows.
+
+    `money_decimals` scales money to integers; `money_factors` turn units of price * quantity into money units.
+    """
 
     def __init__(self, instruments: Sequence[Instrument], strategies: Sequence[str], money_decimals: int) -> None:
         self._instruments = instruments
@@ -32,15 +35,18 @@ class BacktestLedger:
         self.money_decimals = money_decimals
         self.reason_codes: dict[str, int] = {"": 0}  # reason -> its code
         self._orders = bytearray()  # as ORDER packs them
-        self.order_states: list[int] = []  # of each order
+        self.order_states: list[int] = []  # one per order
         self._fills = bytearray()  # as FILL packs them
         self.held_units = [0] * len(instruments)  # id -> signed quantity in units
         self.money_factors = [int(factor) for factor in money_factors(instruments, money_decimals)]
-        self._money, self._charged = Decimal(10**money_decimals), Decimal(0)  # what all fills so far were charged
-        self.cash_flow = 0  # money that fills brought in less what they took, charges included
+        self._money, self._charged = Decimal(10**money_decimals), Decimal(0)  # the charges of all fills so far
+        self.cash_flow = 0  # money received by fills less money paid, charges included
 
     def add_order(self, request: OrderRequest, id_: int, quantity: int, at: int, *, denied: str = "") -> int:
-        """Add an order that is meant to be sent, or was `denied` for that reason, and return its row."""
+        """Add an order that is meant to be sent, or was `denied` for that reason, and return its row.
+
+        `quantity` is in units, `at` is market ns.
+        """
         row = len(self.order_states)
         self._orders += ORDER(
             id_,
@@ -57,13 +63,13 @@ class BacktestLedger:
         return row
 
     def set_order_state(self, row: int, state: OrderState) -> None:
-        """Note the state an order has come to."""
+        """Set the state that the order in `row` has come to."""
         self.order_states[row] = STATES[state]
 
     def add_fill(self, row: int, id_: int, k: int, at: int, signed: int, price: int, charged: Decimal) -> None:
-        """Add a fill of the order in `row`: `signed` quantity units at `price` units in the bar `k`.
+        """Add a fill of the order in `row`: `signed` quantity units at `price` units, in the bar at index `k`.
 
-        `charged` is what the account has been charged so far, for this fill too.
+        `charged` is the account's total charges, this fill included.
         """
         charges, self._charged = int((charged - self._charged) * self._money), charged
         self._fills += FILL(row, k, at, signed if signed > 0 else -signed, price, charges)
@@ -88,21 +94,21 @@ class BacktestLedger:
         )
 
     def fill_columns(self) -> tuple[FillColumns, Ints]:
-        """Return the columns of all fills, and the place of each one's bar on the timeline."""
+        """Return the columns of all fills, and the timeline index of each fill's bar."""
         order, k, at, quantity, price, charges = np.frombuffer(self._fills, dtype=np.int64).reshape(-1, 6).T.copy()
         rows = FillColumns(order=order.astype(np.int32), at=at, quantity=quantity, price=price, charges=charges)
         return rows, k
 
 
 def money_decimals(instruments: Sequence[Instrument]) -> int:
-    """Return the decimals in which every value of price * quantity of the instruments is whole; 2 at least."""
+    """Return the decimals in which every price * quantity of the instruments is whole, at least 2."""
     return max([2, *(i.price_decimals + i.quantity_decimals for i in instruments)])
 
 
 def round_trips(orders: OrderColumns, fills: FillColumns, ks: Ints, factors: Ints) -> TradeColumns:
-    """Return the round trips from flat to flat; what is still open is none.
+    """Return the round trips from flat to flat; a position that is still open gives none.
 
-    `ks` are the places of the fills' bars on the timeline, `factors[id]` scales price * quantity units to money.
+    `ks` are the timeline indexes of the fills' bars; `factors[id]` scales price * quantity units to money.
     """
     symbol = orders.symbol[fills.order]
     by_symbol = np.argsort(symbol, kind="stable")
@@ -110,7 +116,7 @@ def round_trips(orders: OrderColumns, fills: FillColumns, ks: Ints, factors: Int
     quantity, price, at = fills.quantity[by_symbol], fills.price[by_symbol], fills.at[by_symbol]
     side = orders.side[order].astype(np.int64)
     total = np.cumsum(side * quantity)
-    # Each instrument counts from zero: what the ones before left open is taken off.
+    # Each instrument counts from zero: subtract what the instruments before it left open.
     first = np.flatnonzero(np.diff(symbol, prepend=-1))
     before = np.where(first > 0, total[first - 1], 0)
     position = total - np.repeat(before, np.diff(first, append=len(symbol)))
@@ -167,7 +173,7 @@ def _no_trades() -> TradeColumns:
 def equity_curve(
     panel: BarTable, first: int, cash: int, orders: OrderColumns, fills: FillColumns, ks: Ints, factors: Ints
 ) -> Ints:
-    """Return what the account is worth, as money, at the end of every bar of the timeline from `first` on."""
+    """Return the account's value, in money units, at the end of every bar of the timeline from `first` on."""
     n = len(panel) - first
     flow = np.zeros(n, dtype=np.int64)
     id_, side = orders.symbol[fills.order], orders.side[fills.order].astype(np.int64)
@@ -182,12 +188,12 @@ def equity_curve(
 
 
 def money_factors(instruments: Sequence[Instrument], decimals: int) -> Ints:
-    """Return, per instrument, what turns units of price * quantity into money of `decimals`."""
+    """Return, per instrument, the factor from units of price * quantity to money of `decimals`."""
     return np.array([10 ** (decimals - i.price_decimals - i.quantity_decimals) for i in instruments], dtype=np.int64)
 
 
 def check_exact_size(values: Mapping[str, int]) -> None:
-    """Raise DataError when a value, named for people, is too large for exact integers."""
+    """Raise DataError if a value is too large for exact integers; `values` maps a name for people to a value."""
     for what, value in values.items():
         if abs(value) >= MAX_EXACT_UNITS:
             raise DataError(f"{what} is too large to be counted exactly; give its instrument fewer decimals")

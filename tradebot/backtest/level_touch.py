@@ -1,4 +1,4 @@
-"""The first bar in which a guard may be touched, found over whole arrays; what the walk then does bar by bar."""
+"""The first bar in which a guard may be touched, found over whole arrays; the backtest loop then plays that bar."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 
 from tradebot.domain.market_data import BarSeries
 
-FIRST_CHUNK, LONGEST_CHUNK = 32, 65_536  # rows looked at in one go; most guards are touched soon
+FIRST_CHUNK, LONGEST_CHUNK = 32, 65_536  # rows checked at a time; most guards are touched soon
 
 
 class UnitLevels(NamedTuple):
-    """A position's guard in price units, None where a level is missing; `best` is the best price so far."""
+    """The guard of a position in price units, None where a level is missing; `best` is the best price so far."""
 
     is_long: bool
     stop: int | None
@@ -22,10 +22,10 @@ class UnitLevels(NamedTuple):
 
 
 def first_touch(series: BarSeries, guard: UnitLevels, begin: int, end: int) -> int | None:
-    """Return the first of the rows from `begin` to before `end` in which a level lies within what the bar reached.
+    """Return the first row from `begin` to before `end` in which the bar reaches a level, None for none.
 
-    None when there is none. The price of each bar goes open, adverse extreme, other extreme, close, see
-    `exchange/bar_matching.py`. A guard that trails has seen a price.
+    The price of each bar goes open, adverse extreme, other extreme, close; see `exchange/bar_matching.py`. A trailing
+    stop must have seen a price.
     """
     sign = 1 if guard.is_long else -1
     stop, target = (None if level is None else sign * level for level in (guard.stop, guard.target))

@@ -1,9 +1,9 @@
-"""The figures of a backtest: returns, risk and trades, out of the equity curve and the books; shown by the report.
+"""The figures of a backtest: returns, risk and trades, from the equity curve and the trades; shown by the report.
 
-All are statistics, so they are floats here; the money in the books stays exact. A figure that is not defined, such as
-the Sharpe ratio of one day, is None and never 0 or infinity. Returns are those of calendar days in the zone of the
-curve's index, or of longer bars: bars of any length below a day give the same figures. How many of them a year has is
-counted on the calendar that the curve spans: 52 weeks, 12 months, or the days that its market traded.
+All are statistics, so they are floats here; money in the ledger stays exact. A figure that is not defined, such as the
+Sharpe ratio of one day, is None, never 0 or infinity. Returns are those of calendar days in the zone of the curve's
+index, or of longer bars: bars of any length below a day give the same figures. The number of returns a year is counted
+on the calendar that the curve spans: 52 weeks, 12 months, or the days that its market traded.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ Figures = dict[str, float | int | None]
 
 
 class FigureLabel(NamedTuple):
-    """How people read one figure: its name, and whether it is a `percent`, `ratio`, `money`, `count` or `days`."""
+    """How people read one figure: its name, and its kind: `percent`, `ratio`, `money`, `count` or `days`."""
 
     text: str
     kind: str
 
     def format_value(self, value: float | None, *, currency: str = "") -> str:
-        """Return a figure as people read it, `-` without one; money bears its currency if that is given."""
+        """Return a figure as people read it, `-` for None; money shows `currency` if that is given."""
         if value is None:
             return "-"
         match self.kind:
@@ -95,7 +95,7 @@ def performance_figures(equity: pd.Series, trades: pd.DataFrame, fills: pd.DataF
         "value_at_risk": value_at_risk(daily),
     }
     found |= trade_figures(trades)
-    # The account's own: what is still open at the end counts at its last price.
+    # Of the account, not of closed trades: a position that is still open counts at its last price.
     charged = float(fills["charges"].to_numpy(np.float64).sum())
     found |= {"gross": float(values[-1] - cash) + charged, "charges": charged, "net": float(values[-1] - cash)}
     found["exposure"] = time_in_market(equity, trades)
@@ -104,9 +104,9 @@ def performance_figures(equity: pd.Series, trades: pd.DataFrame, fills: pd.DataF
 
 
 def daily_returns(equity: pd.Series, *, cash: float) -> Floats:
-    """Return the returns of the days that have a point, each from the last point of the day before; shape (days,).
+    """Return the return of each day that has a point, against the last point of the day before; shape (days,).
 
-    There are none where one would be a share of nothing or of a debt.
+    Empty if a day before ended at or below 0: a return on nothing or on a debt is not defined.
     """
     if equity.empty:
         return np.empty(0)
@@ -117,14 +117,14 @@ def daily_returns(equity: pd.Series, *, cash: float) -> Floats:
 
 
 def last_instants(ends: pd.DatetimeIndex) -> pd.DatetimeIndex:
-    """Return the last instant inside each bar: a bar that ends at midnight belongs to the day it was traded on."""
+    """Return the last instant inside each bar: a bar that ends at midnight belongs to the day that it traded on."""
     return ends - pd.Timedelta(1, "ns")
 
 
 def returns_per_year(equity: pd.Series) -> float:
-    """Return how many `daily_returns` a year has, by the calendar from the first day of the curve to its last.
+    """Return how many `daily_returns` a year has, by the calendar from the curve's first day to its last.
 
-    At most 365, and 252 where the curve has no weekends: a week of five days says nothing of holidays.
+    At most 365, and 252 where the curve has no weekends: a week of five days does not show the holidays.
     """
     days = last_instants(pd.DatetimeIndex(equity.index)).tz_localize(None).normalize().unique()
     most = EVERY_DAY if len(days) and bool((days.day_of_week >= 5).mean() > 0.1) else WEEKDAYS
@@ -133,7 +133,7 @@ def returns_per_year(equity: pd.Series) -> float:
 
 
 def cagr(daily: Floats, days: float = WEEKDAYS) -> float | None:
-    """Return the growth a year: product of (1 + r) to the power of `days`/n, less 1. None without a day or money."""
+    """Return the annual growth: product of (1 + r) to the power of `days`/n, less 1. None without a day or money."""
     if not len(daily):
         return None
     end = float(np.prod(1 + daily))
@@ -141,12 +141,15 @@ def cagr(daily: Floats, days: float = WEEKDAYS) -> float | None:
 
 
 def annual_volatility(daily: Floats, days: float = WEEKDAYS) -> float | None:
-    """Return the deviation of daily returns (n - 1) times the root of `days`."""
+    """Return the standard deviation (n - 1) of daily returns times the root of `days`."""
     return float(np.std(daily, ddof=1) * math.sqrt(days)) if len(daily) > 1 else None
 
 
 def sharpe_ratio(daily: Floats, days: float = WEEKDAYS) -> float | None:
-    """Return mean over deviation (n - 1) of daily returns times the root of `days`; a free rate of 0 (Sharpe 1994)."""
+    """Return mean over standard deviation (n - 1) of daily returns times the root of `days`.
+
+    The risk-free rate is 0 (Sharpe 1994).
+    """
     spread = float(np.std(daily, ddof=1)) if len(daily) > 1 else 0.0
     return float(np.mean(daily)) / spread * math.sqrt(days) if spread > 0 else None
 
@@ -161,7 +164,7 @@ def sortino_ratio(daily: Floats, days: float = WEEKDAYS) -> float | None:
 
 
 def drawdown_series(values: Floats) -> Floats:
-    """Return how far each point lies under the highest before it, as a share of it: 0 or negative, same shape."""
+    """Return how far each point is below the highest before it, as a share of that: 0 or negative, same shape."""
     return np.asarray(values / np.maximum.accumulate(values) - 1)
 
 
@@ -171,7 +174,7 @@ def max_drawdown(values: Floats) -> float | None:
 
 
 def drawdown_days(equity: pd.Series, *, cash: float) -> float | None:
-    """Return the longest time in days from a highest point to the first that reaches it again, or to the end."""
+    """Return the longest time in days from a peak to the first point that reaches it again, or to the end."""
     if equity.empty:
         return None
     values = equity.to_numpy(np.float64)
@@ -191,7 +194,7 @@ def value_at_risk(daily: Floats, share: float = 0.05) -> float | None:
 
 
 def trade_figures(trades: pd.DataFrame) -> Figures:
-    """Return the figures that closed trades give by themselves; a trade that nets exactly 0 is no winner."""
+    """Return the figures that closed trades give alone; a trade that nets exactly 0 is not a winner."""
     net, gross, charges = (trades[name].to_numpy(np.float64) for name in ("net", "gross", "charges"))
     won, lost = net[net > 0], net[net < 0]
     winnings = float(gross[gross > 0].sum())
@@ -209,7 +212,7 @@ def trade_figures(trades: pd.DataFrame) -> Figures:
 
 
 def time_in_market(equity: pd.Series, trades: pd.DataFrame) -> float | None:
-    """Return the share of the curve's points at which a closed trade was open, whatever its size."""
+    """Return the share of the curve's points at which a trade, closed later, was open; its size does not count."""
     if equity.empty:
         return None
     stamps = pd.DatetimeIndex(equity.index)
@@ -220,7 +223,7 @@ def time_in_market(equity: pd.Series, trades: pd.DataFrame) -> float | None:
 
 
 def annual_turnover(equity: pd.Series, fills: pd.DataFrame) -> float | None:
-    """Return how often a year the average equity was bought and sold: the value of all fills over it, over years."""
+    """Return the value of all fills over the average equity, per year."""
     stamps = pd.DatetimeIndex(equity.index)
     seconds = (stamps[-1] - stamps[0]).total_seconds() if len(stamps) else 0.0
     average = float(equity.to_numpy(np.float64).mean()) if len(stamps) else 0.0

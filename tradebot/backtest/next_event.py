@@ -1,4 +1,4 @@
-"""What an instrument of a walk waits for: the first position at which something can happen to it."""
+"""What an instrument waits for: the first timeline index at which something can happen to it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from tradebot.backtest.simulated_broker import SimulatedBroker
 
 
 class NextEventFinder:
-    """An instrument with an order at work waits for its next bar, as one does for which a strategy decides each bar.
+    """Finds the next bar in which something can happen to an instrument; the bars before it change nothing.
 
-    One that is flat waits for an entry, one that is held for an exit or a price that touches its guard.
+    With a working order, or a strategy that decides bar by bar, that is its next bar. A flat instrument waits for an
+    entry signal, a held one for an exit signal or for a price that touches its guard.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class NextEventFinder:
         self._guards, self._mask = desk.guards, desk.guards.mask.data
 
     def next_event_k(self, id_: int, k: int) -> int:
-        """Return the first position from `timeline_index` on at which something can happen to an instrument, NEVER for none."""
+        """Return the first index from `timeline_index` on at which something can happen to an instrument, NEVER for none."""
         row = k if self._is_whole else self._panel.first_row(id_, k)
         if row >= self._sizes[id_]:
             return NEVER

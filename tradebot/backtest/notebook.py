@@ -1,6 +1,6 @@
-"""Backtests from Python: `tradebot.backtest(Strategy, bars)` and the object it returns, at home in a notebook.
+"""Backtests from Python: `tradebot.backtest(Strategy, bars)` and the object it returns, for notebooks.
 
-Everything runs in the call, without an event loop, so it works whether or not one is running.
+Everything runs inside the call, without an event loop, so it works whether or not one is running.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ from tradebot.strategies.strategy import Strategy
 from tradebot.trading.desk.gate.limits import Limits
 from tradebot.trading.desk.settings import DeskSettings
 
-NO_LIMIT = Decimal(10) ** 15  # a figure that no test account reaches: the caller's cash is the limit
-CURVE_SIZE_PX = (640, 120)  # of the equity curve in a cell, pixels
+NO_LIMIT = Decimal(10) ** 15  # more than any test account reaches: the caller's cash is the limit
+CURVE_SIZE_PX = (640, 120)  # width and height of the equity curve in a cell, pixels
 CELL_STYLE = "font-variant-numeric:tabular-nums;text-align:right;padding:.1rem .6rem"
 
 
@@ -53,37 +53,37 @@ class Tested:
 
     @cached_property
     def orders(self) -> pd.DataFrame:
-        """Every order that the desk made, those it denied included."""
+        """Return every order that the desk made, denied ones included."""
         return self.result.orders
 
     @cached_property
     def fills(self) -> pd.DataFrame:
-        """Every fill, with its charges."""
+        """Return every fill, with its charges."""
         return self.result.fills
 
     @cached_property
     def trades(self) -> pd.DataFrame:
-        """Every round trip, before and after costs."""
+        """Return every round trip, before and after costs."""
         return self.result.trades
 
     @cached_property
     def equity(self) -> pd.Series[float]:
-        """What the account is worth at the end of every bar."""
+        """Return the account's value at the end of every bar."""
         return self.result.equity
 
     @cached_property
     def stats(self) -> pd.Series[float]:
-        """Every figure by name, NaN where it is not defined; see `tradebot.backtest.metrics.LABELS`."""
+        """Return every figure by name, NaN where it is not defined; see `tradebot.backtest.metrics.LABELS`."""
         return pd.Series(self._figures, dtype=float, name="value")
 
     @cached_property
     def checks(self) -> list[Check]:
-        """The honesty checks; the first use runs the backtest again a few times."""
+        """Return the honesty checks; the first use runs the backtest again a few times."""
         return honesty_checks.run_honesty_checks(self.result, self.series, run_backtest)
 
     @property
     def orders_hash(self) -> str:
-        """The sha256 over all orders and fills: the same for the same strategy, bars and settings."""
+        """Return the sha256 over all orders and fills: the same for the same strategy, bars and settings."""
         return self.result.orders_hash
 
     def report(self, path: str | Path) -> Path:
@@ -112,7 +112,7 @@ class Tested:
 
     @property
     def _words(self) -> tuple[str, ...]:
-        # What explains the figures: notes, what was denied and why, what did not go its usual way.
+        # Sentences that explain the figures: notes, denials with reasons, unusual counts, faults.
         result = self.result
         denied = (f"{one.count:,} entries or exits denied: {one.reason}" for one in result.denials)
         odd = (f"{result.counts[name]:,} {words}" for name, words in UNUSUAL_COUNTS.items() if result.counts.get(name))
@@ -134,7 +134,7 @@ class Tested:
 
 
 class ReportFrame:
-    """A page that shows itself in a cell, in a frame of its own."""
+    """A page that a notebook shows in a cell, in a frame of its own."""
 
     def __init__(self, page: str, *, title: str) -> None:
         self.page, self.title = page, title
@@ -167,23 +167,24 @@ def backtest(
     accept_gaps: bool = False,
     **params: Any,
 ) -> Tested:
-    """Run `strategy` over `bars` through the desk, gate and order machine that trade live.
+    """Run `strategy` over `bars` through the desk, gate and order states that trade live.
 
-    `strategy` is a class, a shipped name or "file.py:Class"; what is left over of the keywords are its parameters.
-    `bars` is a frame (open, high, low, close, volume by time), one with a column `symbol`, or symbol -> frame. Every
-    entry buys for `order_notional`, by default a tenth of `cash`, and no more than the cash pays.
+    `strategy` is a class, a shipped name or "file.py:Class"; the remaining keywords are its parameters. `bars` is a
+    frame (open, high, low, close, volume by time), one with a column `symbol`, or symbol -> frame. Every entry buys for
+    `order_notional`, by default a tenth of `cash`, and no more than the cash pays.
 
-    `exchange` says whose hours, zone, currency and instruments these are: that of `load_bars`, else the home one,
-    NASDAQ for another currency in New York's zone, or CRYPTO, which is around the clock in UTC. Times without a zone
-    are in `zone`, by default the exchange's. `commission_pct` of the value is charged; without it India's brokerage and
-    taxes are for its exchanges, and nothing elsewhere. `market` is "nse" for its sessions, with entries until 15:00 and
-    square-off at 15:10, or "always"; by default the former for an exchange of India where most bars lie in sessions and
-    are shorter than a day. Shares that nothing sells before the day is over are billed as delivery.
+    `exchange` gives hours, zone, currency and instruments. By default it is that of `load_bars`, else the home
+    exchange; for another currency it is NASDAQ in New York's zone, else CRYPTO, which trades around the clock in UTC.
+    Times without a zone are in `zone`, by default the exchange's. `commission_pct` of the value is charged; without it
+    exchanges of India charge India's brokerage and taxes, and others nothing. `market` is "nse" for its sessions, with
+    entries until 15:00 and square-off at 15:10, or "always". The default is "nse" for an exchange of India if most bars
+    lie in its sessions and are shorter than a day. Shares that nothing sells before the day is over are billed as
+    delivery.
 
     `interval_ns`, such as "5m", is the length of a bar; by default it is the commonest step. Bars must be as sound as
-    `tradebot data check` wants them; `accept_gaps` lets missing days, holes and unadjusted splits pass. The limits of
-    the account stand out of the way, but for the cash. Raises DataError for bars or a strategy that are none,
-    ConfigError for parameters and settings.
+    `tradebot data check` requires; `accept_gaps` accepts missing days, holes and unadjusted splits. Only the cash
+    limits the account. Raises DataError for bars or a strategy that cannot be used, ConfigError for parameters and
+    settings.
     """
     money = _money("cash", cash)
     size = money / 10 if order_notional is None else _money("order_notional", order_notional)
@@ -225,7 +226,7 @@ def backtest(
 
 
 def _invented(bars: InputFrames, instruments: Sequence[Instrument]) -> tuple[str, ...]:
-    # What `load_bars` says of a frame: prices that a simulated exchange made.
+    # `load_bars` marks a frame whose prices a simulated exchange made.
     if isinstance(bars, Mapping):
         return tuple(str(name) for name, one in bars.items() if one.attrs.get("invented_by"))
     return tuple(one.symbol for one in instruments) if bars.attrs.get("invented_by") else ()

@@ -1,7 +1,7 @@
-"""How long an order of a backtest lives: its session; one decided at its session's last close, the next session.
+"""When orders of a backtest expire: with their session, or with the next one if decided at a session's last close.
 
-The exchange's calendar says which session is the next one, and when one closes. Where it says nothing of the bars, for
-most lie outside its sessions, a day of bars is a session, and the next one follows within the longest break.
+The exchange's calendar says which session is the next one, and when one closes. It says nothing about bars that mostly
+lie outside its sessions: then a day of bars is a session, and the next one follows within the longest break.
 """
 
 from __future__ import annotations
@@ -28,18 +28,24 @@ from tradebot.markets.calendar import HoursClass
 from tradebot.markets.market import market_of
 
 LONGEST_BREAK_NS = 10 * DAY  # more than the longest holidays of any exchange; longer is a hole in the data
-IN_SESSION_SHARE, SAMPLE_BARS = 0.5, 5_000  # of the bars of a market lie in its sessions; so many are looked at
+IN_SESSION_SHARE, SAMPLE_BARS = (
+    0.5,
+    5_000,
+)  # the share of a market's bars that must lie in its sessions; how many bars are sampled
 
 
 class OrderExpiry(NamedTuple):
-    """The first `first_k` at which orders of a day are no more: those decided inside its session, those of its last close."""
+    """The first timeline indexes at which orders of a day have expired.
+
+    `inside_k` is for orders decided inside its session, `last_close_k` for those decided at its last close.
+    """
 
     inside_k: int
     last_close_k: int
 
 
 class OrderExpiries:
-    """The validity of orders by the day that they are decided in; `days` are those of the timeline `starts`."""
+    """The expiry of orders by the day on which they are decided; `days` are those of the timeline `starts`."""
 
     def __init__(self, job: Job, starts: Ints, days: Sequence[BacktestDay]) -> None:
         self._begins = [day.first_k for day in days]
@@ -52,12 +58,12 @@ class OrderExpiries:
         ]
 
     def expiry_of(self, k: int) -> OrderExpiry:
-        """Return that of the day which holds the bar `first_k`."""
+        """Return the expiry for the day that holds the bar `first_k`."""
         return self._found[max(bisect_right(self._begins, k) - 1, 0)]
 
 
 def _goes_on(job: Job, starts: Ints, begins: Sequence[int]) -> list[bool]:
-    # Of each day but the last: whether it ends at a last close, and the next day with bars is the next session.
+    # For each day but the last: does it end at a last close, and is the next day with bars the next session?
     length, lasts = job.interval, starts[[k - 1 for k in begins[1:]]]
     gaps = (starts[begins[1:]] - lasts - length).tolist()
     if length > DAY:
@@ -70,7 +76,7 @@ def _goes_on(job: Job, starts: Ints, begins: Sequence[int]) -> list[bool]:
     closes = _closes(calendar_of(exchange), days[0], days[-1], only_covered=is_always)
     if is_always and _trade_while_shut(days, closes):
         return near
-    # In the hours of a market each symbol has its own last close, which the counter looks at.
+    # With market hours each symbol has its own last close, which `OrderLifetimes` checks.
     ends_any = length == DAY or not is_always
     return [
         is_near
@@ -81,7 +87,7 @@ def _goes_on(job: Job, starts: Ints, begins: Sequence[int]) -> list[bool]:
 
 
 def _exchange_of_sessions(job: Job, starts: Ints) -> str | None:
-    # The one exchange whose sessions these bars keep to, if its calendar is known here.
+    # The one exchange whose sessions these bars follow, if there is one and its calendar is known here.
     exchange, *others = {instrument.exchange for instrument in job.instruments}
     if others or zone_of(exchange) not in (INDIA, NEW_YORK):
         return None
@@ -96,7 +102,8 @@ def _trade_while_shut(days: Sequence[int], closes: Mapping[int, int]) -> bool:
 
 
 def _closes(calendar: ExchangeCalendar, first: int, last: int, *, only_covered: bool) -> dict[int, int]:
-    # Day -> when its first symbols close, of the days with a session; in India of those whose closures are at hand.
+    # Day -> when its first symbols close, for days with a session. With `only_covered`, days of India outside the
+    # calendar's known closures are left out.
     if only_covered and calendar.zone == INDIA:
         known = market_of(calendar.exchange).calendar
         first, last = max(first, day_number(known.covered_from)), min(last, day_number(known.covered_through))

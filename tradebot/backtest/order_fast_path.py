@@ -1,7 +1,7 @@
-"""The common course of an order, a stretch of it in one step; the fold stands beside it and is the truth.
+"""The fast path of an order's common course, several events in one step; the reducer is the reference.
 
-Hardly an order does anything but being sent, accepted and filled whole. What the fold makes of the facts of such a
-stretch is written down here; an order that takes another course is folded fact by fact.
+Most orders are only sent, accepted and filled whole. What `order_reducer` makes of those events is written down here;
+an order that takes another course goes through the reducer, event by event.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ ACKED, OPEN = OrderState.ACKED, OrderState.OPEN
 
 
 def accepted_order(request: OrderRequest, *, at: int, mono: int) -> Order:
-    """Return an order of ours after INTENT, SENDING and ACCEPTED of one moment, at a venue that takes our id."""
+    """Return an order of ours after INTENT, SENDING and ACCEPTED at one moment, at a venue that takes our id."""
     return Order(request, ACKED, request.quantity, request.price, request.order_id, OrderTimes(at, at, mono, mono))
 
 
 def is_single_full_fill(order: Order, execution: Fill) -> bool:
-    """Return whether a fill is an order's first and all of it, and its state and claims know nothing else."""
+    """Return whether a fill is an order's first and fills it whole.
+
+    False if the order's state or its reports show anything else, such as an earlier fill or a pending replace.
+    """
     state, quantity = order.state, execution.quantity
     if (state is not ACKED and state is not OPEN) or quantity != order.quantity:
         return False

@@ -1,4 +1,4 @@
-"""How long an order of a backtest is at the exchange: the first bar that it may meet, and when it is no more."""
+"""How long an order of a backtest is at the exchange: the first bar that it can meet, and when it expires."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from tradebot.trading.desk.book.conditions import Conditions
 
 
 class OrderLifetimes:
-    """Told of each day as it begins. `has_latency` says that orders take time to the exchange."""
+    """Must be given each day as it begins. `has_latency` says that orders take time to reach the exchange."""
 
     def __init__(self, job: Job, conditions: Conditions, panel: BarTable, validities: OrderExpiries) -> None:
         self._instruments, self._conditions, self._panel = job.instruments, conditions, panel
-        self._validities, self._validity = validities, validities.expiry_of(0)  # of the day
+        self._validities, self._validity = validities, validities.expiry_of(0)  # of the current day
         self._latency_bars, self._latency_ns = job.matching.latency_bars, job.matching.latency_ns
         self.has_latency = not job.matching.is_immediate
-        self._is_plain = panel.is_aligned and not self.has_latency  # the next bar is the next position
+        self._is_plain = panel.is_aligned and not self.has_latency  # the next bar is at the next index
 
     def set_day(self, k: int) -> None:
-        """Take the day that begins before the bar `timeline_index`."""
+        """Set the day to the one that begins before the bar `timeline_index`."""
         self._validity = self._validities.expiry_of(k)
 
     def lifetime_of(self, id_: int, k: int, *, in_bar: bool) -> tuple[int, int]:
-        """Return the first row that an order decided at `timeline_index` may meet, and the `timeline_index` at which it lapses.
+        """Return the first row that an order decided at `timeline_index` can meet, and the timeline index at which it expires.
 
-        It is decided at the close of the bar `timeline_index`, or inside it when `in_bar`.
+        It is decided at the close of the bar `timeline_index`, or inside that bar if `in_bar`.
         """
         inside = self._validity.inside_k
         from_row = (k if in_bar else k + 1) if self._is_plain else self._from_row(id_, k, in_bar=in_bar)
@@ -45,7 +45,7 @@ class OrderLifetimes:
         return row
 
     def _lapses_k(self, id_: int, k: int, from_row: int, *, in_bar: bool) -> int:
-        # An order that is late counts as decided at the close before the first bar that it may meet.
+        # With latency an order counts as decided at the close before the first bar that it can meet.
         validity = self._validity
         if self.has_latency and from_row < self._panel.row_counts[id_]:
             k, in_bar = self._panel.timeline_index(id_, from_row) - 1, False

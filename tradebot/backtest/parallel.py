@@ -1,4 +1,4 @@
-"""Accounts of one symbol each, spread over processes and put together again; the same whatever the number of them."""
+"""Accounts of one symbol each, run in parallel processes and merged; their number does not change the result."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from tradebot.indicators.expressions import Bars as Columns
 from tradebot.indicators.plan import ExpressionPlan
 from tradebot.trading.desk.placing.denials import Denials
 
-MIN_PARALLEL_BARS = 200_000  # bars; below it a second process costs more than it brings
-CHUNKS_PER_WORKER = 8  # a worker, so that the last one does not keep the others waiting
+MIN_PARALLEL_BARS = 200_000  # bars; below this a second process costs more than it saves
+CHUNKS_PER_WORKER = 8  # per worker, so that the last one does not keep the others waiting
 ResultRows = TypeVar("ResultRows", OrderColumns, FillColumns, TradeColumns)
-_series: Mapping[str, BarSeries] = {}  # in a worker: what it was forked with, or sent
+_series: Mapping[str, BarSeries] = {}  # in a worker: the bars that it inherited by fork, or was sent
 
 
 def run_parallel(
     job: Job, series: SeriesInput, *, workers: int = 1, on_progress: Callable[[int, int], None] = lambda done, of: None
 ) -> Result:
-    """Run a backtest; with accounts of one symbol each over `workers` processes, where it pays.
+    """Run a backtest; with accounts of one symbol each, in `workers` processes where that pays.
 
-    One shared account is walked in this process: its limits hold across symbols. Raises as `run_backtest` does, and DataError
-    when a worker process died.
+    One shared account is run in this process, because its limits hold across symbols. Raises as `run_backtest` does,
+    and DataError when a worker process died.
     """
     given = series_by_symbol(series)
     if job.shared or len(job.instruments) == 1:
@@ -63,7 +63,7 @@ def _in_processes(
     say: Callable[[int, int], None],
 ) -> list[Result]:
     global _series
-    forks = pool.may_fork()  # then the workers see the bars where they lie; others are sent them
+    forks = pool.may_fork()  # forked workers share the bars in memory; others are sent them
     context = multiprocessing.get_context("fork" if forks else "spawn")
     _series = series if forks else {}
     sent = None if forks else dict(series)
@@ -75,7 +75,7 @@ def _in_processes(
             while left:
                 done, left = wait(left, timeout=1.0, return_when="FIRST_COMPLETED")
                 for future in done:
-                    future.result(timeout=0)  # the first to fail ends them all
+                    future.result(timeout=0)  # raises if it failed: the first failure ends them all
                 say(len(futures) - len(left), len(futures))
             return [future.result(timeout=0) for future in futures]
     except BrokenProcessPool as fault:
@@ -87,7 +87,7 @@ def _in_processes(
 def _keep(series: Mapping[str, BarSeries] | None) -> None:
     global _series
     pool.init_worker()
-    gc.freeze()  # what a fork inherits is no garbage: to look through it would copy its pages
+    gc.freeze()  # what a fork inherits is not garbage, and searching it would copy its pages
     if series is not None:
         _series = series
 
@@ -107,9 +107,10 @@ def _each(job: Job, series: Mapping[str, BarSeries], ids: Sequence[int], say: Ca
 
 
 def merge_results(job: Job, parts: Sequence[Result], ids: Sequence[Sequence[int]]) -> Result:
-    """Return results of parts of a job's instruments as one; `ids` are the numbers of each part's instruments in it.
+    """Return the results of parts of a job as one; `ids` are the numbers of each part's instruments in the job.
 
-    Orders and fills stand by time, then by instrument. The worth is the job's cash and what every part won.
+    Orders and fills are sorted by time, then by instrument. The account's value is the job's cash and what every part
+    won.
     """
     decimals = max(part.money_decimals for part in parts)
     strategies = tuple(sorted({spec.name for spec in job.strategies}))

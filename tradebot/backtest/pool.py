@@ -1,4 +1,4 @@
-"""Worker processes of work on past bars: how one begins, and how a pool of them ends; for backtests and sweeps."""
+"""Worker processes for backtests and sweeps: how one begins, and how a pool of them ends."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from tradebot.trading.analysis.worker import end_with_parent
 
 
 def may_fork() -> bool:
-    """Return whether workers may be forked from this process: with threads about they might inherit a held lock."""
+    """Return whether workers may be forked from this process: with other threads they might inherit a held lock."""
     return sys.platform == "linux" and threading.active_count() == 1
 
 
 def init_worker() -> None:
-    """Prepare a new worker process: leave Ctrl-C to whoever started the work, end with the parent however it ends.
+    """Prepare a new worker process: leave Ctrl-C to the process that started the work, and end whenever it ends.
 
-    What a strategy prints there goes to standard error: standard output is the parent's.
+    What a strategy prints goes to standard error, because standard output is the parent's.
     """
     sys.stdout = sys.stderr
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a forked one has the parent's way of stopping
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a forked worker has inherited the parent's handler
     end_with_parent()
 
 
 @contextmanager
 def closing_pool(pool: ProcessPoolExecutor) -> Iterator[None]:
-    """End a pool with what is done inside: in peace, or at once when that fails or is interrupted."""
+    """Shut a pool down after the block: in order, or at once if the block fails or is interrupted."""
     try:
         yield
     except BaseException:
@@ -42,7 +42,7 @@ def closing_pool(pool: ProcessPoolExecutor) -> Iterator[None]:
 
 
 def kill_pool(pool: ProcessPoolExecutor) -> None:
-    """Stop a pool at once, workers that are at work or hang too; what they were at is lost."""
+    """Stop a pool at once, busy and hanging workers included; their unfinished work is lost."""
     processes = list((pool._processes or {}).values())  # the pool has no other way to end one that hangs
     pool.shutdown(wait=False, cancel_futures=True)
     for process in processes:

@@ -1,6 +1,6 @@
-"""The report of a backtest: one page with all it needs inside, and the same as JSON beside it.
+"""The report of a backtest: one page with all it needs inside, and the same data as JSON beside it.
 
-The page opens from disk with the network off: the chart libraries of `vendor/` are inside, the story is packed into it,
+The page opens from disk with the network off: the chart libraries of `vendor/` are inside, the data is packed into it,
 and its own policy forbids it to load anything.
 """
 
@@ -25,7 +25,7 @@ JSON_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 
 def render_page(story: dict[str, Any]) -> str:
-    """Return the page that tells a story (see `story.tell`)."""
+    """Return the page for the data of a report (see `report_data.report_data`)."""
     return fill_template(
         _read("page/report.html"),
         title=story["title"],
@@ -37,7 +37,7 @@ def render_page(story: dict[str, Any]) -> str:
 
 
 def fill_template(body: str, *, title: str, story: dict[str, Any], styles: str, script: str, **parts: str) -> str:
-    """Return a page from its body: `{{name}}` becomes that part, the title escaped, the story packed.
+    """Return a page from its body: each `{{name}}` becomes that part; the title is escaped, the data packed.
 
     All pages share their head, the end of their styles, and the beginning of their script.
     """
@@ -48,10 +48,10 @@ def fill_template(body: str, *, title: str, story: dict[str, Any], styles: str, 
 
 
 def write_report(path: Path, story: dict[str, Any], summary: dict[str, Any]) -> Path:
-    """Write the page to `path`, and to the same name with `.json` what is in it; return the latter.
+    """Write the page to `path`, and its figures to the same name with `.json`; return the path of the JSON.
 
-    The JSON is `summary` with hashes, months, the equity curve and trades of the story. Each file appears whole or not
-    at all. Raises DataError where they cannot be written.
+    The JSON is `summary` with the hashes, months, equity curve and trades of `story`. Each file appears whole or not at
+    all. Raises DataError where they cannot be written.
     """
     check_report_path(path)
     beside = path.with_suffix(".json")
@@ -62,7 +62,7 @@ def write_report(path: Path, story: dict[str, Any], summary: dict[str, Any]) -> 
 
 
 def check_report_path(path: Path) -> None:
-    """Refuse a place where no report can be, before the work is done for it. Raises DataError."""
+    """Refuse a path where no report can be written, before the work for it is done. Raises DataError."""
     if path.suffix.lower() not in (".html", ".htm"):
         raise DataError(f"the report {path} must end in .html; its figures go to the same name with .json")
     if not path.parent.is_dir():
@@ -70,7 +70,7 @@ def check_report_path(path: Path) -> None:
 
 
 def write_file_atomically(path: Path, body: bytes) -> None:
-    """Write a file that is either there whole or as it was before, and nothing beside it. Raises DataError."""
+    """Write a file whole or leave it as it was, and leave nothing beside it. Raises DataError."""
     unfinished = None
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
@@ -90,5 +90,5 @@ def _read(name: str) -> str:
 
 
 def _inside(script: str) -> str:
-    # A script ends at the first such tag, wherever it stands in it.
+    # A script ends at the first such tag, even one inside a string.
     return script.replace("</script", "<\\/script")

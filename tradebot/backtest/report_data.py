@@ -1,7 +1,7 @@
-"""The story of a finished backtest as plain values: what the report draws and `report.json` holds.
+"""The data of a report: a finished backtest as plain values, for the page and for `report.json`.
 
-Times are seconds of the exchange's own wall clock, since charts know no time zones. What would not fit a page that is
-mailed around is thinned here, and the page says so; figures and sums are always of the whole.
+Times are seconds on the exchange's own wall clock, because charts know no time zones. What would make the page too
+large to mail is thinned here, and the page says so; figures and sums always cover the whole.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ TRADE_COLUMNS = (
 
 
 def result_summary(result: Result, checks: Sequence[Check] = ()) -> dict[str, Any]:
-    """Return the short of it, ready for JSON: what was asked, figures, checks and hashes."""
+    """Return the summary of a result, ready for JSON: settings, figures, checks and hashes."""
     job = result.job
     return {
         "tradebot": __version__,
@@ -127,7 +127,7 @@ def report_data(
 
 
 def bars_hash(series: Mapping[str, BarSeries]) -> str:
-    """Return the sha256 over all bars, symbol by symbol as they were given."""
+    """Return the sha256 over all bars, symbol by symbol in the order given."""
     digest = hashlib.sha256()
     for symbol, one in series.items():
         digest.update(f"{symbol} {one.interval} {len(one)}".encode())
@@ -137,7 +137,7 @@ def bars_hash(series: Mapping[str, BarSeries]) -> str:
 
 
 def code_hashes(job: Job) -> dict[str, str]:
-    """Return the sha256 of each strategy's source, under its name; those whose source is nowhere are left out."""
+    """Return the sha256 of each strategy's source, under its name; those without readable source are left out."""
     found = {}
     for spec in job.strategies:
         try:
@@ -149,7 +149,7 @@ def code_hashes(job: Job) -> dict[str, str]:
 
 
 def cost_parts(result: Result) -> dict[str, float]:
-    """Return what was charged by part of the bill; the parts add up to the charges of all fills.
+    """Return what was charged, by part of the bill; the parts add up to the charges of all fills.
 
     The parts of the Indian bill are computed again from the fills; what an account added on its own is `other`.
     """
@@ -177,7 +177,7 @@ def cost_parts(result: Result) -> dict[str, float]:
 
 
 def _debits(result: Result) -> Charges:
-    # What the depository charged, of which the turnover of no order tells.
+    # The depository's charges. They cannot be computed from the turnover of an order.
     job, rows, found, debits = result.job, result.fill_rows, NO_CHARGES, DematDebits()
     if job.desk.product != DELIVERY:
         return found
@@ -193,14 +193,14 @@ def _debits(result: Result) -> Charges:
 
 
 def monthly_returns(equity: pd.Series[float], *, cash: float) -> list[dict[str, Any]]:
-    """Return a row per year, `returns` of its twelve months (None where the curve has no point) and their `total`."""
+    """Return a row per year: `returns` of its twelve months (None where the curve has no point) and their `total`."""
     if equity.empty:
         return []
     index = metrics.last_instants(pd.DatetimeIndex(equity.index))
     last = equity.groupby([index.year, index.month]).last()
     before = np.concatenate([[cash], last.to_numpy()[:-1]])
     pairs = zip(last.tolist(), before.tolist(), strict=True)
-    grown = [worth / base - 1 if base > 0 else None for worth, base in pairs]  # of a debt there is no return
+    grown = [worth / base - 1 if base > 0 else None for worth, base in pairs]  # a debt has no return
     by_month = dict(zip(last.index.tolist(), grown, strict=True))
     rows = []
     for year in sorted({year for year, _ in by_month}):
@@ -234,7 +234,7 @@ def _curve(equity: pd.Series[float], *, cash: float) -> dict[str, list[Any]]:
     values = equity.to_numpy(np.float64)
     under = metrics.drawdown_series(np.concatenate([[cash], values]))[1:]
     keep = np.arange(len(values))
-    if len(values) > CURVE_POINTS:  # the lowest and the highest of each slice, so that no spike is lost
+    if len(values) > CURVE_POINTS:  # keep the extremes of each slice, so that no spike is lost
         slices = np.array_split(keep, CURVE_POINTS // 2)
         ends = [{int(part[values[part].argmin()]), int(part[values[part].argmax()])} for part in slices]
         keep = np.array(sorted(set.union({0, len(values) - 1}, *ends)))
@@ -247,7 +247,7 @@ def _curve(equity: pd.Series[float], *, cash: float) -> dict[str, list[Any]]:
 
 
 def _trades(trades: pd.DataFrame) -> dict[str, Any]:
-    if len(trades) > MAX_TRADES_SHOWN:  # the ones that made the result
+    if len(trades) > MAX_TRADES_SHOWN:  # keep the trades with the largest results
         trades = trades.loc[trades["net"].abs().nlargest(MAX_TRADES_SHOWN).index].sort_values(
             "exited_at", kind="stable"
         )

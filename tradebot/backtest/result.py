@@ -1,4 +1,4 @@
-"""What a backtest gives: orders, fills, round trips and equity as exact columns, and the same as tidy frames.
+"""What a backtest returns: orders, fills, round trips and equity as exact columns, and the same as data frames.
 
 Columns hold int64: prices and quantities in their instrument's units, money in 10**-`money_decimals` of the account's
 currency, times in market ns. Frames hold floats and times in the exchange's zone.
@@ -20,22 +20,22 @@ from tradebot.domain.market_data import Ints
 from tradebot.domain.message import Message
 from tradebot.trading.desk.placing.denials import Denial
 
-Codes = npt.NDArray[np.int32]  # positions in a tuple of names
-UNUSUAL_COUNTS = {  # counts of what did not go its usual way
+Codes = npt.NDArray[np.int32]  # indexes into a tuple of names
+UNUSUAL_COUNTS = {  # counts of unusual events, with their text
     "cut": "entries cut to what the cash paid",
     "waited": "orders waited for a bar in which something traded",
     "lapsed": "orders ended with their session",
     "late_reversals": "reversals dropped: the exit before them took too long",
 }
-UNHASHED = ("reason", "stop")  # what is told of a trade and is none
+UNHASHED = ("reason", "stop")  # they describe an order and are not what was traded
 
 
 class OrderColumns(Message, frozen=True, eq=False):
-    """Every order that the desk made, those it denied included, in order of decision; all columns of shape (n,).
+    """Every order that the desk made, denied ones included, in order of decision; all columns of shape (n,).
 
-    `symbol` and `strategy` are positions in the result's names (strategy -1: none), `side` is 1 for a buy and -1 for a
-    sale, `kind`, `purpose` and `state` are positions in their enumerations, `reason` one in the result's `texts`;
-    `stop` is the price at which an entry is protected, 0 where there is none.
+    `symbol` and `strategy` index the result's names (strategy -1: none). `side` is 1 for a buy and -1 for a sale.
+    `kind`, `purpose` and `state` index their enumerations, `reason` the result's `texts`. `stop` is the price at which
+    an entry is protected, 0 where there is none.
     """
 
     symbol: Codes
@@ -67,10 +67,10 @@ class FillColumns(Message, frozen=True, eq=False):
 
 
 class TradeColumns(Message, frozen=True, eq=False):
-    """Every round trip from flat to flat, in order of its end, per symbol; `gross` and `charges` are money.
+    """Every round trip of a symbol from flat to flat, in order of its end; `gross` and `charges` are money.
 
-    `entry_value` and `exit_value` are sums of quantity * price in the units of both; `bars` is the number of bars from
-    the one of the entry to the one of the exit, `reason` the purpose of the order that made it flat.
+    `entry_value` and `exit_value` are sums of quantity * price in the units of both. `bars` is the number of bars from
+    the entry's to the exit's. `reason` is the purpose of the order that made the position flat.
     """
 
     symbol: Codes
@@ -93,12 +93,12 @@ class TradeColumns(Message, frozen=True, eq=False):
 class Result(Message, frozen=True, eq=False):
     """A finished backtest.
 
-    `equity_at` (n,) are the ends of the bars traded, `equity_units` (n,) what the account was worth then, as money.
-    `counts`: signals, ignored, late_signals, late_reversals, denied, orders, lapsed (orders that their session ended
-    over), waited (orders that met a bar in which nothing traded), cut (entries that the cash did not pay whole), fills,
-    bars, visited (bars that were walked). `faults` say which strategy was switched off for which symbol and why,
-    `notes` what else to know first: that the account was ruined, what its orders cannot pay. `denials` count what the
-    gate denied, by control and strategy. `truths` are the assumptions, in words, that the figures rest on.
+    `equity_at` (n,) are the ends of the bars traded, `equity_units` (n,) the account's value at those times, as money.
+    `counts`: signals, ignored, late_signals, late_reversals, denied, orders, lapsed (orders that their session ended),
+    waited (orders that met a bar in which nothing traded), cut (entries that the cash did not pay whole), fills, bars,
+    visited (timeline indexes that were visited). `faults` say which strategy was switched off for which symbol and why.
+    `notes` say what else to know first: the account was ruined, or an order's money may not pay a lot. `denials` count
+    what the gate denied, by control and strategy. `truths` are the assumptions behind the figures, in words.
     """
 
     job: Job
@@ -142,7 +142,7 @@ class Result(Message, frozen=True, eq=False):
 
     @property
     def equity(self) -> pd.Series[float]:
-        """Return the account's worth at the end of every bar traded, indexed by `ts`."""
+        """Return the account's value at the end of every bar traded, indexed by `ts`."""
         return result_frames.equity_series(self)
 
     @property
@@ -151,15 +151,15 @@ class Result(Message, frozen=True, eq=False):
         return (int(self.equity_at[0]), int(self.equity_at[-1])) if len(self.equity_at) else (0, 0)
 
     def settings(self) -> dict[str, Any]:
-        """Return what was asked, as values ready for JSON; the strategies' code is left out."""
+        """Return the job as values ready for JSON, without the strategies' code."""
         return result_frames.job_settings(self.job)
 
 
 def trading_hash(orders: OrderColumns, fills: FillColumns, *, names: Sequence[str]) -> str:
     """Return the sha256 over all orders and fills, a pure function of what was traded.
 
-    `names` one a line, then column after column as little-endian int64, in the order of their classes. `reason` and
-    `stop` are left out: words may be put better without a trade being another.
+    It covers `names`, one a line, then column after column as little-endian int64, in the order of their classes.
+    `reason` and `stop` are left out: a reason may be worded better without changing a trade.
     """
     digest = hashlib.sha256("\n".join(names).encode())
     for rows in (orders, fills):

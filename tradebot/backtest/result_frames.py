@@ -1,4 +1,4 @@
-"""The tidy frames of a result: exact columns in, pandas with floats and zoned times out; for people and reports."""
+"""The data frames of a result: exact columns in, pandas with floats and zoned times out; for people and reports."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DIRECTIONS = {1: "long", -1: "short"}
 
 
 class ResultColumns(Protocol):
-    """What the frames read of a `Result`."""
+    """The part of a `Result` that the frames read."""
 
     @property
     def job(self) -> Job: ...
@@ -105,13 +105,13 @@ def trade_frame(result: ResultColumns) -> pd.DataFrame:
 
 
 def equity_series(result: ResultColumns) -> pd.Series[float]:
-    """Return the account's worth by time."""
+    """Return the account's value in money, indexed by time."""
     index = pd.DatetimeIndex(_times(result.equity_at, result.job), name="ts")
     return pd.Series(_money(result.equity_units, result), index=index, name="equity")
 
 
 def job_settings(job: Job) -> dict[str, Any]:
-    """Return a job as values ready for JSON, without the text of its strategies."""
+    """Return a job as values ready for JSON, without the source text of its strategies."""
     found: dict[str, Any] = msgspec.to_builtins(job, str_keys=True)
     for spec in found["strategies"]:
         spec.pop("code", None)

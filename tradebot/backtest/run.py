@@ -1,4 +1,4 @@
-"""One backtest from a job and its bars: strategies over whole histories, the walk, and its record as a result."""
+"""One backtest from a job and its bars: signals over whole histories, the backtest loop, and its record as a result."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def run_backtest(
 ) -> Result:
     """Run a backtest over the bars of its symbols in this process; the same job and bars give the same result.
 
-    `on_progress` is told now and then how many bars of the timeline are done, and of how many. Raises DataError for bars that
-    cannot be walked and for strategies that cannot be built, ConfigError for parameters.
+    `on_progress` is called now and then with the number of bars of the timeline that are done, and the number of all.
+    Raises DataError for bars that cannot be used and for strategies that cannot be built, ConfigError for parameters.
     """
     cut = {symbol: _until(bars, job.end) for symbol, bars in series_by_symbol(series).items()}
     panel = BarTable(job.instruments, cut, job.interval)
@@ -96,7 +96,7 @@ def run_backtest(
 
 
 def unaffordable_instruments(job: Job, series: SeriesInput) -> tuple[str, ...]:
-    """Return a sentence for each instrument of which the money of an order may not pay a lot."""
+    """Return a sentence for each instrument whose lot may cost more than the money of one order."""
     found = series_by_symbol(series)
     priced = [
         (i, i.price_from_units(int(bars.close.min())), i.price_from_units(int(bars.close.max())))
@@ -124,7 +124,7 @@ def _result(
 ) -> Result:
     orders, (fills, ks) = record.order_columns(), record.fill_columns()
     factors = books.money_factors(job.instruments, record.money_decimals)
-    if len(fills):  # sums may wrap around and their differences are right all the same; one value may not
+    if len(fills):  # sums may wrap around, because their differences stay right; a single value may not
         largest = int(orders.quantity[fills.order].max()) * int(fills.price.max()) * int(factors.max())
         books.check_exact_size({"the value of a fill": largest})
     symbols = tuple(instrument.symbol for instrument in job.instruments)
@@ -151,14 +151,15 @@ def _result(
 
 @contextmanager
 def _no_collector() -> Iterator[None]:
-    # A walk makes no circles; looking for them again and again costs a twentieth of it.
+    # The loop makes no reference cycles; the collector's search for them would cost a twentieth of its time.
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if was_on and not gc.get_freeze_count():
-            gc.freeze()  # and back: what the walk made is not young any more, to be looked through at once
+            # Freezing and back moves what the loop made to the oldest generation, so it is not searched at once.
+            gc.freeze()
             gc.unfreeze()
         if was_on:
             gc.enable()
@@ -172,7 +173,7 @@ def _until(bars: BarSeries, end: int | None) -> BarSeries:
 
 def _desk(job: Job, funds: BuyingPower, decimals: int) -> BacktestDesk:
     universe, matching = Universe(job.instruments), job.matching
-    # The wire that is modelled is no fault of a signal: it does not age by it. What comes late waits for another open.
+    # Modelled latency must not age a signal. An order that comes late also waits for one more open.
     waits = matching.latency_bars + bool(matching.latency_ns)
     under_way_s = (waits * job.interval + matching.latency_ns) / SECOND
     settings = msgspec.structs.replace(job.desk, signal_max_age_s=job.desk.signal_max_age_s + under_way_s)

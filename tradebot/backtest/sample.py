@@ -1,7 +1,7 @@
-"""Sample bars: some months of an invented market, for a first backtest with nothing else at hand.
+"""Sample bars: some months of an invented market, for a first backtest without data.
 
-They are the past of the embedded exchange, so a backtest of them and `tradebot run` trade the same market. Made when
-asked for, the same on every machine.
+They are the past of the embedded exchange, so a backtest on them and `tradebot run` trade the same market. They are
+made on demand, the same on every machine.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ LAST_DAY = date(2026, 6, 30)  # a trading day; the sample ends before it
 def sample_bars(
     symbols: Sequence[str] = SYMBOLS, *, days: int = 90, interval_ns: int = MINUTE, seed: int = SEED
 ) -> tuple[Universe, dict[str, BarSeries]]:
-    """Return instruments and their bars (symbol -> oldest first) of the sessions in the `days` before LAST_DAY."""
+    """Return instruments and their bars (symbol -> oldest first) of the sessions in the `days` before LAST_DAY.
+
+    `interval_ns` is the length of a bar.
+    """
     universe = universe_for(symbols, on=LAST_DAY)
     calendar = common_market(i.exchange for i in universe).calendar
     session = calendar.session_on(LAST_DAY)

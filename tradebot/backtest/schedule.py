@@ -1,4 +1,4 @@
-"""The schedule of a walk: where on the timeline which instrument is due next, and where the clock ticks."""
+"""The schedule of a run: at which timeline index each instrument is due next, and where the clock ticks."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from tradebot.backtest.session_timetable import NEVER
 
 
 class Schedule:
-    """An instrument is due at one position at most, the clock at any number of them; `end_k` is behind the last one."""
+    """An instrument is due at one index at most, the clock at any number of them; `end_k` is behind the last index."""
 
     def __init__(self, size: int, end: int, ticks: Iterable[int]) -> None:
         self._size, self._slots, self.end_k = size, size + 1, end  # slots of one `k`: the instruments, then the clock
-        self._heap = [k * self._slots + size for k in ticks]  # of k * slots + slot
+        self._heap = [k * self._slots + size for k in ticks]  # entries are k * slots + slot
         heapify(self._heap)
-        self._next = [NEVER] * size  # id -> the k it is due at; what the heap says beside it is out of date
+        self._next = [NEVER] * size  # id -> the k it is due at; other entries of the heap are out of date
 
     @property
     def next_k(self) -> int:
-        """The first position with something on it, `end_k` for none."""
+        """Return the first index with an entry, `end_k` for none."""
         return self._heap[0] // self._slots if self._heap else self.end_k
 
     def set_due(self, id_: int, k: int) -> None:
-        """Let an instrument be due at `k` and nowhere else."""
+        """Make an instrument due at `k` and at no other index."""
         self._next[id_] = k
         if k < self.end_k:
             heappush(self._heap, k * self._slots + id_)
 
     def add_tick(self, k: int) -> None:
-        """Let the clock tick at `k`."""
+        """Add a clock tick at `k`."""
         if k < self.end_k:
             heappush(self._heap, k * self._slots + self._size)
 
     def pop_entries(self, k: int) -> tuple[list[int], bool]:
-        """Take the entries of `k`, the next position: the instruments that are due, ascending; whether it ticks."""
+        """Remove the entries of `k`, the next index; return the instruments due, ascending, and whether it ticks."""
         heap, following, first = self._heap, self._next, k * self._slots
         due: list[int] = []
         ticks = False

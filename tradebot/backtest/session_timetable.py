@@ -1,4 +1,4 @@
-"""The sessions of a backtest on its timeline: what the desk is told of the day before its first bar."""
+"""The trading days of a backtest on its timeline: what the desk is told about each day before its first bar."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ NEVER = 1 << 62
 
 
 class BacktestDay(NamedTuple):
-    """A session that begins before the bar `first_k`; `square_off_ks` are the first bars whose end calls for flat positions,
-    one for each time of square-off."""
+    """A session that begins before bar `first_k`.
+
+    `square_off_ks` has, for each time of square-off, the first bar whose end calls for flat positions.
+    """
 
     first_k: int
     session: SessionBegins
@@ -28,9 +30,9 @@ class BacktestDay(NamedTuple):
 
 
 class SessionTimetable:
-    """The days of a timeline as a walk that begins at position `first_k` meets them; the clock has to tick at `tick_ks`.
+    """The days of a timeline, for a run that begins at index `first_k`; the clock has to tick at each of `tick_ks`.
 
-    A walk that begins in the middle of a day begins that day's session too.
+    A run that begins in the middle of a day begins that day's session too.
     """
 
     def __init__(self, days: Sequence[BacktestDay], first: int) -> None:
@@ -38,20 +40,20 @@ class SessionTimetable:
         walked = [(max(day.first_k, first), day) for day in (*begun[-1:], *to_come)]
         self.first_k, self.days = first, days
         self.sessions = {k: day.session for k, day in walked}  # k -> the session that begins there
-        # The same k -> from which close on the clock closes what an order opened late.
+        # The same k -> the first close from which on the clock closes positions that an order opened late.
         self.square_offs = {k: min(day.square_off_ks, default=NEVER) for k, day in walked}
         self.tick_ks = {k for day in days for k in day.square_off_ks if k >= first} | set(self.sessions)
 
     @property
     def days_begun(self) -> int:
-        """How many of the days have begun at `first_k`."""
+        """Return how many of the days have begun at `first_k`."""
         return sum(day.first_k <= self.first_k for day in self.days)
 
 
 def timeline_days(
     hours: TradingHours, instruments: Sequence[Instrument], starts: Ints, interval_ns: int
 ) -> list[BacktestDay]:
-    """Return the sessions of a timeline of bar starts, oldest first; each begins with its first bar."""
+    """Return the sessions of a timeline of bar starts (market ns), oldest first; each begins with its first bar."""
     if not len(starts):
         return []
     is_nse = hours.market == "nse"

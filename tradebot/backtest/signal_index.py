@@ -1,4 +1,4 @@
-"""What the strategies want of one instrument, over its whole history: rules in batch, `decide` when its bar comes."""
+"""The signals of one instrument over its whole history, in batch: those of rules and of frame strategies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tradebot.strategies.user_code_guard import UserCodeGuard
 from tradebot.trading.analysis.session_opens import session_opens_of
 from tradebot.trading.analysis.signal_batch import ACTION_PRIORITY, make_signal_id
 
-SIGNAL_LEVELS = ("quantity", "stop_loss", "trail_by", "target")  # of a signal, in the order of its fields
+SIGNAL_LEVELS = ("quantity", "stop_loss", "trail_by", "target")  # the levels of a signal, in the order of its fields
 NEVER = 1 << 62  # the row after every row
 NO_LEVELS: list[float | None] = [None] * len(SIGNAL_LEVELS)
 
@@ -39,7 +39,7 @@ class StrategyFault(NamedTuple):
 
 
 class ActionSignals(NamedTuple):
-    """One action of one strategy wherever it fires: `rows` ascending, `levels` name -> column."""
+    """All signals of one action of one strategy: `rows` ascending, `levels` name -> column."""
 
     strategy: str
     action: Action
@@ -48,41 +48,41 @@ class ActionSignals(NamedTuple):
 
 
 class IndexedSignals(NamedTuple):
-    """The wishes of every instrument, and what went wrong on the way."""
+    """The signal index of every instrument, and the strategies that failed meanwhile."""
 
     indexes: list[SignalIndex]
     faults: list[StrategyFault]
 
 
 class _RowCursor:
-    # Rows in which something is wanted, gone through forwards: `place` is that of the first one not behind.
+    # A cursor over the ascending rows that have a signal; `place` is that of the first row not passed yet.
     __slots__ = ("place", "rows")
 
     def __init__(self, rows: Sequence[int]) -> None:
         self.rows, self.place = [*rows, NEVER], 0
 
     def advance_to(self, row: int) -> int:
-        # Hardly ever further than one: what is wanted is heeded, or the next asked for.
+        # Usually one step: either the signal is acted on, or the next one is asked for.
         place = self.place + 1
         self.place = place = place if self.rows[place] >= row else bisect_left(self.rows, row, place)
         return self.rows[place]
 
 
 class SignalIndex:
-    """The wishes of one instrument, asked forwards. `unused_count` counts those that have not become signals."""
+    """The signals of one instrument, asked for in ascending rows; `unused_count` are those not returned so far."""
 
     def __init__(self, instrument: Instrument, wishes: Sequence[ActionSignals]) -> None:
         self._symbol, self._scale = instrument.symbol, 10.0**instrument.price_decimals
         self._watched = [(wish, _RowCursor(wish.rows)) for wish in wishes]
         self.unused_count = sum(len(wish.rows) for wish in wishes)
-        self._heeded = {  # sign of the position -> the rows in which something is wanted that it can heed
+        self._heeded = {  # sign of the position -> the rows with a signal that it can act on
             0: _RowCursor(_merged(wish.rows for wish in wishes if wish.action.is_entry)),
             1: _RowCursor(_merged(wish.rows for wish in wishes if wish.action is Action.EXIT_LONG)),
             -1: _RowCursor(_merged(wish.rows for wish in wishes if wish.action is Action.EXIT_SHORT)),
         }
 
     def next_actionable_row(self, row: int, sign: int) -> int:
-        """Return the first row from `row` on in which something is wanted that a position of `sign` can heed.
+        """Return the first row from `row` on with a signal that a position of `sign` can act on.
 
         Flat (0) that is an entry, else the exit of that side: the desk ignores everything else. NEVER when there is
         none.
@@ -92,7 +92,7 @@ class SignalIndex:
         return first if first >= row else heeded.advance_to(row)
 
     def signals_at(self, row: int, end: int, close: int) -> list[Signal]:
-        """Return what is wanted at the close of a row, `close` units at `end`: by strategy, exits first."""
+        """Return the signals at the close of a row, `close` units at `end` (market ns): by strategy, exits first."""
         found: list[Signal] = []
         price = close / self._scale
         for wish, fires in self._watched:
@@ -121,10 +121,10 @@ def index_signals(
     firsts: Sequence[int],
     limit_s: float,
 ) -> IndexedSignals:
-    """Evaluate rules and frame strategies over all histories; wishes before row `firsts[id]` only warmed them up.
+    """Evaluate rules and frame strategies over all histories.
 
-    `specs` are sorted by name. A frame strategy that raises, or takes longer than `limit_s` for one history, is out for
-    that symbol.
+    Signals before row `firsts[id]` belong to the warm-up and are dropped. `specs` are sorted by name. A frame strategy
+    that raises, or takes longer than `limit_s` for one history, is switched off for that symbol.
     """
     pasts = [(_floats(i, s), s.starts) for i, s in zip(instruments, panel.series, strict=True)]
     opens = session_opens_of(instruments)

@@ -1,4 +1,4 @@
-"""What the strategies of a backtest want at the closes: what their rules fired at, and what they decide bar by bar."""
+"""The signals of a backtest at each close: those of the rules, and those that strategies decide bar by bar."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from tradebot.domain.portfolio import Position
 
 
 class SignalSource:
-    """All strategies over all instruments, each instrument asked forwards; `signal_indexes` are those of the rules, by id.
+    """All strategies over all instruments; the rows of each instrument are asked for in ascending order.
 
-    `position` is asked for what is held of a symbol. `may_decide` is False where no strategy decides bar by bar.
+    `signal_indexes` are those of the rules, by id. `position` returns the position of a symbol. `may_decide` is False
+    where no strategy decides bar by bar.
     """
 
     def __init__(
@@ -23,11 +24,11 @@ class SignalSource:
         self.may_decide = any(deciders.decides_for(id_) for id_ in range(len(wishes)))
 
     def decides_for(self, id_: int) -> bool:
-        """Return whether a strategy still decides each bar of an instrument."""
+        """Return whether any strategy still decides each bar of an instrument."""
         return self.may_decide and self._deciders.decides_for(id_)
 
     def signals_at(self, id_: int, row: int, end: int, close: int) -> list[Signal]:
-        """Return what is wanted at the close of a row, which ends at `end` with `close` units, in the desk's order."""
+        """Return the signals at the close of a row, which ends at `end` with `close` units, in the desk's order."""
         found = self.signal_indexes[id_].signals_at(row, end, close)
         if self.may_decide and self._deciders.decides_for(id_):
             return self._deciders.decide_bar(id_, row, found, self._position)
@@ -35,5 +36,5 @@ class SignalSource:
 
     @property
     def skipped_signals(self) -> int:
-        """The wishes that became no signals, because the desk would have ignored them."""
+        """Return how many rule signals were skipped, because the desk would have ignored them."""
         return sum(wishes.unused_count for wishes in self.signal_indexes)

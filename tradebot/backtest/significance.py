@@ -1,4 +1,4 @@
-"""How much of a result may be chance: trades drawn again, and the Sharpe ratio less what many trials find anyway."""
+"""The statistical significance of a result: bootstrapped profit, and the Sharpe ratio deflated for many trials."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tradebot.domain.market_data import Floats
 
 EULER = 0.5772156649015329  # Euler-Mascheroni
 NORMAL = NormalDist()
-DRAWS_IN_MEMORY = 4_000_000  # numbers in memory at a time: 32 MB
+DRAWS_IN_MEMORY = 4_000_000  # numbers held in memory at a time: 32 MB
 
 
 class BootstrapQuantiles(NamedTuple):
-    """The sum of the trades drawn again: its 5%, 50% and 95% quantiles, and the share of draws that lose."""
+    """The profit of trades drawn again: its 5%, 50% and 95% quantiles, and the share of draws that lose."""
 
     low: float
     median: float
@@ -25,9 +25,9 @@ class BootstrapQuantiles(NamedTuple):
 
 
 def bootstrap_profit(net: Floats, *, seed: int = 1, draws: int = 2_000) -> BootstrapQuantiles:
-    """Return how the sum of `net` (n > 0 trades) spreads when n trades are drawn from them with replacement.
+    """Return the distribution of the sum of `net` (n > 0 trades) when n trades are drawn from it with replacement.
 
-    Efron 1979. Trades are taken as independent of each other, which errs towards a narrow spread where they are not.
+    Efron 1979. Trades count as independent of each other; where they are not, the distribution is too narrow.
     """
     assert len(net), "no trades to draw from"
     draw = np.random.default_rng(seed)
@@ -40,11 +40,12 @@ def bootstrap_profit(net: Floats, *, seed: int = 1, draws: int = 2_000) -> Boots
 
 
 def deflated_sharpe(daily: Floats, *, trials: int = 1, deviation: float | None = None) -> float | None:
-    """Return the probability that the true Sharpe ratio is above what the best of `trials` idle ones would show.
+    """Return the probability that the true Sharpe ratio exceeds the best of `trials` strategies without skill.
 
-    Bailey and Lopez de Prado, "The Deflated Sharpe Ratio" (2014), equations 1 and 2; with one trial it is their
-    probabilistic Sharpe ratio against 0. `daily` are returns of days; `deviation` is that of the trials' daily Sharpe
-    ratios, by default the standard error of this one. None below three days or without movement.
+    Bailey and Lopez de Prado, "The Deflated Sharpe Ratio" (2014), equations 1 and 2. With one trial it is their
+    probabilistic Sharpe ratio against 0. `daily` are returns of days. `deviation` is the standard deviation of the
+    trials' daily Sharpe ratios, by default the standard error of this one. None below three days or when all returns
+    are equal.
     """
     n = len(daily)
     spread = float(np.std(daily, ddof=1)) if n > 2 else 0.0

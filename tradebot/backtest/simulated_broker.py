@@ -1,7 +1,7 @@
-"""The counter between desk and exchange in a backtest: orders go into bar books, what becomes of them comes back.
+"""The simulated broker of a backtest: takes the desk's orders, matches them against bars, and reports back.
 
-It does what `execution` and a venue's broker do live: SENDING before an order leaves, ACCEPTED when it has reached the
-exchange, then its fills; without queues, because nothing has to wait.
+It does what the order sender and a venue's broker do live: SENDING before an order leaves, ACCEPTED when it reaches the
+exchange, then its fills. It has no queues, because nothing has to wait.
 """
 
 from __future__ import annotations
@@ -37,22 +37,23 @@ ENTRY, LIMIT, FILLED = OrderPurpose.ENTRY, OrderKind.LIMIT, STATES[OrderState.FI
 
 
 class _OpenOrder(RestingOrder):
-    # An order of instrument `id` in row `row` of the ledger, known at the exchange by our id.
+    # An open order of instrument `id`, in row `row` of the ledger. The exchange knows it by our id.
     request: OrderRequest
     id: int
     row: int
     is_acknowledged: bool
-    expires_k: int  # the first position at which it is no more
+    expires_k: int  # the first timeline index at which it has expired
     fills: int = 0
-    has_waited: bool = False  # for a bar in which something trades
+    has_waited: bool = False  # met a bar in which nothing traded
 
 
 class SimulatedBroker:
-    """Takes what the desk says. `moved` collects the ids of instruments with new orders, until cleared.
+    """Carries out the desk's decisions on the bars.
 
-    `current_k` and `in_bar` say where on the timeline it is, set by the walk; times come from the desk's conditions. `counts`
-    holds the orders that their session ended over (`lapsed`), the entries that the cash did not pay whole (`cut`) and
-    the orders that met a bar in which nothing traded (`postpone_acknowledgement`); `expired_exit_ids` are the ids whose exit lapsed.
+    `changed_ids` collects the ids of instruments whose orders changed, until it is cleared. The backtest loop sets the
+    timeline index `current_k` and `in_bar`; times come from the desk's conditions. `counts` has the orders ended by
+    their session (`lapsed`), the entries that the cash did not pay whole (`cut`) and the orders that met a bar in which
+    nothing traded (`postpone_acknowledgement`). `expired_exit_ids` are the ids whose exit ended with its session.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class SimulatedBroker:
         self._instruments: Sequence[Instrument] = job.instruments
         self._points = [
             instrument.price_from_units(1) for instrument in job.instruments
-        ]  # one unit of each one's prices
+        ]  # id -> the price of one price unit
         self.bar_books = [
             BarOrderBook[_OpenOrder](instrument, job.matching, volumes)
             for instrument, volumes in zip(job.instruments, panel.volume_views, strict=True)
@@ -81,7 +82,7 @@ class SimulatedBroker:
         self.current_k, self.in_bar = 0, False
 
     def carry_out_decisions(self, outputs: Sequence[DeskOutput]) -> None:
-        """Carry out what the desk decided, in order."""
+        """Carry out the desk's decisions, in order."""
         for output in outputs:
             if type(output) is Submit:
                 self._submit(output.request)
@@ -93,7 +94,7 @@ class SimulatedBroker:
                 self._denied(output)
 
     def match_price(self, id_: int, row: int, price: int) -> None:
-        """Let the orders of an instrument meet a price of bar `row`, which is the one under way."""
+        """Match the orders of an instrument against a price, in price units, of bar `row`, the bar in progress."""
         book = self.bar_books[id_]
         if not book.orders:
             return
@@ -106,7 +107,10 @@ class SimulatedBroker:
             self._fill(order, quantity, paid)
 
     def match_price_move(self, id_: int, row: int, *, start: int, end: int) -> int | None:
-        """Let resting limits of an instrument meet a move of the price inside bar `row`; where the first one filled."""
+        """Match the resting limit orders of an instrument against a move of the price inside bar `row`.
+
+        Prices are in units. Returns the price of the first fill, None without one.
+        """
         book = self.bar_books[id_]
         if book.has_untraded_bars and book.is_untraded(row):
             return None
@@ -116,7 +120,7 @@ class SimulatedBroker:
         return fills[0][2] if fills else None
 
     def _wait(self, book: BarOrderBook[_OpenOrder], row: int) -> None:
-        # An exit is not to hang for it: live it is taken back and sent again all the time.
+        # An exit must not count as hanging because of it: live, it would be cancelled and sent again all the time.
         end = self._panel.start_view[self.current_k] + self._panel.interval_ns
         for order in book.orders.values():
             if order.from_row <= row:
@@ -126,7 +130,7 @@ class SimulatedBroker:
                     self._desk.postpone_acknowledgement(order.order_id, end)
 
     def expire_orders(self, k: int) -> None:
-        """End the orders that do not live to see the bar `current_k`; an exit among them is due again at its next open."""
+        """Expire the orders that end before bar `current_k`; an expired exit is due again at its instrument's next open."""
         self._spans.set_day(k)
         if not self.open_orders:
             return
@@ -136,16 +140,16 @@ class SimulatedBroker:
             if placed.request.purpose.is_exit:
                 self.expired_exit_ids.add(placed.id)
                 self._desk.entries.drop_waiting(placed.request.symbol)
-            # Between two sessions there is time for late fills, also where their bars leave none.
+            # Between two sessions late fills have time to arrive, even where the bars leave no gap.
             self._ended(placed, VenueOrderStatus.EXPIRED, OrderState.EXPIRED, settled_ns=LATE_FILL_HOLD_NS)
 
     def resend_exit(self, id_: int) -> None:
-        """Send the exit of an instrument again whose order lapsed, at the open of its bar."""
+        """Send the expired exit of an instrument again, at the open of its bar."""
         self.expired_exit_ids.discard(id_)
         self.carry_out_decisions(self._desk.resend_exit(self._instruments[id_].symbol))
 
     def record_open_states(self) -> None:
-        """Write the states of the orders that still work into the ledger."""
+        """Write the states of the orders that are still open into the ledger."""
         for order_id, placed in self.open_orders.items():
             self._ledger.set_order_state(placed.row, self._desk.blotter.orders[order_id].state)
 
@@ -196,7 +200,7 @@ class SimulatedBroker:
         c, order_id = self._conditions, placed.order_id
         fact = OrderEvent(order_id=order_id, type=ACCEPTED, at=c.now, mono=c.mono, venue_order_id=order_id)
         outputs = self._desk.apply_message(RequestResult(event=fact))
-        if len(outputs) > 1:  # more than the fact itself: a cancel that waited for the id
+        if len(outputs) > 1:  # more than the event itself: a cancel that waited for the id
             self.carry_out_decisions(outputs)
 
     def _fill(self, order: _OpenOrder, quantity: int, price: int) -> None:
@@ -234,7 +238,7 @@ class SimulatedBroker:
             self.carry_out_decisions(outputs)
 
     def _cut(self, order: _OpenOrder, quantity: int, paid: int, price: int) -> None:
-        # The exchange takes what the account pays, and the rest ends there.
+        # The exchange fills what the account can pay and cancels the rest.
         order.remaining += quantity - paid
         self.bar_books[order.id].remove_order(order.order_id)
         self.counts["cut"] += 1
@@ -263,7 +267,7 @@ class SimulatedBroker:
     def _cancel(self, cancel: Cancel) -> None:
         placed = self.open_orders.get(cancel.order_id)
         if placed is None or not cancel.venue_order_id or not self.bar_books[placed.id].remove_order(cancel.order_id):
-            return  # filled already, or the cancel goes out again with the id that the exchange gives
+            return  # filled already; or the cancel is sent again once the exchange has given an id
         self._ended(placed, VenueOrderStatus.CANCELED, OrderState.CANCELED)
 
     def _ended(self, placed: _OpenOrder, status: VenueOrderStatus, state: OrderState, *, settled_ns: int = 0) -> None:

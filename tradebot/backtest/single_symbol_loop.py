@@ -1,6 +1,6 @@
-"""The walk of one instrument: nobody is beside it, so it needs no schedule; what it does at a position is the walk's.
+"""The backtest loop for one instrument. It needs no schedule; what happens at each bar is `BacktestLoop`'s.
 
-An account of its own for each of many symbols, and every trial of a sweep over one, goes this way.
+Every trial of a sweep over one symbol, and every account of one symbol, is run by it.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from tradebot.backtest.backtest_loop import PROGRESS_EVERY, BacktestLoop
 
 
 class SingleSymbolLoop(BacktestLoop):
-    """Walks from what the instrument waits for to the next; the clock's own positions come in between."""
+    """Visits the bars at which the instrument is due, and in between those at which only the clock ticks."""
 
     def run_to_end(self) -> None:
-        """Walk to the end of the timeline."""
+        """Run to the end of the timeline."""
         counter, loss, funds, moved = self._counter, self._loss, self._funds, self._counter.changed_ids
         desk, panel, inside, reversals = self._desk, self._panel, self._inside, self._desk.entries
         orders, mask, working, wanted = (
@@ -50,7 +50,7 @@ class SingleSymbolLoop(BacktestLoop):
         counter.record_open_states()
 
     def _positions(self) -> Iterator[tuple[int, bool, bool, object]]:
-        # Each `current_k` to walk: whether the instrument waits for it, whether the clock ticks, and what trades in its bar.
+        # Yields each `current_k` to visit: is the instrument due, does the clock tick, can anything trade in its bar.
         loss, orders, mask, end = (
             self._loss,
             self._counter.bar_books[0].orders,
@@ -64,7 +64,7 @@ class SingleSymbolLoop(BacktestLoop):
             k = due if due < tick else tick
             is_due, ticks = due == k, tick == k
             trades = is_due and (orders or mask[0])
-            # Where nothing trades before it the loss at this close is known already.
+            # If nothing can trade in this bar, the position at its close is known, and so is the loss there.
             to = k if trades or k == end else k + 1
             lost = loss.first_breach(to) if loss.scanned_to_k < to else to
             if lost < k:
@@ -102,5 +102,6 @@ class SingleSymbolLoop(BacktestLoop):
             if signals:
                 counter.carry_out_decisions(desk.act_on_signals(signals))
         self._loss.scanned_to_k = k + 1
-        if is_due or counter.changed_ids:  # a clock alone leaves it waiting, for what its guard sees on the way there
+        # On a clock tick alone the due bar stays: a search from here would miss what the guard saw in between.
+        if is_due or counter.changed_ids:
             self._due = self._outlook.next_event_k(0, k + 1)

@@ -1,1 +1,1 @@
-"""Indicators: expressions over bars, the same bits row by row while trading and over arrays in a backtest."""
+"""Indicators: expressions over bars, row by row while trading and over arrays in a backtest, with the same bits."""

@@ -1,6 +1,6 @@
-"""The nodes without memory, as numpy over rows or over time: one definition for both, so both give the same bits.
+"""The nodes without state, as numpy over rows or over time: one definition for both, so both give the same bits.
 
-Those across the symbols of a close know their order only as that of their values.
+Those across the symbols of a close depend on the values only, not on the order of the symbols.
 """
 
 from __future__ import annotations
@@ -14,13 +14,11 @@ import numpy as np
 from tradebot.domain.market_data import Floats
 from tradebot.indicators.node import Op
 
-SINGLE_THREAD_SIZE = (
-    8_192  # elements up to which numpy's linear algebra starts no threads, which would wait in a loop of their own
-)
+SINGLE_THREAD_SIZE = 8_192  # elements; above this numpy's linear algebra starts threads, which spin while they wait
 
 
 def are_finite(a: Floats, b: Floats) -> bool:
-    """Tell in one or two calls that neither column holds a NaN or an infinity; may say False of huge numbers."""
+    """Return whether both columns are free of NaN and infinity, in one or two calls; may say False for huge numbers."""
     if len(a) <= SINGLE_THREAD_SIZE:
         return isfinite(a.dot(b))
     return isfinite(np.add.reduce(a)) and (a is b or isfinite(np.add.reduce(b)))
@@ -69,7 +67,7 @@ def _is_true(a: Floats) -> Any:
 
 
 def rank_across(values: Floats) -> Floats:
-    """Return the place of each value among the finite ones: 0 lowest, 1 highest, ties the middle; NaN for the rest."""
+    """Return the rank of each value among the finite ones: 0 lowest, 1 highest, ties the middle; NaN for the rest."""
     result = np.full(len(values), np.nan)
     known = np.isfinite(values)
     found = values[known]

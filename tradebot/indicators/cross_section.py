@@ -1,4 +1,4 @@
-"""Batch evaluation over symbols that see each other: what `rank` and `zscore` need; the numbers are those of `live`.
+"""Batch evaluation over symbols that are compared, for `rank` and `zscore`; the numbers are those of `streaming`.
 
 Rows of different symbols that begin at one instant belong to one close. A symbol without a row there takes no part.
 """
@@ -17,7 +17,7 @@ BarHistory = tuple[Floats, Ints]  # bars (5, n) and their starts (n,) in market 
 
 
 def evaluate_histories(plan: ExpressionPlan, pasts: Sequence[BarHistory]) -> list[ExpressionValues]:
-    """Evaluate over the histories of all symbols together; the i-th result has the rows of the i-th history.
+    """Evaluate a plan over the histories of all symbols together; the i-th result has the rows of the i-th history.
 
     Row t of every value depends only on rows, of any symbol, that begin no later.
     """
@@ -32,7 +32,10 @@ def evaluate_histories(plan: ExpressionPlan, pasts: Sequence[BarHistory]) -> lis
 def evaluate_by_node(
     plan: ExpressionPlan, pasts: Sequence[BarHistory], compute: Callable[[int, int, Sequence[Value]], Value]
 ) -> list[ExpressionValues]:
-    """Evaluate all symbols node by node, by `compute(place of node, symbol, values before)` where not across them."""
+    """Evaluate all symbols node by node.
+
+    `compute(index of the node, symbol, values before)` gives the nodes that do not compare symbols.
+    """
     found: list[list[Value]] = [[] for _ in pasts]
     starts = [start for _, start in pasts]
     times, at = np.unique(np.concatenate([*starts, np.empty(0, dtype=np.int64)]), return_inverse=True)

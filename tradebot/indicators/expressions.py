@@ -1,4 +1,4 @@
-"""What a strategy writes its rules with: `ta`, bars, lag, crossings, pairs and the nodes that know the session."""
+"""What a strategy writes its rules with: `ta`, bars, lag, crossings, pairs, and the nodes that know the session."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tradebot.indicators.session_opens import Anchor
 
 
 class Bars:
-    """The columns of the bars of one symbol, as expressions; `resample` gives longer ones."""
+    """The columns of the bars of one symbol, as expressions; `resample` makes longer bars."""
 
     __slots__ = ("close", "high", "low", "open", "volume")
 
@@ -44,7 +44,7 @@ class Bars:
 class Outputs:
     """The outputs of a TA-Lib function that has several; unpack them in its order, or take one by name.
 
-    Names are TA-Lib's, and those without what the function's own name repeats: `MACD(...).macdsignal` or `.signal`,
+    Names are TA-Lib's, or those without the part that repeats the function's name: `MACD(...).macdsignal` or `.signal`,
     `BBANDS(...).upperband` or `.upper`, `AROON(...).aroonup` or `.up`.
     """
 
@@ -79,9 +79,9 @@ class TaLib:
     """Every TA-Lib function by its name: inputs first, then its parameters, by position or by TA-Lib's names.
 
     An input is an expression or the bars: `ta.EMA(bars.close, 12)`, `ta.ADX(bars, timeperiod=14)`, `ta.OBV(bars)`. Bars
-    stand for the columns TA-Lib names, close where it takes one price. A function with one output gives an expression,
-    one with several gives `Outputs`. Raises AttributeError for an unknown function, TypeError for wrong arguments,
-    ValueError for parameters out of range.
+    stand for the columns that TA-Lib names, or for close where it takes one price. A function with one output gives an
+    expression, one with several gives `Outputs`. Raises AttributeError for an unknown function, TypeError for wrong
+    arguments, ValueError for parameters out of range.
     """
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -150,9 +150,9 @@ ta = TaLib()
 
 
 def lag(x: Operand, bars: int = 1) -> Node:
-    """Return the value `bars` bars ago, NaN before that; of a value of longer bars, so many of those.
+    """Return the value `bars` bars ago, NaN before that; a value of longer bars is lagged by longer bars.
 
-    Raises ValueError below 1: the future is out of reach.
+    Raises ValueError below 1: the future is not known.
     """
     if isinstance(bars, bool) or not isinstance(bars, int) or bars < 1:
         raise ValueError(f"lag needs a whole number of bars from 1, was {bars!r}")
@@ -173,17 +173,17 @@ def crossed_below(a: Operand, b: Operand) -> Node:
 
 
 def _alike(a: Operand, b: Operand) -> tuple[Node, Node]:
-    # A lag counts bars of its own length, so both sides must be of one length before it.
+    # A lag counts bars of its own timeframe, so both sides need the same one first.
     a, b = as_node(a), as_node(b)
     frames = {a.timeframe, b.timeframe} - {NO_TIMEFRAME}
     return (hold(a), hold(b)) if len(frames) > 1 else (a, b)
 
 
 def rank(x: Operand) -> Node:
-    """Return where a symbol's value stands among those of one close: 0 lowest, 1 highest, ties in the middle.
+    """Return the rank of a symbol's value among the symbols of one close: 0 lowest, 1 highest, ties in the middle.
 
     Only finite values count; the others, and a value that is alone, have NaN. A symbol without a bar in the close takes
-    no part. A value of longer bars is held. The strategy's `symbols` are the symbols it is ranked among.
+    no part. A value of longer bars is held. A symbol is ranked among the strategy's `symbols`.
     """
     return intern_node(Op.RANK, (hold(x),))
 
@@ -191,19 +191,21 @@ def rank(x: Operand) -> Node:
 def zscore(x: Operand) -> Node:
     """Return how many standard deviations a symbol's value is above the mean of the symbols of one close.
 
-    The deviation is that of the population; 0 where all values are equal. Who takes part: as in `rank`.
+    The deviation is that of the population; the result is 0 where all values are equal. The same symbols take part as
+    in `rank`.
     """
     return intern_node(Op.ZSCORE, (hold(x),))
 
 
 def resample(bars: Bars, length: str, *, opens_at: time | None = None, zone: timezone | None = None) -> Bars:
-    """Return longer bars, such as `15m`, `1h` or `1d`, counted from when each session of the exchange opens.
+    """Return longer bars, such as `15m`, `1h` or `1d`, counted from the open of each session of the exchange.
 
     `opens_at` is another time to count from, in the exchange's zone, or in `zone`, which is a fixed offset.
 
-    An expression over them has a value at the bar that closes the longer one, the first moment it can be known: its
-    last bar, or, if that had no trade or the session ended before, the next bar there is. Rules fire at that bar alone;
-    beside expressions of other bars, and in protections, a value is held until the next (`hold`). Raises ValueError.
+    An expression over them has a value at the bar that closes the longer one, the first moment at which it is known.
+    That is its last bar; if that had no trade or the session ended before, it is the next bar there is. Rules fire at
+    that bar alone. In expressions with other bars, and in protections, a value is held until the next (`hold`). Raises
+    ValueError.
     """
     if bars.close.timeframe != BASE_TIMEFRAME:
         raise ValueError(f"resample({length!r}) needs the bars themselves, not longer ones made from them")
@@ -254,10 +256,10 @@ class OpeningRange:
 def opening_range(
     bars: Bars, minutes: int, *, opens_at: time | None = None, zone: timezone | None = None
 ) -> OpeningRange:
-    """Return the range of the bars that start in the first `minutes` of a session; see `resample` for when it opens.
+    """Return the range of the bars that start in the first `minutes` of a session; for its open see `resample`.
 
-    Known from the first bar that starts after them until the session ends; NaN within them, and all day when no bar of
-    them was seen (a start in the middle of the day trades no half range).
+    It is known from the first bar that starts after those minutes until the session ends. It is NaN within them, and
+    all day if no bar of them was seen: a start in the middle of the day trades no half range.
     """
     if isinstance(minutes, bool) or not isinstance(minutes, int) or not 1 <= minutes < 1440:
         raise ValueError(f"opening_range needs whole minutes from 1 to 1439, was {minutes!r}")
@@ -266,7 +268,10 @@ def opening_range(
 
 
 def session_vwap(bars: Bars, *, opens_at: time | None = None, zone: timezone | None = None) -> Node:
-    """Return the average of (high + low + close) / 3 weighted by volume since the session opened; NaN before any."""
+    """Return the average of (high + low + close) / 3 since the session opened, weighted by volume.
+
+    It is NaN before any volume.
+    """
     _need_the_bars("session_vwap", bars)
     anchor = _anchor(opens_at, zone)
     return intern_node(Op.SESSION_VWAP, (bars.high, bars.low, bars.close, bars.volume), (anchor,))

@@ -47,16 +47,14 @@ class Op(StrEnum):
     NOT = "~"
 
 
-CROSS_SECTIONAL_OPS = frozenset(
-    {Op.RANK, Op.ZSCORE}
-)  # of these a symbol's value depends on the other symbols of the close
+CROSS_SECTIONAL_OPS = frozenset({Op.RANK, Op.ZSCORE})  # a symbol's value depends on the other symbols of the close
 NAMED_OPS = (
     frozenset({Op.PICK, Op.SESSION_VWAP, Op.OPENING_HIGH, Op.OPENING_LOW}) | CROSS_SECTIONAL_OPS
 )  # shown to people
 
-Timeframe = tuple[int, Anchor]  # length of the longer bars in ns, and where their session begins
-BASE_TIMEFRAME: Timeframe = (0, 0)  # the timeframe of the bars as they come
-NO_TIMEFRAME: Timeframe = (-1, 0)  # of numbers, which go with any
+Timeframe = tuple[int, Anchor]  # length of the longer bars in ns, and when their session begins
+BASE_TIMEFRAME: Timeframe = (0, 0)  # the timeframe of the base bars, as they come
+NO_TIMEFRAME: Timeframe = (-1, 0)  # the timeframe of numbers, which go with any other
 
 
 class Node:
@@ -65,8 +63,8 @@ class Node:
     Two equal expressions are the same object, so a plan computes each once. `==` compares identity; use `>=` and `<=`
     for prices. `and`, `or`, `not` cannot be overloaded in Python and raise TypeError: write `&`, `|`, `~`.
 
-    `timeframe` says of which bars it is: an expression of longer bars has a value at the row that closes one and NaN at
-    the rows between.
+    `timeframe` says which bars it belongs to: an expression of longer bars has a value at the row that closes one and
+    NaN at the rows between.
     """
 
     __slots__ = ("__weakref__", "args", "op", "params", "timeframe")
@@ -143,10 +141,10 @@ _nodes: WeakValueDictionary[tuple[object, ...], Node] = WeakValueDictionary()
 
 
 def intern_node(op: Op, args: tuple[Node, ...] = (), params: tuple[Any, ...] = ()) -> Node:
-    """Return the one node of this expression; where its arguments are of different bars, the longer ones are held."""
+    """Return the one node of this expression; if its arguments have different timeframes, the longer ones are held."""
     if len({arg.timeframe for arg in args if arg.timeframe != NO_TIMEFRAME}) > 1 and op is not Op.HOLD:
         args = tuple(map(hold, args))
-    # repr tells 1 from 1.0 and 0.0 from -0.0, which are equal as dict keys and are not the same number to TA-Lib.
+    # repr distinguishes 1 from 1.0 and 0.0 from -0.0: they are equal as dict keys, but not the same to TA-Lib.
     key = (op, *map(id, args), repr(params))
     found = _nodes.get(key)
     if found is None:
@@ -169,17 +167,17 @@ def _timeframe(op: Op, args: tuple[Node, ...], params: tuple[Any, ...]) -> Timef
 
 
 def hold(x: Operand) -> Node:
-    """Return a value of longer bars as it stands at every row: the one of the last closed bar, NaN before any.
+    """Return a value of longer bars as it stands at every row: that of the last closed bar, NaN before any.
 
-    What is of the bars as they come is returned as it is. Needed by hand only where a rule would otherwise fire at the
-    close of the longer bar alone: an expression that mixes timeframes holds by itself.
+    A value of the base bars is returned as it is. Call it only where a rule would otherwise fire at the close of the
+    longer bar alone: an expression that mixes timeframes holds by itself.
     """
     x = as_node(x)
     return intern_node(Op.HOLD, (x, longer_close(x.timeframe))) if is_longer_timeframe(x) else x
 
 
 def is_longer_timeframe(x: Node) -> bool:
-    """Tell whether an expression is of longer bars than those that come."""
+    """Return whether an expression belongs to longer bars than the base bars."""
     return x.timeframe not in (BASE_TIMEFRAME, NO_TIMEFRAME)
 
 
@@ -190,7 +188,7 @@ def longer_close(timeframe: Timeframe) -> Node:
 
 
 def as_node(value: Operand) -> Node:
-    """Return `value` as a node. Raises TypeError for what is neither an expression nor a number."""
+    """Return `value` as a node. Raises TypeError if it is neither an expression nor a number."""
     if isinstance(value, Node):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -199,7 +197,7 @@ def as_node(value: Operand) -> Node:
 
 
 def evaluation_order(roots: Iterable[Node]) -> list[Node]:
-    """Return every node the roots need, arguments before their users, in an order that depends on the roots only."""
+    """Return every node that the roots need, arguments before users, in an order that depends on the roots only."""
     done: dict[Node, None] = {}
     for root in roots:
         waiting = [root]
@@ -213,7 +211,7 @@ def evaluation_order(roots: Iterable[Node]) -> list[Node]:
 
 
 def expression_text(expression: Node) -> str:
-    """Format for people: `EMA(close, 12) > 20`."""
+    """Return an expression as people read it: `EMA(close, 12) > 20`."""
     op, args, params = expression.op, expression.args, expression.params
     match op:
         case Op.BAR:
@@ -253,7 +251,7 @@ def _length(ns: int) -> str:
 
 
 def named_indicators(root: Node) -> Iterator[Node]:
-    """Yield the indicators a rule looks at: the first named values met on every way down, each once."""
+    """Yield the indicators that a rule looks at: the first named value on every path from the root, each once."""
     seen: set[Node] = set()
     waiting = [root]
     while waiting:
@@ -262,7 +260,7 @@ def named_indicators(root: Node) -> Iterator[Node]:
             continue
         seen.add(top)
         if top.op in NAMED_OPS or (top.op is Op.HOLD and top.args[0].op in NAMED_OPS):
-            if top.args[0].op is not Op.RESAMPLE:  # a longer bar, no more an indicator than a bar is
+            if top.args[0].op is not Op.RESAMPLE:  # a longer bar is a bar and no indicator
                 yield top
         else:
             waiting.extend(reversed(top.args[:1] if top.op in (Op.HOLD, Op.LAG) else top.args))

@@ -1,4 +1,4 @@
-"""A plan: the nodes some expressions need, in the order to compute them; and the batch evaluation over arrays."""
+"""A plan: the nodes that some expressions need, in the order to compute them; and their evaluation over arrays."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ BAR_ROW = {name: i for i, name in enumerate(talib_bridge.BAR_COLUMNS)}  # column
 
 
 class ExpressionPlan:
-    """The nodes of `roots` in evaluation order; a node that several roots need stands once.
+    """The nodes of `roots` in evaluation order; a node that several roots need appears once.
 
-    `args[i]` are the positions of the arguments of `nodes[i]`. `interval_ns` is the length of the bars in ns; only plans
-    with longer bars need it. `opens` is when the sessions of the bars' exchange open. Raises ConfigError where longer
-    bars are not made of whole bars.
+    `args[i]` are the indexes of the arguments of `nodes[i]`. `interval_ns` is the length of the bars; only plans with
+    longer bars need it. `opens` says when the sessions of the bars' exchange open. Raises ConfigError where longer bars
+    are not made of whole bars.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ Value = Floats | tuple[Floats, ...]  # a TA node has one column per output, ever
 
 
 class ExpressionValues:
-    """What a plan gave: one column per expression."""
+    """The values of a plan: one column per expression."""
 
     __slots__ = ("_plan", "_values")
 
@@ -73,9 +73,10 @@ def argument_columns(values: Sequence[Value], args: tuple[int, ...]) -> list[Flo
 
 
 def evaluate_history(plan: ExpressionPlan, bars: Floats, starts: Ints) -> ExpressionValues:
-    """Evaluate over the history of one symbol: `bars` (5, n) open, high, low, close, volume; `starts` (n,) market ns.
+    """Evaluate a plan over one symbol: `bars` (5, n) open, high, low, close, volume; `starts` (n,) market ns.
 
-    Row t of every value depends on rows 0..t only. A plan that compares symbols needs them together: `panel`.
+    Row t of every value depends on rows 0..t only. A plan that compares symbols needs them together, see
+    `evaluate_histories`.
     """
     assert not plan.is_cross_sectional, "a plan over the symbols of a close is evaluated by panel()"
     values: list[Value] = []
@@ -114,7 +115,7 @@ def evaluate_node(
 
 
 def evaluate_stateless(expression: Node, args: tuple[int, ...], values: Sequence[Value], bars: Floats) -> Value:
-    """Compute a node without memory from the columns of its arguments; a column may run over time or over symbols."""
+    """Compute a node without state from its argument columns; a column may run over time or over symbols."""
     match expression.op:
         case Op.BAR:
             return np.ascontiguousarray(bars[BAR_ROW[expression.params[0]]])
@@ -130,7 +131,7 @@ def evaluate_stateless(expression: Node, args: tuple[int, ...], values: Sequence
 
 
 def shift_column(column: Floats, bars: int) -> Floats:
-    """Return the column `bars` rows later, NaN first."""
+    """Return the column delayed by `bars` rows, NaN first."""
     late = np.full(len(column), np.nan)
     late[bars:] = column[:-bars]
     return late

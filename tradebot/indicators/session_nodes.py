@@ -1,6 +1,6 @@
 """The nodes that know the session: opening range and session VWAP, row by row over symbols and over whole arrays.
 
-A session is the day from its opening to the next one's, so it needs no calendar but the clocks of its exchange.
+A session is the day from its open to the next one, so it needs no calendar, only the clock of its exchange.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class SessionVwapState:
         self.day = np.full(size, NO_SESSION)
         self.value = np.zeros(size)
         self.volume = np.zeros(size)
-        self.common_day: int | None = None  # the session of every symbol, once one has begun
+        self.common_day: int | None = None  # the session of all symbols, None while they differ
 
     def step_bar(self, step: BarStep, inputs: list[Floats], *, is_finite: bool) -> Floats:
         day = self.opens.session_clock(step.starts_at) // DAY
@@ -90,7 +90,7 @@ class SessionVwapState:
 
     def _begin(self, day: int, rows: Ints) -> None:
         is_new = self.day < day
-        is_new[rows] |= self.day[rows] != day  # a step back in time begins a session too, for those that make it
+        is_new[rows] |= self.day[rows] != day  # a step back in time also begins a session, for its rows
         self.value[is_new] = self.volume[is_new] = 0.0
         self.day[is_new] = day
         self.common_day = day if (self.day == day).all() else None
@@ -110,5 +110,5 @@ class SessionVwapState:
 
 
 def _ratio(value: Floats, volume: Floats) -> Floats:
-    ratio: Floats = value / volume  # where nothing was traded that is nothing by nothing, a NaN
+    ratio: Floats = value / volume  # 0 / 0, a NaN, where nothing was traded
     return ratio

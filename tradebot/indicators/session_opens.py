@@ -1,4 +1,4 @@
-"""When sessions open: the clock on which every session of an exchange begins at a whole day, summer and winter."""
+"""When sessions open: a clock on which every session of an exchange begins at a whole day, summer and winter."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from tradebot.clock import SECOND
 from tradebot.domain.market_data import Ints
 
 DAY_S = 86_400
-FIRST_YEAR, LAST_YEAR = 1970, 2100  # years whose changes of clocks are known
+FIRST_YEAR, LAST_YEAR = 1970, 2100  # years whose daylight saving is known
 At = TypeVar("At", int, Ints)
 
-Anchor = int | time | None  # ns after midnight UTC, or a time in the exchange's zone, or when the exchange opens
+Anchor = int | time | None  # ns after midnight UTC, a time in the exchange's zone, or None: when the exchange opens
 
 
 class SessionOpens:
-    """Sessions that open at `opens_at` in `zone`, every day; clocks that change there move them.
+    """Sessions that open at `opens_at` in `zone` every day; daylight saving there moves them.
 
-    `session_clock(t)` is `t` on a clock that shows whole days when sessions open: it tells the session, and how far in it is.
+    `session_clock(t)` is `t` on a clock that shows whole days when sessions open: it gives the session, and the time
+    since it opened.
     """
 
     def __init__(self, zone: str, at: time) -> None:
@@ -31,7 +32,7 @@ class SessionOpens:
         self._edges, self._offsets = _table(zone, at)
 
     def session_clock(self, at: At) -> At:
-        """Return market ns, one or many, less what UTC shows when the session of that time opens."""
+        """Return market ns, one or many, less the UTC time of day (ns) at which the session of that time opens."""
         if not self._edges:
             return at - self._offsets[0]
         if isinstance(at, int):
@@ -39,7 +40,7 @@ class SessionOpens:
         return at - np.array(self._offsets, dtype=np.int64)[np.searchsorted(self._edges, at, side="right")]
 
     def at_anchor(self, anchor: Anchor) -> SessionOpens:
-        """Return the sessions that an anchor means, seen from here."""
+        """Return the sessions that an anchor means for this exchange."""
         if anchor is None:
             return self
         if isinstance(anchor, time):
@@ -50,7 +51,7 @@ class SessionOpens:
 
 @lru_cache(maxsize=64)
 def _table(zone: str, at: time) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    # (when the offset changes, ns UTC), (offsets before, between and behind the changes, ns after midnight UTC)
+    # (when the offset changes, ns UTC), (offsets before, between and after the changes, ns after midnight UTC)
     place = ZoneInfo(zone)
 
     def opening(day: date) -> int:
@@ -69,4 +70,4 @@ def _table(zone: str, at: time) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return tuple(edges), tuple(offset * SECOND for offset in offsets)
 
 
-HOME_OPENS = SessionOpens("Asia/Kolkata", time(9, 15))  # where nothing says another one
+HOME_OPENS = SessionOpens("Asia/Kolkata", time(9, 15))  # the default

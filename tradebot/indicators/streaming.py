@@ -1,8 +1,8 @@
-"""Streaming evaluation of a plan: one row of many symbols at a time, in constant time per bar, over TA-Lib's states.
+"""Streaming evaluation of a plan: one row of many symbols at a time, in constant time per bar, on TA-Lib's states.
 
-Elementwise nodes run over all symbols of a close at once, and so do the common indicators when there are enough symbols
-for it to pay (`vector`); every other function of TA-Lib is stepped by its handle, symbol by symbol. The numbers are
-those of `plan.batch` over the same bars, bit for bit, whichever of the two steps.
+Elementwise nodes run over all symbols of a close at once. So do the common indicators where there are enough symbols
+for it to pay (`vector_state`); every other function of TA-Lib is stepped by its handle, symbol by symbol. Both give the
+numbers of `plan.evaluate_history` over the same bars, bit for bit.
 """
 
 from __future__ import annotations
@@ -34,30 +34,30 @@ from tradebot.indicators.vector_state import BarStep, RingBuffer, VectorState
 from tradebot.indicators.vector_wilder import TrueRanges, VectorAdx, VectorAtr
 
 _NOTHING = np.empty(0)
-MIN_VECTOR_SYMBOLS = 24  # symbols; below it the handles are faster than a dozen calls of numpy each
+MIN_VECTOR_SYMBOLS = 24  # symbols; below this the handles are faster than a dozen numpy calls per function
 
 
 class NodeState(Protocol):
-    """The memory of one node for all symbols."""
+    """The state of one node for all symbols."""
 
     def step_bar(self, step: BarStep, inputs: list[Floats], *, is_finite: bool) -> Value:
-        """Feed one bar (k,) per input, return the outputs; `is_finite`: all inputs are known to be."""
+        """Feed one bar (k,) per input and return the outputs; `is_finite` promises that all inputs are finite."""
 
     def feed_history(self, row: int, starts: Ints, inputs: list[Floats]) -> Value:
-        """Feed the history (n,) of a symbol that has seen no bar, return the outputs over it."""
+        """Feed the history (n,) of a symbol that has seen no bar and return the outputs over it."""
 
 
 class StreamingIndicators:
     """The indicator state of `size` symbols under one plan; rows are numbered from 0.
 
-    From `vector_from` symbols on, functions that can be are stepped over all symbols at once.
+    From `vector_from` symbols on, the functions that allow it are stepped over all symbols at once.
     """
 
     def __init__(self, plan: ExpressionPlan, size: int, *, vector_from: int = MIN_VECTOR_SYMBOLS) -> None:
         self.plan, self.size = plan, size
         self._all = np.arange(size)
         self._states: list[NodeState | None] = []
-        # What a step does: bars and numbers are put in their places, and then the lines computed in order.
+        # A step puts bars and numbers in their places and then computes the lines of the program in order.
         self._bars: list[tuple[int, int]] = []
         self._numbers: list[tuple[int, float]] = []
         self._program: list[ProgramLine] = []
@@ -83,11 +83,11 @@ class StreamingIndicators:
         self._program = join_averages(self._program, self._states)
         self._loading = list(self._needed())
         self._ones = np.ones(5 * size)
-        self._constants: list[Floats] = []  # the numbers as columns, of the length of the last close
+        self._constants: list[Floats] = []  # the numbers as columns, as long as the last close
         self._width = -1
 
     def _needed(self) -> Iterator[tuple[int, Node, tuple[int, ...], NodeState | None]]:
-        # What has a memory, and what leads to it.
+        # The nodes with a state, and the nodes that they depend on.
         wanted = {place for place, state in enumerate(self._states) if state is not None}
         for place in range(len(self._states) - 1, -1, -1):
             if place in wanted:
@@ -98,14 +98,14 @@ class StreamingIndicators:
     def step_bars(self, rows: Ints, bars: Floats, starts_at: int) -> ExpressionValues:
         """Feed one bar (5, k) of each of the symbols `rows` (k,), all started at `starts_at` (market ns).
 
-        The order of the rows is free; no row may stand twice.
+        The rows may come in any order; no row may appear twice.
         """
         values: list[Any] = [None] * len(self._states)
         with np.errstate(all="ignore"):
             is_whole = len(rows) == self.size and not np.count_nonzero(rows != self._all)
             step = BarStep(rows, is_whole, starts_at)
-            bars = bars.copy()  # the states keep columns of it
-            # A sum that overflows only makes the states look for themselves.
+            bars = bars.copy()  # the states keep columns of the bars
+            # If the sum overflows, the states only check for themselves.
             flat = bars.reshape(-1)
             is_finite = are_finite(flat, self._ones[: flat.size])
             for place, line in self._bars:
@@ -129,9 +129,9 @@ class StreamingIndicators:
             values[place] = column
 
     def feed_history(self, row: int, bars: Floats, starts: Ints) -> ExpressionValues:
-        """Feed the whole history (5, n) of one symbol that has seen no bar yet; as `n` steps would, and much faster.
+        """Feed the whole history (5, n) of one symbol that has seen no bar: the same as `n` steps, and much faster.
 
-        A plan with cross-sectional nodes takes the histories of all symbols together: `feed_histories`.
+        A plan with cross-sectional nodes takes the histories of all symbols together, see `feed_histories`.
         """
         assert not self.plan.is_cross_sectional, "fill_all() feeds a plan over the symbols of a close"
         values: list[Value] = []
@@ -144,7 +144,7 @@ class StreamingIndicators:
         return ExpressionValues(self.plan, values)
 
     def warm_up_states(self, row: int, bars: Floats, starts: Ints) -> None:
-        """Feed a history as `fill` does, for who wants the states and no values: what no state needs is left out."""
+        """Feed a history as `feed_history` does, for the states alone: nodes that no state needs are left out."""
         assert not self.plan.is_cross_sectional, "fill_all() feeds a plan over the symbols of a close"
         values: list[Value] = [_NOTHING] * len(self._states)
         is_finite = bool(np.isfinite(bars).all())
@@ -161,7 +161,7 @@ class StreamingIndicators:
                     values[place] = state.feed_history(row, starts, argument_columns(values, args))
 
     def feed_histories(self, pasts: Mapping[int, BarHistory]) -> None:
-        """Feed the histories of symbols that have seen no bar yet, by row; bars of one start are those of one close."""
+        """Feed the histories of symbols that have seen no bar, by row; bars with one start belong to one close."""
         rows = list(pasts)
 
         def compute(place: int, i: int, values: Sequence[Value]) -> Value:
@@ -190,9 +190,9 @@ class LagState:
 
 
 class TaState:
-    """One TA-Lib handle per symbol; until a history is long enough to open it, the history.
+    """One TA-Lib handle per symbol; until a symbol's history is long enough to open it, that history.
 
-    A bar with a non-finite input does not reach the handle and its value is NaN.
+    A bar with a non-finite input does not reach the handle, and its value is NaN.
     """
 
     def __init__(self, name: str, params: talib_bridge.Params, size: int) -> None:

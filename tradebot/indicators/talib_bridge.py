@@ -1,7 +1,7 @@
-"""The only file that calls TA-Lib, which has no types: what a function needs, its batch form, its streaming handle.
+"""The only file that calls TA-Lib, which has no types: a function's signature, its batch form, its streaming handle.
 
-TA-Lib wraps its functions for pandas when pandas can be imported; a worker process has no use for that and would pay
-0.2 s and 60 MB, so pandas is hidden while TA-Lib loads, unless somebody imported it before.
+TA-Lib wraps its functions for pandas when pandas can be imported. A worker process does not need that and would pay 0.2
+s and 60 MB, so pandas is hidden while TA-Lib loads, unless it was imported before.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ Params = tuple[tuple[str, int | float], ...]
 
 
 class Signature(NamedTuple):
-    """What a TA-Lib function takes and gives.
+    """The inputs, parameters and outputs of a TA-Lib function.
 
-    `inputs`: one entry per argument of the function, each the bar columns it means when given bars (None: no default).
+    `inputs` has one entry per argument of the function: the bar columns that it means when given bars (None: no
+    default).
     """
 
     name: str
@@ -68,7 +69,7 @@ def function_signature(name: str) -> Signature:
 
 @cache
 def lookback_rows(name: str, params: Params) -> int:
-    """Return how many rows come before the first value. Raises ValueError for parameters TA-Lib refuses."""
+    """Return how many rows come before the first value. Raises ValueError for parameters that TA-Lib refuses."""
     try:
         rows = int(_abstract.Function(name, **dict(params)).lookback)
     except OverflowError:
@@ -100,16 +101,16 @@ def _scatter(name: str, params: Params, mask: Any, outputs: tuple[Floats, ...]) 
 
 @cache
 def _call(name: str, params: Params) -> Callable[..., Any]:
-    # The function itself, without what wraps it for pandas: it asks of every argument whether it is a series.
+    # The function without its wrapper for pandas, which checks every argument for being a series.
     return partial(inspect.unwrap(getattr(_talib, name)), **dict(params))
 
 
 def compute_batch(
     name: str, params: Params, inputs: Sequence[Floats], *, is_finite: bool = False
 ) -> tuple[Floats, ...]:
-    """Return the outputs over whole columns, shape (n,) each; `is_finite`: all inputs are known to be.
+    """Return the outputs over whole columns, shape (n,) each; `is_finite` promises that all inputs are finite.
 
-    A row with a non-finite input is skipped: its value is NaN and the rows around it are neighbours.
+    A row with a non-finite input is skipped: its value is NaN, and the rows around it count as neighbours.
     """
     if is_finite and len(inputs[0]) > lookback_rows(name, params):
         outputs = _columns(_call(name, params)(*inputs))
@@ -123,12 +124,13 @@ def compute_batch(
 
 
 def batch_and_open(name: str, params: Params, inputs: Sequence[Floats]) -> tuple[tuple[Floats, ...], Update | None]:
-    """Return what `compute_batch` returns and the update of a handle that goes on from there, None if it is too early."""
+    """Return what `compute_batch` returns, and the update of a handle that goes on from there.
+
+    The update is None while the history is too short.
+    """
     mask = np.logical_and.reduce([np.isfinite(column) for column in inputs])
     history = [column[mask] for column in inputs]
-    if len(history[0]) <= lookback_rows(
-        name, params
-    ):  # some functions answer that with "bad parameter", and not always
+    if len(history[0]) <= lookback_rows(name, params):  # some functions call that a "bad parameter", but not always
         return tuple(np.full(len(mask), np.nan) for _ in function_signature(name).outputs), None
     try:
         handle, outputs = getattr(_stream, name).open_and_fill(*history, **dict(params))
@@ -139,7 +141,10 @@ def batch_and_open(name: str, params: Params, inputs: Sequence[Floats]) -> tuple
 
 
 def open_handle(name: str, params: Params, inputs: Sequence[Floats]) -> tuple[Any, Update] | None:
-    """Return the value at the last row of a finite history and the update to go on with; None when it is too short."""
+    """Return the value at the last row of a finite history, and the update to go on with.
+
+    None if the history is too short.
+    """
     try:
         handle = getattr(_stream, name)(*inputs, **dict(params))
     except _talib.InsufficientHistory:

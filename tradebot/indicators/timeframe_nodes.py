@@ -1,8 +1,8 @@
-"""Longer bars made of those that come, and the memory of what is computed from them: hold, and lag in their count.
+"""Longer bars made of the base bars, and the states computed from them: hold, and lag counted in longer bars.
 
-A longer bar is known at the row that closes it: the bar that ends with it or, where that one is missing, the next row
-of the symbol. At most one is known at a row; where two would be (the next row also ends its own), the later one is
-known a row later. So a value may come late for a symbol that hardly trades, and never early.
+A longer bar is known at the row that closes it: the bar that ends with it or, if that one is missing, the next row of
+the symbol. At most one becomes known at a row. Where two would (the next row also ends its own), the later one becomes
+known a row later. So a value may come late for a symbol that seldom trades, and never early.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ HIGH, LOW, CLOSE, VOLUME = 1, 2, 3, 4
 
 
 class ResampleState:
-    """The forming longer bar of every symbol, and one that waits for a row of its own."""
+    """The forming longer bar of every symbol, and a finished one that waits for a row of its own."""
 
     def __init__(self, timeframe: Timeframe, interval_ns: int, size: int, opens: SessionOpens) -> None:
         self.length_ns, anchor = timeframe
         self.opens = opens.at_anchor(anchor)
         self.interval_ns = interval_ns
-        self.number = np.full(size, NO_BAR)  # of the forming bar
+        self.number = np.full(size, NO_BAR)  # the number of the forming bar
         self.forming = np.full((5, size), np.nan)
         self.waiting = np.full((5, size), np.nan)
 
@@ -78,7 +78,7 @@ class ResampleState:
         )
         is_whole = is_last[last]
         order = np.arange(len(first))
-        at = np.maximum.accumulate(np.where(is_whole, last, last + 1) - order) + order  # one at a row
+        at = np.maximum.accumulate(np.where(is_whole, last, last + 1) - order) + order  # at most one at a row
         is_known = at < count
         result[:, at[is_known]] = longer[:, is_known]
         if is_whole[-1]:
@@ -91,7 +91,7 @@ class ResampleState:
 
 
 class HoldState:
-    """The value of every symbol at the last beat; a beat is a row where the second input is a number."""
+    """The value of every symbol at its last closed longer bar; the second input is a number at rows that close one."""
 
     def __init__(self, size: int) -> None:
         self.held = np.full(size, np.nan)
@@ -112,7 +112,7 @@ class HoldState:
 
 
 class LongerLagState:
-    """The values of every symbol at the last beats."""
+    """The values of every symbol at its last closed longer bars."""
 
     def __init__(self, bars: int, size: int) -> None:
         self.bars = bars

@@ -1,4 +1,4 @@
-"""Averages of a plan stepped together: EMAs, MACDs and average ranges share each operation of numpy.
+"""The averages of a plan, stepped together: EMAs, MACDs and average true ranges share each numpy operation.
 
 At fifty symbols an operation costs what its call costs, so four averages in one array take the time of one.
 """
@@ -21,9 +21,9 @@ Average = VectorEma | VectorMacd | VectorAtr
 
 
 class ProgramLine(NamedTuple):
-    """A line of what a step does: the node's place, those of its arguments, what computes it.
+    """One line of a plan's program: the index of its node, those of its arguments, and the function to compute it.
 
-    `picks` are the places that take an output of a function of TA-Lib, with its number; None where there is no memory.
+    `picks` are (index, output number) of the nodes that pick one of its outputs; None for a node without state.
     """
 
     place: int
@@ -34,10 +34,10 @@ class ProgramLine(NamedTuple):
 
 
 class JointAverages:
-    """The averages of some states over one close column, and over its ranges; the states own their numbers.
+    """The averages of several states over one close column and over its ranges; the states own their numbers.
 
-    They step together when all symbols do and all averages have begun, and each for itself otherwise. First all that
-    follow the column, then all that follow what came of it: the signals of MACDs and the average ranges.
+    They step together if all symbols step and all averages have begun, otherwise each on its own. The averages of the
+    column come first, then those of derived values: the signals of MACDs and the average true ranges.
     """
 
     def __init__(self, states: Sequence[Average]) -> None:
@@ -45,7 +45,7 @@ class JointAverages:
         self._direct = [state for state in states if not isinstance(state, VectorAtr)]
         self._late = [state for state in states if not isinstance(state, VectorEma)]
         weights: list[float] = []
-        self._lines: list[slice | int] = []  # of each direct state, in the common array
+        self._lines: list[slice | int] = []  # the lines of each direct state in the common array
         for state in self._direct:
             factor = state.weight if isinstance(state, VectorEma) else state.weights
             first, own = len(weights), factor.value.ravel().tolist()
@@ -58,7 +58,7 @@ class JointAverages:
         ]
         self._late_factor = FusedFactor(late) if late else None
         self._all: Floats = np.empty((len(weights), 0))
-        self._views: list[Floats] = []  # what each direct state was given of it
+        self._views: list[Floats] = []  # the part of it that each direct state was given
 
     def step_bar(self, step: BarStep, inputs: list[Any], *, is_finite: bool) -> State:
         """Feed high, low and close; return the outputs of all states, one after the other."""
@@ -108,10 +108,10 @@ class JointAverages:
 
 
 def join_averages(program: Sequence[ProgramLine], states: Sequence[object]) -> list[ProgramLine]:
-    """Return the lines of a program with those of averages over one close column made into one, where the first stood.
+    """Return a program in which the averages over one close column are one line, in the place of the first of them.
 
-    Average ranges join the averages of the close they are computed from; a simple average that bands have in their
-    middle is taken from there.
+    Average true ranges join the averages of the close that they are computed from. A simple average that is also the
+    middle of Bollinger bands is taken from those.
     """
     return _averages(_middles(program, states), states)
 

@@ -1,7 +1,8 @@
-"""Bollinger bands over arrays of symbols, with TA-Lib's deviation, which guards its running sums against cancellation.
+"""Bollinger bands over arrays of symbols, with TA-Lib's deviation.
 
-TA-Lib sums the distances from an anchor and takes a new anchor, the mean of the window, when the sums say too little
-about the variance, when a large distance leaves the window, and after 32 windows at the latest.
+Its running sums are guarded against cancellation. TA-Lib sums the distances from an anchor. It takes a new anchor, the
+mean of the window, when the sums say too little about the variance, when a large distance leaves the window, and after
+32 windows at the latest.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from tradebot.indicators.vector_state import MovingTotal, Rows, State, VectorSta
 
 ANCHOR_WINDOWS = 32
 CANCELLED_SHARE = 1e-6  # a variance below this part of the mean square is mostly rounding error
-OUTLIER_RATIO = 1e6  # a square that leaves and is this much larger than what stays took digits of it away
-SHORT_PIECE = 64  # bars walked at once after a new anchor: where one comes after the other, little is walked twice
-ZERO_SHARE = 1e-12  # a variance below this part of the mean square, counted anew, is none
+OUTLIER_RATIO = 1e6  # a leaving square this much larger than the remaining sum has taken digits from it
+SHORT_PIECE = 64  # bars computed at once after a new anchor: where anchors follow closely, little is computed twice
+ZERO_SHARE = 1e-12  # a recomputed variance below this part of the mean square counts as 0
 
 
 class VectorBbands(VectorState):
@@ -35,7 +36,7 @@ class VectorBbands(VectorState):
 
     @classmethod
     def matches_talib(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
-        # Unequal widths go another way in TA-Lib.
+        # TA-Lib computes unequal widths in another way.
         return params["matype"] == 0 and params["timeperiod"] >= 2 and params["nbdevup"] == params["nbdevdn"]
 
     def _move(self, state: State, rows: Rows, x: Floats) -> tuple[State, State]:
@@ -72,8 +73,8 @@ class VectorBbands(VectorState):
         return (total, sums, left), (middle + variance, middle, middle - variance)
 
     def _load(self, row: int, inputs: list[Floats], outputs: list[Floats]) -> None:
-        # The times of new anchors depend on all that was before, so the history is walked, in as long pieces as go
-        # without one: sums run through a piece one by one, as they do bar by bar.
+        # When a new anchor comes depends on all bars before it, so the history is computed in pieces, each as long as
+        # no new anchor comes. Within a piece the sums run one by one, as they do bar by bar.
         (values,), period = inputs, self.period
         anchor, left, first = values.item(0), ANCHOR_WINDOWS * period, 0
         opening = np.zeros((2, period))
@@ -109,7 +110,7 @@ class _RunningSums(NamedTuple):
 
 
 def _running_sums(begin: tuple[float, float], new: Floats, old: Floats, part: float) -> _RunningSums:
-    # Each bar adds the newest distance and then takes the oldest away, as a step does.
+    # Each bar adds the newest distance and then subtracts the oldest, as a step does.
     changes = np.empty((2, 1 + 2 * len(new)))
     changes[:, 0] = begin
     changes[0, 1::2] = new
@@ -123,7 +124,7 @@ def _running_sums(begin: tuple[float, float], new: Floats, old: Floats, part: fl
 
 
 def _sums_from_new_anchor(window: Floats, part: float) -> tuple[Floats, Floats]:
-    # Sums are taken one by one down the window, in time order, as cumsum does and sum does not.
+    # Values are added one by one in time order, as cumsum does and sum does not.
     anchor = np.cumsum(window, axis=0)[-1] * part
     window = window - anchor
     distances, squares = np.cumsum(window, axis=0)[-1], np.cumsum(window * window, axis=0)[-1]

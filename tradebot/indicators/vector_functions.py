@@ -1,8 +1,8 @@
-"""The common indicators over arrays of symbols, each in TA-Lib's own order of operations; `live` steps them.
+"""The common indicators over arrays of symbols, each in TA-Lib's own order of operations; `streaming` steps them.
 
-Formulas: TA-Lib 0.8, functions of the same names. Sums are carried, not recomputed, since TA-Lib carries them, and what
-it rounds once (`fma`) is rounded once. Averages that decay into denormal numbers are left there: dropping them would be
-faster and show in the outputs.
+Formulas: TA-Lib 0.8, functions of the same names. Sums are carried, not recomputed, because TA-Lib carries them; what
+it rounds once (`fma`) is rounded once. Averages that decay into denormal numbers stay there: dropping them would be
+faster, but it would show in the outputs.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class VectorMacd(VectorState):
         return (averages, signal), (macd, signal, macd - signal)
 
     def _load(self, row: int, inputs: list[Floats], outputs: list[Floats]) -> None:
-        # Both averages begin at the same bar: the fast one leaves out what only the slow one needs.
+        # Both averages begin at the same bar, so the fast one skips the bars that only the slow one needs.
         for i, (period, skipped) in enumerate(((self.fast, self.slow - self.fast), (self.slow, 0))):
             (average,) = talib_bridge.compute_batch(
                 "EMA", (("timeperiod", period),), [inputs[0][skipped:]], is_finite=True
@@ -108,7 +108,7 @@ class VectorStoch(VectorState):
 
     @classmethod
     def matches_talib(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
-        # Which of 0.0 and -0.0 is the lowest depends on their order; among the columns of bars there is no -0.0.
+        # Which of 0.0 and -0.0 is the lowest depends on their order; columns of bars have no -0.0.
         is_simple = params["slowk_matype"] == 0 and params["slowd_matype"] == 0
         return is_bars and is_simple and params["slowk_period"] >= 2 and params["slowd_period"] >= 2
 
@@ -151,7 +151,7 @@ class VectorObv(VectorState):
 
     @classmethod
     def matches_talib(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
-        return is_bars  # a volume of -0.0 or an infinite change would be another case
+        return is_bars  # a volume of -0.0 or an infinite change would give other bits
 
     def _move(self, state: State, rows: Rows, x: Floats, volume: Floats) -> tuple[State, State]:
         before, total = state

@@ -2,7 +2,8 @@
 
 TA-Lib steps its recursions with `fma`. Here the rounding errors of the product (Dekker 1971) and of the sum (Knuth,
 two-sum) are computed exactly and added last. That is right unless the correction lies exactly between two numbers, or
-the product is so small that its own error cannot be represented; such elements are seen, and computed with fractions.
+the product is so small that its own error cannot be represented. Such elements are detected and computed with
+fractions.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ LOW_BITS = np.int64(2**49 - 1)  # a correction half-way between two numbers has 
 
 
 class FusedFactor:
-    """A constant factor, or a column of factors for the lines of a two-dimensional array, split in halves once."""
+    """A constant factor, or a column of factors for the lines of a two-dimensional array, split into halves once."""
 
     def __init__(self, value: float | list[float]) -> None:
         self.value: Floats = np.array(value) if isinstance(value, float) else np.array(value)[:, None]
@@ -29,7 +30,7 @@ class FusedFactor:
         self.low = self.value - self.high
 
     def multiply_add_small(self, x: Floats, y: Floats) -> Floats:
-        """Return `factor * x + y`, rounded once, where the product is small beside `y`; finite inputs below 1e290.
+        """Return `factor * x + y`, rounded once; fast for a product small beside `y`; finite inputs below 1e290.
 
         The exact product lies between its two neighbours. Where both give the same sum, that is the sum.
         """

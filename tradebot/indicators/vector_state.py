@@ -1,7 +1,7 @@
-"""The frame of an indicator that steps all symbols of a close at once in numpy; `vector_functions` has the arithmetic.
+"""The base of indicators that step all symbols of a close at once in numpy; `vector_functions` has the arithmetic.
 
-It stands in for one TA-Lib handle per symbol and gives the bits of TA-Lib's batch: the same operations in the same
-order, over arrays of symbols. A symbol enters with the state that TA-Lib itself computes from its first bars.
+Such an indicator replaces one TA-Lib handle per symbol and gives the bits of TA-Lib's batch: the same operations in the
+same order, over arrays of symbols. A symbol starts with the state that TA-Lib itself computes from its first bars.
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ import numpy as np
 from tradebot.domain.market_data import Floats, Ints
 from tradebot.indicators import talib_bridge
 
-State = tuple[Floats, ...]  # arrays whose last axis is the symbol; replaced, never written, once they were returned
+State = tuple[Floats, ...]  # arrays whose last axis is the symbol; once returned they are replaced, never written
 Rows = Ints | None  # the symbols that step; None for all of them in order, which needs no gathering
 
 
 class BarStep(NamedTuple):
-    """One close on its way through a plan: which rows step, whether they are all rows in order, when the bar began."""
+    """One close that a plan steps.
+
+    `rows` are those that step, `is_whole` says that they are all rows in order, `starts_at` is the bar's start (market
+    ns).
+    """
 
     rows: Ints
     is_whole: bool
@@ -26,16 +30,16 @@ class BarStep(NamedTuple):
 
 
 class RingBuffer:
-    """The last `depth` values of every symbol, which need not have stepped equally often."""
+    """The last `depth` values of every symbol; symbols may have stepped a different number of times."""
 
     def __init__(self, depth: int, size: int, *, empty: float = 0.0) -> None:
         self.depth, self.size = depth, size
         self.values = np.full((depth, size), empty)
-        self._at: int | None = 0  # the oldest line of all symbols, as long as they agree
-        self._each = np.zeros(size, dtype=np.int64)  # the oldest line of each, from then on
+        self._at: int | None = 0  # the oldest line of all symbols, None once they differ
+        self._each = np.zeros(size, dtype=np.int64)  # the oldest line of each symbol, from then on
 
     def replace_oldest(self, rows: Rows, new: Floats) -> Floats:
-        """Put a value for each row in the place of its oldest and return what was there."""
+        """Put a new value for each row in the place of its oldest, and return the old ones."""
         if rows is None and self._at is not None:
             line = self.values[self._at]
             old: Floats = line.copy()
@@ -63,9 +67,9 @@ class RingBuffer:
         return found
 
     def load_values(self, row: int, last: Floats) -> None:
-        """Set the values of one symbol, oldest first; fewer than `depth` leave the oldest as they are."""
+        """Set the values of one symbol, oldest first; fewer than `depth` leave the oldest ones as they are."""
         last = last[-self.depth :]
-        if self._at == 0:  # as before any step: the oldest line is the first
+        if self._at == 0:  # as before any step, the oldest line is the first
             self.values[self.depth - len(last) :, row] = last
             return
         first = (int(self._each[row]) if self._at is None else self._at) - len(last)
@@ -75,7 +79,8 @@ class RingBuffer:
 class VectorState:
     """An indicator of `size` symbols under one set of parameters.
 
-    Subclasses name the function and the number of lines of each field of its state, and give `_move` and `_load`.
+    Subclasses give the function's `name`, in `shapes` the number of lines of each field of the state, and `_move` and
+    `_load`.
     """
 
     name: ClassVar[str]
@@ -88,17 +93,17 @@ class VectorState:
         self.state: State = tuple(np.zeros(size) if fields == 1 else np.zeros((fields, size)) for fields in self.shapes)
         self._is_open = np.zeros(size, dtype=bool)
         self.unopened_count = size
-        self._histories: dict[int, list[tuple[float, ...]]] = {}  # row -> its finite bars, until they are enough
+        self._histories: dict[int, list[tuple[float, ...]]] = {}  # row -> its finite bars, until there are enough
 
     @classmethod
     def matches_talib(cls, params: dict[str, int | float], *, is_bars: bool) -> bool:
-        """Tell whether these parameters give TA-Lib's bits; `is_bars`: the inputs are columns of bars as they are."""
+        """Return whether these parameters give TA-Lib's bits; `is_bars`: the inputs are unchanged columns of bars."""
         raise NotImplementedError
 
     def step_bar(self, step: BarStep, inputs: list[Floats], *, is_finite: bool) -> State:
-        """Feed a bar to the rows of the close, return the outputs (k,) each; `is_finite`: all inputs are known to be.
+        """Feed a bar to the rows of the close and return the outputs (k,) each; `is_finite` promises finite inputs.
 
-        A bar with a non-finite input does not count and its value is NaN.
+        A bar with a non-finite input does not count, and its value is NaN.
         """
         rows = None if step.is_whole else step.rows
         if is_finite and not self.unopened_count:
@@ -116,7 +121,10 @@ class VectorState:
         return tuple(result)
 
     def feed_history(self, row: int, starts: Ints, inputs: list[Floats], *, is_finite: bool = False) -> State:
-        """Feed the history of a symbol that has seen no bar, return the outputs (n,) each; `is_finite` as in `step_bar`."""
+        """Feed the history of a symbol that has seen no bar and return the outputs (n,) each.
+
+        `is_finite` promises finite inputs.
+        """
         outputs = talib_bridge.compute_batch(self.name, self.params, inputs, is_finite=is_finite)
         if is_finite:
             self._begin(row, inputs, list(outputs))
@@ -165,28 +173,31 @@ class VectorState:
 
 
 class MovingTotal:
-    """The total of the last `period` values, which TA-Lib carries from bar to bar without the oldest of them."""
+    """The total of the last `period` values.
+
+    As in TA-Lib, the total without its oldest value is carried from bar to bar.
+    """
 
     def __init__(self, period: int, size: int) -> None:
         self.period = period
         self.ring = RingBuffer(period - 1, size)
 
     def add_value(self, total: Floats, rows: Rows, new: Floats) -> tuple[Floats, Floats]:
-        """Return the total with the new value and what to carry on."""
+        """Return the total with the new value, and the total to carry on."""
         whole = total + new
         return whole, whole - self.ring.replace_oldest(rows, new)
 
     def load_history(self, row: int, values: Floats) -> tuple[Floats, float]:
-        """Take over a history of one symbol; return its totals from the first whole one on, and what to carry."""
+        """Load the history of one symbol; return its totals from the first whole one on, and the total to carry on."""
         self.ring.load_values(row, values[-(self.period - 1) :])
         sums = running_sums(values, self.period)
         return sums[self.period :: 2], sums.item(-1)
 
 
 def running_sums(values: Floats, period: int) -> Floats:
-    """Return the sums TA-Lib goes through to its totals of `period` values, from 0.0 on; the last is what it carries.
+    """Return TA-Lib's running sums for totals of `period` values, from 0.0 on; the last is carried on.
 
-    Each bar adds the newest, which gives a total, and then takes the oldest away; rounding happens in that order.
+    Each bar adds the newest value, which gives a total, and then subtracts the oldest; rounding happens in that order.
     """
     tail = len(values) - period + 1
     changes = np.zeros(period + 2 * tail)  # the leading zero is where the sum starts: 0.0 + -0.0 is 0.0

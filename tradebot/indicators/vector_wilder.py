@@ -1,4 +1,4 @@
-"""Wilder's indicators over arrays of symbols: RSI, ATR and ADX, whose averages forget a fixed part with each bar.
+"""Wilder's indicators over arrays of symbols: RSI, ATR and ADX, whose averages lose a fixed share with each bar.
 
 Formulas: TA-Lib 0.8, in its own order of operations, as everything in `vector_functions`.
 """
@@ -12,7 +12,7 @@ from tradebot.indicators import talib_bridge
 from tradebot.indicators.vector_fused import FusedFactor
 from tradebot.indicators.vector_state import Rows, State, VectorState
 
-EPSILON = 1e-14  # what TA-Lib takes for zero in some places; in others only zero itself is
+EPSILON = 1e-14  # TA-Lib takes anything below for zero in some places; in others only zero itself
 
 
 class VectorRsi(VectorState):
@@ -64,14 +64,14 @@ class VectorRsi(VectorState):
 
 
 class TrueRanges:
-    """The true ranges of the newest bars; the functions of one plan share it, so that the same is computed once."""
+    """The true ranges of the newest bars; the functions of one plan share it, so that each is computed once."""
 
     def __init__(self) -> None:
         none = np.empty(0)
         self._of, self._ranges = (none, none, none), none
 
     def compute_ranges(self, high: Floats, low: Floats, close_before: Floats) -> Floats:
-        """Return the true ranges, not to be changed."""
+        """Return the true ranges; the caller must not change them."""
         known = self._of
         if known[0] is not high or known[1] is not low or known[2] is not close_before:
             self._of, self._ranges = (high, low, close_before), _true_range(high, low, close_before)
@@ -121,7 +121,7 @@ class VectorAdx(VectorState):
         np.subtract(high, high_before, out=moves[0])
         np.subtract(low_before, low, out=moves[1])
         sums = sums - sums / self.period
-        # Only the larger of the two moves counts, and only when it is one.
+        # Only the larger of the two moves counts, and only if it is above zero.
         sums[:2] += np.where(moves > np.maximum(moves[::-1], 0.0), moves, 0.0)
         ranges = sums[2]
         ranges += self.ranges.compute_ranges(high, low, close_before)
@@ -134,7 +134,7 @@ class VectorAdx(VectorState):
         adx = adx_before * (self.period - 1.0)
         adx += strength
         adx /= self.period
-        is_known = both >= EPSILON  # a range of zero makes it NaN, which is not
+        is_known = both >= EPSILON  # a range of zero makes it NaN, which is not known
         if np.count_nonzero(is_known) < len(is_known):
             adx = np.where(is_known & (ranges > 0.0), adx, adx_before)
         return (high, low, close, sums, adx), (adx,)
