@@ -1,4 +1,4 @@
-"""The benchmarks a user can run: a room for each thing measured, `rivals` for what is measured beside us.
+"""The benchmarks of `tradebot bench`: a folder for each thing measured, and `rivals` with what we are compared with.
 
-The file of a benchmark has the name of its verb. `venue`, `daemon` and `measuring` hold what several of them use.
+The file of a benchmark is named after its command. `venue`, `daemon` and `measuring` are shared by several of them.
 """

@@ -1,4 +1,4 @@
-"""The overview of the benchmarks: a short look at fetching, math and pools, and what to choose on this machine."""
+"""The overview of the benchmarks: short measurements of fetching, indicators and pools, and a recommendation."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tradebot.strategies.loading import load_strategy
 from tradebot.trading.analysis.worker_count import choose_worker_count
 
 WINDOW = 500
-SLOW_MS = 5.0  # of a step inline, which would hold the loop too long
-FETCH = {  # what the fetch benchmark calls a way -> what it is called here
+SLOW_MS = 5.0  # an inline step beyond this blocks the loop too long
+FETCH = {  # name of a way in the fetch benchmark -> its name here
     "sequential": "one by one",
     "threads, 10": "10 threads",
     "aiohttp, no limit": "async, a request each",
@@ -32,7 +32,7 @@ MATH = {
 def measure_overview(
     symbols: int, *, latency_s: float, clock: Clock, progress: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Look at each kind of work with so many symbols and return rows and the recommendation."""
+    """Measure each kind of work with `symbols` symbols; return rows (ms) and the recommendation as a JSON object."""
     fetching = fetch.measure_fetch((symbols,), latency_s=latency_s, repeats=1, clock=clock, progress=progress)["rows"]
     math = indicators.measure_indicators((symbols,), window=WINDOW, repeats=3, clock=clock, progress=progress)["rows"]
     pools = pool.measure_pools((symbols,), window=WINDOW, repeats=5, clock=clock, progress=progress)
@@ -51,7 +51,7 @@ def _row(work: str, way: str, ms: float) -> dict[str, Any]:
 
 
 def recommend_setup(symbols: int, rows: list[dict[str, Any]], cores: int) -> list[str]:
-    """Return the recommendation in plain words, the first line in short."""
+    """Return the recommendation in sentences; the first one is the summary."""
     found: dict[str, dict[str, float]] = {}
     for row in rows:
         found.setdefault(row["work"], {})[row["way"]] = row["ms"]

@@ -1,1 +1,1 @@
-"""The checker: decides from the records alone, never from the daemon's memory, which promises were kept."""
+"""The checker: judges from the records alone, never from the daemon's memory, which promises a run kept."""

@@ -1,7 +1,7 @@
-"""Positions, profit and charges from fills alone, in exact fractions: a second opinion on the daemon's arithmetic.
+"""Positions, profit and charges computed from fills alone, in exact fractions: a second opinion on the daemon.
 
-The rates are the only thing shared with the daemon, as data; each part of a bill is rounded half up to a paisa on the
-whole turnover of its order, and a fill is charged what it adds.
+Only the table of rates is shared with the daemon. Each part of the charges is rounded half up to a paisa, on the whole
+turnover of the order so far. A fill is charged what it adds to that sum.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from tradebot.clock import SECOND
 from tradebot.domain.products import DELIVERY, INTRADAY
 
 RATES_FILE = Path(__file__).resolve().parent.parent / "markets/data/charges_india.toml"
-NetKey = tuple[str, str, str]  # exchange, symbol, product: what a venue nets
-INDIA_ZONE = ZoneInfo("Asia/Kolkata")  # whose days the tables are of
+NetKey = tuple[str, str, str]  # exchange, symbol, product: the unit that a venue nets
+INDIA_ZONE = ZoneInfo("Asia/Kolkata")  # the tables of rates are valid by days of this zone
 SHARE_KINDS = frozenset({"equity", "etf"})
 
 
 class CostedPosition:
-    """One line at average cost; quantity and cost carry the same sign."""
+    """A position at average cost; `quantity` and `cost` have the same sign."""
 
     def __init__(self) -> None:
         self.quantity = self.cost = self.realized = Fraction(0)
 
     def apply_fill(self, signed: Fraction, price: Fraction) -> None:
-        """Take one fill; what closes realizes, what crosses zero opens at its own price."""
+        """Apply one fill: the part that closes is realized, the part that crosses zero opens at the fill's price."""
         if self.quantity * signed >= 0:
             self.quantity, self.cost = self.quantity + signed, self.cost + signed * price
             return
@@ -45,10 +45,10 @@ class CostedPosition:
 
 
 def positions_from_fills(journal: JournalEvidence, orders: Iterable[CheckedOrder]) -> dict[NetKey, CostedPosition]:
-    """Return line -> what is ours of it after every fill, adoption and release, in the order of the rows.
+    """Return net key -> our position after all fills, adoptions and releases, applied in the order of the rows.
 
-    What is taken back is an entry the other way at its price, where its row stands. What another hand closed or
-    converted leaves at the price that its row names. Rows that took over the venue's position name its symbol alone.
+    A busted fill is reversed at its own price, at the place of its row. What others closed or converted is released at
+    the price in its row. A row that adopts a position of the venue names only the symbol.
     """
     entries = {seq: way for order in orders if not order.is_external for seq, way in order.fills.signs_by_seq.items()}
     found: dict[NetKey, CostedPosition] = defaultdict(CostedPosition)
@@ -73,12 +73,12 @@ def _line(record: dict[str, Any]) -> NetKey:
 
 
 def signed_quantity(fill: dict[str, Any]) -> Fraction:
-    """Return the quantity of a fill, negative for a sale."""
+    """Return the quantity of a fill, below 0 for a sale."""
     return to_fraction(fill["quantity"]) * (1 if fill["side"] == "BUY" else -1)
 
 
 def total_charges(orders: Iterable[CheckedOrder]) -> Fraction:
-    """Return what our fills of shares cost in all, in money."""
+    """Return the charges on all our fills of shares, in rupees."""
     total = Fraction(0)
     for order in orders:
         if order.is_external:
@@ -95,7 +95,7 @@ def total_charges(orders: Iterable[CheckedOrder]) -> Fraction:
 
 
 def _debits(rows: list[EvidenceRow]) -> Fraction:
-    # The depository's fee: of each share and day the first delivery sale that sells more than the day bought.
+    # The depository's fee is due once per share and day: on the first delivery sale beyond what the day bought.
     net: dict[tuple[date, str], Fraction] = defaultdict(Fraction)
     charged = dict[tuple[date, str], Fraction]()
     for row in sorted(rows, key=lambda row: row.seq):
@@ -111,7 +111,7 @@ def _debits(rows: list[EvidenceRow]) -> Fraction:
 
 
 def cash_flow(fills: Iterable[dict[str, Any]]) -> Fraction:
-    """Return what these lines of an exchange's log add to the account's cash, charges included."""
+    """Return what these fills of the exchange's log add to the account's cash, after charges, in rupees."""
     return sum((-signed_quantity(f) * to_fraction(f["price"]) - to_fraction(f["charges"]) for f in fills), Fraction(0))
 
 
@@ -129,7 +129,7 @@ def _bill(side: str, product: str, exchange: str, turnover: Fraction, on: date) 
 
 
 def _amount(table: dict[str, Any], name: str) -> Fraction:
-    # What a table says in money: the name of the money follows.
+    # A key for an amount of money ends with the currency.
     return next(to_fraction(value) for key, value in table.items() if key.startswith(f"{name}_"))
 
 

@@ -1,4 +1,4 @@
-"""I11 and I12: the journal's books against the exchange's, at the end of the last run and at the start of each."""
+"""Promises I11 and I12: journal and exchange agree at the end of the last run and at the start of each run."""
 
 from __future__ import annotations
 
@@ -13,17 +13,12 @@ from tradebot.checker.order_history import CheckedOrder, to_fraction
 from tradebot.checker.run_records import ENDED_STATUSES, SETTLE_NS, RunRecords
 from tradebot.checker.verdict import PromiseVerdict, list_faults, verdict_broken, verdict_not_shown, verdict_ok
 
-INCONCLUSIVE_EVENTS = (
-    "link_lost",
-    "link_back",
-    "cancel_asked",
-    "quarantined",
-)  # events that leave an order's fate open
-DOUBT_TIMEOUT_NS = 100_000_000_000  # wall ns after which a run has given up an order that the venue does not show
+INCONCLUSIVE_EVENTS = ("link_lost", "link_back", "cancel_asked", "quarantined")  # they leave an order's end open
+DOUBT_TIMEOUT_NS = 100_000_000_000  # wall time; by then a run has given up an order that the venue does not list
 
 
 def books_converge(records: RunRecords) -> PromiseVerdict:
-    """I11: at the end positions and open orders are the exchange's, nothing is in doubt, or a halt says why."""
+    """I11: at the end positions and open orders match the exchange and no order is in doubt, or a halt says why."""
     if records.log is None:
         return verdict_not_shown("I11", "without the exchange's log there is nothing to converge to")
     if records.journal.end_row is None:
@@ -49,7 +44,7 @@ def books_converge(records: RunRecords) -> PromiseVerdict:
 
 
 def _position_faults(records: RunRecords) -> list[str]:
-    # What the venue nets is ours and what others hold; the journal says both, each by itself, and they add up.
+    # The venue nets our position with what others hold. The journal keeps the two apart; their sum must match.
     ours = {
         line: held.quantity
         for line, held in arithmetic.positions_from_fills(records.journal, records.orders.values()).items()
@@ -63,14 +58,14 @@ def _position_faults(records: RunRecords) -> list[str]:
     return [
         f"{' '.join(line)}: the exchange holds {theirs.get(line, 0)}, the journal {ours.get(line, 0)}"
         for line in sorted(ours.keys() | theirs.keys())
-        # A venue lists the shares of the demat account apart; a daemon that asks for them adds them to its line.
+        # A venue lists the shares of the demat account apart. A daemon that reads them adds them to its position.
         if ours.get(line, 0) not in (theirs.get(line, 0), theirs.get(line, 0) - owned.get(line, 0))
         if line not in moving
     ]
 
 
 def _nets(records: RunRecords) -> dict[arithmetic.NetKey, Fraction]:
-    # The venue's net of each line as the last look could know it.
+    # The venue's net per key, as far as the last poll could know it.
     nets = AccountNets()
     for _, entry in records.log.lines_of_kind("session") if records.log else ():
         nets.apply_line(entry, is_ours=False)
@@ -81,7 +76,7 @@ def _nets(records: RunRecords) -> dict[arithmetic.NetKey, Fraction]:
 
 
 def _moving(records: RunRecords) -> set[arithmetic.NetKey]:
-    # The lines that another hand moved while the last look was made: it may have seen them before or after.
+    # Keys that others changed during the last poll: the poll may show the state before or after.
     return {
         (entry["exchange"], entry["symbol"], entry[name])
         for at, entry in _trades(records)
@@ -92,7 +87,7 @@ def _moving(records: RunRecords) -> set[arithmetic.NetKey]:
 
 
 def _trades(records: RunRecords) -> Iterator[tuple[int, dict[str, Any]]]:
-    # When, and what moved a position of a symbol that this journal trades.
+    # Yields (market ns, line) of all that changed a position in a symbol of this journal.
     for _, entry in records.log.lines if records.log else ():
         if entry.get("kind") in ("fill", "conversion") and (
             not records.traded_symbols or entry["symbol"] in records.traded_symbols
@@ -147,13 +142,13 @@ def _explained(records: RunRecords) -> str:
 
 
 def truth_after_restart(records: RunRecords) -> PromiseVerdict:
-    """I12: before a run sends, it has compared with the venue and knows every fill and what became of open orders."""
+    """I12: before a run sends an order it has polled the venue and knows all fills and the fate of open orders."""
     if not records.journal.run_ids:
         return verdict_not_shown("I12", "the journal holds no run")
     faults: list[str] = []
     looked: EvidenceRow | None = None
     run: EvidenceRow | None = None
-    open_now: dict[str, str] = {}  # order id -> how the run before left it
+    open_now: dict[str, str] = {}  # order id -> its last event in the run before
     undone: dict[str, str] = {}
     for row in records.journal.rows_of_kinds("run", "reconciled", "order"):
         if row.kind == "run":
@@ -198,7 +193,7 @@ def _missing_at(records: RunRecords, look: EvidenceRow) -> list[str]:
 
 
 def _has_no_owner(records: RunRecords, fill: dict[str, Any], look: EvidenceRow) -> bool:
-    # A fill of another hand is nobody's while the row of its order cannot be read.
+    # A fill of an external order has no known owner while the row of its order cannot be read.
     if records.log is None or records.is_ours(records.last_versions[fill["order_id"]][1]["ticket"]["tag"]):
         return False
     return any(
@@ -208,7 +203,7 @@ def _has_no_owner(records: RunRecords, fill: dict[str, Any], look: EvidenceRow) 
 
 
 def _was_inferred(records: RunRecords, fill: dict[str, Any], look: EvidenceRow) -> bool:
-    # A venue may list a fill later than it tells of it: until then the quantity stands in the books without its id.
+    # A venue may report a filled quantity before it lists the fill. Until then it is booked without the fill's id.
     order = records.orders_by_venue_id.get(fill["order_id"])
     return order is not None and any(
         row.seq < look.seq and row.body["event"] == "executed" and row.body["execution"].get("is_inferred")

@@ -1,7 +1,7 @@
-"""Which cause allows which halt: the table, and the halts that stand at the end of a journal without theirs.
+"""The causes that justify a halt, and the halts in force at the end of a journal without such a cause.
 
-A halt is safe and is no use. One that a rule of the daemon called must have something in the records that the rule is
-for: a fault that struck, a person who asked, a process that was killed.
+A halt is safe but useless. A halt by a rule of the daemon needs a cause in the records that the rule exists for: an
+injected fault, a request of the operator, a killed process.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ REFUSAL_FAULTS = frozenset(
     }
 )
 FALSE_REPORT_FAULTS = frozenset(
-    {  # what makes the venue say of an order what is not so, or do what was not asked
+    {  # faults with which the venue reports something untrue of an order, or acts without a request
         "wrong-order-id",
         "ignored-cancel",
         "fill-after-cancel",
@@ -76,10 +76,8 @@ QUOTE_FAULTS = frozenset(
     }
 )
 DISK_FAULTS = frozenset({"host-disk-full", "host-disk-fails", "host-disk-slow"})
-FAULTS_BY_CONTROL: dict[
-    str, frozenset[str]
-] = {  # the control that called a halt -> the faults of which one must have struck
-    "daily_loss": ANY_FAULT,  # a loss is the market's doing
+FAULTS_BY_CONTROL: dict[str, frozenset[str]] = {  # control that halted -> faults; one of them must have struck
+    "daily_loss": ANY_FAULT,  # the market alone can cause a loss
     "access": frozenset({"token-death", "address-refused"}),
     "rejections": REFUSAL_FAULTS,
     "incident": FALSE_REPORT_FAULTS | QUOTE_FAULTS,
@@ -91,7 +89,7 @@ FAULTS_BY_CONTROL: dict[
 
 
 def unexplained_halts(records: RunRecords) -> list[str]:
-    """Return the halts that stand at the end and have no cause in the table."""
+    """Return the halts in force at the end without a cause in the table, one sentence each."""
     struck = {line["name"] for _, line in records.log.lines_of_kind("fault")} if records.log else set()
     standing: dict[str, EvidenceRow] = {}
     for row in records.journal.rows:

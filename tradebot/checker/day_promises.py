@@ -1,4 +1,4 @@
-"""I31: what is counted by the day is counted by the day, however often the daemon was started on it."""
+"""Promise I31: limits per day hold for the market day, however often the daemon is restarted on it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from tradebot.checker.run_records import RunRecords
 from tradebot.checker.verdict import PromiseVerdict, list_faults, verdict_broken, verdict_not_shown, verdict_ok
 from tradebot.clock import DAY
 
-INDIA_OFFSET_NS = 19_800_000_000_000  # 05:30 h ahead of UTC, in ns
-EXIT_RESERVE_PART = 4  # one of so many orders of a day is kept for exits
+INDIA_OFFSET_NS = 19_800_000_000_000  # 05:30 h ahead of UTC
+EXIT_RESERVE_PART = 4  # one order in four of the daily limit is reserved for exits
 
 
 def daily_counters_last(records: RunRecords) -> PromiseVerdict:
-    """I31: no more orders reached the venue on a market day than `orders_per_day` allows, nor more entries."""
+    """I31: orders at the venue per market day stay within `orders_per_day`, entries within their share of it."""
     limits = [
         row.body["limits"]["orders_per_day"] for row in records.journal.rows_of_kinds("terms") if row.body.get("limits")
     ]

@@ -1,6 +1,6 @@
-"""What the desk was shown, read off the journal's tapes by plain decoding: prices of symbols it held, and a few words.
+"""What the desk received, decoded from the input log in the journal: prices of symbols it held, and a few states.
 
-A tape notes the quotes of symbols that are held or worked in, one by one, with our monotonic time of each.
+The input log has each quote of a symbol with a position or open order, with our monotonic time.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ STOPS, REFUSED, FREE = "stops", "refused", "free"
 
 
 class DeskInput(NamedTuple):
-    """A price that the desk was shown at `mono`, or with an empty `symbol` something else that changes what it may do.
+    """A price that the desk received at `mono`, or with an empty `symbol` a change of what the desk may do.
 
-    The price is a number of units, of which `scale` are one. `word` is `stops`, `refused` (no exit can leave), or
-    `free` (it can again).
+    The price is `units` / `scale`. `word` is `stops` (the desk stops), `refused` (no exit can leave), or `free` (exits
+    can leave again).
     """
 
     mono: int
@@ -32,14 +32,14 @@ class DeskInput(NamedTuple):
 
     @property
     def display_price(self) -> float:
-        """The price for people to read."""
+        """The price as a float, for people to read."""
         return self.units / self.scale
 
 
 def read_desk_inputs(journal: JournalEvidence) -> dict[str, list[DeskInput]]:
-    """Return run -> what its desk was shown, in order; a run that kept no tape is not there."""
+    """Return run -> inputs of its desk, in order; runs without an input log are absent."""
     found: dict[str, list[DeskInput]] = {}
-    listed: dict[int, tuple[str, int]] = {}  # id in the universe -> symbol, units of a price of one
+    listed: dict[int, tuple[str, int]] = {}  # id in the universe -> (symbol, units of a price of 1)
     for row in journal.rows_of_kinds("universe", "tape"):
         if row.kind == "universe":
             instruments = enumerate(row.body.get("instruments") or ())
@@ -81,7 +81,7 @@ def _ints(column: list[str]) -> list[int]:
 
 
 def _sums(column: list[str]) -> list[int]:
-    # The first value in eight bytes, the differences that follow in as many as the type behind the sign says.
+    # The first value takes eight bytes; differences follow, in the type named after the leading "+".
     content = b64decode(column[1])
     steps = np.frombuffer(content[8:], dtype=column[0].removeprefix("+")).astype(np.int64)
     found: list[int] = np.cumsum(np.concatenate([np.frombuffer(content[:8], dtype="<i8"), steps])).tolist()

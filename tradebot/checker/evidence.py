@@ -1,6 +1,6 @@
-"""The records as they stand: journal rows by plain SQL, the exchange's log and a trace by JSON; no reader of ours.
+"""The raw records: journal rows by plain SQL, the exchange's log and a trace by JSON, without the daemon's readers.
 
-A journal that is damaged is read as far as it goes; `JournalEvidence.damage` says where it ended.
+A damaged journal is read up to the damage; `JournalEvidence.damage` describes it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from tradebot.errors import DataError, StateError
 
 SELECT_ROWS = "SELECT seq, run, at, wall, kind, prev, hash, body FROM rows ORDER BY seq"
 
-HALT_KINDS = ("halt", "flatten", "reduce")  # the kinds that bar entries; the last one is of older journals
+HALT_KINDS = ("halt", "flatten", "reduce")  # row kinds that bar entries; older journals have the last one
 
 
 class EvidenceRow(NamedTuple):
-    """One journal row; `body` is its JSON as an object, empty where it is none."""
+    """One journal row: `at` is market ns, `wall` wall ns; `body` is the JSON object, empty where it is not one."""
 
     seq: int
     run: str
@@ -31,7 +31,7 @@ class EvidenceRow(NamedTuple):
 
 
 class JournalEvidence(NamedTuple):
-    """The rows of one account in order; `cells` are all rows as SQLite gives them, for the chain."""
+    """The rows of one account in order; `cells` are all rows of the file as SQLite returns them, for the hash chain."""
 
     path: Path
     rows: tuple[EvidenceRow, ...]
@@ -44,17 +44,17 @@ class JournalEvidence(NamedTuple):
 
     @property
     def run_ids(self) -> tuple[str, ...]:
-        """Return the ids of the runs, oldest first."""
+        """The ids of the runs, oldest first."""
         return tuple(row.body["run_id"] for row in self.rows_of_kinds("run"))
 
     @property
     def end_row(self) -> EvidenceRow | None:
-        """Return the last row if the last run ended as it should."""
+        """The last row if the last run ended in order, else None."""
         return self.rows[-1] if self.rows and self.rows[-1].kind == "end" else None
 
 
 class ExchangeLog(NamedTuple):
-    """The exchange's own record; each line is (line number, object)."""
+    """The exchange's own log; each line is (line number, object)."""
 
     path: Path
     lines: tuple[tuple[int, dict[str, Any]], ...]
@@ -65,10 +65,11 @@ class ExchangeLog(NamedTuple):
 
     @property
     def account_id(self) -> str:
+        """The account of the first session, empty where none is named."""
         return next((str(line.get("account", "")) for _, line in self.lines_of_kind("session")), "")
 
     def create_lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield the requests that ask for a new order."""
+        """Yield the numbered create requests."""
         for number, line in self.lines_of_kind("request"):
             if line["method"] == "POST" and str(line["path"]).startswith("/orders/"):
                 yield number, line
@@ -82,7 +83,7 @@ class ExchangeLog(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """Everything a judgement may use; `log` and `trace` are None where nobody kept them."""
+    """All that the checker may use; `log` and `trace` are None where they were not kept."""
 
     journal: JournalEvidence
     log: ExchangeLog | None = None
@@ -90,11 +91,10 @@ class Evidence(NamedTuple):
 
 
 def read_evidence(journal: Path, *, against: Path | None = None, trace: Path | None = None) -> Evidence:
-    """Read the records. Raises StateError for a file that cannot be read, DataError for lines that are no JSON.
+    """Read the records. Raises StateError for an unreadable file, DataError for lines that are not JSON objects.
 
-    A trace has two kinds of lines, in the order things happened: `{"did": "synced", "seq": N}` when the journal said
-    that row N is on disk, and `{"did": "sent", "request": "create" | "modify" | "cancel", "order_id": ...}` before the
-    bytes left.
+    A trace has two kinds of lines, in the order of the events. `{"did": "synced", "seq": N}`: row N is on disk.
+    `{"did": "sent", "request": "create" | "modify" | "cancel", "order_id": ...}`: the bytes are about to leave.
     """
     log = ExchangeLog(against, tuple(_lines(against))) if against is not None else None
     read = _journal(journal, log.account_id if log is not None else "")
@@ -131,7 +131,7 @@ def _row(cells: tuple[Any, ...]) -> EvidenceRow | None:
 
 
 def _of_account(rows: list[EvidenceRow], account: str) -> tuple[EvidenceRow, ...]:
-    # A journal may hold a rehearsal's account beside the real one; the two have nothing to do with each other.
+    # A journal may hold the account of a rehearsal beside the real one; the two are independent.
     accounts = [row.body.get("account", "") for row in rows if row.kind == "run"]
     wanted = account if account in accounts else (accounts[-1] if accounts else "")
     kept, current = [], wanted
@@ -148,7 +148,7 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         text = path.read_bytes()
     except OSError as error:
         raise StateError(f"cannot read {path}: {error.strerror}") from error
-    whole, _, _ = text.rpartition(b"\n")  # a torn last line is what a crash leaves
+    whole, _, _ = text.rpartition(b"\n")  # a crash leaves a torn last line
     for number, line in enumerate(whole.split(b"\n"), 1):
         if not line:
             continue

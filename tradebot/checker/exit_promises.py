@@ -1,7 +1,7 @@
-"""I29: what is not ours is never sold, and no exit turns a product of the account to the other side.
+"""Promise I29: an exit never closes a foreign position and never turns a net position to the other side.
 
-Judged from the venue's records alone: its fills and conversions give the net of each line, (exchange, symbol, product),
-at every moment, and the tags of the orders say which of it is ours. The journal tells only which orders were exits.
+Judged from the venue's records: its fills and conversions give the net per (exchange, symbol, product) at every
+moment, and the tags of the orders show which part is ours. The journal only tells which orders were exits.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from tradebot.checker.verdict import PromiseVerdict, list_faults, verdict_broken
 
 NetKey = tuple[str, str, str]
 
-# Answers of the venue's positions that a daemon may go by. What happened after the oldest of them it need not know: a
-# difference is believed when two looks say so, and one answer may be the one before.
+# Last answers with positions that a daemon may rely on. It need not know what happened after the older one: it believes
+# a difference once two polls agree on it, and an answer may be one poll old.
 ANSWERS_BELIEVED = 2
 POSITIONS_PATH = "/portfolio/positions"
 DELIVERY = "CNC"
@@ -26,24 +26,22 @@ ZERO = Fraction(0)
 
 
 class AccountNets:
-    """The account line by line as the venue's log tells it; `our_part` is what is left of what our own fills made.
+    """The net positions of the account by the venue's log; `our_part` is the part that our own fills left.
 
-    A trade or a conversion of another hand takes from what is not ours, then from ours, and opens what is left. An exit
-    takes from ours first: one that meets less, since another hand closed it meanwhile, takes from theirs.
+    A trade or conversion by others first reduces their part, then ours, and opens a position with the rest. Our exit
+    first reduces our part. Where others have closed some of that, it reduces theirs.
     """
 
     def __init__(self) -> None:
         self.net: dict[NetKey, Fraction] = defaultdict(Fraction)
         self.our_part: dict[NetKey, Fraction] = defaultdict(Fraction)
         self.known_net, self.known_ours = KnownValues(self.net), KnownValues(self.our_part)
-        self._taken_from_ours: dict[NetKey, list[tuple[int, Fraction]]] = defaultdict(
-            list
-        )  # (answers before it, of ours)
+        self._taken_from_ours: dict[NetKey, list[tuple[int, Fraction]]] = defaultdict(list)  # (answers, quantity)
         self._answers = 0
 
     @classmethod
     def initial_holdings(cls, lines: Iterable[tuple[int, dict[str, Any]]]) -> dict[NetKey, Fraction]:
-        """Return what the demat account held when the log began."""
+        """Return the holdings of the demat account at the start of the log."""
         nets = cls()
         for _, line in lines:
             if line.get("kind") == "session":
@@ -51,7 +49,7 @@ class AccountNets:
         return dict(nets.net)
 
     def apply_line(self, line: dict[str, Any], *, is_ours: bool, is_exit: bool = False) -> None:
-        """Take a fill, a conversion or the begin of a session."""
+        """Apply a line of the log: a fill, a conversion or the start of a session."""
         match line["kind"]:
             case "session" if not line["resumed"]:
                 for row in line.get("holdings", ()):
@@ -72,7 +70,7 @@ class AccountNets:
         self.known_ours.start_answer()
 
     def _returned_quantity(self, key: NetKey, signed: Fraction) -> Fraction:
-        # What was taken and is there again before two answers could show that it was gone was never missed.
+        # What came back before two answers showed it gone was never missing for the daemon.
         fresh = [taken for at, taken in self._taken_from_ours.pop(key, ()) if self._answers - at < ANSWERS_BELIEVED]
         missing = sum(fresh, ZERO)
         return min(signed, missing, key=abs) if signed * missing > 0 else ZERO
@@ -96,20 +94,19 @@ class AccountNets:
 
 
 class KnownValues:
-    """What a daemon could take some numbers for: our own fills it knows, of other hands perhaps what an answer said."""
+    """The values a daemon may assume: it knows our own fills, changes by others only from the venue's answers."""
 
     def __init__(self, now: dict[NetKey, Fraction]) -> None:
         self._now = now
-        self._since: deque[dict[NetKey, list[Fraction]]] = deque(
-            [{}], maxlen=ANSWERS_BELIEVED
-        )  # an answer -> the values since
+        # One entry per answer: key -> the values since then.
+        self._since: deque[dict[NetKey, list[Fraction]]] = deque([{}], maxlen=ANSWERS_BELIEVED)
 
     def start_answer(self) -> None:
-        """Note an answer: what is older than the oldest of the last ones need not be taken for true any more."""
+        """Begin a new answer; values older than the last two answers are forgotten."""
         self._since.append({})
 
     def record_change(self, key: NetKey, value: Fraction, *, is_ours: bool) -> None:
-        """Take a change of one number to `value`."""
+        """Record that a key changes to `value`; our own change also shifts the values known from earlier answers."""
         before = self._now[key]
         for values in self._since if is_ours else ():
             values[key] = [old + value - before for old in values.get(key, (before,))]
@@ -117,7 +114,7 @@ class KnownValues:
             self._since[-1].setdefault(key, [before]).append(value)
 
     def largest_known(self, key: NetKey, sign: int) -> Fraction:
-        """Return the most that it could be on the side of `sign`, 0 where it was on the other."""
+        """Return the largest assumable quantity on the side of `sign` (1 long, -1 short), 0 if there is none."""
         known = [self._now[key], *(value for values in self._since for value in values.get(key, ()))]
         return max(max(value * sign for value in known), ZERO)
 
@@ -127,13 +124,13 @@ def _signed(line: dict[str, Any]) -> Fraction:
 
 
 def _less(value: Fraction, taken: Fraction) -> Fraction:
-    # What is left of a signed quantity when one of the other sign takes from it.
+    # The rest of a signed quantity after a reduction with the opposite sign, not beyond zero.
     left = value + taken
     return left if left * value > 0 else ZERO
 
 
 def foreign_positions_kept(records: RunRecords) -> PromiseVerdict:
-    """I29: an exit closes at most what is ours and what the account holds on that side of its product."""
+    """I29: an exit closes at most our part, and at most what the account holds on that side of the product."""
     if records.log is None:
         return verdict_not_shown("I29", "without the exchange's log nobody knows what the account holds beside ours")
     faults, judged = list[str](), 0
@@ -150,10 +147,10 @@ def foreign_positions_kept(records: RunRecords) -> PromiseVerdict:
 def _exits(
     records: RunRecords, lines: Iterable[tuple[int, dict[str, Any]]]
 ) -> Iterator[tuple[int, dict[str, Any], AccountNets]]:
-    # Each exit that was asked for: its line, what it asked, and the account as it was then.
+    # Yields each exit request: its line, its parameters, and the account at that moment.
     exits = {o.order_id for o in records.orders.values() if o.purpose not in ("entry", "external", "")}
     tags = {order_id: str(v[1]["ticket"]["tag"]) for order_id, v in records.last_versions.items()}
-    nets, is_struck = AccountNets(), False  # struck: the next answer of positions is not what the account holds
+    nets, is_struck = AccountNets(), False  # struck: the next answer with positions is falsified by a fault
     for at, line in lines:
         match line.get("kind"):
             case "fault":

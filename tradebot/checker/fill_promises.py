@@ -1,4 +1,4 @@
-"""I8 to I10: every fill of the exchange is in the journal, once, whatever kind of fill it is."""
+"""Promises I8 to I10: every fill of the exchange is in the journal exactly once, late and foreign ones included."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tradebot.checker.order_history import to_fraction
 from tradebot.checker.run_records import SETTLE_NS, RunRecords
 from tradebot.checker.verdict import PromiseVerdict, list_faults, verdict_broken, verdict_not_shown, verdict_ok
 
-POLLS_UNTIL_LOST = 3  # comparisons after which a fill that the venue showed is not late but lost
-# A field of a fill in the journal -> the same in the exchange's log; both must read alike.
+POLLS_UNTIL_LOST = 3  # polls of the venue after which an unbooked fill counts as lost, not late
+# Field of a fill in the journal -> its name in the exchange's log; both must have the same value.
 COMPARED_FIELDS = {
     "execution_id": "trade_id",
     "venue_order_id": "order_id",
@@ -25,7 +25,7 @@ COMPARED_FIELDS = {
 
 
 def no_fill_lost(records: RunRecords) -> PromiseVerdict:
-    """I8: what the exchange filled is in the journal, and nothing else is."""
+    """I8: the journal holds every fill of the exchange and no other."""
     if records.log is None:
         return verdict_not_shown(
             "I8", f"the journal holds {len(records.journal_fills)} fills; the exchange's log tells of all"
@@ -72,7 +72,7 @@ def _was_looked_for(records: RunRecords, fill: dict[str, Any]) -> bool:
 
 
 def no_fill_twice(records: RunRecords) -> PromiseVerdict:
-    """I9: a fill is booked once, whoever brought it."""
+    """I9: a fill is booked once, whichever source reported it."""
     faults = [
         f"row {again.seq} books the fill of row {first.seq} again"
         for order in records.orders.values()
@@ -95,7 +95,7 @@ def no_fill_twice(records: RunRecords) -> PromiseVerdict:
 
 
 def fill_never_refused(records: RunRecords) -> PromiseVerdict:
-    """I10: late, excess and foreign fills are booked like any other."""
+    """I10: late, excess and foreign fills are booked as well."""
     odd = {
         (r.body["execution"]["exchange"], r.body["execution"]["execution_id"])
         for o in records.orders.values()
@@ -118,7 +118,7 @@ def fill_never_refused(records: RunRecords) -> PromiseVerdict:
 
 
 def _odd_fills(records: RunRecords) -> Iterator[tuple[int, dict[str, Any], str]]:
-    # The exchange's fills past the quantity of their order, and those of orders that are not ours.
+    # Fills beyond the quantity of their order, and fills of orders that are not ours.
     filled: dict[str, Fraction] = defaultdict(Fraction)
     for line, fill in records.exchange_fills:
         filled[fill["order_id"]] += to_fraction(fill["quantity"])

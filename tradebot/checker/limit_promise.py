@@ -1,7 +1,7 @@
-"""I6: what every order let through would mean at worst, added up here a second time, against the limits in force.
+"""Promise I6: the worst-case exposure of every order that passed the gate, computed again, against the limits.
 
-Orders and positions are the checker's own story of them; prices are those that the journal knows: an order's limit,
-the reference that its INTENT row names, and for the other symbols the last price of either kind, of a fill or of a bar.
+Orders and positions are the checker's own reconstruction. Prices come from the journal: an order's limit price or the
+reference in its INTENT row; for the other symbols the last of these, of a fill's price or of a bar's close.
 """
 
 from __future__ import annotations
@@ -20,28 +20,29 @@ from tradebot.checker.run_records import RunRecords
 from tradebot.checker.verdict import PromiseVerdict, list_faults, verdict_broken, verdict_not_shown, verdict_ok
 from tradebot.clock import SECOND
 
-RESERVED_NS = {"CANCELED": 2 * SECOND, "EXPIRED": 2 * SECOND, "ABSENT": 600 * SECOND}  # reserved after their end
-# The gate values the other symbols at their newest quotes, which are not in these rows: what the prices of their last
-# bars make of them passes the gross limit only when it is above it by more than prices move in one.
+# State -> how long the unfilled rest of an order stays reserved after its end.
+RESERVED_NS = {"CANCELED": 2 * SECOND, "EXPIRED": 2 * SECOND, "ABSENT": 600 * SECOND}
+# The gate values the other symbols at their newest quotes, which are not in the journal. Valued at their last bars they
+# break the gross limit only if they exceed it by more than prices move in a bar.
 GROSS_TOLERANCE = Fraction(11, 10)
 ZERO = Fraction(0)
 
 
 class WorstCaseExposure:
-    """What the account held and might hold, row by row."""
+    """The positions of the account, and their worst case if its orders fill, row by row."""
 
     def __init__(self) -> None:
         self.orders: dict[str, CheckedOrder] = {}
         self.limits: dict[str, Any] | None = None
-        self._open: dict[str, set[str]] = defaultdict(set)  # symbol -> orders that live or are reserved
+        self._open: dict[str, set[str]] = defaultdict(set)  # symbol -> orders that are live or still reserved
         self._positions: dict[str, Fraction] = defaultdict(Fraction)
         self._prices: dict[str, Fraction] = {}
-        self._ended_mono: dict[str, int] = {}  # order id -> monotonic time of its end
-        self._listed: dict[int, tuple[str, int]] = {}  # id in the universe -> symbol, decimals of its prices
-        self._requested_quantity: dict[str, Fraction] = {}  # order id -> quantity that a change asks for
+        self._ended_mono: dict[str, int] = {}  # order id -> monotonic ns of its end
+        self._listed: dict[int, tuple[str, int]] = {}  # id in the universe -> (symbol, decimals of its prices)
+        self._requested_quantity: dict[str, Fraction] = {}  # order id -> quantity requested by a pending change
 
     def apply_row(self, row: EvidenceRow) -> None:
-        """Take the next row."""
+        """Apply the next row of the journal."""
         match row.kind:
             case "terms":
                 self.limits = row.body.get("limits")
@@ -76,7 +77,7 @@ class WorstCaseExposure:
 
     def _open_order(self, order_id: str, row: EvidenceRow) -> None:
         order = self.orders[order_id] = CheckedOrder(row)
-        if order.is_external:  # what other hands trade is in no limit of ours
+        if order.is_external:  # our limits do not cover what others trade
             return
         if order.is_live:
             self._open[order.symbol].add(order_id)
@@ -109,7 +110,7 @@ class WorstCaseExposure:
             self._open[order.symbol].discard(order.order_id)
 
     def worst_position(self, symbol: str, mono: int) -> tuple[Fraction, Fraction]:
-        """Return (longest, shortest) position of a symbol if all its buys, or all its sells, filled."""
+        """Return (longest, shortest) position of a symbol: if all its buys filled, and if all its sells filled."""
         longest = shortest = self._positions.get(symbol, ZERO)
         for order_id in tuple(self._open.get(symbol, ())):
             order = self.orders[order_id]
@@ -127,7 +128,7 @@ class WorstCaseExposure:
         return longest, shortest
 
     def others_notional(self, symbol: str, mono: int) -> Fraction:
-        """Return what all other symbols are worth at worst, at the last prices known of them."""
+        """Return the worst-case notional of all other symbols at their last known prices."""
         found = (
             max(map(abs, self.worst_position(s, mono))) * self._prices.get(s, ZERO)
             for s in self._exposed_symbols() - {symbol}
@@ -139,7 +140,7 @@ class WorstCaseExposure:
 
 
 def limits_hold(records: RunRecords) -> PromiseVerdict:
-    """I6: no entry was let through that at worst passes a limit on an order, a position or all of them."""
+    """I6: no entry passed the gate that in the worst case exceeds a limit on an order, a position or the account."""
     exposure, faults, entries, unvalued = WorstCaseExposure(), list[str](), 0, 0
     for row in records.journal.rows:
         if row.kind == "order" and row.body.get("event") == "intent" and exposure.limits is not None:
@@ -188,6 +189,6 @@ def _ints(column: list[str]) -> list[int]:
 
 
 def valuation_price(row: EvidenceRow) -> Fraction:
-    """Return the price that an INTENT was valued at; 0 where its row does not say."""
+    """Return the price at which the gate valued an INTENT; 0 where its row does not say."""
     request = row.body.get("request") or {}
     return to_fraction(request.get("price") or row.body.get("reference") or "0")

@@ -1,4 +1,4 @@
-"""I13 and I14: money is exact, and positions, profit, charges and cash are what the fills make of them."""
+"""Promises I13 and I14: money is exact, and positions, profit, charges and cash follow from the fills."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from tradebot.checker.order_history import to_fraction
 from tradebot.checker.run_records import RunRecords
 from tradebot.checker.verdict import PromiseVerdict, list_faults, verdict_broken, verdict_not_shown, verdict_ok
 
-# Fields that are written as decimal text, wherever they stand in a row.
+# Fields that every record of a row must write as decimal text.
 DECIMAL_FIELDS = ("quantity", "price", "trigger_price", "average_price", "filled", "stop_loss", "target", "trail_by")
-HALF_PAISA = Fraction(1, 200)  # totals are stated rounded to a paisa
+HALF_PAISA = Fraction(1, 200)  # stated totals are rounded to a paisa
 
 
 def exact_arithmetic(records: RunRecords) -> PromiseVerdict:
-    """I13: money is exact: no float in a record, and cash is what the fills make of it."""
+    """I13: money is exact: no record holds a float, and the exchange's cash follows from its fills."""
     faults = [fault for row in records.journal.rows_of_kinds("order") for fault in _floats(row)]
     shares = [i for row in records.journal.rows_of_kinds("universe") for i in row.body.get("instruments", ())]
     ticks = {i["symbol"]: to_fraction(i["tick_size"]) for i in shares}
@@ -59,7 +59,7 @@ def _cash_faults(records: RunRecords) -> list[str]:
 
 
 def pure_function_of_fills(records: RunRecords) -> PromiseVerdict:
-    """I14: positions, profit and charges that a run states are what its fills make of them."""
+    """I14: the positions, profit and charges that a run states at its end follow from its fills."""
     end = records.journal.end_row
     if end is None or not end.body.get("summary"):
         return verdict_not_shown("I14", "no run stated its totals at its end")

@@ -1,4 +1,4 @@
-"""The journal's own story of each order, folded here a second time and on purpose not with the daemon's table."""
+"""The history of each order in the journal, reduced a second time and on purpose without the daemon's table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ENDED_STATES = frozenset({"FILLED", "CANCELED", "EXPIRED", "REJECTED", "DENIED",
 WORKING_STATES = ("ACKED", "OPEN", "PARTIAL")
 GONE_STATES = ("ABSENT", "LAPSED", "REJECTED")
 UNPROVED_STATES = ("SENDING", "UNKNOWN", *GONE_STATES)
-# (state, event) -> state; fills, and what changes the quantity, are counted instead.
+# (state, event) -> next state. Fills and changed quantities are handled by counting.
 TRANSITIONS: dict[tuple[str, str], str] = {
     ("INTENT", "lapsed"): "LAPSED",
     ("SENDING", "not_sent"): "ABSENT",
@@ -30,20 +30,20 @@ TRANSITIONS: dict[tuple[str, str], str] = {
 
 
 class BookedFills:
-    """The rows that book the fills of one order, without those taken back; `quantity` is what they add up to."""
+    """The rows that book the fills of one order, without busted fills; `quantity` is their sum."""
 
     def __init__(self) -> None:
         self.quantity = Fraction(0)
-        self.first_seqs: dict[tuple[str, str], int] = {}  # key of a fill -> seq of the first row that booked it
-        self.signs_by_seq: dict[int, int] = {}  # seq of a row that books a fill: 1, or takes one back: -1
-        self.repeated_rows: list[tuple[EvidenceRow, EvidenceRow]] = []  # (first row of a fill, another row of the same)
+        self.first_seqs: dict[tuple[str, str], int] = {}  # (exchange, execution id) -> seq of its first row
+        self.signs_by_seq: dict[int, int] = {}  # seq of a row -> 1 where it books a fill, -1 where it reverses one
+        self.repeated_rows: list[tuple[EvidenceRow, EvidenceRow]] = []  # (first row of a fill, a later row of the same)
         self._booked: dict[tuple[str, str], EvidenceRow] = {}
 
     def __iter__(self) -> Iterator[EvidenceRow]:
         return iter(self._booked.values())
 
     def book_fill(self, row: EvidenceRow) -> bool:
-        """Take a fill; False where it stands in a row already."""
+        """Book a fill; return False where another row has booked it already."""
         key = _key(row)
         if key in self._booked:
             self.repeated_rows.append((self._booked[key], row))
@@ -55,7 +55,7 @@ class BookedFills:
         return True
 
     def reverse_fill(self, row: EvidenceRow) -> bool:
-        """Take a fill back; False where none such stands."""
+        """Reverse a busted fill; return False where none such is booked."""
         first = self._booked.pop(_key(row), None)
         if first is None:
             return False
@@ -65,7 +65,7 @@ class BookedFills:
 
 
 class CheckedOrder:
-    """One order as its rows tell it; `facts` are all of them, and `opening_rows` those that begin it."""
+    """One order as its rows show it; `facts` are all its rows, `opening_rows` the INTENT and DENIED ones."""
 
     def __init__(self, row: EvidenceRow) -> None:
         request: dict[str, Any] = row.body.get("request") or {}
@@ -79,32 +79,34 @@ class CheckedOrder:
         self.facts: list[EvidenceRow] = [row]
         self.sending_rows: list[EvidenceRow] = []
         self.fills = BookedFills()
-        self.odd_fills: list[EvidenceRow] = []  # fills past the end or past the quantity
-        self.given_up: list[
-            tuple[EvidenceRow, EvidenceRow]
-        ] = []  # (row that put it in doubt, row that then took it for absent)
+        self.odd_fills: list[EvidenceRow] = []  # fills after the end or beyond the quantity
+        self.given_up: list[tuple[EvidenceRow, EvidenceRow]] = []  # (row of the doubt, row that declared it absent)
         self.venue_ids: set[str] = set()
         self._doubt_row = row
         self._link(row)
 
     @property
     def first_row(self) -> EvidenceRow:
+        """The first row of the order."""
         return self.opening_rows[0]
 
     @property
     def filled_quantity(self) -> Fraction:
+        """The booked quantity."""
         return self.fills.quantity
 
     @property
     def is_live(self) -> bool:
+        """True until the order has ended; an order in doubt is live."""
         return self.state not in ENDED_STATES
 
     @property
     def is_external(self) -> bool:
+        """True for an order in the same account that is not ours."""
         return self.purpose == "external"
 
     def add_fact(self, row: EvidenceRow) -> None:
-        """Take the next row of this order."""
+        """Apply the next row of this order."""
         event = str(row.body["event"])
         self.facts.append(row)
         self._link(row)
@@ -169,7 +171,7 @@ def _quantity(row: EvidenceRow) -> Fraction:
 
 
 def orders_from_rows(journal: JournalEvidence) -> tuple[dict[str, CheckedOrder], list[EvidenceRow]]:
-    """Return order id -> story in order of intent, and the rows of orders that no row begins."""
+    """Return order id -> order in order of intent, and the rows of orders without an opening row."""
     found: dict[str, CheckedOrder] = {}
     lost: list[EvidenceRow] = []
     for row in journal.rows_of_kinds("order"):
@@ -184,7 +186,7 @@ def orders_from_rows(journal: JournalEvidence) -> tuple[dict[str, CheckedOrder],
 
 
 def to_fraction(text: Any) -> Fraction:
-    """Return a number of a record exactly; what is none counts as zero and is found by the arithmetic promise."""
+    """Return a number of a record exactly; 0 for a text that is none, which promise I13 reports."""
     try:
         return Fraction(str(text))
     except (ValueError, ZeroDivisionError):

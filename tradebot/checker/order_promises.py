@@ -1,4 +1,4 @@
-"""I1 to I5 and I7: what left the process, what stood on disk before it, and who let it through."""
+"""Promises I1 to I5 and I7: requests leave once, after their row is on disk, and only through the gate."""
 
 from __future__ import annotations
 
@@ -12,18 +12,15 @@ from tradebot.checker.verdict import PromiseVerdict, list_faults, verdict_broken
 from tradebot.clock import DAY
 from tradebot.domain.commands import HaltExpiry, Scope, infer_halt_expiry
 
-POLLS_TO_GIVE_UP = 2  # complete lists an order must be missing from
-ANSWERED_ENDINGS = ("refused", "not_sent", "lapsed")  # what only the answer to the request itself can say
-ROW_BEFORE_REQUEST = {
-    "create": "sending",
-    "modify": "replace_sent",
-    "cancel": "cancel_sent",
-}  # what stands on disk before each
-INDIA_OFFSET_NS = 19_800_000_000_000  # 05:30 h ahead of UTC, in ns
+POLLS_TO_GIVE_UP = 2  # polls in which an order must be missing before it is given up
+ANSWERED_ENDINGS = ("refused", "not_sent", "lapsed")  # events that only the answer to the request itself can bring
+# Kind of request -> the event that must be on disk before it leaves.
+ROW_BEFORE_REQUEST = {"create": "sending", "modify": "replace_sent", "cancel": "cancel_sent"}
+INDIA_OFFSET_NS = 19_800_000_000_000  # 05:30 h ahead of UTC
 
 
 def at_most_once(records: RunRecords) -> PromiseVerdict:
-    """I1: at most one create request leaves per intent, and at most one request to change it per row that asks."""
+    """I1: at most one create request leaves per intent, and at most one modify request per row that asks for it."""
     faults = [*_created_again(records), *_changed_again(records)]
     if faults:
         return verdict_broken("I1", list_faults(faults))
@@ -62,7 +59,7 @@ def _changed_again(records: RunRecords) -> Iterator[str]:
 
 
 def journal_before_wire(records: RunRecords) -> PromiseVerdict:
-    """I2: no byte of a create leaves before its SENDING row is on disk."""
+    """I2: no byte of a create request leaves before its SENDING row is on disk."""
     if records.evidence.trace is not None:
         return _traced(records)
     faults = []
@@ -101,7 +98,7 @@ def _traced(records: RunRecords) -> PromiseVerdict:
         rows = [
             row for row in (order.facts if order else ()) if row.body["event"] == ROW_BEFORE_REQUEST[line["request"]]
         ]
-        # The n-th request of a kind needs the n-th row; of creates I1 allows one.
+        # The n-th request of a kind needs the n-th row. I1 allows one create per order.
         nth = counted[line["order_id"], line["request"]]
         counted[line["order_id"], line["request"]] += line["request"] != "create"
         if nth >= len(rows):
@@ -118,7 +115,7 @@ def _traced(records: RunRecords) -> PromiseVerdict:
 
 
 def no_guess(records: RunRecords) -> PromiseVerdict:
-    """I3: an order leaves UNKNOWN on evidence of the venue alone."""
+    """I3: an order leaves UNKNOWN only on evidence of the venue."""
     doubts = sum(row.body["event"] == "ambiguous" for order in records.orders.values() for row in order.facts)
     looks = [row.seq for row in records.journal.rows_of_kinds("reconciled")]
     faults: list[str] = []
@@ -148,7 +145,7 @@ def _ended_unseen(order: CheckedOrder) -> Iterator[str]:
 
 def _given_up_early(order: CheckedOrder, looks: Sequence[int]) -> Iterator[str]:
     for doubted, row in order.given_up:
-        # The row of the comparison that found it missing follows its facts.
+        # The row of the poll that found it missing follows the facts from that poll.
         seen = sum(1 for seq in looks if doubted.seq < seq < row.seq) + any(seq > row.seq for seq in looks)
         if seen < POLLS_TO_GIVE_UP:
             yield f"{order.order_id} was given up in row {row.seq} after {seen} looks at the venue"
@@ -164,7 +161,7 @@ def _wrong_end(records: RunRecords, order: CheckedOrder) -> Iterator[str]:
 
 
 def nothing_unexplained(records: RunRecords) -> PromiseVerdict:
-    """I4: every order at the venue with our id has a row that is older."""
+    """I4: every order at the venue with an id of ours has an older row in the journal."""
     if records.log is None:
         return verdict_not_shown("I4", "without the exchange's log nobody knows what it holds")
     faults = []
@@ -187,7 +184,7 @@ def nothing_unexplained(records: RunRecords) -> PromiseVerdict:
 
 
 def gate_is_total(records: RunRecords) -> PromiseVerdict:
-    """I5: each create has exactly one INTENT whose checks all passed, and each change a row whose checks did."""
+    """I5: each create has exactly one INTENT, and each change one row, whose checks all passed."""
     ids = (
         {order.order_id for order in records.sent_orders} | set(records.create_requests) | set(records.exchange_orders)
     )
@@ -225,7 +222,7 @@ def _failed_check(row: EvidenceRow) -> str | None:
 
 
 def halt_is_final(records: RunRecords) -> PromiseVerdict:
-    """I7: after a halt is on disk nothing but exits leaves in its scope until somebody resumes."""
+    """I7: once a halt is on disk, only exits leave in its scope until it is resumed."""
     in_force, halts, faults = HaltsInForce(), 0, list[str]()
     for row in records.journal.rows:
         in_force.follow_row(row)
@@ -247,13 +244,13 @@ def halt_is_final(records: RunRecords) -> PromiseVerdict:
 
 
 class HaltsInForce:
-    """The halts that stand after each row: a resume lifts those of its scope, a wide one all."""
+    """The halts in force after each row: a resume lifts those of its scope, a resume of a wide scope lifts all."""
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, str], EvidenceRow] = {}  # (scope, until) -> the row that halted it
 
     def follow_row(self, row: EvidenceRow) -> None:
-        """Take the next row."""
+        """Apply the next row of the journal."""
         scope = str(row.body.get("scope", "all"))
         if row.kind in HALT_KINDS:
             self._rows[scope, _until(row)] = row
@@ -262,7 +259,7 @@ class HaltsInForce:
             self._rows = {} if is_wide else {key: halt for key, halt in self._rows.items() if key[0] != scope}
 
     def halts_over(self, order: CheckedOrder, sent: EvidenceRow) -> Iterator[EvidenceRow]:
-        """Yield the halts that bar an entry sent in this row."""
+        """Yield the halts that bar an entry of `order` sent in row `sent_orders`."""
         for (scope, until), halt in self._rows.items():
             is_covered = Scope.parse(scope).covers_order(order.symbol, str(order.request.get("strategy", "")))
             if is_covered and (until != HaltExpiry.SESSION or _day(halt) == _day(sent)):
@@ -270,7 +267,7 @@ class HaltsInForce:
 
 
 def _until(halt: EvidenceRow) -> str:
-    # A journal of before the field was written down is read as a start reads it.
+    # Older journals lack the field; it is derived as a start of the daemon derives it.
     body = halt.body
     said = body.get("until")
     return str(said or infer_halt_expiry(halt.kind, str(body.get("scope", "all")), str(body.get("reason", ""))))

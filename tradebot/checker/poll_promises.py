@@ -1,6 +1,6 @@
-"""I30: one odd row never blinds: a look at the venue's books goes on behind a book that held one.
+"""Promise I30: an odd row in one of the venue's lists does not stop the poll of the others.
 
-The books of a look are asked for one after another, and the next only where the one before could be read.
+A poll requests the lists one after another, and the next one only if the one before could be read.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 from tradebot.checker.run_records import RunRecords
 from tradebot.checker.verdict import PromiseVerdict, list_faults, verdict_broken, verdict_not_shown, verdict_ok
 
-# Rows that a reader may have to leave out, and that keep it from none of the others.
+# Faults that put odd rows into a list. A reader may skip such a row but must read the others.
 ODD_ROW_FAULTS = frozenset(
     {
         "foreign-rows",
@@ -23,13 +23,13 @@ ODD_ROW_FAULTS = frozenset(
         "rounded-price",
     }
 )
-FIRST_BOOK_PATH = "/orders"  # of the books of a look
+FIRST_BOOK_PATH = "/orders"  # the first list of a poll
 HTTP_OK = 200
 NEXT_BOOK_PATHS = {"orders.list": ("/trades",), "positions": ("/portfolio/holdings", "/user/margins")}
 
 
 def odd_rows_are_skipped(records: RunRecords) -> PromiseVerdict:
-    """I30: behind a book with an odd row the next book of the look is asked for."""
+    """I30: after a list with an odd row the poll requests the next list."""
     if records.log is None:
         return verdict_not_shown("I30", "without the exchange's log nobody knows which books were asked for")
     begun = [row.at for row in records.journal.rows_of_kinds("run")]
@@ -52,24 +52,24 @@ def odd_rows_are_skipped(records: RunRecords) -> PromiseVerdict:
 
 
 class PollWithOddRow:
-    """The last look that met an odd row, until it goes on or ends: line, market time and name of what struck it."""
+    """The last poll that met an odd row, until it goes on or ends: line, market ns and name of the fault."""
 
     def __init__(self) -> None:
         self.line, self.fault_at, self.fault_name = 0, 0, ""
-        self._awaited_paths: tuple[str, ...] = ()  # what must be asked for before the next look begins
-        self._is_own = False  # the next request is the one that was struck
+        self._awaited_paths: tuple[str, ...] = ()  # one of these must be requested before the next poll begins
+        self._is_own = False  # the next request is the one that the fault struck
 
     def note_fault(self, at: int, fault: dict[str, Any]) -> None:
-        """Wait for the book behind the one that a fault of the log struck."""
+        """Wait for the list after the one that a fault in line `at` of the log struck."""
         self.line, self.fault_at, self.fault_name = at, fault["at"], fault["name"]
         self._awaited_paths, self._is_own = NEXT_BOOK_PATHS[fault["where"]], True
 
     def is_abandoned_by(self, request: dict[str, Any]) -> bool:
-        """Take the next request for a book; return whether it begins another look while this one still waits."""
+        """Take the next request for a list; return whether it begins another poll while this one still waits."""
         path = str(request["path"])
         if self._is_own or not self._awaited_paths:
             if request["status"] != HTTP_OK:
-                self._awaited_paths = ()  # it had no rows at all
+                self._awaited_paths = ()  # the answer had no rows at all
             self._is_own = False
             return False
         goes_on = path.startswith(self._awaited_paths)

@@ -1,4 +1,4 @@
-"""Every promise the checker knows, and the judgement of one case."""
+"""All promises that the checker knows, and their verdicts on the records of a journal."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ PROMISES: dict[str, tuple[str, Callable[[RunRecords], PromiseVerdict]]] = {
 
 
 def judge_records(journal: Path, *, against: Path | None = None, trace: Path | None = None) -> list[PromiseVerdict]:
-    """Return one verdict per promise. Raises StateError or DataError for records that cannot be read at all.
+    """Read the records and return one verdict per promise. Raises StateError or DataError where they are unreadable.
 
-    A record whose fields do not fit together breaks the promise that needed them.
+    A record with missing or malformed fields breaks the promise that needs them.
     """
     return judge_run(RunRecords(read_evidence(journal, against=against, trace=trace)))
 
 
 def judge_run(records: RunRecords) -> list[PromiseVerdict]:
-    """Return one verdict per promise of records that are read."""
+    """Return one verdict per promise, in the order of PROMISES."""
     verdicts = []
     for promise, (_, decide) in PROMISES.items():
         try:
@@ -72,7 +72,7 @@ def are_kept(verdicts: Sequence[PromiseVerdict]) -> bool:
 
 
 def verdict_rows(verdicts: Sequence[PromiseVerdict]) -> list[dict[str, str]]:
-    """Return the verdicts as rows for people or JSON."""
+    """Return the verdicts as rows with the keys promise, name, ruling and evidence."""
     return [
         {"promise": v.promise, "name": PROMISES[v.promise][0], "ruling": str(v.status), "evidence": v.evidence}
         for v in verdicts
@@ -80,5 +80,5 @@ def verdict_rows(verdicts: Sequence[PromiseVerdict]) -> list[dict[str, str]]:
 
 
 def verdicts_json(verdicts: Sequence[PromiseVerdict]) -> str:
-    """Return the verdicts as JSON text."""
+    """Return the verdicts as JSON text: `kept` and the rows."""
     return json.dumps({"kept": are_kept(verdicts), "verdicts": verdict_rows(verdicts)}, indent=2)

@@ -1,4 +1,4 @@
-"""I25 and I26: the record itself, its hash chain computed here a second time."""
+"""Promises I25 and I26: the journal itself, with its hash chain computed a second time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GENESIS_HASH = bytes(32)
 
 
 def chain_is_whole(records: RunRecords) -> PromiseVerdict:
-    """I25: no row is missing, torn, changed or out of its place."""
+    """I25: no row is missing, torn, changed or out of order."""
     prev = GENESIS_HASH
     for place, cells in enumerate(records.journal.cells, 1):
         if (fault := _fault(cells, place, prev)) is not None:
@@ -29,7 +29,7 @@ def chain_is_whole(records: RunRecords) -> PromiseVerdict:
 
 
 def is_deterministic(records: RunRecords) -> PromiseVerdict:
-    """I26: one record cannot show that a second run would write the same."""
+    """I26: never shown here, because one record cannot show that a second run would write the same."""
     return verdict_not_shown(
         "I26", "one record cannot show it; two runs of one seed are compared byte by byte elsewhere"
     )

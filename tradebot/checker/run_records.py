@@ -1,4 +1,4 @@
-"""One case before the checker: the records with what several promises need of them, worked out once."""
+"""The records of a journal, indexed once for all promises: orders, requests and fills by their ids."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from tradebot.checker.desk_inputs import DeskInput, read_desk_inputs
 from tradebot.checker.evidence import Evidence
 from tradebot.checker.order_history import CheckedOrder, orders_from_rows
 
-OUR_TAG = re.compile(r"T[0-9a-z]{8}\d{5,}")  # a tag of a run of ours, whichever journal holds it
+OUR_TAG = re.compile(r"T[0-9a-z]{8}\d{5,}")  # a tag made by any run of this program
 ENDED_STATUSES = frozenset({"COMPLETE", "CANCELLED", "REJECTED"})
-FILLS_PATH = "/trades"  # the book of the day's fills
-SETTLE_NS = 10_000_000_000  # market ns that a fill may take to show in the venue's books
+FILLS_PATH = "/trades"  # path of the list of the day's fills
+SETTLE_NS = 10_000_000_000  # market time that a fill may take to appear in the venue's lists
 
 LogLine = tuple[int, dict[str, Any]]
 
 
 class RunRecords:
-    """The journal's orders by id, and the exchange's creates, orders and fills by the same ids."""
+    """The journal's orders by id, and the exchange's requests, orders and fills by the same ids."""
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence, self.journal, self.log = evidence, evidence.journal, evidence.log
@@ -29,29 +29,29 @@ class RunRecords:
 
     @property
     def sent_orders(self) -> list[CheckedOrder]:
-        """The orders of ours that have a SENDING row."""
+        """Our orders that have a SENDING row."""
         return [order for order in self.orders.values() if order.sending_rows and not order.is_external]
 
     @cached_property
     def traded_symbols(self) -> frozenset[str]:
-        """Every symbol that a run of this journal traded."""
+        """All symbols of the universes in this journal."""
         listed = (row.body.get("instruments", ()) for row in self.journal.rows_of_kinds("universe"))
         return frozenset(i["symbol"] for instruments in listed for i in instruments)
 
     @cached_property
     def desk_inputs(self) -> dict[str, list[DeskInput]]:
-        """Run -> what its desk was shown of the market, where a tape was kept."""
+        """Run -> the market data its desk received, for runs with an input log."""
         return read_desk_inputs(self.journal)
 
     def is_ours(self, tag: str) -> bool:
-        """Return whether a tag at the exchange claims to be an order of ours."""
+        """Return whether a tag at the exchange has the form of our order ids."""
         return bool(tag) and (
             any(tag.startswith(run) for run in self.journal.run_ids) or OUR_TAG.fullmatch(tag) is not None
         )
 
     @cached_property
     def create_requests(self) -> dict[str, list[LogLine]]:
-        """Tag -> requests for a new order that reached the exchange's socket, ours only."""
+        """Tag -> our create requests that reached the exchange's socket."""
         found: dict[str, list[LogLine]] = defaultdict(list)
         for number, line in self.log.create_lines() if self.log else ():
             if self.is_ours(str(line["params"].get("tag", ""))):
@@ -60,9 +60,9 @@ class RunRecords:
 
     @cached_property
     def modify_requests(self) -> list[tuple[list[CheckedOrder], list[LogLine]]]:
-        """Orders with the requests to change them that reached the exchange's socket.
+        """Orders, with the modify requests for them that reached the exchange's socket.
 
-        Each stands alone, but for those that a venue named the same id of: which of them was meant is not known.
+        Each group holds one order. Orders that share an id at the venue form one group, since the request may mean any.
         """
         asked: dict[str, list[LogLine]] = defaultdict(list)
         for number, line in self.log.lines_of_kind("request") if self.log else ():
@@ -76,7 +76,7 @@ class RunRecords:
 
     @property
     def _orders_by_meant_id(self) -> dict[str, list[CheckedOrder]]:
-        # An id at the venue -> the orders that it may mean; orders that share an id share the list.
+        # Order id at the venue -> the orders it may mean. Orders that share an id share the list.
         groups: dict[str, list[CheckedOrder]] = {}
         for order in self.orders.values():
             group = [order]
@@ -87,7 +87,7 @@ class RunRecords:
 
     @cached_property
     def exchange_orders(self) -> dict[str, list[LogLine]]:
-        """Tag -> the first version of each order of ours in the exchange's book."""
+        """Tag -> the first version of each of our orders at the exchange."""
         found: dict[str, list[LogLine]] = defaultdict(list)
         for versions in self.log.order_versions().values() if self.log else ():
             tag = str(versions[0][1]["ticket"]["tag"])
@@ -102,9 +102,9 @@ class RunRecords:
 
     @cached_property
     def exchange_fills(self) -> list[LogLine]:
-        """The exchange's fills of symbols that this journal trades, those before its first row left out.
+        """The exchange's fills of this journal's symbols, from the first row of the journal on.
 
-        Also left out is what no day's book of fills ever showed: asked for after it, and before the next day began.
+        Fills that the daemon could not see are left out: it did not read the list of fills before the next day.
         """
         began = self.journal.rows[0].at if self.journal.rows else 0
         unshown = self._unlisted_fill_lines
@@ -118,7 +118,7 @@ class RunRecords:
 
     @cached_property
     def _unlisted_fill_lines(self) -> set[int]:
-        # Lines of fills behind which nobody asked for the fills of their day, which is over.
+        # Lines of fills on a past day after which the list of fills was not read on that day.
         found, waiting, opened = set[int](), list[int](), 0
         for number, line in self.log.lines if self.log else ():
             kind = line.get("kind")
@@ -134,7 +134,7 @@ class RunRecords:
 
     @cached_property
     def unlisted_order_ids(self) -> set[str]:
-        """The exchange's ids of orders with fills that no book showed before their day was over."""
+        """Exchange order ids whose fills were not read before their day was over."""
         return {
             f["order_id"]
             for number, f in (self.log.lines_of_kind("fill") if self.log else ())
@@ -143,7 +143,7 @@ class RunRecords:
 
     @cached_property
     def journal_fills(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """(exchange, execution id) -> the fill as the journal booked it, `seq` added."""
+        """(exchange, execution id) -> the fill as booked in the journal, with the `seq` of its row."""
         return {
             (f["exchange"], f["execution_id"]): f | {"seq": row.seq}
             for order in self.orders.values()
@@ -153,7 +153,7 @@ class RunRecords:
 
     @cached_property
     def first_booked_seqs(self) -> dict[tuple[str, str], int]:
-        """(exchange, execution id) -> seq of the first row that booked the fill, at whatever figures."""
+        """(exchange, execution id) -> seq of the first row that booked the fill, also with figures corrected later."""
         found: dict[tuple[str, str], int] = {}
         for order in self.orders.values():
             for key, seq in order.fills.first_seqs.items():
@@ -162,5 +162,5 @@ class RunRecords:
 
     @cached_property
     def last_reconciled_at(self) -> int:
-        """Market time of the last full comparison with the venue in this journal; 0 without one."""
+        """Market time (ns) of the last full comparison with the venue in this journal; 0 without one."""
         return max((row.at for row in self.journal.rows_of_kinds("reconciled")), default=0)

@@ -1,6 +1,6 @@
-"""The tale of one run, told from its records: what broke, what was done about it, what was refused. Reads only.
+"""The summary of a rehearsal, from its records: which faults struck, what the daemon did, what was refused.
 
-Like the judgement it asks neither the daemon nor its reader: journal rows and the lines of the exchange's log are all.
+It uses only journal rows and lines of the exchange's log, neither the daemon nor its journal reader.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tradebot.checker.order_history import CheckedOrder
 from tradebot.checker.run_records import RunRecords
 from tradebot.clock import SECOND
 
-MAX_LINES = 12  # lines of one part; the rest is counted
+MAX_LINES = 12  # lines per part; the rest is only counted
 FIGURE = re.compile(r"\d[\d.,]*")
 VENUE_EVENTS = ("seen_acked", "seen_open", "seen_filled", "seen_canceled", "seen_expired", "seen_rejected", "executed")
 FAILED_REQUESTS = {
@@ -29,7 +29,7 @@ UNSENT_ENDINGS = {"lapsed": "not sent any more", "refused": "refused by the venu
 
 
 class FaultCount(NamedTuple):
-    """One kind of fault: how often and where it struck, and what it does."""
+    """One kind of fault: how often it struck, where, and its effect."""
 
     name: str
     times: int
@@ -38,7 +38,7 @@ class FaultCount(NamedTuple):
 
 
 class RehearsalSummary(NamedTuple):
-    """What a person asks after a bad day; `actions` and `refusals` are sentences, `figures` the day in one line each."""
+    """A bad day for people: `actions` and `refusals` are sentences, `figures` pairs of (name, text)."""
 
     faults: tuple[FaultCount, ...]
     actions: tuple[str, ...]
@@ -47,7 +47,7 @@ class RehearsalSummary(NamedTuple):
 
 
 def summarize_run(records: RunRecords) -> RehearsalSummary:
-    """Return the tale of a journal with the exchange's log beside it."""
+    """Return the summary of a journal and the exchange's log."""
     orders = [order for order in records.orders.values() if not order.is_external]
     return RehearsalSummary(
         _broke(records),
@@ -142,7 +142,7 @@ def _refused(records: RunRecords, orders: Sequence[CheckedOrder]) -> Iterator[st
 
 
 def _alike(texts: Sequence[str]) -> list[tuple[str, int]]:
-    """Return the first of the texts that differ in their figures alone, and how many there are, most first."""
+    """Group texts that differ only in their figures; return (first text, count), largest group first."""
     found: dict[str, list[str]] = {}
     for text in texts:
         found.setdefault(FIGURE.sub("#", text), []).append(text)

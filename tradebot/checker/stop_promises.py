@@ -1,7 +1,7 @@
-"""I15 and I32: no lone price counts, and what guards a position acts where it stood, over every start of the daemon.
+"""Promises I15 and I32: lone far prices do not count, and stops act at their levels, across restarts as well.
 
-Levels are worked out here from the intent of the entry, its fills and the prices of the tape. A run that was cut off
-took its last seconds of tape along: what a trailing stop may have seen in them is only ever to the daemon's favour.
+Levels are computed here from the intent of the entry, its fills and the prices of the input log. The last seconds of
+that log are missing after a cut-off run. The unknown prices in them are judged in the daemon's favour.
 """
 
 from __future__ import annotations
@@ -18,21 +18,16 @@ from tradebot.checker.run_records import RunRecords
 from tradebot.checker.verdict import PromiseVerdict, list_faults, verdict_broken, verdict_not_shown, verdict_ok
 from tradebot.clock import SECOND
 
-FIRST_JUDGED_FORMAT = (
-    3  # the format of rows from which on trailing stops outlive their run, and no entry has a level that is none
-)
+FIRST_JUDGED_FORMAT = 3  # from this format of rows on, trailing stops survive a restart and useless levels are refused
 PROTECTIVE = ("stop", "trail", "target")
 LEVELS = ("stop_loss", "trail_by", "target")
-FAR_PART, NEAR_PART = (
-    5,
-    20,
-)  # one of so many parts of the price: by it a lone price is off at least, its neighbours at most
+FAR_PART, NEAR_PART = 5, 20  # a lone price is off by more than 1/FAR_PART, its neighbours agree within 1/NEAR_PART
 FAR_PRICE_FAULTS = frozenset({"tenfold-quote", "hundredth-quote", "wrong-token"})
-AGREEING_PRICES = 2  # prices that must say the same before it counts
+AGREEING_PRICES = 2  # far prices that must agree before the daemon believes them
 
 
 class ExpectedStops:
-    """What one entry put around its position, in units of price, and the best prices it certainly and possibly saw."""
+    """The stop, trail and target of one entry, in price units, and the best prices it certainly and possibly saw."""
 
     def __init__(self, order_id: str, request: dict[str, Any], since: int) -> None:
         self.order_id, self.since_mono = order_id, since
@@ -40,13 +35,13 @@ class ExpectedStops:
         self.requested_levels = [
             to_fraction(request[name]) if request.get(name) is not None else None for name in LEVELS
         ]
-        self._levels: list[Fraction | int | None] = []  # of `requested_levels`, in units
+        self._levels: list[Fraction | int | None] = []  # `requested_levels` in price units
         self.certain_best: int | None = None
         self.possible_best: int | None = None
-        self.has_missing_prices = False  # a run was cut off since: some of what it saw is not on the tape
+        self.has_missing_prices = False  # a run was cut off since, so some prices it saw are not in the log
 
     def add_price(self, price: DeskInput, *, is_sure: bool) -> None:
-        """Take a price that the desk was shown."""
+        """Update the best prices with a price the desk received; `is_sure` if the stops were surely active then."""
         if not self._levels:
             self._levels = [
                 _whole(level * price.scale) if level is not None else None for level in self.requested_levels
@@ -56,7 +51,7 @@ class ExpectedStops:
             self.certain_best = self._better(self.certain_best, price.units)
 
     def level_reached(self, price: DeskInput, best: int | None) -> str:
-        """Return the level that a price that was shown reached, in words; empty when it reached none."""
+        """Return the level that a price reached, in words, with `best` for the trailing stop; empty if none."""
         (stop, trail, target), units, sign = self._levels, price.units, self.sign
         if stop is not None and (units - stop) * sign <= 0:
             return f"stop of {float(stop / price.scale):g}"
@@ -71,27 +66,25 @@ class ExpectedStops:
 
 
 def _whole(value: Fraction) -> Fraction | int:
-    return value.numerator if value.denominator == 1 else value  # whole numbers compare ten times as fast
+    return value.numerator if value.denominator == 1 else value  # integers compare ten times as fast
 
 
 class StopFollower:
-    """Follows positions and their guards through the runs of a journal; `faults` are the promises they broke."""
+    """Follows positions and their stops through the runs of a journal; `faults` lists broken promises in words."""
 
     def __init__(self, records: RunRecords) -> None:
         self._records = records
         self._held: dict[str, Fraction] = defaultdict(Fraction)  # symbol -> signed quantity of ours
-        self.stops: dict[str, ExpectedStops] = {}  # symbol -> what guards it and has not led to an exit yet
-        self._exited_entries = set[str]()  # entries that an exit was wanted of
+        self.stops: dict[str, ExpectedStops] = {}  # symbol -> stops that have not led to an exit yet
+        self._exited_entries = set[str]()  # ids of entries for which an exit was requested
         self.faults: list[str] = []
         self.stop_count = self.reached_count = self.later_run_count = 0
-        self._entry_runs: dict[str, str] = {}  # symbol -> the run in which its guard began
-        self._inactive_reason = (
-            ""  # why the desk does not act: it stops, and judges no price, or no order route takes an exit
-        )
-        self._last_prices: dict[str, DeskInput] = {}  # symbol -> what was shown last
+        self._entry_runs: dict[str, str] = {}  # symbol -> the run in which its stops began
+        self._inactive_reason = ""  # STOPS: the desk no longer judges prices; REFUSED: no exit can leave
+        self._last_prices: dict[str, DeskInput] = {}  # symbol -> the last price received
 
     def follow_run(self, run: str, rows: list[EvidenceRow], inputs: list[DeskInput], *, is_ended: bool) -> None:
-        """Take a run: its rows, and what its desk was shown."""
+        """Apply a run: its rows, and the inputs of its desk."""
         self._inactive_reason, self._last_prices = "", {}
         exits = {
             (order.symbol, int(order.first_row.body.get("mono") or 0))
@@ -100,7 +93,7 @@ class StopFollower:
         }
         events: list[tuple[int, EvidenceRow | DeskInput]] = [(what.mono, what) for what in inputs]
         last = 0
-        for row in rows:  # behind what was shown at the same time; a look tells no time of ours
+        for row in rows:  # after inputs of the same time; a reconciliation row has no monotonic time
             last = _mono(row) or last
             events.append((last, row))
         for _, what in sorted(events, key=lambda event: event[0]):
@@ -115,7 +108,7 @@ class StopFollower:
 
     def _apply_row(self, run: str, row: EvidenceRow) -> None:
         if row.kind == "reconciled":
-            for part in row.body.get("released") or ():  # who took it is not ours to say, nor when exactly
+            for part in row.body.get("released") or ():  # the row tells neither who closed it nor exactly when
                 self._drop_stops(str(part["key"]["symbol"]))
             return
         event, order = row.body["event"], self._records.orders.get(str(row.body["order_id"]))
@@ -136,12 +129,12 @@ class StopFollower:
     def _set_stops(self, run: str, order_id: str, symbol: str, request: dict[str, Any], since: int) -> None:
         before = self.stops.get(symbol)
         if (before is not None and before.order_id == order_id) or order_id in self._exited_entries:
-            return  # a further fill of it, or one told anew while an exit is wanted
+            return  # a further fill of the entry, or a repeated one while its exit is under way
         self.stops.pop(symbol, None)
         if any(request.get(name) is not None for name in LEVELS):
             self.stop_count += 1
             self.stops[symbol], self._entry_runs[symbol] = ExpectedStops(order_id, request, since), run
-            if symbol in self._last_prices:  # shown with the fill, or right before it
+            if symbol in self._last_prices:  # received with the fill, or right before it
                 self.stops[symbol].add_price(self._last_prices[symbol], is_sure=False)
 
     def _drop_stops(self, symbol: str) -> None:
@@ -149,7 +142,7 @@ class StopFollower:
         self._held[symbol] = Fraction(0)
 
     def _begin_exit(self, symbol: str, purpose: str, row: EvidenceRow) -> None:
-        # An exit is wanted from here until the position is flat: what guards it has nothing more to say.
+        # An exit is requested from here until the position is flat, so the stops no longer matter.
         guard, last = self.stops.pop(symbol), self._last_prices.get(symbol)
         self._exited_entries.add(guard.order_id)
         self.later_run_count += self._entry_runs[symbol] != row.run and purpose in PROTECTIVE
@@ -184,7 +177,7 @@ class StopFollower:
 
 
 def stops_hold(records: RunRecords) -> PromiseVerdict:
-    """I32: a level that guards a position acts at the first price that reaches it, and over every restart."""
+    """I32: a stop or target acts at the first price that reaches it, also after a restart."""
     watch, seen = StopFollower(records), records.desk_inputs
     faults = list(_useless(records))
     runs: dict[str, list[EvidenceRow]] = defaultdict(list)
@@ -207,7 +200,7 @@ def stops_hold(records: RunRecords) -> PromiseVerdict:
 
 
 def no_lone_price(records: RunRecords) -> PromiseVerdict:
-    """I15: no price that stands alone, far from those before and after it, was shown to the desk."""
+    """I15: the desk received no lone price, far from the prices before and after it."""
     lone, prices = list[str](), 0
     for run, seen in records.desk_inputs.items():
         by_symbol: dict[str, list[DeskInput]] = defaultdict(list)
@@ -222,7 +215,7 @@ def no_lone_price(records: RunRecords) -> PromiseVerdict:
                     lone.append(
                         f"{symbol} at {here.display_price:g} between {before.display_price:g} and {after.display_price:g} in run {run}"
                     )
-    # Another one that agrees may stand before it: it was not believed itself and is on no tape.
+    # A first far price that agrees may precede it: that one was not believed and is not in the log.
     struck = (
         sum(line["name"] in FAR_PRICE_FAULTS for _, line in records.log.lines_of_kind("fault")) if records.log else 0
     )

@@ -1,4 +1,4 @@
-"""What the checker says of one promise."""
+"""The checker's verdict on one promise."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class PromiseStatus(StrEnum):
-    """OK needs evidence; where the records hold none the promise is NOT_SHOWN, which is neither good nor bad."""
+    """OK needs evidence; without evidence either way a promise is NOT_SHOWN, which is neither good nor bad."""
 
     OK = "ok"
     BROKEN = "broken"
@@ -15,7 +15,7 @@ class PromiseStatus(StrEnum):
 
 
 class PromiseVerdict(NamedTuple):
-    """One promise, what the records say of it, and the evidence in one sentence."""
+    """One promise, whether the records show it kept, and the evidence in one sentence."""
 
     promise: str
     status: PromiseStatus
@@ -23,21 +23,21 @@ class PromiseVerdict(NamedTuple):
 
 
 def verdict_ok(promise: str, evidence: str) -> PromiseVerdict:
-    """Return that the records show the promise kept."""
+    """Return the verdict that the records show the promise kept."""
     return PromiseVerdict(promise, PromiseStatus.OK, evidence)
 
 
 def verdict_broken(promise: str, evidence: str) -> PromiseVerdict:
-    """Return that the records show the promise broken."""
+    """Return the verdict that the records show the promise broken."""
     return PromiseVerdict(promise, PromiseStatus.BROKEN, evidence)
 
 
 def verdict_not_shown(promise: str, evidence: str) -> PromiseVerdict:
-    """Return that the records cannot show it either way."""
+    """Return the verdict that the records show it neither kept nor broken."""
     return PromiseVerdict(promise, PromiseStatus.NOT_SHOWN, evidence)
 
 
 def list_faults(faults: list[str], most: int = 3) -> str:
-    """Return the first faults as one sentence part, with the number of the rest."""
+    """Return the first `most` faults as one clause, with the number of the rest."""
     rest = f"; and {len(faults) - most} more" if len(faults) > most else ""
     return "; ".join(faults[:most]) + rest

@@ -1,1 +1,1 @@
-"""Replay: a recorded run decided once more by the same code, and held against what was recorded."""
+"""Replay: a recorded run is decided again by the same code and compared with what was recorded."""

@@ -1,4 +1,4 @@
-"""A run as the journal holds it: what went into strategies and desk, and what came out; read for a replay."""
+"""A recorded run, read from the journal for a replay: the inputs of strategies and desk, and their outputs."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tradebot.journal.rows import InstrumentList, JournalRow, RunEnd, RunRecord,
 from tradebot.journal.schema import FILE_NAME
 
 COMMANDS = ("halt", "reduce", "resume", "flatten")
-PASSED_SUFFIX = ": ok"  # the end of a control's line that lets an order go
+PASSED_SUFFIX = ": ok"  # the end of a control's line when it lets an order pass
 OUTPUT_KINDS = ("order", "incident", "trailing", *COMMANDS)
 
 
 class RecordedLine(NamedTuple):
-    """A message with the number, the kind and the body of its row."""
+    """A message with the seq, the kind and the body of its row."""
 
     seq: int
     message: Message
@@ -35,22 +35,24 @@ class RecordedLine(NamedTuple):
     body: bytes = b""
 
     def covers_message(self, message: Message) -> bool:
-        """True when `message` equals the recorded one in all that its row says: the row of an older version has not
-        all of today's fields."""
+        """Return whether `message` equals the recorded one in all fields of its row; older rows lack newer fields."""
         return bool(self.body) and _covers(json.loads(encode_body(self.kind, message)), json.loads(self.body))
 
 
 class RecordedRun(NamedTuple):
-    """One run. `before` are the books it took over; `outputs` is what its desk said, in order, the facts of
-    `before.undone` first; `input_rows` are rows still to be unpacked, a day of quotes would fill the memory; `has_ended` is
-    False when it was cut off."""
+    """One recorded run.
+
+    `before` is the recovered account it started with. `outputs` are the messages of its desk in order, facts of
+    `before.undone` first. `input_rows` are the rows of its input log, still packed: a day of quotes would fill the
+    memory. `has_ended` is False when the run was cut off.
+    """
 
     run: RunRecord
     universe: Universe
     terms: RunSettings
     before: RecoveredAccount
     warmup: tuple[BarSeries, ...]
-    closes: dict[int, BarBatch]  # end -> close of the run's interval
+    closes: dict[int, BarBatch]  # end of the bars, market ns -> their batch, of the run's interval only
     signals: tuple[RecordedLine, ...]
     outputs: tuple[RecordedLine, ...]
     input_rows: tuple[JournalRow, ...]
@@ -58,7 +60,7 @@ class RecordedRun(NamedTuple):
 
 
 def journal_path(path: Path) -> Path:
-    """Return the journal that a path means: itself, or the one in a state directory."""
+    """Return the journal file that a path names: the file itself, or the one in a state directory."""
     return path / FILE_NAME if path.is_dir() else path
 
 
@@ -71,13 +73,15 @@ def list_runs(path: Path) -> Iterator[tuple[int, RunRecord]]:
 
 
 def replayable_runs(path: Path) -> list[str]:
-    """Return the ids of the runs that kept a tape, oldest first. Raises StateError."""
+    """Return the ids of the runs that kept an input log, oldest first. Raises StateError."""
     return list(dict.fromkeys(row.run for row in read_rows(path, kinds=("tape",))))
 
 
 def read_run(path: Path, run_id: str | None = None) -> RecordedRun:
-    """Read a run, by default the last one. Raises DataError when it is not there or was not recorded for a replay,
-    StateError when the journal cannot be trusted."""
+    """Read a run, by default the last one.
+
+    Raises DataError when there is no such run or it kept no input log, StateError when the journal is damaged.
+    """
     known = list(list_runs(path))
     found = [(seq, run) for seq, run in known if run_id is None or run.run_id == run_id]
     if not found:
@@ -137,7 +141,7 @@ def _covers(new: Any, old: Any) -> bool:
 
 
 def _covers_checks(new: Sequence[str], old: Sequence[str]) -> bool:
-    # The gate may have learned a control since: one that has nothing against the order leaves the decision as it was.
+    # The gate may have newer controls; where they let the order pass, the decision is the same.
     known = {line.partition(":")[0] for line in old}
     return [line for line in new if line.partition(":")[0] in known or not line.endswith(PASSED_SUFFIX)] == list(old)
 
@@ -147,8 +151,8 @@ def _is_output(row: JournalRow, message: Message) -> bool:
 
 
 def _said_by_the_desk(outputs: Sequence[RecordedLine], tapes: Sequence[JournalRow]) -> tuple[RecordedLine, ...]:
-    # The execution writes SENDING itself, before the first byte leaves, and then tells the desk; the desk's own is of
-    # an order that was placed elsewhere.
+    # The order sender writes SENDING itself, before the first byte leaves, and then tells the desk. The desk writes it
+    # only for an external order.
     told: set[str] = set()
     for row in tapes:
         try:

@@ -1,7 +1,7 @@
-"""Decides a recorded run once more: the same strategies, gate and desk, given what the run was given, without sockets.
+"""Decides a recorded run again: the same strategies, gate and desk get the recorded inputs, without sockets.
 
-closes ▶ strategies ▶ signals    compared with the signals recorded
-tape ▶ desk ▶ gate ▶ facts       compared with the facts recorded, and the hash of orders and positions with theirs
+bars ▶ strategies ▶ signals         compared with the recorded signals
+input log ▶ desk ▶ gate ▶ facts     compared with the recorded facts, and with the hash of orders and positions
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tradebot.clock import ManualClock
-from tradebot.domain.message import Message, names_on_disk
+from tradebot.domain.message import Message
 from tradebot.domain.messages import AccountSnapshot, Command, Incident, Signal, Signals, TrailingStopPrices
 from tradebot.domain.order import OrderEvent
 from tradebot.errors import DataError
@@ -39,18 +39,19 @@ from tradebot.trading.desk.gate.limits import Limits, build_gate
 from tradebot.trading.desk.settings import DeskSettings
 
 NOTHING = "nothing"
-# What runs knew nothing of, whose terms do not name it.
+# Settings of today that older runs lacked, with the value that has the old effect.
 ABSENT_LIMITS, ABSENT_RULES = (
     {"max_stop_pct": None},
     {"reverses": False, "max_rejected_symbols": 0, "on_daily_loss": "halt"},
 )
-ANCHORED_NAME = re.compile(r"^(session_vwap)\(\d+\)$")  # how a session's average was named once: with its opening in ns
-TRAILING_SINCE_FORMAT = 3  # the format of rows from which on the desk's words on trailing stops are among them
+# The old name of a session's average price, which included the opening in ns.
+ANCHORED_NAME = re.compile(r"^(session_vwap)\(\d+\)$")
+TRAILING_SINCE_FORMAT = 3  # from this format of rows on, the desk's messages on trailing stops are recorded
 SUBJECT_FIELDS = ("order_id", "event", "signal_id", "verb")
 
 
 class ReplayDifference(NamedTuple):
-    """The first thing that differs: `row` is the journal's row of the recorded side, the sides are text."""
+    """The first difference: `row` is the journal row of the recorded side; both sides are text."""
 
     what: str
     row: int
@@ -60,7 +61,7 @@ class ReplayDifference(NamedTuple):
 
 
 class ReplayResult(NamedTuple):
-    """What a replay found. `behind_tape` are outputs a run that was cut off recorded behind the end of its tape."""
+    """The result of a replay. `behind_tape` counts outputs that a cut-off run recorded after its last input."""
 
     run_id: str
     closes: int
@@ -80,9 +81,9 @@ class _Differs(Exception):
 async def replay_run(
     recorded: RecordedRun, *, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> ReplayResult:
-    """Decide a recorded run again up to the first difference; `progress(done, total)` counts rows of tape.
+    """Decide a recorded run again up to the first difference; `progress(done, total)` counts rows of inputs.
 
-    Raises DataError for a strategy that cannot be built any more.
+    Raises DataError for a strategy that can no longer be built.
     """
     rerun = _Rerun(recorded)
     difference = None
@@ -112,7 +113,7 @@ async def replay_run(
 class _Rerun:
     def __init__(self, recorded: RecordedRun) -> None:
         self._recorded = recorded
-        self._reason = ""  # of the HALT file
+        self._reason = ""  # text of the HALT file
         has_trailing = int(recorded.run.versions.get("rows", "1")) >= TRAILING_SINCE_FORMAT
         self._compared = (OrderEvent, Command, Incident, *((TrailingStopPrices,) if has_trailing else ()))
         self.clock = ManualClock()
@@ -126,7 +127,9 @@ class _Rerun:
             ) from error
         self.expected_outputs = deque(recorded.outputs)
         self._recorded_signals = deque(recorded.signals)
-        self._of_close: dict[int, list[RecordedLine]] = {}  # end of a close -> the rows of its signals
+        self._of_close: dict[
+            int, list[RecordedLine]
+        ] = {}  # end of a batch of bars, market ns -> the rows of its signals
         for line in recorded.signals:
             assert isinstance(line.message, Signals)
             self._of_close.setdefault(line.message.at, []).append(line)
@@ -156,10 +159,11 @@ class _Rerun:
             deadline_s=60.0,
             clock=self.clock,
             load_closes=self._no_closes,
-            on_fault=lambda event: None,  # what the strategies of the run did, they do again
+            on_fault=lambda event: None,  # strategies fail as they did in the run
         )
 
     async def start_run(self) -> None:
+        """Restore the state with which the run started, and warm up the strategies."""
         before, terms = self._recorded.before, self._recorded.terms
         self.desk.recover_state(
             (*before.events, *before.closing_events),
@@ -174,12 +178,13 @@ class _Rerun:
         await self.analysis.start_workers(self._recorded.warmup)
 
     async def replay_row(self, row: JournalRow) -> None:
+        """Replay one row of inputs. Raises _Differs at the first difference."""
         tape = row.message
         assert isinstance(tape, InputLogBatch), f"row {row.seq} is a {row.kind}"
         self._row = row.seq
         for entry, after in zip(tape.entries, (*tape.entries[1:], None), strict=True):
             if after is not None and isinstance(after.message, HaltFileSeen):
-                self._reason = after.message.reason  # the gate saw it while it judged this entry
+                self._reason = after.message.reason  # the gate read it while it judged this entry
             await self._replay_input(entry)
         if tape.state:
             self.counts["states"] += 1
@@ -187,6 +192,7 @@ class _Rerun:
                 raise self._differs("the state of orders and positions", tape.state, state, row=row.seq)
 
     def check_complete(self) -> None:
+        """Check that a run that ended in order recorded no further output. Raises _Differs."""
         if self._recorded.has_ended and self.expected_outputs:
             line = self.expected_outputs[0]
             raise self._differs(_name(line.message), _text(line.message), NOTHING, row=line.seq)
@@ -228,14 +234,15 @@ class _Rerun:
         lines = self._of_close.get(step.ends_at, [])
         failed = {symbol for line in lines if isinstance(line.message, Signals) for symbol in line.message.failed}
         wanted = [(line.seq, s) for line in lines if isinstance(line.message, Signals) for s in line.message.signals]
-        # A worker that failed gave no answer then; what it would have said is not compared.
+        # A worker that failed in the run gave no signals; those symbols are not compared.
         given = [s for s in made.signals if s.symbol not in failed]
         for i in range(max(len(wanted), len(given))):
             row, recorded = wanted[i] if i < len(wanted) else (lines[0].seq if lines else self._row, None)
             replayed = given[i] if i < len(given) else None
             self.counts["signals"] += 1
             if replayed is not None and recorded is not None:
-                replayed = msgspec.structs.replace(replayed, made_at=recorded.made_at)  # our time, not the strategy's
+                # A time of our process, not a decision of the strategy.
+                replayed = msgspec.structs.replace(replayed, made_at=recorded.made_at)
             recorded = None if recorded is None else with_current_names(recorded)
             if _text(recorded) != _text(replayed):
                 raise self._differs("a signal", *_sides(recorded, replayed), row=row, at=step.ends_at)
@@ -273,7 +280,7 @@ class _Rerun:
 
 
 def with_current_names(signal: Signal) -> Signal:
-    """Return a signal with its inputs named as they are today."""
+    """Return a signal with old names of its inputs replaced by the present ones."""
     inputs = {ANCHORED_NAME.sub(r"\1", name): value for name, value in signal.inputs.items()}
     return signal if inputs.keys() == signal.inputs.keys() else msgspec.structs.replace(signal, inputs=inputs)
 
@@ -294,11 +301,10 @@ def _name(message: Message) -> str:
 
 
 def _sides(recorded: Message | None, replayed: Message | None) -> tuple[str, str]:
-    # Of two messages of one kind only what differs is shown, and what they are about.
+    # Of two messages of one type only the differing fields are shown, and those that identify the subject.
     if recorded is None or replayed is None or type(recorded) is not type(replayed):
         return _text(recorded), _text(replayed)
-    names = names_on_disk(type(recorded))
-    fields = [(names[name], getattr(recorded, name), getattr(replayed, name)) for name in recorded.__struct_fields__]
+    fields = [(name, getattr(recorded, name), getattr(replayed, name)) for name in recorded.__struct_fields__]
     differing = [(name, a, b) for name, a, b in fields if repr(a) != repr(b)]
     subject = "".join(f"{name}={a!r} " for name, a, b in fields if name in SUBJECT_FIELDS and repr(a) == repr(b))
     left, right = (" ".join(f"{entry[0]}={entry[side]!r}" for entry in differing) for side in (1, 2))
@@ -306,5 +312,5 @@ def _sides(recorded: Message | None, replayed: Message | None) -> tuple[str, str
 
 
 def _text(message: Message | None) -> str:
-    # repr tells 1.0 from 1.00 and finds a NaN equal to itself.
+    # repr distinguishes 1.0 from 1.00 and treats NaN as equal to itself.
     return NOTHING if message is None else repr(message)

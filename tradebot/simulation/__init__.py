@@ -1,1 +1,1 @@
-"""The whole engine on virtual time: one seed decides everything, so that a seed is a bug report."""
+"""The simulation: the whole daemon on virtual time. One seed decides everything, so a seed is a bug report."""

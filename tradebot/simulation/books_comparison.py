@@ -1,4 +1,4 @@
-"""Do the daemon's books and the exchange's agree at one moment: positions, money, open orders, nothing in doubt."""
+"""Compares the daemon's books with the exchange's at one moment: positions, money, open orders, orders in doubt."""
 
 from __future__ import annotations
 
@@ -14,51 +14,50 @@ from tradebot.domain.products import DELIVERY
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.ticket import PlacedBy
 
-# What the daemon's picture calls a hold that is over by itself: with the next books, with room on the disk.
+# Verbs of holds in the daemon's status that end by themselves: with the next poll, or with free space on the disk.
 SELF_ENDING_HOLDS = frozenset({"difference", "disk"})
 
 
 class BooksComparison(NamedTuple):
-    """What differs; `halts` are the reasons for which the daemon opens nothing more."""
+    """The result of a comparison; `halts` are the reasons why the daemon opens no position any more."""
 
     is_answering: bool = False
     differences: tuple[str, ...] = ()
     in_doubt: tuple[str, ...] = ()
-    held: tuple[
-        str, ...
-    ] = ()  # what opens nothing until the books account for it, or the disk has room: over by itself
+    held: tuple[str, ...] = ()  # like `halts`, but over by itself: until the books agree, or the disk has space
     halts: tuple[str, ...] = ()
-    ended: str = ""  # why the daemon is gone
+    ended: str = ""  # why the daemon ended
 
     @property
     def is_agreed(self) -> bool:
+        """True when the daemon answers and books and orders agree."""
         return self.is_answering and not self.differences and not self.in_doubt and not self.held
 
 
 class SessionFindings:
-    """What became of a session; `failure` is empty unless something happened that may never happen."""
+    """The result of a session; `failure` is empty unless something forbidden happened."""
 
     def __init__(self) -> None:
         self.failure = ""
         self.kill_count = 0
-        self.last_trouble_s = 0.0  # loop time, s, when the last fault was over, or a kill fell after it
+        self.last_trouble_s = 0.0  # loop time, s, of the end of the faults, or of a later kill
         self.comparison = BooksComparison()
-        self.agreed_after_s = -1.0  # from there; below 0 while the books never agreed
+        self.agreed_after_s = -1.0  # counted from `last_trouble_s`; below 0 until the books agree
 
     def record_failure(self, reason: str) -> None:
-        """Hear of what may never happen; the first reason stays."""
+        """Record that something forbidden happened; only the first reason is kept."""
         self.failure = self.failure or reason
 
 
 def compare_books(status: dict[str, Any] | None, exchange: Exchange) -> BooksComparison:
-    """Hold a picture of the daemon against the exchange."""
+    """Compare the status of a daemon (None if it does not answer) with the exchange."""
     if status is None or status["state"] != "trading":
         return BooksComparison()
     theirs: dict[NettingKey, Decimal] = defaultdict(Decimal)
     ours: dict[NettingKey, Decimal] = defaultdict(Decimal)
     for row in exchange.account.net_positions():
         theirs[row.exchange, row.symbol, row.product] += row.quantity
-    for shown in status["positions"]:  # ours and what it knows to be of others, which the exchange does not tell apart
+    for shown in status["positions"]:  # ours and external ones: the exchange nets them
         ours[shown["exchange"], shown["symbol"], shown["product"]] += Decimal(str(shown["quantity"]))
     owned: dict[NettingKey, Decimal] = {
         (h.exchange, h.symbol, DELIVERY): h.owned_quantity for h in exchange.account.demat_holdings()
@@ -66,7 +65,7 @@ def compare_books(status: dict[str, Any] | None, exchange: Exchange) -> BooksCom
     differences = [
         f"{' '.join(line)}: the exchange holds {theirs.get(line, 0)}, the daemon {ours.get(line, 0)}"
         for line in sorted(theirs.keys() | ours.keys())
-        # A venue lists the shares of the demat account apart; a daemon that asks for them adds them to its line.
+        # A venue lists the shares of the demat account apart. A daemon that reads them adds them to its position.
         if ours.get(line, 0) not in (theirs.get(line, 0), theirs.get(line, 0) + owned.get(line, 0))
     ]
     ours_there = {order.order_id for order in exchange.latest_orders() if order.ticket.hand is PlacedBy.API}
@@ -89,7 +88,7 @@ def compare_books(status: dict[str, Any] | None, exchange: Exchange) -> BooksCom
 
 
 def cash_difference(journal: Path, exchange: Exchange) -> str:
-    """Return how the cash of the last look in the journal differs from the exchange's; empty when it does not."""
+    """Return in words how the cash of the last poll in the journal differs from the exchange's; empty if equal."""
     db = sqlite3.connect(f"file:{journal}?mode=ro", uri=True)
     try:
         looks = db.execute("SELECT body FROM rows WHERE kind = 'reconciled' ORDER BY seq DESC LIMIT 1").fetchone()
@@ -97,7 +96,7 @@ def cash_difference(journal: Path, exchange: Exchange) -> str:
     finally:
         db.close()
     if last != "end" or (looks is not None and json.loads(looks[0])["cash"] is None):
-        return ""  # the last run was cut off, and no look followed; or the venue did not tell it
+        return ""  # the last run was cut off without a poll, or the venue did not report its cash
     ours = Decimal(str(json.loads(looks[0])["cash"])) if looks is not None else None
     theirs = exchange.account.available_funds
     return "" if ours == theirs else f"the exchange's cash is {theirs}, the last look in the journal says {ours}"

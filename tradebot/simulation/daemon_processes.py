@@ -1,4 +1,4 @@
-"""The lives of a session's daemon: its processes one after another, and the files that each leaves to the next."""
+"""The daemon's processes of a session, one after another, and the files that each leaves to the next."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tradebot.simulation.scenario import Scenario
 
 
 class DaemonProcesses:
-    """The daemon's processes so far; `disk_writer`, `output` and `known_addresses` belong to the last one that came to run.
+    """The daemon's processes so far; `disk_writer`, `output` and `known_addresses` belong to the last one that ran.
 
-    `known_addresses` are the addresses, with their token, that it was given; `was_ready` tells whether it came to trade.
+    `known_addresses` are the venue's addresses and token it was given; `was_ready` tells whether it started trading.
     """
 
     def __init__(self) -> None:
         self.processes: list[Process] = []
-        self.is_final = False  # no other follows
+        self.is_final = False  # no further process is started
         self.disk_writer: SimulatedDiskWriter | None = None
         self.output: SimulatedOutput | None = None
         self.known_addresses: dict[str, Any] = {}
@@ -33,17 +33,18 @@ class DaemonProcesses:
 
     @property
     def last_process(self) -> Process | None:
+        """The newest process, None before the first."""
         return self.processes[-1] if self.processes else None
 
     def new_process(self) -> Process:
-        """Return the process of another life."""
+        """Add a process and return it."""
         self.processes.append(Process(f"daemon-{len(self.processes)}"))
         return self.processes[-1]
 
     def attach_devices(
         self, disk_writer: SimulatedDiskWriter, output: SimulatedOutput, known_addresses: dict[str, Any]
     ) -> None:
-        """Hear what the life that begins to run has below it."""
+        """Set the devices and addresses of the process that begins to run."""
         self.disk_writer, self.output, self.known_addresses, self.was_ready = (
             disk_writer,
             output,
@@ -52,17 +53,17 @@ class DaemonProcesses:
         )
 
     def note_ready(self, _: Event) -> None:
-        """Hear that the life that is came to trade."""
+        """Note that the current process has started trading."""
         self.was_ready = True
 
     def terminate_last(self) -> None:
-        """Ask the life that is to stop, if it hears such a signal."""
+        """Send SIGTERM to the current process if it is alive and handles the signal."""
         if self.last_process is not None and self.last_process.is_alive and signal.SIGTERM in self.last_process.signals:
             self.last_process.deliver_signal(signal.SIGTERM)
 
 
 class StateFolders:
-    """The state folders in `folder`, one more with each crash; `daemon_config` is the daemon's, on the newest of them."""
+    """The state folders below `folder`, a new one after each crash; `daemon_config` is the daemon's, for the newest one."""
 
     def __init__(self, scenario: Scenario, folder: Path, loop: asyncio.AbstractEventLoop) -> None:
         self.folder, self.config = folder, scenario.daemon_config(folder / "state-0")
@@ -71,18 +72,20 @@ class StateFolders:
 
     @property
     def newest_folder(self) -> Path:
+        """The state folder of the current process."""
         return self.config.app.state_dir
 
     @property
     def journal_path(self) -> Path:
+        """The journal in the newest state folder."""
         return self.newest_folder / FILE_NAME
 
     def hold_lock(self, seconds: float) -> None:
-        """Let another process hold the lock of the next folder for a while."""
+        """Let another process hold the lock of the next folder for `seconds`."""
         self._locked_s = seconds
 
     def copy_after_crash(self, process_number: int) -> None:
-        """Leave to the next life, `process_number` by number, the files as they lay at a crash; its locks died with it."""
+        """Copy the files as they were at a crash for process `process_number`; locks are released by the crash."""
         before, after = self.newest_folder, self.folder / f"state-{process_number}"
         if before.exists():
             shutil.copytree(before, after, ignore=shutil.ignore_patterns("*-shm", "lock", "*.sock"))

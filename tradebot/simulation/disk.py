@@ -1,4 +1,4 @@
-"""The journal's disk in a simulation: the real file and the real work, driven by the loop instead of a thread."""
+"""The journal's disk in a simulation: real file and real writes, driven by the loop instead of a thread."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from tradebot.journal.writer_thread import MAX_GROUP_ROWS, QueuedRow, WriteWork
 from tradebot.simulation.seeded_random import SeededRandom
 
 COMMIT_S = (0.0001, 0.003)
-SLOW_S, SLOW_SHARE = (0.02, 0.4), 0.01  # and the share of the commits that are slow
-FREE_BYTES = 1 << 40  # free on a disk that is not full
-WAKE_S = (0.00002, 0.0005)  # from the synced commit until the loop hears of it; a kill may fall in between
+SLOW_S, SLOW_SHARE = (0.02, 0.4), 0.01  # slow commits and their share
+FREE_BYTES = 1 << 40  # reported as free while the disk is not full
+WAKE_S = (0.00002, 0.0005)  # from the synced commit until the loop is told; a kill may come in between
 
 
 class SimulatedDiskWriter:
-    """Drives one journal's work after seeded waits; `on_synced` hears the number of each last row that is on disk.
+    """Drives the writes of one journal after random waits; `on_synced` gets the number of the last row on disk.
 
-    After `commits_until_failure` the disk fails; with 0 it never does.
+    After `commits_until_failure` commits the disk fails; with 0 it never does.
     """
 
     def __init__(
@@ -35,8 +35,8 @@ class SimulatedDiskWriter:
         self._reason, self._slow_until_s = (
             "disk I/O error",
             0.0,
-        )  # of a failing commit; loop time until which all are slow
-        self._fails_at_s = 0.0  # loop time from which a full disk takes nothing more; 0 while it is not full
+        )  # error of a failing commit; loop time, s, until which all commits are slow
+        self._fails_at_s = 0.0  # loop time, s, from which a full disk fails; 0 while it is not full
         self._rows: list[QueuedRow] = []
         self._has_end = self._is_due = False
         self._work: WriteWork
@@ -54,19 +54,19 @@ class SimulatedDiskWriter:
         self._schedule_write()
 
     def clear_faults(self) -> None:
-        """Let the disk fail no more."""
+        """End all faults of the disk."""
         self._commits_left, self._slow_until_s, self._fails_at_s = 0, 0.0, 0.0
 
     def fail_next_commit(self, reason: str) -> None:
-        """Let the next commit fail for `reason`, as SQLite words it."""
+        """Make the next commit fail with `reason`, as SQLite words it."""
         self._commits_left, self._reason = 1, reason
 
     def become_full(self, seconds: float) -> None:
-        """Let the disk be full from now on; some seconds later what the journal kept for that is used up as well."""
+        """Report a full disk from now on; commits fail after `seconds`, when the journal's reserve is used up."""
         self._fails_at_s, self._reason = self._loop.time() + seconds, "database or disk is full"
 
     def slow_commits(self, seconds: float) -> None:
-        """Let each commit of the next seconds take long."""
+        """Make each commit of the next `seconds` slow."""
         self._slow_until_s = self._loop.time() + seconds
 
     def wait_until_done(self) -> None:
@@ -84,7 +84,7 @@ class SimulatedDiskWriter:
 
     def _open(self) -> None:
         self._is_due = False
-        with suppress(StopIteration):  # it could not begin, and the loop has been told
+        with suppress(StopIteration):  # the journal did not open; the loop knows already
             next(self._work)
             self._schedule_write()
 
@@ -94,12 +94,12 @@ class SimulatedDiskWriter:
             self._commits_left = 1
         group, self._rows = self._rows[:MAX_GROUP_ROWS], self._rows[MAX_GROUP_ROWS:]
         if group and self._commits_left == 1:
-            self._commits_left = 0  # the work ends with it; what was put meanwhile finds nobody
+            self._commits_left = 0  # the writer ends here; rows put meanwhile are never written
             with suppress(StopIteration):
                 self._work.throw(sqlite3.OperationalError(self._reason))
         elif group:
             self._commits_left -= self._commits_left > 1
-            with suppress(StopIteration):  # it failed, and the loop has been told
+            with suppress(StopIteration):  # the commit failed; the loop knows already
                 self._work.send(group)
                 self._on_synced(group[-1].seq)
         elif self._has_end:

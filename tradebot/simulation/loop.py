@@ -1,7 +1,7 @@
-"""An event loop on virtual time: when nothing is ready it is the time of the next timer; nothing waits, nobody sleeps.
+"""An event loop on virtual time: when no callback is ready, time jumps to the next timer. Nothing really waits.
 
-Everything that leaves to chance on a real machine is drawn from the dice: the order of tasks that are ready together,
-how long a thread takes, how bytes travel. Sockets are in memory, see `wire`.
+What depends on chance on a real machine is drawn from the seeded generator: the order of tasks that are ready
+together, the duration of a thread, the latency and pieces of bytes. Sockets are in memory, see `network`.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ from tradebot.simulation.network import MemoryServer, Network
 from tradebot.simulation.process import CURRENT_PROCESS, Process
 from tradebot.simulation.seeded_random import SeededRandom
 
-THREAD_S = (0.0001, 0.004)  # what work in a thread takes
-MAX_IDLE_TURNS = 200_000  # turns without a step of time: something asks again and again
+THREAD_S = (0.0001, 0.004)  # duration of work in a thread
+MAX_IDLE_TURNS = 200_000  # loop turns without progress of time; beyond, something spins
 RESOLUTION_S = 1e-9
 
 
 class SimulationStuck(RuntimeError):
-    """The session can never go on: everybody waits for somebody else, or somebody never waits."""
+    """The session cannot go on: all tasks wait for each other, or one never waits."""
 
 
 class NumberedTask(asyncio.Task[Any]):
-    """A task that knows its place among all of a session, so that no order hangs on memory addresses."""
+    """A task numbered in order of creation, so that no order depends on memory addresses."""
 
     number = 0
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
-    """The loop of one session; `network` carries its bytes, `callback_count` counts what it ran."""
+    """The loop of one session; `network` carries its bytes, `callback_count` counts the callbacks it ran."""
 
     def __init__(self, rng: SeededRandom) -> None:
         super().__init__()
         self._rng = rng
         self._now_s = 0.0
-        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []  # a heap; of equal times the first made first
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []  # a heap; equal times in order of creation
         self._tasks_made = self._timers_made = self._spins = self.callback_count = 0
-        self._connected: dict[int, Any] = {}  # file descriptor of a socket that is not a transport yet -> address
+        self._connected: dict[int, Any] = {}  # file descriptor of a connected socket without a transport -> address
         self.network = Network(self, rng)
         self.set_task_factory(self._make_task)  # type: ignore[arg-type]
         self.set_exception_handler(self._on_exception)
-        self.uncaught_errors: list[dict[str, Any]] = []  # what nobody caught
+        self.uncaught_errors: list[dict[str, Any]] = []  # contexts of uncaught errors
 
     def time(self) -> float:
         return self._now_s
@@ -64,13 +64,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return timer
 
     def spawn_process(self, process: Process, work: Callable[[], Coroutine[Any, Any, Any]]) -> asyncio.Task[Any]:
-        """Start `work` as the main task of `process`; of a process that is killed it never ends."""
+        """Start `work` as the main task of `process`; if the process is killed, the task never ends."""
         context = copy_context()
         context.run(CURRENT_PROCESS.set, process)
         return context.run(lambda: self.create_task(work(), name=process.name))
 
     def abandon_loop(self) -> None:
-        """End for good: whatever is still asked of the loop is taken and never done."""
+        """Close the loop for good; it still accepts calls but never runs them."""
         for task in asyncio.all_tasks(self):
             task._log_destroy_pending = False  # type: ignore[attr-defined]
         self.set_exception_handler(lambda *_: None)
@@ -130,8 +130,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         handle._run()
 
     def _shuffle_steps(self, ready: Any) -> None:
-        # Steps of tasks that follow one another in the queue may run in any order: each would have to be right if it
-        # had been woken a moment earlier. Callbacks keep their places, which protocols rely on.
+        # Steps of tasks that are adjacent in the queue may run in any order: each must also be right if it had been
+        # woken a moment earlier. Callbacks keep their places, because protocols rely on that.
         handles, first = list(ready), 0
         owners = [getattr(handle._callback, "__self__", None) for handle in handles]
         numbers = [owner.number if type(owner) is NumberedTask else 0 for owner in owners]
@@ -159,6 +159,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def run_in_executor(  # type: ignore[override]
         self, executor: Any, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
+        """Run `func` in the loop after the random time of a thread; `executor` is ignored."""
         done: asyncio.Future[Any] = self.create_future()
 
         def work() -> None:
@@ -177,6 +178,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def add_signal_handler(  # type: ignore[override]
         self, sig: int, callback: Callable[..., Any], *args: Any
     ) -> None:
+        """Set the handler of a signal for the simulated process that calls this."""
         CURRENT_PROCESS.get().signals[int(sig)] = callback, args
 
     def remove_signal_handler(self, sig: int) -> bool:
@@ -211,6 +213,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     async def create_server(  # type: ignore[override]
         self, protocol_factory: Callable[[], asyncio.BaseProtocol], host: str | None = None, port: int = 0, **_: Any
     ) -> MemoryServer:
+        """Listen on `port`; with 0 on the port of the calling process, the same after each restart."""
         return self.network.open_server(
             (host, port or self.network.port_of(CURRENT_PROCESS.get().name)), protocol_factory
         )
@@ -223,6 +226,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         sock: socket.socket | None = None,
         **_: Any,
     ) -> MemoryServer:
+        """Listen at the address of `sock`, which is closed."""
         assert sock is not None, "the control socket is bound by its owner"
         address = sock.getsockname()
         sock.close()

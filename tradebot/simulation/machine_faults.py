@@ -1,6 +1,6 @@
-"""Hands on the machine that the daemon runs on: its operator, and the host itself. They act as the fault plan draws.
+"""Faults of the daemon's machine: acts of the operator and failures of the host, drawn from the fault plan.
 
-An operator who halts, flattens or kills resumes some seconds later: what stays halted in the end is the daemon's doing.
+An operator who halts, flattens or kills resumes some seconds later. A halt that remains at the end is the daemon's.
 """
 
 from __future__ import annotations
@@ -18,56 +18,60 @@ from tradebot.ops.events.rehearsal import OperatorActed
 from tradebot.simulation.seeded_random import SeededRandom
 
 ACT_INTERVAL_S = 1.0
-KILL_AFTER_EVENTS = (1, 1500)  # of the daemon, from a kill -9 until it falls
+KILL_AFTER_EVENTS = (1, 1500)  # callbacks of the daemon between the decision to kill -9 and the kill
 RESUME_TRIES = 40
 CLOCK_STEP_NS = HOUR
 
 
 class SimulatedMachine(Protocol):
-    """What the hands can reach."""
+    """The parts of a session that these faults act on."""
 
     clock: Any
     exchange: Any
 
     @property
     def is_unattended(self) -> bool:
-        """True in a night and early in the morning, when no person looks."""
+        """True at night and early in the morning, when no operator is present."""
         ...
 
     def end_daemon(self, events: int) -> None:
-        """Kill the daemon `events` of it from now; with 0 ask it to stop."""
+        """Kill the daemon after `events` more of its callbacks; with 0 send SIGTERM."""
         ...
 
-    async def ask_daemon(self, verb: str, body: dict[str, str] | None = None) -> dict[str, Any] | None: ...
+    async def ask_daemon(self, verb: str, body: dict[str, str] | None = None) -> dict[str, Any] | None:
+        """Return the daemon's answer on its control socket, None without one or where it refuses."""
+        ...
 
     def break_disk(self, reason: str, *, slow_s: float = 0.0) -> None:
-        """Let the next commit fail for `reason`, or all of some seconds take long."""
+        """Make the next commit fail with `reason`, or with `slow_s` make all commits slow for that time."""
         ...
 
     def fill_disk(self, seconds: float) -> None:
-        """Let the disk be full, and the journal's reserve used up some seconds later."""
+        """Report a full disk, with the journal's reserve used up after `seconds`."""
         ...
 
     def break_pipe(self, *, unread_s: float = 0.0) -> None:
-        """Let nobody read the daemon's log for some seconds, or never again."""
+        """Stop reading the daemon's log for `unread_s` seconds, or with 0 close the pipe for good."""
         ...
 
     def hold_lock(self, seconds: float) -> None:
-        """Let another process hold the lock of the next life for a while."""
+        """Let another process hold the state lock for `seconds` at the daemon's next start."""
         ...
 
-    def halt_file(self) -> HaltFile: ...
+    def halt_file(self) -> HaltFile:
+        """Return the HALT file of the current state folder."""
+        ...
 
 
 class MachineFaults:
-    """Operator and host of one session."""
+    """The operator and the host of one session."""
 
     def __init__(self, plan: FaultPlan, machine: SimulatedMachine, rng: SeededRandom, tell: EventListener) -> None:
         self._plan, self._machine, self._rng, self._tell = plan, machine, rng, tell
-        self._resumes: list[tuple[float, str]] = []  # (when, scope) of the resumes to come
+        self._resumes: list[tuple[float, str]] = []  # (monotonic s, scope) of the resumes to come
 
     async def act_until(self, is_over: Callable[[], bool]) -> None:
-        """Act once a second until the plan is over, then resume what is still halted."""
+        """Act once a second until `is_over`, then resume what is still halted."""
         clock: Clock = self._machine.clock
         while not is_over():
             await clock.sleep(ACT_INTERVAL_S)

@@ -1,6 +1,6 @@
-"""Connections in memory between the processes of a session: bytes take a little time, arrive in order and in pieces.
+"""Connections in memory between the processes of a session: bytes arrive after a latency, in order and in pieces.
 
-What the ends see is what TCP shows them: an orderly end, a reset, a refused connection, a peer that reads slowly.
+The ends see what TCP shows: an orderly end, a reset, a refused connection, a peer that reads slowly.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 from tradebot.simulation.process import CURRENT_PROCESS
 from tradebot.simulation.seeded_random import SeededRandom
 
-LATENCY_S = (0.00005, 0.002)  # one way, drawn once a connection
+LATENCY_S = (0.00005, 0.002)  # one way, drawn once per connection
 JITTER_S = 0.0005
-# What passes a Unix socket holds process ids and paths: it takes the same time whatever its length, and no tap sees it.
+# Data on Unix sockets holds process ids and paths. Its latency is fixed and no tap sees it, so traces stay equal.
 UNIX_LATENCY_S = 0.0001
 SPLIT_SHARE = 0.15  # share of the writes that arrive in several pieces
-KERNEL_BYTES = 1 << 18  # on the way or waiting at the peer before a writer has to wait
+KERNEL_BYTES = 1 << 18  # bytes on the way or unread at the peer before a writer has to wait
 HIGH_BYTES, LOW_BYTES = 1 << 16, 1 << 14
 FIRST_PORT = 40_001
 
@@ -28,7 +28,7 @@ WriteTap = Callable[["Endpoint", bytes], None]
 
 
 class MemorySocket:
-    """What a transport hands out as its socket."""
+    """The socket object that a transport returns."""
 
     family, type, proto = socket.AF_INET, socket.SOCK_STREAM, 0
 
@@ -39,11 +39,11 @@ class MemorySocket:
         return self._address
 
     def setsockopt(self, *_: Any) -> None:
-        """Take it; there is nothing below that could obey."""
+        """Ignore the option."""
 
 
 class MemoryServer:
-    """A server that listens in memory."""
+    """A server in memory, as asyncio's Server."""
 
     def __init__(self, network: Network, address: Any, factory: ProtocolFactory) -> None:
         self.network, self.address, self.factory = network, address, factory
@@ -56,7 +56,7 @@ class MemoryServer:
         CURRENT_PROCESS.get().resources.pop(self, None)
 
     def on_process_death(self) -> None:
-        """Stop listening, as the kernel does for a dead process."""
+        """Stop listening, as a kernel does for a dead process."""
         if self.network.listeners.get(self.address) is self:
             del self.network.listeners[self.address]
 
@@ -68,7 +68,7 @@ class MemoryServer:
 
 
 class SendBuffer:
-    """What one end wrote and the other did not read yet, in bytes, and the two marks of asyncio's flow control."""
+    """Counts the bytes that one end wrote and the other has not read, against the limits of asyncio's flow control."""
 
     def __init__(self) -> None:
         self.high, self.low = HIGH_BYTES, LOW_BYTES
@@ -77,16 +77,17 @@ class SendBuffer:
 
     @property
     def buffered_bytes(self) -> int:
+        """The bytes beyond the kernel's buffers, as `get_write_buffer_size` returns them."""
         return max(self._unread - KERNEL_BYTES, 0)
 
     def add_unread(self, size: int) -> bool:
-        """Take `buffered_bytes` bytes in; tell whether the writer has to pause now."""
+        """Add `buffered_bytes` written bytes; return whether the writer has to pause now."""
         self._unread += size
         was_full, self._is_full = self._is_full, self._is_full or self.buffered_bytes > self.high
         return self._is_full and not was_full
 
     def remove_read(self, size: int) -> bool:
-        """Let `buffered_bytes` bytes go, for they were read; tell whether the writer may go on now."""
+        """Remove `buffered_bytes` bytes read by the peer; return whether the writer may resume now."""
         self._unread -= size
         was_full, self._is_full = self._is_full, self._is_full and self.buffered_bytes > self.low
         return was_full and not self._is_full
@@ -105,9 +106,9 @@ class Endpoint(asyncio.Transport):
         self.process.resources[self] = None
         self._is_local = latency_s == UNIX_LATENCY_S
         self._latency_s = latency_s
-        self._last_arrival_s = 0.0  # when what was sent last gets there; nothing overtakes
+        self._last_arrival_s = 0.0  # arrival of the last piece, loop time, s; later ones never overtake it
         self._is_closing = self._is_lost = self._is_paused = False
-        self._waiting: list[bytes | None] = []  # arrived while nobody reads; None is the end
+        self._waiting: list[bytes | None] = []  # pieces that arrived while reading is paused; None is the end
         self._buffer = SendBuffer()
 
     # ---- asyncio's transport
@@ -179,12 +180,12 @@ class Endpoint(asyncio.Transport):
             self._send(self.peer.receive_reset)
             self._call_soon(self._end_connection, None)
 
-    # ---- what comes from the peer, and from the kernel
+    # ---- calls from the peer and from the kernel
 
     def receive_piece(self, piece: bytes | None) -> None:
-        """Take bytes, or the end of them, off the wire."""
+        """Receive bytes, or the end of the stream as None."""
         if not self.process.is_alive or self._is_lost:
-            if piece is not None:  # nobody is here any more
+            if piece is not None:  # this end is gone
                 self._send(self.peer.receive_reset)
             return
         self._waiting.append(piece)
@@ -192,13 +193,13 @@ class Endpoint(asyncio.Transport):
             self._read()
 
     def receive_reset(self) -> None:
-        """Take a reset off the wire."""
+        """Receive a reset."""
         if self.process.is_alive and not self._is_lost:
             self._is_closing = True
             self._end_connection(ConnectionResetError(104, "Connection reset by peer"))
 
     def on_process_death(self) -> None:
-        """End as the kernel ends the sockets of a dead process: in order, or by a reset where bytes were unread."""
+        """End as a kernel ends sockets of a dead process: by a reset if bytes are unread, else mostly in order."""
         self._is_closing = self._is_lost = True
         if self._waiting or self.network.rng.draw_bool(0.3):
             self._send(self.peer.receive_reset)
@@ -206,7 +207,7 @@ class Endpoint(asyncio.Transport):
             self._send(self.peer.receive_piece, None)
 
     def open_end(self, factory: ProtocolFactory) -> None:
-        """Open this end."""
+        """Make the protocol of this end and connect it."""
         self.protocol = factory()
         self.protocol.connection_made(self)
 
@@ -222,7 +223,7 @@ class Endpoint(asyncio.Transport):
                 self.protocol.data_received(piece)
 
     def on_peer_read(self, size: int) -> None:
-        """Hear that the peer took bytes."""
+        """Note that the peer read `buffered_bytes` bytes."""
         if self._buffer.remove_read(size) and self.process.is_alive and not self._is_lost:
             self._call_soon(self.protocol.resume_writing)
 
@@ -243,38 +244,36 @@ class Endpoint(asyncio.Transport):
 
 
 class Network:
-    """All connections of a session. `taps` see every write, in the order of the writes."""
+    """All connections of a session. `taps` are called with every write, in order, except on Unix sockets."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, rng: SeededRandom) -> None:
         self.loop, self.rng = loop, rng
         self.listeners: dict[Any, MemoryServer] = {}
         self.taps: list[WriteTap] = []
         self._ports = FIRST_PORT - 1
-        self._ports_by_process: dict[
-            str, int
-        ] = {}  # name of a process -> the port that it serves on, each time it opens
+        self._ports_by_process: dict[str, int] = {}  # name of a process -> the port on which it serves
         self._connections = 0
 
     def next_port(self) -> int:
-        """Return a port that nobody has had."""
+        """Return a port that was never used."""
         self._ports += 1
         return self._ports
 
     def port_of(self, owner: str) -> int:
-        """Return the port that a process serves on: the same one whenever it opens again."""
+        """Return the port of a process's server: the same one each time it opens again."""
         if owner not in self._ports_by_process:
             self._ports_by_process[owner] = self.next_port()
         return self._ports_by_process[owner]
 
     def open_server(self, address: Any, factory: ProtocolFactory) -> MemoryServer:
-        """Listen. Raises OSError when somebody does already."""
+        """Open a server. Raises OSError when the address is in use."""
         if address in self.listeners:
             raise OSError(98, "Address already in use")
         self.listeners[address] = listener = MemoryServer(self, address, factory)
         return listener
 
     async def await_server(self, address: Any) -> None:
-        """Knock at an address. Raises ConnectionRefusedError."""
+        """Wait for the latency to an address. Raises ConnectionRefusedError without a server there."""
         arrived = self.loop.create_future()
         self.loop.call_later(self._latency_s(address), _wake, arrived)
         await arrived
@@ -282,7 +281,7 @@ class Network:
             raise ConnectionRefusedError(111, f"Connect call failed {address}")
 
     def open_connection(self, address: Any, factory: ProtocolFactory) -> tuple[Endpoint, Any]:
-        """Open a connection to an address that was reached. Raises ConnectionRefusedError."""
+        """Connect to an address and return our end and its protocol. Raises ConnectionRefusedError."""
         listener = self.listeners.get(address)
         if listener is None:
             raise ConnectionRefusedError(111, f"Connect call failed {address}")

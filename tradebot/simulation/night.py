@@ -1,4 +1,4 @@
-"""The evening of a day at the exchange, and the times of the night that follows it in a session of two days."""
+"""The night of a session of two days: the end of the day at the exchange, and the times until the next day."""
 
 from __future__ import annotations
 
@@ -14,35 +14,36 @@ from tradebot.exchange.faults.people_faults import market_ticket
 from tradebot.exchange.refusals import ExchangeRefusal
 from tradebot.exchange.ticket import PlacedBy
 
-# Of a night between two days: when it comes, as a share of the time of faults; how long nothing strikes before it; how
-# long the broker squares off; how long the exchange is closed; how long into the morning the daemon is started again.
+# Of a night between two days: its begin as a share of the time of faults; the time without faults before it; the time
+# in which the broker squares off; the time the exchange is closed; from the open until the daemon is started again.
 EVENING_SHARE, QUIET_S, SQUARE_OFF_S, CLOSED_S, MORNING_S = 0.3, 3.5, 1.2, 1.5, 1.5
-UNATTENDED_MORNING_S = 5.0  # from there until a person resumes what was halted the day before
+UNATTENDED_MORNING_S = 5.0  # from the restart until an operator resumes what was halted the day before
 CLOSED_REFUSAL = "Markets are closed right now."
-DELIVERY_QUANTITY = Decimal(3)  # shares that the owner buys for delivery in the evening
+DELIVERY_QUANTITY = Decimal(3)  # shares that the account's owner buys for delivery in the evening
 
 
 class Night:
-    """The night of a session of two days: `is_on` from the evening to the dawn."""
+    """The night of a session of two days; `is_on` from the evening to the daemon's restart."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.evening, self.dawn = asyncio.Event(), asyncio.Event()
-        self.opened = asyncio.Event()  # the exchange is open, on the last day
+        self.opened = asyncio.Event()  # the exchange is open on the last day
         self.is_on = False
         self._loop, self._dawn_at_s = loop, 0.0  # loop time, s
 
     @property
     def is_unattended(self) -> bool:
+        """True at night and early in the morning, when no operator is present."""
         return self.is_on or (self.dawn.is_set() and self._loop.time() < self._dawn_at_s + UNATTENDED_MORNING_S)
 
     def end_night(self) -> None:
-        """Let it dawn."""
+        """End the night: the daemon may start again."""
         self.is_on, self._dawn_at_s = False, self._loop.time()
         self.dawn.set()
 
 
 def close_exchange_day(exchange: Exchange, symbol: str) -> None:
-    """Square off what is intraday and take nothing new; the owner has bought some of `symbol` that arrive in days."""
+    """Square off intraday positions and refuse new orders; the owner also buys shares of `symbol` for delivery."""
     tickets = [market_ticket(HOME_EXCHANGE, symbol, Side.BUY, DELIVERY_QUANTITY, DELIVERY, PlacedBy.OWNER)]
     for order in exchange.latest_orders():
         if not order.is_ended:

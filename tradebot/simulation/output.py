@@ -1,6 +1,6 @@
-"""The standard output of a simulated daemon: the real writer of its log before a pipe that a reader empties, or not.
+"""The standard output of a simulated daemon: the real log writer on a pipe whose reader may stop or leave.
 
-No thread writes: whatever there is room for is written at once, and what waits for a reader waits for no loop.
+There is no writer thread: lines are written at once while the pipe has space. The loop never waits for the reader.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from tradebot.ops.line_writer import LineWriter
 from tradebot.ops.logs import render_json
 from tradebot.simulation.loop import SimulationStuck
 
-MAX_WAITING_LINES = 3  # that may wait; few, so that a pipe is full within seconds
+MAX_WAITING_LINES = 3  # lines that may wait; few, so that the pipe is full within seconds
 PIPE_BYTES = 512
 
 
 class NonBlockingCondition:
-    """What stands for the writer's condition: on the one loop of a simulation waiting for it would never end."""
+    """Replaces the writer's threading condition: on the single loop of a simulation a wait would never end."""
 
     def __enter__(self) -> None:
         return
@@ -36,18 +36,18 @@ class NonBlockingCondition:
 
 
 class SimulatedOutput(LineWriter):
-    """Writes the log of one life to its pipe."""
+    """Writes the log of one daemon process to its pipe."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._free_bytes = PIPE_BYTES
-        self._unread_until_s = 0.0  # loop time
+        self._unread_until_s = 0.0  # loop time, s
         self._is_reader_gone = False
         super().__init__(1, capacity=MAX_WAITING_LINES, notice=lambda count: b"%d lines were lost\n" % count)
         self._changed: Any = NonBlockingCondition()
 
     def write_event(self, event: Event) -> None:
-        """Write one line of the log, as far as there is room."""
+        """Write an event as a line of the log, as far as the pipe has space."""
         self.write_line(
             render_json(None, event.level, {"event": event.name, "level": event.level, **event.log_fields()})
         )
@@ -55,11 +55,11 @@ class SimulatedOutput(LineWriter):
             self.write_batch()
 
     def stop_reading(self, seconds: float) -> None:
-        """Let nobody read for a while: the pipe fills up."""
+        """Stop reading for `seconds`, so that the pipe fills up."""
         self._unread_until_s, self._free_bytes = self._loop.time() + seconds, PIPE_BYTES
 
     def close_reader(self) -> None:
-        """Close the end that is read."""
+        """Close the reader's end of the pipe."""
         self._is_reader_gone = True
 
     @property

@@ -1,6 +1,6 @@
-"""A simulated process: what lives in it, found by the context its callbacks run in, and how it is killed.
+"""A simulated process: the callbacks that run in its context, its resources, and how it is killed.
 
-Killing runs no line of its code: its callbacks are dropped, its sockets end as the kernel ends them.
+A kill runs none of its code: its callbacks are dropped, its sockets end as a kernel ends them.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Any, Protocol
 
 
 class ProcessResource(Protocol):
-    """What a process holds that its kernel lets go when it dies."""
+    """A resource of a process that the kernel releases when the process dies."""
 
     def on_process_death(self) -> None:
-        """Let go; called once, when the process is dead."""
+        """Release the resource; called once, when the process is dead."""
         ...
 
 
 class Process:
-    """One process. `events_until_kill` events from now it dies on its own, before the last of them; 0 for never."""
+    """One process. It is killed before the last of the next `events_until_kill` callbacks; 0 for never."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -29,15 +29,15 @@ class Process:
         self.on_death: list[Callable[[], None]] = []
         self.signals: dict[int, tuple[Callable[..., Any], tuple[Any, ...]]] = {}
         self.resources: dict[ProcessResource, None] = {}  # in the order they were made
-        self._left: list[Any] = []  # the tasks of a dead process: kept, because their end would run their code
+        self._left: list[Any] = []  # tasks of a dead process; freeing them would run their code
 
     def deliver_signal(self, number: int) -> None:
-        """Deliver a signal for which the process has a callback."""
+        """Call the process's handler of a signal. Raises KeyError without one."""
         callback, args = self.signals[number]
         callback(*args)
 
     def kill(self) -> None:
-        """End the process between two events."""
+        """Kill the process between two callbacks."""
         assert self.is_alive, f"{self.name} is dead already"
         self.is_alive, self.events_until_kill = False, 0
         self._left.extend(asyncio.all_tasks())

@@ -1,4 +1,4 @@
-"""A strategy that trades a lot and without sense, by a hash of its seed: what a simulation gives the engine to do."""
+"""A strategy that trades often and at random, by a hash of its seed: the load of a simulated day."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tradebot.strategies.strategy import Holding, Intent, Param, Strategy
 
 
 class Restless(Strategy):
-    """Enter and leave at chance, `entries` and `exits` of a thousand bars, now and then with a stop or a target.
+    """Enter and exit at random, on `entries` and `exits` of a thousand bars, sometimes with a stop or a target.
 
-    With `trails` it follows prices up by a trailing stop, and some of its stops are on the wrong side.
+    With `trails` most entries have a trailing stop, and the others a stop on the wrong side of the price.
     """
 
     seed = Param(1, low=0)

@@ -1,4 +1,4 @@
-"""What a seed stands for: the symbols, the account, the faults and the kills of one session."""
+"""The scenario of a seed: symbols, account, faults and kills of one session."""
 
 from __future__ import annotations
 
@@ -24,49 +24,38 @@ from tradebot.simulation import restless
 from tradebot.simulation.seeded_random import SeededRandom
 
 SESSION_DAY = "2026-11-23"
-BEGINS_AT = parse_iso(f"{SESSION_DAY}T09:00:00", HOME_MARKET.tzinfo)  # wall time of every session's begin
-QUICK_PACE = 5.0, "5s"  # market seconds per second and the length of a bar: one closes every second
-USUAL_PACE = 30.0, "1m"  # the shortest bar that the venue has a past of; one closes every two seconds
-WARM_UP_SHARE = 0.15  # share of the seeds with USUAL bars and a past
+BEGINS_AT = parse_iso(f"{SESSION_DAY}T09:00:00", HOME_MARKET.tzinfo)  # start of every session, wall ns
+QUICK_PACE = 5.0, "5s"  # (market seconds per second, bar length): a bar closes every second
+USUAL_PACE = 30.0, "1m"  # the shortest bar with history at the venue; one closes every two seconds
+WARM_UP_SHARE = 0.15  # share of the seeds with USUAL_PACE and a warm-up
 SYMBOLS = ("RELIANCE", "TCS", "INFY", "HDFCBANK", "SBIN", "ITC")
-NOTIONALS = 10_000, 10_000, 100_000, 600_000  # the large ones are more than a book holds: they rest and fill in parts
-WIDE_PCT, NARROW_PCT = (
-    Decimal("0.5"),
-    Decimal("0.01"),
-)  # percent around the last price; within the narrow one orders rest
+NOTIONALS = 10_000, 10_000, 100_000, 600_000  # the large ones exceed the order book: they rest and fill in parts
+WIDE_PCT, NARROW_PCT = Decimal("0.5"), Decimal("0.01")  # percent around the last price; with the narrow one orders rest
 FAULTY_S = (18.0, 26.0)
 KILLED_SHARE = 0.4  # share of the seeds whose daemon is killed
-KILL_AFTER_EVENTS = (1, 1500)  # of the daemon, from the moment that a kill is decided until it falls
-STOPPED_SHARE, BAD_DISK_SHARE, CLOCK_STEP_SHARE, OPERATED_SHARE = (
-    0.15,
-    0.08,
-    0.1,
-    0.15,
-)  # shares of the seeds with what the names say
-TIGHT_LIMITS_SHARE = 0.2  # share of the seeds whose limits leave room for one symbol and a part of another
-FEW_ORDERS_SHARE, FEW_ORDERS = 0.1, (8, 24)  # share of the seeds that may send few orders a day, and how many
-HELD_SHARE = 0.3  # share of the symbols of which the owner has shares in the demat account
-TRAILED_SHARE, RARE_EXITS = (
-    0.06,
-    60,
-)  # share of the seeds whose positions only a trailing stop closes, and their exits beside
-NIGHT_SHARE = 0.05  # share of the seeds over two days, of which the second, two days later, begins with null answers
+KILL_AFTER_EVENTS = (1, 1500)  # callbacks of the daemon from the decision to kill until the kill
+STOPPED_SHARE, BAD_DISK_SHARE, CLOCK_STEP_SHARE, OPERATED_SHARE = 0.15, 0.08, 0.1, 0.15  # shares of the seeds
+TIGHT_LIMITS_SHARE = 0.2  # share of the seeds whose limits allow one symbol and a part of another
+FEW_ORDERS_SHARE, FEW_ORDERS = 0.1, (8, 24)  # share of the seeds with few orders a day, and how many
+HELD_SHARE = 0.3  # share of the symbols with shares in the demat account
+TRAILED_SHARE, RARE_EXITS = 0.06, 60  # share of the seeds with trailing stops, and their signalled exits per 1000 bars
+NIGHT_SHARE = 0.05  # share of the seeds over two days; the second is two days later and begins with null answers
 FIRST_ANSWERS = "null-data:books@t+172800s"
-BROKEN_PIPE_SHARE = 0.05  # share of the seeds whose log nobody reads for a while, or any more
-COMMITS_UNTIL_FAILURE = (5, 80)  # of the first life, until its disk fails
-CLOCK_STEP_NS = HOUR  # of the wall clock, there or back
+BROKEN_PIPE_SHARE = 0.05  # share of the seeds whose log is not read for some time, or never again
+COMMITS_UNTIL_FAILURE = (5, 80)  # commits of the first process until its disk fails
+CLOCK_STEP_NS = HOUR  # step of the wall clock, forward or back, ns
 OPERATOR_WAITS_S = (1.0, 6.0)  # from a halt or a flatten until the operator resumes
 
 
 class ScheduledKill(NamedTuple):
-    """An end of the daemon: SIGKILL `events` of it after `at_s`, with 0 events SIGTERM."""
+    """An end of the daemon: at `at_s` SIGKILL after `events` more callbacks, or with 0 events SIGTERM."""
 
     at_s: float
     events: int
 
 
 class OperatorAction(NamedTuple):
-    """What the operator asks for over the control socket."""
+    """A request of the operator over the control socket, `at_s` seconds after the begin."""
 
     at_s: float
     verb: str
@@ -74,7 +63,7 @@ class OperatorAction(NamedTuple):
 
 
 class Scenario(NamedTuple):
-    """One session; the times count from its begin, in simulated seconds."""
+    """One session; times are simulated seconds from its begin."""
 
     seed: int
     symbols: tuple[str, ...]
@@ -89,22 +78,22 @@ class Scenario(NamedTuple):
     speed: float
     interval: str
     operator_actions: tuple[OperatorAction, ...] = ()
-    commits_until_failure: int = 0  # of the first life, until its disk fails; 0 for never
-    clock_step_ns: int = 0  # ns by which the wall clock is set, in the middle of the faults
+    commits_until_failure: int = 0  # of the first process, until its disk fails; 0 for never
+    clock_step_ns: int = 0  # step of the wall clock in the middle of the faults
     has_tight_limits: bool = False
     orders_per_day: int = 2_000
     holdings: tuple[DematHolding, ...] = ()
     has_trailing_stops: bool = False
-    extra_faults: str = ""  # of faults beside the swarm
-    night: Literal["", "stopped", "left"] = ""  # between two days, and what became of the daemon in the evening
+    extra_faults: str = ""  # in the syntax of `--faults`, beside the random ones
+    night: Literal["", "stopped", "left"] = ""  # two days if set; the daemon is stopped or left running in the evening
 
     @property
     def halts_soon(self) -> bool:
-        """True on every eighth day: fewer rejections halt than do by default, on the others hardly any do."""
+        """True for every eighth seed: fewer rejections halt than by default; for the others almost none do."""
         return self.seed % 8 == 7
 
     def daemon_config(self, state_dir: Path) -> Config:
-        """Return the daemon's config; the exchange's part of it goes to the exchange."""
+        """Return the daemon's config; its exchange section configures the exchange."""
         params: dict[str, int | Decimal | bool | str] = {
             "seed": self.seed,
             "entries": self.entries,
@@ -135,7 +124,7 @@ class Scenario(NamedTuple):
                 max_rejects_per_minute=3 if self.halts_soon else 50,
                 max_rejected_symbols=2 if self.halts_soon else 50,
                 max_account_rejects_per_minute=4 if self.halts_soon else 50,
-                max_crashes=0,  # it is killed on purpose, and no person looks why
+                max_crashes=0,  # it is killed on purpose, and no operator clears a crash loop
             ),
             store=StoreSection(enabled=False),
         )
@@ -151,7 +140,7 @@ def draw_scenario(seed: int) -> Scenario:
     if dice.draw_bool(KILLED_SHARE):
         at = dice.float_between(3.0, faulty_s)
         kills.append(ScheduledKill(at, dice.int_between(*KILL_AFTER_EVENTS)))
-        if dice.draw_bool(0.5):  # while it recovers, or a while later
+        if dice.draw_bool(0.5):  # during recovery or some seconds later
             kills.append(ScheduledKill(at + dice.float_between(1.0, 8.0), dice.int_between(*KILL_AFTER_EVENTS)))
     if dice.draw_bool(STOPPED_SHARE):
         kills.append(ScheduledKill(dice.float_between(3.0, faulty_s), 0))
@@ -180,7 +169,7 @@ def draw_scenario(seed: int) -> Scenario:
 
 
 def _draw_extras(rng: SeededRandom, symbols: tuple[str, ...], *, halts_soon: bool) -> dict[str, Any]:
-    # What was added later is drawn apart, so that the seeds of before stand for the same sessions.
+    # Later additions have a generator of their own, so that older seeds keep their sessions.
     held = [symbol for symbol in symbols if rng.draw_bool(HELD_SHARE)]
     found = {
         "holdings": tuple(
@@ -199,7 +188,7 @@ def _draw_extras(rng: SeededRandom, symbols: tuple[str, ...], *, halts_soon: boo
         if rng.draw_bool(BROKEN_PIPE_SHARE)
         else "",
     }
-    return found if halts_soon else found | _night(rng)  # what is refused in the evening would halt it
+    return found if halts_soon else found | _night(rng)  # refusals in the evening would halt it
 
 
 def _night(rng: SeededRandom) -> dict[str, Any]:

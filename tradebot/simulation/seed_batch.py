@@ -1,4 +1,4 @@
-"""Play many seeds over several processes, and count what became of them."""
+"""Runs many seeds over several processes and counts the outcomes."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from typing import Any, NamedTuple
 
 from tradebot.simulation.seed_run import SeedOutcome, run_seed
 
-QUEUED_PER_WORKER = 4  # seeds given to a worker before it asks
-SEEDS_PER_PROCESS = 400  # seeds of one worker process
-MAX_HALTED_SHARE = 0.05  # share of the seeds: a daemon that halts on every bad day is safe and useless
-MIN_JUDGED_SEEDS = 100  # seeds of which a share says something
+QUEUED_PER_WORKER = 4  # seeds queued per worker
+SEEDS_PER_PROCESS = 400  # seeds that one worker process runs before it is replaced
+MAX_HALTED_SHARE = 0.05  # of the seeds: a daemon that halts on every bad day is safe but useless
+MIN_JUDGED_SEEDS = 100  # fewer seeds make the share meaningless
 
 
 class SimulatedDay(NamedTuple):
-    """What is played: a seed, and the faults that take the place of its own."""
+    """One day to simulate: a seed, and faults that replace its own (None for its own)."""
 
     seed: int
     faults: str | None = None
 
     def cli_arguments(self) -> str:
-        """Return the arguments of `tradebot simulate` that play it again."""
+        """Return the arguments of `tradebot simulate` that repeat it."""
         return f"{self.seed}" if self.faults is None else f"{self.seed} --faults '{self.faults}'"
 
 
 def run_days(
     days: Iterable[SimulatedDay], *, workers: int, is_enough: Callable[[], bool] = lambda: False
 ) -> Iterator[SeedOutcome]:
-    """Yield the outcome of each day as it is known, until `is_enough`; one whose session raised is broken."""
+    """Yield the outcome of each day once it is known, until `is_enough`; a session that raised counts as broken."""
     context = multiprocessing.get_context("spawn")
     left = iter(days)
     running: dict[Future[SeedOutcome], SimulatedDay] = {}
@@ -53,26 +53,26 @@ def run_days(
 
 
 def outcome_of_error(seed: int, error: BaseException) -> SeedOutcome:
-    """Return the outcome of a session that ended in an exception."""
+    """Return the broken outcome of a session that raised `error`."""
     text = f"the session raised {error!r}"
     return SeedOutcome(seed=seed, verdict="broken", trace="", orders=0, fills=0, faults={}, halted=None, why=(text,))
 
 
 def _begin() -> None:
-    import tradebot.simulation.session  # noqa: F401  # everything that a session needs is loaded before the freeze
+    import tradebot.simulation.session  # noqa: F401  # load all that a session needs before the freeze
 
-    gc.freeze()  # what is loaded need not be looked through after each seed
+    gc.freeze()  # keeps the garbage collector from scanning the loaded modules after each seed
 
 
 def _play(day: SimulatedDay) -> SeedOutcome:
     try:
         return run_seed(day.seed, faults=day.faults)
     finally:
-        gc.freeze()  # what killed daemons left behind for good is not looked through again after each later seed
+        gc.freeze()  # keeps the collector from scanning what killed daemons left, which is never freed
 
 
 class OutcomeCounts:
-    """Counts outcomes; `broken` keeps them."""
+    """Counts outcomes; `broken` keeps the broken ones."""
 
     def __init__(self) -> None:
         self.verdicts: Counter[str] = Counter()
@@ -97,19 +97,21 @@ class OutcomeCounts:
 
     @property
     def seed_count(self) -> int:
+        """The number of outcomes counted."""
         return self.verdicts.total()
 
     @property
     def halted_share(self) -> float:
-        """The share of the seeds that ended halted without a cause in the table of causes."""
+        """The share of the seeds that ended halted without a cause in the table of causes, 0 to 1."""
         return self.unexplained / max(self.seed_count, 1)
 
     @property
     def halts_too_often(self) -> bool:
+        """True when too large a share of enough seeds ended halted without a cause."""
         return self.seed_count >= MIN_JUDGED_SEEDS and self.halted_share > MAX_HALTED_SHARE
 
     def table_rows(self) -> list[dict[str, Any]]:
-        """Return the counts as a table of names and values."""
+        """Return the counts as rows of `what` and `count`."""
         counts = {
             "seeds": self.seed_count,
             "ok": self.verdicts["ok"],
@@ -128,7 +130,7 @@ class OutcomeCounts:
 
 
 def read_corpus(path: Path) -> list[SimulatedDay]:
-    """Return the days of a corpus: one a line, a seed and perhaps its faults; what follows says why it is there."""
+    """Return the days of a corpus file, one a line: a seed, optional faults, and after `#` why it is there."""
     if not path.is_file():
         return []
     lines = (line.partition("#")[0].split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines())
@@ -136,7 +138,7 @@ def read_corpus(path: Path) -> list[SimulatedDay]:
 
 
 def add_to_corpus(path: Path, outcome: SeedOutcome, faults: str | None = None) -> None:
-    """Append a broken day, once."""
+    """Append the day of a broken outcome unless the corpus has it already."""
     if (day := SimulatedDay(outcome.seed, faults)) not in read_corpus(path):
         with path.open("a", encoding="utf-8") as file:
             file.write(f"{day.seed}{f' {faults}' if faults else ''}  # {' '.join(outcome.why[:1])[:160]}\n")

@@ -1,4 +1,4 @@
-"""Play the session of one seed and judge it: the front of the simulation."""
+"""Runs the session of one seed and judges it: the entry point of the simulation."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from tradebot.simulation.session import EventSink, SimulatedSession
 from tradebot.venues import registry
 from tradebot.venues.adapter import VenueAdapter
 
-MEMORY_DISK = Path("/dev/shm")  # a disk in memory: syncing it takes no time, and nothing of a session is kept
-COLLECTIONS = 3  # a coroutine that will not end is asked twice
+MEMORY_DISK = Path("/dev/shm")  # a disk in memory: syncs take no time, and nothing of a session is kept
+COLLECTIONS = 3  # garbage collections; a coroutine that resists the first is closed by a later one
 
 
 class SeedOutcome(NamedTuple):
-    """What became of a seed. `verdict` is ok, halted (safe, with a reason, no longer trading) or broken."""
+    """The outcome of a seed. `verdict` is ok, halted (safe, with a reason, no longer trading) or broken."""
 
     seed: int
     verdict: str
@@ -50,12 +50,12 @@ class SeedOutcome(NamedTuple):
     fills: int
     faults: dict[str, int]
     halted: str | None
-    why: tuple[str, ...] = ()  # of a verdict that is not ok
+    why: tuple[str, ...] = ()  # reasons of a broken verdict
     kills: int = 0
     agreed_after_s: float = -1.0
     simulated_s: float = 0.0
-    struck: tuple[str, ...] = ()  # the faults as words of `--faults`, in the order they struck
-    unexplained: bool = False  # it is halted, and the table of causes does not say why
+    struck: tuple[str, ...] = ()  # the faults in the syntax of `--faults`, in the order they struck
+    unexplained: bool = False  # halted without a cause in the table of causes
 
     def as_json_object(self) -> dict[str, Any]:
         """Return the outcome as a JSON object."""
@@ -70,7 +70,7 @@ def _uncached() -> None:
 
 
 def ignore_event(at_s: float, event: Event) -> None:
-    """Drop what is told."""
+    """Ignore an event."""
 
 
 def run_seed(
@@ -81,11 +81,10 @@ def run_seed(
     folder: Path | None = None,
     adapter: VenueAdapter | None = None,
 ) -> SeedOutcome:
-    """Play the session of `seed` and return its outcome; the same seed gives the same one, to the last byte.
+    """Run the session of `seed` and return its outcome; the same seed gives the same outcome, to the last byte.
 
-    Exchange and daemon speak the protocol of `adapter`, by default the first of the registry, which knows it.
-    `faults` in the words of `--faults` take the place of the seed's swarm; "" is none. `folder` keeps the records.
-    Raises ConfigError for faults that cannot be read.
+    Exchange and daemon speak the protocol of `adapter`, by default the first of the registry. `faults`, in the syntax
+    of `--faults`, replace the seed's own; "" is none. `folder` keeps the records. Raises ConfigError for bad faults.
     """
     place = folder or Path(tempfile.mkdtemp(prefix="tradebot-", dir=MEMORY_DISK if MEMORY_DISK.is_dir() else None))
     try:
@@ -120,9 +119,9 @@ def _plan(seed: int, faults: str, faulty_s: float) -> FaultPlan:
 
 @contextmanager
 def _machine(rng: SeededRandom) -> Iterator[VirtualLoop]:
-    """Give the session its loop, and take away what would differ between two runs."""
+    """Provide the session's loop, and replace all sources of randomness outside it."""
     loop = VirtualLoop(rng)
-    pings: Any = connection  # their payload is drawn by its module
+    pings: Any = connection  # the module draws the payload of pings
     token_bytes, random = secrets.token_bytes, pings.random
     before = CURRENT_PROCESS.set(Process("kernel"))
     asyncio.set_event_loop(loop)
@@ -139,10 +138,10 @@ def _machine(rng: SeededRandom) -> Iterator[VirtualLoop]:
 
 @contextmanager
 def garbage_removed() -> Iterator[None]:
-    """Sweep up what killed processes left: their coroutines end here, and would complain that nobody finished them."""
+    """Collect what killed processes left. Their coroutines are closed here, with warnings about that suppressed."""
     hook, freeze, unfreeze = sys.unraisablehook, gc.freeze, gc.unfreeze
     thresholds, callbacks, interval = gc.get_threshold(), list(gc.callbacks), sys.getswitchinterval()
-    # A daemon settles the interpreter it runs in; one that is killed never gives it back.
+    # A daemon tunes the garbage collector of its process; a killed one never restores it.
     gc.freeze = gc.unfreeze = lambda: None
     gc.disable()
     try:
@@ -155,7 +154,7 @@ def garbage_removed() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             sys.unraisablehook = lambda _: None
-            # aiohttp keeps the last thousand routes that were asked, and with them whole sessions.
+            # aiohttp caches the last thousand routes, and through them whole sessions.
             getattr(web_app, "_cached_build_middleware", _uncached).cache_clear()
             for _ in range(COLLECTIONS):
                 gc.collect()

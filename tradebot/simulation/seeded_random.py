@@ -1,4 +1,4 @@
-"""The one source of chance of a simulated session; everything that is drawn is drawn from here, in one order."""
+"""The only source of randomness in a simulated session: all draws come from here, in one order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ BLOCK_SIZE = 4_096
 
 
 class SeededRandom:
-    """Draws in [0, 1) from a seeded generator, made in blocks because single ones are slow."""
+    """Draws from a seeded generator; numbers are made in blocks because single draws are slow."""
 
     def __init__(self, *seed: int) -> None:
         self._rng = np.random.default_rng(seed)
@@ -25,7 +25,7 @@ class SeededRandom:
         return low + (high - low) * self.next_float()
 
     def int_between(self, low: int, high: int) -> int:
-        """Return a whole number from `low` to `high`, both included."""
+        """Return an integer from `low` to `high`, both included."""
         return low + int(self.next_float() * (high - low + 1))
 
     def draw_bool(self, chance: float) -> bool:
@@ -33,7 +33,7 @@ class SeededRandom:
         return self.next_float() < chance
 
     def random_bytes(self, size: int) -> bytes:
-        """Return `size` bytes; what `secrets.token_bytes` is to a simulated process."""
+        """Return `size` bytes; replaces `secrets.token_bytes` in a simulated process."""
         return bytes(int(self.next_float() * 256) for _ in range(size))
 
     def getrandbits(self, bits: int) -> int:
@@ -41,7 +41,7 @@ class SeededRandom:
         return int(self.next_float() * 2**bits)
 
     def shuffle(self, items: list[object]) -> None:
-        """Bring `items` into another order, in place."""
+        """Shuffle `items` in place."""
         for i in range(len(items) - 1, 0, -1):
             j = int(self.next_float() * (i + 1))
             items[i], items[j] = items[j], items[i]

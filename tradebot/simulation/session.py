@@ -1,8 +1,8 @@
-"""One session of a seed: exchange and daemon as processes on one virtual loop, faults, kills, healing, and the end.
+"""One session of a seed: exchange and daemon as processes on one virtual loop, with faults and kills, up to the stop.
 
-    exchange ▶ daemon, killed and started again ▶ faults are over ▶ the books agree or it halted ▶ stop ▶ judgement
+    exchange ▶ daemon, killed and restarted ▶ faults end ▶ the books agree, or it halted ▶ stop ▶ the checker's verdicts
 
-The daemon is `app.run` as it stands; only the machine below it is simulated.
+The daemon is the real `app.run`; only the machine below it is simulated.
 """
 
 from __future__ import annotations
@@ -58,22 +58,22 @@ from tradebot.simulation.seeded_random import SeededRandom
 from tradebot.simulation.session_trace import SessionTrace
 from tradebot.venues.adapter import VenueAdapter
 
-POLL_S = 0.04  # how often the exchange looks at its clock
-# How often the books are compared once the faults are over, and while in doubt; not in step with the bars, at whose
-# closes orders are on their way.
+POLL_S = 0.04  # how often the exchange reads its clock
+# How often the books are compared after the faults: usually, and while an order is in doubt. Not a multiple of the bar,
+# because orders are under way when a bar closes.
 COMPARE_S, COMPARE_IN_DOUBT_S = 0.47, 1.43
-AGREE_WITHIN_S = 60.0  # after the last fault, a kill among them, the books agree
+AGREE_WITHIN_S = 60.0  # the books agree within this time of the last fault or kill
 STOP_WITHIN_S = 35.0
 RESTART_S = (0.2, 3.0)
 OPERATOR_WITHIN_S, OPERATOR_TRIES = 40.0, 30
 MAX_PROCESSES = 40
 LOG_NAME = "exchange.jsonl"
-EventSink = Callable[[float, Event], None]  # of an event and its simulated second
-ACCESS_FAULTS = ("token-death", "address-refused")  # faults with which a venue does refuse us: then no life begins
+EventSink = Callable[[float, Event], None]  # called with the simulated second and the event
+ACCESS_FAULTS = ("token-death", "address-refused")  # faults with which the venue refuses access: a start may then fail
 
 
 class SimulatedSession:
-    """One session in `folder`; after `run_session` `findings` says what became of it. What the records show is not judged."""
+    """One session in `folder`; `findings` has its result after `run_session`. The records are not judged here."""
 
     def __init__(
         self, scenario: Scenario, plan: FaultPlan, *, loop: VirtualLoop, rng: SeededRandom, folder: Path, on_event: EventSink,
@@ -96,10 +96,11 @@ class SimulatedSession:
 
     @property
     def log_path(self) -> Path:
+        """The log of the exchange."""
         return self.state_folders.folder / LOG_NAME
 
     async def run_session(self) -> None:
-        """Play the session to its end."""
+        """Run the session to its end."""
         loop, opened = self._loop, self._loop.create_future()
         over = asyncio.Event()
         trading = loop.spawn_process(Process("exchange"), lambda: self._exchange(opened, over))
@@ -141,7 +142,7 @@ class SimulatedSession:
 
         seen_until, days = 0, 2 if self.scenario.night else 1
         for day in range(days):
-            # The books go on, the token of yesterday does not.
+            # The books continue on the next day; the access token expires.
             keys = msgspec.structs.replace(FIXED_KEYS, access_token=f"{FIXED_KEYS.access_token}{day or ''}")
             async with open_embedded_exchange(
                 self.state_folders.config, symbols=self.state_folders.config.app.symbols, seen_until=seen_until, log=self.log_path,
@@ -160,9 +161,9 @@ class SimulatedSession:
                 await self.clock.sleep(CLOSED_S)
 
     async def _pass_night(self) -> None:
-        """Let the evening come, the exchange close and open as another day, and the daemon start on that."""
+        """End the day, close the exchange and open it on another day, and restart the daemon on that day."""
         await self.clock.sleep(self.scenario.faulty_s * EVENING_SHARE)
-        # What is in doubt when the books of the day are gone stays so for ever: nobody who could tell is left.
+        # An order still in doubt when the day's books are gone stays so for ever: no list could show its fate.
         self.plan.is_paused = True
         await self.clock.sleep(QUIET_S)
         self._night.is_on = True
@@ -180,10 +181,10 @@ class SimulatedSession:
         self.findings.last_trouble_s = self._loop.time()
         self._night.end_night()
 
-    # ---- the daemon's lives
+    # ---- the daemon's processes
 
     async def _supervise(self) -> None:
-        """Start the daemon again whenever it is killed or could not go on, as a supervisor does."""
+        """Restart the daemon whenever it was killed or ended by itself, as a supervisor does."""
         lives, found = self._processes, self.findings
         while True:
             if len(lives.processes) == MAX_PROCESSES:
@@ -226,10 +227,10 @@ class SimulatedSession:
             self.state_folders.config, options, bus=bus, notifier=Notifier({}), wall_clock=self.clock, write_thread=hand
         )
 
-    # ---- what hands can reach
+    # ---- what MachineFaults acts on
 
     def end_daemon(self, events: int) -> None:
-        """Kill the daemon `events` of it from now; with 0 ask it to stop."""
+        """Kill the daemon after `events` more of its callbacks; with 0, or before a night, send SIGTERM."""
         daemon = self._processes.last_process
         if daemon is None or not daemon.is_alive or self._processes.is_final:
             return
@@ -240,39 +241,39 @@ class SimulatedSession:
 
     @property
     def is_unattended(self) -> bool:
-        """True in the night and early in the morning, when no person looks."""
+        """True at night and early in the morning, when no operator is present."""
         return self._night.is_unattended
 
     @property
     def _is_calm(self) -> bool:
-        # Who is killed on the evening of a night learns of nothing that its orders did then: no book has it any more.
+        # A daemon killed before the night never learns what its orders did then: the lists of the day are gone.
         return not self.scenario.night or self._night.dawn.is_set()
 
     def break_disk(self, reason: str, *, slow_s: float = 0.0) -> None:
-        """Let the next commit fail for `reason`, or all of some seconds take long."""
+        """Make the next commit fail with `reason`, or with `slow_s` make all commits slow for that time."""
         if self._processes.disk_writer is not None and slow_s:
             self._processes.disk_writer.slow_commits(slow_s)
         elif self._processes.disk_writer is not None:
             self._processes.disk_writer.fail_next_commit(reason)
 
     def fill_disk(self, seconds: float) -> None:
-        """Let the disk be full, and the journal's reserve used up some seconds later."""
+        """Report a full disk, with the journal's reserve used up after `seconds`."""
         if self._processes.disk_writer is not None:
             self._processes.disk_writer.become_full(seconds)
 
     def break_pipe(self, *, unread_s: float = 0.0) -> None:
-        """Let nobody read the daemon's log for some seconds, or never again."""
+        """Stop reading the daemon's log for `unread_s` seconds, or with 0 close the pipe for good."""
         if self._processes.output is not None and unread_s:
             self._processes.output.stop_reading(unread_s)
         elif self._processes.output is not None:
             self._processes.output.close_reader()
 
     def hold_lock(self, seconds: float) -> None:
-        """Let another process hold the lock of the next life for a while."""
+        """Let another process hold the state lock for `seconds` at the daemon's next start."""
         self.state_folders.hold_lock(seconds)
 
     def halt_file(self) -> HaltFile:
-        """Return the HALT file of the life that is."""
+        """Return the HALT file of the current state folder."""
         return HaltFile(self.state_folders.newest_folder)
 
     def _step_clock(self) -> None:
@@ -321,7 +322,7 @@ class SimulatedSession:
         self._tell(BooksDisagreed(**found.comparison._asdict()))
 
     async def ask_daemon(self, verb: str, body: dict[str, str] | None = None) -> dict[str, Any] | None:
-        """Return what the daemon answers on its control socket, None when nobody does or it refuses."""
+        """Return the daemon's answer on its control socket, None without one or where it refuses."""
         path = str(self.state_folders.newest_folder / "control.sock")
         with suppress(aiohttp.ClientError, OSError):
             async with (

@@ -1,6 +1,6 @@
-"""The tape of a session: what went over the wires and what reached the disk, in the order it happened.
+"""The trace of a session: all bytes on the network and all commits to disk, in the order of the events.
 
-From it come the trace by which two runs of a seed are compared, and the evidence that a row stood before its bytes.
+Two runs of a seed are compared by its digest. It also proves that a row was on disk before its request was sent.
 """
 
 from __future__ import annotations
@@ -18,28 +18,29 @@ from tradebot.exchange.event_log import read_event_log
 from tradebot.simulation.network import Endpoint, Network
 from tradebot.venues.adapter import WritePatterns
 
-DATE_HEADER = re.compile(rb"\r\nDate: [^\r]*")  # the servers' header tells the time of this machine
-MACHINE_FIELDS = ("pid", "config_hash")  # of a run's first row: this process, and a hash over the paths of this machine
+DATE_HEADER = re.compile(rb"\r\nDate: [^\r]*")  # the servers' header has the time of this machine
+# Fields of a run's first row that depend on this machine: its process id, and a hash over its paths.
+MACHINE_FIELDS = ("pid", "config_hash")
 SELECT_ROWS = "SELECT seq, run, at, wall, kind, body FROM rows ORDER BY seq"
 
 
 class SessionTrace:
-    """Listens to a network; `create_counts` counts the requests for a new order by tag, as they left.
+    """Records the writes on a network; `create_counts` counts the create requests by tag, as they were sent.
 
-    `patterns` tell the requests of the venue whose protocol is spoken.
+    `patterns` recognize the requests of the venue's protocol.
     """
 
     def __init__(self, network: Network, patterns: WritePatterns) -> None:
         self._loop, self._patterns = network.loop, patterns
         self._digest = hashlib.sha256()
         self._lines: list[dict[str, Any]] = []
-        self._open: dict[Endpoint, dict[str, Any]] = {}  # a create whose body has not been seen yet
+        self._open: dict[Endpoint, dict[str, Any]] = {}  # create requests whose body has not been sent yet
         self.create_counts: Counter[str] = Counter()
         self.write_count = self.commit_count = 0
         network.taps.append(self._on_write)
 
     def on_synced(self, seq: int) -> None:
-        """Note that the journal's rows up to `seq` are on disk."""
+        """Record that the journal's rows up to `seq` are on disk."""
         self.commit_count += 1
         self._lines.append({"did": "synced", "seq": seq})
         self._note(b"synced %d" % seq)
@@ -67,7 +68,7 @@ class SessionTrace:
         self._digest.update(b"%d %d " % (round(self._loop.time() * SECOND), len(content)) + content)
 
     def write_evidence(self, path: Path, log: Path) -> None:
-        """Write the checker's trace; changes and cancels are named by the tag of their order in the exchange's log."""
+        """Write the checker's trace; the exchange's `log` maps modified and cancelled orders to their tags."""
         tags = {line["order_id"]: line["ticket"]["tag"] for line in read_event_log(log) if line["kind"] == "order"}
         with path.open("w", encoding="utf-8") as file:
             for line in self._lines:
@@ -77,7 +78,7 @@ class SessionTrace:
                     file.write(json.dumps(line) + "\n")
 
     def trace_digest(self, journal: Path, log: Path) -> str:
-        """Return the SHA-256 over wires, commits, journal rows and the exchange's log, free of this machine."""
+        """Return the SHA-256 (hex) over network, commits, journal rows and exchange log, equal on every machine."""
         digest = self._digest.copy()
         digest.update(log.read_bytes())
         db = sqlite3.connect(f"file:{journal}?mode=ro", uri=True)

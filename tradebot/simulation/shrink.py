@@ -1,18 +1,18 @@
-"""Delta debugging: the fewest struck faults that still break a seed, as a script for `--faults`."""
+"""Delta debugging: a smallest set of struck faults that still breaks a seed, as a script for `--faults`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-MAX_RUNS = 150  # sessions at most; each takes about half a second
+MAX_RUNS = 150  # sessions; each takes about half a second
 
 
 def shrink_faults(
     words: Sequence[str], breaks: Callable[[list[str]], bool], *, runs: int = MAX_RUNS
 ) -> list[str] | None:
-    """Return a subset of `words` that breaks and of which no part does, as far as `runs` tries go.
+    """Return a subset of `words` that breaks the seed while no part of it does, as far as `runs` tries show.
 
-    None when not even all of them together break: then chance that no fault tells of is part of it.
+    Return None when all of them together do not break it: then other randomness of the seed is part of the cause.
     """
     left = runs
 

@@ -1,1 +1,1 @@
-"""Benchmarks of the mathematics: indicators a bar, pools of workers, and a whole cycle of fetch, compute, decide."""
+"""Benchmarks of computation: indicators per bar, pools of workers, and a whole cycle of fetch, compute, decide."""

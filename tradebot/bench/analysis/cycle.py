@@ -1,7 +1,7 @@
-"""The benchmark of a whole cycle: fetch a quote of every symbol, compute eleven indicators, decide; three ways.
+"""The benchmark of a whole cycle, done in three ways: fetch a quote per symbol, compute eleven indicators, decide.
 
-One symbol after the other, as a first script does it; threads that fetch and processes that compute, as the guides
-advise; and the daemon's own way: requests in batches on one loop, and one step of a carried state in a worker process.
+One way takes one symbol after the other, as a first script does. One fetches in threads and computes in processes, as
+guides advise. The daemon's way sends requests in batches on one loop and updates carried state in a worker process.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def measure_cycle(
     clock: Clock,
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Time the cycle in every way, in turns, and compare whom the ways chose in the first."""
+    """Time the cycle in every way, in turns, and compare the symbols chosen in the first cycle."""
     rows: list[dict[str, Any]] = []
     with ExitStack() as stack:
         stack.callback(close_connections)
@@ -78,7 +78,7 @@ async def _rows(
     try:
         for repeat in range(repeats):
             for name, way in ways.items():
-                if name == HYBRID or not repeat:  # the other one is a sum of fixed waits, the same each time
+                if name == HYBRID or not repeat:  # the sequential way is a sum of fixed waits, the same each time
                     turns[name].append(await asyncio.to_thread(way))
             turns[OURS].append(await ours.run_cycle(port, clock))
     finally:
@@ -112,9 +112,11 @@ class _Daemon:
         self.at = int(self.starts[-1])
 
     async def warm_up(self) -> None:
+        """Warm the analysis up with all bars but the newest."""
         await self.analysis.start_workers(warmup_series(self.universe, self.bars[:, :, :-1], self.starts[:-1]))
 
     async def run_cycle(self, port: int, clock: Clock) -> CycleTiming:
+        """Fetch the quotes from `port`, close a bar with them, and return the times and the symbols chosen."""
         begin = clock.monotonic_ns()
         quotes = await fetch_in_batches(port, self.universe.symbols)
         fetched = clock.monotonic_ns() - begin

@@ -1,4 +1,4 @@
-"""The eleven indicators of the benchmarks as a plan of ours; `rivals/eleven.py` has them as others write them."""
+"""The eleven indicators of the benchmarks in our own form; `rivals/indicator_set.py` has them in pandas and TA-Lib."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ INDICATOR_NAMES = (
 
 
 def indicator_plan() -> ExpressionPlan:
-    """Return the plan; its roots are in the order of NAMES."""
+    """Return the plan of the indicators; its roots are in the order of INDICATOR_NAMES."""
     return ExpressionPlan(indicator_expressions(Bars()))
 
 
 def indicator_expressions(bars: Bars) -> list[Node]:
-    """Return the indicators as expressions, in the order of NAMES."""
+    """Return the indicators as expressions, in the order of INDICATOR_NAMES."""
     close = bars.close
     return [
         ta.SMA(close, 20),

@@ -1,4 +1,4 @@
-"""The benchmark of indicator math: eleven indicators, one new bar for every symbol, computed by rivals in turns."""
+"""The benchmark of indicators: eleven indicators, one new bar for every symbol, computed by rivals in turns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tradebot.domain.market_data import Floats
 from tradebot.indicators.plan import evaluate_history
 from tradebot.indicators.streaming import StreamingIndicators
 
-FRAMES, WINDOWS, SHIPPED = 5, 100, 500  # symbols measured of those whose cost per symbol does not depend on how many
+FRAMES, WINDOWS, SHIPPED = 5, 100, 500  # symbols measured where the cost per symbol is constant
 PANDAS, TALIB, THREADS, PROCESSES = "pandas", "TA-Lib batch", "TA-Lib batch, threads", "TA-Lib batch, processes"
 OUR_BATCH, HANDLES, STEP = "tradebot batch", "tradebot step, handles only", "tradebot step"
 HOW = {
@@ -37,7 +37,7 @@ HOW = {
 def measure_indicators(
     symbols: Sequence[int], *, window: int, repeats: int, clock: Clock, progress: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Time one new bar for every symbol, for each number of symbols, and compare what the rivals computed."""
+    """Time one new bar of every symbol, for each number of symbols, and compare the values of the rivals."""
     cores = report.usable_cores()
     rows: list[dict[str, Any]] = []
     with ExitStack() as stack:
@@ -66,17 +66,19 @@ class _Round:
         self.windows = bars[:, :, :window].copy()
         self.frames = [rivals.bars_frame(window) for window in self.windows[:FRAMES]]
         self.of = np.arange(count) % distinct
-        # The newest bar of the window is the first step, so that it can be compared.
+        # The newest bar of the window is the first step, so that its values can be compared.
         self.bars = [np.ascontiguousarray(bars[self.of, :, t].T) for t in range(window - 1, window - 1 + self.steps)]
         self.begin = window - 1
 
     def warmed_state(self, vector_from: int) -> StreamingIndicators:
+        """Return the state of all symbols before the first step, vectorized from `vector_from` symbols on."""
         live = StreamingIndicators(self.plan, self.count, vector_from=vector_from)
         for row in range(self.count):
             live.feed_history(row, self.windows[self.of[row]][:, :-1], self.starts[: self.begin])
         return live
 
     def measure_rows(self, clock: Clock, repeats: int) -> list[dict[str, Any]]:
+        """Measure all rivals in turns and return a row for each."""
         one, all_at_once = self.warmed_state(self.count + 1), self.warmed_state(1)
         values = {HANDLES: self._step(one), STEP: self._step(all_at_once)}
         measured = {PANDAS: min(self.count, FRAMES), TALIB: min(self.count, WINDOWS)}

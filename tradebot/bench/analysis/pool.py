@@ -1,4 +1,4 @@
-"""The benchmark of pools: from how much work on does another thread or process pay for the way there and back."""
+"""The benchmark of pools: how much work per job makes up for the cost of handing it to a thread or process."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from tradebot.indicators.streaming import StreamingIndicators
 INLINE, THREADS, PROCESSES = "inline", "threads", "processes"
 STEP, WINDOW = "one bar, state carried", "window recomputed by TA-Lib"
 
-_states: dict[str, StreamingIndicators] = {}  # what a worker keeps from job to job
+_states: dict[str, StreamingIndicators] = {}  # state that a worker keeps between jobs
 
 
 def measure_pools(
     symbols: Sequence[int], *, window: int, repeats: int, clock: Clock, progress: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Time both kinds of work inline and over pools of one worker a core, one job a worker, and find the break-even."""
+    """Time both kinds of work inline and in pools (a worker per core, a job per worker) and find the break-even."""
     cores = report.usable_cores()
     with ExitStack() as stack:
         threads = stack.enter_context(ThreadPoolExecutor(cores))
-        # One pool of one process per share, so that a share meets its own state again.
+        # One single-process pool per share of the symbols, so that each share always finds its own state.
         context = multiprocessing.get_context("spawn")
         processes = [stack.enter_context(ProcessPoolExecutor(1, mp_context=context)) for _ in range(cores)]
         pools: dict[str, list[Executor]] = {THREADS: [threads] * cores, PROCESSES: list(processes)}
@@ -101,7 +101,7 @@ async def _way(work: str, way: str, pool: list[Executor], shares: list[Floats]) 
     else:
         keys = [f"{way}-{i}" for i in range(len(shares))]
         for i, (key, share) in enumerate(zip(keys, shares, strict=True)):
-            # The newest bar is what a job brings; what came before is there already.
+            # A job brings only the newest bar; the worker has the earlier ones already.
             past = share[:, :, :-1]
             if pool:
                 await _submit(pool[i], _prepare, key, past)

@@ -1,4 +1,4 @@
-"""The daemon's analysis alone, without the stages around it, and the strategies that the benchmarks give it."""
+"""The daemon's analysis without the stages around it, and the loading of the benchmarks' strategies."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tradebot.trading.analysis.analysis import Analysis
 
 
 def load_bench_strategy(kind: type[Strategy]) -> StrategySpec:
-    """Return the spec of a strategy of the benchmarks, loaded from its file as a user's is."""
+    """Load a strategy of the benchmarks from its file, as a user's strategy is loaded."""
     return load_strategy(f"{strategies.__file__}:{kind.__name__}")
 
 
 def standalone_analysis(universe: Universe, spec: StrategySpec, *, workers: int) -> Analysis:
-    """Return the analysis of closes of a minute, not started; what fails in it ends the benchmark."""
+    """Return an analysis of one-minute bars, not started; any fault in it ends the benchmark."""
     return Analysis(
         universe=universe,
         strategies=[spec],

@@ -1,23 +1,23 @@
-"""The strategies of the benchmarks: eleven indicators a symbol, and signals where the driver wants them."""
+"""The strategies of the benchmarks: eleven indicators per symbol, and signals where the benchmark asks for them."""
 
 from __future__ import annotations
 
 from functools import reduce
 from operator import add
 
-# Each worker loads it, as one with a strategy of frames does: figures of the start, seconds and megabytes, hold it.
+# Loaded on purpose: workers of strategies on pandas frames load it, so the start figures (s, MB) include it.
 import pandas  # noqa: F401
 
 from tradebot.bench.analysis import indicator_set
 from tradebot.indicators.expressions import Bars
 from tradebot.strategies.strategy import Rules, Strategy
 
-QUIET, ENTER, EXIT = 1, 2, 3  # what the volume of a bar asks for
-BELOW_ANY_SUM = -1e300  # less than any sum: every indicator must be known, so every one is computed
+QUIET, ENTER, EXIT = 1, 2, 3  # the signal that a bar's volume asks for
+BELOW_ANY_SUM = -1e300  # below any sum, so the comparison only requires that every indicator is computed
 
 
 class Burst(Strategy):
-    """Enter and leave where the volume says so."""
+    """Enter and exit where the volume of the bar says so."""
 
     def rules(self, bars: Bars) -> Rules:
         known = reduce(add, indicator_set.indicator_expressions(bars)) > BELOW_ANY_SUM
@@ -29,7 +29,7 @@ class Burst(Strategy):
 
 
 class AboveAverage(Strategy):
-    """Enter where the close is above its average."""
+    """Enter where the close is above its average over 20 bars."""
 
     def rules(self, bars: Bars) -> Rules:
         found = indicator_set.indicator_expressions(bars)

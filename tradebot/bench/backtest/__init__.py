@@ -1,1 +1,1 @@
-"""Benchmarks of research: what a bar and an order of a backtest cost, and what a second core is worth to a sweep."""
+"""Benchmarks of research: the cost of a bar and of an order in a backtest, and the gain of a second core in a sweep."""

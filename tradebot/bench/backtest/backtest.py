@@ -1,8 +1,8 @@
-"""The benchmark of backtests: crossing averages through the whole order machine, beside tools that have none of it.
+"""The benchmark of backtests: crossing averages through desk, gate and orders, beside tools that have none of these.
 
-Costs are processor time of a whole run, its worker processes included, from bars in memory to the finished result; wall
-time includes their start. Rivals run in an environment of their own (`make rivals-env`), on the same bars, in the same
-call.
+Costs are processor time of a whole run with its worker processes, from bars in memory to the finished result. Wall time
+includes the start of the workers. Rivals run in their own environment (`make rivals-env`), on the same bars, in the
+same call.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from tradebot.trading.desk.settings import DeskSettings
 
 STARTS_AT = 1_704_067_200 * SECOND  # 2024-01-01, UTC
 FAST, SLOW = 12, 26
-SELDOM_FACTOR = 36  # times as long: one fill in about a thousand bars
-NO_LIMIT = Decimal(10**12)  # no limit is met: what is measured is trading, not its refusal
+SELDOM_FACTOR = 36  # factor on both spans: one fill in about a thousand bars
+NO_LIMIT = Decimal(10**12)  # no limit is reached: trading is measured, not its denial
 RIVALS_PYTHON = Path(tradebot.__file__).resolve().parents[1] / ".venv-rivals/bin/python"
 RIVALS_SCRIPT = Path(__file__).parents[1] / "rivals/backtest.py"
 RIVALS_WITHIN_S = 600
@@ -65,7 +65,7 @@ def measure_backtests(
     clock: Clock,
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Measure one instrument of many bars, and many of few, and every rival that is installed.
+    """Measure one instrument with many bars, many instruments with few, and every rival that is installed.
 
     Raises DataError when a rival's process fails.
     """
@@ -101,7 +101,7 @@ def measure_backtests(
 
 
 def random_walk(symbol: str, count: int, *, seed: int) -> BarSeries:
-    """Return bars of a random walk on a tick of 5 paise from 10,000; each opens at the last close."""
+    """Return one-minute bars of a random walk from 10,000 rupees in steps of 5 paise; each opens at the last close."""
     draw = np.random.default_rng(seed)
     close = np.maximum(200_000 + np.cumsum(draw.integers(-20, 21, count)), 1_000) * 5
     open_ = np.concatenate((close[:1], close[:-1]))
@@ -121,7 +121,7 @@ def random_walk(symbol: str, count: int, *, seed: int) -> BarSeries:
 
 
 def backtest_job(symbols: Sequence[str], *, times: int = 1, shared: bool = True) -> Job:
-    """Return the job: averages `times` as long as 12 and 26, India's charges, every control with a limit never met."""
+    """Return the job: averages of `times` x 12 and 26 bars, Indian charges, all controls with limits never reached."""
     spec = StrategySpec(
         name="cross",
         reference="cross.py:Cross",
@@ -191,7 +191,7 @@ def _together(asked: Job, series: dict[str, BarSeries], name: str, workers: int,
 
 
 def _spent() -> float:
-    # The processor time of this process and of every child that has ended, in seconds.
+    # Processor seconds of this process and of all its ended children.
     mine, theirs = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(used.ru_utime + used.ru_stime for used in (mine, theirs))
 

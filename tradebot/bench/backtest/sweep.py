@@ -1,4 +1,4 @@
-"""The benchmark of sweeps: the same trials in one process and on several, over bars of the invented market."""
+"""The benchmark of sweeps: the same trials in one process and on several, over bars of the synthetic market."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from tradebot.sweep.trial import SweepData, TrialRow
 
 STRATEGY = "ema_cross"
 DAY_BARS = 375  # minutes of a session
-SLOWS = 10  # values of the slow average; the fast one takes as many as the trials need
+SLOWS = 10  # values of the slow average; the number of fast ones follows from the trials
 
 
 def measure_sweep(
     *, trials: int, bars: int, workers: int, clock: Clock, progress: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Time a grid of about `trials` trials over `bars` bars inline and on `workers` processes, start and end too."""
+    """Time a grid of about `trials` trials over `bars` bars inline and on `workers` processes, with start and end."""
     ground = SweepData(job=_job(), series={"RELIANCE": _bars(bars)})
     plan = SweepPlan(space=_space(trials))
     progress(f"{plan.row_count} trials over {bars:,} bars, one process")
@@ -46,7 +46,7 @@ def measure_sweep(
         "speedup": round(alone_s / crew_s, 3),
         "one_process_cpu_s": alone_cpu_s and round(alone_cpu_s, 3),
         "processes_cpu_s": crew_cpu_s and round(crew_cpu_s, 3),
-        # What the work alone would allow on idle cores: the same for a machine that has other things to do.
+        # The speed-up on idle cores, by processor time; a busy machine does not change it.
         "speedup_by_cpu": alone_cpu_s and crew_cpu_s and round(workers * alone_cpu_s / crew_cpu_s, 3),
         "trials_per_s": round(plan.row_count / crew_s, 1),
         "ms_a_trial": round(alone_s / plan.row_count * 1e3, 3),
@@ -66,7 +66,7 @@ def _timed(
         try:
             with ResultsFile(Path(folder) / "ledger", results_header(plan, ground), resume=False) as ledger:
                 rows = run_sweep(plan, crew, ledger, clock=clock)
-            after = cpu_seconds(os.getpid())  # while the workers live
+            after = cpu_seconds(os.getpid())  # while the workers are alive
         finally:
             crew.stop_workers()
         used = None if before is None or after is None else sum(after.used_since(before))
@@ -80,7 +80,8 @@ def _space(trials: int) -> ParameterSpace:
 
 
 def _bars(count: int) -> BarSeries:
-    days = timedelta(days=10 + count // DAY_BARS * 8 // 5)  # sessions among calendar days, with room for holidays
+    # Calendar days for so many sessions, with spare ones for holidays.
+    days = timedelta(days=10 + count // DAY_BARS * 8 // 5)
     _, series = sample_bars(("RELIANCE",), days=days.days)
     found = series["RELIANCE"]
     assert len(found) >= count, f"the sample has {len(found)} bars"

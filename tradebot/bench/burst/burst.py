@@ -1,7 +1,7 @@
-"""The benchmark of a burst: all symbols close a bar at one instant; when is the last signal out, when the last order.
+"""The benchmark of a burst: all symbols close a bar at one instant; it times the last signal and the last order.
 
-Daemon and venue are two processes over a real socket. Beside it the ways of a script: indicators by pandas, symbol by
-symbol, over threads and over processes, up to its last signal.
+Daemon and venue are two processes over a real socket. The rivals are scripts: pandas indicators for one symbol after
+the other, in threads and in processes, timed up to the last signal.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from tradebot.clock import Clock
 from tradebot.domain.message import Message
 
 START_S = 120.0
-FEW_FIRE, ALL_FIRE = 50, 1  # one symbol in so many fires
+FEW_FIRE, ALL_FIRE = 50, 1  # one symbol in this many fires
 LIMITS_MS = {50: 1.5, 500: 3.0, 5_000: 10.0}  # close to last signal, p99
 STALL_LIMIT_MS = 5.0
 
 
 class BurstLoad(Message, frozen=True):
-    """What to measure: `bursts` where one symbol in fifty fires and `full` where all do, at each number of symbols."""
+    """What to measure, per number of symbols: `bursts` where one symbol in fifty fires, and `full` where all fire."""
 
     symbols: tuple[int, ...]
     bursts: int = 100
     full: int = 5
-    repeats: int = 3  # of the script's ways
+    repeats: int = 3  # of the scripts
     workers: WorkerCount = "auto"
 
 
@@ -61,19 +61,19 @@ def _at(load: BurstLoad, count: int, pools: dict[str, Executor | None], clock: C
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="tradebot-bench-", ignore_cleanup_errors=True)))
         wire = stack.enter_context(open_venue(OrderCounter()))
         site = DaemonSite(NAME, count, wire.addresses[0], clock_in_session(clock), folder)
-        # It has children of its own and ends by itself when the pipe closes.
+        # The daemon has children of its own and ends by itself when the pipe closes.
         pipe = stack.enter_context(piped_process(partial(serve_bursts, site, load.workers), grace_s=5.0))
         if not pipe.poll(START_S):
             raise TimeoutError(f"the daemon did not start within {START_S:g} s: {last_output_line(site.log_path)}")
         workers, total, number = int(pipe.recv()), 0, 0
         script = PandasScript(count)
         for pool in pools.values():
-            script.time_symbols(pool, clock)  # the first time starts the processes
+            script.time_symbols(pool, clock)  # the first run starts the processes
         taken: dict[str, list[float]] = {name: [] for name in pools}
         for one_in, bursts in ((FEW_FIRE, load.bursts), (ALL_FIRE, load.full)):
             hits: list[tuple[BurstResult, int]] = []
             missing = 0
-            for turn in range(bursts + bursts % 2):  # entries and exits by turns
+            for turn in range(bursts + bursts % 2):  # entries and exits alternate
                 pipe.send(BurstRequest(number=number, one_in=one_in))
                 hit: BurstResult = pipe.recv()
                 number, total = number + 1, total + hit.orders
@@ -125,12 +125,12 @@ def _script_row(count: int, name: str, seconds: Sequence[float]) -> dict[str, An
 
 
 def _ranks(values: Any) -> dict[str, float]:
-    p50, p99 = np.percentile(values, (50, 99), method="inverted_cdf")  # nearest rank: values that were measured
+    p50, p99 = np.percentile(values, (50, 99), method="inverted_cdf")  # nearest rank, so each is a measured value
     return {"p50": float(p50), "p99": float(p99), "max": float(values.max())}
 
 
 def burst_verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return `{"ok": ..., "text": ...}` for each promise of a burst that the figures keep or break."""
+    """Return `{"ok": ..., "text": ...}` for each promise on a burst, and the comparison with scripts."""
     found = []
     rows = result["rows"]
     ours = [row for row in rows if row["rival"] == "tradebot"]

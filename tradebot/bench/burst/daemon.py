@@ -1,7 +1,7 @@
-"""The daemon of the burst benchmark: all of it from the close on, over a venue that fills at once.
+"""The daemon of the burst benchmark: all stages from the closed bars on, with a venue that fills at once.
 
-Analysis with its workers, desk, gate, journal, execution and broker are the daemon's own. The closes come from the
-driver, which also asks for signals through the volume of the bars.
+Analysis with its workers, desk, gate, journal, order sender and broker are the daemon's own. The benchmark makes the
+bars, and asks for signals by their volume.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ SIGNALS_WITHIN_S = 60.0
 
 
 class BurstRequest(Message, frozen=True):
-    """One burst: all symbols close, every `one_in`-th asks for an order; entries and exits by turns."""
+    """One burst: all symbols close a bar and every `one_in`-th asks for an order; even numbers enter, odd ones exit."""
 
     number: int
     one_in: int
 
 
 class BurstResult(Message, frozen=True):
-    """What came of it in the daemon: monotonic ns of the close and of the last signal handed to the desk, counts.
+    """The result in the daemon: monotonic ns of the close and of the last signal handed to the desk, and counts.
 
-    `stall_ns` is the longest time the loop did not turn until the orders were out.
+    `stall_ns` is the longest stall of the event loop until the orders were out.
     """
 
     closed_at: int
@@ -62,6 +62,7 @@ class _Broker(InstantFillBroker):
         """Do nothing: the strategy enters."""
 
     async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> BarSeries:
+        """Return the warm-up bars before `end`, with a volume that asks for no signal."""
         bars, _ = random_histories(DISTINCT_HISTORIES, WARMUP_BARS)
         starts = end // interval * interval - np.arange(WARMUP_BARS, 0, -1) * interval
         columns = message_columns(bars[instrument.token % DISTINCT_HISTORIES]) | {"volume": np.full(WARMUP_BARS, QUIET)}
@@ -69,7 +70,7 @@ class _Broker(InstantFillBroker):
 
 
 class _SilentFeed:
-    """A feed without quotes: the driver hands them in."""
+    """A feed without quotes: the benchmark puts them in itself."""
 
     dropped_counts: dict[str, int] = {}
 
@@ -78,11 +79,11 @@ class _SilentFeed:
         await asyncio.Event().wait()
 
     async def resubscribe(self, ids: Sequence[int]) -> None:
-        """Do nothing: no quotes come from here."""
+        """Do nothing: this feed has no quotes."""
 
 
 def serve_bursts(site: DaemonSite, workers: WorkerCount, pipe: Connection) -> None:
-    """Say how many workers there are, then answer each `BurstRequest` with a `BurstResult` until the pipe closes."""
+    """Send the number of workers, then answer each BurstRequest with a BurstResult until the pipe closes."""
     uvloop.run(_run(site, workers, pipe))
 
 
@@ -136,7 +137,7 @@ class _Bursts:
         self._engine.signal_stage.measure = hear
 
     async def watch_loop(self) -> None:
-        """Note how late the loop wakes a task that sleeps a millisecond."""
+        """Record how late the loop wakes a task that sleeps a millisecond; never returns."""
         while True:
             begin = self._clock.monotonic_ns()
             await self._clock.sleep(PROBE_S)
@@ -144,6 +145,7 @@ class _Bursts:
             self._longest = max(self._longest, late)
 
     async def fire_burst(self, shot: BurstRequest) -> BurstResult:
+        """Close a bar of all symbols and wait until all its orders are sent. Raises TimeoutError."""
         engine, clock, count = self._engine, self._clock, len(self._ids)
         await self._idle()
         bar = self._bars[:, :, shot.number % self._bars.shape[2]]
@@ -170,7 +172,7 @@ class _Bursts:
         before = self._daemon.desk.account.signal_counts["signals"]
         self._signalled.clear()
         self._longest = 0
-        self._daemon.analysis.prewarm_workers()  # as the engine does before a bar is due
+        self._daemon.analysis.prewarm_workers()  # wakes the workers, as the engine does before a bar is due
         await clock.sleep(PREWARM_S)
         close = BarBatch(
             interval=HOUR,

@@ -1,1 +1,1 @@
-"""The daemon under measurement: all of it, over a venue whose fills are made up."""
+"""The whole daemon under measurement, on a venue whose fills are simulated inside the broker."""

@@ -1,7 +1,7 @@
-"""What is made up in the daemon under measurement: the venue's fills, and the signal that enters again after an exit.
+"""The simulated parts of the measured daemon: fills of the venue, and a signal to enter again after each exit.
 
-Feed, bars, desk, gate, journal, execution, broker and outbox are the daemon's own. Nothing of what is made up stands
-between a quote and its order.
+Feed, bars, desk, gate, journal, order sender, broker and outbox are the daemon's own. No simulated part lies between a
+quote and its order.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from tradebot.errors import LinkLost
 from tradebot.ops.events.event import EventListener, drop_event
 from tradebot.venues.venue import Accepted, Feed, Reply, VenueRules
 
-PRICE_CHECK_S = 0.005  # between two looks at whether a price is above its stop again
+PRICE_CHECK_S = 0.005  # how often a price is checked for being above its stop again
 
 
 class InstantFillBroker(Broker):
-    """The broker of a real venue, with the venue's fills and the next entry made up beside it."""
+    """The broker of a real venue, which fills accepted orders itself and enters again after an exit."""
 
     daemon: Daemon
 
     async def submit(self, request: OrderRequest) -> Reply:
-        """Send the order as always; what the venue accepts is filled a moment later."""
+        """Send the order as usual; an accepted order is filled in the next turn of the loop."""
         reply = await super().submit(request)
         if isinstance(reply, Accepted):
             asyncio.get_running_loop().call_soon(self._fill, request, reply.venue_order_id)
@@ -46,7 +46,7 @@ class InstantFillBroker(Broker):
             exchange=request.exchange,
             side=request.side,
             quantity=request.quantity,
-            price=order.reference or Decimal(100),  # a fill far from it halts its symbol
+            price=order.reference or Decimal(100),  # a fill far from the reference would halt the symbol
             traded_at=clock.market_ns(),
         )
         engine.queues.updates.put_or_fail(FillReport(fill=execution, mono=clock.monotonic_ns()))
@@ -54,7 +54,7 @@ class InstantFillBroker(Broker):
             self._enter_above(request.symbol)
 
     def _enter_above(self, symbol: str) -> None:
-        # Below the stop that it brings the gate lets no entry pass.
+        # The gate denies an entry below its own stop.
         price = self.daemon.desk.account.last_price(symbol)
         if price is not None and price > STOP_PRICE:
             self.enter_positions([symbol])
@@ -62,7 +62,7 @@ class InstantFillBroker(Broker):
             asyncio.get_running_loop().call_later(PRICE_CHECK_S, self._enter_above, symbol)
 
     def enter_positions(self, symbols: Sequence[str]) -> None:
-        """Signal an entry of each symbol, one share with a stop."""
+        """Signal an entry of each symbol: one share, with a stop."""
         mono = self._clock.monotonic_ns()
         signals = [
             Signal(
@@ -83,13 +83,13 @@ class InstantFillBroker(Broker):
         )
 
     async def fetch_orders(self) -> VenueRows[VenueOrder]:
-        """Return the empty book of the start; later the venue keeps none, and no comparison comes between."""
+        """Return no orders at the start. Raises LinkLost later, so that no reconciliation disturbs the measurement."""
         if hasattr(self, "daemon") and self.daemon.engine.quotes_ready.is_set():
             raise LinkLost("this venue keeps no books")
         return VenueRows()
 
     async def fetch_fills(self) -> VenueRows[Fill]:
-        """Return nothing: fills are told as they happen."""
+        """Return nothing: fills are reported as they happen."""
         return VenueRows()
 
     async def fetch_positions(self) -> VenueRows[VenuePosition]:
@@ -101,12 +101,12 @@ class InstantFillBroker(Broker):
         return VenueRows()
 
     async def fetch_cash(self) -> Decimal:
-        """Return plenty."""
+        """Return ten million, more than is ever needed."""
         return Decimal(10_000_000)
 
 
 class InstantFillVenue:
-    """A real profile, the broker above and the feed that `feed_of` makes of the instruments."""
+    """A venue of a real profile, the broker above and the feed that `feed_of` makes for the instruments."""
 
     venue_rules: VenueRules = PROFILE
 
@@ -114,9 +114,9 @@ class InstantFillVenue:
         self.broker, self._feed_of = broker, feed_of
 
     def resume_day(self, sent_before: int) -> None:
-        """Count what earlier processes sent."""
+        """Count the orders that earlier processes sent today."""
         self.broker.resume_day(sent_before)
 
     def create_feed(self, universe: Universe, *, tell: EventListener = drop_event) -> Feed:
-        """Return the feed."""
+        """Return the feed of `feed_of`."""
         return self._feed_of(universe)

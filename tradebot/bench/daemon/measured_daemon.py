@@ -1,4 +1,4 @@
-"""The daemon under measurement, from its settings to its end: what it stands on is real, its limits are never met."""
+"""The measured daemon, from its settings to its end: a real one with limits that are never reached."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from tradebot.venues.credentials import Credentials
 from tradebot.venues.limiter import Limiter, rate_windows
 from tradebot.venues.venue import Feed
 
-WorkerCount = int | Literal["auto"]  # how many workers
+WorkerCount = int | Literal["auto"]  # number of worker processes
 MANY = 1_000_000
-# Wide enough for more orders than the law lets pass.
+# Wide enough for more orders than regulation allows.
 WIDE_LIMITS = rate_windows(("order change", 10_000, 1.0, 2), ("order", 100_000, 60.0, 60), ("order", MANY, None, 500))
 
 
 class DaemonSite(NamedTuple):
-    """Where a daemon trades: under `name`, with so many symbols, by orders to the address `rest`, in a folder."""
+    """Where a daemon trades: its name, number of symbols, address `rest` of the order server, clock and folder."""
 
     name: str
     symbols: int
@@ -50,24 +50,24 @@ class DaemonSite(NamedTuple):
 
     @property
     def log_path(self) -> Path:
-        """The file that its log goes to."""
+        """The file of its log."""
         return self.folder / f"{self.name}.log"
 
     @property
     def credentials(self) -> Credentials:
-        """What it shows to the venue."""
+        """Its credentials at the venue."""
         return Credentials(api_key=self.name, access_token="-")
 
     def make_broker(self, kind: type[InstantFillBroker] = InstantFillBroker) -> InstantFillBroker:
-        """Return its broker."""
+        """Return a new broker of this kind for it."""
         return kind(
             rest=self.rest, credentials=self.credentials, clock=self.clock, limiter=Limiter(WIDE_LIMITS, self.clock)
         )
 
 
 def bench_config(site: DaemonSite, analysis: AnalysisSection, *, store: bool, **risk: Any) -> Config:
-    """Return settings with the defaults but for limits, which no order meets; `risk` changes some of them."""
-    # The bounds of a config are the law's; a measurement of more orders than it allows goes around them.
+    """Return the default config with limits that no order reaches; `risk` overrides some of them."""
+    # The config validates against regulatory limits; a measurement of more orders has to bypass that.
     wide = RiskSection.model_construct(
         **RiskSection().model_dump()
         | {
@@ -100,7 +100,7 @@ async def running_daemon(
     feed_of: Callable[[Universe], Feed],
     strategies: Sequence[StrategySpec] = (),
 ) -> AsyncIterator[tuple[Daemon, Journal]]:
-    """Trade with all of the daemon until the caller is done; what it says goes to the log of `site`."""
+    """Run the whole daemon inside the context; stdout and stderr of the process go to the log of `site`."""
     with site.log_path.open("wb") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
@@ -118,8 +118,8 @@ async def running_daemon(
     recovery, outbox = recover_state(state / FILE_NAME), open_outbox(config, tell, WallClock())
     journaling = Journal(state, run=site.name, clock=clock, limits=WriteLimits(durable_within_s=None))
     journaling.subscribe_to_commits(JournalLogger(tell, clock).log_rows_later)
-    quiet = Notifier({}, pid=0)  # no supervisor waits for it
-    conditions.BLIND_AFTER_NS = conditions.NEVER  # this venue keeps no books after the start
+    quiet = Notifier({}, pid=0)  # no supervisor waits for notifications
+    conditions.BLIND_AFTER_NS = conditions.NEVER  # this venue has no lists to poll after the start
     async with journaling as journal:
         broker.daemon = daemon = Daemon(
             config, site.name, ground, journal, recovery, strategies, outbox=outbox, tell=tell, notifier=quiet

@@ -1,1 +1,1 @@
-"""Benchmarks of what comes in by request: quotes fetched over HTTP, and past bars written and loaded."""
+"""Benchmarks of requested data: quotes fetched over HTTP, and past bars written and loaded."""

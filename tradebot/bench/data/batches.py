@@ -1,4 +1,4 @@
-"""Our way to fetch quotes: requests in batches, all at once on one loop."""
+"""Our way to fetch quotes: requests for batches of symbols, all at once on one loop."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterable, Sequence
 
 import aiohttp
 
-BATCH = 500  # instruments in one request, what the venue allows
+BATCH = 500  # instruments per request, the limit of the venue
 LIMIT_S = 300.0
 QuotesBySymbol = dict[str, float]
 
 
 async def fetch_in_batches(port: int, asked: Sequence[str]) -> QuotesBySymbol:
-    """Return the quotes of the symbols, BATCH of them in a request, all requests at once."""
+    """Return the quotes of the symbols, BATCH of them per request, all requests at once."""
     return await fetch_at_once(port, [asked[i : i + BATCH] for i in range(0, len(asked), BATCH)], 0)
 
 
 async def fetch_at_once(port: int, groups: Sequence[Sequence[str]], limit: int) -> QuotesBySymbol:
-    """Return the quotes of the symbols, a request a group, over `limit` connections, 0 for as many as there are."""
+    """Return the quotes of all groups, one request per group, over at most `limit` connections; 0 is no limit."""
 
     async def ask(session: aiohttp.ClientSession, group: Sequence[str]) -> QuotesBySymbol:
         async with session.get("/quote", params=[("i", symbol) for symbol in group]) as answer:

@@ -1,4 +1,4 @@
-"""The benchmark of fetching quotes: a venue that answers late, in its own process, and seven ways to ask it."""
+"""The benchmark of fetching quotes: a slow venue in its own process, and seven ways to request quotes from it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tradebot.bench.venue.quotes import open_quote_server, quote_price
 from tradebot.clock import SECOND, Clock
 from tradebot.markets.listing import synthetic_universe
 
-SEQUENTIAL_UP_TO = 50  # beyond, the time of these is scaled: it is latency times symbols
+SEQUENTIAL_UP_TO = 50  # beyond it the time is scaled: it is latency times symbols
 PROCESSES = 10
 
 
 def measure_fetch(
     symbols: Sequence[int], *, latency_s: float, repeats: int, clock: Clock, progress: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Fetch a quote of each symbol in every way, in turns, and compare the answers with what the server gives."""
+    """Fetch a quote of each symbol in every way, in turns, and compare the answers with the server's prices."""
     rows: list[dict[str, Any]] = []
     with ExitStack() as stack:
         stack.callback(rivals.close_connections)
@@ -64,7 +64,7 @@ def _rows(
         for way, fetch in ways.items():
             asked = names[:SEQUENTIAL_UP_TO] if way == "sequential" else names
             if way == "sequential" and repeat and len(asked) * latency_s > 1.0:
-                continue  # it is a sum of fixed waits, the same each time
+                continue  # a sum of fixed waits, the same each time
             begin = clock.monotonic_ns()
             quotes = fetch(asked)
             taken[way].append((clock.monotonic_ns() - begin) / SECOND * len(names) / len(asked))

@@ -1,4 +1,4 @@
-"""The benchmark of past bars: how fast many symbols are written and loaded into arrays, beside other stores."""
+"""The benchmark of past bars: many symbols are written and loaded into arrays, in our store and in others."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.market_data import SERIES_COLUMNS, BarSeries, Ints
 from tradebot.history.history import open_history
 
-DISTINCT = 20  # series; the symbols share them, which changes no cost and saves memory
+DISTINCT = 20  # the symbols share series, which changes no cost and saves memory
 OURS, OURS_ONE = "tradebot history", "tradebot history, one by one"
 NPY, ROWS, PARQUET, DUCKDB = "npy files", "SQLite rows", "Parquet, duckdb", "DuckDB table"
 POSTGRES, POSTGRES_ROWS = "tradebot history, PostgreSQL", "PostgreSQL rows"
-PROMISED_M_BARS_S = 25.0  # million bars a second
+PROMISED_M_BARS_S = 25.0  # million bars loaded per second of processor
 
 
 def measure_history(
     *, symbols: int, bars: int, dsn: str, clock: Clock, progress: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Write and load `symbols` x `bars` minutes; rivals take as many of the symbols as their pace allows."""
+    """Write and load `bars` one-minute bars of each symbol; slow rivals take fewer symbols."""
     tables = [_table(n, bars) for n in range(min(DISTINCT, symbols))]
     rows = []
     with tempfile.TemporaryDirectory() as folder:

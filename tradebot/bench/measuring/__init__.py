@@ -1,1 +1,1 @@
-"""What every benchmark measures with: processes, processor time, the state of the machine, the report."""
+"""Shared by all benchmarks: processes, processor time, the state of the machine, the report."""

@@ -1,4 +1,4 @@
-"""What a process and its children have used so far, read from /proc; None where the system has none."""
+"""Processor time and memory of a process and its children, read from /proc; None where the system has none."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 PROC = Path("/proc")
-USER, SYSTEM = 11, 12  # fields after the name, which may hold anything: utime and stime of proc(5)
+USER, SYSTEM = 11, 12  # utime and stime of proc(5), counted after the name, which may contain spaces
 
 
 class CpuSeconds(NamedTuple):
-    """CPU seconds, those of several cores added up: of a process itself and of the living processes below it."""
+    """Processor seconds, summed over cores: of a process itself, and of the living processes below it."""
 
     own: float
     below: float
 
     def used_since(self, before: CpuSeconds) -> CpuSeconds:
-        """Return what was used after `before`."""
+        """Return the seconds used after `before`."""
         return CpuSeconds(self.own - before.own, self.below - before.below)
 
 
 def cpu_seconds(pid: int) -> CpuSeconds | None:
-    """Return what a process has used since it began."""
+    """Return the processor seconds of a process since its start, None without /proc."""
     try:
         own, *below = (_ticks(one) / os.sysconf("SC_CLK_TCK") for one in _family(pid))
     except (OSError, ValueError, IndexError):
@@ -32,7 +32,7 @@ def cpu_seconds(pid: int) -> CpuSeconds | None:
 
 
 def peak_memory_mb(pid: int) -> float | None:
-    """Return the most memory that one process alone held at a time, in MB."""
+    """Return the peak resident memory of one process without its children, in MB, None without /proc."""
     try:
         lines = (PROC / str(pid) / "status").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -53,7 +53,7 @@ def _family(pid: int) -> Iterator[int]:
 
 
 def family_memory() -> tuple[float, float]:
-    """Return what this process and those below it hold now, in MB: shared pages in parts (PSS), and in full each (RSS).
+    """Return the memory in MB of this process and those below it: shared pages in parts (PSS), and in full each (RSS).
 
     Both are 0 where the system has no smaps_rollup.
     """

@@ -1,4 +1,4 @@
-"""Rivals by turns: each is run once a repeat, so that a busy moment of the machine hits all of them."""
+"""Rivals in turns: each runs once per repeat, so that a busy moment of the machine slows all of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tradebot.clock import SECOND, Clock
 
 
 class Cost(NamedTuple):
-    """Seconds per unit of work: elapsed, and of the processor in this process, its threads but no children."""
+    """Seconds per unit of work: elapsed, and of the processor in this process with its threads, without children."""
 
     elapsed_s: float
     cpu_s: float
@@ -20,7 +20,7 @@ class Cost(NamedTuple):
 def interleave_rivals(clock: Clock, rivals: Mapping[str, Callable[[], int]], repeats: int) -> dict[str, Cost]:
     """Run each rival once per repeat, in turns, and return its median cost per unit of work.
 
-    A rival returns how many units it did. Because they take turns, a busy moment of the machine slows them all.
+    A rival returns the number of units it did. Because they take turns, a busy moment of the machine slows them all.
     """
     found: dict[str, list[Cost]] = {name: [] for name in rivals}
     for _ in range(repeats):

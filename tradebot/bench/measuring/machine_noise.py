@@ -1,7 +1,7 @@
-"""What the machine does to a measurement just now: how slow work is after a pause, how long a write takes.
+"""The noise of the machine at this moment: how much slower work is after a pause, and how long a durable write takes.
 
-A figure of a benchmark is that of the program on this machine at this moment. On a machine shared with others the same
-work takes longer after every pause, since others have used the caches meanwhile.
+A benchmark measures the program on this machine at this moment. On a shared machine the same work takes longer after
+every pause, because other programs have used the caches meanwhile.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ ORDERS = [{"symbol": f"SYM{i:04d}", "quantity": i, "price": f"{100 + i}.05", "le
 
 
 def cold_ratio() -> float:
-    """Return how many times the processor time a fixed piece of work takes after 20 ms of sleep than after itself.
+    """Return the ratio of the processor time of a fixed piece of work after 20 ms of sleep to that right after itself.
 
-    The median of nine; the work makes and reads objects as an order does, for some tenths of a millisecond.
+    It is the median of nine. The work encodes and decodes objects as an order does, for some tenths of a millisecond.
     """
     pause = Event()
     _work()
@@ -37,10 +37,10 @@ def cold_ratio() -> float:
 
 
 def durable_write_us(folder: Path | None = None) -> float:
-    """Return the median time in us of 4 kB written in place in a file in `folder` and synced (fdatasync).
+    """Return the median time in us to write 4 kB in place in a file in `folder` and sync it (fdatasync).
 
-    By default the folder is that of temporary files, where the benchmarks keep theirs. In place, as the journal's log
-    is written, which has its size before: a file that grows is another, slower thing.
+    The default is the folder of temporary files, which the benchmarks use. The write is in place, as in the journal's
+    preallocated log; a write that grows the file is slower.
     """
     taken = []
     with TemporaryFile(dir=folder, buffering=0) as file:

@@ -1,4 +1,4 @@
-"""The processes of a benchmark: each started afresh, most with a pipe to the parent, all ended with the measurement."""
+"""The processes of a benchmark: each newly started, most with a pipe to the parent, all ended after the measurement."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from tradebot.errors import TradebotError
 
 @contextmanager
 def running_process(work: Callable[[], None], *, grace_s: float = 0.0) -> Iterator[int]:
-    """Run `work` in a process of its own and yield its number.
+    """Run `work` in a new process and yield its process id.
 
-    At the end it is killed, after `grace_s` seconds to end by itself. With them it may have children of its own.
+    At the end the process has `grace_s` seconds to end by itself, then it is killed. Only with `grace_s` above 0 may it
+    have children of its own.
     """
     process = multiprocessing.get_context("spawn").Process(target=work, daemon=not grace_s)
     process.start()
@@ -34,7 +35,7 @@ def running_process(work: Callable[[], None], *, grace_s: float = 0.0) -> Iterat
 
 @contextmanager
 def piped_process(work: Callable[[Connection], None], *, grace_s: float = 0.0) -> Iterator[Connection]:
-    """Run `work` as `running_process` does and yield the parent's end of the pipe whose other end it gets."""
+    """Run `work` as `running_process` does, with one end of a pipe, and yield the other end."""
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
     with running_process(partial(work, theirs), grace_s=grace_s), ours:
         theirs.close()
@@ -42,7 +43,7 @@ def piped_process(work: Callable[[Connection], None], *, grace_s: float = 0.0) -
 
 
 def receive_within(pipe: Connection, *, within_s: float, late: str) -> Any:
-    """Return what comes next. Raises TimeoutError, which says `late`, and EOFError when the process has ended."""
+    """Return the next object of the pipe. Raises TimeoutError with the text `late`, EOFError if the process ended."""
     if not pipe.poll(within_s):
         raise TimeoutError(f"{late} within {within_s:g} s")
     return pipe.recv()
@@ -50,15 +51,15 @@ def receive_within(pipe: Connection, *, within_s: float, late: str) -> Any:
 
 @contextmanager
 def failures_as_errors() -> Iterator[None]:
-    """Turn what a process that ended or came too late raises here into a TradebotError of one sentence."""
+    """Turn an EOFError, OSError or TimeoutError about a process into a TradebotError of one sentence."""
     try:
         yield
-    except (EOFError, OSError) as error:  # a TimeoutError and a broken pipe are OSErrors
+    except (EOFError, OSError) as error:  # TimeoutError and BrokenPipeError are OSErrors
         raise TradebotError(f"a process of the benchmark failed: {str(error) or 'it ended early'}") from error
 
 
 def child_environment(*dropped: str) -> dict[str, str]:
-    """Return what a `tradebot` is started with: this package, and neither our settings for it nor what is `dropped`."""
+    """Return the environment of a `tradebot` child: this package, without TRADEBOT_ settings and `dropped` names."""
     ours = ("TRADEBOT_", "NOTIFY_SOCKET", *dropped)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     paths = (str(Path(tradebot.__file__).parent.parent), kept.get("PYTHONPATH"))
@@ -66,6 +67,6 @@ def child_environment(*dropped: str) -> dict[str, str]:
 
 
 def last_output_line(file: Path) -> str:
-    """Return the last line in the file of what a process said."""
+    """Return the last line of a process's output file, or a sentence if it is empty."""
     said = file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return said[-1] if said else "it said nothing"

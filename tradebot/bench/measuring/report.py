@@ -1,4 +1,4 @@
-"""What a benchmark says: the machine it ran on, its rows as a table, and what follows in plain words."""
+"""The report of a benchmark: the machine it ran on, its rows as a table, and the verdicts or advice."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ OURS = frozenset({"tradebot", "tradebot step", "aiohttp, batches of 500", "trade
 
 
 def machine_state(*, writes: bool = False) -> dict[str, Any]:
-    """Return the processor, its cores usable by us, the system and the load of the last minute.
+    """Return the processor, its cores usable by us, the system, the load of the last minute and `cold_ratio`.
 
-    With them what the machine does to a measurement just now: `cold_ratio` and, for what `writes`, `durable_write_us`,
-    as `machine_noise` measures them in a quarter of a second.
+    A benchmark that `writes` gets `durable_write_us` as well. `machine_noise` measures both in a quarter of a second.
     """
     found = {
         "processor": _processor(),
@@ -37,12 +36,12 @@ def machine_state(*, writes: bool = False) -> dict[str, Any]:
 
 
 def usable_cores() -> int:
-    """Return how many cores we may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def machine_line(box: Mapping[str, Any]) -> str:
-    """Return what `machine_state` found, in one line."""
+    """Return the result of `machine_state` in one line."""
     parts = [str(box["processor"]), f"{box['cores']} cores", str(box["system"]), f"load {box['load_1m']} before"]
     if "cold_ratio" in box:
         parts.append(f"work after 20 ms of sleep takes {box['cold_ratio']:.1f} times the CPU (cold)")
@@ -52,24 +51,24 @@ def machine_line(box: Mapping[str, Any]) -> str:
 
 
 def library_versions() -> dict[str, str]:
-    """Return the versions of tradebot, Python and the libraries on the tick path."""
+    """Return the versions of tradebot, Python and the libraries on the tick path, by name."""
     found = {"tradebot": tradebot.__version__, "python": platform.python_version()}
     return found | {name: importlib.metadata.version(name) for name in OUR_LIBRARIES}
 
 
 def result_with_advice(asked: Mapping[str, Any], rows: list[dict[str, Any]], advice: list[str]) -> dict[str, Any]:
-    """Return a result with rivals, ready for JSON: the machine and the versions it was found on are in it."""
+    """Return a result with rivals, ready for JSON: request, rows, advice, the machine and the versions."""
     found = library_versions() | {name: importlib.metadata.version(name) for name in RIVALS_LIBRARIES}
     return {"asked": dict(asked), "rows": rows, "advice": advice, "machine": machine_state(), "versions": found}
 
 
 def promise_verdict(ok: bool, good: str, bad: str, *, instead: bool = False) -> dict[str, Any]:
-    """Return what is said of a promise that was kept (`good`) or broken (`bad`, behind `good` unless `instead`)."""
+    """Return the verdict on a promise: `good` if `ok`, else `good` followed by `bad`, or `bad` alone if `instead`."""
     return {"ok": ok, "text": good if ok else bad if instead else good + bad}
 
 
 def print_result(result: Mapping[str, Any], console: Console) -> None:
-    """Print the rows of a result as a table, a column for each of their names, then what `print_footer` prints."""
+    """Print the rows of a result as a table with a column per key, then the footer."""
     rows = result["rows"]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, value in rows[0].items():

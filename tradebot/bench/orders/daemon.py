@@ -1,4 +1,4 @@
-"""The daemon of the order benchmark: it holds a stop on every symbol, and the quotes come from the ticker."""
+"""The daemon of the order benchmark: it has a stop on every symbol and gets its quotes from the ticker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tradebot.config.sections import AnalysisSection
 
 
 def serve_orders(site: DaemonSite, ticker: str, *, store: bool) -> None:
-    """Run the daemon until the process is killed; `store` feeds the tables people query as always."""
+    """Run the daemon until the process is killed; with `store` it also feeds the tables for people, as usual."""
     uvloop.run(_run(site, ticker, store))
 
 

@@ -1,7 +1,7 @@
-"""The benchmark of the order path: quote on the wire to order request on the wire, beside the least that could do it.
+"""The benchmark of the order path: from a quote on the wire to its order request, compared with a minimal pipeline.
 
 Venue, daemon and rival are three processes over real sockets. The clients take turns on the same venue, so that a busy
-moment of the machine hits both alike.
+moment of the machine slows both.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from tradebot.domain.message import Message
 SYMBOLS = 50
 OURS, PLAIN = "tradebot", "plain"
 P50_LIMIT_US, P99_LIMIT_US, RATIO_LIMIT = 800.0, 2_500.0, 1.5
-PROMISED_AT = 200.0  # quotes a second at which the promises hold
+PROMISED_AT = 200.0  # quotes a second at which the limits in time apply
 
 
 class OrderLoad(Message, frozen=True):
     """What to measure: quotes at each of `rates` a second, `for_s` for each client and rate in `turns` turns.
 
-    As many of the quotes as make `orders` a second hit a stop; `store` feeds the tables people query as always.
+    About `orders` quotes a second hit a stop. With `store` the tables for people are fed as usual.
     """
 
     rates: tuple[float, ...]
@@ -49,7 +49,7 @@ class OrderLoad(Message, frozen=True):
 def measure_orders(load: OrderLoad, *, clock: Clock, progress: Callable[[int, int], None]) -> dict[str, Any]:
     """Run the benchmark and return its figures as JSON values; `progress` gets rates done and in all.
 
-    The processes are ended and the files removed however it ends. Raises TradebotError when one of the three fails.
+    Processes are ended and files removed in any case. Raises TradebotError when one of the three processes fails.
     """
     with failures_as_errors():
         return {"bench": "orders", "asked": _asked(load), "rows": _measure(load, clock, progress)}
@@ -105,14 +105,14 @@ def _row(
         "unarmed": unarmed,
         "p50_us": figures[0],
         "p99_us": figures[1],
-        "p99.9_us": figures[2] if len(delays) >= 1000 else None,  # of fewer it would be the largest
+        "p99.9_us": figures[2] if len(delays) >= 1000 else None,  # with fewer it would be the maximum
         "max_us": round(max(delays) / 1e3, 1) if delays else None,
         "cpu_us_per_order": round(cpu_s / len(delays) * 1e6) if delays else None,
     }
 
 
 def order_verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return `{"ok": ..., "text": ...}` for each promise of the order path that the figures keep or break."""
+    """Return `{"ok": ..., "text": ...}` for each promise on the order path."""
     rows = result["rows"]
     missing, unarmed = (sum(row[name] for row in rows) for name in ("missing", "unarmed"))
     silent = f"{missing:,} quotes that hit a stop led to no order"

@@ -1,1 +1,1 @@
-"""The ways beside ours: plain scripts, other libraries and other stores; nothing here belongs to the product's path."""
+"""The rivals of our way: plain scripts, other libraries and other stores. The product uses none of this."""

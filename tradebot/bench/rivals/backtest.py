@@ -1,7 +1,7 @@
-"""The rivals of the backtest benchmark; run by another Python, which has them and has no tradebot: JSON on its output.
+"""The rivals of the backtest benchmark: a script for another Python, which has them but no tradebot. It prints JSON.
 
 Arguments: a folder with `one.npy` (open, high, low, close) and `many.npy` ((open, close), instruments, bars), the spans
-of the averages, and how many times longer they are in the run that seldom trades.
+of the two averages, and the factor on both spans in the run that seldom trades.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-SCALED = 25  # instruments that a slow rival is measured on; the time of all is scaled from it
+SCALED = 25  # instruments measured with a slow rival; the time for all is scaled from it
 
 
 def main(folder: Path, fast: int, slow: int, seldom: int) -> dict[str, Any]:
-    """Return rows like the benchmark's own, and what is not installed."""
+    """Return `rows` like the benchmark's own, and in `absent` the rivals that are not installed."""
     one, many = np.load(folder / "one.npy"), np.load(folder / "many.npy")
     rows: list[dict[str, Any]] = []
     absent: list[str] = []
@@ -56,7 +56,7 @@ def _vectorbt(one: Any, many: Any, fast: int, slow: int, seldom: int) -> list[di
         return len(book.orders.records_arr)
 
     version = vbt.__version__
-    for wide in (one[[0, 3]][:, :, None], many.transpose(0, 2, 1)):  # compiles
+    for wide in (one[[0, 3]][:, :, None], many.transpose(0, 2, 1)):  # compiles the functions
         trade(wide[0][:200], wide[1][:200], 1)
     rows = [
         _timed(f"vectorbt {version}", name, one.shape[1], partial(trade, one[0][:, None], one[3][:, None], times))

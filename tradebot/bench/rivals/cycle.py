@@ -1,4 +1,4 @@
-"""The rivals in a whole cycle: one symbol after the other, and threads that fetch with processes that compute."""
+"""The rivals in a whole cycle: one symbol after the other, and fetching in threads with computing in processes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tradebot.domain.market_data import Floats
 
 
 class CycleTiming(NamedTuple):
-    """Seconds of fetching, of the whole cycle, and who was chosen."""
+    """Seconds of fetching and of the whole cycle, and the symbols chosen."""
 
     fetched_s: float
     seconds: float
@@ -24,7 +24,7 @@ class CycleTiming(NamedTuple):
 
 
 def make_frames(names: Sequence[str], window: int) -> list[pd.DataFrame]:
-    """Return a frame of `window` bars for each symbol; its last bar is to be the quote."""
+    """Return a frame of `window` bars for each symbol; its last bar is to be replaced by the quote."""
     bars, _ = random_histories(min(len(names), DISTINCT_HISTORIES), window)
     return [indicator_set.bars_frame(bars[i % len(bars)]) for i in range(len(names))]
 
@@ -60,7 +60,7 @@ def cycle_in_pools(
 
 
 def is_above_average(frame: pd.DataFrame) -> bool:
-    """Compute the eleven indicators and tell whether the newest close is above its average."""
+    """Compute the eleven indicators; return whether the newest close is above its average over 20 bars."""
     return bool(frame["close"].iloc[-1] > indicator_set.by_pandas(frame)[0])
 
 

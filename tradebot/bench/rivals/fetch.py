@@ -1,4 +1,4 @@
-"""The rivals in fetching quotes: one request after the other, pools of threads or processes, a request a symbol."""
+"""The rivals in fetching quotes: one request after the other, in pools of threads or processes, or all at once."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from urllib.parse import urlencode
 
 from tradebot.bench.data.batches import LIMIT_S, QuotesBySymbol, fetch_at_once, merge_quotes
 
-_kept = threading.local()  # one connection per thread, and so per process
-_opened: list[http.client.HTTPConnection] = []  # to close them at the end
+_kept = threading.local()  # one connection per thread of each process
+_opened: list[http.client.HTTPConnection] = []  # closed at the end
 
 
 def fetch_one(port: int, symbol: str) -> QuotesBySymbol:
-    """Return the quote of a symbol, by this thread's own connection."""
+    """Return the quote of a symbol over this thread's own connection."""
     connection = getattr(_kept, "connection", None)
     if connection is None or connection.port != port:
         connection = _kept.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT_S)
@@ -27,7 +27,7 @@ def fetch_one(port: int, symbol: str) -> QuotesBySymbol:
 
 
 def close_connections() -> None:
-    """Close the connections of this process."""
+    """Close all connections of this process."""
     while _opened:
         _opened.pop().close()
 
@@ -38,10 +38,10 @@ def fetch_sequentially(port: int, asked: Sequence[str]) -> QuotesBySymbol:
 
 
 def fetch_by_pool(pool: Executor, port: int, asked: Sequence[str]) -> QuotesBySymbol:
-    """Return the quotes of the symbols, each asked for by a worker of the pool."""
+    """Return the quotes of the symbols, each requested by a worker of the pool."""
     return merge_quotes(pool.map(fetch_one, [port] * len(asked), asked))
 
 
 async def fetch_singly(port: int, asked: Sequence[str], limit: int) -> QuotesBySymbol:
-    """Return the quotes of the symbols, a request each, over `limit` connections, 0 for as many as there are."""
+    """Return the quotes of the symbols, one request each, over at most `limit` connections; 0 is no limit."""
     return await fetch_at_once(port, [[symbol] for symbol in asked], limit)

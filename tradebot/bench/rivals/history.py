@@ -1,4 +1,4 @@
-"""The rivals in keeping past bars, each of which returns a row: files of numpy, a row a bar, Parquet, DuckDB."""
+"""The rivals in storing past bars: numpy files, SQL rows, Parquet, DuckDB. Each function returns a result row."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tradebot.bench.data.trial import StoreTrial
 from tradebot.domain.market_data import SERIES_COLUMNS
 from tradebot.history.database import PostgresDatabase
 
-MOST_RIVAL_BARS = 5_000_000  # a rival's rate is per bar: it need not take minutes
-MOST_ROW_BARS = 1_000_000  # nor what keeps a row a bar
+MOST_RIVAL_BARS = 5_000_000  # a rival's rate is per bar, so fewer bars are enough
+MOST_ROW_BARS = 1_000_000  # for stores with an SQL row per bar
 
 
 def measure_npy(trial: StoreTrial) -> dict[str, Any]:
-    """Write a file of numpy a symbol and load it."""
+    """Measure one numpy file per symbol, written and loaded."""
     symbols, folder = trial.symbols_within(MOST_RIVAL_BARS), trial.folder
     wrote = trial.timed_loop(lambda n: np.save(folder / f"{n}.npy", trial.symbol_bars(n)), symbols)
     read = trial.timed_load(lambda n: np.load(folder / f"{n}.npy"), symbols)
@@ -25,7 +25,7 @@ def measure_npy(trial: StoreTrial) -> dict[str, Any]:
 
 
 def measure_sqlite_rows(trial: StoreTrial) -> dict[str, Any]:
-    """Write a row a bar into SQLite and load the rows into arrays."""
+    """Measure a row per bar in SQLite, written and loaded into arrays."""
     symbols, path = trial.symbols_within(MOST_ROW_BARS), trial.folder / "rows.sqlite3"
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute(
@@ -43,7 +43,7 @@ def measure_sqlite_rows(trial: StoreTrial) -> dict[str, Any]:
 
 
 def measure_parquet(trial: StoreTrial) -> dict[str, Any]:
-    """Write a Parquet file a symbol by duckdb and load it into arrays."""
+    """Measure one Parquet file per symbol, written and loaded into arrays by duckdb."""
     import duckdb
 
     symbols, folder = trial.symbols_within(MOST_RIVAL_BARS), trial.folder
@@ -62,7 +62,7 @@ def measure_parquet(trial: StoreTrial) -> dict[str, Any]:
 
 
 def measure_duckdb(trial: StoreTrial) -> dict[str, Any]:
-    """Write one table of DuckDB and load each symbol of it into arrays."""
+    """Measure one table of DuckDB, written and loaded into arrays symbol by symbol."""
     import duckdb
 
     symbols, path = trial.symbols_within(MOST_RIVAL_BARS), trial.folder / "bars.duckdb"
@@ -82,7 +82,7 @@ def measure_duckdb(trial: StoreTrial) -> dict[str, Any]:
 
 
 def measure_postgres_rows(trial: StoreTrial, dsn: str) -> dict[str, Any]:
-    """Write a row a bar into a temporary table of the PostgreSQL at `dsn` and load the rows into arrays."""
+    """Measure a row per bar in a temporary table of the PostgreSQL at `dsn`, written and loaded into arrays."""
     symbols, database = trial.symbols_within(MOST_ROW_BARS), PostgresDatabase(dsn)
     insert = "INSERT INTO bench_rows VALUES (?, ?, ?, ?, ?, ?, ?)"
     select = f"SELECT {', '.join(SERIES_COLUMNS)} FROM bench_rows WHERE symbol = ? ORDER BY starts"  # noqa: S608

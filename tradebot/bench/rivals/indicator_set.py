@@ -1,4 +1,4 @@
-"""The eleven indicators of the benchmarks as others write them: by pandas, and by TA-Lib over the whole window."""
+"""The eleven indicators of the benchmarks as others compute them: in pandas, and by TA-Lib over the whole window."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tradebot.domain.market_data import Floats
 
 
 def bars_frame(bars: Floats) -> pd.DataFrame:
-    """Return bars (5, n) as a frame with the columns open, high, low, close, volume."""
+    """Return bars (5, n), float64, as a frame with the columns open, high, low, close, volume."""
     return pd.DataFrame(dict(zip(COLUMNS, bars, strict=True)))
 
 
 def by_talib(bars: Floats) -> list[float]:
-    """Return the newest values, recomputed over the window (5, n) by TA-Lib's own functions."""
+    """Return the newest values in the order of INDICATOR_NAMES, by TA-Lib's functions over the window (5, n)."""
     talib: Any = importlib.import_module("talib")
     _, high, low, close, volume = bars
     traded, total = np.cumsum((high + low + close) / 3.0 * volume), np.cumsum(volume)
@@ -39,7 +39,7 @@ def by_talib(bars: Floats) -> list[float]:
 
 
 def by_pandas(frame: pd.DataFrame) -> list[float]:
-    """Return the newest values, recomputed over a frame with the columns open, high, low, close, volume."""
+    """Return the newest values in the order of INDICATOR_NAMES, by pandas over a frame of `bars_frame`."""
     high, low, close, volume = (frame[name] for name in ("high", "low", "close", "volume"))
     fast, slow = close.ewm(span=12, adjust=False).mean(), close.ewm(span=26, adjust=False).mean()
     macd = fast - slow

@@ -1,7 +1,7 @@
-"""The rival of the order benchmark: the least that reacts to a quote with an order and has it on disk before.
+"""The rival of the order benchmark: the minimal program that answers a quote with an order, on disk before it leaves.
 
-`websockets`, `struct`, one row through a writer thread into SQLite (WAL, synchronous=FULL), an `aiohttp` POST. No bars,
-no desk, no check, no order state, no limit, no second look: what somebody writes in an afternoon.
+`websockets`, `struct`, one row through a writer thread into SQLite (WAL, synchronous=FULL), an `aiohttp` POST. It has
+no bars, desk, checks, order states, limits or reconciliation: the work of an afternoon.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ STOP_PAISE = round(STOP_PRICE * 100)
 
 
 def serve_plain(name: str, symbols: int, *, rest: str, ticker: str, folder: Path) -> None:
-    """React until the process is killed."""
+    """Sell on every quote below the stop, until the process is killed."""
     uvloop.run(_run(name, symbols, rest, ticker, folder / f"{name}.sqlite3"))
 
 
@@ -41,7 +41,7 @@ class _RowWriter:
         threading.Thread(target=self._work, daemon=True).start()
 
     async def write_row(self, text: str) -> None:
-        """Return when the row is on disk."""
+        """Write a row; returns once it is on disk."""
         written = self._loop.create_future()
         self._queue.put((text, written))
         await written

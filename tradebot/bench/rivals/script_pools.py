@@ -1,4 +1,4 @@
-"""Threads and processes, ten of each, as the guides for scripts advise."""
+"""Pools of ten threads and ten processes, as guides for scripts advise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ POOL_SIZE = 10
 
 @contextmanager
 def open_pools() -> Iterator[tuple[Executor, Executor]]:
-    """Open a pool of HANDS threads and one of as many processes."""
+    """Open a pool of POOL_SIZE threads and a pool of as many processes."""
     context = multiprocessing.get_context("spawn")
     with ThreadPoolExecutor(POOL_SIZE) as threads, ProcessPoolExecutor(POOL_SIZE, mp_context=context) as processes:
         yield threads, processes

@@ -1,4 +1,4 @@
-"""The rivals in the tick stream benchmark: the plain ways to read the same bytes, and what no reader can do without."""
+"""The rivals in the tick stream benchmark: plain readers of the same bytes, and the lower bounds of any reader."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tradebot.bench.venue.frames import FULL_PACKET, binary_frames
 
 
 async def plain_binary(ask: StreamRequest, timer: RunTimer) -> StreamResult:
-    """Read binary frames the plain way: a dictionary a packet, as the official client makes them; no bars."""
+    """Read binary frames the plain way: a dictionary per packet, as in the official client; no bars."""
     return await _each(ask, timer, "binary", lambda frame: len(packet_dictionaries(frame)))
 
 
@@ -35,17 +35,17 @@ async def plain_json(ask: StreamRequest, timer: RunTimer) -> StreamResult:
 
 
 async def socket_binary(ask: StreamRequest, timer: RunTimer) -> StreamResult:
-    """Read binary frames and leave them unread: what the socket alone costs."""
+    """Receive binary frames without decoding them: the cost of the socket alone."""
     return await _each(ask, timer, "binary", lambda frame: ask.size)
 
 
 async def socket_json(ask: StreamRequest, timer: RunTimer) -> StreamResult:
-    """Read text frames and leave them unread."""
+    """Receive text frames without decoding them: the cost of the socket alone."""
     return await _each(ask, timer, "json", lambda frame: 1)
 
 
 async def numpy_binary(ask: StreamRequest, timer: RunTimer) -> StreamResult:
-    """Decode every field of binary frames that are in memory already, a whole frame at once: the least it can cost."""
+    """Decode all fields of binary frames in memory, a frame at once: the least that decoding can cost."""
     frames = list(binary_frames(ask.symbols, ask.size, ask.ticks, ask.origin))
     names = (FULL_PACKET.names or ())[1:]
     timer.mark_first_tick()
@@ -69,7 +69,7 @@ async def _each(ask: StreamRequest, timer: RunTimer, face: str, on_frame: Callab
 
 
 def packet_dictionaries(frame: bytes) -> list[dict[str, Any]]:
-    """Return the packets of a full-mode frame as the official client does: a dictionary each."""
+    """Return the packets of a full-mode frame as dictionaries, as the official client does."""
 
     def number(at: int, kind: str = "I") -> int:
         found: int = struct.unpack(">" + kind, packet[at : at + struct.calcsize(kind)])[0]

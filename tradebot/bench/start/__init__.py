@@ -1,1 +1,1 @@
-"""Benchmarks of the start: from the command to READY, and thousands of symbols warmed up."""
+"""Benchmarks of the start: from the command to READY, and the warm-up of thousands of symbols."""

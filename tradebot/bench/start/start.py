@@ -1,7 +1,7 @@
-"""The benchmark of the start: from the command to READY, over several runs of the real daemon, and where the time goes.
+"""The benchmark of the start: from the command to READY over several starts of the real daemon, with each stage.
 
-Bytecode is compiled first, into a folder of this benchmark, so that neither a read-only installation nor an environment
-that forbids writing it makes every start the first one.
+A first start compiles bytecode into a folder of this benchmark. So a read-only installation, or an environment that
+forbids writing bytecode, does not slow every start.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 20.0
 LIMIT_S = 1.5
 READY_EVENT = TradingStarted.name
-STAGES = {  # the daemon's own words -> what has been done by then
+STAGES = {  # event of the daemon's log -> what is done by then
     DaemonStarted.name: "imports, configuration, journal read",
     ExchangeOpened.name: "embedded exchange opened",
     WarmupCompleted.name: "logged in, past bars fetched",
@@ -55,7 +55,7 @@ def measure_starts(load: StartLoad, *, clock: Clock, progress: Callable[[int, in
         for number in range(load.repeats + 1):
             progress(number, load.repeats + 1)
             runs.append(_start(load, Path(folder), number, clock))
-    compiled = runs[1:]  # the first one compiles
+    compiled = runs[1:]  # the first start compiles
     rows = [
         {"stage": stage, "done": text, "median_s": round(median(times), 3), "max_s": round(max(times), 3)}
         for stage, text in STAGES.items()
@@ -75,11 +75,11 @@ def measure_starts(load: StartLoad, *, clock: Clock, progress: Callable[[int, in
 def _start(load: StartLoad, folder: Path, number: int, clock: Clock) -> dict[str, float]:
     env = child_environment("PYTHONDONTWRITEBYTECODE") | {"PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
     config = folder / "config.toml"
-    config.write_text("", encoding="utf-8")  # the defaults, whatever stands where the command was given
+    config.write_text("", encoding="utf-8")  # the defaults, independent of a config.toml in the working directory
     command = [
         *(sys.executable, "-m", "tradebot", "run", "--config", str(config), "--log-format", "json"),
         *("--symbols", ",".join(load.symbols), "--state-dir", str(folder / f"state-{number}")),
-        *("--for", f"{2 * READY_WITHIN_S:g}s"),  # should this process be killed, its child ends by itself
+        *("--for", f"{2 * READY_WITHIN_S:g}s"),  # if this process is killed, its child ends by itself
     ]
     errors = folder / "errors"
     begin = clock.monotonic_ns()
@@ -116,7 +116,7 @@ def _until_ready(child: subprocess.Popen[bytes], begin: int, clock: Clock) -> di
 
 
 def start_verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return `{"ok": ..., "text": ...}` for the promise that the figures keep or break."""
+    """Return `{"ok": ..., "text": ...}` for the promise on the time to READY."""
     ready = median(result["ready_s"])
     cpu = "" if result["cpu_s"] is None else f", {result['cpu_s']:.2f} s of the processor over all its processes"
     text = (

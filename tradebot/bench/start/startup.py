@@ -1,8 +1,8 @@
-"""The benchmark of starting wide: bars of all symbols are in memory; when are the indicators warm, what do they hold.
+"""The benchmark of starting with many symbols: time and memory to warm up the indicators from bars in memory.
 
-Each number of symbols has a process of its own, so that its memory is its own. It ends with one close answered, which
-shows that everything is there. Where the bars come from is not measured: from disk they take a second, from a venue
-that allows three requests a second they take as long as it allows.
+Each number of symbols has its own process, so that memory is measured apart. A run ends with one close answered, which
+shows that everything is loaded. Getting the bars is not measured: from disk it takes a second; from a venue that allows
+three requests a second, as long as the venue makes it take.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ OURS, INLINE = "tradebot", "tradebot, inline"
 
 
 class StartupLoad(Message, frozen=True):
-    """What to measure: each number of symbols with `bars` of history, `repeats` times."""
+    """What to measure: each number of symbols with `bars` bars of history, `repeats` times."""
 
     symbols: tuple[int, ...]
     bars: int = 500
@@ -46,7 +46,7 @@ class StartupLoad(Message, frozen=True):
 
 
 class StartupResult(Message, frozen=True):
-    """One start: seconds to warm and to the first close answered, memory in MB, how many fired at that close."""
+    """One start: seconds to warm and to the first close answered, memory in MB, and signals at that close."""
 
     ready_s: float
     first_s: float
@@ -89,7 +89,7 @@ def _row(count: int, rival: str, found: Sequence[StartupResult]) -> dict[str, An
 
 
 def startup_verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return `{"ok": ..., "text": ...}` for each promise of the start that the figures keep or break."""
+    """Return `{"ok": ..., "text": ...}` for each promise on the start, and for the cost per symbol."""
     ours = [row for row in result["rows"] if row["rival"] == OURS]
     found = []
     for row in ours:

@@ -1,1 +1,1 @@
-"""The benchmark of the tick stream: as many ticks as one core takes, from the socket to the bars."""
+"""The benchmark of the tick stream: the ticks that one core can process, from the socket to the bars."""

@@ -1,4 +1,4 @@
-"""The daemon's own clients of the tick stream benchmark: from the socket to the bars, as the engine takes them."""
+"""The daemon's clients in the tick stream benchmark: from the socket to the bars, as in the engine."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class _FixedSession:
 async def _into_bars(
     ask: StreamRequest, timer: RunTimer, read: Callable[[Universe, BoundedQueue], Awaitable[object]]
 ) -> StreamResult:
-    # What the engine does between feed and bars: one lane, one task, closes by the clock.
+    # As the engine between feed and bars: one queue, one task, bars closed by the clock.
     universe = frames.bench_universe(ask.symbols)
     band = PriceBand([instrument.price_to_units(instrument.tick_size) for instrument in universe])
     bars = BarBuilder(
@@ -75,7 +75,7 @@ async def _into_bars(
 
 
 async def tradebot_binary(ask: StreamRequest, timer: RunTimer) -> StreamResult:
-    """Read binary frames by the daemon's feed into bars."""
+    """Read binary frames through the daemon's feed into bars."""
 
     async def read(universe: Universe, lane: BoundedQueue) -> None:
         feed = Feed(
@@ -102,7 +102,7 @@ class _Trade(msgspec.Struct, gc=False):
 
 
 async def tradebot_json(ask: StreamRequest, timer: RunTimer) -> StreamResult:
-    """Read text frames of one trade each, gathered into columns turn by turn of the loop, into bars."""
+    """Read text frames of one trade each into bars; trades of one loop turn are batched into columns."""
 
     async def read(universe: Universe, lane: BoundedQueue) -> None:
         decode, ids = msgspec.json.Decoder(_Trade).decode, {name: id_ for id_, name in enumerate(universe.symbols)}

@@ -1,4 +1,4 @@
-"""The benchmark of the tick stream: how many ticks one core takes from the socket to the bars, and what each costs it.
+"""The benchmark of the tick stream: the ticks a second of one core from the socket to the bars, and their cost.
 
 A server in its own process sends as fast as the client reads; the clients take turns in another process.
 """
@@ -23,12 +23,12 @@ from tradebot.domain.message import Message
 
 ORIGIN_AT = 1_790_000_000 * SECOND
 RUN_WITHIN_S = 120.0
-LIMIT_US = {"binary": 3.0, "json": 15.0}  # of the processor, a tick
+LIMIT_US = {"binary": 3.0, "json": 15.0}  # processor time per tick
 STALL_LIMIT_MS = 5.0
-SLOW_CLIENT = "plain"  # reads a tenth of the ticks, for the sake of those who wait
+SLOW_CLIENT = "plain"  # reads a tenth of the ticks, to shorten the benchmark
 OURS = "tradebot, to bars"
 
-# name -> face of the server -> the client that reads it
+# name -> protocol of the server -> client
 CLIENTS = {
     "tradebot, to bars": {"binary": tradebot_binary, "json": tradebot_json},
     "plain": {"binary": plain_binary, "json": plain_json},
@@ -38,7 +38,7 @@ CLIENTS = {
 
 
 class StreamLoad(Message, frozen=True):
-    """What to measure: `ticks` over `symbols`, in binary frames of each of `sizes` and as JSON, in `turns` turns."""
+    """What to measure: `ticks` ticks over `symbols` symbols, in binary frames of all `sizes` and as JSON."""
 
     symbols: int
     ticks: int
@@ -104,7 +104,7 @@ def _row(face: str, size: int, name: str, found: list[StreamResult]) -> dict[str
 
 
 def stream_verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return `{"ok": ..., "text": ...}` for each promise of the tick path that the figures keep or break."""
+    """Return `{"ok": ..., "text": ...}` for each promise on the cost of a tick and on stalls of the loop."""
     found = []
     for row in result["rows"]:
         if row["rival"] != "tradebot":

@@ -1,1 +1,1 @@
-"""The benchmark of the tick path: an exchange and a daemon as two processes, every tick accounted for."""
+"""The benchmark of the tick path: an exchange and a daemon in two processes, with every tick accounted for."""

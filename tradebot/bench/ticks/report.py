@@ -1,4 +1,4 @@
-"""What the benchmark of the tick path says: which promises its figures keep, and the figures as a table."""
+"""The report of the tick path benchmark: the verdicts on its promises, and the figures as a table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LAG_LIMIT_MS = 20.0
 
 
 def tick_verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return `{"ok": ..., "text": ...}` for each promise of the tick path that the figures keep or break."""
+    """Return `{"ok": ..., "text": ...}` for each promise on the tick path."""
     ticks, latency = result["ticks"], result["latency_us"]
     lag, order = latency.get("loop_lag"), latency.get("quote_to_order")
     missing = ticks["expected"] - ticks["sent"]
@@ -44,7 +44,7 @@ def tick_verdicts(result: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def print_ticks(result: dict[str, Any], console: Console) -> None:
-    """Print a result as a table, the machine and the verdicts below it."""
+    """Print a result as a table, then the machine and the verdicts."""
     asked, ticks, cpu = result["asked"], result["ticks"], result["cpu"]
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column()

@@ -1,7 +1,7 @@
-"""The benchmark of the tick path: `tradebot exchange` and `tradebot run` as two processes, every tick accounted for.
+"""The benchmark of the tick path: `tradebot exchange` and `tradebot run` in two processes, every tick accounted for.
 
-The exchange quotes every symbol at fixed instants from the open on. The daemon is there before the open and stops after
-the last tick and before the session ends, so nothing is in flight when both sides count.
+The exchange quotes every symbol at fixed instants from the open on. The daemon starts before the open. It stops after
+the last tick and before the session ends, so that nothing is in flight when both sides count.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from tradebot.markets.market import HOME_MARKET
 from tradebot.ops.events.run import RunSummarized
 
 POLL_S = 0.05
-SETTLE_S = 0.5  # from the last tick to the stop: a daemon that needs longer has lost what it did not read
+SETTLE_S = 0.5  # from the last tick to the stop; what a daemon has not read by then counts as lost
 OPEN_WITHIN_S = 30.0
 STOP_WITHIN_S = 15.0
 LATENCIES = ("loop_lag", "quote_to_order", "quote_to_signal", "close_to_signals", "signal_to_order", "order_to_ack")
-# With its own numbers the strategy hardly trades on bars of a second; with these some ten entries a close come, about
-# as many as the law lets pass.
+# With its default parameters the strategy trades too seldom on one-second bars. These give about ten entries per close,
+# nearly as many as regulation allows.
 PARAMS = {"ema_cross": "fast = 5, slow = 13, trend = 12"}
 CONFIG = """
 [analysis]
@@ -57,10 +57,10 @@ min_free_mb = 16
 
 
 class TickLoad(Message, frozen=True):
-    """What to measure: `symbols` of them tick `rate` times a second each, for `for_s` wall seconds.
+    """What to measure: `symbols` symbols tick `rate` times a second each, for `for_s` wall seconds.
 
-    `strategy` is a shipped name or file:Class, None for none; `interval` is the length of a bar in market time, which
-    runs `rate` times as fast as the wall's.
+    `strategy` is a shipped name or file:Class, None for none. `interval` is the bar length in market time, which runs
+    `rate` times as fast as wall time.
     """
 
     symbols: int
@@ -72,19 +72,19 @@ class TickLoad(Message, frozen=True):
 
     @property
     def ticks_per_symbol(self) -> int:
-        """The ticks of one symbol."""
+        """The number of ticks of one symbol."""
         return max(1, ceil(self.for_s * self.rate))
 
     @property
     def lead_s(self) -> float:
-        """Wall seconds from the exchange's start to its open, in which the daemon starts."""
+        """Wall seconds from the exchange's start to its open; the daemon starts in them."""
         return 4.0 + self.symbols / 500
 
 
 async def measure_ticks(load: TickLoad, *, clock: Clock, progress: Callable[[float, float], None]) -> dict[str, Any]:
     """Run the benchmark and return its counts and figures as JSON values; `progress` gets wall seconds done and in all.
 
-    Both processes are ended and the files removed however it ends. Raises TradebotError when one of the two fails.
+    Processes are ended and files removed in any case. Raises TradebotError when one of the two processes fails.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="tradebot-bench-", ignore_cleanup_errors=True)))
@@ -97,7 +97,7 @@ async def measure_ticks(load: TickLoad, *, clock: Clock, progress: Callable[[flo
         daemon = stack.enter_context(_child("run", folder, *_daemon_options(load, folder)))
         children = {"exchange": exchange, "run": daemon}
         last_tick = opens_at + (load.ticks_per_symbol - 1) * SECOND
-        # Lengths in wall seconds from here.
+        # Durations in wall seconds from here on.
         to_open = (opens_at - venue.market_ns()) / load.rate / SECOND
         to_stop = (last_tick - venue.market_ns()) / load.rate / SECOND + SETTLE_S
         begin = clock.monotonic_ns()
@@ -134,7 +134,7 @@ def _exchange_options(load: TickLoad, folder: Path, opens_at: int) -> list[str]:
             format_iso(opens_at + load.ticks_per_symbol * SECOND, HOME_MARKET.tzinfo),
         ),
         *("--speed", str(load.rate)),
-        # Should this process be killed, its children end by themselves.
+        # If this process is killed, its children end by themselves.
         *("--log", str(folder / "exchange.jsonl"), "--for", f"{ceil(load.lead_s + load.for_s) + 60}s"),
     ]
 
@@ -162,7 +162,7 @@ def _child(verb: str, folder: Path, *options: str) -> Iterator[subprocess.Popen[
         child.terminate()
         try:
             child.wait(STOP_WITHIN_S)
-        except BaseException:  # an impatient Ctrl-C among them: no child may outlive this
+        except BaseException:  # also a second Ctrl-C: no child may outlive this
             child.kill()
             child.wait()
             raise
@@ -207,7 +207,7 @@ def _figures(
     tickers = [line for line in read_event_log(folder / "exchange.jsonl") if line["kind"] == "ticker"]
     if not tickers:
         raise TradebotError("the daemon never joined the exchange's stream")
-    # Every tick the daemon asked for is in full mode; before it could ask, each symbol's state came in quote mode.
+    # The ticks it subscribed to are in full mode; before that each symbol's state comes in quote mode.
     sent = sum(line["rows"]["full"] - line["unsent"] for line in tickers)
     received = summary["quotes_received"]
     daemon, exchange = used["run"], used["exchange"]
@@ -222,7 +222,7 @@ def _figures(
             "workers": load.workers,
         },
         "ticks": {
-            "expected": load.symbols * (load.ticks_per_symbol + 1),  # the state at joining is one more of each
+            "expected": load.symbols * (load.ticks_per_symbol + 1),  # each symbol's state on joining is one more
             "sent": sent,
             "received": received,
             "lost": sent - received,

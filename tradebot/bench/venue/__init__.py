@@ -1,1 +1,1 @@
-"""The venue of the benchmarks: one process over loopback sockets, with a face for what is measured."""
+"""The venue of the benchmarks: one process on loopback sockets, with a server for each thing measured."""

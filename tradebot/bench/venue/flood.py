@@ -1,7 +1,7 @@
-"""The venue's face for the tick stream: sends ticks as fast as the client takes them.
+"""The venue's server for the tick stream: sends ticks as fast as the client reads them.
 
-Two addresses on one websocket port: `/binary` sends binary frames of full packets, `/json` text frames of one trade
-each, as crypto venues do.
+One websocket port has two paths: `/binary` sends binary frames of full packets, `/json` text frames of one trade each,
+as crypto venues do.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from websockets.exceptions import ConnectionClosed
 
 from tradebot.bench.venue.frames import binary_frames, json_frames
 
-END_FRAME = "end"  # the text frame behind the last tick
+END_FRAME = "end"  # the text frame after the last tick
 
 
 class TickFlood:
-    """Ticks of so many symbols without a pause; market time begins at `origin`, ns."""
+    """Sends ticks of `symbols` symbols without a pause; market time begins at `origin`, ns."""
 
     def __init__(self, symbols: int, *, origin: int) -> None:
         self._symbols, self._origin = symbols, origin
@@ -32,14 +32,14 @@ class TickFlood:
             yield (f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}",)
 
     async def answer_parent(self, asked: Any) -> Any:
-        """Answer nothing: the clients say what they want."""
+        """Return None: the clients request what they want."""
 
     async def _stream(self, socket: ServerConnection) -> None:
         assert socket.request is not None, "a connection begins with a request"
         asked = urlsplit(socket.request.path)
         query = {name: int(value) for name, value in parse_qsl(asked.query) if value.isdecimal()}
         try:
-            await socket.recv()  # a subscription, or whatever says that the client is there
+            await socket.recv()  # the first frame, such as a subscription, shows that the client is ready
             if asked.path == "/binary":
                 for frame in binary_frames(self._symbols, query["size"], query["ticks"], self._origin):
                     await socket.send(frame)

@@ -1,4 +1,4 @@
-"""The symbols of the benchmarks' venue and the bytes that it sends of them: binary packets, and trades as text."""
+"""The symbols of the benchmarks' venue and the frames it sends: binary packets, and trades as text."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tradebot.bench.venue.wire import RECORDS
 from tradebot.clock import MILLISECOND, SECOND
 from tradebot.domain.instrument import Instrument, Universe
 
-FIRST_TOKEN = 256 * 7001 + 1  # of the first symbol; the others follow
+FIRST_TOKEN = 256 * 7001 + 1  # of the first symbol; the others are consecutive
 BASE_PRICE_PAISE = 1573_15  # paise
-TICKS_PER_SECOND = 50_000  # ticks between two seconds of market time
+TICKS_PER_SECOND = 50_000  # ticks per second of market time
 FULL_PACKET = RECORDS[184]
 
 
 def symbol_name(number: int) -> str:
-    """Return the name of a symbol."""
+    """Return the name of symbol number `number`."""
     return f"SYM{number:04d}"
 
 
@@ -28,19 +28,19 @@ def bench_universe(count: int) -> Universe:
 
 
 def blank_packets(count: int) -> Any:
-    """Return full packets that offer and ask for 100 shares; the rest of each is to be filled in."""
+    """Return `count` full packets (a structured array) with length, bid and ask size (100); all else is 0."""
     made = np.zeros(count, dtype=FULL_PACKET)
     made["length"], made["bid_size"], made["ask_size"] = 184, 100, 100
     return made
 
 
 def packet_frame(made: Any) -> bytes:
-    """Return the frame of packets: their count, big-endian, before them."""
+    """Return the frame of packets: their count in two bytes, big-endian, then the packets."""
     return len(made).to_bytes(2, "big") + bytes(made.tobytes())
 
 
 def binary_frames(symbols: int, size: int, ticks: int, origin: int) -> Iterator[bytes]:
-    """Yield frames of `size` full packets until `ticks` are through; no two of a symbol are equal."""
+    """Yield frames of `size` full packets for at least `ticks` ticks; no two packets of a symbol are equal."""
     made = blank_packets(size)
     made["bid"], made["ask"] = BASE_PRICE_PAISE - 5, BASE_PRICE_PAISE + 5
     for at in range(0, ticks, size):
@@ -51,7 +51,7 @@ def binary_frames(symbols: int, size: int, ticks: int, origin: int) -> Iterator[
 
 
 def json_frames(symbols: int, ticks: int, origin: int) -> Iterator[str]:
-    """Yield one trade a frame: `{"e":"trade","s":"SYM0001","p":"1573.15","q":"7","T":1790000000123}`."""
+    """Yield frames of one trade: `{"e":"trade","s":"SYM0001","p":"1573.15","q":"7","T":1790000000123}`, T in ms."""
     for k in range(ticks):
         price = BASE_PRICE_PAISE + k % 97 * 5
         text = f'"s":"{symbol_name(k % symbols)}","p":"{price // 100}.{price % 100:02d}","q":"7"'

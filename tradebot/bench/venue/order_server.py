@@ -1,4 +1,4 @@
-"""The venue's counter, as much of HTTP as placing an order takes, and the face that counts what comes in."""
+"""The venue's order server, with only the HTTP needed to place an order, and a server that counts the orders."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from tradebot.domain.message import Message
 
 
 class OrderSink(Protocol):
-    """What takes the orders of a counter."""
+    """Receives the orders of an order server."""
 
     def accept_order(self, name: str, form: dict[str, list[str]], at_mono: int) -> str:
-        """Take an order of a client that came at monotonic `at_mono`; return its number."""
+        """Take an order of client `name`, received at `at_mono` (monotonic ns); return its order id."""
         ...
 
 
 @asynccontextmanager
 async def open_order_server(orders: OrderSink) -> AsyncIterator[str]:
-    """Open a counter for HTTP requests; the context is its address."""
+    """Open an HTTP server for orders; the context is its address."""
     server = await asyncio.get_running_loop().create_server(lambda: _OrderConnection(orders), "127.0.0.1", 0)
     yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
@@ -56,31 +56,31 @@ class _OrderConnection(asyncio.Protocol):
 
 
 class OrdersDue(Message, frozen=True):
-    """The question whether `total` orders have come since the start, with `within_s` seconds to wait for them."""
+    """Asks whether `total` orders have come since the start; the server waits up to `within_s` seconds for them."""
 
     total: int
     within_s: float
 
 
 class OrderCounter:
-    """Counts orders and knows when the last of them came."""
+    """Counts orders and keeps the time of the last one."""
 
     def __init__(self) -> None:
         self._count, self._last, self._clock = 0, 0, WallClock()
 
     @asynccontextmanager
     async def open_sockets(self) -> AsyncIterator[tuple[str, ...]]:
-        """Open the counter; the context is its address."""
+        """Open the order server; the context is its address."""
         async with open_order_server(self) as rest:
             yield (rest,)
 
     def accept_order(self, name: str, form: dict[str, list[str]], at_mono: int) -> str:
-        """Count an order that came at monotonic `at_mono`; return its number."""
+        """Count an order received at `at_mono`, monotonic ns; return its order id."""
         self._count, self._last = self._count + 1, at_mono
         return f"{self._count:015d}"
 
     async def answer_parent(self, asked: OrdersDue) -> tuple[int, int]:
-        """Wait for the orders; return how many came and when the last did, monotonic ns."""
+        """Wait for the orders; return their number and the time of the last one, monotonic ns."""
         deadline = self._clock.monotonic_ns() + int(asked.within_s * SECOND)
         while self._count < asked.total and self._clock.monotonic_ns() < deadline:
             await self._clock.sleep(0.002)

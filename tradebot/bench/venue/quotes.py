@@ -1,4 +1,4 @@
-"""The venue's face for fetching: a quote of each symbol that is asked for, every answer `latency_s` seconds late."""
+"""The venue's server for fetching: quotes of the requested symbols, each answer `latency_s` seconds late."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from aiohttp import web
 from tradebot.bench.venue.venue import open_venue
 from tradebot.clock import WallClock
 
-BACKLOG = 2048  # more connections at a time than any rival opens
+BACKLOG = 2048  # more simultaneous connections than any rival opens
 
 
 def quote_price(symbol: str) -> float:
-    """Return the price the venue gives for a symbol: the same in every process."""
+    """Return the venue's price of a symbol, the same in every process."""
     return crc32(symbol.encode()) % 1_000_000 * 5 / 100.0
 
 
@@ -27,7 +27,7 @@ def open_quote_server(latency_s: float) -> Iterator[int]:
 
     `GET /quote?i=A&i=B` gives `{"A": price, "B": price}`.
     """
-    # On Python's own loop, as a venue that is not quick: a share of each figure is what it takes.
+    # On asyncio's own loop, as a slow venue would be; its own time is part of each figure.
     with open_venue(_QuoteServer(latency_s), asyncio.new_event_loop) as wire:
         yield int(wire.addresses[0])
 
@@ -38,7 +38,7 @@ class _QuoteServer:
 
     @asynccontextmanager
     async def open_sockets(self) -> AsyncIterator[tuple[str, ...]]:
-        """Open the port; the context is its number on the loopback."""
+        """Open the server; the context is its port on the loopback."""
         app = web.Application()
         app.router.add_get("/quote", self._quote)
         runner = web.AppRunner(app, access_log=None)
@@ -47,7 +47,7 @@ class _QuoteServer:
         yield (str(runner.addresses[0][1]),)
 
     async def answer_parent(self, asked: Any) -> Any:
-        """Answer nothing: the clients say what they want."""
+        """Return None: the clients request what they want."""
 
     async def _quote(self, request: web.Request) -> web.Response:
         await self._clock.sleep(self._latency_s)

@@ -1,7 +1,7 @@
-"""The venue's face for the order path: quotes leave, order requests come, both are timed.
+"""The venue's server for the order path: it sends quotes, receives order requests, and times both.
 
-One clock measures both ends: a quote is stamped before its bytes are handed to the socket, a request when its last byte
-has come. The ticker speaks binary frames, the counter as much of HTTP as placing an order takes.
+One clock measures both ends: a quote is timed before its bytes go to the socket, a request when its last byte has come.
+The ticker sends binary frames; the order server has only the HTTP needed to place an order.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from tradebot.clock import SECOND, MarketClock
 from tradebot.domain.message import Message
 
 ARMED_WITHIN_S = 15.0
-LATE_S = 2.0  # an order that has not come by then counts as missing
-ABOVE_PAISE, BELOW_PAISE = 102_00, 100_00  # paise: where nothing happens, and where every stop is hit
+LATE_S = 2.0  # an order that has not come within this counts as missing
+ABOVE_PAISE, BELOW_PAISE = 102_00, 100_00  # paise: above every stop, and below every stop
 STOP_PRICE = 101.0
 
 
 class AwaitArmed(Message, frozen=True):
-    """The question whether every client has connected and holds every symbol. The answer is True or a TimeoutError."""
+    """Asks to wait until every client is connected and holds every symbol. The answer is True or a TimeoutError."""
 
 
 class QuoteSlice(Message, frozen=True):
-    """What one turn sends to one client: `count` quotes at `rate` a second, one in `every` hits a stop.
+    """The quotes of one turn to one client: `count` quotes at `rate` a second; one in `every` hits a stop.
 
-    The answer is a `SliceResult`, once the orders have come.
+    The answer is a SliceResult, once the orders have come.
     """
 
     client: str
@@ -44,9 +44,9 @@ class QuoteSlice(Message, frozen=True):
 
 
 class SliceResult(Message, frozen=True):
-    """What one turn found: ns from quote to order request, in the order of arrival, and quotes no order came for.
+    """The result of one turn: ns from quote to order request in order of arrival, and the number of missing orders.
 
-    `unarmed` counts the quotes that were to hit a stop while the client held no symbol that one could hit.
+    `unarmed` counts quotes that were due to hit a stop while the client held no symbol.
     """
 
     delays: tuple[int, ...]
@@ -57,9 +57,9 @@ class SliceResult(Message, frozen=True):
 class _Client:
     def __init__(self, symbols: Sequence[str]) -> None:
         self.socket: ServerConnection | None = None
-        self.quoted: dict[str, int] = {}  # symbol -> when the quote left that hits its stop
-        self.armed: deque[str] = deque()  # symbols with a stop that no quote has hit
-        self.sold: list[int] = []  # symbols, by their number, whose price is still below the stop that sold them
+        self.quoted: dict[str, int] = {}  # symbol -> monotonic ns of the quote that hits its stop
+        self.armed: deque[str] = deque()  # symbols held, with a stop that was not hit yet
+        self.sold: list[int] = []  # numbers of sold symbols whose price is still below the stop
         self.delays: list[int] = []
         self.volume = dict.fromkeys(symbols, 0)
 
@@ -67,7 +67,7 @@ class _Client:
 class Ticker:
     """Quotes `symbols` to clients by name, on the market time of `clock`.
 
-    A client named `plain` holds every symbol always, another what it has bought and not sold.
+    A client whose name begins with `plain` always holds every symbol; others hold what they bought and did not sell.
     """
 
     def __init__(self, symbols: int, clients: Sequence[str], clock: MarketClock) -> None:
@@ -77,7 +77,7 @@ class Ticker:
 
     @asynccontextmanager
     async def open_sockets(self) -> AsyncIterator[tuple[str, ...]]:
-        """Open counter and ticker; the context is their addresses."""
+        """Open order server and ticker; the context is their addresses, in this order."""
         async with (
             open_order_server(self) as rest,
             serve(self._stream, "127.0.0.1", 0, compression=None, ping_interval=None) as ticker,
@@ -85,29 +85,29 @@ class Ticker:
             yield rest, f"ws://127.0.0.1:{ticker.sockets[0].getsockname()[1]}"
 
     async def answer_parent(self, asked: QuoteSlice | AwaitArmed) -> SliceResult | bool:
-        """Send what a slice says and wait for the orders, or wait until all are armed. Raises TimeoutError."""
+        """Send a slice's quotes and wait for its orders, or wait until all clients are ready. Raises TimeoutError."""
         return await self._turn(asked) if isinstance(asked, QuoteSlice) else await self._ready()
 
     def accept_order(self, name: str, form: dict[str, list[str]], at_mono: int) -> str:
-        """Take an order of a client that came at monotonic `at_mono`; return its number."""
+        """Take an order of a client received at `at_mono`, monotonic ns; return its order id."""
         client, of = self._clients[name], form["tradingsymbol"][0]
         self._orders += 1
         if form["transaction_type"] == ["SELL"]:
             client.delays.append(at_mono - client.quoted.pop(of))
             client.sold.append(self._symbols.index(of))
         if (form["transaction_type"] == ["BUY"]) or name.startswith("plain"):
-            client.armed.append(of)  # it holds the symbol again; the plain one always does
+            client.armed.append(of)  # the client holds the symbol again; the plain one always does
         return f"{self._orders:015d}"
 
     def _frame(self, client: _Client, numbers: Sequence[int], hit: int | None = None) -> bytes:
-        # Symbols stand where nothing happens, but for the one that is hit.
+        # All prices are above the stops, except that of the symbol to hit.
         price = np.where(np.array(numbers) == hit, BELOW_PAISE, ABOVE_PAISE)
         made = blank_packets(len(numbers))
         made["last"], made["bid"], made["ask"] = price, price - 5, price + 5
         made["time"] = self._clock.market_ns() // SECOND
         for row, number in enumerate(numbers):
             of = self._symbols[number]
-            client.volume[of] += 1  # an exact repeat would be dropped as one
+            client.volume[of] += 1  # the daemon would drop an exact repeat
             made["token"][row], made["volume"][row] = FIRST_TOKEN + number, client.volume[of]
         return packet_frame(made)
 
@@ -132,7 +132,7 @@ class Ticker:
         for k in range(given.count):
             wait = begin + int(k / given.rate * SECOND) - clock.monotonic_ns()
             await clock.sleep(max(wait, 0) / SECOND)
-            risen, client.sold = client.sold, []  # a price is back up with the next quote, and bought again above
+            risen, client.sold = client.sold, []  # sold symbols rise with the next quote and are bought again
             if k % given.every == 0 and client.armed:
                 of = client.armed.popleft()
                 number = self._symbols.index(of)

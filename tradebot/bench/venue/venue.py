@@ -1,4 +1,4 @@
-"""The venue of the benchmarks, a process of its own: one face over loopback sockets, asked through a pipe."""
+"""The venue of the benchmarks in its own process: a server on loopback sockets, controlled through a pipe."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ Loop = Callable[[], asyncio.AbstractEventLoop]
 
 
 class BenchServer(Protocol):
-    """What a client meets. It is made in the parent and opened in the venue's process."""
+    """A server of the venue. It is made in the parent and opened in the venue's process."""
 
     def open_sockets(self) -> AbstractAsyncContextManager[tuple[str, ...]]:
         """Open the sockets; the context is their addresses."""
         ...
 
     async def answer_parent(self, asked: Any) -> Any:
-        """Do what the parent asks and return what it found. Raises TimeoutError."""
+        """Do what the parent asks and return the result. Raises TimeoutError."""
         ...
 
 
 class VenueProcess:
-    """The parent's end: the addresses of the face, and one question after the other."""
+    """The parent's end: the addresses of the server, and one request at a time to it."""
 
     def __init__(self, pipe: Connection, addresses: tuple[str, ...]) -> None:
         self._pipe, self.addresses = pipe, addresses
 
     def ask_venue(self, asked: Any) -> Any:
-        """Return what the face answers. Raises TimeoutError when the face does, EOFError when the venue is gone."""
+        """Return the server's answer. Raises TimeoutError when the server does, EOFError when the venue has ended."""
         self._pipe.send(asked)
         found = self._pipe.recv()
         if isinstance(found, TimeoutError):
@@ -46,7 +46,7 @@ class VenueProcess:
 
 @contextmanager
 def open_venue(face: BenchServer, loop: Loop = uvloop.new_event_loop) -> Iterator[VenueProcess]:
-    """Run the venue in its own process, on a `loop` of its own. Raises TimeoutError, EOFError."""
+    """Run a server in a process of its own, on a loop made by `loop`. Raises TimeoutError, EOFError."""
     with piped_process(partial(_serve, face, loop)) as pipe:
         yield VenueProcess(pipe, receive_within(pipe, within_s=START_S, late="the venue did not start"))
 

@@ -1,4 +1,4 @@
-"""The venue whose wire the benchmarks speak: its broker, its feed, its binary frames and its rules."""
+"""The venue whose protocol the benchmarks use: its broker, feed, binary frames and rules."""
 
 from __future__ import annotations
 
