@@ -1,1 +1,1 @@
-"""The command line: a module or a folder for each verb or family of verbs; `VERBS` of `__main__` says where each is."""
+"""The command line: one module or folder for each verb or family of verbs; `VERBS` in `__main__` lists them."""

@@ -1,4 +1,4 @@
-"""The verb `completion`: the script that makes a shell complete the command line."""
+"""The verb `completion`: prints the script that makes a shell complete the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs `config show`, `check`, `schema` and `path`: what counts, where it came from, and what is wrong with it."""
+"""The verbs `config show`, `check`, `schema` and `path`: the settings in force, their origins, their problems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs `db status`, `db migrate`, `db sync`: the tables people query, where they are, how far they are fed."""
+"""The verbs `db status`, `db migrate`, `db sync`: show, migrate and feed the tables that people query."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verb `events`: every event of the log out of its declaration, as a list, one in full, or the page of all."""
+"""The verb `events`: explains the log's events from their declarations: a list, one in full, or a page of all."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def events(name: str | None, as_json: bool, as_page: bool) -> None:
 
 
 def find_events(name: str) -> list[dict[str, Any]]:
-    """Return the events of that name or old name, else those whose name holds it. Raises UsageError where none does."""
+    """Return the events with this name or old name, else those with it in their name. Raises UsageError for none."""
     rows = [event_as_json(event) for event in EVENTS.values()]
     found = [one for one in rows if name and name in (one["name"], one["was"])]
     found = found or [one for one in rows if name in one["name"]]

@@ -1,4 +1,4 @@
-"""The verb `exchange`: serves the simulated exchange on loopback until it is told to stop."""
+"""The verb `exchange`: serves the simulated exchange on loopback until a signal or the end of `--for`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DEFAULT_SYMBOLS = "RELIANCE,TCS,INFY"
 
 
 class ExchangePlan(Message, frozen=True):
-    """What the options ask for, checked: `begins_at` is the market ns to begin at, `for_s` None means until a signal."""
+    """The checked options. `begins_at` is in market ns; `for_s` None means until a signal."""
 
     source: PriceSource
     begins_at: int

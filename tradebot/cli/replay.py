@@ -1,4 +1,4 @@
-"""The verb `replay_run`: a recorded run decided once more by the same code, and the first thing that differs."""
+"""The verb `replay_run`: runs the decisions of a recorded run again and prints the first difference."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tradebot.replay import rerun
 from tradebot.replay.recorded_run import RecordedRun
 from tradebot.replay.rerun import ReplayResult
 
-MAX_SHOWN_PARTS = 5  # of a difference, shown apart
+MAX_SHOWN_PARTS = 5  # fields of a difference that are shown one by one
 
 
 @click.command()
@@ -85,7 +85,7 @@ def _tell(recorded: RecordedRun, found: ReplayResult) -> None:
 
 
 def _parts(left: str, right: str) -> list[tuple[str, str]]:
-    # Two facts of one form differ in some of their fields, and a person looks for these in a line of thirty.
+    # Two events of the same kind differ in a few of some thirty fields. A person wants to see only these.
     ours, theirs = (re.split(r", | (?=\w+=)", side) for side in (left, right))
     if len(ours) != len(theirs) or len(ours) < 2:
         return []

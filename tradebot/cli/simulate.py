@@ -1,4 +1,4 @@
-"""The verb `simulate`: days of a whole daemon on virtual time, one seed each, judged by the checker."""
+"""The verb `simulate`: runs days of a whole daemon on virtual time, one seed each; the checker judges them."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _many(seeds: int | None, for_: str | None, first: int, workers: int, corpus:
                     if corpus is not None:
                         add_to_corpus(corpus, outcome)
                 bar.update(task, advance=1, description=f"seeds, {len(tally.broken)} broken")
-        except KeyboardInterrupt as interrupt:  # what was played is told all the same
+        except KeyboardInterrupt as interrupt:  # the days run so far are still reported
             cut_short = interrupt
     took_s = (clock.monotonic_ns() - began) / SECOND
     if not quiet:

@@ -1,4 +1,4 @@
-"""The verb `version`: of the daemon, and of what it stands on."""
+"""The verb `version`: prints the versions of the daemon and its dependencies."""
 
 from __future__ import annotations
 

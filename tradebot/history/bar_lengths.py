@@ -1,4 +1,4 @@
-"""How long bars are, by when they start: stamps at their ends, bars of another length among them, running ones."""
+"""Judges bars by their starts: times that are ends, bars of another length among them, a last bar still running."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from tradebot.history.exchange_calendar import UTC_ZONE, calendar_of, exchange_d
 from tradebot.history.interval import MONTH, WEEK, interval_name, shortest_step
 from tradebot.history.resample import period_first_days
 
-FEW_STEPS, MANY_STEPS = 3, 5  # in a row of a longer bar: behind shorter ones, and as a whole day
+# Equal longer steps in a row that prove longer bars: next to bars of the interval, and over a whole day.
+FEW_STEPS, MANY_STEPS = 3, 5
 
 
 def starts_from_ends(stamps: Ints, interval: int, exchange: str) -> Ints:
-    """Return when bars start that are stamped at their end, or with their last second. Raises DataError.
+    """Return the starts (ns UTC) of bars that are stamped at their end, or with their last second.
 
-    A bar of a day starts at the midnight before. A shorter one starts a whole number of bars after the session's open
-    where most of them end so, as the last of a session that is cut short does, else after midnight.
+    A daily bar starts at the midnight before. A shorter bar starts a whole number of bars after the session's open, if
+    most stamps fit that, else after midnight. A session may end with a shorter bar; it starts on the same grid. Raises
+    DataError for intervals longer than a day.
     """
     if interval > DAY:
         raise DataError(f"bars of {interval_name(interval)} are taken by the time they start at, not by --stamps end")
@@ -41,23 +43,23 @@ def starts_from_ends(stamps: Ints, interval: int, exchange: str) -> Ints:
 
 
 def look_like_end_stamps(starts: Ints, interval: int, exchange: str) -> bool:
-    """Return whether bars seem to be stamped at their ends: with their last second, or one bar after every open."""
+    """Return whether bars seem stamped at their ends: with their last second, or first one bar after each open."""
     if interval >= DAY or not len(starts):
         return False
     if interval % MINUTE == 0 and _are_last_seconds(starts):
         return True
     if zone_of(exchange) == UTC_ZONE:
-        return False  # it never opens
+        return False  # no session opens there
     days = exchange_days(starts, exchange)
     firsts = np.flatnonzero(np.append(True, np.diff(days) > 0))
     return bool((starts[firsts] - calendar_of(exchange).session_opens(days[firsts]) == interval).all())
 
 
 def first_of_other_length(starts: Ints, interval: int, exchange: str) -> tuple[int, int] | None:
-    """Return where bars of another length begin among those of `interval`, and their length; None where none do.
+    """Return (start of the first bar, length), both in ns, of longer bars among bars of `interval`; None for none.
 
-    They are a day of steps that are all the same and longer, or such a day's second or first part beside bars of
-    `interval`. Minutes without a trade leave steps of many lengths.
+    A day proves longer bars if all its steps are equal and longer than `interval`, or if its first or second part has
+    such steps and the other part has steps of `interval`. Minutes without a trade leave steps of many lengths.
     """
     if interval >= DAY or len(starts) <= FEW_STEPS:
         return None
@@ -74,7 +76,7 @@ def first_of_other_length(starts: Ints, interval: int, exchange: str) -> tuple[i
 
 
 def is_complete(start: int, interval: int, exchange: str, now: int) -> bool:
-    """Return whether a bar is complete at `now`; one of a day, week or month is with its last session."""
+    """Return whether a bar is complete at `now` (ns UTC); a daily or longer bar is when its last session has closed."""
     if interval not in (DAY, WEEK, MONTH):
         return start + interval <= now
     day = period_first_days(exchange_days(np.array([start], dtype=np.int64), exchange), interval)
@@ -86,10 +88,10 @@ def is_complete(start: int, interval: int, exchange: str, now: int) -> bool:
 
 
 def is_last_running(starts: Ints, interval: int, exchange: str, now: int) -> bool:
-    """Return whether the last bar was still running when it was read: at `now`, or by when it begins.
+    """Return whether the last bar was still running when it was read, judged by `now` (ns UTC) or by its start.
 
-    Programs that are asked in the middle of a bar stamp it with the time of its newest trade: before the bar before it
-    is over, or in its week or month. `starts` are those of `calendar_starts`.
+    Some programs stamp a running bar with its newest trade. That time is before the end of the bar before, or inside
+    the same week or month. `starts` are aligned by `align_to_calendar`.
     """
     if not len(starts):
         return False
@@ -100,7 +102,7 @@ def is_last_running(starts: Ints, interval: int, exchange: str, now: int) -> boo
 
 
 def _other(steps: Ints, interval: int) -> int | None:
-    # The place of the first bar of a part whose steps are all longer; the steps of the other part are the interval.
+    # Returns the index of the first longer bar of a day, None for none. The other steps are all `interval`.
     if len(steps) < FEW_STEPS:
         return None
     edges = np.flatnonzero(np.diff(steps)) + 1

@@ -1,6 +1,6 @@
-"""The register of the history: which series there are, by venue, exchange, symbol and interval, with their instruments.
+"""The catalog of the history: its series by venue, exchange, symbol and interval, with their instruments.
 
-A name is a symbol, or one behind its exchange or its venue: INFY, BSE:INFY, embedded:INFY.
+A name is a symbol, alone or after its exchange or its venue: INFY, BSE:INFY, embedded:INFY.
 """
 
 from __future__ import annotations
@@ -16,25 +16,24 @@ from tradebot.domain.position_key import InstrumentKey
 from tradebot.errors import DataError
 from tradebot.history.database import Database
 
-INVENTING_VENUES = ("embedded", "exchange")  # venues whose prices are their own invention
+INVENTING_VENUES = ("embedded", "exchange")  # venues that invent their prices
 
 
 class CatalogEntry(NamedTuple):
-    """A series: its number, under which its chunks stand, the instrument in whose units they are, and who invented its
-    prices ("" where they were traded)."""
+    """A stored series."""
 
-    number: int
-    instrument: Instrument
-    venue: str = ""
+    number: int  # the key of its chunks
+    instrument: Instrument  # prices and volumes are in its units
+    venue: str = ""  # the venue that invented the prices, "" for traded prices
 
 
 def inventing_venue(venue: str) -> str:
-    """Return the venue that keys a series: itself where it invents its prices, "" where it passes an exchange's on."""
+    """Return the venue in the key of a series: the venue if it invents its prices, "" if it passes on an exchange's."""
     return venue if venue in INVENTING_VENUES else ""
 
 
 class SeriesCatalog:
-    """The series of one database, each asked for once. Calls raise what the database raises."""
+    """The series of one database; each is queried once, then cached. Calls raise what the database raises."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -43,7 +42,7 @@ class SeriesCatalog:
 
     @contextmanager
     def cache_transaction(self) -> Iterator[None]:
-        """Forget what was learnt inside when it fails: the database does too."""
+        """Clear the cache when the body raises, because the database then rolls back."""
         try:
             yield
         except BaseException:
@@ -51,10 +50,10 @@ class SeriesCatalog:
             raise
 
     def series_by_interval(self, name: str) -> dict[int, CatalogEntry]:
-        """Return interval -> the series that a name means, all of one venue and exchange; empty when there is none.
+        """Return interval (ns) -> series of a name, all of one venue and exchange; empty when there is none.
 
-        A plain symbol means traded prices where there are any, and invented ones else. Raises DataError where it trades
-        at several exchanges.
+        A plain symbol means traded prices if there are any, else invented ones. Raises DataError for a symbol that
+        trades at several exchanges.
         """
         if name not in self._named:
             found = self._chosen(name)
@@ -64,7 +63,7 @@ class SeriesCatalog:
         return self._named[name]
 
     def find_series(self, name: str, interval: int) -> CatalogEntry | None:
-        """Return the series that a name means, None when there is none. Raises DataError as `series_by_interval` does."""
+        """Return the series of a name, None when there is none. Raises DataError as `series_by_interval` does."""
         return self.series_by_interval(name).get(interval)
 
     def series_of(self, instrument: Instrument, interval: int, venue: str) -> CatalogEntry | None:
@@ -83,7 +82,7 @@ class SeriesCatalog:
         return self._keyed[key, interval]
 
     def add_series(self, instrument: Instrument, interval: int, source: str, venue: str) -> CatalogEntry:
-        """Return the series of an instrument, made now if need be; it gets finer decimals and never coarser ones."""
+        """Return the series of an instrument; create it if it does not exist. Its decimals never become fewer."""
         kept = self.series_of(instrument, interval, venue)
         if kept is not None:
             finest = {
@@ -116,7 +115,7 @@ class SeriesCatalog:
         return kept
 
     def remove_entry(self, kept: CatalogEntry) -> None:
-        """Remove a series that is there."""
+        """Remove an existing series."""
         self._database.fetch_rows("DELETE FROM history_series WHERE series = ?", kept.number)
         self._named, self._keyed = {}, {}
 

@@ -1,9 +1,10 @@
-"""A chunk: some thousands of bars of one symbol as bytes, in narrow columns; what the history reads and writes.
+"""A chunk: some thousands of bars of one symbol as bytes in narrow columns; the history reads and writes chunks.
 
-    header (32 bytes) | starts | open | high | low | close | volume, each column as narrow as it fits, padded to 8 bytes
+    header (32 bytes) | starts | open | high | low | close | volume
 
-A chunk covers a calendar period (UTC) that depends on the interval, so that it holds some thousands of bars: chunks of
-a day's 375 minutes load ten times slower, and longer ones no faster, but cost more to change.
+Each column is as narrow as its values allow and is padded to 8 bytes. A chunk covers a calendar period in UTC. The
+period depends on the interval, so that a chunk holds some thousands of bars. Chunks of one day (375 minutes) load ten
+times slower. Longer chunks load no faster and cost more to change.
 """
 
 from __future__ import annotations
@@ -22,22 +23,22 @@ from tradebot.errors import StateError
 
 PRICE_COLUMNS = ("open", "high", "low", "close")
 CHUNK_FORMAT = 1
-MMAP_MIN_BYTES = 1 << 20  # smaller tables come from memory the process has already
+MMAP_MIN_BYTES = 1 << 20  # smaller tables use memory that the process already has
 _HEADER = struct.Struct("<BBB6sxxxIqq")  # format, decimals of prices and volume, column codes, bars, first start, unit
-_NUMBER_AT = 12  # where in the header the number of bars stands, and behind it all that is left of the times
+_NUMBER_AT = 12  # the number of bars begins here in the header; the first start and the unit follow it
 _WIDTHS = ("<i1", "<i2", "<i4", "<i8")
 _LIMITS = tuple((np.iinfo(width).min, np.iinfo(width).max) for width in _WIDTHS)
 
 
 class ChunkDecimals(NamedTuple):
-    """How integers of prices and of quantities are scaled: 2 means hundredths."""
+    """The scale of integer prices and quantities, in decimals: 2 means hundredths."""
 
     price: int
     quantity: int
 
 
 def chunk_periods(starts: Ints, interval: int) -> Ints:
-    """Return for each start (ns) the number of the period whose chunk it belongs to; ascending with time."""
+    """Return for each start (ns) the number of its chunk's period; numbers ascend with time."""
     if interval < 15 * SECOND:
         unit = "D"
     elif interval < 5 * MINUTE:
@@ -50,7 +51,7 @@ def chunk_periods(starts: Ints, interval: int) -> Ints:
 
 
 def split_by_period(series: BarSeries) -> Iterator[tuple[int, BarSeries]]:
-    """Yield (period, its bars) of a series that is sorted by start."""
+    """Yield (period, its bars) for a series that is sorted by start."""
     numbers = chunk_periods(series.starts, series.interval)
     edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(series)]
     for first, last in pairwise(edges):
@@ -59,7 +60,7 @@ def split_by_period(series: BarSeries) -> Iterator[tuple[int, BarSeries]]:
 
 
 def encode_chunk(series: BarSeries, decimals: ChunkDecimals) -> bytes:
-    """Return at least one bar, sorted by start, as bytes."""
+    """Return a series of at least one bar, sorted by start, as the bytes of one chunk."""
     starts = series.starts
     assert len(starts), "a chunk without bars has no first start"
     first = int(starts[0])
@@ -72,14 +73,14 @@ def encode_chunk(series: BarSeries, decimals: ChunkDecimals) -> bytes:
 
 
 def bar_count(body: bytes) -> int:
-    """Return how many bars a chunk holds, from its header."""
+    """Return the number of bars that the header of a chunk names. Raises StateError for bytes that are no chunk."""
     return int(_head(body)[4])
 
 
 class StartsCache:
-    """The starts read last, given again where the next series has the same: symbols of one market mostly do.
+    """Keeps the starts that were read last and returns them again for a series with the same starts.
 
-    What is shared cannot be written to.
+    Symbols of one market mostly have the same starts. The shared array is read-only.
     """
 
     def __init__(self) -> None:
@@ -87,7 +88,7 @@ class StartsCache:
         self._starts: Ints = np.empty(0, dtype=np.int64)
 
     def starts_of(self, bodies: Sequence[bytes]) -> Ints:
-        """Return the starts of chunks in their order, ns UTC."""
+        """Return the starts (ns UTC) of the chunks, in the order of the chunks."""
         key = [_times(body) for body in bodies]
         if key != self._key:
             self._starts, at = _room(1, sum(map(bar_count, bodies)))[0], 0
@@ -107,9 +108,10 @@ class StartsCache:
 def decode_chunks(
     bodies: Sequence[bytes], decimals: ChunkDecimals, starts_cache: StartsCache | None = None
 ) -> tuple[Ints, ...]:
-    """Return the bars of chunks in their order, a column each of SERIES_COLUMNS, in units of `decimals`.
+    """Return the columns of SERIES_COLUMNS for the bars of the chunks, in the order of the chunks.
 
-    Raises StateError for bytes that are no chunk, or one that is finer than `decimals`.
+    Prices and volumes are in units of `decimals`. Raises StateError for bytes that are no chunk, and for a chunk with
+    more decimals than `decimals`.
     """
     heads = [_head(body) for body in bodies]
     starts = (starts_cache or StartsCache()).starts_of(bodies)
@@ -130,7 +132,7 @@ def decode_chunks(
 
 
 def _room(columns: int, bars: int) -> Ints:
-    # Fresh memory that the kernel hands out page by page, on first touch, would take longer than all the rest.
+    # The kernel hands out fresh memory page by page on first touch. That would take longer than all other work here.
     size = columns * bars * 8
     if size < MMAP_MIN_BYTES or not hasattr(mmap, "MAP_POPULATE"):
         return np.empty((columns, bars), dtype=np.int64)
@@ -149,7 +151,7 @@ def _head(body: bytes) -> tuple[int, int, int, bytes, int, int, int]:
 
 
 def _times(body: bytes) -> tuple[int, bytes]:
-    # What of a chunk says when its bars start: the width, then number, first start and unit, and the column itself.
+    # All bytes that decide when the bars start: the column's width, then bars, first start, unit, and the column.
     _, _, _, codes, bars, _, _ = _head(body)
     return codes[0], body[_NUMBER_AT : _HEADER.size + _room_of(bars, codes[0])]
 

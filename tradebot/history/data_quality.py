@@ -1,4 +1,4 @@
-"""Is a series fit to be tested on? Gaps against the calendar, impossible prices, splits that were not adjusted."""
+"""Checks whether a series is good enough for backtests: gaps, impossible prices, splits that were not adjusted."""
 
 from __future__ import annotations
 
@@ -28,17 +28,19 @@ from tradebot.history.resample import align_to_calendar, period_first_days
 from tradebot.markets.calendar import HoursClass
 from tradebot.markets.hours import hours_class_of
 
-MIN_HOLE_BARS = 5  # missing in a row; fewer are minutes without a trade
-ACCEPTABLE_KINDS = frozenset({"missing_days", "holes"})  # what may be so; the others are impossible
+MIN_HOLE_BARS = 5  # missing bars in a row that make a hole; fewer are minutes without a trade
+ACCEPTABLE_KINDS = frozenset(
+    {"missing_days", "holes"}
+)  # the user may accept these; the other kinds are impossible data
 WARNING_KINDS = frozenset(
     {"outside_session", "end_stamps", "invented", "jump", "closed_days"}
-)  # told, and no reason to refuse
-MAX_SHOWN_JUMPS = 10  # told one by one
+)  # reported, but no reason to refuse
+MAX_SHOWN_JUMPS = 10  # reported one by one
 MAX_SHOWN_DAYS = 3
 
 
 class QualityFinding(NamedTuple):
-    """What is wrong with a series: `kind` of it, how often, when first (ns UTC), and a sentence."""
+    """Something wrong with a series: its kind, how often, when it is first seen (ns UTC), and a sentence."""
 
     symbol: str
     kind: str
@@ -48,6 +50,7 @@ class QualityFinding(NamedTuple):
 
     @property
     def is_blocking(self) -> bool:
+        """True for data that a backtest refuses."""
         return self.kind not in WARNING_KINDS
 
 
@@ -57,9 +60,9 @@ AcceptedJumps = Collection[tuple[str, str, int]]  # (exchange, symbol, day count
 def examine_series(
     series: BarSeries, exchange: str, line: HoursClass = HoursClass.SHARE, accepted: AcceptedJumps = ()
 ) -> list[QualityFinding]:
-    """Return everything that is wrong with a series, the worst kinds first; exchange and line tell its hours.
+    """Return everything that is wrong with a series, the worst kinds first; `exchange` and `line` decide its hours.
 
-    A jump on a day that was accepted for its symbol is no finding.
+    A jump on a day that is accepted for its symbol is no finding.
     """
     findings = list(_order(series, exchange))
     if not findings:
@@ -79,10 +82,10 @@ def require_testable(
     with_splits: bool = False,
     accepted: AcceptedJumps = (),
 ) -> None:
-    """Raise DataError when a series is not fit to be tested on; `accept_gaps` lets gaps pass, no other.
+    """Raise DataError when a series is not good enough for a backtest; `accept_gaps` allows gaps and nothing else.
 
-    `hint` is how the caller says so. What looks like a split passes on days that were accepted for its symbol, or with
-    the gaps if it is `with_splits`.
+    `hint` is the caller's name for `accept_gaps` in the message. What looks like a split is allowed on days accepted
+    for its symbol, and with `with_splits` also by `accept_gaps`.
     """
     bearable = ACCEPTABLE_KINDS | {"split"} if with_splits else ACCEPTABLE_KINDS
     traded = {instrument.symbol: (instrument.exchange, hours_class_of(instrument)) for instrument in instruments}
@@ -213,7 +216,8 @@ def _holes(
         if hours is None or not len(inside):
             continue
         count = -(-(hours.closes_at - hours.opens_at) // series.interval)
-        # The series may begin and end in the middle of a session; what is before and behind it is no hole.
+        # A series may begin and end in the middle of a session. The time before its first and after its last bar is no
+        # hole.
         left = -1 if begin else int((inside[0] - hours.opens_at) // series.interval) - 1
         right = count if end < len(days) else int((inside[-1] - hours.opens_at) // series.interval) + 1
         places = np.concatenate([[left], (inside - hours.opens_at) // series.interval, [right]])
@@ -242,6 +246,6 @@ def _finding(series: BarSeries, exchange: str, kind: str, count: int, at: int, w
 
 
 def first_and_last_day(series: BarSeries, exchange: str) -> tuple[date, date]:
-    """Return the first and the last day of a series at its exchange."""
+    """Return the dates of a series' first and last bar at its exchange."""
     days = exchange_days(series.starts[[0, -1]], exchange)
     return date_of_day(int(days[0])), date_of_day(int(days[1]))

@@ -1,7 +1,7 @@
-"""The history's two databases behind one seam: a SQLite file, read where it lies, or PostgreSQL, asked over asyncpg.
+"""The two databases of the history behind one protocol: a SQLite file, or a PostgreSQL server over asyncpg.
 
-Calls wait for their answer. A backtest has no event loop, and a notebook has one that is not ours: PostgreSQL is asked
-from a thread with a loop of its own.
+Calls block until the database answers. A backtest has no event loop, and a notebook's event loop is not ours. So a
+thread with its own event loop talks to PostgreSQL.
 """
 
 from __future__ import annotations
@@ -25,55 +25,56 @@ from tradebot.store.migration import split_statements
 from tradebot.store.postgres import DATABASE_ERRORS
 
 FILE_NAME = "history.sqlite3"
-PAGE_BYTES = 32_768  # chunks are of some tens of kB: larger pages load them twice as fast as SQLite's 4,096
+PAGE_BYTES = 32_768  # chunks have some tens of kB; these pages load them twice as fast as SQLite's default of 4,096
 MMAP_BYTES = 1 << 33  # address space, not memory
-BUSY_TIMEOUT_S = 30.0  # an import by another process holds the file while it writes
-CONNECT_TIMEOUT_S, ANSWER_TIMEOUT_S, CLOSE_TIMEOUT_S = (
-    5.0,
-    600.0,
-    2.0,
-)  # an answer may be a year of minutes, or the end of a large import
+BUSY_TIMEOUT_S = 30.0  # an import in another process locks the file while it writes
+# The limit for an answer is long because one may carry a year of minutes, or end a large import.
+CONNECT_TIMEOUT_S, ANSWER_TIMEOUT_S, CLOSE_TIMEOUT_S = 5.0, 600.0, 2.0
 T = TypeVar("T")
 
 
 class Database(Protocol):
-    """Plain SQL with `?` for values. Calls raise LinkLost when the database cannot be asked, StateError when it must
-    not be used."""
+    """Runs plain SQL with `?` for values.
 
-    location: str  # where it is, without secrets
+    Calls raise LinkLost when the database does not answer, StateError when it must not be used.
+    """
+
+    location: str  # path or server, without secrets
 
     def fetch_rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Return all rows of one statement."""
+        """Run one statement and return all its rows."""
         ...
 
     def execute_many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Run one statement for each of `rows`."""
+        """Run one statement once for each of `rows`."""
         ...
 
     def execute_script(self, script: str) -> None:
-        """Run a part of a migration, written for PostgreSQL."""
+        """Run a section of a migration; it is written in PostgreSQL's SQL."""
         ...
 
     def has_table(self, table: str) -> bool:
-        """True when there is a table of this name."""
+        """Return whether a table of this name exists."""
         ...
 
     def lock_writers(self) -> None:
-        """Inside a transaction: keep other writers out until its end."""
+        """Lock other writers out until the transaction ends; call it inside a transaction."""
         ...
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing."""
+        """Commit everything written inside, or nothing when it raises."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Close the connection."""
+        ...
 
 
 class SqliteDatabase:
-    """A file, made with mode 0600 when it is to be written; a crash may take the newest transaction, never half of it.
+    """A SQLite file. With `writes` it is created with mode 0600.
 
-    Raises DataError when there is none to read.
+    A crash may lose the newest transaction, never a part of one. Raises DataError when there is no file to read.
     """
 
     def __init__(self, path: Path, *, writes: bool) -> None:
@@ -96,8 +97,8 @@ class SqliteDatabase:
     def execute_script(self, script: str) -> None:
         for statement in split_statements(script):
             if "SET STORAGE" in statement:
-                continue  # of PostgreSQL's own making
-            # Only under the name `integer` is the key of a table its place in the file.
+                continue  # only PostgreSQL has it
+            # In SQLite only a key of type `integer` is the rowid.
             self.fetch_rows(
                 statement.replace("bigint NOT NULL PRIMARY KEY", "integer PRIMARY KEY").replace("bytea", "blob")
             )
@@ -106,7 +107,7 @@ class SqliteDatabase:
         return bool(self.fetch_rows("SELECT 1 FROM sqlite_master WHERE name = ?", table))
 
     def lock_writers(self) -> None:
-        pass  # BEGIN IMMEDIATE has done so
+        pass  # BEGIN IMMEDIATE holds the lock already
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -131,7 +132,7 @@ class SqliteDatabase:
 
 
 class PostgresDatabase:
-    """A server behind a DSN; tables live where its role's `search_path` points. Raises LinkLost."""
+    """A PostgreSQL server. Tables are in the schema that the role's `search_path` names. Raises LinkLost."""
 
     def __init__(self, dsn: str) -> None:
         self.location = dsn_place(dsn)
@@ -172,7 +173,7 @@ class PostgresDatabase:
         try:
             yield
         except BaseException:
-            # Cut, not rolled back: the server does that by itself, and one that hangs would not answer.
+            # The server rolls back by itself when the connection is cut. A server that hangs would not answer ROLLBACK.
             self._connection.terminate()
             raise
         self.fetch_rows("COMMIT")

@@ -1,4 +1,4 @@
-"""How many decimals numbers were written with, from the floats they became; noise of floats is known as such. Pure."""
+"""How many decimals numbers had as text, judged by the floats they became; float noise is recognized. Pure."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ import numpy as np
 from tradebot.domain.market_data import Floats, Ints
 
 MAX_DECIMALS = 8
-EXACT_FLOAT_LIMIT = 2.0**53  # floats hold every integer below
-PRICE_STEPS = (500, 100, 50, 10, 5)  # in hundredths: the ticks of shares but the finest
-FLOAT_NOISE = 1e-12  # of a number: what sums and products of floats are off by
+EXACT_FLOAT_LIMIT = 2.0**53  # floats hold every integer below this
+PRICE_STEPS = (500, 100, 50, 10, 5)  # in hundredths: tick sizes of shares, without the finest
+FLOAT_NOISE = 1e-12  # relative error of sums and products of floats
 
 
 def decimals_of(values: Floats) -> int | None:
-    """Return how many decimals floats that were written in decimal have at most, None for more than can be kept.
+    """Return the largest number of decimals among floats that come from decimal text; None for more than can be kept.
 
-    That is eight, or fewer for numbers so large that their integers would not be exact.
+    Eight decimals can be kept, fewer for numbers so large that their scaled integers would not be exact.
     """
     for decimals in range(MAX_DECIMALS + 1):
         scaled = values * 10.0**decimals
         if np.abs(scaled).max(initial=0.0) >= EXACT_FLOAT_LIMIT:
             return None
-        # A float is off by 2**-53 of its size; what is no further from a whole number was one.
+        # A float has a relative error of up to 2**-53. A value that close to a whole number was one.
         if (np.abs(scaled - np.rint(scaled)) <= np.maximum(np.abs(scaled) * 4e-16, 1e-9)).all():
             return decimals
     return None
 
 
 def noisy_decimals_of(values: Floats) -> int | None:
-    """Return how many decimals floats have apart from noise, None where there is more in them than noise.
+    """Return how many decimals floats have without their noise; None when the rest is more than noise.
 
-    Noise is what sums of floats are off by (101.30000000000001), and what is left of a number that was a float of 32
-    bits on its way (1368.824951171875 for 1368.825).
+    Noise is the rounding error of float sums (101.30000000000001), or of a number that was once a 32-bit float
+    (1368.824951171875 for 1368.825).
     """
     for decimals in range(MAX_DECIMALS + 1):
         if np.abs(values).max(initial=0.0) * 10.0**decimals >= EXACT_FLOAT_LIMIT:
@@ -45,8 +45,10 @@ def noisy_decimals_of(values: Floats) -> int | None:
 
 
 def common_price_step(prices: Floats, previous_step: int) -> int:
-    """Return the largest of `PRICE_STEPS` (hundredths) that all prices are multiples of, 1 for none; `known` is that of the
-    prices before (0: there were none)."""
+    """Return the largest of `PRICE_STEPS` (hundredths) that divides all prices, 1 when none does.
+
+    `previous_step` is the result for earlier prices, 0 when there were none. The result is never larger.
+    """
     if previous_step == 1:
         return 1
     cents = np.rint(prices * 100).astype(np.int64)
@@ -56,7 +58,10 @@ def common_price_step(prices: Floats, previous_step: int) -> int:
 
 
 def month_closes(previous: dict[int, tuple[int, float]], starts: Ints, closes: Floats) -> dict[int, tuple[int, float]]:
-    """Return month -> (start, close) of the last bar of each of the newest two months, with what was known of them."""
+    """Return month -> (start, close) of the last bar of the month, for the newest two months.
+
+    `previous` is the result for earlier bars; its months are merged in.
+    """
     months = starts.astype("datetime64[ns]").astype("datetime64[M]").astype(np.int64)
     found = dict(previous)
     for month in np.unique(months)[-2:].tolist():

@@ -1,6 +1,6 @@
-"""Downloads: past bars from a venue into the history, only what has not been asked for, a piece at a time.
+"""Downloads: past bars from a venue into the history, piece by piece, only spans that were not requested before.
 
-Every piece is on disk before the next is asked for: what was interrupted goes on where it was.
+Each piece is on disk before the next is requested. So an interrupted download continues where it stopped.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from tradebot.history.history import History
 from tradebot.history.merging import WriteCounts
 
 MAX_TRIES = 4
-MAX_FAILURES_IN_A_ROW = 3  # symbols in a row that cannot be had: the venue is away, and each costs a while
-PIECE_DAYS = 30  # of bars within the day: one request at most venues, some seconds of work to lose
-DAILY_PIECE_DAYS = 2_000  # of daily bars
+MAX_FAILURES_IN_A_ROW = (
+    3  # after so many failed symbols in a row the venue counts as down; each failure costs seconds of retries
+)
+PIECE_DAYS = 30  # for intraday bars: one request at most venues, and only seconds of work to lose
+DAILY_PIECE_DAYS = 2_000  # for daily bars
 
 Fetch = Callable[
     ..., Awaitable[BarSeries]
@@ -30,7 +32,7 @@ Progress = Callable[[str, int, int], None]  # (what, done, total)
 
 
 class DownloadPiece(NamedTuple):
-    """A span [since, until) in ns UTC to ask for."""
+    """A span [starts_at, ends_at) in ns UTC to request."""
 
     instrument: Instrument
     starts_at: int
@@ -38,9 +40,9 @@ class DownloadPiece(NamedTuple):
 
 
 class DownloadResult(NamedTuple):
-    """What a download brought of one symbol; `requests` is 0 where the history had everything.
+    """The result of a download for one symbol; `requests` is 0 when the history already had everything.
 
-    `unread_starts` counts bars of the venue's answers that could not be read and were left out.
+    `unread_starts` counts bars that could not be read and were left out.
     """
 
     symbol: str
@@ -52,7 +54,7 @@ class DownloadResult(NamedTuple):
 def missing_pieces(
     history: History, instrument: Instrument, interval: int, start_at: int, end_at: int, *, venue: str = ""
 ) -> list[DownloadPiece]:
-    """Return the pieces of [start, end) that a venue has not been asked for and that hold trading time."""
+    """Return the pieces of [start_at, end_at) (ns UTC) not yet requested from a venue that contain a session."""
     calendar = calendar_of(instrument.exchange)
     length = (PIECE_DAYS if interval < DAY else DAILY_PIECE_DAYS) * DAY
     pieces: list[DownloadPiece] = []
@@ -80,14 +82,14 @@ async def download_bars(
     venue: str = "",
     progress: Progress = lambda what, done, total: None,
 ) -> list[DownloadResult]:
-    """Fill [start, end) of each series from a venue; the venue's own limits set the pace.
+    """Fill [start_at, end_at) (ns UTC) of each series from a venue; the venue's own rate limits set the pace.
 
-    What another venue was asked for counts only where both pass on the prices of one exchange.
+    Requests to another venue count only if both venues pass on the prices of one exchange.
 
-    A symbol that cannot be had does not keep the later ones; `MAX_FAILURES_IN_A_ROW` of them in a row do. Raises VenueUnavailable then
-    or at the end, after what was fetched is on disk; AccessDenied, DataError.
+    A failed symbol does not stop the others. `MAX_FAILURES_IN_A_ROW` failed symbols in a row end the download. Raises
+    VenueUnavailable when a symbol failed, after all fetched bars are on disk; AccessDenied; DataError.
     """
-    # A bar that starts later is not complete yet; venues are asked in whole seconds.
+    # A bar that starts later is not complete yet. Requests are in whole seconds.
     end_at = min(end_at, clock.market_ns() - interval) // SECOND * SECOND
     wanted = {i.symbol: missing_pieces(history, i, interval, start_at, end_at, venue=venue) for i in instruments}
     total, done = sum(map(len, wanted.values())), 0
@@ -136,7 +138,7 @@ def _has_session(calendar: ExchangeCalendar, since: int, until: int, interval: i
     first, last = exchange_days(np.array([since, until - 1]), calendar.exchange).tolist()
     for day in range(first, last + 1):
         hours = calendar.session_hours(day)
-        # A bar of a day begins at midnight, before the session it tells of.
+        # A daily bar starts at midnight, before its session opens.
         if hours is not None and (interval >= DAY or (hours.opens_at < until and hours.closes_at > since)):
             return True
     return False

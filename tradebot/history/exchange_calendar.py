@@ -1,4 +1,4 @@
-"""Where and when an exchange trades, as the history needs it: its zone, and the session of a day."""
+"""The zone of an exchange and its session on a day, for the history."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tradebot.markets.market import market_of
 
 INDIA, NEW_YORK, UTC_ZONE, ZONES = exchanges.INDIA, exchanges.NEW_YORK, exchanges.UTC_ZONE, exchanges.ZONE_NAMES
 zone_of = exchanges.zone_name_of
-# These trade around the clock, in UTC. One that is not known is asked about: its hours would be a guess.
+# These trade around the clock, in UTC. An unknown exchange is refused, because its hours would be a guess.
 ALWAYS_OPEN_EXCHANGES = (
     "BINANCE",
     "BITFINEX",
@@ -52,7 +52,14 @@ ALWAYS_OPEN_EXCHANGES = (
     "UPBIT",
     "WAZIRX",
 )
-UNSUPPORTED_EXCHANGES = ("CDS", "BCD", "MCX", "NCDEX", "NCO", "NSEIX")  # Indian, with hours and contracts of their own
+UNSUPPORTED_EXCHANGES = (
+    "CDS",
+    "BCD",
+    "MCX",
+    "NCDEX",
+    "NCO",
+    "NSEIX",
+)  # Indian exchanges with other hours and contracts
 
 
 class ExchangeHours(NamedTuple):
@@ -63,7 +70,7 @@ class ExchangeHours(NamedTuple):
 
 
 def require_known_exchange(exchange: str) -> None:
-    """Raise DataError for an exchange whose hours and money are not known."""
+    """Raise DataError for an exchange with unknown hours and currency."""
     name = exchange.strip().upper()
     if name in ZONES or name in ALWAYS_OPEN_EXCHANGES:
         return
@@ -78,7 +85,7 @@ def require_known_exchange(exchange: str) -> None:
 
 
 def load_zone(name: str) -> tzinfo:
-    """Return a zone by its name. Raises DataError."""
+    """Return the time zone of a name. Raises DataError for an unknown one."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError) as error:
@@ -88,31 +95,33 @@ def load_zone(name: str) -> tzinfo:
 
 
 def exchange_days(starts: Ints, exchange: str) -> Ints:
-    """Return for each time (ns UTC) its day at the exchange, counted from 1970-01-01."""
+    """Return the day of each time (ns UTC) at the exchange, counted from 1970-01-01."""
     local = pd.DatetimeIndex(starts, tz="UTC").as_unit("ns").tz_convert(zone_of(exchange)).tz_localize(None)
     days: Ints = local.asi8 // DAY
     return days
 
 
 def day_number(day: date) -> int:
+    """Return the number of a day, counted from 1970-01-01."""
     return day.toordinal() - date(1970, 1, 1).toordinal()
 
 
 def date_of_day(number: int) -> date:
+    """Return the date of a day's number, counted from 1970-01-01."""
     return date.fromordinal(number + date(1970, 1, 1).toordinal())
 
 
 class ExchangeCalendar:
-    """The sessions of one exchange; a day is counted from 1970-01-01 in the exchange's zone."""
+    """The sessions of one exchange; days are counted from 1970-01-01 in the exchange's zone."""
 
     def __init__(self, exchange: str) -> None:
         self.exchange, self.zone = exchange, zone_of(exchange)
         self._indian = market_of(exchange).calendar if self.zone == INDIA else None
-        # (day, line) -> its session; a backtest asks for the same of every symbol
+        # (day, line) -> its session; a backtest needs the same sessions for every symbol
         self._known: dict[tuple[int, HoursClass], ExchangeHours | None] = {}
 
     def session_hours(self, day: int, line: HoursClass = HoursClass.SHARE) -> ExchangeHours | None:
-        """Return the session of a day, None where the exchange is closed; in India by what is traded."""
+        """Return the session of a day, None when the exchange is closed; in India it depends on `line`."""
         if (day, line) not in self._known:
             self._known[day, line] = self._hours(day, line)
         return self._known[day, line]
@@ -126,11 +135,11 @@ class ExchangeCalendar:
         return ExchangeHours(day * DAY, (day + 1) * DAY)
 
     def trading_days(self, first: int, last: int) -> list[int]:
-        """Return the days from `first` to `last`, both included, on which the exchange trades."""
+        """Return the trading days from `first` to `last`, both included."""
         return [day for day in range(first, last + 1) if self.session_hours(day) is not None]
 
     def session_opens(self, days: Ints) -> Ints:
-        """Return for each day when its session opens; midnight of the zone where there is none."""
+        """Return for each day when its session opens (ns UTC), midnight of the zone for a day without a session."""
         found = {day: self._opens_at(day) for day in np.unique(days).tolist()}
         return np.array([found[day] for day in days.tolist()], dtype=np.int64)
 
@@ -139,19 +148,19 @@ class ExchangeCalendar:
         return self.midnight_at(day) if hours is None else hours.opens_at
 
     def midnight_at(self, day: int) -> int:
-        """Return when a day begins, ns UTC."""
+        """Return when a day begins in the exchange's zone, ns UTC."""
         begin = datetime.combine(date_of_day(day), datetime.min.time(), load_zone(self.zone))
         return int(begin.timestamp()) * SECOND
 
 
 @lru_cache(maxsize=16)
 def calendar_of(exchange: str) -> ExchangeCalendar:
-    """Return the calendar of an exchange, one for all who ask."""
+    """Return the calendar of an exchange; all callers share one."""
     return ExchangeCalendar(exchange)
 
 
 def are_in_session(starts: Ints, exchange: str) -> npt.NDArray[np.bool_]:
-    """Return for each time (ns UTC, ascending) whether it lies in a session of the exchange."""
+    """Return for each time (ns UTC, ascending) whether it is inside a session of the exchange."""
     calendar, days = calendar_of(exchange), exchange_days(starts, exchange)
     found = np.zeros(len(starts), dtype=bool)
     traded = np.unique(days)
@@ -165,10 +174,10 @@ def are_in_session(starts: Ints, exchange: str) -> npt.NDArray[np.bool_]:
 
 @lru_cache(maxsize=64)
 def _american(year: int) -> dict[int, ExchangeHours]:
-    import pandas_market_calendars  # a second to load, and only for American exchanges
+    import pandas_market_calendars  # it takes a second to load, and only American exchanges need it
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # what the library asks of pandas is not ours to mend
+        warnings.simplefilter("ignore", DeprecationWarning)  # the library's use of pandas causes them
         schedule = pandas_market_calendars.get_calendar("NYSE").schedule(f"{year}-01-01", f"{year}-12-31")
     opens = schedule["market_open"].dt.as_unit("ns").astype("int64")
     closes = schedule["market_close"].dt.as_unit("ns").astype("int64")

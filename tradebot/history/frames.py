@@ -1,4 +1,4 @@
-"""Bars as a pandas frame, for notebooks and for strategies over frames: `tradebot.load_bars`."""
+"""Bars as pandas frames for notebooks and for strategies over frames: `tradebot.load_bars`."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def load_bars(
 ) -> pd.DataFrame:
     """Return the bars of a symbol from the history, `open high low close volume` over a DatetimeIndex named `ts`.
 
-    The index is in the exchange's zone, sorted, without repeats, one row at the start of each bar; prices are floats.
-    `start` is included, `end` is not, except that a date without a time means all of that day; without a zone both are
-    in the exchange's. Where the history has no bars of `interval` they are made of shorter ones, counted from the
-    session's open. `source` is a state directory (default: $TRADEBOT_APP__STATE_DIR, else `state`) or a DSN of
-    PostgreSQL. `attrs` say symbol, exchange, interval, the interval they were made of, source, and who
-    invented the prices if they were not traded.
+    The index is in the exchange's zone and sorted. Each bar has one row, at its start. Prices are floats. `start` is
+    included, `end` is not, except that a date without a time as `end` includes all of that day. Times without a zone
+    are in the exchange's zone. When the history has no bars of `interval`, they are made of shorter ones, counted from
+    the session's open. `source` is a state directory (default: $TRADEBOT_APP__STATE_DIR, else `state`) or a DSN of
+    PostgreSQL. `attrs` names symbol, exchange, interval, the interval the bars were made of, the source, and the venue
+    that invented the prices if they were not traded. Raises DataError.
 
     >>> tradebot.load_bars("RELIANCE", "5min", start="2025-06-02", end="2025-06-06")  # doctest: +SKIP
     """
@@ -53,7 +53,7 @@ def load_bars(
 def load_frame(
     history: History, symbol: str, interval: int, *, start: Moment = None, end: Moment = None
 ) -> pd.DataFrame:
-    """Return the same from a history that is open; `interval` in ns. Raises DataError."""
+    """Return the frame of `load_bars` from an open history; `interval` is in ns. Raises DataError."""
     stored = stored_interval(history, symbol, interval)
     instrument = history.instrument_of(symbol, stored)
     zone = zone_of(instrument.exchange)
@@ -69,7 +69,7 @@ def load_frame(
 
 
 def stored_interval(history: History, symbol: str, interval: int) -> int:
-    """Return the interval of the stored bars that bars of `interval` are best made of. Raises DataError."""
+    """Return the longest stored interval (ns) that bars of `interval` can be made of. Raises DataError for none."""
     has = history.stored_intervals(symbol)
     fitting = [one for one in has if can_resample(interval, one)]
     if not fitting:
@@ -96,7 +96,7 @@ def series_frame(series: BarSeries, instrument: Instrument) -> pd.DataFrame:
 def parse_moment(value: Moment, zone: str, *, is_end: bool) -> int | None:
     """Return a time in ns UTC; without a zone it is in `zone`, and a date as an end means the end of that day.
 
-    A text says the year first, then month and day. Raises DataError for others: 02-01 is another day to other people.
+    A text has year, month, day in this order. Raises DataError for other orders, because 02-01 is ambiguous.
     """
     if value is None:
         return None
@@ -110,17 +110,17 @@ def parse_moment(value: Moment, zone: str, *, is_end: bool) -> int | None:
             stamp += pd.Timedelta(days=1)
         stamp = stamp.tz_localize(zone) if stamp.tzinfo is None else stamp
         return int(stamp.as_unit("ns").value)
-    except (ValueError, OverflowError, NotImplementedError) as error:  # the last two for years far away
+    except (ValueError, OverflowError, NotImplementedError) as error:  # the last two for years out of range
         raise DataError(f"{value!r} is no time; {EXPECTED_TIME}") from error
 
 
 def format_time(at: int, exchange: str) -> str:
-    """Return a time (ns UTC) for people, in the zone of an exchange."""
+    """Return a time (ns UTC) as ISO text in the zone of an exchange."""
     return pd.Timestamp(at, unit="ns", tz="UTC").tz_convert(zone_of(exchange)).isoformat()
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
-    """Write a frame to a file that ends in .csv, .csv.gz or .parquet. Raises DataError; then there is no new file."""
+    """Write a frame to a file that ends in .csv, .csv.gz, .parquet or .pq. Raises DataError and leaves no new file."""
     name, unfinished = path.name.lower(), path.with_name(f"{path.name}.unfinished")
     try:
         if name.endswith((".csv", ".csv.gz")):
@@ -133,5 +133,5 @@ def write_frame(frame: pd.DataFrame, path: Path) -> None:
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error}") from error
     finally:
-        with contextlib.suppress(OSError):  # a place that takes no file gives none back
+        with contextlib.suppress(OSError):  # where the file could not be written, it cannot be removed either
             unfinished.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Rows of an import that wait until it is known how long a bar is; how many may wait is bounded."""
+"""Holds rows of an import until the interval of their bars is known; the number of held rows is bounded."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tradebot.history.files.rows import ParsedRows
 from tradebot.history.interval import common_step
 
 MAX_HELD_ROWS = 400_000  # a list of all shares has some thousand rows a day
-MAX_SAMPLED_SYMBOLS = 20  # symbols of a batch that are looked at for the step between their bars
+MAX_SAMPLED_SYMBOLS = 20  # symbols of a batch that are sampled for the step between their bars
 
 
 class HeldRows:
-    """Holds rows while each symbol has one time alone; `duplicates` counts those that said the same as one before.
+    """Holds rows while each symbol has only one time; `duplicates` counts rows that repeat an earlier one exactly.
 
-    `lone_interval` (ns) is how long such bars are if nothing else says it, 0 refuses them.
+    `lone_interval` (ns) is the interval of such single bars, 0 when it is not given.
     """
 
     def __init__(self, exchange: str, *, lone_interval: int) -> None:
@@ -30,14 +30,17 @@ class HeldRows:
         return self._count
 
     def hold_rows(self, rows: ParsedRows, place: str) -> None:
-        """Take rows of a file; `place` names it in errors."""
+        """Hold rows of a file; `place` names the file in errors."""
         one = _without_repeats(rows)
         self.duplicates += len(rows.starts) - len(one.starts)
         self._count += len(one.starts)
         self._rows.append((one, place))
 
     def lone_bar_interval(self) -> int:
-        """Return how long lone bars are, ns. Raises DataError where nothing tells it."""
+        """Return the interval (ns) of single bars: the given one, else a day if all start at midnight.
+
+        Raises DataError when neither applies.
+        """
         length = self._lone_interval or (DAY if all(self._are_days(rows) for rows, _ in self._rows) else 0)
         if not length:
             place = self._rows[0][1]
@@ -45,12 +48,12 @@ class HeldRows:
         return length
 
     def release_rows(self) -> list[tuple[ParsedRows, str]]:
-        """Return the rows with their places, and hold none any more."""
+        """Return the held rows with their places, and hold none afterwards."""
         rows, self._rows, self._count = self._rows, [], 0
         return rows
 
     def _are_days(self, rows: ParsedRows) -> bool:
-        # Single bars that begin at midnight, where no session does: a list of all shares on one day is made of them.
+        # Single bars that start at midnight are daily: no session opens then. Lists of all shares on one day are so.
         if zone_of(self._exchange) == UTC_ZONE:
             return False
         calendar, days = calendar_of(self._exchange), exchange_days(rows.starts, self._exchange).tolist()
@@ -58,7 +61,7 @@ class HeldRows:
 
 
 def common_spacing(rows: ParsedRows) -> int:
-    """Return the commonest step between neighbours of one symbol, ns; 0 without any. Gaps and nights are rare."""
+    """Return the commonest step (ns) between consecutive bars of a symbol, 0 without one; gaps and nights are rare."""
     steps = [
         np.diff(np.unique(rows.starts[rows.symbols == symbol]))
         for symbol in list(dict.fromkeys(rows.symbols))[:MAX_SAMPLED_SYMBOLS]
@@ -67,7 +70,7 @@ def common_spacing(rows: ParsedRows) -> int:
 
 
 def _without_repeats(rows: ParsedRows) -> ParsedRows:
-    # Rows that say the same as the one before of their symbol and start: first and last stay first and last.
+    # Drops rows equal to the row before with the same symbol and start. The first and the last row stay so.
     names, numbers = np.unique(rows.symbols.astype(str), return_inverse=True)
     if len(names) == len(numbers):
         return rows

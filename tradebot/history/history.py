@@ -1,8 +1,8 @@
-"""The history: bars of many symbols in chunks, written by imports and downloads, read by backtests and people.
+"""The history: stores bars of many symbols in chunks; imports and downloads write it, backtests and people read it.
 
     series (symbol, interval, instrument) ──▶ chunks, each some thousands of bars
 
-Prices and volumes are integers in the units of the series' instrument, like everywhere in the program.
+Prices and volumes are integers in the units of the series' instrument, as everywhere in the program.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CREATE_MIGRATIONS_TABLE = migration.REGISTER_SQL.replace("schema_migrations", "h
 
 
 class StoredSeries(NamedTuple):
-    """One series as listed: `first_at` and `last_at` are the starts of its first and last bar, ns UTC."""
+    """One stored series; `first_at` and `last_at` are the starts (ns UTC) of its first and last bar."""
 
     symbol: str
     interval: int
@@ -51,16 +51,19 @@ class StoredSeries(NamedTuple):
     last_at: int
     exchange: str
     source: str
-    venue: str = ""  # who invented the prices, "" where they were traded
+    venue: str = ""  # the venue that invented the prices, "" for traded prices
 
     @property
     def full_name(self) -> str:
-        """What means this series and no other of its interval."""
+        """The name that means this series and no other of its interval."""
         return f"{self.venue or self.exchange}:{self.symbol}"
 
 
 class History:
-    """Series of bars in one database; opened by `open_history`, a context manager. All calls raise what it raises."""
+    """The series of bars in one database; a context manager that `open_history` opens.
+
+    All calls raise what `open_history` raises.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -69,6 +72,7 @@ class History:
 
     @property
     def location(self) -> str:
+        """Path or server of the database, without secrets."""
         return self._database.location
 
     def __enter__(self) -> History:
@@ -80,6 +84,7 @@ class History:
         self.close()
 
     def close(self) -> None:
+        """Close the database."""
         self._database.close()
 
     # ---- reading
@@ -87,9 +92,10 @@ class History:
     def load_series(
         self, symbols: Sequence[str], interval: int, start_at: int | None = None, end_at: int | None = None
     ) -> dict[str, BarSeries]:
-        """Return symbol -> its bars that start in [start, end) (ns UTC), in the order of `symbols`, oldest first.
+        """Return symbol -> its bars that start in [start_at, end_at) (ns UTC), in the order of `symbols`, oldest first.
 
-        Units are those of `instrument(symbol, interval)`. Raises DataError naming every symbol without such bars.
+        Prices and volumes are in the units of `instrument_of(symbol, interval)`. Raises DataError that names the
+        symbols without such bars.
         """
         since, until = EARLIEST if start_at is None else start_at, LATEST if end_at is None else end_at
         found = {symbol: self._read(symbol, interval, since, until) for symbol in symbols}
@@ -109,7 +115,7 @@ class History:
         return Universe(self.instrument_of(symbol, interval) for symbol in symbols)
 
     def list_series(self) -> list[StoredSeries]:
-        """Return what there is, by symbol and interval."""
+        """Return all stored series, sorted by symbol and interval."""
         found = self._database.fetch_rows(
             "SELECT symbol, bar_ns, n, first_at, last_at, exchange, source, venue FROM history_series JOIN"
             " (SELECT slot / 16777216 AS of, CAST(sum(bars) AS bigint) AS n, min(first_at) AS first_at,"
@@ -119,21 +125,21 @@ class History:
         return [StoredSeries(*row) for row in found]
 
     def stored_intervals(self, symbol: str) -> list[int]:
-        """Return of which lengths there are bars that a name means, ascending. Raises DataError where it means two."""
+        """Return the stored intervals (ns) of a symbol, ascending. Raises DataError for an ambiguous symbol."""
         return sorted(self._catalog.series_by_interval(symbol))
 
     def price_inventor(self, symbol: str, interval: int) -> str:
-        """Return who invented the prices of a series, "" where they were traded. Raises DataError."""
+        """Return the venue that invented the prices of a series, "" for traded prices. Raises DataError."""
         self.instrument_of(symbol, interval)
         return self._catalog.series_by_interval(symbol)[interval].venue
 
     def bar_starts(self, symbol: str, interval: int) -> Ints:
-        """Return the start of every bar of a series, ascending; empty when there is none."""
+        """Return the starts (ns UTC) of the bars of a series, ascending; empty when there is no such series."""
         series = self._read(symbol, interval, EARLIEST, LATEST)
         return np.empty(0, dtype=np.int64) if series is None else series.starts
 
     def requested_spans(self, instrument: Instrument, interval: int, *, venue: str = "") -> list[tuple[int, int]]:
-        """Return the spans [since, until) a venue has been asked for, ascending and apart from each other."""
+        """Return the spans [since, until) (ns UTC) requested from a venue, ascending and disjoint."""
         kept = self._catalog.series_of(instrument, interval, inventing_venue(venue))
         if kept is None:
             return []
@@ -144,16 +150,16 @@ class History:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything written inside is there afterwards, or nothing of it."""
+        """Commit everything written inside, or nothing when it raises; other writers wait."""
         with self._catalog.cache_transaction(), self._database.transaction():
             self._database.lock_writers()
             yield
 
     def write_bars(self, instrument: Instrument, series: BarSeries, *, source: str, venue: str = "") -> WriteCounts:
-        """Write bars, sorted by start and of distinct starts, in `instrument_of`'s units; call it inside `cache_transaction`.
+        """Write bars in `instrument_of`'s units, sorted by start, with distinct starts; call it inside `cache_transaction`.
 
-        A bar takes the place of those it shares time with. Bars already there stay as fine as they are. Prices of a
-        `venue` that invents them are kept apart from those that were traded.
+        A new bar replaces the stored bars that it overlaps in time. Stored bars keep their decimals. Prices that a
+        `venue` invented are stored apart from traded ones.
         """
         assert len(series) == 0 or (np.diff(series.starts) > 0).all(), f"{series.symbol}: starts are not ascending"
         kept = self._catalog.add_series(instrument, series.interval, source, inventing_venue(venue))
@@ -162,7 +168,7 @@ class History:
         query = "SELECT slot, body FROM history_chunks WHERE slot BETWEEN ? AND ?"
         there = dict(self._database.fetch_rows(query, min(slots) - 1, max(slots) + 1)) if slots else {}
         finest = ChunkDecimals(kept.instrument.price_decimals, kept.instrument.quantity_decimals)
-        for slot in there.keys() - slots.keys():  # a period beside those written to may end or begin with such a bar
+        for slot in there.keys() - slots.keys():  # the bar at the edge of a neighbouring period may overlap a new one
             rows += self._without_shared(slot, there[slot], series, finest)
         for slot, bars in slots.items():
             given = ChunkDecimals(instrument.price_decimals, instrument.quantity_decimals)
@@ -188,7 +194,7 @@ class History:
     def add_requested_span(
         self, instrument: Instrument, interval: int, since_at: int, until_at: int, *, source: str, venue: str = ""
     ) -> None:
-        """Remember that a venue has been asked for [since, until); call it inside `cache_transaction`."""
+        """Store that [since_at, until_at) (ns UTC) was requested from a venue; call it inside `cache_transaction`."""
         kept = self._catalog.add_series(instrument, interval, source, inventing_venue(venue))
         spans = merge_spans([*self.requested_spans(instrument, interval, venue=venue), (since_at, until_at)])
         self._database.fetch_rows("DELETE FROM history_asked WHERE series = ?", kept.number)
@@ -197,18 +203,18 @@ class History:
         )
 
     def accept_jump(self, exchange: str, symbol: str, day: int) -> None:
-        """Remember that a jump on a day (counted from 1970-01-01) is none of a split; call it inside `cache_transaction`."""
+        """Store that a jump on a day (counted from 1970-01-01) is accepted; call it inside `cache_transaction`."""
         self._database.fetch_rows(
             "INSERT INTO history_accepted VALUES (?, ?, ?) ON CONFLICT DO NOTHING", exchange, symbol, day
         )
 
     def accepted_jumps(self) -> set[tuple[str, str, int]]:
-        """Return the jumps that were accepted, as (exchange, symbol, day)."""
+        """Return the accepted jumps as (exchange, symbol, day counted from 1970-01-01)."""
         found = self._database.fetch_rows("SELECT exchange, symbol, day FROM history_accepted")
         return {(exchange, symbol, day) for exchange, symbol, day in found}
 
     def remove_series(self, symbol: str, interval: int) -> bool:
-        """Remove a series; False when there is none. Call it inside `cache_transaction`."""
+        """Remove a series; call it inside `cache_transaction`. Returns False when there is no such series."""
         kept = self._catalog.find_series(symbol, interval)
         if kept is None:
             return False
@@ -234,10 +240,10 @@ class History:
                 self._database.fetch_rows("UPDATE history_series SET exchange = ? WHERE series = ?", exchange, number)
 
     def has_old_tables(self) -> bool:
-        """True when an older version made the tables. Raises StateError when a newer one did."""
+        """Return whether an older version made the tables. Raises StateError when a newer one did."""
         return self._database.has_table("history_migrations") and bool(self._missing())
 
-    # ---- within
+    # ---- private
 
     def _without_shared(
         self, slot: int, body: bytes, series: BarSeries, decimals: ChunkDecimals
@@ -284,15 +290,16 @@ class History:
 
 
 def open_history(state_dir: Path, *, dsn: str = "", writes: bool = False, clock: Clock | None = None) -> History:
-    """Open the history in a state directory, or behind a DSN; `writes` makes what is not there.
+    """Open the history in a state directory, or behind a DSN; `writes` creates what does not exist.
 
-    Raises DataError when there is nothing to read, StateError when it cannot be used, LinkLost when no server answers.
+    Raises DataError when there is no history to read, StateError when it cannot be used, LinkLost when no server
+    answers.
     """
     history = _opened(Path(state_dir), dsn, writes=writes)
     try:
         if writes or dsn:
             history.migrate(clock or WallClock())
-        elif history.has_old_tables():  # the tables of a file are brought up to date by the first who opens it
+        elif history.has_old_tables():  # the first opener migrates the tables of an old file, even a reader
             history.close()
             history = _opened(Path(state_dir), dsn, writes=True)
             history.migrate(clock or WallClock())
@@ -307,7 +314,7 @@ def _opened(state_dir: Path, dsn: str, *, writes: bool) -> History:
 
 
 def merge_spans(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return spans [since, until) in order, those that touch or overlap as one."""
+    """Return spans [since, until) in ascending order, with touching and overlapping ones merged."""
     apart: list[tuple[int, int]] = []
     for since, until in sorted(spans):
         if apart and since <= apart[-1][1]:

@@ -1,4 +1,4 @@
-"""Imports: files of bars into the history, all of them or none; memory is bounded whatever their size.
+"""Imports files of bars into the history, all or none; memory is bounded for files of any size.
 
 file ──tables──▶ rows ──▶ staging (scratch file) ──chunks──▶ history, in one transaction
 """
@@ -36,21 +36,19 @@ Progress = Callable[[str, int, int], None]  # (what, done, total)
 
 
 class ImportOptions(NamedTuple):
-    """What files do not say: where the symbols trade, how long a bar is (ns, 0 to find out), decimals of prices to
-    round to (None: as many as there are), the table of a database, how long a bar is if a lone one does not tell,
-    whether times are those of the ends of bars, which of two bars that differ is kept (first, last, "": none)."""
+    """Facts about files of bars that the files do not state."""
 
-    exchange: str = HOME_EXCHANGE
-    interval: int = 0
-    price_decimals: int | None = None
-    table: str = ""
-    lone_interval: int = 0
-    are_end_stamps: bool = False
-    keep: str = ""
+    exchange: str = HOME_EXCHANGE  # where the symbols trade
+    interval: int = 0  # ns, 0 to find it out from the rows
+    price_decimals: int | None = None  # round prices to so many; None keeps all
+    table: str = ""  # the table of a DuckDB file
+    lone_interval: int = 0  # ns; the interval of single bars, which do not show it
+    are_end_stamps: bool = False  # times are the ends of bars
+    keep: str = ""  # which of two differing bars of one start to keep: first, last, "" refuses them
 
 
 class ImportedSeries(NamedTuple):
-    """What an import did to one series."""
+    """The result of an import for one series; `unsorted` counts the rows that came after later ones."""
 
     symbol: str
     interval: int
@@ -59,17 +57,16 @@ class ImportedSeries(NamedTuple):
 
 
 class ImportReport(NamedTuple):
-    """What an import did: the series, the rows left out by reason, rows that were there twice, word for word, and what
-    else is to be told, a sentence each."""
+    """The result of an import."""
 
     series: list[ImportedSeries]
-    skipped: dict[str, int]
-    duplicates: int
-    notes: list[str]
+    skipped: dict[str, int]  # reason -> rows left out
+    duplicates: int  # rows that repeat an earlier one exactly
+    notes: list[str]  # other sentences for the user
 
 
 class FileBars(NamedTuple):
-    """What files hold, without a history; `unsorted` counts by symbol the rows that came after later ones."""
+    """The bars of files; `unsorted` counts by symbol the rows that came after later ones."""
 
     instruments: list[Instrument]
     series: dict[str, BarSeries]
@@ -89,7 +86,7 @@ def import_files(
     clock: Clock | None = None,
     progress: Progress = lambda what, done, total: None,
 ) -> ImportReport:
-    """Write the bars of a file or folder into the history. Raises DataError; then nothing was written."""
+    """Write the bars of a file or folder into the history. Raises DataError and then writes nothing."""
     with _staging(scratch_dir, options, clock) as staging:
         skipped, notes = _stage(path, staging, parse_options, options, progress, clock)
         staged = staging.staged_symbols()
@@ -119,7 +116,7 @@ def read_files(
 ) -> FileBars:
     """Return the bars of a file or folder without a history.
 
-    `staged_symbols` chooses among them and gives the order. Raises DataError, naming symbols that are not there.
+    `staged_symbols` chooses symbols and their order. Raises DataError; it names wanted symbols without bars.
     """
     with _staging(scratch_dir, options, clock) as staging:
         skipped, notes = _stage(path, staging, parse_options, options, progress, clock)
@@ -139,13 +136,13 @@ def read_files(
 
 
 def join_series(parts: Sequence[BarSeries]) -> BarSeries:
-    """Return at least one series of one symbol, which follow each other, as one."""
+    """Return one series of consecutive parts, at least one, of one symbol."""
     columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in SERIES_COLUMNS}
     return BarSeries(symbol=parts[0].symbol, interval=parts[0].interval, **columns)
 
 
 def instrument_for(symbol: str, exchange: str, staged: StagedSymbol) -> Instrument:
-    """Return the instrument of a symbol that a file brought, with the decimals its numbers need."""
+    """Return the instrument of a staged symbol, with the decimals that its numbers need."""
     if zone_of(exchange) == INDIA:
         instrument = msgspec.structs.replace(universe_for([symbol])[0], symbol=symbol, exchange=exchange.upper())
         instrument = msgspec.structs.replace(instrument, tick_size=_tick(instrument, staged))
@@ -169,7 +166,8 @@ def instrument_for(symbol: str, exchange: str, staged: StagedSymbol) -> Instrume
 
 
 def _tick(instrument: Instrument, staged: StagedSymbol) -> Decimal:
-    # The rule of the last day; where the prices show a finer step, of earlier rules or another listing, that one.
+    # The tick rule of the last day counts. The prices may show a finer step, by earlier rules or another listing; then
+    # that step counts.
     if not staged.price_step:
         return instrument.tick_size
     if instrument.is_tradable and instrument.exchange in TICK_RULE_EXCHANGES:
@@ -198,7 +196,7 @@ def _stage(
 ) -> tuple[dict[str, int], list[str]]:
     skipped: dict[str, int] = {}
     notes: dict[str, None] = {}
-    # A day more: a zone may be ahead, and a clock behind.
+    # One day more, because a zone may be ahead and a clock behind.
     wanted = wanted._replace(latest_at=min(wanted.latest_at, (clock or WallClock()).wall_ns() + DAY))
     for file in bar_files(path):
         found = 0
@@ -224,7 +222,7 @@ def _stage(
 
 
 def _symbol(file: Path, ticker: str, wanted: str, exchange: str) -> str:
-    # A ticker of Yahoo's names its exchange: that of TCS.NS is India's first.
+    # The suffix of a Yahoo ticker names its exchange: the one of TCS.NS is in India.
     name, dot, suffix = ticker.rpartition(".")
     if dot and suffix in YAHOO_SUFFIXES:
         if YAHOO_SUFFIXES[suffix] != exchange.upper():

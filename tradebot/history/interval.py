@@ -1,8 +1,8 @@
-"""The length of a bar in words and in nanoseconds: 1s, 1m, 5m, 1h, 1d, 1w, 1mo, and the names brokers use. Pure.
+"""The length of a bar as text and in nanoseconds: 1s, 1m, 5m, 1h, 1d, 1w, 1mo, and the names brokers use. Pure.
 
-A day, a week and a month are steps of the calendar: a bar of a day may be 23 hours long where clocks change, and one of
-a month stands for 28 to 31 days. Their nanoseconds are names. A month's are those of the shortest month, so that no bar
-ends after the next one begins.
+Day, week and month are calendar steps. A daily bar may last 23 hours where clocks change, a monthly bar 28 to 31 days.
+Their nanoseconds only identify them. A month has the nanoseconds of the shortest month, so that no bar ends after the
+next one begins.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from tradebot.errors import DataError
 
 WEEK, MONTH = 7 * DAY, 28 * DAY
 UNIT_NS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
-CALENDAR_INTERVALS = {"1w": WEEK, "1mo": MONTH}  # only one of each: two weeks begin nowhere in particular
-CLOCK_CHANGE_NS = HOUR  # what a day lacks when clocks go forward
+CALENDAR_INTERVALS = {"1w": WEEK, "1mo": MONTH}  # no multiples: two weeks have no natural first day
+CLOCK_CHANGE_NS = HOUR  # ns that a day lacks when clocks go forward
 _WORDS = {
     "s": "s",
     "sec": "s",
@@ -40,11 +40,11 @@ _WORDS = {
     "month": "mo",
 }
 _FORM = re.compile(r"(\d{0,5})\s*([a-z]+)")
-_STEPS = ((DAY, 0, 5), (WEEK, 5, 10), (MONTH, 26, 36))  # a calendar step, and the days it may take (from, to before)
+_STEPS = ((DAY, 0, 5), (WEEK, 5, 10), (MONTH, 26, 36))  # calendar step, its fewest days, its most days (excluded)
 
 
 def parse_interval(text: str) -> int:
-    """Return an interval such as `5m`, `5min`, `1h`, `day`, `1w`, `1mo` in ns. Raises DataError."""
+    """Return the ns of an interval such as `5m`, `5min`, `1h`, `day`, `1w`, `1mo`. Raises DataError."""
     found = _FORM.fullmatch(text.strip().lower())
     word = found[2] if found else ""
     unit = _WORDS.get(word.removesuffix("s") if len(word) > 2 else word)
@@ -63,7 +63,7 @@ def parse_interval(text: str) -> int:
 
 
 def interval_name(interval: int) -> str:
-    """Return an interval in ns in its shortest words: `1m`, `1h`, `1d`, `1w`, `1mo`."""
+    """Return the shortest name of an interval in ns: `1m`, `1h`, `1d`, `1w`, `1mo`."""
     for name, length in CALENDAR_INTERVALS.items():
         if interval == length:
             return name
@@ -74,16 +74,16 @@ def interval_name(interval: int) -> str:
 
 
 def shortest_step(interval: int) -> int:
-    """Return how far apart in ns two bars of an interval begin at least: a day may lack the hour of the clocks."""
+    """Return the shortest time in ns between two starts of bars; a day may lack the hour of a clock change."""
     return interval - CLOCK_CHANGE_NS if interval >= DAY else interval
 
 
 def common_step(steps: npt.NDArray[Any]) -> int:
-    """Return the interval that bars with these steps have (ns from each start to the next), 0 without a step.
+    """Return the interval of bars, judged by their steps (ns from each start to the next); 0 without a step.
 
-    Below a day that is the commonest step, in whole seconds. From a day on it is the commonest step of the calendar:
-    days apart are `1d` whether a weekend, a holiday or a missing row lies between, seven or so `1w`, a month or so
-    `1mo`; other lengths stay what they are. Steps may be those of several symbols together.
+    Below a day the result is the commonest step, in whole seconds. From a day on it is the commonest calendar step:
+    steps of up to five days are `1d`, whether a weekend, a holiday or a missing row lies between; about seven days are
+    `1w`, about a month is `1mo`. Other lengths stay as they are. Steps of several symbols may be given together.
     """
     steps = steps[steps > 0]
     if not len(steps):

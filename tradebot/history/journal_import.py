@@ -1,4 +1,4 @@
-"""The bars that a daemon recorded in its journal, taken into the history."""
+"""Imports the bars that a daemon recorded in its journal into the history."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from tradebot.history.merging import WriteCounts
 from tradebot.journal.reader import read_rows
 from tradebot.journal.rows import InstrumentList, RunRecord, WarmupBars
 
-MAX_HELD_BARS = 500_000  # written before more are read: some 50 MB
+MAX_HELD_BARS = 500_000  # so many bars are written before more are read; some 50 MB
 Gathered = dict[str, list[tuple[int, ...]]]  # symbol -> rows of (start, open, high, low, close, volume)
 
 
 class RunInstruments(NamedTuple):
-    """What a run traded: symbol -> instrument, numbered in their order, and the venue it was connected to."""
+    """The instruments of a run, symbol -> instrument in the order of their ids, and its venue."""
 
     instruments: dict[str, Instrument]
     venue: str
 
 
 class RecordedSeries(NamedTuple):
-    """What a journal brought of one series."""
+    """The result of a journal's import for one series."""
 
     symbol: str
     interval: int
@@ -38,11 +38,12 @@ class RecordedSeries(NamedTuple):
 def import_journal(
     path: Path, history: History, *, run: str | None = None, progress: Callable[[int], None] = lambda rows: None
 ) -> list[RecordedSeries]:
-    """Write every recorded bar of a journal, or of one run, into the history; all or none.
+    """Write all recorded bars of a journal, or of one run, into the history; all or none.
 
-    The bars that strategies were warmed up with come along, so that a backtest from the first recorded bar on decides
-    as the run did. Of a bar that two runs recorded the later record counts, before one of a warm-up. Raises StateError
-    for a journal that cannot be read, DataError when it holds no bars.
+    The warm-up bars of strategies are included, so that a backtest from the first recorded bar on decides as the run
+    did. Of a bar that several runs recorded the latest record counts; a warm-up bar counts only without a record.
+    `progress` gets the number of each row read. Raises StateError for a journal that cannot be read, DataError when it
+    holds no bars.
     """
     done: dict[tuple[str, int], WriteCounts] = {}
 

@@ -1,4 +1,4 @@
-"""Bars that come where bars are already: the newer of one start counts, and what that did is told; for the history."""
+"""Merges new bars into stored ones for the history: the newer bar of a start wins; counts what that changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tradebot.history.interval import shortest_step
 
 
 class WriteCounts(NamedTuple):
-    """What writing bars did: how many were new, how many took the place of others, how many said the same."""
+    """How many written bars were new, replaced another bar, or were equal to a stored one."""
 
     added: int
     replaced: int
@@ -23,9 +23,9 @@ class WriteCounts(NamedTuple):
 
 
 def overlaps_newer(old: Ints, new: Ints, interval: int) -> npt.NDArray[np.bool_]:
-    """Return for each start of old bars whether a newer bar with another start covers a part of its time.
+    """Return for each start of old bars (ns UTC) whether a newer bar with another start overlaps its time.
 
-    Two such are forms of one bar: stamped in another zone, or at its end.
+    Both are then the same bar, stamped in another zone or at its end.
     """
     least = shortest_step(interval)
     after = np.searchsorted(new, old, side="left")
@@ -38,15 +38,15 @@ def overlaps_newer(old: Ints, new: Ints, interval: int) -> npt.NDArray[np.bool_]
 
 
 def merge_bars(old: Ints, new: Ints, bars: BarSeries) -> tuple[BarSeries, WriteCounts]:
-    """Return bars of shape (6, n) with newer ones laid over them, under the name of `bars`, and what that did.
+    """Return old bars with new ones merged in, as a series with the symbol and interval of `bars`, and the counts.
 
-    Of two bars that share time the newer one stays.
+    `old` and `new` have shape (6, n). Of two bars that overlap in time the newer one stays.
     """
     is_other = overlaps_newer(old[0], new[0], bars.interval)
     other = int(is_other.sum())
     old = old[:, ~is_other]
     both = np.concatenate([old, new], axis=1)
-    order = np.argsort(both[0], kind="stable")  # of two with one start the newer stands second
+    order = np.argsort(both[0], kind="stable")  # of two bars with one start the newer is second
     both = both[:, order]
     is_last = np.append(both[0, 1:] != both[0, :-1], True)
     again = np.flatnonzero(~is_last)

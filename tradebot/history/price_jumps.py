@@ -1,4 +1,4 @@
-"""Jumps from one session's close to the next one's open: splits that were not adjusted, demergers, true falls. Pure."""
+"""Finds price jumps between a close and the next open: splits not adjusted, demergers, true moves. Pure."""
 
 from __future__ import annotations
 
@@ -10,24 +10,23 @@ import numpy as np
 from tradebot.domain.market_data import BarSeries
 from tradebot.history.exchange_calendar import date_of_day, exchange_days
 
-SPLIT_RATIOS = (2.0, 3.0, 4.0, 5.0, 10.0, 1.5, 20.0, 8.0, 7.0, 6.0)  # new shares for an old one, usual ones first
-RATIO_TOLERANCE = 0.04  # how far from such a ratio an open may be from the close before
+SPLIT_RATIOS = (2.0, 3.0, 4.0, 5.0, 10.0, 1.5, 20.0, 8.0, 7.0, 6.0)  # new shares for one old share, usual ratios first
+RATIO_TOLERANCE = 0.04  # how far close / open may be from such a ratio, relative to it
 MIN_SPLIT_RATIO = 1.4
-MIN_JUMP_RATIO = 1.3  # beyond the widest band of a share without derivatives, a fifth; others have none
+MIN_JUMP_RATIO = 1.3  # above the widest price band (20%) of shares without derivatives; other shares have no band
 
 
 class PriceJump(NamedTuple):
-    """An open far from the close before: when (ns UTC, and the day at the exchange counted from 1970-01-01), what it
-    looks like in words, and whether that is a split."""
+    """An open far from the close before it."""
 
-    starts_at: int
-    day: int
-    description: str
-    is_split: bool
+    starts_at: int  # start of the bar, ns UTC
+    day: int  # at the exchange, counted from 1970-01-01
+    description: str  # what the jump looks like
+    is_split: bool  # whether it looks like a split
 
 
 def find_jumps(series: BarSeries, exchange: str, accepted: Collection[int] = ()) -> list[PriceJump]:
-    """Return the jumps of a series in order; those on `accepted` days (counted from 1970-01-01) are none."""
+    """Return the jumps of a series in order, without those on `accepted` days (counted from 1970-01-01)."""
     days = exchange_days(series.starts, exchange)
     firsts = np.flatnonzero(np.diff(days)) + 1
     before, after = series.close[firsts - 1].astype(np.float64), series.open[firsts].astype(np.float64)

@@ -1,4 +1,4 @@
-"""Bars to longer bars, counted from the session's open as brokers count them, or by day, week and month. Pure."""
+"""Makes longer bars of shorter ones, counted from the session's open as brokers do, or by day, week, month. Pure."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from tradebot.errors import DataError
 from tradebot.history.exchange_calendar import UTC_ZONE, calendar_of, exchange_days, zone_of
 from tradebot.history.interval import MONTH, WEEK, interval_name
 
-MONDAY, SUNDAY = 3, 6  # 1970-01-01 was a Thursday, three days after a Monday; a Sunday is six after one
+MONDAY, SUNDAY = 3, 6  # 1970-01-01, a Thursday, is three days after a Monday; a Sunday is six days after one
 
 
 def resample_series(series: BarSeries, interval: int, exchange: str) -> BarSeries:
-    """Return a series in bars of `interval` ns: first open, highest high, lowest low, last close, volume in all.
+    """Return a series in bars of `interval` ns: first open, highest high, lowest low, last close, sum of volumes.
 
-    A bar below a day begins with the session's open or a whole number of bars after it; one of a day starts at the
-    day's midnight in the exchange's zone, one of a week on its Monday, one of a month on its first. A longer bar stands
-    where any shorter one does. Raises DataError.
+    A bar shorter than a day starts at the session's open or a whole number of bars after it. A daily bar starts at
+    midnight in the exchange's zone, a weekly bar on Monday, a monthly bar on the first. Each longer bar has at least
+    one shorter bar inside. Raises DataError when the bars cannot be made.
     """
     if interval == series.interval:
         return series
@@ -54,14 +54,14 @@ def resample_series(series: BarSeries, interval: int, exchange: str) -> BarSerie
 
 
 def can_resample(interval: int, shorter: int) -> bool:
-    """Return whether bars of `interval` can be made of bars of `shorter`."""
+    """Return whether bars of `interval` ns can be made of bars of `shorter` ns."""
     if interval == shorter:
         return True
     return shorter <= DAY if interval in (WEEK, MONTH) else interval % shorter == 0 and interval <= DAY
 
 
 def period_first_days(days: Ints, interval: int) -> Ints:
-    """Return for each day (counted from 1970-01-01) the first of its week or month, itself for another interval."""
+    """Return for each day (counted from 1970-01-01) the first day of its week or month; the day for other intervals."""
     if interval == WEEK:
         return days - (days + MONDAY) % 7
     if interval == MONTH:
@@ -71,10 +71,10 @@ def period_first_days(days: Ints, interval: int) -> Ints:
 
 
 def align_to_calendar(stamps: Ints, interval: int, exchange: str) -> Ints:
-    """Return where the bars of a week or a month begin that are stamped anywhere in it: midnight of its first day.
+    """Return the starts (ns UTC) of weekly or monthly bars with any stamp inside: midnight of the first day.
 
-    Programs stamp a week with its Monday, its first day of trading, its Friday, or the Sunday before; only where an
-    exchange trades on Sundays does that one end a week. Bars of other intervals begin where they are stamped.
+    Programs stamp a week with its Monday, its first trading day, its Friday, or the Sunday before. A Sunday ends a week
+    only at exchanges that trade on Sundays. Stamps of other intervals are returned as they are.
     """
     if interval not in (WEEK, MONTH):
         return stamps

@@ -1,6 +1,6 @@
-"""Where an import gathers its rows before any of them counts: a nameless scratch file, so that memory stays bounded.
+"""Collects the rows of an import in an unnamed scratch file, so that memory stays bounded.
 
-Rows may come in any order and of many symbols mixed; they come out as whole, sorted, checked chunks of one symbol.
+Rows arrive in any order, with symbols mixed. They leave as sorted and checked chunks of one symbol.
 """
 
 from __future__ import annotations
@@ -38,38 +38,37 @@ from tradebot.history.held_rows import MAX_HELD_ROWS, HeldRows, common_spacing
 from tradebot.history.interval import interval_name, shortest_step
 from tradebot.history.resample import align_to_calendar
 
-MAX_PERIOD_ROWS = 400_000  # of one symbol and period, which are sorted in one go; a period has some thousand bars
-MAX_SYMBOLS = 50_000  # of one import, each of which takes about a kilobyte here; all shares of India are 6,000
-MIN_SURE_BARS = 20  # that all lie on a longer step are of that length; fewer may do so by chance
+MAX_PERIOD_ROWS = 400_000  # for one symbol and period, which are sorted at once; a period has some thousand bars
+MAX_SYMBOLS = 50_000  # for one import; each takes about a kilobyte of memory, and India has 6,000 shares
+MIN_SURE_BARS = 20  # so many bars on a longer step have that length; fewer may be there by chance
 
 
 class StagedSymbol(NamedTuple):
-    """What one symbol brought: its bars in all, the decimals its prices and volumes need, how many came unsorted, the
-    newest start (ns UTC), the last close of the month before it, and the step in paise that all prices keep to."""
+    """What an import knows about the rows of one symbol."""
 
     bars: int
-    price_decimals: int
-    quantity_decimals: int
-    unsorted: int
-    newest_at: int = 0
-    month_close: float = 0.0
-    price_step: int = 0
+    price_decimals: int  # that its prices need
+    quantity_decimals: int  # that its volumes need
+    unsorted: int  # rows that came after later ones
+    newest_at: int = 0  # the latest start, ns UTC
+    month_close: float = 0.0  # the last close of the month before `newest_at`
+    price_step: int = 0  # hundredths that divide all prices, 0 without prices
 
 
 class StagingOptions(NamedTuple):
-    """How rows are to be taken: at which exchange, whether they are stamped at the end of their bar, which of two that
-    differ is kept ("" refuses them), and what time it is (ns UTC): a bar that is not over then is left out."""
+    """How an import treats rows."""
 
     exchange: str = HOME_EXCHANGE
-    are_end_stamps: bool = False
-    keep: str = ""
-    now_at: int = END_OF_TIME_NS
+    are_end_stamps: bool = False  # times are the ends of bars
+    keep: str = ""  # which of two differing bars of one start to keep: first, last, "" refuses them
+    now_at: int = END_OF_TIME_NS  # ns UTC; a last bar still running then is left out
 
 
 class Staging:
     """The scratch file of one import; a context manager.
 
-    `lone_bar_interval` is ns, 0 to find it out from the first rows; `lone_interval` is taken where these are single bars, 0 refuses them.
+    `lone_bar_interval` is in ns, 0 finds it out from the first rows. `lone_interval` (ns) is the interval of single bars, which
+    do not show it; 0 refuses them.
     """
 
     def __init__(
@@ -83,12 +82,12 @@ class Staging:
     ) -> None:
         self.interval, self._options = interval, options
         self._is_asked = bool(interval)
-        self.duplicates = 0  # rows that said the same as one before
-        self.notes: dict[str, int] = {}  # what was done to rows -> how many
+        self.duplicates = 0  # rows that repeat an earlier one exactly
+        self.notes: dict[str, int] = {}  # what was done to rows -> number of rows
         self._decimals = price_decimals
         self._folder = folder
         with self._named(), tempfile.TemporaryDirectory(prefix="import-", dir=folder) as place:
-            # Its name goes before a row comes: the system takes the room back however this process ends.
+            # The name is removed before the first row. The system then frees the space however this process ends.
             self._connection = sqlite3.connect(Path(place) / "rows.sqlite3", isolation_level=None)
             self._connection.executescript(
                 "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA page_size=32768; PRAGMA cache_size=-16000;"
@@ -98,8 +97,10 @@ class Staging:
         self._held: dict[tuple[str, int], int] = {}  # symbol, period -> its rows so far
         self._last: dict[str, int] = {}  # symbol -> its newest start so far
         self._closes: dict[str, dict[int, tuple[int, float]]] = {}  # symbol -> its last closes of the newest two months
-        self._steps: dict[str, int] = {}  # symbol -> what all its steps are multiples of, while more than a bar
-        self._held_rows = HeldRows(options.exchange, lone_interval=lone_interval)  # while the interval is not known
+        self._steps: dict[str, int] = {}  # symbol -> greatest common divisor of its steps, until it is one bar
+        self._held_rows = HeldRows(
+            options.exchange, lone_interval=lone_interval
+        )  # rows while the interval is not known
 
     def __enter__(self) -> Staging:
         self._connection.execute("BEGIN")
@@ -111,7 +112,7 @@ class Staging:
         self._connection.close()
 
     def add_rows(self, rows: ParsedRows, place: str) -> None:
-        """Take rows of a file; `place` names it in errors."""
+        """Add rows of a file; `place` names the file in errors. Raises DataError."""
         if not len(rows.starts):
             return
         if not self.interval:
@@ -125,13 +126,14 @@ class Staging:
         self._keep(rows, place)
 
     def row_notes(self) -> list[str]:
-        """Return what was done to rows, a sentence each."""
+        """Return what was done to rows and how many, a sentence each."""
         return [f"{what}: {count}" for what, count in self.notes.items()]
 
     def staged_symbols(self) -> dict[str, StagedSymbol]:
-        """Return what each symbol brought.
+        """Return symbol -> facts about its rows, sorted by symbol.
 
-        Raises DataError when nothing came, one bar whose length nothing says, or bars that are longer than the others.
+        Raises DataError without any bar, for a single bar of unknown length, and for a symbol with longer bars than the
+        others.
         """
         if len(self._held_rows):
             self._keep_lone()
@@ -149,9 +151,9 @@ class Staging:
         return dict(sorted(self._staged.items()))
 
     def sorted_chunks(self, instrument: Instrument) -> Iterator[BarSeries]:
-        """Yield the bars of one symbol in its instrument's units, sorted, a period at a time.
+        """Yield the bars of one symbol in its instrument's units, sorted by start, one period at a time.
 
-        Raises DataError for two bars of one start that differ, and for bars closer together than the interval.
+        Raises DataError for differing bars with one start, bars closer together than the interval, and longer bars.
         """
         found = self._connection.execute(
             "SELECT DISTINCT period FROM parts WHERE symbol = ? ORDER BY period", (instrument.symbol,)
@@ -183,7 +185,7 @@ class Staging:
             )
 
     def _without_running(self, series: BarSeries, before: int | None) -> BarSeries:
-        # What is asked for in the middle of a bar comes with it, as far as it went; often stamped with that moment.
+        # Data fetched in the middle of a bar ends with the unfinished bar, often stamped with the time of the fetch.
         edges = series.starts[-2:] if before is None else np.concatenate([[before], series.starts])[-2:]
         are_close = len(series) > 2 and bool((np.diff(series.starts[:-1]) < shortest_step(self.interval)).any())
         reading = self._options
@@ -211,7 +213,7 @@ class Staging:
     def _keep(self, rows: ParsedRows, place: str) -> None:
         if self._options.are_end_stamps:
             rows = rows._replace(starts=starts_from_ends(rows.starts, self.interval, self._options.exchange))
-        # A week is one bar whether it is stamped with its Monday or its Friday.
+        # A week is one bar, stamped with its Monday or its Friday.
         rows = rows._replace(starts=align_to_calendar(rows.starts, self.interval, self._options.exchange))
         names, inverse = np.unique(rows.symbols.astype(str), return_inverse=True)
         order = np.argsort(inverse, kind="stable")
@@ -219,7 +221,7 @@ class Staging:
             self._keep_symbol(str(names[number]), rows.starts[group], rows.values[:, group], place)
 
     def _keep_symbol(self, symbol: str, starts: Ints, values: Floats, place: str) -> None:
-        self._note(symbol, starts, values, place)  # a row that says the same as one before may come late as well
+        self._note(symbol, starts, values, place)  # before duplicates go: a duplicate may be out of order too
         starts, values = self._without_repeats(starts, values)
         numbers = chunk_periods(starts, self.interval)
         order = np.argsort(numbers, kind="stable")
@@ -239,7 +241,7 @@ class Staging:
             self._connection.executemany("INSERT INTO parts (symbol, period, place, body) VALUES (?, ?, ?, ?)", parts)
 
     def _without_repeats(self, starts: Ints, values: Floats) -> tuple[Ints, Floats]:
-        # Rows that say the same as the one before of their start: first and last stay first and last.
+        # Drops rows equal to the row before with the same start. The first and the last row of a start stay so.
         if (np.diff(starts) > 0).all():
             return starts, values
         order = np.argsort(starts, kind="stable")
@@ -280,7 +282,7 @@ class Staging:
         )
 
     def _quantity_decimals(self, volumes: Floats) -> int:
-        # A volume is no money: finer than eight decimals, or than its size allows, it is rounded.
+        # A volume is not money. It is rounded to eight decimals, or to fewer for large ones.
         found = decimals_of(volumes)
         if found is not None:
             return found

@@ -1,1 +1,1 @@
-"""The verb `backtest`: what it is asked, the bars and the job that are meant, how its result is shown."""
+"""The verb `backtest`: its options, the bars and the job they describe, and the output of the result."""

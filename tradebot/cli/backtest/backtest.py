@@ -1,4 +1,4 @@
-"""The verb `backtest`: past bars through the desk, gate and order machine that trade live, and what came of it."""
+"""The verb `backtest`: runs past bars through the desk, gate and order machine of live trading; prints the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bars that the options of `backtest` and `sweep` mean: out of the history, out of files, or invented."""
+"""Loads the bars that the options of `backtest` and `sweep` name: from the history, from files, or invented."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ SAMPLE_DAYS = 120
 
 
 class BacktestBars(NamedTuple):
-    """The bars of a backtest with their instruments, all of one length."""
+    """The bars of a backtest with their instruments; all have one interval."""
 
     instruments: tuple[Any, ...]
     series: Mapping[str, Any]
-    invented: tuple[str, ...] = ()  # symbols whose prices no market had
+    invented: tuple[str, ...] = ()  # symbols with invented prices
 
 
 def load_requested_bars(config: Any, given: Mapping[str, Any], show_progress: Progress) -> BacktestBars:
-    """Return the bars that `bar_options` mean, fit to be tested on. Raises DataError and UsageError."""
+    """Return the bars that `bar_options` name, after the data checks. Raises DataError or UsageError."""
     from tradebot.cli.shared.history import accepted_jumps_of
     from tradebot.history.data_quality import require_testable
     from tradebot.history.interval import parse_interval
@@ -93,7 +93,7 @@ def _from_files(
     from tradebot.history.importing import ImportOptions, read_files
 
     if given["zone"]:
-        load_zone(given["zone"])  # a wrong one is refused whether or not the files need it
+        load_zone(given["zone"])  # a wrong zone is refused even when the files do not need it
     wanted = ParseOptions(zone=given["zone"], time_format=given["time_format"])
     terms = ImportOptions(exchange=given["exchange"], lone_interval=lone, are_end_stamps=given["stamps"] == "end")
     bare = [symbol.removeprefix(f"{terms.exchange.upper()}:") for symbol in symbols]

@@ -1,4 +1,4 @@
-"""The job that the options of `backtest` and `sweep` mean: strategies, money, costs, hours and span."""
+"""Builds the job of a backtest or sweep from its options: strategies, money, costs, hours and span."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import click
 
 from tradebot.cli.backtest.bars import BacktestBars
 
-MAX_ORDER_CHANGES = 25  # of one order, as many as venues allow
+MAX_ORDER_CHANGES = 25  # changes of one order, as many as venues allow
 
 
 def build_backtest_job(config: Any, given: Mapping[str, Any], bars: BacktestBars, strategies: Sequence[Any]) -> Any:
-    """Return the job that `bar_options` mean for these bars and strategies. Raises DataError and UsageError."""
+    """Return the job that `bar_options` describe for these bars and strategies. Raises DataError or UsageError."""
     from tradebot.backtest.exchange_settings import default_bill, default_market
     from tradebot.backtest.job import BarFillModel, Job, Slippage, TradingHours, with_delivery_product
     from tradebot.config.desk_settings import desk_settings, gate_limits

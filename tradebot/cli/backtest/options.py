@@ -1,6 +1,6 @@
-"""The options of `backtest` and `sweep` that say which bars are traded, for what money and at what cost.
+"""The options that `backtest` and `sweep` share: which bars to trade, with what money, at what cost.
 
-Limits, sizes, product and times of the day come from the configuration: what is tested is what `tradebot run` would do.
+Limits, sizes, product and times of day come from the configuration, so that a test does what `tradebot run` would do.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class _Exact(click.ParamType[Decimal]):
 
 
 class _Span(click.FloatRange):
-    """A range of floats that NaN is not in: it is below and above nothing."""
+    """A range of floats that refuses NaN; click's own range lets it pass, because NaN is neither below nor above."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         found: float = super().convert(value, param, ctx)

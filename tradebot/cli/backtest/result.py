@@ -1,4 +1,4 @@
-"""How a finished backtest is shown: JSON, a table for people with what it rests on, a page to open."""
+"""Shows a finished backtest: as JSON, as a table with its assumptions, or as a report page."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from tradebot.cli.shared.tables import standard_console
 from tradebot.printing import print_json, print_line
 
-MAX_SHOWN_REASONS = 3  # for which orders were denied, each with one of its sentences
+MAX_SHOWN_REASONS = 3  # controls that denied orders, each shown with its first sentence
 
 
 def show_backtest(
     result: Any, series: Mapping[str, Any], checks: Sequence[Any], *, report: Path | None, as_json: bool
 ) -> None:
-    """Print the result, and write its report where one is asked for. Raises DataError."""
+    """Print the result, and write its report if `report` is given. Raises DataError."""
     from tradebot.backtest import report_data
     from tradebot.backtest.report import write_report
 
@@ -27,9 +27,7 @@ def show_backtest(
         return
     _head(result)
     if result.faults and not result.counts["orders"]:
-        print_line(
-            "no order was made before that, so there are no figures to show"
-        )  # a table of zeros would look like some
+        print_line("no order was made before that, so there are no figures to show")  # zeros would look like figures
     else:
         _figures(result, summary["figures"], checks)
     if report is not None:

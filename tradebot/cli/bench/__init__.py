@@ -1,1 +1,1 @@
-"""The verb `bench`: a module for each kind of path that is measured."""
+"""The verb `bench`: one module for each kind of benchmark."""

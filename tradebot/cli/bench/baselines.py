@@ -1,4 +1,4 @@
-"""The benchmarks of `bench` that set our way of doing a thing beside the others: indicators, fetch, pool, cycle."""
+"""Benchmarks that compare our way with baselines: indicators, fetch, pool, history, cycle."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def cycle(symbols: tuple[int, ...], repeats: int, latency: str, window: int, as_
 
 
 def add_overview_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of `bench` without a command."""
+    """Add the options of `bench` without a command to `command`."""
     for option in (
         json_option,
         click.option("--latency", default="50ms", show_default=True, help="What the server of quotes waits."),
@@ -112,7 +112,7 @@ def add_overview_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def show_overview(symbols: int, latency: str, as_json: bool) -> None:
-    """Take the short look and tell."""
+    """Run the short measurement of `bench` without a command, and print the result."""
     from tradebot.bench.overview import measure_overview
 
     _tell(measure_overview(symbols, latency_s=_latency(latency), clock=WallClock(), progress=show_current), as_json)

@@ -1,4 +1,4 @@
-"""The verb `bench`: measures this machine; `ticks` is the whole tick path over real sockets."""
+"""The verb `bench`: measures this machine; its command `ticks` measures the whole tick path over real sockets."""
 
 from __future__ import annotations
 

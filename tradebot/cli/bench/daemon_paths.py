@@ -1,4 +1,4 @@
-"""The benchmarks of `bench` that hold a path through the daemon against its promises: orders, bursts, ticks, starts."""
+"""Benchmarks that compare paths through the daemon with its promises: orders, bursts, ticks, starts."""
 
 from __future__ import annotations
 
@@ -100,11 +100,11 @@ def startup(symbols: tuple[int, ...], bars: int, repeats: int, as_json: bool) ->
     _tell(measure_startup(load, clock=WallClock(), progress=show_current), startup_verdicts, as_json)
 
 
-SUSTAINED_TICKS = 1_000_000  # ticks of one client and turn; slow ways read a tenth
+SUSTAINED_TICKS = 1_000_000  # ticks for one client and turn; slow clients read a tenth of that
 
 
 def measure_sustained_ticks(symbols: int, as_json: bool) -> None:
-    """Measure how many ticks one core takes from the socket to the bars, and tell."""
+    """Measure how many ticks one core carries from the socket to the bars, and print the result."""
     from tradebot.bench.stream.stream import StreamLoad, measure_stream, stream_verdicts
 
     load = StreamLoad(symbols=min(symbols, 3_000), ticks=SUSTAINED_TICKS, sizes=(50, 200), turns=3)

@@ -1,4 +1,4 @@
-"""What the verbs of `bench` share: lengths of time, what is measured now, and how what was found is printed."""
+"""Code that the commands of `bench` share: durations, progress on a terminal, and printing of results."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def _numbers(context: click.Context, option: click.Parameter, text: str) -> tupl
 
 
 def symbols_option(default: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return the option `--symbols`: numbers, in turn."""
+    """Return the option `--symbols`: numbers of symbols, measured in turn."""
     return click.option("--symbols", callback=_numbers, default=default, show_default=True, help="How many, in turn.")
 
 
 def duration_s(text: str, *, longest_s: float, option: str = "--for") -> float:
-    """Return the seconds of an option. Raises BadParameter, which names it."""
+    """Return the seconds of an option, at most `longest_s`. Raises BadParameter that names the option."""
     try:
         length = parse_seconds(text)
     except ValueError as error:
@@ -39,18 +39,18 @@ def duration_s(text: str, *, longest_s: float, option: str = "--for") -> float:
 
 
 def show_current(what: str) -> None:
-    """Say on a terminal what is measured now."""
+    """Say on a terminal what is being measured."""
     if sys.stderr.isatty():
         print_error_line(f"{what} ...")
 
 
 def show_count(done: int, total: int) -> None:
-    """Say on a terminal how much of all is measured."""
+    """Say on a terminal how many measurements are done."""
     show_current(f"{done} of {total}")
 
 
 def show_result(result: dict[str, Any], as_json: bool, *, soft_wrap: bool = False) -> None:
-    """Print a result of rows with the machine it was found on and what follows, as a table or as JSON."""
+    """Print a result with its machine and its conclusions, as a table or as JSON."""
     from tradebot.bench.measuring.report import print_result
     from tradebot.cli.shared.tables import standard_console
 

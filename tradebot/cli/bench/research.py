@@ -1,4 +1,4 @@
-"""The benchmarks of `bench` for research: what a bar and an order of a backtest cost, what a second core is worth."""
+"""Benchmarks for research: the cost of a bar and of an order in a backtest, and the gain from more cores."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The operator's verbs, a module each: `status`, `halt` and `resume`, `flatten`, `kill`."""
+"""The operator's verbs: `status`, `halt` and `resume`, `flatten`, `kill`."""

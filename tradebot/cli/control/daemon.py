@@ -1,4 +1,4 @@
-"""What the operator's verbs share: the options that say which daemon is meant, and how it is asked."""
+"""Code that the operator's verbs share: the options that name a daemon, and the request to it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ daemon_options = combine_options(CONFIG_OPTION, state_dir_option("The daemon's s
 
 
 def post_command(path: str | None, state_dir: Path | None, route: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Return the daemon's answer to a command. Raises DaemonAway and RequestRefused."""
-    from tradebot.control import client  # not at the top: `kill` asks no daemon and must load quickly
+    """Post a command to the daemon and return its answer. Raises DaemonAway or RequestRefused."""
+    from tradebot.control import client  # not at the top: `kill` sends no request and must load quickly
 
     return client.send_request(state_dir_of(state_dir, path), "POST", route, body)

@@ -1,4 +1,4 @@
-"""The verb `flatten`: asks the running daemon to halt and to close every position."""
+"""The verb `flatten`: makes the running daemon halt and close every position."""
 
 from __future__ import annotations
 

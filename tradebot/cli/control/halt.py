@@ -1,4 +1,4 @@
-"""The verbs `halt` and `resume`: no new positions, and an end of that; both ask the running daemon."""
+"""The verbs `halt` and `resume`: make the running daemon stop new positions, and allow them again."""
 
 from __future__ import annotations
 

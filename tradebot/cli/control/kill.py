@@ -1,4 +1,4 @@
-"""The kill switch: bars every new order and takes back what works, with the daemon alive, hung or dead."""
+"""The verb `kill`: bars every new order and cancels all working ones, with the daemon alive, hung or dead."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def kill(
 
 
 def _cancel_all(room: VenueAdapter, access: VenueAccess, within_s: float) -> bool:
-    # Returns whether the book is clean, after every order and position was shown.
+    # Prints every order and position. Returns whether no order works any more.
     outcome = asyncio.run(_sweep(room, access, within_s))
     for line in outcome.orders:
         order = line.order
@@ -80,9 +80,10 @@ def _cancel_all(room: VenueAdapter, access: VenueAccess, within_s: float) -> boo
 
 
 def _bar_all(folder: Path, reason: str, *, is_named: bool, is_all: bool) -> bool:
-    """Write HALT where it is meant, and say which daemon it stops and which ones go on.
+    """Write the HALT files and say which daemons they stop and which go on.
 
-    Returns whether what was meant is barred. Without a name it is the daemon that runs: one elsewhere goes on.
+    Returns whether the daemon that the operator means is barred. Without `--state-dir` that is any running daemon: one
+    in another directory goes on.
     """
     from tradebot.control.running_daemons import running_daemons
 
@@ -103,7 +104,7 @@ def _bar_all(folder: Path, reason: str, *, is_named: bool, is_all: bool) -> bool
 
 
 def _bar(folder: Path, reason: str) -> tuple[bool, bool]:
-    # Returns whether a daemon that starts there is barred, and whether one that runs there is.
+    # Returns whether the directory was used by a daemon before and is barred now, and whether one runs there now.
     from tradebot.control.halt_file import HaltFile
     from tradebot.journal.lock import lock_holder
     from tradebot.journal.schema import FILE_NAME
@@ -111,7 +112,7 @@ def _bar(folder: Path, reason: str) -> tuple[bool, bool]:
     halt_file = HaltFile(folder)
     try:
         halt_file.write_reason(reason)
-    except OSError as error:  # cancelling must not wait for a full disk
+    except OSError as error:  # a full disk must not keep orders from being cancelled
         why = f"{halt_file.path} cannot be written: {error.strerror}"
         print_error_line(f"NOT HALTED: {why}; stop the daemon")
         return False, False
@@ -128,7 +129,7 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def _target(found: SalvagedSettings, exchange_file: Path | None) -> tuple[VenueAdapter, VenueAccess] | None:
-    # Where to cancel; None where the venue lives inside the daemon.
+    # Returns where to cancel, None when the venue is the exchange inside the daemon.
     if exchange_file is not None:
         from tradebot.cli.shared.exchange_file import read_addresses
 

@@ -1,4 +1,4 @@
-"""The verb `status`: the picture that the running daemon gives of itself, or one line of it for a cron job."""
+"""The verb `status`: shows the state of the running daemon, or one line of it for a cron job."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _free_mb(folder: Path) -> int | None:
 
 
 def _log_mb(folder: Path) -> int | None:
-    # The write-ahead log grows while somebody reads the journal in one long transaction.
+    # SQLite's write-ahead log grows while another process reads the journal in one long transaction.
     try:
         return os.stat(folder / "journal.sqlite3-wal").st_size // 1_000_000
     except OSError:

@@ -1,1 +1,1 @@
-"""The verb `data`: its commands by what they do to the past bars."""
+"""The verb `data`: its commands for past bars."""

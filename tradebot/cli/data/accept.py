@@ -1,4 +1,4 @@
-"""The verb `data accept`: a person says of one jump of one symbol that it is true, so that nothing asks again."""
+"""The verb `data accept`: a person confirms that one price jump of a symbol is true, so that no check refuses it."""
 
 from __future__ import annotations
 

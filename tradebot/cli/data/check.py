@@ -1,4 +1,4 @@
-"""The verb `data check`: whether past bars can be trusted, those in the history or those in files."""
+"""The verb `data check`: checks whether past bars can be trusted, in the history or in files."""
 
 from __future__ import annotations
 

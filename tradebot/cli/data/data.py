@@ -1,4 +1,4 @@
-"""The verb `data`: past bars. Its commands `list`, `export` and `remove_series` are here, the others beside this file."""
+"""The verb `data` with its commands `list`, `export` and `remove_series`; the others are in the modules beside it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def list_(config: str | None, state_dir: Path | None, as_json: bool) -> None:
     from tradebot.history.frames import format_time
 
     def when(at: int, exchange: str) -> str:
-        # On a terminal a line a series, the exchange's zone understood.
+        # On a terminal each series fits on one line; the zone is left out, it is the exchange's.
         told = format_time(at, exchange)
         return told if as_json or not sys.stdout.isatty() else told[:16].replace("T", " ")
 

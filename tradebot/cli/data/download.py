@@ -1,4 +1,4 @@
-"""The verb `data download`: past bars from the configured venue."""
+"""The verb `data download`: fetches past bars from the configured venue into the history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs `data import` and `data import-journal`: past bars out of files, and those that a daemon recorded."""
+"""The verbs `data import` and `data import-journal`: import past bars from files, and bars that a daemon recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the commands of `data` share: the options that say where the history is and how files are read."""
+"""Options that the commands of `data` share: where the history is and how files are read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ history_options = combine_options(
     state_dir_option("Where the history is."),
     click.option("-c", "--config", "config", metavar="FILE", help="Configuration file."),
 )
-# What a file of bars does not say itself.
+# Facts that a file of bars does not state.
 file_options = combine_options(
     click.option("--symbol", default="", help="Whose bars they are, or which.  [default: all, or the file]"),
     click.option("--interval", default="", help="Length of a bar.  [default: as the rows show]"),
@@ -43,7 +43,7 @@ file_options = combine_options(
 
 
 def parse_options_of(given: Mapping[str, Any], *, skips_bad: bool) -> ParseOptions:
-    """Return how `file_options`'s options want a file's rows."""
+    """Return how to parse a file, by the options of `file_options`."""
     return ParseOptions(
         zone=given["zone"],
         time_format=given["time_format"],
@@ -56,7 +56,7 @@ def parse_options_of(given: Mapping[str, Any], *, skips_bad: bool) -> ParseOptio
 
 
 def import_options_of(given: Mapping[str, Any]) -> ImportOptions:
-    """Return what `file_options`'s options say of a file that it does not. Raises DataError."""
+    """Return the facts about a file that `file_options` add. Raises DataError."""
     return ImportOptions(
         exchange=given["exchange"],
         interval=parse_interval(given["interval"]) if given["interval"] else 0,

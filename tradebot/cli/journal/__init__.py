@@ -1,1 +1,1 @@
-"""The verbs that read the journal, also that of a running daemon, a module each."""
+"""The verbs that read the journal, also of a running daemon; one module each."""

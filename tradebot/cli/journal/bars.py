@@ -1,4 +1,4 @@
-"""The verb `read_bars`: those that were recorded of a symbol."""
+"""The verb `read_bars`: prints the recorded bars of a symbol."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tradebot.journal import recorded_bars
 from tradebot.markets.market import HOME_MARKET
 from tradebot.printing import print_text
 
-UNIT_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+UNIT_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}  # unit -> seconds
 
 
 @click.command()

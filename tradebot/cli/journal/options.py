@@ -1,4 +1,4 @@
-"""What the verbs of the journal share: the options that say which journal is meant, and where it is."""
+"""Options of the verbs that read the journal, and the path of the journal that they name."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ account_option = click.option("--account", help="Of this account.  [default: the
 
 
 def journal_path(state_dir: Path | None, config: str | None) -> Path:
-    """Return the place of the journal."""
+    """Return the path of the journal file."""
     return state_dir_of(state_dir, config) / FILE_NAME

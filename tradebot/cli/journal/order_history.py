@@ -1,4 +1,4 @@
-"""An order as the verbs of the journal show it: its fields for JSON and lists, its whole story in lines for people."""
+"""Shows an order of the journal: its fields for JSON and lists, its whole history as lines for people."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from tradebot.printing import print_line
 
 
 def exchange_zone(exchange: str) -> tzinfo:
-    """Return the zone in which times of an exchange are told."""
+    """Return the zone in which times of an exchange are shown."""
     return market_of(exchange).tzinfo
 
 
 def format_decimal(value: Any) -> str:
-    """Return a number with at most four decimals and no zeros at their end."""
+    """Return a number with at most four decimals and without trailing zeros."""
     return f"{value:.4f}".rstrip("0").rstrip(".")
 
 
 def order_fields(order: Order) -> dict[str, Any]:
-    """Return an order as one line of a list."""
+    """Return the fields of an order as one row of a list."""
     request = order.request
     return {
         "changed_at": format_iso(order.times.changed_at, exchange_zone(request.exchange)),
@@ -82,7 +82,7 @@ def _steps(told: OrderHistory) -> list[dict[str, Any]]:
 
 
 def history_fields(order_history: OrderHistory) -> dict[str, Any]:
-    """Return all that the journal knows of an order, ready for JSON."""
+    """Return all that the journal knows about an order, ready for JSON."""
     signal = order_history.signal
     return {
         "run": order_history.run,
@@ -108,7 +108,7 @@ def _inputs(told: OrderHistory) -> dict[str, float]:
 
 
 def print_history(order_history: OrderHistory) -> None:
-    """Print an order's story: what caused it, the gate, every state it went through."""
+    """Print an order's history: its cause, the checks of the gate, each state with its time."""
     order, request = order_history.order, order_history.order.request
     price = f" at {request.price:f}" if request.price is not None else ""
     print_line(

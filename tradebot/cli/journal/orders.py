@@ -1,4 +1,4 @@
-"""The verb `orders`: those in the journal."""
+"""The verb `orders`: lists the orders in the journal."""
 
 from __future__ import annotations
 

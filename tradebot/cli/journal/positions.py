@@ -1,4 +1,4 @@
-"""The verb `positions`: what the fills in the journal add up to."""
+"""The verb `positions`: lists the positions that the fills in the journal add up to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verb `trades`: the fills in the journal."""
+"""The verb `trades`: lists the fills in the journal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verb `why`: one order explained, from the signal to the last fill."""
+"""The verb `why`: explains one order, from the signal to the last fill."""
 
 from __future__ import annotations
 

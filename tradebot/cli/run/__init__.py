@@ -1,1 +1,1 @@
-"""The verb `run`, and the verdict at the end of a rehearsal."""
+"""The verb `run`, and the checker's verdict after a rehearsal."""

@@ -1,4 +1,4 @@
-"""The end of `run --rehearse`: what broke, what the daemon did, what it refused, and the verdict of the checker."""
+"""The end of `run --rehearse`: prints the faults, the daemon's actions and refusals, and the checker's verdict."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ RULING_COLOURS = {PromiseStatus.OK: "green", PromiseStatus.BROKEN: "bold red", P
 
 
 def print_verdict(state_dir: Path, log: Path | None, *, seed: int) -> bool:
-    """Print the tale and the verdict of a rehearsal's records on stderr; True when no promise is broken.
+    """Print the summary and the verdict of a rehearsal on stderr; return whether no promise is broken.
 
-    Without a journal nothing began and nothing is printed.
+    Both come from the records alone. Without a journal or an exchange log nothing began: print nothing, return True.
     """
     journal, log = state_dir / JOURNAL, log or state_dir / LOG
     if not journal.exists() or not log.exists():

@@ -1,4 +1,4 @@
-"""The verb `run`: the daemon."""
+"""The verb `run`: runs the daemon."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tradebot.cli.shared.options import exchange_option
 from tradebot.errors import InvariantBroken
 from tradebot.printing import confirm_or_abort, print_text
 
-FAULTY_SHARE = 0.6
-REHEARSAL_SPEED = 120.0  # a day of the market in three minutes
+FAULTY_SHARE = 0.6  # the share of a rehearsal in which faults strike
+REHEARSAL_SPEED = 120.0  # a market day takes three minutes
 EXCHANGE_START_TIMEOUT_S = 10
-SESSION_S = 22_500  # market seconds of a day
+SESSION_S = 22_500  # market seconds of a session
 
 
 @click.command()
@@ -73,14 +73,14 @@ def run(
     loaded = load_with_origins(config_path, overrides)
     if rehearse is not None:
         loaded = load_with_origins(config_path, overrides | _rehearsed(loaded.config, rehearse, given))
-    # Strategies may change the working directory: what is written later must not go where they went.
+    # Paths are made absolute here, because strategies may change the working directory later.
     config = loaded.config.with_absolute_paths()
     confine_process()
     scrub_secrets(os.environ, secret_keys())
     exchange_log = exchange_log and exchange_log.absolute()
     if config.analysis.workers != 0:
         with limit_child_memory(config.analysis.worker_memory_mb):
-            fork_server.start_fork_server()  # it imports what the workers need while this process imports what the daemon needs
+            fork_server.start_fork_server()  # imports for the workers run in parallel with the imports of this process
     from tradebot.clock import WallClock
     from tradebot.daemon.start_checks import start_problems
 
@@ -111,7 +111,7 @@ def run(
 
 
 def _rehearsed(config: Any, seed: int, given: dict[str, Any]) -> dict[str, Any]:
-    # A rehearsal keeps away from the journal of real days, and plays its day fast unless somebody says how fast.
+    # A rehearsal keeps away from the journal of real days. It runs fast unless a speed is set.
     changes: dict[str, Any] = {}
     if given["state_dir"] is None:
         changes["app.state_dir"] = str(_fresh(config.app.state_dir / "rehearsals", f"seed-{seed}"))
@@ -133,7 +133,7 @@ def _plan(config: Any, rehearse: int | None, faults: str | None, until: str | No
         if faults is not None:
             raise click.UsageError("--rehearse draws the faults of a seed; leave out --faults, or name them there")
         after_s = config.app.stop_after_s or SESSION_S / config.exchange.speed
-        # Three fifths of the run for the faults, the rest to show that everything mends.
+        # Faults strike in the first three fifths of the run. The rest shows that everything recovers.
         return fault_plan_of("bad-day", seed=rehearse, until=until or f"{FAULTY_SHARE * after_s:.3f}s")
     return fault_plan_of(faults, seed=config.exchange.seed, until=until)
 
@@ -163,7 +163,7 @@ def _overrides(given: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _started(path: Path) -> dict[str, Any]:
-    # `tradebot exchange > FILE &` makes the file at once, and prints its line when it listens.
+    # `tradebot exchange > FILE &` creates the file at once, and prints its line when it listens.
     import asyncio
 
     from tradebot.cli.shared.exchange_file import read_addresses

@@ -1,1 +1,1 @@
-"""What verbs of different families share: options, tables, places, faults, progress."""
+"""Code that verbs of several families share: options, tables, paths, faults, progress bars."""

@@ -1,4 +1,4 @@
-"""The file with the line that a running `tradebot exchange` printed."""
+"""Reads the file that holds the line printed by a running `tradebot exchange`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tradebot.venues import registry
 
 
 def read_addresses(path: Path) -> dict[str, Any]:
-    """Return what `tradebot exchange` printed into the file; all its addresses are loopback.
+    """Return the JSON that `tradebot exchange` printed into the file; all its addresses are loopback.
 
-    Raises DataError for another file, ConfigError for another machine.
+    Raises DataError for any other file, ConfigError for addresses of another machine.
     """
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8").splitlines()[0])

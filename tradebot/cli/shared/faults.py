@@ -1,4 +1,4 @@
-"""What the verbs share of faults: the catalogue as a table, and the plan that options ask for."""
+"""Fault injection for the verbs: prints the catalogue, and makes the plan of the options."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAME_END = re.compile(r"[:@~]")  # ends the name of a fault
 
 
 def render_catalogue(*, as_json: bool) -> str:
-    """Return every fault the exchange can commit, as a table or as one JSON array."""
+    """Return every fault of the exchange, as a table or as one JSON array."""
     if as_json:
         return json.dumps([kind.to_json() for kind in FAULT_KINDS])
     rows = [(kind.name, kind.ids, _where(kind.points), kind.description) for kind in FAULT_KINDS]
@@ -45,7 +45,10 @@ def render_catalogue(*, as_json: bool) -> str:
 
 
 def fault_plan_of(text: str | None, *, seed: int, until: str | None) -> FaultPlan | None:
-    """Return the plan of `--faults` and `--faults-until`. Raises ConfigError or BadParameter."""
+    """Return the plan of `--faults` and `--faults-until`, None without faults.
+
+    Raises ConfigError, BadParameter or UsageError.
+    """
     if text is None:
         if until is not None:
             raise click.UsageError("--faults-until says when --faults end; name some faults")

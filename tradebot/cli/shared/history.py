@@ -1,4 +1,4 @@
-"""The history of past bars that the configuration names."""
+"""Opens the history of past bars that the configuration names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def open_configured_history(config: Config, *, writes: bool = False) -> Iterator
 
 
 def accepted_jumps_of(config: Config) -> set[tuple[str, str, int]]:
-    """Return the jumps that were accepted in the history, none where there is no history."""
+    """Return the accepted jumps of the history, empty when no history exists."""
     if not config.history.in_store and not (config.app.state_dir / FILE_NAME).exists():
         return set()
     with open_configured_history(config) as history:

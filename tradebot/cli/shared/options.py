@@ -1,4 +1,4 @@
-"""The options that verbs of different families take, each made in one place. Only what they say differs."""
+"""Options that verbs of several families take, each defined once. Only their help texts differ."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONFIG_OPTION = click.option(
 
 
 def combine_options(*options: AddOption) -> AddOption:
-    """Return what adds all these options to a command, for `--help` in this order."""
+    """Return a decorator that adds all these options to a command; `--help` lists them in this order."""
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(options):
@@ -29,19 +29,19 @@ def combine_options(*options: AddOption) -> AddOption:
 
 
 def state_dir_option(place: str, *, default: str = "as configured") -> AddOption:
-    """Return the option `--state-dir`; `place` says what is there."""
+    """Return the option `--state-dir`; `place` is its help text."""
     return click.option("--state-dir", type=click.Path(path_type=Path), help=f"{place}  [default: {default}]")
 
 
 def stamps_option(meaning: str) -> AddOption:
-    """Return the option `--stamps`, whether times are those of a bar's start or end."""
+    """Return the option `--stamps`: whether times are starts or ends of bars; `meaning` is its help text."""
     return click.option(
         "--stamps", type=click.Choice(["start", "end"]), default="start", show_default=True, help=meaning
     )
 
 
 def exchange_option(what: str = "A") -> AddOption:
-    """Return the option `--exchange`; `what` says for which use the running exchange is."""
+    """Return the option `--exchange`, the file of a running exchange; `what` begins its help text."""
     return click.option(
         "--exchange",
         "exchange_file",

@@ -1,4 +1,4 @@
-"""The bar that shows on a terminal how far a verb is."""
+"""Shows the progress of a verb on a terminal."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 from tradebot.printable import make_printable
 
-Progress = Callable[[str, int, int], None]  # what, done, of how many
+Progress = Callable[[str, int, int], None]  # (what, done, total)
 
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """Show a bar on a terminal's standard error; yields what it is told with: (what, done, total)."""
+    """Show a progress bar on standard error if it is a terminal; yields its update function (what, done, total)."""
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import Progress as Bar

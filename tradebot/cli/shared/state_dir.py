@@ -1,4 +1,4 @@
-"""Where the daemon's state is, also beside a configuration that `run` would refuse; nothing here takes long to load."""
+"""Finds the daemon's state directory, even with a configuration that `run` would refuse; loads quickly."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tradebot.printing import print_error_line
 
 
 def salvaged_settings(path: str | os.PathLike[str] | None) -> SalvagedSettings:
-    """Return the settings that can be read, and say on standard error what could not be."""
+    """Return the settings that can be read; report the others on standard error."""
     found = salvage_settings(path)
     for note in found.notes:
         print_error_line(note)
@@ -18,5 +18,5 @@ def salvaged_settings(path: str | os.PathLike[str] | None) -> SalvagedSettings:
 
 
 def state_dir_of(given: Path | None, path: str | None) -> Path:
-    """Return the state directory that is given, else the one of the configuration at `path`."""
+    """Return the given state directory, else the one in the configuration at `path`."""
     return given if given is not None else salvaged_settings(path).state_dir

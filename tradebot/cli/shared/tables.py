@@ -1,4 +1,4 @@
-"""How the verbs print lists: a table on a terminal, tab-separated lines in a pipe, JSON when asked."""
+"""Prints lists for the verbs: a table on a terminal, tab-separated lines in a pipe, JSON on request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.text import Text
 from tradebot.printable import make_printable
 from tradebot.printing import print_error_line, print_json, print_text
 
-PIPE_WIDTH = 160  # columns, where no terminal says how many there are
+PIPE_WIDTH = 160  # columns, where no terminal gives its width
 NUMBER_COLUMNS = frozenset(
     {"quantity", "filled", "price", "average_price", "realized", "bought", "sold", "after_ms"}
     | {"open", "high", "low", "close", "volume", "bars", "added", "replaced", "equal", "unsorted", "times"}
@@ -22,7 +22,10 @@ NUMBER_COLUMNS = frozenset(
 
 
 def print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
-    """Print rows that share their keys, for whoever is reading; without rows JSON is `[]` and people read `none`."""
+    """Print rows with the same keys: JSON, a table on a terminal, tab-separated lines elsewhere.
+
+    Without rows print `[]` as JSON, else `none` on standard error.
+    """
     if as_json:
         print_json(list(rows), indent=2)
     elif not rows:
@@ -35,7 +38,7 @@ def print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
 
 
 def print_table(rows: Sequence[dict[str, Any]]) -> None:
-    """Print a table of at least one row; a column without any value is left out."""
+    """Print a table of at least one row; columns without any value are left out."""
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     used = [name for name in rows[0] if any(row[name] != "" for row in rows)]
     for name in used:
@@ -46,11 +49,11 @@ def print_table(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def standard_console(*, stderr: bool = False, soft_wrap: bool = False) -> Console:
-    """Return what draws on a standard stream, of one width where it is no terminal."""
+    """Return a console for a standard stream; its width is `PIPE_WIDTH` when the stream is no terminal."""
     stream = sys.stderr if stderr else sys.stdout
     return Console(stderr=stderr, highlight=False, soft_wrap=soft_wrap, width=None if stream.isatty() else PIPE_WIDTH)
 
 
 def prints_to_stderr(*, as_json: bool) -> contextlib.AbstractContextManager[object]:
-    """Return a context in which what strategies print goes to standard error, where the output is to be JSON alone."""
+    """Return a context that sends prints of strategies to standard error, so that JSON stays alone on output."""
     return contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext()

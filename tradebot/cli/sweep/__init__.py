@@ -1,1 +1,1 @@
-"""The verb `sweep`: the plan that is asked for, its trials, and what came of them."""
+"""The verb `sweep`: the plan of its options, the run, and the output of the results."""

@@ -1,4 +1,4 @@
-"""The plan of a sweep that its options mean: sets of parameters, spans of a walk-forward, symbols."""
+"""Builds the plan of a sweep from its options: parameter sets, spans of a walk-forward, symbols."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def build_sweep_plan(given: dict[str, Any], job: Any, series: dict[str, Any], spec: Any) -> Any:
-    """Return the plan that the options mean. Raises ConfigError."""
+    """Return the plan that the options describe. Raises ConfigError."""
     from tradebot.errors import ConfigError
     from tradebot.sweep.parameter_space import parse_space
     from tradebot.sweep.search import SearchKind
@@ -53,7 +53,7 @@ def _window(option: str, text: str) -> int:
 
 
 def trading_span(job: Any, series: dict[str, Any]) -> tuple[int, int]:
-    """Return the first midnight and the end of what a job trades, in market ns."""
+    """Return the midnight before the first traded bar, and the end of trading, of a job in market ns."""
     import pandas as pd
 
     first = min(int(one.starts[0]) for one in series.values()) if job.begin is None else job.begin

@@ -1,4 +1,4 @@
-"""What comes of a sweep: its best trial made again, the heat map, and what is told."""
+"""The results of a sweep: runs its best trial again, writes the heat map, prints the trials."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tradebot.printing import print_error_line, print_json, print_line
 
 
 class BestTrial:
-    """The best trial made again, for its checks and its report."""
+    """The best trial of a sweep, run again for its checks and its report."""
 
     def __init__(self, plan: Any, rows: Any, ground: Any) -> None:
         import msgspec
@@ -29,7 +29,7 @@ class BestTrial:
             self.result = run_parallel(job, ground.series)
 
     def robustness_checks(self) -> list[Any]:
-        """Return what speaks against believing in it."""
+        """Return the checks that show how far the sweep's result can be trusted."""
         from tradebot.backtest import honesty_checks
         from tradebot.backtest.metrics import returns_per_year
         from tradebot.backtest.parallel import run_parallel
@@ -51,7 +51,7 @@ class BestTrial:
         return found
 
     def write_report(self, path: Path, checks: list[Any]) -> None:
-        """Write its report, if there is one best trial."""
+        """Write the report of the best trial; say on standard error when there is no single best trial."""
         from tradebot.backtest import report, report_data
 
         if self.result is None:
@@ -80,7 +80,7 @@ def write_heat_map(path: Path, plan: Any, rows: Any, checks: list[Any], ground: 
 
 
 def show_sweep(plan: Any, rows: Any, checks: list[Any], places: dict[str, Any], *, as_json: bool) -> None:
-    """Print the trials and what they mean."""
+    """Print the trials and their checks, and where the files are."""
     from tradebot.sweep import summary
 
     if as_json:

@@ -1,4 +1,4 @@
-"""The verb `run_sweep`: one backtest per set of parameters, on all cores or a cluster; stopped, it can go on."""
+"""The verb `run_sweep`: runs one backtest per parameter set, on all cores or a cluster; a stopped sweep can resume."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def _crew(given: dict[str, Any], ground: Any, trials: int) -> Any:
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    # A polite kill is as good as Ctrl-C: what is done is kept, the workers end.
+    # SIGTERM acts as Ctrl-C does: finished trials are kept and the workers end.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield

@@ -1,1 +1,1 @@
-"""The verb `service`: the unit of systemd, and the paths that stand in it."""
+"""The verb `service`: the systemd unit, and the paths in it."""

@@ -1,4 +1,4 @@
-"""The verb `service`: prints or installs the unit with which systemd runs the daemon."""
+"""The verb `service`: prints or installs the systemd unit that runs the daemon."""
 
 from __future__ import annotations
 

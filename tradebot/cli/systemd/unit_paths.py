@@ -1,4 +1,4 @@
-"""What a systemd unit must name to run what this shell would: whole paths, and what its sandbox lets it read."""
+"""Resolves what a systemd unit must name to run as this shell would: absolute paths, and files its sandbox may read."""
 
 from __future__ import annotations
 
@@ -19,30 +19,28 @@ from tradebot.strategies.loading import strategy_file
 from tradebot.venues import registry
 
 SYSTEM_CREDENTIALS = Path("/etc/tradebot/credentials")
-HIDDEN_FOLDERS = (Path("/tmp"), Path("/var/tmp"))  # PrivateTmp=yes shows the daemon empty ones of its own
-MAX_RESTART_SPEED = 120.0  # a day takes three minutes: fewer starts than the unit's limit allows
-LATER_KEY = "comes with the unit"  # in place of a key that this shell does not have and systemd will hand over
+HIDDEN_FOLDERS = (Path("/tmp"), Path("/var/tmp"))  # PrivateTmp=yes gives the daemon empty ones of its own
+MAX_RESTART_SPEED = 120.0  # a day takes three minutes at this speed, so restarts stay below the unit's start limit
+LATER_KEY = "comes with the unit"  # stands for a key that this shell does not have and systemd will provide
 
 
 class UnitSettings(NamedTuple):
-    """What the unit runs: `read_paths` are the files it needs, `folder` is where relative names of the configuration begin,
-    None where there are none; `key_files` are the files of the credentials. With `begins_next_day` a run is a day of the
-    embedded exchange, and the next start begins the next day; `end_reason` says why the unit stays down after one."""
+    """What the unit runs and needs."""
 
     config: Path | None
     symbols: str | None
-    credentials: Path | None
-    read_paths: tuple[Path, ...]
-    folder: Path | None
+    credentials: Path | None  # the folder of the credential files
+    read_paths: tuple[Path, ...]  # files that it needs
+    folder: Path | None  # relative paths of the configuration begin here; None without such paths
     is_live: bool
     account: str
-    key_files: tuple[str, ...]
-    begins_next_day: bool
-    end_reason: str
+    key_files: tuple[str, ...]  # names of the credential files
+    begins_next_day: bool  # a run is one day of the embedded exchange, and the next start begins the next day
+    end_reason: str  # why the unit stays down after its first run, "" when it does not
 
 
 def resolve_unit_settings(config: Path | None, symbols: str | None, credentials: Path | None) -> UnitSettings:
-    """Return what a unit must name to run as this shell would run. Raises ConfigError for a run that is refused."""
+    """Return what a unit must name to run as this shell would. Raises ConfigError for a run that is refused."""
     here, found = Path.cwd(), find_config_file(config)
     if symbols is not None:
         parse_symbols(symbols, cwd=here)
@@ -75,7 +73,7 @@ def resolve_unit_settings(config: Path | None, symbols: str | None, credentials:
 
 
 def unit_cautions(asked: UnitSettings, executable: Sequence[str], user: str | None) -> Iterator[str]:
-    """Yield a sentence for each thing that this shell has and the unit would not."""
+    """Yield a sentence for each risk of the unit, and for each thing that this shell has and the unit has not."""
     if asked.is_live:
         yield f"this unit trades REAL money on account {asked.account} as soon as it starts, and asks nobody"
     if asked.end_reason:
@@ -113,7 +111,7 @@ def _ends(settings: Config) -> str:
 
 
 def _table(path: Path | None, name: str) -> Mapping[str, Any]:
-    # As it stands, for what `load_config` no longer tells; what is wrong with the file is its to say.
+    # Returns the section as the file has it, which `load_config` does not show. `load_config` also reports the file's errors.
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
     except (OSError, ValueError, RecursionError):
@@ -131,7 +129,8 @@ def _whole(part: str, here: Path) -> str:
 
 
 def _shut(path: Path, user: str | None) -> Path | None:
-    # The first of the way that the user of the unit may not pass or read; one that does not exist yet owns nothing.
+    # Returns the first part of the path that the unit's user may not enter or read, None for none and for an unknown
+    # user. A user that systemd creates at start owns nothing.
     uid, groups = -1, frozenset[int]()
     if user is not None:
         try:

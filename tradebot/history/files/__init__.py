@@ -1,1 +1,1 @@
-"""Files of bars as other programs write them: bytes to text, to a table, its columns, times and numbers to rows."""
+"""Reads files of bars that other programs write: bytes to text, text to a table, its columns to rows of bars."""

@@ -1,4 +1,4 @@
-"""Which column of a file is which, by the names that other programs give them; what is not read is named. Pure."""
+"""Matches the columns of a file to ours by the names that other programs use, and lists unread columns. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TIME_COLUMNS = ("stamp", "date", "time")
 COLUMN_SYNONYMS = {
     "symbol": ("symbol", "ticker", "tradingsymbol", "trading_symbol", "tckrsymb", "instrument", "scrip", "name"),
     "series": ("series", "sctysrs"),
-    # What counts from 1970 names an instant; a date beside it is in a zone that nothing says.
+    # A count since 1970 is an instant. It wins over a date column, whose zone is unknown.
     "stamp": (
         "unix",
         "epoch",
@@ -57,43 +57,49 @@ COLUMN_SYNONYMS = {
     ),
     "ticks": ("tickvol", "tick_volume", "tickvolume"),
 }
-INDEX_NAMES = ("", "index", "index_level_0", "unnamed:_0", "t")  # times of a table that has no other
+INDEX_NAMES = ("", "index", "index_level_0", "unnamed:_0", "t")  # hold the times when no other column does
 COIN_VOLUME = re.compile(r"volume_(?!ma|sma|ema|avg|pct|chg|usd)[a-z]{2,5}")
 UNIT_PATTERN = re.compile(r"[(\[].*[)\]]")
 
 
 class TableColumns(NamedTuple):
-    """The columns of a table: position -> our name for those that are read, and the names of the others."""
+    """The columns of a table: position -> our name for the columns to read, and the names of the others."""
 
     names_by_position: dict[int, str]
     unread: list[str]
 
     def position_of(self, ours: str) -> int | None:
-        """Return where a column of ours stands, None where there is none."""
+        """Return the position of the column with our name `ours`, None when the table has none."""
         return next((place for place, name in self.names_by_position.items() if name == ours), None)
 
 
 def normalized_name(name: str) -> str:
-    """Return a column's name without case, unit and dress: `<OPEN>`, `Open (INR)` and ` open ` are one."""
+    """Return a column's name in lower case, without unit and punctuation.
+
+    `<OPEN>`, `Open (INR)` and ` open ` all give `open`.
+    """
     plain = UNIT_PATTERN.sub("", name.encode("ascii", "ignore").decode().strip().lower().strip("<>"))
     return re.sub(r"[\s\-./_]+", "_", plain.strip()).strip("_")
 
 
 def match_columns(names: Sequence[str]) -> TableColumns | None:
-    """Return the columns of a head, None when it names not all that a bar needs; of two with one name the first."""
+    """Return the columns that a header names, None when it lacks one that a bar needs.
+
+    Of two columns with the same name the first counts.
+    """
     found = _matched(names)
     return found if not missing_columns(found) else None
 
 
 def missing_columns(found: TableColumns) -> list[str]:
-    """Return what of a bar has no column."""
+    """Return the parts of a bar that have no column."""
     has = set(found.names_by_position.values())
     lacks = [name for name in PRICE_COLUMNS if name not in has]
     return lacks if has & {"stamp", "date", "time"} else ["time (timestamp, datetime, date, ts)", *lacks]
 
 
 def describe_missing(names: Sequence[str]) -> str:
-    """Return in words why a head is none of bars."""
+    """Return in words why a header does not describe bars."""
     found = _matched(names)
     lacks, has = missing_columns(found), set(found.names_by_position.values())
     shown = ", ".join(names)[:120] or "none"

@@ -1,4 +1,4 @@
-"""Parquet and DuckDB through duckdb, which is an extra: tables read in batches, frames written as Parquet."""
+"""Reads Parquet and DuckDB files in batches, and writes frames as Parquet; needs the optional package duckdb."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tradebot.errors import DataError
 from tradebot.history.files.columns import TableColumns, describe_missing, match_columns
 
 DUCKDB_SUFFIXES = (".parquet", ".pq", ".duckdb", ".db")
-# What has one size in every row. All else is read as text of bounded length: a dictionary keeps a text once on the disk
-# however many rows have it, and in memory each row has its own.
+# Types with one size in every row. All others are read as text of bounded length. On disk a dictionary stores a text
+# once for all rows that have it, but in memory each row has its own copy.
 FIXED_SIZE_TYPE = re.compile(
     r"(?:U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|FLOAT|DOUBLE|DECIMAL|BOOLEAN|DATE|TIME(?:STAMP(?:_\w+)?)?)\b"
 )
-MAX_CELL_CHARS = 200  # letters; a time has 35, a symbol at most 64
-VECTOR_ROWS = 2_048  # of DuckDB, which gives rows in multiples of it
+MAX_CELL_CHARS = 200  # characters; a time has 35, a symbol at most 64
+VECTOR_ROWS = 2_048  # DuckDB returns rows in multiples of this
 T = TypeVar("T")
 
 
 class DuckdbQuery(NamedTuple):
-    """A query under way and the number of its rows."""
+    """A running query and the total number of its rows."""
 
     result: Any
     total: int
@@ -34,7 +34,7 @@ class DuckdbQuery(NamedTuple):
 
 @contextmanager
 def open_table(path: Path, table: str) -> Iterator[tuple[TableColumns, DuckdbQuery]]:
-    """Open a Parquet file or a table of a DuckDB file; its rows come under our names. Raises DataError."""
+    """Open a Parquet file, or a table of a DuckDB file; the query returns columns under our names. Raises DataError."""
     _require(path, "are read")
     import duckdb
 
@@ -44,7 +44,7 @@ def open_table(path: Path, table: str) -> Iterator[tuple[TableColumns, DuckdbQue
             connection.execute("SET memory_limit = '128MB'")
             connection.execute("SET threads = 1")
             connection.execute("SET TimeZone = 'UTC'")
-            if is_database:  # a table may be defined by what it reads elsewhere
+            if is_database:  # the file could define a table that reads other files
                 connection.execute("SET enable_external_access = false")
             source = _table(connection, path, table) if is_database else "read_parquet(?)"
             values = [] if is_database else [str(path)]
@@ -66,7 +66,11 @@ def open_table(path: Path, table: str) -> Iterator[tuple[TableColumns, DuckdbQue
 def iterate_frames(
     reader: DuckdbQuery, rows: int, progress: Callable[[int, int], None]
 ) -> Iterator[tuple[pd.DataFrame, int]]:
-    """Yield frames of about half as many rows with the number of their first: texts of numbers take twice the room."""
+    """Yield (frame, number of its first row), counted from 1.
+
+    A frame has about half of `rows`, because numbers as text take twice the memory. `progress` gets the rows read and
+    the total.
+    """
     first = 1
     while len(frame := reader.result.fetch_df_chunk(max(1, rows // 2 // VECTOR_ROWS))):
         yield frame, first
@@ -75,13 +79,13 @@ def iterate_frames(
 
 
 def column_expression(name: str, kind: str) -> str:
-    """Return what reads a column of a DuckDB type in bounded room."""
+    """Return the SQL expression that reads a column of a DuckDB type in bounded memory."""
     is_sized = FIXED_SIZE_TYPE.match(kind) and not kind.endswith("]")
     return _quoted(name) if is_sized else f"left(CAST({_quoted(name)} AS VARCHAR), {MAX_CELL_CHARS})"
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
-    """Write a frame as Parquet. Raises DataError without duckdb, OSError where it cannot be written."""
+    """Write a frame as a Parquet file. Raises DataError without duckdb, OSError when the file cannot be written."""
     _require(path, "are written")
     import duckdb
 

@@ -1,4 +1,4 @@
-"""Where the table of a text begins: lines before its head, heads of several rows, tables without one; names, marks."""
+"""Finds the header of a text table: after other lines, over several rows, or none; its columns and notation."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from tradebot.history.files.columns import PRICE_COLUMNS, TableColumns, describe
 from tradebot.history.files.numbers import PLAIN_NUMBER, NumberNotation, detect_notation
 
 SEPARATORS = ",;\t|"
-MAX_LINES_ABOVE = 12  # lines above a head
+MAX_LINES_ABOVE = 12  # lines above a header
 NUMBER_PATTERN = r"-?\d+(?:\.\d+)?"
 
 
 class FileHeader(NamedTuple):
-    """What the first lines of a text say: `skipped_lines` of them come before the rows, `symbol` is whose all rows are."""
+    """What the first lines of a text say.
+
+    `skipped_lines` lines come before the first row. `symbol` is the symbol of all rows, "" when the header names none.
+    """
 
     separator: str
     names: tuple[str, ...]
@@ -30,7 +33,7 @@ class FileHeader(NamedTuple):
 
 
 class HeaderlessFormat(NamedTuple):
-    """A table that some program writes without a head: the names of its columns, and what a row looks like."""
+    """A table that a known program writes without a header: its column names, and the pattern of a row."""
 
     source: str
     names: tuple[str, ...]
@@ -77,8 +80,10 @@ HEADERLESS_FORMATS = (
 
 
 def read_header(path: Path, lines: Sequence[str], column_names: Sequence[str] = (), symbol: str = "") -> FileHeader:
-    """Return what the first lines of a text say. `column_names` names the columns where no head does; `symbol` chooses among
-    the tickers of a wide table. Raises DataError."""
+    """Return the header that the first lines of a text hold. Raises DataError.
+
+    `column_names` names the columns of a file without a header. `symbol` chooses a ticker of a wide table.
+    """
     filled = [place for place, line in enumerate(lines) if line.strip()]
     if not filled:
         raise DataError(f"{path}: the file is empty")
@@ -121,7 +126,7 @@ def _head(
 
 
 def _of_yfinance(path: Path, lines: Sequence[str], filled: Sequence[int], symbol: str) -> FileHeader | None:
-    # Price,Close,High,... / Ticker,TCS.NS,TCS.NS,... / Date,,,... as pandas writes columns of two levels
+    # pandas writes columns of two levels so: Price,Close,High,... / Ticker,TCS.NS,TCS.NS,... / Date,,,...
     if len(filled) < 3:
         return None
     rows = {normalized_name((cells := _cells(lines[place])[0])[0]): cells for place in filled[:3]}

@@ -1,4 +1,4 @@
-"""Numbers as people write them: which mark is the decimal one, thousands, currency signs, 1.23M; to floats. Pure."""
+"""Parses numbers as people write them: decimal marks, thousands separators, currency signs, 1.23M. Pure."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ PLAIN_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 CURRENCY = re.compile(r"^([+-]?)\s*(?:[$€£¥₹₿]|rs\.?|inr|usd|eur)\s*", re.IGNORECASE)
 MULTIPLIERS = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12, "cr": 1e7, "crore": 1e7, "lakh": 1e5, "lac": 1e5}
 MULTIPLIER_SUFFIX = re.compile(r"\s*(k|m|b|t|cr|crore|lakh|lac)\.?$", re.IGNORECASE)
-MAX_NUMBER_CHARS = 300  # digits; beyond it floats end
-# Groups of three, or India's of two before the last three.
+MAX_NUMBER_CHARS = 300  # digits; floats overflow soon after
+# Groups of three digits, or India's groups of two before the last three.
 GROUPED = {
     mark: re.compile(rf"[+-]?[1-9]\d{{0,2}}(?:{re.escape(mark)}\d{{2,3}})*{re.escape(mark)}\d{{3}}") for mark in ",.'"
 }
 
 
 class NumberNotation(NamedTuple):
-    """How a file writes numbers: its decimal mark, and whether every number of its first rows is plain."""
+    """How a file writes numbers: its decimal mark, and whether every number in its first rows is plain."""
 
     decimal: str = "."
     is_plain: bool = True
 
 
 def detect_notation(cells: Iterable[str], separator: str) -> NumberNotation:
-    """Return the notation of a file by cells of its first rows; prices and volumes of one file share it."""
+    """Return the notation of a file, judged by cells of its first rows; its prices and volumes share one notation."""
     marked = [_bare(cell) for cell in cells if cell.strip().lower() not in BLANK_CELLS]
     is_plain = all(PLAIN_NUMBER.fullmatch(cell.strip()) for cell in marked)
     if any(_is_decimal_comma(cell) for cell in marked):
         return NumberNotation(",", is_plain=False)
     if separator != "," and any("," in cell for cell in marked) and not any("." in cell for cell in marked):
-        # Columns are kept apart by semicolons where the comma is taken, as by programs of European countries.
+        # European programs use the comma as decimal mark, and so another separator between columns.
         return (
             NumberNotation(",", is_plain=False)
             if all(cell.count(",") < 2 for cell in marked)
@@ -48,7 +48,7 @@ def detect_notation(cells: Iterable[str], separator: str) -> NumberNotation:
 
 
 def parse_floats(column: pd.Series[Any], notation: NumberNotation) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Return a column as floats, NaN for what is no number, and for each whether there was nothing to read."""
+    """Return a column as floats, NaN for what is no number, and for each cell whether it is blank."""
     if pd.api.types.is_numeric_dtype(column.dtype):
         numbers: Floats = column.to_numpy(dtype=np.float64, na_value=np.nan)
         return numbers, np.isnan(numbers)

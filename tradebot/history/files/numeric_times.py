@@ -1,4 +1,4 @@
-"""Times written as one number: since 1970 in s, ms, us or ns by their size, YYYYMMDD, Excel's days. Pure."""
+"""Parses times written as one number: s, ms, us or ns since 1970 by their size, YYYYMMDD, Excel's days. Pure."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from tradebot.domain.market_data import Ints
 
 COUNT_PATTERN = r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"
 DIGITS_PATTERN = r"\d{9,18}|[1-8]\d{18}"
-# Each number by its own size: since 2025 Binance's files hold microseconds, those before milliseconds.
+# Each number is judged by its own size: Binance's files hold microseconds since 2025, milliseconds before.
 EPOCH_UNITS = ((10**11, SECOND), (10**14, SECOND // 1_000), (10**17, SECOND // 1_000_000), (1 << 62, 1))
-MIN_EPOCH_S = 10**8  # s, 1973; eight digits may be a date
+MIN_EPOCH_S = 10**8  # s since 1970, in 1973; a number of eight digits may be a date
 MAX_NS = (1 << 63) - 1
 EXCEL_ZERO = pd.Timestamp("1899-12-30")
-EXCEL_FIRST, EXCEL_LAST = 20_000, 80_000  # the days from 1954 to 2119; counts since 1970 are far larger
+EXCEL_FIRST, EXCEL_LAST = 20_000, 80_000  # days from 1954 to 2119; counts since 1970 are far larger
 DAY_S = 86_400
 
 
 class ParsedTimes(NamedTuple):
-    """Times read, NaT where there is none; local ones name no zone. `description` say what they are."""
+    """Parsed times, NaT for none. Local times have no zone. `description` says in words what the numbers were."""
 
     stamps: pd.Series[Any]
     is_local: bool = False
@@ -32,8 +32,11 @@ class ParsedTimes(NamedTuple):
 
 
 def parse_times(text: pd.Series[Any], *, latest_at: int, is_epoch: bool, is_excel: bool) -> ParsedTimes:
-    """Return the times that numbers mean. Those later than `latest_at` (ns UTC) are none, nor are digits that read as a
-    date, unless `is_epoch` says that they count."""
+    """Return the times that numbers stand for.
+
+    Times after `latest_at` (ns UTC) are NaT. Digits that also read as a date are NaT, unless `is_epoch` says that they
+    count since 1970.
+    """
     numbers = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64)
     found = numbers[np.isfinite(numbers)]
     if is_excel or (not is_epoch and len(found) and ((found >= EXCEL_FIRST) & (found < EXCEL_LAST)).all()):
@@ -58,9 +61,9 @@ def parse_times(text: pd.Series[Any], *, latest_at: int, is_epoch: bool, is_exce
 def parse_integer_times(
     column: pd.Series[Any], *, latest_at: int, is_epoch: bool
 ) -> tuple[Ints, npt.NDArray[np.bool_]] | None:
-    """Return the times of a column of whole numbers that are counts since 1970, and for each whether it is none.
+    """Return the times (ns UTC) of a column of whole numbers since 1970, and for each number whether it is no time.
 
-    None where `parse_times` has to look at them as texts.
+    Return None when `parse_times` has to read them as text.
     """
     if not (pd.api.types.is_string_dtype(column.dtype) or pd.api.types.is_integer_dtype(column.dtype)) or not len(
         column
@@ -86,7 +89,7 @@ def _since_1970(numbers: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
 
 
 def _exact(text: pd.Series[Any]) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    # 1704167100.250 and 1.7041671e+12: decimals keep what a float of that size would round
+    # Such as 1704167100.250 and 1.7041671e+12. A float of that size would round; Decimal keeps all digits.
     starts, is_none = np.zeros(len(text), dtype=np.int64), np.ones(len(text), dtype=bool)
     for place, cell in enumerate(text):
         try:
@@ -102,14 +105,15 @@ def _exact(text: pd.Series[Any]) -> tuple[Ints, npt.NDArray[np.bool_]]:
 
 
 def _excel(numbers: npt.NDArray[np.float64], index: pd.Index[Any]) -> pd.Series[Any]:
-    # To the second: what a day's fraction says beyond is its rounding.
+    # Rounded to the second: finer parts of a day's fraction are its rounding error.
     is_none = ~((numbers >= EXCEL_FIRST) & (numbers < EXCEL_LAST))
     seconds = np.rint(np.where(is_none, 0, numbers) * DAY_S).astype(np.int64)
     return pd.Series(EXCEL_ZERO + pd.to_timedelta(seconds, unit="s"), index=index).mask(is_none)
 
 
 def _read_as_dates(numbers: Ints, digits: int) -> bool:
-    # YYMMDDHHMM, YYYYMMDDHHMM or YYMMDDHHMMSS, YYYYMMDDHHMMSS: counts that read so in every row are no counts
+    # The forms are YYMMDDHHMM, YYYYMMDDHHMM or YYMMDDHHMMSS, and YYYYMMDDHHMMSS. Numbers that fit one in every row
+    # are dates, not counts.
     seconds = {10: False, 12: False, 14: True}.get(digits)
     if seconds is None or not len(numbers):
         return False

@@ -1,4 +1,4 @@
-"""Rows of a file to bars: whose they are, when, prices that can be prices; what is wrong is named by line."""
+"""Rows of a file to bars: their symbols, times, prices and volumes; errors name the line."""
 
 from __future__ import annotations
 
@@ -18,36 +18,33 @@ from tradebot.history.files.numbers import parse_floats
 from tradebot.history.files.tables import FileTable, RowBatch
 from tradebot.history.files.timestamps import TimestampParser
 
-MAX_PRICE_OR_VOLUME = 1e12  # of a price or a volume; beyond it their integers are no longer exact
+MAX_PRICE_OR_VOLUME = 1e12  # the limit for a price or a volume; larger ones have no exact integers
 NO_TIME, NO_NUMBER, NOT_POSITIVE = "a time that cannot be read", "a price that is no number", "a price of 0 or less"
 MAX_SYMBOL_CHARS = 64
-MAX_NAMED = 50  # columns, or series
-MAX_OTHER_SYMBOLS = 10  # symbols that are not the one asked for
+MAX_NAMED = 50  # columns, or series, that a note names
+MAX_OTHER_SYMBOLS = 10  # other symbols that an error names
 NO_SYMBOL, TO_COME = "no symbol", "a time that is still to come"
-MAX_SHOWN_CHARS = 40  # of a value, in the sentence about its row
+MAX_SHOWN_CHARS = 40  # characters of a value in the message about its row
 LOW_ABOVE_HIGH, OUTSIDE, BAD_VOLUME = "a high below the low", "open or close outside low to high", "a bad volume"
-SHARE_SERIES = ("EQ", "BE", "BZ", "SM", "ST")  # in which shares trade one by one; BL and others are blocks and bonds
+SHARE_SERIES = ("EQ", "BE", "BZ", "SM", "ST")  # single shares trade in these; BL and others are block deals and bonds
 END_OF_TIME_NS = (1 << 63) - 1
 
 
 class ParseOptions(NamedTuple):
-    """How a file is to be read: the zone of times that name none, strftime's format of unusual ones, whose bars they
-    are where no column says so and else which are taken, whether bad rows are left out instead of refused, whether a
-    high or low is moved out to an open or close beyond it, the columns where no head names them, which series of a
-    share are taken, and after which time (ns UTC) nothing was traded yet."""
+    """How to parse a file of bars."""
 
-    zone: str = ""
-    time_format: str = ""
-    symbol: str = ""
-    skips_bad: bool = False
-    mends_range: bool = False
-    columns: tuple[str, ...] = ()
-    series: tuple[str, ...] = SHARE_SERIES
-    latest_at: int = END_OF_TIME_NS
+    zone: str = ""  # the zone of times that name none
+    time_format: str = ""  # strftime's format of unusual times
+    symbol: str = ""  # the symbol to take; without a symbol column, the symbol of all rows
+    skips_bad: bool = False  # leave bad rows out instead of refusing the file
+    mends_range: bool = False  # move a high or low out to an open or close beyond it
+    columns: tuple[str, ...] = ()  # the column names of a file without a header
+    series: tuple[str, ...] = SHARE_SERIES  # the series of a share to take
+    latest_at: int = END_OF_TIME_NS  # ns UTC; later times are refused as still to come
 
 
 class ParsedRows(NamedTuple):
-    """Bars as they stood in a file: `symbols` and `starts` (ns UTC) of shape (n,), `values` open to volume (5, n)."""
+    """Bars as a file has them: `symbols` and `starts` (ns UTC) of shape (n,), `values` (open to volume) of (5, n)."""
 
     symbols: npt.NDArray[Any]
     starts: Ints
@@ -55,25 +52,29 @@ class ParsedRows(NamedTuple):
 
 
 class RowParser:
-    """Reads the batches of one file in order. `skipped` counts the rows left out, by reason; `finish_parsing` tells the rest."""
+    """Parses the batches of one file in order.
+
+    `skipped` counts the rows left out by reason. `finish_parsing` returns the other notes.
+    """
 
     def __init__(
         self, path: Path, options: ParseOptions, table: FileTable, symbol: str, *, exchange: str = HOME_EXCHANGE
     ) -> None:
         self._path, self._options, self._table, self._exchange = path, options, table, exchange
-        self._symbol = symbol  # of rows that name none
+        self._symbol = symbol  # the symbol of rows that name none
         self._stamps = TimestampParser(
             path, zone=options.zone, time_format=options.time_format, latest_at=options.latest_at
         )
-        self._volume = ""  # the column that volumes come from, once a row has shown it
-        self._footer: tuple[str, int] | None = None  # a row without a bar and how many: the end of the file, or bad
-        self._others: dict[str, None] = {}  # symbols that are not the one asked for
+        self._volume = ""  # the column that volumes come from, "" until a row decides it
+        # The error about the first row of words after the last bar, and how many follow: a footer, or bad rows.
+        self._footer: tuple[str, int] | None = None
+        self._others: dict[str, None] = {}  # symbols other than the wanted one
         self.skipped: dict[str, int] = {}
-        self.hint = ""  # how the first rows left out could be read, as a piece of a sentence
-        self._counted: dict[str, int] = {}  # what was done to rows -> how many
+        self.hint = ""  # how the first rows left out could be read, as a part of a sentence
+        self._counted: dict[str, int] = {}  # what was done to rows -> number of rows
 
     def parse_batch(self, batch: RowBatch) -> ParsedRows:
-        """Return the bars of a batch. Raises DataError naming file, line and reason."""
+        """Return the bars of a batch. Raises DataError that names file, line and reason."""
         frame = batch.frame
         places = np.arange(batch.first, batch.first + len(frame))
         is_kept = ~frame.isna().all(axis=1).to_numpy()
@@ -83,7 +84,7 @@ class RowParser:
         frame, places, symbols = frame[is_kept], places[is_kept], symbols[is_kept]
         values, is_blank = self._prices(frame)
         frame, places, symbols, values = self._without_end(frame, places, symbols, values, is_blank)
-        if not len(frame):  # a head and nothing below it: no time that could lack a zone
+        if not len(frame):  # a header without rows: no time can lack a zone
             return ParsedRows(
                 np.empty(0, dtype=object), np.empty(0, dtype=np.int64), np.empty((len(PRICE_COLUMNS) + 1, 0))
             )
@@ -99,7 +100,7 @@ class RowParser:
         return ParsedRows(symbols[good], starts[good], np.vstack([values, volume])[:, good])
 
     def finish_parsing(self) -> list[str]:
-        """Return what is to be told when all batches are parsed. Raises DataError when none of the rows was wanted."""
+        """Return the notes for the user, after the last batch. Raises DataError when no row has the wanted symbol."""
         columns, told = self._table.columns, [*self._table.notes, *self._stamps.notes]
         if self._others and self._symbol not in self._others and not self._counted.get("taken"):
             raise DataError(
@@ -119,11 +120,11 @@ class RowParser:
         return told + [f"{what}: {count}" for what, count in self._counted.items() if what != "taken"]
 
     def left_out_reasons(self) -> list[str]:
-        """Return which rows were left out so far, a piece of a sentence each."""
+        """Return why rows were left out so far and how many, each as a part of a sentence."""
         skipped = [f"rows left out for {reason}: {count}" for reason, count in self.skipped.items()]
         return skipped + [f"{what}: {count}" for what, count in self._counted.items() if what.endswith("left out")]
 
-    # ---- whose
+    # ---- symbols
 
     def _symbols(self, frame: pd.DataFrame) -> npt.NDArray[Any]:
         if "symbol" not in frame:
@@ -133,7 +134,7 @@ class RowParser:
             frame["symbol"].astype("str").str.strip().str.upper().fillna("").to_numpy(dtype=object)
         )
         names = dict.fromkeys(found.tolist())
-        bare = {}  # a name that says its exchange -> its symbol
+        bare = {}  # name with an exchange -> its symbol
         for name in names:
             self._refuse_odd(name)
             place, colon, symbol = name.partition(":")
@@ -145,7 +146,7 @@ class RowParser:
         return np.array([bare.get(name, name) for name in found], dtype=object) if bare else found
 
     def _refuse_odd(self, symbol: str) -> None:
-        # It will stand in file names, logs and on terminals.
+        # Symbols go into file names, logs and terminals.
         if not symbol.isprintable() or len(symbol) > MAX_SYMBOL_CHARS:
             raise DataError(
                 f"{self._path}: the symbol {symbol[:MAX_SYMBOL_CHARS]!r} is none: it has control characters, or more than"
@@ -183,7 +184,7 @@ class RowParser:
     def _volumes(self, frame: pd.DataFrame) -> Floats:
         read = {name: parse_floats(frame[name], self._table.notation) for name in ("volume", "ticks") if name in frame}
         if not self._volume and read:
-            # MetaTrader writes real volumes, and 0 where a market has none; then the ticks are all there is.
+            # MetaTrader writes a volume of 0 for markets without volumes. Only the tick count is left then.
             is_traded = "volume" in read and ("ticks" not in read or bool((read["volume"][0] > 0).any()))
             self._volume = "volume" if is_traded else "ticks"
         if not self._volume:
@@ -199,12 +200,12 @@ class RowParser:
         self._count("bars whose high or low was moved to their open or close", int(is_outside.sum()))
         values[1], values[2] = np.where(is_outside, top, high), np.where(is_outside, bottom, low)
 
-    # ---- what is no bar
+    # ---- rows that are no bars
 
     def _without_end(
         self, frame: pd.DataFrame, places: Ints, symbols: npt.NDArray[Any], values: Floats, is_blank: npt.NDArray[Any]
     ) -> tuple[pd.DataFrame, Ints, npt.NDArray[Any], Floats]:
-        # Words below the last bar are a footer. Words between bars are bad rows, known as such by the bar behind them.
+        # Words after the last bar are a footer. Words between bars are bad rows: a bar that follows shows it.
         if self._footer is None and not is_blank.any():
             return frame, places, symbols, values
         time = next(name for name in TIME_COLUMNS if name in frame)
@@ -258,6 +259,6 @@ def _reasons(
             (NO_SYMBOL, is_nameless),
             (NO_TIME, is_timeless),
         )
-    for reason, is_bad in checks:  # the later ones are the more telling
+    for reason, is_bad in checks:  # a later reason replaces an earlier one: it says more
         reasons[is_bad] = reason
     return reasons

@@ -1,4 +1,4 @@
-"""Files of bars in batches of bounded size, their columns under our names."""
+"""Reads files of bars in batches of bounded size, with columns under our names."""
 
 from __future__ import annotations
 
@@ -25,17 +25,23 @@ from tradebot.history.files.text_files import (
     open_text,
 )
 
-BATCH_ROWS = 200_000  # some 50 MB while a batch is taken apart
-BATCH_CELLS = 16 * BATCH_ROWS  # of all columns: the parser holds those that are not read as well
-MAX_COLUMNS = 4_096  # five for each of 800 tickers side by side
+BATCH_ROWS = 200_000  # parsing a batch takes some 50 MB
+BATCH_CELLS = 16 * BATCH_ROWS  # in all columns: the parser holds unread columns too
+MAX_COLUMNS = 4_096  # a wide table of 800 tickers has five columns each
 SAMPLE_LINES = 60
-TEXT_COLUMNS = ("stamp", "date", "time", "symbol", "series")  # columns that are texts, whatever they look like
+TEXT_COLUMNS = (
+    "stamp",
+    "date",
+    "time",
+    "symbol",
+    "series",
+)  # columns that are read as text, even when they look like numbers
 
 Progress = Callable[[int, int], None]  # (done, total), in bytes or rows
 
 
 class RowBatch(NamedTuple):
-    """Some rows: `frame` has our own column names, `first` is the number of its first row, a line or a row."""
+    """Some rows. `frame` has our column names; `first` is the number of its first line or row, as `unit` says."""
 
     frame: pd.DataFrame
     first: int
@@ -43,14 +49,13 @@ class RowBatch(NamedTuple):
 
 
 class FileTable(NamedTuple):
-    """A file being read: whose bars it says they are ("" for nothing), the name of what holds it, how it
-    writes numbers, its columns, and what else is to be told."""
+    """A file of bars that is open for reading."""
 
-    symbol: str
-    name: str
+    symbol: str  # the symbol that the header names for all rows, "" for none
+    name: str  # the file's name, or the archive member's
     notation: NumberNotation
     columns: TableColumns
-    notes: tuple[str, ...]
+    notes: tuple[str, ...]  # for the user
     batches: Iterator[RowBatch]
 
 
@@ -63,9 +68,10 @@ def open_bar_file(
     table: str = "",
     progress: Progress = lambda done, total: None,
 ) -> Iterator[FileTable]:
-    """Open a file of bars; its batches come in its order, `BATCH_ROWS` rows each. Raises DataError, the batches too.
+    """Open a file of bars; its batches keep its order and have at most `BATCH_ROWS` rows.
 
-    `columns` names those of a file without a head, `symbol` chooses among tickers side by side, `table` is DuckDB's.
+    `columns` names the columns of a file without a header. `symbol` chooses a ticker of a wide table. `table` is a
+    table of a DuckDB file. Raises DataError, also while the batches are read.
     """
     if path.suffix.lower() in duckdb_files.DUCKDB_SUFFIXES:
         with duckdb_files.open_table(path, table) as (found, reader):
@@ -77,7 +83,7 @@ def open_bar_file(
         return
     try:
         with open_text(path) as text:
-            # The lines of a sample end: a file without one single line's end must not be read whole.
+            # Lines of the sample are read with a limit: a file without any line end must not be read whole.
             lines = list(islice(iter(lambda: text.stream.readline(MAX_LINE_CHARS), ""), SAMPLE_LINES))
             if any(len(line) >= MAX_LINE_CHARS for line in lines):
                 raise DataError(f"{path}: a line has more than {MAX_LINE_CHARS} characters: this is no file of bars")
@@ -99,7 +105,7 @@ def open_bar_file(
 
 
 def _batch_rows(head: FileHeader, sample: Sequence[str]) -> int:
-    # By what the first rows are like, so that a batch of honest rows is far from what `BoundedTextReader` gives.
+    # The first rows decide the size, so that a batch of usual rows stays far below the limit of `BoundedTextReader`.
     mean = sum(map(len, sample)) // max(len(sample), 1) + 1
     return max(1, min(BATCH_ROWS, BATCH_CELLS // (len(head.names) + 1), MAX_BATCH_CHARS // 2 // mean))
 
@@ -125,7 +131,7 @@ def _rows(
             quoting=csv.QUOTE_MINIMAL,
         )
     except pd.errors.EmptyDataError:
-        return  # a head and nothing below it
+        return  # a header without rows
     for frame in reader:
         rest.start_batch()
         progress(text.raw.tell(), text.total)

@@ -1,4 +1,4 @@
-"""Bytes of a file to text, the first step of reading it: gzip and zip are unpacked, UTF-16 and old code pages known."""
+"""Opens a bar file as text, the first step of reading it: unpacks gzip and zip, decodes UTF-16 and Windows-1252."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ INTERVAL_AND_MONTH = re.compile(
     r"-(?:\d+(?:mo|[smhdw]))(?:-\d{4}(?:-\d\d){0,2})?$", re.IGNORECASE
 )  # BTCUSDT-1m-2025-01
 MAX_LINE_CHARS = 1 << 16  # characters; a row of bars has some hundreds
-MAX_BATCH_CHARS = 1 << 27  # characters; twice what a batch of rows like the first ones may have
+MAX_BATCH_CHARS = 1 << 27  # characters; a batch of rows like the first ones has at most half of that
 READ_CHARS = 1 << 18  # characters read at a time
 BROKEN_FILE_ERRORS = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, UnicodeError)
 
 
 class OpenText(NamedTuple):
-    """A text being read: `name` is that of what holds the table, `raw` tells how far its `total` bytes are read."""
+    """An open text. `name` is the file's name, or the archive member's. `raw.tell()` of `total` bytes are read."""
 
     stream: IO[str]
     raw: IO[bytes]
@@ -39,7 +39,7 @@ class OpenText(NamedTuple):
 
 
 def bar_files(path: Path) -> list[Path]:
-    """Return the files that a path means: itself, or those of a folder, by name. Raises DataError."""
+    """Return the files of a path: the file itself, or a folder's bar files sorted by name. Raises DataError."""
     if path.is_dir():
         found = sorted(p for p in path.iterdir() if p.is_file() and p.name.lower().endswith(BAR_FILE_SUFFIXES))
         if not found:
@@ -51,7 +51,7 @@ def bar_files(path: Path) -> list[Path]:
 
 
 def symbol_from_name(name: str) -> str:
-    """Return the symbol that a file's name means where nothing else says one; no length or month is part of it."""
+    """Return the symbol in a file's name, without bar length and month; it counts when nothing else names one."""
     suffix = next(
         (s for s in sorted(BAR_FILE_SUFFIXES, key=len, reverse=True) if name.lower().endswith(s)), Path(name).suffix
     )
@@ -60,7 +60,10 @@ def symbol_from_name(name: str) -> str:
 
 @contextmanager
 def open_text(path: Path) -> Iterator[OpenText]:
-    """Open a file of text, packed or not. Raises DataError for what holds none, BROKEN for what is torn."""
+    """Open a text file, packed or not.
+
+    Raises DataError for an archive without one text file, one of `BROKEN_FILE_ERRORS` for a damaged file.
+    """
     with path.open("rb") as raw:
         start = raw.read(4)
         raw.seek(0)
@@ -75,7 +78,7 @@ def open_text(path: Path) -> Iterator[OpenText]:
 
 
 def detect_encoding(sample: bytes) -> str:
-    """Return how the first bytes of a text are encoded; what is no UTF is taken for Windows-1252."""
+    """Return the encoding of a text by its first bytes; bytes that are not UTF count as Windows-1252."""
     if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
     half = max(len(sample) // 2, 1)
@@ -86,7 +89,7 @@ def detect_encoding(sample: bytes) -> str:
     try:
         sample.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start < len(sample) - 4:  # the sample may end inside a letter
+        if error.start < len(sample) - 4:  # the sample may end inside a character
             return "cp1252"
     return "utf-8"
 
@@ -95,7 +98,7 @@ def _text(content: IO[bytes], raw: IO[bytes], path: Path, name: str) -> OpenText
     encoding = detect_encoding(content.read(SAMPLE_BYTES))
     content.seek(0)
     notes = (f"{name} is no UTF-8: read as Windows-1252",) if encoding == "cp1252" else ()
-    # A byte in a column that is not read is no reason to refuse the others: in one that is, it is no number.
+    # A bad byte in an unread column must not refuse the file. In a column that is read, it is no number and is refused.
     stream = io.TextIOWrapper(content, encoding=encoding, errors="replace", newline=None)
     return OpenText(stream, raw, path.stat().st_size, name, notes)
 
@@ -116,20 +119,24 @@ def _member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
 
 
 class BoundedTextReader(io.TextIOBase):
-    """What is left of a text behind lines that were read ahead and are given again. Raises DataError for a line that
-    does not end, a quoted field that goes on over many lines, and rows that are far longer than the first."""
+    """Returns the lines that were read ahead, then the rest of the text, within bounds of memory.
+
+    Raises DataError for a line that does not end, for a quoted field over many lines, and for rows far longer than the
+    first ones.
+    """
 
     def __init__(self, path: Path, ahead: str, stream: IO[str]) -> None:
         self._path, self._ahead, self._stream = path, ahead, stream
-        self._open = 0  # characters since the last end of a line outside of quotes
+        self._open = 0  # characters since the last line end outside of quotes
         self._is_quoted = False
         self._room = MAX_BATCH_CHARS
 
     def start_batch(self) -> None:
-        """Begin a batch of rows: the parser holds what it read of one, so one may have so many characters."""
+        """Start a batch of rows. Its characters are limited, because the parser holds a whole batch in memory."""
         self._room = MAX_BATCH_CHARS
 
     def read(self, size: int | None = -1, /) -> str:
+        """Return the next characters, "" at the end. Raises DataError as the class says."""
         if self._ahead:
             found, self._ahead = self._ahead, ""
         else:
@@ -150,10 +157,11 @@ class BoundedTextReader(io.TextIOBase):
         return found
 
     def readable(self) -> bool:
+        """Return True, as `io` asks."""
         return True
 
     def _end(self, found: str) -> int:
-        # Where the last line ends; behind an odd number of quotes an end belongs to a field.
+        # Returns where the last line ends, -1 for nowhere. A line end after an odd number of quotes is inside a field.
         if not self._is_quoted and '"' not in found:
             return found.rfind("\n")
         letters = np.frombuffer(found.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)

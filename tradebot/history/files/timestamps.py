@@ -1,4 +1,4 @@
-"""Times of a file to ns UTC: a format that is given, texts, counts since 1970, Excel's days; else none."""
+"""Parses the times of a file to ns UTC: a given format, ISO texts, counts since 1970, Excel's days."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tradebot.history.files.numeric_times import ParsedTimes
 from tradebot.markets.market import HOME_MARKET
 
 ZONE_OFFSET_PATTERN = r"(?:[zZ]|[+-]\d{2}:?\d{2})$"
-ZONE_NAME_PATTERN = r"\d\s*([A-Za-z_]{2,}(?:/[A-Za-z_]+)*)$"  # a zone by its name behind a time
-SAMPLE_TIMES = 500  # times that show of what form a batch is
-MONTH_NAME_PATTERN = r"[A-Za-z]{3}"  # a year behind it is no zone
+ZONE_NAME_PATTERN = r"\d\s*([A-Za-z_]{2,}(?:/[A-Za-z_]+)*)$"  # a zone's name after a time
+SAMPLE_TIMES = 500  # times that decide the form of a batch
+MONTH_NAME_PATTERN = r"[A-Za-z]{3}"  # digits after a month's name are a year, not a zone offset
 FIRST_TIME, LAST_TIME = pd.Timestamp("1678-01-01"), pd.Timestamp("2262-01-01")
-EPOCH, EXCEL = "epoch", "excel"  # words that --time-format takes beside strftime's
+EPOCH, EXCEL = "epoch", "excel"  # words that --time-format takes besides strftime formats
 ZONE_ABBREVIATIONS = {
     "UTC": "UTC",
     "GMT": "UTC",
@@ -35,7 +35,7 @@ ZONE_ABBREVIATIONS = {
     "CET": "Etc/GMT-1",
     "CEST": "Etc/GMT-2",
 }
-# What stands for one time alone, however it is read: the year first, or the month by its name.
+# Formats with only one reading: the year is first, or the month is a name.
 UNAMBIGUOUS_FORMATS = (
     "%Y%m%d %H%M%S",
     "%Y%m%d %H:%M:%S",
@@ -77,21 +77,21 @@ SUGGESTED_FORMATS = (
 
 
 class TimestampParser:
-    """Reads the times of one file, batch by batch; what the first batch shows holds for the others."""
+    """Parses the times of one file batch by batch; what the first batch shows applies to all."""
 
     def __init__(self, path: Path, *, zone: str, time_format: str, latest_at: int) -> None:
         self._path, self._zone, self._format = path, zone, time_format
-        self._latest_at = latest_at  # ns UTC: nothing was traded later
-        self._zoned: bool | None = None  # do the times name their zone
-        self._offset: str | None = None  # the one they name
-        self._digits = 0  # of a time of day written as a number, 4 or 6
+        self._latest_at = latest_at  # ns UTC; later times are no times
+        self._zoned: bool | None = None  # whether the times name their zone; None until one decides it
+        self._offset: str | None = None  # the zone offset of the first row
+        self._digits = 0  # digits of a time of day written as a number, 4 or 6
         self._is_epoch = False
         self.notes: dict[str, None] = {}
 
     def parse_batch_times(
         self, frame: pd.DataFrame, places: Ints, unit: str, symbols: npt.NDArray[Any]
     ) -> tuple[Ints, npt.NDArray[np.bool_]]:
-        """Return the times of a batch and for each whether there was none to read. Raises DataError."""
+        """Return the times of a batch (ns UTC), and for each row whether it has none. Raises DataError."""
         column = self._column(frame)
         if (
             not self._format
@@ -105,9 +105,7 @@ class TimestampParser:
         if pd.api.types.is_datetime64_any_dtype(column.dtype):
             return self._in_zone(column, places, unit, symbols)
         text = _text(column)
-        shown = text.iloc[
-            :: max(len(text) // SAMPLE_TIMES, 1)
-        ]  # says of what form the times are; each is read by itself
+        shown = text.iloc[:: max(len(text) // SAMPLE_TIMES, 1)]  # decides the form; each time is still read by itself
         if self._format not in ("", EPOCH, EXCEL):
             return self._formatted(text, places, unit, symbols)
         if self._format or shown.str.fullmatch(numeric_times.COUNT_PATTERN, na=False).mean() > 0.5:
@@ -123,7 +121,7 @@ class TimestampParser:
         return self._in_zone(_naive(text), places, unit, symbols)
 
     def format_hint(self, frame: pd.DataFrame) -> str:
-        """Return which formats read the times of some rows, as a piece of a sentence; "" where a format was given."""
+        """Return formats that read the times of some rows, as a part of a sentence; "" when a format was given."""
         if self._format:
             return ""
         text = _text(self._column(frame).iloc[:1_000])
@@ -135,7 +133,7 @@ class TimestampParser:
         shown = " or ".join(repr(one) for one in found[:3]) or "'%d/%m/%Y %H:%M'"
         return f", or reads unusual times with --time-format {shown}"
 
-    # ---- within
+    # ---- private
 
     def _column(self, frame: pd.DataFrame) -> pd.Series[Any]:
         if "stamp" in frame:
@@ -240,12 +238,12 @@ class TimestampParser:
 
 
 def to_nanoseconds(stamps: pd.Series[Any]) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    """Return times as ns UTC, and for each whether there is none, or one that ns cannot hold."""
+    """Return times as ns UTC, and for each whether it is missing or outside what ns can hold."""
     plain = stamps.dt.tz_localize(None) if stamps.dt.tz is not None else stamps
-    # What nanoseconds cannot hold would come round to another century in silence.
+    # Times outside the range of nanoseconds would silently wrap around to another century.
     is_missing = ~((plain > FIRST_TIME) & (plain < LAST_TIME)).to_numpy(dtype=bool)
     plain = plain.mask(is_missing)
-    # pandas 3 keeps microseconds unless it is told otherwise.
+    # pandas 3 keeps microseconds by default.
     values: Ints = plain.to_numpy(dtype="datetime64[ns]").astype(np.int64)
     return np.where(is_missing, 0, values), is_missing
 
@@ -280,7 +278,7 @@ def _words(text: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _first_of_two(naive: pd.Series[Any], is_twice: npt.NDArray[np.bool_], symbols: npt.NDArray[Any]) -> Ints:
-    # 1 for the first of two rows with one time, 0 for the second, -1 for one that stands alone; by the order of time.
+    # 1 for the earlier of two rows with the same time, 0 for the later, -1 for a time without a second row.
     rows = pd.DataFrame({"time": naive.to_numpy(), "symbol": symbols, "is_twice": is_twice})[is_twice]
     groups = rows.groupby(["symbol", "time"], sort=False)["is_twice"]
     number, size = groups.cumcount(), groups.transform("size")
