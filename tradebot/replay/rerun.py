@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tradebot.clock import ManualClock
-from tradebot.domain.message import Message
+from tradebot.domain.message import Message, names_on_disk
 from tradebot.domain.messages import AccountSnapshot, Command, Incident, Signal, Signals, TrailingStopPrices
 from tradebot.domain.order import OrderEvent
 from tradebot.errors import DataError
@@ -304,7 +304,8 @@ def _sides(recorded: Message | None, replayed: Message | None) -> tuple[str, str
     # Of two messages of one type only the differing fields are shown, and those that identify the subject.
     if recorded is None or replayed is None or type(recorded) is not type(replayed):
         return _text(recorded), _text(replayed)
-    fields = [(name, getattr(recorded, name), getattr(replayed, name)) for name in recorded.__struct_fields__]
+    names = names_on_disk(type(recorded))
+    fields = [(names[name], getattr(recorded, name), getattr(replayed, name)) for name in recorded.__struct_fields__]
     differing = [(name, a, b) for name, a, b in fields if repr(a) != repr(b)]
     subject = "".join(f"{name}={a!r} " for name, a, b in fields if name in SUBJECT_FIELDS and repr(a) == repr(b))
     left, right = (" ".join(f"{entry[0]}={entry[side]!r}" for entry in differing) for side in (1, 2))
