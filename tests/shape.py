@@ -1,4 +1,4 @@
-"""The shape of the code in figures: rooms and arrows of the desk, reaches into it, what is larger than it should be.
+"""The shape of the code in figures: the desk's parts and imports, what is too large, how things are called.
 
 python tests/shape.py [--places]
 
@@ -17,6 +17,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT)]
+
+from tests import naming  # noqa: E402
+
 PACKAGE = ROOT / "tradebot"
 DESK = PACKAGE / "trading/desk"
 COMPLEX = 15
@@ -59,6 +63,12 @@ def figures() -> Iterator[Figure]:
     yield Figure("lines that name one venue or one country outside its folders", len(named), named)
     yield Figure("files that do", len({place.partition(":")[0] for place in named}), [])
     yield Figure("lines that are not formatted", *counted(unformatted_lines()), 30)
+    trees = {file.relative_to(ROOT).as_posix(): tree for file, tree in sources(PACKAGE).items()}
+    yield Figure("of 100 public functions have a name of one word", round(100 * naming.one_word_share(trees)), [], 15)
+    yield Figure("tenths of a letter in the mean name of a public function", round(10 * naming.mean_length(trees)), [])
+    yield Figure("class names that stand in two packages", *counted(naming.shared_class_names(trees)), 0)
+    yield Figure(f"verbs with more than {naming.MOST_OWNERS} owners", *counted(naming.crowded_verbs(trees)), 0)
+    yield Figure("public functions without a docstring", *counted(naming.undocumented(trees)), 0)
 
 
 def counted(places: Iterator[str]) -> tuple[int, list[str]]:

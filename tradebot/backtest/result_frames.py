@@ -21,25 +21,44 @@ class ResultColumns(Protocol):
     """The part of a `Result` that the frames read."""
 
     @property
-    def job(self) -> Job: ...
+    def job(self) -> Job:
+        """The job that was run."""
+
     @property
-    def symbols(self) -> tuple[str, ...]: ...
+    def symbols(self) -> tuple[str, ...]:
+        """Symbols in the order of their ids."""
+
     @property
-    def strategies(self) -> tuple[str, ...]: ...
+    def strategies(self) -> tuple[str, ...]:
+        """Names of the strategies, by their numbers in the rows."""
+
     @property
-    def texts(self) -> tuple[str, ...]: ...
+    def texts(self) -> tuple[str, ...]:
+        """Texts that rows refer to by number."""
+
     @property
-    def money_decimals(self) -> int: ...
+    def money_decimals(self) -> int:
+        """Decimals of the account's currency."""
+
     @property
-    def order_rows(self) -> Any: ...
+    def order_rows(self) -> Any:
+        """Columns of the orders, one row an order."""
+
     @property
-    def fill_rows(self) -> Any: ...
+    def fill_rows(self) -> Any:
+        """Columns of the fills, one row a fill."""
+
     @property
-    def trade_rows(self) -> Any: ...
+    def trade_rows(self) -> Any:
+        """Columns of the closed trades, one row a trade."""
+
     @property
-    def equity_at(self) -> Ints: ...
+    def equity_at(self) -> Ints:
+        """Instants of the equity curve, ns UTC, shape (n,)."""
+
     @property
-    def equity_units(self) -> Ints: ...
+    def equity_units(self) -> Ints:
+        """Equity at those instants in units of `money_decimals`, shape (n,)."""
 
 
 def order_frame(result: ResultColumns) -> pd.DataFrame:

@@ -36,6 +36,7 @@ class MemorySocket:
         self._address = address
 
     def getsockname(self) -> Any:
+        """Return the address."""
         return self._address
 
     def setsockopt(self, *_: Any) -> None:
@@ -52,6 +53,7 @@ class MemoryServer:
         CURRENT_PROCESS.get().resources[self] = None
 
     def close(self) -> None:
+        """Stop listening."""
         self.on_process_death()
         CURRENT_PROCESS.get().resources.pop(self, None)
 
@@ -61,9 +63,10 @@ class MemoryServer:
             del self.network.listeners[self.address]
 
     async def wait_closed(self) -> None:
-        return
+        """Return at once, because `close` has no rest."""
 
     def is_serving(self) -> bool:
+        """Return whether new connections come here."""
         return self.network.listeners.get(self.address) is self
 
 

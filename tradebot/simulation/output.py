@@ -27,9 +27,10 @@ class NonBlockingCondition:
         return
 
     def notify_all(self) -> None:
-        return
+        """Wake no one, because no one waits."""
 
     def wait(self, *_: Any) -> bool:
+        """Raise SimulationStuck instead of waiting."""
         raise SimulationStuck("the daemon waits for the reader of its log")
 
     wait_for = wait

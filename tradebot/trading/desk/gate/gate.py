@@ -167,13 +167,13 @@ class PlainControl:
     checks_exits = True
 
     def on_passed(self, request: OrderRequest, context: OrderContext) -> None:
-        return None
+        """Remember nothing."""
 
     def restore_passed(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
-        return None
+        """Remember nothing."""
 
     def on_new_day(self) -> None:
-        return None
+        """Forget nothing, because nothing is remembered."""
 
 
 def is_within(value: Decimal, limit: Decimal) -> bool:
