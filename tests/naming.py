@@ -29,6 +29,8 @@ MARKER_WORDS = {
 MARKED = re.compile(rf"(?i)\b(?:{'|'.join(MARKER_WORDS)})\b")
 # What one caller asks of every class of a folder, by a table instead of a protocol: it is one verb.
 ASKED_BY_A_TABLE = {"tradebot/trading/desk/rules/": {"on_change", "on_reconcile", "on_tick"}}
+# What Python itself asks of a class by this name.
+ASKED_BY_PYTHON = {"close"}  # contextlib.closing and every other resource
 # Bases that bring no methods of their own to override.
 PLAIN_BASES = {"NamedTuple", "Protocol", "Generic", "StrEnum", "IntEnum", "Enum", "Exception", "Message", "TypedDict"}
 
@@ -100,7 +102,7 @@ def crowded_verbs(trees: Trees, most: int = MOST_OWNERS) -> Iterator[str]:
     owners = _Owners(trees)
     methods: dict[str, list[Method]] = defaultdict(list)
     for method in owners.methods():
-        if not method.is_property and not owners.overrides_a_library(method):
+        if not method.is_property and method.name not in ASKED_BY_PYTHON and not owners.overrides_a_library(method):
             methods[method.name].append(method)
     for name, found in sorted(methods.items()):
         kinds = {owners.kind_of(method) for method in found}
