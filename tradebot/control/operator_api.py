@@ -26,7 +26,7 @@ class BadRequest(Exception):
 
     def __init__(self, sentence: str, *, status: int = 400) -> None:
         super().__init__(sentence)
-        self.notify_status = status
+        self.status = status
 
 
 class OperatorApi:

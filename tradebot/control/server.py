@@ -165,7 +165,7 @@ async def _bounded(request: web.Request, handler: Answering) -> web.StreamRespon
         async with asyncio.timeout(REQUEST_TIMEOUT_S):
             return await handler(request)
     except BadRequest as error:
-        return _error(error.notify_status, str(error))
+        return _error(error.status, str(error))
     except web.HTTPException as error:
         return _error(error.status, error.reason)
     except TimeoutError:

@@ -42,7 +42,7 @@ class DownloadPiece(NamedTuple):
 class DownloadResult(NamedTuple):
     """The result of a download for one symbol; `requests` is 0 when the history already had everything.
 
-    `unread_starts` counts bars that could not be read and were left out.
+    `odd` counts bars that could not be read and were left out.
     """
 
     symbol: str

@@ -183,8 +183,8 @@ def _draw_extras(rng: SeededRandom, symbols: tuple[str, ...], *, halts_soon: boo
             for symbol in held
         ),
         "orders_per_day": rng.int_between(*FEW_ORDERS) if rng.draw_bool(FEW_ORDERS_SHARE) else 2_000,
-        "is_trailed": rng.draw_bool(TRAILED_SHARE),
-        "words": f"host-pipe-{('full', 'closed')[rng.int_between(0, 1)]}@{rng.int_between(2, 15)}"
+        "has_trailing_stops": rng.draw_bool(TRAILED_SHARE),
+        "extra_faults": f"host-pipe-{('full', 'closed')[rng.int_between(0, 1)]}@{rng.int_between(2, 15)}"
         if rng.draw_bool(BROKEN_PIPE_SHARE)
         else "",
     }
@@ -194,7 +194,7 @@ def _draw_extras(rng: SeededRandom, symbols: tuple[str, ...], *, halts_soon: boo
 def _night(rng: SeededRandom) -> dict[str, Any]:
     if not rng.draw_bool(NIGHT_SHARE):
         return {}
-    return {"night": "stopped" if rng.draw_bool(0.5) else "left", "words": FIRST_ANSWERS}
+    return {"night": "stopped" if rng.draw_bool(0.5) else "left", "extra_faults": FIRST_ANSWERS}
 
 
 def _acts(rng: SeededRandom, faulty_s: float, symbols: tuple[str, ...]) -> tuple[OperatorAction, ...]:

@@ -124,13 +124,17 @@ class ClusterExecutor:
                 f"--cluster {address} is another machine without TLS: whoever is on the way can run code there and"
                 " here; say tls://..., or --cluster-without-tls where the network is yours alone"
             )
-        self.broken = (distributed.scheduler.KilledWorker, distributed.client.FutureCancelledError, BrokenExecutor)
+        self.worker_errors: tuple[type[BaseException], ...] = (
+            distributed.scheduler.KilledWorker,
+            distributed.client.FutureCancelledError,
+            BrokenExecutor,
+        )
         try:
             self._client: Any = distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
-            self.width = sum(self._client.nthreads().values())
+            self.worker_count = sum(self._client.nthreads().values())
         except (OSError, ValueError, TimeoutError) as fault:
             raise ClusterUnavailable(f"no Dask scheduler answers at {address}: {fault or 'timed out'}") from fault
-        if not self.width:
+        if not self.worker_count:
             self._client.close()
             raise ClusterUnavailable(
                 f"the Dask scheduler at {address} has no workers; start some with: dask worker {address}"
@@ -138,15 +142,15 @@ class ClusterExecutor:
         self._ground = ground
         self._scatter()
 
-    def submit(self, trials: Sequence[SweepTrial]) -> Future[TrialBatch]:
+    def submit_batch(self, trials: Sequence[SweepTrial]) -> Future[TrialBatch]:
         future: Future[TrialBatch] = self._executor.submit(run_trials, self._shared, tuple(trials))
         return future
 
-    def renew(self) -> None:
+    def replace_workers(self) -> None:
         self._executor.shutdown(wait=False)
         self._scatter()
 
-    def close(self) -> None:
+    def stop_workers(self) -> None:
         self._executor.shutdown(wait=False)
         self._client.close()
 

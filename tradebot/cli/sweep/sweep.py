@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -125,11 +125,11 @@ def _made(given: dict[str, Any]) -> tuple[Any, Any, list[Any], dict[str, Any]] |
     try:
         with (
             _stoppable(),
-            closing(_crew(given, ground, plan.row_count)) as crew,
+            _executor(given, ground, plan.row_count) as executor,
             ledger,
             _progress(plan.row_count) as tell,
         ):
-            rows = make(plan, crew, ledger, clock=clock, patience_s=given["patience"], on_progress=tell)
+            rows = make(plan, executor, ledger, clock=clock, patience_s=given["patience"], on_progress=tell)
     except KeyboardInterrupt:
         print_error_line(
             f"tradebot: stopped after {len(ledger.rows):,} of {plan.row_count:,} trials, which are kept in {place}; "
@@ -166,14 +166,21 @@ def _places(given: dict[str, Any]) -> tuple[Path, Path]:
     return out, heat_map
 
 
-def _crew(given: dict[str, Any], ground: Any, trials: int) -> Any:
-    from tradebot.sweep.executors import ClusterExecutor, InlineExecutor, ProcessExecutor
+@contextmanager
+def _executor(given: dict[str, Any], ground: Any, trials: int) -> Iterator[Any]:
+    from tradebot.sweep.executors import ClusterExecutor, InlineExecutor, ProcessExecutor, TrialExecutor
 
+    executor: TrialExecutor
     if given["cluster"]:
-        return ClusterExecutor(ground, given["cluster"], is_trusted=given["cluster_without_tls"])
-    if not given["workers"]:
-        return InlineExecutor(ground)
-    return ProcessExecutor(ground, min(given["workers"], trials))
+        executor = ClusterExecutor(ground, given["cluster"], is_trusted=given["cluster_without_tls"])
+    elif not given["workers"]:
+        executor = InlineExecutor(ground)
+    else:
+        executor = ProcessExecutor(ground, min(given["workers"], trials))
+    try:
+        yield executor
+    finally:
+        executor.stop_workers()
 
 
 @contextmanager

@@ -74,6 +74,7 @@ class FaultKind(Message, frozen=True):
         }
 
 
+CURRENCY = HOME_MARKET.currency_word
 NAMED_ONLY = "named"  # marks a kind that strikes only when it is named
 # Stage, points, then the kinds: name, ids, description, and optionally the duration in s and NAMED_ONLY.
 FAULT_TABLE: tuple[tuple[FaultStage, tuple[str, ...] | str, tuple[tuple[Any, ...], ...]], ...] = (
@@ -257,11 +258,7 @@ FAULT_TABLE: tuple[tuple[FaultStage, tuple[str, ...] | str, tuple[tuple[Any, ...
             ("zero-quote", "F55", "One quote says 0."),
             ("negative-quote", "F55", "One quote is below 0."),
             ("tenfold-quote", "F55", "One quote is ten times the price."),
-            (
-                "hundredth-quote",
-                "F55",
-                f"One quote is a hundredth of the price, as if {HOME_MARKET.currency_word} were paise.",
-            ),
+            ("hundredth-quote", "F55", f"One quote is a hundredth of the price, as if {CURRENCY} were paise."),
             ("crossed-quote", "F55", "The best bid of one quote stands above the best ask."),
             ("wrong-token", "F55", "One quote carries the token of another instrument."),
             ("epoch-stamps", "F56", "The stamps of a frame say 1970."),

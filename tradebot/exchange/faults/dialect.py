@@ -15,7 +15,7 @@ Frame = str | bytes
 class RefusalAnswer(Protocol):
     """A protocol's own refusal."""
 
-    notify_status: int
+    status: int
 
 
 Error = TypeVar("Error", bound=RefusalAnswer)

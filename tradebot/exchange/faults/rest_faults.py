@@ -115,7 +115,7 @@ class RestFaults(Generic[Error]):
         if fault.kind.stage is FaultStage.FALSE_DATA:
             return truth
         if (error := self._dialect.refusals.get(name)) is not None:
-            body, status = self._dialect.refusal_body(error), error.notify_status
+            body, status = self._dialect.refusal_body(error), error.status
             return _json(body, status=status, wait="1" if status == 429 else "")
         if name in PAGE_STATUSES or name == "accept-then-5xx":
             status = PAGE_STATUSES.get(name) or GATEWAY_ERRORS[int(fault.draw * len(GATEWAY_ERRORS))]

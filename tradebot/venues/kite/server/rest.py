@@ -216,7 +216,7 @@ class KiteRest:
             method=request.method,
             path=request.path,
             params={name: value for name, value in call.params.items() if name not in SECRETS},
-            status=error.notify_status if error else 200,  # 0: a fault dropped the request before it was handled
+            status=error.status if error else 200,  # 0: a fault dropped the request before it was handled
             tag=call.params.get("tag", ""),
             order_id=answered or call.path.get("order_id", ""),
             error_type=error.error_type if error else "",
@@ -319,7 +319,7 @@ async def _read(request: web.Request) -> RestCall:
 
 def _respond(data: Any, error: KiteError | None) -> web.Response:
     if error is not None:
-        return web.Response(body=render_error(error), status=error.notify_status, content_type="application/json")
+        return web.Response(body=render_error(error), status=error.status, content_type="application/json")
     if isinstance(data, CsvAnswer):
         return web.Response(body=data.content, content_type="text/csv")
     if isinstance(data, Redirect):

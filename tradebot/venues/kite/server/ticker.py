@@ -288,4 +288,4 @@ async def _send_plain(socket: web.WebSocketResponse, frame: str | bytes) -> None
 
 
 def _refuse(error: KiteError) -> web.Response:
-    return web.Response(body=render_error(error), status=error.notify_status, content_type="application/json")
+    return web.Response(body=render_error(error), status=error.status, content_type="application/json")

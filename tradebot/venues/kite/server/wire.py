@@ -42,7 +42,7 @@ class KiteError(Exception):
 
     def __init__(self, status: int, error_type: str, message: str) -> None:
         super().__init__(message)
-        self.notify_status, self.error_type, self.message = status, error_type, message
+        self.status, self.error_type, self.message = status, error_type, message
 
 
 def input_error(message: str) -> KiteError:
