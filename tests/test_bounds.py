@@ -67,7 +67,8 @@ BOUNDS: dict[str, Bound] = {
     "trading.desk.book.blotter.Blotter.orders": Bound(
         "20,000 ended ones and the living", "the oldest that ended is forgotten",
         "tradebot.trading.desk.book.blotter:MAX_ENDED_ORDERS"),
-    "trading.desk.book.blotter.Blotter.forgotten_orders": Bound("the orders that one fact lets go", "emptied with the next"),
+    "trading.desk.book.blotter.Blotter.forgotten_orders": Bound(
+        "the orders that one fact lets go", "emptied with the next"),
     "trading.desk.book.blotter.Blotter._ended": Bound("as the orders", "the oldest goes with its order"),
     "trading.desk.book.blotter.Blotter.by_venue_id": Bound("as the orders", "forgotten with its order"),
     "trading.desk.book.blotter.Blotter.booked_fills": Bound("as the orders", "forgotten with its order"),
@@ -81,7 +82,8 @@ BOUNDS: dict[str, Bound] = {
     "trading.desk.book.positions.Positions.dirty_pnl": Bound(SYMBOLS, "emptied by its reader"),
     "trading.reconciliation.Reconciliation._told": Bound("50,000", "the oldest goes",
                                                         "tradebot.trading.reconciliation:FILLS_REMEMBERED"),
-    "trading.analysis.signal_batch.SignalBatch._tables": Bound("the signals of one close", "a new volley is made for each"),
+    "trading.analysis.signal_batch.SignalBatch._tables": Bound(
+        "the signals of one close", "a new volley is made for each"),
     "trading.desk.book.pnl.Pnl._costs": Bound(SYMBOLS, "goes when it is flat"),
     "trading.desk.book.pnl.Pnl._fractional": Bound(SYMBOLS, "goes when it is flat"),
     "trading.desk.book.exposure.Exposure._live": Bound(LIVE, GONE),
@@ -99,11 +101,13 @@ BOUNDS: dict[str, Bound] = {
     "trading.desk.book.external_positions.ExternalPositions._heard_since": Bound(
         "one per line held at the start", "emptied after twelve looks"
     ),
-    "trading.desk.book.external_positions.ExternalPositions.quantities": Bound(LINES, "goes when the venue holds ours alone"),
+    "trading.desk.book.external_positions.ExternalPositions.quantities": Bound(
+        LINES, "goes when the venue holds ours alone"),
     "trading.desk.book.external_positions.ExternalPositions._accounted": Bound(LINES, "follows the venue's net"),
     "trading.desk.book.external_positions.ExternalPositions._prices": Bound(LINES, "rebuilt with each list"),
     "trading.desk.book.external_positions.ExternalPositions._unconfirmed": Bound(LINES, "rebuilt with each list"),
-    "trading.desk.book.external_positions.ExternalPositions._unsettled": Bound(LINES, "goes with books that account for it"),
+    "trading.desk.book.external_positions.ExternalPositions._unsettled": Bound(
+        LINES, "goes with books that account for it"),
     "trading.desk.rules.cancels.Cancels._given_up": Bound(
         "one per order that outlived its cancels", "forgotten with its order"),
     "trading.desk.placing.denials.Denials._found": Bound("one per control and strategy", "none goes"),
@@ -143,11 +147,11 @@ BOUNDS: dict[str, Bound] = {
     "trading.desk.gate.flow_controls.NoDuplicate._unsorted": Bound("64", "they are sorted in",
                                                               "tradebot.trading.desk.gate.flow_controls:MAX_UNSORTED"),
     "trading.desk.gate.flow_controls.NoDuplicate._orders": Bound("10,000 of the window's orders", "the oldest goes",
-                                                           "tradebot.trading.desk.gate.flow_controls:NoDuplicate.MAX_REMEMBERED"),
+        "tradebot.trading.desk.gate.flow_controls:NoDuplicate.MAX_REMEMBERED"),
     "trading.desk.gate.flow_controls.NoDuplicate._older": Bound("10,000", "the ids before the newest 10,000 go at once",
-                                                          "tradebot.trading.desk.gate.flow_controls:NoDuplicate.MAX_REMEMBERED"),
+        "tradebot.trading.desk.gate.flow_controls:NoDuplicate.MAX_REMEMBERED"),
     "trading.desk.gate.flow_controls.NoDuplicate._signals": Bound("10,000", "they become the older ones",
-                                                            "tradebot.trading.desk.gate.flow_controls:NoDuplicate.MAX_REMEMBERED"),
+        "tradebot.trading.desk.gate.flow_controls:NoDuplicate.MAX_REMEMBERED"),
     "trading.order_queue.OrderQueue._symbols": Bound(
         "20,000", "the oldest goes", "tradebot.trading.order_queue:ORDERS_REMEMBERED"),
     "trading.order_queue.OrderQueue._queued": Bound("as the lanes", "goes when its turn comes"),
@@ -155,7 +159,8 @@ BOUNDS: dict[str, Bound] = {
     "trading.desk.placing.gross_exposure.GrossExposure._fractional": Bound(SYMBOLS, "goes when it is flat"),
     "trading.desk.recording_desk.RecordingDesk._to_describe": Bound(SYMBOLS, "64 go with each tick"),
     "trading.desk.book.state_hash.StateHasher._positions": Bound(SYMBOLS, "those of the desk at the last hash"),
-    "trading.desk.book.state_hash.StateHasher._orders": Bound("the live orders at the last hash", "goes with the next hash"),
+    "trading.desk.book.state_hash.StateHasher._orders": Bound(
+        "the live orders at the last hash", "goes with the next hash"),
     "trading.desk.recording_desk.RecordingDesk._entries": Bound("500", "written as one row of the journal",
                                                  "tradebot.trading.desk.recording_desk:MAX_ENTRIES"),
     # ---- bars and analysis
@@ -183,7 +188,8 @@ BOUNDS: dict[str, Bound] = {
     "ops.line_writer.LineWriter._lines": Bound("its capacity", "new lines are dropped and counted"),
     "ops.logs.Logs._undo": Bound("a few", "fixed at the start"),
     "ops.liveness.Liveness._seen": Bound("one per part", "fixed at the start"),
-    "ops.journal_logger.JournalLogger._requests": Bound("20,000", "the oldest goes", "tradebot.ops.journal_logger:REQUESTS_REMEMBERED"),
+    "ops.journal_logger.JournalLogger._requests": Bound(
+        "20,000", "the oldest goes", "tradebot.ops.journal_logger:REQUESTS_REMEMBERED"),
     "ops.journal_logger.JournalLogger._untold": Bound("the rows of a commit", "told in the next turns of the loop"),
     # ---- the store and the venues
     "store.postgres.PostgresStore._staged": Bound("one per table", "goes with its connection"),
@@ -243,7 +249,7 @@ def _grows(value: ast.expr) -> bool:
     if isinstance(value, ast.Call):
         called = value.func.value if isinstance(value.func, ast.Subscript) else value.func
         name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
-        return (name in GROWING and not value.args) or name in ("Lane", "deque")
+        return (name in GROWING and not value.args) or name in ("BoundedQueue", "deque")
     return False
 
 
@@ -255,10 +261,10 @@ def test_everything_that_grows_is_in_the_list() -> None:
 
 def test_each_lane_of_the_engine_holds_what_the_list_says() -> None:
     source = (ROOT / "tradebot/trading/queues.py").read_text(encoding="utf-8")
-    sizes = re.findall(r'self\.(\w+) = Lane\("\w+", ([\d_]+)\)', source)
+    sizes = re.findall(r'self\.(\w+) = BoundedQueue\("\w+", ([\d_]+)\)', source)
     assert len(sizes) == 5
     for name, size in sizes:
-        assert BOUNDS[f"trading.lanes.Lanes.{name}"].most == f"{int(size):,}", name
+        assert BOUNDS[f"trading.queues.StageQueues.{name}"].most == f"{int(size):,}", name
 
 
 def test_the_list_names_what_there_is() -> None:

@@ -303,7 +303,10 @@ LINES_OF_ONE_PLACE = 6
 # for the ground of a run and for the kill switch.
 ORDER_ROUTES = {"KiteVenue", "KiteBroker", "OrderSession"}
 ROUTE_BUILDERS = ("tradebot/venues/kite/", "tradebot/bench/")
-ROOMS_BUILD = {"with_orders": "tradebot/daemon/venue_session.py", "for_kill": "tradebot/cli/control/kill.py"}
+ROOMS_BUILD = {
+    "build_trading_venue": "tradebot/daemon/venue_session.py",
+    "build_kill_broker": "tradebot/cli/control/kill.py",
+}
 
 
 def route_findings(name: str, tree: ast.Module) -> Iterator[Finding]:
@@ -314,7 +317,9 @@ def route_findings(name: str, tree: ast.Module) -> Iterator[Finding]:
         if isinstance(node, ast.ImportFrom):
             named = {alias.name for alias in node.names}
         for found in sorted(named & ORDER_ROUTES):
-            yield Finding(f"{name}:{node.lineno}", f"{found} can send orders", "read with what `read_only` returns")
+            yield Finding(
+                f"{name}:{node.lineno}", f"{found} can send orders", "read with what `build_read_only_venue` returns"
+            )
         for found in sorted(named & ROOMS_BUILD.keys()):
             if name != ROOMS_BUILD[found]:
                 yield Finding(
@@ -467,7 +472,7 @@ def test_the_other_rules_see_what_breaks_them() -> None:
     assert list(size_findings("tradebot/a.py", long_one, 82, file_limit=400, function_limit=80))
     assert list(route_findings("tradebot/app.py", ast.parse("from tradebot.venues.kite.venue import KiteVenue")))
     assert list(route_findings("tradebot/app.py", ast.parse("kite.KiteBroker()")))
-    assert list(route_findings("tradebot/app.py", ast.parse("room.with_orders(access)")))
+    assert list(route_findings("tradebot/app.py", ast.parse("room.build_trading_venue(access)")))
     assert list(text_findings("a", "# TO" + "DO later"))
 
 

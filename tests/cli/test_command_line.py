@@ -53,7 +53,8 @@ def test_help_lists_every_verb_without_loading_any(capsys: pytest.CaptureFixture
 def test_a_quick_answer_loads_no_heavy_library(args: list[str]) -> None:
     heavy = "pandas", "numpy", "aiohttp", "pydantic", "talib", "structlog", "asyncio", "tradebot.cli", "tradebot.config"
     code = (
-        f"import sys; from tradebot.__main__ import run; run({args}); sys.exit(any(m in sys.modules for m in {heavy}))"
+        f"import sys; from tradebot.__main__ import run_command_line; run_command_line({args}); "
+        f"sys.exit(any(m in sys.modules for m in {heavy}))"
     )
 
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False)

@@ -27,7 +27,7 @@ class Panel:
         self.asked: list[dict[str, Any]] = []
         self.crowded = asyncio.Event()
 
-    def notify_status(self) -> dict[str, Any]:
+    def current_status(self) -> dict[str, Any]:
         return {"asked": len(self.asked)}
 
     async def halt(self, body: dict[str, Any]) -> dict[str, Any]:

@@ -101,7 +101,7 @@ async def test_a_flatten_after_a_kill_needs_a_word_more_and_halts_before_it_lift
     room.halt_file.write_reason("killed")
     with pytest.raises(BadRequest, match="--lift-kill") as refused:
         await room.panel.flatten({"id": "1"})
-    assert (refused.value.notify_status, room.commands) == (409, [])
+    assert (refused.value.status, room.commands) == (409, [])
     await room.panel.flatten({"id": "1", "lift_kill": True})
     assert room.was_there == [True]
     assert room.halt_file.read_reason() == ""

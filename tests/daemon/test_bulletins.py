@@ -26,18 +26,18 @@ class Heard:
         self.ready, self.was_shown = asyncio.Event(), asyncio.Event()
         self.clock = ManualClock()
         notifier = SimpleNamespace(
-            ready=lambda text: self.supervisor.append(f"READY {text}"),
-            status=self._show,
-            stopping=lambda: self.supervisor.append("STOPPING"),
+            notify_ready=lambda text: self.supervisor.append(f"READY {text}"),
+            notify_status=self._show,
+            notify_stopping=lambda: self.supervisor.append("STOPPING"),
         )
         links = {"session_lost": "", "orders_refused": False}
         links |= {name: conditions.pop(name) for name in links if name in conditions}
-        quiet = {"halted": halted, "blind": "", "disk_short": "", "links": SimpleNamespace(**links)}
+        quiet = {"halt_reason": halted, "blind_reason": "", "disk_short": "", "links": SimpleNamespace(**links)}
         account: Any = SimpleNamespace(
             conditions=SimpleNamespace(**quiet | conditions), day_profit=lambda: Decimal("-12.5"), open_symbols={"AAA"}
         )
         ground: Any = SimpleNamespace(clock=self.clock, universe=range(3), venue_name="exchange", account="SIM001")
-        engine: Any = SimpleNamespace(ready=self.ready)
+        engine: Any = SimpleNamespace(quotes_ready=self.ready)
         self.bulletins = StatusReporter(
             Config(), ground, engine=engine, account=account,
             notifier=notifier,  # type: ignore[arg-type]
@@ -72,7 +72,7 @@ async def test_ready_is_said_once_a_quote_came_or_its_time_is_over(
     [
         ({"session_lost": "dead", "orders_refused": False}, "SESSION LOST: log in again"),
         ({"session_lost": "dead", "orders_refused": True}, "SESSION LOST: no order leaves"),
-        ({"blind": "the venue's books were not read for 61 s"}, "NO BOOKS"),
+        ({"blind_reason": "the venue's books were not read for 61 s"}, "NO BOOKS"),
     ],
 )
 def test_the_supervisor_sees_that_the_session_is_lost_or_that_no_books_come(

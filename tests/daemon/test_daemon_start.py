@@ -30,7 +30,7 @@ def daemon(failures: int) -> Any:
 
     bare: Any = Daemon.__new__(Daemon)
     bare.asked, bare.said = asked, []
-    bare.engine = SimpleNamespace(reconcile=reconcile)
+    bare.engine = SimpleNamespace(reconcile_at_start=reconcile)
     patience = StartRetry(
         within_s=60.0,
         clock=ManualClock(),
@@ -44,7 +44,7 @@ async def test_a_start_right_after_a_crash_outlasts_the_venues_rate_limit() -> N
     bare = daemon(failures=2)
     assert await bare._compare() is BOOKS
     assert bare.said == [("books_not_read", 1)]
-    assert bare._ground.clock.now == int(1.5 * SECOND)
+    assert bare._ground.clock.now_ns == int(1.5 * SECOND)
 
 
 async def test_a_venue_that_never_shows_its_books_ends_the_start() -> None:
@@ -62,7 +62,7 @@ async def test_a_start_after_too_many_crashes_gives_the_desk_a_halt_of_everythin
     async def command(command: Command) -> None:
         given.append(command)
 
-    bare.engine.command = command
+    bare.engine.execute_command = command
     bare._config = SimpleNamespace(risk=SimpleNamespace(max_crashes=most))
     bare._recovery = RecoveredState(crashed_runs=tuple(CrashedRun(f"T{i}", 0) for i in range(crashes)))
     await bare._halt_from_the_start()

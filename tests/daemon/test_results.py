@@ -21,7 +21,7 @@ def fact(n: int, event: OrderEventType) -> OrderEvent:
 class Account:
     """What an account shows whose day began behind five fills."""
 
-    totals = 0, Decimal(0), Decimal(0)
+    fill_totals = 0, Decimal(0), Decimal(0)
     conditions = SimpleNamespace(times=SimpleNamespace(day_opens_at=200))
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Account:
         return self.kept
 
     def total_profit(self) -> Decimal:
-        _, charges, realized = self.totals
+        _, charges, realized = self.fill_totals
         return realized - charges + Decimal("4.005")
 
     def day_profit(self) -> Decimal:
@@ -39,21 +39,21 @@ class Account:
 
     @property
     def day_fill_totals(self) -> tuple[int, Decimal]:
-        fills, charges, _ = self.totals
+        fills, charges, _ = self.fill_totals
         return fills - 5, charges - Decimal("20.00")
 
 
 def test_the_second_run_tells_its_own_the_days_and_the_whole_apart() -> None:
     account = Account()
     results = RunResults(account)  # type: ignore[arg-type]
-    account.totals = 6, Decimal("30.25"), Decimal("-100")  # recovered
+    account.fill_totals = 6, Decimal("30.25"), Decimal("-100")  # recovered
     before = [fact(n, event) for n in range(4) for event in (OrderEventType.INTENT, OrderEventType.SENDING)]
     account.kept |= {n: order(at) for n, at in enumerate((100, 199, 200, 250))}
     results.count_from(at=300, before=before)
     assert (results.run_fills, results.as_fields()["run_charges"], results.as_fields()["run_realized"]) == (0, 0, 0)
     later = (order(300), order(310), order(310, state=OrderState.DENIED), order(320, is_external=True))
     account.kept |= {10 + n: one for n, one in enumerate(later)}
-    account.totals = 8, Decimal("40.50"), Decimal("-80")
+    account.fill_totals = 8, Decimal("40.50"), Decimal("-80")
     assert results.run_fills == 2
     assert {name: str(value) for name, value in results.as_fields().items()} == {
         "run_orders": "2", "run_fills": "2", "day_orders": "4", "day_fills": "3", "day_charges": "20.50",

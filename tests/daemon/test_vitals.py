@@ -13,8 +13,8 @@ from tradebot.venues.kite.rules import KITE_RULES
 
 
 def login(began: str, *, ends: str) -> dict[str, Any]:
-    engine: Any = SimpleNamespace(signal_stage=SimpleNamespace(last_bar=0, last_signal=0))
-    recovery: Any = SimpleNamespace(runs=(), cut_off=())
+    engine: Any = SimpleNamespace(signal_stage=SimpleNamespace(last_bar_at=0, last_signal_at=0))
+    recovery: Any = SimpleNamespace(runs=(), crashed_runs=())
     vitals = RunVitals(
         clock=ManualClock(parse_iso(began, IST)), engine=engine, recovery=recovery, outbox=None,
         lines_dropped=lambda: 0, login_ends=ends,

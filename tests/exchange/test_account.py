@@ -109,7 +109,7 @@ def test_overnight_deliveries_become_holdings_and_the_rest_is_carried():
     books.roll_to_day(NEXT_DAY)
     (holding,) = books.demat_holdings()
     (carried,) = books.net_positions()
-    assert (holding.symbol, holding.owned, holding.average_price) == ("RELIANCE", 10, 90)
+    assert (holding.symbol, holding.owned_quantity, holding.average_price) == ("RELIANCE", 10, 90)
     assert (holding.quantity, holding.t1_quantity) == (0, 10), "bought yesterday, delivered tonight"
     books.roll_to_day(NEXT_DAY + timedelta(1))
     assert [(h.quantity, h.t1_quantity) for h in books.demat_holdings()] == [(10, 0)]

@@ -357,7 +357,7 @@ async def test_a_cancelled_run_delivers_what_was_on_its_way_and_ends_the_log(tmp
     on_its_way = asyncio.Event()
 
     async def stop_at_the_exchange(seconds):
-        if market.clock.now >= OPENS_AT + 35_000_000:
+        if market.clock.now_ns >= OPENS_AT + 35_000_000:
             on_its_way.set()
             await asyncio.Event().wait()
 

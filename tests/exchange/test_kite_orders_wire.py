@@ -79,7 +79,7 @@ def test_a_stop_market_order_keeps_trigger_and_protection_and_no_price() -> None
 def test_a_bad_parameter_is_an_input_exception(changed: dict[str, str | None], message: str) -> None:
     with pytest.raises(KiteError) as caught:
         ticket(**changed)
-    assert (caught.value.notify_status, caught.value.error_type, caught.value.message) == (
+    assert (caught.value.status, caught.value.error_type, caught.value.message) == (
         400,
         "InputException",
         message,
@@ -170,7 +170,7 @@ def test_a_request_token_dies_within_minutes() -> None:
 def test_a_wrong_header_is_a_token_exception(header: str | None) -> None:
     with pytest.raises(KiteError) as caught:
         sessions(ManualClock(NOON)).check_authorization(header)
-    assert (caught.value.notify_status, caught.value.error_type) == (403, "TokenException")
+    assert (caught.value.status, caught.value.error_type) == (403, "TokenException")
 
 
 def test_a_token_dies_at_six_in_the_morning_of_the_market_clock() -> None:

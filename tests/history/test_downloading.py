@@ -59,9 +59,9 @@ async def test_a_span_is_fetched_once(history: History) -> None:
     (first,) = await fill(history, venue)
     (again,) = await fill(history, venue)
 
-    assert (first.requests, first.put.added) == (len(venue.asked), len(PAST))
-    assert again == DownloadResult("RELIANCE", 0, again.put)
-    assert again.put == (0, 0, 0)
+    assert (first.requests, first.counts.added) == (len(venue.asked), len(PAST))
+    assert again == DownloadResult("RELIANCE", 0, again.counts)
+    assert again.counts == (0, 0, 0)
     assert_same(history.load_series(["RELIANCE"], MINUTE)["RELIANCE"], PAST)
 
 
@@ -105,7 +105,7 @@ async def test_a_line_that_breaks_once_is_tried_again(history: History) -> None:
 
     (done,) = await fill(history, venue)
 
-    assert done.put.added == len(PAST)
+    assert done.counts.added == len(PAST)
 
 
 async def test_what_is_not_complete_yet_is_asked_for_again_later(history: History) -> None:

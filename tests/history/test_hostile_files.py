@@ -25,8 +25,11 @@ MB = 1_000_000
 
 def read(path: Path, table: str = "") -> FileBars:
     return read_files(
-        path, path.parent, parse_options=ParseOptions(zone="Asia/Kolkata"), options=ImportOptions(interval=MINUTE, table=table)
-    )  # fmt: skip
+        path,
+        path.parent,
+        parse_options=ParseOptions(zone="Asia/Kolkata"),
+        options=ImportOptions(interval=MINUTE, table=table),
+    )
 
 
 def packed(path: Path, parts: Iterable[bytes]) -> Path:

@@ -16,8 +16,8 @@ LONG_LINE = "a line has more than 65536 characters"
 # Its peak counts from the start of the program: that of a waited-for child would begin with what the parent holds.
 PROGRAM = """
 import sys
-from tradebot.__main__ import run
-code = run(sys.argv[1:])
+from tradebot.__main__ import run_command_line
+code = run_command_line(sys.argv[1:])
 print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM:")), end="")
 sys.exit(code)
 """

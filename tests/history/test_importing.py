@@ -330,12 +330,12 @@ import sys
 from pathlib import Path
 from tradebot.history.files import tables
 from tradebot.history.history import open_history
-from tradebot.history.importing import Terms, import_files
-from tradebot.history.files.rows import Wanted
+from tradebot.history.importing import ImportOptions, import_files
+from tradebot.history.files.rows import ParseOptions
 tables.BATCH_ROWS = int(sys.argv[3])
 folder = Path(sys.argv[2])
 with open_history(folder, writes=True) as history:
-    import_files(Path(sys.argv[1]), history, folder, wanted=Wanted(), terms=Terms())
+    import_files(Path(sys.argv[1]), history, folder, parse_options=ParseOptions(), options=ImportOptions())
 # Of this program alone: what getrusage tells begins with the memory of the process that started it.
 (peak,) = (line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
 sys.stdout.write(str(int(peak) // 1024))
@@ -373,7 +373,7 @@ def test_memory_stays_below_what_is_stated_and_does_not_grow_with_the_file(tmp_p
     assert big < small + 35, f"{small} MB for {rows} rows, {big} MB for eight times as many"
 
 
-KILLED = IMPORT.replace("terms=Terms()", "terms=Terms(), progress=tell").replace(
+KILLED = IMPORT.replace("options=ImportOptions()", "options=ImportOptions(), progress=tell").replace(
     "folder =",
     """
 def tell(what, done, total):

@@ -119,7 +119,7 @@ def test_years_without_data_come_from_the_library() -> None:
 def test_a_day_within_the_data_costs_no_import_of_pandas() -> None:
     program = (
         "import sys; from datetime import date; from tradebot.markets.calendar import TradingCalendar;"
-        "assert TradingCalendar().session(date(2026, 7, 1)); sys.exit('pandas' in sys.modules)"
+        "assert TradingCalendar().session_on(date(2026, 7, 1)); sys.exit('pandas' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 

@@ -13,13 +13,13 @@ from tradebot.ops.confinement import scrub_secrets
 
 CONFINED = """
 import ctypes, os, resource, subprocess, sys, tempfile
-from tradebot.ops.confinement import children_bounded, confine
-confine()
+from tradebot.ops.confinement import confine_process, limit_child_memory
+confine_process()
 folder = tempfile.mkdtemp()
 open(folder + "/file", "w").close()
 print(oct(os.stat(folder + "/file").st_mode & 0o777), resource.getrlimit(resource.RLIMIT_CORE),
       ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
-with children_bounded(64):
+with limit_child_memory(64):
     child = subprocess.run([sys.executable, "-c", "bytearray(200 << 20)"], capture_output=True, text=True)
 print(child.returncode, "MemoryError" in child.stderr)
 print(subprocess.run([sys.executable, "-c", "bytearray(200 << 20)"]).returncode)

@@ -291,7 +291,8 @@ def test_a_reader_that_leaves_does_not_stop_the_daemon(reader: Reader) -> None:
 
 def test_the_last_line_of_a_process_is_written() -> None:
     code = (
-        "import structlog; from tradebot.ops import logs; logs.configure(); structlog.get_logger('x').info('bye', n=1)"
+        "import structlog; from tradebot.ops import logs; logs.configure_log(); "
+        "structlog.get_logger('x').info('bye', n=1)"
     )
 
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)

@@ -44,7 +44,8 @@ async def record(folder: Path, *rows: tuple[str, Message], run: str = "T1") -> P
 async def test_sending_counts_only_for_orders_that_were_placed_elsewhere(tmp_path: Path) -> None:
     sending, outside = fact("T1001", OrderEventType.SENDING), fact("EXT-1", OrderEventType.SENDING)
     path = await record(
-        tmp_path, ("terms", TERMS), ("order", sending), ("order", outside), ("tape", tape(RequestResult(event=sending))),
+        tmp_path, ("terms", TERMS), ("order", sending), ("order", outside),
+        ("tape", tape(RequestResult(event=sending))),
         ("incident", Incident(text="placed elsewhere")), ("halt", Command(verb=CommandVerb.HALT)), ("end", RunEnd()),
     )  # fmt: skip
 

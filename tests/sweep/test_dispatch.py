@@ -89,7 +89,7 @@ def test_a_crew_that_gives_nothing_back_is_replaced(monkeypatch: object) -> None
     clock = ManualClock()
 
     class Waiting(ManualClock):
-        def monotonic(self) -> int:
+        def monotonic_ns(self) -> int:
             clock.now_ns += 6 * SECOND
             return clock.now_ns
 

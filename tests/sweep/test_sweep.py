@@ -97,10 +97,10 @@ def test_workers_end_with_a_sweep_that_is_killed() -> None:
     # given a process with a crew at work
     script = """
 import sys
-from tests.sweep.test_sweep import GROUND, Processes, Trial
+from tests.sweep.test_sweep import GROUND, ProcessExecutor, SweepTrial
 if __name__ == "__main__":
-    crew = Processes(GROUND, 2)
-    for made in [crew.submit([Trial(number=n, values={})]) for n in range(4)]:
+    crew = ProcessExecutor(GROUND, 2)
+    for made in [crew.submit_batch([SweepTrial(number=n, values={})]) for n in range(4)]:
         made.result(timeout=50)
     print(*crew._pool._processes, flush=True)
     sys.stdin.read()
