@@ -78,7 +78,7 @@ def signed_quantity(fill: dict[str, Any]) -> Fraction:
 
 
 def total_charges(orders: Iterable[CheckedOrder]) -> Fraction:
-    """Return the charges on all our fills of shares, in rupees."""
+    """Return the charges on all our fills of shares, in units of the currency."""
     total = Fraction(0)
     for order in orders:
         if order.is_external:
@@ -111,7 +111,7 @@ def _debits(rows: list[EvidenceRow]) -> Fraction:
 
 
 def cash_flow(fills: Iterable[dict[str, Any]]) -> Fraction:
-    """Return what these fills of the exchange's log add to the account's cash, after charges, in rupees."""
+    """Return what these fills of the exchange's log add to the account's cash after charges, in its currency."""
     return sum((-signed_quantity(f) * to_fraction(f["price"]) - to_fraction(f["charges"]) for f in fills), Fraction(0))
 
 

@@ -1,7 +1,7 @@
 """The products of an order, by their names in journals, tables and settings.
 
-An intraday position (MIS) is closed by the end of the day, shares bought for delivery (CNC) become a holding, other
-positions (NRML) are carried overnight.
+The first closes by the end of the day, shares bought for delivery (CNC) become a holding, other positions (NRML) are
+carried overnight.
 """
 
 from __future__ import annotations

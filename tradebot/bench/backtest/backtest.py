@@ -101,7 +101,7 @@ def measure_backtests(
 
 
 def random_walk(symbol: str, count: int, *, seed: int) -> BarSeries:
-    """Return one-minute bars of a random walk from 10,000 rupees in steps of 5 paise; each opens at the last close."""
+    """Return one-minute bars of a random walk from 10,000 in steps of 0.05; each opens at the last close."""
     draw = np.random.default_rng(seed)
     close = np.maximum(200_000 + np.cumsum(draw.integers(-20, 21, count)), 1_000) * 5
     open_ = np.concatenate((close[:1], close[:-1]))
