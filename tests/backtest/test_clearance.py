@@ -110,8 +110,9 @@ class Drawn:
 
 def view(asked: Asked, mono: int) -> OrderContext:
     return OrderContext(
-        instrument=asked.instrument, quantity=asked.held, closable_quantity=asked.held, longest=asked.held, shortest=asked.held,
-        closing_quantity=D(0), unaccounted="", external_quantity=D(0), open_orders=asked.working, is_in_doubt=False,
+        instrument=asked.instrument, quantity=asked.held, closable_quantity=asked.held, longest=asked.held,
+        shortest=asked.held, closing_quantity=D(0), unaccounted="", external_quantity=D(0),
+        open_orders=asked.working, is_in_doubt=False,
         reference=asked.reference, quote_age_s=asked.age_ns / SECOND,
         feed_is_stale=False, halt_reason="", entries_closed="", gross_elsewhere=lambda: asked.others,
         day_profit=lambda: asked.day_profit, mono=mono,

@@ -66,7 +66,7 @@ class _Pair:
         self.day = day
         gate, controls = (build_gate(day.limits, kill_reason=lambda: day.reason) for _ in range(2))
         clearance: Any = FastGate(day.limits, gate)
-        for name in ("entry", "exit"):
+        for name in ("allows_entry", "allows_exit"):
             setattr(clearance, name, self._counted(getattr(clearance, name)))
         books = [Book(day.universe, day.rules, charges_by_market(day.universe)) for _ in range(2)]
         self.short: Any = BacktestDesk(
@@ -83,14 +83,14 @@ class _Pair:
         return ask
 
     def apply_message(self, message: DeskMessage) -> list[Any]:
-        return self._compared(handle_fast(self.short, message), self.long.apply(message))
+        return self._compared(handle_fast(self.short, message), self.long.apply_message(message))
 
     def adopt_snapshot(self, books: Any) -> list[Any]:
-        return self._compared(self.short.desk.adopt(books), self.long.adopt(books))
+        return self._compared(self.short.desk.adopt_snapshot(books), self.long.adopt_snapshot(books))
 
     def recover_state(self, facts: Any, **rest: Any) -> None:
         for desk in (self.short.desk, self.long):
-            desk.recover(facts, **rest)
+            desk.recover_state(facts, **rest)
 
     def _compared(self, said: Sequence[Any], other: Sequence[Any]) -> list[Any]:
         # A backtest has no restart: its desk says nothing of trailing stops.
@@ -140,7 +140,7 @@ def test_what_passes_on_a_plain_day_is_cleared_by_the_short_way() -> None:
             day.step(op, n * 4 if op in (6, 7) else n)
 
     desk = day.desk.short
-    assert day.cleared == len(desk.book.blotter.orders) - desk.account.counts["denied"] > 3
+    assert day.cleared == len(desk.book.blotter.orders) - desk.account.signal_counts["denied"] > 3
 
 
 def test_a_whole_fill_far_from_its_reference_is_told_by_the_short_way_too() -> None:
@@ -202,7 +202,7 @@ def test_what_was_cancelled_a_moment_ago_keeps_an_entry_from_the_short_way() -> 
 
     day.step(4, 1)  # both together are 20,000 while the first is reserved
 
-    assert day.desk.short.account.counts["denied"] == 1
+    assert day.desk.short.account.signal_counts["denied"] == 1
 
 
 def test_time_that_passes_without_a_tick_ends_what_was_reserved() -> None:
@@ -213,7 +213,7 @@ def test_time_that_passes_without_a_tick_ends_what_was_reserved() -> None:
     desk = day.desk.short
     assert desk.blotter.exposure.has_orders(first.symbol)
 
-    desk.move_to(day.mono + 3 * SECOND)
+    desk.set_time(day.mono + 3 * SECOND)
 
     assert not desk.blotter.exposure.has_orders(first.symbol)
 
@@ -227,7 +227,7 @@ def test_what_an_exit_of_an_earlier_run_leaves_open_is_wanted_closed() -> None:
     exit_ = accepted(before)
     facts = [line.message for line in before.said if isinstance(line.message, OrderEvent)]
     day = Twice(LIMITS, SETTINGS)
-    day.desk.recover(
+    day.desk.recover_state(
         [told for fact in facts for told in sent_first(fact)], adopted=[(entry.symbol, D(3), D(1000))], halted="",
         opens_at=day.at,
     )  # fmt: skip
@@ -287,14 +287,14 @@ class Prompt(Day):
         self.once = BacktestDesk(books[0], gate=once, clearance=clearance, id_prefix="T1", zero_latency=True, **VENUE)
         self.told = build_desk(books[1], gate=told, id_prefix="T1", **VENUE)
 
-    def recover(self, facts: Any, **rest: Any) -> None:
+    def recover_state(self, facts: Any, **rest: Any) -> None:
         for desk in (self.once.desk, self.told):
             desk.recover_state(facts, **rest)
 
-    def adopt(self, books: Any) -> list[Any]:
+    def adopt_snapshot(self, books: Any) -> list[Any]:
         return []  # such a venue keeps no books that could be missed
 
-    def apply(self, message: DeskMessage) -> list[Any]:
+    def apply_message(self, message: DeskMessage) -> list[Any]:
         said, full = list(handle_fast(self.once, message)), self.told.apply_message(message)
         for submit in [what for what in full if isinstance(what, Submit)]:
             c, order_id = self.told.book.conditions, submit.request.order_id

@@ -63,12 +63,12 @@ def test_workers_end_with_a_backtest_that_is_killed(way: str) -> None:
     script = f"""
 import threading
 from tests.backtest.test_spread import EACH, Hanging, bars
-from tradebot.backtest import spread
+from tradebot.backtest import parallel
 if __name__ == "__main__":
-    spread.PAYS_FROM = 1
+    parallel.MIN_PARALLEL_BARS = 1
     if {way == "spawn"}:
         threading.Thread(target=threading.Event().wait, daemon=True).start()
-    spread.run_spread(Hanging.job(), bars(), workers=2)
+    parallel.run_parallel(Hanging.job(), bars(), workers=2)
 """
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None

@@ -49,7 +49,7 @@ class Look:
             self._answer = self._ask()
         return self._answer
 
-    def replace_workers(self) -> None:
+    def renew(self) -> None:
         """Let the next question be asked of the file."""
         self._answer = None
 
@@ -98,12 +98,12 @@ class Pair:
         )  # fmt: skip
         return said
 
-    def adopt_snapshot(self, books: AccountSnapshot) -> Sequence[Any]:
+    def adopt(self, books: AccountSnapshot) -> Sequence[Any]:
         """Compare both with the venue's books at the start."""
         said: Sequence[Any] = self._both(books, lambda own, desk: own.adopt(desk, books))
         return said
 
-    def recover_state(self, facts: Sequence[Any], **rest: Any) -> None:
+    def recover(self, facts: Sequence[Any], **rest: Any) -> None:
         """Rebuild both from the journal's facts."""
         facts = tuple(facts)
         self._both(Recover(facts, rest), lambda own, desk: own.recover(desk, facts, **rest))
@@ -112,12 +112,12 @@ class Pair:
         """Return the holdings that strategies are told with a close."""
         return self._both(close, lambda own, desk: own.told(desk, close))
 
-    def flush_inputs(self) -> None:
+    def flush(self) -> None:
         """Hand on the rest of both tapes."""
         self._both(Flush(), lambda own, desk: own.flush(desk))
 
     def _both(self, given: Any, ask: Said, ask_frozen: Said | None = None) -> Any:
-        self._look.replace_workers()
+        self._look.renew()
         if self._heard.difference:
             return ask(seam, self.present)
         said, error = _attempt(partial(ask, seam, self.present))
@@ -172,7 +172,7 @@ def _attempt(call: Callable[[], Any]) -> tuple[Any, Exception | None]:
 
 def _kind(output: Any) -> str:
     name = type(output).__name__
-    return f"{name} {output.event.value}" if name == "OrderFact" else name
+    return f"{name} {output.type.value}" if name == "OrderEvent" else name
 
 
 def _sides(name: str, now: Any, before: Any) -> list[str]:

@@ -81,7 +81,7 @@ class OracleDay(RandomSteps):
     def give(self, message: Any) -> None:
         if isinstance(message, RequestResult) and message.event.type is OrderEventType.SENDING:
             self._facts.append(message.event)  # the execution writes it, before the desk is told
-        self._follow(self._desk.apply(message))
+        self._follow(self._desk.apply_message(message))
 
     def view(self) -> dict[str, Any]:
         return seam.view(self._desk, is_tick=False)
@@ -92,8 +92,8 @@ class OracleDay(RandomSteps):
     def end(self) -> None:
         """Hand on the rest of the tape."""
         if not self.is_fast:
-            self._desk.flush()
-            self._desk.flush()
+            self._desk.flush_inputs()
+            self._desk.flush_inputs()
 
     def start_again(self) -> None:
         if self.is_fast:
@@ -114,12 +114,12 @@ class OracleDay(RandomSteps):
 
     def _begin(self, *, halted: str = "", halts: Sequence[Command] = (), flattened: Iterable[str] = ()) -> None:
         self._desk = self._new_desk()
-        self._desk.recover(
+        self._desk.recover_state(
             self._facts, adopted=self._adopted, halted=halted, opens_at=self.opens_at, halts=halts, flattened=flattened,
             best=self._best,
         )  # fmt: skip
         self.give(ClockTick(at=self.at, mono=self.mono))
-        self._follow(list(self._desk.adopt(self.venue.books(self.mono))))
+        self._follow(list(self._desk.adopt_snapshot(self.venue.books(self.mono))))
 
     def _follow(self, output: list[Any]) -> None:
         for what in output:

@@ -7,13 +7,13 @@ It is frozen together with the desk, so that each desk is asked in its own words
   it hands to `append`. It makes its gate and its bills itself, and nothing else may feed its decisions: no clock, no
   random source, no file. Order ids are the prefix and a counter of the desk.
 * `handle(desk, message)`: one message in, the list of what follows from it out, facts before the orders they allow.
-* `recover_state(...)`: rebuilt from the journal's facts before the first message; nothing comes out.
+* `recover(...)`: rebuilt from the journal's facts before the first message; nothing comes out.
 * `adopt(desk, books)`: compared with the venue at the start; a list comes out as of a message.
-* `told(desk, close)`: the holdings that strategies are told with a close. `flush_inputs(desk)`: the rest of the tape.
+* `told(desk, close)`: the holdings that strategies are told with a close. `flush(desk)`: the rest of the tape.
 * `view(desk)`: what it answers to others, by name; values are compared with `==`, so they are shared types or plain.
 * `build_fast(...)` and `handle_fast(desk, message)`: the desk of a backtest, which takes some messages as calls.
 
-`PLANTED` are changes of it that must be seen. `in_daemon` lets something stand where a daemon has its desk, `ApplyCommand` is
+`PLANTED` are changes of it that must be seen. `in_daemon` lets something stand where a daemon has its desk, `Stand` is
 what the daemon then calls.
 """
 
@@ -67,7 +67,7 @@ def build_fast(
     *, universe: Universe, limits: Values, settings: Values, killed: Killed, id_prefix: str, venue: Values,
     at_once: bool,
 ) -> Any:  # fmt: skip
-    """Return the desk of a backtest; `zero_latency` for one without latency."""
+    """Return the desk of a backtest; `at_once` for one without latency."""
     book, gate = _parts(universe, limits, settings, killed, keeps_ended=not at_once)
     clearance = FastGate(msgspec.convert(limits, Limits, strict=False), gate)
     return BacktestDesk(book, gate=gate, clearance=clearance, id_prefix=id_prefix, zero_latency=at_once, **venue)
@@ -89,27 +89,27 @@ def plain(settings: Any) -> dict[str, Any]:
 
 def handle(desk: Any, message: DeskMessage) -> Sequence[Any]:
     """Give the desk a message; returns what follows."""
-    return desk.apply(message)  # type: ignore[no-any-return]
+    return desk.apply_message(message)  # type: ignore[no-any-return]
 
 
 def handle_fast(desk: Any, message: DeskMessage) -> Sequence[Any]:
     """Give a backtest's desk what a message says."""
     match message:
         case Signals(signals=signals):
-            return desk.decide(signals)  # type: ignore[no-any-return]
+            return desk.act_on_signals(signals)  # type: ignore[no-any-return]
         case FillReport(fill=execution, mono=mono):
-            return desk.fill(execution, mono)  # type: ignore[no-any-return]
-    return desk.apply(message)  # type: ignore[no-any-return]
+            return desk.apply_fill(execution, mono)  # type: ignore[no-any-return]
+    return desk.apply_message(message)  # type: ignore[no-any-return]
 
 
 def adopt(desk: Any, books: AccountSnapshot) -> Sequence[Any]:
     """Compare with the venue's books at the start; returns what follows."""
-    return _whole(desk).adopt(books)  # type: ignore[no-any-return]
+    return _whole(desk).adopt_snapshot(books)  # type: ignore[no-any-return]
 
 
 def recover(desk: Any, facts: Sequence[Any], **rest: Any) -> None:
     """Rebuild from the journal's facts."""
-    _whole(desk).recover(facts, **rest)
+    _whole(desk).recover_state(facts, **rest)
 
 
 def _whole(desk: Any) -> Any:
@@ -123,7 +123,7 @@ def told(desk: Any, close: BarBatch) -> Any:
 
 def flush(desk: Any) -> None:
     """Hand on the rest of the tape."""
-    desk.flush()
+    desk.flush_inputs()
 
 
 def view(desk: Any, *, is_tick: bool = True) -> dict[str, Any]:
@@ -131,35 +131,35 @@ def view(desk: Any, *, is_tick: bool = True) -> dict[str, Any]:
 
     The day's profit is asked for at ticks alone, as the desk does itself: asking must not renew what it has at hand.
     """
-    account, book, guards = desk.account, desk.book.blotter, desk.account.guarded
+    account, book, guards = desk.account, desk.book.blotter, desk.account.protected_mask
     conditions = desk.book.conditions
     found = {
         "positions": book.positions.by_key,
-        "orders": account.orders(),
+        "orders": account.kept_orders(),
         "live": [order.order_id for order in account.all_live_orders()],
-        "holdings": account.holdings(),
+        "holdings": account.open_positions(),
         "realized": book.positions.realized,
         "charges": book.positions.charges,
-        "fills": book.positions.fills,
-        "beyond": book.external.beyond,
+        "fills": book.positions.fill_count,
+        "beyond": book.external.quantities,
         "external": list(account.external_positions()),
-        "halts": list(conditions.halts.standing),
-        "flattened": set(conditions.halts.flattened),
+        "halts": list(conditions.halts.active_commands),
+        "flattened": set(conditions.halts.flatten_ids),
         "clock": (conditions.now, conditions.mono),
         "session": conditions.times.session,
-        "down": conditions.links.down,
+        "down": conditions.links.stale_sources,
         "blocks": (
             conditions.links.session_lost,
-            conditions.blind,
+            conditions.blind_reason,
             conditions.clock_offset_reason,
-            conditions.stopping,
+            conditions.is_stopping,
         ),
         "unaccounted": conditions.unaccounted,
         "guards": guards.tolist(),
-        "levels": [account.levels(id_) for id_ in guards.nonzero()[0].tolist()],
-        "counts": account.counts,
+        "levels": [account.protective_levels(id_) for id_ in guards.nonzero()[0].tolist()],
+        "counts": account.signal_counts,
         "denied": [(one.control, one.strategy, one.count, one.reason) for one in account.denials],
-        "look wanted": account.look_wanted_at(),
+        "look wanted": account.next_poll_at(),
     }
     if is_tick:
         found |= {"day profit": account.day_profit(), "state": hash_state(desk.book)}
@@ -186,9 +186,9 @@ _new_gate, _passed, _hears = Gate.__init__, Placement.send_passed, Ruleset._mess
 # Changes of one line that the oracle must see: owner, method, what takes its place.
 PLANTED: dict[str, tuple[Any, str, Any]] = {
     "two controls of the gate change places": (Gate, "__init__", _swapped_controls),
-    "an order leaves before its fact": (Placement, "passed", _order_before_its_fact),
-    "an entry that waits for an exit never follows": (Entries, "follow", lambda self: ()),
-    "what hangs is taken back before anything else at a tick": (Ruleset, "_hears", _repriced_first),
+    "an order leaves before its fact": (Placement, "send_passed", _order_before_its_fact),
+    "an entry that waits for an exit never follows": (Entries, "send_waiting", lambda self: ()),
+    "what hangs is taken back before anything else at a tick": (Ruleset, "_message_subscribers", _repriced_first),
 }
 
 
@@ -228,8 +228,8 @@ def in_daemon(look_of: Callable[[Killed], Killed], stand_in: Callable[..., Any])
     limits_of: dict[int, Limits] = {}
     made: dict[str, Any] = {}
 
-    def gate(limits: Limits, *, killed: Killed) -> Gate:
-        one = build_gate(limits, kill_reason=killed)
+    def gate(limits: Limits, *, kill_reason: Killed) -> Gate:
+        one = build_gate(limits, kill_reason=kill_reason)
         limits_of[id(one)] = limits
         return one
 
@@ -248,5 +248,5 @@ def in_daemon(look_of: Callable[[Killed], Killed], stand_in: Callable[..., Any])
         return stand_in(lambda append: RecordingDesk(make, killed=look, append=append), append, values)
 
     where = "tradebot.daemon.input_recorder"
-    with patch(f"{where}.gate_of", gate), patch(f"{where}.desk_of", desk), patch(f"{where}.TapedDesk", taped):
+    with patch(f"{where}.build_gate", gate), patch(f"{where}.build_desk", desk), patch(f"{where}.RecordingDesk", taped):
         yield

@@ -27,7 +27,7 @@ def test_both_desks_say_the_same_on_a_hundred_seeds_and_the_corpus() -> None:
         tally.add(held)
 
     assert tally.days >= SEEDS + RANDOM_DAYS
-    assert {"Modify", "Cancel", "Incident", "Command", "Trailing"} <= set(tally.outputs)
+    assert {"Modify", "Cancel", "Incident", "Command", "TrailingStopPrices"} <= set(tally.outputs)
 
 
 @pytest.mark.timeout(3600)

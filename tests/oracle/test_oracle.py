@@ -30,8 +30,10 @@ def test_both_desks_say_the_same_on_simulated_days_with_kills_and_recovery() -> 
 
     assert tally.pairs > SEEDS, "a life more for each kill"
     assert tally.messages["Recover"] == tally.pairs
-    assert {"OrderSeen", "Executed", "Books", "Outcome", "Signals", "Tick", "Quotes"} <= set(tally.messages)
-    assert {"Submit", "Reconciled", "OrderFact executed"} <= set(tally.outputs)
+    assert {"OrderReport", "FillReport", "AccountSnapshot", "RequestResult", "Signals", "ClockTick", "Quotes"} <= set(
+        tally.messages
+    )
+    assert {"Submit", "ReconciliationResult", "OrderEvent executed"} <= set(tally.outputs)
 
 
 def test_each_way_of_the_desk_says_on_random_days_what_the_frozen_one_says_by_its_long_way() -> None:
@@ -40,9 +42,9 @@ def test_each_way_of_the_desk_says_on_random_days_what_the_frozen_one_says_by_it
         tally.add(no_difference(hold_random_day(seed)))
 
     assert tally.pairs > 2 * RANDOM_DAYS, "some are started again in the middle of the day"
-    assert {"BrokerSession", "ClockApart", "Frozen", "SpaceLeft", "LinkDown"} <= set(tally.messages)
-    assert {"Command", "Incident", "Cancel", "Modify", "OrderFact denied", "Trailing"} <= set(tally.outputs)
-    assert {f"OrderFact {name}" for name in FACTS} <= set(tally.outputs)
+    assert {"BrokerSession", "ClockOffset", "FrozenSymbols", "DiskSpaceState", "LinkDown"} <= set(tally.messages)
+    assert {"Command", "Incident", "Cancel", "Modify", "OrderEvent denied", "TrailingStopPrices"} <= set(tally.outputs)
+    assert {f"OrderEvent {name}" for name in FACTS} <= set(tally.outputs)
 
 
 def test_both_desks_recover_the_same_from_a_kill(tmp_path: Path) -> None:

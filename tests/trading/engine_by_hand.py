@@ -131,7 +131,7 @@ class VenueByHand:
         await self._asked("orders")
         return VenueRows(self.book.values())
 
-    async def executions(self) -> VenueRows[Fill]:
+    async def fetch_fills(self) -> VenueRows[Fill]:
         await self._asked("executions")
         return VenueRows(self.trades)
 
@@ -144,17 +144,17 @@ class VenueByHand:
             for s, q in net.items()
         )
 
-    async def holdings(self) -> VenueRows[Any]:
+    async def fetch_holdings(self) -> VenueRows[Any]:
         return VenueRows()
 
-    async def cash(self) -> Decimal:
+    async def fetch_cash(self) -> Decimal:
         return D(100_000)
 
-    async def login(self) -> str:
+    async def fetch_account_id(self) -> str:
         self.did.append("login")
         return "AB1234"
 
-    async def quotes(self, universe: Universe) -> Quotes:
+    async def fetch_quotes(self, universe: Universe) -> Quotes:
         self.did.append("quotes")
         assert self.polled is not None
         return self.polled()
@@ -185,7 +185,7 @@ class JournalByHand:
         return [message for name, message in self.rows if name == kind]
 
     def facts(self) -> list[OrderEventType]:
-        return [fact.event for fact in self.of("order")]
+        return [fact.type for fact in self.of("order")]
 
 
 class AnalysisByHand:
@@ -203,7 +203,7 @@ class AnalysisByHand:
         await self.thinks.wait()
         return self
 
-    def pieces(self) -> list[Signals]:
+    def message_chunks(self) -> list[Signals]:
         answers, self.answers = self.answers, []
         return answers
 

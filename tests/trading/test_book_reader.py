@@ -32,7 +32,7 @@ async def test_an_order_fits_when_its_fills_add_up_to_what_it_says() -> None:
     class Parts(Books):
         quantities = (Decimal(1), Decimal(1))
 
-        async def executions(self) -> VenueRows[Fill]:
+        async def fetch_fills(self) -> VenueRows[Fill]:
             return VenueRows([replace(FILL, execution_id=f"E{n}", quantity=q) for n, q in enumerate(self.quantities)])
 
     broker = Parts(1)
@@ -46,7 +46,7 @@ async def test_an_order_fits_when_its_fills_add_up_to_what_it_says() -> None:
 @pytest.mark.parametrize("error", [LinkLost("slow"), AccessDenied("not yours")])
 async def test_books_are_whole_without_cash(error: Exception) -> None:
     class Poor(Books):
-        async def cash(self) -> Decimal:
+        async def fetch_cash(self) -> Decimal:
             raise error
 
     assert (await reader(Poor(1)).read_snapshot()).cash is None
@@ -54,7 +54,7 @@ async def test_books_are_whole_without_cash(error: Exception) -> None:
 
 async def test_a_dead_login_is_no_look_whatever_query_tells_of_it() -> None:
     class Out(Books):
-        async def cash(self) -> Decimal:
+        async def fetch_cash(self) -> Decimal:
             raise LoginLost("TokenException")
 
     with pytest.raises(LoginLost):
@@ -65,7 +65,7 @@ async def test_holdings_are_asked_for_again_after_a_whole_minute_and_not_before(
     class Holder(Books):
         asked = 0
 
-        async def holdings(self) -> VenueRows[object]:
+        async def fetch_holdings(self) -> VenueRows[object]:
             self.asked += 1
             return VenueRows()
 

@@ -48,7 +48,7 @@ class Tape:
 
     # the journal
     def append(self, kind: str, message: Message, *, at: int) -> int:
-        self.events.append(f"append {message.event}")  # type: ignore[attr-defined]
+        self.events.append(f"append {message.type}")  # type: ignore[attr-defined]
         return len(self.events)
 
     async def wait_durable(self, ticket: int | None = None) -> None:

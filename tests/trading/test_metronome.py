@@ -31,8 +31,8 @@ async def beats(count: int, *, close_every: int | None) -> tuple[list[int], list
     clock, lane, lags = ManualClock(START), BoundedQueue("market", 2_000), list[int]()
     workers = Workers(clock)
     bars: Any = SimpleNamespace(
-        sieve=SimpleNamespace(times=None if close_every is None else "a session"),
-        next_close=lambda at: at - (at - START) % (close_every or 1) + (close_every or 1),
+        quote_filter=SimpleNamespace(session_bounds=None if close_every is None else "a session"),
+        next_close_at=lambda at: at - (at - START) % (close_every or 1) + (close_every or 1),
     )
     metronome = ClockFeed(
         lane, clock=clock, bars=bars, analysis=workers, measure=lambda name, ns: lags.append(ns)  # type: ignore[arg-type]

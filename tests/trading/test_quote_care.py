@@ -44,12 +44,13 @@ class Desk:
         self.asked: list[int] = []
         self.again: list[int] = []
         self.care = QuoteQualityMonitor(
-            bars=self.bars, universe=UNIVERSE, quote_requester=self, silence_monitor=SilenceMonitor(stale_after_s=15.0, speed=1.0),
+            bars=self.bars, universe=UNIVERSE, quote_requester=self,
+            silence_monitor=SilenceMonitor(stale_after_s=15.0, speed=1.0),
             frozen_detector=FrozenQuoteDetector(size), halt=self.halts.append, tell=self.told,
         )  # type: ignore[arg-type]  # fmt: skip
         self.guarded = np.array([True, False, False])
 
-    def want(self, ids: Sequence[int], *, resubscribe: bool = False) -> None:
+    def request_quotes(self, ids: Sequence[int], *, resubscribe: bool = False) -> None:
         self.asked += ids
         self.again += ids if resubscribe else ()
 

@@ -81,7 +81,7 @@ async def test_a_list_of_orders_that_lacks_the_order_of_a_fill_is_read_again() -
 
 async def test_a_fill_that_the_venue_tells_of_and_does_not_list_is_asked_for_again_and_believed_in_the_end() -> None:
     class Late(Books):
-        async def executions(self) -> VenueRows[Fill]:
+        async def fetch_fills(self) -> VenueRows[Fill]:
             return VenueRows()
 
     broker = Late(1)
@@ -175,10 +175,10 @@ async def test_a_row_that_cannot_be_read_leaves_a_look_whole_is_counted_once_and
 )
 async def test_a_start_is_not_kept_waiting_for_rows_that_cannot_be_read_to_fit_each_other(unread: UnreadRow) -> None:
     class Torn(Odd):
-        async def orders(self) -> VenueRows[VenueOrder]:
+        async def fetch_orders(self) -> VenueRows[VenueOrder]:
             return VenueRows([] if unread.book == "orders" else [SHOWN], self._odd("orders"))
 
-        async def executions(self) -> VenueRows[Fill]:
+        async def fetch_fills(self) -> VenueRows[Fill]:
             return VenueRows([] if unread.book == "trades" else [FILL], self._odd("trades"))
 
     clock = ManualClock()
@@ -191,7 +191,7 @@ async def test_holdings_are_asked_for_once_a_minute_and_fail_no_look() -> None:
     class Holder(Books):
         asked, fails = 0, True
 
-        async def holdings(self) -> VenueRows[VenueHolding]:  # type: ignore[override]
+        async def fetch_holdings(self) -> VenueRows[VenueHolding]:  # type: ignore[override]
             self.asked += 1
             if self.fails:
                 raise LinkLost("no answer")
@@ -214,7 +214,7 @@ async def test_holdings_are_asked_for_once_a_minute_and_fail_no_look() -> None:
 
 async def test_cash_that_cannot_be_read_fails_no_look() -> None:
     class Poor(Books):
-        async def cash(self) -> Decimal:
+        async def fetch_cash(self) -> Decimal:
             raise LinkLost("net: null is not a number")
 
     told = Told()
@@ -268,7 +268,7 @@ async def test_each_look_that_is_whole_is_posted_and_a_dead_login_is_suspected()
 
 async def test_books_that_do_not_come_are_asked_for_as_often_as_while_orders_work() -> None:
     class Silent(Books):
-        async def orders(self) -> VenueRows[VenueOrder]:
+        async def fetch_orders(self) -> VenueRows[VenueOrder]:
             raise LinkLost("no answer")
 
     clock = ManualClock()
@@ -294,7 +294,7 @@ async def test_fills_are_fetched_at_each_hint_and_posted_once_unless_they_change
     class Trader(Books):
         prices = iter((100, 100, None, 101))
 
-        async def executions(self) -> VenueRows[Fill]:
+        async def fetch_fills(self) -> VenueRows[Fill]:
             if (price := next(self.prices)) is None:
                 raise LinkLost("no answer")
             return VenueRows([replace(FILL, price=Decimal(price)), replace(FILL, execution_id="E2")])

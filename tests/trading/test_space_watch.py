@@ -25,7 +25,8 @@ class Disk:
         self.told = Told()
         self.asked_in: set[str] = set()
         self.watch = DiskMonitor(
-            read_space=self.ask, readers=lambda: ["sqlite3 (4711)"], thresholds=DiskThresholds(low_bytes=LOW, short_bytes=SHORT),
+            read_space=self.ask, readers=lambda: ["sqlite3 (4711)"],
+            thresholds=DiskThresholds(low_bytes=LOW, short_bytes=SHORT),
             clock=ManualClock(), post=self.posted.append,
             tell=self.told,
         )  # fmt: skip

@@ -46,7 +46,7 @@ class SweepTrial(Message, frozen=True):
 class TrialRow(Message, frozen=True):
     """The result of a trial, with its figures.
 
-    `state` is "done", "refused" (by the strategy, with its `fault_reason`) or "failed" (it raised, took too long, or its
+    `state` is "done", "refused" (by the strategy, with its `reason`) or "failed" (it raised, took too long, or its
     worker died).
     """
 

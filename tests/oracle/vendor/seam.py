@@ -13,7 +13,7 @@ It is frozen together with the desk, so that each desk is asked in its own words
 * `view(desk)`: what it answers to others, by name; values are compared with `==`, so they are shared types or plain.
 * `build_fast(...)` and `handle_fast(desk, message)`: the desk of a backtest, which takes some messages as calls.
 
-`PLANTED` are changes of it that must be seen. `in_daemon` lets something stand where a daemon has its desk, `ApplyCommand` is
+`PLANTED` are changes of it that must be seen. `in_daemon` lets something stand where a daemon has its desk, `Stand` is
 what the daemon then calls.
 """
 
@@ -136,19 +136,19 @@ def view(desk: Any, *, is_tick: bool = True) -> dict[str, Any]:
     found = {
         "positions": book.positions.by_key,
         "orders": account.orders(),
-        "live": [order.order_id for order in account.all_live_orders()],
+        "live": [order.order_id for order in account.live_anywhere()],
         "holdings": account.holdings(),
         "realized": book.positions.realized,
         "charges": book.positions.charges,
         "fills": book.positions.fills,
         "beyond": book.external.beyond,
         "external": list(account.external_positions()),
-        "halts": list(conditions.halts.standing),
-        "flattened": set(conditions.halts.flattened),
+        "halts": list(conditions.halts.active_commands),
+        "flattened": set(conditions.halts.flatten_ids),
         "clock": (conditions.now, conditions.mono),
         "session": conditions.times.session,
         "down": conditions.links.down,
-        "blocks": (conditions.links.session_lost, conditions.blind, conditions.clock_offset_reason, conditions.stopping),
+        "blocks": (conditions.links.session_lost, conditions.blind, conditions.clock_apart, conditions.stopping),
         "unaccounted": conditions.unaccounted,
         "guards": guards.tolist(),
         "levels": [account.levels(id_) for id_ in guards.nonzero()[0].tolist()],

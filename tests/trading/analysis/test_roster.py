@@ -249,9 +249,9 @@ from tests.trading.analysis.analysis_by_hand import Bench, load_strategy
 
 async def main():
     bench = Bench(size=4, specs=[load_strategy("ema_cross")], workers=2)
-    await bench.analysis.start(bench.history)
+    await bench.analysis.start_workers(bench.history)
     await bench.step(0)
-    print(*bench.analysis.pids, flush=True)
+    print(*bench.analysis.worker_pids, flush=True)
     await asyncio.Event().wait()
 
 if __name__ == "__main__":

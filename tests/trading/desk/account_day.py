@@ -56,7 +56,7 @@ class Paper:
     def left(self) -> int:
         return 0 if self.is_cancelled else self.quantity - self.filled
 
-    def shown_inputs(self, at: int) -> VenueOrder:
+    def shown(self, at: int) -> VenueOrder:
         if self.is_cancelled:
             status = VenueOrderStatus.CANCELED
         else:
@@ -128,7 +128,7 @@ class Day:
                 assert before * paper.side.sign < 0, f"an exit {paper.side} of what the venue holds {before} of"
                 assert after * before >= 0, f"an exit left the product on the other side: {before} to {after}"
         self.untold.append(execution)
-        self.follow(self.desk.apply_message(OrderReport(order=paper.shown_inputs(self.at), mono=self.mono)))
+        self.follow(self.desk.apply_message(OrderReport(order=paper.shown(self.at), mono=self.mono)))
         if is_told:
             self.tell()
 
@@ -142,7 +142,7 @@ class Day:
         held = (VenueHolding(symbol="AAA", exchange="NSE", quantity=D(self.owned), average_price=D(90)),)
         return AccountSnapshot(
             asked_at=self.mono,
-            orders=tuple(paper.shown_inputs(self.at) for paper in self.papers),
+            orders=tuple(paper.shown(self.at) for paper in self.papers),
             fills=tuple(execution for _, execution in self.trades),
             positions=tuple(
                 VenuePosition(symbol="AAA", exchange="NSE", product=p, quantity=D(q), average_price=D(100))
@@ -200,4 +200,4 @@ class Day:
                 assert paper.tag, "an order of another hand is not ours to cancel"
                 if paper.left:
                     paper.is_cancelled = True
-                    self.follow(self.desk.apply_message(OrderReport(order=paper.shown_inputs(self.at), mono=self.mono)))
+                    self.follow(self.desk.apply_message(OrderReport(order=paper.shown(self.at), mono=self.mono)))

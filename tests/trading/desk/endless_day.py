@@ -37,8 +37,9 @@ from tradebot.trading.desk.gate import flow_controls
 
 E, D = OrderEventType, Decimal
 LOWERED = (
-    (blotter_file, "ENDED_KEPT", 300), (narrator_file, "REMEMBERED", 300), (projection_file, "KEPT_ORDERS", 300),
-    (flow_controls.NoDuplicate, "REMEMBERED", 300), (schema, "LOG_BYTES", 1 << 16),
+    (blotter_file, "MAX_ENDED_ORDERS", 300), (narrator_file, "REQUESTS_REMEMBERED", 300),
+    (projection_file, "KEPT_ORDERS", 300), (flow_controls.NoDuplicate, "MAX_REMEMBERED", 300),
+    (schema, "WAL_BYTES", 1 << 16),
 )  # fmt: skip
 WARM = 4_000  # more than every lowered bound, than the orders of a day, and than fills the caches of three databases
 SAMPLES = 20

@@ -214,9 +214,9 @@ def test_an_order_placed_elsewhere_is_written_down_with_its_fills_and_is_not_our
 @pytest.mark.parametrize(
     ("arrange", "control"),
     [
-        (lambda room: room.desk.apply(LinkDown(source="kite", mono=room.mono, reason="silent")), "fresh_data"),
+        (lambda room: room.desk.apply_message(LinkDown(source="kite", mono=room.mono, reason="silent")), "fresh_data"),
         (lambda room: room.tick(20), "fresh_data"),
-        (lambda room: room.desk.apply(Command(verb=CommandVerb.HALT, reason="by hand")), "halt"),
+        (lambda room: room.desk.apply_message(Command(verb=CommandVerb.HALT, reason="by hand")), "halt"),
     ],
 )
 def test_an_entry_is_denied_with_the_control_that_denies_it(arrange: object, control: str) -> None:

@@ -122,9 +122,9 @@ def test_every_rule_is_asked_at_a_tick_and_says_nothing_on_a_quiet_day() -> None
 
 # Why a backtest need not walk every bar for a rule that acts at ticks.
 WATCHED = {
-    "StopLevels": "its levels are found in the bars, see `backtest/touch.py`",
+    "StopLevels": "its levels are found in the bars, see `backtest/level_touch.py`",
     "VenueReports": "a venue of bars tells every fill",
-    "DailyLoss": "`backtest/loss.py` finds the first close at which the loss may reach its limit",
+    "DailyLoss": "`backtest/daily_loss_scan.py` finds the first close at which the loss may reach its limit",
     "SquareOff": "the clock ticks at its times, and while a flatten stands",
     "Exits": "the clock ticks while an exit is wanted",
     "Repricing": "the clock ticks while an order works",
@@ -133,7 +133,9 @@ WATCHED = {
 
 def test_a_backtest_knows_where_each_rule_that_acts_at_ticks_may_act() -> None:
     asked = {type(rule.__self__).__name__ for rule in Room().desk.rules.subscribers[ClockTick]}  # type: ignore[attr-defined]
-    assert asked == WATCHED.keys(), "a backtest walks only bars in which something can happen: see `backtest/loss.py`"
+    assert asked == WATCHED.keys(), (
+        "a backtest walks only bars in which something can happen: see `backtest/daily_loss_scan.py`"
+    )
 
 
 def test_another_day_begins_with_its_session_and_the_same_day_only_once() -> None:

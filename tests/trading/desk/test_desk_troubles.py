@@ -176,9 +176,8 @@ def test_an_exit_that_the_venue_refuses_is_not_sent_twenty_times_a_second() -> N
 def test_an_order_placed_elsewhere_holds_entries_back_until_the_books_account_for_it_and_is_never_cancelled() -> None:
     room = Room()
     room.quote("BBB", "500")
-    other = VenueOrder(
-        **_fields(room.venue_order(entered(Room()), VenueOrderStatus.OPEN)) | {"tag": "", "symbol": "BBB"}
-    )  # type: ignore[arg-type]
+    fields = _fields(room.venue_order(entered(Room()), VenueOrderStatus.OPEN))
+    other = VenueOrder(**fields | {"tag": "", "symbol": "BBB"})  # type: ignore[arg-type]
     outputs = room.desk.apply_message(OrderReport(order=other, mono=room.mono))
     assert (scopes(outputs), cancels(outputs)) == ([], [])
     (denied,) = [o for o in room.signal("BBB", Action.ENTER_LONG) if isinstance(o, OrderEvent)]

@@ -26,7 +26,7 @@ class Room:
         self.open: dict[str, Position] = {}
         self.exposure = Exposure(self.orders, self.open)
 
-    def accept_order(
+    def order(
         self, name: str, *events: OrderEventType, symbol: str = "AAA", side: Side = Side.BUY, quantity: int = 2,
         purpose: OrderPurpose = OrderPurpose.ENTRY, is_proof: bool = False,
     ) -> None:  # fmt: skip
@@ -52,7 +52,7 @@ CANCELED = *WORKS, E.SEEN_CANCELED
 def test_orders_are_counted_by_symbol_from_their_beginning_to_their_end() -> None:
     room = Room()
     for name, symbol in (("T1", "AAA"), ("T2", "AAA"), ("T3", "BBB")):
-        room.accept_order(name, *WORKS, symbol=symbol)
+        room.order(name, *WORKS, symbol=symbol)
     of = room.exposure
     assert of.working == 3
     assert [[o.order_id for o in of.live_orders(s)] for s in (None, "AAA", "CCC")] == [
@@ -76,7 +76,7 @@ def test_orders_are_counted_by_symbol_from_their_beginning_to_their_end() -> Non
 
 def test_an_order_that_was_cancelled_counts_for_two_seconds_more_and_is_told_of_when_it_ends() -> None:
     room = Room()
-    room.accept_order("T1", *CANCELED)
+    room.order("T1", *CANCELED)
     of = room.exposure
     for mono in (SECOND, 3 * SECOND - 1):
         assert of.expire_reserved(mono) == {"AAA"}
@@ -88,7 +88,7 @@ def test_an_order_that_was_cancelled_counts_for_two_seconds_more_and_is_told_of_
 
 def test_an_exit_with_nothing_left_to_fill_closes_nothing() -> None:
     room = Room()
-    room.accept_order("T1", *WORKS, side=Side.SELL, purpose=OrderPurpose.EXIT)
+    room.order("T1", *WORKS, side=Side.SELL, purpose=OrderPurpose.EXIT)
     room.orders["T1"] = replace(room.orders["T1"], filled=D(2))
     assert not room.exposure.has_only_closing_exit("AAA")
 
@@ -96,7 +96,7 @@ def test_an_exit_with_nothing_left_to_fill_closes_nothing() -> None:
 def test_time_does_not_go_back() -> None:
     room = Room()
     assert room.exposure.mono == 0, "before the first release"
-    room.accept_order("T1", *CANCELED)
+    room.order("T1", *CANCELED)
     room.exposure.expire_reserved(3 * SECOND - 1)
     room.exposure.expire_reserved(SECOND)
     assert room.exposure.mono == 3 * SECOND - 1
@@ -104,8 +104,8 @@ def test_time_does_not_go_back() -> None:
 
 def test_of_two_that_are_reserved_each_ends_in_its_time_and_one_that_lives_again_is_not_reserved() -> None:
     room = Room()
-    room.accept_order("T1", *CANCELED)
-    room.accept_order("T2", *CANCELED)
+    room.order("T1", *CANCELED)
+    room.order("T2", *CANCELED)
     of = room.exposure
     of.add_live("T1", "AAA")
     assert list(of.reserved["AAA"]) == ["T2"]
@@ -119,9 +119,9 @@ def test_the_worst_case_is_that_all_buys_fill_or_all_sells(held: int, worst: tup
     room = Room()
     if held:
         room.hold(held)
-    room.accept_order("T1", *WORKS)
-    room.accept_order("T2", *WORKS, side=Side.SELL, quantity=3)
-    room.accept_order("T3", *WORKS, symbol="BBB", quantity=9)
+    room.order("T1", *WORKS)
+    room.order("T2", *WORKS, side=Side.SELL, quantity=3)
+    room.order("T3", *WORKS, symbol="BBB", quantity=9)
     assert room.exposure.worst_case("AAA") == worst
     assert room.exposure.worst_case("CCC") == (0, 0)
 
@@ -130,10 +130,10 @@ def test_what_exits_close_counts_without_entries_and_without_an_exit_that_is_tak
     room = Room()
     room.hold(9)
     assert room.exposure.closing_quantity("AAA") == ZERO
-    room.accept_order("T1", *WORKS, side=Side.SELL, quantity=3, purpose=OrderPurpose.EXIT)
-    room.accept_order("T2", *CANCELED, side=Side.SELL, quantity=1, purpose=OrderPurpose.STOP)
-    room.accept_order("T3", *WORKS, quantity=5)
-    room.accept_order("T4", E.SENDING, E.AMBIGUOUS, E.NOT_FOUND, side=Side.SELL, quantity=2, purpose=OrderPurpose.EXIT)
+    room.order("T1", *WORKS, side=Side.SELL, quantity=3, purpose=OrderPurpose.EXIT)
+    room.order("T2", *CANCELED, side=Side.SELL, quantity=1, purpose=OrderPurpose.STOP)
+    room.order("T3", *WORKS, quantity=5)
+    room.order("T4", E.SENDING, E.AMBIGUOUS, E.NOT_FOUND, side=Side.SELL, quantity=2, purpose=OrderPurpose.EXIT)
     assert room.orders["T4"].state is OrderState.ABSENT
     assert room.exposure.closing_quantity("AAA") == 4
     assert room.exposure.worst_case("AAA") == (14, 3), "which is counted with it"
@@ -149,7 +149,7 @@ def test_what_exits_close_counts_without_entries_and_without_an_exit_that_is_tak
 def test_one_exit_closes_alone_where_nothing_else_works(orders: tuple[OrderPurpose, ...], is_alone: bool) -> None:
     room = Room()
     for n, purpose in enumerate(orders):
-        room.accept_order(f"T{n}", *WORKS, side=Side.SELL, quantity=1, purpose=purpose)
+        room.order(f"T{n}", *WORKS, side=Side.SELL, quantity=1, purpose=purpose)
     assert room.exposure.has_only_closing_exit("AAA") is is_alone
 
 
@@ -165,7 +165,7 @@ def test_one_exit_closes_alone_where_nothing_else_works(orders: tuple[OrderPurpo
 )
 def test_an_order_is_in_doubt_until_the_venue_has_it(events: tuple[OrderEventType, ...], is_in_doubt: bool) -> None:
     room = Room()
-    room.accept_order("T1", *events)
+    room.order("T1", *events)
     assert room.exposure.has_order_in_doubt("AAA") is is_in_doubt
     assert not room.exposure.has_order_in_doubt("BBB")
 
@@ -175,10 +175,10 @@ def test_symbols_are_those_held_those_at_work_and_those_reserved() -> None:
     of = room.exposure
     room.hold(5)
     assert (set(of.exposed_symbols()), of.symbol_count_bound(), bool(of)) == ({"AAA"}, 1, True)
-    room.accept_order("T1", *CANCELED, symbol="BBB")
+    room.order("T1", *CANCELED, symbol="BBB")
     assert (set(of.exposed_symbols()), of.symbol_count_bound()) == ({"AAA", "BBB"}, 2)
-    room.accept_order("T2", *WORKS, symbol="CCC")
-    room.accept_order("T3", *WORKS, symbol="AAA")
+    room.order("T2", *WORKS, symbol="CCC")
+    room.order("T3", *WORKS, symbol="AAA")
     assert (set(of.exposed_symbols()), of.symbol_count_bound()) == ({"AAA", "BBB", "CCC"}, 4), (
         "a bound, and not the number"
     )

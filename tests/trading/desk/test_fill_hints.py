@@ -62,7 +62,7 @@ async def following(day: Day, posted: list[Any]) -> AsyncIterator[Reconciliation
 
 def told(posted: list[Any]) -> list[tuple[str, Decimal]]:
     assert all(isinstance(message, FillReport) for message in posted)
-    return [(message.execution.execution_id, message.execution.price) for message in posted]
+    return [(message.fill.execution_id, message.fill.price) for message in posted]
 
 
 async def test_of_the_days_list_only_new_fills_and_changed_ones_are_posted() -> None:

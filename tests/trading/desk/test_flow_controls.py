@@ -150,7 +150,7 @@ def test_while_the_file_is_there_nothing_leaves_not_even_an_exit() -> None:
     ("control", "view"),
     [
         (FreshData(max_age_s=15.0), {"feed_is_stale": True}), (FreshData(max_age_s=15.0), {"quote_trouble": "frozen"}),
-        (NotHalted(), {"halted": "by hand"}), (InSession(), {"entries_closed": "the session is over"}),
+        (NotHalted(), {"halt_reason": "by hand"}), (InSession(), {"entries_closed": "the session is over"}),
     ],
 )  # fmt: skip
 def test_what_keeps_entries_out_lets_exits_pass(control: Any, view: dict[str, Any]) -> None:

@@ -25,8 +25,9 @@ REQUEST = OrderRequest(
 )  # fmt: skip
 VIEW = OrderContext(
     instrument=Instrument(symbol="AAA", token=256), quantity=D(0), closable_quantity=D(0), longest=D(0), shortest=D(0),
-    closing_quantity=D(0), open_orders=0, is_in_doubt=False, reference=D(100), quote_age_s=0.0, feed_is_stale=False, halt_reason="",
-    unaccounted="", external_quantity=D(0), entries_closed="", gross_elsewhere=lambda: D(0), day_profit=lambda: D(0), mono=1000 * SECOND,
+    closing_quantity=D(0), open_orders=0, is_in_doubt=False, reference=D(100), quote_age_s=0.0, feed_is_stale=False,
+    halt_reason="", unaccounted="", external_quantity=D(0), entries_closed="", gross_elsewhere=lambda: D(0),
+    day_profit=lambda: D(0), mono=1000 * SECOND,
 )  # fmt: skip
 
 
@@ -152,9 +153,9 @@ WORST: list[tuple[Control, OrderRequest, dict[str, Any]]] = [
     (PriceCollar(collar_pct=D(1)), request(), {"reference": NAN}),
     (PriceCollar(collar_pct=D(1)), request(kind=OrderKind.MARKET, price=None, protection_pct=NAN), {}),
     (MaxPosition(per_symbol=D(10_000), gross=D(10_000)), request(), {"longest": NAN}),
-    (MaxPosition(per_symbol=D(10_000), gross=D(10_000)), request(), {"gross": NAN}),
-    (ReduceOnly(), request(side=SELL, quantity=NAN, purpose=OrderPurpose.EXIT), {"closable": D(10)}),
-    (MaxDailyLoss(max_loss=D(1000)), request(), {"day_pnl": NAN}),
+    (MaxPosition(per_symbol=D(10_000), gross=D(10_000)), request(), {"gross_elsewhere": NAN}),
+    (ReduceOnly(), request(side=SELL, quantity=NAN, purpose=OrderPurpose.EXIT), {"closable_quantity": D(10)}),
+    (MaxDailyLoss(max_loss=D(1000)), request(), {"day_profit": NAN}),
     (FreshData(max_age_s=15.0), request(), {"quote_age_s": float("nan")}),
 ]
 
@@ -175,7 +176,7 @@ def test_a_position_counts_at_its_worst(longest: int, gross: int, passed: bool) 
 def test_only_entries_are_counted_out_by_open_orders_and_the_days_loss() -> None:
     for control, view in (
         (MaxOpenOrders(max_open=5), {"open_orders": 5}),
-        (MaxDailyLoss(max_loss=D(1)), {"day_pnl": D(-2)}),
+        (MaxDailyLoss(max_loss=D(1)), {"day_profit": D(-2)}),
     ):
         assert not passes(control, request(), **view)
         assert passes(control, request(purpose=OrderPurpose.EXIT), **view)
@@ -184,7 +185,7 @@ def test_only_entries_are_counted_out_by_open_orders_and_the_days_loss() -> None
 def test_a_control_that_is_not_asked_has_nothing_to_say() -> None:
     gate = build_gate(Limits(), kill_reason=lambda: "")
     for control in gate.controls:
-        for purpose, asked in ((OrderPurpose.ENTRY, control.of_entries), (OrderPurpose.EXIT, control.of_exits)):
+        for purpose, asked in ((OrderPurpose.ENTRY, control.checks_entries), (OrderPurpose.EXIT, control.checks_exits)):
             if not asked:
                 odd = request(purpose=purpose, quantity=Decimal(10) ** 9)
                 worst = seeing(

@@ -55,7 +55,7 @@ class VenueSide:
     def is_live(self) -> bool:
         return self.status is VenueOrderStatus.OPEN
 
-    def shown_inputs(self, at: int) -> VenueOrder:
+    def shown(self, at: int) -> VenueOrder:
         return VenueOrder(
             venue_order_id=self.venue_order_id, tag=self.order_id, symbol="AAA", exchange="NSE", side=Side.BUY,
             kind=OrderKind.LIMIT, status=self.status, quantity=D(self.quantity), filled=D(self.filled),
@@ -157,7 +157,7 @@ class Day(RuleBasedStateMachine):
 
     def publish(self, order: VenueSide) -> None:
         self.at += SECOND // 4
-        self.told.append(order.shown_inputs(self.at // SECOND * SECOND))  # whole seconds, as the venues stamp
+        self.told.append(order.shown(self.at // SECOND * SECOND))  # whole seconds, as the venues stamp
 
     @precondition(lambda self: any(o.is_live for o in self.venue.values()))
     @rule(data=st.data(), quantity=st.integers(1, QUANTITY))
@@ -208,7 +208,7 @@ class Day(RuleBasedStateMachine):
         executions = [e for order in self.venue.values() for e in order.executions]
         books = AccountSnapshot(
             asked_at=self.mono,
-            orders=tuple(o.shown_inputs(self.at // SECOND * SECOND) for o in self.venue.values()),
+            orders=tuple(o.shown(self.at // SECOND * SECOND) for o in self.venue.values()),
             fills=tuple(executions[: len(executions) - lag] if lag else executions),
             positions=(),
             cash=D(0),

@@ -55,7 +55,7 @@ def play(day: Day, steps: list[tuple]) -> None:  # type: ignore[type-arg]
         elif name == "owner":
             side, product, quantity, at_once, is_told = given_
             paper = day.place("", side, product, quantity)
-            day.follow(day.desk.apply_message(OrderReport(order=paper.shown_inputs(day.at), mono=day.mono)))
+            day.follow(day.desk.apply_message(OrderReport(order=paper.shown(day.at), mono=day.mono)))
             if at_once:
                 day.fill(paper, min(at_once, quantity), is_told=is_told)
         elif name == "press":  # the owner closes in the app what it shows, ours or not

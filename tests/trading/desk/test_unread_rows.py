@@ -21,7 +21,7 @@ FOREIGN = UnreadRow(
 
 
 def look(room: Room, *unread: UnreadRow, **books: object) -> list[DeskOutput]:
-    plain = {"orders": (), "executions": (), "positions": (), "cash": None} | books
+    plain = {"orders": (), "fills": (), "positions": (), "cash": None} | books
     return room.desk.apply_message(AccountSnapshot(asked_at=room.mono, unread=unread, **plain))  # type: ignore[arg-type]
 
 
@@ -91,7 +91,7 @@ def test_a_fill_is_booked_although_the_row_of_its_order_cannot_be_read() -> None
     request = sent(room)
     fill = room.execution(request, 10, "1000.5")
     row = UnreadRow(book="orders", reason="odd", tag=request.order_id, venue_order_id=fill.venue_order_id)
-    look(room, row, executions=(fill,))
+    look(room, row, fills=(fill,))
     assert room.desk.book.positions.position_of("AAA").quantity == D(10)
 
 
@@ -116,7 +116,9 @@ def test_an_unread_position_is_neither_zero_nor_known() -> None:
     assert books.unknown_position_reason("BBB") == ""
     named = AccountSnapshot(
         asked_at=1, orders=(), fills=(), positions=(one,), cash=None,
-        unread=(UnreadRow(book="positions", reason="odd", symbol="AAA"), UnreadRow(book="orders", reason="x", symbol="BBB")),
+        unread=(
+            UnreadRow(book="positions", reason="odd", symbol="AAA"), UnreadRow(book="orders", reason="x", symbol="BBB"),
+        ),
     )  # fmt: skip
     assert (named.unknown_position_reason("AAA"), named.unknown_position_reason("BBB")) == ("odd", "")
     nameless = AccountSnapshot(

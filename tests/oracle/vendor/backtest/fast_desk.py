@@ -26,7 +26,7 @@ NOTHING: tuple[DeskOutput, ...] = ()
 
 
 class FastDesk:
-    """A desk that takes some messages as calls; what they return is what `Desk.apply_message` of the message does."""
+    """A desk that takes some messages as calls; what they return is what `Desk.apply` of the message does."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class FastDesk:
 
     def apply(self, message: DeskMessage) -> Sequence[DeskOutput]:
         """Take any message."""
-        return self.desk.apply_message(message)
+        return self.desk.apply(message)
 
     def move_to(self, at: int) -> None:
         """Let it be market and monotonic time `at`, without a tick."""
@@ -71,11 +71,11 @@ class FastDesk:
         c = self.conditions
         is_quiet = not (self.blotter.exposure.working or self.exits.wanted or self.entries.waiting)
         if not is_quiet or not c.halts.is_empty or at >= c.times.square_off_at or self.rules.venue_reports.lacks_fills:
-            return self.desk.apply_message(ClockTick(at=at, mono=at))
+            return self.desk.apply(ClockTick(at=at, mono=at))
         c.now = c.mono = at
         self.blotter.release(at)
         # What a loss decides others carry out in the same tick.
-        return self.desk.apply_message(ClockTick(at=at, mono=at)) if self.rules.daily_loss.watch() else NOTHING
+        return self.desk.apply(ClockTick(at=at, mono=at)) if self.rules.daily_loss.watch() else NOTHING
 
     def decide(self, signals: Iterable[Signal]) -> Sequence[DeskOutput]:
         """Take Signals."""
@@ -118,7 +118,7 @@ class FastDesk:
                 self.blotter.close(order, execution)
                 self._filled(order)
                 return self.desk.carry_out(self.entries.follow()) if self.entries.waiting else NOTHING
-        return self.desk.apply_message(FillReport(fill=execution, mono=mono))
+        return self.desk.apply(FillReport(fill=execution, mono=mono))
 
     def _close(self, close: ClosePosition, out: list[DeskOutput]) -> None:
         symbol, exits, exposure = close.symbol, self.exits, self.blotter.exposure

@@ -73,8 +73,8 @@ class FastPlacement(Placement):
     def _is_quiet(self, id_: int, symbol: str) -> bool:
         # Nothing holds entries back: no halt, no session's end, no link or quote in doubt.
         c, marks = self._conditions, self._marks
-        if c.unaccounted or c.links.stale_sources or not c.halts.is_empty or c.mono > c.blind_from or c.frozen:
+        if c.unaccounted or c.links.down or not c.halts.is_empty or c.mono > c.blind_from or c.frozen:
             return False
-        if c.is_stopping or c.clock_offset_reason or c.times.entries_closed(symbol, c.now):
+        if c.stopping or c.clock_apart or c.times.entries_closed(symbol, c.now):
             return False
         return not (marks.bids[id_] and marks.is_crossed(id_))

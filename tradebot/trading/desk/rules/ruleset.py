@@ -61,7 +61,7 @@ class Ruleset:
 
     `subscribers` holds the rules to ask about a message or a decision, `change_subscribers` those to ask about an order
     event; both in order. A new rule gets its line in one of the two, with the reason for its place. A rule that acts on
-    prices at a tick needs more: a backtest ticks only where something can happen, see `backtest/loss.py`.
+    prices at a tick needs more: a backtest ticks only where something can happen, see `backtest/daily_loss_scan.py`.
     """
 
     def __init__(

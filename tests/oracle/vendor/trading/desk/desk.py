@@ -112,7 +112,7 @@ class Desk:
 
     # ---- in
 
-    def apply_message(self, message: DeskMessage) -> list[DeskOutput]:
+    def apply(self, message: DeskMessage) -> list[DeskOutput]:
         """Take one message; returns what follows from it, facts before the orders they allow."""
         self._out = []
         self._take(Look(message, is_start=False) if type(message) is AccountSnapshot else message)
@@ -120,7 +120,7 @@ class Desk:
             self._run(self.rules.entries.follow())
         return self._out
 
-    def adopt_snapshot(self, books: AccountSnapshot) -> list[DeskOutput]:
+    def adopt(self, books: AccountSnapshot) -> list[DeskOutput]:
         """Compare with the venue at start: fills missed are booked, and in a symbol with a difference nothing opens.
 
         What the journal does not know is not ours, all of it where the journal is empty: shown, and never traded.
@@ -130,7 +130,7 @@ class Desk:
         self._take(Look(books, is_start=True))
         return self._out
 
-    def recover_state(
+    def recover(
         self,
         facts: Sequence[OrderEvent | ReleasedPosition],
         *,
@@ -144,8 +144,8 @@ class Desk:
         """Rebuild from the journal's facts before the first message; nothing is returned and nothing is sent.
 
         The day's profit counts from `opens_at` (market ns). `halts` still stand; `halted` is the reason of one that
-        holds for everything, "" for none. `flatten_ids` are ids of flatten commands that have been carried out.
-        `best` is what trailing stops had seen, see `TrailingStopPrices`.
+        holds for everything, "" for none. `flattened` are ids of flatten commands that have been carried out.
+        `best` is what trailing stops had seen, see `Trailing`.
         """
         book = self.book
         for symbol, quantity, price in adopted:  # by runs from before a row named the exchange
@@ -251,7 +251,7 @@ def desk_of(
     placement_of: Callable[[Book, Gate, OrderRequests], Placement] = Placement,
 ) -> Desk:
     """Return the desk of a book; its order ids are `id_prefix` and a count, `absent_after_s` and `absence_is_proof` are
-    the venue's, see `VenueRules`. `placement_of` makes the way in which it places."""
+    the venue's, see `Profile`. `placement_of` makes the way in which it places."""
     requests = OrderRequests(book, id_prefix=id_prefix, most=gate.most)
     placement = placement_of(book, gate, requests)
     rules = Ruleset(book, requests, placement, absent_after_s=absent_after_s, absence_is_proof=absence_is_proof)

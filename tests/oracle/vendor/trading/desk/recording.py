@@ -68,10 +68,10 @@ class TapedDesk:
         self._untold: dict[str, None] = {}  # symbols whose position changed and is not put into words yet
         self._killed = ""
 
-    def apply_message(self, message: DeskMessage) -> list[DeskOutput]:
+    def apply(self, message: DeskMessage) -> list[DeskOutput]:
         """Note a message and let the desk take it."""
         self._note(message)
-        output = self._desk.apply_message(message)
+        output = self._desk.apply(message)
         self._follow(output)
         if isinstance(message, ClockTick):
             for symbol in list(islice(self._untold, AT_A_TICK)):
@@ -83,18 +83,18 @@ class TapedDesk:
             self._hand_on("")  # what it led to is hashed with what follows
         return output
 
-    def adopt_snapshot(self, books: AccountSnapshot) -> list[DeskOutput]:
+    def adopt(self, books: AccountSnapshot) -> list[DeskOutput]:
         """Note the books of the start and let the desk compare them."""
         self._mark({p.symbol for p in books.positions} | {o.symbol for o in books.orders})
         self._put(StartSnapshot(snapshot=books))
         self._books = books
-        output = self._desk.adopt_snapshot(books)
+        output = self._desk.adopt(books)
         self._follow(output)
         return output
 
-    def recover_state(self, facts: Sequence[OrderEvent | ReleasedPosition], **rest: Any) -> None:
+    def recover(self, facts: Sequence[OrderEvent | ReleasedPosition], **rest: Any) -> None:
         """Let the desk be rebuilt from the journal's facts."""
-        self._desk.recover_state(facts, **rest)
+        self._desk.recover(facts, **rest)
         self._look_at(self.book.universe.symbols)
 
     def holdings_at(self, close: BarBatch) -> dict[str, tuple[Decimal, Decimal]]:

@@ -93,7 +93,7 @@ class Book:
     def take_command(self, command: Command) -> None:
         """Note that the daemon stops; any other command stands once a rule says so."""
         if command.verb is CommandVerb.STOP:
-            self.conditions.is_stopping = True
+            self.conditions.stopping = True
 
     def take_look(self, look: Look) -> None:
         """Begin to read the venue's books."""
@@ -182,7 +182,7 @@ class Book:
     @property
     def is_leaving(self) -> bool:
         """True while no new order leaves: the daemon stops, and was not told to close what is open."""
-        return self.conditions.is_stopping and self.settings.on_stop != "flatten"
+        return self.conditions.stopping and self.settings.on_stop != "flatten"
 
     def open_symbols(self, of: Callable[[str], bool] = lambda symbol: True) -> list[str]:
         """Return the symbols of the universe where ours is not flat; others cannot be priced here."""

@@ -33,8 +33,8 @@ class Conditions:
         self.unaccounted: dict[str, str] = {}  # symbol -> what the venue's books do not account for; no entry there
         self.blind_from = NEVER  # mono from which the venue's books are too old to open anything; never where none come
         self.frozen: frozenset[str] = frozenset()  # symbols whose quotes only repeat themselves
-        self.is_stopping = False
-        self.clock_offset_reason = ""  # why nothing is opened while the host's clock is not the venue's
+        self.stopping = False
+        self.clock_apart = ""  # why nothing is opened while the host's clock is not the venue's
         self.disk_short = self.disk_full = ""  # why nothing is opened for want of room on disk; why nothing is closed
 
     # ---- what comes in
@@ -73,7 +73,7 @@ class Conditions:
         """Note how far the host's clock is from the venue's time."""
         seconds = told.offset_ns / SECOND
         ahead = f"{abs(seconds):.1f} s {'ahead of' if seconds > 0 else 'behind'}"
-        self.clock_offset_reason = f"the host's clock is {ahead} the venue's time" if told.offset_ns else ""
+        self.clock_apart = f"the host's clock is {ahead} the venue's time" if told.offset_ns else ""
 
     def take_space(self, told: DiskSpaceState) -> None:
         """Note what the room of the journal's disk allows."""
@@ -83,7 +83,7 @@ class Conditions:
     # ---- what is asked
 
     @property
-    def halt_reason(self) -> str:
+    def halted(self) -> str:
         """Why nothing may be opened anywhere, empty when something may."""
         return self.halts.global_reason
 
@@ -97,7 +97,7 @@ class Conditions:
         return self.halts.reason_for(symbol, strategy)
 
     @property
-    def blind_reason(self) -> str:
+    def blind(self) -> str:
         """Why too little is known of the venue's books to open anything, empty when enough is."""
         if self.mono <= self.blind_from:
             return ""
@@ -113,6 +113,6 @@ class Conditions:
 
     def entries_closed(self, symbol: str) -> str:
         """Return why no position in a symbol may be opened now, empty when it may."""
-        if self.is_stopping:
+        if self.stopping:
             return "the daemon is stopping"
-        return self.clock_offset_reason or self.times.entries_closed(symbol, self.now)
+        return self.clock_apart or self.times.entries_closed(symbol, self.now)

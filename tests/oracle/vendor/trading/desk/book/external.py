@@ -33,7 +33,7 @@ class Own(NamedTuple):
     late_ours: Mapping[NettingKey, Decimal] = {}
 
     def beyond(self, line: NettingKey, net: Decimal, known: Decimal) -> Decimal:
-        """Return what `net_quantities` holds beyond ours: `known`, where that explains it.
+        """Return what `net` holds beyond ours: `known`, where that explains it.
 
         Positions are asked for beside the fills and may be the later of the two: then they hold what was heard since.
         """
@@ -206,7 +206,7 @@ class External:
         return min(taken, held * sign) * sign if taken > 0 else ZERO
 
     def of_ours(self, line: NettingKey, net: Mapping[NettingKey, Decimal]) -> Decimal:
-        """Return what of the venue's `net_quantities` of a line is ours, going by what is accounted for."""
+        """Return what of the venue's `net` of a line is ours, going by what is accounted for."""
         return net.get(line, ZERO) - self._accounted.get(line, ZERO)
 
     # ---- what others ask

@@ -12,7 +12,7 @@ class Links:
     """Which links are lost and why; times are monotonic ns."""
 
     def __init__(self) -> None:
-        self.stale_sources: dict[str, str] = {}  # source -> why its data is stale
+        self.down: dict[str, str] = {}  # source -> why its data is stale
         self.session_lost = ""  # why the venue does not know our login any more
         self.orders_refused = False  # and an order route itself said so
         self.up_at = 0  # since when all links are there: only books asked for later tell of the time before
@@ -21,16 +21,16 @@ class Links:
     @property
     def is_cut_off(self) -> bool:
         """True while a link or the session is lost: what the venue does not show is no evidence."""
-        return bool(self.stale_sources) or bool(self.session_lost)
+        return bool(self.down) or bool(self.session_lost)
 
     def lose(self, link: LinkDown) -> None:
         """Note that the data of a source is stale."""
-        self.stale_sources[link.source] = link.reason
+        self.down[link.source] = link.reason
 
     def regain(self, link: LinkUp, mono: int) -> None:
         """Note that the data of a source is fresh again at `mono`."""
         was_cut_off = self.is_cut_off
-        self.stale_sources.pop(link.source, None)
+        self.down.pop(link.source, None)
         self._back(mono, was_cut_off=was_cut_off)
 
     def take_login(self, told: BrokerSession, mono: int) -> None:

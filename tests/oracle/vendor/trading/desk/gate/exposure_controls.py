@@ -22,17 +22,17 @@ class MaxPosition(PlainControl):
     def __init__(self, *, per_symbol: Decimal, gross: Decimal) -> None:
         self._per_symbol, self._gross = per_symbol, gross
 
-    def check(self, request: OrderRequest, context: View) -> str | None:
+    def check(self, request: OrderRequest, view: View) -> str | None:
         if request.purpose.is_exit:
             return None
-        price = request.price or context.reference
+        price = request.price or view.reference
         if price is None:
             return "there is no price to value the position with"
-        reach = context.longest + request.quantity if request.side is BUY else context.shortest - request.quantity
+        reach = view.longest + request.quantity if request.side is BUY else view.shortest - request.quantity
         worst = abs(reach) * price
         if not within(worst, self._per_symbol):
             return f"worst-case position {worst:.2f} is above max_position_notional {self._per_symbol}"
-        if not within(gross := context.gross() + worst, self._gross):
+        if not within(gross := view.gross() + worst, self._gross):
             return f"worst-case gross {gross:.2f} is above max_gross_notional {self._gross}"
         return None
 
@@ -46,10 +46,10 @@ class OpenOrders(PlainControl):
     def __init__(self, *, max_open: int) -> None:
         self._max_open = max_open
 
-    def check(self, request: OrderRequest, context: View) -> str | None:
-        if request.purpose.is_exit or context.open_orders < self._max_open:
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        if request.purpose.is_exit or view.open_orders < self._max_open:
             return None
-        return f"{context.open_orders} orders are working, max_open_orders is {self._max_open}"
+        return f"{view.open_orders} orders are working, max_open_orders is {self._max_open}"
 
 
 class ReduceOnly(PlainControl):
@@ -61,16 +61,16 @@ class ReduceOnly(PlainControl):
     name = "reduce_only"
     of_entries = False
 
-    def check(self, request: OrderRequest, context: View) -> str | None:
+    def check(self, request: OrderRequest, view: View) -> str | None:
         if not request.purpose.is_exit:
             return None
-        free = max(ZERO, -context.closable * request.side.sign - context.closing)
+        free = max(ZERO, -view.closable * request.side.sign - view.closing)
         if within(request.quantity, free):
             return None
-        if context.closable != context.quantity:
+        if view.closable != view.quantity:
             return (
-                f"an exit of {request.quantity} exceeds the {free} that is left: we hold {context.quantity}, of which the"
-                f" venue holds {context.closable} that no other order closes"
+                f"an exit of {request.quantity} exceeds the {free} that is left: we hold {view.quantity}, of which the"
+                f" venue holds {view.closable} that no other order closes"
             )
         return f"an exit of {request.quantity} exceeds the open {free} that nothing closes yet"
 
@@ -84,8 +84,8 @@ class DailyLoss(PlainControl):
     def __init__(self, *, max_loss: Decimal) -> None:
         self._max_loss = max_loss
 
-    def check(self, request: OrderRequest, context: View) -> str | None:
-        if request.purpose.is_exit or within(-(day_pnl := context.day_pnl()), self._max_loss):
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        if request.purpose.is_exit or within(-(day_pnl := view.day_pnl()), self._max_loss):
             return None
         return f"the day is at {day_pnl:.2f}, beyond max_daily_loss {self._max_loss}"
 
@@ -102,7 +102,7 @@ class Affordable(PlainControl):
     def __init__(self, lacking: Lacking) -> None:
         self._lacking = lacking
 
-    def check(self, request: OrderRequest, context: View) -> str | None:
-        if request.purpose.is_exit or context.reference is None:
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        if request.purpose.is_exit or view.reference is None:
             return None  # without a price others deny
-        return self._lacking(request, context.reference) or None
+        return self._lacking(request, view.reference) or None

@@ -18,8 +18,8 @@ class NotHalted(PlainControl):
     name = "halt"
     of_exits = False
 
-    def check(self, request: OrderRequest, context: View) -> str | None:
-        return f"halted: {context.halted}" if context.halted and not request.purpose.is_exit else None
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        return f"halted: {view.halted}" if view.halted and not request.purpose.is_exit else None
 
 
 class NotKilled(PlainControl):
@@ -30,7 +30,7 @@ class NotKilled(PlainControl):
     def __init__(self, killed: Callable[[], str]) -> None:
         self.killed = killed
 
-    def check(self, request: OrderRequest, context: View) -> str | None:
+    def check(self, request: OrderRequest, view: View) -> str | None:
         return self.killed() or None
 
 
@@ -40,8 +40,8 @@ class InSession(PlainControl):
     name = "session"
     of_exits = False
 
-    def check(self, request: OrderRequest, context: View) -> str | None:
-        return context.entries_closed if context.entries_closed and not request.purpose.is_exit else None
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        return view.entries_closed if view.entries_closed and not request.purpose.is_exit else None
 
 
 class FreshData(PlainControl):
@@ -53,18 +53,18 @@ class FreshData(PlainControl):
     def __init__(self, *, max_age_s: float) -> None:
         self._max_age_s = max_age_s
 
-    def check(self, request: OrderRequest, context: View) -> str | None:
-        if context.quote_age_s is None:
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        if view.quote_age_s is None:
             return "no quote has come yet"
         if request.purpose.is_exit:
             limit = max(self.EXIT_AGE_S, self._max_age_s)
-        elif context.feed_is_stale:
+        elif view.feed_is_stale:
             return "the feed is stale"
-        elif context.quote_trouble:
-            return context.quote_trouble
+        elif view.quote_trouble:
+            return view.quote_trouble
         else:
             limit = self._max_age_s
-        return None if context.quote_age_s <= limit else f"the quote is {context.quote_age_s:.1f} s old, above {limit:.1f} s"
+        return None if view.quote_age_s <= limit else f"the quote is {view.quote_age_s:.1f} s old, above {limit:.1f} s"
 
 
 class MessageRate(PlainControl):
@@ -84,16 +84,16 @@ class MessageRate(PlainControl):
         self._entries = tuple((window, limit - limit // 4, words) for window, limit, words in self._exits)
         self._fewest = min(allowed for _, allowed, _ in self._entries)  # below which nothing can be too much
 
-    def check(self, request: OrderRequest, context: View) -> str | None:
-        return self._reached(context.mono, request.purpose.is_exit)
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        return self._reached(view.mono, request.purpose.is_exit)
 
-    def on_passed(self, request: OrderRequest, context: View) -> None:
-        self._count(context.mono)
+    def passed(self, request: OrderRequest, view: View) -> None:
+        self._count(view.mono)
 
-    def restore_passed(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
+    def recall(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
         self._count(mono)
 
-    def on_new_day(self) -> None:
+    def begin_day(self) -> None:
         self._today = 0
 
     def counts_in(self, mono: int, is_exit: bool) -> bool:
@@ -143,16 +143,16 @@ class NoDuplicate(PlainControl):
         self._older: set[str] = set()
         self._newest = -self._window  # mono of the last order that passed
 
-    def check(self, request: OrderRequest, context: View) -> str | None:
+    def check(self, request: OrderRequest, view: View) -> str | None:
         is_exit = request.purpose.is_exit
-        if context.in_doubt and not is_exit:
+        if view.in_doubt and not is_exit:
             return f"an order for {request.symbol} is being sent or in doubt"
-        return self.repeats(request, context.mono, is_exit)
+        return self.repeats(request, view.mono, is_exit)
 
-    def on_passed(self, request: OrderRequest, context: View) -> None:
-        self.remember(request, context.mono)
+    def passed(self, request: OrderRequest, view: View) -> None:
+        self.remember(request, view.mono)
 
-    def restore_passed(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
+    def recall(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
         if not is_change:
             self.remember(request, mono)
 

@@ -58,21 +58,21 @@ class View(Message, frozen=True, kw_only=False):
 
 
 class Control(Protocol):
-    """One control. `check` decides; `on_passed` is told of every order that all controls let through, and of every change
+    """One control. `check` decides; `passed` is told of every order that all controls let through, and of every change
     of one: only exits are changed.
 
-    `restore_passed` is told of those that passed before a restart, on the same market day, and `on_new_day` of another one.
+    `recall` is told of those that passed before a restart, on the same market day, and `begin_day` of another one.
     """
 
     name: str
 
-    def check(self, request: OrderRequest, context: View) -> str | None: ...
+    def check(self, request: OrderRequest, view: View) -> str | None: ...
 
-    def on_passed(self, request: OrderRequest, context: View) -> None: ...
+    def passed(self, request: OrderRequest, view: View) -> None: ...
 
-    def restore_passed(self, request: OrderRequest, mono: int, *, is_change: bool) -> None: ...
+    def recall(self, request: OrderRequest, mono: int, *, is_change: bool) -> None: ...
 
-    def on_new_day(self) -> None: ...
+    def begin_day(self) -> None: ...
 
 
 class Verdict(NamedTuple):
@@ -101,10 +101,10 @@ class Gate:
     ) -> None:
         self.controls, self.most = tuple(controls), most
         # What a control has nothing to say of is not asked, which is half of them for an exit.
-        self._entries = tuple(c.check for c in controls if getattr(c, "checks_entries", True))
-        self._exits = tuple(c.check for c in controls if getattr(c, "checks_exits", True))
+        self._entries = tuple(c.check for c in controls if getattr(c, "of_entries", True))
+        self._exits = tuple(c.check for c in controls if getattr(c, "of_exits", True))
         self._remember = tuple(
-            c.on_passed for c in controls if getattr(type(c), "on_passed", None) is not PlainControl.on_passed
+            c.passed for c in controls if getattr(type(c), "passed", None) is not PlainControl.passed
         )
         # Hardly an order is denied: the lines of one that is not are made once.
         self.passed = Verdict("", tuple(f"{control.name}: ok" for control in controls))
@@ -125,12 +125,12 @@ class Gate:
     def recall(self, request: OrderRequest, mono: int, *, is_change: bool = False) -> None:
         """Let the controls remember an order, or a change of one, that passed today before a restart."""
         for control in self.controls:
-            control.restore_passed(request, mono, is_change=is_change)
+            control.recall(request, mono, is_change=is_change)
 
     def begin_day(self) -> None:
         """Let the counters of a day begin at zero."""
         for control in self.controls:
-            control.on_new_day()
+            control.begin_day()
 
     def _denied(self, request: OrderRequest, view: View) -> Verdict:
         answers = [(control.name, control.check(request, view)) for control in self.controls]
@@ -149,13 +149,13 @@ class PlainControl:
     of_entries = True
     of_exits = True
 
-    def on_passed(self, request: OrderRequest, context: View) -> None:
+    def passed(self, request: OrderRequest, view: View) -> None:
         return None
 
-    def restore_passed(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
+    def recall(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
         return None
 
-    def on_new_day(self) -> None:
+    def begin_day(self) -> None:
         return None
 
 

@@ -22,10 +22,10 @@ class Protected(PlainControl):
     def __init__(self, *, max_stop_pct: Decimal) -> None:
         self._max_stop_pct = max_stop_pct
 
-    def check(self, request: OrderRequest, context: View) -> str | None:
+    def check(self, request: OrderRequest, view: View) -> str | None:
         if request.purpose.is_exit:
             return None
-        return misplaced(request, context.reference, self._max_stop_pct)
+        return misplaced(request, view.reference, self._max_stop_pct)
 
 
 def misplaced(request: OrderRequest, reference: Decimal | None, max_stop_pct: Decimal) -> str | None:

@@ -59,7 +59,7 @@ class Limits(Message, frozen=True):
 def gate_of(limits: Limits, *, killed: Callable[[], str], lacking: Lacking | None = None) -> Gate:
     """Return the gate with all its controls; `killed` tells why no order may leave, see `NotKilled`.
 
-    `lacking` tells what money an account lacks, see `SufficientFunds`; without it the venue sees to that.
+    `lacking` tells what money an account lacks, see `Affordable`; without it the venue sees to that.
     """
     duplicates = NoDuplicate(window_s=limits.duplicate_window_s)
     rate = MessageRate(

@@ -26,8 +26,8 @@ class Permitted(PlainControl):
     def __init__(self, *, products: Collection[str], allow_short: bool) -> None:
         self._products, self._allow_short = frozenset(products), allow_short
 
-    def check(self, request: OrderRequest, context: View) -> str | None:
-        if not context.instrument.is_tradable:
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        if not view.instrument.is_tradable:
             return f"{request.symbol} is an index and cannot be traded"
         if request.product not in self._products and not request.purpose.is_exit:  # what is open may always be closed
             return f"product {request.product} is not in risk.permitted_products"
@@ -35,7 +35,7 @@ class Permitted(PlainControl):
             # An exit is no larger than what is open, which is ReduceOnly's to see to; were one counted here whose
             # absence is presumed, nothing could be closed for ten minutes. What is no number is Sanity's to name.
             return None
-        if context.shortest - request.quantity < 0:
+        if view.shortest - request.quantity < 0:
             return f"selling {request.quantity} would go short and risk.allow_short is off"
         return None
 
@@ -45,8 +45,8 @@ class Sanity(PlainControl):
 
     name = "sanity"
 
-    def check(self, request: OrderRequest, context: View) -> str | None:
-        quantity, instrument = request.quantity, context.instrument
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        quantity, instrument = request.quantity, view.instrument
         if quantity == 0:
             return f"the size is 0: risk.order_notional does not pay one lot of {instrument.lot_size}"
         if not (quantity.is_finite() and quantity > 0 and instrument.is_on_lot(quantity)):
@@ -67,12 +67,12 @@ class Size(PlainControl):
     def __init__(self, *, max_quantity: Decimal, max_notional: Decimal) -> None:
         self._max_quantity, self._max_notional = max_quantity, max_notional
 
-    def check(self, request: OrderRequest, context: View) -> str | None:
+    def check(self, request: OrderRequest, view: View) -> str | None:
         if request.purpose.is_exit:
             return None
         if not within(request.quantity, self._max_quantity):
             return f"quantity {request.quantity} is above max_order_quantity {self._max_quantity}"
-        price = request.price or context.reference
+        price = request.price or view.reference
         if price is None:
             return "there is no price to value it with"
         if not within(price * request.quantity, self._max_notional):
@@ -100,8 +100,8 @@ class Freeze(PlainControl):
             return self._shares
         return given
 
-    def check(self, request: OrderRequest, context: View) -> str | None:
-        most = self.most(context.instrument)
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        most = self.most(view.instrument)
         if most is None or within(request.quantity, most):
             return None
         return f"quantity {request.quantity} is above the {most} that {request.exchange} takes as one order"
@@ -115,8 +115,8 @@ class Collar(PlainControl):
     def __init__(self, *, collar_pct: Decimal) -> None:
         self._collar = collar_pct
 
-    def check(self, request: OrderRequest, context: View) -> str | None:
-        if context.reference is None:
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        if view.reference is None:
             return "there is no reference price"
         if request.kind in UNPRICED:
             away = request.protection_pct
@@ -126,10 +126,10 @@ class Collar(PlainControl):
             price = request.price
             if price is None:
                 return "there is no price"
-            away = (price - context.reference) / context.reference * PERCENT * request.side.sign
+            away = (price - view.reference) / view.reference * PERCENT * request.side.sign
         limit = self._collar if not request.purpose.is_exit else self._collar * 2
         if not within(away, limit):
-            return f"{away:.2f}% beyond the reference {context.reference} is above the collar of {limit}%"
+            return f"{away:.2f}% beyond the reference {view.reference} is above the collar of {limit}%"
         return None
 
 

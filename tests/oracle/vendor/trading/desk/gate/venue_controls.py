@@ -11,10 +11,10 @@ class SessionHeld(PlainControl):
 
     name = "broker_session"
 
-    def check(self, request: OrderRequest, context: View) -> str | None:
-        if not context.session_lost or (request.purpose.is_exit and not context.orders_refused):
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        if not view.session_lost or (request.purpose.is_exit and not view.orders_refused):
             return None
-        return context.session_lost
+        return view.session_lost
 
 
 class BooksKnown(PlainControl):
@@ -23,8 +23,8 @@ class BooksKnown(PlainControl):
     name = "books"
     of_exits = False
 
-    def check(self, request: OrderRequest, context: View) -> str | None:
-        return context.blind if context.blind and not request.purpose.is_exit else None
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        return view.blind if view.blind and not request.purpose.is_exit else None
 
 
 class Accounted(PlainControl):
@@ -33,13 +33,13 @@ class Accounted(PlainControl):
     name = "accounted"
     of_exits = False
 
-    def check(self, request: OrderRequest, context: View) -> str | None:
+    def check(self, request: OrderRequest, view: View) -> str | None:
         if request.purpose.is_exit:
             return None
-        if context.unaccounted:
-            return context.unaccounted
-        if context.beyond * request.side.sign < 0:
-            return f"{context.beyond} is held there that is not ours, and a {request.side} would close it"
+        if view.unaccounted:
+            return view.unaccounted
+        if view.beyond * request.side.sign < 0:
+            return f"{view.beyond} is held there that is not ours, and a {request.side} would close it"
         return None
 
 
@@ -48,5 +48,5 @@ class Recordable(PlainControl):
 
     name = "disk_space"
 
-    def check(self, request: OrderRequest, context: View) -> str | None:
-        return (context.disk_full if request.purpose.is_exit else context.disk_short) or None
+    def check(self, request: OrderRequest, view: View) -> str | None:
+        return (view.disk_full if request.purpose.is_exit else view.disk_short) or None

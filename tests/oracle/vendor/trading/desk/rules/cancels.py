@@ -41,7 +41,7 @@ class Cancels:
     def on_outcome(self, outcome: RequestResult) -> Decisions:
         """Take back an order whose id at the venue became known while the daemon stops."""
         book, fact = self._book, outcome.event
-        if fact.venue_order_id and book.conditions.is_stopping and book.settings.on_stop == "cancel":
+        if fact.venue_order_id and book.conditions.stopping and book.settings.on_stop == "cancel":
             return (CancelOrder(fact.order_id, "the daemon is stopping"),)
         return NOTHING
 

@@ -27,7 +27,7 @@ class DailyLoss:
     def next_loss(self) -> Decimal | None:
         """The loss of the day at which something happens next, None where nothing does."""
         halts = self._book.conditions.halts
-        if halts.is_empty or not self._book.conditions.halt_reason:
+        if halts.is_empty or not self._book.conditions.halted:
             return self.limit
         has_closed = not self._closes or not self._book.positions.open or halts.is_flattened_by(DAILY_LOSS)
         return None if has_closed else self.close_at

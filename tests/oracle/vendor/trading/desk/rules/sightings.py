@@ -53,7 +53,7 @@ DISPUTED_FOR = 10 * SECOND  # that a fill told with other figures makes looks co
 
 
 class Sightings:
-    """Turns sightings into facts against one book. `absent_after_s`, `absence_is_proof`: see `VenueRules`."""
+    """Turns sightings into facts against one book. `absent_after_s`, `absence_is_proof`: see `Profile`."""
 
     def __init__(
         self, book: Book, shortfalls: Shortfalls, *, absent_after_s: float = 60.0, absence_is_proof: bool = False

@@ -24,7 +24,7 @@ from tests.oracle.vendor.trading.desk.rules.sightings import Sightings
 
 
 class VenueReports:
-    """Books what the venue says. `absent_after_s`, `absence_is_proof`: see `VenueRules`."""
+    """Books what the venue says. `absent_after_s`, `absence_is_proof`: see `Profile`."""
 
     def __init__(self, book: Book, *, absent_after_s: float, absence_is_proof: bool) -> None:
         self._book = book
