@@ -76,15 +76,15 @@ async def run(
     """
     wall_clock = wall_clock or WallClock()
     raise_start_problems(config, now=wall_clock.wall_ns(), has_exchange=options.exchange is not None)
-    with log_failure(bus.emit_event) as standing:
+    with log_failure(bus.emit_event) as run_state:
         return await _run(
             config,
             options,
             tell=bus.emit_event,
             notifier=notifier,
             wall=wall_clock,
-            hand=write_thread,
-            standing=standing,
+            driver=write_thread,
+            run_state=run_state,
         )
 
 
@@ -95,12 +95,12 @@ async def _run(
     tell: EventListener,
     notifier: Notifier,
     wall: Clock,
-    hand: WriteDriver | None,
-    standing: RunState,
+    driver: WriteDriver | None,
+    run_state: RunState,
 ) -> dict[str, Any]:
     stop, reasons = asyncio.Event(), list[str]()
     ask_to_stop = _on_signals(stop, reasons)
-    install_signal_handlers(tell, standing)
+    install_signal_handlers(tell, run_state)
     specs = load_strategies(config)
     state_dir = config.app.state_dir
     notifier.extend_timeout()  # reading a long journal to its end takes time, and it comes before everything else
@@ -125,10 +125,10 @@ async def _run(
             clock=wall,
             limits=WriteLimits(durable_within_s=None),
             reserve=partial(reserve_bytes, config),
-            hand=hand,
+            driver=driver,
         )
-        narrator = JournalLogger(tell, wall)
-        journal.subscribe_to_commits(narrator.log_rows_later)
+        journal_logger = JournalLogger(tell, wall)
+        journal.subscribe_to_commits(journal_logger.log_rows_later)
         await stack.enter_async_context(journal)
         opening = open_venue_session(
             config,
@@ -142,20 +142,20 @@ async def _run(
             on_step=notifier.extend_timeout,
             stopped=stop.is_set,
         )
-        ground = await stack.enter_async_context(opening)
-        check_day_covered(ground.clock.market_ns(), ground.traded_market)
-        narrator.market = ground.traded_market
+        venue_session = await stack.enter_async_context(opening)
+        check_day_covered(venue_session.clock.market_ns(), venue_session.traded_market)
+        journal_logger.market = venue_session.traded_market
         daemon = Daemon(
-            config, options.run_id, ground, journal, recovery, specs, outbox=outbox, tell=tell, notifier=notifier
+            config, options.run_id, venue_session, journal, recovery, specs, outbox=outbox, tell=tell, notifier=notifier
         )
         stack.push_async_callback(daemon.analysis.stop_workers)
-        panel = daemon.operator_api(ask_to_stop, lines_dropped=options.lines_dropped)
-        standing.status_snapshot = panel.current_status
-        standing.positions = daemon.desk.account.open_quantities
-        await stack.enter_async_context(serve_control_socket(state_dir, panel))
+        api = daemon.operator_api(ask_to_stop, lines_dropped=options.lines_dropped)
+        run_state.status_snapshot = api.current_status
+        run_state.positions = daemon.desk.account.open_quantities
+        await stack.enter_async_context(serve_control_socket(state_dir, api))
         started = await _unless(stop, daemon.recover_and_reconcile())
         summary = await daemon.run_until_stopped(stop, reasons) if started else {}
-        journal.append("end", RunEnd(reason=reasons[0], summary=summary), at=ground.clock.market_ns())
+        journal.append("end", RunEnd(reason=reasons[0], summary=summary), at=venue_session.clock.market_ns())
         notifier.extend_timeout()
     tell(DaemonStopped(reason=reasons[0], journal=str(path), **await daemon.heads.save_head()))
     return summary

@@ -205,13 +205,13 @@ class TimeSlice:
     """
 
     def __init__(self, clock: Clock, max_ns: int) -> None:
-        self._clock, self._most = clock, max_ns
+        self._clock, self._max_ns = clock, max_ns
         self.ends_mono = 0
         self.restart()
 
     def restart(self) -> None:
         """Start a new slice: the task has just waited."""
-        self.ends_mono = self._clock.monotonic_ns() + self._most
+        self.ends_mono = self._clock.monotonic_ns() + self._max_ns
 
     def expire(self) -> None:
         """End the slice now, so that the next `yield_if_due` yields."""

@@ -131,14 +131,14 @@ def test_what_is_cleared_passes_every_control_and_is_remembered_like_it(seed: in
             file[0], mono = asked.killed, mono + int(asked.passes_s * SECOND)
 
             is_clear = clears(way, asked, mono)
-            verdict = long.check_order(asked.request, view(asked, mono))
+            decision = long.check_order(asked.request, view(asked, mono))
 
             if is_clear:
-                assert verdict == short.passed_decision, asked
+                assert decision == short.passed_decision, asked
             else:
-                assert short.check_order(asked.request, view(asked, mono)) == verdict
-            cleared, minded = cleared + is_clear, minded + (not verdict.is_passed)
-            if asked.request.kind in (OrderKind.MARKET, OrderKind.LIMIT) and verdict.is_passed:
+                assert short.check_order(asked.request, view(asked, mono)) == decision
+            cleared, minded = cleared + is_clear, minded + (not decision.is_passed)
+            if asked.request.kind in (OrderKind.MARKET, OrderKind.LIMIT) and decision.is_passed:
                 assert is_clear, asked
     assert min(cleared, minded) > 200
 

@@ -85,12 +85,12 @@ class _Pair:
     def apply_message(self, message: DeskMessage) -> list[Any]:
         return self._compared(handle_fast(self.short, message), self.long.apply_message(message))
 
-    def adopt_snapshot(self, books: Any) -> list[Any]:
-        return self._compared(self.short.desk.adopt_snapshot(books), self.long.adopt_snapshot(books))
+    def adopt_snapshot(self, snapshot: Any) -> list[Any]:
+        return self._compared(self.short.desk.adopt_snapshot(snapshot), self.long.adopt_snapshot(snapshot))
 
-    def recover_state(self, facts: Any, **rest: Any) -> None:
+    def recover_state(self, events: Any, **rest: Any) -> None:
         for desk in (self.short.desk, self.long):
-            desk.recover_state(facts, **rest)
+            desk.recover_state(events, **rest)
 
     def _compared(self, said: Sequence[Any], other: Sequence[Any]) -> list[Any]:
         # A backtest has no restart: its desk says nothing of trailing stops.
@@ -225,10 +225,10 @@ def test_what_an_exit_of_an_earlier_run_leaves_open_is_wanted_closed() -> None:
     before.give(FillReport(fill=before.execution(entry, entry.quantity), mono=before.mono))
     before.give(Command(verb=CommandVerb.FLATTEN, id="f", scope=Scope.parse(f"symbol:{entry.symbol}")))
     exit_ = accepted(before)
-    facts = [line.message for line in before.said if isinstance(line.message, OrderEvent)]
+    events = [line.message for line in before.said if isinstance(line.message, OrderEvent)]
     day = Twice(LIMITS, SETTINGS)
     day.desk.recover_state(
-        [told for fact in facts for told in sent_first(fact)], adopted=[(entry.symbol, D(3), D(1000))], halted="",
+        [told for event in events for told in sent_first(event)], adopted=[(entry.symbol, D(3), D(1000))], halted="",
         opens_at=day.at,
     )  # fmt: skip
 
@@ -239,11 +239,11 @@ def test_what_an_exit_of_an_earlier_run_leaves_open_is_wanted_closed() -> None:
     assert [request.quantity for request in day.waiting] == [3]
 
 
-def sent_first(fact: OrderEvent) -> list[OrderEvent]:
-    """Return what the journal holds where the desk says `event`: execution wrote the SENDING row before."""
-    if fact.type is not OrderEventType.ACCEPTED:
-        return [fact]
-    return [OrderEvent(order_id=fact.order_id, type=OrderEventType.SENDING, at=fact.at, mono=fact.mono), fact]
+def sent_first(event: OrderEvent) -> list[OrderEvent]:
+    """Return what the journal holds where the desk says `event_type`: execution wrote the SENDING row before."""
+    if event.type is not OrderEventType.ACCEPTED:
+        return [event]
+    return [OrderEvent(order_id=event.order_id, type=OrderEventType.SENDING, at=event.at, mono=event.mono), event]
 
 
 def bought(day: Twice) -> OrderRequest:
@@ -298,9 +298,11 @@ class Prompt(Day):
         said, full = list(handle_fast(self.once, message)), self.told.apply_message(message)
         for submit in [what for what in full if isinstance(what, Submit)]:
             c, order_id = self.told.book.conditions, submit.request.order_id
-            for event, venue_order_id in ((OrderEventType.SENDING, ""), (OrderEventType.ACCEPTED, order_id)):
-                fact = OrderEvent(order_id=order_id, type=event, at=c.now, mono=c.mono, venue_order_id=venue_order_id)
-                full += self.told.apply_message(RequestResult(event=fact))
+            for event_type, venue_order_id in ((OrderEventType.SENDING, ""), (OrderEventType.ACCEPTED, order_id)):
+                event = OrderEvent(
+                    order_id=order_id, type=event_type, at=c.now, mono=c.mono, venue_order_id=venue_order_id
+                )
+                full += self.told.apply_message(RequestResult(event=event))
             self.accepted.append(submit.request)
         assert self._told(said) == self._told(full)
         assert self._known(self.once) == self._known(self.told)

@@ -17,11 +17,11 @@ E, S = OrderEventType, OrderState
 
 def reached(depth: int) -> set[Order]:
     """Every order that `depth` facts after its beginning can lead to."""
-    facts = facts_of("T1")
-    layer = {open_order(f) for f in facts if f.type in (E.INTENT, E.DENIED)}
+    events = facts_of("T1")
+    layer = {open_order(f) for f in events if f.type in (E.INTENT, E.DENIED)}
     found = set(layer)
     for _ in range(depth):
-        layer = {apply_event(order, f) for order in layer for f in facts} - found
+        layer = {apply_event(order, f) for order in layer for f in events} - found
         found |= layer
     return found
 
@@ -38,8 +38,8 @@ def test_an_order_placed_in_one_step_is_what_the_three_facts_make_of_it(kind: Or
     found = accepted_order(wanted, at=5, mono=7)
 
     order = open_order(msgspec.structs.replace(fact("T1", E.INTENT, mono=7, request=wanted), at=5))
-    for event, id_ in ((E.SENDING, ""), (E.ACCEPTED, wanted.order_id)):
-        order = apply_event(order, msgspec.structs.replace(fact("T1", event, mono=7, venue_order_id=id_), at=5))
+    for event_type, id_ in ((E.SENDING, ""), (E.ACCEPTED, wanted.order_id)):
+        order = apply_event(order, msgspec.structs.replace(fact("T1", event_type, mono=7, venue_order_id=id_), at=5))
     assert found == order
 
 
@@ -51,8 +51,8 @@ def test_an_order_that_a_fill_makes_whole_is_through_and_nothing_of_it_is_left_o
     for order in orders:
         fill = execution("T1", "z", quantity=quantity)
         if is_single_full_fill(order, fill):
-            told = fact("T1", E.EXECUTED, mono=7, fill=fill, venue_order_id=fill.venue_order_id)
-            found = apply_event(order, msgspec.structs.replace(told, at=5))
+            event = fact("T1", E.EXECUTED, mono=7, fill=fill, venue_order_id=fill.venue_order_id)
+            found = apply_event(order, msgspec.structs.replace(event, at=5))
             assert found.state is S.FILLED
             assert (found.filled, found.fills) == (fill.quantity, (fill,))
             assert not any((found.missing_quantity, found.overfilled_quantity, found.irregular.quarantined))

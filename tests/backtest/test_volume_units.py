@@ -99,20 +99,20 @@ def test_live_strategies_see_the_same_numbers_as_those_of_the_past(taken: InputB
     # given a worker's share, warmed up with half of the bars
     (instrument,), series = taken.instruments, taken.series["BARS"]
     specs = tuple(register_class(kind, {}) for kind in (Busy, Usual, Framed, Decided))
-    share = Partition(PartitionSetup(ids=(0,), instruments=(instrument,), specs=specs, interval_ns=series.interval))
+    partition = Partition(PartitionSetup(ids=(0,), instruments=(instrument,), specs=specs, interval_ns=series.interval))
     columns = np.stack([series.open, series.high, series.low, series.close, series.volume])
-    share.load_histories([SymbolHistory(0, series.starts[:3], columns[:, :3])])
-    share.finish_warmup()
+    partition.load_histories([SymbolHistory(0, series.starts[:3], columns[:, :3])])
+    partition.finish_warmup()
 
     # when the others close live
     fired = [
-        share.process_close(
+        partition.process_close(
             CloseRows(int(series.starts[t]) + series.interval, np.array([0]), columns[:, t : t + 1], {})
         )
         for t in range(3, 6)
     ]
 
     # then
-    assert [{fires.strategy for fires in answer.signals} for answer in fired] == [{"Usual"}] * 3
+    assert [{columns.strategy for columns in answer.signals} for answer in fired] == [{"Usual"}] * 3
     assert Framed.seen == VOLUMES
     assert Decided.seen == [Decimal(str(volume)) for volume in VOLUMES]

@@ -33,7 +33,7 @@ class Room:
         book = Book(universe, DeskSettings(order_notional=Decimal(0)), lambda order, fact: Decimal(0))
         self.halts = book.conditions.halts
         desk = build_desk(book, gate=Gate([]), id_prefix="T", absent_after_s=60.0)
-        self.panel = OperatorApi(
+        self.api = OperatorApi(
             account=desk.account, universe=universe, strategies=frozenset({"ema_cross"}), clock=self.clock,
             halt_file=self.halt_file, command=self.command, status_snapshot=dict, ask_to_stop=self.stops.append,
         )  # fmt: skip
@@ -51,7 +51,7 @@ def room(tmp_path: Path) -> Room:
 
 @pytest.mark.parametrize("scope", ["all", "account", "symbol:TCS", "strategy:ema_cross"])
 async def test_a_halt_of_a_scope_that_exists_reaches_the_desk(room: Room, scope: str) -> None:
-    await room.panel.halt({"reason": "why", "scope": scope})
+    await room.api.halt({"reason": "why", "scope": scope})
     assert room.commands == [Command(verb=CommandVerb.HALT, reason="why", scope=Scope.parse(scope))]
 
 
@@ -72,7 +72,7 @@ async def test_a_halt_of_a_scope_that_exists_reaches_the_desk(room: Room, scope:
     ],
 )
 async def test_a_halt_that_cannot_be_meant_is_refused_whole(room: Room, body: dict[str, Any], sentence: str) -> None:
-    for ask in (room.panel.halt, room.panel.resume):
+    for ask in (room.api.halt, room.api.resume):
         with pytest.raises(BadRequest, match=sentence):
             await ask(body)
     assert room.commands == []
@@ -81,40 +81,40 @@ async def test_a_halt_that_cannot_be_meant_is_refused_whole(room: Room, body: di
 @pytest.mark.parametrize("id_", [None, "", 7, "a b", "x" * 65, "-x", "é"])
 async def test_a_flatten_needs_a_name(room: Room, id_: object) -> None:
     with pytest.raises(BadRequest, match="needs an id"):
-        await room.panel.flatten({"id": id_})
+        await room.api.flatten({"id": id_})
     assert room.commands == []
 
 
 async def test_resume_takes_the_halt_file_away_before_the_row_is_written(room: Room) -> None:
     room.halt_file.write_reason("killed")
-    assert await room.panel.resume({}) == {"resumed": "all", "lifted": "killed"}
+    assert await room.api.resume({}) == {"resumed": "all", "lifted": "killed"}
     assert room.was_there == [False]
 
 
 async def test_a_resume_of_one_symbol_does_not_end_a_kill(room: Room) -> None:
     room.halt_file.write_reason("killed")
-    await room.panel.resume({"scope": "symbol:TCS"})
+    await room.api.resume({"scope": "symbol:TCS"})
     assert room.halt_file.read_reason() == "killed"
 
 
 async def test_a_flatten_after_a_kill_needs_a_word_more_and_halts_before_it_lifts(room: Room) -> None:
     room.halt_file.write_reason("killed")
     with pytest.raises(BadRequest, match="--lift-kill") as refused:
-        await room.panel.flatten({"id": "1"})
+        await room.api.flatten({"id": "1"})
     assert (refused.value.status, room.commands) == (409, [])
-    await room.panel.flatten({"id": "1", "lift_kill": True})
+    await room.api.flatten({"id": "1", "lift_kill": True})
     assert room.was_there == [True]
     assert room.halt_file.read_reason() == ""
     assert room.halts.global_reason
 
 
 async def test_the_same_flatten_again_is_known(room: Room) -> None:
-    first, second = [await room.panel.flatten({"id": "1"}) for _ in range(2)]
+    first, second = [await room.api.flatten({"id": "1"}) for _ in range(2)]
     assert (first["known"], second["known"]) == (False, True)
 
 
 async def test_a_stop_is_a_stop_of_the_run(room: Room) -> None:
-    await room.panel.stop({"reason": "maintenance"})
+    await room.api.stop({"reason": "maintenance"})
     assert room.stops == ["maintenance"]
 
 
@@ -136,5 +136,5 @@ async def test_a_halt_file_that_appears_halts_the_desk_once_and_again_when_it_co
 
     room.clock.on_sleep = each_look
     with pytest.raises(asyncio.CancelledError):
-        await room.panel.watch_halt_file()
+        await room.api.watch_halt_file()
     assert room.commands == [Command(verb=CommandVerb.HALT, reason="first", control="kill")] * 2

@@ -166,9 +166,9 @@ class Life:
         if self.by_boundary:
             self.fuse.passes(name)
 
-    def _push(self, order: VenueOrder, execution: Fill) -> None:
+    def _push(self, order: VenueOrder, fill: Fill) -> None:
         self.engine.queues.updates.put_or_fail(OrderReport(order=order, mono=self.clock.monotonic_ns()))
-        self.engine.queues.updates.put_or_fail(FillReport(fill=execution, mono=self.clock.monotonic_ns()))
+        self.engine.queues.updates.put_or_fail(FillReport(fill=fill, mono=self.clock.monotonic_ns()))
 
     async def live(self, steps: list[list[Any]]) -> None:
         async with self._open() as journal:
@@ -182,10 +182,10 @@ class Life:
                     send_rules=SendRules(deadline_s=1e6, durable_within_s=60.0),
                 ),
             )  # type: ignore[arg-type]  # fmt: skip
-            books = self.recovery.recovered_account("SIM")
+            account = self.recovery.recovered_account("SIM")
             self.desk.recover(
-                (*books.events, *books.closing_events),
-                adopted=books.adopted,
+                (*account.events, *account.closing_events),
+                adopted=account.adopted,
                 halted="",
                 opens_at=OPEN,
                 halts=self.recovery.halts,
@@ -194,8 +194,8 @@ class Life:
             run = RunRecord(run_id=self.run_id, mode="paper", account="SIM", symbols=self.universe.symbols)
             journal.append("run", run, at=now)
             journal.append("universe", InstrumentList(instruments=self.universe.instruments), at=now)
-            for fact in books.closing_events:
-                journal.append("order", fact, at=fact.at)
+            for event in account.closing_events:
+                journal.append("order", event, at=event.at)
             await self.engine.reconcile_at_start()
             async with asyncio.TaskGroup() as tasks:
                 execution = self.engine.order_sender
@@ -222,8 +222,8 @@ class Life:
     def _open(self) -> Journal:
         journal = Journal(self.folder, run=self.run_id, clock=self.clock)
         journal.subscribe_to_commits(self._on_durable)
-        scribe = journal._scribe
-        commit = scribe._commit
+        journal_file = journal._journal_file
+        commit = journal_file._commit
 
         def guarded(connection: Any, group: Any) -> int:
             self._passes("commit begins")
@@ -231,7 +231,7 @@ class Life:
             self._passes("commit done")
             return pages
 
-        scribe._commit = guarded  # type: ignore[method-assign]
+        journal_file._commit = guarded  # type: ignore[method-assign]
         return journal
 
     def _on_durable(self, rows: Sequence[tuple[int, str, Message]]) -> None:

@@ -55,7 +55,7 @@ PRICE = Decimal(100)
 class ScriptedVenue:
     """`passes(name)` is called at each boundary, `push(order, execution)` is the venue's stream."""
 
-    profile = VenueRules(name="script", tag_length=20, orders_per_second=100, orders_per_minute=1000, orders_per_day=9000,
+    venue_rules = VenueRules(name="script", tag_length=20, orders_per_second=100, orders_per_minute=1000, orders_per_day=9000,
                       modifications_per_order=20, needs_protection=False)  # fmt: skip
 
     def __init__(

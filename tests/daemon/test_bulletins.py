@@ -38,7 +38,7 @@ class Heard:
         )
         ground: Any = SimpleNamespace(clock=self.clock, universe=range(3), venue_name="exchange", account="SIM001")
         engine: Any = SimpleNamespace(quotes_ready=self.ready)
-        self.bulletins = StatusReporter(
+        self.status_reporter = StatusReporter(
             Config(), ground, engine=engine, account=account,
             notifier=notifier,  # type: ignore[arg-type]
             tell=self.events,
@@ -56,7 +56,7 @@ async def test_ready_is_said_once_a_quote_came_or_its_time_is_over(
     monkeypatch.setattr(status_reporter, "FIRST_QUOTE_S", 30.0 if came else 0.0)
     heard = Heard()
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
-        saying = tasks.create_task(heard.bulletins.announce_ready())
+        saying = tasks.create_task(heard.status_reporter.announce_ready())
         await asyncio.sleep(0)
         if came:
             assert heard.events == []
@@ -78,13 +78,13 @@ async def test_ready_is_said_once_a_quote_came_or_its_time_is_over(
 def test_the_supervisor_sees_that_the_session_is_lost_or_that_no_books_come(
     conditions: dict[str, Any], shown: str
 ) -> None:
-    assert shown in Heard(**conditions).bulletins._status()
+    assert shown in Heard(**conditions).status_reporter._status()
 
 
 async def test_the_supervisor_sees_every_few_seconds_how_the_run_stands_and_why_it_is_halted() -> None:
     heard = Heard(halted="by hand")
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
-        reporting = tasks.create_task(heard.bulletins.report_status())
+        reporting = tasks.create_task(heard.status_reporter.report_status())
         await heard.was_shown.wait()
         reporting.cancel()
     assert heard.supervisor[0] == "PAPER 3 symbols, day PnL -12.50, 1 positions, HALTED: by hand"
@@ -93,7 +93,7 @@ async def test_the_supervisor_sees_every_few_seconds_how_the_run_stands_and_why_
 async def test_the_end_is_said_with_its_first_reason() -> None:
     heard, stop, reasons = Heard(), asyncio.Event(), list[str]()
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
-        tasks.create_task(heard.bulletins.announce_stop(stop, reasons))
+        tasks.create_task(heard.status_reporter.announce_stop(stop, reasons))
         await asyncio.sleep(0)
         assert heard.events == []
         reasons += ["SIGTERM", "SIGINT"]
@@ -104,13 +104,13 @@ async def test_the_end_is_said_with_its_first_reason() -> None:
 
 def test_positions_whose_stops_end_with_the_process_are_named_with_them() -> None:
     heard, room = Heard(), Room()
-    heard.bulletins._account, heard.bulletins._ground.universe = room.desk.account, room.universe  # type: ignore[attr-defined]
-    heard.bulletins.warn_open_positions()
+    heard.status_reporter._account, heard.status_reporter._venue_session.universe = room.desk.account, room.universe  # type: ignore[attr-defined]
+    heard.status_reporter.warn_open_positions()
     assert heard.events == []
 
     room.bought(stop_loss=990.0, trail_by=20.0, target=1100.0)
     room.quote("AAA", "1050")
-    heard.bulletins.warn_open_positions()
+    heard.status_reporter.warn_open_positions()
 
     ((event, fields),) = heard.events
     assert (event, fields["level"]) == ("stops_ended", "warning")

@@ -31,12 +31,12 @@ def daemon(failures: int) -> Any:
     bare: Any = Daemon.__new__(Daemon)
     bare.asked, bare.said = asked, []
     bare.engine = SimpleNamespace(reconcile_at_start=reconcile)
-    patience = StartRetry(
+    start_retry = StartRetry(
         within_s=60.0,
         clock=ManualClock(),
         tell=lambda event: bare.said.append((event.name, event.log_fields()["tries"])),
     )
-    bare._ground = SimpleNamespace(clock=patience._clock, patience=patience)
+    bare._venue_session = SimpleNamespace(clock=start_retry._clock, patience=start_retry)
     return bare
 
 
@@ -44,7 +44,7 @@ async def test_a_start_right_after_a_crash_outlasts_the_venues_rate_limit() -> N
     bare = daemon(failures=2)
     assert await bare._compare() is BOOKS
     assert bare.said == [("books_not_read", 1)]
-    assert bare._ground.clock.now_ns == int(1.5 * SECOND)
+    assert bare._venue_session.clock.now_ns == int(1.5 * SECOND)
 
 
 async def test_a_venue_that_never_shows_its_books_ends_the_start() -> None:

@@ -44,8 +44,8 @@ async def test_a_start_right_after_a_kill_outlasts_the_venues_rate_limit(
     faults: str, event: str, tmp_path: Path
 ) -> None:
     quick = Quick(faults, tmp_path)
-    async with quick.opening as ground:
-        assert ground.universe.symbols == SYMBOLS
+    async with quick.opening as venue_session:
+        assert venue_session.universe.symbols == SYMBOLS
     assert event in quick.events
 
 
@@ -68,6 +68,6 @@ class BothExchanges:
 
 
 async def test_one_name_on_two_exchanges_is_refused_with_a_sentence() -> None:
-    patience = StartRetry(within_s=0, clock=ManualClock(), tell=drop_event)
+    start_retry = StartRetry(within_s=0, clock=ManualClock(), tell=drop_event)
     with pytest.raises(DataError, match="TCS: asked for on two exchanges"):
-        await _universe(BothExchanges(), load_config(), patience, drop_event)  # type: ignore[arg-type]
+        await _universe(BothExchanges(), load_config(), start_retry, drop_event)  # type: ignore[arg-type]

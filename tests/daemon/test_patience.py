@@ -33,14 +33,14 @@ class Room:
         self.told = Told()
         self.extended: list[float] = []
         self.stop_at = 1e9
-        self.patience = StartRetry(
+        self.start_retry = StartRetry(
             within_s=within_s, clock=self.clock, tell=self.told,
             extend=lambda: self.extended.append(self.clock.now_ns / SECOND),
             stopped=lambda: self.clock.now_ns >= self.stop_at * SECOND,
         )  # fmt: skip
 
     async def ask(self) -> str:
-        return await self.patience.retry_until_answered(
+        return await self.start_retry.retry_until_answered(
             self.venue, failed=LoginFailed, gave_up="the venue did not answer"
         )
 

@@ -40,8 +40,8 @@ def test_an_order_begins_with_nothing_counted() -> None:
 
 def test_an_order_shares_what_most_orders_never_use() -> None:
     first, other = (open_order(fact(name, E.INTENT, request=request())) for name in ("T1", "T2"))
-    for told in (fact("T1", E.SENDING), fact("T1", E.ACCEPTED), fact("T1", E.EXECUTED, fill=execution("T1", "a"))):
-        first = apply_event(first, told)
+    for event in (fact("T1", E.SENDING), fact("T1", E.ACCEPTED), fact("T1", E.EXECUTED, fill=execution("T1", "a"))):
+        first = apply_event(first, event)
     for part in ("irregular", "reported", "cancel", "replace"):
         assert getattr(first, part) is getattr(other, part)
 
@@ -49,8 +49,8 @@ def test_an_order_shares_what_most_orders_never_use() -> None:
 def test_each_fact_that_is_passed_over_is_counted_once() -> None:
     order = open_order(fact("T1", E.INTENT, request=request()))
     fill = execution("T1", "a")
-    for told in (fact("T1", E.SENDING), fact("T1", E.ACCEPTED), fact("T1", E.EXECUTED, fill=fill)):
-        order = apply_event(order, told)
+    for event in (fact("T1", E.SENDING), fact("T1", E.ACCEPTED), fact("T1", E.EXECUTED, fill=fill)):
+        order = apply_event(order, event)
     assert order.ignored == 0
     passed_over = (
         fact("T1", E.EXECUTED, fill=fill),  # told again
@@ -58,8 +58,8 @@ def test_each_fact_that_is_passed_over_is_counted_once() -> None:
         fact("T1", E.REVERSED, fill=execution("T1", "unknown")),
         fact("T1", E.EXECUTED, fill=msgspec.structs.replace(fill, price=D(7))),  # with other figures
     )
-    for count, told in enumerate(passed_over, 1):
-        order = apply_event(order, told)
+    for count, event in enumerate(passed_over, 1):
+        order = apply_event(order, event)
         assert order.ignored == count
     assert order.filled == 1
 
@@ -67,15 +67,15 @@ def test_each_fact_that_is_passed_over_is_counted_once() -> None:
 @pytest.mark.parametrize(("filled", "beyond"), [(1, 0), (2, 0), (3, 1)])
 def test_what_was_filled_beyond_the_quantity_is_the_overfill(filled: int, beyond: int) -> None:
     order = open_order(fact("T1", E.INTENT, request=request(side=Side.BUY)))
-    for told in (fact("T1", E.SENDING), fact("T1", E.EXECUTED, fill=execution("T1", "a", quantity=filled))):
-        order = apply_event(order, told)
+    for event in (fact("T1", E.SENDING), fact("T1", E.EXECUTED, fill=execution("T1", "a", quantity=filled))):
+        order = apply_event(order, event)
     assert order.overfilled_quantity == beyond
 
 
 def test_a_rejected_order_reserves_nothing_from_the_moment_of_its_end() -> None:
     order = open_order(fact("T1", E.INTENT, request=request()))
-    for told in (fact("T1", E.SENDING), fact("T1", E.REFUSED, mono=9)):
-        order = apply_event(order, told)
+    for event in (fact("T1", E.SENDING), fact("T1", E.REFUSED, mono=9)):
+        order = apply_event(order, event)
     assert order.state is OrderState.REJECTED
     assert order.reserved_quantity(order.times.ended_mono) == 0
 
@@ -83,17 +83,17 @@ def test_a_rejected_order_reserves_nothing_from_the_moment_of_its_end() -> None:
 @pytest.mark.parametrize(("claimed", "missing"), [(0, 0), (1, 1), (2, 2)])
 def test_what_the_venue_claims_and_no_fill_told_is_missing(claimed: int, missing: int) -> None:
     order = open_order(fact("T1", E.INTENT, request=request()))
-    for told in (
+    for event in (
         fact("T1", E.SENDING),
         fact("T1", E.SEEN_OPEN, venue_order=status("T1", E.SEEN_OPEN, filled=claimed, at=2)),
     ):
-        order = apply_event(order, told)
+        order = apply_event(order, event)
     assert order.missing_quantity == missing
 
 
-def told(*facts: OrderEvent) -> Order:
+def told(*events: OrderEvent) -> Order:
     order = open_order(fact("T1", E.INTENT, request=request()))
-    for one in facts:
+    for one in events:
         order = apply_event(order, one)
     return order
 

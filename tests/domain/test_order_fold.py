@@ -24,17 +24,17 @@ from tradebot.domain.order import (
 from tradebot.domain.order_reducer import apply_event, cap_monotonic_times, open_order
 
 
-def told(*facts: OrderEvent, **asked: Any) -> Order:
-    """An order after its INTENT, sent and accepted at monotonic 1 and 2, and `facts`."""
+def told(*events: OrderEvent, **asked: Any) -> Order:
+    """An order after its INTENT, sent and accepted at monotonic 1 and 2, and `events`."""
     order = open_order(fact("T1", E.INTENT, request=replace(request(), **asked), reason="a signal"))
-    for given in (fact("T1", E.SENDING, mono=1), fact("T1", E.ACCEPTED, mono=2, venue_order_id="V-T1"), *facts):
+    for given in (fact("T1", E.SENDING, mono=1), fact("T1", E.ACCEPTED, mono=2, venue_order_id="V-T1"), *events):
         order = apply_event(order, given)
     return order
 
 
-def seen(event: OrderEventType, *, filled: int = 0, at: int = 2, mono: int = 3, **more: Any) -> OrderEvent:
-    venue = replace(status("T1", event, filled=filled, at=at), **more)
-    return fact("T1", event, mono=mono, venue_order=venue, venue_order_id=venue.venue_order_id)
+def seen(event_type: OrderEventType, *, filled: int = 0, at: int = 2, mono: int = 3, **more: Any) -> OrderEvent:
+    venue = replace(status("T1", event_type, filled=filled, at=at), **more)
+    return fact("T1", event_type, mono=mono, venue_order=venue, venue_order_id=venue.venue_order_id)
 
 
 def fill(name: str = "a", quantity: int = 1, *, mono: int = 4, **more: Any) -> OrderEvent:

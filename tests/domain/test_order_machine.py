@@ -86,7 +86,7 @@ def execution(order_id: str, name: str, *, quantity: int = 1, price: int = 100, 
     )
 
 
-def status(order_id: str, event: OrderEventType, *, filled: int, at: int, quantity: int = 2) -> VenueOrder:
+def status(order_id: str, event_type: OrderEventType, *, filled: int, at: int, quantity: int = 2) -> VenueOrder:
     return VenueOrder(
         venue_order_id=f"V-{order_id}",
         tag=order_id,
@@ -94,7 +94,7 @@ def status(order_id: str, event: OrderEventType, *, filled: int, at: int, quanti
         exchange="NSE",
         side=Side.BUY,
         kind=OrderKind.LIMIT,
-        status=STATUSES.get(event, VenueOrderStatus.OPEN),
+        status=STATUSES.get(event_type, VenueOrderStatus.OPEN),
         quantity=D(quantity),
         filled=D(filled),
         price=D(100),
@@ -102,17 +102,17 @@ def status(order_id: str, event: OrderEventType, *, filled: int, at: int, quanti
     )
 
 
-def fact(order_id: str, event: OrderEventType, *, mono: int = 1, **more: Any) -> OrderEvent:
-    return OrderEvent(order_id=order_id, type=event, at=1, mono=mono, **more)
+def fact(order_id: str, event_type: OrderEventType, *, mono: int = 1, **more: Any) -> OrderEvent:
+    return OrderEvent(order_id=order_id, type=event_type, at=1, mono=mono, **more)
 
 
 def facts_of(order_id: str) -> list[OrderEvent]:
     """Every event with the contents that make a difference: old and new statuses, fills told again and otherwise."""
     found: list[OrderEvent] = []
-    for event in E:
-        match event:
+    for event_type in E:
+        match event_type:
             case E.INTENT | E.DENIED:
-                found.append(fact(order_id, event, request=request(order_id)))
+                found.append(fact(order_id, event_type, request=request(order_id)))
             case E.EXECUTED:
                 for told in (
                     execution(order_id, "a"),
@@ -121,25 +121,29 @@ def facts_of(order_id: str) -> list[OrderEvent]:
                     execution(order_id, "c", quantity=2),
                     execution(order_id, "i", inferred=True),
                 ):
-                    found.append(fact(order_id, event, fill=told))
+                    found.append(fact(order_id, event_type, fill=told))
             case E.REVERSED:
-                found += [fact(order_id, event, fill=execution(order_id, name)) for name in ("a", "i")]
+                found += [fact(order_id, event_type, fill=execution(order_id, name)) for name in ("a", "i")]
             case E.QUARANTINED:
-                found.append(fact(order_id, event, fill=execution(order_id, "a", price=101)))
+                found.append(fact(order_id, event_type, fill=execution(order_id, "a", price=101)))
             case E.REPLACE_SENT:
-                found.append(fact(order_id, event, terms=OrderTerms(quantity=D(3), price=D(99))))
+                found.append(fact(order_id, event_type, terms=OrderTerms(quantity=D(3), price=D(99))))
             case E.CHANGED:
-                found.append(fact(order_id, event, venue_order=status(order_id, event, filled=0, at=2, quantity=1)))
+                found.append(
+                    fact(order_id, event_type, venue_order=status(order_id, event_type, filled=0, at=2, quantity=1))
+                )
             case E.SEEN_OPEN | E.SEEN_CANCELED:
                 for filled, at in ((0, 1), (1, 2)):
-                    found.append(fact(order_id, event, venue_order=status(order_id, event, filled=filled, at=at)))
-            case _ if event in STATUSES:
-                filled = 2 if event is E.SEEN_FILLED else 0
-                found.append(fact(order_id, event, venue_order=status(order_id, event, filled=filled, at=2)))
+                    found.append(
+                        fact(order_id, event_type, venue_order=status(order_id, event_type, filled=filled, at=at))
+                    )
+            case _ if event_type in STATUSES:
+                filled = 2 if event_type is E.SEEN_FILLED else 0
+                found.append(fact(order_id, event_type, venue_order=status(order_id, event_type, filled=filled, at=2)))
             case E.NOT_FOUND:
-                found += [fact(order_id, event, is_proof=proof) for proof in (False, True)]
+                found += [fact(order_id, event_type, is_proof=proof) for proof in (False, True)]
             case _:
-                found.append(fact(order_id, event))
+                found.append(fact(order_id, event_type))
     return found
 
 
@@ -201,13 +205,13 @@ def check(before: Order, given: OrderEvent, after: Order) -> None:
 
 def walk(order_id: str, depth: int) -> list[set[Order]]:
     """Return, for each number of events, the orders first reached by it."""
-    facts = facts_of(order_id)
-    starts = {core(open_order(f)) for f in facts if f.type in (E.INTENT, E.DENIED)}
+    events = facts_of(order_id)
+    starts = {core(open_order(f)) for f in events if f.type in (E.INTENT, E.DENIED)}
     levels, known = [starts], set(starts)
     for _ in range(depth):
         reached = set()
         for order in levels[-1]:
-            for given in facts:
+            for given in events:
                 after = apply_event(order, given)
                 check(order, given, after)
                 reached.add(core(after))
@@ -250,10 +254,10 @@ def test_the_rules_that_money_hangs_on(state: OrderState, event: OrderEventType,
 
 
 def test_every_row_of_the_table_leads_where_it_says() -> None:
-    for (state, event), target in TRANSITIONS.items():
+    for (state, event_type), target in TRANSITIONS.items():
         order = msgspec.structs.replace(open_order(fact("T1", E.INTENT, request=request())), state=state)
-        given = next(f for f in facts_of("T1") if f.type is event)
-        assert apply_event(order, given).state is target, (state, event)
+        given = next(f for f in facts_of("T1") if f.type is event_type)
+        assert apply_event(order, given).state is target, (state, event_type)
 
 
 def test_rows_that_count_fills_or_set_flags_name_no_state() -> None:
@@ -262,11 +266,11 @@ def test_rows_that_count_fills_or_set_flags_name_no_state() -> None:
 
 
 def test_a_pair_without_a_row_changes_no_state_and_is_counted() -> None:
-    for state, event in IGNORED_PAIRS:
+    for state, event_type in IGNORED_PAIRS:
         order = msgspec.structs.replace(open_order(fact("T1", E.INTENT, request=request())), state=state)
-        for given in (f for f in facts_of("T1") if f.type is event):
+        for given in (f for f in facts_of("T1") if f.type is event_type):
             after = apply_event(order, given)
-            assert (after.state, after.ignored) == (state, 1), (state, event)
+            assert (after.state, after.ignored) == (state, 1), (state, event_type)
 
 
 def test_no_sequence_of_events_breaks_a_promise_of_two_orders() -> None:
@@ -293,15 +297,15 @@ def test_no_sequence_of_events_breaks_a_promise_of_two_orders() -> None:
 # ---- single rules, told as small stories
 
 
-def after(*facts: OrderEvent, quantity: int = 2) -> Order:
+def after(*events: OrderEvent, quantity: int = 2) -> Order:
     order = open_order(fact("T1", E.INTENT, request=request(quantity=quantity)))
-    for given in facts:
+    for given in events:
         order = apply_event(order, given)
     return order
 
 
-def seen(event: OrderEventType, *, filled: int = 0, at: int = 0) -> OrderEvent:
-    return fact("T1", event, venue_order=status("T1", event, filled=filled, at=at), venue_order_id="V-T1")
+def seen(event_type: OrderEventType, *, filled: int = 0, at: int = 0) -> OrderEvent:
+    return fact("T1", event_type, venue_order=status("T1", event_type, filled=filled, at=at), venue_order_id="V-T1")
 
 
 def filled(name: str, *, quantity: int = 1, price: int = 100, inferred: bool = False) -> OrderEvent:
@@ -325,7 +329,7 @@ SENT = (fact("T1", E.SENDING), fact("T1", E.ACCEPTED, venue_order_id="V-T1"))
 def test_an_older_status_never_moves_a_state_back(
     statuses: list[tuple[OrderEventType, int]], state: OrderState
 ) -> None:
-    assert after(*SENT, *(seen(event, at=at) for event, at in statuses)).state is state
+    assert after(*SENT, *(seen(event_type, at=at) for event_type, at in statuses)).state is state
 
 
 def test_an_older_status_still_tells_how_much_was_filled() -> None:
@@ -430,8 +434,8 @@ def test_an_order_can_always_come_to_an_end() -> None:
 
 
 def test_a_bust_after_a_status_made_the_order_whole_reopens_or_ends_it_but_does_not_leave_it_filled() -> None:
-    asked = fact("T1", E.REPLACE_SENT, terms=OrderTerms(quantity=D(3), price=D(99)))
-    lost = (*SENT, seen(E.SEEN_OPEN), asked, filled("a"), filled("b"), fact("T1", E.NOT_FOUND), fact("T1", E.NOT_FOUND))
+    event = fact("T1", E.REPLACE_SENT, terms=OrderTerms(quantity=D(3), price=D(99)))
+    lost = (*SENT, seen(E.SEEN_OPEN), event, filled("a"), filled("b"), fact("T1", E.NOT_FOUND), fact("T1", E.NOT_FOUND))
     whole = after(*lost, seen(E.SEEN_OPEN, at=5))
     assert whole.state is S.FILLED
     busted = apply_event(whole, fact("T1", E.REVERSED, fill=execution("T1", "b")))

@@ -21,7 +21,7 @@ DAY, NEXT_DAY = date(2026, 9, 1), date(2026, 9, 2)
 
 def account(cash=100_000, last=100, holdings=()):
     mark = InstrumentMark(kind=InstrumentKind.EQUITY, last_price=D(last), previous_close=D(99))
-    return Account(OpeningBalance(cash=D(cash), holdings=tuple(holdings)), mark=lambda symbol: mark, day=DAY)
+    return Account(OpeningBalance(cash=D(cash), holdings=tuple(holdings)), mark=lambda symbol: mark, session_day=DAY)
 
 
 def trade(side, quantity, price, *, order="1", product="MIS", symbol="RELIANCE", at=OPENS_AT):

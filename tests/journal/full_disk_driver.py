@@ -56,9 +56,9 @@ async def after_a_clean_end(folder: Path) -> dict[str, int]:
         await write(journal, 50)
     hog = fill_up(folder)
     async with opened(folder) as journal:
-        taken, room = await write(journal, 500), journal.measure_space()
+        taken, space = await write(journal, 500), journal.measure_space()
     hog.unlink()
-    return {"taken": taken, "rows": verify_chain(folder / FILE_NAME).rows, "free": room.free_bytes}
+    return {"taken": taken, "rows": verify_chain(folder / FILE_NAME).rows, "free": space.free_bytes}
 
 
 async def after_a_crash(folder: Path) -> dict[str, int]:

@@ -51,8 +51,8 @@ def request(order_id: str, *, side: Side = Side.BUY, quantity: int = 10, symbol:
     return OrderRequest(**(fields | more))  # type: ignore[arg-type]
 
 
-def fact(order_id: str, event: OrderEventType, *, at: int = START, **more: object) -> OrderEvent:
-    return OrderEvent(order_id=order_id, type=event, at=at, **more)  # type: ignore[arg-type]
+def fact(order_id: str, event_type: OrderEventType, *, at: int = START, **more: object) -> OrderEvent:
+    return OrderEvent(order_id=order_id, type=event_type, at=at, **more)  # type: ignore[arg-type]
 
 
 def intent(order_id: str, *, at: int = START, **more: object) -> OrderEvent:
@@ -62,7 +62,7 @@ def intent(order_id: str, *, at: int = START, **more: object) -> OrderEvent:
 def fill(
     order_id: str, *, quantity: int, price: str, side: Side = Side.BUY, execution_id: str = "", symbol: str = "RELIANCE"
 ) -> OrderEvent:
-    execution = Fill(
+    fill = Fill(
         execution_id=execution_id or f"x-{order_id}-{quantity}",
         venue_order_id=f"v-{order_id}",
         symbol=symbol,
@@ -72,7 +72,7 @@ def fill(
         price=Decimal(price),
         traded_at=START,
     )
-    return fact(order_id, OrderEventType.EXECUTED, fill=execution)
+    return fact(order_id, OrderEventType.EXECUTED, fill=fill)
 
 
 def filled_order(order_id: str, *, quantity: int, price: str, side: Side = Side.BUY) -> list[OrderEvent]:
@@ -111,8 +111,8 @@ async def write(
     return state_dir / FILE_NAME
 
 
-def orders(*facts: OrderEvent) -> list[tuple[str, Message]]:
-    return [("order", f) for f in facts]
+def orders(*events: OrderEvent) -> list[tuple[str, Message]]:
+    return [("order", f) for f in events]
 
 
 def tamper(path: Path, statement: str, *values: object) -> None:

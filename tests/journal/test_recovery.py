@@ -117,26 +117,26 @@ async def test_what_was_under_way_is_undone_by_facts_and_not_written(tmp_path: P
     )
 
     found = recover_state(path, at=START + 77)
-    books = found.recovered_account("AB1234")
+    account = found.recovered_account("AB1234")
 
-    assert [(f.order_id, f.type, f.at) for f in books.closing_events] == [
+    assert [(f.order_id, f.type, f.at) for f in account.closing_events] == [
         ("TB1", E.LAPSED, START + 77),
         ("TB2", E.AMBIGUOUS, START + 77),
     ]
-    assert [apply_event(books.orders[f.order_id], f).state for f in books.closing_events] == [
+    assert [apply_event(account.orders[f.order_id], f).state for f in account.closing_events] == [
         OrderState.LAPSED,
         OrderState.UNKNOWN,
     ]
-    assert [order.order_id for order in books.live_orders] == ["TB1", "TB2", "TB3"]
+    assert [order.order_id for order in account.live_orders] == ["TB1", "TB2", "TB3"]
     assert recover_state(path).recovered_account("AB1234").closing_events[0].at == START
     assert recover_state(path).rows == found.rows == 7
 
 
 async def test_facts_come_back_in_order_for_the_desk(tmp_path: Path) -> None:
-    facts = filled_order("TB1", quantity=10, price="100")
-    path = await write(tmp_path, ("run", run()), *orders(*facts))
+    events = filled_order("TB1", quantity=10, price="100")
+    path = await write(tmp_path, ("run", run()), *orders(*events))
 
-    assert recover_state(path).recovered_account("AB1234").events == tuple(facts)
+    assert recover_state(path).recovered_account("AB1234").events == tuple(events)
 
 
 async def test_an_adopted_position_counts_from_there(tmp_path: Path) -> None:
@@ -148,11 +148,11 @@ async def test_an_adopted_position_counts_from_there(tmp_path: Path) -> None:
         *orders(*filled_order("TB1", quantity=5, price="100", side=Side.SELL)),
     )
 
-    books = recover_state(path).recovered_account("AB1234")
+    account = recover_state(path).recovered_account("AB1234")
 
-    assert books.adopted == adopted
-    assert books.positions[RELIANCE].is_flat
-    assert books.positions[RELIANCE].realized == Decimal("50.00")
+    assert account.adopted == adopted
+    assert account.positions[RELIANCE].is_flat
+    assert account.positions[RELIANCE].realized == Decimal("50.00")
 
 
 async def test_an_adopted_position_can_be_given_up(tmp_path: Path) -> None:
@@ -165,9 +165,9 @@ async def test_an_adopted_position_can_be_given_up(tmp_path: Path) -> None:
         ("reconciled", ReconciliationResult(at=START, released=(sold,))),
     )
 
-    books = recover_state(path).recovered_account("AB1234")
+    account = recover_state(path).recovered_account("AB1234")
 
-    assert {key: position.quantity for key, position in books.positions.items()} == {RELIANCE: 3}
+    assert {key: position.quantity for key, position in account.positions.items()} == {RELIANCE: 3}
 
 
 @pytest.mark.parametrize(
@@ -236,16 +236,16 @@ async def test_the_orders_that_were_sent_on_a_day_are_counted_and_those_of_other
     today = [intent("T1"), fact("T1", E.SENDING), intent("T2"), intent("T3"), fact("T3", E.SENDING)]
     path = await write(tmp_path, ("run", run()), *orders(*yesterday, *placed_elsewhere, *today))
 
-    books = recover_state(path).recovered_account("AB1234")
+    account = recover_state(path).recovered_account("AB1234")
 
-    assert [books.orders_sent_on(ist_day_number(at)) for at in (START - DAY, START, START + DAY)] == [1, 2, 0]
+    assert [account.orders_sent_on(ist_day_number(at)) for at in (START - DAY, START, START + DAY)] == [1, 2, 0]
 
 
 async def test_a_fill_taken_back_leaves_no_trace_in_the_position(tmp_path: Path) -> None:
-    told = filled_order("TB1", quantity=10, price="2500.00")
-    assert told[-1].fill is not None
-    back = fact("TB1", OrderEventType.REVERSED, fill=told[-1].fill)
-    path = await write(tmp_path, ("run", run()), *orders(*told, back))
+    event = filled_order("TB1", quantity=10, price="2500.00")
+    assert event[-1].fill is not None
+    back = fact("TB1", OrderEventType.REVERSED, fill=event[-1].fill)
+    path = await write(tmp_path, ("run", run()), *orders(*event, back))
 
     (position,) = fold_positions(path, charges_of=lambda order, f: Decimal(7)).values()
 

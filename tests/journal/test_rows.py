@@ -250,10 +250,10 @@ def test_the_halts_that_an_older_run_took_over_are_read_in_todays_words() -> Non
 
 
 def test_books_of_an_older_journal_are_read_and_no_longer_written() -> None:
-    books = AccountSnapshot(asked_at=1, orders=(VENUE_ORDER,), fills=(), positions=(), cash=Decimal("50000.00"))
-    assert decode_body("books", encode_body("books", books)) == books
+    snapshot = AccountSnapshot(asked_at=1, orders=(VENUE_ORDER,), fills=(), positions=(), cash=Decimal("50000.00"))
+    assert decode_body("books", encode_body("books", snapshot)) == snapshot
     with pytest.raises(AssertionError, match="no kind 'books'"):
-        check_kind("books", books)
+        check_kind("books", snapshot)
 
 
 def test_the_past_of_a_warm_up_comes_back() -> None:

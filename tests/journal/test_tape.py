@@ -97,9 +97,9 @@ def seen(message: Message) -> object:
 
 @given(st.lists(st.tuples(TIMES, MESSAGES), max_size=12), st.sampled_from(["", "5f"]))
 def test_every_entry_comes_back_in_its_place(entries: list[tuple[int, Message]], state: str) -> None:
-    tape = InputLogBatch(entries=tuple(InputEntry(*entry) for entry in entries), state=state)
+    batch = InputLogBatch(entries=tuple(InputEntry(*entry) for entry in entries), state=state)
 
-    read = decode_body("tape", encode_body("tape", tape))
+    read = decode_body("tape", encode_body("tape", batch))
 
     assert isinstance(read, InputLogBatch)
     assert read.state == state

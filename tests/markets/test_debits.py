@@ -28,12 +28,12 @@ def fill(n: int, side: str, quantity: int, *, day: int = 0, product: str = "CNC"
     )  # fmt: skip
 
 
-def order_of(execution: Fill) -> Order:
+def order_of(fill: Fill) -> Order:
     request = OrderRequest(
-        order_id=execution.venue_order_id, symbol=execution.symbol, exchange="NSE", side=execution.side,
-        kind=OrderKind.MARKET, quantity=execution.quantity, product=execution.product,
+        order_id=fill.venue_order_id, symbol=fill.symbol, exchange="NSE", side=fill.side,
+        kind=OrderKind.MARKET, quantity=fill.quantity, product=fill.product,
     )  # fmt: skip
-    return Order(request=request, state=OrderState.OPEN, quantity=execution.quantity)
+    return Order(request=request, state=OrderState.OPEN, quantity=fill.quantity)
 
 
 def fees(*fills: Fill) -> list[Decimal]:
@@ -43,14 +43,14 @@ def fees(*fills: Fill) -> list[Decimal]:
     return [bill(order_of(one), one) - _undebited(universe, one) for one in fills]
 
 
-def _undebited(universe: Universe, execution: Fill) -> Decimal:
+def _undebited(universe: Universe, fill: Fill) -> Decimal:
     bill = charges_by_market(universe)
     bought = Fill(
-        execution_id="b", venue_order_id="b", symbol=execution.symbol, exchange="NSE", side=Side.BUY,
-        quantity=D(10**6), price=D(1), traded_at=execution.traded_at, product="CNC",
+        execution_id="b", venue_order_id="b", symbol=fill.symbol, exchange="NSE", side=Side.BUY,
+        quantity=D(10**6), price=D(1), traded_at=fill.traded_at, product="CNC",
     )  # fmt: skip
     bill(order_of(bought), bought)  # so much was bought that day that nothing is debited
-    return bill(order_of(execution), execution)
+    return bill(order_of(fill), fill)
 
 
 def test_a_fill_of_a_week_ago_is_still_known_when_it_is_told_again() -> None:
@@ -102,7 +102,7 @@ def test_a_fill_that_is_billed_again_costs_the_same() -> None:
 @given(st.lists(st.tuples(st.sampled_from(["BUY", "SELL"]), st.integers(1, 9), st.booleans()), max_size=25))
 def test_desk_and_exchange_bill_the_same(steps: list[tuple[str, int, bool]]) -> None:
     mark = InstrumentMark(kind=InstrumentKind.EQUITY, last_price=D(1_000), previous_close=D(1_000))
-    account = Account(OpeningBalance(cash=D(10**7)), mark=lambda _: mark, day=ist_date(MORNING))
+    account = Account(OpeningBalance(cash=D(10**7)), mark=lambda _: mark, session_day=ist_date(MORNING))
     bill, day = charges_by_market(Universe([Instrument(symbol="TCS")])), 0
     for n, (side, quantity, is_next_day) in enumerate(steps):
         day += is_next_day

@@ -97,7 +97,9 @@ def test_listeners_hear_each_event_of_their_kinds_in_the_order_of_subscribing() 
     assert heard == [("all", up), ("all", down), ("lost", down)]
 
 
-@pytest.mark.parametrize("event", [event for event in OrderEventType if event is not OrderEventType.INTENT])
+@pytest.mark.parametrize(
+    "event", [event_type for event_type in OrderEventType if event_type is not OrderEventType.INTENT]
+)
 def test_every_fact_of_an_order_has_its_event(event: OrderEventType) -> None:
     told = Told()
     request = OrderRequest(

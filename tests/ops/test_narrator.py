@@ -20,7 +20,7 @@ def at(clock: str) -> int:
 
 def test_the_hours_of_a_day_are_told_and_how_many_symbols_end_earlier() -> None:
     told = Told()
-    narrator = JournalLogger(told, ManualClock(0))
+    journal_logger = JournalLogger(told, ManualClock(0))
     early = EarlySessionEnd(
         entries_until=at("15:00"), square_off_at=at("15:05"), closes_at=at("15:15"), symbols=("BIG",)
     )
@@ -29,7 +29,7 @@ def test_the_hours_of_a_day_are_told_and_how_many_symbols_end_earlier() -> None:
         early_ends=(early,),
     )  # fmt: skip
 
-    narrator.log_rows([(1, "session", session)])
+    journal_logger.log_rows([(1, "session", session)])
 
     hours = {"day": "2026-11-23", "opens": "09:15", "entries_until": "15:00", "square_off_at": "15:10"}
     earlier = {"symbols": 1, "entries_until": "15:00", "square_off_at": "15:05", "closes": "15:15"}
@@ -38,14 +38,14 @@ def test_the_hours_of_a_day_are_told_and_how_many_symbols_end_earlier() -> None:
 
 def test_the_hours_are_those_of_the_market_that_is_traded() -> None:
     told = Told()
-    narrator = JournalLogger(told, ManualClock(0))
-    narrator.market = market_of("NASDAQ")
-    opens_at, closes_at = (narrator.market.to_ns(date(2026, 11, 23), time(hour)) for hour in (9, 16))
+    journal_logger = JournalLogger(told, ManualClock(0))
+    journal_logger.market = market_of("NASDAQ")
+    opens_at, closes_at = (journal_logger.market.to_ns(date(2026, 11, 23), time(hour)) for hour in (9, 16))
     session = SessionBegins(
         opens_at=opens_at, entries_until=closes_at, square_off_at=closes_at, closes_at=closes_at
     )  # fmt: skip
 
-    narrator.log_rows([(1, "session", session)])
+    journal_logger.log_rows([(1, "session", session)])
 
     ((_, fields),) = told
     assert (fields["day"], fields["opens"], fields["closes"]) == ("2026-11-23", "09:00", "16:00")
@@ -53,7 +53,7 @@ def test_the_hours_are_those_of_the_market_that_is_traded() -> None:
 
 def test_the_end_of_a_halt_with_its_session_is_told_and_that_of_a_person_stands() -> None:
     told = Told()
-    narrator = JournalLogger(told, ManualClock(0))
+    journal_logger = JournalLogger(told, ManualClock(0))
     times = {"entries_until": at("15:00"), "square_off_at": at("15:10"), "closes_at": at("15:30")}
     rows = [
         SessionBegins(opens_at=at("09:15"), **times),
@@ -64,7 +64,7 @@ def test_the_end_of_a_halt_with_its_session_is_told_and_that_of_a_person_stands(
         SessionBegins(opens_at=at("09:15") + 2 * 86_400 * SECOND, **times),
     ]
 
-    narrator.log_rows([(n, "", row) for n, row in enumerate(rows)])
+    journal_logger.log_rows([(n, "", row) for n, row in enumerate(rows)])
 
     ended = [(n, fields) for n, (event, fields) in enumerate(told) if event == "halt_ended"]
     assert ended == [
@@ -74,10 +74,10 @@ def test_the_end_of_a_halt_with_its_session_is_told_and_that_of_a_person_stands(
 
 def test_a_fill_of_an_order_that_an_earlier_run_began_says_what_was_traded() -> None:
     told = Told()
-    narrator = JournalLogger(told, ManualClock(0))
+    journal_logger = JournalLogger(told, ManualClock(0))
     fill = Fill("7", "V1", "INFY", "NSE", Side.SELL, Decimal(3), Decimal("1500.05"), at("10:00"))
 
-    narrator.log_rows([(9, "order", OrderEvent("R1-00001", OrderEventType.EXECUTED, at("10:00"), fill=fill))])
+    journal_logger.log_rows([(9, "order", OrderEvent("R1-00001", OrderEventType.EXECUTED, at("10:00"), fill=fill))])
 
     ((event, fields),) = told
     assert event == "order_filled"
@@ -87,7 +87,7 @@ def test_a_fill_of_an_order_that_an_earlier_run_began_says_what_was_traded() -> 
 def test_a_control_that_denies_on_and_on_is_told_once_a_minute_with_the_count() -> None:
     told = Told()
     clock = ManualClock(0)
-    narrator = JournalLogger(told, clock)
+    journal_logger = JournalLogger(told, clock)
 
     def deny(n: int, control: str = "halt", strategy: str = "eager") -> None:
         request = OrderRequest(
@@ -95,8 +95,8 @@ def test_a_control_that_denies_on_and_on_is_told_once_a_minute_with_the_count() 
             quantity=Decimal(n), strategy=strategy,
         )  # fmt: skip
         reason = f"{control}: figures of order {n}"
-        fact = OrderEvent(request.order_id, OrderEventType.DENIED, n, reason=reason, request=request, control=control)
-        narrator.log_rows([(n, "order", fact)])
+        event = OrderEvent(request.order_id, OrderEventType.DENIED, n, reason=reason, request=request, control=control)
+        journal_logger.log_rows([(n, "order", event)])
 
     for n in range(5_150):
         deny(n)

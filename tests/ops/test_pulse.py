@@ -8,18 +8,18 @@ from tradebot.ops.liveness import Liveness, Probe
 
 def test_a_part_that_gets_on_or_has_nothing_to_do_is_not_stuck() -> None:
     mark: list[int | None] = [0]
-    pulse = Liveness({"journal": Probe(lambda: mark[0], 5.0)})
+    liveness = Liveness({"journal": Probe(lambda: mark[0], 5.0)})
     for second in range(0, 60, 4):
         mark[0] = second if second % 8 else None
-        assert pulse.stalled_parts(second * SECOND) == []
+        assert liveness.stalled_parts(second * SECOND) == []
 
 
 def test_a_part_whose_mark_stays_for_longer_than_it_may_is_named_until_it_gets_on() -> None:
     mark = [7]
-    pulse = Liveness({"journal": Probe(lambda: mark[0], 5.0), "orders": Probe(lambda: None, 1.0)})
-    assert pulse.stalled_parts(100 * SECOND) == []
-    assert pulse.stalled_parts(104 * SECOND) == []
-    assert pulse.stalled_parts(106 * SECOND) == ["journal"]
-    assert pulse.stalled_parts(200 * SECOND) == ["journal"]
+    liveness = Liveness({"journal": Probe(lambda: mark[0], 5.0), "orders": Probe(lambda: None, 1.0)})
+    assert liveness.stalled_parts(100 * SECOND) == []
+    assert liveness.stalled_parts(104 * SECOND) == []
+    assert liveness.stalled_parts(106 * SECOND) == ["journal"]
+    assert liveness.stalled_parts(200 * SECOND) == ["journal"]
     mark[0] = 8
-    assert pulse.stalled_parts(201 * SECOND) == []
+    assert liveness.stalled_parts(201 * SECOND) == []

@@ -98,9 +98,9 @@ class Pair:
         )  # fmt: skip
         return said
 
-    def adopt(self, books: AccountSnapshot) -> Sequence[Any]:
+    def adopt(self, snapshot: AccountSnapshot) -> Sequence[Any]:
         """Compare both with the venue's books at the start."""
-        said: Sequence[Any] = self._both(books, lambda own, desk: own.adopt(desk, books))
+        said: Sequence[Any] = self._both(snapshot, lambda own, desk: own.adopt(desk, snapshot))
         return said
 
     def recover(self, facts: Sequence[Any], **rest: Any) -> None:
@@ -108,9 +108,9 @@ class Pair:
         facts = tuple(facts)
         self._both(Recover(facts, rest), lambda own, desk: own.recover(desk, facts, **rest))
 
-    def told(self, close: BarBatch) -> Any:
+    def told(self, batch: BarBatch) -> Any:
         """Return the holdings that strategies are told with a close."""
-        return self._both(close, lambda own, desk: own.told(desk, close))
+        return self._both(batch, lambda own, desk: own.told(desk, batch))
 
     def flush(self) -> None:
         """Hand on the rest of both tapes."""

@@ -86,8 +86,8 @@ class OracleDay(RandomSteps):
     def view(self) -> dict[str, Any]:
         return seam.view(self._desk, is_tick=False)
 
-    def told(self, close: BarBatch) -> None:
-        self._desk.holdings_at(close)
+    def told(self, batch: BarBatch) -> None:
+        self._desk.holdings_at(batch)
 
     def end(self) -> None:
         """Hand on the rest of the tape."""

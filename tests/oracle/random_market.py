@@ -56,7 +56,7 @@ class Surroundings:
     def start_again(self) -> None:
         raise NotImplementedError
 
-    def told(self, close: BarBatch) -> None:
+    def told(self, batch: BarBatch) -> None:
         raise NotImplementedError
 
     def take(self, what: Any) -> None:

@@ -171,40 +171,40 @@ class Steps(Surroundings):
 
     # ---- the venue's common ways
 
-    def tell(self, order_id: str, event: OrderEventType, venue_order_id: str = "", **more: Any) -> None:
-        fact = OrderEvent(
-            order_id=order_id, type=event, at=self.at, mono=self.mono, venue_order_id=venue_order_id, **more
+    def tell(self, order_id: str, event_type: OrderEventType, venue_order_id: str = "", **more: Any) -> None:
+        event = OrderEvent(
+            order_id=order_id, type=event_type, at=self.at, mono=self.mono, venue_order_id=venue_order_id, **more
         )
-        self.give(RequestResult(event=fact))
+        self.give(RequestResult(event=event))
 
     def see(self, order: VenueOrder, **changes: Any) -> None:
         self.give(OrderReport(order=replace(order, **changes), mono=self.mono))
 
-    def send(self, event: OrderEventType | None = None) -> None:
+    def send(self, event_type: OrderEventType | None = None) -> None:
         """Send what waits, and hear what became of it."""
         if not self.waiting:
             return
         request = self.waiting.pop(0)
         self.tell(request.order_id, OrderEventType.SENDING)
         accepted, dice = OrderEventType.ACCEPTED, self.dice
-        event = event or dice.weighed(OUTCOMES)
-        if event is OrderEventType.AMBIGUOUS and dice.random() < 0.5:
+        event_type = event_type or dice.weighed(OUTCOMES)
+        if event_type is OrderEventType.AMBIGUOUS and dice.random() < 0.5:
             self.venue.accept(request)  # it is there, and no message said so
-        if event is accepted:
+        if event_type is accepted:
             order = self.venue.accept(request)
             if dice.random() < 0.1:  # its fill is faster than the answer
                 self.execute(order, order.quantity)
             if dice.random() < 0.1:
                 self.see(order)
-            self.tell(request.order_id, event, order.venue_order_id)
+            self.tell(request.order_id, event_type, order.venue_order_id)
             if dice.random() < 0.3:
                 self.see(order)
-        elif event is OrderEventType.REFUSED:
+        elif event_type is OrderEventType.REFUSED:
             self.ghosts.append(request)
-            self.tell(request.order_id, event, reason="no", refusal=dice.choice((None, *Refusal)))
+            self.tell(request.order_id, event_type, reason="no", refusal=dice.choice((None, *Refusal)))
         else:
             self.ghosts.append(request)
-            self.tell(request.order_id, event, reason="the line broke")
+            self.tell(request.order_id, event_type, reason="the line broke")
 
     def execute(self, order: VenueOrder, quantity: Decimal) -> Fill:
         trade = self.venue.fill(order, quantity, self.price(order.symbol), self.at)
@@ -226,7 +226,7 @@ class Steps(Surroundings):
         """Answer a cancel or a change that is on its way."""
         if self.cancels:
             wish = self.cancels.pop(0)
-            event = self.dice.choice(
+            event_type = self.dice.choice(
                 (OrderEventType.CANCEL_ACCEPTED,) * 3 + (OrderEventType.CANCEL_REFUSED, OrderEventType.CANCEL_UNKNOWN)
             )
             if not wish.venue_order_id:
@@ -234,24 +234,28 @@ class Steps(Surroundings):
                     self.waiting.remove(waits[0])
                     self.tell(wish.order_id, OrderEventType.LAPSED)
                 return
-            self.tell(wish.order_id, event)
+            self.tell(wish.order_id, event_type)
             order = self.venue.orders.get(wish.venue_order_id)
-            if event is OrderEventType.CANCEL_ACCEPTED and order in self.venue.working and self.dice.random() < 0.8:
+            if (
+                event_type is OrderEventType.CANCEL_ACCEPTED
+                and order in self.venue.working
+                and self.dice.random() < 0.8
+            ):
                 status = self.dice.choice((VenueOrderStatus.CANCELED,) * 4 + (VenueOrderStatus.EXPIRED,))
                 self.see(self.venue.show(order, status=status))
         elif self.changes:
             change = self.changes.pop(0)
-            event = self.dice.choice(
+            event_type = self.dice.choice(
                 (OrderEventType.REPLACED,) * 3 + (OrderEventType.REPLACE_REFUSED, OrderEventType.REPLACE_UNKNOWN)
             )
             order = self.venue.orders.get(change.venue_order_id)
-            is_done = event is OrderEventType.REPLACED or self.dice.random() < 0.5
+            is_done = event_type is OrderEventType.REPLACED or self.dice.random() < 0.5
             if is_done and order in self.venue.working:
                 order = self.venue.show(
                     order, price=change.request.price, quantity=change.request.quantity, kind=change.request.kind
                 )
-            if event is not OrderEventType.REPLACED or self.dice.random() < 0.5:
-                self.tell(change.order_id, event)
+            if event_type is not OrderEventType.REPLACED or self.dice.random() < 0.5:
+                self.tell(change.order_id, event_type)
             elif order is not None:
                 self.see(order)
 

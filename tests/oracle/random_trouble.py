@@ -189,29 +189,31 @@ class RandomSteps(Steps):
         symbol = lacks(self.universe.symbols)
         for _ in range(dice.between(1, 4)):
             self.pass_(lacks((0.5, 6.0, 11.0)))
-            books = self.venue.books(self.mono - lacks((1, SECOND)), unread=unread, cash=lacks((None, D(1), D(60_000))))
+            snapshot = self.venue.books(
+                self.mono - lacks((1, SECOND)), unread=unread, cash=lacks((None, D(1), D(60_000)))
+            )
             match drops:
                 case 0:
-                    books = replace(books, orders=books.orders[1:], fills=books.fills[:-1])
+                    snapshot = replace(snapshot, orders=snapshot.orders[1:], fills=snapshot.fills[:-1])
                 case 1:
-                    books = replace(books, orders=())
+                    snapshot = replace(snapshot, orders=())
                 case 2:
-                    books = replace(books, positions=books.positions[1:])
+                    snapshot = replace(snapshot, positions=snapshot.positions[1:])
                 case 3:
-                    books = replace(books, orders=tuple(replace(o, filled=D(0)) for o in books.orders))
+                    snapshot = replace(snapshot, orders=tuple(replace(o, filled=D(0)) for o in snapshot.orders))
                 case 4:
-                    books = replace(books, fills=books.fills * 2, orders=books.orders * 2)
+                    snapshot = replace(snapshot, fills=snapshot.fills * 2, orders=snapshot.orders * 2)
             hidden = {row.venue_order_id for row in unread} | {row.tag for row in unread}
-            rows = tuple(o for o in books.orders if not {o.venue_order_id, o.tag} & hidden - {""})
-            books = replace(books, orders=rows)
+            rows = tuple(o for o in snapshot.orders if not {o.venue_order_id, o.tag} & hidden - {""})
+            snapshot = replace(snapshot, orders=rows)
             if shift:
-                books = self.shifted(books, symbol, D(shift))
-            self.give(books)
+                snapshot = self.shifted(snapshot, symbol, D(shift))
+            self.give(snapshot)
 
-    def shifted(self, books: AccountSnapshot, symbol: str, by: Decimal) -> AccountSnapshot:
-        found = [p for p in books.positions if p.symbol == symbol]
-        others = tuple(p for p in books.positions if p.symbol != symbol)
-        return replace(books, positions=(*others, *(replace(p, quantity=p.quantity + by) for p in found)))
+    def shifted(self, snapshot: AccountSnapshot, symbol: str, by: Decimal) -> AccountSnapshot:
+        found = [p for p in snapshot.positions if p.symbol == symbol]
+        others = tuple(p for p in snapshot.positions if p.symbol != symbol)
+        return replace(snapshot, positions=(*others, *(replace(p, quantity=p.quantity + by) for p in found)))
 
     def unread_row(self) -> UnreadRow:
         dice = self.dice
@@ -257,13 +259,13 @@ class RandomSteps(Steps):
     def stubborn(self) -> None:
         """Let orders outlive their cancels, look after look."""
         self.give(Command(verb=CommandVerb.HALT, reason="by hand", scope=EVERYTHING, id=f"c{self.venue.number()}"))
-        event = self.dice.choice(
+        event_type = self.dice.choice(
             (OrderEventType.CANCEL_ACCEPTED, OrderEventType.CANCEL_REFUSED, OrderEventType.CANCEL_UNKNOWN)
         )
         for _ in range(6):
             for wish in self.cancels:
                 if wish.venue_order_id:
-                    self.tell(wish.order_id, event)
+                    self.tell(wish.order_id, event_type)
             self.cancels.clear()
             self.pass_(self.dice.choice((3.0, 11.0)))
             self.look()

@@ -102,9 +102,9 @@ def handle_fast(desk: Any, message: DeskMessage) -> Sequence[Any]:
     return desk.apply_message(message)  # type: ignore[no-any-return]
 
 
-def adopt(desk: Any, books: AccountSnapshot) -> Sequence[Any]:
+def adopt(desk: Any, snapshot: AccountSnapshot) -> Sequence[Any]:
     """Compare with the venue's books at the start; returns what follows."""
-    return _whole(desk).adopt_snapshot(books)  # type: ignore[no-any-return]
+    return _whole(desk).adopt_snapshot(snapshot)  # type: ignore[no-any-return]
 
 
 def recover(desk: Any, facts: Sequence[Any], **rest: Any) -> None:
@@ -116,9 +116,9 @@ def _whole(desk: Any) -> Any:
     return desk.desk if isinstance(desk, BacktestDesk) else desk
 
 
-def told(desk: Any, close: BarBatch) -> Any:
+def told(desk: Any, batch: BarBatch) -> Any:
     """Return the holdings that strategies are told with a close."""
-    return _whole(desk).holdings_at(close)
+    return _whole(desk).holdings_at(batch)
 
 
 def flush(desk: Any) -> None:
@@ -204,14 +204,14 @@ class Stand:
     def apply_message(self, message: DeskMessage) -> list[Any]:
         return list(self._pair.handle(message))
 
-    def adopt_snapshot(self, books: AccountSnapshot) -> list[Any]:
-        return list(self._pair.adopt(books))
+    def adopt_snapshot(self, snapshot: AccountSnapshot) -> list[Any]:
+        return list(self._pair.adopt(snapshot))
 
-    def recover_state(self, facts: Sequence[Any], **rest: Any) -> None:
-        self._pair.recover(facts, **rest)
+    def recover_state(self, events: Sequence[Any], **rest: Any) -> None:
+        self._pair.recover(events, **rest)
 
-    def holdings_at(self, close: BarBatch) -> dict[str, tuple[Decimal, Decimal]]:
-        held: dict[str, tuple[Decimal, Decimal]] = self._pair.told(close)
+    def holdings_at(self, batch: BarBatch) -> dict[str, tuple[Decimal, Decimal]]:
+        held: dict[str, tuple[Decimal, Decimal]] = self._pair.told(batch)
         return held
 
     def flush_inputs(self) -> None:

@@ -24,8 +24,8 @@ from tradebot.replay.rerun import replay_run
 TERMS = RunSettings(interval=60, strategies=(), limits={}, desk={}, venue={}, opens_at=0)
 
 
-def fact(order_id: str, event: OrderEventType) -> OrderEvent:
-    return OrderEvent(order_id=order_id, type=event, at=1, mono=1)
+def fact(order_id: str, event_type: OrderEventType) -> OrderEvent:
+    return OrderEvent(order_id=order_id, type=event_type, at=1, mono=1)
 
 
 def tape(*messages: Message) -> InputLogBatch:

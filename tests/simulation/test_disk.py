@@ -39,7 +39,7 @@ def _run(work: Any, folder: Path, synced: list[int]) -> None:
 
     def journal(**more: Any) -> Journal:
         hand = SimulatedDiskWriter(loop, dice, synced.append, **more)
-        return Journal(folder, run="r", clock=LoopClock(loop, wall_offset_ns=0), hand=hand)
+        return Journal(folder, run="r", clock=LoopClock(loop, wall_offset_ns=0), driver=hand)
 
     loop.run_until_complete(loop.spawn_process(Process("test"), lambda: work(loop, journal)))
     loop.abandon_loop()

@@ -99,14 +99,14 @@ def decided_at(order: CheckedOrder) -> int:
 
 
 def backtest(told: list[tuple[Universe, BarBatch]], config: Config) -> Result:
-    universe, closed, series = told[0][0], [close for _, close in told], dict[str, BarSeries]()
+    universe, closed, series = told[0][0], [batch for _, batch in told], dict[str, BarSeries]()
     for id_, instrument in enumerate(universe):
-        rows = [(close, int(np.flatnonzero(close.ids == id_)[0])) for close in closed if id_ in close.ids]
+        rows = [(batch, int(np.flatnonzero(batch.ids == id_)[0])) for batch in closed if id_ in batch.ids]
         columns = {
-            name: np.array([getattr(close, name)[row] for close, row in rows])
+            name: np.array([getattr(batch, name)[row] for batch, row in rows])
             for name in ("open", "high", "low", "close", "volume")
         }
-        starts = np.array([close.starts_at for close, _ in rows])
+        starts = np.array([batch.starts_at for batch, _ in rows])
         series[instrument.symbol] = BarSeries(symbol=instrument.symbol, interval=MINUTE, starts=starts, **columns)
     job = Job(
         strategies=(load_strategy(f"{__file__}:Regular", {}),), instruments=tuple(universe), interval=MINUTE,

@@ -59,8 +59,8 @@ def close(minute: int, *, ids: tuple[int, ...] = (0, 1), price: int = 250_000) -
     return "close", BarBatch(interval=MINUTE, ends_at=ends_at, seen_at=7, quoted_at=5, ids=column, **columns)
 
 
-def fact(order_id: str, event: OrderEventType, minute: int = 0, **more: Any) -> Written:
-    return "order", OrderEvent(order_id=order_id, type=event, at=START + minute * MINUTE, mono=11, **more)
+def fact(order_id: str, event_type: OrderEventType, minute: int = 0, **more: Any) -> Written:
+    return "order", OrderEvent(order_id=order_id, type=event_type, at=START + minute * MINUTE, mono=11, **more)
 
 
 def intent(order_id: str, quantity: int, *, side: Side = Side.BUY, symbol: str = "RELIANCE", **more: Any) -> Written:
@@ -73,11 +73,11 @@ def intent(order_id: str, quantity: int, *, side: Side = Side.BUY, symbol: str =
 
 
 def fill(order_id: str, quantity: int, price: str, *, side: Side = Side.BUY, number: int = 1, symbol: str = "RELIANCE") -> Written:  # fmt: skip  # noqa: E501
-    execution = Fill(
+    fill = Fill(
         execution_id=f"x-{order_id}-{number}", venue_order_id=f"v-{order_id}", symbol=symbol, exchange="NSE",
         side=side, quantity=Decimal(quantity), price=Decimal(price), traded_at=START + number,
     )  # fmt: skip
-    return fact(order_id, OrderEventType.EXECUTED, fill=execution)
+    return fact(order_id, OrderEventType.EXECUTED, fill=fill)
 
 
 def sent(order_id: str) -> list[Written]:

@@ -54,9 +54,9 @@ def test_each_symbol_is_flat_before_its_own_close_and_nothing_is_traded_or_quote
     summary = said.one("run_summarized")
     assert (summary["open_positions"], summary["quotes_dropped"]["outside_session"]) == ({}, 0)
     last = {
-        universe[int(id_)].symbol: close.starts_at
-        for universe, close in read_bar_batches(tmp_path / "state/journal.sqlite3", 60 * SECOND)
-        for id_ in close.ids
+        universe[int(id_)].symbol: batch.starts_at
+        for universe, batch in read_bar_batches(tmp_path / "state/journal.sqlite3", 60 * SECOND)
+        for id_ in batch.ids
     }
     assert last["RELIANCE"] < at("15:15") <= last["SYM0001"]
     again = [sys.executable, "-m", "tradebot", "replay", str(tmp_path / "state")]

@@ -81,10 +81,10 @@ def test_a_recorded_day_gives_the_bars_of_an_independent_resample(
     assert (said.code, said.errors) == (0, "")
     journal = tmp_path / "state/journal.sqlite3"
     got: dict[tuple[str, int], tuple[int, ...]] = {}
-    for universe, close in read_bar_batches(journal, MINUTE):
-        for i, id_ in enumerate(close.ids):
-            values = (close.open[i], close.high[i], close.low[i], close.close[i], close.volume[i])
-            got[universe[int(id_)].symbol, close.starts_at] = tuple(map(int, values))
+    for universe, batch in read_bar_batches(journal, MINUTE):
+        for i, id_ in enumerate(batch.ids):
+            values = (batch.open[i], batch.high[i], batch.low[i], batch.close[i], batch.volume[i])
+            got[universe[int(id_)].symbol, batch.starts_at] = tuple(map(int, values))
     summary = said.one("run_summarized")
     assert summary["quotes_late"] == 0
     assert {k: v for k, v in day.bars.items() if got.get(k) != v} == {}

@@ -165,17 +165,17 @@ def test_a_run_that_is_not_there_is_refused_with_those_that_are(journal: Path) -
 def test_a_backtest_of_the_recorded_bars_gives_the_signals_of_the_day(journal: Path) -> None:
     recorded = read_run(journal, run_ids(journal)[0])
     specs = [msgspec.convert(spec, StrategySpec) for spec in recorded.terms.strategies]
-    first = min(close.starts_at for close in recorded.closes.values())
+    first = min(batch.starts_at for batch in recorded.closes.values())
     series = {i.symbol: whole(recorded, n) for n, i in enumerate(recorded.universe)}
     interval = recorded.terms.interval
     job = Job(strategies=tuple(specs), instruments=recorded.universe.instruments, interval=interval, begin=first)
 
-    panel = BarTable(job.instruments, series, interval)
-    rows = [panel.row_after(n, first) for n in range(len(series))]
-    wishes = index_signals(specs, job.instruments, panel, rows, 60.0).indexes
+    table = BarTable(job.instruments, series, interval)
+    rows = [table.row_after(n, first) for n in range(len(series))]
+    wishes = index_signals(specs, job.instruments, table, rows, 60.0).indexes
     tested = [
         signal
-        for n, bars in enumerate(panel.series)
+        for n, bars in enumerate(table.series)
         for row in range(rows[n], len(bars))
         for signal in wishes[n].signals_at(row, int(bars.starts[row]) + interval, bars.close.item(row))
     ]
@@ -202,11 +202,11 @@ def whole(recorded: RecordedRun, id_: int) -> BarSeries:
         for entry in row.message.entries
         if isinstance(entry.message, StrategiesStepped)
     }
-    closes = [c for c in recorded.closes.values() if c.ends_at in asked and id_ in c.ids]
-    rows = [(c, int(np.searchsorted(c.ids, id_))) for c in closes]
+    batches = [c for c in recorded.closes.values() if c.ends_at in asked and id_ in c.ids]
+    rows = [(c, int(np.searchsorted(c.ids, id_))) for c in batches]
     columns = {
-        name: np.r_[getattr(past, name), [getattr(close, name)[row] for close, row in rows]]
+        name: np.r_[getattr(past, name), [getattr(batch, name)[row] for batch, row in rows]]
         for name in ("open", "high", "low", "close", "volume")
     }
-    starts = np.r_[past.starts, [close.starts_at for close, _ in rows]]
+    starts = np.r_[past.starts, [batch.starts_at for batch, _ in rows]]
     return BarSeries(symbol=past.symbol, interval=past.interval, starts=starts, **columns)

@@ -34,14 +34,14 @@ def columns(seed: int = 11, days: int = 12) -> tuple[np.ndarray, np.ndarray]:
 
 def run(name: str, **params: object) -> list[tuple[int, Signal]]:
     universe = Universe([Instrument(symbol="A")])
-    share = Partition(PartitionSetup((0,), universe.instruments, (load_strategy(name, params),), 5 * MINUTE))
+    partition = Partition(PartitionSetup((0,), universe.instruments, (load_strategy(name, params),), 5 * MINUTE))
     bars, ends = columns()
     ids = np.array([0])
     names = ("open", "high", "low", "close", "volume")
     found = []
     for t, end in enumerate(ends.tolist()):
         bar = bars[:, t : t + 1]
-        close = BarBatch(
+        batch = BarBatch(
             interval=5 * MINUTE,
             ends_at=end,
             seen_at=0,
@@ -50,8 +50,8 @@ def run(name: str, **params: object) -> list[tuple[int, Signal]]:
             ticks=ids,
             **dict(zip(names, bar, strict=True)),
         )
-        fires = share.process_close(CloseRows(end, ids, bar, {})).signals
-        found += [(t, signal) for signal in SignalBatch(close, universe, fires, (), 0).as_message().signals]
+        fires = partition.process_close(CloseRows(end, ids, bar, {})).signals
+        found += [(t, signal) for signal in SignalBatch(batch, universe, fires, (), 0).as_message().signals]
     return found
 
 

@@ -50,18 +50,18 @@ TWO_HUNDRED = SweepPlan(space=space("fast=2:21:1", "slow=25:70:5"), objective="n
 
 def made(
     plan: SweepPlan,
-    crew: TrialExecutor,
+    executor: TrialExecutor,
     path: Path,
     *,
-    ground: SweepData = GROUND,
+    shared_data: SweepData = GROUND,
     resume: bool = False,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> list[TrialRow]:
     try:
-        with ResultsFile(path, results_header(plan, ground), resume=resume) as ledger:
-            return sweeping.run_sweep(plan, crew, ledger, clock=WallClock(), on_progress=on_progress)
+        with ResultsFile(path, results_header(plan, shared_data), resume=resume) as ledger:
+            return sweeping.run_sweep(plan, executor, ledger, clock=WallClock(), on_progress=on_progress)
     finally:
-        crew.stop_workers()
+        executor.stop_workers()
 
 
 class Killer:
@@ -132,12 +132,12 @@ def test_a_cluster_of_two_workers_one_killed_gives_the_same_rows(tmp_path: Path)
         kill = Killer(300, lambda: next(iter(crew._client.run(os.getpid).values())))
 
         # when
-        rows = made(THOUSAND, crew, tmp_path / "ledger", ground=DAY_GROUND, on_progress=kill)
+        rows = made(THOUSAND, crew, tmp_path / "ledger", shared_data=DAY_GROUND, on_progress=kill)
 
     # then
     assert kill.has_killed
     assert len(rows) == 1_000
-    assert rows == made(THOUSAND, InlineExecutor(DAY_GROUND), tmp_path / "alone", ground=DAY_GROUND)
+    assert rows == made(THOUSAND, InlineExecutor(DAY_GROUND), tmp_path / "alone", shared_data=DAY_GROUND)
 
 
 def test_a_sweep_stopped_anywhere_goes_on_to_the_same_rows(two_hundred: list[TrialRow], tmp_path: Path) -> None:
@@ -198,17 +198,17 @@ def test_a_walk_forward_tries_each_winner_on_the_span_after_it(tmp_path: Path) -
 
 def test_each_symbol_is_tried_alone(tmp_path: Path) -> None:
     # given
-    ground = SweepData(job=job(("A", "B")), series={"A": bars("A", 1), "B": bars("B", 1, seed=2)})
+    shared_data = SweepData(job=job(("A", "B")), series={"A": bars("A", 1), "B": bars("B", 1, seed=2)})
     plan = SweepPlan(space=space("fast=5,10", "slow=30"), objective="net", symbols=("A", "B"))
 
     # when
-    rows = made(plan, InlineExecutor(ground), tmp_path / "ledger", ground=ground)
+    rows = made(plan, InlineExecutor(shared_data), tmp_path / "ledger", shared_data=shared_data)
 
     # then
     assert [(row.number, row.symbol, row.values["fast"]) for row in rows] == [
         (0, "A", 5), (1, "A", 10), (2, "B", 5), (3, "B", 10),
     ]  # fmt: skip
-    alone = SweepData(job=job(("B",)), series={"B": ground.series["B"]})
+    alone = SweepData(job=job(("B",)), series={"B": shared_data.series["B"]})
     assert rows[2].figures == run_trial(SweepTrial(number=0, values={"fast": 5, "slow": 30}), alone).figures
 
 
@@ -233,15 +233,15 @@ def test_the_bars_reach_a_worker_as_they_are(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("change", ["data", "params", "search", "settings"])
 def test_another_sweep_has_another_head(change: str) -> None:
-    plan, ground = THOUSAND, GROUND
+    plan, shared_data = THOUSAND, GROUND
     others: dict[str, tuple[Any, Any]] = {
         "data": (plan, SweepData(job=job(), series={"RELIANCE": bars("RELIANCE", 2, seed=9)})),
-        "params": (SweepPlan(space=space("fast=2:21:1"), objective="net"), ground),
-        "search": (SweepPlan(space=plan.space, objective="net", kind=SearchKind.RANDOM), ground),
+        "params": (SweepPlan(space=space("fast=2:21:1"), objective="net"), shared_data),
+        "search": (SweepPlan(space=plan.space, objective="net", kind=SearchKind.RANDOM), shared_data),
         "settings": (plan, SweepData(job=msgspec.structs.replace(job(), every_bar=True), series=SERIES)),
     }
-    assert results_header(*others[change]) != results_header(plan, ground)
-    assert results_header(plan, ground) == results_header(plan, ground)
+    assert results_header(*others[change]) != results_header(plan, shared_data)
+    assert results_header(plan, shared_data) == results_header(plan, shared_data)
 
 
 @pytest.mark.parametrize("address", ["tcp://10.0.0.5:8786", "tcp://cluster.example:8786", "10.0.0.5:8786"])

@@ -198,8 +198,8 @@ class AnalysisByHand:
         self.thinks.set()
         self.dies = asyncio.Event()
 
-    async def compute_signals(self, close: BarBatch, holdings: object) -> AnalysisByHand:
-        self.asked.append(close)
+    async def compute_signals(self, batch: BarBatch, holdings: object) -> AnalysisByHand:
+        self.asked.append(batch)
         await self.thinks.wait()
         return self
 

@@ -53,18 +53,18 @@ def quotes(*rows: tuple[int, float, int, int], seen_at: int = 1) -> Quotes:
     )
 
 
-def row(close: BarBatch, id_: int) -> tuple[int, ...]:
-    i = int(np.flatnonzero(close.ids == id_)[0])
-    return tuple(int(c[i]) for c in (close.open, close.high, close.low, close.close, close.volume, close.ticks))
+def row(batch: BarBatch, id_: int) -> tuple[int, ...]:
+    i = int(np.flatnonzero(batch.ids == id_)[0])
+    return tuple(int(c[i]) for c in (batch.open, batch.high, batch.low, batch.close, batch.volume, batch.ticks))
 
 
 def test_a_bar_closes_by_the_clock_without_another_quote() -> None:
     b = bars()
     b.add_quotes(quotes((0, 1, 100, 10), (0, 30, 120, 15), (0, 59, 90, 18)))
     assert b.close_due_bars(OPEN + MINUTE - 1, mono=5) == []
-    (close,) = b.close_due_bars(OPEN + MINUTE, mono=5)
-    assert row(close, 0) == (100, 120, 90, 90, 8, 3)
-    assert close.ends_at == OPEN + MINUTE
+    (batch,) = b.close_due_bars(OPEN + MINUTE, mono=5)
+    assert row(batch, 0) == (100, 120, 90, 90, 8, 3)
+    assert batch.ends_at == OPEN + MINUTE
 
 
 def test_a_bar_waits_for_its_grace_and_takes_a_quote_that_comes_meanwhile() -> None:
@@ -73,9 +73,9 @@ def test_a_bar_waits_for_its_grace_and_takes_a_quote_that_comes_meanwhile() -> N
     b.add_quotes(quotes((1, 61, 500, 1)))
     assert b.close_due_bars(OPEN + MINUTE + 4 * SECOND, mono=0) == []
     b.add_quotes(quotes((0, 59, 101, 4)))
-    (close,) = b.close_due_bars(OPEN + MINUTE + 5 * SECOND, mono=0)
-    assert row(close, 0) == (100, 101, 100, 101, 3, 2)
-    assert list(close.ids) == [0]
+    (batch,) = b.close_due_bars(OPEN + MINUTE + 5 * SECOND, mono=0)
+    assert row(batch, 0) == (100, 101, 100, 101, 3, 2)
+    assert list(batch.ids) == [0]
 
 
 @pytest.mark.parametrize(
@@ -107,8 +107,8 @@ def test_a_bar_that_was_not_seen_from_its_start_is_not_made() -> None:
     b = BarBuilder(3, interval_ns=MINUTE, grace_ns=0, sessions=OneDay(3))
     b.roll_session(OPEN + 90 * SECOND)
     b.add_quotes(quotes((0, 95, 100, 1), (0, 125, 200, 2)))
-    (close,) = b.close_due_bars(OPEN + 3 * MINUTE, mono=0)
-    assert (close.starts_at, row(close, 0)) == (OPEN + 2 * MINUTE, (200, 200, 200, 200, 1, 1))
+    (batch,) = b.close_due_bars(OPEN + 3 * MINUTE, mono=0)
+    assert (batch.starts_at, row(batch, 0)) == (OPEN + 2 * MINUTE, (200, 200, 200, 200, 1, 1))
 
 
 def test_an_outage_leaves_a_hole() -> None:
@@ -117,15 +117,15 @@ def test_an_outage_leaves_a_hole() -> None:
     assert len(b.close_due_bars(OPEN + MINUTE, mono=0)) == 1
     assert b.close_due_bars(OPEN + 30 * MINUTE, mono=0) == []
     b.add_quotes(quotes((0, 1801, 105, 9)))
-    (close,) = b.close_due_bars(OPEN + 31 * MINUTE, mono=0)
-    assert row(close, 0) == (105, 105, 105, 105, 8, 1)
+    (batch,) = b.close_due_bars(OPEN + 31 * MINUTE, mono=0)
+    assert row(batch, 0) == (105, 105, 105, 105, 8, 1)
 
 
 def test_a_bar_cut_by_the_close_of_the_session_still_closes() -> None:
     b = bars(interval=60 * MINUTE)
     b.add_quotes(quotes((0, 374 * 60, 100, 1)))
-    (close,) = b.close_due_bars(OPEN + LENGTH, mono=0)
-    assert close.starts_at == OPEN + 360 * MINUTE
+    (batch,) = b.close_due_bars(OPEN + LENGTH, mono=0)
+    assert batch.starts_at == OPEN + 360 * MINUTE
 
 
 @pytest.mark.parametrize(
@@ -193,8 +193,8 @@ def test_bars_equal_a_pandas_resample_however_the_frames_are_cut(
         rows.append((id_, second, price, volume[id_]))
     for i in range(0, len(rows), cut):
         b.add_quotes(quotes(*rows[i : i + cut]))
-    closes = b.close_due_bars(OPEN + 11 * MINUTE, mono=0)
-    got = {(int(i), c.starts_at): row(c, int(i))[:5] for c in closes for i in c.ids}
+    batches = b.close_due_bars(OPEN + 11 * MINUTE, mono=0)
+    got = {(int(i), c.starts_at): row(c, int(i))[:5] for c in batches for i in c.ids}
 
     frame = pd.DataFrame(rows, columns=["id", "second", "price", "volume"])
     frame["traded"] = frame.groupby("id")["volume"].diff().fillna(0)
@@ -221,14 +221,14 @@ def test_small_frames_taken_row_by_row_end_as_those_taken_at_once(
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(stage, "SCALAR_MAX_ROWS", few)
             patch.setattr(quote_filter, "SCALAR_MAX_ROWS", few)
-            b, closes, sound = bars(), [], []
+            b, batches, sound = bars(), [], []
             due = sorted(minutes)
             for i in range(0, len(rows), cut):
                 sound.append(b.add_quotes(quotes(*rows[i : i + cut])))
                 if due and i % 3 == 0:
-                    closes += b.close_due_bars(OPEN + due.pop(0) * MINUTE, mono=0)
-            closes += b.close_due_bars(OPEN + 400 * MINUTE, mono=0)
-        bars_made = [(c.starts_at, row(c, int(i))) for c in closes for i in c.ids]
+                    batches += b.close_due_bars(OPEN + due.pop(0) * MINUTE, mono=0)
+            batches += b.close_due_bars(OPEN + 400 * MINUTE, mono=0)
+        bars_made = [(c.starts_at, row(c, int(i))) for c in batches for i in c.ids]
         return (
             bars_made,
             [s.ids.tolist() for s in sound],

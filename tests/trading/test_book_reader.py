@@ -23,9 +23,9 @@ def reader(broker: Books, *, clock: ManualClock | None = None, told: Told | None
 
 async def test_half_a_second_lies_between_two_tries_for_books_that_fit() -> None:
     clock = ManualClock(5 * SECOND)
-    books = await reader(Books(3), clock=clock).read_consistent()
+    snapshot = await reader(Books(3), clock=clock).read_consistent()
     assert clock.now_ns == 6 * SECOND
-    assert books.asked_at == 6 * SECOND, "of the moment before the first list of the try that fitted"
+    assert snapshot.asked_at == 6 * SECOND, "of the moment before the first list of the try that fitted"
 
 
 async def test_an_order_fits_when_its_fills_add_up_to_what_it_says() -> None:

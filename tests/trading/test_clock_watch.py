@@ -76,7 +76,7 @@ class Market:
             if (apart := self.watch.compare_clocks()) is not None:
                 self.conditions.take_clock_offset(apart)
             self.bars.roll_session(now)
-            self.closes += [(close.ends_at, host.true) for close in self.bars.close_due_bars(now, mono=host.mono)]
+            self.closes += [(batch.ends_at, host.true) for batch in self.bars.close_due_bars(now, mono=host.mono)]
             if self.conditions.clock_offset_reason:
                 self.denied.add((host.true - OPEN) // SECOND)
 

@@ -59,13 +59,13 @@ async def test_what_the_first_tick_of_a_start_leads_to_is_written_down_at_once_a
         await clock.sleep(1.0)
         await before.enter()
         running.cancel()
-    facts = [fact for fact in before.journal.of("order") if isinstance(fact, OrderEvent)]
-    assert facts[-1].type is OrderEventType.ACCEPTED
+    events = [event for event in before.journal.of("order") if isinstance(event, OrderEvent)]
+    assert events[-1].type is OrderEventType.ACCEPTED
     # when a later process finds it
     await clock.sleep(600)
     room = Room(clock, venue=before.venue)
     room.did.clear()
-    room.desk.recover_state(facts, adopted=(), halted="", opens_at=clock.wall_offset_ns)
+    room.desk.recover_state(events, adopted=(), halted="", opens_at=clock.wall_offset_ns)
     await room.engine.reconcile_at_start()
     # then it is taken back, and not before the engine runs
     assert room.did == ["row cancel_sent", *LOOK, "row link_lost", "row seen_open"]
@@ -115,7 +115,7 @@ async def test_until_the_past_is_there_quotes_reach_the_desk_and_closes_wait_the
         assert str(room.desk.book.marks.last_price("AAA")) == "100.99"
         room.engine.warmup_done.set()
         await clock.sleep(0.5)
-        ends = [close.ends_at for close in room.analysis.asked]
+        ends = [batch.ends_at for batch in room.analysis.asked]
         assert ends == [close.ends_at for close in room.journal.of("close")]
         assert len(ends) == 100
 
@@ -259,9 +259,9 @@ async def test_quotes_merge_to_the_newest_of_each_symbol_while_the_lane_is_full_
         for n in range(5_000):  # the lane to the desk is full first, then the bars wait and their own lane is
             room.feed.says(room.quotes(**{"AAA" if n % 2 else "BBB": f"{100 + n / 2000:.2f}"}))
             await clock.sleep(0.001)
-        lanes = room.engine.queues
-        assert lanes.quotes.qsize() == lanes.market.qsize() == 2_000
-        assert lanes.market.merged_count > 0
+        queues = room.engine.queues
+        assert queues.quotes.qsize() == queues.market.qsize() == 2_000
+        assert queues.market.merged_count > 0
         room.venue.answers.set()
         await clock.sleep(5.0)
         assert str(room.desk.book.marks.last_price("BBB")) == "102.50"

@@ -28,66 +28,66 @@ def newest(frames: list[Quotes]) -> dict[int, int]:
 
 
 async def test_a_crowded_lane_keeps_the_newest_quote_of_every_instrument() -> None:
-    lane = BoundedQueue("market", 2)
+    queue = BoundedQueue("market", 2)
     for at, frame in enumerate(({"i0": 1, "i1": 1}, {"i2": 1}, {"i0": 2}, {"i3": 9, "i2": 3})):
-        lane.offer_quotes(quotes(at, **frame))
-    assert lane.qsize() == 2
-    assert newest([lane.get_nowait(), lane.get_nowait()]) == {0: 2, 1: 1, 2: 3, 3: 9}
-    assert lane.merged_count == 1
+        queue.offer_quotes(quotes(at, **frame))
+    assert queue.qsize() == 2
+    assert newest([queue.get_nowait(), queue.get_nowait()]) == {0: 2, 1: 1, 2: 3, 3: 9}
+    assert queue.merged_count == 1
 
 
 async def test_what_may_not_be_lost_fails_loudly_when_its_lane_is_full() -> None:
-    lane = BoundedQueue("updates", 1)
-    lane.put_or_fail("first")
+    queue = BoundedQueue("updates", 1)
+    queue.put_or_fail("first")
     with pytest.raises(InvariantBroken, match="updates is full at 1"):
-        lane.put_or_fail("second")
-    assert lane.get_nowait() == "first"
+        queue.put_or_fail("second")
+    assert queue.get_nowait() == "first"
 
 
 async def test_a_full_lane_makes_its_sender_wait_and_loses_nothing() -> None:
-    lane, sent = BoundedQueue("signals", 2), list[int]()
+    queue, sent = BoundedQueue("signals", 2), list[int]()
 
     async def send() -> None:
         for number in range(5):
-            await lane.put(number)
+            await queue.put(number)
             sent.append(number)
 
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         tasks.create_task(send())
         await asyncio.sleep(0)
         assert sent == [0, 1], "the third waits"
-        assert [await lane.get() for _ in range(5)] == [0, 1, 2, 3, 4]
+        assert [await queue.get() for _ in range(5)] == [0, 1, 2, 3, 4]
 
 
 async def test_an_inbox_reads_the_first_lane_first_and_each_in_its_order() -> None:
     updates, market = BoundedQueue("updates", 8), BoundedQueue("quotes", 8)
     inbox = Inbox((updates, market), ManualClock())
-    for lane, message in ((market, "q1"), (updates, "u1"), (market, "q2"), (updates, "u2")):
-        lane.put_nowait(message)
+    for queue, message in ((market, "q1"), (updates, "u1"), (market, "q2"), (updates, "u2")):
+        queue.put_nowait(message)
     assert [await anext(inbox) for _ in range(4)] == ["u1", "u2", "q1", "q2"]
     assert inbox.is_empty
     assert (updates.max_depth, market.max_depth) == (2, 2)
 
 
 class Neighbour:
-    """A clock by hand whose sleeps let another task put one message into `lane`."""
+    """A clock by hand whose sleeps let another task put one message into `queue`."""
 
-    def __init__(self, lane: BoundedQueue) -> None:
-        self.clock, self._lane, self.turns = ManualClock(), lane, 0
+    def __init__(self, queue: BoundedQueue) -> None:
+        self.clock, self._queue, self.turns = ManualClock(), queue, 0
         self.clock.on_sleep = self._slept
 
     async def _slept(self, seconds: float) -> None:
         assert seconds == 0
         self.turns += 1
-        self._lane.put_nowait("neighbour's")
+        self._queue.put_nowait("neighbour's")
 
 
 async def test_an_inbox_gives_what_is_there_and_lets_the_others_go_first_once_a_turn_is_over() -> None:
-    lane = BoundedQueue("updates", 8)
-    neighbour = Neighbour(lane)
-    inbox = Inbox((lane,), neighbour.clock)
+    queue = BoundedQueue("updates", 8)
+    neighbour = Neighbour(queue)
+    inbox = Inbox((queue,), neighbour.clock)
     for message in ("a", "b", "c"):
-        lane.put_nowait(message)
+        queue.put_nowait(message)
     neighbour.clock.now_ns += TIME_SLICE_NS
     assert [await anext(inbox), neighbour.turns] == ["a", 0], "the turn is not over yet"
     neighbour.clock.now_ns += 1
@@ -99,28 +99,28 @@ async def test_an_inbox_gives_what_is_there_and_lets_the_others_go_first_once_a_
 
 
 async def test_an_inbox_that_was_waited_for_gives_a_whole_turn_again() -> None:
-    lane = BoundedQueue("market", 8)
-    neighbour = Neighbour(lane)
-    inbox = Inbox((lane,), neighbour.clock)
+    queue = BoundedQueue("market", 8)
+    neighbour = Neighbour(queue)
+    inbox = Inbox((queue,), neighbour.clock)
 
     async def send() -> None:
         neighbour.clock.now_ns += TIME_SLICE_NS
-        lane.put_nowait("late")
+        queue.put_nowait("late")
 
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         tasks.create_task(send())
         assert await anext(inbox) == "late"
     neighbour.clock.now_ns += TIME_SLICE_NS
-    lane.put_nowait("next")
+    queue.put_nowait("next")
     assert [await anext(inbox), neighbour.turns] == ["next", 0]
 
 
 async def test_a_reader_that_was_cancelled_while_it_waited_loses_no_message() -> None:
-    lane = BoundedQueue("updates", 8)
-    inbox = Inbox((lane,), ManualClock())
+    queue = BoundedQueue("updates", 8)
+    inbox = Inbox((queue,), ManualClock())
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         waiting = tasks.create_task(anext(inbox))
         await asyncio.sleep(0)
         waiting.cancel()
-    lane.put_nowait("kept")
+    queue.put_nowait("kept")
     assert await anext(inbox) == "kept"

@@ -28,18 +28,18 @@ class Workers:
 
 async def beats(count: int, *, close_every: int | None) -> tuple[list[int], list[int], list[int]]:
     """The first ticks after START, when the workers were woken, and how late the ticks were; all in ns."""
-    clock, lane, lags = ManualClock(START), BoundedQueue("market", 2_000), list[int]()
+    clock, queue, lags = ManualClock(START), BoundedQueue("market", 2_000), list[int]()
     workers = Workers(clock)
     bars: Any = SimpleNamespace(
         quote_filter=SimpleNamespace(session_bounds=None if close_every is None else "a session"),
         next_close_at=lambda at: at - (at - START) % (close_every or 1) + (close_every or 1),
     )
-    metronome = ClockFeed(
-        lane, clock=clock, bars=bars, analysis=workers, measure=lambda name, ns: lags.append(ns)  # type: ignore[arg-type]
+    clock_feed = ClockFeed(
+        queue, clock=clock, bars=bars, analysis=workers, measure=lambda name, ns: lags.append(ns)  # type: ignore[arg-type]
     )  # fmt: skip
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
-        beating = tasks.create_task(metronome.emit_ticks())
-        ticks: list[ClockTick] = [await lane.get() for _ in range(count)]
+        beating = tasks.create_task(clock_feed.emit_ticks())
+        ticks: list[ClockTick] = [await queue.get() for _ in range(count)]
         beating.cancel()
     return [tick.at - START for tick in ticks], workers.woken_at, lags[:count]
 

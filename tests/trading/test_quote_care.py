@@ -80,8 +80,8 @@ def test_a_far_price_reaches_neither_bars_nor_desk_and_the_venue_is_asked() -> N
     assert desk.quote(0, 1_000, at_s=2) == []
     assert desk.quote(0, 100_100, at_s=3) == [100_100]
 
-    (close,) = desk.bars.close_due_bars(OPEN + MINUTE, mono=99 * SECOND)
-    assert (close.low.tolist(), close.ticks.tolist()) == ([100_000], [2])
+    (batch,) = desk.bars.close_due_bars(OPEN + MINUTE, mono=99 * SECOND)
+    assert (batch.low.tolist(), batch.ticks.tolist()) == ([100_000], [2])
     assert desk.bars.quote_filter.dropped_counts["doubted"] == 1
     assert desk.bars.quote_filter.accepted_count == 2
     assert desk.asked == [0]
@@ -98,8 +98,8 @@ def test_the_venues_answer_lets_a_crash_through_that_no_second_quote_confirms() 
     assert desk.answer(0, 80_000, at_s=2) == [80_000]
 
     assert desk.quote(0, 79_500, at_s=3) == [79_500]
-    (close,) = desk.bars.close_due_bars(OPEN + MINUTE, mono=99 * SECOND)
-    assert close.low.tolist() == [79_500]
+    (batch,) = desk.bars.close_due_bars(OPEN + MINUTE, mono=99 * SECOND)
+    assert batch.low.tolist() == [79_500]
 
 
 def test_an_answer_as_of_before_leaves_the_doubt_and_moves_nothing_back() -> None:
@@ -176,14 +176,14 @@ def test_what_is_not_held_may_be_silent_and_what_never_had_a_quote_may_not() -> 
 
 
 def frozen_after(*, moves: bool, trades: bool) -> list[bool]:
-    sieve, freeze = QuoteFilter(2, OneDay(2)), FrozenQuoteDetector(2)
-    sieve.roll_session(OPEN)
+    quote_filter, frozen_detector = QuoteFilter(2, OneDay(2)), FrozenQuoteDetector(2)
+    quote_filter.roll_session(OPEN)
     changes = []
     for n in range(FROZEN_AFTER_SAMPLES + 3):
         for id_, price, volume in ((0, 100, 7 + n * trades), (1, 100 + n * moves, 7)):
-            freeze.update_book(sieve.filter_quotes(quotes((id_, n * 5.0, price, volume), seen_at=1)))
-        if freeze.sample_quotes(n * 5 * SECOND + SECOND, sieve):
-            changes.append(bool(freeze.is_frozen[0]))
+            frozen_detector.update_book(quote_filter.filter_quotes(quotes((id_, n * 5.0, price, volume), seen_at=1)))
+        if frozen_detector.sample_quotes(n * 5 * SECOND + SECOND, quote_filter):
+            changes.append(bool(frozen_detector.is_frozen[0]))
     return changes
 
 
@@ -211,23 +211,23 @@ async def test_an_inquiry_asks_once_for_all_that_is_wanted_and_numbers_the_answe
     async def resubscribe(ids: Sequence[int]) -> None:
         again.append(list(ids))
 
-    inquiry = QuoteRequester(
+    quote_requester = QuoteRequester(
         broker=venue, universe=UNIVERSE, clock=ManualClock(10**18), put_answer=answers.put, resubscribe=resubscribe,
         tell=lambda event: told.put_nowait(event.name), pause_s=0.0,
     )  # type: ignore[arg-type]  # fmt: skip
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(inquiry.send_requests())
-        inquiry.request_quotes([2])
-        inquiry.request_quotes([0, 2], resubscribe=True)
+        running = tasks.create_task(quote_requester.send_requests())
+        quote_requester.request_quotes([2])
+        quote_requester.request_quotes([0, 2], resubscribe=True)
         answer = await answers.get()
         assert venue.asked == [("CCC", "AAA")]
         assert answer.quotes.ids.tolist() == [2, 0]
         assert answer.quotes.last.tolist() == [100, 101]
         assert again == [[0, 2]]
         venue.is_down = True
-        inquiry.request_quotes([1])
+        quote_requester.request_quotes([1])
         assert await told.get() == "quotes_not_answered"
         venue.is_down = False
-        inquiry.request_quotes([1])
+        quote_requester.request_quotes([1])
         assert (await answers.get()).quotes.ids.tolist() == [1]
         running.cancel()

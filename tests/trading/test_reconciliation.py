@@ -74,8 +74,8 @@ def trading(clock: ManualClock, wanted_at: Callable[[], int | None] = lambda: No
 
 async def test_a_list_of_orders_that_lacks_the_order_of_a_fill_is_read_again() -> None:
     broker = Books(3)
-    books = await reading(broker).account_reader.read_consistent()
-    assert books.orders == (SHOWN,)
+    snapshot = await reading(broker).account_reader.read_consistent()
+    assert snapshot.orders == (SHOWN,)
     assert broker.lists == 3
 
 
@@ -154,9 +154,9 @@ async def test_a_row_that_cannot_be_read_leaves_a_look_whole_is_counted_once_and
     clock, told = ManualClock(), Told()
     looking = reading(Odd(ODD_ORDER), clock=clock, told=told)
     for _ in range(200):
-        books = await looking.account_reader.read_snapshot()
+        snapshot = await looking.account_reader.read_snapshot()
         clock.now_ns += 5 * SECOND
-    assert (books.orders, books.unread) == ((SHOWN,), (ODD_ORDER,))
+    assert (snapshot.orders, snapshot.unread) == ((SHOWN,), (ODD_ORDER,))
     assert looking.account_reader.unread_count == 1
     lines = told.of("rows_not_read")
     assert 4 <= len(lines) <= 6, "at once, then after one, two, four and eight minutes"
@@ -182,8 +182,8 @@ async def test_a_start_is_not_kept_waiting_for_rows_that_cannot_be_read_to_fit_e
             return VenueRows([] if unread.book == "trades" else [FILL], self._odd("trades"))
 
     clock = ManualClock()
-    books = await reading(Torn(unread), clock=clock).account_reader.read_consistent()
-    assert books.unread == (unread,)
+    snapshot = await reading(Torn(unread), clock=clock).account_reader.read_consistent()
+    assert snapshot.unread == (unread,)
     assert clock.now_ns == 0
 
 
@@ -204,12 +204,12 @@ async def test_holdings_are_asked_for_once_a_minute_and_fail_no_look() -> None:
     assert (first.holdings, [row.book for row in first.unread]) == ((), ["holdings"])
     broker.fails = False
     for _ in range(13):
-        books = await looking.account_reader.read_snapshot()
+        snapshot = await looking.account_reader.read_snapshot()
         clock.now_ns += 5 * SECOND
     broker.fails = True
     clock.now_ns += 60 * SECOND
-    assert (books.holdings, (await looking.account_reader.read_snapshot()).holdings) == ((HELD,), (HELD,))
-    assert (books.unread, broker.asked) == ((), 4)
+    assert (snapshot.holdings, (await looking.account_reader.read_snapshot()).holdings) == ((HELD,), (HELD,))
+    assert (snapshot.unread, broker.asked) == ((), 4)
 
 
 async def test_cash_that_cannot_be_read_fails_no_look() -> None:

@@ -92,7 +92,7 @@ async def test_a_disk_that_hangs_holds_one_thread_and_is_said(monkeypatch: pytes
         return room(5000)
 
     disk = Disk()
-    disk.watch._ask = hang
+    disk.watch._read_space = hang
     for _ in range(3):
         await disk.watch.check_disk()
     assert (asked, [event for event, _ in disk.told]) == (1, ["disk_not_known"])

@@ -113,15 +113,15 @@ class BacktestDesk:
             return NO_OUTPUTS
         return self.desk.carry_out(self._sent.send_exit(symbol, self.conditions.mono))
 
-    def apply_fill(self, execution: Fill, mono: int) -> Sequence[DeskOutput]:
+    def apply_fill(self, fill: Fill, mono: int) -> Sequence[DeskOutput]:
         """Apply a FillReport."""
         if self._at_once:
-            order = self.blotter.orders.get(execution.venue_order_id)
-            if order is not None and is_single_full_fill(order, execution):
-                self.blotter.close_filled_order(order, execution)
+            order = self.blotter.orders.get(fill.venue_order_id)
+            if order is not None and is_single_full_fill(order, fill):
+                self.blotter.close_filled_order(order, fill)
                 self._filled(order)
                 return self.desk.carry_out(self.entries.send_waiting()) if self.entries.waiting else NO_OUTPUTS
-        return self.desk.apply_message(FillReport(fill=execution, mono=mono))
+        return self.desk.apply_message(FillReport(fill=fill, mono=mono))
 
     def _close(self, close: ClosePosition, out: list[DeskOutput]) -> None:
         symbol, exits, exposure = close.symbol, self.exits, self.blotter.exposure

@@ -39,21 +39,21 @@ class BacktestLoop:
         job: Job,
         *,
         desk: BacktestDesk,
-        panel: BarTable,
+        table: BarTable,
         strategies: SignalSource,
         ledger: BacktestLedger,
         funds: BuyingPower,
         timetable: SessionTimetable,
         on_progress: Callable[[int], None],
     ) -> None:
-        self._job, self._desk, self._panel, self._strategies = job, desk, panel, strategies
-        self._funds, self._timetable, self._say = funds, timetable, on_progress
-        spans = OrderLifetimes(job, desk.conditions, panel, OrderExpiries(job, panel.starts, timetable.days))
-        self._counter = SimulatedBroker(job, desk, panel, ledger, funds, spans)
-        self._inside = IntrabarModel(job.instruments, desk, panel, self._counter, ledger.held_units)
-        self._outlook = NextEventFinder(job, desk, panel, strategies, self._counter, ledger.held_units)
-        self._loss = DailyLossScan(desk, panel, ledger, funds, timetable)
-        self._schedule = Schedule(len(job.instruments), len(panel), timetable.tick_ks)
+        self._job, self._desk, self._table, self._strategies = job, desk, table, strategies
+        self._funds, self._timetable, self._on_progress = funds, timetable, on_progress
+        spans = OrderLifetimes(job, desk.conditions, table, OrderExpiries(job, table.starts, timetable.days))
+        self._broker = SimulatedBroker(job, desk, table, ledger, funds, spans)
+        self._intrabar = IntrabarModel(job.instruments, desk, table, self._broker, ledger.held_units)
+        self._next_event = NextEventFinder(job, desk, table, strategies, self._broker, ledger.held_units)
+        self._loss = DailyLossScan(desk, table, ledger, funds, timetable)
+        self._schedule = Schedule(len(job.instruments), len(table), timetable.tick_ks)
         self._square_off_k = NEVER  # of this day: from this close on the clock closes what a late order opened
         self.ruined_at = 0  # market ns at which the account was worth nothing
         self.visited_count = 0
@@ -61,24 +61,24 @@ class BacktestLoop:
     @property
     def event_counts(self) -> dict[str, int]:
         """Return the counts of unusual order events, and of visited indexes; see `Result.counts`."""
-        return self._counter.counts | {"visited": self.visited_count}
+        return self._broker.counts | {"visited": self.visited_count}
 
     def run_to_end(self) -> None:
         """Run to the end of the timeline."""
         if self._job.every_bar:
-            panel = self._panel
-            for k in range(self._timetable.first_k, len(panel)):
+            table = self._table
+            for k in range(self._timetable.first_k, len(table)):
                 self._visit(
-                    k, [id_ for id_ in range(len(panel.series)) if panel.row_at(id_, k) is not None], ticks=True
+                    k, [id_ for id_ in range(len(table.series)) if table.row_at(id_, k) is not None], ticks=True
                 )
         else:
             self._run_sparse()
-        self._counter.record_open_states()
+        self._broker.record_open_states()
 
     def _run_sparse(self) -> None:
         schedule, loss = self._schedule, self._loss
-        for id_ in range(len(self._panel.series)):
-            schedule.set_due(id_, self._outlook.next_event_k(id_, self._timetable.first_k))
+        for id_ in range(len(self._table.series)):
+            schedule.set_due(id_, self._next_event.next_event_k(id_, self._timetable.first_k))
         while True:
             k = schedule.next_k
             if loss.scanned_to_k < k and (lost := loss.first_breach(k)) < k:
@@ -93,9 +93,9 @@ class BacktestLoop:
 
     def _visit(self, k: int, due: list[int], *, ticks: bool) -> None:
         self.visited_count += 1
-        counter, mask = self._counter, self._inside.has_guard
-        books, resends = counter.bar_books, counter.expired_exit_ids
-        counter.current_k = k
+        broker, mask = self._broker, self._intrabar.has_guard
+        books, resends = broker.bar_books, broker.expired_exit_ids
+        broker.current_k = k
         if k in self._timetable.sessions:
             self._begin_day(k)
         if self._funds.leveraged_count:
@@ -109,29 +109,29 @@ class BacktestLoop:
             self._close_and_schedule(k, due)
         else:
             self._close_if_wanted(k, due)
-        counter.changed_ids.clear()
+        broker.changed_ids.clear()
         if self.visited_count % PROGRESS_EVERY == 0:
-            self._say(k)
+            self._on_progress(k)
 
     def _trade_bars(self, k: int, active: list[int]) -> None:
-        desk, inside, start = self._desk, self._inside, self._panel.start_of(k)
+        desk, intrabar, start = self._desk, self._intrabar, self._table.start_of(k)
         if desk.entries.waiting:
             desk.entries.skip_time_to(start)
         desk.set_time(start)
-        self._panel.mark_opens(k, desk.marks, start)
+        self._table.mark_opens(k, desk.marks, start)
         for id_ in active:
-            inside.match_open(id_, k)
-        books, mask = self._counter.bar_books, inside.has_guard
+            intrabar.match_open(id_, k)
+        books, mask = self._broker.bar_books, intrabar.has_guard
         busy = [id_ for id_ in active if books[id_].orders or mask[id_]]
         if busy:
-            desk.set_time(start + inside.intrabar_offset_ns)
+            desk.set_time(start + intrabar.intrabar_offset_ns)
             for id_ in busy:
-                inside.match_intrabar(id_, k)
+                intrabar.match_intrabar(id_, k)
 
     def _close_if_wanted(self, k: int, due: list[int]) -> None:
         # An instrument due only for its orders and guards needs the close only if they left something to do there.
         is_needed = self._is_waiting or k >= self._square_off_k
-        following = [] if is_needed else [self._outlook.next_event_k(id_, k) for id_ in due]
+        following = [] if is_needed else [self._next_event.next_event_k(id_, k) for id_ in due]
         if is_needed or k in following:
             self._close_and_schedule(k, due)
             return
@@ -141,8 +141,8 @@ class BacktestLoop:
     def _close_and_schedule(self, k: int, due: list[int]) -> None:
         self._close(k, due)
         self._loss.scanned_to_k = k + 1
-        for id_ in self._counter.changed_ids.union(due):
-            self._schedule.set_due(id_, self._outlook.next_event_k(id_, k + 1))
+        for id_ in self._broker.changed_ids.union(due):
+            self._schedule.set_due(id_, self._next_event.next_event_k(id_, k + 1))
         if self._is_waiting:
             # What waits may have no bar at the next index, but still depends on the clock.
             self._schedule.add_tick(k + 1)
@@ -150,65 +150,65 @@ class BacktestLoop:
     @property
     def _is_waiting(self) -> bool:
         # A working order, or an exit still to be sent, keeps the clock ticking.
-        return bool(self._counter.open_orders or self._desk.exits.requested)
+        return bool(self._broker.open_orders or self._desk.exits.requested)
 
     def _begin_day(self, k: int) -> None:
-        desk, counter = self._desk, self._counter
-        counter.expire_orders(k)
+        desk, broker = self._desk, self._broker
+        broker.expire_orders(k)
         if k:
-            self._panel.mark_closes(k - 1, desk.marks)
-        start = self._panel.start_of(k)
+            self._table.mark_closes(k - 1, desk.marks)
+        start = self._table.start_of(k)
         if desk.entries.waiting:
             desk.entries.skip_time_to(start)
         desk.set_time(start)
-        self._counter.carry_out_decisions(desk.apply_message(self._timetable.sessions[k]))
+        self._broker.carry_out_decisions(desk.apply_message(self._timetable.sessions[k]))
         self._square_off_k = self._timetable.square_offs[k]
         if self._job.resumes_daily and not self.ruined_at and desk.conditions.halts.active_commands:
-            self._counter.carry_out_decisions(
+            self._broker.carry_out_decisions(
                 desk.apply_message(Command(verb=CommandVerb.RESUME, reason="another session", id=f"resume-{k}"))
             )
         self._loss.start_day()
 
     def _judge_open(self, k: int) -> None:
-        desk, panel, counter, start = self._desk, self._panel, self._counter, self._panel.start_of(k)
-        panel.mark_opens(k, desk.marks, start)
+        desk, table, broker, start = self._desk, self._table, self._broker, self._table.start_of(k)
+        table.mark_opens(k, desk.marks, start)
         if self.ruined_at or not self._funds.is_ruined(desk.marks):
             return
         if desk.entries.waiting:
             desk.entries.skip_time_to(start)
         desk.set_time(start)
-        counter.in_bar = True
+        broker.in_bar = True
         self._ruin(start)
-        for id_, book in enumerate(counter.bar_books):
-            if book.orders and (row := panel.row_at(id_, k)) is not None:
-                counter.match_price(id_, row, panel.open_views[id_][row])
-        counter.in_bar = False
+        for id_, book in enumerate(broker.bar_books):
+            if book.orders and (row := table.row_at(id_, k)) is not None:
+                broker.match_price(id_, row, table.open_views[id_][row])
+        broker.in_bar = False
 
     def _ruin(self, at: int) -> None:
         # The broker closes everything at the first price it gets, and nothing is opened after that.
         if not self.ruined_at:
             self.ruined_at = at
-            self._counter.carry_out_decisions(
+            self._broker.carry_out_decisions(
                 self._desk.apply_message(
                     Command(verb=CommandVerb.FLATTEN, reason="the account is worth nothing", id="ruin")
                 )
             )
 
     def _close(self, k: int, due: list[int]) -> None:
-        desk, counter, panel = self._desk, self._counter, self._panel
-        end, strategies = panel.start_view[k] + panel.interval_ns, self._strategies
-        panel.mark_closes(k, desk.marks)
+        desk, broker, table = self._desk, self._broker, self._table
+        end, strategies = table.start_view[k] + table.interval_ns, self._strategies
+        table.mark_closes(k, desk.marks)
         if outputs := desk.apply_tick(end):
-            counter.carry_out_decisions(outputs)
+            broker.carry_out_decisions(outputs)
         if self._funds.leveraged_count and self._funds.is_ruined(desk.marks):
             self._ruin(end)
         if self.ruined_at:
             return
         signals: list[Signal] = []
         for id_ in due:
-            row = k if panel.is_aligned else panel.row_at(id_, k)
+            row = k if table.is_aligned else table.row_at(id_, k)
             if row is None:
                 continue
-            signals += strategies.signals_at(id_, row, end, panel.close_views[id_][row])
+            signals += strategies.signals_at(id_, row, end, table.close_views[id_][row])
         if signals:
-            counter.carry_out_decisions(desk.act_on_signals(signals))
+            broker.carry_out_decisions(desk.act_on_signals(signals))

@@ -30,10 +30,10 @@ class BuyingPower:
     `blocked_margin` is what positions block beyond what they took from the cash. Money is in integer units.
     """
 
-    def __init__(self, job: Job, ledger: BacktestLedger, panel: BarTable, charges_of: ChargesOf) -> None:
+    def __init__(self, job: Job, ledger: BacktestLedger, table: BarTable, charges_of: ChargesOf) -> None:
         self._charges_of = charges_of  # its own instance: asking what a fill would cost must not book it
         self._ledger, self._instruments = ledger, job.instruments
-        self._ids = panel.ids
+        self._ids = table.ids
         self._money = 10**ledger.money_decimals
         self._spare, self._spare_pct = (
             CHARGE_BOUND_FEES * self._money,
@@ -42,7 +42,7 @@ class BuyingPower:
         self._cash = int(job.cash * self._money)
         self._rates = [_rate(job, instrument).as_integer_ratio() for instrument in job.instruments]
         self._lots = [max(int(i.lot_size.scaleb(i.quantity_decimals)), 1) for i in job.instruments]
-        highest = [int(one.high.max()) if len(one) else 0 for one in panel.series]
+        highest = [int(one.high.max()) if len(one) else 0 for one in table.series]
         # The most that one lot can need, in money units: with that much left nothing has to be computed.
         self._lot_money = max(map(math.prod, zip(self._lots, highest, ledger.money_factors, strict=True)), default=0)
         self._tied_by = [0] * len(job.instruments)  # id -> its part of `blocked_margin`
@@ -110,7 +110,7 @@ class BuyingPower:
 
     def _charges(self, id_: int, quantity: int, price: int, book: Book, request: OrderRequest) -> int:
         instrument, order = self._instruments[id_], book.blotter.orders[request.order_id]
-        execution = Fill(
+        fill = Fill(
             request.order_id,
             request.order_id,
             request.symbol,
@@ -121,7 +121,7 @@ class BuyingPower:
             book.conditions.now,
             request.product,
         )
-        return int(self._charges_of(order, execution) * self._money)
+        return int(self._charges_of(order, fill) * self._money)
 
 
 def _rate(job: Job, instrument: Instrument) -> Decimal:

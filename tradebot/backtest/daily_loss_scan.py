@@ -24,19 +24,19 @@ class DailyLossScan:
     def __init__(
         self,
         desk: BacktestDesk,
-        panel: BarTable,
+        table: BarTable,
         ledger: BacktestLedger,
         funds: BuyingPower,
         timetable: SessionTimetable,
     ) -> None:
         self._funds = funds
-        self._worth, self._halts = desk.book.pnl, desk.conditions.halts
-        self._panel, self._ledger, self._held, self.scanned_to_k = panel, ledger, ledger.held_units, timetable.first_k
+        self._pnl, self._halts = desk.book.pnl, desk.conditions.halts
+        self._table, self._ledger, self._held, self.scanned_to_k = table, ledger, ledger.held_units, timetable.first_k
         self._rule = desk.rules.daily_loss
         self._factors, self._factor = np.array(ledger.money_factors, dtype=np.int64), ledger.money_factors[0]
         # The extremes of each day's closes, because few days come near the limit. No scan reaches over a day's end.
         days = [day.first_k for day in timetable.days] if len(self._held) == 1 else []
-        self._lows, self._highs = panel.close_extremes(days)
+        self._lows, self._highs = table.close_extremes(days)
         self._day = timetable.days_begun - 2  # the loop itself begins the day that it starts in
         self._count_from_here()
 
@@ -54,7 +54,7 @@ class DailyLossScan:
 
     def _count_from_here(self) -> None:
         # A little above the limit is near enough: there the desk decides exactly.
-        end, base = self._rule, self._worth.day_base_profit
+        end, base = self._rule, self._pnl.day_base_profit
         self._lost_limit, self._lost_close = (
             int((base - loss).scaleb(self._ledger.money_decimals)) + 2 for loss in (end.loss_limit, end.close_threshold)
         )
@@ -86,7 +86,7 @@ class DailyLossScan:
             return begin if floor >= 0 else k
         near = floor + FLOAT_TOLERANCE * (abs(floor) + 1.0)
         while begin < k:
-            is_low = self._panel.closes_between(begin, k) @ quantities <= near
+            is_low = self._table.closes_between(begin, k) @ quantities <= near
             place = int(is_low.argmax())
             if is_low[place]:
                 return begin + place
@@ -100,7 +100,7 @@ class DailyLossScan:
         floor = owed if lost is None else max(owed, lost - self._ledger.cash_flow)
         nothing, near = (level + FLOAT_TOLERANCE * (abs(level) + 1.0) for level in (owed, floor))
         while begin < k:
-            closes, opens = self._panel.closes_between(begin, k), self._panel.opens_between(begin, k)
+            closes, opens = self._table.closes_between(begin, k), self._table.opens_between(begin, k)
             is_low = (closes @ quantities <= near) | (opens @ quantities <= nothing)
             place = int(is_low.argmax())
             if is_low[place]:

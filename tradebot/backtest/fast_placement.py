@@ -20,7 +20,7 @@ class FastPlacement(Placement):
         self, book: Book, gate: Gate, requests: OrderRequests, *, clearance: FastGate, zero_latency: bool
     ) -> None:
         super().__init__(book, gate, requests)
-        self._clearance, self._at_once, self._all_passed = clearance, zero_latency, gate.passed_decision
+        self._clearance, self._zero_latency, self._all_passed = clearance, zero_latency, gate.passed_decision
         self._blotter, self._exposure, self._external = book.blotter, book.exposure, book.external
         self._open = book.positions.open
         self._conditions, self._marks, self._instruments = book.conditions, book.marks, book.universe.instruments
@@ -34,7 +34,7 @@ class FastPlacement(Placement):
 
     def reserve_and_send(self, order: PlaceOrder, decision: GateDecision, out: list[DeskOutput]) -> None:
         """Reserve an order and release it; with `zero_latency` it is at the exchange then."""
-        if not self._at_once:
+        if not self._zero_latency:
             super().reserve_and_send(order, decision, out)
             return
         request, c = order.request, self._conditions

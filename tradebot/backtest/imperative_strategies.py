@@ -29,24 +29,24 @@ class ImperativeStrategies:
     """Calls the `decide` of every strategy that has one, for all instruments; `faults` are those switched off."""
 
     def __init__(
-        self, specs: Sequence[StrategySpec], instruments: Sequence[Instrument], panel: BarTable, limit_s: float
+        self, specs: Sequence[StrategySpec], instruments: Sequence[Instrument], table: BarTable, limit_s: float
     ) -> None:
-        self._panel, self._instruments, self._limit_s = panel, instruments, limit_s
-        self._interval = panel.interval_ns
+        self._table, self._instruments, self._limit_s = table, instruments, limit_s
+        self._interval = table.interval_ns
         deciding = tuple(spec for spec in specs if spec.load_class().decide is not Strategy.decide)
         ids = tuple(range(len(instruments)))
-        self._share: Partition | None = None
+        self._partition: Partition | None = None
         if deciding:
             setup = PartitionSetup(
-                ids=ids, instruments=tuple(instruments), specs=deciding, interval_ns=panel.interval_ns
+                ids=ids, instruments=tuple(instruments), specs=deciding, interval_ns=table.interval_ns
             )
-            self._share = Partition(setup)
+            self._partition = Partition(setup)
         self.signal_count = 0
         self.faults: list[StrategyFault] = []
 
     def decides_for(self, id_: int) -> bool:
         """Return whether any strategy still decides for an instrument."""
-        return self._share is not None and any(id_ in objects for _, objects in self._share.deciders)
+        return self._partition is not None and any(id_ in objects for _, objects in self._partition.deciders)
 
     def warm_up(self, id_: int, rows: int) -> None:
         """Show the first `rows` bars of an instrument with a flat position; drop what is decided for them."""
@@ -61,24 +61,24 @@ class ImperativeStrategies:
         """
         symbol = self._instruments[id_].symbol
         taken = {(one.strategy, one.action) for one in ruled}
-        end = int(self._panel.series[id_].starts[row]) + self._interval
+        end = int(self._table.series[id_].starts[row]) + self._interval
         decided = [
             signal
-            for fires in self._ask(id_, row, position(symbol)).signals
-            for signal in _signals(fires, symbol, end)
+            for columns in self._ask(id_, row, position(symbol)).signals
+            for signal in _signals(columns, symbol, end)
             if (signal.strategy, signal.action) not in taken
         ]
         self.signal_count += len(decided)
         return sorted([*ruled, *decided], key=lambda one: (one.strategy, ACTION_RANK[one.action]))
 
     def _ask(self, id_: int, row: int, position: Position) -> WorkerResult:
-        assert self._share is not None, "nobody decides here"
-        series = self._panel.series[id_]
+        assert self._partition is not None, "nobody decides here"
+        series = self._table.series[id_]
         columns = np.array([[c[row]] for c in (series.open, series.high, series.low, series.close, series.volume)])
         held = {} if position.is_flat else {id_: (position.quantity, position.average_price)}
         answer = WorkerResult([], [])
         with time_limit(self._limit_s):
-            self._share.run_deciders(
+            self._partition.run_deciders(
                 CloseRows(int(series.starts[row]) + self._interval, np.array([id_]), columns, held), answer
             )
         for name, i, reason in answer.faults:
@@ -88,20 +88,20 @@ class ImperativeStrategies:
         return answer
 
 
-def _signals(fires: SignalColumns, symbol: str, end: int) -> Iterator[Signal]:
-    action = Action(fires.action)
-    for place in range(len(fires.ids)):
-        levels = {what: float(column[place]) for what, column in zip(LEVELS, fires.levels, strict=True)}
-        values = {text: float(column[place]) for text, column in zip(fires.labels, fires.inputs, strict=True)}
+def _signals(columns: SignalColumns, symbol: str, end: int) -> Iterator[Signal]:
+    action = Action(columns.action)
+    for place in range(len(columns.ids)):
+        levels = {what: float(column[place]) for what, column in zip(LEVELS, columns.levels, strict=True)}
+        values = {text: float(column[place]) for text, column in zip(columns.labels, columns.inputs, strict=True)}
         yield Signal(
-            signal_id=make_signal_id(fires.strategy, symbol, end, fires.action),
-            strategy=fires.strategy,
+            signal_id=make_signal_id(columns.strategy, symbol, end, columns.action),
+            strategy=columns.strategy,
             symbol=symbol,
             action=action,
             bar_at=end,
             quoted_at=end,
             made_at=end,
-            close=float(fires.close[place]),
+            close=float(columns.close[place]),
             inputs={text: value for text, value in values.items() if math.isfinite(value)},
             **{what: None if math.isnan(value) else value for what, value in levels.items()},
         )

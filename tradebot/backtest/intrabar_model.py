@@ -18,65 +18,65 @@ class IntrabarModel:
         self,
         instruments: Sequence[Instrument],
         desk: BacktestDesk,
-        panel: BarTable,
-        counter: SimulatedBroker,
+        table: BarTable,
+        broker: SimulatedBroker,
         held: list[int],
     ) -> None:
-        self._instruments, self._desk, self._panel, self._counter, self._held = (
+        self._instruments, self._desk, self._table, self._broker, self._held = (
             instruments,
             desk,
-            panel,
-            counter,
+            table,
+            broker,
             held,
         )
         self.has_guard = desk.guards.mask.data  # id -> whether it has a guard; a view, see `BarTable`
         # What happens inside a bar is stamped this many ns after its start.
-        self.intrabar_offset_ns = panel.interval_ns - SECOND if panel.interval_ns >= 2 * SECOND else 0
-        self._orders = [book.orders for book in counter.bar_books]
+        self.intrabar_offset_ns = table.interval_ns - SECOND if table.interval_ns >= 2 * SECOND else 0
+        self._orders = [book.orders for book in broker.bar_books]
         self._seen = [0] * len(instruments)  # id -> the first row that its guard has not seen
 
     def match_open(self, id_: int, k: int) -> None:
         """Match orders and guard of an instrument against the open of its bar at index `k`."""
         row = self._row(id_, k)
-        self.match_open_price(id_, row, self._panel.open_views[id_][row])
+        self.match_open_price(id_, row, self._table.open_views[id_][row])
 
     def match_open_price(self, id_: int, row: int, price: int) -> None:
         """Match orders and guard of an instrument against `price_from_units` (units), the open of bar `row_at`."""
-        counter = self._counter
-        counter.in_bar = True
-        if counter.expired_exit_ids and id_ in counter.expired_exit_ids:
-            counter.resend_exit(id_)
-        counter.match_price(id_, row, price)
+        broker = self._broker
+        broker.in_bar = True
+        if broker.expired_exit_ids and id_ in broker.expired_exit_ids:
+            broker.resend_exit(id_)
+        broker.match_price(id_, row, price)
         if self._orders[id_]:  # an order that follows an exit meets the same price
-            counter.match_price(id_, row, price)
+            broker.match_price(id_, row, price)
         if self.has_guard[id_]:
             self._catch_up(id_, row)
-            counter.carry_out_decisions(self._desk.check_stop_levels(id_, price))
-            counter.match_price(id_, row, price)
-        counter.in_bar = False
+            broker.carry_out_decisions(self._desk.check_stop_levels(id_, price))
+            broker.match_price(id_, row, price)
+        broker.in_bar = False
 
     def match_intrabar(self, id_: int, k: int) -> None:
         """Move the price of an instrument through its bar at index `k`; match orders and guard on the way."""
-        row, panel, counter = self._row(id_, k), self._panel, self._counter
-        counter.in_bar = True
-        opened, low, high = panel.open_views[id_][row], panel.low_views[id_][row], panel.high_views[id_][row]
+        row, table, broker = self._row(id_, k), self._table, self._broker
+        broker.in_bar = True
+        opened, low, high = table.open_views[id_][row], table.low_views[id_][row], table.high_views[id_][row]
         at = opened
-        for to in (*((low, high) if self._held[id_] >= 0 else (high, low)), panel.close_views[id_][row]):
+        for to in (*((low, high) if self._held[id_] >= 0 else (high, low)), table.close_views[id_][row]):
             self._leg(id_, row, at, to)
             at = to
         # Other instruments are judged by the open, because the rest of the bar is not known yet.
         self._desk.marks.last[id_] = opened
         self._seen[id_] = row + 1
-        counter.in_bar = False
+        broker.in_bar = False
 
     def _row(self, id_: int, k: int) -> int:
-        row = self._panel.row_at(id_, k)
+        row = self._table.row_at(id_, k)
         assert row is not None, f"{self._instruments[id_].symbol} is due at {k} and has no bar"
         return row
 
     def _catch_up(self, id_: int, row: int) -> None:
         """Give a trailing stop the best price of the bars skipped since the last one it saw."""
-        series, seen = self._panel.series[id_], self._seen[id_]
+        series, seen = self._table.series[id_], self._seen[id_]
         levels = self._desk.guards.protective_levels(id_)
         if levels is None or levels.trail_by is None or levels.best is None or seen >= row:
             return
@@ -87,18 +87,18 @@ class IntrabarModel:
 
     def _leg(self, id_: int, row: int, at: int, to: int) -> None:
         """Move the price of an instrument from `at` to `to` inside a bar, by way of each level and fill in between."""
-        counter, desk = self._counter, self._desk
+        broker, desk = self._broker, self._desk
         while True:
             level = self._level(id_, at, to)
             end = to if level is None else level
             filled = None
-            if counter.bar_books[id_].orders and at != end:
-                filled = counter.match_price_move(id_, row, start=at, end=end)
+            if broker.bar_books[id_].orders and at != end:
+                filled = broker.match_price_move(id_, row, start=at, end=end)
             at = end if filled is None else filled
             if self.has_guard[id_]:
                 desk.marks.set_last_price(id_, at, desk.conditions.mono)
-                counter.carry_out_decisions(desk.check_stop_levels(id_, at))
-                counter.match_price(id_, row, at)
+                broker.carry_out_decisions(desk.check_stop_levels(id_, at))
+                broker.match_price(id_, row, at)
             if level is None and filled is None:
                 return
 

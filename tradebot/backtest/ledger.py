@@ -171,10 +171,10 @@ def _no_trades() -> TradeColumns:
 
 
 def equity_curve(
-    panel: BarTable, first: int, cash: int, orders: OrderColumns, fills: FillColumns, ks: Ints, factors: Ints
+    table: BarTable, first: int, cash: int, orders: OrderColumns, fills: FillColumns, ks: Ints, factors: Ints
 ) -> Ints:
     """Return the account's value, in money units, at the end of every bar of the timeline from `first` on."""
-    n = len(panel) - first
+    n = len(table) - first
     flow = np.zeros(n, dtype=np.int64)
     id_, side = orders.symbol[fills.order], orders.side[fills.order].astype(np.int64)
     np.add.at(flow, ks - first, -side * fills.quantity * fills.price * factors[id_] - fills.charges)
@@ -183,7 +183,7 @@ def equity_curve(
         mine = id_ == traded
         steps = np.zeros(n, dtype=np.int64)
         np.add.at(steps, ks[mine] - first, side[mine] * fills.quantity[mine])
-        worth += np.cumsum(steps) * panel.closes_from(traded, first) * factors[traded]
+        worth += np.cumsum(steps) * table.closes_from(traded, first) * factors[traded]
     return worth
 
 

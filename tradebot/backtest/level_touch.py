@@ -21,15 +21,15 @@ class UnitLevels(NamedTuple):
     best: int | None
 
 
-def first_touch(series: BarSeries, guard: UnitLevels, begin: int, end: int) -> int | None:
+def first_touch(series: BarSeries, levels: UnitLevels, begin: int, end: int) -> int | None:
     """Return the first row from `begin` to before `end` in which the bar reaches a level, None for none.
 
     The price of each bar goes open, adverse extreme, other extreme, close; see `exchange/bar_matching.py`. A trailing
     stop must have seen a price.
     """
-    sign = 1 if guard.is_long else -1
-    stop, target = (None if level is None else sign * level for level in (guard.stop, guard.target))
-    best = None if guard.best is None else sign * guard.best
+    sign = 1 if levels.is_long else -1
+    stop, target = (None if level is None else sign * level for level in (levels.stop, levels.target))
+    best = None if levels.best is None else sign * levels.best
     above, below = (series.high, series.low) if sign > 0 else (series.low, series.high)
     chunk = FIRST_CHUNK
     while begin < end:
@@ -41,12 +41,12 @@ def first_touch(series: BarSeries, guard: UnitLevels, begin: int, end: int) -> i
         if target is not None:
             touched |= highs >= target
         before = None
-        if guard.trail_by is not None:
+        if levels.trail_by is not None:
             assert best is not None, "a trailing stop that has not seen a price"
             before = np.maximum.accumulate(np.concatenate(([best], highs)))  # the best price before each bar
             opened = np.maximum(before[:-1], sign * series.open[begin:until])
-            touched |= lows <= opened - guard.trail_by
-            touched |= sign * series.close[begin:until] <= np.maximum(opened, highs) - guard.trail_by
+            touched |= lows <= opened - levels.trail_by
+            touched |= sign * series.close[begin:until] <= np.maximum(opened, highs) - levels.trail_by
         at = int(touched.argmax())
         if touched[at]:
             return begin + at

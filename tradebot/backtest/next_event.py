@@ -22,19 +22,19 @@ class NextEventFinder:
         self,
         job: Job,
         desk: BacktestDesk,
-        panel: BarTable,
+        table: BarTable,
         strategies: SignalSource,
-        counter: SimulatedBroker,
+        broker: SimulatedBroker,
         held: list[int],
     ) -> None:
-        self._instruments, self._panel, self._strategies, self._held = job.instruments, panel, strategies, held
-        self._is_whole, self._sizes = panel.is_aligned, panel.row_counts
-        self._books, self._wanted = counter.bar_books, desk.exits.requested
+        self._instruments, self._table, self._strategies, self._held = job.instruments, table, strategies, held
+        self._is_whole, self._sizes = table.is_aligned, table.row_counts
+        self._books, self._wanted = broker.bar_books, desk.exits.requested
         self._guards, self._mask = desk.guards, desk.guards.mask.data
 
     def next_event_k(self, id_: int, k: int) -> int:
         """Return the first index from `timeline_index` on at which something can happen to an instrument, NEVER for none."""
-        row = k if self._is_whole else self._panel.first_row(id_, k)
+        row = k if self._is_whole else self._table.first_row(id_, k)
         if row >= self._sizes[id_]:
             return NEVER
         strategies, wanted = self._strategies, self._wanted
@@ -47,11 +47,11 @@ class NextEventFinder:
             if held and self._mask[id_]:
                 touched = self._touch(id_, row, min(due + 1, self._sizes[id_]))
                 due = due if touched is None else touched
-        return due if self._is_whole or due == NEVER else self._panel.timeline_index(id_, due)
+        return due if self._is_whole or due == NEVER else self._table.timeline_index(id_, due)
 
     def _touch(self, id_: int, row: int, end: int) -> int | None:
         levels = self._guards.protective_levels(id_)
         assert levels is not None, f"{self._instruments[id_].symbol} has a guard without levels"
         units = self._instruments[id_].price_to_units
         guard = UnitLevels(levels.is_long, *(None if level is None else units(level) for level in levels[1:]))
-        return first_touch(self._panel.series[id_], guard, row, end)
+        return first_touch(self._table.series[id_], guard, row, end)

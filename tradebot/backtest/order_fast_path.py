@@ -17,15 +17,15 @@ def accepted_order(request: OrderRequest, *, at: int, mono: int) -> Order:
     return Order(request, ACKED, request.quantity, request.price, request.order_id, OrderTimes(at, at, mono, mono))
 
 
-def is_single_full_fill(order: Order, execution: Fill) -> bool:
+def is_single_full_fill(order: Order, fill: Fill) -> bool:
     """Return whether a fill is an order's first and fills it whole.
 
     False if the order's state or its reports show anything else, such as an earlier fill or a pending replace.
     """
-    state, quantity = order.state, execution.quantity
+    state, quantity = order.state, fill.quantity
     if (state is not ACKED and state is not OPEN) or quantity != order.quantity:
         return False
-    odd = order.irregular
-    if order.fills or odd.busted or odd.quarantined or order.replace.terms is not None or order.filled:
+    irregular = order.irregular
+    if order.fills or irregular.busted or irregular.quarantined or order.replace.terms is not None or order.filled:
         return False
-    return order.venue_order_id == execution.venue_order_id and order.reported.filled <= quantity
+    return order.venue_order_id == fill.venue_order_id and order.reported.filled <= quantity

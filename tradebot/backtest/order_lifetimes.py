@@ -12,12 +12,12 @@ from tradebot.trading.desk.book.conditions import Conditions
 class OrderLifetimes:
     """Must be given each day as it begins. `has_latency` says that orders take time to reach the exchange."""
 
-    def __init__(self, job: Job, conditions: Conditions, panel: BarTable, validities: OrderExpiries) -> None:
-        self._instruments, self._conditions, self._panel = job.instruments, conditions, panel
+    def __init__(self, job: Job, conditions: Conditions, table: BarTable, validities: OrderExpiries) -> None:
+        self._instruments, self._conditions, self._table = job.instruments, conditions, table
         self._validities, self._validity = validities, validities.expiry_of(0)  # of the current day
         self._latency_bars, self._latency_ns = job.matching.latency_bars, job.matching.latency_ns
         self.has_latency = not job.matching.is_immediate
-        self._is_plain = panel.is_aligned and not self.has_latency  # the next bar is at the next index
+        self._is_plain = table.is_aligned and not self.has_latency  # the next bar is at the next index
 
     def set_day(self, k: int) -> None:
         """Set the day to the one that begins before the bar `timeline_index`."""
@@ -35,23 +35,23 @@ class OrderLifetimes:
         return from_row, self._lapses_k(id_, k, from_row, in_bar=in_bar)
 
     def _from_row(self, id_: int, k: int, *, in_bar: bool) -> int:
-        after = k + 1 if self._panel.is_aligned else self._panel.first_row(id_, k + 1)
+        after = k + 1 if self._table.is_aligned else self._table.first_row(id_, k + 1)
         if not self.has_latency:
             return after - 1 if in_bar else after
         row = after + self._latency_bars - (1 if in_bar and self._latency_bars else 0)
         if self._latency_ns:
             reach = self._conditions.now + self._latency_ns
-            row = max(row, self._panel.row_after(id_, reach) + self._latency_bars)
+            row = max(row, self._table.row_after(id_, reach) + self._latency_bars)
         return row
 
     def _lapses_k(self, id_: int, k: int, from_row: int, *, in_bar: bool) -> int:
         # With latency an order counts as decided at the close before the first bar that it can meet.
         validity = self._validity
-        if self.has_latency and from_row < self._panel.row_counts[id_]:
-            k, in_bar = self._panel.timeline_index(id_, from_row) - 1, False
+        if self.has_latency and from_row < self._table.row_counts[id_]:
+            k, in_bar = self._table.timeline_index(id_, from_row) - 1, False
             validity = self._validities.expiry_of(k)
         if in_bar or k + 1 < validity.inside_k:
             return validity.inside_k
         closes_at = self._conditions.times.closes_at(self._instruments[id_].symbol)
-        is_last = closes_at == NEVER or self._panel.start_view[k] + self._panel.interval_ns >= closes_at
+        is_last = closes_at == NEVER or self._table.start_view[k] + self._table.interval_ns >= closes_at
         return validity.last_close_k if is_last else validity.inside_k

@@ -49,50 +49,50 @@ def run_backtest(
     Raises DataError for bars that cannot be used and for strategies that cannot be built, ConfigError for parameters.
     """
     cut = {symbol: _until(bars, job.end) for symbol, bars in series_by_symbol(series).items()}
-    panel = BarTable(job.instruments, cut, job.interval)
+    table = BarTable(job.instruments, cut, job.interval)
     decimals = books.money_decimals(job.instruments)
     cash = int(job.cash.scaleb(decimals))
     books.check_exact_size({"the cash": cash})
-    first = int(panel.starts.searchsorted(job.begin)) if job.begin is not None else 0
+    first = int(table.starts.searchsorted(job.begin)) if job.begin is not None else 0
     specs = sorted(job.strategies, key=lambda spec: spec.name)
-    firsts = [panel.first_row(id_, first) for id_ in range(len(job.instruments))]
-    found = index_signals(specs, job.instruments, panel, firsts, job.time_limit_s * 10)
-    deciders = ImperativeStrategies(specs, job.instruments, panel, job.time_limit_s)
+    firsts = [table.first_row(id_, first) for id_ in range(len(job.instruments))]
+    found = index_signals(specs, job.instruments, table, firsts, job.time_limit_s * 10)
+    deciders = ImperativeStrategies(specs, job.instruments, table, job.time_limit_s)
     for id_, row in enumerate(firsts):
         deciders.warm_up(id_, row)
     record = BacktestLedger(job.instruments, [spec.name for spec in specs], decimals)
-    funds = BuyingPower(job, record, panel, _charges_of(job, decimals))
+    funds = BuyingPower(job, record, table, _charges_of(job, decimals))
     desk = _desk(job, funds, decimals)
     kind = SingleSymbolLoop if len(job.instruments) == 1 and not job.every_bar else BacktestLoop
     strategies = SignalSource(found.indexes, deciders, desk.book.positions.position_of)
-    timetable = SessionTimetable(timeline_days(job.hours, job.instruments, panel.starts, job.interval), first)
-    walk = kind(
+    timetable = SessionTimetable(timeline_days(job.hours, job.instruments, table.starts, job.interval), first)
+    loop = kind(
         job,
         desk=desk,
-        panel=panel,
+        table=table,
         strategies=strategies,
         ledger=record,
         funds=funds,
         timetable=timetable,
-        on_progress=lambda k: on_progress(k - first, len(panel) - first),
+        on_progress=lambda k: on_progress(k - first, len(table) - first),
     )
     with _no_collector():
-        walk.run_to_end()
-    on_progress(len(panel) - first, len(panel) - first)
+        loop.run_to_end()
+    on_progress(len(table) - first, len(table) - first)
     counts = desk.account.signal_counts
     counts["signals"] += strategies.skipped_signals
     counts["ignored"] += strategies.skipped_signals
-    bars = sum(len(s) - row for s, row in zip(panel.series, firsts, strict=True))
-    counts |= {"bars": bars} | walk.event_counts
+    bars = sum(len(s) - row for s, row in zip(table.series, firsts, strict=True))
+    counts |= {"bars": bars} | loop.event_counts
     faults = tuple(
         f"{fault.strategy} was switched off for {fault.symbol}: {fault.reason}"
         for fault in (*found.faults, *deciders.faults)
     )
     notes = unaffordable_instruments(job, cut)
-    if walk.ruined_at:
-        when = format_iso(walk.ruined_at, ZoneInfo(job.zone))[:19]
+    if loop.ruined_at:
+        when = format_iso(loop.ruined_at, ZoneInfo(job.zone))[:19]
         notes = (f"the account was worth nothing at {when}: everything was closed, and trading ended there", *notes)
-    return _result(job, panel, record, first, cash, counts, faults, notes, tuple(desk.account.denials))
+    return _result(job, table, record, first, cash, counts, faults, notes, tuple(desk.account.denials))
 
 
 def unaffordable_instruments(job: Job, series: SeriesInput) -> tuple[str, ...]:
@@ -113,7 +113,7 @@ def series_by_symbol(series: SeriesInput) -> Mapping[str, BarSeries]:
 
 def _result(
     job: Job,
-    panel: BarTable,
+    table: BarTable,
     record: BacktestLedger,
     first: int,
     cash: int,
@@ -139,8 +139,8 @@ def _result(
         order_rows=orders,
         fill_rows=fills,
         trade_rows=books.round_trips(orders, fills, ks, factors),
-        equity_at=panel.starts[first:] + panel.interval_ns,
-        equity_units=books.equity_curve(panel, first, cash, orders, fills, ks, factors),
+        equity_at=table.starts[first:] + table.interval_ns,
+        equity_units=books.equity_curve(table, first, cash, orders, fills, ks, factors),
         counts=counts | {"orders": len(orders), "fills": len(fills)},
         faults=faults,
         denials=denials,

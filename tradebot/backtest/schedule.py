@@ -11,8 +11,8 @@ from tradebot.backtest.session_timetable import NEVER
 class Schedule:
     """An instrument is due at one index at most, the clock at any number of them; `end_k` is behind the last index."""
 
-    def __init__(self, size: int, end: int, ticks: Iterable[int]) -> None:
-        self._size, self._slots, self.end_k = size, size + 1, end  # slots of one `k`: the instruments, then the clock
+    def __init__(self, size: int, end_k: int, ticks: Iterable[int]) -> None:
+        self._size, self._slots, self.end_k = size, size + 1, end_k  # slots of one `k`: the instruments, then the clock
         self._heap = [k * self._slots + size for k in ticks]  # entries are k * slots + slot
         heapify(self._heap)
         self._next = [NEVER] * size  # id -> the k it is due at; other entries of the heap are out of date

@@ -35,14 +35,14 @@ class SessionTimetable:
     A run that begins in the middle of a day begins that day's session too.
     """
 
-    def __init__(self, days: Sequence[BacktestDay], first: int) -> None:
-        begun, to_come = [day for day in days if day.first_k <= first], [day for day in days if day.first_k > first]
-        walked = [(max(day.first_k, first), day) for day in (*begun[-1:], *to_come)]
-        self.first_k, self.days = first, days
+    def __init__(self, days: Sequence[BacktestDay], first_k: int) -> None:
+        begun, to_come = [day for day in days if day.first_k <= first_k], [day for day in days if day.first_k > first_k]
+        walked = [(max(day.first_k, first_k), day) for day in (*begun[-1:], *to_come)]
+        self.first_k, self.days = first_k, days
         self.sessions = {k: day.session for k, day in walked}  # k -> the session that begins there
         # The same k -> the first close from which on the clock closes positions that an order opened late.
         self.square_offs = {k: min(day.square_off_ks, default=NEVER) for k, day in walked}
-        self.tick_ks = {k for day in days for k in day.square_off_ks if k >= first} | set(self.sessions)
+        self.tick_ks = {k for day in days for k in day.square_off_ks if k >= first_k} | set(self.sessions)
 
     @property
     def days_begun(self) -> int:

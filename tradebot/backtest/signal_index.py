@@ -117,7 +117,7 @@ class SignalIndex:
 def index_signals(
     specs: Sequence[StrategySpec],
     instruments: Sequence[Instrument],
-    panel: BarTable,
+    table: BarTable,
     firsts: Sequence[int],
     limit_s: float,
 ) -> IndexedSignals:
@@ -126,13 +126,13 @@ def index_signals(
     Signals before row `firsts[id]` belong to the warm-up and are dropped. `specs` are sorted by name. A frame strategy
     that raises, or takes longer than `limit_s` for one history, is switched off for that symbol.
     """
-    pasts = [(_floats(i, s), s.starts) for i, s in zip(instruments, panel.series, strict=True)]
+    pasts = [(_floats(i, s), s.starts) for i, s in zip(instruments, table.series, strict=True)]
     opens = session_opens_of(instruments)
     said: list[list[tuple[str, SignalMasks]]] = [[] for _ in instruments]  # id -> (strategy, what fired)
     faults: list[StrategyFault] = []
     for spec in specs:
         traded = [n for n, i in enumerate(instruments) if not spec.symbols or i.symbol in spec.symbols]
-        for id_, ruled in _ruled(spec, traded, pasts, panel.interval_ns, opens):
+        for id_, ruled in _ruled(spec, traded, pasts, table.interval_ns, opens):
             said[id_].append((spec.name, ruled))
         if spec.load_class().takes_frames:
             for id_ in traded:
@@ -172,9 +172,9 @@ def _framed(
     strategy = spec.create_strategy()
     assert isinstance(strategy, frame_strategy.FrameStrategy), f"{spec.name} takes frames and is no FrameStrategy"
     found = None
-    with UserCodeGuard() as fence, time_limit(limit_s):
+    with UserCodeGuard() as guard, time_limit(limit_s):
         found = frame_strategy.evaluate_history(strategy, instrument.symbol, *past, zone_name_of(instrument.exchange))
-    return found, fence.fault_reason
+    return found, guard.fault_reason
 
 
 def _wishes(strategy: str, found: SignalMasks, first: int) -> Iterator[ActionSignals]:

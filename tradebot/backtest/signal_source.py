@@ -18,10 +18,10 @@ class SignalSource:
     """
 
     def __init__(
-        self, wishes: Sequence[SignalIndex], deciders: ImperativeStrategies, position: Callable[[str], Position]
+        self, signal_indexes: Sequence[SignalIndex], deciders: ImperativeStrategies, position: Callable[[str], Position]
     ) -> None:
-        self.signal_indexes, self._deciders, self._position = wishes, deciders, position
-        self.may_decide = any(deciders.decides_for(id_) for id_ in range(len(wishes)))
+        self.signal_indexes, self._deciders, self._position = signal_indexes, deciders, position
+        self.may_decide = any(deciders.decides_for(id_) for id_ in range(len(signal_indexes)))
 
     def decides_for(self, id_: int) -> bool:
         """Return whether any strategy still decides each bar of an instrument."""

@@ -60,12 +60,12 @@ class SimulatedBroker:
         self,
         job: Job,
         desk: BacktestDesk,
-        panel: BarTable,
+        table: BarTable,
         ledger: BacktestLedger,
         funds: BuyingPower,
         spans: OrderLifetimes,
     ) -> None:
-        self._desk, self._panel, self._ledger, self._funds, self._spans = desk, panel, ledger, funds, spans
+        self._desk, self._table, self._ledger, self._funds, self._spans = desk, table, ledger, funds, spans
         self._conditions = desk.conditions
         self._instruments: Sequence[Instrument] = job.instruments
         self._points = [
@@ -73,7 +73,7 @@ class SimulatedBroker:
         ]  # id -> the price of one price unit
         self.bar_books = [
             BarOrderBook[_OpenOrder](instrument, job.matching, volumes)
-            for instrument, volumes in zip(job.instruments, panel.volume_views, strict=True)
+            for instrument, volumes in zip(job.instruments, table.volume_views, strict=True)
         ]
         self.open_orders: dict[str, _OpenOrder] = {}  # order_id -> an order that may still trade
         self.changed_ids: set[int] = set()
@@ -121,7 +121,7 @@ class SimulatedBroker:
 
     def _wait(self, book: BarOrderBook[_OpenOrder], row: int) -> None:
         # An exit must not count as hanging because of it: live, it would be cancelled and sent again all the time.
-        end = self._panel.start_view[self.current_k] + self._panel.interval_ns
+        end = self._table.start_view[self.current_k] + self._table.interval_ns
         for order in book.orders.values():
             if order.from_row <= row:
                 self.counts["waited"] += not order.has_waited
@@ -153,16 +153,16 @@ class SimulatedBroker:
         for order_id, placed in self.open_orders.items():
             self._ledger.set_order_state(placed.row, self._desk.blotter.orders[order_id].state)
 
-    def _denied(self, fact: OrderEvent) -> None:
-        request = fact.request
+    def _denied(self, event: OrderEvent) -> None:
+        request = event.request
         assert request is not None, "a denial without what was denied"
-        id_ = self._panel.ids[request.symbol]
+        id_ = self._table.ids[request.symbol]
         quantity = int(request.quantity.scaleb(self._instruments[id_].quantity_decimals))
-        self._ledger.add_order(request, id_, quantity, fact.at, denied=fact.reason)
+        self._ledger.add_order(request, id_, quantity, event.at, denied=event.reason)
         self.changed_ids.add(id_)
 
     def _submit(self, request: OrderRequest) -> None:
-        order_id, id_, c, spans = request.order_id, self._panel.ids[request.symbol], self._conditions, self._spans
+        order_id, id_, c, spans = request.order_id, self._table.ids[request.symbol], self._conditions, self._spans
         instrument = self._instruments[id_]
         decimals = instrument.quantity_decimals
         quantity = int(request.quantity.scaleb(decimals) if decimals else request.quantity)
@@ -198,8 +198,8 @@ class SimulatedBroker:
     def _accept(self, placed: _OpenOrder) -> None:
         placed.is_acknowledged = True
         c, order_id = self._conditions, placed.order_id
-        fact = OrderEvent(order_id=order_id, type=ACCEPTED, at=c.now, mono=c.mono, venue_order_id=order_id)
-        outputs = self._desk.apply_message(RequestResult(event=fact))
+        event = OrderEvent(order_id=order_id, type=ACCEPTED, at=c.now, mono=c.mono, venue_order_id=order_id)
+        outputs = self._desk.apply_message(RequestResult(event=event))
         if len(outputs) > 1:  # more than the event itself: a cancel that waited for the id
             self.carry_out_decisions(outputs)
 
@@ -214,7 +214,7 @@ class SimulatedBroker:
             return
         order.fills += 1
         is_one = order.fills == 1 and not order.remaining
-        execution = Fill(
+        fill = Fill(
             f"{order_id}/{order.fills}",
             order_id,
             request.symbol,
@@ -225,7 +225,7 @@ class SimulatedBroker:
             now,
             request.product,
         )
-        outputs = desk.apply_fill(execution, self._conditions.mono)
+        outputs = desk.apply_fill(fill, self._conditions.mono)
         ledger.add_fill(
             order.row, id_, self.current_k, now, order.sign * quantity, price, desk.blotter.positions.charges
         )
@@ -255,14 +255,14 @@ class SimulatedBroker:
         self.bar_books[placed.id].orders[order_id].limit = self._instruments[placed.id].price_to_units(
             modify.request.price
         )
-        fact = OrderEvent(
+        event = OrderEvent(
             order_id=order_id,
             type=OrderEventType.REPLACED,
             at=c.now,
             mono=c.mono,
             venue_order_id=modify.venue_order_id,
         )
-        self.carry_out_decisions(self._desk.apply_message(RequestResult(event=fact)))
+        self.carry_out_decisions(self._desk.apply_message(RequestResult(event=event)))
 
     def _cancel(self, cancel: Cancel) -> None:
         placed = self.open_orders.get(cancel.order_id)

@@ -15,18 +15,18 @@ class SingleSymbolLoop(BacktestLoop):
 
     def run_to_end(self) -> None:
         """Run to the end of the timeline."""
-        counter, loss, funds, moved = self._counter, self._loss, self._funds, self._counter.changed_ids
-        desk, panel, inside, reversals = self._desk, self._panel, self._inside, self._desk.entries
+        broker, loss, funds, moved = self._broker, self._loss, self._funds, self._broker.changed_ids
+        desk, table, intrabar, reversals = self._desk, self._table, self._intrabar, self._desk.entries
         orders, mask, working, wanted = (
-            counter.bar_books[0].orders,
-            inside.has_guard,
-            counter.open_orders,
+            broker.bar_books[0].orders,
+            intrabar.has_guard,
+            broker.open_orders,
             desk.exits.requested,
         )
-        marks, begins, opens, due_at = desk.marks, panel.start_view, panel.open_views[0], self._outlook.next_event_k
+        marks, begins, opens, due_at = desk.marks, table.start_view, table.open_views[0], self._next_event.next_event_k
         self._due = due_at(0, self._timetable.first_k)
         for k, is_due, ticks, trades in self._positions():
-            counter.current_k = k
+            broker.current_k = k
             moved.clear()
             if ticks or funds.leveraged_count:
                 trades = self._begin(k, ticks, trades)
@@ -36,10 +36,10 @@ class SingleSymbolLoop(BacktestLoop):
                     reversals.skip_time_to(begun)
                 marks.set_last_price(0, opened, begun)
                 desk.set_time(begun)
-                inside.match_open_price(0, k, opened)
+                intrabar.match_open_price(0, k, opened)
                 if orders or mask[0]:
-                    desk.set_time(begun + inside.intrabar_offset_ns)
-                    inside.match_intrabar(0, k)
+                    desk.set_time(begun + intrabar.intrabar_offset_ns)
+                    intrabar.match_intrabar(0, k)
                 ticks = ticks or k >= self._square_off_k
                 if not (ticks or working or wanted):
                     self._due = due = due_at(0, k)
@@ -47,15 +47,15 @@ class SingleSymbolLoop(BacktestLoop):
                         continue
                     ticks = loss.first_breach(k + 1) == k
             self._end_bar(k, is_due, ticks or working or wanted)
-        counter.record_open_states()
+        broker.record_open_states()
 
     def _positions(self) -> Iterator[tuple[int, bool, bool, object]]:
         # Yields each `current_k` to visit: is the instrument due, does the clock tick, can anything trade in its bar.
         loss, orders, mask, end = (
             self._loss,
-            self._counter.bar_books[0].orders,
-            self._inside.has_guard,
-            len(self._panel),
+            self._broker.bar_books[0].orders,
+            self._intrabar.has_guard,
+            len(self._table),
         )
         clock = [*sorted(k for k in self._timetable.tick_ks if k < end), end]
         place = visited = 0
@@ -76,32 +76,32 @@ class SingleSymbolLoop(BacktestLoop):
                 ticks |= lost < to
             visited += 1
             if not visited % PROGRESS_EVERY:
-                self._say(k)
+                self._on_progress(k)
             yield k, is_due, ticks, trades
         self.visited_count = visited
 
     def _begin(self, k: int, ticks: bool, trades: object) -> object:
         if ticks and k in self._timetable.sessions:
             self._begin_day(k)
-            trades = trades or len(self._counter.expired_exit_ids)
+            trades = trades or len(self._broker.expired_exit_ids)
         if self._funds.leveraged_count:
             self._judge_open(k)
         return trades
 
     def _end_bar(self, k: int, is_due: bool, ticks: object) -> None:
-        desk, panel, counter = self._desk, self._panel, self._counter
-        at, close = panel.start_view[k] + panel.interval_ns, panel.close_views[0][k]
+        desk, table, broker = self._desk, self._table, self._broker
+        at, close = table.start_view[k] + table.interval_ns, table.close_views[0][k]
         desk.marks.set_last_price(0, close, at)
         desk.set_time(at)
         if ticks and (outputs := desk.apply_tick(at)):
-            counter.carry_out_decisions(outputs)
+            broker.carry_out_decisions(outputs)
         if self._funds.leveraged_count and self._funds.is_ruined(desk.marks):
             self._ruin(at)
         if is_due and not self.ruined_at:
             signals = self._strategies.signals_at(0, k, at, close)
             if signals:
-                counter.carry_out_decisions(desk.act_on_signals(signals))
+                broker.carry_out_decisions(desk.act_on_signals(signals))
         self._loss.scanned_to_k = k + 1
         # On a clock tick alone the due bar stays: a search from here would miss what the guard saw in between.
-        if is_due or counter.changed_ids:
-            self._due = self._outlook.next_event_k(0, k + 1)
+        if is_due or broker.changed_ids:
+            self._due = self._next_event.next_event_k(0, k + 1)

@@ -29,8 +29,8 @@ AGREEING_PRICES = 2  # far prices that must agree before the daemon believes the
 class ExpectedStops:
     """The stop, trail and target of one entry, in price units, and the best prices it certainly and possibly saw."""
 
-    def __init__(self, order_id: str, request: dict[str, Any], since: int) -> None:
-        self.order_id, self.since_mono = order_id, since
+    def __init__(self, order_id: str, request: dict[str, Any], since_mono: int) -> None:
+        self.order_id, self.since_mono = order_id, since_mono
         self.sign = 1 if request["side"] == "BUY" else -1
         self.requested_levels = [
             to_fraction(request[name]) if request.get(name) is not None else None for name in LEVELS

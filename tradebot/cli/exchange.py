@@ -137,7 +137,7 @@ async def _serve(plan: ExchangePlan) -> None:
     from tradebot.exchange.server import serve_exchange
     from tradebot.venues import registry
 
-    room = registry.default_adapter()
+    adapter = registry.default_adapter()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -153,13 +153,13 @@ async def _serve(plan: ExchangePlan) -> None:
             latency=TYPICAL_LATENCY,
             log=log,
             resume=plan.log if plan.resume else None,
-            rules=exchange_rules(room.venue_rules),
+            rules=exchange_rules(adapter.venue_rules),
         )
         addresses = await stack.enter_async_context(
             serve_exchange(
                 market,
                 clock,
-                room.protocol_server_class(),
+                adapter.protocol_server_class(),
                 host=plan.host,
                 port=plan.port,
                 keys=AccessKeys.new_random(),

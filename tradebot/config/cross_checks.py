@@ -29,9 +29,9 @@ def cross_check(config: Config) -> list[Complaint]:
         found.append((("exchange", "path"), "must name the files when prices are recorded"))
     if not app.symbols:
         found.append((("app", "symbols"), "names no symbol to trade"))
-    if (room := registry.find_adapter(config.venue.name)) is not None:
-        said = room.config_errors(config.venue_section(room), is_live=app.mode == "live")
-        found += [((room.name, key), sentence) for key, sentence in said]
+    if (adapter := registry.find_adapter(config.venue.name)) is not None:
+        said = adapter.config_errors(config.venue_section(adapter), is_live=app.mode == "live")
+        found += [((adapter.name, key), sentence) for key, sentence in said]
     elif app.mode == "live":
         found.append((("app", "mode"), "is live, but venue.name is the embedded exchange; name a real venue"))
     if config.history.in_store and not config.store.dsn.get_secret_value():

@@ -43,19 +43,20 @@ EMBEDDED = "embedded"  # venue name of the embedded exchange
 
 
 def _venue(name: str) -> str:
-    names = (EMBEDDED, *(room.name for room in registry.all_adapters()))
+    names = (EMBEDDED, *(adapter.name for adapter in registry.all_adapters()))
     if name not in names:
         raise ValueError(f"should be {', '.join(map(repr, names[:-1]))} or {names[-1]!r}")
     return name
 
 
 def _list_venues(schema: dict[str, Any]) -> None:
-    schema["enum"] = [EMBEDDED, *(room.name for room in registry.all_adapters())]
+    schema["enum"] = [EMBEDDED, *(adapter.name for adapter in registry.all_adapters())]
 
 
 def _venues() -> str:
     return ", ".join(
-        f"{room.name}: {(room.settings_class().__doc__ or '').partition('. ')[0]}" for room in registry.all_adapters()
+        f"{adapter.name}: {(adapter.settings_class().__doc__ or '').partition('. ')[0]}"
+        for adapter in registry.all_adapters()
     )
 
 
@@ -318,9 +319,9 @@ class Config(BaseSettings):
         app = self.app.model_copy(update={"state_dir": self.app.state_dir.absolute()})
         return self.model_copy(update={"app": app})
 
-    def venue_section(self, room: VenueAdapter) -> Any:
+    def venue_section(self, adapter: VenueAdapter) -> Any:
         """Return the settings of a venue; the defaults for a venue that was unknown when these were made."""
-        return getattr(self, room.name, None) or room.settings_class()()
+        return getattr(self, adapter.name, None) or adapter.settings_class()()
 
     @property
     def settings_digest(self) -> str:
@@ -343,7 +344,7 @@ class Config(BaseSettings):
 def add_venue_sections() -> None:
     """Give Config a section for every venue of the registry, after [venue]; remove those of venues that are gone."""
     fields = Config.__pydantic_fields__
-    rooms = {room.name: room.settings_class() for room in registry.all_adapters()}
+    rooms = {adapter.name: adapter.settings_class() for adapter in registry.all_adapters()}
     if rooms == _VENUE_SECTIONS:
         return
     names = list(fields)

@@ -49,7 +49,7 @@ class OperatorApi:
         ask_to_stop: Callable[[str], None],
     ) -> None:
         self._account, self._universe, self._strategies, self._clock = account, universe, strategies, clock
-        self._halt_file, self._command, self._picture, self._ask_to_stop = (
+        self._halt_file, self._command, self._status_snapshot, self._ask_to_stop = (
             halt_file,
             command,
             status_snapshot,
@@ -58,7 +58,7 @@ class OperatorApi:
 
     def current_status(self) -> dict[str, Any]:
         """Return the current status of the run, as JSON values."""
-        return self._picture()
+        return self._status_snapshot()
 
     async def halt(self, body: dict[str, Any]) -> dict[str, Any]:
         """Halt entries in a scope; exits and cancels still leave. Raises BadRequest."""

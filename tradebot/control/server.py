@@ -39,14 +39,14 @@ Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @asynccontextmanager
-async def serve_control_socket(state_dir: Path, panel: OperatorApi) -> AsyncIterator[None]:
+async def serve_control_socket(state_dir: Path, api: OperatorApi) -> AsyncIterator[None]:
     """Listen on `<state_dir>/control.sock` while the context is open; a socket left by a crash is replaced.
 
     The caller holds the lock of the state directory. Raises StateError.
     """
     answering: set[object] = set()  # connections with a complete request that is not answered yet
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_noted_in(answering), _bounded])
-    _add_routes(app, panel)
+    _add_routes(app, api)
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -176,9 +176,9 @@ async def _bounded(request: web.Request, handler: Answering) -> web.StreamRespon
         return _error(503, str(error))
 
 
-def _add_routes(app: web.Application, panel: OperatorApi) -> None:
+def _add_routes(app: web.Application, api: OperatorApi) -> None:
     async def status(_: web.Request) -> web.Response:
-        return _json(200, panel.current_status())
+        return _json(200, api.current_status())
 
     def post(action: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]) -> Answering:
         async def answer(request: web.Request) -> web.Response:
@@ -188,10 +188,10 @@ def _add_routes(app: web.Application, panel: OperatorApi) -> None:
 
     app.router.add_get("/status", status, allow_head=False)
     for name, action in (
-        ("halt", panel.halt),
-        ("resume", panel.resume),
-        ("flatten", panel.flatten),
-        ("stop", panel.stop),
+        ("halt", api.halt),
+        ("resume", api.resume),
+        ("flatten", api.flatten),
+        ("stop", api.stop),
     ):
         app.router.add_post(f"/{name}", post(action))
 

@@ -124,7 +124,8 @@ def status_snapshot(
             "day_profit": round(account.day_profit(), 2),
             "counts": account.signal_counts | {"orders": orders, "fills": fills},
             "queues": {
-                lane.name: {"now": lane.qsize(), "deepest": lane.max_depth, "size": lane.maxsize} for lane in queues
+                queue.name: {"now": queue.qsize(), "deepest": queue.max_depth, "size": queue.maxsize}
+                for queue in queues
             }
             | {"execution": {"now": pending_requests}},
             "journal": {"queued": journal_rows[0], "on_disk": journal_rows[1]},

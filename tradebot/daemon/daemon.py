@@ -80,28 +80,28 @@ class Daemon:
     """One run: the stages over one venue session, and the tasks around them."""
 
     def __init__(
-        self, config: Config, run_id: str, ground: VenueSession, journal: Journal, recovery: RecoveredState,
+        self, config: Config, run_id: str, venue_session: VenueSession, journal: Journal, recovery: RecoveredState,
         specs: Sequence[StrategySpec], *, outbox: Outbox | None, tell: EventListener, notifier: Notifier,
     ) -> None:  # fmt: skip
-        self._config, self._run_id, self._ground, self._journal = config, run_id, ground, journal
+        self._config, self._run_id, self._venue_session, self._journal = config, run_id, venue_session, journal
         self._recovery, self._outbox, self._tell, self._notifier = recovery, outbox, tell, notifier
-        clock, universe = ground.clock, ground.universe
+        clock, universe = venue_session.clock, venue_session.universe
         self._halt_file = HaltFile(config.app.state_dir)
         self._halt_file.read_reason()
-        self._panel: OperatorApi | None = None
+        self._api: OperatorApi | None = None
         self._is_trading = False
-        self.heads = JournalHeadKeeper(journal.path, begun=journal.row_numbers[0], clock=ground.clock, tell=tell)
+        self.heads = JournalHeadKeeper(journal.path, begun=journal.row_numbers[0], clock=venue_session.clock, tell=tell)
         self._latencies = Latencies()
         self._began_at = clock.market_ns()
         interval = config.bars.interval_ns
         self._specs = tuple(specs)
-        self._recording = InputRecorder(
-            config, ground, journal, run_id=run_id, killed=lambda: self._halt_file.reason
+        self._recorder = InputRecorder(
+            config, venue_session, journal, run_id=run_id, killed=lambda: self._halt_file.reason
         )  # fmt: skip
-        self.desk = self._recording.desk
+        self.desk = self._recorder.desk
         self._results = RunResults(self.desk.account)
         sessions = CalendarSessions(
-            calendar=ground.traded_market.calendar,
+            calendar=venue_session.traded_market.calendar,
             universe=universe,
             entries_until=time.fromisoformat(config.risk.entries_until),
             square_off_at=time.fromisoformat(config.risk.square_off_at),
@@ -125,8 +125,8 @@ class Daemon:
         )
         self._watchdog = Watchdog(notifier, clock=clock, tell=tell, has_failed=lambda: journal.error is not None)
         self.engine = Engine(
-            feed=ground.venue.create_feed(universe, tell=tell),
-            broker=ground.venue.broker,
+            feed=venue_session.venue.create_feed(universe, tell=tell),
+            broker=venue_session.venue.broker,
             universe=universe,
             clock=clock,
             stages=EngineStages(bars=self.bars, analysis=self.analysis, desk=self.desk),
@@ -135,7 +135,7 @@ class Daemon:
             settings=engine_settings(config, killed=self._halt_file.read_reason),
         )
         self._warming = WarmupLoader(
-            config, ground, journal.path, recovery, opens_at=self._opens_at, suspect=self.engine.login_monitor.check_soon,
+            config, venue_session, journal.path, recovery, opens_at=self._opens_at, suspect=self.engine.login_monitor.check_soon,
             tell=tell,
         )  # fmt: skip
         short = config.journal.min_free_mb * MB
@@ -145,8 +145,8 @@ class Daemon:
             clock=clock, post=self.engine.queues.updates.put_or_fail, tell=tell,
         )  # fmt: skip
         self._watchdog.set_probes(self._parts())
-        self._bulletins = StatusReporter(
-            config, ground, engine=self.engine, account=self.desk.account, tell=tell, notifier=notifier
+        self._status_reporter = StatusReporter(
+            config, venue_session, engine=self.engine, account=self.desk.account, tell=tell, notifier=notifier
         )  # fmt: skip
 
     async def recover_and_reconcile(self) -> None:
@@ -154,23 +154,25 @@ class Daemon:
 
         The warm-up bars of strategies are loaded later, while the run trades, see `run_until_stopped`.
         """
-        config, ground, clock = self._config, self._ground, self._ground.clock
-        books = self._recovery.recovered_account(ground.account)
+        config, venue_session, clock = self._config, self._venue_session, self._venue_session.clock
+        books = self._recovery.recovered_account(venue_session.account)
         run_row = RunRecord(
             run_id=self._run_id,
             mode=config.app.mode,
-            account=ground.account,
-            symbols=ground.universe.symbols,
-            venue=ground.venue_name,
+            account=venue_session.account,
+            symbols=venue_session.universe.symbols,
+            venue=venue_session.venue_name,
             config_hash=config.settings_digest,
             versions={"tradebot": tradebot.__version__, "rows": BODY_FORMAT},
             pid=os.getpid(),
         )
         self._journal.append("run", run_row, at=clock.market_ns())
-        self._journal.append("universe", InstrumentList(instruments=ground.universe.instruments), at=clock.market_ns())
+        self._journal.append(
+            "universe", InstrumentList(instruments=venue_session.universe.instruments), at=clock.market_ns()
+        )
         self._recover(books)
         await self.space.check_disk()
-        ground.venue.resume_day(books.orders_sent_on(ground.traded_market.day_number(clock.market_ns())))
+        venue_session.venue.resume_day(books.orders_sent_on(venue_session.traded_market.day_number(clock.market_ns())))
         if self._is_held:  # market time stands still: no stop is needed yet, and no bar is missed
             await self._warm_up()
         compared = await self._compare()
@@ -190,21 +192,21 @@ class Daemon:
         )
         self._tell(started)
         # A run of fewer symbols gets no prices for other positions of earlier runs: no stop, no mark, no square-off.
-        if unwatched := sorted(s for s in account.open_symbols if s not in ground.universe):
+        if unwatched := sorted(s for s in account.open_symbols if s not in venue_session.universe):
             self._tell(PositionsUnwatched(symbols=unwatched))
 
     @property
     def _is_held(self) -> bool:
-        clock = self._ground.clock
+        clock = self._venue_session.clock
         return isinstance(clock, MarketClock) and clock.is_held
 
     async def _warm_up(self) -> None:
-        ground, past = self._ground, await self._warming.load_bars()
+        venue_session, past = self._venue_session, await self._warming.load_bars()
         self._notifier.extend_timeout()
-        self._recording.record_warmup(past)
+        self._recorder.record_warmup(past)
         self._tell_dear(
             {
-                s.symbol: ground.universe.instrument_of(s.symbol).price_from_units(int(s.close[-1]))
+                s.symbol: venue_session.universe.instrument_of(s.symbol).price_from_units(int(s.close[-1]))
                 for s in past
                 if len(s)
             }
@@ -217,32 +219,32 @@ class Daemon:
         self, ask_to_stop: Callable[[str], None], *, lines_dropped: Callable[[], int] = lambda: 0
     ) -> OperatorApi:
         """Return the operator's API of this run; `ask_to_stop` ends the run with a reason."""
-        config, ground = self._config, self._ground
+        config, venue_session = self._config, self._venue_session
         run = {
             "mode": config.app.mode,
             "run_id": self._run_id,
             "pid": os.getpid(),
-            "account": ground.account,
-            "venue": ground.venue_name,
-            "symbols": list(ground.universe.symbols),
+            "account": venue_session.account,
+            "venue": venue_session.venue_name,
+            "symbols": list(venue_session.universe.symbols),
             "strategies": [s.name for s in config.strategy],
         }
         engine = self.engine
         vitals = RunVitals(
-            clock=ground.clock, engine=engine, recovery=self._recovery, outbox=self._outbox,
-            lines_dropped=lines_dropped, login_ends=ground.login_ends, market=ground.traded_market,
+            clock=venue_session.clock, engine=engine, recovery=self._recovery, outbox=self._outbox,
+            lines_dropped=lines_dropped, login_ends=venue_session.login_ends, market=venue_session.traded_market,
         )  # fmt: skip
-        self._panel = OperatorApi(
+        self._api = OperatorApi(
             account=self.desk.account,
-            universe=ground.universe,
+            universe=venue_session.universe,
             strategies=frozenset(s.name for s in config.strategy),
-            clock=ground.clock,
+            clock=venue_session.clock,
             halt_file=self._halt_file,
             command=engine.execute_command,
             status_snapshot=lambda: status_snapshot(
                 run=run,
                 account=self.desk.account,
-                clock=ground.clock,
+                clock=venue_session.clock,
                 queues=engine.queues,
                 pending_requests=engine.order_sender.queue.pending_count,
                 killed=self._halt_file.read_reason(),
@@ -254,35 +256,35 @@ class Daemon:
             ),
             ask_to_stop=ask_to_stop,
         )
-        return self._panel
+        return self._api
 
-    def _recover(self, books: Recovered) -> None:
+    def _recover(self, account: Recovered) -> None:
         halts = self._recovery.halts_in_session(self._opens_at)
         self.desk.recover_state(
-            (*books.events, *books.closing_events),
-            adopted=books.adopted,
+            (*account.events, *account.closing_events),
+            adopted=account.adopted,
             halted="",
             opens_at=self._opens_at,
             halts=halts,
             flattened=self._recovery.flatten_ids,
-            best=books.best_prices,
+            best=account.best_prices,
         )
-        self._results.count_from(at=self._began_at, before=books.events)
-        self._recording.record_settings(
+        self._results.count_from(at=self._began_at, before=account.events)
+        self._recorder.record_settings(
             self._specs, opens_at=self._opens_at, halts=halts, flattened=self._recovery.flatten_ids
         )  # fmt: skip
-        for fact in books.closing_events:
-            self._journal.append("order", fact, at=fact.at)
+        for event in account.closing_events:
+            self._journal.append("order", event, at=event.at)
 
     def _tell_dear(self, prices: Mapping[str, Decimal]) -> None:
-        universe = self._ground.universe
+        universe = self._venue_session.universe
         priced = [(universe.instrument_of(symbol), price, price) for symbol, price in prices.items()]
         for reason in unaffordable_lots(priced, self._config.risk.order_notional):
             self._tell(LotOversized(reason=reason))
 
     async def _halt_from_the_start(self) -> None:
         # After the reconciliation, so that entries that still work at the venue are cancelled, as by every halt.
-        most, now = self._config.risk.max_crashes, self._ground.clock.wall_ns()
+        most, now = self._config.risk.max_crashes, self._venue_session.clock.wall_ns()
         for control, why in (
             ("crash_loop", crash_loop_reason(self._recovery.crashed_runs, now=now, max_crashes=most)),
             ("journal_head", doubt := self._recovery.doubt),
@@ -294,14 +296,14 @@ class Daemon:
 
     async def _compare(self) -> AccountSnapshot:
         gave_up = "the venue's books could not be read at start"
-        return await self._ground.patience.retry_until_answered(
+        return await self._venue_session.patience.retry_until_answered(
             self.engine.reconcile_at_start, failed=BooksNotRead, gave_up=gave_up
         )
 
     def _crew(self, setting: int | str, specs: Sequence[StrategySpec]) -> int:
         if setting != "auto":
             return int(setting)
-        chosen, reason = choose_worker_count(specs, len(self._ground.universe), os.cpu_count() or 1)
+        chosen, reason = choose_worker_count(specs, len(self._venue_session.universe), os.cpu_count() or 1)
         self._tell(WorkersChosen(workers=chosen, reason=reason))
         return chosen
 
@@ -311,7 +313,7 @@ class Daemon:
         Open positions have their stops from the first quote on. Strategies decide, and so may open positions, once they
         are warmed up.
         """
-        with tuned_interpreter(self._ground.clock, self._latencies.record_duration):
+        with tuned_interpreter(self._venue_session.clock, self._latencies.record_duration):
             await self._trade(stop, reasons)
         summary = summarize_run(
             engine=self.engine, account=self.desk.account, bars=self.bars, latencies=self._latencies,
@@ -324,40 +326,42 @@ class Daemon:
         async with asyncio.TaskGroup() as tasks:
             around = [
                 tasks.create_task(self._announce(), name="announce"),
-                tasks.create_task(self._bulletins.report_status(), name="status"),
+                tasks.create_task(self._status_reporter.report_status(), name="status"),
                 tasks.create_task(self._journal.raise_on_failure(), name="journal-watch"),
                 tasks.create_task(self.space.run_checks(), name="space-watch"),
                 tasks.create_task(self.heads.save_periodically(), name="journal-heads"),
             ]
             if (after := self._config.app.stop_after_s) is not None:
                 around.append(tasks.create_task(self._stop_after(after, stop, reasons), name="stop-after"))
-            around.append(tasks.create_task(self._bulletins.announce_stop(stop, reasons), name="say-stopping"))
+            around.append(tasks.create_task(self._status_reporter.announce_stop(stop, reasons), name="say-stopping"))
             if self._outbox is not None:
                 around.append(tasks.create_task(self._outbox.feed_store(), name="outbox"))
-            if self._panel is not None:
-                around.append(tasks.create_task(self._panel.watch_halt_file(), name="halt-file"))
+            if self._api is not None:
+                around.append(tasks.create_task(self._api.watch_halt_file(), name="halt-file"))
             if not self.engine.warmup_done.is_set():
                 around.append(tasks.create_task(self._warm_up(), name="warm-up"))
             self._is_trading = True
             await self.engine.run(stop)
             self._notifier.extend_timeout()
-            self._recording.flush_inputs()
-            self._bulletins.warn_open_positions()
+            self._recorder.flush_inputs()
+            self._status_reporter.warn_open_positions()
             for task in around:
                 task.cancel()
 
     async def _announce(self) -> None:
-        clock = self._ground.clock
+        clock = self._venue_session.clock
         if isinstance(clock, MarketClock):
             await self.engine.stream_started.wait()
             clock.start_market()  # the embedded exchange opens once its quotes are received
-        await self._bulletins.announce_ready()
+        await self._status_reporter.announce_ready()
         if not self._config.analysis.warmup_bars:  # without past bars the prices are not known earlier
             account = self.desk.account
-            self._tell_dear({s: p for s in self._ground.universe.symbols if (p := account.last_price(s)) is not None})
+            self._tell_dear(
+                {s: p for s in self._venue_session.universe.symbols if (p := account.last_price(s)) is not None}
+            )
 
     async def _stop_after(self, seconds: float, stop: asyncio.Event, reasons: list[str]) -> None:
-        await self._ground.clock.sleep(seconds)
+        await self._venue_session.clock.sleep(seconds)
         reasons.append(f"app.stop_after is {self._config.app.stop_after}")
         stop.set()
 

@@ -56,7 +56,7 @@ async def open_embedded_exchange(
     on_open: Callable[[Exchange], None] = lambda _: None,
     holdings: Sequence[DematHolding] = (),
     keys: AccessKeys | None = None,
-    room: VenueAdapter | None = None,
+    adapter: VenueAdapter | None = None,
 ) -> AsyncIterator[tuple[ExchangeAddresses, MarketClock]]:
     """Open the exchange of `config.exchange` for `symbols`; its time stands still until the clock is released.
 
@@ -65,7 +65,7 @@ async def open_embedded_exchange(
     when the prices end. `faults` are injected, and `tell` reports each one. `wall_ns` is this machine's clock; the
     exchange reads it every `poll_s`. `on_open` gets the exchange before the first order. `keys` are the keys to log in
     with, random by default. `holdings` are the account's before its first day. The exchange speaks the protocol of
-    `room`, by default the first one in the registry.
+    `adapter`, by default the first one in the registry.
     """
     settings, wall = config.exchange, wall or WallClock()
     if settings.prices == "recorded":
@@ -77,7 +77,7 @@ async def open_embedded_exchange(
         source, begin = _synthetic(config, universe_for(symbols), seen_until, wall)
     clock = MarketClock(starts_at=begin, anchor_mono=None, speed=settings.speed, wall=wall)
     events = EventLog(log)
-    room = room or registry.default_adapter()
+    adapter = adapter or registry.default_adapter()
     delay = settings.latency_ms / 1000 / 2
 
     async def trade(exchange: Exchange) -> None:
@@ -94,14 +94,14 @@ async def open_embedded_exchange(
             latency=Latency(to_exchange_s=delay, back_s=delay, jitter_s=delay / 2),
             log=events,
             resume=log,
-            rules=exchange_rules(room.venue_rules),
+            rules=exchange_rules(adapter.venue_rules),
         )
         on_open(exchange)
         async with (
             serve_exchange(
                 exchange,
                 clock,
-                room.protocol_server_class(),
+                adapter.protocol_server_class(),
                 keys=keys or AccessKeys.new_random(),
                 token_expires=False,
                 log=events,
@@ -118,12 +118,12 @@ async def open_embedded_exchange(
         events.close_file()
 
 
-def exchange_rules(profile: VenueRules) -> OrderRules:
+def exchange_rules(venue_rules: VenueRules) -> OrderRules:
     """Return the rules of a venue that the simulated exchange enforces."""
     return OrderRules(
-        tag_length=profile.tag_length,
-        changes_per_order=profile.modifications_per_order,
-        needs_protection=profile.needs_protection,
+        tag_length=venue_rules.tag_length,
+        changes_per_order=venue_rules.modifications_per_order,
+        needs_protection=venue_rules.needs_protection,
     )
 
 

@@ -32,16 +32,16 @@ class InputRecorder:
     """
 
     def __init__(
-        self, config: Config, ground: VenueSession, journal: Journal, *, run_id: str, killed: Callable[[], str]
+        self, config: Config, venue_session: VenueSession, journal: Journal, *, run_id: str, killed: Callable[[], str]
     ) -> None:
-        self._config, self._ground, self._journal = config, ground, journal
-        profile = ground.venue.venue_rules
-        settings = desk_settings(config, most_changes=profile.modifications_per_order, checks_fills=True)
-        self._settings = msgspec.structs.replace(settings, venue=ground.venue_name)
-        self._limits = gate_limits(config, speed=ground.clock.speed)
+        self._config, self._venue_session, self._journal = config, venue_session, journal
+        venue_rules = venue_session.venue.venue_rules
+        settings = desk_settings(config, most_changes=venue_rules.modifications_per_order, checks_fills=True)
+        self._settings = msgspec.structs.replace(settings, venue=venue_session.venue_name)
+        self._limits = gate_limits(config, speed=venue_session.clock.speed)
         self._venue: dict[str, Any] = {
-            "absent_after_s": profile.absent_after_s,
-            "absence_is_proof": profile.absence_is_proof,
+            "absent_after_s": venue_rules.absent_after_s,
+            "absence_is_proof": venue_rules.absence_is_proof,
         }
         self._taped = None
         if config.journal.record_inputs:
@@ -64,7 +64,7 @@ class InputRecorder:
             halts=tuple(halts),
             flattened=tuple(sorted(flattened)),
         )
-        self._journal.append("terms", row, at=self._ground.clock.market_ns())
+        self._journal.append("terms", row, at=self._venue_session.clock.market_ns())
 
     def record_warmup(self, past: Sequence[BarSeries]) -> None:
         """Record the bars that the strategies are warmed up with."""
@@ -72,7 +72,7 @@ class InputRecorder:
             return
         for first in range(0, len(past), SYMBOLS_PER_ROW):
             row = WarmupBars(series=tuple(past[first : first + SYMBOLS_PER_ROW]))
-            self._journal.append("warmup", row, at=self._ground.clock.market_ns())
+            self._journal.append("warmup", row, at=self._venue_session.clock.market_ns())
 
     def flush_inputs(self) -> None:
         """Record the inputs of the last seconds."""
@@ -80,10 +80,10 @@ class InputRecorder:
             self._taped.flush_inputs()
 
     def _append(self, tape: Any) -> None:
-        self._journal.append("tape", tape, at=self._ground.clock.market_ns())
+        self._journal.append("tape", tape, at=self._venue_session.clock.market_ns())
 
     def _desk(self, run_id: str) -> Callable[[Callable[[], str]], Desk]:
-        universe = self._ground.universe
+        universe = self._venue_session.universe
 
         def make(killed: Callable[[], str]) -> Desk:
             book = Book(universe, self._settings, charges_by_market(universe))

@@ -27,23 +27,23 @@ class SimulatedRoute(VenueAccess, frozen=True):
             _on_this_machine(address)
 
     @classmethod
-    def from_printed(cls, room: VenueAdapter, exchange: dict[str, Any]) -> Self:
+    def from_printed(cls, adapter: VenueAdapter, exchange: dict[str, Any]) -> Self:
         """Return the access that a running exchange printed. Raises ConfigError for an address that is not loopback."""
         for text in _texts(exchange):
             if "://" in text:
                 _on_this_machine(text)
-        return _as(cls, room.access_from_entry(exchange[room.name]))
+        return _as(cls, adapter.access_from_entry(exchange[adapter.name]))
 
 
 class LiveRoute(VenueAccess, frozen=True):
     """The access to a real venue with the operator's keys; see `from_config`."""
 
     @classmethod
-    def from_config(cls, room: VenueAdapter, config: Config) -> Self:
+    def from_config(cls, adapter: VenueAdapter, config: Config) -> Self:
         """Return the access to the venue of a live run. Raises ConfigError in every other mode."""
         if config.app.mode != "live":
-            raise ConfigError(f"venue.name: {NO_PAPER_AT_VENUE.format(name=room.name)}")
-        return _as(cls, room.access_from_settings(config.venue_section(room)))
+            raise ConfigError(f"venue.name: {NO_PAPER_AT_VENUE.format(name=adapter.name)}")
+        return _as(cls, adapter.access_from_settings(config.venue_section(adapter)))
 
 
 OrderRoute = SimulatedRoute | LiveRoute

@@ -26,9 +26,9 @@ class RunState:
 @contextmanager
 def log_failure(tell: EventListener) -> Iterator[RunState]:
     """Log as the last line, at critical, why a run could not start or continue, and which positions it leaves open."""
-    standing = RunState()
+    run_state = RunState()
     try:
-        yield standing
+        yield run_state
     except NO_FAILURE:
         raise
     except BaseException as error:
@@ -38,20 +38,20 @@ def log_failure(tell: EventListener) -> Iterator[RunState]:
             reason=str(cause) or type(cause).__name__,
             error=type(cause).__name__,
             exit_code=int(code),
-            open_positions=standing.positions(),
+            open_positions=run_state.positions(),
         )
         tell(failed)
         raise
 
 
-def install_signal_handlers(tell: EventListener, standing: RunState) -> None:
+def install_signal_handlers(tell: EventListener, run_state: RunState) -> None:
     """Handle signals that end a process by default.
 
     USR1 logs the state of the run; HUP and USR2 are logged and ignored.
     """
 
     def show() -> None:
-        tell(StateShown(picture=standing.status_snapshot() or {"reason": "the daemon is starting"}))
+        tell(StateShown(picture=run_state.status_snapshot() or {"reason": "the daemon is starting"}))
 
     def ignore(name: str) -> None:
         tell(ProcessSignalIgnored(signal=name))

@@ -25,7 +25,9 @@ class RunResults:
         Positions of earlier runs start at their cost.
         """
         self._at = at
-        self._sent = sum(1 for fact in before if isinstance(fact, OrderEvent) and fact.type is OrderEventType.SENDING)
+        self._sent = sum(
+            1 for event in before if isinstance(event, OrderEvent) and event.type is OrderEventType.SENDING
+        )
         self._fills, self._charges, self._realized = self._account.fill_totals
 
     @property

@@ -37,13 +37,13 @@ def start_problems(config: Config, *, now: int, has_exchange: bool = False) -> l
     """
     found: list[Complaint] = []
     is_embedded = config.venue.name == EMBEDDED and not has_exchange
-    room = None if has_exchange else registry.find_adapter(config.venue.name)
-    market = _market(room)
-    if room is not None and config.app.mode == "paper":
-        found.append((("venue", "name"), NO_PAPER_AT_VENUE.format(name=room.name)))
-    if room is not None:
+    adapter = None if has_exchange else registry.find_adapter(config.venue.name)
+    market = _market(adapter)
+    if adapter is not None and config.app.mode == "paper":
+        found.append((("venue", "name"), NO_PAPER_AT_VENUE.format(name=adapter.name)))
+    if adapter is not None:
         found += _uncovered(market, market.date_of(now), ("venue", "name"), "today")
-        found += _without_history(config, room)
+        found += _without_history(config, adapter)
     if is_embedded:
         found += _embedded_day(config, market, market.date_of(now))
         found += invented_share_problems(config)
@@ -68,8 +68,8 @@ def raise_start_problems(config: Config, *, now: int, has_exchange: bool) -> Non
 def start_warnings(config: Config, *, now: int) -> list[str]:
     """Return warnings about settings with which a run starts all the same at `now` (wall ns)."""
     found = []
-    room = registry.find_adapter(config.venue.name)
-    market = _market(room)
+    adapter = registry.find_adapter(config.venue.name)
+    market = _market(adapter)
     calendar = market.calendar
     left = (calendar.covered_through - market.date_of(now)).days
     if 0 <= left <= WARN_DAYS:
@@ -77,8 +77,8 @@ def start_warnings(config: Config, *, now: int) -> list[str]:
             f"the trading calendar ends on {calendar.covered_through}, in {left} days: no real money is traded on days"
             " past it; update tradebot, or add the closures to markets/data/nse_sessions.toml"
         )
-    if room is not None:
-        found += room.config_warnings(config.venue_section(room))
+    if adapter is not None:
+        found += adapter.config_warnings(config.venue_section(adapter))
     for section in config.strategy:
         if unknown := [symbol for symbol in section.symbols if symbol not in config.app.symbols]:
             found.append(f"{section.name} names {', '.join(unknown)}, which app.symbols does not: it is not traded")
@@ -115,9 +115,9 @@ def check_day_covered(at: int, market: Market) -> None:
         raise ConfigError(sentence)
 
 
-def _market(room: VenueAdapter | None) -> Market:
+def _market(adapter: VenueAdapter | None) -> Market:
     # The embedded exchange has the market of the venue whose protocol it speaks.
-    return market_of((room or registry.default_adapter()).venue_rules.exchange)
+    return market_of((adapter or registry.default_adapter()).venue_rules.exchange)
 
 
 def _uncovered(market: Market, day: date, key: tuple[str, str], what: str) -> list[Complaint]:
@@ -149,12 +149,12 @@ def _embedded_day(config: Config, market: Market, today: date) -> list[Complaint
     return _uncovered(market, day, key, "the day of the exchange")
 
 
-def _without_history(config: Config, room: VenueAdapter) -> list[Complaint]:
-    candles = room.venue_rules.candles
+def _without_history(config: Config, adapter: VenueAdapter) -> list[Complaint]:
+    candles = adapter.venue_rules.candles
     if not config.analysis.warmup_bars or config.bars.interval_ns in candles:
         return []
     has = ", ".join(candles.values())
-    sentence = f"is {config.bars.interval}, and {room.title} has no candles of it to warm up with ({has})"
+    sentence = f"is {config.bars.interval}, and {adapter.title} has no candles of it to warm up with ({has})"
     return [(("bars", "interval"), f"{sentence}; choose one, or set analysis.warmup_bars = 0")]
 
 

@@ -24,14 +24,14 @@ class StatusReporter:
     def __init__(
         self,
         config: Config,
-        ground: VenueSession,
+        venue_session: VenueSession,
         *,
         engine: Engine,
         account: AccountView,
         tell: EventListener,
         notifier: Notifier,
     ) -> None:
-        self._config, self._ground, self._engine, self._account = config, ground, engine, account
+        self._config, self._venue_session, self._engine, self._account = config, venue_session, engine, account
         self._tell, self._notifier = tell, notifier
 
     async def announce_ready(self) -> None:
@@ -40,11 +40,11 @@ class StatusReporter:
             async with asyncio.timeout(FIRST_QUOTE_S):
                 await self._engine.quotes_ready.wait()
         started = TradingStarted(
-            symbols=len(self._ground.universe),
+            symbols=len(self._venue_session.universe),
             strategies=[s.name for s in self._config.strategy],
             interval=self._config.bars.interval,
-            venue=self._ground.venue_name,
-            account=self._ground.account,
+            venue=self._venue_session.venue_name,
+            account=self._venue_session.account,
             quotes="flowing" if self._engine.quotes_ready.is_set() else "none yet",
         )
         self._tell(started)
@@ -53,7 +53,7 @@ class StatusReporter:
     async def report_status(self) -> None:
         """Report the status to the supervisor every few seconds, until cancelled."""
         while True:
-            await self._ground.clock.sleep(STATUS_EVERY_S)
+            await self._venue_session.clock.sleep(STATUS_EVERY_S)
             self._notifier.notify_status(self._status())
 
     async def announce_stop(self, stop: asyncio.Event, reasons: Sequence[str]) -> None:
@@ -64,7 +64,7 @@ class StatusReporter:
 
     def warn_open_positions(self) -> None:
         """Warn of the positions that stay open without the stops that this process watched for them."""
-        account, universe = self._account, self._ground.universe
+        account, universe = self._account, self._venue_session.universe
         left = {}
         for symbol, quantity in account.open_quantities().items():
             levels = account.protective_levels(universe.ids_by_symbol[symbol]) if symbol in universe else None
@@ -85,6 +85,6 @@ class StatusReporter:
         if c.disk_short:
             halted = f", DISK {'FULL' if c.disk_full else 'SHORT'}{halted}"
         return (
-            f"{self._config.app.mode.upper()} {len(self._ground.universe)} symbols, "
+            f"{self._config.app.mode.upper()} {len(self._venue_session.universe)} symbols, "
             f"day PnL {self._account.day_profit():+.2f}, {len(self._account.open_symbols)} positions{halted}"
         )

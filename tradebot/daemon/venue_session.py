@@ -81,17 +81,19 @@ async def open_venue_session(
     trade at the configured venue.
     """
     wall = wall or WallClock()
-    patience = StartRetry(within_s=config.venue.wait_at_start_s, clock=wall, tell=tell, extend=on_step, stopped=stopped)
+    start_retry = StartRetry(
+        within_s=config.venue.wait_at_start_s, clock=wall, tell=tell, extend=on_step, stopped=stopped
+    )
     async with AsyncExitStack() as stack:
         clock: Clock
         route: OrderRoute
-        room = _room(config, exchange)
+        adapter = _room(config, exchange)
         if exchange is not None:
-            name, route, clock = "exchange", SimulatedRoute.from_printed(room, exchange), _clock_of(exchange, wall)
+            name, route, clock = "exchange", SimulatedRoute.from_printed(adapter, exchange), _clock_of(exchange, wall)
         elif config.venue.name == EMBEDDED:
             opening = _embedded(
                 config,
-                room,
+                adapter,
                 seen_until=seen_until,
                 log=exchange_log,
                 on_end=on_end,
@@ -101,15 +103,15 @@ async def open_venue_session(
             )
             name, (route, clock) = EMBEDDED, await stack.enter_async_context(opening)
         else:
-            name, route = room.name, LiveRoute.from_config(room, config)
-            clock = VenueClock(wall) if room.has_venue_timestamps(config.venue_section(room)) else wall
-        venue = await stack.enter_async_context(venue_with_orders(room, route, clock, config))
+            name, route = adapter.name, LiveRoute.from_config(adapter, config)
+            clock = VenueClock(wall) if adapter.has_venue_timestamps(config.venue_section(adapter)) else wall
+        venue = await stack.enter_async_context(venue_with_orders(adapter, route, clock, config))
         broker = venue.broker
-        account = await patience.retry_until_answered(broker.fetch_account_id, failed=LoginFailed, gave_up=NO_ANSWER)
+        account = await start_retry.retry_until_answered(broker.fetch_account_id, failed=LoginFailed, gave_up=NO_ANSWER)
         on_step()
-        if config.app.mode == "live" and account != (meant := room.live_account_id(config.venue_section(room))):
-            raise ConfigError(f"{room.name}.account_id is {meant}, but the keys are of account {account}")
-        universe = await _universe(broker, config, patience, tell)
+        if config.app.mode == "live" and account != (meant := adapter.live_account_id(config.venue_section(adapter))):
+            raise ConfigError(f"{adapter.name}.account_id is {meant}, but the keys are of account {account}")
+        universe = await _universe(broker, config, start_retry, tell)
         on_step()
         yield VenueSession(
             venue=venue,
@@ -117,7 +119,7 @@ async def open_venue_session(
             clock=clock,
             account=account,
             universe=universe,
-            patience=patience,
+            patience=start_retry,
             login_ends=""
             if name == EMBEDDED
             else venue.venue_rules.login_ends,  # its token is valid as long as it runs
@@ -133,29 +135,36 @@ async def open_history_source(
     async with AsyncExitStack() as stack:
         clock: Clock
         access: VenueAccess
-        room = _room(config, exchange)
+        adapter = _room(config, exchange)
         if exchange is not None:
-            name, access, clock = "exchange", SimulatedRoute.from_printed(room, exchange), _clock_of(exchange, wall)
+            name, access, clock = "exchange", SimulatedRoute.from_printed(adapter, exchange), _clock_of(exchange, wall)
         elif config.venue.name == EMBEDDED:
             opening = _embedded(
-                config, room, seen_until=0, log=exchange_log, on_end=lambda _: None, faults=None, tell=tell, wall=wall
+                config,
+                adapter,
+                seen_until=0,
+                log=exchange_log,
+                on_end=lambda _: None,
+                faults=None,
+                tell=tell,
+                wall=wall,
             )
             name, (access, clock) = EMBEDDED, await stack.enter_async_context(opening)
         else:
-            name, access, clock = room.name, room.access_from_settings(config.venue_section(room)), wall
-        reading: AbstractAsyncContextManager[Readable] = room.build_read_only_venue(access, clock)
+            name, access, clock = adapter.name, adapter.access_from_settings(config.venue_section(adapter)), wall
+        reading: AbstractAsyncContextManager[Readable] = adapter.build_read_only_venue(access, clock)
         source = await stack.enter_async_context(reading)
         reader = source.broker
-        patience = StartRetry(within_s=READER_WAITS_S, clock=wall, tell=tell)
-        await patience.retry_until_answered(reader.fetch_account_id, failed=LoginFailed, gave_up=NO_ANSWER)
-        universe = await _universe(reader, config, patience, tell)
+        start_retry = StartRetry(within_s=READER_WAITS_S, clock=wall, tell=tell)
+        await start_retry.retry_until_answered(reader.fetch_account_id, failed=LoginFailed, gave_up=NO_ANSWER)
+        universe = await _universe(reader, config, start_retry, tell)
         yield HistorySource(reader=reader, venue_name=name, clock=clock, universe=universe)
 
 
 @asynccontextmanager
 async def _embedded(
     config: Config,
-    room: VenueAdapter,
+    adapter: VenueAdapter,
     *,
     seen_until: int,
     log: Path | None,
@@ -174,10 +183,10 @@ async def _embedded(
         faults=faults,
         tell=tell,
         wall=wall,
-        room=room,
+        adapter=adapter,
     )
     async with opening as (addresses, clock):
-        route = SimulatedRoute.from_printed(room, addresses.to_json())
+        route = SimulatedRoute.from_printed(adapter, addresses.to_json())
         tell(ExchangeOpened(addresses=route.addresses, speed=clock.speed, log=str(log)))
         yield route, clock
 
@@ -190,12 +199,12 @@ def _room(config: Config, exchange: dict[str, Any] | None) -> VenueAdapter:
 
 
 def venue_with_orders(
-    room: VenueAdapter, route: OrderRoute, clock: Clock, config: Config
+    adapter: VenueAdapter, route: OrderRoute, clock: Clock, config: Config
 ) -> AbstractAsyncContextManager[Venue]:
     """Return a venue that can send orders. Only this function builds one."""
     assert isinstance(route, OrderRoute), f"{type(route).__name__} is no order route"
-    found: AbstractAsyncContextManager[Venue] = room.build_trading_venue(
-        route, clock, config.venue_section(room), silent_after_s=config.feed.silent_after_s
+    found: AbstractAsyncContextManager[Venue] = adapter.build_trading_venue(
+        route, clock, config.venue_section(adapter), silent_after_s=config.feed.silent_after_s
     )
     return found
 
@@ -205,9 +214,9 @@ def _clock_of(exchange: dict[str, Any], wall: Clock) -> MarketClock:
     return MarketClock(starts_at=said["market"], anchor_mono=said["monotonic"], speed=said["speed"], wall=wall)
 
 
-async def _universe(reader: VenueReader, config: Config, patience: StartRetry, tell: EventListener) -> Universe:
+async def _universe(reader: VenueReader, config: Config, start_retry: StartRetry, tell: EventListener) -> Universe:
     symbols = config.app.symbols
-    listed = await patience.retry_until_answered(
+    listed = await start_retry.retry_until_answered(
         lambda: reader.fetch_instruments(symbols), failed=InstrumentsNotRead, gave_up=NO_ANSWER
     )
     if listed.unread:

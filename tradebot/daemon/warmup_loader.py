@@ -26,7 +26,7 @@ class WarmupLoader:
     def __init__(
         self,
         config: Config,
-        ground: VenueSession,
+        venue_session: VenueSession,
         journal: Path,
         recovery: RecoveredState,
         *,
@@ -34,21 +34,21 @@ class WarmupLoader:
         suspect: Callable[[], None],
         tell: EventListener,
     ) -> None:
-        self._ground, self._journal, self._recovery = ground, journal, recovery
+        self._venue_session, self._journal, self._recovery = venue_session, journal, recovery
         self._opens_at, self._suspect, self._tell = opens_at, suspect, tell
         self._count, self._interval = config.analysis.warmup_bars, config.bars.interval_ns
 
     async def load_bars(self) -> list[BarSeries]:
         """Return the past bars of all symbols that have some; wait while the login is lost."""
-        ground, known, tries = self._ground, await self._recalled(), 0
+        venue_session, known, tries = self._venue_session, await self._recalled(), 0
         while True:
             try:
                 return await fetch_warmup_bars(
-                    ground.venue.broker,
-                    ground.universe,
+                    venue_session.venue.broker,
+                    venue_session.universe,
                     bar_count=self._count,
                     interval_ns=self._interval,
-                    clock=ground.clock,
+                    clock=venue_session.clock,
                     tell=self._tell,
                     known_bars=known,
                 )
@@ -56,12 +56,19 @@ class WarmupLoader:
                 self._suspect()
                 tries += 1
                 self._tell((WarmupPostponed if tries == 1 else WarmupRetried)(reason=str(error)))
-            await ground.clock.sleep(LOGIN_PAUSE_S)
+            await venue_session.clock.sleep(LOGIN_PAUSE_S)
 
     async def _recalled(self) -> list[BarSeries]:
         # Only from today's runs: the bars of an earlier day may have been adjusted since, for a split or a dividend.
-        ground, now, opens, interval = self._ground, self._ground.clock.market_ns(), self._opens_at, self._interval
-        is_today = ground.traded_market.day_number(self._recovery.last_at) == ground.traded_market.day_number(now)
+        venue_session, now, opens, interval = (
+            self._venue_session,
+            self._venue_session.clock.market_ns(),
+            self._opens_at,
+            self._interval,
+        )
+        is_today = venue_session.traded_market.day_number(
+            self._recovery.last_at
+        ) == venue_session.traded_market.day_number(now)
         if not (self._count and is_today and now >= opens):
             return []
         for run in reversed(self._recovery.runs[-MAX_RUNS_READ:]):
@@ -69,8 +76,8 @@ class WarmupLoader:
                 read_warmup_bars,
                 self._journal,
                 run.run_id,
-                ground.universe,
-                venue=ground.venue_name,
+                venue_session.universe,
+                venue=venue_session.venue_name,
                 interval_ns=interval,
                 count=self._count,
                 last_end=lambda at: opens + (at - opens) // interval * interval,

@@ -204,7 +204,7 @@ class Order(Message, frozen=True, kw_only=False):
     @property
     def fill_keys(self) -> frozenset[tuple[str, str]]:
         """Return the (exchange, execution id) of every booked fill."""
-        return frozenset(execution.fill_key for execution in self.fills)
+        return frozenset(fill.fill_key for fill in self.fills)
 
     @property
     def remaining_quantity(self) -> Decimal:

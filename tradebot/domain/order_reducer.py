@@ -63,61 +63,63 @@ LINK_EVENTS = (E.LINK_LOST, E.LINK_BACK)
 MONOTONIC_FIELDS = {"cancel": ("sent_mono",), "replace": ("mono",), "times": ("sent_mono", "acked_mono", "ended_mono")}
 
 
-def open_order(fact: OrderEvent) -> Order:
+def open_order(event: OrderEvent) -> Order:
     """Return the order that an INTENT or DENIED event starts."""
-    request = fact.request
-    assert request is not None, f"{fact.type} of {fact.order_id} carries no request"
-    assert fact.type in FIRST_STATES, f"an order cannot begin with {fact.type}"
+    request = event.request
+    assert request is not None, f"{event.type} of {event.order_id} carries no request"
+    assert event.type in FIRST_STATES, f"an order cannot begin with {event.type}"
     return Order(
         request,
-        FIRST_STATES[fact.type],
+        FIRST_STATES[event.type],
         request.quantity,
         request.price,
-        fact.venue_order_id,
-        OrderTimes(fact.at, fact.at),
+        event.venue_order_id,
+        OrderTimes(event.at, event.at),
         origin=OrderOrigin.EXTERNAL if request.is_external else OWN,
-        reason=fact.reason,
-        reference=fact.reference,
+        reason=event.reason,
+        reference=event.reference,
     )
 
 
-def apply_event(order: Order, fact: OrderEvent) -> Order:
+def apply_event(order: Order, event: OrderEvent) -> Order:
     """Return `order` after the event.
 
     An event that has no rule for the current state, and a status older than the last one, leave the state and count in
     `ignored`; the ids and quantities in them are kept. A fill is booked in every state, and only once.
     """
-    assert fact.order_id == order.order_id, f"fact of {fact.order_id} applied to {order.order_id}"
-    event, venue = fact.type, fact.venue_order
-    changes = _learn_from_venue(order, fact) if venue is not None or fact.venue_order_id != order.venue_order_id else {}
-    row = RULES_BY_PAIR.get((order.state, event))
-    if row is None or (venue is not None and is_outdated(order, event, venue)):
+    assert event.order_id == order.order_id, f"fact of {event.order_id} applied to {order.order_id}"
+    event_type, venue = event.type, event.venue_order
+    changes = (
+        _learn_from_venue(order, event) if venue is not None or event.venue_order_id != order.venue_order_id else {}
+    )
+    row = RULES_BY_PAIR.get((order.state, event_type))
+    if row is None or (venue is not None and is_outdated(order, event_type, venue)):
         return _with(order, changes | {"ignored": order.ignored + 1})
-    if (event is SENDING or event is ACCEPTED) and not order.filled:
+    if (event_type is SENDING or event_type is ACCEPTED) and not order.filled:
         # The fast path of most orders: the new state has no other consequences.
-        was, mono = order.times, fact.mono
-        sent, acked = (mono, was.acked_mono) if event is SENDING else (was.sent_mono, mono)
+        was, mono = order.times, event.mono
+        sent, acked = (mono, was.acked_mono) if event_type is SENDING else (was.sent_mono, mono)
         changes["state"] = row.target
-        changes["times"] = OrderTimes(was.begun_at, fact.at, sent, acked, was.ended_mono)
-        if fact.reason:
-            changes["reason"] = fact.reason
+        changes["times"] = OrderTimes(was.begun_at, event.at, sent, acked, was.ended_mono)
+        if event.reason:
+            changes["reason"] = event.reason
         if order.state.is_terminal:
             _revive(order, changes)
         return replace(order, **changes)
-    if event is EXECUTED and fact.fill is not None:
-        return _book_fill(order, fact, fact.fill, changes)
-    return _apply_status(order, fact, changes, row.target)
+    if event_type is EXECUTED and event.fill is not None:
+        return _book_fill(order, event, event.fill, changes)
+    return _apply_status(order, event, changes, row.target)
 
 
-def is_outdated(order: Order, event: OrderEventType, venue: VenueOrder | None) -> bool:
+def is_outdated(order: Order, event_type: OrderEventType, venue: VenueOrder | None) -> bool:
     """Return True for a status that is older, by (venue's time, rank), than the last one that counted.
 
     A status without a time counts as being as new as the last one.
     """
-    if venue is None or event not in STATUS_RANKS:
+    if venue is None or event_type not in STATUS_RANKS:
         return False
     seen_at = order.reported.seen_at
-    return (venue.changed_at or seen_at, STATUS_RANKS[event]) < (seen_at, order.reported.rank)
+    return (venue.changed_at or seen_at, STATUS_RANKS[event_type]) < (seen_at, order.reported.rank)
 
 
 def cap_monotonic_times(order: Order, mono: int) -> Order:
@@ -134,57 +136,57 @@ def _with(order: Order, changes: dict[str, Any]) -> Order:
     return replace(order, **changes)
 
 
-def _learn_from_venue(order: Order, fact: OrderEvent) -> dict[str, Any]:
+def _learn_from_venue(order: Order, event: OrderEvent) -> dict[str, Any]:
     changes: dict[str, Any] = {}
-    if fact.venue_order_id and fact.venue_order_id != order.venue_order_id:
+    if event.venue_order_id and event.venue_order_id != order.venue_order_id:
         is_unseen = order.reported.rank < 0 and not order.fills
-        if not order.venue_order_id or (is_unseen and fact.venue_order is not None):
+        if not order.venue_order_id or (is_unseen and event.venue_order is not None):
             # An id from an answer that the venue never reported gives way to the id in a reported row.
-            changes["venue_order_id"] = fact.venue_order_id
-        elif fact.type is E.REPLACED:
-            changes["venue_order_id"] = fact.venue_order_id
+            changes["venue_order_id"] = event.venue_order_id
+        elif event.type is E.REPLACED:
+            changes["venue_order_id"] = event.venue_order_id
             changes["other_ids"] = (*order.other_ids, order.venue_order_id)
-        elif fact.venue_order_id not in order.other_ids:
-            changes["other_ids"] = (*order.other_ids, fact.venue_order_id)
-    venue = fact.venue_order
+        elif event.venue_order_id not in order.other_ids:
+            changes["other_ids"] = (*order.other_ids, event.venue_order_id)
+    venue = event.venue_order
     if venue is not None and venue.filled > order.reported.filled:
         changes["reported"] = replace(order.reported, filled=venue.filled, average_price=venue.average_price)
     return changes
 
 
-def _note_event(order: Order, fact: OrderEvent, changes: dict[str, Any]) -> None:
+def _note_event(order: Order, event: OrderEvent, changes: dict[str, Any]) -> None:
     """Record in `changes` the effect of an event on the cancel, the replace, the terms and the reported state."""
-    event, venue = fact.type, fact.venue_order
-    if event in CANCEL_STATES:
-        was, is_sent = order.cancel, event is E.CANCEL_SENT
+    event_type, venue = event.type, event.venue_order
+    if event_type in CANCEL_STATES:
+        was, is_sent = order.cancel, event_type is E.CANCEL_SENT
         changes["cancel"] = CancelState(
-            CANCEL_STATES[event], was.tries + is_sent, fact.mono if is_sent else was.sent_mono
+            CANCEL_STATES[event_type], was.tries + is_sent, event.mono if is_sent else was.sent_mono
         )
-    elif event in REPLACE_STATES:
-        _note_replace(order, fact, changes)
-    elif event in TERMS_EVENTS:
-        _note_terms(order, fact, changes)
-    elif event in LINK_EVENTS:
-        changes["is_stale"] = event is E.LINK_LOST
-    elif event in STATUS_RANKS:
+    elif event_type in REPLACE_STATES:
+        _note_replace(order, event, changes)
+    elif event_type in TERMS_EVENTS:
+        _note_terms(order, event, changes)
+    elif event_type in LINK_EVENTS:
+        changes["is_stale"] = event_type is E.LINK_LOST
+    elif event_type in STATUS_RANKS:
         changes["is_stale"] = False
         if venue is not None:
-            _note_report_time(order, venue, changes, STATUS_RANKS[event])
+            _note_report_time(order, venue, changes, STATUS_RANKS[event_type])
 
 
-def _note_replace(order: Order, fact: OrderEvent, changes: dict[str, Any]) -> None:
-    was, wish = order.replace, REPLACE_STATES[fact.type]
-    if fact.type is E.REPLACE_SENT:
-        changes["replace"] = ReplaceState(wish, was.tries + 1, fact.mono, fact.terms)
-        changes["reference"] = fact.reference or order.reference
+def _note_replace(order: Order, event: OrderEvent, changes: dict[str, Any]) -> None:
+    was, request = order.replace, REPLACE_STATES[event.type]
+    if event.type is E.REPLACE_SENT:
+        changes["replace"] = ReplaceState(request, was.tries + 1, event.mono, event.terms)
+        changes["reference"] = event.reference or order.reference
     else:
-        changes["replace"] = ReplaceState(wish, was.tries, was.mono, was.terms)
+        changes["replace"] = ReplaceState(request, was.tries, was.mono, was.terms)
 
 
-def _note_terms(order: Order, fact: OrderEvent, changes: dict[str, Any]) -> None:
-    was, venue, terms = order.replace, fact.venue_order, fact.terms or order.replace.terms
-    if fact.type is REPLACED:
-        changes["replace"] = ReplaceState(NO_REQUEST, was.tries, fact.mono)
+def _note_terms(order: Order, event: OrderEvent, changes: dict[str, Any]) -> None:
+    was, venue, terms = order.replace, event.venue_order, event.terms or order.replace.terms
+    if event.type is REPLACED:
+        changes["replace"] = ReplaceState(NO_REQUEST, was.tries, event.mono)
         if terms is not None:
             changes["quantity"], changes["price"] = terms.quantity, terms.price
     elif venue is not None:
@@ -195,23 +197,23 @@ def _note_terms(order: Order, fact: OrderEvent, changes: dict[str, Any]) -> None
 
 
 def _note_report_time(order: Order, venue: VenueOrder, changes: dict[str, Any], rank: int | None = None) -> None:
-    claim: VenueReported = changes.get("reported", order.reported)
-    seen_at, rank = max(claim.seen_at, venue.changed_at), claim.rank if rank is None else rank
-    changes["reported"] = replace(claim, seen_at=seen_at, rank=rank)
+    reported: VenueReported = changes.get("reported", order.reported)
+    seen_at, rank = max(reported.seen_at, venue.changed_at), reported.rank if rank is None else rank
+    changes["reported"] = replace(reported, seen_at=seen_at, rank=rank)
 
 
 def _revive(order: Order, changes: dict[str, Any]) -> None:
     """Reset in `changes` what no longer holds when an ended order is live again."""
     changes["is_presumed"] = False
-    claim: VenueReported = changes.get("reported", order.reported)
-    if claim.ended_as is not None:
-        changes["reported"] = replace(claim, ended_as=None)
+    reported: VenueReported = changes.get("reported", order.reported)
+    if reported.ended_as is not None:
+        changes["reported"] = replace(reported, ended_as=None)
     cancel: CancelState = changes.get("cancel", order.cancel)
     if cancel.tries:
         changes["cancel"] = replace(cancel, tries=0)
 
 
-def _enter_state(order: Order, fact: OrderEvent, changes: dict[str, Any], state: OrderState) -> Order:
+def _enter_state(order: Order, event: OrderEvent, changes: dict[str, Any], state: OrderState) -> Order:
     """Return `order` in `state`, with the consequences of entering it and of leaving the old one."""
     filled = changes.get("filled", order.filled)
     if filled and state in UNFILLED_STATES:
@@ -219,105 +221,105 @@ def _enter_state(order: Order, fact: OrderEvent, changes: dict[str, Any], state:
     elif filled and state is REJECTED:
         state = CANCELED  # the filled part stays, the rest has ended
     is_end = state.is_terminal and state is not order.state
-    changes["times"] = _times(order.times, fact, is_end=is_end)
+    changes["times"] = _times(order.times, event, is_end=is_end)
     if state is order.state:
         return _with(order, changes)
     changes["state"] = state
-    if fact.reason:
-        changes["reason"] = fact.reason
+    if event.reason:
+        changes["reason"] = event.reason
     if is_end:
-        _note_end(order, fact, changes, state)
+        _note_end(order, event, changes, state)
     elif order.state.is_terminal:
         _revive(order, changes)
     return replace(order, **changes)
 
 
-def _note_end(order: Order, fact: OrderEvent, changes: dict[str, Any], state: OrderState) -> None:
+def _note_end(order: Order, event: OrderEvent, changes: dict[str, Any], state: OrderState) -> None:
     """Record in `changes` what ends with an order that ends in `state`."""
     changes["cancel"] = changes.get("cancel", order.cancel).after_end()
     changes["replace"] = changes.get("replace", order.replace).after_end()
-    changes["is_stale"], changes["is_presumed"] = False, fact.type is NOT_FOUND and not fact.is_proof
+    changes["is_stale"], changes["is_presumed"] = False, event.type is NOT_FOUND and not event.is_proof
     if (
-        fact.type in STATUS_RANKS and state is not FILLED
+        event.type in STATUS_RANKS and state is not FILLED
     ):  # FILLED follows from the fills, and ends if they are reversed
         changes["reported"] = replace(changes.get("reported", order.reported), ended_as=state)
         if not order.cancel.state.is_pending and state in (CANCELED, S.EXPIRED) and order.origin is OWN:
             changes["origin"] = OrderOrigin.BROKER
 
 
-def _times(was: OrderTimes, fact: OrderEvent, *, is_end: bool) -> OrderTimes:
-    acked, mono = was.acked_mono, fact.mono
-    if fact.type is ACCEPTED or (not acked and (fact.type is EXECUTED or fact.type in STATUS_RANKS)):
+def _times(was: OrderTimes, event: OrderEvent, *, is_end: bool) -> OrderTimes:
+    acked, mono = was.acked_mono, event.mono
+    if event.type is ACCEPTED or (not acked and (event.type is EXECUTED or event.type in STATUS_RANKS)):
         acked = mono
-    return OrderTimes(was.begun_at, fact.at, was.sent_mono, acked, mono if is_end else was.ended_mono)
+    return OrderTimes(was.begun_at, event.at, was.sent_mono, acked, mono if is_end else was.ended_mono)
 
 
-def _apply_status(order: Order, fact: OrderEvent, changes: dict[str, Any], target: OrderState | str | None) -> Order:
+def _apply_status(order: Order, event: OrderEvent, changes: dict[str, Any], target: OrderState | str | None) -> Order:
     """Return `order` after an event other than a new fill: a status, a cancel, a change, an answer, a reversed fill."""
-    if fact.type in FILL_EVENTS:
-        return _correct_fills(order, fact, changes)
-    _note_event(order, fact, changes)
+    if event.type in FILL_EVENTS:
+        return _correct_fills(order, event, changes)
+    _note_event(order, event, changes)
     if target is None:
-        return _enter_state(order, fact, changes, order.state)
+        return _enter_state(order, event, changes, order.state)
     if not isinstance(target, OrderState):
         target = _state_by_quantity(order.state, order.filled, _largest_quantity(order, changes))
-    return _enter_state(order, fact, changes, target)
+    return _enter_state(order, event, changes, target)
 
 
-def _correct_fills(order: Order, fact: OrderEvent, changes: dict[str, Any]) -> Order:
+def _correct_fills(order: Order, event: OrderEvent, changes: dict[str, Any]) -> Order:
     """Return `order` after its venue reversed a fill, or after a fill that cannot be booked was quarantined."""
-    assert fact.fill is not None, f"{fact.type} fact of {fact.order_id} carries no execution"
-    if fact.type is REVERSED:
-        return _reverse_fill(order, fact, fact.fill, changes)
-    changes["irregular"] = replace(order.irregular, quarantined=order.irregular.quarantined | {fact.fill.fill_key})
+    assert event.fill is not None, f"{event.type} fact of {event.order_id} carries no execution"
+    if event.type is REVERSED:
+        return _reverse_fill(order, event, event.fill, changes)
+    changes["irregular"] = replace(order.irregular, quarantined=order.irregular.quarantined | {event.fill.fill_key})
     return _with(order, changes)
 
 
-def _book_fill(order: Order, fact: OrderEvent, execution: Fill, changes: dict[str, Any]) -> Order:
-    odd = order.irregular
-    if order.fills or odd.busted:
-        known = _find_fill((*order.fills, *odd.busted), execution)
-        if known is not None and (known in order.fills or known.is_same_trade(execution)):
+def _book_fill(order: Order, event: OrderEvent, fill: Fill, changes: dict[str, Any]) -> Order:
+    irregular = order.irregular
+    if order.fills or irregular.busted:
+        known = _find_fill((*order.fills, *irregular.busted), fill)
+        if known is not None and (known in order.fills or known.is_same_trade(fill)):
             changes["ignored"] = order.ignored + 1
-            if not known.is_same_trade(execution):
-                changes["irregular"] = replace(odd, quarantined=odd.quarantined | {execution.fill_key})
+            if not known.is_same_trade(fill):
+                changes["irregular"] = replace(irregular, quarantined=irregular.quarantined | {fill.fill_key})
             return _with(order, changes)
-    if odd.busted or odd.quarantined or order.state.is_terminal:
-        busted = tuple(e for e in odd.busted if e.fill_key != execution.fill_key)
-        late = odd.late + order.state.is_terminal
-        changes["irregular"] = IrregularFills(busted, odd.quarantined - {execution.fill_key}, late)
-    changes["filled"] = filled = order.filled + execution.quantity
-    changes["value"] = order.value + execution.quantity * execution.price
-    changes["fills"] = (*order.fills, execution) if order.fills else (execution,)
+    if irregular.busted or irregular.quarantined or order.state.is_terminal:
+        busted = tuple(e for e in irregular.busted if e.fill_key != fill.fill_key)
+        late = irregular.late + order.state.is_terminal
+        changes["irregular"] = IrregularFills(busted, irregular.quarantined - {fill.fill_key}, late)
+    changes["filled"] = filled = order.filled + fill.quantity
+    changes["value"] = order.value + fill.quantity * fill.price
+    changes["fills"] = (*order.fills, fill) if order.fills else (fill,)
     if not order.venue_order_id:
-        changes["venue_order_id"] = execution.venue_order_id
+        changes["venue_order_id"] = fill.venue_order_id
     return _enter_state(
-        order, fact, changes, _state_by_quantity(order.state, filled, _largest_quantity(order, changes))
+        order, event, changes, _state_by_quantity(order.state, filled, _largest_quantity(order, changes))
     )
 
 
-def _reverse_fill(order: Order, fact: OrderEvent, execution: Fill, changes: dict[str, Any]) -> Order:
-    booked = _find_fill(order.fills, execution)
+def _reverse_fill(order: Order, event: OrderEvent, fill: Fill, changes: dict[str, Any]) -> Order:
+    booked = _find_fill(order.fills, fill)
     if booked is None:
         return _with(order, changes | {"ignored": order.ignored + 1})
-    filled, odd = order.filled - booked.quantity, order.irregular
-    busted = odd.busted if booked.is_inferred else (*odd.busted, booked)
+    filled, irregular = order.filled - booked.quantity, order.irregular
+    busted = irregular.busted if booked.is_inferred else (*irregular.busted, booked)
     changes |= {
         "filled": filled,
         "value": order.value - booked.quantity * booked.price,
         "fills": tuple(e for e in order.fills if e.fill_key != booked.fill_key),
-        "irregular": IrregularFills(busted, odd.quarantined - {booked.fill_key}, odd.late),
+        "irregular": IrregularFills(busted, irregular.quarantined - {booked.fill_key}, irregular.late),
     }
-    state, claim = order.state, order.reported
+    state, reported = order.state, order.reported
     if state in (FILLED, PARTIAL) and filled < order.quantity:
         # A reversed trade does not return to the order book: a fully filled order has now ended short of it.
-        over = CANCELED if claim.filled >= order.quantity and not booked.is_inferred else None
-        state = claim.ended_as or over or (PARTIAL if filled else OPEN)
-    return _enter_state(order, fact, changes, state)
+        over = CANCELED if reported.filled >= order.quantity and not booked.is_inferred else None
+        state = reported.ended_as or over or (PARTIAL if filled else OPEN)
+    return _enter_state(order, event, changes, state)
 
 
-def _find_fill(executions: tuple[Fill, ...], execution: Fill) -> Fill | None:
-    return next((e for e in executions if e.fill_key == execution.fill_key), None)
+def _find_fill(fills: tuple[Fill, ...], fill: Fill) -> Fill | None:
+    return next((e for e in fills if e.fill_key == fill.fill_key), None)
 
 
 def _largest_quantity(order: Order, changes: dict[str, Any]) -> Decimal:

@@ -98,10 +98,10 @@ class Margins(Message, frozen=True):
 class Account:
     """One account. At all times, exactly: cash + cost of the positions = opening + realised - charges."""
 
-    def __init__(self, balance: OpeningBalance, *, mark: Callable[[str], InstrumentMark], day: date) -> None:
+    def __init__(self, balance: OpeningBalance, *, mark: Callable[[str], InstrumentMark], session_day: date) -> None:
         self.account_id, holdings = balance.account_id, balance.holdings
         self.opening_funds = self.cash = balance.cash
-        self.session_day = day
+        self.session_day = session_day
         self.charges_by_part: Charges = NO_CHARGES  # of today
         self._mark = mark
         self._lots: dict[Key, PositionCost] = {}

@@ -79,7 +79,7 @@ class BarOrderBook(Generic[R]):
 
     def __init__(self, instrument: Instrument, matching: BarFillModel, volumes: Sequence[int]) -> None:
         self._instrument, self._volumes = instrument, volumes
-        self._slip = InstrumentSlippage(matching.slippage, instrument)
+        self._slippage = InstrumentSlippage(matching.slippage, instrument)
         self._share = None if matching.participation is None else matching.participation.as_integer_ratio()
         self._lot = max(int(instrument.lot_size.scaleb(instrument.quantity_decimals)), 1)
         self._row, self._taken = -1, 0
@@ -113,8 +113,8 @@ class BarOrderBook(Generic[R]):
                 continue
             paid = (
                 price
-                if self._slip.is_none
-                else self._slip.slipped_price(price, sign=order.sign, quantity=quantity, volume=self._volumes[row])
+                if self._slippage.is_none
+                else self._slippage.slipped_price(price, sign=order.sign, quantity=quantity, volume=self._volumes[row])
             )
             if paid != price:
                 if limit is None and order.protection_pct is not None:

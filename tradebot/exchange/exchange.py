@@ -89,7 +89,7 @@ class Exchange:
         day = market.date_of(source.opens_at)
         past = read_earlier_runs(resume, mark=self._mark) if resume is not None else None
         if past is None:
-            self.account = Account(balance, mark=self._mark, day=day)
+            self.account = Account(balance, mark=self._mark, session_day=day)
         else:
             self.account = past.account
             self.account.roll_to_day(day)

@@ -50,8 +50,8 @@ class MatchingEngine:
         report: ReportCallback,
         check_funds: Callable[[BookOrder], str],
     ) -> None:
-        self._source, self._universe, self._state = source, source.universe, columns
-        self._order_numbers, self._report_to_client, self._check_funds = order_numbers, report, check_funds
+        self._source, self._universe, self._columns = source, source.universe, columns
+        self._order_numbers, self._report, self._check_funds = order_numbers, report, check_funds
         self._live: dict[str, BookOrder] = {}  # order id -> its true version
         self._value: dict[str, Decimal] = {}  # order id -> filled value, exact
         self._books: dict[int, InstrumentBook] = {}  # instrument id -> our orders in it
@@ -159,7 +159,7 @@ class MatchingEngine:
             protection_pct=ticket.protection_pct,
             sequence=self._sequence,
         )
-        events = book.enter_order(working, depth_row(self._state, id_, traded=False))
+        events = book.enter_order(working, depth_row(self._columns, id_, traded=False))
         known = working.limit if not is_stop or ticket.price is not None else None
         order = msgspec.structs.replace(order, limit=instrument.price_from_units(known) if known is not None else None)
         order = self._add_version(order, at, status=_resting_status(order))
@@ -187,7 +187,7 @@ class MatchingEngine:
         value = self._value[order.order_id] = self._value.get(order.order_id, ZERO) + quantity * price
         filled = order.filled + quantity
         assert filled <= ticket.quantity, f"{order.order_id} filled {filled} of {ticket.quantity}"
-        self._report_to_client(self._order_numbers.new_trade(order, quantity, price, at))
+        self._report(self._order_numbers.new_trade(order, quantity, price, at))
         self._add_version(
             order,
             at,
@@ -209,7 +209,7 @@ class MatchingEngine:
             self._value.pop(order.order_id, None)
         else:
             self._live[order.order_id] = version
-        self._report_to_client(version)
+        self._report(version)
         return version
 
     def _book(self, order: BookOrder) -> tuple[int, InstrumentBook]:

@@ -36,7 +36,7 @@ class OrderValidator:
     def __init__(
         self, source: PriceSource, columns: dict[str, Ints], book: ClientOrderBook, account: Account, rules: OrderRules
     ) -> None:
-        self._source, self._universe, self._state = source, source.universe, columns
+        self._source, self._universe, self._columns = source, source.universe, columns
         self._book, self._account, self._rules = book, account, rules
 
     def check_instrument(self, ticket: Ticket) -> None:
@@ -72,7 +72,7 @@ class OrderValidator:
             _check_price("price", priced.price, instrument, band)
         if kind_has_trigger(priced.kind):
             _check_price("trigger price", priced.trigger_price, instrument, band)
-            _check_trigger(priced, instrument, last=instrument.price_from_units(self._state["last"][id_]))
+            _check_trigger(priced, instrument, last=instrument.price_from_units(self._columns["last"][id_]))
         if ticket.side is Side.SELL and ticket.product == DELIVERY:
             self._check_held(ticket, replaces)
 

@@ -63,7 +63,7 @@ def _start_session(
             holdings=msgspec.convert(line["holdings"], tuple[DematHolding, ...]),
             account_id=line["account"],
         )
-        return EarlierRuns(Account(balance, mark=mark, day=day))
+        return EarlierRuns(Account(balance, mark=mark, session_day=day))
     if past is None:
         raise DataError("it continues another log, which is the one to resume")
     past.account.roll_to_day(day)

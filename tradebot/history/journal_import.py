@@ -108,8 +108,8 @@ def _batches(
         yield listed, interval, gathered
 
 
-def _bars(close: BarBatch) -> list[tuple[int, ...]]:
-    table: Ints = np.stack([close.ids, *(getattr(close, name) for name in SERIES_COLUMNS[1:])])
+def _bars(batch: BarBatch) -> list[tuple[int, ...]]:
+    table: Ints = np.stack([batch.ids, *(getattr(batch, name) for name in SERIES_COLUMNS[1:])])
     return [tuple(bar) for bar in table.T.tolist()]
 
 

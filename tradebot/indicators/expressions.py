@@ -48,10 +48,10 @@ class Outputs:
     `BBANDS(...).upperband` or `.upper`, `AROON(...).aroonup` or `.up`.
     """
 
-    __slots__ = ("_by_name", "_nodes", "_text")
+    __slots__ = ("_by_name", "_nodes", "_name")
 
     def __init__(self, computed: Node, name: str, outputs: tuple[str, ...]) -> None:
-        self._text = name
+        self._name = name
         self._nodes = tuple(intern_node(Op.PICK, (computed,), (i, output)) for i, output in enumerate(outputs))
         self._by_name: dict[str, Node] = {}
         for output, picked in zip(outputs, self._nodes, strict=True):
@@ -63,7 +63,7 @@ class Outputs:
         try:
             return self._by_name[name]
         except KeyError:
-            raise AttributeError(f"{self._text} has no output {name}; it has {', '.join(self._by_name)}") from None
+            raise AttributeError(f"{self._name} has no output {name}; it has {', '.join(self._by_name)}") from None
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self._nodes)

@@ -27,9 +27,9 @@ class SessionOpens:
     since it opened.
     """
 
-    def __init__(self, zone: str, at: time) -> None:
-        self.zone, self.opens_at = zone, at
-        self._edges, self._offsets = _table(zone, at)
+    def __init__(self, zone: str, opens_at: time) -> None:
+        self.zone, self.opens_at = zone, opens_at
+        self._edges, self._offsets = _table(zone, opens_at)
 
     def session_clock(self, at: At) -> At:
         """Return market ns, one or many, less the UTC time of day (ns) at which the session of that time opens."""

@@ -144,10 +144,10 @@ _decoder = msgspec.json.Decoder(_PackedInputs)
 _decoders = {name: msgspec.json.Decoder(kind) for name, kind in MESSAGE_TYPES.items() if kind is not Command}
 
 
-def pack_inputs(tape: InputLogBatch) -> bytes:
+def pack_inputs(batch: InputLogBatch) -> bytes:
     """Return the body of a row. Raises TypeError for a message that cannot be in the input log."""
     ticks, frames, marks, others, letters = [], [], [], [], []
-    for _, message in tape.entries:
+    for _, message in batch.entries:
         match message:
             case ClockTick():
                 letters.append(_TICK)
@@ -165,7 +165,7 @@ def pack_inputs(tape: InputLogBatch) -> bytes:
                 letters.append(_OTHER)
                 others.append(_raw(message))
     columns = {
-        "mono": encode_deltas(_ints([mono for mono, _ in tape.entries])),
+        "mono": encode_deltas(_ints([mono for mono, _ in batch.entries])),
         "tick_at": encode_deltas(_ints([tick.at for tick in ticks])),
         "tick_mono": encode_deltas(_ints([tick.mono for tick in ticks])),
         "frame_rows": encode_column(_ints([len(frame) for frame in frames])),
@@ -185,7 +185,7 @@ def pack_inputs(tape: InputLogBatch) -> bytes:
             columns=columns,
             messages=tuple(others),
             sources=tuple(sources),
-            state=tape.state,
+            state=batch.state,
         )
     )
 

@@ -78,14 +78,14 @@ def read_order_history(path: Path, order_id: str) -> OrderHistory:
     steps: list[OrderHistoryStep] = []
     run = ""
     for row in found:
-        fact = row.message
-        assert isinstance(fact, OrderEvent)
-        if fact.order_id != meant:
+        event = row.message
+        assert isinstance(event, OrderEvent)
+        if event.order_id != meant:
             continue
-        if order is None and fact.request is None:
+        if order is None and event.request is None:
             raise StateError(f"row {row.seq} speaks of the order {meant}, which no row before it begins")
-        order, run = (open_order(fact), row.run) if order is None else (apply_event(order, fact), run)
-        steps.append(OrderHistoryStep(row.seq, fact, order.state))
+        order, run = (open_order(event), row.run) if order is None else (apply_event(order, event), run)
+        steps.append(OrderHistoryStep(row.seq, event, order.state))
     assert order is not None
     return OrderHistory(run=run, order=order, steps=tuple(steps), signal=_signal(path, run, order.request.signal_id))
 

@@ -45,21 +45,21 @@ def read_bars(
 ) -> list[Bar]:
     """Return the bars of one symbol, ordered by start; of a bar recorded twice the later one. Raises StateError."""
     found: dict[int, Bar] = {}  # start -> Bar
-    for universe, close in read_bar_batches(path, interval_ns, symbol=symbol, since=since, run=run):
-        found[close.starts_at] = close.bar_of_row(0, universe)
+    for universe, batch in read_bar_batches(path, interval_ns, symbol=symbol, since=since, run=run):
+        found[batch.starts_at] = batch.bar_of_row(0, universe)
     return [found[start] for start in sorted(found)]
 
 
-def _only(close: BarBatch, universe: Universe, symbol: str) -> BarBatch | None:
+def _only(batch: BarBatch, universe: Universe, symbol: str) -> BarBatch | None:
     if symbol not in universe:
         return None
-    row = int(np.searchsorted(close.ids, universe.id_of(symbol)))
-    if row == len(close) or close.ids[row] != universe.id_of(symbol):
+    row = int(np.searchsorted(batch.ids, universe.id_of(symbol)))
+    if row == len(batch) or batch.ids[row] != universe.id_of(symbol):
         return None
     return BarBatch(
-        interval=close.interval,
-        ends_at=close.ends_at,
-        seen_at=close.seen_at,
-        quoted_at=close.quoted_at,
-        **{name: getattr(close, name)[row : row + 1] for name in BAR_COLUMNS},
+        interval=batch.interval,
+        ends_at=batch.ends_at,
+        seen_at=batch.seen_at,
+        quoted_at=batch.quoted_at,
+        **{name: getattr(batch, name)[row : row + 1] for name in BAR_COLUMNS},
     )

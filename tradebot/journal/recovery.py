@@ -40,7 +40,7 @@ NOT_SKIPPED = (
 )
 
 
-def _free(order: Order, execution: Fill) -> Decimal:
+def _free(order: Order, fill: Fill) -> Decimal:
     return ZERO
 
 
@@ -83,22 +83,22 @@ class StateFold:
             case _:
                 raise AssertionError(f"nothing to fold in {type(message).__name__}")
 
-    def _apply_fact(self, fact: OrderEvent) -> None:
-        self.events.append(fact)
-        if fact.type in (OrderEventType.INTENT, OrderEventType.DENIED):
-            self.orders[fact.order_id] = open_order(fact)
+    def _apply_fact(self, event: OrderEvent) -> None:
+        self.events.append(event)
+        if event.type in (OrderEventType.INTENT, OrderEventType.DENIED):
+            self.orders[event.order_id] = open_order(event)
             return
-        before = self.orders[fact.order_id]
-        after = self.orders[fact.order_id] = apply_event(before, fact)
-        if after.filled == before.filled or fact.fill is None or after.is_external:
+        before = self.orders[event.order_id]
+        after = self.orders[event.order_id] = apply_event(before, event)
+        if after.filled == before.filled or event.fill is None or after.is_external:
             return
-        execution = fact.fill
-        if fact.type is OrderEventType.REVERSED:
-            execution = next(e for e in before.fills if e.fill_key == execution.fill_key)
-            position = self._at(execution.netting_key).reverse_fill(execution, self._billed.pop(execution.fill_key))
+        fill = event.fill
+        if event.type is OrderEventType.REVERSED:
+            fill = next(e for e in before.fills if e.fill_key == fill.fill_key)
+            position = self._at(fill.netting_key).reverse_fill(fill, self._billed.pop(fill.fill_key))
         else:
-            charges = self._billed[execution.fill_key] = self._charges_of(before, execution)
-            position = self._at(execution.netting_key).apply_fill(execution, charges)
+            charges = self._billed[fill.fill_key] = self._charges_of(before, fill)
+            position = self._at(fill.netting_key).apply_fill(fill, charges)
         self.positions[position.key] = position
 
     def _at(self, line: NettingKey) -> Position:
@@ -133,8 +133,10 @@ class RecoveredAccount(NamedTuple):
     def orders_sent_on(self, day: int) -> int:
         """Return how many of our orders were sent on the market day with this number, see `ist_day_number`."""
         own = {order_id for order_id, order in self.orders.items() if not order.is_external}
-        facts = (fact for fact in self.events if isinstance(fact, OrderEvent) and fact.type is OrderEventType.SENDING)
-        return sum(fact.order_id in own and ist_day_number(fact.at) == day for fact in facts)
+        events = (
+            event for event in self.events if isinstance(event, OrderEvent) and event.type is OrderEventType.SENDING
+        )
+        return sum(event.order_id in own and ist_day_number(event.at) == day for event in events)
 
     @property
     def live_orders(self) -> tuple[Order, ...]:
@@ -185,7 +187,7 @@ def recover_state(path: Path, *, at: int | None = None, until: int | None = None
     last, last_at, last_kind = _check_links(path, until)
     runs: list[RunRecord] = []
     folds: dict[str, StateFold] = {}
-    halts, lives, day = Halts(), CrashHistory(), 0
+    halts, history, day = Halts(), CrashHistory(), 0
     for row in read_rows(path, kinds=FOLDED_KINDS):
         if until is not None and row.seq >= until:
             break
@@ -195,7 +197,7 @@ def recover_state(path: Path, *, at: int | None = None, until: int | None = None
             if (today := ist_day_number(row.at)) != day:
                 halts.lift_session_halts()  # those of the previous day
                 day = today
-            lives.apply_row(row, message := row.message)
+            history.apply_row(row, message := row.message)
             match message:
                 case RunRecord():
                     runs.append(message)
@@ -216,7 +218,7 @@ def recover_state(path: Path, *, at: int | None = None, until: int | None = None
         is_clean=last_kind in ("end", ""),
         last_at=last_at,
         rows=last,
-        crashed_runs=lives.crashed_runs(path, last=last),
+        crashed_runs=history.crashed_runs(path, last=last),
     )
 
 

@@ -237,13 +237,13 @@ def decode_body(kind: str, body: bytes) -> Message:
         raise StateError(f"the journal holds a {kind!r} row that cannot be read: {error}") from error
 
 
-def _packed(close: BarBatch) -> _PackedBatch:
+def _packed(batch: BarBatch) -> _PackedBatch:
     return _PackedBatch(
-        interval=close.interval,
-        ends_at=close.ends_at,
-        seen_at=close.seen_at,
-        quoted_at=close.quoted_at,
-        columns={on_disk: encode_column(getattr(close, name)) for name, on_disk in BATCH_COLUMNS_ON_DISK.items()},
+        interval=batch.interval,
+        ends_at=batch.ends_at,
+        seen_at=batch.seen_at,
+        quoted_at=batch.quoted_at,
+        columns={on_disk: encode_column(getattr(batch, name)) for name, on_disk in BATCH_COLUMNS_ON_DISK.items()},
     )
 
 

@@ -41,10 +41,10 @@ class Waiters:
 
 
 class RowBuffer:
-    """Rows for which no task waits yet. They go to `hand` together, on `flush_rows` or some milliseconds later."""
+    """Rows for which no task waits yet. They go to `driver` together, on `flush_rows` or some milliseconds later."""
 
-    def __init__(self, hand: WriteDriver) -> None:
-        self._hand, self._rows = hand, list[QueuedRow]()
+    def __init__(self, driver: WriteDriver) -> None:
+        self._driver, self._rows = driver, list[QueuedRow]()
         self._timer: asyncio.TimerHandle | None = None  # set while rows are buffered
 
     def buffer_row(self, row: QueuedRow) -> None:
@@ -61,4 +61,4 @@ class RowBuffer:
         # In one go, without releasing the interpreter lock: the driver takes them as one group.
         rows, self._rows = self._rows, []
         for row in rows:
-            self._hand.enqueue_row(row)
+            self._driver.enqueue_row(row)

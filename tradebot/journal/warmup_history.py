@@ -31,7 +31,7 @@ def read_warmup_bars(
     """
     listed: dict[str, int] = {}  # symbol of an unchanged instrument -> its id in that run
     past: dict[str, BarSeries] = {}
-    closes: list[BarBatch] = []
+    batches: list[BarBatch] = []
     covered = 0
     for row in read_rows(path, kinds=("run", "universe", "warmup", "close"), run=run):
         match row.message:
@@ -47,20 +47,20 @@ def read_warmup_bars(
                 past |= {series.symbol: series for series in row.message.series if series.interval == interval_ns}
             case BarBatch():
                 if row.message.interval == interval_ns:
-                    closes.append(row.message)
+                    batches.append(row.message)
                     covered = max(covered, row.message.ends_at)
     if covered < last_end(now):
         return []
-    found = {symbol: _joined(past[symbol], id_, closes) for symbol, id_ in listed.items() if symbol in past}
+    found = {symbol: _joined(past[symbol], id_, batches) for symbol, id_ in listed.items() if symbol in past}
     return [series.select_bars(slice(-count, None)) for series in found.values() if len(series) >= count]
 
 
-def _joined(past: BarSeries, id_: int, closes: list[BarBatch]) -> BarSeries:
+def _joined(past: BarSeries, id_: int, batches: list[BarBatch]) -> BarSeries:
     bars: list[tuple[int, ...]] = []
-    for close in closes:
-        at = int(np.searchsorted(close.ids, id_))
-        if at < len(close) and close.ids[at] == id_ and not (len(past) and close.starts_at <= past.starts[-1]):
-            bars.append((close.starts_at, *(int(getattr(close, name)[at]) for name in SERIES_COLUMNS[1:])))
+    for batch in batches:
+        at = int(np.searchsorted(batch.ids, id_))
+        if at < len(batch) and batch.ids[at] == id_ and not (len(past) and batch.starts_at <= past.starts[-1]):
+            bars.append((batch.starts_at, *(int(getattr(batch, name)[at]) for name in SERIES_COLUMNS[1:])))
     if not bars:
         return past
     table: Ints = np.array(bars, dtype=np.int64).T

@@ -52,7 +52,7 @@ class Journal:
     """The one writer of the journal in a state directory; use it as an async context manager.
 
     Entering locks the directory and opens or creates the journal; leaving writes and syncs the queued rows. Both raise
-    StateError. `hand` drives the writing, by default in a thread. `reserve_bytes` gives the bytes to reserve for a full disk,
+    StateError. `driver` drives the writing, by default in a thread. `reserve_bytes` gives the bytes to reserve for a full disk,
     see `JournalFile`.
     """
 
@@ -64,7 +64,7 @@ class Journal:
         clock: Clock,
         limits: WriteLimits = WriteLimits(),
         reserve: Callable[[int], int] = lambda _: 0,
-        hand: WriteDriver | None = None,
+        driver: WriteDriver | None = None,
     ) -> None:
         self.path = Path(state_dir) / FILE_NAME
         self._listeners: tuple[CommitListener, ...] = ()
@@ -79,23 +79,23 @@ class Journal:
             on_failure=partial(self._post, self._fail),
             on_end=partial(self._post, self._end),
         )
-        self._scribe = JournalFile(self.path, run=run, lock=self._lock, reserve=reserve, listener=listener)
-        self._hand = hand or WriterThread()
-        self._lingering, self._waiters = RowBuffer(self._hand), Waiters()
+        self._journal_file = JournalFile(self.path, run=run, lock=self._lock, reserve=reserve, listener=listener)
+        self._driver = driver or WriterThread()
+        self._lingering, self._waiters = RowBuffer(self._driver), Waiters()
         self._phase = _Phase.OPENING
         self._appended = self._synced = 0  # seq of the last row queued, and of the last on disk
         self._ear: _LoopCallbacks
 
     async def __aenter__(self) -> Journal:
         self._ear = _LoopCallbacks()
-        self._hand.start_work(self._scribe.write_work())
+        self._driver.start_work(self._journal_file.write_work())
         try:
             await self._ear.opened
         except StateError:
             await self._ear.ended
             raise
         except BaseException:
-            self._hand.enqueue_row(None)
+            self._driver.enqueue_row(None)
             raise
         self._phase = _Phase.OPEN
         return self
@@ -105,7 +105,7 @@ class Journal:
     ) -> None:
         self._phase = _Phase.ENDED
         self._lingering.flush_rows()
-        self._hand.enqueue_row(None)
+        self._driver.enqueue_row(None)
         try:
             async with asyncio.timeout(self._limits.close_within_s):
                 await self._ear.ended
@@ -115,7 +115,7 @@ class Journal:
             raise StateError(
                 f"{self.path}: {waiting} rows were not on disk {self._limits.close_within_s:g} s after the end"
             ) from late
-        self._hand.wait_until_done()
+        self._driver.wait_until_done()
         self._lock.release_lock()
         if self.error is not None and error is None:
             raise self._again()
@@ -135,8 +135,8 @@ class Journal:
     def measure_space(self) -> JournalSpace:
         """Measure the disk space. May wait for the disk, so call it outside the event loop; raises OSError."""
         return JournalSpace(
-            free_bytes=self._hand.free_disk_bytes(self.path),
-            reserve_bytes=self._scribe.reserve_left,
+            free_bytes=self._driver.free_disk_bytes(self.path),
+            reserve_bytes=self._journal_file.reserve_left,
             wal_bytes=wal_size_bytes(self.path),
         )
 

@@ -132,34 +132,34 @@ class JournalLogger:
             asyncio.get_running_loop().call_soon(self._log_some)
         self.log_rows(some)
 
-    def _order(self, fact: OrderEvent) -> None:
-        if fact.request is not None:
-            self._requests[fact.order_id] = fact.request
+    def _order(self, event: OrderEvent) -> None:
+        if event.request is not None:
+            self._requests[event.order_id] = event.request
             if len(self._requests) > REQUESTS_REMEMBERED:
                 del self._requests[next(iter(self._requests))]
-        request = self._requests.get(fact.order_id)
-        if fact.type is OrderEventType.INTENT:
+        request = self._requests.get(event.order_id)
+        if event.type is OrderEventType.INTENT:
             if request is not None and request.is_external:
                 self._tell(orders.ExternalOrderSeen(order_id=request.order_id, **_whole(request)))
             return
-        if fact.type is OrderEventType.SENDING and request is not None and request.is_external:
+        if event.type is OrderEventType.SENDING and request is not None and request.is_external:
             return
-        kind, fields = EVENT_TYPES[fact.type], dict[str, Any]()
+        kind, fields = EVENT_TYPES[event.type], dict[str, Any]()
         if kind is orders.OrderDenied:
-            alike = f"{fact.control} {request.strategy if request is not None else ''}"
+            alike = f"{event.control} {request.strategy if request is not None else ''}"
             if not (times := self._denials.due_count(alike, self._clock.monotonic_ns())):
                 return
             fields["times"] = times if times > 1 else None
         if request is not None:
             is_whole = issubclass(kind, orders.OrderAsked)
             fields |= _whole(request) if is_whole else _known(request)
-        elif fact.fill is not None:  # the order is of an earlier run
-            fields |= {"symbol": fact.fill.symbol, "side": fact.fill.side}
-        if fact.fill is not None:
-            fields |= {"qty": fact.fill.quantity, "price": fact.fill.price}
-            fields["trade_id"] = fact.fill.execution_id
-        fields["reason"] = fact.reason or fields.get("reason")
-        self._tell(kind(order_id=fact.order_id, broker_order_id=fact.venue_order_id or None, **fields))
+        elif event.fill is not None:  # the order is of an earlier run
+            fields |= {"symbol": event.fill.symbol, "side": event.fill.side}
+        if event.fill is not None:
+            fields |= {"qty": event.fill.quantity, "price": event.fill.price}
+            fields["trade_id"] = event.fill.execution_id
+        fields["reason"] = event.reason or fields.get("reason")
+        self._tell(kind(order_id=event.order_id, broker_order_id=event.venue_order_id or None, **fields))
 
     def _signals(self, signals: Signals) -> None:
         if signals.at != self._close:

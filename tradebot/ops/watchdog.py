@@ -18,12 +18,12 @@ class Watchdog:
         self, notifier: Notifier, *, clock: Clock, tell: EventListener, has_failed: Callable[[], bool]
     ) -> None:
         self._notifier, self._clock, self._tell, self._has_failed = notifier, clock, tell, has_failed
-        self._pulse = Liveness({})
+        self._liveness = Liveness({})
         self._fed_at = 0
 
     def set_probes(self, probes: Mapping[str, Probe]) -> None:
         """Check these parts from now on, because the beats do not pass through them."""
-        self._pulse = Liveness(probes)
+        self._liveness = Liveness(probes)
 
     def on_beat(self) -> None:
         """Take a beat: the loop and its queues move. Feed the watchdog if it is due and no part is stalled."""
@@ -32,7 +32,7 @@ class Watchdog:
         if every is None or now - self._fed_at < every * SECOND or self._has_failed():
             return
         self._fed_at = now
-        if stuck := self._pulse.stalled_parts(now):
+        if stuck := self._liveness.stalled_parts(now):
             self._tell(WatchdogWithheld(stuck=stuck))
         else:
             self._notifier.notify_watchdog()

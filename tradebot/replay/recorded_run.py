@@ -88,14 +88,14 @@ def read_run(path: Path, run_id: str | None = None) -> RecordedRun:
         names = ", ".join(run.run_id for _, run in known[-5:]) or "none"
         raise DataError(f"{path}: there is no run {run_id or ''} to replay; the last ones are {names}")
     first, run = found[-1]
-    books = recover_state(path, until=first).recovered_account(run.account)
-    return _gathered(path, run, books)
+    account = recover_state(path, until=first).recovered_account(run.account)
+    return _gathered(path, run, account)
 
 
 def _gathered(path: Path, run: RunRecord, before: RecoveredAccount) -> RecordedRun:
     universe, terms, has_ended = Universe(()), None, False
     warmup: list[BarSeries] = []
-    closes: dict[int, BarBatch] = {}
+    batches: dict[int, BarBatch] = {}
     signals, outputs, tapes = list[RecordedLine](), list[RecordedLine](), list[JournalRow]()
     for row in read_rows(path, run=run.run_id):
         if row.kind == "tape":
@@ -109,7 +109,7 @@ def _gathered(path: Path, run: RunRecord, before: RecoveredAccount) -> RecordedR
             case WarmupBars():
                 warmup += message.series
             case BarBatch() if terms is not None and message.interval == terms.interval:
-                closes[message.ends_at] = message
+                batches[message.ends_at] = message
             case Signals():
                 signals.append(RecordedLine(row.seq, message))
             case RunEnd():
@@ -124,7 +124,7 @@ def _gathered(path: Path, run: RunRecord, before: RecoveredAccount) -> RecordedR
         )
     said = _said_by_the_desk(outputs, tapes)
     return RecordedRun(
-        run, universe, terms, before, tuple(warmup), closes, tuple(signals), said, tuple(tapes), has_ended
+        run, universe, terms, before, tuple(warmup), batches, tuple(signals), said, tuple(tapes), has_ended
     )
 
 

@@ -133,7 +133,7 @@ class _Rerun:
         for line in recorded.signals:
             assert isinstance(line.message, Signals)
             self._of_close.setdefault(line.message.at, []).append(line)
-        self._books: AccountSnapshot | None = None
+        self._snapshot: AccountSnapshot | None = None
         self._row = 0
         self.counts = dict.fromkeys(("closes", "signals", "facts", "states"), 0)
 
@@ -179,17 +179,17 @@ class _Rerun:
 
     async def replay_row(self, row: JournalRow) -> None:
         """Replay one row of inputs. Raises _Differs at the first difference."""
-        tape = row.message
-        assert isinstance(tape, InputLogBatch), f"row {row.seq} is a {row.kind}"
+        batch = row.message
+        assert isinstance(batch, InputLogBatch), f"row {row.seq} is a {row.kind}"
         self._row = row.seq
-        for entry, after in zip(tape.entries, (*tape.entries[1:], None), strict=True):
+        for entry, after in zip(batch.entries, (*batch.entries[1:], None), strict=True):
             if after is not None and isinstance(after.message, HaltFileSeen):
                 self._reason = after.message.reason  # the gate read it while it judged this entry
             await self._replay_input(entry)
-        if tape.state:
+        if batch.state:
             self.counts["states"] += 1
-            if (state := self.desk.state_hash()) != tape.state:
-                raise self._differs("the state of orders and positions", tape.state, state, row=row.seq)
+            if (state := self.desk.state_hash()) != batch.state:
+                raise self._differs("the state of orders and positions", batch.state, state, row=row.seq)
 
     def check_complete(self) -> None:
         """Check that a run that ended in order recorded no further output. Raises _Differs."""
@@ -209,28 +209,28 @@ class _Rerun:
             case SignalsTaken():
                 self._compare_outputs(desk.apply_message(self._next_signals(message)))
             case StartSnapshot():
-                self._books = message.snapshot
+                self._snapshot = message.snapshot
                 self._compare_outputs(desk.adopt_snapshot(message.snapshot))
             case UnchangedSnapshot():
-                assert self._books is not None, "a tape repeats books it never had"
+                assert self._snapshot is not None, "a tape repeats books it never had"
                 self._compare_outputs(
-                    desk.apply_message(msgspec.structs.replace(self._books, asked_at=message.asked_at))
+                    desk.apply_message(msgspec.structs.replace(self._snapshot, asked_at=message.asked_at))
                 )
             case HaltFileSeen():
                 pass
             case _:
                 if isinstance(message, AccountSnapshot):
-                    self._books = message
+                    self._snapshot = message
                 self._compare_outputs(desk.apply_message(message))  # type: ignore[arg-type]
 
     async def _replay_close(self, step: StrategiesStepped) -> None:
-        close = self._recorded.closes.get(step.ends_at)
-        if close is None:
+        batch = self._recorded.closes.get(step.ends_at)
+        if batch is None:
             raise self._differs("a close", NOTHING, f"the strategies were given one that ends at {step.ends_at}")
         if (held := self.desk.account.open_positions()) != step.holdings:
             raise self._differs("the holdings told to the strategies", repr(step.holdings), repr(held))
         self.counts["closes"] += 1
-        made = await self.analysis.compute_message(close, step.holdings)
+        made = await self.analysis.compute_message(batch, step.holdings)
         lines = self._of_close.get(step.ends_at, [])
         failed = {symbol for line in lines if isinstance(line.message, Signals) for symbol in line.message.failed}
         wanted = [(line.seq, s) for line in lines if isinstance(line.message, Signals) for s in line.message.signals]

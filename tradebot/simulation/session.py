@@ -147,7 +147,7 @@ class SimulatedSession:
             async with open_embedded_exchange(
                 self.state_folders.config, symbols=self.state_folders.config.app.symbols, seen_until=seen_until, log=self.log_path,
                 on_end=lambda _: None, faults=self.plan, tell=self._tell, wall=self.clock, poll_s=POLL_S, on_open=keep,
-                keys=keys, holdings=self.scenario.holdings, room=self._adapter,
+                keys=keys, holdings=self.scenario.holdings, adapter=self._adapter,
             ) as (addresses, clock):  # fmt: skip
                 clock.start_market()
                 self._addresses = addresses.to_json()

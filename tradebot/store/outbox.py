@@ -109,8 +109,8 @@ class Outbox:
     ) -> None:
         self.store = store
         self.fed_seq = self.rows_behind = 0
-        self._clock, self._tell, self._bill = clock, tell, charges_for
-        self._batch_rows, self._migrates, self._every_s = batch_rows, migrates, poll_s
+        self._clock, self._tell, self._charges_for = clock, tell, charges_for
+        self._batch_rows, self._migrates, self._poll_s = batch_rows, migrates, poll_s
         self._tailer = JournalTailer(path)
         self._availability = StoreAvailability(store.place, tell)
         self._projection: Projection | None = None
@@ -133,7 +133,7 @@ class Outbox:
                     is_more = await self._step(to_the_end=False)
                     tries = 0
                     self._availability.on_rows_taken()
-                    await self._clock.sleep(CATCH_UP_PAUSE_S if is_more else self._every_s)
+                    await self._clock.sleep(CATCH_UP_PAUSE_S if is_more else self._poll_s)
             except LinkLost as error:
                 await self.store.close()
                 self._availability.on_lost(str(error))
@@ -208,7 +208,7 @@ class Outbox:
         projection = Projection(
             self._journal,
             known or TableState(),
-            charges_for=self._bill,
+            charges_for=self._charges_for,
             look_back=lambda order_id, until: self._tailer.rows_of_order(order_id, until_seq=until),
         )
         if known is None:

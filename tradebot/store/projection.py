@@ -67,7 +67,7 @@ class Projection:
         self, journal: str, state: TableState, *, charges_for: Callable[[Universe], ChargesOf], look_back: LookBack
     ) -> None:
         self.cursor = state.cursor
-        self._journal, self._bill, self._look_back = journal, charges_for, look_back
+        self._journal, self._charges_for, self._look_back = journal, charges_for, look_back
         self._run: dict[str, Any] = dict(state.run or {})
         self._cash = dict(state.cash)
         self._positions: dict[tuple[str, PositionKey], MarkedPosition] = {}  # (account, key) -> position
@@ -144,7 +144,7 @@ class Projection:
         return str(self._run.get("account", ""))
 
     def _list(self, universe: Universe) -> None:
-        self._universe, self._charges_of = universe, self._bill(universe)
+        self._universe, self._charges_of = universe, self._charges_for(universe)
 
     def _begin_run(self, row: JournalRow, run: RunRecord) -> None:
         self._run = {
@@ -157,24 +157,24 @@ class Projection:
 
     # ---- orders, fills, positions
 
-    def _project_event(self, row: JournalRow, fact: OrderEvent) -> None:
-        if fact.type in (OrderEventType.INTENT, OrderEventType.DENIED):
-            kept = _KeptOrder(open_order(fact), row.run, fact.at)
+    def _project_event(self, row: JournalRow, event: OrderEvent) -> None:
+        if event.type in (OrderEventType.INTENT, OrderEventType.DENIED):
+            kept = _KeptOrder(open_order(event), row.run, event.at)
         else:
-            before = self._orders.pop(fact.order_id, None) or self._fold_again(fact.order_id, row.seq - 1)
-            kept = before._replace(order=apply_event(before.order, fact))
-            if kept.order.filled != before.order.filled and fact.fill is not None:
-                if fact.type is OrderEventType.REVERSED:
-                    self._unfill(row, fact.fill, kept.order)
+            before = self._orders.pop(event.order_id, None) or self._fold_again(event.order_id, row.seq - 1)
+            kept = before._replace(order=apply_event(before.order, event))
+            if kept.order.filled != before.order.filled and event.fill is not None:
+                if event.type is OrderEventType.REVERSED:
+                    self._unfill(row, event.fill, kept.order)
                 else:
-                    self._fill(row, fact, fact.fill, before.order)
-        self._orders[fact.order_id] = kept
+                    self._fill(row, event, event.fill, before.order)
+        self._orders[event.order_id] = kept
         if len(self._orders) > KEPT_ORDERS:
             del self._orders[next(iter(self._orders))]
         self._add("order_events", {
-            "journal": self._journal, "seq": row.seq, "run": row.run, "order_id": fact.order_id, "event": fact.type,
-            "state": kept.order.state, "at": fact.at, "mono": fact.mono, "wall": row.wall_at, "reason": fact.reason,
-            "venue_order_id": fact.venue_order_id, "checks": fact.checks, "inputs": fact.inputs,
+            "journal": self._journal, "seq": row.seq, "run": row.run, "order_id": event.order_id, "event": event.type,
+            "state": kept.order.state, "at": event.at, "mono": event.mono, "wall": row.wall_at, "reason": event.reason,
+            "venue_order_id": event.venue_order_id, "checks": event.checks, "inputs": event.inputs,
         })  # fmt: skip
         self._add("orders", self._order_line(row, kept))
 
@@ -194,24 +194,24 @@ class Projection:
     def _fold_again(self, order_id: str, until: int) -> _KeptOrder:
         kept: _KeptOrder | None = None
         for row in self._look_back(order_id, until):
-            fact = row.message
-            if isinstance(fact, OrderEvent) and fact.order_id == order_id:
+            event = row.message
+            if isinstance(event, OrderEvent) and event.order_id == order_id:
                 if kept is None:
-                    kept = _KeptOrder(open_order(fact), row.run, fact.at)
+                    kept = _KeptOrder(open_order(event), row.run, event.at)
                 else:
-                    kept = kept._replace(order=apply_event(kept.order, fact))
+                    kept = kept._replace(order=apply_event(kept.order, event))
         if kept is None:
             raise LookupError(f"no row begins the order {order_id}")
         return kept
 
-    def _fill(self, row: JournalRow, fact: OrderEvent, fill: Fill, before: Order) -> None:
+    def _fill(self, row: JournalRow, event: OrderEvent, fill: Fill, before: Order) -> None:
         charges = ZERO  # an external order's are not ours, and its position comes from the venue
         if not before.is_external:
             charges = self._charges(before, fill)
             self._hold(row, MarkedPosition(self._at(row, fill).apply_fill(fill, charges), fill.price))
         self._add("fills", {
             "journal": self._journal, "seq": row.seq, "run": row.run, "account": self._account,
-            "order_id": fact.order_id, "execution_id": fill.execution_id, "venue_order_id": fill.venue_order_id,
+            "order_id": event.order_id, "execution_id": fill.execution_id, "venue_order_id": fill.venue_order_id,
             "symbol": fill.symbol, "exchange": fill.exchange, "side": fill.side, "quantity": fill.quantity,
             "price": fill.price, "charges": charges, "product": fill.product, "strategy": before.request.strategy,
             "traded_at": fill.traded_at,
@@ -292,29 +292,29 @@ class Projection:
 
     # ---- bars and signals
 
-    def _close(self, row: JournalRow, close: BarBatch) -> None:
+    def _close(self, row: JournalRow, batch: BarBatch) -> None:
         if self._universe is None:
             raise LookupError("no universe says whose bars these are")
         lines = self._lines["bars"]
-        columns = (close.ids, close.open, close.high, close.low, close.close, close.volume, close.ticks)
+        columns = (batch.ids, batch.open, batch.high, batch.low, batch.close, batch.volume, batch.ticks)
         rows = zip(*(column.tolist() for column in columns), strict=True)
-        fixed = (close.interval, close.starts_at)
+        fixed = (batch.interval, batch.starts_at)
         for id_, opened, high, low, closed, volume, ticks in rows:
             i = self._universe[id_]
             # The columns in the table's order: three thousand bars at one instant leave no time for dicts.
             key = (self._journal, row.run, i.exchange, i.symbol, *fixed)
             lines[key] = (
-                *key, close.ends_at, row.seq, _digits(opened, i.price_decimals), _digits(high, i.price_decimals),
+                *key, batch.ends_at, row.seq, _digits(opened, i.price_decimals), _digits(high, i.price_decimals),
                 _digits(low, i.price_decimals), _digits(closed, i.price_decimals),
                 _digits(volume, i.quantity_decimals), ticks,
             )  # fmt: skip
-        self._mark(row, close)
+        self._mark(row, batch)
         self._equity(row)
 
-    def _mark(self, row: JournalRow, close: BarBatch) -> None:
+    def _mark(self, row: JournalRow, batch: BarBatch) -> None:
         universe, account = self._universe, self._account
         assert universe is not None, "closes have a universe"
-        rows = {id_: n for n, id_ in enumerate(close.ids.tolist())}
+        rows = {id_: n for n, id_ in enumerate(batch.ids.tolist())}
         for (owner, key), held in list(self._positions.items()):
             symbol = key.symbol
             if owner == account and not held.position.is_flat and symbol in universe:
@@ -322,7 +322,7 @@ class Projection:
                 if i.exchange != (key.exchange or i.exchange):
                     continue
                 if (n := rows.get(universe.id_of(symbol))) is not None and (
-                    mark := i.price_from_units(close.close[n])
+                    mark := i.price_from_units(batch.close[n])
                 ) != held.mark:
                     self._hold(row, held._replace(mark=mark))
 

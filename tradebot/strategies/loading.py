@@ -160,11 +160,11 @@ def _execute(path: str, code: str) -> ModuleType:
     module.__file__ = path
     sys.modules[name] = module  # dataclasses and pickle look up the module of a class
     linecache.cache[path] = (len(code), None, code.splitlines(keepends=True), path)
-    with UserCodeGuard(path) as fence, time_limit(LOAD_LIMIT_S):
+    with UserCodeGuard(path) as guard, time_limit(LOAD_LIMIT_S):
         exec(program, vars(module))
-    if fence.fault is not None:
+    if guard.fault is not None:
         del sys.modules[name]
-        raise DataError(f"{path}:{fence.fault_line or 1}: {fence.fault_text}") from fence.fault
+        raise DataError(f"{path}:{guard.fault_line or 1}: {guard.fault_text}") from guard.fault
     return module
 
 
@@ -188,15 +188,15 @@ def _rules(spec: StrategySpec) -> None:
     # The file as the code object names it. A class of a notebook has no other file name.
     path = kind.rules.__code__.co_filename
     doing = "making it"
-    with UserCodeGuard(path) as fence, time_limit(LOAD_LIMIT_S):
+    with UserCodeGuard(path) as guard, time_limit(LOAD_LIMIT_S):
         made = spec.create_strategy()
         doing = "rules()"
         rules = made.rules(Bars())
-    if isinstance(fence.fault, ValueError):  # the strategy's own check of parameters that do not fit together
-        raise ConfigError(f"{spec.reference}: {fence.fault}") from fence.fault
-    if fence.fault is not None:
-        where = "" if fence.fault_line is None else f" at line {fence.fault_line}"
-        raise DataError(f"{spec.reference}: {doing} fails{where}: {fence.fault_text}") from fence.fault
+    if isinstance(guard.fault, ValueError):  # the strategy's own check of parameters that do not fit together
+        raise ConfigError(f"{spec.reference}: {guard.fault}") from guard.fault
+    if guard.fault is not None:
+        where = "" if guard.fault_line is None else f" at line {guard.fault_line}"
+        raise DataError(f"{spec.reference}: {doing} fails{where}: {guard.fault_text}") from guard.fault
     if rules is not None and not isinstance(rules, Rules):
         raise DataError(f"{spec.reference}: rules() must return Rules, returned {type(rules).__name__}")
 

@@ -32,13 +32,13 @@ class TrialDispatcher:
 
     def __init__(
         self,
-        crew: TrialExecutor,
+        executor: TrialExecutor,
         *,
         clock: Clock,
         on_rows: Callable[[Sequence[TrialRow]], None],
         patience_s: float = 600.0,
     ) -> None:
-        self._crew, self._clock, self._on_rows, self._patience_s = crew, clock, on_rows, patience_s
+        self._executor, self._clock, self._on_rows, self._patience_s = executor, clock, on_rows, patience_s
         self._waiting: deque[SweepTrial] = deque()
         self._again: deque[TrialsInFlight] = deque()
         self._flying: dict[Future[TrialBatch], TrialsInFlight] = {}
@@ -60,7 +60,7 @@ class TrialDispatcher:
                 heard = self._clock.monotonic_ns()
 
     def _send(self) -> None:
-        while len(self._flying) < 2 * self._crew.worker_count:
+        while len(self._flying) < 2 * self._executor.worker_count:
             alone = any(load.tries >= ALONE_AFTER for load in self._flying.values())
             if self._again:
                 load = self._again[0]
@@ -72,8 +72,8 @@ class TrialDispatcher:
             else:
                 return
             try:
-                self._flying[self._crew.submit_batch(load.trials)] = load
-            except self._crew.worker_errors:
+                self._flying[self._executor.submit_batch(load.trials)] = load
+            except self._executor.worker_errors:
                 self._again.appendleft(load)  # it was not sent
                 self._lose("lost its worker")
                 return
@@ -84,7 +84,7 @@ class TrialDispatcher:
         fits = int(BATCH_S * self._made / max(self._seconds, 1e-9))
         # The last trials are divided evenly, so that the sweep does not wait for one long batch.
         return max(
-            1, min(fits, MAX_BATCH_TRIALS, len(self._waiting) // (2 * self._crew.worker_count), len(self._waiting))
+            1, min(fits, MAX_BATCH_TRIALS, len(self._waiting) // (2 * self._executor.worker_count), len(self._waiting))
         )
 
     def _take(self, done: Iterable[Future[TrialBatch]]) -> None:
@@ -93,7 +93,7 @@ class TrialDispatcher:
             load = self._flying.pop(future)
             try:
                 batch = future.result(timeout=0)
-            except self._crew.worker_errors:
+            except self._executor.worker_errors:
                 is_broken = True
                 self._flying[future] = load
                 continue
@@ -118,4 +118,4 @@ class TrialDispatcher:
                     self._again.append(TrialsInFlight(trials=(trial,), tries=load.tries + 1))
         self._flying.clear()
         self._again = deque(sorted(self._again, key=lambda load: load.tries))
-        self._crew.replace_workers()
+        self._executor.replace_workers()

@@ -25,7 +25,7 @@ from tradebot.errors import ClusterUnavailable, ConfigError
 from tradebot.sweep.trial import SweepData, SweepTrial, TrialBatch, run_trials
 
 CONNECT_S = 10  # time limit to connect to a scheduler on the local network
-_ground: SweepData | None = None  # the shared data of a worker process
+_shared_data: SweepData | None = None  # the shared data of a worker process
 
 
 class TrialExecutor(Protocol):
@@ -52,11 +52,11 @@ class ProcessExecutor:
 
     worker_errors: tuple[type[BaseException], ...] = (BrokenExecutor,)
 
-    def __init__(self, ground: SweepData, workers: int) -> None:
-        self.worker_count = workers
+    def __init__(self, shared_data: SweepData, worker_count: int) -> None:
+        self.worker_count = worker_count
         self._folder = tempfile.TemporaryDirectory(prefix="tradebot-sweep-")
         self._place = Path(self._folder.name)
-        write_shared_data(ground, self._place)
+        write_shared_data(shared_data, self._place)
         # A forked worker has its imports already; they take a second per worker, as much as twenty trials.
         self._pool = self._made(multiprocessing.get_context("fork") if may_fork() else _context())
         self._pool.submit(_run_in_worker, ())  # starts the workers now, before there are threads
@@ -84,12 +84,12 @@ class InlineExecutor:
     worker_count = 1
     worker_errors: tuple[type[BaseException], ...] = ()
 
-    def __init__(self, ground: SweepData) -> None:
-        self._ground = ground
+    def __init__(self, shared_data: SweepData) -> None:
+        self._shared_data = shared_data
 
     def submit_batch(self, trials: Sequence[SweepTrial]) -> Future[TrialBatch]:
         future: Future[TrialBatch] = Future()
-        future.set_result(run_trials(self._ground, trials))
+        future.set_result(run_trials(self._shared_data, trials))
         return future
 
     def replace_workers(self) -> None:
@@ -109,7 +109,7 @@ class ClusterExecutor:
     must state that the network is trusted.
     """
 
-    def __init__(self, ground: SweepData, address: str, *, is_trusted: bool = False) -> None:
+    def __init__(self, shared_data: SweepData, address: str, *, is_trusted: bool = False) -> None:
         try:
             distributed: Any = importlib.import_module("distributed")
         except ImportError:
@@ -139,7 +139,7 @@ class ClusterExecutor:
             raise ClusterUnavailable(
                 f"the Dask scheduler at {address} has no workers; start some with: dask worker {address}"
             )
-        self._ground = ground
+        self._shared_data = shared_data
         self._scatter()
 
     def submit_batch(self, trials: Sequence[SweepTrial]) -> Future[TrialBatch]:
@@ -155,20 +155,20 @@ class ClusterExecutor:
         self._client.close()
 
     def _scatter(self) -> None:
-        self._shared = self._client.scatter(self._ground, broadcast=True, hash=False)
+        self._shared = self._client.scatter(self._shared_data, broadcast=True, hash=False)
         self._executor: Executor = self._client.get_executor(pure=False)
 
 
-def write_shared_data(ground: SweepData, folder: Path) -> None:
+def write_shared_data(shared_data: SweepData, folder: Path) -> None:
     """Write the data that all trials share into `folder`: the bars as one int64 array, shape (6, n), and the rest."""
-    (folder / "job").write_bytes(pickle.dumps(ground.job))
-    index = [(one.symbol, one.interval, len(one)) for one in ground.series.values()]
+    (folder / "job").write_bytes(pickle.dumps(shared_data.job))
+    index = [(one.symbol, one.interval, len(one)) for one in shared_data.series.values()]
     (folder / "index").write_bytes(msgspec.msgpack.encode(index))
     whole = np.lib.format.open_memmap(
         folder / "bars.npy", mode="w+", dtype=np.int64, shape=(len(SERIES_COLUMNS), sum(rows for _, _, rows in index))
     )
     for row, name in enumerate(SERIES_COLUMNS):
-        np.concatenate([getattr(one, name) for one in ground.series.values()], out=whole[row])
+        np.concatenate([getattr(one, name) for one in shared_data.series.values()], out=whole[row])
     whole.flush()
 
 
@@ -193,11 +193,11 @@ def _context() -> BaseContext:
 
 
 def _start_worker(folder: str) -> None:
-    global _ground
+    global _shared_data
     init_worker()
-    _ground = map_shared_data(Path(folder))
+    _shared_data = map_shared_data(Path(folder))
 
 
 def _run_in_worker(trials: tuple[SweepTrial, ...]) -> TrialBatch:
-    assert _ground is not None, "the worker was started by the pool, which settles it first"
-    return run_trials(_ground, trials)
+    assert _shared_data is not None, "the worker was started by the pool, which settles it first"
+    return run_trials(_shared_data, trials)

@@ -54,12 +54,12 @@ class SweepPlan(Message, frozen=True):
         return make_search(self.kind, self.space, trials=self.trials, seed=self.seed, objective=self.objective)
 
 
-def results_header(plan: SweepPlan, ground: SweepData) -> ResultsHeader:
+def results_header(plan: SweepPlan, shared_data: SweepData) -> ResultsHeader:
     """Return the first line of the results file: a sha256 over version, plan, job with its code, and bars."""
     digest = hashlib.sha256(__version__.encode())
-    for part in (plan, ground.job):
+    for part in (plan, shared_data.job):
         digest.update(msgspec.json.encode(part))
-    for one in ground.series.values():
+    for one in shared_data.series.values():
         digest.update(f"{one.symbol} {one.interval} {len(one)}".encode())
         for name in SERIES_COLUMNS:
             digest.update(getattr(one, name).data)
@@ -68,7 +68,7 @@ def results_header(plan: SweepPlan, ground: SweepData) -> ResultsHeader:
 
 def run_sweep(
     plan: SweepPlan,
-    crew: TrialExecutor,
+    executor: TrialExecutor,
     ledger: ResultsFile,
     *,
     clock: Clock,
@@ -85,7 +85,7 @@ def run_sweep(
         on_progress(len(ledger.rows))
 
     on_progress(len(ledger.rows))
-    dispatch = TrialDispatcher(crew, clock=clock, on_rows=on_rows, patience_s=patience_s)
+    dispatch = TrialDispatcher(executor, clock=clock, on_rows=on_rows, patience_s=patience_s)
 
     def rows_of(trials: Sequence[SweepTrial]) -> list[TrialRow]:
         dispatch.dispatch_trials(trial for trial in trials if trial.number not in ledger.rows)

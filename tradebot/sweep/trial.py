@@ -78,25 +78,25 @@ def trial_job(trial: SweepTrial, job: Job) -> Job:
     return msgspec.structs.replace(job, strategies=(spec, *rest), instruments=instruments, begin=begin, end=end)
 
 
-def run_trial(trial: SweepTrial, ground: SweepData) -> TrialRow:
+def run_trial(trial: SweepTrial, shared_data: SweepData) -> TrialRow:
     """Run the backtest of one trial and return its row."""
-    job = trial_job(trial, ground.job)
-    with UserCodeGuard() as fence, time_limit(LOAD_LIMIT_S):
+    job = trial_job(trial, shared_data.job)
+    with UserCodeGuard() as guard, time_limit(LOAD_LIMIT_S):
         job.strategies[0].create_strategy().rules(Bars())
-    if fence.fault is not None:  # an invalid combination of parameters
-        return _row(trial, state=REFUSED, reason=fence.fault_reason)
-    result = run_parallel(job, {i.symbol: ground.series[i.symbol] for i in job.instruments})
+    if guard.fault is not None:  # an invalid combination of parameters
+        return _row(trial, state=REFUSED, reason=guard.fault_reason)
+    result = run_parallel(job, {i.symbol: shared_data.series[i.symbol] for i in job.instruments})
     if result.faults:
         return _row(trial, state=FAILED, reason=result.faults[0])
     found = metrics.performance_figures(result.equity, result.trades, result.fills, cash=float(job.cash))
     return _row(trial, state=DONE, figures=found, orders_hash=result.orders_hash)
 
 
-def run_trials(ground: SweepData, trials: Sequence[SweepTrial]) -> TrialBatch:
+def run_trials(shared_data: SweepData, trials: Sequence[SweepTrial]) -> TrialBatch:
     """Run the backtests of some trials, one after the other."""
     clock = WallClock()
     begin = clock.monotonic_ns()
-    rows = tuple(run_trial(trial, ground) for trial in trials)
+    rows = tuple(run_trial(trial, shared_data) for trial in trials)
     return TrialBatch(rows=rows, seconds=(clock.monotonic_ns() - begin) / SECOND)
 
 

@@ -36,16 +36,16 @@ class AccountReader:
         """Read the venue's books once. Raises LinkLost or AccessDenied."""
         asked_at = self._clock.monotonic_ns()
         orders = await self._broker.fetch_orders()
-        executions = await self._broker.fetch_fills()
+        fills = await self._broker.fetch_fills()
         positions = await self._broker.fetch_positions()
         holdings = await self._holdings()
-        unread = (*orders.unread, *executions.unread, *positions.unread, *holdings.unread)
+        unread = (*orders.unread, *fills.unread, *positions.unread, *holdings.unread)
         if unread:
             self._report_unread(unread)
         return AccountSnapshot(
             asked_at=asked_at,
             orders=tuple(orders),
-            fills=tuple(executions),
+            fills=tuple(fills),
             positions=tuple(positions),
             cash=await self._cash(),
             unread=unread,
@@ -63,17 +63,17 @@ class AccountReader:
         for attempt in range(CONSISTENT_TRIES):
             if attempt:
                 await self._clock.sleep(CONSISTENT_PAUSE_S)
-            books = await self.read_snapshot()
-            odd = {row.venue_order_id for row in books.unread if row.book in ("orders", "trades")}
-            left = {order.venue_order_id: order.filled for order in books.orders}
-            for e in books.fills:
+            snapshot = await self.read_snapshot()
+            odd = {row.venue_order_id for row in snapshot.unread if row.book in ("orders", "trades")}
+            left = {order.venue_order_id: order.filled for order in snapshot.orders}
+            for e in snapshot.fills:
                 left[e.venue_order_id] = left.get(e.venue_order_id, ZERO) - e.quantity
             if "" in odd or not any(rest for id_, rest in left.items() if id_ not in odd):
-                return books
-        listed = {order.venue_order_id for order in books.orders} | odd
-        if orphan := next((e for e in books.fills if e.venue_order_id not in listed), None):
+                return snapshot
+        listed = {order.venue_order_id for order in snapshot.orders} | odd
+        if orphan := next((e for e in snapshot.fills if e.venue_order_id not in listed), None):
             raise LinkLost(f"the venue tells of fill {orphan.execution_id} and does not list its order")
-        return books
+        return snapshot
 
     async def _holdings(self) -> VenueRows[VenueHolding]:
         # Holdings change only overnight and bound only what is held for delivery, so an older answer will do.

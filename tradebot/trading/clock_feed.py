@@ -27,7 +27,7 @@ class ClockFeed:
         analysis: Analysis,
         measure: Callable[[str, int], None],
     ) -> None:
-        self._lane, self._clock, self._bars, self._analysis, self._measure = queue, clock, bars, analysis, measure
+        self._queue, self._clock, self._bars, self._analysis, self._measure = queue, clock, bars, analysis, measure
 
     async def emit_ticks(self) -> None:
         """Put ticks until cancelled, and prewarm the workers shortly before each close."""
@@ -35,7 +35,7 @@ class ClockFeed:
         while True:
             mono = self._clock.monotonic_ns()
             self._measure("loop_lag", max(mono - expected, 0))
-            await self._lane.put(ClockTick(at=self._clock.market_ns(), mono=mono))
+            await self._queue.put(ClockTick(at=self._clock.market_ns(), mono=mono))
             pause, is_close = self._until_next()
             expected = mono + int(pause * SECOND)
             if is_close and pause > PREWARM_S:

@@ -41,7 +41,7 @@ class DeskStage:
         orders: OrderQueue,
         beat: Callable[[], None],
     ) -> None:
-        self._lanes, self._desk, self._clock = queues, desk, clock
+        self._queues, self._desk, self._clock = queues, desk, clock
         self._journal, self._orders, self._beat = journal, orders, beat
         self._looks = ReconciliationLog(desk.account)
         self._commands: list[tuple[Command, asyncio.Event]] = []  # from outside, not applied yet
@@ -53,9 +53,9 @@ class DeskStage:
             self._desk.apply_message(ClockTick(at=self._clock.market_ns(), mono=self._clock.monotonic_ns()))
         )
 
-    async def adopt_snapshot(self, books: AccountSnapshot) -> None:
+    async def adopt_snapshot(self, snapshot: AccountSnapshot) -> None:
         """Give the desk the venue's books of a start. Returns once the consequences are on disk."""
-        await self._route(self._desk.adopt_snapshot(books))
+        await self._route(self._desk.adopt_snapshot(snapshot))
         await self._journal.wait_durable()
 
     def start_processing(self) -> None:
@@ -65,14 +65,14 @@ class DeskStage:
     def announce_stop(self) -> None:
         """Tell the desk that the run ends. Every further reconciliation gets a row in the journal."""
         self._is_stopping = True
-        self._lanes.updates.put_or_fail(Command(verb=CommandVerb.STOP))
+        self._queues.updates.put_or_fail(Command(verb=CommandVerb.STOP))
 
     async def execute_command(self, command: Command) -> None:
         """Give the desk a command. Returns once it is applied and its consequences are on disk."""
         if self._is_running:
             applied = asyncio.Event()
             self._commands.append((command, applied))
-            self._lanes.updates.put_or_fail(command)
+            self._queues.updates.put_or_fail(command)
             await applied.wait()
         else:  # no task reads the inbox yet, so the desk is the caller's alone
             await self._route(self._desk.apply_message(command))
@@ -80,7 +80,7 @@ class DeskStage:
 
     async def process_messages(self) -> None:
         """Process the messages of the desk's inbox for ever."""
-        inbox = self._lanes.desk_inbox
+        inbox = self._queues.desk_inbox
         async for message in inbox:
             await self._route(self._desk.apply_message(message))
             kind = type(message)

@@ -75,7 +75,7 @@ class DiskMonitor:
         post: Callable[[DiskSpaceState], None],
         tell: EventListener,
     ) -> None:
-        self._ask, self._readers, self._thresholds = read_space, readers, thresholds
+        self._read_space, self._readers, self._thresholds = read_space, readers, thresholds
         self._clock, self._post, self._tell = clock, post, tell
         self.level = DiskLevel.ENOUGH
         self.disk_space: JournalSpace | None = None  # the newest answer
@@ -91,66 +91,66 @@ class DiskMonitor:
 
     async def check_disk(self) -> None:
         """Check the disk once and report what changed. A disk that does not answer is reported too, and asked again."""
-        room = await self._answer()
-        if room is None:
+        space = await self._answer()
+        if space is None:
             return
-        self.disk_space = room
-        level = self._level_of(room)
+        self.disk_space = space
+        level = self._level_of(space)
         if level is not self.level:
             before, self.level = self.level, level
-            reason = self._reason(room)
-            self._say(level, room, reason)
+            reason = self._reason(space)
+            self._say(level, space, reason)
             if ALLOWED_BY_LEVEL[level] is not ALLOWED_BY_LEVEL[before]:
                 self._post(
                     DiskSpaceState(mono=self._clock.monotonic_ns(), allows=ALLOWED_BY_LEVEL[level], reason=reason)
                 )
-        await self._check_log_size(room)
+        await self._check_log_size(space)
 
     async def _answer(self) -> JournalSpace | None:
         loop = asyncio.get_running_loop()
         if self._asking is None:
-            self._asking = loop.run_in_executor(None, self._ask)
+            self._asking = loop.run_in_executor(None, self._read_space)
         done, _ = await asyncio.wait((self._asking,), timeout=ANSWER_WITHIN_S)
-        why, room = f"the disk did not answer within {ANSWER_WITHIN_S:g} s", None
+        why, space = f"the disk did not answer within {ANSWER_WITHIN_S:g} s", None
         if done:
             try:
-                room = self._asking.result()
+                space = self._asking.result()
             except OSError as error:
                 why = error.strerror or str(error)
             self._asking = None
-        if (room is None) is not self._is_unknown:
-            self._is_unknown = room is None
-            if room is None:
+        if (space is None) is not self._is_unknown:
+            self._is_unknown = space is None
+            if space is None:
                 self._tell(DiskNotKnown(reason=why))
             else:
                 self._tell(DiskKnown())
-        return room
+        return space
 
-    def _level_of(self, room: JournalSpace) -> DiskLevel:
-        short = self._below(room.free_bytes, self._thresholds.short_bytes, DiskLevel.SHORT)
-        if room.free_bytes < FULL_BYTES and room.reserve_bytes < CANCEL_BYTES:
+    def _level_of(self, space: JournalSpace) -> DiskLevel:
+        short = self._below(space.free_bytes, self._thresholds.short_bytes, DiskLevel.SHORT)
+        if space.free_bytes < FULL_BYTES and space.reserve_bytes < CANCEL_BYTES:
             return DiskLevel.FULL
         if short:
             return DiskLevel.SHORT
         return (
             DiskLevel.LOW
-            if self._below(room.free_bytes, self._thresholds.low_bytes, DiskLevel.LOW)
+            if self._below(space.free_bytes, self._thresholds.low_bytes, DiskLevel.LOW)
             else DiskLevel.ENOUGH
         )
 
     def _below(self, free: int, threshold: int, level: DiskLevel) -> bool:
         return free < (threshold * RECOVERY_FACTOR if self.level >= level else threshold)
 
-    def _reason(self, room: JournalSpace) -> str:
-        free, short = room.free_bytes // MB, self._thresholds.short_bytes // MB
+    def _reason(self, space: JournalSpace) -> str:
+        free, short = space.free_bytes // MB, self._thresholds.short_bytes // MB
         if self.level is DiskLevel.FULL:
-            return f"the disk of the journal is full and its reserve is used up ({free} MB, {room.reserve_bytes // 1000} KB)"
+            return f"the disk of the journal is full and its reserve is used up ({free} MB, {space.reserve_bytes // 1000} KB)"
         if self.level is DiskLevel.SHORT:
             return f"the disk of the journal has {free} MB free, {short} MB are wanted"
         return ""
 
-    def _say(self, level: DiskLevel, room: JournalSpace, reason: str) -> None:
-        free_mb, reserve_kb = room.free_bytes // MB, room.reserve_bytes // 1000
+    def _say(self, level: DiskLevel, space: JournalSpace, reason: str) -> None:
+        free_mb, reserve_kb = space.free_bytes // MB, space.reserve_bytes // 1000
         match level:
             case DiskLevel.FULL:
                 self._tell(DiskSpaceExhausted(reason=reason, free_mb=free_mb, reserve_kb=reserve_kb))
@@ -162,14 +162,14 @@ class DiskMonitor:
             case DiskLevel.ENOUGH:
                 self._tell(DiskSpaceFreed(free_mb=free_mb, reserve_kb=reserve_kb))
 
-    async def _check_log_size(self, room: JournalSpace) -> None:
-        if not self._is_grown and room.wal_bytes > LOG_GROWN_BYTES:
+    async def _check_log_size(self, space: JournalSpace) -> None:
+        if not self._is_grown and space.wal_bytes > LOG_GROWN_BYTES:
             self._is_grown = True
             found = await asyncio.get_running_loop().run_in_executor(None, self._readers)
             cause = (
                 f"read by {', '.join(found)}" if found else "a disk that is behind, or a reader that is not ours to see"
             )
-            self._tell(JournalLogGrown(log_mb=room.wal_bytes // MB, likely=cause))
-        elif self._is_grown and room.wal_bytes <= LOG_CUT_BYTES:
+            self._tell(JournalLogGrown(log_mb=space.wal_bytes // MB, likely=cause))
+        elif self._is_grown and space.wal_bytes <= LOG_CUT_BYTES:
             self._is_grown = False
-            self._tell(JournalLogCut(log_mb=room.wal_bytes // MB))
+            self._tell(JournalLogCut(log_mb=space.wal_bytes // MB))

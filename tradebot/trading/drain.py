@@ -34,7 +34,7 @@ class Drain:
         journal: JournalAppender,
         tell: EventListener,
     ) -> None:
-        self._lanes, self._account, self._orders, self._books = queues, account, orders, account_reader
+        self._queues, self._account, self._orders, self._account_reader = queues, account, orders, account_reader
         self._clock, self._journal, self._tell = clock, journal, tell
 
     async def wait_until_idle(self) -> None:
@@ -60,7 +60,7 @@ class Drain:
     async def _reconcile_once(self) -> None:
         try:
             async with asyncio.timeout(FINAL_POLL_WITHIN_S):
-                self._lanes.updates.put_or_fail(await self._books.read_snapshot())
+                self._queues.updates.put_or_fail(await self._account_reader.read_snapshot())
                 while not self._is_idle:
                     await self._clock.sleep(0.005)
                 await self._journal.wait_durable()
@@ -70,4 +70,4 @@ class Drain:
 
     @property
     def _is_idle(self) -> bool:
-        return self._lanes.desk_inbox.is_empty and not self._orders.pending_count
+        return self._queues.desk_inbox.is_empty and not self._orders.pending_count

@@ -83,53 +83,53 @@ class Engine:
     ) -> None:  # fmt: skip
         (bars, analysis, desk), (measure, tell, beat) = stages, telemetry
         self._feed, account = feed, desk.account
-        self.queues = lanes = StageQueues(clock)
-        self._metronome = ClockFeed(lanes.market, clock=clock, bars=bars, analysis=analysis, measure=measure)
+        self.queues = queues = StageQueues(clock)
+        self._clock_feed = ClockFeed(queues.market, clock=clock, bars=bars, analysis=analysis, measure=measure)
         self.login_monitor = LoginMonitor(
-            check_login=broker.fetch_account_id, clock=clock, post=lanes.updates.put_or_fail, tell=tell, open_quantities=account.open_quantities
+            check_login=broker.fetch_account_id, clock=clock, post=queues.updates.put_or_fail, tell=tell, open_quantities=account.open_quantities
         )  # fmt: skip
         self.reconciliation = Reconciliation(
-            broker=broker, clock=clock, post=lanes.updates.put_or_fail, is_exposed=account.is_exposed, tell=tell,
+            broker=broker, clock=clock, post=queues.updates.put_or_fail, is_exposed=account.is_exposed, tell=tell,
             pace=settings.poll_pace, next_poll_mono=account.next_poll_at, on_login_suspect=self.login_monitor.check_soon,
         )  # fmt: skip
         self.order_sender = OrderSender(
-            broker=broker, journal=journal, clock=clock, post=lanes.updates.put_or_fail, on_outcome_unknown=self.reconciliation.poll_soon,
+            broker=broker, journal=journal, clock=clock, post=queues.updates.put_or_fail, on_outcome_unknown=self.reconciliation.poll_soon,
             measure=measure, rules=settings.send_rules, on_login_dead=self.login_monitor.on_orders_refused,
         )  # fmt: skip
         self.feed_intake = FeedIntake(
-            queues=lanes, broker=broker, universe=universe, clock=clock, reconciliation=self.reconciliation,
+            queues=queues, broker=broker, universe=universe, clock=clock, reconciliation=self.reconciliation,
             login_monitor=self.login_monitor, tell=tell, poll_every_s=settings.poll_every_s,
         )  # fmt: skip
         self.quote_requester = QuoteRequester(
-            broker=broker, universe=universe, clock=clock, put_answer=lanes.market.put, resubscribe=feed.resubscribe,
+            broker=broker, universe=universe, clock=clock, put_answer=queues.market.put, resubscribe=feed.resubscribe,
             tell=tell, pause_s=settings.poll_every_s,
         )  # fmt: skip
         care = QuoteQualityMonitor(
             bars=bars, universe=universe, quote_requester=self.quote_requester, frozen_detector=FrozenQuoteDetector(len(universe)),
-            silence_monitor=SilenceMonitor(stale_after_s=settings.stale_after_s, speed=clock.speed), halt=lanes.updates.put_or_fail,
+            silence_monitor=SilenceMonitor(stale_after_s=settings.stale_after_s, speed=clock.speed), halt=queues.updates.put_or_fail,
             tell=tell,
         )  # fmt: skip
         feed_watch = FeedMonitor(stale_after_s=settings.stale_after_s, speed=clock.speed)
         self.market_stage = MarketStage(
-            queues=lanes, bars=bars, universe=universe, clock=clock, journal=journal, account=account,
+            queues=queues, bars=bars, universe=universe, clock=clock, journal=journal, account=account,
             monitors=MarketMonitors(feed=feed_watch, clock=ClockMonitor(clock, tell), quality=care), tell=tell,
         )  # fmt: skip
         self.signal_stage = SignalStage(
-            queues=lanes, analysis=analysis, desk=desk, clock=clock, journal=journal, measure=measure
+            queues=queues, analysis=analysis, desk=desk, clock=clock, journal=journal, measure=measure
         )
         orders = self.order_sender.queue
-        self.desk_stage = DeskStage(queues=lanes, desk=desk, clock=clock, journal=journal, orders=orders, beat=beat)
+        self.desk_stage = DeskStage(queues=queues, desk=desk, clock=clock, journal=journal, orders=orders, beat=beat)
         self._drain = Drain(
-            queues=lanes, account=account, orders=orders, account_reader=self.reconciliation.account_reader, clock=clock, journal=journal,
+            queues=queues, account=account, orders=orders, account_reader=self.reconciliation.account_reader, clock=clock, journal=journal,
             tell=tell,
         )  # fmt: skip
 
     async def reconcile_at_start(self) -> AccountSnapshot:
         """Read the venue's books and compare them with ours, before any task runs. Raises LinkLost or AccessDenied."""
         await self.desk_stage.take_first_tick()
-        books = await self.reconciliation.account_reader.read_consistent()
-        await self.desk_stage.adopt_snapshot(books)
-        return books
+        snapshot = await self.reconciliation.account_reader.read_consistent()
+        await self.desk_stage.adopt_snapshot(snapshot)
+        return snapshot
 
     async def run(self, stop: asyncio.Event) -> None:
         """Trade until `stop` is set, then drain and return. Raises the exceptions of failed tasks as a group."""
@@ -141,7 +141,7 @@ class Engine:
 
             feed = start("feed", self._feed.run(self.feed_intake.on_market, self.feed_intake.on_order))
             rest = [
-                start("clock", self._metronome.emit_ticks()),
+                start("clock", self._clock_feed.emit_ticks()),
                 start("fetcher", self.feed_intake.fetch_while_down()),
                 start("inquiry", self.quote_requester.send_requests()),
                 start("bars", self.market_stage.process_messages()),

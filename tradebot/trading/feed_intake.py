@@ -33,8 +33,8 @@ class FeedIntake:
         tell: EventListener,
         poll_every_s: float,
     ) -> None:
-        self._lanes, self._broker, self._universe, self._clock = queues, broker, universe, clock
-        self._reconciliation, self._session, self._tell = reconciliation, login_monitor, tell
+        self._queues, self._broker, self._universe, self._clock = queues, broker, universe, clock
+        self._reconciliation, self._login_monitor, self._tell = reconciliation, login_monitor, tell
         self._poll_every_s = poll_every_s
         self._stream_is_down = asyncio.Event()
         self.stream_started = asyncio.Event()  # set with the first quote of the stream
@@ -43,9 +43,9 @@ class FeedIntake:
         """Take quotes, or a message about the feed's link."""
         if isinstance(message, Quotes):
             self.stream_started.set()
-            self._lanes.market.offer_quotes(message)
+            self._queues.market.offer_quotes(message)
             return
-        self._lanes.market.put_or_fail(message)
+        self._queues.market.put_or_fail(message)
         match message:
             case LinkUp():
                 self._stream_is_down.clear()
@@ -54,11 +54,11 @@ class FeedIntake:
             case LinkDown():
                 self._stream_is_down.set()
                 self._tell(FeedLost(source=message.source, reason=message.reason))
-                self._session.check_soon()
+                self._login_monitor.check_soon()
 
     def on_order(self, order: VenueOrder) -> None:
         """Take the feed's report on an order. If it has fills, they are fetched."""
-        self._lanes.updates.put_or_fail(OrderReport(order=order, mono=self._clock.monotonic_ns()))
+        self._queues.updates.put_or_fail(OrderReport(order=order, mono=self._clock.monotonic_ns()))
         if order.filled:
             self._reconciliation.hint_fill()
 
@@ -67,9 +67,9 @@ class FeedIntake:
         while True:
             await self._stream_is_down.wait()
             try:
-                self._lanes.market.offer_quotes(await self._broker.fetch_quotes(self._universe))
+                self._queues.market.offer_quotes(await self._broker.fetch_quotes(self._universe))
             except (LinkLost, AccessDenied) as error:
                 if isinstance(error, LoginLost):
-                    self._session.check_soon()
+                    self._login_monitor.check_soon()
                 self._tell(QuotesNotFetched(reason=str(error)))
             await self._clock.sleep(self._poll_every_s)

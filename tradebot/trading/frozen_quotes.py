@@ -22,7 +22,7 @@ class FrozenQuoteDetector:
     """
 
     def __init__(self, size: int, *, sample_every_ns: int = SAMPLE_EVERY_NS) -> None:
-        self._every, self._looked_at = sample_every_ns, 0
+        self._sample_every_ns, self._looked_at = sample_every_ns, 0
         self._book: Ints = np.zeros((2, size), dtype=np.int64)  # bid and ask
         self._before: Ints = np.zeros((5, size), dtype=np.int64)  # stamp, last, volume, bid, ask at the last sample
         self._repeats: Ints = np.zeros(size, dtype=np.int64)
@@ -34,7 +34,7 @@ class FrozenQuoteDetector:
 
     def sample_quotes(self, mono: int, quote_filter: QuoteFilter) -> bool:
         """Sample the quotes if a sample is due at `mono` (monotonic ns). Returns whether `is_frozen` changed."""
-        if mono - self._looked_at < self._every:
+        if mono - self._looked_at < self._sample_every_ns:
             return False
         self._looked_at = mono
         now = np.stack([quote_filter.last_sent_at, quote_filter.last_price, quote_filter.last_volume, *self._book])

@@ -37,7 +37,13 @@ class LoginMonitor:
         tell: EventListener,
         open_quantities: Callable[[], Mapping[str, Decimal]],
     ) -> None:
-        self._ask, self._clock, self._post, self._tell, self._held = check_login, clock, post, tell, open_quantities
+        self._check_login, self._clock, self._post, self._tell, self._open_quantities = (
+            check_login,
+            clock,
+            post,
+            tell,
+            open_quantities,
+        )
         self._suspected = asyncio.Event()
         self.state = BrokerSession(mono=0)
 
@@ -63,7 +69,7 @@ class LoginMonitor:
 
     async def _is_valid(self) -> bool:
         try:
-            await self._ask()
+            await self._check_login()
         except AccessDenied as error:
             self._on_lost(str(error), orders_refused=self.state.orders_refused)
             return False
@@ -78,7 +84,7 @@ class LoginMonitor:
         was = self.state
         if was.lost_reason and was.orders_refused == orders_refused:
             return
-        positions = {symbol: str(quantity) for symbol, quantity in self._held().items()}
+        positions = {symbol: str(quantity) for symbol, quantity in self._open_quantities().items()}
         if not was.lost_reason:
             self._tell(SessionLost(reason=reason, positions=positions))
         if orders_refused:

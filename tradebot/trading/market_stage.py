@@ -43,14 +43,14 @@ class MarketStage:
         monitors: MarketMonitors,
         tell: EventListener,
     ) -> None:
-        self._lanes, self._bars, self._universe, self._clock = queues, bars, universe, clock
+        self._queues, self._bars, self._universe, self._clock = queues, bars, universe, clock
         self._journal, self._account, self._tell = journal, account, tell
-        self._watch, self._clock_watch, self._care = monitors
+        self._monitor, self._clock_watch, self._care = monitors
         self.quotes_ready = asyncio.Event()  # set with the first quote that passed the quote filter
 
     async def process_messages(self) -> None:
         """Process the messages of the market inbox for ever."""
-        async for message in self._lanes.market_inbox:
+        async for message in self._queues.market_inbox:
             match message:
                 case Quotes():
                     self._on_quotes(message)
@@ -60,7 +60,7 @@ class MarketStage:
                     self._on_answer(quotes)
                 case LinkUp() | LinkDown():
                     self._journal.append("link", message, at=self._clock.market_ns())
-                    await self._lanes.quotes.put(message)
+                    await self._queues.quotes.put(message)
                 case _:
                     raise AssertionError(f"bars does not know {type(message).__name__}")
 
@@ -69,8 +69,8 @@ class MarketStage:
         sound = self._bars.add_quotes(quotes)
         self._care.on_filtered_quotes(sound)
         if len(sound):
-            self._watch.on_quote(sound.seen_at)
-            self._lanes.quotes.offer_quotes(sound)
+            self._monitor.on_quote(sound.seen_at)
+            self._queues.quotes.offer_quotes(sound)
             self.quotes_ready.set()
 
     def _on_answer(self, quotes: Quotes) -> None:
@@ -78,36 +78,36 @@ class MarketStage:
         true = self._bars.add_venue_answer(quotes)
         self._care.on_filtered_quotes(true)
         if len(true):
-            self._lanes.quotes.offer_quotes(true)
+            self._queues.quotes.offer_quotes(true)
 
     async def _on_tick(self, tick: ClockTick) -> None:
         if (apart := self._clock_watch.compare_clocks()) is not None:
-            self._lanes.updates.put_or_fail(apart)
+            self._queues.updates.put_or_fail(apart)
         if (session := self._bars.roll_session(tick.at)) is not None:
             self._journal.append("session", session, at=tick.at)
-            await self._lanes.signals.put(session)
-        for close in self._bars.close_due_bars(tick.at, mono=tick.mono):
-            self._journal.append("close", close, at=close.ends_at)
-            self._tell(BarClosed(at=close.ends_at, bars=len(close)))
-            await self._lanes.closes.put(close)
+            await self._queues.signals.put(session)
+        for batch in self._bars.close_due_bars(tick.at, mono=tick.mono):
+            self._journal.append("close", batch, at=batch.ends_at)
+            self._tell(BarClosed(at=batch.ends_at, bars=len(batch)))
+            await self._queues.closes.put(batch)
         if (late := self._bars.late_quotes.take_warning(tick.mono, self._universe)) is not None:
             self._tell(late)
         await self._run_monitors(tick)
-        await self._lanes.quotes.put(tick)
+        await self._queues.quotes.put(tick)
 
     async def _run_monitors(self, tick: ClockTick) -> None:
         is_open = self._bars.is_open(tick.at)
-        for link in self._watch.check_staleness(tick.mono, is_open=is_open):
+        for link in self._monitor.check_staleness(tick.mono, is_open=is_open):
             if isinstance(link, LinkDown):
                 self._tell(FeedStalled(reason=link.reason))
             else:
                 self._tell(FeedResumed())
             self._journal.append("link", link, at=tick.at)
-            await self._lanes.quotes.put(link)
-        if is_open and not self._watch.is_stale:
+            await self._queues.quotes.put(link)
+        if is_open and not self._monitor.is_stale:
             frozen = self._care.check_instruments(
                 tick.mono, held=self._account.open_instrument_ids(), guarded=self._account.protected_mask
             )
             if frozen is not None:
                 self._journal.append("frozen", frozen, at=tick.at)
-                await self._lanes.quotes.put(frozen)
+                await self._queues.quotes.put(frozen)

@@ -69,8 +69,8 @@ class OrderSender:
         on_login_dead: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self._broker, self._journal, self._clock = broker, journal, clock
-        self._post, self._doubt, self._measure = post, on_outcome_unknown, measure
-        self._rules, self._logged_out = rules, on_login_dead
+        self._post, self._on_outcome_unknown, self._measure = post, on_outcome_unknown, measure
+        self._rules, self._on_login_dead = rules, on_login_dead
         self._deadline = int(rules.deadline_s * SECOND)
         self._killed: str | None = None  # the kill reason read in this turn of the loop, else None
         self.queue = OrderQueue(rules.shards)
@@ -120,7 +120,7 @@ class OrderSender:
             reply = await self._broker.submit(request)
         except OutcomeUnknown as error:
             self._report(request.order_id, OrderEventType.AMBIGUOUS, reason=str(error))
-            self._doubt()
+            self._on_outcome_unknown()
             return
         self._measure("order_to_ack", self._clock.monotonic_ns() - sent)
         self._on_reply(request.order_id, reply)
@@ -157,7 +157,7 @@ class OrderSender:
             if isinstance(reply, Refused | NotSent):
                 self._check_denial(reply)
                 self._report(order_id, OrderEventType.REPLACE_REFUSED, reason=reply.reason)
-        self._doubt()  # an accepted request is not done yet; the venue's list of orders shows it
+        self._on_outcome_unknown()  # an accepted request is not done yet; the venue's list of orders shows it
 
     async def _cancel(self, cancel: Cancel) -> None:
         if not await self._is_on_disk(cancel.order_id, OrderEventType.CANCEL_UNKNOWN):  # the cancel is asked for again
@@ -166,12 +166,12 @@ class OrderSender:
             reply = await self._broker.cancel(order_id=cancel.order_id, venue_order_id=cancel.venue_order_id)
         except (OutcomeUnknown, LinkLost) as error:
             self._report(cancel.order_id, OrderEventType.CANCEL_UNKNOWN, reason=str(error))
-            self._doubt()
+            self._on_outcome_unknown()
             return
         if isinstance(reply, Refused | NotSent):
             self._check_denial(reply)
             self._report(cancel.order_id, OrderEventType.CANCEL_REFUSED, reason=reply.reason)
-            self._doubt()
+            self._on_outcome_unknown()
 
     async def _is_on_disk(self, order_id: str, unsent: OrderEventType, ticket: int | None = None) -> bool:
         try:
@@ -202,7 +202,7 @@ class OrderSender:
         if not isinstance(reply, Refused):
             return
         if reply.code == LOGIN_LOST:
-            self._logged_out(reply.reason)
+            self._on_login_dead(reply.reason)
         elif reply.code == ACCESS_DENIED:
             self._halt(ACCESS_CONTROL, f"the venue refuses us: {reply.reason}")
 
@@ -212,19 +212,19 @@ class OrderSender:
     def _report(
         self,
         order_id: str,
-        event: OrderEventType,
+        event_type: OrderEventType,
         *,
         reason: str = "",
         venue_order_id: str = "",
         refusal: Refusal | None = None,
     ) -> None:
-        fact = OrderEvent(
+        event = OrderEvent(
             order_id=order_id,
-            type=event,
+            type=event_type,
             at=self._clock.market_ns(),
             mono=self._clock.monotonic_ns(),
             reason=reason,
             venue_order_id=venue_order_id,
             refusal=refusal,
         )
-        self._post(RequestResult(event=fact))
+        self._post(RequestResult(event=event))

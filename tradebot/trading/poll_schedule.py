@@ -33,7 +33,7 @@ class PollSchedule:
     def __init__(
         self, clock: Clock, pace: PollPace, *, is_exposed: Callable[[], bool], next_poll_mono: Callable[[], int | None]
     ) -> None:
-        self._clock, self._pace, self._has_live, self._wanted_at = clock, pace, is_exposed, next_poll_mono
+        self._clock, self._pace, self._is_exposed, self._next_poll_mono = clock, pace, is_exposed, next_poll_mono
         # Index of the next delay in DOUBT_DELAYS_S; at its end there is no doubt
         self._doubts = len(DOUBT_DELAYS_S)
         self._due = asyncio.Event()
@@ -64,8 +64,8 @@ class PollSchedule:
         # time, and so does a venue that does not answer.
         if is_failing:
             return self._pace.live_s  # without the books nothing is opened, so they are polled at the fast pace
-        usual = self._pace.live_s if self._has_live() else self._pace.idle_s
-        wanted = self._wanted_at()
+        usual = self._pace.live_s if self._is_exposed() else self._pace.idle_s
+        wanted = self._next_poll_mono()
         if wanted is None:
             return usual
         if wanted != self._wanted:

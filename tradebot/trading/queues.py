@@ -87,17 +87,17 @@ class Inbox:
     """
 
     def __init__(self, queues: Sequence[BoundedQueue], clock: Clock) -> None:
-        self._lanes, self._clock = tuple(queues), clock
+        self._queues, self._clock = tuple(queues), clock
         self._turn = TimeSlice(clock, TIME_SLICE_NS)
         self.reader_wakeup: asyncio.Future[None] | None = None  # set while the stage waits for a message
-        for lane in queues:
-            lane.inbox = self
+        for queue in queues:
+            queue.inbox = self
 
     def take_nowait(self) -> Any:
         """Return the next waiting message, or None."""
-        for lane in self._lanes:
-            if lane._queue:
-                return lane.get_nowait()
+        for queue in self._queues:
+            if queue._queue:
+                return queue.get_nowait()
         return None
 
     def __aiter__(self) -> Self:
@@ -126,7 +126,7 @@ class Inbox:
     @property
     def is_empty(self) -> bool:
         """True when no queue of this inbox holds a message."""
-        return all(lane.empty() for lane in self._lanes)
+        return all(queue.empty() for queue in self._queues)
 
 
 class StageQueues:
@@ -151,4 +151,4 @@ class StageQueues:
     @property
     def are_empty(self) -> bool:
         """True when no queue holds a message."""
-        return all(lane.empty() for lane in self)
+        return all(queue.empty() for queue in self)

@@ -75,15 +75,15 @@ class QuoteFilter:
         self.last_sent_at: Ints = np.zeros(size, dtype=np.int64)
         self.last_price: Ints = np.zeros(size, dtype=np.int64)
         self.last_volume: Ints = np.full(size, -1, dtype=np.int64)
-        self._sessions, self._ahead = sessions, max_ahead_ns
+        self._sessions, self._max_ahead_ns = sessions, max_ahead_ns
         self._latest = FAR_FUTURE_AT  # market ns; a row with a later stamp is bad
         self._rolled = 0  # market ns of the last roll
         self.session_bounds: SessionBounds | None = None
 
     def roll_session(self, market_at: int) -> bool:
         """Switch to the session in force at `market_at` (market ns). Returns True when it changed."""
-        if self._ahead:
-            self._latest = market_at + self._ahead
+        if self._max_ahead_ns:
+            self._latest = market_at + self._max_ahead_ns
         if market_at < self._rolled - MAX_CLOCK_BACK_NS:
             self.session_bounds = None  # the clock was set back: look the session up again
         self._rolled = market_at

@@ -47,13 +47,18 @@ class QuoteQualityMonitor:
         halt: Callable[[Command], None],
         tell: EventListener,
     ) -> None:
-        self._bars, self._universe, self._inquiry = bars, universe, quote_requester
-        self._silences, self._freeze, self._halt, self._tell = silence_monitor, frozen_detector, halt, tell
+        self._bars, self._universe, self._quote_requester = bars, universe, quote_requester
+        self._silence_monitor, self._frozen_detector, self._halt, self._tell = (
+            silence_monitor,
+            frozen_detector,
+            halt,
+            tell,
+        )
         self._told: dict[int, int] = {}  # id -> monotonic ns of its last event for a doubted price
 
     def on_filtered_quotes(self, sound: Quotes) -> None:
         """Take the valid rows of a frame, and handle the prices that the price band doubted."""
-        self._freeze.update_book(sound)
+        self._frozen_detector.update_book(sound)
         band = self._bars.price_band
         if band is None or not band.doubted_prices:
             return
@@ -68,12 +73,12 @@ class QuoteQualityMonitor:
                 reason = f"three prices within a minute were doubted, the last {price} at a median of {median}"
                 scope = Scope.for_symbol(instrument.symbol)
                 self._halt(Command(verb=CommandVerb.HALT, reason=reason, scope=scope, control=HALT_CONTROL))
-        self._inquiry.request_quotes({doubt.id for doubt in doubts})
+        self._quote_requester.request_quotes({doubt.id for doubt in doubts})
 
     def on_venue_answer(self, quotes: Quotes, news: npt.NDArray[np.bool_]) -> None:
         """Take an answer of the venue. `news` (k,) is True for rows that the stream has not sent."""
         for id_, is_news in zip(quotes.ids.tolist(), news.tolist(), strict=True):
-            if self._silences.on_venue_answer(id_, quotes.seen_at, has_news=is_news):
+            if self._silence_monitor.on_venue_answer(id_, quotes.seen_at, has_news=is_news):
                 self._tell(QuotesStalled(symbol=self._universe[id_].symbol))
 
     def check_instruments(
@@ -83,15 +88,15 @@ class QuoteQualityMonitor:
 
         `held` are the ids of open positions, `guarded` (n,) marks those with a stop or target.
         """
-        look = self._silences.check_instruments(mono, held, self._bars.quote_filter.last_seen_mono)
-        self._inquiry.request_quotes(look.ask, resubscribe=True)
+        look = self._silence_monitor.check_instruments(mono, held, self._bars.quote_filter.last_seen_mono)
+        self._quote_requester.request_quotes(look.ask, resubscribe=True)
         for id_ in look.unknown:
             symbol = self._universe[id_].symbol
             self._tell(StopBlinded(symbol=symbol) if guarded[id_] else QuotesLost(symbol=symbol))
         for id_ in look.resumed:
             self._tell(QuotesResumed(symbol=self._universe[id_].symbol))
-        if not self._freeze.sample_quotes(mono, self._bars.quote_filter):
+        if not self._frozen_detector.sample_quotes(mono, self._bars.quote_filter):
             return None
-        symbols = tuple(self._universe[id_].symbol for id_ in np.flatnonzero(self._freeze.is_frozen).tolist())
+        symbols = tuple(self._universe[id_].symbol for id_ in np.flatnonzero(self._frozen_detector.is_frozen).tolist())
         self._tell(QuotesFrozen(symbols=symbols))
         return FrozenSymbols(symbols=symbols, mono=mono)

@@ -39,7 +39,13 @@ class QuoteRequester:
         tell: EventListener,
         pause_s: float,
     ) -> None:
-        self._broker, self._universe, self._clock, self._put, self._tell = broker, universe, clock, put_answer, tell
+        self._broker, self._universe, self._clock, self._put_answer, self._tell = (
+            broker,
+            universe,
+            clock,
+            put_answer,
+            tell,
+        )
         self._resubscribe, self._pause_s = resubscribe, pause_s
         self._silent: set[int] = set()  # ids among `_wanted` to subscribe again
         self._wanted: dict[int, None] = {}
@@ -82,4 +88,4 @@ class QuoteRequester:
             self._tell(QuotesNotAnswered(symbols=len(ids), reason=reason))
             return
         numbers = np.array(ids, dtype=np.int64)
-        await self._put(FetchedQuotes(quotes=msgspec.structs.replace(answer, ids=numbers[answer.ids])))
+        await self._put_answer(FetchedQuotes(quotes=msgspec.structs.replace(answer, ids=numbers[answer.ids])))

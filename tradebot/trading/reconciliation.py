@@ -46,7 +46,13 @@ class Reconciliation:
         next_poll_mono: Callable[[], int | None] = lambda: None,
         on_login_suspect: Callable[[], None] = lambda: None,
     ) -> None:
-        self._broker, self._clock, self._post, self._tell, self._suspect = broker, clock, post, tell, on_login_suspect
+        self._broker, self._clock, self._post, self._tell, self._on_login_suspect = (
+            broker,
+            clock,
+            post,
+            tell,
+            on_login_suspect,
+        )
         self._schedule = PollSchedule(clock, pace, is_exposed=is_exposed, next_poll_mono=next_poll_mono)
         self.account_reader = AccountReader(broker, clock, tell)
         self._fills = asyncio.Event()
@@ -69,12 +75,12 @@ class Reconciliation:
             await self._schedule.wait_for_poll(is_failing=self._failing_since is not None)
             self.poll_count += 1
             try:
-                books = await self.account_reader.read_snapshot()
+                snapshot = await self.account_reader.read_snapshot()
             except (LinkLost, AccessDenied) as error:
                 self._on_failure(error)
                 continue
             self._on_success()
-            self._post(books)
+            self._post(snapshot)
 
     async def run_fill_fetches(self) -> None:
         """Fetch fills for ever, whenever the stream hints at one."""
@@ -82,17 +88,17 @@ class Reconciliation:
             await self._fills.wait()
             self._fills.clear()
             try:
-                executions = await self._broker.fetch_fills()
+                fills = await self._broker.fetch_fills()
             except (LinkLost, AccessDenied) as error:
                 self._on_failure(error)
                 self.poll_soon()
                 continue
             mono = self._clock.monotonic_ns()
-            for execution in executions:
+            for fill in fills:
                 # Each answer lists the whole day, so only new and changed fills are posted.
-                if self._told.get(key := execution.fill_key) != execution:
-                    self._told[key] = execution
-                    self._post(FillReport(fill=execution, mono=mono))
+                if self._told.get(key := fill.fill_key) != fill:
+                    self._told[key] = fill
+                    self._post(FillReport(fill=fill, mono=mono))
             while len(self._told) > FILLS_REMEMBERED:
                 del self._told[next(iter(self._told))]
 
@@ -106,7 +112,7 @@ class Reconciliation:
 
     def _on_failure(self, error: LinkLost | AccessDenied) -> None:
         if isinstance(error, LoginLost):
-            self._suspect()
+            self._on_login_suspect()
         now = self._clock.monotonic_ns()
         if self._failing_since is None:
             self._failing_since = now

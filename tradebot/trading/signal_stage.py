@@ -30,7 +30,7 @@ class SignalStage:
         journal: JournalAppender,
         measure: Callable[[str, int], None],
     ) -> None:
-        self._lanes, self._analysis, self._desk = queues, analysis, desk
+        self._queues, self._analysis, self._desk = queues, analysis, desk
         self._clock, self._journal, self.measure = clock, journal, measure
         self._is_stopping = False
         # Set by the owner once the analysis is warmed up. Closes wait for it; quotes do not.
@@ -47,19 +47,19 @@ class SignalStage:
         turn = TimeSlice(self._clock, TIME_SLICE_NS)
         early = await self._until_warm()
         while True:
-            close: BarBatch = early.popleft() if early else await self._lanes.closes.get()
+            batch: BarBatch = early.popleft() if early else await self._queues.closes.get()
             if self._is_stopping:
                 continue
-            self.last_bar_at = close.ends_at
-            volley = await self._analysis.compute_signals(close, self._desk.holdings_at(close))
+            self.last_bar_at = batch.ends_at
+            volley = await self._analysis.compute_signals(batch, self._desk.holdings_at(batch))
             turn.restart()
             for signals in volley.message_chunks():
                 if not (signals.signals or signals.failed):
                     continue
                 if self._clock.monotonic_ns() > turn.ends_mono:
                     await turn.yield_if_due()
-                await self._hand_on(signals, close)
-            self.measure("close_to_signals", self._clock.monotonic_ns() - close.seen_at)
+                await self._hand_on(signals, batch)
+            self.measure("close_to_signals", self._clock.monotonic_ns() - batch.seen_at)
 
     async def run_workers(self) -> None:
         """Replace lost workers of the analysis for ever, once the warm-up is done."""
@@ -69,16 +69,16 @@ class SignalStage:
     async def _until_warm(self) -> deque[BarBatch]:
         # Stops act on quotes, and the stage that delivers them must not wait for a full queue of closes. The time limit
         # of the warm-up bounds how many closes are kept here.
-        early, closes = deque[BarBatch](), self._lanes.closes
+        early, closes = deque[BarBatch](), self._queues.closes
         while not self.warmup_done.is_set():
             while closes.qsize():
                 early.append(await closes.get())
             await self._clock.sleep(WARMUP_POLL_S)
         return early
 
-    async def _hand_on(self, signals: Signals, close: BarBatch) -> None:
+    async def _hand_on(self, signals: Signals, batch: BarBatch) -> None:
         if signals.signals:
-            self.last_signal_at = close.ends_at
-        self._journal.append("signals", signals, at=close.ends_at)
-        await self._lanes.signals.put(signals)
-        self.measure("quote_to_signal", self._clock.monotonic_ns() - close.quoted_at)
+            self.last_signal_at = batch.ends_at
+        self._journal.append("signals", signals, at=batch.ends_at)
+        await self._queues.signals.put(signals)
+        self.measure("quote_to_signal", self._clock.monotonic_ns() - batch.quoted_at)

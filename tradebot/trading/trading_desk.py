@@ -23,7 +23,7 @@ class TradingDesk(Protocol):
         """Process a message and return the outputs in order."""
         ...
 
-    def adopt_snapshot(self, books: AccountSnapshot) -> list[DeskOutput]:
+    def adopt_snapshot(self, snapshot: AccountSnapshot) -> list[DeskOutput]:
         """Take the venue's books of a start and return the outputs in order."""
         ...
 
@@ -31,6 +31,6 @@ class TradingDesk(Protocol):
         """Restore the state of an earlier run; see `Desk`."""
         ...
 
-    def holdings_at(self, close: BarBatch) -> dict[str, tuple[Decimal, Decimal]]:
+    def holdings_at(self, batch: BarBatch) -> dict[str, tuple[Decimal, Decimal]]:
         """Return symbol -> (signed quantity, average price) for the strategies' decisions at a close."""
         ...

@@ -24,9 +24,9 @@ def find_adapter(name: str) -> VenueAdapter | None:
 
 def adapter_of_printed(printed: Mapping[str, Any]) -> VenueAdapter:
     """Return the adapter for a running exchange, from the entries that it printed. Raises KeyError if none fits."""
-    for name, room in _ADAPTERS.items():
+    for name, adapter in _ADAPTERS.items():
         if name in printed:
-            return room
+            return adapter
     raise KeyError(f"no venue of {', '.join(map(str, printed))} is known; there are {', '.join(_ADAPTERS)}")
 
 

@@ -46,14 +46,14 @@ def market(size: int, seed: int = 5) -> tuple[list[BarSeries], list[BarBatch]]:
         for i in range(size)
     ]
     ids = np.arange(size)
-    closes = [
+    batches = [
         BarBatch(
             interval=MINUTE, ends_at=int(starts[t]) + MINUTE, seen_at=t, quoted_at=t * 7, ids=ids, ticks=ids * 0 + 1,
             **{n: c[:, t] for n, c in columns.items()},
         )
         for t in range(WARM, rows)
     ]  # fmt: skip
-    return history, closes
+    return history, batches
 
 
 class Bench:
@@ -63,7 +63,7 @@ class Bench:
         self.faults = Told()
         self.heard = asyncio.Event()
         self.passed: list[BarBatch] = []
-        self.history, self.closes = market(size)
+        self.history, self.batches = market(size)
         self.analysis = Analysis(
             universe=universe(size), strategies=specs, interval_ns=MINUTE, workers=workers, deadline_s=deadline_s,
             clock=WallClock(), load_closes=lambda: self.recall(), on_fault=self.on_fault,
@@ -84,8 +84,8 @@ class Bench:
         return found[-1]
 
     async def step(self, t: int, holdings: dict[str, tuple[Decimal, Decimal]] | None = None) -> Signals:
-        self.passed.append(self.closes[t])
-        return await self.analysis.compute_message(self.closes[t], holdings or {})
+        self.passed.append(self.batches[t])
+        return await self.analysis.compute_message(self.batches[t], holdings or {})
 
 
 @contextlib.asynccontextmanager

@@ -50,8 +50,8 @@ async def test_signals_are_ordered_by_symbol_id_and_strategy_and_carry_what_expl
     assert set(entry.inputs) == {"EMA(close, 2)", "EMA(close, 5)", "ADX(high, low, close, 14)"}
     assert entry.stop_loss is not None
     assert entry.stop_loss < entry.close
-    close = bench.closes[(entry.bar_at - OPENS) // MINUTE - WARM - 1]
-    assert (entry.bar_at, entry.quoted_at) == (close.ends_at, close.quoted_at)
+    batch = bench.batches[(entry.bar_at - OPENS) // MINUTE - WARM - 1]
+    assert (entry.bar_at, entry.quoted_at) == (batch.ends_at, batch.quoted_at)
     assert entry.made_at > 0
 
 
@@ -200,7 +200,7 @@ async def test_a_strategy_in_pandas_runs_in_a_worker_always(tmp_path, workers):
             row = WARM + t
             id_ = int(s.symbol[1:])
             past = (
-                np.concatenate([bench.history[id_].close, [c.close[id_] for c in bench.closes]])[row - 4 : row + 1]
+                np.concatenate([bench.history[id_].close, [c.close[id_] for c in bench.batches]])[row - 4 : row + 1]
                 / 100
             )
             assert s.close > s.inputs["mean"] == pytest.approx(past.mean())

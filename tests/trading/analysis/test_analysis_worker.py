@@ -50,18 +50,18 @@ def share(monkeypatch):
     return build
 
 
-def feed(share: Partition, closes: list[int]) -> list[WorkerResult]:
+def feed(partition: Partition, closes: list[int]) -> list[WorkerResult]:
     ids = np.array([4])
     bars = [np.array([[c], [c + 100], [c - 100], [c], [7]]) for c in closes]
-    return [share.process_close(CloseRows(t * MINUTE, ids, bar, {})) for t, bar in enumerate(bars, 1)]
+    return [partition.process_close(CloseRows(t * MINUTE, ids, bar, {})) for t, bar in enumerate(bars, 1)]
 
 
 def rows(answer: WorkerResult) -> tuple[Signal, ...]:
     universe = Universe(Instrument(symbol=name) for name in "VWXYA")
     none = np.array([], dtype=np.int64)
     columns = dict.fromkeys(("ids", "open", "high", "low", "close", "volume", "ticks"), none)
-    close = BarBatch(interval=MINUTE, ends_at=MINUTE, seen_at=0, quoted_at=0, **columns)
-    return SignalBatch(close, universe, answer.signals, (), 0).as_message().signals
+    batch = BarBatch(interval=MINUTE, ends_at=MINUTE, seen_at=0, quoted_at=0, **columns)
+    return SignalBatch(batch, universe, answer.signals, (), 0).as_message().signals
 
 
 def test_an_entry_waits_until_its_stop_is_known(share):

@@ -128,10 +128,12 @@ async def test_a_close_still_on_its_way_to_step_is_not_fed_twice():
     expected = await undisturbed(2, specs)
     async with running(Bench(size=2, specs=specs, workers=1)) as bench:
         await bench.step(0)
-        bench.passed.append(bench.closes[1])  # journaled already, and still in the queue
+        bench.passed.append(bench.batches[1])  # journaled already, and still in the queue
         os.kill(bench.analysis.worker_pids[0], signal.SIGKILL)
         assert (await bench.hear("worker_rebuilt"))["closes"] == 1
-        assert [told(await bench.analysis.compute_message(bench.closes[t], {})) for t in range(1, LIVE)] == expected[1:]
+        assert [told(await bench.analysis.compute_message(bench.batches[t], {})) for t in range(1, LIVE)] == expected[
+            1:
+        ]
 
 
 async def test_a_worker_that_hangs_for_ever_is_replaced_three_times_and_then_left_off(tmp_path):

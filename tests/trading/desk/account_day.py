@@ -116,26 +116,26 @@ class Day:
         before = self.held(paper.product)
         self.net[paper.product] += quantity * paper.side.sign
         paper.filled += quantity
-        execution = Fill(
+        fill = Fill(
             execution_id=f"e{len(self.trades)}", venue_order_id=paper.id, symbol="AAA", exchange="NSE", side=paper.side,
             quantity=D(quantity), price=D(100), traded_at=self.at, product=paper.product,
         )  # fmt: skip
-        self.trades.append((paper, execution))
+        self.trades.append((paper, fill))
         if paper.tag:
             order = self.desk.book.blotter.orders[paper.tag]
             if order.request.purpose.is_exit:
                 after = self.held(paper.product)
                 assert before * paper.side.sign < 0, f"an exit {paper.side} of what the venue holds {before} of"
                 assert after * before >= 0, f"an exit left the product on the other side: {before} to {after}"
-        self.untold.append(execution)
+        self.untold.append(fill)
         self.follow(self.desk.apply_message(OrderReport(order=paper.shown(self.at), mono=self.mono)))
         if is_told:
             self.tell()
 
     def tell(self) -> None:
         untold, self.untold = self.untold, []
-        for execution in untold:
-            self.follow(self.desk.apply_message(FillReport(fill=execution, mono=self.mono)))
+        for fill in untold:
+            self.follow(self.desk.apply_message(FillReport(fill=fill, mono=self.mono)))
 
     def books(self) -> AccountSnapshot:
         self.untold.clear()  # the list of trades tells them
@@ -143,7 +143,7 @@ class Day:
         return AccountSnapshot(
             asked_at=self.mono,
             orders=tuple(paper.shown(self.at) for paper in self.papers),
-            fills=tuple(execution for _, execution in self.trades),
+            fills=tuple(fill for _, fill in self.trades),
             positions=tuple(
                 VenuePosition(symbol="AAA", exchange="NSE", product=p, quantity=D(q), average_price=D(100))
                 for p, q in self.net.items()
@@ -187,14 +187,14 @@ class Day:
                 held = self.net[request.product]
                 if not request.purpose.is_exit:
                     assert held * request.side.sign >= 0, f"an entry {request.side} closes {held} that is not ours"
-                for event in (OrderEventType.SENDING, OrderEventType.ACCEPTED):
-                    paper_id = f"V{len(self.papers)}" if event is OrderEventType.ACCEPTED else ""
+                for event_type in (OrderEventType.SENDING, OrderEventType.ACCEPTED):
+                    paper_id = f"V{len(self.papers)}" if event_type is OrderEventType.ACCEPTED else ""
                     if paper_id:
                         self.place(request.order_id, request.side, request.product, int(request.quantity))
-                    fact = OrderEvent(request.order_id, event, self.at, self.mono, venue_order_id=paper_id)
-                    if event is OrderEventType.SENDING:
-                        self.said.append(fact)
-                    self.follow(self.desk.apply_message(RequestResult(event=fact)))
+                    event = OrderEvent(request.order_id, event_type, self.at, self.mono, venue_order_id=paper_id)
+                    if event_type is OrderEventType.SENDING:
+                        self.said.append(event)
+                    self.follow(self.desk.apply_message(RequestResult(event=event)))
             elif isinstance(output, Cancel) and output.venue_order_id:
                 paper = next(p for p in self.papers if p.id == output.venue_order_id)
                 assert paper.tag, "an order of another hand is not ours to cancel"

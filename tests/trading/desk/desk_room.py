@@ -142,11 +142,11 @@ class Room:
         )
         return self.desk.apply_message(Signals(at=self.at, interval=60 * SECOND, signals=(signal,)))
 
-    def outcome(self, request: OrderRequest, event: OrderEventType, venue_order_id: str = "") -> list[DeskOutput]:
-        fact = OrderEvent(
-            order_id=request.order_id, type=event, at=self.at, mono=self.mono, venue_order_id=venue_order_id
+    def outcome(self, request: OrderRequest, event_type: OrderEventType, venue_order_id: str = "") -> list[DeskOutput]:
+        event = OrderEvent(
+            order_id=request.order_id, type=event_type, at=self.at, mono=self.mono, venue_order_id=venue_order_id
         )
-        return self.desk.apply_message(RequestResult(event=fact))
+        return self.desk.apply_message(RequestResult(event=event))
 
     def execution(self, request: OrderRequest, quantity: int, price: str, venue_id: str = "V1") -> Fill:
         self.trades += 1

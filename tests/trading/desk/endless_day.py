@@ -67,7 +67,7 @@ class Day:
 
     def __init__(self, journal: Journal) -> None:
         self.room, self.journal, self.n, self.days, self.lines = Room(), journal, 0, 0, 0
-        self.narrator = JournalLogger(self._tell, ManualClock(OPEN))
+        self.journal_logger = JournalLogger(self._tell, ManualClock(OPEN))
 
     def _tell(self, event: Event) -> None:
         self.lines += 1
@@ -76,11 +76,11 @@ class Day:
         for output in outputs:
             if isinstance(output, OrderEvent):
                 seq = self.journal.append("order", output, at=output.at)
-                self.narrator.log_rows([(seq, "order", output)])
+                self.journal_logger.log_rows([(seq, "order", output)])
         return outputs
 
-    def outcome(self, request: OrderRequest, event: OrderEventType, venue_order_id: str = "") -> None:
-        self.write(self.room.outcome(request, event, venue_order_id))
+    def outcome(self, request: OrderRequest, event_type: OrderEventType, venue_order_id: str = "") -> None:
+        self.write(self.room.outcome(request, event_type, venue_order_id))
 
     async def trade(self, orders: int) -> None:
         """Trade at least `orders` orders, each to its end."""
@@ -127,10 +127,10 @@ class Day:
 
     async def fill(self, request: OrderRequest, venue_id: str) -> None:
         parts = (4, 6) if self.n % 3 else (10,)
-        executions = tuple(self.room.execution(request, q, "1000", venue_id) for q in parts)
+        fills = tuple(self.room.execution(request, q, "1000", venue_id) for q in parts)
         shown = self.order(request, venue_id, VenueOrderStatus.FILLED, 10)
         self.write(self.room.desk.apply_message(
-            AccountSnapshot(asked_at=self.room.mono, orders=(shown,), fills=executions, positions=(), cash=D(0))
+            AccountSnapshot(asked_at=self.room.mono, orders=(shown,), fills=fills, positions=(), cash=D(0))
         ))  # fmt: skip
 
     def seen(self, request: OrderRequest, venue_id: str, status: VenueOrderStatus, filled: int) -> None:

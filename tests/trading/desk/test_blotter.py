@@ -22,9 +22,9 @@ D, E = Decimal, OrderEventType
 def working(blotter: Blotter, order_id: str = "T1", *events: OrderEventType) -> Order:
     """Begin an order for two pieces of AAA, and let it be accepted as V-T1."""
     order = blotter.begin_order(fact(order_id, E.INTENT, request=request(order_id)))
-    for event in (E.SENDING, E.ACCEPTED, *events):
-        venue_order_id = "" if event is E.SENDING else f"V-{order_id}"
-        order = blotter.record_event(fact(order_id, event, venue_order_id=venue_order_id))
+    for event_type in (E.SENDING, E.ACCEPTED, *events):
+        venue_order_id = "" if event_type is E.SENDING else f"V-{order_id}"
+        order = blotter.record_event(fact(order_id, event_type, venue_order_id=venue_order_id))
     return order
 
 
@@ -72,11 +72,11 @@ def test_an_order_that_one_fill_makes_whole_is_forgotten_with_all_that_led_to_it
 
 def test_what_was_made_up_for_an_order_is_forgotten_with_it() -> None:
     book = blotter()
-    shortfalls = MissingFills(book, Universe([Instrument(symbol="AAA", token=256)]), lambda symbol: D(100))
-    shortfalls.inferred_fills["T1"] = execution("T1", "i", inferred=True)
-    shortfalls.missing_since["T1"] = 1
-    shortfalls.forget_order(working(book))
-    assert (shortfalls.inferred_fills, shortfalls.missing_since) == ({}, {})
+    missing_fills = MissingFills(book, Universe([Instrument(symbol="AAA", token=256)]), lambda symbol: D(100))
+    missing_fills.inferred_fills["T1"] = execution("T1", "i", inferred=True)
+    missing_fills.missing_since["T1"] = 1
+    missing_fills.forget_order(working(book))
+    assert (missing_fills.inferred_fills, missing_fills.missing_since) == ({}, {})
 
 
 def test_what_a_status_says_was_filled_may_be_in_the_positions_before_its_fill_is_told() -> None:
@@ -220,8 +220,8 @@ def test_a_fill_that_was_taken_back_is_forgotten_with_its_order(monkeypatch: pyt
     monkeypatch.setattr("tradebot.trading.desk.book.blotter.MAX_ENDED_ORDERS", 1)
     book = blotter()
     working(book)
-    for event in (E.EXECUTED, E.REVERSED):
-        book.record_event(fact("T1", event, venue_order_id="V-T1", fill=execution("T1", "a")))
+    for event_type in (E.EXECUTED, E.REVERSED):
+        book.record_event(fact("T1", event_type, venue_order_id="V-T1", fill=execution("T1", "a")))
     book.record_event(fact("T1", E.EXECUTED, venue_order_id="V-T1", fill=execution("T1", "b", quantity=2)))
     assert (set(book.booked_fills), set(book.busted_fills)) == ({("NSE", "T1-b")}, {("NSE", "T1-a")})
     working(book, "T2", E.SEEN_REJECTED)
@@ -232,8 +232,8 @@ def test_a_fill_that_was_taken_back_is_forgotten_with_its_order(monkeypatch: pyt
 def test_a_fill_that_comes_again_after_it_was_taken_back_is_not_taken_back_any_more() -> None:
     book = Blotter(lambda order, fill: D(3))
     working(book)
-    for event, booked, busted in ((E.EXECUTED, 1, 0), (E.REVERSED, 0, 1)):
-        book.record_event(fact("T1", event, venue_order_id="V-T1", fill=execution("T1", "a")))
+    for event_type, booked, busted in ((E.EXECUTED, 1, 0), (E.REVERSED, 0, 1)):
+        book.record_event(fact("T1", event_type, venue_order_id="V-T1", fill=execution("T1", "a")))
         assert (len(book.booked_fills), len(book.busted_fills)) == (booked, busted)
         assert book.positions.charges == 3 * booked
     other = execution("T1", "a", price=101)

@@ -133,10 +133,10 @@ def test_without_a_limit_of_symbols_entries_count_for_their_strategy_as_they_onc
 def test_what_was_placed_elsewhere_does_not_count() -> None:
     b = breaker(in_a_row=2)
     b.count_rejection(refused("", "AAA", OrderPurpose.STOP), 0)
-    outside, fact = refused("", "AAA", OrderPurpose.EXTERNAL), OrderEvent(order_id="T1", type=E.SEEN_REJECTED, at=0)
-    for event in (E.SEEN_REJECTED, E.EXECUTED, E.SEEN_REJECTED):
+    outside, event = refused("", "AAA", OrderPurpose.EXTERNAL), OrderEvent(order_id="T1", type=E.SEEN_REJECTED, at=0)
+    for event_type in (E.SEEN_REJECTED, E.EXECUTED, E.SEEN_REJECTED):
         works = msgspec.structs.replace(outside, state=OrderState.OPEN)
-        assert b.count_event(works, msgspec.structs.replace(fact, type=event), outside) == ()
+        assert b.count_event(works, msgspec.structs.replace(event, type=event_type), outside) == ()
     assert scopes(b.count_rejection(refused("", "AAA", OrderPurpose.STOP), 0)) == ["symbol:AAA"]
 
 
@@ -146,12 +146,12 @@ def test_the_kind_of_a_refusal_is_read_from_the_answer_or_from_the_venues_list()
         venue_order_id="V1", tag="T1", symbol="AAA", exchange="NSE", side=Side.BUY, kind=OrderKind.MARKET,
         status=VenueOrderStatus.REJECTED, quantity=D(1), filled=D(0), refusal=Refusal.FUNDS,
     )  # fmt: skip
-    for fact, scope in (
+    for event, scope in (
         (OrderEvent(order_id="T1", type=E.REFUSED, at=0, refusal=Refusal.FUNDS), "strategy:s"),
         (OrderEvent(order_id="T1", type=E.SEEN_REJECTED, at=0, venue_order=shown), "strategy:s"),
         (OrderEvent(order_id="T1", type=E.REFUSED, at=0), "symbol:AAA"),
     ):
-        assert scopes(breaker(in_a_row=1).count_event(works, fact, refused("s"))) == [scope]
+        assert scopes(breaker(in_a_row=1).count_event(works, event, refused("s"))) == [scope]
 
 
 def test_what_tripped_begins_anew() -> None:
@@ -320,13 +320,14 @@ def test_an_exit_that_is_refused_for_minutes_halts_its_symbol_alone_and_is_tried
 def test_what_was_refused_today_counts_on_after_a_restart_and_what_was_refused_yesterday_does_not() -> None:
     for opens_at, expected in ((OPEN, ["symbol:AAA"]), (OPEN + 86_400 * SECOND, [])):
         room = Room(max_rejects_in_a_row=2)
-        facts = [o for o in signal(room, "AAA", "a") if isinstance(o, OrderEvent)]
-        (intent,) = facts
-        facts += [
-            msgspec.structs.replace(intent, type=event, request=None, checks=()) for event in (E.SENDING, E.REFUSED)
+        events = [o for o in signal(room, "AAA", "a") if isinstance(o, OrderEvent)]
+        (intent,) = events
+        events += [
+            msgspec.structs.replace(intent, type=event_type, request=None, checks=())
+            for event_type in (E.SENDING, E.REFUSED)
         ]
         fresh = Room(max_rejects_in_a_row=2)
-        fresh.desk.recover_state(facts, adopted=(), halted="", opens_at=opens_at)
+        fresh.desk.recover_state(events, adopted=(), halted="", opens_at=opens_at)
         fresh.desk.placement.requests.used_ids = 1
         fresh.tick(6)  # what passed before the restart keeps out the same order for a while
         assert halts(refuse(fresh, signal(fresh, "AAA", "a"))) == expected
@@ -335,7 +336,10 @@ def test_what_was_refused_today_counts_on_after_a_restart_and_what_was_refused_y
 def test_what_tripped_in_an_earlier_run_and_was_resumed_is_not_halted_by_a_restart() -> None:
     room = Room(max_rejects_in_a_row=1)
     (intent,) = [o for o in signal(room, "AAA", "a") if isinstance(o, OrderEvent)]
-    ends = [msgspec.structs.replace(intent, type=event, request=None, checks=()) for event in (E.SENDING, E.REFUSED)]
+    ends = [
+        msgspec.structs.replace(intent, type=event_type, request=None, checks=())
+        for event_type in (E.SENDING, E.REFUSED)
+    ]
     fresh = Room(max_rejects_in_a_row=1)
     fresh.desk.recover_state([intent, *ends], adopted=(), halted="", opens_at=OPEN)
     assert not fresh.desk.book.conditions.halts

@@ -85,8 +85,8 @@ def test_what_may_be_held_overnight_is_told_and_not_closed() -> None:
     room.quote("AAA", "1000")
     (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
     bought = msgspec.structs.replace(room.execution(request, 10, "1000"), venue_order_id="V1", product="CNC")
-    for event in (OrderEventType.SENDING, OrderEventType.ACCEPTED):
-        room.outcome(request, event, "V1")
+    for event_type in (OrderEventType.SENDING, OrderEventType.ACCEPTED):
+        room.outcome(request, event_type, "V1")
     room.desk.apply_message(FillReport(fill=bought, mono=room.mono))
     room.quote("AAA", "960")
     outputs = room.tick()

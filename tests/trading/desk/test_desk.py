@@ -42,12 +42,12 @@ from tradebot.trading.desk.gate.gate import Gate
 def test_an_entry_is_sized_by_notional_and_journaled_before_it_is_sent() -> None:
     room = Room()
     room.quote("AAA", "1000")
-    fact, order = room.signal("AAA", Action.ENTER_LONG)
-    assert isinstance(fact, OrderEvent)
-    assert fact.type is OrderEventType.INTENT
+    event, order = room.signal("AAA", Action.ENTER_LONG)
+    assert isinstance(event, OrderEvent)
+    assert event.type is OrderEventType.INTENT
     assert isinstance(order, Submit)
     assert order.request.quantity == 10
-    assert all(line.endswith(": ok") for line in fact.checks)
+    assert all(line.endswith(": ok") for line in event.checks)
 
 
 def test_a_second_entry_is_ignored_while_one_works_or_a_position_is_open() -> None:
@@ -103,16 +103,16 @@ def test_an_exit_that_hangs_is_taken_back_and_sent_again() -> None:
 def test_a_fill_is_booked_once_however_often_it_is_told() -> None:
     room = Room()
     request = room.bought()
-    execution = room.execution(request, 10, "1000")
+    fill = room.execution(request, 10, "1000")
     room.trades -= 1
-    again = FillReport(fill=execution.__class__(**{**_fields(execution), "execution_id": "1"}), mono=room.mono)
+    again = FillReport(fill=fill.__class__(**{**_fields(fill), "execution_id": "1"}), mono=room.mono)
     assert room.desk.apply_message(again) == []
     assert room.desk.book.positions.position_of("AAA").quantity == 10
     assert room.desk.book.positions.fill_count == 1
 
 
-def _fields(execution: Fill) -> dict[str, object]:
-    return {name: getattr(execution, name) for name in execution.__struct_fields__}
+def _fields(fill: Fill) -> dict[str, object]:
+    return {name: getattr(fill, name) for name in fill.__struct_fields__}
 
 
 def test_a_fill_before_the_acknowledgement_waits_for_its_order() -> None:
@@ -133,7 +133,7 @@ def test_an_ambiguous_order_is_found_by_its_tag_and_never_sent_again() -> None:
     room.outcome(request, OrderEventType.SENDING)
     room.outcome(request, OrderEventType.AMBIGUOUS)
     assert room.signal("AAA", Action.ENTER_LONG, n=2) == []
-    books = AccountSnapshot(
+    snapshot = AccountSnapshot(
         asked_at=room.mono,
         orders=(room.venue_order(request, VenueOrderStatus.FILLED, filled=10),),
         fills=(room.execution(request, 10, "1000.5"),),
@@ -142,7 +142,7 @@ def test_an_ambiguous_order_is_found_by_its_tag_and_never_sent_again() -> None:
         ),
         cash=D(0),
     )
-    outputs = room.desk.apply_message(books)
+    outputs = room.desk.apply_message(snapshot)
     assert submitted(outputs) == []
     assert room.desk.book.blotter.orders[request.order_id].state is OrderState.FILLED
     assert room.desk.book.positions.position_of("AAA").average_price == D("1000.5")
@@ -196,13 +196,13 @@ def test_an_order_placed_elsewhere_is_written_down_with_its_fills_and_is_not_our
         filled=D(3),
         price=D(50),
     )
-    execution = Fill(
+    fill = Fill(
         execution_id="e9", venue_order_id="X7", symbol="BBB", exchange="NSE", side=Side.BUY, quantity=D(3),
         price=D(50), traded_at=OPEN,
     )  # fmt: skip
     position = VenuePosition(symbol="BBB", exchange="NSE", product="MIS", quantity=D(3), average_price=D(50))
     room.desk.apply_message(
-        AccountSnapshot(asked_at=room.mono, orders=(other,), fills=(execution,), positions=(position,), cash=D(0))
+        AccountSnapshot(asked_at=room.mono, orders=(other,), fills=(fill,), positions=(position,), cash=D(0))
     )
     assert room.desk.book.positions.position_of("BBB").is_flat
     assert room.desk.book.blotter.external.quantities == {("NSE", "BBB", "MIS"): 3}
@@ -223,9 +223,9 @@ def test_an_entry_is_denied_with_the_control_that_denies_it(arrange: object, con
     room = Room()
     room.quote("AAA", "1000")
     arrange(room)  # type: ignore[operator]
-    (fact,) = [o for o in room.signal("AAA", Action.ENTER_LONG) if isinstance(o, OrderEvent)]
-    assert fact.type is OrderEventType.DENIED
-    assert fact.reason.startswith(f"{control}:")
+    (event,) = [o for o in room.signal("AAA", Action.ENTER_LONG) if isinstance(o, OrderEvent)]
+    assert event.type is OrderEventType.DENIED
+    assert event.reason.startswith(f"{control}:")
 
 
 def test_an_exit_passes_while_the_feed_is_stale_and_entries_are_halted() -> None:
@@ -305,7 +305,7 @@ def test_a_signal_closes_only_what_its_own_strategy_opened() -> None:
 def test_whose_a_position_is_survives_a_restart_and_ends_when_it_is_flat() -> None:
     room = Room()
     entry = room.bought()
-    facts = [
+    events = [
         OrderEvent(order_id=entry.order_id, type=OrderEventType.INTENT, at=OPEN, request=entry),
         OrderEvent(order_id=entry.order_id, type=OrderEventType.SENDING, at=OPEN),
         OrderEvent(order_id=entry.order_id, type=OrderEventType.ACCEPTED, at=OPEN, venue_order_id="V1"),
@@ -313,12 +313,12 @@ def test_whose_a_position_is_survives_a_restart_and_ends_when_it_is_flat() -> No
                   fill=room.execution(entry, 10, "1000")),
     ]  # fmt: skip
     fresh = Room()
-    fresh.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
+    fresh.desk.recover_state(events, adopted=(), halted="", opens_at=OPEN)
     fresh.quote("AAA", "1000")
     assert submitted(said_by("leaver", fresh, Action.EXIT_LONG)) == []
     (exit_,) = submitted(said_by(entry.strategy, fresh, Action.EXIT_LONG))
-    for event in (OrderEventType.SENDING, OrderEventType.ACCEPTED):
-        fresh.outcome(exit_, event, "V9" if event is OrderEventType.ACCEPTED else "")
+    for event_type in (OrderEventType.SENDING, OrderEventType.ACCEPTED):
+        fresh.outcome(exit_, event_type, "V9" if event_type is OrderEventType.ACCEPTED else "")
     fresh.fill(exit_, 10, "1000", "V9")
     assert fresh.desk.book.pending_exits.holders == {}
 
@@ -326,12 +326,12 @@ def test_whose_a_position_is_survives_a_restart_and_ends_when_it_is_flat() -> No
 def test_the_orders_of_a_day_are_counted_over_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
     controls = {"per_second": 8, "per_minute": 200, "per_day": 4}  # three entries, the fourth is an exit's
     monkeypatch.setattr(desk_room, "gate", lambda: Gate([MessageRate(**controls), NoDuplicate(window_s=5.0)]))
-    facts: list[OrderEvent] = []
+    events: list[OrderEvent] = []
     sent = 0
     for life in range(3):
         room = Room(max_rejects_in_a_row=100, max_rejects_per_minute=100, max_account_rejects_per_minute=100)
         room.mono += life * 60 * SECOND
-        room.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
+        room.desk.recover_state(events, adopted=(), halted="", opens_at=OPEN)
         for n in range(3):
             room.tick(6)
             room.quote("AAA", "1000")
@@ -341,10 +341,10 @@ def test_the_orders_of_a_day_are_counted_over_restarts(monkeypatch: pytest.Monke
                 room.outcome(request, OrderEventType.SENDING)  # a row of the execution
                 sending = OrderEvent(order_id=request.order_id, type=OrderEventType.SENDING, at=room.at, mono=room.mono)
                 outputs += [sending, *room.outcome(request, OrderEventType.REFUSED)]
-            facts += [o for o in outputs if isinstance(o, OrderEvent)]
+            events += [o for o in outputs if isinstance(o, OrderEvent)]
     assert sent == 3
     tomorrow = Room()
-    tomorrow.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN + DAY)
+    tomorrow.desk.recover_state(events, adopted=(), halted="", opens_at=OPEN + DAY)
     tomorrow.quote("AAA", "1000")
     assert len(submitted(tomorrow.signal("AAA", Action.ENTER_LONG, n=99))) == 1
 
@@ -397,7 +397,7 @@ def test_a_signal_on_an_index_is_denied_and_not_sent() -> None:
 def test_recovery_rebuilds_positions_orders_and_the_day() -> None:
     room = Room()
     room.bought(stop_loss=990.0)
-    facts = []
+    events = []
     other = Room()
     other.quote("AAA", "1000")
     for outputs in (
@@ -407,9 +407,9 @@ def test_recovery_rebuilds_positions_orders_and_the_day() -> None:
         other.outcome(submitted_id(other), OrderEventType.ACCEPTED, "V1"),
         other.fill(submitted_id(other), 10, "1000"),
     ):
-        facts += [o for o in outputs if isinstance(o, OrderEvent)]
+        events += [o for o in outputs if isinstance(o, OrderEvent)]
     fresh = Room()
-    fresh.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
+    fresh.desk.recover_state(events, adopted=(), halted="", opens_at=OPEN)
     assert fresh.desk.book.positions.position_of("AAA") == other.desk.book.positions.position_of("AAA")
     assert fresh.desk.book.positions.charges == 1
     (exit_,) = submitted(fresh.quote("AAA", "989"))

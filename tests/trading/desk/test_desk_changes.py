@@ -67,12 +67,12 @@ def order_of(room: Room, exit_: OrderRequest) -> Order:
 
 def test_an_exit_that_hangs_has_its_price_moved_after_its_row_and_a_pass_of_the_gate() -> None:
     room, exit_ = hanging()
-    fact, change = room.tick(3.5)
-    assert isinstance(fact, OrderEvent)
+    event, change = room.tick(3.5)
+    assert isinstance(event, OrderEvent)
     assert isinstance(change, Modify)
-    assert (fact.type, change.venue_order_id) == (E.REPLACE_SENT, "V2")
-    assert len(fact.checks) > 5
-    assert all(line.endswith(": ok") for line in fact.checks)
+    assert (event.type, change.venue_order_id) == (E.REPLACE_SENT, "V2")
+    assert len(event.checks) > 5
+    assert all(line.endswith(": ok") for line in event.checks)
     asked = change.request
     assert (asked.order_id, asked.kind, asked.side, asked.quantity) == (
         exit_.order_id, OrderKind.LIMIT, Side.SELL, D(10),

@@ -22,8 +22,8 @@ def bought(*, at: int = OPEN) -> list[OrderEvent]:
     (fill,) = room.desk.account.kept_orders()[request.order_id].fills
     begun = OrderEvent(request.order_id, E.INTENT, at, 1, request=request)
     sent = [
-        OrderEvent(request.order_id, event, at, 1, venue_order_id=id_)
-        for event, id_ in ((E.SENDING, ""), (E.ACCEPTED, "V1"))
+        OrderEvent(request.order_id, event_type, at, 1, venue_order_id=id_)
+        for event_type, id_ in ((E.SENDING, ""), (E.ACCEPTED, "V1"))
     ]
     return [begun, *sent, OrderEvent(request.order_id, E.EXECUTED, at, 1, venue_order_id="V1", fill=fill)]
 
@@ -62,13 +62,13 @@ def test_what_was_filled_from_the_opening_on_is_of_this_day(at: int, charges: in
 
 def test_what_was_given_up_is_neither_held_nor_guarded() -> None:
     room = Room()
-    facts = bought()
+    events = bought()
     key = room.desk.book.position_key("AAA")
     part = ReleasedPosition(key=key, quantity=D(10), price=D(1000), at=OPEN)
-    room.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
+    room.desk.recover_state(events, adopted=(), halted="", opens_at=OPEN)
     assert room.desk.account.protective_levels(0) is not None
     room = Room()
-    room.desk.recover_state([*facts, part], adopted=(), halted="", opens_at=OPEN)
+    room.desk.recover_state([*events, part], adopted=(), halted="", opens_at=OPEN)
     assert room.desk.account.protective_levels(0) is None
     assert room.desk.account.open_quantities() == {}
 

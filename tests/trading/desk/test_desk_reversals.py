@@ -129,10 +129,15 @@ def test_what_an_operator_closes_is_followed_by_nothing() -> None:
 
 def test_a_process_that_starts_again_has_forgotten_the_entry() -> None:
     day, exit_ = exiting()
-    facts = [line.message for line in day.said if isinstance(line.message, OrderEvent)]
+    events = [line.message for line in day.said if isinstance(line.message, OrderEvent)]
     again = Day()
     again.desk.recover_state(
-        [told for fact in facts for told in sent(fact)], adopted=(), halted="", opens_at=day.at, halts=(), flattened=()
+        [told for event in events for told in sent(event)],
+        adopted=(),
+        halted="",
+        opens_at=day.at,
+        halts=(),
+        flattened=(),
     )
 
     again.give(FillReport(fill=day.execution(exit_, exit_.quantity), mono=again.mono))
@@ -141,11 +146,11 @@ def test_a_process_that_starts_again_has_forgotten_the_entry() -> None:
     assert again.waiting == []
 
 
-def sent(fact: OrderEvent) -> list[OrderEvent]:
-    """Return what the journal holds where the desk says `fact`: execution wrote the SENDING row before."""
-    if fact.type is not OrderEventType.ACCEPTED:
-        return [fact]
-    return [OrderEvent(order_id=fact.order_id, type=OrderEventType.SENDING, at=fact.at, mono=fact.mono), fact]
+def sent(event: OrderEvent) -> list[OrderEvent]:
+    """Return what the journal holds where the desk says `event`: execution wrote the SENDING row before."""
+    if event.type is not OrderEventType.ACCEPTED:
+        return [event]
+    return [OrderEvent(order_id=event.order_id, type=OrderEventType.SENDING, at=event.at, mono=event.mono), event]
 
 
 @pytest.mark.parametrize("reverses", [True, False])

@@ -44,9 +44,9 @@ def entered(room: Room, *, answered: bool = True) -> OrderRequest:
     return request
 
 
-def books(room: Room, *orders: VenueOrder, executions: tuple[Fill, ...] = ()) -> list[DeskOutput]:
+def books(room: Room, *orders: VenueOrder, fills: tuple[Fill, ...] = ()) -> list[DeskOutput]:
     return room.desk.apply_message(
-        AccountSnapshot(asked_at=room.mono, orders=orders, fills=executions, positions=room.positions(), cash=D(0)),
+        AccountSnapshot(asked_at=room.mono, orders=orders, fills=fills, positions=room.positions(), cash=D(0)),
     )
 
 
@@ -128,8 +128,8 @@ def test_a_fill_told_with_other_figures_is_booked_anew_once_the_list_has_shown_t
     assert events(first) == [E.QUARANTINED]
     assert scopes(first) == ["symbol:AAA"]
     shown = room.venue_order(request, VenueOrderStatus.FILLED, filled=10)
-    assert E.REVERSED not in events(books(room, shown, executions=(other,)))
-    assert events(books(room, shown, executions=(other,)))[:2] == [E.REVERSED, E.EXECUTED]
+    assert E.REVERSED not in events(books(room, shown, fills=(other,)))
+    assert events(books(room, shown, fills=(other,)))[:2] == [E.REVERSED, E.EXECUTED]
     assert room.desk.book.positions.position_of("AAA").average_price == 998
 
 
@@ -356,26 +356,26 @@ def test_halts_and_open_exits_survive_a_restart() -> None:
     room = Room()
     room.bought()
     (exit_,) = submitted(room.signal("AAA", Action.EXIT_LONG))
-    facts = [
+    events = [
         OrderEvent(order_id=o.order_id, type=E.INTENT, at=OPEN, mono=1, request=o.request)
         for o in room.desk.book.blotter.orders.values()
     ]
-    entry = facts[0].order_id
-    facts[1:1] = [
+    entry = events[0].order_id
+    events[1:1] = [
         OrderEvent(order_id=entry, type=E.SENDING, at=OPEN, mono=1),
         OrderEvent(order_id=entry, type=E.EXECUTED, at=OPEN, mono=1,
                   fill=next(iter(room.desk.book.blotter.booked_fills.values())).execution),
     ]  # fmt: skip
     lapsed = OrderEvent(order_id=exit_.order_id, type=E.LAPSED, at=OPEN, mono=1)
     cut_off = Room()
-    cut_off.desk.recover_state([*facts, lapsed], adopted=(), halted="", opens_at=OPEN)
+    cut_off.desk.recover_state([*events, lapsed], adopted=(), halted="", opens_at=OPEN)
     cut_off.quote("AAA", "1000")
     assert len(submitted(cut_off.tick())) == 1
-    facts.append(OrderEvent(order_id=exit_.order_id, type=E.SENDING, at=OPEN, mono=1))
-    facts.append(OrderEvent(order_id=exit_.order_id, type=E.AMBIGUOUS, at=OPEN, mono=1))
+    events.append(OrderEvent(order_id=exit_.order_id, type=E.SENDING, at=OPEN, mono=1))
+    events.append(OrderEvent(order_id=exit_.order_id, type=E.AMBIGUOUS, at=OPEN, mono=1))
     fresh = Room()
     halts = (Command(verb=CommandVerb.HALT, reason="by hand", scope=Scope.parse("strategy:s")),)
-    fresh.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN, halts=halts)
+    fresh.desk.recover_state(events, adopted=(), halted="", opens_at=OPEN, halts=halts)
     assert fresh.desk.book.conditions.halt_reason_for("BBB", "s") == "by hand"
     assert fresh.desk.book.conditions.halt_reason_for("BBB", "other") == ""
     lost = room.venue_order(exit_, VenueOrderStatus.CANCELED)
@@ -439,7 +439,7 @@ def test_a_boot_of_the_machine_keeps_no_reservation_and_no_patience_for_ever() -
     before = Room()
     before.mono = 10**9 * SECOND  # it ran for years
     request = entered(before)
-    facts = [
+    events = [
         o
         for o in before.desk.apply_message(Command(verb=CommandVerb.HALT, reason="by hand"))
         if isinstance(o, OrderEvent)
@@ -448,12 +448,12 @@ def test_a_boot_of_the_machine_keeps_no_reservation_and_no_patience_for_ever() -
     sent = [OrderEvent(order_id=request.order_id, type=E.SENDING, at=OPEN, mono=before.mono)]
     sent += [OrderEvent(order_id=request.order_id, type=E.ACCEPTED, at=OPEN, mono=before.mono, venue_order_id="V1")]
     canceled = before.venue_order(request, VenueOrderStatus.CANCELED)
-    facts += [
+    events += [
         o for o in before.desk.apply_message(OrderReport(order=canceled, mono=before.mono)) if isinstance(o, OrderEvent)
     ]
     after = Room()
     after.desk.book.blotter.exposure.mono = 0  # as a new process, whose first tick comes after the recovery
-    after.desk.recover_state([intent, *sent, *facts], adopted=(), halted="", opens_at=OPEN)
+    after.desk.recover_state([intent, *sent, *events], adopted=(), halted="", opens_at=OPEN)
     after.tick()
     assert after.desk.book.blotter.exposure.worst_case("AAA")[0] == request.quantity, "a late fill may still come"
     after.tick(2.1)
@@ -465,9 +465,9 @@ def test_the_days_loss_is_known_after_a_restart_and_yesterdays_is_not() -> None:
     sold.bought(price="1000", stop_loss=990.0)
     assert submitted(sold.quote("AAA", "950"))
     lost = [sold.desk.book.blotter.orders[i].request for i in sold.desk.book.blotter.orders]
-    facts = []
+    events = []
     for n, (request, price) in enumerate(zip(lost, ("1000", "950"), strict=True)):
-        facts += [
+        events += [
             OrderEvent(order_id=request.order_id, type=E.INTENT, at=OPEN, request=request),
             OrderEvent(order_id=request.order_id, type=E.SENDING, at=OPEN),
             OrderEvent(order_id=request.order_id, type=E.EXECUTED, at=OPEN,
@@ -475,7 +475,7 @@ def test_the_days_loss_is_known_after_a_restart_and_yesterdays_is_not() -> None:
         ]  # fmt: skip
     for opens_at, profit in ((OPEN, -502), (OPEN + 86_400 * SECOND, 0)):
         fresh = Room()
-        fresh.desk.recover_state(facts, adopted=(), halted="", opens_at=opens_at)
+        fresh.desk.recover_state(events, adopted=(), halted="", opens_at=opens_at)
         assert fresh.desk.book.pnl.day_profit() == profit
 
 

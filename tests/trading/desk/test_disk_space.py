@@ -47,7 +47,7 @@ def test_without_the_reserve_no_exit_leaves_cancels_do_and_the_stop_follows_when
     outputs = room.quote("AAA", "989")
     assert not submitted(outputs)
     denied = [output for output in outputs if isinstance(output, OrderEvent) and output.type is OrderEventType.DENIED]
-    assert [fact.control for fact in denied] == ["disk_space"]
+    assert [event.control for event in denied] == ["disk_space"]
     assert any(
         isinstance(output, Cancel)
         for output in room.desk.apply_message(Command(verb=CommandVerb.HALT, reason="by hand"))

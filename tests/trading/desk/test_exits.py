@@ -87,11 +87,11 @@ class Crowd:
         return [o for o in self.desk.apply_message(ClockTick(at=self.at, mono=self.mono)) if isinstance(o, Cancel)]
 
     def accept(self, request: OrderRequest) -> None:
-        fact = OrderEvent(
+        event = OrderEvent(
             order_id=request.order_id, type=OrderEventType.ACCEPTED, at=self.at, mono=self.mono,
             venue_order_id=f"V{request.order_id}",
         )  # fmt: skip
-        self.desk.apply_message(RequestResult(event=fact))
+        self.desk.apply_message(RequestResult(event=event))
 
     def fill(self, request: OrderRequest) -> None:
         """Let an order be sent, accepted and filled."""
@@ -107,9 +107,9 @@ class Crowd:
                       bar_at=self.at, quoted_at=self.mono, made_at=self.mono, close=100.0, quantity=1.0)  # fmt: skip
         return Signals(at=self.at, interval=SECOND, signals=(told,))
 
-    def tell(self, request: OrderRequest, event: OrderEventType) -> list[OrderRequest]:
-        fact = OrderEvent(order_id=request.order_id, type=event, at=self.at, mono=self.mono, reason="test")
-        return submitted(self.desk.apply_message(RequestResult(event=fact)))
+    def tell(self, request: OrderRequest, event_type: OrderEventType) -> list[OrderRequest]:
+        event = OrderEvent(order_id=request.order_id, type=event_type, at=self.at, mono=self.mono, reason="test")
+        return submitted(self.desk.apply_message(RequestResult(event=event)))
 
 
 def submitted(outputs: list[DeskOutput]) -> list[OrderRequest]:
@@ -224,10 +224,11 @@ def test_an_exit_that_a_run_of_more_symbols_left_under_way_is_wanted_by_none_of_
         purpose=OrderPurpose.FLATTEN, reason="closing",
     )  # fmt: skip
     begun = [OrderEventType.INTENT, OrderEventType.SENDING, OrderEventType.REFUSED]
-    facts = [
-        OrderEvent("T1", event, OPEN, 1, request=request if event is OrderEventType.INTENT else None) for event in begun
+    events = [
+        OrderEvent("T1", event_type, OPEN, 1, request=request if event_type is OrderEventType.INTENT else None)
+        for event_type in begun
     ]
-    desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
+    desk.recover_state(events, adopted=(), halted="", opens_at=OPEN)
     assert not desk.book.pending_exits.requested
     assert not submitted(desk.apply_message(ClockTick(at=OPEN + SECOND, mono=1001 * SECOND)))
 

@@ -32,8 +32,8 @@ class Room:
     ) -> None:  # fmt: skip
         asked = replace(request(name, quantity=quantity, side=side), symbol=symbol, purpose=purpose)
         order = open_order(fact(name, E.INTENT, request=asked))
-        for event in events:
-            order = apply_event(order, fact(name, event, mono=SECOND, is_proof=is_proof))
+        for event_type in events:
+            order = apply_event(order, fact(name, event_type, mono=SECOND, is_proof=is_proof))
         self.orders[name] = order
         self.exposure.add_live(name, symbol)
         if not order.is_live:

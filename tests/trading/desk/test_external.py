@@ -176,11 +176,11 @@ def test_an_entry_that_would_close_what_another_hand_opened_is_denied() -> None:
 
 def test_a_fill_since_the_books_were_asked_can_be_closed_at_once() -> None:
     day = Day(owned=0)
-    books = day.books()
+    snapshot = day.books()
     day.pass_time()
     day.signal(Action.ENTER_LONG, 10)
     day.fill(day.papers[-1], 10, is_told=True)
-    day.follow(day.desk.apply_message(books))
+    day.follow(day.desk.apply_message(snapshot))
     flatten(day)
     assert [e.quantity for e in exits(day)] == [10]
 
@@ -264,9 +264,9 @@ def test_a_fill_that_the_first_look_showed_and_the_stream_told_later_counts_once
 
     def look(asked_at: int, quantity: int) -> None:
         shown = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(quantity), average_price=D(100))
-        books = AccountSnapshot(asked_at=asked_at, orders=(), fills=(), positions=(shown,), cash=D(0))
+        snapshot = AccountSnapshot(asked_at=asked_at, orders=(), fills=(), positions=(shown,), cash=D(0))
         external.begin_snapshot(asked_at)
-        external.apply_snapshot(books, own)
+        external.apply_snapshot(snapshot, own)
         external.attribute_rests(own, asked_at=asked_at, symbols={"AAA"}, is_traded=lambda line: True)
 
     look(1, 2)  # the list of positions had the fill already, the list of trades not yet
@@ -286,9 +286,9 @@ def test_positions_may_be_from_before_or_after_a_fill_of_ours_that_the_trades_be
 ) -> None:
     external = ExternalPositions({})
     shown = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(net), average_price=D(100))
-    books = AccountSnapshot(asked_at=1, orders=(), fills=(), positions=(shown,), cash=D(0))
+    snapshot = AccountSnapshot(asked_at=1, orders=(), fills=(), positions=(shown,), cash=D(0))
     external.begin_snapshot(1)
-    external.apply_snapshot(books, OwnQuantities({MIS: D(10)}, late_ours={MIS: D(-10)}))
+    external.apply_snapshot(snapshot, OwnQuantities({MIS: D(10)}, late_ours={MIS: D(-10)}))
     assert external.quantities == beyond
 
 
@@ -297,8 +297,8 @@ def test_positions_may_be_from_before_or_after_a_fill_of_another_hand(net: int) 
     external = ExternalPositions({})
     external.apply_fill(Fill("7", "V1", "AAA", "NSE", Side.BUY, D(2), D(100), OPEN, "MIS"))
     shown = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(net), average_price=D(100))
-    books = AccountSnapshot(asked_at=1, orders=(), fills=(), positions=(shown,), cash=D(0))
-    external.apply_snapshot(books, OwnQuantities({MIS: D(3)}, late={MIS: D(2)}))
+    snapshot = AccountSnapshot(asked_at=1, orders=(), fills=(), positions=(shown,), cash=D(0))
+    external.apply_snapshot(snapshot, OwnQuantities({MIS: D(3)}, late={MIS: D(2)}))
     assert external.quantities == {MIS: D(2)}
 
 
@@ -309,9 +309,9 @@ def test_where_nothing_is_ours_two_later_looks_mend_what_the_first_believed(
     external, own = ExternalPositions({}), OwnQuantities({MIS: D(ours)} if ours else {})
     for asked_at, net in enumerate((30, 2, 2, 2), 1):
         shown = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(net + ours), average_price=D(1))
-        books = AccountSnapshot(asked_at=asked_at, orders=(), fills=(), positions=(shown,), cash=D(0))
+        snapshot = AccountSnapshot(asked_at=asked_at, orders=(), fills=(), positions=(shown,), cash=D(0))
         external.begin_snapshot(asked_at)
-        external.apply_snapshot(books, own)
+        external.apply_snapshot(snapshot, own)
         external.attribute_rests(own, asked_at=asked_at, symbols={"AAA"}, is_traded=lambda line: True)
     assert external.unexplained_rests() == rests
     assert external.quantities == {MIS: D(2)}
@@ -321,9 +321,9 @@ def test_a_part_of_a_share_that_is_more_than_was_believed_is_a_difference() -> N
     external, own = ExternalPositions({}), OwnQuantities({})
     for asked_at, net in enumerate(("0.75", "1", "1", "1"), 1):
         shown = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(net), average_price=D(1))
-        books = AccountSnapshot(asked_at=asked_at, orders=(), fills=(), positions=(shown,), cash=D(0))
+        snapshot = AccountSnapshot(asked_at=asked_at, orders=(), fills=(), positions=(shown,), cash=D(0))
         external.begin_snapshot(asked_at)
-        external.apply_snapshot(books, own)
+        external.apply_snapshot(snapshot, own)
         external.attribute_rests(own, asked_at=asked_at, symbols={"AAA"}, is_traded=lambda line: True)
     assert external.unexplained_rests() == {MIS: D("0.25")}
 
@@ -336,9 +336,9 @@ def test_a_fill_of_another_hand_that_the_books_never_show_is_a_difference() -> N
 
     def look(asked_at: int) -> None:
         shown = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(5), average_price=D(100))
-        books = AccountSnapshot(asked_at=asked_at, orders=(), fills=(), positions=(shown,), cash=D(0))
+        snapshot = AccountSnapshot(asked_at=asked_at, orders=(), fills=(), positions=(shown,), cash=D(0))
         external.begin_snapshot(asked_at)
-        external.apply_snapshot(books, own)
+        external.apply_snapshot(snapshot, own)
         external.attribute_rests(own, asked_at=asked_at, symbols={"AAA"}, is_traded=lambda line: True)
 
     hear("7", 5)
@@ -365,9 +365,9 @@ def test_what_was_converted_is_given_up_whole_though_another_hand_bought_beside_
             VenuePosition(symbol="AAA", exchange="NSE", product=product, quantity=D(n), average_price=D(100))
             for product, n in net.items()
         )
-        books = AccountSnapshot(asked_at=asked_at, orders=(), fills=(), positions=shown, cash=D(0))
+        snapshot = AccountSnapshot(asked_at=asked_at, orders=(), fills=(), positions=shown, cash=D(0))
         external.begin_snapshot(asked_at)
-        external.apply_snapshot(books, own)
+        external.apply_snapshot(snapshot, own)
         external.attribute_rests(own, asked_at=asked_at, symbols={"AAA"}, is_traded=lambda line: line == MIS)
 
     look(1, MIS=19)

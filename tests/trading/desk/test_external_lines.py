@@ -42,11 +42,11 @@ class Account:
             for product, n in net.items()
         )
         self.asked_at += 1
-        books = AccountSnapshot(
+        snapshot = AccountSnapshot(
             asked_at=self.asked_at, orders=(), fills=(), positions=shown, cash=D(0), unread=unread
         )  # fmt: skip
         self.external.begin_snapshot(self.asked_at)
-        self.external.apply_snapshot(books, self.own)
+        self.external.apply_snapshot(snapshot, self.own)
         self.external.attribute_rests(
             self.own, asked_at=self.asked_at, symbols={"AAA"}, is_traded=lambda line: line == MIS, is_over=self._is_over
         )

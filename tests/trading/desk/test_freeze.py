@@ -47,7 +47,7 @@ def test_an_exit_of_more_than_one_order_may_have_goes_in_parts_until_nothing_is_
     day = Day(owned=0)
     day.signal(Action.ENTER_LONG, 12)
     day.fill(day.papers[-1], 12, is_told=True)
-    day.desk.placement.requests._most = lambda instrument: D(5)
+    day.desk.placement.requests._max_quantity = lambda instrument: D(5)
     day.follow(day.desk.apply_message(Command(verb=CommandVerb.FLATTEN, reason="by hand", id="f")))
     for _ in range(5):
         if (paper := day.papers[-1]).left:
@@ -61,7 +61,7 @@ def test_the_rest_of_an_exit_is_still_wanted_by_a_process_that_starts_between_tw
     day = Day(owned=0)
     day.signal(Action.ENTER_LONG, 12)
     day.fill(day.papers[-1], 12, is_told=True)
-    day.desk.placement.requests._most = lambda instrument: D(5)
+    day.desk.placement.requests._max_quantity = lambda instrument: D(5)
     day.signal(Action.EXIT_LONG, 12)
     day.fill(day.papers[-1], 5, is_told=True)
 

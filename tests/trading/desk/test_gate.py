@@ -88,7 +88,7 @@ def test_a_quarter_of_the_rate_is_left_to_exits() -> None:
 def denied_of(gate: Gate, count: int, *, mono: int = VIEW.mono, apart: int = MINUTE) -> list[str]:
     """The controls that deny `count` orders, a minute apart, "" for those that pass."""
     views = [seeing(mono=mono + n * apart) for n in range(count)]
-    return [gate.check_order(request(signal_id=f"{n}"), view).control for n, view in enumerate(views)]
+    return [gate.check_order(request(signal_id=f"{n}"), context).control for n, context in enumerate(views)]
 
 
 def test_the_orders_of_a_day_are_those_of_the_market_day() -> None:
@@ -138,8 +138,8 @@ def test_the_same_order_needs_its_time_apart_and_one_in_doubt_keeps_others_out()
     gate = Gate([NoDuplicate(window_s=5.0)])
     assert gate.check_order(request(signal_id=""), VIEW).is_passed
     for after_s, passed in ((4, False), (5, True)):
-        view = seeing(mono=VIEW.mono + after_s * SECOND)
-        assert gate.check_order(request(signal_id=""), view).is_passed is passed
+        context = seeing(mono=VIEW.mono + after_s * SECOND)
+        assert gate.check_order(request(signal_id=""), context).is_passed is passed
     assert not gate.check_order(request(signal_id="z", price=D(90)), seeing(is_in_doubt=True)).is_passed
 
 

@@ -38,9 +38,9 @@ def exiting(quantity: int, side: Side = Side.SELL) -> OrderRequest:
     ],
 )  # fmt: skip
 def test_an_exit_of_too_much_is_told_what_is_left_of_what(held: int, closable: int, closing: int, words: str) -> None:
-    view = seeing(quantity=D(held), closable_quantity=D(closable), closing_quantity=D(closing))
-    assert ReduceOnly().check(exiting(7), view) == words
-    assert ReduceOnly().check(request(), view) is None
+    context = seeing(quantity=D(held), closable_quantity=D(closable), closing_quantity=D(closing))
+    assert ReduceOnly().check(exiting(7), context) == words
+    assert ReduceOnly().check(request(), context) is None
 
 
 @pytest.mark.parametrize(("lacks", "passed"), [("", True), ("5.00 is missing", False)])

@@ -73,10 +73,12 @@ def test_the_kept_sum_is_the_sum(moves, decimals):
             case "end":
                 order = blotter.orders.get(f"o{which}")
                 if order is not None and order.is_live:
-                    for event in (OrderEventType.SENDING, OrderEventType.ACCEPTED, OrderEventType.SEEN_CANCELED):
-                        venue_order_id = f"v{which}" if event is not OrderEventType.SENDING else ""
+                    for event_type in (OrderEventType.SENDING, OrderEventType.ACCEPTED, OrderEventType.SEEN_CANCELED):
+                        venue_order_id = f"v{which}" if event_type is not OrderEventType.SENDING else ""
                         blotter.record_event(
-                            OrderEvent(order_id=f"o{which}", type=event, at=0, mono=mono, venue_order_id=venue_order_id)
+                            OrderEvent(
+                                order_id=f"o{which}", type=event_type, at=0, mono=mono, venue_order_id=venue_order_id
+                            )
                         )
             case "quote":
                 marks.last[which] = value

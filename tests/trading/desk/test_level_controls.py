@@ -72,10 +72,10 @@ def test_the_desk_refuses_an_entry_with_the_figures_and_counts_it(
     out = room.signal("AAA", action, **levels)
 
     assert not submitted(out)
-    (fact,) = out
-    assert isinstance(fact, OrderEvent)
-    assert fact.type is OrderEventType.DENIED
-    assert fact.reason.startswith("protection: ")
-    assert reason in fact.reason
+    (event,) = out
+    assert isinstance(event, OrderEvent)
+    assert event.type is OrderEventType.DENIED
+    assert event.reason.startswith("protection: ")
+    assert reason in event.reason
     assert [(d.control, d.strategy, d.count) for d in room.desk.account.denials] == [("protection", "s", 1)]
     assert submitted(room.signal("AAA", action, n=2))  # without levels it goes

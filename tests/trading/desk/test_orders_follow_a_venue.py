@@ -47,7 +47,7 @@ class VenueSide:
 
     def __init__(self, order_id: str, number: int) -> None:
         self.order_id, self.venue_order_id = order_id, f"V{number}"
-        self.status, self.filled, self.executions = VenueOrderStatus.OPEN, 0, list[Fill]()
+        self.status, self.filled, self.fills = VenueOrderStatus.OPEN, 0, list[Fill]()
         self.quantity, self.price = QUANTITY, 100
         self.held: tuple[OrderTerms, int] | None = None  # a change under way, and when it was sent
 
@@ -69,8 +69,8 @@ class Day(RuleBasedStateMachine):
         universe = Universe([Instrument(symbol="AAA", token=256)])
         self.book = Book(universe, DeskSettings(order_notional=D(0)), lambda order, fact: D(0))
         self.blotter = self.book.blotter
-        self.shortfalls = MissingFills(self.blotter, universe, lambda symbol: D(100))
-        self.sightings = ReportTranslator(self.book, self.shortfalls)
+        self.missing_fills = MissingFills(self.blotter, universe, lambda symbol: D(100))
+        self.translator = ReportTranslator(self.book, self.missing_fills)
         self.mono = self.at = 1000 * SECOND
         self.venue: dict[str, VenueSide] = {}
         self.sent: list[str] = []
@@ -79,13 +79,13 @@ class Day(RuleBasedStateMachine):
 
     # ---- our side
 
-    def take(self, facts: Sequence[OrderEvent]) -> None:
-        for fact in facts:
-            order = self.blotter.record_event(fact)
-            self.shortfalls.note_event(order, fact, self.mono)
+    def take(self, events: Sequence[OrderEvent]) -> None:
+        for event in events:
+            order = self.blotter.record_event(event)
+            self.missing_fills.note_event(order, event, self.mono)
 
-    def fact(self, order_id: str, event: OrderEventType, **more: object) -> OrderEvent:
-        return OrderEvent(order_id=order_id, type=event, at=self.at, mono=self.mono, **more)  # type: ignore[arg-type]
+    def fact(self, order_id: str, event_type: OrderEventType, **more: object) -> OrderEvent:
+        return OrderEvent(order_id=order_id, type=event_type, at=self.at, mono=self.mono, **more)  # type: ignore[arg-type]
 
     @precondition(lambda self: len(self.sent) < 3)
     @rule(fate=st.sampled_from(["accepted", "refused", "accepted in silence", "lost"]))
@@ -100,19 +100,19 @@ class Day(RuleBasedStateMachine):
         if fate.startswith("accepted"):
             self.venue[order_id] = VenueSide(order_id, len(self.sent))
             self.publish(self.venue[order_id])
-        event = {"accepted": E.ACCEPTED, "refused": E.REFUSED}.get(fate, E.AMBIGUOUS)
-        venue_order_id = f"V{len(self.sent)}" if event is E.ACCEPTED else ""
-        self.replies.append(self.fact(order_id, event, venue_order_id=venue_order_id))
+        event_type = {"accepted": E.ACCEPTED, "refused": E.REFUSED}.get(fate, E.AMBIGUOUS)
+        venue_order_id = f"V{len(self.sent)}" if event_type is E.ACCEPTED else ""
+        self.replies.append(self.fact(order_id, event_type, venue_order_id=venue_order_id))
 
     @precondition(lambda self: self.replies)
     @rule(data=st.data())
     def answer(self, data: st.DataObject) -> None:
         self.reply(self.replies.pop(data.draw(st.integers(0, len(self.replies) - 1))))
 
-    def reply(self, fact: OrderEvent) -> None:
-        self.take([fact])
-        if fact.venue_order_id:
-            self.take(self.sightings.orphan_fill_events(fact.venue_order_id, at=self.at, mono=self.mono))
+    def reply(self, event: OrderEvent) -> None:
+        self.take([event])
+        if event.venue_order_id:
+            self.take(self.translator.orphan_fill_events(event.venue_order_id, at=self.at, mono=self.mono))
 
     @precondition(lambda self: self.changeable())
     @rule(data=st.data(), quantity=st.integers(1, QUANTITY + 2), fate=st.sampled_from(["done", "held", "lost"]),
@@ -128,8 +128,8 @@ class Day(RuleBasedStateMachine):
         if fate == "done":
             is_refused = not self.arrive(theirs)
         if silent or is_refused:
-            event = E.REPLACE_UNKNOWN if silent else E.REPLACE_REFUSED
-            self.replies.append(self.fact(order.order_id, event))
+            event_type = E.REPLACE_UNKNOWN if silent else E.REPLACE_REFUSED
+            self.replies.append(self.fact(order.order_id, event_type))
 
     def changeable(self) -> list[Order]:
         found = [self.blotter.orders[i] for i in self.venue]
@@ -151,7 +151,7 @@ class Day(RuleBasedStateMachine):
             if theirs.held is not None and self.mono - theirs.held[1] > 2 * SECOND:
                 self.arrive(theirs)
         self.blotter.expire_reservations(self.mono)
-        self.take(self.shortfalls.infer_fills(at=self.at, mono=self.mono))
+        self.take(self.missing_fills.infer_fills(at=self.at, mono=self.mono))
 
     # ---- the venue's side
 
@@ -165,7 +165,7 @@ class Day(RuleBasedStateMachine):
         order = data.draw(st.sampled_from([o for o in self.venue.values() if o.is_live]))
         quantity = min(quantity, order.quantity - order.filled)
         order.filled += quantity
-        order.executions.append(
+        order.fills.append(
             Fill(
                 execution_id=f"{order.order_id}-{order.filled}",
                 venue_order_id=order.venue_order_id,
@@ -179,7 +179,7 @@ class Day(RuleBasedStateMachine):
         )
         if order.filled == order.quantity:
             order.status = VenueOrderStatus.FILLED
-        self.told.append(order.executions[-1])
+        self.told.append(order.fills[-1])
         self.publish(order)
 
     @precondition(lambda self: any(o.is_live for o in self.venue.values()))
@@ -196,25 +196,25 @@ class Day(RuleBasedStateMachine):
     def deliver(self, data: st.DataObject) -> None:
         message = data.draw(st.sampled_from(self.told))  # any one, again or never
         if isinstance(message, Fill):
-            self.take(self.sightings.fill_report_events(message, at=self.at, mono=self.mono))
+            self.take(self.translator.fill_report_events(message, at=self.at, mono=self.mono))
         else:
-            self.take(self.sightings.order_report_events(message, at=self.at, mono=self.mono))
+            self.take(self.translator.order_report_events(message, at=self.at, mono=self.mono))
 
     @rule(lag=st.integers(0, 2))
     def audit(self, lag: int) -> None:
         self.read(lag)
 
     def read(self, lag: int) -> None:
-        executions = [e for order in self.venue.values() for e in order.executions]
-        books = AccountSnapshot(
+        fills = [e for order in self.venue.values() for e in order.fills]
+        snapshot = AccountSnapshot(
             asked_at=self.mono,
             orders=tuple(o.shown(self.at // SECOND * SECOND) for o in self.venue.values()),
-            fills=tuple(executions[: len(executions) - lag] if lag else executions),
+            fills=tuple(fills[: len(fills) - lag] if lag else fills),
             positions=(),
             cash=D(0),
         )
-        self.take(self.sightings.snapshot_fill_events(books, at=self.at, mono=self.mono))
-        self.take(self.sightings.snapshot_order_events(books, at=self.at, mono=self.mono))
+        self.take(self.translator.snapshot_fill_events(snapshot, at=self.at, mono=self.mono))
+        self.take(self.translator.snapshot_order_events(snapshot, at=self.at, mono=self.mono))
 
     # ---- what must hold
 

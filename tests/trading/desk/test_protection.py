@@ -40,14 +40,14 @@ class Kept(Room):
 
     def restarted(self, *, best: Mapping[str, Decimal] | None = None) -> Room:
         """Return a new desk that recovered what this one told, or `best_prices` instead."""
-        facts = [one for one in self.kept if isinstance(one, OrderEvent)]
-        sent = [OrderEvent(order_id=f.order_id, type=OrderEventType.SENDING, at=OPEN) for f in facts if f.request]
+        events = [one for one in self.kept if isinstance(one, OrderEvent)]
+        sent = [OrderEvent(order_id=f.order_id, type=OrderEventType.SENDING, at=OPEN) for f in events if f.request]
         told: dict[str, Decimal] = {}
         for one in self.trailing:
             told |= one.best_prices
         fresh = Room()
         fresh.desk.recover_state(
-            [facts[0], *sent[:1], *facts[1:]], adopted=(), halted="", opens_at=OPEN,
+            [events[0], *sent[:1], *events[1:]], adopted=(), halted="", opens_at=OPEN,
             best=told if best is None else best,
         )  # fmt: skip
         return fresh
@@ -136,10 +136,10 @@ def crossed(room: Room) -> None:
 def test_a_crossed_book_opens_nothing_and_closes_what_is_open() -> None:
     room = Room()
     crossed(room)
-    (fact,) = room.signal("AAA", Action.ENTER_LONG)
-    assert isinstance(fact, OrderEvent)
-    assert fact.type is OrderEventType.DENIED
-    assert fact.reason == "fresh_data: the book is crossed: bid 1002.00 is above ask 998.00"
+    (event,) = room.signal("AAA", Action.ENTER_LONG)
+    assert isinstance(event, OrderEvent)
+    assert event.type is OrderEventType.DENIED
+    assert event.reason == "fresh_data: the book is crossed: bid 1002.00 is above ask 998.00"
 
     room.tick(10)
     room.bought()
@@ -153,9 +153,9 @@ def test_frozen_quotes_open_nothing_in_their_symbol_until_they_move() -> None:
     for symbol in ("AAA", "BBB"):
         room.quote(symbol, "1000")
     room.desk.apply_message(FrozenSymbols(symbols=("AAA",), mono=room.mono))
-    (fact,) = room.signal("AAA", Action.ENTER_LONG)
-    assert isinstance(fact, OrderEvent)
-    assert fact.reason == "fresh_data: the quotes of AAA only repeat themselves"
+    (event,) = room.signal("AAA", Action.ENTER_LONG)
+    assert isinstance(event, OrderEvent)
+    assert event.reason == "fresh_data: the quotes of AAA only repeat themselves"
     assert submitted(room.signal("BBB", Action.ENTER_LONG))
 
     room.desk.apply_message(FrozenSymbols(symbols=(), mono=room.mono))

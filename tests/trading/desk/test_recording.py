@@ -152,14 +152,14 @@ class Day:
             case 6 if self.waiting:
                 request = self.waiting.pop(0)
                 self.tell(request, OrderEventType.SENDING)
-                event = (
+                event_type = (
                     OrderEventType.ACCEPTED,
                     OrderEventType.ACCEPTED,
                     OrderEventType.REFUSED,
                     OrderEventType.AMBIGUOUS,
                 )[n % 4]
-                self.tell(request, event, f"V{request.order_id}" if event is OrderEventType.ACCEPTED else "")
-                if event is OrderEventType.ACCEPTED:
+                self.tell(request, event_type, f"V{request.order_id}" if event_type is OrderEventType.ACCEPTED else "")
+                if event_type is OrderEventType.ACCEPTED:
                     self.accepted.append(request)
             case 7 | 8 if self.accepted:
                 request = self.accepted.pop(0)
@@ -198,11 +198,11 @@ class Day:
             case 15 if n % 5 == 0:
                 self.give(Command(verb=CommandVerb.STOP))
 
-    def tell(self, request: OrderRequest, event: OrderEventType, venue_order_id: str = "") -> None:
-        fact = OrderEvent(
-            order_id=request.order_id, type=event, at=self.at, mono=self.mono, venue_order_id=venue_order_id
+    def tell(self, request: OrderRequest, event_type: OrderEventType, venue_order_id: str = "") -> None:
+        event = OrderEvent(
+            order_id=request.order_id, type=event_type, at=self.at, mono=self.mono, venue_order_id=venue_order_id
         )
-        self.give(RequestResult(event=fact))
+        self.give(RequestResult(event=event))
 
     def execution(self, request: OrderRequest, quantity: Decimal) -> Fill:
         price = self.universe.instrument_of(request.symbol).price_from_units(
@@ -223,8 +223,8 @@ class Day:
     def recorded(self) -> RecordedRun:
         self.desk.flush_inputs()
         rows = [
-            JournalRow(n, "T1", 0, 0, "tape", b"", b"", encode_body("tape", tape))
-            for n, tape in enumerate(self.tapes, 1)
+            JournalRow(n, "T1", 0, 0, "tape", b"", b"", encode_body("tape", batch))
+            for n, batch in enumerate(self.tapes, 1)
         ]
         terms = RunSettings(
             interval=MINUTE, strategies=(msgspec.to_builtins(load_strategy("ema_cross")),),
@@ -275,7 +275,7 @@ def test_quotes_of_symbols_that_nobody_holds_are_not_on_the_tape() -> None:
     day.desk.flush_inputs()
 
     assert len(encode_body("tape", day.tapes[-1])) < 3_000
-    assert not any(isinstance(e.message, Quotes) for tape in day.tapes for e in tape.entries)
+    assert not any(isinstance(e.message, Quotes) for batch in day.tapes for e in batch.entries)
 
 
 OPS = [(2, 0), (4, 0), (6, 0), (7, 0), (3, 5), (4, 1), (6, 1), (8, 1), (2, 9), (0, 1), (4, 2), (6, 4), (10, 1), (3, 2)]
@@ -299,8 +299,8 @@ def test_a_tape_is_cut_into_pieces_that_say_the_same_together(monkeypatch: pytes
 
     recorded = day.recorded()
 
-    assert max(len(tape.entries) for tape in day.tapes) <= 8
-    assert len([tape for tape in day.tapes if not tape.state]) > 3
+    assert max(len(batch.entries) for batch in day.tapes) <= 8
+    assert len([batch for batch in day.tapes if not batch.state]) > 3
     found = asyncio.run(replay_run(recorded))
     assert found.difference is None, found.difference
     assert found.states >= 1
@@ -326,7 +326,7 @@ def test_the_state_with_more_live_orders_than_the_loop_has_time_for_is_hashed_wh
 
 def entries(day: Day) -> list:
     day.desk.flush_inputs()
-    return [entry.message for tape in day.tapes for entry in tape.entries]
+    return [entry.message for batch in day.tapes for entry in batch.entries]
 
 
 def test_the_prices_of_what_the_first_books_show_are_on_the_tape_before_them() -> None:
@@ -335,12 +335,12 @@ def test_the_prices_of_what_the_first_books_show_are_on_the_tape_before_them() -
         order_id="", symbol="D", exchange="NSE", side=Side.BUY, kind=OrderKind.LIMIT, quantity=D(3)
     )  # fmt: skip
     held = VenuePosition(symbol="B", exchange="NSE", product="MIS", quantity=D(1), average_price=D(1000))
-    books = AccountSnapshot(
+    snapshot = AccountSnapshot(
         asked_at=day.mono, orders=(day.shown(outside, VenueOrderStatus.OPEN),), fills=(), positions=(held,), cash=D(0)
     )
-    day.follow(day.desk.adopt_snapshot(books))
-    *_, marks, adopted = entries(day)[: 1 + entries(day).index(StartSnapshot(snapshot=books))]
-    assert adopted == StartSnapshot(snapshot=books)
+    day.follow(day.desk.adopt_snapshot(snapshot))
+    *_, marks, adopted = entries(day)[: 1 + entries(day).index(StartSnapshot(snapshot=snapshot))]
+    assert adopted == StartSnapshot(snapshot=snapshot)
     assert isinstance(marks, InputQuotes)
     assert marks.ids.tolist() == [NAMES.index("B"), NAMES.index("D")]
     assert marks.last.tolist() == [100_000, 100_000]
@@ -433,8 +433,8 @@ def test_a_row_of_tape_is_handed_on_when_it_is_full(monkeypatch: pytest.MonkeyPa
     for n in range(3):
         assert day.tapes == [], n
         day.give(LinkUp(source="kite", mono=day.mono))
-    (tape,) = day.tapes
-    assert (len(tape.entries), tape.state) == (3, "")
+    (batch,) = day.tapes
+    assert (len(batch.entries), batch.state) == (3, "")
 
 
 def test_the_state_of_what_did_not_change_is_not_hashed_again() -> None:

@@ -25,10 +25,10 @@ from tradebot.trading.desk.rules.missing_fills import INFER_AFTER_NS
 D, E = Decimal, OrderEventType
 
 
-def lists(room: Room, request: OrderRequest, execution: Fill) -> list[DeskOutput]:
+def lists(room: Room, request: OrderRequest, fill: Fill) -> list[DeskOutput]:
     shown = room.venue_order(request, VenueOrderStatus.FILLED, filled=10)
     return room.desk.apply_message(
-        AccountSnapshot(asked_at=room.mono, orders=(shown,), fills=(execution,), positions=room.positions(), cash=D(0))
+        AccountSnapshot(asked_at=room.mono, orders=(shown,), fills=(fill,), positions=room.positions(), cash=D(0))
     )
 
 
@@ -56,9 +56,9 @@ def unheard() -> tuple[Room, OrderRequest, list[OrderEvent]]:
     return room, request, [o for o in outputs if isinstance(o, OrderEvent)]
 
 
-def restarted(facts: list[OrderEvent]) -> Room:
+def restarted(events: list[OrderEvent]) -> Room:
     room = Room()
-    room.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
+    room.desk.recover_state(events, adopted=(), halted="", opens_at=OPEN)
     return room
 
 
@@ -207,7 +207,7 @@ def test_a_trade_that_becomes_a_single_share_is_booked_as_one_and_one_of_nothing
     other = msgspec.structs.replace(booked.execution, quantity=D(quantity))
     lists(room, request, other)
     found = events(lists(room, request, other))
-    assert [event for event in found if event in (E.REVERSED, E.EXECUTED)] == told
+    assert [event_type for event_type in found if event_type in (E.REVERSED, E.EXECUTED)] == told
     assert room.desk.book.positions.open_quantity("AAA") == D(quantity)
 
 
@@ -229,10 +229,10 @@ def test_what_is_missing_costs_what_the_average_leaves_for_it(price: str, averag
 def test_what_is_not_missing_after_all_is_not_made_up() -> None:
     room = Room()
     request = room.entered()
-    shortfalls = room.desk.rules.venue_reports._missing_fills
-    shortfalls.missing_since |= {request.order_id: 1, "T99999": 1}
+    missing_fills = room.desk.rules.venue_reports._missing_fills
+    missing_fills.missing_since |= {request.order_id: 1, "T99999": 1}
     assert events(room.tick(6)) == [E.CANCEL_SENT]
-    assert shortfalls.missing_since == {}
+    assert missing_fills.missing_since == {}
     assert room.desk.book.positions.open_quantity("AAA") == 0
 
 

@@ -34,7 +34,7 @@ def test_only_a_status_that_works_and_has_a_quantity_tells_of_terms(
     changes: dict[str, Any] = {"quantity": D(quantity)}
     shown = msgspec.structs.replace(room.venue_order(entry, status), **changes)
     found = events(room.desk.apply_message(OrderReport(order=shown, mono=room.mono)))
-    assert [event for event in found if event in (*told, E.CHANGED)] == told
+    assert [event_type for event_type in found if event_type in (*told, E.CHANGED)] == told
     assert (room.desk.book.blotter.orders[entry.order_id].quantity == 10) is (E.CHANGED not in told)
 
 
@@ -104,11 +104,11 @@ def test_any_list_that_was_asked_for_after_a_refused_change_says_which_terms_sta
     book = room.desk.book
     shown = msgspec.structs.replace(room.venue_order(entry, VenueOrderStatus.OPEN), price=entry.price)
     room.desk.apply_message(OrderReport(order=shown, mono=room.mono))
-    for event in (E.REPLACE_SENT, E.REPLACE_REFUSED):
-        fact = book.make_event(book.blotter.orders[entry.order_id], event, "test")
-        book.record_event(msgspec.structs.replace(fact, terms=terms if event is E.REPLACE_SENT else None))
-    books = AccountSnapshot(asked_at=room.mono + after, orders=(shown,), fills=(), positions=(), cash=D(0))
-    assert (E.CHANGED in events(room.desk.apply_message(books))) is is_settled
+    for event_type in (E.REPLACE_SENT, E.REPLACE_REFUSED):
+        event = book.make_event(book.blotter.orders[entry.order_id], event_type, "test")
+        book.record_event(msgspec.structs.replace(event, terms=terms if event_type is E.REPLACE_SENT else None))
+    snapshot = AccountSnapshot(asked_at=room.mono + after, orders=(shown,), fills=(), positions=(), cash=D(0))
+    assert (E.CHANGED in events(room.desk.apply_message(snapshot))) is is_settled
     assert (book.blotter.orders[entry.order_id].replace.terms is None) is is_settled
 
 
@@ -125,8 +125,8 @@ def test_of_two_rows_of_one_second_the_list_that_was_asked_for_after_the_change_
     replaced = msgspec.structs.replace(order.replace, mono=room.mono)
     room.desk.book.blotter.orders[entry.order_id] = msgspec.structs.replace(order, replace=replaced)
     shown = msgspec.structs.replace(row, quantity=D(8))
-    books = AccountSnapshot(asked_at=room.mono + after, orders=(shown,), fills=(), positions=(), cash=D(0))
-    assert (E.CHANGED in events(room.desk.apply_message(books))) is is_changed
+    snapshot = AccountSnapshot(asked_at=room.mono + after, orders=(shown,), fills=(), positions=(), cash=D(0))
+    assert (E.CHANGED in events(room.desk.apply_message(snapshot))) is is_changed
 
 
 @pytest.mark.parametrize(("quantity", "is_settled"), [(11, True), (10, True), (9, False)])
@@ -138,8 +138,8 @@ def test_new_terms_shown_in_the_second_of_the_old_ones_are_believed_unless_they_
     row = msgspec.structs.replace(room.venue_order(entry, VenueOrderStatus.OPEN), price=entry.price, changed_at=room.at)
     room.desk.apply_message(OrderReport(order=row, mono=room.mono))
     book = room.desk.book
-    fact = book.make_event(book.blotter.orders[entry.order_id], E.REPLACE_SENT, "test")
-    book.record_event(msgspec.structs.replace(fact, terms=OrderTerms(quantity=D(quantity), price=D(990))))
+    event = book.make_event(book.blotter.orders[entry.order_id], E.REPLACE_SENT, "test")
+    book.record_event(msgspec.structs.replace(event, terms=OrderTerms(quantity=D(quantity), price=D(990))))
     shown = msgspec.structs.replace(row, quantity=D(quantity), price=D(990))
     found = events(room.desk.apply_message(OrderReport(order=shown, mono=room.mono)))
     assert found == ([E.REPLACED] if is_settled else [])

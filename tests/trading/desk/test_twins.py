@@ -28,10 +28,10 @@ class Doubled:
         self.fill = next(iter(self.room.desk.book.blotter.booked_fills.values())).execution
         twin = {name: getattr(self.fill, name) for name in self.fill.__struct_fields__} | {"execution_id": "99"} | other
         self.twin = Fill(**twin)
-        self.told = self.books(self.fill, self.twin)
+        self.event = self.books(self.fill, self.twin)
 
     def books(
-        self, *executions: Fill, holds: int = 10, filled: int = 10, unread: tuple[UnreadRow, ...] = ()
+        self, *fills: Fill, holds: int = 10, filled: int = 10, unread: tuple[UnreadRow, ...] = ()
     ) -> list[DeskOutput]:  # fmt: skip
         room = self.room
         position = VenuePosition(
@@ -40,7 +40,7 @@ class Doubled:
         shown = room.venue_order(self.request, VenueOrderStatus.FILLED, filled=filled)
         return room.desk.apply_message(
             AccountSnapshot(
-                asked_at=room.mono, orders=(shown,), fills=executions, positions=(position,), cash=D(0),
+                asked_at=room.mono, orders=(shown,), fills=fills, positions=(position,), cash=D(0),
                 unread=unread,
             )
         )  # fmt: skip
@@ -49,16 +49,16 @@ class Doubled:
     def quantity(self) -> Decimal:
         return self.room.desk.book.positions.open_quantity("AAA")
 
-    def later(self, *executions: Fill, **more: Any) -> list[OrderEventType]:
+    def later(self, *fills: Fill, **more: Any) -> list[OrderEventType]:
         self.room.tick(3)
-        return events(self.books(*executions, **more))
+        return events(self.books(*fills, **more))
 
 
 def test_both_are_booked_and_the_symbol_is_halted() -> None:
     day = Doubled()
-    assert E.EXECUTED in events(day.told)
+    assert E.EXECUTED in events(day.event)
     assert day.quantity == 20
-    assert [str(o.scope) for o in day.told if isinstance(o, Command)] == ["symbol:AAA"]
+    assert [str(o.scope) for o in day.event if isinstance(o, Command)] == ["symbol:AAA"]
 
 
 def test_the_one_that_the_books_know_nothing_of_for_five_seconds_is_taken_back_and_stays_so() -> None:
@@ -165,10 +165,10 @@ def test_a_fill_told_with_other_figures_makes_the_next_look_come_soon_for_ten_se
     other = Fill(**({name: getattr(fill, name) for name in fill.__struct_fields__} | {"price": D(1010)}))
     shown = room.venue_order(request, VenueOrderStatus.FILLED, filled=10)
 
-    def look(*executions: Fill) -> list[DeskOutput]:
+    def look(*fills: Fill) -> list[DeskOutput]:
         position = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(10), average_price=D(1000))
         return room.desk.apply_message(
-            AccountSnapshot(asked_at=room.mono, orders=(shown,), fills=executions, positions=(position,), cash=D(0))
+            AccountSnapshot(asked_at=room.mono, orders=(shown,), fills=fills, positions=(position,), cash=D(0))
         )
 
     assert E.QUARANTINED in events(look(other))
@@ -184,11 +184,11 @@ def test_a_fill_told_with_other_figures_makes_the_next_look_come_soon_for_ten_se
 def test_a_fill_in_dispute_makes_looks_come_soon_until_ten_seconds_are_over(*, less: int, is_wanted: bool) -> None:
     room = Room()
     room.bought()
-    shortfalls = room.desk.rules.venue_reports._missing_fills
-    shortfalls.disputed_mono = room.mono
+    missing_fills = room.desk.rules.venue_reports._missing_fills
+    missing_fills.disputed_mono = room.mono
     room.mono += DISPUTE_POLLING_NS - less
-    books = AccountSnapshot(asked_at=room.mono, orders=(), fills=(), positions=room.positions(), cash=D(0))
-    room.desk.apply_message(books)
+    snapshot = AccountSnapshot(asked_at=room.mono, orders=(), fills=(), positions=room.positions(), cash=D(0))
+    room.desk.apply_message(snapshot)
     assert room.desk.account.next_poll_at() == (room.mono if is_wanted else None)
 
 
@@ -202,7 +202,7 @@ def test_only_books_asked_for_long_enough_after_the_fill_tell_what_is_held_in_ex
     assert room.desk.book.blotter.overfilled == {"AAA": (room.mono, None)}
     asked_at = room.mono + JUST_FILLED_NS + after
     held = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(10), average_price=D(1000))
-    books = AccountSnapshot(asked_at=asked_at, orders=(), fills=(), positions=(held,), cash=D(0))
-    room.desk.book.blotter.check_overfills(books)
+    snapshot = AccountSnapshot(asked_at=asked_at, orders=(), fills=(), positions=(held,), cash=D(0))
+    room.desk.book.blotter.check_overfills(snapshot)
     assert room.desk.book.blotter.overfilled == {"AAA": (room.mono, D(10) if is_known else None)}
     assert room.desk.book.blotter.closable_quantity("AAA") == (10 if is_known else 0)

@@ -25,11 +25,11 @@ def look(room: Room, *unread: UnreadRow, **books: object) -> list[DeskOutput]:
     return room.desk.apply_message(AccountSnapshot(asked_at=room.mono, unread=unread, **plain))  # type: ignore[arg-type]
 
 
-def sent(room: Room, event: OrderEventType = OrderEventType.AMBIGUOUS, venue_order_id: str = "") -> OrderRequest:
+def sent(room: Room, event_type: OrderEventType = OrderEventType.AMBIGUOUS, venue_order_id: str = "") -> OrderRequest:
     room.quote("AAA", "1000")
     (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
     room.outcome(request, OrderEventType.SENDING)
-    room.outcome(request, event, venue_order_id)
+    room.outcome(request, event_type, venue_order_id)
     return request
 
 
@@ -112,8 +112,8 @@ def test_a_position_that_cannot_be_read_closes_its_symbol_alone_until_it_can() -
 
 def test_an_unread_position_is_neither_zero_nor_known() -> None:
     one = VenuePosition(symbol="BBB", exchange="NSE", product="MIS", quantity=D(1), average_price=D(1))
-    books = AccountSnapshot(asked_at=1, orders=(), fills=(), positions=(one,), cash=None)
-    assert books.unknown_position_reason("BBB") == ""
+    snapshot = AccountSnapshot(asked_at=1, orders=(), fills=(), positions=(one,), cash=None)
+    assert snapshot.unknown_position_reason("BBB") == ""
     named = AccountSnapshot(
         asked_at=1, orders=(), fills=(), positions=(one,), cash=None,
         unread=(

@@ -19,21 +19,21 @@ ORDER_ROUTES = ("submit", "modify", "cancel", "write")
 pytestmark = pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
 
 
-def entry_of(room: VenueAdapter) -> dict[str, str]:
+def entry_of(adapter: VenueAdapter) -> dict[str, str]:
     """Return what a running exchange would print for a room."""
-    addresses = dict.fromkeys(room.entry_names - set(room.credential_names), "http://127.0.0.1:1")
-    return addresses | {key: f"a-long-{key}" for key in room.credential_names}
+    addresses = dict.fromkeys(adapter.entry_names - set(adapter.credential_names), "http://127.0.0.1:1")
+    return addresses | {key: f"a-long-{key}" for key in adapter.credential_names}
 
 
-def settings_of(room: VenueAdapter, scheme: str) -> Any:
+def settings_of(adapter: VenueAdapter, scheme: str) -> Any:
     """Return settings whose addresses have a scheme of HTTP, and the one of a stream that belongs to it."""
-    fields = room.settings_class().model_fields
-    keys = {key: SecretStr(f"a-long-{key}") for key in room.credential_names}
+    fields = adapter.settings_class().model_fields
+    keys = {key: SecretStr(f"a-long-{key}") for key in adapter.credential_names}
     addresses = {}
-    for name in room.entry_names - set(room.credential_names):
+    for name in adapter.entry_names - set(adapter.credential_names):
         is_stream = str(fields[name].default).startswith("ws")
         addresses[name] = f"{scheme.replace('http', 'ws') if is_stream else scheme}://venue.invalid"
-    return room.settings_class()(**addresses, **keys, account_id="A1")
+    return adapter.settings_class()(**addresses, **keys, account_id="A1")
 
 
 def test_its_section_is_whole_by_default_and_hides_its_keys(room: VenueAdapter) -> None:

@@ -123,7 +123,7 @@ class _Daemon:
         self.at += MINUTE
         ids = np.arange(len(self.universe))
         price = np.rint(np.array([quotes[name] for name in self.universe.symbols]) * 100).astype(np.int64)
-        close = BarBatch(
+        batch = BarBatch(
             interval=MINUTE,
             ends_at=self.at,
             seen_at=begin,
@@ -136,7 +136,7 @@ class _Daemon:
             volume=np.ones_like(ids),
             ticks=np.ones_like(ids),
         )
-        signals = await self.analysis.compute_message(close, {})
+        signals = await self.analysis.compute_message(batch, {})
         chosen = frozenset(signal.symbol for signal in signals.signals)
         return CycleTiming(fetched / SECOND, (clock.monotonic_ns() - begin) / SECOND, chosen)
 

@@ -33,12 +33,12 @@ def measure_sweep(
     *, trials: int, bars: int, workers: int, clock: Clock, progress: Callable[[str], None]
 ) -> dict[str, Any]:
     """Time a grid of about `trials` trials over `bars` bars inline and on `workers` processes, with start and end."""
-    ground = SweepData(job=_job(), series={"RELIANCE": _bars(bars)})
+    shared_data = SweepData(job=_job(), series={"RELIANCE": _bars(bars)})
     plan = SweepPlan(space=_space(trials))
     progress(f"{plan.row_count} trials over {bars:,} bars, one process")
-    alone_s, alone_cpu_s, alone = _timed(plan, ground, lambda: InlineExecutor(ground), clock)
+    alone_s, alone_cpu_s, alone = _timed(plan, shared_data, lambda: InlineExecutor(shared_data), clock)
     progress(f"the same on {workers} processes")
-    crew_s, crew_cpu_s, crew = _timed(plan, ground, lambda: ProcessExecutor(ground, workers), clock)
+    crew_s, crew_cpu_s, crew = _timed(plan, shared_data, lambda: ProcessExecutor(shared_data, workers), clock)
     return {
         "asked": {"trials": plan.row_count, "bars": bars, "workers": workers, "strategy": STRATEGY},
         "one_process_s": round(alone_s, 3),
@@ -58,17 +58,17 @@ def measure_sweep(
 
 
 def _timed(
-    plan: SweepPlan, ground: SweepData, crew_of: Callable[[], TrialExecutor], clock: Clock
+    plan: SweepPlan, shared_data: SweepData, crew_of: Callable[[], TrialExecutor], clock: Clock
 ) -> tuple[float, float | None, list[TrialRow]]:
     with tempfile.TemporaryDirectory() as folder:
         begin, before = clock.monotonic_ns(), cpu_seconds(os.getpid())
-        crew = crew_of()
+        executor = crew_of()
         try:
-            with ResultsFile(Path(folder) / "ledger", results_header(plan, ground), resume=False) as ledger:
-                rows = run_sweep(plan, crew, ledger, clock=clock)
+            with ResultsFile(Path(folder) / "ledger", results_header(plan, shared_data), resume=False) as ledger:
+                rows = run_sweep(plan, executor, ledger, clock=clock)
             after = cpu_seconds(os.getpid())  # while the workers are alive
         finally:
-            crew.stop_workers()
+            executor.stop_workers()
         used = None if before is None or after is None else sum(after.used_since(before))
         return (clock.monotonic_ns() - begin) / SECOND, used, rows
 

@@ -174,7 +174,7 @@ class _Bursts:
         self._longest = 0
         self._daemon.analysis.prewarm_workers()  # wakes the workers, as the engine does before a bar is due
         await clock.sleep(PREWARM_S)
-        close = BarBatch(
+        batch = BarBatch(
             interval=HOUR,
             ends_at=self._ends_at,
             seen_at=clock.monotonic_ns(),
@@ -183,15 +183,15 @@ class _Bursts:
             ticks=np.ones_like(self._ids),
             **message_columns(bar.T) | {"volume": np.where(asks, wish, QUIET)},
         )
-        self._journal.append("close", close, at=clock.market_ns())
-        await engine.queues.closes.put(close)
+        self._journal.append("close", batch, at=clock.market_ns())
+        await engine.queues.closes.put(batch)
         async with asyncio.timeout(SIGNALS_WITHIN_S):
             await self._signalled.wait()
             await self._idle()
         signals = self._daemon.desk.account.signal_counts["signals"] - before
         orders, stall_ns = int(np.count_nonzero(asks)), self._longest
         return BurstResult(
-            closed_at=close.seen_at, signalled_at=self._signalled_at, signals=signals, orders=orders, stall_ns=stall_ns
+            closed_at=batch.seen_at, signalled_at=self._signalled_at, signals=signals, orders=orders, stall_ns=stall_ns
         )
 
     async def _idle(self) -> None:

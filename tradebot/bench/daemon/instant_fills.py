@@ -39,7 +39,7 @@ class InstantFillBroker(Broker):
     def _fill(self, request: OrderRequest, venue_order_id: str) -> None:
         engine, clock = self.daemon.engine, self._clock
         order = self.daemon.desk.account.kept_orders()[request.order_id]
-        execution = Fill(
+        fill = Fill(
             execution_id=venue_order_id,
             venue_order_id=venue_order_id,
             symbol=request.symbol,
@@ -49,7 +49,7 @@ class InstantFillBroker(Broker):
             price=order.reference or Decimal(100),  # a fill far from the reference would halt the symbol
             traded_at=clock.market_ns(),
         )
-        engine.queues.updates.put_or_fail(FillReport(fill=execution, mono=clock.monotonic_ns()))
+        engine.queues.updates.put_or_fail(FillReport(fill=fill, mono=clock.monotonic_ns()))
         if request.purpose.is_exit:
             self._enter_above(request.symbol)
 

@@ -107,7 +107,7 @@ async def running_daemon(
     clock, state = site.clock, config.app.state_dir
     logs.configure_log(level="info", format="json", run_id=site.name, mode="paper")
     tell = logs.log_listener("daemon")
-    ground = VenueSession(
+    venue_session = VenueSession(
         venue=InstantFillVenue(broker, feed_of),
         venue_name="bench",
         clock=clock,
@@ -122,7 +122,7 @@ async def running_daemon(
     conditions.BLIND_AFTER_NS = conditions.NEVER  # this venue has no lists to poll after the start
     async with journaling as journal:
         broker.daemon = daemon = Daemon(
-            config, site.name, ground, journal, recovery, strategies, outbox=outbox, tell=tell, notifier=quiet
+            config, site.name, venue_session, journal, recovery, strategies, outbox=outbox, tell=tell, notifier=quiet
         )
         await daemon.recover_and_reconcile()
         async with asyncio.TaskGroup() as tasks:

@@ -132,12 +132,12 @@ async def _run(count: int, rows: int, workers: WorkerCount) -> StartupResult:
     clock, universe, spec = WallClock(), frames.bench_universe(count), load_bench_strategy(Burst)
     chosen = choose_worker_count([spec], count, os.cpu_count() or 1)[0] if workers == "auto" else workers
     analysis = standalone_analysis(universe, spec, workers=chosen)
-    history, close = _market(universe, rows)
+    history, batch = _market(universe, rows)
     begin = clock.monotonic_ns()
     await analysis.start_workers(history)
     ready = clock.monotonic_ns()
     history.clear()
-    fired = len(await analysis.compute_signals(close, {}))
+    fired = len(await analysis.compute_signals(batch, {}))
     first = clock.monotonic_ns()
     pss, rss = family_memory()
     await analysis.stop_workers()
@@ -155,7 +155,7 @@ def _market(universe: Universe, rows: int) -> tuple[list[BarSeries], BarBatch]:
     made, starts = bars.random_histories(min(len(universe), bars.DISTINCT_HISTORIES), rows + 1)
     ids = np.arange(len(universe))
     last = bars.message_columns(made[ids % len(made), :, rows].T) | {"volume": np.full(len(ids), ENTER)}
-    close = BarBatch(
+    batch = BarBatch(
         interval=MINUTE, ends_at=int(starts[rows]) + MINUTE, seen_at=0, quoted_at=0, ids=ids, ticks=ids, **last
     )
-    return bars.warmup_series(universe, made[:, :, :rows], starts[:rows]), close
+    return bars.warmup_series(universe, made[:, :, :rows], starts[:rows]), batch

@@ -49,13 +49,13 @@ async def _into_bars(
         ask.symbols, interval_ns=MINUTE, grace_ns=0, sessions=_FixedSession(ask.symbols, ask.origin), price_band=band
     )
     bars.roll_session(ask.origin)
-    lane = BoundedQueue("market", 2_000)
+    queue = BoundedQueue("market", 2_000)
     with tuned_interpreter(timer.clock, timer.latencies.record_duration):
         async with asyncio.TaskGroup() as tasks:
-            around = [tasks.create_task(read(universe, lane)), tasks.create_task(timer.measure_loop_lag())]  # type: ignore[arg-type]
+            around = [tasks.create_task(read(universe, queue)), tasks.create_task(timer.measure_loop_lag())]  # type: ignore[arg-type]
             looked_at = 0
             message: Quotes
-            async for message in Inbox((lane,), timer.clock):
+            async for message in Inbox((queue,), timer.clock):
                 timer.mark_first_tick()
                 bars.add_quotes(message)
                 if message.seen_at - looked_at > 50 * MILLISECOND:
@@ -64,7 +64,7 @@ async def _into_bars(
                 if (
                     bars.quote_filter.accepted_count
                     + sum(bars.quote_filter.dropped_counts.values())
-                    + lane.merged_count
+                    + queue.merged_count
                     >= ask.ticks
                 ):
                     break
@@ -77,7 +77,7 @@ async def _into_bars(
 async def tradebot_binary(ask: StreamRequest, timer: RunTimer) -> StreamResult:
     """Read binary frames through the daemon's feed into bars."""
 
-    async def read(universe: Universe, lane: BoundedQueue) -> None:
+    async def read(universe: Universe, queue: BoundedQueue) -> None:
         feed = Feed(
             universe,
             url=ask.tick_url("binary"),
@@ -87,7 +87,7 @@ async def tradebot_binary(ask: StreamRequest, timer: RunTimer) -> StreamResult:
 
         def on_market(message: MarketMessage) -> None:
             if isinstance(message, Quotes):
-                lane.offer_quotes(message)
+                queue.offer_quotes(message)
 
         await feed.run(on_market, lambda order: None)
 
@@ -104,9 +104,9 @@ class _Trade(msgspec.Struct, gc=False):
 async def tradebot_json(ask: StreamRequest, timer: RunTimer) -> StreamResult:
     """Read text frames of one trade each into bars; trades of one loop turn are batched into columns."""
 
-    async def read(universe: Universe, lane: BoundedQueue) -> None:
+    async def read(universe: Universe, queue: BoundedQueue) -> None:
         decode, ids = msgspec.json.Decoder(_Trade).decode, {name: id_ for id_, name in enumerate(universe.symbols)}
-        gather = TradeBatcher(universe, source="json", on_quotes=lane.offer_quotes)
+        gather = TradeBatcher(universe, source="json", on_quotes=queue.offer_quotes)
         loop, clock = asyncio.get_running_loop(), timer.clock
 
         def on_frame(frame: str | bytes) -> None:

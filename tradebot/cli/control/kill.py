@@ -54,9 +54,9 @@ def kill(
     return ExitCode.OK if _cancel_all(*target, within_s) and is_barred else ExitCode.TEMPORARY
 
 
-def _cancel_all(room: VenueAdapter, access: VenueAccess, within_s: float) -> bool:
+def _cancel_all(adapter: VenueAdapter, access: VenueAccess, within_s: float) -> bool:
     # Prints every order and position. Returns whether no order works any more.
-    outcome = asyncio.run(_sweep(room, access, within_s))
+    outcome = asyncio.run(_sweep(adapter, access, within_s))
     for line in outcome.orders:
         order = line.order
         end = f"STILL WORKING: {line.answer or 'not asked'}" if line.still_works else order.status.value
@@ -134,22 +134,22 @@ def _target(found: SalvagedSettings, exchange_file: Path | None) -> tuple[VenueA
         from tradebot.cli.shared.exchange_file import read_addresses
 
         printed = read_addresses(exchange_file)
-        room = registry.adapter_of_printed(printed)
-        return room, room.access_from_entry(printed[room.name])
+        adapter = registry.adapter_of_printed(printed)
+        return adapter, adapter.access_from_entry(printed[adapter.name])
     own = found.values.get("kill", {})
     named = registry.find_adapter(found.setting_text("venue", "name"))
-    room = named or registry.default_adapter()
-    if named is None and not all(str(own.get(key, "")).strip() for key in room.credential_names):
+    adapter = named or registry.default_adapter()
+    if named is None and not all(str(own.get(key, "")).strip() for key in adapter.credential_names):
         return None
-    return room, room.emergency_access(own, found.values.get(room.name, {}))
+    return adapter, adapter.emergency_access(own, found.values.get(adapter.name, {}))
 
 
-async def _sweep(room: VenueAdapter, access: VenueAccess, within_s: float) -> Any:
+async def _sweep(adapter: VenueAdapter, access: VenueAccess, within_s: float) -> Any:
     from tradebot.clock import WallClock
     from tradebot.control.cancel_sweep import CancelSweep
 
     clock = WallClock()
-    broker = room.build_kill_broker(access, clock)
+    broker = adapter.build_kill_broker(access, clock)
     try:
         return await CancelSweep(broker, clock).cancel_until_clean(within_s=within_s)
     except AccessDenied as error:

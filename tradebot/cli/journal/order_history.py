@@ -44,37 +44,37 @@ def order_fields(order: Order) -> dict[str, Any]:
 
 
 def _step_fields(step: OrderHistoryStep, zone: tzinfo, since_ns: int | None) -> dict[str, Any]:
-    fact = step.event
+    event = step.event
     return {
-        "at": format_iso(fact.at, zone),
+        "at": format_iso(event.at, zone),
         "after_ms": f"+{since_ns / MILLISECOND:.3f}" if since_ns is not None else "",
-        "event": str(fact.type),
+        "event": str(event.type),
         "state": str(step.state),
-        "what": _what(fact),
+        "what": _what(event),
     }
 
 
-def _what(fact: OrderEvent) -> str:
+def _what(event: OrderEvent) -> str:
     parts = []
-    if fact.fill is not None:
-        done = fact.fill
+    if event.fill is not None:
+        done = event.fill
         parts.append(f"{done.quantity:f} at {done.price:f}, execution {done.execution_id}")
-    if fact.venue_order is not None:
+    if event.venue_order is not None:
         parts.append(
-            f"venue says {fact.venue_order.status}, {fact.venue_order.filled:f} of {fact.venue_order.quantity:f} filled"
+            f"venue says {event.venue_order.status}, {event.venue_order.filled:f} of {event.venue_order.quantity:f} filled"
         )
-    if fact.venue_order_id:
-        parts.append(f"venue order {fact.venue_order_id}")
-    if fact.reason:
-        parts.append(fact.reason)
+    if event.venue_order_id:
+        parts.append(f"venue order {event.venue_order_id}")
+    if event.reason:
+        parts.append(event.reason)
     return "; ".join(parts)
 
 
-def _steps(told: OrderHistory) -> list[dict[str, Any]]:
-    zone = exchange_zone(told.order.request.exchange)
+def _steps(event: OrderHistory) -> list[dict[str, Any]]:
+    zone = exchange_zone(event.order.request.exchange)
     before = 0
     listed = []
-    for step in told.steps:
+    for step in event.steps:
         mono = step.event.mono
         listed.append(_step_fields(step, zone, mono - before if 0 < before <= mono else None))
         before = mono or before
@@ -103,8 +103,8 @@ def history_fields(order_history: OrderHistory) -> dict[str, Any]:
     }
 
 
-def _inputs(told: OrderHistory) -> dict[str, float]:
-    return dict(told.first_event.inputs or (told.signal.inputs if told.signal else {}))
+def _inputs(event: OrderHistory) -> dict[str, float]:
+    return dict(event.first_event.inputs or (event.signal.inputs if event.signal else {}))
 
 
 def print_history(order_history: OrderHistory) -> None:
@@ -134,8 +134,8 @@ def print_history(order_history: OrderHistory) -> None:
     print_line(f"now       {order.state}, {order.filled:f} of {request.quantity:f} filled{average}{late}{reason}")
 
 
-def _tell_signal(told: OrderHistory) -> None:
-    request, signal = told.order.request, told.signal
+def _tell_signal(event: OrderHistory) -> None:
+    request, signal = event.order.request, event.signal
     if signal is not None:
         print_line(
             f"signal    {signal.strategy} {signal.action} on the bar that ended"
@@ -143,5 +143,5 @@ def _tell_signal(told: OrderHistory) -> None:
         )
     else:
         print_line(f"because   {request.reason or 'the journal names no reason'}")
-    if inputs := _inputs(told):
+    if inputs := _inputs(event):
         print_line("inputs    " + ", ".join(f"{name} = {value!r}" for name, value in inputs.items()))

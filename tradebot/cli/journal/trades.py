@@ -23,23 +23,23 @@ def trades(state_dir: Path | None, config: str | None, as_json: bool, account: s
     fold = recovery.fold_account(journal_path(state_dir, config), account=account)
     seen: set[tuple[str, str, str]] = set()
     listed: list[dict[str, Any]] = []
-    for fact in fold.events:
-        if isinstance(fact, ReleasedPosition) or (done := fact.fill) is None:
+    for event in fold.events:
+        if isinstance(event, ReleasedPosition) or (done := event.fill) is None:
             continue
-        if (key := (fact.order_id, done.exchange, done.execution_id)) in seen:
+        if (key := (event.order_id, done.exchange, done.execution_id)) in seen:
             continue
         seen.add(key)
         listed.append(
             {
                 "traded_at": format_iso(done.traded_at, exchange_zone(done.exchange)),
                 "execution_id": done.execution_id,
-                "order_id": fact.order_id,
+                "order_id": event.order_id,
                 "exchange": done.exchange,
                 "symbol": done.symbol,
                 "side": str(done.side),
                 "quantity": f"{done.quantity:f}",
                 "price": f"{done.price:f}",
-                "strategy": fold.orders[fact.order_id].request.strategy,
+                "strategy": fold.orders[event.order_id].request.strategy,
             }
         )
     print_rows(listed, as_json=as_json)

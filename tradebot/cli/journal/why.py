@@ -20,8 +20,8 @@ def why(order_id: str, state_dir: Path | None, config: str | None, as_json: bool
 
     The beginning of the id is enough where only one order has it.
     """
-    told = read_order_history(journal_path(state_dir, config), order_id)
+    event = read_order_history(journal_path(state_dir, config), order_id)
     if as_json:
-        print_json(history_fields(told), indent=2)
+        print_json(history_fields(event), indent=2)
     else:
-        print_history(told)
+        print_history(event)

@@ -88,9 +88,9 @@ def run(
     if config.app.mode == "live" and not yes:
         from tradebot.venues import registry
 
-        room = registry.find_adapter(config.venue.name)
+        adapter = registry.find_adapter(config.venue.name)
         confirm_or_abort(
-            f"Trade REAL money on account {room.live_account_id(config.venue_section(room)) if room else ''}?"
+            f"Trade REAL money on account {adapter.live_account_id(config.venue_section(adapter)) if adapter else ''}?"
         )
     plan = _plan(config, rehearse, faults, faults_until)
     if plan is not None and (exchange is not None or config.venue.name != "embedded"):

@@ -18,13 +18,15 @@ def read_addresses(path: Path) -> dict[str, Any]:
     """
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8").splitlines()[0])
-        room = registry.adapter_of_printed(found)
-        missing = room.entry_names - found[room.name].keys() or {"market", "monotonic", "speed"} - found["clock"].keys()
+        adapter = registry.adapter_of_printed(found)
+        missing = (
+            adapter.entry_names - found[adapter.name].keys() or {"market", "monotonic", "speed"} - found["clock"].keys()
+        )
     except (ValueError, LookupError, AttributeError, TypeError) as error:
         raise DataError(f"{path} is not the line of JSON that `tradebot exchange` prints") from error
     if missing:
         raise DataError(
             f"{path} lacks {', '.join(sorted(missing))}; it should be the line that `tradebot exchange` prints"
         )
-    SimulatedRoute.from_printed(room, found)
+    SimulatedRoute.from_printed(adapter, found)
     return found

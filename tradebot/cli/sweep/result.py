@@ -12,21 +12,21 @@ from tradebot.printing import print_error_line, print_json, print_line
 class BestTrial:
     """The best trial of a sweep, run again for its checks and its report."""
 
-    def __init__(self, plan: Any, rows: Any, ground: Any) -> None:
+    def __init__(self, plan: Any, rows: Any, shared_data: Any) -> None:
         import msgspec
 
         from tradebot.backtest.parallel import run_parallel
         from tradebot.sweep.sweep import best_row
         from tradebot.sweep.trial import SweepTrial, trial_job
 
-        self.plan, self.rows, self.shared_data, self.report_path = plan, rows, ground, ""
+        self.plan, self.rows, self.shared_data, self.report_path = plan, rows, shared_data, ""
         found = None if plan.folds else best_row(rows, plan.objective)
         self.result = None
         if found is not None:
-            job = trial_job(SweepTrial(number=found.number, values=found.values), ground.job)
+            job = trial_job(SweepTrial(number=found.number, values=found.values), shared_data.job)
             if plan.symbols:
                 job = msgspec.structs.replace(job, shared=False)
-            self.result = run_parallel(job, ground.series)
+            self.result = run_parallel(job, shared_data.series)
 
     def robustness_checks(self) -> list[Any]:
         """Return the checks that show how far the sweep's result can be trusted."""

@@ -115,17 +115,17 @@ def _made(given: dict[str, Any]) -> tuple[Any, Any, list[Any], dict[str, Any]] |
     with progress_bar() as tell_reading:
         bars = load_requested_bars(config, given, tell_reading)
     job = build_backtest_job(config, given, bars, (spec,))
-    ground = SweepData(job=job, series=dict(bars.series))
-    plan = build_sweep_plan(given, job, ground.series, spec)
+    shared_data = SweepData(job=job, series=dict(bars.series))
+    plan = build_sweep_plan(given, job, shared_data.series, spec)
     clock, place = WallClock(), out.with_name(f"{out.name}.ledger")
     begin = clock.monotonic_ns()
     if given["resume"] and not place.exists():
         print_error_line(f"tradebot: {place} is not there, so there is nothing to go on from; beginning anew")
-    ledger = ResultsFile(place, results_header(plan, ground), resume=given["resume"])
+    ledger = ResultsFile(place, results_header(plan, shared_data), resume=given["resume"])
     try:
         with (
             _stoppable(),
-            _executor(given, ground, plan.row_count) as executor,
+            _executor(given, shared_data, plan.row_count) as executor,
             ledger,
             _progress(plan.row_count) as tell,
         ):
@@ -140,9 +140,9 @@ def _made(given: dict[str, Any]) -> tuple[Any, Any, list[Any], dict[str, Any]] |
     sweep_results.write_frame(sweep_results.results_frame(rows, plan.space), out)
     alone = [sweep_results.across_symbols_check(rows, plan)] if plan.symbols else []
     rows = pool_symbols(rows) if plan.symbols else rows
-    best = BestTrial(plan, rows, ground)
+    best = BestTrial(plan, rows, shared_data)
     checks = [] if given["no_checks"] else [*alone, *best.robustness_checks()]
-    write_heat_map(heat_map, plan, rows, checks, ground)
+    write_heat_map(heat_map, plan, rows, checks, shared_data)
     if given["report"] is not None:
         best.write_report(given["report"], checks)
     ledger.delete_file()

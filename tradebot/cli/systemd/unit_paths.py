@@ -48,10 +48,10 @@ def resolve_unit_settings(config: Path | None, symbols: str | None, credentials:
     secret = [(section, key) for section, key in secret_settings() if registry.find_adapter(section) is not None]
     later = {f"{section}.{key}": LATER_KEY for section, key in secret if not _table(found, section).get(key)}
     settings = load_config(found, {"app.symbols": symbols} | later)
-    room = registry.find_adapter(settings.venue.name)
-    if room is not None and any(key.startswith(f"{room.name}.") for key in later) and credentials is None:
+    adapter = registry.find_adapter(settings.venue.name)
+    if adapter is not None and any(key.startswith(f"{adapter.name}.") for key in later) and credentials is None:
         credentials = SYSTEM_CREDENTIALS
-    speaks = room or registry.default_adapter()
+    speaks = adapter or registry.default_adapter()
     venue = settings.venue_section(speaks)
     named = [path for section in settings.strategy if (path := strategy_file(section.name)) is not None]
     named += [Path(text) for text in (settings.exchange.path, venue.ca_bundle) if text]

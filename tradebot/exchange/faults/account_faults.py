@@ -119,7 +119,7 @@ class AccountFaults:
         if done:
             self._exchange.fill_ended_order(done[-1].order_id, ONE_SHARE)
 
-    def _place(self, symbol: str, side: Side, quantity: Decimal, product: str, hand: PlacedBy) -> None:
+    def _place(self, symbol: str, side: Side, quantity: Decimal, product: str, placed_by: PlacedBy) -> None:
         exchange = self._exchange.universe.instrument_of(symbol).exchange
         with suppress(ExchangeRefusal):  # the exchange may refuse it like any other order
-            self._exchange.place_order(market_ticket(exchange, symbol, side, quantity, product, hand))
+            self._exchange.place_order(market_ticket(exchange, symbol, side, quantity, product, placed_by))

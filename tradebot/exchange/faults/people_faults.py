@@ -96,8 +96,8 @@ class PeopleFaults:
     def _working(self) -> list[BookOrder]:
         return [order for order in self._exchange.latest_orders() if not order.is_ended]
 
-    def _close(self, row: PositionRow, quantity: Decimal, hand: PlacedBy = PlacedBy.OWNER) -> None:
-        self._place(row.symbol, Side.SELL if row.quantity > 0 else Side.BUY, quantity, row.product, hand)
+    def _close(self, row: PositionRow, quantity: Decimal, placed_by: PlacedBy = PlacedBy.OWNER) -> None:
+        self._place(row.symbol, Side.SELL if row.quantity > 0 else Side.BUY, quantity, row.product, placed_by)
 
     def _convert(self, row: PositionRow, draw: float) -> None:
         part = row.quantity if draw < 0.5 else row.quantity // 2 or row.quantity
@@ -106,9 +106,11 @@ class PeopleFaults:
         )
         self._exchange.convert_position(asked)
 
-    def _place(self, symbol: str, side: Side, quantity: Decimal, product: str, hand: PlacedBy = PlacedBy.OWNER) -> None:
+    def _place(
+        self, symbol: str, side: Side, quantity: Decimal, product: str, placed_by: PlacedBy = PlacedBy.OWNER
+    ) -> None:
         exchange = self._exchange.universe.instrument_of(symbol).exchange
-        self._exchange.place_order(market_ticket(exchange, symbol, side, quantity, product, hand))
+        self._exchange.place_order(market_ticket(exchange, symbol, side, quantity, product, placed_by))
 
     def _buy_elsewhere(self, symbol: str, quantity: Decimal) -> None:
         universe = self._exchange.universe
@@ -121,7 +123,9 @@ class PeopleFaults:
             )
 
 
-def market_ticket(exchange: str, symbol: str, side: Side, quantity: Decimal, product: str, hand: PlacedBy) -> Ticket:
+def market_ticket(
+    exchange: str, symbol: str, side: Side, quantity: Decimal, product: str, placed_by: PlacedBy
+) -> Ticket:
     """Return a market order as a person places it."""
     return Ticket(
         exchange=exchange,
@@ -131,8 +135,8 @@ def market_ticket(exchange: str, symbol: str, side: Side, quantity: Decimal, pro
         quantity=quantity,
         product=product,
         protection_pct=PROTECTION_PCT,
-        tag=RISK_DESK_TAG if hand is PlacedBy.BROKER else "",
-        hand=hand,
+        tag=RISK_DESK_TAG if placed_by is PlacedBy.BROKER else "",
+        hand=placed_by,
     )
 
 

@@ -20,8 +20,8 @@ class StepBlock:
     read-only, because they are handed out without a copy.
     """
 
-    def __init__(self, ats: Sequence[int], bounds: Ints, columns: dict[str, Ints]) -> None:
-        self.step_times = ats
+    def __init__(self, step_times: Sequence[int], bounds: Ints, columns: dict[str, Ints]) -> None:
+        self.step_times = step_times
         self._bounds = bounds.tolist()
         self._columns = [columns[name] for name in SNAPSHOT_COLUMNS]
         for column in self._columns:

@@ -60,16 +60,16 @@ class DayActivity:
     current: MinuteActivity
 
     def __init__(
-        self, traits: SymbolParams, grid: StepGrid, keys: hash_rng.Bits, *, end_minutes: Ints, every_step: bool
+        self, params: SymbolParams, grid: StepGrid, keys: hash_rng.Bits, *, end_minutes: Ints, every_step: bool
     ) -> None:
         self.grid = grid
-        self._traits, self._ends, self._every_step = traits, end_minutes, every_step
+        self._params, self._end_minutes, self._every_step = params, end_minutes, every_step
         self._swing, self._volume = intraday_volatility(grid.minute_count), intraday_volume(grid.minute_count)
         self._halts = self._draw_halts(keys)
 
     def start_minute(self, minute: int) -> None:
         """Make `minute` of the session the current one."""
-        t, grid, swing = self._traits, self.grid, self._swing[minute]
+        t, grid, swing = self._params, self.grid, self._swing[minute]
         busy = self._volume[minute] * grid.minute_count
         rate = t.trades_per_second * busy * (grid.step_ns / SECOND)
         trade, quote = -np.expm1(-rate), -np.expm1(-QUOTES_PER_TRADE * rate)
@@ -77,7 +77,7 @@ class DayActivity:
             trade = np.ones_like(trade)
         spread = np.where(t.is_index, 0, np.maximum(np.rint(t.spread_ticks * swing), 1)).astype(np.int64)
         begins, ends = self._halts
-        is_halted, over = (begins <= minute) & (minute < ends), self._ends <= minute
+        is_halted, over = (begins <= minute) & (minute < ends), self._end_minutes <= minute
         self.current = MinuteActivity(
             volatility=swing,
             trade_odds=np.where(t.is_index, 1 << TRADE_BITS, trade * (1 << TRADE_BITS)).astype(np.uint64),
@@ -92,7 +92,7 @@ class DayActivity:
 
     def _draw_halts(self, keys: hash_rng.Bits) -> tuple[Ints, Ints]:
         bits = hash_rng.random_bits(keys, np.zeros(1, dtype=np.uint64), CHANNEL_HALT)
-        happens = (hash_rng.bit_field(bits, 0, 16) < HALTED_DAYS) & ~self._traits.is_index & (not self._every_step)
+        happens = (hash_rng.bit_field(bits, 0, 16) < HALTED_DAYS) & ~self._params.is_index & (not self._every_step)
         begins = 1 + (hash_rng.bit_field(bits, 16, 16) * max(self.grid.minute_count - 10, 1)).astype(np.int64)
         lengths = 3 + (hash_rng.bit_field(bits, 32, 16) * 8).astype(np.int64)
         begins = np.where(happens, begins, self.grid.minute_count + 1)

@@ -30,8 +30,8 @@ CHANNEL_MINUTE, CHANNEL_WICK, CHANNEL_VOLUME = 11, 12, 13
 class PastBars:
     """The days before a session, drawn per symbol from the seed; the same days for every session."""
 
-    def __init__(self, universe: Universe, traits: SymbolParams, calendar: TradingCalendar) -> None:
-        self._traits, self._calendar = traits, calendar
+    def __init__(self, universe: Universe, params: SymbolParams, calendar: TradingCalendar) -> None:
+        self._params, self._calendar = params, calendar
         self._lines = [hours_class_of(instrument) for instrument in universe]
 
     def bars_between(self, id_: int, *, interval_ns: int, first: date, before: date) -> list[BarColumns]:
@@ -54,7 +54,7 @@ class PastBars:
         return [parts[p] for p in sorted(parts)]
 
     def _days(self, id_: int, sessions: list[tuple[date, Session]], minutes: int) -> list[BarColumns]:
-        t = self._traits
+        t = self._params
         ordinals = np.array([day.toordinal() for day, _ in sessions], dtype=np.int64)
         before = np.array([self._calendar.previous_trading_day(day).toordinal() for day, _ in sessions], dtype=np.int64)
         closes, opens = (
@@ -81,7 +81,7 @@ class PastBars:
         return parts
 
     def _path(self, id_: int, counter: hash_rng.Bits, opens: Floats, closes: Floats) -> Floats:
-        t = self._traits
+        t = self._params
         minutes = counter.shape[1]
         swing = intraday_volatility(minutes) * (1 - GAP_SHARE) / FULL_DAY_MINUTES**0.5
         own = (
@@ -100,7 +100,7 @@ class PastBars:
         return path
 
     def _volume(self, id_: int, counter: hash_rng.Bits) -> tuple[Ints, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]]:
-        t = self._traits
+        t = self._params
         minutes = counter.shape[1]
         bits = hash_rng.random_bits(t.keys[id_ : id_ + 1], counter, CHANNEL_VOLUME)
         if t.is_index[id_]:

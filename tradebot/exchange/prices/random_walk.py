@@ -50,13 +50,13 @@ class PricePaths:
     """The price of every symbol in ticks: its own walk plus its share of the market's, from the gap of `day` on."""
 
     def __init__(
-        self, traits: SymbolParams, keys: hash_rng.Bits, day: date, *, previous_close: Ints, per_minute: int
+        self, params: SymbolParams, keys: hash_rng.Bits, day: date, *, previous_close: Ints, per_minute: int
     ) -> None:
-        gaps = traits.overnight_gaps(slice(None), np.array([day.toordinal()], dtype=np.int64))[:, 0]
-        market_key = hash_rng.hash_keys(traits.seed, day, names=("the market",))
-        self._own = RandomWalk(keys, traits.own_daily_deviation, gaps, per_minute=per_minute)
+        gaps = params.overnight_gaps(slice(None), np.array([day.toordinal()], dtype=np.int64))[:, 0]
+        market_key = hash_rng.hash_keys(params.seed, day, names=("the market",))
+        self._own = RandomWalk(keys, params.own_daily_deviation, gaps, per_minute=per_minute)
         self._market = RandomWalk(market_key, np.array([MARKET_DAILY_DEVIATION]), np.zeros(1), per_minute=per_minute)
-        self._beta, self._previous_close = traits.beta, previous_close / traits.tick
+        self._beta, self._previous_close = params.beta, previous_close / params.tick
 
     def start_minute(self, minute: int, volatility: float) -> None:
         """Start a minute with `volatility` times the average movement. Call once for every minute, in order."""

@@ -80,7 +80,7 @@ class TimestampParser:
     """Parses the times of one file batch by batch; what the first batch shows applies to all."""
 
     def __init__(self, path: Path, *, zone: str, time_format: str, latest_at: int) -> None:
-        self._path, self._zone, self._format = path, zone, time_format
+        self._path, self._zone, self._time_format = path, zone, time_format
         self._latest_at = latest_at  # ns UTC; later times are no times
         self._zoned: bool | None = None  # whether the times name their zone; None until one decides it
         self._offset: str | None = None  # the zone offset of the first row
@@ -94,7 +94,7 @@ class TimestampParser:
         """Return the times of a batch (ns UTC), and for each row whether it has none. Raises DataError."""
         column = self._column(frame)
         if (
-            not self._format
+            not self._time_format
             and (whole := numeric_times.parse_integer_times(column, latest_at=self._latest_at, is_epoch=self._is_epoch))
             is not None
         ):
@@ -106,9 +106,9 @@ class TimestampParser:
             return self._in_zone(column, places, unit, symbols)
         text = _text(column)
         shown = text.iloc[:: max(len(text) // SAMPLE_TIMES, 1)]  # decides the form; each time is still read by itself
-        if self._format not in ("", EPOCH, EXCEL):
+        if self._time_format not in ("", EPOCH, EXCEL):
             return self._formatted(text, places, unit, symbols)
-        if self._format or shown.str.fullmatch(numeric_times.COUNT_PATTERN, na=False).mean() > 0.5:
+        if self._time_format or shown.str.fullmatch(numeric_times.COUNT_PATTERN, na=False).mean() > 0.5:
             return self._counted(text, text.str.fullmatch(numeric_times.COUNT_PATTERN, na=False), places, unit, symbols)
         if _words(shown).notna().mean() > 0.5:
             return self._named(text, _words(text), places, unit, symbols)
@@ -122,7 +122,7 @@ class TimestampParser:
 
     def format_hint(self, frame: pd.DataFrame) -> str:
         """Return formats that read the times of some rows, as a part of a sentence; "" when a format was given."""
-        if self._format:
+        if self._time_format:
             return ""
         text = _text(self._column(frame).iloc[:1_000])
         found = [one for one in SUGGESTED_FORMATS if pd.to_datetime(text, format=one, errors="coerce").notna().all()]
@@ -150,9 +150,9 @@ class TimestampParser:
         self, text: pd.Series[Any], places: Ints, unit: str, symbols: npt.NDArray[Any]
     ) -> tuple[Ints, npt.NDArray[np.bool_]]:
         try:
-            read = pd.to_datetime(text, format=self._format, errors="coerce", utc="%z" in self._format)
+            read = pd.to_datetime(text, format=self._time_format, errors="coerce", utc="%z" in self._time_format)
         except ValueError as error:
-            raise DataError(f"{self._path}: --time-format {self._format!r}: {error}") from error
+            raise DataError(f"{self._path}: --time-format {self._time_format!r}: {error}") from error
         if read.dt.tz is not None:
             return to_nanoseconds(read.dt.tz_convert("UTC"))
         return self._in_zone(read, places, unit, symbols)
@@ -163,8 +163,8 @@ class TimestampParser:
         found: ParsedTimes = numeric_times.parse_times(
             text.where(is_count, ""),
             latest_at=self._latest_at,
-            is_epoch=self._is_epoch or self._format == EPOCH,
-            is_excel=self._format == EXCEL,
+            is_epoch=self._is_epoch or self._time_format == EPOCH,
+            is_excel=self._time_format == EXCEL,
         )
         if found.description:
             self.notes[f"times are {found.description}"] = None

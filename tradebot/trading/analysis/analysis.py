@@ -53,10 +53,10 @@ class Analysis:
         needed = int(any(spec.load_class().takes_frames for spec in strategies))  # pandas never runs in the loop
         count = min(max(workers, needed), len(universe))
         self._parts = partition_symbols(universe, strategies, interval_ns, max(1, count))
-        self._briefing = WorkerInputs(universe, strategies, interval_ns, on_fault)
-        self._roster = WorkerPool(
+        self._inputs = WorkerInputs(universe, strategies, interval_ns, on_fault)
+        self._pool = WorkerPool(
             self._parts[:count],
-            self._briefing,
+            self._inputs,
             deadline_s=deadline_s,
             clock=clock,
             load_closes=load_closes,
@@ -67,65 +67,65 @@ class Analysis:
     @property
     def worker_pids(self) -> tuple[int, ...]:
         """The process ids of the workers that are ready."""
-        return self._roster.worker_pids
+        return self._pool.worker_pids
 
     async def start_workers(self, warmup: Sequence[BarSeries]) -> None:
         """Start all workers at once and give them the warm-up bars, without signals. Raises DataError of a strategy.
 
         A worker that is lost meanwhile is left to `replace_workers`.
         """
-        self._briefing.set_history(warmup)
-        if self._roster.is_empty:
+        self._inputs.set_history(warmup)
+        if self._pool.is_empty:
             self._start_inline()
         else:
-            await self._roster.start_workers()
+            await self._pool.start_workers()
 
     async def replace_workers(self) -> None:
         """Replace lost workers until cancelled. Nothing else replaces them."""
-        await self._roster.replace_workers()
+        await self._pool.replace_workers()
 
-    async def compute_message(self, close: BarBatch, holdings: Holdings) -> Signals:
+    async def compute_message(self, batch: BarBatch, holdings: Holdings) -> Signals:
         """Return the signals of a close in one message; see `compute_signals`."""
-        return (await self.compute_signals(close, holdings)).as_message()
+        return (await self.compute_signals(batch, holdings)).as_message()
 
-    async def compute_signals(self, close: BarBatch, holdings: Holdings) -> SignalBatch:
+    async def compute_signals(self, batch: BarBatch, holdings: Holdings) -> SignalBatch:
         """Return the signals of a close, ordered by (symbol id, strategy), at most a little after `deadline_s`.
 
         `holdings` maps symbol to (signed quantity, average price). `failed` of the result names the symbols of the
         close that got no answer.
         """
-        assert close.interval == self.interval_ns, (
-            f"close of {close.interval} ns given to analysis of {self.interval_ns} ns"
+        assert batch.interval == self.interval_ns, (
+            f"close of {batch.interval} ns given to analysis of {self.interval_ns} ns"
         )
-        self._briefing.set_holdings(close, holdings)
-        fires: list[SignalColumns] = []
+        self._inputs.set_holdings(batch, holdings)
+        columns: list[SignalColumns] = []
         failed: set[int] = set()
         if self._inline:
-            piece = self._briefing.rows_of_close(close, None)
-            for share in self._inline:
-                answer = share.process_close(piece)
+            piece = self._inputs.rows_of_close(batch, None)
+            for partition in self._inline:
+                answer = partition.process_close(piece)
                 if answer.faults:
-                    self._briefing.disable_strategies(answer.faults)
-                fires.extend(answer.signals)
+                    self._inputs.disable_strategies(answer.faults)
+                columns.extend(answer.signals)
         else:
-            fires, failed = await self._roster.compute_signals(close)
-        return SignalBatch(close, self.universe, fires, sorted(failed), self._clock.monotonic_ns())
+            columns, failed = await self._pool.compute_signals(batch)
+        return SignalBatch(batch, self.universe, columns, sorted(failed), self._clock.monotonic_ns())
 
     def prewarm_workers(self) -> None:
         """Let the workers warm their caches before a close. Waits for nothing and changes no state.
 
         After a minute of sleep the caches of a worker's core hold other data, and the close would take twice as long.
         """
-        self._roster.prewarm_workers()
+        self._pool.prewarm_workers()
 
     async def stop_workers(self) -> None:
         """End all workers within two seconds; those that hang are killed."""
-        await self._roster.stop_workers()
+        await self._pool.stop_workers()
 
     def _start_inline(self) -> None:
-        for setup in self._briefing.setups_for(self._parts[0]):
-            share = Partition(setup)
-            self._inline.append(share)
-            for some in self._briefing.history_jobs(np.arange(len(self.universe))):
-                self._briefing.disable_strategies(share.load_histories(some).faults)
-            share.finish_warmup()
+        for setup in self._inputs.setups_for(self._parts[0]):
+            partition = Partition(setup)
+            self._inline.append(partition)
+            for some in self._inputs.history_jobs(np.arange(len(self.universe))):
+                self._inputs.disable_strategies(partition.load_histories(some).faults)
+            partition.finish_warmup()

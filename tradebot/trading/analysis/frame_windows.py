@@ -61,11 +61,11 @@ class FrameWindows:
             self._add(row, bars[:, i], starts_at)
             for name, objects in self.strategies:
                 if (strategy := objects.get(id_)) is not None:
-                    with UserCodeGuard() as fence:
+                    with UserCodeGuard() as guard:
                         self._ask(name, strategy, row, id_, result)
-                    if fence.fault is not None:
+                    if guard.fault is not None:
                         del objects[id_]
-                        result.faults.append((name, id_, fence.fault_reason))
+                        result.faults.append((name, id_, guard.fault_reason))
 
     def _add(self, row: int, bar: Floats, starts_at: int) -> None:
         at = int(self.bar_counts[row])

@@ -203,12 +203,12 @@ class Partition:
             shown = self.shown_inputs[name][action]
             inputs = np.array([values[node][hits] for _, node in shown]).reshape(len(shown), len(hits))
             labels = tuple(text for text, _ in shown)
-            fires = SignalColumns(name, action.value, piece.ids[hits], bars[3, hits], levels, labels, inputs)
-            answer.signals.append(fires)
+            columns = SignalColumns(name, action.value, piece.ids[hits], bars[3, hits], levels, labels, inputs)
+            answer.signals.append(columns)
 
     def run_deciders(self, close_rows: CloseRows, result: WorkerResult) -> None:
         """Call every `run_deciders` for rows of this partition. Signals that `result` has already are not added again."""
-        close = _close(close_rows, self.row_of, self.interval_ns)
+        batch = _close(close_rows, self.row_of, self.interval_ns)
         ruled = {(f.strategy, f.action): set(f.ids.tolist()) for f in result.signals}
         said: dict[tuple[str, str, tuple[str, ...]], list[tuple[int, float, list[float], list[float]]]] = {}
         for i, id_ in enumerate(close_rows.ids.tolist()):
@@ -217,14 +217,14 @@ class Partition:
                 decider = objects.get(id_)
                 if decider is None:
                     continue
-                bar = bar or close.bar_of_row(i, self.universe)
+                bar = bar or batch.bar_of_row(i, self.universe)
                 position = Holding(*close_rows.held[id_]) if id_ in close_rows.held else Holding()
-                with UserCodeGuard() as fence:
+                with UserCodeGuard() as guard:
                     wanted = decider.decide(bar, close_rows.ends_at, position)
                     asked = _asked(wanted)
-                if fence.fault is not None:
+                if guard.fault is not None:
                     del objects[id_]
-                    result.faults.append((name, id_, fence.fault_reason))
+                    result.faults.append((name, id_, guard.fault_reason))
                     continue
                 for action, (wished, inputs) in asked.items():
                     if id_ not in ruled.get((name, action), ()):
@@ -233,8 +233,8 @@ class Partition:
         for (name, action, labels), rows in said.items():
             ids, prices, wishes, values = zip(*rows, strict=True)
             shown = np.array(values, dtype=np.float64).reshape(len(ids), len(labels)).T
-            fires = SignalColumns(name, action, np.array(ids), np.array(prices), np.array(wishes).T, labels, shown)
-            result.signals.append(fires)
+            columns = SignalColumns(name, action, np.array(ids), np.array(prices), np.array(wishes).T, labels, shown)
+            result.signals.append(columns)
 
 
 class _Scratch:

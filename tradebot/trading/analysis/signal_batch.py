@@ -25,7 +25,7 @@ CHUNK_SIGNALS = 16  # signals in one message. The desk decides on them without a
 class SignalColumns(NamedTuple):
     """The signals of one strategy with one action, as columns over k symbols.
 
-    `ids` (k,) universe ids, `close` (k,) closing prices, `levels` (4, k) as in LEVELS with NaN for none, `inputs`
+    `ids` (k,) universe ids, `batch` (k,) closing prices, `levels` (4, k) as in LEVELS with NaN for none, `inputs`
     (len(labels), k) the values behind the signals, NaN where unknown.
     """
 
@@ -53,19 +53,19 @@ class SignalBatch:
 
     def __init__(
         self,
-        close: BarBatch,
+        batch: BarBatch,
         universe: Universe,
         columns: Sequence[SignalColumns],
         failed: Sequence[int],
         made_mono: int,
     ) -> None:
-        self._close, self._universe, self._made_at = close, universe, made_mono
-        self._fires = [f for f in columns if len(f.ids)]
+        self._batch, self._universe, self._made_mono = batch, universe, made_mono
+        self._columns = [f for f in columns if len(f.ids)]
         self._tables: dict[int, Floats] = {}
         self.failed = tuple(universe[id_].symbol for id_ in failed)
 
     def __len__(self) -> int:
-        return sum(len(f.ids) for f in self._fires)
+        return sum(len(f.ids) for f in self._columns)
 
     def as_message(self) -> Signals:
         """Return all signals in one message."""
@@ -81,18 +81,18 @@ class SignalBatch:
         yield self._message(piece, self.failed)
 
     def _message(self, signals: tuple[Signal, ...], failed: tuple[str, ...]) -> Signals:
-        return Signals(at=self._close.ends_at, interval=self._close.interval, signals=signals, failed=failed)
+        return Signals(at=self._batch.ends_at, interval=self._batch.interval, signals=signals, failed=failed)
 
     def _built(self) -> Iterator[tuple[Signal, ...]]:
         if len(self) <= CHUNK_SIGNALS:
-            if self._fires:
+            if self._columns:
                 yield self._few()
             return
-        names = {name: i for i, name in enumerate(sorted({f.strategy for f in self._fires}))}
-        sizes = [len(f.ids) for f in self._fires]
-        ids = np.concatenate([f.ids for f in self._fires])
-        strategies = np.repeat([names[f.strategy] for f in self._fires], sizes)
-        ranks = np.repeat([ACTION_RANK[f.action] for f in self._fires], sizes)
+        names = {name: i for i, name in enumerate(sorted({f.strategy for f in self._columns}))}
+        sizes = [len(f.ids) for f in self._columns]
+        ids = np.concatenate([f.ids for f in self._columns])
+        strategies = np.repeat([names[f.strategy] for f in self._columns], sizes)
+        ranks = np.repeat([ACTION_RANK[f.action] for f in self._columns], sizes)
         order = np.lexsort((ranks, strategies, ids))
         group = np.repeat(np.arange(len(sizes)), sizes)[order]
         within = (np.arange(len(ids)) - np.repeat(np.cumsum(sizes) - sizes, sizes))[order]
@@ -102,7 +102,7 @@ class SignalBatch:
 
     def _few(self) -> tuple[Signal, ...]:
         # For a handful of signals sorting costs less than the first numpy call.
-        signals = [signal for fires in self._fires for signal in self._signals(fires, None)]
+        signals = [signal for columns in self._columns for signal in self._signals(columns, None)]
         ids = self._universe.id_of
         return tuple(sorted(signals, key=lambda s: (ids(s.symbol), s.strategy, ACTION_RANK[s.action])))
 
@@ -110,15 +110,17 @@ class SignalBatch:
         found: list[Any] = [None] * len(group)
         for number in sorted(set(group.tolist())):
             places = np.flatnonzero(group == number)
-            for place, signal in zip(places.tolist(), self._signals(self._fires[number], within[places]), strict=True):
+            for place, signal in zip(
+                places.tolist(), self._signals(self._columns[number], within[places]), strict=True
+            ):
                 found[place] = signal
         return tuple(found)
 
-    def _signals(self, fires: SignalColumns, rows: Ints | None) -> Iterator[Signal]:
-        at, quoted_at, made_at, universe = self._close.ends_at, self._close.quoted_at, self._made_at, self._universe
-        strategy, action, labels = fires.strategy, Action(fires.action), fires.labels
+    def _signals(self, columns: SignalColumns, rows: Ints | None) -> Iterator[Signal]:
+        at, quoted_at, made_at, universe = self._batch.ends_at, self._batch.quoted_at, self._made_mono, self._universe
+        strategy, action, labels = columns.strategy, Action(columns.action), columns.labels
         head, tail = f"{strategy}/", f"/{at}/{action.value}"
-        ids, table = fires.ids, self._table(fires)
+        ids, table = columns.ids, self._table(columns)
         if rows is not None:
             ids, table = ids[rows], table[rows]
         for id_, (price, *levels_and_inputs) in zip(ids.tolist(), table.tolist(), strict=True):
@@ -144,10 +146,10 @@ class SignalBatch:
                 inputs=inputs,
             )
 
-    def _table(self, fires: SignalColumns) -> Floats:
+    def _table(self, columns: SignalColumns) -> Floats:
         # One row a symbol: its close, levels and inputs.
-        if (table := self._tables.get(id(fires))) is None:
-            table = self._tables[id(fires)] = np.vstack([fires.close, fires.levels, fires.inputs]).T
+        if (table := self._tables.get(id(columns))) is None:
+            table = self._tables[id(columns)] = np.vstack([columns.close, columns.levels, columns.inputs]).T
         return table
 
 

@@ -23,10 +23,10 @@ class SocketChannel:
     """The loop's end of the socket. Futures of `submit_job` end in BrokenExecutor when the worker closes its end."""
 
     def __init__(self, ours: socket.socket) -> None:
-        self._socket = ours
-        self._socket.setblocking(False)
+        self._ours = ours
+        self._ours.setblocking(False)
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._socket, self._read)
+        self._loop.add_reader(self._ours, self._read)
         self._waiting: deque[asyncio.Future[Any]] = deque()
         # Reused: a new buffer for every result would cost page faults
         self._buffer = memoryview(bytearray(CHUNK_BYTES))
@@ -45,7 +45,7 @@ class SocketChannel:
         if is_idle:
             self._write()
             if self._outgoing and not self._is_closed:
-                self._loop.add_writer(self._socket, self._write)
+                self._loop.add_writer(self._ours, self._write)
         return future
 
     def close_socket(self) -> None:
@@ -53,9 +53,9 @@ class SocketChannel:
         if self._is_closed:
             return
         self._is_closed = True
-        self._loop.remove_reader(self._socket)
-        self._loop.remove_writer(self._socket)
-        self._socket.close()
+        self._loop.remove_reader(self._ours)
+        self._loop.remove_writer(self._ours)
+        self._ours.close()
         while self._waiting:
             future = self._waiting.popleft()
             if not future.done():
@@ -64,7 +64,7 @@ class SocketChannel:
 
     def _write(self) -> None:
         try:
-            sent = self._socket.send(memoryview(self._outgoing)[:CHUNK_BYTES])
+            sent = self._ours.send(memoryview(self._outgoing)[:CHUNK_BYTES])
         except BlockingIOError:
             return
         except OSError:
@@ -72,11 +72,11 @@ class SocketChannel:
             return
         del self._outgoing[:sent]
         if not self._outgoing:
-            self._loop.remove_writer(self._socket)
+            self._loop.remove_writer(self._ours)
 
     def _read(self) -> None:
         try:
-            count = self._socket.recv_into(self._buffer)
+            count = self._ours.recv_into(self._buffer)
         except BlockingIOError:
             return
         except OSError:

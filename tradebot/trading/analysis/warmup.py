@@ -76,4 +76,4 @@ async def fetch_warmup_bars(
 async def load_journaled_closes(journal: Journal, *, run: str, interval_ns: int) -> list[BarBatch]:
     """Return every close of `run` so far from its journal, oldest first."""
     await journal.wait_durable()
-    return await asyncio.to_thread(lambda: [close for _, close in read_bar_batches(journal.path, interval_ns, run=run)])
+    return await asyncio.to_thread(lambda: [batch for _, batch in read_bar_batches(journal.path, interval_ns, run=run)])

@@ -94,24 +94,24 @@ def build_partitions(setups: Sequence[PartitionSetup]) -> None:
 def load_histories(histories: Sequence[SymbolHistory]) -> WorkerResult:
     """Load histories into the partitions of this process."""
     assert _shares, "warm before load"
-    return _joined([share.load_histories(histories) for share in _shares])
+    return _joined([partition.load_histories(histories) for partition in _shares])
 
 
 def finish_warmup() -> None:
     """Finish the warm-up of the partitions, once all histories are loaded."""
-    for share in _shares:
-        share.finish_warmup()
+    for partition in _shares:
+        partition.finish_warmup()
 
 
 def process_close(close_rows: CloseRows) -> WorkerResult:
     """Give one close to the partitions of this process; each takes its own rows."""
     assert _shares, "step before load"
-    return _joined([share.process_close(close_rows) for share in _shares])
+    return _joined([partition.process_close(close_rows) for partition in _shares])
 
 
 def warm_caches(close_rows: CloseRows) -> WorkerResult:
     """Warm the caches of the partitions. `close_rows` is ignored, and the result means nothing."""
-    return _joined([share.warm_caches() for share in _shares])
+    return _joined([partition.warm_caches() for partition in _shares])
 
 
 def serve_channel() -> None:

@@ -49,12 +49,12 @@ class WorkerInputs:
         for series in warmup:
             self._pasts[self.universe.id_of(series.symbol)] = series
 
-    def set_holdings(self, close: BarBatch, holdings: Holdings) -> None:
+    def set_holdings(self, batch: BarBatch, holdings: Holdings) -> None:
         """Set the holdings at a close, for `decide`."""
         ids = self.universe.ids_by_symbol  # holdings in symbols outside this run concern no strategy here
         held = {ids[symbol]: held for symbol, held in holdings.items() if held[0] != 0 and symbol in ids}
         if held and self._is_deciding:
-            self._held[close.ends_at] = held
+            self._held[batch.ends_at] = held
             if len(self._held) > HOLDINGS_REMEMBERED:
                 del self._held[next(iter(self._held))]
 
@@ -77,17 +77,17 @@ class WorkerInputs:
                 for id_, s in known[first : first + SYMBOLS_PER_JOB]
             ]
 
-    def rows_of_close(self, close: BarBatch, rows: Ints | None) -> CloseRows:
+    def rows_of_close(self, batch: BarBatch, rows: Ints | None) -> CloseRows:
         """Return these rows of a close (all with None) and the holdings at that close."""
-        ids, wanted = close.ids, [close.open, close.high, close.low, close.close, close.volume]
+        ids, wanted = batch.ids, [batch.open, batch.high, batch.low, batch.close, batch.volume]
         if rows is not None and len(rows) < len(ids):
             ids, wanted = ids[rows], [column[rows] for column in wanted]
         columns = np.empty((len(wanted), len(ids)), dtype=np.int64)
         for i, column in enumerate(wanted):
             columns[i] = column
-        held = self._held.get(close.ends_at)
+        held = self._held.get(batch.ends_at)
         mine = {id_: held[id_] for id_ in ids.tolist() if id_ in held} if held else {}
-        return CloseRows(close.ends_at, ids, columns, mine)
+        return CloseRows(batch.ends_at, ids, columns, mine)
 
     def disable_strategies(self, faults: Sequence[tuple[str, int, str]]) -> None:
         """Disable strategies that raised, given as (strategy, symbol id, reason), for these symbols from now on."""

@@ -50,9 +50,9 @@ class Worker:
         self.missed_closes: list[BarBatch] = []  # closes that came while it was not ready
         self.replaced_mono: list[int] = []  # monotonic ns
 
-    def own_rows(self, close: BarBatch) -> Ints:
+    def own_rows(self, batch: BarBatch) -> Ints:
         """Return the row numbers of a close that belong to this worker."""
-        return np.flatnonzero(self.is_ours[close.ids])
+        return np.flatnonzero(self.is_ours[batch.ids])
 
 
 class WorkerPool:
@@ -71,8 +71,8 @@ class WorkerPool:
         load_closes: Callable[[], Awaitable[Sequence[BarBatch]]],
         on_fault: EventListener,
     ) -> None:
-        self._briefing, self._deadline_s, self._clock = inputs, deadline_s, clock
-        self._recall, self._on_fault = load_closes, on_fault
+        self._inputs, self._deadline_s, self._clock = inputs, deadline_s, clock
+        self._load_closes, self._on_fault = load_closes, on_fault
         self._workers = [Worker(n, mine, len(inputs.universe)) for n, mine in enumerate(assignments) if mine]
         self._threads = ThreadPoolExecutor(max(1, 2 * len(assignments)), thread_name_prefix="analysis")
         self._newest: BarBatch | None = None  # the newest close given to the workers; reused to warm caches
@@ -107,29 +107,29 @@ class WorkerPool:
                 w = await self._repairs.get()
                 group.create_task(self._build(w), name=f"analysis-rebuild-{w.number}")
 
-    async def compute_signals(self, close: BarBatch) -> tuple[list[SignalColumns], set[int]]:
+    async def compute_signals(self, batch: BarBatch) -> tuple[list[SignalColumns], set[int]]:
         """Return the signals of a close as columns, and the symbol ids without an answer in time."""
-        self._newest = close
-        fires: list[SignalColumns] = []
+        self._newest = batch
+        columns: list[SignalColumns] = []
         failed: set[int] = set()
         waiting: dict[Worker, tuple[WorkerProcess, asyncio.Future[WorkerResult]]] = {}
-        shares = {w: w.own_rows(close) for w in self._workers}
+        shares = {w: w.own_rows(batch) for w in self._workers}
         for w, share in shares.items():
             if not len(share):
                 continue
             if w.state is not WorkerState.READY or w.process is None:
                 if w.state is WorkerState.BUILDING:
-                    w.missed_closes.append(close)
-                failed.update(close.ids[share].tolist())
+                    w.missed_closes.append(batch)
+                failed.update(batch.ids[share].tolist())
                 continue
             try:
-                w.unanswered = close
+                w.unanswered = batch
                 waiting[w] = (
                     w.process,
-                    w.process.submit_job(worker.process_close, self._briefing.rows_of_close(close, share)),
+                    w.process.submit_job(worker.process_close, self._inputs.rows_of_close(batch, share)),
                 )
             except WorkerGone as fault:
-                failed.update(close.ids[share].tolist())
+                failed.update(batch.ids[share].tolist())
                 self._on_worker_lost(w, w.process, str(fault))
         if waiting:
             await asyncio.wait([future for _, future in waiting.values()], timeout=self._deadline_s)
@@ -137,24 +137,24 @@ class WorkerPool:
             try:
                 answer: WorkerResult = job_result(future, self._deadline_s)
             except WorkerGone as fault:
-                failed.update(close.ids[shares[w]].tolist())
+                failed.update(batch.ids[shares[w]].tolist())
                 self._on_worker_lost(w, process, str(fault))
                 continue
             w.unanswered = None
             if answer.faults:
-                self._briefing.disable_strategies(answer.faults)
-            fires.extend(answer.signals)
-        return fires, failed
+                self._inputs.disable_strategies(answer.faults)
+            columns.extend(answer.signals)
+        return columns, failed
 
     def prewarm_workers(self) -> None:
         """Let the workers warm their caches before a close. Waits for nothing and changes no state."""
-        if (close := self._newest) is None:
+        if (batch := self._newest) is None:
             return
         for w in self._workers:
-            share = w.own_rows(close)
+            share = w.own_rows(batch)
             if w.state is WorkerState.READY and w.process is not None and w.unanswered is None and len(share):
                 try:
-                    job = w.process.submit_job(worker.warm_caches, self._briefing.rows_of_close(close, share))
+                    job = w.process.submit_job(worker.warm_caches, self._inputs.rows_of_close(batch, share))
                 except WorkerGone as fault:
                     self._on_worker_lost(w, w.process, str(fault))
                     continue
@@ -172,9 +172,9 @@ class WorkerPool:
 
     def _warm_loop_caches(self, job: asyncio.Future[WorkerResult]) -> None:
         # The event loop warms its own caches too, with the result of a worker that did.
-        if not job.cancelled() and job.exception() is None and (close := self._newest) is not None:
-            fires = [f._replace(ids=close.ids[:1].repeat(len(f.ids))) for f in job.result().signals]
-            next(SignalBatch(close, self._briefing.universe, fires, (), 0).message_chunks())
+        if not job.cancelled() and job.exception() is None and (batch := self._newest) is not None:
+            columns = [f._replace(ids=batch.ids[:1].repeat(len(f.ids))) for f in job.result().signals]
+            next(SignalBatch(batch, self._inputs.universe, columns, (), 0).message_chunks())
 
     def _on_worker_lost(self, w: Worker, process: WorkerProcess, reason: str) -> None:
         # Both the descriptor and the job of a process report its death; only the first report counts.
@@ -193,7 +193,7 @@ class WorkerPool:
         if len(w.replaced_mono) >= MAX_REPLACEMENTS:
             w.state = WorkerState.OFF
             w.missed_closes.clear()
-            names = [self._briefing.universe[int(id_)].symbol for id_ in w.ids]
+            names = [self._inputs.universe[int(id_)].symbol for id_ in w.ids]
             disabled = WorkerDisabled(
                 worker=number, symbols=symbols, reason=why, replacements=MAX_REPLACEMENTS, names=names
             )
@@ -210,7 +210,7 @@ class WorkerPool:
         try:
             await process.open_process()
             await process.run_job(
-                worker.build_partitions, self._briefing.setups_for(w.assignments), within_s=START_WITHIN_S
+                worker.build_partitions, self._inputs.setups_for(w.assignments), within_s=START_WITHIN_S
             )
             await self._warm(w, process)
             replayed = 0 if is_first else await self._replay(w, process)
@@ -227,31 +227,31 @@ class WorkerPool:
 
     async def _warm(self, w: Worker, process: WorkerProcess) -> None:
         under_way: list[asyncio.Future[WorkerResult]] = []
-        for some in self._briefing.history_jobs(w.ids):  # the next job is pickled while the worker is busy
+        for some in self._inputs.history_jobs(w.ids):  # the next job is pickled while the worker is busy
             under_way.append(process.submit_job(worker.load_histories, some))
             if len(under_way) > 1:
-                self._briefing.disable_strategies(
+                self._inputs.disable_strategies(
                     (await process.wait_result(under_way.pop(0), within_s=START_WITHIN_S)).faults
                 )
         for last in under_way:
-            self._briefing.disable_strategies((await process.wait_result(last, within_s=START_WITHIN_S)).faults)
+            self._inputs.disable_strategies((await process.wait_result(last, within_s=START_WITHIN_S)).faults)
         await process.run_job(worker.finish_warmup, within_s=START_WITHIN_S)
         process.open_socket_channel()
 
     async def _replay(self, w: Worker, process: WorkerProcess) -> int:
-        recalled = await self._recall()
+        recalled = await self._load_closes()
         # Closes after the newest one are still on their way to `compute_signals`, which will give them to the worker.
         newest = 0 if self._newest is None else self._newest.ends_at
-        closes = [close for close in recalled if close.ends_at <= newest]
+        batches = [batch for batch in recalled if batch.ends_at <= newest]
         at, count = 0, 0
-        while closes:
-            for close in closes:
-                share = w.own_rows(close)
-                if close.ends_at > at and len(share):
-                    piece = self._briefing.rows_of_close(close, share)
+        while batches:
+            for batch in batches:
+                share = w.own_rows(batch)
+                if batch.ends_at > at and len(share):
+                    piece = self._inputs.rows_of_close(batch, share)
                     answer = await process.run_job(worker.process_close, piece, within_s=self._deadline_s)
-                    self._briefing.disable_strategies(answer.faults)
+                    self._inputs.disable_strategies(answer.faults)
                     count += 1
-                at = max(at, close.ends_at)
-            closes, w.missed_closes = w.missed_closes, []
+                at = max(at, batch.ends_at)
+            batches, w.missed_closes = w.missed_closes, []
         return count

@@ -158,4 +158,4 @@ NOTHING: Decisions = ()
 
 def record_events(events: Iterable[OrderEvent]) -> list[Decision]:
     """Return the decisions to record order events, in their order."""
-    return [RecordEvent(fact) for fact in events]
+    return [RecordEvent(event) for event in events]

@@ -123,7 +123,7 @@ class Desk:
             self._carry_out(self.rules.entries.send_waiting())
         return self._out
 
-    def adopt_snapshot(self, books: AccountSnapshot) -> list[DeskOutput]:
+    def adopt_snapshot(self, snapshot: AccountSnapshot) -> list[DeskOutput]:
         """Compare the book with the venue's account snapshot at start; return what follows.
 
         Missed fills are booked, and a symbol with a difference opens nothing. What the journal does not know is not
@@ -131,12 +131,12 @@ class Desk:
         """
         self._out = []
         self._carry_out(self.rules.venue_links.on_start())
-        self._dispatch(Reconcile(books, is_start=True))
+        self._dispatch(Reconcile(snapshot, is_start=True))
         return self._out
 
     def recover_state(
         self,
-        facts: Sequence[OrderEvent | ReleasedPosition],
+        events: Sequence[OrderEvent | ReleasedPosition],
         *,
         adopted: Sequence[tuple[str, Decimal, Decimal]],
         halted: str,
@@ -158,8 +158,8 @@ class Desk:
             if not key.exchange:
                 key = msgspec.structs.replace(key, exchange=HOME_EXCHANGE)
             book.blotter.adopt_position(key, quantity, price)
-        for fact in facts:
-            self._replay_event(fact, is_today=fact.at >= opens_at)
+        for event in events:
+            self._replay_event(event, is_today=event.at >= opens_at)
         self.rules.stop_levels.position_stops.restore_best(best)
         of_all = (Command(verb=CommandVerb.HALT, reason=halted),) if halted else ()
         for command in (*of_all, *halts):
@@ -187,7 +187,7 @@ class Desk:
         """Take the recorded newest quotes of symbols whose quotes the run did not all record."""
         self.book.marks.restore_quotes(newest)
 
-    def holdings_at(self, close: BarBatch) -> dict[str, tuple[Decimal, Decimal]]:
+    def holdings_at(self, batch: BarBatch) -> dict[str, tuple[Decimal, Decimal]]:
         """Return the positions that strategies get with a batch of bars: symbol -> (signed quantity, average price)."""
         return self.account.open_positions()
 
@@ -234,17 +234,17 @@ class Desk:
             self.rules.reject_breaker.forget_rejections()
             self.placement.begin_market_day()
 
-    def _replay_event(self, fact: OrderEvent | ReleasedPosition, *, is_today: bool) -> None:
+    def _replay_event(self, event: OrderEvent | ReleasedPosition, *, is_today: bool) -> None:
         # The rules' decisions about a journaled event were carried out at the time, so they are dropped here. Events of
         # earlier days count neither as rejections nor for the gate's limits, and their profit is not the day's.
         book, rules = self.book, self.rules
-        if isinstance(fact, ReleasedPosition):
-            book.release_position(ReleasePosition(fact))
-            rules.stop_levels.on_release_position(ReleasePosition(fact))
+        if isinstance(event, ReleasedPosition):
+            book.release_position(ReleasePosition(event))
+            rules.stop_levels.on_release_position(ReleasePosition(event))
         else:
-            change = book.record_event(fact)
+            change = book.record_event(event)
             if is_today:
-                self.placement.restore_passed(change.after, fact)
+                self.placement.restore_passed(change.after, event)
             for rule in rules.change_subscribers(change):
                 rule(change)
         if not is_today:

@@ -41,23 +41,23 @@ class MarketCharges:
         self._tariffs: dict[tuple[str, str, str, Side], tuple[Tariff, UnitTariff] | None] = {}
         self._begins = self._ends = 0  # market ns between which that table is in force
 
-    def __call__(self, order: Order, execution: Fill) -> Decimal:
-        if not self._begins <= execution.traded_at < self._ends:
+    def __call__(self, order: Order, fill: Fill) -> Decimal:
+        if not self._begins <= fill.traded_at < self._ends:
             self._begins, self._ends = (
-                ist_to_ns(day, time.min) for day in rates_valid_between(ist_date(execution.traded_at))
+                ist_to_ns(day, time.min) for day in rates_valid_between(ist_date(fill.traded_at))
             )
             self._tariffs.clear()
-        key = (execution.symbol, execution.exchange, execution.product, execution.side)
+        key = (fill.symbol, fill.exchange, fill.product, fill.side)
         try:
             both = self._tariffs[key]
         except KeyError:
-            both = self._tariffs[key] = self._tariff(execution)
+            both = self._tariffs[key] = self._tariff(fill)
         if both is None:
             return ZERO
-        fee = self._depository(both[0], execution) if execution.product == DELIVERY else ZERO
+        fee = self._depository(both[0], fill) if fill.product == DELIVERY else ZERO
         # The charges of an order are rounded on its whole turnover; a fill is charged what it adds to them.
         before, (exact, of) = order.value, both
-        after = execution.quantity * execution.price
+        after = fill.quantity * fill.price
         if before:
             after += before
         units, units_before = _units(after), _units(before) if before else 0
@@ -69,26 +69,26 @@ class MarketCharges:
         bill = Decimal(paise) * PAISA
         return bill + fee if fee else bill
 
-    def _tariff(self, execution: Fill) -> tuple[Tariff, UnitTariff] | None:
-        if execution.symbol not in self._universe:
+    def _tariff(self, fill: Fill) -> tuple[Tariff, UnitTariff] | None:
+        if fill.symbol not in self._universe:
             return None
-        instrument = self._universe.instrument_of(execution.symbol)
+        instrument = self._universe.instrument_of(fill.symbol)
         if (table := TARIFF_TABLES.get(market_of(instrument.exchange).zone_name)) is None:
             return None
-        segment = segment_of(instrument.kind, execution.product)
+        segment = segment_of(instrument.kind, fill.product)
         try:
-            found = table(segment, execution.side, ist_date(execution.traded_at), execution.exchange)
+            found = table(segment, fill.side, ist_date(fill.traded_at), fill.exchange)
         except DataError:
             return None  # a fill is booked at any exchange; the fill check reports an unexpected one
         return found, found.in_units()
 
-    def _depository(self, tariff: Tariff, execution: Fill) -> Decimal:
+    def _depository(self, tariff: Tariff, fill: Fill) -> Decimal:
         is_charged = self.debits.book_delivery(
-            symbol=execution.symbol,
-            side=execution.side,
-            quantity=execution.quantity,
-            traded_at=execution.traded_at,
-            key=execution.fill_key,
+            symbol=fill.symbol,
+            side=fill.side,
+            quantity=fill.quantity,
+            traded_at=fill.traded_at,
+            key=fill.fill_key,
         )
         return tariff.depository_charge if is_charged else ZERO
 
@@ -109,12 +109,12 @@ def percent_charges(rate: Decimal, *, decimals: int) -> ChargesOf:
     """Return the function that charges `rate` percent of a fill's value, rounded to `decimals`, half to even."""
     share, step = rate / 100, Decimal(1).scaleb(-decimals)
 
-    def bill(order: Order, execution: Fill) -> Decimal:
-        return (execution.quantity * execution.price * share).quantize(step)
+    def bill(order: Order, fill: Fill) -> Decimal:
+        return (fill.quantity * fill.price * share).quantize(step)
 
     return bill
 
 
-def no_charges(order: Order, execution: Fill) -> Decimal:
+def no_charges(order: Order, fill: Fill) -> Decimal:
     """Return no charges."""
     return ZERO

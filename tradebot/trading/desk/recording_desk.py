@@ -73,7 +73,7 @@ class RecordingDesk:
         self._entries: list[InputEntry] = []
         # instrument id -> whether its quotes influence decisions, and so are all recorded
         self._is_noted: npt.NDArray[np.bool_] = np.zeros(len(book.universe), dtype=bool)
-        self._books: AccountSnapshot | None = None
+        self._snapshot: AccountSnapshot | None = None
         self._flushed_at = 0  # monotonic ns
         self._has_changed = True  # orders or positions have changed since the last hash
         self._states = StateHasher()
@@ -95,24 +95,24 @@ class RecordingDesk:
             self._hand_on("")  # the state is hashed with a later row
         return output
 
-    def adopt_snapshot(self, books: AccountSnapshot) -> list[DeskOutput]:
+    def adopt_snapshot(self, snapshot: AccountSnapshot) -> list[DeskOutput]:
         """Record the account snapshot of the start and let the desk compare it."""
-        self._mark({p.symbol for p in books.positions} | {o.symbol for o in books.orders})
-        self._put(StartSnapshot(snapshot=books))
-        self._books = books
-        output = self._desk.adopt_snapshot(books)
+        self._mark({p.symbol for p in snapshot.positions} | {o.symbol for o in snapshot.orders})
+        self._put(StartSnapshot(snapshot=snapshot))
+        self._snapshot = snapshot
+        output = self._desk.adopt_snapshot(snapshot)
         self._follow(output)
         return output
 
-    def recover_state(self, facts: Sequence[OrderEvent | ReleasedPosition], **rest: Any) -> None:
+    def recover_state(self, events: Sequence[OrderEvent | ReleasedPosition], **rest: Any) -> None:
         """Let the desk rebuild its book from the journal's events."""
-        self._desk.recover_state(facts, **rest)
+        self._desk.recover_state(events, **rest)
         self._update_noted(self.book.universe.symbols)
 
-    def holdings_at(self, close: BarBatch) -> dict[str, tuple[Decimal, Decimal]]:
+    def holdings_at(self, batch: BarBatch) -> dict[str, tuple[Decimal, Decimal]]:
         """Return the positions that strategies get with a batch of bars, and record them."""
-        held = self._desk.holdings_at(close)
-        self._put(StrategiesStepped(ends_at=close.ends_at, holdings=held))
+        held = self._desk.holdings_at(batch)
+        self._put(StrategiesStepped(ends_at=batch.ends_at, holdings=held))
         return held
 
     def flush_inputs(self) -> None:
@@ -147,9 +147,9 @@ class RecordingDesk:
                     self._put(message if rows.all() else message.select_rows(rows))
             case AccountSnapshot():
                 self._mark(message_symbols(message))
-                same = self._books is not None and _is_same(self._books, message)
+                same = self._snapshot is not None and _is_same(self._snapshot, message)
                 self._put(UnchangedSnapshot(asked_at=message.asked_at) if same else message)
-                self._books = message
+                self._snapshot = message
             case _:
                 self._mark(message_symbols(message))
                 self._put(message)

@@ -72,7 +72,7 @@ def classify_response(status: int, body: bytes) -> KiteResponse:
         clean_text(envelope.get("error_type") or ""),
         clean_text(envelope.get("message") or f"HTTP {status}"),
     )
-    return KiteResponse(kind=_verdict(status, name, message), status=status, error_type=name, message=message)
+    return KiteResponse(kind=_error_kind(status, name, message), status=status, error_type=name, message=message)
 
 
 def _without_envelope(status: int) -> ResponseKind:
@@ -80,7 +80,7 @@ def _without_envelope(status: int) -> ResponseKind:
     return ResponseKind.THROTTLED if status == 429 else ResponseKind.UNKNOWN
 
 
-def _verdict(status: int, name: str, message: str) -> ResponseKind:
+def _error_kind(status: int, name: str, message: str) -> ResponseKind:
     if status == 429:
         return ResponseKind.THROTTLED
     if not 400 <= status < 500 or status == 408:

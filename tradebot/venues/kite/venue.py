@@ -41,7 +41,7 @@ class _KiteConnections(Generic[Reading]):
     ) -> None:
         self.broker: Reading = self.broker_class(rest=rest, credentials=credentials, clock=clock, ca_bundle=ca_bundle)
         self.credentials, self._ticker, self._ca_bundle = credentials, ticker, ca_bundle
-        self._clock, self._listening = clock, feed
+        self._clock, self._feed = clock, feed
         self._rng = np.random.default_rng(0)  # draws the waits between two tries
 
     def create_feed(self, universe: Universe, *, tell: EventListener = drop_event) -> KiteFeed:
@@ -51,7 +51,7 @@ class _KiteConnections(Generic[Reading]):
             url=self._ticker,
             credentials=self.credentials,
             clock=self._clock,
-            settings=self._listening,
+            settings=self._feed,
             rng=self._rng,
             tell=tell,
             ca_bundle=self._ca_bundle,

@@ -18,9 +18,9 @@ def test_a_live_order_how_far_it_is_and_that_it_is_to_be_taken_back_move_the_has
     told = [states.hash_book(room.desk.book)]
     request = room.entered()
     told.append(states.hash_book(room.desk.book))
-    for event in (OrderEventType.SEEN_OPEN, OrderEventType.CANCEL_SENT):
+    for event_type in (OrderEventType.SEEN_OPEN, OrderEventType.CANCEL_SENT):
         room.desk.book.record_event(
-            room.desk.book.make_event(room.desk.book.blotter.orders[request.order_id], event, "")
+            room.desk.book.make_event(room.desk.book.blotter.orders[request.order_id], event_type, "")
         )
         told.append(states.hash_book(room.desk.book))
     assert len(set(told)) == len(told) == 4

@@ -46,15 +46,15 @@ def test_the_gate_is_shown_what_is_held_what_closes_it_and_what_is_in_doubt() ->
     room.desk.placement._gate = gate = Looks()
     room.quote("AAA", "1000")
     (exit_,) = submitted(room.signal("AAA", Action.EXIT_LONG, n=2))
-    (view,) = gate.views
-    assert [view.quantity, view.longest, view.shortest, view.closing_quantity] == [10, 10, 10, 0]
-    assert (view.open_orders, view.is_in_doubt) == (0, False)
+    (context,) = gate.views
+    assert [context.quantity, context.longest, context.shortest, context.closing_quantity] == [10, 10, 10, 0]
+    assert (context.open_orders, context.is_in_doubt) == (0, False)
     order = room.desk.book.blotter.orders[exit_.order_id]
 
     room.desk.placement.check_replacement(exit_, D(1000), instead_of=order)
-    view = gate.views[-1]
-    assert [view.longest, view.shortest, view.closing_quantity, view.open_orders] == [10, 10, 0, 0]
-    assert view.is_in_doubt
+    context = gate.views[-1]
+    assert [context.longest, context.shortest, context.closing_quantity, context.open_orders] == [10, 10, 0, 0]
+    assert context.is_in_doubt
 
 
 class Holds(PlainControl):
@@ -112,7 +112,7 @@ def test_of_an_earlier_process_each_order_and_each_change_of_ours_counts_once_fo
     order = before.desk.book.blotter.orders[request.order_id]
     elsewhere = msgspec.structs.replace(request, order_id="EXT-1", purpose=OrderPurpose.EXTERNAL)
     terms = OrderTerms(quantity=D(10), price=D(990))
-    facts = [
+    events = [
         OrderEvent(request.order_id, E.INTENT, OPEN, 1, request=request),
         OrderEvent(request.order_id, E.SENDING, OPEN, 1),
         OrderEvent(request.order_id, E.ACCEPTED, OPEN, 1, venue_order_id="V1"),
@@ -123,5 +123,5 @@ def test_of_an_earlier_process_each_order_and_each_change_of_ours_counts_once_fo
         OrderEvent("T00002", E.DENIED, OPEN, 1, request=msgspec.structs.replace(request, order_id="T00002")),
     ]
     after.desk.placement._gate = gate = Counts()
-    after.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
+    after.desk.recover_state(events, adopted=(), halted="", opens_at=OPEN)
     assert gate.recalled == [(request.order_id, False), (request.order_id, True)]

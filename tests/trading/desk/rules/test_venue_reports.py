@@ -108,8 +108,8 @@ def test_books_asked_for_since_the_link_is_back_compare_what_was_open(*, asked: 
     room.tick(1)
     room.desk.apply_message(LinkUp(source="kite", mono=room.mono))
     order = room.venue_order(request, VenueOrderStatus.ACKED)
-    books = AccountSnapshot(asked_at=room.mono + asked, orders=(order,), fills=(), positions=(), cash=D(0))
-    assert (E.LINK_BACK in events(room.desk.apply_message(books))) is is_compared
+    snapshot = AccountSnapshot(asked_at=room.mono + asked, orders=(order,), fills=(), positions=(), cash=D(0))
+    assert (E.LINK_BACK in events(room.desk.apply_message(snapshot))) is is_compared
 
 
 def test_a_fill_that_comes_before_its_order_is_known_is_booked_once_its_id_is() -> None:
@@ -118,9 +118,9 @@ def test_a_fill_that_comes_before_its_order_is_known_is_booked_once_its_id_is() 
     (request,) = submitted(room.signal("AAA", Action.ENTER_LONG))
     assert events(room.outcome(request, E.SENDING)) == []
     for _ in range(2):
-        execution = room.execution(request, 10, "1000")
+        fill = room.execution(request, 10, "1000")
         room.trades -= 1
-        assert events(room.desk.apply_message(FillReport(fill=execution, mono=room.mono))) == []
+        assert events(room.desk.apply_message(FillReport(fill=fill, mono=room.mono))) == []
     assert events(room.outcome(request, E.ACCEPTED, "V1")) == [E.ACCEPTED, E.EXECUTED]
     assert room.desk.rules.venue_reports._translator.orphan_fills == {}
     assert room.desk.book.positions.open_quantity("AAA") == 10

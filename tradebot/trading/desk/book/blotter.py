@@ -76,13 +76,13 @@ class Blotter:
         self.dirty_exposure.add(symbol)
         self.exposure.add_live(order_id, symbol)
 
-    def close_filled_order(self, order: Order, execution: Fill) -> None:
+    def close_filled_order(self, order: Order, fill: Fill) -> None:
         """Book the single fill of a live order's whole quantity, and forget both.
 
         The order has one id at the venue.
         """
         order_id, symbol = order.request.order_id, order.request.symbol
-        self._book_own_fill(order, execution)
+        self._book_own_fill(order, fill)
         self.exposure.remove_live(order_id, symbol)
         del self.orders[order_id], self.by_venue_id[order.venue_order_id]
 
@@ -95,7 +95,7 @@ class Blotter:
             before = self.orders[order_id]
             order = apply_event(before, event)
             if event.fill is not None and order.filled != before.filled:
-                self._book_fill(before, event, event.fill)
+                self._apply_fill(before, event, event.fill)
             if event.type is EXECUTED and event.fill is not None and order.filled > order.quantity:
                 self.mark_overfilled(order.request.symbol)
         self.orders[order_id] = order
@@ -168,7 +168,7 @@ class Blotter:
         yield from self.exposure.live_orders()
         yield from self.external.exposure.live_orders()
 
-    def own_at_snapshot(self, books: AccountSnapshot) -> OwnQuantities:
+    def own_at_snapshot(self, snapshot: AccountSnapshot) -> OwnQuantities:
         """Return our quantities by netting key when a snapshot was read, as far as the snapshot can know them.
 
         A fill is later than the snapshot if it was reported after the request and the snapshot does not list it.
@@ -176,10 +176,10 @@ class Blotter:
         held = {p.key.netting_key: p.quantity for p in self.positions.by_key.values()}
         late: dict[NettingKey, Decimal] = {}
         late_ours: dict[NettingKey, Decimal] = {}
-        listed = {execution.fill_key for execution in books.fills}
+        listed = {fill.fill_key for fill in snapshot.fills}
         for booked in reversed(self.booked_fills.values()):
             fill = booked.execution
-            if booked.mono < books.asked_at - JUST_FILLED_NS:
+            if booked.mono < snapshot.asked_at - JUST_FILLED_NS:
                 break
             if fill.fill_key in listed or fill.is_inferred:
                 continue
@@ -207,13 +207,13 @@ class Blotter:
         """Note that an order of `symbol` was overfilled: the venue may hold less than the reported fills say."""
         self.overfilled.setdefault(symbol, (self.exposure.mono, None))
 
-    def check_overfills(self, books: AccountSnapshot) -> None:
+    def check_overfills(self, snapshot: AccountSnapshot) -> None:
         """Take the venue's positions in overfilled symbols, if the snapshot was requested after their last fill."""
-        net = books.net_quantities()
+        net = snapshot.net_quantities()
         for symbol, (since, _) in list(self.overfilled.items()):
             line = self.positions.position_of(symbol).key.netting_key
             held = self.external.own_quantity(line, net)
-            if books.asked_at <= since + JUST_FILLED_NS or books.unknown_position_reason(symbol):
+            if snapshot.asked_at <= since + JUST_FILLED_NS or snapshot.unknown_position_reason(symbol):
                 continue
             if held == self.positions.open_quantity(symbol):
                 del self.overfilled[symbol]
@@ -237,10 +237,10 @@ class Blotter:
             return ZERO
         return min(quantity, held, key=abs)
 
-    def _book_fill(self, before: Order, fact: OrderEvent, execution: Fill) -> None:
-        key = (execution.exchange, execution.execution_id)
+    def _apply_fill(self, before: Order, event: OrderEvent, fill: Fill) -> None:
+        key = (fill.exchange, fill.execution_id)
         is_ours = not before.is_external
-        if fact.type is REVERSED:
+        if event.type is REVERSED:
             booked = self.booked_fills.pop(key)
             if is_ours:
                 old = self.positions.position_for_fill(booked.execution)
@@ -253,24 +253,24 @@ class Blotter:
             return
         charges = ZERO
         if is_ours:
-            charges = self._book_own_fill(before, execution)
+            charges = self._book_own_fill(before, fill)
         else:
-            self.external.apply_fill(execution)
+            self.external.apply_fill(fill)
         # Until the first `expire_reservations` events come from the journal, some with times of an earlier boot.
-        self.booked_fills[key] = BookedFill(fact.order_id, execution, charges, fact.mono if self.exposure.mono else 0)
+        self.booked_fills[key] = BookedFill(event.order_id, fill, charges, event.mono if self.exposure.mono else 0)
         if self.busted_fills:
             self.busted_fills.pop(key, None)
 
-    def _book_own_fill(self, order: Order, execution: Fill) -> Decimal:
+    def _book_own_fill(self, order: Order, fill: Fill) -> Decimal:
         # Apply a fill of our order to the position; return its charges.
-        charges, positions, symbol = self._charges_of(order, execution), self.positions, execution.symbol
+        charges, positions, symbol = self._charges_of(order, fill), self.positions, fill.symbol
         old = positions.open.get(symbol)
-        if old is None or old.key.product != execution.product or old.key.exchange != execution.exchange:
-            old = positions.position_for_fill(execution)
+        if old is None or old.key.product != fill.product or old.key.exchange != fill.exchange:
+            old = positions.position_for_fill(fill)
         if self.overfilled and symbol in self.overfilled:
             self.overfilled[symbol] = self.exposure.mono, None
         self.dirty_exposure.add(symbol)
-        positions.replace_position(old, old.apply_fill(execution, charges), charges)
+        positions.replace_position(old, old.apply_fill(fill, charges), charges)
         positions.fill_count += 1
         return charges
 
@@ -294,9 +294,9 @@ class Blotter:
             del self.orders[order_id]
             for venue_order_id in (order.venue_order_id, *order.other_ids):
                 self.by_venue_id.pop(venue_order_id, None)
-            for execution in order.fills:
-                self.booked_fills.pop(execution.fill_key, None)
-            for execution in order.irregular.busted:
-                self.busted_fills.pop(execution.fill_key, None)
+            for fill in order.fills:
+                self.booked_fills.pop(fill.fill_key, None)
+            for fill in order.irregular.busted:
+                self.busted_fills.pop(fill.fill_key, None)
             self.forgotten_orders.append(order)
             return

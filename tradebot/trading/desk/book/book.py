@@ -166,13 +166,13 @@ class Book:
 
         The snapshot of a start counts as two polls.
         """
-        books = decision.books
-        own = self.blotter.own_at_snapshot(books)
-        self.external.apply_snapshot(books, own)
+        snapshot = decision.books
+        own = self.blotter.own_at_snapshot(snapshot)
+        self.external.apply_snapshot(snapshot, own)
         for _ in range(2 if decision.is_start else 1):
             self.external.attribute_rests(
                 own,
-                asked_at=books.asked_at,
+                asked_at=snapshot.asked_at,
                 symbols=self.universe.ids_by_symbol,
                 is_traded=self.is_traded_key,
                 is_over=self._is_over,

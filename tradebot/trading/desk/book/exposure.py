@@ -19,7 +19,7 @@ class Exposure:
     """
 
     def __init__(self, orders: Mapping[str, Order], open_: Mapping[str, Position]) -> None:
-        self._orders, self._open = orders, open_
+        self._orders, self._open_ = orders, open_
         self.working = 0  # orders that may still trade
         self._live: dict[str, dict[str, None]] = {}  # symbol -> order_ids that may still trade, none empty
         self.reserved: dict[str, dict[str, None]] = {}  # symbol -> order_ids of ended orders that are still reserved
@@ -104,21 +104,21 @@ class Exposure:
 
     def symbol_count_bound(self) -> int:
         """Return an upper bound of how many `exposed_symbols` there are, without collecting thousands of them."""
-        return len(self._open) + len(self._live) + len(self.reserved)
+        return len(self._open_) + len(self._live) + len(self.reserved)
 
     def exposed_symbols(self) -> Set[str]:
         """Return the symbols with an open position, a live order or a reserved one."""
         if not self._live and not self.reserved:
-            return self._open.keys()
-        return self._open.keys() | self._live.keys() | self.reserved.keys()
+            return self._open_.keys()
+        return self._open_.keys() | self._live.keys() | self.reserved.keys()
 
     def __bool__(self) -> bool:
         """Return whether there is an open position, a live order or a reserved one."""
-        return bool(self._open or self.working or self.reserved)
+        return bool(self._open_ or self.working or self.reserved)
 
     def worst_case(self, symbol: str) -> tuple[Decimal, Decimal]:
         """Return (longest, shortest): the signed position if all buys, or all sells, that may still fill did."""
-        position = self._open.get(symbol)
+        position = self._open_.get(symbol)
         quantity = ZERO if position is None else position.quantity
         if not self.has_orders(symbol):
             return quantity, quantity

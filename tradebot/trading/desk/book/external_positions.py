@@ -71,9 +71,9 @@ class ExternalPositions:
 
     # ---- what is reported
 
-    def apply_fill(self, execution: Fill, sign: int = 1) -> None:
+    def apply_fill(self, fill: Fill, sign: int = 1) -> None:
         """Apply an external fill; `sign` -1 reverses one."""
-        line, signed = execution.netting_key, execution.quantity * execution.side.sign * sign
+        line, signed = fill.netting_key, fill.quantity * fill.side.sign * sign
         self._add_accounted(line, signed)
         if line in self._heard_since:
             self._heard_since[line] += signed
@@ -94,21 +94,21 @@ class ExternalPositions:
         """Treat the events from here on as read from the snapshot requested at `asked_at` (monotonic ns)."""
         self._asked_mono = asked_at
 
-    def apply_snapshot(self, books: AccountSnapshot, own: OwnQuantities) -> None:
+    def apply_snapshot(self, snapshot: AccountSnapshot, own: OwnQuantities) -> None:
         """Take the venue's net quantities. A netting key that the snapshot hides stays as it was.
 
         It is hidden if one of its rows cannot be read, or if it has no row although the snapshot lists a fill of today.
         """
-        net = books.net_quantities()
-        unread = {row.symbol for row in books.unread if row.book == "holdings"}
-        silent = {e.netting_key for e in books.fills} - net.keys()
+        net = snapshot.net_quantities()
+        unread = {row.symbol for row in snapshot.unread if row.book == "holdings"}
+        silent = {e.netting_key for e in snapshot.fills} - net.keys()
         for line in net.keys() | own.held.keys() | self.quantities.keys():
             is_hidden = line[2] == DELIVERY and unread & {"", line[1]}
-            if line not in silent and not books.unknown_position_reason(line[1]) and not is_hidden:
+            if line not in silent and not snapshot.unknown_position_reason(line[1]) and not is_hidden:
                 known = self.quantities.get(line, ZERO)
                 _put(self.quantities, line, own.external_quantity(line, net.get(line, ZERO), known))
-        self._prices = {row.netting_key: row.average_price for row in books.holdings}
-        self._prices |= {row.netting_key: row.average_price for row in books.positions}
+        self._prices = {row.netting_key: row.average_price for row in snapshot.holdings}
+        self._prices |= {row.netting_key: row.average_price for row in snapshot.positions}
         self._asked_mono = None
 
     # ---- what is attributed

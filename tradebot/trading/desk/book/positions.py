@@ -53,11 +53,11 @@ class Positions:
                 total += position.unrealized_pnl(price)
         return total
 
-    def position_for_fill(self, execution: Fill) -> Position:
+    def position_for_fill(self, fill: Fill) -> Position:
         """Return our position under the netting key of a fill, a flat one where there is none."""
-        held = self._keys.get(execution.symbol)
-        if held is None or held.product != execution.product or held.exchange != execution.exchange:
-            held = PositionKey(self.venue, execution.exchange, execution.symbol, execution.product)
+        held = self._keys.get(fill.symbol)
+        if held is None or held.product != fill.product or held.exchange != fill.exchange:
+            held = PositionKey(self.venue, fill.exchange, fill.symbol, fill.product)
             self.set_current_key(held)
         return self.by_key.get(held) or Position(held)
 

@@ -149,8 +149,8 @@ class Gate:
         for control in self.controls:
             control.on_new_day()
 
-    def _denied(self, request: OrderRequest, view: OrderContext) -> GateDecision:
-        answers = [(control.name, control.check(request, view)) for control in self.controls]
+    def _denied(self, request: OrderRequest, context: OrderContext) -> GateDecision:
+        answers = [(control.name, control.check(request, context)) for control in self.controls]
         lines = tuple(f"{name}: {'ok' if answer is None else answer}" for name, answer in answers)
         control, answer = next((name, answer) for name, answer in answers if answer is not None)
         return GateDecision(f"{control}: {answer}", lines, control)

@@ -126,7 +126,7 @@ class PriceCollar(PlainControl):
     name = "collar"
 
     def __init__(self, *, collar_pct: Decimal) -> None:
-        self._collar = collar_pct
+        self._collar_pct = collar_pct
 
     def check(self, request: OrderRequest, context: OrderContext) -> str | None:
         """Deny an order whose price is worse than the reference by more than the collar; return why, else None.
@@ -145,7 +145,7 @@ class PriceCollar(PlainControl):
             if price is None:
                 return "there is no price"
             away = (price - context.reference) / context.reference * PERCENT * request.side.sign
-        limit = self._collar if not request.purpose.is_exit else self._collar * 2
+        limit = self._collar_pct if not request.purpose.is_exit else self._collar_pct * 2
         if not is_within(away, limit):
             return f"{away:.2f}% beyond the reference {context.reference} is above the collar of {limit}%"
         return None

@@ -30,11 +30,11 @@ class Placement:
     def place_order(self, order: PlaceOrder, out: list[DeskOutput]) -> None:
         """Put an order before the gate; append its INTENT and the order to `out`, or its denial."""
         request = order.request
-        verdict = self._gate.check_order(request, self._context(request, order.reference))
-        if verdict.is_passed:
-            self.send_passed(order, verdict, out)
+        decision = self._gate.check_order(request, self._context(request, order.reference))
+        if decision.is_passed:
+            self.send_passed(order, decision, out)
         else:
-            self.record_denial(order, verdict, out)
+            self.record_denial(order, decision, out)
 
     def send_passed(self, order: PlaceOrder, decision: GateDecision, out: list[DeskOutput]) -> None:
         """Send an order that passed.
@@ -49,7 +49,7 @@ class Placement:
     def reserve_and_send(self, order: PlaceOrder, decision: GateDecision, out: list[DeskOutput]) -> None:
         """Reserve an order, and append its INTENT and then the order to `out`."""
         request, c = order.request, self._book.conditions
-        fact = OrderEvent(
+        event = OrderEvent(
             request.order_id,
             INTENT,
             c.now,
@@ -63,8 +63,8 @@ class Placement:
             order.inputs,
             reference=order.reference,
         )
-        self._book.blotter.begin_order(fact)
-        out += (fact, Submit(request=request))
+        self._book.blotter.begin_order(event)
+        out += (event, Submit(request=request))
 
     def record_denial(self, order: PlaceOrder, decision: GateDecision, out: list[DeskOutput]) -> None:
         """Count and record a denial.
@@ -78,7 +78,7 @@ class Placement:
                 return
             self._denied_exits[request.symbol] = decision.control
         self.requests.used_ids += 1
-        fact = OrderEvent(
+        event = OrderEvent(
             request.order_id,
             DENIED,
             c.now,
@@ -93,8 +93,8 @@ class Placement:
             reference=order.reference,
             control=decision.control,
         )
-        self._book.record_event(fact)
-        out.append(fact)
+        self._book.record_event(event)
+        out.append(event)
 
     def check_replacement(self, rest: OrderRequest, reference: Decimal | None, *, instead_of: Order) -> GateDecision:
         """Ask the gate about an order that replaces a working one, as if the working one did not exist."""

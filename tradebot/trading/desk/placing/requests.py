@@ -31,7 +31,7 @@ class OrderRequests:
     ) -> None:
         self._book, self._universe, self._marks, self._settings = book, book.universe, book.marks, book.settings
         self._blotter, self._conditions = book.blotter, book.conditions
-        self._id_prefix, self._most = id_prefix, max_quantity
+        self._id_prefix, self._max_quantity = id_prefix, max_quantity
         self.used_ids = 0  # number of ids used, by orders that were sent or denied
 
     def build_entry(self, signal: Signal) -> PlaceOrder:
@@ -70,7 +70,7 @@ class OrderRequests:
         instrument = self._universe.instruments[id_]
         # If the venue holds none of the position, the gate denies an exit of the whole of it and says so.
         quantity = blotter.closable_quantity(symbol) or position.quantity
-        if self._most is not None and (most := self._most(instrument)) is not None:
+        if self._max_quantity is not None and (most := self._max_quantity(instrument)) is not None:
             quantity = min(quantity, most.copy_sign(quantity), key=abs)  # the exit stays requested: the rest follows
         reference = self._marks.reference_price_by_id(id_)
         request = self._request(

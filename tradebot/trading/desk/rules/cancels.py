@@ -48,9 +48,9 @@ class Cancels:
 
     def on_request_result(self, result: RequestResult) -> Decisions:
         """Cancel an order whose venue id becomes known while the daemon is stopping."""
-        book, fact = self._book, result.event
-        if fact.venue_order_id and book.conditions.is_stopping and book.settings.on_stop == "cancel":
-            return (CancelOrder(fact.order_id, "the daemon is stopping"),)
+        book, event = self._book, result.event
+        if event.venue_order_id and book.conditions.is_stopping and book.settings.on_stop == "cancel":
+            return (CancelOrder(event.order_id, "the daemon is stopping"),)
         return NOTHING
 
     def on_change(self, change: OrderChange) -> Decisions:

@@ -34,43 +34,45 @@ class DuplicateFills:
         """Return the monotonic ns from which a poll may settle an overfill, None without one."""
         return min(self._since.values()) + MATCHED_FOR_NS if self._since else None
 
-    def reversal_events(self, books: AccountSnapshot, unread: UnreadOrders, *, at: int, mono: int) -> list[OrderEvent]:
+    def reversal_events(
+        self, snapshot: AccountSnapshot, unread: UnreadOrders, *, at: int, mono: int
+    ) -> list[OrderEvent]:
         """Return the reversals of fills that snapshots have not listed for long enough.
 
         A fill that an unreadable row may stand for counts as listed. `at` is market ns, `mono` monotonic ns.
         """
         found: dict[str, list[tuple[Order, Fill]]] = defaultdict(list)
-        for order, execution in self._unlisted(books):
-            if books.unknown_position_reason(order.symbol) or unread.may_include_fill(order):
+        for order, fill in self._unlisted(snapshot):
+            if snapshot.unknown_position_reason(order.symbol) or unread.may_include_fill(order):
                 continue
-            found[order.symbol].append((order, execution))
+            found[order.symbol].append((order, fill))
         if not found and not self._since:
             return []
-        net = books.net_quantities()
-        since, facts = dict[str, int](), list[OrderEvent]()
+        net = snapshot.net_quantities()
+        since, events = dict[str, int](), list[OrderEvent]()
         for symbol, pairs in found.items():
             excess = sum((e.quantity * e.side.sign for _, e in pairs), ZERO)
             ours = self._blotter.positions.position_of(symbol)
             if ours.quantity - excess != self._blotter.external.own_quantity(ours.key.netting_key, net):
                 continue
-            since[symbol] = self._since.get(symbol, books.asked_at)
-            if books.asked_at - since[symbol] > MATCHED_FOR_NS:
+            since[symbol] = self._since.get(symbol, snapshot.asked_at)
+            if snapshot.asked_at - since[symbol] > MATCHED_FOR_NS:
                 del since[symbol]
-                facts += [
+                events += [
                     fill_event(o.order_id, OrderEventType.REVERSED, e, at, mono, REVERSAL_REASON) for o, e in pairs
                 ]
         self._since = since
-        return facts
+        return events
 
-    def _unlisted(self, books: AccountSnapshot) -> Iterator[tuple[Order, Fill]]:
+    def _unlisted(self, snapshot: AccountSnapshot) -> Iterator[tuple[Order, Fill]]:
         listed: set[tuple[str, str]] | None = None
-        for shown in books.orders:
+        for shown in snapshot.orders:
             order = self._blotter.orders.get(self._blotter.by_venue_id.get(shown.venue_order_id, ""))
             if order is None or len(order.fills) < 2 or order.filled <= shown.filled:
                 continue
             if listed is None:
-                listed = {execution.fill_key for execution in books.fills}
-            yield from ((order, execution) for execution in _unlisted_duplicates(order, listed, shown.filled))
+                listed = {fill.fill_key for fill in snapshot.fills}
+            yield from ((order, fill) for fill in _unlisted_duplicates(order, listed, shown.filled))
 
 
 def _unlisted_duplicates(order: Order, listed: set[tuple[str, str]], filled: Decimal) -> list[Fill]:
@@ -78,8 +80,8 @@ def _unlisted_duplicates(order: Order, listed: set[tuple[str, str]], filled: Dec
     there = [e for e in order.fills if e.fill_key in listed]
     gone = [e for e in order.fills if e.fill_key not in listed]
     is_whole = sum((e.quantity for e in there), ZERO) == filled
-    return gone if is_whole and all(_has_duplicate(execution, there) for execution in gone) else []
+    return gone if is_whole and all(_has_duplicate(fill, there) for fill in gone) else []
 
 
-def _has_duplicate(execution: Fill, there: Sequence[Fill]) -> bool:
-    return any(execution.is_same_trade(e) and execution.traded_at == e.traded_at for e in there)
+def _has_duplicate(fill: Fill, there: Sequence[Fill]) -> bool:
+    return any(fill.is_same_trade(e) and fill.traded_at == e.traded_at for e in there)

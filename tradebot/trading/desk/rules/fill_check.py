@@ -26,10 +26,10 @@ class FillCheck:
 
     def on_change(self, change: OrderChange) -> Decisions:
         """Report the violations by a fill, and halt its symbol."""
-        execution = change.event.fill
-        if execution is None:
+        fill = change.event.fill
+        if fill is None:
             return NOTHING
-        found = fill_violations(change.after, execution, self._book.settings.fill_collar_pct)
+        found = fill_violations(change.after, fill, self._book.settings.fill_collar_pct)
         return report_violations(self._book, found, change.after) if found else NOTHING
 
 

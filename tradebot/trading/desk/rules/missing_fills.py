@@ -38,11 +38,11 @@ class MissingFills:
 
         `order` is the order after the event, `mono` monotonic ns.
         """
-        execution = event.fill
-        if execution is not None and event.type is EXECUTED:
-            if execution.is_inferred:
-                self.inferred_fills[event.order_id] = execution
-        elif execution is not None and event.type is OrderEventType.REVERSED and execution.is_inferred:
+        fill = event.fill
+        if fill is not None and event.type is EXECUTED:
+            if fill.is_inferred:
+                self.inferred_fills[event.order_id] = fill
+        elif fill is not None and event.type is OrderEventType.REVERSED and fill.is_inferred:
             self.inferred_fills.pop(event.order_id, None)
         if order.reported.filled and order.missing_quantity:
             self.missing_since.setdefault(event.order_id, mono)
@@ -52,96 +52,96 @@ class MissingFills:
     def forget_order(self, order: Order) -> None:
         """Forget an order that the book no longer keeps."""
         if self._disputed:
-            for execution in (*order.fills, *order.irregular.busted):
-                self._disputed.pop(execution.fill_key, None)
+            for fill in (*order.fills, *order.irregular.busted):
+                self._disputed.pop(fill.fill_key, None)
         self.missing_since.pop(order.order_id, None)
         self.inferred_fills.pop(order.order_id, None)
 
-    def fill_events(self, order_id: str, execution: Fill, *, at: int, mono: int) -> list[OrderEvent]:
+    def fill_events(self, order_id: str, fill: Fill, *, at: int, mono: int) -> list[OrderEvent]:
         """Return the events that book a fill: none if it is known, a quarantine if it is known with different figures.
 
         A fill replaces an inferred one of its order. `at` is market ns, `mono` monotonic ns.
         """
-        key = execution.fill_key
+        key = fill.fill_key
         if (
             key not in self._blotter.booked_fills
             and key not in self._blotter.busted_fills
             and order_id not in self.inferred_fills
         ):
-            return [fill_event(order_id, EXECUTED, execution, at, mono)]
+            return [fill_event(order_id, EXECUTED, fill, at, mono)]
 
-        def fact(event: OrderEventType, what: Fill, reason: str = "") -> OrderEvent:
-            return fill_event(order_id, event, what, at, mono, reason)
+        def fact(event_type: OrderEventType, what: Fill, reason: str = "") -> OrderEvent:
+            return fill_event(order_id, event_type, what, at, mono, reason)
 
         booked = self._blotter.booked_fills.get(key)
         if booked is not None:
             known = booked.execution
             order = self._blotter.orders.get(order_id)
-            if known.is_same_trade(execution) or order is None or key in order.irregular.quarantined:
+            if known.is_same_trade(fill) or order is None or key in order.irregular.quarantined:
                 return []
             self.disputed_mono = mono
-            return [fact(OrderEventType.QUARANTINED, execution, _dispute(known, execution))]
+            return [fact(OrderEventType.QUARANTINED, fill, _dispute(known, fill))]
         back = self._blotter.busted_fills.get(key)
-        if back is not None and back.execution.is_same_trade(execution):
+        if back is not None and back.execution.is_same_trade(fill):
             return []
         stand_in = self.inferred_fills.pop(order_id, None)
         if stand_in is None:
-            return [fact(OrderEventType.EXECUTED, execution)]
-        facts = [
+            return [fact(OrderEventType.EXECUTED, fill)]
+        events = [
             fact(OrderEventType.REVERSED, stand_in, "its real execution came"),
-            fact(OrderEventType.EXECUTED, execution),
+            fact(OrderEventType.EXECUTED, fill),
         ]
-        missing = stand_in.quantity - execution.quantity
+        missing = stand_in.quantity - fill.quantity
         if missing > 0:
-            rest = _inferred(stand_in, order_id, missing, stand_in.price, execution.execution_id)
+            rest = _inferred(stand_in, order_id, missing, stand_in.price, fill.execution_id)
             self.inferred_fills[order_id] = rest  # the next fill in the same answer replaces it
-            facts.append(fact(OrderEventType.EXECUTED, rest, "the rest is still missing"))
-        return facts
+            events.append(fact(OrderEventType.EXECUTED, rest, "the rest is still missing"))
+        return events
 
-    def listed_fill_events(self, execution: Fill, *, at: int, mono: int) -> list[OrderEvent]:
+    def listed_fill_events(self, fill: Fill, *, at: int, mono: int) -> list[OrderEvent]:
         """Return a reversal and a new booking once two of the venue's lists of trades have shown different figures.
 
         Before that, return the quarantine of the fill; return nothing for a fill that is not booked.
         """
-        key = execution.fill_key
+        key = fill.fill_key
         booked = self._blotter.booked_fills.get(key)
         if booked is None:
             return []
         known, order_id = booked.execution, booked.order_id
-        if known.is_same_trade(execution):
+        if known.is_same_trade(fill):
             self._disputed.pop(key, None)
             return []
-        if known.venue_order_id != execution.venue_order_id:  # the id names a fill of another order: reverse nothing
-            return self.fill_events(order_id, execution, at=at, mono=mono)
-        other, rounds = self._disputed.get(key, (execution, 0))
-        rounds = rounds + 1 if other.is_same_trade(execution) else 1
-        self._disputed[key] = execution, rounds
+        if known.venue_order_id != fill.venue_order_id:  # the id names a fill of another order: reverse nothing
+            return self.fill_events(order_id, fill, at=at, mono=mono)
+        other, rounds = self._disputed.get(key, (fill, 0))
+        rounds = rounds + 1 if other.is_same_trade(fill) else 1
+        self._disputed[key] = fill, rounds
         if rounds < CONFIRMING_LISTS:
             self.disputed_mono = mono
-            return self.fill_events(order_id, execution, at=at, mono=mono)
+            return self.fill_events(order_id, fill, at=at, mono=mono)
         del self._disputed[key]
-        facts = [
+        events = [
             OrderEvent(
                 order_id=order_id,
                 type=OrderEventType.REVERSED,
                 at=at,
                 mono=mono,
-                reason=_dispute(known, execution),
+                reason=_dispute(known, fill),
                 fill=known,
             )
         ]
-        if execution.quantity > 0:
-            facts.append(OrderEvent(order_id=order_id, type=OrderEventType.EXECUTED, at=at, mono=mono, fill=execution))
-        return facts
+        if fill.quantity > 0:
+            events.append(OrderEvent(order_id=order_id, type=OrderEventType.EXECUTED, at=at, mono=mono, fill=fill))
+        return events
 
     def infer_fills(self, *, at: int, mono: int) -> list[OrderEvent]:
         """Return the inferred fills for what has been missing for five seconds.
 
         `at` is market ns, `mono` monotonic ns. An order without a price to infer from waits.
         """
-        facts: list[OrderEvent] = []
+        events: list[OrderEvent] = []
         if not self.missing_since:
-            return facts
+            return events
         for order_id, since in self.missing_since.items():
             if not since:  # missing since an earlier run: the snapshot of this start may list it
                 self.missing_since[order_id] = mono
@@ -153,8 +153,8 @@ class MissingFills:
             price = self._price(order)
             if price is None:
                 continue
-            facts += self._inferred_events(order, price, at, mono)
-        return facts
+            events += self._inferred_events(order, price, at, mono)
+        return events
 
     def _inferred_events(self, order: Order, price: Decimal, at: int, mono: int) -> list[OrderEvent]:
         request = order.request
@@ -170,12 +170,12 @@ class MissingFills:
             product=request.product,
             is_inferred=True,
         )
-        facts: list[OrderEvent] = []
+        events: list[OrderEvent] = []
         quantity = order.missing_quantity
         earlier = self.inferred_fills.get(order.order_id)
         if earlier is not None:  # an order has one inferred fill at a time: the new one covers the old one too
             quantity += earlier.quantity
-            facts.append(
+            events.append(
                 OrderEvent(
                     order_id=order.order_id,
                     type=OrderEventType.REVERSED,
@@ -186,7 +186,7 @@ class MissingFills:
                 )
             )
         made = _inferred(shape, order.order_id, quantity, price, f"{order.reported.filled.normalize():f}")
-        facts.append(
+        events.append(
             OrderEvent(
                 order_id=order.order_id,
                 type=OrderEventType.EXECUTED,
@@ -196,7 +196,7 @@ class MissingFills:
                 fill=made,
             )
         )
-        return facts
+        return events
 
     def _price(self, order: Order) -> Decimal | None:
         # The price that the venue's average leaves for the missing part; without an average the limit or last price.

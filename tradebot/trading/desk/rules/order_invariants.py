@@ -54,19 +54,19 @@ def order_violations(before: Order | None, event: OrderEvent, after: Order) -> l
     ]
 
 
-def _after_end(before: Order, fact: OrderEvent, after: Order) -> list[Violation]:
+def _after_end(before: Order, event: OrderEvent, after: Order) -> list[Violation]:
     # An order that was gone is open again, or was filled after its end.
     name, strategy = after.order_id, after.request.strategy
     scope = Scope.for_strategy(strategy) if strategy else Scope.for_symbol(after.symbol)
     if before.state in NOT_AT_VENUE and after.is_live:
         return [Violation(f"{name} was {before.state} and lives at the venue", scope)]
-    if fact.type is not EXECUTED or not before.state.is_terminal or after.filled == before.filled:
+    if event.type is not EXECUTED or not before.state.is_terminal or after.filled == before.filled:
         return []
     text = f"{name} was {before.state} and filled {after.filled - before.filled:f} more"
     if before.state not in ENDED_RIGHTLY:
         return [Violation(text, scope)]
-    if fact.mono - before.times.ended_mono > LATE_AFTER_NS and fact.fill and not fact.fill.is_inferred:
-        return [Violation(f"{text}, {(fact.mono - before.times.ended_mono) / SECOND:.1f} s after its end")]
+    if event.mono - before.times.ended_mono > LATE_AFTER_NS and event.fill and not event.fill.is_inferred:
+        return [Violation(f"{text}, {(event.mono - before.times.ended_mono) / SECOND:.1f} s after its end")]
     return []
 
 
@@ -77,12 +77,12 @@ def _overfilled(before: Order, after: Order) -> list[Violation]:
     return [Violation(text, Scope.for_symbol(after.symbol))]
 
 
-def _wrong_terms(before: Order, fact: OrderEvent, after: Order) -> list[Violation]:
+def _wrong_terms(before: Order, event: OrderEvent, after: Order) -> list[Violation]:
     # The venue knows an order that was never sent, or has it at other terms.
     name, symbol, found = after.order_id, Scope.for_symbol(after.symbol), []
-    if fact.type in REPORT_EVENTS and before.state in NEVER_SENT:
+    if event.type in REPORT_EVENTS and before.state in NEVER_SENT:
         found.append(Violation(f"{name} is {before.state} here and known to the venue", symbol))
-    if fact.type is CHANGED and before.replace.state is RequestState.NONE:
+    if event.type is CHANGED and before.replace.state is RequestState.NONE:
         what, there, sent = "the price", f"{after.price}", f"{before.price}"
         if after.quantity != before.quantity:
             what, there, sent = "quantity", f"{after.quantity:f}", f"{before.quantity:f}"
@@ -90,22 +90,22 @@ def _wrong_terms(before: Order, fact: OrderEvent, after: Order) -> list[Violatio
     return found
 
 
-def _changed_fills(before: Order, fact: OrderEvent, after: Order) -> list[Violation]:
+def _changed_fills(before: Order, event: OrderEvent, after: Order) -> list[Violation]:
     # A fill was reported with different figures, or was reversed.
     name, found = after.order_id, []
     if after.irregular.quarantined - before.irregular.quarantined:
-        found.append(Violation(f"{name}: {fact.reason}", Scope.for_symbol(after.symbol)))
-    if fact.type is OrderEventType.REVERSED and fact.fill is not None and not fact.fill.is_inferred:
-        found.append(Violation(f"{name}: a fill was taken back: {fact.reason}"))
+        found.append(Violation(f"{name}: {event.reason}", Scope.for_symbol(after.symbol)))
+    if event.type is OrderEventType.REVERSED and event.fill is not None and not event.fill.is_inferred:
+        found.append(Violation(f"{name}: a fill was taken back: {event.reason}"))
     return found
 
 
-def _unknown_end(before: Order, fact: OrderEvent, after: Order) -> list[Violation]:
+def _unknown_end(before: Order, event: OrderEvent, after: Order) -> list[Violation]:
     # The venue does not say how an order ended.
     name, found = after.order_id, []
-    if fact.type is OrderEventType.DAY_ENDED:
+    if event.type is OrderEventType.DAY_ENDED:
         text = f"{name} still stands as {before.state} after the day, the venue does not say"
         found.append(Violation(text, Scope.for_symbol(after.symbol)))
-    if fact.type is OrderEventType.NOT_FOUND and after.state is OrderState.ABSENT and after.is_presumed:
-        found.append(Violation(f"{name} is taken for never accepted: {fact.reason}"))
+    if event.type is OrderEventType.NOT_FOUND and after.state is OrderState.ABSENT and after.is_presumed:
+        found.append(Violation(f"{name} is taken for never accepted: {event.reason}"))
     return found

@@ -78,11 +78,11 @@ class PositionCheck:
             if order.request.purpose.is_exit:
                 yield CancelOrder(order.order_id, "others close what it was to close")
 
-    def _differences(self, look: Reconcile) -> dict[str, str]:
+    def _differences(self, decision: Reconcile) -> dict[str, str]:
         book, external = self._book, self._book.external
         found = {
             row.symbol: f"{row.symbol}: the venue's position cannot be read: {row.reason}"
-            for row in look.books.unread
+            for row in decision.books.unread
             if row.book == "positions" and row.symbol in book.universe
         }
         for line, rest in sorted(external.unexplained_rests().items()):

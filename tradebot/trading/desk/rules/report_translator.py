@@ -59,10 +59,10 @@ class ReportTranslator:
     """
 
     def __init__(
-        self, book: Book, shortfalls: MissingFills, *, absent_after_s: float = 60.0, absence_is_proof: bool = False
+        self, book: Book, missing_fills: MissingFills, *, absent_after_s: float = 60.0, absence_is_proof: bool = False
     ) -> None:
         self._blotter, self._universe, self._conditions = book.blotter, book.universe, book.conditions
-        self._missing_fills = shortfalls
+        self._missing_fills = missing_fills
         self._absent_after_ns, self._absence_is_proof = int(absent_after_s * SECOND), absence_is_proof
         self.orphan_fills: OrderedDict[str, list[Fill]] = OrderedDict()  # venue_order_id -> fills
         # order_id -> (asked_at of the first list that missed the order, how many such lists count)
@@ -98,7 +98,7 @@ class ReportTranslator:
         `at` is market ns, `mono` monotonic ns. `asked_at` is the monotonic ns at which the list was requested, None for
         a report on the stream. An unknown order in a symbol outside the universe gives no events.
         """
-        facts: list[OrderEvent] = []
+        events: list[OrderEvent] = []
         order_id = (
             report.tag if report.tag in self._blotter.orders else self._blotter.by_venue_id.get(report.venue_order_id)
         )
@@ -110,16 +110,16 @@ class ReportTranslator:
             sending = OrderEvent(
                 order_id=order_id, type=OrderEventType.SENDING, at=at, mono=mono, reason="placed elsewhere"
             )
-            facts += [begun, sending]
+            events += [begun, sending]
             order = apply_event(open_order(begun), sending)
         else:
             order = self._blotter.orders[order_id]
         self._misses.pop(order_id, None)
-        for event in _events(order, report, asked_at):
-            facts.append(
+        for event_type in _events(order, report, asked_at):
+            events.append(
                 OrderEvent(
                     order_id=order_id,
-                    type=event,
+                    type=event_type,
                     at=at,
                     mono=mono,
                     reason=report.reason,
@@ -127,95 +127,91 @@ class ReportTranslator:
                     venue_order=report,
                 )
             )
-        for execution in self.orphan_fills.pop(report.venue_order_id, ()):
-            facts += self._missing_fills.fill_events(order_id, execution, at=at, mono=mono)
-        return facts
+        for fill in self.orphan_fills.pop(report.venue_order_id, ()):
+            events += self._missing_fills.fill_events(order_id, fill, at=at, mono=mono)
+        return events
 
-    def fill_report_events(self, execution: Fill, *, at: int, mono: int) -> list[OrderEvent]:
+    def fill_report_events(self, fill: Fill, *, at: int, mono: int) -> list[OrderEvent]:
         """Return the events of one fill; none if it is booked already, or if its order is not known yet.
 
         A fill of an unknown order is kept until the order is known.
         """
-        order_id = self._blotter.fill_order_id(execution.fill_key) or self._blotter.by_venue_id.get(
-            execution.venue_order_id
-        )
+        order_id = self._blotter.fill_order_id(fill.fill_key) or self._blotter.by_venue_id.get(fill.venue_order_id)
         if order_id is None:
-            waiting = self.orphan_fills.setdefault(execution.venue_order_id, [])
-            if all(e.execution_id != execution.execution_id for e in waiting):
-                waiting.append(execution)
+            waiting = self.orphan_fills.setdefault(fill.venue_order_id, [])
+            if all(e.execution_id != fill.execution_id for e in waiting):
+                waiting.append(fill)
             while len(self.orphan_fills) > MAX_ORPHANS:
                 self.orphan_fills.popitem(last=False)
             return []
-        return self._missing_fills.fill_events(order_id, execution, at=at, mono=mono)
+        return self._missing_fills.fill_events(order_id, fill, at=at, mono=mono)
 
     def orphan_fill_events(self, venue_order_id: str, *, at: int, mono: int) -> list[OrderEvent]:
         """Return the events of the fills that came before the venue's id of their order was known."""
-        facts: list[OrderEvent] = []
+        events: list[OrderEvent] = []
         if not self.orphan_fills:
-            return facts
+            return events
         order_id = self._blotter.by_venue_id[venue_order_id]
-        for execution in self.orphan_fills.pop(venue_order_id, ()):
-            facts += self._missing_fills.fill_events(order_id, execution, at=at, mono=mono)
-        return facts
+        for fill in self.orphan_fills.pop(venue_order_id, ()):
+            events += self._missing_fills.fill_events(order_id, fill, at=at, mono=mono)
+        return events
 
-    def snapshot_fill_events(self, books: AccountSnapshot, *, at: int, mono: int) -> list[OrderEvent]:
+    def snapshot_fill_events(self, snapshot: AccountSnapshot, *, at: int, mono: int) -> list[OrderEvent]:
         """Return the events of the snapshot's fills that are not booked.
 
         Apply them before calling `snapshot_order_events`.
         """
-        facts: list[OrderEvent] = []
-        tags = {o.venue_order_id: o.tag for o in books.orders if o.tag in self._blotter.orders}
-        tags |= {row.venue_order_id: row.tag for row in books.unread if row.tag in self._blotter.orders}
+        events: list[OrderEvent] = []
+        tags = {o.venue_order_id: o.tag for o in snapshot.orders if o.tag in self._blotter.orders}
+        tags |= {row.venue_order_id: row.tag for row in snapshot.unread if row.tag in self._blotter.orders}
         done: set[tuple[str, str]] = set()
-        for execution in books.fills:
-            if execution.fill_key in done:
+        for fill in snapshot.fills:
+            if fill.fill_key in done:
                 continue
-            done.add(execution.fill_key)
-            facts += self._missing_fills.listed_fill_events(execution, at=at, mono=mono)
-            order_id = self._blotter.by_venue_id.get(execution.venue_order_id) or tags.get(execution.venue_order_id)
+            done.add(fill.fill_key)
+            events += self._missing_fills.listed_fill_events(fill, at=at, mono=mono)
+            order_id = self._blotter.by_venue_id.get(fill.venue_order_id) or tags.get(fill.venue_order_id)
             if order_id is None:
-                self.fill_report_events(
-                    execution, at=at, mono=mono
-                )  # kept until `snapshot_order_events` adopts its order
-            elif execution.fill_key not in self._blotter.booked_fills:
-                facts += self._missing_fills.fill_events(order_id, execution, at=at, mono=mono)
-        return facts
+                self.fill_report_events(fill, at=at, mono=mono)  # kept until `snapshot_order_events` adopts its order
+            elif fill.fill_key not in self._blotter.booked_fills:
+                events += self._missing_fills.fill_events(order_id, fill, at=at, mono=mono)
+        return events
 
-    def snapshot_order_events(self, books: AccountSnapshot, *, at: int, mono: int) -> list[OrderEvent]:
+    def snapshot_order_events(self, snapshot: AccountSnapshot, *, at: int, mono: int) -> list[OrderEvent]:
         """Return the events of the snapshot's order statuses, then of absent orders, then of duplicate fills."""
-        facts: list[OrderEvent] = []
-        self._polled_mono = books.asked_at
+        events: list[OrderEvent] = []
+        self._polled_mono = snapshot.asked_at
         # Two rows may show one order. Only the last is used: the events of a first row would not be applied yet.
-        for order in {order.venue_order_id: order for order in books.orders}.values():
-            facts += self.order_report_events(order, at=at, mono=mono, asked_at=books.asked_at)
-        shown = ({o.tag for o in books.orders} | {o.venue_order_id for o in books.orders}) - {""}
-        unread = UnreadOrders(books, self._blotter)
-        facts += self._absence_events(books, shown, unread, at=at, mono=mono)
+        for order in {order.venue_order_id: order for order in snapshot.orders}.values():
+            events += self.order_report_events(order, at=at, mono=mono, asked_at=snapshot.asked_at)
+        shown = ({o.tag for o in snapshot.orders} | {o.venue_order_id for o in snapshot.orders}) - {""}
+        unread = UnreadOrders(snapshot, self._blotter)
+        events += self._absence_events(snapshot, shown, unread, at=at, mono=mono)
         return (
-            facts
+            events
             if self._conditions.links.is_cut_off
-            else facts + self._duplicates.reversal_events(books, unread, at=at, mono=mono)
+            else events + self._duplicates.reversal_events(snapshot, unread, at=at, mono=mono)
         )
 
-    def lagging_orders(self, books: AccountSnapshot) -> list[Order]:
+    def lagging_orders(self, snapshot: AccountSnapshot) -> list[Order]:
         """Return the orders whose filled quantity at the venue has for a minute been below the fills it reported."""
         below: dict[str, int] = {}
-        for shown in books.orders:
+        for shown in snapshot.orders:
             order_id = self._blotter.by_venue_id.get(shown.venue_order_id, "")
             order = self._blotter.orders.get(order_id)
             if order is not None and not order.other_ids and shown.filled < order.filled:
-                below[order_id] = self._lagging_since.get(order_id, books.asked_at)
+                below[order_id] = self._lagging_since.get(order_id, snapshot.asked_at)
         self._lagging_since = below
-        return [self._blotter.orders[i] for i, since in below.items() if books.asked_at - since >= LAG_LIMIT_NS]
+        return [self._blotter.orders[i] for i, since in below.items() if snapshot.asked_at - since >= LAG_LIMIT_NS]
 
     def _absence_events(
-        self, books: AccountSnapshot, shown: set[str], unread: UnreadOrders, *, at: int, mono: int
+        self, snapshot: AccountSnapshot, shown: set[str], unread: UnreadOrders, *, at: int, mono: int
     ) -> list[OrderEvent]:
-        facts: list[OrderEvent] = []
+        events: list[OrderEvent] = []
         live = list(self._blotter.all_live_orders())
         self._misses = {o.order_id: self._misses[o.order_id] for o in live if o.order_id in self._misses}
         if self._conditions.links.is_cut_off:
-            return facts  # while a link is lost, a missing order is no evidence, however many lists miss it
+            return events  # while a link is lost, a missing order is no evidence, however many lists miss it
         for order in live:
             ids = (order.order_id, order.venue_order_id, *order.other_ids)
             if order.state in UNSENT_STATES or any(i in shown for i in ids):
@@ -224,14 +220,14 @@ class ReportTranslator:
                 self._misses.pop(order.order_id, None)
                 if order.state in AT_VENUE:
                     why = f"its row in the venue's list cannot be read: {row.reason}"
-                    facts.append(_not_found(order, why, at=at, mono=mono))
+                    events.append(_not_found(order, why, at=at, mono=mono))
             elif order.state is OrderState.UNKNOWN and unread.may_include_order(order):
                 continue  # an unreadable row may be this order: do not end it
-            elif (misses := self._count_miss(order, books.asked_at)) >= CONFIRMING_LISTS:
+            elif (misses := self._count_miss(order, snapshot.asked_at)) >= CONFIRMING_LISTS:
                 del self._misses[order.order_id]
                 why = f"not in {misses} complete order lists"
-                facts.append(_not_found(order, why, at=at, mono=mono, is_proof=self._absence_is_proof))
-        return facts
+                events.append(_not_found(order, why, at=at, mono=mono, is_proof=self._absence_is_proof))
+        return events
 
     def _count_miss(self, order: Order, asked_at: int) -> int:
         # Note one more list without the order; return how many of them count.
@@ -286,17 +282,17 @@ def _not_found(order: Order, why: str, *, at: int, mono: int, is_proof: bool = F
 
 def _events(order: Order, shown: VenueOrder, asked_at: int | None) -> list[OrderEventType]:
     # The events for what is new in a status: terms, state, filled quantity, venue id. A status with no news gives none.
-    event = EVENT_OF_STATUS[shown.status]
-    fresh = not is_outdated(order, event, shown)
-    moves = fresh and (order.state, event) in TRANSITIONS
+    event_type = EVENT_OF_STATUS[shown.status]
+    fresh = not is_outdated(order, event_type, shown)
+    moves = fresh and (order.state, event_type) in TRANSITIONS
     known = order.venue_order_id == shown.venue_order_id or shown.venue_order_id in order.other_ids
-    events = [event] if moves or shown.filled > order.reported.filled or not known else []
+    events = [event_type] if moves or shown.filled > order.reported.filled or not known else []
     terms = _terms_event(order, shown, asked_at) if fresh else None
     if terms is None:
         return events
     if (order.state, terms) in RULES_BY_PAIR:
         return [terms, *events]
-    reached = TRANSITIONS.get((order.state, event))
+    reached = TRANSITIONS.get((order.state, event_type))
     return [*events, terms] if reached in AT_VENUE else events
 
 

@@ -81,13 +81,13 @@ class Repricing:
         )
         # The gate judges the order as if it were new and the old one did not exist: at worst one of them is in force.
         rest = msgspec.structs.replace(request, quantity=order.quantity - order.filled, signal_id="")
-        verdict = self._placement.check_replacement(rest, reference, instead_of=order)
-        if not verdict.is_passed:
+        decision = self._placement.check_replacement(rest, reference, instead_of=order)
+        if not decision.is_passed:
             if order.replace.state is not RequestState.REFUSED:
-                fact = book.make_event(order, OrderEventType.REPLACE_REFUSED, verdict.reason)
-                yield RecordEvent(msgspec.structs.replace(fact, checks=verdict.checks))
+                event = book.make_event(order, OrderEventType.REPLACE_REFUSED, decision.reason)
+                yield RecordEvent(msgspec.structs.replace(event, checks=decision.checks))
             return
         terms = OrderTerms(quantity=request.quantity, price=price)
-        fact = book.make_event(order, OrderEventType.REPLACE_SENT, "not filled in time")
-        yield RecordEvent(msgspec.structs.replace(fact, terms=terms, checks=verdict.checks, reference=reference))
+        event = book.make_event(order, OrderEventType.REPLACE_SENT, "not filled in time")
+        yield RecordEvent(msgspec.structs.replace(event, terms=terms, checks=decision.checks, reference=reference))
         yield Modify(request=request, venue_order_id=order.venue_order_id)

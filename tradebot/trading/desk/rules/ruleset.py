@@ -105,7 +105,9 @@ class Ruleset:
             (self.reject_breaker.on_change, NOT_IN_TRANSIT),
             (self._cancels.on_change, ALL_EVENTS),  # last: a halt just before may have cancelled the order already
         )
-        by_event = {event: tuple(rule for rule, events in of_ours if event in events) for event in OrderEventType}
+        by_event = {
+            event_type: tuple(rule for rule, events in of_ours if event_type in events) for event_type in OrderEventType
+        }
         return by_event, (self.venue_reports.on_change, self._positions.on_change)
 
     def _message_subscribers(self, book: Book) -> dict[type, tuple[Subscriber, ...]]:

@@ -19,15 +19,15 @@ NONE: Mapping[str, UnreadRow] = {}
 class UnreadOrders:
     """The unreadable order and trade rows of one snapshot, compared with a blotter."""
 
-    def __init__(self, books: AccountSnapshot, blotter: Blotter) -> None:
+    def __init__(self, snapshot: AccountSnapshot, blotter: Blotter) -> None:
         self.own_rows: Mapping[str, UnreadRow] = NONE  # order_id -> unreadable row of that order
         self._foreign: tuple[UnreadRow, ...] = ()
-        self._trades = tuple(row for row in books.unread if row.book == "trades")
-        if not books.unread:
+        self._trades = tuple(row for row in snapshot.unread if row.book == "trades")
+        if not snapshot.unread:
             return
         ours: dict[str, UnreadRow] = {}
         foreign = []
-        for row in books.unread:
+        for row in snapshot.unread:
             if row.book == "orders":
                 id_ = row.tag if row.tag in blotter.orders else blotter.by_venue_id.get(row.venue_order_id)
                 if id_ is None:

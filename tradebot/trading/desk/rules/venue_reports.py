@@ -35,15 +35,15 @@ class VenueReports:
 
     def on_request_result(self, result: RequestResult) -> Iterator[Decision]:
         """Book the result of a request, and the fills that came before the venue's id of its order was known."""
-        fact = result.event
+        event = result.event
         # SENDING is in the journal already: its row had to be on disk before the order's first byte left.
-        if fact.type is OrderEventType.SENDING:
-            yield RecordJournaled(fact)
+        if event.type is OrderEventType.SENDING:
+            yield RecordJournaled(event)
             return
-        yield RecordEvent(fact)
-        if fact.venue_order_id:
+        yield RecordEvent(event)
+        if event.venue_order_id:
             at = self._book.conditions.now
-            yield from record_events(self._translator.orphan_fill_events(fact.venue_order_id, at=at, mono=fact.mono))
+            yield from record_events(self._translator.orphan_fill_events(event.venue_order_id, at=at, mono=event.mono))
 
     def on_order_report(self, report: OrderReport) -> Decisions:
         """Book what is new in an order report."""
@@ -59,11 +59,11 @@ class VenueReports:
 
     def on_reconcile(self, decision: Reconcile) -> Iterator[Decision]:
         """Book a whole account snapshot: fills first, then statuses and absences."""
-        c, books = self._book.conditions, decision.books
-        yield from record_events(self._translator.snapshot_fill_events(books, at=c.now, mono=c.mono))
-        yield CheckOverfills(books)
-        yield from record_events(self._translator.snapshot_order_events(books, at=c.now, mono=c.mono))
-        for order in self._translator.lagging_orders(books):
+        c, snapshot = self._book.conditions, decision.books
+        yield from record_events(self._translator.snapshot_fill_events(snapshot, at=c.now, mono=c.mono))
+        yield CheckOverfills(snapshot)
+        yield from record_events(self._translator.snapshot_order_events(snapshot, at=c.now, mono=c.mono))
+        for order in self._translator.lagging_orders(snapshot):
             if not c.halts.has_scope(scope := Scope.for_symbol(order.symbol)):
                 text = f"{order.order_id}: the venue has for a minute known fewer fills than it told us"
                 yield from report_violations(self._book, (Violation(text, scope),), order)

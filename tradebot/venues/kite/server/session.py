@@ -27,7 +27,7 @@ class LoginSessions:
     def __init__(self, clock: Clock, *, api_key: str, api_secret: str, access_token: str, expires: bool = True) -> None:
         self.api_key = api_key
         self.access_token = access_token
-        self._secret = api_secret
+        self._api_secret = api_secret
         self._clock = clock
         self._expires = expires
         self._born_at = clock.market_ns()
@@ -50,7 +50,7 @@ class LoginSessions:
         issued_at = self._request_tokens.pop(request_token, None)
         if issued_at is None or self._clock.monotonic_ns() - issued_at > REQUEST_TOKEN_LIFE_NS:
             raise token_error("Token is invalid or has expired.")
-        expected = hashlib.sha256(f"{self.api_key}{request_token}{self._secret}".encode()).hexdigest()
+        expected = hashlib.sha256(f"{self.api_key}{request_token}{self._api_secret}".encode()).hexdigest()
         if api_key != self.api_key or not hmac.compare_digest(checksum.encode(), expected.encode()):
             raise token_error("Invalid `checksum`.")
         self.access_token = self._derive("access")
@@ -81,7 +81,7 @@ class LoginSessions:
     def _derive(self, purpose: str) -> str:
         self._issued += 1
         text = f"{purpose}:{self._issued}:{self.api_key}".encode()
-        return hmac.new(self._secret.encode(), text, hashlib.sha256).hexdigest()[:32]
+        return hmac.new(self._api_secret.encode(), text, hashlib.sha256).hexdigest()[:32]
 
 
 def _morning(market_ns: int) -> int:
