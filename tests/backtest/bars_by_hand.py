@@ -11,7 +11,7 @@ import numpy as np
 from tradebot.backtest.job import Bill, Costs, Job
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.strategies.loading import StrategySpec, load_strategy
 from tradebot.trading.desk.gate.limits import Limits
 from tradebot.trading.desk.settings import DeskSettings

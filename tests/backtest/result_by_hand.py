@@ -11,7 +11,7 @@ from tradebot.backtest.job import Job
 from tradebot.backtest.result import FillColumns, OrderColumns, Result, TradeColumns, trading_hash
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.domain.order import OrderKind, OrderPurpose, OrderState
 from tradebot.exchange.bar_matching import BarFillModel
 from tradebot.strategies.loading import load_strategy

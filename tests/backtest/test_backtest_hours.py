@@ -16,7 +16,7 @@ from tradebot.backtest.job import TradingHours
 from tradebot.backtest.session_timetable import timeline_days
 from tradebot.clock import IST, format_iso
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.domain.order import OrderKind
 from tradebot.exchange.bar_matching import BarFillModel
 from tradebot.markets.calendar import ist_to_ns

@@ -15,7 +15,7 @@ from tests.backtest.bars_by_hand import DESK, WIDE, bars, job, random_bars
 from tradebot.backtest.job import Bill, Costs, TradingHours
 from tradebot.backtest.result import Result
 from tradebot.backtest.run import run_backtest
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.domain.order import OrderKind
 from tradebot.exchange.bar_matching import BarFillModel
 from tradebot.exchange.slippage import Slippage

@@ -15,7 +15,7 @@ from tradebot.backtest.job import Bill, Costs, Job
 from tradebot.backtest.result import Result
 from tradebot.backtest.run import run_backtest
 from tradebot.backtest.significance import bootstrap_profit, deflated_sharpe
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.exchange.slippage import Slippage, SlippageKind
 from tradebot.strategies.loading import StrategySpec
 

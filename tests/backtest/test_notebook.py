@@ -22,7 +22,7 @@ from tradebot.backtest.exchange_settings import exchange_settings
 from tradebot.backtest.input_frames import bars_from_frames
 from tradebot.backtest.sample import sample_bars
 from tradebot.clock import DAY
-from tradebot.domain.market_data import Bar
+from tradebot.domain.market import Bar
 from tradebot.domain.messages import Action
 from tradebot.errors import ConfigError, DataError
 from tradebot.history.interval import interval_name

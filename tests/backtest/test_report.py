@@ -25,7 +25,7 @@ from tradebot.backtest.check import Check, CheckVerdict
 from tradebot.backtest.metrics import LABELS
 from tradebot.backtest.result import Result
 from tradebot.backtest.run import run_backtest
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.errors import DataError
 from tradebot.strategies.loading import StrategySpec
 from tradebot.sweep import heat_map

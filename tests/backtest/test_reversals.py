@@ -12,7 +12,7 @@ from tradebot.backtest.job import TradingHours
 from tradebot.backtest.result import Result
 from tradebot.backtest.run import run_backtest
 from tradebot.clock import SECOND
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.domain.order import OrderKind
 from tradebot.exchange.bar_matching import BarFillModel
 from tradebot.strategies.loading import StrategySpec

@@ -16,7 +16,7 @@ from tradebot.backtest.job import Bill, Costs, TradingHours
 from tradebot.backtest.run import run_backtest
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.errors import DataError
 from tradebot.strategies.loading import StrategySpec, load_strategy
 

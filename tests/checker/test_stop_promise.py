@@ -13,7 +13,7 @@ from tests.checker.records import RUN, Records
 from tradebot.checker.promises import judge_records
 from tradebot.checker.verdict import PromiseVerdict
 from tradebot.domain.commands import CommandVerb
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.domain.messages import BrokerSession, ClockTick, Command
 from tradebot.journal.input_log import InputEntry, InputLogBatch, pack_inputs
 

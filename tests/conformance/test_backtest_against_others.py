@@ -31,7 +31,7 @@ from tradebot.backtest.run import run_backtest
 from tradebot.bench.backtest.backtest import STRATEGY_CODE
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.strategies.loading import StrategySpec
 
 HERE = Path(__file__).resolve().parent

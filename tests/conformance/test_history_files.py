@@ -12,7 +12,7 @@ import pytest
 
 from tests.history.bars_by_hand import MINUTE, assert_same
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.errors import DataError
 from tradebot.history.data_quality import examine_series, require_testable
 from tradebot.history.files.rows import ParseOptions

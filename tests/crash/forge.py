@@ -34,7 +34,7 @@ from tradebot.checker.verdict import PromiseStatus
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.commands import CommandVerb
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market_data import QUOTE_COLUMNS, Quotes
+from tradebot.domain.market import QUOTE_COLUMNS, Quotes
 from tradebot.domain.message import Message
 from tradebot.domain.messages import (
     Action,

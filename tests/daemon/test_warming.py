@@ -12,7 +12,7 @@ from tradebot.clock import SECOND, ManualClock
 from tradebot.config import Config
 from tradebot.daemon.warmup_loader import LOGIN_PAUSE_S, WarmupLoader
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.errors import LoginLost
 from tradebot.journal.recovery import RecoveredState
 from tradebot.markets.market import HOME_MARKET

@@ -7,7 +7,7 @@ import numpy as np
 
 from tradebot.clock import SECOND, ManualClock, parse_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.domain.order import OrderKind, Side
 from tradebot.exchange.account import OpeningBalance
 from tradebot.exchange.exchange import Exchange

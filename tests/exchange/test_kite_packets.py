@@ -13,7 +13,7 @@ import pytest
 
 from tradebot.clock import SECOND, parse_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 from tradebot.exchange.snapshot import empty_columns
 from tradebot.venues.kite.server.packets import PACKETS_PER_FRAME, PacketRenderer, StreamMode
 

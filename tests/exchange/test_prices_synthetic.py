@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradebot.clock import DAY, MINUTE, SECOND
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.exchange.prices import day_activity, synthetic
 from tradebot.exchange.prices.synthetic import SyntheticPrices
 from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots

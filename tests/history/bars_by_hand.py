@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 
 from tradebot.clock import SECOND
-from tradebot.domain.market_data import SERIES_COLUMNS, BarSeries
+from tradebot.domain.market import SERIES_COLUMNS, BarSeries
 from tradebot.markets.calendar import TradingCalendar
 
 MINUTE = 60 * SECOND

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.history.bars_by_hand import MINUTE, assert_same, series, walk
 from tradebot.clock import SECOND
-from tradebot.domain.market_data import SERIES_COLUMNS, BarSeries
+from tradebot.domain.market import SERIES_COLUMNS, BarSeries
 from tradebot.errors import StateError
 from tradebot.history.chunk import ChunkDecimals, bar_count, chunk_periods, decode_chunks, encode_chunk, split_by_period
 

@@ -12,7 +12,7 @@ import pytest
 from tests.history.bars_by_hand import MINUTE, assert_same, series, walk
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.errors import LinkLost, VenueUnavailable
 from tradebot.history.downloading import DownloadResult, download_bars, missing_pieces
 from tradebot.history.exchange_calendar import day_number

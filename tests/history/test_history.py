@@ -14,7 +14,7 @@ from tests.history.bars_by_hand import MINUTE, assert_same, series, walk
 from tests.store.conftest import dsn, server, server_dsn  # noqa: F401 - fixtures
 from tradebot.__main__ import run_command_line
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.errors import DataError, LinkLost, StateError
 from tradebot.history.chunk import ChunkDecimals, encode_chunk, split_by_period
 from tradebot.history.database import FILE_NAME, Database, PostgresDatabase, SqliteDatabase

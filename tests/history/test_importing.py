@@ -14,7 +14,7 @@ import pytest
 from tests.history.bars_by_hand import MINUTE, assert_same, walk
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.errors import DataError, StateError
 from tradebot.history.files import tables
 from tradebot.history.files.rows import ParsedRows, ParseOptions

@@ -10,7 +10,7 @@ import pytest
 from tests.history.bars_by_hand import MINUTE, walk
 from tradebot.clock import ManualClock
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import BarBatch, BarSeries
+from tradebot.domain.market import BarBatch, BarSeries
 from tradebot.errors import DataError, StateError
 from tradebot.history import journal_import
 from tradebot.history.history import open_history

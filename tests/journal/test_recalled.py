@@ -11,7 +11,7 @@ import pytest
 
 from tests.journal.ledger_by_hand import MINUTE, START, UNIVERSE, close, run, write
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.journal.rows import WarmupBars
 from tradebot.journal.warmup_history import read_warmup_bars
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.journal.ledger_by_hand import UNIVERSE, close, fact, run
 from tradebot.domain.commands import CommandVerb, HaltExpiry, Scope
-from tradebot.domain.market_data import BAR_COLUMNS, SERIES_COLUMNS, BarBatch, BarSeries
+from tradebot.domain.market import BAR_COLUMNS, SERIES_COLUMNS, BarBatch, BarSeries
 from tradebot.domain.message import Message
 from tradebot.domain.messages import (
     AccountSnapshot,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tradebot.domain.commands import CommandVerb
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.domain.message import Message
 from tradebot.domain.messages import (
     AccountSnapshot,

@@ -14,7 +14,7 @@ import pytest
 
 from tests.journal.recorded_days import came_out, expected, kept, unpacked
 from tradebot.domain import wire_names
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.domain.message import Message, names_on_disk
 from tradebot.domain.messages import ClockTick
 from tradebot.domain.order import OrderEvent

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from tests.oracle import seam
 from tests.oracle.vendor import seam as frozen_seam
-from tradebot.domain.market_data import BarBatch, Quotes
+from tradebot.domain.market import BarBatch, Quotes
 from tradebot.domain.messages import AccountSnapshot, ClockTick, DeskMessage
 from tradebot.journal.rows import encode_body
 

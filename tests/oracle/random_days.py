@@ -18,7 +18,7 @@ from tests.oracle.vendor import seam as frozen_seam
 from tests.trading.desk.test_recording import SETTINGS, VENUE
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
-from tradebot.domain.market_data import BarBatch
+from tradebot.domain.market import BarBatch
 from tradebot.domain.messages import ClockTick, Command, ReconciliationResult, RequestResult, TrailingStopPrices
 from tradebot.domain.order import OrderEvent, OrderEventType
 

@@ -13,7 +13,7 @@ from tests.oracle.small_venue import SmallVenue
 from tests.trading.desk.test_recording import OPEN
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import BarBatch, Quotes
+from tradebot.domain.market import BarBatch, Quotes
 from tradebot.domain.messages import (
     Cancel,
     ClockTick,

@@ -15,7 +15,7 @@ from tests.oracle.random_market import Surroundings
 from tests.trading.desk.test_recording import MINUTE
 from tradebot.clock import SECOND
 from tradebot.domain.commands import EVERYTHING, CommandVerb
-from tradebot.domain.market_data import BarBatch
+from tradebot.domain.market import BarBatch
 from tradebot.domain.messages import (
     Action,
     BrokerSession,

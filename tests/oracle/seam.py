@@ -30,7 +30,7 @@ import msgspec
 from tradebot.backtest.backtest_desk import BacktestDesk
 from tradebot.backtest.fast_gate import FastGate
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import BarBatch
+from tradebot.domain.market import BarBatch
 from tradebot.domain.messages import AccountSnapshot, ClockTick, DeskMessage, FillReport, Signals
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.book.state_hash import hash_state

@@ -22,7 +22,7 @@ from tradebot.config import Config
 from tradebot.config.desk_settings import desk_settings, gate_limits
 from tradebot.config.sections import RiskSection, StrategySection
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import Bar, BarBatch, BarSeries
+from tradebot.domain.market import Bar, BarBatch, BarSeries
 from tradebot.domain.messages import Action
 from tradebot.exchange.event_log import read_event_log
 from tradebot.journal.recorded_bars import read_bar_batches

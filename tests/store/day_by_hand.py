@@ -11,7 +11,7 @@ import numpy as np
 from tradebot.clock import ManualClock
 from tradebot.domain.commands import CommandVerb
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import BarBatch
+from tradebot.domain.market import BarBatch
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Action, Command, LinkUp, ReconciliationResult, Signal, Signals
 from tradebot.domain.order import (

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from tests.stories.ledger import assert_agree
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.exchange.prices.recorded_ticks import RecordedTicks
 from tradebot.journal.recorded_bars import read_bar_batches
 from tradebot.markets.calendar import TradingCalendar

@@ -20,7 +20,7 @@ from tradebot.backtest.bar_table import BarTable
 from tradebot.backtest.job import Job
 from tradebot.backtest.run import run_backtest
 from tradebot.backtest.signal_index import index_signals
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Signal, Signals
 from tradebot.domain.order import OrderEvent, OrderEventType

@@ -7,7 +7,7 @@ import pytest
 
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market_data import BarBatch
+from tradebot.domain.market import BarBatch
 from tradebot.domain.messages import Action, Signal
 from tradebot.strategies.loading import SHIPPED_STRATEGIES, load_strategy
 from tradebot.trading.analysis.partition import CloseRows, Partition, PartitionSetup

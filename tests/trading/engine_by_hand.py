@@ -16,7 +16,7 @@ from tests.trading.desk.desk_room import gate
 from tests.trading.test_bars import OPEN, OneDay
 from tradebot.clock import SECOND, LoopClock
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market_data import BarBatch, Quotes
+from tradebot.domain.market import BarBatch, Quotes
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Action, LinkDown, LinkUp, MarketMessage, Signal, Signals
 from tradebot.domain.order import (

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradebot.clock import SECOND
-from tradebot.domain.market_data import BarBatch, Quotes
+from tradebot.domain.market import BarBatch, Quotes
 from tradebot.trading import bar_builder as stage
 from tradebot.trading import quote_filter
 from tradebot.trading.bar_builder import BarBuilder

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tradebot.clock import SECOND, VenueClock
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.ops.events.event import Event
 from tradebot.trading.bar_builder import BarBuilder
 from tradebot.trading.clock_monitor import ClockMonitor

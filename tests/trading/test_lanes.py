@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tradebot.clock import ManualClock
-from tradebot.domain.market_data import QUOTE_COLUMNS, Quotes
+from tradebot.domain.market import QUOTE_COLUMNS, Quotes
 from tradebot.errors import InvariantBroken
 from tradebot.trading.queues import TIME_SLICE_NS, BoundedQueue, Inbox
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.trading.test_bars import quotes
 from tradebot.clock import SECOND
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.trading import price_band
 from tradebot.trading.price_band import PriceBand
 

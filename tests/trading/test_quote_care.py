@@ -15,7 +15,7 @@ from tests.trading.test_bars import OPEN, OneDay, quotes
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.commands import CommandVerb, Scope
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.domain.messages import Command, FetchedQuotes
 from tradebot.errors import LinkLost
 from tradebot.trading.bar_builder import BarBuilder

@@ -10,7 +10,7 @@ from typing import Any
 from tests.trading.test_bars import OPEN, OneDay, quotes
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.domain.messages import ClockTick, Command
 from tradebot.ops.events.event import drop_event
 from tradebot.trading.bar_builder import BarBuilder

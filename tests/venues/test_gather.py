@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.venues.trade_batcher import TradeBatcher, WireNumberError, parse_units
 
 UNIVERSE = Universe([Instrument(symbol="A"), Instrument(symbol="B")])

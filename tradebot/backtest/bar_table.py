@@ -13,7 +13,7 @@ import numpy as np
 
 from tradebot.clock import DAY
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import SERIES_COLUMNS, BarSeries, Floats, Ints
+from tradebot.domain.market import SERIES_COLUMNS, BarSeries, Floats, Ints
 from tradebot.errors import DataError
 from tradebot.history.interval import interval_name, shortest_step
 from tradebot.markets.exchanges import INDIA, UTC_ZONE, zone_name_of

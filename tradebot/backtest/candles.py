@@ -10,7 +10,7 @@ import pandas as pd
 
 from tradebot.backtest.result import Result
 from tradebot.clock import SECOND
-from tradebot.domain.market_data import BarSeries, Ints
+from tradebot.domain.market import BarSeries, Ints
 from tradebot.domain.order import OrderPurpose
 from tradebot.history.interval import interval_name
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tradebot.backtest.job import Bill
 from tradebot.clock import DAY
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.errors import ConfigError
 from tradebot.history.exchange_calendar import INDIA, NEW_YORK, are_in_session, require_known_exchange, zone_of
 from tradebot.markets.market import HOME_MARKET, market_of

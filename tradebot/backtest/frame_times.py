@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tradebot.clock import SECOND
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 from tradebot.errors import DataError
 
 TIME_COLUMNS = ("ts", "datetime", "timestamp", "date", "time")

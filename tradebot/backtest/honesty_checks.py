@@ -18,7 +18,7 @@ from tradebot.backtest.job import Bill, Job
 from tradebot.backtest.result import Result
 from tradebot.backtest.significance import bootstrap_profit, deflated_sharpe
 from tradebot.clock import format_iso
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.domain.order import OrderPurpose
 from tradebot.exchange.slippage import Slippage, SlippageKind
 from tradebot.history.interval import shortest_step

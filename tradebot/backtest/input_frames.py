@@ -16,7 +16,7 @@ import pandas as pd
 from tradebot.backtest.exchange_settings import ExchangeSettings
 from tradebot.backtest.frame_times import TIME_COLUMNS, bar_starts, one_line
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import BarSeries, Floats, Ints
+from tradebot.domain.market import BarSeries, Floats, Ints
 from tradebot.errors import DataError
 from tradebot.history.bar_lengths import is_last_running, look_like_end_stamps
 from tradebot.history.decimals import common_price_step, month_closes

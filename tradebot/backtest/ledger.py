@@ -11,7 +11,7 @@ import numpy as np
 from tradebot.backtest.bar_table import BarTable
 from tradebot.backtest.result import FillColumns, OrderColumns, TradeColumns
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 from tradebot.domain.order import OrderKind, OrderPurpose, OrderRequest, OrderState
 from tradebot.errors import DataError
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 
 FIRST_CHUNK, LONGEST_CHUNK = 32, 65_536  # rows checked at a time; most guards are touched soon
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from tradebot.clock import DAY
-from tradebot.domain.market_data import Floats
+from tradebot.domain.market import Floats
 
 WEEKDAYS, EVERY_DAY = 252, 365  # trading days of a year where weekends are closed, and where they are not
 YEAR_S = 365.25 * 86_400

@@ -27,7 +27,7 @@ from tradebot.backtest.result import UNUSUAL_COUNTS, Result
 from tradebot.backtest.run import run_backtest, unaffordable_instruments
 from tradebot.clock import WallClock
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.domain.order import OrderKind
 from tradebot.errors import ConfigError
 from tradebot.exchange.bar_matching import BarFillModel

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from tradebot.backtest.job import Job
 from tradebot.backtest.session_timetable import NEVER, BacktestDay
 from tradebot.clock import DAY
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 from tradebot.history.exchange_calendar import (
     INDIA,
     NEW_YORK,

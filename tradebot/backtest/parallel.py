@@ -16,7 +16,7 @@ from tradebot.backtest import pool
 from tradebot.backtest.job import Job
 from tradebot.backtest.result import FillColumns, OrderColumns, Result, TradeColumns, trading_hash
 from tradebot.backtest.run import SeriesInput, run_backtest, series_by_symbol
-from tradebot.domain.market_data import BarSeries, Ints
+from tradebot.domain.market import BarSeries, Ints
 from tradebot.errors import DataError
 from tradebot.indicators.expressions import Bars as Columns
 from tradebot.indicators.plan import ExpressionPlan

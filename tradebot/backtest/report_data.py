@@ -24,7 +24,7 @@ from tradebot.backtest.check import Check
 from tradebot.backtest.job import Bill, Job
 from tradebot.backtest.result import Result
 from tradebot.clock import DAY, SECOND
-from tradebot.domain.market_data import SERIES_COLUMNS, BarSeries
+from tradebot.domain.market import SERIES_COLUMNS, BarSeries
 from tradebot.domain.order import Side
 from tradebot.markets.calendar import ist_date
 from tradebot.markets.charges import CHARGE_NAMES, NO_CHARGES, Charges, order_charges, segment_of, tariff_of

@@ -16,7 +16,7 @@ import pandas as pd
 
 from tradebot.backtest import result_frames
 from tradebot.backtest.job import Job
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 from tradebot.domain.message import Message
 from tradebot.trading.desk.placing.denials import Denial
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tradebot.backtest.job import Job
-from tradebot.domain.market_data import Floats, Ints
+from tradebot.domain.market import Floats, Ints
 from tradebot.domain.order import OrderKind, OrderPurpose, OrderState
 
 SIDES = {1: "BUY", -1: "SELL"}

@@ -26,7 +26,7 @@ from tradebot.backtest.signal_source import SignalSource
 from tradebot.backtest.single_symbol_loop import SingleSymbolLoop
 from tradebot.clock import SECOND, format_iso
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.trading.desk import fill_charges
 from tradebot.trading.desk.book.blotter import ChargesOf
 from tradebot.trading.desk.book.book import Book

@@ -11,7 +11,7 @@ from datetime import date, time, timedelta
 
 from tradebot.clock import MINUTE
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.exchange.prices.synthetic import SyntheticPrices
 from tradebot.markets.calendar import ist_to_ns
 from tradebot.markets.listing import universe_for

@@ -10,7 +10,7 @@ import numpy as np
 from tradebot.backtest.job import TradingHours
 from tradebot.clock import DAY
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 from tradebot.domain.messages import SessionBegins
 from tradebot.markets.market import HOME_MARKET, common_market
 from tradebot.trading.calendar_sessions import CalendarSessions

@@ -10,7 +10,7 @@ import numpy as np
 
 from tradebot.backtest.bar_table import BarTable
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import BarSeries, Floats, to_floats
+from tradebot.domain.market import BarSeries, Floats, to_floats
 from tradebot.domain.messages import Action, Signal
 from tradebot.indicators.cross_section import BarHistory
 from tradebot.indicators.cross_section import evaluate_histories as across

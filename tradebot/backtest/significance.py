@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tradebot.domain.market_data import Floats
+from tradebot.domain.market import Floats
 
 EULER = 0.5772156649015329  # Euler-Mascheroni
 NORMAL = NormalDist()

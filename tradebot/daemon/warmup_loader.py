@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tradebot.config import Config
 from tradebot.daemon.venue_session import VenueSession
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.errors import LoginLost
 from tradebot.journal.recovery import RecoveredState
 from tradebot.journal.warmup_history import read_warmup_bars

@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from tradebot.domain.commands import EVERYTHING, CommandVerb, HaltExpiry, Scope
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.domain.message import Message
 from tradebot.domain.order import (
     ZERO,

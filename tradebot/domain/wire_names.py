@@ -17,9 +17,9 @@ ON_DISK: dict[str, str] = {
         "Instrument: symbol exchange token kind tick_size lot_size price_decimals quantity_decimals currency name "
         "has_derivatives",
     "venue_rows.UnreadRow": "Unread: book reason venue_order_id tag exchange symbol product",
-    "market_data.BarBatch": "Close: interval ends_at seen_at quoted_at ids open high low close volume ticks",
-    "market_data.Quotes": "Quotes: source seen_at ids sent_at last volume bid ask bid_size ask_size",
-    "market_data.BarSeries": "Series: symbol interval starts open high low close volume unread_starts=odd",
+    "market.BarBatch": "Close: interval ends_at seen_at quoted_at ids open high low close volume ticks",
+    "market.Quotes": "Quotes: source seen_at ids sent_at last volume bid ask bid_size ask_size",
+    "market.BarSeries": "Series: symbol interval starts open high low close volume unread_starts=odd",
     "messages.AccountSnapshot": "Books: asked_at orders fills=executions positions cash unread holdings",
     "messages.BrokerSession": "BrokerSession: mono lost_reason=lost orders_refused",
     "messages.ClockOffset": "ClockApart: mono offset_ns=offset",

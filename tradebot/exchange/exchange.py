@@ -17,7 +17,7 @@ import numpy as np
 
 from tradebot.clock import MINUTE, SECOND, Clock
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 from tradebot.domain.order import ZERO, OrderKind, Validity
 from tradebot.exchange.account import Account, InstrumentMark, OpeningBalance
 from tradebot.exchange.client_order_book import ClientOrderBook

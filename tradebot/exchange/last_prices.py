@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tradebot.domain.instrument import InstrumentKind, Universe
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 from tradebot.domain.order import ZERO
 from tradebot.exchange.account import InstrumentMark
 from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots, empty_columns

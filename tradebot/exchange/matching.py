@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 from tradebot.domain.order import Side
 
 

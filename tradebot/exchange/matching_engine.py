@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 from tradebot.domain.order import ZERO, OrderKind, Validity
 from tradebot.exchange.client_order_book import ClientOrderBook
 from tradebot.exchange.matching import BookEvent, BookFill, InstrumentBook, WorkingOrder, depth_row

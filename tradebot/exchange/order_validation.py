@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from tradebot.domain.instrument import Instrument, InstrumentKind
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 from tradebot.domain.order import ZERO, OrderKind, Side
 from tradebot.domain.products import CARRIED, DELIVERY, INTRADAY
 from tradebot.exchange.account import Account

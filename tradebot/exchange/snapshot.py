@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import BarSeries, Ints
+from tradebot.domain.market import BarSeries, Ints
 from tradebot.domain.message import Message
 
 DEPTH_LEVELS = 5

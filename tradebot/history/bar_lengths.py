@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from tradebot.clock import DAY, MINUTE, SECOND
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 from tradebot.errors import DataError
 from tradebot.history.exchange_calendar import UTC_ZONE, calendar_of, exchange_days, zone_of
 from tradebot.history.interval import MONTH, WEEK, interval_name, shortest_step

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tradebot.clock import DAY, MINUTE, SECOND
-from tradebot.domain.market_data import SERIES_COLUMNS, BarSeries, Ints
+from tradebot.domain.market import SERIES_COLUMNS, BarSeries, Ints
 from tradebot.errors import StateError
 
 PRICE_COLUMNS = ("open", "high", "low", "close")

@@ -11,7 +11,7 @@ import numpy as np
 from tradebot.clock import DAY, format_iso
 from tradebot.domain.home_exchange import HOME_EXCHANGE
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import BarSeries, Ints
+from tradebot.domain.market import BarSeries, Ints
 from tradebot.errors import DataError
 from tradebot.history.bar_lengths import look_like_end_stamps
 from tradebot.history.exchange_calendar import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tradebot.domain.market_data import Floats, Ints
+from tradebot.domain.market import Floats, Ints
 
 MAX_DECIMALS = 8
 EXACT_FLOAT_LIMIT = 2.0**53  # floats hold every integer below this

@@ -12,7 +12,7 @@ import numpy as np
 
 from tradebot.clock import DAY, SECOND, Clock
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.errors import LinkLost, VenueUnavailable
 from tradebot.history.exchange_calendar import ExchangeCalendar, calendar_of, exchange_days
 from tradebot.history.history import History

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tradebot.clock import DAY, SECOND
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 from tradebot.errors import DataError
 from tradebot.markets import exchanges
 from tradebot.markets.calendar import HoursClass

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.errors import DataError
 from tradebot.history.exchange_calendar import zone_of
 from tradebot.history.files.duckdb_files import write_parquet

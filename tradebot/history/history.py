@@ -18,7 +18,7 @@ import numpy as np
 
 from tradebot.clock import Clock, WallClock
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market_data import SERIES_COLUMNS, BarSeries, Ints
+from tradebot.domain.market import SERIES_COLUMNS, BarSeries, Ints
 from tradebot.errors import DataError
 from tradebot.history.catalog import SeriesCatalog, inventing_venue
 from tradebot.history.chunk import (

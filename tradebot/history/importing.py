@@ -16,7 +16,7 @@ import numpy as np
 from tradebot.clock import DAY, Clock, WallClock
 from tradebot.domain.home_exchange import HOME_EXCHANGE
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import SERIES_COLUMNS, BarSeries
+from tradebot.domain.market import SERIES_COLUMNS, BarSeries
 from tradebot.errors import DataError
 from tradebot.history.bar_lengths import look_like_end_stamps
 from tradebot.history.exchange_calendar import INDIA, date_of_day, exchange_days, require_known_exchange, zone_of

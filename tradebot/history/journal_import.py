@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import SERIES_COLUMNS, BarBatch, BarSeries, Ints
+from tradebot.domain.market import SERIES_COLUMNS, BarBatch, BarSeries, Ints
 from tradebot.errors import DataError
 from tradebot.history.history import History
 from tradebot.history.merging import WriteCounts

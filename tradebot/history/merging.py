@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tradebot.domain.market_data import SERIES_COLUMNS, BarSeries, Ints
+from tradebot.domain.market import SERIES_COLUMNS, BarSeries, Ints
 from tradebot.history.interval import shortest_step
 
 

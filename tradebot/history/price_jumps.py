@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.history.exchange_calendar import date_of_day, exchange_days
 
 SPLIT_RATIOS = (2.0, 3.0, 4.0, 5.0, 10.0, 1.5, 20.0, 8.0, 7.0, 6.0)  # new shares for one old share, usual ratios first

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tradebot.clock import DAY
-from tradebot.domain.market_data import BarSeries, Ints
+from tradebot.domain.market import BarSeries, Ints
 from tradebot.errors import DataError
 from tradebot.history.exchange_calendar import UTC_ZONE, calendar_of, exchange_days, zone_of
 from tradebot.history.interval import MONTH, WEEK, interval_name

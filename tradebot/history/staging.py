@@ -20,7 +20,7 @@ import numpy as np
 from tradebot.clock import format_iso
 from tradebot.domain.home_exchange import HOME_EXCHANGE
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import SERIES_COLUMNS, BarSeries, Floats, Ints
+from tradebot.domain.market import SERIES_COLUMNS, BarSeries, Floats, Ints
 from tradebot.errors import DataError, StateError
 from tradebot.history.bar_lengths import first_of_other_length, is_last_running, starts_from_ends
 from tradebot.history.chunk import chunk_periods

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tradebot.domain.market_data import Floats
+from tradebot.domain.market import Floats
 from tradebot.indicators.node import Op
 
 SINGLE_THREAD_SIZE = 8_192  # elements; above this numpy's linear algebra starts threads, which spin while they wait

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tradebot.domain.market_data import Floats, Ints
+from tradebot.domain.market import Floats, Ints
 from tradebot.indicators.arithmetic import CROSS_SECTIONAL
 from tradebot.indicators.plan import ExpressionPlan, ExpressionValues, Value, evaluate_node
 

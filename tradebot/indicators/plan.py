@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from tradebot.clock import SECOND
-from tradebot.domain.market_data import Floats, Ints
+from tradebot.domain.market import Floats, Ints
 from tradebot.errors import ConfigError
 from tradebot.indicators import talib_bridge
 from tradebot.indicators.arithmetic import ELEMENTWISE

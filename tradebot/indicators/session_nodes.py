@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tradebot.clock import DAY, MINUTE
-from tradebot.domain.market_data import Floats, Ints
+from tradebot.domain.market import Floats, Ints
 from tradebot.indicators.session_opens import SessionOpens
 from tradebot.indicators.vector_state import BarStep
 

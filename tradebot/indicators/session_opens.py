@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from tradebot.clock import SECOND
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 
 DAY_S = 86_400
 FIRST_YEAR, LAST_YEAR = 1970, 2100  # years whose daylight saving is known

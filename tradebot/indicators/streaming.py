@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tradebot.domain.market_data import Floats, Ints
+from tradebot.domain.market import Floats, Ints
 from tradebot.indicators import talib_bridge
 from tradebot.indicators.arithmetic import CROSS_SECTIONAL, ELEMENTWISE, are_finite
 from tradebot.indicators.cross_section import BarHistory, evaluate_by_node

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tradebot.domain.market_data import Floats
+from tradebot.domain.market import Floats
 
 
 def _load() -> tuple[Any, Any, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tradebot.domain.market_data import Floats, Ints
+from tradebot.domain.market import Floats, Ints
 from tradebot.indicators.node import Timeframe
 from tradebot.indicators.session_opens import SessionOpens
 from tradebot.indicators.vector_state import BarStep, RingBuffer

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tradebot.domain.market_data import Floats
+from tradebot.domain.market import Floats
 from tradebot.indicators.vector_bands import VectorBbands
 from tradebot.indicators.vector_functions import VectorEma, VectorMacd, VectorSma
 from tradebot.indicators.vector_fused import FusedFactor

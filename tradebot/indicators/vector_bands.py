@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tradebot.domain.market_data import Floats
+from tradebot.domain.market import Floats
 from tradebot.indicators import talib_bridge
 from tradebot.indicators.vector_state import MovingTotal, Rows, State, VectorState
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tradebot.domain.market_data import Floats
+from tradebot.domain.market import Floats
 
 SPLITTER = 2.0**27 + 1.0
 TINY = 2.0**-900  # products below may lose their error to underflow

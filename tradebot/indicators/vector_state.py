@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from tradebot.domain.market_data import Floats, Ints
+from tradebot.domain.market import Floats, Ints
 from tradebot.indicators import talib_bridge
 
 State = tuple[Floats, ...]  # arrays whose last axis is the symbol; once returned they are replaced, never written

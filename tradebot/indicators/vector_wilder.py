@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tradebot.domain.market_data import Floats
+from tradebot.domain.market import Floats
 from tradebot.indicators import talib_bridge
 from tradebot.indicators.vector_fused import FusedFactor
 from tradebot.indicators.vector_state import Rows, State, VectorState

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 
 INTEGER_TYPES = ("<i1", "<i2", "<i4", "<i8")
 _LIMITS = {width: np.iinfo(width) for width in INTEGER_TYPES}

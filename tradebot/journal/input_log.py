@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from tradebot.domain.market_data import Ints, Quotes
+from tradebot.domain.market import Ints, Quotes
 from tradebot.domain.message import Message, names_on_disk
 from tradebot.domain.messages import (
     AccountSnapshot,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import BAR_COLUMNS, Bar, BarBatch
+from tradebot.domain.market import BAR_COLUMNS, Bar, BarBatch
 from tradebot.errors import StateError
 from tradebot.journal.reader import read_rows
 from tradebot.journal.rows import InstrumentList

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import BAR_COLUMNS, SERIES_COLUMNS, BarBatch, BarSeries, Ints
+from tradebot.domain.market import BAR_COLUMNS, SERIES_COLUMNS, BarBatch, BarSeries, Ints
 from tradebot.domain.message import Message, names_on_disk
 from tradebot.domain.messages import (
     Command,

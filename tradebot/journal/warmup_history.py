@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import SERIES_COLUMNS, BarBatch, BarSeries, Ints
+from tradebot.domain.market import SERIES_COLUMNS, BarBatch, BarSeries, Ints
 from tradebot.journal.reader import read_rows
 from tradebot.journal.rows import InstrumentList, RunRecord, WarmupBars
 

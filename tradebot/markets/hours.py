@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 from tradebot.markets.calendar import HoursClass, TradingCalendar
 
 NEVER = 1 << 62

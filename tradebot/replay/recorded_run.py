@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import BarBatch, BarSeries
+from tradebot.domain.market import BarBatch, BarSeries
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Command, Incident, Signals, TrailingStopPrices
 from tradebot.domain.order import OrderEvent, OrderEventType

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from zlib import crc32
 
-from tradebot.domain.market_data import Bar
+from tradebot.domain.market import Bar
 from tradebot.domain.messages import Action
 from tradebot.strategies.strategy import Holding, Intent, Param, Strategy
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market_data import BarBatch
+from tradebot.domain.market import BarBatch
 from tradebot.domain.message import names_on_disk
 from tradebot.domain.messages import ReconciliationResult, Signals
 from tradebot.domain.order import ZERO, Fill, Order, OrderEvent, OrderEventType, Side

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from tradebot.domain.market_data import Floats, Ints
+from tradebot.domain.market import Floats, Ints
 from tradebot.domain.messages import Action
 from tradebot.indicators.talib_bridge import BAR_COLUMNS
 from tradebot.strategies.signal_masks import Mask, SignalMasks, with_valid_levels

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tradebot.domain.market_data import Floats
+from tradebot.domain.market import Floats
 from tradebot.domain.messages import Action
 from tradebot.indicators.plan import ExpressionValues
 from tradebot.strategies.strategy import Rules

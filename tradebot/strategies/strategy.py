@@ -7,7 +7,7 @@ from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, overload
 
-from tradebot.domain.market_data import Bar
+from tradebot.domain.market import Bar
 from tradebot.domain.message import Message
 from tradebot.domain.messages import Action
 from tradebot.indicators.expressions import Bars

@@ -20,7 +20,7 @@ import numpy as np
 
 from tradebot.backtest.job import Job
 from tradebot.backtest.pool import init_worker, kill_pool, may_fork
-from tradebot.domain.market_data import SERIES_COLUMNS, BarSeries
+from tradebot.domain.market import SERIES_COLUMNS, BarSeries
 from tradebot.errors import ClusterUnavailable, ConfigError
 from tradebot.sweep.trial import SweepData, SweepTrial, TrialBatch, run_trials
 

@@ -14,7 +14,7 @@ import msgspec
 
 from tradebot import __version__
 from tradebot.clock import Clock
-from tradebot.domain.market_data import SERIES_COLUMNS
+from tradebot.domain.market import SERIES_COLUMNS
 from tradebot.domain.message import Message
 from tradebot.sweep.dispatcher import TrialDispatcher
 from tradebot.sweep.executors import TrialExecutor

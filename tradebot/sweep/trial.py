@@ -14,7 +14,7 @@ from tradebot.backtest import metrics
 from tradebot.backtest.job import Job
 from tradebot.backtest.parallel import run_parallel
 from tradebot.clock import SECOND, WallClock
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.domain.message import Message
 from tradebot.indicators.expressions import Bars
 from tradebot.strategies.time_limit import LOAD_LIMIT_S, time_limit

@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from tradebot.domain.market_data import BarBatch, Ints, Quotes, concatenate_quotes
+from tradebot.domain.market import BarBatch, Ints, Quotes, concatenate_quotes
 from tradebot.domain.messages import SessionBegins
 from tradebot.trading.late_quotes import LateQuotes
 from tradebot.trading.price_band import PriceBand

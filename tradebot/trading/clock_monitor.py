@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tradebot.clock import SECOND, Clock, VenueClock
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.domain.messages import ClockOffset
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.market import ClockAgreed, ClockStepped, MarketTimeSet

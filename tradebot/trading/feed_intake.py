@@ -6,7 +6,7 @@ import asyncio
 
 from tradebot.clock import Clock
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage, OrderReport
 from tradebot.domain.order import VenueOrder
 from tradebot.errors import AccessDenied, LinkLost, LoginLost

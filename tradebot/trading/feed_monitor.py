@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tradebot.clock import SECOND
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 from tradebot.domain.messages import LinkDown, LinkUp
 
 SOURCE = "quotes"

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tradebot.clock import SECOND
-from tradebot.domain.market_data import Ints, Quotes
+from tradebot.domain.market import Ints, Quotes
 from tradebot.trading.quote_filter import QuoteFilter
 
 # Samples in a row with a new stamp and nothing else new, until an instrument counts as frozen

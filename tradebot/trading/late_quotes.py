@@ -6,7 +6,7 @@ from collections import Counter
 
 from tradebot.clock import MINUTE
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 from tradebot.ops.events.market import QuotesDelayed
 
 WARN_EVERY_NS = MINUTE  # monotonic ns; without it a machine that is always late would fill the log

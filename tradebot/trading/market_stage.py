@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tradebot.clock import Clock
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.domain.messages import ClockTick, FetchedQuotes, LinkDown, LinkUp
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.market import BarClosed, FeedResumed, FeedStalled

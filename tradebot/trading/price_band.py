@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tradebot.clock import MINUTE
-from tradebot.domain.market_data import Ints, Quotes
+from tradebot.domain.market import Ints, Quotes
 from tradebot.trading.quote_filter import SCALAR_MAX_ROWS
 
 BAND_DIVISOR = 20  # a price may differ by a twentieth (5%) from the median of the minute

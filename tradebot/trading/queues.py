@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
 from tradebot.clock import Clock, TimeSlice
-from tradebot.domain.market_data import Quotes, conflate_quotes
+from tradebot.domain.market import Quotes, conflate_quotes
 from tradebot.errors import InvariantBroken
 
 TIME_SLICE_NS = 2_000_000  # a stage with messages waiting works this long, then the other tasks run

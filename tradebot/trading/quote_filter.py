@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tradebot.clock import DAY, SECOND
-from tradebot.domain.market_data import Ints, Quotes
+from tradebot.domain.market import Ints, Quotes
 from tradebot.domain.messages import EarlySessionEnd, SessionBegins
 
 FAR_FUTURE_AT = 2**63 - 1

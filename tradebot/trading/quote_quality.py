@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tradebot.clock import SECOND
 from tradebot.domain.commands import CommandVerb, Scope
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.domain.messages import Command, FrozenSymbols
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.market import (

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from tradebot.clock import Clock, TimeSlice
-from tradebot.domain.market_data import BarBatch
+from tradebot.domain.market import BarBatch
 from tradebot.domain.messages import Signals
 from tradebot.trading.analysis.analysis import Analysis
 from tradebot.trading.order_sender import JournalAppender

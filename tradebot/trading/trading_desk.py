@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Protocol
 
-from tradebot.domain.market_data import BarBatch
+from tradebot.domain.market import BarBatch
 from tradebot.domain.messages import AccountSnapshot, DeskMessage
 from tradebot.trading.desk.account_view import AccountView
 from tradebot.trading.desk.decisions import DeskOutput

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 
 
 class WireNumberError(ValueError):

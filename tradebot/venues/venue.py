@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market_data import BarSeries, Quotes
+from tradebot.domain.market import BarSeries, Quotes
 from tradebot.domain.message import Message
 from tradebot.domain.messages import MarketMessage
 from tradebot.domain.order import Fill, OrderRequest, Refusal, VenueHolding, VenueOrder, VenuePosition

@@ -30,7 +30,7 @@ import msgspec
 from tests.oracle.vendor.backtest.clearance import Clearance
 from tests.oracle.vendor.backtest.fast_desk import FastDesk
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import BarBatch
+from tradebot.domain.market import BarBatch
 from tradebot.domain.messages import AccountSnapshot, DeskMessage, FillReport, Signals, ClockTick
 from tests.oracle.vendor.trading.desk.billing import charges_by_market
 from tests.oracle.vendor.trading.desk.book.book import Book

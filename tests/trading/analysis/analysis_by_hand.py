@@ -11,7 +11,7 @@ import numpy as np
 from tests.told import Told
 from tradebot.clock import SECOND, WallClock
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market_data import BarBatch, BarSeries
+from tradebot.domain.market import BarBatch, BarSeries
 from tradebot.domain.messages import Signals
 from tradebot.ops.events.event import Event
 from tradebot.strategies.loading import StrategySpec, load_strategy

@@ -7,7 +7,7 @@ import pytest
 
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market_data import BarBatch
+from tradebot.domain.market import BarBatch
 from tradebot.domain.messages import Action, Signal
 from tradebot.indicators.expressions import Bars, lag
 from tradebot.strategies import loading

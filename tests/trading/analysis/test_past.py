@@ -9,7 +9,7 @@ import pytest
 
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market_data import BarBatch, BarSeries
+from tradebot.domain.market import BarBatch, BarSeries
 from tradebot.errors import AccessDenied, LinkLost, LoginLost
 from tradebot.journal.rows import InstrumentList
 from tradebot.journal.writer import Journal

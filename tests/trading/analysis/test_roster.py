@@ -24,7 +24,7 @@ from tests.trading.analysis.analysis_by_hand import (
     undisturbed,
     written,
 )
-from tradebot.domain.market_data import BarBatch
+from tradebot.domain.market import BarBatch
 from tradebot.domain.messages import Action
 from tradebot.strategies.loading import load_strategy
 

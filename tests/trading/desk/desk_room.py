@@ -8,7 +8,7 @@ import numpy as np
 
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.domain.messages import (
     Action,
     ClockTick,

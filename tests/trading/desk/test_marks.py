@@ -9,7 +9,7 @@ import pytest
 
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.domain.position_key import PositionKey
 from tradebot.trading.desk.book.marks import Marks
 

@@ -11,7 +11,7 @@ import pytest
 from tests.trading.desk.desk_room import OPEN, Room, submitted
 from tradebot.clock import SECOND
 from tradebot.domain.commands import CommandVerb
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.domain.messages import Action, Command, FrozenSymbols, TrailingStopPrices
 from tradebot.domain.order import OrderEvent, OrderEventType, OrderPurpose, Side
 from tradebot.trading.desk.gate.limits import Limits, build_gate

@@ -13,7 +13,7 @@ import pytest
 
 from tradebot.clock import IST, SECOND, ManualClock, parse_iso
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage
 from tradebot.domain.order import OrderKind, OrderRequest, Side, VenueOrder, VenueOrderStatus
 from tradebot.errors import LoginLost

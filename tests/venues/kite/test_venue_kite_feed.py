@@ -19,7 +19,7 @@ from websockets.http11 import Request, Response
 from tests.told import Told
 from tradebot.clock import WallClock
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage
 from tradebot.domain.order import VenueOrder, VenueOrderStatus
 from tradebot.errors import DataError

@@ -20,7 +20,7 @@ import pytest
 
 from tradebot.clock import SECOND, parse_iso
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market_data import QUOTE_COLUMNS, BarSeries, Quotes
+from tradebot.domain.market import QUOTE_COLUMNS, BarSeries, Quotes
 from tradebot.domain.venue_rows import VenueRows
 from tradebot.errors import OutcomeUnknown
 from tradebot.venues.kite.responses import classify_response, reply_of_write

@@ -17,7 +17,7 @@ from websockets.exceptions import WebSocketException
 from tests.venues.tiny.tiny_room import TINY
 from tradebot.clock import Clock
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
-from tradebot.domain.market_data import QUOTE_COLUMNS, SERIES_COLUMNS, BarSeries, Quotes
+from tradebot.domain.market import QUOTE_COLUMNS, SERIES_COLUMNS, BarSeries, Quotes
 from tradebot.domain.messages import LinkDown, LinkUp, MarketMessage
 from tradebot.domain.order import (
     Fill,

@@ -6,7 +6,7 @@ import numpy as np
 
 from tradebot.clock import MINUTE, SECOND
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import BarSeries, Floats, Ints
+from tradebot.domain.market import BarSeries, Floats, Ints
 
 OPENS_AT = 1_766_966_400 * SECOND + 225 * MINUTE  # 03:45 UTC of a day, when the exchange opens
 DISTINCT_HISTORIES = 50  # more symbols share histories, which changes no cost and saves memory

@@ -27,7 +27,7 @@ from tradebot.bench.rivals.script_pools import POOL_SIZE, open_pools
 from tradebot.bench.venue.quotes import open_quote_server
 from tradebot.clock import MINUTE, SECOND, Clock
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import BarBatch
+from tradebot.domain.market import BarBatch
 from tradebot.markets.listing import synthetic_universe
 
 SEQUENTIAL_UP_TO = 50

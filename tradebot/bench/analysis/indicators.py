@@ -16,7 +16,7 @@ from tradebot.bench.measuring import report
 from tradebot.bench.measuring.interleaving import interleave_rivals
 from tradebot.bench.rivals import indicator_set as rivals
 from tradebot.clock import Clock
-from tradebot.domain.market_data import Floats
+from tradebot.domain.market import Floats
 from tradebot.indicators.plan import evaluate_history
 from tradebot.indicators.streaming import StreamingIndicators
 

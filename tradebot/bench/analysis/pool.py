@@ -17,7 +17,7 @@ from tradebot.bench.analysis.bars import DISTINCT_HISTORIES, OPENS_AT, random_hi
 from tradebot.bench.measuring import report
 from tradebot.bench.rivals.indicator_set import by_talib
 from tradebot.clock import MINUTE, SECOND, Clock
-from tradebot.domain.market_data import Floats
+from tradebot.domain.market import Floats
 from tradebot.indicators.streaming import StreamingIndicators
 
 INLINE, THREADS, PROCESSES = "inline", "threads", "processes"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tradebot.bench.analysis import strategies
 from tradebot.clock import MINUTE, WallClock
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import BarBatch
+from tradebot.domain.market import BarBatch
 from tradebot.ops.events.event import Event
 from tradebot.strategies.loading import StrategySpec, load_strategy
 from tradebot.strategies.strategy import Strategy

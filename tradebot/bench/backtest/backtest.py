@@ -27,7 +27,7 @@ from tradebot.backtest.run import run_backtest
 from tradebot.bench.measuring import report
 from tradebot.clock import MINUTE, SECOND, Clock
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.errors import DataError
 from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.desk.gate.limits import Limits

@@ -16,7 +16,7 @@ from tradebot.backtest.sample import sample_bars
 from tradebot.bench.measuring.cpu import cpu_seconds
 from tradebot.bench.measuring.report import library_versions, machine_state
 from tradebot.clock import MINUTE, SECOND, Clock
-from tradebot.domain.market_data import SERIES_COLUMNS, BarSeries
+from tradebot.domain.market import SERIES_COLUMNS, BarSeries
 from tradebot.strategies.loading import load_strategy
 from tradebot.sweep.executors import InlineExecutor, ProcessExecutor, TrialExecutor
 from tradebot.sweep.parameter_space import ParameterAxis, ParameterSpace

@@ -24,7 +24,7 @@ from tradebot.clock import HOUR, SECOND, MarketClock, WallClock
 from tradebot.config.sections import AnalysisSection
 from tradebot.daemon.daemon import Daemon
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import BarBatch, BarSeries, Quotes
+from tradebot.domain.market import BarBatch, BarSeries, Quotes
 from tradebot.domain.message import Message
 from tradebot.domain.messages import LinkUp, MarketMessage
 from tradebot.domain.order import VenueOrder

@@ -15,7 +15,7 @@ from tradebot.bench.measuring.report import result_with_advice
 from tradebot.bench.rivals import history as rivals
 from tradebot.clock import MINUTE, SECOND, Clock
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.market_data import SERIES_COLUMNS, BarSeries, Ints
+from tradebot.domain.market import SERIES_COLUMNS, BarSeries, Ints
 from tradebot.history.history import open_history
 
 DISTINCT = 20  # the symbols share series, which changes no cost and saves memory

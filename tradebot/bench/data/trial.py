@@ -12,7 +12,7 @@ import numpy as np
 
 from tradebot.bench.measuring.interleaving import Cost
 from tradebot.clock import SECOND, Clock
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 
 
 class StoreTrial:

@@ -12,7 +12,7 @@ import pandas as pd
 from tradebot.bench.analysis.bars import DISTINCT_HISTORIES, random_histories
 from tradebot.bench.rivals import fetch, indicator_set, script_pools
 from tradebot.clock import SECOND, Clock
-from tradebot.domain.market_data import Floats
+from tradebot.domain.market import Floats
 
 
 class CycleTiming(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tradebot.bench.data.trial import StoreTrial
-from tradebot.domain.market_data import SERIES_COLUMNS
+from tradebot.domain.market import SERIES_COLUMNS
 from tradebot.history.database import PostgresDatabase
 
 MOST_RIVAL_BARS = 5_000_000  # a rival's rate is per bar, so fewer bars are enough

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tradebot.bench.analysis.bars import COLUMNS
-from tradebot.domain.market_data import Floats
+from tradebot.domain.market import Floats
 
 
 def bars_frame(bars: Floats) -> pd.DataFrame:

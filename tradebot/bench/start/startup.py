@@ -27,7 +27,7 @@ from tradebot.bench.measuring.process import failures_as_errors, piped_process, 
 from tradebot.bench.venue import frames
 from tradebot.clock import MINUTE, SECOND, Clock, WallClock
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import BarBatch, BarSeries
+from tradebot.domain.market import BarBatch, BarSeries
 from tradebot.domain.message import Message
 from tradebot.trading.analysis.worker_count import choose_worker_count
 

@@ -17,7 +17,7 @@ from tradebot.bench.venue.flood import END_FRAME
 from tradebot.bench.venue.wire import Feed
 from tradebot.clock import HOUR, MILLISECOND, MINUTE
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.domain.messages import MarketMessage
 from tradebot.ops.interpreter_tuning import tuned_interpreter
 from tradebot.trading.bar_builder import BarBuilder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tradebot.clock import DAY, MINUTE
-from tradebot.domain.market_data import BarSeries, Ints
+from tradebot.domain.market import BarSeries, Ints
 from tradebot.markets.market import HOME_MARKET
 
 UTC_OFFSET_NS = HOME_MARKET.utc_offset_ns(0)  # ns; how far local time is ahead of UTC

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tradebot.clock import SECOND
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 from tradebot.domain.message import Message
 from tradebot.errors import DataError
 from tradebot.markets.market import HOME_MARKET

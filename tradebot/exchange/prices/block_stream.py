@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots, empty_columns
 
 NEVER_AT = 1 << 62  # market ns

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tradebot.clock import MINUTE, SECOND
-from tradebot.domain.market_data import Floats, Ints
+from tradebot.domain.market import Floats, Ints
 from tradebot.exchange.prices import hash_rng
 from tradebot.exchange.prices.symbol_params import FULL_DAY_MINUTES, SymbolParams, intraday_volatility, intraday_volume
 

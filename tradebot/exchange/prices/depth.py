@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import Floats, Ints
+from tradebot.domain.market import Floats, Ints
 from tradebot.exchange.prices.hash_rng import Bits
 from tradebot.exchange.snapshot import DEPTH_LEVELS
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tradebot.clock import MINUTE
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 from tradebot.exchange.prices.bar_aggregation import BarColumns, aggregate_bars, ended_bars
 
 FAR_PRICE = np.int64(1 << 62)

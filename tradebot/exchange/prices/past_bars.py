@@ -8,7 +8,7 @@ import numpy as np
 
 from tradebot.clock import MINUTE, SECOND
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import Floats, Ints
+from tradebot.domain.market import Floats, Ints
 from tradebot.exchange.prices import hash_rng
 from tradebot.exchange.prices.bar_aggregation import BarColumns, aggregate_bars
 from tradebot.exchange.prices.symbol_params import (

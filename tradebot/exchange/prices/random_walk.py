@@ -6,7 +6,7 @@ from datetime import date
 
 import numpy as np
 
-from tradebot.domain.market_data import Floats, Ints
+from tradebot.domain.market import Floats, Ints
 from tradebot.exchange.prices import hash_rng
 from tradebot.exchange.prices.regimes import Regimes
 from tradebot.exchange.prices.symbol_params import FULL_DAY_MINUTES, MARKET_DAILY_DEVIATION, SymbolParams

@@ -11,7 +11,7 @@ import numpy as np
 
 from tradebot.clock import DAY, SECOND
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import BarSeries, Ints
+from tradebot.domain.market import BarSeries, Ints
 from tradebot.errors import DataError
 from tradebot.exchange.prices import bar_file, hash_rng
 from tradebot.exchange.prices.bar_aggregation import (

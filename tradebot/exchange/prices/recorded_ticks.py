@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from tradebot.clock import DAY, MINUTE, SECOND
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import BarSeries, Ints
+from tradebot.domain.market import BarSeries, Ints
 from tradebot.errors import DataError
 from tradebot.exchange.prices import hash_rng, tick_file
 from tradebot.exchange.prices.bar_aggregation import (

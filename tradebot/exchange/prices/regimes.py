@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tradebot.domain.market_data import Floats, Ints
+from tradebot.domain.market import Floats, Ints
 from tradebot.exchange.prices import hash_rng
 
 SHORTEST_MINUTES, LONGEST_MINUTES = 10, 60  # minutes

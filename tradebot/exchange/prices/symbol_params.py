@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 
 from tradebot.domain.instrument import InstrumentKind, Universe
-from tradebot.domain.market_data import Floats, Ints
+from tradebot.domain.market import Floats, Ints
 from tradebot.exchange.prices import hash_rng
 from tradebot.markets.listing import reference_price, turnover_rank
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from tradebot.clock import MINUTE, SECOND
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import BarSeries, Floats, Ints
+from tradebot.domain.market import BarSeries, Floats, Ints
 from tradebot.exchange.prices import hash_rng
 from tradebot.exchange.prices.bar_aggregation import check_interval, local_midnight, select_series
 from tradebot.exchange.prices.block_stream import NEVER_AT, BlockStream, StepBlock, untraded_snapshot

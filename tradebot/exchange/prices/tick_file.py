@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tradebot.clock import SECOND, parse_iso
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 from tradebot.domain.message import Message
 from tradebot.errors import DataError
 from tradebot.exchange.prices.bar_aggregation import UTC_OFFSET_NS

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tradebot.domain.market_data import Floats
+from tradebot.domain.market import Floats
 
 BLANK_CELLS = frozenset({"", "-", "--", "na", "n/a", "nan", "null", "none", "<na>", "#n/a"})
 PLAIN_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")

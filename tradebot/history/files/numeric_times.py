@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tradebot.clock import SECOND
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 
 COUNT_PATTERN = r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"
 DIGITS_PATTERN = r"\d{9,18}|[1-8]\d{18}"

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tradebot.domain.home_exchange import HOME_EXCHANGE
-from tradebot.domain.market_data import Floats, Ints
+from tradebot.domain.market import Floats, Ints
 from tradebot.errors import DataError
 from tradebot.history.exchange_calendar import ZONES
 from tradebot.history.files.columns import PRICE_COLUMNS, TIME_COLUMNS

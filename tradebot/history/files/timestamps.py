@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 from tradebot.errors import DataError
 from tradebot.history import exchange_calendar
 from tradebot.history.files import numeric_times

@@ -12,7 +12,7 @@ import numpy as np
 
 from tradebot.clock import Clock
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import BarBatch, BarSeries
+from tradebot.domain.market import BarBatch, BarSeries
 from tradebot.domain.messages import Signals
 from tradebot.errors import ConfigError
 from tradebot.ops.events.event import EventListener

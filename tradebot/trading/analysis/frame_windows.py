@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import Floats, Ints
+from tradebot.domain.market import Floats, Ints
 from tradebot.markets.exchanges import zone_name_of
 from tradebot.strategies.loading import StrategySpec
 from tradebot.strategies.user_code_guard import UserCodeGuard

@@ -11,7 +11,7 @@ import numpy as np
 
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market_data import BarBatch, Floats, Ints, to_floats
+from tradebot.domain.market import BarBatch, Floats, Ints, to_floats
 from tradebot.domain.messages import Action
 from tradebot.indicators.expressions import Bars
 from tradebot.indicators.node import Node, expression_text, named_indicators

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 from tradebot.indicators.expressions import Bars
 from tradebot.indicators.plan import ExpressionPlan
 from tradebot.strategies.loading import StrategySpec

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import BarBatch, Floats, Ints
+from tradebot.domain.market import BarBatch, Floats, Ints
 from tradebot.domain.messages import Action, Signal, Signals
 
 # Exits first: they free margin and limits for the entries

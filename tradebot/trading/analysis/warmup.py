@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from tradebot.clock import DAY, SECOND, Clock
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import BarBatch, BarSeries
+from tradebot.domain.market import BarBatch, BarSeries
 from tradebot.errors import AccessDenied, LinkLost, LoginLost
 from tradebot.journal.recorded_bars import read_bar_batches
 from tradebot.journal.writer import Journal

@@ -11,7 +11,7 @@ from decimal import Decimal
 import numpy as np
 
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import BarBatch, BarSeries, Ints
+from tradebot.domain.market import BarBatch, BarSeries, Ints
 from tradebot.ops.events.analysis import StrategyDisabled
 from tradebot.ops.events.event import EventListener
 from tradebot.strategies.loading import StrategySpec

@@ -13,7 +13,7 @@ from enum import StrEnum
 import numpy as np
 
 from tradebot.clock import SECOND, Clock
-from tradebot.domain.market_data import BarBatch, Ints
+from tradebot.domain.market import BarBatch, Ints
 from tradebot.errors import DataError
 from tradebot.ops.events.analysis import WorkerDisabled, WorkerLost, WorkerRebuilt
 from tradebot.ops.events.event import EventListener

@@ -15,7 +15,7 @@ import msgspec
 
 from tradebot.domain.commands import CommandVerb
 from tradebot.domain.home_exchange import HOME_EXCHANGE
-from tradebot.domain.market_data import BarBatch, Quotes
+from tradebot.domain.market import BarBatch, Quotes
 from tradebot.domain.messages import (
     AccountSnapshot,
     BrokerSession,

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tradebot.clock import SECOND
-from tradebot.domain.market_data import BarBatch, Quotes
+from tradebot.domain.market import BarBatch, Quotes
 from tradebot.domain.message import Message
 from tradebot.domain.messages import (
     AccountSnapshot,

@@ -13,7 +13,7 @@ import numpy as np
 
 from tradebot.clock import DAY, IST, SECOND, Clock, format_iso
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market_data import QUOTE_COLUMNS, SERIES_COLUMNS, BarSeries, Quotes
+from tradebot.domain.market import QUOTE_COLUMNS, SERIES_COLUMNS, BarSeries, Quotes
 from tradebot.domain.order import Fill, OrderRequest, VenueHolding, VenueOrder, VenuePosition
 from tradebot.domain.venue_rows import VenueRows
 from tradebot.errors import DataError

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import Ints, Quotes
+from tradebot.domain.market import Ints, Quotes
 
 PRICE, COUNT = ">i4", ">u4"
 

@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 import numpy as np
 
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
-from tradebot.domain.market_data import QUOTE_COLUMNS, BarSeries, Ints, Quotes
+from tradebot.domain.market import QUOTE_COLUMNS, BarSeries, Ints, Quotes
 from tradebot.domain.venue_rows import UnreadRow, VenueRows
 from tradebot.venues.kite.fields import (
     MAX_MAGNITUDE,

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tradebot.domain.commands import CommandVerb
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.domain.messages import ClockTick, Command
 from tradebot.domain.order import OrderRequest
 from tradebot.trading.desk.book.book import Book, OrderChange

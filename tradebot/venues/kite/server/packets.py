@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import InstrumentKind, Universe
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 
 # 500 full packets are 93 kB, well below the default message limit of websocket clients (1 MiB).
 PACKETS_PER_FRAME = 500

@@ -12,7 +12,7 @@ import numpy as np
 
 from tradebot.clock import DAY, SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
-from tradebot.domain.market_data import BarSeries, Ints
+from tradebot.domain.market import BarSeries, Ints
 from tradebot.markets.calendar import HoursClass
 from tradebot.markets.hours import hours_class_of
 from tradebot.markets.indices import contract_name

@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from tradebot.domain.market_data import Ints
+from tradebot.domain.market import Ints
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.faults.fault_plan import InjectedFault

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tradebot.domain.commands import CommandVerb
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.domain.messages import Command, Incident, SessionBegins, ClockTick
 from tradebot.domain.order import Order, OrderEventType, OrderEvent, OrderRequest, OrderPurpose
 from tradebot.domain.position_key import NettingKey, PositionKey

@@ -9,7 +9,7 @@ import numpy as np
 
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Universe
-from tradebot.domain.market_data import Ints, Quotes
+from tradebot.domain.market import Ints, Quotes
 from tradebot.domain.position_key import PositionKey
 
 

@@ -143,7 +143,7 @@ NO_STARTS: Ints = np.empty(0, dtype=np.int64)
 NO_STARTS.flags.writeable = False
 
 
-class BarSeries(Message, frozen=True, eq=False, rename=renamed("market_data.BarSeries")):
+class BarSeries(Message, frozen=True, eq=False, rename=renamed("market.BarSeries")):
     """Past bars of one instrument, oldest first. `starts` is in market ns, the rest in units, all of shape (n,).
 
     `interval` is in ns. `unread_starts` are the starts of rows that could not be read and are missing here; 0 where
