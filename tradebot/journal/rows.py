@@ -33,8 +33,9 @@ from tradebot.journal.chain import chain_hash
 from tradebot.journal.column_codec import Column, decode_column, encode_column
 from tradebot.journal.input_log import InputLogBatch, pack_inputs, unpack_inputs
 
-# Version of the bodies, recorded by each run. 2: an INTENT has its reference price; 3: rows of trailing stops.
-BODY_FORMAT = "3"
+# Version of the bodies, recorded by each run. 2: an INTENT has its reference price; 3: rows of trailing stops; 4: the
+# state counts charges of symbols that only earlier runs named.
+BODY_FORMAT = "4"
 
 
 class RunRecord(Message, frozen=True):

@@ -25,6 +25,7 @@ from tradebot.errors import DataError
 PAISA = Decimal("0.01")
 UNITS_PER_PAISA = 100  # `UnitTariff` counts turnover in hundredths of a paisa; any other turnover needs `Tariff`
 CRORE = Decimal(10_000_000)
+CONTRACT_EXCHANGES = ("NFO", "BFO")  # they list futures and options alone
 RATES_FILE = Path(__file__).parent / "data" / "charges_india.toml"
 
 
@@ -85,6 +86,13 @@ class Rates(Message, frozen=True):
     sebi_per_crore: Decimal
     gst_pct: Decimal
     dp: Decimal
+
+
+def kind_by_name(symbol: str, exchange: str) -> InstrumentKind:
+    """Return the kind of an instrument from its trading symbol: contracts end in FUT, CE or PE (NSE, BSE naming)."""
+    if exchange not in CONTRACT_EXCHANGES:
+        return InstrumentKind.EQUITY
+    return InstrumentKind.OPTION if symbol.endswith(("CE", "PE")) else InstrumentKind.FUTURE
 
 
 def segment_of(kind: InstrumentKind, product: str) -> Segment:

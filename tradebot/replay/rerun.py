@@ -34,7 +34,7 @@ from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.analysis.analysis import Analysis
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.desk import Desk, build_desk
-from tradebot.trading.desk.fill_charges import charges_by_market
+from tradebot.trading.desk.fill_charges import MarketCharges
 from tradebot.trading.desk.gate.limits import Limits, build_gate
 from tradebot.trading.desk.settings import DeskSettings
 
@@ -47,6 +47,7 @@ ABSENT_LIMITS, ABSENT_RULES = (
 # The old name of a session's average price, which included the opening in ns.
 ANCHORED_NAME = re.compile(r"^(session_vwap)\(\d+\)$")
 TRAILING_SINCE_FORMAT = 3  # from this format of rows on, the desk's messages on trailing stops are recorded
+UNNAMED_CHARGED_SINCE_FORMAT = 4  # from this one on, symbols that only earlier runs named have charges
 SUBJECT_FIELDS = ("order_id", "event", "signal_id", "verb")
 
 
@@ -114,7 +115,8 @@ class _Rerun:
     def __init__(self, recorded: RecordedRun) -> None:
         self._recorded = recorded
         self._reason = ""  # text of the HALT file
-        has_trailing = int(recorded.run.versions.get("rows", "1")) >= TRAILING_SINCE_FORMAT
+        self._format = int(recorded.run.versions.get("rows", "1"))
+        has_trailing = self._format >= TRAILING_SINCE_FORMAT
         self._compared = (OrderEvent, Command, Incident, *((TrailingStopPrices,) if has_trailing else ()))
         self.clock = ManualClock()
         try:
@@ -140,8 +142,10 @@ class _Rerun:
     def _desk(self) -> Desk:
         recorded, terms = self._recorded, self._recorded.terms
         settings = msgspec.convert(ABSENT_RULES | terms.desk, DeskSettings, strict=False)
+        is_unnamed_charged = self._format >= UNNAMED_CHARGED_SINCE_FORMAT
+        charges_of = MarketCharges(recorded.universe, charges_unnamed=is_unnamed_charged)
         return build_desk(
-            Book(recorded.universe, settings, charges_by_market(recorded.universe)),
+            Book(recorded.universe, settings, charges_of),
             gate=build_gate(
                 msgspec.convert(ABSENT_LIMITS | terms.limits, Limits, strict=False), kill_reason=lambda: self._reason
             ),

@@ -14,6 +14,7 @@ from tradebot.markets.charges import (
     UNITS_PER_PAISA,
     Tariff,
     UnitTariff,
+    kind_by_name,
     rates_valid_between,
     segment_of,
     tariff_of,
@@ -31,11 +32,12 @@ class MarketCharges:
     """Charges a fill by its market's tariff of the fill's day, and a delivery sale with the depository's fee.
 
     A market without a known tariff has no charges. Charges depend on the order's earlier fills and on the delivery
-    fills of the same day that were charged before, and on nothing else.
+    fills of the same day that were charged before, and on nothing else: a symbol that only an earlier run named costs
+    what it cost there. With `charges_unnamed` False such a fill is free, as runs of older versions counted it.
     """
 
-    def __init__(self, universe: Universe) -> None:
-        self._universe, self.debits = universe, DematDebits()
+    def __init__(self, universe: Universe, *, charges_unnamed: bool = True) -> None:
+        self._universe, self._charges_unnamed, self.debits = universe, charges_unnamed, DematDebits()
         # (symbol, exchange, product, side) -> tariff, None without one. Only one table of rates is kept, because fills
         # come in the order of time.
         self._tariffs: dict[tuple[str, str, str, Side], tuple[Tariff, UnitTariff] | None] = {}
@@ -70,12 +72,16 @@ class MarketCharges:
         return bill + fee if fee else bill
 
     def _tariff(self, fill: Fill) -> tuple[Tariff, UnitTariff] | None:
-        if fill.symbol not in self._universe:
+        if fill.symbol in self._universe:
+            instrument = self._universe.instrument_of(fill.symbol)
+            kind, exchange = instrument.kind, instrument.exchange
+        elif self._charges_unnamed:
+            kind, exchange = kind_by_name(fill.symbol, fill.exchange), fill.exchange
+        else:
             return None
-        instrument = self._universe.instrument_of(fill.symbol)
-        if (table := TARIFF_TABLES.get(market_of(instrument.exchange).zone_name)) is None:
+        if (table := TARIFF_TABLES.get(market_of(exchange).zone_name)) is None:
             return None
-        segment = segment_of(instrument.kind, fill.product)
+        segment = segment_of(kind, fill.product)
         try:
             found = table(segment, fill.side, ist_date(fill.traded_at), fill.exchange)
         except DataError:
