@@ -40,7 +40,7 @@ PARTS = {
                    "TRADEBOT_KILLS", 20),
     "kills": Part("kills of the whole daemon under load", 150, "tests/crash/test_daemon_kills.py", "TRADEBOT_KILLS", 2),
     "cuts": Part("power cuts", 2_000, "tests/crash/test_power_cuts.py", "TRADEBOT_KILLS"),
-    "fuzz": Part("spoiled answers of the venue", 2_000_000, "tests/venues/kite/test_venue_kite_fuzz.py",
+    "fuzz": Part("spoiled answers of the venue", 2_000_000, "tests/venues/kite/test_kite_fuzz.py",
                  "TRADEBOT_FUZZ"),
     "leaks": Part("orders through desk and journal, memory held", 50_000, "tests/trading/desk/test_leaks.py",
                   "TRADEBOT_ORDERS"),

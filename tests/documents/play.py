@@ -19,7 +19,7 @@ ELSEWHERE = (
     (r"tradebot data accept SYMBOL DATE", "wants a split in the history; `tests/cli/data/test_data.py` has one"),
     (
         r"tradebot bench ticks --sustained",
-        "two minutes of a quiet machine; `tests/bench/test_bench_stream.py` runs less",
+        "two minutes of a quiet machine; `tests/bench/stream/test_bench_stream.py` runs less",
     ),
     (r"tradebot simulate 7 --faults '\.\.\.'", "its faults are left out"),
 )

@@ -13,12 +13,11 @@ import pytest
 from tests.documents import lint
 from tests.documents.house import House
 from tests.documents.play import ELSEWHERE, play
-from tests.documents.typed import ROOT, Typed, documents, simple, typed_in
+from tests.documents.typed import ROOT, Typed, shown, simple, typed_in
 from tradebot.config.document import json_schema
 from tradebot.ops.events.catalogue import EVENTS
 
 pytestmark = [pytest.mark.real_time, pytest.mark.timeout(300)]
-HISTORY = "CHANGELOG.md"  # of what was: its commands are looked at, none is run
 SETTINGS = (
     re.compile(r"(?P<section>[a-z]+)\.(?P<key>[a-z_]+)(?: *=(?P<value>.*))?"),
     re.compile(r"\[(?P<section>[a-z]+)\] *(?P<key>[a-z_]+)(?: *=(?P<value>.*))?"),
@@ -27,18 +26,6 @@ SETTINGS = (
 NO_SECTIONS = ("kill", "section")  # keys of an emergency, and a blank
 FILE = re.compile(r"(?:[\w-]+/)+[\w.-]*|[\w-]+\.(?:py|toml|md)")
 OF_READERS = ("state/", "mine.py", "config.toml", "best.html", "bars/")  # which the commands make
-
-
-def shown(*, has_history: bool = False) -> list[Typed]:
-    """Return what all documents show, in the order in which a reader meets it."""
-    return [
-        one
-        for path in documents()
-        if has_history or path.name != HISTORY
-        for one in typed_in(path.read_text(encoding="utf-8"), path.relative_to(ROOT).as_posix())
-    ]
-
-
 SPANS = [one for one in shown(has_history=True) if one.kind == "span" and not one.is_command]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.documents.house import House
 from tests.documents.play import play
-from tests.documents.test_documents import shown
+from tests.documents.typed import shown
 
 pytestmark = [pytest.mark.real_time, pytest.mark.timeout(600)]
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 FENCE = re.compile(r"^ *```(\w*)\s*$")
 INDENTED = re.compile(r"^ {4}(\S.*)$")
+HISTORY = "CHANGELOG.md"  # of what was: its commands are looked at, none is run
 SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 SHELLS = ("sh", "bash", "shell", "console")
 ENVIRONMENT = re.compile(r"(?:[A-Z][A-Z0-9_]*=\S+ +)+")
@@ -38,6 +39,16 @@ def documents() -> list[Path]:
     names = [name for name in listed.stdout.split("\0") if name]
     found = [ROOT / name for name in names] or [*ROOT.glob("*.md"), *(ROOT / "tradebot").rglob("*.md")]
     return sorted((path for path in found if path.is_file()), key=lambda path: (path.name != "README.md", str(path)))
+
+
+def shown(*, has_history: bool = False) -> list[Typed]:
+    """Return what all documents show, in the order in which a reader meets it."""
+    return [
+        one
+        for path in documents()
+        if has_history or path.name != HISTORY
+        for one in typed_in(path.read_text(encoding="utf-8"), path.relative_to(ROOT).as_posix())
+    ]
 
 
 def typed_in(text: str, name: str) -> Iterator[Typed]:

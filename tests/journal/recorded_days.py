@@ -127,7 +127,7 @@ def _played(seed: int, folder: Path) -> Path:
 def _lived(folder: Path) -> Path:
     # Some scenarios of the kill sweeps in one life; two that are killed follow, and one that ends as it should.
     from tests.crash.forge import AFTERWARDS, live_once
-    from tests.crash.test_sweeps import SCENARIOS
+    from tests.crash.kill_sweep import SCENARIOS
 
     names = ("replies lost", "ends at once", "odd fills", "cancels", "changes in doubt", "a change too late")
     steps = [step for name in names for step in SCENARIOS[name]]

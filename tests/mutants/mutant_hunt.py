@@ -49,7 +49,7 @@ TESTS = ("tests/domain", "tests/trading/desk", "tests/markets/test_charges.py", 
          "tests/journal/test_recovery.py", "tests/control", "tests/checker", "tests/trading/test_engine.py",
          "tests/backtest/test_clearance.py", "tests/backtest/test_fast_desk.py", "tests/backtest/test_order_course.py",
          "tests/backtest/test_every_bar.py", "tests/backtest/test_run.py")  # fmt: skip
-LEFT_OUT = ("tests/control/test_kill_sweep.py", "tests/trading/desk/test_leaks.py")  # processes of their own; memory
+LEFT_OUT = ("tests/control/test_cancel_sweep.py", "tests/trading/desk/test_leaks.py")  # processes of their own; memory
 SOURCES = ("tradebot/domain", "tradebot/markets", "tradebot/trading", "tradebot/backtest")  # where the targets are
 DAYS = range(1, 61)
 # For one mutant, for one that hangs is one that is noticed: of its processor, and of the clock where it only waits.

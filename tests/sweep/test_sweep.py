@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from tests.backtest.result_by_hand import DAY, OPEN, bars, job
+from tests.sweep.sweep_by_hand import DAY_DATA, SERIES, SHARED_DATA
 from tradebot.backtest import metrics
 from tradebot.clock import WallClock
 from tradebot.errors import ConfigError
@@ -35,10 +36,6 @@ from tradebot.sweep.sweep import SweepPlan, best_row, results_header
 from tradebot.sweep.trial import DONE, REFUSED, TEST, TRAIN, SweepData, SweepTrial, TrialRow, run_trial
 from tradebot.sweep.walk_forward import WalkForwardKind, make_folds
 
-SERIES = {"RELIANCE": bars("RELIANCE", 2)}
-GROUND = SweepData(job=job(), series=SERIES)
-DAY_GROUND = SweepData(job=job(), series={"RELIANCE": bars("RELIANCE", 1)})
-
 
 def space(*texts: str) -> ParameterSpace:
     return parse_space(texts, EmaCross.params, strategy="ema_cross")
@@ -53,7 +50,7 @@ def made(
     executor: TrialExecutor,
     path: Path,
     *,
-    shared_data: SweepData = GROUND,
+    shared_data: SweepData = SHARED_DATA,
     resume: bool = False,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> list[TrialRow]:
@@ -78,14 +75,14 @@ class Killer:
 
 @pytest.fixture(scope="module")
 def two_hundred(tmp_path_factory: pytest.TempPathFactory) -> list[TrialRow]:
-    return made(TWO_HUNDRED, InlineExecutor(GROUND), tmp_path_factory.mktemp("sweep") / "ledger")
+    return made(TWO_HUNDRED, InlineExecutor(SHARED_DATA), tmp_path_factory.mktemp("sweep") / "ledger")
 
 
 def test_a_killed_worker_changes_no_row(two_hundred: list[TrialRow], tmp_path: Path) -> None:
-    crew = ProcessExecutor(GROUND, 2)
-    kill = Killer(80, lambda: next(iter(crew._pool._processes)))
+    executor = ProcessExecutor(SHARED_DATA, 2)
+    kill = Killer(80, lambda: next(iter(executor._pool._processes)))
 
-    rows = made(TWO_HUNDRED, crew, tmp_path / "ledger", on_progress=kill)
+    rows = made(TWO_HUNDRED, executor, tmp_path / "ledger", on_progress=kill)
 
     assert kill.has_killed
     assert len(rows) == 200
@@ -94,15 +91,17 @@ def test_a_killed_worker_changes_no_row(two_hundred: list[TrialRow], tmp_path: P
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a process is waited for by its pidfd")
 def test_workers_end_with_a_sweep_that_is_killed() -> None:
-    # given a process with a crew at work
+    # given a process with an executor at work
     script = """
 import sys
-from tests.sweep.test_sweep import GROUND, ProcessExecutor, SweepTrial
+from tests.sweep.sweep_by_hand import SHARED_DATA
+from tradebot.sweep.executors import ProcessExecutor
+from tradebot.sweep.trial import SweepTrial
 if __name__ == "__main__":
-    crew = ProcessExecutor(GROUND, 2)
-    for made in [crew.submit_batch([SweepTrial(number=n, values={})]) for n in range(4)]:
+    executor = ProcessExecutor(SHARED_DATA, 2)
+    for made in [executor.submit_batch([SweepTrial(number=n, values={})]) for n in range(4)]:
         made.result(timeout=50)
-    print(*crew._pool._processes, flush=True)
+    print(*executor._pool._processes, flush=True)
     sys.stdin.read()
 """
     with subprocess.Popen(
@@ -128,16 +127,16 @@ def test_a_cluster_of_two_workers_one_killed_gives_the_same_rows(tmp_path: Path)
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(tmp_path), silence_logs=50
     ) as cluster:
-        crew = ClusterExecutor(DAY_GROUND, cluster.scheduler_address)
-        kill = Killer(300, lambda: next(iter(crew._client.run(os.getpid).values())))
+        executor = ClusterExecutor(DAY_DATA, cluster.scheduler_address)
+        kill = Killer(300, lambda: next(iter(executor._client.run(os.getpid).values())))
 
         # when
-        rows = made(THOUSAND, crew, tmp_path / "ledger", shared_data=DAY_GROUND, on_progress=kill)
+        rows = made(THOUSAND, executor, tmp_path / "ledger", shared_data=DAY_DATA, on_progress=kill)
 
     # then
     assert kill.has_killed
     assert len(rows) == 1_000
-    assert rows == made(THOUSAND, InlineExecutor(DAY_GROUND), tmp_path / "alone", shared_data=DAY_GROUND)
+    assert rows == made(THOUSAND, InlineExecutor(DAY_DATA), tmp_path / "alone", shared_data=DAY_DATA)
 
 
 def test_a_sweep_stopped_anywhere_goes_on_to_the_same_rows(two_hundred: list[TrialRow], tmp_path: Path) -> None:
@@ -147,11 +146,11 @@ def test_a_sweep_stopped_anywhere_goes_on_to_the_same_rows(two_hundred: list[Tri
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        made(TWO_HUNDRED, InlineExecutor(GROUND), tmp_path / "ledger", on_progress=stop)
+        made(TWO_HUNDRED, InlineExecutor(SHARED_DATA), tmp_path / "ledger", on_progress=stop)
 
     # when it goes on
     seen: list[int] = []
-    rows = made(TWO_HUNDRED, InlineExecutor(GROUND), tmp_path / "ledger", resume=True, on_progress=seen.append)
+    rows = made(TWO_HUNDRED, InlineExecutor(SHARED_DATA), tmp_path / "ledger", resume=True, on_progress=seen.append)
 
     # then nothing is made twice
     assert 50 <= seen[0] < 200
@@ -169,11 +168,11 @@ def test_a_search_gives_the_same_rows_again_and_after_a_stop(kind: SearchKind, t
         if done >= 25:
             raise KeyboardInterrupt
 
-    whole = made(plan, InlineExecutor(GROUND), tmp_path / "whole")
+    whole = made(plan, InlineExecutor(SHARED_DATA), tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        made(plan, InlineExecutor(GROUND), tmp_path / "ledger", on_progress=stop)
+        made(plan, InlineExecutor(SHARED_DATA), tmp_path / "ledger", on_progress=stop)
 
-    assert made(plan, InlineExecutor(GROUND), tmp_path / "ledger", resume=True) == whole
+    assert made(plan, InlineExecutor(SHARED_DATA), tmp_path / "ledger", resume=True) == whole
     assert [row.number for row in whole] == list(range(40))
 
 
@@ -182,7 +181,7 @@ def test_a_walk_forward_tries_each_winner_on_the_span_after_it(tmp_path: Path) -
     steps = make_folds(OPEN, OPEN + DAY + DAY // 4, kind=WalkForwardKind.ROLLING, train_ns=DAY, test_ns=DAY // 8)
     plan = SweepPlan(space=space("fast=5,10", "slow=30,40"), objective="net", folds=tuple(steps))
 
-    rows = made(plan, InlineExecutor(GROUND), tmp_path / "ledger")
+    rows = made(plan, InlineExecutor(SHARED_DATA), tmp_path / "ledger")
 
     assert len(rows) == plan.row_count == len(steps) * 5
     assert [row.number for row in rows] == list(range(plan.row_count))
@@ -193,7 +192,7 @@ def test_a_walk_forward_tries_each_winner_on_the_span_after_it(tmp_path: Path) -
         assert winner is not None
         assert tested.values == winner.values
         again = SweepTrial(number=0, values=winner.values, begin=fold.train_to, end=fold.test_to)
-        assert tested.figures == run_trial(again, GROUND).figures
+        assert tested.figures == run_trial(again, SHARED_DATA).figures
 
 
 def test_each_symbol_is_tried_alone(tmp_path: Path) -> None:
@@ -213,14 +212,14 @@ def test_each_symbol_is_tried_alone(tmp_path: Path) -> None:
 
 
 def test_parameters_that_do_not_go_together_are_a_row_and_not_the_end() -> None:
-    refused = run_trial(SweepTrial(number=0, values={"fast": 40, "slow": 20}), GROUND)
+    refused = run_trial(SweepTrial(number=0, values={"fast": 40, "slow": 20}), SHARED_DATA)
     assert (refused.state, refused.figures) == (REFUSED, {})
     assert refused.reason
-    assert run_trial(SweepTrial(number=0, values={"fast": 5, "slow": 20}), GROUND).state == DONE
+    assert run_trial(SweepTrial(number=0, values={"fast": 5, "slow": 20}), SHARED_DATA).state == DONE
 
 
 def test_a_trial_has_every_figure() -> None:
-    assert list(run_trial(SweepTrial(number=0, values={}), GROUND).figures) == list(metrics.LABELS)
+    assert list(run_trial(SweepTrial(number=0, values={}), SHARED_DATA).figures) == list(metrics.LABELS)
 
 
 def test_the_bars_reach_a_worker_as_they_are(tmp_path: Path) -> None:
@@ -233,7 +232,7 @@ def test_the_bars_reach_a_worker_as_they_are(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("change", ["data", "params", "search", "settings"])
 def test_another_sweep_has_another_head(change: str) -> None:
-    plan, shared_data = THOUSAND, GROUND
+    plan, shared_data = THOUSAND, SHARED_DATA
     others: dict[str, tuple[Any, Any]] = {
         "data": (plan, SweepData(job=job(), series={"RELIANCE": bars("RELIANCE", 2, seed=9)})),
         "params": (SweepPlan(space=space("fast=2:21:1"), objective="net"), shared_data),
@@ -247,4 +246,4 @@ def test_another_sweep_has_another_head(change: str) -> None:
 @pytest.mark.parametrize("address", ["tcp://10.0.0.5:8786", "tcp://cluster.example:8786", "10.0.0.5:8786"])
 def test_a_cluster_elsewhere_wants_tls_before_anything_is_sent(address: str) -> None:
     with pytest.raises(ConfigError, match="without TLS"):
-        ClusterExecutor(DAY_GROUND, address)
+        ClusterExecutor(DAY_DATA, address)

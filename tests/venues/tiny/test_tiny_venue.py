@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.venues.tiny.tiny_room import TinyRoom
+from tests.venues.tiny.tiny_adapter import TinyRoom
 from tradebot.config import load_config, secret_keys
 from tradebot.config.sections import add_venue_sections
 from tradebot.daemon.order_route import LiveRoute, SimulatedRoute

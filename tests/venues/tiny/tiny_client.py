@@ -14,7 +14,7 @@ import orjson
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
-from tests.venues.tiny.tiny_room import TINY
+from tests.venues.tiny.tiny_adapter import TINY
 from tradebot.clock import Clock
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.market import QUOTE_COLUMNS, SERIES_COLUMNS, BarSeries, Quotes

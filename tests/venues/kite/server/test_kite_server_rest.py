@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.exchange.kite_rig import CASH, SYMBOLS, order, rig
+from tests.venues.kite.server.kite_rig import CASH, SYMBOLS, order, rig
 from tradebot.clock import IST, SECOND, parse_iso
 from tradebot.errors import VenueUnavailable
 from tradebot.exchange.access import AccessKeys

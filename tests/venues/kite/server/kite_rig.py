@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -81,6 +82,18 @@ def order(**kw: Any) -> dict[str, str]:
         "tag": "t1",
     }
     return {name: str(value) for name, value in (plain | kw).items() if value is not None}
+
+
+def split(frame: bytes) -> list[bytes]:
+    """Return the bodies of a frame; nothing may be left over."""
+    (count,) = struct.unpack_from(">H", frame)
+    bodies, at = [], 2
+    for _ in range(count):
+        (length,) = struct.unpack_from(">H", frame, at)
+        bodies.append(frame[at + 2 : at + 2 + length])
+        at += 2 + length
+    assert at == len(frame)
+    return bodies
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Trials through a crew whose workers die and hang: every trial gets its row once, the guilty one in the end alone."""
+"""Trials through an executor whose workers die and hang: every trial gets its row once, the guilty one in the end alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tradebot.sweep.trial import DONE, FAILED, SweepTrial, TrialBatch, TrialRow
 TRIALS = [SweepTrial(number=number, values={"fast": number}) for number in range(40)]
 
 
-class ScriptedCrew:
+class ScriptedExecutor:
     """Answers at once; `dies` says of a batch whether its worker dies, `hangs` whether it never answers."""
 
     worker_count = 2
@@ -54,38 +54,38 @@ class ScriptedCrew:
         pass
 
 
-def carried_out(crew: ScriptedCrew, clock: ManualClock | None = None) -> list[TrialRow]:
+def carried_out(executor: ScriptedExecutor, clock: ManualClock | None = None) -> list[TrialRow]:
     rows: list[TrialRow] = []
-    TrialDispatcher(crew, clock=clock or ManualClock(), on_rows=rows.extend, patience_s=10).dispatch_trials(TRIALS)
+    TrialDispatcher(executor, clock=clock or ManualClock(), on_rows=rows.extend, patience_s=10).dispatch_trials(TRIALS)
     return rows
 
 
 @given(st.sets(st.integers(0, 30)))
 def test_every_trial_has_one_row_however_often_workers_die(deaths: set[int]) -> None:
-    # given a crew that dies at these of its batches
+    # given an executor that dies at these of its batches
     count = iter(range(1_000_000))
-    crew = ScriptedCrew(lambda trials: next(count) in deaths)
+    executor = ScriptedExecutor(lambda trials: next(count) in deaths)
 
-    rows = carried_out(crew)
+    rows = carried_out(executor)
 
     assert sorted(row.number for row in rows) == list(range(40))
     assert all(row.state == DONE for row in rows if len(deaths) < sending.MAX_TRIES)
 
 
 def test_a_trial_that_kills_its_worker_is_given_up_and_its_neighbours_are_not() -> None:
-    crew = ScriptedCrew(lambda trials: any(trial.number == 7 for trial in trials))
+    executor = ScriptedExecutor(lambda trials: any(trial.number == 7 for trial in trials))
 
-    rows = carried_out(crew)
+    rows = carried_out(executor)
 
     assert [row.number for row in rows if row.state == FAILED] == [7]
     assert next(row.reason for row in rows if row.number == 7) == "lost its worker 4 times"
     assert sorted(row.number for row in rows) == list(range(40))
-    assert crew.sent.count([7]) >= 2
-    assert crew.renewed <= 4
+    assert executor.sent.count([7]) >= 2
+    assert executor.renewed <= 4
 
 
-def test_a_crew_that_gives_nothing_back_is_replaced(monkeypatch: object) -> None:
-    # given a trial that never ends, and a clock that moves while the crew is waited for
+def test_an_executor_that_gives_nothing_back_is_replaced(monkeypatch: object) -> None:
+    # given a trial that never ends, and a clock that moves while the executor is waited for
     clock = ManualClock()
 
     class Waiting(ManualClock):
@@ -95,8 +95,8 @@ def test_a_crew_that_gives_nothing_back_is_replaced(monkeypatch: object) -> None
 
     sending_look, sending.POLL_S = sending.POLL_S, 0.001
     try:
-        crew = ScriptedCrew(lambda _: False, hangs=lambda trials: any(trial.number == 3 for trial in trials))
-        rows = carried_out(crew, Waiting())
+        executor = ScriptedExecutor(lambda _: False, hangs=lambda trials: any(trial.number == 3 for trial in trials))
+        rows = carried_out(executor, Waiting())
     finally:
         sending.POLL_S = sending_look
 
@@ -105,9 +105,9 @@ def test_a_crew_that_gives_nothing_back_is_replaced(monkeypatch: object) -> None
 
 
 def test_batches_grow_to_a_quarter_of_a_second_and_shrink_towards_the_end() -> None:
-    crew = ScriptedCrew(lambda _: False)
-    carried_out(crew)
-    sizes = [len(batch) for batch in crew.sent]
+    executor = ScriptedExecutor(lambda _: False)
+    carried_out(executor)
+    sizes = [len(batch) for batch in executor.sent]
     assert sizes[0] == sizes[-1] == 1
     assert max(sizes) > 1
     assert sum(sizes) == 40

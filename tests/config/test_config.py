@@ -25,7 +25,7 @@ from tradebot.config import (
 )
 from tradebot.errors import ConfigError
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture

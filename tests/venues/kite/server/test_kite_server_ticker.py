@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 import tradebot.venues.kite.server.ticker as ticker_module
-from tests.exchange.kite_rig import Rig, rig
-from tests.exchange.test_kite_packets import split
+from tests.venues.kite.server.kite_rig import Rig, rig, split
 from tradebot.clock import IST, SECOND, parse_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.order import OrderKind, Side

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.exchange.kite_rig import Rig, order, rig
+from tests.venues.kite.server.kite_rig import Rig, order, rig
 from tradebot.clock import SECOND, WallClock
 from tradebot.exchange.event_log import EventLog, read_event_log
 from tradebot.exchange.exchange import Exchange

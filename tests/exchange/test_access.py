@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 import aiohttp
 import pytest
 
-from tests.exchange.kite_rig import rig
+from tests.venues.kite.server.kite_rig import rig
 from tradebot.exchange.access import AccessKeys
 
 ORDER = {"exchange": "NSE", "tradingsymbol": "INFY", "transaction_type": "BUY", "order_type": "MARKET", "quantity": "1",

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.venues.kite.server.kite_rig import split
 from tradebot.clock import SECOND, parse_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.market import Ints
@@ -19,18 +20,6 @@ from tradebot.venues.kite.server.packets import PACKETS_PER_FRAME, PacketRendere
 
 INFY = Instrument(symbol="INFY", token=408065)
 NIFTY = Instrument(symbol="NIFTY 50", token=256265, kind=InstrumentKind.INDEX)
-
-
-def split(frame: bytes) -> list[bytes]:
-    """Return the bodies of a frame; nothing may be left over."""
-    (count,) = struct.unpack_from(">H", frame)
-    bodies, at = [], 2
-    for _ in range(count):
-        (length,) = struct.unpack_from(">H", frame, at)
-        bodies.append(frame[at + 2 : at + 2 + length])
-        at += 2 + length
-    assert at == len(frame)
-    return bodies
 
 
 def columns(n: int, **given: Any) -> dict[str, Ints]:

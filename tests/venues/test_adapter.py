@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from tests.venues.tiny.tiny_room import TinyRoom
+from tests.venues.tiny.tiny_adapter import TinyRoom
 from tradebot.clock import ManualClock
 from tradebot.errors import ConfigError
 from tradebot.section import Section

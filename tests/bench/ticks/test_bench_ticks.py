@@ -19,7 +19,7 @@ from tradebot.__main__ import run_command_line
 from tradebot.bench.measuring.cpu import cpu_seconds, peak_memory_mb
 from tradebot.bench.ticks import report
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 SYMBOLS, SECONDS = 20, 3
 RESULT: dict[str, Any] = {
     "asked": {"symbols": 2, "seconds": 5.0, "rate": 1.0, "strategy": "ema_cross", "interval": "1s", "workers": "1"},

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.exchange.kite_rig import rig
+from tests.venues.kite.server.kite_rig import rig
 from tradebot.exchange.faults.catalogue import BOOK_POINTS, FAULT_KINDS, KINDS_BY_NAME, FaultStage
 from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.venues.kite.server.corrupted_answers import ROWS

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tests.exchange.kite_rig import rig
+from tests.venues.kite.server.kite_rig import rig
 from tradebot.clock import SECOND
 from tradebot.exchange.account import DematHolding
 from tradebot.exchange.event_log import EventLog, read_event_log
