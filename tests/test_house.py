@@ -327,6 +327,26 @@ def route_findings(name: str, tree: ast.Module) -> Iterator[Finding]:
                 )
 
 
+# What several test files use stands in a module of its own; a program in a string imports as well.
+IMPORTED_IN_TEXT = re.compile(r"^[ \t]*(?:from|import)[ \t]+(tests\.(?:\w+\.)*test_\w+)", re.MULTILINE)
+
+
+def rig_findings(name: str, tree: ast.Module) -> Iterator[Finding]:
+    for node in ast.walk(tree):
+        named: list[str] = []
+        if isinstance(node, ast.Import):
+            named = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            source = f"tests.{node.module or ''}" if node.level else node.module or ""
+            named = [source, *(f"{source}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            named = IMPORTED_IN_TEXT.findall(node.value)
+        for found in named:
+            if re.fullmatch(r"(?:tests\.(?:\w*\.)*)?test_\w+", found):
+                remedy = "move what both need to a module named for what it is"
+                yield Finding(f"{name}:{node.lineno}", f"imports {found}", remedy)
+
+
 def agree(findings: Iterator[Finding]) -> None:
     found = sorted(set(map(str, findings)))
     assert not found, "\n" + "\n".join(found)
@@ -354,6 +374,10 @@ def test_names_say_what_things_are() -> None:
 
 def test_no_banned_call_is_made() -> None:
     agree(f for name, tree in both().items() for f in call_findings(name, tree))
+
+
+def test_no_file_imports_from_a_test_file() -> None:
+    agree(f for name, tree in sources("tests").items() for f in rig_findings(name, tree))
 
 
 def test_order_routes_are_built_in_one_place() -> None:
@@ -473,6 +497,13 @@ def test_the_other_rules_see_what_breaks_them() -> None:
     assert list(route_findings("tradebot/app.py", ast.parse("from tradebot.venues.kite.venue import KiteVenue")))
     assert list(route_findings("tradebot/app.py", ast.parse("kite.KiteBroker()")))
     assert list(route_findings("tradebot/app.py", ast.parse("room.build_trading_venue(access)")))
+    assert list(rig_findings("tests/a.py", ast.parse("from tests.b.test_" + "c import bars")))
+    assert list(rig_findings("tests/a.py", ast.parse("from tests.b import test_c")))
+    assert list(rig_findings("tests/a.py", ast.parse("from .test_c import bars")))
+    assert list(rig_findings("tests/a.py", ast.parse("import tests.b.test_" + "c as c")))
+    assert list(rig_findings("tests/a.py", ast.parse("PROGRAM = 'import os\\nfrom tests.b.test_" + "c import bars'")))
+    assert not list(rig_findings("tests/a.py", ast.parse("from tests.b.bars_by_hand import bars")))
+    assert not list(rig_findings("tests/a.py", ast.parse("from aiohttp.test_utils import TestServer")))
     assert list(text_findings("a", "# TO" + "DO later"))
 
 

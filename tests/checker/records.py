@@ -31,7 +31,7 @@ class Records:
         self.rows.append((kind, body))
         return body
 
-    def fact(self, order_id: str, event: str, **more: Any) -> dict[str, Any]:
+    def order_event(self, order_id: str, event: str, **more: Any) -> dict[str, Any]:
         return self.row("order", order_id=order_id, event=event, **more)
 
     def line(self, kind: str, **fields: Any) -> dict[str, Any]:
@@ -56,15 +56,15 @@ class Records:
     ) -> None:
         request = {"order_id": order_id, "symbol": "TCS", "exchange": "NSE", "side": side, "quantity": "2",
                    "product": "MIS", "purpose": purpose}  # fmt: skip
-        self.fact(order_id, "intent", request=request, checks=list(checks))
+        self.order_event(order_id, "intent", request=request, checks=list(checks))
 
     def sent(self, order_id: str, side: str, venue_id: str, purpose: str = "entry") -> None:
         self.order(order_id, side, purpose)
-        self.fact(order_id, "sending")
+        self.order_event(order_id, "sending")
         self.now += SECOND
         self.create(order_id, side)
         self.version(order_id, side, venue_id, "OPEN")
-        self.fact(order_id, "accepted", venue_order_id=venue_id)
+        self.order_event(order_id, "accepted", venue_order_id=venue_id)
 
     def create(self, order_id: str, side: str = "BUY", quantity: str = "2") -> None:
         params = {"tag": order_id, "exchange": "NSE", "tradingsymbol": "TCS", "product": "MIS",
@@ -85,7 +85,7 @@ class Records:
         self.line("fill", trade_id=trade_id, order_id=venue_id, traded_at=self.now, charges=charges, **theirs)
         self.version(order_id, side, venue_id, "COMPLETE", "2")
         execution = own | {"execution_id": trade_id, "traded_at": self.now // SECOND * SECOND}
-        self.fact(order_id, "executed", venue_order_id=venue_id, execution=execution)
+        self.order_event(order_id, "executed", venue_order_id=venue_id, execution=execution)
 
     def end(self, **summary: Any) -> None:
         self.now += 60 * SECOND
@@ -131,12 +131,12 @@ def day() -> Records:
     records.sent(EXIT, "SELL", "V2", "exit")
     records.filled(EXIT, "SELL", "V2", "X2", "3853.40", "4.95")
     records.order(LOST, "BUY", "entry")
-    records.fact(LOST, "sending")
-    records.fact(LOST, "ambiguous")
+    records.order_event(LOST, "sending")
+    records.order_event(LOST, "ambiguous")
     records.look()
     records.now += 61 * SECOND
     records.look()
-    records.fact(LOST, "not_found")
+    records.order_event(LOST, "not_found")
     records.look()
     records.end()
     return records

@@ -65,8 +65,8 @@ def changed_without_a_row(r: Records) -> None:
 
 def changed_unchecked(r: Records) -> None:
     terms = {"quantity": "2", "price": "3850"}
-    fact = {"at": r.now, "_run": RUN, "order_id": ENTRY, "event": "replace_sent", "terms": terms, "checks": []}
-    r.rows.insert(r.place("executed"), ("order", fact))
+    event = {"at": r.now, "_run": RUN, "order_id": ENTRY, "event": "replace_sent", "terms": terms, "checks": []}
+    r.rows.insert(r.place("executed"), ("order", event))
 
 
 def sent_before_the_row(r: Records) -> None:
@@ -336,8 +336,8 @@ def test_a_trace_orders_the_disk_and_the_wire(tmp_path: Path) -> None:
 def test_a_trace_wants_a_row_for_each_change(tmp_path: Path) -> None:
     records = day()
     terms = {"quantity": "2", "price": "3850"}
-    fact = {"at": records.now, "_run": RUN, "order_id": ENTRY, "event": "replace_sent", "terms": terms}
-    records.rows.insert(records.place("executed"), ("order", fact))
+    event = {"at": records.now, "_run": RUN, "order_id": ENTRY, "event": "replace_sent", "terms": terms}
+    records.rows.insert(records.place("executed"), ("order", event))
     journal, _ = records.write(tmp_path)
     synced = {"did": "synced", "seq": len(records.rows)}
     change = {"did": "sent", "request": "modify", "order_id": ENTRY}
@@ -352,8 +352,8 @@ def test_a_trace_wants_a_row_for_each_change(tmp_path: Path) -> None:
 def test_a_change_by_an_id_that_the_venue_gave_two_orders_may_be_of_either(tmp_path: Path, asked: int) -> None:
     records = day()
     terms = {"quantity": "2", "price": "3850"}
-    fact = {"at": records.now, "_run": RUN, "order_id": EXIT, "event": "replace_sent", "terms": terms, "checks": []}
-    records.rows.insert(records.place("executed", EXIT), ("order", fact | {"venue_order_id": "V1"}))
+    event = {"at": records.now, "_run": RUN, "order_id": EXIT, "event": "replace_sent", "terms": terms, "checks": []}
+    records.rows.insert(records.place("executed", EXIT), ("order", event | {"venue_order_id": "V1"}))
     for _ in range(asked):
         changed_without_a_row(records)
 
@@ -408,7 +408,7 @@ def test_another_account_in_the_same_journal_is_none_of_the_exchanges_business(t
     records = day()
     records.row("run", run_id="Tother000", mode="live", account="AB1234")
     records.order("Tother00000001", "BUY", "entry")
-    records.fact("Tother00000001", "sending")
+    records.order_event("Tother00000001", "sending")
     verdicts = judged(records, tmp_path)
     assert are_kept(list(verdicts.values()))
 

@@ -42,7 +42,7 @@ class Account(Records):
 
     def exit(self, quantity: int, side: str = "SELL", *, order_id: str = EXIT) -> None:
         self.order(order_id, side, "exit")
-        self.fact(order_id, "sending")
+        self.order_event(order_id, "sending")
         self.create(order_id, side, str(quantity))
 
 

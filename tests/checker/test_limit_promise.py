@@ -38,7 +38,7 @@ def judged(records: Records, folder: Path) -> PromiseVerdict:
 
 
 def order(records: Records, place: str, event: str, order_id: str, at: int, **more: Any) -> None:
-    """Put a fact of an order before the fact `place` of the lost one."""
+    """Put an event of an order before the event `place` of the lost one."""
     body = {"at": at, "mono": at, "_run": RUN, "order_id": order_id, "event": event} | more
     records.rows.insert(records.place(place, LOST), ("order", body))
 

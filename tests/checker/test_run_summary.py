@@ -1,4 +1,4 @@
-"""The tale of a run: every kind of trouble in the records becomes a sentence that a person understands."""
+"""The summary of a run: every kind of trouble in the records becomes a sentence that a person understands."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def told(records: Records, folder: Path) -> RehearsalSummary:
 
 
 def test_a_sound_day_tells_its_doubt_and_its_figures(tmp_path: Path) -> None:
-    tale = told(day(), tmp_path)
-    assert tale.faults == ()
-    assert tale.actions == (
+    summary = told(day(), tmp_path)
+    assert summary.faults == ()
+    assert summary.actions == (
         "BUY 2 TCS (00003): without a reason; the venue never had it, given up 64.0 s later",
     )  # fmt: skip
-    assert dict(tale.figures)["orders"] == "3 sent, 2 filled, 0 not sent"
-    assert dict(tale.figures)["fills"] == "2 booked; the exchange made 2"
-    assert dict(tale.figures)["open at the end"] == "nothing"
+    assert dict(summary.figures)["orders"] == "3 sent, 2 filled, 0 not sent"
+    assert dict(summary.figures)["fills"] == "2 booked; the exchange made 2"
+    assert dict(summary.figures)["open at the end"] == "nothing"
 
 
 def test_faults_are_counted_by_kind_with_their_places(tmp_path: Path) -> None:
@@ -39,23 +39,23 @@ def test_faults_are_counted_by_kind_with_their_places(tmp_path: Path) -> None:
 
 def test_what_was_done_and_refused_has_a_line_each(tmp_path: Path) -> None:
     records = day()
-    records.fact(ENTRY, "cancel_unknown", reason="no answer")
+    records.order_event(ENTRY, "cancel_unknown", reason="no answer")
     records.row("link", source="kite", reason="cut")
     records.row("link", source="kite", reason=None)
     records.row("incident", text="an order was placed elsewhere")
     records.row("halt", verb="halt", reason="by hand", scope="symbol:TCS")
     records.row("reconciled", differences=["TCS: the venue holds 3, the journal 2"])
     denied = {"order_id": f"{LOST}9", "symbol": "TCS", "side": "BUY", "quantity": "1", "purpose": "entry"}
-    records.fact(f"{LOST}9", "denied", request=denied, reason="size: too large", checks=["size: too large"])
-    records.fact(EXIT, "refused", reason="margin")
-    tale = told(records, tmp_path)
-    assert {line.partition(" (")[0] for line in tale.actions} >= {"BUY 2 TCS", "lost its quotes once"}
-    text = "\n".join(tale.actions)
+    records.order_event(f"{LOST}9", "denied", request=denied, reason="size: too large", checks=["size: too large"])
+    records.order_event(EXIT, "refused", reason="margin")
+    summary = told(records, tmp_path)
+    assert {line.partition(" (")[0] for line in summary.actions} >= {"BUY 2 TCS", "lost its quotes once"}
+    text = "\n".join(summary.actions)
     assert "a cancel without an answer once (no answer), ended FILLED" in text
     assert "called for a person: an order was placed elsewhere" in text
     assert "halted symbol TCS: by hand" in text
     assert "opened nothing while the books differed: TCS: the venue holds 3, the journal 2" in text
-    assert tale.refusals == (
+    assert summary.refusals == (
         "1 order denied by the gate: size: too large",
         "1 order refused by the venue: margin",
     )
@@ -65,7 +65,9 @@ def test_reasons_that_differ_in_their_figures_are_told_once(tmp_path: Path) -> N
     records = day()
     for n in range(3):
         request = {"order_id": f"{LOST}{n}", "symbol": "TCS", "side": "BUY", "quantity": "1", "purpose": "entry"}
-        records.fact(f"{LOST}{n}", "denied", request=request, reason=f"position: worst case {100 + n}.5 is above 90")
+        records.order_event(
+            f"{LOST}{n}", "denied", request=request, reason=f"position: worst case {100 + n}.5 is above 90"
+        )
     assert told(records, tmp_path).refusals == (
         "3 orders denied by the gate: position: worst case 100.5 is above 90, and the like",
     )
@@ -75,9 +77,9 @@ def test_a_long_list_ends_with_the_number_of_the_rest(tmp_path: Path) -> None:
     records = day()
     for n in range(20):
         records.row("incident", text=f"number {n}")
-    tale = told(records, tmp_path)
-    assert sum(line.startswith("called for a person") for line in tale.actions) == 12
-    assert "8 more incidents" in tale.actions
+    summary = told(records, tmp_path)
+    assert sum(line.startswith("called for a person") for line in summary.actions) == 12
+    assert "8 more incidents" in summary.actions
 
 
 def test_the_verdict_is_printed_and_says_whether_all_was_kept(

@@ -31,10 +31,10 @@ class Guarded(Records):
         self.begin("Tfirst001")
         request = {"order_id": ENTRY, "symbol": "TCS", "exchange": "NSE", "side": side, "quantity": "2",
                    "product": "MIS", "purpose": "entry"} | levels  # fmt: skip
-        self.fact(ENTRY, "intent", request=request, checks=["size: ok"], reference="1000", mono=self.mono)
-        self.fact(ENTRY, "sending", mono=self.mono)
+        self.order_event(ENTRY, "intent", request=request, checks=["size: ok"], reference="1000", mono=self.mono)
+        self.order_event(ENTRY, "sending", mono=self.mono)
         execution = {"execution_id": "X1", "exchange": "NSE", "side": side, "quantity": "2", "price": "1000"}
-        self.fact(ENTRY, "executed", execution=execution, mono=self.mono)
+        self.order_event(ENTRY, "executed", execution=execution, mono=self.mono)
         self.mono += 2 * SECOND
 
     def begin(self, run: str) -> None:
@@ -60,7 +60,7 @@ class Guarded(Records):
 
     def closes(self, purpose: str = "trail", event: str = "intent", *, late: int = 0) -> None:
         request = {"order_id": EXIT, "symbol": "TCS", "side": "SELL", "quantity": "2", "purpose": purpose}
-        self.fact(EXIT, event, request=request, checks=["size: ok"], reference="1000", mono=self.mono + late)
+        self.order_event(EXIT, event, request=request, checks=["size: ok"], reference="1000", mono=self.mono + late)
 
     def end(self, **_: Any) -> None:
         self.keep()
@@ -112,8 +112,8 @@ def test_a_fill_told_anew_guards_nothing_while_an_exit_is_wanted(is_wanted: bool
     if is_wanted:
         day.closes("flatten")
     execution = {"execution_id": "X1", "exchange": "NSE", "side": "BUY", "quantity": "2", "price": "1000"}
-    day.fact(ENTRY, "reversed", execution=execution, mono=day.mono)
-    day.fact(ENTRY, "executed", execution=execution | {"execution_id": "X2"}, mono=day.mono)
+    day.order_event(ENTRY, "reversed", execution=execution, mono=day.mono)
+    day.order_event(ENTRY, "executed", execution=execution | {"execution_id": "X2"}, mono=day.mono)
     day.show(1001, 1002, 1003, 1011, 1012)
     day.end()
     assert verdict(day, tmp_path).status in (ruling, "not shown" if is_wanted else ruling)

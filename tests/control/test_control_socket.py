@@ -20,8 +20,8 @@ from tradebot.control.operator_api import BadRequest
 from tradebot.errors import DaemonUnavailable, RequestRefused, StateError
 
 
-class Panel:
-    """Stands for the panel; remembers what it was asked."""
+class ScriptedApi:
+    """Stands for the operator API; remembers what it was asked."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
@@ -49,10 +49,10 @@ class Panel:
 
 
 @asynccontextmanager
-async def listening(folder: Path) -> AsyncIterator[Panel]:
-    panel = Panel()
-    async with server.serve_control_socket(folder, panel):  # type: ignore[arg-type]
-        yield panel
+async def listening(folder: Path) -> AsyncIterator[ScriptedApi]:
+    api = ScriptedApi()
+    async with server.serve_control_socket(folder, api):  # type: ignore[arg-type]
+        yield api
 
 
 async def raw(folder: Path, head: str, body: bytes = b"") -> tuple[int, dict[str, Any]]:
@@ -77,11 +77,11 @@ def post(body: bytes, route: str = "/halt", extra: str = "", kind: str = "applic
 @pytest.mark.both_loops
 async def test_the_socket_is_the_users_alone_and_goes_with_the_server(tmp_path: Path) -> None:
     path = tmp_path / "control.sock"
-    async with listening(tmp_path) as panel:
+    async with listening(tmp_path) as api:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert await asyncio.to_thread(send_request, tmp_path, "POST", "/halt", {"reason": "x"}) == {"halted": True}
         assert await asyncio.to_thread(send_request, tmp_path, "GET", "/status") == {"asked": 1}
-    assert panel.asked == [{"reason": "x"}]
+    assert api.asked == [{"reason": "x"}]
     assert not path.exists()
 
 
@@ -138,10 +138,10 @@ def test_nobody_there_is_one_sentence_that_names_the_way_without_a_daemon(tmp_pa
 async def test_a_request_that_is_not_as_it_should_be_is_refused(
     head: str, body: bytes, status: int, tmp_path: Path
 ) -> None:
-    async with listening(tmp_path) as panel:
+    async with listening(tmp_path) as api:
         got, _ = await raw(tmp_path, head, body)
         assert got == status
-        assert panel.asked == [] or status in (409, 503)
+        assert api.asked == [] or status in (409, 503)
         assert await asyncio.to_thread(send_request, tmp_path, "GET", "/status")
 
 
@@ -199,11 +199,11 @@ async def test_when_every_place_waits_for_an_answer_the_next_one_is_told_so(tmp_
     path = str(tmp_path / "control.sock")
     head, body = post(b'{"reason": "slow"}')
     request = head.replace("\n", "\r\n").encode() + b"\r\n\r\n" + body
-    async with listening(tmp_path) as panel:
+    async with listening(tmp_path) as api:
         held = [await asyncio.open_unix_connection(path) for _ in range(server.MAX_CONNECTIONS)]
         for _, writer in held:
             writer.write(request)
-        await panel.crowded.wait()
+        await api.crowded.wait()
         with pytest.raises(DaemonUnavailable, match="too many"):
             await asyncio.to_thread(send_request, tmp_path, "GET", "/status")
         for _, writer in held:

@@ -1,4 +1,4 @@
-"""The HALT file: whole or not there, found by whoever looks, and halting even when it cannot be read."""
+"""The HALT file: whole or not there, found by all who look, and halting even when it cannot be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The panel: what the operator may ask, and what is asked of the desk in which order."""
+"""The operator API: what the operator may ask, and what is asked of the desk in which order."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tradebot.trading.desk.gate.gate import Gate
 from tradebot.trading.desk.settings import DeskSettings
 
 
-class Room:
-    """A panel over a desk of which only the halts and the books are real."""
+class Rig:
+    """An operator API over a desk of which only the halts and the books are real."""
 
     def __init__(self, folder: Path) -> None:
         universe = Universe([Instrument(symbol="TCS", token=1), Instrument(symbol="INFY", token=2)])
@@ -30,7 +30,7 @@ class Room:
         self.was_there: list[bool] = []  # was the HALT file there when a command came
         self.stops: list[str] = []
         self.halt_file, self.clock = HaltFile(folder), ManualClock(1)
-        book = Book(universe, DeskSettings(order_notional=Decimal(0)), lambda order, fact: Decimal(0))
+        book = Book(universe, DeskSettings(order_notional=Decimal(0)), lambda order, event: Decimal(0))
         self.halts = book.conditions.halts
         desk = build_desk(book, gate=Gate([]), id_prefix="T", absent_after_s=60.0)
         self.api = OperatorApi(
@@ -45,14 +45,14 @@ class Room:
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Room:
-    return Room(tmp_path)
+def rig(tmp_path: Path) -> Rig:
+    return Rig(tmp_path)
 
 
 @pytest.mark.parametrize("scope", ["all", "account", "symbol:TCS", "strategy:ema_cross"])
-async def test_a_halt_of_a_scope_that_exists_reaches_the_desk(room: Room, scope: str) -> None:
-    await room.api.halt({"reason": "why", "scope": scope})
-    assert room.commands == [Command(verb=CommandVerb.HALT, reason="why", scope=Scope.parse(scope))]
+async def test_a_halt_of_a_scope_that_exists_reaches_the_desk(rig: Rig, scope: str) -> None:
+    await rig.api.halt({"reason": "why", "scope": scope})
+    assert rig.commands == [Command(verb=CommandVerb.HALT, reason="why", scope=Scope.parse(scope))]
 
 
 @pytest.mark.parametrize(
@@ -71,54 +71,54 @@ async def test_a_halt_of_a_scope_that_exists_reaches_the_desk(room: Room, scope:
         ({"reson": "typo"}, "unknown field 'reson'"),
     ],
 )
-async def test_a_halt_that_cannot_be_meant_is_refused_whole(room: Room, body: dict[str, Any], sentence: str) -> None:
-    for ask in (room.api.halt, room.api.resume):
+async def test_a_halt_that_cannot_be_meant_is_refused_whole(rig: Rig, body: dict[str, Any], sentence: str) -> None:
+    for ask in (rig.api.halt, rig.api.resume):
         with pytest.raises(BadRequest, match=sentence):
             await ask(body)
-    assert room.commands == []
+    assert rig.commands == []
 
 
 @pytest.mark.parametrize("id_", [None, "", 7, "a b", "x" * 65, "-x", "é"])
-async def test_a_flatten_needs_a_name(room: Room, id_: object) -> None:
+async def test_a_flatten_needs_a_name(rig: Rig, id_: object) -> None:
     with pytest.raises(BadRequest, match="needs an id"):
-        await room.api.flatten({"id": id_})
-    assert room.commands == []
+        await rig.api.flatten({"id": id_})
+    assert rig.commands == []
 
 
-async def test_resume_takes_the_halt_file_away_before_the_row_is_written(room: Room) -> None:
-    room.halt_file.write_reason("killed")
-    assert await room.api.resume({}) == {"resumed": "all", "lifted": "killed"}
-    assert room.was_there == [False]
+async def test_resume_takes_the_halt_file_away_before_the_row_is_written(rig: Rig) -> None:
+    rig.halt_file.write_reason("killed")
+    assert await rig.api.resume({}) == {"resumed": "all", "lifted": "killed"}
+    assert rig.was_there == [False]
 
 
-async def test_a_resume_of_one_symbol_does_not_end_a_kill(room: Room) -> None:
-    room.halt_file.write_reason("killed")
-    await room.api.resume({"scope": "symbol:TCS"})
-    assert room.halt_file.read_reason() == "killed"
+async def test_a_resume_of_one_symbol_does_not_end_a_kill(rig: Rig) -> None:
+    rig.halt_file.write_reason("killed")
+    await rig.api.resume({"scope": "symbol:TCS"})
+    assert rig.halt_file.read_reason() == "killed"
 
 
-async def test_a_flatten_after_a_kill_needs_a_word_more_and_halts_before_it_lifts(room: Room) -> None:
-    room.halt_file.write_reason("killed")
+async def test_a_flatten_after_a_kill_needs_a_word_more_and_halts_before_it_lifts(rig: Rig) -> None:
+    rig.halt_file.write_reason("killed")
     with pytest.raises(BadRequest, match="--lift-kill") as refused:
-        await room.api.flatten({"id": "1"})
-    assert (refused.value.status, room.commands) == (409, [])
-    await room.api.flatten({"id": "1", "lift_kill": True})
-    assert room.was_there == [True]
-    assert room.halt_file.read_reason() == ""
-    assert room.halts.global_reason
+        await rig.api.flatten({"id": "1"})
+    assert (refused.value.status, rig.commands) == (409, [])
+    await rig.api.flatten({"id": "1", "lift_kill": True})
+    assert rig.was_there == [True]
+    assert rig.halt_file.read_reason() == ""
+    assert rig.halts.global_reason
 
 
-async def test_the_same_flatten_again_is_known(room: Room) -> None:
-    first, second = [await room.api.flatten({"id": "1"}) for _ in range(2)]
+async def test_the_same_flatten_again_is_known(rig: Rig) -> None:
+    first, second = [await rig.api.flatten({"id": "1"}) for _ in range(2)]
     assert (first["known"], second["known"]) == (False, True)
 
 
-async def test_a_stop_is_a_stop_of_the_run(room: Room) -> None:
-    await room.api.stop({"reason": "maintenance"})
-    assert room.stops == ["maintenance"]
+async def test_a_stop_is_a_stop_of_the_run(rig: Rig) -> None:
+    await rig.api.stop({"reason": "maintenance"})
+    assert rig.stops == ["maintenance"]
 
 
-async def test_a_halt_file_that_appears_halts_the_desk_once_and_again_when_it_comes_again(room: Room) -> None:
+async def test_a_halt_file_that_appears_halts_the_desk_once_and_again_when_it_comes_again(rig: Rig) -> None:
     looks = 0
 
     async def each_look(seconds: float) -> None:
@@ -126,15 +126,15 @@ async def test_a_halt_file_that_appears_halts_the_desk_once_and_again_when_it_co
         looks += 1
         match looks:
             case 2:
-                room.halt_file.write_reason("first")
+                rig.halt_file.write_reason("first")
             case 5:
-                room.halt_file.remove_file()
+                rig.halt_file.remove_file()
             case 7:
-                room.halt_file.write_reason("first")
+                rig.halt_file.write_reason("first")
             case 10:
                 raise asyncio.CancelledError
 
-    room.clock.on_sleep = each_look
+    rig.clock.on_sleep = each_look
     with pytest.raises(asyncio.CancelledError):
-        await room.api.watch_halt_file()
-    assert room.commands == [Command(verb=CommandVerb.HALT, reason="first", control="kill")] * 2
+        await rig.api.watch_halt_file()
+    assert rig.commands == [Command(verb=CommandVerb.HALT, reason="first", control="kill")] * 2

@@ -14,7 +14,7 @@ def order(begun_at: int, *, state: OrderState = OrderState.FILLED, is_external: 
     return SimpleNamespace(times=OrderTimes(begun_at=begun_at), state=state, is_external=is_external)
 
 
-def fact(n: int, event_type: OrderEventType) -> OrderEvent:
+def order_event(n: int, event_type: OrderEventType) -> OrderEvent:
     return OrderEvent(order_id=f"T{n}", type=event_type, at=100)
 
 
@@ -47,7 +47,9 @@ def test_the_second_run_tells_its_own_the_days_and_the_whole_apart() -> None:
     account = Account()
     results = RunResults(account)  # type: ignore[arg-type]
     account.fill_totals = 6, Decimal("30.25"), Decimal("-100")  # recovered
-    before = [fact(n, event_type) for n in range(4) for event_type in (OrderEventType.INTENT, OrderEventType.SENDING)]
+    before = [
+        order_event(n, event_type) for n in range(4) for event_type in (OrderEventType.INTENT, OrderEventType.SENDING)
+    ]
     account.kept |= {n: order(at) for n, at in enumerate((100, 199, 200, 250))}
     results.count_from(at=300, before=before)
     assert (results.run_fills, results.as_fields()["run_charges"], results.as_fields()["run_realized"]) == (0, 0, 0)

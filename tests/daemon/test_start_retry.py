@@ -26,7 +26,7 @@ class Venue:
         return "AB1234"
 
 
-class Room:
+class Rig:
     def __init__(self, back_at: float, *, within_s: float = 3600.0, word: Exception | None = None) -> None:
         self.clock = ManualClock()
         self.venue = Venue(self.clock, back_at, word)
@@ -46,44 +46,44 @@ class Room:
 
 
 async def test_a_venue_that_is_away_for_a_while_is_waited_for_and_the_supervisor_is_asked_for_time() -> None:
-    room = Room(back_at=70)
-    assert await room.ask() == "AB1234"
-    assert 70 <= room.clock.now_ns / SECOND <= 90
-    assert room.told[0] == (
+    rig = Rig(back_at=70)
+    assert await rig.ask() == "AB1234"
+    assert 70 <= rig.clock.now_ns / SECOND <= 90
+    assert rig.told[0] == (
         "login_failed",
         {"level": "warning", "tries": 1, "reason": "Name or service not known", "waits_s": 3600},
     )
-    assert 2 <= len(room.told) <= 4
-    gaps = [b - a for a, b in zip(room.extended, room.extended[1:], strict=False)]
+    assert 2 <= len(rig.told) <= 4
+    gaps = [b - a for a, b in zip(rig.extended, rig.extended[1:], strict=False)]
     assert max(gaps) <= 20, "a supervisor that is told nothing for 90 s ends the start"
 
 
 async def test_an_hour_of_silence_is_told_a_few_times_and_asked_for_no_more_than_every_fifteen_seconds() -> None:
-    room = Room(back_at=1e9)
+    rig = Rig(back_at=1e9)
     with pytest.raises(VenueUnavailable, match=r"did not answer \(\d+ tries in 36\d\d s\): Name or service not known"):
-        await room.ask()
-    assert len(room.venue.asked) < 260
-    assert 10 < len(room.told) < 25
+        await rig.ask()
+    assert len(rig.venue.asked) < 260
+    assert 10 < len(rig.told) < 25
 
 
 async def test_a_definite_refusal_ends_at_once_also_after_a_silence() -> None:
     for back_at in (0, 20):
-        room = Room(back_at, word=AccessDenied("log in again"))
+        rig = Rig(back_at, word=AccessDenied("log in again"))
         with pytest.raises(AccessDenied):
-            await room.ask()
-        assert room.clock.now_ns / SECOND <= back_at + 15
+            await rig.ask()
+        assert rig.clock.now_ns / SECOND <= back_at + 15
 
 
 async def test_the_operator_does_not_wait() -> None:
-    room = Room(back_at=1e9)
-    room.stop_at = 40.0
+    rig = Rig(back_at=1e9)
+    rig.stop_at = 40.0
     with pytest.raises(StoppedEarly):
-        await room.ask()
-    assert room.clock.now_ns / SECOND <= 40.5
+        await rig.ask()
+    assert rig.clock.now_ns / SECOND <= 40.5
 
 
 async def test_no_patience_is_one_try() -> None:
-    room = Room(back_at=1, within_s=0)
+    rig = Rig(back_at=1, within_s=0)
     with pytest.raises(VenueUnavailable):
-        await room.ask()
-    assert len(room.venue.asked) == 1
+        await rig.ask()
+    assert len(rig.venue.asked) == 1

@@ -36,10 +36,12 @@ class Heard:
         account: Any = SimpleNamespace(
             conditions=SimpleNamespace(**quiet | conditions), day_profit=lambda: Decimal("-12.5"), open_symbols={"AAA"}
         )
-        ground: Any = SimpleNamespace(clock=self.clock, universe=range(3), venue_name="exchange", account="SIM001")
+        venue_session: Any = SimpleNamespace(
+            clock=self.clock, universe=range(3), venue_name="exchange", account="SIM001"
+        )
         engine: Any = SimpleNamespace(quotes_ready=self.ready)
         self.status_reporter = StatusReporter(
-            Config(), ground, engine=engine, account=account,
+            Config(), venue_session, engine=engine, account=account,
             notifier=notifier,  # type: ignore[arg-type]
             tell=self.events,
         )  # fmt: skip

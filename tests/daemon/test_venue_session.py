@@ -1,4 +1,4 @@
-"""The ground of a run: a venue that refuses for a moment, as it does after a kill, does not end the start."""
+"""The session at the venue: a venue that refuses for a moment, as it does after a kill, does not end the start."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SYMBOLS = ("RELIANCE", "TCS")
 
 
 class Quick:
-    """Keeps what is said; `faults` strike while the ground is opened."""
+    """Keeps what is said; `faults` strike while the session is opened."""
 
     def __init__(self, faults: str, folder: Path, *, wait_at_start_s: float = 30.0) -> None:
         self.events: list[str] = []

@@ -29,12 +29,12 @@ async def test_a_login_that_is_lost_meanwhile_is_waited_for_and_told_once(tmp_pa
         columns = dict.fromkeys(("starts", "open", "high", "low", "close", "volume"), column)
         return BarSeries(symbol=instrument.symbol, interval=interval, **columns)
 
-    ground: Any = SimpleNamespace(
+    venue_session: Any = SimpleNamespace(
         clock=clock, universe=Universe([Instrument(symbol="AAA")]), venue_name="kite", traded_market=HOME_MARKET,
         venue=SimpleNamespace(broker=SimpleNamespace(fetch_history=history)),
     )  # fmt: skip
     warming = WarmupLoader(
-        Config(), ground, tmp_path / "journal.sqlite3", RecoveredState(), opens_at=0,
+        Config(), venue_session, tmp_path / "journal.sqlite3", RecoveredState(), opens_at=0,
         suspect=lambda: suspected.append(1), tell=lambda event: told.append((event.name, event.level)),
     )  # fmt: skip
 

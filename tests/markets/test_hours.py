@@ -1,4 +1,4 @@
-"""Until when an instrument trades: by what it is, and cautiously where nobody said."""
+"""Until when an instrument trades: by what it is, and cautiously where it was not said."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The guard of the loop: a failure that nobody catches ends the run, and a loop that stands still shows where."""
+"""The guard of the loop: a failure that is not caught ends the run, and a loop that stands still shows where."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Journals written anew for the tests of the replay: a copy with some rows changed, under a hash chain that holds."""
+"""Journals written again for the tests of the replay: a copy with some rows changed, under a hash chain that holds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Change = Callable[[str, Message], Message | None]  # (kind, message) -> the mess
 
 
 def copy(journal: Path, folder: Path, change: Change) -> Path:
-    """Write the rows of `journal` anew into `folder`, each as `change` says; numbers and hashes are made anew."""
+    """Write the rows of `journal` again into `folder`, each as `change` says; numbers and hashes are computed again."""
     folder.mkdir()
     target = connect_writer(folder / FILE_NAME)
     prev, seq = GENESIS_HASH, 0

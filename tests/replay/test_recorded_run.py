@@ -24,7 +24,7 @@ from tradebot.replay.rerun import replay_run
 TERMS = RunSettings(interval=60, strategies=(), limits={}, desk={}, venue={}, opens_at=0)
 
 
-def fact(order_id: str, event_type: OrderEventType) -> OrderEvent:
+def order_event(order_id: str, event_type: OrderEventType) -> OrderEvent:
     return OrderEvent(order_id=order_id, type=event_type, at=1, mono=1)
 
 
@@ -42,7 +42,7 @@ async def record(folder: Path, *rows: tuple[str, Message], run: str = "T1") -> P
 
 
 async def test_sending_counts_only_for_orders_that_were_placed_elsewhere(tmp_path: Path) -> None:
-    sending, outside = fact("T1001", OrderEventType.SENDING), fact("EXT-1", OrderEventType.SENDING)
+    sending, outside = order_event("T1001", OrderEventType.SENDING), order_event("EXT-1", OrderEventType.SENDING)
     path = await record(
         tmp_path, ("terms", TERMS), ("order", sending), ("order", outside),
         ("tape", tape(RequestResult(event=sending))),

@@ -1,4 +1,4 @@
-"""Trials through an executor whose workers die and hang: every trial gets its row once, the guilty one in the end alone."""
+"""Trials through an executor whose workers die and hang: each gets its row once, the guilty one alone in the end."""
 
 from __future__ import annotations
 

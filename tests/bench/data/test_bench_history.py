@@ -1,4 +1,4 @@
-"""The benchmark of past bars runs at a small size and tells every store's figures; nobody asserts how fast."""
+"""The benchmark of past bars runs at a small size and tells every store's figures; how fast is not asserted."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_a_stopped_sweep_keeps_what_is_done_and_goes_on(
     # when
     code = tradebot(*BASE, "--no-checks")
 
-    # then it says how to go on, refuses to start anew over it, and goes on to the same rows
+    # then it says how to go on, refuses to start again over it, and goes on to the same rows
     said = capsys.readouterr().err
     assert code == 130
     assert "stopped after 2 of 4 trials, which are kept in sweep.csv.ledger" in said
