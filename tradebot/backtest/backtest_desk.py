@@ -1,8 +1,8 @@
 """The desk of a backtest: it calls the rules that it needs directly, and places and closes in its own way.
 
 Its caller guarantees that no other message waits, and it keeps no input log. With `zero_latency` an order is at the
-exchange, under our id, in the moment it is decided. Of its common course only the order itself is reported, and once
-filled it is not asked for again.
+exchange, under our id, in the moment it is decided: nothing reports SENDING and ACCEPTED, and `_filled` replaces the
+rules when one fill completes it.
 """
 
 from __future__ import annotations
@@ -67,14 +67,14 @@ class BacktestDesk:
             self.blotter.expire_reservations(at)
 
     def apply_tick(self, at: int) -> Sequence[DeskOutput]:
-        """Apply a Tick at `at` (ns). On a quiet one only the day's loss is checked."""
+        """Apply a ClockTick at `at` (ns). While no order or exit waits, only the day's loss is checked."""
         c = self.conditions
         is_quiet = not (self.blotter.exposure.working or self.exits.requested or self.entries.waiting)
         if not is_quiet or not c.halts.is_empty or at >= c.times.square_off_at or self.rules.venue_reports.lacks_fills:
             return self.desk.apply_message(ClockTick(at=at, mono=at))
         c.now = c.mono = at
         self.blotter.expire_reservations(at)
-        # Other rules carry out in the same tick what the loss rule decides.
+        # If the loss rule acts, other rules carry out its decisions in the same tick.
         return self.desk.apply_message(ClockTick(at=at, mono=at)) if self.rules.daily_loss.check_loss() else NO_OUTPUTS
 
     def act_on_signals(self, signals: Iterable[Signal]) -> Sequence[DeskOutput]:
@@ -89,7 +89,7 @@ class BacktestDesk:
         return out
 
     def check_stop_levels(self, id_: int, units: int) -> Sequence[DeskOutput]:
-        """Check the guard of an instrument against a last price in price units, for callers without quotes."""
+        """Check an instrument's protective levels against a last price in price units, for callers without quotes."""
         reached = self.rules.stop_levels.judge_price(id_, units, quoted_at=self.conditions.mono)
         if reached is None:
             return NO_OUTPUTS
@@ -98,9 +98,9 @@ class BacktestDesk:
         return out
 
     def postpone_acknowledgement(self, order_id: str, mono: int) -> None:
-        """Set the acknowledgement of an order that nothing could fill to `mono` (monotonic ns).
+        """Move the acknowledgement of an order to `mono` (monotonic ns), because nothing could fill it before.
 
-        So the wait does not make the order count as hanging.
+        Otherwise the wait would make the order count as hanging.
         """
         order = self.blotter.orders[order_id]
         if order.times.acked_mono:
@@ -125,6 +125,7 @@ class BacktestDesk:
 
     def _close(self, close: ClosePosition, out: list[DeskOutput]) -> None:
         symbol, exits, exposure = close.symbol, self.exits, self.blotter.exposure
+        # The rare cases go through the desk's own rules.
         is_rare = self.conditions.links.orders_refused or bool(self._sent.refusals) or symbol in exits.requested
         if is_rare or ((exposure.working or exposure.reserved) and exposure.has_orders(symbol)):
             out += self.desk.carry_out((close,))
@@ -134,7 +135,7 @@ class BacktestDesk:
         )
         before = len(out)
         self._placement.place_order(order, out)
-        if len(out) > before and type(out[-1]) is Submit:  # and no other order of the symbol is working
+        if len(out) > before and type(out[-1]) is Submit:  # sent; no other order of the symbol is working, see above
             exits.add_working(symbol, close.purpose, close.reason)
         else:
             exits.request_exit(symbol, close.purpose, close.reason)

@@ -1,10 +1,15 @@
 """The backtest loop: runs one account through the bars in which something can happen.
 
-At every visited index `current_k` of the timeline, in this order: the session begins if this is its first bar; orders meet the
-opens; guards and limits meet the prices inside the bars; the clock ticks at the bars' end, and the signals of that
-close go to the desk. Instruments go by their number. A skipped bar would have changed nothing: a flat instrument waits
-for an entry signal, a held one for an exit signal or a price that touches its guard; one with a working order is
-visited bar by bar; and where the day's loss could reach its limit, the clock ticks.
+At every visited index `k` of the timeline this happens, in this order:
+
+1. the session begins, if this is its first bar;
+2. orders are matched at the opens;
+3. protective levels (stop, trailing stop, target) and limit orders meet the prices inside the bars;
+4. the clock ticks at the end of the bars, and the signals of that close go to the desk.
+
+Instruments go by their number. A bar is skipped only if it changes nothing. A flat instrument waits for an entry signal.
+A held one waits for an exit signal or for a price that reaches a protective level. An instrument with a working order
+is visited bar by bar. Where the day's loss could reach its limit, the clock ticks.
 """
 
 from __future__ import annotations
@@ -32,7 +37,7 @@ PROGRESS_EVERY = 4_096  # visited indexes between two reports of progress
 
 
 class BacktestLoop:
-    """One account's run from `timetable.first_k` on; `on_progress` is called now and then with the index reached."""
+    """One account's run from `timetable.first_k` on; `on_progress` is sometimes called with the index reached."""
 
     def __init__(
         self,
@@ -48,14 +53,14 @@ class BacktestLoop:
     ) -> None:
         self._job, self._desk, self._table, self._strategies = job, desk, table, strategies
         self._funds, self._timetable, self._on_progress = funds, timetable, on_progress
-        spans = OrderLifetimes(job, desk.conditions, table, OrderExpiries(job, table.starts, timetable.days))
-        self._broker = SimulatedBroker(job, desk, table, ledger, funds, spans)
+        lifetimes = OrderLifetimes(job, desk.conditions, table, OrderExpiries(job, table.starts, timetable.days))
+        self._broker = SimulatedBroker(job, desk, table, ledger, funds, lifetimes)
         self._intrabar = IntrabarModel(job.instruments, desk, table, self._broker, ledger.held_units)
         self._next_event = NextEventFinder(job, desk, table, strategies, self._broker, ledger.held_units)
         self._loss = DailyLossScan(desk, table, ledger, funds, timetable)
         self._schedule = Schedule(len(job.instruments), len(table), timetable.tick_ks)
-        self._square_off_k = NEVER  # of this day: from this close on the clock closes what a late order opened
-        self.ruined_at = 0  # market ns at which the account was worth nothing
+        self._square_off_k = NEVER  # from this close of the day on, a tick squares off what a late order opened
+        self.ruined_at = 0  # market ns at which the account was worth nothing; 0 while it is worth something
         self.visited_count = 0
 
     @property
@@ -81,8 +86,9 @@ class BacktestLoop:
             schedule.set_due(id_, self._next_event.next_event_k(id_, self._timetable.first_k))
         while True:
             k = schedule.next_k
-            if loss.scanned_to_k < k and (lost := loss.first_breach(k)) < k:
-                self._visit(lost, [], ticks=True)
+            # A breach of the day's loss before the next entry is visited first, with a clock tick alone.
+            if loss.scanned_to_k < k and (breach_k := loss.first_breach(k)) < k:
+                self._visit(breach_k, [], ticks=True)
                 continue
             if k >= schedule.end_k:
                 return
@@ -99,13 +105,14 @@ class BacktestLoop:
         if k in self._timetable.sessions:
             self._begin_day(k)
         if self._funds.leveraged_count:
-            self._judge_open(k)
+            self._check_ruin_at_open(k)
+        # Active instruments can trade in this bar: they have an order, a protective level or an exit to send again.
         active = [id_ for id_ in due if books[id_].orders or mask[id_] or id_ in resends]
         if active:
             self._trade_bars(k, active)
         if self._job.every_bar:
             self._close(k, due)
-        elif ticks or len(active) < len(due):  # without order and guard an instrument is due for a signal at this close
+        elif ticks or len(active) < len(due):  # an instrument that is not active is due for a signal at this close
             self._close_and_schedule(k, due)
         else:
             self._close_if_wanted(k, due)
@@ -121,6 +128,7 @@ class BacktestLoop:
         self._table.mark_opens(k, desk.marks, start)
         for id_ in active:
             intrabar.match_open(id_, k)
+        # Orders may have filled and levels been reached at the open, so not every active instrument goes on.
         books, mask = self._broker.bar_books, intrabar.has_guard
         busy = [id_ for id_ in active if books[id_].orders or mask[id_]]
         if busy:
@@ -129,7 +137,8 @@ class BacktestLoop:
                 intrabar.match_intrabar(id_, k)
 
     def _close_if_wanted(self, k: int, due: list[int]) -> None:
-        # An instrument due only for its orders and guards needs the close only if they left something to do there.
+        # Every due instrument was due for an order or a protective level. The close matters only if one of them left
+        # something to do there: otherwise the next events are looked up and the close is skipped.
         is_needed = self._is_waiting or k >= self._square_off_k
         following = [] if is_needed else [self._next_event.next_event_k(id_, k) for id_ in due]
         if is_needed or k in following:
@@ -144,12 +153,12 @@ class BacktestLoop:
         for id_ in self._broker.changed_ids.union(due):
             self._schedule.set_due(id_, self._next_event.next_event_k(id_, k + 1))
         if self._is_waiting:
-            # What waits may have no bar at the next index, but still depends on the clock.
+            # The instrument of a waiting order or exit may have no bar at the next index, but it still depends on the clock.
             self._schedule.add_tick(k + 1)
 
     @property
     def _is_waiting(self) -> bool:
-        # A working order, or an exit still to be sent, keeps the clock ticking.
+        # A working order, or an exit that is requested, keeps the clock ticking.
         return bool(self._broker.open_orders or self._desk.exits.requested)
 
     def _begin_day(self, k: int) -> None:
@@ -169,7 +178,8 @@ class BacktestLoop:
             )
         self._loss.start_day()
 
-    def _judge_open(self, k: int) -> None:
+    def _check_ruin_at_open(self, k: int) -> None:
+        # A gap at the open can ruin an account with borrowed money or short positions before anything trades.
         desk, table, broker, start = self._desk, self._table, self._broker, self._table.start_of(k)
         table.mark_opens(k, desk.marks, start)
         if self.ruined_at or not self._funds.is_ruined(desk.marks):
@@ -200,6 +210,7 @@ class BacktestLoop:
         table.mark_closes(k, desk.marks)
         if outputs := desk.apply_tick(end):
             broker.carry_out_decisions(outputs)
+        # Only an account with borrowed money or short positions can be ruined.
         if self._funds.leveraged_count and self._funds.is_ruined(desk.marks):
             self._ruin(end)
         if self.ruined_at:

@@ -1,7 +1,7 @@
 """The bars of a backtest on one timeline: which instrument has a bar when, and the prices of all of them then.
 
-The timeline holds the time of every bar of any instrument once, ascending. `timeline_index` is an index on it, `row_at` an index into
-the bars of one instrument. Both are the same where an instrument has a bar at every `timeline_index`.
+The timeline holds the start of every bar of any instrument once, ascending. `k` is an index into the timeline, `row` an
+index into the bars of one instrument. The two are equal for an instrument that has a bar at every `k`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class BarTable:
         self.interval_ns = _length(interval_ns, instruments, starts)
         same = all(len(s) == len(starts[0]) and bool((s == starts[0]).all()) for s in starts[1:])
         self.starts: Ints = starts[0] if same else np.unique(np.concatenate(starts))
-        # id -> timeline index of each row, None where the two are the same
+        # id -> timeline index of each row, None where row and index are equal
         self._places: list[Ints | None] = [
             None if len(s) == len(self.starts) else np.searchsorted(self.starts, s) for s in starts
         ]
@@ -49,7 +49,7 @@ class BarTable:
         return len(self.starts)
 
     def start_of(self, k: int) -> int:
-        """Return the market ns at which the bars at index `timeline_index` begin."""
+        """Return the market ns at which the bars at timeline index `k` begin."""
         return self.start_view[k]
 
     def timeline_index(self, id_: int, row: int) -> int:
@@ -58,7 +58,7 @@ class BarTable:
         return row if places is None else int(places[row])
 
     def row_at(self, id_: int, k: int) -> int | None:
-        """Return the row of an instrument at timeline index `timeline_index`, None where it has no bar."""
+        """Return the row of an instrument at timeline index `k`, None where it has no bar."""
         places = self._places[id_]
         if places is None:
             return k
@@ -66,7 +66,7 @@ class BarTable:
         return row if row < len(places) and places[row] == k else None
 
     def first_row(self, id_: int, k: int) -> int:
-        """Return the first row of an instrument at or after timeline index `timeline_index`."""
+        """Return the first row of an instrument at or after timeline index `k`."""
         places = self._places[id_]
         return k if places is None else int(np.searchsorted(places, k))
 
@@ -75,9 +75,9 @@ class BarTable:
         return int(np.searchsorted(self.series[id_].starts, at))
 
     def marks_at(self, k: int) -> tuple[Ints, Ints, Ints]:
-        """Return (open, close, end of the newest bar) of every instrument at `timeline_index`.
+        """Return (open, close, end of the newest bar) of every instrument at timeline index `k`.
 
-        Prices are in units, 0 before the first bar. An instrument without a bar at `timeline_index` has its last close as both
+        Prices are in price units, 0 before the first bar. An instrument without a bar at `k` has its last close as both
         prices.
         """
         block = k // MARKS_BLOCK
@@ -90,7 +90,7 @@ class BarTable:
     def closes_between(self, begin: int, end: int) -> Floats:
         """Return the closes of every instrument from index `begin` to before `end`, shape (n, instruments).
 
-        The result ends with the block that `begin` is in: fewer rows than asked may come back.
+        The result ends with the block that holds `begin`, so it may have fewer rows than requested.
         """
         if len(self.series) == 1:
             return self.series[0].close[begin:end, None].astype(np.float64)
@@ -109,7 +109,7 @@ class BarTable:
         return self._marks[0, begin - first : end - first].astype(np.float64)
 
     def mark_opens(self, k: int, marks: Marks, mono: int) -> None:
-        """Mark every instrument with the open of its bar at `timeline_index`, or its last close, as seen at `mono` (ns)."""
+        """Mark every instrument with the open of its bar at index `k`, or its last close, seen at `mono` (ns)."""
         if len(self.series) == 1:
             marks.set_last_price(0, self.open_views[0][k], mono)
         else:
@@ -117,7 +117,7 @@ class BarTable:
             marks.seen_at[:] = mono
 
     def mark_closes(self, k: int, marks: Marks) -> None:
-        """Mark every instrument with its newest close at `timeline_index`, as seen when that bar ended."""
+        """Mark every instrument with its newest close at index `k`, as seen when that bar ended."""
         if len(self.series) == 1:
             marks.set_last_price(0, self.close_views[0][k], self.start_view[k] + self.interval_ns)
         else:
@@ -141,7 +141,7 @@ class BarTable:
     def _lay_out(self, block: int) -> None:
         first = block * MARKS_BLOCK
         size = min(MARKS_BLOCK, len(self) - first)
-        marks = np.zeros((3, size, len(self.series)), dtype=np.int64)
+        marks = np.zeros((3, size, len(self.series)), dtype=np.int64)  # opens, closes, ends
         for id_, (series, places) in enumerate(zip(self.series, self._places, strict=True)):
             ends = series.starts + self.interval_ns
             if places is None:
@@ -154,6 +154,7 @@ class BarTable:
                 of = rows[has]
             marks[1, has, id_] = series.close[of]
             marks[2, has, id_] = ends[of]
+            # The open of a bar that begins at the index itself; without one, the last close from the line above stays.
             now = marks[2, :, id_] == self.starts[first : first + size] + self.interval_ns
             marks[0, :, id_] = marks[1, :, id_]
             marks[0, now, id_] = series.open[rows[now]]

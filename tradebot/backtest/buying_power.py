@@ -20,14 +20,15 @@ from tradebot.trading.desk.book.blotter import ChargesOf
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.book.marks import Marks
 
-# More than any charges, in percent of the fill and in the currency: with that much left none are computed.
+# More than any fill is charged, in percent of its value plus an amount of the currency. An account with that much left
+# can pay, so the exact charges need not be computed.
 CHARGE_BOUND_PCT, CHARGE_BOUND_FEES = 3, 1_000
 
 
 class BuyingPower:
     """Updated by the simulated broker fill by fill.
 
-    `blocked_margin` is what positions block beyond what they took from the cash. Money is in integer units.
+    `blocked_margin` is the margin that positions block beyond what was paid for them in cash. Money is in integer units.
     """
 
     def __init__(self, job: Job, ledger: BacktestLedger, table: BarTable, charges_of: ChargesOf) -> None:
@@ -35,6 +36,7 @@ class BuyingPower:
         self._ledger, self._instruments = ledger, job.instruments
         self._ids = table.ids
         self._money = 10**ledger.money_decimals
+        # A fill is affordable without further computation if its value * `_spare_pct` / 100 + `_spare` is left.
         self._spare, self._spare_pct = (
             CHARGE_BOUND_FEES * self._money,
             100 + CHARGE_BOUND_PCT + math.ceil(job.costs.commission_pct),
@@ -43,7 +45,7 @@ class BuyingPower:
         self._rates = [_rate(job, instrument).as_integer_ratio() for instrument in job.instruments]
         self._lots = [max(int(i.lot_size.scaleb(i.quantity_decimals)), 1) for i in job.instruments]
         highest = [int(one.high.max()) if len(one) else 0 for one in table.series]
-        # The most that one lot can need, in money units: with that much left nothing has to be computed.
+        # The most that one lot can cost, in money units. An account with that much left can always pay one.
         self._lot_money = max(map(math.prod, zip(self._lots, highest, ledger.money_factors, strict=True)), default=0)
         self._tied_by = [0] * len(job.instruments)  # id -> its part of `blocked_margin`
         self.blocked_margin = 0
@@ -80,7 +82,7 @@ class BuyingPower:
     def affordable_quantity(self, id_: int, quantity: int, price: int, book: Book, request: OrderRequest) -> int:
         """Return how many quantity units of an entry the account can pay, charges included.
 
-        `price_from_units` is in price units. Less than `quantity_from_units` is rounded down to whole lots.
+        `price` is in price units. A result below `quantity` is rounded down to whole lots.
         """
         unit, net = price * self._ledger.money_factors[id_], self._cash + self._ledger.cash_flow - self.blocked_margin
         value = quantity * unit

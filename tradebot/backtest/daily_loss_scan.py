@@ -17,7 +17,7 @@ class DailyLossScan:
     """Scans the closes between two visited bars, where the position `held_units` is constant.
 
     `scanned_to_k` is the first timeline index not scanned yet; the loop sets it behind each tick. Where the loss may
-    exceed the limit the clock ticks, and the desk computes it exactly. Sums over instruments are floats, taken with
+    exceed the limit the clock ticks, and the desk computes the loss exactly. Sums over instruments are floats, taken with
     their possible error added.
     """
 
@@ -38,11 +38,11 @@ class DailyLossScan:
         days = [day.first_k for day in timetable.days] if len(self._held) == 1 else []
         self._lows, self._highs = table.close_extremes(days)
         self._day = timetable.days_begun - 2  # the loop itself begins the day that it starts in
-        self._count_from_here()
+        self._set_thresholds()
 
     def start_day(self) -> None:
         """Measure the loss from here: the desk began another day."""
-        self._count_from_here()
+        self._set_thresholds()
         self._day += 1
 
     def _lost(self) -> int | None:
@@ -52,7 +52,7 @@ class DailyLossScan:
             return None
         return self._lost_limit if loss is self._rule.loss_limit else self._lost_close
 
-    def _count_from_here(self) -> None:
+    def _set_thresholds(self) -> None:
         # A little above the limit is near enough: there the desk decides exactly.
         end, base = self._rule, self._pnl.day_base_profit
         self._lost_limit, self._lost_close = (
@@ -60,28 +60,31 @@ class DailyLossScan:
         )
 
     def first_breach(self, k: int) -> int:
-        """Return the first index before `first_k` at which the day's loss may reach its limit, or ruin come; `first_k` for none.
+        """Return the first index before `k` at which the day's loss may reach its limit, or the account be ruined; else `k`.
 
-        Ruin, an account that is worth nothing, may come at an open or at a close.
+        An account is ruined when it is worth nothing. That may happen at an open or at a close.
         """
         begin = self.scanned_to_k
         if begin >= k:
             return k
         self.scanned_to_k = k
         if self._funds.leveraged_count:
-            return self._lent(begin, k)
+            return self._first_leveraged_breach(begin, k)
         lost = self._lost_limit if self._halts.is_empty else self._lost()
         if lost is None:
             return k
-        floor, held = lost - self._ledger.cash_flow, self._held  # the position must be worth more than this
+        # The value of the positions at which the day's profit is `lost`: they must be worth more.
+        floor, held = lost - self._ledger.cash_flow, self._held
         if len(held) == 1:
             quantity = held[0] * self._factor
             if not quantity:
                 return k if floor < 0 else begin
+            # The day's extreme close does not breach, so no close of the day does.
             worst = self._lows if quantity > 0 else self._highs
             if quantity * worst[self._day] > floor:
                 return k
         quantities = (np.array(held) * self._factors).astype(np.float64)
+        # Without a position the loss is constant: it breaches at once or not at all.
         if not quantities.any():
             return begin if floor >= 0 else k
         near = floor + FLOAT_TOLERANCE * (abs(floor) + 1.0)
@@ -93,7 +96,8 @@ class DailyLossScan:
             begin += len(is_low)
         return k
 
-    def _lent(self, begin: int, k: int) -> int:
+    # For an account with positions that are short or not paid in full: only such an account can be ruined.
+    def _first_leveraged_breach(self, begin: int, k: int) -> int:
         quantities = (np.array(self._held) * self._factors).astype(np.float64)
         owed = self._funds.ruin_value
         lost = self._lost()

@@ -1,8 +1,8 @@
 """The fast path through the gate: the controls of one account in one function, for the common order.
 
-True means that every control would let the order pass. False means only that the controls must be asked one by one, for
-the reason or because the case is rare. So nothing is denied here, but a control that is forgotten here is a hole: a
-test compares both paths.
+True means that every control would let the order pass. False means only that the controls must check it one by one, to
+find the reason or because the case is rare. So nothing is denied here. But a control that is missing here would never
+be applied, so a test compares both paths.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PERCENT = Decimal(100)
 class FastGate:
     """Clears orders in symbols without other working orders, at a known price, while nothing is halted or closed.
 
-    Two controls keep a memory, `rate` and `duplicates`. Here it is read and updated directly.
+    Two controls remember earlier orders, MessageRate and NoDuplicate. Their memories are read and updated directly.
     """
 
     def __init__(self, limits: Limits, gate: Gate, *, lacking: MissingFunds | None = None) -> None:
@@ -54,7 +54,7 @@ class FastGate:
         others: Callable[[str], Decimal] | None,
         day_profit: Callable[[], Decimal],
     ) -> bool:
-        """Return whether every control lets an entry pass, and if so record it in the two memories.
+        """Return whether every control lets an entry pass, and if so record it in both memories.
 
         `held` is the signed position, `age_ns` the age of the price `reference`, `mono` monotonic ns. `others` gives
         the worst-case notional of the other symbols, None where there is none.
@@ -128,7 +128,7 @@ class FastGate:
         return most is not None and request.quantity > most
 
     def _flows(self, request: OrderRequest, mono: int, *, is_exit: bool) -> bool:
-        # What NotKilled, NoDuplicate and MessageRate check. They come last, because the latter two record the order.
+        # What NotKilled, NoDuplicate and MessageRate check. They come last, because the last two record the order.
         if self._killed() or self._duplicates.duplicate_reason(request, mono, is_exit) is not None:
             return False
         if not self._rate.try_count(mono, is_exit):

@@ -14,7 +14,7 @@ from tradebot.trading.desk.placing.requests import OrderRequests
 
 
 class FastPlacement(Placement):
-    """Clears most orders without asking the controls one by one; the others go through all of them."""
+    """Clears most orders by one check; the others go through all controls one by one."""
 
     def __init__(
         self, book: Book, gate: Gate, requests: OrderRequests, *, clearance: FastGate, zero_latency: bool
@@ -33,7 +33,7 @@ class FastPlacement(Placement):
             super().place_order(order, out)
 
     def reserve_and_send(self, order: PlaceOrder, decision: GateDecision, out: list[DeskOutput]) -> None:
-        """Reserve an order and release it; with `zero_latency` it is at the exchange then."""
+        """Reserve an order and release it; with zero latency it is at the exchange at once."""
         if not self._zero_latency:
             super().reserve_and_send(order, decision, out)
             return

@@ -153,7 +153,7 @@ def _refused(symbol: str, what: str, text: pd.Series[Any], row: int) -> str:
 
 def _reads_as_date(text: pd.Series[Any]) -> bool:
     # 202401021530 is also a count of milliseconds, in 1976. A few counts may look like dates by chance; the caller
-    # refuses them, and the user is asked to say which they are.
+    # refuses them, and the error tells the user to say which they are.
     form = DIGIT_FORMATS.get(len(text.iloc[0])) if len(text) else None
     return form is not None and bool(
         pd.to_datetime(text.iloc[:SAMPLE_ROWS], format=form, errors="coerce").notna().all()

@@ -66,7 +66,7 @@ def check_look_ahead(result: Result, series: Mapping[str, BarSeries], run: RunBa
     if not free:
         return said(CheckVerdict.PASS, "Rules can only reach the past: no order can depend on a later bar.")
     caught = next((fault for fault in result.faults if LATER_BARS in fault), None)
-    if caught is not None:  # every run asks a FrameStrategy again with only the bars it would have had
+    if caught is not None:  # every run calls a FrameStrategy again with only the bars it would have had
         return said(CheckVerdict.FAIL, f"{caught[0].upper()}{caught[1:]}.")
     whole = _decisions(result)
     cuts = _cuts(whole)
@@ -85,7 +85,7 @@ def check_look_ahead(result: Result, series: Mapping[str, BarSeries], run: RunBa
 
 
 def check_protection(result: Result) -> Check:
-    """Name the strategies whose entries were denied because their stop or target cannot guard a position."""
+    """Name the strategies whose entries were denied because their stop or target cannot protect a position."""
     said = _saying("protection", "Stops and targets")
     wrong = [denial for denial in result.denials if denial.control == ValidLevels.name]
     if not wrong:
@@ -239,7 +239,7 @@ def _decisions(result: Result) -> set[Decision]:
 
 
 def _cuts(decisions: set[Decision]) -> list[int]:
-    # Histories end where the whole run decided: there a look at the next bar shows, because it is missing.
+    # Histories end where the whole run decided: there a strategy that uses the next bar decides otherwise, because that bar is missing.
     times = sorted({row[-1] for row in decisions})
     return sorted({times[round(i)] for i in np.linspace(0, len(times) - 1, HISTORY_CUTS)}) if times else []
 

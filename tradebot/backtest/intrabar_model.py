@@ -1,4 +1,4 @@
-"""One instrument through one bar: its open, the adverse extreme, the other one, the close; with guards and limits."""
+"""Moves one instrument through one bar: open, adverse extreme, other extreme, close; with stops and limit orders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tradebot.domain.instrument import Instrument
 
 
 class IntrabarModel:
-    """Moves prices through bars. What they touch goes to the desk, and its exits meet the price that touched."""
+    """Moves prices through bars. A protective level that is reached goes to the desk; its exit meets the price there."""
 
     def __init__(
         self,
@@ -29,19 +29,21 @@ class IntrabarModel:
             broker,
             held,
         )
-        self.has_guard = desk.guards.mask.data  # id -> whether it has a guard; a view, see `BarTable`
-        # What happens inside a bar is stamped this many ns after its start.
+        self.has_guard = (
+            desk.guards.mask.data
+        )  # id -> whether its position has protective levels; a view, see `BarTable`
+        # What happens inside a bar is stamped this many ns after its start: one second before its end.
         self.intrabar_offset_ns = table.interval_ns - SECOND if table.interval_ns >= 2 * SECOND else 0
         self._orders = [book.orders for book in broker.bar_books]
-        self._seen = [0] * len(instruments)  # id -> the first row that its guard has not seen
+        self._seen = [0] * len(instruments)  # id -> the first row that its trailing stop has not seen
 
     def match_open(self, id_: int, k: int) -> None:
-        """Match orders and guard of an instrument against the open of its bar at index `k`."""
+        """Match orders and protective levels of an instrument at the open of its bar at timeline index `k`."""
         row = self._row(id_, k)
         self.match_open_price(id_, row, self._table.open_views[id_][row])
 
     def match_open_price(self, id_: int, row: int, price: int) -> None:
-        """Match orders and guard of an instrument against `price_from_units` (units), the open of bar `row_at`."""
+        """Match orders and protective levels of an instrument at `price` (price units), the open of its bar `row`."""
         broker = self._broker
         broker.in_bar = True
         if broker.expired_exit_ids and id_ in broker.expired_exit_ids:
@@ -56,15 +58,17 @@ class IntrabarModel:
         broker.in_bar = False
 
     def match_intrabar(self, id_: int, k: int) -> None:
-        """Move the price of an instrument through its bar at index `k`; match orders and guard on the way."""
+        """Move the price of an instrument through its bar at index `k`; match orders and protective levels on the way."""
         row, table, broker = self._row(id_, k), self._table, self._broker
         broker.in_bar = True
         opened, low, high = table.open_views[id_][row], table.low_views[id_][row], table.high_views[id_][row]
         at = opened
+        # The adverse extreme first: the low for a long or flat position, the high for a short one.
         for to in (*((low, high) if self._held[id_] >= 0 else (high, low)), table.close_views[id_][row]):
             self._leg(id_, row, at, to)
             at = to
-        # Other instruments are judged by the open, because the rest of the bar is not known yet.
+        # The desk marks this position for the other instruments' decisions. It gets the open, because the later prices
+        # of the bar are not known yet when those are made.
         self._desk.marks.last[id_] = opened
         self._seen[id_] = row + 1
         broker.in_bar = False
@@ -86,7 +90,7 @@ class IntrabarModel:
             self._desk.guards.update_best(id_, best)
 
     def _leg(self, id_: int, row: int, at: int, to: int) -> None:
-        """Move the price of an instrument from `at` to `to` inside a bar, by way of each level and fill in between."""
+        """Move the price of an instrument from `at` to `to` inside a bar; act at each level and each fill on the way."""
         broker, desk = self._broker, self._desk
         while True:
             level = self._level(id_, at, to)
@@ -103,10 +107,11 @@ class IntrabarModel:
                 return
 
     def _level(self, id_: int, at: int, to: int) -> int | None:
-        """Return the first level of a guard that a move from `at` to `to` reaches, None when it reaches none."""
+        """Return the first protective level that a move from `at` to `to` reaches, None when it reaches none."""
         levels = self._desk.guards.protective_levels(id_)
         if levels is None or self._instruments[id_].symbol in self._desk.exits.requested:
             return None
+        # Multiplied by `sign` a short position looks like a long one: stops are below the price, the target is above.
         units = self._instruments[id_].price_to_units
         sign = 1 if levels.is_long else -1
         if (to - at) * sign < 0:
@@ -114,6 +119,7 @@ class IntrabarModel:
             if levels.trail_by is not None and levels.best is not None:
                 below.append(units(levels.best) - sign * units(levels.trail_by))
             reached = [level for level in below if (level - to) * sign >= 0]
+            # The nearest level, but not above the price that the move starts from.
             return sign * min(max(level * sign for level in reached), at * sign) if reached else None
         if levels.target is not None and (units(levels.target) - to) * sign <= 0:
             return sign * max(units(levels.target) * sign, at * sign)

@@ -1,4 +1,4 @@
-"""What a backtest is asked: strategies, instruments, the rules of account and market, as plain values that pickle.
+"""The input of a backtest: strategies, instruments, the rules of account and market, as plain values that pickle.
 
 A `Job` with the same series gives the same orders on any machine: `run_backtest(job, series)` has no other input.
 """
@@ -55,8 +55,8 @@ class Job(Message, frozen=True):
 
     `interval` is the length of a bar in ns; `zone` is the exchange's, in which people read the result. Bars that start
     in [`begin`, `end`) are traded (market ns, None: no bound); earlier ones warm up the indicators. With
-    `resumes_daily` a halt that waits for a person is lifted when the next session begins; a halt for a day's loss ends
-    then anyway. `every_bar` visits all bars and gives the same result. `time_limit_s` bounds a strategy's time for one
+    `resumes_daily` a halt that waits for a person is lifted when the next session begins. A halt for a day's loss ends
+    then in any case. `every_bar` visits all bars and gives the same result. `time_limit_s` bounds a strategy's time for one
     bar. `shared` is one account for all symbols, as the daemon trades; without it every symbol has an account of its
     own. `invented` are the symbols whose prices come from no real market.
     """

@@ -1,4 +1,4 @@
-"""The first bar in which a guard may be touched, found over whole arrays; the backtest loop then plays that bar."""
+"""Finds, over whole arrays, the first bar that may reach a protective level; the backtest loop then runs that bar."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 
 from tradebot.domain.market import BarSeries
 
-FIRST_CHUNK, LONGEST_CHUNK = 32, 65_536  # rows checked at a time; most guards are touched soon
+FIRST_CHUNK, LONGEST_CHUNK = 32, 65_536  # rows checked at a time; most levels are reached soon
 
 
 class UnitLevels(NamedTuple):
-    """The guard of a position in price units, None where a level is missing; `best` is the best price so far."""
+    """A position's protective levels in price units, None where one is missing; `best` is its best price so far."""
 
     is_long: bool
     stop: int | None
@@ -25,8 +25,9 @@ def first_touch(series: BarSeries, levels: UnitLevels, begin: int, end: int) -> 
     """Return the first row from `begin` to before `end` in which the bar reaches a level, None for none.
 
     The price of each bar goes open, adverse extreme, other extreme, close; see `exchange/bar_matching.py`. A trailing
-    stop must have seen a price.
+    stop must have a best price.
     """
+    # Multiplied by `sign` a short position looks like a long one: the stop is below, the target above.
     sign = 1 if levels.is_long else -1
     stop, target = (None if level is None else sign * level for level in (levels.stop, levels.target))
     best = None if levels.best is None else sign * levels.best
@@ -45,6 +46,7 @@ def first_touch(series: BarSeries, levels: UnitLevels, begin: int, end: int) -> 
             assert best is not None, "a trailing stop that has not seen a price"
             before = np.maximum.accumulate(np.concatenate(([best], highs)))  # the best price before each bar
             opened = np.maximum(before[:-1], sign * series.open[begin:until])
+            # The adverse extreme comes before the favourable one, so it meets the trail of the price before that.
             touched |= lows <= opened - levels.trail_by
             touched |= sign * series.close[begin:until] <= np.maximum(opened, highs) - levels.trail_by
         at = int(touched.argmax())

@@ -28,10 +28,8 @@ from tradebot.markets.calendar import HoursClass
 from tradebot.markets.market import market_of
 
 LONGEST_BREAK_NS = 10 * DAY  # more than the longest holidays of any exchange; longer is a hole in the data
-IN_SESSION_SHARE, SAMPLE_BARS = (
-    0.5,
-    5_000,
-)  # the share of a market's bars that must lie in its sessions; how many bars are sampled
+# The share of a market's bars that must lie in its sessions, and how many bars are sampled.
+IN_SESSION_SHARE, SAMPLE_BARS = 0.5, 5_000
 
 
 class OrderExpiry(NamedTuple):
@@ -58,7 +56,7 @@ class OrderExpiries:
         ]
 
     def expiry_of(self, k: int) -> OrderExpiry:
-        """Return the expiry for the day that holds the bar `first_k`."""
+        """Return the expiry for the day that holds the bar at timeline index `k`."""
         return self._found[max(bisect_right(self._begins, k) - 1, 0)]
 
 

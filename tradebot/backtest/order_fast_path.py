@@ -1,7 +1,7 @@
 """The fast path of an order's common course, several events in one step; the reducer is the reference.
 
-Most orders are only sent, accepted and filled whole. What `order_reducer` makes of those events is written down here;
-an order that takes another course goes through the reducer, event by event.
+Most orders are only sent, accepted and filled whole. What `order_reducer` makes of those events is computed here in one
+step. Every other order goes through the reducer, event by event.
 """
 
 from __future__ import annotations

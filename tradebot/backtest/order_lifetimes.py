@@ -10,7 +10,10 @@ from tradebot.trading.desk.book.conditions import Conditions
 
 
 class OrderLifetimes:
-    """Must be given each day as it begins. `has_latency` says that orders take time to reach the exchange."""
+    """Finds the lifetimes of orders. Call `set_day` as each day begins.
+
+    `has_latency` says that orders take time to reach the exchange.
+    """
 
     def __init__(self, job: Job, conditions: Conditions, table: BarTable, validities: OrderExpiries) -> None:
         self._instruments, self._conditions, self._table = job.instruments, conditions, table
@@ -20,16 +23,17 @@ class OrderLifetimes:
         self._is_plain = table.is_aligned and not self.has_latency  # the next bar is at the next index
 
     def set_day(self, k: int) -> None:
-        """Set the day to the one that begins before the bar `timeline_index`."""
+        """Set the day to the one that begins with the bar at timeline index `k`."""
         self._validity = self._validities.expiry_of(k)
 
     def lifetime_of(self, id_: int, k: int, *, in_bar: bool) -> tuple[int, int]:
-        """Return the first row that an order decided at `timeline_index` can meet, and the timeline index at which it expires.
+        """Return the first row that an order can meet, and the timeline index at which it expires.
 
-        It is decided at the close of the bar `timeline_index`, or inside that bar if `in_bar`.
+        The order is decided at the close of the bar at timeline index `k`, or inside that bar if `in_bar`.
         """
         inside = self._validity.inside_k
         from_row = (k if in_bar else k + 1) if self._is_plain else self._from_row(id_, k, in_bar=in_bar)
+        # The usual case, without a look at the instrument's closing time.
         if not self.has_latency and (in_bar or k + 1 < inside):
             return from_row, inside
         return from_row, self._lapses_k(id_, k, from_row, in_bar=in_bar)
@@ -38,6 +42,7 @@ class OrderLifetimes:
         after = k + 1 if self._table.is_aligned else self._table.first_row(id_, k + 1)
         if not self.has_latency:
             return after - 1 if in_bar else after
+        # An order decided inside a bar is one bar ahead of an order decided at its close.
         row = after + self._latency_bars - (1 if in_bar and self._latency_bars else 0)
         if self._latency_ns:
             reach = self._conditions.now + self._latency_ns

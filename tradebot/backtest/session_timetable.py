@@ -40,7 +40,7 @@ class SessionTimetable:
         walked = [(max(day.first_k, first_k), day) for day in (*begun[-1:], *to_come)]
         self.first_k, self.days = first_k, days
         self.sessions = {k: day.session for k, day in walked}  # k -> the session that begins there
-        # The same k -> the first close from which on the clock closes positions that an order opened late.
+        # The same k -> the first close from which on a tick squares off positions that a late order opened.
         self.square_offs = {k: min(day.square_off_ks, default=NEVER) for k, day in walked}
         self.tick_ks = {k for day in days for k in day.square_off_ks if k >= first_k} | set(self.sessions)
 

@@ -55,21 +55,21 @@ class IndexedSignals(NamedTuple):
 
 
 class _RowCursor:
-    # A cursor over the ascending rows that have a signal; `place` is that of the first row not passed yet.
+    # A cursor over the ascending rows that have a signal; `place` is the index of the first row not passed yet.
     __slots__ = ("place", "rows")
 
     def __init__(self, rows: Sequence[int]) -> None:
         self.rows, self.place = [*rows, NEVER], 0
 
     def advance_to(self, row: int) -> int:
-        # Usually one step: either the signal is acted on, or the next one is asked for.
+        # Usually one step: either the signal is acted on, or the next one is read.
         place = self.place + 1
         self.place = place = place if self.rows[place] >= row else bisect_left(self.rows, row, place)
         return self.rows[place]
 
 
 class SignalIndex:
-    """The signals of one instrument, asked for in ascending rows; `unused_count` are those not returned so far."""
+    """The signals of one instrument, read in ascending rows; `unused_count` is the number not returned so far."""
 
     def __init__(self, instrument: Instrument, wishes: Sequence[ActionSignals]) -> None:
         self._symbol, self._scale = instrument.symbol, 10.0**instrument.price_decimals
@@ -84,8 +84,8 @@ class SignalIndex:
     def next_actionable_row(self, row: int, sign: int) -> int:
         """Return the first row from `row` on with a signal that a position of `sign` can act on.
 
-        Flat (0) that is an entry, else the exit of that side: the desk ignores everything else. NEVER when there is
-        none.
+        For a flat position (0) that is an entry, else the exit of its side: the desk ignores all other signals.
+        Returns NEVER without such a row.
         """
         heeded = self._heeded[sign]
         first = heeded.rows[heeded.place]

@@ -11,7 +11,7 @@ from tradebot.domain.portfolio import Position
 
 
 class SignalSource:
-    """All strategies over all instruments; the rows of each instrument are asked for in ascending order.
+    """All strategies over all instruments; the rows of each instrument must be read in ascending order.
 
     `signal_indexes` are those of the rules, by id. `position` returns the position of a symbol. `may_decide` is False
     where no strategy decides bar by bar.

@@ -44,16 +44,16 @@ class _OpenOrder(RestingOrder):
     is_acknowledged: bool
     expires_k: int  # the first timeline index at which it has expired
     fills: int = 0
-    has_waited: bool = False  # met a bar in which nothing traded
+    has_waited: bool = False  # it met a bar in which nothing traded
 
 
 class SimulatedBroker:
     """Carries out the desk's decisions on the bars.
 
-    `changed_ids` collects the ids of instruments whose orders changed, until it is cleared. The backtest loop sets the
-    timeline index `current_k` and `in_bar`; times come from the desk's conditions. `counts` has the orders ended by
+    `changed_ids` collects the ids of instruments whose orders changed, until it is cleared. The backtest loop sets
+    `current_k`, the timeline index, and `in_bar`; times come from the desk's conditions. `counts` has the orders ended by
     their session (`lapsed`), the entries that the cash did not pay whole (`cut`) and the orders that met a bar in which
-    nothing traded (`postpone_acknowledgement`). `expired_exit_ids` are the ids whose exit ended with its session.
+    nothing traded (`waited`). `expired_exit_ids` are the ids of instruments whose exit ended with its session.
     """
 
     def __init__(
@@ -63,14 +63,13 @@ class SimulatedBroker:
         table: BarTable,
         ledger: BacktestLedger,
         funds: BuyingPower,
-        spans: OrderLifetimes,
+        lifetimes: OrderLifetimes,
     ) -> None:
-        self._desk, self._table, self._ledger, self._funds, self._spans = desk, table, ledger, funds, spans
+        self._desk, self._table, self._ledger, self._funds, self._lifetimes = desk, table, ledger, funds, lifetimes
         self._conditions = desk.conditions
         self._instruments: Sequence[Instrument] = job.instruments
-        self._points = [
-            instrument.price_from_units(1) for instrument in job.instruments
-        ]  # id -> the price of one price unit
+        # id -> the price of one price unit
+        self._unit_prices = [instrument.price_from_units(1) for instrument in job.instruments]
         self.bar_books = [
             BarOrderBook[_OpenOrder](instrument, job.matching, volumes)
             for instrument, volumes in zip(job.instruments, table.volume_views, strict=True)
@@ -98,7 +97,7 @@ class SimulatedBroker:
         book = self.bar_books[id_]
         if not book.orders:
             return
-        if self._spans.has_latency:
+        if self._lifetimes.has_latency:
             self._arrive(id_, row)
         if book.has_untraded_bars and book.is_untraded(row):
             self._wait(book, row)
@@ -120,7 +119,8 @@ class SimulatedBroker:
         return fills[0][2] if fills else None
 
     def _wait(self, book: BarOrderBook[_OpenOrder], row: int) -> None:
-        # An exit must not count as hanging because of it: live, it would be cancelled and sent again all the time.
+        # An exit that waits for a bar with trades must not count as hanging. The desk would cancel it and send it again
+        # at every such bar.
         end = self._table.start_view[self.current_k] + self._table.interval_ns
         for order in book.orders.values():
             if order.from_row <= row:
@@ -130,8 +130,8 @@ class SimulatedBroker:
                     self._desk.postpone_acknowledgement(order.order_id, end)
 
     def expire_orders(self, k: int) -> None:
-        """Expire the orders that end before bar `current_k`; an expired exit is due again at its instrument's next open."""
-        self._spans.set_day(k)
+        """Expire the orders that end before bar `k`; an expired exit is sent again at its instrument's next open."""
+        self._lifetimes.set_day(k)
         if not self.open_orders:
             return
         for placed in [placed for placed in self.open_orders.values() if placed.expires_k <= k]:
@@ -140,7 +140,8 @@ class SimulatedBroker:
             if placed.request.purpose.is_exit:
                 self.expired_exit_ids.add(placed.id)
                 self._desk.entries.drop_waiting(placed.request.symbol)
-            # Between two sessions late fills have time to arrive, even where the bars leave no gap.
+            # Between two sessions late fills have time to arrive. The report is backdated by that time, because bars may
+            # leave no gap between sessions.
             self._ended(placed, VenueOrderStatus.EXPIRED, OrderState.EXPIRED, settled_ns=LATE_FILL_HOLD_NS)
 
     def resend_exit(self, id_: int) -> None:
@@ -162,15 +163,20 @@ class SimulatedBroker:
         self.changed_ids.add(id_)
 
     def _submit(self, request: OrderRequest) -> None:
-        order_id, id_, c, spans = request.order_id, self._table.ids[request.symbol], self._conditions, self._spans
+        order_id, id_, c, lifetimes = (
+            request.order_id,
+            self._table.ids[request.symbol],
+            self._conditions,
+            self._lifetimes,
+        )
         instrument = self._instruments[id_]
         decimals = instrument.quantity_decimals
         quantity = int(request.quantity.scaleb(decimals) if decimals else request.quantity)
-        if spans.has_latency:
+        if lifetimes.has_latency:
             self._desk.apply_message(
                 RequestResult(event=OrderEvent(order_id=order_id, type=SENDING, at=c.now, mono=c.mono))
             )
-        from_row, lapses_k = spans.lifetime_of(id_, self.current_k, in_bar=self.in_bar)
+        from_row, expires_k = lifetimes.lifetime_of(id_, self.current_k, in_bar=self.in_bar)
         limit = instrument.price_to_units(request.price) if request.kind is LIMIT and request.price else None
         row = self._ledger.add_order(request, id_, quantity, c.now)
         order = self.open_orders[order_id] = _OpenOrder(
@@ -183,8 +189,8 @@ class SimulatedBroker:
             request,
             id_,
             row,
-            not spans.has_latency,
-            lapses_k,
+            not lifetimes.has_latency,
+            expires_k,
         )
         self.changed_ids.add(id_)
         self.bar_books[id_].add_order(order)
@@ -200,7 +206,7 @@ class SimulatedBroker:
         c, order_id = self._conditions, placed.order_id
         event = OrderEvent(order_id=order_id, type=ACCEPTED, at=c.now, mono=c.mono, venue_order_id=order_id)
         outputs = self._desk.apply_message(RequestResult(event=event))
-        if len(outputs) > 1:  # more than the event itself: a cancel that waited for the id
+        if len(outputs) > 1:  # not only the recorded event, but also a cancel that waited for the venue's id
             self.carry_out_decisions(outputs)
 
     def _fill(self, order: _OpenOrder, quantity: int, price: int) -> None:
@@ -213,7 +219,7 @@ class SimulatedBroker:
             self._cut(order, quantity, paid, price)
             return
         order.fills += 1
-        is_one = order.fills == 1 and not order.remaining
+        is_one = order.fills == 1 and not order.remaining  # then the request's quantity needs no conversion
         fill = Fill(
             f"{order_id}/{order.fills}",
             order_id,
@@ -221,7 +227,7 @@ class SimulatedBroker:
             request.exchange,
             request.side,
             request.quantity if is_one else self._instruments[id_].quantity_from_units(quantity),
-            Decimal(price) * self._points[id_],
+            Decimal(price) * self._unit_prices[id_],
             now,
             request.product,
         )
@@ -229,6 +235,7 @@ class SimulatedBroker:
         ledger.add_fill(
             order.row, id_, self.current_k, now, order.sign * quantity, price, desk.blotter.positions.charges
         )
+        # In all other cases an update would change nothing; see `update_margin`.
         if funds.is_margined or funds.leveraged_count or ledger.held_units[id_] < 0:
             funds.update_margin(id_, desk.book)
         if not order.remaining:
@@ -238,7 +245,7 @@ class SimulatedBroker:
             self.carry_out_decisions(outputs)
 
     def _cut(self, order: _OpenOrder, quantity: int, paid: int, price: int) -> None:
-        # The exchange fills what the account can pay and cancels the rest.
+        # The exchange fills what the account can pay and cancels the rest: `paid` of `quantity`.
         order.remaining += quantity - paid
         self.bar_books[order.id].remove_order(order.order_id)
         self.counts["cut"] += 1
@@ -267,12 +274,12 @@ class SimulatedBroker:
     def _cancel(self, cancel: Cancel) -> None:
         placed = self.open_orders.get(cancel.order_id)
         if placed is None or not cancel.venue_order_id or not self.bar_books[placed.id].remove_order(cancel.order_id):
-            return  # filled already; or the cancel is sent again once the exchange has given an id
+            return  # it has filled; or the exchange has given no id yet, and the desk cancels again once it has
         self._ended(placed, VenueOrderStatus.CANCELED, OrderState.CANCELED)
 
     def _ended(self, placed: _OpenOrder, status: VenueOrderStatus, state: OrderState, *, settled_ns: int = 0) -> None:
         request, c, order_id = placed.request, self._conditions, placed.order_id
-        shown = VenueOrder(
+        venue_order = VenueOrder(
             venue_order_id=order_id,
             tag=order_id,
             symbol=request.symbol,
@@ -289,4 +296,4 @@ class SimulatedBroker:
         self._ledger.set_order_state(placed.row, state)
         del self.open_orders[order_id]
         self.changed_ids.add(placed.id)
-        self.carry_out_decisions(self._desk.apply_message(OrderReport(order=shown, mono=c.mono - settled_ns)))
+        self.carry_out_decisions(self._desk.apply_message(OrderReport(order=venue_order, mono=c.mono - settled_ns)))

@@ -1,6 +1,6 @@
-"""The backtest loop for one instrument. It needs no schedule; what happens at each bar is `BacktestLoop`'s.
+"""The backtest loop for one instrument. It does at each bar what `BacktestLoop` does, and needs no schedule.
 
-Every trial of a sweep over one symbol, and every account of one symbol, is run by it.
+It runs every trial of a sweep over one symbol, and every account of one symbol.
 """
 
 from __future__ import annotations
@@ -15,42 +15,45 @@ class SingleSymbolLoop(BacktestLoop):
 
     def run_to_end(self) -> None:
         """Run to the end of the timeline."""
-        broker, loss, funds, moved = self._broker, self._loss, self._funds, self._broker.changed_ids
+        broker, loss, funds, changed = self._broker, self._loss, self._funds, self._broker.changed_ids
         desk, table, intrabar, reversals = self._desk, self._table, self._intrabar, self._desk.entries
-        orders, mask, working, wanted = (
+        orders, mask, working, exits = (
             broker.bar_books[0].orders,
             intrabar.has_guard,
             broker.open_orders,
             desk.exits.requested,
         )
-        marks, begins, opens, due_at = desk.marks, table.start_view, table.open_views[0], self._next_event.next_event_k
+        marks, starts, opens, due_at = desk.marks, table.start_view, table.open_views[0], self._next_event.next_event_k
         self._due = due_at(0, self._timetable.first_k)
-        for k, is_due, ticks, trades in self._positions():
+        for k, is_due, ticks, trades in self._visits():
             broker.current_k = k
-            moved.clear()
+            changed.clear()
             if ticks or funds.leveraged_count:
                 trades = self._begin(k, ticks, trades)
             if trades:
-                begun, opened = begins[k], opens[k]
+                start, open_ = starts[k], opens[k]
                 if reversals.waiting:
-                    reversals.skip_time_to(begun)
-                marks.set_last_price(0, opened, begun)
-                desk.set_time(begun)
-                intrabar.match_open_price(0, k, opened)
+                    reversals.skip_time_to(start)
+                marks.set_last_price(0, open_, start)
+                desk.set_time(start)
+                intrabar.match_open_price(0, k, open_)
                 if orders or mask[0]:
-                    desk.set_time(begun + intrabar.intrabar_offset_ns)
+                    desk.set_time(start + intrabar.intrabar_offset_ns)
                     intrabar.match_intrabar(0, k)
                 ticks = ticks or k >= self._square_off_k
-                if not (ticks or working or wanted):
+                # As in `_close_if_wanted`: without anything to do at the close, and without a signal, it is skipped.
+                if not (ticks or working or exits):
                     self._due = due = due_at(0, k)
                     if due != k:
                         continue
+                    # The fills of this bar may have changed the position, so its own close is scanned only now.
                     ticks = loss.first_breach(k + 1) == k
-            self._end_bar(k, is_due, ticks or working or wanted)
+            self._end_bar(k, is_due, ticks or working or exits)
         broker.record_open_states()
 
-    def _positions(self) -> Iterator[tuple[int, bool, bool, object]]:
-        # Yields each `current_k` to visit: is the instrument due, does the clock tick, can anything trade in its bar.
+    def _visits(self) -> Iterator[tuple[int, bool, bool, object]]:
+        # Yields each `k` to visit, and three answers: is the instrument due, does the clock tick, can anything trade in
+        # its bar. The last one is True or a container that is not empty.
         loss, orders, mask, end = (
             self._loss,
             self._broker.bar_books[0].orders,
@@ -64,16 +67,16 @@ class SingleSymbolLoop(BacktestLoop):
             k = due if due < tick else tick
             is_due, ticks = due == k, tick == k
             trades = is_due and (orders or mask[0])
-            # If nothing can trade in this bar, the position at its close is known, and so is the loss there.
-            to = k if trades or k == end else k + 1
-            lost = loss.first_breach(to) if loss.scanned_to_k < to else to
-            if lost < k:
-                k, is_due, ticks, trades = lost, False, True, False
+            # If nothing can trade in this bar, the position at its close is known, so its close is scanned as well.
+            scan_end = k if trades or k == end else k + 1
+            breach_k = loss.first_breach(scan_end) if loss.scanned_to_k < scan_end else scan_end
+            if breach_k < k:
+                k, is_due, ticks, trades = breach_k, False, True, False
             elif k == end:
                 break
             else:
                 place += ticks
-                ticks |= lost < to
+                ticks |= breach_k < scan_end
             visited += 1
             if not visited % PROGRESS_EVERY:
                 self._on_progress(k)
@@ -85,7 +88,7 @@ class SingleSymbolLoop(BacktestLoop):
             self._begin_day(k)
             trades = trades or len(self._broker.expired_exit_ids)
         if self._funds.leveraged_count:
-            self._judge_open(k)
+            self._check_ruin_at_open(k)
         return trades
 
     def _end_bar(self, k: int, is_due: bool, ticks: object) -> None:
@@ -102,6 +105,7 @@ class SingleSymbolLoop(BacktestLoop):
             if signals:
                 broker.carry_out_decisions(desk.act_on_signals(signals))
         self._loss.scanned_to_k = k + 1
-        # On a clock tick alone the due bar stays: a search from here would miss what the guard saw in between.
+        # A clock tick alone does not change the due bar. A new search would begin here, but the best price of a trailing
+        # stop is older: the search would leave out the bars in between.
         if is_due or broker.changed_ids:
             self._due = self._next_event.next_event_k(0, k + 1)

@@ -13,12 +13,17 @@ from tradebot.checker.order_history import CheckedOrder, to_fraction
 from tradebot.checker.run_records import ENDED_STATUSES, SETTLE_NS, RunRecords
 from tradebot.checker.verdict import PromiseVerdict, list_faults, verdict_broken, verdict_not_shown, verdict_ok
 
-INCONCLUSIVE_EVENTS = ("link_lost", "link_back", "cancel_asked", "quarantined")  # they leave an order's end open
+INCONCLUSIVE_EVENTS = (
+    "link_lost",
+    "link_back",
+    "cancel_asked",
+    "quarantined",
+)  # events after which it is still open how the order ended
 DOUBT_TIMEOUT_NS = 100_000_000_000  # wall time; by then a run has given up an order that the venue does not list
 
 
 def books_converge(records: RunRecords) -> PromiseVerdict:
-    """I11: at the end positions and open orders match the exchange and no order is in doubt, or a halt says why."""
+    """I11: at the end positions and open orders match the exchange and no order is UNKNOWN, or a halt says why."""
     if records.log is None:
         return verdict_not_shown("I11", "without the exchange's log there is nothing to converge to")
     if records.journal.end_row is None:

@@ -34,7 +34,7 @@ class BookedFills:
 
     def __init__(self) -> None:
         self.quantity = Fraction(0)
-        self.first_seqs: dict[tuple[str, str], int] = {}  # (exchange, execution id) -> seq of its first row
+        self.first_seqs: dict[tuple[str, str], int] = {}  # (exchange, fill id) -> seq of its first row
         self.signs_by_seq: dict[int, int] = {}  # seq of a row -> 1 where it books a fill, -1 where it reverses one
         self.repeated_rows: list[tuple[EvidenceRow, EvidenceRow]] = []  # (first row of a fill, a later row of the same)
         self._booked: dict[tuple[str, str], EvidenceRow] = {}
@@ -65,7 +65,7 @@ class BookedFills:
 
 
 class CheckedOrder:
-    """One order as its rows show it; `facts` are all its rows, `opening_rows` the INTENT and DENIED ones."""
+    """One order as its rows show it; `facts` are all rows of its events, `opening_rows` the INTENT and DENIED ones."""
 
     def __init__(self, row: EvidenceRow) -> None:
         request: dict[str, Any] = row.body.get("request") or {}
@@ -80,9 +80,9 @@ class CheckedOrder:
         self.sending_rows: list[EvidenceRow] = []
         self.fills = BookedFills()
         self.odd_fills: list[EvidenceRow] = []  # fills after the end or beyond the quantity
-        self.given_up: list[tuple[EvidenceRow, EvidenceRow]] = []  # (row of the doubt, row that declared it absent)
+        self.given_up: list[tuple[EvidenceRow, EvidenceRow]] = []  # (row of UNKNOWN, row that declared it absent)
         self.venue_ids: set[str] = set()
-        self._doubt_row = row
+        self._unknown_row = row
         self._link(row)
 
     @property
@@ -97,7 +97,7 @@ class CheckedOrder:
 
     @property
     def is_live(self) -> bool:
-        """True until the order has ended; an order in doubt is live."""
+        """True until the order has ended; an UNKNOWN order is live."""
         return self.state not in ENDED_STATES
 
     @property
@@ -127,9 +127,10 @@ class CheckedOrder:
 
     def _enter(self, state: str, row: EvidenceRow) -> None:
         if state == "UNKNOWN":
-            self._doubt_row = row
+            self._unknown_row = row
         elif self.state == "UNKNOWN" and state == "ABSENT":
-            self.given_up.append((self._doubt_row, row))
+            self.given_up.append((self._unknown_row, row))
+        # Fills may be booked before the event that they follow.
         if self.filled_quantity and state in ("ACKED", "OPEN"):
             state = "PARTIAL" if self.filled_quantity < self.quantity else "FILLED"
         elif self.filled_quantity and state == "REJECTED":

@@ -145,7 +145,7 @@ def _ended_unseen(order: CheckedOrder) -> Iterator[str]:
 
 def _given_up_early(order: CheckedOrder, looks: Sequence[int]) -> Iterator[str]:
     for doubted, row in order.given_up:
-        # The row of the poll that found it missing follows the facts from that poll.
+        # The row of the poll that found it missing follows the events from that poll.
         seen = sum(1 for seq in looks if doubted.seq < seq < row.seq) + any(seq > row.seq for seq in looks)
         if seen < POLLS_TO_GIVE_UP:
             yield f"{order.order_id} was given up in row {row.seq} after {seen} looks at the venue"
@@ -259,7 +259,7 @@ class HaltsInForce:
             self._rows = {} if is_wide else {key: halt for key, halt in self._rows.items() if key[0] != scope}
 
     def halts_over(self, order: CheckedOrder, sent: EvidenceRow) -> Iterator[EvidenceRow]:
-        """Yield the halts that bar an entry of `order` sent in row `sent_orders`."""
+        """Yield the halts that forbid an entry `order`, sent in row `sent`."""
         for (scope, until), halt in self._rows.items():
             is_covered = Scope.parse(scope).covers_order(order.symbol, str(order.request.get("strategy", "")))
             if is_covered and (until != HaltExpiry.SESSION or _day(halt) == _day(sent)):

@@ -1,4 +1,4 @@
-"""Promise I30: an odd row in one of the venue's lists does not stop the poll of the others.
+"""Promise I30: a row that a fault made odd in one of the venue's lists does not stop the poll of the other lists.
 
 A poll requests the lists one after another, and the next one only if the one before could be read.
 """
@@ -33,15 +33,15 @@ def odd_rows_are_skipped(records: RunRecords) -> PromiseVerdict:
     if records.log is None:
         return verdict_not_shown("I30", "without the exchange's log nobody knows which books were asked for")
     begun = [row.at for row in records.journal.rows_of_kinds("run")]
-    faults, seen, look = list[str](), 0, PollWithOddRow()
+    faults, seen, poll = list[str](), 0, PollWithOddRow()
     for at, line in records.log.lines:
         if line.get("kind") == "fault" and line["name"] in ODD_ROW_FAULTS and line["where"] in NEXT_BOOK_PATHS:
             seen += 1
-            look.note_fault(at, line)
+            poll.note_fault(at, line)
         elif line.get("kind") == "request" and line["method"] == "GET":
-            is_cut = look.is_abandoned_by(line)
-            if is_cut and not any(look.fault_at <= run <= line["at"] for run in begun):
-                faults.append(f"the look of line {look.line} ended at {look.fault_name}, the next began in line {at}")
+            is_cut = poll.is_abandoned_by(line)
+            if is_cut and not any(poll.fault_at <= run <= line["at"] for run in begun):
+                faults.append(f"the look of line {poll.line} ended at {poll.fault_name}, the next began in line {at}")
     if faults:
         return verdict_broken("I30", list_faults(faults))
     return (

@@ -1,7 +1,7 @@
 """The trader's account at the exchange: positions, holdings, cash and margin, computed from its fills.
 
 An account has three inputs: fills (`book_fill`), conversions (`convert_position`) and the start of a new day
-(`roll_to_day`). It can therefore be rebuilt from the exchange's log. Simplifications, and the way each errs:
+(`roll_to_day`). It can therefore be rebuilt from the exchange's log. Simplifications, and in whose favour each errs:
 * the margin of an intraday position is a fixed share of its cost;
 * unrealised losses block no funds: for the trader;
 * a position that was not squared off is carried, where a broker would have closed it for a fee: for the trader;
@@ -76,7 +76,7 @@ class OpeningBalance(Message, frozen=True):
 class Margins(Message, frozen=True):
     """The funds of an account, money in its currency.
 
-    `net` is what new orders may use: `opening_funds` + `realised` - `charges` - `used`. `used` is `net_positions` + `orders` +
+    `net` is what new orders may use: `opening` + `realised` - `charges` - `used`. `used` is `positions` + `orders` +
     `delivery` - `holding_sales`: the margin of open intraday positions, the margin of working orders, and the price of
     shares bought for delivery, less the credit for holdings sold today. `cash` is the ledger after every fill is paid
     in full. `unrealised` is shown and not counted.
@@ -113,9 +113,8 @@ class Account:
         self._debits = DematDebits()
         self._working: dict[Key, dict[str, MarginReservation]] = {}  # position -> order id -> its reservation
         self._blocked: dict[Key, BlockedMargin] = {}
-        self._all_blocked = (
-            NOTHING_BLOCKED  # the sum of `_blocked`, stored so that a check costs the same with any number of positions
-        )
+        # The sum of `_blocked`, stored so that a check costs the same with any number of positions.
+        self._all_blocked = NOTHING_BLOCKED
         self._cost = ZERO  # the sum of the positions' costs
 
     @property
@@ -135,7 +134,7 @@ class Account:
 
     def book_fill(self, trade: TradeRow) -> Charges:
         """Book one fill and return its charges. Raises DataError where no charges are known."""
-        line = (trade.exchange, trade.symbol)
+        listing = (trade.exchange, trade.symbol)
         segment = segment_of(self._mark(trade.symbol).kind, trade.product)
         turnover = self._turnover.get(trade.order_id, ZERO)
         is_debit = trade.product == DELIVERY and self._debits.book_delivery(
@@ -155,7 +154,7 @@ class Account:
         self._turnover[trade.order_id] = turnover + value
         self.cash -= trade.side.sign * value + bill.total
         self.charges_by_part += bill
-        key = (*line, trade.product)
+        key = (*listing, trade.product)
         lots = self._lots.setdefault(key, PositionCost())
         before = lots.cost
         lots.book_fill(side=trade.side, quantity=trade.quantity, price=trade.price)
@@ -165,39 +164,42 @@ class Account:
 
     def convert_position(self, asked: Conversion) -> None:
         """Move part of a position to another product at its cost."""
-        line = (asked.exchange, asked.symbol)
-        given = self._lots[*line, asked.was].take_out(asked.quantity, is_carried=asked.is_carried)
-        taking = self._lots.setdefault((*line, asked.becomes), PositionCost())
-        taking.take_over(asked.side.sign * asked.quantity, given, is_carried=asked.is_carried)
+        listing = (asked.exchange, asked.symbol)
+        taken = self._lots[*listing, asked.was].take_out(asked.quantity, is_carried=asked.is_carried)
+        target = self._lots.setdefault((*listing, asked.becomes), PositionCost())
+        target.take_over(asked.side.sign * asked.quantity, taken, is_carried=asked.is_carried)
         for product in (asked.was, asked.becomes):
-            self._block((*line, product))
+            self._block((*listing, product))
 
     def convertible_quantity(self, asked: Conversion) -> Decimal:
         """Return how much of the position the requested conversion may move."""
         lots = self._lots.get((asked.exchange, asked.symbol, asked.was), PositionCost())
         into = self._lots.get((asked.exchange, asked.symbol, asked.becomes), PositionCost())
         sign = asked.side.sign
-        if into.quantity * sign < 0:
+        if into.quantity * sign < 0:  # the conversion would close a position of the other side, which only a trade does
             return ZERO
         of_kind = lots.overnight_quantity if asked.is_carried else lots.quantity - lots.overnight_quantity
         return max(min(lots.quantity * sign, of_kind * sign), ZERO)
 
     def conversion_margin(self, asked: Conversion) -> Decimal:
         """Return the funds that a conversion would block, less those it would free."""
-        line = (asked.exchange, asked.symbol)
-        was, into = copy(self._lots[*line, asked.was]), copy(self._lots.get((*line, asked.becomes), PositionCost()))
+        listing = (asked.exchange, asked.symbol)
+        was, into = (
+            copy(self._lots[*listing, asked.was]),
+            copy(self._lots.get((*listing, asked.becomes), PositionCost())),
+        )
         into.take_over(
             asked.side.sign * asked.quantity, was.take_out(asked.quantity, is_carried=False), is_carried=False
         )
         cost = ZERO
         for product, lots in ((asked.was, was), (asked.becomes, into)):
-            key = (*line, product)
+            key = (*listing, product)
             after = self._blocked_by(key, self._working.get(key, {}).values(), lots)
             cost += after.total_margin - self._blocked.get(key, NOTHING_BLOCKED).total_margin
         return cost
 
     def roll_to_day(self, day: date) -> None:
-        """Start the day `today_alone`: book yesterday's deliveries, carry the rest, and reset today's sums to zero.
+        """Start `day`: book yesterday's deliveries, carry the rest, and reset today's sums to zero.
 
         A day that is not later than the current one changes nothing.
         """
@@ -214,12 +216,12 @@ class Account:
                 del self._lots[exchange, symbol, product]
             else:
                 self._lots[exchange, symbol, product] = lots.carried_over()
-        self._holdings = {line: held.carried_over() for line, held in self._holdings.items() if held.quantity}
+        self._holdings = {listing: held.carried_over() for listing, held in self._holdings.items() if held.quantity}
         self.session_day = day
         self.charges_by_part = NO_CHARGES
         self._cost = sum((lots.cost for lots in self._lots.values()), ZERO)
         self._blocked, self._all_blocked = {}, NOTHING_BLOCKED
-        for key in {**self._lots, **self._working}:
+        for key in {**self._lots, **self._working}:  # a dictionary keeps the order, a set would not
             self._block(key)
         self.opening_funds = self.cash + self._cost
 
@@ -244,9 +246,10 @@ class Account:
         """
         key = _key(order)
         others = {id_: r for id_, r in self._working.get(key, {}).items() if id_ != order.order_id}
-        wish = MarginReservation(order.ticket.side, order.pending, price)
+        wanted = MarginReservation(order.ticket.side, order.pending, price)
         without = self._blocked_by(key, others.values()).total_margin
-        required = self._blocked_by(key, [*others.values(), wish]).total_margin - without
+        required = self._blocked_by(key, [*others.values(), wanted]).total_margin - without
+        # What the position blocks now is available to it again.
         available = self.available_funds + self._blocked.get(key, NOTHING_BLOCKED).total_margin - without
         return (required, available) if required > 0 and required > available else None
 

@@ -1,6 +1,6 @@
 """Matches the orders in one instrument where only bars are known; integers, no clock.
 
-A bar states four prices and not their order. The path inside it is therefore fixed, and each rule says how it errs:
+A bar states four prices and not their order. The path inside it is therefore fixed. Each rule says in whose favour it errs:
 * an order decided at a bar's close meets the market at the next bar's open: neither way;
 * inside a bar the price goes from the open to the extreme that hurts the position, then to the other, then to the
   close: against the trader, because a stop counts before a target of the same bar;
@@ -100,7 +100,7 @@ class BarOrderBook(Generic[R]):
         return self.has_untraded_bars and not self._volumes[row]
 
     def match_at_price(self, row: int, price: int) -> list[tuple[R, int, int]]:
-        """Match the orders that may trade in bar `row` while the market is at `slipped_price`, oldest first."""
+        """Match the orders that may trade in bar `row` while the market is at `price`, oldest first."""
         fills: list[tuple[R, int, int]] = []
         for order in list(self.orders.values()):
             if order.from_row > row:
@@ -116,6 +116,7 @@ class BarOrderBook(Generic[R]):
                 if self._slippage.is_none
                 else self._slippage.slipped_price(price, sign=order.sign, quantity=quantity, volume=self._volumes[row])
             )
+            # Slippage stops at the order's limit, or at the bound of a protected market order.
             if paid != price:
                 if limit is None and order.protection_pct is not None:
                     side = Side.BUY if order.sign > 0 else Side.SELL

@@ -1,4 +1,4 @@
-"""The broker's order book: the order versions that clients were told, and the numbers of orders and trades.
+"""The broker's order book: the order versions that were reported to clients, and the numbers of orders and trades.
 
 What is true at the exchange is in `matching_engine.py`. Versions and trades arrive here after the answer's latency.
 """
@@ -65,7 +65,7 @@ class ClientOrderBook:
     def new_late_fill(self, seen: BookOrder, quantity: Decimal, price: Decimal, at: int) -> tuple[TradeRow, BookOrder]:
         """Return a fill of an ended order and the version that reports it, without booking either."""
         filled = seen.filled + quantity
-        told = msgspec.structs.replace(
+        version = msgspec.structs.replace(
             seen,
             exchange_order_id=seen.exchange_order_id or self.next_exchange_order_id(),
             status=BookStatus.COMPLETE,
@@ -75,7 +75,7 @@ class ClientOrderBook:
             reason="",
             changed_at=at,
         )
-        return self.new_trade(told, quantity, price, at), told
+        return self.new_trade(version, quantity, price, at), version
 
     def latest_version(self, order_id: str) -> BookOrder:
         """Return the newest version of an order. Raises ExchangeRefusal for an unknown one."""
@@ -101,7 +101,7 @@ class ClientOrderBook:
         return self._requests.get(order_id)
 
     def begin_request(self, order_id: str, status: BookStatus) -> None:
-        """Record a pending request. Until `end_request`, versions in between show its status."""
+        """Record a pending request. Until `end_request`, new versions show its status."""
         self._requests[order_id] = status
 
     def end_request(self, order_id: str, status: BookStatus) -> None:

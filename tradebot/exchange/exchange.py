@@ -1,7 +1,7 @@
 """The exchange as one object: it takes prices and tickets, runs the matching, and reports order versions.
 
-It holds two states: what is true at the exchange (`MatchingEngine`) and what the client was told (`ClientReports`, with
-the `ClientOrderBook` and the `Account`). Between the two is the `LatencyLink`, which delays requests and answers.
+It holds two states: the true one at the exchange (`MatchingEngine`), and the one that clients know (`ClientReports`,
+with the `ClientOrderBook` and the `Account`). Between the two, the `LatencyLink` delays requests and answers.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from tradebot.exchange.ticket import (
 )
 from tradebot.markets.market import common_market
 
-POLL_S = 0.005  # how often `run_session` reads the clock; an order waits for it at most this long, beside its latency
+POLL_S = 0.005  # how often `run_session` reads the clock; this adds at most as much to an order's latency
 
 
 class Exchange:
@@ -80,10 +80,9 @@ class Exchange:
         self._engine = MatchingEngine(
             source, self.latest_columns, self._book, report=self._send_report, check_funds=self._check_funds
         )
-        self._at = 0
-        self._session_ends = sorted(
-            set(source.instrument_closes_at.tolist())
-        )  # market ns; the coming session ends of the instruments
+        self._at = 0  # market ns up to which everything was processed
+        # Market ns of the coming session ends of the instruments, ascending.
+        self._session_ends = sorted(set(source.instrument_closes_at.tolist()))
         self._has_ended = False
         self._prices.apply_snapshots(source.opening_snapshot())
         day = market.date_of(source.opens_at)
@@ -162,7 +161,7 @@ class Exchange:
         """
         now, seen = self._now(), self._book.latest_version(order_id)
         check_changeable(seen, verb="changed", request=self._book.pending_request(order_id))
-        wishes = {
+        requested = {
             "price": price,
             "trigger_price": trigger_price,
             "quantity": quantity,
@@ -170,7 +169,7 @@ class Exchange:
             "validity": validity,
             "protection_pct": protection_pct,
         }
-        changes = {name: value for name, value in wishes.items() if value is not None}
+        changes = {name: value for name, value in requested.items() if value is not None}
         ticket = changed_ticket(seen.ticket, changes)
         self._check_open(now, ticket.symbol)
         self._validator.check_modification(seen, ticket)
@@ -202,9 +201,9 @@ class Exchange:
         """Book an order of the account that another exchange filled completely, and return its first version."""
         order = received_order(self._book.next_order_id(), ticket, self._now())
         self._reports.publish_version(order)
-        trade, told = self._book.new_late_fill(order, ticket.quantity, price, self._now())
+        trade, version = self._book.new_late_fill(order, ticket.quantity, price, self._now())
         self._send_report(trade)
-        self._send_report(msgspec.structs.replace(told, pending=ZERO))
+        self._send_report(msgspec.structs.replace(version, pending=ZERO))
         return order
 
     def latest_orders(self) -> list[BookOrder]:
@@ -232,15 +231,15 @@ class Exchange:
         seen, now = self._book.latest_version(order_id), self._now()
         assert seen.is_ended, f"{order_id} is {seen.status}"
         price = seen.ticket.price or self._mark(seen.ticket.symbol).last_price
-        trade, told = self._book.new_late_fill(seen, quantity, price, now)
+        trade, version = self._book.new_late_fill(seen, quantity, price, now)
         self._link.send_answer(now, lambda _: self._reports.book_fill(trade))
-        self._link.send_answer(now, lambda _: self._reports.publish_late_version(told))
+        self._link.send_answer(now, lambda _: self._reports.publish_late_version(version))
 
     def advance_to(self, until_at: int) -> None:
         """Process everything due until market time `until_at` (ns), in order: requests, prices, matching, answers."""
         closes_at, minute, before = self.source.closes_at, self._at // MINUTE, self._at
         for snapshots in self.source.steps_until(until_at):
-            self._end_sessions(snapshots.at - 1)  # a row stamped exactly at the close still matches
+            self._end_sessions(snapshots.at - 1)  # not `at`: a row stamped exactly at the close still matches
             self._link.run_until(snapshots.at)
             self._at = max(self._at, snapshots.at)
             self._prices.apply_snapshots(snapshots)
@@ -251,19 +250,19 @@ class Exchange:
         self._link.run_until(until_at)
         self._at = max(self._at, until_at)
         if self._at // MINUTE > minute and self.source.opens_at <= until_at < closes_at:
-            for told in self.hooks.on_minute:
-                told(until_at)
-        second = max(int(self._clock.speed * SECOND), 1)
+            for hook in self.hooks.on_minute:
+                hook(until_at)
+        second = max(int(self._clock.speed * SECOND), 1)  # market ns of one wall second
         if (
             self.hooks.on_second
             and self._at // second > before // second
             and self.source.opens_at <= until_at < closes_at
         ):
-            for told in self.hooks.on_second:
-                told(until_at)
+            for hook in self.hooks.on_second:
+                hook(until_at)
 
     async def run_session(self, *, poll_s: float = POLL_S) -> None:
-        """Call `advance_to` by the clock until cancelled or the source is finished, then `end_session`."""
+        """Call `advance_to` by the clock until cancelled or until the source is finished, then `end_session`."""
         reason = "stopped"
         try:
             while True:
@@ -306,6 +305,7 @@ class Exchange:
         check_session_open(now, opens_at=self.source.opens_at, closes_at=closes_at)
 
     def _check_funds(self, order: BookOrder) -> str:
+        # Only a new order may be rejected by a fault; a change comes with the exchange's id.
         if not order.exchange_order_id and (reason := self.hooks.rejection_reason(order)):
             return reason
         price = reservation_price(order, self._mark(order.ticket.symbol).last_price)
@@ -330,11 +330,11 @@ class Exchange:
         else:
             self._engine.change_order(order_id, changes, at)
 
-    def _send_report(self, news: BookOrder | TradeRow) -> None:
-        if isinstance(news, BookOrder):
-            self._link.send_answer(news.changed_at, lambda _: self._reports.publish_version(news))
+    def _send_report(self, report: BookOrder | TradeRow) -> None:
+        if isinstance(report, BookOrder):
+            self._link.send_answer(report.changed_at, lambda _: self._reports.publish_version(report))
         else:
-            self._link.send_answer(news.traded_at, lambda _: self._reports.book_fill(news))
+            self._link.send_answer(report.traded_at, lambda _: self._reports.book_fill(report))
 
     def _end_sessions(self, at: int) -> None:
         while self._session_ends and self._session_ends[0] <= at:

@@ -1,7 +1,7 @@
 """Matches our orders in one instrument against the displayed depth and the traded volume; integers, no clock.
 
-Simplifications, and the way each errs:
-* what we take from a level returns with the next different snapshot: for the trader (no lasting market impact);
+Simplifications, and in whose favour each errs:
+* what we take from a level is back with the next different snapshot: for the trader (no lasting market impact);
 * all traded volume of a row counts as traded at its last price: for the trader;
 * a resting order joins behind everything displayed at its price, and only trades or a smaller display move it forward:
   against the trader (most cancellations ahead of it are not seen);
@@ -35,7 +35,7 @@ class DepthRow(NamedTuple):
 
 
 class BookFill(NamedTuple):
-    """A fill of `quantity` units of an order at `price_from_units` units."""
+    """A fill of `quantity` units of an order at `price`, in price units."""
 
     order_id: str
     quantity: int
@@ -85,7 +85,7 @@ class WorkingOrder:
 
 
 def depth_row(columns: Mapping[str, Ints], index: int, *, traded: bool = True) -> DepthRow:
-    """Return one row of snapshot columns. `traded` False gives the standing state, with a traded volume of 0."""
+    """Return one row of snapshot columns. With `traded` False its traded volume is 0: that row was matched before."""
     return DepthRow(
         int(columns["last"][index]),
         int(columns["traded"][index]) if traded else 0,
@@ -115,16 +115,14 @@ class InstrumentBook:
 
     def __init__(self, instrument: Instrument, *, lower_circuit: int = 0, upper_circuit: int = 0) -> None:
         self.instrument = instrument
-        self.lower_circuit, self.upper_circuit = (
-            lower_circuit,
-            upper_circuit,
-        )  # circuit limits in price units, 0 for none
+        # Circuit limits in price units, 0 for none.
+        self.lower_circuit, self.upper_circuit = lower_circuit, upper_circuit
         self.orders: dict[str, WorkingOrder] = {}
         self._shown: DepthRow | None = None
         self._taken: dict[tuple[Side, int], int] = {}  # (side of the taker, level price) -> quantity taken
 
     def enter_order(self, order: WorkingOrder, row: DepthRow) -> list[BookEvent]:
-        """Add an order that reached the exchange, match it against the standing row, and queue the rest."""
+        """Add an order that reached the exchange, match it against the current row, and queue the rest."""
         self._show(row)
         self.orders[order.order_id] = order
         events: list[BookEvent] = []
@@ -140,6 +138,7 @@ class InstrumentBook:
         events: list[BookEvent] = []
         volume = row.traded
         for order in sorted(self.orders.values(), key=_priority):
+            # An order that this row triggers or prices was not in the queue when the row's volume traded.
             was_resting = order.trigger is None and order.limit is not None
             if not self._is_live(order, row, events):
                 continue
@@ -156,6 +155,7 @@ class InstrumentBook:
 
     def _show(self, row: DepthRow) -> None:
         shown = self._shown
+        # [2:] is the displayed depth, without the last price and the traded volume.
         if shown is None or shown[2:] != row[2:]:
             self._taken.clear()
             self._shown = row
@@ -215,6 +215,7 @@ class InstrumentBook:
         order.ahead = max(order.ahead - volume, 0)
         if quantity:
             order.remaining -= quantity
+            # Through our price the market traded at a better one, at our price at the limit itself.
             events.append(BookFill(order.order_id, quantity, min(limit, last) if buys else max(limit, last)))
         return volume - quantity
 
@@ -229,6 +230,7 @@ class InstrumentBook:
 
 
 def _priority(order: WorkingOrder) -> tuple[bool, int, int]:
+    # Best price first, then the earlier order. Orders without a live price come last.
     if order.trigger is not None or order.limit is None:
         return (True, 0, order.sequence)
     return (False, -order.limit if order.side is Side.BUY else order.limit, order.sequence)
@@ -242,6 +244,7 @@ def _displayed(order: WorkingOrder, row: DepthRow) -> int | None:
     for price, quantity in zip(prices, quantities, strict=True):
         if price == limit:
             return quantity
+        # A gap between displayed levels, or the end of the display before the fifth: nothing is queued at our price.
         if not price or (limit is not None and (limit > price if buys else limit < price)):
             return 0
     return None

@@ -1,6 +1,6 @@
-"""The matching engine: what is true at the exchange. Orders arrive, match, change and end; every change is reported.
+"""The matching engine holds the true state at the exchange: orders arrive, match, change and end, and are reported.
 
-It knows no latency and no client. `report` receives each version and each trade in the order they happened.
+It has no latency and no clients. `report` receives each order version and each trade in the order they happened.
 `check_funds` returns why the broker's risk check refuses an order, "" if it does not.
 """
 
@@ -53,7 +53,7 @@ class MatchingEngine:
         self._source, self._universe, self._columns = source, source.universe, columns
         self._order_numbers, self._report, self._check_funds = order_numbers, report, check_funds
         self._live: dict[str, BookOrder] = {}  # order id -> its true version
-        self._value: dict[str, Decimal] = {}  # order id -> filled value, exact
+        self._value: dict[str, Decimal] = {}  # order id -> sum of quantity * price of its fills, exact
         self._books: dict[int, InstrumentBook] = {}  # instrument id -> our orders in it
         self._has_working = np.zeros(len(self._universe), dtype=np.bool_)  # by instrument id: has working orders
         self._sequence = 0
@@ -86,25 +86,26 @@ class MatchingEngine:
         if order is None:
             return  # it ended while the request was in transit; its end is reported or in transit
         ticket = changed_ticket(order.ticket, changes)
-        asked = msgspec.structs.replace(order, ticket=ticket, pending=ticket.quantity - order.filled, limit=None)
+        changed = msgspec.structs.replace(order, ticket=ticket, pending=ticket.quantity - order.filled, limit=None)
         if ticket.quantity <= order.filled:
             reason = f"modification rejected: {order.filled} already filled"
         else:
-            reason = self._check_funds(asked)
+            reason = self._check_funds(changed)
         if reason:
             self._add_version(order, at, status=_resting_status(order), reason=reason)
             return
         id_, book = self._book(order)
+        # A smaller quantity alone keeps the place in the queue; any other change enters the order again.
         if _keeps_queue_place(order.ticket, ticket):
-            asked = msgspec.structs.replace(asked, limit=order.limit)
-            book.orders[order_id].remaining = self._quantity_units(id_, asked.pending)
-            asked = self._add_version(asked, at, status=BookStatus.MODIFIED, reason="")
-            self._add_version(asked, at, status=_resting_status(asked))
-            self._end_ioc(asked.order_id, at)
+            changed = msgspec.structs.replace(changed, limit=order.limit)
+            book.orders[order_id].remaining = self._quantity_units(id_, changed.pending)
+            changed = self._add_version(changed, at, status=BookStatus.MODIFIED, reason="")
+            self._add_version(changed, at, status=_resting_status(changed))
+            self._end_ioc(changed.order_id, at)
             return
         book.remove_order(order_id)
-        asked = self._add_version(asked, at, status=BookStatus.MODIFIED, reason="")
-        self._start_working(asked, at)
+        changed = self._add_version(changed, at, status=BookStatus.MODIFIED, reason="")
+        self._start_working(changed, at)
 
     def withdraw_order(self, order_id: str, at: int, reason: str = "") -> None:
         """Cancel the rest of an order. An ended order stays as it is."""
@@ -133,10 +134,10 @@ class MatchingEngine:
             self._book_events(id_, self._books[id_].match_row(depth_row(columns, int(index))), snapshots.at)
 
     def end_sessions(self, at: int, over: Mask) -> None:
-        """End the session of the instruments marked in `over`: their day orders lapse, and they no longer match.
+        """End the session of the instruments marked in `over`: their day orders are cancelled, and they no longer match.
 
-        The closing auction is not simulated. A limit order that would take part in it lapses like the stops, which the
-        exchange cancels then. This errs against traders who count on the auction.
+        The closing auction is not simulated. A limit order that would take part in it is cancelled. The real exchange
+        cancels only stop orders then. This errs against traders who count on the auction.
         """
         self._is_over |= over
         for order_id, order in list(self._live.items()):
@@ -160,8 +161,9 @@ class MatchingEngine:
             sequence=self._sequence,
         )
         events = book.enter_order(working, depth_row(self._columns, id_, traded=False))
-        known = working.limit if not is_stop or ticket.price is not None else None
-        order = msgspec.structs.replace(order, limit=instrument.price_from_units(known) if known is not None else None)
+        # A stop order without a price has no limit to report before it triggers.
+        limit = working.limit if not is_stop or ticket.price is not None else None
+        order = msgspec.structs.replace(order, limit=instrument.price_from_units(limit) if limit is not None else None)
         order = self._add_version(order, at, status=_resting_status(order))
         self._has_working[id_] = True
         self._book_events(id_, events, at)

@@ -29,7 +29,7 @@ SHUTDOWN_TIMEOUT_S = 2.0
 class ExchangeAddresses(Message, frozen=True):
     """Where the exchange listens, what a client needs to enter, and its market time at one monotonic instant.
 
-    `market_at` is the market time (ns UTC) at `read_at_mono` (monotonic ns). `client_entry` is what a client of `venue` needs:
+    `market_at` is the market time (ns UTC) at `read_at_mono` (monotonic ns). `entry` is what a client of `venue` needs:
     addresses and keys by name. A process on the same machine has the same market clock as
     `MarketClock(origin=market_at, anchor=read_at_mono, speed=speed)`.
     """
@@ -61,7 +61,7 @@ async def serve_exchange(
 ) -> AsyncIterator[ExchangeAddresses]:
     """Serve `exchange` by one protocol on one port (0: any free one) and close it at the end.
 
-    Time does not move by itself: the caller runs `exchange.run_session()` in its own task group, or calls `advance_to`.
+    Time does not move by itself: the caller runs `exchange.run_session()` in its own task group, or calls `Exchange.advance_to`.
     `keys` grant access; where others can reach the port they should be random. `token_expires` False keeps the first
     login alive past the hour at which the venue ends it. `faults` are injected and written to the log, except those
     that the protocol cannot commit; the plan's time starts here. Raises VenueUnavailable when the address cannot be

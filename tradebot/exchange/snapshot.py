@@ -69,13 +69,13 @@ class PriceSource(Protocol):
         ...
 
     def steps_until(self, until_at: int) -> Iterator[Snapshots]:
-        """Yield every step with `at` <= `until_at` (market ns) not yielded before, in order of time."""
+        """Yield every step up to `until_at` (market ns) not yielded before, in order of time."""
         ...
 
     def bar_series(self, id_: int, *, interval_ns: int, start_at: int, end_at: int) -> BarSeries:
         """Return bars that start in [start_at, end_at), earlier days included.
 
-        None ends after the last `steps_until`. Times are market ns.
+        No bar ends after the newest `until_at` of `steps_until`. Times are market ns.
         """
         ...
 

@@ -42,8 +42,8 @@ class RecordedLine(NamedTuple):
 class RecordedRun(NamedTuple):
     """One recorded run.
 
-    `before` is the recovered account it started with. `outputs` are the messages of its desk in order, facts of
-    `before.undone` first. `input_rows` are the rows of its input log, still packed: a day of quotes would fill the
+    `before` is the recovered account it started with. `outputs` are the messages of its desk in order, the
+    events `before.closing_events` first. `input_rows` are the rows of its input log, still packed: a day of quotes would fill the
     memory. `has_ended` is False when the run was cut off.
     """
 
@@ -82,10 +82,10 @@ def read_run(path: Path, run_id: str | None = None) -> RecordedRun:
 
     Raises DataError when there is no such run or it kept no input log, StateError when the journal is damaged.
     """
-    known = list(list_runs(path))
-    found = [(seq, run) for seq, run in known if run_id is None or run.run_id == run_id]
+    runs = list(list_runs(path))
+    found = [(seq, run) for seq, run in runs if run_id is None or run.run_id == run_id]
     if not found:
-        names = ", ".join(run.run_id for _, run in known[-5:]) or "none"
+        names = ", ".join(run.run_id for _, run in runs[-5:]) or "none"
         raise DataError(f"{path}: there is no run {run_id or ''} to replay; the last ones are {names}")
     first, run = found[-1]
     account = recover_state(path, until=first).recovered_account(run.account)
@@ -122,7 +122,7 @@ def _gathered(path: Path, run: RunRecord, before: RecoveredAccount) -> RecordedR
             f"{path}: run {run.run_id} of tradebot {version} kept no tape to replay: it is older than that, was ended"
             " in its first seconds, or ran with journal.record_inputs = false"
         )
-    said = _said_by_the_desk(outputs, tapes)
+    said = _desk_outputs(outputs, tapes)
     return RecordedRun(
         run, universe, terms, before, tuple(warmup), batches, tuple(signals), said, tuple(tapes), has_ended
     )
@@ -142,21 +142,21 @@ def _covers(new: Any, old: Any) -> bool:
 
 def _covers_checks(new: Sequence[str], old: Sequence[str]) -> bool:
     # The gate may have newer controls; where they let the order pass, the decision is the same.
-    known = {line.partition(":")[0] for line in old}
-    return [line for line in new if line.partition(":")[0] in known or not line.endswith(PASSED_SUFFIX)] == list(old)
+    recorded = {line.partition(":")[0] for line in old}
+    return [line for line in new if line.partition(":")[0] in recorded or not line.endswith(PASSED_SUFFIX)] == list(old)
 
 
 def _is_output(row: JournalRow, message: Message) -> bool:
     return isinstance(message, OrderEvent | Command | Incident | TrailingStopPrices) and row.kind in OUTPUT_KINDS
 
 
-def _said_by_the_desk(outputs: Sequence[RecordedLine], tapes: Sequence[JournalRow]) -> tuple[RecordedLine, ...]:
-    # The order sender writes SENDING itself, before the first byte leaves, and then tells the desk. The desk writes it
-    # only for an external order.
-    told: set[str] = set()
+def _desk_outputs(outputs: Sequence[RecordedLine], tapes: Sequence[JournalRow]) -> tuple[RecordedLine, ...]:
+    # The order sender writes SENDING itself, before the first byte leaves, and then reports it to the desk: the input log
+    # has it. The desk writes SENDING only for an external order.
+    sent: set[str] = set()
     for row in tapes:
         try:
-            told |= sent_order_ids(row.body)
+            sent |= sent_order_ids(row.body)
         except (msgspec.DecodeError, ValueError) as error:
             raise StateError(f"row {row.seq} is a tape that cannot be read: {error}") from error
     return tuple(
@@ -164,5 +164,5 @@ def _said_by_the_desk(outputs: Sequence[RecordedLine], tapes: Sequence[JournalRo
         for line in outputs
         if not isinstance(line.message, OrderEvent)
         or line.message.type is not OrderEventType.SENDING
-        or line.message.order_id not in told
+        or line.message.order_id not in sent
     )

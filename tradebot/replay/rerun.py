@@ -1,7 +1,7 @@
 """Decides a recorded run again: the same strategies, gate and desk get the recorded inputs, without sockets.
 
 bars ▶ strategies ▶ signals         compared with the recorded signals
-input log ▶ desk ▶ gate ▶ facts     compared with the recorded facts, and with the hash of orders and positions
+input log ▶ desk ▶ gate ▶ events    compared with the recorded events, and with the hash of orders and positions
 """
 
 from __future__ import annotations
@@ -62,7 +62,10 @@ class ReplayDifference(NamedTuple):
 
 
 class ReplayResult(NamedTuple):
-    """The result of a replay. `behind_tape` counts outputs that a cut-off run recorded after its last input."""
+    """The result of a replay.
+
+    `behind_tape` counts the outputs that a cut-off run recorded after the end of its input log.
+    """
 
     run_id: str
     closes: int
@@ -129,12 +132,11 @@ class _Rerun:
             ) from error
         self.expected_outputs = deque(recorded.outputs)
         self._recorded_signals = deque(recorded.signals)
-        self._of_close: dict[
-            int, list[RecordedLine]
-        ] = {}  # end of a batch of bars, market ns -> the rows of its signals
+        # End of a batch of bars, market ns -> the rows of its signals.
+        self._lines_by_close: dict[int, list[RecordedLine]] = {}
         for line in recorded.signals:
             assert isinstance(line.message, Signals)
-            self._of_close.setdefault(line.message.at, []).append(line)
+            self._lines_by_close.setdefault(line.message.at, []).append(line)
         self._snapshot: AccountSnapshot | None = None
         self._row = 0
         self.counts = dict.fromkeys(("closes", "signals", "facts", "states"), 0)
@@ -235,7 +237,7 @@ class _Rerun:
             raise self._differs("the holdings told to the strategies", repr(step.holdings), repr(held))
         self.counts["closes"] += 1
         made = await self.analysis.compute_message(batch, step.holdings)
-        lines = self._of_close.get(step.ends_at, [])
+        lines = self._lines_by_close.get(step.ends_at, [])
         failed = {symbol for line in lines if isinstance(line.message, Signals) for symbol in line.message.failed}
         wanted = [(line.seq, s) for line in lines if isinstance(line.message, Signals) for s in line.message.signals]
         # A worker that failed in the run gave no signals; those symbols are not compared.
@@ -245,7 +247,7 @@ class _Rerun:
             replayed = given[i] if i < len(given) else None
             self.counts["signals"] += 1
             if replayed is not None and recorded is not None:
-                # A time of our process, not a decision of the strategy.
+                # `made_at` is a time of our process, not a decision of the strategy.
                 replayed = msgspec.structs.replace(replayed, made_at=recorded.made_at)
             recorded = None if recorded is None else with_current_names(recorded)
             if _text(recorded) != _text(replayed):
@@ -269,7 +271,7 @@ class _Rerun:
             self.counts["facts"] += 1
             line = self.expected_outputs.popleft() if self.expected_outputs else None
             recorded = line.message if line else None
-            if _text(recorded) != _text(message) and not (line is not None and _is_as_told(line, message)):
+            if _text(recorded) != _text(message) and not (line is not None and _is_as_recorded(line, message)):
                 row = line.seq if line else self._row
                 raise self._differs(_name(message), *_sides(recorded, message), row=row)
 
@@ -289,7 +291,7 @@ def with_current_names(signal: Signal) -> Signal:
     return signal if inputs.keys() == signal.inputs.keys() else msgspec.structs.replace(signal, inputs=inputs)
 
 
-def _is_as_told(line: RecordedLine, message: Message) -> bool:
+def _is_as_recorded(line: RecordedLine, message: Message) -> bool:
     return type(line.message) is type(message) and line.covers_message(message)
 
 

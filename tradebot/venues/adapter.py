@@ -4,7 +4,7 @@ Every venue has the same layout:
 
 venues/<name>/  adapter   implements the protocol of this file
                 settings  its section of config.toml
-                rules     its documented facts, each once: the client respects them and the server enforces them
+                rules     its documented rules, each once: the client respects them and the server enforces them
                 wire      bytes to messages and back, pure
                 session   requests within its rate limits, and the meaning of a response
                 feed, broker
@@ -94,18 +94,18 @@ class VenueAdapter(Protocol):
         ...
 
     def access_from_entry(self, entry: Mapping[str, Any]) -> VenueAccess:
-        """Return the access to a running exchange, from its printed `entry_names`. Raises KeyError for a missing name."""
+        """Return the access to a running exchange, from its printed `entry`. Raises KeyError for a missing name."""
         ...
 
     def emergency_access(self, own: Mapping[str, Any], section: Mapping[str, Any]) -> VenueAccess:
-        """Return the access for an emergency: keys and addresses from `own` first, then from `settings_class`.
+        """Return the access for an emergency: keys and addresses from `own` first, then from `section`.
 
-        Neither has been validated. Raises ConfigError where no keys can be found.
+        `own` is the environment's TRADEBOT_KILL__..., `section` the venue's part of config.toml. Neither is validated. Raises ConfigError where no keys can be found.
         """
         ...
 
-    # These return types of `venue.py`. They are not named here because that file loads numpy, and commands that only
-    # read settings do without it.
+    # The methods below return classes of `venue.py`. Their return types are `Any`, because that file loads numpy, and
+    # commands that only read settings do without it.
 
     def build_trading_venue(self, access: VenueAccess, clock: Clock, settings: Any, *, silent_after_s: float) -> Any:
         """Return the Venue that receives our orders, as an async context manager.
@@ -119,9 +119,9 @@ class VenueAdapter(Protocol):
         ...
 
     def build_kill_broker(self, access: VenueAccess, clock: Clock) -> Any:
-        """Return a Broker that reads the books and cancels, with short timeouts and the whole rate limit."""
+        """Return a Broker that reads the account's lists and cancels, with short timeouts and the whole rate limit."""
         ...
 
     def protocol_server_class(self) -> Callable[..., Any]:
-        """Return the server class of this venue's protocol, with which `exchange.server.serve` runs the exchange."""
+        """Return the server class of this venue's protocol, with which `serve_exchange` runs the exchange."""
         ...

@@ -1,4 +1,4 @@
-"""Keeps our requests below a venue's rate limits and reserves a share for exits and cancels; asked before each request.
+"""Keeps our requests below a venue's rate limits and reserves a share for exits and cancels; called before each request.
 
 A venue counts in the seconds and minutes of its own wall clock. A sliding window on our monotonic clock is stricter
 than any such grid, and a step of the wall clock does not affect it. On a simulated venue whose market clock runs faster
@@ -105,7 +105,7 @@ class Limiter:
         return [(i, w) for i, w in enumerate(self._daily) if kind in w.kinds]
 
     def _turn_day(self) -> None:
-        # Only forwards: a clock that steps back over midnight must not grant a second quota.
+        # Only forwards: a clock that steps back over midnight must not allow the day's requests twice.
         if (today := self._today()) > self._day:
             self._day, self._used = today, dict.fromkeys(self._used, 0)
 

@@ -1,4 +1,4 @@
-"""The protocols of a venue: a feed of market messages, a broker for orders and books, and the venue's rules."""
+"""The protocols of a venue: a feed of market messages, a broker for orders and the account's lists, and its rules."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ class Feed(Protocol):
 
 
 class VenueReader(Protocol):
-    """Reads books, quotes and history, and has no order route.
+    """Reads the account's lists (orders, fills, positions), quotes and history; it has no order route.
 
-    Every method raises LinkLost when the venue cannot be reached and AccessDenied when it refuses us. Rows of a book
+    Every method raises LinkLost when the venue cannot be reached and AccessDenied when it refuses us. Rows of a list
     that could not be parsed are in `unread` of the result.
     """
 
@@ -149,5 +149,5 @@ class ReadOnlyVenue(Protocol):
 
     @property
     def broker(self) -> VenueReader:
-        """Return the reader of its books, quotes and history."""
+        """Return the reader of its account, quotes and history."""
         ...

@@ -1,6 +1,6 @@
 """People who act in the same account beside the daemon: its owner with a phone, and the broker's risk desk.
 
-Their actions are no malfunction: orders, trades, conversions and cancels that our requests did not ask for. They act
+Their actions are no malfunction: orders, trades, conversions and cancels that none of our requests caused. They act
 once a second at most, on what the account shows at that moment. Where there is nothing to act on they do nothing.
 """
 

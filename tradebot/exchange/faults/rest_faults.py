@@ -1,4 +1,4 @@
-"""Faults of requests: asks the plan about each request, and replaces its answer where a fault strikes."""
+"""Faults of requests: draws from the plan for each request, and replaces its answer where a fault strikes."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ class TickerFaults:
         self._plan, self._dialect, self._clock = plan, dialect, clock
 
     def draw_fault(self) -> InjectedFault | None:
-        """Return the fault that strikes a client that asks for a stream, None without one."""
+        """Return the fault that strikes a client that requests a stream, None without one."""
         return self._plan.draw_fault("ticker.connect")
 
     async def refusal_response(self, fault: InjectedFault | None, request: web.Request) -> web.Response | None:

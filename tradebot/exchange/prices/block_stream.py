@@ -84,7 +84,7 @@ class BlockStream:
 
 
 def untraded_snapshot(universe: Universe, previous_close: Ints, *, at: int) -> Snapshots:
-    """Return every instrument at its previous close, without trades and with an empty book; `next_at` is market ns."""
+    """Return every instrument at its previous close, without trades and with an empty book; `at` is market ns."""
     columns = empty_columns(universe)
     columns["ids"] = np.arange(len(universe))
     columns["stamps"] = np.full(len(universe), at)

@@ -1,4 +1,4 @@
-"""Kite's broker over REST: sends each order once and reads the books; called by execution and reconciliation."""
+"""Kite's broker over REST: sends each order once and reads the account's lists; called by execution and reconciliation."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ class KiteBroker(KiteReader):
     """Also sends orders. A write leaves this machine at most once.
 
     `submit`, `modify` and `cancel` return a `Refused` with code ACCESS_DENIED if the address (static IP) or a
-    permission is the reason, and with code LOGIN_LOST if the login has ended.
+    permission is the reason, and with code LOGIN_LOST if the access token has expired.
     """
 
     _orders: OrderSession

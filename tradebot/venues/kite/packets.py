@@ -106,7 +106,7 @@ class TokenTable:
         return [int(token) for token in self._tokens[:-1]]
 
     def find_ids(self, tokens: npt.NDArray[Any]) -> tuple[Ints, npt.NDArray[np.bool_]]:
-        """Return the ids of `sorted_tokens` (int64, arbitrary where unknown) and the mask of known ones (bool), shape (n,)."""
+        """Return the ids of `tokens` (int64, arbitrary where unknown) and which are known (bool), shape (n,) each."""
         wide = tokens.astype(np.int64)
         at = self._tokens.searchsorted(wide)
         return self._ids[at], self._tokens[at] == wide

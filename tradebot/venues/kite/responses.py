@@ -1,8 +1,11 @@
 """Classifies HTTP responses from Kite: done, refused, unknown, access denied, logged out or throttled. Pure.
 
-A write counts as refused only if Kite says so in its own envelope with a known kind of error. Every other response
-leaves the outcome unknown, because an order that we take for dead while it is open costs more than one query of the
-books.
+An access token that is expired or invalid is recognised in `_error_kind`, by Kite's error type TokenException. The
+response is then LOGGED_OUT: a write returns `Refused` with code LOGIN_LOST, a read raises LoginLost.
+
+A write counts as refused only if Kite says so in its own envelope with a known type of error. Every other response
+leaves the outcome unknown. An order that counts as refused while it is open costs more than one more query of the
+order list.
 """
 
 from __future__ import annotations
@@ -23,10 +26,10 @@ class ResponseKind(StrEnum):
     """The kinds of a response. Only DONE and UNKNOWN may have had an effect."""
 
     DONE = "done"
-    REFUSED = "refused"  # finally
+    REFUSED = "refused"  # final; the request had no effect
     UNKNOWN = "unknown"  # the request may or may not have had an effect
     DENIED = "denied"  # the address or a permission is wrong; a person must act
-    LOGGED_OUT = "logged out"  # the token has ended; a person must log in
+    LOGGED_OUT = "logged out"  # the access token has expired or is invalid; a person must log in
     THROTTLED = "throttled"  # too many requests
 
 
@@ -41,13 +44,13 @@ class KiteResponse(Message, frozen=True):
 
 
 VENUE_ORDER_ID_PATTERN = re.compile(r"[0-9A-Za-z_-]{1,64}")
-DEAD_TOKEN_ERROR = "TokenException"
+DEAD_TOKEN_ERROR = "TokenException"  # the access token has expired (each morning), or a newer login ended it
 DENIED_ERRORS = frozenset({"PermissionException", "PermissionError", "TwoFAException"})
 REFUSED_ERRORS = frozenset({"OrderException", "InputException", "MarginException", "HoldingException", "UserException"})
 NO_ROUTE_STATUSES = (404, 405, 410)
 NO_FUNDS_ERROR = "MarginException"  # its usual text ends with "Check the orderbook for open orders."
 # "Order request timed out. Please check the order book and confirm before placing again." arrives as a plain 400, and
-# such orders have appeared in the book later.
+# such orders have appeared in the order list later.
 UNKNOWN_OUTCOME_TEXT = re.compile(r"timed?[ -]?out|check the order ?book", re.IGNORECASE)
 ADDRESS_REFUSED_TEXT = re.compile(r"\bIPs?\b|\bip[ -]?address|static ip", re.IGNORECASE)
 
@@ -76,13 +79,14 @@ def classify_response(status: int, body: bytes) -> KiteResponse:
 
 
 def _without_envelope(status: int) -> ResponseKind:
-    # A proxy may have sent this. Only a throttle means the same from a proxy and from Kite.
+    # A proxy may have sent this. Only 429 (too many requests) means the same from a proxy and from Kite.
     return ResponseKind.THROTTLED if status == 429 else ResponseKind.UNKNOWN
 
 
 def _error_kind(status: int, name: str, message: str) -> ResponseKind:
     if status == 429:
         return ResponseKind.THROTTLED
+    # A status outside 4xx, or 408 (timeout), says nothing about the effect of the request.
     if not 400 <= status < 500 or status == 408:
         return ResponseKind.UNKNOWN
     if name == DEAD_TOKEN_ERROR:
@@ -91,6 +95,7 @@ def _error_kind(status: int, name: str, message: str) -> ResponseKind:
         return ResponseKind.DENIED
     if UNKNOWN_OUTCOME_TEXT.search(message) and name != NO_FUNDS_ERROR:
         return ResponseKind.UNKNOWN
+    # Any other 403. It comes after the test of the text, because a text about a timeout may come with any status.
     if status == 403:
         return ResponseKind.DENIED
     if name in REFUSED_ERRORS or status in NO_ROUTE_STATUSES:

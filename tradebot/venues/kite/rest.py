@@ -25,12 +25,12 @@ MAX_CHANGE_S = 5.0
 FORM_HEADERS = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-_stands_for_itself = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
+_needs_no_quoting = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 
 
 def render_form(form: Mapping[str, str]) -> bytes:
-    """Return the same bytes as `urlencode`, in a tenth of its time where no value needs quoting, as in an order."""
-    pairs = [f"{name}={text if _stands_for_itself(text) else quote_plus(text)}" for name, text in form.items()]
+    """Return the same bytes as `urllib.parse.urlencode`, in a tenth of its time where no value needs quoting."""
+    pairs = [f"{name}={text if _needs_no_quoting(text) else quote_plus(text)}" for name, text in form.items()]
     return "&".join(pairs).encode()
 
 
@@ -39,7 +39,7 @@ class Timeouts(Message, frozen=True):
 
     connect_s: float = 2.0
     query_s: float = 5.0
-    write_s: float = 8.0  # for a new order: a shorter limit only leaves more orders in doubt
+    write_s: float = 8.0  # for a new order: a shorter limit only leaves more orders with an unknown outcome
     dump_s: float = 60.0
 
     @property

@@ -1,4 +1,4 @@
-"""The documented facts of Kite Connect v3, each once: the client respects them, the server enforces them. No code."""
+"""The documented rules of Kite Connect v3, each once: the client respects them, the server enforces them. No code."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ Parsed = TypeVar("Parsed")
 MAX_WRITE_BYTES = 1 << 20
 # A longer list (some 150 trades) takes longer to parse than the event loop may be blocked.
 MAX_INLINE_PARSE_BYTES = 64 << 10
-MAX_BOOK_BYTES = 16 << 20  # 5,000 orders of the day are about 5 MB
+MAX_BOOK_BYTES = 16 << 20  # for one list of the account; 5,000 orders of the day are about 5 MB
 MAX_INSTRUMENT_FILE_BYTES = 64 << 20  # all exchanges are about 10 MB
 MAX_WRITE_WAIT_S = 1.0  # an order that waits longer for the rate limit is stale
 MAX_READ_WAIT_S = 10.0
@@ -34,7 +34,7 @@ class RestSession:
         self._link, self._limiter, self._prefix = link, limiter, prefix
 
     async def read_book(self, path: str, parse: Callable[[Any], Parsed]) -> Parsed:
-        """Return a book: `parse` of the data of the response. Raises LinkLost or AccessDenied."""
+        """Return a list of the account, such as orders: `parse` of the response's data. Raises LinkLost or AccessDenied."""
         got = await self.get_response(path, kind="query")
         if len(got[1]) > MAX_INLINE_PARSE_BYTES:
             return await asyncio.to_thread(parse_response, path, got, parse)
@@ -68,7 +68,7 @@ class RestSession:
 
 
 class OrderSession(RestSession):
-    """Also writes. Every order, change and cancel leaves through this class."""
+    """Reads and writes. Every order, change and cancel leaves through this class."""
 
     async def send_write(
         self,
@@ -83,7 +83,8 @@ class OrderSession(RestSession):
         """Send a write once and return Kite's reply to it. Raises OutcomeUnknown.
 
         `kind` selects the rate limits; an exit may use the share reserved for exits. `venue_order_id` is the order to
-        be changed. A response about a different order leaves the outcome unknown.
+        be changed; a response about a different order leaves the outcome unknown. An expired access token is a `Refused`
+        with code LOGIN_LOST, see `reply_of_write`.
         """
         if not await self._limiter.acquire(kind, is_exit=is_exit, within_s=MAX_WRITE_WAIT_S):
             return NotSent(reason="our own rate limit leaves no room for it")
@@ -103,12 +104,15 @@ class OrderSession(RestSession):
 
 
 def parse_response(path: str, got: tuple[int, bytes], parse: Callable[[Any], Parsed]) -> Parsed:
-    """Return `parse` of the data of a response (HTTP status, body). Raises LinkLost or AccessDenied."""
+    """Return `parse` of the data of a response (HTTP status, body).
+
+    Raises LinkLost or AccessDenied; LoginLost, an AccessDenied, where the access token has expired.
+    """
     answer = classify_response(*got)
     if answer.kind is not ResponseKind.DONE:
         raise failure_of_read(path, answer)
     try:
         return parse(answer.data)
     except WireError as error:
-        # A book that cannot be parsed as a whole is an error: an incomplete one could look like a flat account.
+        # A list that cannot be parsed as a whole is an error: an incomplete one could look like a flat account.
         raise LinkLost(f"GET {path}: {error}") from error

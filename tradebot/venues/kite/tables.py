@@ -1,6 +1,6 @@
 """Parses Kite's tables (instruments CSV, historical candles, REST quotes) into domain types and columns. Pure.
 
-A malformed row does not affect the others. It is left out and counted, or kept by its symbol where that may be wanted.
+A malformed row does not affect the others. It is left out and counted, or becomes an `UnreadRow` with its symbol.
 """
 
 from __future__ import annotations
@@ -144,12 +144,12 @@ def _instrument(
 def parse_candles(data: object, instrument: Instrument, *, interval: int, start: int, end: int) -> BarSeries:
     """Return the candles that start in [start, end), in market ns, ascending and each start once.
 
-    The starts of malformed candles are in `unread_starts`, 0 where the start is malformed too. Raises WireError unless `candles`
-    is a list. `{"candles":[["2017-12-15T09:15:00+0530",1704.5,1705,1699.25,1702.8,2499],
+    The starts of malformed candles are in `unread_starts`, 0 where the start is malformed too. Raises WireError unless
+    `candles` is a list. `{"candles":[["2017-12-15T09:15:00+0530",1704.5,1705,1699.25,1702.8,2499],
     ...]}`
     """
     rows: dict[int, list[int]] = {}  # start ns -> open, high, low, close, volume units
-    odd: list[int] = []
+    unread: list[int] = []
     for row in rows_of(field_of(record_of(data, "candles"), "candles"), "candles"):
         at = 0
         try:
@@ -159,7 +159,7 @@ def parse_candles(data: object, instrument: Instrument, *, interval: int, start:
             values = [instrument.price_to_units(exact_decimal(price, "candles.price")) for price in row[1:5]]
             values.append(int(exact_decimal(row[5], "candles.volume")))
         except WireError:
-            odd.append(at)
+            unread.append(at)
             continue
         if start <= at < end:
             rows[at] = values
@@ -175,7 +175,7 @@ def parse_candles(data: object, instrument: Instrument, *, interval: int, start:
         low=lows,
         close=closes,
         volume=volumes,
-        unread_starts=np.array(odd, dtype=np.int64),
+        unread_starts=np.array(unread, dtype=np.int64),
     )
 
 

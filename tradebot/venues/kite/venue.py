@@ -22,7 +22,7 @@ Reading = TypeVar("Reading", bound=KiteReader)
 class _KiteConnections(Generic[Reading]):
     """Kite Connect v3, real, sandbox or simulated, depending on the addresses; an async context manager.
 
-    `create_feed` holds the settings of the stream. `ca_bundle` is a file of certificates to trust, empty for the system's.
+    `feed` holds the settings of the stream. `ca_bundle` is a file of certificates to trust, empty for the system's.
     `credentials` may be renewed at any time; the next request and the next connection use the new keys.
     """
 

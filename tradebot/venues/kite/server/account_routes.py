@@ -1,4 +1,4 @@
-"""Kite's account routes: place, change and cancel orders; the day's books, positions, funds and cost estimates."""
+"""Kite's account routes: place, change and cancel orders; the day's orders and trades, positions, funds and cost estimates."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class KiteAccountRoutes:
         return {"order_id": self._exchange.cancel_order(order_id).order_id}
 
     def list_orders(self) -> list[dict[str, Any]]:
-        """Return the newest version of every order of the day; orders of earlier days are in no book."""
+        """Return the newest version of every order of the day; orders of earlier days are not listed."""
         return [
             self.render_order(order) for order in self._exchange.latest_orders() if self._is_of_today(order.placed_at)
         ]

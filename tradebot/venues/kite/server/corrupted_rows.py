@@ -1,4 +1,4 @@
-"""Corrupts the rows of Kite's books as a gateway might: foreign rows, malformed fields, other spellings. Pure.
+"""Corrupts the rows of Kite's lists as a gateway might: foreign rows, malformed fields, other spellings. Pure.
 
 The given rows are never changed. No corrupted row makes a false statement about our orders that a careful client would
 have to believe.
@@ -105,7 +105,7 @@ UNUSED_FIELDS = ("guid", "meta", "account_id", "placed_by", "validity_ttl", "mod
 
 
 def corrupt_rows(name: str, point: str, rows: list[Row], draw: float) -> list[Row]:
-    """Return the rows of one book as the fault `name` corrupts them; `draw` in [0, 1) selects the variant."""
+    """Return the rows of one list as the fault `name` corrupts them; `draw` in [0, 1) selects the variant."""
     match name:
         case "foreign-rows":
             odd = ODD_FIELDS[point]

@@ -19,7 +19,7 @@ BAD_TOKEN = "Incorrect `api_key` or `access_token`."
 class LoginSessions:
     """The login state of one app (api_key): at most one access token is valid, and a new login ends the previous one.
 
-    A token ends at 06:00 IST of the market clock, unless `expires` is False. The first token is given, so that a client
+    An access token expires at 06:00 IST of the market clock, unless `expires` is False. The first token is given, so that a client
     in the same process starts without a login. Tokens are derived from the secret and a counter, so that runs are
     reproducible.
     """
