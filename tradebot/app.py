@@ -2,7 +2,7 @@
 
     recovery ▶ journal ▶ venue ▶ account ▶ instruments ▶ workers warm ▶ reconciliation ▶ engine ▶ summary
 
-Every start is a recovery. A start after a clean stop and one after a crash take the same path; only the log differs.
+Every start is a recovery. A start after a clean stop and one after a crash run the same code; only the log differs.
 """
 
 from __future__ import annotations

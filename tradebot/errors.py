@@ -83,7 +83,7 @@ class LoginLost(AccessDenied):
 
 
 class OutcomeUnknown(TradebotError):
-    """A write was started and its outcome is unknown; the order becomes UNKNOWN until the venue's books show it."""
+    """A write was started and its outcome is unknown; the order becomes UNKNOWN until the venue's lists show it."""
 
     exit_code = ExitCode.TEMPORARY
 

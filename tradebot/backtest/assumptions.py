@@ -34,7 +34,8 @@ def assumptions_of(job: Job) -> tuple[str, ...]:
         case Bill.INDIA:
             found.append(f"charges: brokerage, taxes and fees of the day, as billed in India for {_product(job)}")
             found.append(
-                f"taxes are counted exactly; a contract note rounds a day's transaction tax to whole {HOME_MARKET.currency_word}"
+                "taxes are counted exactly; a contract note rounds a day's transaction tax to whole"
+                f" {HOME_MARKET.currency_word}"
             )
         case Bill.PERCENT:
             found.append(f"charges: {job.costs.commission_pct}% of the value of each fill")

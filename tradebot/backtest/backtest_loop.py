@@ -7,9 +7,9 @@ At every visited index `k` of the timeline this happens, in this order:
 3. protective levels (stop, trailing stop, target) and limit orders meet the prices inside the bars;
 4. the clock ticks at the end of the bars, and the signals of that close go to the desk.
 
-Instruments go by their number. A bar is skipped only if it changes nothing. A flat instrument waits for an entry signal.
-A held one waits for an exit signal or for a price that reaches a protective level. An instrument with a working order
-is visited bar by bar. Where the day's loss could reach its limit, the clock ticks.
+Instruments go by their number. A bar is skipped only if it changes nothing. A flat instrument waits for an entry
+signal. A held one waits for an exit signal or for a price that reaches a protective level. An instrument with a working
+order is visited bar by bar. Where the day's loss could reach its limit, the clock ticks.
 """
 
 from __future__ import annotations
@@ -153,7 +153,8 @@ class BacktestLoop:
         for id_ in self._broker.changed_ids.union(due):
             self._schedule.set_due(id_, self._next_event.next_event_k(id_, k + 1))
         if self._is_waiting:
-            # The instrument of a waiting order or exit may have no bar at the next index, but it still depends on the clock.
+            # The instrument of a waiting order or exit may have no bar at the next index, but still needs the clock
+            # there.
             self._schedule.add_tick(k + 1)
 
     @property

@@ -28,7 +28,7 @@ CHARGE_BOUND_PCT, CHARGE_BOUND_FEES = 3, 1_000
 class BuyingPower:
     """Updated by the simulated broker fill by fill.
 
-    `blocked_margin` is the margin that positions block beyond what was paid for them in cash. Money is in integer units.
+    `blocked_margin` is the margin that positions block beyond the cash paid for them. Money is in integer units.
     """
 
     def __init__(self, job: Job, ledger: BacktestLedger, table: BarTable, charges_of: ChargesOf) -> None:

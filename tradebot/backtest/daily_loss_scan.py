@@ -17,8 +17,8 @@ class DailyLossScan:
     """Scans the closes between two visited bars, where the position `held_units` is constant.
 
     `scanned_to_k` is the first timeline index not scanned yet; the loop sets it behind each tick. Where the loss may
-    exceed the limit the clock ticks, and the desk computes the loss exactly. Sums over instruments are floats, taken with
-    their possible error added.
+    exceed the limit the clock ticks, and the desk computes the loss exactly. Sums over instruments are floats; their
+    possible error is added, so no breach is missed.
     """
 
     def __init__(
@@ -60,9 +60,9 @@ class DailyLossScan:
         )
 
     def first_breach(self, k: int) -> int:
-        """Return the first index before `k` at which the day's loss may reach its limit, or the account be ruined; else `k`.
+        """Return the first index before `k` at which the day's loss may reach its limit or the account be ruined.
 
-        An account is ruined when it is worth nothing. That may happen at an open or at a close.
+        Returns `k` without such an index. An account is ruined when it is worth nothing, at an open or at a close.
         """
         begin = self.scanned_to_k
         if begin >= k:

@@ -239,7 +239,8 @@ def _decisions(result: Result) -> set[Decision]:
 
 
 def _cuts(decisions: set[Decision]) -> list[int]:
-    # Histories end where the whole run decided: there a strategy that uses the next bar decides otherwise, because that bar is missing.
+    # Histories end where the whole run decided. A strategy that uses the next bar decides otherwise there, because that
+    # bar is missing.
     times = sorted({row[-1] for row in decisions})
     return sorted({times[round(i)] for i in np.linspace(0, len(times) - 1, HISTORY_CUTS)}) if times else []
 

@@ -113,7 +113,8 @@ def _series(
     stamps, starts = starts, align_to_calendar(starts, interval, place.exchange)
     if stamps[-1] != stamps[-2] and is_last_running(starts, interval, place.exchange, now):
         notes.append(
-            f"{symbol}: the last row, {_at(stamps[-1], zone)}, is left out: its bar of {interval_name(interval)} was still"
+            f"{symbol}: the last row, {_at(stamps[-1], zone)}, is left out: its bar of {interval_name(interval)}"
+            " was still"
             " running when it was read"
         )
         frame, starts = frame.iloc[:-1], starts[:-1]

@@ -12,7 +12,7 @@ from tradebot.domain.instrument import Instrument
 
 
 class IntrabarModel:
-    """Moves prices through bars. A protective level that is reached goes to the desk; its exit meets the price there."""
+    """Moves prices through bars. At a protective level the desk sends an exit, which meets the price of that level."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class IntrabarModel:
         broker.in_bar = False
 
     def match_intrabar(self, id_: int, k: int) -> None:
-        """Move the price of an instrument through its bar at index `k`; match orders and protective levels on the way."""
+        """Move the price of an instrument through its bar at index `k`; match orders and check levels on the way."""
         row, table, broker = self._row(id_, k), self._table, self._broker
         broker.in_bar = True
         opened, low, high = table.open_views[id_][row], table.low_views[id_][row], table.high_views[id_][row]
@@ -90,7 +90,7 @@ class IntrabarModel:
             self._desk.guards.update_best(id_, best)
 
     def _leg(self, id_: int, row: int, at: int, to: int) -> None:
-        """Move the price of an instrument from `at` to `to` inside a bar; act at each level and each fill on the way."""
+        """Move the price of an instrument from `at` to `to` inside a bar; act at each level and fill on the way."""
         broker, desk = self._broker, self._desk
         while True:
             level = self._level(id_, at, to)

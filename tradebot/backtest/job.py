@@ -56,9 +56,9 @@ class Job(Message, frozen=True):
     `interval` is the length of a bar in ns; `zone` is the exchange's, in which people read the result. Bars that start
     in [`begin`, `end`) are traded (market ns, None: no bound); earlier ones warm up the indicators. With
     `resumes_daily` a halt that waits for a person is lifted when the next session begins. A halt for a day's loss ends
-    then in any case. `every_bar` visits all bars and gives the same result. `time_limit_s` bounds a strategy's time for one
-    bar. `shared` is one account for all symbols, as the daemon trades; without it every symbol has an account of its
-    own. `invented` are the symbols whose prices come from no real market.
+    then in any case. `every_bar` visits all bars and gives the same result. `time_limit_s` bounds a strategy's time for
+    one bar. `shared` is one account for all symbols, as the daemon trades; without it every symbol has an account of
+    its own. `invented` are the symbols whose prices come from no real market.
     """
 
     strategies: tuple[StrategySpec, ...]

@@ -14,8 +14,9 @@ from tradebot.backtest.simulated_broker import SimulatedBroker
 class NextEventFinder:
     """Finds the next bar in which something can happen to an instrument; the bars before it change nothing.
 
-    With a working order, a requested exit or a strategy that decides bar by bar, that is its next bar. A flat instrument waits for an
-    entry signal, a held one for an exit signal or for a price that reaches one of its protective levels.
+    With a working order, a requested exit or a strategy that decides bar by bar, that is its next bar. A flat
+    instrument waits for an entry signal, a held one for an exit signal or for a price that reaches one of its
+    protective levels.
     """
 
     def __init__(

@@ -46,7 +46,7 @@ CELL_STYLE = "font-variant-numeric:tabular-nums;text-align:right;padding:.1rem .
 
 
 class Tested:
-    """A finished backtest: frames `orders`, `fills`, `trades`; series `equity`, `stats`; the honesty checks and a report."""
+    """A finished backtest: frames `orders`, `fills`, `trades`; series `equity`, `stats`; honesty checks; a report."""
 
     def __init__(self, result: Result, series: Mapping[str, BarSeries], notes: Sequence[str] = ()) -> None:
         self.result, self.series, self.notes = result, series, tuple(notes)

@@ -9,7 +9,7 @@ from tradebot.backtest.session_timetable import NEVER
 
 
 class Schedule:
-    """An instrument is due at one index at most, the clock ticks at any number of them; `end_k` is the timeline's length."""
+    """An instrument is due at one index at most; the clock ticks at any number. `end_k` is the timeline's length."""
 
     def __init__(self, size: int, end_k: int, ticks: Iterable[int]) -> None:
         self._size, self._slots, self.end_k = size, size + 1, end_k  # slots of one `k`: the instruments, then the clock

@@ -51,9 +51,9 @@ class SimulatedBroker:
     """Carries out the desk's decisions on the bars.
 
     `changed_ids` collects the ids of instruments whose orders changed, until it is cleared. The backtest loop sets
-    `current_k`, the timeline index, and `in_bar`; times come from the desk's conditions. `counts` has the orders ended by
-    their session (`lapsed`), the entries that the cash did not pay whole (`cut`) and the orders that met a bar in which
-    nothing traded (`waited`). `expired_exit_ids` are the ids of instruments whose exit ended with its session.
+    `current_k`, the timeline index, and `in_bar`. Times come from the desk's conditions. `counts` has the orders ended
+    by their session (`lapsed`), the entries that the cash did not pay whole (`cut`) and the orders that met a bar in
+    which nothing traded (`waited`). `expired_exit_ids` are the ids of instruments whose exit ended with its session.
     """
 
     def __init__(
@@ -140,8 +140,8 @@ class SimulatedBroker:
             if placed.request.purpose.is_exit:
                 self.expired_exit_ids.add(placed.id)
                 self._desk.entries.drop_waiting(placed.request.symbol)
-            # Between two sessions late fills have time to arrive. The report is backdated by that time, because bars may
-            # leave no gap between sessions.
+            # Between two sessions late fills have time to arrive. The report is backdated by that time, because bars
+            # may leave no gap between sessions.
             self._ended(placed, VenueOrderStatus.EXPIRED, OrderState.EXPIRED, settled_ns=LATE_FILL_HOLD_NS)
 
     def resend_exit(self, id_: int) -> None:

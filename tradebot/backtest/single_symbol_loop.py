@@ -105,7 +105,7 @@ class SingleSymbolLoop(BacktestLoop):
             if signals:
                 broker.carry_out_decisions(desk.act_on_signals(signals))
         self._loss.scanned_to_k = k + 1
-        # A clock tick alone does not change the due bar. A new search would begin here, but the best price of a trailing
-        # stop is older: the search would leave out the bars in between.
+        # A clock tick alone does not change the due bar. A new search would begin here, but a trailing stop's best
+        # price is older: the search would leave out the bars in between.
         if is_due or broker.changed_ids:
             self._due = self._next_event.next_event_k(0, k + 1)

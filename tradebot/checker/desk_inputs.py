@@ -18,7 +18,7 @@ STOPS, REFUSED, FREE = "stops", "refused", "free"
 
 
 class DeskInput(NamedTuple):
-    """A price that the desk received at `mono`, or with an empty `symbol` a change of what the desk may do.
+    """A price that the desk received at `mono`; or, with an empty `symbol`, a change of what the desk may do.
 
     The price is `units` / `scale`. `word` is `stops` (the desk stops), `refused` (no exit can leave), or `free` (exits
     can leave again).

@@ -94,7 +94,7 @@ class AccountNets:
 
 
 class KnownValues:
-    """The quantities that a daemon may assume: it knows our fills at once, changes by others from the venue's answers."""
+    """The quantities that a daemon may assume: it knows our fills, and changes by others from the venue's answers."""
 
     def __init__(self, now: dict[NetKey, Fraction]) -> None:
         self._now = now

@@ -32,7 +32,8 @@ def at_most_once(records: RunRecords) -> PromiseVerdict:
         return verdict_not_shown("I1", "no order of ours reached the exchange")
     return verdict_ok(
         "I1",
-        f"{len(records.create_requests.keys() | records.exchange_orders.keys())} orders reached the exchange, each once",
+        f"{len(records.create_requests.keys() | records.exchange_orders.keys())} orders reached the exchange,"
+        " each once",
     )
 
 

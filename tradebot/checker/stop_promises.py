@@ -213,7 +213,8 @@ def no_lone_price(records: RunRecords) -> PromiseVerdict:
                 far = _is_apart(here, before, FAR_PART) and _is_apart(here, after, FAR_PART)
                 if far and not _is_apart(before, after, NEAR_PART):
                     lone.append(
-                        f"{symbol} at {here.display_price:g} between {before.display_price:g} and {after.display_price:g} in run {run}"
+                        f"{symbol} at {here.display_price:g} between {before.display_price:g} and"
+                        f" {after.display_price:g} in run {run}"
                     )
     # A first far price that agrees may precede it: that one was not believed and is not in the log.
     struck = (

@@ -48,7 +48,8 @@ class ExchangePlan(Message, frozen=True):
 @click.option("--path", type=click.Path(path_type=Path, exists=True), help="Folder or file of recorded ticks.")
 @click.option(
     "--at",
-    help=f"Market time to begin at, {HOME_MARKET.clock_name}, such as 2026-11-23T09:15.  [default: the last session's open]",
+    help=f"Market time to begin at, {HOME_MARKET.clock_name}, such as 2026-11-23T09:15."
+    "  [default: the last session's open]",
 )
 @click.option(
     "--until",

@@ -24,7 +24,7 @@ MAX_CONCURRENT_CANCELS = 10
 MAX_RATE_WAIT_S = 2.0  # enough, because at most `MAX_CONCURRENT_CANCELS` wait for the rate limiter
 POLL_INTERVAL_S = 0.25
 RETRY_AFTER_S = 1.0  # an order that still works this long after a cancel is cancelled again
-CLEAN_POLLS = 2  # an order that was on its way when the HALT file was written shows in the second poll
+CLEAN_POLLS = 2  # an order that was in transit when the HALT file was written shows in the second poll
 CLEAN_POLL_GAP_S = 1.0
 
 
@@ -60,8 +60,8 @@ class CancelledOrder(NamedTuple):
 class SweepReport(NamedTuple):
     """The result of a sweep.
 
-    `orders` stand in the order in which they were found. `failure` says why the orders could not be read at the end,
-    empty if they could. `fetch_positions` are those still open, None if the venue did not answer.
+    `orders` are sorted by when they were found. `failure` says why the orders could not be read at the end,
+    empty if they could. `positions` are those still open, None if the venue did not answer.
     """
 
     orders: tuple[CancelledOrder, ...]
@@ -81,7 +81,7 @@ class CancelSweep:
         self._broker, self._clock = broker, clock
         self._limiter = Limiter(CANCEL_RATES, clock)
         self._found: dict[str, CancelledOrder] = {}  # venue_order_id -> what is known of an order that was working
-        self._asked_at: dict[str, int] = {}  # venue_order_id -> monotonic ns of its last cancel
+        self._cancelled_at: dict[str, int] = {}  # venue_order_id -> monotonic ns of its last cancel
 
     async def cancel_until_clean(self, *, within_s: float) -> SweepReport:
         """Cancel and poll until two polls in a row find no working order, or until `within_s` seconds are over.
@@ -95,6 +95,7 @@ class CancelSweep:
                 listed = await self._broker.fetch_orders()
                 working, failure = self._note(listed), _unread(listed)
             except LinkLost as error:
+                # -1, because the next line adds 1: a poll that failed is not a clean one.
                 working, failure, clean = [], str(error), -1
             clean = 0 if working else clean + 1
             if self._clock.monotonic_ns() > deadline:
@@ -116,7 +117,7 @@ class CancelSweep:
         return working
 
     def _is_due(self, order: VenueOrder) -> bool:
-        before = self._asked_at.get(order.venue_order_id)
+        before = self._cancelled_at.get(order.venue_order_id)
         return before is None or self._clock.monotonic_ns() - before > RETRY_AFTER_S * SECOND
 
     async def _cancel_all(self, orders: list[VenueOrder]) -> None:
@@ -133,7 +134,7 @@ class CancelSweep:
     async def _cancel(self, order: VenueOrder) -> None:
         id_ = order.venue_order_id
         await self._limiter.acquire("change", is_exit=True, within_s=MAX_RATE_WAIT_S)
-        self._asked_at[id_] = self._clock.monotonic_ns()
+        self._cancelled_at[id_] = self._clock.monotonic_ns()
         try:
             reply = await self._broker.cancel(order_id=order.tag, venue_order_id=id_)
         except (OutcomeUnknown, LinkLost, AccessDenied) as error:

@@ -33,7 +33,7 @@ class _Connection(http.client.HTTPConnection):
 def send_request(state_dir: Path, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     """Send a request to the daemon of `state_dir` and return its answer.
 
-    Raises DaemonAway if no answer comes in time or the daemon confirms nothing, RequestRefused if it refuses.
+    Raises DaemonUnavailable if no answer comes in time or the daemon confirms nothing, RequestRefused if it refuses.
     """
     try:
         with socket_path(state_dir) as address:

@@ -1,6 +1,6 @@
 """The HALT file in the state directory: while it exists no order leaves, no matter who wrote it or what runs.
 
-The kill switch writes it without the daemon. The daemon looks for it at start and before every send. Only an operator's
+The kill switch writes it without the daemon. The daemon checks it at start and before every send. Only an operator's
 `resume` removes it. Its existence is what counts: a file made by `touch` works too.
 """
 
@@ -16,7 +16,7 @@ MAX_REASON_CHARS = 500  # characters read of a reason
 
 
 class HaltFile:
-    """The file `<state_dir>/HALT`. `reason` is what the last look found, empty without a file."""
+    """The file `<state_dir>/HALT`. `reason` is what the last `read_reason` found, empty without a file."""
 
     def __init__(self, state_dir: Path) -> None:
         self.path = Path(state_dir) / FILE_NAME
@@ -24,7 +24,7 @@ class HaltFile:
         self._seen: tuple[int, int] | None = None  # (inode, mtime in ns) of the file that `reason` was read from
 
     def read_reason(self) -> str:
-        """Look for the file now and return its reason, empty without a file.
+        """Read the file now and return its reason, empty without a file.
 
         A file that cannot be read and a folder that cannot be searched halt too: the reason then says so.
         """

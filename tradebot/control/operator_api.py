@@ -18,7 +18,7 @@ from tradebot.trading.desk.account_view import AccountView
 
 MAX_REASON_LENGTH = 300  # characters
 COMMAND_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-WATCH_INTERVAL_S = 0.1  # seconds between two looks for the HALT file
+WATCH_INTERVAL_S = 0.1  # seconds between two checks for the HALT file
 
 
 class BadRequest(Exception):
@@ -111,7 +111,7 @@ class OperatorApi:
         return {"stopping": True}
 
     async def watch_halt_file(self) -> None:
-        """Look for the HALT file until cancelled; a new file also halts the desk, which then cancels its entries."""
+        """Check for the HALT file until cancelled; a new file also halts the desk, which then cancels its entries."""
         told = ""
         while True:
             found = self._halt_file.read_reason()

@@ -1,6 +1,6 @@
 """Which daemons of this user run: each leaves a pointer to its state directory in the user's runtime folder.
 
-A pointer only says where to look. The kernel's lock on the state directory says whether a daemon runs.
+A pointer only says where a daemon may run. The kernel's lock on the state directory says whether a daemon runs.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Matches the orders in one instrument where only bars are known; integers, no clock.
 
-A bar states four prices and not their order. The path inside it is therefore fixed. Each rule says in whose favour it errs:
+A bar states four prices and not their order, so the path inside it is fixed. Each rule says in whose favour it errs:
 * an order decided at a bar's close meets the market at the next bar's open: neither way;
 * inside a bar the price goes from the open to the extreme that hurts the position, then to the other, then to the
   close: against the trader, because a stop counts before a target of the same bar;

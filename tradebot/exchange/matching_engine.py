@@ -134,7 +134,7 @@ class MatchingEngine:
             self._book_events(id_, self._books[id_].match_row(depth_row(columns, int(index))), snapshots.at)
 
     def end_sessions(self, at: int, over: Mask) -> None:
-        """End the session of the instruments marked in `over`: their day orders are cancelled, and they no longer match.
+        """End the session of the instruments marked in `over`: cancel their day orders, and match no more of them.
 
         The closing auction is not simulated. A limit order that would take part in it is cancelled. The real exchange
         cancels only stop orders then. This errs against traders who count on the auction.

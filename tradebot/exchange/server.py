@@ -61,11 +61,11 @@ async def serve_exchange(
 ) -> AsyncIterator[ExchangeAddresses]:
     """Serve `exchange` by one protocol on one port (0: any free one) and close it at the end.
 
-    Time does not move by itself: the caller runs `exchange.run_session()` in its own task group, or calls `Exchange.advance_to`.
-    `keys` grant access; where others can reach the port they should be random. `token_expires` False keeps the first
-    login alive past the hour at which the venue ends it. `faults` are injected and written to the log, except those
-    that the protocol cannot commit; the plan's time starts here. Raises VenueUnavailable when the address cannot be
-    bound.
+    Time does not move by itself: the caller runs `exchange.run_session()` in its own task group, or calls
+    `exchange.advance_to()`. `keys` grant access; where others can reach the port they should be random. `token_expires`
+    False keeps the first login alive past the hour at which the venue ends it. `faults` are injected and written to the
+    log, except those that the protocol cannot commit; the plan's time starts here. Raises VenueUnavailable when the
+    address cannot be bound.
     """
     face = make_server(ServerContext(exchange, clock, keys, token_expires, log, faults))
     if faults is not None:

@@ -66,7 +66,7 @@ class InstrumentSlippage:
         self.is_none = not self._numerator
 
     def slipped_price(self, price: int, *, sign: int, quantity: int, volume: int) -> int:
-        """Return the price that `quantity` units pay (`sign` 1) or get (-1) at the bar price `price`, at least one tick."""
+        """Return the price that `quantity` units pay (`sign` 1) or get (-1) at a bar's `price`, at least one tick."""
         numerator, denominator = self._numerator, self._denominator
         if not numerator:
             return price

@@ -117,7 +117,8 @@ async def download_bars(
     if failed:
         first = next(iter(failed.values()))
         raise VenueUnavailable(
-            f"{', '.join(failed)}: the venue gave no bars in {MAX_TRIES} tries: {first}; {done} of {total} pieces are in"
+            f"{', '.join(failed)}: the venue gave no bars in {MAX_TRIES} tries: {first};"
+            f" {done} of {total} pieces are in"
             " the history, the same command goes on from there"
         ) from first
     return found

@@ -94,8 +94,8 @@ class History:
     ) -> dict[str, BarSeries]:
         """Return symbol -> its bars that start in [start_at, end_at) (ns UTC), in the order of `symbols`, oldest first.
 
-        Prices and volumes are in the units of `instrument_of(symbol, interval)`. Raises DataError that names the
-        symbols without such bars.
+        Prices and volumes are in the units of the instrument that `instrument_of(symbol, interval)` returns. Raises
+        DataError that names the symbols without such bars.
         """
         since, until = EARLIEST if start_at is None else start_at, LATEST if end_at is None else end_at
         found = {symbol: self._read(symbol, interval, since, until) for symbol in symbols}
@@ -156,7 +156,7 @@ class History:
             yield
 
     def write_bars(self, instrument: Instrument, series: BarSeries, *, source: str, venue: str = "") -> WriteCounts:
-        """Write bars in `instrument_of`'s units, sorted by start, with distinct starts; call it inside `cache_transaction`.
+        """Write bars in `instrument`'s units, sorted by start, with distinct starts; call it inside `transaction`.
 
         A new bar replaces the stored bars that it overlaps in time. Stored bars keep their decimals. Prices that a
         `venue` invented are stored apart from traded ones.
@@ -194,7 +194,7 @@ class History:
     def add_requested_span(
         self, instrument: Instrument, interval: int, since_at: int, until_at: int, *, source: str, venue: str = ""
     ) -> None:
-        """Store that [since_at, until_at) (ns UTC) was requested from a venue; call it inside `cache_transaction`."""
+        """Store that [since_at, until_at) (ns UTC) was requested from a venue; call it inside `transaction`."""
         kept = self._catalog.add_series(instrument, interval, source, inventing_venue(venue))
         spans = merge_spans([*self.requested_spans(instrument, interval, venue=venue), (since_at, until_at)])
         self._database.fetch_rows("DELETE FROM history_asked WHERE series = ?", kept.number)
@@ -203,7 +203,7 @@ class History:
         )
 
     def accept_jump(self, exchange: str, symbol: str, day: int) -> None:
-        """Store that a jump on a day (counted from 1970-01-01) is accepted; call it inside `cache_transaction`."""
+        """Store that a jump on a day (counted from 1970-01-01) is accepted; call it inside `transaction`."""
         self._database.fetch_rows(
             "INSERT INTO history_accepted VALUES (?, ?, ?) ON CONFLICT DO NOTHING", exchange, symbol, day
         )
@@ -214,7 +214,7 @@ class History:
         return {(exchange, symbol, day) for exchange, symbol, day in found}
 
     def remove_series(self, symbol: str, interval: int) -> bool:
-        """Remove a series; call it inside `cache_transaction`. Returns False when there is no such series."""
+        """Remove a series; call it inside `transaction`. Returns False when there is no such series."""
         kept = self._catalog.find_series(symbol, interval)
         if kept is None:
             return False

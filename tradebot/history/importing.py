@@ -36,7 +36,7 @@ Progress = Callable[[str, int, int], None]  # (what, done, total)
 
 
 class ImportOptions(NamedTuple):
-    """Facts about files of bars that the files do not state."""
+    """What the files of bars do not state themselves."""
 
     exchange: str = HOME_EXCHANGE  # where the symbols trade
     interval: int = 0  # ns, 0 to find it out from the rows

@@ -50,5 +50,8 @@ def _jump(symbol: str, ratio: float, at: int, day: int) -> PriceJump:
         text = f"looks like a split that was not adjusted on {date_of_day(day)}: {words}; {way_out}"
         return PriceJump(at, day, text, is_split=True)
     moved = f"{1 - 1 / ratio:.1%} below" if ratio > 1 else f"{1 / ratio - 1:.1%} above"
-    text = f"opens on {date_of_day(day)} {moved} the close before: a demerger, a bonus not adjusted, or a true move; {way_out}"
+    text = (
+        f"opens on {date_of_day(day)} {moved} the close before: a demerger, a bonus not adjusted, or a true move;"
+        f" {way_out}"
+    )
     return PriceJump(at, day, text, is_split=False)

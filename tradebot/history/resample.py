@@ -24,7 +24,8 @@ def resample_series(series: BarSeries, interval: int, exchange: str) -> BarSerie
         return series
     if not can_resample(interval, series.interval):
         raise DataError(
-            f"bars of {interval_name(interval)} cannot be made of bars of {interval_name(series.interval)}: the longer must be a"
+            f"bars of {interval_name(interval)} cannot be made of bars of {interval_name(series.interval)}:"
+            " the longer must be a"
             " multiple of the shorter and a day at most, or 1w or 1mo made of days or less"
         )
     if not len(series):

@@ -67,8 +67,8 @@ class StagingOptions(NamedTuple):
 class Staging:
     """The scratch file of one import; a context manager.
 
-    `lone_bar_interval` is in ns, 0 finds it out from the first rows. `lone_interval` (ns) is the interval of single bars, which
-    do not show it; 0 refuses them.
+    `interval` is in ns; 0 finds it out from the first rows. `lone_interval` (ns) is the interval of a single bar, which
+    does not show it; 0 refuses single bars.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class Staging:
         return [f"{what}: {count}" for what, count in self.notes.items()]
 
     def staged_symbols(self) -> dict[str, StagedSymbol]:
-        """Return symbol -> facts about its rows, sorted by symbol.
+        """Return symbol -> what is known about its rows, sorted by symbol.
 
         Raises DataError without any bar, for a single bar of unknown length, and for a symbol with longer bars than the
         others.
@@ -180,7 +180,8 @@ class Staging:
         if other is not None:
             at, length = other
             raise DataError(
-                f"{place}: the bars of {series.symbol} from {self._shown(at)} on are {interval_name(length)} apart, others"
+                f"{place}: the bars of {series.symbol} from {self._shown(at)} on are {interval_name(length)} apart,"
+                " others"
                 f" {interval_name(self.interval)}; take bars of one length at a time"
             )
 

@@ -2,7 +2,7 @@
 
 The closures from 2019 to `covered_through` are plain data, so that a start does not import pandas. Other years come
 from pandas_market_calendars, which is loaded on first use. That library knows no weekend sessions and no change of
-hours, and it takes every weekday of a year without a list as open. Our data therefore overrides it, and
+hours, and it treats every weekday of a year without a list as open. Our data therefore overrides it, and
 `covered_through` limits the days that may be traded.
 """
 
@@ -158,7 +158,7 @@ class TradingCalendar:
 @lru_cache(maxsize=64)
 def library_closures(year: int) -> frozenset[date]:
     """Return the weekdays of `year` without a session, by the calendar library; imports pandas."""
-    import pandas_market_calendars  # takes a second, so only for years outside the data
+    import pandas_market_calendars  # the import takes a second, so only for years outside the data
 
     calendar = pandas_market_calendars.get_calendar("NSE")
     days = calendar.valid_days(start_date=f"{year}-01-01", end_date=f"{year}-12-31")

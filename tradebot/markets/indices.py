@@ -29,7 +29,7 @@ def is_index(name: str) -> bool:
 
 
 def index_names() -> tuple[str, ...]:
-    """Return every name that `index_members` takes, sorted; for suggestions after a misspelling."""
+    """Return every name that `index_members` accepts, sorted; for suggestions after a misspelling."""
     return tuple(sorted({*_members(), *_file()["aliases"]}))
 
 

@@ -23,7 +23,7 @@ class LineWriter:
         self._lines: deque[bytes] = deque()
         self._changed = threading.Condition()
         self._is_writing = self._is_closed = self._is_broken = False
-        self.dropped_count = self._unsaid = 0
+        self.dropped_count = self._unreported = 0
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._begin()
 
@@ -32,11 +32,11 @@ class LineWriter:
         with self._changed:
             if self._is_broken or self._is_closed or len(self._lines) >= self._capacity:
                 self.dropped_count += 1
-                self._unsaid += 1
+                self._unreported += 1
                 return
-            if self._unsaid:
-                self._lines.append(self._notice(self._unsaid))
-                self._unsaid = 0
+            if self._unreported:
+                self._lines.append(self._notice(self._unreported))
+                self._unreported = 0
             self._lines.append(line)
             if not self._is_writing:
                 self._changed.notify_all()
@@ -50,9 +50,9 @@ class LineWriter:
     def close_writer(self, within_s: float = 2.0) -> None:
         """Write the waiting lines and end the thread; waits for it at most `within_s`."""
         with self._changed:
-            if self._unsaid and not self._is_closed and not self._is_broken:
-                self._lines.append(self._notice(self._unsaid))
-                self._unsaid = 0
+            if self._unreported and not self._is_closed and not self._is_broken:
+                self._lines.append(self._notice(self._unreported))
+                self._unreported = 0
             self._is_closed = True
             self._changed.notify_all()
         self._thread.join(within_s)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from tradebot.clock import MICROSECOND, SECOND
 from tradebot.printable import make_printable
 
-# Seconds that no step of a start or stop exceeds, by its own time limits: a venue is asked five times, and warm-up bars
+# Seconds that no step of a start or stop exceeds, by its own time limits: a venue is tried five times, and warm-up bars
 # are fetched for a minute.
 MAX_STEP_S = 90.0
 
@@ -52,7 +52,7 @@ class Notifier:
         self._send("STOPPING=1", *([f"STATUS={_one_line(status)}"] if status else []))
 
     def extend_timeout(self, extension_s: float = MAX_STEP_S) -> None:
-        """Ask for `extension_s` seconds more to start or stop, counted from now. Called after each finished step."""
+        """Request `extension_s` more seconds to start or stop, counted from now. Called after each finished step."""
         self._send(f"EXTEND_TIMEOUT_USEC={int(extension_s * 1_000_000)}")
 
     def _send(self, *lines: str) -> None:

@@ -43,8 +43,8 @@ class RecordedRun(NamedTuple):
     """One recorded run.
 
     `before` is the recovered account it started with. `outputs` are the messages of its desk in order, the
-    events `before.closing_events` first. `input_rows` are the rows of its input log, still packed: a day of quotes would fill the
-    memory. `has_ended` is False when the run was cut off.
+    events `before.closing_events` first. `input_rows` are the rows of its input log, still packed, because a day of
+    quotes would fill the memory. `has_ended` is False when the run was cut off.
     """
 
     run: RunRecord
@@ -151,8 +151,8 @@ def _is_output(row: JournalRow, message: Message) -> bool:
 
 
 def _desk_outputs(outputs: Sequence[RecordedLine], tapes: Sequence[JournalRow]) -> tuple[RecordedLine, ...]:
-    # The order sender writes SENDING itself, before the first byte leaves, and then reports it to the desk: the input log
-    # has it. The desk writes SENDING only for an external order.
+    # The order sender writes SENDING itself, before the first byte leaves, and then reports it to the desk, so the
+    # input log has it. The desk writes SENDING only for an external order.
     sent: set[str] = set()
     for row in tapes:
         try:

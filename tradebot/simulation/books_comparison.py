@@ -1,4 +1,4 @@
-"""Compares the daemon's books with the exchange's at one moment: positions, money, open orders, orders in doubt."""
+"""Compares the daemon's books with the exchange's at one moment: positions, money, open orders, UNKNOWN orders."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class BooksComparison(NamedTuple):
     is_answering: bool = False
     differences: tuple[str, ...] = ()
     in_doubt: tuple[str, ...] = ()
-    held: tuple[str, ...] = ()  # like `halts`, but over by itself: until the books agree, or the disk has space
+    held: tuple[str, ...] = ()  # like `halts`, but they end by themselves: when the books agree or the disk has space
     halts: tuple[str, ...] = ()
     ended: str = ""  # why the daemon ended
 
@@ -75,9 +75,9 @@ def compare_books(status: dict[str, Any] | None, exchange: Exchange) -> BooksCom
     if Decimal(str(status["paid"])) != paid:
         differences.append(f"{paid} was paid for the fills at the exchange, {status['paid']} at the daemon")
     working = {order.order_id for order in exchange.latest_orders() if not order.is_ended}
-    known = {row["venue_order_id"] for row in status["orders"] if row["state"] != "UNKNOWN"}
-    differences += [f"order {order_id} works at the exchange alone" for order_id in sorted(working - known)]
-    differences += [f"order {order_id} works at the daemon alone" for order_id in sorted(known - working)]
+    live_at_daemon = {row["venue_order_id"] for row in status["orders"] if row["state"] != "UNKNOWN"}
+    differences += [f"order {order_id} works at the exchange alone" for order_id in sorted(working - live_at_daemon)]
+    differences += [f"order {order_id} works at the daemon alone" for order_id in sorted(live_at_daemon - working)]
     return BooksComparison(
         is_answering=True,
         differences=tuple(differences),
@@ -91,12 +91,12 @@ def cash_difference(journal: Path, exchange: Exchange) -> str:
     """Return in words how the cash of the last poll in the journal differs from the exchange's; empty if equal."""
     db = sqlite3.connect(f"file:{journal}?mode=ro", uri=True)
     try:
-        looks = db.execute("SELECT body FROM rows WHERE kind = 'reconciled' ORDER BY seq DESC LIMIT 1").fetchone()
+        poll = db.execute("SELECT body FROM rows WHERE kind = 'reconciled' ORDER BY seq DESC LIMIT 1").fetchone()
         (last,) = db.execute("SELECT kind FROM rows ORDER BY seq DESC LIMIT 1").fetchone()
     finally:
         db.close()
-    if last != "end" or (looks is not None and json.loads(looks[0])["cash"] is None):
+    if last != "end" or (poll is not None and json.loads(poll[0])["cash"] is None):
         return ""  # the last run was cut off without a poll, or the venue did not report its cash
-    ours = Decimal(str(json.loads(looks[0])["cash"])) if looks is not None else None
+    ours = Decimal(str(json.loads(poll[0])["cash"])) if poll is not None else None
     theirs = exchange.account.available_funds
     return "" if ours == theirs else f"the exchange's cash is {theirs}, the last look in the journal says {ours}"

@@ -63,7 +63,7 @@ class DaemonProcesses:
 
 
 class StateFolders:
-    """The state folders below `folder`, a new one after each crash; `daemon_config` is the daemon's, for the newest one."""
+    """The state folders below `folder`, a new one after each crash; `config` is the daemon's, for the newest one."""
 
     def __init__(self, scenario: Scenario, folder: Path, loop: asyncio.AbstractEventLoop) -> None:
         self.folder, self.config = folder, scenario.daemon_config(folder / "state-0")

@@ -63,7 +63,7 @@ class MemoryServer:
             del self.network.listeners[self.address]
 
     async def wait_closed(self) -> None:
-        """Return at once, because `close` has no rest."""
+        """Return at once: `close` leaves nothing to wait for."""
 
     def is_serving(self) -> bool:
         """Return whether new connections come here."""
@@ -84,13 +84,13 @@ class SendBuffer:
         return max(self._unread - KERNEL_BYTES, 0)
 
     def add_unread(self, size: int) -> bool:
-        """Add `buffered_bytes` written bytes; return whether the writer has to pause now."""
+        """Add `size` written bytes; return whether the writer has to pause now."""
         self._unread += size
         was_full, self._is_full = self._is_full, self._is_full or self.buffered_bytes > self.high
         return self._is_full and not was_full
 
     def remove_read(self, size: int) -> bool:
-        """Remove `buffered_bytes` bytes read by the peer; return whether the writer may resume now."""
+        """Remove `size` bytes that the peer has read; return whether the writer may resume now."""
         self._unread -= size
         was_full, self._is_full = self._is_full, self._is_full and self.buffered_bytes > self.low
         return was_full and not self._is_full
@@ -226,7 +226,7 @@ class Endpoint(asyncio.Transport):
                 self.protocol.data_received(piece)
 
     def on_peer_read(self, size: int) -> None:
-        """Note that the peer read `buffered_bytes` bytes."""
+        """Note that the peer has read `size` bytes."""
         if self._buffer.remove_read(size) and self.process.is_alive and not self._is_lost:
             self._call_soon(self.protocol.resume_writing)
 

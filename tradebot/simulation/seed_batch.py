@@ -19,7 +19,7 @@ MIN_JUDGED_SEEDS = 100  # fewer seeds make the share meaningless
 
 
 class SimulatedDay(NamedTuple):
-    """One day to simulate: a seed, and faults that replace its own (None for its own)."""
+    """One day to simulate: a seed, and the faults that replace those of the seed (None: no replacement)."""
 
     seed: int
     faults: str | None = None

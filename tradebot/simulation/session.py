@@ -59,8 +59,8 @@ from tradebot.simulation.session_trace import SessionTrace
 from tradebot.venues.adapter import VenueAdapter
 
 POLL_S = 0.04  # how often the exchange reads its clock
-# How often the books are compared after the faults: usually, and while an order is in doubt. Not a multiple of the bar,
-# because orders are under way when a bar closes.
+# How often the books of daemon and exchange are compared after the faults: usually, and while an order is UNKNOWN. Not
+# a multiple of the bar, because orders are under way when a bar closes.
 COMPARE_S, COMPARE_IN_DOUBT_S = 0.47, 1.43
 AGREE_WITHIN_S = 60.0  # the books agree within this time of the last fault or kill
 STOP_WITHIN_S = 35.0
@@ -76,8 +76,8 @@ class SimulatedSession:
     """One session in `folder`; `findings` has its result after `run_session`. The records are not judged here."""
 
     def __init__(
-        self, scenario: Scenario, plan: FaultPlan, *, loop: VirtualLoop, rng: SeededRandom, folder: Path, on_event: EventSink,
-        adapter: VenueAdapter,
+        self, scenario: Scenario, plan: FaultPlan, *, loop: VirtualLoop, rng: SeededRandom, folder: Path,
+        on_event: EventSink, adapter: VenueAdapter,
     ) -> None:  # fmt: skip
         self.scenario, self.plan = scenario, plan
         self._loop, self._rng = loop, rng
@@ -142,11 +142,12 @@ class SimulatedSession:
 
         seen_until, days = 0, 2 if self.scenario.night else 1
         for day in range(days):
-            # The books continue on the next day; the access token expires.
+            # The exchange's account continues on the next day; the access token does not.
             keys = msgspec.structs.replace(FIXED_KEYS, access_token=f"{FIXED_KEYS.access_token}{day or ''}")
             async with open_embedded_exchange(
-                self.state_folders.config, symbols=self.state_folders.config.app.symbols, seen_until=seen_until, log=self.log_path,
-                on_end=lambda _: None, faults=self.plan, tell=self._tell, wall=self.clock, poll_s=POLL_S, on_open=keep,
+                self.state_folders.config, symbols=self.state_folders.config.app.symbols, seen_until=seen_until,
+                log=self.log_path, on_end=lambda _: None, faults=self.plan, tell=self._tell, wall=self.clock,
+                poll_s=POLL_S, on_open=keep,
                 keys=keys, holdings=self.scenario.holdings, adapter=self._adapter,
             ) as (addresses, clock):  # fmt: skip
                 clock.start_market()
@@ -163,7 +164,7 @@ class SimulatedSession:
     async def _pass_night(self) -> None:
         """End the day, close the exchange and open it on another day, and restart the daemon on that day."""
         await self.clock.sleep(self.scenario.faulty_s * EVENING_SHARE)
-        # An order still in doubt when the day's books are gone stays so for ever: no list could show its fate.
+        # An order that is UNKNOWN when the day's lists are gone stays so for ever, because nothing can show its fate.
         self.plan.is_paused = True
         await self.clock.sleep(QUIET_S)
         self._night.is_on = True
@@ -185,12 +186,12 @@ class SimulatedSession:
 
     async def _supervise(self) -> None:
         """Restart the daemon whenever it was killed or ended by itself, as a supervisor does."""
-        lives, found = self._processes, self.findings
+        daemons, found = self._processes, self.findings
         while True:
-            if len(lives.processes) == MAX_PROCESSES:
+            if len(daemons.processes) == MAX_PROCESSES:
                 found.record_failure(f"the daemon was started {MAX_PROCESSES} times")
                 return
-            process = lives.new_process()
+            process = daemons.new_process()
             died = self._loop.create_future()
             process.on_death.append(lambda died=died: died.set_result(None))  # type: ignore[misc]
             main = self._loop.spawn_process(process, self._run_daemon)
@@ -199,14 +200,14 @@ class SimulatedSession:
                 found.kill_count += 1
                 found.last_trouble_s = self._loop.time()
                 self._tell(DaemonKilled(events=self._loop.callback_count))
-                self.state_folders.copy_after_crash(len(lives.processes))
+                self.state_folders.copy_after_crash(len(daemons.processes))
             elif (error := main.exception()) is not None:
                 self._on_error(error)
-            if not lives.is_final:
+            if not daemons.is_final:
                 await self.clock.sleep(self._rng.float_between(*RESTART_S))
             if self._night.is_on:
                 await self._night.dawn.wait()
-            if lives.is_final:
+            if daemons.is_final:
                 return
 
     async def _run_daemon(self) -> dict[str, Any]:
@@ -215,16 +216,21 @@ class SimulatedSession:
             if len(self._processes.processes) == 1 and not self.scenario.night
             else 0
         )
-        hand = SimulatedDiskWriter(self._loop, self._rng, self.trace.on_synced, commits_until_failure=commits)
+        disk_writer = SimulatedDiskWriter(self._loop, self._rng, self.trace.on_synced, commits_until_failure=commits)
         output = SimulatedOutput(self._loop)
-        self._processes.attach_devices(hand, output, self._addresses)
+        self._processes.attach_devices(disk_writer, output, self._addresses)
         bus = EventBus()
         bus.subscribe(self._processes.note_ready, TradingStarted)
         bus.subscribe(output.write_event)
         bus.subscribe(self._tell)
         options = RunOptions(run_id=run_id(self.clock), exchange=self._addresses)
         return await run(
-            self.state_folders.config, options, bus=bus, notifier=Notifier({}), wall_clock=self.clock, write_thread=hand
+            self.state_folders.config,
+            options,
+            bus=bus,
+            notifier=Notifier({}),
+            wall_clock=self.clock,
+            write_thread=disk_writer,
         )
 
     # ---- what MachineFaults acts on
@@ -294,8 +300,8 @@ class SimulatedSession:
             any(map(self.plan.strike_counts.get, ACCESS_FAULTS))
             or self._processes.known_addresses is not self._addresses
         )
-        is_meant = is_refused and not self._processes.was_ready
-        if any(isinstance(cause, AccessDenied) for cause in causes) and not is_meant:
+        is_expected = is_refused and not self._processes.was_ready
+        if any(isinstance(cause, AccessDenied) for cause in causes) and not is_expected:
             self.findings.record_failure(f"the daemon ended for a refusal that means nothing: {causes[0]}")
         self._tell(LifeEnded(reason="; ".join(map(repr, causes))))
         if any(not isinstance(cause, TradebotError) for cause in causes):
@@ -312,8 +318,8 @@ class SimulatedSession:
             passed = self._loop.time() - found.last_trouble_s
             if passed > AGREE_WITHIN_S:
                 break
-            picture = await self.ask_daemon("status")
-            found.comparison = compare_books(picture, self.exchange)
+            status = await self.ask_daemon("status")
+            found.comparison = compare_books(status, self.exchange)
             agreed = agreed + 1 if found.comparison.is_agreed else 0
             if agreed == 2:
                 found.agreed_after_s = passed
@@ -332,8 +338,8 @@ class SimulatedSession:
                     timeout=aiohttp.ClientTimeout(total=5),
                 ) as answer,
             ):  # fmt: skip
-                said: dict[str, Any] = await answer.json()
-                return said if answer.status == 200 else None
+                content: dict[str, Any] = await answer.json()
+                return content if answer.status == 200 else None
         return None
 
     async def _stop(self, supervising: asyncio.Task[Any]) -> None:

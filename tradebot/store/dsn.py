@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, unquote
 
 from tradebot.errors import ConfigError
 
-# One `@`, after user and password. We and the driver would take a password with a bare `/`, `?`, `#` or `@` for host,
-# path or parameters, and it would be shown as such.
+# Exactly one `@`, after user and password. A password with a bare `/`, `?`, `#` or `@` would be read as host, path or
+# parameters, by us and by the driver, and would be shown as such.
 _ADDRESS = re.compile(
     r"""postgres(?:ql)?://
     (?:(?P<user>[^:/?#@\x00-\x20]*)(?::(?P<password>[^/?#@\x00-\x1f]*))?@)?

@@ -16,7 +16,7 @@ ROW_COLUMNS = "seq, run, at, wall, kind, prev, hash, body"
 
 
 class JournalTailer:
-    """One journal. Every read is a short one of its own, so that the writer's log can start over.
+    """One journal. Every read is a short transaction of its own, so that SQLite can start the writer's log (WAL) over.
 
     For one thread at a time. All methods but `close_connection` raise StateError when the journal cannot be read.
     """

@@ -61,7 +61,7 @@ class StoreAvailability:
         self._behind = 0  # rows to feed, when it connected last
 
     def on_connected(self, behind: int) -> None:
-        """Record that the store is connected, with `rows_behind` rows on disk to feed."""
+        """Record that the store is connected, with `behind` rows on disk to feed."""
         if not self._was_open and not self.trouble:
             self._tell(StoreOpened(place=self._place, behind=behind))
         self._was_open, self._behind = True, behind
@@ -92,7 +92,7 @@ class Outbox:
 
     With `migrates` it brings the tables up to date itself, else it waits until that is done. `fed_seq` is the last row
     known to be in the tables. `rows_behind` is how many more were on disk at the last read. `trouble` says why they
-    cannot get there. `charges_for(universe)` returns the function that computes the charges of a fill.
+    cannot be fed. `charges_for(universe)` returns the function that computes the charges of a fill.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Outbox:
         self._tailer = JournalTailer(path)
         self._availability = StoreAvailability(store.place, tell)
         self._projection: Projection | None = None
-        self._unsent: LineBatch | None = None  # lines not yet known to be in the tables
+        self._unsent: LineBatch | None = None  # lines of which it is not known that they are in the tables
         self._journal = ""
         self._previous_last_seq = 0  # the journal's last seq at the previous read
 
@@ -271,7 +271,7 @@ class Outbox:
     async def _read(self, *, to_the_end: bool) -> _ReadBatch:
         projection = self._projection
         assert projection is not None, "a connected outbox has a projection"
-        # Rows are fed one read after they were first seen: the moment after a bar close is the desk's busiest.
+        # Rows are fed one read after they were first seen, because the desk is busiest in the moment after a bar close.
         settled = self._previous_last_seq
 
         def work() -> _ReadBatch:
@@ -283,5 +283,6 @@ class Outbox:
         try:
             return await asyncio.to_thread(work)
         except BaseException:
-            self._projection = None  # the batch is half projected, perhaps by a thread that still runs
+            # The batch is half projected, perhaps by a thread that still runs. A new projection is made.
+            self._projection = None
             raise

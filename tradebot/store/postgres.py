@@ -1,7 +1,7 @@
 """The store in PostgreSQL: one connection, a deadline on every wait, rows in by COPY and one merge per table.
 
-A late or broken connection is cut, never asked to close or roll back: a server that accepts and does not answer would
-keep us waiting. It rolls back by itself once the connection is gone.
+A late or broken connection is cut, without a request to close or roll back: a server that accepts and does not answer
+would keep us waiting. The server rolls back by itself once the connection is gone.
 """
 
 from __future__ import annotations

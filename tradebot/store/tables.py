@@ -21,7 +21,7 @@ class ColumnKind(StrEnum):
 
 
 class StoreTable(NamedTuple):
-    """One table. Where `is_view` a line replaces an older one of the same key, else it changes nothing.
+    """One table. With `is_view` a line replaces an older one of its key; otherwise a second one changes nothing.
 
     Lines of a view carry `seq`: the later one stays, in whatever order they are written.
     """
@@ -109,7 +109,7 @@ TABLES = {
 
 
 def to_cell(kind: ColumnKind, value: Any) -> Any:
-    """Return `from_cell` as either database takes it: money and JSON as text."""
+    """Return `value` as both databases take it: money and JSON as text."""
     return _PUT[kind](value)
 
 

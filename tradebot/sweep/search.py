@@ -24,7 +24,7 @@ class SearchKind(StrEnum):
 
 
 class Search(Protocol):
-    """Yields rounds of parameters; the caller returns the rows of a round, in order, before it takes the next."""
+    """Yields rounds of parameters. The caller passes the rows of each round to `take_results` before the next one."""
 
     size: int
 
@@ -33,7 +33,7 @@ class Search(Protocol):
         ...
 
     def take_results(self, rows: Sequence[TrialRow]) -> None:
-        """Take the rows of the last round."""
+        """Receive the rows of the last round, in the order of its parameters."""
         ...
 
 

@@ -100,7 +100,8 @@ class VenueAdapter(Protocol):
     def emergency_access(self, own: Mapping[str, Any], section: Mapping[str, Any]) -> VenueAccess:
         """Return the access for an emergency: keys and addresses from `own` first, then from `section`.
 
-        `own` is the environment's TRADEBOT_KILL__..., `section` the venue's part of config.toml. Neither is validated. Raises ConfigError where no keys can be found.
+        `own` is the section `kill` (TRADEBOT_KILL__... in the environment), `section` the venue's own. Neither has been
+        validated. Raises ConfigError where no keys can be found.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Keeps our requests below a venue's rate limits and reserves a share for exits and cancels; called before each request.
+"""Keeps our requests below a venue's rate limits, with a share reserved for exits; called before each request.
 
 A venue counts in the seconds and minutes of its own wall clock. A sliding window on our monotonic clock is stricter
 than any such grid, and a step of the wall clock does not affect it. On a simulated venue whose market clock runs faster

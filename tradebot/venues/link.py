@@ -17,7 +17,8 @@ from tradebot.clock import HOUR, MICROSECOND, MILLISECOND, SECOND, Clock, TimeSl
 from tradebot.domain.message import Message
 from tradebot.errors import LinkLost
 
-# Limits how long frames are read without a pause. The work they cause takes as long again before the event loop gets control.
+# Limits how long frames are read without a pause. The work that they cause takes as long again, before the event loop
+# gets control.
 TIME_SLICE_NS = MILLISECOND
 # A `receive` that took longer has waited; with a frame that had already arrived it takes a tenth of this.
 WAITED_NS = 20 * MICROSECOND

@@ -1,4 +1,4 @@
-"""The strategies of the benchmarks: eleven indicators per symbol, and signals where the benchmark asks for them."""
+"""The strategies of the benchmarks: eleven indicators per symbol, and signals where the bars' volume encodes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tradebot.bench.analysis import indicator_set
 from tradebot.indicators.expressions import Bars
 from tradebot.strategies.strategy import Rules, Strategy
 
-QUIET, ENTER, EXIT = 1, 2, 3  # the signal that a bar's volume asks for
+QUIET, ENTER, EXIT = 1, 2, 3  # the signal that a bar's volume encodes
 BELOW_ANY_SUM = -1e300  # below any sum, so the comparison only requires that every indicator is computed
 
 

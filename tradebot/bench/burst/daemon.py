@@ -1,7 +1,7 @@
 """The daemon of the burst benchmark: all stages from the closed bars on, with a venue that fills at once.
 
 Analysis with its workers, desk, gate, journal, order sender and broker are the daemon's own. The benchmark makes the
-bars, and asks for signals by their volume.
+bars, and encodes the signals that it wants in their volume.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SIGNALS_WITHIN_S = 60.0
 
 
 class BurstRequest(Message, frozen=True):
-    """One burst: all symbols close a bar and every `one_in`-th asks for an order; even numbers enter, odd ones exit."""
+    """One burst: all symbols close a bar and every `one_in`-th encodes an order; even numbers enter, odd ones exit."""
 
     number: int
     one_in: int
@@ -62,7 +62,7 @@ class _Broker(InstantFillBroker):
         """Do nothing: the strategy enters."""
 
     async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> BarSeries:
-        """Return the warm-up bars before `end`, with a volume that asks for no signal."""
+        """Return the warm-up bars before `end`, with a volume that encodes no signal."""
         bars, _ = random_histories(DISTINCT_HISTORIES, WARMUP_BARS)
         starts = end // interval * interval - np.arange(WARMUP_BARS, 0, -1) * interval
         columns = message_columns(bars[instrument.token % DISTINCT_HISTORIES]) | {"volume": np.full(WARMUP_BARS, QUIET)}

@@ -183,7 +183,8 @@ def _check_alive(children: dict[str, subprocess.Popen[bytes]], folder: Path) -> 
     for verb, child in children.items():
         if child.poll() is not None:
             raise TradebotError(
-                f"`tradebot {verb}` ended early with code {child.returncode}: {last_output_line(folder / f'{verb}.err')}"
+                f"`tradebot {verb}` ended early with code {child.returncode}:"
+                f" {last_output_line(folder / f'{verb}.err')}"
             )
 
 

@@ -12,7 +12,7 @@ daemon_options = combine_options(CONFIG_OPTION, state_dir_option("The daemon's s
 
 
 def post_command(path: str | None, state_dir: Path | None, route: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Post a command to the daemon and return its answer. Raises DaemonAway or RequestRefused."""
+    """Post a command to the daemon and return its answer. Raises DaemonUnavailable or RequestRefused."""
     from tradebot.control import client  # not at the top: `kill` sends no request and must load quickly
 
     return client.send_request(state_dir_of(state_dir, path), "POST", route, body)

@@ -54,6 +54,7 @@ def _exchange(history: History, symbol: str, day: int) -> str:
     if day not in found:
         days = ", ".join(str(date_of_day(one)) for one in sorted(found)[:10])
         raise DataError(
-            f"{history.location}: {symbol} has no jump on {date_of_day(day)}; {f'it has: {days}' if days else 'it has none'}"
+            f"{history.location}: {symbol} has no jump on {date_of_day(day)};"
+            f" {f'it has: {days}' if days else 'it has none'}"
         )
     return exchange

@@ -17,7 +17,7 @@ history_options = combine_options(
     state_dir_option("Where the history is."),
     click.option("-c", "--config", "config", metavar="FILE", help="Configuration file."),
 )
-# Facts that a file of bars does not state.
+# What a file of bars does not state itself.
 file_options = combine_options(
     click.option("--symbol", default="", help="Whose bars they are, or which.  [default: all, or the file]"),
     click.option("--interval", default="", help="Length of a bar.  [default: as the rows show]"),
@@ -56,7 +56,7 @@ def parse_options_of(given: Mapping[str, Any], *, skips_bad: bool) -> ParseOptio
 
 
 def import_options_of(given: Mapping[str, Any]) -> ImportOptions:
-    """Return the facts about a file that `file_options` add. Raises DataError."""
+    """Return the import options that `file_options` add. Raises DataError."""
     return ImportOptions(
         exchange=given["exchange"],
         interval=parse_interval(given["interval"]) if given["interval"] else 0,

@@ -61,7 +61,8 @@ def _what(event: OrderEvent) -> str:
         parts.append(f"{done.quantity:f} at {done.price:f}, execution {done.execution_id}")
     if event.venue_order is not None:
         parts.append(
-            f"venue says {event.venue_order.status}, {event.venue_order.filled:f} of {event.venue_order.quantity:f} filled"
+            f"venue says {event.venue_order.status}, {event.venue_order.filled:f} of"
+            f" {event.venue_order.quantity:f} filled"
         )
     if event.venue_order_id:
         parts.append(f"venue order {event.venue_order_id}")
@@ -139,7 +140,8 @@ def _tell_signal(event: OrderHistory) -> None:
     if signal is not None:
         print_line(
             f"signal    {signal.strategy} {signal.action} on the bar that ended"
-            f" {format_iso(signal.bar_at, exchange_zone(request.exchange))}, close {signal.close}, id {signal.signal_id}"
+            f" {format_iso(signal.bar_at, exchange_zone(request.exchange))}, close {signal.close},"
+            f" id {signal.signal_id}"
         )
     else:
         print_line(f"because   {request.reason or 'the journal names no reason'}")

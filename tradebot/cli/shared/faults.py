@@ -38,7 +38,8 @@ def render_catalogue(*, as_json: bool) -> str:
         [
             *lines,
             "",
-            f"{len(FAULT_KINDS)} faults. Write --faults swarm, or {GRAMMAR}, comma separated; without @ or ~ every time.",
+            f"{len(FAULT_KINDS)} faults. Write --faults swarm, or {GRAMMAR}, comma separated;"
+            " without @ or ~ every time.",
             f"WHERE is one of {', '.join(ALL_POINTS)}, or {', '.join(POINT_GROUPS)}.",
         ]
     )

@@ -111,7 +111,8 @@ def _ends(settings: Config) -> str:
 
 
 def _table(path: Path | None, name: str) -> Mapping[str, Any]:
-    # Returns the section as the file has it, which `load_config` does not show. `load_config` also reports the file's errors.
+    # Returns the section as the file has it: `load_config` does not show that. It reports the file's errors, so none
+    # are reported here.
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
     except (OSError, ValueError, RecursionError):

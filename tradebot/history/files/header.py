@@ -157,7 +157,8 @@ def _unknown(lines: Sequence[str], filled: Sequence[int]) -> str:
     heads = [_cells(lines[place])[0] for place in filled[:MAX_LINES_ABOVE]]
     if all(sum(bool(PLAIN_NUMBER.fullmatch(cell)) for cell in cells) >= len(PRICE_COLUMNS) for cells in heads):
         return (
-            f"no column for time, {', '.join(PRICE_COLUMNS)}: it has no head ({lines[filled[0]].strip()[:60]}); name its"
+            f"no column for time, {', '.join(PRICE_COLUMNS)}: it has no head ({lines[filled[0]].strip()[:60]});"
+            " name its"
             " columns in order, such as --columns date,time,open,high,low,close,volume"
         )
     return describe_missing(

@@ -63,7 +63,7 @@ def parse_integer_times(
 ) -> tuple[Ints, npt.NDArray[np.bool_]] | None:
     """Return the times (ns UTC) of a column of whole numbers since 1970, and for each number whether it is no time.
 
-    Return None when `parse_times` has to read them as text.
+    Return None where `parse_times` must read them from their text.
     """
     if not (pd.api.types.is_string_dtype(column.dtype) or pd.api.types.is_integer_dtype(column.dtype)) or not len(
         column

@@ -149,7 +149,8 @@ class RowParser:
         # Symbols go into file names, logs and terminals.
         if not symbol.isprintable() or len(symbol) > MAX_SYMBOL_CHARS:
             raise DataError(
-                f"{self._path}: the symbol {symbol[:MAX_SYMBOL_CHARS]!r} is none: it has control characters, or more than"
+                f"{self._path}: the symbol {symbol[:MAX_SYMBOL_CHARS]!r} is none: it has control characters, or"
+                " more than"
                 f" {MAX_SYMBOL_CHARS} letters"
             )
 

@@ -144,7 +144,8 @@ class BoundedTextReader(io.TextIOBase):
         self._room -= len(found)
         if self._room < 0:
             raise DataError(
-                f"{self._path}: its rows are far longer than the first of them: more than {MAX_BATCH_CHARS} characters in"
+                f"{self._path}: its rows are far longer than the first of them: more than {MAX_BATCH_CHARS}"
+                " characters in"
                 " one batch; this is no file of bars"
             )
         end = self._end(found)
@@ -157,7 +158,7 @@ class BoundedTextReader(io.TextIOBase):
         return found
 
     def readable(self) -> bool:
-        """Return True, as `io` asks."""
+        """Return True, as `io.RawIOBase` requires."""
         return True
 
     def _end(self, found: str) -> int:

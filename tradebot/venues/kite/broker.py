@@ -1,4 +1,4 @@
-"""Kite's broker over REST: sends each order once and reads the account's lists; called by execution and reconciliation."""
+"""Kite's broker over REST: sends each order once, reads the account's lists; for order sender and reconciliation."""
 
 from __future__ import annotations
 

@@ -97,7 +97,8 @@ class KiteFeed:
         self._shares = _chunks(tokens, settings.tokens_per_connection) or [[]]
         if len(self._shares) > TICKER_CONNECTIONS:
             raise DataError(
-                f"{len(tokens)} instruments need {len(self._shares)} ticker connections; Kite allows {TICKER_CONNECTIONS}"
+                f"{len(tokens)} instruments need {len(self._shares)} ticker connections;"
+                f" Kite allows {TICKER_CONNECTIONS}"
             )
 
     @property

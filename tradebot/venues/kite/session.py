@@ -34,7 +34,7 @@ class RestSession:
         self._link, self._limiter, self._prefix = link, limiter, prefix
 
     async def read_book(self, path: str, parse: Callable[[Any], Parsed]) -> Parsed:
-        """Return a list of the account, such as orders: `parse` of the response's data. Raises LinkLost or AccessDenied."""
+        """Return a list of the account, such as its orders, by `parse`. Raises LinkLost or AccessDenied."""
         got = await self.get_response(path, kind="query")
         if len(got[1]) > MAX_INLINE_PARSE_BYTES:
             return await asyncio.to_thread(parse_response, path, got, parse)
@@ -83,8 +83,8 @@ class OrderSession(RestSession):
         """Send a write once and return Kite's reply to it. Raises OutcomeUnknown.
 
         `kind` selects the rate limits; an exit may use the share reserved for exits. `venue_order_id` is the order to
-        be changed; a response about a different order leaves the outcome unknown. An expired access token is a `Refused`
-        with code LOGIN_LOST, see `reply_of_write`.
+        be changed; a response about a different order leaves the outcome unknown. With an expired access token the
+        reply is a `Refused` with code LOGIN_LOST, see `reply_of_write`.
         """
         if not await self._limiter.acquire(kind, is_exit=is_exit, within_s=MAX_WRITE_WAIT_S):
             return NotSent(reason="our own rate limit leaves no room for it")

@@ -1,4 +1,4 @@
-"""Kite's account routes: place, change and cancel orders; the day's orders and trades, positions, funds and cost estimates."""
+"""Kite's account routes: place, change and cancel orders; list orders, trades, positions, funds; estimate costs."""
 
 from __future__ import annotations
 

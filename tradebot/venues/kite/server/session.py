@@ -19,9 +19,9 @@ BAD_TOKEN = "Incorrect `api_key` or `access_token`."
 class LoginSessions:
     """The login state of one app (api_key): at most one access token is valid, and a new login ends the previous one.
 
-    An access token expires at 06:00 IST of the market clock, unless `expires` is False. The first token is given, so that a client
-    in the same process starts without a login. Tokens are derived from the secret and a counter, so that runs are
-    reproducible.
+    An access token expires at 06:00 IST of the market clock, unless `expires` is False. The first token is given, so
+    that a client in the same process starts without a login. Tokens are derived from the secret and a counter, so that
+    runs are reproducible.
     """
 
     def __init__(self, clock: Clock, *, api_key: str, api_secret: str, access_token: str, expires: bool = True) -> None:
