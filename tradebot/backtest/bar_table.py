@@ -146,18 +146,18 @@ class BarTable:
             ends = series.starts + self.interval_ns
             if places is None:
                 rows: Ints = np.arange(first, first + size)
-                has: Ints | slice = slice(None)
-                of = rows
+                filled_places: Ints | slice = slice(None)
+                last_rows = rows
             else:
                 rows = np.searchsorted(places, np.arange(first, first + size), side="right") - 1
-                has = np.flatnonzero(rows >= 0)
-                of = rows[has]
-            marks[1, has, id_] = series.close[of]
-            marks[2, has, id_] = ends[of]
+                filled_places = np.flatnonzero(rows >= 0)
+                last_rows = rows[filled_places]
+            marks[1, filled_places, id_] = series.close[last_rows]
+            marks[2, filled_places, id_] = ends[last_rows]
             # The open of a bar that begins at the index itself; without one, the last close from the line above stays.
-            now = marks[2, :, id_] == self.starts[first : first + size] + self.interval_ns
+            has_bar = marks[2, :, id_] == self.starts[first : first + size] + self.interval_ns
             marks[0, :, id_] = marks[1, :, id_]
-            marks[0, now, id_] = series.open[rows[now]]
+            marks[0, has_bar, id_] = series.open[rows[has_bar]]
         self._block, self._marks = block, marks
 
 

@@ -93,8 +93,8 @@ class BuyingPower:
         charges = self._charges(id_, quantity, price, book, request)
         if need + charges <= net:
             return quantity
-        most = max(net - charges, 0) * whole // (unit * share)
-        return most // self._lots[id_] * self._lots[id_]
+        affordable = max(net - charges, 0) * whole // (unit * share)
+        return affordable // self._lots[id_] * self._lots[id_]
 
     def missing_cash_reason(self, request: OrderRequest, reference: Decimal) -> str:
         """Return why the account cannot pay even one lot of an entry, empty when it can."""

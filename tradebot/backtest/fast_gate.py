@@ -66,8 +66,8 @@ class FastGate:
             return False
         if not age_ns / SECOND <= self._max_age_s or open_orders >= self._limits.max_open_orders:
             return False
-        most = self._limits.max_stop_pct
-        if most is not None and level_fault(request, reference, most) is not None:
+        max_stop_pct = self._limits.max_stop_pct
+        if max_stop_pct is not None and level_fault(request, reference, max_stop_pct) is not None:
             return False
         if not self._fits(request, held, request.price or reference, others):
             return False
@@ -124,8 +124,8 @@ class FastGate:
         return (price - reference) * request.side.sign * PERCENT <= collar * reference
 
     def _is_too_large(self, freeze: FreezeQuantity, request: OrderRequest, instrument: Instrument) -> bool:
-        most = freeze.max_quantity(instrument) if request.quantity > freeze.smallest_limit else None
-        return most is not None and request.quantity > most
+        max_quantity = freeze.max_quantity(instrument) if request.quantity > freeze.smallest_limit else None
+        return max_quantity is not None and request.quantity > max_quantity
 
     def _flows(self, request: OrderRequest, mono: int, *, is_exit: bool) -> bool:
         # What NotKilled, NoDuplicate and MessageRate check. They come last, because the last two record the order.

@@ -61,60 +61,62 @@ def run_honesty_checks(
 
 def check_look_ahead(result: Result, series: Mapping[str, BarSeries], run: RunBacktest) -> Check:
     """Check that no order depends on later bars: compare this run with runs on histories that end earlier."""
-    said = _saying("look_ahead", "Look-ahead")
+    make_check = _saying("look_ahead", "Look-ahead")
     free = [spec.name for spec in result.job.strategies if not _only_rules(spec)]
     if not free:
-        return said(CheckVerdict.PASS, "Rules can only reach the past: no order can depend on a later bar.")
+        return make_check(CheckVerdict.PASS, "Rules can only reach the past: no order can depend on a later bar.")
     caught = next((fault for fault in result.faults if LATER_BARS in fault), None)
     if caught is not None:  # every run calls a FrameStrategy again with only the bars it would have had
-        return said(CheckVerdict.FAIL, f"{caught[0].upper()}{caught[1:]}.")
+        return make_check(CheckVerdict.FAIL, f"{caught[0].upper()}{caught[1:]}.")
     whole = _decisions(result)
     cuts = _cuts(whole)
     if not cuts:
-        return said(CheckVerdict.NONE, "No order was decided, so there is nothing that could have looked ahead.")
+        return make_check(CheckVerdict.NONE, "No order was decided, so there is nothing that could have looked ahead.")
     for cut in cuts:
         past = {symbol: _until(one, cut) for symbol, one in series.items()}
         shorter = _decisions(run(result.job, past))
         if changed := _changed(_up_to(whole, cut), _up_to(shorter, cut), result):
             text = f"{', '.join(free)} looks ahead: with the bars after {_iso(cut, result)} left out, {changed}"
-            return said(CheckVerdict.FAIL, text, cut=cut)
+            return make_check(CheckVerdict.FAIL, text, cut=cut)
     ends = f"{len(cuts)} shorter histor{'y' if len(cuts) == 1 else 'ies'}"
-    return said(
+    return make_check(
         CheckVerdict.PASS, f"{ends} ending at its own decisions gave the same orders up to there.", cuts=len(cuts)
     )
 
 
 def check_protection(result: Result) -> Check:
     """Name the strategies whose entries were denied because their stop or target cannot protect a position."""
-    said = _saying("protection", "Stops and targets")
+    make_check = _saying("protection", "Stops and targets")
     wrong = [denial for denial in result.denials if denial.control == ValidLevels.name]
     if not wrong:
-        return said(CheckVerdict.PASS, "Every stop and target that an entry came with could guard its position.")
+        return make_check(CheckVerdict.PASS, "Every stop and target that an entry came with could guard its position.")
     count = sum(denial.count for denial in wrong)
-    told = "; ".join(f"{d.strategy} {d.count:,} times, first because {d.reason.partition(': ')[2]}" for d in wrong)
-    text = f"Entries were refused for a stop or target that cannot guard them: {told}."
-    return said(CheckVerdict.FAIL, text, denied=count)
+    reasons = "; ".join(f"{d.strategy} {d.count:,} times, first because {d.reason.partition(': ')[2]}" for d in wrong)
+    text = f"Entries were refused for a stop or target that cannot guard them: {reasons}."
+    return make_check(CheckVerdict.FAIL, text, denied=count)
 
 
 def check_trade_count(result: Result) -> Check:
     """Judge whether there are enough trades to tell skill from chance."""
     count = len(result.trade_rows)
-    said = _saying("trades", "Number of trades")
+    make_check = _saying("trades", "Number of trades")
     bounds = f"below {FEW_TRADES} chance decides, above {SOME_TRADES} it seldom does"
     verdict = (
         CheckVerdict.FAIL if count < FEW_TRADES else CheckVerdict.WARN if count < SOME_TRADES else CheckVerdict.PASS
     )
-    return said(verdict, f"{count:,} closed trade{'s' if count != 1 else ''}; {bounds}.", trades=count)
+    return make_check(verdict, f"{count:,} closed trade{'s' if count != 1 else ''}; {bounds}.", trades=count)
 
 
 def check_cost_share(result: Result) -> Check:
     """Judge the share of the gross winnings that costs take, and whether any costs were charged."""
-    said = _saying("costs", "Costs")
+    make_check = _saying("costs", "Costs")
     if result.job.costs.bill is Bill.NONE:
-        return said(CheckVerdict.WARN, "Trading was free in this run; no broker and no tax office works like that.")
+        return make_check(
+            CheckVerdict.WARN, "Trading was free in this run; no broker and no tax office works like that."
+        )
     share = metrics.trade_figures(result.trades)["cost_share"]
     if share is None:
-        return said(CheckVerdict.NONE, "There were no gross winnings for costs to take from.")
+        return make_check(CheckVerdict.NONE, "There were no gross winnings for costs to take from.")
     verdict = (
         CheckVerdict.FAIL
         if share >= RUINOUS_SHARE
@@ -122,18 +124,18 @@ def check_cost_share(result: Result) -> Check:
         if share >= COSTLY_SHARE
         else CheckVerdict.PASS
     )
-    return said(verdict, f"Costs take {share:.0%} of the gross winnings of the trades that won.", share=share)
+    return make_check(verdict, f"Costs take {share:.0%} of the gross winnings of the trades that won.", share=share)
 
 
 def check_one_tick_worse(result: Result, series: Mapping[str, BarSeries], run: RunBacktest) -> Check:
     """Run again with every fill one tick worse, and judge the profit that is left."""
-    said = _saying("slippage", "One tick worse")
+    make_check = _saying("slippage", "One tick worse")
     slippage = _one_tick_more(result.job, series)
     if slippage is None:
-        return said(CheckVerdict.NONE, "Slippage by volume moves every fill already; a tick more was not tried.")
+        return make_check(CheckVerdict.NONE, "Slippage by volume moves every fill already; a tick more was not tried.")
     note = " This run fills at the bar's price." if result.job.matching.slippage.kind is SlippageKind.NONE else ""
     job = msgspec.structs.replace(result.job, matching=msgspec.structs.replace(result.job.matching, slippage=slippage))
-    return _compared(said, result, run(job, series), "with every fill one tick worse", note)
+    return _compared(make_check, result, run(job, series), "with every fill one tick worse", note)
 
 
 def check_one_bar_later(result: Result, series: Mapping[str, BarSeries], run: RunBacktest) -> Check:
@@ -146,26 +148,28 @@ def check_one_bar_later(result: Result, series: Mapping[str, BarSeries], run: Ru
 
 def check_bootstrap(result: Result, *, seed: int = 1) -> Check:
     """Draw the trades again at random, and judge whether a loss was as likely."""
-    said = _saying("bootstrap", "Trades drawn again")
+    make_check = _saying("bootstrap", "Trades drawn again")
     net = result.trades["net"].to_numpy(np.float64)
     if len(net) < 2:
-        return said(CheckVerdict.NONE, "Fewer than two trades: there is nothing to draw from.")
+        return make_check(CheckVerdict.NONE, "Fewer than two trades: there is nothing to draw from.")
     found = bootstrap_profit(net, seed=seed)
     verdict = CheckVerdict.PASS if found.low > 0 else CheckVerdict.WARN if found.median > 0 else CheckVerdict.FAIL
     text = (
         f"The same trades drawn again at random give {found.low:,.0f} to {found.high:,.0f} {result.job.currency} "
         f"nine times in ten, and lose money {found.loss_share:.0%} of the time."
     )
-    return said(verdict, text, low=found.low, middle=found.median, high=found.high, loses=found.loss_share, seed=seed)
+    return make_check(
+        verdict, text, low=found.low, middle=found.median, high=found.high, loses=found.loss_share, seed=seed
+    )
 
 
 def check_deflated_sharpe(result: Result, *, trials: int, deviation: float | None) -> Check:
     """Judge the Sharpe ratio against the best that `trials` trials show by luck alone."""
-    said = _saying("deflated_sharpe", "Luck of the search")
+    make_check = _saying("deflated_sharpe", "Luck of the search")
     daily = metrics.daily_returns(result.equity, cash=float(result.job.cash))
     chance = deflated_sharpe(daily, trials=trials, deviation=deviation)
     if chance is None:
-        return said(CheckVerdict.NONE, "Too few days, or no movement: the Sharpe ratio cannot be judged.")
+        return make_check(CheckVerdict.NONE, "Too few days, or no movement: the Sharpe ratio cannot be judged.")
     verdict = (
         CheckVerdict.PASS
         if chance >= PASS_PROBABILITY
@@ -177,7 +181,7 @@ def check_deflated_sharpe(result: Result, *, trials: int, deviation: float | Non
     text = (
         f"The Sharpe ratio is above the luck {against} with a probability of {chance:.0%} over {len(daily):,} returns."
     )
-    return said(verdict, text, probability=chance, trials=trials, days=len(daily))
+    return make_check(verdict, text, probability=chance, trials=trials, days=len(daily))
 
 
 def _saying(name: str, title: str) -> Callable[..., Check]:
@@ -232,10 +236,10 @@ Decision = tuple[str, str, str, str, float, int]  # symbol, strategy, side, purp
 
 def _decisions(result: Result) -> set[Decision]:
     orders = result.orders
-    wanted = orders["purpose"].astype(str).isin([OrderPurpose.ENTRY.value, OrderPurpose.EXIT.value])
-    at = result.order_rows.decided_at[wanted.to_numpy()].tolist()
-    columns = [orders.loc[wanted, name].astype(str).tolist() for name in ("symbol", "strategy", "side", "purpose")]
-    return set(zip(*columns, orders.loc[wanted, "qty"].tolist(), at, strict=True))
+    is_decision = orders["purpose"].astype(str).isin([OrderPurpose.ENTRY.value, OrderPurpose.EXIT.value])
+    at = result.order_rows.decided_at[is_decision.to_numpy()].tolist()
+    columns = [orders.loc[is_decision, name].astype(str).tolist() for name in ("symbol", "strategy", "side", "purpose")]
+    return set(zip(*columns, orders.loc[is_decision, "qty"].tolist(), at, strict=True))
 
 
 def _cuts(decisions: set[Decision]) -> list[int]:

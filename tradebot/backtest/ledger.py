@@ -178,13 +178,13 @@ def equity_curve(
     flow = np.zeros(n, dtype=np.int64)
     id_, side = orders.symbol[fills.order], orders.side[fills.order].astype(np.int64)
     np.add.at(flow, ks - first, -side * fills.quantity * fills.price * factors[id_] - fills.charges)
-    worth = cash + np.cumsum(flow)
+    value = cash + np.cumsum(flow)
     for traded in np.unique(id_).tolist():
-        mine = id_ == traded
+        is_its_fill = id_ == traded
         steps = np.zeros(n, dtype=np.int64)
-        np.add.at(steps, ks[mine] - first, side[mine] * fills.quantity[mine])
-        worth += np.cumsum(steps) * table.closes_from(traded, first) * factors[traded]
-    return worth
+        np.add.at(steps, ks[is_its_fill] - first, side[is_its_fill] * fills.quantity[is_its_fill])
+        value += np.cumsum(steps) * table.closes_from(traded, first) * factors[traded]
+    return value
 
 
 def money_factors(instruments: Sequence[Instrument], decimals: int) -> Ints:

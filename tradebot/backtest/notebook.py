@@ -115,8 +115,10 @@ class Tested:
         # Sentences that explain the figures: notes, denials with reasons, unusual counts, faults.
         result = self.result
         denied = (f"{one.count:,} entries or exits denied: {one.reason}" for one in result.denials)
-        odd = (f"{result.counts[name]:,} {words}" for name, words in UNUSUAL_COUNTS.items() if result.counts.get(name))
-        return (*self.notes, *result.notes, *denied, *odd, *result.faults)
+        unusual = (
+            f"{result.counts[name]:,} {words}" for name, words in UNUSUAL_COUNTS.items() if result.counts.get(name)
+        )
+        return (*self.notes, *result.notes, *denied, *unusual, *result.faults)
 
     def _repr_html_(self) -> str:
         names = html.escape(", ".join(spec.name for spec in self.result.job.strategies))

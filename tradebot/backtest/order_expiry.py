@@ -103,8 +103,8 @@ def _closes(calendar: ExchangeCalendar, first: int, last: int, *, only_covered: 
     # Day -> when its first symbols close, for days with a session. With `only_covered`, days of India outside the
     # calendar's known closures are left out.
     if only_covered and calendar.zone == INDIA:
-        known = market_of(calendar.exchange).calendar
-        first, last = max(first, day_number(known.covered_from)), min(last, day_number(known.covered_through))
+        covered = market_of(calendar.exchange).calendar
+        first, last = max(first, day_number(covered.covered_from)), min(last, day_number(covered.covered_through))
     found: dict[int, int] = {}
     for day in range(first, last + 1):
         if calendar.session_hours(day) is not None:

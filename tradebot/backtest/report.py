@@ -56,8 +56,8 @@ def write_report(path: Path, story: dict[str, Any], summary: dict[str, Any]) -> 
     check_report_path(path)
     beside = path.with_suffix(".json")
     write_file_atomically(path, render_page(story).encode())
-    told = summary | {name: story[name] for name in ("hashes", "months", "equity", "trades", "trades_of")}
-    write_file_atomically(beside, orjson.dumps(told, option=JSON_OPTIONS | orjson.OPT_INDENT_2))
+    figures = summary | {name: story[name] for name in ("hashes", "months", "equity", "trades", "trades_of")}
+    write_file_atomically(beside, orjson.dumps(figures, option=JSON_OPTIONS | orjson.OPT_INDENT_2))
     return beside
 
 

@@ -71,14 +71,14 @@ class _RowCursor:
 class SignalIndex:
     """The signals of one instrument, read in ascending rows; `unused_count` is the number not returned so far."""
 
-    def __init__(self, instrument: Instrument, wishes: Sequence[ActionSignals]) -> None:
+    def __init__(self, instrument: Instrument, actions: Sequence[ActionSignals]) -> None:
         self._symbol, self._scale = instrument.symbol, 10.0**instrument.price_decimals
-        self._watched = [(wish, _RowCursor(wish.rows)) for wish in wishes]
-        self.unused_count = sum(len(wish.rows) for wish in wishes)
-        self._heeded = {  # sign of the position -> the rows with a signal that it can act on
-            0: _RowCursor(_merged(wish.rows for wish in wishes if wish.action.is_entry)),
-            1: _RowCursor(_merged(wish.rows for wish in wishes if wish.action is Action.EXIT_LONG)),
-            -1: _RowCursor(_merged(wish.rows for wish in wishes if wish.action is Action.EXIT_SHORT)),
+        self._by_action = [(one, _RowCursor(one.rows)) for one in actions]
+        self.unused_count = sum(len(one.rows) for one in actions)
+        self._actionable = {  # sign of the position -> the rows with a signal that it can act on
+            0: _RowCursor(_merged(one.rows for one in actions if one.action.is_entry)),
+            1: _RowCursor(_merged(one.rows for one in actions if one.action is Action.EXIT_LONG)),
+            -1: _RowCursor(_merged(one.rows for one in actions if one.action is Action.EXIT_SHORT)),
         }
 
     def next_actionable_row(self, row: int, sign: int) -> int:
@@ -87,28 +87,26 @@ class SignalIndex:
         For a flat position (0) that is an entry, else the exit of its side: the desk ignores all other signals.
         Returns NEVER without such a row.
         """
-        heeded = self._heeded[sign]
-        first = heeded.rows[heeded.place]
-        return first if first >= row else heeded.advance_to(row)
+        cursor = self._actionable[sign]
+        first = cursor.rows[cursor.place]
+        return first if first >= row else cursor.advance_to(row)
 
     def signals_at(self, row: int, end: int, close: int) -> list[Signal]:
         """Return the signals at the close of a row, `close` units at `end` (market ns): by strategy, exits first."""
         found: list[Signal] = []
         price = close / self._scale
-        for wish, fires in self._watched:
-            first = fires.rows[fires.place]
-            if first > row or (first < row and fires.advance_to(row) != row):
+        for one, fired in self._by_action:
+            first = fired.rows[fired.place]
+            if first > row or (first < row and fired.advance_to(row) != row):
                 continue
             quantity, stop, trail, target = NO_LEVELS
-            if wish.levels:
+            if one.levels:
                 quantity, stop, trail, target = (
-                    float(wish.levels[name][fires.place]) if name in wish.levels else None for name in SIGNAL_LEVELS
+                    float(one.levels[name][fired.place]) if name in one.levels else None for name in SIGNAL_LEVELS
                 )
-            id_ = make_signal_id(wish.strategy, self._symbol, end, wish.action.text)
+            id_ = make_signal_id(one.strategy, self._symbol, end, one.action.text)
             found.append(
-                Signal(
-                    id_, wish.strategy, self._symbol, wish.action, end, end, end, price, quantity, stop, trail, target
-                )
+                Signal(id_, one.strategy, self._symbol, one.action, end, end, end, price, quantity, stop, trail, target)
             )
         self.unused_count -= len(found)
         return found
@@ -141,11 +139,11 @@ def index_signals(
                     said[id_].append((spec.name, framed))
                 else:
                     faults.append(StrategyFault(spec.name, instruments[id_].symbol, reason))
-    wishes = [
+    actions = [
         SignalIndex(i, [w for name, one in pairs for w in _wishes(name, one, first)])
         for i, pairs, first in zip(instruments, said, firsts, strict=True)
     ]
-    return IndexedSignals(wishes, faults)
+    return IndexedSignals(actions, faults)
 
 
 def _ruled(

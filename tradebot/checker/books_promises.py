@@ -51,21 +51,21 @@ def books_converge(records: RunRecords) -> PromiseVerdict:
 def _position_faults(records: RunRecords) -> list[str]:
     # The venue nets our position with what others hold. The journal keeps the two apart; their sum must match.
     ours = {
-        line: held.quantity
-        for line, held in arithmetic.positions_from_fills(records.journal, records.orders.values()).items()
+        key: held.quantity
+        for key, held in arithmetic.positions_from_fills(records.journal, records.orders.values()).items()
     }
-    looks = list(records.journal.rows_of_kinds("reconciled"))
-    for part in looks[-1].body.get("external") or () if looks else ():
-        line = (part["key"]["exchange"], part["key"]["symbol"], part["key"]["product"])
-        ours[line] = ours.get(line, Fraction(0)) + to_fraction(part["quantity"])
+    polls = list(records.journal.rows_of_kinds("reconciled"))
+    for part in polls[-1].body.get("external") or () if polls else ():
+        key = (part["key"]["exchange"], part["key"]["symbol"], part["key"]["product"])
+        ours[key] = ours.get(key, Fraction(0)) + to_fraction(part["quantity"])
     theirs, moving = _nets(records), _moving(records)
     owned = AccountNets.initial_holdings(records.log.lines if records.log else ())
     return [
-        f"{' '.join(line)}: the exchange holds {theirs.get(line, 0)}, the journal {ours.get(line, 0)}"
-        for line in sorted(ours.keys() | theirs.keys())
+        f"{' '.join(key)}: the exchange holds {theirs.get(key, 0)}, the journal {ours.get(key, 0)}"
+        for key in sorted(ours.keys() | theirs.keys())
         # A venue lists the shares of the demat account apart. A daemon that reads them adds them to its position.
-        if ours.get(line, 0) not in (theirs.get(line, 0), theirs.get(line, 0) - owned.get(line, 0))
-        if line not in moving
+        if ours.get(key, 0) not in (theirs.get(key, 0), theirs.get(key, 0) - owned.get(key, 0))
+        if key not in moving
     ]
 
 
@@ -77,7 +77,7 @@ def _nets(records: RunRecords) -> dict[arithmetic.NetKey, Fraction]:
     for at, entry in _trades(records):
         if at <= records.last_reconciled_at or (entry.get("exchange"), entry.get("trade_id")) in records.journal_fills:
             nets.apply_line(entry, is_ours=False)
-    return {line: net for line, net in nets.net.items() if net}
+    return {key: net for key, net in nets.net.items() if net}
 
 
 def _moving(records: RunRecords) -> set[arithmetic.NetKey]:
@@ -151,29 +151,29 @@ def truth_after_restart(records: RunRecords) -> PromiseVerdict:
     if not records.journal.run_ids:
         return verdict_not_shown("I12", "the journal holds no run")
     faults: list[str] = []
-    looked: EvidenceRow | None = None
+    first_poll: EvidenceRow | None = None
     run: EvidenceRow | None = None
     open_now: dict[str, str] = {}  # order id -> its last event in the run before
-    undone: dict[str, str] = {}
+    unsettled: dict[str, str] = {}
     for row in records.journal.rows_of_kinds("run", "reconciled", "order"):
         if row.kind == "run":
-            run, looked, undone = row, None, dict(open_now)
+            run, first_poll, unsettled = row, None, dict(open_now)
         elif row.kind == "reconciled":
-            if looked is None:
+            if first_poll is None:
                 faults += _missing_at(records, row)
-            looked = looked or row
+            first_poll = first_poll or row
         elif (event := str(row.body.get("event"))) in ("intent", "sending"):
             order_id = str(row.body["order_id"])
             if event == "sending" and not _is_external(records, order_id):
-                if looked is None:
+                if first_poll is None:
                     faults.append(
                         f"row {row.seq} sends {order_id} before run {run.run if run else '?'} looked at the venue"
                     )
-                faults += [f"row {row.seq} sends while {o} was left {how}" for o, how in undone.items()]
+                faults += [f"row {row.seq} sends while {o} was left {how}" for o, how in unsettled.items()]
             open_now[order_id] = event.upper()
         elif event not in INCONCLUSIVE_EVENTS:
             open_now.pop(str(row.body.get("order_id")), None)
-            undone.pop(str(row.body.get("order_id")), None)
+            unsettled.pop(str(row.body.get("order_id")), None)
     starts = len(records.journal.run_ids)
     return (
         verdict_broken("I12", list_faults(faults))
@@ -186,14 +186,14 @@ def _is_external(records: RunRecords, order_id: str) -> bool:
     return order_id in records.orders and records.orders[order_id].is_external
 
 
-def _missing_at(records: RunRecords, look: EvidenceRow) -> list[str]:
+def _missing_at(records: RunRecords, poll: EvidenceRow) -> list[str]:
     return [
-        f"row {look.seq} ends the first look of run {look.run} without fill {fill['trade_id']} (line {line})"
+        f"row {poll.seq} ends the first look of run {poll.run} without fill {fill['trade_id']} (line {line})"
         for line, fill in records.exchange_fills
-        if fill["traded_at"] + SETTLE_NS < look.at
-        and records.first_booked_seqs.get((fill["exchange"], fill["trade_id"]), look.seq) >= look.seq
-        and not _was_inferred(records, fill, look)
-        and not _has_no_owner(records, fill, look)
+        if fill["traded_at"] + SETTLE_NS < poll.at
+        and records.first_booked_seqs.get((fill["exchange"], fill["trade_id"]), poll.seq) >= poll.seq
+        and not _was_inferred(records, fill, poll)
+        and not _has_no_owner(records, fill, poll)
     ]
 
 

@@ -115,8 +115,8 @@ class KnownValues:
 
     def largest_known(self, key: NetKey, sign: int) -> Fraction:
         """Return the largest assumable quantity on the side of `sign` (1 long, -1 short), 0 if there is none."""
-        known = [self._now[key], *(value for values in self._since for value in values.get(key, ()))]
-        return max(max(value * sign for value in known), ZERO)
+        values_assumed = [self._now[key], *(value for values in self._since for value in values.get(key, ()))]
+        return max(max(value * sign for value in values_assumed), ZERO)
 
 
 def _signed(line: dict[str, Any]) -> Fraction:

@@ -96,18 +96,18 @@ def no_fill_twice(records: RunRecords) -> PromiseVerdict:
 
 def fill_never_refused(records: RunRecords) -> PromiseVerdict:
     """I10: late, excess and foreign fills are booked as well."""
-    odd = {
+    booked_odd_fills = {
         (r.body["execution"]["exchange"], r.body["execution"]["execution_id"])
         for o in records.orders.values()
         for r in o.facts
         if r.body["event"] == "executed" and (o.is_external or r in o.odd_fills)
     }
-    faults, seen = [], len(odd)
+    faults, seen = [], len(booked_odd_fills)
     for line, fill, oddity in _odd_fills(records):
         key = (fill["exchange"], fill["trade_id"])
         if key not in records.journal_fills and _was_looked_for(records, fill):
             faults.append(f"{oddity} fill {key[1]} (line {line}) is in no row")
-        seen += key not in odd
+        seen += key not in booked_odd_fills
     if faults:
         return verdict_broken("I10", list_faults(faults))
     return (

@@ -103,8 +103,8 @@ class StopFollower:
                 self._inactive_reason = what.word if self._inactive_reason != STOPS else STOPS
             else:
                 self._apply_price(run, what, exits)
-        for guard in self.stops.values():
-            guard.has_missing_prices = guard.has_missing_prices or not is_ended
+        for stops in self.stops.values():
+            stops.has_missing_prices = stops.has_missing_prices or not is_ended
 
     def _apply_row(self, run: str, row: EvidenceRow) -> None:
         if row.kind == "reconciled":
@@ -143,34 +143,34 @@ class StopFollower:
 
     def _begin_exit(self, symbol: str, purpose: str, row: EvidenceRow) -> None:
         # An exit is requested from here until the position is flat, so the stops no longer matter.
-        guard, last = self.stops.pop(symbol), self._last_prices.get(symbol)
-        self._exited_entries.add(guard.order_id)
+        stops, last = self.stops.pop(symbol), self._last_prices.get(symbol)
+        self._exited_entries.add(stops.order_id)
         self.later_run_count += self._entry_runs[symbol] != row.run and purpose in PROTECTIVE
-        if purpose not in PROTECTIVE or guard.has_missing_prices or last is None or last.mono != _mono(row):
+        if purpose not in PROTECTIVE or stops.has_missing_prices or last is None or last.mono != _mono(row):
             return
-        if not guard.level_reached(last, guard.possible_best):
+        if not stops.level_reached(last, stops.possible_best):
             self.faults.append(
                 f"{row.body['order_id']} (row {row.seq}) closes {symbol} for its {purpose} at {last.display_price:g}, "
-                f"which is at no level of {guard.order_id}"
+                f"which is at no level of {stops.order_id}"
             )
 
     def _apply_price(self, run: str, seen: DeskInput, exits: set[tuple[str, int]]) -> None:
         self._last_prices[seen.symbol] = seen
-        guard = self.stops.get(seen.symbol)
-        if guard is None:
+        stops = self.stops.get(seen.symbol)
+        if stops is None:
             return
         is_sure = self._inactive_reason != STOPS and (
-            self._entry_runs[seen.symbol] != run or seen.mono > guard.since_mono + SECOND
+            self._entry_runs[seen.symbol] != run or seen.mono > stops.since_mono + SECOND
         )
-        guard.add_price(seen, is_sure=is_sure)
+        stops.add_price(seen, is_sure=is_sure)
         if not is_sure or self._inactive_reason == REFUSED:
             return
-        if level := guard.level_reached(seen, guard.certain_best):
+        if level := stops.level_reached(seen, stops.certain_best):
             self.reached_count += 1
             if (seen.symbol, seen.mono) not in exits:
                 where = "" if self._entry_runs[seen.symbol] == run else ", set by an earlier run,"
                 self.faults.append(
-                    f"{seen.symbol} was shown {seen.display_price:g} in run {run}, the {level} of {guard.order_id}"
+                    f"{seen.symbol} was shown {seen.display_price:g} in run {run}, the {level} of {stops.order_id}"
                     f"{where} was reached and no exit began"
                 )
                 del self.stops[seen.symbol]
@@ -178,24 +178,24 @@ class StopFollower:
 
 def stops_hold(records: RunRecords) -> PromiseVerdict:
     """I32: a stop or target acts at the first price that reaches it, also after a restart."""
-    watch, seen = StopFollower(records), records.desk_inputs
+    follower, inputs_by_run = StopFollower(records), records.desk_inputs
     faults = list(_useless(records))
     runs: dict[str, list[EvidenceRow]] = defaultdict(list)
     for row in records.journal.rows_of_kinds("run", "order", "reconciled", "end"):
         runs[row.run].append(row)
     for run, rows in runs.items():
-        if run in seen and _format(rows[0]) >= FIRST_JUDGED_FORMAT:
+        if run in inputs_by_run and _format(rows[0]) >= FIRST_JUDGED_FORMAT:
             kept = [row for row in rows if row.kind in ("order", "reconciled")]
-            watch.follow_run(run, kept, seen[run], is_ended=rows[-1].kind == "end")
-    faults += watch.faults
+            follower.follow_run(run, kept, inputs_by_run[run], is_ended=rows[-1].kind == "end")
+    faults += follower.faults
     if faults:
         return verdict_broken("I32", list_faults(faults))
-    if not watch.stop_count:
+    if not follower.stop_count:
         return verdict_not_shown("I32", "no position with a stop or a target was on a tape")
     return verdict_ok(
         "I32",
-        f"{watch.stop_count} positions were guarded, {watch.reached_count} levels were reached and acted on, "
-        f"{watch.later_run_count} in a later run than the entry's",
+        f"{follower.stop_count} positions were guarded, {follower.reached_count} levels were reached and acted on, "
+        f"{follower.later_run_count} in a later run than the entry's",
     )
 
 

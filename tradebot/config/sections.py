@@ -344,18 +344,18 @@ class Config(BaseSettings):
 def add_venue_sections() -> None:
     """Give Config a section for every venue of the registry, after [venue]; remove those of venues that are gone."""
     fields = Config.__pydantic_fields__
-    rooms = {adapter.name: adapter.settings_class() for adapter in registry.all_adapters()}
-    if rooms == _VENUE_SECTIONS:
+    venue_sections = {adapter.name: adapter.settings_class() for adapter in registry.all_adapters()}
+    if venue_sections == _VENUE_SECTIONS:
         return
     names = list(fields)
     place = names.index("venue") + 1
     before, after = names[:place], [name for name in names[place:] if name not in _VENUE_SECTIONS]
-    made = {name: FieldInfo(annotation=section, default=section()) for name, section in rooms.items()}
+    made = {name: FieldInfo(annotation=section, default=section()) for name, section in venue_sections.items()}
     ordered = {name: fields[name] for name in before} | made | {name: fields[name] for name in after}
     fields.clear()
     fields.update(ordered)
     _VENUE_SECTIONS.clear()
-    _VENUE_SECTIONS.update(rooms)
+    _VENUE_SECTIONS.update(venue_sections)
     Config.model_rebuild(force=True)
 
 

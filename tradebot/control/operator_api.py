@@ -97,12 +97,12 @@ class OperatorApi:
                 f"no order may leave, not even an exit: {killed}; `tradebot flatten --lift-kill` lets exits leave",
                 status=409,
             )
-        known = id_ in self._account.conditions.halts.flatten_ids
+        is_repeated = id_ in self._account.conditions.halts.flatten_ids
         holdings, orders = position_rows(self._account), order_rows(self._account)
         await self._command(Command(verb=CommandVerb.FLATTEN, reason=reason, id=id_))
         if killed:
             await self._lift()  # the halt is in the journal now, so entries stay blocked
-        return {"id": id_, "known": known, "closing": holdings, "orders": orders}
+        return {"id": id_, "known": is_repeated, "closing": holdings, "orders": orders}
 
     async def stop(self, body: dict[str, Any]) -> dict[str, Any]:
         """End the run, as a signal does. Raises BadRequest."""
@@ -112,12 +112,12 @@ class OperatorApi:
 
     async def watch_halt_file(self) -> None:
         """Check for the HALT file until cancelled; a new file also halts the desk, which then cancels its entries."""
-        told = ""
+        last_reason = ""
         while True:
             found = self._halt_file.read_reason()
-            if found and found != told:
+            if found and found != last_reason:
                 await self._command(Command(verb=CommandVerb.HALT, reason=found, control="kill"))
-            told = found
+            last_reason = found
             await self._clock.sleep(WATCH_INTERVAL_S)
 
     async def _lift(self) -> None:
@@ -133,9 +133,9 @@ class OperatorApi:
             raise BadRequest("scope must be all, account, symbol:NAME or strategy:NAME")
         if scope.is_account_wide:
             return scope
-        known = self._universe.symbols if scope.kind is ScopeKind.SYMBOL else tuple(sorted(self._strategies))
-        if scope.name not in known:
-            near = get_close_matches(scope.name, known, n=1)
+        names = self._universe.symbols if scope.kind is ScopeKind.SYMBOL else tuple(sorted(self._strategies))
+        if scope.name not in names:
+            near = get_close_matches(scope.name, names, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise BadRequest(f"this run has no {scope.kind} {scope.name[:80]!r}{hint}")
         return scope

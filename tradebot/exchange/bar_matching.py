@@ -163,7 +163,7 @@ class BarOrderBook(Generic[R]):
         if row != self._row:
             self._row, self._taken = row, 0
         numerator, denominator = self._share
-        most = self._volumes[row] * numerator // denominator - self._taken
-        quantity = wanted if wanted <= most else max(most, 0) // self._lot * self._lot
+        offered = self._volumes[row] * numerator // denominator - self._taken
+        quantity = wanted if wanted <= offered else max(offered, 0) // self._lot * self._lot
         self._taken += quantity
         return quantity

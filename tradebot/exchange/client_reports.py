@@ -38,12 +38,12 @@ class ClientReports:
 
     def book_request(self, seen: BookOrder, status: BookStatus, now: int) -> BookOrder:
         """Book a client's request for a cancel or a change, report it, and return the version that shows it."""
-        asked = msgspec.structs.replace(seen, status=status, changed_at=now)
-        self._book.add_version_as_given(asked)
+        version = msgspec.structs.replace(seen, status=status, changed_at=now)
+        self._book.add_version_as_given(version)
         if status is not BookStatus.MODIFY_VALIDATING:
             self._book.begin_request(seen.order_id, status)
-        self._notify(asked)
-        return asked
+        self._notify(version)
+        return version
 
     def book_fill(self, trade: TradeRow) -> None:
         """Book a fill in the account, with its charges. The version that reports it comes after it."""

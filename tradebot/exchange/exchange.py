@@ -176,9 +176,9 @@ class Exchange:
         self._validator.check_ticket(ticket, replaces=seen)
         counted = msgspec.structs.replace(seen, modifications=seen.modifications + 1, reason="")
         self._reports.book_request(counted, BookStatus.MODIFY_VALIDATING, now)
-        asked = self._reports.book_request(counted, BookStatus.MODIFYING, now)
+        version = self._reports.book_request(counted, BookStatus.MODIFYING, now)
         self._link.send_request(now, partial(self._on_request_arrived, order_id, BookStatus.MODIFYING, changes))
-        return asked
+        return version
 
     def cancel_order(self, order_id: str) -> BookOrder:
         """Request the cancel of a working order and return it as CANCEL PENDING. It may fill meanwhile.
@@ -187,9 +187,9 @@ class Exchange:
         """
         now, seen = self._now(), self._book.latest_version(order_id)
         check_changeable(seen, verb="cancelled", request=self._book.pending_request(order_id))
-        asked = self._reports.book_request(seen, BookStatus.CANCELLING, now)
+        version = self._reports.book_request(seen, BookStatus.CANCELLING, now)
         self._link.send_request(now, partial(self._on_request_arrived, order_id, BookStatus.CANCELLING, {}))
-        return asked
+        return version
 
     def convert_position(self, asked: Conversion) -> None:
         """Move part of a position to another product, at once and at its cost. Raises ExchangeRefusal."""

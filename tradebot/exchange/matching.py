@@ -194,10 +194,10 @@ class InstrumentBook:
             if not order.remaining or not price or (price > limit if buys else price < limit):
                 return
             key = (order.side, price)
-            gone = self._taken.get(key, 0)
-            quantity = min(order.remaining, displayed - gone)
+            taken = self._taken.get(key, 0)
+            quantity = min(order.remaining, displayed - taken)
             if quantity > 0:
-                self._taken[key] = gone + quantity
+                self._taken[key] = taken + quantity
                 order.remaining -= quantity
                 events.append(BookFill(order.order_id, quantity, price))
 

@@ -48,8 +48,8 @@ def _and(a: Floats, b: Floats) -> Floats:
     if are_finite(a, b):
         both: Floats = ((a != 0.0) & (b != 0.0)).astype(np.float64)
         return both
-    known = np.where(np.isnan(a) | np.isnan(b), np.nan, 1.0)
-    result: Floats = np.where((a == 0.0) | (b == 0.0), 0.0, known)
+    if_not_false = np.where(np.isnan(a) | np.isnan(b), np.nan, 1.0)
+    result: Floats = np.where((a == 0.0) | (b == 0.0), 0.0, if_not_false)
     return result
 
 
@@ -57,8 +57,8 @@ def _or(a: Floats, b: Floats) -> Floats:
     if are_finite(a, b):
         either: Floats = ((a != 0.0) | (b != 0.0)).astype(np.float64)
         return either
-    known = np.where(np.isnan(a) | np.isnan(b), np.nan, 0.0)
-    result: Floats = np.where(_is_true(a) | _is_true(b), 1.0, known)
+    if_not_true = np.where(np.isnan(a) | np.isnan(b), np.nan, 0.0)
+    result: Floats = np.where(_is_true(a) | _is_true(b), 1.0, if_not_true)
     return result
 
 

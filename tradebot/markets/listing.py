@@ -67,9 +67,9 @@ def unknown_shares(symbols: Iterable[str]) -> str:
     unknown = [
         symbol for symbol in symbols if (bare := symbol.rpartition(":")[2]) not in known and not _is_numbered(bare)
     ]
-    told = ", ".join(_with_hint(symbol, known) for symbol in unknown[:MAX_UNKNOWN_NAMED])
+    names = ", ".join(_with_hint(symbol, known) for symbol in unknown[:MAX_UNKNOWN_NAMED])
     more = f" and {len(unknown) - MAX_UNKNOWN_NAMED} more" if len(unknown) > MAX_UNKNOWN_NAMED else ""
-    return f"no list here knows {told}{more}" if unknown else ""
+    return f"no list here knows {names}{more}" if unknown else ""
 
 
 def turnover_rank(symbol: str) -> float:

@@ -65,8 +65,8 @@ class LoopGuard:
         # A broken connection is caused by the venue or the reader, and the owner of the transport notices it too.
         is_ours = error is not None and not isinstance(error, OSError)
         trace = traceback.format_exception(error)[-MAX_STACK_FRAMES:] if error is not None else []
-        told = ExceptionUncaught if is_ours else ConnectionBroken
-        self._tell(told(reason=message, error=repr(error), trace=trace))
+        event_class = ExceptionUncaught if is_ours else ConnectionBroken
+        self._tell(event_class(reason=message, error=repr(error), trace=trace))
         if is_ours:
             self._why = self._why or f"{message}: {error!r}"
             self._broken.set()
@@ -85,12 +85,12 @@ class LoopGuard:
     # ---- in the thread
 
     def _sample(self) -> None:
-        told = 0
+        reported_beat_at = 0
         while not self._ended.wait(SAMPLE_EVERY_S):
             beat_at = self._beat_at
             stalled = self._clock.monotonic_ns() - beat_at
-            if stalled > STALLED_NS and beat_at != told:
-                told = beat_at
+            if stalled > STALLED_NS and beat_at != reported_beat_at:
+                reported_beat_at = beat_at
                 frame = sys._current_frames().get(self._id)
                 stack = [
                     f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_stack(frame)[-MAX_STACK_FRAMES:]

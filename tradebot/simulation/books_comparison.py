@@ -63,10 +63,10 @@ def compare_books(status: dict[str, Any] | None, exchange: Exchange) -> BooksCom
         (h.exchange, h.symbol, DELIVERY): h.owned_quantity for h in exchange.account.demat_holdings()
     }
     differences = [
-        f"{' '.join(line)}: the exchange holds {theirs.get(line, 0)}, the daemon {ours.get(line, 0)}"
-        for line in sorted(theirs.keys() | ours.keys())
+        f"{' '.join(key)}: the exchange holds {theirs.get(key, 0)}, the daemon {ours.get(key, 0)}"
+        for key in sorted(theirs.keys() | ours.keys())
         # A venue lists the shares of the demat account apart. A daemon that reads them adds them to its position.
-        if ours.get(line, 0) not in (theirs.get(line, 0), theirs.get(line, 0) + owned.get(line, 0))
+        if ours.get(key, 0) not in (theirs.get(key, 0), theirs.get(key, 0) + owned.get(key, 0))
     ]
     ours_there = {order.order_id for order in exchange.latest_orders() if order.ticket.hand is PlacedBy.API}
     paid = sum(

@@ -264,17 +264,17 @@ class Projection:
 
     def _external(self, row: JournalRow, report: ReconciliationResult) -> None:
         # Positions that the venue shows beyond ours. One that it no longer shows is flat.
-        shown = {msgspec.structs.replace(p.key, venue=""): p for p in report.external}
-        gone = [key for of, key in self._positions if of == self._account and not key.is_ours and key not in shown]
+        external = {msgspec.structs.replace(p.key, venue=""): p for p in report.external}
+        gone = [key for of, key in self._positions if of == self._account and not key.is_ours and key not in external]
         for key in gone:
             held = self._positions[self._account, key]
             if not held.position.is_flat:
                 self._hold(row, held._replace(position=Position(key)))
-        for key, p in shown.items():
-            known = self._positions.get((self._account, key))
+        for key, p in external.items():
+            previous = self._positions.get((self._account, key))
             position = Position(key).with_quantity(p.quantity, p.average_price)
-            if known is None or known.position != position:
-                self._hold(row, MarkedPosition(position, p.average_price if known is None else known.mark))
+            if previous is None or previous.position != position:
+                self._hold(row, MarkedPosition(position, p.average_price if previous is None else previous.mark))
 
     def _equity(self, row: JournalRow) -> None:
         # In a fixed order: sums are rounded to 28 digits, and must not depend on which position came first.

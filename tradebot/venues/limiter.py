@@ -58,8 +58,8 @@ class Limiter:
     def left_today(self, kind: str, *, is_exit: bool = False) -> int | None:
         """Return how many requests of `kind` the day still allows, or None where it has no daily limit."""
         self._turn_day()
-        rooms = [w.limit - (0 if is_exit else w.reserved) - self._used[i] for i, w in self._days(kind)]
-        return max(min(rooms), 0) if rooms else None
+        left = [w.limit - (0 if is_exit else w.reserved) - self._used[i] for i, w in self._days(kind)]
+        return max(min(left), 0) if left else None
 
     def try_acquire(self, kind: str, *, is_exit: bool = False) -> bool:
         """Count one request and return True, or count nothing and return False where a window is full."""
@@ -85,11 +85,11 @@ class Limiter:
                 continue
             while taken and taken[0] <= now - span:
                 taken.popleft()
-            room = window.limit - (0 if is_exit else window.reserved)
-            if room <= 0:
+            allowed = window.limit - (0 if is_exit else window.reserved)
+            if allowed <= 0:
                 return None
-            if len(taken) >= room:
-                wait = max(wait, taken[len(taken) - room] + span - now)
+            if len(taken) >= allowed:
+                wait = max(wait, taken[len(taken) - allowed] + span - now)
         return wait if self._clock.speed == 1.0 else math.ceil(wait / self._clock.speed)
 
     def _take(self, kind: str) -> bool:

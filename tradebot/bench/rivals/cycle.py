@@ -33,9 +33,9 @@ def cycle_one_by_one(port: int, names: Sequence[str], frames: Sequence[pd.DataFr
     """Fetch, compute and decide for each symbol in turn."""
     begin, fetched, found = clock.monotonic_ns(), 0, set()
     for name, frame in zip(names, frames, strict=False):
-        asked = clock.monotonic_ns()
+        requested_mono = clock.monotonic_ns()
         quote = fetch.fetch_one(port, name)[name]
-        fetched += clock.monotonic_ns() - asked
+        fetched += clock.monotonic_ns() - requested_mono
         if is_above_average(_quoted(frame, quote)):
             found.add(name)
     return CycleTiming(fetched / SECOND, (clock.monotonic_ns() - begin) / SECOND, frozenset(found))

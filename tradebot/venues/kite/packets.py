@@ -165,17 +165,17 @@ def _few_quotes(
     counts: FrameCounts,
 ) -> Quotes | None:
     counts.packets += len(rows)
-    known = [row for row in rows if row[1] in table.ids]
-    if len(known) < len(rows):
-        counts.unknown_tokens += len(rows) - len(known)
-        if not known:
+    known_rows = [row for row in rows if row[1] in table.ids]
+    if len(known_rows) < len(rows):
+        counts.unknown_tokens += len(rows) - len(known_rows)
+        if not known_rows:
             return None
     time, *others = places
     block = np.array(
         [
-            [table.ids[row[1]] for row in known],
-            [now if time is None else row[time] * SECOND for row in known],
-            *([0 if at is None else row[at] for row in known] for at in others),
+            [table.ids[row[1]] for row in known_rows],
+            [now if time is None else row[time] * SECOND for row in known_rows],
+            *([0 if at is None else row[at] for row in known_rows] for at in others),
         ],
         dtype=np.int64,
     )
