@@ -116,9 +116,8 @@ async def _run(
         tell(CautionRaised(reason=caution))
     async with AsyncExitStack() as stack:
         if (outbox := open_outbox(config, tell, wall)) is not None:
-            stack.push_async_callback(
-                outbox.finish_and_close
-            )  # runs after the journal is closed: its last row is fed as well
+            # The stack runs this after the journal is closed, so the journal's last row is fed as well.
+            stack.push_async_callback(outbox.finish_and_close)
         journal = Journal(
             state_dir,
             run=options.run_id,

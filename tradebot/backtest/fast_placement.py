@@ -75,7 +75,7 @@ class FastPlacement(Placement):
         )
 
     def _is_quiet(self, id_: int, symbol: str) -> bool:
-        # True if nothing holds entries back: no halt, no end of session, no link or quote in doubt.
+        # True if nothing holds entries back: no halt, no end of session, no stale link, no crossed quote.
         c, marks = self._conditions, self._marks
         if c.unaccounted or c.links.stale_sources or not c.halts.is_empty or c.mono > c.blind_from_mono or c.frozen:
             return False

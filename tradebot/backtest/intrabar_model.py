@@ -29,9 +29,8 @@ class IntrabarModel:
             broker,
             held,
         )
-        self.has_guard = (
-            desk.guards.mask.data
-        )  # id -> whether its position has protective levels; a view, see `BarTable`
+        # id -> whether its position has protective levels; a view, see `BarTable`.
+        self.has_guard = desk.guards.mask.data
         # What happens inside a bar is stamped this many ns after its start: one second before its end.
         self.intrabar_offset_ns = table.interval_ns - SECOND if table.interval_ns >= 2 * SECOND else 0
         self._orders = [book.orders for book in broker.bar_books]

@@ -20,7 +20,7 @@ from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.desk.gate.limits import Limits
 from tradebot.trading.desk.settings import DeskSettings
 
-__all__ = ("Bill", "Costs", "TradingHours", "Job", "BarFillModel", "Slippage", "SlippageKind")
+__all__ = ("BarFillModel", "Bill", "Costs", "Job", "Slippage", "SlippageKind", "TradingHours")
 
 
 class Bill(StrEnum):

@@ -109,8 +109,8 @@ def _each(job: Job, series: Mapping[str, BarSeries], ids: Sequence[int], say: Ca
 def merge_results(job: Job, parts: Sequence[Result], ids: Sequence[Sequence[int]]) -> Result:
     """Return the results of parts of a job as one; `ids` are the numbers of each part's instruments in the job.
 
-    Orders and fills are sorted by time, then by instrument. The account's value is the job's cash and what every part
-    won.
+    Orders and fills are sorted by time, then by instrument. The account's value is the job's cash plus what
+    every part won.
     """
     decimals = max(part.money_decimals for part in parts)
     strategies = tuple(sorted({spec.name for spec in job.strategies}))

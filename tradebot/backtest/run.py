@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from tradebot.backtest import ledger as books
+from tradebot.backtest import ledger
 from tradebot.backtest.assumptions import assumptions_of
 from tradebot.backtest.backtest_desk import BacktestDesk
 from tradebot.backtest.backtest_loop import BacktestLoop
@@ -50,9 +50,9 @@ def run_backtest(
     """
     cut = {symbol: _until(bars, job.end) for symbol, bars in series_by_symbol(series).items()}
     table = BarTable(job.instruments, cut, job.interval)
-    decimals = books.money_decimals(job.instruments)
+    decimals = ledger.money_decimals(job.instruments)
     cash = int(job.cash.scaleb(decimals))
-    books.check_exact_size({"the cash": cash})
+    ledger.check_exact_size({"the cash": cash})
     first = int(table.starts.searchsorted(job.begin)) if job.begin is not None else 0
     specs = sorted(job.strategies, key=lambda spec: spec.name)
     firsts = [table.first_row(id_, first) for id_ in range(len(job.instruments))]
@@ -123,10 +123,10 @@ def _result(
     denials: tuple[Denial, ...],
 ) -> Result:
     orders, (fills, ks) = record.order_columns(), record.fill_columns()
-    factors = books.money_factors(job.instruments, record.money_decimals)
+    factors = ledger.money_factors(job.instruments, record.money_decimals)
     if len(fills):  # sums may wrap around, because their differences stay right; a single value may not
         largest = int(orders.quantity[fills.order].max()) * int(fills.price.max()) * int(factors.max())
-        books.check_exact_size({"the value of a fill": largest})
+        ledger.check_exact_size({"the value of a fill": largest})
     symbols = tuple(instrument.symbol for instrument in job.instruments)
     strategies = tuple(sorted(spec.name for spec in job.strategies))
     return Result(
@@ -138,9 +138,9 @@ def _result(
         money_decimals=record.money_decimals,
         order_rows=orders,
         fill_rows=fills,
-        trade_rows=books.round_trips(orders, fills, ks, factors),
+        trade_rows=ledger.round_trips(orders, fills, ks, factors),
         equity_at=table.starts[first:] + table.interval_ns,
-        equity_units=books.equity_curve(table, first, cash, orders, fills, ks, factors),
+        equity_units=ledger.equity_curve(table, first, cash, orders, fills, ks, factors),
         counts=counts | {"orders": len(orders), "fills": len(fills)},
         faults=faults,
         denials=denials,

@@ -1,4 +1,4 @@
-"""The trading days of a backtest on its timeline: what the desk is told about each day before its first bar."""
+"""The trading days of a backtest on its timeline: what the desk learns about each day before its first bar."""
 
 from __future__ import annotations
 
@@ -71,6 +71,7 @@ def timeline_days(
     found: list[BacktestDay] = []
     for k, until in zip(firsts.tolist(), [*firsts[1:].tolist(), len(starts)], strict=True):
         session = calendar.session_at(int(starts[k])).as_message
+        # A square-off counts only if its bar is on this day and ends before the close: after that nothing could trade.
         offs = (
             (end.closes_at, k + int(np.searchsorted(ends[k:until], end.square_off_at))) for end in session.session_ends
         )

@@ -48,7 +48,7 @@ class ActionSignals(NamedTuple):
 
 
 class IndexedSignals(NamedTuple):
-    """The signal index of every instrument, and the strategies that failed meanwhile."""
+    """The signal index of every instrument, and the strategies that failed while it was built."""
 
     indexes: list[SignalIndex]
     faults: list[StrategyFault]

@@ -13,13 +13,14 @@ from tradebot.checker.order_history import CheckedOrder, to_fraction
 from tradebot.checker.run_records import ENDED_STATUSES, SETTLE_NS, RunRecords
 from tradebot.checker.verdict import PromiseVerdict, list_faults, verdict_broken, verdict_not_shown, verdict_ok
 
+# Events after which it is still open how the order ended.
 INCONCLUSIVE_EVENTS = (
     "link_lost",
     "link_back",
     "cancel_asked",
     "quarantined",
-)  # events after which it is still open how the order ended
-DOUBT_TIMEOUT_NS = 100_000_000_000  # wall time; by then a run has given up an order that the venue does not list
+)
+DOUBT_TIMEOUT_NS = 100_000_000_000  # wall time; by then a run has given up an UNKNOWN order that no list shows
 
 
 def books_converge(records: RunRecords) -> PromiseVerdict:

@@ -117,6 +117,7 @@ class WorstCaseExposure:
             if not order.is_live and not 0 <= mono - self._ended_mono[order_id] < RESERVED_NS.get(order.state, 0):
                 self._open[symbol].discard(order_id)
                 continue
+            # While a change is pending, the larger quantity counts.
             most = (
                 max(order.quantity, self._requested_quantity.get(order_id, ZERO)) if order.is_live else order.quantity
             )

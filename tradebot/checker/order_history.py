@@ -34,7 +34,7 @@ class BookedFills:
 
     def __init__(self) -> None:
         self.quantity = Fraction(0)
-        self.first_seqs: dict[tuple[str, str], int] = {}  # (exchange, fill id) -> seq of its first row
+        self.first_seqs: dict[tuple[str, str], int] = {}  # (exchange, execution id) -> seq of its first row
         self.signs_by_seq: dict[int, int] = {}  # seq of a row -> 1 where it books a fill, -1 where it reverses one
         self.repeated_rows: list[tuple[EvidenceRow, EvidenceRow]] = []  # (first row of a fill, a later row of the same)
         self._booked: dict[tuple[str, str], EvidenceRow] = {}

@@ -99,7 +99,7 @@ def _traced(records: RunRecords) -> PromiseVerdict:
         rows = [
             row for row in (order.facts if order else ()) if row.body["event"] == ROW_BEFORE_REQUEST[line["request"]]
         ]
-        # The n-th request of a kind needs the n-th row. I1 allows one create per order.
+        # The n-th request of a kind needs the n-th row. A create always needs the first: I1 allows one per order.
         nth = counted[line["order_id"], line["request"]]
         counted[line["order_id"], line["request"]] += line["request"] != "create"
         if nth >= len(rows):
@@ -130,6 +130,7 @@ def no_guess(records: RunRecords) -> PromiseVerdict:
 
 
 def _ended_unseen(order: CheckedOrder) -> Iterator[str]:
+    # An order is UNKNOWN after an `ambiguous` row, and when a run ended after its SENDING row without an answer.
     sending = order.sending_rows[0] if order.sending_rows else None
     doubted: EvidenceRow | None = None
     for row in order.facts:

@@ -143,7 +143,7 @@ class RunRecords:
 
     @cached_property
     def journal_fills(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """(exchange, fill id) -> the fill as booked in the journal, with the `seq` of its row."""
+        """(exchange, execution id) -> the fill as booked in the journal, with the `seq` of its row."""
         return {
             (f["exchange"], f["execution_id"]): f | {"seq": row.seq}
             for order in self.orders.values()
@@ -153,7 +153,7 @@ class RunRecords:
 
     @cached_property
     def first_booked_seqs(self) -> dict[tuple[str, str], int]:
-        """(exchange, fill id) -> seq of the first row that booked the fill, also with figures corrected later."""
+        """(exchange, execution id) -> seq of the first row that booked the fill, also with figures corrected later."""
         found: dict[tuple[str, str], int] = {}
         for order in self.orders.values():
             for key, seq in order.fills.first_seqs.items():

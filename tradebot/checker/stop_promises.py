@@ -36,6 +36,8 @@ class ExpectedStops:
             to_fraction(request[name]) if request.get(name) is not None else None for name in LEVELS
         ]
         self._levels: list[Fraction | int | None] = []  # `requested_levels` in price units
+        # An exit that is missing is judged by `certain_best`, an exit without a reason by `possible_best`: what the
+        # records leave open is decided in the daemon's favour.
         self.certain_best: int | None = None
         self.possible_best: int | None = None
         self.has_missing_prices = False  # a run was cut off since, so some prices it saw are not in the log
@@ -93,7 +95,8 @@ class StopFollower:
         }
         events: list[tuple[int, EvidenceRow | DeskInput]] = [(what.mono, what) for what in inputs]
         last = 0
-        for row in rows:  # after inputs of the same time; a reconciliation row has no monotonic time
+        # Rows sort after inputs of the same time. A reconciliation's row has no monotonic time and gets the last one.
+        for row in rows:
             last = _mono(row) or last
             events.append((last, row))
         for _, what in sorted(events, key=lambda event: event[0]):

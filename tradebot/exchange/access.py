@@ -26,9 +26,8 @@ class AccessKeys(Message, frozen=True):
         return cls(api_key=secrets.token_hex(8), api_secret=secrets.token_hex(16), access_token=secrets.token_hex(16))
 
 
-FIXED_KEYS = AccessKeys(
-    api_key="simkey", api_secret="simsecret", access_token="simtoken"
-)  # for tests and simulated days
+# For tests and simulated days.
+FIXED_KEYS = AccessKeys(api_key="simkey", api_secret="simsecret", access_token="simtoken")
 
 
 def local_requests_only(host: str) -> Middleware:

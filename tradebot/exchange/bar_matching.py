@@ -134,6 +134,8 @@ class BarOrderBook(Generic[R]):
 
         All orders with that limit fill. Call again from that price until no fill is returned.
         """
+        # A sell limit fills where the price rises through it, a buy limit where it falls. A limit at `end` is only
+        # touched; the next move may pass it.
         rising = end > start
         passed = [
             order

@@ -181,7 +181,7 @@ class Exchange:
         return version
 
     def cancel_order(self, order_id: str) -> BookOrder:
-        """Request the cancel of a working order and return it as CANCEL PENDING. It may fill meanwhile.
+        """Request the cancel of a working order and return it as CANCEL PENDING. It may fill until the cancel arrives.
 
         Raises ExchangeRefusal.
         """

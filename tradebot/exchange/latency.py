@@ -13,7 +13,7 @@ class Latency(Message, frozen=True):
 
     They are wall seconds because they model a network and not the market. At sixty times the speed an order takes sixty
     times as much market time, so a client meets the same race between its own code and the exchange at every speed. The
-    price moves further meanwhile, which errs against the trader.
+    price moves further in that time, which errs against the trader.
     """
 
     to_exchange_s: float = 0.0

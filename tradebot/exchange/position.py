@@ -81,9 +81,10 @@ class PositionCost:
             self.sell_value += quantity * price
         held = self.quantity
         self.quantity = held + signed
-        if held * signed >= 0:
+        if held * signed >= 0:  # the fill opens the position or adds to it
             self.cost += signed * price
             return
+        # The fill closes: `closed` has the position's sign, `share` is its part of the cost. A rest beyond zero opens.
         closed = min(quantity, abs(held)) * (1 if held > 0 else -1)
         share = self.cost if closed == held else (self.cost * closed / held).quantize(COST_GRAIN, ROUND_HALF_EVEN)
         self.realised += closed * price - share

@@ -1,4 +1,4 @@
-"""Why the exchange refuses a request at once: a code with its facts. A protocol server words it as its venue does."""
+"""Why the exchange refuses a request at once: a code and the values in its sentence. Each protocol server words it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class RefusalCode(StrEnum):
-    """The reason of a refusal; the value is a sentence with the names of its facts."""
+    """The reason of a refusal. The value is a sentence; a name in braces is a field of `ExchangeRefusal.facts`."""
 
     UNKNOWN_INSTRUMENT = "{symbol} is not traded on {exchange}"
     NOT_TRADABLE = "{symbol} is an index, which nobody can trade"

@@ -27,7 +27,7 @@ class TimerQueue:
         heapq.heappush(self._heap, (at, self._added, call))
 
     def run_until(self, until_at: int) -> None:
-        """Make every call due at or before `until_at` (market ns), including calls added meanwhile."""
+        """Make every call due at or before `until_at` (market ns), including calls that these calls add."""
         while self._heap and self._heap[0][0] <= until_at:
             at, _, call = heapq.heappop(self._heap)
             call(at)

@@ -105,7 +105,7 @@ def _other(steps: Ints, interval: int) -> int | None:
     # Returns the index of the first longer bar of a day, None for none. The other steps are all `interval`.
     if len(steps) < FEW_STEPS:
         return None
-    edges = np.flatnonzero(np.diff(steps)) + 1
+    edges = np.flatnonzero(np.diff(steps)) + 1  # where the step changes: only no change or one change is proof
     if not len(edges):
         return 0 if steps[0] > interval and len(steps) >= MANY_STEPS else None
     if len(edges) > 1:

@@ -29,12 +29,10 @@ from tradebot.markets.calendar import HoursClass
 from tradebot.markets.hours import hours_class_of
 
 MIN_HOLE_BARS = 5  # missing bars in a row that make a hole; fewer are minutes without a trade
-ACCEPTABLE_KINDS = frozenset(
-    {"missing_days", "holes"}
-)  # the user may accept these; the other kinds are impossible data
-WARNING_KINDS = frozenset(
-    {"outside_session", "end_stamps", "invented", "jump", "closed_days"}
-)  # reported, but no reason to refuse
+# The user may accept these; the other kinds are impossible data.
+ACCEPTABLE_KINDS = frozenset({"missing_days", "holes"})
+# These are reported, but are no reason to refuse.
+WARNING_KINDS = frozenset({"outside_session", "end_stamps", "invented", "jump", "closed_days"})
 MAX_SHOWN_JUMPS = 10  # reported one by one
 MAX_SHOWN_DAYS = 3
 

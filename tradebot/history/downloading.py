@@ -25,9 +25,8 @@ MAX_FAILURES_IN_A_ROW = (
 PIECE_DAYS = 30  # for intraday bars: one request at most venues, and only seconds of work to lose
 DAILY_PIECE_DAYS = 2_000  # for daily bars
 
-Fetch = Callable[
-    ..., Awaitable[BarSeries]
-]  # (instrument, *, interval, start, end) -> complete bars, as `Broker.history`
+# (instrument, *, interval, start, end) -> complete bars, as `Broker.history`.
+Fetch = Callable[..., Awaitable[BarSeries]]
 Progress = Callable[[str, int, int], None]  # (what, done, total)
 
 

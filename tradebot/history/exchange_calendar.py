@@ -52,6 +52,7 @@ ALWAYS_OPEN_EXCHANGES = (
     "UPBIT",
     "WAZIRX",
 )
+# Indian exchanges with other hours and contracts.
 UNSUPPORTED_EXCHANGES = (
     "CDS",
     "BCD",
@@ -59,7 +60,7 @@ UNSUPPORTED_EXCHANGES = (
     "NCDEX",
     "NCO",
     "NSEIX",
-)  # Indian exchanges with other hours and contracts
+)
 
 
 class ExchangeHours(NamedTuple):

@@ -98,9 +98,8 @@ class Staging:
         self._last: dict[str, int] = {}  # symbol -> its newest start so far
         self._closes: dict[str, dict[int, tuple[int, float]]] = {}  # symbol -> its last closes of the newest two months
         self._steps: dict[str, int] = {}  # symbol -> greatest common divisor of its steps, until it is one bar
-        self._held_rows = HeldRows(
-            options.exchange, lone_interval=lone_interval
-        )  # rows while the interval is not known
+        # Holds the rows while the interval is not known.
+        self._held_rows = HeldRows(options.exchange, lone_interval=lone_interval)
 
     def __enter__(self) -> Staging:
         self._connection.execute("BEGIN")

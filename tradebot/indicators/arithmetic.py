@@ -92,10 +92,11 @@ def zscore_across(values: Floats) -> Floats:
     return result
 
 
+# These compare the symbols of one close.
 CROSS_SECTIONAL: dict[Op, Callable[[Floats], Floats]] = {
     Op.RANK: rank_across,
     Op.ZSCORE: zscore_across,
-}  # over the symbols of one close
+}
 
 ELEMENTWISE: dict[Op, Callable[..., Floats]] = {
     Op.ADD: lambda a, b: a + b,

@@ -48,7 +48,7 @@ class Outputs:
     `BBANDS(...).upperband` or `.upper`, `AROON(...).aroonup` or `.up`.
     """
 
-    __slots__ = ("_by_name", "_nodes", "_name")
+    __slots__ = ("_by_name", "_name", "_nodes")
 
     def __init__(self, computed: Node, name: str, outputs: tuple[str, ...]) -> None:
         self._name = name

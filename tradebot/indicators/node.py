@@ -48,9 +48,8 @@ class Op(StrEnum):
 
 
 CROSS_SECTIONAL_OPS = frozenset({Op.RANK, Op.ZSCORE})  # a symbol's value depends on the other symbols of the close
-NAMED_OPS = (
-    frozenset({Op.PICK, Op.SESSION_VWAP, Op.OPENING_HIGH, Op.OPENING_LOW}) | CROSS_SECTIONAL_OPS
-)  # shown to people
+# People see these as indicators.
+NAMED_OPS = frozenset({Op.PICK, Op.SESSION_VWAP, Op.OPENING_HIGH, Op.OPENING_LOW}) | CROSS_SECTIONAL_OPS
 
 Timeframe = tuple[int, Anchor]  # length of the longer bars in ns, and when their session begins
 BASE_TIMEFRAME: Timeframe = (0, 0)  # the timeframe of the base bars, as they come

@@ -1,6 +1,6 @@
 """Bollinger bands over arrays of symbols, with TA-Lib's deviation.
 
-Its running sums are guarded against cancellation. TA-Lib sums the distances from an anchor. It takes a new anchor, the
+Its running sums avoid cancellation. TA-Lib sums the distances from an anchor. It takes a new anchor, the
 mean of the window, when the sums say too little about the variance, when a large distance leaves the window, and after
 32 windows at the latest.
 """

@@ -17,7 +17,7 @@ DELIVERY = "CNC"
 IST_OFFSET_NS = 19_800 * SECOND
 KEPT_DAYS = 7  # a fill may be reported days late, but not later than this
 
-FillKey = tuple[str, str]  # (exchange, fill id)
+FillKey = tuple[str, str]  # (exchange, execution id)
 
 
 class _ShareOfDay:

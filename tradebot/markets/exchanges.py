@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import time
 
 INDIA, NEW_YORK, UTC_ZONE = "Asia/Kolkata", "America/New_York", "UTC"
+# Every other exchange trades around the clock, in UTC.
 ZONE_NAMES = {
     **dict.fromkeys(("NSE", "BSE", "NFO", "BFO"), INDIA),
     **dict.fromkeys(("NYSE", "NASDAQ", "ARCA", "AMEX", "BATS"), NEW_YORK),
-}  # every other exchange trades around the clock, in UTC
+}
 TICK_RULE_EXCHANGES = ("NSE", "BSE")  # the tick size of a share depends on its price
 YAHOO_SUFFIXES = {"NS": "NSE", "BO": "BSE"}  # suffix of a Yahoo ticker -> exchange
 OPENING_TIMES = {INDIA: time(9, 15), NEW_YORK: time(9, 30), UTC_ZONE: time(0, 0)}

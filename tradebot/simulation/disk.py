@@ -14,7 +14,7 @@ from tradebot.simulation.seeded_random import SeededRandom
 COMMIT_S = (0.0001, 0.003)
 SLOW_S, SLOW_SHARE = (0.02, 0.4), 0.01  # slow commits and their share
 FREE_BYTES = 1 << 40  # reported as free while the disk is not full
-WAKE_S = (0.00002, 0.0005)  # from the synced commit until the loop is told; a kill may come in between
+WAKE_S = (0.00002, 0.0005)  # from the synced commit until the loop learns of it; a kill may come in between
 
 
 class SimulatedDiskWriter:
@@ -32,10 +32,11 @@ class SimulatedDiskWriter:
         commits_until_failure: int = 0,
     ) -> None:
         self._loop, self._rng, self._on_synced, self._commits_left = loop, rng, on_synced, commits_until_failure
+        # Error of a failing commit; loop time, s, until which all commits are slow.
         self._reason, self._slow_until_s = (
             "disk I/O error",
             0.0,
-        )  # error of a failing commit; loop time, s, until which all commits are slow
+        )
         self._fails_at_s = 0.0  # loop time, s, from which a full disk fails; 0 while it is not full
         self._rows: list[QueuedRow] = []
         self._has_end = self._is_due = False
@@ -94,7 +95,7 @@ class SimulatedDiskWriter:
             self._commits_left = 1
         group, self._rows = self._rows[:MAX_GROUP_ROWS], self._rows[MAX_GROUP_ROWS:]
         if group and self._commits_left == 1:
-            self._commits_left = 0  # the writer ends here; rows put meanwhile are never written
+            self._commits_left = 0  # the writer ends here; rows that were queued since are never written
             with suppress(StopIteration):
                 self._work.throw(sqlite3.OperationalError(self._reason))
         elif group:

@@ -60,7 +60,7 @@ from tradebot.venues.adapter import VenueAdapter
 
 POLL_S = 0.04  # how often the exchange reads its clock
 # How often the books of daemon and exchange are compared after the faults: usually, and while an order is UNKNOWN. Not
-# a multiple of the bar, because orders are under way when a bar closes.
+# a multiple of the bar, because orders are in transit when a bar closes.
 COMPARE_S, COMPARE_IN_DOUBT_S = 0.47, 1.43
 AGREE_WITHIN_S = 60.0  # the books agree within this time of the last fault or kill
 STOP_WITHIN_S = 35.0
@@ -300,6 +300,7 @@ class SimulatedSession:
             any(map(self.plan.strike_counts.get, ACCESS_FAULTS))
             or self._processes.known_addresses is not self._addresses
         )
+        # A start may fail while access is refused, or with addresses and a token of the day before.
         is_expected = is_refused and not self._processes.was_ready
         if any(isinstance(cause, AccessDenied) for cause in causes) and not is_expected:
             self.findings.record_failure(f"the daemon ended for a refusal that means nothing: {causes[0]}")

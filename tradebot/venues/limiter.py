@@ -76,7 +76,7 @@ class Limiter:
         return self._take(kind)
 
     def _wait_ns(self, kind: str, *, is_exit: bool) -> int | None:
-        # The wait in ns of our own time. None means that waiting does not help.
+        # The wait in ns of our own time, 0 for none. None means that waiting does not help.
         if self.left_today(kind, is_exit=is_exit) == 0:
             return None
         now, wait = market_paced_ns(self._clock), 0
@@ -89,6 +89,7 @@ class Limiter:
             if allowed <= 0:
                 return None
             if len(taken) >= allowed:
+                # One more is allowed once the oldest of the last `allowed` requests has left the window.
                 wait = max(wait, taken[len(taken) - allowed] + span - now)
         return wait if self._clock.speed == 1.0 else math.ceil(wait / self._clock.speed)
 

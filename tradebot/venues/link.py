@@ -84,6 +84,7 @@ async def run_with_reconnect(
             on_up()
 
     while True:
+        # `tries` is full: the oldest of them must be an hour old before the next one begins.
         if len(tries) == rules.tries_per_hour and (early := tries[0] + HOUR - clock.monotonic_ns()) > 0:
             await clock.sleep(early / SECOND)
         tries.append(clock.monotonic_ns())

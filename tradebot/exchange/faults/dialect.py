@@ -43,7 +43,7 @@ class RestDialect(Protocol[Error]):
 
 
 class StreamDialect(Protocol):
-    """How one protocol's frames are told apart and corrupted."""
+    """How one protocol's frames are distinguished and corrupted."""
 
     unsolicited_frames: Sequence[Frame]  # an error frame and a message frame that no client asked for
 

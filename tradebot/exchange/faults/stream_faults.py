@@ -65,6 +65,7 @@ class FaultyConnection:
 
     async def _order(self, frame: Frame, order: Mapping[str, Any]) -> None:
         fault = self._plan.draw_fault("ticker.order", **order)
+        # Frames held back to follow the next one of their kind, which is this one.
         waiting = [h for h in self._held if h[0] == 0 and not self._dialect.is_quote_frame(h[1])]
         match fault.name if fault else "":
             case "":

@@ -52,7 +52,7 @@ class MinuteActivity(NamedTuple):
 
 
 class DayActivity:
-    """The minutes of a session. `current` is the minute under way; from its `end_minutes` on a symbol is inactive.
+    """The minutes of a session. `current` is the present minute; from its `end_minutes` on a symbol is inactive.
 
     With `every_step` each symbol trades at every step and none is halted.
     """

@@ -13,9 +13,8 @@ from tradebot.markets.listing import reference_price, turnover_rank
 
 FULL_DAY_MINUTES = 375
 MARKET_DAILY_DEVIATION = 0.007  # deviation of the market factor's daily log return
-OCTAVES: Ints = np.array(
-    [2, 5, 13, 34, 89]
-)  # days; variations on these scales add up to a random walk that stays near its origin
+# In days. Variations on these scales add up to a random walk that stays near its origin.
+OCTAVES: Ints = np.array([2, 5, 13, 34, 89])
 OCTAVE_SCALE = 0.5  # gives the daily change of the summed octaves a deviation of about 1
 GAP_SHARE = 0.3  # the part of a day's deviation that happens overnight
 OCTAVE_CHANNELS = 1 + np.arange(5, dtype=np.uint64)  # channels, one per octave

@@ -29,13 +29,14 @@ BATCH_ROWS = 200_000  # parsing a batch takes some 50 MB
 BATCH_CELLS = 16 * BATCH_ROWS  # in all columns: the parser holds unread columns too
 MAX_COLUMNS = 4_096  # a wide table of 800 tickers has five columns each
 SAMPLE_LINES = 60
+# Columns that are read as text, even when they look like numbers.
 TEXT_COLUMNS = (
     "stamp",
     "date",
     "time",
     "symbol",
     "series",
-)  # columns that are read as text, even when they look like numbers
+)
 
 Progress = Callable[[int, int], None]  # (done, total), in bytes or rows
 

@@ -19,9 +19,8 @@ from tradebot.errors import DataError
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
 BAR_FILE_SUFFIXES = (*TEXT_SUFFIXES, ".csv.gz", ".txt.gz", ".zip", ".parquet", ".pq", ".duckdb", ".db")
 SAMPLE_BYTES = 1 << 16
-INTERVAL_AND_MONTH = re.compile(
-    r"-(?:\d+(?:mo|[smhdw]))(?:-\d{4}(?:-\d\d){0,2})?$", re.IGNORECASE
-)  # BTCUSDT-1m-2025-01
+# The end of a name such as BTCUSDT-1m-2025-01.
+INTERVAL_AND_MONTH = re.compile(r"-(?:\d+(?:mo|[smhdw]))(?:-\d{4}(?:-\d\d){0,2})?$", re.IGNORECASE)
 MAX_LINE_CHARS = 1 << 16  # characters; a row of bars has some hundreds
 MAX_BATCH_CHARS = 1 << 27  # characters; a batch of rows like the first ones has at most half of that
 READ_CHARS = 1 << 18  # characters read at a time

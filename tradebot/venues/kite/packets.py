@@ -49,6 +49,7 @@ RECORDS = {
     44: _record(44, **_QUOTE),
     184: _record(184, **_FULL),
 }
+# column -> row of the block; 0: time.
 _ROWS = {
     "last": 1,
     "volume": 2,
@@ -56,7 +57,7 @@ _ROWS = {
     "ask": 4,
     "bid_size": 5,
     "ask_size": 6,
-}  # column -> row of the block; 0: time
+}
 STRUCT_MAX_PACKETS = 4  # up to this many packets, `struct` and a dictionary are faster than numpy
 
 

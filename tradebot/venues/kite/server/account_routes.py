@@ -127,7 +127,7 @@ class KiteAccountRoutes:
         raise input_error("Margins of a basket are not offered here; ask for each order with /margins/orders.")
 
     def order_charges(self, body: Any) -> list[dict[str, Any]]:
-        """Return the charges of each executed or hypothetical order of `body`."""
+        """Return the charges of each filled or hypothetical order of `body`."""
         rows = []
         for params in _rows_of(body):
             instrument, last = self._instrument(params)

@@ -57,7 +57,7 @@ class TickerClient:
         self._frames: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._stale = np.zeros(len(packets.tokens), dtype=bool)  # rows to send from the state once the queue is empty
-        self._is_behind = False
+        self._is_behind = False  # then new rows are only marked in `_stale`, until the queue is empty
         self._queued = np.zeros(len(StreamMode), dtype=np.int64)  # mode -> rows ever queued
         self._merged = 0
         self.wake = asyncio.Event()
