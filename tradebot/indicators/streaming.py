@@ -57,7 +57,7 @@ class StreamingIndicators:
         self.plan, self.size = plan, size
         self._all = np.arange(size)
         self._states: list[NodeState | None] = []
-        # A step puts bars and numbers in their places and then computes the lines of the program in order.
+        # `step_bars` fills in the columns of bars and the numbers, then computes the lines of the program in order.
         self._bars: list[tuple[int, int]] = []
         self._numbers: list[tuple[int, float]] = []
         self._program: list[ProgramLine] = []
@@ -105,7 +105,7 @@ class StreamingIndicators:
             is_whole = len(rows) == self.size and not np.count_nonzero(rows != self._all)
             step = BarStep(rows, is_whole, starts_at)
             bars = bars.copy()  # the states keep columns of the bars
-            # If the sum overflows, the states only check for themselves.
+            # May be False for finite bars too (the test overflows): then each state tests its own inputs.
             flat = bars.reshape(-1)
             is_finite = are_finite(flat, self._ones[: flat.size])
             for place, line in self._bars:
@@ -113,7 +113,7 @@ class StreamingIndicators:
             if self._numbers:
                 self._fill_in(values, len(rows))
             for place, args, compute, is_bars, picks in self._program:
-                if picks is None:
+                if picks is None:  # a node without state
                     values[place] = compute(*[values[i] for i in args])
                     continue
                 found = values[place] = compute(step, [values[i] for i in args], is_finite=is_bars and is_finite)
@@ -129,9 +129,9 @@ class StreamingIndicators:
             values[place] = column
 
     def feed_history(self, row: int, bars: Floats, starts: Ints) -> ExpressionValues:
-        """Feed the whole history (5, n) of one symbol that has seen no bar: the same as `n` steps, and much faster.
+        """Feed the whole history (5, n) of one symbol that has seen no bar: as n calls of `step_bars` do, much faster.
 
-        A plan with cross-sectional nodes takes the histories of all symbols together, see `feed_histories`.
+        A plan with cross-sectional nodes needs the histories of all symbols together, see `feed_histories`.
         """
         assert not self.plan.is_cross_sectional, "fill_all() feeds a plan over the symbols of a close"
         values: list[Value] = []
@@ -190,7 +190,7 @@ class LagState:
 
 
 class TaState:
-    """One TA-Lib handle per symbol; until a symbol's history is long enough to open it, that history.
+    """One TA-Lib handle per symbol. While a symbol's history is too short to open one, the history is kept instead.
 
     A bar with a non-finite input does not reach the handle, and its value is NaN.
     """
@@ -226,6 +226,7 @@ class TaState:
 
 
 class _Opening:
+    # Stands in for the handle of a symbol and collects its bars, until they suffice to open the handle.
     __slots__ = ("history", "row", "state")
 
     def __init__(self, state: TaState, row: int, history: tuple[tuple[float, ...], ...]) -> None:

@@ -192,6 +192,7 @@ class Projection:
         }  # fmt: skip
 
     def _fold_again(self, order_id: str, until: int) -> _KeptOrder:
+        # For an order that is no longer kept in memory: reduces it from its rows in the journal.
         kept: _KeptOrder | None = None
         for row in self._look_back(order_id, until):
             event = row.message
@@ -230,7 +231,8 @@ class Projection:
         return ZERO if self._charges_of is None else self._charges_of(order, fill)
 
     def _at(self, row: JournalRow, fill: Fill) -> Position:
-        # Rows of adopted positions name no exchange and product: those of the first fill are taken.
+        # The position before the fill. Rows of adopted positions name no exchange and product: they get those of the
+        # first fill, and the position moves to that key.
         key = PositionKey("", fill.exchange, fill.symbol, fill.product)
         taken = self._positions.get((self._account, _unlined(fill.symbol)))
         if taken is not None and not taken.position.is_flat:

@@ -101,10 +101,10 @@ class PeopleFaults:
 
     def _convert(self, row: PositionRow, draw: float) -> None:
         part = row.quantity if draw < 0.5 else row.quantity // 2 or row.quantity
-        asked = Conversion(
+        conversion = Conversion(
             exchange=row.exchange, symbol=row.symbol, side=Side.BUY, quantity=part, was=row.product, becomes=DELIVERY
         )
-        self._exchange.convert_position(asked)
+        self._exchange.convert_position(conversion)
 
     def _place(
         self, symbol: str, side: Side, quantity: Decimal, product: str, placed_by: PlacedBy = PlacedBy.OWNER

@@ -91,7 +91,7 @@ class RowParser:
         starts, is_timeless = self._stamps.parse_batch_times(frame, places, batch.unit, symbols)
         volume = self._volumes(frame)
         if self._options.mends_range:
-            self._mend(values)
+            self._widen_range(values)
         reasons = _reasons(values, volume, is_timeless, symbols == "")
         reasons[(reasons == "") & (starts > self._options.latest_at)] = TO_COME
         good = reasons == ""
@@ -128,7 +128,7 @@ class RowParser:
 
     def _symbols(self, frame: pd.DataFrame) -> npt.NDArray[Any]:
         if "symbol" not in frame:
-            self._refuse_odd(self._symbol)
+            self._refuse_unprintable(self._symbol)
             return np.full(len(frame), self._symbol, dtype=object)
         found: npt.NDArray[Any] = (
             frame["symbol"].astype("str").str.strip().str.upper().fillna("").to_numpy(dtype=object)
@@ -136,7 +136,7 @@ class RowParser:
         names = dict.fromkeys(found.tolist())
         bare = {}  # name with an exchange -> its symbol
         for name in names:
-            self._refuse_odd(name)
+            self._refuse_unprintable(name)
             place, colon, symbol = name.partition(":")
             if not colon or place not in ZONES:
                 continue
@@ -145,7 +145,7 @@ class RowParser:
             bare[name] = symbol
         return np.array([bare.get(name, name) for name in found], dtype=object) if bare else found
 
-    def _refuse_odd(self, symbol: str) -> None:
+    def _refuse_unprintable(self, symbol: str) -> None:
         # Symbols go into file names, logs and terminals.
         if not symbol.isprintable() or len(symbol) > MAX_SYMBOL_CHARS:
             raise DataError(
@@ -194,7 +194,7 @@ class RowParser:
         self._count("rows without a volume, taken as 0", int(is_blank.sum()))
         return np.where(is_blank, 0.0, volume)
 
-    def _mend(self, values: Floats) -> None:
+    def _widen_range(self, values: Floats) -> None:
         open_, high, low, close = values
         top, bottom = np.fmax(np.fmax(open_, close), high), np.fmin(np.fmin(open_, close), low)
         is_outside = (high >= low) & ((top > high) | (bottom < low))
@@ -210,14 +210,15 @@ class RowParser:
         if self._footer is None and not is_blank.any():
             return frame, places, symbols, values
         time = next(name for name in TIME_COLUMNS if name in frame)
+        # A row of words has no number and a time that does not begin with a digit.
         is_prose = is_blank & ~frame[time].astype("str").str.strip().str.match(r"\d", na=False).to_numpy()
         filled = np.flatnonzero(~is_prose)
         last = int(filled[-1]) + 1 if len(filled) else 0
-        if last and self._footer is not None:
+        if last and self._footer is not None:  # a bar follows what looked like a footer in an earlier batch
             raise DataError(f"{self._path}: {self._footer[0]}")
         if last < len(frame):
-            told = self._footer or (f"line {places[last]}: {NO_TIME} ({_shown(frame, last)})", 0)
-            self._footer = told[0], told[1] + len(frame) - last
+            footer = self._footer or (f"line {places[last]}: {NO_TIME} ({_shown(frame, last)})", 0)
+            self._footer = footer[0], footer[1] + len(frame) - last
         return frame.iloc[:last], places[:last], symbols[:last], values[:, :last]
 
     def _refuse(self, frame: pd.DataFrame, places: Ints, unit: str, reasons: npt.NDArray[Any]) -> None:

@@ -110,8 +110,8 @@ class TimestampParser:
             return self._formatted(text, places, unit, symbols)
         if self._time_format or shown.str.fullmatch(numeric_times.COUNT_PATTERN, na=False).mean() > 0.5:
             return self._counted(text, text.str.fullmatch(numeric_times.COUNT_PATTERN, na=False), places, unit, symbols)
-        if _words(shown).notna().mean() > 0.5:
-            return self._named(text, _words(text), places, unit, symbols)
+        if _zone_names(shown).notna().mean() > 0.5:
+            return self._named(text, _zone_names(text), places, unit, symbols)
         is_zoned = text.str.contains(ZONE_OFFSET_PATTERN, regex=True, na=False) & (text.str.len() > 10)
         if shown.str.contains(MONTH_NAME_PATTERN, regex=True, na=False).any():
             is_zoned &= ~text.str.contains(MONTH_NAME_PATTERN, regex=True, na=False)
@@ -201,6 +201,7 @@ class TimestampParser:
             raise DataError(
                 f"{self._path}: a time does not exist in {self._zone}, where clocks go forward: {error}"
             ) from error
+        # Where clocks go back, a time exists twice. Two rows of a symbol with that time are its two instants.
         is_twice = (local.isna() & naive.notna()).to_numpy()
         if is_twice.any():
             is_summer = _first_of_two(naive, is_twice, symbols)
@@ -271,7 +272,8 @@ def _text(column: pd.Series[Any]) -> pd.Series[Any]:
     return text
 
 
-def _words(text: pd.Series[Any]) -> pd.Series[Any]:
+def _zone_names(text: pd.Series[Any]) -> pd.Series[Any]:
+    # The name of a zone after each time, NaN without one; AM and PM are none.
     return text.str.extract(ZONE_NAME_PATTERN, expand=False).where(
         ~text.str.endswith(("AM", "PM", "am", "pm"), na=False)
     )
@@ -282,7 +284,7 @@ def _first_of_two(naive: pd.Series[Any], is_twice: npt.NDArray[np.bool_], symbol
     rows = pd.DataFrame({"time": naive.to_numpy(), "symbol": symbols, "is_twice": is_twice})[is_twice]
     groups = rows.groupby(["symbol", "time"], sort=False)["is_twice"]
     number, size = groups.cumcount(), groups.transform("size")
-    is_falling = naive.iloc[0] > naive.iloc[-1]
+    is_falling = naive.iloc[0] > naive.iloc[-1]  # newest row first: then the later of the two comes first
     found = np.full(len(naive), -1, dtype=np.int64)
     found[np.flatnonzero(is_twice)] = np.where(size == 2, (number == (1 if is_falling else 0)).astype(int), -1)
     return found
