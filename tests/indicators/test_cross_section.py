@@ -140,7 +140,7 @@ def test_a_single_history_cannot_stand_for_all():
     plan = ExpressionPlan([rank(BARS.close)])
     with pytest.raises(AssertionError, match="panel"):
         evaluate_history(plan, np.ones((5, 3)), OPENS + np.arange(3))
-    with pytest.raises(AssertionError, match="fill_all"):
+    with pytest.raises(AssertionError, match="feed_histories"):
         StreamingIndicators(plan, 2).feed_history(0, np.ones((5, 3)), OPENS + np.arange(3))
 
 

@@ -133,7 +133,7 @@ class StreamingIndicators:
 
         A plan with cross-sectional nodes needs the histories of all symbols together, see `feed_histories`.
         """
-        assert not self.plan.is_cross_sectional, "fill_all() feeds a plan over the symbols of a close"
+        assert not self.plan.is_cross_sectional, "feed_histories() feeds a plan over the symbols of a close"
         values: list[Value] = []
         with np.errstate(all="ignore"):
             for node, args, state in zip(self.plan.nodes, self.plan.args, self._states, strict=True):
@@ -145,7 +145,7 @@ class StreamingIndicators:
 
     def warm_up_states(self, row: int, bars: Floats, starts: Ints) -> None:
         """Feed a history as `feed_history` does, for the states alone: nodes that no state needs are left out."""
-        assert not self.plan.is_cross_sectional, "fill_all() feeds a plan over the symbols of a close"
+        assert not self.plan.is_cross_sectional, "feed_histories() feeds a plan over the symbols of a close"
         values: list[Value] = [_NOTHING] * len(self._states)
         is_finite = bool(np.isfinite(bars).all())
         with np.errstate(all="ignore"):
