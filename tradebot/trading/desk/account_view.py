@@ -68,7 +68,7 @@ class SessionTimesView(Protocol):
 
 
 class TradingState(Protocol):
-    """The conditions under which orders are judged, to read; `Conditions` writes them."""
+    """The conditions under which orders are judged, read-only; `Conditions` in `book/conditions.py` has them."""
 
     @property
     def now(self) -> int:
@@ -160,7 +160,7 @@ class AccountView:
     def is_exposed(self) -> bool:
         """Return whether we have a live order or an open position.
 
-        Others may close or convert our position, and only a snapshot shows a conversion.
+        An open position counts although no order works: others may close or convert it, and only a snapshot shows that.
         """
         return self.has_live_order() or bool(self.open_symbols)
 

@@ -63,9 +63,9 @@ class CancelOrder(Message, frozen=True, kw_only=False):
 class ClosePosition(Message, frozen=True, kw_only=False):
     """Close the position in a symbol, now and until it is flat; the first reason stays.
 
-    One decision is enough: the exit stays requested and is tried again. A rule of the desk closes with the purpose
-    FLATTEN, which no waiting entry follows; STOP, TRAIL and TARGET name a level that was reached. `quoted_at` is
-    monotonic ns.
+    One decision is enough: the exit stays requested and is tried again. `purpose` is STOP, TRAIL or TARGET if that
+    level was reached, EXIT for a signal, and FLATTEN for an operator or another rule; no waiting entry follows a
+    FLATTEN. `quoted_at` is monotonic ns.
     """
 
     symbol: str
@@ -110,7 +110,10 @@ class CheckOverfills(Message, frozen=True, kw_only=False):
 
 
 class AttributePositions(Message, frozen=True, kw_only=False):
-    """Attribute the net quantities of an account snapshot to us and to others; that of a start counts as two polls."""
+    """Attribute the net quantities of an account snapshot to us and to others.
+
+    The snapshot of a start counts as two polls.
+    """
 
     books: AccountSnapshot
     is_start: bool

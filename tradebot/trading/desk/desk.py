@@ -2,7 +2,7 @@
 
 It is synchronous and does no I/O. A decision and all that follows from it are carried out before the next decision, so
 that a rule always sees the current book. The engine journals the order events that go out, and gives the orders to the
-order sender. An event stands before the order that it allows.
+order sender. The INTENT event of an order goes out before the order.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Desk:
         self.book, self.placement, self.rules = book, placement, rules
         self.account = AccountView(book, rules, placement)
         self._out: list[DeskOutput] = []
-        # What a message or a decision writes into the book, before the rules are asked about it.
+        # type of a message or decision -> what writes it into the book, before its subscribers are asked
         self._writes: dict[type, Callable[[Any], object]] = {
             Quotes: book.take_quotes,
             ClockTick: book.take_tick,
@@ -99,6 +99,7 @@ class Desk:
             SetUnaccounted: book.set_unaccounted,
         }
         out = self._put
+        # type of a decision -> what carries it out; a decision of another type is dispatched as a message is
         self._carries_out: dict[type, Callable[[Any], object]] = {
             RecordEvent: self._record,
             RecordJournaled: book.record_journaled,
@@ -113,7 +114,7 @@ class Desk:
     # ---- in
 
     def apply_message(self, message: DeskMessage) -> list[DeskOutput]:
-        """Take one message; return what follows from it, each event before the order that it allows.
+        """Take one message; return what follows from it, the INTENT of each order before the order.
 
         Raises AssertionError for a message of an unknown type.
         """
@@ -126,8 +127,8 @@ class Desk:
     def adopt_snapshot(self, snapshot: AccountSnapshot) -> list[DeskOutput]:
         """Compare the book with the venue's account snapshot at start; return what follows.
 
-        Missed fills are booked, and a symbol with a difference opens nothing. What the journal does not know is not
-        ours: it is shown and never traded. With an empty journal that is everything.
+        Fills that the journal lacks are booked, and a symbol with a difference opens nothing. A position that the
+        journal does not know is not ours: it is shown and never traded. With an empty journal none is ours.
         """
         self._out = []
         self._carry_out(self.rules.venue_links.on_start())
@@ -148,7 +149,7 @@ class Desk:
         """Rebuild the book from the journal's events before the first message; nothing goes out.
 
         The day's profit counts from `opens_at` (market ns). `halts` are still active; `halted` is the reason of a halt
-        of everything, "" without one. `flatten_ids` are the ids of flatten commands that have been carried out. `adopted`
+        of everything, "" without one. `flattened` are the ids of flatten commands that have been carried out. `adopted`
         are positions without fills: (symbol, signed quantity, average price). `best` holds the best prices that
         trailing stops follow: order id of the entry -> price.
         """
@@ -161,8 +162,8 @@ class Desk:
         for event in events:
             self._replay_event(event, is_today=event.at >= opens_at)
         self.rules.stop_levels.position_stops.restore_best(best)
-        of_all = (Command(verb=CommandVerb.HALT, reason=halted),) if halted else ()
-        for command in (*of_all, *halts):
+        global_halt = (Command(verb=CommandVerb.HALT, reason=halted),) if halted else ()
+        for command in (*global_halt, *halts):
             book.conditions.halts.apply_command(command)
         book.conditions.halts.flatten_ids.update(flattened)
         book.conditions.times.begin_trading_day(opens_at)
@@ -197,14 +198,14 @@ class Desk:
 
     # ---- the loop
 
-    def _dispatch(self, what: object) -> None:
-        kind = type(what)
-        write, hears = self._writes.get(kind), self.rules.subscribers.get(kind)
-        assert write is not None or hears is not None, f"the desk does not know {kind.__name__}"
+    def _dispatch(self, item: object) -> None:
+        kind = type(item)
+        write, subscribers = self._writes.get(kind), self.rules.subscribers.get(kind)
+        assert write is not None or subscribers is not None, f"the desk does not know {kind.__name__}"
         if write is not None:
-            write(what)
-        for rule in hears or ():
-            if decisions := rule(what):
+            write(item)
+        for rule in subscribers or ():
+            if decisions := rule(item):
                 self._carry_out(decisions)
 
     def _carry_out(self, decisions: Decisions) -> None:
@@ -263,8 +264,8 @@ def build_desk(
 ) -> Desk:
     """Return the desk of a book.
 
-    Its order ids are `id_prefix` and a count. `VenueRules` explains `absent_after_s` and `absence_is_proof`.
-    `placement_of` makes its placement.
+    Its order ids are `id_prefix` and a count. `VenueRules` in `venues/venue_rules.py` explains `absent_after_s` and
+    `absence_is_proof`. `placement_of` makes its placement.
     """
     requests = OrderRequests(book, id_prefix=id_prefix, max_quantity=gate.max_quantity)
     placement = placement_of(book, gate, requests)

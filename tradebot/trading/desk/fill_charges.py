@@ -38,10 +38,10 @@ class MarketCharges:
 
     def __init__(self, universe: Universe, *, charges_unnamed: bool = True) -> None:
         self._universe, self._charges_unnamed, self.debits = universe, charges_unnamed, DematDebits()
-        # (symbol, exchange, product, side) -> tariff, None without one. Only one table of rates is kept, because fills
-        # come in the order of time.
+        # (symbol, exchange, product, side) -> tariff as (exact, in whole units), None without one. Only the tariffs of
+        # one table of rates are kept, because fills come in the order of time.
         self._tariffs: dict[tuple[str, str, str, Side], tuple[Tariff, UnitTariff] | None] = {}
-        self._begins = self._ends = 0  # market ns between which that table is in force
+        self._begins = self._ends = 0  # market ns between which that table of rates is in force
 
     def __call__(self, order: Order, fill: Fill) -> Decimal:
         if not self._begins <= fill.traded_at < self._ends:
@@ -51,25 +51,25 @@ class MarketCharges:
             self._tariffs.clear()
         key = (fill.symbol, fill.exchange, fill.product, fill.side)
         try:
-            both = self._tariffs[key]
+            tariffs = self._tariffs[key]
         except KeyError:
-            both = self._tariffs[key] = self._tariff(fill)
-        if both is None:
+            tariffs = self._tariffs[key] = self._tariff(fill)
+        if tariffs is None:
             return ZERO
-        fee = self._depository(both[0], fill) if fill.product == DELIVERY else ZERO
+        fee = self._depository(tariffs[0], fill) if fill.product == DELIVERY else ZERO
         # The charges of an order are rounded on its whole turnover; a fill is charged what it adds to them.
-        before, (exact, of) = order.value, both
+        before, (exact, in_units) = order.value, tariffs
         after = fill.quantity * fill.price
         if before:
             after += before
         units, units_before = _units(after), _units(before) if before else 0
-        if units is None or units_before is None:
+        if units is None or units_before is None:  # no whole units: only the slower exact tariff can charge it
             return exact.total_charges(after) - exact.total_charges(before) + fee
-        paise = of.total_paise(units)
+        paise = in_units.total_paise(units)
         if before:
-            paise -= of.total_paise(units_before)
-        bill = Decimal(paise) * PAISA
-        return bill + fee if fee else bill
+            paise -= in_units.total_paise(units_before)
+        charges = Decimal(paise) * PAISA
+        return charges + fee if fee else charges
 
     def _tariff(self, fill: Fill) -> tuple[Tariff, UnitTariff] | None:
         if fill.symbol in self._universe:

@@ -1,4 +1,4 @@
-"""Whether the money of an order pays one lot of each instrument; said at start, before the first signal fails on it."""
+"""Warns at start of instruments of which one lot costs more than an entry's money, before a signal fails on that."""
 
 from __future__ import annotations
 

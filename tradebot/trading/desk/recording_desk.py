@@ -45,9 +45,7 @@ from tradebot.trading.desk.decisions import DeskOutput
 from tradebot.trading.desk.desk import Desk
 
 DESCRIBED_PER_TICK = 64  # changed positions formatted per tick: takes 0.2 ms, and spreads the work of a burst
-MAX_HASHED_ORDERS = (
-    500  # with more live orders no state is hashed: formatting them blocks the loop, and they soon change
-)
+MAX_HASHED_ORDERS = 500  # with more live orders the state is not hashed: formatting them all would block the loop
 FLUSH_INTERVAL_NS = 5 * SECOND  # monotonic time between two rows of the input log
 MAX_ENTRIES = 500  # inputs in one row: packing takes 0.5 ms, for which the row of an order behind it waits
 
@@ -55,8 +53,8 @@ MAX_ENTRIES = 500  # inputs in one row: packing takes 0.5 ms, for which the row 
 class RecordingDesk:
     """A desk that records its inputs. `append` takes a finished part of the input log, a few times a minute.
 
-    `make` builds the desk with a look-up of the HALT file. Its answers are recorded too, because they decide in the
-    gate.
+    `killed` returns the reason in the HALT file, "" without a file. `make` builds the desk with such a look-up. What it
+    returns is recorded too, because the gate decides by it.
     """
 
     def __init__(
@@ -147,19 +145,20 @@ class RecordingDesk:
                     self._put(message if rows.all() else message.select_rows(rows))
             case AccountSnapshot():
                 self._mark(message_symbols(message))
-                same = self._snapshot is not None and _is_same(self._snapshot, message)
-                self._put(UnchangedSnapshot(asked_at=message.asked_at) if same else message)
+                is_same = self._snapshot is not None and _is_same(self._snapshot, message)
+                self._put(UnchangedSnapshot(asked_at=message.asked_at) if is_same else message)
                 self._snapshot = message
             case _:
                 self._mark(message_symbols(message))
                 self._put(message)
 
     def _put(self, message: Message) -> None:
-        # The recorded time is that before the message. A replay sets it before it gives the message to the desk.
+        # Recorded with the desk's time before the message. A replay sets that time, then gives the message to the desk.
         self._entries.append(InputEntry(self.book.conditions.mono, message))
 
     def _mark(self, symbols: Collection[str]) -> None:
-        # For symbols whose quotes are not all recorded, record the newest one before a decision depends on it.
+        # The quotes of symbols without orders or positions are not recorded. Record the newest quote of each such
+        # symbol here, because a decision about the next message may depend on it.
         if not symbols:
             return
         unnoted = [id_ for id_ in self._ids(symbols) if not self._is_noted.item(id_)]
@@ -168,19 +167,19 @@ class RecordingDesk:
             self._put(InputQuotes(ids=ids, seen_at=m.seen_at[ids], last=m.last[ids], bid=m.bid[ids], ask=m.ask[ids]))
 
     def _follow(self, output: Sequence[DeskOutput]) -> None:
-        touched, orders = set(), self.book.blotter.orders
-        for what in output:
-            match what:
+        changed, orders = set(), self.book.blotter.orders
+        for sent in output:
+            match sent:
                 case OrderEvent():
-                    touched.add(orders[what.order_id].request.symbol)
+                    changed.add(orders[sent.order_id].request.symbol)
                 case ReconciliationResult():
-                    touched.update(part.key.symbol for part in what.released)
+                    changed.update(part.key.symbol for part in sent.released)
                 case Command():
                     self._has_changed = True
-        if touched:
+        if changed:
             self._has_changed = True
-            self._to_describe.update(dict.fromkeys(touched))
-            self._update_noted(touched)
+            self._to_describe.update(dict.fromkeys(changed))
+            self._update_noted(changed)
 
     def _update_noted(self, symbols: Iterable[str]) -> None:
         book = self.book

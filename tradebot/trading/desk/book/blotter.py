@@ -38,10 +38,10 @@ class BookedFill(Message, frozen=True, kw_only=False):
 
 
 class Blotter:
-    """The orders by id and our positions by key. `exposure` holds what our orders may still do.
+    """The orders by id and our positions by key.
 
-    `external` holds what others trade in the account. Totals are kept as fills come. Ended orders are kept for late
-    fills, unless `keeps_ended` is False.
+    `exposure` knows what our orders may still do to our positions, `external` what is in the account but not ours.
+    Ended orders are kept for late fills, unless `keeps_ended` is False.
     """
 
     def __init__(self, charges_of: ChargesOf, *, venue: str = "", keeps_ended: bool = True) -> None:
@@ -52,7 +52,8 @@ class Blotter:
         self.positions = Positions(venue)
         self.exposure = Exposure(self.orders, self.positions.open)
         self.external = ExternalPositions(self.orders)
-        # Overfilled symbol -> (monotonic ns of the last fill, the venue's position since then).
+        # Symbol of an overfilled order -> (monotonic ns of the symbol's last fill, our part of the venue's position in
+        # a snapshot requested after that, None before such a snapshot).
         self.overfilled: dict[str, tuple[int, Decimal | None]] = {}
         self.dirty_exposure: set[str] = set()  # symbols whose worst case may have changed since this was last emptied
         self.booked_fills: dict[FillKey, BookedFill] = {}  # every fill that counts
@@ -60,7 +61,10 @@ class Blotter:
         self.forgotten_orders: list[Order] = []  # orders no longer kept; a rule that remembers them empties the list
 
     def begin_order(self, event: OrderEvent) -> Order:
-        """Apply the INTENT of an order of ours, as `record_event` would; return the order."""
+        """Apply the INTENT event of a new order of ours; return the order.
+
+        A faster way to what `record_event` does with this event.
+        """
         order, order_id = open_order(event), event.order_id
         self.orders[order_id] = order
         symbol = order.request.symbol
@@ -69,7 +73,10 @@ class Blotter:
         return order
 
     def add_working_order(self, order: Order) -> None:
-        """Add an order of ours that is at the venue already, as `record_event` would with the events up to there."""
+        """Add an order of ours that is at the venue already.
+
+        A faster way to what `record_event` does with the order's events so far, for a backtest.
+        """
         order_id, symbol = order.request.order_id, order.request.symbol
         self.orders[order_id] = order
         self.by_venue_id[order.venue_order_id] = order_id
@@ -77,9 +84,9 @@ class Blotter:
         self.exposure.add_live(order_id, symbol)
 
     def close_filled_order(self, order: Order, fill: Fill) -> None:
-        """Book the single fill of a live order's whole quantity, and forget both.
+        """Book the one fill that fills a live order completely, then forget the order and the fill.
 
-        The order has one id at the venue.
+        The order must have one id at the venue only.
         """
         order_id, symbol = order.request.order_id, order.request.symbol
         self._book_own_fill(order, fill)
@@ -94,6 +101,7 @@ class Blotter:
         else:
             before = self.orders[order_id]
             order = apply_event(before, event)
+            # Unchanged where the reducer did not book the fill: it is known already, or was quarantined.
             if event.fill is not None and order.filled != before.filled:
                 self._apply_fill(before, event, event.fill)
             if event.type is EXECUTED and event.fill is not None and order.filled > order.quantity:
@@ -105,7 +113,8 @@ class Blotter:
         return order
 
     def _index_venue_ids(self, before: Order | None, order: Order) -> None:
-        # The venue's ids of an order lead to it. An id that a later one replaced leads nowhere.
+        # All the venue's ids of an order lead to it. An id that turned out wrong, and is not kept in `other_ids`, leads
+        # nowhere.
         order_id, venue_order_id = order.request.order_id, order.venue_order_id
         old = "" if before is None else before.venue_order_id
         if venue_order_id and venue_order_id != old:
@@ -116,7 +125,7 @@ class Blotter:
             self.by_venue_id.update(dict.fromkeys(order.other_ids, order_id))
 
     def _update_exposure(self, before: Order | None, order: Order, mono: int) -> None:
-        # Update what an order may still do, among our orders or the external ones.
+        # Note whether the order is live, or ended with a quantity that stays reserved for late fills.
         order_id, symbol = order.request.order_id, order.request.symbol
         exposure = self.external.exposure if order.is_external else self.exposure
         was_live = before is not None and before.state.is_live
@@ -128,6 +137,7 @@ class Blotter:
             exposure.remove_live(order_id, symbol)
         if was_live or before is None:
             self._ended.append(order_id)
+        # The first half is a fast test: an order without either never has a reserved quantity.
         if (order.reported.filled or order.state in RESERVATION_HOLD_NS) and order.reserved_quantity(
             max(exposure.mono, mono)
         ):
@@ -138,8 +148,8 @@ class Blotter:
     def expire_reservations(self, mono: int) -> None:
         """Move the time to `mono` (monotonic ns), and end the reservations whose time is over.
 
-        The first call sets the time. After a reboot the journal's events have later monotonic times than now. They
-        would keep reservations for as long as the machine ran before.
+        The first call also limits the monotonic times of all orders to `mono`. After a reboot those in the journal are
+        later than now, and would keep reservations for as long as the machine ran before.
         """
         if not self.exposure.mono:
             for order_id, order in self.orders.items():
@@ -148,7 +158,7 @@ class Blotter:
         self.external.exposure.expire_reserved(mono)
 
     def adopt_position(self, key: PositionKey, quantity: Decimal, average_price: Decimal) -> None:
-        """Set a position that has no fills here, as earlier runs adopted it; `open_quantity` is signed and final."""
+        """Set a position without fills, as runs of older versions adopted it; the signed `quantity` replaces ours."""
         self.positions.set_current_key(key)
         before = self.positions.by_key.get(key) or Position(key)
         self._replace_position(before, before.with_quantity(quantity, average_price))
@@ -169,9 +179,9 @@ class Blotter:
         yield from self.external.exposure.live_orders()
 
     def own_at_snapshot(self, snapshot: AccountSnapshot) -> OwnQuantities:
-        """Return our quantities by netting key when a snapshot was read, as far as the snapshot can know them.
+        """Return our quantities by netting key at the time of a snapshot, and the fills that came after it.
 
-        A fill is later than the snapshot if it was reported after the request and the snapshot does not list it.
+        A fill came after it if it was reported after the snapshot was requested and the snapshot does not list it.
         """
         held = {p.key.netting_key: p.quantity for p in self.positions.by_key.values()}
         late: dict[NettingKey, Decimal] = {}
@@ -179,23 +189,23 @@ class Blotter:
         listed = {fill.fill_key for fill in snapshot.fills}
         for booked in reversed(self.booked_fills.values()):
             fill = booked.execution
+            # Fills are booked in the order of their times, so all earlier ones are older too.
             if booked.mono < snapshot.asked_at - JUST_FILLED_NS:
                 break
             if fill.fill_key in listed or fill.is_inferred:
                 continue
-            line, signed = fill.netting_key, fill.quantity * fill.side.sign
+            key, signed = fill.netting_key, fill.quantity * fill.side.sign
             order = self.orders.get(booked.order_id)
             if order is not None and order.is_external:
-                late[line] = late.get(line, ZERO) + signed
+                late[key] = late.get(key, ZERO) + signed
             else:
-                held[line] = held.get(line, ZERO) - signed
-                late_ours[line] = late_ours.get(line, ZERO) + signed
+                held[key] = held.get(key, ZERO) - signed
+                late_ours[key] = late_ours.get(key, ZERO) + signed
+        # Filled by its status, but the fills are not reported yet: the venue's position may include them.
         for order in self.exposure.live_orders():
-            if (
-                order.reported.filled and order.missing_quantity
-            ):  # filled by its status, but the fills are not reported yet
-                line, signed = order_netting_key(order), order.missing_quantity * order.request.side.sign
-                late_ours[line] = late_ours.get(line, ZERO) + signed
+            if order.reported.filled and order.missing_quantity:
+                key, signed = order_netting_key(order), order.missing_quantity * order.request.side.sign
+                late_ours[key] = late_ours.get(key, ZERO) + signed
         return OwnQuantities(held, late, late_ours)
 
     def fill_order_id(self, key: FillKey) -> str | None:
@@ -204,15 +214,18 @@ class Blotter:
         return None if booked is None else booked.order_id
 
     def mark_overfilled(self, symbol: str) -> None:
-        """Note that an order of `symbol` was overfilled: the venue may hold less than the reported fills say."""
+        """Note that an order of `symbol` was overfilled: the venue may hold less than our booked fills add up to."""
         self.overfilled.setdefault(symbol, (self.exposure.mono, None))
 
     def check_overfills(self, snapshot: AccountSnapshot) -> None:
-        """Take the venue's positions in overfilled symbols, if the snapshot was requested after their last fill."""
+        """Compare our positions in overfilled symbols with a snapshot that was requested after their last fill.
+
+        Where they agree, the symbol is no longer overfilled; else the venue's quantity limits what an exit may close.
+        """
         net = snapshot.net_quantities()
         for symbol, (since, _) in list(self.overfilled.items()):
-            line = self.positions.position_of(symbol).key.netting_key
-            held = self.external.own_quantity(line, net)
+            key = self.positions.position_of(symbol).key.netting_key
+            held = self.external.own_quantity(key, net)
             if snapshot.asked_at <= since + JUST_FILLED_NS or snapshot.unknown_position_reason(symbol):
                 continue
             if held == self.positions.open_quantity(symbol):
@@ -256,7 +269,8 @@ class Blotter:
             charges = self._book_own_fill(before, fill)
         else:
             self.external.apply_fill(fill)
-        # Until the first `expire_reservations` events come from the journal, some with times of an earlier boot.
+        # `exposure.mono` is 0 until the first `expire_reservations`. Until then events come from the journal, some with
+        # monotonic times of an earlier boot.
         self.booked_fills[key] = BookedFill(event.order_id, fill, charges, event.mono if self.exposure.mono else 0)
         if self.busted_fills:
             self.busted_fills.pop(key, None)
@@ -264,6 +278,7 @@ class Blotter:
     def _book_own_fill(self, order: Order, fill: Fill) -> Decimal:
         # Apply a fill of our order to the position; return its charges.
         charges, positions, symbol = self._charges_of(order, fill), self.positions, fill.symbol
+        # Nearly always the open position of the symbol is the one to change.
         old = positions.open.get(symbol)
         if old is None or old.key.product != fill.product or old.key.exchange != fill.exchange:
             old = positions.position_for_fill(fill)
@@ -286,7 +301,7 @@ class Blotter:
         for _ in range(len(self._ended)):
             order_id = self._ended.popleft()
             order = self.orders.get(order_id)
-            if order is None or order.state.is_live:
+            if order is None or order.state.is_live:  # forgotten already, or open again
                 continue
             if self.exposure.is_reserved(order):
                 self._ended.append(order_id)

@@ -39,7 +39,7 @@ EXECUTED = OrderEventType.EXECUTED
 
 
 class OrderChange(NamedTuple):
-    """An order event with its order before it, None before the first event, and after it."""
+    """An order event, and the order before and after it; `before` is None for the first event of an order."""
 
     before: Order | None
     event: OrderEvent
@@ -112,6 +112,7 @@ class Book:
         if not order.is_external:
             if event.type is EXECUTED:
                 self.update_holder(order.request)
+            # An exit that ended while the position is open was not enough: another one is requested.
             if change.ends_exit and order.request.symbol in self.blotter.positions.open:
                 self.request_exit(order.request.symbol, order.request.purpose, order.request.reason)
         return change
@@ -144,7 +145,7 @@ class Book:
             self.request_exit(symbol, OrderPurpose.FLATTEN, decision.reason)
 
     def record_journaled(self, decision: RecordJournaled) -> None:
-        """Apply an order event that changes nothing but its order."""
+        """Apply an order event that is in the journal already and changes nothing but its order."""
         self.blotter.record_event(decision.event)
 
     def forget_position(self, decision: ForgetPosition) -> None:
@@ -181,7 +182,7 @@ class Book:
     def block_symbol(self, decision: BlockSymbol) -> None:
         """Block entries in a symbol until a snapshot accounts for what another party does there."""
         self.external.mark_unsettled(decision.netting_key, self.conditions.mono, decision.reason)
-        self.conditions.unaccounted[decision.netting_key[1]] = decision.reason
+        self.conditions.unaccounted[decision.netting_key[1]] = decision.reason  # [1] is the symbol
 
     def set_unaccounted(self, decision: SetUnaccounted) -> None:
         """Set the symbols that no snapshot accounts for, each with the reason."""
@@ -208,7 +209,7 @@ class Book:
         return position is not None and (position.key.product or self.settings.product) == INTRADAY
 
     def position_key(self, symbol: str) -> PositionKey:
-        """Return the key of the position that our entries in a symbol lead to."""
+        """Return the key of the position that an entry of ours in a symbol opens."""
         exchange = self.universe.instrument_of(symbol).exchange if symbol in self.universe else ""
         return PositionKey(self.settings.venue, exchange, symbol, self.settings.product)
 
@@ -229,15 +230,15 @@ class Book:
             return Incident(text=text, at=self.conditions.now)
         return Incident(text=text, at=self.conditions.now, order_id=order.order_id, symbol=order.symbol)
 
-    def _is_over(self, line: NettingKey) -> bool:
-        # If the venue no longer holds an intraday position of an earlier day, it has squared it off and lists no fill.
-        # External fills of today do not make our position one of today.
+    def _is_over(self, netting_key: NettingKey) -> bool:
+        # Whether our intraday position under a netting key is from an earlier day. The venue squared such a position
+        # off at the end of its day and lists no fill for that. Fills of external orders do not make it one of today.
         opens_at, blotter = self.conditions.times.day_opens_at, self.blotter
         today = (
             booked
             for booked in blotter.booked_fills.values()
             if (fill := booked.execution).traded_at >= opens_at
-            and fill.netting_key == line
+            and fill.netting_key == netting_key
             and not ((order := blotter.orders.get(booked.order_id)) is not None and order.is_external)
         )
-        return line[2] == INTRADAY and bool(opens_at) and next(today, None) is None
+        return netting_key[2] == INTRADAY and bool(opens_at) and next(today, None) is None

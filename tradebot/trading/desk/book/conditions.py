@@ -31,15 +31,12 @@ class Conditions:
         self.links = Links()
         self.halts = Halts()  # the active halts; those of a person last until a resume
         self.unaccounted: dict[str, str] = {}  # symbol -> what no snapshot accounts for; blocks entries there
-        self.blind_from_mono = (
-            NEVER  # monotonic ns from which the last snapshot is too old; `NEVER` before the first one
-        )
+        self.blind_from_mono = NEVER  # monotonic ns from which the last snapshot is too old; before the first: `NEVER`
         self.frozen: frozenset[str] = frozenset()  # symbols whose quotes only repeat themselves
         self.is_stopping = False
-        self.clock_offset_reason = (
-            ""  # why the host's clock blocks entries, empty while it agrees with the venue's time
-        )
-        self.disk_short = self.disk_full = ""  # why the disk blocks entries; why it blocks exits too
+        self.clock_offset_reason = ""  # why the host's clock blocks entries; empty while it agrees with the venue's
+        # Why the journal's disk blocks entries, and why it blocks exits too; empty where it does not.
+        self.disk_short = self.disk_full = ""
 
     # ---- what comes in
 

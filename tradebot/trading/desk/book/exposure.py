@@ -1,4 +1,7 @@
-"""What the blotter's orders may still do to its positions: live orders, reservations, and the worst case."""
+"""Exposure: what the blotter's orders may still do to its positions, as live orders, reservations and the worst case.
+
+A reservation keeps counting the quantity of an ended order for a while, because fills of it may still arrive.
+"""
 
 from __future__ import annotations
 
@@ -66,11 +69,11 @@ class Exposure:
         return symbols
 
     def _drop_reserved(self, symbol: str, order_id: str) -> None:
-        # A symbol without orders has no entry, so that questions on every tick cost nothing for thousands of symbols.
-        held = self.reserved.get(symbol)
-        if held is not None:
-            held.pop(order_id, None)
-            if not held:
+        # A symbol without reserved orders has no entry, so that a look-up on every tick stays cheap for thousands.
+        order_ids = self.reserved.get(symbol)
+        if order_ids is not None:
+            order_ids.pop(order_id, None)
+            if not order_ids:
                 del self.reserved[symbol]
 
     # ---- what the desk asks
@@ -103,7 +106,7 @@ class Exposure:
             yield self._orders[order_id]
 
     def symbol_count_bound(self) -> int:
-        """Return an upper bound of how many `exposed_symbols` there are, without collecting thousands of them."""
+        """Return an upper bound of the number of `exposed_symbols`, without building their set."""
         return len(self._open_) + len(self._live) + len(self.reserved)
 
     def exposed_symbols(self) -> Set[str]:
@@ -117,7 +120,7 @@ class Exposure:
         return bool(self._open_ or self.working or self.reserved)
 
     def worst_case(self, symbol: str) -> tuple[Decimal, Decimal]:
-        """Return (longest, shortest): the signed position if all buys, or all sells, that may still fill did."""
+        """Return (longest, shortest): the signed position if every buy, or every sell, that may still fill does."""
         position = self._open_.get(symbol)
         quantity = ZERO if position is None else position.quantity
         if not self.has_orders(symbol):
@@ -135,8 +138,8 @@ class Exposure:
     def closing_quantity(self, symbol: str) -> Decimal:
         """Return the quantity that the exits of `symbol` may still close.
 
-        An exit that is presumed absent does not count. Ten minutes without protection would be worse than an exit that
-        appears late, which is cancelled at once.
+        An exit that is presumed absent does not count, so another exit may be sent at once. Its reservation lasts ten
+        minutes, too long without an exit. If it appears at the venue after all, it is cancelled.
         """
         if not self.has_orders(symbol):
             return ZERO

@@ -5,9 +5,8 @@ from __future__ import annotations
 from tradebot.clock import SECOND
 from tradebot.domain.messages import BrokerSession, LinkDown, LinkUp
 
-EVIDENCE_DELAY_NS = (
-    5 * SECOND
-)  # after all links are back, before an order that the venue does not show may count as missing
+# After all links are back, time before a list without an order counts as evidence that the venue does not have it.
+EVIDENCE_DELAY_NS = 5 * SECOND
 
 
 class Links:
@@ -16,9 +15,9 @@ class Links:
     def __init__(self) -> None:
         self.stale_sources: dict[str, str] = {}  # source -> why its data is stale
         self.session_lost = ""  # why our login is no longer valid
-        self.orders_refused = False  # an order route itself said so
+        self.orders_refused = False  # whether an order route itself refused the login
         self.up_since_mono = 0  # since when all links are up: only a snapshot requested later covers the time before
-        self.evidence_from_mono = 0  # since when an order that the venue does not show is evidence
+        self.evidence_from_mono = 0  # from when on a list without an order counts as evidence
 
     @property
     def is_cut_off(self) -> bool:

@@ -60,16 +60,17 @@ class Pnl:
 
     def _unrealized(self) -> Decimal:
         self._refresh()
-        held, last, total = self._units, self._marks.last, -self._cost
+        all_units, last, total = self._units, self._marks.last, -self._cost
         for decimals, ids in self._by_decimals.items():
-            mine, prices = (held, last) if len(ids) == len(held) else (held[ids], last[ids])
-            if self._max_units * int(prices.max()) * len(mine) < MAX_INT64_SUM:
-                units = int(mine @ prices)
+            own_units, prices = (all_units, last) if len(ids) == len(all_units) else (all_units[ids], last[ids])
+            if self._max_units * int(prices.max()) * len(own_units) < MAX_INT64_SUM:
+                units = int(own_units @ prices)
             else:
-                units = sum(a * b for a, b in zip(mine.tolist(), prices.tolist(), strict=True))
+                units = sum(a * b for a, b in zip(own_units.tolist(), prices.tolist(), strict=True))
             total += Decimal(units).scaleb(-decimals)
         if np.count_nonzero(last) < len(last):
-            for id_ in np.flatnonzero((last == 0) & (held != 0)).tolist():  # a position without a price counts at cost
+            # A position without a price counts at cost.
+            for id_ in np.flatnonzero((last == 0) & (all_units != 0)).tolist():
                 total += self._costs[self._universe[id_].symbol]
         for symbol in self._fractional:
             if (price := self._marks.last_price(symbol)) is not None:
@@ -77,8 +78,8 @@ class Pnl:
         return total
 
     def _refresh(self) -> None:
-        blotter, moved = self._blotter, self._blotter.positions.dirty_pnl
-        for symbol in moved:
+        blotter, dirty = self._blotter, self._blotter.positions.dirty_pnl
+        for symbol in dirty:
             self._cost -= self._costs.pop(symbol, ZERO)
             self._fractional.discard(symbol)
             position = blotter.positions.open.get(symbol)
@@ -89,11 +90,11 @@ class Pnl:
             self._units[id_] = 0
             if position is None:
                 continue
-            if units == int(units):
+            if units == int(units):  # else a fraction of a unit, which the array of integers cannot hold
                 self._units[id_] = int(units)
                 self._max_units = max(self._max_units, abs(int(units)))
                 self._costs[symbol] = position.cost
                 self._cost += position.cost
             else:
                 self._fractional.add(symbol)
-        moved.clear()
+        dirty.clear()

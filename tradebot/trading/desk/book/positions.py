@@ -16,7 +16,7 @@ class Positions:
     def __init__(self, venue: str) -> None:
         self.venue = venue
         self.by_key: dict[PositionKey, Position] = {}
-        self.open: dict[str, Position] = {}  # symbol -> our position that is not flat; of two in a symbol the first
+        self.open: dict[str, Position] = {}  # symbol -> our open position; with several in one symbol, the oldest key
         self._keys: dict[str, PositionKey] = {}  # symbol -> key traded last
         self._with_many_keys: set[str] = set()  # symbols with several keys
         self.dirty_pnl: set[str] = set()  # symbols whose position changed since this was last emptied
@@ -55,11 +55,11 @@ class Positions:
 
     def position_for_fill(self, fill: Fill) -> Position:
         """Return our position under the netting key of a fill, a flat one where there is none."""
-        held = self._keys.get(fill.symbol)
-        if held is None or held.product != fill.product or held.exchange != fill.exchange:
-            held = PositionKey(self.venue, fill.exchange, fill.symbol, fill.product)
-            self.set_current_key(held)
-        return self.by_key.get(held) or Position(held)
+        key = self._keys.get(fill.symbol)
+        if key is None or key.product != fill.product or key.exchange != fill.exchange:
+            key = PositionKey(self.venue, fill.exchange, fill.symbol, fill.product)
+            self.set_current_key(key)
+        return self.by_key.get(key) or Position(key)
 
     def set_current_key(self, key: PositionKey) -> None:
         """Set the key under which a symbol is traded from now on."""
@@ -75,6 +75,7 @@ class Positions:
         self.charges += charges
         self.by_key[new.key] = new
         self.dirty_pnl.add(symbol)
+        # With several keys, this one may be flat while another is open.
         if self._with_many_keys and symbol in self._with_many_keys:
             new = next((p for p in self.by_key.values() if p.key.symbol == symbol and p.quantity), new)
         if new.quantity:

@@ -11,12 +11,11 @@ class SessionTimes:
     def __init__(self) -> None:
         self.session: SessionBegins | None = None
         self.day_opens_at = 0  # opening of the session whose day this is
-        self.closed_at = 0  # the last close that is over
+        self.closed_at = 0  # when the last session that is over closed
         self.square_off_at = 0  # earliest square-off time of any symbol
         self._entries_until = 0  # earliest end of entries of any symbol
-        self._endings: dict[
-            str, EarlySessionEnd
-        ] = {}  # symbol -> its end of the day, where that is earlier than the session's
+        # symbol -> its own end of the session, where that is earlier than for the others
+        self._endings: dict[str, EarlySessionEnd] = {}
 
     def begin_session(self, session: SessionBegins, now: int) -> bool:
         """Take the times of another session; return whether another day begins with it.
@@ -55,6 +54,7 @@ class SessionTimes:
         session = self.session
         if session is None or not session.opens_at <= now < session.closes_at:
             return "the session is closed"
+        # The first test decides for all symbols at once, on most of the day.
         if now < self._entries_until or now < self._endings.get(symbol, session).entries_until:
             return ""
         return "the time for new positions is over"

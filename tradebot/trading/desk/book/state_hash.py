@@ -39,7 +39,7 @@ class StateHasher:
         positions = sorted(self._positions.items(), key=lambda known: (known[0].symbol, *known[0].netting_key))
         lines = [line for _, (_, line) in positions]
         lines += sorted(line for _, line in self._orders.values())
-        lines += [f"{line} {beyond:f}" for line, beyond in sorted(blotter.external.quantities.items())]
+        lines += [f"{line} {external:f}" for line, external in sorted(blotter.external.quantities.items())]
         lines += sorted(f"{c.verb} {c.scope} {c.reason}" for c in book.conditions.halts.active_commands)
         sums = book.positions
         lines.append(f"{sums.realized:f} {sums.charges:f} {sums.fill_count} {len(blotter.orders)}")
@@ -55,11 +55,11 @@ def _order_line(o: Order) -> str:
 
 
 def _described(
-    known: dict[K, tuple[T, str]], now: Iterable[tuple[K, T]], line: Callable[[T], str]
+    before: dict[K, tuple[T, str]], now: Iterable[tuple[K, T]], line: Callable[[T], str]
 ) -> dict[K, tuple[T, str]]:
     # Orders and positions are never changed, only replaced: the same object has the same text.
-    told = {}
-    for key, what in now:
-        before = known.get(key)
-        told[key] = before if before is not None and before[0] is what else (what, line(what))
-    return told
+    described = {}
+    for key, value in now:
+        previous = before.get(key)
+        described[key] = previous if previous is not None and previous[0] is value else (value, line(value))
+    return described

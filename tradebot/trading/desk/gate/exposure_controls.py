@@ -23,9 +23,9 @@ class MaxPosition(PlainControl):
         self._per_symbol, self._gross = per_symbol, gross
 
     def check(self, request: OrderRequest, context: OrderContext) -> str | None:
-        """Deny an entry whose worst-case position exceeds `per_symbol`, or takes the account beyond `gross_elsewhere`.
+        """Deny an entry whose worst-case position exceeds `per_symbol`, or takes the account's gross beyond `gross`.
 
-        Both are notionals in the account's currency. Worst case means that all live orders on the entry's side fill;
+        Both limits are notionals in the account's currency. Worst case: all live orders on the entry's side fill;
         the position is valued at the order's price, else at the reference price. Returns the reason, else None.
         """
         if request.purpose.is_exit:
@@ -79,8 +79,8 @@ class ReduceOnly(PlainControl):
             return None
         if context.closable_quantity != context.quantity:
             return (
-                f"an exit of {request.quantity} exceeds the {free} that is left: we hold {context.quantity}, of which the"
-                f" venue holds {context.closable_quantity} that no other order closes"
+                f"an exit of {request.quantity} exceeds the {free} that is left: we hold {context.quantity}, of which"
+                f" the venue holds {context.closable_quantity} that no other order closes"
             )
         return f"an exit of {request.quantity} exceeds the open {free} that nothing closes yet"
 

@@ -85,8 +85,8 @@ class FreshData(PlainControl):
 class MessageRate(PlainControl):
     """Limits orders per second, minute and market day, and keeps a quarter of each limit for exits.
 
-    So the gate lets no more entries pass than the rate limiter in front of the venue, where they would delay exits.
-    `pace` is how many market seconds pass in one wall second: market seconds are counted.
+    Without that, entries that passed the gate would wait at the venue's rate limiter and delay the exits behind them.
+    Seconds and minutes are of market time; `pace` is how many market seconds pass in one wall second.
     """
 
     name = "message_rate"
@@ -95,11 +95,10 @@ class MessageRate(PlainControl):
         spans = ((int(SECOND / pace), per_second, "in a second"), (int(MINUTE / pace), per_minute, "in a minute"))
         self._sent: deque[int] = deque(maxlen=max(per_second, per_minute))
         self._today = 0  # orders of the market day, those before a restart included
+        # (window in monotonic ns, most orders within it, words); a window of 0 is the market day
         self._exits = (*spans, (0, per_day, "in a day"))
         self._entries = tuple((window, limit - limit // 4, words) for window, limit, words in self._exits)
-        self._smallest_limit = min(
-            allowed for _, allowed, _ in self._entries
-        )  # with fewer orders no limit can be reached
+        self._smallest_limit = min(allowed for _, allowed, _ in self._entries)  # with fewer orders none is reached
 
     def check(self, request: OrderRequest, context: OrderContext) -> str | None:
         """Deny an order that would exceed the limit per second, minute or day; return which limit, else None.
@@ -121,7 +120,7 @@ class MessageRate(PlainControl):
         self._today = 0
 
     def try_count(self, mono: int, is_exit: bool) -> bool:
-        """Return whether `check` would pass an order at `mono` (monotonic ns); count the order if it would."""
+        """Return whether `check` would pass an order at `mono` (monotonic ns); count the order if so."""
         # Fewer orders than the smallest limit cannot reach any limit, that of the day included.
         if len(self._sent) >= self._smallest_limit and self._limit_reached(mono, is_exit) is not None:
             return False
@@ -140,8 +139,8 @@ class MessageRate(PlainControl):
             if not window:
                 is_reached = self._today >= allowed
             else:
-                # Times do not go back within one boot of the machine. So the limit is reached if the order that many
-                # places back is in the window. Orders from before a reboot may be later than now and do not count.
+                # Times do not go back within one boot of the machine. So `allowed` orders are in the window if the one
+                # that many places back is in it. A time later than `mono` is from before a reboot and does not count.
                 is_reached = count >= allowed and (not allowed or mono - window < sent[-allowed] <= mono)
             if is_reached:
                 return f"{allowed} orders {words} is the limit"
@@ -163,8 +162,9 @@ class NoDuplicate(PlainControl):
         # strategy, symbol, side, kind and whether they are exits. Decimals are compared, because hashing them is slow.
         self._unsorted: list[tuple[int, OrderRequest]] = []
         self._orders: dict[tuple[str | bool, ...], list[tuple[int, OrderRequest]]] = {}
-        self._signals: set[str] = set()  # newer signal ids
-        self._older: set[str] = set()  # older signal ids
+        # The ids of the signals that were acted on. When the newer set is full it becomes the older one.
+        self._signals: set[str] = set()
+        self._older: set[str] = set()
         self._newest_mono = -self._window_ns  # monotonic ns of the last order that passed
 
     def check(self, request: OrderRequest, context: OrderContext) -> str | None:
@@ -188,14 +188,14 @@ class NoDuplicate(PlainControl):
 
     def remember_order(self, request: OrderRequest, mono: int) -> None:
         """Remember an order that passed at `mono` (monotonic ns)."""
-        newcomers, signal_id = self._unsorted, request.signal_id
+        unsorted, signal_id = self._unsorted, request.signal_id
         if mono - self._newest_mono >= self._window_ns:  # orders from before the window deny nothing
-            newcomers.clear()
+            unsorted.clear()
             if self._orders:
                 self._orders.clear()
         self._newest_mono = mono
-        newcomers.append((mono, request))
-        if len(newcomers) >= MAX_UNSORTED:
+        unsorted.append((mono, request))
+        if len(unsorted) >= MAX_UNSORTED:
             self._sort_in()
         if signal_id:
             self._signals.add(signal_id)

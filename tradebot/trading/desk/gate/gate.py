@@ -1,8 +1,8 @@
 """The gate: an order passes every control or is denied. It is synchronous, decides every order, and denies the unknown.
 
 Each control returns None (pass) or the reason of its denial. Controls are written as "allow only if finite and within
-the limit", so that a NaN denies. The gate keeps every answer for the journal. It reserves nothing: the desk does that
-in the same synchronous step.
+the limit", so that a NaN denies. A decision has the answer of every control, for the journal. The gate reserves no
+exposure: the desk does that in the same synchronous step.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Control(Protocol):
 class GateDecision(NamedTuple):
     """The gate's decision about an order.
 
-    `reason` is empty if the order may leave; else `find_control` names the first control that denied it. `checks` has one
+    `reason` is empty if the order may leave; else `control` names the first control that denied it. `checks` has one
     line per control.
     """
 
@@ -114,13 +114,13 @@ class Gate:
         self, controls: Sequence[Control], *, max_quantity: Callable[[Instrument], Decimal | None] | None = None
     ) -> None:
         self.controls, self.max_quantity = tuple(controls), max_quantity
-        # A control that does not judge exits, or entries, is not asked about them. For an exit that is half of them.
+        # A control that does not judge exits, or entries, is not asked about them. Half of them do not judge exits.
         self._entries = tuple(c.check for c in controls if getattr(c, "checks_entries", True))
         self._exits = tuple(c.check for c in controls if getattr(c, "checks_exits", True))
         self._remember = tuple(
             c.on_passed for c in controls if getattr(type(c), "on_passed", None) is not PlainControl.on_passed
         )
-        # Few orders are denied, so the lines of a pass are made once.
+        # Most orders pass, and all that pass share this decision.
         self.passed_decision = GateDecision("", tuple(f"{control.name}: ok" for control in controls))
 
     def check_order(self, request: OrderRequest, context: OrderContext) -> GateDecision:

@@ -36,8 +36,9 @@ class PermittedProduct(PlainControl):
         if request.product not in self._products and not request.purpose.is_exit:  # a position may always be closed
             return f"product {request.product} is not in risk.permitted_products"
         if self._allow_short or request.side is not SELL or request.purpose.is_exit or not request.quantity.is_finite():
-            # ReduceOnly ensures that an exit is no larger than the position. If an exit that is presumed absent counted
-            # here, nothing could be closed for ten minutes. OrderSanity names a quantity that is not a number.
+            # An exit is not judged here, because ReduceOnly limits it to the position. `shortest` also counts an exit
+            # that is presumed absent, so for ten minutes no other exit could pass. A quantity that is not a number is
+            # denied by OrderSanity.
             return None
         if context.shortest - request.quantity < 0:
             return f"selling {request.quantity} would go short and risk.allow_short is off"

@@ -38,7 +38,7 @@ class Denials:
     @property
     def by_control(self) -> dict[str, int]:
         """Return control -> number of denials, largest first."""
-        found: dict[str, int] = {}
+        counts: dict[str, int] = {}
         for (control, _), (count, _) in self._found.items():
-            found[control] = found.get(control, 0) + count
-        return dict(sorted(found.items(), key=lambda pair: -pair[1]))
+            counts[control] = counts.get(control, 0) + count
+        return dict(sorted(counts.items(), key=lambda pair: -pair[1]))

@@ -1,6 +1,6 @@
 """The worst-case gross exposure of the account, kept per symbol, so that the gate gets it by one sum of integers.
 
-A burst of entries asks once per order. Adding up thousands of positions each time would block the loop for seconds.
+Each entry of a burst needs the sum. Adding up thousands of positions each time would block the loop for seconds.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ class GrossExposure:
         return total + sum((self._value(s, q) for s, q in self._fractional.items() if s != symbol), ZERO)
 
     def _refresh(self) -> None:
-        blotter, touched, finer = self._blotter, self._blotter.dirty_exposure, self._fractional
-        for symbol in touched:
+        blotter, dirty, fractional = self._blotter, self._blotter.dirty_exposure, self._fractional
+        for symbol in dirty:
             id_ = self._universe.ids_by_symbol.get(symbol)
             if id_ is None:  # an earlier run traded the symbol, this one does not: there is no price for it
                 continue
-            finer.pop(symbol, None)
+            fractional.pop(symbol, None)
             if symbol not in blotter.positions.open and not blotter.exposure.has_orders(symbol):
                 self._worst[id_] = 0
                 continue
@@ -67,8 +67,8 @@ class GrossExposure:
                 self._worst[id_] = int(units)
                 self._max_units = max(self._max_units, int(units))
             else:
-                self._worst[id_], finer[symbol] = 0, quantity
-        touched.clear()
+                self._worst[id_], fractional[symbol] = 0, quantity
+        dirty.clear()
 
     def _quantity(self, symbol: str) -> Decimal:
         return max(map(abs, self._blotter.exposure.worst_case(symbol)))

@@ -39,7 +39,7 @@ class Placement:
     def send_passed(self, order: PlaceOrder, decision: GateDecision, out: list[DeskOutput]) -> None:
         """Send an order that passed.
 
-        The denial of a later exit in the same symbol is recorded again.
+        After an exit that passed, the next denied exit of its symbol is recorded again.
         """
         self.requests.used_ids += 1
         if self._denied_exits and order.request.purpose.is_exit:
@@ -101,7 +101,7 @@ class Placement:
         return self._gate.check_order(rest, self._context(rest, reference, without=instead_of))
 
     def restore_passed(self, order: Order, event: OrderEvent) -> None:
-        """Let an order, or a change of one, that an earlier process sent today count for the limits of the day."""
+        """Let the gate remember an order, or a change of one, that an earlier process sent today."""
         is_change = event.type is OrderEventType.REPLACE_SENT
         if (is_change or event.type is INTENT) and not order.is_external:
             self._gate.restore_passed(order.request, event.mono, is_change=is_change)

@@ -68,10 +68,11 @@ class OrderRequests:
         blotter = self._blotter
         position, id_ = blotter.positions.open[symbol], self._universe.ids_by_symbol[symbol]
         instrument = self._universe.instruments[id_]
-        # If the venue holds none of the position, the gate denies an exit of the whole of it and says so.
+        # If nothing may be closed, ask for the whole position: the gate then denies the exit and says why.
         quantity = blotter.closable_quantity(symbol) or position.quantity
         if self._max_quantity is not None and (most := self._max_quantity(instrument)) is not None:
-            quantity = min(quantity, most.copy_sign(quantity), key=abs)  # the exit stays requested: the rest follows
+            # The exit stays requested, so further orders follow for the rest.
+            quantity = min(quantity, most.copy_sign(quantity), key=abs)
         reference = self._marks.reference_price_by_id(id_)
         request = self._request(
             instrument,

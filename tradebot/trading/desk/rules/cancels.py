@@ -1,4 +1,4 @@
-"""Cancels: an order is cancelled once; if it stays open the cancel is repeated, and in the end a person is told."""
+"""Cancels: sends the cancel of an order, repeats it while the order stays open, and at last reports an incident."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ class Cancels:
         self._given_up: set[str] = set()  # order_ids that stayed open after `MAX_CANCELS` cancels
 
     def on_cancel_order(self, decision: CancelOrder) -> Decisions:
-        """Cancel an order once; an order that is being sent or in doubt is cancelled when its result is known."""
+        """Cancel an order unless a cancel was requested before.
+
+        An order that is being sent or in doubt is cancelled once its result is known.
+        """
         order = self._book.blotter.orders.get(decision.order_id)
         if order is None or order.cancel.state is not RequestState.NONE or not order.is_live or not order.may_trade:
             return NOTHING
@@ -54,11 +57,14 @@ class Cancels:
         return NOTHING
 
     def on_change(self, change: OrderChange) -> Decisions:
-        """Send a cancel that waited for the result of its order; also cancel an order that was taken for gone."""
+        """Send a cancel that waited for the result of its order; also cancel an order that turned out not to be gone.
+
+        Such an order was absent, rejected or lapsed, and the venue now shows it working. No rule wants it any more.
+        """
         if change.before is None:
             return NOTHING
         was = change.before.state
-        # A decision of an earlier rule about this event may have changed the order.
+        # Not `change.after`: a decision of an earlier rule about this event may have changed the order since.
         order = self._book.blotter.orders.get(change.event.order_id, change.after)
         if was not in NOT_AT_VENUE and order.cancel.state is not RequestState.SENDING:
             return NOTHING
@@ -101,7 +107,8 @@ class Cancels:
             return
         yield RecordEvent(self._book.make_event(order, OrderEventType.CANCEL_ASKED, reason))
         if order.state is OrderState.INTENT:
-            yield Cancel(order_id=order.order_id, venue_order_id="", reason=reason)  # in time, the order is never sent
+            # Without the venue's id it only withdraws an order that waits in our queue, if it comes in time.
+            yield Cancel(order_id=order.order_id, venue_order_id="", reason=reason)
 
     def _send_cancel(self, order: Order, reason: str) -> Iterator[Decision]:
         yield RecordEvent(self._book.make_event(order, OrderEventType.CANCEL_SENT, reason))

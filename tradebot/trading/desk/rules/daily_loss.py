@@ -12,7 +12,7 @@ from tradebot.trading.desk.decisions import NOTHING, ApplyCommand, Decision, Dec
 from tradebot.trading.desk.rules.violation import halt_scope
 
 CLOSE_MULTIPLE = Decimal("1.5")  # multiple of the loss limit: a halt alone does not keep a loss from growing
-CLOSE = "close"  # setting that also closes positions; the other one, "halt", only halts entries
+CLOSE = "close"  # value of `on_daily_loss` that also closes positions; the other value, "halt", only halts entries
 
 
 class DailyLoss:
@@ -28,9 +28,10 @@ class DailyLoss:
 
     @property
     def next_threshold(self) -> Decimal | None:
-        """Return the loss of the day at which this rule acts next, None where it acts no more.
+        """Return the loss of the day at which this rule acts next, None where it has done all that it may.
 
-        The loss is a positive amount in the account's currency.
+        The loss is a positive amount in the account's currency. While no halt of everything is active, it is the loss
+        limit.
         """
         halts = self._book.conditions.halts
         if halts.is_empty or not self._book.conditions.halt_reason:
@@ -45,22 +46,26 @@ class DailyLoss:
     def check_loss(self) -> Decisions:
         """Return the decisions that the day's loss leads to now."""
         book = self._book
+        # The usual case, without a generator: nothing is halted and the limit is far.
         if book.conditions.halts.is_empty and book.pnl.day_profit() > -self.loss_limit:
             return NOTHING
         return self._halt_and_close()
 
     def _halt_and_close(self) -> Iterator[Decision]:
         book = self._book
+        # Carrying out the halt changes `next_threshold`, so one tick may halt and then also close.
         while (loss := self.next_threshold) is not None and (profit := book.pnl.day_profit()) <= -loss:
             reason = f"the day is at {profit:.2f}, max_daily_loss is {self.loss_limit}"
             if loss is self.loss_limit:
                 yield halt_scope(reason, control=DAILY_LOSS, until=HaltExpiry.SESSION)
                 continue
             id_ = f"{DAILY_LOSS}-{book.conditions.times.day_opens_at}"
-            more = f"{reason}: {CLOSE_MULTIPLE} times that"
+            close_reason = f"{reason}: {CLOSE_MULTIPLE} times that"
             yield ApplyCommand(
-                Command(verb=CommandVerb.FLATTEN, reason=more, id=id_, control=DAILY_LOSS, until=HaltExpiry.SESSION)
+                Command(
+                    verb=CommandVerb.FLATTEN, reason=close_reason, id=id_, control=DAILY_LOSS, until=HaltExpiry.SESSION
+                )
             )
-            if stays := [symbol for symbol in book.positions.open if not book.is_intraday(symbol)]:
-                text = f"{reason}; not closed, since it may be held overnight: {', '.join(sorted(stays))}"
+            if kept_symbols := [symbol for symbol in book.positions.open if not book.is_intraday(symbol)]:
+                text = f"{reason}; not closed, since it may be held overnight: {', '.join(sorted(kept_symbols))}"
                 yield book.make_incident(text)

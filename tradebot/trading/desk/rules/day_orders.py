@@ -1,4 +1,7 @@
-"""Day orders: the venue ends them after the close; an order that it does not report as ended becomes an incident."""
+"""Day orders: the venue ends them after the close; an order that it does not report as ended then is in doubt.
+
+The DAY_ENDED event makes the order UNKNOWN, and `order_invariants.py` reports it as an incident.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Duplicate fills: one trade reported under two ids is booked twice, and reversed once the venue's lists show which.
+"""Duplicate fills: one trade reported under two ids is booked twice; the id that the venue does not list is reversed.
 
 A venue may give one trade two ids, one on the stream and one in a list, or different ones in two answers. Both fills
-are booked, so the order is overfilled and its symbol is halted. A fill was never a trade if for `MATCHED_FOR_NS`
-complete snapshots do not list it, list its duplicate, give the order the cumulative quantity of the listed fills, and
-show our position without it.
+are booked, so the order is overfilled and its symbol is halted. One of them is reversed if for `MATCHED_FOR_NS` every
+snapshot agrees on four points: it does not list that fill; it lists the duplicate; its filled quantity of the order is
+the sum of the listed fills; and its position is ours without that fill.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class DuplicateFills:
     def reversal_events(
         self, snapshot: AccountSnapshot, unread: UnreadOrders, *, at: int, mono: int
     ) -> list[OrderEvent]:
-        """Return the reversals of fills that snapshots have not listed for long enough.
+        """Return the reversals of the fills that snapshots have shown to be duplicates for long enough.
 
         A fill that an unreadable row may stand for counts as listed. `at` is market ns, `mono` monotonic ns.
         """
@@ -65,7 +65,8 @@ class DuplicateFills:
         return events
 
     def _unlisted(self, snapshot: AccountSnapshot) -> Iterator[tuple[Order, Fill]]:
-        listed: set[tuple[str, str]] | None = None
+        # The duplicate fills of all orders that the snapshot shows with a smaller filled quantity than ours.
+        listed: set[tuple[str, str]] | None = None  # built for the first such order: most snapshots have none
         for shown in snapshot.orders:
             order = self._blotter.orders.get(self._blotter.by_venue_id.get(shown.venue_order_id, ""))
             if order is None or len(order.fills) < 2 or order.filled <= shown.filled:
@@ -76,11 +77,12 @@ class DuplicateFills:
 
 
 def _unlisted_duplicates(order: Order, listed: set[tuple[str, str]], filled: Decimal) -> list[Fill]:
-    # The unlisted fills, if each has a duplicate among the listed ones and those add up to the venue's filled quantity.
+    # The unlisted fills, if each has a duplicate among the listed ones, and the listed ones add up to `filled`, the
+    # venue's filled quantity of the order.
     there = [e for e in order.fills if e.fill_key in listed]
     gone = [e for e in order.fills if e.fill_key not in listed]
-    is_whole = sum((e.quantity for e in there), ZERO) == filled
-    return gone if is_whole and all(_has_duplicate(fill, there) for fill in gone) else []
+    is_complete = sum((e.quantity for e in there), ZERO) == filled
+    return gone if is_complete and all(_has_duplicate(fill, there) for fill in gone) else []
 
 
 def _has_duplicate(fill: Fill, there: Sequence[Fill]) -> bool:

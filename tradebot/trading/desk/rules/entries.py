@@ -17,9 +17,9 @@ EXIT, EXIT_LONG = OrderPurpose.EXIT, Action.EXIT_LONG
 class Entries:
     """Carries out signals. `counts` says how many signals came, and how many of them led to nothing.
 
-    An entry for the other side waits for the exit before it: one per symbol, at most as long as a signal may age. It
-    becomes an order when its symbol is flat. Its size and the gate's decision then follow the market of that moment. A
-    restart forgets the waiting entries.
+    An entry that reverses a position waits until the exit of that position has filled. One entry waits per symbol, at
+    most as long as a signal may age. Once its symbol is flat it becomes an order, sized and checked by the gate at the
+    market of that moment. A restart forgets the waiting entries.
     """
 
     def __init__(self, book: Book, requests: OrderRequests) -> None:
@@ -94,8 +94,8 @@ class Entries:
         return ClosePosition(symbol, EXIT, f"{signal.strategy}: {signal.action.text}", signal.quoted_at, signal)
 
     def _keep_waiting(self, signal: Signal) -> bool:
-        # Only an entry against a position that is being closed waits. No entry follows where the clock or an operator
-        # closes the position.
+        # Only an entry against a position that is being closed waits. No entry follows if the position is closed with
+        # the purpose FLATTEN: by the clock, the daily loss or an operator.
         position, wanted = self._open.get(signal.symbol), self._wanted.get(signal.symbol)
         if not self._book.settings.reverses or position is None or wanted is None or wanted[0] is OrderPurpose.FLATTEN:
             return False

@@ -46,7 +46,10 @@ class Exits:
         return self._send_exits(tick.mono)
 
     def on_change(self, change: OrderChange) -> Decisions:
-        """Count how often in a row the venue refused the exits of a symbol."""
+        """Count how often in a row the venue refused the exits of a symbol; pause before the next try.
+
+        The pause doubles from one second up to `MAX_PAUSE_NS`. A fill ends the row.
+        """
         order = change.after
         symbol = order.request.symbol
         if change.event.type is OrderEventType.EXECUTED:
@@ -54,6 +57,7 @@ class Exits:
         if order.state in REFUSED_STATES and change.ends_exit and symbol in self._book.positions.open:
             times = self.refusals.get(symbol, (0, 0))[0]
             pause = min(SECOND << times, MAX_PAUSE_NS)
+            # Counted to 10 only, far beyond the longest pause, so that the shift above stays small.
             self.refusals[symbol] = min(times + 1, 10), self._book.conditions.mono + pause
         return NOTHING
 
@@ -63,15 +67,16 @@ class Exits:
             self.refusals.pop(symbol, None)
 
     def send_exit(self, symbol: str, quoted_at: int, signal: Signal | None = None) -> Iterator[Decision]:
-        """Send an exit for the closable quantity, unless an exit may still fill.
+        """Send the requested exit of a symbol for its closable quantity, unless a working exit may still close some.
 
-        `quoted_at` is monotonic ns.
+        Cancels the entries of the symbol first. Does nothing while the login is dead or the venue's refusals make it
+        pause. `quoted_at` is monotonic ns.
         """
         book, blotter, c = self._book, self._book.blotter, self._book.conditions
         if symbol not in blotter.positions.open:
             yield ForgetPosition(symbol)
             return
-        # With a dead login no order can leave. The exit is tried again when the login is back.
+        # With a dead login no order can leave. The exit stays requested, and later ticks try it again.
         if c.links.orders_refused or (self.refusals and c.mono < self.refusals.get(symbol, (0, 0))[1]):
             return
         purpose, reason = book.pending_exits.requested[symbol]

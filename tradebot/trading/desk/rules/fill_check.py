@@ -1,8 +1,8 @@
 """Fill check: compares a booked fill with its order, and its price with the price at which the order was decided.
 
-A fill is a fact and is never refused. A fill that does not fit becomes an incident, and its symbol opens nothing until
-a person resumes. A fast market may be the cause, so exits go on. Only live fills are checked: in a backtest an order
-waits for the open of the next bar, possibly over a night, and no distance is unusual.
+A fill has happened, so it is never refused. A fill that does not fit its order becomes an incident, and its symbol is
+halted until a person resumes it. Exits go on, because a fast market may be the cause. Only live fills are checked: in a
+backtest an order waits for the open of the next bar, possibly over a night, and no distance is unusual.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ class FillCheck:
 def fill_violations(order: Order, fill: Fill, collar_pct: Decimal | None) -> list[Violation]:
     """Return the violations by a booked fill; an order with several such fills reports the first one only.
 
-    `collar_pct` is in percent; without it no fill is checked. The price may be away from the order's reference by twice
-    the collar that the gate allows such an order. Beyond that on the worse side the venue did not keep to our price; on
-    the better side the reference was not the market's price. An inferred fill has no price of its own. The order
-    invariants judge the filled quantity.
+    `collar_pct` is in percent; if it is None no fill is checked. The price may be away from the order's reference, on
+    either side, by twice the collar of the gate: twice `collar_pct` for an entry, four times for an exit. A worse price
+    than that means that the venue did not keep to our price; a better one, that the reference was not the market's
+    price. The price of an inferred fill is not checked, because it is our estimate. `order_invariants.py` judges the
+    filled quantity.
     """
     if collar_pct is None:
         return []
@@ -54,23 +55,23 @@ def _violations(order: Order, fill: Fill, collar_pct: Decimal) -> list[Violation
     if request.is_external:
         return []
     if fill.symbol != request.symbol:
-        told = f"fill {fill.execution_id} of it is of {fill.symbol}"
+        what = f"fill {fill.execution_id} of it is of {fill.symbol}"
         return [
-            Violation(f"{request.order_id} is an order of {request.symbol}, {told}", Scope.for_symbol(request.symbol)),
+            Violation(f"{request.order_id} is an order of {request.symbol}, {what}", Scope.for_symbol(request.symbol)),
             Violation(
                 f"{fill.symbol} was traded by {request.order_id}, of {request.symbol}", Scope.for_symbol(fill.symbol)
             ),
         ]
     if fill.exchange != request.exchange:
-        told = f"fill {fill.execution_id} of it is at {fill.exchange}"
-        text = f"{request.order_id} is an order at {request.exchange}, {told}"
+        what = f"fill {fill.execution_id} of it is at {fill.exchange}"
+        text = f"{request.order_id} is an order at {request.exchange}, {what}"
         return [Violation(text, Scope.for_symbol(request.symbol))]
     if fill.side is not request.side:
         text = f"{request.order_id} is a {request.side}, fill {fill.execution_id} of it is a {fill.side}"
         return [Violation(text, Scope.for_symbol(request.symbol))]
     if reference is None or reference <= 0 or fill.is_inferred:
         return []
-    limit = collar_pct * (4 if request.purpose.is_exit else 2)
+    limit = collar_pct * (4 if request.purpose.is_exit else 2)  # the gate's collar of an exit is twice that of an entry
     if price.is_finite() and abs(price - reference) * PERCENT <= limit * reference:
         return []
     away = abs(price - reference) / reference * PERCENT

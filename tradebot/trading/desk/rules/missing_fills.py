@@ -1,9 +1,9 @@
 """Missing fills: infers fills that are missing for five seconds, and settles fills reported with different figures.
 
-A status never books a fill. If for five seconds an order's status names a larger filled quantity than its fills add up
-to, an inferred fill is booked. Its id is a function of its inputs, so a replay makes it again. Real fills replace it
-when they come. A trade that the venue reports again with different figures is quarantined until the venue's list of
-trades has shown those figures twice.
+A status never books a fill. A fill is missing if an order's status names a larger filled quantity than its fills add up
+to. After five seconds an inferred fill is booked for the difference. Its id is a function of its inputs, so a replay
+makes the same one. Real fills replace it when they come. A fill that the venue reports again with different figures is
+quarantined: the booked figures stay until two of the venue's lists of trades have shown the new ones.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ CONFIRMING_LISTS = 2  # lists of trades that must show different figures before 
 
 
 class MissingFills:
-    """Makes the events of fills for one blotter. `price_of(symbol)` prices an inferred fill that has no other price."""
+    """Makes the fill events for one blotter.
+
+    `price_of(symbol)` prices an inferred fill for which the venue gave no price; None where it knows none either.
+    """
 
     def __init__(self, blotter: Blotter, universe: Universe, price_of: Callable[[str], Decimal | None]) -> None:
         self._blotter, self._universe, self._price_of = blotter, universe, price_of
@@ -60,9 +63,11 @@ class MissingFills:
     def fill_events(self, order_id: str, fill: Fill, *, at: int, mono: int) -> list[OrderEvent]:
         """Return the events that book a fill: none if it is known, a quarantine if it is known with different figures.
 
-        A fill replaces an inferred one of its order. `at` is market ns, `mono` monotonic ns.
+        A new fill replaces the inferred fill of its order, if there is one. What the real fill does not cover of it is
+        inferred again. `at` is market ns, `mono` monotonic ns.
         """
         key = fill.fill_key
+        # The fast path of nearly every fill: nothing about it is known yet.
         if (
             key not in self._blotter.booked_fills
             and key not in self._blotter.busted_fills
@@ -70,53 +75,57 @@ class MissingFills:
         ):
             return [fill_event(order_id, EXECUTED, fill, at, mono)]
 
-        def fact(event_type: OrderEventType, what: Fill, reason: str = "") -> OrderEvent:
-            return fill_event(order_id, event_type, what, at, mono, reason)
+        def make_event(event_type: OrderEventType, about: Fill, reason: str = "") -> OrderEvent:
+            return fill_event(order_id, event_type, about, at, mono, reason)
 
         booked = self._blotter.booked_fills.get(key)
         if booked is not None:
-            known = booked.execution
+            booked_fill = booked.execution
             order = self._blotter.orders.get(order_id)
-            if known.is_same_trade(fill) or order is None or key in order.irregular.quarantined:
+            # The order is None once the book no longer keeps it. A fill is quarantined once.
+            if booked_fill.is_same_trade(fill) or order is None or key in order.irregular.quarantined:
                 return []
             self.disputed_mono = mono
-            return [fact(OrderEventType.QUARANTINED, fill, _dispute(known, fill))]
+            return [make_event(OrderEventType.QUARANTINED, fill, _dispute(booked_fill, fill))]
         back = self._blotter.busted_fills.get(key)
+        # `back` is the fill that the venue took back. It may report it once more; only other figures book it again.
         if back is not None and back.execution.is_same_trade(fill):
             return []
         stand_in = self.inferred_fills.pop(order_id, None)
         if stand_in is None:
-            return [fact(OrderEventType.EXECUTED, fill)]
+            return [make_event(OrderEventType.EXECUTED, fill)]
         events = [
-            fact(OrderEventType.REVERSED, stand_in, "its real execution came"),
-            fact(OrderEventType.EXECUTED, fill),
+            make_event(OrderEventType.REVERSED, stand_in, "its real execution came"),
+            make_event(OrderEventType.EXECUTED, fill),
         ]
         missing = stand_in.quantity - fill.quantity
         if missing > 0:
             rest = _inferred(stand_in, order_id, missing, stand_in.price, fill.execution_id)
-            self.inferred_fills[order_id] = rest  # the next fill in the same answer replaces it
-            events.append(fact(OrderEventType.EXECUTED, rest, "the rest is still missing"))
+            # Set here, and not by `note_event`: the next fill in the same answer must find and replace it.
+            self.inferred_fills[order_id] = rest
+            events.append(make_event(OrderEventType.EXECUTED, rest, "the rest is still missing"))
         return events
 
     def listed_fill_events(self, fill: Fill, *, at: int, mono: int) -> list[OrderEvent]:
-        """Return a reversal and a new booking once two of the venue's lists of trades have shown different figures.
+        """Return the events of a fill in the venue's list of trades whose figures differ from the booked ones.
 
-        Before that, return the quarantine of the fill; return nothing for a fill that is not booked.
+        The first list gives a quarantine, the second one with the same figures a reversal and a new booking. A fill
+        that is not booked, or booked with these figures, gives none. `at` is market ns, `mono` monotonic ns.
         """
         key = fill.fill_key
         booked = self._blotter.booked_fills.get(key)
         if booked is None:
             return []
-        known, order_id = booked.execution, booked.order_id
-        if known.is_same_trade(fill):
+        booked_fill, order_id = booked.execution, booked.order_id
+        if booked_fill.is_same_trade(fill):
             self._disputed.pop(key, None)
             return []
-        if known.venue_order_id != fill.venue_order_id:  # the id names a fill of another order: reverse nothing
+        if booked_fill.venue_order_id != fill.venue_order_id:  # the id names a fill of another order: reverse nothing
             return self.fill_events(order_id, fill, at=at, mono=mono)
-        other, rounds = self._disputed.get(key, (fill, 0))
-        rounds = rounds + 1 if other.is_same_trade(fill) else 1
-        self._disputed[key] = fill, rounds
-        if rounds < CONFIRMING_LISTS:
+        last_disputed, list_count = self._disputed.get(key, (fill, 0))
+        list_count = list_count + 1 if last_disputed.is_same_trade(fill) else 1
+        self._disputed[key] = fill, list_count
+        if list_count < CONFIRMING_LISTS:
             self.disputed_mono = mono
             return self.fill_events(order_id, fill, at=at, mono=mono)
         del self._disputed[key]
@@ -126,24 +135,25 @@ class MissingFills:
                 type=OrderEventType.REVERSED,
                 at=at,
                 mono=mono,
-                reason=_dispute(known, fill),
-                fill=known,
+                reason=_dispute(booked_fill, fill),
+                fill=booked_fill,
             )
         ]
-        if fill.quantity > 0:
+        if fill.quantity > 0:  # a quantity of 0 takes the fill back
             events.append(OrderEvent(order_id=order_id, type=OrderEventType.EXECUTED, at=at, mono=mono, fill=fill))
         return events
 
     def infer_fills(self, *, at: int, mono: int) -> list[OrderEvent]:
-        """Return the inferred fills for what has been missing for five seconds.
+        """Return the events that book an inferred fill for each order with fills missing for five seconds.
 
-        `at` is market ns, `mono` monotonic ns. An order without a price to infer from waits.
+        `at` is market ns, `mono` monotonic ns. An order waits while there is no price for its inferred fill.
         """
         events: list[OrderEvent] = []
         if not self.missing_since:
             return events
         for order_id, since in self.missing_since.items():
-            if not since:  # missing since an earlier run: the snapshot of this start may list it
+            # 0 if missing since an earlier run. Its time starts now, because a snapshot of this run may list the fill.
+            if not since:
                 self.missing_since[order_id] = mono
         for order_id in [i for i, since in self.missing_since.items() if mono - since >= INFER_AFTER_NS]:
             order = self._blotter.orders.get(order_id)
@@ -185,7 +195,7 @@ class MissingFills:
                     fill=earlier,
                 )
             )
-        made = _inferred(shape, order.order_id, quantity, price, f"{order.reported.filled.normalize():f}")
+        inferred = _inferred(shape, order.order_id, quantity, price, f"{order.reported.filled.normalize():f}")
         events.append(
             OrderEvent(
                 order_id=order.order_id,
@@ -193,20 +203,21 @@ class MissingFills:
                 at=at,
                 mono=mono,
                 reason=f"the venue says {order.reported.filled:f} filled, executions came for {order.filled:f}",
-                fill=made,
+                fill=inferred,
             )
         )
         return events
 
     def _price(self, order: Order) -> Decimal | None:
-        # The price that the venue's average leaves for the missing part; without an average the limit or last price.
+        # The missing part's price is what makes the average of all fills the venue's average. If that is no price, the
+        # average itself. If the venue gave no average, the order's limit price, else the last price.
         missing, average = order.missing_quantity, order.reported.average_price
         price = order.price or self._price_of(order.symbol)
         if average is not None:
             price = (average * order.reported.filled - order.value) / missing
             if not price.is_finite() or price <= 0:
                 price = average
-        if price is None or order.symbol not in self._universe:
+        if price is None or order.symbol not in self._universe:  # outside the universe no tick size is known
             return price
         return self._universe.instrument_of(order.symbol).round_to_nearest_tick(price)
 
@@ -230,13 +241,14 @@ def fill_event(
 
 
 def _inferred(shape: Fill, order_id: str, quantity: Decimal, price: Decimal, after: str) -> Fill:
+    # `shape` gives all other fields. `after` makes the id differ between two inferred fills of one order.
     digest = blake2b(f"{order_id}|{after}|{quantity.normalize():f}".encode(), digest_size=8).hexdigest()
     fields = {name: getattr(shape, name) for name in shape.__struct_fields__}
     return Fill(**(fields | {"execution_id": f"inferred-{digest}", "quantity": quantity, "price": price}))
 
 
-def _dispute(known: Fill, told: Fill) -> str:
+def _dispute(booked: Fill, reported: Fill) -> str:
     return (
-        f"execution {known.execution_id} was {known.quantity:f} at {known.price:f}, "
-        f"the venue now says {told.quantity:f} at {told.price:f}"
+        f"execution {booked.execution_id} was {booked.quantity:f} at {booked.price:f}, "
+        f"the venue now says {reported.quantity:f} at {reported.price:f}"
     )

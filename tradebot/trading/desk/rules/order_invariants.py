@@ -43,6 +43,7 @@ def order_violations(before: Order | None, event: OrderEvent, after: Order) -> l
     """
     if before is None or after.is_external:
         return []
+    # The fast path of most events: of all violations these can only overfill an order.
     if event.type in ROUTINE_EVENTS and not before.state.is_terminal and not after.irregular.quarantined:
         return _overfilled(before, after) if event.type is EXECUTED else []
     return [
@@ -101,7 +102,7 @@ def _changed_fills(before: Order, event: OrderEvent, after: Order) -> list[Viola
 
 
 def _unknown_end(before: Order, event: OrderEvent, after: Order) -> list[Violation]:
-    # The venue does not say how an order ended.
+    # The day of the order is over, or lists no longer show it, and the venue did not report how it ended.
     name, found = after.order_id, []
     if event.type is OrderEventType.DAY_ENDED:
         text = f"{name} still stands as {before.state} after the day, the venue does not say"

@@ -57,14 +57,15 @@ class PositionCheck:
 
     def _on_external_order(self, change: OrderChange) -> Iterator[Decision]:
         order = change.after
-        line, request = order_netting_key(order), order.request
-        if self._book.is_traded_key(line):
+        netting_key, request = order_netting_key(order), order.request
+        if self._book.is_traded_key(netting_key):
             what = f"{request.side} {order.quantity:f} {request.product}"
-            yield BlockSymbol(line, f"an order placed elsewhere ({what}) is not settled yet")
+            yield BlockSymbol(netting_key, f"an order placed elsewhere ({what}) is not settled yet")
         yield from self._cancel_excess_exits(request.symbol)
 
     def _cancel_excess_exits(self, symbol: str) -> Iterator[Decision]:
-        # Cancel exits that would close more than we may: external orders closed part of the position, or still may.
+        # Cancel the exits of a symbol if they may close more than is ours to close: external orders have closed part of
+        # the position, or still may.
         exposure, blotter, position = (
             self._book.exposure,
             self._book.blotter,
@@ -85,13 +86,13 @@ class PositionCheck:
             for row in decision.books.unread
             if row.book == "positions" and row.symbol in book.universe
         }
-        for line, rest in sorted(external.unexplained_rests().items()):
-            exchange, symbol, product = line
-            ours = book.positions.netted_quantity(line)
-            beyond = external.quantities[line] - rest
-            theirs = f", {beyond:f} placed elsewhere" if beyond else ""
+        for netting_key, rest in sorted(external.unexplained_rests().items()):
+            exchange, symbol, product = netting_key
+            ours = book.positions.netted_quantity(netting_key)
+            others = external.quantities[netting_key] - rest  # the external quantity that is explained
+            theirs = f", {others:f} placed elsewhere" if others else ""
             found[symbol] = (
-                f"{exchange}:{symbol} {product}: the venue holds {ours + beyond + rest:f}, the journal {ours:f}{theirs}"
+                f"{exchange}:{symbol} {product}: the venue holds {ours + others + rest:f}, the journal {ours:f}{theirs}"
             )
         return found
 

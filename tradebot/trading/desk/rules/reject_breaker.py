@@ -1,9 +1,10 @@
 """The reject breaker: counts the orders that the venue rejects, and halts the scope in which too many were rejected.
 
-A rejection counts for its symbol, whether of an entry or an exit. A venue that does not accept orders in one symbol may
-well accept others; and a position that cannot be closed must not be opened. If several symbols of one strategy are
-rejected within a minute, or if funds are missing, the strategy is at fault. Every rejection counts for the account. The
-pauses between the tries of one exit (`exits.py`) keep a single failing exit below the account's limit, but not two.
+A rejection counts for its symbol, whether of an entry or an exit: a venue that does not accept orders in one symbol may
+well accept others, and a position that cannot be closed must not be opened. A rejection counts for the strategy if
+funds are missing, or if its entries in several symbols are rejected within a minute. Every rejection also counts for
+the account. `exits.py` pauses between two tries of one exit, so a single failing exit stays below the account's limit;
+two may reach it.
 """
 
 from __future__ import annotations
@@ -66,10 +67,10 @@ class Rejections:
     """Counts rejections per scope: in a row, and within a minute.
 
     Within a minute it also counts the rejected symbols of each strategy and all rejected orders of the account.
-    A fill ends the streaks of its symbol and its strategy. The counts of a scope start again at zero when it reaches a
-    limit, and when a person resumes it: orders on their way at the halt may have been rejected after it. Orders placed
-    elsewhere do not count. Limits are at least 1. Without a limit for symbols, every entry counts for its strategy, as
-    in runs recorded before that limit existed.
+    A streak is a number of rejections in a row; a fill ends the streaks of its symbol and its strategy. The counts of a
+    scope start again at zero when it reaches a limit. They also do when a person resumes it, because orders on their
+    way at the halt may have been rejected after it. Orders placed elsewhere do not count. Limits are at least 1. If the
+    limit of rejected symbols is 0, every entry counts for its strategy, as in runs recorded before that limit existed.
     """
 
     name = "rejections"
@@ -82,7 +83,10 @@ class Rejections:
         self._symbols: dict[str, dict[str, int]] = {}  # strategy -> symbol -> monotonic ns of its last rejected entry
 
     def count_event(self, before: Order | None, event: OrderEvent, after: Order) -> Sequence[BreakerTrip]:
-        """Count an event of an order, and return the limits that it reaches; `before` and `after` are the order."""
+        """Count an event of an order, and return the limits that it reaches.
+
+        `before` and `after` are the order before and after the event.
+        """
         if after.is_external:
             return ()
         if event.type is EXECUTED:
@@ -102,15 +106,15 @@ class Rejections:
         if scope.kind is ScopeKind.SYMBOL and not request.purpose.is_exit and request.strategy:
             trips += self._strategy_trips(request, mono, because)
         what = "exits of" if request.purpose.is_exit else "entries of"
-        row = self.streaks[scope] = self.streaks.get(scope, 0) + 1
-        crowded = self._is_crowded(scope, self._in_a_minute, mono)
-        if row >= self._in_a_row:
-            trips.append(BreakerTrip(f"{row} {what} {scope} in a row were rejected, {because}", scope))
-        elif crowded:
+        streak = self.streaks[scope] = self.streaks.get(scope, 0) + 1
+        is_crowded = self._is_crowded(scope, self._in_a_minute, mono)
+        if streak >= self._in_a_row:
+            trips.append(BreakerTrip(f"{streak} {what} {scope} in a row were rejected, {because}", scope))
+        elif is_crowded:
             trips.append(
                 BreakerTrip(f"{self._in_a_minute} {what} {scope} within a minute were rejected, {because}", scope)
             )
-        if row >= self._in_a_row or crowded:
+        if streak >= self._in_a_row or is_crowded:
             self._reset_scope(scope)
         return trips
 
@@ -143,7 +147,7 @@ class Rejections:
         return Scope.for_symbol(request.symbol)
 
     def _strategy_trips(self, request: OrderRequest, mono: int, because: str) -> Sequence[BreakerTrip]:
-        # Count the symbols in which a strategy was rejected within the minute, this one last.
+        # Count the symbols in which a strategy's entries were rejected within the minute; the newest comes last.
         recent = {s: at for s, at in self._symbols.get(request.strategy, {}).items() if abs(mono - at) < WINDOW_NS}
         self._symbols[request.strategy] = recent | {request.symbol: mono}
         count, scope = len(self._symbols[request.strategy]), Scope.for_strategy(request.strategy)
@@ -153,7 +157,8 @@ class Rejections:
         return (BreakerTrip(f"entries of {scope} in {count} symbols within a minute were rejected, {because}", scope),)
 
     def _is_crowded(self, scope: Scope, most: int, mono: int) -> bool:
-        # After a reboot, times of earlier runs may be later than now. They do not belong to this minute.
+        # Note a rejection; return whether there were `most` within a minute. After a reboot, times of earlier runs may
+        # be later than now. `abs` keeps them out of this minute.
         times = self._times.get(scope)
         if times is None:
             times = self._times[scope] = deque(maxlen=most)
@@ -169,5 +174,5 @@ class Rejections:
 
 def refusal_kind(event: OrderEvent) -> Refusal:
     """Return what a rejection is about as far as the venue says so, else `ORDER`."""
-    told = event.refusal or (None if event.venue_order is None else event.venue_order.refusal)
-    return Refusal.ORDER if told is None else told
+    refusal = event.refusal or (None if event.venue_order is None else event.venue_order.refusal)
+    return Refusal.ORDER if refusal is None else refusal

@@ -1,8 +1,8 @@
 """Turns what the venue reports into order events: order reports, fill reports, and whole account snapshots.
 
-Streams are hints and may repeat, reorder or omit; snapshots are the audit. A fill is booked once per (exchange,
-execution id), never refused, and always before the status that came with it. `missing_fills.py` decides about fills
-that are missing, reported with different figures, or inferred.
+A stream is fast but may repeat, reorder or omit reports; a snapshot is complete, and settles what is true. A fill is
+booked once per (exchange, execution id), never refused, and always before the status that came with it.
+`missing_fills.py` decides about fills that are missing, reported with different figures, or inferred.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ DISPUTE_POLLING_NS = 10 * SECOND  # how long a fill reported with different figu
 class ReportTranslator:
     """Turns the venue's reports into order events for one book.
 
-    `VenueRules` explains `absent_after_s` and `absence_is_proof`.
+    `VenueRules` in `venues/venue_rules.py` explains `absent_after_s` and `absence_is_proof`.
     """
 
     def __init__(
@@ -67,9 +67,8 @@ class ReportTranslator:
         self.orphan_fills: OrderedDict[str, list[Fill]] = OrderedDict()  # venue_order_id -> fills
         # order_id -> (asked_at of the first list that missed the order, how many such lists count)
         self._misses: dict[str, tuple[int, int]] = {}
-        self._lagging_since: dict[
-            str, int
-        ] = {}  # order_id -> asked_at of the first list with fewer fills than we booked
+        # order_id -> asked_at of the first list whose filled quantity is below the fills that we booked
+        self._lagging_since: dict[str, int] = {}
         self._duplicates = DuplicateFills(book.blotter)
         self._polled_mono = 0  # monotonic ns at which the last snapshot was requested
 
@@ -83,9 +82,11 @@ class ReportTranslator:
             if order.state is OrderState.UNKNOWN
         ]
         due.append(self._duplicates.recheck_mono())
+        # The last poll is past, so `_polled_mono` in `due` means that a poll may start at once.
         disputed_at = self._missing_fills.disputed_mono
         if disputed_at is not None and self._polled_mono - disputed_at < DISPUTE_POLLING_NS:
             due.append(self._polled_mono)
+        # None: no snapshot was requested since the last fill of the overfilled symbol.
         if any(held is None for _, held in self._blotter.overfilled.values()) or self._blotter.external.needs_poll:
             due.append(self._polled_mono)
         return min((at for at in due if at is not None), default=None)
@@ -105,13 +106,14 @@ class ReportTranslator:
         if order_id is None:
             if report.symbol not in self._universe:
                 return []
-            begun = self._external(report, at, mono)
-            order_id = begun.order_id
+            # Book it as an order that is being sent. The report then moves it to its true state.
+            intent = self._external(report, at, mono)
+            order_id = intent.order_id
             sending = OrderEvent(
                 order_id=order_id, type=OrderEventType.SENDING, at=at, mono=mono, reason="placed elsewhere"
             )
-            events += [begun, sending]
-            order = apply_event(open_order(begun), sending)
+            events += [intent, sending]
+            order = apply_event(open_order(intent), sending)
         else:
             order = self._blotter.orders[order_id]
         self._misses.pop(order_id, None)
@@ -132,16 +134,16 @@ class ReportTranslator:
         return events
 
     def fill_report_events(self, fill: Fill, *, at: int, mono: int) -> list[OrderEvent]:
-        """Return the events of one fill; none if it is booked already, or if its order is not known yet.
+        """Return the events of one fill; none if it is booked already.
 
-        A fill of an unknown order is kept until the order is known.
+        A fill whose order is not known yet is kept until it is, and gives no events now.
         """
         order_id = self._blotter.fill_order_id(fill.fill_key) or self._blotter.by_venue_id.get(fill.venue_order_id)
         if order_id is None:
             waiting = self.orphan_fills.setdefault(fill.venue_order_id, [])
             if all(e.execution_id != fill.execution_id for e in waiting):
                 waiting.append(fill)
-            while len(self.orphan_fills) > MAX_ORPHANS:
+            while len(self.orphan_fills) > MAX_ORPHANS:  # forget those that came first
                 self.orphan_fills.popitem(last=False)
             return []
         return self._missing_fills.fill_events(order_id, fill, at=at, mono=mono)
@@ -149,7 +151,7 @@ class ReportTranslator:
     def orphan_fill_events(self, venue_order_id: str, *, at: int, mono: int) -> list[OrderEvent]:
         """Return the events of the fills that came before the venue's id of their order was known."""
         events: list[OrderEvent] = []
-        if not self.orphan_fills:
+        if not self.orphan_fills:  # nearly always: saves the look-up for every order that is accepted
             return events
         order_id = self._blotter.by_venue_id[venue_order_id]
         for fill in self.orphan_fills.pop(venue_order_id, ()):
@@ -162,17 +164,19 @@ class ReportTranslator:
         Apply them before calling `snapshot_order_events`.
         """
         events: list[OrderEvent] = []
+        # An order's row carries our order id as its tag. The book may not know the venue's id of the order yet.
         tags = {o.venue_order_id: o.tag for o in snapshot.orders if o.tag in self._blotter.orders}
         tags |= {row.venue_order_id: row.tag for row in snapshot.unread if row.tag in self._blotter.orders}
-        done: set[tuple[str, str]] = set()
+        seen_keys: set[tuple[str, str]] = set()
         for fill in snapshot.fills:
-            if fill.fill_key in done:
+            if fill.fill_key in seen_keys:
                 continue
-            done.add(fill.fill_key)
+            seen_keys.add(fill.fill_key)
             events += self._missing_fills.listed_fill_events(fill, at=at, mono=mono)
             order_id = self._blotter.by_venue_id.get(fill.venue_order_id) or tags.get(fill.venue_order_id)
             if order_id is None:
-                self.fill_report_events(fill, at=at, mono=mono)  # kept until `snapshot_order_events` adopts its order
+                # Gives no events: it keeps the fill until `snapshot_order_events` books its external order.
+                self.fill_report_events(fill, at=at, mono=mono)
             elif fill.fill_key not in self._blotter.booked_fills:
                 events += self._missing_fills.fill_events(order_id, fill, at=at, mono=mono)
         return events
@@ -181,12 +185,14 @@ class ReportTranslator:
         """Return the events of the snapshot's order statuses, then of absent orders, then of duplicate fills."""
         events: list[OrderEvent] = []
         self._polled_mono = snapshot.asked_at
-        # Two rows may show one order. Only the last is used: the events of a first row would not be applied yet.
+        # Two rows may show one order. Only the last is used: the second would be compared with a book in which the
+        # events of the first are not booked yet.
         for order in {order.venue_order_id: order for order in snapshot.orders}.values():
             events += self.order_report_events(order, at=at, mono=mono, asked_at=snapshot.asked_at)
         shown = ({o.tag for o in snapshot.orders} | {o.venue_order_id for o in snapshot.orders}) - {""}
         unread = UnreadOrders(snapshot, self._blotter)
         events += self._absence_events(snapshot, shown, unread, at=at, mono=mono)
+        # While a link is lost, a fill that the snapshot does not list proves nothing.
         return (
             events
             if self._conditions.links.is_cut_off
@@ -194,7 +200,10 @@ class ReportTranslator:
         )
 
     def lagging_orders(self, snapshot: AccountSnapshot) -> list[Order]:
-        """Return the orders whose filled quantity at the venue has for a minute been below the fills it reported."""
+        """Return the orders whose filled quantity at the venue has been below our booked fills for a minute.
+
+        An order with several ids at the venue is left out: its rows may share the filled quantity.
+        """
         below: dict[str, int] = {}
         for shown in snapshot.orders:
             order_id = self._blotter.by_venue_id.get(shown.venue_order_id, "")
@@ -218,7 +227,7 @@ class ReportTranslator:
                 continue
             if (row := unread.own_rows.get(order.order_id)) is not None:
                 self._misses.pop(order.order_id, None)
-                if order.state in AT_VENUE:
+                if order.state in AT_VENUE:  # it exists, but its state can no longer be read: it becomes UNKNOWN
                     why = f"its row in the venue's list cannot be read: {row.reason}"
                     events.append(_not_found(order, why, at=at, mono=mono))
             elif order.state is OrderState.UNKNOWN and unread.may_include_order(order):
@@ -230,7 +239,7 @@ class ReportTranslator:
         return events
 
     def _count_miss(self, order: Order, asked_at: int) -> int:
-        # Note one more list without the order; return how many of them count.
+        # Note one more list without the order; return how many lists without it count as evidence.
         since, misses = self._misses.setdefault(order.order_id, (asked_at, 0))
         if (due := self._absence_due_mono(order)) is not None and asked_at > due:
             misses += 1
@@ -238,9 +247,11 @@ class ReportTranslator:
         return misses
 
     def _absence_due_mono(self, order: Order) -> int | None:
-        # The monotonic ns from which a list without the order counts. A working order is soon in doubt, but a list does
-        # not end it. An order in doubt has until the venue's bound. The bound runs from the sending of an order that
-        # the venue never showed, else from the first list that missed it.
+        # The monotonic ns from which a list without the order counts as evidence, None if no time runs yet.
+        # Working order: two seconds after the first list that missed it. It then becomes UNKNOWN, it does not end.
+        # UNKNOWN order: `absent_after_s` after it was sent, or, if the venue ever acknowledged it, after the first list
+        # that missed it. It then counts as absent.
+        # A list that was requested too soon after a lost link came back never counts.
         since, _ = self._misses.get(order.order_id, (None, 0))
         patience = OMISSION_LIMIT_NS
         if order.state is OrderState.UNKNOWN:
@@ -281,26 +292,28 @@ def _not_found(order: Order, why: str, *, at: int, mono: int, is_proof: bool = F
 
 
 def _events(order: Order, shown: VenueOrder, asked_at: int | None) -> list[OrderEventType]:
-    # The events for what is new in a status: terms, state, filled quantity, venue id. A status with no news gives none.
+    # The events for what is new in a row: terms, state, filled quantity, venue id. A row with nothing new gives none.
     event_type = EVENT_OF_STATUS[shown.status]
-    fresh = not is_outdated(order, event_type, shown)
-    moves = fresh and (order.state, event_type) in TRANSITIONS
-    known = order.venue_order_id == shown.venue_order_id or shown.venue_order_id in order.other_ids
-    events = [event_type] if moves or shown.filled > order.reported.filled or not known else []
-    terms = _terms_event(order, shown, asked_at) if fresh else None
+    is_current = not is_outdated(order, event_type, shown)
+    changes_state = is_current and (order.state, event_type) in TRANSITIONS
+    has_known_id = order.venue_order_id == shown.venue_order_id or shown.venue_order_id in order.other_ids
+    events = [event_type] if changes_state or shown.filled > order.reported.filled or not has_known_id else []
+    terms = _terms_event(order, shown, asked_at) if is_current else None
     if terms is None:
         return events
+    # Terms can change in a working order only. If the order is not working yet, the status has to come first.
     if (order.state, terms) in RULES_BY_PAIR:
         return [terms, *events]
-    reached = TRANSITIONS.get((order.state, event_type))
-    return [*events, terms] if reached in AT_VENUE else events
+    next_state = TRANSITIONS.get((order.state, event_type))
+    return [*events, terms] if next_state in AT_VENUE else events
 
 
 def _terms_event(order: Order, shown: VenueOrder, asked_at: int | None) -> OrderEventType | None:
+    # The event for the row's quantity and price, None if they are the order's, out of date, or of an ended order.
     if shown.quantity <= 0 or shown.status not in (*WORKING_STATUSES, VenueOrderStatus.FILLED):
         return None
-    # The venue's times are whole seconds and the stream may repeat. Within one second, only a list requested after the
-    # last change shows which terms are newer.
+    # The venue's times are whole seconds and the stream may repeat. Within one second only a list can show which terms
+    # are newer, and only one that was requested after our last change.
     since_change = None if asked_at is None else asked_at - order.replace.mono
     is_list = since_change is not None and since_change > 0
     is_newer = is_list or not shown.changed_at or shown.changed_at > order.reported.seen_at
@@ -314,10 +327,11 @@ def _replace_result(
 ) -> OrderEventType | None:
     # The event that ends a pending replace, None while it is undecided.
     if shown.quantity == wanted.quantity and wanted.price in (None, shown.price):
-        # Taking a larger quantity as confirmed too early does not understate the exposure; a smaller one would.
+        # A larger quantity may be taken as confirmed too early: the exposure is then overstated. A smaller quantity
+        # would understate it, so it needs a row that is newer.
         return OrderEventType.REPLACED if is_newer or wanted.quantity >= order.quantity else None
-    # A list requested after a refusal, or long after a request of unknown result, proves that the old terms are in
-    # force. A filled order changes no more.
+    # The row shows other terms than the replace asked for. They stay in force if its list was requested after the venue
+    # refused the replace, or ten seconds after the replace was sent. A filled order changes no more.
     patience = 0 if order.replace.state is RequestState.REFUSED else REPLACE_SHOWS_WITHIN_NS
     is_settled = since_change is not None and since_change > patience
     return OrderEventType.CHANGED if is_settled or shown.status is VenueOrderStatus.FILLED else None

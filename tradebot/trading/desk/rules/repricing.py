@@ -43,21 +43,21 @@ class Repricing:
         return NOTHING
 
     def _chase_orders(self, mono: int) -> Iterator[Decision]:
-        # No order is late before the earliest time found here. That holds for an order acknowledged meanwhile too, as
-        # long as its event arrives less than three quarters of the limit late.
+        # `_next_mono` becomes the earliest time at which an order is late, at most a quarter of the limit from now. An
+        # order acknowledged meanwhile is not late by then, unless its event arrives three quarters of the limit late.
         limit, settings = self._limit_ns, self._book.settings
         self._next_mono = mono + limit // 4
         for order in self._book.blotter.live_orders():
             if not order.times.acked_mono:
                 continue
-            hangs_at = max(order.times.acked_mono, order.replace.mono) + limit
-            if mono <= hangs_at:
-                self._next_mono = min(self._next_mono, hangs_at)
+            late_mono = max(order.times.acked_mono, order.replace.mono) + limit
+            if mono <= late_mono:
+                self._next_mono = min(self._next_mono, late_mono)
                 continue
-            moves = settings.chase == "modify" and order.request.purpose.is_exit
-            if moves or order.cancel.state is RequestState.NONE:
-                self._next_mono = mono  # something is to be done: look on every tick until it is
-            if moves and self._may_modify(order):
+            modifies = settings.chase == "modify" and order.request.purpose.is_exit
+            if modifies or order.cancel.state is RequestState.NONE:
+                self._next_mono = mono  # something is to be done: check on every tick until it is done
+            if modifies and self._may_modify(order):
                 yield from self._modify_price(order)
             else:
                 yield CancelOrder(order.order_id, "not filled in time")
@@ -67,8 +67,8 @@ class Repricing:
         return has_price and order.state in RESTING_STATES and order.replace.tries < self._book.settings.most_changes
 
     def _modify_price(self, order: Order) -> Iterator[Decision]:
-        # The order stays as it is while a replace or a cancel is pending, while its price is still the best, and where
-        # the gate denies the new price.
+        # The order keeps its price while a replace or a cancel is pending, while its state is stale, if the new price
+        # would not be more aggressive, and if the gate denies the new price.
         book = self._book
         reference = book.marks.reference_price(order.symbol)
         price = self._requests.protected_price(book.universe.instrument_of(order.symbol), order.request.side, reference)
@@ -79,9 +79,10 @@ class Repricing:
         request = msgspec.structs.replace(
             order.request, kind=OrderKind.LIMIT, price=price, quantity=order.quantity, protection_pct=None
         )
-        # The gate judges the order as if it were new and the old one did not exist: at worst one of them is in force.
+        # The gate judges the unfilled rest as a new order, without the old one: only one of them can be in force.
         rest = msgspec.structs.replace(request, quantity=order.quantity - order.filled, signal_id="")
         decision = self._placement.check_replacement(rest, reference, instead_of=order)
+        # A denial that repeats on each tick is recorded once.
         if not decision.is_passed:
             if order.replace.state is not RequestState.REFUSED:
                 event = book.make_event(order, OrderEventType.REPLACE_REFUSED, decision.reason)

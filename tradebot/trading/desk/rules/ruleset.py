@@ -50,10 +50,8 @@ from tradebot.trading.desk.rules.venue_reports import VenueReports
 Subscriber = Callable[[Any], Decisions]
 FILL_EVENTS = frozenset((OrderEventType.EXECUTED,))
 ALL_EVENTS = frozenset(OrderEventType)
-NOT_IN_TRANSIT = ALL_EVENTS - {
-    OrderEventType.SENDING,
-    OrderEventType.ACCEPTED,
-}  # the two excluded ones neither end nor fill an order
+# All but the two events of an order on its way to the venue: they neither end nor fill it.
+NOT_IN_TRANSIT = ALL_EVENTS - {OrderEventType.SENDING, OrderEventType.ACCEPTED}
 
 
 class Ruleset:
@@ -93,20 +91,18 @@ class Ruleset:
         self, book: Book
     ) -> tuple[dict[OrderEventType, tuple[Subscriber, ...]], tuple[Subscriber, ...]]:
         # For our orders by type of event, and for orders placed elsewhere.
-        of_ours: tuple[tuple[Subscriber, frozenset[OrderEventType]], ...] = (
+        own_rules: tuple[tuple[Subscriber, frozenset[OrderEventType]], ...] = (
             (self.exits.on_change, NOT_IN_TRANSIT),  # counts refusals before another rule sends the exit again
             (self.venue_reports.on_change, ALL_EVENTS),  # notes missing fills before a halt or a cancel leads to more
             (OrderInvariants(book).on_change, ALL_EVENTS),  # reports a violation before its consequences
             (FillCheck(book).on_change, FILL_EVENTS),
-            (
-                self.stop_levels.on_change,
-                FILL_EVENTS,
-            ),  # sets stops for what a fill opened, once its incidents are reported
+            (self.stop_levels.on_change, FILL_EVENTS),  # after the incidents of a fill: sets stops for what it opened
             (self.reject_breaker.on_change, NOT_IN_TRANSIT),
             (self._cancels.on_change, ALL_EVENTS),  # last: a halt just before may have cancelled the order already
         )
         by_event = {
-            event_type: tuple(rule for rule, events in of_ours if event_type in events) for event_type in OrderEventType
+            event_type: tuple(rule for rule, events in own_rules if event_type in events)
+            for event_type in OrderEventType
         }
         return by_event, (self.venue_reports.on_change, self._positions.on_change)
 

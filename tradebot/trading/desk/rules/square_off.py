@@ -1,4 +1,4 @@
-"""Square-off: closes at each tick what must be flat before the close, and what an active flatten covers."""
+"""Square-off: at each tick closes the positions whose square-off time has come, and those that a flatten covers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Stop levels: the stop, trailing stop and target of each open position, judged on every quote."""
+"""Stop levels: the rule that judges the stop, trailing stop and target of each open position on every quote.
+
+A level is a price that protects a position: its stop, the present place of its trailing stop, or its target.
+`position_stops.py` holds the levels; this rule sets and removes them, and closes a position that reached one.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +29,13 @@ class StopLevels:
 
     def on_quotes(self, quotes: Quotes) -> Decisions:
         """Close the positions whose last price reached one of their levels."""
-        guarded = self.position_stops.mask[quotes.ids]
-        if not guarded.any() or self._book.sends_no_orders:
+        is_protected = self.position_stops.mask[quotes.ids]
+        if not is_protected.any() or self._book.sends_no_orders:
             return NOTHING
-        return self._judge_quotes(quotes, guarded)
+        return self._judge_quotes(quotes, is_protected)
 
     def judge_price(self, id_: int, units: int, *, quoted_at: int) -> ClosePosition | None:
-        """Compare a price with the levels of an instrument, and return the close of its position if one is reached.
+        """Return the decision to close an instrument's position if a price reaches one of its levels, else None.
 
         `units` is the price in the instrument's price units, `quoted_at` monotonic ns. Returns None where an exit is
         requested already.
@@ -51,7 +55,7 @@ class StopLevels:
         )
 
     def on_command(self, command: Command) -> Decisions:
-        """Report the best prices once more when the daemon stops, because stops move no further."""
+        """Report the best prices at once when the daemon stops: there will be no later tick to report them."""
         c = self._book.conditions
         return (
             self.position_stops.trailing_updates(at=c.now, mono=c.mono, every_ns=0)
@@ -60,12 +64,12 @@ class StopLevels:
         )
 
     def on_change(self, change: OrderChange) -> Decisions:
-        """Set the levels of what a fill left open; remove them where it left nothing."""
+        """Set or remove the levels of a symbol after a fill, as `on_fill_booked` does."""
         self.on_fill_booked(change.after.request)
         return NOTHING
 
     def on_fill_booked(self, request: OrderRequest) -> None:
-        """Set the levels of an order's position once its fill is booked; remove them where the position is flat."""
+        """Set the levels of a position after a fill of an entry; remove them if the fill made the position flat."""
         id_ = self._book.universe.ids_by_symbol.get(request.symbol)
         if id_ is None:
             return
@@ -96,8 +100,8 @@ class StopLevels:
             self.position_stops.clear_levels(self._book.universe.id_of(symbol))
         return NOTHING
 
-    def _judge_quotes(self, quotes: Quotes, guarded: npt.NDArray[Any]) -> Iterator[Decision]:
-        for row in guarded.nonzero()[0]:
-            reached = self.judge_price(int(quotes.ids[row]), int(quotes.last[row]), quoted_at=quotes.seen_at)
-            if reached is not None:
-                yield reached
+    def _judge_quotes(self, quotes: Quotes, is_protected: npt.NDArray[Any]) -> Iterator[Decision]:
+        for row in is_protected.nonzero()[0]:
+            close = self.judge_price(int(quotes.ids[row]), int(quotes.last[row]), quoted_at=quotes.seen_at)
+            if close is not None:
+                yield close

@@ -25,7 +25,7 @@ class UnreadOrders:
         self._trades = tuple(row for row in snapshot.unread if row.book == "trades")
         if not snapshot.unread:
             return
-        ours: dict[str, UnreadRow] = {}
+        own_rows: dict[str, UnreadRow] = {}
         foreign = []
         for row in snapshot.unread:
             if row.book == "orders":
@@ -33,13 +33,13 @@ class UnreadOrders:
                 if id_ is None:
                     foreign.append(row)
                 else:
-                    ours[id_] = row
-        self.own_rows, self._foreign = ours, tuple(foreign)
+                    own_rows[id_] = row
+        self.own_rows, self._foreign = own_rows, tuple(foreign)
 
     def may_include_order(self, order: Order) -> bool:
-        """Return whether an unreadable row of no known order may belong to `order`.
+        """Return whether an unreadable order row that belongs to no known order may belong to `order`.
 
-        A row that names another venue id than that of `order`, or another symbol, does not.
+        It does not if it names another symbol, or a venue id that is none of those of `order`.
         """
         return any(_fits(row, order) for row in self._foreign)
 

@@ -24,7 +24,10 @@ from tradebot.trading.desk.rules.violation import Violation, report_violations
 
 
 class VenueReports:
-    """Books the venue's reports. `VenueRules` explains `absent_after_s` and `absence_is_proof`."""
+    """Books the venue's reports.
+
+    `VenueRules` in `venues/venue_rules.py` explains `absent_after_s` and `absence_is_proof`.
+    """
 
     def __init__(self, book: Book, *, absent_after_s: float, absence_is_proof: bool) -> None:
         self._book = book
@@ -52,7 +55,7 @@ class VenueReports:
         )
 
     def on_fill_report(self, report: FillReport) -> Decisions:
-        """Book a fill once; keep it until its order is known."""
+        """Book a fill once; a fill whose order is not known yet is kept until it is."""
         return record_events(
             self._translator.fill_report_events(report.fill, at=self._book.conditions.now, mono=report.mono)
         )
@@ -76,6 +79,7 @@ class VenueReports:
 
     def on_change(self, change: OrderChange) -> Decisions:
         """Note which orders have missing fills, and which fills are inferred."""
+        # Fills can be missing only if the venue reported a filled quantity. Most events skip this.
         if change.event.fill is not None or change.after.reported.filled:
             self._missing_fills.note_event(change.after, change.event, self._book.conditions.mono)
         if forgotten := self._book.blotter.forgotten_orders:
@@ -86,7 +90,7 @@ class VenueReports:
 
     @property
     def lacks_fills(self) -> bool:
-        """Return whether the filled quantity of any order is larger at the venue than the fills that it reported."""
+        """Return whether the venue reports a larger filled quantity of any order than the fills that we have of it."""
         return bool(self._missing_fills.missing_since)
 
     def next_poll_at(self) -> int | None:

@@ -23,10 +23,10 @@ class Violation(NamedTuple):
 
 def report_violations(book: Book, violations: Iterable[Violation], order: Order) -> Iterator[Decision]:
     """Yield an incident for each violation by an order, and the halt of its scope."""
-    for finding in violations:
-        yield book.make_incident(finding.text, order)
-        if finding.scope is not None:
-            yield from halt_unless_halted(book, finding.text, finding.scope, control=INCIDENT_CONTROL)
+    for violation in violations:
+        yield book.make_incident(violation.text, order)
+        if violation.scope is not None:
+            yield from halt_unless_halted(book, violation.text, violation.scope, control=INCIDENT_CONTROL)
 
 
 def halt_unless_halted(book: Book, reason: str, scope: Scope, *, control: str) -> Iterator[Decision]:
