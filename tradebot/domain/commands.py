@@ -12,8 +12,8 @@ DAILY_LOSS = "daily_loss"  # names the limit on the day's loss, at the gate and 
 class CommandVerb(StrEnum):
     """What a command asks for.
 
-    Under a halt only orders that close a position pass the gate. `halt` also cancels working entries. `flatten` does
-    the same and closes every position, including those of late fills, whatever its scope. `resume` ends both. `stop`
+    Under a `halt` only orders that close a position pass the gate, and working entries are cancelled. `flatten` does
+    the same and closes every position whatever its scope, even one that a late fill opens. `resume` ends both. `stop`
     ends the run.
     """
 
@@ -86,7 +86,7 @@ class Scope:
         return self.kind in ACCOUNT_WIDE_KINDS
 
     def covers_order(self, symbol: str, strategy: str = "") -> bool:
-        """Return True when the scope covers an order of `for_strategy` in `for_symbol`."""
+        """Return True when the scope covers an order of `strategy` in `symbol`."""
         match self.kind:
             case ScopeKind.SYMBOL:
                 return self.name == symbol
@@ -120,6 +120,6 @@ _DAILY_LOSS_REASON = re.compile(r"the day is at -\d+\.\d\d, max_daily_loss is \d
 
 
 def infer_halt_expiry(verb: str, scope: str, reason: str) -> HaltExpiry:
-    """Return the expiry of a halt from a row without the field. Only here does a text decide."""
+    """Return when a halt ends whose journal row has no `until` field; the only place where a reason's text decides."""
     is_loss = verb == CommandVerb.HALT and scope == EVERYTHING.text and _DAILY_LOSS_REASON.fullmatch(reason) is not None
     return HaltExpiry.SESSION if is_loss else HaltExpiry.RESUME

@@ -1,4 +1,4 @@
-"""The halts in force, by scope, reduced from `halt`, `flatten` and `resume`; for the desk and the recovery."""
+"""The halts in force, by scope, reduced from the commands `halt`, `flatten` and `resume`; for desk and recovery."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ VERB_STRENGTH = {CommandVerb.HALT: 1, CommandVerb.FLATTEN: 2}
 
 
 class Halts:
-    """The halts in force by scope and expiry. A halt never softens or shortens another one.
+    """The halts in force by scope and expiry, with flattens among them; a new halt never weakens or shortens another.
 
     A `resume` lifts the halts of its own scope; an account-wide `resume` lifts all. The end of a session lifts the
-    halts that a rule called for that session.
+    halts that a rule called for that session only.
     """
 
     def __init__(self, commands: Iterable[Command] = ()) -> None:

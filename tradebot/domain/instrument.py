@@ -74,20 +74,20 @@ class Instrument(Message, frozen=True):
 
     def round_quantity(self, quantity: Decimal) -> Decimal:
         """Round down to a multiple of the lot size; never up."""
-        # A quotient loses its trailing zeros; adding zero keeps 1,250 from being written as 1.25E+3.
+        # Division drops trailing zeros, so 1,250 would be written as 1.25E+3. Adding zero restores them.
         return (quantity / self.lot_size).to_integral_value(ROUND_FLOOR) * self.lot_size + ZERO
 
     def is_on_tick(self, price: Decimal) -> bool:
-        """Return True when `price_from_units` is a multiple of the tick size."""
+        """Return True when `price` is a multiple of the tick size."""
         return price % self.tick_size == 0
 
     def is_on_lot(self, quantity: Decimal) -> bool:
-        """Return True when `quantity_from_units` is a multiple of the lot size."""
+        """Return True when `quantity` is a multiple of the lot size."""
         return quantity % self.lot_size == 0
 
 
 class Universe:
-    """The instruments of a run, numbered from 0 in the order given. Quotes and bars carry these numbers as `ids_by_symbol`.
+    """The instruments of a run, numbered from 0 in the order given. Quotes and bars carry these numbers as `ids`.
 
     Raises ValueError for a symbol given twice.
     """

@@ -153,7 +153,7 @@ class Signals(Message, frozen=True):
 
 
 class Submit(Message, frozen=True):
-    """An order that passed the gate, with its exposure reserved. Execution journals it, then sends it once."""
+    """An order that passed the gate, with its exposure reserved. The order sender journals it, then sends it once."""
 
     request: OrderRequest
 
@@ -257,7 +257,7 @@ class ReleasedPosition(Message, frozen=True):
 
 
 class ReconciliationResult(Message, frozen=True):
-    """The result of a full comparison with the venue; `differences` explains each mismatch, empty when all agreed.
+    """The result of a comparison of our book with an account snapshot; `differences` has a sentence for each mismatch.
 
     `external` are the venue's positions that are not ours; `released` are the quantities that this reconciliation
     removed from ours. `adopted` are positions taken over from the venue as (symbol, signed quantity, average price);
@@ -307,7 +307,7 @@ class DiskSpaceState(Message, frozen=True):
 
 
 class Incident(Message, frozen=True):
-    """Something that must not happen did, and a person should look. A `Command` makes the halt, if any."""
+    """Something happened that must not, and a person is told. If it halts a scope, a `Command` does so."""
 
     text: str
     at: int = 0

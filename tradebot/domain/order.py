@@ -24,32 +24,32 @@ __all__ = (
     "Fill",
     "IrregularFills",
     "Order",
-    "OrderEventType",
     "OrderEvent",
+    "OrderEventType",
     "OrderKind",
-    "OrderRequest",
-    "OrderState",
-    "OrderTimes",
     "OrderOrigin",
     "OrderPurpose",
+    "OrderRequest",
+    "OrderState",
+    "OrderTerms",
+    "OrderTimes",
     "Refusal",
     "ReplaceState",
+    "RequestState",
     "Side",
-    "OrderTerms",
     "Validity",
-    "VenueReported",
     "VenueHolding",
     "VenueOrder",
-    "VenuePosition",
     "VenueOrderStatus",
-    "RequestState",
+    "VenuePosition",
+    "VenueReported",
 )
 
 ZERO = Decimal(0)
-LATE_FILL_HOLD_NS = (
-    2 * SECOND
-)  # after a reported cancel or expiry: fills may still arrive, so the exposure stays reserved
+# Fills may still arrive this long after a reported cancel or expiry, so the exposure stays reserved.
+LATE_FILL_HOLD_NS = 2 * SECOND
 PRESUMED_ABSENT_HOLD_NS = 600 * SECOND  # after an absence that is presumed and not proven
+# state of an ended order -> monotonic ns for which its quantity stays reserved
 RESERVATION_HOLD_NS = {
     OrderState.CANCELED: LATE_FILL_HOLD_NS,
     OrderState.EXPIRED: LATE_FILL_HOLD_NS,
@@ -115,7 +115,10 @@ class ReplaceState(Message, frozen=True, kw_only=False):
 
 
 class OrderTimes(Message, frozen=True, kw_only=False):
-    """When an order reached each step, 0 for a step not reached; `_at` is market ns, `_mono` monotonic ns."""
+    """When an order reached each step, 0 for a step not reached.
+
+    Names that end in `_at` are market ns, those in `_mono` monotonic ns.
+    """
 
     begun_at: int = 0
     changed_at: int = 0
@@ -127,8 +130,9 @@ class OrderTimes(Message, frozen=True, kw_only=False):
 class VenueReported(Message, frozen=True, kw_only=False):
     """What the venue has reported about an order, whether or not we have the fills behind it.
 
-    `filled` is the largest cumulative quantity reported, at `average_price`. `seen_at` (venue's ns UTC) and `rank`
-    order the statuses: they are those of the last status that counted. `ended_as` is the end that the venue reported.
+    `filled` is the largest cumulative quantity reported, at `average_price`. `seen_at` (venue's ns UTC) and `rank` are
+    those of the last status that counted; a status with a smaller pair is out of date. `ended_as` is the end that the
+    venue reported.
     """
 
     filled: Decimal = ZERO
@@ -141,8 +145,8 @@ class VenueReported(Message, frozen=True, kw_only=False):
 class IrregularFills(Message, frozen=True, kw_only=False):
     """The irregular fills of an order.
 
-    The venue took the `busted` ones back for good. `quarantined` are the keys of fills that were put aside. `late`
-    counts the fills that were booked after the order had ended.
+    The venue took the `busted` ones back for good. `quarantined` are the keys of fills that it reported again with
+    different figures. `late` counts the fills that were booked after the order had ended.
     """
 
     busted: tuple[Fill, ...] = ()
@@ -208,7 +212,10 @@ class Order(Message, frozen=True, kw_only=False):
 
     @property
     def remaining_quantity(self) -> Decimal:
-        """Return the quantity that may still trade, at worst. After the end this is `missing_quantity` alone."""
+        """Return the largest quantity that may still be booked as filled; after the end this is `missing_quantity`.
+
+        While a replace is pending, the larger of the old and the requested quantity counts.
+        """
         if not self.state.is_live:
             return self.missing_quantity
         terms = self.replace.terms
@@ -217,7 +224,7 @@ class Order(Message, frozen=True, kw_only=False):
 
     @property
     def may_trade(self) -> bool:
-        """Return True while more may fill than the venue has reported."""
+        """Return True while the venue may still fill more than it has reported."""
         return self.remaining_quantity > self.missing_quantity
 
     def reserved_quantity(self, mono: int) -> Decimal:

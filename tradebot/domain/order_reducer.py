@@ -1,4 +1,8 @@
-"""The order reducer: events in, the view of an order out. Pure, so a replay of the journal gives the same orders."""
+"""The order reducer: makes an order's next state from its state and one event.
+
+It is a pure function, so a replay of the journal gives the same orders. `changes` is in every function the dict of the
+order's fields that the event changes: field -> new value.
+"""
 
 from __future__ import annotations
 
@@ -84,8 +88,9 @@ def open_order(event: OrderEvent) -> Order:
 def apply_event(order: Order, event: OrderEvent) -> Order:
     """Return `order` after the event.
 
-    An event that has no rule for the current state, and a status older than the last one, leave the state and count in
-    `ignored`; the ids and quantities in them are kept. A fill is booked in every state, and only once.
+    Two kinds of events leave the state and count in `ignored`: one that has no rule for the current state, and a status
+    older than the last one. Their venue ids and reported quantities are kept. A fill is booked in every state, and only
+    once.
     """
     assert event.order_id == order.order_id, f"fact of {event.order_id} applied to {order.order_id}"
     event_type, venue = event.type, event.venue_order
@@ -96,14 +101,14 @@ def apply_event(order: Order, event: OrderEvent) -> Order:
     if row is None or (venue is not None and is_outdated(order, event_type, venue)):
         return _with(order, changes | {"ignored": order.ignored + 1})
     if (event_type is SENDING or event_type is ACCEPTED) and not order.filled:
-        # The fast path of most orders: the new state has no other consequences.
+        # The fast path of most orders: the new state has no other consequences. `row.target` is an OrderState here.
         was, mono = order.times, event.mono
         sent, acked = (mono, was.acked_mono) if event_type is SENDING else (was.sent_mono, mono)
         changes["state"] = row.target
         changes["times"] = OrderTimes(was.begun_at, event.at, sent, acked, was.ended_mono)
         if event.reason:
             changes["reason"] = event.reason
-        if order.state.is_terminal:
+        if order.state.is_terminal:  # an absent order that the venue accepted after all
             _revive(order, changes)
         return replace(order, **changes)
     if event_type is EXECUTED and event.fill is not None:
@@ -112,9 +117,10 @@ def apply_event(order: Order, event: OrderEvent) -> Order:
 
 
 def is_outdated(order: Order, event_type: OrderEventType, venue: VenueOrder | None) -> bool:
-    """Return True for a status that is older, by (venue's time, rank), than the last one that counted.
+    """Return True for a status that is older than the last one that counted.
 
-    A status without a time counts as being as new as the last one.
+    Statuses are compared by the venue's time, then by `STATUS_RANKS`. A status without a time is given the time of the
+    last one.
     """
     if venue is None or event_type not in STATUS_RANKS:
         return False
@@ -137,11 +143,12 @@ def _with(order: Order, changes: dict[str, Any]) -> Order:
 
 
 def _learn_from_venue(order: Order, event: OrderEvent) -> dict[str, Any]:
+    # The venue ids and the filled quantity in an event. They count even if its status is out of date.
     changes: dict[str, Any] = {}
     if event.venue_order_id and event.venue_order_id != order.venue_order_id:
-        is_unseen = order.reported.rank < 0 and not order.fills
+        is_unseen = order.reported.rank < 0 and not order.fills  # rank -1: no status of the order was reported yet
         if not order.venue_order_id or (is_unseen and event.venue_order is not None):
-            # An id from an answer that the venue never reported gives way to the id in a reported row.
+            # The order has no id yet, or one from the answer to the request only. The id in a reported row replaces it.
             changes["venue_order_id"] = event.venue_order_id
         elif event.type is E.REPLACED:
             changes["venue_order_id"] = event.venue_order_id
@@ -155,7 +162,7 @@ def _learn_from_venue(order: Order, event: OrderEvent) -> dict[str, Any]:
 
 
 def _note_event(order: Order, event: OrderEvent, changes: dict[str, Any]) -> None:
-    """Record in `changes` the effect of an event on the cancel, the replace, the terms and the reported state."""
+    """Record in `changes` what an event says about the cancel, the replace, the terms or the venue's last report."""
     event_type, venue = event.type, event.venue_order
     if event_type in CANCEL_STATES:
         was, is_sent = order.cancel, event_type is E.CANCEL_SENT
@@ -184,6 +191,7 @@ def _note_replace(order: Order, event: OrderEvent, changes: dict[str, Any]) -> N
 
 
 def _note_terms(order: Order, event: OrderEvent, changes: dict[str, Any]) -> None:
+    # REPLACED: the terms that we requested are in force. CHANGED: the terms in the venue's row are.
     was, venue, terms = order.replace, event.venue_order, event.terms or order.replace.terms
     if event.type is REPLACED:
         changes["replace"] = ReplaceState(NO_REQUEST, was.tries, event.mono)
@@ -192,11 +200,13 @@ def _note_terms(order: Order, event: OrderEvent, changes: dict[str, Any]) -> Non
     elif venue is not None:
         changes["replace"] = was.after_end()
         changes["quantity"], changes["price"] = venue.quantity, venue.price
-    if venue is not None:  # older statuses refer to older terms
+    # Statuses from before this row refer to older terms, so they are out of date from now on.
+    if venue is not None:
         _note_report_time(order, venue, changes)
 
 
 def _note_report_time(order: Order, venue: VenueOrder, changes: dict[str, Any], rank: int | None = None) -> None:
+    # Without a `rank` that of the last status stays.
     reported: VenueReported = changes.get("reported", order.reported)
     seen_at, rank = max(reported.seen_at, venue.changed_at), reported.rank if rank is None else rank
     changes["reported"] = replace(reported, seen_at=seen_at, rank=rank)
@@ -216,6 +226,7 @@ def _revive(order: Order, changes: dict[str, Any]) -> None:
 def _enter_state(order: Order, event: OrderEvent, changes: dict[str, Any], state: OrderState) -> Order:
     """Return `order` in `state`, with the consequences of entering it and of leaving the old one."""
     filled = changes.get("filled", order.filled)
+    # The fills may say more than the status.
     if filled and state in UNFILLED_STATES:
         state = _state_by_quantity(state, filled, _largest_quantity(order, changes))
     elif filled and state is REJECTED:
@@ -239,10 +250,10 @@ def _note_end(order: Order, event: OrderEvent, changes: dict[str, Any], state: O
     changes["cancel"] = changes.get("cancel", order.cancel).after_end()
     changes["replace"] = changes.get("replace", order.replace).after_end()
     changes["is_stale"], changes["is_presumed"] = False, event.type is NOT_FOUND and not event.is_proof
-    if (
-        event.type in STATUS_RANKS and state is not FILLED
-    ):  # FILLED follows from the fills, and ends if they are reversed
+    # FILLED is no reported end: it follows from the fills, and no longer holds when one of them is reversed.
+    if event.type in STATUS_RANKS and state is not FILLED:
         changes["reported"] = replace(changes.get("reported", order.reported), ended_as=state)
+        # An order of ours that ends without a cancel of ours was ended by the broker.
         if not order.cancel.state.is_pending and state in (CANCELED, S.EXPIRED) and order.origin is OWN:
             changes["origin"] = OrderOrigin.BROKER
 
@@ -255,19 +266,19 @@ def _times(was: OrderTimes, event: OrderEvent, *, is_end: bool) -> OrderTimes:
 
 
 def _apply_status(order: Order, event: OrderEvent, changes: dict[str, Any], target: OrderState | str | None) -> Order:
-    """Return `order` after an event other than a new fill: a status, a cancel, a change, an answer, a reversed fill."""
+    """Return `order` after an event other than a new fill; `target` is the one in its transition rule."""
     if event.type in FILL_EVENTS:
         return _correct_fills(order, event, changes)
     _note_event(order, event, changes)
     if target is None:
         return _enter_state(order, event, changes, order.state)
-    if not isinstance(target, OrderState):
+    if not isinstance(target, OrderState):  # BY_QUANTITY
         target = _state_by_quantity(order.state, order.filled, _largest_quantity(order, changes))
     return _enter_state(order, event, changes, target)
 
 
 def _correct_fills(order: Order, event: OrderEvent, changes: dict[str, Any]) -> Order:
-    """Return `order` after its venue reversed a fill, or after a fill that cannot be booked was quarantined."""
+    """Return `order` after a fill of it was reversed, or was quarantined because its figures differ from the booked."""
     assert event.fill is not None, f"{event.type} fact of {event.order_id} carries no execution"
     if event.type is REVERSED:
         return _reverse_fill(order, event, event.fill, changes)
@@ -277,6 +288,7 @@ def _correct_fills(order: Order, event: OrderEvent, changes: dict[str, Any]) -> 
 
 def _book_fill(order: Order, event: OrderEvent, fill: Fill, changes: dict[str, Any]) -> Order:
     irregular = order.irregular
+    # A booked fill is never booked again, a busted one only with other figures.
     if order.fills or irregular.busted:
         known = _find_fill((*order.fills, *irregular.busted), fill)
         if known is not None and (known in order.fills or known.is_same_trade(fill)):
@@ -312,7 +324,8 @@ def _reverse_fill(order: Order, event: OrderEvent, fill: Fill, changes: dict[str
     }
     state, reported = order.state, order.reported
     if state in (FILLED, PARTIAL) and filled < order.quantity:
-        # A reversed trade does not return to the order book: a fully filled order has now ended short of it.
+        # The quantity of a reversed fill does not return to the order book. If the venue reported the order as filled
+        # completely, it has ended. An inferred fill was never a trade, so its reversal ends nothing.
         over = CANCELED if reported.filled >= order.quantity and not booked.is_inferred else None
         state = reported.ended_as or over or (PARTIAL if filled else OPEN)
     return _enter_state(order, event, changes, state)
@@ -323,7 +336,8 @@ def _find_fill(fills: tuple[Fill, ...], fill: Fill) -> Fill | None:
 
 
 def _largest_quantity(order: Order, changes: dict[str, Any]) -> Decimal:
-    # A larger requested quantity may be in force already: until the result is known, more may fill.
+    # The quantity at which the order counts as filled. A larger quantity that a replace requests may be in force
+    # already, so until its result is known the order is filled only at the larger of the two.
     if order.replace.terms is None and "quantity" not in changes:
         return order.quantity
     quantity: Decimal = changes.get("quantity", order.quantity)
@@ -332,9 +346,11 @@ def _largest_quantity(order: Order, changes: dict[str, Any]) -> Decimal:
 
 
 def _state_by_quantity(state: OrderState, filled: Decimal, quantity: Decimal) -> OrderState:
+    # The state that follows from the fills. An end at the venue stays; other ends are disproved by a fill.
     if filled >= quantity:
         return FILLED
     if state.is_terminal and state not in NOT_AT_VENUE:
         return state
-    # The fill shows that an order presumed absent works at the venue.
+    # A fill shows that the order works at the venue, even if it was presumed absent. Without a fill (all reversed), an
+    # order in doubt or partly filled is open.
     return PARTIAL if filled else (OPEN if state in (PARTIAL, UNKNOWN) else state)

@@ -43,7 +43,7 @@ class Validity(StrEnum):
 
 
 class OrderPurpose(StrEnum):
-    """Why an order exists. Entries may not use the part of each limit that is kept for exits."""
+    """Why an order exists: an entry, an exit with its cause, or an order of another person or program."""
 
     ENTRY = "entry"
     EXIT = "exit"

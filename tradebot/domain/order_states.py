@@ -97,7 +97,7 @@ class OrderOrigin(StrEnum):
 class TransitionRule(NamedTuple):
     """One rule: the state that `event` leads to from each state in `sources`.
 
-    With `target` None the state stays and only flags or fields change. BY_QUANTITY derives the state from the fills.
+    With `target` None the state stays and only other fields change. With BY_QUANTITY the state follows from the fills.
     """
 
     event: OrderEventType

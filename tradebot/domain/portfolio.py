@@ -60,6 +60,7 @@ class Position(Message, frozen=True, kw_only=False):
             sold -= value
         quantity, cost, realized = self.quantity, self.cost, self.realized
         held = quantity + signed
+        # The fill opens or enlarges the position, closes it exactly, or closes a part of it and perhaps crosses zero.
         if not quantity or (quantity > 0) is is_buy:
             cost += value
         elif not held:
@@ -70,7 +71,7 @@ class Position(Message, frozen=True, kw_only=False):
             share = cost * -closed / quantity if closed is signed else cost
             realized -= closed * price + share
             cost -= share
-            if closed is not signed:
+            if closed is not signed:  # the fill crossed zero: what it opened costs its own price
                 cost = held * price
         return Position(self.key, held, cost, realized, self.charges + charges, bought, sold)
 

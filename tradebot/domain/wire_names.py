@@ -46,8 +46,8 @@ ON_DISK: dict[str, str] = {
     "venue_reports.Fill":
         "Execution: execution_id venue_order_id symbol exchange side quantity price traded_at product is_inferred",
     "order.OrderEvent":
-        "OrderFact: order_id type=event at mono reason venue_order_id request fill=execution venue_order=venue checks inputs terms is_proof "
-        "reference refusal control",
+        "OrderFact: order_id type=event at mono reason venue_order_id request fill=execution venue_order=venue checks "
+        "inputs terms is_proof reference refusal control",
     "order_request.OrderRequest":
         "OrderRequest: order_id symbol exchange side kind quantity price trigger_price validity product "
         "protection_pct purpose strategy signal_id reason stop_loss trail_by target decided_at signaled_at quoted_at",
