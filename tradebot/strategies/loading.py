@@ -124,7 +124,8 @@ def _find(reference: str, code: str) -> type[Strategy]:
     if path is None:
         if file not in SHIPPED_STRATEGIES:
             raise DataError(
-                f"there is no strategy {file}{_hint(file, SHIPPED_STRATEGIES)}; shipped are {', '.join(SHIPPED_STRATEGIES)}"
+                f"there is no strategy {file}{_hint(file, SHIPPED_STRATEGIES)};"
+                f" shipped are {', '.join(SHIPPED_STRATEGIES)}"
             )
         return SHIPPED_STRATEGIES[file]
     module = _execute(str(path), code)
@@ -185,7 +186,7 @@ def _rules(spec: StrategySpec) -> None:
     kind = spec.load_class()
     if kind.rules is Strategy.rules and kind.decide is Strategy.decide and not kind.takes_frames:
         raise DataError(f"{spec.reference} decides nothing: write rules() or decide(), or a FrameStrategy")
-    # The file as the code object names it. A class of a notebook has no other file name.
+    # Taken from the code object, because a class of a notebook has no file of its own.
     path = kind.rules.__code__.co_filename
     doing = "making it"
     with UserCodeGuard(path) as guard, time_limit(LOAD_LIMIT_S):

@@ -148,13 +148,13 @@ class Intent(Message, frozen=True):
 class Strategy:
     """A trading idea. Subclass it, declare `Param`s, and write `rules`, `decide`, or both.
 
-    One object a strategy builds the rules, and one object a symbol decides. So `self` may keep state about that symbol.
+    `rules` is called on one object for all symbols, `decide` on one object per symbol, which may keep state in `self`.
     The code runs in a worker process: no sockets, no clock, no other symbols. An exception disables the strategy for
     that symbol.
     """
 
     params: ClassVar[Mapping[str, Param[Any]]] = {}
-    takes_frames: ClassVar[bool] = False  # a FrameStrategy; asked without importing pandas
+    takes_frames: ClassVar[bool] = False  # True for a FrameStrategy; can be read without importing pandas
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)

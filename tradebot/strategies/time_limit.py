@@ -11,7 +11,7 @@ from types import FrameType
 
 from tradebot.clock import SECOND, WallClock
 
-# For its file and for `rules()`, including heavy imports on a busy machine
+# Wall seconds to load a strategy's file, and to build its rules, with heavy imports on a busy machine
 LOAD_LIMIT_S = 30.0
 CHECK_EVERY_S = 0.02  # seconds between two checks of limits outside the main thread
 
@@ -65,7 +65,7 @@ class _ThreadLimits:
         with self._lock:
             self._due[thread] = self._clock.monotonic_ns() + int(limit_s * SECOND), limit_s
             if self._thread is None:
-                self._thread = threading.Thread(target=self._look, name="time limits", daemon=True)
+                self._thread = threading.Thread(target=self._check_limits, name="time limits", daemon=True)
                 self._thread.start()
 
     def end_limit(self, thread: int) -> None:
@@ -73,7 +73,7 @@ class _ThreadLimits:
             self._due.pop(thread, None)
             _interrupt(thread, None)  # cancels an interruption that has not happened yet
 
-    def _look(self) -> None:
+    def _check_limits(self) -> None:
         rest = threading.Event()
         idle = 0
         while True:
@@ -96,8 +96,8 @@ def _late(seconds: float) -> type[TooSlow]:
 
 
 def _interrupt(thread: int, what: type[BaseException] | None) -> None:
-    asked = ctypes.py_object() if what is None else ctypes.py_object(what)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), asked)
+    exception = ctypes.py_object() if what is None else ctypes.py_object(what)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), exception)
 
 
 _watch = _ThreadLimits()

@@ -22,7 +22,7 @@ UNREAD_REMEMBERED = 10_000  # unreadable rows remembered, so that each is counte
 
 
 class AccountReader:
-    """Reads the venue's books on request. A row that cannot be read is reported and does not affect the others."""
+    """Reads account snapshots. A row that cannot be read is reported and does not affect the others."""
 
     def __init__(self, broker: Broker, clock: Clock, tell: EventListener) -> None:
         self._broker, self._clock, self._tell = broker, clock, tell
@@ -33,7 +33,7 @@ class AccountReader:
         self.unread_count = 0  # unreadable rows so far; a repeated row counts once
 
     async def read_snapshot(self) -> AccountSnapshot:
-        """Read the venue's books once. Raises LinkLost or AccessDenied."""
+        """Read one account snapshot. Raises LinkLost or AccessDenied."""
         asked_at = self._clock.monotonic_ns()
         orders = await self._broker.fetch_orders()
         fills = await self._broker.fetch_fills()
@@ -53,30 +53,32 @@ class AccountReader:
         )
 
     async def read_consistent(self) -> AccountSnapshot:
-        """Read the venue's books until orders and fills agree. Raises LinkLost or AccessDenied.
+        """Read account snapshots until orders and fills agree; return the last. Raises LinkLost or AccessDenied.
 
-        For the start, when no order of ours is on its way. A list without the order of a listed fill is cut short or
-        older than the fills: the books are read again, and in the end LinkLost is raised. An order may report more
-        filled than its listed fills add up to: the books are read again too, but in the end accepted, because venues
-        list fills late. The order of an unreadable row counts as listed, and its fills are not compared.
+        It is for the start, when no order of ours is on its way. A listed fill whose order is not listed means that the
+        list of orders was cut short or is older than the fills. Another snapshot is read; if the last one lacks the
+        order too, LinkLost is raised. An order may also report more filled than its listed fills add up to. Then
+        another snapshot is read too, but the last one is accepted, because venues list fills late. An order with an
+        unreadable row counts as listed, and its fills are not compared.
         """
         for attempt in range(CONSISTENT_TRIES):
             if attempt:
                 await self._clock.sleep(CONSISTENT_PAUSE_S)
             snapshot = await self.read_snapshot()
-            odd = {row.venue_order_id for row in snapshot.unread if row.book in ("orders", "trades")}
-            left = {order.venue_order_id: order.filled for order in snapshot.orders}
+            unread_ids = {row.venue_order_id for row in snapshot.unread if row.book in ("orders", "trades")}
+            unlisted = {order.venue_order_id: order.filled for order in snapshot.orders}
             for e in snapshot.fills:
-                left[e.venue_order_id] = left.get(e.venue_order_id, ZERO) - e.quantity
-            if "" in odd or not any(rest for id_, rest in left.items() if id_ not in odd):
+                unlisted[e.venue_order_id] = unlisted.get(e.venue_order_id, ZERO) - e.quantity
+            if "" in unread_ids or not any(rest for id_, rest in unlisted.items() if id_ not in unread_ids):
                 return snapshot
-        listed = {order.venue_order_id for order in snapshot.orders} | odd
-        if orphan := next((e for e in snapshot.fills if e.venue_order_id not in listed), None):
-            raise LinkLost(f"the venue tells of fill {orphan.execution_id} and does not list its order")
+        listed = {order.venue_order_id for order in snapshot.orders} | unread_ids
+        if orphan_fill := next((e for e in snapshot.fills if e.venue_order_id not in listed), None):
+            raise LinkLost(f"the venue tells of fill {orphan_fill.execution_id} and does not list its order")
         return snapshot
 
     async def _holdings(self) -> VenueRows[VenueHolding]:
-        # Holdings change only overnight and bound only what is held for delivery, so an older answer will do.
+        # Holdings change only overnight and matter only for the product delivery, so an answer of the last minute will
+        # do.
         now = self._clock.monotonic_ns()
         if self._held is None or now - self._held[1] >= HOLDINGS_EVERY_NS:
             try:
@@ -100,11 +102,11 @@ class AccountReader:
             return None
 
     def _report_unread(self, unread: Sequence[UnreadRow]) -> None:
-        fresh = [row for row in unread if row not in self._unread]
-        self._unread |= dict.fromkeys(fresh)
+        new_rows = [row for row in unread if row not in self._unread]
+        self._unread |= dict.fromkeys(new_rows)
         while len(self._unread) > UNREAD_REMEMBERED:
             del self._unread[next(iter(self._unread))]
-        self.unread_count += len(fresh)
+        self.unread_count += len(new_rows)
         names = [_named(row) for row in unread[:ROWS_NAMED]]
         if times := self._times(f"{len(unread)} rows, {names}"):
             self._tell(RowsNotRead(rows=len(unread), some=names, times=times))

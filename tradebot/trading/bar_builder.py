@@ -52,8 +52,8 @@ class BarBuilder:
         self._columns: dict[str, Ints] = {name: np.zeros(size, dtype=np.int64) for name in COLUMNS}
         self._peak: Ints = np.full(size, NO_BAR)  # id -> highest cumulative volume of the day
         self._finished: dict[int, list[tuple[Ints, ...]]] = {}  # start -> finished bars that wait for their close
-        self._closed_until = self._rolled = 0
-        # Market ns of the first roll. Bars that began earlier were not seen whole and are not built
+        self._closed_until = self._rolled = 0  # market ns up to which bars have closed, and of the last roll
+        # Market ns of the first roll, -1 before it. A bar that began earlier is not built: its start was not seen.
         self._joined = -1
         self._quoted_at = 0
 
@@ -61,7 +61,7 @@ class BarBuilder:
         """Switch to the session in force at `market_at` (market ns). Returns the session when it changed, else None."""
         was_set_back = market_at < self._rolled - MAX_CLOCK_BACK_NS
         self._rolled = market_at
-        if was_set_back:  # bars closed by the wrong time stay closed; new bars begin from here
+        if was_set_back:  # bars that the wrong time closed stay closed; from here on new bars are built
             self._closed_until, self._joined = 0, market_at
         if not self.quote_filter.roll_session(market_at):
             return None
@@ -84,20 +84,20 @@ class BarBuilder:
 
     def add_quotes(self, quotes: Quotes) -> Quotes:
         """Add quotes to the forming bars. Returns the valid ones, for the stages that follow."""
-        sound = self.quote_filter.filter_quotes(quotes)
+        valid = self.quote_filter.filter_quotes(quotes)
         if self.price_band is not None:
-            count = len(sound)
-            sound = self.price_band.filter_quotes(sound)
-            if len(sound) < count:
-                self.quote_filter.revoke_accepted(count - len(sound))
-        self._take_all(sound)
-        return sound
+            count = len(valid)
+            valid = self.price_band.filter_quotes(valid)
+            if len(valid) < count:
+                self.quote_filter.revoke_accepted(count - len(valid))
+        self._take_all(valid)
+        return valid
 
     def add_venue_answer(self, quotes: Quotes) -> Quotes:
         """Add quotes that the venue returned on request. Returns the valid ones, for the stages that follow.
 
-        A price that confirms a doubted price of the stream counts as current. Rows that repeat what the stream said are
-        returned too: the answer shows that they still hold.
+        A price that confirms a doubted price of the stream counts as the newest. Rows that repeat the stream's newest
+        quote are returned too, because the answer shows that it still holds.
         """
         if self.price_band is None:
             return self.add_quotes(quotes)
@@ -105,27 +105,31 @@ class BarBuilder:
         inside = (quotes.last > 0) & (quotes.sent_at < times.closes_at[quotes.ids])
         inside &= quotes.sent_at >= times.opens_at[quotes.ids]
         quotes = quotes.select_rows(inside)
-        sure = self.price_band.confirm_prices(quotes)
-        sure = msgspec.structs.replace(sure, sent_at=np.maximum(sure.sent_at, stamp[sure.ids]))
-        self._take_all(sure)
-        # A row older than the newest one of the stream says nothing. It is left out here, so that the filter does not
-        # count it as a bad row of the stream.
-        others = quotes.select_rows(~np.isin(quotes.ids, sure.ids) & (quotes.sent_at >= stamp[quotes.ids]))
-        known, heard = self.quote_filter.repeats_newest(others), self.quote_filter.last_seen_mono[quotes.ids]
-        true = concatenate_quotes(sure, self.add_quotes(others.select_rows(~known)), others.select_rows(known))
-        self.quote_filter.last_seen_mono[quotes.ids] = heard  # an answer is no sign that the stream is alive
-        return true
+        confirmed = self.price_band.confirm_prices(quotes)
+        confirmed = msgspec.structs.replace(confirmed, sent_at=np.maximum(confirmed.sent_at, stamp[confirmed.ids]))
+        self._take_all(confirmed)
+        # A row that is older than the stream's newest one is left out here. Otherwise the filter would count it as a
+        # bad row of the stream.
+        others = quotes.select_rows(~np.isin(quotes.ids, confirmed.ids) & (quotes.sent_at >= stamp[quotes.ids]))
+        repeated, seen_before = self.quote_filter.repeats_newest(others), self.quote_filter.last_seen_mono[quotes.ids]
+        valid = concatenate_quotes(
+            confirmed, self.add_quotes(others.select_rows(~repeated)), others.select_rows(repeated)
+        )
+        # Put back the times of the stream's newest quotes: an answer is no sign that the stream is alive.
+        self.quote_filter.last_seen_mono[quotes.ids] = seen_before
+        return valid
 
-    def _take_all(self, sound: Quotes) -> None:
-        if len(sound) <= SCALAR_MAX_ROWS:
-            self._take_few(sound)
+    def _take_all(self, valid: Quotes) -> None:
+        if len(valid) <= SCALAR_MAX_ROWS:
+            self._take_few(valid)
         else:
-            for rows in split_repeated_ids(sound.ids):
-                self._take(sound, rows)
-        if len(sound):
-            self._quoted_at = sound.seen_at
+            for rows in split_repeated_ids(valid.ids):
+                self._take(valid, rows)
+        if len(valid):
+            self._quoted_at = valid.seen_at
 
     def _take(self, quotes: Quotes, rows: Ints) -> None:
+        # Add rows with distinct ids to the forming bars.
         times = self._times
         ids, last, volume = quotes.ids[rows], quotes.last[rows], quotes.volume[rows]
         opens = times.opens_at[ids]
@@ -156,6 +160,7 @@ class BarBuilder:
         c["ticks"][ids] += 1
 
     def _take_few(self, quotes: Quotes) -> None:
+        # The same as `_take`, row by row: for a few rows faster than arrays.
         opens, interval, c = self._times.opens_at, self.interval_ns, self._columns
         columns = (quotes.ids.tolist(), quotes.sent_at.tolist(), quotes.last.tolist(), quotes.volume.tolist())
         for id_, sent, last, volume in zip(*columns, strict=True):
@@ -198,6 +203,7 @@ class BarBuilder:
             self._finish(np.flatnonzero(due))
             self._start[due] = NO_BAR
         last_close = int(self._times.closes_at.max())
+        # A bar that the end of the session cuts short is due at that end.
         ready = sorted(s for s in self._finished if min(s + self.interval_ns, last_close) <= until)
         opened = int(self._times.opens_at.min())
         if until > opened:

@@ -17,8 +17,8 @@ class CalendarSessions:
     """Looks sessions up in a trading calendar; a `SessionSource`.
 
     Instruments of different kinds may close at different times. The operator's times apply where they lie inside an
-    instrument's session. Its positions are never left open past its exit time in the calendar. A run may pass midnight
-    into a day without calendar data: then nothing is opened.
+    instrument's session, but its square-off is never later than that in the calendar. A run may pass midnight into a
+    day without calendar data: then nothing is opened.
     """
 
     def __init__(
@@ -40,8 +40,8 @@ class CalendarSessions:
         if not self._calendar.is_trading_day(day):
             day = self._calendar.next_trading_day(day)
         sessions = {line: self._session(day, line) for line in self._symbols}
-        ends = {line: self._ending(day, line, session) for line, session in sessions.items()}
-        last = max(ends.values(), key=lambda end: (end.closes_at, end.square_off_at))
+        endings = {line: self._ending(day, line, session) for line, session in sessions.items()}
+        last = max(endings.values(), key=lambda end: (end.closes_at, end.square_off_at))
         opens_at = min(session.opens_at for session in sessions.values())
         return SessionBounds(
             opens_at=np.full(len(self._place), opens_at, dtype=np.int64),
@@ -49,7 +49,7 @@ class CalendarSessions:
             entries_until=last.entries_until,
             square_off_at=last.square_off_at,
             valid_until=ist_to_ns(day + timedelta(days=1), time(0)),
-            early_ends=tuple(end for end in ends.values() if _times(end) != _times(last)),
+            early_ends=tuple(end for end in endings.values() if _times(end) != _times(last)),
         )
 
     def _session(self, day: date, line: HoursClass) -> Session:

@@ -1,4 +1,4 @@
-"""The clock monitor: compares the host's wall clock with the venue's stamps, reports steps, and bars go on."""
+"""The clock monitor: compares the host's wall clock with the venue's stamps and reports steps; bars go on."""
 
 from __future__ import annotations
 

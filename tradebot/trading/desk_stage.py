@@ -43,8 +43,8 @@ class DeskStage:
     ) -> None:
         self._queues, self._desk, self._clock = queues, desk, clock
         self._journal, self._orders, self._beat = journal, orders, beat
-        self._looks = ReconciliationLog(desk.account)
-        self._commands: list[tuple[Command, asyncio.Event]] = []  # from outside, not applied yet
+        self._reconciliation_log = ReconciliationLog(desk.account)
+        self._commands: list[tuple[Command, asyncio.Event]] = []  # commands not applied yet, each with the event to set
         self._is_running = self._is_stopping = False
 
     async def take_first_tick(self) -> None:
@@ -54,7 +54,7 @@ class DeskStage:
         )
 
     async def adopt_snapshot(self, snapshot: AccountSnapshot) -> None:
-        """Give the desk the venue's books of a start. Returns once the consequences are on disk."""
+        """Give the desk the account snapshot of a start. Returns once the rows that follow from it are on disk."""
         await self._route(self._desk.adopt_snapshot(snapshot))
         await self._journal.wait_durable()
 
@@ -68,7 +68,7 @@ class DeskStage:
         self._queues.updates.put_or_fail(Command(verb=CommandVerb.STOP))
 
     async def execute_command(self, command: Command) -> None:
-        """Give the desk a command. Returns once it is applied and its consequences are on disk."""
+        """Give the desk a command. Returns once it is applied and the rows that follow from it are on disk."""
         if self._is_running:
             applied = asyncio.Event()
             self._commands.append((command, applied))
@@ -101,7 +101,7 @@ class DeskStage:
                 case OrderEvent():
                     self._journal.append("order", output, at=output.at)
                 case ReconciliationResult():
-                    if self._looks.needs_row(output, is_stopping=self._is_stopping):
+                    if self._reconciliation_log.needs_row(output, is_stopping=self._is_stopping):
                         self._journal.append("reconciled", output, at=output.at)
                 case Command():
                     self._journal.append(output.verb.value, output, at=self._clock.market_ns())

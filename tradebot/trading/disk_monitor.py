@@ -79,8 +79,8 @@ class DiskMonitor:
         self._clock, self._post, self._tell = clock, post, tell
         self.level = DiskLevel.ENOUGH
         self.disk_space: JournalSpace | None = None  # the newest answer
-        # One at a time, so that a disk that hangs blocks only one thread
-        self._asking: asyncio.Future[JournalSpace] | None = None
+        # The read that is under way. There is one at a time, so that a disk that hangs blocks only one thread.
+        self._pending_read: asyncio.Future[JournalSpace] | None = None
         self._is_unknown = self._is_grown = False
 
     async def run_checks(self) -> None:
@@ -90,7 +90,7 @@ class DiskMonitor:
             await self.check_disk()
 
     async def check_disk(self) -> None:
-        """Check the disk once and report what changed. A disk that does not answer is reported too, and asked again."""
+        """Check the disk once and report what changed; a disk that does not answer is reported too."""
         space = await self._answer()
         if space is None:
             return
@@ -108,16 +108,16 @@ class DiskMonitor:
 
     async def _answer(self) -> JournalSpace | None:
         loop = asyncio.get_running_loop()
-        if self._asking is None:
-            self._asking = loop.run_in_executor(None, self._read_space)
-        done, _ = await asyncio.wait((self._asking,), timeout=ANSWER_WITHIN_S)
+        if self._pending_read is None:
+            self._pending_read = loop.run_in_executor(None, self._read_space)
+        done, _ = await asyncio.wait((self._pending_read,), timeout=ANSWER_WITHIN_S)
         why, space = f"the disk did not answer within {ANSWER_WITHIN_S:g} s", None
         if done:
             try:
-                space = self._asking.result()
+                space = self._pending_read.result()
             except OSError as error:
                 why = error.strerror or str(error)
-            self._asking = None
+            self._pending_read = None
         if (space is None) is not self._is_unknown:
             self._is_unknown = space is None
             if space is None:
@@ -139,12 +139,16 @@ class DiskMonitor:
         )
 
     def _below(self, free: int, threshold: int, level: DiskLevel) -> bool:
+        # A level that holds already ends only once there is more space than its threshold.
         return free < (threshold * RECOVERY_FACTOR if self.level >= level else threshold)
 
     def _reason(self, space: JournalSpace) -> str:
         free, short = space.free_bytes // MB, self._thresholds.short_bytes // MB
         if self.level is DiskLevel.FULL:
-            return f"the disk of the journal is full and its reserve is used up ({free} MB, {space.reserve_bytes // 1000} KB)"
+            return (
+                f"the disk of the journal is full and its reserve is used up ({free} MB,"
+                f" {space.reserve_bytes // 1000} KB)"
+            )
         if self.level is DiskLevel.SHORT:
             return f"the disk of the journal has {free} MB free, {short} MB are wanted"
         return ""

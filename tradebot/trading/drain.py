@@ -1,4 +1,4 @@
-"""The drain: how a run ends. Queued work is finished, resting orders end, the venue's books are read once more."""
+"""The drain: how a run ends. Queued work is finished, resting orders end, the account is reconciled once more."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tradebot.trading.order_sender import JournalAppender
 from tradebot.trading.queues import StageQueues
 
 DRAIN_WITHIN_S = 2.5  # wall seconds that a stop waits for resting orders to end
-# Most polls of the venue's books at the end, and wall seconds between two
+# Reconciliations at the end, at most, and wall seconds between two
 FINAL_POLLS, FINAL_POLL_PAUSE_S = 3, 0.25
 FINAL_POLL_WITHIN_S = 1.0  # wall seconds that one such poll may take
 
 
 class Drain:
-    """Waits for the stages, which go on meanwhile."""
+    """Waits until the stages are done; they go on working meanwhile."""
 
     def __init__(
         self,
@@ -46,9 +46,9 @@ class Drain:
                 break
 
     async def reconcile_at_end(self) -> None:
-        """Poll the venue's books until a poll leads to no request, `FINAL_POLLS` times at most.
+        """Reconcile with the venue until a poll leads to no request, `FINAL_POLLS` times at most.
 
-        A poll may lead to a cancel, whose result the next poll shows.
+        A poll may lead to a cancel; the next poll shows whether it worked.
         """
         for _ in range(FINAL_POLLS):
             before = self._orders.done_count

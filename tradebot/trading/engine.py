@@ -5,8 +5,8 @@
     clock                                                     └────────── updates ──────────────┘
 
 Every stage is one task of one `TaskGroup`. A task that fails ends all tasks, and with them the process. A stop has a
-fixed order: the feed ends, the stages drain, resting orders are handled by policy, the venue's books are read once
-more, the tasks end.
+fixed order: strategies stop deciding, the desk handles resting orders by its settings, the stages drain, the feed ends,
+the account at the venue is read once more, the tasks end.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class EngineSettings(NamedTuple):
     """How long the engine waits, and the rules for sending orders.
 
     `stale_after_s` is market seconds without a quote until the feed is stale. `poll_every_s` is wall seconds between
-    two fetches of quotes while the stream is down. `poll_pace` is the pace at which the venue's books are read.
+    two fetches of quotes while the stream is down. `poll_pace` is the pace at which account snapshots are read.
     """
 
     stale_after_s: float
@@ -78,23 +78,26 @@ class Engine:
     """Runs the stages between one feed and one broker."""
 
     def __init__(
-        self, *, feed: Feed, broker: Broker, universe: Universe, clock: Clock, stages: EngineStages, journal: JournalAppender,
-        telemetry: Telemetry, settings: EngineSettings,
+        self, *, feed: Feed, broker: Broker, universe: Universe, clock: Clock, stages: EngineStages,
+        journal: JournalAppender, telemetry: Telemetry, settings: EngineSettings,
     ) -> None:  # fmt: skip
         (bars, analysis, desk), (measure, tell, beat) = stages, telemetry
         self._feed, account = feed, desk.account
         self.queues = queues = StageQueues(clock)
         self._clock_feed = ClockFeed(queues.market, clock=clock, bars=bars, analysis=analysis, measure=measure)
         self.login_monitor = LoginMonitor(
-            check_login=broker.fetch_account_id, clock=clock, post=queues.updates.put_or_fail, tell=tell, open_quantities=account.open_quantities
+            check_login=broker.fetch_account_id, clock=clock, post=queues.updates.put_or_fail, tell=tell,
+            open_quantities=account.open_quantities,
         )  # fmt: skip
         self.reconciliation = Reconciliation(
             broker=broker, clock=clock, post=queues.updates.put_or_fail, is_exposed=account.is_exposed, tell=tell,
-            pace=settings.poll_pace, next_poll_mono=account.next_poll_at, on_login_suspect=self.login_monitor.check_soon,
+            pace=settings.poll_pace, next_poll_mono=account.next_poll_at,
+            on_login_suspect=self.login_monitor.check_soon,
         )  # fmt: skip
         self.order_sender = OrderSender(
-            broker=broker, journal=journal, clock=clock, post=queues.updates.put_or_fail, on_outcome_unknown=self.reconciliation.poll_soon,
-            measure=measure, rules=settings.send_rules, on_login_dead=self.login_monitor.on_orders_refused,
+            broker=broker, journal=journal, clock=clock, post=queues.updates.put_or_fail,
+            on_outcome_unknown=self.reconciliation.poll_soon, measure=measure, rules=settings.send_rules,
+            on_login_dead=self.login_monitor.on_orders_refused,
         )  # fmt: skip
         self.feed_intake = FeedIntake(
             queues=queues, broker=broker, universe=universe, clock=clock, reconciliation=self.reconciliation,
@@ -104,15 +107,17 @@ class Engine:
             broker=broker, universe=universe, clock=clock, put_answer=queues.market.put, resubscribe=feed.resubscribe,
             tell=tell, pause_s=settings.poll_every_s,
         )  # fmt: skip
-        care = QuoteQualityMonitor(
-            bars=bars, universe=universe, quote_requester=self.quote_requester, frozen_detector=FrozenQuoteDetector(len(universe)),
-            silence_monitor=SilenceMonitor(stale_after_s=settings.stale_after_s, speed=clock.speed), halt=queues.updates.put_or_fail,
-            tell=tell,
+        quality_monitor = QuoteQualityMonitor(
+            bars=bars, universe=universe, quote_requester=self.quote_requester,
+            frozen_detector=FrozenQuoteDetector(len(universe)),
+            silence_monitor=SilenceMonitor(stale_after_s=settings.stale_after_s, speed=clock.speed),
+            halt=queues.updates.put_or_fail, tell=tell,
         )  # fmt: skip
-        feed_watch = FeedMonitor(stale_after_s=settings.stale_after_s, speed=clock.speed)
+        feed_monitor = FeedMonitor(stale_after_s=settings.stale_after_s, speed=clock.speed)
         self.market_stage = MarketStage(
             queues=queues, bars=bars, universe=universe, clock=clock, journal=journal, account=account,
-            monitors=MarketMonitors(feed=feed_watch, clock=ClockMonitor(clock, tell), quality=care), tell=tell,
+            monitors=MarketMonitors(feed=feed_monitor, clock=ClockMonitor(clock, tell), quality=quality_monitor),
+            tell=tell,
         )  # fmt: skip
         self.signal_stage = SignalStage(
             queues=queues, analysis=analysis, desk=desk, clock=clock, journal=journal, measure=measure
@@ -120,12 +125,15 @@ class Engine:
         orders = self.order_sender.queue
         self.desk_stage = DeskStage(queues=queues, desk=desk, clock=clock, journal=journal, orders=orders, beat=beat)
         self._drain = Drain(
-            queues=queues, account=account, orders=orders, account_reader=self.reconciliation.account_reader, clock=clock, journal=journal,
-            tell=tell,
+            queues=queues, account=account, orders=orders, account_reader=self.reconciliation.account_reader,
+            clock=clock, journal=journal, tell=tell,
         )  # fmt: skip
 
     async def reconcile_at_start(self) -> AccountSnapshot:
-        """Read the venue's books and compare them with ours, before any task runs. Raises LinkLost or AccessDenied."""
+        """Read an account snapshot and compare it with the book, before any task runs; return the snapshot.
+
+        Raises LinkLost or AccessDenied.
+        """
         await self.desk_stage.take_first_tick()
         snapshot = await self.reconciliation.account_reader.read_consistent()
         await self.desk_stage.adopt_snapshot(snapshot)

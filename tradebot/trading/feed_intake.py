@@ -63,7 +63,10 @@ class FeedIntake:
             self._reconciliation.hint_fill()
 
     async def fetch_while_down(self) -> None:
-        """Fetch quotes for ever while the stream is down. Positions stay valued and guarded; entries stay off."""
+        """Fetch quotes for ever while the stream is down.
+
+        With them positions are still valued and their stops judged; entries stay blocked.
+        """
         while True:
             await self._stream_is_down.wait()
             try:

@@ -17,12 +17,12 @@ SAMPLE_EVERY_NS = 5 * SECOND  # monotonic ns between two samples
 class FrozenQuoteDetector:
     """Samples the newest quotes every `sample_every_ns` (monotonic ns); `is_frozen` (n,) marks frozen instruments.
 
-    An instrument without any new row is silent and not frozen. Where no other instrument moves either, the whole market
-    may rest, so nothing is counted.
+    An instrument without any new row is silent and not frozen. While no instrument at all moves, the whole market may
+    rest, so nothing is counted.
     """
 
     def __init__(self, size: int, *, sample_every_ns: int = SAMPLE_EVERY_NS) -> None:
-        self._sample_every_ns, self._looked_at = sample_every_ns, 0
+        self._sample_every_ns, self._sampled_mono = sample_every_ns, 0
         self._book: Ints = np.zeros((2, size), dtype=np.int64)  # bid and ask
         self._before: Ints = np.zeros((5, size), dtype=np.int64)  # stamp, last, volume, bid, ask at the last sample
         self._repeats: Ints = np.zeros(size, dtype=np.int64)
@@ -34,15 +34,15 @@ class FrozenQuoteDetector:
 
     def sample_quotes(self, mono: int, quote_filter: QuoteFilter) -> bool:
         """Sample the quotes if a sample is due at `mono` (monotonic ns). Returns whether `is_frozen` changed."""
-        if mono - self._looked_at < self._sample_every_ns:
+        if mono - self._sampled_mono < self._sample_every_ns:
             return False
-        self._looked_at = mono
+        self._sampled_mono = mono
         now = np.stack([quote_filter.last_sent_at, quote_filter.last_price, quote_filter.last_volume, *self._book])
-        told, moved = now[0] != self._before[0], (now[1:] != self._before[1:]).any(axis=0)
+        is_restamped, moved = now[0] != self._before[0], (now[1:] != self._before[1:]).any(axis=0)
         self._before = now
         self._repeats[moved] = 0
         if moved.any():
-            self._repeats[told & ~moved] += 1
+            self._repeats[is_restamped & ~moved] += 1
         frozen = self._repeats >= FROZEN_AFTER_SAMPLES
         has_changed = bool((frozen != self.is_frozen).any())
         self.is_frozen = frozen

@@ -19,7 +19,7 @@ class LateQuotes:
     def __init__(self) -> None:
         self.total_count = 0
         self._untold: Counter[int] = Counter()  # id -> quotes
-        self._told_at: int | None = None
+        self._reported_mono: int | None = None
 
     def count_late(self, ids: Ints) -> None:
         """Count late quotes, one for each of `ids`."""
@@ -27,17 +27,17 @@ class LateQuotes:
         self._untold.update(ids.tolist())
 
     def take_warning(self, mono: int, universe: Universe) -> QuotesDelayed | None:
-        """Return a warning about late quotes since the last one, or None.
+        """Return a warning about the quotes that came late since the last warning.
 
-        None means that there were none, or that the last warning is less than `WARN_EVERY_NS` old. `mono` is our
+        Returns None if there were none, or if the last warning is less than `WARN_EVERY_NS` old. `mono` is our
         monotonic time in ns.
         """
-        if not self._untold or (self._told_at is not None and mono - self._told_at < WARN_EVERY_NS):
+        if not self._untold or (self._reported_mono is not None and mono - self._reported_mono < WARN_EVERY_NS):
             return None
         worst = {universe[id_].symbol: count for id_, count in self._untold.most_common(SYMBOLS_SHOWN)}
         delayed = QuotesDelayed(
             quotes=self._untold.total(), symbols=len(self._untold), worst=worst, in_all=self.total_count
         )
         self._untold.clear()
-        self._told_at = mono
+        self._reported_mono = mono
         return delayed

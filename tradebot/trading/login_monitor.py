@@ -1,8 +1,9 @@
 """The login monitor: finds out whether the venue still accepts our login, and tells the desk.
 
 A refusal by the stream or a route is only a suspicion: a gateway's page or a missing right may look the same. One route
-decides, the account's own profile. A lost login never ends the process: open positions are still guarded, and exits are
-tried until an order route itself says that the login is dead. The state ends once the venue accepts the login again.
+decides, the account's own profile. A lost login never ends the process: the stops of open positions are still judged,
+and exits are tried until an order route itself says that the login is dead. The login counts as lost until the venue
+accepts it again.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from tradebot.errors import AccessDenied, LinkLost
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.venue import ExitsRefused, SessionLost, SessionRestored
 
-# Wall seconds between two checks, doubling: most dead logins stay dead for the day
+# Wall seconds between two checks of a lost login; each pause is twice the one before, up to the second number
 FIRST_RETRY_S, MAX_RETRY_S = 0.5, 60.0
 VALID_FOR_S = 2.0  # wall seconds for which a good answer holds, however many suspicions come
 

@@ -45,7 +45,7 @@ class MarketStage:
     ) -> None:
         self._queues, self._bars, self._universe, self._clock = queues, bars, universe, clock
         self._journal, self._account, self._tell = journal, account, tell
-        self._monitor, self._clock_watch, self._care = monitors
+        self._feed_monitor, self._clock_monitor, self._quality_monitor = monitors
         self.quotes_ready = asyncio.Event()  # set with the first quote that passed the quote filter
 
     async def process_messages(self) -> None:
@@ -65,24 +65,24 @@ class MarketStage:
                     raise AssertionError(f"bars does not know {type(message).__name__}")
 
     def _on_quotes(self, quotes: Quotes) -> None:
-        self._clock_watch.on_quotes(quotes)
-        sound = self._bars.add_quotes(quotes)
-        self._care.on_filtered_quotes(sound)
-        if len(sound):
-            self._monitor.on_quote(sound.seen_at)
-            self._queues.quotes.offer_quotes(sound)
+        self._clock_monitor.on_quotes(quotes)
+        valid = self._bars.add_quotes(quotes)
+        self._quality_monitor.on_filtered_quotes(valid)
+        if len(valid):
+            self._feed_monitor.on_quote(valid.seen_at)
+            self._queues.quotes.offer_quotes(valid)
             self.quotes_ready.set()
 
     def _on_answer(self, quotes: Quotes) -> None:
-        self._care.on_venue_answer(quotes, ~self._bars.quote_filter.repeats_newest(quotes))
-        true = self._bars.add_venue_answer(quotes)
-        self._care.on_filtered_quotes(true)
-        if len(true):
-            self._queues.quotes.offer_quotes(true)
+        self._quality_monitor.on_venue_answer(quotes, ~self._bars.quote_filter.repeats_newest(quotes))
+        valid = self._bars.add_venue_answer(quotes)
+        self._quality_monitor.on_filtered_quotes(valid)
+        if len(valid):
+            self._queues.quotes.offer_quotes(valid)
 
     async def _on_tick(self, tick: ClockTick) -> None:
-        if (apart := self._clock_watch.compare_clocks()) is not None:
-            self._queues.updates.put_or_fail(apart)
+        if (offset := self._clock_monitor.compare_clocks()) is not None:
+            self._queues.updates.put_or_fail(offset)
         if (session := self._bars.roll_session(tick.at)) is not None:
             self._journal.append("session", session, at=tick.at)
             await self._queues.signals.put(session)
@@ -97,15 +97,15 @@ class MarketStage:
 
     async def _run_monitors(self, tick: ClockTick) -> None:
         is_open = self._bars.is_open(tick.at)
-        for link in self._monitor.check_staleness(tick.mono, is_open=is_open):
+        for link in self._feed_monitor.check_staleness(tick.mono, is_open=is_open):
             if isinstance(link, LinkDown):
                 self._tell(FeedStalled(reason=link.reason))
             else:
                 self._tell(FeedResumed())
             self._journal.append("link", link, at=tick.at)
             await self._queues.quotes.put(link)
-        if is_open and not self._monitor.is_stale:
-            frozen = self._care.check_instruments(
+        if is_open and not self._feed_monitor.is_stale:
+            frozen = self._quality_monitor.check_instruments(
                 tick.mono, held=self._account.open_instrument_ids(), guarded=self._account.protected_mask
             )
             if frozen is not None:

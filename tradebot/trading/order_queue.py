@@ -15,7 +15,8 @@ class OrderQueue:
 
     def __init__(self, shards: int) -> None:
         self._lanes: tuple[asyncio.Queue[OrderMessage], ...] = tuple(asyncio.Queue(1000) for _ in range(shards))
-        self._symbols: dict[str, int] = {}  # order_id -> its shard, for changes and cancels
+        # order_id -> its shard: later changes and cancels of an order must follow it in the same one
+        self._symbols: dict[str, int] = {}
         self._queued: set[str] = set()  # order_ids that wait in their shard
         self._withdrawn: set[str] = set()  # queued order_ids that were cancelled before they were sent
         self.pending_count = self.done_count = 0  # messages waiting or being sent; messages finished
@@ -27,7 +28,8 @@ class OrderQueue:
     async def enqueue_message(self, message: OrderMessage) -> None:
         """Queue an order, change or cancel; waits while its shard is full.
 
-        A cancel without the venue's id withdraws an order that still waits here. Later it does nothing.
+        A cancel without the venue's id is not queued. It withdraws its order if that still waits here, else it does
+        nothing.
         """
         if isinstance(message, Cancel) and not message.venue_order_id:
             if message.order_id in self._queued:
@@ -35,14 +37,14 @@ class OrderQueue:
             return
         if isinstance(message, Submit):
             self._queued.add(message.request.order_id)
-            lane = crc32(message.request.symbol.encode()) % len(self._lanes)
-            self._symbols[message.request.order_id] = lane
+            shard = crc32(message.request.symbol.encode()) % len(self._lanes)
+            self._symbols[message.request.order_id] = shard
             if len(self._symbols) > ORDERS_REMEMBERED:
                 del self._symbols[next(iter(self._symbols))]
         else:
-            lane = self._symbols.get(message.order_id, 0)
+            shard = self._symbols.get(message.order_id, 0)
         self.pending_count += 1
-        await self._lanes[lane].put(message)
+        await self._lanes[shard].put(message)
 
     async def next_message(self, shard: int) -> OrderMessage:
         """Return the next message of a shard; waits for one. The caller calls `message_done` afterwards."""

@@ -126,7 +126,8 @@ class OrderSender:
         self._on_reply(request.order_id, reply)
 
     def _lateness(self, request: OrderRequest) -> str:
-        # An entry relies on prices of the moment it was decided; an exit is wanted however late it is.
+        # Why it is too late to send an order, "" if it is not. An entry relies on the prices at its decision; an exit
+        # is sent however late it is.
         age = self._clock.monotonic_ns() - request.decided_at
         if request.purpose.is_exit or age <= self._deadline:
             return ""
@@ -137,7 +138,8 @@ class OrderSender:
             case Accepted():
                 self._report(order_id, OrderEventType.ACCEPTED, venue_order_id=reply.venue_order_id)
             case Refused():
-                self._check_denial(reply)  # first: the order is not to blame for a dead login
+                # First, so that the desk knows of a dead login before it counts the rejection of the order.
+                self._check_denial(reply)
                 self._report(order_id, OrderEventType.REFUSED, reason=reply.reason, refusal=reply.refusal)
             case NotSent():
                 self._report(order_id, OrderEventType.NOT_SENT, reason=reply.reason)
@@ -160,7 +162,8 @@ class OrderSender:
         self._on_outcome_unknown()  # an accepted request is not done yet; the venue's list of orders shows it
 
     async def _cancel(self, cancel: Cancel) -> None:
-        if not await self._is_on_disk(cancel.order_id, OrderEventType.CANCEL_UNKNOWN):  # the cancel is asked for again
+        # If the row is not on disk in time, the desk repeats the cancel later.
+        if not await self._is_on_disk(cancel.order_id, OrderEventType.CANCEL_UNKNOWN):
             return
         try:
             reply = await self._broker.cancel(order_id=cancel.order_id, venue_order_id=cancel.venue_order_id)
@@ -174,6 +177,7 @@ class OrderSender:
             self._on_outcome_unknown()
 
     async def _is_on_disk(self, order_id: str, unsent: OrderEventType, ticket: int | None = None) -> bool:
+        # Wait for a row. If the disk takes too long, report `unsent` for the order and halt trading.
         try:
             async with asyncio.timeout(self._rules.durable_within_s):
                 await self._journal.wait_durable(ticket)
@@ -185,8 +189,8 @@ class OrderSender:
         return True
 
     def _is_killed(self, order_id: str, unsent: OrderEventType) -> bool:
-        # Read once in a turn of the loop. Each read gives the interpreter away to the journal's thread, and a burst of
-        # orders would read a thousand times.
+        # The HALT file is read once in a turn of the event loop, however many orders are sent in it. Each read releases
+        # the interpreter lock to the journal's thread, and a burst of orders would do so a thousand times.
         if self._killed is None:
             self._killed = self._rules.kill_reason()
             asyncio.get_running_loop().call_soon(self._forget_kill_check)
@@ -199,6 +203,7 @@ class OrderSender:
         self._killed = None
 
     def _check_denial(self, reply: Reply) -> None:
+        # A refusal may be about our login or our access, and not about the order.
         if not isinstance(reply, Refused):
             return
         if reply.code == LOGIN_LOST:

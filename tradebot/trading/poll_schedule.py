@@ -1,4 +1,4 @@
-"""The poll schedule: when the venue's books are read next, by what is open and what is in doubt."""
+"""The poll schedule: when the next account snapshot is read, by what is open and what is in doubt."""
 
 from __future__ import annotations
 
@@ -34,22 +34,23 @@ class PollSchedule:
         self, clock: Clock, pace: PollPace, *, is_exposed: Callable[[], bool], next_poll_mono: Callable[[], int | None]
     ) -> None:
         self._clock, self._pace, self._is_exposed, self._next_poll_mono = clock, pace, is_exposed, next_poll_mono
-        # Index of the next delay in DOUBT_DELAYS_S; at its end there is no doubt
-        self._doubts = len(DOUBT_DELAYS_S)
+        # Index of the next delay in DOUBT_DELAYS_S; its length once all were used, since the last `poll_soon`
+        self._next_delay = len(DOUBT_DELAYS_S)
         self._due = asyncio.Event()
-        self._wanted = self._in_vain = 0  # monotonic ns of the last wish, and polls in vain since
+        # The last monotonic ns that `next_poll_mono` returned, and how many polls at or after it settled nothing.
+        self._wanted = self._futile_polls = 0
 
     def poll_soon(self) -> None:
         """Poll soon, and again at growing intervals."""
-        self._doubts = 0
+        self._next_delay = 0
         self._due.set()
 
     async def wait_for_poll(self, *, is_failing: bool) -> None:
         """Wait until the next poll is due. `is_failing` is True when the last poll failed."""
         pause = self.pause_s(is_failing=is_failing)
-        if self._doubts < len(DOUBT_DELAYS_S):
-            await self._clock.sleep(min(DOUBT_DELAYS_S[self._doubts], pause))
-            self._doubts += 1
+        if self._next_delay < len(DOUBT_DELAYS_S):
+            await self._clock.sleep(min(DOUBT_DELAYS_S[self._next_delay], pause))
+            self._next_delay += 1
             self._due.clear()
             return
         try:
@@ -60,17 +61,17 @@ class PollSchedule:
 
     def pause_s(self, *, is_failing: bool) -> float:
         """Return wall seconds until the next poll, as long as nothing new makes it come earlier."""
-        # A doubt never makes polls rarer. A doubt that no poll settles makes them more frequent only for a limited
-        # time, and so does a venue that does not answer.
+        # A doubt makes polls more frequent, but only `REPOLL_TIMES` times if no poll settles it. Without a snapshot
+        # nothing is opened, so failing polls are repeated at the fast pace.
         if is_failing:
-            return self._pace.live_s  # without the books nothing is opened, so they are polled at the fast pace
-        usual = self._pace.live_s if self._is_exposed() else self._pace.idle_s
-        wanted = self._next_poll_mono()
-        if wanted is None:
-            return usual
-        if wanted != self._wanted:
-            self._wanted, self._in_vain = wanted, 0
-        left = (wanted + MILLISECOND - self._clock.monotonic_ns()) / SECOND
-        if left <= 0:
-            self._in_vain += 1
-        return usual if self._in_vain > REPOLL_TIMES else min(usual, max(left, REPOLL_S))
+            return self._pace.live_s
+        usual_s = self._pace.live_s if self._is_exposed() else self._pace.idle_s
+        due_mono = self._next_poll_mono()
+        if due_mono is None:
+            return usual_s
+        if due_mono != self._wanted:
+            self._wanted, self._futile_polls = due_mono, 0
+        left_s = (due_mono + MILLISECOND - self._clock.monotonic_ns()) / SECOND
+        if left_s <= 0:
+            self._futile_polls += 1
+        return usual_s if self._futile_polls > REPOLL_TIMES else min(usual_s, max(left_s, REPOLL_S))

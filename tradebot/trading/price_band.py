@@ -42,10 +42,10 @@ class PriceBand:
 
     def __init__(self, tick_sizes: Sequence[int], *, window_ns: int = MINUTE) -> None:
         size = len(tick_sizes)
-        self._least: Ints = np.array(tick_sizes, dtype=np.int64) * MIN_BAND_TICKS
+        self._min_distance: Ints = np.array(tick_sizes, dtype=np.int64) * MIN_BAND_TICKS
         self._minute, self._slot_ns = window_ns, max(window_ns // SAMPLE_SLOTS, 1)
         self._samples: Ints = np.zeros((size, SAMPLE_SLOTS), dtype=np.int64)
-        self._sampled: Ints = np.zeros((size, SAMPLE_SLOTS), dtype=np.int64)  # the slot number of each sample
+        self._sample_slots: Ints = np.zeros((size, SAMPLE_SLOTS), dtype=np.int64)  # the slot number of each sample
         self._slot: Ints = np.zeros(size, dtype=np.int64)  # the slot number of the newest sample
         self._low: Ints = np.zeros(size, dtype=np.int64)
         self._high: Ints = np.zeros(size, dtype=np.int64)
@@ -59,7 +59,7 @@ class PriceBand:
 
     def begin_session(self) -> None:
         """Begin a session: the next price of every instrument passes."""
-        self._sampled[:] = self._slot[:] = -SAMPLE_SLOTS
+        self._sample_slots[:] = self._slot[:] = -SAMPLE_SLOTS
         self._low[:], self._high[:] = 0, NO_UPPER_BOUND
         self._is_untraded[:] = False
         self._waiting.clear()
@@ -82,7 +82,7 @@ class PriceBand:
         keeps &= last <= self._high[ids]
         slots = self._slot[ids]
         if self._waiting or not keeps.all() or slots.min() < 0:
-            slots = self._look_closer(quotes, keeps, slots, slot)
+            slots = self._judge_rows(quotes, keeps, slots, slot)
         if (slots != slot).any():
             self._sample_first(quotes, np.flatnonzero(keeps), slot)
         return quotes if keeps.all() else quotes.select_rows(keeps)
@@ -95,15 +95,16 @@ class PriceBand:
         rows = []
         for row, (id_, price) in enumerate(zip(answer.ids.tolist(), answer.last.tolist(), strict=True)):
             if id_ in self._waiting and price > 0 and not self._low[id_] <= price <= self._high[id_]:
-                self._believe(id_, price, answer.seen_at // self._slot_ns)
+                self._accept_price(id_, price, answer.seen_at // self._slot_ns)
                 rows.append(row)
         return answer.select_rows(np.array(rows, dtype=np.int64))
 
-    def _look_closer(self, quotes: Quotes, keeps: npt.NDArray[np.bool_], slots: Ints, slot: int) -> Ints:
-        # Judges one by one the rows of instruments whose rows depend on each other.
+    def _judge_rows(self, quotes: Quotes, keeps: npt.NDArray[np.bool_], slots: Ints, slot: int) -> Ints:
+        # Judge one by one the rows of instruments that have a doubted price, in this frame or before, or no sample yet:
+        # there each row may change how the next one is judged.
         ids = quotes.ids
-        odd = np.unique(ids[~keeps | (slots < 0)])
-        rows = np.flatnonzero(np.isin(ids, np.concatenate([odd, np.array(self.unconfirmed_ids, dtype=np.int64)])))
+        doubtful = np.unique(ids[~keeps | (slots < 0)])
+        rows = np.flatnonzero(np.isin(ids, np.concatenate([doubtful, np.array(self.unconfirmed_ids, dtype=np.int64)])))
         columns = (ids[rows].tolist(), quotes.last[rows].tolist(), quotes.volume[rows].tolist())
         for row, id_, last, volume in zip(rows.tolist(), *columns, strict=True):
             keeps[row] = self._judge(id_, last, volume, quotes.seen_at, slot)
@@ -120,21 +121,21 @@ class PriceBand:
         is_first_trade = volume > 0 and bool(self._is_untraded[id_])
         agrees = before is not None and seen_at - before[1] <= self._minute and self._is_near(id_, price, before[0])
         if is_first_trade or agrees:
-            self._believe(id_, price, slot)
+            self._accept_price(id_, price, slot)
             return True
         self._doubt(id_, price, seen_at)
         return False
 
     def _is_near(self, id_: int, price: int, other: int) -> bool:
-        return abs(price - other) <= max(other // BAND_DIVISOR, self._least.item(id_))
+        return abs(price - other) <= max(other // BAND_DIVISOR, self._min_distance.item(id_))
 
-    def _believe(self, id_: int, price: int, slot: int) -> None:
-        # Earlier prices are no measure any more: the band starts again from this price.
+    def _accept_price(self, id_: int, price: int, slot: int) -> None:
+        # The price is accepted outside the band, so earlier prices no longer count: the band starts again from it.
         if self._waiting.pop(id_, None) is not None:
             self.confirmed_count += 1
             if times := self._times.get(id_):
                 times.pop()  # the doubt was wrong, so it does not count
-        self._sampled[id_] = -SAMPLE_SLOTS
+        self._sample_slots[id_] = -SAMPLE_SLOTS
         self._is_untraded[id_] = False
         self._sample(np.array([id_]), np.array([price]), np.array([1]), slot)
 
@@ -159,10 +160,10 @@ class PriceBand:
         place = slot % SAMPLE_SLOTS
         is_new = self._slot[ids] < 0
         self._is_untraded[ids] = np.where(is_new, volume == 0, self._is_untraded[ids] & (volume == 0))
-        self._samples[ids, place], self._sampled[ids, place], self._slot[ids] = last, slot, slot
-        counts = self._sampled[ids] > slot - SAMPLE_SLOTS
+        self._samples[ids, place], self._sample_slots[ids, place], self._slot[ids] = last, slot, slot
+        counts = self._sample_slots[ids] > slot - SAMPLE_SLOTS
         prices = np.where(counts, self._samples[ids], NO_UPPER_BOUND)
         prices.sort(axis=1)
         median = prices[np.arange(len(ids)), (counts.sum(axis=1) - 1) // 2]
-        reach = np.maximum(median // BAND_DIVISOR, self._least[ids])
+        reach = np.maximum(median // BAND_DIVISOR, self._min_distance[ids])
         self._low[ids], self._high[ids] = median - reach, median + reach

@@ -85,7 +85,7 @@ class QuoteFilter:
         if self._max_ahead_ns:
             self._latest = market_at + self._max_ahead_ns
         if market_at < self._rolled - MAX_CLOCK_BACK_NS:
-            self.session_bounds = None  # the clock was set back: look the session up again
+            self.session_bounds = None  # the clock was set back, so another session may be in force
         self._rolled = market_at
         if self.session_bounds is not None and market_at < self.session_bounds.valid_until:
             return False
@@ -106,18 +106,18 @@ class QuoteFilter:
     def filter_quotes(self, quotes: Quotes) -> Quotes:
         """Return the valid rows, order kept."""
         if len(quotes) <= SCALAR_MAX_ROWS:
-            few = self._few(quotes)
+            few = self._filter_few(quotes)
             self.accepted_count += len(few)
             return quotes if len(few) == len(quotes) else quotes.select_rows(np.array(few, dtype=np.int64))
-        keeps = [rows[self._sound(quotes, rows)] for rows in split_repeated_ids(quotes.ids)]
+        keeps = [rows[self._valid_mask(quotes, rows)] for rows in split_repeated_ids(quotes.ids)]
         kept = keeps[0] if len(keeps) == 1 else np.sort(np.concatenate(keeps)) if keeps else quotes.ids[:0]
         self.accepted_count += len(kept)
         return quotes if len(kept) == len(quotes) else quotes.select_rows(kept)
 
-    def _few(self, quotes: Quotes) -> list[int]:
+    def _filter_few(self, quotes: Quotes) -> list[int]:
         times = self.session_bounds
         assert times is not None, "roll() comes before apply()"
-        kept = []
+        valid_rows = []
         columns = (quotes.ids.tolist(), quotes.sent_at.tolist(), quotes.last.tolist(), quotes.volume.tolist())
         for row, (id_, sent, last, volume) in enumerate(zip(*columns, strict=True)):
             before = self.last_sent_at.item(id_)
@@ -130,11 +130,11 @@ class QuoteFilter:
                 continue
             self.last_sent_at[id_], self.last_price[id_], self.last_volume[id_] = sent, last, volume
             self.last_seen_mono[id_] = quotes.seen_at
-            kept.append(row)
-        return kept
+            valid_rows.append(row)
+        return valid_rows
 
     def _reason(self, sent: int, before: int, *, is_repeat: bool, is_outside: bool) -> str:
-        # Checks one row in the order of `_count`.
+        # The reason why one row is bad; checked in the same order as `_count` does for arrays.
         if sent < DAY:
             return "epoch"
         if is_outside:
@@ -145,7 +145,7 @@ class QuoteFilter:
             return "backward"
         return "duplicate" if is_repeat else "insane"
 
-    def _sound(self, quotes: Quotes, rows: Ints) -> npt.NDArray[np.bool_]:
+    def _valid_mask(self, quotes: Quotes, rows: Ints) -> npt.NDArray[np.bool_]:
         times = self.session_bounds
         assert times is not None, "roll() comes before apply()"
         ids, sent, last, volume = quotes.ids[rows], quotes.sent_at[rows], quotes.last[rows], quotes.volume[rows]

@@ -56,9 +56,9 @@ class QuoteQualityMonitor:
         )
         self._told: dict[int, int] = {}  # id -> monotonic ns of its last event for a doubted price
 
-    def on_filtered_quotes(self, sound: Quotes) -> None:
+    def on_filtered_quotes(self, valid: Quotes) -> None:
         """Take the valid rows of a frame, and handle the prices that the price band doubted."""
-        self._frozen_detector.update_book(sound)
+        self._frozen_detector.update_book(valid)
         band = self._bars.price_band
         if band is None or not band.doubted_prices:
             return
@@ -66,8 +66,8 @@ class QuoteQualityMonitor:
         for doubt in doubts:
             instrument = self._universe[doubt.id]
             price, median = instrument.price_from_units(doubt.price), instrument.price_from_units(doubt.median)
-            if sound.seen_at - self._told.get(doubt.id, -WARN_EVERY_NS) >= WARN_EVERY_NS or doubt.is_too_many:
-                self._told[doubt.id] = sound.seen_at
+            if valid.seen_at - self._told.get(doubt.id, -WARN_EVERY_NS) >= WARN_EVERY_NS or doubt.is_too_many:
+                self._told[doubt.id] = valid.seen_at
                 self._tell(QuoteDoubted(symbol=instrument.symbol, price=price, median=median))
             if doubt.is_too_many:
                 reason = f"three prices within a minute were doubted, the last {price} at a median of {median}"
@@ -86,14 +86,14 @@ class QuoteQualityMonitor:
     ) -> FrozenSymbols | None:
         """Check for silent and frozen instruments. Returns the frozen symbols when they changed, else None.
 
-        `held` are the ids of open positions, `guarded` (n,) marks those with a stop or target.
+        `held` are the ids of open positions. `guarded` (n,) is True for those with a stop, trailing stop or target.
         """
-        look = self._silence_monitor.check_instruments(mono, held, self._bars.quote_filter.last_seen_mono)
-        self._quote_requester.request_quotes(look.ask, resubscribe=True)
-        for id_ in look.unknown:
+        report = self._silence_monitor.check_instruments(mono, held, self._bars.quote_filter.last_seen_mono)
+        self._quote_requester.request_quotes(report.ask, resubscribe=True)
+        for id_ in report.unknown:
             symbol = self._universe[id_].symbol
             self._tell(StopBlinded(symbol=symbol) if guarded[id_] else QuotesLost(symbol=symbol))
-        for id_ in look.resumed:
+        for id_ in report.resumed:
             self._tell(QuotesResumed(symbol=self._universe[id_].symbol))
         if not self._frozen_detector.sample_quotes(mono, self._bars.quote_filter):
             return None

@@ -74,10 +74,10 @@ class QuoteRequester:
                 self._silent -= silent
                 self.resubscribed_count += len(silent)
                 await self._resubscribe(sorted(silent))
-            await self._ask(ids)
+            await self._fetch(ids)
             await self._clock.sleep(self._pause_s)
 
-    async def _ask(self, ids: list[int]) -> None:
+    async def _fetch(self, ids: list[int]) -> None:
         self.request_count += 1
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):

@@ -1,9 +1,9 @@
-"""Reconciliation: polls the venue's books and hands them to the desk, on a schedule and in doubt.
+"""Reconciliation: reads account snapshots from the venue and hands them to the desk, on a schedule and in doubt.
 
-Streams are hints; the books are the audit. They are polled every 5 s while an order or a position is open, and every
-30 s otherwise. After an ambiguous answer and after each reconnect they are polled soon (0.1 s), then after further 0.5,
-1, 2, 4, 8, 15, 30 s. They are also polled at the moment from which a poll may settle a doubt. Fills are fetched as soon
-as the stream hints at one. A poll that fails proves nothing: it is repeated, and reported again while the failure
+A stream may lose reports, a snapshot is complete. One is read every 5 s while an order or a position is open, and every
+30 s otherwise. After an ambiguous answer and after each reconnect one is read soon (0.1 s), then after further 0.5, 1,
+2, 4, 8, 15, 30 s. One is also read at the moment from which it may settle a doubt. Fills are fetched as soon as the
+stream hints at one. A poll that fails proves nothing: it is repeated, and the failure is reported now and then while it
 lasts. A row that cannot be read does not affect the others.
 """
 
@@ -27,7 +27,7 @@ FILLS_REMEMBERED = 50_000  # posted fills remembered; a venue allows 5,000 order
 
 
 class Reconciliation:
-    """Polls the venue's books with its `account_reader`.
+    """Polls the venue with its `account_reader`; a poll reads one account snapshot.
 
     `post` takes account snapshots and fills. `is_exposed` says whether an order or a position is open. `next_poll_mono`
     returns the monotonic ns from which a poll may settle a doubt, None without one. `tell` takes events for the
@@ -70,7 +70,7 @@ class Reconciliation:
         self._fills.set()
 
     async def run_polls(self) -> None:
-        """Poll the books for ever, at the pace set by doubts, open orders and positions."""
+        """Poll the venue for ever, at the pace set by doubts, open orders and positions."""
         while True:
             await self._schedule.wait_for_poll(is_failing=self._failing_since is not None)
             self.poll_count += 1

@@ -10,8 +10,8 @@ from tradebot.trading.desk.account_view import AccountView
 class ReconciliationLog:
     """Remembers the previous reconciliation.
 
-    Agreement every five seconds is no news. The first and the last reconciliation of a run get a row, and so do those
-    while an order is in doubt: without these rows nothing would show that the venue was asked.
+    A reconciliation that shows the same as the one before gets no row. The first and the last of a run get one. So do
+    those while an order is in doubt: without these rows nothing would show that the venue was asked.
     """
 
     def __init__(self, account: AccountView) -> None:

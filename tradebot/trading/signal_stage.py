@@ -44,21 +44,21 @@ class SignalStage:
 
     async def process_closes(self) -> None:
         """Process closes for ever."""
-        turn = TimeSlice(self._clock, TIME_SLICE_NS)
+        time_slice = TimeSlice(self._clock, TIME_SLICE_NS)
         early = await self._until_warm()
         while True:
             batch: BarBatch = early.popleft() if early else await self._queues.closes.get()
             if self._is_stopping:
                 continue
             self.last_bar_at = batch.ends_at
-            volley = await self._analysis.compute_signals(batch, self._desk.holdings_at(batch))
-            turn.restart()
-            for signals in volley.message_chunks():
+            signal_batch = await self._analysis.compute_signals(batch, self._desk.holdings_at(batch))
+            time_slice.restart()
+            for signals in signal_batch.message_chunks():
                 if not (signals.signals or signals.failed):
                     continue
-                if self._clock.monotonic_ns() > turn.ends_mono:
-                    await turn.yield_if_due()
-                await self._hand_on(signals, batch)
+                if self._clock.monotonic_ns() > time_slice.ends_mono:
+                    await time_slice.yield_if_due()
+                await self._send_signals(signals, batch)
             self.measure("close_to_signals", self._clock.monotonic_ns() - batch.seen_at)
 
     async def run_workers(self) -> None:
@@ -67,8 +67,8 @@ class SignalStage:
         await self._analysis.replace_workers()
 
     async def _until_warm(self) -> deque[BarBatch]:
-        # Stops act on quotes, and the stage that delivers them must not wait for a full queue of closes. The time limit
-        # of the warm-up bounds how many closes are kept here.
+        # Take the closes that come during the warm-up out of their queue. If it became full, the market stage would
+        # wait and deliver no quotes, on which stops act. The warm-up has a time limit, so few closes are kept here.
         early, closes = deque[BarBatch](), self._queues.closes
         while not self.warmup_done.is_set():
             while closes.qsize():
@@ -76,7 +76,7 @@ class SignalStage:
             await self._clock.sleep(WARMUP_POLL_S)
         return early
 
-    async def _hand_on(self, signals: Signals, batch: BarBatch) -> None:
+    async def _send_signals(self, signals: Signals, batch: BarBatch) -> None:
         if signals.signals:
             self.last_signal_at = batch.ends_at
         self._journal.append("signals", signals, at=batch.ends_at)

@@ -12,7 +12,7 @@ from tradebot.trading.desk.decisions import DeskOutput
 
 
 class TradingDesk(Protocol):
-    """Processes messages one at a time; see `Desk`."""
+    """Processes messages one at a time; `Desk` in `desk/desk.py` explains the methods."""
 
     @property
     def account(self) -> AccountView:
@@ -24,11 +24,11 @@ class TradingDesk(Protocol):
         ...
 
     def adopt_snapshot(self, snapshot: AccountSnapshot) -> list[DeskOutput]:
-        """Take the venue's books of a start and return the outputs in order."""
+        """Compare the account snapshot of a start with the book, and return the outputs in order."""
         ...
 
     def recover_state(self, *args: Any, **kwargs: Any) -> None:
-        """Restore the state of an earlier run; see `Desk`."""
+        """Restore the state of an earlier run, as `Desk.recover_state` does."""
         ...
 
     def holdings_at(self, batch: BarBatch) -> dict[str, tuple[Decimal, Decimal]]:

@@ -27,11 +27,11 @@ from tradebot.trading.analysis.worker_pool import WorkerPool
 class Analysis:
     """Runs strategies over closes. Call `start_workers`, `replace_workers`, `compute_signals`, `stop_workers`.
 
-    `load_closes` returns every close since the end of the warm-up, oldest first. `on_fault` takes an event for
-    everything that goes wrong. `interval_ns` is market ns, `deadline_s` wall seconds for the answers to a close. With
-    `workers` 0 the same code runs inline, without isolation; strategies over frames get a worker even then. Raises
-    ConfigError when two strategies have one name or one needs bars that cannot be built, DataError when one cannot be
-    loaded.
+    `load_closes` returns every close since the end of the warm-up, oldest first. `on_fault` takes an event for each
+    strategy that raises and each worker that is lost. `interval_ns` is market ns, `deadline_s` wall seconds for the
+    answers to a close. With `workers` 0 the strategies run inside the event loop, where one that hangs or crashes takes
+    the daemon with it; strategies over frames get a worker even then. Raises ConfigError when two strategies have one
+    name or one needs bars that cannot be built, DataError when one cannot be loaded.
     """
 
     def __init__(

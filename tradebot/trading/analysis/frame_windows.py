@@ -33,7 +33,7 @@ class FrameWindows:
         # pandas is imported only in a worker whose strategies need it.
         from tradebot.strategies import frame_strategy
 
-        self._frame, self._answered = frame_strategy.make_frame, frame_strategy.evaluate_frame
+        self._frame, self._evaluate = frame_strategy.make_frame, frame_strategy.evaluate_frame
         self.universe = universe
         self.strategies: list[tuple[str, dict[int, Any]]] = [
             (spec.name, {id_: spec.create_strategy() for id_ in ids if (spec.name, id_) not in off})
@@ -62,25 +62,25 @@ class FrameWindows:
             for name, objects in self.strategies:
                 if (strategy := objects.get(id_)) is not None:
                     with UserCodeGuard() as guard:
-                        self._ask(name, strategy, row, id_, result)
+                        self._evaluate_row(name, strategy, row, id_, result)
                     if guard.fault is not None:
                         del objects[id_]
                         result.faults.append((name, id_, guard.fault_reason))
 
     def _add(self, row: int, bar: Floats, starts_at: int) -> None:
         at = int(self.bar_counts[row])
-        if at == 2 * self.window:
+        if at == 2 * self.window:  # the array is full: move the newest half to its front
             at = self.window
             self.bars[row, :, :at], self.starts[row, :at] = self.bars[row, :, at:], self.starts[row, at:]
         self.bars[row, :, at], self.starts[row, at] = bar, starts_at
         self.bar_counts[row] = at + 1
 
-    def _ask(self, name: str, strategy: Any, row: int, id_: int, answer: WorkerResult) -> None:
+    def _evaluate_row(self, name: str, strategy: Any, row: int, id_: int, answer: WorkerResult) -> None:
         last = int(self.bar_counts[row])
         some = slice(max(0, last - strategy.window), last)
         df = self._frame(self.universe[row].symbol, self.bars[row, :, some], self.starts[row, some], self.zones[row])
         close = float(df["close"].iloc[-1])
-        found, others = self._answered(strategy, df)
+        found, others = self._evaluate(strategy, df)
         shown = dict(list(others.items())[:MAX_INPUTS])
         inputs = np.array([[column[-1]] for column in shown.values()]).reshape(len(shown), 1)
         for action, hits in found.when.items():

@@ -25,7 +25,8 @@ from tradebot.trading.analysis.frame_windows import FrameWindows
 from tradebot.trading.analysis.session_opens import session_opens_of
 from tradebot.trading.analysis.signal_batch import LEVELS, SignalColumns, WorkerResult
 
-# Scratch symbols for warming caches: as many as fill them with code, and bars of warm-up for each
+# Invented symbols over which `warm_caches` runs the rules: enough of them to fill the caches, and each with enough bars
+# for its indicators to have values.
 SCRATCH_SYMBOLS, SCRATCH_BARS = 50, 300
 MAX_INPUTS = 8  # most values shown with a signal: enough for a rule, bounded for the journal
 
@@ -33,7 +34,7 @@ MAX_INPUTS = 8  # most values shown with a signal: enough for a rule, bounded fo
 class PartitionSetup(NamedTuple):
     """What a partition is built from: `instruments` with their universe `ids`, and the strategies.
 
-    `interval_ns` is market ns. `off` holds the (strategy, id) pairs already disabled.
+    `interval_ns` is market ns. `off` holds the (strategy, symbol id) pairs that are disabled already.
     """
 
     ids: tuple[int, ...]
@@ -64,7 +65,10 @@ class CloseRows(NamedTuple):
 
 
 class Partition:
-    """The state of some strategies over some symbols. Raises DataError or ConfigError of a strategy."""
+    """The state of some strategies over some symbols. Raises DataError or ConfigError of a strategy.
+
+    An id numbers a symbol in the whole universe; a row numbers it in this partition.
+    """
 
     def __init__(self, setup: PartitionSetup) -> None:
         self.universe = Universe(setup.instruments)
@@ -90,14 +94,14 @@ class Partition:
         )
         framing = [(spec, self._traded(spec)) for spec in specs if spec.load_class().takes_frames]
         self.frame_windows = FrameWindows(framing, self.universe, self.row_of, setup.off) if framing else None
-        self._spare: _Scratch | None = None
-        # row -> history, kept until all are there, because these strategies compare symbols
+        self._scratch: _Scratch | None = None
+        # row -> (bars, starts). Strategies that compare symbols get the histories only when all of them are here.
         self._pasts: dict[int, tuple[Floats, Ints]] = {}
 
     def _deciders(
         self, specs: Sequence[StrategySpec], off: frozenset[tuple[str, int]]
     ) -> list[tuple[str, dict[int, Strategy]]]:
-        # Each strategy with a `run_deciders` of its own, with one object for every symbol it trades.
+        # Each strategy that overrides `decide`, with one object per symbol that it trades: id -> object.
         return [
             (spec.name, {id_: spec.create_strategy() for id_ in self._traded(spec) if (spec.name, id_) not in off})
             for spec in specs
@@ -123,10 +127,11 @@ class Partition:
             if self.frame_windows is not None:
                 self.frame_windows.load_history(row, bars, past.starts)
             if self.deciders:
+                # An object may keep state in `decide`, so it gets every past bar, with no position.
                 for t, start in enumerate(past.starts.tolist()):
                     ids, end = np.array([past.id]), start + self.interval_ns
                     self.run_deciders(CloseRows(end, ids, past.columns[:, t : t + 1], {}), answer)
-        answer.signals.clear()
+        answer.signals.clear()  # signals of past bars are not acted on, only the faults count
         return answer
 
     def finish_warmup(self) -> None:
@@ -135,7 +140,7 @@ class Partition:
             self.live.feed_histories(self._pasts)
             self._pasts = {}
         if len(self.live.plan) and len(self.ids):
-            self._spare = _Scratch(self.live.plan, min(len(self.ids), SCRATCH_SYMBOLS))
+            self._scratch = _Scratch(self.live.plan, min(len(self.ids), SCRATCH_SYMBOLS))
 
     def process_close(self, close_rows: CloseRows) -> WorkerResult:
         """Process the rows of a close that belong to this partition, and return signals and faults."""
@@ -147,7 +152,7 @@ class Partition:
         if len(self.live.plan):
             values = self.live.step_bars(rows, bars, close_rows.ends_at - self.interval_ns)
             for name, rules in self.rules:
-                self._fire(name, rules, values, close_rows, bars, self.traded_rows[name][rows], answer)
+                self._evaluate_rules(name, rules, values, close_rows, bars, self.traded_rows[name][rows], answer)
         if self.frame_windows is not None:
             self.frame_windows.add_bars(rows, close_rows.ids, bars, close_rows.ends_at - self.interval_ns, answer)
         if self.deciders:
@@ -155,26 +160,28 @@ class Partition:
         return answer
 
     def warm_caches(self) -> WorkerResult:
-        """Compute a bar of scratch symbols with the same rules, so that the next close finds warm processor caches.
+        """Compute one bar of invented symbols with the same rules, so that the next close finds warm processor caches.
 
         Changes no state of a real symbol and calls no code of a strategy. The result means nothing.
         """
         answer = WorkerResult([], [])
-        if self._spare is None:
+        if self._scratch is None:
             return answer
-        values = self._spare.advance_bar()
-        rows = np.arange(self._spare.live.size)
+        values = self._scratch.advance_bar()
+        rows = np.arange(self._scratch.live.size)
         piece = CloseRows(0, rows, np.zeros((5, len(rows)), dtype=np.int64), {})
         for name, rules in self.rules:
-            self._fire(name, rules, values, piece, self._spare.bars, np.ones(len(rows), dtype=bool), answer)
+            self._evaluate_rules(name, rules, values, piece, self._scratch.bars, np.ones(len(rows), dtype=bool), answer)
         return answer
 
     def _own(self, piece: CloseRows) -> tuple[CloseRows, Ints]:
+        # The rows of a close that are symbols of this partition, and their row numbers here. Ids ascend, so the last
+        # one tells whether any lies beyond the table.
         if len(piece.ids) and piece.ids[-1] >= len(self._rows):
             is_near = piece.ids < len(self._rows)
             piece = piece._replace(ids=piece.ids[is_near], columns=piece.columns[:, is_near])
         rows = self._rows[piece.ids]
-        if rows.min(initial=0) >= 0:
+        if rows.min(initial=0) >= 0:  # all are of this partition: nothing to copy
             return piece, rows
         is_ours = rows >= 0
         return piece._replace(ids=piece.ids[is_ours], columns=piece.columns[:, is_ours]), rows[is_ours]
@@ -182,7 +189,7 @@ class Partition:
     def _floats(self, rows: Ints, columns: Ints) -> Floats:
         return to_floats(columns, self.universe.price_scales[rows], self.universe.quantity_scales[rows])
 
-    def _fire(
+    def _evaluate_rules(
         self,
         name: str,
         rules: Rules,
@@ -192,14 +199,15 @@ class Partition:
         traded: Any,
         answer: WorkerResult,
     ) -> None:
-        found = evaluate_rules(rules, values)
-        for action, mask in found.when.items():
+        # Append the signals of one strategy's rules as columns, one for each action with a signal.
+        masks = evaluate_rules(rules, values)
+        for action, mask in masks.when.items():
             hits = np.flatnonzero(mask & traded)
             if not len(hits):
                 continue
             levels = np.full((len(LEVELS), len(hits)), np.nan)
-            for what, column in found.levels[action].items():
-                levels[LEVELS.index(what)] = column[hits]
+            for level, column in masks.levels[action].items():
+                levels[LEVELS.index(level)] = column[hits]
             shown = self.shown_inputs[name][action]
             inputs = np.array([values[node][hits] for _, node in shown]).reshape(len(shown), len(hits))
             labels = tuple(text for text, _ in shown)
@@ -207,38 +215,44 @@ class Partition:
             answer.signals.append(columns)
 
     def run_deciders(self, close_rows: CloseRows, result: WorkerResult) -> None:
-        """Call every `run_deciders` for rows of this partition. Signals that `result` has already are not added again."""
-        batch = _close(close_rows, self.row_of, self.interval_ns)
-        ruled = {(f.strategy, f.action): set(f.ids.tolist()) for f in result.signals}
-        said: dict[tuple[str, str, tuple[str, ...]], list[tuple[int, float, list[float], list[float]]]] = {}
+        """Call the `decide` of every strategy that overrides it, for rows of this partition.
+
+        Signals and faults are appended to `result`. A signal of the same strategy, action and symbol that `result` has
+        already, from rules, is not added again. A strategy that raises is removed for its symbol.
+        """
+        batch = _exact_batch(close_rows, self.row_of, self.interval_ns)
+        from_rules = {(f.strategy, f.action): set(f.ids.tolist()) for f in result.signals}
+        found: dict[tuple[str, str, tuple[str, ...]], list[tuple[int, float, list[float], list[float]]]] = {}
         for i, id_ in enumerate(close_rows.ids.tolist()):
-            bar = None
-            for name, objects in self.deciders:
-                decider = objects.get(id_)
+            bar = None  # built when the first strategy needs it
+            for name, strategies in self.deciders:
+                decider = strategies.get(id_)
                 if decider is None:
                     continue
                 bar = bar or batch.bar_of_row(i, self.universe)
                 position = Holding(*close_rows.held[id_]) if id_ in close_rows.held else Holding()
                 with UserCodeGuard() as guard:
-                    wanted = decider.decide(bar, close_rows.ends_at, position)
-                    asked = _asked(wanted)
+                    returned = decider.decide(bar, close_rows.ends_at, position)
+                    intents = _intents_by_action(returned)
                 if guard.fault is not None:
-                    del objects[id_]
+                    del strategies[id_]
                     result.faults.append((name, id_, guard.fault_reason))
                     continue
-                for action, (wished, inputs) in asked.items():
-                    if id_ not in ruled.get((name, action), ()):
-                        place = said.setdefault((name, action, tuple(inputs)), [])
-                        place.append((id_, float(bar.close), wished, list(inputs.values())))
-        for (name, action, labels), rows in said.items():
-            ids, prices, wishes, values = zip(*rows, strict=True)
+                for action, (levels, inputs) in intents.items():
+                    if id_ not in from_rules.get((name, action), ()):
+                        rows_so_far = found.setdefault((name, action, tuple(inputs)), [])
+                        rows_so_far.append((id_, float(bar.close), levels, list(inputs.values())))
+        for (name, action, labels), rows in found.items():
+            ids, prices, level_rows, values = zip(*rows, strict=True)
             shown = np.array(values, dtype=np.float64).reshape(len(ids), len(labels)).T
-            columns = SignalColumns(name, action, np.array(ids), np.array(prices), np.array(wishes).T, labels, shown)
+            columns = SignalColumns(
+                name, action, np.array(ids), np.array(prices), np.array(level_rows).T, labels, shown
+            )
             result.signals.append(columns)
 
 
 class _Scratch:
-    # Scratch symbols that no one trades: some hundred bars that go up and down, and one more with each call.
+    # Invented symbols: some hundred bars that go up and down, and one more with each call of `advance_bar`.
 
     def __init__(self, plan: ExpressionPlan, size: int) -> None:
         self.live, self._interval, self._at = StreamingIndicators(plan, size), plan.interval_ns or SECOND, 0
@@ -255,7 +269,8 @@ class _Scratch:
         return self.live.step_bars(self._rows, self.bars, self._at * self._interval)
 
 
-def _close(piece: CloseRows, row_of: Mapping[int, int], interval: int) -> BarBatch:
+def _exact_batch(piece: CloseRows, row_of: Mapping[int, int], interval: int) -> BarBatch:
+    # The close as a batch of bars, whose ids are rows of this partition. Each bar that `decide` gets is made from it.
     rows = np.array([row_of[id_] for id_ in piece.ids.tolist()], dtype=np.int64)
     names = ("open", "high", "low", "close", "volume")
     columns = dict(zip(names, piece.columns, strict=True))
@@ -264,17 +279,17 @@ def _close(piece: CloseRows, row_of: Mapping[int, int], interval: int) -> BarBat
     )
 
 
-def _asked(wanted: Intent | Iterable[Intent] | None) -> dict[str, tuple[list[float], dict[str, float]]]:
+def _intents_by_action(returned: Intent | Iterable[Intent] | None) -> dict[str, tuple[list[float], dict[str, float]]]:
     # action -> (levels as in LEVELS with NaN for none, inputs). Only the first intent of an action counts.
-    intents = [] if wanted is None else [wanted] if isinstance(wanted, Intent) else list(wanted)
-    asked: dict[str, tuple[list[float], dict[str, float]]] = {}
+    intents = [] if returned is None else [returned] if isinstance(returned, Intent) else list(returned)
+    by_action: dict[str, tuple[list[float], dict[str, float]]] = {}
     for intent in intents:
         if not isinstance(intent, Intent):
             raise TypeError(f"decide() must return Intents, returned {type(intent).__name__}")
         levels = [_level(what, getattr(intent, what)) for what in LEVELS]
         inputs = {str(text): float(value) for text, value in intent.inputs.items()}
-        asked.setdefault(Action(intent.action).value, (levels, inputs))
-    return asked
+        by_action.setdefault(Action(intent.action).value, (levels, inputs))
+    return by_action
 
 
 def _level(what: str, value: Decimal | float | None) -> float:

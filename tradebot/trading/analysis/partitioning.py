@@ -20,18 +20,21 @@ def partition_symbols(
 ) -> list[list[Assignment]]:
     """Return the assignments of each of `count` workers. Raises ConfigError or DataError of a strategy.
 
-    A strategy that compares symbols runs whole in one worker, together with those over the same symbols. The symbols of
-    all other strategies are distributed over the workers, id modulo `count`.
+    A strategy that compares symbols runs whole in one worker, together with others like it over the same symbols. The
+    symbols of all other strategies are distributed over the workers, id modulo `count`.
     """
-    dealt: list[StrategySpec] = []
-    together: dict[tuple[str, ...], list[StrategySpec]] = {}
+    distributed: list[StrategySpec] = []
+    whole: dict[tuple[str, ...], list[StrategySpec]] = {}
     for spec in strategies:
         rules = spec.create_strategy().rules(Bars())
         is_whole = rules is not None and ExpressionPlan(rules.root_nodes, interval_ns=interval_ns).is_cross_sectional
-        (together.setdefault(spec.symbols, []) if is_whole else dealt).append(spec)
+        (whole.setdefault(spec.symbols, []) if is_whole else distributed).append(spec)
     size = len(universe)
-    found: list[list[Assignment]] = [[(np.arange(n, size, count), tuple(dealt))] if dealt else [] for n in range(count)]
-    for n, (symbols, specs) in enumerate(together.items()):
+    assignments: list[list[Assignment]] = [
+        [(np.arange(n, size, count), tuple(distributed))] if distributed else [] for n in range(count)
+    ]
+    # From the last worker backwards: the first ones have one symbol more each.
+    for n, (symbols, specs) in enumerate(whole.items()):
         ids = [universe.id_of(symbol) for symbol in symbols if symbol in universe] if symbols else range(size)
-        found[(count - 1 - n) % count].append((np.array(sorted(ids), dtype=np.int64), tuple(specs)))
-    return found
+        assignments[(count - 1 - n) % count].append((np.array(sorted(ids), dtype=np.int64), tuple(specs)))
+    return assignments

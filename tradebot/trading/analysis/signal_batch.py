@@ -1,4 +1,4 @@
-"""The signals of one close: columns from the workers, from which signals are built in chunks, to not block the loop.
+"""The signals of one close, as columns from the workers; messages are built from them in chunks, to not block the loop.
 
 A worker answers with arrays and not with an object for each symbol. So five thousand signals travel as a few columns.
 """
@@ -25,8 +25,8 @@ CHUNK_SIGNALS = 16  # signals in one message. The desk decides on them without a
 class SignalColumns(NamedTuple):
     """The signals of one strategy with one action, as columns over k symbols.
 
-    `ids` (k,) universe ids, `batch` (k,) closing prices, `levels` (4, k) as in LEVELS with NaN for none, `inputs`
-    (len(labels), k) the values behind the signals, NaN where unknown.
+    `ids` (k,) are universe ids, `close` (k,) closing prices, `levels` (4, k) are in the order of LEVELS with NaN for
+    none, `inputs` (len(labels), k) are the values behind the signals, NaN where unknown.
     """
 
     strategy: str
@@ -69,11 +69,11 @@ class SignalBatch:
 
     def as_message(self) -> Signals:
         """Return all signals in one message."""
-        return self._message(tuple(signal for piece in self._built() for signal in piece), self.failed)
+        return self._message(tuple(signal for piece in self._chunks() for signal in piece), self.failed)
 
     def message_chunks(self) -> Iterator[Signals]:
         """Yield at least one message, each of at most CHUNK_SIGNALS signals. The last one names the failed symbols."""
-        pieces = self._built()
+        pieces = self._chunks()
         piece = next(pieces, ())
         for following in pieces:
             yield self._message(piece, ())
@@ -83,11 +83,13 @@ class SignalBatch:
     def _message(self, signals: tuple[Signal, ...], failed: tuple[str, ...]) -> Signals:
         return Signals(at=self._batch.ends_at, interval=self._batch.interval, signals=signals, failed=failed)
 
-    def _built(self) -> Iterator[tuple[Signal, ...]]:
+    def _chunks(self) -> Iterator[tuple[Signal, ...]]:
         if len(self) <= CHUNK_SIGNALS:
             if self._columns:
-                yield self._few()
+                yield self._signals_unsorted()
             return
+        # Sort all signals by (id, strategy, action), then build them a chunk at a time. After sorting, signal i is
+        # number `within[i]` of the columns `group[i]`.
         names = {name: i for i, name in enumerate(sorted({f.strategy for f in self._columns}))}
         sizes = [len(f.ids) for f in self._columns]
         ids = np.concatenate([f.ids for f in self._columns])
@@ -98,15 +100,15 @@ class SignalBatch:
         within = (np.arange(len(ids)) - np.repeat(np.cumsum(sizes) - sizes, sizes))[order]
         for first in range(0, len(order), CHUNK_SIGNALS):
             some = slice(first, first + CHUNK_SIGNALS)
-            yield self._piece(group[some], within[some])
+            yield self._chunk(group[some], within[some])
 
-    def _few(self) -> tuple[Signal, ...]:
+    def _signals_unsorted(self) -> tuple[Signal, ...]:
         # For a handful of signals sorting costs less than the first numpy call.
         signals = [signal for columns in self._columns for signal in self._signals(columns, None)]
         ids = self._universe.id_of
         return tuple(sorted(signals, key=lambda s: (ids(s.symbol), s.strategy, ACTION_RANK[s.action])))
 
-    def _piece(self, group: Ints, within: Ints) -> tuple[Signal, ...]:
+    def _chunk(self, group: Ints, within: Ints) -> tuple[Signal, ...]:
         found: list[Any] = [None] * len(group)
         for number in sorted(set(group.tolist())):
             places = np.flatnonzero(group == number)
@@ -124,6 +126,7 @@ class SignalBatch:
         if rows is not None:
             ids, table = ids[rows], table[rows]
         for id_, (price, *levels_and_inputs) in zip(ids.tolist(), table.tolist(), strict=True):
+            # x != x is true for a NaN only.
             quantity, stop_loss, trail_by, target = [None if x != x else x for x in levels_and_inputs[: len(LEVELS)]]
             shown = levels_and_inputs[len(LEVELS) :]
             symbol = universe[id_].symbol

@@ -97,7 +97,7 @@ class SocketChannel:
 
     def _take(self, is_done: bool, result: Any) -> None:
         future = self._waiting.popleft()
-        if future.done():  # it had timed out
+        if future.done():  # cancelled at its time limit
             return
         if is_done:
             future.set_result(result)

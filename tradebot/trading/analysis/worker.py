@@ -28,7 +28,7 @@ from tradebot.trading.analysis.signal_batch import WorkerResult
 
 LENGTH_HEADER = struct.Struct("!Q")  # stands before each message of the channel
 
-_shares: list[Partition] = []  # the partitions of this process
+_partitions: list[Partition] = []  # the partitions of this process
 _channel: socket.socket | None = None  # the socket to the event loop
 
 
@@ -88,36 +88,36 @@ def _exit_after_parent(parent: BaseProcess) -> None:
 
 def build_partitions(setups: Sequence[PartitionSetup]) -> None:
     """Build the partitions of this process. Raises DataError or ConfigError of a strategy."""
-    _shares[:] = map(Partition, setups)
+    _partitions[:] = map(Partition, setups)
 
 
 def load_histories(histories: Sequence[SymbolHistory]) -> WorkerResult:
     """Load histories into the partitions of this process."""
-    assert _shares, "warm before load"
-    return _joined([partition.load_histories(histories) for partition in _shares])
+    assert _partitions, "warm before load"
+    return _joined([partition.load_histories(histories) for partition in _partitions])
 
 
 def finish_warmup() -> None:
     """Finish the warm-up of the partitions, once all histories are loaded."""
-    for partition in _shares:
+    for partition in _partitions:
         partition.finish_warmup()
 
 
 def process_close(close_rows: CloseRows) -> WorkerResult:
     """Give one close to the partitions of this process; each takes its own rows."""
-    assert _shares, "step before load"
-    return _joined([partition.process_close(close_rows) for partition in _shares])
+    assert _partitions, "step before load"
+    return _joined([partition.process_close(close_rows) for partition in _partitions])
 
 
 def warm_caches(close_rows: CloseRows) -> WorkerResult:
     """Warm the caches of the partitions. `close_rows` is ignored, and the result means nothing."""
-    return _joined([partition.warm_caches() for partition in _shares])
+    return _joined([partition.warm_caches() for partition in _partitions])
 
 
 def serve_channel() -> None:
     """Run jobs from the channel, one at a time, until the event loop closes it. The last job of this process.
 
-    A close through the queues of the pool would wake four threads on the way there and back.
+    The channel is faster than the queues of the process pool, through which a job would wake four threads.
     """
     assert _channel is not None, "serve before begin"
     with _channel, _channel.makefile("rb") as incoming:

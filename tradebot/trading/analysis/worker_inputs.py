@@ -19,7 +19,7 @@ from tradebot.strategies.strategy import Strategy
 from tradebot.trading.analysis.partition import CloseRows, PartitionSetup, SymbolHistory
 from tradebot.trading.analysis.partitioning import Assignment
 
-# Two weeks of minute closes. A rebuilt worker needs no closes from before the start of the daemon
+# Closes whose holdings are kept: two weeks of minutes. A rebuilt worker needs only those since the start of the daemon.
 HOLDINGS_REMEMBERED = 20_000
 SYMBOLS_PER_JOB = 50  # histories in one warm-up job: a few MB, so that pickling does not stall the loop
 
@@ -78,16 +78,16 @@ class WorkerInputs:
             ]
 
     def rows_of_close(self, batch: BarBatch, rows: Ints | None) -> CloseRows:
-        """Return these rows of a close (all with None) and the holdings at that close."""
-        ids, wanted = batch.ids, [batch.open, batch.high, batch.low, batch.close, batch.volume]
+        """Return the rows `rows` of a close (all of them with None) and the holdings at that close."""
+        ids, sources = batch.ids, [batch.open, batch.high, batch.low, batch.close, batch.volume]
         if rows is not None and len(rows) < len(ids):
-            ids, wanted = ids[rows], [column[rows] for column in wanted]
-        columns = np.empty((len(wanted), len(ids)), dtype=np.int64)
-        for i, column in enumerate(wanted):
+            ids, sources = ids[rows], [column[rows] for column in sources]
+        columns = np.empty((len(sources), len(ids)), dtype=np.int64)
+        for i, column in enumerate(sources):
             columns[i] = column
         held = self._held.get(batch.ends_at)
-        mine = {id_: held[id_] for id_ in ids.tolist() if id_ in held} if held else {}
-        return CloseRows(batch.ends_at, ids, columns, mine)
+        held_here = {id_: held[id_] for id_ in ids.tolist() if id_ in held} if held else {}
+        return CloseRows(batch.ends_at, ids, columns, held_here)
 
     def disable_strategies(self, faults: Sequence[tuple[str, int, str]]) -> None:
         """Disable strategies that raised, given as (strategy, symbol id, reason), for these symbols from now on."""

@@ -1,6 +1,7 @@
 """The worker pool of the analysis: starts workers, gives them each close, replaces those that hang or die.
 
-A lost worker is rebuilt in the background from the warm-up and the closes since then, to the same state bit for bit.
+A lost worker is replaced in the background by a new process. It gets the warm-up bars and all closes since then, and so
+reaches exactly the state that the lost one had.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from tradebot.trading.analysis.signal_batch import SignalBatch, SignalColumns, W
 from tradebot.trading.analysis.worker_inputs import WorkerInputs
 from tradebot.trading.analysis.worker_process import START_WITHIN_S, WorkerGone, WorkerProcess, job_result
 
-MAX_REPLACEMENTS = 3  # more crashes than this within the window are not bad luck: the worker is turned off
+MAX_REPLACEMENTS = 3  # a worker that is lost more often than this within the window is turned off
 REPLACEMENT_WINDOW_NS = 600 * SECOND
 
 
 class WorkerState(StrEnum):
-    """What a worker can do: BUILDING is starting or rebuilding, READY computes, OFF is turned off for good."""
+    """The state of a worker: BUILDING starts or rebuilds its process, READY computes, OFF is turned off for good."""
 
     BUILDING = "building"
     READY = "ready"
@@ -58,7 +59,7 @@ class Worker:
 class WorkerPool:
     """The workers of the analysis, one for each non-empty item of `assignments`.
 
-    See `Analysis` for `deadline_s`, `load_closes` and `on_fault`.
+    `Analysis` in `analysis.py` explains `deadline_s`, `load_closes` and `on_fault`.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class WorkerPool:
                 for w in self._workers:
                     group.create_task(self._build(w), name=f"analysis-start-{w.number}")
         except BaseExceptionGroup as group_fault:
-            raise group_fault.exceptions[0] from None  # all have the same cause, so the first one says it
+            raise group_fault.exceptions[0] from None  # all have the same cause, so the first one is enough
 
     async def replace_workers(self) -> None:
         """Replace lost workers until cancelled. Nothing else replaces them."""
@@ -108,7 +109,10 @@ class WorkerPool:
                 group.create_task(self._build(w), name=f"analysis-rebuild-{w.number}")
 
     async def compute_signals(self, batch: BarBatch) -> tuple[list[SignalColumns], set[int]]:
-        """Return the signals of a close as columns, and the symbol ids without an answer in time."""
+        """Return the signals of a close as columns, and the symbol ids without an answer in time.
+
+        Returns at most a little after `deadline_s`. A worker that does not answer by then is killed and replaced.
+        """
         self._newest = batch
         columns: list[SignalColumns] = []
         failed: set[int] = set()
@@ -118,6 +122,7 @@ class WorkerPool:
             if not len(share):
                 continue
             if w.state is not WorkerState.READY or w.process is None:
+                # A worker that is building gets this close before it is ready; one that is off never does.
                 if w.state is WorkerState.BUILDING:
                     w.missed_closes.append(batch)
                 failed.update(batch.ids[share].tolist())
@@ -134,6 +139,7 @@ class WorkerPool:
         if waiting:
             await asyncio.wait([future for _, future in waiting.values()], timeout=self._deadline_s)
         for w, (process, future) in waiting.items():
+            # Raises WorkerGone for a job that is not done, so a worker that missed the deadline counts as lost.
             try:
                 answer: WorkerResult = job_result(future, self._deadline_s)
             except WorkerGone as fault:
@@ -171,20 +177,21 @@ class WorkerPool:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _warm_loop_caches(self, job: asyncio.Future[WorkerResult]) -> None:
-        # The event loop warms its own caches too, with the result of a worker that did.
+        # The event loop warms its own caches too: it builds one message from the result of a worker's `warm_caches`.
         if not job.cancelled() and job.exception() is None and (batch := self._newest) is not None:
+            # The ids of the result are of invented symbols, so one of the universe takes their place.
             columns = [f._replace(ids=batch.ids[:1].repeat(len(f.ids))) for f in job.result().signals]
             next(SignalBatch(batch, self._inputs.universe, columns, (), 0).message_chunks())
 
     def _on_worker_lost(self, w: Worker, process: WorkerProcess, reason: str) -> None:
-        # Both the descriptor and the job of a process report its death; only the first report counts.
+        # A death is reported twice: by the process descriptor, and by the job that fails. Only the first report counts.
         if w.state is WorkerState.READY and w.process is process:
             self._replace(w, reason)
 
     def _replace(self, w: Worker, reason: str) -> None:
         if w.process is not None:
             w.process.kill()
-        if w.unanswered is not None:
+        if w.unanswered is not None:  # the close it was lost at: the new process computes it again
             w.missed_closes.append(w.unanswered)
             w.unanswered = None
         now = self._clock.monotonic_ns()
@@ -205,6 +212,8 @@ class WorkerPool:
         self._repairs.put_nowait(w)
 
     async def _build(self, w: Worker) -> None:
+        # Start a process for a worker and bring it up to date. A start raises DataError of a strategy; a rebuild that
+        # fails leads to another one.
         is_first = not w.replaced_mono
         process = w.process = WorkerProcess(self._threads, on_death=lambda: self._on_worker_lost(w, process, "died"))
         try:
@@ -220,38 +229,42 @@ class WorkerPool:
             if w.state is WorkerState.BUILDING:
                 self._replace(w, str(fault))
             return
-        if w.state is WorkerState.BUILDING:
+        if w.state is WorkerState.BUILDING:  # else `stop_workers` came meanwhile
             w.state = WorkerState.READY
             if not is_first:
                 self._on_fault(WorkerRebuilt(worker=w.number, symbols=len(w.ids), closes=replayed))
 
     async def _warm(self, w: Worker, process: WorkerProcess) -> None:
-        under_way: list[asyncio.Future[WorkerResult]] = []
-        for some in self._inputs.history_jobs(w.ids):  # the next job is pickled while the worker is busy
-            under_way.append(process.submit_job(worker.load_histories, some))
-            if len(under_way) > 1:
+        pending: list[asyncio.Future[WorkerResult]] = []
+        # Two jobs at a time: the next one is pickled here while the worker computes the one before.
+        for histories in self._inputs.history_jobs(w.ids):
+            pending.append(process.submit_job(worker.load_histories, histories))
+            if len(pending) > 1:
                 self._inputs.disable_strategies(
-                    (await process.wait_result(under_way.pop(0), within_s=START_WITHIN_S)).faults
+                    (await process.wait_result(pending.pop(0), within_s=START_WITHIN_S)).faults
                 )
-        for last in under_way:
-            self._inputs.disable_strategies((await process.wait_result(last, within_s=START_WITHIN_S)).faults)
+        for job in pending:
+            self._inputs.disable_strategies((await process.wait_result(job, within_s=START_WITHIN_S)).faults)
         await process.run_job(worker.finish_warmup, within_s=START_WITHIN_S)
         process.open_socket_channel()
 
     async def _replay(self, w: Worker, process: WorkerProcess) -> int:
-        recalled = await self._load_closes()
-        # Closes after the newest one are still on their way to `compute_signals`, which will give them to the worker.
+        # Give a rebuilt worker the closes since the warm-up; return how many. Closes that come meanwhile are in
+        # `missed_closes`, and the loop ends once no more have come.
+        journaled = await self._load_closes()
+        # The journal may have closes that are newer than `_newest`. They are still on their way to `compute_signals`,
+        # which will give them to this worker.
         newest = 0 if self._newest is None else self._newest.ends_at
-        batches = [batch for batch in recalled if batch.ends_at <= newest]
-        at, count = 0, 0
+        batches = [batch for batch in journaled if batch.ends_at <= newest]
+        last_end, count = 0, 0
         while batches:
             for batch in batches:
                 share = w.own_rows(batch)
-                if batch.ends_at > at and len(share):
-                    piece = self._inputs.rows_of_close(batch, share)
-                    answer = await process.run_job(worker.process_close, piece, within_s=self._deadline_s)
+                if batch.ends_at > last_end and len(share):
+                    rows = self._inputs.rows_of_close(batch, share)
+                    answer = await process.run_job(worker.process_close, rows, within_s=self._deadline_s)
                     self._inputs.disable_strategies(answer.faults)
                     count += 1
-                at = max(at, batch.ends_at)
+                last_end = max(last_end, batch.ends_at)
             batches, w.missed_closes = w.missed_closes, []
         return count
