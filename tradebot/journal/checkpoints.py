@@ -21,7 +21,7 @@ class CheckpointThread:
 
     def __init__(self, path: Path) -> None:
         self._connection = connect_checkpointer(path)
-        self._wishes: SimpleQueue[bool] = SimpleQueue()
+        self._requests: SimpleQueue[bool] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal-checkpoints", daemon=True)
         self.is_idle, self._idle = True, threading.Event()
         self._idle.set()
@@ -32,7 +32,7 @@ class CheckpointThread:
         """Start a checkpoint. Call it only while `is_idle`, and after a commit as described above."""
         self.is_idle = False
         self._idle.clear()
-        self._wishes.put(True)
+        self._requests.put(True)
 
     def wait_until_idle(self) -> None:
         """Wait until no checkpoint runs."""
@@ -40,12 +40,12 @@ class CheckpointThread:
 
     def stop_thread(self) -> None:
         """End the thread after the current checkpoint."""
-        self._wishes.put(False)
+        self._requests.put(False)
         self._thread.join()
         self._connection.close()
 
     def _run(self) -> None:
-        while self._wishes.get():
+        while self._requests.get():
             try:
                 run_checkpoint(self._connection)  # on a full disk the log stays and is copied later
             except sqlite3.Error as error:

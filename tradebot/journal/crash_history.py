@@ -1,9 +1,9 @@
 """The crash history in the journal, read at a start: after the third crash in ten minutes no position is opened.
 
-A run counts as crashed when it had reconciled with the venue, so that it could send orders, and no `end` row closes it:
-after SIGKILL, a power cut, an exit 70 or 73. A start that gives up earlier sends nothing; the supervisor's own limit
-covers it. The time of a crash is the wall time of the run's last row. A `resume` of everything clears the history,
-because a person has looked at it.
+A run counts as crashed if it reconciled with the venue, so that it could send orders, and no `end` row closes it: after
+SIGKILL, a power cut, an exit 70 or 73. A start that fails before that has sent nothing and does not count; the
+supervisor limits how often it is repeated. The time of a crash is the wall time of the run's last row. A `resume` of
+everything clears the history, because a person has looked at it.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ class CrashHistory:
         found = []
         connection = connect_reader(path)
         try:
-            for (seq, run_id), end in zip(begun, ends, strict=False):  # without a run there is still one end
+            # Not strict: without any run there still is one end, `last`.
+            for (seq, run_id), end in zip(begun, ends, strict=False):
                 row = JournalRow._make(connection.execute(ROW_QUERY, (end,)).fetchone())
                 if row.kind == "end" or seq not in self._may_send:
                     continue
@@ -77,8 +78,9 @@ class CrashHistory:
 def crash_loop_reason(crashed: Sequence[CrashedRun], *, now: int, max_crashes: int) -> str:
     """Return why a start at `now` (wall ns) must not open positions: `max_crashes` runs crashed in ten minutes.
 
-    Return "" when it may, and always with `max_crashes` 0. A crash later than `now` counts, because a clock that was
-    set back hides how long ago the crash was. A clock set forward hides the crashes before the change, and none after.
+    Returns "" when it may, and always with `max_crashes` 0. A crash that seems to be later than `now` counts, because
+    the clock was set back and it is not known how long ago the crash was. After a clock was set forward, the crashes
+    before that seem too old to count; those after it count.
     """
     recent = [run for run in crashed if now - run.last_wall_at <= CRASH_WINDOW_NS]
     if not max_crashes or len(recent) < max_crashes:

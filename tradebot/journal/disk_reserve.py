@@ -1,7 +1,7 @@
 """The journal's disk reserve: free pages inside its file, so that rows can be written on a full disk.
 
-Other programs cannot use these pages. A row takes them before the file grows, and each start refills them. A clean end
-leaves no write-ahead log; a file of the same size then reserves the space for the next one.
+Other programs cannot use these pages. Rows use them up before the file grows, and each start refills them. A clean end
+removes the write-ahead log; until the next start a file of the same size reserves the space for it.
 """
 
 from __future__ import annotations

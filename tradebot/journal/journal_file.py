@@ -39,9 +39,9 @@ PLACEHOLDERS = "(?, ?, ?, ?, ?, ?, ?, ?)"
 class WriteCallbacks(NamedTuple):
     """Callbacks about the writing. They are called in this order, from any thread, and must not wait.
 
-    `on_open` gets the `seq` of the last row on disk; or `on_open_failed` the reason why the journal cannot be opened.
-    `on_commit` gets each group that is on disk. `on_failure` is called at most once; then nothing more is written.
-    `on_end` is called last.
+    Either `on_open` is called with the `seq` of the last row on disk, or `on_open_failed` with the reason why the
+    journal cannot be opened. `on_commit` gets each group that is on disk. `on_failure` is called at most once; then
+    nothing more is written. `on_end` is always called last.
     """
 
     on_open: Callable[[int], None]
@@ -54,8 +54,8 @@ class WriteCallbacks(NamedTuple):
 class JournalFile:
     """Writes one journal file. It acquires `lock` when it opens the file; the owner of the lock releases it.
 
-    `reserve` maps the bytes that the last day wrote to the bytes to reserve for a full disk. `reserve_left` is the
-    number of bytes left in the reserve. `run` is written into each row.
+    `reserve` maps the bytes that the last day wrote to the bytes that are kept free inside the file, for rows on a full
+    disk. `reserve_left` is the number of those bytes left. `run` is the id of the run, written into each row.
     """
 
     def __init__(
@@ -67,7 +67,11 @@ class JournalFile:
         self._prev = GENESIS_HASH  # the hash of the last row
 
     def write_work(self) -> WriteWork:
-        """Return the generator that writes, for a `WriteDriver` to drive."""
+        """Return the generator that writes, for a `WriteDriver` (`writer_thread.py`) to drive.
+
+        The first `next` opens the journal. Each `send` of a group writes and syncs it. An empty group writes nothing
+        and only lets checkpoints go on. `send(None)` closes the journal.
+        """
         try:
             with ExitStack() as stack:
                 yield from self._open_and_serve(stack)
@@ -119,7 +123,7 @@ class JournalFile:
 
     def _serve(self, connection: sqlite3.Connection, checkpoints: CheckpointThread) -> WriteWork:
         pages = 0  # estimate of the pages written since the last checkpoint
-        overlapped = False  # whether rows came while the log was copied
+        overlapped = False  # whether a checkpoint was running when a group came
         commits = 0
         while (group := (yield)) is not None:
             was_idle = checkpoints.is_idle
@@ -134,8 +138,8 @@ class JournalFile:
             if not was_idle:
                 overlapped = True
             elif overlapped:
-                # Copies the few rows that came during the checkpoint; no further ones can come here. Otherwise, under
-                # a steady load, the log would never be copied completely and never restart.
+                # Copy the few rows that came during the checkpoint. None can come now, because only this generator
+                # writes. Without this, the log would never be copied completely under a steady load, and never restart.
                 run_checkpoint(connection)
                 pages, overlapped = 0, False
             elif pages > CHECKPOINT_PAGES:
@@ -151,8 +155,9 @@ class JournalFile:
         except sqlite3.OperationalError as error:
             if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL:
                 raise
-        # The log had no space to grow. Unlike after a failed sync, the whole group was rolled back. The content of the
-        # log is copied into the reserve, and the log restarts at its front.
+        # The disk is full, so the log could not grow. The whole group was rolled back, so it can be tried once more,
+        # which is not possible after a failed sync. A checkpoint copies the log into the reserve; then the log restarts
+        # at its front and has space.
         self._prev = before
         if connection.in_transaction:
             connection.execute("ROLLBACK")
@@ -165,6 +170,7 @@ class JournalFile:
         size = 0
         for row in group:
             body = encode_body(row.kind, row.message)
+            # Each row's hash covers the hash of the row before it.
             own = chain_hash(
                 prev=self._prev, seq=row.seq, run=self._run, at=row.at, wall=row.wall_at, kind=row.kind, body=body
             )

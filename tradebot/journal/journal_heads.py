@@ -36,13 +36,13 @@ def head_mismatch_reason(path: Path) -> str:
         heads = _heads(path)
     except OSError as error:
         return f"{_beside(path)}: cannot be read: {error.strerror}; {ADVICE}"
-    if not heads or (sound := _newest_standing(path, heads)) == heads[-1]:
+    if not heads or (intact := _newest_match(path, heads)) == heads[-1]:
         return ""
     seq, head = heads[-1]
     if not path.exists():
         return f"{path}: there is no journal, though a run left row {seq} of it (head {head}); {ADVICE}"
     return (
-        f"{path}: row {seq} is not the one that a run left (head {head}): rows behind row {sound[0]} were cut"
+        f"{path}: row {seq} is not the one that a run left (head {head}): rows behind row {intact[0]} were cut"
         f" off or changed, or this is an older copy or another journal; {ADVICE}"
     )
 
@@ -50,7 +50,7 @@ def head_mismatch_reason(path: Path) -> str:
 def append_head(path: Path, *, keep_through_row: int = _ENDLESS) -> tuple[int, str]:
     """Append the journal's head to the file of heads, and return its row number and hash.
 
-    The new head replaces heads of rows after `keep_through_row`. Raises StateError.
+    Heads of rows up to `keep_through_row` stay in the file; newer ones are replaced. Raises StateError.
     """
     try:
         with closing(connect_reader(path)) as connection:
@@ -87,7 +87,7 @@ def _heads(path: Path) -> list[tuple[int, str]]:
     return []
 
 
-def _newest_standing(path: Path, heads: Sequence[tuple[int, str]]) -> tuple[int, str]:
+def _newest_match(path: Path, heads: Sequence[tuple[int, str]]) -> tuple[int, str]:
     if not path.exists():
         return NO_HEAD
     try:

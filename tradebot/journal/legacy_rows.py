@@ -12,11 +12,8 @@ import msgspec
 from tradebot.domain.commands import EVERYTHING, CommandVerb, Scope, infer_halt_expiry
 from tradebot.domain.messages import AccountSnapshot, Command
 
-LEGACY_KINDS = {
-    "books": AccountSnapshot,
-    "reduce": Command,
-    "stop": Command,
-}  # kinds of rows that are no longer written
+# kind of rows that are no longer written -> their message type
+LEGACY_KINDS = {"books": AccountSnapshot, "reduce": Command, "stop": Command}
 
 
 def decode_scope(kind: type, value: Any) -> Any:
@@ -48,6 +45,7 @@ def _command(raw: Any) -> Command:
 
 
 def _worded(raw: dict[str, Any]) -> dict[str, Any]:
+    # A command with today's fields. A row with the field `until` has them already.
     if "until" in raw:
         return raw
     # `reduce` let only exits pass, as a halt does, and cancelled nothing; no daemon was ever given it.

@@ -23,8 +23,8 @@ def lock_holder(state_dir: Path) -> int | None:
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        told = os.read(handle, 32).strip()
-        return int(told) if told.isdigit() else UNKNOWN_PID
+        pid_text = os.read(handle, 32).strip()
+        return int(pid_text) if pid_text.isdigit() else UNKNOWN_PID
     except OSError:
         return None
     finally:

@@ -1,4 +1,7 @@
-"""Recovery at every start: reduces the journal to orders, positions, halts and unfinished requests. Reads only."""
+"""Recovery at every start: reduces the journal to orders, positions, halts and unfinished requests. Reads only.
+
+To fold means here: to apply the messages of the journal's rows, in order, to the state so far.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,7 @@ def _free(order: Order, fill: Fill) -> Decimal:
 class StateFold:
     """Orders and positions of one account, reduced from the journal's messages in order.
 
-    `fold_positions` are ours by key; `external` are the venue's other positions at the last reconciliation.
+    `positions` are ours by key; `external` are the venue's other positions at the last reconciliation.
     """
 
     def __init__(self, charges_of: ChargesOf = _free, *, venue: str = "") -> None:
@@ -58,7 +61,7 @@ class StateFold:
         self.adopted: list[tuple[str, Decimal, Decimal]] = []  # (symbol, signed quantity, average price)
         self.external: tuple[ExternalPosition, ...] = ()
         self.best_prices: dict[str, Decimal] = {}  # order id of an entry -> the best price for its trailing stop
-        self._billed: dict[tuple[str, str], Decimal] = {}  # (exchange, execution id) -> its charges
+        self._charges: dict[tuple[str, str], Decimal] = {}  # (exchange, execution id) -> its charges
 
     def apply_message(self, message: Message) -> None:
         """Apply an order event, a reconciliation, or the best prices of trailing stops.
@@ -67,7 +70,7 @@ class StateFold:
         """
         match message:
             case OrderEvent():
-                self._apply_fact(message)
+                self._apply_event(message)
             case ReconciliationResult():
                 self.adopted += message.adopted
                 self.external = message.external
@@ -83,7 +86,7 @@ class StateFold:
             case _:
                 raise AssertionError(f"nothing to fold in {type(message).__name__}")
 
-    def _apply_fact(self, event: OrderEvent) -> None:
+    def _apply_event(self, event: OrderEvent) -> None:
         self.events.append(event)
         if event.type in (OrderEventType.INTENT, OrderEventType.DENIED):
             self.orders[event.order_id] = open_order(event)
@@ -95,18 +98,19 @@ class StateFold:
         fill = event.fill
         if event.type is OrderEventType.REVERSED:
             fill = next(e for e in before.fills if e.fill_key == fill.fill_key)
-            position = self._at(fill.netting_key).reverse_fill(fill, self._billed.pop(fill.fill_key))
+            position = self._at(fill.netting_key).reverse_fill(fill, self._charges.pop(fill.fill_key))
         else:
-            charges = self._billed[fill.fill_key] = self._charges_of(before, fill)
+            charges = self._charges[fill.fill_key] = self._charges_of(before, fill)
             position = self._at(fill.netting_key).apply_fill(fill, charges)
         self.positions[position.key] = position
 
-    def _at(self, line: NettingKey) -> Position:
-        # The row of an adopted position lacks its netting key: the first fill or release gives it.
-        key = self._key(*line)
-        taken = self.positions.pop(self._key("", line[1], ""), None)
-        if taken is not None:
-            return msgspec.structs.replace(taken, key=key)
+    def _at(self, netting_key: NettingKey) -> Position:
+        # Our position under a netting key. Rows of adopted positions name a symbol only, so the first fill or release
+        # in that symbol says which netting key such a position has.
+        key = self._key(*netting_key)
+        adopted = self.positions.pop(self._key("", netting_key[1], ""), None)
+        if adopted is not None:
+            return msgspec.structs.replace(adopted, key=key)
         return self.positions.get(key) or Position(key)
 
     def _key(self, exchange: str, symbol: str, product: str) -> PositionKey:
@@ -117,9 +121,9 @@ class RecoveredAccount(NamedTuple):
     """The state of one account as recovered from the journal.
 
     `Desk.recover_state` takes `events`, all order events and released positions in order, and `adopted`, the positions
-    that older versions took over from the venue. `fold_positions` are ours, `external` are not. `best_prices` are those of
+    that older versions took over from the venue. `positions` are ours, `external` are not. `best_prices` are those of
     the entries' trailing stops. `closing_events` are to be appended next: an intent that was not sent has lapsed, an
-    order without an answer is unknown.
+    order that was being sent without an answer is UNKNOWN.
     """
 
     events: tuple[OrderEvent | ReleasedPosition, ...] = ()
@@ -176,7 +180,7 @@ class RecoveredState(NamedTuple):
 def recover_state(path: Path, *, at: int | None = None, until: int | None = None) -> RecoveredState:
     """Return the state that a journal holds, for a start; an empty one without a journal. Writes nothing.
 
-    `until` leaves out the row with this number and all later ones: the result is what a run found that begins there.
+    The row number `until` and all later rows are left out, which gives the state that a run beginning there found. The
     `closing_events` are stamped `at`, by default the market time of the last row. Every applied row is checked against
     its hash, and all rows are checked for gaps and breaks of the chain. Raises StateError naming the first bad row. A
     row that cannot be read or applied also raises and is never skipped: it may be a fill or a sent order.
@@ -208,6 +212,7 @@ def recover_state(path: Path, *, at: int | None = None, until: int | None = None
                     _fold(folds.setdefault(account, StateFold(venue=venue)), row, message)
         except StateError as error:
             raise StateError(f"{path}: {error}; {NOT_SKIPPED}") from error
+    # A journal without a row is clean too.
     when = last_at if at is None else at
     return RecoveredState(
         runs=tuple(runs),
@@ -271,6 +276,7 @@ def _books(fold_: StateFold, at: int) -> RecoveredAccount:
 
 
 def _undone(orders: Iterator[Order], at: int) -> Iterator[OrderEvent]:
+    # The events that close what the run left unfinished when it ended.
     for order in orders:
         if order.state is OrderState.INTENT:
             yield OrderEvent(

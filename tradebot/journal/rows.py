@@ -138,14 +138,8 @@ _encoder = msgspec.json.Encoder(decimal_format="string", enc_hook=legacy_rows.en
 # column in code -> column on disk
 BATCH_COLUMNS_ON_DISK = {name: names_on_disk(BarBatch)[name] for name in BAR_COLUMNS}
 SERIES_COLUMNS_ON_DISK = {name: names_on_disk(BarSeries)[name] for name in SERIES_COLUMNS}
-PACKED_KINDS = {
-    "close",
-    "warmup",
-    "tape",
-    "link",
-    "terms",
-    *COMMAND_KINDS,
-}  # kinds whose bodies have decoders of their own
+# Kinds whose bodies have decoders of their own.
+PACKED_KINDS = {"close", "warmup", "tape", "link", "terms", *COMMAND_KINDS}
 _types = {kind: types[0] for kind, types in ROW_KINDS.items()} | legacy_rows.LEGACY_KINDS
 _decoders = {kind: msgspec.json.Decoder(type_) for kind, type_ in _types.items() if kind not in PACKED_KINDS}
 _lax_decoders = {
@@ -179,7 +173,7 @@ class JournalRow(NamedTuple):
     @property
     def has_valid_hash(self) -> bool:
         """Return True when the row's hash matches its content."""
-        # A cell of SQLite may hold any type. We did not write a cell that has another type than ours.
+        # A cell of SQLite may hold any type. One with another type than we write was changed by another program.
         return tuple(map(type, self)) == CELL_TYPES and self.hash == chain_hash(
             prev=self.prev, seq=self.seq, run=self.run, at=self.at, wall=self.wall_at, kind=self.kind, body=self.body
         )
@@ -199,7 +193,7 @@ def encode_body(kind: str, message: Message) -> bytes:
         case InputLogBatch():
             return pack_inputs(message)
         case WarmupBars():
-            return _encoder.encode([_past(series) for series in message.series])
+            return _encoder.encode([_packed_series(series) for series in message.series])
         case LinkUp():
             return _encoder.encode(_LinkRow(source=message.source, mono=message.mono))
         case OrderEvent() | Signals() if not all(map(math.isfinite, _floats(message))):
@@ -266,7 +260,7 @@ def _terms(body: bytes) -> RunSettings:
     return msgspec.convert(raw, RunSettings, dec_hook=legacy_rows.decode_scope)
 
 
-def _past(series: BarSeries) -> _PackedSeries:
+def _packed_series(series: BarSeries) -> _PackedSeries:
     columns = {on_disk: encode_column(getattr(series, name)) for name, on_disk in SERIES_COLUMNS_ON_DISK.items()}
     return _PackedSeries(symbol=series.symbol, interval=series.interval, columns=columns)
 

@@ -60,8 +60,9 @@ def connect_writer(path: Path) -> sqlite3.Connection:
 def preallocate_wal(path: Path) -> None:
     """Append zeros to the write-ahead log up to WAL_BYTES, on a full disk as far as possible. Raises OSError.
 
-    To sync an overwritten part of a file takes half the time of a part that makes it longer. SQLite reads up to the
-    first page with a wrong checksum, and restarts at the front of the log when all of it is copied.
+    A sync of an overwritten part of a file takes half as long as one of a part that makes the file longer. The zeros do
+    no harm: SQLite reads the log up to the first page with a wrong checksum, and after a complete checkpoint it writes
+    from the front again.
     """
     with path.with_name(path.name + "-wal").open("ab", buffering=0) as log:
         missing = WAL_BYTES - log.tell()
@@ -137,7 +138,8 @@ def _found_version(connection: sqlite3.Connection, path: Path) -> int | None:
     version = int(row[0])
     if version > SCHEMA_VERSION:
         raise StateError(
-            f"{path}: written by a newer version (schema {version}, this one knows up to {SCHEMA_VERSION}); update tradebot"
+            f"{path}: written by a newer version (schema {version}, this one knows up to {SCHEMA_VERSION});"
+            " update tradebot"
         )
     return version
 

@@ -16,13 +16,13 @@ class Waiters:
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, asyncio.Future[None]]] = []  # (seq, tie break, future)
-        self._asked = 0
+        self._count = 0
 
     def add_waiter(self, seq: int) -> asyncio.Future[None]:
         """Return a future that is done when the row `seq` is on disk."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._asked += 1
-        heapq.heappush(self._heap, (seq, self._asked, waiter))
+        self._count += 1
+        heapq.heappush(self._heap, (seq, self._count, waiter))
         return waiter
 
     def wake_up_to(self, seq: int) -> None:
@@ -58,7 +58,7 @@ class RowBuffer:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        # In one go, without releasing the interpreter lock: the driver takes them as one group.
+        # Without an `await` and without I/O between two rows, so the writing thread finds them as one group.
         rows, self._rows = self._rows, []
         for row in rows:
             self._driver.enqueue_row(row)

@@ -1,9 +1,9 @@
 """The journal's writer: rows are queued here, in the event loop; a thread writes and syncs them in groups.
 
-`append` never waits, `wait_durable` waits until a row is on disk. Rows go to the thread when a task waits for one of them,
-or some milliseconds later. So related rows are one commit, and the working thread does not delay the loop. A failed
-write is never tried again: after a failed sync the content of the disk is unknown. The journal then fails, every
-waiting task gets the error, and the next start reads what is on disk.
+`append` never waits, `wait_durable` waits until a row is on disk. Rows go to the thread when a task waits for one of
+them, or some milliseconds later. So related rows are one commit, and the thread seldom takes the interpreter lock from
+the loop. After a failed write nothing more is written, because after a failed sync the content of the disk is unknown.
+The journal then has failed, every waiting task gets the error, and the next start reads what is on disk.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class Journal:
     """The one writer of the journal in a state directory; use it as an async context manager.
 
     Entering locks the directory and opens or creates the journal; leaving writes and syncs the queued rows. Both raise
-    StateError. `driver` drives the writing, by default in a thread. `reserve_bytes` gives the bytes to reserve for a full disk,
-    see `JournalFile`.
+    StateError. `driver` drives the writing, by default in a thread. `reserve` gives the bytes to reserve for a full
+    disk, see `JournalFile`.
     """
 
     def __init__(
@@ -81,18 +81,18 @@ class Journal:
         )
         self._journal_file = JournalFile(self.path, run=run, lock=self._lock, reserve=reserve, listener=listener)
         self._driver = driver or WriterThread()
-        self._lingering, self._waiters = RowBuffer(self._driver), Waiters()
+        self._row_buffer, self._waiters = RowBuffer(self._driver), Waiters()
         self._phase = _Phase.OPENING
         self._appended = self._synced = 0  # seq of the last row queued, and of the last on disk
-        self._ear: _LoopCallbacks
+        self._loop_callbacks: _LoopCallbacks
 
     async def __aenter__(self) -> Journal:
-        self._ear = _LoopCallbacks()
+        self._loop_callbacks = _LoopCallbacks()
         self._driver.start_work(self._journal_file.write_work())
         try:
-            await self._ear.opened
+            await self._loop_callbacks.opened
         except StateError:
-            await self._ear.ended
+            await self._loop_callbacks.ended
             raise
         except BaseException:
             self._driver.enqueue_row(None)
@@ -104,11 +104,11 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._phase = _Phase.ENDED
-        self._lingering.flush_rows()
+        self._row_buffer.flush_rows()
         self._driver.enqueue_row(None)
         try:
             async with asyncio.timeout(self._limits.close_within_s):
-                await self._ear.ended
+                await self._loop_callbacks.ended
         except TimeoutError as late:
             # The thread hangs in a disk call and still holds the lock; both end with the process.
             waiting = self._appended - self._synced
@@ -118,7 +118,7 @@ class Journal:
         self._driver.wait_until_done()
         self._lock.release_lock()
         if self.error is not None and error is None:
-            raise self._again()
+            raise self._error_copy()
 
     def subscribe_to_commits(self, listener: CommitListener) -> None:
         """Call `listener` in the loop after each commit from now on, with its rows (seq, kind, message) in order.
@@ -148,13 +148,13 @@ class Journal:
         """
         check_kind(kind, message)
         if self.error is not None:
-            raise self._again()
+            raise self._error_copy()
         assert self._phase is _Phase.OPEN, "append to a journal that is not open"
         if self._appended - self._synced >= self._limits.queue_rows:
             self._fail(StateError(f"{self.path}: the disk is {self._limits.queue_rows} rows behind"))
-            raise self._again()
+            raise self._error_copy()
         self._appended += 1
-        self._lingering.buffer_row(QueuedRow(self._appended, at, self._clock.wall_ns(), kind, message))
+        self._row_buffer.buffer_row(QueuedRow(self._appended, at, self._clock.wall_ns(), kind, message))
         return self._appended
 
     async def wait_durable(self, ticket: int | None = None) -> None:
@@ -168,8 +168,8 @@ class Journal:
         if ticket <= self._synced:
             return
         if self.error is not None:
-            raise self._again()
-        self._lingering.flush_rows()
+            raise self._error_copy()
+        self._row_buffer.flush_rows()
         waiter, within_s = self._waiters.add_waiter(ticket), self._limits.durable_within_s
         if within_s is None:
             await waiter
@@ -179,12 +179,12 @@ class Journal:
                 await waiter
         except TimeoutError as late:
             self._fail(StateError(f"{self.path}: the disk took more than {within_s:g} s for a row"))
-            raise self._again() from late
+            raise self._error_copy() from late
 
     async def raise_on_failure(self) -> NoReturn:
         """Wait until the journal fails, then raise its error; for a task whose error ends a task group."""
         await self.failed.wait()
-        raise self._again()
+        raise self._error_copy()
 
     def _fail(self, error: TradebotError) -> None:
         if self.error is not None:
@@ -193,7 +193,7 @@ class Journal:
         self.failed.set()
         self._waiters.fail_all(error)
 
-    def _again(self) -> TradebotError:
+    def _error_copy(self) -> TradebotError:
         assert self.error is not None
         return type(self.error)(str(self.error))
 
@@ -201,17 +201,17 @@ class Journal:
 
     def _begin(self, seq: int) -> None:
         self._appended = self._synced = seq
-        if not self._ear.opened.done():
-            self._ear.opened.set_result(None)
+        if not self._loop_callbacks.opened.done():
+            self._loop_callbacks.opened.set_result(None)
 
     def _refuse(self, error: TradebotError) -> None:
-        if not self._ear.opened.done():
-            self._ear.opened.set_exception(error)
+        if not self._loop_callbacks.opened.done():
+            self._loop_callbacks.opened.set_exception(error)
 
     def _committed(self, group: list[QueuedRow]) -> None:
         self._synced = group[-1].seq
         self._waiters.wake_up_to(self._synced)
-        # The waiting tasks wake in a later turn of the loop, so the listeners run before them.
+        # A woken task runs in a later turn of the loop, so it finds that the listeners have run.
         rows = [(row.seq, row.kind, row.message) for row in group]
         for listener in self._listeners:
             listener(rows)
@@ -221,15 +221,16 @@ class Journal:
             self._fail(StateError(f"{self.path}: the writer ended before every row was on disk"))
         if self._phase is _Phase.OPENING:
             self._lock.release_lock()
-        if not self._ear.ended.done():
-            self._ear.ended.set_result(None)
+        if not self._loop_callbacks.ended.done():
+            self._loop_callbacks.ended.set_result(None)
 
     def _post(self, callback: Callable[..., None], *args: Any) -> None:
-        self._ear.post_to_loop(callback, *args)
+        self._loop_callbacks.post_to_loop(callback, *args)
 
 
 class _LoopCallbacks:
-    # Passes callbacks from the writing thread to the event loop; `opened` and `on_end` are done when the journal is.
+    # Passes callbacks from the writing thread to the event loop. `opened` is done once the journal is open or cannot be
+    # opened, `ended` once the writing has ended.
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -24,7 +24,8 @@ class QueuedRow(NamedTuple):
     message: Message
 
 
-# Opens the journal up to the first `yield`; each `send` writes and syncs a group, and `send(None)` closes it.
+# The generator that writes, see `JournalFile.write_work`: `next` opens the journal, `send` of a group writes and syncs
+# it, `send(None)` closes it.
 WriteWork = Generator[None, list[QueuedRow] | None, None]
 
 
@@ -87,7 +88,7 @@ class WriterThread:
                 row = self._queue.get_nowait()
             except Empty:
                 break
-            if row is None:
+            if row is None:  # the end: write this group first, then take the None again
                 self._queue.put(None)
                 break
             group.append(row)
