@@ -55,15 +55,18 @@ from tradebot.trading.order_sender import SendRules
 from tradebot.trading.poll_schedule import PollPace
 from tradebot.trading.price_band import PriceBand
 
-MAX_QUOTE_AHEAD_S = (
-    5.0  # wall seconds by which a quote's stamp may be ahead of our clock; a larger lead means a wrong clock
-)
-# The time that a part may need for one step under its own time limits; after it the watchdog gets no more beats.
+# Wall seconds by which a quote's stamp may be ahead of our clock; a larger lead means that a clock is wrong.
+MAX_QUOTE_AHEAD_S = 5.0
+# Wall seconds that a part may need for one step under its own time limits. A part that takes longer is stuck, and the
+# watchdog then stops its beats to the supervisor.
 WRITER_S, REQUEST_S, BOOKS_S = 10.0, 60.0, 90.0
 
 
 def engine_settings(config: Config, *, killed: Callable[[], str]) -> EngineSettings:
-    """Return the engine's settings from a config; `kill_reason` returns why no order may be sent, "" while orders may."""
+    """Return the engine's settings from a config.
+
+    `killed` returns why no order may be sent, "" while orders may.
+    """
     return EngineSettings(
         stale_after_s=config.feed.stale_after_s,
         poll_every_s=config.feed.poll_every_s,
@@ -117,7 +120,7 @@ class Daemon:
             universe=universe,
             strategies=specs,
             interval_ns=interval,
-            workers=self._crew(config.analysis.workers, specs),
+            workers=self._worker_count(config.analysis.workers, specs),
             deadline_s=config.analysis.deadline_s,
             clock=clock,
             load_closes=lambda: load_journaled_closes(journal, run=run_id, interval_ns=interval),
@@ -134,9 +137,9 @@ class Daemon:
             telemetry=Telemetry(measure=self._latencies.record_duration, tell=tell, beat=self._watchdog.on_beat),
             settings=engine_settings(config, killed=self._halt_file.read_reason),
         )
-        self._warming = WarmupLoader(
-            config, venue_session, journal.path, recovery, opens_at=self._opens_at, suspect=self.engine.login_monitor.check_soon,
-            tell=tell,
+        self._warmup_loader = WarmupLoader(
+            config, venue_session, journal.path, recovery, opens_at=self._opens_at,
+            suspect=self.engine.login_monitor.check_soon, tell=tell,
         )  # fmt: skip
         short = config.journal.min_free_mb * MB
         self.space = DiskMonitor(
@@ -150,12 +153,12 @@ class Daemon:
         )  # fmt: skip
 
     async def recover_and_reconcile(self) -> None:
-        """Recover from the journal and reconcile with the venue: all that precedes the first stop or target.
+        """Recover from the journal and reconcile with the venue, so that open positions have their stops again.
 
-        The warm-up bars of strategies are loaded later, while the run trades, see `run_until_stopped`.
+        The strategies are usually warmed up later, while the run trades, see `run_until_stopped`.
         """
         config, venue_session, clock = self._config, self._venue_session, self._venue_session.clock
-        books = self._recovery.recovered_account(venue_session.account)
+        recovered = self._recovery.recovered_account(venue_session.account)
         run_row = RunRecord(
             run_id=self._run_id,
             mode=config.app.mode,
@@ -170,24 +173,28 @@ class Daemon:
         self._journal.append(
             "universe", InstrumentList(instruments=venue_session.universe.instruments), at=clock.market_ns()
         )
-        self._recover(books)
+        self._recover(recovered)
         await self.space.check_disk()
-        venue_session.venue.resume_day(books.orders_sent_on(venue_session.traded_market.day_number(clock.market_ns())))
-        if self._is_held:  # market time stands still: no stop is needed yet, and no bar is missed
+        venue_session.venue.resume_day(
+            recovered.orders_sent_on(venue_session.traded_market.day_number(clock.market_ns()))
+        )
+        # On the embedded exchange market time stands still until the start is over. The strategies can be warmed up
+        # first: no stop can be reached meanwhile, and no bar is missed.
+        if self._is_market_held:
             await self._warm_up()
-        compared = await self._compare()
+        snapshot = await self._compare()
         await self._halt_from_the_start()
         self._notifier.extend_timeout()
         account = self.desk.account
-        compared_with = StateRecovered if self._recovery.runs else BooksReconciled
-        started = compared_with(
+        event_class = StateRecovered if self._recovery.runs else BooksReconciled
+        started = event_class(
             clean=self._recovery.is_clean,
             positions=len(account.open_symbols),
             working=sum(1 for _ in account.live_orders()),
             unknown=sum(1 for o in account.live_orders() if o.state.value == "UNKNOWN"),
-            orders_at_venue=len(compared.orders),
-            fills_at_venue=len(compared.fills),
-            cash=compared.cash,
+            orders_at_venue=len(snapshot.orders),
+            fills_at_venue=len(snapshot.fills),
+            cash=snapshot.cash,
             halted=self._halt_file.reason or account.conditions.halt_reason or None,
         )
         self._tell(started)
@@ -196,22 +203,22 @@ class Daemon:
             self._tell(PositionsUnwatched(symbols=unwatched))
 
     @property
-    def _is_held(self) -> bool:
+    def _is_market_held(self) -> bool:
         clock = self._venue_session.clock
         return isinstance(clock, MarketClock) and clock.is_held
 
     async def _warm_up(self) -> None:
-        venue_session, past = self._venue_session, await self._warming.load_bars()
+        venue_session, bars = self._venue_session, await self._warmup_loader.load_bars()
         self._notifier.extend_timeout()
-        self._recorder.record_warmup(past)
-        self._tell_dear(
+        self._recorder.record_warmup(bars)
+        self._warn_of_dear_lots(
             {
                 s.symbol: venue_session.universe.instrument_of(s.symbol).price_from_units(int(s.close[-1]))
-                for s in past
+                for s in bars
                 if len(s)
             }
         )
-        await self.analysis.start_workers(past)
+        await self.analysis.start_workers(bars)
         self._notifier.extend_timeout()
         self.engine.warmup_done.set()
 
@@ -276,14 +283,14 @@ class Daemon:
         for event in account.closing_events:
             self._journal.append("order", event, at=event.at)
 
-    def _tell_dear(self, prices: Mapping[str, Decimal]) -> None:
+    def _warn_of_dear_lots(self, prices: Mapping[str, Decimal]) -> None:
         universe = self._venue_session.universe
         priced = [(universe.instrument_of(symbol), price, price) for symbol, price in prices.items()]
         for reason in unaffordable_lots(priced, self._config.risk.order_notional):
             self._tell(LotOversized(reason=reason))
 
     async def _halt_from_the_start(self) -> None:
-        # After the reconciliation, so that entries that still work at the venue are cancelled, as by every halt.
+        # After the reconciliation: the halt then cancels the entries that still work at the venue, as every halt does.
         most, now = self._config.risk.max_crashes, self._venue_session.clock.wall_ns()
         for control, why in (
             ("crash_loop", crash_loop_reason(self._recovery.crashed_runs, now=now, max_crashes=most)),
@@ -291,7 +298,9 @@ class Daemon:
         ):
             if why:
                 await self.engine.execute_command(Command(verb=CommandVerb.HALT, reason=why, control=control))
-        if doubt:  # from now on the halt in the journal records it, until a person resumes
+        # The halt is in the journal now and stays until a person resumes, so the head may be saved: the next start does
+        # not need the mismatch any more.
+        if doubt:
             await self.heads.save_head()
 
     async def _compare(self) -> AccountSnapshot:
@@ -300,7 +309,7 @@ class Daemon:
             self.engine.reconcile_at_start, failed=BooksNotRead, gave_up=gave_up
         )
 
-    def _crew(self, setting: int | str, specs: Sequence[StrategySpec]) -> int:
+    def _worker_count(self, setting: int | str, specs: Sequence[StrategySpec]) -> int:
         if setting != "auto":
             return int(setting)
         chosen, reason = choose_worker_count(specs, len(self._venue_session.universe), os.cpu_count() or 1)
@@ -324,39 +333,42 @@ class Daemon:
 
     async def _trade(self, stop: asyncio.Event, reasons: list[str]) -> None:
         async with asyncio.TaskGroup() as tasks:
-            around = [
+            side_tasks = [
                 tasks.create_task(self._announce(), name="announce"),
                 tasks.create_task(self._status_reporter.report_status(), name="status"),
                 tasks.create_task(self._journal.raise_on_failure(), name="journal-watch"),
                 tasks.create_task(self.space.run_checks(), name="space-watch"),
                 tasks.create_task(self.heads.save_periodically(), name="journal-heads"),
             ]
-            if (after := self._config.app.stop_after_s) is not None:
-                around.append(tasks.create_task(self._stop_after(after, stop, reasons), name="stop-after"))
-            around.append(tasks.create_task(self._status_reporter.announce_stop(stop, reasons), name="say-stopping"))
+            if (stop_after_s := self._config.app.stop_after_s) is not None:
+                side_tasks.append(tasks.create_task(self._stop_after(stop_after_s, stop, reasons), name="stop-after"))
+            side_tasks.append(
+                tasks.create_task(self._status_reporter.announce_stop(stop, reasons), name="say-stopping")
+            )
             if self._outbox is not None:
-                around.append(tasks.create_task(self._outbox.feed_store(), name="outbox"))
+                side_tasks.append(tasks.create_task(self._outbox.feed_store(), name="outbox"))
             if self._api is not None:
-                around.append(tasks.create_task(self._api.watch_halt_file(), name="halt-file"))
+                side_tasks.append(tasks.create_task(self._api.watch_halt_file(), name="halt-file"))
             if not self.engine.warmup_done.is_set():
-                around.append(tasks.create_task(self._warm_up(), name="warm-up"))
+                side_tasks.append(tasks.create_task(self._warm_up(), name="warm-up"))
             self._is_trading = True
             await self.engine.run(stop)
             self._notifier.extend_timeout()
             self._recorder.flush_inputs()
             self._status_reporter.warn_open_positions()
-            for task in around:
+            for task in side_tasks:
                 task.cancel()
 
     async def _announce(self) -> None:
         clock = self._venue_session.clock
         if isinstance(clock, MarketClock):
             await self.engine.stream_started.wait()
-            clock.start_market()  # the embedded exchange opens once its quotes are received
+            clock.start_market()  # the embedded exchange opens once its first quotes are here
         await self._status_reporter.announce_ready()
-        if not self._config.analysis.warmup_bars:  # without past bars the prices are not known earlier
+        # With warm-up bars this was checked when they came. Without them these are the first prices known.
+        if not self._config.analysis.warmup_bars:
             account = self.desk.account
-            self._tell_dear(
+            self._warn_of_dear_lots(
                 {s: p for s in self._venue_session.universe.symbols if (p := account.last_price(s)) is not None}
             )
 
@@ -366,6 +378,7 @@ class Daemon:
         stop.set()
 
     def _parts(self) -> dict[str, Probe]:
+        # Each probe returns a number that changes with every finished step, None while the part has nothing to do.
         journal, orders, reconciliation = self._journal, self.engine.order_sender.queue, self.engine.reconciliation
         return {
             "journal": Probe(

@@ -62,7 +62,7 @@ async def open_embedded_exchange(
 
     `seen_until` is the market ns that earlier runs reached: the same day continues from there if enough of it is left,
     otherwise the next trading day begins. The account is stored in `log` and survives a restart. `on_end` is called
-    when the prices end. `faults` are injected, and `tell` reports each one. `wall_ns` is this machine's clock; the
+    when the prices end. `faults` are injected, and `tell` reports each one. `wall` is this machine's clock; the
     exchange reads it every `poll_s`. `on_open` gets the exchange before the first order. `keys` are the keys to log in
     with, random by default. `holdings` are the account's before its first day. The exchange speaks the protocol of
     `adapter`, by default the first one in the registry.
@@ -155,6 +155,7 @@ def _synthetic(config: Config, universe: Universe, seen_until: int, wall: Clock)
 
 
 def _day(config: Config, market: Market, seen_until: int, wall: Clock) -> tuple[date, int]:
+    # The day to simulate, and the market ns at which it goes on, 0 for the time in the config.
     calendar = market.calendar
     if seen_until:
         day = market.date_of(seen_until)

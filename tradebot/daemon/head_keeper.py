@@ -19,16 +19,18 @@ SAVE_EVERY_S = 60.0
 
 
 class JournalHeadKeeper:
-    """Saves one head per run, after those of earlier runs. `keep_through_row` is the `seq` of the last row before this run."""
+    """Saves one head per run, after those of earlier runs; `begun` is the `seq` of the last row before this run."""
 
     def __init__(self, path: Path, *, begun: int, clock: Clock, tell: EventListener) -> None:
-        self._path, self._begun, self._clock, self._tell = path, begun, clock, tell
+        self._path, self._last_earlier_row, self._clock, self._tell = path, begun, clock, tell
         self._is_failing = False
 
     async def save_head(self) -> dict[str, Any]:
         """Save the current head, and return it for the log, which is stored elsewhere; {} after a failure."""
         try:
-            rows, head = await asyncio.to_thread(journal_heads.append_head, self._path, keep_through_row=self._begun)
+            rows, head = await asyncio.to_thread(
+                journal_heads.append_head, self._path, keep_through_row=self._last_earlier_row
+            )
         except StateError as error:
             if not self._is_failing:
                 self._tell(HeadNotKept(reason=str(error)))

@@ -28,7 +28,7 @@ SYMBOLS_PER_ROW = 50  # symbols whose bars go into one row of some hundred kB
 class InputRecorder:
     """The desk of one run, and the recorder of its inputs for a replay.
 
-    With `journal.record_inputs` off nothing is recorded. `kill_reason` returns the reason in the HALT file, "" without it.
+    With `journal.record_inputs` off nothing is recorded. `killed` returns the reason in the HALT file, "" without it.
     """
 
     def __init__(
@@ -43,16 +43,16 @@ class InputRecorder:
             "absent_after_s": venue_rules.absent_after_s,
             "absence_is_proof": venue_rules.absence_is_proof,
         }
-        self._taped = None
+        self._recording_desk = None
         if config.journal.record_inputs:
-            self._taped = RecordingDesk(self._desk(run_id), killed=killed, append=self._append)
-        self.desk: TradingDesk = self._taped or self._desk(run_id)(killed)
+            self._recording_desk = RecordingDesk(self._desk(run_id), killed=killed, append=self._append)
+        self.desk: TradingDesk = self._recording_desk or self._desk(run_id)(killed)
 
     def record_settings(
         self, specs: Iterable[StrategySpec], *, opens_at: int, halts: Sequence[Command], flattened: Iterable[str]
     ) -> None:
         """Record the settings on which the run's decisions depend."""
-        if self._taped is None:
+        if self._recording_desk is None:
             return
         row = RunSettings(
             interval=self._config.bars.interval_ns,
@@ -68,7 +68,7 @@ class InputRecorder:
 
     def record_warmup(self, past: Sequence[BarSeries]) -> None:
         """Record the bars that the strategies are warmed up with."""
-        if self._taped is None:
+        if self._recording_desk is None:
             return
         for first in range(0, len(past), SYMBOLS_PER_ROW):
             row = WarmupBars(series=tuple(past[first : first + SYMBOLS_PER_ROW]))
@@ -76,11 +76,11 @@ class InputRecorder:
 
     def flush_inputs(self) -> None:
         """Record the inputs of the last seconds."""
-        if self._taped is not None:
-            self._taped.flush_inputs()
+        if self._recording_desk is not None:
+            self._recording_desk.flush_inputs()
 
-    def _append(self, tape: Any) -> None:
-        self._journal.append("tape", tape, at=self._venue_session.clock.market_ns())
+    def _append(self, batch: Any) -> None:
+        self._journal.append("tape", batch, at=self._venue_session.clock.market_ns())
 
     def _desk(self, run_id: str) -> Callable[[Callable[[], str]], Desk]:
         universe = self._venue_session.universe

@@ -40,9 +40,10 @@ class RunResults:
         return self._since(self._at)
 
     def as_fields(self) -> dict[str, Any]:
-        """Return counts, and money rounded to paise for people; `net` is after charges, open positions at their marks.
+        """Return counts, and money rounded to paise for people.
 
-        Counts of orders leave out those that the gate denied.
+        Names with `net` are after charges, with open positions at their marks. Counts of orders leave out those that
+        the gate denied.
         """
         account, profit, run = self._account, self._account.total_profit(), _passed(self.run_orders())
         (fills, charges, realized), (day_fills, day_charges) = account.fill_totals, account.day_fill_totals

@@ -39,7 +39,7 @@ class RunVitals:
     def read_vitals(self) -> dict[str, Any]:
         """Return the vital signs as JSON values. Times are market ns, None where there is none yet or it is not known.
 
-        The login is known since this run has it; when it was issued is not known. `ends_at` is its latest end.
+        For the login it is known since when this run has it, but not when it was issued. `ends_at` is its latest end.
         `clock_offset_s` is None where the venue uses this machine's clock, as a simulated exchange does.
         """
         clock, decided, outbox = self._clock, self._engine.signal_stage, self._outbox

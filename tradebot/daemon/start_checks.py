@@ -104,9 +104,9 @@ def invented_share_problems(config: Config) -> list[Complaint]:
     """Return a problem where the embedded exchange would have to invent shares for unknown symbols."""
     if config.exchange.invent or config.exchange.prices != "synthetic":
         return []
-    told = unknown_shares(config.app.symbols)
+    unknown = unknown_shares(config.app.symbols)
     hint = "correct it, or say --invent (exchange.invent = true) to trade invented shares of such a name"
-    return [(("app", "symbols"), f"{told}; {hint}")] if told else []
+    return [(("app", "symbols"), f"{unknown}; {hint}")] if unknown else []
 
 
 def check_day_covered(at: int, market: Market) -> None:
@@ -134,15 +134,15 @@ def _uncovered(market: Market, day: date, key: tuple[str, str], what: str) -> li
 
 
 def _embedded_day(config: Config, market: Market, today: date) -> list[Complaint]:
-    key, said = ("exchange", "day"), config.exchange.day
-    if config.exchange.prices != "synthetic" or not said:
+    key, setting = ("exchange", "day"), config.exchange.day
+    if config.exchange.prices != "synthetic" or not setting:
         return []
-    if said == "today":
+    if setting == "today":
         return _uncovered(market, today, key, "today")
     try:
-        day = date.fromisoformat(said)
+        day = date.fromisoformat(setting)
     except ValueError:
-        return [(key, f"is {said}, which is no date")]
+        return [(key, f"is {setting}, which is no date")]
     calendar = market.calendar
     if calendar.is_covered(day) and not calendar.is_trading_day(day):
         return [(key, f"is {day}, not a trading day; the next one is {calendar.next_trading_day(day)}")]

@@ -77,14 +77,14 @@ class StatusReporter:
 
     def _status(self) -> str:
         c = self._account.conditions
-        halted = f", HALTED: {c.halt_reason}" if c.halt_reason else ""
+        notes = f", HALTED: {c.halt_reason}" if c.halt_reason else ""
         if c.links.session_lost:
-            halted = f", SESSION LOST: {'no order leaves' if c.links.orders_refused else 'log in again'}{halted}"
+            notes = f", SESSION LOST: {'no order leaves' if c.links.orders_refused else 'log in again'}{notes}"
         elif c.blind_reason:
-            halted = f", NO BOOKS{halted}"
+            notes = f", NO BOOKS{notes}"
         if c.disk_short:
-            halted = f", DISK {'FULL' if c.disk_full else 'SHORT'}{halted}"
+            notes = f", DISK {'FULL' if c.disk_full else 'SHORT'}{notes}"
         return (
             f"{self._config.app.mode.upper()} {len(self._venue_session.universe)} symbols, "
-            f"day PnL {self._account.day_profit():+.2f}, {len(self._account.open_symbols)} positions{halted}"
+            f"day PnL {self._account.day_profit():+.2f}, {len(self._account.open_symbols)} positions{notes}"
         )

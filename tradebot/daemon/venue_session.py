@@ -28,7 +28,7 @@ from tradebot.venues.venue import Venue, VenueReader
 
 NO_ANSWER = "the venue did not answer"
 ROWS_NAMED = 3  # unreadable rows that one log line names
-READER_WAITS_S = 15.0  # short, because a person waits for these commands
+READER_WAITS_S = 15.0  # wall seconds to wait for a venue in commands that only read: short, because a person waits
 EXCHANGE_LOG = "exchange.jsonl"
 
 
@@ -74,9 +74,10 @@ async def open_venue_session(
 ) -> AsyncIterator[VenueSession]:
     """Open the venue for one run and close it at the end.
 
-    `exchange` holds the addresses of an exchange that runs already. `seen_until`, `exchange_log`, `on_end` and `faults`
-    are for the embedded exchange, see `open_embedded_exchange`. `wall` is this machine's clock. `on_step` is called
-    after each step that may take long, and during the wait for a venue that does not answer; `stopped` ends that wait.
+    `exchange` is what an exchange that runs already printed: its addresses, keys and clock. `seen_until`,
+    `exchange_log`, `on_end` and `faults` are for the embedded exchange, see `open_embedded_exchange`. `wall` is this
+    machine's clock. `on_step` is called after each step that may take long, and during the wait for a venue that does
+    not answer; that wait ends once `stopped` returns True.
     Raises VenueUnavailable, AccessDenied, StoppedEarly, DataError or ConfigError; ConfigError for a run that may not
     trade at the configured venue.
     """
@@ -87,7 +88,7 @@ async def open_venue_session(
     async with AsyncExitStack() as stack:
         clock: Clock
         route: OrderRoute
-        adapter = _room(config, exchange)
+        adapter = _adapter_of(config, exchange)
         if exchange is not None:
             name, route, clock = "exchange", SimulatedRoute.from_printed(adapter, exchange), _clock_of(exchange, wall)
         elif config.venue.name == EMBEDDED:
@@ -109,8 +110,10 @@ async def open_venue_session(
         broker = venue.broker
         account = await start_retry.retry_until_answered(broker.fetch_account_id, failed=LoginFailed, gave_up=NO_ANSWER)
         on_step()
-        if config.app.mode == "live" and account != (meant := adapter.live_account_id(config.venue_section(adapter))):
-            raise ConfigError(f"{adapter.name}.account_id is {meant}, but the keys are of account {account}")
+        if config.app.mode == "live" and account != (
+            live_account := adapter.live_account_id(config.venue_section(adapter))
+        ):
+            raise ConfigError(f"{adapter.name}.account_id is {live_account}, but the keys are of account {account}")
         universe = await _universe(broker, config, start_retry, tell)
         on_step()
         yield VenueSession(
@@ -120,9 +123,8 @@ async def open_venue_session(
             account=account,
             universe=universe,
             patience=start_retry,
-            login_ends=""
-            if name == EMBEDDED
-            else venue.venue_rules.login_ends,  # its token is valid as long as it runs
+            # The token of the embedded exchange is valid as long as the exchange runs.
+            login_ends="" if name == EMBEDDED else venue.venue_rules.login_ends,
         )
 
 
@@ -135,7 +137,7 @@ async def open_history_source(
     async with AsyncExitStack() as stack:
         clock: Clock
         access: VenueAccess
-        adapter = _room(config, exchange)
+        adapter = _adapter_of(config, exchange)
         if exchange is not None:
             name, access, clock = "exchange", SimulatedRoute.from_printed(adapter, exchange), _clock_of(exchange, wall)
         elif config.venue.name == EMBEDDED:
@@ -191,8 +193,9 @@ async def _embedded(
         yield route, clock
 
 
-def _room(config: Config, exchange: dict[str, Any] | None) -> VenueAdapter:
-    # The protocol to speak: that of the venue, of the exchange that runs already, or of the embedded one.
+def _adapter_of(config: Config, exchange: dict[str, Any] | None) -> VenueAdapter:
+    # The adapter whose protocol to speak: of the exchange that runs already, of the configured venue, or the default
+    # one for the embedded exchange.
     if exchange is not None:
         return registry.adapter_of_printed(exchange)
     return registry.find_adapter(config.venue.name) or registry.default_adapter()
@@ -210,8 +213,8 @@ def venue_with_orders(
 
 
 def _clock_of(exchange: dict[str, Any], wall: Clock) -> MarketClock:
-    said = exchange["clock"]
-    return MarketClock(starts_at=said["market"], anchor_mono=said["monotonic"], speed=said["speed"], wall=wall)
+    printed = exchange["clock"]
+    return MarketClock(starts_at=printed["market"], anchor_mono=printed["monotonic"], speed=printed["speed"], wall=wall)
 
 
 async def _universe(reader: VenueReader, config: Config, start_retry: StartRetry, tell: EventListener) -> Universe:

@@ -52,14 +52,16 @@ class WarmupLoader:
                     tell=self._tell,
                     known_bars=known,
                 )
-            except LoginLost as error:  # a state that passes; it must not end a run that watches open positions
+            # A lost login comes back, and must not end a run that watches the stops of open positions.
+            except LoginLost as error:
                 self._suspect()
                 tries += 1
                 self._tell((WarmupPostponed if tries == 1 else WarmupRetried)(reason=str(error)))
             await venue_session.clock.sleep(LOGIN_PAUSE_S)
 
     async def _recalled(self) -> list[BarSeries]:
-        # Only from today's runs: the bars of an earlier day may have been adjusted since, for a split or a dividend.
+        # The bars in the journal, from runs of today only: those of an earlier day may have been adjusted since, for a
+        # split or a dividend.
         venue_session, now, opens, interval = (
             self._venue_session,
             self._venue_session.clock.market_ns(),
