@@ -21,9 +21,9 @@ class CheckpointThread:
 
     def __init__(self, path: Path) -> None:
         self._connection = connect_checkpointer(path)
-        self._requests: SimpleQueue[bool] = SimpleQueue()
+        self._requests: SimpleQueue[bool] = SimpleQueue()  # True: run a checkpoint; False: end the thread
         self._thread = threading.Thread(target=self._run, name="journal-checkpoints", daemon=True)
-        self.is_idle, self._idle = True, threading.Event()
+        self.is_idle, self._idle = True, threading.Event()  # the same twice: the flag to read, the event to wait for
         self._idle.set()
         self.error: sqlite3.Error | None = None
         self._thread.start()

@@ -1,8 +1,9 @@
 """The input log: all inputs of the desk in order, so that a replay can give it the same inputs. Pure encoding.
 
-Clock ticks and quotes are stored in columns, all other messages as JSON. Quotes are logged for symbols in which the
-desk has a position or working orders; for another symbol the newest quote is logged before the desk decides on it. A
-decision reads nothing else of the market. This takes some hundred bytes a second instead of the whole stream.
+Clock ticks and quotes are stored in columns, all other messages as JSON. All quotes are logged for symbols in which the
+desk has a position or working orders. For another symbol only the newest quote is logged, before a message about it.
+The desk's decisions use no other quotes. This takes some hundred bytes a second, where the whole stream would take far
+more.
 """
 
 from __future__ import annotations
@@ -124,6 +125,7 @@ MESSAGE_TYPES: dict[str, type[Message]] = {
     )
 }
 MESSAGE_NAMES = {kind: name for name, kind in MESSAGE_TYPES.items()}
+# One letter for each entry, in `_PackedInputs.order`.
 _TICK, _QUOTES, _MARKS, _OTHER = "tqkm"
 QUOTE_FIELDS = ("ids", "last", "bid", "ask")  # names on disk
 FRAME_FIELDS, INPUT_QUOTE_FIELDS = (
@@ -194,6 +196,7 @@ def unpack_inputs(body: bytes) -> InputLogBatch:
     """Return the inputs in the body of a row. Raises ValueError or a decode error for any other body."""
     packed = _decoder.decode(body)
     columns = packed.columns
+    # Each kind is stored apart, in order. `order` says of which kind the next entry is.
     monos = decode_deltas(columns["mono"])
     readers = {
         _TICK: _ticks(columns),

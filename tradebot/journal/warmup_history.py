@@ -56,6 +56,7 @@ def read_warmup_bars(
 
 
 def _joined(past: BarSeries, id_: int, batches: list[BarBatch]) -> BarSeries:
+    # The warm-up bars of an instrument, and after them its bars in the batches.
     bars: list[tuple[int, ...]] = []
     for batch in batches:
         at = int(np.searchsorted(batch.ids, id_))

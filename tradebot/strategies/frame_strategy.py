@@ -86,9 +86,10 @@ def evaluate_history(
 ) -> SignalMasks:
     """Return the signals of every bar of a history, from one call of `signals` over all of it.
 
-    Up to `LOOKAHEAD_SAMPLES` bars, with the last among them, are computed again from only the `window` bars that a
-    worker would have then. A few entries are computed again from all bars up to theirs. Raises ValueError when a signal
-    or the level of an entry differs: the strategy uses later bars, or bars from before its window.
+    To find look-ahead, up to `LOOKAHEAD_SAMPLES` bars, the last one among them, are computed again from only the
+    `window` bars that a worker would have then. The levels of a few entries are computed again from all bars up to
+    theirs. Raises ValueError when a signal or a level differs: the strategy uses later bars, or bars from before its
+    window.
     """
     whole, _ = evaluate_frame(strategy, make_frame(symbol, bars, starts, zone))
     count = len(starts)

@@ -82,6 +82,7 @@ class LoginMonitor:
         return True
 
     def _on_lost(self, reason: str, *, orders_refused: bool) -> None:
+        # Nothing happens if both are known already. The first reason stays.
         was = self.state
         if was.lost_reason and was.orders_refused == orders_refused:
             return

@@ -74,6 +74,7 @@ class MarketStage:
             self.quotes_ready.set()
 
     def _on_answer(self, quotes: Quotes) -> None:
+        # Quotes that were requested. The monitor is asked first, because adding them changes what repeats.
         self._quality_monitor.on_venue_answer(quotes, ~self._bars.quote_filter.repeats_newest(quotes))
         valid = self._bars.add_venue_answer(quotes)
         self._quality_monitor.on_filtered_quotes(valid)
@@ -81,6 +82,7 @@ class MarketStage:
             self._queues.quotes.offer_quotes(valid)
 
     async def _on_tick(self, tick: ClockTick) -> None:
+        # The desk gets the tick last, after the session, closes and links that it led to here.
         if (offset := self._clock_monitor.compare_clocks()) is not None:
             self._queues.updates.put_or_fail(offset)
         if (session := self._bars.roll_session(tick.at)) is not None:

@@ -119,6 +119,7 @@ class PriceBand:
             return True
         before = self._waiting.get(id_)
         is_first_trade = volume > 0 and bool(self._is_untraded[id_])
+        # Two prices close to each other within a minute confirm each other.
         agrees = before is not None and seen_at - before[1] <= self._minute and self._is_near(id_, price, before[0])
         if is_first_trade or agrees:
             self._accept_price(id_, price, slot)

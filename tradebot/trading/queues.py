@@ -65,10 +65,14 @@ class BoundedQueue(asyncio.Queue[Any]):
             ) from None
 
     def offer_quotes(self, quotes: Quotes) -> None:
-        """Put quotes without waiting. When full, merge them into the newest waiting quotes: the newest row a symbol."""
+        """Put quotes without waiting. When full, merge them into the newest waiting quotes.
+
+        Of each symbol in the two frames only the newest row stays.
+        """
         if len(self._queue) < self._size:
             self.put_nowait(quotes)
             return
+        # Merge into the newest waiting quotes. If none wait, because the queue is full of ticks, these quotes are dropped.
         waiting = self._queue
         for i in range(len(waiting) - 1, -1, -1):
             if isinstance(waiting[i], Quotes):
@@ -82,8 +86,9 @@ class BoundedQueue(asyncio.Queue[Any]):
 class Inbox:
     """The messages of one or several queues, read by one stage.
 
-    Each queue is read first in, first out; a queue goes before those listed after it. The stage iterates over the inbox
-    for ever. After `TIME_SLICE_NS` of work on waiting messages it yields to the other tasks.
+    Each queue is read first in, first out; all messages of a queue are read before those of the queues listed after it.
+    The stage iterates over the inbox for ever. After `TIME_SLICE_NS` of work on waiting messages it yields to the other
+    tasks.
     """
 
     def __init__(self, queues: Sequence[BoundedQueue], clock: Clock) -> None:

@@ -61,7 +61,7 @@ class SignalBatch:
     ) -> None:
         self._batch, self._universe, self._made_mono = batch, universe, made_mono
         self._columns = [f for f in columns if len(f.ids)]
-        self._tables: dict[int, Floats] = {}
+        self._tables: dict[int, Floats] = {}  # id() of a SignalColumns -> its columns as one table, built once
         self.failed = tuple(universe[id_].symbol for id_ in failed)
 
     def __len__(self) -> int:
@@ -73,12 +73,12 @@ class SignalBatch:
 
     def message_chunks(self) -> Iterator[Signals]:
         """Yield at least one message, each of at most CHUNK_SIGNALS signals. The last one names the failed symbols."""
-        pieces = self._chunks()
-        piece = next(pieces, ())
-        for following in pieces:
-            yield self._message(piece, ())
-            piece = following
-        yield self._message(piece, self.failed)
+        chunks = self._chunks()
+        chunk = next(chunks, ())
+        for following in chunks:
+            yield self._message(chunk, ())
+            chunk = following
+        yield self._message(chunk, self.failed)  # held back until now, because only the last one names the failed
 
     def _message(self, signals: tuple[Signal, ...], failed: tuple[str, ...]) -> Signals:
         return Signals(at=self._batch.ends_at, interval=self._batch.interval, signals=signals, failed=failed)
@@ -86,7 +86,7 @@ class SignalBatch:
     def _chunks(self) -> Iterator[tuple[Signal, ...]]:
         if len(self) <= CHUNK_SIGNALS:
             if self._columns:
-                yield self._signals_unsorted()
+                yield self._few_signals()
             return
         # Sort all signals by (id, strategy, action), then build them a chunk at a time. After sorting, signal i is
         # number `within[i]` of the columns `group[i]`.
@@ -102,21 +102,21 @@ class SignalBatch:
             some = slice(first, first + CHUNK_SIGNALS)
             yield self._chunk(group[some], within[some])
 
-    def _signals_unsorted(self) -> tuple[Signal, ...]:
-        # For a handful of signals sorting costs less than the first numpy call.
+    def _few_signals(self) -> tuple[Signal, ...]:
+        # All signals, sorted. For a few of them Python's sort takes less time than the first numpy call.
         signals = [signal for columns in self._columns for signal in self._signals(columns, None)]
         ids = self._universe.id_of
         return tuple(sorted(signals, key=lambda s: (ids(s.symbol), s.strategy, ACTION_RANK[s.action])))
 
     def _chunk(self, group: Ints, within: Ints) -> tuple[Signal, ...]:
-        found: list[Any] = [None] * len(group)
+        signals: list[Any] = [None] * len(group)
         for number in sorted(set(group.tolist())):
             places = np.flatnonzero(group == number)
             for place, signal in zip(
                 places.tolist(), self._signals(self._columns[number], within[places]), strict=True
             ):
-                found[place] = signal
-        return tuple(found)
+                signals[place] = signal
+        return tuple(signals)
 
     def _signals(self, columns: SignalColumns, rows: Ints | None) -> Iterator[Signal]:
         at, quoted_at, made_at, universe = self._batch.ends_at, self._batch.quoted_at, self._made_mono, self._universe

@@ -39,8 +39,9 @@ class WorkerInputs:
     ) -> None:
         self.universe, self.interval_ns = universe, interval_ns
         self._on_fault = on_fault
-        self._pasts: dict[int, BarSeries] = {}  # by symbol id
+        self._pasts: dict[int, BarSeries] = {}  # symbol id -> its warm-up bars
         self._held: dict[int, Held] = {}  # end of a close (market ns) -> holdings then
+        # Only `decide` gets holdings, so they are kept only if a strategy overrides it.
         self._is_deciding = any(spec.load_class().decide is not Strategy.decide for spec in strategies)
         self._off: set[tuple[str, int]] = set()  # (strategy, symbol id): disabled because it raised
 

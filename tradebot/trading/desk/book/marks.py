@@ -108,6 +108,8 @@ class Marks:
         """Return the `reference_price` of an instrument by its id."""
         bid = self._bid[id_]
         units = self._last[id_]
+        # In integer units: the spread is at most 1% of the bid, and bid + ask within 10% of last of twice the last,
+        # which is a mid price within 5% of it.
         if bid > 0:
             ask = self._ask[id_]
             if (
@@ -123,7 +125,7 @@ class Marks:
         return self._bid[id_] > self._ask[id_] > 0
 
     def crossed_reason(self, id_: int) -> str:
-        """Return that the order book of an instrument is crossed, in words; empty where it is not."""
+        """Return a sentence that the bid of an instrument is above its ask, empty where it is not."""
         if not self.is_crossed(id_):
             return ""
         price = self._universe[id_].price_from_units
