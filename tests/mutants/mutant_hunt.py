@@ -45,10 +45,12 @@ TARGETS = (
 )  # fmt: skip
 # Quick and near first: most changes are noticed by the first of them.
 TESTS = ("tests/domain", "tests/trading/desk", "tests/markets/test_charges.py", "tests/trading/test_reconciliation.py",
-         "tests/trading/test_book_reader.py", "tests/trading/test_look_schedule.py", "tests/markets/test_debits.py",
+         "tests/trading/test_fill_hints.py", "tests/trading/test_account_reader.py",
+         "tests/trading/test_poll_schedule.py", "tests/markets/test_debits.py",
          "tests/journal/test_recovery.py", "tests/control", "tests/checker", "tests/trading/test_engine.py",
-         "tests/backtest/test_clearance.py", "tests/backtest/test_fast_desk.py", "tests/backtest/test_order_course.py",
-         "tests/backtest/test_every_bar.py", "tests/backtest/test_run.py")  # fmt: skip
+         "tests/backtest/test_fast_gate.py", "tests/backtest/test_backtest_desk.py",
+         "tests/backtest/test_order_fast_path.py", "tests/backtest/test_every_bar.py",
+         "tests/backtest/test_run.py")  # fmt: skip
 LEFT_OUT = ("tests/control/test_cancel_sweep.py", "tests/trading/desk/test_leaks.py")  # processes of their own; memory
 SOURCES = ("tradebot/domain", "tradebot/markets", "tradebot/trading", "tradebot/backtest")  # where the targets are
 DAYS = range(1, 61)

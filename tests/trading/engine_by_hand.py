@@ -13,7 +13,7 @@ import numpy as np
 
 from tests.told import Told
 from tests.trading.desk.desk_room import gate
-from tests.trading.test_bars import OPEN, OneDay
+from tests.trading.test_bar_builder import OPEN, OneDay
 from tradebot.clock import SECOND, LoopClock
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import BarBatch, Quotes

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from tests.trading.test_bars import OPEN, OneDay, quotes
+from tests.trading.test_bar_builder import OPEN, OneDay, quotes
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Quotes

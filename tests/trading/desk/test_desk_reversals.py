@@ -8,8 +8,8 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from tests.backtest.test_fast_desk import accepted
-from tests.trading.desk.test_recording import NAMES, SETTINGS, Day
+from tests.backtest.test_backtest_desk import accepted
+from tests.trading.desk.test_recording_desk import NAMES, SETTINGS, Day
 from tradebot.clock import SECOND
 from tradebot.domain.commands import CommandVerb, Scope
 from tradebot.domain.messages import Action, ClockTick, Command, FillReport, Signal, Signals

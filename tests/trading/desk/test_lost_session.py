@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.trading.desk.desk_room import D, Room, events, submitted
-from tests.trading.desk.test_unread_rows import look, seeing, sent, state
+from tests.trading.desk.rules.test_unread_orders import look, seeing, sent, state
 from tradebot.domain.messages import Action, BrokerSession, Incident, LinkDown, LinkUp
 from tradebot.domain.order import OrderEvent, OrderEventType, OrderState
 from tradebot.trading.desk.decisions import DeskOutput

@@ -1,4 +1,4 @@
-"""Which looks at the venue's books get a row in the journal."""
+"""Which polls of the venue's books get a row in the journal."""
 
 from __future__ import annotations
 

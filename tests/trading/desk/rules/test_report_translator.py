@@ -1,4 +1,4 @@
-"""Sightings: which statuses of the venue tell of the terms of an order, and which tell of something else."""
+"""Reports of orders: which statuses of the venue tell of the terms of an order, and which tell of something else."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def test_an_entry_is_denied_when_not_one_lot_can_be_paid_and_says_so() -> None:
 
 def test_intraday_margin_holds_within_the_sessions_of_its_market_alone() -> None:
     assert quantities(says("L", 100, 100, 100, cash=10_000)) == [100]
-    from tests.backtest.test_validity import at  # bars of a session
+    from tests.backtest.test_order_expiry import at  # bars of a session
 
     assert 1 / INTRADAY_MARGIN_RATE == 5
     starts = [1_704_167_100_000_000_000 + n * 60_000_000_000 for n in range(3)]

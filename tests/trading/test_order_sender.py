@@ -1,4 +1,4 @@
-"""Execution: the row is durable before the request leaves, once; what the venue answers becomes one outcome."""
+"""The order sender: the row is durable before the request leaves, once; what the venue answers becomes one outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The common course of an order in one step is what the fold makes of its facts, over every order there can be."""
+"""The common course of an order in one step is what the reducer makes of its events, over every order there can be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fold, rule by rule: what each fact leaves of an order's state, times, ids and reason, its cancel and replace."""
+"""The reducer, rule by rule: what each event leaves of an order's state, times, ids, reason, cancel and replace."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from tests.trading.desk.account_day import Day
-from tests.trading.desk.test_gate import request, seeing
+from tests.trading.desk.gate.test_gate import request, seeing
 from tradebot.backtest.fast_gate import FastGate
 from tradebot.domain.commands import CommandVerb
 from tradebot.domain.instrument import Instrument, InstrumentKind

@@ -1,4 +1,4 @@
-"""The rules of a share of symbols: when an entry may fire, what goes out with it, what a wrong answer costs."""
+"""The rules of a partition: when an entry may fire, what goes out with it, what a wrong answer costs."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""The space watch: thresholds told once each way, entries denied early, exits only when the reserve is used up."""
+"""The disk monitor: thresholds told once each way, entries denied early, exits only when the reserve is used up."""
 
 from __future__ import annotations
 

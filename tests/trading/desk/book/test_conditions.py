@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.trading.desk.desk_room import Room
-from tests.trading.desk.test_exits import Crowd
+from tests.trading.desk.rules.test_exits import Crowd
 from tradebot.clock import SECOND
 from tradebot.domain.commands import CommandVerb, Scope
 from tradebot.domain.messages import (

@@ -1,4 +1,4 @@
-"""The book reader: one answer out of five lists, where each may fail or be odd in its own way."""
+"""The account reader: one answer out of five lists, where each may fail or be odd in its own way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The vigil: which facts a person is told of, how far each halts, and which cancels go out that waited."""
+"""Order invariants: which events a person is told of, how far each halts, and which cancels go out that waited."""
 
 from __future__ import annotations
 

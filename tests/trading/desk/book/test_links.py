@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.trading.desk.test_conditions import session
+from tests.trading.desk.book.test_conditions import session
 from tradebot.clock import SECOND
 from tradebot.domain.messages import BrokerSession, LinkDown, LinkUp
 from tradebot.trading.desk.book.conditions import Conditions

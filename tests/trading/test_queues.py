@@ -1,4 +1,4 @@
-"""The queues between the stages: what becomes of a message when its lane is full, and which lane is read first."""
+"""The queues between the stages: what becomes of a message when its queue is full, and which queue is read first."""
 
 from __future__ import annotations
 

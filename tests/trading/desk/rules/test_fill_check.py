@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trading.desk.desk_room import Room, submitted
-from tests.trading.desk.test_recording import SETTINGS, Day
+from tests.trading.desk.test_recording_desk import SETTINGS, Day
 from tradebot.domain.messages import Action, Command, FillReport, Incident, OrderReport
 from tradebot.domain.order import (
     Fill,

@@ -1,4 +1,4 @@
-"""The session watch: one route decides whether our login holds; a lost one is a state, told once, over by itself."""
+"""The login monitor: one route decides whether our login holds; a lost one is a state, told once, over by itself."""
 
 from __future__ import annotations
 

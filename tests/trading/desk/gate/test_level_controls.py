@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from tests.trading.desk.desk_room import Room, submitted
-from tests.trading.desk.test_gate import passes, request
+from tests.trading.desk.gate.test_gate import passes, request
 from tradebot.domain.messages import Action
 from tradebot.domain.order import OrderEvent, OrderEventType, OrderPurpose, Side
 from tradebot.trading.desk.gate.gate import Gate

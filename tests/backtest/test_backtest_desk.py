@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.oracle.seam import handle_fast, view
-from tests.trading.desk.test_recording import LIMITS, NAMES, SETTINGS, VENUE, Day
+from tests.trading.desk.test_recording_desk import LIMITS, NAMES, SETTINGS, VENUE, Day
 from tradebot.backtest.backtest_desk import BacktestDesk
 from tradebot.backtest.fast_gate import FastGate
 from tradebot.clock import SECOND

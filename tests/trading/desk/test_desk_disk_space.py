@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.trading.desk.desk_room import D, Room, submitted
-from tests.trading.desk.test_unread_rows import seeing
+from tests.trading.desk.rules.test_unread_orders import seeing
 from tradebot.domain.commands import CommandVerb
 from tradebot.domain.messages import Action, Cancel, Command, DiskAllowance, DiskSpaceState
 from tradebot.domain.order import OrderEvent, OrderEventType

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.trading.desk.test_gate import VIEW, passes, request, seeing
+from tests.trading.desk.gate.test_gate import VIEW, passes, request, seeing
 from tradebot.domain.order import OrderKind, OrderPurpose, OrderRequest, Side
 from tradebot.trading.desk.gate.exposure_controls import MaxPosition, ReduceOnly, SufficientFunds
 from tradebot.trading.desk.gate.level_controls import ValidLevels

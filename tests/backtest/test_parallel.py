@@ -62,7 +62,7 @@ def test_workers_end_with_a_backtest_that_is_killed(way: str) -> None:
     # given a backtest whose workers tell who they are and then hang
     script = f"""
 import threading
-from tests.backtest.test_spread import EACH, Hanging, bars
+from tests.backtest.test_parallel import EACH, Hanging, bars
 from tradebot.backtest import parallel
 if __name__ == "__main__":
     parallel.MIN_PARALLEL_BARS = 1

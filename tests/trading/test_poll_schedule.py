@@ -1,4 +1,4 @@
-"""The look schedule: a doubt brings looks at growing intervals, and no look comes more often than it helps."""
+"""The poll schedule: a doubt brings polls at growing intervals, and no poll comes more often than it helps."""
 
 from __future__ import annotations
 
