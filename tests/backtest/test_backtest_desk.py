@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.oracle.seam import handle_fast, view
-from tests.trading.desk.test_recording_desk import LIMITS, NAMES, SETTINGS, VENUE, Day
+from tests.trading.desk.recorded_day import LIMITS, NAMES, SETTINGS, VENUE, Day, accepted
 from tradebot.backtest.backtest_desk import BacktestDesk
 from tradebot.backtest.fast_gate import FastGate
 from tradebot.clock import SECOND
@@ -60,7 +60,7 @@ class Twice(Day):
 
 
 class _Pair:
-    """Stands where the day's desk is: whatever it is given both desks are given, and what they say is compared."""
+    """Stands where the day's desk is: both desks are given what it is given, and what they say is compared."""
 
     def __init__(self, day: Twice) -> None:
         self.day = day
@@ -252,14 +252,6 @@ def bought(day: Twice) -> OrderRequest:
     entry = accepted(day)
     day.give(FillReport(fill=day.execution(entry, entry.quantity), mono=day.mono))
     return entry
-
-
-def accepted(day: Twice) -> OrderRequest:
-    """Send the order that waits and have it accepted."""
-    request = day.waiting.pop(0)
-    day.tell(request, OrderEventType.SENDING)
-    day.tell(request, OrderEventType.ACCEPTED, f"V{request.order_id}")
-    return request
 
 
 class Prompt(Day):

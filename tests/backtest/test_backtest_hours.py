@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.backtest.bars_by_hand import DESK, MINUTE, job, random_bars
-from tests.backtest.test_every_bar import both, matchings, specs, told
+from tests.backtest.random_runs import comparable, matchings, run_both_ways, specs
 from tradebot.backtest.job import TradingHours
 from tradebot.backtest.session_timetable import timeline_days
 from tradebot.clock import IST, format_iso
@@ -76,9 +76,9 @@ def test_every_position_is_flat_by_its_own_close_and_every_bar_gives_the_same(da
     )
     asked = msgspec.structs.replace(asked, instruments=traded)
 
-    sparse, dense = both(asked, series)
+    sparse, dense = run_both_ways(asked, series)
 
-    assert told(sparse) == told(dense)
+    assert comparable(sparse) == comparable(dense)
     assert sparse.orders_hash == dense.orders_hash
     fills = sparse.fills
     held: dict[tuple[str, date], Decimal] = {}

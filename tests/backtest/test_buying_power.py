@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import tradebot
 from tests.backtest.bars_by_hand import DESK, WIDE, bars, job, random_bars
-from tests.backtest.test_every_bar import both, matchings, specs, told
-from tests.backtest.test_fills_inside_bars import prices, purposes
+from tests.backtest.one_trade import prices, purposes
+from tests.backtest.random_runs import comparable, matchings, run_both_ways, specs
 from tradebot.backtest import metrics
 from tradebot.backtest.job import Bill, Costs, TradingHours
 from tradebot.backtest.result import Result
@@ -112,12 +112,12 @@ def test_an_entry_is_denied_when_not_one_lot_can_be_paid_and_says_so() -> None:
 
 def test_intraday_margin_holds_within_the_sessions_of_its_market_alone() -> None:
     assert quantities(says("L", 100, 100, 100, cash=10_000)) == [100]
-    from tests.backtest.test_order_expiry import at  # bars of a session
+    from tests.backtest.one_trade import once_at  # bars of a session
 
     assert 1 / INTRADAY_MARGIN_RATE == 5
     starts = [1_704_167_100_000_000_000 + n * 60_000_000_000 for n in range(3)]
     desk = msgspec.structs.replace(DESK, order_notional=D(10**6))
-    found = at(*starts, interval=60_000_000_000, market="nse", cash=D(200), closes=(100, 100, 100), desk=desk)
+    found = once_at(*starts, interval=60_000_000_000, market="nse", cash=D(200), closes=(100, 100, 100), desk=desk)
     assert quantities(found) == [10]
 
 
@@ -174,7 +174,7 @@ def test_money_runs_out_at_the_same_bars_when_every_bar_is_walked(data: st.DataO
         hours=TradingHours(market=draw(st.sampled_from(["always", "nse"]))),
     )  # fmt: skip
 
-    sparse, dense = both(asked, series)
+    sparse, dense = run_both_ways(asked, series)
 
-    assert told(sparse) == told(dense)
+    assert comparable(sparse) == comparable(dense)
     assert sparse.notes == dense.notes

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from tests.trading.desk.gate.test_gate import request
+from tests.trading.desk.gate.gate_contexts import request
 from tradebot.backtest.fast_gate import FastGate
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind

@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from tests.backtest.bars_by_hand import DESK, bars, job
+from tests.backtest.bars_by_hand import bars, job
+from tests.backtest.one_trade import CODE, FLAT, once, prices, purposes
 from tradebot.backtest import honesty_checks
 from tradebot.backtest.check import CheckVerdict
 from tradebot.backtest.result import Result
@@ -17,49 +18,6 @@ from tradebot.domain.order import OrderKind
 from tradebot.exchange.bar_matching import BarFillModel
 from tradebot.exchange.slippage import Slippage
 from tradebot.strategies.loading import StrategySpec
-
-CODE = '''"""Enters long after the first bar, or short where asked, and leaves after the bar numbered `leaves`."""
-from tradebot.domain.messages import Action
-from tradebot.strategies.strategy import Intent, Param, Strategy
-
-
-class Once(Strategy):
-    stop, trail, target, quantity = Param(0.0), Param(0.0), Param(0.0), Param(10.0)
-    leaves, short = Param(99), Param(False)
-
-    def __init__(self):
-        self.count = 0
-
-    def decide(self, bar, now, position):
-        self.count += 1
-        if self.count == 1:
-            return Intent(
-                action=Action.ENTER_SHORT if self.short else Action.ENTER_LONG,
-                quantity=self.quantity,
-                stop_loss=self.stop or None,
-                trail_by=self.trail or None,
-                target=self.target or None,
-            )
-        if self.count == self.leaves:
-            return Intent(action=Action.EXIT_SHORT if self.short else Action.EXIT_LONG)
-'''
-FLAT = (100.0, 100.0, 100.0, 100.0)
-
-
-def once(*rows: tuple[float, float, float, float], matching: BarFillModel | None = None, volume: int = 1_000,
-         kind: OrderKind = OrderKind.MARKET, protection: str = "5", **params: object) -> Result:  # fmt: skip
-    spec = StrategySpec(name="once", reference="once.py:Once", params=params, code=CODE)
-    desk = msgspec.structs.replace(DESK, order_kind=kind, protection_pct=Decimal(protection))
-    asked = job(spec, matching=matching or BarFillModel(), desk=desk)
-    return run_backtest(asked, {"ACME": bars(FLAT, *rows, volume=volume)})
-
-
-def prices(result: Result) -> list[float]:
-    return (result.fill_rows.price / 100).tolist()
-
-
-def purposes(result: Result) -> list[str]:
-    return result.fills["purpose"].tolist()
 
 
 def test_an_order_of_one_close_fills_at_the_next_open() -> None:

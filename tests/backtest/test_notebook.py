@@ -17,37 +17,19 @@ import pandas as pd
 import pytest
 
 import tradebot
+from tests.backtest.notebook_cells import Mine, frame
 from tradebot.backtest import metrics, report_data
 from tradebot.backtest.exchange_settings import exchange_settings
 from tradebot.backtest.input_frames import bars_from_frames
-from tradebot.backtest.sample import sample_bars
 from tradebot.clock import DAY
 from tradebot.domain.market import Bar
 from tradebot.domain.messages import Action
 from tradebot.errors import ConfigError, DataError
 from tradebot.history.interval import interval_name
-from tradebot.indicators.expressions import Bars, crossed_above, crossed_below, lag, opening_range, resample, ta
+from tradebot.indicators.expressions import Bars, crossed_above, lag, opening_range, resample, ta
 from tradebot.strategies.frame_strategy import FrameStrategy
-from tradebot.strategies.strategy import Holding, Intent, Param, Rules, Strategy
+from tradebot.strategies.strategy import Holding, Intent, Rules, Strategy
 from tradebot.trading.analysis.session_opens import session_opens_of
-
-
-class Mine(Strategy):
-    """Long while the close is above its average."""
-
-    window = Param(20, low=2, high=100)
-
-    def rules(self, bars: Bars) -> Rules:
-        average = ta.SMA(bars.close, self.window)
-        return Rules(enter_long=crossed_above(bars.close, average), exit_long=crossed_below(bars.close, average))
-
-
-def frame(symbol: str = "RELIANCE", days: int = 5) -> pd.DataFrame:
-    _, series = sample_bars((symbol,), days=days)
-    one = series[symbol]
-    columns = {name: getattr(one, name) / 100 for name in ("open", "high", "low", "close")} | {"volume": one.volume}
-    index = pd.DatetimeIndex(pd.to_datetime(one.starts, unit="ns", utc=True), name="ts").tz_convert("Asia/Kolkata")
-    return pd.DataFrame(columns, index=index)
 
 
 def test_a_class_and_a_frame_give_frames_figures_and_a_page(tmp_path: Path) -> None:
@@ -131,7 +113,9 @@ def test_it_shows_itself_in_a_cell_without_markup_of_others() -> None:
 def test_a_class_without_a_file_is_tested_and_its_faults_are_named() -> None:
     # given what a cell is: code that no file holds
     cell = """
-from tests.backtest.test_notebook import Mine, Strategy, frame, tradebot
+import tradebot
+from tests.backtest.notebook_cells import Mine, frame
+from tradebot.strategies.strategy import Strategy
 
 class Cell(Mine):
     def rules(self, bars):
@@ -151,7 +135,7 @@ except tradebot.errors.DataError as fault:
     assert ran.returncode == 0, ran.stderr
     trades, fault = ran.stdout.splitlines()
     assert int(trades) > 0
-    assert fault.startswith("__main__.Broken: rules() fails at line 10: AttributeError")
+    assert fault.startswith("__main__.Broken: rules() fails at line 12: AttributeError")
 
 
 def test_a_strategy_that_was_switched_off_is_named_wherever_the_result_is_shown() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, time
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -12,11 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.backtest.bars_by_hand import MINUTE, START, bars, job, random_bars
-from tests.backtest.test_every_bar import both, matchings, specs, told
-from tests.backtest.test_fills_inside_bars import CODE, prices, purposes
+from tests.backtest.one_trade import CODE, once_at, prices, purposes
+from tests.backtest.random_runs import comparable, matchings, run_both_ways, specs
 from tradebot.backtest.job import TradingHours
 from tradebot.backtest.order_expiry import OrderExpiries
-from tradebot.backtest.result import Result
 from tradebot.backtest.run import run_backtest
 from tradebot.backtest.session_timetable import NEVER, timeline_days
 from tradebot.clock import DAY
@@ -27,17 +25,6 @@ from tradebot.markets.calendar import ist_to_ns
 from tradebot.strategies.loading import StrategySpec
 
 
-def at(*starts: int, interval: int, market: str = "always", every_bar: bool = False, leaves: int = 99,
-       closes: tuple[float, ...] = (), **changes: Any) -> Result:  # fmt: skip
-    """Enter long at the first close, and leave at the one numbered `leaves`; bars begin at `starts`, 100, 101, ..."""
-    found = closes or tuple(100.0 + n for n in range(len(starts)))
-    series = bars(*((p, p, p, p) for p in found))
-    series = msgspec.structs.replace(series, starts=np.array(starts, dtype=np.int64), interval=interval)
-    spec = StrategySpec(name="once", reference="once.py:Once", params={"leaves": leaves}, code=CODE)
-    asked = job(spec, interval=interval, hours=TradingHours(market=market), every_bar=every_bar, **changes)
-    return run_backtest(asked, {"ACME": series})
-
-
 def midnights(*days: date) -> tuple[int, ...]:
     return tuple(ist_to_ns(day, time(0)) for day in days)
 
@@ -46,7 +33,7 @@ def midnights(*days: date) -> tuple[int, ...]:
 def test_an_order_of_january_does_not_meet_a_price_of_june(every_bar: bool) -> None:
     starts = midnights(date(2024, 1, 2), date(2024, 6, 3), date(2024, 6, 4))
 
-    result = at(*starts, interval=DAY, every_bar=every_bar)
+    result = once_at(*starts, interval=DAY, every_bar=every_bar)
 
     assert (result.counts["fills"], result.counts["lapsed"]) == (0, 1)
     assert result.orders["state"].tolist() == ["EXPIRED"]
@@ -55,7 +42,7 @@ def test_an_order_of_january_does_not_meet_a_price_of_june(every_bar: bool) -> N
 def test_a_weekend_and_a_holiday_between_two_days_end_nothing() -> None:
     thursday, monday = date(2024, 1, 25), date(2024, 1, 29)
 
-    result = at(*midnights(thursday, monday), interval=DAY)
+    result = once_at(*midnights(thursday, monday), interval=DAY)
 
     assert (prices(result), result.counts["lapsed"]) == ([101.0], 0)
 
@@ -63,16 +50,16 @@ def test_a_weekend_and_a_holiday_between_two_days_end_nothing() -> None:
 def test_a_day_that_the_bars_miss_ends_the_order_where_the_calendar_is_known() -> None:
     days = midnights(date(2024, 1, 2), date(2024, 1, 4))  # the 3rd was a session
 
-    assert at(*days, interval=DAY).counts["lapsed"] == 1
+    assert once_at(*days, interval=DAY).counts["lapsed"] == 1
     coin = Instrument(symbol="ACME", exchange="BINANCE", currency="USDT")
-    assert at(*days, interval=DAY, instruments=(coin,), currency="USDT").counts["lapsed"] == 0
+    assert once_at(*days, interval=DAY, instruments=(coin,), currency="USDT").counts["lapsed"] == 0
 
 
 @pytest.mark.parametrize("every_bar", [False, True])
 def test_an_intraday_order_ends_with_its_day(every_bar: bool) -> None:
     tuesday, wednesday = (ist_to_ns(day, time(9, 30)) for day in (date(2024, 1, 2), date(2024, 1, 3)))
 
-    result = at(tuesday, wednesday, wednesday + MINUTE, interval=MINUTE, market="nse", every_bar=every_bar)
+    result = once_at(tuesday, wednesday, wednesday + MINUTE, interval=MINUTE, market="nse", every_bar=every_bar)
 
     assert (result.counts["fills"], result.counts["lapsed"]) == (0, 1)
 
@@ -87,8 +74,8 @@ def test_around_the_clock_too_an_order_from_inside_a_session_ends_with_it(exchan
         ist_to_ns(date(2024, 1, 2 + (exchange != "NSE")), closes) - MINUTE,
     )
 
-    inside = at(tuesday, wednesday, interval=MINUTE, instruments=(share,))
-    of_the_close = at(last, wednesday, interval=MINUTE, instruments=(share,))
+    inside = once_at(tuesday, wednesday, interval=MINUTE, instruments=(share,))
+    of_the_close = once_at(last, wednesday, interval=MINUTE, instruments=(share,))
 
     assert (inside.counts["lapsed"], inside.counts["fills"]) == (1, 0)
     assert (of_the_close.counts["lapsed"], prices(of_the_close)) == (0, [101.0])
@@ -98,7 +85,7 @@ def test_around_the_clock_too_an_order_from_inside_a_session_ends_with_it(exchan
 def test_an_exit_that_lapsed_is_sent_again_and_takes_the_first_price_there_is(every_bar: bool) -> None:
     starts = midnights(date(2024, 1, 1), date(2024, 1, 2), date(2024, 6, 3), date(2024, 6, 4))
 
-    result = at(*starts, interval=DAY, leaves=2, every_bar=every_bar, closes=(100, 110, 70, 80))
+    result = once_at(*starts, interval=DAY, leaves=2, every_bar=every_bar, closes=(100, 110, 70, 80))
 
     assert result.counts["lapsed"] == 1
     assert (prices(result), purposes(result)) == ([110.0, 70.0], ["entry", "exit"])
@@ -135,7 +122,7 @@ def test_an_order_of_the_last_close_lives_until_the_next_session_of_the_calendar
 def test_weekly_bars_and_a_bar_of_latency_end_nothing_too_early(latency: int) -> None:
     weeks = [ist_to_ns(date(2024, 1, 1), time(0)) + 7 * DAY * n for n in range(4)]
 
-    result = at(*weeks, interval=7 * DAY, matching=BarFillModel(latency_bars=latency))
+    result = once_at(*weeks, interval=7 * DAY, matching=BarFillModel(latency_bars=latency))
 
     assert (prices(result), result.counts["lapsed"]) == ([101.0 + latency], 0)
 
@@ -154,6 +141,6 @@ def test_orders_lapse_at_the_same_bars_when_every_bar_is_walked(data: st.DataObj
     desk = msgspec.structs.replace(job().desk, order_kind=draw(st.sampled_from(list(OrderKind)[:2])))
     asked = job(draw(specs()), symbols=names, matching=draw(matchings()), desk=desk)
 
-    sparse, dense = both(asked, series)
+    sparse, dense = run_both_ways(asked, series)
 
-    assert told(sparse) == told(dense)
+    assert comparable(sparse) == comparable(dense)

@@ -7,7 +7,7 @@ from decimal import Decimal as D
 import msgspec
 import pytest
 
-from tests.domain.test_order_machine import execution, fact, facts_of, request
+from tests.domain.order_events import execution, order_event, order_events_of, request
 from tradebot.backtest.order_fast_path import accepted_order, is_single_full_fill
 from tradebot.domain.order import Order, OrderEventType, OrderKind, OrderState
 from tradebot.domain.order_reducer import apply_event, open_order
@@ -17,7 +17,7 @@ E, S = OrderEventType, OrderState
 
 def reached(depth: int) -> set[Order]:
     """Every order that `depth` facts after its beginning can lead to."""
-    events = facts_of("T1")
+    events = order_events_of("T1")
     layer = {open_order(f) for f in events if f.type in (E.INTENT, E.DENIED)}
     found = set(layer)
     for _ in range(depth):
@@ -37,9 +37,11 @@ def test_an_order_placed_in_one_step_is_what_the_three_facts_make_of_it(kind: Or
 
     found = accepted_order(wanted, at=5, mono=7)
 
-    order = open_order(msgspec.structs.replace(fact("T1", E.INTENT, mono=7, request=wanted), at=5))
+    order = open_order(msgspec.structs.replace(order_event("T1", E.INTENT, mono=7, request=wanted), at=5))
     for event_type, id_ in ((E.SENDING, ""), (E.ACCEPTED, wanted.order_id)):
-        order = apply_event(order, msgspec.structs.replace(fact("T1", event_type, mono=7, venue_order_id=id_), at=5))
+        order = apply_event(
+            order, msgspec.structs.replace(order_event("T1", event_type, mono=7, venue_order_id=id_), at=5)
+        )
     assert found == order
 
 
@@ -51,7 +53,7 @@ def test_an_order_that_a_fill_makes_whole_is_through_and_nothing_of_it_is_left_o
     for order in orders:
         fill = execution("T1", "z", quantity=quantity)
         if is_single_full_fill(order, fill):
-            event = fact("T1", E.EXECUTED, mono=7, fill=fill, venue_order_id=fill.venue_order_id)
+            event = order_event("T1", E.EXECUTED, mono=7, fill=fill, venue_order_id=fill.venue_order_id)
             found = apply_event(order, msgspec.structs.replace(event, at=5))
             assert found.state is S.FILLED
             assert (found.filled, found.fills) == (fill.quantity, (fill,))

@@ -6,41 +6,16 @@ import os
 import select
 import subprocess
 import sys
-import threading
 
 import msgspec
 import numpy as np
 import pytest
 
-from tests.backtest.bars_by_hand import job, random_bars
-from tests.backtest.test_every_bar import told
+from tests.backtest.parallel_accounts import EACH, bars
+from tests.backtest.random_runs import comparable
 from tradebot.backtest import parallel
-from tradebot.backtest.job import Bill, Costs, Job
 from tradebot.backtest.parallel import run_parallel
 from tradebot.backtest.run import run_backtest
-from tradebot.strategies.loading import load_strategy
-from tradebot.strategies.strategy import Strategy
-
-SYMBOLS = ("ACME", "BOLT", "CRAB", "DUNE", "ECHO")
-EACH = job(
-    load_strategy("ema_cross", {"trend": 0.0}), symbols=SYMBOLS, shared=False, costs=Costs(bill=Bill.INDIA)
-)  # fmt: skip
-
-
-class Hanging(Strategy):
-    """Tells in which process it runs, and never decides."""
-
-    def decide(self, bar, now, position):
-        os.write(1, f"{os.getpid()}\n".encode())
-        threading.Event().wait()
-
-    @staticmethod
-    def job() -> Job:
-        return msgspec.structs.replace(EACH, strategies=(load_strategy(f"{__file__}:Hanging"),))
-
-
-def bars(*, ragged: bool = False) -> dict:
-    return {name: random_bars(n, 600 - 37 * n * ragged, symbol=name) for n, name in enumerate(SYMBOLS)}
 
 
 @pytest.mark.parametrize("ragged", [False, True])
@@ -52,7 +27,7 @@ def test_two_processes_give_what_one_gives(monkeypatch: pytest.MonkeyPatch, ragg
     spread_ = run_parallel(EACH, series, workers=2)
 
     assert alone.counts["fills"] > 40
-    assert told(spread_) == told(alone)
+    assert comparable(spread_) == comparable(alone)
     assert spread_.orders_hash == alone.orders_hash
 
 
@@ -62,7 +37,7 @@ def test_workers_end_with_a_backtest_that_is_killed(way: str) -> None:
     # given a backtest whose workers tell who they are and then hang
     script = f"""
 import threading
-from tests.backtest.test_parallel import EACH, Hanging, bars
+from tests.backtest.parallel_accounts import EACH, Hanging, bars
 from tradebot.backtest import parallel
 if __name__ == "__main__":
     parallel.MIN_PARALLEL_BARS = 1

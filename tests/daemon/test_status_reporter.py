@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.told import Told
-from tests.trading.desk.desk_room import Room
+from tests.trading.desk.desk_rig import DeskRig
 from tradebot.clock import ManualClock
 from tradebot.config import Config
 from tradebot.daemon import status_reporter
@@ -105,13 +105,13 @@ async def test_the_end_is_said_with_its_first_reason() -> None:
 
 
 def test_positions_whose_stops_end_with_the_process_are_named_with_them() -> None:
-    heard, room = Heard(), Room()
-    heard.status_reporter._account, heard.status_reporter._venue_session.universe = room.desk.account, room.universe  # type: ignore[attr-defined]
+    heard, rig = Heard(), DeskRig()
+    heard.status_reporter._account, heard.status_reporter._venue_session.universe = rig.desk.account, rig.universe  # type: ignore[attr-defined]
     heard.status_reporter.warn_open_positions()
     assert heard.events == []
 
-    room.bought(stop_loss=990.0, trail_by=20.0, target=1100.0)
-    room.quote("AAA", "1050")
+    rig.bought(stop_loss=990.0, trail_by=20.0, target=1100.0)
+    rig.quote("AAA", "1050")
     heard.status_reporter.warn_open_positions()
 
     ((event, fields),) = heard.events

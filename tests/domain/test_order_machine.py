@@ -9,31 +9,24 @@ from __future__ import annotations
 import os
 from decimal import Decimal
 from itertools import product
-from typing import Any
 
 import msgspec
 import pytest
 
+from tests.domain.order_events import D, E, S, execution, order_event, order_events_of, request, status
 from tradebot.domain.order import (
     LATE_FILL_HOLD_NS,
     PRESUMED_ABSENT_HOLD_NS,
     CancelState,
-    Fill,
     Order,
     OrderEvent,
     OrderEventType,
-    OrderKind,
     OrderOrigin,
-    OrderPurpose,
-    OrderRequest,
     OrderState,
     OrderTerms,
     OrderTimes,
     ReplaceState,
     RequestState,
-    Side,
-    VenueOrder,
-    VenueOrderStatus,
 )
 from tradebot.domain.order_reducer import apply_event, open_order
 from tradebot.domain.order_states import (
@@ -46,105 +39,8 @@ from tradebot.domain.order_states import (
 )
 from tradebot.trading.desk.book.blotter import Blotter
 
-S, E, D = OrderState, OrderEventType, Decimal
 PAIRS = set(product(S, E))
 DEPTH = int(os.environ.get("TRADEBOT_DEPTH", "6"))
-STATUSES = {
-    E.SEEN_ACKED: VenueOrderStatus.ACKED,
-    E.SEEN_OPEN: VenueOrderStatus.OPEN,
-    E.SEEN_FILLED: VenueOrderStatus.FILLED,
-    E.SEEN_CANCELED: VenueOrderStatus.CANCELED,
-    E.SEEN_EXPIRED: VenueOrderStatus.EXPIRED,
-    E.SEEN_REJECTED: VenueOrderStatus.REJECTED,
-}
-
-
-def request(order_id: str = "T1", *, quantity: int = 2, side: Side = Side.BUY) -> OrderRequest:
-    return OrderRequest(
-        order_id=order_id,
-        symbol="AAA",
-        exchange="NSE",
-        side=side,
-        kind=OrderKind.LIMIT,
-        quantity=D(quantity),
-        price=D(100),
-        purpose=OrderPurpose.ENTRY,
-    )
-
-
-def execution(order_id: str, name: str, *, quantity: int = 1, price: int = 100, inferred: bool = False) -> Fill:
-    return Fill(
-        execution_id=f"{order_id}-{name}",
-        venue_order_id=f"V-{order_id}",
-        symbol="AAA",
-        exchange="NSE",
-        side=Side.BUY,
-        quantity=D(quantity),
-        price=D(price),
-        traded_at=1,
-        is_inferred=inferred,
-    )
-
-
-def status(order_id: str, event_type: OrderEventType, *, filled: int, at: int, quantity: int = 2) -> VenueOrder:
-    return VenueOrder(
-        venue_order_id=f"V-{order_id}",
-        tag=order_id,
-        symbol="AAA",
-        exchange="NSE",
-        side=Side.BUY,
-        kind=OrderKind.LIMIT,
-        status=STATUSES.get(event_type, VenueOrderStatus.OPEN),
-        quantity=D(quantity),
-        filled=D(filled),
-        price=D(100),
-        changed_at=at,
-    )
-
-
-def fact(order_id: str, event_type: OrderEventType, *, mono: int = 1, **more: Any) -> OrderEvent:
-    return OrderEvent(order_id=order_id, type=event_type, at=1, mono=mono, **more)
-
-
-def facts_of(order_id: str) -> list[OrderEvent]:
-    """Every event with the contents that make a difference: old and new statuses, fills told again and otherwise."""
-    found: list[OrderEvent] = []
-    for event_type in E:
-        match event_type:
-            case E.INTENT | E.DENIED:
-                found.append(fact(order_id, event_type, request=request(order_id)))
-            case E.EXECUTED:
-                for told in (
-                    execution(order_id, "a"),
-                    execution(order_id, "a", price=101),
-                    execution(order_id, "b"),
-                    execution(order_id, "c", quantity=2),
-                    execution(order_id, "i", inferred=True),
-                ):
-                    found.append(fact(order_id, event_type, fill=told))
-            case E.REVERSED:
-                found += [fact(order_id, event_type, fill=execution(order_id, name)) for name in ("a", "i")]
-            case E.QUARANTINED:
-                found.append(fact(order_id, event_type, fill=execution(order_id, "a", price=101)))
-            case E.REPLACE_SENT:
-                found.append(fact(order_id, event_type, terms=OrderTerms(quantity=D(3), price=D(99))))
-            case E.CHANGED:
-                found.append(
-                    fact(order_id, event_type, venue_order=status(order_id, event_type, filled=0, at=2, quantity=1))
-                )
-            case E.SEEN_OPEN | E.SEEN_CANCELED:
-                for filled, at in ((0, 1), (1, 2)):
-                    found.append(
-                        fact(order_id, event_type, venue_order=status(order_id, event_type, filled=filled, at=at))
-                    )
-            case _ if event_type in STATUSES:
-                filled = 2 if event_type is E.SEEN_FILLED else 0
-                found.append(fact(order_id, event_type, venue_order=status(order_id, event_type, filled=filled, at=2)))
-            case E.NOT_FOUND:
-                found += [fact(order_id, event_type, is_proof=proof) for proof in (False, True)]
-            case _:
-                found.append(fact(order_id, event_type))
-    return found
 
 
 def core(order: Order) -> Order:
@@ -205,7 +101,7 @@ def check(before: Order, given: OrderEvent, after: Order) -> None:
 
 def walk(order_id: str, depth: int) -> list[set[Order]]:
     """Return, for each number of events, the orders first reached by it."""
-    events = facts_of(order_id)
+    events = order_events_of(order_id)
     starts = {core(open_order(f)) for f in events if f.type in (E.INTENT, E.DENIED)}
     levels, known = [starts], set(starts)
     for _ in range(depth):
@@ -249,14 +145,14 @@ def test_every_pair_of_state_and_event_has_one_rule() -> None:
     ],
 )
 def test_the_rules_that_money_hangs_on(state: OrderState, event: OrderEventType, target: OrderState) -> None:
-    order = msgspec.structs.replace(open_order(fact("T1", E.INTENT, request=request())), state=state)
-    assert apply_event(order, next(f for f in facts_of("T1") if f.type is event)).state is target
+    order = msgspec.structs.replace(open_order(order_event("T1", E.INTENT, request=request())), state=state)
+    assert apply_event(order, next(f for f in order_events_of("T1") if f.type is event)).state is target
 
 
 def test_every_row_of_the_table_leads_where_it_says() -> None:
     for (state, event_type), target in TRANSITIONS.items():
-        order = msgspec.structs.replace(open_order(fact("T1", E.INTENT, request=request())), state=state)
-        given = next(f for f in facts_of("T1") if f.type is event_type)
+        order = msgspec.structs.replace(open_order(order_event("T1", E.INTENT, request=request())), state=state)
+        given = next(f for f in order_events_of("T1") if f.type is event_type)
         assert apply_event(order, given).state is target, (state, event_type)
 
 
@@ -267,8 +163,8 @@ def test_rows_that_count_fills_or_set_flags_name_no_state() -> None:
 
 def test_a_pair_without_a_row_changes_no_state_and_is_counted() -> None:
     for state, event_type in IGNORED_PAIRS:
-        order = msgspec.structs.replace(open_order(fact("T1", E.INTENT, request=request())), state=state)
-        for given in (f for f in facts_of("T1") if f.type is event_type):
+        order = msgspec.structs.replace(open_order(order_event("T1", E.INTENT, request=request())), state=state)
+        for given in (f for f in order_events_of("T1") if f.type is event_type):
             after = apply_event(order, given)
             assert (after.state, after.ignored) == (state, 1), (state, event_type)
 
@@ -298,21 +194,23 @@ def test_no_sequence_of_events_breaks_a_promise_of_two_orders() -> None:
 
 
 def after(*events: OrderEvent, quantity: int = 2) -> Order:
-    order = open_order(fact("T1", E.INTENT, request=request(quantity=quantity)))
+    order = open_order(order_event("T1", E.INTENT, request=request(quantity=quantity)))
     for given in events:
         order = apply_event(order, given)
     return order
 
 
 def seen(event_type: OrderEventType, *, filled: int = 0, at: int = 0) -> OrderEvent:
-    return fact("T1", event_type, venue_order=status("T1", event_type, filled=filled, at=at), venue_order_id="V-T1")
+    return order_event(
+        "T1", event_type, venue_order=status("T1", event_type, filled=filled, at=at), venue_order_id="V-T1"
+    )
 
 
 def filled(name: str, *, quantity: int = 1, price: int = 100, inferred: bool = False) -> OrderEvent:
-    return fact("T1", E.EXECUTED, fill=execution("T1", name, quantity=quantity, price=price, inferred=inferred))
+    return order_event("T1", E.EXECUTED, fill=execution("T1", name, quantity=quantity, price=price, inferred=inferred))
 
 
-SENT = (fact("T1", E.SENDING), fact("T1", E.ACCEPTED, venue_order_id="V-T1"))
+SENT = (order_event("T1", E.SENDING), order_event("T1", E.ACCEPTED, venue_order_id="V-T1"))
 
 
 @pytest.mark.parametrize(
@@ -345,26 +243,26 @@ def test_a_cancel_that_lacks_fills_stays_exposed_by_them() -> None:
 def test_a_cancel_frees_its_reservation_after_two_seconds_and_a_presumed_absence_after_ten_minutes() -> None:
     canceled = after(*SENT, seen(E.SEEN_CANCELED))
     assert (canceled.reserved_quantity(LATE_FILL_HOLD_NS), canceled.reserved_quantity(1 + LATE_FILL_HOLD_NS)) == (2, 0)
-    lost = (fact("T1", E.SENDING), fact("T1", E.AMBIGUOUS))
-    presumed = after(*lost, fact("T1", E.NOT_FOUND))
+    lost = (order_event("T1", E.SENDING), order_event("T1", E.AMBIGUOUS))
+    presumed = after(*lost, order_event("T1", E.NOT_FOUND))
     assert (
         presumed.reserved_quantity(PRESUMED_ABSENT_HOLD_NS),
         presumed.reserved_quantity(1 + PRESUMED_ABSENT_HOLD_NS),
     ) == (2, 0)
-    assert after(*lost, fact("T1", E.NOT_FOUND, is_proof=True)).reserved_quantity(1) == 0
+    assert after(*lost, order_event("T1", E.NOT_FOUND, is_proof=True)).reserved_quantity(1) == 0
 
 
 def test_while_a_replace_is_pending_the_larger_quantity_is_exposed() -> None:
-    replacing = (*SENT, seen(E.SEEN_OPEN), fact("T1", E.REPLACE_SENT, terms=OrderTerms(quantity=D(5))))
+    replacing = (*SENT, seen(E.SEEN_OPEN), order_event("T1", E.REPLACE_SENT, terms=OrderTerms(quantity=D(5))))
     assert after(*replacing).remaining_quantity == 5
-    assert after(*replacing, fact("T1", E.REPLACE_UNKNOWN)).remaining_quantity == 5
-    smaller = fact("T1", E.REPLACE_SENT, terms=OrderTerms(quantity=D(1)))
+    assert after(*replacing, order_event("T1", E.REPLACE_UNKNOWN)).remaining_quantity == 5
+    smaller = order_event("T1", E.REPLACE_SENT, terms=OrderTerms(quantity=D(1)))
     assert after(*SENT, seen(E.SEEN_OPEN), smaller).remaining_quantity == 2
     through = after(*replacing, filled("a", quantity=2))
     assert (through.state, through.remaining_quantity) == (S.PARTIAL, 3), "the larger quantity may be in force"
-    stayed = apply_event(through, fact("T1", E.CHANGED, venue_order=status("T1", E.CHANGED, filled=2, at=3)))
+    stayed = apply_event(through, order_event("T1", E.CHANGED, venue_order=status("T1", E.CHANGED, filled=2, at=3)))
     assert (stayed.state, stayed.remaining_quantity) == (S.FILLED, 0)
-    done = after(*replacing, fact("T1", E.REPLACED, venue_order_id="V2"))
+    done = after(*replacing, order_event("T1", E.REPLACED, venue_order_id="V2"))
     assert (done.quantity, done.remaining_quantity, done.replace.state, done.other_ids) == (
         5,
         5,
@@ -375,7 +273,7 @@ def test_while_a_replace_is_pending_the_larger_quantity_is_exposed() -> None:
 
 def test_an_order_the_venue_ends_by_itself_says_so() -> None:
     assert after(*SENT, seen(E.SEEN_CANCELED)).origin is OrderOrigin.BROKER
-    asked = after(*SENT, fact("T1", E.CANCEL_SENT), seen(E.SEEN_CANCELED))
+    asked = after(*SENT, order_event("T1", E.CANCEL_SENT), seen(E.SEEN_CANCELED))
     assert (asked.origin, asked.cancel.state) == (OrderOrigin.OWN, RequestState.NONE)
 
 
@@ -390,7 +288,7 @@ def test_a_fill_told_with_other_figures_is_set_aside() -> None:
 
 
 def test_a_fill_taken_back_reopens_what_was_filled_and_is_not_booked_again() -> None:
-    order = after(*SENT, filled("a", quantity=2), fact("T1", E.REVERSED, fill=execution("T1", "a", quantity=2)))
+    order = after(*SENT, filled("a", quantity=2), order_event("T1", E.REVERSED, fill=execution("T1", "a", quantity=2)))
     assert (order.state, order.filled) == (S.OPEN, 0)
     again = apply_event(order, filled("a", quantity=2))
     assert (again.filled, again.ignored) == (0, 1)
@@ -400,14 +298,14 @@ def test_a_fill_taken_back_reopens_what_was_filled_and_is_not_booked_again() -> 
 
 def test_a_bust_of_an_order_the_venue_calls_filled_ends_it() -> None:
     order = after(*SENT, seen(E.SEEN_FILLED, filled=2), filled("a"), filled("b"),
-                  fact("T1", E.REVERSED, fill=execution("T1", "b")))  # fmt: skip
+                  order_event("T1", E.REVERSED, fill=execution("T1", "b")))  # fmt: skip
     assert (order.state, order.filled, order.missing_quantity) == (S.CANCELED, 1, 0)
 
 
 def test_the_real_fill_takes_the_place_of_the_inferred_one() -> None:
     made_up = (*SENT, seen(E.SEEN_FILLED, filled=2), filled("i", quantity=2, inferred=True))
     assert after(*made_up).state is S.FILLED
-    order = after(*made_up, fact("T1", E.REVERSED, fill=execution("T1", "i")), filled("a", quantity=2, price=99))
+    order = after(*made_up, order_event("T1", E.REVERSED, fill=execution("T1", "i")), filled("a", quantity=2, price=99))
     assert (order.state, order.filled, order.average_price, order.missing_quantity) == (S.FILLED, 2, 99, 0)
     assert order.irregular.late == 0
 
@@ -434,9 +332,17 @@ def test_an_order_can_always_come_to_an_end() -> None:
 
 
 def test_a_bust_after_a_status_made_the_order_whole_reopens_or_ends_it_but_does_not_leave_it_filled() -> None:
-    event = fact("T1", E.REPLACE_SENT, terms=OrderTerms(quantity=D(3), price=D(99)))
-    lost = (*SENT, seen(E.SEEN_OPEN), event, filled("a"), filled("b"), fact("T1", E.NOT_FOUND), fact("T1", E.NOT_FOUND))
+    event = order_event("T1", E.REPLACE_SENT, terms=OrderTerms(quantity=D(3), price=D(99)))
+    lost = (
+        *SENT,
+        seen(E.SEEN_OPEN),
+        event,
+        filled("a"),
+        filled("b"),
+        order_event("T1", E.NOT_FOUND),
+        order_event("T1", E.NOT_FOUND),
+    )
     whole = after(*lost, seen(E.SEEN_OPEN, at=5))
     assert whole.state is S.FILLED
-    busted = apply_event(whole, fact("T1", E.REVERSED, fill=execution("T1", "b")))
+    busted = apply_event(whole, order_event("T1", E.REVERSED, fill=execution("T1", "b")))
     assert (busted.state, busted.filled) == (S.PARTIAL, 1)

@@ -15,7 +15,7 @@ from tests.oracle.pair import Heard, Look, Pair
 from tests.oracle.random_steps import CALM
 from tests.oracle.random_trouble import TROUBLE, RandomSteps
 from tests.oracle.vendor import seam as frozen_seam
-from tests.trading.desk.test_recording_desk import SETTINGS, VENUE
+from tests.trading.desk.recorded_day import SETTINGS, VENUE
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.market import BarBatch

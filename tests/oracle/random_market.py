@@ -10,7 +10,7 @@ import numpy as np
 
 from tests.oracle.dice import Dice
 from tests.oracle.small_venue import SmallVenue
-from tests.trading.desk.test_recording_desk import OPEN
+from tests.trading.desk.recorded_day import OPEN
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import BarBatch, Quotes

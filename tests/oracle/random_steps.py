@@ -12,7 +12,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from tests.oracle.random_market import Surroundings
-from tests.trading.desk.test_recording_desk import MINUTE
+from tests.trading.desk.recorded_day import MINUTE
 from tradebot.clock import SECOND
 from tradebot.domain.commands import EVERYTHING, CommandVerb
 from tradebot.domain.market import BarBatch

@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 
 from tests.told import Told
-from tests.trading.desk.desk_room import gate
-from tests.trading.test_bar_builder import OPEN, OneDay
+from tests.trading.desk.desk_rig import gate
+from tests.trading.quotes_by_hand import OPEN, OneDay
 from tradebot.clock import SECOND, LoopClock
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import BarBatch, Quotes
@@ -215,7 +215,7 @@ class AnalysisByHand:
         """There is nothing to wake."""
 
 
-class Room:
+class EngineRig:
     """The engine and everything around it; bars of `interval_s` from `OPEN` on, which is now."""
 
     def __init__(

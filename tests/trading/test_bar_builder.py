@@ -8,49 +8,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.trading.quotes_by_hand import LENGTH, OPEN, OneDay, quotes
 from tradebot.clock import SECOND
-from tradebot.domain.market import BarBatch, Quotes
+from tradebot.domain.market_data import BarBatch
 from tradebot.trading import bar_builder as stage
 from tradebot.trading import quote_filter
 from tradebot.trading.bar_builder import BarBuilder
-from tradebot.trading.quote_filter import SessionBounds, split_repeated_ids
+from tradebot.trading.quote_filter import split_repeated_ids
 
-OPEN = 1_700_000_100 * SECOND
 MINUTE = 60 * SECOND
-LENGTH = 375 * MINUTE
-
-
-class OneDay:
-    def __init__(self, size: int) -> None:
-        self.size = size
-
-    def session_at(self, market_at: int) -> SessionBounds:
-        full = np.full(self.size, OPEN, dtype=np.int64)
-        return SessionBounds(full, full + LENGTH, OPEN + LENGTH, OPEN + LENGTH, OPEN + 86_400 * SECOND)
 
 
 def bars(size: int = 3, *, grace: int = 0, interval: int = MINUTE) -> BarBuilder:
     made = BarBuilder(size, interval_ns=interval, grace_ns=grace, sessions=OneDay(size))
     made.roll_session(OPEN)
     return made
-
-
-def quotes(*rows: tuple[int, float, int, int], seen_at: int = 1) -> Quotes:
-    """rows: (id, seconds after the open, price units, cumulative volume)"""
-    ids, seconds, last, volume = zip(*rows, strict=True)
-    zeros = np.zeros(len(rows), dtype=np.int64)
-    return Quotes(
-        source="test",
-        seen_at=seen_at,
-        ids=np.array(ids, dtype=np.int64),
-        sent_at=OPEN + (np.array(seconds) * SECOND).astype(np.int64),
-        last=np.array(last, dtype=np.int64),
-        volume=np.array(volume, dtype=np.int64),
-        bid=zeros,
-        ask=zeros,
-        bid_size=zeros,
-        ask_size=zeros,
-    )
 
 
 def row(batch: BarBatch, id_: int) -> tuple[int, ...]:

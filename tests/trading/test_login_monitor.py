@@ -39,7 +39,7 @@ class Profile:
         return "AB1234"
 
 
-class Room:
+class MonitorRig:
     """A watch over a clock that sleeps at once, and what it said."""
 
     def __init__(self, *answers: Exception | None) -> None:
@@ -67,61 +67,61 @@ class Room:
 
 
 async def test_a_suspicion_that_the_profile_does_not_share_changes_nothing() -> None:
-    room = Room(None)
-    room.watch.check_soon()
-    async with room.running(asked=1):
+    rig = MonitorRig(None)
+    rig.watch.check_soon()
+    async with rig.running(asked=1):
         pass
-    assert (room.posted, room.told, room.watch.state.lost_reason) == ([], [], "")
+    assert (rig.posted, rig.told, rig.watch.state.lost_reason) == ([], [], "")
 
 
 async def test_silence_and_pages_of_gateways_are_asked_again_with_longer_pauses_and_are_no_word_of_the_venues() -> None:
-    room = Room(*[SILENCE] * 12, None)
-    room.watch.check_soon()
-    async with room.running(asked=13):
+    rig = MonitorRig(*[SILENCE] * 12, None)
+    rig.watch.check_soon()
+    async with rig.running(asked=13):
         pass
-    assert (room.posted, room.told) == ([], [])
-    pauses = [b - a for a, b in zip(room.profile.asked_at, room.profile.asked_at[1:], strict=False)]
+    assert (rig.posted, rig.told) == ([], [])
+    pauses = [b - a for a, b in zip(rig.profile.asked_at, rig.profile.asked_at[1:], strict=False)]
     assert pauses[:3] == [0.5, 1.0, 2.0]
     assert max(pauses) == MAX_RETRY_S
 
 
 async def test_the_venues_own_word_is_a_lost_session_told_once_and_asked_for_ever_more_rarely() -> None:
-    room = Room(DEAD)
-    room.watch.check_soon()
-    async with room.running(asked=10):
+    rig = MonitorRig(DEAD)
+    rig.watch.check_soon()
+    async with rig.running(asked=10):
         pass
-    assert [bool(state.lost_reason) for state in room.posted] == [True]
-    assert not room.watch.state.orders_refused
-    ((event, fields),) = room.told
+    assert [bool(state.lost_reason) for state in rig.posted] == [True]
+    assert not rig.watch.state.orders_refused
+    ((event, fields),) = rig.told
     assert (event, fields["level"], fields["positions"]) == ("session_lost", "error", {"INFY": "-10"})
-    assert room.profile.asked_at[-1] == sum((0.5, 1, 2, 4, 8, 16, 32, 60, 60))
+    assert rig.profile.asked_at[-1] == sum((0.5, 1, 2, 4, 8, 16, 32, 60, 60))
 
 
 async def test_a_right_that_is_refused_at_the_profile_is_a_lost_session_as_well() -> None:
-    room = Room(AccessDenied("the address is not registered"))
-    room.watch.check_soon()
-    async with room.running(asked=1):
+    rig = MonitorRig(AccessDenied("the address is not registered"))
+    rig.watch.check_soon()
+    async with rig.running(asked=1):
         pass
-    assert room.watch.state.lost_reason
+    assert rig.watch.state.lost_reason
 
 
 async def test_an_order_route_that_says_so_ends_the_exits_at_once_and_the_profile_brings_all_back() -> None:
-    room = Room(DEAD, None)
-    room.watch.on_orders_refused("Incorrect `api_key` or `access_token`.")
-    assert room.watch.state.orders_refused, "before anything is asked"
-    room.watch.on_orders_refused("again")
-    async with room.running(asked=2):
+    rig = MonitorRig(DEAD, None)
+    rig.watch.on_orders_refused("Incorrect `api_key` or `access_token`.")
+    assert rig.watch.state.orders_refused, "before anything is asked"
+    rig.watch.on_orders_refused("again")
+    async with rig.running(asked=2):
         await asyncio.sleep(0)
-    assert [(bool(state.lost_reason), state.orders_refused) for state in room.posted] == [(True, True), (False, False)]
-    assert room.events == ["session_lost", "exits_refused", "session_restored"]
+    assert [(bool(state.lost_reason), state.orders_refused) for state in rig.posted] == [(True, True), (False, False)]
+    assert rig.events == ["session_lost", "exits_refused", "session_restored"]
 
 
 async def test_a_session_lost_keeps_that_orders_are_refused_until_it_is_back() -> None:
-    room = Room(DEAD)
-    room.watch.check_soon()
-    async with room.running(asked=1):
-        room.watch.on_orders_refused("dead")
-        room.watch.check_soon()
-        await room.profile.until(4)
-    assert room.watch.state.orders_refused
-    assert room.events == ["session_lost", "exits_refused"]
+    rig = MonitorRig(DEAD)
+    rig.watch.check_soon()
+    async with rig.running(asked=1):
+        rig.watch.on_orders_refused("dead")
+        rig.watch.check_soon()
+        await rig.profile.until(4)
+    assert rig.watch.state.orders_refused
+    assert rig.events == ["session_lost", "exits_refused"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.trading.test_bar_builder import quotes
+from tests.trading.quotes_by_hand import quotes
 from tradebot.clock import SECOND
 from tradebot.domain.market import Quotes
 from tradebot.trading import price_band

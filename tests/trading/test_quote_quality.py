@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.told import Told
-from tests.trading.test_bar_builder import OPEN, OneDay, quotes
+from tests.trading.quotes_by_hand import OPEN, OneDay, quotes
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.commands import CommandVerb, Scope
 from tradebot.domain.instrument import Instrument, Universe

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from tests.trading.test_bar_builder import OPEN, OneDay, quotes
+from tests.trading.quotes_by_hand import OPEN, OneDay, quotes
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import Quotes
@@ -25,7 +25,7 @@ from tradebot.trading.price_band import PriceBand
 
 
 class Venue:
-    """Answers with one price; its stream is subscribed again when somebody asks for that."""
+    """Answers with one price; its stream is subscribed again when it is asked for."""
 
     def __init__(self, price: int) -> None:
         self.price, self.again = price, list[list[int]]()

@@ -12,52 +12,20 @@ import pytest
 from msgspec.structs import replace
 
 from tests.told import Told
+from tests.trading.account_lists import FILL, SHOWN, LateBroker, OddBroker
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.messages import FillReport
-from tradebot.domain.order import Fill, OrderKind, Side, VenueHolding, VenueOrder, VenueOrderStatus
+from tradebot.domain.order import Fill, VenueHolding, VenueOrder
 from tradebot.domain.venue_rows import UnreadRow, VenueRows
 from tradebot.errors import LinkLost, LoginLost
 from tradebot.trading import reconciliation
 from tradebot.trading.poll_schedule import PollPace, PollSchedule
 from tradebot.trading.reconciliation import Reconciliation
 
-SHOWN = VenueOrder(
-    venue_order_id="V1", tag="T1", symbol="TCS", exchange="NSE", product="MIS", side=Side.BUY, kind=OrderKind.MARKET,
-    status=VenueOrderStatus.FILLED, quantity=Decimal(2), filled=Decimal(2), average_price=Decimal(100),
-)  # fmt: skip
-FILL = Fill(
-    execution_id="E1", venue_order_id="V1", symbol="TCS", exchange="NSE", product="MIS", side=Side.BUY,
-    quantity=Decimal(2), price=Decimal(100), traded_at=1,
-)  # fmt: skip
-
-
-class Books:
-    """A broker that lists the order of its one fill from the `n`-th list on."""
-
-    def __init__(self, n: int) -> None:
-        self.lists, self._from = 0, n
-
-    async def fetch_orders(self) -> VenueRows[VenueOrder]:
-        self.lists += 1
-        return VenueRows([SHOWN] if self.lists >= self._from else [])
-
-    async def fetch_fills(self) -> VenueRows[Fill]:
-        return VenueRows([FILL])
-
-    async def fetch_positions(self) -> VenueRows[object]:
-        return VenueRows()
-
-    async def fetch_holdings(self) -> VenueRows[object]:
-        return VenueRows()
-
-    async def fetch_cash(self) -> Decimal:
-        return Decimal(0)
-
-
 HELD = VenueHolding(symbol="AAA", exchange="NSE", quantity=Decimal(5), average_price=Decimal(90))
 
 
-def reading(broker: Books, *, clock: ManualClock | None = None, told: Told | None = None) -> Reconciliation:
+def reading(broker: LateBroker, *, clock: ManualClock | None = None, told: Told | None = None) -> Reconciliation:
     return Reconciliation(
         broker=broker,  # type: ignore[arg-type]
         clock=clock or ManualClock(),
@@ -73,14 +41,14 @@ def trading(clock: ManualClock, wanted_at: Callable[[], int | None] = lambda: No
 
 
 async def test_a_list_of_orders_that_lacks_the_order_of_a_fill_is_read_again() -> None:
-    broker = Books(3)
+    broker = LateBroker(3)
     snapshot = await reading(broker).account_reader.read_consistent()
     assert snapshot.orders == (SHOWN,)
     assert broker.lists == 3
 
 
 async def test_a_fill_that_the_venue_tells_of_and_does_not_list_is_asked_for_again_and_believed_in_the_end() -> None:
-    class Late(Books):
+    class Late(LateBroker):
         async def fetch_fills(self) -> VenueRows[Fill]:
             return VenueRows()
 
@@ -91,7 +59,7 @@ async def test_a_fill_that_the_venue_tells_of_and_does_not_list_is_asked_for_aga
 
 async def test_books_that_stay_torn_are_no_books() -> None:
     with pytest.raises(LinkLost, match="fill E1"):
-        await reading(Books(99)).account_reader.read_consistent()
+        await reading(LateBroker(99)).account_reader.read_consistent()
 
 
 async def test_a_doubt_never_makes_the_looks_rarer_than_they_are_while_orders_live() -> None:
@@ -130,29 +98,9 @@ async def test_looks_that_end_no_doubt_or_are_not_answered_come_no_more_often_th
 ODD_ORDER = UnreadRow(book="orders", reason="order_type: null is none of MARKET", venue_order_id="V9", symbol="NIFTY")
 
 
-class Odd(Books):
-    """A broker one of whose lists has a row that cannot be read; everything else fits."""
-
-    def __init__(self, *unread: UnreadRow) -> None:
-        super().__init__(1)
-        self.unread = unread
-
-    def _odd(self, book: str) -> list[UnreadRow]:
-        return [row for row in self.unread if row.book == book]
-
-    async def fetch_orders(self) -> VenueRows[VenueOrder]:
-        return VenueRows([SHOWN], self._odd("orders"))
-
-    async def fetch_fills(self) -> VenueRows[Fill]:
-        return VenueRows([FILL], self._odd("trades"))
-
-    async def fetch_positions(self) -> VenueRows[object]:
-        return VenueRows([], self._odd("positions"))
-
-
 async def test_a_row_that_cannot_be_read_leaves_a_look_whole_is_counted_once_and_told_now_and_then() -> None:
     clock, told = ManualClock(), Told()
-    looking = reading(Odd(ODD_ORDER), clock=clock, told=told)
+    looking = reading(OddBroker(ODD_ORDER), clock=clock, told=told)
     for _ in range(200):
         snapshot = await looking.account_reader.read_snapshot()
         clock.now_ns += 5 * SECOND
@@ -174,7 +122,7 @@ async def test_a_row_that_cannot_be_read_leaves_a_look_whole_is_counted_once_and
     ],
 )
 async def test_a_start_is_not_kept_waiting_for_rows_that_cannot_be_read_to_fit_each_other(unread: UnreadRow) -> None:
-    class Torn(Odd):
+    class Torn(OddBroker):
         async def fetch_orders(self) -> VenueRows[VenueOrder]:
             return VenueRows([] if unread.book == "orders" else [SHOWN], self._odd("orders"))
 
@@ -188,7 +136,7 @@ async def test_a_start_is_not_kept_waiting_for_rows_that_cannot_be_read_to_fit_e
 
 
 async def test_holdings_are_asked_for_once_a_minute_and_fail_no_look() -> None:
-    class Holder(Books):
+    class Holder(LateBroker):
         asked, fails = 0, True
 
         async def fetch_holdings(self) -> VenueRows[VenueHolding]:  # type: ignore[override]
@@ -213,7 +161,7 @@ async def test_holdings_are_asked_for_once_a_minute_and_fail_no_look() -> None:
 
 
 async def test_cash_that_cannot_be_read_fails_no_look() -> None:
-    class Poor(Books):
+    class Poor(LateBroker):
         async def fetch_cash(self) -> Decimal:
             raise LinkLost("net: null is not a number")
 
@@ -224,7 +172,7 @@ async def test_cash_that_cannot_be_read_fails_no_look() -> None:
 
 async def test_books_that_stay_away_are_told_again_and_again_with_the_time_and_their_return_once() -> None:
     clock, told = ManualClock(), Told()
-    looking = reading(Books(1), clock=clock, told=told)
+    looking = reading(LateBroker(1), clock=clock, told=told)
     for _ in range(240):
         looking._on_failure(LinkLost("order_type: null"))
         clock.now_ns += 5 * SECOND
@@ -238,7 +186,7 @@ async def test_books_that_stay_away_are_told_again_and_again_with_the_time_and_t
     assert told.of("reconciliation_failed")[-1]["times"] == 1, "another spell is said at once"
 
 
-class Flaky(Books):
+class Flaky(LateBroker):
     """A broker whose second list is refused because our login is dead, and whose next two do not come."""
 
     async def fetch_orders(self) -> VenueRows[VenueOrder]:
@@ -267,7 +215,7 @@ async def test_each_look_that_is_whole_is_posted_and_a_dead_login_is_suspected()
 
 
 async def test_books_that_do_not_come_are_asked_for_as_often_as_while_orders_work() -> None:
-    class Silent(Books):
+    class Silent(LateBroker):
         async def fetch_orders(self) -> VenueRows[VenueOrder]:
             raise LinkLost("no answer")
 
@@ -280,7 +228,7 @@ async def test_books_that_do_not_come_are_asked_for_as_often_as_while_orders_wor
 
 async def test_how_long_the_books_stay_away_is_told_in_tenths_of_a_second() -> None:
     clock, told = ManualClock(1000 * SECOND), Told()
-    looking = reading(Books(1), clock=clock, told=told)
+    looking = reading(LateBroker(1), clock=clock, told=told)
     looking._on_failure(LinkLost("no answer"))
     clock.now_ns += 61 * SECOND + SECOND // 4
     looking._on_failure(LinkLost("no answer"))
@@ -291,7 +239,7 @@ async def test_how_long_the_books_stay_away_is_told_in_tenths_of_a_second() -> N
 async def test_fills_are_fetched_at_each_hint_and_posted_once_unless_they_changed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    class Trader(Books):
+    class Trader(LateBroker):
         prices = iter((100, 100, None, 101))
 
         async def fetch_fills(self) -> VenueRows[Fill]:

@@ -18,7 +18,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.trading.desk.desk_room import OPEN, Room, submitted
+from tests.trading.desk.desk_rig import OPEN, DeskRig, submitted
 from tradebot.clock import SECOND, ManualClock, WallClock
 from tradebot.domain.commands import CommandVerb
 from tradebot.domain.messages import AccountSnapshot, Action, Command, OrderReport, SessionBegins
@@ -63,10 +63,10 @@ def session(day: int) -> SessionBegins:
 
 
 class Day:
-    """A desk that trades without end; every fact goes to a journal and into log lines that nobody reads."""
+    """A desk that trades without end; every event goes to a journal and into log lines without a reader."""
 
     def __init__(self, journal: Journal) -> None:
-        self.room, self.journal, self.n, self.days, self.lines = Room(), journal, 0, 0, 0
+        self.rig, self.journal, self.n, self.days, self.lines = DeskRig(), journal, 0, 0, 0
         self.journal_logger = JournalLogger(self._tell, ManualClock(OPEN))
 
     def _tell(self, event: Event) -> None:
@@ -80,18 +80,18 @@ class Day:
         return outputs
 
     def outcome(self, request: OrderRequest, event_type: OrderEventType, venue_order_id: str = "") -> None:
-        self.write(self.room.outcome(request, event_type, venue_order_id))
+        self.write(self.rig.outcome(request, event_type, venue_order_id))
 
     async def trade(self, orders: int) -> None:
         """Trade at least `orders` orders, each to its end."""
-        room, until = self.room, self.n + orders
+        rig, until = self.rig, self.n + orders
         while self.n < until:
-            room.tick(150)  # below the orders of a day that the gate allows
-            if room.at > OPEN + 19_000 * SECOND:
-                room.at, self.days = OPEN, self.days + 1
-                room.desk.apply_message(session(self.days))
-            room.quote("AAA", "1000")
-            (entry,) = submitted(self.write(room.signal("AAA", Action.ENTER_LONG, n=self.n, stop_loss=990.0)))
+            rig.tick(150)  # below the orders of a day that the gate allows
+            if rig.at > OPEN + 19_000 * SECOND:
+                rig.at, self.days = OPEN, self.days + 1
+                rig.desk.apply_message(session(self.days))
+            rig.quote("AAA", "1000")
+            (entry,) = submitted(self.write(rig.signal("AAA", Action.ENTER_LONG, n=self.n, stop_loss=990.0)))
             await self.live(entry)
             if self.n % 8 < 2:  # the writer keeps hold of the last group: a short one weighs little
                 await self.journal.wait_durable()
@@ -101,25 +101,25 @@ class Day:
         gc.collect()
 
     async def live(self, entry: OrderRequest) -> None:
-        room, self.n = self.room, self.n + 1
+        rig, self.n = self.rig, self.n + 1
         venue_id = f"V{self.n}"
         self.outcome(entry, E.SENDING)
         match self.n % 8:
             case 0:
                 self.outcome(entry, E.REFUSED)
-                room.desk.apply_message(Command(verb=CommandVerb.RESUME))
+                rig.desk.apply_message(Command(verb=CommandVerb.RESUME))
                 return
             case 1:  # in doubt, and found filled in the books
                 self.outcome(entry, E.AMBIGUOUS)
             case 2:  # cancelled before anything filled
                 self.outcome(entry, E.ACCEPTED, venue_id)
-                room.tick(4)
+                rig.tick(4)
                 self.seen(entry, venue_id, VenueOrderStatus.CANCELED, 0)
                 return
             case _:
                 self.outcome(entry, E.ACCEPTED, venue_id)
         await self.fill(entry, venue_id)
-        (exit_,) = submitted(self.write(room.quote("AAA", "989")))
+        (exit_,) = submitted(self.write(rig.quote("AAA", "989")))
         self.n += 1
         self.outcome(exit_, E.SENDING)
         self.outcome(exit_, E.ACCEPTED, f"V{self.n}")
@@ -127,18 +127,18 @@ class Day:
 
     async def fill(self, request: OrderRequest, venue_id: str) -> None:
         parts = (4, 6) if self.n % 3 else (10,)
-        fills = tuple(self.room.execution(request, q, "1000", venue_id) for q in parts)
+        fills = tuple(self.rig.execution(request, q, "1000", venue_id) for q in parts)
         shown = self.order(request, venue_id, VenueOrderStatus.FILLED, 10)
-        self.write(self.room.desk.apply_message(
-            AccountSnapshot(asked_at=self.room.mono, orders=(shown,), fills=fills, positions=(), cash=D(0))
+        self.write(self.rig.desk.apply_message(
+            AccountSnapshot(asked_at=self.rig.mono, orders=(shown,), fills=fills, positions=(), cash=D(0))
         ))  # fmt: skip
 
     def seen(self, request: OrderRequest, venue_id: str, status: VenueOrderStatus, filled: int) -> None:
         order = self.order(request, venue_id, status, filled)
-        self.write(self.room.desk.apply_message(OrderReport(order=order, mono=self.room.mono)))
+        self.write(self.rig.desk.apply_message(OrderReport(order=order, mono=self.rig.mono)))
 
     def order(self, request: OrderRequest, venue_id: str, status: VenueOrderStatus, filled: int) -> Any:
-        order = self.room.venue_order(request, status, filled=filled)
+        order = self.rig.venue_order(request, status, filled=filled)
         fields = {name: getattr(order, name) for name in order.__struct_fields__}
         return type(order)(**(fields | {"venue_order_id": venue_id}))
 
@@ -166,7 +166,7 @@ async def measure(orders: int, folder: Path) -> dict[str, Any]:
         store = SqliteStore(folder / "store.sqlite3", clock=WallClock())
         outbox = Outbox(store, journal.path, clock=WallClock(), tell=drop_event, charges_for=lambda _: lambda *_: D(1))
         journal.append("run", RunRecord(run_id="leaks", mode="paper", account="A1"), at=OPEN)
-        journal.append("universe", InstrumentList(instruments=day.room.universe.instruments), at=OPEN)
+        journal.append("universe", InstrumentList(instruments=day.rig.universe.instruments), at=OPEN)
         for n in range(SAMPLES + 1):
             for _ in range(WARM // 200 if not n else max(orders // SAMPLES // 200, 1)):
                 await day.trade(200)
@@ -178,7 +178,7 @@ async def measure(orders: int, folder: Path) -> dict[str, Any]:
         after = counted()
         assert outbox.rows_behind == 0
         await outbox.finish_and_close()
-    return {"samples": samples, "before": before, "after": after, "kept": len(day.room.desk.book.blotter.orders)}
+    return {"samples": samples, "before": before, "after": after, "kept": len(day.rig.desk.book.blotter.orders)}
 
 
 if __name__ == "__main__":

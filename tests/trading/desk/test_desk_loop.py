@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.trading.desk.desk_room import Room, events
+from tests.trading.desk.desk_rig import DeskRig, events
 from tradebot.domain.messages import Cancel, ClockTick, FillReport, Incident, OrderReport, SessionBegins, Submit
 from tradebot.domain.order import (
     OrderEvent,
@@ -34,9 +34,9 @@ def said(desk: Desk, decisions: Any) -> list[str]:
 
 
 def test_what_a_decision_leads_to_comes_before_the_next_decision() -> None:
-    room = Room()
-    request = room.entered()
-    order_id, book = request.order_id, room.desk.book
+    rig = DeskRig()
+    request = rig.entered()
+    order_id, book = request.order_id, rig.desk.book
     seen: list[str] = []
 
     def rule() -> Iterator[Decision]:
@@ -44,16 +44,16 @@ def test_what_a_decision_leads_to_comes_before_the_next_decision() -> None:
         seen.append(book.blotter.orders[order_id].cancel.state.value)
         yield book.make_incident("behind it")
 
-    assert said(room.desk, rule()) == ["cancel_sent", "Cancel", "Incident"]
+    assert said(rig.desk, rule()) == ["cancel_sent", "Cancel", "Incident"]
     assert seen == ["sent"], "the book knew it when the rule went on"
 
 
 def test_the_rules_hear_of_a_fact_in_their_order_and_the_next_when_the_one_before_is_through(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    room = Room()
-    request = room.entered()
-    book, heard = room.desk.book, list[str]()
+    rig = DeskRig()
+    request = rig.entered()
+    book, heard = rig.desk.book, list[str]()
 
     def first(change: OrderChange) -> list[Decision]:
         heard.append(f"first of {change.event.type.value}")
@@ -63,9 +63,9 @@ def test_the_rules_hear_of_a_fact_in_their_order_and_the_next_when_the_one_befor
         heard.append(f"second of {change.event.type.value}")
         return []
 
-    monkeypatch.setattr(room.desk.rules, "change_subscribers", lambda change: (first, second))
+    monkeypatch.setattr(rig.desk.rules, "change_subscribers", lambda change: (first, second))
     order = book.blotter.orders[request.order_id]
-    room.desk.carry_out([RecordEvent(book.make_event(order, E.LINK_LOST, "for a test"))])
+    rig.desk.carry_out([RecordEvent(book.make_event(order, E.LINK_LOST, "for a test"))])
 
     assert heard == [
         "first of link_lost", "first of cancel_sent", "second of cancel_sent", "second of link_lost",
@@ -86,38 +86,38 @@ def test_the_rules_hear_of_a_fact_in_their_order_and_the_next_when_the_one_befor
     ],
 )
 def test_a_rule_hears_of_the_facts_that_concern_it(event: E, purpose: OrderPurpose, asked: str) -> None:
-    room = Room()
-    order = room.desk.book.blotter.orders[room.entered().order_id]
+    rig = DeskRig()
+    order = rig.desk.book.blotter.orders[rig.entered().order_id]
     order = msgspec.structs.replace(order, request=msgspec.structs.replace(order.request, purpose=purpose))
-    change = OrderChange(order, room.desk.book.make_event(order, event, "for a test"), order)
-    assert [type(rule.__self__).__name__ for rule in room.desk.rules.change_subscribers(change)] == asked.split()  # type: ignore[attr-defined]
+    change = OrderChange(order, rig.desk.book.make_event(order, event, "for a test"), order)
+    assert [type(rule.__self__).__name__ for rule in rig.desk.rules.change_subscribers(change)] == asked.split()  # type: ignore[attr-defined]
 
 
 def test_an_order_leaves_behind_its_fact_and_a_cancel_behind_its_own() -> None:
-    room = Room()
-    room.quote("AAA", "1000")
-    request = room.entered()
-    out = room.desk.carry_out([CancelOrder(request.order_id, "for a test")])
+    rig = DeskRig()
+    rig.quote("AAA", "1000")
+    request = rig.entered()
+    out = rig.desk.carry_out([CancelOrder(request.order_id, "for a test")])
     assert [type(what) for what in out] == [OrderEvent, Cancel]
 
 
 def test_what_is_decided_again_is_judged_again() -> None:
-    room = Room()
-    request = room.entered()
+    rig = DeskRig()
+    request = rig.entered()
     twice = [CancelOrder(request.order_id, "once"), CancelOrder(request.order_id, "twice")]
-    assert said(room.desk, twice) == ["cancel_sent", "Cancel"]
-    assert said(room.desk, [CancelOrder("nobody's", "no such order")]) == []
+    assert said(rig.desk, twice) == ["cancel_sent", "Cancel"]
+    assert said(rig.desk, [CancelOrder("nobody's", "no such order")]) == []
 
 
 def test_a_message_that_nothing_hears_is_a_fault_of_ours() -> None:
     with pytest.raises(AssertionError, match="the desk does not know Submit"):
-        Room().desk.apply_message(Submit(request=None))  # type: ignore[arg-type]
+        DeskRig().desk.apply_message(Submit(request=None))  # type: ignore[arg-type]
 
 
 def test_every_rule_is_asked_at_a_tick_and_says_nothing_on_a_quiet_day() -> None:
-    room = Room()
-    assert room.tick(1) == []
-    assert not any(isinstance(what, Incident) for what in room.tick(60))
+    rig = DeskRig()
+    assert rig.tick(1) == []
+    assert not any(isinstance(what, Incident) for what in rig.tick(60))
 
 
 # Why a backtest need not walk every bar for a rule that acts at ticks.
@@ -132,41 +132,41 @@ WATCHED = {
 
 
 def test_a_backtest_knows_where_each_rule_that_acts_at_ticks_may_act() -> None:
-    asked = {type(rule.__self__).__name__ for rule in Room().desk.rules.subscribers[ClockTick]}  # type: ignore[attr-defined]
+    asked = {type(rule.__self__).__name__ for rule in DeskRig().desk.rules.subscribers[ClockTick]}  # type: ignore[attr-defined]
     assert asked == WATCHED.keys(), (
         "a backtest walks only bars in which something can happen: see `backtest/daily_loss_scan.py`"
     )
 
 
 def test_another_day_begins_with_its_session_and_the_same_day_only_once() -> None:
-    room = Room()
-    first = room.desk.book.conditions.times.session
+    rig = DeskRig()
+    first = rig.desk.book.conditions.times.session
     assert first is not None
-    before = room.desk.book.pnl.day_base_fills
-    room.bought()
-    room.desk.apply_message(first)
-    assert room.desk.book.pnl.day_base_fills == before
+    before = rig.desk.book.pnl.day_base_fills
+    rig.bought()
+    rig.desk.apply_message(first)
+    assert rig.desk.book.pnl.day_base_fills == before
     later = 86_400_000_000_000
-    room.desk.apply_message(
+    rig.desk.apply_message(
         SessionBegins(
             opens_at=first.opens_at + later, closes_at=first.closes_at + later,
             entries_until=first.entries_until + later, square_off_at=first.square_off_at + later,
         )
     )  # fmt: skip
-    assert room.desk.book.pnl.day_base_fills[0] == 1
+    assert rig.desk.book.pnl.day_base_fills[0] == 1
 
 
 def test_a_fill_of_another_hand_leaves_our_stop_where_it_stands() -> None:
-    room = Room()
-    room.bought(stop_loss=980.0)
-    guard = room.desk.account.protective_levels(0)
+    rig = DeskRig()
+    rig.bought(stop_loss=980.0)
+    guard = rig.desk.account.protective_levels(0)
     assert guard is not None
     theirs = OrderRequest(
         order_id="", symbol="AAA", exchange="NSE", side=Side.BUY, kind=OrderKind.MARKET, quantity=Decimal(3),
         product="CNC",
     )  # fmt: skip
-    shown = msgspec.structs.replace(room.venue_order(theirs, VenueOrderStatus.OPEN), venue_order_id="X1", product="CNC")
-    room.desk.apply_message(OrderReport(order=shown, mono=room.mono))
-    fill = msgspec.structs.replace(room.execution(theirs, 3, "1001", "X1"), product="CNC")
-    assert events(room.desk.apply_message(FillReport(fill=fill, mono=room.mono))) == [E.EXECUTED]
-    assert room.desk.account.protective_levels(0) == guard
+    shown = msgspec.structs.replace(rig.venue_order(theirs, VenueOrderStatus.OPEN), venue_order_id="X1", product="CNC")
+    rig.desk.apply_message(OrderReport(order=shown, mono=rig.mono))
+    fill = msgspec.structs.replace(rig.execution(theirs, 3, "1001", "X1"), product="CNC")
+    assert events(rig.desk.apply_message(FillReport(fill=fill, mono=rig.mono))) == [E.EXECUTED]
+    assert rig.desk.account.protective_levels(0) == guard

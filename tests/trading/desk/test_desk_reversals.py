@@ -8,8 +8,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from tests.backtest.test_backtest_desk import accepted
-from tests.trading.desk.test_recording_desk import NAMES, SETTINGS, Day
+from tests.trading.desk.recorded_day import NAMES, SETTINGS, Day, accepted
 from tradebot.clock import SECOND
 from tradebot.domain.commands import CommandVerb, Scope
 from tradebot.domain.messages import Action, ClockTick, Command, FillReport, Signal, Signals

@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from tests.domain.test_order_machine import execution, fact, request
+from tests.domain.order_events import execution, order_event, request
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.order import OrderEventType, Side
@@ -31,7 +31,7 @@ AT = int(datetime(2026, 2, 3, 6, tzinfo=UTC).timestamp()) * SECOND
 def test_a_fill_is_billed_what_the_table_says_of_its_turnover_whether_it_has_whole_units_or_not(
     quantity: str, price: str
 ) -> None:
-    order = open_order(fact("T1", OrderEventType.INTENT, request=request()))
+    order = open_order(order_event("T1", OrderEventType.INTENT, request=request()))
     fill = msgspec.structs.replace(execution("T1", "a"), quantity=D(quantity), price=D(price), traded_at=AT)
     bill = order_charges(
         segment=Segment.INTRADAY, side=Side.BUY, turnover=D(quantity) * D(price), on=ist_date(AT)
@@ -40,7 +40,7 @@ def test_a_fill_is_billed_what_the_table_says_of_its_turnover_whether_it_has_who
 
 
 def test_a_percentage_is_of_the_value_and_rounded_half_to_even() -> None:
-    order = open_order(fact("T1", OrderEventType.INTENT, request=request()))
+    order = open_order(order_event("T1", OrderEventType.INTENT, request=request()))
     bill = percent_charges(D("0.1"), decimals=2)
     for quantity, price, billed in (
         ("3", "1234.5", "3.70"),
@@ -57,7 +57,7 @@ def test_a_percentage_is_of_the_value_and_rounded_half_to_even() -> None:
     [("16.66667", "16.66663"), ("16.66667", "16.66667"), ("16.6666", "16.66667"), ("100", "100"), ("1", "0")],
 )
 def test_a_further_fill_is_billed_what_it_adds_to_the_bill_of_its_order(first: str, second: str) -> None:
-    order = open_order(fact("T1", OrderEventType.INTENT, request=request()))
+    order = open_order(order_event("T1", OrderEventType.INTENT, request=request()))
     one = msgspec.structs.replace(execution("T1", "a"), price=D(first), traded_at=AT)
     other = msgspec.structs.replace(execution("T1", "b"), price=D(second), traded_at=AT)
     bill = charges_by_market(Universe([Instrument(symbol="AAA")]))
@@ -73,7 +73,7 @@ def test_a_further_fill_is_billed_what_it_adds_to_the_bill_of_its_order(first: s
 @pytest.mark.parametrize("price", ["1000", "16.66667"])
 def test_a_sale_for_delivery_pays_the_depository_once_a_day_and_a_sale_of_the_day_does_not(price: str) -> None:
     sale = msgspec.structs.replace(request(), side=Side.SELL)
-    order = open_order(fact("T1", OrderEventType.INTENT, request=sale))
+    order = open_order(order_event("T1", OrderEventType.INTENT, request=sale))
     fees = {}
     for product in ("MIS", "CNC"):
         bill, found = charges_by_market(Universe([Instrument(symbol="AAA")])), []
@@ -87,8 +87,8 @@ def test_a_sale_for_delivery_pays_the_depository_once_a_day_and_a_sale_of_the_da
     assert fees["CNC"] > 10
 
 
-def test_an_exchange_of_no_table_is_billed_nothing() -> None:
-    order = open_order(fact("T1", OrderEventType.INTENT, request=request()))
+def test_a_symbol_that_is_not_ours_and_an_exchange_of_no_table_are_billed_nothing() -> None:
+    order = open_order(order_event("T1", OrderEventType.INTENT, request=request()))
     bill = charges_by_market(Universe([Instrument(symbol="AAA")]))
     assert bill(order, msgspec.structs.replace(execution("T1", "a"), price=D(1000), traded_at=AT, exchange="XYZ")) == 0
     assert bill(order, msgspec.structs.replace(execution("T1", "a"), price=D(1000), traded_at=AT)) > 0

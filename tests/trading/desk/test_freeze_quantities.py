@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from tests.trading.desk.account_day import Day
-from tests.trading.desk.gate.test_gate import request, seeing
+from tests.trading.desk.gate.gate_contexts import context_with, request
 from tradebot.backtest.fast_gate import FastGate
 from tradebot.domain.commands import CommandVerb
 from tradebot.domain.instrument import Instrument, InstrumentKind
@@ -19,13 +19,13 @@ D = Decimal
 
 def test_150_000_shares_in_one_order_are_refused_with_figures() -> None:
     freeze = FreezeQuantity(shares=D(100_000), others={"NIFTYFUT": D(1800)})
-    answer = freeze.check(request(quantity=D(150_000)), seeing())
+    answer = freeze.check(request(quantity=D(150_000)), context_with())
     assert answer == "quantity 150000 is above the 100000 that NSE takes as one order"
-    assert freeze.check(request(quantity=D(100_000)), seeing()) is None
+    assert freeze.check(request(quantity=D(100_000)), context_with()) is None
     contract = Instrument(symbol="NIFTYFUT", exchange="NFO", token=1, kind=InstrumentKind.FUTURE)
-    assert freeze.check(request(quantity=D(1801), exchange="NFO"), seeing(instrument=contract)) is not None
+    assert freeze.check(request(quantity=D(1801), exchange="NFO"), context_with(instrument=contract)) is not None
     other = Instrument(symbol="BANKFUT", exchange="NFO", token=2, kind=InstrumentKind.FUTURE)
-    assert freeze.check(request(quantity=D(10**7)), seeing(instrument=other)) is None, "nobody knows it"
+    assert freeze.check(request(quantity=D(10**7)), context_with(instrument=other)) is None, "nobody knows it"
 
 
 def test_both_ways_past_the_gate_hold_to_it() -> None:
@@ -34,13 +34,13 @@ def test_both_ways_past_the_gate_hold_to_it() -> None:
         max_position_notional=D(10**9), max_gross_notional=D(10**9),
     )  # fmt: skip
     gate = build_gate(limits, kill_reason=lambda: "")
-    way, instrument = FastGate(limits, gate), seeing().instrument
+    way, instrument = FastGate(limits, gate), context_with().instrument
     for quantity, passes in ((50, True), (51, False)):
         asked = request(quantity=D(quantity), kind=OrderKind.LIMIT, order_id=f"T{quantity}", signal_id=f"s{quantity}")
         clears = way.allows_entry(asked, instrument, D(0), D(100), 0, 10**12, 0, None, lambda: D(0))
         assert clears is passes
         if not passes:
-            assert gate.check_order(asked, seeing()).control == "freeze"
+            assert gate.check_order(asked, context_with()).control == "freeze"
 
 
 def test_an_exit_of_more_than_one_order_may_have_goes_in_parts_until_nothing_is_left() -> None:

@@ -55,7 +55,7 @@ async def test_orders_leave_no_object_no_descriptor_no_task_no_thread_and_no_tim
         slope = (tracemalloc.get_traced_memory()[0] - held) / (day.n - orders)
         tracemalloc.stop()
         assert counted() == before
-    assert len(day.room.desk.book.blotter.orders) <= 301
+    assert len(day.rig.desk.book.blotter.orders) <= 301
     assert slope < LEFT_PER_ORDER + TRACED_NOISE / TRACED, f"{slope:.1f} bytes stay for each order"
 
 

@@ -276,7 +276,7 @@ def test_a_fill_that_the_first_look_showed_and_the_stream_told_later_counts_once
     assert external.unexplained_rests() == {}
     assert external.quantities == {MIS: D(2)}
     for asked_at in (4, 5):
-        look(asked_at, 5)  # what nobody told of is a difference, as ever
+        look(asked_at, 5)  # what was never told is a difference, as ever
     assert external.unexplained_rests() == {MIS: D(3)}
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from tests.domain.test_order_machine import execution, fact, request, status
+from tests.domain.order_events import execution, order_event, request, status
 from tradebot.backtest.order_fast_path import accepted_order
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
@@ -21,16 +21,16 @@ D, E = Decimal, OrderEventType
 
 def working(blotter: Blotter, order_id: str = "T1", *events: OrderEventType) -> Order:
     """Begin an order for two pieces of AAA, and let it be accepted as V-T1."""
-    order = blotter.begin_order(fact(order_id, E.INTENT, request=request(order_id)))
+    order = blotter.begin_order(order_event(order_id, E.INTENT, request=request(order_id)))
     for event_type in (E.SENDING, E.ACCEPTED, *events):
         venue_order_id = "" if event_type is E.SENDING else f"V-{order_id}"
-        order = blotter.record_event(fact(order_id, event_type, venue_order_id=venue_order_id))
+        order = blotter.record_event(order_event(order_id, event_type, venue_order_id=venue_order_id))
     return order
 
 
 def seen(venue_order_id: str) -> OrderEvent:
     shown = status("T1", E.SEEN_OPEN, filled=0, at=2)
-    return fact("T1", E.SEEN_OPEN, venue_order_id=venue_order_id, venue_order=shown)
+    return order_event("T1", E.SEEN_OPEN, venue_order_id=venue_order_id, venue_order=shown)
 
 
 def blotter(*, keeps_ended: bool = True) -> Blotter:
@@ -57,14 +57,14 @@ def test_an_id_that_an_answer_named_and_no_row_ever_showed_leads_to_no_order() -
 def test_an_id_under_which_something_was_filled_stays() -> None:
     book = blotter()
     working(book)
-    book.record_event(fact("T1", E.EXECUTED, venue_order_id="V-T1", fill=execution("T1", "a")))
+    book.record_event(order_event("T1", E.EXECUTED, venue_order_id="V-T1", fill=execution("T1", "a")))
     assert book.record_event(seen("V9")).other_ids == ("V9",)
 
 
 def test_an_order_that_one_fill_makes_whole_is_forgotten_with_all_that_led_to_it_where_none_is_kept() -> None:
     book, fill = blotter(keeps_ended=False), execution("T1", "a", quantity=2)
     working(book)
-    book.record_event(fact("T1", E.EXECUTED, venue_order_id="V-T1", fill=fill))
+    book.record_event(order_event("T1", E.EXECUTED, venue_order_id="V-T1", fill=fill))
     assert [order.order_id for order in book.forgotten_orders] == ["T1"]
     assert (book.orders, book.by_venue_id, book.booked_fills) == ({}, {}, {})
     assert book.positions.open_quantity("AAA") == 2
@@ -83,7 +83,7 @@ def test_what_a_status_says_was_filled_may_be_in_the_positions_before_its_fill_i
     book = blotter()
     working(book)
     shown = status("T1", E.SEEN_FILLED, filled=2, at=2)
-    book.record_event(fact("T1", E.SEEN_FILLED, venue_order_id="V-T1", venue_order=shown))
+    book.record_event(order_event("T1", E.SEEN_FILLED, venue_order_id="V-T1", venue_order=shown))
     own = book.own_at_snapshot(AccountSnapshot(asked_at=1, orders=(), fills=(), positions=(), cash=ZERO))
     line = ("NSE", "AAA", "MIS")
     assert (own.held, own.late_ours) == ({}, {line: D(2)})
@@ -94,9 +94,9 @@ def test_fills_are_counted_and_one_that_is_taken_back_no_more() -> None:
     book = blotter()
     working(book)
     for name in "ab":
-        book.record_event(fact("T1", E.EXECUTED, venue_order_id="V-T1", fill=execution("T1", name)))
+        book.record_event(order_event("T1", E.EXECUTED, venue_order_id="V-T1", fill=execution("T1", name)))
     assert book.positions.fill_count == 2
-    book.record_event(fact("T1", E.REVERSED, venue_order_id="V-T1", fill=execution("T1", "a")))
+    book.record_event(order_event("T1", E.REVERSED, venue_order_id="V-T1", fill=execution("T1", "a")))
     assert book.positions.fill_count == 1
     assert (
         book.fill_order_id(execution("T1", "a").fill_key) == book.fill_order_id(execution("T1", "b").fill_key) == "T1"
@@ -108,7 +108,7 @@ def test_fills_are_counted_and_one_that_is_taken_back_no_more() -> None:
 def test_an_order_that_may_trade_moves_the_worst_case_of_its_symbol(way: str) -> None:
     book = blotter()
     if way == "begin":
-        book.begin_order(fact("T1", E.INTENT, request=request()))
+        book.begin_order(order_event("T1", E.INTENT, request=request()))
     else:
         book.add_working_order(accepted_order(request(), at=1, mono=1))
     assert book.dirty_exposure == {"AAA"}
@@ -121,7 +121,7 @@ def test_one_order_that_is_reserved_keeps_no_other_from_being_forgotten() -> Non
     canceled = working(book, "T1", E.SEEN_CANCELED)
     fill = execution("T2", "a", quantity=2)
     working(book, "T2")
-    book.record_event(fact("T2", E.EXECUTED, venue_order_id="V-T2", fill=fill))
+    book.record_event(order_event("T2", E.EXECUTED, venue_order_id="V-T2", fill=fill))
     assert book.exposure.is_reserved(canceled)
     assert not book.exposure.is_reserved(book.orders["T2"])
 
@@ -133,7 +133,7 @@ def test_no_more_symbols_are_exposed_than_the_bound_says() -> None:
         working(book, f"T{n}", *events)
     assert len(book.exposure.exposed_symbols()) <= book.exposure.symbol_count_bound()
     fill = execution("T3", "a", quantity=2)
-    book.record_event(fact("T3", E.EXECUTED, venue_order_id="V-T3", fill=fill))
+    book.record_event(order_event("T3", E.EXECUTED, venue_order_id="V-T3", fill=fill))
     assert len(book.exposure.exposed_symbols()) == 1 <= book.exposure.symbol_count_bound()
 
 
@@ -156,9 +156,9 @@ def test_a_fill_that_books_do_not_list_came_later_than_they_unless_it_was_heard_
     book, asked_at = blotter(), 10 * SECOND
     book.expire_reservations(1)
     order = request() if is_ours else replace(request(), purpose=OrderPurpose.EXTERNAL)
-    book.record_event(fact("T1", E.INTENT, request=order))
-    book.record_event(fact("T1", E.SENDING))
-    fill = fact("T1", E.EXECUTED, venue_order_id="V-T1", fill=execution("T1", "a"))
+    book.record_event(order_event("T1", E.INTENT, request=order))
+    book.record_event(order_event("T1", E.SENDING))
+    fill = order_event("T1", E.EXECUTED, venue_order_id="V-T1", fill=execution("T1", "a"))
     book.record_event(replace(fill, mono=asked_at + heard_after))
     own = book.own_at_snapshot(AccountSnapshot(asked_at=asked_at, orders=(), fills=(), positions=(), cash=ZERO))
     line, one = ("NSE", "AAA", "MIS"), D(1)
@@ -185,7 +185,7 @@ def test_a_fill_that_closes_its_order_is_booked_and_leaves_nothing_of_it_behind(
 def test_in_excess_no_more_is_closed_than_the_list_holds_on_the_same_side(held: str | None, closable: str) -> None:
     book = blotter()
     working(book)
-    book.record_event(fact("T1", E.EXECUTED, venue_order_id="V-T1", fill=execution("T1", "a", quantity=2)))
+    book.record_event(order_event("T1", E.EXECUTED, venue_order_id="V-T1", fill=execution("T1", "a", quantity=2)))
     assert book.closable_quantity("AAA") == 2
     book.overfilled["AAA"] = 1, None if held is None else D(held)
     assert book.closable_quantity("AAA") == D(closable)
@@ -197,7 +197,7 @@ def test_a_fill_of_the_journal_tells_no_time_of_this_process() -> None:
         book = blotter()
         book.expire_reservations(released)
         working(book)
-        fill = fact("T1", E.EXECUTED, venue_order_id="V-T1", fill=execution("T1", "a"))
+        fill = order_event("T1", E.EXECUTED, venue_order_id="V-T1", fill=execution("T1", "a"))
         book.record_event(replace(fill, mono=7))
         assert [booked.mono for booked in book.booked_fills.values()] == [mono]
 
@@ -205,13 +205,13 @@ def test_a_fill_of_the_journal_tells_no_time_of_this_process() -> None:
 def test_a_fill_of_another_hand_that_is_taken_back_leaves_what_is_held_beyond_ours_as_it_was() -> None:
     book = blotter()
     order = replace(request(), purpose=OrderPurpose.EXTERNAL)
-    book.record_event(fact("T1", E.INTENT, request=order))
-    book.record_event(fact("T1", E.SENDING))
+    book.record_event(order_event("T1", E.INTENT, request=order))
+    book.record_event(order_event("T1", E.SENDING))
     line = ("NSE", "AAA", "MIS")
     for name in "ab":
-        book.record_event(fact("T1", E.EXECUTED, venue_order_id="V-T1", fill=execution("T1", name)))
+        book.record_event(order_event("T1", E.EXECUTED, venue_order_id="V-T1", fill=execution("T1", name)))
     assert book.external.quantities == {line: 2}
-    book.record_event(fact("T1", E.REVERSED, venue_order_id="V-T1", fill=execution("T1", "a")))
+    book.record_event(order_event("T1", E.REVERSED, venue_order_id="V-T1", fill=execution("T1", "a")))
     assert book.external.quantities == {line: 1}
     assert (book.positions.fill_count, book.positions.by_key) == (0, {})
 
@@ -221,8 +221,8 @@ def test_a_fill_that_was_taken_back_is_forgotten_with_its_order(monkeypatch: pyt
     book = blotter()
     working(book)
     for event_type in (E.EXECUTED, E.REVERSED):
-        book.record_event(fact("T1", event_type, venue_order_id="V-T1", fill=execution("T1", "a")))
-    book.record_event(fact("T1", E.EXECUTED, venue_order_id="V-T1", fill=execution("T1", "b", quantity=2)))
+        book.record_event(order_event("T1", event_type, venue_order_id="V-T1", fill=execution("T1", "a")))
+    book.record_event(order_event("T1", E.EXECUTED, venue_order_id="V-T1", fill=execution("T1", "b", quantity=2)))
     assert (set(book.booked_fills), set(book.busted_fills)) == ({("NSE", "T1-b")}, {("NSE", "T1-a")})
     working(book, "T2", E.SEEN_REJECTED)
     assert list(book.orders) == ["T2"]
@@ -233,11 +233,11 @@ def test_a_fill_that_comes_again_after_it_was_taken_back_is_not_taken_back_any_m
     book = Blotter(lambda order, fill: D(3))
     working(book)
     for event_type, booked, busted in ((E.EXECUTED, 1, 0), (E.REVERSED, 0, 1)):
-        book.record_event(fact("T1", event_type, venue_order_id="V-T1", fill=execution("T1", "a")))
+        book.record_event(order_event("T1", event_type, venue_order_id="V-T1", fill=execution("T1", "a")))
         assert (len(book.booked_fills), len(book.busted_fills)) == (booked, busted)
         assert book.positions.charges == 3 * booked
     other = execution("T1", "a", price=101)
-    book.record_event(fact("T1", E.EXECUTED, venue_order_id="V-T1", fill=other))
+    book.record_event(order_event("T1", E.EXECUTED, venue_order_id="V-T1", fill=other))
     assert (len(book.booked_fills), len(book.busted_fills), book.positions.charges) == (1, 0, 3)
 
 
@@ -246,8 +246,8 @@ def test_an_order_that_is_through_is_reserved_no_more_though_its_status_came_bef
     book.expire_reservations(1)
     working(book)
     shown = status("T1", E.SEEN_FILLED, filled=2, at=2)
-    book.record_event(fact("T1", E.SEEN_FILLED, venue_order_id="V-T1", venue_order=shown))
-    fill = fact("T1", E.EXECUTED, venue_order_id="V-T1", fill=execution("T1", "a", quantity=2))
+    book.record_event(order_event("T1", E.SEEN_FILLED, venue_order_id="V-T1", venue_order=shown))
+    fill = order_event("T1", E.EXECUTED, venue_order_id="V-T1", fill=execution("T1", "a", quantity=2))
     assert not book.exposure.is_reserved(book.record_event(fill))
     assert book.exposure.exposed_symbols() == {"AAA"}
     assert not book.exposure.has_orders("AAA")
@@ -258,7 +258,7 @@ def test_a_rest_that_was_cancelled_with_fills_still_to_be_told_is_reserved() -> 
     book.expire_reservations(1)
     working(book)
     shown = status("T1", E.SEEN_CANCELED, filled=1, at=2)
-    order = book.record_event(fact("T1", E.SEEN_CANCELED, venue_order_id="V-T1", venue_order=shown))
+    order = book.record_event(order_event("T1", E.SEEN_CANCELED, venue_order_id="V-T1", venue_order=shown))
     assert book.exposure.is_reserved(order)
     assert book.exposure.worst_case("AAA") == (2, 0)
     book.dirty_exposure.clear()

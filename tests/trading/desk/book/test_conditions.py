@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.trading.desk.desk_room import Room
-from tests.trading.desk.rules.test_exits import Crowd
+from tests.trading.desk.desk_rig import DeskRig, session_with_early_end
+from tests.trading.desk.many_positions import ManyPositions
 from tradebot.clock import SECOND
 from tradebot.domain.commands import CommandVerb, Scope
 from tradebot.domain.messages import (
@@ -14,27 +14,12 @@ from tradebot.domain.messages import (
     Command,
     DiskAllowance,
     DiskSpaceState,
-    EarlySessionEnd,
     FrozenSymbols,
-    SessionBegins,
     Submit,
 )
 from tradebot.domain.order import OrderEvent, OrderEventType
 from tradebot.trading.desk.book.conditions import Conditions
 from tradebot.trading.desk.book.session_times import SessionTimes
-
-
-def session(opens_at: int, *, early: tuple[str, ...] = ()) -> SessionBegins:
-    """A day of 1,000 s in which `early` symbols end 300 s before the others: entries, square-off and close."""
-
-    def after(seconds: int) -> int:
-        return opens_at + seconds * SECOND
-
-    ending = EarlySessionEnd(entries_until=after(400), square_off_at=after(500), closes_at=after(600), symbols=early)
-    return SessionBegins(
-        opens_at=opens_at, entries_until=after(700), square_off_at=after(800), closes_at=after(1000),
-        early_ends=(ending,) if early else (),
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -51,7 +36,7 @@ def session(opens_at: int, *, early: tuple[str, ...] = ()) -> SessionBegins:
 )
 def test_new_positions_end_at_the_time_of_their_symbol(second: int, early: str, others: str) -> None:
     conditions = Conditions()
-    conditions.begin_session(session(0, early=("AAA",)))
+    conditions.begin_session(session_with_early_end(0, early=("AAA",)))
     conditions.now = second * SECOND
 
     assert (conditions.entries_closed("AAA"), conditions.entries_closed("BBB")) == (early, others)
@@ -59,8 +44,8 @@ def test_new_positions_end_at_the_time_of_their_symbol(second: int, early: str, 
 
 def test_another_session_forgets_the_endings_of_the_last() -> None:
     conditions = Conditions()
-    conditions.begin_session(session(0, early=("AAA",)))
-    conditions.begin_session(session(0))
+    conditions.begin_session(session_with_early_end(0, early=("AAA",)))
+    conditions.begin_session(session_with_early_end(0))
     conditions.now = 650 * SECOND
 
     assert conditions.entries_closed("AAA") == ""
@@ -68,14 +53,14 @@ def test_another_session_forgets_the_endings_of_the_last() -> None:
 
 
 def test_an_entry_is_denied_where_its_symbol_has_ended_and_passes_where_it_has_not() -> None:
-    room = Room()
-    room.desk.apply_message(session(room.at, early=("AAA",)))
-    room.tick(450)
-    room.quote("AAA", "100")
-    room.quote("BBB", "100")
+    rig = DeskRig()
+    rig.desk.apply_message(session_with_early_end(rig.at, early=("AAA",)))
+    rig.tick(450)
+    rig.quote("AAA", "100")
+    rig.quote("BBB", "100")
 
-    (denied,) = room.signal("AAA", Action.ENTER_LONG)
-    passed = room.signal("BBB", Action.ENTER_LONG)
+    (denied,) = rig.signal("AAA", Action.ENTER_LONG)
+    passed = rig.signal("BBB", Action.ENTER_LONG)
 
     assert isinstance(denied, OrderEvent)
     assert denied.reason == "session: the time for new positions is over"
@@ -83,13 +68,13 @@ def test_an_entry_is_denied_where_its_symbol_has_ended_and_passes_where_it_has_n
 
 
 def test_each_position_is_squared_off_at_the_time_of_its_symbol_and_not_after_its_close() -> None:
-    crowd = Crowd(3)
-    start = crowd.at
-    crowd.desk.apply_message(session(start, early=("S000",)))
+    many = ManyPositions(3)
+    start = many.at
+    many.desk.apply_message(session_with_early_end(start, early=("S000",)))
 
     def at(second: float) -> list[str]:
-        crowd.at = start + int(second * SECOND) - SECOND // 20
-        return [request.symbol for request in crowd.tick()]
+        many.at = start + int(second * SECOND) - SECOND // 20
+        return [request.symbol for request in many.tick()]
 
     assert at(499) == []
     assert at(500) == ["S000"]
@@ -98,28 +83,28 @@ def test_each_position_is_squared_off_at_the_time_of_its_symbol_and_not_after_it
 
 
 def test_after_its_close_a_symbol_is_not_squared_off_with_the_others() -> None:
-    crowd = Crowd(2)
-    start = crowd.at
-    crowd.desk.apply_message(session(start, early=("S000",)))
-    crowd.at = start + 800 * SECOND
+    many = ManyPositions(2)
+    start = many.at
+    many.desk.apply_message(session_with_early_end(start, early=("S000",)))
+    many.at = start + 800 * SECOND
 
-    assert [request.symbol for request in crowd.tick()] == ["S001"]
+    assert [request.symbol for request in many.tick()] == ["S001"]
 
 
 def test_an_entry_that_fills_after_a_flatten_is_closed_also_between_two_square_offs() -> None:
-    room = Room()
-    room.desk.apply_message(session(room.at, early=("AAA",)))
-    room.tick(390)
-    room.quote("BBB", "100")
-    (entry,) = [o.request for o in room.signal("BBB", Action.ENTER_LONG) if isinstance(o, Submit)]
-    room.outcome(entry, OrderEventType.SENDING)
-    room.outcome(entry, OrderEventType.ACCEPTED, "V1")
-    room.desk.apply_message(Command(verb=CommandVerb.FLATTEN, reason="by hand", id="c1"))
-    room.tick(120)
-    room.quote("BBB", "100")
-    room.fill(entry, int(entry.quantity), "100")
+    rig = DeskRig()
+    rig.desk.apply_message(session_with_early_end(rig.at, early=("AAA",)))
+    rig.tick(390)
+    rig.quote("BBB", "100")
+    (entry,) = [o.request for o in rig.signal("BBB", Action.ENTER_LONG) if isinstance(o, Submit)]
+    rig.outcome(entry, OrderEventType.SENDING)
+    rig.outcome(entry, OrderEventType.ACCEPTED, "V1")
+    rig.desk.apply_message(Command(verb=CommandVerb.FLATTEN, reason="by hand", id="c1"))
+    rig.tick(120)
+    rig.quote("BBB", "100")
+    rig.fill(entry, int(entry.quantity), "100")
 
-    sent = [o.request for o in room.tick() if isinstance(o, Submit)]
+    sent = [o.request for o in rig.tick() if isinstance(o, Submit)]
 
     assert [(request.symbol, request.purpose.is_exit) for request in sent] == [("BBB", True)]
 
@@ -127,14 +112,14 @@ def test_an_entry_that_fills_after_a_flatten_is_closed_also_between_two_square_o
 def test_the_close_of_a_symbol_is_its_own_or_that_of_the_session() -> None:
     conditions = Conditions()
     assert conditions.times.closes_at("AAA") == 0, "before the first session"
-    conditions.begin_session(session(0, early=("AAA",)))
+    conditions.begin_session(session_with_early_end(0, early=("AAA",)))
     assert (conditions.times.closes_at("AAA"), conditions.times.closes_at("BBB")) == (600 * SECOND, 1000 * SECOND)
 
 
 def test_a_symbol_is_squared_off_from_its_time_to_its_close() -> None:
     conditions = Conditions()
     assert not conditions.in_square_off("AAA")
-    conditions.begin_session(session(0, early=("AAA",)))
+    conditions.begin_session(session_with_early_end(0, early=("AAA",)))
     found = []
     for second in (499, 500, 599, 600, 799, 800, 999, 1000):
         conditions.now = second * SECOND
@@ -167,7 +152,7 @@ def test_a_clock_that_is_apart_is_said_with_its_seconds(offset: int, said: str) 
     conditions = Conditions()
     conditions.take_clock_offset(ClockOffset(mono=0, offset_ns=offset))
     assert conditions.clock_offset_reason == said
-    conditions.begin_session(session(0))
+    conditions.begin_session(session_with_early_end(0))
     assert conditions.entries_closed("AAA") == said
 
 
@@ -228,7 +213,7 @@ def test_before_the_first_session_no_day_has_begun_and_none_is_over() -> None:
 @pytest.mark.parametrize(("after", "closed_at"), [(-1, 0), (0, 1000 * SECOND)])
 def test_a_session_is_over_at_its_close_and_an_earlier_close_is_not_taken_for_it(after: int, closed_at: int) -> None:
     times = SessionTimes()
-    times.begin_session(session(0), 0)
+    times.begin_session(session_with_early_end(0), 0)
     times.end_if_over(1000 * SECOND + after)
     assert times.closed_at == closed_at
     times.closed_at = 5000 * SECOND

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.trading.desk.book.test_conditions import session
+from tests.trading.desk.desk_rig import session_with_early_end
 from tradebot.clock import SECOND
 from tradebot.domain.messages import BrokerSession, LinkDown, LinkUp
 from tradebot.trading.desk.book.conditions import Conditions
@@ -54,16 +54,16 @@ def test_a_login_that_is_back_is_evidence_after_five_seconds() -> None:
 def test_another_day_begins_with_another_opening_and_the_newest_close_that_is_over_is_known() -> None:
     times = SessionTimes()
     assert (times.day_opens_at, times.closed_at, times.square_off_at) == (0, 0, 0)
-    assert times.begin_session(session(5 * SECOND), 0)
-    assert not times.begin_session(session(5 * SECOND), 0), "the same day again"
+    assert times.begin_session(session_with_early_end(5 * SECOND), 0)
+    assert not times.begin_session(session_with_early_end(5 * SECOND), 0), "the same day again"
     times.end_if_over(1005 * SECOND - 1)
     assert times.closed_at == 0
     times.end_if_over(1005 * SECOND)
     assert times.closed_at == 1005 * SECOND
-    assert times.begin_session(session(2 * SECOND), 2000 * SECOND)
+    assert times.begin_session(session_with_early_end(2 * SECOND), 2000 * SECOND)
     times.end_if_over(2000 * SECOND)
     assert (times.closed_at, times.day_opens_at) == (1005 * SECOND, 2 * SECOND)
     following = SessionTimes()
-    following.begin_session(session(0), 0)
-    following.begin_session(session(2000 * SECOND), 1000 * SECOND)
+    following.begin_session(session_with_early_end(0), 0)
+    following.begin_session(session_with_early_end(2000 * SECOND), 1000 * SECOND)
     assert following.closed_at == 1000 * SECOND, "the session before it is over with it"

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from tests.domain.test_order_machine import execution
+from tests.domain.order_events import execution
 from tradebot.domain.order import Side
 from tradebot.domain.position_key import PositionKey
 from tradebot.trading.desk.book.positions import Positions

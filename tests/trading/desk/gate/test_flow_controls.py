@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.trading.desk.gate.test_gate import VIEW, passes, request, seeing
+from tests.trading.desk.gate.gate_contexts import CONTEXT, context_with, passes, request
 from tradebot.clock import SECOND
 from tradebot.domain.order import OrderKind, OrderPurpose, OrderRequest, Side
 from tradebot.trading.desk.gate.flow_controls import (
@@ -22,7 +22,7 @@ from tradebot.trading.desk.gate.flow_controls import (
 from tradebot.trading.desk.gate.gate import Gate
 
 D = Decimal
-NOW = VIEW.mono
+NOW = CONTEXT.mono
 LIMITS = [
     {"per_second": 4, "per_minute": 99, "per_day": 99}, {"per_second": 99, "per_minute": 4, "per_day": 99},
     {"per_second": 99, "per_minute": 99, "per_day": 4},
@@ -63,21 +63,21 @@ def test_the_same_order_is_one_of_the_same_strategy_symbol_side_kind_quantity_an
     change: dict[str, Any], passed: bool
 ) -> None:
     gate = Gate([NoDuplicate(window_s=5.0)])
-    assert gate.check_order(request(signal_id=""), VIEW).is_passed
-    assert gate.check_order(request(signal_id="", symbol="CCC"), VIEW).is_passed, "another one between them"
-    assert gate.check_order(request(signal_id="", **change), seeing(mono=NOW + 1)).is_passed is passed
+    assert gate.check_order(request(signal_id=""), CONTEXT).is_passed
+    assert gate.check_order(request(signal_id="", symbol="CCC"), CONTEXT).is_passed, "another one between them"
+    assert gate.check_order(request(signal_id="", **change), context_with(mono=NOW + 1)).is_passed is passed
 
 
 def test_the_same_exit_may_follow_at_once() -> None:
     gate = Gate([NoDuplicate(window_s=5.0)])
     for mono in (NOW, NOW + 1):
-        assert gate.check_order(request(signal_id="", purpose=OrderPurpose.EXIT), seeing(mono=mono)).is_passed
+        assert gate.check_order(request(signal_id="", purpose=OrderPurpose.EXIT), context_with(mono=mono)).is_passed
 
 
 def test_the_words_of_a_denial_say_how_long_ago_the_same_order_passed() -> None:
     gate = Gate([NoDuplicate(window_s=5.0)])
-    gate.check_order(request(signal_id="a"), VIEW)
-    late = seeing(mono=NOW + 3 * SECOND // 2)
+    gate.check_order(request(signal_id="a"), CONTEXT)
+    late = context_with(mono=NOW + 3 * SECOND // 2)
     assert gate.check_order(request(signal_id="b"), late).reason == "duplicate: the same order passed 1.5 s ago"
     assert gate.check_order(request(signal_id="a"), late).reason == "duplicate: signal a was acted on already"
 
@@ -141,7 +141,8 @@ def test_an_entry_needs_a_fresh_quote_and_an_exit_one_of_the_minute(
 def test_while_the_file_is_there_nothing_leaves_not_even_an_exit() -> None:
     for purpose in (OrderPurpose.ENTRY, OrderPurpose.EXIT):
         assert (
-            Gate([NotKilled(lambda: "the file")]).check_order(request(purpose=purpose), VIEW).reason == "kill: the file"
+            Gate([NotKilled(lambda: "the file")]).check_order(request(purpose=purpose), CONTEXT).reason
+            == "kill: the file"
         )
         assert passes(NotKilled(lambda: ""), request(purpose=purpose))
 

@@ -5,48 +5,22 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 import pytest
 
+from tests.trading.desk.gate.gate_contexts import CONTEXT, context_with, passes, request
 from tradebot.clock import SECOND
-from tradebot.domain.instrument import Instrument
 from tradebot.domain.order import OrderKind, OrderPurpose, OrderRequest, Side
 from tradebot.trading.desk.gate.exposure_controls import MaxDailyLoss, MaxOpenOrders, MaxPosition, ReduceOnly
 from tradebot.trading.desk.gate.flow_controls import FreshData, MessageRate, NoDuplicate
-from tradebot.trading.desk.gate.gate import Control, Gate, OrderContext
+from tradebot.trading.desk.gate.gate import Control, Gate
 from tradebot.trading.desk.gate.limits import Limits, build_gate
 from tradebot.trading.desk.gate.order_controls import MaxOrderSize, OrderSanity, PermittedProduct, PriceCollar
 
 D = Decimal
 BUY, SELL = Side.BUY, Side.SELL
-REQUEST = OrderRequest(
-    order_id="T1", symbol="AAA", exchange="NSE", side=BUY, kind=OrderKind.LIMIT, quantity=D(10), price=D(100),
-    strategy="s", signal_id="x",
-)  # fmt: skip
-VIEW = OrderContext(
-    instrument=Instrument(symbol="AAA", token=256), quantity=D(0), closable_quantity=D(0), longest=D(0), shortest=D(0),
-    closing_quantity=D(0), open_orders=0, is_in_doubt=False, reference=D(100), quote_age_s=0.0, feed_is_stale=False,
-    halt_reason="", unaccounted="", external_quantity=D(0), entries_closed="", gross_elsewhere=lambda: D(0),
-    day_profit=lambda: D(0), mono=1000 * SECOND,
-)  # fmt: skip
-
-
-def request(**changes: Any) -> OrderRequest:
-    return msgspec.structs.replace(REQUEST, **changes)
-
-
-def seeing(**changes: Any) -> OrderContext:
-    """The plain view with changes; sums over all positions are asked for, so they come as functions."""
-    for name in changes.keys() & {"gross_elsewhere", "day_profit"}:
-        changes[name] = lambda value=changes[name]: value
-    return msgspec.structs.replace(VIEW, **changes)
 
 
 MINUTE = 60 * SECOND
-
-
-def passes(control: Control, asked: OrderRequest, **view: Any) -> bool:
-    return Gate([control]).check_order(asked, seeing(**view)).is_passed
 
 
 @pytest.mark.parametrize(
@@ -79,27 +53,27 @@ def test_an_exit_closes_what_nothing_else_closes_yet(
 
 def test_a_quarter_of_the_rate_is_left_to_exits() -> None:
     gate = Gate([MessageRate(per_second=8, per_minute=100, per_day=1000)])
-    assert [gate.check_order(request(), VIEW).is_passed for _ in range(8)] == [True] * 6 + [False] * 2
-    exits = [gate.check_order(request(purpose=OrderPurpose.EXIT), VIEW).is_passed for _ in range(4)]
+    assert [gate.check_order(request(), CONTEXT).is_passed for _ in range(8)] == [True] * 6 + [False] * 2
+    exits = [gate.check_order(request(purpose=OrderPurpose.EXIT), CONTEXT).is_passed for _ in range(4)]
     assert exits == [True, True, False, False]
-    assert gate.check_order(request(), seeing(mono=VIEW.mono + SECOND)).is_passed
+    assert gate.check_order(request(), context_with(mono=CONTEXT.mono + SECOND)).is_passed
 
 
-def denied_of(gate: Gate, count: int, *, mono: int = VIEW.mono, apart: int = MINUTE) -> list[str]:
+def denied_of(gate: Gate, count: int, *, mono: int = CONTEXT.mono, apart: int = MINUTE) -> list[str]:
     """The controls that deny `count` orders, a minute apart, "" for those that pass."""
-    views = [seeing(mono=mono + n * apart) for n in range(count)]
+    views = [context_with(mono=mono + n * apart) for n in range(count)]
     return [gate.check_order(request(signal_id=f"{n}"), context).control for n, context in enumerate(views)]
 
 
 def test_the_orders_of_a_day_are_those_of_the_market_day() -> None:
     gate = Gate([MessageRate(per_second=8, per_minute=100, per_day=4)])
     assert denied_of(gate, 5) == ["", "", "", "message_rate", "message_rate"]
-    assert gate.check_order(request(purpose=OrderPurpose.EXIT), VIEW).is_passed  # a quarter is left to it
+    assert gate.check_order(request(purpose=OrderPurpose.EXIT), CONTEXT).is_passed  # a quarter is left to it
     gate.begin_market_day()
-    assert denied_of(gate, 4, mono=VIEW.mono + 3600 * SECOND) == ["", "", "", "message_rate"]
+    assert denied_of(gate, 4, mono=CONTEXT.mono + 3600 * SECOND) == ["", "", "", "message_rate"]
 
 
-@pytest.mark.parametrize("mono", [VIEW.mono, VIEW.mono - 3600 * SECOND, VIEW.mono + 10**6 * SECOND])
+@pytest.mark.parametrize("mono", [CONTEXT.mono, CONTEXT.mono - 3600 * SECOND, CONTEXT.mono + 10**6 * SECOND])
 def test_what_passed_before_a_restart_counts_for_the_day_also_over_a_boot_of_the_machine(mono: int) -> None:
     gate = Gate([MessageRate(per_second=8, per_minute=100, per_day=8), NoDuplicate(window_s=5.0)])
     for n in range(3):
@@ -112,35 +86,35 @@ def test_what_passed_before_a_restart_counts_for_the_day_also_over_a_boot_of_the
 def test_an_order_recalled_from_another_boot_bars_no_equal_one_and_no_second() -> None:
     gate = Gate([MessageRate(per_second=4, per_minute=8, per_day=1000), NoDuplicate(window_s=5.0)])
     for n in range(8):
-        gate.restore_passed(request(signal_id=f"{n}"), VIEW.mono + 10**6 * SECOND)
-    assert gate.check_order(request(signal_id="new"), VIEW).is_passed
-    assert gate.check_order(request(signal_id="another"), VIEW).control == "duplicate"  # now it is of this boot
+        gate.restore_passed(request(signal_id=f"{n}"), CONTEXT.mono + 10**6 * SECOND)
+    assert gate.check_order(request(signal_id="new"), CONTEXT).is_passed
+    assert gate.check_order(request(signal_id="another"), CONTEXT).control == "duplicate"  # now it is of this boot
 
 
 def test_on_a_fast_market_the_seconds_and_minutes_of_the_market_are_counted() -> None:
     gate = Gate([MessageRate(per_second=4, per_minute=8, per_day=1000, pace=600.0)])
     assert denied_of(gate, 4, apart=0) == ["", "", "", "message_rate"]
     second = SECOND // 600 + 1
-    assert denied_of(gate, 4, mono=VIEW.mono + second, apart=0) == ["", "", "", "message_rate"]
-    assert denied_of(gate, 1, mono=VIEW.mono + 2 * second) == ["message_rate"]  # six in the minute
-    assert denied_of(gate, 1, mono=VIEW.mono + 60 * second) == [""]
+    assert denied_of(gate, 4, mono=CONTEXT.mono + second, apart=0) == ["", "", "", "message_rate"]
+    assert denied_of(gate, 1, mono=CONTEXT.mono + 2 * second) == ["message_rate"]  # six in the minute
+    assert denied_of(gate, 1, mono=CONTEXT.mono + 60 * second) == [""]
 
 
 def test_a_signal_is_acted_on_once_however_late_it_comes_again() -> None:
     gate = Gate([NoDuplicate(window_s=5.0)])
-    assert gate.check_order(request(), VIEW).is_passed
-    later = seeing(mono=VIEW.mono + 3600 * SECOND)
+    assert gate.check_order(request(), CONTEXT).is_passed
+    later = context_with(mono=CONTEXT.mono + 3600 * SECOND)
     assert not gate.check_order(request(price=D(99)), later).is_passed
     assert gate.check_order(request(price=D(99), signal_id="y"), later).is_passed
 
 
 def test_the_same_order_needs_its_time_apart_and_one_in_doubt_keeps_others_out() -> None:
     gate = Gate([NoDuplicate(window_s=5.0)])
-    assert gate.check_order(request(signal_id=""), VIEW).is_passed
+    assert gate.check_order(request(signal_id=""), CONTEXT).is_passed
     for after_s, passed in ((4, False), (5, True)):
-        context = seeing(mono=VIEW.mono + after_s * SECOND)
+        context = context_with(mono=CONTEXT.mono + after_s * SECOND)
         assert gate.check_order(request(signal_id=""), context).is_passed is passed
-    assert not gate.check_order(request(signal_id="z", price=D(90)), seeing(is_in_doubt=True)).is_passed
+    assert not gate.check_order(request(signal_id="z", price=D(90)), context_with(is_in_doubt=True)).is_passed
 
 
 NAN = D("NaN")
@@ -188,7 +162,7 @@ def test_a_control_that_is_not_asked_has_nothing_to_say() -> None:
         for purpose, asked in ((OrderPurpose.ENTRY, control.checks_entries), (OrderPurpose.EXIT, control.checks_exits)):
             if not asked:
                 odd = request(purpose=purpose, quantity=Decimal(10) ** 9)
-                worst = seeing(
+                worst = context_with(
                     halt_reason="halted", entries_closed="closed", day_profit=Decimal(-(10**9)), open_orders=10**6
                 )
                 assert control.check(odd, worst) is None, control.name

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.trading.desk.gate.test_gate import VIEW, passes, request, seeing
+from tests.trading.desk.gate.gate_contexts import CONTEXT, context_with, passes, request
 from tradebot.domain.order import OrderKind, OrderPurpose, OrderRequest, Side
 from tradebot.trading.desk.gate.exposure_controls import MaxPosition, ReduceOnly, SufficientFunds
 from tradebot.trading.desk.gate.level_controls import ValidLevels
@@ -38,7 +38,7 @@ def exiting(quantity: int, side: Side = Side.SELL) -> OrderRequest:
     ],
 )  # fmt: skip
 def test_an_exit_of_too_much_is_told_what_is_left_of_what(held: int, closable: int, closing: int, words: str) -> None:
-    context = seeing(quantity=D(held), closable_quantity=D(closable), closing_quantity=D(closing))
+    context = context_with(quantity=D(held), closable_quantity=D(closable), closing_quantity=D(closing))
     assert ReduceOnly().check(exiting(7), context) == words
     assert ReduceOnly().check(request(), context) is None
 
@@ -47,11 +47,11 @@ def test_an_exit_of_too_much_is_told_what_is_left_of_what(held: int, closable: i
 def test_an_entry_needs_the_money_that_is_said_to_be_there_and_an_exit_none(lacks: str, passed: bool) -> None:
     asked = list[Decimal]()
     control = SufficientFunds(lambda order, price: asked.append(price) or lacks)  # type: ignore[func-returns-value]
-    assert control.check(request(), VIEW) == (lacks or None)
-    assert asked == [VIEW.reference]
+    assert control.check(request(), CONTEXT) == (lacks or None)
+    assert asked == [CONTEXT.reference]
     assert passes(control, exiting(7))
-    assert control.check(exiting(7), VIEW) is None
-    assert control.check(request(), seeing(reference=None)) is None, "without a price others deny"
+    assert control.check(exiting(7), CONTEXT) is None
+    assert control.check(request(), context_with(reference=None)) is None, "without a price others deny"
     assert len(asked) == 1
 
 
@@ -59,7 +59,7 @@ def test_an_entry_needs_the_money_that_is_said_to_be_there_and_an_exit_none(lack
 @pytest.mark.parametrize("side", list(Side))
 def test_levels_are_judged_at_a_price_above_nothing(side: Side, reference: str) -> None:
     asked = request(side=side, stop_loss=D(101))
-    assert ValidLevels(max_stop_pct=D(50)).check(asked, seeing(reference=D(reference))) == (
+    assert ValidLevels(max_stop_pct=D(50)).check(asked, context_with(reference=D(reference))) == (
         "there is no reference price to judge its stop and target at"
     )
 
@@ -88,7 +88,7 @@ def test_an_order_has_the_prices_of_its_kind_and_no_others(
     kind: OrderKind, price: str | None, trigger: str | None, words: str | None
 ) -> None:
     asked = request(kind=kind, price=price and D(price), trigger_price=trigger and D(trigger))
-    assert OrderSanity().check(asked, VIEW) == words
+    assert OrderSanity().check(asked, CONTEXT) == words
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def test_an_order_has_the_prices_of_its_kind_and_no_others(
 def test_what_is_not_known_of_the_venue_keeps_entries_out_and_exits_seldom(
     control: Any, view: dict[str, Any], entry: str | None, exit_: str | None
 ) -> None:
-    assert control.check(request(), seeing(**view)) == entry
-    assert control.check(exiting(7), seeing(**view)) == exit_
+    assert control.check(request(), context_with(**view)) == entry
+    assert control.check(exiting(7), context_with(**view)) == exit_
 
 
 def test_the_limits_that_nobody_sets_are_those_of_a_small_account() -> None:
@@ -136,8 +136,8 @@ def test_a_position_counts_at_the_worst_of_its_own_side(side: Side, longest: int
 
 def test_an_entry_is_of_a_listed_product_and_an_exit_of_any() -> None:
     control = PermittedProduct(products=("MIS",), allow_short=True)
-    assert control.check(request(product="CNC"), VIEW) == "product CNC is not in risk.permitted_products"
-    assert control.check(request(product="CNC", purpose=OrderPurpose.EXIT), VIEW) is None
+    assert control.check(request(product="CNC"), CONTEXT) == "product CNC is not in risk.permitted_products"
+    assert control.check(request(product="CNC", purpose=OrderPurpose.EXIT), CONTEXT) is None
 
 
 @pytest.mark.parametrize(
@@ -152,8 +152,8 @@ def test_an_entry_is_no_larger_than_its_pieces_and_its_worth_may_be(
     quantity: str, price: str, words: str | None
 ) -> None:
     control = MaxOrderSize(max_quantity=D(10), max_notional=D(1000))
-    assert control.check(request(quantity=D(quantity), price=D(price)), VIEW) == words
-    assert control.check(request(quantity=MUCH, price=D(price), purpose=OrderPurpose.EXIT), VIEW) is None
+    assert control.check(request(quantity=D(quantity), price=D(price)), CONTEXT) == words
+    assert control.check(request(quantity=MUCH, price=D(price), purpose=OrderPurpose.EXIT), CONTEXT) is None
 
 
 @pytest.mark.parametrize(

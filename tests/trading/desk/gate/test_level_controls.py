@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.trading.desk.desk_room import Room, submitted
-from tests.trading.desk.gate.test_gate import passes, request
+from tests.trading.desk.desk_rig import DeskRig, submitted
+from tests.trading.desk.gate.gate_contexts import passes, request
 from tradebot.domain.messages import Action
 from tradebot.domain.order import OrderEvent, OrderEventType, OrderPurpose, Side
 from tradebot.trading.desk.gate.gate import Gate
@@ -64,12 +64,12 @@ def test_an_exit_and_an_entry_without_a_price_to_judge_it_at() -> None:
 def test_the_desk_refuses_an_entry_with_the_figures_and_counts_it(
     action: Action, levels: dict[str, float], reason: str
 ) -> None:
-    room = Room()
+    rig = DeskRig()
     gate: Gate = build_gate(Limits(allow_short=True), kill_reason=lambda: "")
-    room.desk.placement._gate = gate
-    room.quote("AAA", "1000")
+    rig.desk.placement._gate = gate
+    rig.quote("AAA", "1000")
 
-    out = room.signal("AAA", action, **levels)
+    out = rig.signal("AAA", action, **levels)
 
     assert not submitted(out)
     (event,) = out
@@ -77,5 +77,5 @@ def test_the_desk_refuses_an_entry_with_the_figures_and_counts_it(
     assert event.type is OrderEventType.DENIED
     assert event.reason.startswith("protection: ")
     assert reason in event.reason
-    assert [(d.control, d.strategy, d.count) for d in room.desk.account.denials] == [("protection", "s", 1)]
-    assert submitted(room.signal("AAA", action, n=2))  # without levels it goes
+    assert [(d.control, d.strategy, d.count) for d in rig.desk.account.denials] == [("protection", "s", 1)]
+    assert submitted(rig.signal("AAA", action, n=2))  # without levels it goes

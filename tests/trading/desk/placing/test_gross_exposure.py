@@ -1,4 +1,4 @@
-"""The worst case over all symbols: the kept sum is the one added up anew, to the last digit."""
+"""The worst case over all symbols: the kept sum is the one added up again, to the last digit."""
 
 from decimal import Decimal
 

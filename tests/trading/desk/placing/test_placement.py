@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
-from tests.trading.desk.desk_room import OPEN, Room, events, submitted
+from tests.trading.desk.desk_rig import OPEN, DeskRig, events, submitted
 from tradebot.domain.messages import Action, OrderReport
 from tradebot.domain.order import OrderEvent, OrderEventType, OrderPurpose, OrderRequest, OrderTerms, VenueOrderStatus
 from tradebot.trading.desk.decisions import PlaceOrder
@@ -29,29 +29,29 @@ class Looks(Gate):
 
 
 def test_an_entry_that_was_cancelled_just_now_counts_as_a_position_for_a_while() -> None:
-    room = Room()
-    room.desk.placement._gate = Gate([MaxPosition(per_symbol=D(15_000), gross=D(40_000))])
-    entry = room.entered()
-    room.desk.apply_message(OrderReport(order=room.venue_order(entry, VenueOrderStatus.CANCELED), mono=room.mono))
-    room.quote("AAA", "1000")
-    assert events(room.signal("AAA", Action.ENTER_LONG, n=2)) == [E.DENIED]
-    room.tick(2.1)
-    room.quote("AAA", "1000")
-    assert len(submitted(room.signal("AAA", Action.ENTER_LONG, n=3))) == 1
+    rig = DeskRig()
+    rig.desk.placement._gate = Gate([MaxPosition(per_symbol=D(15_000), gross=D(40_000))])
+    entry = rig.entered()
+    rig.desk.apply_message(OrderReport(order=rig.venue_order(entry, VenueOrderStatus.CANCELED), mono=rig.mono))
+    rig.quote("AAA", "1000")
+    assert events(rig.signal("AAA", Action.ENTER_LONG, n=2)) == [E.DENIED]
+    rig.tick(2.1)
+    rig.quote("AAA", "1000")
+    assert len(submitted(rig.signal("AAA", Action.ENTER_LONG, n=3))) == 1
 
 
 def test_the_gate_is_shown_what_is_held_what_closes_it_and_what_is_in_doubt() -> None:
-    room = Room()
-    room.bought()
-    room.desk.placement._gate = gate = Looks()
-    room.quote("AAA", "1000")
-    (exit_,) = submitted(room.signal("AAA", Action.EXIT_LONG, n=2))
+    rig = DeskRig()
+    rig.bought()
+    rig.desk.placement._gate = gate = Looks()
+    rig.quote("AAA", "1000")
+    (exit_,) = submitted(rig.signal("AAA", Action.EXIT_LONG, n=2))
     (context,) = gate.views
     assert [context.quantity, context.longest, context.shortest, context.closing_quantity] == [10, 10, 10, 0]
     assert (context.open_orders, context.is_in_doubt) == (0, False)
-    order = room.desk.book.blotter.orders[exit_.order_id]
+    order = rig.desk.book.blotter.orders[exit_.order_id]
 
-    room.desk.placement.check_replacement(exit_, D(1000), instead_of=order)
+    rig.desk.placement.check_replacement(exit_, D(1000), instead_of=order)
     context = gate.views[-1]
     assert [context.longest, context.shortest, context.closing_quantity, context.open_orders] == [10, 10, 0, 0]
     assert context.is_in_doubt
@@ -68,31 +68,31 @@ class Holds(PlainControl):
 
 
 def test_an_exit_that_is_held_back_is_told_once_and_once_more_after_it_passed() -> None:
-    room, holds = Room(), Holds()
-    room.bought()
-    room.desk.placement._gate = Gate([holds])
-    assert events(room.signal("AAA", Action.EXIT_LONG, n=2)) == [E.DENIED]
-    assert [events(room.tick()) for _ in range(3)] == [[], [], []]
+    rig, holds = DeskRig(), Holds()
+    rig.bought()
+    rig.desk.placement._gate = Gate([holds])
+    assert events(rig.signal("AAA", Action.EXIT_LONG, n=2)) == [E.DENIED]
+    assert [events(rig.tick()) for _ in range(3)] == [[], [], []]
     holds.is_held = False
-    (exit_,) = submitted(room.tick())
+    (exit_,) = submitted(rig.tick())
     holds.is_held = True
-    room.outcome(exit_, E.SENDING)
-    room.outcome(exit_, E.NOT_SENT)
-    assert events(room.tick(1.1)) == [E.DENIED]
-    assert events(room.tick()) == []
-    assert room.desk.account.denials.total == 6, "each try counts"
+    rig.outcome(exit_, E.SENDING)
+    rig.outcome(exit_, E.NOT_SENT)
+    assert events(rig.tick(1.1)) == [E.DENIED]
+    assert events(rig.tick()) == []
+    assert rig.desk.account.denials.total == 6, "each try counts"
 
 
 def test_an_entry_that_passes_does_not_let_an_exit_that_is_held_back_be_told_again() -> None:
-    room, holds = Room(), Holds()
-    entry = room.bought()
-    room.desk.placement._gate = Gate([holds])
-    room.signal("AAA", Action.EXIT_LONG, n=2)
+    rig, holds = DeskRig(), Holds()
+    entry = rig.bought()
+    rig.desk.placement._gate = Gate([holds])
+    rig.signal("AAA", Action.EXIT_LONG, n=2)
     holds.is_held = False
     again = msgspec.structs.replace(entry, order_id="T00099")
-    assert submitted(room.desk.carry_out([PlaceOrder(0, again, D(1000), {})])) == [again]
+    assert submitted(rig.desk.carry_out([PlaceOrder(0, again, D(1000), {})])) == [again]
     holds.is_held = True
-    assert E.DENIED not in events(room.tick())
+    assert E.DENIED not in events(rig.tick())
 
 
 class Counts(Gate):
@@ -107,7 +107,7 @@ class Counts(Gate):
 
 
 def test_of_an_earlier_process_each_order_and_each_change_of_ours_counts_once_for_the_day() -> None:
-    before, after = Room(), Room()
+    before, after = DeskRig(), DeskRig()
     request = before.bought()
     order = before.desk.book.blotter.orders[request.order_id]
     elsewhere = msgspec.structs.replace(request, order_id="EXT-1", purpose=OrderPurpose.EXTERNAL)

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.trading.desk.desk_room import Room, submitted
+from tests.trading.desk.desk_rig import DeskRig, submitted
 from tradebot.domain.commands import CommandVerb
 from tradebot.domain.messages import Command
 
@@ -23,29 +23,29 @@ D = Decimal
     ],
 )
 def test_a_loss_that_is_the_limit_to_the_paisa_is_beyond_it(price: str, verbs: list[CommandVerb]) -> None:
-    room = Room(max_daily_loss=D("200.00"))
-    room.bought()
-    room.quote("AAA", price)
-    outputs = room.tick()
+    rig = DeskRig(max_daily_loss=D("200.00"))
+    rig.bought()
+    rig.quote("AAA", price)
+    outputs = rig.tick()
     assert [o.verb for o in outputs if isinstance(o, Command)] == verbs
     assert len(submitted(outputs)) == (CommandVerb.FLATTEN in verbs)
 
 
 def test_the_next_loss_is_the_limit_and_then_the_one_that_closes_while_something_is_open() -> None:
-    room = Room(max_daily_loss=D(200))
-    loss = room.desk.rules.daily_loss
-    entry = room.bought()
+    rig = DeskRig(max_daily_loss=D(200))
+    loss = rig.desk.rules.daily_loss
+    entry = rig.bought()
     assert loss.next_threshold == 200
-    room.quote("AAA", "975")
-    room.tick()
+    rig.quote("AAA", "975")
+    rig.tick()
     assert loss.next_threshold == 300
-    room.quote("AAA", "960")
-    (exit_,) = submitted(room.tick())
+    rig.quote("AAA", "960")
+    (exit_,) = submitted(rig.tick())
     assert exit_.quantity == entry.quantity
     assert loss.next_threshold is None, "the flatten stands"
 
 
 def test_once_entries_are_halted_and_nothing_is_open_no_loss_is_waited_for() -> None:
-    room = Room(max_daily_loss=D(200))
-    room.desk.apply_message(Command(verb=CommandVerb.HALT, reason="by hand"))
-    assert room.desk.rules.daily_loss.next_threshold is None
+    rig = DeskRig(max_daily_loss=D(200))
+    rig.desk.apply_message(Command(verb=CommandVerb.HALT, reason="by hand"))
+    assert rig.desk.rules.daily_loss.next_threshold is None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.trading.desk.desk_room import Room, events, submitted
+from tests.trading.desk.desk_rig import DeskRig, events, submitted
 from tradebot.clock import SECOND
 from tradebot.domain.messages import AccountSnapshot, Action, Command
 from tradebot.domain.order import Fill, OrderEventType, OrderRequest, Side, VenueOrderStatus, VenuePosition
@@ -23,9 +23,9 @@ class Doubled:
     """Ten shares bought, the one fill told a second time under another id."""
 
     def __init__(self, **other: object) -> None:
-        self.room = Room()
-        self.request: OrderRequest = self.room.bought()
-        self.fill = next(iter(self.room.desk.book.blotter.booked_fills.values())).execution
+        self.rig = DeskRig()
+        self.request: OrderRequest = self.rig.bought()
+        self.fill = next(iter(self.rig.desk.book.blotter.booked_fills.values())).execution
         twin = {name: getattr(self.fill, name) for name in self.fill.__struct_fields__} | {"execution_id": "99"} | other
         self.twin = Fill(**twin)
         self.event = self.books(self.fill, self.twin)
@@ -33,24 +33,24 @@ class Doubled:
     def books(
         self, *fills: Fill, holds: int = 10, filled: int = 10, unread: tuple[UnreadRow, ...] = ()
     ) -> list[DeskOutput]:  # fmt: skip
-        room = self.room
+        rig = self.rig
         position = VenuePosition(
             symbol="AAA", exchange="NSE", product="MIS", quantity=D(holds), average_price=D(1000)
         )  # fmt: skip
-        shown = room.venue_order(self.request, VenueOrderStatus.FILLED, filled=filled)
-        return room.desk.apply_message(
+        shown = rig.venue_order(self.request, VenueOrderStatus.FILLED, filled=filled)
+        return rig.desk.apply_message(
             AccountSnapshot(
-                asked_at=room.mono, orders=(shown,), fills=fills, positions=(position,), cash=D(0),
+                asked_at=rig.mono, orders=(shown,), fills=fills, positions=(position,), cash=D(0),
                 unread=unread,
             )
         )  # fmt: skip
 
     @property
     def quantity(self) -> Decimal:
-        return self.room.desk.book.positions.open_quantity("AAA")
+        return self.rig.desk.book.positions.open_quantity("AAA")
 
     def later(self, *fills: Fill, **more: Any) -> list[OrderEventType]:
-        self.room.tick(3)
+        self.rig.tick(3)
         return events(self.books(*fills, **more))
 
 
@@ -64,15 +64,15 @@ def test_both_are_booked_and_the_symbol_is_halted() -> None:
 def test_the_one_that_the_books_know_nothing_of_for_five_seconds_is_taken_back_and_stays_so() -> None:
     day = Doubled()
     day.later(day.fill)
-    wanted = day.room.desk.account.next_poll_at()
-    assert wanted == day.room.mono + 5 * SECOND
+    wanted = day.rig.desk.account.next_poll_at()
+    assert wanted == day.rig.mono + 5 * SECOND
     assert E.REVERSED not in day.later(day.fill)
     assert E.REVERSED in day.later(day.fill)
     assert day.quantity == 10
     day.later(day.fill)
-    assert day.room.desk.account.next_poll_at() is None
+    assert day.rig.desk.account.next_poll_at() is None
     assert E.EXECUTED not in day.later(day.fill, day.twin)
-    assert not submitted(day.room.signal("AAA", Action.ENTER_LONG, n=2)), "a person lifts the halt"
+    assert not submitted(day.rig.signal("AAA", Action.ENTER_LONG, n=2)), "a person lifts the halt"
 
 
 @pytest.mark.parametrize("more", [{"holds": 20}, {"filled": 20}, {"holds": 0}])
@@ -104,7 +104,7 @@ def test_books_that_say_it_for_five_seconds_and_no_longer_take_nothing_back() ->
     day = Doubled()
     found = []
     for seconds in (1, 5, 0.05):
-        day.room.tick(seconds)
+        day.rig.tick(seconds)
         found.append(E.REVERSED in events(day.books(day.fill)))
     assert found == [False, False, True]
 
@@ -125,84 +125,84 @@ def test_books_that_know_of_it_again_begin_anew() -> None:
 
 def test_an_exit_of_what_may_have_been_told_twice_is_as_large_as_the_venue_shows() -> None:
     day = Doubled()
-    room = day.room
+    rig = day.rig
 
     def leave(n: int) -> list[Decimal]:
-        return [request.quantity for request in submitted(room.signal("AAA", Action.EXIT_LONG, n=n))]
+        return [request.quantity for request in submitted(rig.signal("AAA", Action.EXIT_LONG, n=n))]
 
     assert leave(1) == [], "the venue was not asked since the fill"
-    assert room.desk.account.next_poll_at() is not None
-    room.tick(3)
-    room.quote("AAA", "1000")
+    assert rig.desk.account.next_poll_at() is not None
+    rig.tick(3)
+    rig.quote("AAA", "1000")
     day.books(day.fill)
-    (sent,) = submitted(room.tick())
+    (sent,) = submitted(rig.tick())
     assert sent.quantity == 10
-    room.outcome(sent, E.SENDING)
-    room.outcome(sent, E.ACCEPTED, "V2")
-    room.fill(sent, 10, "1000", "V2")
+    rig.outcome(sent, E.SENDING)
+    rig.outcome(sent, E.ACCEPTED, "V2")
+    rig.fill(sent, 10, "1000", "V2")
     assert day.quantity == 10, "which nobody holds"
-    room.tick(3)
-    room.quote("AAA", "1000")
-    assert submitted(room.tick()) == []
+    rig.tick(3)
+    rig.quote("AAA", "1000")
+    assert submitted(rig.tick()) == []
     day.books(day.fill, holds=0)
-    assert submitted(room.tick()) == []
+    assert submitted(rig.tick()) == []
 
 
 def test_an_excess_that_the_venue_holds_as_well_is_closed_whole() -> None:
     day = Doubled()
-    room = day.room
-    room.tick(3)
-    room.quote("AAA", "1000")
+    rig = day.rig
+    rig.tick(3)
+    rig.quote("AAA", "1000")
     day.books(day.fill, day.twin, holds=20, filled=20)
-    (sent,) = submitted(room.signal("AAA", Action.EXIT_LONG, n=2))
+    (sent,) = submitted(rig.signal("AAA", Action.EXIT_LONG, n=2))
     assert sent.quantity == 20
 
 
 def test_a_fill_told_with_other_figures_makes_the_next_look_come_soon_for_ten_seconds() -> None:
-    room = Room()
-    request = room.bought()
-    fill = next(iter(room.desk.book.blotter.booked_fills.values())).execution
+    rig = DeskRig()
+    request = rig.bought()
+    fill = next(iter(rig.desk.book.blotter.booked_fills.values())).execution
     other = Fill(**({name: getattr(fill, name) for name in fill.__struct_fields__} | {"price": D(1010)}))
-    shown = room.venue_order(request, VenueOrderStatus.FILLED, filled=10)
+    shown = rig.venue_order(request, VenueOrderStatus.FILLED, filled=10)
 
     def look(*fills: Fill) -> list[DeskOutput]:
         position = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(10), average_price=D(1000))
-        return room.desk.apply_message(
-            AccountSnapshot(asked_at=room.mono, orders=(shown,), fills=fills, positions=(position,), cash=D(0))
+        return rig.desk.apply_message(
+            AccountSnapshot(asked_at=rig.mono, orders=(shown,), fills=fills, positions=(position,), cash=D(0))
         )
 
     assert E.QUARANTINED in events(look(other))
-    assert room.desk.account.next_poll_at() == room.mono, "which is now"
-    room.tick(0.5)
+    assert rig.desk.account.next_poll_at() == rig.mono, "which is now"
+    rig.tick(0.5)
     assert events(look(other)) == [E.REVERSED, E.EXECUTED]
-    room.tick(10)
+    rig.tick(10)
     look(other)
-    assert room.desk.account.next_poll_at() is None
+    assert rig.desk.account.next_poll_at() is None
 
 
 @pytest.mark.parametrize(("less", "is_wanted"), [(1, True), (0, False)])
 def test_a_fill_in_dispute_makes_looks_come_soon_until_ten_seconds_are_over(*, less: int, is_wanted: bool) -> None:
-    room = Room()
-    room.bought()
-    missing_fills = room.desk.rules.venue_reports._missing_fills
-    missing_fills.disputed_mono = room.mono
-    room.mono += DISPUTE_POLLING_NS - less
-    snapshot = AccountSnapshot(asked_at=room.mono, orders=(), fills=(), positions=room.positions(), cash=D(0))
-    room.desk.apply_message(snapshot)
-    assert room.desk.account.next_poll_at() == (room.mono if is_wanted else None)
+    rig = DeskRig()
+    rig.bought()
+    missing_fills = rig.desk.rules.venue_reports._missing_fills
+    missing_fills.disputed_mono = rig.mono
+    rig.mono += DISPUTE_POLLING_NS - less
+    snapshot = AccountSnapshot(asked_at=rig.mono, orders=(), fills=(), positions=rig.positions(), cash=D(0))
+    rig.desk.apply_message(snapshot)
+    assert rig.desk.account.next_poll_at() == (rig.mono if is_wanted else None)
 
 
 @pytest.mark.parametrize(("after", "is_known"), [(0, False), (1, True)])
 def test_only_books_asked_for_long_enough_after_the_fill_tell_what_is_held_in_excess(
     *, after: int, is_known: bool
 ) -> None:
-    room = Room()
-    request = room.bought()
-    room.fill(request, 2, "1000")
-    assert room.desk.book.blotter.overfilled == {"AAA": (room.mono, None)}
-    asked_at = room.mono + JUST_FILLED_NS + after
+    rig = DeskRig()
+    request = rig.bought()
+    rig.fill(request, 2, "1000")
+    assert rig.desk.book.blotter.overfilled == {"AAA": (rig.mono, None)}
+    asked_at = rig.mono + JUST_FILLED_NS + after
     held = VenuePosition(symbol="AAA", exchange="NSE", product="MIS", quantity=D(10), average_price=D(1000))
     snapshot = AccountSnapshot(asked_at=asked_at, orders=(), fills=(), positions=(held,), cash=D(0))
-    room.desk.book.blotter.check_overfills(snapshot)
-    assert room.desk.book.blotter.overfilled == {"AAA": (room.mono, D(10) if is_known else None)}
-    assert room.desk.book.blotter.closable_quantity("AAA") == (10 if is_known else 0)
+    rig.desk.book.blotter.check_overfills(snapshot)
+    assert rig.desk.book.blotter.overfilled == {"AAA": (rig.mono, D(10) if is_known else None)}
+    assert rig.desk.book.blotter.closable_quantity("AAA") == (10 if is_known else 0)

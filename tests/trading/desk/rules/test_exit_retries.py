@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.trading.desk.desk_room import Room, submitted
+from tests.trading.desk.desk_rig import DeskRig, submitted
 from tradebot.domain.messages import Action
 from tradebot.domain.order import OrderEventType
 
@@ -10,14 +10,14 @@ E = OrderEventType
 
 
 def test_a_fill_ends_the_pauses_between_exits_that_the_venue_refuses() -> None:
-    room = Room()
-    request = room.bought()
-    (exit_,) = submitted(room.signal("AAA", Action.EXIT_LONG, n=2))
-    room.outcome(exit_, E.SENDING)
-    room.outcome(exit_, E.REFUSED)
-    refused = room.desk.rules.exits.refusals
+    rig = DeskRig()
+    request = rig.bought()
+    (exit_,) = submitted(rig.signal("AAA", Action.EXIT_LONG, n=2))
+    rig.outcome(exit_, E.SENDING)
+    rig.outcome(exit_, E.REFUSED)
+    refused = rig.desk.rules.exits.refusals
     assert list(refused) == ["AAA"]
 
-    room.fill(request, 1, "1000")  # of the entry, and late
+    rig.fill(request, 1, "1000")  # of the entry, and late
 
     assert refused == {}

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.trading.desk.desk_room import Room, submitted
-from tests.trading.desk.test_recording_desk import SETTINGS, Day
+from tests.trading.desk.desk_rig import DeskRig, submitted
+from tests.trading.desk.recorded_day import SETTINGS, Day
 from tradebot.domain.messages import Action, Command, FillReport, Incident, OrderReport
 from tradebot.domain.order import (
     Fill,
@@ -46,16 +46,16 @@ def fill(price: str, side: Side = Side.BUY, execution_id: str = "1") -> Fill:
     return Fill(execution_id, "V1", "AAA", "NSE", side, D(10), D(price), 0)
 
 
-def sent(room: Room, outputs: list[DeskOutput]) -> OrderRequest:
+def sent(rig: DeskRig, outputs: list[DeskOutput]) -> OrderRequest:
     (request,) = submitted(outputs)
-    room.outcome(request, OrderEventType.SENDING)
-    room.outcome(request, OrderEventType.ACCEPTED, f"V{request.order_id}")
+    rig.outcome(request, OrderEventType.SENDING)
+    rig.outcome(request, OrderEventType.ACCEPTED, f"V{request.order_id}")
     return request
 
 
-def entered(room: Room) -> OrderRequest:
-    room.quote("AAA", "1000")
-    return sent(room, room.signal("AAA", Action.ENTER_LONG))
+def entered(rig: DeskRig) -> OrderRequest:
+    rig.quote("AAA", "1000")
+    return sent(rig, rig.signal("AAA", Action.ENTER_LONG))
 
 
 def told(outputs: list[DeskOutput]) -> tuple[list[str], list[str]]:
@@ -96,45 +96,45 @@ def test_a_price_that_is_no_number_is_not_near() -> None:
 
 @pytest.mark.parametrize("parts", [(10,), (4, 6)])
 def test_a_far_fill_is_booked_told_once_and_halts_the_symbol(parts: tuple[int, ...]) -> None:
-    room = Room(**COLLAR)
-    request = entered(room)
-    texts, scopes = told([o for n in parts for o in room.fill(request, n, "1030", "VT00001")])
+    rig = DeskRig(**COLLAR)
+    request = entered(rig)
+    texts, scopes = told([o for n in parts for o in rig.fill(request, n, "1030", "VT00001")])
     assert scopes == ["symbol:AAA"]
     assert texts == [
         f"T00001: a BUY of {parts[0]} was filled at 1030, 3.00% from the 1000.00 that it was decided at; within 2% was"
         " expected"
     ]
-    assert room.desk.book.positions.open_quantity("AAA") == 10
-    assert len(submitted(room.signal("AAA", Action.EXIT_LONG))) == 1
-    room.quote("BBB", "1000")
-    assert len(submitted(room.signal("BBB", Action.ENTER_LONG))) == 1
+    assert rig.desk.book.positions.open_quantity("AAA") == 10
+    assert len(submitted(rig.signal("AAA", Action.EXIT_LONG))) == 1
+    rig.quote("BBB", "1000")
+    assert len(submitted(rig.signal("BBB", Action.ENTER_LONG))) == 1
 
 
 def test_a_near_fill_says_nothing_and_without_a_collar_no_fill_is_far() -> None:
     for settings, price in ((COLLAR, "1004.95"), ({}, "2000")):
-        room = Room(**settings)
-        assert told(room.fill(entered(room), 10, price, "VT00001")) == ([], [])
+        rig = DeskRig(**settings)
+        assert told(rig.fill(entered(rig), 10, price, "VT00001")) == ([], [])
 
 
 @pytest.mark.parametrize("quantity", [10, 4])
 def test_a_fill_of_the_wrong_side_is_booked_as_it_is_and_halts_the_symbol(quantity: int) -> None:
-    room = Room(**COLLAR)
-    request = entered(room)
-    wrong = msgspec.structs.replace(room.execution(request, quantity, "1000", "VT00001"), side=Side.SELL)
-    texts, scopes = told(room.desk.apply_message(FillReport(fill=wrong, mono=room.mono)))
+    rig = DeskRig(**COLLAR)
+    request = entered(rig)
+    wrong = msgspec.structs.replace(rig.execution(request, quantity, "1000", "VT00001"), side=Side.SELL)
+    texts, scopes = told(rig.desk.apply_message(FillReport(fill=wrong, mono=rig.mono)))
     assert (texts, scopes) == (["T00001 is a BUY, fill 1 of it is a SELL"], ["symbol:AAA"])
-    assert room.desk.book.positions.open_quantity("AAA") == -quantity
+    assert rig.desk.book.positions.open_quantity("AAA") == -quantity
 
 
 @pytest.mark.parametrize("quantity", [10, 4])
 def test_a_fill_of_another_symbol_is_booked_there_and_halts_both(quantity: int) -> None:
-    room = Room(**COLLAR)
-    request = entered(room)
-    wrong = msgspec.structs.replace(room.execution(request, quantity, "1000", "VT00001"), symbol="BBB")
-    texts, scopes = told(room.desk.apply_message(FillReport(fill=wrong, mono=room.mono)))
+    rig = DeskRig(**COLLAR)
+    request = entered(rig)
+    wrong = msgspec.structs.replace(rig.execution(request, quantity, "1000", "VT00001"), symbol="BBB")
+    texts, scopes = told(rig.desk.apply_message(FillReport(fill=wrong, mono=rig.mono)))
     assert scopes == ["symbol:AAA", "symbol:BBB"]
     assert texts == ["T00001 is an order of AAA, fill 1 of it is of BBB", "BBB was traded by T00001, of AAA"]
-    assert room.desk.book.positions.open_quantity("BBB") == quantity
+    assert rig.desk.book.positions.open_quantity("BBB") == quantity
 
 
 def test_a_fill_at_an_exchange_without_rates_is_booked_free_of_charge_and_halts_the_symbol() -> None:
@@ -157,15 +157,15 @@ def test_a_fill_at_an_exchange_without_rates_is_booked_free_of_charge_and_halts_
 
 
 def test_an_exit_whose_price_was_moved_is_held_against_the_price_it_was_moved_at() -> None:
-    room = Room(chase="modify", **COLLAR)
-    room.fill(entered(room), 10, "1000", "VT00001")
-    request = sent(room, room.signal("AAA", Action.EXIT_LONG))
-    works = msgspec.structs.replace(room.venue_order(request, VenueOrderStatus.OPEN), venue_order_id="VT00002")
-    room.desk.apply_message(OrderReport(order=works, mono=room.mono))
-    room.quote("AAA", "900")
-    room.tick(4)
-    assert room.desk.book.blotter.orders[request.order_id].reference == 900
-    assert told(room.fill(request, 10, "899", f"V{request.order_id}")) == ([], [])
+    rig = DeskRig(chase="modify", **COLLAR)
+    rig.fill(entered(rig), 10, "1000", "VT00001")
+    request = sent(rig, rig.signal("AAA", Action.EXIT_LONG))
+    works = msgspec.structs.replace(rig.venue_order(request, VenueOrderStatus.OPEN), venue_order_id="VT00002")
+    rig.desk.apply_message(OrderReport(order=works, mono=rig.mono))
+    rig.quote("AAA", "900")
+    rig.tick(4)
+    assert rig.desk.book.blotter.orders[request.order_id].reference == 900
+    assert told(rig.fill(request, 10, "899", f"V{request.order_id}")) == ([], [])
 
 
 @pytest.mark.parametrize("reference", [None, "0", "-1"])

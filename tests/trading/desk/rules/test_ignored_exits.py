@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.trading.desk.desk_room import Room
+from tests.trading.desk.desk_rig import DeskRig
 from tradebot.domain.messages import Action
 
 D = Decimal
@@ -21,18 +21,18 @@ D = Decimal
     ],
 )  # fmt: skip
 def test_an_exit_closes_its_own_side_and_is_ignored_where_that_is_flat(action: Action, held: str, ignored: int) -> None:
-    room = Room()
-    room.quote("AAA", "1000")
+    rig = DeskRig()
+    rig.quote("AAA", "1000")
     if D(held):
-        room.desk.book.blotter.adopt_position(room.desk.book.position_key("AAA"), D(held), D(1000))
-    outputs = room.signal("AAA", action)
+        rig.desk.book.blotter.adopt_position(rig.desk.book.position_key("AAA"), D(held), D(1000))
+    outputs = rig.signal("AAA", action)
     assert (
-        room.desk.account.signal_counts["signals"],
-        room.desk.account.signal_counts["ignored"],
-        room.desk.account.signal_counts["late_signals"],
+        rig.desk.account.signal_counts["signals"],
+        rig.desk.account.signal_counts["ignored"],
+        rig.desk.account.signal_counts["late_signals"],
     ) == (
         1,
         ignored,
         0,
     )
-    assert ((outputs == []), "AAA" in room.desk.book.pending_exits.requested) == (bool(ignored), not ignored)
+    assert ((outputs == []), "AAA" in rig.desk.book.pending_exits.requested) == (bool(ignored), not ignored)

@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from tests.trading.desk.desk_room import OPEN, Room, events, submitted
+from tests.trading.desk.desk_rig import OPEN, DeskRig, events, submitted
 from tradebot.domain.messages import AccountSnapshot, Action, OrderReport
 from tradebot.domain.order import (
     Fill,
@@ -25,127 +25,127 @@ from tradebot.trading.desk.rules.missing_fills import INFER_AFTER_NS
 D, E = Decimal, OrderEventType
 
 
-def lists(room: Room, request: OrderRequest, fill: Fill) -> list[DeskOutput]:
-    shown = room.venue_order(request, VenueOrderStatus.FILLED, filled=10)
-    return room.desk.apply_message(
-        AccountSnapshot(asked_at=room.mono, orders=(shown,), fills=(fill,), positions=room.positions(), cash=D(0))
+def lists(rig: DeskRig, request: OrderRequest, fill: Fill) -> list[DeskOutput]:
+    shown = rig.venue_order(request, VenueOrderStatus.FILLED, filled=10)
+    return rig.desk.apply_message(
+        AccountSnapshot(asked_at=rig.mono, orders=(shown,), fills=(fill,), positions=rig.positions(), cash=D(0))
     )
 
 
 def test_figures_that_change_from_list_to_list_replace_ours_only_when_two_lists_in_a_row_have_the_same() -> None:
-    room = Room()
-    request = room.bought()
-    (booked,) = room.desk.book.blotter.booked_fills.values()
+    rig = DeskRig()
+    request = rig.bought()
+    (booked,) = rig.desk.book.blotter.booked_fills.values()
     for price, replaces in (("998", False), ("997", False), ("998", False), ("998", True)):
-        outputs = lists(room, request, msgspec.structs.replace(booked.execution, price=D(price)))
+        outputs = lists(rig, request, msgspec.structs.replace(booked.execution, price=D(price)))
         assert (E.REVERSED in events(outputs)) is replaces, price
-    assert room.desk.book.positions.position_of("AAA").average_price == 998
+    assert rig.desk.book.positions.position_of("AAA").average_price == 998
 
 
-def unheard() -> tuple[Room, OrderRequest, list[OrderEvent]]:
+def unheard() -> tuple[DeskRig, OrderRequest, list[OrderEvent]]:
     """The venue says an entry of AAA is filled, and no trade tells of it."""
-    room = Room()
-    room.quote("AAA", "1000")
-    outputs = room.signal("AAA", Action.ENTER_LONG)
+    rig = DeskRig()
+    rig.quote("AAA", "1000")
+    outputs = rig.signal("AAA", Action.ENTER_LONG)
     (request,) = submitted(outputs)
-    outputs.append(OrderEvent(order_id=request.order_id, type=E.SENDING, at=room.at, mono=room.mono))
-    room.outcome(request, E.SENDING)
-    outputs += room.outcome(request, E.ACCEPTED, "V1")
-    shown = room.venue_order(request, VenueOrderStatus.FILLED, filled=10)
-    outputs += room.desk.apply_message(OrderReport(order=shown, mono=room.mono))
-    return room, request, [o for o in outputs if isinstance(o, OrderEvent)]
+    outputs.append(OrderEvent(order_id=request.order_id, type=E.SENDING, at=rig.at, mono=rig.mono))
+    rig.outcome(request, E.SENDING)
+    outputs += rig.outcome(request, E.ACCEPTED, "V1")
+    shown = rig.venue_order(request, VenueOrderStatus.FILLED, filled=10)
+    outputs += rig.desk.apply_message(OrderReport(order=shown, mono=rig.mono))
+    return rig, request, [o for o in outputs if isinstance(o, OrderEvent)]
 
 
-def restarted(events: list[OrderEvent]) -> Room:
-    room = Room()
-    room.desk.recover_state(events, adopted=(), halted="", opens_at=OPEN)
-    return room
+def restarted(events: list[OrderEvent]) -> DeskRig:
+    rig = DeskRig()
+    rig.desk.recover_state(events, adopted=(), halted="", opens_at=OPEN)
+    return rig
 
 
 def test_fills_that_were_missing_before_a_restart_are_inferred_after_it() -> None:
     _, _, facts = unheard()
-    room = restarted(facts)
-    room.quote("AAA", "1000")
-    assert events(room.tick(6)) == [E.EXECUTED]
-    assert room.desk.book.positions.open_quantity("AAA") == 10
+    rig = restarted(facts)
+    rig.quote("AAA", "1000")
+    assert events(rig.tick(6)) == [E.EXECUTED]
+    assert rig.desk.book.positions.open_quantity("AAA") == 10
 
 
 def test_what_was_missing_when_a_run_ended_has_five_seconds_of_the_next_one() -> None:
     _, _, facts = unheard()
-    room = Room()
-    room.desk.book.conditions.mono = 0  # as in a process that has not looked at its clock
-    room.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
-    room.quote("AAA", "1000")
-    assert events(room.tick(1)) == []
-    assert events(room.tick(4.9)) == []
-    assert E.EXECUTED in events(room.tick(0.2))
+    rig = DeskRig()
+    rig.desk.book.conditions.mono = 0  # as in a process that has not looked at its clock
+    rig.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
+    rig.quote("AAA", "1000")
+    assert events(rig.tick(1)) == []
+    assert events(rig.tick(4.9)) == []
+    assert E.EXECUTED in events(rig.tick(0.2))
 
 
 def test_a_fill_that_no_trade_tells_of_is_believed_after_five_seconds() -> None:
-    room, _, _ = unheard()
-    assert events(room.tick(4.99)) == []
-    assert events(room.tick(0.02)) == [E.EXECUTED]
+    rig, _, _ = unheard()
+    assert events(rig.tick(4.99)) == []
+    assert events(rig.tick(0.02)) == [E.EXECUTED]
 
 
 def test_a_real_fill_replaces_what_was_made_up_before_a_restart() -> None:
     before, request, facts = unheard()
     facts += [o for o in before.tick(6) if isinstance(o, OrderEvent)]
-    room = restarted(facts)
-    assert room.desk.book.positions.open_quantity("AAA") == 10
-    assert events(room.fill(request, 10, "999")) == [E.REVERSED, E.EXECUTED]
-    assert room.desk.book.positions.open_quantity("AAA") == 10
-    assert room.desk.book.positions.position_of("AAA").average_price == 999
+    rig = restarted(facts)
+    assert rig.desk.book.positions.open_quantity("AAA") == 10
+    assert events(rig.fill(request, 10, "999")) == [E.REVERSED, E.EXECUTED]
+    assert rig.desk.book.positions.open_quantity("AAA") == 10
+    assert rig.desk.book.positions.position_of("AAA").average_price == 999
 
 
 @pytest.mark.parametrize("parts", [(10,), (4, 6)])
 def test_what_is_missing_anew_is_waited_for_anew(parts: tuple[int, ...]) -> None:
-    room, request, _ = unheard()
-    room.tick(3)
+    rig, request, _ = unheard()
+    rig.tick(3)
     for part in parts:
-        room.fill(request, part, "1000")
-    room.tick(1)
-    shown = msgspec.structs.replace(room.venue_order(request, VenueOrderStatus.FILLED, filled=12), quantity=D(12))
-    room.desk.apply_message(OrderReport(order=shown, mono=room.mono))
-    assert room.desk.book.blotter.orders[request.order_id].missing_quantity == 2
-    assert events(room.tick(4.9)) == []
-    assert events(room.tick(0.2)) == [E.EXECUTED]
+        rig.fill(request, part, "1000")
+    rig.tick(1)
+    shown = msgspec.structs.replace(rig.venue_order(request, VenueOrderStatus.FILLED, filled=12), quantity=D(12))
+    rig.desk.apply_message(OrderReport(order=shown, mono=rig.mono))
+    assert rig.desk.book.blotter.orders[request.order_id].missing_quantity == 2
+    assert events(rig.tick(4.9)) == []
+    assert events(rig.tick(0.2)) == [E.EXECUTED]
 
 
-def claimed(room: Room, request: OrderRequest, filled: int, average: str | None) -> None:
+def claimed(rig: DeskRig, request: OrderRequest, filled: int, average: str | None) -> None:
     """The venue says how much of an entry is filled, and no trade tells of it."""
-    shown = room.venue_order(request, VenueOrderStatus.OPEN, filled=filled)
+    shown = rig.venue_order(request, VenueOrderStatus.OPEN, filled=filled)
     price = None if average is None else D(average)
-    room.desk.apply_message(OrderReport(order=msgspec.structs.replace(shown, average_price=price), mono=room.mono))
+    rig.desk.apply_message(OrderReport(order=msgspec.structs.replace(shown, average_price=price), mono=rig.mono))
 
 
 def test_more_that_is_missing_replaces_what_was_made_up_before() -> None:
-    room = Room()
-    request = room.entered()
-    claimed(room, request, 4, "1000")
-    assert E.EXECUTED in events(room.tick(5.1))
-    claimed(room, request, 10, "1000")
-    assert events(room.tick(5.1)) == [E.REVERSED, E.EXECUTED]
-    assert [fill.execution.quantity for fill in room.desk.book.blotter.booked_fills.values()] == [10]
-    assert room.desk.book.positions.open_quantity("AAA") == 10
+    rig = DeskRig()
+    request = rig.entered()
+    claimed(rig, request, 4, "1000")
+    assert E.EXECUTED in events(rig.tick(5.1))
+    claimed(rig, request, 10, "1000")
+    assert events(rig.tick(5.1)) == [E.REVERSED, E.EXECUTED]
+    assert [fill.execution.quantity for fill in rig.desk.book.blotter.booked_fills.values()] == [10]
+    assert rig.desk.book.positions.open_quantity("AAA") == 10
 
 
 def test_what_is_missing_has_the_price_that_the_venues_average_leaves_for_it() -> None:
-    room = Room()
-    request = room.entered()
-    room.fill(request, 4, "990")
-    claimed(room, request, 10, "1000")
-    assert events(room.tick(5.1)) == [E.EXECUTED]
-    prices = {fill.execution.quantity: fill.execution.price for fill in room.desk.book.blotter.booked_fills.values()}
+    rig = DeskRig()
+    request = rig.entered()
+    rig.fill(request, 4, "990")
+    claimed(rig, request, 10, "1000")
+    assert events(rig.tick(5.1)) == [E.EXECUTED]
+    prices = {fill.execution.quantity: fill.execution.price for fill in rig.desk.book.blotter.booked_fills.values()}
     assert prices == {4: D(990), 6: D("1006.65")}  # 6,040 for six
 
 
 def test_what_has_no_price_at_all_waits_for_one() -> None:
     _, _, facts = unheard()
-    room = restarted(facts)
-    assert events(room.tick(6)) == []
-    room.quote("AAA", "1001")
-    assert events(room.tick(0.1)) == [E.EXECUTED]
-    assert room.desk.book.positions.position_of("AAA").average_price == 1001
+    rig = restarted(facts)
+    assert events(rig.tick(6)) == []
+    rig.quote("AAA", "1001")
+    assert events(rig.tick(0.1)) == [E.EXECUTED]
+    assert rig.desk.book.positions.position_of("AAA").average_price == 1001
 
 
 def of_another_run(purpose: OrderPurpose, *events: E) -> list[OrderEvent]:
@@ -159,22 +159,22 @@ def of_another_run(purpose: OrderPurpose, *events: E) -> list[OrderEvent]:
 
 
 def test_what_is_missing_of_a_symbol_that_this_run_does_not_name_waits_and_ends_no_process() -> None:
-    room = Room()
+    rig = DeskRig()
     facts = of_another_run(OrderPurpose.FLATTEN, E.SENDING, E.ACCEPTED)
-    room.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
+    rig.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
     request = facts[0].request
     assert request is not None
-    room.desk.apply_message(
-        OrderReport(order=room.venue_order(request, VenueOrderStatus.FILLED, filled=10), mono=room.mono)
+    rig.desk.apply_message(
+        OrderReport(order=rig.venue_order(request, VenueOrderStatus.FILLED, filled=10), mono=rig.mono)
     )
-    assert events(room.tick(6)) == []
+    assert events(rig.tick(6)) == []
 
 
 def test_an_exit_that_hangs_in_a_symbol_that_this_run_does_not_name_is_taken_back() -> None:
-    room = Room(chase="modify")
+    rig = DeskRig(chase="modify")
     facts = of_another_run(OrderPurpose.FLATTEN, E.SENDING, E.ACCEPTED, E.SEEN_OPEN)
-    room.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
-    assert events(room.tick(6)) == [E.CANCEL_SENT]
+    rig.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
+    assert events(rig.tick(6)) == [E.CANCEL_SENT]
 
 
 def test_what_was_made_up_and_taken_back_before_a_restart_is_not_taken_back_again() -> None:
@@ -182,33 +182,33 @@ def test_what_was_made_up_and_taken_back_before_a_restart_is_not_taken_back_agai
     facts += [o for o in before.tick(6) if isinstance(o, OrderEvent)]
     facts += [o for o in before.fill(request, 4, "999") if isinstance(o, OrderEvent)]
     facts += [o for o in before.fill(request, 6, "999") if isinstance(o, OrderEvent)]
-    room = restarted(facts)
-    room.trades = before.trades
-    assert events(room.fill(request, 1, "999")) == [E.EXECUTED]
-    assert room.desk.book.positions.open_quantity("AAA") == 11
+    rig = restarted(facts)
+    rig.trades = before.trades
+    assert events(rig.fill(request, 1, "999")) == [E.EXECUTED]
+    assert rig.desk.book.positions.open_quantity("AAA") == 11
 
 
 def test_of_what_was_made_up_the_last_share_is_kept_until_it_is_told() -> None:
-    room, request, _ = unheard()
-    room.tick(6)
-    assert events(room.fill(request, 9, "1000")) == [E.REVERSED, E.EXECUTED, E.EXECUTED]
-    assert room.desk.book.positions.open_quantity("AAA") == 10
-    assert events(room.fill(request, 1, "1000")) == [E.REVERSED, E.EXECUTED]
-    assert room.desk.book.positions.open_quantity("AAA") == 10
+    rig, request, _ = unheard()
+    rig.tick(6)
+    assert events(rig.fill(request, 9, "1000")) == [E.REVERSED, E.EXECUTED, E.EXECUTED]
+    assert rig.desk.book.positions.open_quantity("AAA") == 10
+    assert events(rig.fill(request, 1, "1000")) == [E.REVERSED, E.EXECUTED]
+    assert rig.desk.book.positions.open_quantity("AAA") == 10
 
 
 @pytest.mark.parametrize(("quantity", "told"), [("1", [E.REVERSED, E.EXECUTED]), ("0", [E.REVERSED])])
 def test_a_trade_that_becomes_a_single_share_is_booked_as_one_and_one_of_nothing_is_gone(
     quantity: str, told: list[OrderEventType]
 ) -> None:
-    room = Room()
-    request = room.bought()
-    (booked,) = room.desk.book.blotter.booked_fills.values()
+    rig = DeskRig()
+    request = rig.bought()
+    (booked,) = rig.desk.book.blotter.booked_fills.values()
     other = msgspec.structs.replace(booked.execution, quantity=D(quantity))
-    lists(room, request, other)
-    found = events(lists(room, request, other))
+    lists(rig, request, other)
+    found = events(lists(rig, request, other))
     assert [event_type for event_type in found if event_type in (E.REVERSED, E.EXECUTED)] == told
-    assert room.desk.book.positions.open_quantity("AAA") == D(quantity)
+    assert rig.desk.book.positions.open_quantity("AAA") == D(quantity)
 
 
 @pytest.mark.parametrize(
@@ -217,29 +217,29 @@ def test_a_trade_that_becomes_a_single_share_is_booked_as_one_and_one_of_nothing
     ids=["less than a rupee", "the average, where it would have cost nothing"],
 )
 def test_what_is_missing_costs_what_the_average_leaves_for_it(price: str, average: str, made_up: str) -> None:
-    room = Room()
-    request = room.entered(price, quantity=10)
-    room.fill(request, 4, price)
-    claimed(room, request, 10, average)
-    room.tick(5.1)
-    prices = {fill.execution.quantity: fill.execution.price for fill in room.desk.book.blotter.booked_fills.values()}
+    rig = DeskRig()
+    request = rig.entered(price, quantity=10)
+    rig.fill(request, 4, price)
+    claimed(rig, request, 10, average)
+    rig.tick(5.1)
+    prices = {fill.execution.quantity: fill.execution.price for fill in rig.desk.book.blotter.booked_fills.values()}
     assert prices == {4: D(price), 6: D(made_up)}
 
 
 def test_what_is_not_missing_after_all_is_not_made_up() -> None:
-    room = Room()
-    request = room.entered()
-    missing_fills = room.desk.rules.venue_reports._missing_fills
+    rig = DeskRig()
+    request = rig.entered()
+    missing_fills = rig.desk.rules.venue_reports._missing_fills
     missing_fills.missing_since |= {request.order_id: 1, "T99999": 1}
-    assert events(room.tick(6)) == [E.CANCEL_SENT]
+    assert events(rig.tick(6)) == [E.CANCEL_SENT]
     assert missing_fills.missing_since == {}
-    assert room.desk.book.positions.open_quantity("AAA") == 0
+    assert rig.desk.book.positions.open_quantity("AAA") == 0
 
 
 @pytest.mark.parametrize(("less", "found"), [(1, []), (0, [E.EXECUTED])])
 def test_a_fill_is_believed_when_it_was_missing_for_five_seconds_to_the_nanosecond(
     less: int, found: list[OrderEventType]
 ) -> None:
-    room, _, _ = unheard()
-    room.mono += INFER_AFTER_NS - less
-    assert events(room.tick(0)) == found
+    rig, _, _ = unheard()
+    rig.mono += INFER_AFTER_NS - less
+    assert events(rig.tick(0)) == found

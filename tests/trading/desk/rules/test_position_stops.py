@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tests.trading.desk.gate.test_gate import REQUEST
+from tests.trading.desk.gate.gate_contexts import REQUEST
 from tradebot.domain.messages import TrailingStopPrices
 from tradebot.domain.order import OrderPurpose, OrderRequest, Side
 from tradebot.trading.desk.rules.position_stops import REPORT_INTERVAL_NS, LevelHit, PositionStops

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.trading.desk.desk_room import OPEN, Room, submitted
+from tests.trading.desk.desk_rig import OPEN, DeskRig, submitted
 from tradebot.clock import SECOND
 from tradebot.domain.commands import EVERYTHING, CommandVerb, Scope
 from tradebot.domain.messages import Action, Command, SessionBegins, Signal, Signals
@@ -88,7 +88,7 @@ def test_three_symbols_of_a_strategy_within_a_minute_are_the_strategys_mistake()
     b = breaker(symbols=3)
     told = [("s", "A", 0), ("s", "A", 1), ("s", "B", 2), ("other", "C", 3), ("s", "C", 59), ("s", "A", 59)]
     tripped = [scopes(b.count_rejection(refused(strategy, symbol), at * SECOND)) for strategy, symbol, at in told]
-    assert tripped == [[], [], [], [], ["strategy:s"], []]  # and after that it begins anew
+    assert tripped == [[], [], [], [], ["strategy:s"], []]  # and after that it begins again
     b = breaker(symbols=3)
     tripped = [
         scopes(b.count_rejection(refused("s", symbol), at * SECOND)) for symbol, at in (("A", 0), ("B", 1), ("C", 60))
@@ -227,20 +227,20 @@ def within(times: list[int], mono: int) -> int:
 # ---- with the desk around it
 
 
-def signal(room: Room, symbol: str, strategy: str, action: Action = Action.ENTER_LONG) -> list[DeskOutput]:
-    room.quote(symbol, "1000")
+def signal(rig: DeskRig, symbol: str, strategy: str, action: Action = Action.ENTER_LONG) -> list[DeskOutput]:
+    rig.quote(symbol, "1000")
     made = Signal(
-        signal_id=f"{symbol}-{strategy}-{room.mono}", strategy=strategy, symbol=symbol, action=action, bar_at=room.at,
-        quoted_at=room.mono, made_at=room.mono,
+        signal_id=f"{symbol}-{strategy}-{rig.mono}", strategy=strategy, symbol=symbol, action=action, bar_at=rig.at,
+        quoted_at=rig.mono, made_at=rig.mono,
     )  # fmt: skip
-    return room.desk.apply_message(Signals(at=room.at, interval=60 * SECOND, signals=(made,)))
+    return rig.desk.apply_message(Signals(at=rig.at, interval=60 * SECOND, signals=(made,)))
 
 
-def refuse(room: Room, outputs: list[DeskOutput]) -> list[DeskOutput]:
+def refuse(rig: DeskRig, outputs: list[DeskOutput]) -> list[DeskOutput]:
     (request,) = submitted(outputs)
-    room.outcome(request, E.SENDING)
-    said = room.outcome(request, E.REFUSED)
-    room.tick(6)
+    rig.outcome(request, E.SENDING)
+    said = rig.outcome(request, E.REFUSED)
+    rig.tick(6)
     return said
 
 
@@ -249,84 +249,84 @@ def halts(outputs: list[DeskOutput]) -> list[str]:
 
 
 def test_one_symbol_that_the_venue_will_not_take_is_halted_and_its_strategy_trades_the_others() -> None:
-    room = Room()
+    rig = DeskRig()
     for n in range(3):
-        assert halts(refuse(room, signal(room, "AAA", "a"))) == ["symbol:AAA"] * (n == 2)
-    assert submitted(signal(room, "AAA", "a")) == []
-    assert len(submitted(signal(room, "BBB", "a"))) == 1
+        assert halts(refuse(rig, signal(rig, "AAA", "a"))) == ["symbol:AAA"] * (n == 2)
+    assert submitted(signal(rig, "AAA", "a")) == []
+    assert len(submitted(signal(rig, "BBB", "a"))) == 1
 
 
 def test_a_strategy_that_is_refused_wherever_it_trades_is_halted() -> None:
-    room = Room(max_rejected_symbols=2)
-    assert halts(refuse(room, signal(room, "AAA", "a"))) == []
-    assert halts(refuse(room, signal(room, "BBB", "a"))) == ["strategy:a"]
-    assert submitted(signal(room, "AAA", "a")) == []
-    assert len(submitted(signal(room, "BBB", "b"))) == 1
+    rig = DeskRig(max_rejected_symbols=2)
+    assert halts(refuse(rig, signal(rig, "AAA", "a"))) == []
+    assert halts(refuse(rig, signal(rig, "BBB", "a"))) == ["strategy:a"]
+    assert submitted(signal(rig, "AAA", "a")) == []
+    assert len(submitted(signal(rig, "BBB", "b"))) == 1
 
 
 def test_after_a_resume_a_symbol_has_all_its_tries_again() -> None:
-    room = Room(max_rejects_in_a_row=2)
+    rig = DeskRig(max_rejects_in_a_row=2)
     for _ in range(2):
-        refuse(room, signal(room, "AAA", "a"))
-    room.desk.apply_message(Command(verb=CommandVerb.RESUME, scope=Scope.parse("symbol:AAA")))
-    assert halts(refuse(room, signal(room, "AAA", "a"))) == []
-    assert halts(refuse(room, signal(room, "AAA", "a"))) == ["symbol:AAA"]
+        refuse(rig, signal(rig, "AAA", "a"))
+    rig.desk.apply_message(Command(verb=CommandVerb.RESUME, scope=Scope.parse("symbol:AAA")))
+    assert halts(refuse(rig, signal(rig, "AAA", "a"))) == []
+    assert halts(refuse(rig, signal(rig, "AAA", "a"))) == ["symbol:AAA"]
 
 
 @pytest.mark.parametrize("scope", ["symbol:AAA", "all"])
 def test_what_was_on_its_way_when_its_symbol_was_halted_does_not_count_after_the_resume(scope: str) -> None:
-    room = Room(max_rejects_in_a_row=2)
+    rig = DeskRig(max_rejects_in_a_row=2)
     for symbol in ("AAA", "BBB"):
-        room.quote(symbol, "1000")
-    under_way = [submitted(signal(room, symbol, "a"))[0] for symbol in ("AAA", "BBB")]
-    room.desk.apply_message(Command(verb=CommandVerb.HALT, scope=Scope.parse("symbol:AAA")))
+        rig.quote(symbol, "1000")
+    under_way = [submitted(signal(rig, symbol, "a"))[0] for symbol in ("AAA", "BBB")]
+    rig.desk.apply_message(Command(verb=CommandVerb.HALT, scope=Scope.parse("symbol:AAA")))
     for request in under_way[:1]:
-        room.outcome(request, E.SENDING)
-        room.outcome(request, E.REFUSED)
-    room.desk.apply_message(Command(verb=CommandVerb.RESUME, scope=Scope.parse(scope)))
-    room.tick(6)
-    assert halts(refuse(room, signal(room, "AAA", "a"))) == []
+        rig.outcome(request, E.SENDING)
+        rig.outcome(request, E.REFUSED)
+    rig.desk.apply_message(Command(verb=CommandVerb.RESUME, scope=Scope.parse(scope)))
+    rig.tick(6)
+    assert halts(refuse(rig, signal(rig, "AAA", "a"))) == []
 
 
 def test_on_another_day_everybody_has_all_tries_again() -> None:
-    room = Room(max_rejects_in_a_row=2)
-    refuse(room, signal(room, "AAA", "a"))
+    rig = DeskRig(max_rejects_in_a_row=2)
+    refuse(rig, signal(rig, "AAA", "a"))
     opens_at = OPEN + 86_400 * SECOND
-    room.tick(86_400)
+    rig.tick(86_400)
     closes_at = opens_at + 22_500 * SECOND
-    room.desk.apply_message(
+    rig.desk.apply_message(
         SessionBegins(opens_at=opens_at, closes_at=closes_at, entries_until=closes_at, square_off_at=closes_at)
     )
-    assert halts(refuse(room, signal(room, "AAA", "a"))) == []
+    assert halts(refuse(rig, signal(rig, "AAA", "a"))) == []
 
 
 def test_an_exit_that_is_refused_for_minutes_halts_its_symbol_alone_and_is_tried_on() -> None:
-    room = Room()
-    room.bought()
-    said = room.signal("AAA", Action.EXIT_LONG)
+    rig = DeskRig()
+    rig.bought()
+    said = rig.signal("AAA", Action.EXIT_LONG)
     tries, halted = 0, []
     for _ in range(3000):
         for request in submitted(said):
             tries += 1
-            room.outcome(request, E.SENDING)
-            halted += halts(room.outcome(request, E.REFUSED))
-        room.quote("AAA", "1000")
-        said = room.tick(0.1)
+            rig.outcome(request, E.SENDING)
+            halted += halts(rig.outcome(request, E.REFUSED))
+        rig.quote("AAA", "1000")
+        said = rig.tick(0.1)
     assert tries > 10
     assert halted == ["symbol:AAA"]
-    assert len(submitted(signal(room, "BBB", "s"))) == 1
+    assert len(submitted(signal(rig, "BBB", "s"))) == 1
 
 
 def test_what_was_refused_today_counts_on_after_a_restart_and_what_was_refused_yesterday_does_not() -> None:
     for opens_at, expected in ((OPEN, ["symbol:AAA"]), (OPEN + 86_400 * SECOND, [])):
-        room = Room(max_rejects_in_a_row=2)
-        events = [o for o in signal(room, "AAA", "a") if isinstance(o, OrderEvent)]
+        rig = DeskRig(max_rejects_in_a_row=2)
+        events = [o for o in signal(rig, "AAA", "a") if isinstance(o, OrderEvent)]
         (intent,) = events
         events += [
             msgspec.structs.replace(intent, type=event_type, request=None, checks=())
             for event_type in (E.SENDING, E.REFUSED)
         ]
-        fresh = Room(max_rejects_in_a_row=2)
+        fresh = DeskRig(max_rejects_in_a_row=2)
         fresh.desk.recover_state(events, adopted=(), halted="", opens_at=opens_at)
         fresh.desk.placement.requests.used_ids = 1
         fresh.tick(6)  # what passed before the restart keeps out the same order for a while
@@ -334,13 +334,13 @@ def test_what_was_refused_today_counts_on_after_a_restart_and_what_was_refused_y
 
 
 def test_what_tripped_in_an_earlier_run_and_was_resumed_is_not_halted_by_a_restart() -> None:
-    room = Room(max_rejects_in_a_row=1)
-    (intent,) = [o for o in signal(room, "AAA", "a") if isinstance(o, OrderEvent)]
+    rig = DeskRig(max_rejects_in_a_row=1)
+    (intent,) = [o for o in signal(rig, "AAA", "a") if isinstance(o, OrderEvent)]
     ends = [
         msgspec.structs.replace(intent, type=event_type, request=None, checks=())
         for event_type in (E.SENDING, E.REFUSED)
     ]
-    fresh = Room(max_rejects_in_a_row=1)
+    fresh = DeskRig(max_rejects_in_a_row=1)
     fresh.desk.recover_state([intent, *ends], adopted=(), halted="", opens_at=OPEN)
     assert not fresh.desk.book.conditions.halts
 

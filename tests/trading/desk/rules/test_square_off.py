@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.trading.desk.desk_room import Room, submitted
+from tests.trading.desk.desk_rig import DeskRig, submitted
 from tradebot.domain.commands import CommandVerb
 from tradebot.domain.messages import Command
 from tradebot.domain.order import OrderPurpose
@@ -14,14 +14,14 @@ from tradebot.domain.order import OrderPurpose
 def test_at_its_time_everything_is_closed_unless_the_run_stops_and_leaves_it(
     is_stopping: bool, purposes: list[OrderPurpose]
 ) -> None:
-    room = Room(on_stop="leave")
-    room.bought()
+    rig = DeskRig(on_stop="leave")
+    rig.bought()
     if is_stopping:
-        room.desk.apply_message(Command(verb=CommandVerb.STOP))
+        rig.desk.apply_message(Command(verb=CommandVerb.STOP))
 
-    room.tick(20_995)
-    room.quote("AAA", "1000")
-    out = room.tick(10)
+    rig.tick(20_995)
+    rig.quote("AAA", "1000")
+    out = rig.tick(10)
 
     assert [request.purpose for request in submitted(out)] == purposes
-    assert ("AAA" in room.desk.book.pending_exits.requested) is not is_stopping
+    assert ("AAA" in rig.desk.book.pending_exits.requested) is not is_stopping

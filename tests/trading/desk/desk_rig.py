@@ -10,8 +10,10 @@ from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.market import Quotes
 from tradebot.domain.messages import (
+    AccountSnapshot,
     Action,
     ClockTick,
+    EarlySessionEnd,
     FillReport,
     RequestResult,
     SessionBegins,
@@ -24,16 +26,19 @@ from tradebot.domain.order import (
     OrderEvent,
     OrderEventType,
     OrderRequest,
+    OrderState,
     VenueOrder,
     VenueOrderStatus,
     VenuePosition,
 )
+from tradebot.domain.venue_rows import UnreadRow
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import DeskOutput
 from tradebot.trading.desk.desk import build_desk
 from tradebot.trading.desk.gate.exposure_controls import MaxDailyLoss, MaxOpenOrders, MaxPosition, ReduceOnly
 from tradebot.trading.desk.gate.flow_controls import FreshData, InSession, MessageRate, NoDuplicate, NotHalted
 from tradebot.trading.desk.gate.gate import Control, Gate
+from tradebot.trading.desk.gate.limits import Limits, build_gate
 from tradebot.trading.desk.gate.order_controls import MaxOrderSize, OrderSanity, PermittedProduct, PriceCollar
 from tradebot.trading.desk.gate.venue_controls import PositionAccounted
 from tradebot.trading.desk.settings import DeskSettings
@@ -63,7 +68,7 @@ def gate() -> Gate:
     return Gate(controls)
 
 
-class Room:
+class DeskRig:
     """A desk with a clock that the test moves, and the venue's answers at hand."""
 
     def __init__(self, **settings: object) -> None:
@@ -119,7 +124,7 @@ class Room:
         )
 
     def positions(self) -> tuple[VenuePosition, ...]:
-        """What a venue lists that nobody else trades at."""
+        """What a venue lists where no other hand trades."""
         return tuple(
             VenuePosition(
                 symbol=p.symbol, exchange="NSE", product="MIS", quantity=p.quantity, average_price=p.average_price
@@ -200,3 +205,41 @@ def submitted(outputs: list[DeskOutput]) -> list[OrderRequest]:
 
 def events(outputs: list[DeskOutput]) -> list[OrderEventType]:
     return [o.type for o in outputs if isinstance(o, OrderEvent)]
+
+
+def poll_account(rig: DeskRig, *unread: UnreadRow, **books: object) -> list[DeskOutput]:
+    plain = {"orders": (), "fills": (), "positions": (), "cash": None} | books
+    return rig.desk.apply_message(AccountSnapshot(asked_at=rig.mono, unread=unread, **plain))  # type: ignore[arg-type]
+
+
+def enter_and_send(
+    rig: DeskRig, event_type: OrderEventType = OrderEventType.AMBIGUOUS, venue_order_id: str = ""
+) -> OrderRequest:
+    rig.quote("AAA", "1000")
+    (request,) = submitted(rig.signal("AAA", Action.ENTER_LONG))
+    rig.outcome(request, OrderEventType.SENDING)
+    rig.outcome(request, event_type, venue_order_id)
+    return request
+
+
+def order_state(rig: DeskRig, request: OrderRequest) -> OrderState:
+    return rig.desk.book.blotter.orders[request.order_id].state
+
+
+def with_all_controls(rig: DeskRig) -> DeskRig:
+    """A rig whose gate has all the controls, the short way past them included."""
+    rig.desk.placement._gate = build_gate(Limits(stale_after_s=15.0), kill_reason=lambda: "")
+    return rig
+
+
+def session_with_early_end(opens_at: int, *, early: tuple[str, ...] = ()) -> SessionBegins:
+    """A day of 1,000 s in which `early` symbols end 300 s before the others: entries, square-off and close."""
+
+    def after(seconds: int) -> int:
+        return opens_at + seconds * SECOND
+
+    ending = EarlySessionEnd(entries_until=after(400), square_off_at=after(500), closes_at=after(600), symbols=early)
+    return SessionBegins(
+        opens_at=opens_at, entries_until=after(700), square_off_at=after(800), closes_at=after(1000),
+        early_ends=(ending,) if early else (),
+    )  # fmt: skip
