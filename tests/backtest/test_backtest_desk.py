@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.oracle.seam import handle_fast, view
-from tests.trading.desk.recorded_day import LIMITS, NAMES, SETTINGS, VENUE, Day, accepted
+from tests.trading.desk.recorded_day import LIMITS, NAMES, SETTINGS, VENUE, Day, Step, accepted
 from tradebot.backtest.backtest_desk import BacktestDesk
 from tradebot.backtest.fast_gate import FastGate
 from tradebot.clock import SECOND
@@ -35,6 +35,7 @@ from tradebot.trading.desk.gate.limits import Limits, build_gate
 from tradebot.trading.desk.settings import DeskSettings
 
 D = Decimal
+SIGNALS = (Step.ENTER, Step.SIGNAL)
 
 
 class Twice(Day):
@@ -45,10 +46,10 @@ class Twice(Day):
         self.cleared = 0
         super().__init__()
 
-    def step(self, op: int, n: int) -> None:
-        if op in (4, 5) and n % 4:  # most signals come with fresh quotes
+    def step(self, step: Step, n: int) -> None:
+        if step in SIGNALS and n % 4:  # most signals come with fresh quotes
             self.quote(range(len(NAMES)), [0] * len(NAMES))
-        super().step(op, n)
+        super().step(step, n)
 
     @property
     def desk(self) -> Any:
@@ -124,20 +125,20 @@ rules = st.builds(
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
-@given(limits, rules, st.lists(st.tuples(st.integers(0, 15), st.integers(0, 999)), min_size=20, max_size=100))
+@given(limits, rules, st.lists(st.tuples(st.sampled_from(Step), st.integers(0, 999)), min_size=20, max_size=100))
 def test_a_desk_with_short_ways_says_what_one_without_says(
-    limits: Limits, rules: DeskSettings, ops: list[tuple[int, int]]
+    limits: Limits, rules: DeskSettings, steps: list[tuple[Step, int]]
 ) -> None:
     day = Twice(limits, rules)
-    for op, n in ops:
-        day.step(op, n)
+    for step, n in steps:
+        day.step(step, n)
 
 
 def test_what_passes_on_a_plain_day_is_cleared_by_the_short_way() -> None:
     day = Twice(LIMITS, SETTINGS)
     for n in range(60):
-        for op in (1, 2, 5, 6, 7):
-            day.step(op, n * 4 if op in (6, 7) else n)
+        for step in (Step.WAIT, Step.QUOTE, Step.SIGNAL, Step.ANSWER, Step.FILL):
+            day.step(step, n * 4 if step in (Step.ANSWER, Step.FILL) else n)
 
     desk = day.desk.short
     assert day.cleared == len(desk.book.blotter.orders) - desk.account.signal_counts["denied"] > 3
@@ -145,7 +146,7 @@ def test_what_passes_on_a_plain_day_is_cleared_by_the_short_way() -> None:
 
 def test_a_whole_fill_far_from_its_reference_is_told_by_the_short_way_too() -> None:
     day = Twice(LIMITS, msgspec.structs.replace(SETTINGS, fill_collar_pct=D("0.1")))
-    day.step(4, 1)
+    day.step(Step.ENTER, 1)
     entry = accepted(day)
     day.quote([1], [15])  # 0.6% away
 
@@ -157,7 +158,7 @@ def test_a_whole_fill_far_from_its_reference_is_told_by_the_short_way_too() -> N
 
 def test_what_an_exit_leaves_open_that_filled_whole_is_closed_at_the_next_tick() -> None:
     day = Twice(LIMITS, SETTINGS)
-    day.step(4, 1)
+    day.step(Step.ENTER, 1)
     entry = accepted(day)
     half = entry.quantity // 2
     day.give(FillReport(fill=day.execution(entry, half), mono=day.mono))
@@ -166,7 +167,7 @@ def test_what_an_exit_leaves_open_that_filled_whole_is_closed_at_the_next_tick()
     day.give(FillReport(fill=day.execution(entry, entry.quantity - half), mono=day.mono))
     day.give(FillReport(fill=day.execution(first, first.quantity), mono=day.mono))
 
-    day.step(0, 0)
+    day.step(Step.TICK, 0)
 
     assert (first.quantity, day.waiting[-1].quantity) == (half, entry.quantity - half)
 
@@ -175,20 +176,20 @@ def test_an_exit_that_the_gate_holds_back_a_second_time_is_tried_again_as_well()
     day = Twice(LIMITS, SETTINGS)
     bought(day)
     day.reason = "the file"
-    day.step(5, 1)
+    day.step(Step.SIGNAL, 1)
     assert day.waiting == []
     for desk in (day.desk.short.desk, day.desk.long):  # others sell what is held
         position = desk.book.positions.open["B"]
         sold = ReleasedPosition(key=position.key, quantity=position.quantity, price=D(1000), at=day.at)
         desk.carry_out([ReleasePosition(sold)])
     day.reason = ""
-    day.step(1, 0)
+    day.step(Step.WAIT, 0)
     second = bought(day)
 
     day.reason = "the file"
-    day.step(5, 1)  # said once, and not again
+    day.step(Step.SIGNAL, 1)  # said once, and not again
     day.reason = ""
-    day.step(0, 0)
+    day.step(Step.TICK, 0)
 
     assert [request.quantity for request in day.waiting] == [second.quantity]
 
@@ -196,18 +197,18 @@ def test_an_exit_that_the_gate_holds_back_a_second_time_is_tried_again_as_well()
 def test_what_was_cancelled_a_moment_ago_keeps_an_entry_from_the_short_way() -> None:
     limits = msgspec.structs.replace(LIMITS, max_position_notional=D(15_000), duplicate_window_s=0.0)
     day = Twice(limits, SETTINGS)
-    day.step(4, 1)
+    day.step(Step.ENTER, 1)
     first = accepted(day)
     day.give(OrderReport(order=day.shown(first, VenueOrderStatus.CANCELED), mono=day.mono))
 
-    day.step(4, 1)  # both together are 20,000 while the first is reserved
+    day.step(Step.ENTER, 1)  # both together are 20,000 while the first is reserved
 
     assert day.desk.short.account.signal_counts["denied"] == 1
 
 
 def test_time_that_passes_without_a_tick_ends_what_was_reserved() -> None:
     day = Twice(LIMITS, SETTINGS)
-    day.step(4, 1)
+    day.step(Step.ENTER, 1)
     first = accepted(day)
     day.give(OrderReport(order=day.shown(first, VenueOrderStatus.CANCELED), mono=day.mono))
     desk = day.desk.short
@@ -220,7 +221,7 @@ def test_time_that_passes_without_a_tick_ends_what_was_reserved() -> None:
 
 def test_what_an_exit_of_an_earlier_run_leaves_open_is_wanted_closed() -> None:
     before = Twice(LIMITS, SETTINGS)
-    before.step(4, 1)
+    before.step(Step.ENTER, 1)
     entry = accepted(before)
     before.give(FillReport(fill=before.execution(entry, entry.quantity), mono=before.mono))
     before.give(Command(verb=CommandVerb.FLATTEN, id="f", scope=Scope.parse(f"symbol:{entry.symbol}")))
@@ -234,7 +235,7 @@ def test_what_an_exit_of_an_earlier_run_leaves_open_is_wanted_closed() -> None:
 
     day.give(FillReport(fill=before.execution(exit_, exit_.quantity), mono=day.mono))
 
-    day.step(0, 0)
+    day.step(Step.TICK, 0)
 
     assert [request.quantity for request in day.waiting] == [3]
 
@@ -248,7 +249,7 @@ def sent_first(event: OrderEvent) -> list[OrderEvent]:
 
 def bought(day: Twice) -> OrderRequest:
     """Let B be bought, whole."""
-    day.step(4, 1)
+    day.step(Step.ENTER, 1)
     entry = accepted(day)
     day.give(FillReport(fill=day.execution(entry, entry.quantity), mono=day.mono))
     return entry
@@ -258,7 +259,8 @@ class Prompt(Day):
     """A day at a venue that answers in the moment, lived through by a desk that knows it and by one that is told."""
 
     UNTOLD = (OrderEventType.INTENT, OrderEventType.SENDING, OrderEventType.ACCEPTED, OrderEventType.EXECUTED)
-    STEPS = (0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12)  # no other outcomes, no orders placed elsewhere, no end
+    # No other answers, no lists, no orders placed elsewhere, no end.
+    STEPS = tuple(step for step in Step if step not in (Step.ANSWER, Step.POLL, Step.OUTSIDE, Step.STOP))
 
     def __init__(self, limits: Limits, rules: DeskSettings) -> None:
         self.limits, self.rules = limits, msgspec.structs.replace(rules, fill_collar_pct=None)
@@ -318,12 +320,13 @@ class Prompt(Day):
     def follow(self, output: list[Any]) -> None:
         pass
 
-    def step(self, op: int, n: int) -> None:
-        if op in (4, 5) and n % 4:
+    def step(self, step: Step, n: int) -> None:
+        if step in SIGNALS and n % 4:
             self.quote(range(len(NAMES)), [0] * len(NAMES))
-        if op != 9:
-            super().step(op, n)
-        elif self.accepted:  # what was cancelled fills no more
+        super().step(step, n)
+
+    def report_order(self, n: int) -> None:
+        if self.accepted:  # what was cancelled fills no more
             request = self.accepted.pop(0)
             self.give(OrderReport(order=self.shown(request, VenueOrderStatus.CANCELED), mono=self.mono))
 
@@ -339,18 +342,18 @@ class Prompt(Day):
     limits, rules, st.lists(st.tuples(st.sampled_from(Prompt.STEPS), st.integers(0, 999)), min_size=20, max_size=100)
 )
 def test_a_desk_whose_orders_are_accepted_at_once_decides_as_one_that_is_told_so(
-    limits: Limits, rules: DeskSettings, ops: list[tuple[int, int]]
+    limits: Limits, rules: DeskSettings, steps: list[tuple[Step, int]]
 ) -> None:
     day = Prompt(limits, rules)
-    for op, n in ops:
-        day.step(op, n)
+    for step, n in steps:
+        day.step(step, n)
 
 
 def test_a_desk_whose_orders_are_accepted_at_once_keeps_none_that_was_filled() -> None:
     day = Prompt(LIMITS, msgspec.structs.replace(SETTINGS, max_daily_loss=D(10**9)))
     for n in range(60):
-        for op in (1, 2, 5, 7):
-            day.step(op, n * 4 if op == 7 else n)
+        for step in (Step.WAIT, Step.QUOTE, Step.SIGNAL, Step.FILL):
+            day.step(step, n * 4 if step is Step.FILL else n)
 
     assert day.once.book.positions.fill_count == day.told.book.positions.fill_count > 10
     assert (

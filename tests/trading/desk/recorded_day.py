@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from enum import StrEnum
 
 import msgspec
 import numpy as np
@@ -62,6 +63,27 @@ VENUE = {"absent_after_s": 20.0, "absence_is_proof": True}
 NAMES = tuple("ABCDEF")
 
 
+class Step(StrEnum):
+    """What can happen on a day, by the name of its method; a random day draws from them in this order."""
+
+    TICK = "tick"
+    WAIT = "wait"
+    QUOTE = "quote_some"
+    QUOTE_MORE = "quote_more"
+    ENTER = "enter_long"
+    SIGNAL = "signal"
+    ANSWER = "answer_order"
+    FILL = "fill_whole"
+    FILL_HALF = "fill_half"
+    REPORT = "report_order"
+    COMMAND = "command"
+    LINK = "change_link"
+    KILL_FILE = "change_kill_file"
+    POLL = "poll_account"
+    OUTSIDE = "report_outside_order"
+    STOP = "stop"
+
+
 class Day:
     """A run of a taped desk, made up message by message."""
 
@@ -116,78 +138,118 @@ class Day:
             )
         )  # fmt: skip
 
-    def step(self, op: int, n: int) -> None:
+    def step(self, step: Step, n: int) -> None:
+        """Let one thing happen; `n` says which symbol, side, quantity or answer."""
+        getattr(self, step)(n)
+
+    def tick(self, n: int) -> None:
+        self._pass_time(0.05, n)
+
+    def wait(self, n: int) -> None:
+        self._pass_time(6.0, n)
+
+    def _pass_time(self, shortest_s: float, n: int) -> None:
+        seconds = shortest_s * (1 + n % 3)
+        self.at, self.mono = self.at + int(seconds * SECOND), self.mono + int(seconds * SECOND)
+        self.give(ClockTick(at=self.at, mono=self.mono - n % 2))
+
+    def quote_some(self, n: int) -> None:
+        some = range(0, len(NAMES), 1 + n % 3)
+        self.quote(some, [(n * 7 + k * 13) % 31 - 15 for k in some])
+
+    def quote_more(self, n: int) -> None:
+        self.quote_some(n)
+
+    def enter_long(self, n: int) -> None:
+        self._signal(Action.ENTER_LONG, n)
+
+    def signal(self, n: int) -> None:
+        self._signal(list(Action)[n % 4], n)
+
+    def _signal(self, action: Action, n: int) -> None:
         symbol, id_ = NAMES[n % len(NAMES)], n % len(NAMES)
-        match op:
-            case 0 | 1:
-                seconds = (0.05, 6.0)[op] * (1 + n % 3)
-                self.at, self.mono = self.at + int(seconds * SECOND), self.mono + int(seconds * SECOND)
-                self.give(ClockTick(at=self.at, mono=self.mono - n % 2))
-            case 2 | 3:
-                some = range(0, len(NAMES), 1 + n % 3)
-                self.quote(some, [(n * 7 + k * 13) % 31 - 15 for k in some])
-            case 4 | 5:
-                action = list(Action)[n % 4] if op == 5 else Action.ENTER_LONG
-                sign = action.side.sign * (-1 if n % 11 == 7 else 1)  # some have it the wrong way
-                price = self.prices[id_] / 100
-                signal = Signal(
-                    signal_id=f"s{self.number()}", strategy="s", symbol=symbol, action=action, bar_at=self.at,
-                    quoted_at=self.mono, made_at=self.mono, stop_loss=price * (1 - sign * 0.002),
-                    trail_by=price / 100 if n % 2 else None,
-                    target=price * (1 + sign * 0.002) if n % 3 else None,
-                    inputs={"x": float("nan")},
-                )  # fmt: skip
-                message = Signals(at=self.at, interval=MINUTE, signals=(signal,))
-                self.signals.append(RecordedLine(self.count, message))
-                self.give(message)
-            case 6 if self.waiting:
-                request = self.waiting.pop(0)
-                self.tell(request, OrderEventType.SENDING)
-                event_type = (
-                    OrderEventType.ACCEPTED,
-                    OrderEventType.ACCEPTED,
-                    OrderEventType.REFUSED,
-                    OrderEventType.AMBIGUOUS,
-                )[n % 4]
-                self.tell(request, event_type, f"V{request.order_id}" if event_type is OrderEventType.ACCEPTED else "")
-                if event_type is OrderEventType.ACCEPTED:
-                    self.accepted.append(request)
-            case 7 | 8 if self.accepted:
-                request = self.accepted.pop(0)
-                quantity = request.quantity if op == 7 else max(D(1), request.quantity // 2)
-                self.give(FillReport(fill=self.execution(request, quantity), mono=self.mono))
-            case 9 if self.accepted:
-                status = (
-                    VenueOrderStatus.OPEN,
-                    VenueOrderStatus.REJECTED,
-                    VenueOrderStatus.CANCELED,
-                    VenueOrderStatus.FILLED,
-                )[n % 4]
-                self.give(OrderReport(order=self.shown(self.accepted[0], status), mono=self.mono))
-            case 10:
-                verb = (CommandVerb.HALT, CommandVerb.RESUME, CommandVerb.FLATTEN)[n % 3]
-                scope = Scope.parse(("all", f"symbol:{symbol}")[n % 2])
-                self.give(Command(verb=verb, reason="by hand", scope=scope, id=f"c{n}"))
-            case 11:
-                down = LinkDown(source="kite", mono=self.mono, reason="silent")
-                self.give(down if n % 2 else LinkUp(source="kite", mono=self.mono))
-            case 12:
-                self.reason = "" if self.reason or n % 3 else "the file"
-            case 13:
-                orders = tuple(self.shown(r, VenueOrderStatus.OPEN) for r in self.accepted[: n % 3])
-                one = VenuePosition(
-                    symbol=symbol, exchange="NSE", product="MIS", quantity=D(n % 4), average_price=D(1000)
-                )
-                held = (one,) if n % 2 else ()
-                self.give(AccountSnapshot(asked_at=self.mono, orders=orders, fills=(), positions=held, cash=D(40_000)))
-            case 14:
-                outside = OrderRequest(
-                    order_id="", symbol=symbol, exchange="NSE", side=Side.BUY, kind=OrderKind.LIMIT, quantity=D(3)
-                )
-                seen = self.shown(outside, VenueOrderStatus.OPEN)
-                self.give(OrderReport(order=msgspec.structs.replace(seen, venue_order_id=f"X{n}"), mono=self.mono))
-            case 15 if n % 5 == 0:
-                self.give(Command(verb=CommandVerb.STOP))
+        sign = action.side.sign * (-1 if n % 11 == 7 else 1)  # some have it the wrong way
+        price = self.prices[id_] / 100
+        signal = Signal(
+            signal_id=f"s{self.number()}", strategy="s", symbol=symbol, action=action, bar_at=self.at,
+            quoted_at=self.mono, made_at=self.mono, stop_loss=price * (1 - sign * 0.002),
+            trail_by=price / 100 if n % 2 else None,
+            target=price * (1 + sign * 0.002) if n % 3 else None,
+            inputs={"x": float("nan")},
+        )  # fmt: skip
+        message = Signals(at=self.at, interval=MINUTE, signals=(signal,))
+        self.signals.append(RecordedLine(self.count, message))
+        self.give(message)
+
+    def answer_order(self, n: int) -> None:
+        if not self.waiting:
+            return
+        request = self.waiting.pop(0)
+        self.tell(request, OrderEventType.SENDING)
+        event_type = (
+            OrderEventType.ACCEPTED,
+            OrderEventType.ACCEPTED,
+            OrderEventType.REFUSED,
+            OrderEventType.AMBIGUOUS,
+        )[n % 4]
+        self.tell(request, event_type, f"V{request.order_id}" if event_type is OrderEventType.ACCEPTED else "")
+        if event_type is OrderEventType.ACCEPTED:
+            self.accepted.append(request)
+
+    def fill_whole(self, n: int) -> None:
+        if self.accepted:
+            request = self.accepted.pop(0)
+            self._fill(request, request.quantity)
+
+    def fill_half(self, n: int) -> None:
+        if self.accepted:
+            request = self.accepted.pop(0)
+            self._fill(request, max(D(1), request.quantity // 2))
+
+    def _fill(self, request: OrderRequest, quantity: Decimal) -> None:
+        self.give(FillReport(fill=self.execution(request, quantity), mono=self.mono))
+
+    def report_order(self, n: int) -> None:
+        if self.accepted:
+            status = (
+                VenueOrderStatus.OPEN,
+                VenueOrderStatus.REJECTED,
+                VenueOrderStatus.CANCELED,
+                VenueOrderStatus.FILLED,
+            )[n % 4]
+            self.give(OrderReport(order=self.shown(self.accepted[0], status), mono=self.mono))
+
+    def command(self, n: int) -> None:
+        verb = (CommandVerb.HALT, CommandVerb.RESUME, CommandVerb.FLATTEN)[n % 3]
+        scope = Scope.parse(("all", f"symbol:{NAMES[n % len(NAMES)]}")[n % 2])
+        self.give(Command(verb=verb, reason="by hand", scope=scope, id=f"c{n}"))
+
+    def change_link(self, n: int) -> None:
+        down = LinkDown(source="kite", mono=self.mono, reason="silent")
+        self.give(down if n % 2 else LinkUp(source="kite", mono=self.mono))
+
+    def change_kill_file(self, n: int) -> None:
+        self.reason = "" if self.reason or n % 3 else "the file"
+
+    def poll_account(self, n: int) -> None:
+        orders = tuple(self.shown(r, VenueOrderStatus.OPEN) for r in self.accepted[: n % 3])
+        one = VenuePosition(
+            symbol=NAMES[n % len(NAMES)], exchange="NSE", product="MIS", quantity=D(n % 4), average_price=D(1000)
+        )
+        held = (one,) if n % 2 else ()
+        self.give(AccountSnapshot(asked_at=self.mono, orders=orders, fills=(), positions=held, cash=D(40_000)))
+
+    def report_outside_order(self, n: int) -> None:
+        outside = OrderRequest(
+            order_id="", symbol=NAMES[n % len(NAMES)], exchange="NSE", side=Side.BUY, kind=OrderKind.LIMIT,
+            quantity=D(3),
+        )  # fmt: skip
+        seen = self.shown(outside, VenueOrderStatus.OPEN)
+        self.give(OrderReport(order=msgspec.structs.replace(seen, venue_order_id=f"X{n}"), mono=self.mono))
+
+    def stop(self, n: int) -> None:
+        if n % 5 == 0:
+            self.give(Command(verb=CommandVerb.STOP))
 
     def tell(self, request: OrderRequest, event_type: OrderEventType, venue_order_id: str = "") -> None:
         event = OrderEvent(

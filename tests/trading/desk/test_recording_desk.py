@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.trading.desk.recorded_day import MINUTE, NAMES, Day
+from tests.trading.desk.recorded_day import MINUTE, NAMES, Day, Step
 from tradebot.domain.commands import CommandVerb
 from tradebot.domain.market_data import Quotes
 from tradebot.domain.messages import (
@@ -45,11 +45,11 @@ D = Decimal
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 15), st.integers(0, 999)), min_size=20, max_size=120))
-def test_a_desk_that_is_given_the_tape_says_the_same(ops: list[tuple[int, int]]) -> None:
+@given(st.lists(st.tuples(st.sampled_from(Step), st.integers(0, 999)), min_size=20, max_size=120))
+def test_a_desk_that_is_given_the_tape_says_the_same(steps: list[tuple[Step, int]]) -> None:
     day = Day()
-    for op, n in ops:
-        day.step(op, n)
+    for step, n in steps:
+        day.step(step, n)
 
     found = asyncio.run(replay_run(day.recorded()))
 
@@ -60,8 +60,17 @@ def test_a_desk_that_is_given_the_tape_says_the_same(ops: list[tuple[int, int]])
 
 def test_a_run_of_before_trailing_stops_were_written_down_replays_without_them() -> None:
     day = Day()
-    for op, n in ((2, 0), (4, 3), (6, 0), (7, 0), (2, 3), (0, 0), (2, 3), (1, 0)):
-        day.step(op, n)
+    for step, n in (
+        (Step.QUOTE, 0),
+        (Step.ENTER, 3),
+        (Step.ANSWER, 0),
+        (Step.FILL, 0),
+        (Step.QUOTE, 3),
+        (Step.TICK, 0),
+        (Step.QUOTE, 3),
+        (Step.WAIT, 0),
+    ):
+        day.step(step, n)
     recorded = day.recorded()
     told = [line for line in recorded.outputs if isinstance(line.message, TrailingStopPrices)]
     old = msgspec.structs.replace(recorded.run, versions={})
@@ -77,21 +86,36 @@ def test_a_run_of_before_trailing_stops_were_written_down_replays_without_them()
 def test_quotes_of_symbols_that_nobody_holds_are_not_on_the_tape() -> None:
     day = Day()
     for n in range(200):
-        day.step(2, n)
+        day.step(Step.QUOTE, n)
     day.desk.flush_inputs()
 
     assert len(encode_body("tape", day.tapes[-1])) < 3_000
     assert not any(isinstance(e.message, Quotes) for batch in day.tapes for e in batch.entries)
 
 
-OPS = [(2, 0), (4, 0), (6, 0), (7, 0), (3, 5), (4, 1), (6, 1), (8, 1), (2, 9), (0, 1), (4, 2), (6, 4), (10, 1), (3, 2)]
+STEPS = [
+    (Step.QUOTE, 0),
+    (Step.ENTER, 0),
+    (Step.ANSWER, 0),
+    (Step.FILL, 0),
+    (Step.QUOTE_MORE, 5),
+    (Step.ENTER, 1),
+    (Step.ANSWER, 1),
+    (Step.FILL_HALF, 1),
+    (Step.QUOTE, 9),
+    (Step.TICK, 1),
+    (Step.ENTER, 2),
+    (Step.ANSWER, 4),
+    (Step.COMMAND, 1),
+    (Step.QUOTE_MORE, 2),
+]
 
 
 def test_a_state_put_into_words_a_second_time_has_the_hash_of_one_that_was_never_told_before() -> None:
     day, states = Day(), StateHasher()
     told = []
-    for op, n in OPS * 3:
-        day.step(op, n)
+    for step, n in STEPS * 3:
+        day.step(step, n)
         told.append(states.hash_book(day.desk.book))
         assert told[-1] == hash_state(day.desk.book)
     assert len(set(told)) > 10
@@ -100,8 +124,8 @@ def test_a_state_put_into_words_a_second_time_has_the_hash_of_one_that_was_never
 def test_a_tape_is_cut_into_pieces_that_say_the_same_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording_desk, "MAX_ENTRIES", 7)
     day = Day()
-    for op, n in OPS * 5:
-        day.step(op, n)
+    for step, n in STEPS * 5:
+        day.step(step, n)
 
     recorded = day.recorded()
 
@@ -117,14 +141,14 @@ def test_the_state_with_more_live_orders_than_the_loop_has_time_for_is_hashed_wh
 ) -> None:
     monkeypatch.setattr(recording_desk, "MAX_HASHED_ORDERS", 0)
     day = Day()
-    day.step(2, 0)
-    day.step(4, 0)
+    day.step(Step.QUOTE, 0)
+    day.step(Step.ENTER, 0)
     day.desk.flush_inputs()
     assert day.desk.book.blotter.exposure.working == 1
     assert day.tapes[-1].state == ""
 
-    day.step(6, 0)
-    day.step(7, 0)
+    day.step(Step.ANSWER, 0)
+    day.step(Step.FILL, 0)
     day.desk.flush_inputs()
     assert day.desk.book.blotter.exposure.working == 0
     assert day.tapes[-1].state == hash_state(day.desk.book)
@@ -166,8 +190,8 @@ def worded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def bought(day: Day) -> None:
-    for op, n in ((2, 0), (4, 0), (6, 0), (7, 0)):
-        day.step(op, n)
+    for step, n in ((Step.QUOTE, 0), (Step.ENTER, 0), (Step.ANSWER, 0), (Step.FILL, 0)):
+        day.step(step, n)
     assert day.desk.book.positions.fill_count == 1
 
 
@@ -176,7 +200,7 @@ def test_what_changed_is_put_into_words_at_a_tick_and_not_again_for_the_hash(mon
     told = worded(monkeypatch)
     bought(day)
     assert told == []
-    day.step(0, 0)
+    day.step(Step.TICK, 0)
     assert told == ["A"]
     day.desk.flush_inputs()
     assert day.tapes[-1].state == hash_state(day.desk.book)
@@ -194,7 +218,7 @@ def test_a_state_with_another_count_of_orders_has_another_hash() -> None:
     day = Day()
     before = hash_state(day.desk.book)
     day.reason = "the file"
-    day.step(4, 0)
+    day.step(Step.ENTER, 0)
     assert day.desk.account.signal_counts["denied"] == 1
     assert not day.desk.book.blotter.exposure.working
     assert hash_state(day.desk.book) != before
