@@ -12,6 +12,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from tests.oracle.random_market import Surroundings
+from tests.oracle.step_kinds import AFTER_EXIT, AfterExit
 from tests.trading.desk.recorded_day import MINUTE
 from tradebot.clock import SECOND
 from tradebot.domain.commands import EVERYTHING, CommandVerb
@@ -158,12 +159,12 @@ class Steps(Surroundings):
             self.soon()
             self.signals(self.signal(symbol, back, strategy=strategy, quantity=self.dice.choice((None, 7.0))))
         self.send(self.dice.choice((OrderEventType.ACCEPTED, OrderEventType.ACCEPTED, OrderEventType.REFUSED)))
-        match self.dice.below(6):
-            case 0:
-                self.pass_(2.5)  # too late
-            case 1:
+        match self.dice.choice(AFTER_EXIT):
+            case AfterExit.TOO_MUCH_TIME:
+                self.pass_(2.5)
+            case AfterExit.SOME_TIME:
                 self.soon()
-            case 2:
+            case AfterExit.FILL_OF_ANOTHER:
                 self.fill()
         self.fill(symbol=symbol, whole=True)
         if self.dice.random() < 0.5:

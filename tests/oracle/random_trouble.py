@@ -9,6 +9,18 @@ from msgspec.structs import replace
 
 from tests.oracle.random_steps import Steps
 from tests.oracle.small_venue import DELIVERY
+from tests.oracle.step_kinds import (
+    GHOSTS,
+    LATE_FILLS,
+    OUTSIDE,
+    Ghost,
+    LateFill,
+    Lost,
+    OddSnapshot,
+    OddStatus,
+    Outside,
+    Retold,
+)
 from tradebot.clock import SECOND
 from tradebot.domain.commands import EVERYTHING, CommandVerb, Scope
 from tradebot.domain.messages import (
@@ -102,27 +114,27 @@ class RandomSteps(Steps):
         if not self.venue.trades:
             return
         trade = self.dice.choice(self.venue.trades[-4:])
-        match self.dice.below(6):
-            case 0:
+        match self.dice.choice(list(Retold)):
+            case Retold.AS_IT_WAS:
                 self.give(FillReport(fill=trade, mono=self.mono))
-            case 1:
+            case Retold.UNDER_ANOTHER_ID:
                 twin = replace(trade, execution_id=f"{self.venue.number()}")
                 self.give(FillReport(fill=twin, mono=self.mono))
                 unread = (self.unread_row(),) * self.dice.below(2)
                 for _ in range(3):
                     self.pass_(3.0)
                     self.give(self.venue.books(self.mono, unread=unread))
-            case 5:
+            case Retold.OF_ANOTHER_ORDER:
                 other = self.dice.choice(list(self.venue.orders) or [""])
                 self.venue.trades.append(replace(trade, venue_order_id=other, price=trade.price + 1))
                 self.look()
                 self.venue.trades.pop()
-            case _ as kind:
-                quantity = D(0) if kind == 2 else max(D(1), trade.quantity - 1)
-                other = replace(trade, quantity=quantity, price=trade.price + (kind == 4))
+            case Retold() as kind:
+                quantity = D(0) if kind is Retold.TAKEN_BACK else max(D(1), trade.quantity - 1)
+                other = replace(trade, quantity=quantity, price=trade.price + (kind is Retold.CORRECTED_WITH_PRICE))
                 self.venue.book(trade, -1)
                 self.venue.book(other)
-                if kind != 3:
+                if kind is not Retold.CORRECTED_IN_LISTS:
                     self.give(FillReport(fill=other, mono=self.mono))
                 for _ in range(self.dice.between(1, 3)):
                     self.look()
@@ -140,16 +152,16 @@ class RandomSteps(Steps):
         status = self.dice.choice((VenueOrderStatus.OPEN, VenueOrderStatus.FILLED, VenueOrderStatus.CANCELED))
         self.see(order, filled=order.filled + claims, status=status, average_price=average)
         self.pass_(self.dice.choice((0.5, 3.0, 6.0)))
-        match self.dice.below(6):
-            case 0 | 4:
+        match self.dice.choice(LATE_FILLS):
+            case LateFill.WHOLE_AND_BEYOND:
                 self.execute(order, rest)
                 self.see(order, filled=order.quantity + 2, average_price=average)
                 self.pass_(3.0)
                 self.pass_(3.0)
-            case 1:
+            case LateFill.PART:
                 self.execute(order, max(D(1), rest // 2))
                 self.soon()
-            case 2:
+            case LateFill.WHOLE_AFTER_ITS_STATUS:
                 self.see(order, filled=order.quantity, average_price=average)
                 self.pass_(6.0)
                 self.execute(order, rest)
@@ -159,49 +171,49 @@ class RandomSteps(Steps):
         if not (orders := [order for order in self.venue.orders.values() if order.tag]):
             return
         order = self.dice.choice(orders[-6:])
-        match self.dice.below(8):
-            case 0:
+        match self.dice.choice(list(OddStatus)):
+            case OddStatus.ANY_AT_THE_VENUE:
                 self.see(self.venue.show(order, status=self.dice.choice(list(VenueOrderStatus)), reason="so"))
-            case 1:
+            case OddStatus.ANY_IN_A_MESSAGE:
                 self.see(
                     order, status=self.dice.choice(list(VenueOrderStatus)), refusal=self.dice.choice((None, *Refusal))
                 )
-            case 2:
+            case OddStatus.OTHER_QUANTITY:
                 self.see(
                     self.venue.show(order, quantity=order.quantity + self.dice.choice((-1, 2)), changed_at=self.at)
                 )
-            case 3 if order.price is not None:
+            case OddStatus.OTHER_PRICE if order.price is not None:
                 self.see(self.venue.show(order, price=order.price + D("0.5")))
-            case 4:
+            case OddStatus.OTHER_ID:
                 self.see(order, venue_order_id=f"W{self.venue.number()}")
-            case 5:
+            case OddStatus.OLD:
                 self.see(order, changed_at=self.at - 60 * SECOND)
-            case 6:
+            case OddStatus.REJECTED_AND_UNFILLED:
                 self.see(self.venue.show(order, status=VenueOrderStatus.REJECTED, filled=D(0), reason="margin"))
-            case 7:
+            case OddStatus.OPEN_AGAIN:
                 self.see(self.venue.show(order, status=VenueOrderStatus.OPEN))
 
     def odd_look(self) -> None:
         """Show books that lack rows, know less, or cannot be read whole; once or for a while."""
         dice, lacks = self.dice, self.dice.choice
         unread = tuple(self.unread_row() for _ in range(dice.below(3)))
-        drops, shift = dice.below(6), lacks((0, 0, -2, 3))
+        kind, shift = dice.choice(list(OddSnapshot)), lacks((0, 0, -2, 3))
         symbol = lacks(self.universe.symbols)
         for _ in range(dice.between(1, 4)):
             self.pass_(lacks((0.5, 6.0, 11.0)))
             snapshot = self.venue.books(
                 self.mono - lacks((1, SECOND)), unread=unread, cash=lacks((None, D(1), D(60_000)))
             )
-            match drops:
-                case 0:
+            match kind:
+                case OddSnapshot.LACKS_AN_ORDER_AND_A_FILL:
                     snapshot = replace(snapshot, orders=snapshot.orders[1:], fills=snapshot.fills[:-1])
-                case 1:
+                case OddSnapshot.LACKS_ORDERS:
                     snapshot = replace(snapshot, orders=())
-                case 2:
+                case OddSnapshot.LACKS_A_POSITION:
                     snapshot = replace(snapshot, positions=snapshot.positions[1:])
-                case 3:
+                case OddSnapshot.NOTHING_FILLED:
                     snapshot = replace(snapshot, orders=tuple(replace(o, filled=D(0)) for o in snapshot.orders))
-                case 4:
+                case OddSnapshot.EVERYTHING_TWICE:
                     snapshot = replace(snapshot, fills=snapshot.fills * 2, orders=snapshot.orders * 2)
             hidden = {row.venue_order_id for row in unread} | {row.tag for row in unread}
             rows = tuple(o for o in snapshot.orders if not {o.venue_order_id, o.tag} & hidden - {""})
@@ -247,12 +259,12 @@ class RandomSteps(Steps):
         if not asked:
             return
         order = self.venue.accept(self.dice.choice(asked))
-        match self.dice.below(4):
-            case 0:
+        match self.dice.choice(GHOSTS):
+            case Ghost.FILLED:
                 self.execute(order, order.quantity)
-            case 1:
+            case Ghost.IN_THE_LISTS:
                 self.look()
-            case _:
+            case Ghost.BY_ITS_STATUS:
                 self.see(order, status=self.dice.choice((VenueOrderStatus.OPEN, *VenueOrderStatus)))
         self.soon()
 
@@ -277,8 +289,8 @@ class RandomSteps(Steps):
         exchange = self.universe.instrument_of(symbol).exchange if symbol in self.universe else "NSE"
         product = dice.choice((self.product, self.product, "MIS", DELIVERY, "NRML"))
         line = exchange, symbol, product
-        match dice.below(6):
-            case 0 | 1:
+        match dice.choice(OUTSIDE):
+            case Outside.ORDER:
                 order = self.venue.place(
                     symbol, dice.choice(list(Side)), D(dice.between(1, 12)), exchange=exchange, product=product
                 )
@@ -286,16 +298,16 @@ class RandomSteps(Steps):
                 if dice.random() < 0.6:
                     self.execute(order, max(D(1), order.quantity // dice.choice((1, 2))))
                     self.see(self.venue.orders[order.venue_order_id])
-            case 2:
+            case Outside.UNTOLD_FILL:
                 order = self.venue.place(symbol, dice.choice(list(Side)), D(5), exchange=exchange, product=product)
                 self.venue.fill(order, D(5), D(1000), self.at)  # heard of in the next look
-            case 3:
+            case Outside.CHANGE:
                 self.venue.move(line, D(dice.choice((-3, 4))))
-            case 4:
+            case Outside.CONVERSION:
                 quantity = self.venue.net.get(line, D(0))
                 self.venue.move(line, -quantity)
                 self.venue.move((exchange, symbol, dice.choice((DELIVERY, "NRML"))), quantity)
-            case 5:
+            case Outside.LOSS:
                 self.venue.net.pop(line, None)
         for _ in range(dice.below(4)):
             self.look()
@@ -307,11 +319,12 @@ class RandomSteps(Steps):
 
     def cut(self) -> None:
         """Lose a link or the login, with what is open in doubt."""
-        kind = self.dice.below(3)
-        if kind == 0:
+        lost = self.dice.choice(list(Lost))
+        if lost is Lost.LINK:
             self.give(LinkDown(source=self.dice.choice(("kite", "orders")), mono=self.mono, reason="silent"))
         else:
-            self.give(BrokerSession(mono=self.mono, lost_reason="the login is dead", orders_refused=kind == 2))
+            is_route_lost = lost is Lost.LOGIN_AND_ORDER_ROUTE
+            self.give(BrokerSession(mono=self.mono, lost_reason="the login is dead", orders_refused=is_route_lost))
         for _ in range(self.dice.below(3)):
             self.pass_(self.dice.choice((1.0, 8.0)))
             self.look()
@@ -319,17 +332,22 @@ class RandomSteps(Steps):
             self.joined()
 
     def condition(self) -> None:
-        match self.dice.below(4):
-            case 0:
-                self.give(ClockOffset(mono=self.mono, offset_ns=self.dice.choice((-70, 70, 0)) * SECOND))
-            case 1:
-                self.give(FrozenSymbols(symbols=tuple(self.universe.symbols[: self.dice.below(3)]), mono=self.mono))
-            case 2:
-                allows = self.dice.choice(list(DiskAllowance))
-                reason = "" if allows is DiskAllowance.ALL else "the disk is full"
-                self.give(DiskSpaceState(mono=self.mono, allows=allows, reason=reason))
-            case 3:
-                self.reason = self.dice.choice(("", "the file"))
+        """Change one condition of the run: the clock, frozen symbols, the disk, or the halt file."""
+        self.dice.choice((self.clock, self.frozen, self.disk, self.halt_file))()
+
+    def clock(self) -> None:
+        self.give(ClockOffset(mono=self.mono, offset_ns=self.dice.choice((-70, 70, 0)) * SECOND))
+
+    def frozen(self) -> None:
+        self.give(FrozenSymbols(symbols=tuple(self.universe.symbols[: self.dice.below(3)]), mono=self.mono))
+
+    def disk(self) -> None:
+        allows = self.dice.choice(list(DiskAllowance))
+        reason = "" if allows is DiskAllowance.ALL else "the disk is full"
+        self.give(DiskSpaceState(mono=self.mono, allows=allows, reason=reason))
+
+    def halt_file(self) -> None:
+        self.reason = self.dice.choice(("", "the file"))
 
     def command(self) -> None:
         dice = self.dice

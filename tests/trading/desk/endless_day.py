@@ -15,6 +15,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from enum import StrEnum, auto
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,6 +44,18 @@ LOWERED = (
 )  # fmt: skip
 WARM = 4_000  # more than every lowered bound, than the orders of a day, and than fills the caches of three databases
 SAMPLES = 20
+
+
+class Fate(StrEnum):
+    """What becomes of an entry."""
+
+    REFUSED = auto()
+    IN_DOUBT = auto()  # and found filled in the lists
+    CANCELLED = auto()  # before anything filled
+    FILLED = auto()
+
+
+FATES = (Fate.REFUSED, Fate.IN_DOUBT, Fate.CANCELLED, *[Fate.FILLED] * 5)  # of one order after the other
 
 
 class Counted(NamedTuple):
@@ -104,19 +117,19 @@ class Day:
         rig, self.n = self.rig, self.n + 1
         venue_id = f"V{self.n}"
         self.outcome(entry, E.SENDING)
-        match self.n % 8:
-            case 0:
+        match FATES[self.n % len(FATES)]:
+            case Fate.REFUSED:
                 self.outcome(entry, E.REFUSED)
                 rig.desk.apply_message(Command(verb=CommandVerb.RESUME))
                 return
-            case 1:  # in doubt, and found filled in the books
+            case Fate.IN_DOUBT:
                 self.outcome(entry, E.AMBIGUOUS)
-            case 2:  # cancelled before anything filled
+            case Fate.CANCELLED:
                 self.outcome(entry, E.ACCEPTED, venue_id)
                 rig.tick(4)
                 self.seen(entry, venue_id, VenueOrderStatus.CANCELED, 0)
                 return
-            case _:
+            case Fate.FILLED:
                 self.outcome(entry, E.ACCEPTED, venue_id)
         await self.fill(entry, venue_id)
         (exit_,) = submitted(self.write(rig.quote("AAA", "989")))
