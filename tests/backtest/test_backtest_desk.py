@@ -281,9 +281,9 @@ class Prompt(Day):
         self.once = BacktestDesk(books[0], gate=once, clearance=clearance, id_prefix="T1", zero_latency=True, **VENUE)
         self.told = build_desk(books[1], gate=told, id_prefix="T1", **VENUE)
 
-    def recover_state(self, facts: Any, **rest: Any) -> None:
+    def recover_state(self, events: Any, **rest: Any) -> None:
         for desk in (self.once.desk, self.told):
-            desk.recover_state(facts, **rest)
+            desk.recover_state(events, **rest)
 
     def adopt_snapshot(self, books: Any) -> list[Any]:
         return []  # such a venue keeps no books that could be missed

@@ -16,7 +16,7 @@ E, S = OrderEventType, OrderState
 
 
 def reached(depth: int) -> set[Order]:
-    """Every order that `depth` facts after its beginning can lead to."""
+    """Every order that `depth` events after its beginning can lead to."""
     events = order_events_of("T1")
     layer = {open_order(f) for f in events if f.type in (E.INTENT, E.DENIED)}
     found = set(layer)

@@ -87,7 +87,7 @@ def test_of_two_statuses_of_one_second_the_one_further_along_counts_and_of_two_a
 
 
 @pytest.mark.parametrize(
-    ("facts", "venue_order_id", "other_ids"),
+    ("events", "venue_order_id", "other_ids"),
     [
         ((seen(E.SEEN_OPEN, venue_order_id="V2"),), "V2", ()),  # an answer named V-T1 and nothing ever showed it
         ((order_event("T1", E.ACCEPTED, venue_order_id="V2"),), "V-T1", ("V2",)),
@@ -98,9 +98,9 @@ def test_of_two_statuses_of_one_second_the_one_further_along_counts_and_of_two_a
     ],
 )  # fmt: skip
 def test_the_id_of_an_order_is_the_one_that_the_venue_showed_and_further_ones_are_kept(
-    facts: tuple[OrderEvent, ...], venue_order_id: str, other_ids: tuple[str, ...]
+    events: tuple[OrderEvent, ...], venue_order_id: str, other_ids: tuple[str, ...]
 ) -> None:
-    order = told(*facts)
+    order = told(*events)
     assert (order.venue_order_id, order.other_ids) == (venue_order_id, other_ids)
 
 
@@ -179,7 +179,7 @@ def test_an_order_may_trade_while_the_venue_has_not_named_all_of_it(filled: int,
 
 
 @pytest.mark.parametrize(
-    ("facts", "state", "filled", "booked"),
+    ("events", "state", "filled", "booked"),
     [
         ((fill(),), S.PARTIAL, 1, 1), ((fill(), fill("b")), S.FILLED, 2, 2), ((fill(), fill()), S.PARTIAL, 1, 1),
         ((fill(quantity=2), order_event("T1", E.REVERSED, fill=execution("T1", "a", quantity=2))), S.OPEN, 0, 0),
@@ -198,9 +198,9 @@ def test_an_order_may_trade_while_the_venue_has_not_named_all_of_it(filled: int,
     ],
 )  # fmt: skip
 def test_the_fills_say_how_far_an_order_is(
-    facts: tuple[OrderEvent, ...], state: OrderEventType, filled: int, booked: int
+    events: tuple[OrderEvent, ...], state: OrderEventType, filled: int, booked: int
 ) -> None:
-    order = told(*facts)
+    order = told(*events)
     assert (order.state, order.filled, len(order.fills)) == (state, filled, booked)
     assert order.value == 100 * filled
     assert order.average_price == (100 if filled else None)

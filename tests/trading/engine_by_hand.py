@@ -184,8 +184,8 @@ class JournalByHand:
     def of(self, kind: str) -> list[Any]:
         return [message for name, message in self.rows if name == kind]
 
-    def facts(self) -> list[OrderEventType]:
-        return [fact.type for fact in self.of("order")]
+    def event_types(self) -> list[OrderEventType]:
+        return [event.type for event in self.of("order")]
 
 
 class AnalysisByHand:
@@ -229,7 +229,7 @@ class EngineRig:
         self.stop = asyncio.Event()
         self.signalled = 0
         own = DeskSettings(order_notional=D(10_000), protection_pct=D("0.5"))
-        book = Book(UNIVERSE, own, lambda order, fact: D(1))
+        book = Book(UNIVERSE, own, lambda order, fill: D(1))
         self.desk = build_desk(book, gate=gate(), id_prefix="T", absent_after_s=60.0)
         bars = BarBuilder(len(UNIVERSE), interval_ns=interval_s * SECOND, grace_ns=0, sessions=OneDay(len(UNIVERSE)))
         self.engine = Engine(

@@ -465,7 +465,7 @@ async def test_a_last_look_that_leads_to_a_cancel_is_followed_by_another(clock: 
     assert rig.venue.book["V1"].status is VenueOrderStatus.CANCELED
     last = rig.did[rig.did.index("cancel AAA") :]
     assert "orders" in last
-    assert rig.journal.facts()[-1] is OrderEventType.SEEN_CANCELED
+    assert rig.journal.event_types()[-1] is OrderEventType.SEEN_CANCELED
 
 
 async def stuck_desk(rig: EngineRig) -> None:

@@ -76,7 +76,7 @@ class Tape:
         self.doubts += 1
         self.news.set()
 
-    def facts(self) -> list[OrderEventType]:
+    def event_types(self) -> list[OrderEventType]:
         return [m.event.type for m in self.posted if isinstance(m, RequestResult)]
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -111,9 +111,9 @@ async def test_the_sending_row_is_durable_before_the_request_leaves() -> None:
     tape = Tape()
     async with running(tape) as execution:
         await execution.queue.enqueue_message(Submit(request=request()))
-        await tape.until(lambda: OrderEventType.ACCEPTED in tape.facts())
+        await tape.until(lambda: OrderEventType.ACCEPTED in tape.event_types())
     assert tape.events == ["append sending", "durable", "send T1"]
-    assert tape.facts() == [OrderEventType.SENDING, OrderEventType.ACCEPTED]
+    assert tape.event_types() == [OrderEventType.SENDING, OrderEventType.ACCEPTED]
 
 
 async def test_nothing_leaves_while_the_disk_is_slow_and_trading_halts() -> None:
@@ -123,7 +123,7 @@ async def test_nothing_leaves_while_the_disk_is_slow_and_trading_halts() -> None
         await execution.queue.enqueue_message(Submit(request=request()))
         await tape.until(lambda: any(isinstance(m, Command) for m in tape.posted))
     assert "send T1" not in tape.events
-    assert tape.facts() == [OrderEventType.SENDING, OrderEventType.NOT_SENT]
+    assert tape.event_types() == [OrderEventType.SENDING, OrderEventType.NOT_SENT]
 
 
 def raising(error: Exception) -> Callable[[OrderRequest], Reply]:
@@ -149,10 +149,10 @@ async def test_each_answer_has_its_outcome_and_nothing_is_sent_twice(
     tape = Tape(answer)
     async with running(tape) as execution:
         await execution.queue.enqueue_message(Submit(request=request()))
-        await tape.until(lambda: execution.queue.pending_count == 0 or len(tape.facts()) == 2)
+        await tape.until(lambda: execution.queue.pending_count == 0 or len(tape.event_types()) == 2)
         await execution.queue.enqueue_message(Submit(request=request("T2", symbol="AAA")))
-        await tape.until(lambda: len(tape.facts()) == 4)
-    assert tape.facts()[1] is event
+        await tape.until(lambda: len(tape.event_types()) == 4)
+    assert tape.event_types()[1] is event
     assert (tape.doubts // 2, len([m for m in tape.posted if isinstance(m, Command)]) // 2) == (doubts, halts)
     assert [e for e in tape.events if e.startswith("send")] == ["send T1", "send T2"]
 
@@ -172,7 +172,7 @@ async def test_an_order_route_that_says_the_login_is_dead_is_heard_before_the_re
     said: list[tuple[str, int]] = []
     async with running(tape, logged_out=lambda reason: said.append((reason, len(tape.posted)))) as execution:
         await execution.queue.enqueue_message(make())
-        await tape.until(lambda: execution.queue.done_count == 1 or tape.doubts > 0 or len(tape.facts()) == 2)
+        await tape.until(lambda: execution.queue.done_count == 1 or tape.doubts > 0 or len(tape.event_types()) == 2)
     ((reason, before),) = said
     assert reason == "token"
     assert OrderEventType.REFUSED not in [m.event.type for m in tape.posted[:before] if isinstance(m, RequestResult)]
@@ -184,8 +184,8 @@ async def test_an_entry_whose_turn_comes_too_late_lapses_unsent() -> None:
         await execution.queue.enqueue_message(
             Submit(request=request(decided_at=WallClock().monotonic_ns() - 2 * SECOND))
         )
-        await tape.until(lambda: bool(tape.facts()))
-    assert tape.facts() == [OrderEventType.LAPSED]
+        await tape.until(lambda: bool(tape.event_types()))
+    assert tape.event_types() == [OrderEventType.LAPSED]
     assert tape.events == []
 
 
@@ -195,7 +195,7 @@ async def test_a_cancel_waits_for_its_row_and_a_refusal_is_looked_up() -> None:
         await execution.queue.enqueue_message(Cancel(order_id="T1", venue_order_id="V1", reason="test"))
         await tape.until(lambda: tape.doubts == 1)
     assert tape.events == ["durable", "cancel V1"]
-    assert tape.facts() == [OrderEventType.CANCEL_REFUSED]
+    assert tape.event_types() == [OrderEventType.CANCEL_REFUSED]
 
 
 async def test_a_cancel_without_an_answer_is_told_and_looked_up() -> None:
@@ -203,7 +203,7 @@ async def test_a_cancel_without_an_answer_is_told_and_looked_up() -> None:
     async with running(tape) as execution:
         await execution.queue.enqueue_message(Cancel(order_id="T1", venue_order_id="V1", reason="test"))
         await tape.until(lambda: tape.doubts == 1)
-    assert tape.facts() == [OrderEventType.CANCEL_UNKNOWN]
+    assert tape.event_types() == [OrderEventType.CANCEL_UNKNOWN]
 
 
 async def test_an_order_withdrawn_before_its_turn_lapses_and_one_already_sent_does_not() -> None:
@@ -211,14 +211,14 @@ async def test_an_order_withdrawn_before_its_turn_lapses_and_one_already_sent_do
     async with running(tape) as execution:
         await execution.queue.enqueue_message(Submit(request=request()))
         await execution.queue.enqueue_message(Cancel(order_id="T1", venue_order_id="", reason="test"))
-        await tape.until(lambda: bool(tape.facts()))
-        assert tape.facts() == [OrderEventType.LAPSED]
+        await tape.until(lambda: bool(tape.event_types()))
+        assert tape.event_types() == [OrderEventType.LAPSED]
         await execution.queue.enqueue_message(Submit(request=request("T2")))
-        await tape.until(lambda: len(tape.facts()) == 3)
+        await tape.until(lambda: len(tape.event_types()) == 3)
         await execution.queue.enqueue_message(Cancel(order_id="T2", venue_order_id="", reason="test"))
         await execution.queue.enqueue_message(Submit(request=request("T2")))
-        await tape.until(lambda: len(tape.facts()) == 5)
-    assert tape.facts()[1:] == [OrderEventType.SENDING, OrderEventType.ACCEPTED] * 2
+        await tape.until(lambda: len(tape.event_types()) == 5)
+    assert tape.event_types()[1:] == [OrderEventType.SENDING, OrderEventType.ACCEPTED] * 2
 
 
 async def test_nothing_but_cancels_leaves_while_killed_and_trading_halts() -> None:
@@ -226,9 +226,9 @@ async def test_nothing_but_cancels_leaves_while_killed_and_trading_halts() -> No
     async with running(tape, kill_reason=lambda: "fat finger") as execution:  # type: ignore[arg-type]
         await execution.queue.enqueue_message(Submit(request=request()))
         await execution.queue.enqueue_message(Cancel(order_id="T0", venue_order_id="V0", reason="test"))
-        await tape.until(lambda: "cancel V0" in tape.events and bool(tape.facts()))
+        await tape.until(lambda: "cancel V0" in tape.events and bool(tape.event_types()))
     assert not [e for e in tape.events if e.startswith(("send", "append"))]
-    assert tape.facts() == [OrderEventType.LAPSED]
+    assert tape.event_types() == [OrderEventType.LAPSED]
     assert Command(verb=CommandVerb.HALT, reason="fat finger", control="kill") in tape.posted
 
 
@@ -237,12 +237,12 @@ async def test_a_kill_that_comes_while_the_row_is_written_still_stops_the_reques
     tape.disk.clear()
     async with running(tape, kill_reason=lambda: killed[0]) as execution:  # type: ignore[arg-type]
         await execution.queue.enqueue_message(Submit(request=request()))
-        await tape.until(lambda: OrderEventType.SENDING in tape.facts())
+        await tape.until(lambda: OrderEventType.SENDING in tape.event_types())
         killed[0] = "fat finger"
         tape.disk.set()
-        await tape.until(lambda: len(tape.facts()) == 2)
+        await tape.until(lambda: len(tape.event_types()) == 2)
     assert "send T1" not in tape.events
-    assert tape.facts() == [OrderEventType.SENDING, OrderEventType.NOT_SENT]
+    assert tape.event_types() == [OrderEventType.SENDING, OrderEventType.NOT_SENT]
 
 
 async def test_the_look_at_the_kill_switch_holds_for_one_turn_of_the_loop() -> None:
@@ -256,11 +256,11 @@ async def test_the_look_at_the_kill_switch_holds_for_one_turn_of_the_loop() -> N
     async with running(tape, kill_reason=look) as execution:  # type: ignore[arg-type]
         for order_id in ("T1", "T2", "T3"):
             await execution.queue.enqueue_message(Submit(request=request(order_id)))
-        await tape.until(lambda: len(tape.facts()) == 6)
+        await tape.until(lambda: len(tape.event_types()) == 6)
         assert 0 < looks < 6, "three orders in one turn look together"
         before = looks
         await execution.queue.enqueue_message(Submit(request=request("T4")))
-        await tape.until(lambda: len(tape.facts()) == 8)
+        await tape.until(lambda: len(tape.event_types()) == 8)
     assert looks > before, "and the next turn looks again"
 
 
@@ -270,7 +270,7 @@ async def test_a_change_leaves_after_its_row_and_its_acceptance_is_not_its_effec
         await execution.queue.enqueue_message(Modify(request=request(), venue_order_id="V1"))
         await tape.until(lambda: tape.doubts == 1)
     assert tape.events == ["durable", "change V1"]
-    assert tape.facts() == []
+    assert tape.event_types() == []
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ async def test_each_answer_to_a_change_has_its_outcome_and_is_looked_up(
     async with running(tape) as execution:
         await execution.queue.enqueue_message(Modify(request=request(), venue_order_id="V1"))
         await tape.until(lambda: tape.doubts == 1)
-    assert tape.facts() == [event]
+    assert tape.event_types() == [event]
     assert len([m for m in tape.posted if isinstance(m, Command)]) == halts
     assert tape.events.count("change V1") == 1
 
@@ -306,7 +306,7 @@ async def test_no_change_leaves_while_killed_or_while_its_row_is_not_on_disk() -
         await slow.until(lambda: len(slow.posted) == 2)
     for tape in (killed, slow):
         assert "change V1" not in tape.events
-        assert tape.facts() == [OrderEventType.REPLACE_REFUSED]
+        assert tape.event_types() == [OrderEventType.REPLACE_REFUSED]
         assert any(isinstance(m, Command) and m.verb == "halt" for m in tape.posted)
 
 
@@ -329,9 +329,9 @@ async def test_the_deadline_is_looked_at_last_once_the_row_is_on_disk(purpose: O
     order = msgspec.structs.replace(request(decided_at=clock.now_ns), purpose=purpose)
     async with running(tape, clock=clock, deadline_s=2.0) as execution:
         await execution.queue.enqueue_message(Submit(request=order))
-        await tape.until(lambda: len(tape.facts()) == 2)
+        await tape.until(lambda: len(tape.event_types()) == 2)
     assert ("send T1" in tape.events) is sent
-    assert tape.facts() == [OrderEventType.SENDING, OrderEventType.ACCEPTED if sent else OrderEventType.NOT_SENT]
+    assert tape.event_types() == [OrderEventType.SENDING, OrderEventType.ACCEPTED if sent else OrderEventType.NOT_SENT]
 
 
 async def test_a_cancel_whose_row_does_not_reach_the_disk_is_in_doubt_and_trading_halts() -> None:
@@ -341,5 +341,5 @@ async def test_a_cancel_whose_row_does_not_reach_the_disk_is_in_doubt_and_tradin
         await execution.queue.enqueue_message(Cancel(order_id="T1", venue_order_id="V1", reason="test"))
         await tape.until(lambda: len(tape.posted) == 2)
     assert "cancel V1" not in tape.events
-    assert tape.facts() == [OrderEventType.CANCEL_UNKNOWN]
+    assert tape.event_types() == [OrderEventType.CANCEL_UNKNOWN]
     assert any(isinstance(m, Command) and m.verb == "halt" for m in tape.posted)

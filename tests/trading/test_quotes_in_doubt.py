@@ -46,7 +46,7 @@ def engine_at(venue: Venue, *, held: Sequence[str] = ()) -> Engine:
     bars = BarBuilder(2, interval_ns=60 * SECOND, grace_ns=0, sessions=OneDay(2), price_band=PriceBand([5, 5]))
     bars.roll_session(OPEN)
     universe = Universe([Instrument(symbol="AAA", token=256), Instrument(symbol="BBB", token=512)])
-    book = Book(universe, DeskSettings(order_notional=Decimal(1)), lambda order, fact: Decimal(0))
+    book = Book(universe, DeskSettings(order_notional=Decimal(1)), lambda order, fill: Decimal(0))
     for symbol in held:
         book.blotter.adopt_position(book.position_key(symbol), Decimal(1), Decimal(100))
     desk = build_desk(book, gate=Gate([]), id_prefix="T", absent_after_s=60.0)

@@ -80,7 +80,7 @@ class DeskRig:
             ]
         )
         chosen = {"order_notional": D(10000), "protection_pct": D("0.5")} | settings
-        book = Book(self.universe, DeskSettings(**chosen), lambda order, fact: D(1))  # type: ignore[arg-type]
+        book = Book(self.universe, DeskSettings(**chosen), lambda order, fill: D(1))  # type: ignore[arg-type]
         self.desk = build_desk(book, gate=gate(), id_prefix="T", absent_after_s=60.0)
         self.mono = 1000 * SECOND
         self.at = OPEN

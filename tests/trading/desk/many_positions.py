@@ -44,7 +44,7 @@ class ManyPositions:
         names = [f"S{i:03d}" for i in range(count)]
         self.universe = Universe([Instrument(symbol=name, token=256 * i) for i, name in enumerate(names, 1)])
         settings = DeskSettings(order_notional=D(1), max_daily_loss=D(10**9))
-        book = Book(self.universe, settings, lambda order, fact: D(0))
+        book = Book(self.universe, settings, lambda order, fill: D(0))
         self.desk = build_desk(book, gate=Gate([]), id_prefix="T", absent_after_s=60.0)
         self.mono, self.at = 1000 * SECOND, OPEN
         ends = OPEN + 22_500 * SECOND

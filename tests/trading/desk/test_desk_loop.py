@@ -1,4 +1,4 @@
-"""The loop of the desk: what a decision leads to is carried out before the next one, and facts stand before orders."""
+"""The loop of the desk: what a decision leads to is carried out before the next one, and events stand before orders."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ E = OrderEventType
 
 
 def said(desk: Desk, decisions: Any) -> list[str]:
-    """Carry decisions out; return the facts by their event, and anything else by its kind."""
+    """Carry decisions out; return the order events by their type, and anything else by its kind."""
     out = desk.carry_out(decisions)
     return [what.type.value if isinstance(what, OrderEvent) else type(what).__name__ for what in out]
 

@@ -16,7 +16,7 @@ D, E = Decimal, OrderEventType
 
 
 def bought(*, at: int = OPEN) -> list[OrderEvent]:
-    """The facts of an entry of AAA with a stop that was filled whole at market ns `at`."""
+    """The events of an entry of AAA with a stop that was filled whole at market ns `at`."""
     rig = DeskRig()
     request = rig.bought(stop_loss=990.0, trail_by=5.0)
     (fill,) = rig.desk.account.kept_orders()[request.order_id].fills

@@ -67,7 +67,7 @@ class Day(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         universe = Universe([Instrument(symbol="AAA", token=256)])
-        self.book = Book(universe, DeskSettings(order_notional=D(0)), lambda order, fact: D(0))
+        self.book = Book(universe, DeskSettings(order_notional=D(0)), lambda order, fill: D(0))
         self.blotter = self.book.blotter
         self.missing_fills = MissingFills(self.blotter, universe, lambda symbol: D(100))
         self.translator = ReportTranslator(self.book, self.missing_fills)
@@ -84,7 +84,7 @@ class Day(RuleBasedStateMachine):
             order = self.blotter.record_event(event)
             self.missing_fills.note_event(order, event, self.mono)
 
-    def fact(self, order_id: str, event_type: OrderEventType, **more: object) -> OrderEvent:
+    def order_event(self, order_id: str, event_type: OrderEventType, **more: object) -> OrderEvent:
         return OrderEvent(order_id=order_id, type=event_type, at=self.at, mono=self.mono, **more)  # type: ignore[arg-type]
 
     @precondition(lambda self: len(self.sent) < 3)
@@ -96,13 +96,13 @@ class Day(RuleBasedStateMachine):
             order_id=order_id, symbol="AAA", exchange="NSE", side=Side.BUY, kind=OrderKind.LIMIT,
             quantity=D(QUANTITY), price=D(100),
         )  # fmt: skip
-        self.take([self.fact(order_id, E.INTENT, request=request), self.fact(order_id, E.SENDING)])
+        self.take([self.order_event(order_id, E.INTENT, request=request), self.order_event(order_id, E.SENDING)])
         if fate.startswith("accepted"):
             self.venue[order_id] = VenueSide(order_id, len(self.sent))
             self.publish(self.venue[order_id])
         event_type = {"accepted": E.ACCEPTED, "refused": E.REFUSED}.get(fate, E.AMBIGUOUS)
         venue_order_id = f"V{len(self.sent)}" if event_type is E.ACCEPTED else ""
-        self.replies.append(self.fact(order_id, event_type, venue_order_id=venue_order_id))
+        self.replies.append(self.order_event(order_id, event_type, venue_order_id=venue_order_id))
 
     @precondition(lambda self: self.replies)
     @rule(data=st.data())
@@ -121,7 +121,7 @@ class Day(RuleBasedStateMachine):
         order = data.draw(st.sampled_from(self.changeable()))
         theirs = self.venue[order.order_id]
         terms = OrderTerms(quantity=max(D(quantity), order.filled + 1), price=D(100 + order.replace.tries + 1))
-        self.take([self.fact(order.order_id, E.REPLACE_SENT, terms=terms)])
+        self.take([self.order_event(order.order_id, E.REPLACE_SENT, terms=terms)])
         if fate != "lost":
             theirs.held = terms, self.mono
         is_refused = fate == "lost" and not silent
@@ -129,7 +129,7 @@ class Day(RuleBasedStateMachine):
             is_refused = not self.arrive(theirs)
         if silent or is_refused:
             event_type = E.REPLACE_UNKNOWN if silent else E.REPLACE_REFUSED
-            self.replies.append(self.fact(order.order_id, event_type))
+            self.replies.append(self.order_event(order.order_id, event_type))
 
     def changeable(self) -> list[Order]:
         found = [self.blotter.orders[i] for i in self.venue]

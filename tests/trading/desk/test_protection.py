@@ -20,7 +20,7 @@ D = Decimal
 
 
 class Kept(DeskRig):
-    """A desk whose facts and words on trailing stops are kept, as the journal keeps them."""
+    """A desk whose events and words on trailing stops are kept, as the journal keeps them."""
 
     def __init__(self, **settings: object) -> None:
         self.kept: list[object] = []

@@ -26,7 +26,7 @@ QUANTITY = st.decimals(-(10**6), 10**6, places=3)
 @settings(deadline=None)
 @given(st.data())
 def test_many_positions_are_worth_what_each_of_them_is(data: st.DataObject) -> None:
-    blotter, marks = Blotter(lambda order, fact: ZERO), Marks(UNIVERSE)
+    blotter, marks = Blotter(lambda order, fill: ZERO), Marks(UNIVERSE)
     pnl = Pnl(UNIVERSE, blotter, marks)
 
     for _ in range(3):
@@ -44,7 +44,7 @@ def test_many_positions_are_worth_what_each_of_them_is(data: st.DataObject) -> N
 
 
 def test_a_position_without_a_price_counts_as_nothing_won() -> None:
-    blotter, marks = Blotter(lambda order, fact: ZERO), Marks(UNIVERSE)
+    blotter, marks = Blotter(lambda order, fill: ZERO), Marks(UNIVERSE)
     for symbol in SYMBOLS:
         blotter.adopt_position(PositionKey("", "NSE", symbol, "MIS"), Decimal(10), Decimal(100))
     marks.last[:] = np.array([0, *[11_000 * 10 ** (n % 2) for n in range(1, len(SYMBOLS))]])
@@ -54,7 +54,7 @@ def test_a_position_without_a_price_counts_as_nothing_won() -> None:
 
 @pytest.mark.parametrize("held", [1, MAX_DIRECT_SUM + 2], ids=["few", "many"])
 def test_the_day_begins_at_what_is_won_by_then_and_without_marks_at_what_was_realized(held: int) -> None:
-    blotter, marks = Blotter(lambda order, fact: ZERO), Marks(UNIVERSE)
+    blotter, marks = Blotter(lambda order, fill: ZERO), Marks(UNIVERSE)
     pnl = Pnl(UNIVERSE, blotter, marks)
     for symbol in SYMBOLS[:held]:
         blotter.adopt_position(PositionKey("", "NSE", symbol, "MIS"), Decimal(10), Decimal(100))
@@ -70,7 +70,7 @@ def test_the_day_begins_at_what_is_won_by_then_and_without_marks_at_what_was_rea
 
 
 def test_what_an_earlier_run_held_and_this_one_does_not_name_is_worth_what_it_cost() -> None:
-    blotter, marks = Blotter(lambda order, fact: ZERO), Marks(UNIVERSE)
+    blotter, marks = Blotter(lambda order, fill: ZERO), Marks(UNIVERSE)
     pnl = Pnl(UNIVERSE, blotter, marks)
     for symbol in (*SYMBOLS, "GONE"):
         blotter.adopt_position(PositionKey("", "NSE", symbol, "MIS"), Decimal(10), Decimal(100))
@@ -82,14 +82,14 @@ def test_what_an_earlier_run_held_and_this_one_does_not_name_is_worth_what_it_co
 
 
 def test_before_the_first_day_nothing_was_won_filled_or_charged() -> None:
-    pnl = Pnl(UNIVERSE, Blotter(lambda order, fact: ZERO), Marks(UNIVERSE))
+    pnl = Pnl(UNIVERSE, Blotter(lambda order, fill: ZERO), Marks(UNIVERSE))
     assert (pnl.total_profit(), pnl.day_base_profit, pnl.day_base_fills) == (0, 0, (0, 0))
 
 
 @pytest.mark.parametrize("units", [2**30, 2**31 - 1])
 def test_many_sums_that_fit_each_and_not_together_are_exact(units: int) -> None:
     universe = Universe([Instrument(symbol=symbol, price_decimals=0) for symbol in SYMBOLS])
-    blotter, marks = Blotter(lambda order, fact: ZERO), Marks(universe)
+    blotter, marks = Blotter(lambda order, fill: ZERO), Marks(universe)
     for symbol in SYMBOLS:
         blotter.adopt_position(PositionKey("", "NSE", symbol, "MIS"), Decimal(units), Decimal(1))
     marks.last[:] = units
@@ -98,7 +98,7 @@ def test_many_sums_that_fit_each_and_not_together_are_exact(units: int) -> None:
 
 def test_a_quantity_that_was_no_whole_number_of_units_and_is_one_now_counts_once() -> None:
     universe = Universe([Instrument(symbol=symbol) for symbol in SYMBOLS])
-    blotter, marks = Blotter(lambda order, fact: ZERO), Marks(universe)
+    blotter, marks = Blotter(lambda order, fill: ZERO), Marks(universe)
     pnl = Pnl(universe, blotter, marks)
     marks.last[:] = 11_000
     for quantity in ("2.5", "3", "0.5"):

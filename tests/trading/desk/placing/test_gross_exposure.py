@@ -58,7 +58,7 @@ def test_the_kept_sum_is_the_sum(moves, decimals):
         for i, s in enumerate(SYMBOLS)
     ]
     universe = Universe(instruments)
-    blotter, marks = Blotter(lambda order, fact: Decimal(0)), Marks(universe)
+    blotter, marks = Blotter(lambda order, fill: Decimal(0)), Marks(universe)
     gross, made, mono = GrossExposure(universe, blotter, marks), 0, 0
     for symbol in SYMBOLS[: MAX_DIRECT_SUM + 2]:
         blotter.adopt_position(PositionKey("", "NSE", symbol, "MIS"), Decimal(3), Decimal(1))
@@ -91,7 +91,7 @@ def test_the_kept_sum_is_the_sum(moves, decimals):
 
 def test_sums_beyond_64_bits_are_exact():
     universe = Universe([Instrument(symbol=s) for s in SYMBOLS])
-    blotter, marks = Blotter(lambda order, fact: Decimal(0)), Marks(universe)
+    blotter, marks = Blotter(lambda order, fill: Decimal(0)), Marks(universe)
     for symbol in SYMBOLS:
         blotter.adopt_position(PositionKey("", "NSE", symbol, "MIS"), Decimal(10**10 + 1), Decimal(1))
     marks.last[:] = 10**9 + 7
@@ -102,7 +102,7 @@ def test_sums_beyond_64_bits_are_exact():
 @pytest.mark.parametrize("others", [0, MAX_DIRECT_SUM + 2])
 def test_what_was_cancelled_a_moment_ago_counts_for_two_seconds_more(others):
     universe = Universe([Instrument(symbol=s) for s in SYMBOLS])
-    blotter, marks = Blotter(lambda order, fact: Decimal(0)), Marks(universe)
+    blotter, marks = Blotter(lambda order, fill: Decimal(0)), Marks(universe)
     gross = GrossExposure(universe, blotter, marks)
     marks.last[:] = 10_000
     for symbol in SYMBOLS[:others]:
@@ -110,10 +110,10 @@ def test_what_was_cancelled_a_moment_ago_counts_for_two_seconds_more(others):
     blotter.expire_reservations(SECOND)
     blotter.record_event(intent(0, SYMBOLS[-1], Side.BUY, 7))
     for event, venue_order_id in (("SENDING", ""), ("ACCEPTED", "v0"), ("SEEN_CANCELED", "v0")):
-        fact = OrderEvent(
+        event = OrderEvent(
             order_id="o0", type=OrderEventType[event], at=0, mono=SECOND, venue_order_id=venue_order_id
         )  # fmt: skip
-        blotter.record_event(fact)
+        blotter.record_event(event)
     for mono, held in ((SECOND, 7), (3 * SECOND - 1, 7), (3 * SECOND, 0)):
         blotter.expire_reservations(mono)
         assert gross.value_without(SYMBOLS[-2]) == (3 * others + held) * Decimal(100)
@@ -136,7 +136,7 @@ def test_a_symbol_that_an_earlier_run_held_and_this_one_does_not_name_counts_as_
 @pytest.mark.parametrize("units", [2**30, 2**31 - 1])
 def test_many_sums_that_fit_each_and_not_together_are_exact(units):
     universe = Universe([Instrument(symbol=s, price_decimals=0) for s in SYMBOLS])
-    blotter, marks = Blotter(lambda order, fact: Decimal(0)), Marks(universe)
+    blotter, marks = Blotter(lambda order, fill: Decimal(0)), Marks(universe)
     for symbol in SYMBOLS:
         blotter.adopt_position(PositionKey("", "NSE", symbol, "MIS"), Decimal(units), Decimal(1))
     marks.last[:] = units
@@ -145,7 +145,7 @@ def test_many_sums_that_fit_each_and_not_together_are_exact(units):
 
 def test_a_quantity_that_was_no_whole_number_of_units_and_is_one_now_counts_once():
     universe = Universe([Instrument(symbol=s) for s in SYMBOLS])
-    blotter, marks = Blotter(lambda order, fact: Decimal(0)), Marks(universe)
+    blotter, marks = Blotter(lambda order, fill: Decimal(0)), Marks(universe)
     gross = GrossExposure(universe, blotter, marks)
     marks.last[:] = 10_000
     for quantity in ("2.5", "3", "0.5", "0"):

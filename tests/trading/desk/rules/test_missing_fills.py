@@ -63,18 +63,18 @@ def restarted(events: list[OrderEvent]) -> DeskRig:
 
 
 def test_fills_that_were_missing_before_a_restart_are_inferred_after_it() -> None:
-    _, _, facts = unheard()
-    rig = restarted(facts)
+    _, _, recorded = unheard()
+    rig = restarted(recorded)
     rig.quote("AAA", "1000")
     assert events(rig.tick(6)) == [E.EXECUTED]
     assert rig.desk.book.positions.open_quantity("AAA") == 10
 
 
 def test_what_was_missing_when_a_run_ended_has_five_seconds_of_the_next_one() -> None:
-    _, _, facts = unheard()
+    _, _, recorded = unheard()
     rig = DeskRig()
     rig.desk.book.conditions.mono = 0  # as in a process that has not looked at its clock
-    rig.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
+    rig.desk.recover_state(recorded, adopted=(), halted="", opens_at=OPEN)
     rig.quote("AAA", "1000")
     assert events(rig.tick(1)) == []
     assert events(rig.tick(4.9)) == []
@@ -88,9 +88,9 @@ def test_a_fill_that_no_trade_tells_of_is_believed_after_five_seconds() -> None:
 
 
 def test_a_real_fill_replaces_what_was_made_up_before_a_restart() -> None:
-    before, request, facts = unheard()
-    facts += [o for o in before.tick(6) if isinstance(o, OrderEvent)]
-    rig = restarted(facts)
+    before, request, recorded = unheard()
+    recorded += [o for o in before.tick(6) if isinstance(o, OrderEvent)]
+    rig = restarted(recorded)
     assert rig.desk.book.positions.open_quantity("AAA") == 10
     assert events(rig.fill(request, 10, "999")) == [E.REVERSED, E.EXECUTED]
     assert rig.desk.book.positions.open_quantity("AAA") == 10
@@ -140,8 +140,8 @@ def test_what_is_missing_has_the_price_that_the_venues_average_leaves_for_it() -
 
 
 def test_what_has_no_price_at_all_waits_for_one() -> None:
-    _, _, facts = unheard()
-    rig = restarted(facts)
+    _, _, recorded = unheard()
+    rig = restarted(recorded)
     assert events(rig.tick(6)) == []
     rig.quote("AAA", "1001")
     assert events(rig.tick(0.1)) == [E.EXECUTED]
@@ -149,7 +149,7 @@ def test_what_has_no_price_at_all_waits_for_one() -> None:
 
 
 def of_another_run(purpose: OrderPurpose, *events: E) -> list[OrderEvent]:
-    """The facts of an order in a symbol that this run does not name."""
+    """The events of an order in a symbol that this run does not name."""
     request = OrderRequest(
         order_id="R00001", symbol="GONE", exchange="NSE", side=Side.SELL, kind=OrderKind.MARKET, quantity=D(10),
         purpose=purpose,
@@ -160,9 +160,9 @@ def of_another_run(purpose: OrderPurpose, *events: E) -> list[OrderEvent]:
 
 def test_what_is_missing_of_a_symbol_that_this_run_does_not_name_waits_and_ends_no_process() -> None:
     rig = DeskRig()
-    facts = of_another_run(OrderPurpose.FLATTEN, E.SENDING, E.ACCEPTED)
-    rig.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
-    request = facts[0].request
+    recorded = of_another_run(OrderPurpose.FLATTEN, E.SENDING, E.ACCEPTED)
+    rig.desk.recover_state(recorded, adopted=(), halted="", opens_at=OPEN)
+    request = recorded[0].request
     assert request is not None
     rig.desk.apply_message(
         OrderReport(order=rig.venue_order(request, VenueOrderStatus.FILLED, filled=10), mono=rig.mono)
@@ -172,17 +172,17 @@ def test_what_is_missing_of_a_symbol_that_this_run_does_not_name_waits_and_ends_
 
 def test_an_exit_that_hangs_in_a_symbol_that_this_run_does_not_name_is_taken_back() -> None:
     rig = DeskRig(chase="modify")
-    facts = of_another_run(OrderPurpose.FLATTEN, E.SENDING, E.ACCEPTED, E.SEEN_OPEN)
-    rig.desk.recover_state(facts, adopted=(), halted="", opens_at=OPEN)
+    recorded = of_another_run(OrderPurpose.FLATTEN, E.SENDING, E.ACCEPTED, E.SEEN_OPEN)
+    rig.desk.recover_state(recorded, adopted=(), halted="", opens_at=OPEN)
     assert events(rig.tick(6)) == [E.CANCEL_SENT]
 
 
 def test_what_was_made_up_and_taken_back_before_a_restart_is_not_taken_back_again() -> None:
-    before, request, facts = unheard()
-    facts += [o for o in before.tick(6) if isinstance(o, OrderEvent)]
-    facts += [o for o in before.fill(request, 4, "999") if isinstance(o, OrderEvent)]
-    facts += [o for o in before.fill(request, 6, "999") if isinstance(o, OrderEvent)]
-    rig = restarted(facts)
+    before, request, recorded = unheard()
+    recorded += [o for o in before.tick(6) if isinstance(o, OrderEvent)]
+    recorded += [o for o in before.fill(request, 4, "999") if isinstance(o, OrderEvent)]
+    recorded += [o for o in before.fill(request, 6, "999") if isinstance(o, OrderEvent)]
+    rig = restarted(recorded)
     rig.trades = before.trades
     assert events(rig.fill(request, 1, "999")) == [E.EXECUTED]
     assert rig.desk.book.positions.open_quantity("AAA") == 11
