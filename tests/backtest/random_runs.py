@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tradebot.backtest.result import Result
 from tradebot.backtest.run import run_backtest
-from tradebot.domain.market_data import BarSeries
+from tradebot.domain.market import BarSeries
 from tradebot.exchange.bar_matching import BarFillModel
 from tradebot.exchange.slippage import Slippage
 from tradebot.strategies.loading import StrategySpec

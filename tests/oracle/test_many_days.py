@@ -8,7 +8,7 @@ from tempfile import mkdtemp
 
 import pytest
 
-from tests.crash.test_sweeps import SCENARIOS, Forges, assert_kept, job, passed
+from tests.crash.kill_sweep import SCENARIOS, Forges, assert_kept, job, passed
 from tests.oracle.days import CORPUS, Tally, hold
 from tradebot.simulation.seed_batch import SimulatedDay, read_corpus
 

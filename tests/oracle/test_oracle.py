@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.test_sweeps import Forges, assert_kept, job
+from tests.crash.kill_sweep import Forges, assert_kept, job
 from tests.oracle import freeze, seam
 from tests.oracle.days import Held, Tally, hold_day, hold_random_day
 from tests.oracle.vendor import REVISION

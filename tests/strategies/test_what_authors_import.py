@@ -1,4 +1,4 @@
-"""What authors of strategies import keeps its place and name: their files, and journals of before, run the same code."""
+"""What authors of strategies import keeps its place and name: their files and old journals run the same code."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tradebot.clock import SECOND
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.trading.quote_filter import SessionBounds
 
 OPEN = 1_700_000_100 * SECOND

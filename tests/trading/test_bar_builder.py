@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.trading.quotes_by_hand import LENGTH, OPEN, OneDay, quotes
 from tradebot.clock import SECOND
-from tradebot.domain.market_data import BarBatch
+from tradebot.domain.market import BarBatch
 from tradebot.trading import bar_builder as stage
 from tradebot.trading import quote_filter
 from tradebot.trading.bar_builder import BarBuilder

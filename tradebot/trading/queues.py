@@ -72,7 +72,7 @@ class BoundedQueue(asyncio.Queue[Any]):
         if len(self._queue) < self._size:
             self.put_nowait(quotes)
             return
-        # Merge into the newest waiting quotes. If none wait, because the queue is full of ticks, these quotes are dropped.
+        # Merge into the newest waiting quotes. If none wait, because the queue is full of ticks, these are dropped.
         waiting = self._queue
         for i in range(len(waiting) - 1, -1, -1):
             if isinstance(waiting[i], Quotes):

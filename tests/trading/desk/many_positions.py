@@ -9,7 +9,7 @@ import numpy as np
 from tests.trading.desk.desk_rig import submitted
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.domain.messages import (
     AccountSnapshot,
     Action,

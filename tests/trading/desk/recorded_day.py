@@ -12,7 +12,7 @@ import numpy as np
 from tradebot.clock import SECOND
 from tradebot.domain.commands import CommandVerb, Scope
 from tradebot.domain.instrument import Instrument, Universe
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.domain.messages import (
     AccountSnapshot,
     Action,

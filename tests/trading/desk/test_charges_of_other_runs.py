@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from tests.domain.test_order_machine import execution, fact, request
+from tests.domain.order_events import execution, order_event, request
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.order import OrderEventType
@@ -34,7 +34,7 @@ def test_a_fill_costs_the_same_in_a_run_that_does_not_name_its_symbol(
     symbol: str, exchange: str, kind: InstrumentKind, product: str
 ) -> None:
     named = Universe([Instrument(symbol=symbol, exchange=exchange, kind=kind)])
-    order = open_order(fact("T1", OrderEventType.INTENT, request=request()))
+    order = open_order(order_event("T1", OrderEventType.INTENT, request=request()))
     fill = msgspec.structs.replace(
         execution("T1", "a"),
         symbol=symbol,
@@ -50,12 +50,12 @@ def test_a_fill_costs_the_same_in_a_run_that_does_not_name_its_symbol(
 
 
 def test_a_fill_at_an_exchange_without_a_table_costs_nothing_whether_its_symbol_is_named_or_not() -> None:
-    order = open_order(fact("T1", OrderEventType.INTENT, request=request()))
+    order = open_order(order_event("T1", OrderEventType.INTENT, request=request()))
     fill = msgspec.structs.replace(execution("T1", "a"), exchange="NASDAQ", traded_at=AT)
     assert charges_by_market(OTHER)(order, fill) == 0
 
 
 def test_a_run_that_was_recorded_before_is_replayed_with_the_charges_that_it_counted() -> None:
-    order = open_order(fact("T1", OrderEventType.INTENT, request=request()))
+    order = open_order(order_event("T1", OrderEventType.INTENT, request=request()))
     fill = msgspec.structs.replace(execution("T1", "a"), traded_at=AT)
     assert MarketCharges(OTHER, charges_unnamed=False)(order, fill) == 0

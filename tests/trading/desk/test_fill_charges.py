@@ -87,7 +87,7 @@ def test_a_sale_for_delivery_pays_the_depository_once_a_day_and_a_sale_of_the_da
     assert fees["CNC"] > 10
 
 
-def test_a_symbol_that_is_not_ours_and_an_exchange_of_no_table_are_billed_nothing() -> None:
+def test_an_exchange_of_no_table_is_billed_nothing() -> None:
     order = open_order(order_event("T1", OrderEventType.INTENT, request=request()))
     bill = charges_by_market(Universe([Instrument(symbol="AAA")]))
     assert bill(order, msgspec.structs.replace(execution("T1", "a"), price=D(1000), traded_at=AT, exchange="XYZ")) == 0

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.trading.desk.recorded_day import MINUTE, NAMES, Day, Step
 from tradebot.domain.commands import CommandVerb
-from tradebot.domain.market_data import Quotes
+from tradebot.domain.market import Quotes
 from tradebot.domain.messages import (
     AccountSnapshot,
     Action,
