@@ -183,7 +183,7 @@ class Life:
                 ),
             )  # type: ignore[arg-type]  # fmt: skip
             account = self.recovery.recovered_account("SIM")
-            self.desk.recover(
+            self.desk.recover_state(
                 (*account.events, *account.closing_events),
                 adopted=account.adopted,
                 halted="",
@@ -213,7 +213,7 @@ class Life:
                     task.cancel()
             blotter = self.desk.book.blotter
             summary = {
-                "open_positions": {s: str(q) for s, (q, _) in self.desk.account.holdings().items()},
+                "open_positions": {s: str(q) for s, (q, _) in self.desk.account.open_positions().items()},
                 "realized": blotter.positions.realized.quantize(PAISE),
                 "charges": blotter.positions.charges.quantize(PAISE),
             }
@@ -337,7 +337,7 @@ def _given_up(orders: Any, at: int) -> Iterator[OrderEvent]:
 
 _submit, _append = ScriptedVenue.submit, Journal.append
 BUGS: dict[str, tuple[Any, str, Any]] = {
-    "sends before the row is on disk": (Journal, "durable", _at_once),
+    "sends before the row is on disk": (Journal, "wait_durable", _at_once),
     "sends again after a timeout": (ScriptedVenue, "submit", _sent_again),
     "forgets what was left in the air": (recovery, "_undone", _forgotten),
     "takes what was left in the air for unsent": (recovery, "_undone", _given_up),

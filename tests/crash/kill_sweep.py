@@ -37,7 +37,7 @@ SCENARIOS: dict[str, list[list[Any]]] = {
 
 
 class Forges:
-    """The warm processes; `execute_script` spreads jobs over them and returns the answers in the order of the jobs."""
+    """The warm processes; `run` spreads jobs over them and returns the answers in the order of the jobs."""
 
     def __init__(self, root: Path) -> None:
         forge = Path(__file__).with_name("forge.py")
@@ -52,7 +52,7 @@ class Forges:
             for i in range(FORGES)
         ]  # fmt: skip
 
-    def execute_script(self, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def run(self, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         answers: list[dict[str, Any]] = [{} for _ in jobs]
 
         def serve(i: int) -> None:
@@ -80,7 +80,7 @@ def job(name: str, *kills: int, by: str = "boundary", bug: str = "") -> dict[str
 
 
 def passed(forges: Forges, name: str, by: str) -> int:
-    (answer,) = forges.execute_script([job(name, 0, by=by)])
+    (answer,) = forges.run([job(name, 0, by=by)])
     assert answer["broken"] == [], f"without any kill: {answer}"
     return int(answer["passed"][0])
 

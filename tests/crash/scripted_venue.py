@@ -55,8 +55,10 @@ PRICE = Decimal(100)
 class ScriptedVenue:
     """`passes(name)` is called at each boundary, `push(order, execution)` is the venue's stream."""
 
-    venue_rules = VenueRules(name="script", tag_length=20, orders_per_second=100, orders_per_minute=1000, orders_per_day=9000,
-                      modifications_per_order=20, needs_protection=False)  # fmt: skip
+    venue_rules = VenueRules(
+        name="script", tag_length=20, orders_per_second=100, orders_per_minute=1000, orders_per_day=9000,
+        modifications_per_order=20, needs_protection=False,
+    )  # fmt: skip
 
     def __init__(
         self, path: Path, clock: Clock, *, passes: Callable[[str], None], sent: Callable[[str, str], None],
@@ -155,14 +157,14 @@ class ScriptedVenue:
             self._fill(self._orders[venue_order_id], Decimal(order["ticket"]["quantity"]), status="CANCELLED")
         return Accepted(venue_order_id=venue_order_id)
 
-    async def login(self) -> str:
+    async def fetch_account_id(self) -> str:
         return "AB1234"
 
     async def fetch_orders(self) -> VenueRows[VenueOrder]:
         self._passes("orders read")
         return VenueRows(self._shown(order) for order in self._orders.values())
 
-    async def executions(self) -> VenueRows[Fill]:
+    async def fetch_fills(self) -> VenueRows[Fill]:
         self._passes("executions read")
         return VenueRows(self._execution(fill) for fill in self._fills)
 
@@ -177,10 +179,10 @@ class ScriptedVenue:
             for s, q in totals.items()
         )
 
-    async def holdings(self) -> VenueRows[VenueHolding]:
+    async def fetch_holdings(self) -> VenueRows[VenueHolding]:
         return VenueRows()
 
-    async def cash(self) -> Decimal:
+    async def fetch_cash(self) -> Decimal:
         self._passes("cash read")
         return Decimal(100000)
 

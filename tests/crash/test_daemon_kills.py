@@ -58,7 +58,7 @@ class Zygote:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env,
         )  # fmt: skip
 
-    def begin_order(self, *args: str) -> Life:
+    def begin(self, *args: str) -> Life:
         self.lives += 1
         fifo = self.folder / f"out-{self.lives}"
         os.mkfifo(fifo)
@@ -73,7 +73,7 @@ class Zygote:
         assert line, "the zygote is gone"
         return line
 
-    def close_filled_order(self) -> None:
+    def close(self) -> None:
         self.process.communicate()
 
 
@@ -109,7 +109,7 @@ class Life:
 
 
 def daemon(zygote: Zygote, ready: Path) -> Life:
-    return zygote.begin_order(
+    return zygote.begin(
         "run", "-c", str(zygote.folder / "config.toml"), "--symbols", SYMBOLS, "--exchange", str(ready),
         "--state-dir", str(zygote.folder / "state"), "--strategy", f"{zygote.folder / 'restless.py'}:Restless",
         "--workers", "0", "--log-format", "json",
@@ -123,7 +123,7 @@ def campaign(folder: Path, seed: int) -> None:
     log, ready = folder / "exchange.jsonl", folder / "ready.json"
     market, killed = Zygote(folder), Zygote(folder)
     market.lives = 1_000_000  # names of its own
-    exchange = market.begin_order("exchange", "--symbols", SYMBOLS, "--speed", "60", "--seed", str(seed), "--log", str(log),
+    exchange = market.begin("exchange", "--symbols", SYMBOLS, "--speed", "60", "--seed", str(seed), "--log", str(log),
                             "--at", "2026-11-23T09:15")  # fmt: skip
     try:
         ready.write_bytes(exchange.line())
@@ -139,8 +139,8 @@ def campaign(folder: Path, seed: int) -> None:
         assert last.end(signal.SIGTERM) == 0
     finally:
         exchange.end(signal.SIGKILL)
-        market.close_filled_order()
-        killed.close_filled_order()
+        market.close()
+        killed.close()
     verdicts = judge_records(folder / "state" / "journal.sqlite3", against=log)
     assert [v for v in verdicts if v.status is PromiseStatus.BROKEN] == []
     assert {v.promise for v in verdicts if v.status is PromiseStatus.OK} >= SHOWN

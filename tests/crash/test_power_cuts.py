@@ -28,12 +28,12 @@ PROGRAM = """
 import asyncio, os, sys
 from pathlib import Path
 from tradebot.clock import WallClock
-from tradebot.domain.order import OrderEvent, OrderFact, OrderKind, OrderRequest, Side
-from tradebot.journal import schema, scribe, writer
-from tradebot.journal.rows import Run
+from tradebot.domain.order import OrderEvent, OrderEventType, OrderKind, OrderRequest, Side
+from tradebot.journal import journal_file, schema, writer
+from tradebot.journal.rows import RunRecord
 
-scribe.CHECKPOINT_PAGES = 8
-schema.LOG_BYTES = 1 << 16
+journal_file.CHECKPOINT_PAGES = 8
+schema.WAL_BYTES = 1 << 16
 if sys.argv[2] == "NORMAL":
     durable = schema._set_durable
     def less(connection, path):
@@ -43,16 +43,16 @@ if sys.argv[2] == "NORMAL":
 
 async def main():
     async with writer.Journal(Path(sys.argv[1]), run="cut", clock=WallClock()) as journal:
-        journal.append("run", Run(run_id="cut", mode="paper", account="A"), at=0)
+        journal.append("run", RunRecord(run_id="cut", mode="paper", account="A"), at=0)
         n = 0
         for i in range(24):
             for _ in range(1 + i % 5):
                 n += 1
                 wish = OrderRequest(order_id=f"TB{n}", symbol="X", exchange="NSE", side=Side.BUY, kind=OrderKind.MARKET,
                                     quantity=1, reason="x" * (n * 577 % 9000))
-                fact = OrderFact(order_id=f"TB{n}", event=OrderEvent.INTENT, at=n, request=wish)
+                fact = OrderEvent(order_id=f"TB{n}", type=OrderEventType.INTENT, at=n, request=wish)
                 ticket = journal.append("order", fact, at=n)
-            await journal.durable()
+            await journal.wait_durable()
             os.write(1, f"acknowledged {ticket}\\n".encode())
 
 asyncio.run(main())

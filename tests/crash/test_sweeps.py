@@ -39,7 +39,7 @@ def forges(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_killed_at_each_boundary_the_promises_hold(forges: Forges, name: str) -> None:
     points = range(1, passed(forges, name, "boundary") + 1)
     jobs = [job(name, n) for n in points]
-    answers = forges.execute_script(jobs)
+    answers = forges.run(jobs)
     assert_kept(jobs, answers)
     died = sum(not answer["ended"][0] for answer in answers)
     assert died > len(jobs) * 0.8, "most lives must end where they were told to"
@@ -48,7 +48,7 @@ def test_killed_at_each_boundary_the_promises_hold(forges: Forges, name: str) ->
 
 def test_the_scenarios_send_every_kind_of_request(forges: Forges) -> None:
     assert {"create", "modify", "cancel"} == {
-        kind for answer in forges.execute_script([job(name, 0) for name in SCENARIOS]) for kind in answer["requests"]
+        kind for answer in forges.run([job(name, 0) for name in SCENARIOS]) for kind in answer["requests"]
     }
 
 
@@ -56,7 +56,7 @@ def test_the_scenarios_send_every_kind_of_request(forges: Forges) -> None:
 def test_killed_at_random_bytecodes_the_promises_hold(forges: Forges, name: str) -> None:
     points = np.random.default_rng(7).integers(1, passed(forges, name, "opcode"), size=KILLS or BYTECODES)
     jobs = [job(name, int(n), by="opcode") for n in points]
-    answers = forges.execute_script(jobs)
+    answers = forges.run(jobs)
     assert_kept(jobs, answers)
     assert sum(not answer["ended"][0] for answer in answers) > len(jobs) * 0.5
 
@@ -70,7 +70,7 @@ def test_killed_a_second_time_during_recovery_the_promises_hold(forges: Forges) 
         )
         for i in range(KILLS or AGAIN)
     ]
-    answers = forges.execute_script(jobs)
+    answers = forges.run(jobs)
     assert_kept(jobs, answers)
     assert sum(not ended for answer in answers for ended in answer["ended"]) > len(jobs) * 2
 
@@ -87,6 +87,6 @@ def test_killed_a_second_time_during_recovery_the_promises_hold(forges: Forges) 
 )
 def test_the_sweep_finds_a_seeded_bug(forges: Forges, bug: str, name: str, promise: str) -> None:
     count = passed(forges, name, "boundary")
-    answers = forges.execute_script([job(name, n, bug=bug) for n in range(4, count + 1, 6)])
+    answers = forges.run([job(name, n, bug=bug) for n in range(4, count + 1, 6)])
     found = {fault.partition(":")[0] for answer in answers for fault in answer["broken"]}
     assert promise in found

@@ -56,7 +56,7 @@ async def came_out(journal: Path) -> dict[str, Any]:
 
 def _books(books: Any) -> dict[str, Any]:
     return {
-        "facts": len(books.facts),
+        "facts": len(books.events),
         "adopted": [[symbol, str(quantity), str(price)] for symbol, quantity, price in books.adopted],
         "orders": {order_id: f"{o.state} {o.filled} of {o.quantity}" for order_id, o in books.orders.items()},
         "positions": [
@@ -66,9 +66,9 @@ def _books(books: Any) -> dict[str, Any]:
             ]
             for key, p in books.positions.items()
         ],
-        "undone": [f"{fact.order_id} {fact.event}" for fact in books.undone],
+        "undone": [f"{fact.order_id} {fact.type}" for fact in books.closing_events],
         "external": [[e.key.symbol, e.key.product, str(e.quantity)] for e in books.external],
-        "best": {order_id: str(price) for order_id, price in books.best.items()},
+        "best": {order_id: str(price) for order_id, price in books.best_prices.items()},
     }
 
 

@@ -96,11 +96,11 @@ async def test_a_checkpoint_begins_only_after_a_commit_that_began_after_the_one_
         def __init__(self, path: Path) -> None:
             checkpoints.append(self)
 
-        def ask(self) -> None:
+        def request_checkpoint(self) -> None:
             self.is_idle = False
             asked_at.append(self.commits)
 
-        def close(self) -> None:
+        def stop_thread(self) -> None:
             pass
 
     checkpoints: list[EndsDuringTheNextCommit] = []

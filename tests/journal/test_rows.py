@@ -74,12 +74,12 @@ EXECUTIONS = st.builds(
 FACTS = st.builds(
     OrderEvent,
     order_id=NAMES,
-    event=st.sampled_from(OrderEventType),
+    type=st.sampled_from(OrderEventType),
     at=INT64,
     mono=INT64,
     reason=NAMES,
     request=st.none() | REQUESTS,
-    execution=st.none() | EXECUTIONS,
+    fill=st.none() | EXECUTIONS,
     checks=st.lists(NAMES, max_size=3).map(tuple),
     inputs=INPUTS,
 )
@@ -159,8 +159,16 @@ VENUE_ORDER = VenueOrder(
         ("order", fact("TB1", OrderEventType.SEEN_OPEN, venue_order=VENUE_ORDER)),
         ("link", LinkUp(source="kite", mono=3)),
         ("link", LinkDown(source="kite", mono=3, reason="")),
-        ("reconciled", ReconciliationResult(at=3, differences=("TCS: off",), adopted=(("TCS", Decimal(-3), Decimal("1.50")),))),
-        ("halt", Command(verb=CommandVerb.HALT, reason="the day is at -1000", until=HaltExpiry.SESSION, control="daily_loss")),
+        (
+            "reconciled",
+            ReconciliationResult(at=3, differences=("TCS: off",), adopted=(("TCS", Decimal(-3), Decimal("1.50")),)),
+        ),
+        (
+            "halt",
+            Command(
+                verb=CommandVerb.HALT, reason="the day is at -1000", until=HaltExpiry.SESSION, control="daily_loss"
+            ),
+        ),
         ("halt", Command(verb=CommandVerb.HALT, reason="by hand", scope=Scope.for_symbol("TCS"))),
         ("incident", Incident(text="an order was placed elsewhere", at=5, order_id="EXT-1", symbol="TCS")),
         ("frozen", FrozenSymbols(symbols=("TCS",), mono=5)),
@@ -227,7 +235,9 @@ def test_a_message_of_another_kind_is_refused_before_it_is_queued() -> None:
     ("kind", "body", "command"),
     [
         ("halt", '{"verb":"halt","reason":"the day is at -1200.00, max_daily_loss is 1000","scope":"all","id":""}',
-         Command(verb=CommandVerb.HALT, reason="the day is at -1200.00, max_daily_loss is 1000", until=HaltExpiry.SESSION)),
+         Command(
+             verb=CommandVerb.HALT, reason="the day is at -1200.00, max_daily_loss is 1000", until=HaltExpiry.SESSION
+         )),
         ("halt", '{"verb":"halt","reason":"max_daily_loss looks wrong, do not trade until I am back"}',
          Command(verb=CommandVerb.HALT, reason="max_daily_loss looks wrong, do not trade until I am back")),
         ("halt", '{"verb":"halt","reason":"the day is at -1200.00, max_daily_loss is 1000","until":"resume"}',

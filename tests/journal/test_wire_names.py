@@ -28,9 +28,9 @@ from tradebot.trading.desk.settings import DeskSettings
 
 # What rows hold, what tapes hold, what is packed into them, what `terms` holds as values, and what tables hold.
 WRITTEN = (
-    *(kind for kinds in rows.ROW_KINDS.values() for kind in kinds), *legacy_rows.LEGACY_KINDS.values(), rows._LinkRow, rows._PackedBatch,
-    rows._PackedSeries, *input_log.MESSAGE_TYPES.values(), ClockTick, Quotes, input_log.InputQuotes, input_log._PackedInputs, Limits, DeskSettings, StrategySpec,
-    Position,
+    *(kind for kinds in rows.ROW_KINDS.values() for kind in kinds), *legacy_rows.LEGACY_KINDS.values(), rows._LinkRow,
+    rows._PackedBatch, rows._PackedSeries, *input_log.MESSAGE_TYPES.values(), ClockTick, Quotes, input_log.InputQuotes,
+    input_log._PackedInputs, Limits, DeskSettings, StrategySpec, Position,
 )  # fmt: skip
 KINDS = {  # of rows and of what tapes hold, seen in the days that are kept
     "run", "universe", "terms", "warmup", "tape", "session", "close", "signals", "order", "link", "reconciled", "halt",
@@ -43,20 +43,20 @@ TAPED = {
 # The values of enumerations on disk.
 VALUES = {
     "Action": "enter_long exit_long enter_short exit_short",
-    "DiskAllows": "all exits cancels",
+    "DiskAllowance": "all exits cancels",
     "InstrumentKind": "equity index future option spot",
-    "OrderEvent": "denied intent lapsed sending not_sent accepted refused ambiguous seen_acked seen_open seen_filled"
-    " seen_canceled seen_expired seen_rejected executed reversed quarantined not_found cancel_asked cancel_sent"
-    " cancel_accepted cancel_refused cancel_unknown replace_sent replaced replace_refused replace_unknown changed"
+    "OrderEventType": "denied intent lapsed sending not_sent accepted refused ambiguous seen_acked seen_open"
+    " seen_filled seen_canceled seen_expired seen_rejected executed reversed quarantined not_found cancel_asked"
+    " cancel_sent cancel_accepted cancel_refused cancel_unknown replace_sent replaced replace_refused replace_unknown changed"
     " link_lost link_back day_ended",
     "OrderKind": "MARKET LIMIT SL SL-M",
-    "Purpose": "entry exit stop trail target flatten external",
+    "OrderPurpose": "entry exit stop trail target flatten external",
     "Refusal": "order funds",
     "Side": "BUY SELL",
-    "Until": "resume session",
+    "HaltExpiry": "resume session",
     "Validity": "DAY IOC",
-    "VenueStatus": "acked open pending_trigger filled canceled rejected expired",
-    "Verb": "halt flatten resume stop",
+    "VenueOrderStatus": "acked open pending_trigger filled canceled rejected expired",
+    "CommandVerb": "halt flatten resume stop",
 }
 
 

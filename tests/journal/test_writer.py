@@ -340,7 +340,7 @@ async def test_a_full_disk_fails_the_journal_and_keeps_what_was_acknowledged(tmp
 import asyncio, json, resource
 from pathlib import Path
 from tradebot.clock import WallClock
-from tradebot.domain.order import OrderEvent, OrderFact
+from tradebot.domain.order import OrderEvent, OrderEventType
 from tradebot.errors import StateError
 from tradebot.journal.writer import Journal
 
@@ -351,9 +351,9 @@ async def main():
             limit = journal.path.with_name(journal.path.name + "-wal").stat().st_size
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
             while True:
-                fact = OrderFact(order_id="TB1", event=OrderEvent.SENDING, at=1, reason="x" * 200_000)
+                fact = OrderEvent(order_id="TB1", type=OrderEventType.SENDING, at=1, reason="x" * 200_000)
                 acknowledged = journal.append("order", fact, at=1)
-                await journal.durable(acknowledged)
+                await journal.wait_durable(acknowledged)
     except StateError as error:
         told = str(error)
     print(json.dumps([acknowledged - 1, told]))

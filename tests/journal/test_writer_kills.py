@@ -21,10 +21,10 @@ PROGRAM = """
 import asyncio, sys
 from pathlib import Path
 from tradebot.clock import WallClock
-from tradebot.domain.order import OrderEvent, OrderFact
-from tradebot.journal import scribe, writer
+from tradebot.domain.order import OrderEvent, OrderEventType
+from tradebot.journal import journal_file, writer
 
-scribe.CHECKPOINT_PAGES = 30
+journal_file.CHECKPOINT_PAGES = 30
 
 async def main():
     async with writer.Journal(Path(sys.argv[1]), run="killed", clock=WallClock()) as journal:
@@ -32,9 +32,9 @@ async def main():
         while True:
             for _ in range(1 + n % 7):
                 n += 1
-                fact = OrderFact(order_id=f"TB{n}", event=OrderEvent.SENDING, at=n, reason="x" * (n % 3000))
+                fact = OrderEvent(order_id=f"TB{n}", type=OrderEventType.SENDING, at=n, reason="x" * (n % 3000))
                 ticket = journal.append("order", fact, at=n)
-            await journal.durable()
+            await journal.wait_durable()
             print(ticket, flush=True)
 
 asyncio.run(main())

@@ -41,7 +41,7 @@ TARGETS = (
     "tradebot/domain/portfolio.py",
     "tradebot/domain/halts.py", "tradebot/markets/charges.py", "tradebot/markets/debits.py",
     "tradebot/trading/reconciliation.py", "tradebot/trading/account_reader.py", "tradebot/trading/poll_schedule.py",
-    "tradebot/backtest/fast_*.py", "tradebot/backtest/fast_gate.py", "tradebot/backtest/order_fast_path.py",
+    "tradebot/backtest/fast_*.py", "tradebot/backtest/backtest_desk.py", "tradebot/backtest/order_fast_path.py",
 )  # fmt: skip
 # Quick and near first: most changes are noticed by the first of them.
 TESTS = ("tests/domain", "tests/trading/desk", "tests/markets/test_charges.py", "tests/trading/test_reconciliation.py",

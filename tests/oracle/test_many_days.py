@@ -37,7 +37,7 @@ def test_both_desks_recover_the_same_after_a_kill_at_every_boundary() -> None:
     try:
         for name in SCENARIOS:
             jobs = [job(name, n) | {"pair": True} for n in range(1, passed(forges, name, "boundary") + 1)]
-            assert_kept(jobs, forges.execute_script(jobs))
+            assert_kept(jobs, forges.run(jobs))
     finally:
         forges.close()
         rmtree(root, ignore_errors=True)

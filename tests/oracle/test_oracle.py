@@ -51,7 +51,7 @@ def test_both_desks_recover_the_same_from_a_kill(tmp_path: Path) -> None:
     forges = Forges(tmp_path)
     jobs = [job(name, n) | {"pair": True} for name, n in (("odd fills", 9), ("a price moves", 14), ("a flatten", 20))]
     try:
-        assert_kept(jobs, forges.execute_script(jobs))
+        assert_kept(jobs, forges.run(jobs))
     finally:
         forges.close()
 

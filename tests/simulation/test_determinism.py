@@ -16,9 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SEEDS = range(40, 60)
 PLAY = """
 import json, sys
-from tradebot.simulation.seed_run import play
+from tradebot.simulation.seed_run import run_seed
 for seed in range(*map(int, sys.argv[1:])):
-    print(json.dumps(play(seed).render()), flush=True)
+    print(json.dumps(run_seed(seed).as_json_object()), flush=True)
 """
 
 

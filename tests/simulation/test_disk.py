@@ -90,7 +90,7 @@ def test_a_kill_keeps_what_was_committed_and_nothing_else(tmp_path: Path) -> Non
 def test_a_disk_that_fails_fails_the_journal(tmp_path: Path) -> None:
     async def work(loop: VirtualLoop, journal: Callable[..., Journal]) -> None:
         async def write() -> None:
-            async with journal(commits=3) as j:
+            async with journal(commits_until_failure=3) as j:
                 for n in range(5):
                     await j.wait_durable(j.append("halt", HALT, at=n))
 
@@ -107,7 +107,7 @@ def test_what_waits_behind_the_group_that_fails_is_lost_in_silence_as_the_journa
 
     async def work(loop: VirtualLoop, journal: Callable[..., Journal]) -> None:
         async def write() -> None:
-            async with journal(commits=1) as j:
+            async with journal(commits_until_failure=1) as j:
                 for n in range(3):
                     j.append("halt", HALT, at=n)
                 await j.wait_durable()

@@ -73,8 +73,9 @@ class Day(NamedTuple):
 def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
     folder = tmp_path_factory.mktemp("fast")
     scenario = Fast(*draw_scenario(1))._replace(
-        speed=SPEED, interval="1m", kills=(), operator_actions=(), commits_until_failure=0, clock_step_ns=0, has_tight_limits=False, order_kind="MARKET",
-        protection_pct=WIDE_PCT, orders_per_day=2_000, holdings=(), has_trailing_stops=False, night="", faulty_s=HOURS_S,
+        speed=SPEED, interval="1m", kills=(), operator_actions=(), commits_until_failure=0, clock_step_ns=0,
+        has_tight_limits=False, order_kind="MARKET", protection_pct=WIDE_PCT, orders_per_day=2_000, holdings=(),
+        has_trailing_stops=False, night="", faulty_s=HOURS_S,
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seed_run, "draw_scenario", lambda _: scenario)

@@ -52,7 +52,7 @@ def planted_forgetfulness(patch: pytest.MonkeyPatch) -> None:
     append = Journal.append
 
     def unwritten(self: Journal, kind: str, message: Any, *, at: int) -> int:
-        if getattr(message, "event", None) is OrderEventType.EXECUTED:
+        if getattr(message, "type", None) is OrderEventType.EXECUTED:
             return self.row_numbers[0]
         return append(self, kind, message, at=at)
 

@@ -66,8 +66,8 @@ def fact(order_id: str, event_type: OrderEventType, minute: int = 0, **more: Any
 def intent(order_id: str, quantity: int, *, side: Side = Side.BUY, symbol: str = "RELIANCE", **more: Any) -> Written:
     request = OrderRequest(
         order_id=order_id, symbol=symbol, exchange="NSE", side=side, kind=OrderKind.LIMIT, quantity=Decimal(quantity),
-        price=Decimal("2500.05"), purpose=OrderPurpose.ENTRY if side is Side.BUY else OrderPurpose.EXIT, strategy="ema_cross",
-        signal_id=f"s-{order_id}",
+        price=Decimal("2500.05"), purpose=OrderPurpose.ENTRY if side is Side.BUY else OrderPurpose.EXIT,
+        strategy="ema_cross", signal_id=f"s-{order_id}",
     )  # fmt: skip
     return fact(order_id, OrderEventType.INTENT, request=request, **more)
 

@@ -31,7 +31,7 @@ Make = Callable[[], Store]
 
 
 def outbox(store: Store, path: Path, said: Said, **more: Any) -> Outbox:
-    return Outbox(store, path, clock=WallClock(), tell=said, charges_for=day.bill, **({"every_s": 0.005} | more))
+    return Outbox(store, path, clock=WallClock(), tell=said, charges_for=day.bill, **({"poll_s": 0.005} | more))
 
 
 def is_fed(feeding: Outbox, seq: int) -> bool:
@@ -267,12 +267,12 @@ async def test_a_delivery_sale_is_billed_the_same_by_an_outbox_that_starts_betwe
 ) -> None:
     def sale(order_id: str, run_id: str, number: int) -> list[day.Written]:
         kind, told = day.fill(order_id, 2, "1500", side=day.Side.SELL, symbol="INFY", number=number)
-        execution = msgspec.structs.replace(told.execution, product="CNC")  # type: ignore[attr-defined]
+        execution = msgspec.structs.replace(told.fill, product="CNC")  # type: ignore[attr-defined]
         return [
             *day.run(run_id),
             day.intent(order_id, 2, side=day.Side.SELL, symbol="INFY"),
             *day.sent(order_id),
-            (kind, msgspec.structs.replace(told, execution=execution)),
+            (kind, msgspec.structs.replace(told, fill=execution)),
         ]
 
     await day.write(tmp_path, sale("r1-1", "r1", 1), "r1")

@@ -48,7 +48,7 @@ def tradebot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Verb:
 
 @pytest.fixture
 def market(start: Any, tmp_path: Path) -> Callable[..., tuple[str, ...]]:
-    """Start an exchange of its own that outlives daemons; returns the arguments of `run_command_line` for it and a strategy."""
+    """Start an exchange of its own that outlives daemons; returns the arguments of `run` for it and a strategy."""
 
     def begin(strategy: str = "Eager") -> tuple[str, ...]:
         log, ready = tmp_path / "exchange.jsonl", tmp_path / "ready.json"

@@ -34,7 +34,7 @@ class Place(NamedTuple):
 
 
 class Way(NamedTuple):
-    """One way to say paper: the config's text, the environment, more arguments of `run_command_line`, and why it is refused."""
+    """One way to say paper: the config's text, the environment, more arguments of `run`, and why it is refused."""
 
     config: str
     environment: dict[str, str]

@@ -209,7 +209,7 @@ async def test_entries_wait_no_longer_than_a_second_for_their_place_and_exits_ke
     assert [got[3]["tag"] for got in kite.got] == ["tb2"]
 
 
-READS = ("login", "orders", "executions", "positions", "cash")
+READS = ("fetch_account_id", "fetch_orders", "fetch_fills", "fetch_positions", "fetch_cash")
 
 
 @pytest.mark.parametrize("name", READS)

@@ -174,8 +174,9 @@ def test_a_status_never_seen_before_is_live_and_named() -> None:
     ("name", "status"),
     [
         ("PUT ORDER REQ RECEIVED", VenueOrderStatus.ACKED), ("VALIDATION PENDING", VenueOrderStatus.ACKED),
-        ("OPEN PENDING", VenueOrderStatus.ACKED), ("AMO REQ RECEIVED", VenueOrderStatus.ACKED), ("UPDATE", VenueOrderStatus.ACKED),
-        ("OPEN", VenueOrderStatus.OPEN), ("MODIFY PENDING", VenueOrderStatus.OPEN), ("MODIFIED", VenueOrderStatus.OPEN),
+        ("OPEN PENDING", VenueOrderStatus.ACKED), ("AMO REQ RECEIVED", VenueOrderStatus.ACKED),
+        ("UPDATE", VenueOrderStatus.ACKED), ("OPEN", VenueOrderStatus.OPEN), ("MODIFY PENDING", VenueOrderStatus.OPEN),
+        ("MODIFIED", VenueOrderStatus.OPEN),
         ("MODIFY VALIDATION PENDING", VenueOrderStatus.OPEN), ("CANCEL PENDING", VenueOrderStatus.OPEN),
         ("TRIGGER PENDING", VenueOrderStatus.PENDING_TRIGGER), ("COMPLETE", VenueOrderStatus.FILLED),
         ("CANCELLED", VenueOrderStatus.CANCELED), ("REJECTED", VenueOrderStatus.REJECTED),

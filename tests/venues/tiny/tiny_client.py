@@ -42,8 +42,8 @@ ODD = (LookupError, TypeError, ValueError, InvalidOperation)
 STATES = {
     **dict.fromkeys(("received", "checking", "opening"), VenueOrderStatus.ACKED),
     **dict.fromkeys(("open", "checking change", "changing", "changed", "cancelling"), VenueOrderStatus.OPEN),
-    "awaiting trigger": VenueOrderStatus.PENDING_TRIGGER, "filled": VenueOrderStatus.FILLED, "rejected": VenueOrderStatus.REJECTED,
-    "cancelled": VenueOrderStatus.CANCELED,
+    "awaiting trigger": VenueOrderStatus.PENDING_TRIGGER, "filled": VenueOrderStatus.FILLED,
+    "rejected": VenueOrderStatus.REJECTED, "cancelled": VenueOrderStatus.CANCELED,
 }  # fmt: skip
 REFUSED = frozenset({"funds", "closed", "order", "unknown", "busy"})  # codes that are a no for good
 Row = Mapping[str, Any]
@@ -123,10 +123,10 @@ def quotes_of(rows: Iterable[Row], universe: Universe, *, source: str, seen_at: 
     columns: dict[str, list[int]] = {name: [] for name in QUOTE_COLUMNS}
     for row in known:
         instrument = universe.instrument_of(row["symbol"])
-        price = lambda name, row=row, i=instrument: i.units(decimal(row, name))  # noqa: E731
+        price = lambda name, row=row, i=instrument: i.price_to_units(decimal(row, name))  # noqa: E731
         values = (
-            universe.id_of(row["symbol"]), int(row["at"]), price("last"), int(row["volume"]), price("bid"), price("ask"),
-            int(row["bids"]), int(row["asks"]),
+            universe.id_of(row["symbol"]), int(row["at"]), price("last"), int(row["volume"]), price("bid"),
+            price("ask"), int(row["bids"]), int(row["asks"]),
         )  # fmt: skip
         for name, value in zip(QUOTE_COLUMNS, values, strict=True):
             columns[name].append(value)

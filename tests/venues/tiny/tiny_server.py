@@ -190,7 +190,7 @@ class TinyFace:
         self._log = backing.log or EventLog(None)
         self._clients: set[Client] = set()
         self._sockets: set[web.WebSocketResponse] = set()
-        self.dead_until = 0
+        self.dead_until_mono = 0
         self._faults: RestFaults[TinyNo] | None = None
         self._stream_faults: TickerFaults | None = None
         if (plan := backing.faults) is not None:
@@ -249,7 +249,7 @@ class TinyFace:
         return await self._faults.send_reply(request, route, fault, data, no, respond=respond)
 
     def _is_known(self, key: str) -> bool:
-        return key == self._key and self._clock.monotonic_ns() >= self.dead_until
+        return key == self._key and self._clock.monotonic_ns() >= self.dead_until_mono
 
     def _ticket(self, body: Json) -> Ticket:
         try:
@@ -387,7 +387,7 @@ class TinyFace:
 
     async def _send(self, client: Client, send: Callable[[str], Any]) -> None:
         try:
-            while self._clock.monotonic_ns() >= self.dead_until:
+            while self._clock.monotonic_ns() >= self.dead_until_mono:
                 frame = client.next_frame()
                 if frame is None:
                     client.wake.clear()
