@@ -96,7 +96,7 @@ class Life:
                 return line
 
     def runs_for(self, seconds: float) -> None:
-        """Let it run on; nobody waits for anything, which is the point of a kill at a random time."""
+        """Let it run on without waiting for anything: the kill comes at a random time."""
         select.select([], [], [], seconds)
 
     def end(self, number: int) -> int:

@@ -31,7 +31,7 @@ def forges(tmp_path_factory: pytest.TempPathFactory) -> Any:
     forges = Forges(root)
     yield forges
     forges.close()
-    if not any(root.glob("*/*")):  # a life that broke a promise stays for whoever looks into it
+    if not any(root.glob("*/*")):  # the files of a run that broke a promise stay, to be looked into
         rmtree(root)
 
 

@@ -90,7 +90,7 @@ def ages(*seconds: float) -> list[CrashedRun]:
         (ages(10), 1, 1),
         (ages(30, 20, 10), 0, 0),
         ([], 0, 0),
-        (ages(-3600, -3590, -3580), 3, 3),  # the clock was set back by an hour: nobody knows how long ago they were
+        (ages(-3600, -3590, -3580), 3, 3),  # the clock was set back by an hour: how long ago they were is unknown
         (ages(3630, 20, 10), 3, 0),  # and forward after the first: one crash more is let pass
     ],
 )

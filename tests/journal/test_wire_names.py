@@ -47,8 +47,8 @@ VALUES = {
     "InstrumentKind": "equity index future option spot",
     "OrderEventType": "denied intent lapsed sending not_sent accepted refused ambiguous seen_acked seen_open"
     " seen_filled seen_canceled seen_expired seen_rejected executed reversed quarantined not_found cancel_asked"
-    " cancel_sent cancel_accepted cancel_refused cancel_unknown replace_sent replaced replace_refused replace_unknown changed"
-    " link_lost link_back day_ended",
+    " cancel_sent cancel_accepted cancel_refused cancel_unknown replace_sent replaced replace_refused replace_unknown"
+    " changed link_lost link_back day_ended",
     "OrderKind": "MARKET LIMIT SL SL-M",
     "OrderPurpose": "entry exit stop trail target flatten external",
     "Refusal": "order funds",

@@ -62,7 +62,7 @@ class Server:
         self._run("pg_ctl", "start", "-w", "-D", self.data, "-l", str(self.folder / "log"), "-o", options)
 
     def kill(self) -> None:
-        """End it as a crash would: nobody is told, nothing is flushed."""
+        """End it as a crash would: no client is told, nothing is flushed."""
         self._run("pg_ctl", "stop", "-w", "-m", "immediate", "-D", self.data)
 
     def remove(self) -> None:

@@ -1,4 +1,4 @@
-"""The outbox: nothing lost and nothing twice, whoever stops when; what it refuses; what the operator reads."""
+"""The outbox: nothing lost and nothing twice, whichever side stops when; what it refuses; what the operator reads."""
 
 from __future__ import annotations
 
