@@ -1,3 +1,3 @@
-"""The desk of revision 3d60c03b4869, written by `freeze.py`; not edited by hand."""
+"""The desk of revision 41806488be99, written by `freeze.py`; not edited by hand."""
 
-REVISION = "3d60c03b48699265c47a1f086b751d327a349cea"
+REVISION = "41806488be992a9294ee0f9efdb8a27fb831c787"

@@ -27,20 +27,20 @@ from unittest.mock import patch
 
 import msgspec
 
-from tests.oracle.vendor.backtest.clearance import Clearance
-from tests.oracle.vendor.backtest.fast_desk import FastDesk
+from tests.oracle.vendor.backtest.backtest_desk import BacktestDesk
+from tests.oracle.vendor.backtest.fast_gate import FastGate
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import BarBatch
-from tradebot.domain.messages import AccountSnapshot, DeskMessage, FillReport, Signals, ClockTick
-from tests.oracle.vendor.trading.desk.billing import charges_by_market
+from tradebot.domain.messages import AccountSnapshot, ClockTick, DeskMessage, FillReport, Signals
 from tests.oracle.vendor.trading.desk.book.book import Book
-from tests.oracle.vendor.trading.desk.book.states import state_of
-from tests.oracle.vendor.trading.desk.decisions import Place
-from tests.oracle.vendor.trading.desk.desk import Desk, desk_of
+from tests.oracle.vendor.trading.desk.book.state_hash import hash_state
+from tests.oracle.vendor.trading.desk.decisions import PlaceOrder
+from tests.oracle.vendor.trading.desk.desk import Desk, build_desk
+from tests.oracle.vendor.trading.desk.fill_charges import charges_by_market
 from tests.oracle.vendor.trading.desk.gate.gate import Gate
-from tests.oracle.vendor.trading.desk.gate.limits import Limits, gate_of
+from tests.oracle.vendor.trading.desk.gate.limits import Limits, build_gate
 from tests.oracle.vendor.trading.desk.placing.placement import Placement
-from tests.oracle.vendor.trading.desk.recording import TapedDesk
+from tests.oracle.vendor.trading.desk.recording_desk import RecordingDesk
 from tests.oracle.vendor.trading.desk.rules.entries import Entries
 from tests.oracle.vendor.trading.desk.rules.ruleset import Ruleset
 from tests.oracle.vendor.trading.desk.settings import DeskSettings
@@ -58,9 +58,9 @@ def build(
 
     def make(killed: Killed) -> Desk:
         book, gate = _parts(universe, limits, settings, killed)
-        return desk_of(book, gate=gate, id_prefix=id_prefix, **venue)
+        return build_desk(book, gate=gate, id_prefix=id_prefix, **venue)
 
-    return make(killed) if append is None else TapedDesk(make, killed=killed, append=append)
+    return make(killed) if append is None else RecordingDesk(make, killed=killed, append=append)
 
 
 def build_fast(
@@ -69,15 +69,15 @@ def build_fast(
 ) -> Any:  # fmt: skip
     """Return the desk of a backtest; `at_once` for one without latency."""
     book, gate = _parts(universe, limits, settings, killed, keeps_ended=not at_once)
-    clearance = Clearance(msgspec.convert(limits, Limits, strict=False), gate)
-    return FastDesk(book, gate=gate, clearance=clearance, id_prefix=id_prefix, at_once=at_once, **venue)
+    clearance = FastGate(msgspec.convert(limits, Limits, strict=False), gate)
+    return BacktestDesk(book, gate=gate, clearance=clearance, id_prefix=id_prefix, zero_latency=at_once, **venue)
 
 
 def _parts(
     universe: Universe, limits: Values, settings: Values, killed: Killed, *, keeps_ended: bool = True
 ) -> tuple[Book, Gate]:
     own = msgspec.convert(settings, DeskSettings, strict=False)
-    gate = gate_of(msgspec.convert(limits, Limits, strict=False), killed=killed)
+    gate = build_gate(msgspec.convert(limits, Limits, strict=False), kill_reason=killed)
     return Book(universe, own, charges_by_market(universe), keeps_ended=keeps_ended), gate
 
 
@@ -89,41 +89,41 @@ def plain(settings: Any) -> dict[str, Any]:
 
 def handle(desk: Any, message: DeskMessage) -> Sequence[Any]:
     """Give the desk a message; returns what follows."""
-    return desk.apply(message)  # type: ignore[no-any-return]
+    return desk.apply_message(message)  # type: ignore[no-any-return]
 
 
 def handle_fast(desk: Any, message: DeskMessage) -> Sequence[Any]:
     """Give a backtest's desk what a message says."""
     match message:
         case Signals(signals=signals):
-            return desk.decide(signals)  # type: ignore[no-any-return]
+            return desk.act_on_signals(signals)  # type: ignore[no-any-return]
         case FillReport(fill=execution, mono=mono):
-            return desk.fill(execution, mono)  # type: ignore[no-any-return]
-    return desk.apply(message)  # type: ignore[no-any-return]
+            return desk.apply_fill(execution, mono)  # type: ignore[no-any-return]
+    return desk.apply_message(message)  # type: ignore[no-any-return]
 
 
-def adopt(desk: Any, books: AccountSnapshot) -> Sequence[Any]:
+def adopt(desk: Any, snapshot: AccountSnapshot) -> Sequence[Any]:
     """Compare with the venue's books at the start; returns what follows."""
-    return _whole(desk).adopt(books)  # type: ignore[no-any-return]
+    return _whole(desk).adopt_snapshot(snapshot)  # type: ignore[no-any-return]
 
 
 def recover(desk: Any, facts: Sequence[Any], **rest: Any) -> None:
     """Rebuild from the journal's facts."""
-    _whole(desk).recover(facts, **rest)
+    _whole(desk).recover_state(facts, **rest)
 
 
 def _whole(desk: Any) -> Any:
-    return desk.desk if isinstance(desk, FastDesk) else desk
+    return desk.desk if isinstance(desk, BacktestDesk) else desk
 
 
-def told(desk: Any, close: BarBatch) -> Any:
+def told(desk: Any, batch: BarBatch) -> Any:
     """Return the holdings that strategies are told with a close."""
-    return _whole(desk).holdings_at(close)
+    return _whole(desk).holdings_at(batch)
 
 
 def flush(desk: Any) -> None:
     """Hand on the rest of the tape."""
-    desk.flush()
+    desk.flush_inputs()
 
 
 def view(desk: Any, *, is_tick: bool = True) -> dict[str, Any]:
@@ -131,33 +131,38 @@ def view(desk: Any, *, is_tick: bool = True) -> dict[str, Any]:
 
     The day's profit is asked for at ticks alone, as the desk does itself: asking must not renew what it has at hand.
     """
-    account, book, guards = desk.account, desk.book.blotter, desk.account.guarded
+    account, book, guards = desk.account, desk.book.blotter, desk.account.protected_mask
     conditions = desk.book.conditions
     found = {
         "positions": book.positions.by_key,
-        "orders": account.orders(),
-        "live": [order.order_id for order in account.live_anywhere()],
-        "holdings": account.holdings(),
+        "orders": account.kept_orders(),
+        "live": [order.order_id for order in account.all_live_orders()],
+        "holdings": account.open_positions(),
         "realized": book.positions.realized,
         "charges": book.positions.charges,
-        "fills": book.positions.fills,
-        "beyond": book.external.beyond,
+        "fills": book.positions.fill_count,
+        "beyond": book.external.quantities,
         "external": list(account.external_positions()),
         "halts": list(conditions.halts.active_commands),
         "flattened": set(conditions.halts.flatten_ids),
         "clock": (conditions.now, conditions.mono),
         "session": conditions.times.session,
-        "down": conditions.links.down,
-        "blocks": (conditions.links.session_lost, conditions.blind, conditions.clock_apart, conditions.stopping),
+        "down": conditions.links.stale_sources,
+        "blocks": (
+            conditions.links.session_lost,
+            conditions.blind_reason,
+            conditions.clock_offset_reason,
+            conditions.is_stopping,
+        ),
         "unaccounted": conditions.unaccounted,
         "guards": guards.tolist(),
-        "levels": [account.levels(id_) for id_ in guards.nonzero()[0].tolist()],
-        "counts": account.counts,
+        "levels": [account.protective_levels(id_) for id_ in guards.nonzero()[0].tolist()],
+        "counts": account.signal_counts,
         "denied": [(one.control, one.strategy, one.count, one.reason) for one in account.denials],
-        "look wanted": account.look_wanted_at(),
+        "look wanted": account.next_poll_at(),
     }
     if is_tick:
-        found |= {"day profit": account.day_profit(), "state": state_of(desk.book)}
+        found |= {"day profit": account.day_profit(), "state": hash_state(desk.book)}
     return found
 
 
@@ -166,7 +171,7 @@ def _swapped_controls(self: Gate, controls: Sequence[Any], **rest: Any) -> None:
     _new_gate(self, [second, first, *others], **rest)
 
 
-def _order_before_its_fact(self: Placement, order: Place, verdict: Any, out: list[Any]) -> None:
+def _order_before_its_fact(self: Placement, order: PlaceOrder, verdict: Any, out: list[Any]) -> None:
     _passed(self, order, verdict, out)
     out[-2:] = out[-1], out[-2]
 
@@ -177,13 +182,13 @@ def _repriced_first(self: Ruleset, book: Any) -> Any:
     return hears
 
 
-_new_gate, _passed, _hears = Gate.__init__, Placement.passed, Ruleset._hears
+_new_gate, _passed, _hears = Gate.__init__, Placement.send_passed, Ruleset._message_subscribers
 # Changes of one line that the oracle must see: owner, method, what takes its place.
 PLANTED: dict[str, tuple[Any, str, Any]] = {
     "two controls of the gate change places": (Gate, "__init__", _swapped_controls),
-    "an order leaves before its fact": (Placement, "passed", _order_before_its_fact),
-    "an entry that waits for an exit never follows": (Entries, "follow", lambda self: ()),
-    "what hangs is taken back before anything else at a tick": (Ruleset, "_hears", _repriced_first),
+    "an order leaves before its fact": (Placement, "send_passed", _order_before_its_fact),
+    "an entry that waits for an exit never follows": (Entries, "send_waiting", lambda self: ()),
+    "what hangs is taken back before anything else at a tick": (Ruleset, "_message_subscribers", _repriced_first),
 }
 
 
@@ -196,20 +201,20 @@ class Stand:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._pair.present, name)
 
-    def apply(self, message: DeskMessage) -> list[Any]:
+    def apply_message(self, message: DeskMessage) -> list[Any]:
         return list(self._pair.handle(message))
 
-    def adopt(self, books: AccountSnapshot) -> list[Any]:
-        return list(self._pair.adopt(books))
+    def adopt_snapshot(self, snapshot: AccountSnapshot) -> list[Any]:
+        return list(self._pair.adopt(snapshot))
 
-    def recover(self, facts: Sequence[Any], **rest: Any) -> None:
-        self._pair.recover(facts, **rest)
+    def recover_state(self, events: Sequence[Any], **rest: Any) -> None:
+        self._pair.recover(events, **rest)
 
-    def holdings_at(self, close: BarBatch) -> dict[str, tuple[Decimal, Decimal]]:
-        held: dict[str, tuple[Decimal, Decimal]] = self._pair.told(close)
+    def holdings_at(self, batch: BarBatch) -> dict[str, tuple[Decimal, Decimal]]:
+        held: dict[str, tuple[Decimal, Decimal]] = self._pair.told(batch)
         return held
 
-    def flush(self) -> None:
+    def flush_inputs(self) -> None:
         self._pair.flush()
 
 
@@ -223,14 +228,14 @@ def in_daemon(look_of: Callable[[Killed], Killed], stand_in: Callable[..., Any])
     limits_of: dict[int, Limits] = {}
     made: dict[str, Any] = {}
 
-    def gate(limits: Limits, *, killed: Killed) -> Gate:
-        one = gate_of(limits, killed=killed)
+    def gate(limits: Limits, *, kill_reason: Killed) -> Gate:
+        one = build_gate(limits, kill_reason=kill_reason)
         limits_of[id(one)] = limits
         return one
 
     def desk(book: Book, *, gate: Gate, **rest: Any) -> Desk:
         made.update(book=book, gate=gate, rest=rest)
-        return desk_of(book, gate=gate, **rest)
+        return build_desk(book, gate=gate, **rest)
 
     def taped(make: Callable[[Killed], Desk], *, killed: Killed, append: Append) -> Any:
         look = look_of(killed)
@@ -240,8 +245,8 @@ def in_daemon(look_of: Callable[[Killed], Killed], stand_in: Callable[..., Any])
             "universe": book.universe, "limits": plain(limits_of.pop(id(made["gate"]))),
             "settings": plain(book.settings), "killed": look, "id_prefix": rest.pop("id_prefix"), "venue": rest,
         }  # fmt: skip
-        return stand_in(lambda append: TapedDesk(make, killed=look, append=append), append, values)
+        return stand_in(lambda append: RecordingDesk(make, killed=look, append=append), append, values)
 
     where = "tradebot.daemon.input_recorder"
-    with patch(f"{where}.gate_of", gate), patch(f"{where}.desk_of", desk), patch(f"{where}.TapedDesk", taped):
+    with patch(f"{where}.build_gate", gate), patch(f"{where}.build_desk", desk), patch(f"{where}.RecordingDesk", taped):
         yield

@@ -1,1 +1,1 @@
-"""The desk: signals and quotes in, orders out, what the venue says into positions; with its gate and its memory."""
+"""The desk: takes signals and quotes, sends orders, and books the venue's reports; with its gate, rules and book."""

@@ -1,6 +1,6 @@
-"""Decisions: all that a rule may ask for. The desk carries each one out, with what follows from it, before the next.
+"""Decisions: all that a rule may ask for. The desk carries out each one, with what follows from it, before the next.
 
-What goes out as it is needs no decision around it: changes and cancels to the venue, incidents, looks, trailing stops.
+Outgoing messages need no decision around them: changes and cancels, incidents, reconciliation results, trailing stops.
 """
 
 from __future__ import annotations
@@ -21,29 +21,30 @@ from tradebot.domain.messages import (
     Submit,
     TrailingStopPrices,
 )
-from tradebot.domain.order import OrderEvent, OrderRequest, OrderPurpose
+from tradebot.domain.order import OrderEvent, OrderPurpose, OrderRequest
 from tradebot.domain.position_key import NettingKey
 
 Outgoing = Modify | Cancel | Incident | ReconciliationResult | TrailingStopPrices
 DeskOutput = OrderEvent | Command | Submit | Outgoing
 
 
-class Record(Message, frozen=True, kw_only=False):
-    """Write a fact of an order into the book; it goes out, and the rules hear what it changed."""
+class RecordEvent(Message, frozen=True, kw_only=False):
+    """Write an order event into the book and send it out; the rules are asked about the change."""
 
-    fact: OrderEvent
-
-
-class Known(Message, frozen=True, kw_only=False):
-    """Write a fact into the book that stands in the journal already: nothing goes out and no rule hears of it."""
-
-    fact: OrderEvent
+    event: OrderEvent
 
 
-class Place(Message, frozen=True, kw_only=False):
-    """Put an order before the gate. One that passes leaves, behind its INTENT; of one that does not a denial is left.
+class RecordJournaled(Message, frozen=True, kw_only=False):
+    """Write an order event into the book that is in the journal already; nothing goes out and no rule is asked."""
 
-    `id_` is its instrument's number, `reference` the price that it was decided at, None before the first quote.
+    event: OrderEvent
+
+
+class PlaceOrder(Message, frozen=True, kw_only=False):
+    """Put an order before the gate. If it passes, its INTENT and then the order go out, else a denial.
+
+    `id_` is the id of its instrument, `reference` the price at which it was decided, None before the first quote.
+    `inputs` are the indicator values behind it.
     """
 
     id_: int
@@ -53,17 +54,18 @@ class Place(Message, frozen=True, kw_only=False):
 
 
 class CancelOrder(Message, frozen=True, kw_only=False):
-    """Take an order back, if it is ours, may still trade and no cancel is under way."""
+    """Cancel an order, if it is ours, may still trade and no cancel is pending."""
 
     order_id: str
     reason: str
 
 
 class ClosePosition(Message, frozen=True, kw_only=False):
-    """Close a symbol, now and until it is flat; the first reason stands.
+    """Close the position in a symbol, now and until it is flat; the first reason stays.
 
-    It is asked for once: the wish is kept and tried again. A rule of the desk closes with the purpose FLATTEN, which no
-    entry of the other side follows; STOP, TRAIL and TARGET name a level that was reached.
+    One decision is enough: the exit stays requested and is tried again. `purpose` is STOP, TRAIL or TARGET if that
+    level was reached, EXIT for a signal, and FLATTEN for an operator or another rule; no waiting entry follows a
+    FLATTEN. `quoted_at` is monotonic ns.
     """
 
     symbol: str
@@ -74,83 +76,89 @@ class ClosePosition(Message, frozen=True, kw_only=False):
 
 
 class ClosePositions(Message, frozen=True, kw_only=False):
-    """Close symbols, as `ClosePosition` does one; of very many some leave now and the others with the next ticks."""
+    """Close the positions in several symbols, as `ClosePosition` does for one.
+
+    If there are very many, some exits leave now and the others on the next ticks.
+    """
 
     symbols: Sequence[str]
     reason: str
 
 
-class Stand(Message, frozen=True, kw_only=False):
-    """Let a command stand: a halt, a flatten, or the end of them."""
+class ApplyCommand(Message, frozen=True, kw_only=False):
+    """Put a command into effect: a halt, a flatten, or a resume."""
 
     command: Command
 
 
-class Forget(Message, frozen=True, kw_only=False):
-    """Forget what was known of a position of ours that is gone: its exit, its strategy, its stop."""
+class ForgetPosition(Message, frozen=True, kw_only=False):
+    """Forget the requested exit, the strategy and the stop of a position of ours that is flat."""
 
     symbol: str
 
 
-class Release(Message, frozen=True, kw_only=False):
-    """Give a part of a position up: it is not ours any more."""
+class ReleasePosition(Message, frozen=True, kw_only=False):
+    """Release a part of a position that is no longer ours."""
 
     part: ReleasedPosition
 
 
-class CheckExcess(Message, frozen=True, kw_only=False):
-    """Hold what was filled beyond its orders against the venue's books."""
+class CheckOverfills(Message, frozen=True, kw_only=False):
+    """Compare the overfilled symbols with an account snapshot."""
 
     books: AccountSnapshot
 
 
-class Settle(Message, frozen=True, kw_only=False):
-    """Hold the venue's net against ours and account for what is not ours; a look of the start counts as two."""
+class AttributePositions(Message, frozen=True, kw_only=False):
+    """Attribute the net quantities of an account snapshot to us and to others.
+
+    The snapshot of a start counts as two polls.
+    """
 
     books: AccountSnapshot
     is_start: bool
 
 
-class Suspect(Message, frozen=True, kw_only=False):
-    """Open nothing in the symbol of a line until the books account for what another hand does there."""
+class BlockSymbol(Message, frozen=True, kw_only=False):
+    """Block entries in the symbol of a netting key until a snapshot accounts for what others do there."""
 
-    line: NettingKey
+    netting_key: NettingKey
     reason: str
 
 
-class Unaccounted(Message, frozen=True, kw_only=False):
-    """Open nothing in these symbols, and in no others for want of an account; the reason of each."""
+class SetUnaccounted(Message, frozen=True, kw_only=False):
+    """Block entries in exactly these symbols, because no snapshot accounts for them; each with its reason."""
 
     reasons: Mapping[str, str]
 
 
-class Look(Message, frozen=True, kw_only=False):
-    """The venue's whole books, to be held against ours; `is_start` for those of a start."""
+class Reconcile(Message, frozen=True, kw_only=False):
+    """Compare a whole account snapshot with the book; `is_start` marks the snapshot of a start."""
 
     books: AccountSnapshot
     is_start: bool
 
 
 Decision = (
-    Record
-    | Known
-    | Place
+    RecordEvent
+    | RecordJournaled
+    | PlaceOrder
     | CancelOrder
     | ClosePosition
     | ClosePositions
-    | Stand
-    | Forget
-    | Release
-    | CheckExcess
-    | Settle
-    | Suspect
-    | Unaccounted
+    | ApplyCommand
+    | ForgetPosition
+    | ReleasePosition
+    | CheckOverfills
+    | AttributePositions
+    | BlockSymbol
+    | SetUnaccounted
     | Outgoing
 )
 Decisions = Iterable[Decision]
 NOTHING: Decisions = ()
 
 
-def records(facts: Iterable[OrderEvent]) -> list[Decision]:
-    """Return the decisions to record facts, one after the other."""
-    return [Record(fact) for fact in facts]
+def record_events(events: Iterable[OrderEvent]) -> list[Decision]:
+    """Return the decisions to record order events, in their order."""
+    return [RecordEvent(event) for event in events]

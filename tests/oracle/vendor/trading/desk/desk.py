@@ -1,8 +1,8 @@
 """The desk: a message comes in, rules return decisions, the book is written, and what follows goes out.
 
-Synchronous and pure. What a decision leads to is carried out before the next decision, so that a rule that is asked
-again sees the book as it is then. The engine journals the facts that go out and hands the orders to execution; facts
-stand before the orders they allow.
+It is synchronous and does no I/O. A decision and all that follows from it are carried out before the next decision, so
+that a rule always sees the current book. The engine journals the order events that go out, and gives the orders to the
+order sender. The INTENT event of an order goes out before the order.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from tradebot.domain.messages import (
     BrokerSession,
     Cancel,
     ClockOffset,
+    ClockTick,
     Command,
     DeskMessage,
+    DiskSpaceState,
     FrozenSymbols,
     Incident,
     LinkDown,
@@ -31,31 +33,29 @@ from tradebot.domain.messages import (
     ReconciliationResult,
     ReleasedPosition,
     SessionBegins,
-    DiskSpaceState,
-    ClockTick,
     TrailingStopPrices,
 )
 from tradebot.domain.order import OrderEvent
 from tests.oracle.vendor.trading.desk.account_view import AccountView
 from tests.oracle.vendor.trading.desk.book.book import Book
 from tests.oracle.vendor.trading.desk.book.marks import NewestQuotes
-from tests.oracle.vendor.trading.desk.book.states import state_of
+from tests.oracle.vendor.trading.desk.book.state_hash import hash_state
 from tests.oracle.vendor.trading.desk.decisions import (
-    CheckExcess,
+    ApplyCommand,
+    AttributePositions,
+    BlockSymbol,
+    CheckOverfills,
     ClosePosition,
     ClosePositions,
     Decisions,
     DeskOutput,
-    Forget,
-    Known,
-    Look,
-    Place,
-    Record,
-    Release,
-    Settle,
-    Stand,
-    Suspect,
-    Unaccounted,
+    ForgetPosition,
+    PlaceOrder,
+    Reconcile,
+    RecordEvent,
+    RecordJournaled,
+    ReleasePosition,
+    SetUnaccounted,
 )
 from tests.oracle.vendor.trading.desk.gate.gate import Gate
 from tests.oracle.vendor.trading.desk.placing.placement import Placement
@@ -66,43 +66,44 @@ NO_BEST: Mapping[str, Decimal] = {}
 
 
 class Desk:
-    """One account: signals and quotes become orders that passed the gate, and what the venue says positions.
+    """The desk of one account: turns signals and quotes into orders that passed the gate, and reports into positions.
 
-    `book` is what it knows, `placement` how orders are placed, `rules` who decides; see `desk_of` for a desk of them.
+    `book` is what it knows, `placement` places orders, `rules` decide; `build_desk` builds one with its rules.
     """
 
     def __init__(self, book: Book, placement: Placement, rules: Ruleset) -> None:
         self.book, self.placement, self.rules = book, placement, rules
         self.account = AccountView(book, rules, placement)
         self._out: list[DeskOutput] = []
-        # What a message or a decision writes into the book, before the rules hear of it.
+        # type of a message or decision -> what writes it into the book, before its subscribers are asked
         self._writes: dict[type, Callable[[Any], object]] = {
             Quotes: book.take_quotes,
             ClockTick: book.take_tick,
             Command: book.take_command,
-            Look: book.take_look,
+            Reconcile: book.begin_reconcile,
             LinkDown: book.conditions.lose_link,
             LinkUp: book.conditions.regain_link,
             BrokerSession: book.conditions.take_login,
-            FrozenSymbols: book.conditions.freeze,
-            ClockOffset: book.conditions.take_clock,
-            DiskSpaceState: book.conditions.take_space,
+            FrozenSymbols: book.conditions.set_frozen,
+            ClockOffset: book.conditions.take_clock_offset,
+            DiskSpaceState: book.conditions.take_disk_space,
             SessionBegins: self._begin_session,
-            Stand: self._stand,
-            ClosePosition: book.want_closed,
-            ClosePositions: book.want_all_closed,
-            Forget: book.forget,
-            Release: book.release,
-            CheckExcess: book.check_excess,
-            Settle: book.settle,
-            Suspect: book.suspect,
-            Unaccounted: book.leave_unaccounted,
+            ApplyCommand: self._apply_command,
+            ClosePosition: book.request_close,
+            ClosePositions: book.request_closes,
+            ForgetPosition: book.forget_position,
+            ReleasePosition: book.release_position,
+            CheckOverfills: book.check_overfills,
+            AttributePositions: book.attribute_positions,
+            BlockSymbol: book.block_symbol,
+            SetUnaccounted: book.set_unaccounted,
         }
         out = self._put
+        # type of a decision -> what carries it out; a decision of another type is dispatched as a message is
         self._carries_out: dict[type, Callable[[Any], object]] = {
-            Record: self._record,
-            Known: book.know,
-            Place: self._place,
+            RecordEvent: self._record,
+            RecordJournaled: book.record_journaled,
+            PlaceOrder: self._place,
             Cancel: out,
             Modify: out,
             Incident: out,
@@ -112,27 +113,31 @@ class Desk:
 
     # ---- in
 
-    def apply(self, message: DeskMessage) -> list[DeskOutput]:
-        """Take one message; returns what follows from it, facts before the orders they allow."""
-        self._out = []
-        self._take(Look(message, is_start=False) if type(message) is AccountSnapshot else message)
-        if self.rules.entries.waiting:
-            self._run(self.rules.entries.follow())
-        return self._out
+    def apply_message(self, message: DeskMessage) -> list[DeskOutput]:
+        """Take one message; return what follows from it, the INTENT of each order before the order.
 
-    def adopt(self, books: AccountSnapshot) -> list[DeskOutput]:
-        """Compare with the venue at start: fills missed are booked, and in a symbol with a difference nothing opens.
-
-        What the journal does not know is not ours, all of it where the journal is empty: shown, and never traded.
+        Raises AssertionError for a message of an unknown type.
         """
         self._out = []
-        self._run(self.rules.venue_links.on_start())
-        self._take(Look(books, is_start=True))
+        self._dispatch(Reconcile(message, is_start=False) if type(message) is AccountSnapshot else message)
+        if self.rules.entries.waiting:
+            self._carry_out(self.rules.entries.send_waiting())
         return self._out
 
-    def recover(
+    def adopt_snapshot(self, snapshot: AccountSnapshot) -> list[DeskOutput]:
+        """Compare the book with the venue's account snapshot at start; return what follows.
+
+        Fills that the journal lacks are booked, and a symbol with a difference opens nothing. A position that the
+        journal does not know is not ours: it is shown and never traded. With an empty journal none is ours.
+        """
+        self._out = []
+        self._carry_out(self.rules.venue_links.on_start())
+        self._dispatch(Reconcile(snapshot, is_start=True))
+        return self._out
+
+    def recover_state(
         self,
-        facts: Sequence[OrderEvent | ReleasedPosition],
+        events: Sequence[OrderEvent | ReleasedPosition],
         *,
         adopted: Sequence[tuple[str, Decimal, Decimal]],
         halted: str,
@@ -141,77 +146,84 @@ class Desk:
         flattened: Iterable[str] = (),
         best: Mapping[str, Decimal] = NO_BEST,
     ) -> None:
-        """Rebuild from the journal's facts before the first message; nothing is returned and nothing is sent.
+        """Rebuild the book from the journal's events before the first message; nothing goes out.
 
-        The day's profit counts from `opens_at` (market ns). `halts` still stand; `halted` is the reason of one that
-        holds for everything, "" for none. `flattened` are ids of flatten commands that have been carried out.
-        `best` is what trailing stops had seen, see `Trailing`.
+        The day's profit counts from `opens_at` (market ns). `halts` are still active; `halted` is the reason of a halt
+        of everything, "" without one. `flattened` are the ids of flatten commands that have been carried out. `adopted`
+        are positions without fills: (symbol, signed quantity, average price). `best` holds the best prices that
+        trailing stops follow: order id of the entry -> price.
         """
         book = self.book
-        for symbol, quantity, price in adopted:  # by runs from before a row named the exchange
-            key = book.key(symbol)
+        for symbol, quantity, price in adopted:  # adopted by early runs, whose rows named no exchange
+            key = book.position_key(symbol)
             if not key.exchange:
                 key = msgspec.structs.replace(key, exchange=HOME_EXCHANGE)
-            book.blotter.adopt(key, quantity, price)
-        for fact in facts:
-            self._recall(fact, is_today=fact.at >= opens_at)
-        self.rules.stop_levels.guards.recover(best)
-        of_all = (Command(verb=CommandVerb.HALT, reason=halted),) if halted else ()
-        for command in (*of_all, *halts):
+            book.blotter.adopt_position(key, quantity, price)
+        for event in events:
+            self._replay_event(event, is_today=event.at >= opens_at)
+        self.rules.stop_levels.position_stops.restore_best(best)
+        global_halt = (Command(verb=CommandVerb.HALT, reason=halted),) if halted else ()
+        for command in (*global_halt, *halts):
             book.conditions.halts.apply_command(command)
         book.conditions.halts.flatten_ids.update(flattened)
-        book.conditions.times.begin_day(opens_at)
+        book.conditions.times.begin_trading_day(opens_at)
 
     def carry_out(self, decisions: Decisions) -> list[DeskOutput]:
-        """Carry out decisions that follow from no message, for who asks the rules itself; returns what follows."""
+        """Carry out decisions that follow from no message, for a caller that asks the rules itself.
+
+        Returns what follows.
+        """
         self._out = []
-        self._run(decisions)
+        self._carry_out(decisions)
         return self._out
 
-    def advance(self, mono: int) -> None:
-        """Let it be monotonic `mono`, unless it was later already, as a run noted it in front of what it was given."""
+    def advance_mono(self, mono: int) -> None:
+        """Set the monotonic time to `mono` (ns), unless it is later already.
+
+        A replay calls this before each input, with the time that the run recorded.
+        """
         self.book.conditions.mono = max(self.book.conditions.mono, mono)
 
     def restore_quotes(self, newest: NewestQuotes) -> None:
-        """Take the newest quotes as a run noted them, for symbols whose quotes it did not note one by one."""
-        self.book.marks.restore(newest)
+        """Take the recorded newest quotes of symbols whose quotes the run did not all record."""
+        self.book.marks.restore_quotes(newest)
 
-    def holdings_at(self, close: BarBatch) -> dict[str, tuple[Decimal, Decimal]]:
-        """Return the holdings that the strategies are told with `close`."""
-        return self.account.holdings()
+    def holdings_at(self, batch: BarBatch) -> dict[str, tuple[Decimal, Decimal]]:
+        """Return the positions that strategies get with a batch of bars: symbol -> (signed quantity, average price)."""
+        return self.account.open_positions()
 
-    def state(self) -> str:
-        """Return a hash of what the account holds and works, by which a replay sees that it came to the same."""
-        return state_of(self.book)
+    def state_hash(self) -> str:
+        """Return a hash of the account's state, by which a replay verifies that it reached the same one."""
+        return hash_state(self.book)
 
     # ---- the loop
 
-    def _take(self, what: object) -> None:
-        kind = type(what)
-        write, hears = self._writes.get(kind), self.rules.hears.get(kind)
-        assert write is not None or hears is not None, f"the desk does not know {kind.__name__}"
+    def _dispatch(self, item: object) -> None:
+        kind = type(item)
+        write, subscribers = self._writes.get(kind), self.rules.subscribers.get(kind)
+        assert write is not None or subscribers is not None, f"the desk does not know {kind.__name__}"
         if write is not None:
-            write(what)
-        for rule in hears or ():
-            if decisions := rule(what):
-                self._run(decisions)
+            write(item)
+        for rule in subscribers or ():
+            if decisions := rule(item):
+                self._carry_out(decisions)
 
-    def _run(self, decisions: Decisions) -> None:
+    def _carry_out(self, decisions: Decisions) -> None:
         for decision in decisions:
-            carry_out = self._carries_out.get(type(decision), self._take)
+            carry_out = self._carries_out.get(type(decision), self._dispatch)
             carry_out(decision)
 
-    def _record(self, decision: Record) -> None:
-        change = self.book.record(decision.fact)
-        self._out.append(decision.fact)
-        for rule in self.rules.of_change(change):
+    def _record(self, decision: RecordEvent) -> None:
+        change = self.book.record_event(decision.event)
+        self._out.append(decision.event)
+        for rule in self.rules.change_subscribers(change):
             if decisions := rule(change):
-                self._run(decisions)
+                self._carry_out(decisions)
 
-    def _place(self, decision: Place) -> None:
-        self.placement.place(decision, self._out)
+    def _place(self, decision: PlaceOrder) -> None:
+        self.placement.place_order(decision, self._out)
 
-    def _stand(self, decision: Stand) -> None:
+    def _apply_command(self, decision: ApplyCommand) -> None:
         self.book.conditions.halts.apply_command(decision.command)
         self._out.append(decision.command)
 
@@ -220,28 +232,28 @@ class Desk:
 
     def _begin_session(self, session: SessionBegins) -> None:
         if self.book.take_session(session):
-            self.rules.reject_breaker.begin_day()
-            self.placement.begin_day()
+            self.rules.reject_breaker.forget_rejections()
+            self.placement.begin_market_day()
 
-    def _recall(self, fact: OrderEvent | ReleasedPosition, *, is_today: bool) -> None:
-        # What rules decide on a fact of the journal they decided then. Of days before neither refusals count nor what
-        # passed the gate, and their profit is none of this day's.
+    def _replay_event(self, event: OrderEvent | ReleasedPosition, *, is_today: bool) -> None:
+        # The rules' decisions about a journaled event were carried out at the time, so they are dropped here. Events of
+        # earlier days count neither as rejections nor for the gate's limits, and their profit is not the day's.
         book, rules = self.book, self.rules
-        if isinstance(fact, ReleasedPosition):
-            book.release(Release(fact))
-            rules.stop_levels.on_release(Release(fact))
+        if isinstance(event, ReleasedPosition):
+            book.release_position(ReleasePosition(event))
+            rules.stop_levels.on_release_position(ReleasePosition(event))
         else:
-            change = book.record(fact)
+            change = book.record_event(event)
             if is_today:
-                self.placement.recall(change.after, fact)
-            for rule in rules.of_change(change):
+                self.placement.restore_passed(change.after, event)
+            for rule in rules.change_subscribers(change):
                 rule(change)
         if not is_today:
-            book.worth.begin_day(is_marked=False)
-            rules.reject_breaker.begin_day()
+            book.pnl.reset_day_base(is_marked=False)
+            rules.reject_breaker.forget_rejections()
 
 
-def desk_of(
+def build_desk(
     book: Book,
     *,
     gate: Gate,
@@ -250,9 +262,12 @@ def desk_of(
     absence_is_proof: bool = False,
     placement_of: Callable[[Book, Gate, OrderRequests], Placement] = Placement,
 ) -> Desk:
-    """Return the desk of a book; its order ids are `id_prefix` and a count, `absent_after_s` and `absence_is_proof` are
-    the venue's, see `Profile`. `placement_of` makes the way in which it places."""
-    requests = OrderRequests(book, id_prefix=id_prefix, most=gate.most)
+    """Return the desk of a book.
+
+    Its order ids are `id_prefix` and a count. `VenueRules` in `venues/venue_rules.py` explains `absent_after_s` and
+    `absence_is_proof`. `placement_of` makes its placement.
+    """
+    requests = OrderRequests(book, id_prefix=id_prefix, max_quantity=gate.max_quantity)
     placement = placement_of(book, gate, requests)
     rules = Ruleset(book, requests, placement, absent_after_s=absent_after_s, absence_is_proof=absence_is_proof)
     return Desk(book, placement, rules)

@@ -1,1 +1,1 @@
-"""What a desk knows of its account: orders, positions, conditions, quotes, wishes; written by the book alone."""
+"""What a desk knows about its account: orders, positions, conditions, quotes, requested exits; only the book writes."""

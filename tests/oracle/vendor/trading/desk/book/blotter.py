@@ -1,4 +1,4 @@
-"""The desk's memory: every order and position, changed by facts alone, so that the journal rebuilds it exactly."""
+"""The blotter: every order and position, changed by order events alone, so that the journal rebuilds it exactly."""
 
 from __future__ import annotations
 
@@ -9,24 +9,27 @@ from decimal import Decimal
 from tradebot.clock import SECOND
 from tradebot.domain.message import Message
 from tradebot.domain.messages import AccountSnapshot, ReleasedPosition
-from tradebot.domain.order import RESERVATION_HOLD_NS, ZERO, Fill, Order, OrderEventType, OrderEvent
-from tradebot.domain.order_reducer import apply_event, open_order, cap_monotonic_times
+from tradebot.domain.order import RESERVATION_HOLD_NS, ZERO, Fill, Order, OrderEvent, OrderEventType
+from tradebot.domain.order_reducer import apply_event, cap_monotonic_times, open_order
 from tradebot.domain.portfolio import Position
 from tradebot.domain.position_key import NettingKey, PositionKey
 from tests.oracle.vendor.trading.desk.book.exposure import Exposure
-from tests.oracle.vendor.trading.desk.book.external import External, Own, line_of
+from tests.oracle.vendor.trading.desk.book.external_positions import ExternalPositions, OwnQuantities, order_netting_key
 from tests.oracle.vendor.trading.desk.book.positions import Positions
 
 ChargesOf = Callable[[Order, Fill], Decimal]  # (order before the fill, the fill) -> its charges
-Key = tuple[str, str]  # (exchange, execution_id)
+FillKey = tuple[str, str]  # (exchange, the venue's id of the fill)
 INTENT, DENIED = OrderEventType.INTENT, OrderEventType.DENIED
 EXECUTED, REVERSED = OrderEventType.EXECUTED, OrderEventType.REVERSED
-JUST_FILLED = SECOND // 5  # after a fill: the list of positions may be from before it
-ENDED_KEPT = 20_000  # ended orders kept for late fills; a venue's day allows 5,000
+JUST_FILLED_NS = SECOND // 5  # this soon after a fill the list of positions may still be from before it
+MAX_ENDED_ORDERS = 20_000  # ended orders kept for late fills; a venue allows 5,000 orders a day
 
 
-class Booked(Message, frozen=True, kw_only=False):
-    """A fill in the books: whose it is, what it cost, and the monotonic time it was heard, 0 of before this process."""
+class BookedFill(Message, frozen=True, kw_only=False):
+    """A booked fill: its order, its charges, and the monotonic ns at which it was reported.
+
+    `mono` is 0 for a fill from before this process.
+    """
 
     order_id: str
     execution: Fill
@@ -35,257 +38,280 @@ class Booked(Message, frozen=True, kw_only=False):
 
 
 class Blotter:
-    """Orders by id, ours by key, and in `exposure` what our orders may still do; totals are kept as fills come.
+    """The orders by id and our positions by key.
 
-    What other hands trade stands in `external`. Orders that ended are kept for fills that come late, unless told that
-    none do.
+    `exposure` knows what our orders may still do to our positions, `external` what is in the account but not ours.
+    Ended orders are kept for late fills, unless `keeps_ended` is False.
     """
 
     def __init__(self, charges_of: ChargesOf, *, venue: str = "", keeps_ended: bool = True) -> None:
-        self._charges_of, self._kept = charges_of, ENDED_KEPT if keeps_ended else 0
-        self._ended: deque[str] = deque()  # order_ids as they ended; one that lived again may be in it twice
+        self._charges_of, self._kept = charges_of, MAX_ENDED_ORDERS if keeps_ended else 0
+        self._ended: deque[str] = deque()  # order_ids as they ended; an order that was open again may be in it twice
         self.orders: dict[str, Order] = {}  # order_id -> Order, in order of intent
-        self.by_venue: dict[str, str] = {}  # venue_order_id -> order_id
+        self.by_venue_id: dict[str, str] = {}  # venue_order_id -> order_id
         self.positions = Positions(venue)
         self.exposure = Exposure(self.orders, self.positions.open)
-        self.external = External(self.orders)
-        # Symbols where more was filled than ordered -> (mono of the last fill, what the venue's list has held since).
-        self.in_excess: dict[str, tuple[int, Decimal | None]] = {}
-        self.touched: set[str] = set()  # symbols whose worst case may have changed since then
-        self.booked: dict[Key, Booked] = {}  # every fill that counts
-        self.busted: dict[Key, Booked] = {}  # what was taken back for good
-        self.forgotten: list[Order] = []  # that are kept no longer, until who remembers something of them empties it
+        self.external = ExternalPositions(self.orders)
+        # Symbol of an overfilled order -> (monotonic ns of the symbol's last fill, our part of the venue's position in
+        # a snapshot requested after that, None before such a snapshot).
+        self.overfilled: dict[str, tuple[int, Decimal | None]] = {}
+        self.dirty_exposure: set[str] = set()  # symbols whose worst case may have changed since this was last emptied
+        self.booked_fills: dict[FillKey, BookedFill] = {}  # every fill that counts
+        self.busted_fills: dict[FillKey, BookedFill] = {}  # fills that were reversed for good
+        self.forgotten_orders: list[Order] = []  # orders no longer kept; a rule that remembers them empties the list
 
-    def begin(self, fact: OrderEvent) -> Order:
-        """Apply an INTENT of an order of ours, as `record` would; returns the order."""
-        order, order_id = open_order(fact), fact.order_id
+    def begin_order(self, event: OrderEvent) -> Order:
+        """Apply the INTENT event of a new order of ours; return the order.
+
+        A faster way to what `record_event` does with this event.
+        """
+        order, order_id = open_order(event), event.order_id
         self.orders[order_id] = order
         symbol = order.request.symbol
-        self.touched.add(symbol)
-        self.exposure.begin(order_id, symbol)
+        self.dirty_exposure.add(symbol)
+        self.exposure.add_live(order_id, symbol)
         return order
 
-    def place(self, order: Order) -> None:
-        """Take an order of ours that is at the venue already, as `record` would of the facts that brought it there."""
+    def add_working_order(self, order: Order) -> None:
+        """Add an order of ours that is at the venue already.
+
+        A faster way to what `record_event` does with the order's events so far, for a backtest.
+        """
         order_id, symbol = order.request.order_id, order.request.symbol
         self.orders[order_id] = order
-        self.by_venue[order.venue_order_id] = order_id
-        self.touched.add(symbol)
-        self.exposure.begin(order_id, symbol)
+        self.by_venue_id[order.venue_order_id] = order_id
+        self.dirty_exposure.add(symbol)
+        self.exposure.add_live(order_id, symbol)
 
-    def close(self, order: Order, execution: Fill) -> None:
-        """Book a fill that `fills_whole` a live order with one id at the venue, and forget both."""
+    def close_filled_order(self, order: Order, fill: Fill) -> None:
+        """Book the one fill that fills a live order completely, then forget the order and the fill.
+
+        The order must have one id at the venue only.
+        """
         order_id, symbol = order.request.order_id, order.request.symbol
-        self._trade(order, execution)
-        self.exposure.end(order_id, symbol)
-        del self.orders[order_id], self.by_venue[order.venue_order_id]
+        self._book_own_fill(order, fill)
+        self.exposure.remove_live(order_id, symbol)
+        del self.orders[order_id], self.by_venue_id[order.venue_order_id]
 
-    def record(self, fact: OrderEvent) -> Order:
-        """Apply one fact; returns the order after it. A fill of ours is booked into its position as well."""
-        order_id, before = fact.order_id, None
-        if fact.type is INTENT or fact.type is DENIED:
-            order = open_order(fact)
+    def record_event(self, event: OrderEvent) -> Order:
+        """Apply one order event and return the order after it; also book a fill into its position."""
+        order_id, before = event.order_id, None
+        if event.type is INTENT or event.type is DENIED:
+            order = open_order(event)
         else:
             before = self.orders[order_id]
-            order = apply_event(before, fact)
-            if fact.fill is not None and order.filled != before.filled:
-                self._book(before, fact, fact.fill)
-            if fact.type is EXECUTED and fact.fill is not None and order.filled > order.quantity:
-                self.suspect(order.request.symbol)
+            order = apply_event(before, event)
+            # Unchanged where the reducer did not book the fill: it is known already, or was quarantined.
+            if event.fill is not None and order.filled != before.filled:
+                self._apply_fill(before, event, event.fill)
+            if event.type is EXECUTED and event.fill is not None and order.filled > order.quantity:
+                self.mark_overfilled(order.request.symbol)
         self.orders[order_id] = order
-        self.touched.add(order.request.symbol)
-        self._name(before, order)
-        self._count(before, order, fact.mono)
+        self.dirty_exposure.add(order.request.symbol)
+        self._index_venue_ids(before, order)
+        self._update_exposure(before, order, event.mono)
         return order
 
-    def _name(self, before: Order | None, order: Order) -> None:
-        # The venue's ids of an order lead to it. One that a later one took the place of leads nowhere.
+    def _index_venue_ids(self, before: Order | None, order: Order) -> None:
+        # All the venue's ids of an order lead to it. An id that turned out wrong, and is not kept in `other_ids`, leads
+        # nowhere.
         order_id, venue_order_id = order.request.order_id, order.venue_order_id
         old = "" if before is None else before.venue_order_id
         if venue_order_id and venue_order_id != old:
-            self.by_venue[venue_order_id] = order_id
+            self.by_venue_id[venue_order_id] = order_id
             if old and old not in order.other_ids:
-                self.by_venue.pop(old, None)
+                self.by_venue_id.pop(old, None)
         if order.other_ids:
-            self.by_venue.update(dict.fromkeys(order.other_ids, order_id))
+            self.by_venue_id.update(dict.fromkeys(order.other_ids, order_id))
 
-    def _count(self, before: Order | None, order: Order, mono: int) -> None:
-        # What an order may still do, among ours or those of others.
+    def _update_exposure(self, before: Order | None, order: Order, mono: int) -> None:
+        # Note whether the order is live, or ended with a quantity that stays reserved for late fills.
         order_id, symbol = order.request.order_id, order.request.symbol
         exposure = self.external.exposure if order.is_external else self.exposure
         was_live = before is not None and before.state.is_live
         if order.state.is_live:
             if not was_live:
-                exposure.begin(order_id, symbol)
+                exposure.add_live(order_id, symbol)
             return
         if was_live:
-            exposure.end(order_id, symbol)
+            exposure.remove_live(order_id, symbol)
         if was_live or before is None:
             self._ended.append(order_id)
-        if (order.reported.filled or order.state in RESERVATION_HOLD_NS) and order.reserved_quantity(max(exposure.mono, mono)):
-            exposure.hold(order_id, symbol)
+        # The first half is a fast test: an order without either never has a reserved quantity.
+        if (order.reported.filled or order.state in RESERVATION_HOLD_NS) and order.reserved_quantity(
+            max(exposure.mono, mono)
+        ):
+            exposure.add_reserved(order_id, symbol)
         if len(self.orders) > self._kept:
-            self._forget()
+            self._forget_oldest()
 
-    def release(self, mono: int) -> None:
-        """Move the time to monotonic `mono`: reservations that outlived their order end.
+    def expire_reservations(self, mono: int) -> None:
+        """Move the time to `mono` (monotonic ns), and end the reservations whose time is over.
 
-        The first call sets it: after a boot of the machine the journal's facts tell later times than now, which would
-        keep reservations and patience for as long as the machine ran before.
+        The first call also limits the monotonic times of all orders to `mono`. After a reboot those in the journal are
+        later than now, and would keep reservations for as long as the machine ran before.
         """
         if not self.exposure.mono:
             for order_id, order in self.orders.items():
                 self.orders[order_id] = cap_monotonic_times(order, mono)
-        self.touched.update(self.exposure.release(mono))
-        self.external.exposure.release(mono)
+        self.dirty_exposure.update(self.exposure.expire_reserved(mono))
+        self.external.exposure.expire_reserved(mono)
 
-    def adopt(self, key: PositionKey, quantity: Decimal, average_price: Decimal) -> None:
-        """Take over a position that has no fills here, as runs of before did: the quantity is the truth."""
-        self.positions.note(key)
+    def adopt_position(self, key: PositionKey, quantity: Decimal, average_price: Decimal) -> None:
+        """Set a position without fills, as runs of older versions adopted it; the signed `quantity` replaces ours."""
+        self.positions.set_current_key(key)
         before = self.positions.by_key.get(key) or Position(key)
-        self._move(before, before.with_quantity(quantity, average_price))
+        self._replace_position(before, before.with_quantity(quantity, average_price))
 
-    def give_up(self, released: ReleasedPosition) -> None:
-        """Take a part of a position for no longer ours: it is held beyond ours from now on."""
+    def release_position(self, released: ReleasedPosition) -> None:
+        """Release a part of a position that is no longer ours; from now on it counts as external."""
         before = self.positions.by_key[PositionKey(self.positions.venue, *released.key.netting_key)]
-        self._move(before, before.release_quantity(released.quantity, released.price))
-        self.external.take_over(released.key.netting_key, released.quantity)
+        self._replace_position(before, before.release_quantity(released.quantity, released.price))
+        self.external.take_over_position(released.key.netting_key, released.quantity)
 
-    def live(self, symbol: str | None = None) -> Iterator[Order]:
+    def live_orders(self, symbol: str | None = None) -> Iterator[Order]:
         """Yield the orders of ours that may still trade, UNKNOWN included."""
-        return self.exposure.live(symbol)
+        return self.exposure.live_orders(symbol)
 
-    def live_anywhere(self) -> Iterator[Order]:
+    def all_live_orders(self) -> Iterator[Order]:
         """Yield all orders that may still trade, those placed elsewhere last."""
-        yield from self.exposure.live()
-        yield from self.external.exposure.live()
+        yield from self.exposure.live_orders()
+        yield from self.external.exposure.live_orders()
 
-    def own(self, books: AccountSnapshot) -> Own:
-        """Return what was ours when `books` were read, by line, as far as they can know it.
+    def own_at_snapshot(self, snapshot: AccountSnapshot) -> OwnQuantities:
+        """Return our quantities by netting key at the time of a snapshot, and the fills that came after it.
 
-        A fill that was heard since they were asked for and that they do not list came later than they.
+        A fill came after it if it was reported after the snapshot was requested and the snapshot does not list it.
         """
         held = {p.key.netting_key: p.quantity for p in self.positions.by_key.values()}
         late: dict[NettingKey, Decimal] = {}
         late_ours: dict[NettingKey, Decimal] = {}
-        listed = {execution.fill_key for execution in books.fills}
-        for booked in reversed(self.booked.values()):
+        listed = {fill.fill_key for fill in snapshot.fills}
+        for booked in reversed(self.booked_fills.values()):
             fill = booked.execution
-            if booked.mono < books.asked_at - JUST_FILLED:
+            # Fills are booked in the order of their times, so all earlier ones are older too.
+            if booked.mono < snapshot.asked_at - JUST_FILLED_NS:
                 break
             if fill.fill_key in listed or fill.is_inferred:
                 continue
-            line, signed = (fill.exchange, fill.symbol, fill.product), fill.quantity * fill.side.sign
+            key, signed = fill.netting_key, fill.quantity * fill.side.sign
             order = self.orders.get(booked.order_id)
             if order is not None and order.is_external:
-                late[line] = late.get(line, ZERO) + signed
+                late[key] = late.get(key, ZERO) + signed
             else:
-                held[line] = held.get(line, ZERO) - signed
-                late_ours[line] = late_ours.get(line, ZERO) + signed
-        for order in self.exposure.live():
-            if order.reported.filled and order.missing_quantity:  # filled, as its status says, and not told yet
-                line, signed = line_of(order), order.missing_quantity * order.request.side.sign
-                late_ours[line] = late_ours.get(line, ZERO) + signed
-        return Own(held, late, late_ours)
+                held[key] = held.get(key, ZERO) - signed
+                late_ours[key] = late_ours.get(key, ZERO) + signed
+        # Filled by its status, but the fills are not reported yet: the venue's position may include them.
+        for order in self.exposure.live_orders():
+            if order.reported.filled and order.missing_quantity:
+                key, signed = order_netting_key(order), order.missing_quantity * order.request.side.sign
+                late_ours[key] = late_ours.get(key, ZERO) + signed
+        return OwnQuantities(held, late, late_ours)
 
-    def owner(self, key: Key) -> str | None:
-        """Return the order that a fill of this key, booked or taken back, belongs to."""
-        booked = self.booked.get(key) or self.busted.get(key)
+    def fill_order_id(self, key: FillKey) -> str | None:
+        """Return the id of the order that a booked or reversed fill belongs to, None for an unknown fill."""
+        booked = self.booked_fills.get(key) or self.busted_fills.get(key)
         return None if booked is None else booked.order_id
 
-    def suspect(self, symbol: str) -> None:
-        """Note that an order of `symbol` was filled beyond its quantity: what is held may be less than was told."""
-        self.in_excess.setdefault(symbol, (self.exposure.mono, None))
+    def mark_overfilled(self, symbol: str) -> None:
+        """Note that an order of `symbol` was overfilled: the venue may hold less than our booked fills add up to."""
+        self.overfilled.setdefault(symbol, (self.exposure.mono, None))
 
-    def check_excess(self, books: AccountSnapshot) -> None:
-        """Take what the venue's list holds of symbols in excess, where it was asked for after their last fill."""
-        net = books.net_quantities()
-        for symbol, (since, _) in list(self.in_excess.items()):
-            line = self.positions.of(symbol).key.netting_key
-            held = self.external.of_ours(line, net)
-            if books.asked_at <= since + JUST_FILLED or books.unknown_position_reason(symbol):
+    def check_overfills(self, snapshot: AccountSnapshot) -> None:
+        """Compare our positions in overfilled symbols with a snapshot that was requested after their last fill.
+
+        Where they agree, the symbol is no longer overfilled; else the venue's quantity limits what an exit may close.
+        """
+        net = snapshot.net_quantities()
+        for symbol, (since, _) in list(self.overfilled.items()):
+            key = self.positions.position_of(symbol).key.netting_key
+            held = self.external.own_quantity(key, net)
+            if snapshot.asked_at <= since + JUST_FILLED_NS or snapshot.unknown_position_reason(symbol):
                 continue
-            if held == self.positions.quantity(symbol):
-                del self.in_excess[symbol]
+            if held == self.positions.open_quantity(symbol):
+                del self.overfilled[symbol]
             else:
-                self.in_excess[symbol] = since, held
+                self.overfilled[symbol] = since, held
 
-    def closable(self, symbol: str) -> Decimal:
+    def closable_quantity(self, symbol: str) -> Decimal:
         """Return the signed quantity that an exit may close: ours, as far as the venue holds it on the same side.
 
-        In excess nothing until the venue was asked after the last fill, and then no more than its list holds.
+        It is 0 in an overfilled symbol until a snapshot was requested after the last fill, and then at most what the
+        snapshot holds.
         """
         position = self.positions.open.get(symbol)
         if position is None:
             return ZERO
-        quantity = self.external.closable(position) if self.external else position.quantity
-        if symbol not in self.in_excess:
+        quantity = self.external.closable_quantity(position) if self.external else position.quantity
+        if symbol not in self.overfilled:
             return quantity
-        held = self.in_excess[symbol][1]
+        held = self.overfilled[symbol][1]
         if held is None or held * quantity <= 0:
             return ZERO
         return min(quantity, held, key=abs)
 
-    def _book(self, before: Order, fact: OrderEvent, execution: Fill) -> None:
-        key = (execution.exchange, execution.execution_id)
+    def _apply_fill(self, before: Order, event: OrderEvent, fill: Fill) -> None:
+        key = (fill.exchange, fill.execution_id)
         is_ours = not before.is_external
-        if fact.type is REVERSED:
-            booked = self.booked.pop(key)
+        if event.type is REVERSED:
+            booked = self.booked_fills.pop(key)
             if is_ours:
-                old = self.positions.at(booked.execution)
-                self._move(old, old.reverse_fill(booked.execution, booked.charges), -booked.charges)
-                self.positions.fills -= 1
+                old = self.positions.position_for_fill(booked.execution)
+                self._replace_position(old, old.reverse_fill(booked.execution, booked.charges), -booked.charges)
+                self.positions.fill_count -= 1
             else:
-                self.external.trade(booked.execution, -1)
+                self.external.apply_fill(booked.execution, -1)
             if not booked.execution.is_inferred:
-                self.busted[key] = booked
+                self.busted_fills[key] = booked
             return
         charges = ZERO
         if is_ours:
-            charges = self._trade(before, execution)
+            charges = self._book_own_fill(before, fill)
         else:
-            self.external.trade(execution)
-        # Before the first release the facts are the journal's, of which some tell the time of an earlier boot.
-        self.booked[key] = Booked(fact.order_id, execution, charges, fact.mono if self.exposure.mono else 0)
-        if self.busted:
-            self.busted.pop(key, None)
+            self.external.apply_fill(fill)
+        # `exposure.mono` is 0 until the first `expire_reservations`. Until then events come from the journal, some with
+        # monotonic times of an earlier boot.
+        self.booked_fills[key] = BookedFill(event.order_id, fill, charges, event.mono if self.exposure.mono else 0)
+        if self.busted_fills:
+            self.busted_fills.pop(key, None)
 
-    def _trade(self, order: Order, execution: Fill) -> Decimal:
-        # Move the position by a fill of an order of ours; returns its charges.
-        charges, positions, symbol = self._charges_of(order, execution), self.positions, execution.symbol
+    def _book_own_fill(self, order: Order, fill: Fill) -> Decimal:
+        # Apply a fill of our order to the position; return its charges.
+        charges, positions, symbol = self._charges_of(order, fill), self.positions, fill.symbol
+        # Nearly always the open position of the symbol is the one to change.
         old = positions.open.get(symbol)
-        if old is None or old.key.product != execution.product or old.key.exchange != execution.exchange:
-            old = positions.at(execution)
-        if self.in_excess and symbol in self.in_excess:
-            self.in_excess[symbol] = self.exposure.mono, None
-        self.touched.add(symbol)
-        positions.move(old, old.apply_fill(execution, charges), charges)
-        positions.fills += 1
+        if old is None or old.key.product != fill.product or old.key.exchange != fill.exchange:
+            old = positions.position_for_fill(fill)
+        if self.overfilled and symbol in self.overfilled:
+            self.overfilled[symbol] = self.exposure.mono, None
+        self.dirty_exposure.add(symbol)
+        positions.replace_position(old, old.apply_fill(fill, charges), charges)
+        positions.fill_count += 1
         return charges
 
-    def _move(self, old: Position, new: Position, charges: Decimal = ZERO) -> None:
+    def _replace_position(self, old: Position, new: Position, charges: Decimal = ZERO) -> None:
         symbol = new.key.symbol
-        if self.in_excess and symbol in self.in_excess:
-            self.in_excess[symbol] = self.exposure.mono, None
-        self.touched.add(symbol)
-        self.positions.move(old, new, charges)
+        if self.overfilled and symbol in self.overfilled:
+            self.overfilled[symbol] = self.exposure.mono, None
+        self.dirty_exposure.add(symbol)
+        self.positions.replace_position(old, new, charges)
 
-    def _forget(self) -> None:
-        # The one that ended first goes, except that what is reserved still waits behind the others.
+    def _forget_oldest(self) -> None:
+        # Drop the order that ended first. One that is still reserved goes to the end of the queue.
         for _ in range(len(self._ended)):
             order_id = self._ended.popleft()
             order = self.orders.get(order_id)
-            if order is None or order.state.is_live:
+            if order is None or order.state.is_live:  # forgotten already, or open again
                 continue
-            if self.exposure.is_held(order):
+            if self.exposure.is_reserved(order):
                 self._ended.append(order_id)
                 continue
             del self.orders[order_id]
             for venue_order_id in (order.venue_order_id, *order.other_ids):
-                self.by_venue.pop(venue_order_id, None)
-            for execution in order.fills:
-                self.booked.pop(execution.fill_key, None)
-            for execution in order.irregular.busted:
-                self.busted.pop(execution.fill_key, None)
-            self.forgotten.append(order)
+                self.by_venue_id.pop(venue_order_id, None)
+            for fill in order.fills:
+                self.booked_fills.pop(fill.fill_key, None)
+            for fill in order.irregular.busted:
+                self.busted_fills.pop(fill.fill_key, None)
+            self.forgotten_orders.append(order)
             return

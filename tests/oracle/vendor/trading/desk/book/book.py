@@ -1,7 +1,7 @@
-"""The book of one account: all that two rules must both know, and the one writer of it.
+"""The book of one account: the state that rules share, and its only writer.
 
-Orders and positions change by facts alone, so that the journal rebuilds them exactly. Beside them stand the conditions
-of the moment, the newest quotes, the exits that are wanted and what the account is worth.
+Only order events change orders and positions, so that the journal rebuilds them exactly. The book also holds the
+conditions of the moment, the newest quotes, the requested exits, and the profit and loss.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from typing import NamedTuple
 from tradebot.domain.commands import CommandVerb
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Quotes
-from tradebot.domain.messages import Command, Incident, SessionBegins, ClockTick
-from tradebot.domain.order import Order, OrderEventType, OrderEvent, OrderRequest, OrderPurpose
+from tradebot.domain.messages import ClockTick, Command, Incident, SessionBegins
+from tradebot.domain.order import Order, OrderEvent, OrderEventType, OrderPurpose, OrderRequest
 from tradebot.domain.position_key import NettingKey, PositionKey
 from tradebot.domain.products import INTRADAY
 from tests.oracle.vendor.trading.desk.book.blotter import Blotter, ChargesOf
 from tests.oracle.vendor.trading.desk.book.conditions import Conditions
 from tests.oracle.vendor.trading.desk.book.marks import Marks
 from tests.oracle.vendor.trading.desk.book.pending_exits import PendingExits
-from tests.oracle.vendor.trading.desk.book.worth import Worth
+from tests.oracle.vendor.trading.desk.book.pnl import Pnl
 from tests.oracle.vendor.trading.desk.decisions import (
-    CheckExcess,
+    AttributePositions,
+    BlockSymbol,
+    CheckOverfills,
     ClosePosition,
     ClosePositions,
-    Forget,
-    Known,
-    Look,
-    Release,
-    Settle,
-    Suspect,
-    Unaccounted,
+    ForgetPosition,
+    Reconcile,
+    RecordJournaled,
+    ReleasePosition,
+    SetUnaccounted,
 )
 from tests.oracle.vendor.trading.desk.settings import DeskSettings
 
@@ -39,21 +39,21 @@ EXECUTED = OrderEventType.EXECUTED
 
 
 class OrderChange(NamedTuple):
-    """A fact with its order before, None before the first, and after."""
+    """An order event, and the order before and after it; `before` is None for the first event of an order."""
 
     before: Order | None
-    fact: OrderEvent
+    event: OrderEvent
     after: Order
 
     @property
     def ends_exit(self) -> bool:
-        """True where an exit of ours ended, or was denied."""
+        """Return whether an exit of ours ended or was denied by this event."""
         before, order = self.before, self.after
         return not order.state.is_live and order.request.purpose.is_exit and (before is None or before.state.is_live)
 
 
 class Book:
-    """What the desk knows. Rules read it and ask for changes by their decisions; only the desk calls what writes."""
+    """What the desk knows. Rules read it and request changes by decisions; only the desk calls the writing methods."""
 
     def __init__(
         self, universe: Universe, settings: DeskSettings, charges_of: ChargesOf, *, keeps_ended: bool = True
@@ -67,162 +67,178 @@ class Book:
             self.blotter.external,
         )
         self.marks = Marks(universe)
-        self.worth = Worth(universe, self.blotter, self.marks)
-        self.exits = PendingExits()
+        self.pnl = Pnl(universe, self.blotter, self.marks)
+        self.pending_exits = PendingExits()
 
     # ---- what comes in
 
     def take_quotes(self, quotes: Quotes) -> None:
         """Take the newest quotes."""
-        self.marks.apply(quotes)
+        self.marks.apply_quotes(quotes)
         self.conditions.mono = max(self.conditions.mono, quotes.seen_at)
 
     def take_tick(self, tick: ClockTick) -> None:
-        """Move the time; reservations that outlived their order end."""
-        self.conditions.move_to(tick.at, tick.mono)
-        self.blotter.release(self.conditions.mono)
+        """Move the time, and end the reservations whose time is over."""
+        self.conditions.advance_to(tick.at, tick.mono)
+        self.blotter.expire_reservations(self.conditions.mono)
 
     def take_session(self, session: SessionBegins) -> bool:
-        """Take the times of a session; returns whether another day begins with it."""
-        is_another = self.conditions.begin(session)
+        """Take the times of a session; return whether another day begins with it."""
+        is_another = self.conditions.begin_session(session)
         if is_another:
             self.conditions.halts.lift_session_halts()
-            self.worth.begin_day()
+            self.pnl.reset_day_base()
         return is_another
 
     def take_command(self, command: Command) -> None:
-        """Note that the daemon stops; any other command stands once a rule says so."""
+        """Note that the daemon stops; other commands take effect by the decision `ApplyCommand`."""
         if command.verb is CommandVerb.STOP:
-            self.conditions.stopping = True
+            self.conditions.is_stopping = True
 
-    def take_look(self, look: Look) -> None:
-        """Begin to read the venue's books."""
-        self.conditions.looked(look.books.asked_at)
+    def begin_reconcile(self, decision: Reconcile) -> None:
+        """Begin to compare an account snapshot with the book."""
+        self.conditions.note_books_read(decision.books.asked_at)
         self.conditions.times.end_if_over(self.conditions.now)
-        self.external.begin_look(look.books.asked_at)
+        self.external.begin_snapshot(decision.books.asked_at)
 
     # ---- what is decided
 
-    def record(self, fact: OrderEvent) -> OrderChange:
-        """Apply one fact, and what it means for the exits that are wanted."""
-        before = self.blotter.orders.get(fact.order_id)
-        order = self.blotter.record(fact)
-        change = OrderChange(before, fact, order)
-        self.exits.heard(order.request.symbol)
+    def record_event(self, event: OrderEvent) -> OrderChange:
+        """Apply one order event, and update the requested exits; return the change."""
+        before = self.blotter.orders.get(event.order_id)
+        order = self.blotter.record_event(event)
+        change = OrderChange(before, event, order)
+        self.pending_exits.mark_changed(order.request.symbol)
         if not order.is_external:
-            if fact.type is EXECUTED:
-                self.hold(order.request)
+            if event.type is EXECUTED:
+                self.update_holder(order.request)
+            # An exit that ended while the position is open was not enough: another one is requested.
             if change.ends_exit and order.request.symbol in self.blotter.positions.open:
-                self.want(order.request.symbol, order.request.purpose, order.request.reason)
+                self.request_exit(order.request.symbol, order.request.purpose, order.request.reason)
         return change
 
-    def hold(self, request: OrderRequest) -> None:
-        """Note, once a fill of an order is booked, whose strategy holds the symbol, or that nothing is held."""
-        symbol, exits = request.symbol, self.exits
+    def update_holder(self, request: OrderRequest) -> None:
+        """Update which strategy holds a symbol, once a fill of an order is booked."""
+        symbol, exits = request.symbol, self.pending_exits
         if symbol not in self.universe.ids_by_symbol:
             return
         if symbol not in self.blotter.positions.open:
-            exits.forget(symbol)
+            exits.forget_symbol(symbol)
         elif not request.purpose.is_exit and request.strategy:
             exits.holders.setdefault(symbol, request.strategy)
 
-    def want(self, symbol: str, purpose: OrderPurpose, reason: str) -> None:
-        """Want a symbol flat; not one that this run does not name, in which an earlier one may have left an exit."""
+    def request_exit(self, symbol: str, purpose: OrderPurpose, reason: str) -> None:
+        """Request that a symbol becomes flat.
+
+        A symbol outside the universe is skipped: an earlier run may have left an exit in it.
+        """
         if symbol in self.universe:
-            self.exits.want(symbol, purpose, reason)
+            self.pending_exits.request_exit(symbol, purpose, reason)
 
-    def want_closed(self, decision: ClosePosition) -> None:
-        """Want one symbol flat."""
-        self.want(decision.symbol, decision.purpose, decision.reason)
+    def request_close(self, decision: ClosePosition) -> None:
+        """Request that one symbol becomes flat."""
+        self.request_exit(decision.symbol, decision.purpose, decision.reason)
 
-    def want_all_closed(self, decision: ClosePositions) -> None:
-        """Want symbols flat."""
+    def request_closes(self, decision: ClosePositions) -> None:
+        """Request that several symbols become flat."""
         for symbol in decision.symbols:
-            self.want(symbol, OrderPurpose.FLATTEN, decision.reason)
+            self.request_exit(symbol, OrderPurpose.FLATTEN, decision.reason)
 
-    def know(self, decision: Known) -> None:
-        """Apply a fact that changes nothing but its order."""
-        self.blotter.record(decision.fact)
+    def record_journaled(self, decision: RecordJournaled) -> None:
+        """Apply an order event that is in the journal already and changes nothing but its order."""
+        self.blotter.record_event(decision.event)
 
-    def forget(self, decision: Forget) -> None:
-        """Forget the exit and the strategy of a symbol that is flat."""
-        self.exits.forget(decision.symbol)
+    def forget_position(self, decision: ForgetPosition) -> None:
+        """Forget the requested exit and the strategy of a symbol that is flat."""
+        self.pending_exits.forget_symbol(decision.symbol)
 
-    def release(self, decision: Release) -> None:
-        """Take a part of a position for no longer ours."""
-        self.blotter.give_up(decision.part)
+    def release_position(self, decision: ReleasePosition) -> None:
+        """Release a part of a position that is no longer ours."""
+        self.blotter.release_position(decision.part)
         if decision.part.key.symbol not in self.blotter.positions.open:
-            self.exits.forget(decision.part.key.symbol)
+            self.pending_exits.forget_symbol(decision.part.key.symbol)
 
-    def check_excess(self, decision: CheckExcess) -> None:
-        """Hold what was filled beyond its orders against the venue's books."""
-        self.blotter.check_excess(decision.books)
+    def check_overfills(self, decision: CheckOverfills) -> None:
+        """Compare the overfilled symbols with an account snapshot."""
+        self.blotter.check_overfills(decision.books)
 
-    def settle(self, decision: Settle) -> None:
-        """Take the venue's net and account for what is not ours."""
-        books = decision.books
-        own = self.blotter.own(books)
-        self.external.look(books, own)
+    def attribute_positions(self, decision: AttributePositions) -> None:
+        """Attribute the net quantities of an account snapshot to us and to others.
+
+        The snapshot of a start counts as two polls.
+        """
+        snapshot = decision.books
+        own = self.blotter.own_at_snapshot(snapshot)
+        self.external.apply_snapshot(snapshot, own)
         for _ in range(2 if decision.is_start else 1):
-            self.external.account(
-                own, asked_at=books.asked_at, symbols=self.universe.ids_by_symbol, is_traded=self.is_traded, is_over=self._is_over
+            self.external.attribute_rests(
+                own,
+                asked_at=snapshot.asked_at,
+                symbols=self.universe.ids_by_symbol,
+                is_traded=self.is_traded_key,
+                is_over=self._is_over,
             )
 
-    def suspect(self, decision: Suspect) -> None:
-        """Let nothing be opened in a symbol until the books account for it."""
-        self.external.touch(decision.line, self.conditions.mono, decision.reason)
-        self.conditions.unaccounted[decision.line[1]] = decision.reason
+    def block_symbol(self, decision: BlockSymbol) -> None:
+        """Block entries in a symbol until a snapshot accounts for what another party does there."""
+        self.external.mark_unsettled(decision.netting_key, self.conditions.mono, decision.reason)
+        self.conditions.unaccounted[decision.netting_key[1]] = decision.reason  # [1] is the symbol
 
-    def leave_unaccounted(self, decision: Unaccounted) -> None:
-        """Take what the books do not account for, by symbol."""
+    def set_unaccounted(self, decision: SetUnaccounted) -> None:
+        """Set the symbols that no snapshot accounts for, each with the reason."""
         self.conditions.unaccounted = dict(decision.reasons)
 
     # ---- what rules ask
 
     @property
-    def is_leaving(self) -> bool:
-        """True while no new order leaves: the daemon stops, and was not told to close what is open."""
-        return self.conditions.stopping and self.settings.on_stop != "flatten"
+    def sends_no_orders(self) -> bool:
+        """Return whether no new order may be sent: the daemon is stopping and does not flatten."""
+        return self.conditions.is_stopping and self.settings.on_stop != "flatten"
 
-    def open_symbols(self, of: Callable[[str], bool] = lambda symbol: True) -> list[str]:
-        """Return the symbols of the universe where ours is not flat; others cannot be priced here."""
+    def open_symbols(self, matching: Callable[[str], bool] = lambda symbol: True) -> list[str]:
+        """Return the symbols of the universe in which our position is not flat, of those that `matching` selects.
+
+        Symbols outside the universe have no price here.
+        """
         positions = self.blotter.positions.by_key.values()
-        return [p.symbol for p in positions if not p.is_flat and p.symbol in self.universe and of(p.symbol)]
+        return [p.symbol for p in positions if not p.is_flat and p.symbol in self.universe and matching(p.symbol)]
 
     def is_intraday(self, symbol: str) -> bool:
-        """Return whether what is open in a symbol is meant to be gone by the evening."""
+        """Return whether the open position in a symbol is intraday."""
         position = self.blotter.positions.open.get(symbol)
         return position is not None and (position.key.product or self.settings.product) == INTRADAY
 
-    def key(self, symbol: str) -> PositionKey:
-        """Return the key that our entries in a symbol lead to."""
+    def position_key(self, symbol: str) -> PositionKey:
+        """Return the key of the position that an entry of ours in a symbol opens."""
         exchange = self.universe.instrument_of(symbol).exchange if symbol in self.universe else ""
         return PositionKey(self.settings.venue, exchange, symbol, self.settings.product)
 
-    def is_traded(self, line: NettingKey) -> bool:
-        """Return whether our orders go to a line, or something of ours is left there."""
-        return line == self.key(line[1]).netting_key or bool(self.blotter.positions.in_line(line))
+    def is_traded_key(self, netting_key: NettingKey) -> bool:
+        """Return whether our entries go to a netting key, or we hold a position there."""
+        return netting_key == self.position_key(netting_key[1]).netting_key or bool(
+            self.blotter.positions.netted_quantity(netting_key)
+        )
 
-    def fact(self, order: Order, event: OrderEventType, reason: str) -> OrderEvent:
-        """Return a fact of an order, of this moment."""
+    def make_event(self, order: Order, event_type: OrderEventType, reason: str) -> OrderEvent:
+        """Return an event of an order, with the time of this moment."""
         c = self.conditions
-        return OrderEvent(order_id=order.order_id, type=event, at=c.now, mono=c.mono, reason=reason)
+        return OrderEvent(order_id=order.order_id, type=event_type, at=c.now, mono=c.mono, reason=reason)
 
-    def incident(self, text: str, order: Order | None = None) -> Incident:
-        """Return an incident of this moment."""
+    def make_incident(self, text: str, order: Order | None = None) -> Incident:
+        """Return an incident with the time of this moment, about `order` if given."""
         if order is None:
             return Incident(text=text, at=self.conditions.now)
         return Incident(text=text, at=self.conditions.now, order_id=order.order_id, symbol=order.symbol)
 
-    def _is_over(self, line: NettingKey) -> bool:
-        # Of an intraday position of an earlier day a venue that does not hold it has squared it off, and lists no fill.
-        # What other hands traded there today does not make ours of today.
+    def _is_over(self, netting_key: NettingKey) -> bool:
+        # Whether our intraday position under a netting key is from an earlier day. The venue squared such a position
+        # off at the end of its day and lists no fill for that. Fills of external orders do not make it one of today.
         opens_at, blotter = self.conditions.times.day_opens_at, self.blotter
         today = (
             booked
-            for booked in blotter.booked.values()
+            for booked in blotter.booked_fills.values()
             if (fill := booked.execution).traded_at >= opens_at
-            and (fill.exchange, fill.symbol, fill.product) == line
+            and fill.netting_key == netting_key
             and not ((order := blotter.orders.get(booked.order_id)) is not None and order.is_external)
         )
-        return line[2] == INTRADAY and bool(opens_at) and next(today, None) is None
+        return netting_key[2] == INTRADAY and bool(opens_at) and next(today, None) is None

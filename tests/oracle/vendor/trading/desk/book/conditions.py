@@ -1,4 +1,4 @@
-"""The conditions of the moment that every order is judged under: time, session, halts, stale links, stopping."""
+"""The conditions under which orders are judged: time, session, halts, stale links, stopping."""
 
 from __future__ import annotations
 
@@ -8,111 +8,112 @@ from tradebot.domain.messages import (
     BrokerSession,
     ClockOffset,
     DiskAllowance,
+    DiskSpaceState,
     FrozenSymbols,
     LinkDown,
     LinkUp,
     SessionBegins,
-    DiskSpaceState,
 )
 from tests.oracle.vendor.trading.desk.book.links import Links
 from tests.oracle.vendor.trading.desk.book.session_times import SessionTimes
 
-BLIND_AFTER = MINUTE  # of our time without the venue's books: some ten looks that failed
-NEVER = 1 << 62
+BLIND_AFTER_NS = MINUTE  # monotonic ns without an account snapshot: about ten failed polls
+NEVER = 1 << 62  # ns
 
 
 class Conditions:
-    """Plain state of the desk; `now` is market ns, `mono` our monotonic ns."""
+    """Plain state of the desk; `now` is market ns, `mono` monotonic ns."""
 
     def __init__(self) -> None:
         self.now = 0
         self.mono = 0
         self.times = SessionTimes()
         self.links = Links()
-        self.halts = Halts()  # until a person resumes
-        self.unaccounted: dict[str, str] = {}  # symbol -> what the venue's books do not account for; no entry there
-        self.blind_from = NEVER  # mono from which the venue's books are too old to open anything; never where none come
+        self.halts = Halts()  # the active halts; those of a person last until a resume
+        self.unaccounted: dict[str, str] = {}  # symbol -> what no snapshot accounts for; blocks entries there
+        self.blind_from_mono = NEVER  # monotonic ns from which the last snapshot is too old; before the first: `NEVER`
         self.frozen: frozenset[str] = frozenset()  # symbols whose quotes only repeat themselves
-        self.stopping = False
-        self.clock_apart = ""  # why nothing is opened while the host's clock is not the venue's
-        self.disk_short = self.disk_full = ""  # why nothing is opened for want of room on disk; why nothing is closed
+        self.is_stopping = False
+        self.clock_offset_reason = ""  # why the host's clock blocks entries; empty while it agrees with the venue's
+        # Why the journal's disk blocks entries, and why it blocks exits too; empty where it does not.
+        self.disk_short = self.disk_full = ""
 
     # ---- what comes in
 
-    def move_to(self, at: int, mono: int) -> None:
-        """Let it be market ns `at`, and monotonic `mono` unless it was later already."""
+    def advance_to(self, at: int, mono: int) -> None:
+        """Set the market time to `at` (ns), and the monotonic time to `mono` (ns) unless it is later already."""
         self.now = at
         if mono > self.mono:
             self.mono = mono
 
-    def begin(self, session: SessionBegins) -> bool:
-        """Take the times of another session; returns whether another day begins with it."""
-        return self.times.begin(session, self.now)
+    def begin_session(self, session: SessionBegins) -> bool:
+        """Take the times of another session; return whether another day begins with it."""
+        return self.times.begin_session(session, self.now)
 
     def lose_link(self, link: LinkDown) -> None:
-        """Note that the data of a source is stale."""
-        self.links.lose(link)
+        """Note that the data of a source has become stale."""
+        self.links.lose_link(link)
 
     def regain_link(self, link: LinkUp) -> None:
         """Note that the data of a source is fresh again."""
-        self.links.regain(link, self.mono)
+        self.links.regain_link(link, self.mono)
 
-    def take_login(self, told: BrokerSession) -> None:
-        """Note whether the venue knows our login."""
-        self.links.take_login(told, self.mono)
+    def take_login(self, login: BrokerSession) -> None:
+        """Note whether our login at the venue is valid."""
+        self.links.take_login(login, self.mono)
 
-    def freeze(self, told: FrozenSymbols) -> None:
-        """Take the symbols that are frozen now."""
-        self.frozen = frozenset(told.symbols)
+    def set_frozen(self, frozen: FrozenSymbols) -> None:
+        """Set the symbols whose quotes are frozen now."""
+        self.frozen = frozenset(frozen.symbols)
 
-    def looked(self, asked_at: int) -> None:
-        """Note that the venue's books of `asked_at` are known."""
-        self.blind_from = asked_at + BLIND_AFTER
+    def note_books_read(self, asked_at: int) -> None:
+        """Note that the account snapshot requested at `asked_at` (monotonic ns) is known."""
+        self.blind_from_mono = asked_at + BLIND_AFTER_NS
 
-    def take_clock(self, told: ClockOffset) -> None:
+    def take_clock_offset(self, clock: ClockOffset) -> None:
         """Note how far the host's clock is from the venue's time."""
-        seconds = told.offset_ns / SECOND
+        seconds = clock.offset_ns / SECOND
         ahead = f"{abs(seconds):.1f} s {'ahead of' if seconds > 0 else 'behind'}"
-        self.clock_apart = f"the host's clock is {ahead} the venue's time" if told.offset_ns else ""
+        self.clock_offset_reason = f"the host's clock is {ahead} the venue's time" if clock.offset_ns else ""
 
-    def take_space(self, told: DiskSpaceState) -> None:
-        """Note what the room of the journal's disk allows."""
-        self.disk_short = told.reason if told.allows is not DiskAllowance.ALL else ""
-        self.disk_full = told.reason if told.allows is DiskAllowance.CANCELS else ""
+    def take_disk_space(self, space: DiskSpaceState) -> None:
+        """Note what the space on the journal's disk allows."""
+        self.disk_short = space.reason if space.allows is not DiskAllowance.ALL else ""
+        self.disk_full = space.reason if space.allows is DiskAllowance.CANCELS else ""
 
     # ---- what is asked
 
     @property
-    def halted(self) -> str:
-        """Why nothing may be opened anywhere, empty when something may."""
+    def halt_reason(self) -> str:
+        """Return why a halt of everything blocks all entries, empty where none does."""
         return self.halts.global_reason
 
     @property
     def has_halts(self) -> bool:
-        """True while a halt of anything stands."""
+        """Return whether any halt is active."""
         return bool(self.halts)
 
-    def halt_of(self, symbol: str, strategy: str = "") -> str:
-        """Return why `strategy` may open nothing in `symbol`, empty when it may."""
+    def halt_reason_for(self, symbol: str, strategy: str = "") -> str:
+        """Return why a halt blocks entries of `strategy` in `symbol`, empty where none does."""
         return self.halts.reason_for(symbol, strategy)
 
     @property
-    def blind(self) -> str:
-        """Why too little is known of the venue's books to open anything, empty when enough is."""
-        if self.mono <= self.blind_from:
+    def blind_reason(self) -> str:
+        """Return why too little is known about the account at the venue for any entry, empty when enough is known."""
+        if self.mono <= self.blind_from_mono:
             return ""
-        return f"the venue's books were not read for {(self.mono - self.blind_from + BLIND_AFTER) // SECOND} s"
+        return f"the venue's books were not read for {(self.mono - self.blind_from_mono + BLIND_AFTER_NS) // SECOND} s"
 
     def quote_trouble(self, symbol: str) -> str:
-        """Return why nothing may be opened on the quotes of a symbol, empty when something may."""
+        """Return why the quotes of a symbol block entries, empty where they do not."""
         return f"the quotes of {symbol} only repeat themselves" if symbol in self.frozen else ""
 
-    def squares_off(self, symbol: str) -> bool:
-        """True between the square-off and the close of a symbol."""
-        return self.times.squares_off(symbol, self.now)
+    def in_square_off(self, symbol: str) -> bool:
+        """Return whether it is between the square-off time and the close of a symbol."""
+        return self.times.in_square_off(symbol, self.now)
 
     def entries_closed(self, symbol: str) -> str:
-        """Return why no position in a symbol may be opened now, empty when it may."""
-        if self.stopping:
+        """Return why stopping, clock or time of day block entries in a symbol now, empty where none does."""
+        if self.is_stopping:
             return "the daemon is stopping"
-        return self.clock_apart or self.times.entries_closed(symbol, self.now)
+        return self.clock_offset_reason or self.times.entries_closed(symbol, self.now)

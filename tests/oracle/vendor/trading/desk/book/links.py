@@ -1,48 +1,49 @@
-"""The links to the venue, as the desk knows them: data, login, and since when what is not shown is evidence."""
+"""The links to the venue as the desk knows them: data, login, and since when a missing order is evidence."""
 
 from __future__ import annotations
 
 from tradebot.clock import SECOND
 from tradebot.domain.messages import BrokerSession, LinkDown, LinkUp
 
-BACK_FOR = 5 * SECOND  # that the venue is there again until an order it does not show may count as missing
+# After all links are back, time before a list without an order counts as evidence that the venue does not have it.
+EVIDENCE_DELAY_NS = 5 * SECOND
 
 
 class Links:
-    """Which links are lost and why; times are monotonic ns."""
+    """Which links are lost and why; all times are monotonic ns."""
 
     def __init__(self) -> None:
-        self.down: dict[str, str] = {}  # source -> why its data is stale
-        self.session_lost = ""  # why the venue does not know our login any more
-        self.orders_refused = False  # and an order route itself said so
-        self.up_at = 0  # since when all links are there: only books asked for later tell of the time before
-        self.shown_from = 0  # from when on what the venue does not show is evidence, after it could not be asked
+        self.stale_sources: dict[str, str] = {}  # source -> why its data is stale
+        self.session_lost = ""  # why our login is no longer valid
+        self.orders_refused = False  # whether an order route itself refused the login
+        self.up_since_mono = 0  # since when all links are up: only a snapshot requested later covers the time before
+        self.evidence_from_mono = 0  # from when on a list without an order counts as evidence
 
     @property
     def is_cut_off(self) -> bool:
-        """True while a link or the session is lost: what the venue does not show is no evidence."""
-        return bool(self.down) or bool(self.session_lost)
+        """Return whether a link or the login is lost; a missing order is then no evidence."""
+        return bool(self.stale_sources) or bool(self.session_lost)
 
-    def lose(self, link: LinkDown) -> None:
-        """Note that the data of a source is stale."""
-        self.down[link.source] = link.reason
+    def lose_link(self, link: LinkDown) -> None:
+        """Note that the data of a source has become stale."""
+        self.stale_sources[link.source] = link.reason
 
-    def regain(self, link: LinkUp, mono: int) -> None:
-        """Note that the data of a source is fresh again at `mono`."""
+    def regain_link(self, link: LinkUp, mono: int) -> None:
+        """Note that the data of a source is fresh again since `mono` (monotonic ns)."""
         was_cut_off = self.is_cut_off
-        self.down.pop(link.source, None)
+        self.stale_sources.pop(link.source, None)
         self._back(mono, was_cut_off=was_cut_off)
 
-    def take_login(self, told: BrokerSession, mono: int) -> None:
-        """Note whether the venue knows our login at `mono`."""
+    def take_login(self, login: BrokerSession, mono: int) -> None:
+        """Note whether our login at the venue is valid since `mono` (monotonic ns)."""
         was_cut_off, was_lost = self.is_cut_off, self.session_lost
-        self.session_lost, self.orders_refused = told.lost_reason, told.orders_refused
-        if was_lost and not told.lost_reason:
+        self.session_lost, self.orders_refused = login.lost_reason, login.orders_refused
+        if was_lost and not login.lost_reason:
             self._back(mono, was_cut_off=was_cut_off)
 
     def _back(self, mono: int, *, was_cut_off: bool) -> None:
         if self.is_cut_off:
             return
-        self.up_at = mono
+        self.up_since_mono = mono
         if was_cut_off:
-            self.shown_from = mono + BACK_FOR
+            self.evidence_from_mono = mono + EVIDENCE_DELAY_NS

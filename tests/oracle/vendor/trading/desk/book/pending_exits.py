@@ -1,4 +1,4 @@
-"""The exits that are wanted: what must become flat and why, and whose strategy opened what is held."""
+"""The requested exits: which symbols must become flat and why, and which strategy opened what is held."""
 
 from __future__ import annotations
 
@@ -7,50 +7,50 @@ from itertools import islice
 
 from tradebot.domain.order import OrderPurpose
 
-AT_ONCE = 32  # exits of one message where thousands are wanted: a few milliseconds, and more than a venue takes a tick
+MAX_EXITS_AT_ONCE = 32  # exits tried per message: takes a few milliseconds, and is more than a venue accepts per tick
 
 
 class PendingExits:
-    """Wishes to be flat. One stands until the position is gone, whatever becomes of its orders."""
+    """Requests to become flat. A request stays active until the position is flat, even if its orders end."""
 
     def __init__(self) -> None:
-        self.wanted: dict[str, tuple[OrderPurpose, str]] = {}  # symbol -> why it must become flat
+        self.requested: dict[str, tuple[OrderPurpose, str]] = {}  # symbol -> why it must become flat
         self.holders: dict[str, str] = {}  # symbol -> the strategy whose entry opened what is held
-        # Wanted symbols but for those whose one live order is an exit, about which nothing was said since: a tick then
-        # has nothing to do for them. In the order of the last try.
-        self._open: dict[str, None] = {}
+        # The requested symbols to try, in the order of their last try. A symbol is left out while its only live order
+        # is an exit and no event has come for it: a tick then has nothing to do there.
+        self._to_try: dict[str, None] = {}
 
-    def want(self, symbol: str, purpose: OrderPurpose, reason: str) -> None:
-        """Want a symbol flat; the first reason stands."""
-        if symbol not in self.wanted:
-            self.wanted[symbol] = purpose, reason
-            self._open[symbol] = None
+    def request_exit(self, symbol: str, purpose: OrderPurpose, reason: str) -> None:
+        """Request that a symbol becomes flat; the first reason stays."""
+        if symbol not in self.requested:
+            self.requested[symbol] = purpose, reason
+            self._to_try[symbol] = None
 
-    def work(self, symbol: str, purpose: OrderPurpose, reason: str) -> None:
-        """Want a symbol flat whose exit works already."""
-        self.wanted[symbol] = purpose, reason
+    def add_working(self, symbol: str, purpose: OrderPurpose, reason: str) -> None:
+        """Request that a symbol becomes flat whose exit is working already."""
+        self.requested[symbol] = purpose, reason
 
-    def heard(self, symbol: str) -> None:
-        """Look at a symbol again at the next tick: a fact of one of its orders came."""
-        if symbol in self.wanted:
-            self._open.setdefault(symbol)
+    def mark_changed(self, symbol: str) -> None:
+        """Try a symbol again on the next tick, because one of its orders had an event."""
+        if symbol in self.requested:
+            self._to_try.setdefault(symbol)
 
-    def settle(self, symbol: str) -> None:
-        """Leave a symbol alone until something is heard of it: its exit works."""
-        self._open.pop(symbol, None)
+    def mark_working(self, symbol: str) -> None:
+        """Stop trying a symbol until one of its orders has an event, because its exit is working."""
+        self._to_try.pop(symbol, None)
 
-    def forget(self, symbol: str) -> None:
-        """Forget wish and strategy of a symbol that is flat."""
+    def forget_symbol(self, symbol: str) -> None:
+        """Forget the request and the strategy of a symbol that is flat."""
         self.holders.pop(symbol, None)
-        self.wanted.pop(symbol, None)
-        self._open.pop(symbol, None)
+        self.requested.pop(symbol, None)
+        self._to_try.pop(symbol, None)
 
-    def turn(self, symbols: Iterable[str]) -> list[str]:
-        """Return which of `symbols` to try now; of very many some, and the others the next times."""
-        if len(self._open) <= AT_ONCE:
-            return [symbol for symbol in symbols if symbol in self._open] if self._open else []
-        some = list(islice(self._open, AT_ONCE))
-        for symbol in some:  # those that the gate holds back must not stand before the others for ever
-            del self._open[symbol]
-            self._open[symbol] = None
+    def next_batch(self, symbols: Iterable[str]) -> list[str]:
+        """Return which of `symbols` to try now; if there are very many, some now and the others on the next calls."""
+        if len(self._to_try) <= MAX_EXITS_AT_ONCE:
+            return [symbol for symbol in symbols if symbol in self._to_try] if self._to_try else []
+        some = list(islice(self._to_try, MAX_EXITS_AT_ONCE))
+        for symbol in some:  # exits that the gate denies must not block the others for ever
+            del self._to_try[symbol]
+            self._to_try[symbol] = None
         return some

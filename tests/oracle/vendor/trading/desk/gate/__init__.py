@@ -1,1 +1,1 @@
-"""The pre-trade controls, one small class each, and the gate that asks them all."""
+"""The pre-trade controls, one small class each, and the gate that asks all of them."""

@@ -1,4 +1,4 @@
-"""Controls over what the account would hold at worst: position, gross notional, exits that only reduce, daily loss."""
+"""Controls of the worst-case account: position, gross notional, open orders, exits that only reduce, loss and funds."""
 
 from __future__ import annotations
 
@@ -7,102 +7,115 @@ from decimal import Decimal
 
 from tradebot.domain.commands import DAILY_LOSS
 from tradebot.domain.order import ZERO, OrderRequest, Side
-from tests.oracle.vendor.trading.desk.gate.gate import PlainControl, View, within
+from tests.oracle.vendor.trading.desk.gate.gate import OrderContext, PlainControl, is_within
 
 BUY = Side.BUY
-Lacking = Callable[[OrderRequest, Decimal], str]  # (an entry, its reference price) -> what lacks
+MissingFunds = Callable[[OrderRequest, Decimal], str]  # (entry, its reference price) -> which money is missing, or ""
 
 
 class MaxPosition(PlainControl):
-    """The notional of the worst-case position, per symbol and over the account."""
+    """Limits the notional of the worst-case position, per symbol and over the account."""
 
     name = "position"
-    of_exits = False
+    checks_exits = False
 
     def __init__(self, *, per_symbol: Decimal, gross: Decimal) -> None:
         self._per_symbol, self._gross = per_symbol, gross
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an entry whose worst-case position exceeds `per_symbol`, or takes the account's gross beyond `gross`.
+
+        Both limits are notionals in the account's currency. Worst case: all live orders on the entry's side fill;
+        the position is valued at the order's price, else at the reference price. Returns the reason, else None.
+        """
         if request.purpose.is_exit:
             return None
-        price = request.price or view.reference
+        price = request.price or context.reference
         if price is None:
             return "there is no price to value the position with"
-        reach = view.longest + request.quantity if request.side is BUY else view.shortest - request.quantity
+        reach = context.longest + request.quantity if request.side is BUY else context.shortest - request.quantity
         worst = abs(reach) * price
-        if not within(worst, self._per_symbol):
+        if not is_within(worst, self._per_symbol):
             return f"worst-case position {worst:.2f} is above max_position_notional {self._per_symbol}"
-        if not within(gross := view.gross() + worst, self._gross):
+        if not is_within(gross := context.gross_elsewhere() + worst, self._gross):
             return f"worst-case gross {gross:.2f} is above max_gross_notional {self._gross}"
         return None
 
 
-class OpenOrders(PlainControl):
-    """How many orders of the account may work at one time; exits are not counted out."""
+class MaxOpenOrders(PlainControl):
+    """Limits how many orders of the account may work at one time; exits count, but are never denied."""
 
     name = "open_orders"
-    of_exits = False
+    checks_exits = False
 
     def __init__(self, *, max_open: int) -> None:
         self._max_open = max_open
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
-        if request.purpose.is_exit or view.open_orders < self._max_open:
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an entry while `max_open` orders work in the account; return the reason, else None."""
+        if request.purpose.is_exit or context.open_orders < self._max_open:
             return None
-        return f"{view.open_orders} orders are working, max_open_orders is {self._max_open}"
+        return f"{context.open_orders} orders are working, max_open_orders is {self._max_open}"
 
 
 class ReduceOnly(PlainControl):
-    """An exit may not exceed what is ours and at the venue as well, less the exits already working.
+    """Limits an exit to what is ours and at the venue too, less the exits already working.
 
-    One that did would leave the product on the other side.
+    A larger exit would leave a position on the other side.
     """
 
     name = "reduce_only"
-    of_entries = False
+    checks_entries = False
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an exit above the closable quantity less what working exits may close, in shares or contracts.
+
+        Returns the reason, else None.
+        """
         if not request.purpose.is_exit:
             return None
-        free = max(ZERO, -view.closable * request.side.sign - view.closing)
-        if within(request.quantity, free):
+        free = max(ZERO, -context.closable_quantity * request.side.sign - context.closing_quantity)
+        if is_within(request.quantity, free):
             return None
-        if view.closable != view.quantity:
+        if context.closable_quantity != context.quantity:
             return (
-                f"an exit of {request.quantity} exceeds the {free} that is left: we hold {view.quantity}, of which the"
-                f" venue holds {view.closable} that no other order closes"
+                f"an exit of {request.quantity} exceeds the {free} that is left: we hold {context.quantity}, of which"
+                f" the venue holds {context.closable_quantity} that no other order closes"
             )
         return f"an exit of {request.quantity} exceeds the open {free} that nothing closes yet"
 
 
-class DailyLoss(PlainControl):
-    """No entry once the day's profit after charges, open positions marked, is down by the limit."""
+class MaxDailyLoss(PlainControl):
+    """Lets no entry pass once the day has lost more than the limit, after charges and with open positions marked."""
 
     name = DAILY_LOSS
-    of_exits = False
+    checks_exits = False
 
     def __init__(self, *, max_loss: Decimal) -> None:
         self._max_loss = max_loss
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
-        if request.purpose.is_exit or within(-(day_pnl := view.day_pnl()), self._max_loss):
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an entry while the day's loss is above `max_loss`, in the account's currency; return why, else None."""
+        if request.purpose.is_exit or is_within(-(day_pnl := context.day_profit()), self._max_loss):
             return None
         return f"the day is at {day_pnl:.2f}, beyond max_daily_loss {self._max_loss}"
 
 
-class Affordable(PlainControl):
-    """An entry needs the money for one lot; `lacking` says what an account lacks for that, empty when nothing.
+class SufficientFunds(PlainControl):
+    """Requires the money for one lot of an entry.
 
-    More than one lot is cut to the money where it is filled.
+    `missing_funds` returns which money the account lacks for that, empty if none. A larger entry is cut to the money
+    when it fills.
     """
 
     name = "funds"
-    of_exits = False
+    checks_exits = False
 
-    def __init__(self, lacking: Lacking) -> None:
-        self._lacking = lacking
+    def __init__(self, missing_funds: MissingFunds) -> None:
+        self._missing_funds = missing_funds
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
-        if request.purpose.is_exit or view.reference is None:
-            return None  # without a price others deny
-        return self._lacking(request, view.reference) or None
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an entry if the account's money does not pay one lot at the reference price; return why, else None."""
+        if request.purpose.is_exit or context.reference is None:
+            return None  # without a price other controls deny
+        return self._missing_funds(request, context.reference) or None

@@ -1,4 +1,4 @@
-"""Controls over the moment: halt, session, stale data, message rate, duplicates."""
+"""Controls of the moment: halts, the HALT file, session, stale data, message rate, duplicates."""
 
 from __future__ import annotations
 
@@ -7,45 +7,51 @@ from collections.abc import Callable
 
 from tradebot.clock import MINUTE, SECOND
 from tradebot.domain.order import OrderRequest
-from tests.oracle.vendor.trading.desk.gate.gate import PlainControl, View
+from tests.oracle.vendor.trading.desk.gate.gate import OrderContext, PlainControl
 
-NEWCOMERS = 64  # orders not sorted in yet: most days ask for none of them
+MAX_UNSORTED = 64  # orders kept unsorted: on most days no check needs them sorted
 
 
 class NotHalted(PlainControl):
-    """A halt lets exits pass and nothing else."""
+    """Lets only exits pass during a halt."""
 
     name = "halt"
-    of_exits = False
+    checks_exits = False
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
-        return f"halted: {view.halted}" if view.halted and not request.purpose.is_exit else None
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an entry while a halt covers its symbol or strategy; return the reason of the halt, else None."""
+        return f"halted: {context.halt_reason}" if context.halt_reason and not request.purpose.is_exit else None
 
 
 class NotKilled(PlainControl):
-    """While the HALT file is there nothing leaves, not even an exit; `killed` tells its reason, empty without it."""
+    """Lets no order pass while the HALT file exists, not even an exit.
+
+    `kill_reason` returns the reason in the file, empty without a file.
+    """
 
     name = "kill"
 
-    def __init__(self, killed: Callable[[], str]) -> None:
-        self.killed = killed
+    def __init__(self, kill_reason: Callable[[], str]) -> None:
+        self.kill_reason = kill_reason
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
-        return self.killed() or None
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny every order while the HALT file exists; return the file's reason, else None."""
+        return self.kill_reason() or None
 
 
 class InSession(PlainControl):
-    """No entry outside the session or after the time from which positions are squared off."""
+    """Lets no entry pass outside the session, or after the time for entries is over."""
 
     name = "session"
-    of_exits = False
+    checks_exits = False
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
-        return view.entries_closed if view.entries_closed and not request.purpose.is_exit else None
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an entry while entries in its symbol are closed; return why they are, else None."""
+        return context.entries_closed if context.entries_closed and not request.purpose.is_exit else None
 
 
 class FreshData(PlainControl):
-    """An entry needs a fresh quote and a live feed; an exit may use a reference up to 60 s old."""
+    """Requires a fresh quote and a live feed for an entry; for an exit a quote of at most 60 s."""
 
     name = "fresh_data"
     EXIT_AGE_S = 60.0
@@ -53,25 +59,34 @@ class FreshData(PlainControl):
     def __init__(self, *, max_age_s: float) -> None:
         self._max_age_s = max_age_s
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
-        if view.quote_age_s is None:
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an order without a quote or on a quote that is too old; deny an entry on a stale feed or a bad quote.
+
+        Ages are in wall seconds. An entry's quote may be `max_age_s` old, an exit's 60 s or `max_age_s`, whichever is
+        longer. Returns the reason, else None.
+        """
+        if context.quote_age_s is None:
             return "no quote has come yet"
         if request.purpose.is_exit:
             limit = max(self.EXIT_AGE_S, self._max_age_s)
-        elif view.feed_is_stale:
+        elif context.feed_is_stale:
             return "the feed is stale"
-        elif view.quote_trouble:
-            return view.quote_trouble
+        elif context.quote_trouble:
+            return context.quote_trouble
         else:
             limit = self._max_age_s
-        return None if view.quote_age_s <= limit else f"the quote is {view.quote_age_s:.1f} s old, above {limit:.1f} s"
+        return (
+            None
+            if context.quote_age_s <= limit
+            else f"the quote is {context.quote_age_s:.1f} s old, above {limit:.1f} s"
+        )
 
 
 class MessageRate(PlainControl):
-    """Orders per second, minute and market day; a quarter of each is kept for exits.
+    """Limits orders per second, minute and market day, and keeps a quarter of each limit for exits.
 
-    So the gate lets through no more entries than the venue's own limiter, where they would wait in front of exits.
-    `pace` is how many market seconds pass in one of ours: where they differ the market's are counted.
+    Without that, entries that passed the gate would wait at the venue's rate limiter and delay the exits behind them.
+    Seconds and minutes are of market time; `pace` is how many market seconds pass in one wall second.
     """
 
     name = "message_rate"
@@ -79,27 +94,35 @@ class MessageRate(PlainControl):
     def __init__(self, *, per_second: int, per_minute: int, per_day: int, pace: float = 1.0) -> None:
         spans = ((int(SECOND / pace), per_second, "in a second"), (int(MINUTE / pace), per_minute, "in a minute"))
         self._sent: deque[int] = deque(maxlen=max(per_second, per_minute))
-        self._today = 0  # those of the market day, a restart included
+        self._today = 0  # orders of the market day, those before a restart included
+        # (window in monotonic ns, most orders within it, words); a window of 0 is the market day
         self._exits = (*spans, (0, per_day, "in a day"))
         self._entries = tuple((window, limit - limit // 4, words) for window, limit, words in self._exits)
-        self._fewest = min(allowed for _, allowed, _ in self._entries)  # below which nothing can be too much
+        self._smallest_limit = min(allowed for _, allowed, _ in self._entries)  # with fewer orders none is reached
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
-        return self._reached(view.mono, request.purpose.is_exit)
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an order that would exceed the limit per second, minute or day; return which limit, else None.
 
-    def passed(self, request: OrderRequest, view: View) -> None:
-        self._count(view.mono)
+        An entry may use three quarters of each limit, an exit all of it. Changes of orders count as orders.
+        """
+        return self._limit_reached(context.mono, request.purpose.is_exit)
 
-    def recall(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
+    def on_passed(self, request: OrderRequest, context: OrderContext) -> None:
+        """Count an order that passed."""
+        self._count(context.mono)
+
+    def restore_passed(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
+        """Count an order that passed today before a restart."""
         self._count(mono)
 
-    def begin_day(self) -> None:
+    def on_new_day(self) -> None:
+        """Count the orders of the day from zero."""
         self._today = 0
 
-    def counts_in(self, mono: int, is_exit: bool) -> bool:
-        """Return whether `check` of an order at `mono` would pass, and count it then."""
-        # Of the day as many are sent at least as were sent today.
-        if len(self._sent) >= self._fewest and self._reached(mono, is_exit) is not None:
+    def try_count(self, mono: int, is_exit: bool) -> bool:
+        """Return whether `check` would pass an order at `mono` (monotonic ns); count the order if so."""
+        # Fewer orders than the smallest limit cannot reach any limit, that of the day included.
+        if len(self._sent) >= self._smallest_limit and self._limit_reached(mono, is_exit) is not None:
             return False
         self._sent.append(mono)
         self._today += 1
@@ -109,15 +132,15 @@ class MessageRate(PlainControl):
         self._sent.append(mono)
         self._today += 1
 
-    def _reached(self, mono: int, is_exit: bool) -> str | None:
-        # What another order would be too much for.
+    def _limit_reached(self, mono: int, is_exit: bool) -> str | None:
+        # The limit that another order would exceed.
         sent, count = self._sent, len(self._sent)
         for window, allowed, words in self._exits if is_exit else self._entries:
             if not window:
                 is_reached = self._today >= allowed
             else:
-                # Times do not go back in one boot of the machine: as many were sent in the window as make the limit if
-                # the one that far back was. Those recalled from before a boot may be later than now, and are not.
+                # Times do not go back within one boot of the machine. So `allowed` orders are in the window if the one
+                # that many places back is in it. A time later than `mono` is from before a reboot and does not count.
                 is_reached = count >= allowed and (not allowed or mono - window < sent[-allowed] <= mono)
             if is_reached:
                 return f"{allowed} orders {words} is the limit"
@@ -125,76 +148,83 @@ class MessageRate(PlainControl):
 
 
 class NoDuplicate(PlainControl):
-    """The same order twice within the window, a signal acted on before, or an order in doubt for the symbol.
+    """Lets no order pass twice within `window_s` wall seconds, and no signal twice.
 
-    The window is of our monotonic time.
+    The window is measured in monotonic time.
     """
 
     name = "duplicate"
-    REMEMBERED = 10_000  # signal ids; a day of 3,000 symbols trades far fewer
+    MAX_REMEMBERED = 10_000  # signal ids kept; a day of 3,000 symbols trades far fewer
 
     def __init__(self, *, window_s: float) -> None:
-        self._window = int(window_s * SECOND)
-        # What passed within the window: the newest as they came, (mono, order), and those before them by strategy,
-        # symbol, side, kind and whether it is an exit. Decimals are compared and not hashed, which is dear.
-        self._newcomers: list[tuple[int, OrderRequest]] = []
+        self._window_ns = int(window_s * SECOND)
+        # The orders that passed within the window as (monotonic ns, order): the newest unsorted, the older ones by
+        # strategy, symbol, side, kind and whether they are exits. Decimals are compared, because hashing them is slow.
+        self._unsorted: list[tuple[int, OrderRequest]] = []
         self._orders: dict[tuple[str | bool, ...], list[tuple[int, OrderRequest]]] = {}
-        self._signals: set[str] = set()  # signal ids, and those before them
+        # The ids of the signals that were acted on. When the newer set is full it becomes the older one.
+        self._signals: set[str] = set()
         self._older: set[str] = set()
-        self._newest = -self._window  # mono of the last order that passed
+        self._newest_mono = -self._window_ns  # monotonic ns of the last order that passed
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an entry that repeats an order within the window, or whose symbol has an order in doubt.
+
+        Deny every order whose signal was acted on already. Returns the reason, else None.
+        """
         is_exit = request.purpose.is_exit
-        if view.in_doubt and not is_exit:
+        if context.is_in_doubt and not is_exit:
             return f"an order for {request.symbol} is being sent or in doubt"
-        return self.repeats(request, view.mono, is_exit)
+        return self.duplicate_reason(request, context.mono, is_exit)
 
-    def passed(self, request: OrderRequest, view: View) -> None:
-        self.remember(request, view.mono)
+    def on_passed(self, request: OrderRequest, context: OrderContext) -> None:
+        """Remember an order that passed."""
+        self.remember_order(request, context.mono)
 
-    def recall(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
+    def restore_passed(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
+        """Remember an order that passed before a restart; a change of an order is not remembered."""
         if not is_change:
-            self.remember(request, mono)
+            self.remember_order(request, mono)
 
-    def remember(self, request: OrderRequest, mono: int) -> None:
-        """Keep an order that passed at `mono`."""
-        newcomers, signal_id = self._newcomers, request.signal_id
-        if mono - self._newest >= self._window:  # what passed before the window keeps nothing out
-            newcomers.clear()
+    def remember_order(self, request: OrderRequest, mono: int) -> None:
+        """Remember an order that passed at `mono` (monotonic ns)."""
+        unsorted, signal_id = self._unsorted, request.signal_id
+        if mono - self._newest_mono >= self._window_ns:  # orders from before the window deny nothing
+            unsorted.clear()
             if self._orders:
                 self._orders.clear()
-        self._newest = mono
-        newcomers.append((mono, request))
-        if len(newcomers) >= NEWCOMERS:
-            self._settle()
+        self._newest_mono = mono
+        unsorted.append((mono, request))
+        if len(unsorted) >= MAX_UNSORTED:
+            self._sort_in()
         if signal_id:
             self._signals.add(signal_id)
-            if len(self._signals) >= self.REMEMBERED:
+            if len(self._signals) >= self.MAX_REMEMBERED:
                 self._older, self._signals = self._signals, set()
 
-    def _settle(self) -> None:
+    def _sort_in(self) -> None:
         orders = self._orders
-        for passed in self._newcomers:
+        for passed in self._unsorted:
             orders.setdefault(_kind(passed[1]), []).append(passed)
-            if len(orders) > self.REMEMBERED:
+            if len(orders) > self.MAX_REMEMBERED:
                 del orders[next(iter(orders))]
-        self._newcomers.clear()
+        self._unsorted.clear()
 
-    def repeats(self, request: OrderRequest, mono: int, is_exit: bool) -> str | None:
-        """Return why an order at `mono` is one that passed already, None where it is new."""
+    def duplicate_reason(self, request: OrderRequest, mono: int, is_exit: bool) -> str | None:
+        """Return why an order at `mono` (monotonic ns) repeats one that passed, None where it is new."""
         signal_id = request.signal_id
         if signal_id and (signal_id in self._signals or signal_id in self._older):
             return f"signal {signal_id} was acted on already"
-        if is_exit or mono - self._newest >= self._window:
+        if is_exit or mono - self._newest_mono >= self._window_ns:
             return None
-        before = self._before(request)
-        if before is not None and 0 <= mono - before < self._window:  # later than now: of an earlier boot
+        before = self._last_passed_mono(request)
+        if before is not None and 0 <= mono - before < self._window_ns:  # a later time is from before a reboot
             return f"the same order passed {(mono - before) / SECOND:.1f} s ago"
         return None
 
-    def _before(self, request: OrderRequest) -> int | None:
-        # The mono at which the same order passed last.
-        self._settle()
+    def _last_passed_mono(self, request: OrderRequest) -> int | None:
+        # The monotonic ns at which the same order passed last.
+        self._sort_in()
         for mono, other in reversed(self._orders.get(_kind(request), ())):
             if other.quantity == request.quantity and other.price == request.price:
                 return mono
@@ -202,5 +232,5 @@ class NoDuplicate(PlainControl):
 
 
 def _kind(request: OrderRequest) -> tuple[str | bool, ...]:
-    # What opens the other side of what was just closed is another order.
+    # An entry is not the same order as an exit on the same side: it opens the other side after the exit.
     return request.strategy, request.symbol, request.side, request.kind, request.purpose.is_exit

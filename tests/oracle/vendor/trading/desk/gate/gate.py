@@ -1,8 +1,8 @@
-"""The gate: every order passes all controls or is denied; synchronous, total, and closed to what it does not know.
+"""The gate: an order passes every control or is denied. It is synchronous, decides every order, and denies the unknown.
 
-Each control answers None (pass) or the reason of its denial, written as "allow only if finite and within the limit", so
-that a NaN denies. The gate asks all of them, keeps every answer for the journal, and reserves nothing: the desk does,
-in the same synchronous step.
+Each control returns None (pass) or the reason of its denial. Controls are written as "allow only if finite and within
+the limit", so that a NaN denies. A decision has the answer of every control, for the journal. The gate reserves no
+exposure: the desk does that in the same synchronous step.
 """
 
 from __future__ import annotations
@@ -18,38 +18,46 @@ from tradebot.domain.order import OrderRequest
 C = TypeVar("C")
 
 
-class View(Message, frozen=True, kw_only=False):
-    """What the controls may know of the world at one instant, worst case included.
+class OrderContext(Message, frozen=True, kw_only=False):
+    """What the controls know when they judge one order.
 
-    `longest` and `shortest` are the position if every live buy, or every live sell, filled; `closable` is what of it
-    the venue holds as well. `gross` is the notional of the account at that worst case, without this symbol; like
-    `day_pnl` a sum over all positions, worked out when a control asks, which none does for an exit. `quote_age_s` is
-    wall time, None before the first quote. `beyond` is what the venue holds beyond ours of the line that the order
-    trades, `unaccounted` what others did in the symbol that its books do not account for, empty where nothing is.
-    `blind` says why too little is known of the venue's books, `quote_trouble` why nothing may be opened on the newest
-    quote, `session_lost` why our login is dead; `orders_refused` when an order route said so. `disk_short` says why the
-    journal's disk has no room for what an entry leads to, `disk_full` why not even for an exit.
+    Quantities are in shares or contracts, money is in the account's currency. A reason is a sentence, empty where there
+    is none.
+
+    `quantity` is our signed position, `closable_quantity` the part of it that the venue holds too. `longest` and
+    `shortest` are the position if every live buy, or every live sell, filled. `closing_quantity` is what working exits
+    may still close, `open_orders` the number of working orders of the account. `reference` is the price that the order
+    was decided at, None before the first quote; `quote_age_s` is in wall seconds, None before the first quote.
+
+    `gross_elsewhere` returns the worst-case notional of all other symbols, `day_profit` the day's profit after charges.
+    Both sum over all positions, so they are functions; no control calls them for an exit.
+
+    `external_quantity` is the signed quantity under the order's netting key at the venue that is not ours.
+    `unaccounted` says what others did in the symbol that no snapshot accounts for. `blind_reason` says why too little
+    is known about the account at the venue, `quote_trouble` why the newest quote allows no entry, `session_lost` why
+    our login is dead; `orders_refused` is True once an order route said so. `disk_short` says why the journal's disk
+    has no room for what an entry leads to, `disk_full` why not even for an exit. `mono` is monotonic ns.
     """
 
     instrument: Instrument
     quantity: Decimal
-    closable: Decimal
+    closable_quantity: Decimal
     longest: Decimal
     shortest: Decimal
-    closing: Decimal
+    closing_quantity: Decimal
     open_orders: int
-    in_doubt: bool
+    is_in_doubt: bool
     reference: Decimal | None
     quote_age_s: float | None
     feed_is_stale: bool
-    halted: str
+    halt_reason: str
     unaccounted: str
-    beyond: Decimal
+    external_quantity: Decimal
     entries_closed: str
-    gross: Callable[[], Decimal]
-    day_pnl: Callable[[], Decimal]
+    gross_elsewhere: Callable[[], Decimal]
+    day_profit: Callable[[], Decimal]
     mono: int
-    blind: str = ""
+    blind_reason: str = ""
     quote_trouble: str = ""
     session_lost: str = ""
     orders_refused: bool = False
@@ -58,27 +66,32 @@ class View(Message, frozen=True, kw_only=False):
 
 
 class Control(Protocol):
-    """One control. `check` decides; `passed` is told of every order that all controls let through, and of every change
-    of one: only exits are changed.
-
-    `recall` is told of those that passed before a restart, on the same market day, and `begin_day` of another one.
-    """
+    """One pre-trade control; a denial names it by `name`."""
 
     name: str
 
-    def check(self, request: OrderRequest, view: View) -> str | None: ...
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Return why an order is denied, None where this control lets it pass."""
+        ...
 
-    def passed(self, request: OrderRequest, view: View) -> None: ...
+    def on_passed(self, request: OrderRequest, context: OrderContext) -> None:
+        """Remember an order that all controls let pass, or a change of one; only exits are changed."""
+        ...
 
-    def recall(self, request: OrderRequest, mono: int, *, is_change: bool) -> None: ...
+    def restore_passed(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
+        """Remember an order, or a change of one, that passed at `mono` (monotonic ns) today before a restart."""
+        ...
 
-    def begin_day(self) -> None: ...
+    def on_new_day(self) -> None:
+        """Reset the counts of the market day, because another one begins."""
+        ...
 
 
-class Verdict(NamedTuple):
-    """What the gate says: `reason` is empty when the order may go, else `control` names who denied it first.
+class GateDecision(NamedTuple):
+    """The gate's decision about an order.
 
-    `checks` has one line per control.
+    `reason` is empty if the order may leave; else `control` names the first control that denied it. `checks` has one
+    line per control.
     """
 
     reason: str
@@ -87,78 +100,82 @@ class Verdict(NamedTuple):
 
     @property
     def is_passed(self) -> bool:
+        """Return whether the order may leave."""
         return not self.reason
 
 
 class Gate:
-    """Asks all controls; an order is denied with the first reason, and every answer is kept.
+    """Asks all controls. The first reason denies an order; every answer is kept.
 
-    `most` tells the largest quantity of one order in an instrument, where one is known.
+    `max_quantity` returns the largest quantity of one order in an instrument, None where none is known.
     """
 
     def __init__(
-        self, controls: Sequence[Control], *, most: Callable[[Instrument], Decimal | None] | None = None
+        self, controls: Sequence[Control], *, max_quantity: Callable[[Instrument], Decimal | None] | None = None
     ) -> None:
-        self.controls, self.most = tuple(controls), most
-        # What a control has nothing to say of is not asked, which is half of them for an exit.
-        self._entries = tuple(c.check for c in controls if getattr(c, "of_entries", True))
-        self._exits = tuple(c.check for c in controls if getattr(c, "of_exits", True))
+        self.controls, self.max_quantity = tuple(controls), max_quantity
+        # A control that does not judge exits, or entries, is not asked about them. Half of them do not judge exits.
+        self._entries = tuple(c.check for c in controls if getattr(c, "checks_entries", True))
+        self._exits = tuple(c.check for c in controls if getattr(c, "checks_exits", True))
         self._remember = tuple(
-            c.passed for c in controls if getattr(type(c), "passed", None) is not PlainControl.passed
+            c.on_passed for c in controls if getattr(type(c), "on_passed", None) is not PlainControl.on_passed
         )
-        # Hardly an order is denied: the lines of one that is not are made once.
-        self.passed = Verdict("", tuple(f"{control.name}: ok" for control in controls))
+        # Most orders pass, and all that pass share this decision.
+        self.passed_decision = GateDecision("", tuple(f"{control.name}: ok" for control in controls))
 
-    def check(self, request: OrderRequest, view: View) -> Verdict:
-        """Return whether an order may go; every control that remembers is told of one that may."""
+    def check_order(self, request: OrderRequest, context: OrderContext) -> GateDecision:
+        """Return the decision about an order; the controls that remember orders note one that passes."""
         for check in self._exits if request.purpose.is_exit else self._entries:
-            if check(request, view) is not None:
-                return self._denied(request, view)
+            if check(request, context) is not None:
+                return self._denied(request, context)
         for passed in self._remember:
-            passed(request, view)
-        return self.passed
+            passed(request, context)
+        return self.passed_decision
 
-    def control(self, kind: type[C]) -> C:
-        """Return the control of a kind, which this gate must have."""
+    def find_control(self, kind: type[C]) -> C:
+        """Return the control of class `kind`, which this gate must have."""
         return next(control for control in self.controls if isinstance(control, kind))
 
-    def recall(self, request: OrderRequest, mono: int, *, is_change: bool = False) -> None:
-        """Let the controls remember an order, or a change of one, that passed today before a restart."""
-        for control in self.controls:
-            control.recall(request, mono, is_change=is_change)
+    def restore_passed(self, request: OrderRequest, mono: int, *, is_change: bool = False) -> None:
+        """Let the controls remember an order, or a change of one, that passed today before a restart.
 
-    def begin_day(self) -> None:
-        """Let the counters of a day begin at zero."""
+        `mono` is monotonic ns.
+        """
         for control in self.controls:
-            control.begin_day()
+            control.restore_passed(request, mono, is_change=is_change)
 
-    def _denied(self, request: OrderRequest, view: View) -> Verdict:
-        answers = [(control.name, control.check(request, view)) for control in self.controls]
+    def begin_market_day(self) -> None:
+        """Reset the controls' counts of the market day to zero."""
+        for control in self.controls:
+            control.on_new_day()
+
+    def _denied(self, request: OrderRequest, context: OrderContext) -> GateDecision:
+        answers = [(control.name, control.check(request, context)) for control in self.controls]
         lines = tuple(f"{name}: {'ok' if answer is None else answer}" for name, answer in answers)
         control, answer = next((name, answer) for name, answer in answers if answer is not None)
-        return Verdict(f"{control}: {answer}", lines, control)
+        return GateDecision(f"{control}: {answer}", lines, control)
 
 
 class PlainControl:
-    """What controls have in common: one keeps nothing unless it says so, and is asked of entries and of exits.
+    """A control that remembers no orders and judges entries and exits, unless it overrides that.
 
-    One that has nothing to say of entries, or of exits, says so and is not asked of them.
+    A control with `checks_entries` or `checks_exits` False is not asked about such orders.
     """
 
     name = ""
-    of_entries = True
-    of_exits = True
+    checks_entries = True
+    checks_exits = True
 
-    def passed(self, request: OrderRequest, view: View) -> None:
-        return None
+    def on_passed(self, request: OrderRequest, context: OrderContext) -> None:
+        """Remember nothing."""
 
-    def recall(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
-        return None
+    def restore_passed(self, request: OrderRequest, mono: int, *, is_change: bool) -> None:
+        """Remember nothing."""
 
-    def begin_day(self) -> None:
-        return None
+    def on_new_day(self) -> None:
+        """Forget nothing, because nothing is remembered."""
 
 
-def within(value: Decimal, limit: Decimal) -> bool:
-    """True only for a finite value not above the limit; a NaN is never within."""
+def is_within(value: Decimal, limit: Decimal) -> bool:
+    """Return whether `value` is finite and not above `limit`; a NaN never is."""
     return value.is_finite() and value <= limit

@@ -1,37 +1,41 @@
-"""The control over what guards a position: an entry whose stop or target would fire at once, or never, is not sent."""
+"""The control of stops and targets: denies an entry whose stop or target would fire at once, or never."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
 from tradebot.domain.order import ZERO, OrderRequest, Side
-from tests.oracle.vendor.trading.desk.gate.gate import PlainControl, View
+from tests.oracle.vendor.trading.desk.gate.gate import OrderContext, PlainControl
 
 PERCENT = Decimal(100)
 
 
-class Protected(PlainControl):
-    """A stop that is a price, on the side that loses and not too far away; a target on the side that wins.
+class ValidLevels(PlainControl):
+    """Requires a stop to be a price on the losing side and not too far away, and a target to be on the winning side.
 
-    They are judged at the reference price of the decision. What the fill makes of them is the market's doing.
+    They are judged at the reference price of the decision, not at the later price of the fill.
     """
 
     name = "protection"
-    of_exits = False
+    checks_exits = False
 
     def __init__(self, *, max_stop_pct: Decimal) -> None:
         self._max_stop_pct = max_stop_pct
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an entry whose stop, trailing stop or target cannot protect its position; return why, else None.
+
+        A stop or trailing stop may be `max_stop_pct` percent of the reference price away.
+        """
         if request.purpose.is_exit:
             return None
-        return misplaced(request, view.reference, self._max_stop_pct)
+        return level_fault(request, context.reference, self._max_stop_pct)
 
 
-def misplaced(request: OrderRequest, reference: Decimal | None, max_stop_pct: Decimal) -> str | None:
-    """Return why an entry's stop, trailing stop or target cannot guard what it opens at `reference`; None if they can.
+def level_fault(request: OrderRequest, reference: Decimal | None, max_stop_pct: Decimal) -> str | None:
+    """Return why the stop, trailing stop or target of an entry cannot protect what it opens at `reference`, else None.
 
-    An entry that asks for none of them has nothing to be judged.
+    `max_stop_pct` is in percent of `reference`. An entry without any of the three gives None.
     """
     stop, trail, target = request.stop_loss, request.trail_by, request.target
     if stop is None and trail is None and target is None:

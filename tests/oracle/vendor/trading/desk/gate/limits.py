@@ -8,12 +8,12 @@ from decimal import Decimal
 from tradebot.domain.message import Message
 from tradebot.domain.products import INTRADAY
 from tests.oracle.vendor.trading.desk.gate.exposure_controls import (
-    Affordable,
-    DailyLoss,
-    Lacking,
+    MaxDailyLoss,
+    MaxOpenOrders,
     MaxPosition,
-    OpenOrders,
+    MissingFunds,
     ReduceOnly,
+    SufficientFunds,
 )
 from tests.oracle.vendor.trading.desk.gate.flow_controls import (
     FreshData,
@@ -24,16 +24,22 @@ from tests.oracle.vendor.trading.desk.gate.flow_controls import (
     NotKilled,
 )
 from tests.oracle.vendor.trading.desk.gate.gate import Control, Gate
-from tests.oracle.vendor.trading.desk.gate.level_controls import Protected
-from tests.oracle.vendor.trading.desk.gate.order_controls import Collar, Freeze, Permitted, Sanity, Size
-from tests.oracle.vendor.trading.desk.gate.venue_controls import Accounted, BooksKnown, Recordable, SessionHeld
+from tests.oracle.vendor.trading.desk.gate.level_controls import ValidLevels
+from tests.oracle.vendor.trading.desk.gate.order_controls import (
+    FreezeQuantity,
+    MaxOrderSize,
+    OrderSanity,
+    PermittedProduct,
+    PriceCollar,
+)
+from tests.oracle.vendor.trading.desk.gate.venue_controls import BooksKnown, DiskSpaceLeft, LoginValid, PositionAccounted
 
 
 class Limits(Message, frozen=True):
     """What the gate lets pass; money in the account's currency, times in wall seconds, see `[risk]` of the config.
 
-    Without `max_stop_pct` nobody looks at stops and targets, as before there was one. `pace` is how many market seconds
-    pass in one of ours: message rates count the market's.
+    Without `max_stop_pct` stops and targets are not checked, as in runs recorded before it existed. `pace` is how many
+    market seconds pass in one wall second: message rates count market seconds.
     """
 
     permitted_products: tuple[str, ...] = (INTRADAY,)
@@ -45,8 +51,8 @@ class Limits(Message, frozen=True):
     max_daily_loss: Decimal = Decimal(2_500)
     max_open_orders: int = 20
     price_collar_pct: Decimal = Decimal(1)
-    freeze_quantity: Decimal | None = None  # of shares at home; None: nothing is known of freeze quantities
-    freeze_quantities: dict[str, Decimal] = {}  # symbol -> that of others
+    freeze_quantity: Decimal | None = None  # for shares of the home exchange; None: no freeze quantities are known
+    freeze_quantities: dict[str, Decimal] = {}  # symbol -> freeze quantity of other instruments
     orders_per_second: int = 8
     orders_per_minute: int = 200
     orders_per_day: int = 2_000
@@ -56,10 +62,11 @@ class Limits(Message, frozen=True):
     pace: float = 1.0
 
 
-def gate_of(limits: Limits, *, killed: Callable[[], str], lacking: Lacking | None = None) -> Gate:
-    """Return the gate with all its controls; `killed` tells why no order may leave, see `NotKilled`.
+def build_gate(limits: Limits, *, kill_reason: Callable[[], str], missing_funds: MissingFunds | None = None) -> Gate:
+    """Return the gate with all its controls.
 
-    `lacking` tells what money an account lacks, see `Affordable`; without it the venue sees to that.
+    `kill_reason` returns why no order may leave, see `NotKilled`. `missing_funds` returns which money the account
+    lacks, see `SufficientFunds`; without it the venue checks that.
     """
     duplicates = NoDuplicate(window_s=limits.duplicate_window_s)
     rate = MessageRate(
@@ -70,28 +77,28 @@ def gate_of(limits: Limits, *, killed: Callable[[], str], lacking: Lacking | Non
     )
     freeze = None
     if limits.freeze_quantity is not None:
-        freeze = Freeze(shares=limits.freeze_quantity, others=limits.freeze_quantities)
+        freeze = FreezeQuantity(shares=limits.freeze_quantity, others=limits.freeze_quantities)
     controls: list[Control] = [
-        NotKilled(killed),
+        NotKilled(kill_reason),
         NotHalted(),
-        Accounted(),
+        PositionAccounted(),
         InSession(),
-        Permitted(products=limits.permitted_products, allow_short=limits.allow_short),
-        Sanity(),
-        Size(max_quantity=limits.max_order_quantity, max_notional=limits.max_order_notional),
+        PermittedProduct(products=limits.permitted_products, allow_short=limits.allow_short),
+        OrderSanity(),
+        MaxOrderSize(max_quantity=limits.max_order_quantity, max_notional=limits.max_order_notional),
         *([] if freeze is None else [freeze]),
-        SessionHeld(),
+        LoginValid(),
         BooksKnown(),
-        Recordable(),
+        DiskSpaceLeft(),
         FreshData(max_age_s=limits.stale_after_s),
-        Collar(collar_pct=limits.price_collar_pct),
-        *([] if limits.max_stop_pct is None else [Protected(max_stop_pct=limits.max_stop_pct)]),
+        PriceCollar(collar_pct=limits.price_collar_pct),
+        *([] if limits.max_stop_pct is None else [ValidLevels(max_stop_pct=limits.max_stop_pct)]),
         duplicates,
-        OpenOrders(max_open=limits.max_open_orders),
+        MaxOpenOrders(max_open=limits.max_open_orders),
         MaxPosition(per_symbol=limits.max_position_notional, gross=limits.max_gross_notional),
-        *([] if lacking is None else [Affordable(lacking)]),
+        *([] if missing_funds is None else [SufficientFunds(missing_funds)]),
         ReduceOnly(),
-        DailyLoss(max_loss=limits.max_daily_loss),
+        MaxDailyLoss(max_loss=limits.max_daily_loss),
         rate,
     ]
-    return Gate(controls, most=None if freeze is None else freeze.most)
+    return Gate(controls, max_quantity=None if freeze is None else freeze.max_quantity)

@@ -1,52 +1,59 @@
-"""Controls over what we know of the venue and can write down: nothing is opened blind; each is over by itself."""
+"""Controls of what we know about the venue and can record. Each denial ends by itself once its cause is gone."""
 
 from __future__ import annotations
 
 from tradebot.domain.order import OrderRequest
-from tests.oracle.vendor.trading.desk.gate.gate import PlainControl, View
+from tests.oracle.vendor.trading.desk.gate.gate import OrderContext, PlainControl
 
 
-class SessionHeld(PlainControl):
-    """An entry needs a login that holds; an exit is tried until an order route says that the login is dead."""
+class LoginValid(PlainControl):
+    """Requires a valid login for an entry; an exit is tried until an order route says that the login is dead."""
 
     name = "broker_session"
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
-        if not view.session_lost or (request.purpose.is_exit and not view.orders_refused):
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an entry while the login is lost, and an exit once an order route refused it; return why, else None."""
+        if not context.session_lost or (request.purpose.is_exit and not context.orders_refused):
             return None
-        return view.session_lost
+        return context.session_lost
 
 
 class BooksKnown(PlainControl):
-    """An entry needs the venue's books; while they cannot be read nothing is opened."""
+    """Requires a recent account snapshot for an entry."""
 
     name = "books"
-    of_exits = False
+    checks_exits = False
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
-        return view.blind if view.blind and not request.purpose.is_exit else None
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an entry while no account snapshot could be read for too long; return for how long, else None."""
+        return context.blind_reason if context.blind_reason and not request.purpose.is_exit else None
 
 
-class Accounted(PlainControl):
-    """No entry where others trade the same line, while the books do not account for it or it would close theirs."""
+class PositionAccounted(PlainControl):
+    """Lets no entry pass where external orders are not accounted for, or where it would close an external position."""
 
     name = "accounted"
-    of_exits = False
+    checks_exits = False
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an entry in a symbol that is not accounted for, or against an external quantity under its netting key.
+
+        Returns the reason, else None.
+        """
         if request.purpose.is_exit:
             return None
-        if view.unaccounted:
-            return view.unaccounted
-        if view.beyond * request.side.sign < 0:
-            return f"{view.beyond} is held there that is not ours, and a {request.side} would close it"
+        if context.unaccounted:
+            return context.unaccounted
+        if context.external_quantity * request.side.sign < 0:
+            return f"{context.external_quantity} is held there that is not ours, and a {request.side} would close it"
         return None
 
 
-class Recordable(PlainControl):
-    """An entry needs room on the journal's disk for all that follows from it, an exit the journal's reserve."""
+class DiskSpaceLeft(PlainControl):
+    """Requires disk space for the journal: an entry needs room for all that follows from it, an exit the reserve."""
 
     name = "disk_space"
 
-    def check(self, request: OrderRequest, view: View) -> str | None:
-        return (view.disk_full if request.purpose.is_exit else view.disk_short) or None
+    def check(self, request: OrderRequest, context: OrderContext) -> str | None:
+        """Deny an entry while the journal's disk is short, and an exit once it is full; return why, else None."""
+        return (context.disk_full if request.purpose.is_exit else context.disk_short) or None

@@ -1,1 +1,1 @@
-"""How an order comes to be placed: what it looks like, what the gate is shown, what is denied."""
+"""How an order is placed: how it is built, what the gate is shown, what is denied."""

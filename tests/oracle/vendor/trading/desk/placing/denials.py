@@ -1,4 +1,4 @@
-"""What the gate denied, counted: by the control that did and the strategy that asked, each with its first sentence."""
+"""Counts what the gate denied, by control and by strategy, each with the reason of its first denial."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tradebot.domain.message import Message
 
 
 class Denial(Message, frozen=True):
-    """How often a control denied orders of a strategy ("": of none), and why the first time."""
+    """How often a control denied orders of a strategy ("" for orders of none), and why the first time."""
 
     control: str
     strategy: str
@@ -17,15 +17,15 @@ class Denial(Message, frozen=True):
 
 
 class Denials:
-    """Counts denials; there are as many entries as controls and strategies make."""
+    """Counts denials, with one entry per pair of control and strategy."""
 
     def __init__(self, known: Iterable[Denial] = ()) -> None:
-        self._found: dict[tuple[str, str], tuple[int, str]] = {}  # (control, strategy) -> how often, the first reason
+        self._found: dict[tuple[str, str], tuple[int, str]] = {}  # (control, strategy) -> (count, first reason)
         self.total = 0
         for one in known:
-            self.add(one.control, one.strategy, one.reason, count=one.count)
+            self.count_denial(one.control, one.strategy, one.reason, count=one.count)
 
-    def add(self, control: str, strategy: str, reason: str, *, count: int = 1) -> None:
+    def count_denial(self, control: str, strategy: str, reason: str, *, count: int = 1) -> None:
         """Count an order of `strategy` that `control` denied."""
         before, first = self._found.get((control, strategy), (0, reason))
         self._found[control, strategy] = before + count, first
@@ -37,8 +37,8 @@ class Denials:
 
     @property
     def by_control(self) -> dict[str, int]:
-        """Return how many each control denied, the busiest first."""
-        found: dict[str, int] = {}
+        """Return control -> number of denials, largest first."""
+        counts: dict[str, int] = {}
         for (control, _), (count, _) in self._found.items():
-            found[control] = found.get(control, 0) + count
-        return dict(sorted(found.items(), key=lambda pair: -pair[1]))
+            counts[control] = counts.get(control, 0) + count
+        return dict(sorted(counts.items(), key=lambda pair: -pair[1]))

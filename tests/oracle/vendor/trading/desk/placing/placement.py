@@ -1,4 +1,4 @@
-"""How an order is placed: before the gate, into the book and out, in one step in which nothing else can happen."""
+"""Places an order: asks the gate, writes the book and sends the order out, in one step without interruption."""
 
 from __future__ import annotations
 
@@ -6,47 +6,50 @@ from decimal import Decimal
 from functools import partial
 
 from tradebot.domain.messages import Submit
-from tradebot.domain.order import ZERO, Order, OrderEventType, OrderEvent, OrderRequest, Side
+from tradebot.domain.order import ZERO, Order, OrderEvent, OrderEventType, OrderRequest, Side
 from tests.oracle.vendor.trading.desk.book.book import Book
-from tests.oracle.vendor.trading.desk.decisions import DeskOutput, Place
-from tests.oracle.vendor.trading.desk.gate.gate import Gate, Verdict, View
+from tests.oracle.vendor.trading.desk.decisions import DeskOutput, PlaceOrder
+from tests.oracle.vendor.trading.desk.gate.gate import Gate, GateDecision, OrderContext
 from tests.oracle.vendor.trading.desk.placing.denials import Denials
-from tests.oracle.vendor.trading.desk.placing.gross import Gross
+from tests.oracle.vendor.trading.desk.placing.gross_exposure import GrossExposure
 from tests.oracle.vendor.trading.desk.placing.requests import OrderRequests
 
 INTENT, DENIED = OrderEventType.INTENT, OrderEventType.DENIED
 
 
 class Placement:
-    """Shows orders to the gate. What passes is reserved in the same step: a second order sees the first."""
+    """Puts orders before the gate. An order that passes is reserved in the same step, so that the next one sees it."""
 
     def __init__(self, book: Book, gate: Gate, requests: OrderRequests) -> None:
         self._book, self._gate, self.requests = book, gate, requests
-        self._gross = Gross(book.universe, book.blotter, book.marks)
-        self._day_profit = book.worth.day_profit
-        self._held: dict[str, str] = {}  # symbol -> control that denied its last exit
+        self._gross_exposure = GrossExposure(book.universe, book.blotter, book.marks)
+        self._day_profit = book.pnl.day_profit
+        self._denied_exits: dict[str, str] = {}  # symbol -> name of the control that denied its last exit
         self.denials = Denials()
 
-    def place(self, order: Place, out: list[DeskOutput]) -> None:
-        """Put an order before the gate; `out` takes its INTENT and the order, or its denial."""
+    def place_order(self, order: PlaceOrder, out: list[DeskOutput]) -> None:
+        """Put an order before the gate; append its INTENT and the order to `out`, or its denial."""
         request = order.request
-        verdict = self._gate.check(request, self._view(request, order.reference))
-        if verdict.is_passed:
-            self.passed(order, verdict, out)
+        decision = self._gate.check_order(request, self._context(request, order.reference))
+        if decision.is_passed:
+            self.send_passed(order, decision, out)
         else:
-            self.denied(order, verdict, out)
+            self.record_denial(order, decision, out)
 
-    def passed(self, order: Place, verdict: Verdict, out: list[DeskOutput]) -> None:
-        """Let an order out that passed; an exit that the gate held back before is told again if it is another time."""
-        self.requests.used += 1
-        if self._held and order.request.purpose.is_exit:
-            self._held.pop(order.request.symbol, None)
-        self.reserve(order, verdict, out)
+    def send_passed(self, order: PlaceOrder, decision: GateDecision, out: list[DeskOutput]) -> None:
+        """Send an order that passed.
 
-    def reserve(self, order: Place, verdict: Verdict, out: list[DeskOutput]) -> None:
-        """Reserve an order, and let it out behind its INTENT."""
+        After an exit that passed, the next denied exit of its symbol is recorded again.
+        """
+        self.requests.used_ids += 1
+        if self._denied_exits and order.request.purpose.is_exit:
+            self._denied_exits.pop(order.request.symbol, None)
+        self.reserve_and_send(order, decision, out)
+
+    def reserve_and_send(self, order: PlaceOrder, decision: GateDecision, out: list[DeskOutput]) -> None:
+        """Reserve an order, and append its INTENT and then the order to `out`."""
         request, c = order.request, self._book.conditions
-        fact = OrderEvent(
+        event = OrderEvent(
             request.order_id,
             INTENT,
             c.now,
@@ -56,55 +59,58 @@ class Placement:
             request,
             None,
             None,
-            verdict.checks,
+            decision.checks,
             order.inputs,
             reference=order.reference,
         )
-        self._book.blotter.begin(fact)
-        out += (fact, Submit(request=request))
+        self._book.blotter.begin_order(event)
+        out += (event, Submit(request=request))
 
-    def denied(self, order: Place, verdict: Verdict, out: list[DeskOutput]) -> None:
-        """Count a denial and write it down; an exit that the gate holds back is tried on every tick and told once."""
+    def record_denial(self, order: PlaceOrder, decision: GateDecision, out: list[DeskOutput]) -> None:
+        """Count and record a denial.
+
+        A denied exit is tried again on every tick, so its denial is recorded once per control.
+        """
         request, c = order.request, self._book.conditions
-        self.denials.add(verdict.control, request.strategy, verdict.reason)
+        self.denials.count_denial(decision.control, request.strategy, decision.reason)
         if request.purpose.is_exit:
-            if self._held.get(request.symbol) == verdict.control:
+            if self._denied_exits.get(request.symbol) == decision.control:
                 return
-            self._held[request.symbol] = verdict.control
-        self.requests.used += 1
-        fact = OrderEvent(
+            self._denied_exits[request.symbol] = decision.control
+        self.requests.used_ids += 1
+        event = OrderEvent(
             request.order_id,
             DENIED,
             c.now,
             c.mono,
-            verdict.reason,
+            decision.reason,
             "",
             request,
             None,
             None,
-            verdict.checks,
+            decision.checks,
             order.inputs,
             reference=order.reference,
-            control=verdict.control,
+            control=decision.control,
         )
-        self._book.record(fact)
-        out.append(fact)
+        self._book.record_event(event)
+        out.append(event)
 
-    def judge(self, rest: OrderRequest, reference: Decimal | None, *, instead_of: Order) -> Verdict:
-        """Ask the gate of an order that takes the place of one at work, as if that one were not there."""
-        return self._gate.check(rest, self._view(rest, reference, without=instead_of))
+    def check_replacement(self, rest: OrderRequest, reference: Decimal | None, *, instead_of: Order) -> GateDecision:
+        """Ask the gate about an order that replaces a working one, as if the working one did not exist."""
+        return self._gate.check_order(rest, self._context(rest, reference, without=instead_of))
 
-    def recall(self, order: Order, fact: OrderEvent) -> None:
-        """Let what passed the gate today, by an earlier process, count for the limits of the day."""
-        is_change = fact.type is OrderEventType.REPLACE_SENT
-        if (is_change or fact.type is INTENT) and not order.is_external:
-            self._gate.recall(order.request, fact.mono, is_change=is_change)
+    def restore_passed(self, order: Order, event: OrderEvent) -> None:
+        """Let the gate remember an order, or a change of one, that an earlier process sent today."""
+        is_change = event.type is OrderEventType.REPLACE_SENT
+        if (is_change or event.type is INTENT) and not order.is_external:
+            self._gate.restore_passed(order.request, event.mono, is_change=is_change)
 
-    def begin_day(self) -> None:
-        """Let the gate's counters of a day begin at zero."""
-        self._gate.begin_day()
+    def begin_market_day(self) -> None:
+        """Reset the gate's counts of the market day to zero."""
+        self._gate.begin_market_day()
 
-    def _view(self, request: OrderRequest, reference: Decimal | None, without: Order | None = None) -> View:
+    def _context(self, request: OrderRequest, reference: Decimal | None, without: Order | None = None) -> OrderContext:
         symbol, exchange, product, strategy = request.symbol, request.exchange, request.product, request.strategy
         book = self._book
         exposure, c, blotter, id_ = book.exposure, book.conditions, book.blotter, book.universe.id_of(symbol)
@@ -113,33 +119,33 @@ class Placement:
         closing, in_doubt = ZERO, False
         if exposure.has_orders(symbol):
             longest, shortest = exposure.worst_case(symbol)
-            closing, in_doubt = exposure.closing(symbol), exposure.in_doubt(symbol)
+            closing, in_doubt = exposure.closing_quantity(symbol), exposure.has_order_in_doubt(symbol)
         if without is not None:
             reserved = without.reserved_quantity(c.mono)
             longest -= reserved if without.request.side is Side.BUY else ZERO
             shortest += reserved if without.request.side is Side.SELL else ZERO
             closing -= reserved if without.request.purpose.is_exit else ZERO
-        return View(  # by place: keywords would cost as much as all that is looked up here
+        return OrderContext(  # positional: keywords would cost as much as all the look-ups here
             book.universe.instruments[id_],
             quantity,
-            blotter.closable(symbol),
+            blotter.closable_quantity(symbol),
             longest,
             shortest,
             closing,
             exposure.working - (without is not None),
             in_doubt,
             reference,
-            book.marks.age_s(id_, c.mono),
-            bool(c.links.down),
-            c.halt_of(symbol, strategy) if c.has_halts else "",
+            book.marks.quote_age_s(id_, c.mono),
+            bool(c.links.stale_sources),
+            c.halt_reason_for(symbol, strategy) if c.has_halts else "",
             c.unaccounted.get(symbol, ""),
-            book.external.beyond.get((exchange, symbol, product), ZERO) if book.external else ZERO,
+            book.external.quantities.get((exchange, symbol, product), ZERO) if book.external else ZERO,
             c.entries_closed(symbol),
-            partial(self._gross.without, symbol),
+            partial(self._gross_exposure.value_without, symbol),
             self._day_profit,
             c.mono,
-            c.blind,
-            c.quote_trouble(symbol) or book.marks.trouble(id_),
+            c.blind_reason,
+            c.quote_trouble(symbol) or book.marks.crossed_reason(id_),
             c.links.session_lost,
             c.links.orders_refused,
             c.disk_short,

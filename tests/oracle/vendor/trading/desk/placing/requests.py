@@ -1,4 +1,4 @@
-"""What an order looks like: its size, its prices and its line, as the settings, the signal and the market say."""
+"""Builds orders: size, prices, exchange and product follow from the settings, the signal and the market."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from decimal import Decimal
 
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.messages import Signal
-from tradebot.domain.order import ZERO, OrderKind, OrderRequest, OrderPurpose, Side, Validity
+from tradebot.domain.order import ZERO, OrderKind, OrderPurpose, OrderRequest, Side, Validity
 from tradebot.domain.position_key import PositionKey
 from tests.oracle.vendor.trading.desk.book.book import Book
-from tests.oracle.vendor.trading.desk.decisions import Place
+from tests.oracle.vendor.trading.desk.decisions import PlaceOrder
 
-# Bound once: reading a member of an enumeration costs as much as a call.
+# Bound once, because reading a member of an enumeration costs as much as a call.
 ENTRY, BUY, SELL, DAY = OrderPurpose.ENTRY, Side.BUY, Side.SELL, Validity.DAY
 MARKET, LIMIT = OrderKind.MARKET, OrderKind.LIMIT
 Levels = tuple[Decimal | None, Decimal | None, Decimal | None]  # stop, trail, target
@@ -21,21 +21,23 @@ NO_LEVELS: Levels = (None, None, None)
 
 
 class OrderRequests:
-    """Builds orders, each under the next free id: `id_prefix` and how many were used. The gate judges them.
+    """Builds orders, each with the next free id: `id_prefix` and a count. The gate judges them.
 
-    `most` tells the largest quantity of one order in an instrument, None where none is known.
+    `max_quantity` returns the largest quantity of one order in an instrument, None where none is known.
     """
 
-    def __init__(self, book: Book, *, id_prefix: str, most: Callable[[Instrument], Decimal | None] | None) -> None:
+    def __init__(
+        self, book: Book, *, id_prefix: str, max_quantity: Callable[[Instrument], Decimal | None] | None
+    ) -> None:
         self._book, self._universe, self._marks, self._settings = book, book.universe, book.marks, book.settings
         self._blotter, self._conditions = book.blotter, book.conditions
-        self._id_prefix, self._most = id_prefix, most
-        self.used = 0  # ids: of orders that were sent or denied
+        self._id_prefix, self._max_quantity = id_prefix, max_quantity
+        self.used_ids = 0  # number of ids used, by orders that were sent or denied
 
-    def entry(self, signal: Signal) -> Place:
-        """Return the order of an entry as its signal asks for it."""
+    def build_entry(self, signal: Signal) -> PlaceOrder:
+        """Return the entry order that a signal asks for."""
         id_ = self._universe.ids_by_symbol[signal.symbol]
-        instrument, reference = self._universe.instruments[id_], self._marks.reference_of(id_)
+        instrument, reference = self._universe.instruments[id_], self._marks.reference_price_by_id(id_)
         levels = NO_LEVELS
         if signal.stop_loss is not None or signal.trail_by is not None or signal.target is not None:
             levels = (
@@ -54,18 +56,24 @@ class OrderRequests:
             signal.quoted_at,
             levels,
         )
-        return Place(id_, request, reference, signal.inputs)
+        return PlaceOrder(id_, request, reference, signal.inputs)
 
-    def exit(self, symbol: str, *, purpose: OrderPurpose, reason: str, quoted_at: int, signal: Signal | None) -> Place:
-        """Return the exit of what may be closed of an open position, as much as fits into one order."""
+    def build_exit(
+        self, symbol: str, *, purpose: OrderPurpose, reason: str, quoted_at: int, signal: Signal | None
+    ) -> PlaceOrder:
+        """Return an exit order for the closable quantity of an open position, as far as it fits into one order.
+
+        `quoted_at` is monotonic ns.
+        """
         blotter = self._blotter
         position, id_ = blotter.positions.open[symbol], self._universe.ids_by_symbol[symbol]
         instrument = self._universe.instruments[id_]
-        # Where the venue holds nothing of it the gate says so of the whole.
-        quantity = blotter.closable(symbol) or position.quantity
-        if self._most is not None and (most := self._most(instrument)) is not None:
-            quantity = min(quantity, most.copy_sign(quantity), key=abs)  # the rest follows, for the wish stands
-        reference = self._marks.reference_of(id_)
+        # If nothing may be closed, ask for the whole position: the gate then denies the exit and says why.
+        quantity = blotter.closable_quantity(symbol) or position.quantity
+        if self._max_quantity is not None and (most := self._max_quantity(instrument)) is not None:
+            # The exit stays requested, so further orders follow for the rest.
+            quantity = min(quantity, most.copy_sign(quantity), key=abs)
+        reference = self._marks.reference_price_by_id(id_)
         request = self._request(
             instrument,
             SELL if quantity > 0 else BUY,
@@ -77,10 +85,10 @@ class OrderRequests:
             quoted_at,
             closes=position.key,
         )
-        return Place(id_, request, reference, signal.inputs if signal else {})
+        return PlaceOrder(id_, request, reference, signal.inputs if signal else {})
 
     def protected_price(self, instrument: Instrument, side: Side, reference: Decimal | None) -> Decimal | None:
-        """Return the worst price that an order may get, None before the first quote."""
+        """Return the worst price that an order may get, rounded to the tick; None before the first quote."""
         if reference is None:
             return None
         away = 1 + side.sign * self._settings.protection_pct / 100
@@ -112,12 +120,12 @@ class OrderRequests:
         if signal is not None:
             strategy, signal_id, signaled_at = signal.strategy, signal.signal_id, signal.made_at
         stop_loss, trail_by, target = levels
-        # An exit is of the line that it closes, wherever entries go by now.
+        # An exit has exchange and product of the position that it closes, wherever entries go by now.
         exchange, product = instrument.exchange, settings.product
         if closes is not None:
             exchange, product = closes.exchange, closes.product
         return OrderRequest(
-            f"{self._id_prefix}{self.used + 1:05d}",
+            f"{self._id_prefix}{self.used_ids + 1:05d}",
             instrument.symbol,
             exchange,
             side,
@@ -142,8 +150,8 @@ class OrderRequests:
 
 
 def _level(instrument: Instrument, value: float | None) -> Decimal | None:
-    # The one way back from floats: a level from the indicators becomes a price of the instrument.
-    # What is no number is no price, and the gate says so: an entry is not sent without the stop it was meant to have.
+    # The one crossing from floats to Decimal: a level from the indicators becomes a price of the instrument. A level
+    # that is not finite becomes 0, which the gate denies: no entry is sent without the stop that it should have.
     if value is None:
         return None
     return instrument.round_to_nearest_tick(Decimal(str(float(value)))) if math.isfinite(value) else ZERO

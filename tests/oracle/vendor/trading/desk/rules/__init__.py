@@ -1,1 +1,1 @@
-"""The rules: each hears messages and changes of the book and returns decisions; none sees another or the desk."""
+"""The rules: each takes messages and changes to the book and returns decisions; no rule sees another or the desk."""

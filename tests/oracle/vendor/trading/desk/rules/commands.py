@@ -1,4 +1,4 @@
-"""Commands of an operator: halts and their end, flatten, stop."""
+"""Commands of the operator: halt, resume, flatten, stop."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from collections.abc import Iterator
 from tradebot.domain.commands import CommandVerb
 from tradebot.domain.messages import Command
 from tests.oracle.vendor.trading.desk.book.book import Book
-from tests.oracle.vendor.trading.desk.decisions import NOTHING, CancelOrder, ClosePositions, Decision, Decisions, Stand
+from tests.oracle.vendor.trading.desk.decisions import NOTHING, ApplyCommand, CancelOrder, ClosePositions, Decision, Decisions
 
 
 class Commands:
-    """Says what a command means."""
+    """Turns each command into decisions."""
 
     def __init__(self, book: Book) -> None:
         self._book = book
 
     def on_command(self, command: Command) -> Decisions:
-        """Carry out a command; a flatten once for each id."""
+        """Carry out a command; a flatten only once for each id."""
         match command.verb:
             case CommandVerb.STOP:
-                return self._stop()
+                return self._stop_daemon()
             case CommandVerb.HALT | CommandVerb.RESUME:
-                return (Stand(command),)
+                return (ApplyCommand(command),)
             case CommandVerb.FLATTEN:
                 is_known = command.id in self._book.conditions.halts.flatten_ids
                 return NOTHING if is_known else self._flatten(command)
         raise AssertionError(f"the desk does not know the command {command.verb}")
 
     def _flatten(self, command: Command) -> Iterator[Decision]:
-        yield Stand(command)
+        yield ApplyCommand(command)
         yield ClosePositions(self._book.open_symbols(), command.reason)
 
-    def _stop(self) -> Iterator[Decision]:
+    def _stop_daemon(self) -> Iterator[Decision]:
         on_stop = self._book.settings.on_stop
-        for order in self._book.blotter.live():
+        for order in self._book.blotter.live_orders():
             if on_stop == "cancel" or (on_stop == "flatten" and not order.request.purpose.is_exit):
                 yield CancelOrder(order.order_id, "the daemon is stopping")
         if on_stop == "flatten":

@@ -1,58 +1,71 @@
-"""Daily loss: entries are halted once the day has lost its limit, and positions are closed once it has lost more."""
+"""Daily loss: halts entries once the day has lost its limit, and closes positions once it has lost 1.5 times that."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
 
-from tradebot.domain.commands import DAILY_LOSS, HaltExpiry, CommandVerb
-from tradebot.domain.messages import Command, ClockTick
+from tradebot.domain.commands import DAILY_LOSS, CommandVerb, HaltExpiry
+from tradebot.domain.messages import ClockTick, Command
 from tests.oracle.vendor.trading.desk.book.book import Book
-from tests.oracle.vendor.trading.desk.decisions import NOTHING, Decision, Decisions, Stand
-from tests.oracle.vendor.trading.desk.rules.finding import halt
+from tests.oracle.vendor.trading.desk.decisions import NOTHING, ApplyCommand, Decision, Decisions
+from tests.oracle.vendor.trading.desk.rules.violation import halt_scope
 
-CLOSE_AT = Decimal("1.5")  # times the loss limit: a halt alone does not keep a loss from growing
-CLOSE = "close"  # what the limit does: halt entries and close later; or only "halt"
+CLOSE_MULTIPLE = Decimal("1.5")  # multiple of the loss limit: a halt alone does not keep a loss from growing
+CLOSE = "close"  # value of `on_daily_loss` that also closes positions; the other value, "halt", only halts entries
 
 
 class DailyLoss:
-    """Looks at every tick of the clock, whether quotes come or not. Profit is after charges, open positions marked."""
+    """Checks the day's profit on every clock tick, whether quotes come or not.
+
+    Profit is after charges, with open positions at their marks, in the account's currency.
+    """
 
     def __init__(self, book: Book) -> None:
         self._book, settings = book, book.settings
-        self.limit, self.close_at = settings.max_daily_loss, settings.max_daily_loss * CLOSE_AT
+        self.loss_limit, self.close_threshold = settings.max_daily_loss, settings.max_daily_loss * CLOSE_MULTIPLE
         self._closes = settings.on_daily_loss == CLOSE
 
     @property
-    def next_loss(self) -> Decimal | None:
-        """The loss of the day at which something happens next, None where nothing does."""
+    def next_threshold(self) -> Decimal | None:
+        """Return the loss of the day at which this rule acts next, None where it has done all that it may.
+
+        The loss is a positive amount in the account's currency. While no halt of everything is active, it is the loss
+        limit.
+        """
         halts = self._book.conditions.halts
-        if halts.is_empty or not self._book.conditions.halted:
-            return self.limit
+        if halts.is_empty or not self._book.conditions.halt_reason:
+            return self.loss_limit
         has_closed = not self._closes or not self._book.positions.open or halts.is_flattened_by(DAILY_LOSS)
-        return None if has_closed else self.close_at
+        return None if has_closed else self.close_threshold
 
     def on_tick(self, tick: ClockTick) -> Decisions:
-        """Halt entries once the day has lost its limit; at more than that close what is meant to be gone by night."""
-        return self.watch()
+        """Halt entries once the day has lost its limit; at the close threshold close intraday positions."""
+        return self.check_loss()
 
-    def watch(self) -> Decisions:
-        """Return what the day's loss leads to now."""
+    def check_loss(self) -> Decisions:
+        """Return the decisions that the day's loss leads to now."""
         book = self._book
-        if book.conditions.halts.is_empty and book.worth.day_profit() > -self.limit:
+        # The usual case, without a generator: nothing is halted and the limit is far.
+        if book.conditions.halts.is_empty and book.pnl.day_profit() > -self.loss_limit:
             return NOTHING
-        return self._act()
+        return self._halt_and_close()
 
-    def _act(self) -> Iterator[Decision]:
+    def _halt_and_close(self) -> Iterator[Decision]:
         book = self._book
-        while (loss := self.next_loss) is not None and (profit := book.worth.day_profit()) <= -loss:
-            reason = f"the day is at {profit:.2f}, max_daily_loss is {self.limit}"
-            if loss is self.limit:
-                yield halt(reason, control=DAILY_LOSS, until=HaltExpiry.SESSION)
+        # Carrying out the halt changes `next_threshold`, so one tick may halt and then also close.
+        while (loss := self.next_threshold) is not None and (profit := book.pnl.day_profit()) <= -loss:
+            reason = f"the day is at {profit:.2f}, max_daily_loss is {self.loss_limit}"
+            if loss is self.loss_limit:
+                yield halt_scope(reason, control=DAILY_LOSS, until=HaltExpiry.SESSION)
                 continue
             id_ = f"{DAILY_LOSS}-{book.conditions.times.day_opens_at}"
-            more = f"{reason}: {CLOSE_AT} times that"
-            yield Stand(Command(verb=CommandVerb.FLATTEN, reason=more, id=id_, control=DAILY_LOSS, until=HaltExpiry.SESSION))
-            if stays := [symbol for symbol in book.positions.open if not book.is_intraday(symbol)]:
-                text = f"{reason}; not closed, since it may be held overnight: {', '.join(sorted(stays))}"
-                yield book.incident(text)
+            close_reason = f"{reason}: {CLOSE_MULTIPLE} times that"
+            yield ApplyCommand(
+                Command(
+                    verb=CommandVerb.FLATTEN, reason=close_reason, id=id_, control=DAILY_LOSS, until=HaltExpiry.SESSION
+                )
+            )
+            if kept_symbols := [symbol for symbol in book.positions.open if not book.is_intraday(symbol)]:
+                text = f"{reason}; not closed, since it may be held overnight: {', '.join(sorted(kept_symbols))}"
+                yield book.make_incident(text)

@@ -1,4 +1,7 @@
-"""Day orders: the venue ends them after the close; one of which it does not say so is told to a person."""
+"""Day orders: the venue ends them after the close; an order that it does not report as ended then is in doubt.
+
+The DAY_ENDED event makes the order UNKNOWN, and `order_invariants.py` reports it as an incident.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +11,24 @@ from tradebot.clock import SECOND
 from tradebot.domain.order import OrderEventType
 from tradebot.domain.order_states import AT_VENUE
 from tests.oracle.vendor.trading.desk.book.book import Book
-from tests.oracle.vendor.trading.desk.decisions import NOTHING, Decision, Decisions, Look, Record
+from tests.oracle.vendor.trading.desk.decisions import NOTHING, Decision, Decisions, Reconcile, RecordEvent
 
-GRACE = 900 * SECOND  # market ns after the close in which the venue ends the orders of the day
+GRACE_NS = 900 * SECOND  # market time after the close in which the venue ends the orders of the day
 
 
 class DayOrders:
-    """Looks for orders that outlived their day."""
+    """Looks for orders that are still open after their day."""
 
     def __init__(self, book: Book) -> None:
         self._book = book
 
-    def on_look(self, look: Look) -> Decisions:
-        """Put an end to orders of a day that is over."""
+    def on_reconcile(self, decision: Reconcile) -> Decisions:
+        """End the orders of a day that is over, once its grace time has passed."""
         c = self._book.conditions
-        return self._ended() if c.times.closed_at and c.now >= c.times.closed_at + GRACE else NOTHING
+        return self._end_orders() if c.times.closed_at and c.now >= c.times.closed_at + GRACE_NS else NOTHING
 
-    def _ended(self) -> Iterator[Decision]:
+    def _end_orders(self) -> Iterator[Decision]:
         book = self._book
-        for order in book.blotter.live_anywhere():
+        for order in book.blotter.all_live_orders():
             if order.times.begun_at < book.conditions.times.closed_at and order.state in AT_VENUE:
-                yield Record(book.fact(order, OrderEventType.DAY_ENDED, "the day of the order is over"))
+                yield RecordEvent(book.make_event(order, OrderEventType.DAY_ENDED, "the day of the order is over"))

@@ -1,11 +1,11 @@
-"""Exits: what is wanted flat gets an order, another when it ends short, and a pause when the venue refuses it."""
+"""Exits: sends an order for each requested exit, another one if it ends unfilled, and pauses when the venue refuses."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from tradebot.clock import SECOND
-from tradebot.domain.messages import Signal, ClockTick
+from tradebot.domain.messages import ClockTick, Signal
 from tradebot.domain.order import OrderEventType, OrderState
 from tests.oracle.vendor.trading.desk.book.book import Book, OrderChange
 from tests.oracle.vendor.trading.desk.decisions import (
@@ -15,71 +15,79 @@ from tests.oracle.vendor.trading.desk.decisions import (
     ClosePositions,
     Decision,
     Decisions,
-    Forget,
+    ForgetPosition,
 )
 from tests.oracle.vendor.trading.desk.placing.requests import OrderRequests
 
-REFUSED = (OrderState.REJECTED, OrderState.ABSENT)
-LONGEST_PAUSE = 32 * SECOND  # between two exits that the venue refuses
+REFUSED_STATES = (OrderState.REJECTED, OrderState.ABSENT)
+MAX_PAUSE_NS = 32 * SECOND  # between two exits of a symbol that the venue refused
 
 
 class Exits:
-    """Sends the exits that are wanted. Entries of the symbol that work are taken back first."""
+    """Sends the requested exits. Working entries of the symbol are cancelled first."""
 
     def __init__(self, book: Book, requests: OrderRequests) -> None:
         self._book, self._requests = book, requests
-        self.refused: dict[str, tuple[int, int]] = {}  # symbol -> (refusals in a row, mono before which none is sent)
+        self.refusals: dict[str, tuple[int, int]] = {}  # symbol -> (refusals in a row, monotonic ns of the next try)
 
-    def on_close(self, decision: ClosePosition) -> Decisions:
+    def on_close_position(self, decision: ClosePosition) -> Decisions:
         """Send the exit of one symbol."""
-        return self.send(decision.symbol, decision.quoted_at, decision.signal)
+        return self.send_exit(decision.symbol, decision.quoted_at, decision.signal)
 
-    def on_close_all(self, decision: ClosePositions) -> Iterator[Decision]:
-        """Send the exits of the symbols that are named."""
-        for symbol in self._book.exits.turn(decision.symbols):
-            yield from self.send(symbol, self._book.conditions.mono)
+    def on_close_positions(self, decision: ClosePositions) -> Iterator[Decision]:
+        """Send the exits of the named symbols."""
+        for symbol in self._book.pending_exits.next_batch(decision.symbols):
+            yield from self.send_exit(symbol, self._book.conditions.mono)
 
     def on_tick(self, tick: ClockTick) -> Decisions:
-        """Send what is wanted and has no order working; of many some, and the others at the next ticks."""
-        if self._book.is_leaving or not self._book.exits.wanted:
+        """Send the requested exits that have no working order; of very many some now, the others on the next ticks."""
+        if self._book.sends_no_orders or not self._book.pending_exits.requested:
             return NOTHING
-        return self._step(tick.mono)
+        return self._send_exits(tick.mono)
 
     def on_change(self, change: OrderChange) -> Decisions:
-        """Remember how often the venue refused the exits of a symbol in a row."""
+        """Count how often in a row the venue refused the exits of a symbol; pause before the next try.
+
+        The pause doubles from one second up to `MAX_PAUSE_NS`. A fill ends the row.
+        """
         order = change.after
         symbol = order.request.symbol
-        if change.fact.type is OrderEventType.EXECUTED:
-            self.filled(symbol)
-        if order.state in REFUSED and change.ends_exit and symbol in self._book.positions.open:
-            times = self.refused.get(symbol, (0, 0))[0]
-            pause = min(SECOND << times, LONGEST_PAUSE)
-            self.refused[symbol] = min(times + 1, 10), self._book.conditions.mono + pause
+        if change.event.type is OrderEventType.EXECUTED:
+            self.forget_refusals(symbol)
+        if order.state in REFUSED_STATES and change.ends_exit and symbol in self._book.positions.open:
+            times = self.refusals.get(symbol, (0, 0))[0]
+            pause = min(SECOND << times, MAX_PAUSE_NS)
+            # Counted to 10 only, far beyond the longest pause, so that the shift above stays small.
+            self.refusals[symbol] = min(times + 1, 10), self._book.conditions.mono + pause
         return NOTHING
 
-    def filled(self, symbol: str) -> None:
-        """Forget what was refused of a symbol: an order of it was filled."""
-        if self.refused:
-            self.refused.pop(symbol, None)
+    def forget_refusals(self, symbol: str) -> None:
+        """Forget the refusals of a symbol, because an order for it was filled."""
+        if self.refusals:
+            self.refusals.pop(symbol, None)
 
-    def send(self, symbol: str, quoted_at: int, signal: Signal | None = None) -> Iterator[Decision]:
-        """Send an exit of what may be closed, unless one may still fill."""
+    def send_exit(self, symbol: str, quoted_at: int, signal: Signal | None = None) -> Iterator[Decision]:
+        """Send the requested exit of a symbol for its closable quantity, unless a working exit may still close some.
+
+        Cancels the entries of the symbol first. Does nothing while the login is dead or the venue's refusals make it
+        pause. `quoted_at` is monotonic ns.
+        """
         book, blotter, c = self._book, self._book.blotter, self._book.conditions
         if symbol not in blotter.positions.open:
-            yield Forget(symbol)
+            yield ForgetPosition(symbol)
             return
-        # Nothing can leave with a dead login; what is wanted is tried when the session is back.
-        if c.links.orders_refused or (self.refused and c.mono < self.refused.get(symbol, (0, 0))[1]):
+        # With a dead login no order can leave. The exit stays requested, and later ticks try it again.
+        if c.links.orders_refused or (self.refusals and c.mono < self.refusals.get(symbol, (0, 0))[1]):
             return
-        purpose, reason = book.exits.wanted[symbol]
-        for order in blotter.live(symbol):
+        purpose, reason = book.pending_exits.requested[symbol]
+        for order in blotter.live_orders(symbol):
             if not order.request.purpose.is_exit:
                 yield CancelOrder(order.order_id, "the position is being closed")
-        if not book.exposure.closing(symbol):
-            yield self._requests.exit(symbol, purpose=purpose, reason=reason, quoted_at=quoted_at, signal=signal)
-        if book.exposure.is_closing_alone(symbol):
-            book.exits.settle(symbol)
+        if not book.exposure.closing_quantity(symbol):
+            yield self._requests.build_exit(symbol, purpose=purpose, reason=reason, quoted_at=quoted_at, signal=signal)
+        if book.exposure.has_only_closing_exit(symbol):
+            book.pending_exits.mark_working(symbol)
 
-    def _step(self, mono: int) -> Iterator[Decision]:
-        for symbol in self._book.exits.turn(self._book.exits.wanted):
-            yield from self.send(symbol, mono)
+    def _send_exits(self, mono: int) -> Iterator[Decision]:
+        for symbol in self._book.pending_exits.next_batch(self._book.pending_exits.requested):
+            yield from self.send_exit(symbol, mono)

@@ -1,4 +1,4 @@
-"""Position check: the venue's net of each line held against ours, and what other hands do where we trade."""
+"""Position check: compares the venue's net quantity per netting key with ours, and follows external orders there."""
 
 from __future__ import annotations
 
@@ -7,95 +7,98 @@ from collections.abc import Iterator
 from tradebot.domain.messages import ReconciliationResult, ReleasedPosition
 from tradebot.domain.order import OrderEventType
 from tests.oracle.vendor.trading.desk.book.book import Book, OrderChange
-from tests.oracle.vendor.trading.desk.book.external import line_of
+from tests.oracle.vendor.trading.desk.book.external_positions import order_netting_key
 from tests.oracle.vendor.trading.desk.decisions import (
     NOTHING,
+    AttributePositions,
+    BlockSymbol,
     CancelOrder,
     Decision,
     Decisions,
-    Look,
-    Release,
-    Settle,
-    Suspect,
-    Unaccounted,
+    Reconcile,
+    ReleasePosition,
+    SetUnaccounted,
 )
 
-STALENESS = frozenset((OrderEventType.LINK_LOST, OrderEventType.LINK_BACK))  # tells nothing of the order itself
+STALENESS_EVENTS = frozenset((OrderEventType.LINK_LOST, OrderEventType.LINK_BACK))  # say nothing about the order itself
 
 
 class PositionCheck:
-    """A symbol opens nothing while its line is not accounted for, and no longer."""
+    """Blocks entries in a symbol for as long as its position at the venue is not accounted for."""
 
     def __init__(self, book: Book) -> None:
         self._book = book
 
-    def on_look(self, look: Look) -> Iterator[Decision]:
-        """Say what others did, give up what they took of ours, and name what nothing explains."""
+    def on_reconcile(self, decision: Reconcile) -> Iterator[Decision]:
+        """Attribute the venue's net quantities, release what others closed of ours, and report what is unexplained."""
         book, external = self._book, self._book.external
-        yield Settle(look.books, look.is_start)
-        released = tuple(self._lost())
+        yield AttributePositions(decision.books, decision.is_start)
+        released = tuple(self._released_parts())
         for part in released:
-            yield Release(part)
-        differences = self._differences(look)
-        yield Unaccounted(external.unsettled() | differences)
+            yield ReleasePosition(part)
+        differences = self._differences(decision)
+        yield SetUnaccounted(external.unsettled_symbols() | differences)
         for symbol in list(book.positions.open) if external else ():
-            yield from self._shrink(symbol)
+            yield from self._cancel_excess_exits(symbol)
         yield ReconciliationResult(
             at=book.conditions.now,
             differences=tuple(differences.values()),
-            cash=look.books.cash,
-            external=external.positions(book.settings.venue),
+            cash=decision.books.cash,
+            external=external.as_messages(book.settings.venue),
             released=released,
         )
 
     def on_change(self, change: OrderChange) -> Decisions:
-        """Take a fact of an order of another hand: it bounds our exits at once, and where we trade no entry leaves
-        until the books account for it."""
-        return NOTHING if change.fact.type in STALENESS else self._elsewhere(change)
+        """Note an event of an external order: it limits our exits at once.
 
-    def _elsewhere(self, change: OrderChange) -> Iterator[Decision]:
+        Where we trade too, no entry leaves until a snapshot accounts for the order.
+        """
+        return NOTHING if change.event.type in STALENESS_EVENTS else self._on_external_order(change)
+
+    def _on_external_order(self, change: OrderChange) -> Iterator[Decision]:
         order = change.after
-        line, request = line_of(order), order.request
-        if self._book.is_traded(line):
+        netting_key, request = order_netting_key(order), order.request
+        if self._book.is_traded_key(netting_key):
             what = f"{request.side} {order.quantity:f} {request.product}"
-            yield Suspect(line, f"an order placed elsewhere ({what}) is not settled yet")
-        yield from self._shrink(request.symbol)
+            yield BlockSymbol(netting_key, f"an order placed elsewhere ({what}) is not settled yet")
+        yield from self._cancel_excess_exits(request.symbol)
 
-    def _shrink(self, symbol: str) -> Iterator[Decision]:
-        # Exits are taken back that would close more than we may, since others closed some of it or may yet.
+    def _cancel_excess_exits(self, symbol: str) -> Iterator[Decision]:
+        # Cancel the exits of a symbol if they may close more than is ours to close: external orders have closed part of
+        # the position, or still may.
         exposure, blotter, position = (
             self._book.exposure,
             self._book.blotter,
             self._book.positions.open.get(symbol),
         )
-        if position is None or not exposure.has_live(symbol):
+        if position is None or not exposure.has_live_order(symbol):
             return
-        if exposure.closing(symbol) <= abs(self._book.external.closable(position, is_sure=True)):
+        if exposure.closing_quantity(symbol) <= abs(self._book.external.closable_quantity(position, is_sure=True)):
             return
-        for order in blotter.live(symbol):
+        for order in blotter.live_orders(symbol):
             if order.request.purpose.is_exit:
                 yield CancelOrder(order.order_id, "others close what it was to close")
 
-    def _differences(self, look: Look) -> dict[str, str]:
+    def _differences(self, decision: Reconcile) -> dict[str, str]:
         book, external = self._book, self._book.external
         found = {
             row.symbol: f"{row.symbol}: the venue's position cannot be read: {row.reason}"
-            for row in look.books.unread
+            for row in decision.books.unread
             if row.book == "positions" and row.symbol in book.universe
         }
-        for line, rest in sorted(external.rests().items()):
-            exchange, symbol, product = line
-            ours = book.positions.in_line(line)
-            beyond = external.beyond[line] - rest
-            theirs = f", {beyond:f} placed elsewhere" if beyond else ""
+        for netting_key, rest in sorted(external.unexplained_rests().items()):
+            exchange, symbol, product = netting_key
+            ours = book.positions.netted_quantity(netting_key)
+            others = external.quantities[netting_key] - rest  # the external quantity that is explained
+            theirs = f", {others:f} placed elsewhere" if others else ""
             found[symbol] = (
-                f"{exchange}:{symbol} {product}: the venue holds {ours + beyond + rest:f}, the journal {ours:f}{theirs}"
+                f"{exchange}:{symbol} {product}: the venue holds {ours + others + rest:f}, the journal {ours:f}{theirs}"
             )
         return found
 
-    def _lost(self) -> Iterator[ReleasedPosition]:
+    def _released_parts(self) -> Iterator[ReleasedPosition]:
         book = self._book
         for position in list(book.positions.by_key.values()):
-            if position.quantity and (lost := book.external.lost(position)):
-                price = book.marks.price_at(position.key) or position.average_price
+            if position.quantity and (lost := book.external.lost_quantity(position)):
+                price = book.marks.last_price_of(position.key) or position.average_price
                 yield ReleasedPosition(key=position.key, quantity=lost, price=price, at=book.conditions.now)

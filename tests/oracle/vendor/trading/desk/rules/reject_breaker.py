@@ -1,9 +1,10 @@
-"""The reject breaker: counts what the venue refuses, and halts what may open nothing any more.
+"""The reject breaker: counts the orders that the venue rejects, and halts the scope in which too many were rejected.
 
-A refusal counts for its symbol, entry or exit: what this venue will not take of one share says nothing of others, and
-what cannot be left must not be entered. Where several symbols of one strategy are refused within a minute the mistake
-is the strategy's, and so it is where the money is missing. All count for the account, where the pauses between the
-tries of one exit (`exits.py`) leave room for it alone and not for two.
+A rejection counts for its symbol, whether of an entry or an exit: a venue that does not accept orders in one symbol may
+well accept others, and a position that cannot be closed must not be opened. A rejection counts for the strategy if
+funds are missing, or if its entries in several symbols are rejected within a minute. Every rejection also counts for
+the account. `exits.py` pauses between two tries of one exit, so a single failing exit stays below the account's limit;
+two may reach it.
 """
 
 from __future__ import annotations
@@ -13,59 +14,63 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from tradebot.clock import MINUTE
-from tradebot.domain.commands import EVERYTHING, Scope, ScopeKind, CommandVerb
-from tradebot.domain.order import Order, OrderEventType, OrderEvent, OrderRequest, OrderState, Refusal
+from tradebot.domain.commands import EVERYTHING, CommandVerb, Scope, ScopeKind
+from tradebot.domain.order import Order, OrderEvent, OrderEventType, OrderRequest, OrderState, Refusal
 from tests.oracle.vendor.trading.desk.book.book import Book, OrderChange
-from tests.oracle.vendor.trading.desk.decisions import NOTHING, Decision, Decisions, Stand
-from tests.oracle.vendor.trading.desk.rules.finding import halt_once
+from tests.oracle.vendor.trading.desk.decisions import NOTHING, ApplyCommand, Decision, Decisions
+from tests.oracle.vendor.trading.desk.rules.violation import halt_unless_halted
 from tests.oracle.vendor.trading.desk.settings import DeskSettings
 
-WINDOW = MINUTE  # of our monotonic time
+WINDOW_NS = MINUTE  # monotonic ns
 EXECUTED, REJECTED = OrderEventType.EXECUTED, OrderState.REJECTED
 
 
-class Trip(NamedTuple):
-    """Too much was refused: why, and the scope of the halt."""
+class BreakerTrip(NamedTuple):
+    """A limit of the breaker was reached: the reason, and the scope to halt."""
 
     reason: str
     scope: Scope
 
 
 class RejectBreaker:
-    """Halts what trips. A dead login is no fault of an order and needs no resume: what it refuses does not count."""
+    """Halts a scope that reaches a limit.
+
+    Rejections because of a dead login do not count: the orders are not at fault, and no resume is needed.
+    """
 
     def __init__(self, book: Book) -> None:
-        self._book, self.counts = book, Rejections(book.settings)
+        self._book, self.rejections = book, Rejections(book.settings)
 
     def on_change(self, change: OrderChange) -> Decisions:
-        """Count a rejection, or a fill that ends a row of them."""
+        """Count a rejection, or a fill that ends a streak of rejections."""
         if change.before is None or self._book.conditions.links.orders_refused:
             return NOTHING
-        trips = self.counts.heard(change.before, change.fact, change.after)
+        trips = self.rejections.count_event(change.before, change.event, change.after)
         return self._halts(trips) if trips else NOTHING
 
-    def on_stand(self, decision: Stand) -> Decisions:
-        """Begin a scope again that a person lets trade."""
+    def on_apply_command(self, decision: ApplyCommand) -> Decisions:
+        """Forget the rejections of a scope that a person resumes."""
         if decision.command.verb is CommandVerb.RESUME:
-            self.counts.resumed(decision.command.scope)
+            self.rejections.on_resume(decision.command.scope)
         return NOTHING
 
-    def begin_day(self) -> None:
-        """Forget what was refused on another day."""
-        self.counts.begin_day()
+    def forget_rejections(self) -> None:
+        """Forget the rejections of earlier days."""
+        self.rejections.clear_counts()
 
-    def _halts(self, trips: Sequence[Trip]) -> Iterator[Decision]:
+    def _halts(self, trips: Sequence[BreakerTrip]) -> Iterator[Decision]:
         for reason, scope in trips:
-            yield from halt_once(self._book, reason, scope, control=Rejections.name)
+            yield from halt_unless_halted(self._book, reason, scope, control=Rejections.name)
 
 
 class Rejections:
-    """Rejections in a row, and within a minute, of each scope; symbols of a strategy, and orders of the account, within
-    a minute.
+    """Counts rejections per scope: in a row, and within a minute.
 
-    A fill ends the rows of its symbol and its strategy. A scope that trips begins anew, and so does one that a person
-    resumes: what was on its way when it was halted may have been refused after that. Orders placed elsewhere do not
-    count. Limits are from 1 up; without one of symbols every entry counts for its strategy, as it once was.
+    Within a minute it also counts the rejected symbols of each strategy and all rejected orders of the account.
+    A streak is a number of rejections in a row; a fill ends the streaks of its symbol and its strategy. The counts of a
+    scope start again at zero when it reaches a limit. They also do when a person resumes it, because orders on their
+    way at the halt may have been rejected after it. Orders placed elsewhere do not count. Limits are at least 1. If the
+    limit of rejected symbols is 0, every entry counts for its strategy, as in runs recorded before that limit existed.
     """
 
     name = "rejections"
@@ -73,60 +78,65 @@ class Rejections:
     def __init__(self, limits: DeskSettings) -> None:
         self._in_a_row, self._in_a_minute = limits.max_rejects_in_a_row, limits.max_rejects_per_minute
         self._of_account, self._of_symbols = limits.max_account_rejects_per_minute, limits.max_rejected_symbols
-        self.rows: dict[Scope, int] = {}  # scope -> rejections since its last fill, none zero
-        self._times: dict[Scope, deque[int]] = {}  # scope -> when the last ones were, as many as trip
-        self._symbols: dict[str, dict[str, int]] = {}  # strategy -> symbol -> when its last entry was rejected
+        self.streaks: dict[Scope, int] = {}  # scope -> rejections since its last fill, never 0
+        self._times: dict[Scope, deque[int]] = {}  # scope -> monotonic ns of the last rejections, as many as its limit
+        self._symbols: dict[str, dict[str, int]] = {}  # strategy -> symbol -> monotonic ns of its last rejected entry
 
-    def heard(self, before: Order | None, fact: OrderEvent, after: Order) -> Sequence[Trip]:
-        """Take a fact and what it made of its order; returns what it trips."""
+    def count_event(self, before: Order | None, event: OrderEvent, after: Order) -> Sequence[BreakerTrip]:
+        """Count an event of an order, and return the limits that it reaches.
+
+        `before` and `after` are the order before and after the event.
+        """
         if after.is_external:
             return ()
-        if fact.type is EXECUTED:
-            self.filled(after.request)
+        if event.type is EXECUTED:
+            self.end_streaks(after.request)
         elif after.state is REJECTED and before is not None and before.state is not REJECTED:
-            return self.rejected(after, fact.mono, refusal_of(fact))
+            return self.count_rejection(after, event.mono, refusal_kind(event))
         return ()
 
-    def rejected(self, order: Order, mono: int, refusal: Refusal = Refusal.ORDER) -> list[Trip]:
-        """Count a rejection of ours at monotonic `mono`; returns what it trips, the widest scope first."""
+    def count_rejection(self, order: Order, mono: int, refusal: Refusal = Refusal.ORDER) -> list[BreakerTrip]:
+        """Count a rejection of our order at `mono` (monotonic ns); return the limits reached, widest scope first."""
         request, trips = order.request, []
         because = f"the last because: {order.reason}"
-        if self._crowds(EVERYTHING, self._of_account, mono):
-            self._begin_anew(EVERYTHING)
-            trips.append(Trip(f"{self._of_account} orders within a minute were rejected, {because}", EVERYTHING))
+        if self._is_crowded(EVERYTHING, self._of_account, mono):
+            self._reset_scope(EVERYTHING)
+            trips.append(BreakerTrip(f"{self._of_account} orders within a minute were rejected, {because}", EVERYTHING))
         scope = self._scope_of(request, refusal)
         if scope.kind is ScopeKind.SYMBOL and not request.purpose.is_exit and request.strategy:
-            trips += self._spread(request, mono, because)
+            trips += self._strategy_trips(request, mono, because)
         what = "exits of" if request.purpose.is_exit else "entries of"
-        row = self.rows[scope] = self.rows.get(scope, 0) + 1
-        crowded = self._crowds(scope, self._in_a_minute, mono)
-        if row >= self._in_a_row:
-            trips.append(Trip(f"{row} {what} {scope} in a row were rejected, {because}", scope))
-        elif crowded:
-            trips.append(Trip(f"{self._in_a_minute} {what} {scope} within a minute were rejected, {because}", scope))
-        if row >= self._in_a_row or crowded:
-            self._begin_anew(scope)
+        streak = self.streaks[scope] = self.streaks.get(scope, 0) + 1
+        is_crowded = self._is_crowded(scope, self._in_a_minute, mono)
+        if streak >= self._in_a_row:
+            trips.append(BreakerTrip(f"{streak} {what} {scope} in a row were rejected, {because}", scope))
+        elif is_crowded:
+            trips.append(
+                BreakerTrip(f"{self._in_a_minute} {what} {scope} within a minute were rejected, {because}", scope)
+            )
+        if streak >= self._in_a_row or is_crowded:
+            self._reset_scope(scope)
         return trips
 
-    def filled(self, request: OrderRequest) -> None:
-        """End the rows that an order belongs to: it was filled, in part or whole."""
-        if not self.rows:
+    def end_streaks(self, request: OrderRequest) -> None:
+        """End the streaks that an order counts in, because it was filled in part or whole."""
+        if not self.streaks:
             return
         for refusal in Refusal:
-            self.rows.pop(self._scope_of(request, refusal), None)
+            self.streaks.pop(self._scope_of(request, refusal), None)
 
-    def resumed(self, scope: Scope) -> None:
-        """Forget what was refused in a scope that a person lets trade again."""
+    def on_resume(self, scope: Scope) -> None:
+        """Forget the rejections of a scope that a person resumes."""
         if scope.is_account_wide:
-            self.begin_day()
-        self._begin_anew(scope)
+            self.clear_counts()
+        self._reset_scope(scope)
         if scope.kind is ScopeKind.SYMBOL:
             for symbols in self._symbols.values():
                 symbols.pop(scope.name, None)
 
-    def begin_day(self) -> None:
-        """Forget what was refused on another day."""
-        self.rows.clear()
+    def clear_counts(self) -> None:
+        """Forget all rejections, as at the start of a day."""
+        self.streaks.clear()
         self._times.clear()
         self._symbols.clear()
 
@@ -136,32 +146,33 @@ class Rejections:
             return Scope.for_strategy(request.strategy)
         return Scope.for_symbol(request.symbol)
 
-    def _spread(self, request: OrderRequest, mono: int, because: str) -> Sequence[Trip]:
-        # The symbols in which a strategy was refused within the minute, this one the last.
-        recent = {s: at for s, at in self._symbols.get(request.strategy, {}).items() if abs(mono - at) < WINDOW}
+    def _strategy_trips(self, request: OrderRequest, mono: int, because: str) -> Sequence[BreakerTrip]:
+        # Count the symbols in which a strategy's entries were rejected within the minute; the newest comes last.
+        recent = {s: at for s, at in self._symbols.get(request.strategy, {}).items() if abs(mono - at) < WINDOW_NS}
         self._symbols[request.strategy] = recent | {request.symbol: mono}
         count, scope = len(self._symbols[request.strategy]), Scope.for_strategy(request.strategy)
         if count < self._of_symbols:
             return ()
-        self._begin_anew(scope)
-        return (Trip(f"entries of {scope} in {count} symbols within a minute were rejected, {because}", scope),)
+        self._reset_scope(scope)
+        return (BreakerTrip(f"entries of {scope} in {count} symbols within a minute were rejected, {because}", scope),)
 
-    def _crowds(self, scope: Scope, most: int, mono: int) -> bool:
-        # After a boot of the machine the times of earlier runs may be later than now, and are none of this minute.
+    def _is_crowded(self, scope: Scope, most: int, mono: int) -> bool:
+        # Note a rejection; return whether there were `most` within a minute. After a reboot, times of earlier runs may
+        # be later than now. `abs` keeps them out of this minute.
         times = self._times.get(scope)
         if times is None:
             times = self._times[scope] = deque(maxlen=most)
         times.append(mono)
-        return len(times) == most and abs(mono - times[0]) < WINDOW
+        return len(times) == most and abs(mono - times[0]) < WINDOW_NS
 
-    def _begin_anew(self, scope: Scope) -> None:
-        self.rows.pop(scope, None)
+    def _reset_scope(self, scope: Scope) -> None:
+        self.streaks.pop(scope, None)
         self._times.pop(scope, None)
         if scope.kind is ScopeKind.STRATEGY:
             self._symbols.pop(scope.name, None)
 
 
-def refusal_of(fact: OrderEvent) -> Refusal:
-    """Return what a refusal spoke of, where it was told."""
-    told = fact.refusal or (None if fact.venue_order is None else fact.venue_order.refusal)
-    return Refusal.ORDER if told is None else told
+def refusal_kind(event: OrderEvent) -> Refusal:
+    """Return what a rejection is about as far as the venue says so, else `ORDER`."""
+    refusal = event.refusal or (None if event.venue_order is None else event.venue_order.refusal)
+    return Refusal.ORDER if refusal is None else refusal

@@ -1,4 +1,4 @@
-"""The rules of a desk and their order, which is behaviour: who hears what, and who hears it first."""
+"""The rules of a desk, and in which order they are asked about each message; the order is behaviour."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from tradebot.domain.market import Quotes
 from tradebot.domain.messages import (
     BrokerSession,
+    ClockTick,
     Command,
     FillReport,
     LinkDown,
@@ -15,19 +16,18 @@ from tradebot.domain.messages import (
     OrderReport,
     RequestResult,
     Signals,
-    ClockTick,
 )
 from tradebot.domain.order import OrderEventType
 from tests.oracle.vendor.trading.desk.book.book import Book, OrderChange
 from tests.oracle.vendor.trading.desk.decisions import (
+    ApplyCommand,
     CancelOrder,
     ClosePosition,
     ClosePositions,
     Decisions,
-    Forget,
-    Look,
-    Release,
-    Stand,
+    ForgetPosition,
+    Reconcile,
+    ReleasePosition,
 )
 from tests.oracle.vendor.trading.desk.placing.placement import Placement
 from tests.oracle.vendor.trading.desk.placing.requests import OrderRequests
@@ -47,17 +47,19 @@ from tests.oracle.vendor.trading.desk.rules.stop_levels import StopLevels
 from tests.oracle.vendor.trading.desk.rules.venue_links import VenueLinks
 from tests.oracle.vendor.trading.desk.rules.venue_reports import VenueReports
 
-Hears = Callable[[Any], Decisions]
-FILLS = frozenset((OrderEventType.EXECUTED,))
-ALL = frozenset(OrderEventType)
-NEWS = ALL - {OrderEventType.SENDING, OrderEventType.ACCEPTED}  # which neither end an order nor fill it
+Subscriber = Callable[[Any], Decisions]
+FILL_EVENTS = frozenset((OrderEventType.EXECUTED,))
+ALL_EVENTS = frozenset(OrderEventType)
+# All but the two events of an order on its way to the venue: they neither end nor fill it.
+NOT_IN_TRANSIT = ALL_EVENTS - {OrderEventType.SENDING, OrderEventType.ACCEPTED}
 
 
 class Ruleset:
-    """Every rule of one desk. `hears` is who is asked about a message or decision, `of_change` about a fact; in order.
+    """Every rule of one desk.
 
-    A rule that is to be added gets its line in one of the two, with the reason for its place. One that acts on prices
-    at a tick needs more: a backtest ticks only where something can happen, see `backtest/loss.py`.
+    `subscribers` holds the rules to ask about a message or a decision, `change_subscribers` those to ask about an order
+    event; both in order. A new rule gets its line in one of the two, with the reason for its place. A rule that acts on
+    prices at a tick needs more: a backtest ticks only where something can happen, see `backtest/daily_loss_scan.py`.
     """
 
     def __init__(
@@ -78,59 +80,64 @@ class Ruleset:
         self.venue_reports = VenueReports(book, absent_after_s=absent_after_s, absence_is_proof=absence_is_proof)
         self._cancels, self._repricing = Cancels(book), Repricing(book, requests, placement)
         self._positions = PositionCheck(book)
-        self.hears = self._hears(book)
-        self._of_ours, self._of_others = self._changes(book)
+        self.subscribers = self._message_subscribers(book)
+        self._of_ours, self._of_others = self._event_subscribers(book)
 
-    def of_change(self, change: OrderChange) -> tuple[Hears, ...]:
-        """Return who is asked about a fact that is in the book, in order."""
-        return self._of_others if change.after.is_external else self._of_ours[change.fact.type]
+    def change_subscribers(self, change: OrderChange) -> tuple[Subscriber, ...]:
+        """Return the rules to ask about an order event that is in the book, in order."""
+        return self._of_others if change.after.is_external else self._of_ours[change.event.type]
 
-    def _changes(self, book: Book) -> tuple[dict[OrderEventType, tuple[Hears, ...]], tuple[Hears, ...]]:
-        # Of an order of ours, by event, and of one placed elsewhere.
-        of_ours: tuple[tuple[Hears, frozenset[OrderEventType]], ...] = (
-            (self.exits.on_change, NEWS),  # what the venue refused, before anything sends an exit again
-            (self.venue_reports.on_change, ALL),  # which fills lack, before a halt or a cancel leads to more
-            (OrderInvariants(book).on_change, ALL),  # what must not happen is told before what follows from it
-            (FillCheck(book).on_change, FILLS),
-            (self.stop_levels.on_change, FILLS),  # guards what a fill opened, once its incidents are told
-            (self.reject_breaker.on_change, NEWS),
-            (self._cancels.on_change, ALL),  # last: a halt just now may have taken the order back already
+    def _event_subscribers(
+        self, book: Book
+    ) -> tuple[dict[OrderEventType, tuple[Subscriber, ...]], tuple[Subscriber, ...]]:
+        # For our orders by type of event, and for orders placed elsewhere.
+        own_rules: tuple[tuple[Subscriber, frozenset[OrderEventType]], ...] = (
+            (self.exits.on_change, NOT_IN_TRANSIT),  # counts refusals before another rule sends the exit again
+            (self.venue_reports.on_change, ALL_EVENTS),  # notes missing fills before a halt or a cancel leads to more
+            (OrderInvariants(book).on_change, ALL_EVENTS),  # reports a violation before its consequences
+            (FillCheck(book).on_change, FILL_EVENTS),
+            (self.stop_levels.on_change, FILL_EVENTS),  # after the incidents of a fill: sets stops for what it opened
+            (self.reject_breaker.on_change, NOT_IN_TRANSIT),
+            (self._cancels.on_change, ALL_EVENTS),  # last: a halt just before may have cancelled the order already
         )
-        by_event = {event: tuple(rule for rule, events in of_ours if event in events) for event in OrderEventType}
+        by_event = {
+            event_type: tuple(rule for rule, events in own_rules if event_type in events)
+            for event_type in OrderEventType
+        }
         return by_event, (self.venue_reports.on_change, self._positions.on_change)
 
-    def _hears(self, book: Book) -> dict[type, tuple[Hears, ...]]:
+    def _message_subscribers(self, book: Book) -> dict[type, tuple[Subscriber, ...]]:
         reports, links, levels, cancels = self.venue_reports, self.venue_links, self.stop_levels, self._cancels
         return {
             Quotes: (levels.on_quotes,),
             Signals: (self.entries.on_signals,),
             ClockTick: (
                 levels.on_tick,
-                reports.on_tick,  # fills first: what is made up here changes what the rules below see
+                reports.on_tick,  # first: the fills inferred here change what the rules below see
                 self.daily_loss.on_tick,
-                SquareOff(book).on_tick,  # behind the loss, whose flatten it carries out
-                self.exits.on_tick,  # behind what wants symbols flat
-                self._repricing.on_tick,  # last: an exit that was sent just now does not hang
+                SquareOff(book).on_tick,  # after the daily loss, whose flatten it carries out
+                self.exits.on_tick,  # after the rules that request exits
+                self._repricing.on_tick,  # last: an exit sent on this tick is not late yet
             ),
-            OrderReport: (reports.on_seen,),
-            FillReport: (reports.on_executed,),
-            RequestResult: (reports.on_outcome, self._repricing.on_outcome, cancels.on_outcome),
-            # What the books tell is booked first; then differences count.
-            Look: (
-                reports.on_look,
-                cancels.on_look,
-                DayOrders(book).on_look,
-                links.on_look,
-                self._positions.on_look,
+            OrderReport: (reports.on_order_report,),
+            FillReport: (reports.on_fill_report,),
+            RequestResult: (reports.on_request_result, self._repricing.on_request_result, cancels.on_request_result),
+            # The snapshot is booked first; differences are judged after that.
+            Reconcile: (
+                reports.on_reconcile,
+                cancels.on_reconcile,
+                DayOrders(book).on_reconcile,
+                links.on_reconcile,
+                self._positions.on_reconcile,
             ),
             LinkDown: (links.on_link,),
             LinkUp: (links.on_link,),
             BrokerSession: (links.on_login,),
             Command: (Commands(book).on_command, levels.on_command),
-            CancelOrder: (cancels.on_cancel,),
-            ClosePosition: (self.exits.on_close,),
-            ClosePositions: (self.exits.on_close_all,),
-            Stand: (cancels.on_stand, self.reject_breaker.on_stand),
-            Forget: (levels.on_forget,),
-            Release: (levels.on_release,),
+            CancelOrder: (cancels.on_cancel_order,),
+            ClosePosition: (self.exits.on_close_position,),
+            ClosePositions: (self.exits.on_close_positions,),
+            ApplyCommand: (cancels.on_apply_command, self.reject_breaker.on_apply_command),
+            ForgetPosition: (levels.on_forget_position,),
+            ReleasePosition: (levels.on_release_position,),
         }

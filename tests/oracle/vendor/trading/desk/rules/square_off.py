@@ -1,4 +1,4 @@
-"""Square-off: what must be flat before the close, and what a flatten that stands wants flat, is closed at each tick."""
+"""Square-off: at each tick closes the positions whose square-off time has come, and those that a flatten covers."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from tests.oracle.vendor.trading.desk.decisions import NOTHING, ClosePositions, 
 
 
 class SquareOff:
-    """Looks at every tick of the clock. A flatten by the daily loss closes what is meant to be gone by the evening."""
+    """Runs on every clock tick. A flatten by the daily loss closes intraday positions only."""
 
     def __init__(self, book: Book) -> None:
         self._book = book
 
     def on_tick(self, tick: ClockTick) -> Decisions:
-        """Close what must be flat by now; nothing while the daemon leaves what is open as it is."""
+        """Close what must be flat by now; do nothing while the daemon stops and leaves positions open."""
         c = self._book.conditions
         is_time = c.times.session is not None and c.times.square_off_at <= tick.at < c.times.session.closes_at
-        if self._book.is_leaving or not (is_time or c.has_halts):
+        if self._book.sends_no_orders or not (is_time or c.has_halts):
             return NOTHING
-        return self._close(is_time=is_time)
+        return self._close_positions(is_time=is_time)
 
-    def _close(self, *, is_time: bool) -> Iterator[Decision]:
+    def _close_positions(self, *, is_time: bool) -> Iterator[Decision]:
         book, c = self._book, self._book.conditions
         if is_time:
-            yield ClosePositions(book.open_symbols(c.squares_off), "square-off before the close")
+            yield ClosePositions(book.open_symbols(c.in_square_off), "square-off before the close")
         for command in c.halts.active_flattens:
             is_of_loss = command.control == DAILY_LOSS
             symbols = book.open_symbols(book.is_intraday) if is_of_loss else book.open_symbols()

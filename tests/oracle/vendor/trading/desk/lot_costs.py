@@ -1,4 +1,4 @@
-"""Whether the money of an order pays a lot of each instrument: said at start, where else a signal would find out."""
+"""Warns at start of instruments of which one lot costs more than an entry's money, before a signal fails on that."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from decimal import Decimal
 
 from tradebot.domain.instrument import Instrument
 
-Priced = tuple[Instrument, Decimal, Decimal]  # an instrument with its lowest and highest price
+Priced = tuple[Instrument, Decimal, Decimal]  # (instrument, its lowest price, its highest price)
 
 
-def too_dear(priced: Iterable[Priced], order_notional: Decimal) -> tuple[str, ...]:
-    """Return a sentence for each instrument of which a lot costs more than `order_notional`, at some price at least."""
+def unaffordable_lots(priced: Iterable[Priced], order_notional: Decimal) -> tuple[str, ...]:
+    """Return a sentence for each instrument whose lot costs more than `order_notional` at its highest price."""
     found = []
     for instrument, low, high in priced:
         least, most = low * instrument.lot_size, high * instrument.lot_size
