@@ -131,7 +131,7 @@ def test_the_client_reads_the_instrument_list(seen: Any) -> None:
 
 def test_the_quotes_the_client_reads_were_published(seen: Any) -> None:
     said, exchange, published = seen
-    token = exchange.universe.get("TCS").token
+    token = exchange.universe.instrument_of("TCS").token
     rows = published[token]
     quote = said["quote"]["NSE:TCS"]
     depth = {
@@ -147,11 +147,11 @@ def test_the_quotes_the_client_reads_were_published(seen: Any) -> None:
 
 def test_the_candles_the_client_reads_are_those_of_the_source(seen: Any) -> None:
     said, exchange, _ = seen
-    series = exchange.source.series(
-        exchange.universe.id("TCS"),
-        interval=900 * SECOND,
-        start=parse_iso("2026-11-20T00:00:00", IST),
-        end=parse_iso("2026-11-20T15:30:01", IST),
+    series = exchange.source.bar_series(
+        exchange.universe.id_of("TCS"),
+        interval_ns=900 * SECOND,
+        start_at=parse_iso("2026-11-20T00:00:00", IST),
+        end_at=parse_iso("2026-11-20T15:30:01", IST),
     )
     assert len(series) >= 24
     assert [c["close"] * 100 for c in said["candles"]] == series.close.tolist()
@@ -161,7 +161,7 @@ def test_the_candles_the_client_reads_are_those_of_the_source(seen: Any) -> None
 
 def test_the_orders_the_client_places_are_those_in_the_book(seen: Any) -> None:
     said, exchange, _ = seen
-    book = {order.order_id: order for order in exchange.orders()}
+    book = {order.order_id: order for order in exchange.latest_orders()}
     rows = {row["order_id"]: row for row in said["orders"]}
     assert rows.keys() == book.keys() == {said["resting"], said["taking"]}
     resting, taking = rows[said["resting"]], rows[said["taking"]]
@@ -169,7 +169,7 @@ def test_the_orders_the_client_places_are_those_in_the_book(seen: Any) -> None:
     assert resting["price"] == book[said["resting"]].ticket.price
     assert (taking["status"], taking["filled_quantity"]) == ("COMPLETE", 3)
     assert [row["status"] for row in said["history"]] == [
-        KITE_STATUSES[v.status] for v in exchange.history(said["resting"])
+        KITE_STATUSES[v.status] for v in exchange.order_history(said["resting"])
     ]
 
 
@@ -177,12 +177,12 @@ def test_the_order_frames_tell_every_version_in_order(seen: Any) -> None:
     said, exchange, _ = seen
     for name in ("resting", "taking"):
         told = [data["status"] for data in said["orders_seen"] if data["order_id"] == said[name]]
-        assert told == [KITE_STATUSES[version.status] for version in exchange.history(said[name])]
+        assert told == [KITE_STATUSES[version.status] for version in exchange.order_history(said[name])]
 
 
 def test_fills_and_positions_are_those_of_the_account(seen: Any) -> None:
     said, exchange, _ = seen
-    exact = [(t.trade_id, t.quantity, t.price) for t in exchange.trades()]
+    exact = [(t.trade_id, t.quantity, t.price) for t in exchange.trade_rows()]
     assert [(t["trade_id"], t["quantity"], t["average_price"]) for t in said["trades"]] == exact
     assert said["order_trades"] == said["trades"]
     (position,) = said["positions"]["net"]
@@ -200,7 +200,7 @@ def test_ticks_in_three_modes_are_what_the_exchange_published(seen: Any) -> None
         assert any(wanted.items() <= row.items() for row in rows), (wanted, rows[-1])
         modes.add((tick["mode"], tick["tradable"]))
     assert {("ltp", True), ("quote", True), ("full", True), ("full", False)} <= modes
-    assert exchange.universe.get("NIFTY 50").token in {tick["instrument_token"] for tick in said["ticks"]}
+    assert exchange.universe.instrument_of("NIFTY 50").token in {tick["instrument_token"] for tick in said["ticks"]}
 
 
 def _expected(tick: dict[str, Any]) -> dict[str, Any]:

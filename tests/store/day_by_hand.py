@@ -1,4 +1,4 @@
-"""A journal written by hand for the tests of the store: two runs, every kind of row, and texts that no client should send."""
+"""A journal written by hand for the tests of the store: two runs, every kind of row, and hostile texts."""
 
 from __future__ import annotations
 
