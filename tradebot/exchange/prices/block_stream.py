@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from tradebot.clock import SECOND
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Ints
 from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots, empty_columns
@@ -81,6 +82,28 @@ class BlockStream:
             if snapshot is not None:
                 yield snapshot
         self.emitted_until_at = max(self.emitted_until_at, until_at)
+
+
+class StreamedPrices:
+    """The part of a price source that hands on the steps of its block stream."""
+
+    universe: Universe
+    opens_at: int
+    previous_close: Ints
+    _stream: BlockStream
+
+    @property
+    def is_finished(self) -> bool:
+        """Return whether no step is left."""
+        return self._stream.is_finished
+
+    def opening_snapshot(self) -> Snapshots:
+        """Return the previous closes with empty books, stamped one second before the open."""
+        return untraded_snapshot(self.universe, self.previous_close, at=self.opens_at - SECOND)
+
+    def steps_until(self, until_at: int) -> Iterator[Snapshots]:
+        """Yield every step up to `until_at` (market ns) not yielded before. A step without a change is left out."""
+        return self._stream.steps_until(until_at)
 
 
 def untraded_snapshot(universe: Universe, previous_close: Ints, *, at: int) -> Snapshots:

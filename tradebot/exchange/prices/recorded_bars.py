@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date, tzinfo
 from pathlib import Path
 from typing import Literal
@@ -25,9 +25,8 @@ from tradebot.exchange.prices.bar_aggregation import (
     select_series,
 )
 from tradebot.exchange.prices.bar_file import BarFile
-from tradebot.exchange.prices.block_stream import NEVER_AT, BlockStream, StepBlock, untraded_snapshot
+from tradebot.exchange.prices.block_stream import NEVER_AT, BlockStream, StepBlock, StreamedPrices
 from tradebot.exchange.prices.depth import circuit_limits, invented_depth
-from tradebot.exchange.snapshot import Snapshots
 from tradebot.markets.calendar import TradingCalendar, ist_date
 from tradebot.markets.hours import closing_times
 from tradebot.markets.listing import universe_for
@@ -40,7 +39,7 @@ LEAST_BOOK = 10
 CHANNEL_BIDS, CHANNEL_ASKS = 51, 52
 
 
-class RecordedBars:
+class RecordedBars(StreamedPrices):
     """A `PriceSource` over files of bars, symbol -> path.
 
     `date` is the session (None: the last day that every file reaches). Within a bar come the open at its start, the
@@ -92,18 +91,6 @@ class RecordedBars:
         self.lower_circuit, self.upper_circuit = circuit_limits(self.universe, self.previous_close, share=CIRCUIT_SHARE)
         whole_day = self._make(day, first)
         self._stream = BlockStream(lambda: (whole_day, NEVER_AT), first_at=whole_day.next_at, opens_at=self.opens_at)
-
-    @property
-    def is_finished(self) -> bool:
-        return self._stream.is_finished
-
-    def opening_snapshot(self) -> Snapshots:
-        """Return the previous closes with empty books, stamped one second before the open."""
-        return untraded_snapshot(self.universe, self.previous_close, at=self.opens_at - SECOND)
-
-    def steps_until(self, until_at: int) -> Iterator[Snapshots]:
-        """Yield every step up to `until_at` not yielded before."""
-        return self._stream.steps_until(until_at)
 
     def bar_series(self, id_: int, *, interval_ns: int, start_at: int, end_at: int) -> BarSeries:
         """Return complete bars of the file; `interval_ns` is that of the file or a multiple of it within a day.

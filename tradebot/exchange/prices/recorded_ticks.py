@@ -6,7 +6,7 @@ close are sent as they were recorded, so that a reader must cope with them. Only
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
@@ -28,10 +28,10 @@ from tradebot.exchange.prices.bar_aggregation import (
     local_midnight,
     select_series,
 )
-from tradebot.exchange.prices.block_stream import NEVER_AT, BlockStream, StepBlock, untraded_snapshot
+from tradebot.exchange.prices.block_stream import NEVER_AT, BlockStream, StepBlock, StreamedPrices
 from tradebot.exchange.prices.depth import circuit_limits, invented_depth
 from tradebot.exchange.prices.tick_file import TickFile
-from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots
+from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS
 from tradebot.markets.calendar import TradingCalendar, ist_date
 from tradebot.markets.hours import closing_times
 from tradebot.markets.listing import universe_for
@@ -73,7 +73,7 @@ class MergedRows:
         return rows, self._ats[begin:end].tolist(), self._begins[begin : end + 1] - rows.start
 
 
-class RecordedTicks:
+class RecordedTicks(StreamedPrices):
     """A `PriceSource` over tick files, one symbol each; see the module and `read_tick_file`.
 
     `symbols` picks and orders the instruments (None: all files by name). `date` is the session (None: the day that most
@@ -119,18 +119,6 @@ class RecordedTicks:
         self.lower_circuit, self.upper_circuit = circuit_limits(self.universe, first, share=CIRCUIT_SHARE)
         self._keys = hash_rng.hash_keys("recorded", day, names=self.universe.symbols)
         self._stream = BlockStream(self._make, first_at=self._merged.next_at, opens_at=self.opens_at)
-
-    @property
-    def is_finished(self) -> bool:
-        return self._stream.is_finished
-
-    def opening_snapshot(self) -> Snapshots:
-        """Return the first valid prices with empty books, stamped one second before the open."""
-        return untraded_snapshot(self.universe, self.previous_close, at=self.opens_at - SECOND)
-
-    def steps_until(self, until_at: int) -> Iterator[Snapshots]:
-        """Yield every step up to `until_at` not yielded before: the rows of one second of all symbols."""
-        return self._stream.steps_until(until_at)
 
     def bar_series(self, id_: int, *, interval_ns: int, start_at: int, end_at: int) -> BarSeries:
         """Return complete bars of the valid rows of this day. Earlier days are not in the files.

@@ -7,8 +7,6 @@ RELIANCE has the same day with any other symbols, at any block size, and however
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from tradebot.clock import MINUTE, SECOND
@@ -16,14 +14,13 @@ from tradebot.domain.instrument import Universe
 from tradebot.domain.market import BarSeries, Floats, Ints
 from tradebot.exchange.prices import hash_rng
 from tradebot.exchange.prices.bar_aggregation import check_interval, local_midnight, select_series
-from tradebot.exchange.prices.block_stream import NEVER_AT, BlockStream, StepBlock, untraded_snapshot
+from tradebot.exchange.prices.block_stream import NEVER_AT, BlockStream, StepBlock, StreamedPrices
 from tradebot.exchange.prices.day_activity import QUOTE_BITS, TRADE_BITS, DayActivity, Mask, StepGrid
 from tradebot.exchange.prices.depth import circuit_limits, invented_depth
 from tradebot.exchange.prices.intraday_bars import IntradayBars
 from tradebot.exchange.prices.past_bars import PastBars
 from tradebot.exchange.prices.random_walk import PricePaths
 from tradebot.exchange.prices.symbol_params import FULL_DAY_MINUTES, SymbolParams
-from tradebot.exchange.snapshot import Snapshots
 from tradebot.markets.calendar import TradingCalendar, ist_date
 from tradebot.markets.hours import closing_times
 from tradebot.markets.market import common_market
@@ -37,7 +34,7 @@ TRADE, QUOTE, JUMP, SIGN = np.uint64(1), np.uint64(25), np.uint64(41), np.uint64
 ONE, TRADE_MASK, QUOTE_MASK, JUMP_MASK = (np.uint64((1 << width) - 1) for width in (1, TRADE_BITS, QUOTE_BITS, 20))
 
 
-class SyntheticPrices:
+class SyntheticPrices(StreamedPrices):
     """A `PriceSource` of one session; see the module. Steps are at opens_at, opens_at + step_ns, ... before closes_at.
 
     An instrument whose day ends before `closes_at` by the calendar has no row after its end. The closing auction of
@@ -86,14 +83,6 @@ class SyntheticPrices:
     def is_finished(self) -> bool:
         # The last step comes before the close, and orders are accepted until the close.
         return self._stream.emitted_until_at >= self.closes_at and self._stream.is_finished
-
-    def opening_snapshot(self) -> Snapshots:
-        """Return the previous closes with empty books, stamped one second before the open."""
-        return untraded_snapshot(self.universe, self.previous_close, at=self.opens_at - SECOND)
-
-    def steps_until(self, until_at: int) -> Iterator[Snapshots]:
-        """Yield every step up to `until_at` not yielded before. A step in which nothing changed is left out."""
-        return self._stream.steps_until(until_at)
 
     def bar_series(self, id_: int, *, interval_ns: int, start_at: int, end_at: int) -> BarSeries:
         """Return complete bars that start in [start_at, end_at), at most 1,500 days back.
