@@ -38,6 +38,11 @@ class Check(Message, frozen=True):
         }
 
 
+def verdict_at_least(value: float, *, passes: float, warns: float) -> CheckVerdict:
+    """Return PASS for a value from `passes` on, WARN from `warns` on, else FAIL."""
+    return CheckVerdict.PASS if value >= passes else CheckVerdict.WARN if value >= warns else CheckVerdict.FAIL
+
+
 def worst_verdict(checks: Iterable[Check]) -> CheckVerdict:
     """Return the worst verdict; NONE where no check could judge."""
     order = (CheckVerdict.FAIL, CheckVerdict.WARN, CheckVerdict.PASS)

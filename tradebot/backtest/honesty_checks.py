@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from tradebot.backtest import metrics
-from tradebot.backtest.check import Check, CheckVerdict
+from tradebot.backtest.check import Check, CheckVerdict, verdict_at_least
 from tradebot.backtest.job import Bill, Job
 from tradebot.backtest.result import Result
 from tradebot.backtest.significance import bootstrap_profit, deflated_sharpe
@@ -170,13 +170,7 @@ def check_deflated_sharpe(result: Result, *, trials: int, deviation: float | Non
     chance = deflated_sharpe(daily, trials=trials, deviation=deviation)
     if chance is None:
         return make_check(CheckVerdict.NONE, "Too few days, or no movement: the Sharpe ratio cannot be judged.")
-    verdict = (
-        CheckVerdict.PASS
-        if chance >= PASS_PROBABILITY
-        else CheckVerdict.WARN
-        if chance >= WARN_PROBABILITY
-        else CheckVerdict.FAIL
-    )
+    verdict = verdict_at_least(chance, passes=PASS_PROBABILITY, warns=WARN_PROBABILITY)
     against = "of one trial" if trials == 1 else f"of the best of {trials:,} trials"
     text = (
         f"The Sharpe ratio is above the luck {against} with a probability of {chance:.0%} over {len(daily):,} returns."

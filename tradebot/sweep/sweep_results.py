@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tradebot.backtest.check import Check, CheckVerdict
+from tradebot.backtest.check import Check, CheckVerdict, verdict_at_least
 from tradebot.backtest.metrics import LABELS
 from tradebot.backtest.report import write_file_atomically
 from tradebot.errors import ConfigError, DataError
@@ -90,9 +90,7 @@ def parameter_cliff_check(rows: Sequence[TrialRow], plan: SweepPlan) -> Check:
     if peak <= 0:
         return said(CheckVerdict.NONE, f"The best {_name(plan)} is {peak:.2f}: there is no peak to fall from.")
     share = middle / peak
-    verdict = (
-        CheckVerdict.PASS if share >= PASS_SHARE else CheckVerdict.WARN if share >= WARN_SHARE else CheckVerdict.FAIL
-    )
+    verdict = verdict_at_least(share, passes=PASS_SHARE, warns=WARN_SHARE)
     text = f"One step away from the best parameters {_name(plan)} is {middle:.2f} in the middle, against {peak:.2f}."
     return said(verdict, text, peak=peak, middle=middle, neighbours=len(values))
 
@@ -130,13 +128,7 @@ def across_symbols_check(rows: Sequence[TrialRow], plan: SweepPlan) -> Check:
     own = [row for row in rows if top is not None and row.values == top.values]
     won = sum(float(row.figures.get("net") or 0) > 0 for row in own)
     share = won / len(own) if own else 0.0
-    verdict = (
-        CheckVerdict.PASS
-        if share >= PASS_SYMBOLS
-        else CheckVerdict.WARN
-        if share >= WARN_SYMBOLS
-        else CheckVerdict.FAIL
-    )
+    verdict = verdict_at_least(share, passes=PASS_SYMBOLS, warns=WARN_SYMBOLS)
     return Check(
         name="across_symbols",
         title="Symbol by symbol",
