@@ -34,7 +34,7 @@ from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.analysis.analysis import Analysis
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.desk import Desk, build_desk
-from tradebot.trading.desk.fill_charges import MarketCharges
+from tradebot.trading.desk.fill_charges import charges_by_market
 from tradebot.trading.desk.gate.limits import Limits, build_gate
 from tradebot.trading.desk.settings import DeskSettings
 
@@ -145,7 +145,7 @@ class _Rerun:
         recorded, terms = self._recorded, self._recorded.terms
         settings = msgspec.convert(ABSENT_RULES | terms.desk, DeskSettings, strict=False)
         is_unnamed_charged = self._format >= UNNAMED_CHARGED_SINCE_FORMAT
-        charges_of = MarketCharges(recorded.universe, charges_unnamed=is_unnamed_charged)
+        charges_of = charges_by_market(recorded.universe, charges_unnamed=is_unnamed_charged)
         return build_desk(
             Book(recorded.universe, settings, charges_of),
             gate=build_gate(
