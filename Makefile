@@ -49,7 +49,7 @@ check: $(VENV)/.dev audit  ## Lint, format check, types, shape, audit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python tests/shape.py
+	$(BIN)/python -m tests.shape
 
 audit: $(VENV)/.dev  ## Is what is installed what the locks say, and is anything known against it
 	$(BIN)/python -m locks.audit build run dev

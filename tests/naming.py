@@ -1,6 +1,6 @@
 """The names of the code in figures: how public functions are called, and which names stand for two things.
 
-`tests/shape.py` prints the figures and `tests/test_naming.py` holds the rules. Everything is read from the sources.
+`tests.shape` prints the figures and `tests/test_naming.py` holds the rules. Everything is read from the sources.
 """
 
 from __future__ import annotations
@@ -36,20 +36,27 @@ PLAIN_BASES = {"NamedTuple", "Protocol", "Generic", "StrEnum", "IntEnum", "Enum"
 
 
 class Method(NamedTuple):
-    """A public method and its class. A property is no verb."""
+    """A public method, the file and the class that it is found in."""
 
     file: str
     owner: str
-    name: str
-    line: int
-    is_property: bool
-    has_docstring: bool
+    node: ast.FunctionDef | ast.AsyncFunctionDef
+
+    @property
+    def name(self) -> str:
+        """Return the method's name."""
+        return self.node.name
+
+    @property
+    def is_property(self) -> bool:
+        """Return whether it is read like an attribute; such a name is no verb."""
+        marks = {ast.unparse(mark).rpartition(".")[2] for mark in self.node.decorator_list}
+        return bool(marks & {"property", "cached_property", "setter"})
 
 
-def public_functions(trees: Trees) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
-    """Yield file and node of every function and method that is neither private nor local to a function."""
-    for file, tree in trees.items():
-        yield from ((file, node) for node in _public(tree))
+def public_names(trees: Trees) -> list[str]:
+    """Return the name of every function and method that is neither private nor local to a function."""
+    return [node.name for tree in trees.values() for node in _public(tree)]
 
 
 def _public(node: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -63,13 +70,13 @@ def _public(node: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
 
 def one_word_share(trees: Trees) -> float:
     """Return the share of public functions whose name is one word."""
-    names = [node.name for _, node in public_functions(trees)]
+    names = public_names(trees)
     return sum("_" not in name for name in names) / max(1, len(names))
 
 
 def mean_length(trees: Trees) -> float:
     """Return the mean number of characters in the names of public functions."""
-    names = [node.name for _, node in public_functions(trees)]
+    names = public_names(trees)
     return sum(map(len, names)) / max(1, len(names))
 
 
@@ -107,7 +114,7 @@ def crowded_verbs(trees: Trees, most: int = MOST_OWNERS) -> Iterator[str]:
     for name, found in sorted(methods.items()):
         kinds = {owners.kind_of(method) for method in found}
         if len(kinds) > most:
-            yield f"{name} {len(kinds)} {', '.join(f'{m.file}:{m.line} {m.owner}' for m in found)}"
+            yield f"{name} {len(kinds)} {', '.join(f'{m.file}:{m.node.lineno} {m.owner}' for m in found)}"
 
 
 class _Owners:
@@ -125,16 +132,7 @@ class _Owners:
         for name, node in self._nodes.items():
             for method in node.body:
                 if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef) and not method.name.startswith("_"):
-                    marks = {ast.unparse(mark).rpartition(".")[2] for mark in method.decorator_list}
-                    is_property = bool(marks & {"property", "cached_property", "setter"})
-                    yield Method(
-                        self._files[name],
-                        name,
-                        method.name,
-                        method.lineno,
-                        is_property,
-                        bool(ast.get_docstring(method)),
-                    )
+                    yield Method(self._files[name], name, method)
 
     def overrides_a_library(self, method: Method) -> bool:
         """Return whether a base class outside the house may have chosen the method's name."""
@@ -157,7 +155,7 @@ class _Owners:
 
     def is_documented(self, method: Method) -> bool:
         """Return whether the method, or the one that it implements, says what it does."""
-        if method.has_docstring:
+        if ast.get_docstring(method.node):
             return True
         for kind in (*self._bases[method.owner], *self._protocols):
             if kind != method.owner and method.name in self._members[kind] and self._implements(method.owner, kind):
@@ -200,7 +198,7 @@ def undocumented(trees: Trees) -> Iterator[str]:
     for method in owners.methods():
         is_local = method.owner.startswith("_") or owners.overrides_a_library(method)
         if not is_local and not owners.is_documented(method):
-            yield f"{method.file}:{method.line} {method.owner}.{method.name}"
+            yield f"{method.file}:{method.node.lineno} {method.owner}.{method.name}"
     for file, tree in trees.items():
         for node in tree.body:
             is_public = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_")
@@ -210,8 +208,8 @@ def undocumented(trees: Trees) -> Iterator[str]:
 
 def marked_words(file: str, text: str) -> Iterator[str]:
     """Yield each marker word of a comment or docstring as `file:line: word; remedy`."""
-    tree = ast.parse(text)
-    lines = {line: text.splitlines()[line - 1] for span in _docstrings(tree) for line in span}
+    whole = text.splitlines()
+    lines = {line: whole[line - 1] for span in _docstrings(ast.parse(text)) for line in span}
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             lines[token.start[0]] = f"{lines.get(token.start[0], '')} {token.string}"
@@ -222,11 +220,6 @@ def marked_words(file: str, text: str) -> Iterator[str]:
 
 def _docstrings(tree: ast.Module) -> Iterator[range]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
-            first = node.body[0]
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                yield range(first.lineno, (first.end_lineno or first.lineno) + 1)
+        is_described = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if is_described and ast.get_docstring(node, clean=False) is not None:
+            yield range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1)

@@ -1,6 +1,6 @@
 """The shape of the code in figures: the desk's parts and imports, what is too large, how things are called.
 
-python tests/shape.py [--places]
+python -m tests.shape [--places]
 
 `make check` runs it. A figure above its limit fails; where one sinks its limit sinks with it, and no limit is raised.
 """
@@ -16,11 +16,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from tests import naming
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT)]
-
-from tests import naming  # noqa: E402
-
 PACKAGE = ROOT / "tradebot"
 DESK = PACKAGE / "trading/desk"
 COMPLEX = 15
@@ -63,7 +61,7 @@ def figures() -> Iterator[Figure]:
     yield Figure("lines that name one venue or one country outside its folders", len(named), named)
     yield Figure("files that do", len({place.partition(":")[0] for place in named}), [])
     yield Figure("lines that are not formatted", *counted(unformatted_lines()), 30)
-    trees = {file.relative_to(ROOT).as_posix(): tree for file, tree in sources(PACKAGE).items()}
+    trees = named_trees(PACKAGE)
     yield Figure("of 100 public functions have a name of one word", round(100 * naming.one_word_share(trees)), [], 15)
     yield Figure("tenths of a letter in the mean name of a public function", round(10 * naming.mean_length(trees)), [])
     yield Figure("class names that stand in two packages", *counted(naming.shared_class_names(trees)), 0)
@@ -80,6 +78,11 @@ def counted(places: Iterator[str]) -> tuple[int, list[str]]:
 def sources(folder: Path) -> dict[Path, ast.Module]:
     files = (file for file in sorted(folder.rglob("*.py")) if "__pycache__" not in file.parts)
     return {file: ast.parse(file.read_text("utf-8")) for file in files}
+
+
+def named_trees(folder: Path) -> dict[str, ast.Module]:
+    """Return the path from the root -> the tree of each file of a folder."""
+    return {file.relative_to(ROOT).as_posix(): tree for file, tree in sources(folder).items()}
 
 
 def imports(folder: Path) -> tuple[set[str], set[tuple[str, str]]]:

@@ -7,26 +7,17 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 
 import pytest
 
-from tests import naming
+from tests import naming, shape
 
-ROOT = Path(__file__).resolve().parent.parent
-FROZEN = ROOT / "tests/oracle/vendor"  # the desk of an earlier commit, as it was
-
-
-@cache
-def texts(folder: str) -> dict[str, str]:
-    files = (file for file in sorted((ROOT / folder).rglob("*.py")) if not file.is_relative_to(FROZEN))
-    return {file.relative_to(ROOT).as_posix(): file.read_text("utf-8") for file in files}
+FROZEN = shape.ROOT / "tests/oracle/vendor"  # the desk of an earlier commit, as it was
 
 
-@cache
-def trees(folder: str) -> dict[str, ast.Module]:
-    return {name: ast.parse(text) for name, text in texts(folder).items()}
+@pytest.fixture(scope="module")
+def trees() -> naming.Trees:
+    return shape.named_trees(shape.PACKAGE)
 
 
 def none_of(found: Iterator[str]) -> None:
@@ -34,21 +25,23 @@ def none_of(found: Iterator[str]) -> None:
     assert not lines, "\n" + "\n".join(lines)
 
 
-def test_a_class_name_stands_in_one_package() -> None:
-    none_of(naming.shared_class_names(trees("tradebot")))
+def test_a_class_name_stands_in_one_package(trees: naming.Trees) -> None:
+    none_of(naming.shared_class_names(trees))
 
 
-def test_a_public_verb_has_at_most_four_owners() -> None:
-    none_of(naming.crowded_verbs(trees("tradebot")))
+def test_a_public_verb_has_at_most_four_owners(trees: naming.Trees) -> None:
+    none_of(naming.crowded_verbs(trees))
 
 
-def test_most_public_functions_are_called_by_two_words_or_more() -> None:
-    assert naming.one_word_share(trees("tradebot")) < 0.15
+def test_most_public_functions_are_called_by_two_words_or_more(trees: naming.Trees) -> None:
+    assert naming.one_word_share(trees) < 0.15
 
 
 @pytest.mark.parametrize("folder", ["tradebot", "tests"])
 def test_comments_and_docstrings_are_plain(folder: str) -> None:
-    none_of(line for name, text in texts(folder).items() for line in naming.marked_words(name, text))
+    files = [file for file in sorted((shape.ROOT / folder).rglob("*.py")) if not file.is_relative_to(FROZEN)]
+    assert files
+    none_of(line for file in files for line in naming.marked_words(str(file), file.read_text("utf-8")))
 
 
 def parsed(**sources: str) -> dict[str, ast.Module]:
