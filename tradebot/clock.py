@@ -91,7 +91,7 @@ class LoopClock:
 
 
 class MarketClock:
-    """The time of `wall_ns` with a market time that starts at `starts_at` and runs `speed` times as fast.
+    """The time of `wall` with a market time that starts at `starts_at` and runs `speed` times as fast.
 
     `anchor_mono` is the monotonic ns at which market time was `starts_at`. It is monotonic so that a step of the wall
     clock moves no bar. While it is None, market time stays at `starts_at` until `start_market`.

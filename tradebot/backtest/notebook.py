@@ -183,7 +183,7 @@ def backtest(
     lie in its sessions and are shorter than a day. Shares that nothing sells before the day is over are billed as
     delivery.
 
-    `interval_ns`, such as "5m", is the length of a bar; by default it is the commonest step. Bars must be as sound as
+    `interval`, such as "5m", is the length of a bar; by default it is the commonest step. Bars must be as sound as
     `tradebot data check` requires; `accept_gaps` accepts missing days, holes and unadjusted splits. Only the cash
     limits the account. Raises DataError for bars or a strategy that cannot be used, ConfigError for parameters and
     settings.

@@ -1,4 +1,4 @@
-"""The verb `replay_run`: runs the decisions of a recorded run again and prints the first difference."""
+"""The verb `replay`: runs the decisions of a recorded run again and prints the first difference."""
 
 from __future__ import annotations
 

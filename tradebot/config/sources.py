@@ -54,7 +54,7 @@ class _MergedValues:
     origins: dict[KeyPath, str] = field(default_factory=dict)
 
     def add_source(self, values: Mapping[str, Any], origin: Any) -> None:
-        """Merge a later source, which wins; `origin_of` makes the origin in words from the path of a key."""
+        """Merge a later source, which wins; `origin` makes the origin in words from the path of a key."""
         _merge(self.values, values, (), lambda path: self.origins.__setitem__(path, origin(path)))
 
     def key_of_value(self, value: str) -> KeyPath:

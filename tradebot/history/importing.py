@@ -116,7 +116,7 @@ def read_files(
 ) -> FileBars:
     """Return the bars of a file or folder without a history.
 
-    `staged_symbols` chooses symbols and their order. Raises DataError; it names wanted symbols without bars.
+    `symbols` chooses symbols and their order. Raises DataError; it names wanted symbols without bars.
     """
     with _staging(scratch_dir, options, clock) as staging:
         skipped, notes = _stage(path, staging, parse_options, options, progress, clock)

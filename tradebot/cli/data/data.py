@@ -1,4 +1,4 @@
-"""The verb `data` with its commands `list`, `export` and `remove_series`; the others are in the modules beside it."""
+"""The verb `data` with its commands `list`, `export` and `remove`; the others are in the modules beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verb `read_bars`: prints the recorded bars of a symbol."""
+"""The verb `bars`: prints the recorded bars of a symbol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verb `verify_chain`: checks that the journal is intact and that the promises were kept."""
+"""The verb `verify`: checks that the journal is intact and that the promises were kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verb `run_sweep`: runs one backtest per parameter set, on all cores or a cluster; a stopped sweep can resume."""
+"""The verb `sweep`: runs one backtest per parameter set, on all cores or a cluster; a stopped sweep can resume."""
 
 from __future__ import annotations
 
@@ -167,16 +167,16 @@ def _places(given: dict[str, Any]) -> tuple[Path, Path]:
 
 
 @contextmanager
-def _executor(given: dict[str, Any], ground: Any, trials: int) -> Iterator[Any]:
+def _executor(given: dict[str, Any], shared_data: Any, trials: int) -> Iterator[Any]:
     from tradebot.sweep.executors import ClusterExecutor, InlineExecutor, ProcessExecutor, TrialExecutor
 
     executor: TrialExecutor
     if given["cluster"]:
-        executor = ClusterExecutor(ground, given["cluster"], is_trusted=given["cluster_without_tls"])
+        executor = ClusterExecutor(shared_data, given["cluster"], is_trusted=given["cluster_without_tls"])
     elif not given["workers"]:
-        executor = InlineExecutor(ground)
+        executor = InlineExecutor(shared_data)
     else:
-        executor = ProcessExecutor(ground, min(given["workers"], trials))
+        executor = ProcessExecutor(shared_data, min(given["workers"], trials))
     try:
         yield executor
     finally:
