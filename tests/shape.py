@@ -96,19 +96,22 @@ def imports(folder: Path) -> tuple[set[str], set[tuple[str, str]]]:
     arrows = {
         (name, other)
         for name, tree in named.items()
-        for imported in _imported(tree)
+        for _, imported in imported_names(tree)
         if (other := imported.removeprefix(f"{package}.")) in named and other != name
     }
     return set(named), arrows
 
 
-def _imported(tree: ast.Module) -> Iterator[str]:
+def imported_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield the line and the name of each import: `a` and `a.b` for `from a import b`; dots in front are left out."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield node.lineno, node.module
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((node.lineno, alias.name) for alias in node.names)
 
 
 def floors_of(rooms: set[str], arrows: set[tuple[str, str]]) -> list[list[str]]:

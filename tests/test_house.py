@@ -299,11 +299,11 @@ def text_findings(name: str, text: str) -> Iterator[Finding]:
 
 # Lines that name one venue or one country outside `venues/kite` and `markets`. It may only sink.
 LINES_OF_ONE_PLACE = 6
-# What can send an order, and the only files that may name it: the room of the venue, the benchmarks. A room builds it
-# for the ground of a run and for the kill switch.
+# What can send an order, and the only files that may name it: the venue's adapter, the benchmarks. An adapter builds it
+# for the session of a run and for the kill switch.
 ORDER_ROUTES = {"KiteVenue", "KiteBroker", "OrderSession"}
 ROUTE_BUILDERS = ("tradebot/venues/kite/", "tradebot/bench/")
-ROOMS_BUILD = {
+ADAPTERS_BUILD = {
     "build_trading_venue": "tradebot/daemon/venue_session.py",
     "build_kill_broker": "tradebot/cli/control/kill.py",
 }
@@ -320,10 +320,10 @@ def route_findings(name: str, tree: ast.Module) -> Iterator[Finding]:
             yield Finding(
                 f"{name}:{node.lineno}", f"{found} can send orders", "read with what `build_read_only_venue` returns"
             )
-        for found in sorted(named & ROOMS_BUILD.keys()):
-            if name != ROOMS_BUILD[found]:
+        for found in sorted(named & ADAPTERS_BUILD.keys()):
+            if name != ADAPTERS_BUILD[found]:
                 yield Finding(
-                    f"{name}:{node.lineno}", f"{found} builds an order route", f"only {ROOMS_BUILD[found]} may"
+                    f"{name}:{node.lineno}", f"{found} builds an order route", f"only {ADAPTERS_BUILD[found]} may"
                 )
 
 
@@ -332,19 +332,11 @@ IMPORTED_IN_TEXT = re.compile(r"^[ \t]*(?:from|import)[ \t]+(tests\.(?:\w+\.)*te
 
 
 def rig_findings(name: str, tree: ast.Module) -> Iterator[Finding]:
-    for node in ast.walk(tree):
-        named: list[str] = []
-        if isinstance(node, ast.Import):
-            named = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            source = f"tests.{node.module or ''}" if node.level else node.module or ""
-            named = [source, *(f"{source}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            named = IMPORTED_IN_TEXT.findall(node.value)
-        for found in named:
-            if re.fullmatch(r"(?:tests\.(?:\w*\.)*)?test_\w+", found):
-                remedy = "move what both need to a module named for what it is"
-                yield Finding(f"{name}:{node.lineno}", f"imports {found}", remedy)
+    texts = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    in_texts = ((node.lineno, found) for node in texts for found in IMPORTED_IN_TEXT.findall(node.value))
+    for line, found in (*shape.imported_names(tree), *in_texts):
+        if re.fullmatch(r"(?:tests\.(?:\w+\.)*)?test_\w+", found):
+            yield Finding(f"{name}:{line}", f"imports {found}", "move what both need to a module named for what it is")
 
 
 def agree(findings: Iterator[Finding]) -> None:
@@ -382,14 +374,14 @@ def test_no_file_imports_from_a_test_file() -> None:
 
 def test_order_routes_are_built_in_one_place() -> None:
     agree(f for name, tree in sources("tradebot").items() for f in route_findings(name, tree))
-    for build, place in ROOMS_BUILD.items():
+    for build, place in ADAPTERS_BUILD.items():
         nodes = ast.walk(sources("tradebot")[place])
         assert len([n for n in nodes if isinstance(n, ast.Attribute) and n.attr == build]) == 1
 
 
 def test_one_venue_and_one_country_are_named_where_they_live() -> None:
     found = list(shape.lines_of_one_place())
-    assert len(found) <= LINES_OF_ONE_PLACE, "ask the venue's room or the instrument's market\n" + "\n".join(found)
+    assert len(found) <= LINES_OF_ONE_PLACE, "ask the venue's adapter or the instrument's market\n" + "\n".join(found)
     assert len(found) > LINES_OF_ONE_PLACE - 10, f"now {len(found)}: let LINES_OF_ONE_PLACE sink, too"
 
 
