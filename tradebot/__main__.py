@@ -25,6 +25,7 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 VERBS = {  # verb -> (module:command, its line in `--help`: listing the verbs must not import them)
     "run": ("run.run:run", "Trade: stream quotes, compute signals, send orders."),
     "exchange": ("exchange:exchange", "Serve the simulated exchange on loopback."),
+    "login": ("login:login", "Log the running daemon in at the broker, each morning."),
     "status": ("control.status:status", "Show the running daemon: halts, feed, positions, orders."),
     "halt": ("control.halt:halt", "Stop new positions until `resume`."),
     "resume": ("control.halt:resume", "End a halt, also the one of `kill`."),

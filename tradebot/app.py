@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 import tradebot
 from tradebot.clock import MILLISECOND, Clock, WallClock
 from tradebot.config import Config
-from tradebot.control.server import serve_control_socket
+from tradebot.control.server import ControlApis, serve_control_socket
 from tradebot.daemon.daemon import Daemon
+from tradebot.daemon.daemon_start import DaemonStart
 from tradebot.daemon.run_failure import RunState, install_signal_handlers, log_failure
 from tradebot.daemon.start_checks import check_day_covered, load_strategies, raise_start_problems, start_warnings
 from tradebot.daemon.venue_session import open_venue_session
@@ -48,6 +49,7 @@ class RunOptions(NamedTuple):
 
     `run_id` names the run and is the prefix of its order ids. `exchange` holds the addresses that a running exchange
     printed. `faults` is the fault plan of the embedded exchange. `lines_dropped` returns the number of lost log lines.
+    With `is_dry` the start goes up to READY and out, and no order can leave.
     """
 
     run_id: str
@@ -55,6 +57,7 @@ class RunOptions(NamedTuple):
     exchange_log: Path | None = None
     faults: FaultPlan | None = None
     lines_dropped: Callable[[], int] = lambda: 0
+    is_dry: bool = False
 
 
 async def run(
@@ -129,6 +132,10 @@ async def _run(
         journal_logger = JournalLogger(tell, wall)
         journal.subscribe_to_commits(journal_logger.log_rows_later)
         await stack.enter_async_context(journal)
+        start = DaemonStart(config, options.run_id, notifier=notifier, clock=wall, stopped=stop.is_set)
+        apis = ControlApis(start.create_api(ask_to_stop), start.login_api)
+        await stack.enter_async_context(serve_control_socket(state_dir, apis))
+        await stack.enter_async_context(start.beats())
         opening = open_venue_session(
             config,
             exchange=options.exchange,
@@ -138,8 +145,8 @@ async def _run(
             tell=tell,
             faults=options.faults,
             wall=wall,
-            on_step=notifier.extend_timeout,
-            stopped=stop.is_set,
+            hooks=start.hooks(may_wait=not options.is_dry),
+            is_dry=options.is_dry,
         )
         venue_session = await stack.enter_async_context(opening)
         check_day_covered(venue_session.clock.market_ns(), venue_session.traded_market)
@@ -148,11 +155,13 @@ async def _run(
             config, options.run_id, venue_session, journal, recovery, specs, outbox=outbox, tell=tell, notifier=notifier
         )
         stack.push_async_callback(daemon.analysis.stop_workers)
-        api = daemon.operator_api(ask_to_stop, lines_dropped=options.lines_dropped)
+        apis.operator = api = daemon.operator_api(ask_to_stop, lines_dropped=options.lines_dropped)
         run_state.status_snapshot = api.current_status
         run_state.positions = daemon.desk.account.open_quantities
-        await stack.enter_async_context(serve_control_socket(state_dir, api))
         started = await _unless(stop, daemon.recover_and_reconcile())
+        start.end_beats()
+        if options.is_dry:
+            daemon.on_ready = lambda: ask_to_stop("the dry start is ready")
         summary = await daemon.run_until_stopped(stop, reasons) if started else {}
         journal.append("end", RunEnd(reason=reasons[0], summary=summary), at=venue_session.clock.market_ns())
         notifier.extend_timeout()

@@ -173,6 +173,45 @@ class VenueClock:
         return True
 
 
+class RehearsalClock:
+    """The time of an exchange in another process of this machine, followed over its restarts.
+
+    `follow_exchange` takes its readings. Between two readings market time moves `speed` times as fast as the monotonic
+    clock, which both processes share. It stands still while the exchange does not answer (`hold_market`) and never goes
+    back: it waits for an exchange that was started again at an earlier time.
+    """
+
+    def __init__(self, host: Clock, *, market_at: int, mono: int, speed: float) -> None:
+        self.wall_ns, self.monotonic_ns, self.sleep = host.wall_ns, host.monotonic_ns, host.sleep
+        self.speed = speed
+        self._reading = (market_at, mono)
+        self._held_at: int | None = None  # market ns at which time stands still, None while it moves
+
+    def market_ns(self) -> int:
+        held = self._held_at
+        return self._moving_at(self.monotonic_ns()) if held is None else held
+
+    def hold_market(self) -> None:
+        """Let market time stand still: the exchange does not answer."""
+        if self._held_at is None:
+            self._held_at = self.market_ns()
+
+    def follow_exchange(self, *, market_at: int, mono: int) -> int:
+        """Take a reading of the exchange's clock; return the market ns by which time jumps forward now.
+
+        Market time stands still as long as the reading is behind it.
+        """
+        before = self.market_ns()
+        self._reading = (market_at, mono)
+        ahead = self._moving_at(self.monotonic_ns()) - before
+        self._held_at = before if ahead < 0 else None
+        return max(ahead, 0)
+
+    def _moving_at(self, mono: int) -> int:
+        market_at, read_at_mono = self._reading
+        return market_at + int((mono - read_at_mono) * self.speed)
+
+
 class ManualClock:
     """A clock that a test or a replay sets; `sleep` advances it."""
 

@@ -6,7 +6,9 @@ TradebotError
 ├── StateError          the state directory or the journal cannot be used: say why, exit 73
 ├── LinkLost            only the link layer retries, with backoff
 ├── AccessDenied        stop trading, keep watching, tell the operator what to do; exit 77 at start
-│   └── LoginLost       the venue no longer accepts our login: open nothing until it does; exit 77 at start
+│   ├── LoginLost       the venue no longer accepts our login: open nothing until it does; a start waits for a login
+│   ├── LoginRefused    a request token is used up or not one: log in again
+│   └── KeysRefused     the key or the secret is wrong: only the configuration mends it; exit 77 at start
 ├── OutcomeUnknown      a write may or may not have reached the venue: look it up, never send it again
 ├── VenueUnavailable    the venue cannot be reached at start: exit 69
 ├── StoppedEarly        the operator stopped the daemon before it could begin: exit 0
@@ -80,6 +82,14 @@ class AccessDenied(TradebotError):
 
 class LoginLost(AccessDenied):
     """The venue says that our login has ended; a person must log in again."""
+
+
+class LoginRefused(AccessDenied):
+    """The venue refuses the request token of a login; a new one must be fetched in the browser."""
+
+
+class KeysRefused(AccessDenied):
+    """The venue says that our key or our secret is wrong; only a change of the configuration helps."""
 
 
 class OutcomeUnknown(TradebotError):

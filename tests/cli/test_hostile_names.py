@@ -48,6 +48,7 @@ events {e} | why {e} | orders --state-dir {d} | bars {e} --state-dir {d} | trade
 replay {e} --state-dir {d} | replay --state-dir {f} | db status --state-dir {f} | db status -c {f}
 exchange --symbols {e} | exchange --prices {e} | exchange --log {f}/x | exchange --faults {e}
 simulate {e} | simulate 1 --faults {e} | simulate 1 --keep {d}
+login {e} | login kite {e} --state-dir {d} | login kite --request-token {e} --state-dir {f}
 status --state-dir {d} | halt {e} --state-dir {d} | resume {e} --state-dir {d} --scope {e}
 flatten -y --reason {e} --state-dir {d} | kill {e} --state-dir {d} | kill --exchange {f} --state-dir {d}
 service print -c {f} | service print --symbols {e} | service install --path {f}/x -c {f}

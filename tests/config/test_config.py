@@ -232,7 +232,7 @@ def test_a_section_that_is_no_table_is_refused(folder: Path) -> None:
         ("[app]\nsymbols = []\n", "app.symbols: names no symbol"),
         ("[history]\nin_store = true\n", "history.in_store: is true, but store.dsn names no database"),
         ("[risk]\nentries_until = '15:20'\n", "risk.entries_until: is later than square_off_at"),
-        ("[venue]\nname = 'kite'\n", "kite.access_token: is missing; put it into the environment as TRADEBOT_KITE__A"),
+        ("[venue]\nname = 'kite'\n", "kite.api_secret: is missing; put it into the environment as TRADEBOT_KITE__A"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(folder: Path, text: str, sentence: str) -> None:
@@ -243,7 +243,7 @@ def test_live_mode_wants_a_pinned_account_and_the_real_venue_encryption(folder: 
     text = refusal(
         folder,
         "[app]\nmode = 'live'\n[venue]\nname = 'kite'\n"
-        "[kite]\napi_key = 'aaaa'\naccess_token = 'bbbb'\nrest = 'http://127.0.0.1:1'\n",
+        "[kite]\napi_key = 'aaaa'\naccess_token = 'bbbb'\nrest = 'http://api.kite.trade'\n",
     )
 
     assert "kite.account_id: must name the account" in text

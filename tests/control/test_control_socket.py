@@ -51,7 +51,7 @@ class ScriptedApi:
 @asynccontextmanager
 async def listening(folder: Path) -> AsyncIterator[ScriptedApi]:
     api = ScriptedApi()
-    async with server.serve_control_socket(folder, api):  # type: ignore[arg-type]
+    async with server.serve_control_socket(folder, server.ControlApis(api)):  # type: ignore[arg-type]
         yield api
 
 

@@ -72,8 +72,8 @@ async def test_ready_is_said_once_a_quote_came_or_its_time_is_over(
 @pytest.mark.parametrize(
     ("conditions", "shown"),
     [
-        ({"session_lost": "dead", "orders_refused": False}, "SESSION LOST: log in again"),
-        ({"session_lost": "dead", "orders_refused": True}, "SESSION LOST: no order leaves"),
+        ({"session_lost": "dead", "orders_refused": False}, "NEED LOGIN: log in again"),
+        ({"session_lost": "dead", "orders_refused": True}, "NEED LOGIN: no order leaves"),
         ({"blind_reason": "the venue's books were not read for 61 s"}, "NO BOOKS"),
     ],
 )

@@ -41,13 +41,13 @@ def test_its_section_is_whole_by_default_and_hides_its_keys(room: VenueAdapter) 
     assert issubclass(section, Section)
     assert section().model_config["extra"] == "forbid"
     secret = {name for name, field in section.model_fields.items() if field.annotation is SecretStr}
-    assert secret == set(room.credential_names)
+    assert secret == {*room.credential_names, *room.kept_secret_names}
     assert room.venue_rules.name == room.name
 
 
 def test_it_says_what_is_missing_before_anything_is_opened(room: VenueAdapter) -> None:
     keys = {key for key, _ in room.config_errors(room.settings_class()(), is_live=True)}
-    assert {*room.credential_names, "account_id"} <= keys
+    assert {*room.kept_secret_names, "account_id"} <= keys
     assert room.config_errors(settings_of(room, "https"), is_live=True) == []
 
 

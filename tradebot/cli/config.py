@@ -48,7 +48,7 @@ def check(path: str | None) -> None:
     loaded.raise_complaints(start_problems(loaded.config, now=now))
     for caution in start_warnings(loaded.config, now=now):
         print_error_line(f"caution: {caution}")
-    print_line(f"{loaded.path or 'no file, the defaults'}: good; mode {loaded.config.app.mode}")
+    print_line(f"{loaded.path or 'no file, the defaults'}: good; mode {loaded.config.mode_label}")
 
 
 @config.command()

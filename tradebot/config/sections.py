@@ -324,6 +324,14 @@ class Config(BaseSettings):
         return getattr(self, adapter.name, None) or adapter.settings_class()()
 
     @property
+    def mode_label(self) -> str:
+        """Return the mode as people read it: `live` or `paper`, after `rehearsal-` on an exchange of this machine."""
+        adapter = registry.find_adapter(self.venue.name)
+        if adapter is not None and adapter.is_rehearsal(self.venue_section(adapter)):
+            return f"rehearsal-{self.app.mode}"
+        return self.app.mode
+
+    @property
     def settings_digest(self) -> str:
         """Return a hash of all settings that are not secret; 16 hex digits."""
         return blake2b(self.model_dump_json().encode(), digest_size=8).hexdigest()

@@ -28,6 +28,8 @@ EXIT_CODES_HELP = (
 
 def check_status(snapshot: Mapping[str, Any]) -> Checkup:
     """Return the most urgent problem in the status snapshot of a run, code 0 without a problem."""
+    if "feed" not in snapshot:
+        return _check_start(snapshot)
     troubles = [(EXIT_CODES.get(one["verb"], HALTED), f"{one['scope']}: {one['reason']}") for one in snapshot["halts"]]
     feed, store = snapshot["feed"], snapshot["store"]
     if feed["is_stale"] and snapshot["session"]["is_open"]:
@@ -40,3 +42,11 @@ def check_status(snapshot: Mapping[str, Any]) -> Checkup:
         return Checkup(0, "trading, nothing stands in the way of new positions")
     code, sentence = min(troubles, key=lambda trouble: URGENCY.index(trouble[0]))
     return Checkup(code, sentence)
+
+
+def _check_start(snapshot: Mapping[str, Any]) -> Checkup:
+    # A start has neither feed nor tables yet.
+    login = snapshot["login"]
+    if login is not None and login["state"] == "NEED_LOGIN":
+        return Checkup(SESSION, f"it waits for a login: {login['reason']}; run `tradebot login {snapshot['venue']}`")
+    return Checkup(NOT_TRADING, f"the daemon is {snapshot['state']}")

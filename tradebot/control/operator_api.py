@@ -62,15 +62,15 @@ class OperatorApi:
 
     async def halt(self, body: dict[str, Any]) -> dict[str, Any]:
         """Halt entries in a scope; exits and cancels still leave. Raises BadRequest."""
-        _check_fields(body, "reason", "scope")
-        reason, scope = _text(body, "reason", "halted by the operator"), self._scope(body)
+        check_fields(body, "reason", "scope")
+        reason, scope = one_line(body, "reason", "halted by the operator"), self._scope(body)
         await self._command(Command(verb=CommandVerb.HALT, reason=reason, scope=scope))
         return {"halted": reason, "scope": str(scope)}
 
     async def resume(self, body: dict[str, Any]) -> dict[str, Any]:
         """End the halt of a scope; scope `all` ends every halt and removes the HALT file. Raises BadRequest."""
-        _check_fields(body, "reason", "scope")
-        reason, scope = _text(body, "reason", "resumed by the operator"), self._scope(body)
+        check_fields(body, "reason", "scope")
+        reason, scope = one_line(body, "reason", "resumed by the operator"), self._scope(body)
         killed = self._halt_file.read_reason() if scope == EVERYTHING else ""
         if killed:
             # First the file, then the journal row: after a crash between the two the journaled halt is still active.
@@ -83,14 +83,14 @@ class OperatorApi:
 
         The halt stays active until a resume.
         """
-        _check_fields(body, "id", "reason", "lift_kill")
+        check_fields(body, "id", "reason", "lift_kill")
         id_ = body.get("id")
         if not isinstance(id_, str) or not COMMAND_ID.fullmatch(id_):
             raise BadRequest("flatten needs an id of up to 64 letters, digits, '.', '_' or '-': the same id acts once")
         lift = body.get("lift_kill", False)
         if not isinstance(lift, bool):
             raise BadRequest("lift_kill must be true or false")
-        reason = _text(body, "reason", "flattened by the operator")
+        reason = one_line(body, "reason", "flattened by the operator")
         killed = self._halt_file.read_reason()
         if killed and not lift:
             raise BadRequest(
@@ -106,8 +106,8 @@ class OperatorApi:
 
     async def stop(self, body: dict[str, Any]) -> dict[str, Any]:
         """End the run, as a signal does. Raises BadRequest."""
-        _check_fields(body, "reason")
-        self._ask_to_stop(_text(body, "reason", "stopped by the operator"))
+        check_fields(body, "reason")
+        self._ask_to_stop(one_line(body, "reason", "stopped by the operator"))
         return {"stopping": True}
 
     async def watch_halt_file(self) -> None:
@@ -141,12 +141,14 @@ class OperatorApi:
         return scope
 
 
-def _check_fields(body: dict[str, Any], *names: str) -> None:
+def check_fields(body: dict[str, Any], *names: str) -> None:
+    """Raise BadRequest for a field that is none of `names`."""
     if unknown := sorted(set(body) - set(names)):
         raise BadRequest(f"unknown field {unknown[0][:80]!r}; there are {', '.join(names)}")
 
 
-def _text(body: dict[str, Any], name: str, default: str) -> str:
+def one_line(body: dict[str, Any], name: str, default: str) -> str:
+    """Return a field that is one line of text, `default` where it is missing or empty. Raises BadRequest."""
     text = body.get(name, default)
     if not isinstance(text, str) or len(text) > MAX_REASON_LENGTH or not text.isprintable():
         raise BadRequest(f"{name} must be one line of at most {MAX_REASON_LENGTH} characters")

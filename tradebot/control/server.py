@@ -1,4 +1,4 @@
-"""The control socket: JSON over HTTP on a Unix socket that only the daemon's user may open; `OperatorApi` answers.
+"""The control socket: JSON over HTTP on a Unix socket that only the daemon's user may open; `ControlApis` answers.
 
 Requests are limited in size, time and number. An error in one request does not affect others.
 """
@@ -21,8 +21,10 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
 from tradebot.clock import SECOND
+from tradebot.control.login_api import LoginApi
 from tradebot.control.operator_api import BadRequest, OperatorApi
 from tradebot.control.socket_address import SOCKET_NAME, socket_path
+from tradebot.control.start_api import StartApi
 from tradebot.errors import StateError, TradebotError
 from tradebot.ops.reminder import Reminder
 
@@ -38,15 +40,22 @@ MALFORMED_LOG_INTERVAL_S = 60.0  # how often the log reports the number of reque
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+class ControlApis:
+    """Who answers the operator now: `operator` is that of the start until the run's own takes over."""
+
+    def __init__(self, operator: OperatorApi | StartApi, login: LoginApi | None = None) -> None:
+        self.operator, self.login = operator, login or LoginApi()
+
+
 @asynccontextmanager
-async def serve_control_socket(state_dir: Path, api: OperatorApi) -> AsyncIterator[None]:
+async def serve_control_socket(state_dir: Path, apis: ControlApis) -> AsyncIterator[None]:
     """Listen on `<state_dir>/control.sock` while the context is open; a socket left by a crash is replaced.
 
     The caller holds the lock of the state directory. Raises StateError.
     """
     answering: set[object] = set()  # connections with a complete request that is not answered yet
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_noted_in(answering), _bounded])
-    _add_routes(app, api)
+    _add_routes(app, apis)
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -176,9 +185,12 @@ async def _bounded(request: web.Request, handler: Answering) -> web.StreamRespon
         return _error(503, str(error))
 
 
-def _add_routes(app: web.Application, api: OperatorApi) -> None:
+def _add_routes(app: web.Application, apis: ControlApis) -> None:
     async def status(_: web.Request) -> web.Response:
-        return _json(200, api.current_status())
+        return _json(200, apis.operator.current_status())
+
+    async def login_link(_: web.Request) -> web.Response:
+        return _json(200, apis.login.current_login())
 
     def post(action: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]) -> Answering:
         async def answer(request: web.Request) -> web.Response:
@@ -187,12 +199,15 @@ def _add_routes(app: web.Application, api: OperatorApi) -> None:
         return answer
 
     app.router.add_get("/status", status, allow_head=False)
-    for name, action in (
-        ("halt", api.halt),
-        ("resume", api.resume),
-        ("flatten", api.flatten),
-        ("stop", api.stop),
-    ):
+    app.router.add_get("/login", login_link, allow_head=False)
+    actions: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
+        "halt": lambda body: apis.operator.halt(body),
+        "resume": lambda body: apis.operator.resume(body),
+        "flatten": lambda body: apis.operator.flatten(body),
+        "stop": lambda body: apis.operator.stop(body),
+        "login": lambda body: apis.login.login(body),
+    }
+    for name, action in actions.items():
         app.router.add_post(f"/{name}", post(action))
 
 

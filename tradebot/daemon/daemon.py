@@ -93,6 +93,7 @@ class Daemon:
         self._halt_file.read_reason()
         self._api: OperatorApi | None = None
         self._is_trading = False
+        self.on_ready: Callable[[], None] = lambda: None  # called once the run has said that it is ready
         self.heads = JournalHeadKeeper(journal.path, begun=journal.row_numbers[0], clock=venue_session.clock, tell=tell)
         self._latencies = Latencies()
         self._began_at = clock.market_ns()
@@ -137,6 +138,9 @@ class Daemon:
             telemetry=Telemetry(measure=self._latencies.record_duration, tell=tell, beat=self._watchdog.on_beat),
             settings=engine_settings(config, killed=self._halt_file.read_reason),
         )
+        if (login := venue_session.login) is not None:
+            login.on_renewed = self.engine.login_monitor.check_renewed
+            self.engine.login_monitor.on_checked = login.on_broker_session
         self._warmup_loader = WarmupLoader(
             config, venue_session, journal.path, recovery, opens_at=self._opens_at,
             suspect=self.engine.login_monitor.check_soon, tell=tell,
@@ -161,7 +165,7 @@ class Daemon:
         recovered = self._recovery.recovered_account(venue_session.account)
         run_row = RunRecord(
             run_id=self._run_id,
-            mode=config.app.mode,
+            mode=config.mode_label,
             account=venue_session.account,
             symbols=venue_session.universe.symbols,
             venue=venue_session.venue_name,
@@ -228,7 +232,7 @@ class Daemon:
         """Return the operator's API of this run; `ask_to_stop` ends the run with a reason."""
         config, venue_session = self._config, self._venue_session
         run = {
-            "mode": config.app.mode,
+            "mode": config.mode_label,
             "run_id": self._run_id,
             "pid": os.getpid(),
             "account": venue_session.account,
@@ -240,6 +244,7 @@ class Daemon:
         vitals = RunVitals(
             clock=venue_session.clock, engine=engine, recovery=self._recovery, outbox=self._outbox,
             lines_dropped=lines_dropped, login_ends=venue_session.login_ends, market=venue_session.traded_market,
+            login_fields=dict if venue_session.login is None else venue_session.login.as_fields,
         )  # fmt: skip
         self._api = OperatorApi(
             account=self.desk.account,
@@ -349,6 +354,9 @@ class Daemon:
                 side_tasks.append(tasks.create_task(self._outbox.feed_store(), name="outbox"))
             if self._api is not None:
                 side_tasks.append(tasks.create_task(self._api.watch_halt_file(), name="halt-file"))
+            if (login := self._venue_session.login) is not None:
+                watching = login.watch_state(self.engine.login_monitor.check_soon)
+                side_tasks.append(tasks.create_task(watching, name="login-watch"))
             if not self.engine.warmup_done.is_set():
                 side_tasks.append(tasks.create_task(self._warm_up(), name="warm-up"))
             self._is_trading = True
@@ -365,6 +373,7 @@ class Daemon:
             await self.engine.stream_started.wait()
             clock.start_market()  # the embedded exchange opens once its first quotes are here
         await self._status_reporter.announce_ready()
+        self.on_ready()
         # With warm-up bars this was checked when they came. Without them these are the first prices known.
         if not self._config.analysis.warmup_bars:
             account = self.desk.account

@@ -17,7 +17,7 @@ class RunVitals:
     """Reads the vital signs of the run at one moment, without a call to the disk or the venue.
 
     `lines_dropped` returns how many lines of the log were lost. `login_ends` is the time of the market's day (HH:MM) at
-    which a login ends.
+    which a login ends. `login_fields` returns what is known of a login of ours.
     """
 
     def __init__(
@@ -30,10 +30,12 @@ class RunVitals:
         lines_dropped: Callable[[], int],
         login_ends: str = "",
         market: Market = HOME_MARKET,
+        login_fields: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         self._clock, self._engine, self._recovery, self._outbox = clock, engine, recovery, outbox
         self._lines_dropped = lines_dropped
         self._began, self._held_since = clock.monotonic_ns(), clock.market_ns()
+        self._login_fields = login_fields
         self._login_ends = next_time_of_day(login_ends, self._held_since, market) if login_ends else None
 
     def read_vitals(self) -> dict[str, Any]:
@@ -50,7 +52,8 @@ class RunVitals:
             "last_bar": decided.last_bar_at or None,
             "last_signal": decided.last_signal_at or None,
             "clock_offset_s": round(clock.wall_lead_ns / SECOND, 3) if isinstance(clock, VenueClock) else None,
-            "login": {"issued_at": None, "held_since": self._held_since, "ends_at": self._login_ends},
+            "login": {"issued_at": None, "held_since": self._held_since, "ends_at": self._login_ends}
+            | self._login_fields(),
             "log_lines_dropped": self._lines_dropped(),
             "store": None
             if outbox is None

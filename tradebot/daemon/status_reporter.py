@@ -79,12 +79,12 @@ class StatusReporter:
         c = self._account.conditions
         notes = f", HALTED: {c.halt_reason}" if c.halt_reason else ""
         if c.links.session_lost:
-            notes = f", SESSION LOST: {'no order leaves' if c.links.orders_refused else 'log in again'}{notes}"
+            notes = f", NEED LOGIN: {'no order leaves' if c.links.orders_refused else 'log in again'}{notes}"
         elif c.blind_reason:
             notes = f", NO BOOKS{notes}"
         if c.disk_short:
             notes = f", DISK {'FULL' if c.disk_full else 'SHORT'}{notes}"
         return (
-            f"{self._config.app.mode.upper()} {len(self._venue_session.universe)} symbols, "
+            f"{self._config.mode_label.upper()} {len(self._venue_session.universe)} symbols, "
             f"day PnL {self._account.day_profit():+.2f}, {len(self._account.open_symbols)} positions{notes}"
         )

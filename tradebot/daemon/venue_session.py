@@ -11,22 +11,25 @@ from typing import Any, NamedTuple
 from tradebot.clock import Clock, MarketClock, VenueClock, WallClock
 from tradebot.config import Config
 from tradebot.config.sections import EMBEDDED
+from tradebot.daemon.broker_login import BrokerLogin, LoginPlace
+from tradebot.daemon.dry_venue import DryVenue
 from tradebot.daemon.embedded_exchange import open_embedded_exchange
+from tradebot.daemon.exchange_clock import follow_exchange_clock
+from tradebot.daemon.login_at_start import NO_ANSWER, StartHooks, account_of_login, report_market_data
 from tradebot.daemon.order_route import LiveRoute, OrderRoute, SimulatedRoute
 from tradebot.daemon.start_retry import StartRetry
 from tradebot.domain.instrument import Universe
 from tradebot.errors import ConfigError, DataError
 from tradebot.exchange.faults.fault_plan import FaultPlan
-from tradebot.markets.market import Market, common_market
+from tradebot.markets.market import Market, common_market, market_of
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.rehearsal import ExchangeOpened
-from tradebot.ops.events.venue import InstrumentsNotRead, LoginFailed, RowsNotRead
+from tradebot.ops.events.venue import InstrumentsNotRead, RowsNotRead
 from tradebot.venues import registry
 from tradebot.venues.adapter import VenueAccess, VenueAdapter
 from tradebot.venues.venue import ReadOnlyVenue as Readable
 from tradebot.venues.venue import Venue, VenueReader
 
-NO_ANSWER = "the venue did not answer"
 ROWS_NAMED = 3  # unreadable rows that one log line names
 READER_WAITS_S = 15.0  # wall seconds to wait for a venue in commands that only read: short, because a person waits
 EXCHANGE_LOG = "exchange.jsonl"
@@ -42,6 +45,8 @@ class VenueSession(NamedTuple):
     universe: Universe
     patience: StartRetry
     login_ends: str = ""  # time of day (HH:MM) at which our login ends, "" if unknown
+    login: BrokerLogin | None = None  # where a person logs in each day
+    is_rehearsal: bool = False  # an exchange on this machine stands in the place of the venue
 
     @property
     def traded_market(self) -> Market:
@@ -69,21 +74,21 @@ async def open_venue_session(
     tell: EventListener,
     faults: FaultPlan | None = None,
     wall: Clock | None = None,
-    on_step: Callable[[], None] = lambda: None,
-    stopped: Callable[[], bool] = lambda: False,
+    hooks: StartHooks = StartHooks(),
+    is_dry: bool = False,
 ) -> AsyncIterator[VenueSession]:
     """Open the venue for one run and close it at the end.
 
     `exchange` is what an exchange that runs already printed: its addresses, keys and clock. `seen_until`,
     `exchange_log`, `on_end` and `faults` are for the embedded exchange, see `open_embedded_exchange`. `wall` is this
-    machine's clock. `on_step` is called after each step that may take long, and during the wait for a venue that does
-    not answer; that wait ends once `stopped` returns True.
+    machine's clock. `hooks` are told of the steps, during the wait for a venue that does not answer as well; where the
+    venue takes no login of ours, the wait is for a person. With `is_dry` the venue has no order route.
     Raises VenueUnavailable, AccessDenied, StoppedEarly, DataError or ConfigError; ConfigError for a run that may not
     trade at the configured venue.
     """
     wall = wall or WallClock()
     start_retry = StartRetry(
-        within_s=config.venue.wait_at_start_s, clock=wall, tell=tell, extend=on_step, stopped=stopped
+        within_s=config.venue.wait_at_start_s, clock=wall, tell=tell, extend=hooks.on_step, stopped=hooks.stopped
     )
     async with AsyncExitStack() as stack:
         clock: Clock
@@ -105,17 +110,24 @@ async def open_venue_session(
             name, (route, clock) = EMBEDDED, await stack.enter_async_context(opening)
         else:
             name, route = adapter.name, LiveRoute.from_config(adapter, config)
-            clock = VenueClock(wall) if adapter.has_venue_timestamps(config.venue_section(adapter)) else wall
-        venue = await stack.enter_async_context(venue_with_orders(adapter, route, clock, config))
+            clock = await _venue_clock(stack, adapter, route, config, wall=wall, start_retry=start_retry, tell=tell)
+        is_real = exchange is None and name != EMBEDDED
+        login = _login(adapter, route, config, clock, tell) if is_real else None
+        if is_dry:
+            venue: Venue = await stack.enter_async_context(venue_without_orders(adapter, route, clock))
+        else:
+            venue = await stack.enter_async_context(venue_with_orders(adapter, route, clock, config))
         broker = venue.broker
-        account = await start_retry.retry_until_answered(broker.fetch_account_id, failed=LoginFailed, gave_up=NO_ANSWER)
-        on_step()
+        account = await account_of_login(broker, login, start_retry=start_retry, hooks=hooks, clock=wall)
+        hooks.on_step()
         if config.app.mode == "live" and account != (
             live_account := adapter.live_account_id(config.venue_section(adapter))
         ):
             raise ConfigError(f"{adapter.name}.account_id is {live_account}, but the keys are of account {account}")
         universe = await _universe(broker, config, start_retry, tell)
-        on_step()
+        if login is not None:
+            await report_market_data(broker, universe, tell)
+        hooks.on_step()
         yield VenueSession(
             venue=venue,
             venue_name=name,
@@ -125,7 +137,44 @@ async def open_venue_session(
             patience=start_retry,
             # The token of the embedded exchange is valid as long as the exchange runs.
             login_ends="" if name == EMBEDDED else venue.venue_rules.login_ends,
+            login=login,
+            is_rehearsal=is_real and route.is_rehearsal,
         )
+
+
+async def _venue_clock(
+    stack: AsyncExitStack,
+    adapter: VenueAdapter,
+    access: VenueAccess,
+    config: Config,
+    *,
+    wall: Clock,
+    start_retry: StartRetry,
+    tell: EventListener,
+) -> Clock:
+    # The clock of a real venue; in a rehearsal that of the exchange in its place.
+    if access.is_rehearsal:
+        market = market_of(adapter.venue_rules.exchange)
+        following = follow_exchange_clock(access, host=wall, market=market, start_retry=start_retry, tell=tell)
+        return await stack.enter_async_context(following)
+    return VenueClock(wall) if adapter.has_venue_timestamps(config.venue_section(adapter)) else wall
+
+
+def _login(
+    adapter: VenueAdapter, access: VenueAccess, config: Config, clock: Clock, tell: EventListener
+) -> BrokerLogin | None:
+    if adapter.login_route is None:
+        return None
+    settings = config.venue_section(adapter)
+    place = LoginPlace(
+        adapter=adapter,
+        access=access,
+        redirect_url=adapter.login_route.redirect_address(settings),
+        market=market_of(adapter.venue_rules.exchange),
+        state_dir=config.app.state_dir,
+        account_id=adapter.live_account_id(settings) if config.app.mode == "live" else "",
+    )
+    return BrokerLogin(place, clock=clock, tell=tell)
 
 
 @asynccontextmanager
@@ -134,6 +183,7 @@ async def open_history_source(
 ) -> AsyncIterator[HistorySource]:
     """Open the venue for reading, in either mode; nothing here can send an order. Raises as `open_venue_session`."""
     wall = WallClock()
+    start_retry = StartRetry(within_s=READER_WAITS_S, clock=wall, tell=tell)
     async with AsyncExitStack() as stack:
         clock: Clock
         access: VenueAccess
@@ -153,12 +203,15 @@ async def open_history_source(
             )
             name, (access, clock) = EMBEDDED, await stack.enter_async_context(opening)
         else:
-            name, access, clock = adapter.name, adapter.access_from_settings(config.venue_section(adapter)), wall
+            name, access = adapter.name, adapter.access_from_settings(config.venue_section(adapter))
+            clock = await _venue_clock(stack, adapter, access, config, wall=wall, start_retry=start_retry, tell=tell)
+        is_real = exchange is None and name != EMBEDDED
+        login = _login(adapter, access, config, clock, tell) if is_real else None
         reading: AbstractAsyncContextManager[Readable] = adapter.build_read_only_venue(access, clock)
         source = await stack.enter_async_context(reading)
         reader = source.broker
-        start_retry = StartRetry(within_s=READER_WAITS_S, clock=wall, tell=tell)
-        await start_retry.retry_until_answered(reader.fetch_account_id, failed=LoginFailed, gave_up=NO_ANSWER)
+        hooks = StartHooks(may_wait=False)
+        await account_of_login(reader, login, start_retry=start_retry, hooks=hooks, clock=wall)
         universe = await _universe(reader, config, start_retry, tell)
         yield HistorySource(reader=reader, venue_name=name, clock=clock, universe=universe)
 
@@ -210,6 +263,14 @@ def venue_with_orders(
         route, clock, config.venue_section(adapter), silent_after_s=config.feed.silent_after_s
     )
     return found
+
+
+@asynccontextmanager
+async def venue_without_orders(adapter: VenueAdapter, access: VenueAccess, clock: Clock) -> AsyncIterator[Venue]:
+    """Yield the venue for a dry start: it reads everything, and an order is answered as not sent."""
+    reading: AbstractAsyncContextManager[Readable] = adapter.build_read_only_venue(access, clock)
+    async with reading as venue:
+        yield DryVenue(venue)
 
 
 def _clock_of(exchange: dict[str, Any], wall: Clock) -> MarketClock:

@@ -87,7 +87,7 @@ class Engine:
         self._clock_feed = ClockFeed(queues.market, clock=clock, bars=bars, analysis=analysis, measure=measure)
         self.login_monitor = LoginMonitor(
             check_login=broker.fetch_account_id, clock=clock, post=queues.updates.put_or_fail, tell=tell,
-            open_quantities=account.open_quantities,
+            open_quantities=account.open_quantities, on_restored=lambda: self.reconciliation.poll_soon(),
         )  # fmt: skip
         self.reconciliation = Reconciliation(
             broker=broker, clock=clock, post=queues.updates.put_or_fail, is_exposed=account.is_exposed, tell=tell,

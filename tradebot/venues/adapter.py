@@ -33,6 +33,11 @@ class VenueAccess(Message, frozen=True):
     credentials: Credentials
     ca_bundle: str = ""
 
+    @property
+    def is_rehearsal(self) -> bool:
+        """Return True where every address is of this machine: an exchange in the place of the real venue."""
+        return all(map(is_loopback, self.addresses.values()))
+
 
 def is_loopback(address: str) -> bool:
     """Return True for an address (http, https, ws, wss) of this machine that every URL parser reads the same way."""
@@ -66,8 +71,14 @@ class VenueAdapter(Protocol):
     title: str  # the name that users know
     venue_rules: VenueRules
     write_patterns: WritePatterns
-    credential_names: tuple[str, ...]  # names of its credentials; each is a setting of its section
+    credential_names: tuple[str, ...]  # of the keys that each request needs; each is a setting of its section
+    kept_secret_names: tuple[str, ...]  # of the secrets that the operator keeps; settings of its section
     entry_names: frozenset[str]  # names that the output of a running exchange must contain
+
+    @property
+    def login_route(self) -> Any:
+        """Return a `venues/login.py:LoginRoute` where a person logs in each day, None where keys last."""
+        ...
 
     def settings_class(self) -> type[Section]:
         """Return the class of the table of config.toml that has the adapter's name."""
@@ -79,6 +90,10 @@ class VenueAdapter(Protocol):
 
     def config_errors(self, settings: Any, *, is_live: bool) -> list[tuple[str, str]]:
         """Return the reasons against a run at the real venue, as (key of the section, sentence)."""
+        ...
+
+    def is_rehearsal(self, settings: Any) -> bool:
+        """Return True where the settings name an exchange on this machine in the place of the real venue."""
         ...
 
     def config_warnings(self, settings: Any) -> list[str]:

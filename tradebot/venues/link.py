@@ -22,6 +22,7 @@ from tradebot.errors import LinkLost
 TIME_SLICE_NS = MILLISECOND
 # A `receive` that took longer has waited; with a frame that had already arrived it takes a tenth of this.
 WAITED_NS = 20 * MICROSECOND
+LOOK_EVERY_S = 0.25  # wall seconds between two looks for renewed keys, in the wait before a new connection
 
 
 class Throttled(LinkLost):
@@ -65,12 +66,14 @@ async def run_with_reconnect(
     clock: Clock,
     rng: np.random.Generator,
     backoff: Backoff | None = None,
+    keys_version: Callable[[], int] | None = None,
 ) -> NoReturn:
     """Call `connect(up)` in an endless loop, with a wait between two calls.
 
     `connect` opens one connection, calls `up()` when it works, and serves it until it returns or raises LinkLost.
     `on_up` and `on_down(reason)` are called once per change of state; the first state, up or down, is a change too. Any
-    other exception from `connect` is a bug and passes through.
+    other exception from `connect` is a bug and passes through. A wait that the venue did not ask for ends early when
+    `keys_version` changes: renewed keys are worth a try at once.
     """
     rules = backoff or Backoff()
     tries: deque[int] = deque(maxlen=rules.tries_per_hour)
@@ -101,7 +104,21 @@ async def run_with_reconnect(
             on_down(str(error))
         after_s = error.after_s if isinstance(error, Throttled) else None
         late = isinstance(error, Throttled)
-        await clock.sleep(rules.wait_s(failures, throttled=late, rng=rng, after_s=after_s))
+        wait_s = rules.wait_s(failures, throttled=late, rng=rng, after_s=after_s)
+        if late or keys_version is None:
+            await clock.sleep(wait_s)
+        elif await _is_renewed_within(clock, wait_s, keys_version):
+            failures = 0
+
+
+async def _is_renewed_within(clock: Clock, wait_s: float, keys_version: Callable[[], int]) -> bool:
+    # Wait; return whether keys were renewed meanwhile, which ends the wait.
+    version, until = keys_version(), clock.monotonic_ns() + round(wait_s * SECOND)
+    while (left := until - clock.monotonic_ns()) > 0:
+        await clock.sleep(min(left / SECOND, LOOK_EVERY_S))
+        if keys_version() != version:
+            return True
+    return False
 
 
 async def read_frames(

@@ -147,7 +147,13 @@ class Venue(Protocol):
 class ReadOnlyVenue(Protocol):
     """A venue that can be read but not traded."""
 
+    venue_rules: VenueRules
+
     @property
     def broker(self) -> VenueReader:
         """Return the reader of its account, quotes and history."""
+        ...
+
+    def create_feed(self, universe: Universe, *, tell: EventListener = ...) -> Feed:
+        """Return a feed of the instruments of `universe`; `tell` receives its log events."""
         ...

@@ -61,7 +61,7 @@ def test_a_live_configuration_without_keys_in_the_shell_becomes_a_unit_that_can_
     assert value(lines, "LoadCredential") == "kite__api_key:/etc/tradebot/credentials/kite__api_key"
     assert value(lines, "WorkingDirectory") == str(folder)  # where the relative names of the file begin
     assert "REAL money on account AB1234" in said
-    assert "does not start before /etc/tradebot/credentials holds kite__api_key and kite__access_token" in said
+    assert "does not start before /etc/tradebot/credentials holds kite__api_key and kite__api_secret" in said
     assert run_command_line(["service", "print", "--symbols", "T/S"]) == 65
 
 

@@ -94,7 +94,7 @@ async def test_a_token_that_dies_leaves_a_daemon_that_stays_up_and_a_restart_tha
             lost = await today.event("session_lost")
             assert lost["level"] == "error"
             assert set(lost["positions"]) <= {"RELIANCE", "TCS"}
-            await today.until(lambda: any("SESSION LOST" in word for word in today.supervisor.words))
+            await today.until(lambda: any("NEED LOGIN" in word for word in today.supervisor.words))
             assert not daemon.done()
         assert len(today.all("session_lost")) == 1
         assert not today.all("halt_raised")

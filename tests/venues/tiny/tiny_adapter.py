@@ -44,7 +44,9 @@ class TinyRoom:
     title = "Tiny"
     venue_rules: VenueRules = TINY
     credential_names: tuple[str, ...] = ("key",)
+    kept_secret_names: tuple[str, ...] = ("key",)
     entry_names = frozenset({"rest", "stream", "key"})
+    login_route = None
     write_patterns = WritePatterns(
         writes=(
             ("create", re.compile(rb"POST /orders/new ")),
@@ -63,6 +65,9 @@ class TinyRoom:
     def config_errors(self, settings: Any, *, is_live: bool) -> list[tuple[str, str]]:
         found = [] if settings.key.get_secret_value() else [("key", "is missing")]
         return found + ([("account_id", "must name the account")] if is_live and not settings.account_id else [])
+
+    def is_rehearsal(self, settings: Any) -> bool:
+        return is_loopback(settings.rest) and is_loopback(settings.stream)
 
     def config_warnings(self, settings: Any) -> list[str]:
         return []

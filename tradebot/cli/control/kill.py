@@ -13,7 +13,8 @@ from tradebot.cli.control.daemon import daemon_options
 from tradebot.cli.shared.options import exchange_option
 from tradebot.cli.shared.state_dir import salvaged_settings
 from tradebot.config.salvage import SalvagedSettings
-from tradebot.errors import AccessDenied, ConfigError, ExitCode
+from tradebot.daemon.saved_login import login_path, read_login
+from tradebot.errors import AccessDenied, ConfigError, ExitCode, StateError
 from tradebot.printable import make_printable
 from tradebot.printing import print_error_line, print_line
 from tradebot.venues import registry
@@ -35,7 +36,8 @@ def kill(
 
     Writes the file HALT into the state directory, which a daemon obeys before each send and at start until `resume`,
     then cancels by id and looks until the book is clean. Positions stay. Credentials: TRADEBOT_KILL__API_KEY and
-    TRADEBOT_KILL__ACCESS_TOKEN, else those of the venue. Exit 0: clean; 75: something is left, or a daemon goes on.
+    TRADEBOT_KILL__ACCESS_TOKEN, else those of the daemon's last login, else those of the venue. Exit 0: clean; 75:
+    something is left, or a daemon goes on.
     """
     from tradebot.clock import WallClock, format_iso
 
@@ -43,7 +45,7 @@ def kill(
     why = f"{make_printable(reason)} (tradebot kill, {format_iso(WallClock().wall_ns())[:19]}Z)"
     is_barred = _bar_all(state_dir or found.state_dir, why, is_named=state_dir is not None, is_all=is_all)
     try:
-        target = _target(found, exchange_file)
+        target = _target(found, exchange_file, state_dir or found.state_dir)
     except ConfigError as error:
         print_error_line(f"NOT CANCELLED: {error}")
         return ExitCode.TEMPORARY
@@ -128,7 +130,9 @@ def _is_same(one: Path, other: Path) -> bool:
     return os.path.realpath(one) == os.path.realpath(other)
 
 
-def _target(found: SalvagedSettings, exchange_file: Path | None) -> tuple[VenueAdapter, VenueAccess] | None:
+def _target(
+    found: SalvagedSettings, exchange_file: Path | None, state_dir: Path
+) -> tuple[VenueAdapter, VenueAccess] | None:
     # Returns where to cancel, None when the venue is the exchange inside the daemon.
     if exchange_file is not None:
         from tradebot.cli.shared.exchange_file import read_addresses
@@ -141,7 +145,15 @@ def _target(found: SalvagedSettings, exchange_file: Path | None) -> tuple[VenueA
     adapter = named or registry.default_adapter()
     if named is None and not all(str(own.get(key, "")).strip() for key in adapter.credential_names):
         return None
-    return adapter, adapter.emergency_access(own, found.values.get(adapter.name, {}))
+    section = dict(found.values.get(adapter.name, {}))
+    try:
+        saved = read_login(login_path(state_dir, adapter.name))
+    except StateError as error:
+        print_error_line(f"the saved login does not count: {error}")
+        saved = None
+    if saved is not None:  # newer than a token in the settings: the daemon trades with it
+        section |= saved.keys
+    return adapter, adapter.emergency_access(own, section)
 
 
 async def _sweep(adapter: VenueAdapter, access: VenueAccess, within_s: float) -> Any:

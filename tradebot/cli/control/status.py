@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,17 @@ def status(path: str | None, state_dir: Path | None, as_json: bool, is_check: bo
     folder = state_dir_of(state_dir, path)
     found = send_request(folder, "GET", "/status")
     found["disk_free_mb"] = _free_mb(folder)
-    found["journal"]["log_mb"] = _log_mb(folder)
+    if is_trading := "journal" in found:
+        found["journal"]["log_mb"] = _log_mb(folder)
     verdict = check_status(found)
     if as_json:
         print_json(found | {"check": verdict._asdict()}, indent=2)
     elif is_check:
         print_line(verdict.sentence)
-    else:
+    elif is_trading:
         _show_status(found)
+    else:
+        _show_start(found, verdict.sentence)
     return verdict.code if is_check else ExitCode.OK
 
 
@@ -62,15 +66,14 @@ def _vitals(found: dict[str, Any]) -> str:
     def when(at: int | None) -> str:
         return "none" if at is None else format_iso(at, HOME_MARKET.tzinfo)[:19]
 
-    session, store, offset, login = found["session"], found["store"], found["clock_offset_s"], found["login"]
-    ends = "its end not known" if login["ends_at"] is None else f"ends {when(login['ends_at'])} at the latest"
+    session, store, offset = found["session"], found["store"], found["clock_offset_s"]
     said = [
         f"up {found['uptime_s']:.0f} s",
         f"runs before {found['runs_before']}, {found['cut_off_before']} of them cut off since the last resume",
         f"last bar {when(found['last_bar'])}",
         f"last signal {when(found['last_signal'])}",
         f"session {'open' if session['is_open'] else 'closed'}, its close {when(session['closes_at'])}",
-        f"login held since {when(login['held_since'])}, issued at a time not known, {ends}",
+        _login(found["login"], when),
         "clock as the exchange's own" if offset is None else f"clock {offset:+.3f} s from the venue's",
         f"log lines dropped {found['log_lines_dropped']}",
         "free disk not known" if found["disk_free_mb"] is None else f"free disk {found['disk_free_mb']} MB",
@@ -79,6 +82,18 @@ def _vitals(found: dict[str, Any]) -> str:
         else f"store {store['behind']} rows behind" + (f": {store['trouble']}" if store["trouble"] else ""),
     ]
     return "; ".join(said)
+
+
+def _show_start(found: dict[str, Any], sentence: str) -> None:
+    print_line(f"{found['state']}, {found['mode']} on {found['venue']}, run {found['run_id']}, pid {found['pid']}")
+    print_line(sentence)
+
+
+def _login(login: dict[str, Any], when: Callable[[int | None], str]) -> str:
+    ends = "its end not known" if login["ends_at"] is None else f"ends {when(login['ends_at'])} at the latest"
+    issued = "issued at a time not known" if login["issued_at"] is None else f"issued {when(login['issued_at'])}"
+    state = f"{login['state']}, " if "state" in login else ""
+    return f"login {state}held since {when(login['held_since'])}, {issued}, {ends}"
 
 
 def _show_status(found: dict[str, Any]) -> None:

@@ -47,11 +47,13 @@ SESSION_S = 22_500  # market seconds of a session
 @click.option("--faults-until", help="No fault strikes after this long, such as 60s.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
 @click.option("--log-format", type=click.Choice(["auto", "json", "text"]))
+@click.option("--dry-start", "dry_start", is_flag=True, help="Go up to READY and out; no order can leave.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before trading live.")
 def run(
     config_path: str | None,
     exchange_file: Path | None,
     exchange_log: Path | None,
+    dry_start: bool,
     yes: bool,
     rehearse: int | None,
     faults: str | None,
@@ -85,18 +87,15 @@ def run(
     from tradebot.daemon.start_checks import start_problems
 
     loaded.raise_complaints(start_problems(config, now=WallClock().wall_ns(), has_exchange=exchange is not None))
-    if config.app.mode == "live" and not yes:
-        from tradebot.venues import registry
-
-        adapter = registry.find_adapter(config.venue.name)
-        confirm_or_abort(
-            f"Trade REAL money on account {adapter.live_account_id(config.venue_section(adapter)) if adapter else ''}?"
-        )
+    if config.app.mode == "live" and not (yes or dry_start):
+        _confirm_live(config)
     plan = _plan(config, rehearse, faults, faults_until)
     if plan is not None and (exchange is not None or config.venue.name != "embedded"):
         raise click.UsageError("faults belong to the exchange: only the embedded one takes them from this command")
+    if dry_start and (exchange is not None or config.venue.name == "embedded"):
+        raise click.UsageError("--dry-start is for a real venue: there is nothing to check of the embedded exchange")
     if rehearse is None:
-        _run(config, exchange, exchange_log, plan)
+        _run(config, exchange, exchange_log, plan, is_dry=dry_start)
         return
     from tradebot.cli.run.rehearsal import print_verdict
 
@@ -108,6 +107,17 @@ def run(
         raise InvariantBroken(
             f"the rehearsal of seed {rehearse} broke a promise; the records are in {config.app.state_dir}"
         )
+
+
+def _confirm_live(config: Any) -> None:
+    from tradebot.venues import registry
+
+    adapter = registry.find_adapter(config.venue.name)
+    account = adapter.live_account_id(config.venue_section(adapter)) if adapter else ""
+    if config.mode_label != config.app.mode:
+        confirm_or_abort(f"REHEARSE live trading on account {account} of an exchange on this machine, without money?")
+    else:
+        confirm_or_abort(f"Trade REAL money on account {account}?")
 
 
 def _rehearsed(config: Any, seed: int, given: dict[str, Any]) -> dict[str, Any]:
@@ -176,7 +186,9 @@ def _started(path: Path) -> dict[str, Any]:
     return read_addresses(path)
 
 
-def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None, faults: Any) -> None:
+def _run(
+    config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None, faults: Any, *, is_dry: bool = False
+) -> None:
     import asyncio
 
     import uvloop
@@ -204,7 +216,7 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
         level=config.log.level,
         format=config.log.format,
         run_id=name,
-        mode=config.app.mode,
+        mode=config.mode_label,
         secrets=[s for s in secrets if s],
         fd=printed.stdout_fd,
     )
@@ -214,6 +226,7 @@ def _run(config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None
         exchange_log=exchange_log,
         faults=faults,
         lines_dropped=lambda: log.dropped_count,
+        is_dry=is_dry,
     )
     bus = EventBus()
     bus.subscribe(logs.log_listener("daemon"))

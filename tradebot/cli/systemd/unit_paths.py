@@ -66,7 +66,7 @@ def resolve_unit_settings(config: Path | None, symbols: str | None, credentials:
         folder=here if any(not path.expanduser().is_absolute() for path in named) else None,
         is_live=settings.app.mode == "live",
         account=speaks.live_account_id(venue),
-        key_files=tuple(f"{section}__{key}" for section, key in secret if section == speaks.name),
+        key_files=tuple(f"{speaks.name}__{key}" for key in speaks.kept_secret_names),
         begins_next_day=settings.venue.name == EMBEDDED and not ends,
         end_reason=ends,
     )

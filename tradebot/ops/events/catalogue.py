@@ -7,7 +7,7 @@ from inspect import isclass
 from types import ModuleType
 from typing import Any
 
-from tradebot.ops.events import analysis, desk, market, orders, process, rehearsal, run, storage, venue
+from tradebot.ops.events import analysis, desk, login, market, orders, process, rehearsal, run, storage, venue
 from tradebot.ops.events.event import Event, field_meanings, meaning_of
 
 SECTION_TITLES = {
@@ -17,6 +17,7 @@ SECTION_TITLES = {
     desk: "The desk",
     market: "Market data",
     venue: "The account at the venue",
+    login: "The login at the venue",
     analysis: "Strategies",
     storage: "Disk and tables",
     rehearsal: "Rehearsals and simulated days",

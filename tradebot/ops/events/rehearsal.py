@@ -20,6 +20,33 @@ class ExchangeOpened(Event, frozen=True):
     log: Annotated[str, "the file of its own record"]
 
 
+class LiveRehearsed(Event, frozen=True):
+    """The venue's addresses are of this machine: the whole path of a real venue, against an exchange, without money."""
+
+    level = WARNING
+    do = "Nothing; for real trading the addresses of the venue's section must be those of the venue."
+    address: Annotated[str, "where the exchange listens"]
+    market_time: Annotated[str, "its time of the market now"]
+    speed: Annotated[float, "market seconds a second"]
+
+
+class ExchangeClockLost(Event, frozen=True):
+    """A rehearsal: the exchange does not tell its time; the market's time stands still until it does."""
+
+    level = WARNING
+    do = "Start the exchange again, for the same or the next day."
+    reason: Reason
+
+
+class ExchangeClockMoved(Event, frozen=True):
+    """A rehearsal: the exchange tells its time again, or it has jumped, as over a night that was left out."""
+
+    level = INFO
+    do = "Nothing."
+    market_time: Annotated[str, "the market's time now"]
+    by_s: Annotated[float, "market seconds by which it jumped forward"]
+
+
 class RehearsalStarted(Event, frozen=True):
     """The embedded exchange commits faults from now on."""
 

@@ -41,20 +41,20 @@ class SessionLost(Event, frozen=True):
     """The broker no longer knows our login: nothing is opened, exits are still tried, open positions are named."""
 
     level = ERROR
-    do = "Log in again and restart with the new token; no resume is needed."
+    do = "Log in again: tradebot login, and the venue's name; no restart and no resume is needed."
     reason: Reason
     positions: Positions
-    action: Action = "no entries; exits are tried; log in, then restart with the new token, no resume is needed"
+    action: Action = "no entries; exits are tried; log in, no restart and no resume is needed"
 
 
 class ExitsRefused(Event, frozen=True):
     """An order route itself says that the login is dead: not even exits leave."""
 
     level = ERROR
-    do = "Close the positions in the broker's app, or restart with a new token at once."
+    do = "Log in at once, or close the positions in the broker's app."
     reason: Reason
     positions: Positions
-    action: Action = "no exit can leave: close them in the broker's app, or restart with a new token"
+    action: Action = "no exit can leave: log in at once, or close them in the broker's app"
 
 
 class SessionRestored(Event, frozen=True):

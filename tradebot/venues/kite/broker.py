@@ -22,7 +22,7 @@ from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.instrument_files import InstrumentFiles
 from tradebot.venues.kite.responses import VENUE_ORDER_ID_PATTERN
 from tradebot.venues.kite.rest import RestLink, Timeouts
-from tradebot.venues.kite.rules import CANDLES, CLIENT_LIMITS, KITE_RULES, QUOTES_PER_REQUEST
+from tradebot.venues.kite.rules import CANDLES, CLIENT_LIMITS, KITE_RULES, QUOTES_PER_REQUEST, route_prefix
 from tradebot.venues.kite.session import OrderSession, RestSession, parse_response
 from tradebot.venues.kite.wire import (
     WireError,
@@ -49,7 +49,7 @@ NO_TIMES = np.empty(0, dtype=np.int64)
 class KiteReader:
     """Reads over Kite Connect v3 and has no order route. A read is tried once and raises LinkLost or AccessDenied.
 
-    `prefix` is the prefix of every route except the instruments (the sandbox requires `/oms`). `bind_address` is the
+    `prefix` is the prefix of every route except the instruments; by default that of the address. `bind_address` is the
     local address to connect from. The session opens on first use and must be closed with `close`.
     """
 
@@ -61,7 +61,7 @@ class KiteReader:
         rest: str,
         credentials: Credentials,
         clock: Clock,
-        prefix: str = "",
+        prefix: str | None = None,
         limiter: Limiter | None = None,
         timeouts: Timeouts | None = None,
         bind_address: str | None = None,
@@ -72,7 +72,7 @@ class KiteReader:
             rest, credentials=credentials, timeouts=timeouts, bind_address=bind_address, ca_bundle=ca_bundle
         )
         self._limiter = limiter or Limiter(CLIENT_LIMITS, clock, market=market_of(KITE_RULES.exchange))
-        self._session = self._open(link, self._limiter, prefix)
+        self._session = self._open(link, self._limiter, route_prefix(rest) if prefix is None else prefix)
 
     def _open(self, link: RestLink, limiter: Limiter, prefix: str) -> RestSession:
         return RestSession(link, limiter=limiter, prefix=prefix)

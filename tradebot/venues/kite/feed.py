@@ -138,6 +138,7 @@ class KiteFeed:
             clock=clock,
             rng=self._rng,
             backoff=self._settings.backoff,
+            keys_version=lambda: self._credentials.version,
         )
 
     async def _session(

@@ -91,7 +91,8 @@ class _SendOnce:
 class RestLink:
     """A pool of connections to one REST address; `root` may contain a path. It opens on first use, in the running loop.
 
-    It follows no redirects, uses no proxies from the environment and keeps no cookies.
+    It follows no redirects, uses no proxies from the environment and keeps no cookies. Without `has_login` no access
+    token is sent: for the login itself.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class RestLink:
         timeouts: Timeouts | None = None,
         bind_address: str | None = None,
         ca_bundle: str = "",
+        has_login: bool = True,
     ) -> None:
         self.timeouts = timeouts or Timeouts()
         self._root = root.rstrip("/")
@@ -109,6 +111,7 @@ class RestLink:
         self._version = -1  # version of the credentials in the pool's headers
         self._limits: dict[float, aiohttp.ClientTimeout] = {}  # total_s -> the timeout for aiohttp
         self._bind_address, self._ca_bundle = bind_address, ca_bundle
+        self._has_login = has_login
         self._session: aiohttp.ClientSession | None = None
 
     async def send_request(
@@ -170,20 +173,16 @@ class RestLink:
                     ssl=trusted_ssl_context(self._ca_bundle) if self._root.startswith("https:") else True,
                     local_addr=(self._bind_address, 0) if self._bind_address else None,
                 ),
-                headers={
-                    **HEADERS,
-                    "Authorization": self._authorization(),
-                    "User-Agent": f"tradebot/{__version__}",
-                },
+                headers={**HEADERS, "User-Agent": f"tradebot/{__version__}", **self._authorization()},
                 cookie_jar=aiohttp.DummyCookieJar(),
                 request_class=_TrackedRequest,
                 trust_env=False,
             )
         elif self._version != self._credentials.version:
-            self._session.headers["Authorization"] = self._authorization()
+            self._session.headers.update(self._authorization())
         return self._session
 
-    def _authorization(self) -> str:
+    def _authorization(self) -> dict[str, str]:
         keys = self._credentials
         self._version = keys.version
-        return f"token {keys['api_key']}:{keys['access_token']}"
+        return {"Authorization": f"token {keys['api_key']}:{keys['access_token']}"} if self._has_login else {}

@@ -1,8 +1,9 @@
-"""The documented rules of Kite Connect v3, each once: the client respects them, the server enforces them. No code."""
+"""The documented rules of Kite Connect v3, each once: the client respects them, the server enforces them."""
 
 from __future__ import annotations
 
 from datetime import time
+from urllib.parse import urlsplit
 
 from tradebot.clock import DAY, MINUTE
 from tradebot.venues.limiter import RateWindow, rate_windows
@@ -10,6 +11,10 @@ from tradebot.venues.venue_rules import VenueRules
 
 REST_URL = "https://api.kite.trade"
 TICKER_URL = "wss://ws.kite.trade"
+LOGIN_URL = "https://kite.zerodha.com/connect/login"
+# The official sandbox: limit orders near the last price alone, no market orders, no GTT, no margins.
+SANDBOX_HOST, SANDBOX_TICKER_HOST = "sandbox.kite.trade", "ws-sandbox.kite.trade"
+SANDBOX_PREFIX = "/oms"  # of each of its routes but the instruments and the login page
 HEADERS = {"X-Kite-Version": "3"}  # sent with every request
 
 # interval in ns -> (Kite's name, longest span of one request in days)
@@ -69,3 +74,8 @@ CLIENT_LIMITS: tuple[RateWindow, ...] = rate_windows(
 
 # The reads of the kill switch. Nothing else sends requests then, and its cancels are not limited here.
 KILL_LIMITS: tuple[RateWindow, ...] = rate_windows(("query", 8, 1.0, 0))
+
+
+def route_prefix(rest: str) -> str:
+    """Return the prefix of every route at the address `rest` but the instruments: that of the sandbox, else ""."""
+    return SANDBOX_PREFIX if urlsplit(rest).hostname == SANDBOX_HOST else ""

@@ -13,13 +13,24 @@ from tradebot.venues.kite.rules import REST_URL, TICKER_URL
 class KiteSection(Section):
     """Zerodha Kite Connect. Keys belong into credential files or the environment, not here."""
 
-    rest: HttpAddress = Field(default=REST_URL, description="address of the HTTP API")
+    rest: HttpAddress = Field(
+        default=REST_URL, description="address of the HTTP API; of an exchange on this machine: a rehearsal"
+    )
     ticker: StreamAddress = Field(default=TICKER_URL, description="address of the stream")
     api_key: SecretStr = Field(
         default=SecretStr(""), description="credential file kite__api_key, or TRADEBOT_KITE__API_KEY"
     )
+    api_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="credential file kite__api_secret, or TRADEBOT_KITE__API_SECRET; `tradebot login kite` needs it",
+    )
     access_token: SecretStr = Field(
-        default=SecretStr(""), description="of today's login: kite__access_token, or TRADEBOT_KITE__ACCESS_TOKEN"
+        default=SecretStr(""),
+        description="today's token of a login made elsewhere, TRADEBOT_KITE__ACCESS_TOKEN; else empty",
+    )
+    redirect_url: HttpAddress = Field(
+        default="http://127.0.0.1:8790/kite",
+        description="the redirect URL of your app at developers.kite.trade; `tradebot login kite` waits there",
     )
     account_id: str = Field(default="", max_length=32, description="live refuses to trade any account but this one")
     ca_bundle: str = Field(

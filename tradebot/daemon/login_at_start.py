@@ -1,0 +1,98 @@
+"""The login of a start: saved keys first, then those of the settings; where neither counts, it waits for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from tradebot.clock import Clock
+from tradebot.daemon.broker_login import BrokerLogin
+from tradebot.daemon.start_retry import STOP_POLL_S, StartRetry
+from tradebot.domain.instrument import Universe
+from tradebot.errors import AccessDenied, LinkLost, LoginLost, StoppedEarly
+from tradebot.ops.events.event import EventListener
+from tradebot.ops.events.login import MarketDataDenied
+from tradebot.ops.events.venue import LoginFailed
+from tradebot.venues.venue import VenueReader
+
+NO_ANSWER = "the venue did not answer"
+NO_KEYS = "there is no login of today yet"
+
+
+class StartHooks(NamedTuple):
+    """What a start tells the process around it.
+
+    `on_step` is called after each step that may take long. `stopped` returns True once the operator wants the end.
+    `on_login` gets the login of a venue that has one, before it is used. `on_login_needed` is called when the start
+    waits for a login. With `may_wait` False it ends instead.
+    """
+
+    on_step: Callable[[], None] = lambda: None
+    stopped: Callable[[], bool] = lambda: False
+    on_login: Callable[[BrokerLogin], None] = lambda _: None
+    on_login_needed: Callable[[BrokerLogin], None] = lambda _: None
+    may_wait: bool = True
+
+
+async def account_of_login(
+    reader: VenueReader, login: BrokerLogin | None, *, start_retry: StartRetry, hooks: StartHooks, clock: Clock
+) -> str:
+    """Return the account id once the venue accepts a login; wait for one without a limit.
+
+    Raises LoginLost where no login is possible here, KeysRefused for a wrong key or secret, VenueUnavailable, and
+    StoppedEarly when the operator stops the wait.
+    """
+
+    async def ask() -> str:
+        return await start_retry.retry_until_answered(reader.fetch_account_id, failed=LoginFailed, gave_up=NO_ANSWER)
+
+    if login is None:
+        return await ask()
+    hooks.on_login(login)
+    reason = NO_KEYS
+    for came_from, take_keys in (("saved", login.take_saved), ("setting", login.take_given)):
+        if not take_keys():
+            continue
+        try:
+            account = await ask()
+        except LoginLost as error:
+            reason = str(error)
+            continue
+        login.on_accepted(account, came_from=came_from)
+        return account
+    if not (login.can_log_in and hooks.may_wait):
+        raise LoginLost(f"{reason}; run `tradebot login {login.place.adapter.name}` while the daemon runs")
+    return await _wait_for_login(ask, login, reason, hooks=hooks, clock=clock)
+
+
+async def report_market_data(reader: VenueReader, universe: Universe, tell: EventListener) -> None:
+    """Tell the operator where the venue accepts the login and refuses market data: that is the plan of the app."""
+    first = Universe([universe[0]])
+    try:
+        await reader.fetch_quotes(first)
+    except LoginLost:
+        return  # the login monitor finds out
+    except AccessDenied as error:
+        tell(MarketDataDenied(reason=str(error)))
+    except LinkLost:
+        return  # the feed says more
+
+
+async def _wait_for_login(
+    ask: Callable[[], Awaitable[str]], login: BrokerLogin, reason: str, *, hooks: StartHooks, clock: Clock
+) -> str:
+    while True:
+        seen = login.login_count
+        login.on_lost(reason)
+        hooks.on_login_needed(login)
+        while login.login_count == seen:
+            if login.fatal is not None:
+                raise login.fatal
+            if hooks.stopped():
+                raise StoppedEarly("stopped while it waited for a login; nothing was sent")
+            login.remind_if_due()
+            await clock.sleep(STOP_POLL_S)
+        try:
+            return await ask()
+        except LoginLost as error:
+            reason = str(error)
