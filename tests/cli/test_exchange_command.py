@@ -64,9 +64,10 @@ def test_prices_end_before_the_session_does_when_asked(tmp_path: Path) -> None:
     done = subprocess.run([*command, "--for", "1s"], cwd=REPOSITORY, check=True, stdout=subprocess.PIPE, text=True)
     started = json.loads(done.stdout)["clock"]["market"]
     assert started >= parse_iso("2026-11-23T09:10", IST)
-    session, end = read_event_log(log)
+    session, prices, end = read_event_log(log)
     assert session["opens_at"] == parse_iso("2026-11-23T09:15", IST)
     assert (session["closes_at"], end["reason"]) == (parse_iso("2026-11-23T09:16", IST), "finished")
+    assert (prices["kind"], prices["closes_at"], prices["every_step"]) == ("prices", session["closes_at"], True)
 
 
 def test_recorded_ticks_are_served_from_a_folder(tmp_path: Path) -> None:
@@ -92,6 +93,17 @@ def test_recorded_ticks_are_served_from_a_folder(tmp_path: Path) -> None:
         (["--until", "dusk"], "Invalid value for --until: 'dusk' is not a time such as"),
         (["--at", "2026-11-23T10:00", "--until", "2026-11-23T10:00"], "--until must be a whole second after --at"),
         (["--at", "2026-11-23T10:00", "--until", "2026-11-23T17:00"], "inside the session of 2026-11-23"),
+        (["--api-key", "rehearsal1"], "--api-key and --api-secret belong together"),
+        (["--api-secret", "rehearsal1"], "--api-key and --api-secret belong together"),
+        (["--api-key", "short", "--api-secret", "long enough"], "--api-key should have 8 to 64 printable characters"),
+        (["--api-key", "has:colon", "--api-secret", "longenough"], "no space and no colon"),
+        (["--api-key", "longenough", "--api-secret", "has a space"], "--api-secret should have 8 to 128 printable"),
+        (["--redirect-url", "http://example.com/kite"], "should be an http address of this machine"),
+        (["--redirect-url", "ws://127.0.0.1/kite"], "should be an http address of this machine"),
+        (["--redirect-url", "http://127.0.0.1/a\r\nSet-Cookie: b"], "should be an http address of this machine"),
+        (["--redirect-url", "http://me@127.0.0.1/kite"], "should be an http address of this machine"),
+        (["--plan", "gold"], "'gold' is not one of 'connect', 'personal'"),
+        (["--demat-consent", "yes"], "'yes' is not one of 'empty', 'consent', 'physical'"),
     ],
 )
 def test_a_mistake_is_one_sentence(options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:

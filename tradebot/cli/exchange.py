@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import AsyncExitStack
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import click
+import msgspec
 
+from tradebot.cli.exchange_access import access_keys_of, access_options, registered_app_of
 from tradebot.cli.shared.faults import LIST_WORD, fault_plan_of, render_catalogue
 from tradebot.clock import SECOND, MarketClock, WallClock, format_iso, parse_iso
 from tradebot.config.values import parse_seconds
+from tradebot.domain.instrument import Universe
 from tradebot.domain.message import Message
 from tradebot.errors import ConfigError
+from tradebot.exchange.access import AccessKeys, RegisteredApp
+from tradebot.exchange.earlier_days import EarlierDays, PriceRecord, read_earlier_days
 from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.exchange.snapshot import PriceSource
 from tradebot.markets.market import HOME_MARKET
@@ -26,9 +32,16 @@ DEFAULT_SYMBOLS = "RELIANCE,TCS,INFY"
 
 
 class ExchangePlan(Message, frozen=True):
-    """The checked options. `begins_at` is in market ns; `for_s` None means until a signal."""
+    """The checked options. `begins_at` is in market ns; `for_s` None means until a signal.
+
+    `prices` is how the source makes its prices, None for recorded ones; `earlier` is of the log that is continued.
+    """
 
     source: PriceSource
+    prices: PriceRecord | None
+    earlier: EarlierDays
+    keys: AccessKeys
+    app: RegisteredApp
     begins_at: int
     seed: int
     speed: float
@@ -70,6 +83,7 @@ class ExchangePlan(Message, frozen=True):
 @click.option("--faults", help='Misbehave: "swarm", "accept-then-reset:orders.create@3,429~0.1", or "list".')
 @click.option("--faults-until", help="No fault strikes after this long, such as 60s.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list of faults as JSON.")
+@access_options
 @click.option("--for", "duration", help="Stop after this long, such as 60s.  [default: at SIGINT or SIGTERM]")
 def exchange(
     symbols: str | None,
@@ -90,10 +104,17 @@ def exchange(
     faults: str | None,
     faults_until: str | None,
     as_json: bool,
+    api_key: str | None,
+    api_secret: str | None,
+    redirect_url: str | None,
+    plan: str,
+    demat_consent: str,
 ) -> None:
     """Serve a simulated exchange that speaks as a venue does, and print one JSON line of addresses when it is ready.
 
-    Prices end with the session; the books stay readable until a signal or the end of --for.
+    Prices end with the session; the books stay readable until a signal or the end of --for. Another day of the same
+    account is another start, with --resume, a later --at, and the same --port, --seed and keys: its prices go on where
+    those of the day before ended.
     """
     import uvloop
 
@@ -104,16 +125,24 @@ def exchange(
         raise ConfigError(f"the log {log} exists; add --resume to continue its account, or name another file")
     if resume and (log is None or not log.exists()):
         raise ConfigError("--resume needs the --log of an earlier run")
-    begin = _moment(at, "--at") if at else None
+    keys, app = access_keys_of(api_key, api_secret), registered_app_of(redirect_url, plan, demat_consent)
+    earlier = read_earlier_days(log) if resume and log is not None else EarlierDays()
+    begin, record = _moment(at, "--at") if at else None, None
     if prices == "recorded":
         source = _recorded(path, symbols)
         start = max(begin or 0, source.opens_at)
     else:
         end = _moment(until, "--until") if until else None
-        source = _synthetic(symbols or DEFAULT_SYMBOLS, seed, begin, end, every_step=every_second, invent=invent)
+        universe = _universe(symbols or DEFAULT_SYMBOLS, begin, invent=invent)
+        record = _session(universe, begin, end, seed=seed, every_step=every_second)
+        source = _synthetic(universe, record, begin, earlier)
         start = source.opens_at if begin is None else begin
-    plan = ExchangePlan(
+    options = ExchangePlan(
         source=source,
+        prices=record,
+        earlier=earlier,
+        keys=keys,
+        app=app,
         begins_at=start,
         seed=seed,
         speed=speed,
@@ -125,12 +154,11 @@ def exchange(
         for_s=_duration(duration),
         faults=fault_plan_of(faults, seed=seed, until=faults_until),
     )
-    uvloop.run(_serve(plan))
+    uvloop.run(_serve(options))
 
 
 async def _serve(plan: ExchangePlan) -> None:
     from tradebot.daemon.embedded_exchange import exchange_rules
-    from tradebot.exchange.access import AccessKeys
     from tradebot.exchange.account import OpeningBalance
     from tradebot.exchange.event_log import EventLog
     from tradebot.exchange.exchange import Exchange
@@ -156,6 +184,8 @@ async def _serve(plan: ExchangePlan) -> None:
             resume=plan.log if plan.resume else None,
             rules=exchange_rules(adapter.venue_rules),
         )
+        if plan.prices is not None:
+            log.append_line("prices", at=clock.market_ns(), **msgspec.structs.asdict(plan.prices))
         addresses = await stack.enter_async_context(
             serve_exchange(
                 market,
@@ -163,9 +193,11 @@ async def _serve(plan: ExchangePlan) -> None:
                 adapter.protocol_server_class(),
                 host=plan.host,
                 port=plan.port,
-                keys=AccessKeys.new_random(),
+                keys=plan.keys,
                 log=log if plan.log else None,
                 faults=plan.faults,
+                app=plan.app,
+                earlier_login=plan.earlier.login,
             )
         )
         async with asyncio.TaskGroup() as tasks:
@@ -179,36 +211,56 @@ async def _serve(plan: ExchangePlan) -> None:
             running.cancel()
 
 
-def _synthetic(
-    text: str, seed: int, begin: int | None, end: int | None, *, every_step: bool, invent: bool
-) -> PriceSource:
-    from tradebot.exchange.prices.synthetic import SyntheticPrices
-    from tradebot.markets.hours import closing_times
+def _universe(text: str, begin: int | None, *, invent: bool) -> Universe:
     from tradebot.markets.listing import universe_for, unknown_shares
 
     symbols = parse_symbols(text, cwd=Path.cwd())
     if not invent and (told := unknown_shares(symbols)):
         raise ConfigError(f"--symbols: {told}; correct it, or say --invent to serve invented shares of such a name")
+    return universe_for(symbols, on=_day(begin))
+
+
+def _day(begin: int | None) -> date:
     calendar = HOME_MARKET.calendar
     day = HOME_MARKET.date_of(begin if begin is not None else WallClock().wall_ns())
     if begin is None and not calendar.is_trading_day(day):
-        day = calendar.previous_trading_day(day)
-    session = calendar.session_on(day)
-    if session is None:
+        return calendar.previous_trading_day(day)
+    if calendar.session_on(day) is None:
         raise ConfigError(f"the market is closed on {day}; the next trading day is {calendar.next_trading_day(day)}")
-    universe = universe_for(symbols, on=day)
-    last = int(closing_times(universe, day, calendar).max())
+    return day
+
+
+def _session(universe: Universe, begin: int | None, end: int | None, *, seed: int, every_step: bool) -> PriceRecord:
+    from tradebot.markets.hours import closing_times
+
+    day = _day(begin)
+    session = HOME_MARKET.calendar.session_on(day)
+    assert session is not None, f"{day} is a trading day"
+    last = int(closing_times(universe, day, HOME_MARKET.calendar).max())
     closes_at = last if end is None else end
     if not max(begin or 0, session.opens_at) < closes_at <= last or closes_at % SECOND:
         until = f"{format_iso(last, HOME_MARKET.tzinfo)[11:16]} {HOME_MARKET.clock_name}"
         raise ConfigError(f"--until must be a whole second after --at and inside the session of {day}, to {until}")
+    return PriceRecord(seed=seed, opens_at=session.opens_at, closes_at=closes_at, every_step=every_step)
+
+
+def _synthetic(universe: Universe, record: PriceRecord, begin: int | None, earlier: EarlierDays) -> PriceSource:
+    from tradebot.exchange.prices.replayed_sessions import replay_sessions
+    from tradebot.exchange.prices.synthetic import SyntheticPrices
+
+    calendar, day = HOME_MARKET.calendar, HOME_MARKET.date_of(record.opens_at)
+    closed_at = 0
+    if begin is not None and begin < record.opens_at - SECOND:  # else quotes would come from the future
+        yesterday = calendar.session_on(calendar.previous_trading_day(day))
+        closed_at = yesterday.closes_at if yesterday is not None else 0
     return SyntheticPrices(
         universe,
-        seed=seed,
-        opens_at=session.opens_at,
-        closes_at=closes_at,
-        every_step=every_step,
+        seed=record.seed,
+        opens_at=record.opens_at,
+        closes_at=record.closes_at,
+        every_step=record.every_step,
         calendar=calendar,
+        earlier=replay_sessions(universe, earlier.prices, day=day, calendar=calendar, closed_at=closed_at),
     )
 
 

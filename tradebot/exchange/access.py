@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from typing import Self
 
@@ -14,7 +15,10 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 class AccessKeys(Message, frozen=True):
-    """The keys of the exchange. A user of this machine who was not given them cannot trade."""
+    """The keys of the exchange. A user of this machine who was not given them cannot trade.
+
+    With an empty `access_token` no token is valid before a login.
+    """
 
     api_key: str
     api_secret: str
@@ -24,6 +28,32 @@ class AccessKeys(Message, frozen=True):
     def new_random(cls) -> Self:
         """Return random keys for this run alone."""
         return cls(api_key=secrets.token_hex(8), api_secret=secrets.token_hex(16), access_token=secrets.token_hex(16))
+
+
+class RegisteredApp(Message, frozen=True):
+    """What a venue knows about the client's app.
+
+    `redirect_url` is where a login sends the browser, None for an answer in JSON. Without `has_market_data` quotes,
+    past bars and the stream are refused, as on a plan that does not include them. `demat_consent` is how the owner of
+    the account lets the broker debit the demat account, by the venue's word.
+    """
+
+    redirect_url: str | None = None
+    has_market_data: bool = True
+    demat_consent: str = "physical"
+
+
+class LoginRecord(Message, frozen=True):
+    """One login in the log of the exchange: the key, the digest of its access token, "" for none, and its market ns."""
+
+    api_key: str
+    token_digest: str
+    born_at: int
+
+
+def token_digest(access_token: str) -> str:
+    """Return the SHA-256 of an access token in hexadecimal digits, "" for no token."""
+    return hashlib.sha256(access_token.encode()).hexdigest() if access_token else ""
 
 
 # For tests and simulated days.

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from aiohttp import web
 
 from tradebot.clock import Clock
-from tradebot.exchange.access import FIXED_KEYS, AccessKeys
+from tradebot.exchange.access import FIXED_KEYS, AccessKeys, LoginRecord, RegisteredApp
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.faults.fault_plan import FaultPlan
@@ -22,7 +22,8 @@ from tradebot.exchange.ticket import BookOrder
 class ServerContext(NamedTuple):
     """What a protocol server is built on.
 
-    `token_expires` False keeps the first login alive past the venue's own hour.
+    `token_expires` False keeps the first login alive past the venue's own hour. `earlier_login` is the last login of
+    the runs that this one continues; it holds for as long as the venue lets it.
     """
 
     exchange: Exchange
@@ -31,6 +32,8 @@ class ServerContext(NamedTuple):
     token_expires: bool = True
     log: EventLog | None = None
     faults: FaultPlan | None = None
+    app: RegisteredApp = RegisteredApp()
+    earlier_login: LoginRecord | None = None
 
 
 class ProtocolServer(Protocol):

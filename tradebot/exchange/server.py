@@ -13,7 +13,7 @@ from aiohttp import web
 from tradebot.clock import Clock, format_iso
 from tradebot.domain.message import Message
 from tradebot.errors import VenueUnavailable
-from tradebot.exchange.access import FIXED_KEYS, AccessKeys, local_requests_only
+from tradebot.exchange.access import FIXED_KEYS, AccessKeys, LoginRecord, RegisteredApp, local_requests_only
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.faults.account_faults import AccountFaults
@@ -58,22 +58,26 @@ async def serve_exchange(
     token_expires: bool = True,
     log: EventLog | None = None,
     faults: FaultPlan | None = None,
+    app: RegisteredApp | None = None,
+    earlier_login: LoginRecord | None = None,
 ) -> AsyncIterator[ExchangeAddresses]:
     """Serve `exchange` by one protocol on one port (0: any free one) and close it at the end.
 
     Time does not move by itself: the caller runs `exchange.run_session()` in its own task group, or calls
     `exchange.advance_to()`. `keys` grant access; where others can reach the port they should be random. `token_expires`
-    False keeps the first login alive past the hour at which the venue ends it. `faults` are injected and written to the
-    log, except those that the protocol cannot commit; the plan's time starts here. Raises VenueUnavailable when the
-    address cannot be bound.
+    False keeps the first login alive past the hour at which the venue ends it. `app` is what the venue knows about the
+    client's app, `earlier_login` the last login of the runs that this one continues. `faults` are injected and written
+    to the log, except those that the protocol cannot commit; the plan's time starts here. Raises VenueUnavailable when
+    the address cannot be bound.
     """
-    face = make_server(ServerContext(exchange, clock, keys, token_expires, log, faults))
+    context = ServerContext(exchange, clock, keys, token_expires, log, faults, app or RegisteredApp(), earlier_login)
+    face = make_server(context)
     if faults is not None:
         _start(faults, face, exchange, clock, log)
-    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=(local_requests_only(host),))
-    face.add_routes(app)
-    app.router.add_get("/clock", partial(_clock, clock))
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
+    application = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=(local_requests_only(host),))
+    face.add_routes(application)
+    application.router.add_get("/clock", partial(_clock, clock))
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
     await runner.setup()
     exchange.snapshot_listeners.append(face.publish_snapshots)
     exchange.order_listeners.append(face.publish_order)

@@ -23,6 +23,11 @@ class SessionFigures:
         )
         self._has_begun = False
 
+    @property
+    def last(self) -> Ints:
+        """Return the last prices."""
+        return self._last
+
     def add_steps(self, printed: Ints, traded: npt.NDArray[np.bool_], quantity: Ints) -> dict[str, Ints]:
         """Add consecutive steps and return the columns that changed, after each step.
 

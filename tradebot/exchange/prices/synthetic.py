@@ -17,6 +17,7 @@ from tradebot.exchange.prices.bar_aggregation import check_interval, local_midni
 from tradebot.exchange.prices.block_stream import NEVER_AT, BlockStream, StepBlock, StreamedPrices
 from tradebot.exchange.prices.day_activity import QUOTE_BITS, TRADE_BITS, DayActivity, Mask, StepGrid
 from tradebot.exchange.prices.depth import circuit_limits, invented_depth
+from tradebot.exchange.prices.earlier_sessions import EarlierSessions, StreamedSession
 from tradebot.exchange.prices.intraday_bars import IntradayBars
 from tradebot.exchange.prices.past_bars import PastBars
 from tradebot.exchange.prices.random_walk import PricePaths
@@ -41,7 +42,9 @@ class SyntheticPrices(StreamedPrices):
     shares with derivatives is not simulated, and their last price is that of continuous trading.
 
     `step_ns` divides a minute. With `every_step` each symbol trades at every step and none is halted, as load for a
-    benchmark. Raises ValueError for a step or session that does not fit. Simplifications:
+    benchmark. `earlier` are the sessions that the same exchange streamed before: this one goes on from their closes,
+    and its past contains their bars. Without them the past is invented, and a session ends at another price than the
+    one that is its close on the next day. Raises ValueError for a step or session that does not fit. Simplifications:
     * the walk does not react to orders, which errs in favour of large ones;
     * depth is drawn again at each change, so a queue position means little;
     * every symbol trades at the first step, as if each had an opening auction.
@@ -57,6 +60,7 @@ class SyntheticPrices(StreamedPrices):
         step_ns: int = SECOND,
         every_step: bool = False,
         calendar: TradingCalendar | None = None,
+        earlier: EarlierSessions | None = None,
     ) -> None:
         if step_ns <= 0 or MINUTE % step_ns or closes_at <= opens_at or (closes_at - opens_at) % step_ns:
             raise ValueError(f"steps of {step_ns} ns do not fit a session from {opens_at} to {closes_at}")
@@ -67,8 +71,11 @@ class SyntheticPrices(StreamedPrices):
         self.instrument_closes_at: Ints = closing_times(universe, day, calendar, latest=closes_at)
         ends: Ints = -(-(self.instrument_closes_at - opens_at) // MINUTE)
         self._params = t = SymbolParams(universe, seed=seed)
-        self._past = PastBars(universe, t, calendar)
-        self.previous_close: Ints = t.closes_on_day(calendar.previous_trading_day(day))
+        self._past, self._earlier = PastBars(universe, t, calendar), earlier or EarlierSessions()
+        self.stamped_at = self._earlier.closed_at
+        yesterday = calendar.previous_trading_day(day)
+        streamed = self._earlier.closes_on_day(yesterday)
+        self.previous_close: Ints = t.closes_on_day(yesterday) if streamed is None else streamed
         self.lower_circuit, self.upper_circuit = circuit_limits(universe, self.previous_close, share=CIRCUIT_SHARE)
         self._keys = hash_rng.hash_keys(seed, day, names=universe.symbols)
         self._activity = DayActivity(t, grid, self._keys, end_minutes=ends, every_step=every_step)
@@ -92,9 +99,8 @@ class SyntheticPrices(StreamedPrices):
         check_interval(interval_ns)
         parts = []
         if start_at < local_midnight(self.opens_at):
-            parts = self._past.bars_between(
-                id_, interval_ns=interval_ns, first=ist_date(start_at), before=ist_date(self.opens_at)
-            )
+            first, before = ist_date(start_at), ist_date(self.opens_at)
+            parts = self._earlier.bars_between(self._past, id_, interval_ns=interval_ns, first=first, before=before)
         parts.append(
             self._today.bars_until(
                 id_,
@@ -104,6 +110,12 @@ class SyntheticPrices(StreamedPrices):
             )
         )
         return select_series(self.universe[id_].symbol, interval_ns, parts, start_at=start_at, end_at=end_at)
+
+    def finish_session(self) -> StreamedSession:
+        """Make every step that is left and return the session as it ends."""
+        for _ in self.steps_until(self.closes_at):
+            pass
+        return StreamedSession(self._today, self.instrument_closes_at)
 
     def _make(self) -> tuple[StepBlock, int]:
         n, t, grid = len(self.universe), self._params, self._activity.grid

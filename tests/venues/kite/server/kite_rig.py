@@ -105,18 +105,18 @@ async def rig(
     latency: Latency = NO_LATENCY,
     resume: Path | None = None,
     later: int = 0,
+    early: int = 0,
     limits: RateLimits | None = None,
-    redirect_url: str | None = None,
     **options: Any,
 ) -> AsyncIterator[Rig]:
-    # `resume` goes on with the books of a log, `later` ns after the first day.
-    clock = ManualClock(OPENS_AT + later)
+    # `resume` goes on with the books of a log, `later` ns after the first day; the clock begins `early` ns before it.
+    clock = ManualClock(OPENS_AT + later - early)
     source = SyntheticPrices(
         universe_for(symbols), seed=7, opens_at=OPENS_AT + later, closes_at=CLOSES_AT + later
     )  # fmt: skip
     balance = OpeningBalance(cash=CASH, holdings=tuple(holdings))
     exchange = Exchange(source, clock, seed=7, balance=balance, latency=latency, log=log, resume=resume)
     exchange.advance_to(clock.now_ns)
-    face = partial(KiteServer, limits=limits, redirect_url=redirect_url)
+    face = partial(KiteServer, limits=limits)
     async with serve_exchange(exchange, clock, face, log=log, **options) as at, aiohttp.ClientSession() as client:
         yield Rig(exchange, clock, SimpleNamespace(render=at.to_json, **at.entry), client)

@@ -16,7 +16,7 @@ import pytest
 from tests.venues.kite.server.kite_rig import CASH, SYMBOLS, order, rig
 from tradebot.clock import IST, SECOND, parse_iso
 from tradebot.errors import VenueUnavailable
-from tradebot.exchange.access import AccessKeys
+from tradebot.exchange.access import AccessKeys, RegisteredApp
 from tradebot.exchange.account import DematHolding
 from tradebot.exchange.event_log import EventLog, read_event_log
 from tradebot.exchange.latency import Latency
@@ -236,7 +236,7 @@ async def test_a_login_with_checksum_opens_a_new_session_and_a_logout_ends_it() 
 
 
 async def test_a_browser_login_is_sent_to_the_registered_address() -> None:
-    async with rig(redirect_url="http://127.0.0.1:9/callback?a=1") as r:
+    async with rig(app=RegisteredApp(redirect_url="http://127.0.0.1:9/callback?a=1")) as r:
         url = f"{r.at.rest}/connect/login?v=3&api_key=simkey&redirect_params=run%3D7"
         async with r.client.get(url, allow_redirects=False) as response:
             target = urlsplit(response.headers["Location"])

@@ -9,7 +9,8 @@ import orjson
 
 from tradebot.exchange.faults.dialect import Frame
 from tradebot.venues.kite.server import corrupted_answers, frames
-from tradebot.venues.kite.server.wire import KiteError, render_error
+from tradebot.venues.kite.server.session import BAD_TOKEN
+from tradebot.venues.kite.server.wire import KiteError, permission_error, render_error, token_error
 
 ROUTES = {
     "POST /session/token": "session",
@@ -49,8 +50,8 @@ REFUSALS = {  # fault -> the error in Kite's own envelope
     "refuse-then-fill": KiteError(400, "OrderException", "Markets are closed right now."),
     "address-refused": KiteError(403, "PermissionException", "IP address is not allowed to place orders."),
     "cancel-unknown": KiteError(400, "OrderException", "Couldn't find that `order_id`."),
-    "no-right": KiteError(403, "PermissionException", "Insufficient permission for that call."),
-    "token-death": KiteError(403, "TokenException", "Incorrect `api_key` or `access_token`."),
+    "no-right": permission_error(),
+    "token-death": token_error(BAD_TOKEN),
     "error-200": KiteError(200, "GeneralException", "Something unexpected happened."),
 }
 BODIES = {

@@ -22,14 +22,12 @@ from tradebot.venues.kite.server.ticker import KiteTicker
 
 
 class KiteServer:
-    """Kite Connect over one exchange; `redirect_url` is the address to which a login sends the browser."""
+    """Kite Connect over one exchange."""
 
     venue = "kite"
     unsupported_faults: frozenset[str] = frozenset()
 
-    def __init__(
-        self, backing: ServerContext, *, limits: RateLimits | None = None, redirect_url: str | None = None
-    ) -> None:
+    def __init__(self, backing: ServerContext, *, limits: RateLimits | None = None) -> None:
         exchange, clock, keys, log = backing.exchange, backing.clock, backing.keys, backing.log
         self._keys = keys
         sessions = LoginSessions(
@@ -38,6 +36,8 @@ class KiteServer:
             api_secret=keys.api_secret,
             access_token=keys.access_token,
             expires=backing.token_expires,
+            earlier=backing.earlier_login,
+            log=log,
         )
         rest_faults = ticker_faults = None
         if backing.faults is not None:
@@ -49,10 +49,17 @@ class KiteServer:
             sessions,
             limits=limits or RateLimits(clock, KITE_LIMITS, market=market_of(KITE_RULES.exchange)),
             log=log,
-            redirect_url=redirect_url,
+            app=backing.app,
             faults=rest_faults,
         )
-        self._ticker = KiteTicker(exchange, sessions, self._rest.account_routes.render_order, log, ticker_faults)
+        self._ticker = KiteTicker(
+            exchange,
+            sessions,
+            self._rest.account_routes.render_order,
+            log,
+            ticker_faults,
+            has_market_data=backing.app.has_market_data,
+        )
 
     def add_routes(self, app: web.Application) -> None:
         """Add the REST routes and the stream to `app`."""

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-import orjson
 from aiohttp import web
 
 from tradebot.clock import Clock
-from tradebot.domain.message import Message
+from tradebot.exchange.access import RegisteredApp
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.faults.rest_faults import RestFaults
 from tradebot.exchange.rate_limits import RateLimits
 from tradebot.exchange.refusals import ExchangeRefusal
-from tradebot.venues.kite.rules import EXCHANGES, PRODUCTS
 from tradebot.venues.kite.server.account_routes import KiteAccountRoutes
+from tradebot.venues.kite.server.login_routes import KiteLoginRoutes
 from tradebot.venues.kite.server.market_routes import KiteMarketRoutes
 from tradebot.venues.kite.server.refusals import refusal_error
+from tradebot.venues.kite.server.rest_call import CsvAnswer, RestCall, Route, read_call, respond
 from tradebot.venues.kite.server.session import LoginSessions
-from tradebot.venues.kite.server.wire import (
-    KiteError,
-    input_error,
-    render_error,
-    render_stamp,
-    render_success,
-    required_parameter,
-)
+from tradebot.venues.kite.server.wire import KiteError, input_error, permission_error
 
 PREFIXES = ("", "/oms")  # the official sandbox prefixes every route with /oms
 SECRETS = frozenset({"access_token", "request_token", "checksum", "api_secret", "refresh_token"})
-ORDER_TYPES = ("MARKET", "LIMIT", "SL", "SL-M")
 PLACE_GROUPS = ("orders", "place")  # "orders" limits all writes per second, "place" new orders per minute and day
+DATA_GROUPS = frozenset({"quote", "historical"})  # what a plan without market data does not include
 
 
 # Official clients know these routes. They are refused by name: GTT orders would need a broker, which this exchange
@@ -53,37 +45,6 @@ NOT_OFFERED = {
 }
 
 
-class RestCall(Message, frozen=True):
-    """One request: parts of the path, parameters of query and form (the first of a name), every `i`, the JSON body."""
-
-    path: Mapping[str, str]
-    params: Mapping[str, str]
-    keys: tuple[str, ...] = ()
-    body: Any = None
-
-
-class CsvAnswer(Message, frozen=True):
-    """A response that is a file, without an envelope."""
-
-    content: bytes
-
-
-class Redirect(Message, frozen=True):
-    """A response that redirects the browser."""
-
-    location: str
-
-
-class Route(Message, frozen=True):
-    """One route: `groups` are the rate limits it counts toward; with `is_open` it needs no login."""
-
-    method: str
-    path: str
-    make_answer: Callable[[RestCall], Any]
-    groups: tuple[str, ...]
-    is_open: bool
-
-
 class KiteRest:
     """The REST half of the Kite server: handlers for an aiohttp application."""
 
@@ -95,17 +56,17 @@ class KiteRest:
         *,
         limits: RateLimits,
         log: EventLog | None,
-        redirect_url: str | None = None,
+        app: RegisteredApp,
         faults: RestFaults[KiteError] | None = None,
     ) -> None:
         self.account_routes = KiteAccountRoutes(exchange, clock)
         self.market_routes = KiteMarketRoutes(exchange)
-        self._account_id = exchange.account.account_id
+        self.login_routes = KiteLoginRoutes(sessions, app, clock, account_id=exchange.account.account_id)
         self._clock = clock
         self._sessions = sessions
         self._limits = limits
         self._log = log
-        self._redirect_url = redirect_url
+        self._has_market_data = app.has_market_data
         self._faults = faults
 
     def add_routes(self, app: web.Application) -> None:
@@ -117,12 +78,13 @@ class KiteRest:
 
     def list_routes(self) -> list[Route]:
         """Return the routes in the order of Kite's documentation."""
-        desk, market = self.account_routes, self.market_routes
+        login, desk, market = self.login_routes, self.account_routes, self.market_routes
         return [
-            _route("GET /connect/login", self._consent, is_open=True),
-            _route("POST /session/token", self._login, is_open=True),
-            _route("DELETE /session/token", self._logout, is_open=True),
-            _route("GET /user/profile", lambda _: self._profile()),
+            _route("GET /connect/login", login.login_page, is_open=True),
+            _route("POST /connect/login", login.finish_login, is_open=True),
+            _route("POST /session/token", login.create_session, is_open=True),
+            _route("DELETE /session/token", login.end_session, is_open=True),
+            _route("GET /user/profile", lambda _: login.user_profile()),
             _route("GET /user/margins", lambda _: desk.segment_funds()),
             _route("GET /user/margins/{segment}", lambda call: desk.segment_funds(call.path["segment"])),
             _route(
@@ -174,7 +136,7 @@ class KiteRest:
             fault, data = None, None
             error: KiteError | None = None
             try:
-                call = await _read(request)
+                call = await read_call(request)
                 if self._faults is not None:
                     fault = self._faults.draw_fault(
                         name,
@@ -193,8 +155,8 @@ class KiteRest:
                 error = answer
             self._write(request, call, data, error)
             if self._faults is None:
-                return _respond(data, error)
-            return await self._faults.send_reply(request, name, fault, data, error, respond=_respond)
+                return respond(data, error)
+            return await self._faults.send_reply(request, name, fault, data, error, respond=respond)
 
         return handle
 
@@ -203,6 +165,8 @@ class KiteRest:
             if request.headers.get("X-Kite-Version", "").partition(".")[0] != "3":
                 raise input_error("Invalid or missing `X-Kite-Version`; this is version 3.")
             self._sessions.check_authorization(request.headers.get("Authorization"))
+        if not self._has_market_data and not DATA_GROUPS.isdisjoint(route.groups):
+            raise permission_error()
         if (limit := self._limits.count_request(*route.groups)) is not None:
             raise KiteError(429, "NetworkException", f"Too many requests: at most {limit.count} a {limit.span}.")
 
@@ -237,56 +201,7 @@ class KiteRest:
         else:
             return response
         self._write(request, RestCall(path={}, params={}), None, error)
-        return _respond(None, error)
-
-    def _consent(self, call: RestCall) -> Any:
-        token = self._sessions.issue_request_token(required_parameter(call.params, "api_key"))
-        answer = {"request_token": token, "action": "login", "status": "success"}
-        if self._redirect_url is None:
-            return answer
-        parts = urlsplit(self._redirect_url)
-        extra = parse_qsl(call.params.get("redirect_params", ""))
-        query = urlencode([*parse_qsl(parts.query), *answer.items(), *extra])
-        return Redirect(location=urlunsplit(parts._replace(query=query)))
-
-    def _login(self, call: RestCall) -> dict[str, Any]:
-        token = self._sessions.create_session(
-            api_key=required_parameter(call.params, "api_key"),
-            request_token=required_parameter(call.params, "request_token"),
-            checksum=required_parameter(call.params, "checksum"),
-        )
-        return {
-            **self._profile(),
-            "api_key": self._sessions.api_key,
-            "access_token": token,
-            "public_token": token[:16],
-            "enctoken": token[16:],
-            "refresh_token": "",
-            "silo": "",
-            "login_time": render_stamp(self._clock.market_ns()),
-        }
-
-    def _logout(self, call: RestCall) -> bool:
-        self._sessions.end_session(
-            api_key=required_parameter(call.params, "api_key"),
-            access_token=required_parameter(call.params, "access_token"),
-        )
-        return True
-
-    def _profile(self) -> dict[str, Any]:
-        return {
-            "user_id": self._account_id,
-            "user_type": "individual",
-            "email": "trader@example.invalid",
-            "user_name": "Simulated Trader",
-            "user_shortname": "Trader",
-            "broker": "SIMULATED",
-            "exchanges": list(EXCHANGES),
-            "products": list(PRODUCTS),
-            "order_types": list(ORDER_TYPES),
-            "avatar_url": None,
-            "meta": {"demat_consent": "physical"},
-        }
+        return respond(None, error)
 
 
 def _route(line: str, answer: Callable[[RestCall], Any], *groups: str, is_open: bool = False) -> Route:
@@ -299,29 +214,3 @@ def _not_offered(what: str) -> Callable[[RestCall], Any]:
         raise KiteError(400, "InputException", f"{what} are not offered by this exchange.")
 
     return refuse
-
-
-async def _read(request: web.Request) -> RestCall:
-    query = request.query
-    params: dict[str, str] = {name: query[name] for name in query}
-    body = None
-    if request.method in ("POST", "PUT"):
-        if request.content_type == "application/json":
-            try:
-                body = orjson.loads(await request.read())
-            except orjson.JSONDecodeError:
-                raise input_error("The body is not JSON.") from None
-        else:
-            form = await request.post()
-            params |= {name: value for name in form if isinstance(value := form[name], str)}
-    return RestCall(path=dict(request.match_info), params=params, keys=tuple(query.getall("i", ())), body=body)
-
-
-def _respond(data: Any, error: KiteError | None) -> web.Response:
-    if error is not None:
-        return web.Response(body=render_error(error), status=error.status, content_type="application/json")
-    if isinstance(data, CsvAnswer):
-        return web.Response(body=data.content, content_type="text/csv")
-    if isinstance(data, Redirect):
-        return web.Response(status=302, headers={"Location": data.location})
-    return web.Response(body=render_success(data), content_type="application/json")

@@ -6,6 +6,8 @@ import hashlib
 import hmac
 
 from tradebot.clock import HOUR, SECOND, Clock
+from tradebot.exchange.access import LoginRecord, token_digest
+from tradebot.exchange.event_log import EventLog
 from tradebot.markets.market import HOME_MARKET
 from tradebot.venues.kite.rules import LOGIN_ENDS
 from tradebot.venues.kite.server.wire import KiteError, token_error
@@ -19,18 +21,31 @@ BAD_TOKEN = "Incorrect `api_key` or `access_token`."
 class LoginSessions:
     """The login state of one app (api_key): at most one access token is valid, and a new login ends the previous one.
 
-    An access token expires at 06:00 IST of the market clock, unless `expires` is False. The first token is given, so
-    that a client in the same process starts without a login. Tokens are derived from the secret and a counter, so that
-    runs are reproducible.
+    An access token expires at 06:00 IST of the market clock, unless `expires` is False. The first token may be given,
+    so that a client in the same process starts without a login. Without one, the token of the `earlier` login of the
+    same app holds until its own end. The log gets the digest of each new token, never the token. Tokens are derived
+    from the secret, a counter and the market time, so that runs are reproducible and no day repeats another's token.
     """
 
-    def __init__(self, clock: Clock, *, api_key: str, api_secret: str, access_token: str, expires: bool = True) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        api_key: str,
+        api_secret: str,
+        access_token: str,
+        expires: bool = True,
+        earlier: LoginRecord | None = None,
+        log: EventLog | None = None,
+    ) -> None:
         self.api_key = api_key
-        self.access_token = access_token
         self._api_secret = api_secret
-        self._clock = clock
+        self._clock, self._log = clock, log
         self._expires = expires
-        self._born_at = clock.market_ns()
+        first = token_digest(access_token)
+        self._login = LoginRecord(api_key=api_key, token_digest=first, born_at=clock.market_ns())
+        if not access_token and earlier is not None and earlier.api_key == api_key:
+            self._login = earlier
         self._request_tokens: dict[str, int] = {}  # one-time token -> monotonic ns of its issue
         self._issued = 0
         self.dead_until_mono = 0  # monotonic ns until which no token is valid
@@ -53,15 +68,19 @@ class LoginSessions:
         expected = hashlib.sha256(f"{self.api_key}{request_token}{self._api_secret}".encode()).hexdigest()
         if api_key != self.api_key or not hmac.compare_digest(checksum.encode(), expected.encode()):
             raise token_error("Invalid `checksum`.")
-        self.access_token = self._derive("access")
-        self._born_at = self._clock.market_ns()
-        return self.access_token
+        access_token = self._derive("access")
+        self._set_token(access_token)
+        return access_token
 
     def end_session(self, *, api_key: str, access_token: str) -> None:
         """End the session. Raises KiteError if it is not the valid one."""
         if not self.is_session_valid(api_key, access_token):
             raise token_error(BAD_TOKEN)
-        self.access_token = ""
+        self._set_token("")
+
+    def replace_token(self) -> None:
+        """End the session for good by a login from elsewhere, whose token the clients here do not get."""
+        self._set_token(self._derive("elsewhere"))
 
     def check_authorization(self, header: str | None) -> None:
         """Raise KiteError unless `header` is `token api_key:access_token` of a valid session."""
@@ -72,15 +91,23 @@ class LoginSessions:
 
     def is_session_valid(self, api_key: str, access_token: str) -> bool:
         """Return True if the access token is the current one and has not ended."""
-        if not access_token or api_key != self.api_key or access_token != self.access_token:
+        if not access_token or api_key != self.api_key:
+            return False
+        if not hmac.compare_digest(token_digest(access_token), self._login.token_digest):
             return False
         if self._clock.monotonic_ns() < self.dead_until_mono:
             return False
-        return not self._expires or _morning(self._clock.market_ns()) == _morning(self._born_at)
+        return not self._expires or _morning(self._clock.market_ns()) == _morning(self._login.born_at)
+
+    def _set_token(self, access_token: str) -> None:
+        at, digest = self._clock.market_ns(), token_digest(access_token)
+        self._login = LoginRecord(api_key=self.api_key, token_digest=digest, born_at=at)
+        if self._log is not None:
+            self._log.append_line("login", at=at, api_key=self.api_key, token_digest=digest)
 
     def _derive(self, purpose: str) -> str:
         self._issued += 1
-        text = f"{purpose}:{self._issued}:{self.api_key}".encode()
+        text = f"{purpose}:{self._issued}:{self.api_key}:{self._clock.market_ns()}".encode()
         return hmac.new(self._api_secret.encode(), text, hashlib.sha256).hexdigest()[:32]
 
 

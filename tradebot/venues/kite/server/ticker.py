@@ -22,8 +22,8 @@ from tradebot.exchange.ticket import BookOrder
 from tradebot.venues.kite.rules import TICKER_CONNECTIONS, TOKENS_PER_CONNECTION
 from tradebot.venues.kite.server.packets import HEARTBEAT, MODES, Column, Modes, PacketRenderer, StreamMode
 from tradebot.venues.kite.server.records import Json, order_update
-from tradebot.venues.kite.server.session import BAD_TOKEN, LoginSessions
-from tradebot.venues.kite.server.wire import KiteError, render_error, token_error
+from tradebot.venues.kite.server.session import LoginSessions
+from tradebot.venues.kite.server.wire import KiteError, render_error
 
 HEARTBEAT_S = 2.0
 CLOSE_TIMEOUT_S = 2.0
@@ -36,6 +36,8 @@ MAX_FRAME_BYTES = 2_000_000
 MAX_ORDER_FRAMES = 1_000
 MAX_CONTROL_BYTES = 1 << 17
 REPLAYED_ORDERS = 10
+# The ticker says no more than this to a dead token and to a plan without market data; a client cannot tell them apart.
+NOT_AUTHENTICATED = b'{"status":"error","message":"Authentication failed."}'
 
 Send = Callable[[str | bytes], Awaitable[None]]
 
@@ -184,7 +186,10 @@ class KiteTicker:
         record: Callable[[BookOrder], Json],
         log: EventLog | None = None,
         faults: TickerFaults | None = None,
+        *,
+        has_market_data: bool = True,
     ) -> None:
+        self._has_market_data = has_market_data
         self._exchange, self._log = exchange, log or EventLog(None)
         self._sessions = sessions
         self._record, self._faults = record, faults
@@ -209,8 +214,8 @@ class KiteTicker:
     async def serve_client(self, request: web.Request) -> web.StreamResponse:
         """Serve one client: upgrade `GET /?api_key=..&access_token=..` to a websocket, or refuse (400, 403, 429)."""
         api_key, token = request.query.get("api_key", ""), request.query.get("access_token", "")
-        if not self._sessions.is_session_valid(api_key, token):
-            return _refuse(token_error(BAD_TOKEN))
+        if not self._has_market_data or not self._sessions.is_session_valid(api_key, token):
+            return web.Response(body=NOT_AUTHENTICATED, status=403, content_type="application/json")
         if len(self._links) >= MAX_CONNECTIONS:
             return _refuse(KiteError(429, "NetworkException", "Too many connections."))
         socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_CONTROL_BYTES, timeout=CLOSE_TIMEOUT_S)

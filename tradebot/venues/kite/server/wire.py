@@ -55,6 +55,11 @@ def token_error(message: str) -> KiteError:
     return KiteError(403, "TokenException", message)
 
 
+def permission_error() -> KiteError:
+    """Return the error for a call that the plan of the app does not include."""
+    return KiteError(403, "PermissionException", "Insufficient permission for that call.")
+
+
 def render_success(data: Any) -> bytes:
     """Return the envelope of a success."""
     return orjson.dumps({"status": "success", "data": data})
