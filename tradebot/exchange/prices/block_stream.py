@@ -85,15 +85,11 @@ class BlockStream:
 
 
 class StreamedPrices:
-    """The part of a price source that hands on the steps of its block stream.
-
-    `stamped_at` is the time (market ns) of the quotes before the first trade, 0 for a second before the open.
-    """
+    """The part of a price source that hands on the steps of its block stream."""
 
     universe: Universe
     opens_at: int
     previous_close: Ints
-    stamped_at: int = 0
     _stream: BlockStream
 
     @property
@@ -102,8 +98,8 @@ class StreamedPrices:
         return self._stream.is_finished
 
     def opening_snapshot(self) -> Snapshots:
-        """Return the previous closes with empty books."""
-        return untraded_snapshot(self.universe, self.previous_close, at=self.stamped_at or self.opens_at - SECOND)
+        """Return the previous closes with empty books, stamped one second before the open."""
+        return untraded_snapshot(self.universe, self.previous_close, at=self.opens_at - SECOND)
 
     def steps_until(self, until_at: int) -> Iterator[Snapshots]:
         """Yield every step up to `until_at` (market ns) not yielded before. A step without a change is left out."""

@@ -45,18 +45,23 @@ class EarlierSessions:
         session = self._days.get(day)
         return None if session is None else session.bars.figures.last
 
-    def bars_between(
-        self, past: PastBars, id_: int, *, interval_ns: int, first: date, before: date
-    ) -> list[BarColumns]:
-        """Return the bars of every trading day in [first, before), one part per day.
+    def streamed_between(self, first: date, before: date) -> list[tuple[date, StreamedSession]]:
+        """Return the streamed sessions of [first, before), oldest first."""
+        return [(day, session) for day, session in self._days.items() if first <= day < before]
 
-        Days that were not streamed, and the oldest day at all, are those of `past`.
-        """
+
+class KnownPast(NamedTuple):
+    """The days before a session: those that were streamed, and the invented ones for all others."""
+
+    invented: PastBars
+    streamed: EarlierSessions
+
+    def bars_between(self, id_: int, *, interval_ns: int, first: date, before: date) -> list[BarColumns]:
+        """Return the bars of every trading day in [first, before), one part per day."""
         parts: list[BarColumns] = []
         first = max(first, before - LONGEST_PAST)
-        for day, session in self._days.items():
-            if first <= day < before:
-                parts += past.bars_between(id_, interval_ns=interval_ns, first=first, before=day)
-                parts.append(session.session_bars(id_, interval_ns))
-                first = day + timedelta(days=1)
-        return parts + past.bars_between(id_, interval_ns=interval_ns, first=first, before=before)
+        for day, session in self.streamed.streamed_between(first, before):
+            parts += self.invented.bars_between(id_, interval_ns=interval_ns, first=first, before=day)
+            parts.append(session.session_bars(id_, interval_ns))
+            first = day + timedelta(days=1)
+        return parts + self.invented.bars_between(id_, interval_ns=interval_ns, first=first, before=before)

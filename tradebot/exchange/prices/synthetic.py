@@ -14,14 +14,15 @@ from tradebot.domain.instrument import Universe
 from tradebot.domain.market import BarSeries, Floats, Ints
 from tradebot.exchange.prices import hash_rng
 from tradebot.exchange.prices.bar_aggregation import check_interval, local_midnight, select_series
-from tradebot.exchange.prices.block_stream import NEVER_AT, BlockStream, StepBlock, StreamedPrices
+from tradebot.exchange.prices.block_stream import NEVER_AT, BlockStream, StepBlock, StreamedPrices, untraded_snapshot
 from tradebot.exchange.prices.day_activity import QUOTE_BITS, TRADE_BITS, DayActivity, Mask, StepGrid
 from tradebot.exchange.prices.depth import circuit_limits, invented_depth
-from tradebot.exchange.prices.earlier_sessions import EarlierSessions, StreamedSession
+from tradebot.exchange.prices.earlier_sessions import EarlierSessions, KnownPast, StreamedSession
 from tradebot.exchange.prices.intraday_bars import IntradayBars
 from tradebot.exchange.prices.past_bars import PastBars
 from tradebot.exchange.prices.random_walk import PricePaths
 from tradebot.exchange.prices.symbol_params import FULL_DAY_MINUTES, SymbolParams
+from tradebot.exchange.snapshot import Snapshots
 from tradebot.markets.calendar import TradingCalendar, ist_date
 from tradebot.markets.hours import closing_times
 from tradebot.markets.market import common_market
@@ -71,10 +72,9 @@ class SyntheticPrices(StreamedPrices):
         self.instrument_closes_at: Ints = closing_times(universe, day, calendar, latest=closes_at)
         ends: Ints = -(-(self.instrument_closes_at - opens_at) // MINUTE)
         self._params = t = SymbolParams(universe, seed=seed)
-        self._past, self._earlier = PastBars(universe, t, calendar), earlier or EarlierSessions()
-        self.stamped_at = self._earlier.closed_at
+        self._past = KnownPast(PastBars(universe, t, calendar), earlier or EarlierSessions())
         yesterday = calendar.previous_trading_day(day)
-        streamed = self._earlier.closes_on_day(yesterday)
+        streamed = self._past.streamed.closes_on_day(yesterday)
         self.previous_close: Ints = t.closes_on_day(yesterday) if streamed is None else streamed
         self.lower_circuit, self.upper_circuit = circuit_limits(universe, self.previous_close, share=CIRCUIT_SHARE)
         self._keys = hash_rng.hash_keys(seed, day, names=universe.symbols)
@@ -100,7 +100,7 @@ class SyntheticPrices(StreamedPrices):
         parts = []
         if start_at < local_midnight(self.opens_at):
             first, before = ist_date(start_at), ist_date(self.opens_at)
-            parts = self._earlier.bars_between(self._past, id_, interval_ns=interval_ns, first=first, before=before)
+            parts = self._past.bars_between(id_, interval_ns=interval_ns, first=first, before=before)
         parts.append(
             self._today.bars_until(
                 id_,
@@ -110,6 +110,11 @@ class SyntheticPrices(StreamedPrices):
             )
         )
         return select_series(self.universe[id_].symbol, interval_ns, parts, start_at=start_at, end_at=end_at)
+
+    def opening_snapshot(self) -> Snapshots:
+        """Return the previous closes with empty books, stamped by the close before if that is known."""
+        at = self._past.streamed.closed_at or self.opens_at - SECOND
+        return untraded_snapshot(self.universe, self.previous_close, at=at)
 
     def finish_session(self) -> StreamedSession:
         """Make every step that is left and return the session as it ends."""
