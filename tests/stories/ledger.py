@@ -68,8 +68,8 @@ def exchange_side(path: Path) -> Side:
             fills[row["trade_id"]] = Fill(
                 row["order_id"], row["symbol"], row["side"], Decimal(row["quantity"]), Decimal(row["price"])
             )
-        elif row["kind"] == "request" and row["method"] == "POST" and "/orders/" in row["path"]:
-            creates[row["params"]["tag"]] += 1
+        elif row["kind"] == "request" and row["method"] == "POST" and "/orders/" in row["path"] and row["tag"]:
+            creates[row["tag"]] += 1  # an order without one is a person's, not the daemon's
     return Side(orders, fills, _positions(fills), dict(creates))
 
 

@@ -108,7 +108,7 @@ class Exchange:
             latency=latency,
             resumed=past is not None,
         )
-        self._reports.lapse_open_orders(at=source.opens_at)
+        self._reports.lapse_open_orders(at=min(source.opens_at, self._now()))
 
     @property
     def universe(self) -> Universe:

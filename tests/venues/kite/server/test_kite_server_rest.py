@@ -431,10 +431,14 @@ async def test_the_books_of_a_day_hold_the_orders_and_fills_of_that_day(
     path = tmp_path / "exchange.jsonl"
     with EventLog(path) as log:
         async with rig(log=log) as market:
-            await market.place(product="CNC")
+            order_id = await market.place(product="CNC")
             market.step()
     with EventLog(path) as log:
         async with rig(log=log, resume=path, later=later) as market:
+            for of_one in (f"/orders/{order_id}", f"/orders/{order_id}/trades"):
+                status, answer = await market.ask("GET", of_one)
+                assert (status == 200) is bool(listed), "an order of an earlier day is unknown"
+                assert listed or answer["message"] == "Couldn't find that `order_id`."
             assert [len(await market.data("GET", f"/{book}")) for book in ("orders", "trades")] == [listed, listed]
             (held,) = await market.data("GET", "/portfolio/holdings") if later else ({"t1_quantity": 1},)
             assert held["t1_quantity"] == 1

@@ -12,6 +12,7 @@ from tradebot.domain.order import OrderKind
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.margin import MarginReservation, blocked_margin
 from tradebot.exchange.position import PositionCost
+from tradebot.exchange.refusals import ExchangeRefusal, RefusalCode
 from tradebot.exchange.ticket import BookOrder, Ticket
 from tradebot.markets.calendar import ist_date
 from tradebot.markets.charges import order_charges, segment_of
@@ -75,18 +76,24 @@ class KiteAccountRoutes:
         ]
 
     def order_history(self, order_id: str) -> list[dict[str, Any]]:
-        """Return every version of one order, oldest first."""
-        return [self.render_order(order) for order in self._exchange.order_history(order_id)]
+        """Return every version of one order of the day, oldest first; one of an earlier day is unknown."""
+        return [self.render_order(order) for order in self._versions_of_today(order_id)]
 
     def list_trades(self, order_id: str | None = None) -> list[dict[str, Any]]:
         """Return the fills of the day, or of one order."""
         if order_id is not None:
-            self._exchange.order_history(order_id)  # raises for an unknown id
+            self._versions_of_today(order_id)  # raises for an unknown id
         return [
             trade_record(trade, token=self._token(trade.symbol))
             for trade in self._exchange.trade_rows()
             if order_id in (None, trade.order_id) and self._is_of_today(trade.traded_at)
         ]
+
+    def _versions_of_today(self, order_id: str) -> list[BookOrder]:
+        versions = self._exchange.order_history(order_id)
+        if not self._is_of_today(versions[0].placed_at):
+            raise ExchangeRefusal(RefusalCode.UNKNOWN_ORDER, order_id=order_id)
+        return versions
 
     def _is_of_today(self, at: int) -> bool:
         return ist_date(at) >= self._exchange.account.session_day
