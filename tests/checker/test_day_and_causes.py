@@ -62,6 +62,7 @@ def halts(folder: Path, fault: str, **halt: str) -> list[str]:
         ("rejections", "lost-frame", False),
         ("access", "firewall-403", False),
         ("access", "token-death", True),
+        ("access", "token-replaced", True),
         ("a new rule", "definite-reject", False),
     ],
 )

@@ -8,7 +8,8 @@ from zlib import crc32
 
 import pytest
 
-from tradebot.exchange.faults.catalogue import FAULT_KINDS, WRITE_POINTS, FaultKind, FaultStage
+from tradebot.errors import ConfigError
+from tradebot.exchange.faults.catalogue import FAULT_KINDS, NEEDS_LOGIN, WRITE_POINTS, FaultKind, FaultStage
 from tradebot.simulation.scenario import USUAL_PACE, draw_scenario
 from tradebot.simulation.seed_run import run_seed
 
@@ -38,7 +39,7 @@ def seeds_of(kind: FaultKind) -> Iterator[int]:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("stage", FaultStage, ids=lambda stage: stage.value)
 def test_each_fault_alone_breaks_nothing(stage: FaultStage) -> None:
-    kinds = [kind for kind in FAULT_KINDS if kind.stage is stage]
+    kinds = [kind for kind in FAULT_KINDS if kind.stage is stage and kind.name not in NEEDS_LOGIN]
     assert kinds
     silent = []
     for kind in kinds:
@@ -51,3 +52,9 @@ def test_each_fault_alone_breaks_nothing(stage: FaultStage) -> None:
         else:
             silent.append(again)
     assert not silent, "a fault that never strikes shows nothing"
+
+
+@pytest.mark.parametrize("name", sorted(NEEDS_LOGIN))
+def test_a_fault_that_only_a_login_ends_is_refused_on_a_day_without_one(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} ends when a person logs in again, which no simulated day has"):
+        run_seed(1, faults=f"{name}:orders.list@2")

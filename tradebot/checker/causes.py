@@ -78,7 +78,7 @@ QUOTE_FAULTS = frozenset(
 DISK_FAULTS = frozenset({"host-disk-full", "host-disk-fails", "host-disk-slow"})
 FAULTS_BY_CONTROL: dict[str, frozenset[str]] = {  # control that halted -> faults; one of them must have struck
     "daily_loss": ANY_FAULT,  # the market alone can cause a loss
-    "access": frozenset({"token-death", "address-refused"}),
+    "access": frozenset({"token-death", "token-replaced", "address-refused"}),
     "rejections": REFUSAL_FAULTS,
     "incident": FALSE_REPORT_FAULTS | QUOTE_FAULTS,
     "kill": frozenset({"operator-kills"}),

@@ -24,7 +24,9 @@ from tradebot.checker.evidence import read_evidence
 from tradebot.checker.promises import judge_run
 from tradebot.checker.run_records import RunRecords
 from tradebot.checker.verdict import PromiseStatus
+from tradebot.errors import ConfigError
 from tradebot.exchange.event_log import read_event_log
+from tradebot.exchange.faults.catalogue import NEEDS_LOGIN
 from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.ops.events.event import Event
 from tradebot.simulation.books_comparison import cash_difference
@@ -114,7 +116,13 @@ def _play(seed: int, faults: str | None, on_event: EventSink, folder: Path, adap
 def _plan(seed: int, faults: str, faulty_s: float) -> FaultPlan:
     if not faults.strip():
         return FaultPlan((), seed=seed, until_s=faulty_s)
-    return FaultPlan.parse(faults, seed, until_s=faulty_s)
+    plan = FaultPlan.parse(faults, seed, until_s=faulty_s)
+    if lasting := sorted({rule.kind.name for rule in plan.rules} & NEEDS_LOGIN):
+        raise ConfigError(
+            f"--faults: {lasting[0]} ends when a person logs in again, which no simulated day has;"
+            " rehearse it on `tradebot exchange`"
+        )
+    return plan
 
 
 @contextmanager

@@ -235,6 +235,18 @@ FAULT_TABLE: tuple[tuple[FaultStage, tuple[str, ...] | str, tuple[tuple[Any, ...
         ),
     ),
     (
+        FaultStage.BEFORE,
+        (*WRITE_POINTS, *READ_POINTS),  # not the login itself, which is the way out
+        (
+            (
+                "token-replaced",
+                "F41",
+                "A login from elsewhere ends the access token for good: 403, streams are closed until a new login.",
+                NAMED_ONLY,
+            ),
+        ),
+    ),
+    (
         FaultStage.CONNECT,
         "ticker.connect",
         (
@@ -396,3 +408,4 @@ def _kinds() -> Iterator[FaultKind]:
 
 FAULT_KINDS = tuple(_kinds())
 KINDS_BY_NAME = {kind.name: kind for kind in FAULT_KINDS}
+NEEDS_LOGIN = frozenset({"token-replaced"})  # what follows ends only when a person logs in again

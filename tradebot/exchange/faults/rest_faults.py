@@ -42,6 +42,10 @@ class LoginState(Protocol):
 
     dead_until_mono: int  # monotonic ns until which no token is valid
 
+    def replace_token(self) -> None:
+        """End the session for good by a login from elsewhere."""
+        ...
+
 
 class RestFaults(Generic[Error]):
     """The faults of one server's requests, in the words of its dialect."""
@@ -73,6 +77,8 @@ class RestFaults(Generic[Error]):
             self._exchange.schedule_call(max(fault.duration_s * fault.draw, 0.5), late)
         if fault.name == "token-death":
             self._login.dead_until_mono = self._clock.monotonic_ns() + int(fault.duration_s * SECOND)
+        if fault.name == "token-replaced":
+            self._login.replace_token()
         known = self._dialect.refusals.get(fault.name)
         return known or self._dialect.placeholder_error(PAGE_STATUSES.get(fault.name, 0), f"fault {fault.name}")
 

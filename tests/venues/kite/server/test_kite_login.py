@@ -15,6 +15,8 @@ from tradebot.clock import DAY, HOUR
 from tradebot.exchange.access import AccessKeys, RegisteredApp
 from tradebot.exchange.earlier_days import read_earlier_days
 from tradebot.exchange.event_log import EventLog, read_event_log
+from tradebot.exchange.faults.fault_plan import FaultPlan
+from tradebot.venues.kite.server import ticker
 
 KEYS = AccessKeys(api_key="rehearsal1", api_secret="secret-of-it", access_token="")
 APP = RegisteredApp(redirect_url="http://127.0.0.1:8790/kite")
@@ -163,3 +165,20 @@ async def test_an_order_before_the_open_is_refused_as_on_a_closed_market() -> No
         refused = await r.refusal("POST", "/orders/regular", data=order())
         assert (refused[0], refused[1]) == (400, "OrderException")
         assert refused[2].startswith("Markets are closed right now.")
+
+
+async def test_a_login_from_elsewhere_ends_token_and_stream_until_a_new_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ticker, "HEARTBEAT_S", 0.02)
+    async with rig(keys=KEYS, faults=FaultPlan.parse("token-replaced:orders.list@1", 1)) as r:
+        old = await log_in(r)
+        stream = await r.client.ws_connect(f"{r.at.ticker}/?api_key=rehearsal1&access_token={old}")
+        assert (await r.refusal("GET", "/orders"))[:2] == DEAD
+        while (message := await stream.receive()).type is aiohttp.WSMsgType.BINARY:
+            pass
+        assert message.type is aiohttp.WSMsgType.CLOSE
+        r.step(24 * 60)
+        assert (await r.refusal("GET", "/user/profile"))[:2] == DEAD, "time does not help"
+        new = await log_in(r)
+        assert new != old
+        assert await r.data("GET", "/orders") == []
+        await (await r.client.ws_connect(f"{r.at.ticker}/?api_key=rehearsal1&access_token={new}")).close()

@@ -52,6 +52,7 @@ REFUSALS = {  # fault -> the error in Kite's own envelope
     "cancel-unknown": KiteError(400, "OrderException", "Couldn't find that `order_id`."),
     "no-right": permission_error(),
     "token-death": token_error(BAD_TOKEN),
+    "token-replaced": token_error(BAD_TOKEN),
     "error-200": KiteError(200, "GeneralException", "Something unexpected happened."),
 }
 BODIES = {
