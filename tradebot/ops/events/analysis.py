@@ -74,7 +74,7 @@ class WarmupPostponed(Event, frozen=True):
     """The login is lost before the strategies have their past; it is asked for again every 30 s."""
 
     level, was = WARNING, "warmup_waits"
-    do = "Log in again and restart with the new token."
+    do = "Log in again."
     reason: Reason
     action: Action = "the strategies decide nothing until the login is back"
 
