@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from tradebot.cli.exchange_access import access_keys_of, access_options, registered_app_of
+from tradebot.cli.exchange_access import NO_CONSENT, access_keys_of, access_options, registered_app_of
 from tradebot.cli.shared.faults import LIST_WORD, fault_plan_of, render_catalogue
 from tradebot.clock import SECOND, MarketClock, WallClock, format_iso, parse_iso
 from tradebot.config.values import parse_seconds
@@ -182,7 +182,9 @@ async def _serve(plan: ExchangePlan) -> None:
             latency=TYPICAL_LATENCY,
             log=log,
             resume=plan.log if plan.resume else None,
-            rules=exchange_rules(adapter.venue_rules),
+            rules=msgspec.structs.replace(
+                exchange_rules(adapter.venue_rules), debits_holdings=plan.app.demat_consent != NO_CONSENT
+            ),
         )
         if plan.prices is not None:
             log.append_line("prices", at=clock.market_ns(), **msgspec.structs.asdict(plan.prices))

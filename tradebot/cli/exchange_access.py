@@ -16,7 +16,8 @@ from tradebot.venues.adapter import is_loopback
 KEY_PATTERN = re.compile(r"[!-9;-~]{8,64}")  # printable and without a colon, which ends the key in a header
 SECRET_PATTERN = re.compile(r"[!-~]{8,128}")
 PLANS = ("connect", "personal")
-CONSENTS = ("empty", "consent", "physical")
+NO_CONSENT = "empty"
+CONSENTS = (NO_CONSENT, "consent", "physical")
 MOST_ADDRESS_LETTERS = 1_000
 
 ACCESS_OPTIONS = (
@@ -37,7 +38,7 @@ ACCESS_OPTIONS = (
         type=click.Choice(CONSENTS),
         default=CONSENTS[-1],
         show_default=True,
-        help="How the account's owner lets the broker debit shares, as a login says it.",
+        help="How the owner lets the broker debit the demat account; if empty, delivered shares cannot be sold.",
     ),
 )
 

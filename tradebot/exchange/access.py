@@ -35,7 +35,7 @@ class RegisteredApp(Message, frozen=True):
 
     `redirect_url` is where a login sends the browser, None for an answer in JSON. Without `has_market_data` quotes,
     past bars and the stream are refused, as on a plan that does not include them. `demat_consent` is how the owner of
-    the account lets the broker debit the demat account, by the venue's word.
+    the account lets the broker debit the demat account, by the venue's word; "empty" is not at all.
     """
 
     redirect_url: str | None = None

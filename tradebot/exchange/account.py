@@ -259,6 +259,11 @@ class Account:
         today = self._lots.get((exchange, symbol, DELIVERY))
         return (held.quantity if held else ZERO) + (today.quantity if today else ZERO)
 
+    def delivered_quantity(self, exchange: str, symbol: str) -> Decimal:
+        """Return the shares that lay in the demat account this morning; those bought yesterday are still on the way."""
+        held = self._holdings.get((exchange, symbol))
+        return (held.quantity if held else ZERO) - self._arriving.get((exchange, symbol), ZERO)
+
     def net_positions(self) -> list[PositionRow]:
         """Return net positions, carried and today's, including closed ones, in the order they were opened."""
         return [self._row(key, lots) for key, lots in self._lots.items()]

@@ -9,8 +9,11 @@ class OrderRules(Message, frozen=True):
     """What an exchange accepts of an order.
 
     `needs_protection`: an order without a price of its own is accepted only with market protection.
+    `debits_holdings`: the owner lets the broker debit the demat account. Without that a sale of delivered shares is
+    refused, as the owner would have to authorise it at the depository first, which nothing here can do.
     """
 
     tag_length: int = 20
     changes_per_order: int = 25
     needs_protection: bool = True
+    debits_holdings: bool = True

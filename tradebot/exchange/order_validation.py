@@ -114,6 +114,10 @@ class OrderValidator:
                 sellable -= order.pending
         if ticket.quantity > sellable:
             raise ExchangeRefusal(RefusalCode.NOT_HELD, quantity=ticket.quantity, held=max(sellable, ZERO))
+        if not self._rules.debits_holdings:
+            undelivered = max(sellable - self._account.delivered_quantity(ticket.exchange, ticket.symbol), ZERO)
+            if ticket.quantity > undelivered:
+                raise ExchangeRefusal(RefusalCode.NOT_AUTHORISED, quantity=ticket.quantity - undelivered)
 
 
 def allowed_products(kind: InstrumentKind) -> frozenset[str]:

@@ -28,6 +28,7 @@ class RefusalCode(StrEnum):
     TRIGGER_TOO_LOW = "the trigger of a {side} should be above the last price ({last})"
     TRIGGER_TOO_HIGH = "the trigger of a {side} should be below the last price ({last})"
     NOT_HELD = "{quantity} is more than the {held} that can be sold"
+    NOT_AUTHORISED = "{quantity} shares may be sold only after their owner has authorised it at the depository"
     UNKNOWN_ORDER = "there is no order {order_id}"
     ENDED = "the order cannot be {verb}: it is {status}"
     BUSY = "the order cannot be {verb}: an earlier request is on its way"

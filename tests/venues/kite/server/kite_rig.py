@@ -18,6 +18,7 @@ from tradebot.exchange.account import DematHolding, OpeningBalance
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.latency import NO_LATENCY, Latency
+from tradebot.exchange.order_rules import OrderRules
 from tradebot.exchange.prices.synthetic import SyntheticPrices
 from tradebot.exchange.rate_limits import RateLimits
 from tradebot.exchange.server import serve_exchange
@@ -106,6 +107,7 @@ async def rig(
     resume: Path | None = None,
     later: int = 0,
     early: int = 0,
+    rules: OrderRules | None = None,
     limits: RateLimits | None = None,
     **options: Any,
 ) -> AsyncIterator[Rig]:
@@ -115,7 +117,7 @@ async def rig(
         universe_for(symbols), seed=7, opens_at=OPENS_AT + later, closes_at=CLOSES_AT + later
     )  # fmt: skip
     balance = OpeningBalance(cash=CASH, holdings=tuple(holdings))
-    exchange = Exchange(source, clock, seed=7, balance=balance, latency=latency, log=log, resume=resume)
+    exchange = Exchange(source, clock, seed=7, balance=balance, latency=latency, log=log, resume=resume, rules=rules)
     exchange.advance_to(clock.now_ns)
     face = partial(KiteServer, limits=limits)
     async with serve_exchange(exchange, clock, face, log=log, **options) as at, aiohttp.ClientSession() as client:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -13,9 +14,11 @@ import pytest
 from tests.venues.kite.server.kite_rig import Rig, order, rig
 from tradebot.clock import DAY, HOUR
 from tradebot.exchange.access import AccessKeys, RegisteredApp
+from tradebot.exchange.account import DematHolding
 from tradebot.exchange.earlier_days import read_earlier_days
 from tradebot.exchange.event_log import EventLog, read_event_log
 from tradebot.exchange.faults.fault_plan import FaultPlan
+from tradebot.exchange.order_rules import OrderRules
 from tradebot.venues.kite.server import ticker
 
 KEYS = AccessKeys(api_key="rehearsal1", api_secret="secret-of-it", access_token="")
@@ -158,6 +161,22 @@ async def test_the_personal_plan_trades_and_gets_no_market_data() -> None:
 async def test_a_login_says_how_shares_may_be_debited(consent: str) -> None:
     async with rig(app=RegisteredApp(demat_consent=consent)) as r:
         assert (await r.data("GET", "/user/profile"))["meta"] == {"demat_consent": consent}
+
+
+async def test_without_consent_only_shares_that_are_not_delivered_yet_can_be_sold() -> None:
+    held = DematHolding(
+        symbol="TCS", exchange="NSE", quantity=Decimal(5), t1_quantity=Decimal(2), average_price=Decimal(3_000)
+    )
+    async with rig(holdings=[held], rules=OrderRules(debits_holdings=False)) as r:
+        sell = {"transaction_type": "SELL", "product": "CNC"}
+        await r.place(product="CNC", quantity=1)
+        r.step()
+        refused = await r.refusal("POST", "/orders/regular", data=order(**sell, quantity=4))
+        assert refused == (428, "HoldingException", "1 quantity needs authorisation at depository.")
+        await r.place(**sell, quantity=3)
+        r.step()
+        assert (await r.refusal("POST", "/orders/regular", data=order(**sell, quantity=1)))[0] == 428
+        assert (await r.refusal("POST", "/orders/regular", data=order(**sell, quantity=9)))[0] == 400, "not held at all"
 
 
 async def test_an_order_before_the_open_is_refused_as_on_a_closed_market() -> None:

@@ -44,6 +44,7 @@ SENTENCES: dict[RefusalCode, tuple[str, str]] = {
     RefusalCode.TRIGGER_TOO_LOW: (INPUT, _STOP + " should be higher than the last traded price ({last})."),
     RefusalCode.TRIGGER_TOO_HIGH: (INPUT, _STOP + " should be lower than the last traded price ({last})."),
     RefusalCode.NOT_HELD: (HOLDING, "Insufficient stock holding. {quantity} quantity exceeds {held}."),
+    RefusalCode.NOT_AUTHORISED: (HOLDING, "{quantity} quantity needs authorisation at depository."),
     RefusalCode.UNKNOWN_ORDER: (ORDER, "Couldn't find that `order_id`."),
     RefusalCode.ENDED: (ORDER, "Order cannot be {verb} as it is already {status}."),
     RefusalCode.BUSY: (ORDER, _SLOW),
@@ -58,6 +59,7 @@ SENTENCES: dict[RefusalCode, tuple[str, str]] = {
         "Insufficient funds. Required margin is {required:.2f} but available margin is {available:.2f}.",
     ),
 }
+STATUSES = {RefusalCode.NOT_AUTHORISED: 428}  # where the HTTP status is not 400
 ENDED = {"filled": "complete"}  # the exchange's word for an end state -> Kite's, where they differ
 VERBS = {"changed": "modified"}
 
@@ -71,4 +73,4 @@ def refusal_error(refusal: ExchangeRefusal) -> KiteError:
     for name, words in (("status", ENDED), ("verb", VERBS)):
         if name in facts:
             facts[name] = words.get(facts[name], facts[name])
-    return KiteError(400, error_type, sentence.format(**facts))
+    return KiteError(STATUSES.get(refusal.code, 400), error_type, sentence.format(**facts))
