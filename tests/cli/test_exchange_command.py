@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.stories.kite_person import KEY_OPTIONS, Person
 from tradebot.__main__ import run_command_line
 from tradebot.clock import IST, parse_iso
 from tradebot.exchange.event_log import read_event_log
@@ -55,6 +56,39 @@ def test_it_stops_by_itself_and_a_resumed_run_continues_the_account(tmp_path: Pa
             process.communicate(timeout=20)
         assert process.returncode == 0
     assert [row["resumed"] for row in read_event_log(log) if row["kind"] == "session"] == [False, True]
+
+
+def test_with_given_keys_a_login_is_needed_and_holds_over_a_restart_of_the_same_day(tmp_path: Path) -> None:
+    log, token = tmp_path / "exchange.jsonl", ""
+    for more in ([], ["--resume", "--at", "2026-11-23T11:00"], ["--resume", "--at", "2026-11-25T08:00"]):
+        with start("--symbols", "TCS", "--log", str(log), *KEY_OPTIONS, *more) as process:
+            try:
+                assert process.stdout is not None
+                said = json.loads(process.stdout.readline())["kite"]
+                owner = Person(said["rest"])
+                before, owner.token = owner.ask("GET", "/user/profile"), token
+                after = owner.ask("GET", "/user/profile")
+                token = token or owner.log_in()
+            finally:
+                process.kill()
+        assert (said["api_key"], said["access_token"]) == ("rehearsal1", "")
+        assert before["error_type"] == "TokenException"
+        assert after["status"] == ("success" if "2026-11-23T11:00" in more else "error")
+    assert token not in log.read_text()
+
+
+def test_the_options_of_the_app_reach_the_server(tmp_path: Path) -> None:
+    redirect = ["--redirect-url", "http://127.0.0.1:9/kite"]
+    plan = ["--plan", "personal", "--demat-consent", "empty", "--log", str(tmp_path / "exchange.jsonl")]
+    with start("--symbols", "TCS", *KEY_OPTIONS, *redirect, *plan) as process:
+        try:
+            assert process.stdout is not None
+            owner = Person(json.loads(process.stdout.readline())["kite"]["rest"])
+            owner.log_in()
+            assert owner.data("/user/profile")["meta"] == {"demat_consent": "empty"}
+            assert owner.ask("GET", "/quote/ltp?i=NSE:TCS")["error_type"] == "PermissionException"
+        finally:
+            process.kill()
 
 
 def test_prices_end_before_the_session_does_when_asked(tmp_path: Path) -> None:
