@@ -22,8 +22,8 @@ class Person:
     def __init__(self, rest: str) -> None:
         self.rest, self.token = rest, ""
 
-    def log_in(self) -> str:
-        """Press the button of the login page and exchange the request token that it leads to."""
+    def press_login(self) -> tuple[str, str]:
+        """Press the button of the login page; return the request token, and the address that the browser is sent to."""
         page_at = f"{self.rest}/connect/login?v=3&api_key={API_KEY}"
         page = _get(urllib.request.Request(page_at, headers={"Accept": "text/html"}))
         form = dict(re.findall(r'name="(\w+)" value="([^"]*)"', page))
@@ -32,8 +32,14 @@ class Person:
         try:
             with urllib.request.build_opener(_Stay).open(pressed, timeout=TIMEOUT_S) as told:
                 (request_token,) = re.findall(r'id="request_token">(\w+)<', told.read().decode())
+                return request_token, ""
         except urllib.error.HTTPError as away:
-            (request_token,) = parse_qs(urlsplit(away.headers["Location"]).query)["request_token"]
+            address = str(away.headers["Location"])
+            return parse_qs(urlsplit(address).query)["request_token"][0], address
+
+    def log_in(self) -> str:
+        """Press the button of the login page and exchange the request token that it leads to."""
+        request_token, _ = self.press_login()
         checksum = hashlib.sha256(f"{API_KEY}{request_token}{API_SECRET}".encode()).hexdigest()
         opened = self.ask("POST", "/session/token", api_key=API_KEY, request_token=request_token, checksum=checksum)
         self.token = opened["data"]["access_token"]

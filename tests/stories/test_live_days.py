@@ -1,0 +1,83 @@
+"""The live path from an empty folder, rehearsed: config, login, a live day, a kill, the night, a login, a live day."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.patient_trader import EAGER
+from tests.stories.ledger import assert_agree
+from tests.stories.live_rehearsal import Rehearsal
+from tradebot.checker.promises import are_kept, judge_records
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def test_two_live_days_need_a_login_each_morning_and_nothing_else(start: Any, tmp_path: Path) -> None:
+    week = Rehearsal(start, tmp_path, trader=EAGER)
+    week.open_exchange("2026-11-23T09:05", speed=120)
+
+    # Given a first start without a login: ready, it waits, and says for what.
+    daemon = week.run()
+    assert daemon.event("live_rehearsed")["mode"] == "rehearsal-live"
+    daemon.event("login_needed")
+    assert week.verb("status", "--check")[0] == 11
+    code, said = week.verb("halt", "too early")
+    assert (code, "not trading yet" in said) == (2, True)
+    assert "logged in as SIM001; it ends at 2026-11-24T06:00" in week.log_in_by_browser()
+    assert daemon.event("login_accepted")["came_from"] == "login"
+    daemon.event("order_filled")
+    saved = tmp_path / "state/login-kite.json"
+    assert saved.stat().st_mode & 0o777 == 0o600
+
+    # A kill in the day needs no login: the saved one counts.
+    daemon.kill()
+    daemon = week.run()
+    assert daemon.event("login_accepted")["came_from"] == "saved"
+    daemon.event("order_filled")
+    code, text = week.verb("status", "--json")
+    assert (code, json.loads(text)["login"]["state"], json.loads(text)["mode"]) == (0, "LOGGED_IN", "rehearsal-live")
+
+    # The night: the exchange ends its day and opens the next trading day; the daemon stays up and needs a login.
+    week.close_exchange()
+    daemon.event("exchange_clock_lost")
+    week.open_exchange("2026-11-25T08:40", speed=120)
+    assert daemon.event("exchange_clock_moved")["market_time"].startswith("2026-11-25T08:4")
+    assert daemon.event("session_lost")["positions"] is not None
+    daemon.event("login_needed")
+    week.log_in()
+    daemon.event("session_restored")
+    first_day = len(week.requests("POST"))
+    daemon.event("order_filled")
+    assert len(week.requests("POST")) > first_day
+
+    # A second kill, and the second day goes on; its end is clean, and the records of both days are kept.
+    daemon.kill()
+    daemon = week.run()
+    daemon.event("order_filled")
+    assert daemon.stop(30).code == 0
+    week.close_exchange()
+    assert_agree(week.journal, week.log)
+    assert are_kept(judge_records(week.journal, against=week.log))
+    assert not [line for line in daemon.lines if line["event"] == "desk_halted"]
+
+
+def test_a_dry_start_goes_up_to_ready_and_out_and_has_no_order_route(start: Any, tmp_path: Path) -> None:
+    week = Rehearsal(start, tmp_path, trader=EAGER)
+    week.open_exchange("2026-11-23T09:20", speed=30)
+    said = week.run("--dry-start").wait(30)
+    assert (said.code, "tradebot login kite" in said.one("daemon_failed")["reason"]) == (77, True)
+
+    daemon = week.run()
+    daemon.event("login_needed")
+    week.log_in()
+    daemon.event("trading_started")
+    assert daemon.stop(30).code == 0
+    before = len(week.requests())
+    said = week.run("--dry-start").wait(40)
+    assert (said.code, said.one("daemon_stopped")["reason"]) == (0, "the dry start is ready")
+    assert said.one("trading_started")["account"] == "SIM001"
+    assert len(week.requests()) == before
