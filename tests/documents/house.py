@@ -24,6 +24,10 @@ from tradebot.clock import format_iso
 SHORTER = {
     "run": ["--for", "1s"],
     "exchange": ["--for", "10s"],
+    "exchange --port": ["--for", "500ms"],
+    "exchange --plan": ["--for", "500ms"],
+    "exchange --demat-consent": ["--for", "500ms"],
+    "exchange --faults": ["--for", "500ms"],
     "data download": ["--symbols", "RELIANCE", "--from", "2026-01-20"],
     "bench": ["--symbols", "5", "--latency", "1ms"],
     "bench ticks": ["--symbols", "50", "--for", "1s"],

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from tests.documents.house import House, Said
-from tests.documents.lint import faults
+from tests.documents.lint import faults, is_coming
 from tests.documents.typed import Typed, simple
 
 # What cannot run here, and why: its verbs, options, targets and files are looked at instead.
@@ -45,6 +45,8 @@ def play(shown: Iterable[Typed], house: House, *, is_whole: bool) -> list[str]:
 
 def _command(one: Typed, house: House, *, is_whole: bool) -> list[str]:
     is_elsewhere = any(re.match(pattern, one.text) for pattern, _ in ELSEWHERE)
+    if is_coming(one.text):
+        return []
     if is_elsewhere or (LONG.match(one.text) and not is_whole):
         return faults(one.text)
     if any(words[0] not in PROGRAMS for words in simple(one.text)):
