@@ -237,14 +237,7 @@ FAULT_TABLE: tuple[tuple[FaultStage, tuple[str, ...] | str, tuple[tuple[Any, ...
     (
         FaultStage.BEFORE,
         (*WRITE_POINTS, *READ_POINTS),  # not the login itself, which is the way out
-        (
-            (
-                "token-replaced",
-                "F41",
-                "A login from elsewhere ends the access token for good: 403, streams are closed until a new login.",
-                NAMED_ONLY,
-            ),
-        ),
+        (("token-replaced", "F41", "Another login ends the access token for good: 403, no stream.", NAMED_ONLY),),
     ),
     (
         FaultStage.CONNECT,
