@@ -224,15 +224,7 @@ FAULT_TABLE: tuple[tuple[FaultStage, tuple[str, ...] | str, tuple[tuple[Any, ...
     (
         FaultStage.BEFORE,
         REST_POINTS,
-        (
-            (
-                "token-death",
-                "F41 F42",
-                "The access token is dead for a while: 403, streams are closed.",
-                5.0,
-                NAMED_ONLY,
-            ),
-        ),
+        (("token-death", "F41 F42", "The access token is dead for a while: 403, streams end.", 5.0, NAMED_ONLY),),
     ),
     (
         FaultStage.BEFORE,
