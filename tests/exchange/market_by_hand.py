@@ -52,6 +52,8 @@ def snapshots(at, *rows):
 class HandSource:
     """A price source of the rows it is given; `+ seconds` after the opening."""
 
+    depth_levels = DEPTH_LEVELS
+
     def __init__(self, *, opens_at=OPENS_AT, closes_at=CLOSES_AT, closes=None, universe=UNIVERSE, opening=None):
         self.universe, self.opens_at, self.closes_at = universe, opens_at, closes_at
         self.instrument_closes_at = np.array(closes or [closes_at] * len(universe), dtype=np.int64)

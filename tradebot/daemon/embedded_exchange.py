@@ -17,7 +17,7 @@ from tradebot.exchange.account import DematHolding, OpeningBalance
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import POLL_S, Exchange
 from tradebot.exchange.faults.fault_plan import FaultPlan
-from tradebot.exchange.latency import Latency
+from tradebot.exchange.latency import latency_of_round_trip
 from tradebot.exchange.order_rules import OrderRules
 from tradebot.exchange.prices.recordings import open_recording
 from tradebot.exchange.prices.synthetic import SyntheticPrices
@@ -78,7 +78,6 @@ async def open_embedded_exchange(
     clock = MarketClock(starts_at=begin, anchor_mono=None, speed=settings.speed, wall=wall)
     events = EventLog(log)
     adapter = adapter or registry.default_adapter()
-    delay = settings.latency_ms / 1000 / 2
 
     async def trade(exchange: Exchange) -> None:
         await exchange.run_session(poll_s=poll_s)
@@ -91,7 +90,7 @@ async def open_embedded_exchange(
             clock,
             seed=settings.seed,
             balance=OpeningBalance(cash=settings.cash, holdings=tuple(holdings)),
-            latency=Latency(to_exchange_s=delay, back_s=delay, jitter_s=delay / 2),
+            latency=latency_of_round_trip(settings.latency_ms),
             log=events,
             resume=log,
             rules=exchange_rules(adapter.venue_rules),

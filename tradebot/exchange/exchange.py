@@ -44,6 +44,7 @@ from tradebot.exchange.ticket import (
 )
 from tradebot.markets.market import common_market
 
+NO_FUNDS_WORDS = "Insufficient funds."  # how the reason of an order begins that was rejected for lack of funds
 POLL_S = 0.005  # how often `run_session` reads the clock; this adds at most as much to an order's latency
 
 
@@ -119,6 +120,11 @@ class Exchange:
     def latest_columns(self) -> dict[str, Ints]:
         """Return the newest columns of every instrument, row = instrument id."""
         return self._prices.columns
+
+    @property
+    def next_call_at(self) -> int | None:
+        """Return the market ns at which the next request or answer arrives, None while nothing is in transit."""
+        return self._link.next_at
 
     @property
     def order_listeners(self) -> list[Callable[[BookOrder], None]]:
@@ -313,7 +319,7 @@ class Exchange:
         if short is not None:
             required, available = short
             return (
-                f"Insufficient funds. Required margin is {required:.2f} but available margin is {available:.2f}. "
+                f"{NO_FUNDS_WORDS} Required margin is {required:.2f} but available margin is {available:.2f}. "
                 "Check the orderbook for open orders."
             )
         self.account.reserve_margin(order, price)

@@ -32,5 +32,11 @@ class Latency(Message, frozen=True):
         return int((seconds + self.jitter_s * float(rng.random())) * speed * SECOND)
 
 
+def latency_of_round_trip(milliseconds: float) -> Latency:
+    """Return the latency whose way there and back takes `milliseconds` and up to half as much again."""
+    delay = milliseconds / 1000 / 2
+    return Latency(to_exchange_s=delay, back_s=delay, jitter_s=delay / 2)
+
+
 NO_LATENCY = Latency()
 TYPICAL_LATENCY = Latency(to_exchange_s=0.030, back_s=0.030, jitter_s=0.020)

@@ -26,6 +26,11 @@ class LatencyLink:
     def __bool__(self) -> bool:
         return bool(self._timers)
 
+    @property
+    def next_at(self) -> int | None:
+        """Return the market ns of the next call in transit, None without one."""
+        return self._timers.next_at if self._timers else None
+
     def send_request(self, now: int, request: Callable[[int], None]) -> None:
         """Deliver `request` at the exchange after its latency.
 

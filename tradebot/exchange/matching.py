@@ -18,6 +18,7 @@ from typing import NamedTuple
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import Ints
 from tradebot.domain.order import Side
+from tradebot.exchange.snapshot import DEPTH_LEVELS
 
 
 class DepthRow(NamedTuple):
@@ -111,10 +112,20 @@ def trigger_is_hit(side: Side, *, trigger: int, last: int) -> bool:
 
 
 class InstrumentBook:
-    """Our working orders in one instrument, and what they already took from the displayed depth."""
+    """Our working orders in one instrument, and what they already took from the displayed depth.
 
-    def __init__(self, instrument: Instrument, *, lower_circuit: int = 0, upper_circuit: int = 0) -> None:
-        self.instrument = instrument
+    Only the first `known_levels` levels of a row are known; what is queued beyond them is unknown.
+    """
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        *,
+        lower_circuit: int = 0,
+        upper_circuit: int = 0,
+        known_levels: int = DEPTH_LEVELS,
+    ) -> None:
+        self.instrument, self._known_levels = instrument, known_levels
         # Circuit limits in price units, 0 for none.
         self.lower_circuit, self.upper_circuit = lower_circuit, upper_circuit
         self.orders: dict[str, WorkingOrder] = {}
@@ -220,7 +231,7 @@ class InstrumentBook:
         return volume - quantity
 
     def _queue(self, order: WorkingOrder, row: DepthRow) -> None:
-        displayed = _displayed(order, row)
+        displayed = _displayed(order, row, self._known_levels)
         if displayed is not None:
             order.ahead = displayed if order.ahead is None else min(order.ahead, displayed)
 
@@ -236,15 +247,15 @@ def _priority(order: WorkingOrder) -> tuple[bool, int, int]:
     return (False, -order.limit if order.side is Side.BUY else order.limit, order.sequence)
 
 
-def _displayed(order: WorkingOrder, row: DepthRow) -> int | None:
-    # The quantity displayed at our price on our side; None where our price is beyond the last displayed level.
+def _displayed(order: WorkingOrder, row: DepthRow, known_levels: int) -> int | None:
+    # The quantity displayed at our price on our side; None where our price is beyond the last known level.
     limit = order.limit
     buys = order.side is Side.BUY
     prices, quantities = (row.bids, row.bid_quantities) if buys else (row.asks, row.ask_quantities)
-    for price, quantity in zip(prices, quantities, strict=True):
+    for price, quantity in zip(prices[:known_levels], quantities[:known_levels], strict=True):
         if price == limit:
             return quantity
-        # A gap between displayed levels, or the end of the display before the fifth: nothing is queued at our price.
+        # A gap between displayed levels, or the end of the display before the last: nothing is queued at our price.
         if not price or (limit is not None and (limit > price if buys else limit < price)):
             return 0
     return None

@@ -219,7 +219,12 @@ class MatchingEngine:
         book = self._books.get(id_)
         if book is None:
             lower, upper = int(self._source.lower_circuit[id_]), int(self._source.upper_circuit[id_])
-            book = self._books[id_] = InstrumentBook(self._universe[id_], lower_circuit=lower, upper_circuit=upper)
+            book = self._books[id_] = InstrumentBook(
+                self._universe[id_],
+                lower_circuit=lower,
+                upper_circuit=upper,
+                known_levels=self._source.depth_levels,
+            )
         return id_, book
 
     def _quantity_units(self, id_: int, quantity: Decimal) -> int:

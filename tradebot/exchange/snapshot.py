@@ -55,7 +55,11 @@ class PriceSource(Protocol):
     """Where prices come from. The same arguments give the same rows, however the calls of `steps_until` are split.
 
     `instrument_closes_at` is the first market ns at which each instrument no longer trades, none after `closes_at`.
+    Circuit limits are 0 where they are unknown. `depth_levels` is how many levels of depth the source knows, at most
+    `DEPTH_LEVELS`; what lies beyond them is unknown and not empty.
     """
+
+    depth_levels: int
 
     universe: Universe
     opens_at: int

@@ -104,6 +104,10 @@ class VenueAdapter(Protocol):
         """Return True where quotes carry the venue's own time; otherwise they get their arrival time."""
         ...
 
+    def has_depth(self, settings: Any) -> bool:
+        """Return True where streamed quotes carry the best bid and ask."""
+        ...
+
     def access_from_settings(self, settings: Any) -> VenueAccess:
         """Return the access to the real venue. Raises ConfigError where the keys would be sent unencrypted."""
         ...
@@ -134,10 +138,18 @@ class VenueAdapter(Protocol):
         """Return the ReadOnlyVenue, as an async context manager; nothing in it can send an order."""
         ...
 
+    def build_streaming_reader(self, access: VenueAccess, clock: Clock, settings: Any, *, silent_after_s: float) -> Any:
+        """Return the ReadOnlyVenue with the stream of a run's settings; nothing in it can send an order."""
+        ...
+
     def build_kill_broker(self, access: VenueAccess, clock: Clock) -> Any:
         """Return a Broker that reads the account's lists and cancels, with short timeouts and the whole rate limit."""
         ...
 
     def protocol_server_class(self) -> Callable[..., Any]:
         """Return the server class of this venue's protocol, with which `serve_exchange` runs the exchange."""
+        ...
+
+    def refusal_reply_maker(self) -> Callable[[Any], Any]:
+        """Return the function from an ExchangeRefusal to the Reply that a client of this venue gets for it."""
         ...

@@ -15,7 +15,8 @@ class VenueRules(Message, frozen=True):
     accepted. `absence_is_proof` is False where the venue states no such bound, so that the absence is only presumed.
     `finds_by_tag` is True where our order id comes back in the order list. `exchange` is the default exchange of an
     instrument. `login_ends` is the time of day (HH:MM, in the zone of that exchange's market) at which every login
-    ends, empty where the venue names none. Limits count per second, minute and day of the wall clock.
+    ends, empty where the venue names none. Limits count per second, minute and day of the wall clock. `client_limits`
+    are our own, below the venue's, as rows for `limiter.rate_windows`; a paper account keeps them as well.
     """
 
     name: str
@@ -31,4 +32,5 @@ class VenueRules(Message, frozen=True):
     subscriptions: int = 3000
     exchange: str = HOME_EXCHANGE
     login_ends: str = ""
+    client_limits: tuple[tuple[str, int, float | None, int], ...] = ()
     candles: Mapping[int, str] = {}  # interval of a past bar in ns -> the venue's name for it

@@ -75,6 +75,9 @@ class TinyRoom:
     def has_venue_timestamps(self, settings: Any) -> bool:
         return True
 
+    def has_depth(self, settings: Any) -> bool:
+        return True
+
     def access_from_settings(self, settings: Any) -> VenueAccess:
         if not (settings.rest.startswith("https:") and settings.stream.startswith("wss:")):
             raise ConfigError("tiny.rest and tiny.stream must be encrypted")
@@ -105,6 +108,13 @@ class TinyRoom:
 
         return TinySource(access, clock)
 
+    def build_streaming_reader(
+        self, access: VenueAccess, clock: Clock, settings: Any, *, silent_after_s: float
+    ) -> AbstractAsyncContextManager[ReadOnlyVenue]:
+        from tests.venues.tiny.tiny_client import TinySource
+
+        return TinySource(access, clock, silent_after_s)
+
     def build_kill_broker(self, access: VenueAccess, clock: Clock) -> Broker:
         from tests.venues.tiny.tiny_client import TinyBroker
 
@@ -114,3 +124,8 @@ class TinyRoom:
         from tests.venues.tiny.tiny_server import TinyFace
 
         return TinyFace
+
+    def refusal_reply_maker(self) -> Callable[[Any], Any]:
+        from tests.venues.tiny.tiny_server import refusal_reply
+
+        return refusal_reply

@@ -13,7 +13,7 @@ import orjson
 from aiohttp import WSMsgType, web
 
 from tradebot.clock import SECOND
-from tradebot.domain.order import OrderKind, Side, Validity
+from tradebot.domain.order import OrderKind, Refusal, Side, Validity
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.faults.dialect import Frame
 from tradebot.exchange.faults.rest_faults import RestFaults
@@ -24,6 +24,7 @@ from tradebot.exchange.request_log import log_request
 from tradebot.exchange.snapshot import Snapshots
 from tradebot.exchange.ticket import BookOrder, Ticket
 from tradebot.markets.calendar import ist_date
+from tradebot.venues.venue import Refused
 
 HEARTBEAT_S = 2.0
 Json = dict[str, Any]
@@ -431,3 +432,9 @@ def respond(data: Any, no: TinyNo | None) -> web.Response:
     if no is not None:
         return web.Response(body=TinyRequests().refusal_body(no), status=no.status, content_type="application/json")
     return web.Response(body=orjson.dumps({"ok": data}), content_type="application/json")
+
+
+def refusal_reply(refusal: ExchangeRefusal) -> Refused:
+    """Return what the client makes of a refusal by the exchange."""
+    code = CODES.get(refusal.code, "order")
+    return Refused(reason=str(refusal), code=code, refusal=Refusal.FUNDS if code == "funds" else Refusal.ORDER)

@@ -9,7 +9,7 @@ import numpy as np
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Ints
-from tradebot.exchange.snapshot import SNAPSHOT_COLUMNS, Snapshots, empty_columns
+from tradebot.exchange.snapshot import DEPTH_LEVELS, SNAPSHOT_COLUMNS, Snapshots, empty_columns
 
 NEVER_AT = 1 << 62  # market ns
 
@@ -86,6 +86,8 @@ class BlockStream:
 
 class StreamedPrices:
     """The part of a price source that hands on the steps of its block stream."""
+
+    depth_levels = DEPTH_LEVELS
 
     universe: Universe
     opens_at: int

@@ -100,6 +100,9 @@ class KiteAdapter:
     def has_venue_timestamps(self, settings: Any) -> bool:
         return bool(settings.mode == "full")
 
+    def has_depth(self, settings: Any) -> bool:
+        return bool(settings.mode == "full")
+
     def access_from_settings(self, settings: Any) -> VenueAccess:
         addresses = {name: str(getattr(settings, name)) for name in ADDRESS_SCHEMES}
         if faults := _address_errors(settings):
@@ -141,6 +144,13 @@ class KiteAdapter:
 
         return KiteReadOnlyVenue(**_connection_arguments(access), clock=clock)
 
+    def build_streaming_reader(self, access: VenueAccess, clock: Clock, settings: Any, *, silent_after_s: float) -> Any:
+        from tradebot.venues.kite.feed import FeedSettings
+        from tradebot.venues.kite.venue import KiteReadOnlyVenue
+
+        feed = FeedSettings(mode=settings.mode, silent_after_s=silent_after_s)
+        return KiteReadOnlyVenue(**_connection_arguments(access), clock=clock, feed=feed)
+
     def build_kill_broker(self, access: VenueAccess, clock: Clock) -> Any:
         from tradebot.venues.kite.broker import KiteBroker
         from tradebot.venues.kite.rest import Timeouts
@@ -160,6 +170,11 @@ class KiteAdapter:
         from tradebot.venues.kite.server.kite_server import KiteServer
 
         return KiteServer
+
+    def refusal_reply_maker(self) -> Callable[[Any], Any]:
+        from tradebot.venues.kite.server.refusals import refusal_reply
+
+        return refusal_reply
 
 
 ADAPTER = KiteAdapter()

@@ -43,6 +43,13 @@ PRODUCTS = ("CNC", "NRML", "MIS")
 
 TOKENS_PER_SUBSCRIBE = 500  # our own choice: a longer frame has no advantage
 
+# Our own limits, below the venue's 10/s, 400/min and 5,000/day: the owner may also send orders from a phone, and once
+# the daily limit is reached even exits are refused. Cancels count only toward the limit per second.
+ORDER_LIMITS = (("order change", 8, 1.0, 2), ("order", 380, 60.0, 60), ("order", 4900, None, 500))
+CLIENT_LIMITS: tuple[RateWindow, ...] = rate_windows(
+    *ORDER_LIMITS, ("quote", 1, 1.0, 0), ("history", 3, 1.0, 0), ("query", 8, 1.0, 0)
+)
+
 KITE_RULES = VenueRules(
     name="kite",
     tag_length=TAG_LENGTH,
@@ -58,18 +65,8 @@ KITE_RULES = VenueRules(
     absence_is_proof=False,
     subscriptions=TICKER_CONNECTIONS * TOKENS_PER_CONNECTION,
     login_ends=f"{LOGIN_ENDS:%H:%M}",
+    client_limits=ORDER_LIMITS,
     candles={length: name for length, (name, _) in CANDLES.items()},
-)
-
-# Our own limits, below the venue's 10/s, 400/min and 5,000/day: the owner may also send orders from a phone, and once
-# the daily limit is reached even exits are refused. Cancels count only toward the limit per second.
-CLIENT_LIMITS: tuple[RateWindow, ...] = rate_windows(
-    ("order change", 8, 1.0, 2),
-    ("order", 380, 60.0, 60),
-    ("order", 4900, None, 500),
-    ("quote", 1, 1.0, 0),
-    ("history", 3, 1.0, 0),
-    ("query", 8, 1.0, 0),
 )
 
 # The reads of the kill switch. Nothing else sends requests then, and its cancels are not limited here.

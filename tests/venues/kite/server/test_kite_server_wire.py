@@ -12,6 +12,7 @@ import pytest
 from tradebot.clock import IST, SECOND, ManualClock, MarketClock, parse_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind
 from tradebot.domain.order import OrderKind, Side, Validity
+from tradebot.exchange.market_protection import automatic_protection
 from tradebot.exchange.rate_limits import RateLimits
 from tradebot.exchange.refusals import RefusalCode
 from tradebot.exchange.ticket import BookStatus
@@ -21,7 +22,6 @@ from tradebot.venues.kite.server.session import REQUEST_TOKEN_LIFE_NS, LoginSess
 from tradebot.venues.kite.server.wire import (
     KITE_STATUSES,
     KiteError,
-    automatic_protection,
     json_number,
     parse_changes,
     parse_stamp,

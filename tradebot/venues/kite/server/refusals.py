@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from tradebot.exchange.refusals import ExchangeRefusal, RefusalCode
-from tradebot.venues.kite.server.wire import KiteError
+from tradebot.venues.kite.responses import classify_response, reply_of_write
+from tradebot.venues.kite.server.wire import KiteError, render_error
+from tradebot.venues.venue import Reply
 
 INPUT, MARGIN, ORDER, HOLDING = "InputException", "MarginException", "OrderException", "HoldingException"
 _STOP = "Trigger price for stoploss {side} orders"
@@ -62,6 +64,15 @@ SENTENCES: dict[RefusalCode, tuple[str, str]] = {
 STATUSES = {RefusalCode.NOT_AUTHORISED: 428}  # where the HTTP status is not 400
 ENDED = {"filled": "complete"}  # the exchange's word for an end state -> Kite's, where they differ
 VERBS = {"changed": "modified"}
+
+
+def refusal_reply(refusal: ExchangeRefusal) -> Reply:
+    """Return what our client makes of a refusal, as if it had come over the wire; for paper in one process.
+
+    Raises OutcomeUnknown for a refusal that the client would not take as one.
+    """
+    error = refusal_error(refusal)
+    return reply_of_write(classify_response(error.status, render_error(error)))
 
 
 def refusal_error(refusal: ExchangeRefusal) -> KiteError:

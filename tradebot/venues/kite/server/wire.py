@@ -16,22 +16,15 @@ from typing import Any, TypeVar
 import orjson
 
 from tradebot.clock import IST, SECOND
-from tradebot.domain.instrument import Instrument, InstrumentKind
+from tradebot.domain.instrument import Instrument
 from tradebot.domain.order import OrderKind, Side, Validity
+from tradebot.exchange.market_protection import automatic_protection
 from tradebot.exchange.ticket import STATUS_ON_DISK, BookStatus, Conversion, Ticket
 from tradebot.venues.kite.rules import EXCHANGES, PRODUCTS, TAG_LENGTH
 
 VARIETIES = ("regular", "amo", "co", "iceberg", "auction")
 TAG_PATTERN = re.compile(f"[A-Za-z0-9]{{0,{TAG_LENGTH}}}")
 KITE_STATUSES: dict[BookStatus, str] = STATUS_ON_DISK  # the exchange's log uses Kite's words, so both share one table
-# Automatic market protection: (last prices below this, percent); the last row is for all higher prices.
-PROTECTION = ((Decimal(100), Decimal(2)), (Decimal(500), Decimal(1)), (None, Decimal("0.5")))
-OPTION_PROTECTION = (
-    (Decimal(10), Decimal(5)),
-    (Decimal(100), Decimal(3)),
-    (Decimal(500), Decimal(2)),
-    (None, Decimal(1)),
-)
 
 Params = Mapping[str, str]
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -218,12 +211,6 @@ def parse_protection(params: Params, instrument: Instrument, last: Decimal) -> D
     if not 0 < percent <= 100:
         raise input_error("Invalid `market_protection`.")
     return percent
-
-
-def automatic_protection(instrument: Instrument, last: Decimal) -> Decimal:
-    """Return the percent that Kite's -1 means at the price `last`."""
-    table = OPTION_PROTECTION if instrument.kind is InstrumentKind.OPTION else PROTECTION
-    return next(percent for below, percent in table if below is None or last < below)
 
 
 def _decimal(text: str, name: str) -> Decimal:
