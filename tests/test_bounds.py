@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 # The packages whose objects live as long as the daemon does.
 LASTING = (
     "daemon", "trading", "journal/writer.py", "journal/journal_file.py", "journal/writer_thread.py",
-    "store/outbox.py", "store/projection.py", "store/postgres.py", "ops", "venues", "control/server.py",
+    "store/outbox.py", "store/projection.py", "store/postgres.py", "ops", "paper", "venues", "control/server.py",
     "control/operator_api.py",
 )  # fmt: skip
 GROWING = (
@@ -191,7 +191,9 @@ BOUNDS: dict[str, Bound] = {
     "ops.journal_logger.JournalLogger._requests": Bound(
         "20,000", "the oldest goes", "tradebot.ops.journal_logger:REQUESTS_REMEMBERED"),
     "ops.journal_logger.JournalLogger._untold": Bound("the rows of a commit", "told in the next turns of the loop"),
-    # ---- the store and the venues
+    # ---- paper, the store and the venues
+    "paper.quote_source.QuoteSource._coming": Bound(
+        "20,000 frames", "the oldest is dropped and counted", "tradebot.paper.quote_source:MAX_FRAMES"),
     "store.postgres.PostgresStore._staged": Bound("one per table", "goes with its connection"),
     "store.projection.Projection._positions": Bound(SYMBOLS, "none goes"),
     "store.projection.Projection._orders": Bound("20,000", "the oldest goes and is folded again when it is needed",

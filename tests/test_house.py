@@ -29,7 +29,7 @@ FLOORS = (
     ("indicators", "markets"),
     ("strategies", "exchange", "journal", "store", "history", "ops", "checker"),
     ("venues",),
-    ("trading", "backtest"),
+    ("trading", "backtest", "paper"),
     ("control", "web", "sweep"),
     ("config",),
     ("daemon", "replay"),
@@ -52,6 +52,7 @@ ALONGSIDE = {
 ONLY = {  # package -> all it may import of us
     "strategies": {"strategies", "indicators", "domain", "errors", "clock"},
     "venues": {"venues", "exchange", "domain", "errors", "clock", "markets", "ops", "section"},  # exchange: see SERVER
+    "paper": {"paper", "venues", "exchange", "domain", "errors", "clock", "markets", "ops"},
     "domain": {"domain", "errors", "clock"},
     "checker": {"checker", "domain", "errors", "clock"},  # a witness that asked the journal would be no witness
 }

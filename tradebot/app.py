@@ -147,6 +147,7 @@ async def _run(
             wall=wall,
             hooks=start.hooks(may_wait=not options.is_dry),
             is_dry=options.is_dry,
+            known_accounts=recovery.accounts,
         )
         venue_session = await stack.enter_async_context(opening)
         check_day_covered(venue_session.clock.market_ns(), venue_session.traded_market)

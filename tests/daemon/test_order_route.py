@@ -11,8 +11,8 @@ from pydantic import SecretStr
 from tradebot.config import Config
 from tradebot.config.sections import AppSection, VenueSection
 from tradebot.daemon import venue_session
-from tradebot.daemon.order_route import SimulatedRoute
-from tradebot.errors import ConfigError
+from tradebot.daemon.order_route import LiveRoute, SimulatedRoute
+from tradebot.errors import ConfigError, VenueUnavailable
 from tradebot.ops.events.event import drop_event
 from tradebot.venues import registry
 from tradebot.venues.adapter import VenueAccess, is_loopback
@@ -29,7 +29,8 @@ ORDER_ROUTES = ("submit", "modify", "cancel", "write")
 def at_kite(mode: str, rest: str = "https://127.0.0.1:1", ticker: str = "wss://127.0.0.1:1") -> Config:
     """Return settings that no check has seen."""
     kite = KiteSection(rest=rest, ticker=ticker, api_key=SecretStr("a"), access_token=SecretStr("b"))
-    return Config(app=AppSection(mode=mode), venue=VenueSection(name="kite"), kite=kite)  # type: ignore[arg-type]
+    venue = VenueSection(name="kite", wait_at_start_s=0)
+    return Config(app=AppSection(mode=mode), venue=venue, kite=kite)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -48,15 +49,23 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("rest", ["https://api.kite.trade", "https://127.0.0.1:1", "http://127.0.0.1:1"])
-async def test_a_paper_run_at_kite_builds_no_order_route(rest: str, built: list[str], tmp_path: Path) -> None:
+async def test_a_paper_run_at_kite_asks_for_the_login_and_builds_no_order_route(
+    rest: str, built: list[str], tmp_path: Path
+) -> None:
     opening = venue_session.open_venue_session(
         at_kite("paper", rest), exchange=None, exchange_log=tmp_path / "log", seen_until=0, on_end=lambda _: None,
         tell=drop_event,
     )  # fmt: skip
-    with pytest.raises(ConfigError, match="paper trading on live quotes does not exist yet"):
+    with pytest.raises((VenueUnavailable, ConfigError)):  # there is no venue here; real keys need an encrypted one
         async with opening:
             pass
     assert built == []
+
+
+def test_no_live_route_is_made_in_paper_mode() -> None:
+    with pytest.raises(ConfigError, match=r"app\.mode is paper: no order of this run may go to kite"):
+        LiveRoute.from_config(KITE, at_kite("paper"))
+    assert isinstance(LiveRoute.from_config(KITE, at_kite("live")), LiveRoute)
 
 
 async def test_what_only_reads_is_built_without_an_order_route(built: list[str]) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable, Sequence
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from tests.venues.kite.tls_front import Front, tls_front
 from tradebot.__main__ import run_command_line
 
 pytestmark = pytest.mark.timeout(60)
 KEYS = "api_key = 'aaaa'\naccess_token = 'bbbb'\naccount_id = 'AB1234'\n"
-LIVE, KITE = "[app]\nmode = 'live'\n", "[venue]\nname = 'kite'\n"
-NO_PAPER = "paper trading on live quotes does not exist yet"
+AT_ONCE = "wait_at_start_s = 0\n"
+LIVE, KITE = "[app]\nmode = 'live'\n", "[venue]\nname = 'kite'\n" + AT_ONCE
+WRITES = ("POST", "PUT", "DELETE")
 
 
 class Place(NamedTuple):
@@ -32,20 +37,23 @@ class Place(NamedTuple):
         rows = [json.loads(line) for line in self.log.read_text().splitlines()]
         return [row for row in rows if row["kind"] == "request"]
 
+    @property
+    def writes(self) -> list[dict[str, Any]]:
+        return [row for row in self.requests if row["method"] in WRITES or row["order_id"]]
+
 
 class Way(NamedTuple):
-    """One way to say paper: the config's text, the environment, more arguments of `run`, and why it is refused."""
+    """One way to say paper: the config's text, the environment, and more arguments of `run`."""
 
     config: str
     environment: dict[str, str]
     arguments: tuple[str, ...] = ()
-    because: str = NO_PAPER
 
 
 def ways(rest: str, ticker: str) -> dict[str, Way]:
     kite = f"[kite]\nrest = '{rest}'\nticker = '{ticker}'\n{KEYS}"
     environment = {
-        "TRADEBOT_VENUE__NAME": "kite", "TRADEBOT_KITE__REST": rest, "TRADEBOT_KITE__TICKER": ticker,
+        "TRADEBOT_VENUE__NAME": "kite", "TRADEBOT_VENUE__WAIT_AT_START_S": "0", "TRADEBOT_KITE__REST": rest, "TRADEBOT_KITE__TICKER": ticker,
         "TRADEBOT_KITE__API_KEY": "aaaa", "TRADEBOT_KITE__ACCESS_TOKEN": "bbbb",
     }  # fmt: skip
     return {
@@ -62,6 +70,27 @@ def place(start: Any, tmp_path: Path) -> Place:
     log = tmp_path / "exchange.jsonl"
     exchange = start("--symbols", "INFY", "--log", str(log), "--at", "2026-11-23T09:15", verb="exchange")
     return Place(json.loads(exchange.process.stdout.readline()), log)
+
+
+@pytest.fixture
+def front(place: Place, tmp_path: Path) -> Iterator[Front]:
+    """TLS in front of the exchange, in a thread of its own."""
+    opened, found, loop = threading.Event(), list[Front](), asyncio.new_event_loop()
+    over = asyncio.Event()
+
+    async def serve() -> None:
+        async with tls_front(place.rest, tmp_path) as one:
+            found.append(one)
+            opened.set()
+            await over.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    assert opened.wait(10)
+    yield found[0]
+    loop.call_soon_threadsafe(over.set)
+    thread.join(10)
+    loop.close()
 
 
 @pytest.fixture
@@ -83,18 +112,42 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 
 @pytest.mark.parametrize("way", ways("", ""))
-def test_a_paper_run_at_kite_is_refused_and_reaches_nobody(
+def test_a_paper_run_at_kite_sends_no_order_wherever_its_address_points(
     way: str, place: Place, said: Callable[..., tuple[int, str]], tmp_path: Path
 ) -> None:
     daemon = ("run", "--symbols", "INFY", "--state-dir", str(tmp_path / "state"), "--for", "5s", "--workers", "0")
-    for scheme in ("https", "http"):
-        given = ways(place.rest.replace("http", scheme), f"ws{scheme[4:]}://{place.rest.partition('//')[2]}")[way]
-        code, text = said((*daemon, *given.arguments), given)
-        assert (code, text.count(given.because if scheme == "https" else "must be encrypted") >= 1) == (78, True), text
-        if not given.arguments:
-            assert said(("config", "check"), given) == (code, text)
-    assert place.requests == []
-    assert not (tmp_path / "state").exists()
+    given = ways(place.rest.replace("http", "https"), f"wss://{place.rest.partition('//')[2]}")[way]
+    code, text = said((*daemon, *given.arguments), given)
+    assert (code, "did not answer" in text) == (69, True), text  # what listens there speaks no TLS
+    if not given.arguments:
+        assert said(("config", "check"), given)[0] == 0
+    plain = ways(place.rest, f"ws://{place.rest.partition('//')[2]}")[way]
+    said((*daemon, *plain.arguments), plain)
+    assert place.writes == []
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate with openssl")
+@pytest.mark.parametrize("way", ways("", ""))
+def test_a_paper_run_reads_the_venue_and_writes_nothing_to_it(
+    way: str, place: Place, front: Front, start: Any, tmp_path: Path
+) -> None:
+    given = ways(front.rest, front.ticker)[way]
+    path = tmp_path / "config.toml"
+    path.write_text(given.config)
+    path.chmod(0o600)
+    keys = {f"TRADEBOT_KITE__{name.upper()}": place.said["kite"][name] for name in ("api_key", "access_token")}
+    daemon = start(
+        "--config", str(path), "--symbols", "INFY", "--for", "4s", "--workers", "0", *given.arguments,
+        env=given.environment | keys | {"TRADEBOT_KITE__CA_BUNDLE": str(front.bundle)},
+    )  # fmt: skip
+    ended = daemon.wait(50)
+    assert ended.code == 0, ended
+    read = {row["path"] for row in place.requests}
+    assert {"/user/profile", "/instruments/NSE"} <= read, read
+    assert not read & {"/orders", "/trades", "/portfolio/positions", "/user/margins"}  # these are the paper account's
+    assert place.writes == []
+    first = json.loads((tmp_path / "state" / "paper.jsonl").read_text().splitlines()[0])
+    assert (first["account"], first["cash"]) == ("PAPER-SIM001", "50000")
 
 
 def test_an_exchange_file_that_names_another_host_is_refused_before_anything_is_asked(

@@ -85,7 +85,7 @@ class VenueSection(Section):
 
     name: VenueName = Field(
         default=EMBEDDED,
-        description=f"embedded: the simulated exchange inside the daemon; {_venues()}, live only",
+        description=f"embedded: the simulated exchange inside the daemon; {_venues()}; in paper mode it is only read",
     )
     wait_at_start_s: Annotated[Number, Field(ge=0, le=86_400)] = Field(
         default=3600.0, description="wait this long at start for a venue that does not answer; a refusal ends at once"
@@ -118,6 +118,21 @@ class ExchangeSection(Section):
     )
     invent: bool = Field(
         default=False, description="symbols that no list here knows become invented shares, instead of a refusal"
+    )
+
+
+class PaperSection(Section):
+    """A paper account on a real venue's live quotes, and a shadow of live orders on the same matching engine."""
+
+    cash: Money = Field(
+        default=Decimal(50000), description=f"funds of a new paper account, in {HOME_MARKET.currency_word}"
+    )
+    latency_ms: Annotated[Number, Field(ge=0, le=60_000)] = Field(
+        default=5.0, description="real milliseconds from order to exchange and back"
+    )
+    shadow: bool = Field(
+        default=False,
+        description="in live mode every order is also filled on paper, to be compared by `tradebot paper compare`",
     )
 
 
@@ -302,6 +317,7 @@ class Config(BaseSettings):
     venue: VenueSection = VenueSection()
     # `add_venue_sections` inserts one section per venue of the registry here, with the venue's name.
     exchange: ExchangeSection = ExchangeSection()
+    paper: PaperSection = PaperSection()
     feed: FeedSection = FeedSection()
     bars: BarsSection = BarsSection()
     analysis: AnalysisSection = AnalysisSection()

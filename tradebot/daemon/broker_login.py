@@ -76,7 +76,8 @@ class BrokerLogin:
         self.lost_reason = ""  # why the venue does not accept the keys, "" while it does
         self.fatal: KeysRefused | None = None  # the venue refused key or secret
         self.issued_at = self.ends_at = 0  # market ns, 0 where it is not known
-        self.account_id = self.consent = ""
+        self.account_id = self.consent = ""  # the account as this run shows it
+        self._venue_account = ""  # the account of the last login of a person
         self._logins, self._is_busy = 0, False
         self._given_token = place.access.credentials["access_token"]
         self._nonce = secrets.token_hex(NONCE_BYTES)
@@ -135,6 +136,7 @@ class BrokerLogin:
             return False
         self.place.access.credentials.renew_keys(**saved.keys)
         self.issued_at, self.ends_at, self.consent = saved.issued_at, saved.ends_at, saved.consent
+        self._venue_account = saved.account_id
         return True
 
     def take_given(self) -> bool:
@@ -202,7 +204,7 @@ class BrokerLogin:
         if nonce and not secrets.compare_digest(nonce, self._nonce):
             raise LoginRefused("this address is of a login page that was not opened from here; ask for the link again")
         grant = await route.exchange_token(self.place.access, token)
-        wanted = self.place.account_id or self.account_id
+        wanted = self.place.account_id or self._venue_account
         if wanted and grant.account_id != wanted:
             raise LoginRefused(f"the login is of account {grant.account_id}, but this run is of account {wanted}")
         now = self._clock.market_ns()
@@ -210,13 +212,14 @@ class BrokerLogin:
         self.issued_at, self.ends_at, self.consent = now, self._next_end(), grant.consent
         self._nonce = secrets.token_hex(NONCE_BYTES)
         self._logins += 1
-        self.on_accepted(grant.account_id, came_from="login")
+        self._venue_account = grant.account_id
+        self.on_accepted(self.account_id or grant.account_id, came_from="login")
         await self._save(grant.keys)
 
     async def _save(self, keys: Mapping[str, str]) -> None:
         login = SavedLogin(
             belongs_to=login_digest(self.place.adapter.name, self.place.access),
-            account_id=self.account_id,
+            account_id=self._venue_account,
             keys=dict(keys),
             issued_at=self.issued_at,
             ends_at=self.ends_at,

@@ -1,7 +1,8 @@
 """The places that orders may go to: an exchange on this machine in every mode, a real venue only in live mode.
 
 `venue_session.py` builds a venue that can send orders from one of two types only: `SimulatedRoute`, whose addresses are
-all on this machine, or `LiveRoute`, which a paper run cannot create.
+all on this machine, or `LiveRoute`, which a paper run cannot create. A paper run at a real venue has no route: its
+venue is built for reading (`daemon/paper_session.py`).
 """
 
 from __future__ import annotations
@@ -12,11 +13,6 @@ from typing import Any, Self, TypeVar
 from tradebot.config import Config
 from tradebot.errors import ConfigError
 from tradebot.venues.adapter import VenueAccess, VenueAdapter, is_loopback
-
-NO_PAPER_AT_VENUE = (
-    "is {name}, but app.mode is paper, and paper trading on live quotes does not exist yet: no order would be a paper"
-    ' order there; say venue.name = "embedded", or app.mode = "live" to trade real money'
-)
 
 
 class SimulatedRoute(VenueAccess, frozen=True):
@@ -42,7 +38,7 @@ class LiveRoute(VenueAccess, frozen=True):
     def from_config(cls, adapter: VenueAdapter, config: Config) -> Self:
         """Return the access to the venue of a live run. Raises ConfigError in every other mode."""
         if config.app.mode != "live":
-            raise ConfigError(f"venue.name: {NO_PAPER_AT_VENUE.format(name=adapter.name)}")
+            raise ConfigError(f"app.mode is {config.app.mode}: no order of this run may go to {adapter.name}")
         return _as(cls, adapter.access_from_settings(config.venue_section(adapter)))
 
 

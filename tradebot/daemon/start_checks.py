@@ -12,7 +12,6 @@ from tradebot.clock import format_iso
 from tradebot.config import Config
 from tradebot.config.cross_checks import Complaint
 from tradebot.config.sections import EMBEDDED
-from tradebot.daemon.order_route import NO_PAPER_AT_VENUE
 from tradebot.daemon.permission_checks import find_exposed_files
 from tradebot.domain.products import INTRADAY
 from tradebot.errors import ConfigError
@@ -39,8 +38,6 @@ def start_problems(config: Config, *, now: int, has_exchange: bool = False) -> l
     is_embedded = config.venue.name == EMBEDDED and not has_exchange
     adapter = None if has_exchange else registry.find_adapter(config.venue.name)
     market = _market(adapter)
-    if adapter is not None and config.app.mode == "paper":
-        found.append((("venue", "name"), NO_PAPER_AT_VENUE.format(name=adapter.name)))
     if adapter is not None:
         found += _uncovered(market, market.date_of(now), ("venue", "name"), "today")
         found += _without_history(config, adapter)

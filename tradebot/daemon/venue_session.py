@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from tradebot.daemon.embedded_exchange import open_embedded_exchange
 from tradebot.daemon.exchange_clock import follow_exchange_clock
 from tradebot.daemon.login_at_start import NO_ANSWER, StartHooks, account_of_login, report_market_data
 from tradebot.daemon.order_route import LiveRoute, OrderRoute, SimulatedRoute
+from tradebot.daemon.paper_session import paper_venue
 from tradebot.daemon.start_retry import StartRetry
 from tradebot.domain.instrument import Universe
 from tradebot.errors import ConfigError, DataError
@@ -25,6 +26,7 @@ from tradebot.markets.market import Market, common_market, market_of
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.rehearsal import ExchangeOpened
 from tradebot.ops.events.venue import InstrumentsNotRead, RowsNotRead
+from tradebot.paper.venue import PaperVenue
 from tradebot.venues import registry
 from tradebot.venues.adapter import VenueAccess, VenueAdapter
 from tradebot.venues.venue import ReadOnlyVenue as Readable
@@ -76,6 +78,7 @@ async def open_venue_session(
     wall: Clock | None = None,
     hooks: StartHooks = StartHooks(),
     is_dry: bool = False,
+    known_accounts: Collection[str] = (),
 ) -> AsyncIterator[VenueSession]:
     """Open the venue for one run and close it at the end.
 
@@ -83,6 +86,7 @@ async def open_venue_session(
     `exchange_log`, `on_end` and `faults` are for the embedded exchange, see `open_embedded_exchange`. `wall` is this
     machine's clock. `hooks` are told of the steps, during the wait for a venue that does not answer as well; where the
     venue takes no login of ours, the wait is for a person. With `is_dry` the venue has no order route.
+    `known_accounts` are the accounts in the journal.
     Raises VenueUnavailable, AccessDenied, StoppedEarly, DataError or ConfigError; ConfigError for a run that may not
     trade at the configured venue.
     """
@@ -92,11 +96,14 @@ async def open_venue_session(
     )
     async with AsyncExitStack() as stack:
         clock: Clock
-        route: OrderRoute
+        access: VenueAccess
+        route: OrderRoute | None = None  # None: no order leaves for a venue
         adapter = _adapter_of(config, exchange)
+        is_real = exchange is None and config.venue.name != EMBEDDED
         if exchange is not None:
-            name, route, clock = "exchange", SimulatedRoute.from_printed(adapter, exchange), _clock_of(exchange, wall)
-        elif config.venue.name == EMBEDDED:
+            name, clock = "exchange", _clock_of(exchange, wall)
+            access = route = SimulatedRoute.from_printed(adapter, exchange)
+        elif not is_real:
             opening = _embedded(
                 config,
                 adapter,
@@ -107,16 +114,25 @@ async def open_venue_session(
                 tell=tell,
                 wall=wall,
             )
-            name, (route, clock) = EMBEDDED, await stack.enter_async_context(opening)
+            name, (embedded, clock) = EMBEDDED, await stack.enter_async_context(opening)
+            access = route = embedded
         else:
-            name, route = adapter.name, LiveRoute.from_config(adapter, config)
-            clock = await _venue_clock(stack, adapter, route, config, wall=wall, start_retry=start_retry, tell=tell)
-        is_real = exchange is None and name != EMBEDDED
-        login = _login(adapter, route, config, clock, tell) if is_real else None
-        if is_dry:
-            venue: Venue = await stack.enter_async_context(venue_without_orders(adapter, route, clock))
-        else:
+            name = adapter.name
+            if config.app.mode == "live" and not is_dry:
+                access = route = LiveRoute.from_config(adapter, config)
+            else:
+                access = adapter.access_from_settings(config.venue_section(adapter))
+            clock = await _venue_clock(stack, adapter, access, config, wall=wall, start_retry=start_retry, tell=tell)
+        login = _login(adapter, access, config, clock, tell) if is_real else None
+        venue: Venue
+        paper: PaperVenue | None = None
+        if route is not None:
             venue = await stack.enter_async_context(venue_with_orders(adapter, route, clock, config))
+        elif is_dry:
+            venue = await stack.enter_async_context(venue_without_orders(adapter, access, clock, config))
+        else:
+            opening_paper = paper_venue(adapter, access, clock, config, known_accounts=known_accounts, tell=tell)
+            venue = paper = await stack.enter_async_context(opening_paper)
         broker = venue.broker
         account = await account_of_login(broker, login, start_retry=start_retry, hooks=hooks, clock=wall)
         hooks.on_step()
@@ -127,6 +143,8 @@ async def open_venue_session(
         universe = await _universe(broker, config, start_retry, tell)
         if login is not None:
             await report_market_data(broker, universe, tell)
+        if paper is not None:
+            await stack.enter_async_context(paper.open_account(account, universe))
         hooks.on_step()
         yield VenueSession(
             venue=venue,
@@ -138,7 +156,7 @@ async def open_venue_session(
             # The token of the embedded exchange is valid as long as the exchange runs.
             login_ends="" if name == EMBEDDED else venue.venue_rules.login_ends,
             login=login,
-            is_rehearsal=is_real and route.is_rehearsal,
+            is_rehearsal=is_real and access.is_rehearsal,
         )
 
 
@@ -266,9 +284,13 @@ def venue_with_orders(
 
 
 @asynccontextmanager
-async def venue_without_orders(adapter: VenueAdapter, access: VenueAccess, clock: Clock) -> AsyncIterator[Venue]:
+async def venue_without_orders(
+    adapter: VenueAdapter, access: VenueAccess, clock: Clock, config: Config
+) -> AsyncIterator[Venue]:
     """Yield the venue for a dry start: it reads everything, and an order is answered as not sent."""
-    reading: AbstractAsyncContextManager[Readable] = adapter.build_read_only_venue(access, clock)
+    reading: AbstractAsyncContextManager[Readable] = adapter.build_streaming_reader(
+        access, clock, config.venue_section(adapter), silent_after_s=config.feed.silent_after_s
+    )
     async with reading as venue:
         yield DryVenue(venue)
 
