@@ -1,4 +1,4 @@
-"""A live run rehearsed at an exchange of this machine: its folder, the exchange in the broker's place, daemon, person."""
+"""A live run rehearsed at an exchange of this machine: its folder, the exchange in the broker's place, its person."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.rehearsal import ExchangeClockLost, ExchangeClockMoved, LiveRehearsed
 from tradebot.ops.events.venue import LoginFailed
 from tradebot.venues.adapter import VenueAccess
+from tradebot.venues.tls import trusted_ssl_context
 
 ANSWER_WITHIN_S = 2.0
 READ_EVERY_S = 0.25  # wall seconds between two readings
@@ -43,7 +44,9 @@ async def follow_exchange_clock(
     """
     rest = next(address for address in access.addresses.values() if address.startswith("http"))
     timeout = aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)
-    async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as http:
+    context = trusted_ssl_context(access.ca_bundle) if rest.startswith("https:") else True
+    connector = aiohttp.TCPConnector(ssl=context)
+    async with aiohttp.ClientSession(timeout=timeout, connector=connector, trust_env=False) as http:
 
         async def read() -> ClockReading:
             return await _read(http, rest)

@@ -95,15 +95,12 @@ async def open_venue_session(
         within_s=config.venue.wait_at_start_s, clock=wall, tell=tell, extend=hooks.on_step, stopped=hooks.stopped
     )
     async with AsyncExitStack() as stack:
-        clock: Clock
-        access: VenueAccess
-        route: OrderRoute | None = None  # None: no order leaves for a venue
         adapter = _adapter_of(config, exchange)
-        is_real = exchange is None and config.venue.name != EMBEDDED
-        if exchange is not None:
-            name, clock = "exchange", _clock_of(exchange, wall)
-            access = route = SimulatedRoute.from_printed(adapter, exchange)
-        elif not is_real:
+        if exchange is not None or config.venue.name != EMBEDDED:
+            place = await _open_place(
+                stack, config, adapter, exchange=exchange, is_dry=is_dry, wall=wall, start_retry=start_retry, tell=tell
+            )
+        else:
             opening = _embedded(
                 config,
                 adapter,
@@ -114,25 +111,12 @@ async def open_venue_session(
                 tell=tell,
                 wall=wall,
             )
-            name, (embedded, clock) = EMBEDDED, await stack.enter_async_context(opening)
-            access = route = embedded
-        else:
-            name = adapter.name
-            if config.app.mode == "live" and not is_dry:
-                access = route = LiveRoute.from_config(adapter, config)
-            else:
-                access = adapter.access_from_settings(config.venue_section(adapter))
-            clock = await _venue_clock(stack, adapter, access, config, wall=wall, start_retry=start_retry, tell=tell)
-        login = _login(adapter, access, config, clock, tell) if is_real else None
-        venue: Venue
-        paper: PaperVenue | None = None
-        if route is not None:
-            venue = await stack.enter_async_context(venue_with_orders(adapter, route, clock, config))
-        elif is_dry:
-            venue = await stack.enter_async_context(venue_without_orders(adapter, access, clock, config))
-        else:
-            opening_paper = paper_venue(adapter, access, clock, config, known_accounts=known_accounts, tell=tell)
-            venue = paper = await stack.enter_async_context(opening_paper)
+            embedded, clock = await stack.enter_async_context(opening)
+            place = _Place(name=EMBEDDED, access=embedded, route=embedded, clock=clock)
+        login = _login(adapter, place.access, config, place.clock, tell) if place.is_real else None
+        venue, paper = await _open_venue(
+            stack, config, adapter, place, is_dry=is_dry, known_accounts=known_accounts, tell=tell
+        )
         broker = venue.broker
         account = await account_of_login(broker, login, start_retry=start_retry, hooks=hooks, clock=wall)
         hooks.on_step()
@@ -148,16 +132,65 @@ async def open_venue_session(
         hooks.on_step()
         yield VenueSession(
             venue=venue,
-            venue_name=name,
-            clock=clock,
+            venue_name=place.name,
+            clock=place.clock,
             account=account,
             universe=universe,
             patience=start_retry,
             # The token of the embedded exchange is valid as long as the exchange runs.
-            login_ends="" if name == EMBEDDED else venue.venue_rules.login_ends,
+            login_ends="" if place.name == EMBEDDED else venue.venue_rules.login_ends,
             login=login,
-            is_rehearsal=is_real and access.is_rehearsal,
+            is_rehearsal=place.is_real and place.access.is_rehearsal,
         )
+
+
+class _Place(NamedTuple):
+    # Where a run trades. Without a route no order leaves for a venue. `is_real`: a venue of the config, or an exchange
+    # on this machine in its place.
+    name: str
+    access: VenueAccess
+    clock: Clock
+    route: OrderRoute | None
+    is_real: bool = False
+
+
+async def _open_place(
+    stack: AsyncExitStack,
+    config: Config,
+    adapter: VenueAdapter,
+    *,
+    exchange: dict[str, Any] | None,
+    is_dry: bool,
+    wall: Clock,
+    start_retry: StartRetry,
+    tell: EventListener,
+) -> _Place:
+    if exchange is not None:
+        simulated = SimulatedRoute.from_printed(adapter, exchange)
+        return _Place(name="exchange", access=simulated, route=simulated, clock=_clock_of(exchange, wall))
+    route = LiveRoute.from_config(adapter, config) if config.app.mode == "live" and not is_dry else None
+    access = route or adapter.access_from_settings(config.venue_section(adapter))
+    clock = await _venue_clock(stack, adapter, access, config, wall=wall, start_retry=start_retry, tell=tell)
+    return _Place(name=adapter.name, access=access, route=route, clock=clock, is_real=True)
+
+
+async def _open_venue(
+    stack: AsyncExitStack,
+    config: Config,
+    adapter: VenueAdapter,
+    place: _Place,
+    *,
+    is_dry: bool,
+    known_accounts: Collection[str],
+    tell: EventListener,
+) -> tuple[Venue, PaperVenue | None]:
+    if place.route is not None:
+        return await stack.enter_async_context(venue_with_orders(adapter, place.route, place.clock, config)), None
+    if is_dry:
+        return await stack.enter_async_context(venue_without_orders(adapter, place.access, place.clock, config)), None
+    opening = paper_venue(adapter, place.access, place.clock, config, known_accounts=known_accounts, tell=tell)
+    paper = await stack.enter_async_context(opening)
+    return paper, paper
 
 
 async def _venue_clock(
