@@ -21,6 +21,7 @@ from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.exchange.order_rules import OrderRules
 from tradebot.venues.kite.server import ticker
 
+pytestmark = pytest.mark.timeout(30)
 KEYS = AccessKeys(api_key="rehearsal1", api_secret="secret-of-it", access_token="")
 APP = RegisteredApp(redirect_url="http://127.0.0.1:8790/kite")
 BROWSER = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
