@@ -46,10 +46,12 @@ class MonitorRig:
         self.clock = ManualClock()
         self.profile = Profile(self.clock, *answers)
         self.posted: list[BrokerSession] = []
+        self.restored: list[float] = []  # seconds at which the venue accepted the login again
         self.told = Told()
         self.watch = LoginMonitor(
             check_login=self.profile, clock=self.clock, post=self.posted.append,
             tell=self.told, open_quantities=lambda: {"INFY": Decimal(-10)},
+            on_restored=lambda: self.restored.append(self.clock.now_ns / SECOND),
         )  # fmt: skip
 
     @asynccontextmanager
@@ -125,3 +127,39 @@ async def test_a_session_lost_keeps_that_orders_are_refused_until_it_is_back() -
         await rig.profile.until(4)
     assert rig.watch.state.orders_refused
     assert rig.events == ["session_lost", "exits_refused"]
+
+
+async def test_new_keys_end_the_pause_and_the_login_is_checked_at_once() -> None:
+    rig = MonitorRig(*[DEAD] * 9, None)
+    rig.watch.check_soon()
+
+    async def renew(_: float) -> None:
+        if len(rig.profile.asked_at) == 9:  # the pause of a minute has begun
+            rig.watch.check_renewed()
+        await asyncio.sleep(0)
+
+    rig.clock.on_sleep = renew
+    async with rig.running(asked=10):
+        await asyncio.sleep(0)
+    assert rig.profile.asked_at[8] - rig.profile.asked_at[7] == MAX_RETRY_S
+    assert rig.profile.asked_at[9] - rig.profile.asked_at[8] <= 0.5
+    assert (rig.restored, rig.events[-1]) == ([rig.profile.asked_at[9]], "session_restored")
+
+
+async def test_new_keys_are_checked_while_nothing_is_suspected_and_that_is_no_restoration() -> None:
+    rig = MonitorRig(None)
+    rig.watch.check_renewed()
+    async with rig.running(asked=1):
+        await asyncio.sleep(0)
+    assert (rig.restored, rig.posted) == ([], [])
+
+
+async def test_each_refusal_and_each_change_is_passed_on_with_the_state() -> None:
+    rig, seen = MonitorRig(DEAD, SILENCE, DEAD, None), list[str]()
+    rig.watch.on_checked = lambda state: seen.append(state.lost_reason)
+    rig.watch.check_soon()
+    async with rig.running(asked=4):
+        await asyncio.sleep(0)
+    assert seen[0] == seen[-2] == str(DEAD)
+    assert seen[-1] == ""
+    assert 3 <= len(seen) <= 4, "silence is no word of the venue and is not passed on"

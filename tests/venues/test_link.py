@@ -37,7 +37,9 @@ class Script:
             raise Enough
         self.steps.pop(0)(up)
 
-    async def run(self, backoff: Backoff | None = None, seed: int = 1) -> None:
+    async def run(
+        self, backoff: Backoff | None = None, seed: int = 1, keys_version: Callable[[], int] | None = None
+    ) -> None:
         async def slept(seconds: float) -> None:
             self.waits.append(seconds)
 
@@ -49,6 +51,7 @@ class Script:
             clock=self.clock,
             rng=np.random.default_rng(seed),
             backoff=backoff,
+            keys_version=keys_version,
         )
 
 
@@ -146,6 +149,27 @@ async def test_the_tries_of_an_hour_are_capped() -> None:
         await script.run(Backoff(first_s=0.001, longest_s=0.001, tries_per_hour=10))
     for early, late in zip(script.starts, script.starts[10:], strict=False):
         assert late - early >= 3600 * SECOND
+
+
+async def test_renewed_keys_end_a_wait_early_and_start_the_backoff_over() -> None:
+    script = Script([fails(LinkLost("403"))] * 13)
+
+    def version() -> int:  # keys are renewed while the twelfth wait, one of up to 60 s, goes on
+        return int(len(script.starts) >= 12 and script.clock.now_ns > script.starts[11])
+
+    with pytest.raises(Enough):
+        await script.run(keys_version=version)
+    gaps = [(late - early) / SECOND for early, late in pairwise(script.starts)]
+    assert max(gaps[:11]) > 20, "without renewed keys a wait goes on to its end"
+    assert gaps[11] == 0.25
+    assert gaps[12] <= 0.5, "the next failure counts as the first one"
+
+
+async def test_a_wait_that_the_venue_asked_for_is_kept_however_new_the_keys_are() -> None:
+    script = Script([fails(Throttled("429", after_s=30.0))])
+    with pytest.raises(Enough):
+        await script.run(keys_version=lambda: script.clock.now_ns)
+    assert script.starts[1] - script.starts[0] >= 30 * SECOND
 
 
 async def test_a_connection_without_a_frame_of_any_kind_is_lost() -> None:
