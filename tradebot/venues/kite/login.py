@@ -20,6 +20,8 @@ from tradebot.venues.kite.rules import LOGIN_URL, SANDBOX_HOST, route_prefix
 from tradebot.venues.login import LoginGrant
 
 MAX_ANSWER_BYTES = 64 << 10
+# Below the time that the control socket gives a request: an exchange that it cut off would use up the token for nothing.
+EXCHANGE_WITHIN_S = 4.0
 REQUEST_TOKEN = re.compile(r"[0-9A-Za-z]{8,64}")
 NONCE_NAME = "nonce"
 # Kite answers a wrong secret and a used request token with the same error type; its text alone tells them apart.
@@ -77,7 +79,7 @@ class KiteLogin:
                 "POST",
                 f"{route_prefix(rest)}/session/token",
                 form=form,
-                total_s=link.timeouts.write_s,
+                total_s=EXCHANGE_WITHIN_S,
                 max_bytes=MAX_ANSWER_BYTES,
             )
         finally:
