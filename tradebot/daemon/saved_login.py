@@ -61,21 +61,19 @@ def save_login(path: Path, login: SavedLogin) -> None:
 def read_login(path: Path) -> SavedLogin | None:
     """Return the saved login, None where there is none. Raises StateError for a file that is not to be trusted."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        # A pipe in its place must not make the start wait for who writes into it.
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StateError(f"{path}: cannot be read: {error.strerror or error}") from error
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        os.close(handle)
+        raise StateError(f"{path}: is not a file of this user alone; remove it and log in again")
     with os.fdopen(handle, "rb") as file:
-        found = os.fstat(file.fileno())
-        if (
-            not stat.S_ISREG(found.st_mode)
-            or found.st_uid != os.getuid()
-            or found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
-        ):
-            raise StateError(f"{path}: is not a file of this user alone; remove it and log in again")
         raw = file.read(MAX_FILE_BYTES)
     try:
         return msgspec.json.decode(raw, type=SavedLogin)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise StateError(f"{path}: is not a saved login ({error}); remove it and log in again") from error
