@@ -201,7 +201,7 @@ class BrokerLogin:
 
     async def _exchange(self, route: LoginRoute, text: str) -> None:
         token, nonce = route.parse_redirect(text)
-        if nonce and not secrets.compare_digest(nonce, self._nonce):
+        if nonce and not (nonce.isascii() and secrets.compare_digest(nonce, self._nonce)):
             raise LoginRefused("this address is of a login page that was not opened from here; ask for the link again")
         grant = await route.exchange_token(self.place.access, token)
         wanted = self.place.account_id or self._venue_account
