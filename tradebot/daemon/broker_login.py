@@ -134,7 +134,11 @@ class BrokerLogin:
             return False
         if saved.ends_at and saved.ends_at <= self._clock.market_ns():
             return False
-        self.place.access.credentials.renew_keys(**saved.keys)
+        try:
+            self.place.access.credentials.renew_keys(**saved.keys)
+        except KeyError as error:
+            self._tell(SavedLoginIgnored(reason=f"{self.place.path}: {error.args[0]}; log in again"))
+            return False
         self.issued_at, self.ends_at, self.consent = saved.issued_at, saved.ends_at, saved.consent
         self._venue_account = saved.account_id
         return True
