@@ -1,0 +1,202 @@
+"""The login of a start: saved keys, then given ones, then the wait for a person, which an answer or the operator ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.daemon.login_rig import NEW, OLD, REQUEST_TOKEN, LoginRig
+from tests.told import Told
+from tradebot.clock import SECOND
+from tradebot.daemon.broker_login import BrokerLogin
+from tradebot.daemon.login_at_start import NO_KEYS, account_of_login, report_market_data
+from tradebot.errors import (
+    AccessDenied,
+    KeysRefused,
+    LinkLost,
+    LoginLost,
+    LoginRefused,
+    StoppedEarly,
+    VenueUnavailable,
+)
+from tradebot.markets.listing import universe_for
+
+
+async def start(rig: LoginRig, **hooks: Any) -> str:
+    reader: Any = rig.reader
+    return await account_of_login(
+        reader, rig.login, start_retry=rig.start_retry(), hooks=rig.hooks(**hooks), clock=rig.clock
+    )
+
+
+async def saved_in(folder: Path) -> None:
+    await LoginRig(folder).login.log_in(REQUEST_TOKEN)
+
+
+def at_poll(rig: LoginRig, number: int, act: Any) -> None:
+    """Call `act` in the `number`th pause of the wait."""
+    pauses = [0]
+
+    async def slept(_: float) -> None:
+        pauses[0] += 1
+        assert pauses[0] < 20_000, "the wait does not end"
+        if pauses[0] == number:
+            found = act()
+            if found is not None:
+                await found
+
+    rig.clock.on_sleep = slept
+
+
+async def test_a_saved_login_comes_before_the_token_of_the_settings(tmp_path: Path) -> None:
+    await saved_in(tmp_path)
+    rig = LoginRig(tmp_path, given=OLD)
+    rig.reader.accepted.add(OLD)
+    assert await start(rig) == "AB1234"
+    assert (rig.reader.asked, rig.told.of("login_accepted")[0]["came_from"]) == ([NEW], "saved")
+
+
+async def test_where_the_venue_refuses_the_saved_login_the_token_of_the_settings_is_tried(tmp_path: Path) -> None:
+    await saved_in(tmp_path)
+    rig = LoginRig(tmp_path, given=OLD)
+    rig.reader.accepted = {OLD}
+    assert await start(rig) == "AB1234"
+    assert rig.reader.asked == [NEW, OLD]
+    (accepted,) = rig.told.of("login_accepted")
+    assert (accepted["came_from"], "consent" in accepted) == ("setting", False)
+    assert rig.login.issued_at == 0, "when a given token was issued is not known"
+
+
+async def test_a_start_without_keys_waits_for_a_person_and_goes_on_with_the_new_login(tmp_path: Path) -> None:
+    rig, needed = LoginRig(tmp_path), list[str]()
+    at_poll(rig, 1000, lambda: rig.login.log_in(rig.back()))
+
+    def note(login: BrokerLogin) -> None:
+        needed.append(login.lost_reason)
+
+    assert await start(rig, on_login_needed=note) == "AB1234"
+    assert (rig.reader.asked, needed) == ([NEW], [NO_KEYS])
+    assert rig.told.names == ["login_needed", "login_accepted"]
+    assert rig.login.state == "LOGGED_IN"
+
+
+async def test_the_wait_has_no_limit_and_reminds_of_itself(tmp_path: Path) -> None:
+    rig = LoginRig(tmp_path, given=OLD)
+    at_poll(rig, 2 * 3600 * 2, lambda: rig.login.log_in(rig.back()))  # after two hours of pauses of half a second
+    assert await start(rig) == "AB1234"
+    assert len(rig.told.of("login_needed")) == 8
+    assert "does not know our login" in rig.told.of("login_needed")[0]["reason"]
+
+
+async def test_a_refused_token_leaves_the_start_waiting(tmp_path: Path) -> None:
+    rig = LoginRig(tmp_path)
+    rig.route.answer = LoginRefused("used up")
+
+    async def refused() -> None:
+        with pytest.raises(LoginRefused):
+            await rig.login.log_in(rig.back())
+        at_poll(rig, 5, rig_stops.clear)
+
+    rig_stops = ["on"]
+    at_poll(rig, 5, refused)
+    with pytest.raises(StoppedEarly):
+        await start(rig, stopped=lambda: not rig_stops)
+    assert (rig.reader.asked, rig.login.state) == ([], "NEED_LOGIN")
+
+
+async def test_a_login_that_the_venue_refuses_right_away_is_waited_for_again(tmp_path: Path) -> None:
+    rig, needed = LoginRig(tmp_path), list[str]()
+    rig.reader.failures = [LoginLost("a login from elsewhere ended it")]
+
+    def wait(login: BrokerLogin) -> None:
+        needed.append(login.lost_reason)
+        at_poll(rig, 3, lambda: rig.login.log_in(rig.back()))
+
+    assert await start(rig, on_login_needed=wait) == "AB1234"
+    assert needed == [NO_KEYS, "a login from elsewhere ended it"]
+
+
+async def test_the_operator_ends_the_wait(tmp_path: Path) -> None:
+    rig = LoginRig(tmp_path)
+    began = rig.clock.now_ns
+    with pytest.raises(StoppedEarly, match="while it waited for a login; nothing was sent"):
+        await start(rig, stopped=lambda: rig.clock.now_ns >= began + 7 * SECOND)
+    assert rig.clock.now_ns - began <= 7.5 * SECOND
+
+
+async def test_a_wrong_secret_ends_the_wait_because_no_login_can_mend_it(tmp_path: Path) -> None:
+    rig = LoginRig(tmp_path)
+    rig.route.answer = KeysRefused("kite.api_secret is not the secret of this app")
+
+    async def refused() -> None:
+        with pytest.raises(KeysRefused):
+            await rig.login.log_in(rig.back())
+
+    at_poll(rig, 3, refused)
+    with pytest.raises(KeysRefused, match="is not the secret of this app"):
+        await start(rig)
+    assert KeysRefused.exit_code == 77
+
+
+@pytest.mark.parametrize(
+    ("secret", "may_wait"), [("secret-of-our-app", False), ("", True)], ids=("dry start", "no secret")
+)
+async def test_a_start_that_cannot_wait_ends_with_the_command_to_log_in(
+    secret: str, may_wait: bool, tmp_path: Path
+) -> None:
+    for given, reason in (("", NO_KEYS), (OLD, "does not know our login")):
+        rig, needed = LoginRig(tmp_path, secret=secret, given=given), list[BrokerLogin]()
+        with pytest.raises(LoginLost, match=rf"{reason}.*; run `tradebot login kite` while the daemon runs"):
+            await start(rig, may_wait=may_wait, on_login_needed=needed.append)
+        assert (needed, rig.told) == ([], [])
+
+
+async def test_the_login_is_handed_out_before_it_is_used_and_a_venue_that_is_away_is_not_a_lost_login(
+    tmp_path: Path,
+) -> None:
+    rig, handed = LoginRig(tmp_path, given=OLD), list[tuple[BrokerLogin, int]]()
+    rig.reader.failures = [LinkLost("HTTP 502")] * 10_000
+    with pytest.raises(VenueUnavailable, match="HTTP 502"):
+        await start(rig, on_login=lambda login: handed.append((login, rig.credentials.version)))
+    assert handed == [(rig.login, 0)]
+    assert "login_needed" not in rig.told.names
+
+
+async def test_a_right_that_is_missing_ends_the_start_as_it_is(tmp_path: Path) -> None:
+    rig = LoginRig(tmp_path, given=OLD)
+    rig.reader.failures = [AccessDenied("the address is not registered")]
+    with pytest.raises(AccessDenied, match="^the address is not registered$"):
+        await start(rig)
+
+
+async def test_a_venue_without_a_login_of_ours_is_asked_for_its_account_alone(tmp_path: Path) -> None:
+    rig = LoginRig(tmp_path, given=NEW)
+    reader: Any = rig.reader
+    found = await account_of_login(reader, None, start_retry=rig.start_retry(), hooks=rig.hooks(), clock=rig.clock)
+    assert (found, rig.told, rig.credentials.version) == ("AB1234", [], 0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (None, []),
+        (LoginLost("ended"), []),
+        (LinkLost("HTTP 502"), []),
+        (AccessDenied("Insufficient permission for that call."), ["market_data_denied"]),
+    ],
+)
+async def test_a_plan_without_market_data_is_told_and_ends_nothing(answer: Exception | None, told: list[str]) -> None:
+    asked, heard = list[tuple[str, ...]](), Told()
+
+    async def fetch_quotes(universe: Any) -> None:
+        asked.append(universe.symbols)
+        if answer is not None:
+            raise answer
+
+    reader: Any = SimpleNamespace(fetch_quotes=fetch_quotes)
+    await report_market_data(reader, universe_for(["TCS", "INFY"]), heard)
+    assert (heard.names, asked) == (told, [("TCS",)])
+    assert [fields["reason"] for fields in heard.of("market_data_denied")] == [str(answer)] * len(told)
