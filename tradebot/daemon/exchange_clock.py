@@ -95,7 +95,7 @@ async def _read(http: aiohttp.ClientSession, rest: str) -> ClockReading:
             if response.status != 200:
                 raise LinkLost(f"GET {rest}/clock: HTTP {response.status}; no exchange of ours listens there")
     except (aiohttp.ClientError, OSError) as error:
-        raise LinkLost(f"GET {rest}/clock: {error or type(error).__name__}") from error
+        raise LinkLost(f"GET {rest}/clock: {str(error) or type(error).__name__}") from error
     return _parse(raw, rest)
 
 
