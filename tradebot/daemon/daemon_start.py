@@ -74,9 +74,9 @@ class DaemonStart:
         self.login_api.link, self.login_api.log_in = login.link_fields, login.log_in
 
     def _wait_for_login(self, login: BrokerLogin) -> None:
+        notify = self._notifier.notify_ready if self._waiting is None else self._notifier.notify_status
         self._waiting = login
-        venue = login.place.adapter.name
-        self._notifier.notify_ready(f"{self._config.mode_label.upper()}, NEED LOGIN: run `tradebot login {venue}`")
+        notify(f"{self._config.mode_label.upper()}, NEED LOGIN: run `tradebot login {login.place.adapter.name}`")
 
     async def _beat(self) -> None:
         while (every_s := self._notifier.watchdog_every_s) is not None:
