@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from tradebot.clock import ManualClock, parse_iso
 from tradebot.domain.order import OrderKind, OrderRequest, Side
@@ -53,6 +54,17 @@ class Kite:
             return answer(request)
 
         self.answer = late
+
+
+@asynccontextmanager
+async def kite_on_loopback() -> AsyncIterator[Kite]:
+    """Serve a Kite that answers what a test sets."""
+    kite = Kite()
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", kite.serve_client)
+    async with TestServer(app, host="127.0.0.1") as server:
+        kite.address = str(server.make_url("")).rstrip("/")
+        yield kite
 
 
 @asynccontextmanager
