@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import html
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from tradebot.errors import RequestRefused, TradebotError, VenueUnavailable
 
 HTTP_PORT = 80
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+HOST_HEADER = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?", re.IGNORECASE)
 SHUTDOWN_TIMEOUT_S = 1.0
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>tradebot</title><body style="font: 1.1rem system-ui; margin: 3rem auto; max-width: 34rem; padding: 0 1rem">
@@ -46,10 +48,11 @@ async def wait_for_redirect(
     done: asyncio.Queue[Answer | TradebotError] = asyncio.Queue(1)
 
     async def answer(request: web.Request) -> web.Response:
-        if (request.url.host or "") not in LOOPBACK_HOSTS:
+        hosts = request.headers.getall("Host", [])
+        if len(hosts) != 1 or not HOST_HEADER.fullmatch(hosts[0]):
             return _page(403, "Refused", "This page answers the browser of its own machine.")
         try:
-            granted = await asyncio.to_thread(log_in, str(request.url))
+            granted = await asyncio.to_thread(log_in, f"{parts.scheme}://{parts.netloc}{request.path_qs}")
         except RequestRefused as error:
             on_refused(str(error))
             return _page(409, "The login was refused", str(error))
