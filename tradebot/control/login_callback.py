@@ -63,7 +63,7 @@ async def wait_for_redirect(
         return _page(200, "Logged in", f"tradebot has the login of account {granted['account']}. Close this page.")
 
     app = web.Application()
-    app.router.add_get(parts.path or "/", answer)
+    app.router.add_get(parts.path or "/", answer, allow_head=False)  # a look ahead must not use up the token
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
     await runner.setup()
     try:
