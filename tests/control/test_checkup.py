@@ -42,6 +42,20 @@ CASES = {
 }
 
 
+START: dict[str, Any] = {"state": "starting", "venue": "kite", "login": None, "halts": []}
+NEEDS = {"state": "needs login", "login": {"state": "NEED_LOGIN", "reason": "the token has ended"}}
+STARTS = {
+    "before the venue": ({}, 14, "the daemon is starting"),
+    "waits for a login": (NEEDS, 11, "it waits for a login: the token has ended; run `tradebot login kite`"),
+    "logged in": ({"login": {"state": "LOGGED_IN", "reason": None}}, 14, "the daemon is starting"),
+}
+
+
+@pytest.mark.parametrize(("changes", "code", "sentence"), STARTS.values(), ids=STARTS.keys())
+def test_a_start_needs_a_person_where_it_waits_for_a_login(changes: dict[str, Any], code: int, sentence: str) -> None:
+    assert check_status(START | changes) == (code, sentence)
+
+
 @pytest.mark.parametrize(("changes", "code", "sentence"), CASES.values(), ids=CASES.keys())
 def test_each_trouble_of_a_run_has_its_own_code(changes: dict[str, Any], code: int, sentence: str) -> None:
     found = check_status(WELL | changes)
