@@ -41,12 +41,12 @@ def login(
     if address is not None and token is not None:
         raise click.UsageError("give ADDRESS or --request-token, not both")
     folder = state_dir_of(state_dir, path)
-    if (text := address or token) is not None:
-        _show(post_command(path, state_dir, "/login", {"text": text}), as_json=as_json)
-        return ExitCode.OK
     told = send_request(folder, "GET", "/login")
     if venue not in (None, told["venue"]):
         raise click.UsageError(f"the daemon on {folder} trades at {told['venue']}, not at {venue}")
+    if (text := address or token) is not None:
+        _show(post_command(path, state_dir, "/login", {"text": text}), as_json=as_json)
+        return ExitCode.OK
     found = _from_browser(told, folder, no_browser=no_browser, within_s=within_s)
     if found is None:
         print_error_line(f"no login came within {within_s:g} s; the daemon still waits")
