@@ -14,7 +14,7 @@ from tradebot.cli.shared.options import exchange_option
 from tradebot.cli.shared.state_dir import salvaged_settings
 from tradebot.config.salvage import SalvagedSettings
 from tradebot.daemon.saved_login import login_path, read_login
-from tradebot.errors import AccessDenied, ConfigError, ExitCode, StateError
+from tradebot.errors import AccessDenied, ConfigError, ExitCode, LoginLost, StateError
 from tradebot.printable import make_printable
 from tradebot.printing import print_error_line, print_line
 from tradebot.venues import registry
@@ -56,9 +56,9 @@ def kill(
     return ExitCode.OK if _cancel_all(*target, within_s) and is_barred else ExitCode.TEMPORARY
 
 
-def _cancel_all(adapter: VenueAdapter, access: VenueAccess, within_s: float) -> bool:
+def _cancel_all(adapter: VenueAdapter, accesses: list[VenueAccess], within_s: float) -> bool:
     # Prints every order and position. Returns whether no order works any more.
-    outcome = asyncio.run(_sweep(adapter, access, within_s))
+    outcome = asyncio.run(_sweep(adapter, accesses, within_s))
     for line in outcome.orders:
         order = line.order
         end = f"STILL WORKING: {line.answer or 'not asked'}" if line.still_works else order.status.value
@@ -132,39 +132,54 @@ def _is_same(one: Path, other: Path) -> bool:
 
 def _target(
     found: SalvagedSettings, exchange_file: Path | None, state_dir: Path
-) -> tuple[VenueAdapter, VenueAccess] | None:
-    # Returns where to cancel, None when the venue is the exchange inside the daemon.
+) -> tuple[VenueAdapter, list[VenueAccess]] | None:
+    # Returns where to cancel, with each access to try in its turn; None when the venue is the exchange inside the
+    # daemon.
     if exchange_file is not None:
         from tradebot.cli.shared.exchange_file import read_addresses
 
         printed = read_addresses(exchange_file)
         adapter = registry.adapter_of_printed(printed)
-        return adapter, adapter.access_from_entry(printed[adapter.name])
+        return adapter, [adapter.access_from_entry(printed[adapter.name])]
     own = found.values.get("kill", {})
     named = registry.find_adapter(found.setting_text("venue", "name"))
     adapter = named or registry.default_adapter()
-    if named is None and not all(str(own.get(key, "")).strip() for key in adapter.credential_names):
+    has_own_keys = all(str(own.get(key, "")).strip() for key in adapter.credential_names)
+    if named is None and not has_own_keys:
         return None
-    section = dict(found.values.get(adapter.name, {}))
+    section = found.values.get(adapter.name, {})
+    if has_own_keys:
+        return adapter, [adapter.emergency_access(own, section)]
     try:
         saved = read_login(login_path(state_dir, adapter.name))
     except StateError as error:
         print_error_line(f"the saved login does not count: {error}")
         saved = None
-    if saved is not None:  # newer than a token in the settings: the daemon trades with it
-        section |= saved.keys
-    return adapter, adapter.emergency_access(own, section)
+    # As the daemon does at its start: the saved keys first, then a token in the settings, which may be the newer one.
+    sections = [section] if saved is None else [{**section, **saved.keys}, section]
+    accesses = []
+    for number, one in enumerate(sections):
+        try:
+            accesses.append(adapter.emergency_access(own, one))
+        except ConfigError:
+            if not number:
+                raise
+    return adapter, accesses
 
 
-async def _sweep(adapter: VenueAdapter, access: VenueAccess, within_s: float) -> Any:
+async def _sweep(adapter: VenueAdapter, accesses: list[VenueAccess], within_s: float) -> Any:
     from tradebot.clock import WallClock
     from tradebot.control.cancel_sweep import CancelSweep
 
     clock = WallClock()
-    broker = adapter.build_kill_broker(access, clock)
-    try:
-        return await CancelSweep(broker, clock).cancel_until_clean(within_s=within_s)
-    except AccessDenied as error:
-        raise AccessDenied(f"nothing was cancelled: {error}") from error
-    finally:
-        await broker.close()
+    for access in accesses:
+        broker = adapter.build_kill_broker(access, clock)
+        try:
+            return await CancelSweep(broker, clock).cancel_until_clean(within_s=within_s)
+        except AccessDenied as error:
+            if access is accesses[-1] or not isinstance(error, LoginLost):
+                raise AccessDenied(f"nothing was cancelled: {error}") from error
+            print_error_line(f"the saved login does not count: {error}; the keys of the settings are tried")
+        finally:
+            await broker.close()
+    raise AssertionError("the last access returns or raises")
