@@ -1,0 +1,157 @@
+"""The kill switch and the saved login: over real sockets, the keys of the last login come first and a bad file is said."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from tests.venues.kite.kite_on_loopback import Kite, failure, kite_on_loopback, success
+from tradebot.__main__ import run_command_line
+from tradebot.daemon.saved_login import SavedLogin, login_path, save_login
+from tradebot.journal.schema import FILE_NAME
+
+Kill = Callable[[], tuple[int, str]]
+SAVED, SET = "token-that-was-saved", "token-of-settings"
+LOGIN = SavedLogin(belongs_to="x", account_id="AB1234", keys={"access_token": SAVED}, issued_at=1, ends_at=2)
+
+
+class KiteInThread:
+    """A Kite with an empty order book that accepts some tokens; `asked` keeps the token of each read of the book."""
+
+    def __init__(self) -> None:
+        self.kite: Kite | None = None
+        self.accepted = {SAVED, SET}
+        self.asked: list[str] = []
+
+    def answer(self, request: web.Request) -> web.Response:
+        """Answer as Kite does."""
+        token = request.headers["Authorization"].rpartition(":")[2]
+        if request.path == "/orders":
+            self.asked.append(token)
+        if token not in self.accepted:
+            return failure(403, "TokenException", "Incorrect `api_key` or `access_token`.")
+        return success([] if request.path == "/orders" else {"net": [], "day": []})
+
+
+@pytest.fixture
+def kite() -> Iterator[KiteInThread]:
+    found, ready = KiteInThread(), threading.Event()
+    loop, over = asyncio.new_event_loop(), asyncio.Event()
+
+    async def serve() -> None:
+        async with kite_on_loopback() as kite:
+            kite.says(found.answer)
+            found.kite = kite
+            ready.set()
+            await over.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), name="kite")
+    thread.start()
+    assert ready.wait(10)
+    yield found
+    loop.call_soon_threadsafe(over.set)
+    thread.join(10)
+    loop.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, kite: KiteInThread, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state directory that a daemon used, beside a configuration whose token is `SET`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tradebot.control.cancel_sweep.CLEAN_POLL_GAP_S", 0.0)
+    monkeypatch.setattr("tradebot.control.cancel_sweep.POLL_INTERVAL_S", 0.0)
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / FILE_NAME).touch()
+    assert kite.kite is not None
+    (tmp_path / "config.toml").write_text(
+        f"[app]\nmode = 'live'\n[venue]\nname = 'kite'\n[kite]\nrest = '{kite.kite.address}'\n"
+    )
+    monkeypatch.setenv("TRADEBOT_KITE__API_KEY", "key-of-our-app")
+    monkeypatch.setenv("TRADEBOT_KITE__ACCESS_TOKEN", SET)
+    return state
+
+
+@pytest.fixture
+def kill(folder: Path, capsys: pytest.CaptureFixture[str]) -> Kill:
+    def give() -> tuple[int, str]:
+        capsys.readouterr()
+        code = run_command_line(["kill", "--within", "5"])
+        said = capsys.readouterr()
+        assert SAVED not in said.out + said.err
+        assert SET not in said.out + said.err
+        return code, said.out + said.err
+
+    return give
+
+
+def test_the_keys_of_the_last_login_are_used(folder: Path, kill: Kill, kite: KiteInThread) -> None:
+    save_login(login_path(folder, "kite"), LOGIN)
+    code, said = kill()
+    assert (code, "clean: no order works at the venue" in said) == (0, True), said
+    assert set(kite.asked) == {SAVED}
+
+
+def test_without_a_saved_login_the_token_of_the_settings_counts(kill: Kill, kite: KiteInThread) -> None:
+    code, said = kill()
+    assert (code, set(kite.asked)) == (0, {SET}), said
+
+
+def test_the_saved_login_suffices_where_the_settings_hold_no_token(
+    folder: Path, kill: Kill, kite: KiteInThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_login(login_path(folder, "kite"), LOGIN)
+    monkeypatch.delenv("TRADEBOT_KITE__ACCESS_TOKEN")
+    assert kill()[0] == 0
+    assert set(kite.asked) == {SAVED}
+    kite.accepted = set()
+    code, said = kill()
+    assert (code, "nothing was cancelled: Kite does not know our login any more" in said) == (77, True), said
+
+
+def test_a_saved_login_that_has_ended_gives_way_to_the_token_of_the_settings(
+    folder: Path, kill: Kill, kite: KiteInThread
+) -> None:
+    save_login(login_path(folder, "kite"), LOGIN)
+    kite.accepted = {SET}
+    code, said = kill()
+    assert (code, kite.asked[0], set(kite.asked[1:])) == (0, SAVED, {SET}), said
+    assert "the saved login does not count: Kite does not know our login any more" in said
+    assert "the keys of the settings are tried" in said
+    kite.accepted = set()
+    code, said = kill()
+    assert (code, "nothing was cancelled" in said) == (77, True), said
+
+
+def test_keys_for_the_emergency_come_before_all_others(
+    folder: Path, kill: Kill, kite: KiteInThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_login(login_path(folder, "kite"), LOGIN)
+    monkeypatch.setenv("TRADEBOT_KILL__API_KEY", "key-of-our-app")
+    monkeypatch.setenv("TRADEBOT_KILL__ACCESS_TOKEN", "token-for-kills")
+    kite.accepted = {"token-for-kills"}
+    assert kill()[0] == 0
+    assert set(kite.asked) == {"token-for-kills"}
+    kite.accepted = {SAVED, SET}
+    code, said = kill()
+    assert (code, "saved login" in said) == (77, False), said
+
+
+@pytest.mark.parametrize("spoil", ["rubbish", "rights"])
+def test_a_spoiled_file_is_said_and_the_token_of_the_settings_counts(
+    spoil: str, folder: Path, kill: Kill, kite: KiteInThread
+) -> None:
+    path = login_path(folder, "kite")
+    save_login(path, LOGIN)
+    if spoil == "rights":
+        path.chmod(0o644)
+    else:
+        path.write_bytes(b"{rubbish")
+    code, said = kill()
+    assert (code, set(kite.asked)) == (0, {SET}), said
+    assert f"the saved login does not count: {path.relative_to(folder.parent)}: " in said
