@@ -1,4 +1,4 @@
-"""The clocks: the turn of a task, and the time of a rehearsal, which follows an exchange that may stop and come back."""
+"""The clocks: the turn of a task, and the time of a rehearsal, which follows an exchange over its restarts."""
 
 from __future__ import annotations
 

@@ -11,12 +11,11 @@ import pytest
 from aiohttp.test_utils import unused_port
 
 from tests.cli.start_in_thread import Browser, start_in_thread
-from tests.control.start_rig import LOGGED_IN, StartRig
+from tests.control.start_rig import LINK, LOGGED_IN, StartRig
 from tradebot.__main__ import run_command_line
 from tradebot.errors import LinkLost, LoginRefused
 
 QUERY = "request_token=Req0123456789ab&action=login&status=success&nonce=0a1b"
-LINK = "https://kite.zerodha.com/connect/login?v=3&api_key=k"
 DONE = "logged in as AB1234; it ends at 2026-01-06T06:00; sales from the demat account: physical\n"
 
 Say = Callable[..., tuple[int, str, str]]
@@ -157,9 +156,7 @@ def test_a_refusal_of_the_daemon_is_its_sentence_and_a_silent_venue_another_code
     assert say("kite", "--request-token", "Req0123456789ab") == (69, "", "tradebot: POST /session/token: HTTP 502\n")
 
 
-def test_no_login_in_time_ends_with_its_own_code(
-    say: Say, daemon: StartRig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_login_in_time_ends_with_its_own_code(say: Say, daemon: StartRig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("webbrowser.open", lambda _: False)
     code, out, err = say("kite", "--within", "1")
     assert (code, out) == (75, "")

@@ -15,6 +15,7 @@ from tradebot.control.start_api import StartApi
 from tradebot.errors import AccessDenied
 
 RUN = {"mode": "live", "run_id": "T1", "pid": 7, "venue": "kite", "symbols": ["TCS"]}
+LINK = "https://kite.zerodha.com/connect/login?v=3&api_key=k"
 REDIRECT = "http://127.0.0.1:8790/kite"
 WAITING: dict[str, Any] = {
     "state": "NEED_LOGIN", "reason": "there is no login of today yet", "account": None, "issued_at": None,
@@ -51,9 +52,7 @@ class StartRig:
     def _link(self) -> dict[str, Any]:
         if not self.has_secret:
             raise AccessDenied("this daemon cannot log in: it has no kite.api_secret")
-        return WAITING | {
-            "venue": "kite", "address": "https://kite.zerodha.com/connect/login?v=3&api_key=k", "redirect": self.redirect,
-        }  # fmt: skip
+        return WAITING | {"venue": "kite", "address": LINK, "redirect": self.redirect}
 
     async def _log_in(self, text: str) -> dict[str, Any]:
         self.texts.append(text)

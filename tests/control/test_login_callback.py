@@ -176,7 +176,7 @@ async def test_a_port_in_use_is_one_sentence_that_names_the_other_way() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         command = Waiting()
         command.address = f"http://127.0.0.1:{taken.getsockname()[1]}/kite"
-        with pytest.raises(VenueUnavailable, match="cannot be listened on.*; give the redirected address as argument"):
+        with pytest.raises(VenueUnavailable, match=r"cannot be listened on.*; give the redirected address as argument"):
             await command.wait()
 
 

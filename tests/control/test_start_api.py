@@ -1,4 +1,4 @@
-"""The operator at a start: it says what it waits for and can be ended, and there is nothing yet that could be halted."""
+"""The operator at a start: it says what it waits for and can be ended, and nothing is there yet to be halted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An exchange's clock on a loopback port that a test moves, breaks, stops and starts again, and the clock that follows."""
+"""An exchange's clock on a loopback port that a test moves, stops and starts again, and the clock that follows it."""
 
 from __future__ import annotations
 

@@ -159,13 +159,13 @@ async def test_a_port_where_nothing_listens_ends_the_start_and_one_that_is_silen
 ) -> None:
     monkeypatch.setattr(exchange_clock, "ANSWER_WITHIN_S", 0.05)
     await exchange.stop()
-    with pytest.raises(VenueUnavailable, match="Connect call failed|Cannot connect"):
+    with pytest.raises(VenueUnavailable, match="Cannot connect to host"):
         async with followed(exchange, Heard(), within_s=0.0):
             pass
-    with socket.create_server(("127.0.0.1", exchange.port)):  # takes connections and never reads from one
-        with pytest.raises(VenueUnavailable, match=r"/clock: [A-Z]\w+"):
-            async with followed(exchange, Heard(), within_s=0.0):
-                pass
+    silent = socket.create_server(("127.0.0.1", exchange.port))  # takes connections and never reads from one
+    with silent, pytest.raises(VenueUnavailable, match=r"/clock: [A-Z]\w+"):
+        async with followed(exchange, Heard(), within_s=0.0):
+            pass
 
 
 async def test_an_address_with_a_slash_at_its_end_is_asked_for_the_same_route(exchange: ExchangeOnLoopback) -> None:

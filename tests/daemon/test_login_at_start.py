@@ -1,4 +1,4 @@
-"""The login of a start: saved keys, then given ones, then the wait for a person, which an answer or the operator ends."""
+"""The login of a start: saved keys, then given ones, then the wait for a person, which a login or a stop ends."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ async def test_the_login_is_handed_out_before_it_is_used_and_a_venue_that_is_awa
 async def test_a_right_that_is_missing_ends_the_start_as_it_is(tmp_path: Path) -> None:
     rig = LoginRig(tmp_path, given=OLD)
     rig.reader.failures = [AccessDenied("the address is not registered")]
-    with pytest.raises(AccessDenied, match="^the address is not registered$"):
+    with pytest.raises(AccessDenied, match=r"^the address is not registered$"):
         await start(rig)
 
 

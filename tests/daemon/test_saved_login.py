@@ -1,4 +1,4 @@
-"""The file of the saved login: this user's alone, replaced whole, and refused with a sentence where it may be another's."""
+"""The file of the saved login: this user's alone, replaced whole, refused with a sentence where it may be another's."""
 
 from __future__ import annotations
 

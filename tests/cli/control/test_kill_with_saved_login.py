@@ -1,4 +1,4 @@
-"""The kill switch and the saved login: over real sockets, the keys of the last login come first and a bad file is said."""
+"""The kill switch and the saved login: the keys of the last login come first, and a file that is spoiled is said."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 
-from tests.venues.kite.login_access import API_KEY, API_SECRET, OLD_TOKEN, REQUEST_TOKEN, access_to
+from tests.venues.kite.login_access import API_SECRET, OLD_TOKEN, REQUEST_TOKEN, access_to
 from tradebot.errors import LoginRefused
 from tradebot.venues.kite.login import KiteLogin
 from tradebot.venues.kite.settings import KiteSection

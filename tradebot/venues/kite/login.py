@@ -20,7 +20,7 @@ from tradebot.venues.kite.rules import LOGIN_URL, SANDBOX_HOST, route_prefix
 from tradebot.venues.login import LoginGrant
 
 MAX_ANSWER_BYTES = 64 << 10
-# Below the time that the control socket gives a request: an exchange that it cut off would use up the token for nothing.
+# Below the time that the control socket gives a request: an exchange that is cut off uses up the token for nothing.
 EXCHANGE_WITHIN_S = 4.0
 REQUEST_TOKEN = re.compile(r"[0-9A-Za-z]{8,64}")
 NONCE_NAME = "nonce"
