@@ -9,11 +9,11 @@ import numpy as np
 
 from tradebot.domain.market import BarSeries
 from tradebot.history.exchange_calendar import date_of_day, exchange_days
+from tradebot.history.jump_ratio import are_jumps
 
 SPLIT_RATIOS = (2.0, 3.0, 4.0, 5.0, 10.0, 1.5, 20.0, 8.0, 7.0, 6.0)  # new shares for one old share, usual ratios first
 RATIO_TOLERANCE = 0.04  # how far close / open may be from such a ratio, relative to it
 MIN_SPLIT_RATIO = 1.4
-MIN_JUMP_RATIO = 1.3  # above the widest price band (20%) of shares without derivatives; other shares have no band
 
 
 class PriceJump(NamedTuple):
@@ -33,7 +33,7 @@ def find_jumps(series: BarSeries, exchange: str, accepted: Collection[int] = ())
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = before / after
     found = []
-    for i in np.flatnonzero((ratio > MIN_JUMP_RATIO) | (ratio < 1 / MIN_JUMP_RATIO)).tolist():
+    for i in np.flatnonzero(are_jumps(before, after)).tolist():
         day = int(days[firsts[i]])
         if day not in accepted:
             found.append(_jump(series.symbol, float(ratio[i]), int(series.starts[firsts[i]]), day))

@@ -15,8 +15,9 @@ class VenueRules(Message, frozen=True):
     accepted. `absence_is_proof` is False where the venue states no such bound, so that the absence is only presumed.
     `finds_by_tag` is True where our order id comes back in the order list. `exchange` is the default exchange of an
     instrument. `login_ends` is the time of day (HH:MM, in the zone of that exchange's market) at which every login
-    ends, empty where the venue names none. Limits count per second, minute and day of the wall clock. `client_limits`
-    are our own, below the venue's, as rows for `limiter.rate_windows`; a paper account keeps them as well.
+    ends, empty where the venue names none. Limits count per second, minute and day of the wall clock;
+    `candles_per_second` counts requests for past bars and is 0 where the venue states no limit. `client_limits` are our
+    own, below the venue's, as rows for `limiter.rate_windows`; a paper account keeps them as well.
     """
 
     name: str
@@ -33,4 +34,5 @@ class VenueRules(Message, frozen=True):
     exchange: str = HOME_EXCHANGE
     login_ends: str = ""
     client_limits: tuple[tuple[str, int, float | None, int], ...] = ()
+    candles_per_second: int = 0
     candles: Mapping[int, str] = {}  # interval of a past bar in ns -> the venue's name for it

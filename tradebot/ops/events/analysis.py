@@ -32,28 +32,70 @@ class WorkersChosen(Event, frozen=True):
 
 
 class WarmupStarted(Event, frozen=True):
-    """Past bars are fetched for the strategies, which decide nothing until it is over; what is open is guarded."""
+    """The strategies get their past; a symbol decides nothing before it has its own, and what is open is guarded."""
 
     level, was = INFO, "warming_up"
     do = "Nothing."
     symbols: Count
     bars: Annotated[int, "how many a symbol"]
-    at_most_s: Annotated[float, "seconds it may take"]
     from_journal: Annotated[int, "symbols whose bars the journal has"]
+    from_history: Annotated[int, "symbols whose bars the local history has, without a gap"] = 0
+    requests: Annotated[int, "symbols that the venue is asked for, those with positions or orders first"] = 0
+    expected_s: Annotated[float | None, "seconds that the requests take at the venue's rate"] = None
+    at_most_s: Annotated[float | None, "seconds it may take; no limit where symbols join one by one"] = None
+
+
+class WarmupProgressed(Event, frozen=True):
+    """So far these symbols have their past and decide; the others go on being fetched."""
+
+    level = INFO
+    do = "Nothing."
+    warm: Annotated[int, "symbols that have a past"]
+    waiting: Annotated[int, "symbols that do not decide yet"]
+    expected_s: Annotated[float | None, "seconds that the rest takes at the venue's rate"] = None
 
 
 class WarmupCompleted(Event, frozen=True):
-    """The strategies have their past and decide from now on."""
+    """All strategies decide from now on."""
 
     level, was = INFO, "warmed_up"
     do = "With `symbols` below `of` some start cold: look for warmup_bars_not_read."
     symbols: Annotated[int, "that have a past"]
     of: Annotated[int, "of so many"]
     bars: Count
+    cold: Annotated[int, "symbols that have no past, or fewer bars than wanted"] = 0
+    repaired: Annotated[int, "symbols whose held bars were not trusted and came from the venue instead"] = 0
+    requests: Annotated[int, "requests for past bars that were sent"] = 0
+
+
+class HeldBarsDoubted(Event, frozen=True):
+    """The local history's bars of a symbol are no past of today's prices: the venue is asked for all of them."""
+
+    level = WARNING
+    do = "Look at `tradebot data check`; after a split, remove the series and download it again."
+    symbol: Symbol
+    reason: Reason
+
+
+class HistoryNotRead(Event, frozen=True):
+    """The local history cannot be used: the venue is asked for all past bars."""
+
+    level = WARNING
+    do = "Look at the reason; until it is mended, each start takes as long as the venue's rate makes it take."
+    reason: Reason
+
+
+class HistoryNotWritten(Event, frozen=True):
+    """Bars that the venue gave could not be written to the local history: the next start asks for them again."""
+
+    level = WARNING
+    do = "Nothing for once; if it repeats, look at the reason."
+    symbols: Count
+    reason: Reason
 
 
 class WarmupBarsNotRead(Event, frozen=True):
-    """The past bars of a symbol could not be fetched: its strategies start cold."""
+    """The past bars of a symbol could not be fetched in several tries: its strategies start cold."""
 
     level, was = WARNING, "warmup_missing"
     do = "Nothing for one symbol; if all miss, the venue's history is down."

@@ -45,8 +45,7 @@ async def fetch_warmup_bars(
         return []
     held = {series.symbol: series for series in known_bars}
     now = clock.market_ns()
-    sessions = bar_count * interval_ns // (MIN_SESSION_S * SECOND) + 1
-    start = now - (2 * sessions + 6) * DAY  # weekends and holidays lie between
+    start = now - warmup_span_ns(bar_count, interval_ns)
     found: list[BarSeries] = []
     tell(WarmupStarted(symbols=len(universe), bars=bar_count, at_most_s=WARMUP_WITHIN_S, from_journal=len(held)))
     with suppress(TimeoutError):
@@ -69,8 +68,15 @@ async def fetch_warmup_bars(
                 found.append(series.select_bars(slice(-bar_count, None)))
     held |= {series.symbol: series for series in found}
     found = [held[symbol] for symbol in universe.symbols if symbol in held]
-    tell(WarmupCompleted(symbols=len(found), of=len(universe), bars=sum(map(len, found))))
+    warm, bars = sum(len(series) > 0 for series in found), sum(map(len, found))
+    tell(WarmupCompleted(symbols=len(found), of=len(universe), bars=bars, cold=len(universe) - warm))
     return found
+
+
+def warmup_span_ns(bar_count: int, interval_ns: int) -> int:
+    """Return how far back (market ns) so many bars of `interval_ns` reach at most, weekends and holidays included."""
+    sessions = bar_count * interval_ns // (MIN_SESSION_S * SECOND) + 1
+    return (2 * sessions + 6) * DAY
 
 
 async def load_journaled_closes(journal: Journal, *, run: str, interval_ns: int) -> list[BarBatch]:

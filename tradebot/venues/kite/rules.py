@@ -66,6 +66,7 @@ KITE_RULES = VenueRules(
     subscriptions=TICKER_CONNECTIONS * TOKENS_PER_CONNECTION,
     login_ends=f"{LOGIN_ENDS:%H:%M}",
     client_limits=ORDER_LIMITS,
+    candles_per_second=CANDLES_PER_SECOND,
     candles={length: name for length, (name, _) in CANDLES.items()},
 )
 
