@@ -18,7 +18,8 @@ from tradebot.indicators.expressions import Bars, session_vwap
 from tradebot.strategies.frame_strategy import FrameStrategy
 from tradebot.strategies.loading import register_class
 from tradebot.strategies.strategy import Holding, Rules, Strategy
-from tradebot.trading.analysis.partition import CloseRows, Partition, PartitionSetup, SymbolHistory
+from tradebot.trading.analysis.partition import Partition, PartitionSetup, SymbolHistory
+from tradebot.trading.analysis.waiting_symbols import CloseRows
 
 VOLUMES = [21.3001387, 19.72068, 23.5, 21.0, 22.25, 20.0]
 

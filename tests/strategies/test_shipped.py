@@ -10,8 +10,9 @@ from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import BarBatch
 from tradebot.domain.messages import Action, Signal
 from tradebot.strategies.loading import SHIPPED_STRATEGIES, load_strategy
-from tradebot.trading.analysis.partition import CloseRows, Partition, PartitionSetup
+from tradebot.trading.analysis.partition import Partition, PartitionSetup
 from tradebot.trading.analysis.signal_batch import SignalBatch
+from tradebot.trading.analysis.waiting_symbols import CloseRows
 
 MINUTE = 60 * SECOND
 OPENS = 1_766_966_400 * SECOND + 225 * MINUTE

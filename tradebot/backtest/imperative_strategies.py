@@ -18,8 +18,9 @@ from tradebot.history.exchange_calendar import load_zone, zone_of
 from tradebot.strategies.loading import StrategySpec
 from tradebot.strategies.strategy import Strategy
 from tradebot.strategies.time_limit import time_limit
-from tradebot.trading.analysis.partition import CloseRows, Partition, PartitionSetup
+from tradebot.trading.analysis.partition import Partition, PartitionSetup
 from tradebot.trading.analysis.signal_batch import ACTION_PRIORITY, LEVELS, SignalColumns, WorkerResult, make_signal_id
+from tradebot.trading.analysis.waiting_symbols import CloseRows
 
 ACTION_RANK = {action: place for place, action in enumerate(ACTION_PRIORITY)}
 NO_POSITION = Position(PositionKey("", "", "", ""))

@@ -69,6 +69,9 @@ class Bench:
             clock=WallClock(), load_closes=lambda: self.recall(), on_fault=self.on_fault,
         )  # fmt: skip
 
+    async def start(self) -> None:
+        await self.analysis.start_workers(self.history)
+
     async def recall(self) -> list[BarBatch]:
         return list(self.passed)
 
@@ -93,7 +96,7 @@ async def running(bench: Bench) -> AsyncIterator[Bench]:
     async with asyncio.TaskGroup() as group:
         supervisor = group.create_task(bench.analysis.replace_workers())
         try:
-            await bench.analysis.start_workers(bench.history)
+            await bench.start()
             yield bench
         finally:
             supervisor.cancel()

@@ -13,8 +13,9 @@ from tradebot.indicators.expressions import Bars, lag
 from tradebot.strategies import loading
 from tradebot.strategies.strategy import Holding, Intent, Rules, Strategy
 from tradebot.trading.analysis import worker
-from tradebot.trading.analysis.partition import CloseRows, Partition, PartitionSetup
+from tradebot.trading.analysis.partition import Partition, PartitionSetup
 from tradebot.trading.analysis.signal_batch import SignalBatch, WorkerResult
+from tradebot.trading.analysis.waiting_symbols import CloseRows
 
 MINUTE = 60 * SECOND
 

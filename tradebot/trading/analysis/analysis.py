@@ -6,7 +6,7 @@ columns. A strategy that compares symbols runs as a whole in one worker.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import numpy as np
 
@@ -69,16 +69,30 @@ class Analysis:
         """The process ids of the workers that are ready."""
         return self._pool.worker_pids
 
-    async def start_workers(self, warmup: Sequence[BarSeries]) -> None:
+    async def start_workers(self, warmup: Sequence[BarSeries], waiting: Collection[str] = ()) -> None:
         """Start all workers at once and give them the warm-up bars, without signals. Raises DataError of a strategy.
 
-        A worker that is lost meanwhile is left to `replace_workers`.
+        The symbols `waiting` get no signals before they join, see `join_symbols`; a symbol without bars starts cold. A
+        worker that is lost meanwhile is left to `replace_workers`.
         """
-        self._inputs.set_history(warmup)
+        self._inputs.set_history(warmup, waiting)
         if self._pool.is_empty:
             self._start_inline()
         else:
             await self._pool.start_workers()
+
+    async def join_symbols(self, symbols: Collection[str], warmup: Sequence[BarSeries]) -> None:
+        """Let waiting symbols join, between two closes: they get their bars of `warmup`, and the closes since.
+
+        Their strategies then have the state that they would have had from the beginning, and give signals from the next
+        close on. Strategies that compare symbols begin once the last of their symbols has joined. `warmup` ends before
+        the first close that this analysis was given.
+        """
+        ids = self._inputs.set_joined(symbols, warmup)
+        await self._pool.join_symbols(ids)
+        for partition in self._inline:
+            for some, histories in self._inputs.join_jobs(ids):
+                self._inputs.disable_strategies(partition.join_symbols(some, histories).faults)
 
     async def replace_workers(self) -> None:
         """Replace lost workers until cancelled. Nothing else replaces them."""
@@ -123,9 +137,10 @@ class Analysis:
         await self._pool.stop_workers()
 
     def _start_inline(self) -> None:
+        joined = np.setdiff1d(np.arange(len(self.universe)), list(self._inputs.waiting))
         for setup in self._inputs.setups_for(self._parts[0]):
             partition = Partition(setup)
             self._inline.append(partition)
-            for some in self._inputs.history_jobs(np.arange(len(self.universe))):
+            for some in self._inputs.history_jobs(joined):
                 self._inputs.disable_strategies(partition.load_histories(some).faults)
             partition.finish_warmup()

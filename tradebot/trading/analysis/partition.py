@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ from tradebot.strategies.user_code_guard import UserCodeGuard
 from tradebot.trading.analysis.frame_windows import FrameWindows
 from tradebot.trading.analysis.session_opens import session_opens_of
 from tradebot.trading.analysis.signal_batch import LEVELS, SignalColumns, WorkerResult
+from tradebot.trading.analysis.waiting_symbols import CloseRows, WaitingSymbols
 
 # Invented symbols over which `warm_caches` runs the rules: enough of them to fill the caches, and each with enough bars
 # for its indicators to have values.
@@ -34,7 +35,8 @@ MAX_INPUTS = 8  # most values shown with a signal: enough for a rule, bounded fo
 class PartitionSetup(NamedTuple):
     """What a partition is built from: `instruments` with their universe `ids`, and the strategies.
 
-    `interval_ns` is market ns. `off` holds the (strategy, symbol id) pairs that are disabled already.
+    `interval_ns` is market ns. `off` holds the (strategy, symbol id) pairs that are disabled already, `waiting` the ids
+    that join later.
     """
 
     ids: tuple[int, ...]
@@ -42,6 +44,7 @@ class PartitionSetup(NamedTuple):
     specs: tuple[StrategySpec, ...]
     interval_ns: int
     off: frozenset[tuple[str, int]] = frozenset()
+    waiting: frozenset[int] = frozenset()
 
 
 class SymbolHistory(NamedTuple):
@@ -50,18 +53,6 @@ class SymbolHistory(NamedTuple):
     id: int
     starts: Ints
     columns: Ints
-
-
-class CloseRows(NamedTuple):
-    """Rows of one close: `ids` (k,) ascending, `columns` (5, k) in price and quantity units.
-
-    `ends_at` is market ns. `held` maps an id to (signed quantity, average price), without flat symbols.
-    """
-
-    ends_at: int
-    ids: Ints
-    columns: Ints
-    held: Mapping[int, tuple[Decimal, Decimal]]
 
 
 class Partition:
@@ -94,6 +85,7 @@ class Partition:
         )
         framing = [(spec, self._traded(spec)) for spec in specs if spec.load_class().takes_frames]
         self.frame_windows = FrameWindows(framing, self.universe, self.row_of, setup.off) if framing else None
+        self._waiting = WaitingSymbols(setup.ids, setup.waiting, as_one=self.live.plan.is_cross_sectional)
         self._scratch: _Scratch | None = None
         # row -> (bars, starts). Strategies that compare symbols get the histories only when all of them are here.
         self._pasts: dict[int, tuple[Floats, Ints]] = {}
@@ -136,16 +128,42 @@ class Partition:
 
     def finish_warmup(self) -> None:
         """Finish the warm-up before the first close: load the histories of compared symbols, prepare `warm_caches`."""
-        if self._pasts:
-            self.live.feed_histories(self._pasts)
-            self._pasts = {}
+        if self._waiting.is_empty:
+            self._feed_compared()
         if len(self.live.plan) and len(self.ids):
             self._scratch = _Scratch(self.live.plan, min(len(self.ids), SCRATCH_SYMBOLS))
 
+    def join_symbols(self, ids: Collection[int], histories: Sequence[SymbolHistory]) -> WorkerResult:
+        """Let waiting ids join with their histories, without signals; an id without a history joins cold.
+
+        They then have the state that they would have had from the beginning: the closes since are kept here.
+        """
+        answer = self.load_histories(histories)
+        joined = self._waiting.join_ids(ids)
+        if len(joined):
+            self._feed_compared()
+        for close in self._waiting.take_closes(joined):
+            answer.faults.extend(self._step(close, self._rows[close.ids]).faults)
+        return answer
+
+    def _feed_compared(self) -> None:
+        if self._pasts:
+            self.live.feed_histories(self._pasts)
+            self._pasts = {}
+
     def process_close(self, close_rows: CloseRows) -> WorkerResult:
-        """Process the rows of a close that belong to this partition, and return signals and faults."""
-        answer = WorkerResult([], [])
+        """Process the rows of a close that belong to this partition, and return signals and faults.
+
+        Of symbols that have not joined nothing is processed yet.
+        """
         close_rows, rows = self._own(close_rows)
+        if not self._waiting.is_empty:
+            close_rows = self._waiting.hold_back(close_rows)
+            rows = self._rows[close_rows.ids]
+        return self._step(close_rows, rows)
+
+    def _step(self, close_rows: CloseRows, rows: Ints) -> WorkerResult:
+        answer = WorkerResult([], [])
         if not len(rows):
             return answer
         bars = self._floats(rows, close_rows.columns)

@@ -23,8 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from tradebot.trading.analysis.partition import CloseRows, Partition, PartitionSetup, SymbolHistory
+from tradebot.trading.analysis.partition import Partition, PartitionSetup, SymbolHistory
 from tradebot.trading.analysis.signal_batch import WorkerResult
+from tradebot.trading.analysis.waiting_symbols import CloseRows
 
 LENGTH_HEADER = struct.Struct("!Q")  # stands before each message of the channel
 
@@ -101,6 +102,12 @@ def finish_warmup() -> None:
     """Finish the warm-up of the partitions, once all histories are loaded."""
     for partition in _partitions:
         partition.finish_warmup()
+
+
+def join_symbols(ids: Sequence[int], histories: Sequence[SymbolHistory]) -> WorkerResult:
+    """Let waiting ids join in the partitions of this process, with their histories."""
+    assert _partitions, "join before load"
+    return _joined([partition.join_symbols(ids, histories) for partition in _partitions])
 
 
 def process_close(close_rows: CloseRows) -> WorkerResult:

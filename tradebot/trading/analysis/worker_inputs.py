@@ -5,7 +5,7 @@ A rebuilt worker must reach the same state as the lost one. So every input is ke
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 import numpy as np
@@ -16,8 +16,9 @@ from tradebot.ops.events.analysis import StrategyDisabled
 from tradebot.ops.events.event import EventListener
 from tradebot.strategies.loading import StrategySpec
 from tradebot.strategies.strategy import Strategy
-from tradebot.trading.analysis.partition import CloseRows, PartitionSetup, SymbolHistory
+from tradebot.trading.analysis.partition import PartitionSetup, SymbolHistory
 from tradebot.trading.analysis.partitioning import Assignment
+from tradebot.trading.analysis.waiting_symbols import CloseRows
 
 # Closes whose holdings are kept: two weeks of minutes. A rebuilt worker needs only those since the start of the daemon.
 HOLDINGS_REMEMBERED = 20_000
@@ -44,9 +45,22 @@ class WorkerInputs:
         # Only `decide` gets holdings, so they are kept only if a strategy overrides it.
         self._is_deciding = any(spec.load_class().decide is not Strategy.decide for spec in strategies)
         self._off: set[tuple[str, int]] = set()  # (strategy, symbol id): disabled because it raised
+        self.waiting: frozenset[int] = frozenset()  # symbol ids that join later
 
-    def set_history(self, warmup: Sequence[BarSeries]) -> None:
-        """Set the bars that the strategies are warmed up with."""
+    def set_history(self, warmup: Sequence[BarSeries], waiting: Collection[str] = ()) -> None:
+        """Set the bars that the strategies are warmed up with, and the symbols that join later."""
+        self.waiting = frozenset(self.universe.id_of(symbol) for symbol in waiting)
+        self._add_history(warmup)
+
+    def set_joined(self, symbols: Collection[str], warmup: Sequence[BarSeries]) -> Ints:
+        """Set the bars with which waiting symbols join; return the ids of the symbols, ascending."""
+        ids = sorted(self.universe.id_of(symbol) for symbol in symbols)
+        assert self.waiting.issuperset(ids), f"of {symbols} some have joined before"
+        self.waiting -= set(ids)
+        self._add_history(warmup)
+        return np.array(ids, dtype=np.int64)
+
+    def _add_history(self, warmup: Sequence[BarSeries]) -> None:
         for series in warmup:
             self._pasts[self.universe.id_of(series.symbol)] = series
 
@@ -61,22 +75,33 @@ class WorkerInputs:
 
     def setups_for(self, assignments: Sequence[Assignment]) -> list[PartitionSetup]:
         """Return the setups of a worker's partitions."""
-        off = frozenset(self._off)
         return [
             PartitionSetup(
-                tuple(ids.tolist()), tuple(self.universe[id_] for id_ in ids.tolist()), specs, self.interval_ns, off
+                ids=tuple(ids.tolist()),
+                instruments=tuple(self.universe[id_] for id_ in ids.tolist()),
+                specs=specs,
+                interval_ns=self.interval_ns,
+                off=frozenset(self._off),
+                waiting=self.waiting.intersection(ids.tolist()),
             )
             for ids, specs in assignments
         ]
 
     def history_jobs(self, ids: Ints) -> Iterator[list[SymbolHistory]]:
         """Yield the warm-up bars of symbols, at most `SYMBOLS_PER_JOB` histories at once."""
-        known = [(id_, self._pasts[id_]) for id_ in ids.tolist() if id_ in self._pasts]
+        known = [id_ for id_ in ids.tolist() if id_ in self._pasts]
         for first in range(0, len(known), SYMBOLS_PER_JOB):
-            yield [
-                SymbolHistory(id_, s.starts, np.stack([s.open, s.high, s.low, s.close, s.volume]))
-                for id_, s in known[first : first + SYMBOLS_PER_JOB]
-            ]
+            yield [self._history_of(id_) for id_ in known[first : first + SYMBOLS_PER_JOB]]
+
+    def join_jobs(self, ids: Ints) -> Iterator[tuple[list[int], list[SymbolHistory]]]:
+        """Yield the ids of joining symbols, at most `SYMBOLS_PER_JOB` at once, with the histories that there are."""
+        for first in range(0, len(ids), SYMBOLS_PER_JOB):
+            some = ids[first : first + SYMBOLS_PER_JOB].tolist()
+            yield some, [self._history_of(id_) for id_ in some if id_ in self._pasts]
+
+    def _history_of(self, id_: int) -> SymbolHistory:
+        s = self._pasts[id_]
+        return SymbolHistory(id_, s.starts, np.stack([s.open, s.high, s.low, s.close, s.volume]))
 
     def rows_of_close(self, batch: BarBatch, rows: Ints | None) -> CloseRows:
         """Return the rows `rows` of a close (all of them with None) and the holdings at that close."""

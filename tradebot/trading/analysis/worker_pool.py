@@ -26,6 +26,7 @@ from tradebot.trading.analysis.worker_process import START_WITHIN_S, WorkerGone,
 
 MAX_REPLACEMENTS = 3  # a worker that is lost more often than this within the window is turned off
 REPLACEMENT_WINDOW_NS = 600 * SECOND
+JOIN_WITHIN_S = 5.0  # for one job of a join, during which closes wait; a strategy that takes longer hangs
 
 
 class WorkerState(StrEnum):
@@ -49,6 +50,7 @@ class Worker:
         self.process: WorkerProcess | None = None
         self.unanswered: BarBatch | None = None  # the close it has not answered yet, if any
         self.missed_closes: list[BarBatch] = []  # closes that came while it was not ready
+        self.joining: list[Ints] = []  # ids that joined while it was not ready
         self.replaced_mono: list[int] = []  # monotonic ns
 
     def own_rows(self, batch: BarBatch) -> Ints:
@@ -152,6 +154,28 @@ class WorkerPool:
             columns.extend(answer.signals)
         return columns, failed
 
+    async def join_symbols(self, ids: Ints) -> None:
+        """Let waiting ids join in their workers; their histories are in the inputs. No close may be under way.
+
+        A worker that is building gets them before it is ready, one that is lost meanwhile when it is rebuilt.
+        """
+        for w in self._workers:
+            own = ids[w.is_ours[ids]]
+            if not len(own):
+                continue
+            if w.state is WorkerState.BUILDING:
+                w.joining.append(own)
+            elif w.state is WorkerState.READY and w.process is not None:
+                try:
+                    await self._join(w.process, own)
+                except WorkerGone as fault:
+                    self._on_worker_lost(w, w.process, str(fault))
+
+    async def _join(self, process: WorkerProcess, ids: Ints) -> None:
+        for some, histories in self._inputs.join_jobs(ids):
+            answer = await process.run_job(worker.join_symbols, some, histories, within_s=JOIN_WITHIN_S)
+            self._inputs.disable_strategies(answer.faults)
+
     def prewarm_workers(self) -> None:
         """Let the workers warm their caches before a close. Waits for nothing and changes no state."""
         if (batch := self._newest) is None:
@@ -218,10 +242,10 @@ class WorkerPool:
         process = w.process = WorkerProcess(self._threads, on_death=lambda: self._on_worker_lost(w, process, "died"))
         try:
             await process.open_process()
-            await process.run_job(
-                worker.build_partitions, self._inputs.setups_for(w.assignments), within_s=START_WITHIN_S
-            )
-            await self._warm(w, process)
+            # Who joins from here on comes through `joining`; who joined before is part of the setups.
+            setups, waiting, w.joining = self._inputs.setups_for(w.assignments), list(self._inputs.waiting), []
+            await process.run_job(worker.build_partitions, setups, within_s=START_WITHIN_S)
+            await self._warm(process, np.setdiff1d(w.ids, waiting))
             replayed = 0 if is_first else await self._replay(w, process)
         except (WorkerGone, DataError) as fault:
             if is_first and isinstance(fault, DataError):
@@ -234,10 +258,10 @@ class WorkerPool:
             if not is_first:
                 self._on_fault(WorkerRebuilt(worker=w.number, symbols=len(w.ids), closes=replayed))
 
-    async def _warm(self, w: Worker, process: WorkerProcess) -> None:
+    async def _warm(self, process: WorkerProcess, ids: Ints) -> None:
         pending: list[asyncio.Future[WorkerResult]] = []
         # Two jobs at a time: the next one is pickled here while the worker computes the one before.
-        for histories in self._inputs.history_jobs(w.ids):
+        for histories in self._inputs.history_jobs(ids):
             pending.append(process.submit_job(worker.load_histories, histories))
             if len(pending) > 1:
                 self._inputs.disable_strategies(
@@ -250,14 +274,14 @@ class WorkerPool:
 
     async def _replay(self, w: Worker, process: WorkerProcess) -> int:
         # Give a rebuilt worker the closes since the warm-up; return how many. Closes that come meanwhile are in
-        # `missed_closes`, and the loop ends once no more have come.
+        # `missed_closes`, symbols that join in `joining`, and the loop ends once no more have come.
         journaled = await self._load_closes()
         # The journal may have closes that are newer than `_newest`. They are still on their way to `compute_signals`,
         # which will give them to this worker.
         newest = 0 if self._newest is None else self._newest.ends_at
         batches = [batch for batch in journaled if batch.ends_at <= newest]
         last_end, count = 0, 0
-        while batches:
+        while batches or w.joining:
             for batch in batches:
                 share = w.own_rows(batch)
                 if batch.ends_at > last_end and len(share):
@@ -266,5 +290,8 @@ class WorkerPool:
                     self._inputs.disable_strategies(answer.faults)
                     count += 1
                 last_end = max(last_end, batch.ends_at)
+            joining, w.joining = w.joining, []
+            for ids in joining:
+                await self._join(process, ids)
             batches, w.missed_closes = w.missed_closes, []
         return count
