@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date, time
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,8 @@ from tradebot.clock import ManualClock
 from tradebot.config import Config
 from tradebot.daemon import status_reporter
 from tradebot.daemon.status_reporter import StatusReporter
+from tradebot.markets.calendar import ist_to_ns
+from tradebot.markets.market import HOME_MARKET
 
 
 class Heard:
@@ -24,7 +27,7 @@ class Heard:
         self.events = Told()
         self.supervisor: list[str] = []
         self.ready, self.was_shown = asyncio.Event(), asyncio.Event()
-        self.clock = ManualClock()
+        self.clock = ManualClock(ist_to_ns(date(2025, 6, 5), time(10)))
         notifier = SimpleNamespace(
             notify_ready=lambda text: self.supervisor.append(f"READY {text}"),
             notify_status=self._show,
@@ -37,7 +40,7 @@ class Heard:
             conditions=SimpleNamespace(**quiet | conditions), day_profit=lambda: Decimal("-12.5"), open_symbols={"AAA"}
         )
         venue_session: Any = SimpleNamespace(
-            clock=self.clock, universe=range(3), venue_name="exchange", account="SIM001"
+            clock=self.clock, universe=range(3), venue_name="exchange", account="SIM001", traded_market=HOME_MARKET
         )
         engine: Any = SimpleNamespace(quotes_ready=self.ready)
         self.status_reporter = StatusReporter(
@@ -67,6 +70,15 @@ async def test_ready_is_said_once_a_quote_came_or_its_time_is_over(
     ((event, fields),) = heard.events
     assert (event, fields["symbols"], fields["venue"], fields["quotes"]) == ("trading_started", 3, "exchange", quotes)
     assert heard.supervisor == ["READY PAPER 3 symbols, day PnL -12.50, 1 positions"]
+
+
+@pytest.mark.parametrize("moment", [time(8, 30), time(16, 0)])
+async def test_outside_of_a_session_ready_waits_for_no_quote(moment: time) -> None:
+    heard = Heard()
+    heard.clock.now_ns = ist_to_ns(date(2025, 6, 5), moment)
+    async with asyncio.timeout(10):
+        await heard.status_reporter.announce_ready()
+    assert [fields["quotes"] for _, fields in heard.events] == ["none yet"]
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,16 @@ from tradebot.domain.order import (
     VenueOrderStatus,
 )
 from tradebot.errors import StateError
-from tradebot.journal.rows import ROW_KINDS, RunEnd, RunSettings, WarmupBars, check_kind, decode_body, encode_body
+from tradebot.journal.rows import (
+    ROW_KINDS,
+    RunEnd,
+    RunSettings,
+    WarmupBars,
+    WarmupJoin,
+    check_kind,
+    decode_body,
+    encode_body,
+)
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 NAMES = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
@@ -171,6 +180,7 @@ VENUE_ORDER = VenueOrder(
         ),
         ("halt", Command(verb=CommandVerb.HALT, reason="by hand", scope=Scope.for_symbol("TCS"))),
         ("incident", Incident(text="an order was placed elsewhere", at=5, order_id="EXT-1", symbol="TCS")),
+        ("joined", WarmupJoin(after=5, symbols=("TCS",), waiting=("INFY",))),
         ("frozen", FrozenSymbols(symbols=("TCS",), mono=5)),
         ("trailing", TrailingStopPrices(at=5, best_prices={"TB1": Decimal("1050.00")})),
         ("resume", Command(verb=CommandVerb.RESUME)),

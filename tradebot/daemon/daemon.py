@@ -23,8 +23,10 @@ from tradebot.daemon.run_summary import summarize_run
 from tradebot.daemon.run_vitals import RunVitals
 from tradebot.daemon.status_reporter import StatusReporter
 from tradebot.daemon.venue_session import VenueSession
+from tradebot.daemon.warm_start import WarmStages, WarmStart, WarmTerms
 from tradebot.daemon.warmup_loader import WarmupLoader
 from tradebot.domain.commands import CommandVerb
+from tradebot.domain.market import BarSeries
 from tradebot.domain.messages import AccountSnapshot, Command
 from tradebot.journal.crash_history import crash_loop_reason
 from tradebot.journal.disk_space import reading_processes
@@ -141,10 +143,14 @@ class Daemon:
         if (login := venue_session.login) is not None:
             login.on_renewed = self.engine.login_monitor.check_renewed
             self.engine.login_monitor.on_checked = login.on_broker_session
-        self._warmup_loader = WarmupLoader(
+        loader = WarmupLoader(
             config, venue_session, journal.path, recovery, opens_at=self._opens_at,
             suspect=self.engine.login_monitor.check_soon, tell=tell,
         )  # fmt: skip
+        stages = WarmStages(self.analysis, self.engine.signal_stage, self.bars, self.desk.account, self._recorder)
+        pace = venue_session.venue.venue_rules.candles_per_second
+        terms = WarmTerms(universe, config.analysis.warmup_bars, pace, on_past=self._warn_of_dear_lots_in)
+        self._warm_start = WarmStart(loader, stages, terms, clock=clock, tell=tell)
         short = config.journal.min_free_mb * MB
         self.space = DiskMonitor(
             read_space=journal.measure_space, readers=partial(reading_processes, journal.path),
@@ -159,7 +165,7 @@ class Daemon:
     async def recover_and_reconcile(self) -> None:
         """Recover from the journal and reconcile with the venue, so that open positions have their stops again.
 
-        The strategies are usually warmed up later, while the run trades, see `run_until_stopped`.
+        The strategies are usually warmed up later, while the run trades, see `warm_start.py`.
         """
         config, venue_session, clock = self._config, self._venue_session, self._venue_session.clock
         recovered = self._recovery.recovered_account(venue_session.account)
@@ -185,7 +191,7 @@ class Daemon:
         # On the embedded exchange market time stands still until the start is over. The strategies can be warmed up
         # first: no stop can be reached meanwhile, and no bar is missed.
         if self._is_market_held:
-            await self._warm_up()
+            await self._warm_start.warm_up_before_market(on_step=self._notifier.extend_timeout)
         snapshot = await self._compare()
         await self._halt_from_the_start()
         self._notifier.extend_timeout()
@@ -210,21 +216,6 @@ class Daemon:
     def _is_market_held(self) -> bool:
         clock = self._venue_session.clock
         return isinstance(clock, MarketClock) and clock.is_held
-
-    async def _warm_up(self) -> None:
-        venue_session, bars = self._venue_session, await self._warmup_loader.load_bars()
-        self._notifier.extend_timeout()
-        self._recorder.record_warmup(bars)
-        self._warn_of_dear_lots(
-            {
-                s.symbol: venue_session.universe.instrument_of(s.symbol).price_from_units(int(s.close[-1]))
-                for s in bars
-                if len(s)
-            }
-        )
-        await self.analysis.start_workers(bars)
-        self._notifier.extend_timeout()
-        self.engine.warmup_done.set()
 
     def operator_api(
         self, ask_to_stop: Callable[[str], None], *, lines_dropped: Callable[[], int] = lambda: 0
@@ -288,6 +279,11 @@ class Daemon:
         for event in account.closing_events:
             self._journal.append("order", event, at=event.at)
 
+    def _warn_of_dear_lots_in(self, past: Sequence[BarSeries]) -> None:
+        universe = self._venue_session.universe
+        closes = {s.symbol: int(s.close[-1]) for s in past if len(s)}
+        self._warn_of_dear_lots({s: universe.instrument_of(s).price_from_units(close) for s, close in closes.items()})
+
     def _warn_of_dear_lots(self, prices: Mapping[str, Decimal]) -> None:
         universe = self._venue_session.universe
         priced = [(universe.instrument_of(symbol), price, price) for symbol, price in prices.items()]
@@ -324,8 +320,8 @@ class Daemon:
     async def run_until_stopped(self, stop: asyncio.Event, reasons: list[str]) -> dict[str, Any]:
         """Run the engine until `stop`, report READY after the first valid quote, and return the summary.
 
-        Open positions have their stops from the first quote on. Strategies decide, and so may open positions, once they
-        are warmed up.
+        Open positions have their stops from the first quote on. Strategies decide on a symbol, and so may open
+        positions, once it has its past.
         """
         with tuned_interpreter(self._venue_session.clock, self._latencies.record_duration):
             await self._trade(stop, reasons)
@@ -358,7 +354,7 @@ class Daemon:
                 watching = login.watch_state(self.engine.login_monitor.check_soon)
                 side_tasks.append(tasks.create_task(watching, name="login-watch"))
             if not self.engine.warmup_done.is_set():
-                side_tasks.append(tasks.create_task(self._warm_up(), name="warm-up"))
+                side_tasks.append(tasks.create_task(self._warm_start.warm_up(), name="warm-up"))
             self._is_trading = True
             await self.engine.run(stop)
             self._notifier.extend_timeout()

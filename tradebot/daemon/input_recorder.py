@@ -12,7 +12,7 @@ from tradebot.config.desk_settings import desk_settings, gate_limits
 from tradebot.daemon.venue_session import VenueSession
 from tradebot.domain.market import BarSeries
 from tradebot.domain.messages import Command
-from tradebot.journal.rows import RunSettings, WarmupBars
+from tradebot.journal.rows import RunSettings, WarmupBars, WarmupJoin
 from tradebot.journal.writer import Journal
 from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.desk.book.book import Book
@@ -73,6 +73,12 @@ class InputRecorder:
         for first in range(0, len(past), SYMBOLS_PER_ROW):
             row = WarmupBars(series=tuple(past[first : first + SYMBOLS_PER_ROW]))
             self._journal.append("warmup", row, at=self._venue_session.clock.market_ns())
+
+    def record_join(self, past: Sequence[BarSeries], join: WarmupJoin) -> None:
+        """Record which symbols join the strategies, with which bars, after which close."""
+        self.record_warmup(past)
+        if self._recording_desk is not None:
+            self._journal.append("joined", join, at=self._venue_session.clock.market_ns())
 
     def flush_inputs(self) -> None:
         """Record the inputs of the last seconds."""

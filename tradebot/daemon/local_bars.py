@@ -15,9 +15,9 @@ from tradebot.domain.market import BarSeries
 from tradebot.errors import DataError, LinkLost, StateError
 from tradebot.history.catalog import inventing_venue
 from tradebot.history.database import FILE_NAME
+from tradebot.history.held_bars import BarsWanted, HeldBars, held_interval, read_held_bars
 from tradebot.history.history import History, open_history
-from tradebot.history.past_bars import PastBars, PastWanted, held_interval, read_past_bars
-from tradebot.ops.events.analysis import HistoryNotRead, HistoryNotWritten
+from tradebot.ops.events.analysis import HistoryNotRead, HistoryNotSaved
 from tradebot.ops.events.event import EventListener
 
 
@@ -42,14 +42,14 @@ class LocalBars:
         """True when the run may use a history and there is one."""
         return not inventing_venue(self._venue) and (bool(self._dsn) or (self._state_dir / FILE_NAME).exists())
 
-    def read_bars(self, instruments: Sequence[Instrument], wanted: PastWanted) -> dict[str, PastBars]:
+    def read_bars(self, instruments: Sequence[Instrument], wanted: BarsWanted) -> dict[str, HeldBars]:
         """Return symbol -> the held bars that a run may begin with, or their doubt. Blocks; call it in a thread."""
         if not self.is_usable:
             return {}
         try:
             with self._opened(writes=False) as history:
                 accepted = history.accepted_jumps()
-                found = {i.symbol: read_past_bars(history, i, wanted, accepted) for i in instruments}
+                found = {i.symbol: read_held_bars(history, i, wanted, accepted) for i in instruments}
         except (DataError, StateError, LinkLost) as error:
             self._tell(HistoryNotRead(reason=str(error)))
             return {}
@@ -71,7 +71,7 @@ class LocalBars:
                         gap.instrument, interval, gap.since, gap.until, source=self._venue, venue=self._venue
                     )
         except (DataError, StateError, LinkLost) as error:
-            self._tell(HistoryNotWritten(symbols=len(gaps), reason=str(error)))
+            self._tell(HistoryNotSaved(symbols=len(gaps), reason=str(error)))
 
     def _opened(self, *, writes: bool) -> History:
         return open_history(self._state_dir, dsn=self._dsn, writes=writes)

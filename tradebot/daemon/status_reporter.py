@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from tradebot.config import Config
 from tradebot.daemon.venue_session import VenueSession
+from tradebot.markets.calendar import HoursClass
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.run import StopRequested, StopsEnded, TradingStarted
 from tradebot.ops.systemd import Notifier
@@ -35,10 +36,14 @@ class StatusReporter:
         self._tell, self._notifier = tell, notifier
 
     async def announce_ready(self) -> None:
-        """Report that the daemon is ready, after the first valid quote or after the time limit without one."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(FIRST_QUOTE_S):
-                await self._engine.quotes_ready.wait()
+        """Report that the daemon is ready: in a session after its first valid quote, or after a time limit without one.
+
+        Outside of sessions no quote is valid, and none is waited for.
+        """
+        if self._is_in_session():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_QUOTE_S):
+                    await self._engine.quotes_ready.wait()
         started = TradingStarted(
             symbols=len(self._venue_session.universe),
             strategies=[s.name for s in self._config.strategy],
@@ -49,6 +54,11 @@ class StatusReporter:
         )
         self._tell(started)
         self._notifier.notify_ready(self._status())
+
+    def _is_in_session(self) -> bool:
+        market, now = self._venue_session.traded_market, self._venue_session.clock.market_ns()
+        session = market.calendar.session_on(market.date_of(now), HoursClass.CONTRACT)  # these close last
+        return session is not None and session.is_open(now)
 
     async def report_status(self) -> None:
         """Report the status to the supervisor every few seconds, until cancelled."""

@@ -18,7 +18,7 @@ from tradebot.daemon.warmup_plan import WarmupPlan, WarmupPlanner, WarmupRequest
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import BarSeries
 from tradebot.errors import AccessDenied, LinkLost, LoginLost
-from tradebot.history.past_bars import PastWanted, doubt_of_gap, join_gap, last_bar_end
+from tradebot.history.held_bars import BarsWanted, doubt_of_gap, join_gap, last_bar_end
 from tradebot.journal.recovery import RecoveredState
 from tradebot.journal.warmup_history import read_warmup_bars
 from tradebot.markets.hours import hours_class_of
@@ -59,7 +59,7 @@ class WarmupLoader:
         self._opens_at, self._suspect, self._tell = opens_at, suspect, tell
         self._count, self._interval = config.analysis.warmup_bars, config.bars.interval_ns
         self._local_bars = LocalBars(config, venue_session.venue_name, tell)
-        self._login_tries, self._gaps = 0, list[FetchedGap]()
+        self._login_tries, self._is_denied, self._gaps = 0, False, list[FetchedGap]()
         self.request_count = 0
         self.repaired: set[str] = set()  # symbols whose held bars were not trusted and came from the venue instead
 
@@ -131,7 +131,9 @@ class WarmupLoader:
                     deliver(request.instrument, None)
                 continue
             except AccessDenied as error:
-                self._tell(WarmupDenied(reason=str(error)))
+                if not self._is_denied:  # the other request under way is refused, too
+                    self._tell(WarmupDenied(reason=str(error)))
+                self._is_denied = True
                 todo.appendleft(request)
                 while todo:
                     deliver(todo.popleft().instrument, None)
@@ -175,9 +177,9 @@ class WarmupLoader:
         self._tell((WarmupPostponed if self._login_tries == 1 else WarmupRetried)(reason=str(error)))
         await self._venue_session.clock.sleep(LOGIN_PAUSE_S)
 
-    def _wanted(self, until: int) -> PastWanted:
+    def _wanted(self, until: int) -> BarsWanted:
         start = until - warmup_span_ns(self._count, self._interval)
-        return PastWanted(self._interval, self._count, start, until, self._venue_session.traded_market)
+        return BarsWanted(self._interval, self._count, start, until, self._venue_session.traded_market)
 
     async def _recalled(self) -> list[BarSeries]:
         # The bars in the journal, from runs of today only: those of an earlier day may have been adjusted since, for a

@@ -11,7 +11,7 @@ from tradebot.daemon.local_bars import LocalBars
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import BarSeries
 from tradebot.errors import AccessDenied, LinkLost, LoginLost
-from tradebot.history.past_bars import PastBars, PastWanted, doubt_of_price, last_bar_end
+from tradebot.history.held_bars import BarsWanted, HeldBars, doubt_of_price, last_bar_end
 from tradebot.markets.hours import hours_class_of
 from tradebot.ops.events.analysis import HeldBarsDoubted
 from tradebot.ops.events.event import EventListener
@@ -55,7 +55,7 @@ class WarmupPlanner:
         self._suspect, self._tell = suspect, tell
 
     async def make_plan(
-        self, universe: Universe, wanted: PastWanted, journaled: Sequence[BarSeries], first: Collection[str]
+        self, universe: Universe, wanted: BarsWanted, journaled: Sequence[BarSeries], first: Collection[str]
     ) -> WarmupPlan:
         """Return the plan for bars that start before `wanted.end_at`; `journaled` are the journal's bars of today.
 
@@ -79,7 +79,7 @@ class WarmupPlanner:
         asked.sort(key=lambda request: request.instrument.symbol not in first)  # a stable sort keeps the order else
         return WarmupPlan(from_journal, at_hand, tuple(asked), tuple(doubts))
 
-    async def _price_doubts(self, instruments: Sequence[Instrument], held: Mapping[str, PastBars]) -> dict[str, str]:
+    async def _price_doubts(self, instruments: Sequence[Instrument], held: Mapping[str, HeldBars]) -> dict[str, str]:
         # A split overnight shows in no held bar. The quotes of a thousand symbols are two requests, where their bars
         # are a thousand.
         if not instruments:
@@ -102,7 +102,7 @@ class WarmupPlanner:
         return {i.symbol: f"its price of now could not be read: {reason}" for i in instruments}
 
 
-def _is_whole(instrument: Instrument, past: PastBars | None, wanted: PastWanted) -> bool:
+def _is_whole(instrument: Instrument, past: HeldBars | None, wanted: BarsWanted) -> bool:
     # Whether no bar is missing between the held ones and now.
     if past is None:
         return False

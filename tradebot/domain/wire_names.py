@@ -64,6 +64,7 @@ ON_DISK: dict[str, str] = {
     "rows.RunRecord": "Run: run_id mode account symbols venue config_hash versions pid",
     "rows.RunSettings": "Terms: interval strategies limits desk venue opens_at halts flattened",
     "rows.WarmupBars": "Warmup: series",
+    "rows.WarmupJoin": "Joined: after symbols waiting",
     "rows._PackedBatch": "_Close: interval ends_at seen_at quoted_at columns",
     "rows._LinkRow": "_Link: source mono reason",
     "rows._PackedSeries": "_Past: symbol interval columns",

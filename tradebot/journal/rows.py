@@ -81,6 +81,18 @@ class WarmupBars(Message, frozen=True):
     series: tuple[BarSeries, ...]
 
 
+class WarmupJoin(Message, frozen=True):
+    """Symbols that joined the strategies after the close that ended at `after` (market ns), 0 before the first one.
+
+    They joined with the bars that the run recorded for them until then. `waiting` are those that join later. A run
+    whose strategies were all warmed up before the first close has no such row.
+    """
+
+    after: int
+    symbols: tuple[str, ...]
+    waiting: tuple[str, ...] = ()
+
+
 class RunEnd(Message, frozen=True):
     """The proper end of a run. When the last row of a journal is of another kind, the run crashed.
 
@@ -116,6 +128,7 @@ ROW_KINDS: dict[str, tuple[type[Message], ...]] = {
     "universe": (InstrumentList,),
     "terms": (RunSettings,),
     "warmup": (WarmupBars,),
+    "joined": (WarmupJoin,),
     "tape": (InputLogBatch,),
     "session": (SessionBegins,),
     "close": (BarBatch,),

@@ -18,7 +18,16 @@ from tradebot.errors import DataError, StateError
 from tradebot.journal.input_log import sent_order_ids
 from tradebot.journal.reader import read_rows
 from tradebot.journal.recovery import RecoveredAccount, recover_state
-from tradebot.journal.rows import InstrumentList, JournalRow, RunEnd, RunRecord, RunSettings, WarmupBars, encode_body
+from tradebot.journal.rows import (
+    InstrumentList,
+    JournalRow,
+    RunEnd,
+    RunRecord,
+    RunSettings,
+    WarmupBars,
+    WarmupJoin,
+    encode_body,
+)
 from tradebot.journal.schema import FILE_NAME
 
 COMMANDS = ("halt", "reduce", "resume", "flatten")
@@ -44,7 +53,8 @@ class RecordedRun(NamedTuple):
 
     `before` is the recovered account it started with. `outputs` are the messages of its desk in order, the
     events `before.closing_events` first. `input_rows` are the rows of its input log, still packed, because a day of
-    quotes would fill the memory. `has_ended` is False when the run was cut off.
+    quotes would fill the memory. `warmup` has the past bars of all symbols, and `joins` says which joined late.
+    `has_ended` is False when the run was cut off.
     """
 
     run: RunRecord
@@ -57,6 +67,12 @@ class RecordedRun(NamedTuple):
     outputs: tuple[RecordedLine, ...]
     input_rows: tuple[JournalRow, ...]
     has_ended: bool
+    joins: tuple[WarmupJoin, ...] = ()
+
+    @property
+    def waiting(self) -> frozenset[str]:
+        """Return the symbols that the strategies of the run began without."""
+        return frozenset(self.joins[0].waiting) if self.joins else frozenset()
 
 
 def journal_path(path: Path) -> Path:
@@ -95,6 +111,7 @@ def read_run(path: Path, run_id: str | None = None) -> RecordedRun:
 def _gathered(path: Path, run: RunRecord, before: RecoveredAccount) -> RecordedRun:
     universe, terms, has_ended = Universe(()), None, False
     warmup: list[BarSeries] = []
+    joins: list[WarmupJoin] = []
     batches: dict[int, BarBatch] = {}
     signals, outputs, tapes = list[RecordedLine](), list[RecordedLine](), list[JournalRow]()
     for row in read_rows(path, run=run.run_id):
@@ -108,6 +125,8 @@ def _gathered(path: Path, run: RunRecord, before: RecoveredAccount) -> RecordedR
                 terms = message
             case WarmupBars():
                 warmup += message.series
+            case WarmupJoin():
+                joins.append(message)
             case BarBatch() if terms is not None and message.interval == terms.interval:
                 batches[message.ends_at] = message
             case Signals():
@@ -124,7 +143,17 @@ def _gathered(path: Path, run: RunRecord, before: RecoveredAccount) -> RecordedR
         )
     said = _desk_outputs(outputs, tapes)
     return RecordedRun(
-        run, universe, terms, before, tuple(warmup), batches, tuple(signals), said, tuple(tapes), has_ended
+        run,
+        universe,
+        terms,
+        before,
+        tuple(warmup),
+        batches,
+        tuple(signals),
+        said,
+        tuple(tapes),
+        has_ended,
+        tuple(joins),
     )
 
 

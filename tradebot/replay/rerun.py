@@ -132,6 +132,7 @@ class _Rerun:
             ) from error
         self.expected_outputs = deque(recorded.outputs)
         self._recorded_signals = deque(recorded.signals)
+        self._joins = deque(recorded.joins[1:])  # the first one only says who waits
         # End of a batch of bars, market ns -> the rows of its signals.
         self._lines_by_close: dict[int, list[RecordedLine]] = {}
         for line in recorded.signals:
@@ -181,7 +182,8 @@ class _Rerun:
             best=before.best_prices,
         )
         self._compare_outputs(before.closing_events)
-        await self.analysis.start_workers(self._recorded.warmup)
+        waiting = self._recorded.waiting
+        await self.analysis.start_workers([s for s in self._recorded.warmup if s.symbol not in waiting], waiting)
 
     async def replay_row(self, row: JournalRow) -> None:
         """Replay one row of inputs. Raises _Differs at the first difference."""
@@ -236,6 +238,9 @@ class _Rerun:
         if (held := self.desk.account.open_positions()) != step.holdings:
             raise self._differs("the holdings told to the strategies", repr(step.holdings), repr(held))
         self.counts["closes"] += 1
+        while self._joins and self._joins[0].after < step.ends_at:
+            symbols = self._joins.popleft().symbols
+            await self.analysis.join_symbols(symbols, [s for s in self._recorded.warmup if s.symbol in symbols])
         made = await self.analysis.compute_message(batch, step.holdings)
         lines = self._lines_by_close.get(step.ends_at, [])
         failed = {symbol for line in lines if isinstance(line.message, Signals) for symbol in line.message.failed}

@@ -72,6 +72,11 @@ class BarBuilder:
             self.price_band.begin_session()
         return self._times.as_message
 
+    @property
+    def builds_since(self) -> int:
+        """Return the instant (market ns) from which on bars are built, -1 before the first session is known."""
+        return self._joined
+
     def is_open(self, market_at: int) -> bool:
         """True when any instrument is inside its session at `market_at` (market ns)."""
         return bool(self._times.opens_at.min() <= market_at < self._times.closes_at.max())

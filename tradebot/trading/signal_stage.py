@@ -1,4 +1,4 @@
-"""The signal stage: gives each close to the analysis and sends the signals to the desk, a few in each message."""
+"""The signal stage: gives closes and joining symbols to the analysis, and sends the signals to the desk."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tradebot.clock import Clock, TimeSlice
 from tradebot.domain.market import BarBatch
 from tradebot.domain.messages import Signals
 from tradebot.trading.analysis.analysis import Analysis
+from tradebot.trading.analysis.warmup import JoiningSymbols
 from tradebot.trading.order_sender import JournalAppender
 from tradebot.trading.queues import TIME_SLICE_NS, StageQueues
 from tradebot.trading.trading_desk import TradingDesk
@@ -33,8 +34,10 @@ class SignalStage:
         self._queues, self._analysis, self._desk = queues, analysis, desk
         self._clock, self._journal, self.measure = clock, journal, measure
         self._is_stopping = False
-        # Set by the owner once the analysis is warmed up. Closes wait for it; quotes do not.
+        # Set by the owner once the analysis is started. Closes wait for it; quotes do not.
         self.warmup_done = asyncio.Event()
+        # Called before symbols join, with the end of the last close (market ns) that the analysis was given.
+        self.on_join: Callable[[JoiningSymbols, int], None] = lambda joining, after: None
         # Market ns: end of the newest bars processed, and of those with signals
         self.last_bar_at = self.last_signal_at = 0
 
@@ -42,13 +45,22 @@ class SignalStage:
         """Drop all further closes undecided. The journal has them."""
         self._is_stopping = True
 
+    async def join_symbols(self, joining: JoiningSymbols) -> None:
+        """Let symbols join between two closes, in the order of the queue. Call it once `warmup_done` is set."""
+        assert self.warmup_done.is_set(), "symbols join an analysis that has started"
+        await self._queues.closes.put(joining)
+
     async def process_closes(self) -> None:
-        """Process closes for ever."""
+        """Process closes and joins for ever."""
         time_slice = TimeSlice(self._clock, TIME_SLICE_NS)
         early = await self._until_warm()
         while True:
-            batch: BarBatch = early.popleft() if early else await self._queues.closes.get()
+            batch: BarBatch | JoiningSymbols = early.popleft() if early else await self._queues.closes.get()
             if self._is_stopping:
+                continue
+            if isinstance(batch, JoiningSymbols):
+                self.on_join(batch, self.last_bar_at)
+                await self._analysis.join_symbols(batch.symbols, batch.series)
                 continue
             self.last_bar_at = batch.ends_at
             signal_batch = await self._analysis.compute_signals(batch, self._desk.holdings_at(batch))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from decimal import Decimal
@@ -179,13 +180,23 @@ async def test_a_symbol_that_joins_while_its_worker_is_rebuilt_joins_with_it(tmp
     specs = [load_strategy("ema_cross", FAST), counting(tmp_path)]
     expected = await early(4, specs)
     bench = LateBench({10: ("S01",)}, size=4, specs=specs, workers=2)
-    async with running(bench):
+    recalls, goes_on = asyncio.Event(), asyncio.Event()
+    recall = bench.recall
+
+    async def slowly() -> Any:
+        recalls.set()
+        await goes_on.wait()
+        return await recall()
+
+    bench.recall = slowly  # type: ignore[method-assign]
+    async with asyncio.timeout(20), running(bench):
         for t in range(10):
             await bench.join_and_step(t)
         os.kill(bench.analysis.worker_pids[1], signal.SIGKILL)
-        await bench.hear("worker_lost")
-        got, joined = await bench.join_and_step(10)  # while it is built
+        await recalls.wait()  # the new process has its symbols and their past
+        got, joined = await bench.join_and_step(10)
         assert got == of(expected[10], joined & {"S00", "S02"})
+        goes_on.set()
         await bench.hear("worker_rebuilt")
         for t in range(11, LIVE):
             got, joined = await bench.join_and_step(t)

@@ -85,7 +85,7 @@ class HistoryNotRead(Event, frozen=True):
     reason: Reason
 
 
-class HistoryNotWritten(Event, frozen=True):
+class HistoryNotSaved(Event, frozen=True):
     """Bars that the venue gave could not be written to the local history: the next start asks for them again."""
 
     level = WARNING

@@ -1,10 +1,11 @@
-"""The warm-up of the analysis: bars from the venue before the first close, later closes from the journal."""
+"""The warm-up of the analysis: bars from the venue, symbols that join with theirs, later closes from the journal."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from tradebot.clock import DAY, SECOND, Clock
 from tradebot.domain.instrument import Universe
@@ -24,6 +25,13 @@ from tradebot.venues.venue import Broker
 
 WARMUP_WITHIN_S = 60.0  # wall seconds; at three history requests a second, 180 symbols are warmed up in this time
 MIN_SESSION_S = 300 * 60  # market seconds of the shortest session expected
+
+
+class JoiningSymbols(NamedTuple):
+    """Symbols that join the analysis between two closes, with the past bars of those that have some."""
+
+    symbols: tuple[str, ...]
+    series: tuple[BarSeries, ...]
 
 
 async def fetch_warmup_bars(

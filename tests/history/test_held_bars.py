@@ -14,16 +14,16 @@ from tests.history.bars_by_hand import MINUTE, MONDAY, assert_same, series, walk
 from tradebot.clock import DAY
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import BarSeries
-from tradebot.history.history import History, open_history
-from tradebot.history.past_bars import (
-    PastBars,
-    PastWanted,
+from tradebot.history.held_bars import (
+    BarsWanted,
+    HeldBars,
     doubt_of_gap,
     doubt_of_price,
     join_gap,
     last_bar_end,
-    read_past_bars,
+    read_held_bars,
 )
+from tradebot.history.history import History, open_history
 from tradebot.history.resample import resample_series
 from tradebot.markets.calendar import HoursClass, ist_to_ns
 from tradebot.markets.market import HOME_MARKET
@@ -47,9 +47,9 @@ def put(history: History, bars: BarSeries, instrument: Instrument = SHARE, *, ve
 
 def read(
     history: History, *, bars: int = 200, at: int = EARLY, interval: int = MINUTE, instrument: Instrument = SHARE
-) -> PastBars | None:
-    wanted = PastWanted(interval, bars, at - 30 * DAY, at, HOME_MARKET)
-    return read_past_bars(history, instrument, wanted, history.accepted_jumps())
+) -> HeldBars | None:
+    wanted = BarsWanted(interval, bars, at - 30 * DAY, at, HOME_MARKET)
+    return read_held_bars(history, instrument, wanted, history.accepted_jumps())
 
 
 @pytest.mark.parametrize(

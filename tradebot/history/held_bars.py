@@ -27,7 +27,7 @@ SAME_BAR_TOLERANCE = 0.02  # relative; two sources differ by some ticks in one m
 LONGEST_BREAK_DAYS = 30  # no exchange is closed longer
 
 
-class PastWanted(NamedTuple):
+class BarsWanted(NamedTuple):
     """The bars that a run wants: `bars` of `interval` ns that start in [start_at, end_at), market ns, of a market."""
 
     interval: int
@@ -37,7 +37,7 @@ class PastWanted(NamedTuple):
     market: Market
 
 
-class PastBars(NamedTuple):
+class HeldBars(NamedTuple):
     """Held bars in the instrument's units, oldest first.
 
     The history has every bar that ended by `covered_until` (market ns). `doubt` says why the bars must not be used; it
@@ -66,9 +66,9 @@ def last_bar_end(market: Market, line: HoursClass, at: int, interval: int) -> in
     raise DataError(f"{market.exchange}: its calendar has no session in the {LONGEST_BREAK_DAYS} days before")
 
 
-def read_past_bars(
-    history: History, instrument: Instrument, wanted: PastWanted, accepted: Collection[tuple[str, str, int]] = ()
-) -> PastBars | None:
+def read_held_bars(
+    history: History, instrument: Instrument, wanted: BarsWanted, accepted: Collection[tuple[str, str, int]] = ()
+) -> HeldBars | None:
     """Return the newest held bars of an instrument; None where there are fewer than wanted or a session is missing.
 
     Bars of a shorter interval are made longer where none of the wanted interval are held. Prices that a venue invented
@@ -94,14 +94,14 @@ def read_past_bars(
         return None
     exact = _in_units_of(held, stored, instrument)
     if exact is None:
-        return PastBars(held, covered, "its held prices do not fit the instrument's decimals")
+        return HeldBars(held, covered, "its held prices do not fit the instrument's decimals")
     days = _days(held.starts, wanted.market)
     firsts = np.flatnonzero(np.diff(days)) + 1
     jumps = firsts[are_jumps(held.close[firsts - 1], held.open[firsts])]
     known = {day for exchange, symbol, day in accepted if (exchange, symbol) == (stored.exchange, stored.symbol)}
     if any(int(days[i]) not in known for i in jumps.tolist()):
-        return PastBars(exact, covered, "its held bars jump from one session to the next, as a split not adjusted does")
-    return PastBars(exact, covered)
+        return HeldBars(exact, covered, "its held bars jump from one session to the next, as a split not adjusted does")
+    return HeldBars(exact, covered)
 
 
 def doubt_of_price(held: BarSeries, price: int) -> str:
