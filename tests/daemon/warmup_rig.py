@@ -73,7 +73,9 @@ class Venue:
 class Rig:
     """A loader over `venue` at a time of Thursday; `held` says how many days of each symbol the history has."""
 
-    def __init__(self, folder: Path, at: int, held: dict[str, int], *, halved: str = "", venue: str = "kite") -> None:
+    def __init__(
+        self, folder: Path, at: int, held: dict[str, int], *, halved: str = "", venue: str = "kite", bars: int = BARS
+    ) -> None:
         self.clock, self.folder, self.told = ManualClock(at), folder, Told()
         self.universe = Universe(
             [Instrument(symbol=s, token=i + 1, has_derivatives=False) for i, s in enumerate(SYMBOLS)]
@@ -81,15 +83,15 @@ class Rig:
         self.venue = Venue(self.clock, self.universe)
         with open_history(folder, writes=True) as history, history.transaction():
             for symbol, days in held.items():
-                bars = truth(symbol).select_bars(slice(0, 375 * days))
+                series = truth(symbol).select_bars(slice(0, 375 * days))
                 if symbol == halved:
-                    bars = twice(bars)
-                history.write_bars(self.universe.instrument_of(symbol), bars, source="by hand")
+                    series = twice(series)
+                history.write_bars(self.universe.instrument_of(symbol), series, source="by hand")
         session: Any = SimpleNamespace(
             clock=self.clock, universe=self.universe, venue_name=venue, traded_market=HOME_MARKET,
             venue=SimpleNamespace(broker=self.venue),
         )  # fmt: skip
-        config = Config.model_validate({"app": {"state_dir": folder}, "analysis": {"warmup_bars": BARS}})
+        config = Config.model_validate({"app": {"state_dir": folder}, "analysis": {"warmup_bars": bars}})
         self.suspected = 0
         self.until = at
         self.loader = WarmupLoader(

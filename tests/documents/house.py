@@ -38,6 +38,7 @@ SHORTER = {
     "bench backtest": ["--bars", "5000", "--symbols", "2", "--bars-each", "100", "--repeats", "1"],
     "bench sweep": ["--trials", "10", "--bars", "1000"],
     "bench startup": ["--symbols", "20", "--bars", "60", "--repeats", "1"],
+    "bench warmup": ["--symbols", "9", "--latency", "1ms"],
     "bench fetch": ["--symbols", "10", "--latency", "1ms"],
     "bench indicators": ["--symbols", "10", "--repeats", "1"],
     "bench pool": ["--symbols", "10", "--repeats", "1"],

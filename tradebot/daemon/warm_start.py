@@ -25,7 +25,7 @@ from tradebot.trading.bar_builder import BarBuilder
 from tradebot.trading.desk.account_view import AccountView
 from tradebot.trading.signal_stage import SignalStage
 
-JOIN_EVERY_S = 1.0  # symbols that arrive within it join together: each join makes the closes wait for some milliseconds
+JOIN_EVERY_S = 0.5  # symbols that arrive within it join together: each join makes the closes wait for some milliseconds
 TELL_EVERY_S = 15.0
 FIRST_TICK_POLL_S = 0.02
 

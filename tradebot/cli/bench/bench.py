@@ -37,6 +37,7 @@ for command in (
     research.backtest,
     daemon_paths.burst,
     daemon_paths.startup,
+    daemon_paths.warmup,
     baselines.cycle,
     baselines.history,
 ):

@@ -6,7 +6,15 @@ from typing import Any
 
 import click
 
-from tradebot.cli.bench.output import duration_s, json_option, show_count, show_current, show_result, symbols_option
+from tradebot.cli.bench.output import (
+    MAX_SYMBOLS,
+    duration_s,
+    json_option,
+    show_count,
+    show_current,
+    show_result,
+    symbols_option,
+)
 from tradebot.clock import WallClock
 
 MAX_RATE = 5_000
@@ -98,6 +106,21 @@ def startup(symbols: tuple[int, ...], bars: int, repeats: int, as_json: bool) ->
 
     load = StartupLoad(symbols=symbols, bars=bars, repeats=repeats)
     _tell(measure_startup(load, clock=WallClock(), progress=show_current), startup_verdicts, as_json)
+
+
+@click.command()
+@click.option("--symbols", type=click.IntRange(6, MAX_SYMBOLS), default=500, show_default=True, help="How many.")
+@click.option("--latency", default="200ms", show_default=True, help="What the venue waits before past bars.")
+@json_option
+def warmup(symbols: int, latency: str, as_json: bool) -> None:
+    """Start the whole daemon over the history of the day before: before the open, and in mid-day with positions.
+
+    The venue allows three requests for past bars a second, so mid-day takes a third of a second a symbol.
+    """
+    from tradebot.bench.start.warmup import WarmupLoad, measure_warmups, warmup_verdicts
+
+    load = WarmupLoad(symbols=symbols, latency_s=duration_s(latency, longest_s=1.0, option="--latency"))
+    _tell(measure_warmups(load, clock=WallClock(), progress=show_current), warmup_verdicts, as_json)
 
 
 SUSTAINED_TICKS = 1_000_000  # ticks for one client and turn; slow clients read a tenth of that
