@@ -271,5 +271,10 @@ class BrokerLogin:
         ends = self.place.adapter.venue_rules.login_ends
         return next_time_of_day(ends, self._clock.market_ns(), self.place.market) if ends else 0
 
+    @property
+    def shown_end(self) -> str:
+        """Return the market's time of the end, to the minute."""
+        return self._shown(self.ends_at)
+
     def _shown(self, at: int) -> str:
         return format_iso(at, self.place.market.tzinfo)[:16]

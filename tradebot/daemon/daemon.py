@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from datetime import time
 from decimal import Decimal
 from functools import partial
@@ -18,6 +18,7 @@ from tradebot.control.operator_api import OperatorApi
 from tradebot.control.status_snapshot import status_snapshot
 from tradebot.daemon.head_keeper import JournalHeadKeeper
 from tradebot.daemon.input_recorder import InputRecorder
+from tradebot.daemon.instrument_check import InstrumentCheck
 from tradebot.daemon.run_results import RunResults
 from tradebot.daemon.run_summary import summarize_run
 from tradebot.daemon.run_vitals import RunVitals
@@ -334,27 +335,7 @@ class Daemon:
 
     async def _trade(self, stop: asyncio.Event, reasons: list[str]) -> None:
         async with asyncio.TaskGroup() as tasks:
-            side_tasks = [
-                tasks.create_task(self._announce(), name="announce"),
-                tasks.create_task(self._status_reporter.report_status(), name="status"),
-                tasks.create_task(self._journal.raise_on_failure(), name="journal-watch"),
-                tasks.create_task(self.space.run_checks(), name="space-watch"),
-                tasks.create_task(self.heads.save_periodically(), name="journal-heads"),
-            ]
-            if (stop_after_s := self._config.app.stop_after_s) is not None:
-                side_tasks.append(tasks.create_task(self._stop_after(stop_after_s, stop, reasons), name="stop-after"))
-            side_tasks.append(
-                tasks.create_task(self._status_reporter.announce_stop(stop, reasons), name="say-stopping")
-            )
-            if self._outbox is not None:
-                side_tasks.append(tasks.create_task(self._outbox.feed_store(), name="outbox"))
-            if self._api is not None:
-                side_tasks.append(tasks.create_task(self._api.watch_halt_file(), name="halt-file"))
-            if (login := self._venue_session.login) is not None:
-                watching = login.watch_state(self.engine.login_monitor.check_soon)
-                side_tasks.append(tasks.create_task(watching, name="login-watch"))
-            if not self.engine.warmup_done.is_set():
-                side_tasks.append(tasks.create_task(self._warm_start.warm_up(), name="warm-up"))
+            side_tasks = [tasks.create_task(work, name=name) for name, work in self._side_work(stop, reasons)]
             self._is_trading = True
             await self.engine.run(stop)
             self._notifier.extend_timeout()
@@ -362,6 +343,29 @@ class Daemon:
             self._status_reporter.warn_open_positions()
             for task in side_tasks:
                 task.cancel()
+
+    def _side_work(self, stop: asyncio.Event, reasons: list[str]) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
+        venue_session, config = self._venue_session, self._config
+        yield "announce", self._announce()
+        yield "status", self._status_reporter.report_status()
+        yield "journal-watch", self._journal.raise_on_failure()
+        yield "space-watch", self.space.run_checks()
+        yield "journal-heads", self.heads.save_periodically()
+        if (stop_after_s := config.app.stop_after_s) is not None:
+            yield "stop-after", self._stop_after(stop_after_s, stop, reasons)
+        yield "say-stopping", self._status_reporter.announce_stop(stop, reasons)
+        if self._outbox is not None:
+            yield "outbox", self._outbox.feed_store()
+        if self._api is not None:
+            yield "halt-file", self._api.watch_halt_file()
+        if venue_session.login is not None:
+            yield "login-watch", venue_session.login.watch_state(self.engine.login_monitor.check_soon)
+            check = InstrumentCheck(
+                venue_session, config.app.symbols, command=self.engine.execute_command, tell=self._tell
+            )
+            yield "instrument-check", check.check_each_day()
+        if not self.engine.warmup_done.is_set():
+            yield "warm-up", self._warm_start.warm_up()
 
     async def _announce(self) -> None:
         clock = self._venue_session.clock

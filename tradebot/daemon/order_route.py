@@ -47,7 +47,12 @@ Route = TypeVar("Route", bound=VenueAccess)
 
 
 def _as(kind: type[Route], access: VenueAccess) -> Route:
-    return kind(addresses=access.addresses, credentials=access.credentials, ca_bundle=access.ca_bundle)
+    return kind(
+        addresses=access.addresses,
+        credentials=access.credentials,
+        ca_bundle=access.ca_bundle,
+        bind_address=access.bind_address,
+    )
 
 
 def _on_this_machine(address: str) -> None:

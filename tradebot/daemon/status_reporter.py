@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from tradebot.config import Config
+from tradebot.daemon.broker_login import BrokerLoginState
 from tradebot.daemon.venue_session import VenueSession
 from tradebot.markets.calendar import HoursClass
 from tradebot.ops.events.event import EventListener
@@ -92,6 +93,8 @@ class StatusReporter:
             notes = f", NEED LOGIN: {'no order leaves' if c.links.orders_refused else 'log in again'}{notes}"
         elif c.blind_reason:
             notes = f", NO BOOKS{notes}"
+        elif (login := self._venue_session.login) is not None and login.state is BrokerLoginState.EXPIRING:
+            notes = f", login ends {login.shown_end}{notes}"
         if c.disk_short:
             notes = f", DISK {'FULL' if c.disk_full else 'SHORT'}{notes}"
         return (

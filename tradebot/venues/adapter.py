@@ -32,6 +32,7 @@ class VenueAccess(Message, frozen=True):
     addresses: Mapping[str, str]
     credentials: Credentials
     ca_bundle: str = ""
+    bind_address: str = ""  # the local address to connect from, "" for any
 
     @property
     def is_rehearsal(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from tradebot.ops.events.event import ERROR, INFO, WARNING, Action, Count, Event, Positions, Reason, Seconds, Times
@@ -28,6 +28,22 @@ class InstrumentsNotRead(Unanswered, frozen=True):
 
     level = WARNING
     do = "Look at the network and the venue's status page."
+
+
+class InstrumentsChecked(Event, frozen=True):
+    """On a new trading day the venue's list of instruments says of ours what it said before."""
+
+    level = INFO
+    do = "Nothing."
+    symbols: Annotated[int, "how many"]
+
+
+class InstrumentsChanged(Event, frozen=True):
+    """On a new trading day the venue's list of instruments says something else of ours: these symbols are halted."""
+
+    level = ERROR
+    do = "Restart the daemon before the market opens, then resume the symbols."
+    changes: Annotated[Mapping[str, str], "symbol -> what changed"]
 
 
 class BooksNotRead(Unanswered, frozen=True):

@@ -110,7 +110,12 @@ class KiteAdapter:
         if route_prefix(addresses["rest"]):
             addresses["ticker"] += f"/?{urlencode({'user_id': settings.account_id})}"
         keys = {key: getattr(settings, key).get_secret_value() for key in (*SECRET_NAMES, "access_token")}
-        return VenueAccess(addresses=addresses, credentials=Credentials(**keys), ca_bundle=settings.ca_bundle)
+        return VenueAccess(
+            addresses=addresses,
+            credentials=Credentials(**keys),
+            ca_bundle=settings.ca_bundle,
+            bind_address=settings.bind_address,
+        )
 
     def access_from_entry(self, entry: Mapping[str, Any]) -> VenueAccess:
         addresses = {name: str(entry[name]) for name in ADDRESS_SCHEMES}
@@ -130,7 +135,12 @@ class KiteAdapter:
                 f"the venue's address is {rest[:200]!r}: it must be https, the keys leave with each request"
             )
         ca_bundle = _text(section, "ca_bundle")
-        return VenueAccess(addresses={"rest": rest}, credentials=Credentials(**keys), ca_bundle=ca_bundle)
+        return VenueAccess(
+            addresses={"rest": rest},
+            credentials=Credentials(**keys),
+            ca_bundle=ca_bundle,
+            bind_address=_text(section, "bind_address"),
+        )
 
     def build_trading_venue(self, access: VenueAccess, clock: Clock, settings: Any, *, silent_after_s: float) -> Any:
         from tradebot.venues.kite.feed import FeedSettings
@@ -161,6 +171,7 @@ class KiteAdapter:
             rest=access.addresses["rest"],
             credentials=access.credentials,
             ca_bundle=access.ca_bundle,
+            bind_address=access.bind_address or None,
             clock=clock,
             limiter=Limiter(KILL_LIMITS, clock),
             timeouts=timeouts,
@@ -199,7 +210,12 @@ def _address_errors(settings: Any) -> list[tuple[str, str]]:
 
 
 def _connection_arguments(access: VenueAccess) -> dict[str, Any]:
-    return {**access.addresses, "credentials": access.credentials, "ca_bundle": access.ca_bundle}
+    return {
+        **access.addresses,
+        "credentials": access.credentials,
+        "ca_bundle": access.ca_bundle,
+        "bind_address": access.bind_address,
+    }
 
 
 def _text(table: Mapping[str, Any], key: str) -> str:

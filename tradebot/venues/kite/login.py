@@ -72,7 +72,13 @@ class KiteLogin:
         rest = access.addresses["rest"]
         # The token is part of the mask, so that an error that quotes our request does not tell it.
         hidden = Credentials(api_key=key, api_secret=secret, request_token=request_token, checksum=checksum)
-        link = RestLink(rest, credentials=hidden, ca_bundle=access.ca_bundle, has_login=False)
+        link = RestLink(
+            rest,
+            credentials=hidden,
+            ca_bundle=access.ca_bundle,
+            bind_address=access.bind_address or None,
+            has_login=False,
+        )
         form = {"api_key": key, "request_token": request_token, "checksum": checksum}
         try:
             got = await link.send_request(

@@ -33,6 +33,12 @@ class KiteSection(Section):
         description="the redirect URL of your app at developers.kite.trade; `tradebot login kite` waits there",
     )
     account_id: str = Field(default="", max_length=32, description="live refuses to trade any account but this one")
+    bind_address: str = Field(
+        default="",
+        pattern=r"[0-9A-Fa-f.:]*",
+        max_length=45,
+        description="local IP address that requests leave from, where a machine has several; empty: any",
+    )
     ca_bundle: str = Field(
         default="", max_length=4096, description="file of certificates to trust; empty: those of the system"
     )

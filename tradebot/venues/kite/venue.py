@@ -23,6 +23,7 @@ class _KiteConnections(Generic[Reading]):
     """Kite Connect v3, real, sandbox or simulated, depending on the addresses; an async context manager.
 
     `feed` holds the settings of the stream. `ca_bundle` is a file of certificates to trust, empty for the system's.
+    `bind_address` is the local address that requests leave from, empty for any; the stream is not bound.
     `credentials` may be renewed at any time; the next request and the next connection use the new keys.
     """
 
@@ -38,8 +39,11 @@ class _KiteConnections(Generic[Reading]):
         clock: Clock,
         feed: FeedSettings = FeedSettings(),
         ca_bundle: str = "",
+        bind_address: str = "",
     ) -> None:
-        self.broker: Reading = self.broker_class(rest=rest, credentials=credentials, clock=clock, ca_bundle=ca_bundle)
+        self.broker: Reading = self.broker_class(
+            rest=rest, credentials=credentials, clock=clock, ca_bundle=ca_bundle, bind_address=bind_address or None
+        )
         self.credentials, self._ticker, self._ca_bundle = credentials, ticker, ca_bundle
         self._clock, self._feed = clock, feed
         self._rng = np.random.default_rng(0)  # draws the waits between two tries
