@@ -82,6 +82,13 @@ class Rehearsal:
         )  # fmt: skip
         return done.returncode, done.stdout + done.stderr
 
+    def status(self) -> dict[str, Any]:
+        """Return what `tradebot status --json` prints."""
+        code, said = self.verb("status", "--json")
+        assert code == 0, said
+        found: dict[str, Any] = json.loads(said)
+        return found
+
     def log_in(self) -> str:
         """Log in at the page, and give the daemon the address to which the browser was sent."""
         code, said = self.verb("login", "kite", self.person.press_login()[1])

@@ -1,52 +1,60 @@
-"""The live path from an empty folder, rehearsed: config, login, a live day, a kill, the night, a login, a live day."""
+"""The way to live trading, rehearsed from an empty folder: paper day, live day, night, live day, kills between."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.patient_trader import EAGER
-from tests.stories.ledger import assert_agree
 from tests.stories.live_rehearsal import Rehearsal
 from tradebot.checker.promises import are_kept, judge_records
 
 pytestmark = pytest.mark.timeout(180)
 
 
-def test_two_live_days_need_a_login_each_morning_and_nothing_else(start: Any, tmp_path: Path) -> None:
-    week = Rehearsal(start, tmp_path, trader=EAGER)
-    week.open_exchange("2026-11-23T09:05", speed=120)
-
-    # Given a first start without a login: ready, it waits, and says for what.
+def test_a_week_from_an_empty_folder_needs_a_login_each_morning_and_nothing_else(start: Any, tmp_path: Path) -> None:
+    # Given an empty folder and a paper day: a start without a login is ready, waits, and says for what.
+    week = Rehearsal(start, tmp_path, trader=EAGER, mode="paper")
+    week.open_exchange("2026-11-20T09:05", speed=120)
     daemon = week.run()
-    assert daemon.event("live_rehearsed")["mode"] == "rehearsal-live"
+    assert daemon.event("live_rehearsed")["mode"] == "rehearsal-paper"
     daemon.event("login_needed")
     assert week.verb("status", "--check")[0] == 11
     code, said = week.verb("halt", "too early")
     assert (code, "not trading yet" in said) == (2, True)
-    assert "logged in as SIM001; it ends at 2026-11-24T06:00" in week.log_in_by_browser()
-    assert daemon.event("login_accepted")["came_from"] == "login"
+    assert "logged in as SIM001; it ends at 2026-11-21T06:00" in week.log_in_by_browser()
     daemon.event("order_filled")
-    saved = tmp_path / "state/login-kite.json"
-    assert saved.stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "state/login-kite.json").stat().st_mode & 0o777 == 0o600
+    assert week.status()["account"] == "PAPER-SIM001"
 
-    # A kill in the day needs no login: the saved one counts.
+    # A kill needs no login, the saved one counts; the books of the paper account go on.
     daemon.kill()
     daemon = week.run()
     assert daemon.event("login_accepted")["came_from"] == "saved"
+    assert daemon.event("state_recovered")["clean"] is False
     daemon.event("order_filled")
-    code, text = week.verb("status", "--json")
-    assert (code, json.loads(text)["login"]["state"], json.loads(text)["mode"]) == (0, "LOGGED_IN", "rehearsal-live")
+    assert week.status()["money"]["whole_fills"] > 1
+    assert daemon.stop(30).code == 0
+    week.close_exchange()
+    assert week.requests() == [], "the venue has heard of no order"
+
+    # The first live day needs a login, as each morning does.
+    week.write_config("live")
+    week.open_exchange("2026-11-23T09:05", speed=120)
+    daemon = week.run()
+    daemon.event("login_needed")
+    week.log_in()
+    daemon.event("order_filled")
+    assert (week.status()["account"], week.status()["mode"]) == ("SIM001", "rehearsal-live")
 
     # The night: the exchange ends its day and opens the next trading day; the daemon stays up and needs a login.
     week.close_exchange()
     daemon.event("exchange_clock_lost")
     week.open_exchange("2026-11-25T08:40", speed=120)
     assert daemon.event("exchange_clock_moved")["market_time"].startswith("2026-11-25T08:4")
-    assert daemon.event("session_lost")["positions"] is not None
+    daemon.event("session_lost")
     daemon.event("login_needed")
     week.log_in()
     daemon.event("session_restored")
@@ -54,14 +62,14 @@ def test_two_live_days_need_a_login_each_morning_and_nothing_else(start: Any, tm
     daemon.event("order_filled")
     assert len(week.requests("POST")) > first_day
 
-    # A second kill, and the second day goes on; its end is clean, and the records of both days are kept.
+    # A second kill, and the second live day goes on; its end is clean, and the records of both days are kept.
     daemon.kill()
     daemon = week.run()
     daemon.event("order_filled")
     assert daemon.stop(30).code == 0
     week.close_exchange()
-    assert_agree(week.journal, week.log)
-    assert are_kept(judge_records(week.journal, against=week.log))
+    verdicts = judge_records(week.journal, against=week.log)
+    assert are_kept(verdicts), verdicts
     assert not [line for line in daemon.lines if line["event"] == "desk_halted"]
 
 
