@@ -25,12 +25,15 @@ class DryBroker:
         raise AttributeError(name)
 
     async def submit(self, request: OrderRequest) -> Reply:
+        """Send nothing."""
         return NotSent(reason=DRY_REASON)
 
     async def modify(self, request: OrderRequest, *, venue_order_id: str) -> Reply:
+        """Send nothing."""
         return NotSent(reason=DRY_REASON)
 
     async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply:
+        """Send nothing."""
         return NotSent(reason=DRY_REASON)
 
 
