@@ -165,8 +165,8 @@ async def test_a_saved_login_that_cannot_be_used_is_told_and_left_alone(tmp_path
     saved = read_login(rig.login.place.path)
     assert saved is not None
     save_login(rig.login.place.path, msgspec.structs.replace(saved, keys={"enctoken": "of-another-release"}))
-    for spoil in (lambda: None, lambda: rig.login.place.path.chmod(0o644)):
-        spoil()
+    for rights in (0o600, 0o644):
+        os.chmod(rig.login.place.path, rights)
         again = LoginRig(tmp_path)
         assert not again.login.take_saved()
         assert (again.told.names, again.credentials.version) == (["saved_login_ignored"], 0)

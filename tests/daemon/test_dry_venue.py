@@ -10,6 +10,7 @@ import pytest
 
 from tests.venues.kite.kite_on_loopback import kite_on_loopback, success
 from tradebot.clock import ManualClock
+from tradebot.config import Config
 from tradebot.daemon.dry_venue import DRY_REASON, DryBroker, DryVenue
 from tradebot.daemon.order_route import SimulatedRoute
 from tradebot.daemon.venue_session import venue_without_orders
@@ -71,7 +72,7 @@ async def test_a_dry_kite_reads_over_its_socket_and_no_byte_of_an_order_gets_the
             addresses={"rest": kite.address, "ticker": kite.address.replace("http", "ws")},
             credentials=Credentials(api_key="key", access_token="token"),
         )
-        async with venue_without_orders(ADAPTER, access, ManualClock()) as venue:
+        async with venue_without_orders(ADAPTER, access, ManualClock(), Config()) as venue:
             assert isinstance(venue, DryVenue)
             assert venue.venue_rules is ADAPTER.venue_rules
             venue.resume_day(12)

@@ -64,7 +64,7 @@ def test_a_dry_start_asks_nothing_and_does_not_wait_for_a_venue_longer_than_it_m
     [
         (LIVE, KEYS, 0, "config.toml: good; mode live\n"),
         (HERE, KEYS, 0, "config.toml: good; mode rehearsal-live\n"),
-        (HERE.replace("'live'", "'paper'"), KEYS, 78, "app.mode is paper"),
+        (HERE.replace("'live'", "'paper'"), KEYS, 0, "config.toml: good; mode rehearsal-paper\n"),
         (LIVE + "rest = 'http://127.0.0.1:1'\n", KEYS, 78, "kite.ticker: is not of this machine, but kite.rest is"),
         (LIVE, {}, 78, "kite.api_secret: is missing; put it into the environment as TRADEBOT_KITE__API_SECRET"),
     ],

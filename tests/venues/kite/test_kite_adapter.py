@@ -20,9 +20,10 @@ SANDBOX = {"rest": "https://sandbox.kite.trade", "ticker": "wss://ws-sandbox.kit
 
 
 def section(**fields: Any) -> KiteSection:
-    whole = {"api_key": API_KEY, "api_secret": API_SECRET, "account_id": "AB1234"} | fields
+    whole: dict[str, Any] = {"api_key": API_KEY, "api_secret": API_SECRET, "account_id": "AB1234"} | fields
     secret = {"api_key", "api_secret", "access_token"}
-    return KiteSection(**{name: SecretStr(text) if name in secret else text for name, text in whole.items()})
+    given: dict[str, Any] = {name: SecretStr(text) if name in secret else text for name, text in whole.items()}
+    return KiteSection(**given)
 
 
 @pytest.mark.parametrize(
