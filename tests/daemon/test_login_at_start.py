@@ -6,9 +6,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
-from tests.daemon.login_rig import NEW, OLD, REQUEST_TOKEN, LoginRig
+from tests.daemon.login_rig import GRANT, NEW, OLD, REQUEST_TOKEN, LoginRig
 from tests.told import Told
 from tradebot.clock import SECOND
 from tradebot.daemon.broker_login import BrokerLogin
@@ -68,6 +69,8 @@ async def test_where_the_venue_refuses_the_saved_login_the_token_of_the_settings
     (accepted,) = rig.told.of("login_accepted")
     assert (accepted["came_from"], "consent" in accepted) == ("setting", False)
     assert rig.login.issued_at == 0, "when a given token was issued is not known"
+    rig.route.answer = msgspec.structs.replace(GRANT, account_id="ZZ9999")
+    await rig.login.log_in(REQUEST_TOKEN)  # the account of keys that were refused binds no run
 
 
 async def test_a_start_without_keys_waits_for_a_person_and_goes_on_with_the_new_login(tmp_path: Path) -> None:

@@ -67,6 +67,18 @@ class LoginPlace(NamedTuple):
         return login_path(self.state_dir, self.adapter.name)
 
 
+class HeldLogin(NamedTuple):
+    """What is known of the login whose keys are in use; market ns, 0 or "" where it is not known.
+
+    `venue_account` is the account of the last login of a person.
+    """
+
+    venue_account: str = ""
+    issued_at: int = 0
+    ends_at: int = 0
+    consent: str = ""
+
+
 class BrokerLogin:
     """The login of one venue; the only writer of its keys. `on_renewed` is called after each login of a person."""
 
@@ -75,9 +87,8 @@ class BrokerLogin:
         self.on_renewed: Callable[[], None] = lambda: None
         self.lost_reason = ""  # why the venue does not accept the keys, "" while it does
         self.fatal: KeysRefused | None = None  # the venue refused key or secret
-        self.issued_at = self.ends_at = 0  # market ns, 0 where it is not known
-        self.account_id = self.consent = ""  # the account as this run shows it
-        self._venue_account = ""  # the account of the last login of a person
+        self.account_id = ""  # the account as this run shows it
+        self._held = HeldLogin()
         self._logins, self._is_busy = 0, False
         self._given_token = place.access.credentials["access_token"]
         self._nonce = secrets.token_hex(NONCE_BYTES)
@@ -88,6 +99,21 @@ class BrokerLogin:
     def can_log_in(self) -> bool:
         """Return whether this process may exchange a request token: the secret is configured."""
         return self._route is not None and bool(self.place.access.credentials["api_secret"])
+
+    @property
+    def issued_at(self) -> int:
+        """Return the market ns of the login, 0 where it is not known."""
+        return self._held.issued_at
+
+    @property
+    def ends_at(self) -> int:
+        """Return the market ns at which the login ends at the latest, 0 where it is not known."""
+        return self._held.ends_at
+
+    @property
+    def consent(self) -> str:
+        """Return the venue's word on sales out of the demat account, "" if it said nothing."""
+        return self._held.consent
 
     @property
     def login_count(self) -> int:
@@ -139,15 +165,14 @@ class BrokerLogin:
         except KeyError as error:
             self._tell(SavedLoginIgnored(reason=f"{self.place.path}: {error.args[0]}; log in again"))
             return False
-        self.issued_at, self.ends_at, self.consent = saved.issued_at, saved.ends_at, saved.consent
-        self._venue_account = saved.account_id
+        self._held = HeldLogin(saved.account_id, saved.issued_at, saved.ends_at, saved.consent)
         return True
 
     def take_given(self) -> bool:
         """Use the token of the settings, if one is given; return whether."""
         if not self._given_token:
             return False
-        self.issued_at, self.ends_at, self.consent = 0, 0, ""
+        self._held = HeldLogin()
         self.place.access.credentials.renew_keys(access_token=self._given_token)
         return True
 
@@ -155,7 +180,7 @@ class BrokerLogin:
         """Note that the venue accepts the keys, which end at the venue's hour at the latest."""
         self.account_id, self.lost_reason, self.fatal = account_id, "", None
         if not self.ends_at:
-            self.ends_at = self._next_end()
+            self._held = self._held._replace(ends_at=self._next_end())
         self._tell(
             LoginAccepted(
                 venue=self.place.adapter.name,
@@ -208,22 +233,21 @@ class BrokerLogin:
         if nonce and not (nonce.isascii() and secrets.compare_digest(nonce, self._nonce)):
             raise LoginRefused("this address is of a login page that was not opened from here; ask for the link again")
         grant = await route.exchange_token(self.place.access, token)
-        wanted = self.place.account_id or self._venue_account
+        wanted = self.place.account_id or self._held.venue_account
         if wanted and grant.account_id != wanted:
             raise LoginRefused(f"the login is of account {grant.account_id}, but this run is of account {wanted}")
         now = self._clock.market_ns()
         self.place.access.credentials.renew_keys(**grant.keys)
-        self.issued_at, self.ends_at, self.consent = now, self._next_end(), grant.consent
+        self._held = HeldLogin(grant.account_id, now, self._next_end(), grant.consent)
         self._nonce = secrets.token_hex(NONCE_BYTES)
         self._logins += 1
-        self._venue_account = grant.account_id
         self.on_accepted(self.account_id or grant.account_id, came_from="login")
         await self._save(grant.keys)
 
     async def _save(self, keys: Mapping[str, str]) -> None:
         login = SavedLogin(
             belongs_to=login_digest(self.place.adapter.name, self.place.access),
-            account_id=self._venue_account,
+            account_id=self._held.venue_account,
             keys=dict(keys),
             issued_at=self.issued_at,
             ends_at=self.ends_at,
