@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import threading
 from pathlib import Path
 
 import msgspec
@@ -135,6 +136,24 @@ async def test_a_login_that_cannot_be_saved_counts_and_that_is_told(tmp_path: Pa
     assert (state["state"], rig.credentials["access_token"]) == ("LOGGED_IN", NEW)
     assert rig.told.names == ["login_accepted", "login_not_saved"]
     assert "cannot be written" in rig.told.of("login_not_saved")[0]["reason"]
+
+
+async def test_a_slow_disk_does_not_keep_the_run_from_its_new_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig, may_end = LoginRig(tmp_path), threading.Event()
+
+    def slow(*_: object) -> None:
+        may_end.wait(10)
+
+    monkeypatch.setattr("tradebot.daemon.broker_login.save_login", slow)
+    try:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await rig.login.log_in(rig.back())
+    finally:
+        may_end.set()
+    assert (rig.credentials["access_token"], rig.renewed) == (NEW, 1)
 
 
 async def test_without_the_secret_nothing_can_be_exchanged_here(tmp_path: Path) -> None:

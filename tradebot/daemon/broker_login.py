@@ -225,7 +225,6 @@ class BrokerLogin:
             raise
         finally:
             self._is_busy = False
-        self.on_renewed()
         return self.as_fields()
 
     async def _exchange(self, route: LoginRoute, text: str) -> None:
@@ -242,6 +241,7 @@ class BrokerLogin:
         self._nonce = secrets.token_hex(NONCE_BYTES)
         self._logins += 1
         self.on_accepted(self.account_id or grant.account_id, came_from="login")
+        self.on_renewed()  # before the save: a slow disk must not keep the run from its new keys
         await self._save(grant.keys)
 
     async def _save(self, keys: Mapping[str, str]) -> None:
