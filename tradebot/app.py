@@ -49,7 +49,8 @@ class RunOptions(NamedTuple):
 
     `run_id` names the run and is the prefix of its order ids. `exchange` holds the addresses that a running exchange
     printed. `faults` is the fault plan of the embedded exchange. `lines_dropped` returns the number of lost log lines.
-    With `is_dry` the start goes up to READY and out, and no order can leave.
+    With `is_dry` the start goes up to READY and out, and no order can leave. `has_login` says that a run on `exchange`
+    has a login of a person, as at a real venue.
     """
 
     run_id: str
@@ -58,6 +59,7 @@ class RunOptions(NamedTuple):
     faults: FaultPlan | None = None
     lines_dropped: Callable[[], int] = lambda: 0
     is_dry: bool = False
+    has_login: bool = False
 
 
 async def run(
@@ -147,6 +149,7 @@ async def _run(
             wall=wall,
             hooks=start.hooks(may_wait=not options.is_dry),
             is_dry=options.is_dry,
+            has_login=options.has_login,
             known_accounts=recovery.accounts,
         )
         venue_session = await stack.enter_async_context(opening)

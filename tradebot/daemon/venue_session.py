@@ -78,6 +78,7 @@ async def open_venue_session(
     wall: Clock | None = None,
     hooks: StartHooks = StartHooks(),
     is_dry: bool = False,
+    has_login: bool = False,
     known_accounts: Collection[str] = (),
 ) -> AsyncIterator[VenueSession]:
     """Open the venue for one run and close it at the end.
@@ -86,6 +87,7 @@ async def open_venue_session(
     `exchange_log`, `on_end` and `faults` are for the embedded exchange, see `open_embedded_exchange`. `wall` is this
     machine's clock. `hooks` are told of the steps, during the wait for a venue that does not answer as well; where the
     venue takes no login of ours, the wait is for a person. With `is_dry` the venue has no order route.
+    With `has_login` a run on `exchange` is logged in by a person, as one at a real venue always is.
     `known_accounts` are the accounts in the journal.
     Raises VenueUnavailable, AccessDenied, StoppedEarly, DataError or ConfigError; ConfigError for a run that may not
     trade at the configured venue.
@@ -113,7 +115,8 @@ async def open_venue_session(
             )
             embedded, clock = await stack.enter_async_context(opening)
             place = _Place(name=EMBEDDED, access=embedded, route=embedded, clock=clock)
-        login = _login(adapter, place.access, config, place.clock, tell) if place.is_real else None
+        has_login = has_login or place.is_real
+        login = _login(adapter, place.access, config, place.clock, tell) if has_login else None
         venue, paper = await _open_venue(
             stack, config, adapter, place, is_dry=is_dry, known_accounts=known_accounts, tell=tell
         )

@@ -109,6 +109,14 @@ def run(
         )
 
 
+def _needs_login(exchange: dict[str, Any]) -> bool:
+    # An exchange with fixed keys prints no access token: as at a real venue, a person logs in.
+    from tradebot.venues import registry
+
+    adapter = registry.adapter_of_printed(exchange)
+    return not all(exchange[adapter.name].get(name) for name in adapter.credential_names)
+
+
 def _confirm_live(config: Any) -> None:
     from tradebot.venues import registry
 
@@ -227,6 +235,7 @@ def _run(
         faults=faults,
         lines_dropped=lambda: log.dropped_count,
         is_dry=is_dry,
+        has_login=exchange is not None and _needs_login(exchange),
     )
     bus = EventBus()
     bus.subscribe(logs.log_listener("daemon"))

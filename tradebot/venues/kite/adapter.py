@@ -119,9 +119,8 @@ class KiteAdapter:
 
     def access_from_entry(self, entry: Mapping[str, Any]) -> VenueAccess:
         addresses = {name: str(entry[name]) for name in ADDRESS_SCHEMES}
-        return VenueAccess(
-            addresses=addresses, credentials=Credentials(**{key: str(entry[key]) for key in CREDENTIAL_NAMES})
-        )
+        keys = {key: str(entry[key]) for key in CREDENTIAL_NAMES} | {"api_secret": str(entry.get("api_secret", ""))}
+        return VenueAccess(addresses=addresses, credentials=Credentials(**keys))
 
     def emergency_access(self, own: Mapping[str, Any], section: Mapping[str, Any]) -> VenueAccess:
         keys = _texts(own, CREDENTIAL_NAMES) or _texts(section, CREDENTIAL_NAMES)
