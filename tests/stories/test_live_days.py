@@ -73,6 +73,23 @@ def test_a_week_from_an_empty_folder_needs_a_login_each_morning_and_nothing_else
     assert not [line for line in daemon.lines if line["event"] == "desk_halted"]
 
 
+def test_the_end_of_a_login_at_six_is_announced_and_known_without_an_order(start: Any, tmp_path: Path) -> None:
+    night = Rehearsal(start, tmp_path, trader=EAGER)
+    night.open_exchange("2026-11-23T05:20", speed=300)
+    daemon = night.run()
+    daemon.event("login_needed")
+    assert "it ends at 2026-11-23T06:00" in night.log_in()
+    assert daemon.event("login_end_announced")["ends"] == "2026-11-23T06:00"
+    assert night.status()["login"]["state"] == "EXPIRING"
+    assert daemon.event("session_lost")["positions"] == {}
+    assert night.status()["login"]["state"] == "NEED_LOGIN"
+    assert "it ends at 2026-11-24T06:00" in night.log_in()
+    daemon.event("session_restored")
+    assert night.status()["login"]["state"] == "LOGGED_IN"
+    assert daemon.stop(30).code == 0
+    assert night.requests() == []
+
+
 def test_a_dry_start_goes_up_to_ready_and_out_and_has_no_order_route(start: Any, tmp_path: Path) -> None:
     week = Rehearsal(start, tmp_path, trader=EAGER)
     week.open_exchange("2026-11-23T09:20", speed=30)
