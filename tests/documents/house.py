@@ -19,6 +19,8 @@ from tests.documents.typed import ROOT
 from tests.documents.warm import CLIENT
 from tradebot.backtest.sample import sample_bars
 from tradebot.clock import format_iso
+from tradebot.control.checkup import NOT_TRADING
+from tradebot.errors import ExitCode
 
 # A reader looks on for a minute, or measures for one. Nothing else of a command is changed.
 SHORTER = {
@@ -137,7 +139,10 @@ class House:
             env=self._environment | {"FOR_GOOD": "1"}, executable=str(self._bin / "tradebot"),
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        assert any(self._shell("tradebot status").code == 0 for _ in range(50)), "no daemon came up"
+        # A start answers before it trades, and takes no command for the desk until then.
+        starting = {ExitCode.UNAVAILABLE, NOT_TRADING}
+        up = any(self._shell("tradebot status --check").code not in starting for _ in range(200))
+        assert up, "no daemon came up"
 
     def _end_daemon(self) -> None:
         if self._daemon is not None:
