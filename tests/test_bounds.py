@@ -176,6 +176,9 @@ BOUNDS: dict[str, Bound] = {
     "trading.analysis.waiting_symbols.WaitingSymbols._closes": Bound(
         "2,000 closes of the symbols that wait", "the oldest goes",
         "tradebot.trading.analysis.waiting_symbols:MAX_KEPT_CLOSES"),
+    "trading.outages.OutageLog._down": Bound("one per link", "goes when it comes up"),
+    "trading.outages.OutageLog._outages": Bound(
+        "16", "the oldest two become one", "tradebot.trading.outages:MAX_OUTAGES"),
     "daemon.warm_start.WarmStart._arrived": Bound(UNIVERSE, "goes with the next join"),
     "daemon.warm_start.WarmStart._waiting": Bound(UNIVERSE, "goes when the symbol joins"),
     "daemon.warm_start.WarmStart._bars_of": Bound(UNIVERSE, "none goes"),

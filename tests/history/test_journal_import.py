@@ -86,6 +86,22 @@ async def test_the_bars_of_the_warm_up_come_along_and_give_way_to_recorded_ones(
     np.testing.assert_array_equal(found.close, np.r_[other.close[:40], SERIES[0].close[40:60]])
 
 
+async def test_a_repaired_bar_counts_and_not_the_one_that_was_built(tmp_path: Path) -> None:
+    other = [walk("RELIANCE", days=1, seed=7)]
+    async with Journal(tmp_path, run="T1", clock=ManualClock()) as journal:
+        journal.append("run", RunRecord(run_id="T1", mode="paper", account="A1"), at=1)
+        journal.append("universe", InstrumentList(instruments=INSTRUMENTS[:1]), at=1)
+        for row in range(10):
+            journal.append("close", close(row, SERIES[:1]), at=1)
+        journal.append("repaired", close(4, other), at=1)
+
+    with open_history(tmp_path, writes=True) as history:
+        import_journal(journal.path, history)
+        found = history.load_series(["RELIANCE"], MINUTE)["RELIANCE"]
+
+    np.testing.assert_array_equal(found.close, np.r_[SERIES[0].close[:4], other[0].close[4], SERIES[0].close[5:10]])
+
+
 async def test_a_long_journal_is_written_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal_import, "MAX_HELD_BARS", 50)
     path = await record(tmp_path, "T1", range(200))

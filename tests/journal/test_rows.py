@@ -45,6 +45,7 @@ from tradebot.journal.rows import (
     ROW_KINDS,
     RunEnd,
     RunSettings,
+    StrategiesRebuilt,
     WarmupBars,
     WarmupJoin,
     check_kind,
@@ -180,6 +181,7 @@ VENUE_ORDER = VenueOrder(
         ),
         ("halt", Command(verb=CommandVerb.HALT, reason="by hand", scope=Scope.for_symbol("TCS"))),
         ("incident", Incident(text="an order was placed elsewhere", at=5, order_id="EXT-1", symbol="TCS")),
+        ("rebuilt", StrategiesRebuilt(after=5, bars=7)),
         ("joined", WarmupJoin(after=5, symbols=("TCS",), waiting=("INFY",))),
         ("frozen", FrozenSymbols(symbols=("TCS",), mono=5)),
         ("trailing", TrailingStopPrices(at=5, best_prices={"TB1": Decimal("1050.00")})),
@@ -195,7 +197,7 @@ def test_a_message_of_each_kind_comes_back(kind: str, message: Message) -> None:
 def test_each_kind_is_tested() -> None:
     marks = test_a_message_of_each_kind_comes_back.pytestmark  # type: ignore[attr-defined]
 
-    assert {kind for kind, _ in marks[0].args[1]} | {"close", "signals", "warmup", "tape"} == set(ROW_KINDS)
+    assert {kind for kind, _ in marks[0].args[1]} | {"close", "repaired", "signals", "warmup", "tape"} == set(ROW_KINDS)
 
 
 def test_a_body_is_json_with_exact_decimals() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,12 @@ def past(symbol: str) -> BarSeries:
     return BarSeries(symbol=symbol, interval=MINUTE, starts=starts, **dict.fromkeys(("open", "high", "low", "close", "volume"), values))  # noqa: E501  # fmt: skip
 
 
-async def journal(folder: Path, *, closes: int = 2, **more: Any) -> Path:
+async def journal(folder: Path, *, closes: int = 2, more_rows: Sequence[Any] = (), **more: Any) -> Path:
     warmup = WarmupBars(series=tuple(past(i.symbol) for i in UNIVERSE.instruments[:2]))
     ran = msgspec.structs.replace(run(), venue="kite", **more)
     rows = [("run", ran), ("universe", UNIVERSE), ("warmup", warmup)]
     rows += [("close", close(ends_at=START + (n + 1) * MINUTE)) for n in range(closes)]
-    return await write(folder, *rows)
+    return await write(folder, *rows, *more_rows)
 
 
 def asked(path: Path, *, now: int, count: int = BARS, universe: Universe | None = None, venue: str = "kite") -> list[BarSeries]:  # noqa: E501  # fmt: skip
@@ -46,6 +47,15 @@ async def test_the_warm_up_goes_on_with_the_bars_that_the_run_made(tmp_path: Pat
     assert [series.symbol for series in found] == ["RELIANCE", "TCS"], "and what it never had is asked for"
     assert [len(series) for series in found] == [BARS, BARS]
     assert found[0].starts[-3:].tolist() == [START - MINUTE, START, START + MINUTE]
+    assert (np.diff(found[0].starts) == MINUTE).all()
+
+
+async def test_a_repaired_bar_takes_the_place_of_the_one_that_was_built(tmp_path: Path) -> None:
+    whole = close(ends_at=START + MINUTE)
+    repaired = msgspec.structs.replace(whole, close=whole.close + 7)
+    path = await journal(tmp_path, more_rows=[("repaired", repaired)])
+    found = asked(path, now=START + 2 * MINUTE)
+    assert found[0].close[-2:].tolist() == [int(whole.close[0]) + 7, int(whole.close[0])]
     assert (np.diff(found[0].starts) == MINUTE).all()
 
 

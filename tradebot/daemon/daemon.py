@@ -19,6 +19,7 @@ from tradebot.control.status_snapshot import status_snapshot
 from tradebot.daemon.head_keeper import JournalHeadKeeper
 from tradebot.daemon.input_recorder import InputRecorder
 from tradebot.daemon.instrument_check import InstrumentCheck
+from tradebot.daemon.outage_repair import OutageRepair, RepairTerms
 from tradebot.daemon.run_results import RunResults
 from tradebot.daemon.run_summary import summarize_run
 from tradebot.daemon.run_vitals import RunVitals
@@ -152,6 +153,9 @@ class Daemon:
         pace = venue_session.venue.venue_rules.candles_per_second
         terms = WarmTerms(universe, config.analysis.warmup_bars, pace, on_past=self._warn_of_dear_lots_in)
         self._warm_start = WarmStart(loader, stages, terms, clock=clock, tell=tell)
+        repairs = RepairTerms.from_config(config, venue_session, self.engine.outages, self._warm_start.is_complete)
+        parts = self.engine.signal_stage, self.desk.account
+        self._outage_repair = OutageRepair(loader, *parts, repairs, clock=clock, tell=tell)
         short = config.journal.min_free_mb * MB
         self.space = DiskMonitor(
             read_space=journal.measure_space, readers=partial(reading_processes, journal.path),
@@ -351,6 +355,7 @@ class Daemon:
         yield "journal-watch", self._journal.raise_on_failure()
         yield "space-watch", self.space.run_checks()
         yield "journal-heads", self.heads.save_periodically()
+        yield "outage-repair", self._outage_repair.run_repairs()
         if (stop_after_s := config.app.stop_after_s) is not None:
             yield "stop-after", self._stop_after(stop_after_s, stop, reasons)
         yield "say-stopping", self._status_reporter.announce_stop(stop, reasons)

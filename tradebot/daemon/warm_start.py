@@ -53,6 +53,11 @@ class WarmTerms(NamedTuple):
     on_past: Callable[[Sequence[BarSeries]], None]
 
 
+def guarded_symbols(account: AccountView) -> set[str]:
+    """Return the symbols with an open position or a live order of ours: their past and their repairs come first."""
+    return {*account.open_symbols, *(order.request.symbol for order in account.live_orders())}
+
+
 class WarmStart:
     """Warms up the strategies of one run. Call one of its methods, once."""
 
@@ -63,6 +68,7 @@ class WarmStart:
         self._clock, self._tell = clock, tell
         self._arrived: dict[str, BarSeries | None] = {}  # symbols to join, None for one that starts cold
         self._has_arrived, self._all_joined = asyncio.Event(), asyncio.Event()
+        self.is_complete = asyncio.Event()  # set once every symbol has joined
         self._waiting: set[str] = set()
         self._bars_of: dict[str, int] = {}  # symbol -> its past bars
         self._told_mono = 0
@@ -75,6 +81,7 @@ class WarmStart:
         past = await self._loader.load_bars()
         on_step()
         await self._start(past)
+        self.is_complete.set()
         on_step()
 
     async def warm_up(self) -> None:
@@ -83,7 +90,7 @@ class WarmStart:
         Raises DataError of a strategy.
         """
         until = await self._built_from()
-        plan = await self._loader.make_plan(until=until, first=self._guarded())
+        plan = await self._loader.make_plan(until=until, first=guarded_symbols(self._stages.account))
         self._begin(plan)
         await self._start(plan.at_hand)
         if plan.requests:
@@ -94,16 +101,13 @@ class WarmStart:
                 await self._all_joined.wait()
                 joins.cancel()
         self._complete()
+        self.is_complete.set()
 
     async def _built_from(self) -> int:
         # The first tick of the clock says which bars are built here; the bars before these are the past.
         while (since := self._stages.bars.builds_since) < 0:
             await self._clock.sleep(FIRST_TICK_POLL_S)
         return since
-
-    def _guarded(self) -> set[str]:
-        account = self._stages.account
-        return {*account.open_symbols, *(order.request.symbol for order in account.live_orders())}
 
     def _begin(self, plan: WarmupPlan) -> None:
         terms, requests = self._terms, len(plan.requests)

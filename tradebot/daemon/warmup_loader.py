@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from tradebot.config import Config
 from tradebot.daemon.local_bars import FetchedGap, LocalBars
@@ -23,8 +24,10 @@ from tradebot.journal.recovery import RecoveredState
 from tradebot.journal.warmup_history import read_warmup_bars
 from tradebot.markets.hours import hours_class_of
 from tradebot.ops.events.analysis import (
+    BarsNotRepaired,
     CandlesNotRead,
     HeldBarsDoubted,
+    RepairDenied,
     WarmupBarsNotRead,
     WarmupDenied,
     WarmupPostponed,
@@ -38,7 +41,18 @@ MAX_RUNS_READ = 3  # the newest runs; one that ended during its warm-up left no 
 IN_FLIGHT = 2  # requests under way: one alone would lose the time of its answer, and a third would only wait here
 MAX_TRIES, RETRY_PAUSE_S = 3, 2.0  # of one symbol whose request fails
 
-Deliver = Callable[[Instrument, BarSeries | None], None]  # None: the venue gives none, the symbol starts cold
+Deliver = Callable[[Instrument, BarSeries | None], None]  # None: the venue does not give them
+Ask = Callable[[WarmupRequest], Awaitable[BarSeries]]
+
+
+class FailureEvents(NamedTuple):
+    """The events of past bars that the venue does not give: of a symbol that fails, of an account without the right."""
+
+    failed: type[WarmupBarsNotRead | BarsNotRepaired]
+    denied: type[WarmupDenied | RepairDenied]
+
+
+WARM_UP, REPAIR = FailureEvents(WarmupBarsNotRead, WarmupDenied), FailureEvents(BarsNotRepaired, RepairDenied)
 
 
 class WarmupLoader:
@@ -105,19 +119,35 @@ class WarmupLoader:
 
         A request that fails is tried again after the others. Waits while the login is lost.
         """
-        todo = deque(plan.requests)
-        async with asyncio.TaskGroup() as tasks:
-            for number in range(min(IN_FLIGHT, len(todo))):
-                tasks.create_task(self._fetch_some(todo, until, deliver), name=f"warm-up-{number}")
+        await self._fetch_all(plan.requests, lambda request: self._fetch(request, until), deliver, WARM_UP)
         gaps, self._gaps = self._gaps, []
         await asyncio.to_thread(self._local_bars.write_gaps, gaps)
 
-    async def _fetch_some(self, todo: deque[WarmupRequest], until: int, deliver: Deliver) -> None:
+    async def fetch_span(self, instruments: Sequence[Instrument], since: int, until: int, *, deliver: Deliver) -> None:
+        """Ask the venue for the bars that start in [since, until) (market ns) and hand each symbol on.
+
+        Tries and waits as `fetch_planned` does.
+        """
+
+        async def ask(request: WarmupRequest) -> BarSeries:
+            return await self._ask(request.instrument, since, until)
+
+        await self._fetch_all([WarmupRequest(i) for i in instruments], ask, deliver, REPAIR)
+
+    async def _fetch_all(
+        self, requests: Sequence[WarmupRequest], ask: Ask, deliver: Deliver, events: FailureEvents
+    ) -> None:
+        todo, self._is_denied = deque(requests), False
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(min(IN_FLIGHT, len(todo))):
+                tasks.create_task(self._fetch_some(todo, ask, deliver, events), name=f"past-bars-{number}")
+
+    async def _fetch_some(self, todo: deque[WarmupRequest], ask: Ask, deliver: Deliver, events: FailureEvents) -> None:
         while todo:
             request = todo.popleft()
             symbol = request.instrument.symbol
             try:
-                series = await self._fetch(request, until)
+                series = await ask(request)
             except LoginLost as error:
                 todo.appendleft(request)
                 await self._wait_for_login(error)
@@ -127,12 +157,12 @@ class WarmupLoader:
                     todo.append(request._replace(tries=request.tries + 1))
                     await self._venue_session.clock.sleep(RETRY_PAUSE_S)
                 else:
-                    self._tell(WarmupBarsNotRead(symbol=symbol, reason=str(error)))
+                    self._tell(events.failed(symbol=symbol, reason=str(error)))
                     deliver(request.instrument, None)
                 continue
             except AccessDenied as error:
                 if not self._is_denied:  # the other request under way is refused, too
-                    self._tell(WarmupDenied(reason=str(error)))
+                    self._tell(events.denied(reason=str(error)))
                 self._is_denied = True
                 todo.appendleft(request)
                 while todo:

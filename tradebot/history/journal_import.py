@@ -41,7 +41,8 @@ def import_journal(
     """Write all recorded bars of a journal, or of one run, into the history; all or none.
 
     The warm-up bars of strategies are included, so that a backtest from the first recorded bar on decides as the run
-    did. Of a bar that several runs recorded the latest record counts; a warm-up bar counts only without a record.
+    did. Of a bar that several runs recorded, or that one repaired, the latest record counts; a warm-up bar counts only
+    without a record.
     `progress` gets the number of each row read. Raises StateError for a journal that cannot be read, DataError when it
     holds no bars.
     """
@@ -83,7 +84,7 @@ def _batches(
     venue, listed = "", RunInstruments({}, "")
     symbols: tuple[str, ...] = ()
     interval, count, gathered = 0, 0, Gathered()
-    for row in read_rows(path, kinds=("run", "universe", "close"), run=run):
+    for row in read_rows(path, kinds=("run", "universe", "close", "repaired"), run=run):
         message = row.message
         if isinstance(message, InstrumentList) or (isinstance(message, BarBatch) and message.interval != interval):
             if gathered:

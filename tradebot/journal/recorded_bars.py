@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +15,23 @@ from tradebot.journal.rows import InstrumentList
 
 
 def read_bar_batches(
-    path: Path, interval_ns: int, *, symbol: str | None = None, since: int | None = None, run: str | None = None
+    path: Path,
+    interval_ns: int,
+    *,
+    symbol: str | None = None,
+    since: int | None = None,
+    run: str | None = None,
+    kinds: Sequence[str] = ("close",),
 ) -> Iterator[tuple[Universe, BarBatch]]:
-    """Yield the batches of bars of `interval_ns`, oldest first, each with the universe that its ids refer to.
+    """Yield the batches of bars of `interval_ns` in the order of their rows, each with the universe of its ids.
 
-    With `symbol` a batch has only the row of that symbol; batches without it are left out. `since` is the earliest end
-    in market ns. Raises StateError.
+    Of the kind `close` the oldest come first; `repaired` ones come after the closes that they repair. With `symbol` a
+    batch has only the row of that symbol; batches without it are left out. `since` is the earliest end in market ns.
+    Raises StateError.
     """
     universe: Universe | None = None
-    for row in read_rows(path, kinds=("universe", "close"), run=run):
-        if row.kind == "close" and since is not None and row.at < since:
+    for row in read_rows(path, kinds=("universe", *kinds), run=run):
+        if row.kind in kinds and since is not None and row.at < since:
             continue
         message = row.message
         if isinstance(message, InstrumentList):
@@ -45,7 +52,8 @@ def read_bars(
 ) -> list[Bar]:
     """Return the bars of one symbol, ordered by start; of a bar recorded twice the later one. Raises StateError."""
     found: dict[int, Bar] = {}  # start -> Bar
-    for universe, batch in read_bar_batches(path, interval_ns, symbol=symbol, since=since, run=run):
+    kinds = ("close", "repaired")
+    for universe, batch in read_bar_batches(path, interval_ns, symbol=symbol, since=since, run=run, kinds=kinds):
         found[batch.starts_at] = batch.bar_of_row(0, universe)
     return [found[start] for start in sorted(found)]
 

@@ -93,6 +93,16 @@ class WarmupJoin(Message, frozen=True):
     waiting: tuple[str, ...] = ()
 
 
+class StrategiesRebuilt(Message, frozen=True):
+    """After the close that ended at `after` (market ns) the strategies' state was computed again.
+
+    It was computed over the closes until then with the repaired bars, `bars` of them since the last time.
+    """
+
+    after: int
+    bars: int
+
+
 class RunEnd(Message, frozen=True):
     """The proper end of a run. When the last row of a journal is of another kind, the run crashed.
 
@@ -132,6 +142,8 @@ ROW_KINDS: dict[str, tuple[type[Message], ...]] = {
     "tape": (InputLogBatch,),
     "session": (SessionBegins,),
     "close": (BarBatch,),
+    "repaired": (BarBatch,),
+    "rebuilt": (StrategiesRebuilt,),
     "signals": (Signals,),
     "order": (OrderEvent,),
     "link": (LinkUp, LinkDown),
@@ -152,7 +164,7 @@ _encoder = msgspec.json.Encoder(decimal_format="string", enc_hook=legacy_rows.en
 BATCH_COLUMNS_ON_DISK = {name: names_on_disk(BarBatch)[name] for name in BAR_COLUMNS}
 SERIES_COLUMNS_ON_DISK = {name: names_on_disk(BarSeries)[name] for name in SERIES_COLUMNS}
 # Kinds whose bodies have decoders of their own.
-PACKED_KINDS = {"close", "warmup", "tape", "link", "terms", *COMMAND_KINDS}
+PACKED_KINDS = {"close", "repaired", "warmup", "tape", "link", "terms", *COMMAND_KINDS}
 _types = {kind: types[0] for kind, types in ROW_KINDS.items()} | legacy_rows.LEGACY_KINDS
 _decoders = {kind: msgspec.json.Decoder(type_) for kind, type_ in _types.items() if kind not in PACKED_KINDS}
 _lax_decoders = {
@@ -218,7 +230,7 @@ def encode_body(kind: str, message: Message) -> bytes:
 def decode_body(kind: str, body: bytes) -> Message:
     """Return the message in a body. Raises StateError when it is not of that kind."""
     try:
-        if kind == "close":
+        if kind in ("close", "repaired"):
             return _unpacked(_close_decoder.decode(body))
         if kind in COMMAND_KINDS:
             return legacy_rows.decode_command(body)

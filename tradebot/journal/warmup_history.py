@@ -33,7 +33,7 @@ def read_warmup_bars(
     past: dict[str, BarSeries] = {}
     batches: list[BarBatch] = []
     covered = 0
-    for row in read_rows(path, kinds=("run", "universe", "warmup", "close"), run=run):
+    for row in read_rows(path, kinds=("run", "universe", "warmup", "close", "repaired"), run=run):
         match row.message:
             case RunRecord():
                 if row.message.venue != venue:
@@ -47,7 +47,7 @@ def read_warmup_bars(
                 past |= {series.symbol: series for series in row.message.series if series.interval == interval_ns}
             case BarBatch():
                 if row.message.interval == interval_ns:
-                    batches.append(row.message)
+                    batches.append(row.message)  # a repaired one comes after the one that it repairs
                     covered = max(covered, row.message.ends_at)
     if covered < last_end(now):
         return []
@@ -57,14 +57,15 @@ def read_warmup_bars(
 
 def _joined(past: BarSeries, id_: int, batches: list[BarBatch]) -> BarSeries:
     # The warm-up bars of an instrument, and after them its bars in the batches.
-    bars: list[tuple[int, ...]] = []
+    bars: dict[int, tuple[int, ...]] = {}  # start -> bar; of two the later row
     for batch in batches:
         at = int(np.searchsorted(batch.ids, id_))
         if at < len(batch) and batch.ids[at] == id_ and not (len(past) and batch.starts_at <= past.starts[-1]):
-            bars.append((batch.starts_at, *(int(getattr(batch, name)[at]) for name in SERIES_COLUMNS[1:])))
+            values = (int(getattr(batch, name)[at]) for name in SERIES_COLUMNS[1:])
+            bars[batch.starts_at] = (batch.starts_at, *values)
     if not bars:
         return past
-    table: Ints = np.array(bars, dtype=np.int64).T
+    table: Ints = np.array([bars[start] for start in sorted(bars)], dtype=np.int64).T
     columns = {
         name: np.concatenate([getattr(past, name), more]) for name, more in zip(SERIES_COLUMNS, table, strict=True)
     }

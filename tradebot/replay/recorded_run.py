@@ -24,6 +24,7 @@ from tradebot.journal.rows import (
     RunEnd,
     RunRecord,
     RunSettings,
+    StrategiesRebuilt,
     WarmupBars,
     WarmupJoin,
     encode_body,
@@ -53,7 +54,8 @@ class RecordedRun(NamedTuple):
 
     `before` is the recovered account it started with. `outputs` are the messages of its desk in order, the
     events `before.closing_events` first. `input_rows` are the rows of its input log, still packed, because a day of
-    quotes would fill the memory. `warmup` has the past bars of all symbols, and `joins` says which joined late.
+    quotes would fill the memory. `warmup` has the past bars of all symbols, and `joins` says which joined late;
+    `repairs` are the bars that were repaired, each part with the row that says when the strategies got it.
     `has_ended` is False when the run was cut off.
     """
 
@@ -68,6 +70,7 @@ class RecordedRun(NamedTuple):
     input_rows: tuple[JournalRow, ...]
     has_ended: bool
     joins: tuple[WarmupJoin, ...] = ()
+    repairs: tuple[tuple[StrategiesRebuilt, tuple[BarBatch, ...]], ...] = ()
 
     @property
     def waiting(self) -> frozenset[str]:
@@ -112,6 +115,8 @@ def _gathered(path: Path, run: RunRecord, before: RecoveredAccount) -> RecordedR
     universe, terms, has_ended = Universe(()), None, False
     warmup: list[BarSeries] = []
     joins: list[WarmupJoin] = []
+    repaired: list[BarBatch] = []  # since the last row `rebuilt`
+    repairs: list[tuple[StrategiesRebuilt, tuple[BarBatch, ...]]] = []
     batches: dict[int, BarBatch] = {}
     signals, outputs, tapes = list[RecordedLine](), list[RecordedLine](), list[JournalRow]()
     for row in read_rows(path, run=run.run_id):
@@ -127,6 +132,11 @@ def _gathered(path: Path, run: RunRecord, before: RecoveredAccount) -> RecordedR
                 warmup += message.series
             case WarmupJoin():
                 joins.append(message)
+            case StrategiesRebuilt():
+                repairs.append((message, tuple(repaired)))
+                repaired = []
+            case BarBatch() if row.kind == "repaired":
+                repaired.append(message)
             case BarBatch() if terms is not None and message.interval == terms.interval:
                 batches[message.ends_at] = message
             case Signals():
@@ -154,6 +164,7 @@ def _gathered(path: Path, run: RunRecord, before: RecoveredAccount) -> RecordedR
         tuple(tapes),
         has_ended,
         tuple(joins),
+        tuple(repairs),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tradebot.clock import ManualClock
+from tradebot.domain.market import BarBatch
 from tradebot.domain.message import Message, names_on_disk
 from tradebot.domain.messages import AccountSnapshot, Command, Incident, Signal, Signals, TrailingStopPrices
 from tradebot.domain.order import OrderEvent
@@ -32,6 +33,7 @@ from tradebot.journal.rows import JournalRow
 from tradebot.replay.recorded_run import RecordedLine, RecordedRun
 from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.analysis.analysis import Analysis
+from tradebot.trading.analysis.repaired_bars import apply_repairs
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.desk import Desk, build_desk
 from tradebot.trading.desk.fill_charges import charges_by_market
@@ -133,6 +135,8 @@ class _Rerun:
         self.expected_outputs = deque(recorded.outputs)
         self._recorded_signals = deque(recorded.signals)
         self._joins = deque(recorded.joins[1:])  # the first one only says who waits
+        self._repairs = deque(recorded.repairs)
+        self._repaired: list[BarBatch] = []  # the bars repaired so far
         # End of a batch of bars, market ns -> the rows of its signals.
         self._lines_by_close: dict[int, list[RecordedLine]] = {}
         for line in recorded.signals:
@@ -165,7 +169,7 @@ class _Rerun:
             workers=0,
             deadline_s=60.0,
             clock=self.clock,
-            load_closes=self._no_closes,
+            load_closes=self._closes_so_far,
             on_fault=lambda event: None,  # strategies fail as they did in the run
         )
 
@@ -238,9 +242,7 @@ class _Rerun:
         if (held := self.desk.account.open_positions()) != step.holdings:
             raise self._differs("the holdings told to the strategies", repr(step.holdings), repr(held))
         self.counts["closes"] += 1
-        while self._joins and self._joins[0].after < step.ends_at:
-            symbols = self._joins.popleft().symbols
-            await self.analysis.join_symbols(symbols, [s for s in self._recorded.warmup if s.symbol in symbols])
+        await self._join_and_repair(until=step.ends_at)
         made = await self.analysis.compute_message(batch, step.holdings)
         lines = self._lines_by_close.get(step.ends_at, [])
         failed = {symbol for line in lines if isinstance(line.message, Signals) for symbol in line.message.failed}
@@ -257,6 +259,16 @@ class _Rerun:
             recorded = None if recorded is None else with_current_names(recorded)
             if _text(recorded) != _text(replayed):
                 raise self._differs("a signal", *_sides(recorded, replayed), row=row, at=step.ends_at)
+
+    async def _join_and_repair(self, until: int) -> None:
+        # What the strategies of the run got before the close that ended at `until`, in the order of these closes. Joins
+        # and repairs after one close may change places: a joining symbol has its closes by then, repaired or not.
+        while self._joins and self._joins[0].after < until:
+            symbols = self._joins.popleft().symbols
+            await self.analysis.join_symbols(symbols, [s for s in self._recorded.warmup if s.symbol in symbols])
+        while self._repairs and self._repairs[0][0].after < until:
+            self._repaired += self._repairs.popleft()[1]
+            await self.analysis.rebuild_state()
 
     def _next_signals(self, named: SignalsTaken) -> Signals:
         line = self._recorded_signals.popleft() if self._recorded_signals else None
@@ -286,8 +298,9 @@ class _Rerun:
         when = self.desk.account.conditions.now if at is None else at
         return _Differs(ReplayDifference(what, self._row if row is None else row, when, recorded, replayed))
 
-    async def _no_closes(self) -> Sequence[Any]:
-        return ()
+    async def _closes_so_far(self) -> Sequence[BarBatch]:
+        closes = self._recorded.closes
+        return apply_repairs((closes[ends_at] for ends_at in sorted(closes)), self._repaired)
 
 
 def with_current_names(signal: Signal) -> Signal:

@@ -31,6 +31,7 @@ from tradebot.trading.frozen_quotes import FrozenQuoteDetector
 from tradebot.trading.login_monitor import LoginMonitor
 from tradebot.trading.market_stage import MarketMonitors, MarketStage
 from tradebot.trading.order_sender import JournalAppender, OrderSender, SendRules
+from tradebot.trading.outages import OutageLog
 from tradebot.trading.poll_schedule import PollPace
 from tradebot.trading.queues import StageQueues
 from tradebot.trading.quote_quality import QuoteQualityMonitor
@@ -113,11 +114,11 @@ class Engine:
             silence_monitor=SilenceMonitor(stale_after_s=settings.stale_after_s, speed=clock.speed),
             halt=queues.updates.put_or_fail, tell=tell,
         )  # fmt: skip
+        self.outages = OutageLog(bars)
         feed_monitor = FeedMonitor(stale_after_s=settings.stale_after_s, speed=clock.speed)
         self.market_stage = MarketStage(
             queues=queues, bars=bars, universe=universe, clock=clock, journal=journal, account=account,
-            monitors=MarketMonitors(feed=feed_monitor, clock=ClockMonitor(clock, tell), quality=quality_monitor),
-            tell=tell,
+            monitors=MarketMonitors(feed_monitor, ClockMonitor(clock, tell), quality_monitor, self.outages), tell=tell,
         )  # fmt: skip
         self.signal_stage = SignalStage(
             queues=queues, analysis=analysis, desk=desk, clock=clock, journal=journal, measure=measure

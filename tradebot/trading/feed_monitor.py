@@ -25,6 +25,10 @@ class FeedMonitor:
         self.is_stale = False
         self.stale_count = 0
 
+    def silence_ns(self, mono: int) -> int:
+        """Return for how many monotonic ns no valid quote has come at `mono`."""
+        return mono - self._quoted_mono
+
     def on_quote(self, mono: int) -> None:
         """Note a valid quote that came at `mono` (monotonic ns)."""
         self._quoted_mono = max(self._quoted_mono, mono)

@@ -16,16 +16,21 @@ from tradebot.trading.clock_monitor import ClockMonitor
 from tradebot.trading.desk.account_view import AccountView
 from tradebot.trading.feed_monitor import FeedMonitor
 from tradebot.trading.order_sender import JournalAppender
+from tradebot.trading.outages import OutageLog
 from tradebot.trading.queues import StageQueues
 from tradebot.trading.quote_quality import QuoteQualityMonitor
 
 
 class MarketMonitors(NamedTuple):
-    """The monitors of market data: whether quotes come, whether the clocks agree, whether prices are plausible."""
+    """The monitors of market data: whether quotes come, whether the clocks agree, whether prices are plausible.
+
+    `outages` notes which bars a loss of the feed spoiled.
+    """
 
     feed: FeedMonitor
     clock: ClockMonitor
     quality: QuoteQualityMonitor
+    outages: OutageLog
 
 
 class MarketStage:
@@ -45,7 +50,7 @@ class MarketStage:
     ) -> None:
         self._queues, self._bars, self._universe, self._clock = queues, bars, universe, clock
         self._journal, self._account, self._tell = journal, account, tell
-        self._feed_monitor, self._clock_monitor, self._quality_monitor = monitors
+        self._feed_monitor, self._clock_monitor, self._quality_monitor, self._outages = monitors
         self.quotes_ready = asyncio.Event()  # set with the first quote that passed the quote filter
 
     async def process_messages(self) -> None:
@@ -60,6 +65,7 @@ class MarketStage:
                     self._on_answer(quotes)
                 case LinkUp() | LinkDown():
                     self._journal.append("link", message, at=self._clock.market_ns())
+                    self._outages.on_link(message, self._clock.market_ns())
                     await self._queues.quotes.put(message)
                 case _:
                     raise AssertionError(f"bars does not know {type(message).__name__}")
@@ -105,6 +111,9 @@ class MarketStage:
             else:
                 self._tell(FeedResumed())
             self._journal.append("link", link, at=tick.at)
+            # A silence began before it was found.
+            silent_ns = self._feed_monitor.silence_ns(tick.mono) if isinstance(link, LinkDown) else 0
+            self._outages.on_link(link, tick.at - int(silent_ns * self._clock.speed))
             await self._queues.quotes.put(link)
         if is_open and not self._feed_monitor.is_stale:
             frozen = self._quality_monitor.check_instruments(

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from tradebot.clock import Clock, TimeSlice
 from tradebot.domain.market import BarBatch
 from tradebot.domain.messages import Signals
+from tradebot.journal.rows import StrategiesRebuilt
 from tradebot.trading.analysis.analysis import Analysis
+from tradebot.trading.analysis.repaired_bars import RepairedBars, batches_of_series
 from tradebot.trading.analysis.warmup import JoiningSymbols
 from tradebot.trading.order_sender import JournalAppender
 from tradebot.trading.queues import TIME_SLICE_NS, StageQueues
@@ -50,28 +52,51 @@ class SignalStage:
         assert self.warmup_done.is_set(), "symbols join an analysis that has started"
         await self._queues.closes.put(joining)
 
+    async def repair_bars(self, repaired: RepairedBars) -> None:
+        """Give the analysis repaired bars between two closes, in the order of the queue."""
+        await self._queues.closes.put(repaired)
+
     async def process_closes(self) -> None:
-        """Process closes and joins for ever."""
+        """Process closes, joins and repairs for ever."""
         time_slice = TimeSlice(self._clock, TIME_SLICE_NS)
         early = await self._until_warm()
         while True:
-            batch: BarBatch | JoiningSymbols = early.popleft() if early else await self._queues.closes.get()
+            item = early.popleft() if early else await self._queues.closes.get()
             if self._is_stopping:
                 continue
-            if isinstance(batch, JoiningSymbols):
-                self.on_join(batch, self.last_bar_at)
-                await self._analysis.join_symbols(batch.symbols, batch.series)
+            match item:
+                case BarBatch():
+                    await self._process_close(item, time_slice)
+                case JoiningSymbols():
+                    self.on_join(item, self.last_bar_at)
+                    await self._analysis.join_symbols(item.symbols, item.series)
+                case RepairedBars():
+                    await self._repair(item)
+                case _:
+                    raise AssertionError(f"the analysis does not know {type(item).__name__}")
+
+    async def _process_close(self, batch: BarBatch, time_slice: TimeSlice) -> None:
+        self.last_bar_at = batch.ends_at
+        signal_batch = await self._analysis.compute_signals(batch, self._desk.holdings_at(batch))
+        time_slice.restart()
+        for signals in signal_batch.message_chunks():
+            if not (signals.signals or signals.failed):
                 continue
-            self.last_bar_at = batch.ends_at
-            signal_batch = await self._analysis.compute_signals(batch, self._desk.holdings_at(batch))
-            time_slice.restart()
-            for signals in signal_batch.message_chunks():
-                if not (signals.signals or signals.failed):
-                    continue
-                if self._clock.monotonic_ns() > time_slice.ends_mono:
-                    await time_slice.yield_if_due()
-                await self._send_signals(signals, batch)
-            self.measure("close_to_signals", self._clock.monotonic_ns() - batch.seen_at)
+            if self._clock.monotonic_ns() > time_slice.ends_mono:
+                await time_slice.yield_if_due()
+            await self._send_signals(signals, batch)
+        self.measure("close_to_signals", self._clock.monotonic_ns() - batch.seen_at)
+
+    async def _repair(self, repaired: RepairedBars) -> None:
+        # The rows are in the journal before the state is computed from them, as `load_closes` of the analysis reads it.
+        # A bar whose own close has not been given yet is left out: the strategies will get that one.
+        ids, now = self._analysis.universe.ids_by_symbol, self._clock.monotonic_ns()
+        batches = [b for b in batches_of_series(repaired.series, ids, now) if b.ends_at <= self.last_bar_at]
+        for batch in batches:
+            self._journal.append("repaired", batch, at=batch.ends_at)
+        rebuilt = StrategiesRebuilt(after=self.last_bar_at, bars=sum(map(len, batches)))
+        self._journal.append("rebuilt", rebuilt, at=self.last_bar_at)
+        await self._analysis.rebuild_state()
 
     async def run_workers(self) -> None:
         """Replace lost workers of the analysis for ever, once the warm-up is done."""
@@ -79,8 +104,8 @@ class SignalStage:
         await self._analysis.replace_workers()
 
     async def _until_warm(self) -> deque[BarBatch]:
-        # Take the closes that come during the warm-up out of their queue. If it became full, the market stage would
-        # wait and deliver no quotes, on which stops act. The warm-up has a time limit, so few closes are kept here.
+        # Take the closes that come before the analysis has started out of their queue. If it became full, the market
+        # stage would wait and deliver no quotes, on which stops act. The start takes seconds, so few closes are kept.
         early, closes = deque[BarBatch](), self._queues.closes
         while not self.warmup_done.is_set():
             while closes.qsize():

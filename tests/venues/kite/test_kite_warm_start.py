@@ -10,6 +10,7 @@ from tests.venues.kite.between import Answer
 from tests.venues.kite.daemon_between import Run, day
 from tradebot.domain.messages import Signals
 from tradebot.journal.reader import read_rows
+from tradebot.journal.recorded_bars import read_bars
 from tradebot.replay.recorded_run import RecordedRun, journal_path, read_run
 from tradebot.replay.rerun import replay_run
 
@@ -109,3 +110,37 @@ async def test_what_is_guarded_is_asked_for_first_after_a_restart(tmp_path: Path
     tokens = {str(i.token): i.symbol for i in kept[-1].instruments}  # type: ignore[attr-defined]
     asked = [tokens[path.split("/")[3]] for _, path in today.proxy.asked if path.startswith("/instruments/historical")]
     assert asked == ["RELIANCE", "INFY", "ITC", "SBIN", "LT"]
+
+
+async def test_bars_that_an_outage_spoiled_are_repaired_and_the_day_replays_equal(tmp_path: Path) -> None:
+    async with day(tmp_path, trader=BOTH_KINDS, analysis={"warmup_bars": 30}) as today, today.daemon():
+        await today.event("warmup_completed")
+        await today.event("order_filled")
+        today.proxy.upgrade = lambda: AWAY
+        await today.proxy.cut()
+        await today.event("feed_lost")
+        closed = len(today.all("bar_closed"))
+        await today.until(lambda: len(today.all("bar_closed")) > closed + 4)
+        today.proxy.upgrade = lambda: None
+        repaired = await today.event("bars_repaired")
+        after = len(today.all("bar_closed"))
+        await today.until(lambda: len(today.all("bar_closed")) > after + 4)
+
+    (started,) = today.all("repair_started")
+    assert started["bars"] >= 5
+    assert (repaired["symbols"], repaired["of"], repaired["bars"]) == (2, 2, 2 * started["bars"])
+
+    recorded = read_run(journal_path(tmp_path / "state"))
+    guarded, rest = recorded.repairs  # what has a position first
+    ids = {i.symbol: n for n, i in enumerate(recorded.universe)}
+    assert [{id_ for batch in part for id_ in batch.ids.tolist()} for _, part in (guarded, rest)] == [
+        {ids["RELIANCE"]}, {ids["TCS"]},
+    ]  # fmt: skip
+    assert guarded[0].after >= max(batch.ends_at for batch in guarded[1])
+    bars = read_bars(journal_path(tmp_path / "state"), "TCS", recorded.terms.interval)
+    spoiled = {batch.ends_at: batch.volume.item(0) for batch in rest[1]}
+    assert [int(bar.volume) for bar in bars if bar.end in spoiled] == list(spoiled.values())
+
+    result = await replay_run(recorded)
+    assert result.difference is None
+    assert [end for end in decided(recorded, "TCS") if end > rest[0].after]

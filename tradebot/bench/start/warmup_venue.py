@@ -10,10 +10,12 @@ import numpy as np
 
 from tradebot.bench.daemon.instant_fills import InstantFillBroker
 from tradebot.clock import DAY, MINUTE, Clock
+from tradebot.domain.home_exchange import HOME_EXCHANGE
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import BarSeries, Ints, Quotes
 from tradebot.domain.messages import LinkUp, MarketMessage
 from tradebot.domain.order import OrderRequest, VenueOrder, VenuePosition
+from tradebot.domain.products import INTRADAY
 from tradebot.domain.venue_rows import VenueRows
 from tradebot.errors import LinkLost
 from tradebot.markets.market import HOME_MARKET
@@ -63,7 +65,9 @@ class WarmupBroker(InstantFillBroker):
         """Return one share of each held symbol."""
         price = Decimal(PRICE) / 100
         return VenueRows(
-            VenuePosition(symbol=symbol, exchange="NSE", product="MIS", quantity=Decimal(1), average_price=price)
+            VenuePosition(
+                symbol=symbol, exchange=HOME_EXCHANGE, product=INTRADAY, quantity=Decimal(1), average_price=price
+            )
             for symbol in self._held
         )
 

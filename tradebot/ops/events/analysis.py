@@ -138,6 +138,43 @@ class CandlesNotRead(Event, frozen=True):
     candles: Count
 
 
+class RepairStarted(Event, frozen=True):
+    """The quotes were away over the ends of bars: the venue is asked for these bars, guarded symbols first."""
+
+    level = INFO
+    do = "Nothing."
+    symbols: Count
+    bars: Annotated[int, "how many a symbol"]
+    expected_s: Annotated[float | None, "seconds that the requests take at the venue's rate"] = None
+
+
+class BarsRepaired(Event, frozen=True):
+    """Bars that an outage spoiled have been replaced by the venue's, and the strategies' state was computed again."""
+
+    level = INFO
+    do = "Nothing."
+    symbols: Annotated[int, "whose bars were replaced"]
+    of: Annotated[int, "of so many"]
+    bars: Count
+
+
+class BarsNotRepaired(Event, frozen=True):
+    """The bars of a symbol that an outage spoiled could not be fetched: its strategies go on with what was built."""
+
+    level = WARNING
+    do = "Nothing for one symbol; if all miss, the venue's history is down."
+    symbol: Symbol
+    reason: Reason
+
+
+class RepairDenied(Event, frozen=True):
+    """The account has no right to past bars: what an outage spoiled stays as it was built."""
+
+    level = WARNING
+    do = "Buy the broker's historical data, or set analysis.warmup_bars = 0."
+    reason: Reason
+
+
 class StrategyDisabled(Event, frozen=True):
     """A strategy raised an error: it is off for that symbol until the daemon starts again."""
 

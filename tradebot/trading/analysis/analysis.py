@@ -63,6 +63,8 @@ class Analysis:
             on_fault=on_fault,
         )
         self._inline: list[Partition] = []
+        self._load_closes = load_closes
+        self._newest_at = 0  # end of the newest close that was given, market ns
 
     @property
     def worker_pids(self) -> tuple[int, ...]:
@@ -94,6 +96,22 @@ class Analysis:
             for some, histories in self._inputs.join_jobs(ids):
                 self._inputs.disable_strategies(partition.join_symbols(some, histories).faults)
 
+    async def rebuild_state(self) -> None:
+        """Compute the state of all strategies again, between two closes: `load_closes` has bars that were repaired.
+
+        Signals of past closes are not given again. Strategies then decide as if these bars had been there in time.
+        """
+        if self._pool.is_empty:
+            closes = [batch for batch in await self._load_closes() if batch.ends_at <= self._newest_at]
+            self._inline.clear()
+            self._start_inline()
+            for batch in closes:
+                piece = self._inputs.rows_of_close(batch, None)
+                for partition in self._inline:
+                    self._inputs.disable_strategies(partition.process_close(piece).faults)
+        else:
+            await self._pool.rebuild_workers()
+
     async def replace_workers(self) -> None:
         """Replace lost workers until cancelled. Nothing else replaces them."""
         await self._pool.replace_workers()
@@ -112,6 +130,7 @@ class Analysis:
             f"close of {batch.interval} ns given to analysis of {self.interval_ns} ns"
         )
         self._inputs.set_holdings(batch, holdings)
+        self._newest_at = batch.ends_at
         columns: list[SignalColumns] = []
         failed: set[int] = set()
         if self._inline:

@@ -21,6 +21,7 @@ from tradebot.ops.events.analysis import (
     WarmupStarted,
 )
 from tradebot.ops.events.event import EventListener
+from tradebot.trading.analysis.repaired_bars import apply_repairs
 from tradebot.venues.venue import Broker
 
 WARMUP_WITHIN_S = 60.0  # wall seconds; at three history requests a second, 180 symbols are warmed up in this time
@@ -88,6 +89,14 @@ def warmup_span_ns(bar_count: int, interval_ns: int) -> int:
 
 
 async def load_journaled_closes(journal: Journal, *, run: str, interval_ns: int) -> list[BarBatch]:
-    """Return every close of `run` so far from its journal, oldest first."""
+    """Return every close of `run` so far from its journal, oldest first, with repaired bars in their places."""
     await journal.wait_durable()
-    return await asyncio.to_thread(lambda: [batch for _, batch in read_bar_batches(journal.path, interval_ns, run=run)])
+
+    def read() -> list[BarBatch]:
+        closes, repairs = (
+            [batch for _, batch in read_bar_batches(journal.path, interval_ns, run=run, kinds=(kind,))]
+            for kind in ("close", "repaired")
+        )
+        return apply_repairs(closes, repairs)
+
+    return await asyncio.to_thread(read)

@@ -27,6 +27,7 @@ from tradebot.trading.analysis.worker_process import START_WITHIN_S, WorkerGone,
 MAX_REPLACEMENTS = 3  # a worker that is lost more often than this within the window is turned off
 REPLACEMENT_WINDOW_NS = 600 * SECOND
 JOIN_WITHIN_S = 5.0  # for one job of a join, during which closes wait; a strategy that takes longer hangs
+REBUILD_WITHIN_S, REBUILD_POLL_S = 5.0, 0.01  # closes wait as long for workers that are rebuilt on purpose
 
 
 class WorkerState(StrEnum):
@@ -52,6 +53,8 @@ class Worker:
         self.missed_closes: list[BarBatch] = []  # closes that came while it was not ready
         self.joining: list[Ints] = []  # ids that joined while it was not ready
         self.replaced_mono: list[int] = []  # monotonic ns
+        self.was_ready = self.is_lost = False  # whether it ever was ready; whether it was lost since
+        self.is_outdated = False  # whether bars were repaired since its process began
 
     def own_rows(self, batch: BarBatch) -> Ints:
         """Return the row numbers of a close that belong to this worker."""
@@ -176,6 +179,21 @@ class WorkerPool:
             answer = await process.run_job(worker.join_symbols, some, histories, within_s=JOIN_WITHIN_S)
             self._inputs.disable_strategies(answer.faults)
 
+    async def rebuild_workers(self) -> None:
+        """Rebuild all workers over the closes so far, which have changed; wait for them at most `REBUILD_WITHIN_S`.
+
+        No close may be under way. A worker that takes longer misses closes, as one that was lost does.
+        """
+        for w in self._workers:
+            if w.state is WorkerState.READY and w.process is not None:
+                w.state = WorkerState.BUILDING
+                w.process.kill()
+                self._repairs.put_nowait(w)
+            w.is_outdated = w.state is WorkerState.BUILDING
+        until = self._clock.monotonic_ns() + int(REBUILD_WITHIN_S * SECOND)
+        while any(w.state is WorkerState.BUILDING for w in self._workers) and self._clock.monotonic_ns() < until:
+            await self._clock.sleep(REBUILD_POLL_S)
+
     def prewarm_workers(self) -> None:
         """Let the workers warm their caches before a close. Waits for nothing and changes no state."""
         if (batch := self._newest) is None:
@@ -230,7 +248,7 @@ class WorkerPool:
             )
             self._on_fault(disabled)
             return
-        w.state = WorkerState.BUILDING
+        w.state, w.is_lost = WorkerState.BUILDING, True
         w.replaced_mono.append(now)
         self._on_fault(WorkerLost(worker=number, symbols=symbols, reason=why))
         self._repairs.put_nowait(w)
@@ -238,7 +256,8 @@ class WorkerPool:
     async def _build(self, w: Worker) -> None:
         # Start a process for a worker and bring it up to date. A start raises DataError of a strategy; a rebuild that
         # fails leads to another one.
-        is_first = not w.replaced_mono
+        is_first = not (w.was_ready or w.replaced_mono)
+        w.is_outdated = False
         process = w.process = WorkerProcess(self._threads, on_death=lambda: self._on_worker_lost(w, process, "died"))
         try:
             await process.open_process()
@@ -253,10 +272,16 @@ class WorkerPool:
             if w.state is WorkerState.BUILDING:
                 self._replace(w, str(fault))
             return
-        if w.state is WorkerState.BUILDING:  # else `stop_workers` came meanwhile
-            w.state = WorkerState.READY
-            if not is_first:
-                self._on_fault(WorkerRebuilt(worker=w.number, symbols=len(w.ids), closes=replayed))
+        if w.state is not WorkerState.BUILDING:  # `stop_workers` came meanwhile
+            return
+        if w.is_outdated:  # it may have read closes that were repaired after that
+            process.kill()
+            self._repairs.put_nowait(w)
+            return
+        was_lost, w.is_lost = w.is_lost, False
+        w.state, w.was_ready = WorkerState.READY, True
+        if was_lost:
+            self._on_fault(WorkerRebuilt(worker=w.number, symbols=len(w.ids), closes=replayed))
 
     async def _warm(self, process: WorkerProcess, ids: Ints) -> None:
         pending: list[asyncio.Future[WorkerResult]] = []
