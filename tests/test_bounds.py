@@ -206,6 +206,11 @@ BOUNDS: dict[str, Bound] = {
     # ---- paper, the store and the venues
     "paper.quote_source.QuoteSource._coming": Bound(
         "20,000 frames", "the oldest is dropped and counted", "tradebot.paper.quote_source:MAX_FRAMES"),
+    "paper.shadow.Shadow._frames": Bound(
+        "20,000 frames", "the oldest is dropped and counted", "tradebot.paper.shadow:MAX_FRAMES"),
+    "paper.shadow.Shadow._requests": Bound(
+        "5,000", "the newest is dropped and counted", "tradebot.paper.shadow:MAX_REQUESTS"),
+    "paper.shadow.Shadow._order_ids": Bound("the orders of a day", "emptied with the day"),
     "store.postgres.PostgresStore._staged": Bound("one per table", "goes with its connection"),
     "store.projection.Projection._positions": Bound(SYMBOLS, "none goes"),
     "store.projection.Projection._orders": Bound("20,000", "the oldest goes and is folded again when it is needed",

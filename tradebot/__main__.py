@@ -41,6 +41,7 @@ VERBS = {  # verb -> (module:command, its line in `--help`: listing the verbs mu
     "backtest": ("backtest.backtest:backtest", "Trade past bars by the code that trades live."),
     "data": ("data.data:data", "Import, download, check and export past bars."),
     "replay": ("replay:replay", "Decide a recorded run again and compare every signal and order."),
+    "paper": ("paper.paper:paper", "Reset the paper account; compare live fills with paper."),
     "db": ("db:db", "Show, migrate and feed the tables people query."),
     "sweep": ("sweep.sweep:sweep", "Backtest many sets of parameters and show the best."),
     "simulate": ("simulate:simulate", "Play whole days on virtual time, faults and kills included."),

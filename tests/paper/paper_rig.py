@@ -152,7 +152,7 @@ class Paper:
             self.reader, self.clock, reply_to=ADAPTER.refusal_reply_maker(), name_account=lambda name: f"PAPER-{name}",
             wake=self.count_wake,
         )  # fmt: skip
-        self.broker.market = self.market
+        self.broker.trade_on(self.market)
 
     async def open(self) -> Paper:
         await self.market.turn_day(self.clock.now_ns)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +14,7 @@ from tests.paper.paper_rig import UNIVERSE, Paper, at, frame, order, quote
 from tradebot.clock import SECOND
 from tradebot.domain.order import VenueOrderStatus
 from tradebot.errors import DataError
+from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.latency import Latency
 from tradebot.venues.venue import Refused
 
@@ -159,13 +163,48 @@ async def test_a_clock_that_goes_back_does_not_stop_the_market(paper: Paper) -> 
     assert await paper.fills() == [(10, D("100.05"))]
 
 
-async def test_while_the_day_turns_requests_are_refused_and_quotes_pass_by(paper: Paper) -> None:
+async def test_while_the_day_turns_requests_are_refused_and_quotes_pass_by(
+    paper: Paper, monkeypatch: pytest.MonkeyPatch
+) -> None:
     paper.show(1, GOOD)
-    turning = paper.market.turn_day(at(1, day=1))
-    turning.send(None)  # up to the thread that reads the log
-    assert isinstance(await paper.broker.submit(order(price=99)), Refused)
-    paper.market.take_quotes(paper.reader.quotes, at(2, day=1))
-    turning.close()
+    began, may_go_on = asyncio.Event(), threading.Event()
+    make, loop = paper.market._make_exchange, asyncio.get_running_loop()
+
+    def make_slowly(day: date) -> Exchange:
+        loop.call_soon_threadsafe(began.set)
+        assert may_go_on.wait(10)
+        return make(day)
+
+    monkeypatch.setattr(paper.market, "_make_exchange", make_slowly)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(paper.market.turn_day(at(1, day=1)))
+        await began.wait()
+        assert isinstance(await paper.broker.submit(order(price=99)), Refused)
+        paper.market.take_quotes(frame(GOOD), at(2, day=1))
+        may_go_on.set()
+    assert not paper.market.is_day_over(at(2, day=1))
+    assert paper.market.source.last_prices[0] == 10_000  # of the day before: the quote of the turn is not kept
+
+
+async def test_a_turn_that_is_cut_short_leaves_no_open_log(open_paper: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    paper = await open_paper()
+    began, may_go_on = asyncio.Event(), threading.Event()
+    make, loop = paper.market._make_exchange, asyncio.get_running_loop()
+
+    def make_slowly(day: date) -> Exchange:
+        loop.call_soon_threadsafe(began.set)
+        assert may_go_on.wait(10)
+        return make(day)
+
+    monkeypatch.setattr(paper.market, "_make_exchange", make_slowly)
+    async with asyncio.TaskGroup() as tasks:
+        turning = tasks.create_task(paper.market.turn_day(at(1, day=1)))
+        await began.wait()
+        turning.cancel()
+        may_go_on.set()
+    before = paper.market.exchange
+    paper.market.close_market()
+    assert before.source.opens_at == at(0, day=1)
 
 
 async def test_the_venues_quotes_while_the_stream_is_down_fill_orders_as_well(paper: Paper) -> None:

@@ -13,7 +13,7 @@ from tradebot.clock import HOUR, SECOND
 from tradebot.exchange.snapshot import DEPTH_LEVELS, SNAPSHOT_COLUMNS, Snapshots
 from tradebot.markets.market import HOME_MARKET
 from tradebot.paper import quote_source
-from tradebot.paper.quote_source import ANY_QUANTITY, QuoteSource
+from tradebot.paper.quote_source import ANY_QUANTITY, LATE, NO_ROOM, UNPRICED, QuoteSource
 
 DAY = date(2026, 9, 1)
 YESTERDAY = OPENS_AT - 20 * HOUR
@@ -60,13 +60,13 @@ def test_a_row_older_than_the_newest_of_its_instrument_is_dropped_and_counted() 
     taken(prices, 5, quote(100, sent_at=at(5)))
     prices.take_quotes(frame(quote(90, sent_at=at(4)), quote(50, id_=1, sent_at=at(4))), at(6))
     (one,) = prices.steps_until(at(6))
-    assert (one.ids.tolist(), prices.late_count) == ([1], 1)
+    assert (one.ids.tolist(), prices.dropped_counts[LATE]) == ([1], 1)
 
 
 def test_a_row_without_a_last_price_is_dropped_and_counted() -> None:
     prices = source()
     prices.take_quotes(frame(quote(0, bid=99, ask=101)), at(1))
-    assert (list(prices.steps_until(at(1))), prices.unpriced_count) == ([], 1)
+    assert (list(prices.steps_until(at(1))), prices.dropped_counts[UNPRICED]) == ([], 1)
 
 
 def test_a_quote_from_before_the_session_says_the_previous_close_alone() -> None:
@@ -116,7 +116,7 @@ def test_frames_that_nobody_takes_are_bounded(monkeypatch: pytest.MonkeyPatch) -
     for second in range(5):
         prices.take_quotes(frame(quote(100 + second)), at(second))
     kept = [int(one.last[0]) for one in prices.steps_until(at(9))]
-    assert (kept, prices.dropped_count) == ([10_200, 10_300, 10_400], 2)
+    assert (kept, prices.dropped_counts[NO_ROOM]) == ([10_200, 10_300, 10_400], 2)
 
 
 def test_a_clock_that_goes_back_keeps_the_order_of_frames() -> None:

@@ -8,11 +8,14 @@ from contextlib import AbstractAsyncContextManager
 from tradebot.clock import Clock
 from tradebot.config import Config
 from tradebot.daemon.embedded_exchange import exchange_rules
+from tradebot.domain.instrument import Universe
 from tradebot.exchange.latency import latency_of_round_trip
 from tradebot.ops.events.event import EventListener
-from tradebot.paper.settings import PAPER_LOG, PaperSettings
+from tradebot.paper.settings import PAPER_LOG, SHADOW_LOG, PaperSettings
+from tradebot.paper.shadow_venue import ShadowVenue, open_shadow_venue
 from tradebot.paper.venue import PaperVenue, open_paper_venue
 from tradebot.venues.adapter import VenueAccess, VenueAdapter
+from tradebot.venues.venue import Venue
 
 
 def paper_venue(
@@ -38,6 +41,21 @@ def paper_venue(
         reply_to=adapter.refusal_reply_maker(),
         known_accounts=known_accounts,
     )
+
+
+def shadow_venue(
+    live: Venue,
+    adapter: VenueAdapter,
+    clock: Clock,
+    config: Config,
+    *,
+    live_account: str,
+    universe: Universe,
+    tell: EventListener,
+) -> AbstractAsyncContextManager[ShadowVenue]:
+    """Return a live venue whose orders are repeated on paper; what goes to the venue is not changed by it."""
+    settings = paper_settings(adapter, config, tell, log_name=SHADOW_LOG)
+    return open_shadow_venue(live, clock, settings, live_account=live_account, universe=universe)
 
 
 def paper_settings(adapter: VenueAdapter, config: Config, tell: EventListener, *, log_name: str) -> PaperSettings:

@@ -17,7 +17,7 @@ from tradebot.daemon.embedded_exchange import open_embedded_exchange
 from tradebot.daemon.exchange_clock import follow_exchange_clock
 from tradebot.daemon.login_at_start import NO_ANSWER, StartHooks, account_of_login, report_market_data
 from tradebot.daemon.order_route import LiveRoute, OrderRoute, SimulatedRoute
-from tradebot.daemon.paper_session import paper_venue
+from tradebot.daemon.paper_session import paper_venue, shadow_venue
 from tradebot.daemon.start_retry import StartRetry
 from tradebot.domain.instrument import Universe
 from tradebot.errors import ConfigError, DataError
@@ -117,9 +117,8 @@ async def open_venue_session(
             place = _Place(name=EMBEDDED, access=embedded, route=embedded, clock=clock)
         has_login = has_login or place.is_real
         login = _login(adapter, place.access, config, place.clock, tell) if has_login else None
-        venue, paper = await _open_venue(
-            stack, config, adapter, place, is_dry=is_dry, known_accounts=known_accounts, tell=tell
-        )
+        opening_venue = _venue(adapter, place, config, is_dry=is_dry, known_accounts=known_accounts, tell=tell)
+        venue = await stack.enter_async_context(opening_venue)
         broker = venue.broker
         account = await account_of_login(broker, login, start_retry=start_retry, hooks=hooks, clock=wall)
         hooks.on_step()
@@ -130,8 +129,9 @@ async def open_venue_session(
         universe = await _universe(broker, config, start_retry, tell)
         if login is not None:
             await report_market_data(broker, universe, tell)
-        if paper is not None:
-            await stack.enter_async_context(paper.open_account(account, universe))
+        venue = await stack.enter_async_context(
+            _with_account(venue, adapter, place, config, account=account, universe=universe, tell=tell)
+        )
         hooks.on_step()
         yield VenueSession(
             venue=venue,
@@ -175,25 +175,6 @@ async def _open_place(
     access = route or adapter.access_from_settings(config.venue_section(adapter))
     clock = await _venue_clock(stack, adapter, access, config, wall=wall, start_retry=start_retry, tell=tell)
     return _Place(name=adapter.name, access=access, route=route, clock=clock, is_real=True)
-
-
-async def _open_venue(
-    stack: AsyncExitStack,
-    config: Config,
-    adapter: VenueAdapter,
-    place: _Place,
-    *,
-    is_dry: bool,
-    known_accounts: Collection[str],
-    tell: EventListener,
-) -> tuple[Venue, PaperVenue | None]:
-    if place.route is not None:
-        return await stack.enter_async_context(venue_with_orders(adapter, place.route, place.clock, config)), None
-    if is_dry:
-        return await stack.enter_async_context(venue_without_orders(adapter, place.access, place.clock, config)), None
-    opening = paper_venue(adapter, place.access, place.clock, config, known_accounts=known_accounts, tell=tell)
-    paper = await stack.enter_async_context(opening)
-    return paper, paper
 
 
 async def _venue_clock(
@@ -298,6 +279,46 @@ async def _embedded(
         route = SimulatedRoute.from_printed(adapter, addresses.to_json())
         tell(ExchangeOpened(addresses=route.addresses, speed=clock.speed, log=str(log)))
         yield route, clock
+
+
+def _venue(
+    adapter: VenueAdapter,
+    place: _Place,
+    config: Config,
+    *,
+    is_dry: bool,
+    known_accounts: Collection[str],
+    tell: EventListener,
+) -> AbstractAsyncContextManager[Venue]:
+    # Without a route orders stay on paper, or are not sent at all: what is built then can only read the venue.
+    if place.route is not None:
+        return venue_with_orders(adapter, place.route, place.clock, config)
+    if is_dry:
+        return venue_without_orders(adapter, place.access, place.clock, config)
+    return paper_venue(adapter, place.access, place.clock, config, known_accounts=known_accounts, tell=tell)
+
+
+@asynccontextmanager
+async def _with_account(
+    venue: Venue,
+    adapter: VenueAdapter,
+    place: _Place,
+    config: Config,
+    *,
+    account: str,
+    universe: Universe,
+    tell: EventListener,
+) -> AsyncIterator[Venue]:
+    # Opens what needs the account and the instruments: the paper account, or the shadow of a live run.
+    if isinstance(venue, PaperVenue):
+        async with venue.open_account(account, universe):
+            yield venue
+    elif config.paper.shadow and isinstance(place.route, LiveRoute):
+        beside = shadow_venue(venue, adapter, place.clock, config, live_account=account, universe=universe, tell=tell)
+        async with beside as shadowed:
+            yield shadowed
+    else:
+        yield venue
 
 
 def _adapter_of(config: Config, exchange: dict[str, Any] | None) -> VenueAdapter:

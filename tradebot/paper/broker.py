@@ -30,7 +30,7 @@ RefusalReply = Callable[[ExchangeRefusal], Reply]
 
 
 class PaperBroker:
-    """Implements `Broker` for the paper account of `market`, which an owner sets before the first order.
+    """Implements `Broker` for the paper account of `market`, which `trade_on` sets before the first order.
 
     `name_account(venue's account id)` returns the name of the paper account. `reply_to(refusal)` returns the venue's
     reply to what its exchange would refuse. `wake()` is called after each request, so that its arrival is not missed.
@@ -53,12 +53,12 @@ class PaperBroker:
 
     @property
     def market(self) -> PaperMarket:
-        """Return the paper market, once an owner has set it."""
+        """Return the paper market, once it is set."""
         assert self._market is not None, "the paper account is not open yet"
         return self._market
 
-    @market.setter
-    def market(self, market: PaperMarket) -> None:
+    def trade_on(self, market: PaperMarket) -> None:
+        """Set the paper market; before that only the venue can be read."""
         self._market = market
 
     def resume_day(self, sent: int) -> None:

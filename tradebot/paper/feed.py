@@ -26,12 +26,7 @@ class PaperFeed:
     @property
     def dropped_counts(self) -> dict[str, int]:
         """Return the counts of unusable data of the stream, and of rows that the paper market could not use."""
-        source = self._market.source
-        own = {
-            "paper_late": source.late_count,
-            "paper_unpriced": source.unpriced_count,
-            "paper_dropped": source.dropped_count,
-        }
+        own = self._market.source.dropped_counts
         return self._feed.dropped_counts | {name: count for name, count in own.items() if count}
 
     async def run(self, on_market: Callable[[MarketMessage], None], on_order: Callable[[VenueOrder], None]) -> None:

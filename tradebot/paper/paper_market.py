@@ -83,8 +83,12 @@ class PaperMarket:
                 self._exchange.end_session(DAY_IS_OVER)
             self._at = max(self._at, at)
             self._day = session_day_of(self._at, self._market)
-            self._exchange = await asyncio.to_thread(self._make_exchange, self._day)
-            self._exchange.order_listeners.append(self._publish)
+            making = asyncio.get_running_loop().run_in_executor(None, self._make_exchange, self._day)
+            try:
+                self._exchange = await asyncio.shield(making)
+            except asyncio.CancelledError:
+                self._exchange = await making  # a thread cannot be stopped; what it opens is closed with the market
+                raise
         finally:
             self._is_turning = False
         account = self._exchange.account
@@ -132,7 +136,7 @@ class PaperMarket:
             has_depth=settings.has_depth,
             previous_close=None if self._source is None else self._source.last_prices,
         )
-        return Exchange(
+        exchange = Exchange(
             self._source,
             self._clock,
             seed=settings.seed,
@@ -142,6 +146,8 @@ class PaperMarket:
             resume=settings.log,
             rules=settings.rules,
         )
+        exchange.order_listeners.append(self._publish)
+        return exchange
 
     def _publish(self, order: BookOrder) -> None:
         self.on_order(venue_order_of(order))

@@ -32,14 +32,15 @@ from tradebot.markets.hours import closing_times
 MAX_FRAMES = 20_000  # quotes that wait for the exchange; it takes each frame at once unless the clock went back
 ANY_QUANTITY = 1_000_000_000  # in quantity units: the size of an invented level
 NOT_SEEN = -1
+LATE, UNPRICED, NO_ROOM = "paper_late", "paper_unpriced", "paper_no_room"
 
 
 class QuoteSource:
     """Implements `PriceSource` for one session. `take_quotes` feeds it, `steps_until` hands on.
 
     `previous_close` (n,) are the last prices of an earlier day in price units, 0 where unknown. Without `has_depth` the
-    quotes carry no bid and ask. Counts: `late_count` rows were older than the newest of their instrument,
-    `unpriced_count` rows had no last price, `dropped_count` frames found no room.
+    quotes carry no bid and ask. `dropped_counts` counts the rows that were older than the newest of their instrument,
+    the rows without a last price, and the frames that found no room.
     """
 
     depth_levels = 1
@@ -60,7 +61,7 @@ class QuoteSource:
         self.instrument_closes_at = closing_times(universe, day, calendar)
         self.closes_at = int(self.instrument_closes_at.max()) if n else session.closes_at
         self.lower_circuit = self.upper_circuit = np.zeros(n, dtype=np.int64)
-        self.late_count = self.unpriced_count = self.dropped_count = 0
+        self.dropped_counts = {LATE: 0, UNPRICED: 0, NO_ROOM: 0}
         # The newest last price of each instrument today, else that of the earlier day.
         self.last_prices = np.zeros(n, dtype=np.int64) if previous_close is None else previous_close.copy()
         self._previous_close = self.last_prices.copy()
@@ -104,7 +105,7 @@ class QuoteSource:
             return
         if len(self._coming) >= MAX_FRAMES:
             self._coming.popleft()
-            self.dropped_count += 1
+            self.dropped_counts[NO_ROOM] += 1
         if at < self.opens_at:
             is_early = np.ones(len(quotes), dtype=np.bool_)
         else:
@@ -114,8 +115,8 @@ class QuoteSource:
     def _usable_rows(self, quotes: Quotes) -> Quotes:
         is_priced = quotes.last > 0
         is_late = (quotes.sent_at > 0) & (quotes.sent_at < self._stamps[quotes.ids])
-        self.unpriced_count += int(np.count_nonzero(~is_priced))
-        self.late_count += int(np.count_nonzero(is_late & is_priced))
+        self.dropped_counts[UNPRICED] += int(np.count_nonzero(~is_priced))
+        self.dropped_counts[LATE] += int(np.count_nonzero(is_late & is_priced))
         usable = is_priced & ~is_late
         if not usable.all():
             quotes = quotes.select_rows(usable)

@@ -72,7 +72,7 @@ class PaperVenue:
         )
         try:
             await market.turn_day(self._clock.market_ns())
-            self.broker.market = market
+            self.broker.trade_on(market)
             async with asyncio.TaskGroup() as tasks:
                 moving = tasks.create_task(self._move_market(market), name="paper market")
                 yield market

@@ -13,7 +13,8 @@ _SLOW = "Order cannot be {verb} as it is being processed. Try later."
 SENTENCES: dict[RefusalCode, tuple[str, str]] = {
     RefusalCode.UNKNOWN_INSTRUMENT: (
         INPUT,
-        "The instrument you are placing an order for has either expired or does not exist.",
+        "The instrument you are placing an order for has either expired or does not exist. "
+        "Please check the instrument again.",
     ),
     RefusalCode.NOT_TRADABLE: (INPUT, "Trading in {symbol} is not allowed: it is an index."),
     RefusalCode.CLOSED: (ORDER, "Markets are closed right now. Use an after market order (AMO) to place this order."),
