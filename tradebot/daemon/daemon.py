@@ -20,6 +20,7 @@ from tradebot.daemon.head_keeper import JournalHeadKeeper
 from tradebot.daemon.input_recorder import InputRecorder
 from tradebot.daemon.instrument_check import InstrumentCheck
 from tradebot.daemon.outage_repair import OutageRepair, RepairTerms
+from tradebot.daemon.run_probes import run_probes
 from tradebot.daemon.run_results import RunResults
 from tradebot.daemon.run_summary import summarize_run
 from tradebot.daemon.run_vitals import RunVitals
@@ -42,7 +43,6 @@ from tradebot.ops.events.run import BooksReconciled, LotOversized, PositionsUnwa
 from tradebot.ops.events.venue import BooksNotRead
 from tradebot.ops.interpreter_tuning import tuned_interpreter
 from tradebot.ops.latency import Latencies
-from tradebot.ops.liveness import Probe
 from tradebot.ops.systemd import Notifier
 from tradebot.ops.watchdog import Watchdog
 from tradebot.store.outbox import Outbox
@@ -61,9 +61,6 @@ from tradebot.trading.price_band import PriceBand
 
 # Wall seconds by which a quote's stamp may be ahead of our clock; a larger lead means that a clock is wrong.
 MAX_QUOTE_AHEAD_S = 5.0
-# Wall seconds that a part may need for one step under its own time limits. A part that takes longer is stuck, and the
-# watchdog then stops its beats to the supervisor.
-WRITER_S, REQUEST_S, BOOKS_S = 10.0, 60.0, 90.0
 
 
 def engine_settings(config: Config, *, killed: Callable[[], str]) -> EngineSettings:
@@ -162,7 +159,7 @@ class Daemon:
             thresholds=DiskThresholds(low_bytes=max(config.journal.warn_free_mb * MB, short), short_bytes=short),
             clock=clock, post=self.engine.queues.updates.put_or_fail, tell=tell,
         )  # fmt: skip
-        self._watchdog.set_probes(self._parts())
+        self._watchdog.set_probes(run_probes(journal, self.engine, idle_every_s=config.reconcile.idle_every_s))
         self._status_reporter = StatusReporter(
             config, venue_session, engine=self.engine, account=self.desk.account, tell=tell, notifier=notifier
         )  # fmt: skip
@@ -390,14 +387,3 @@ class Daemon:
         await self._venue_session.clock.sleep(seconds)
         reasons.append(f"app.stop_after is {self._config.app.stop_after}")
         stop.set()
-
-    def _parts(self) -> dict[str, Probe]:
-        # Each probe returns a number that changes with every finished step, None while the part has nothing to do.
-        journal, orders, reconciliation = self._journal, self.engine.order_sender.queue, self.engine.reconciliation
-        return {
-            "journal": Probe(
-                lambda: None if journal.row_numbers[0] == journal.row_numbers[1] else journal.row_numbers[1], WRITER_S
-            ),
-            "execution": Probe(lambda: orders.done_count if orders.pending_count else None, REQUEST_S),
-            "reconciliation": Probe(lambda: reconciliation.poll_count, self._config.reconcile.idle_every_s + BOOKS_S),
-        }
