@@ -35,6 +35,7 @@ from tradebot.venues.venue import Venue, VenueReader
 ROWS_NAMED = 3  # unreadable rows that one log line names
 READER_WAITS_S = 15.0  # wall seconds to wait for a venue in commands that only read: short, because a person waits
 EXCHANGE_LOG = "exchange.jsonl"
+EXCHANGE = "exchange"  # the venue's name where an exchange on this machine invents the prices
 
 
 class VenueSession(NamedTuple):
@@ -49,6 +50,11 @@ class VenueSession(NamedTuple):
     login_ends: str = ""  # time of day (HH:MM) at which our login ends, "" if unknown
     login: BrokerLogin | None = None  # where a person logs in each day
     is_rehearsal: bool = False  # an exchange on this machine stands in the place of the venue
+
+    @property
+    def history_venue(self) -> str:
+        """Return the venue under which past bars are kept: those of a rehearsal are not the real venue's."""
+        return EXCHANGE if self.is_rehearsal else self.venue_name
 
     @property
     def traded_market(self) -> Market:
@@ -170,7 +176,7 @@ async def _open_place(
 ) -> _Place:
     if exchange is not None:
         simulated = SimulatedRoute.from_printed(adapter, exchange)
-        return _Place(name="exchange", access=simulated, route=simulated, clock=_clock_of(exchange, wall))
+        return _Place(name=EXCHANGE, access=simulated, route=simulated, clock=_clock_of(exchange, wall))
     route = LiveRoute.from_config(adapter, config) if config.app.mode == "live" and not is_dry else None
     access = route or adapter.access_from_settings(config.venue_section(adapter))
     clock = await _venue_clock(stack, adapter, access, config, wall=wall, start_retry=start_retry, tell=tell)
@@ -224,7 +230,7 @@ async def open_history_source(
         access: VenueAccess
         adapter = _adapter_of(config, exchange)
         if exchange is not None:
-            name, access, clock = "exchange", SimulatedRoute.from_printed(adapter, exchange), _clock_of(exchange, wall)
+            name, access, clock = EXCHANGE, SimulatedRoute.from_printed(adapter, exchange), _clock_of(exchange, wall)
         elif config.venue.name == EMBEDDED:
             opening = _embedded(
                 config,
@@ -238,7 +244,8 @@ async def open_history_source(
             )
             name, (access, clock) = EMBEDDED, await stack.enter_async_context(opening)
         else:
-            name, access = adapter.name, adapter.access_from_settings(config.venue_section(adapter))
+            access = adapter.access_from_settings(config.venue_section(adapter))
+            name = EXCHANGE if access.is_rehearsal else adapter.name  # the bars of a rehearsal are invented
             clock = await _venue_clock(stack, adapter, access, config, wall=wall, start_retry=start_retry, tell=tell)
         is_real = exchange is None and name != EMBEDDED
         login = _login(adapter, access, config, clock, tell) if is_real else None

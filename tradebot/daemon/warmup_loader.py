@@ -72,7 +72,7 @@ class WarmupLoader:
         self._venue_session, self._journal, self._recovery = venue_session, journal, recovery
         self._opens_at, self._suspect, self._tell = opens_at, suspect, tell
         self._count, self._interval = config.analysis.warmup_bars, config.bars.interval_ns
-        self._local_bars = LocalBars(config, venue_session.venue_name, tell)
+        self._local_bars = LocalBars(config, venue_session.history_venue, tell)
         self._login_tries, self._is_denied, self._gaps = 0, False, list[FetchedGap]()
         self.request_count = 0
         self.repaired: set[str] = set()  # symbols whose held bars were not trusted and came from the venue instead
