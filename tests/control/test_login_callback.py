@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from aiohttp.test_utils import unused_port
 
-from tradebot.clock import WallClock
+from tradebot.clock import Clock, ManualClock, WallClock
 from tradebot.control.login_callback import is_loopback_redirect, wait_for_redirect
 from tradebot.errors import DaemonUnavailable, RequestRefused, TradebotError, VenueUnavailable
 
@@ -25,6 +25,7 @@ class Waiting:
     def __init__(self, *answers: dict[str, Any] | TradebotError, path: str = "/kite", within_s: float = 5.0) -> None:
         self.address = f"http://127.0.0.1:{unused_port()}{path}"
         self._answers, self._within_s = list(answers), within_s
+        self.clock: Clock = WallClock()
         self.texts: list[str] = []
         self.refused: list[str] = []
         self.task: asyncio.Task[dict[str, Any] | None] | None = None
@@ -39,7 +40,7 @@ class Waiting:
     async def wait(self) -> dict[str, Any] | None:
         """Wait as the command does."""
         return await wait_for_redirect(
-            self.address, self._log_in, clock=WallClock(), within_s=self._within_s, on_refused=self.refused.append
+            self.address, self._log_in, clock=self.clock, within_s=self._within_s, on_refused=self.refused.append
         )
 
     async def get(self, query: str = f"?{QUERY}", *, url: str = "", **headers: str) -> tuple[int, str]:
@@ -134,9 +135,16 @@ async def test_a_daemon_that_is_gone_ends_the_wait_with_its_sentence_on_both_sid
 
 
 async def test_of_several_browsers_the_first_that_logs_in_counts() -> None:
-    async with waiting({"account": "AB1234"}, {"account": "AB1234", "second": True}) as command:
-        assert (await command.get())[0] == 200
-        assert (await command.get())[0] == 200  # a page that is loaded again before the command ends
+    later = {"account": "AB1234", "later": True}
+    async with waiting({"account": "AB1234"}, later, later) as command:
+        command.clock, over = ManualClock(), asyncio.Event()
+
+        async def slept(_: float) -> None:  # the command does not end before the page was loaded twice more
+            await over.wait()
+
+        command.clock.on_sleep = slept
+        assert [(await command.get())[0] for _ in range(3)] == [200, 200, 200]
+        over.set()
     assert command.found == {"account": "AB1234"}
 
 

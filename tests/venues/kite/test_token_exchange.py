@@ -90,7 +90,8 @@ async def test_a_kite_that_does_not_answer_is_a_lost_link_before_the_operator_is
 
     kite.answer = never
     with pytest.raises(LinkLost, match="POST /session/token"):
-        await KiteLogin().exchange_token(access_to(kite.address), REQUEST_TOKEN)
+        async with asyncio.timeout(3):
+            await KiteLogin().exchange_token(access_to(kite.address), REQUEST_TOKEN)
     with pytest.raises(LinkLost, match="POST /session/token"):
         await KiteLogin().exchange_token(access_to("http://127.0.0.1:1"), REQUEST_TOKEN)
     assert len(kite.got) == 1, "a token is valid once: nothing is sent twice"
