@@ -21,6 +21,10 @@ ELSEWHERE = (
         r"tradebot bench ticks --sustained",
         "two minutes of a quiet machine; `tests/bench/stream/test_bench_stream.py` runs less",
     ),
+    (
+        r"tradebot paper (?:reset|compare)\b",
+        "wants a broker's quotes; `tests/cli/paper` and `tests/paper` have their own",
+    ),
     (r"tradebot simulate 7 --faults '\.\.\.'", "its faults are left out"),
 )
 LONG = re.compile(r"(?:tradebot (?:bench|sweep|data download)|make simulate)\b")  # a process or a day of its own

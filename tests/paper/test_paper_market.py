@@ -12,6 +12,7 @@ import pytest
 
 from tests.paper.paper_rig import UNIVERSE, Paper, at, frame, order, quote
 from tradebot.clock import SECOND
+from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.order import VenueOrderStatus
 from tradebot.errors import DataError
 from tradebot.exchange.exchange import Exchange
@@ -214,3 +215,14 @@ async def test_the_venues_quotes_while_the_stream_is_down_fill_orders_as_well(pa
     paper.clock.now_ns += SECOND
     assert (await paper.broker.fetch_quotes(UNIVERSE)) is paper.reader.quotes
     assert await paper.fills() == [(10, D("100.05"))]
+
+
+async def test_quotes_of_a_few_instruments_reach_the_orders_in_those(paper: Paper) -> None:
+    # The venue is asked about silent instruments alone; the rows of its answer are numbered as they were asked for.
+    paper.show(1, quote(100, bid=99.95, ask=101), quote(50, id_=1, bid=49.95, ask=51))
+    await paper.place(order(price=100.5))
+    await paper.place(order(2, price=50.5, symbol="TCS"))
+    few = Universe([Instrument(symbol="WIPRO", token=1), UNIVERSE.instrument_of("TCS")])
+    paper.reader.quotes = frame(quote(10, bid=9.95, ask=10.05), quote(50, id_=1, bid=49.95, ask=50.05))
+    await paper.broker.fetch_quotes(few)
+    assert [(fill.symbol, fill.price) for fill in await paper.broker.fetch_fills()] == [("TCS", D("50.05"))]

@@ -1,4 +1,4 @@
-"""A paper account that is reset between two runs of a daemon: the journal gives its positions to nobody else."""
+"""A paper account that is reset between two runs of a daemon: the journal gives its positions to no other account."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ import pytest
 
 from tests.paper.paper_rig import ADAPTER, UNIVERSE, HandFeed, HandReader, at, frame, order, quote
 from tradebot.clock import SECOND, ManualClock
+from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Quotes
 from tradebot.domain.messages import MarketMessage
 from tradebot.domain.order import OrderRequest, VenueOrder, VenueOrderStatus
@@ -253,6 +254,15 @@ async def test_the_venues_books_are_the_live_ones(beside: Beside) -> None:
     await beside.broker.submit(order(kind="MARKET"))
     assert len(await beside.played(1)) == 1
     assert beside.shadow_feed.dropped_counts == {"malformed": 1}
+
+
+async def test_quotes_of_a_few_instruments_reach_the_shadows_orders_in_those(beside: Beside) -> None:
+    beside.show(1, GOOD, quote(50, id_=1, bid=49.95, ask=51))
+    await beside.broker.submit(order(price=50.5, symbol="TCS"))
+    beside.clock.now_ns = at(2)
+    beside.live.quotes = frame(quote(50, bid=49.95, ask=50.05))
+    await beside.broker.fetch_quotes(Universe([UNIVERSE.instrument_of("TCS")]))
+    assert await beside.played(3) == [("T000001", D("50.05"), 2)]
 
 
 class LiveVenue:

@@ -21,6 +21,7 @@ from tradebot.exchange.refusals import ExchangeRefusal
 from tradebot.exchange.ticket import BookOrder
 from tradebot.markets.market import market_of
 from tradebot.paper.paper_market import PaperMarket
+from tradebot.paper.quote_source import renumber_quotes
 from tradebot.paper.rows import changes_of, fill_of, ticket_of, venue_holding_of, venue_order_of, venue_position_of
 from tradebot.venues.limiter import Limiter, rate_windows
 from tradebot.venues.venue import Accepted, NotSent, Reply, VenueReader, VenueRules
@@ -104,7 +105,8 @@ class PaperBroker:
         """Return the venue's newest quotes, which the paper market meets as well: the stream may be down."""
         quotes = await self._reader.fetch_quotes(universe)
         if self._market is not None:
-            self._market.take_quotes(quotes, self._clock.market_ns())
+            known = renumber_quotes(quotes, asked=universe, known=self._market.universe)
+            self._market.take_quotes(known, self._clock.market_ns())
             self._wake()
         return quotes
 

@@ -55,6 +55,11 @@ class PaperMarket:
         self._is_turning = False
 
     @property
+    def universe(self) -> Universe:
+        """Return the instruments that are traded."""
+        return self._universe
+
+    @property
     def exchange(self) -> Exchange:
         """Return the exchange of the session. There is one from the first `turn_day` on."""
         assert self._exchange is not None, "no session was begun"

@@ -185,6 +185,19 @@ class QuoteSource:
         return traded
 
 
+def renumber_quotes(quotes: Quotes, *, asked: Universe, known: Universe) -> Quotes:
+    """Return quotes with the ids of the universe `known` in place of those of the universe that was `asked` for.
+
+    Rows of instruments that `known` does not have are left out.
+    """
+    if asked is known:
+        return quotes
+    numbers = np.array([known.ids_by_symbol.get(i.symbol, NOT_SEEN) for i in asked], dtype=np.int64)
+    ids = numbers[quotes.ids]
+    is_known = ids != NOT_SEEN
+    return msgspec.structs.replace(quotes.select_rows(is_known), ids=ids[is_known])
+
+
 def _one_level(column: Ints) -> Ints:
     levels = np.zeros((len(column), DEPTH_LEVELS), dtype=np.int64)
     levels[:, 0] = column

@@ -15,6 +15,7 @@ from tradebot.domain.order import Fill, OrderRequest, VenueHolding, VenueOrder, 
 from tradebot.domain.venue_rows import VenueRows
 from tradebot.errors import OutcomeUnknown
 from tradebot.ops.events.event import EventListener, drop_event
+from tradebot.paper.quote_source import renumber_quotes
 from tradebot.paper.settings import PaperSettings
 from tradebot.paper.shadow import Shadow
 from tradebot.venues.venue import Broker, Feed, NotSent, Reply, Venue, VenueRules
@@ -63,7 +64,8 @@ class ShadowBroker:
     async def fetch_quotes(self, universe: Universe) -> Quotes:
         """Return the venue's newest quotes; the shadow meets them as well."""
         quotes = await self._live.fetch_quotes(universe)
-        self._shadow.note_quotes(quotes, self._clock.market_ns())
+        known = renumber_quotes(quotes, asked=universe, known=self._shadow.market.universe)
+        self._shadow.note_quotes(known, self._clock.market_ns())
         return quotes
 
     async def fetch_history(self, instrument: Instrument, *, interval: int, start: int, end: int) -> BarSeries:

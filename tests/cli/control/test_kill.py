@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 from collections.abc import Callable, Iterator
@@ -11,11 +12,14 @@ from pathlib import Path
 import pytest
 
 from tradebot.__main__ import run_command_line
+from tradebot.clock import WallClock
 from tradebot.control.halt_file import HaltFile
 from tradebot.control.running_daemons import announce_daemon, running_daemons
 from tradebot.errors import StateError
 from tradebot.journal.lock import StateLock, lock_holder
+from tradebot.journal.rows import RunRecord
 from tradebot.journal.schema import FILE_NAME
+from tradebot.journal.writer import Journal
 
 Verb = Callable[..., tuple[int, str]]
 LIVE = "[app]\nmode = 'live'\nstate_dir = '{state}'\n[venue]\nname = 'kite'\n"
@@ -148,3 +152,48 @@ def test_a_link_planted_as_the_lock_is_refused_and_what_it_names_is_left_alone(t
         StateLock(tmp_path).acquire_lock()
     assert victim.read_text() == "precious"
     assert lock_holder(tmp_path) is None
+
+
+PAPER = LIVE.replace("'live'", "'paper'") + "[kite]\nrest = 'https://127.0.0.1:1'\napi_key = 'a'\naccess_token = 'b'\n"
+
+
+@pytest.mark.parametrize(
+    ("mode", "venue", "config", "environment", "is_left_alone"),
+    [
+        ("paper", "kite", PAPER, {}, True),
+        ("paper", "kite", PAPER.replace("mode = 'paper'\n", ""), {}, True),
+        ("live", "kite", PAPER, {}, False),  # the command line said live
+        ("paper", "kite", PAPER.replace("'paper'", "'live'"), {}, False),  # a live run may be about to begin
+        ("paper", "exchange", PAPER, {}, False),
+        ("", "", PAPER, {}, False),  # a journal that no run began
+        ("paper", "kite", PAPER, {"TRADEBOT_KILL__API_KEY": "a", "TRADEBOT_KILL__ACCESS_TOKEN": "b"}, False),
+    ],
+)
+def test_beside_a_paper_run_the_orders_of_others_at_the_venue_are_left_alone(
+    mode: str, venue: str, config: str, environment: dict[str, str], is_left_alone: bool, say: Verb, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    state = tmp_path / "state"
+    begin_run(state, mode, venue)
+    path = tmp_path / "config.toml"
+    path.write_text(config.format(state=state))
+    path.chmod(0o600)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    code, said = say("kill", "--config", str(path), "--state-dir", str(state), "--within", "1")
+    assert HaltFile(state).read_reason()
+    assert ("the newest run traded on paper" in said) is is_left_alone, said
+    assert (code, "NOT CLEAN" in said) == ((0, False) if is_left_alone else (75, True)), said
+
+
+def begin_run(state: Path, mode: str, venue: str) -> None:
+    async def begin() -> None:
+        async with Journal(state, run="T1", clock=WallClock()) as journal:
+            if mode:
+                row = RunRecord(
+                    run_id="T1", mode=mode, account="A", symbols=("TCS",), venue=venue, config_hash="", versions={},
+                    pid=1,
+                )  # fmt: skip
+                journal.append("run", row, at=1)
+
+    asyncio.run(begin())

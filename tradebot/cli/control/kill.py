@@ -36,14 +36,20 @@ def kill(
 
     Writes the file HALT into the state directory, which a daemon obeys before each send and at start until `resume`,
     then cancels by id and looks until the book is clean. Positions stay. Credentials: TRADEBOT_KILL__API_KEY and
-    TRADEBOT_KILL__ACCESS_TOKEN, else those of the daemon's last login, else those of the venue. Exit 0: clean; 75:
-    something is left, or a daemon goes on.
+    TRADEBOT_KILL__ACCESS_TOKEN, else those of the daemon's last login, else those of the venue; a paper run has no
+    order there, so only the first cancel beside one. Exit 0: clean; 75: something is left, or a daemon goes on.
     """
     from tradebot.clock import WallClock, format_iso
 
     found = salvaged_settings(path)
     why = f"{make_printable(reason)} (tradebot kill, {format_iso(WallClock().wall_ns())[:19]}Z)"
     is_barred = _bar_all(state_dir or found.state_dir, why, is_named=state_dir is not None, is_all=is_all)
+    if exchange_file is None and _trades_on_paper(found, state_dir or found.state_dir):
+        print_line(
+            "the newest run traded on paper: no order of its own is at the venue, and orders of yours there are left"
+            " alone; TRADEBOT_KILL__API_KEY and TRADEBOT_KILL__ACCESS_TOKEN cancel those"
+        )
+        return ExitCode.OK if is_barred else ExitCode.TEMPORARY
     try:
         target = _target(found, exchange_file, state_dir or found.state_dir)
     except ConfigError as error:
@@ -128,6 +134,26 @@ def _bar(folder: Path, reason: str) -> tuple[bool, bool]:
 
 def _is_same(one: Path, other: Path) -> bool:
     return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _trades_on_paper(found: SalvagedSettings, folder: Path) -> bool:
+    # Whether what would be cancelled at a real venue are orders of other people alone. In doubt it is not paper: the
+    # configuration may say paper where the command line said live, so the newest run in the journal has to say it too.
+    from tradebot.errors import StateError
+    from tradebot.journal.reader import latest_run
+    from tradebot.journal.schema import FILE_NAME
+
+    adapter = registry.find_adapter(found.setting_text("venue", "name"))
+    own = found.values.get("kill", {})
+    if adapter is None or found.setting_text("app", "mode") == "live":
+        return False
+    if all(str(own.get(key, "")).strip() for key in adapter.credential_names):
+        return False
+    try:
+        run = latest_run(folder / FILE_NAME)
+    except StateError:
+        return False
+    return run is not None and run.mode.endswith("paper") and run.venue == adapter.name
 
 
 def _target(
