@@ -56,7 +56,9 @@ async def test_a_paper_run_at_kite_asks_for_the_login_and_builds_no_order_route(
         at_kite("paper", rest), exchange=None, exchange_log=tmp_path / "log", seen_until=0, on_end=lambda _: None,
         tell=drop_event,
     )  # fmt: skip
-    with pytest.raises((VenueUnavailable, ConfigError)):  # there is no venue here; real keys need an encrypted one
+    # There is no venue here to answer; what is not encrypted may be refused before anything is asked.
+    expected = (VenueUnavailable,) if rest.startswith("https:") else (VenueUnavailable, ConfigError)
+    with pytest.raises(expected):
         async with opening:
             pass
     assert built == []

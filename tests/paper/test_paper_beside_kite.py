@@ -20,6 +20,7 @@ from tradebot.domain.messages import MarketMessage
 from tradebot.domain.order import OrderKind, OrderRequest, Validity, VenueOrder
 from tradebot.exchange.event_log import EventLog, read_event_log
 from tradebot.exchange.server import serve_exchange
+from tradebot.ops.events.event import Event
 from tradebot.paper.settings import PAPER_LOG, PaperSettings
 from tradebot.paper.venue import PaperVenue, open_paper_venue
 from tradebot.venues.kite.settings import KiteSection
@@ -36,6 +37,7 @@ class Sides(NamedTuple):
     live: Broker
     paper: PaperVenue
     log: Path
+    days: asyncio.Queue[Event]
 
     @property
     def clock(self) -> ManualClock:
@@ -54,7 +56,7 @@ class Sides(NamedTuple):
 
 @asynccontextmanager
 async def both_sides(folder: Path, *, cash: int) -> AsyncIterator[Sides]:
-    log = EventLog(folder / "exchange.jsonl")
+    log, days = EventLog(folder / "exchange.jsonl"), asyncio.Queue[Event]()
     market = Market(cash=cash, log=log, rules=exchange_rules(ADAPTER.venue_rules))
     settings: Any = KiteSection()
     async with AsyncExitStack() as stack:
@@ -69,7 +71,10 @@ async def both_sides(folder: Path, *, cash: int) -> AsyncIterator[Sides]:
                 ADAPTER.build_streaming_reader(access, market.clock, settings, silent_after_s=10),
                 market.clock,
                 PaperSettings(
-                    cash=D(cash), log=folder / PAPER_LOG, rules=exchange_rules(ADAPTER.venue_rules), has_depth=True
+                    cash=D(cash),
+                    log=folder / PAPER_LOG,
+                    rules=exchange_rules(ADAPTER.venue_rules),
+                    tell=days.put_nowait,
                 ),
                 reply_to=ADAPTER.refusal_reply_maker(),
             )
@@ -78,7 +83,7 @@ async def both_sides(folder: Path, *, cash: int) -> AsyncIterator[Sides]:
         listed = await paper.broker.fetch_instruments(["RELIANCE", "TCS"])
         assert (account, [one.symbol for one in listed]) == ("PAPER-SIM001", ["RELIANCE", "TCS"])
         await stack.enter_async_context(paper.open_account(account, market.exchange.universe))
-        sides = Sides(market, live.broker, paper, folder / "exchange.jsonl")
+        sides = Sides(market, live.broker, paper, folder / "exchange.jsonl", days)
         await sides.show(GOOD)
         yield sides
 
@@ -221,3 +226,14 @@ async def test_the_market_moves_by_the_clock_without_quotes(sides: Sides) -> Non
     sides.clock.now_ns += SECOND
     async with asyncio.timeout(5):
         await filled.wait()
+
+
+async def test_a_night_passes_and_the_next_day_begins_by_the_clock(sides: Sides) -> None:
+    async with asyncio.timeout(5):
+        opened = [await sides.days.get()]
+        await sides.paper.broker.submit(order(price=99))
+        sides.clock.now_ns += 24 * 3600 * SECOND
+        opened.append(await sides.days.get())
+    assert [str(getattr(one, "day", "")) for one in opened] == ["2026-09-01", "2026-09-02"]
+    (ended,) = sides.paper.broker.market.exchange.latest_orders()
+    assert (ended.status, await sides.paper.broker.fetch_orders()) == ("cancelled", [])

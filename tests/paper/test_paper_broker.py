@@ -72,8 +72,9 @@ async def test_an_ioc_order_leaves_no_rest(paper: Paper) -> None:
 async def test_a_change_and_a_cancel_reach_the_working_order(paper: Paper) -> None:
     paper.show(1, GOOD)
     number = await paper.place(order(price=99))
-    wish = order(price=99.5, quantity=20)
+    woken, wish = paper.wakes, order(price=99.5, quantity=20)
     assert await paper.broker.modify(wish, venue_order_id=number) == Accepted(venue_order_id=number)
+    assert paper.wakes == woken + 1  # so that its arrival at the exchange is not missed
     paper.to(2)
     (listed,) = await paper.broker.fetch_orders()
     assert (listed.price, listed.quantity, listed.status) == (D("99.5"), D(20), VenueOrderStatus.OPEN)

@@ -15,6 +15,7 @@ from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.order import VenueOrderStatus
 from tradebot.errors import DataError
+from tradebot.exchange.event_log import read_event_log
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.latency import Latency
 from tradebot.venues.venue import Refused
@@ -180,8 +181,11 @@ async def test_while_the_day_turns_requests_are_refused_and_quotes_pass_by(
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(paper.market.turn_day(at(1, day=1)))
         await began.wait()
-        assert isinstance(await paper.broker.submit(order(price=99)), Refused)
-        paper.market.take_quotes(frame(GOOD), at(2, day=1))
+        for asking in (paper.broker.submit(order(price=99)), paper.broker.cancel(order_id="T1", venue_order_id="999")):
+            reply = await asking
+            assert isinstance(reply, Refused)
+            assert "Markets are closed" in reply.reason
+        paper.market.take_quotes(frame(quote(105)), at(2, day=1))
         may_go_on.set()
     assert not paper.market.is_day_over(at(2, day=1))
     assert paper.market.source.last_prices[0] == 10_000  # of the day before: the quote of the turn is not kept
@@ -206,6 +210,17 @@ async def test_a_turn_that_is_cut_short_leaves_no_open_log(open_paper: Any, monk
     before = paper.market.exchange
     paper.market.close_market()
     assert before.source.opens_at == at(0, day=1)
+
+
+async def test_each_day_ends_with_a_line_of_the_log_after_its_last_answers(open_paper: Any) -> None:
+    paper = await open_paper(latency=SLOW)
+    paper.show(1, GOOD)
+    await paper.broker.submit(order(kind="MARKET"))
+    paper.to(1.6)  # filled at the exchange, and the answer is on its way
+    await paper.market.turn_day(at(1.7))
+    lines = [(line["kind"], line.get("reason")) for line in read_event_log(paper.settings.log)]
+    ends = [line for line in lines if line[0] in ("fill", "session", "end")]
+    assert ends == [("session", None), ("fill", None), ("end", "the day is over"), ("session", None)]
 
 
 async def test_the_venues_quotes_while_the_stream_is_down_fill_orders_as_well(paper: Paper) -> None:
