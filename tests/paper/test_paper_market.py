@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import threading
 from datetime import date
 from decimal import Decimal
@@ -14,7 +15,7 @@ from tests.paper.paper_rig import UNIVERSE, Paper, at, frame, order, quote
 from tradebot.clock import SECOND
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.order import VenueOrderStatus
-from tradebot.errors import DataError
+from tradebot.errors import DataError, StateError
 from tradebot.exchange.event_log import read_event_log
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.latency import Latency
@@ -241,3 +242,21 @@ async def test_quotes_of_a_few_instruments_reach_the_orders_in_those(paper: Pape
     paper.reader.quotes = frame(quote(10, bid=9.95, ask=10.05), quote(50, id_=1, bid=49.95, ask=50.05))
     await paper.broker.fetch_quotes(few)
     assert [(fill.symbol, fill.price) for fill in await paper.broker.fetch_fills()] == [("TCS", D("50.05"))]
+
+
+async def test_a_log_that_cannot_be_written_ends_the_account_with_a_sentence(
+    open_paper: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paper = await open_paper()
+    paper.show(1, GOOD)
+
+    def full(*args: Any, **fields: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    log = paper.market._log
+    monkeypatch.setattr(log, "append_line", full)
+    with pytest.raises(StateError, match=r"paper\.jsonl cannot be written: No space left on device"):
+        await paper.broker.submit(order(kind="MARKET"))
+    with pytest.raises(StateError, match=r"paper\.jsonl cannot be written"):
+        paper.market.close_market()
+    assert log._file is None

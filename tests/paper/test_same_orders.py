@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from tests.paper.paper_day import on_paper
 from tests.venues.kite.daemon_between import SYMBOLS, day
+from tradebot.__main__ import run_command_line
 from tradebot.clock import MINUTE
 from tradebot.daemon import venue_session
 from tradebot.domain.order import Order
@@ -59,6 +61,9 @@ async def test_the_same_prices_give_the_same_orders_live_and_on_paper(
     live = await orders_of_a_day(tmp_path / "live")
     monkeypatch.setattr(venue_session, "venue_with_orders", on_paper)
     paper = await orders_of_a_day(tmp_path / "paper")
+
+    # A paper day is a recorded run as any other: replayed, it decides the same again.
+    assert await asyncio.to_thread(run_command_line, ["replay", str(tmp_path / "paper" / "state" / FILE_NAME)]) == 0
 
     # Nothing of the paper day reached the exchange that served its quotes.
     served = list(read_event_log(tmp_path / "paper" / "exchange.jsonl"))

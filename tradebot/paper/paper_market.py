@@ -6,13 +6,15 @@ It has no task of its own: its owner gives it quotes and requests, moves its tim
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 
 from tradebot.clock import Clock
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Quotes
 from tradebot.domain.order import VenueOrder
+from tradebot.errors import StateError
 from tradebot.exchange.account import OpeningBalance
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import Exchange
@@ -84,8 +86,9 @@ class PaperMarket:
         self._is_turning = True
         try:
             if self._exchange is not None:
-                self._exchange.advance_to(max(self._at, at))
-                self._exchange.end_session(DAY_IS_OVER)
+                with self._writing():
+                    self._exchange.advance_to(max(self._at, at))
+                    self._exchange.end_session(DAY_IS_OVER)
             self._at = max(self._at, at)
             self._day = session_day_of(self._at, self._market)
             making = asyncio.get_running_loop().run_in_executor(None, self._make_exchange, self._day)
@@ -111,25 +114,41 @@ class PaperMarket:
         self.advance_to(at)
 
     def advance_to(self, at: int) -> None:
-        """Move the exchange to `at` (market ns); a time that was reached before changes nothing."""
+        """Move the exchange to `at` (market ns); a time that was reached before changes nothing.
+
+        Raises StateError, as all that follows does, where the log cannot be written.
+        """
         if self._is_turning or self._exchange is None:
             return
         self._at = max(self._at, at)
-        self._exchange.advance_to(self._at)
+        with self._writing():
+            self._exchange.advance_to(self._at)
 
     def make_request(self, make: Callable[[Exchange], BookOrder], at: int) -> BookOrder:
         """Give the exchange a client's request at `at` (market ns) and return its answer. Raises ExchangeRefusal."""
         if self._is_turning or self._exchange is None:
             raise ExchangeRefusal(RefusalCode.CLOSED)
         self.advance_to(at)
-        return make(self._exchange)
+        with self._writing():
+            return make(self._exchange)
 
     def close_market(self) -> None:
         """Deliver what is in transit, end the session and close the log."""
-        if self._exchange is not None:
-            self._exchange.end_session(STOPPED)
-        if self._log is not None:
-            self._log.close_file()
+        with self._writing():
+            try:
+                if self._exchange is not None:
+                    self._exchange.end_session(STOPPED)
+            finally:
+                if self._log is not None:
+                    self._log.close_file()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        # An account whose log cannot be written would forget what it did, so it ends with a sentence.
+        try:
+            yield
+        except OSError as error:
+            raise StateError(f"{self._settings.log} cannot be written: {error.strerror or error}") from error
 
     def _make_exchange(self, day: date) -> Exchange:
         settings = self._settings
