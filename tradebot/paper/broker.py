@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import time
 from decimal import Decimal
 from typing import Any
 
@@ -26,6 +27,7 @@ from tradebot.paper.rows import changes_of, fill_of, ticket_of, venue_holding_of
 from tradebot.venues.limiter import Limiter, rate_windows
 from tradebot.venues.venue import Accepted, NotSent, Reply, VenueReader, VenueRules
 
+MIDNIGHT = time(0)
 MAX_WRITE_WAIT_S = 1.0  # an order that waits longer for the rate limit is stale
 RefusalReply = Callable[[ExchangeRefusal], Reply]
 
@@ -79,15 +81,13 @@ class PaperBroker:
 
     async def fetch_orders(self) -> VenueRows[VenueOrder]:
         """Return every order of the paper account of the day."""
-        exchange = self._up_to_date()
-        return VenueRows(
-            venue_order_of(order) for order in exchange.latest_orders() if self._is_of_today(order.placed_at)
-        )
+        exchange, since = self._up_to_date(), self._day_begins_at()
+        return VenueRows(venue_order_of(order) for order in exchange.latest_orders() if order.placed_at >= since)
 
     async def fetch_fills(self) -> VenueRows[Fill]:
         """Return every fill of the paper account of the day, oldest first."""
-        exchange = self._up_to_date()
-        return VenueRows(fill_of(trade) for trade in exchange.trade_rows() if self._is_of_today(trade.traded_at))
+        exchange, since = self._up_to_date(), self._day_begins_at()
+        return VenueRows(fill_of(trade) for trade in exchange.trade_rows() if trade.traded_at >= since)
 
     async def fetch_positions(self) -> VenueRows[VenuePosition]:
         """Return the net positions of the paper account, flat ones included."""
@@ -161,8 +161,9 @@ class PaperBroker:
         self.market.advance_to(self._clock.market_ns())
         return self.market.exchange
 
-    def _is_of_today(self, at: int) -> bool:
-        return market_of(self.venue_rules.exchange).date_of(at) >= self.market.exchange.account.session_day
+    def _day_begins_at(self) -> int:
+        # The log knows the orders of months, so the day is found once and not for each of them.
+        return market_of(self.venue_rules.exchange).to_ns(self.market.exchange.account.session_day, MIDNIGHT)
 
 
 def order_limiter(rules: VenueRules, clock: Clock) -> Limiter:
