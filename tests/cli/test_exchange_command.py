@@ -91,6 +91,29 @@ def test_the_options_of_the_app_reach_the_server(tmp_path: Path) -> None:
             process.kill()
 
 
+@pytest.mark.timeout(60)
+def test_without_consent_shares_are_sold_until_they_are_delivered(tmp_path: Path) -> None:
+    told, log = [], tmp_path / "exchange.jsonl"
+    deal = {"exchange": "NSE", "tradingsymbol": "TCS", "order_type": "MARKET", "product": "CNC", "validity": "DAY",
+            "market_protection": "-1", "quantity": "1"}  # fmt: skip
+    options = ("--symbols", "TCS", "--log", str(log), *KEY_OPTIONS, "--demat-consent", "empty")
+    for day, sides in (("2026-11-20", ("BUY", "BUY")), ("2026-11-23", ("SELL",)), ("2026-11-25", ("SELL",))):
+        resume = ("--resume",) if told else ()
+        with start(*options, "--at", f"{day}T10:00", *resume) as process:
+            try:
+                assert process.stdout is not None
+                owner = Person(json.loads(process.stdout.readline())["kite"]["rest"])
+                owner.log_in()
+                for side in sides:
+                    answer = owner.ask("POST", "/orders/regular", **deal, transaction_type=side)
+                    told.append(answer.get("message", answer["status"]))
+                while sum(row["kind"] == "fill" for row in read_event_log(log)) < min(len(told), 3):
+                    pass  # the fill comes after the answer
+            finally:
+                process.kill()
+    assert told == ["success", "success", "success", "1 quantity needs authorisation at depository."]
+
+
 def test_prices_end_before_the_session_does_when_asked(tmp_path: Path) -> None:
     log = tmp_path / "exchange.jsonl"
     options = ["--symbols", "TCS", "--every-second", "--at", "2026-11-23T09:10", "--until", "2026-11-23T09:16"]

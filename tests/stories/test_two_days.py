@@ -65,6 +65,8 @@ def test_an_account_lives_over_a_night_and_needs_a_login_in_the_morning(start: A
     assert (owner.data("/orders"), owner.data("/trades")) == ([], [])
     assert "Couldn't find" in owner.ask("GET", f"/orders/{ordered}")["message"]
     assert owner.ask("POST", "/orders/regular", **BUY)["message"].startswith("Markets are closed right now.")
+    quote = owner.data("/quote?i=NSE:TCS")["NSE:TCS"]
+    assert (quote["timestamp"], quote["last_price"]) == ("2026-11-20 15:30:00", quote["ohlc"]["close"])
     # what was streamed on Friday is history now;
     assert streamed
     assert owner.data(minutes)["candles"][: len(streamed)] == streamed

@@ -443,3 +443,17 @@ async def test_the_books_of_a_day_hold_the_orders_and_fills_of_that_day(
             (held,) = await market.data("GET", "/portfolio/holdings") if later else ({"t1_quantity": 1},)
             assert held["t1_quantity"] == 1
             assert len(market.exchange.latest_orders()) == 1
+
+
+async def test_what_an_earlier_day_left_working_ends_no_later_than_the_new_day_begins(tmp_path: Path) -> None:
+    path = tmp_path / "exchange.jsonl"
+    with EventLog(path) as log:
+        async with rig(log=log) as market:
+            low = (await market.data("GET", "/quote?i=NSE:TCS"))["NSE:TCS"]["lower_circuit_limit"]
+            await market.place(**ANY_PRICE, price=low)
+            market.step()
+    with EventLog(path) as log:
+        async with rig(log=log, resume=path, later=2 * 86_400 * SECOND, early=3_600 * SECOND) as market:
+            (left,) = market.exchange.latest_orders()
+            assert left.is_ended
+            assert left.changed_at == market.clock.now_ns
