@@ -114,8 +114,6 @@ async def test_nothing_is_repaired_without_past_bars_or_on_the_embedded_exchange
     rules = SimpleNamespace(venue_rules=SimpleNamespace(candles_per_second=3))
     session: Any = SimpleNamespace(universe=rig.universe, venue_name=venue, venue=rules)
     terms = RepairTerms.from_config(config, session, outages=None, is_warm=asyncio.Event())  # type: ignore[arg-type]
-    assert terms.is_wanted is is_wanted
-    if not is_wanted:
-        nothing: Any = None
-        async with asyncio.timeout(1):
-            await OutageRepair(rig.loader, nothing, nothing, terms, clock=rig.clock, tell=rig.told).run_repairs()
+    nothing: Any = None
+    repairs = OutageRepair(rig.loader, nothing, nothing, terms, clock=rig.clock, tell=rig.told)
+    assert repairs.is_wanted is is_wanted

@@ -352,7 +352,8 @@ class Daemon:
         yield "journal-watch", self._journal.raise_on_failure()
         yield "space-watch", self.space.run_checks()
         yield "journal-heads", self.heads.save_periodically()
-        yield "outage-repair", self._outage_repair.run_repairs()
+        if self._outage_repair.is_wanted:
+            yield "outage-repair", self._outage_repair.run_repairs()
         if (stop_after_s := config.app.stop_after_s) is not None:
             yield "stop-after", self._stop_after(stop_after_s, stop, reasons)
         yield "say-stopping", self._status_reporter.announce_stop(stop, reasons)

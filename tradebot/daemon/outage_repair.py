@@ -67,14 +67,10 @@ class OutageRepair:
     ) -> None:  # fmt: skip
         self._loader, self._signal_stage, self._account, self._terms = loader, signal_stage, account, terms
         self._clock, self._tell = clock, tell
+        self.is_wanted = terms.is_wanted
 
     async def run_repairs(self) -> None:
-        """Repair what outages spoil, for ever; the warm-up comes first, because both are asked for at one rate.
-
-        Returns at once where nothing is to be repaired.
-        """
-        if not self._terms.is_wanted:
-            return
+        """Repair what outages spoil, for ever; the warm-up comes first, because both are asked for at one rate."""
         await self._terms.is_warm.wait()
         while True:
             await self._repair(await self._terms.outages.wait_outage())

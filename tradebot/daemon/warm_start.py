@@ -25,9 +25,11 @@ from tradebot.trading.bar_builder import BarBuilder
 from tradebot.trading.desk.account_view import AccountView
 from tradebot.trading.signal_stage import SignalStage
 
-JOIN_EVERY_S = 0.5  # symbols that arrive within it join together: each join makes the closes wait for some milliseconds
+# Market seconds: symbols that arrive within them join together, because each join makes the closes wait for some
+# milliseconds.
+JOIN_EVERY_S = 0.5
 TELL_EVERY_S = 15.0
-FIRST_TICK_POLL_S = 0.02
+FIRST_TICK_POLL_S = 0.02  # market seconds
 
 
 class WarmStages(NamedTuple):
@@ -89,7 +91,7 @@ class WarmStart:
 
         Raises DataError of a strategy.
         """
-        until = await self._built_from()
+        until = await self._built_from() if self._terms.bar_count else 0
         plan = await self._loader.make_plan(until=until, first=guarded_symbols(self._stages.account))
         self._begin(plan)
         await self._start(plan.at_hand)
@@ -106,7 +108,7 @@ class WarmStart:
     async def _built_from(self) -> int:
         # The first tick of the clock says which bars are built here; the bars before these are the past.
         while (since := self._stages.bars.builds_since) < 0:
-            await self._clock.sleep(FIRST_TICK_POLL_S)
+            await self._clock.sleep(FIRST_TICK_POLL_S / self._clock.speed)
         return since
 
     def _begin(self, plan: WarmupPlan) -> None:
@@ -145,7 +147,7 @@ class WarmStart:
             arrived, self._arrived = self._arrived, {}
             series = tuple(one for one in arrived.values() if one is not None and len(one))
             await self._stages.signal_stage.join_symbols(JoiningSymbols(tuple(arrived), series))
-            await self._clock.sleep(JOIN_EVERY_S)
+            await self._clock.sleep(JOIN_EVERY_S / self._clock.speed)
 
     def _on_join(self, joining: JoiningSymbols, after: int) -> None:
         self._note_past(joining.series)
