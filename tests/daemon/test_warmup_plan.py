@@ -74,6 +74,23 @@ async def test_what_the_venue_gave_is_held_by_the_next_start(tmp_path: Path) -> 
     assert (plan.requests, len(plan.at_hand)) == ((), 4)
 
 
+async def test_what_is_given_is_written_now_and_then_and_not_kept_to_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tradebot.daemon.warmup_loader.GAPS_PER_WRITE", 1)
+    rig = Rig(tmp_path, clock_at(8, 30), {"AAA": 2})
+    held: list[int] = []
+
+    def count(*_: object) -> None:
+        with open_history(tmp_path) as history:
+            held.append(len(history.list_series()))
+
+    plan = await rig.plan()
+    await rig.loader.fetch_planned(plan, until=rig.until, deliver=count)
+    assert held[0] == 1
+    assert held[-1] >= 2  # two requests are under way at once
+
+
 async def test_a_run_whose_prices_are_invented_leaves_the_history_alone(tmp_path: Path) -> None:
     rig = Rig(tmp_path, clock_at(8, 30), WHOLE, venue="exchange")
     plan = await rig.plan()

@@ -36,14 +36,12 @@ class LocalBars:
     def __init__(self, config: Config, venue: str, tell: EventListener) -> None:
         self._state_dir, self._venue, self._tell = config.app.state_dir, venue, tell
         self._dsn = config.store.dsn.get_secret_value() if config.history.in_store else ""
-
-    @property
-    def is_usable(self) -> bool:
-        """True when the run may use a history and there is one."""
-        return not inventing_venue(self._venue) and (bool(self._dsn) or (self._state_dir / FILE_NAME).exists())
+        self.is_usable = False  # whether the run may use a history and there is one, known once it was read
 
     def read_bars(self, instruments: Sequence[Instrument], wanted: BarsWanted) -> dict[str, HeldBars]:
         """Return symbol -> the held bars that a run may begin with, or their doubt. Blocks; call it in a thread."""
+        is_there = bool(self._dsn) or (self._state_dir / FILE_NAME).exists()
+        self.is_usable = is_there and not inventing_venue(self._venue)
         if not self.is_usable:
             return {}
         try:
@@ -57,7 +55,7 @@ class LocalBars:
 
     def write_gaps(self, gaps: Sequence[FetchedGap]) -> None:
         """Write bars that were fetched, so that the next start does not ask for them. Blocks; call it in a thread."""
-        if not gaps or not self.is_usable:
+        if not gaps:
             return
         try:
             with self._opened(writes=True) as history, history.transaction():

@@ -152,14 +152,12 @@ class WarmStart:
     def _on_join(self, joining: JoiningSymbols, after: int) -> None:
         self._note_past(joining.series)
         self._waiting.difference_update(joining.symbols)
-        waiting = tuple(symbol for symbol in self._terms.universe.symbols if symbol in self._waiting)
-        join = WarmupJoin(after=after, symbols=joining.symbols, waiting=waiting)
-        self._stages.recorder.record_join(joining.series, join)
+        self._stages.recorder.record_join(joining.series, WarmupJoin(after=after, symbols=joining.symbols))
         now = self._clock.monotonic_ns()
-        if not waiting:
+        if not self._waiting:
             self._all_joined.set()
         elif now - self._told_mono >= TELL_EVERY_S * SECOND:
-            self._told_mono, left = now, len(waiting)
+            self._told_mono, left = now, len(self._waiting)
             self._tell(WarmupProgressed(warm=len(self._bars_of), waiting=left, expected_s=self._expected_s(left)))
 
     def _note_past(self, past: Sequence[BarSeries]) -> None:

@@ -39,6 +39,7 @@ from tradebot.trading.analysis.warmup import fetch_warmup_bars, warmup_span_ns
 LOGIN_PAUSE_S = 30.0  # between tries while the login is lost
 MAX_RUNS_READ = 3  # the newest runs; one that ended during its warm-up left no bars
 IN_FLIGHT = 2  # requests under way: one alone would lose the time of its answer, and a third would only wait here
+GAPS_PER_WRITE = 25  # symbols in one transaction of the history; a week of minutes takes 100 kB a symbol
 MAX_TRIES, RETRY_PAUSE_S = 3, 2.0  # of one symbol whose request fails
 
 Deliver = Callable[[Instrument, BarSeries | None], None]  # None: the venue does not give them
@@ -120,8 +121,7 @@ class WarmupLoader:
         A request that fails is tried again after the others. Waits while the login is lost.
         """
         await self._fetch_all(plan.requests, lambda request: self._fetch(request, until), deliver, WARM_UP)
-        gaps, self._gaps = self._gaps, []
-        await asyncio.to_thread(self._local_bars.write_gaps, gaps)
+        await self._write_gaps()
 
     async def fetch_span(self, instruments: Sequence[Instrument], since: int, until: int, *, deliver: Deliver) -> None:
         """Ask the venue for the bars that start in [since, until) (market ns) and hand each symbol on.
@@ -171,6 +171,12 @@ class WarmupLoader:
             if len(series.unread_starts):
                 self._tell(CandlesNotRead(symbol=symbol, candles=len(series.unread_starts)))
             deliver(request.instrument, series)
+            if len(self._gaps) >= GAPS_PER_WRITE:
+                await self._write_gaps()
+
+    async def _write_gaps(self) -> None:
+        gaps, self._gaps = self._gaps, []
+        await asyncio.to_thread(self._local_bars.write_gaps, gaps)
 
     async def _fetch(self, request: WarmupRequest, until: int) -> BarSeries:
         # The bars after the held ones, beginning with the last held bar to compare the two; else all.

@@ -84,8 +84,8 @@ class WarmupBars(Message, frozen=True):
 class WarmupJoin(Message, frozen=True):
     """Symbols that joined the strategies after the close that ended at `after` (market ns), 0 before the first one.
 
-    They joined with the bars that the run recorded for them until then. `waiting` are those that join later. A run
-    whose strategies were all warmed up before the first close has no such row.
+    They joined with the bars that the run recorded for them until then. The first such row of a run lets none join and
+    says who is `waiting`. A run whose strategies were all warmed up before the first close has no such row.
     """
 
     after: int
