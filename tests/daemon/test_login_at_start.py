@@ -24,6 +24,7 @@ from tradebot.errors import (
     VenueUnavailable,
 )
 from tradebot.markets.listing import universe_for
+from tradebot.ops.events.venue import InstrumentsNotRead
 
 
 async def start(rig: LoginRig, **hooks: Any) -> str:
@@ -120,6 +121,93 @@ async def test_a_login_that_the_venue_refuses_right_away_is_waited_for_again(tmp
 
     assert await start(rig, on_login_needed=wait) == "AB1234"
     assert needed == [NO_KEYS, "a login from elsewhere ended it"]
+
+
+class Started:
+    """A start that has its account by the token of the settings, and asks on under that login."""
+
+    def __init__(self, folder: Path, **hooks: Any) -> None:
+        self.rig, self.needed = LoginRig(folder, given=OLD), list[str]()
+        self.rig.reader.accepted = {OLD}
+        self._start_retry, self._hooks = self.rig.start_retry(), hooks
+
+    async def begin(self) -> None:
+        """Find the account."""
+        reader: Any = self.rig.reader
+        hooks = self.rig.hooks(**{"on_login_needed": lambda login: self.needed.append(login.lost_reason)} | self._hooks)
+        await account_of_login(reader, self.rig.login, start_retry=self._start_retry, hooks=hooks, clock=self.rig.clock)
+
+    async def ask(self) -> str:
+        """Ask what a start asks after its account."""
+        return await self._start_retry.retry_until_answered(
+            self.rig.reader.fetch_account_id, failed=InstrumentsNotRead, gave_up="no answer"
+        )
+
+    def log_in_at(self, number: int) -> None:
+        """Let a person log in in the `number`th pause, which ends the keys of before."""
+        self.rig.reader.accepted = set()
+
+        async def log_in() -> None:
+            self.rig.reader.accepted = {NEW}
+            await self.rig.login.log_in(self.rig.back())
+
+        at_poll(self.rig, number, log_in)
+
+
+async def test_a_login_that_ends_after_the_account_was_found_does_not_end_the_start(tmp_path: Path) -> None:
+    started = Started(tmp_path)
+    await started.begin()
+    started.log_in_at(500)
+    assert await started.ask() == "AB1234"
+    assert started.needed == ["Kite does not know our login any more"]
+    assert started.rig.told.names == ["login_accepted", "login_needed", "login_accepted"]
+
+
+async def test_keys_that_are_newer_than_the_refused_ones_are_used_without_another_login(tmp_path: Path) -> None:
+    started = Started(tmp_path)
+    await started.begin()
+    started.rig.reader.failures = [LoginLost("a late answer to the keys of before")]
+    assert await started.ask() == "AB1234"
+    assert started.needed == []
+
+
+async def test_a_login_while_the_keys_of_the_one_before_are_asked_for_is_enough(tmp_path: Path) -> None:
+    rig, needed = LoginRig(tmp_path), list[str]()
+    fetch = rig.reader.fetch_account_id
+
+    async def overtaken() -> str:
+        rig.reader.fetch_account_id = fetch  # type: ignore[method-assign]
+        await rig.login.log_in(rig.back())
+        raise LoginLost("the login before this one has ended")
+
+    rig.reader.fetch_account_id = overtaken  # type: ignore[method-assign]
+    at_poll(rig, 3, lambda: rig.login.log_in(rig.back()))
+    assert await start(rig, on_login_needed=lambda login: needed.append(login.lost_reason)) == "AB1234"
+    assert needed == [NO_KEYS]
+
+
+async def test_a_login_of_another_account_ends_a_start_that_has_one(tmp_path: Path) -> None:
+    started = Started(tmp_path)
+    await started.begin()
+
+    async def account() -> str:
+        if started.rig.login.login_count == 0:
+            raise LoginLost("ended")
+        return "ZZ9999"
+
+    started.rig.reader.fetch_account_id = account  # type: ignore[method-assign]
+    started.log_in_at(2)
+    with pytest.raises(AccessDenied, match="is of account ZZ9999, but this start is of account AB1234; start again"):
+        await started.ask()
+
+
+async def test_a_dry_start_does_not_wait_for_a_login_that_ends_in_its_middle(tmp_path: Path) -> None:
+    started = Started(tmp_path, may_wait=False)
+    await started.begin()
+    started.rig.reader.accepted = set()
+    with pytest.raises(LoginLost, match="run `tradebot login kite` while the daemon runs"):
+        await started.ask()
+    assert started.needed == []
 
 
 async def test_the_operator_ends_the_wait(tmp_path: Path) -> None:

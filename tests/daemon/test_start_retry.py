@@ -7,7 +7,7 @@ import pytest
 from tests.told import Told
 from tradebot.clock import SECOND, ManualClock
 from tradebot.daemon.start_retry import StartRetry
-from tradebot.errors import AccessDenied, LinkLost, StoppedEarly, VenueUnavailable
+from tradebot.errors import AccessDenied, LinkLost, LoginLost, StoppedEarly, VenueUnavailable
 from tradebot.ops.events.venue import LoginFailed
 
 
@@ -85,5 +85,52 @@ async def test_the_operator_does_not_wait() -> None:
 async def test_no_patience_is_one_try() -> None:
     rig = Rig(back_at=1, within_s=0)
     with pytest.raises(VenueUnavailable):
+        await rig.ask()
+    assert len(rig.venue.asked) == 1
+
+
+class Keys:
+    """A question that the venue refuses for `lost` times as one of an ended login; `waits` says what a wait finds."""
+
+    def __init__(self, rig: Rig, lost: int, *, waits: bool) -> None:
+        self.rig, self.lost, self.waits, self.reasons = rig, lost, waits, list[str]()
+        rig.start_retry.await_login = self.wait
+
+    async def __call__(self) -> str:
+        if self.lost:
+            self.lost -= 1
+            raise LoginLost("the login has ended")
+        return await self.rig.venue()
+
+    async def wait(self, reason: str) -> bool:
+        self.reasons.append(reason)
+        self.rig.clock.now_ns += int(3 * 3600 * SECOND) if self.waits else 0
+        return self.waits
+
+    async def ask(self) -> str:
+        return await self.rig.start_retry.retry_until_answered(self, failed=LoginFailed, gave_up="no answer")
+
+
+async def test_a_login_that_ends_in_the_middle_of_a_start_is_waited_for_and_the_question_asked_again() -> None:
+    rig = Rig(back_at=2 * 3 * 3600 + 30, within_s=60)
+    keys = Keys(rig, 2, waits=True)
+    assert await keys.ask() == "AB1234"
+    assert keys.reasons == ["the login has ended"] * 2
+    assert len(rig.venue.asked) > 3, "the hours of the person leave the venue its whole time"
+
+
+async def test_a_route_that_refuses_a_login_which_the_venue_accepts_ends_the_start_after_its_time() -> None:
+    rig = Rig(back_at=0, within_s=60)
+    assert await Keys(rig, 3, waits=False).ask() == "AB1234"
+    keys = Keys(rig, 10_000, waits=False)
+    with pytest.raises(LoginLost):
+        await keys.ask()
+    assert 60 <= rig.clock.now_ns / SECOND < 90
+    assert len(keys.reasons) < 20, "it is not asked without a pause"
+
+
+async def test_a_start_without_a_login_of_ours_ends_when_the_venue_refuses_it() -> None:
+    rig = Rig(back_at=0, word=LoginLost("the login has ended"))
+    with pytest.raises(LoginLost):
         await rig.ask()
     assert len(rig.venue.asked) == 1

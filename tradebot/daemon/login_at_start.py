@@ -39,12 +39,13 @@ async def account_of_login(
 ) -> str:
     """Return the account id once the venue accepts a login; wait for one without a limit.
 
+    From then on `start_retry` waits as well where the venue ends the login before the start is over.
     Raises LoginLost where no login is possible here, KeysRefused for a wrong key or secret, VenueUnavailable, and
     StoppedEarly when the operator stops the wait.
     """
 
     async def ask() -> str:
-        return await start_retry.retry_until_answered(reader.fetch_account_id, failed=LoginFailed, gave_up=NO_ANSWER)
+        return await start_retry.ask_with_login(reader.fetch_account_id, failed=LoginFailed, gave_up=NO_ANSWER)
 
     if login is None:
         return await ask()
@@ -59,10 +60,19 @@ async def account_of_login(
             reason = str(error)
             continue
         login.on_accepted(account, came_from=came_from)
-        return account
-    if not (login.can_log_in and hooks.may_wait):
-        raise LoginLost(f"{reason}; run `tradebot login {login.place.adapter.name}` while the daemon runs")
-    return await _wait_for_login(ask, login, reason, hooks=hooks, clock=clock)
+        break
+    else:
+        account = await _wait_for_login(ask, login, reason, seen=login.login_count, hooks=hooks, clock=clock)
+
+    async def wait_again(reason: str) -> bool:
+        before = login.login_count
+        now = await _wait_for_login(ask, login, reason, seen=None, hooks=hooks, clock=clock)
+        if now != account:
+            raise AccessDenied(f"the login is of account {now}, but this start is of account {account}; start again")
+        return login.login_count != before
+
+    start_retry.await_login = wait_again
+    return account
 
 
 async def report_market_data(reader: VenueReader, universe: Universe, tell: EventListener) -> None:
@@ -79,20 +89,38 @@ async def report_market_data(reader: VenueReader, universe: Universe, tell: Even
 
 
 async def _wait_for_login(
-    ask: Callable[[], Awaitable[str]], login: BrokerLogin, reason: str, *, hooks: StartHooks, clock: Clock
+    ask: Callable[[], Awaitable[str]],
+    login: BrokerLogin,
+    reason: str,
+    *,
+    seen: int | None,
+    hooks: StartHooks,
+    clock: Clock,
 ) -> str:
+    # `seen` logins were refused so far; None to ask first, because the keys may be newer than the refused ones.
     while True:
+        if login.login_count == seen:
+            await _wait_for_another(login, reason, hooks, clock)
+        # Counted before the question: while it is under way, another login may end the keys that it was sent with.
         seen = login.login_count
-        login.on_lost(reason)
-        hooks.on_login_needed(login)
-        while login.login_count == seen:
-            if login.fatal is not None:
-                raise login.fatal
-            if hooks.stopped():
-                raise StoppedEarly("stopped while it waited for a login; nothing was sent")
-            login.remind_if_due()
-            await clock.sleep(STOP_POLL_S)
         try:
-            return await ask()
+            account = await ask()
         except LoginLost as error:
             reason = str(error)
+            continue
+        return account
+
+
+async def _wait_for_another(login: BrokerLogin, reason: str, hooks: StartHooks, clock: Clock) -> None:
+    if not (login.can_log_in and hooks.may_wait):
+        raise LoginLost(f"{reason}; run `tradebot login {login.place.adapter.name}` while the daemon runs")
+    seen = login.login_count
+    login.on_lost(reason)
+    hooks.on_login_needed(login)
+    while login.login_count == seen:
+        if login.fatal is not None:
+            raise login.fatal
+        if hooks.stopped():
+            raise StoppedEarly("stopped while it waited for a login; nothing was sent")
+        login.remind_if_due()
+        await clock.sleep(STOP_POLL_S)

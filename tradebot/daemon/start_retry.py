@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from tradebot.clock import SECOND, Clock
-from tradebot.errors import LinkLost, StoppedEarly, VenueUnavailable
+from tradebot.errors import LinkLost, LoginLost, StoppedEarly, VenueUnavailable
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.venue import Unanswered
 from tradebot.ops.reminder import Reminder
@@ -23,7 +23,8 @@ class StartRetry:
     """Retries a question to the venue until it answers, for at most `within_s` wall seconds per question.
 
     `extend` asks the supervisor for more time to start; `stopped` returns True once the operator wants the daemon to
-    end.
+    end. `await_login(reason)` waits for a person where the venue has ended our login meanwhile, and returns False if it
+    accepts it still; it is None for a run without a login, and until the start knows its account.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class StartRetry:
         self._within_s, self._clock, self._tell = within_s, clock, tell
         self._extend, self._stopped = extend, stopped
         self._reminder = Reminder(first_s=30.0, longest_s=300.0)
+        self.await_login: Callable[[str], Awaitable[bool]] | None = None
 
     async def retry_until_answered(
         self, question: Callable[[], Awaitable[Told]], *, failed: type[Unanswered], gave_up: str
@@ -45,8 +47,32 @@ class StartRetry:
         """Return the venue's answer; log `failed` while there is none.
 
         Raises VenueUnavailable, with a text that begins with `gave_up`, after the time limit, and StoppedEarly when the
-        operator stops the wait. Every error other than LinkLost is raised as it is: the venue has answered.
+        operator stops the wait. Every other error is raised as it is, because the venue has answered, except a
+        LoginLost for which `await_login` waits: then the question is asked again, with the whole time.
         """
+        began, pause = self._clock.monotonic_ns(), FIRST_PAUSE_S
+        while True:
+            try:
+                return await self._retry(question, failed, gave_up)
+            except LoginLost as error:
+                if self.await_login is None:
+                    raise
+                if await self.await_login(str(error)):
+                    began, pause = self._clock.monotonic_ns(), FIRST_PAUSE_S
+                    continue
+                # One route refuses a login that the venue accepts: a late answer to old keys, or it will never do.
+                if self._clock.monotonic_ns() - began >= self._within_s * SECOND:
+                    raise
+            await self._sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+
+    async def ask_with_login(
+        self, question: Callable[[], Awaitable[Told]], *, failed: type[Unanswered], gave_up: str
+    ) -> Told:
+        """Return the answer as `retry_until_answered` does, but raise every LoginLost: the question is about it."""
+        return await self._retry(question, failed, gave_up)
+
+    async def _retry(self, question: Callable[[], Awaitable[Told]], failed: type[Unanswered], gave_up: str) -> Told:
         began, pause, tries = self._clock.monotonic_ns(), FIRST_PAUSE_S, 0
         while True:
             tries += 1
