@@ -51,9 +51,12 @@ async def test_a_live_run_gets_the_shadow_that_was_asked_for_and_a_paper_run_a_p
     config, clock = settings(tmp_path, mode, shadow=shadow), WallClock()
     taken: Any = {"live": lambda: LiveRoute.from_config(KITE, config), "simulated": lambda: HERE, "none": lambda: None}
     chosen = taken[route]()
-    async with venue_session._venue(KITE, chosen, clock, config, (), drop_event) as venue:
+    access = chosen or KITE.access_from_settings(config.venue_section(KITE))
+    place = venue_session._Place(name="kite", access=access, clock=clock, route=chosen, is_real=True)
+    opening_venue = venue_session._venue(KITE, place, config, is_dry=False, known_accounts=(), tell=drop_event)
+    async with opening_venue as venue:
         opening = venue_session._with_account(
-            venue, KITE, chosen, clock, config, account="AB1234", universe=UNIVERSE, tell=drop_event
+            venue, KITE, place, config, account="AB1234", universe=UNIVERSE, tell=drop_event
         )
         async with opening as opened:
             assert type(opened) is (kind or type(venue))

@@ -30,7 +30,8 @@ async def test_a_login_that_is_lost_meanwhile_is_waited_for_and_told_once(tmp_pa
         return BarSeries(symbol=instrument.symbol, interval=interval, **columns)
 
     venue_session: Any = SimpleNamespace(
-        clock=clock, universe=Universe([Instrument(symbol="AAA")]), venue_name="kite", traded_market=HOME_MARKET,
+        clock=clock, universe=Universe([Instrument(symbol="AAA")]), venue_name="kite",
+        history_venue="kite", traded_market=HOME_MARKET,
         venue=SimpleNamespace(broker=SimpleNamespace(fetch_history=history)),
     )  # fmt: skip
     warming = WarmupLoader(

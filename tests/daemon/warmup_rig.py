@@ -88,7 +88,8 @@ class Rig:
                     series = twice(series)
                 history.write_bars(self.universe.instrument_of(symbol), series, source="by hand")
         session: Any = SimpleNamespace(
-            clock=self.clock, universe=self.universe, venue_name=venue, traded_market=HOME_MARKET,
+            clock=self.clock, universe=self.universe, venue_name=venue, history_venue=venue,
+            traded_market=HOME_MARKET,
             venue=SimpleNamespace(broker=self.venue),
         )  # fmt: skip
         config = Config.model_validate({"app": {"state_dir": folder}, "analysis": {"warmup_bars": bars}})

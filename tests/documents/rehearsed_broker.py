@@ -99,7 +99,7 @@ class RehearsedBroker:
             except urllib.error.HTTPError as refused:
                 if refused.code != HTTPStatus.TOO_MANY_REQUESTS or time.monotonic() > until:
                     raise
-                time.sleep(0.2)
+                threading.Event().wait(0.2)
 
     def _come_back(self) -> None:
         address, until = self._pressed()[1], time.monotonic() + PATIENCE_S
@@ -108,7 +108,7 @@ class RehearsedBroker:
                 with urllib.request.urlopen(address, timeout=PATIENCE_S):
                     return
             except urllib.error.URLError:
-                time.sleep(0.05)
+                threading.Event().wait(0.05)
 
     def _until_answered(self) -> None:
         until = time.monotonic() + PATIENCE_S
