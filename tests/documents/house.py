@@ -15,7 +15,6 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.documents.rehearsed_broker import RehearsedBroker
 from tests.documents.typed import ROOT
 from tests.documents.warm import CLIENT
 from tradebot.backtest.sample import sample_bars
@@ -26,8 +25,6 @@ from tradebot.errors import ExitCode
 # A reader looks on for a minute, or measures for one. Nothing else of a command is changed.
 SHORTER = {
     "run": ["--for", "1s"],
-    "run --dry-start": ["--yes"],
-    "login": ["--no-browser"],
     "exchange": ["--for", "10s"],
     "exchange --port": ["--for", "500ms"],
     "exchange --plan": ["--for", "500ms"],
@@ -56,7 +53,6 @@ command=$(sed -n 's/^exec \\.venv\\/bin\\///p' <<< "$plan")
 [ -n "$command" ] || {{ echo "no command of this program in: $plan" >&2; exit 70; }}
 exec bash -c "$command"
 """
-LIVE = re.compile(r"tradebot (?:login\b|run --dry-start)")  # what wants a broker at which a person logs in
 BESIDE = re.compile(r"tradebot (?:status|halt|resume|flatten|kill)\b")  # what wants a daemon that runs
 
 
@@ -74,7 +70,6 @@ class House:
     def __init__(self, place: Path) -> None:
         self.folder, self._bin, self._number = place / "tradebot", place / "bin", 0
         self._daemon: subprocess.Popen[bytes] | None = None
-        self._broker: RehearsedBroker | None = None
         self._said = place / "said"
         for folder in (self.folder, self._bin, self._said, place / "runtime"):
             folder.mkdir()
@@ -96,44 +91,23 @@ class House:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._broker is not None:
-            self._broker.close()
         os.killpg(self._warm.pid, signal.SIGKILL)
         self._warm.communicate()
 
     def type(self, line: str) -> Said:
         """Run a line as a shell does, with a daemon beside it where it wants one."""
-        if LIVE.search(line):
-            self._end_daemon()
-            return self._go_live(line)
         if BESIDE.search(line):
             self._begin_daemon("--symbols", "RELIANCE,TCS")
         else:
             self._end_daemon()
         return self._shell(line.replace("ORDER_ID", self._order() if "ORDER_ID" in line else ""))
 
-    def _go_live(self, line: str) -> Said:
-        if self._broker is None:
-            self._broker = RehearsedBroker(self.folder, self._bin / "tradebot", self._environment)
-        broker = self._broker
-        if "--dry-start" in line:
-            broker.log_in()
-            broker.end_daemon()
-            return self._shell(line, broker.environment)
-        broker.begin_daemon()
-        filled = broker.filled_in(line)
-        browser = broker.come_back() if filled == line else None
-        said = self._shell(filled, broker.environment)
-        if browser is not None:
-            browser.join()
-        return said
-
     def python(self, name: str, text: str) -> Said:
         """Keep a program under a name and run it."""
         (self.folder / name).write_text(text, encoding="utf-8")
         return self._shell(f"{sys.executable} {name}")
 
-    def _shell(self, line: str, environment: dict[str, str] | None = None) -> Said:
+    def _shell(self, line: str) -> Said:
         # Into files: a pipe would be waited for until what goes on in the background lets go of it.
         self._number += 1
         out, errors = (self._said / f"{self._number}.{name}" for name in ("out", "err"))
@@ -141,7 +115,7 @@ class House:
         os.write(person, b"y\n")  # to what asks first
         with out.open("wb") as stdout, errors.open("wb") as stderr:
             done = subprocess.run(
-                ["bash", "-o", "pipefail", "-c", line], cwd=self.folder, env=environment or self._environment,
+                ["bash", "-o", "pipefail", "-c", line], cwd=self.folder, env=self._environment,
                 stdin=terminal, stdout=stdout, stderr=stderr, check=False, timeout=100,
             )  # fmt: skip
         os.close(person)

@@ -10,8 +10,9 @@ import click
 from tests.documents.typed import ROOT, simple
 from tradebot import __main__
 
-# Commands that the documents name before they exist. As soon as one is there, it is run like every other.
-COMING: tuple[str, ...] = ()
+# Commands and options that the documents name before they exist. As soon as one is there, it is run like every other.
+COMING = (r"tradebot login kite\b", r"tradebot run --dry-start\b", r"tradebot paper compare\b")
+COMING_OPTIONS = frozenset({"--request-token", "--dry-start"})
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
@@ -43,7 +44,7 @@ def options() -> set[str]:
         if isinstance(one, click.Group):
             context = click.Context(one)
             queue += [sub for name in one.list_commands(context) if (sub := one.get_command(context, name))]
-    return found | {"--help"}
+    return found | {"--help"} | COMING_OPTIONS
 
 
 def _of_tradebot(words: list[str], is_mention: bool) -> list[str]:

@@ -33,7 +33,6 @@ import tradebot.cli.journal.positions
 import tradebot.cli.journal.trades
 import tradebot.cli.journal.verify
 import tradebot.cli.journal.why
-import tradebot.cli.login
 import tradebot.cli.run.run
 import tradebot.cli.simulate
 import tradebot.cli.sweep.sweep  # noqa: F401
