@@ -10,24 +10,11 @@ import click
 from tests.documents.typed import ROOT, simple
 from tradebot import __main__
 
-# Commands and options that the documents name before they exist. As soon as one is there, it is run like every other.
-COMING = (r"tradebot login kite\b", r"tradebot run --dry-start\b", r"tradebot paper compare\b")
-COMING_OPTIONS = frozenset({"--request-token", "--dry-start"})
-
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-
-
-def is_coming(command: str) -> bool:
-    """Return whether a command is one that does not exist yet, and is still missing."""
-    return any(re.match(pattern, command) for pattern in COMING) and bool(_faults(command, is_mention=True))
 
 
 def faults(command: str, *, is_mention: bool = False) -> list[str]:
     """Return what is wrong with a shell line; a mention may leave out what a command needs."""
-    return [] if is_coming(command) else _faults(command, is_mention=is_mention)
-
-
-def _faults(command: str, *, is_mention: bool) -> list[str]:
     if subprocess.run(["bash", "-n", "-c", command], capture_output=True, check=False).returncode:
         return ["bash cannot read it"]
     known = {"tradebot": _of_tradebot, "make": _of_make}
@@ -44,7 +31,7 @@ def options() -> set[str]:
         if isinstance(one, click.Group):
             context = click.Context(one)
             queue += [sub for name in one.list_commands(context) if (sub := one.get_command(context, name))]
-    return found | {"--help"} | COMING_OPTIONS
+    return found | {"--help"}
 
 
 def _of_tradebot(words: list[str], is_mention: bool) -> list[str]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from tests.documents.house import House, Said
-from tests.documents.lint import faults, is_coming
+from tests.documents.lint import faults
 from tests.documents.typed import Typed, simple
 
 # What cannot run here, and why: its verbs, options, targets and files are looked at instead.
@@ -24,6 +24,10 @@ ELSEWHERE = (
     (
         r"tradebot paper (?:reset|compare)\b",
         "wants a broker's quotes; `tests/cli/paper` and `tests/paper` have their own",
+    ),
+    (
+        r"tradebot (?:login kite|run --dry-start)\b",
+        "wants a broker; `tests/stories/test_going_live.py` types it beside a rehearsal",
     ),
     (r"tradebot simulate 7 --faults '\.\.\.'", "its faults are left out"),
 )
@@ -49,8 +53,6 @@ def play(shown: Iterable[Typed], house: House, *, is_whole: bool) -> list[str]:
 
 def _command(one: Typed, house: House, *, is_whole: bool) -> list[str]:
     is_elsewhere = any(re.match(pattern, one.text) for pattern, _ in ELSEWHERE)
-    if is_coming(one.text):
-        return []
     if is_elsewhere or (LONG.match(one.text) and not is_whole):
         return faults(one.text)
     if any(words[0] not in PROGRAMS for words in simple(one.text)):

@@ -114,13 +114,6 @@ def test_what_runs_elsewhere_stands_in_a_document() -> None:
     assert not [pattern for pattern, _ in ELSEWHERE if not any(re.match(pattern, text) for text in commands)]
 
 
-def test_what_is_still_to_come_is_named_and_not_there_yet() -> None:
-    commands = [one.text for one in shown() if one.is_command]
-    for pattern in lint.COMING:
-        (first, *_) = [text for text in commands if re.match(pattern, text)]
-        assert lint.is_coming(first), f"{first} is there now: it is run, and its line in lint.COMING can go"
-
-
 def test_blocks_spans_and_pipes_are_taken_apart() -> None:
     text = (
         "Say `tradebot db status|migrate` or\n`A_B=1 tradebot\nrun`.\n\n    make test TESTS=x\n\n```sh\n"
