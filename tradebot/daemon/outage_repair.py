@@ -62,9 +62,15 @@ class OutageRepair:
     """Repairs the bars of one run, one outage after the other. Call `run_repairs`."""
 
     def __init__(
-        self, loader: WarmupLoader, signal_stage: SignalStage, account: AccountView, terms: RepairTerms, *,
-        clock: Clock, tell: EventListener,
-    ) -> None:  # fmt: skip
+        self,
+        loader: WarmupLoader,
+        signal_stage: SignalStage,
+        account: AccountView,
+        terms: RepairTerms,
+        *,
+        clock: Clock,
+        tell: EventListener,
+    ) -> None:
         self._loader, self._signal_stage, self._account, self._terms = loader, signal_stage, account, terms
         self._clock, self._tell = clock, tell
         self.is_wanted = terms.is_wanted

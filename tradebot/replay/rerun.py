@@ -29,7 +29,7 @@ from tradebot.journal.input_log import (
     StrategiesStepped,
     UnchangedSnapshot,
 )
-from tradebot.journal.rows import JournalRow
+from tradebot.journal.rows import JournalRow, StrategiesRebuilt, WarmupJoin
 from tradebot.replay.recorded_run import RecordedLine, RecordedRun
 from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.analysis.analysis import Analysis
@@ -116,6 +116,13 @@ async def replay_run(
     )
 
 
+class _LatePast(NamedTuple):
+    # Past bars that came while the run went on: joins and repairs still to be made, and the bars repaired so far.
+    joins: deque[WarmupJoin]
+    repairs: deque[tuple[StrategiesRebuilt, tuple[BarBatch, ...]]]
+    repaired: list[BarBatch]
+
+
 class _Rerun:
     def __init__(self, recorded: RecordedRun) -> None:
         self._recorded = recorded
@@ -134,9 +141,8 @@ class _Rerun:
             ) from error
         self.expected_outputs = deque(recorded.outputs)
         self._recorded_signals = deque(recorded.signals)
-        self._joins = deque(recorded.joins[1:])  # the first one only says who waits
-        self._repairs = deque(recorded.repairs)
-        self._repaired: list[BarBatch] = []  # the bars repaired so far
+        # The first join only says who waits.
+        self._past = _LatePast(joins=deque(recorded.joins[1:]), repairs=deque(recorded.repairs), repaired=[])
         # End of a batch of bars, market ns -> the rows of its signals.
         self._lines_by_close: dict[int, list[RecordedLine]] = {}
         for line in recorded.signals:
@@ -263,11 +269,11 @@ class _Rerun:
     async def _join_and_repair(self, until: int) -> None:
         # What the strategies of the run got before the close that ended at `until`, in the order of these closes. Joins
         # and repairs after one close may change places: a joining symbol has its closes by then, repaired or not.
-        while self._joins and self._joins[0].after < until:
-            symbols = self._joins.popleft().symbols
+        while self._past.joins and self._past.joins[0].after < until:
+            symbols = self._past.joins.popleft().symbols
             await self.analysis.join_symbols(symbols, [s for s in self._recorded.warmup if s.symbol in symbols])
-        while self._repairs and self._repairs[0][0].after < until:
-            self._repaired += self._repairs.popleft()[1]
+        while self._past.repairs and self._past.repairs[0][0].after < until:
+            self._past.repaired.extend(self._past.repairs.popleft()[1])
             await self.analysis.rebuild_state()
 
     def _next_signals(self, named: SignalsTaken) -> Signals:
@@ -300,7 +306,7 @@ class _Rerun:
 
     async def _closes_so_far(self) -> Sequence[BarBatch]:
         closes = self._recorded.closes
-        return apply_repairs((closes[ends_at] for ends_at in sorted(closes)), self._repaired)
+        return apply_repairs((closes[ends_at] for ends_at in sorted(closes)), self._past.repaired)
 
 
 def with_current_names(signal: Signal) -> Signal:
