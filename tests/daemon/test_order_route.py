@@ -53,10 +53,10 @@ async def test_a_paper_run_at_kite_asks_for_the_login_and_builds_no_order_route(
     rest: str, built: list[str], tmp_path: Path
 ) -> None:
     ticker = "wss://ws.kite.trade" if rest == "https://api.kite.trade" else "wss://127.0.0.1:1"
+    config = at_kite("paper", rest, ticker)
     opening = venue_session.open_venue_session(
-        at_kite("paper", rest, ticker), exchange=None, exchange_log=tmp_path / "log", seen_until=0, on_end=lambda _: None,
-        tell=drop_event,
-    )  # fmt: skip
+        config, exchange=None, exchange_log=tmp_path / "log", seen_until=0, on_end=lambda _: None, tell=drop_event
+    )
     # There is no venue here to answer; what is not encrypted may be refused before anything is asked.
     expected = (VenueUnavailable,) if rest.startswith("https:") else (VenueUnavailable, ConfigError)
     with pytest.raises(expected):

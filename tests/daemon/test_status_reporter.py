@@ -40,7 +40,11 @@ class Heard:
             conditions=SimpleNamespace(**quiet | conditions), day_profit=lambda: Decimal("-12.5"), open_symbols={"AAA"}
         )
         venue_session: Any = SimpleNamespace(
-            clock=self.clock, universe=range(3), venue_name="exchange", account="SIM001", traded_market=HOME_MARKET,
+            clock=self.clock,
+            universe=range(3),
+            venue_name="exchange",
+            account="SIM001",
+            traded_market=HOME_MARKET,
             login=None,
         )
         engine: Any = SimpleNamespace(quotes_ready=self.ready)
