@@ -155,6 +155,27 @@ def test_a_desk_that_may_not_act_is_not_blamed(word: Any, tmp_path: Path) -> Non
     assert verdict(day, tmp_path).status == "ok"
 
 
+@pytest.mark.parametrize(
+    ("before", "after_ns", "ruling"),
+    [(980, SECOND // 10, "ok"), (980, SECOND, "broken"), (1001, SECOND // 10, "broken")],
+    ids=["wanted before and sent soon", "wanted before and forgotten", "reached only afterwards"],
+)
+def test_an_exit_that_was_wanted_while_no_order_could_leave_is_sent_soon_afterwards(
+    before: int, after_ns: int, ruling: str, tmp_path: Path
+) -> None:
+    day = Guarded(stop_loss="990")
+    day.tell(BrokerSession(mono=1, lost_reason="dead", orders_refused=True))
+    day.show(before)
+    day.mono += SECOND
+    day.tell(BrokerSession(mono=2))
+    day.mono += after_ns - SECOND
+    day.show(980)
+    day.mono += SECOND // 20
+    day.closes("stop")
+    day.end()
+    assert verdict(day, tmp_path).status == ruling
+
+
 def test_an_exit_that_the_gate_holds_back_and_one_that_began_before_are_exits(tmp_path: Path) -> None:
     day = Guarded(stop_loss="990")
     day.show(1001)

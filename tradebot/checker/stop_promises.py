@@ -23,6 +23,8 @@ PROTECTIVE = ("stop", "trail", "target")
 LEVELS = ("stop_loss", "trail_by", "target")
 FAR_PART, NEAR_PART = 5, 20  # a lone price is off by more than 1/FAR_PART, its neighbours agree within 1/NEAR_PART
 FAR_PRICE_FAULTS = frozenset({"tenfold-quote", "hundredth-quote", "wrong-token"})
+# From the moment at which orders can leave again until an exit that was wanted before is sent: some ticks of the desk.
+RETRIED_WITHIN_NS = SECOND // 2
 AGREEING_PRICES = 2  # far prices that must agree before the daemon believes them
 
 
@@ -40,6 +42,7 @@ class ExpectedStops:
         # records leave open is decided in the daemon's favour.
         self.certain_best: int | None = None
         self.possible_best: int | None = None
+        self.is_exit_wanted = False  # a level was reached while no order could leave
         self.has_missing_prices = False  # a run was cut off since, so some prices it saw are not in the log
 
     def add_price(self, price: DeskInput, *, is_sure: bool) -> None:
@@ -83,11 +86,12 @@ class StopFollower:
         self.stop_count = self.reached_count = self.later_run_count = 0
         self._entry_runs: dict[str, str] = {}  # symbol -> the run in which its stops began
         self._inactive_reason = ""  # STOPS: the desk no longer judges prices; REFUSED: no exit can leave
+        self._free_since_mono = 0  # since when exits can leave again
         self._last_prices: dict[str, DeskInput] = {}  # symbol -> the last price received
 
     def follow_run(self, run: str, rows: list[EvidenceRow], inputs: list[DeskInput], *, is_ended: bool) -> None:
         """Apply a run: its rows, and the inputs of its desk."""
-        self._inactive_reason, self._last_prices = "", {}
+        self._inactive_reason, self._free_since_mono, self._last_prices = "", 0, {}
         exits = {
             (order.symbol, int(order.first_row.body.get("mono") or 0))
             for order in self._records.orders.values()
@@ -104,6 +108,7 @@ class StopFollower:
                 self._apply_row(run, what)
             elif what.word:
                 self._inactive_reason = what.word if self._inactive_reason != STOPS else STOPS
+                self._free_since_mono = what.mono
             else:
                 self._apply_price(run, what, exits)
         for stops in self.stops.values():
@@ -166,9 +171,14 @@ class StopFollower:
             self._entry_runs[seen.symbol] != run or seen.mono > stops.since_mono + SECOND
         )
         stops.add_price(seen, is_sure=is_sure)
-        if not is_sure or self._inactive_reason == REFUSED:
+        if not is_sure:
             return
         if level := stops.level_reached(seen, stops.certain_best):
+            if self._inactive_reason == REFUSED:
+                stops.is_exit_wanted = True
+                return
+            if stops.is_exit_wanted and seen.mono < self._free_since_mono + RETRIED_WITHIN_NS:
+                return
             self.reached_count += 1
             if (seen.symbol, seen.mono) not in exits:
                 where = "" if self._entry_runs[seen.symbol] == run else ", set by an earlier run,"
