@@ -165,6 +165,20 @@ async def test_renewed_keys_end_a_wait_early_and_start_the_backoff_over() -> Non
     assert gaps[12] <= 0.5, "the next failure counts as the first one"
 
 
+async def test_keys_renewed_during_a_try_lead_to_the_next_one_at_once() -> None:
+    renewed = 0
+
+    def renews(_up: Callable[[], None]) -> None:  # the try was made with the keys of before
+        nonlocal renewed
+        renewed += 1
+        raise LinkLost("x")
+
+    script = Script([*[fails(LinkLost("x"))] * 11, renews, fails(LinkLost("x"))])
+    with pytest.raises(Enough):
+        await script.run(keys_version=lambda: renewed)
+    assert script.starts[12] == script.starts[11]
+
+
 async def test_a_wait_that_the_venue_asked_for_is_kept_however_new_the_keys_are() -> None:
     script = Script([fails(Throttled("429", after_s=30.0))])
     with pytest.raises(Enough):

@@ -91,6 +91,7 @@ async def run_with_reconnect(
         if len(tries) == rules.tries_per_hour and (early := tries[0] + HOUR - clock.monotonic_ns()) > 0:
             await clock.sleep(early / SECOND)
         tries.append(clock.monotonic_ns())
+        version = keys_version() if keys_version is not None else 0  # of the keys that this try is made with
         try:
             await connect(up)
             error = LinkLost("the connection ended")
@@ -107,18 +108,18 @@ async def run_with_reconnect(
         wait_s = rules.wait_s(failures, throttled=late, rng=rng, after_s=after_s)
         if late or keys_version is None:
             await clock.sleep(wait_s)
-        elif await _is_renewed_within(clock, wait_s, keys_version):
+        elif await _is_renewed_within(clock, wait_s, keys_version, version):
             failures = 0
 
 
-async def _is_renewed_within(clock: Clock, wait_s: float, keys_version: Callable[[], int]) -> bool:
-    # Wait; return whether keys were renewed meanwhile, which ends the wait.
-    version, until = keys_version(), clock.monotonic_ns() + round(wait_s * SECOND)
-    while (left := until - clock.monotonic_ns()) > 0:
+async def _is_renewed_within(clock: Clock, wait_s: float, keys_version: Callable[[], int], version: int) -> bool:
+    # Wait; return whether keys newer than `version` were given meanwhile or during the try, which ends the wait.
+    until = clock.monotonic_ns() + round(wait_s * SECOND)
+    while keys_version() == version:
+        if (left := until - clock.monotonic_ns()) <= 0:
+            return False
         await clock.sleep(min(left / SECOND, LOOK_EVERY_S))
-        if keys_version() != version:
-            return True
-    return False
+    return True
 
 
 async def read_frames(
