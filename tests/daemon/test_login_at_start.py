@@ -13,7 +13,8 @@ from tests.daemon.login_rig import GRANT, NEW, OLD, REQUEST_TOKEN, LoginRig
 from tests.told import Told
 from tradebot.clock import SECOND
 from tradebot.daemon.broker_login import BrokerLogin
-from tradebot.daemon.login_at_start import NO_KEYS, account_of_login, report_market_data
+from tradebot.daemon.login_at_start import NO_KEYS, account_of_login, report_rights
+from tradebot.domain.venue_reports import AccountProfile
 from tradebot.errors import (
     AccessDenied,
     KeysRefused,
@@ -287,7 +288,35 @@ async def test_a_plan_without_market_data_is_told_and_ends_nothing(answer: Excep
         if answer is not None:
             raise answer
 
-    reader: Any = SimpleNamespace(fetch_quotes=fetch_quotes)
-    await report_market_data(reader, universe_for(["TCS", "INFY"]), heard)
+    async def fetch_profile() -> AccountProfile:
+        return AccountProfile(account_id="AB1234")
+
+    reader: Any = SimpleNamespace(fetch_quotes=fetch_quotes, fetch_profile=fetch_profile)
+    await report_rights(reader, universe_for(["TCS", "INFY"]), product="MIS", tell=heard)
     assert (heard.names, asked) == (told, [("TCS",)])
     assert [fields["reason"] for fields in heard.of("market_data_denied")] == [str(answer)] * len(told)
+
+
+@pytest.mark.parametrize(
+    ("exchanges", "products", "missing"),
+    [
+        (("NSE", "BSE"), ("CNC", "MIS"), []),
+        ((), (), []),  # a venue that does not say
+        (("BSE",), ("CNC", "MIS"), ["NSE"]),
+        (("NSE",), ("CNC",), ["MIS"]),
+        (("MCX",), ("CNC",), ["NSE", "MIS"]),
+    ],
+)
+async def test_what_the_account_may_not_trade_is_told_before_the_venue_refuses_an_order(
+    exchanges: tuple[str, ...], products: tuple[str, ...], missing: list[str]
+) -> None:
+    async def fetch_profile() -> AccountProfile:
+        return AccountProfile(account_id="AB1234", exchanges=exchanges, products=products)
+
+    async def fetch_quotes(universe: Any) -> None:
+        return None
+
+    heard = Told()
+    reader: Any = SimpleNamespace(fetch_quotes=fetch_quotes, fetch_profile=fetch_profile)
+    await report_rights(reader, universe_for(["TCS", "INFY"]), product="MIS", tell=heard)
+    assert [fields["missing"] for fields in heard.of("rights_lacked")] == ([missing] if missing else [])

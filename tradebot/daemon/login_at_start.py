@@ -11,7 +11,7 @@ from tradebot.daemon.start_retry import STOP_POLL_S, StartRetry
 from tradebot.domain.instrument import Universe
 from tradebot.errors import AccessDenied, LinkLost, LoginLost, StoppedEarly
 from tradebot.ops.events.event import EventListener
-from tradebot.ops.events.login import MarketDataDenied
+from tradebot.ops.events.login import MarketDataDenied, RightsLacked
 from tradebot.ops.events.venue import LoginFailed
 from tradebot.venues.venue import VenueReader
 
@@ -75,10 +75,16 @@ async def account_of_login(
     return account
 
 
-async def report_market_data(reader: VenueReader, universe: Universe, tell: EventListener) -> None:
-    """Tell the operator where the venue accepts the login and refuses market data: that is the plan of the app."""
+async def report_rights(reader: VenueReader, universe: Universe, *, product: str, tell: EventListener) -> None:
+    """Tell the operator what the account, or the plan of the app, lacks for this run: a right to trade, market data."""
     first = Universe([universe[0]])
     try:
+        profile = await reader.fetch_profile()
+        wanted = {instrument.exchange for instrument in universe if instrument.is_tradable}
+        missing = sorted(wanted - set(profile.exchanges)) if profile.exchanges else []
+        missing += [product] if profile.products and product not in profile.products else []
+        if missing:
+            tell(RightsLacked(missing=missing))
         await reader.fetch_quotes(first)
     except LoginLost:
         return  # the login monitor finds out

@@ -15,7 +15,7 @@ from tradebot.daemon.broker_login import BrokerLogin, LoginPlace
 from tradebot.daemon.dry_venue import DryVenue
 from tradebot.daemon.embedded_exchange import open_embedded_exchange
 from tradebot.daemon.exchange_clock import follow_exchange_clock
-from tradebot.daemon.login_at_start import NO_ANSWER, StartHooks, account_of_login, report_market_data
+from tradebot.daemon.login_at_start import NO_ANSWER, StartHooks, account_of_login, report_rights
 from tradebot.daemon.order_route import LiveRoute, OrderRoute, SimulatedRoute
 from tradebot.daemon.paper_session import paper_venue, shadow_venue
 from tradebot.daemon.start_retry import StartRetry
@@ -134,7 +134,7 @@ async def open_venue_session(
             raise ConfigError(f"{adapter.name}.account_id is {live_account}, but the keys are of account {account}")
         universe = await _universe(broker, config, start_retry, tell)
         if login is not None:
-            await report_market_data(broker, universe, tell)
+            await report_rights(broker, universe, product=config.execution.product, tell=tell)
         venue = await stack.enter_async_context(
             _with_account(venue, adapter, place, config, account=account, universe=universe, tell=tell)
         )

@@ -108,6 +108,19 @@ class VenuePosition(Message, frozen=True):
         return self.exchange, self.symbol, self.product
 
 
+class AccountProfile(Message, frozen=True):
+    """The account as the venue describes it.
+
+    `exchanges` and `products` are those that it may trade, empty where the venue does not say. `consent` is its word on
+    whether shares may leave the demat account without a further authorisation, "" where it does not say.
+    """
+
+    account_id: str
+    exchanges: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    consent: str = ""
+
+
 class VenueHolding(Message, frozen=True):
     """Shares from earlier days as the venue reports them, including those bought and not yet delivered."""
 

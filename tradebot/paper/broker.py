@@ -15,6 +15,7 @@ from tradebot.clock import Clock
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import BarSeries, Quotes
 from tradebot.domain.order import Fill, OrderRequest, VenueHolding, VenueOrder, VenuePosition
+from tradebot.domain.venue_reports import AccountProfile
 from tradebot.domain.venue_rows import VenueRows
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.market_protection import automatic_protection
@@ -74,6 +75,10 @@ class PaperBroker:
         if self._market is not None:
             return self._market.account_id
         return await asyncio.to_thread(self._name_account, venue_account)
+
+    async def fetch_profile(self) -> AccountProfile:
+        """Return what the venue's account may trade."""
+        return await self._reader.fetch_profile()
 
     async def fetch_instruments(self, symbols: Sequence[str]) -> VenueRows[Instrument]:
         """Return the venue's instruments of `symbols`."""

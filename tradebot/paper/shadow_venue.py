@@ -12,6 +12,7 @@ from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import BarSeries, Quotes
 from tradebot.domain.messages import MarketMessage
 from tradebot.domain.order import Fill, OrderRequest, VenueHolding, VenueOrder, VenueOrderStatus, VenuePosition
+from tradebot.domain.venue_reports import AccountProfile
 from tradebot.domain.venue_rows import VenueRows
 from tradebot.errors import OutcomeUnknown
 from tradebot.ops.events.event import EventListener, drop_event
@@ -36,6 +37,10 @@ class ShadowBroker:
     async def fetch_account_id(self) -> str:
         """Return the live account's id."""
         return await self._live.fetch_account_id()
+
+    async def fetch_profile(self) -> AccountProfile:
+        """Return what the live account may trade."""
+        return await self._live.fetch_profile()
 
     async def fetch_instruments(self, symbols: Sequence[str]) -> VenueRows[Instrument]:
         """Return the venue's instruments of `symbols`."""

@@ -11,6 +11,7 @@ from tradebot.domain.market import BarSeries, Quotes
 from tradebot.domain.message import Message
 from tradebot.domain.messages import MarketMessage
 from tradebot.domain.order import Fill, OrderRequest, Refusal, VenueHolding, VenueOrder, VenuePosition
+from tradebot.domain.venue_reports import AccountProfile
 from tradebot.domain.venue_rows import VenueRows
 from tradebot.ops.events.event import EventListener
 from tradebot.venues.venue_rules import VenueRules as VenueRules
@@ -70,6 +71,10 @@ class VenueReader(Protocol):
 
     async def fetch_account_id(self) -> str:
         """Return the account id. Only this route decides whether our login is valid. Raises LoginLost."""
+        ...
+
+    async def fetch_profile(self) -> AccountProfile:
+        """Return what the account may trade. Raises LoginLost where `fetch_account_id` does."""
         ...
 
     async def fetch_instruments(self, symbols: Sequence[str]) -> VenueRows[Instrument]:

@@ -129,7 +129,11 @@ def test_the_official_postback_and_profile_parse(conformance: Path) -> None:
     path = conformance / "kiteconnect-mocks" / "postback.json"
     order = parse_order(decode_json(path.read_bytes()))
     assert (order.symbol, order.kind, order.average_price) == ("SBIN", OrderKind.MARKET, Decimal(470))
-    assert parse_profile(mock(conformance, "profile.json")) == "AB1234"
+    profile = parse_profile(mock(conformance, "profile.json"))
+    assert (profile.account_id, profile.products) == ("AB1234", ("CNC", "NRML", "MIS", "BO", "CO"))
+    assert {"NSE", "BSE"} <= set(profile.exchanges)
+    odd = parse_profile({"user_id": "AB1234", "exchanges": "NSE", "products": [1, "MIS"], "meta": None})
+    assert (odd.exchanges, odd.products, odd.consent) == ((), ("MIS",), "")
 
 
 def test_the_official_instruments_parse_to_their_values(conformance: Path) -> None:

@@ -30,6 +30,7 @@ from tradebot.domain.order import (
     VenueOrderStatus,
     VenuePosition,
 )
+from tradebot.domain.venue_reports import AccountProfile
 from tradebot.domain.venue_rows import UnreadRow, VenueRows
 from tradebot.errors import AccessDenied, DataError, LinkLost, LoginLost, OutcomeUnknown
 from tradebot.venues.adapter import VenueAccess
@@ -146,6 +147,9 @@ class TinyReader:
     async def fetch_account_id(self) -> str:
         found = await self._read("/books/account")
         return str(found["id"]) if isinstance(found, dict) and "id" in found else lost("no account")
+
+    async def fetch_profile(self) -> AccountProfile:
+        return AccountProfile(account_id=await self.fetch_account_id())
 
     async def fetch_instruments(self, symbols: Sequence[str]) -> VenueRows[Instrument]:
         rows = await self._read("/market/instruments")

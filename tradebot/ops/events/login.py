@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from tradebot.ops.events.event import ERROR, INFO, WARNING, Action, Event, Reason
@@ -63,6 +64,14 @@ class LoginNotSaved(Event, frozen=True):
     level = WARNING
     do = "Look at the disk and the rights of the state directory."
     reason: Reason
+
+
+class RightsLacked(Event, frozen=True):
+    """The account may not trade what this run is to trade: the venue would refuse each of its orders."""
+
+    level = ERROR
+    do = "Have the segment or the product activated at the broker, or change the symbols or `execution.product`."
+    missing: Annotated[Sequence[str], "exchanges and products that the account does not have"]
 
 
 class MarketDataDenied(Event, frozen=True):

@@ -15,6 +15,7 @@ from tradebot.clock import DAY, IST, SECOND, Clock, format_iso
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import QUOTE_COLUMNS, SERIES_COLUMNS, BarSeries, Quotes
 from tradebot.domain.order import Fill, OrderRequest, VenueHolding, VenueOrder, VenuePosition
+from tradebot.domain.venue_reports import AccountProfile
 from tradebot.domain.venue_rows import VenueRows
 from tradebot.errors import DataError
 from tradebot.markets.market import market_of
@@ -79,6 +80,10 @@ class KiteReader:
 
     async def fetch_account_id(self) -> str:
         """Return the account id, which proves that the login is valid."""
+        return (await self.fetch_profile()).account_id
+
+    async def fetch_profile(self) -> AccountProfile:
+        """Return what the account may trade, from GET /user/profile."""
         return await self._session.read_book("/user/profile", parse_profile)
 
     async def fetch_instruments(self, symbols: Sequence[str]) -> VenueRows[Instrument]:

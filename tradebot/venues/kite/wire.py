@@ -24,6 +24,7 @@ from tradebot.domain.order import (
     VenueOrderStatus,
     VenuePosition,
 )
+from tradebot.domain.venue_reports import AccountProfile
 from tradebot.domain.venue_rows import VenueRows
 from tradebot.venues.kite.fields import (
     MAX_MAGNITUDE,
@@ -244,12 +245,24 @@ def parse_margins(data: object, segment: str = "equity") -> Decimal:
     return number_of(record_of(field_of(record_of(data, "margins"), segment), segment), "net")
 
 
-def parse_profile(data: object) -> str:
-    """Return the account id of GET /user/profile. Raises WireError.
+def parse_profile(data: object) -> AccountProfile:
+    """Return the profile in GET /user/profile; a list that cannot be read counts as not given. Raises WireError.
 
-    `{"user_id":"AB1234","user_type":"individual","broker":"ZERODHA","exchanges":["NSE", ...], ...}`
+    `{"user_id":"AB1234","exchanges":["NSE", ...],"products":["CNC", ...],"meta":{"demat_consent":"consent"}, ...}`
     """
-    return text_of(record_of(data, "profile"), "user_id")
+    row = record_of(data, "profile")
+    meta = row.get("meta")
+    consent = meta.get("demat_consent") if isinstance(meta, dict) else ""
+    return AccountProfile(
+        account_id=text_of(row, "user_id"),
+        exchanges=_words_of(row.get("exchanges")),
+        products=_words_of(row.get("products")),
+        consent=clean_text(consent) if isinstance(consent, str) else "",
+    )
+
+
+def _words_of(value: object) -> tuple[str, ...]:
+    return tuple(clean_text(word) for word in value if isinstance(word, str)) if isinstance(value, list) else ()
 
 
 def render_order(request: OrderRequest) -> dict[str, str]:
