@@ -19,6 +19,8 @@ HIDDEN_EVENTS = frozenset({"signal_fired", "order_denied"})
 @click.command()
 @click.argument("seed", type=click.IntRange(min=0), required=False)
 @click.option("--faults", help='Faults instead of the seed\'s own: "swarm", "" for none, "429:books~0.1", ...')
+@click.option("--logins", "has_logins", is_flag=True, help="The token dies, and a person logs in late.")
+@click.option("--logins-every", type=click.IntRange(min=1), help="Of many days, --logins for every Nth seed alone.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Play this many seeds, over all cores.")
 @click.option("--for", "for_", help="Play seeds for this long: 90s, 10m, 4h.")
 @click.option("--from", "first", type=click.IntRange(min=0), default=0, show_default=True, help="The first of them.")
@@ -33,6 +35,8 @@ HIDDEN_EVENTS = frozenset({"signal_fired", "order_denied"})
 def simulate(
     seed: int | None,
     faults: str | None,
+    has_logins: bool,
+    logins_every: int | None,
     seeds: int | None,
     for_: str | None,
     first: int,
@@ -48,20 +52,23 @@ def simulate(
     """
     if (seed is None) == (seeds is None and for_ is None):
         raise click.UsageError("name one SEED, or how many: --seeds 500, or how long: --for 10m")
+    from tradebot.simulation.seed_batch import SimulatedDay
+
     if seed is not None:
-        outcome = _one(seed, faults, keep, quiet)
+        outcome = _one(SimulatedDay(seed, faults, has_logins), keep, quiet)
         if corpus is not None and outcome.verdict == "broken":
             from tradebot.simulation.seed_batch import add_to_corpus
 
             add_to_corpus(corpus, outcome, faults)
     else:
         outcome = None
-        _many(seeds, for_, first, workers or os.cpu_count() or 1, corpus, quiet)
+        every = 1 if has_logins else logins_every or 0
+        _many(seeds, for_, first, every, workers or os.cpu_count() or 1, corpus, quiet)
     if outcome is not None and outcome.verdict == "broken":
         raise SystemExit(1)
 
 
-def _one(seed: int, faults: str | None, keep: Path | None, quiet: bool) -> Any:
+def _one(day: Any, keep: Path | None, quiet: bool) -> Any:
     from tradebot.errors import StateError
     from tradebot.simulation.seed_run import ignore_event, run_seed
 
@@ -69,7 +76,8 @@ def _one(seed: int, faults: str | None, keep: Path | None, quiet: bool) -> Any:
         if keep.exists() and any(keep.iterdir()):
             raise StateError(f"{keep} is not empty; name a new folder for the records")
         keep.mkdir(parents=True, exist_ok=True)
-    outcome = run_seed(seed, faults=faults, on_event=ignore_event if quiet else _tell, folder=keep)
+    on_event = ignore_event if quiet else _tell
+    outcome = run_seed(day.seed, has_logins=day.has_logins, faults=day.faults, on_event=on_event, folder=keep)
     line = outcome.as_json_object()
     if outcome.verdict == "broken":
         for why in outcome.why:
@@ -81,18 +89,21 @@ def _one(seed: int, faults: str | None, keep: Path | None, quiet: bool) -> Any:
 
 
 def _script(outcome: Any) -> str | None:
+    from tradebot.simulation.seed_batch import SimulatedDay
     from tradebot.simulation.seed_run import run_seed
     from tradebot.simulation.shrink import shrink_faults
 
     print_error_line(f"  looking for the fewest of {len(outcome.struck)} faults that break it")
-    found = shrink_faults(
-        outcome.struck, lambda words: run_seed(outcome.seed, faults=",".join(words)).verdict == "broken"
+    is_broken = lambda words: (  # noqa: E731
+        run_seed(outcome.seed, has_logins=outcome.has_logins, faults=",".join(words)).verdict == "broken"
     )
+    found = shrink_faults(outcome.struck, is_broken)
     if found is None:
         print_error_line("  the struck faults alone do not break it: chance is part of it")
         return None
     script = ",".join(found)
-    print_error_line(f"  again with  tradebot simulate {outcome.seed} --faults '{script}'")
+    again = SimulatedDay(outcome.seed, script, outcome.has_logins)
+    print_error_line(f"  again with  tradebot simulate {again.cli_arguments()}")
     return script
 
 
@@ -104,7 +115,10 @@ def _tell(at_s: float, event: Any) -> None:
         print_error_line(f"{at_s:9.3f}  {event.level:7}  {event.name:24} {words}"[:240])
 
 
-def _many(seeds: int | None, for_: str | None, first: int, workers: int, corpus: Path | None, quiet: bool) -> None:
+def _many(
+    seeds: int | None, for_: str | None, first: int, logins_every: int, workers: int, corpus: Path | None, quiet: bool
+) -> None:
+    # Every `logins_every`-th seed is a day with logins, none with 0.
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -121,8 +135,8 @@ def _many(seeds: int | None, for_: str | None, first: int, workers: int, corpus:
         raise click.UsageError(f"--for {error}") from error
     known = read_corpus(corpus) if corpus is not None else []
     numbers = itertools.count(first) if seeds is None else range(first, first + seeds)
-    is_known = {day.seed for day in known if day.faults is None}
-    wanted = itertools.chain(known, (SimulatedDay(n) for n in numbers if n not in is_known))
+    drawn = (SimulatedDay(n, None, bool(logins_every) and n % logins_every == 0) for n in numbers)
+    wanted = itertools.chain(known, (day for day in drawn if day not in known))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     cut_short: KeyboardInterrupt | None = None
     with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
@@ -132,7 +146,8 @@ def _many(seeds: int | None, for_: str | None, first: int, workers: int, corpus:
             for outcome in run_days(wanted, workers=workers, is_enough=is_late):
                 tally.add_outcome(outcome)
                 if outcome.verdict == "broken":
-                    told = f"seed {outcome.seed} broke: {'; '.join(outcome.why)}"
+                    shown = SimulatedDay(outcome.seed, None, outcome.has_logins).cli_arguments()
+                    told = f"seed {shown} broke: {'; '.join(outcome.why)}"
                     bar.console.print(make_printable(told), markup=False, soft_wrap=True)
                     if corpus is not None:
                         add_to_corpus(corpus, outcome)

@@ -12,7 +12,7 @@ from tradebot.clock import HOUR, Clock, MarketClock, WallClock
 from tradebot.config import Config
 from tradebot.domain.instrument import Universe
 from tradebot.errors import DataError
-from tradebot.exchange.access import AccessKeys
+from tradebot.exchange.access import AccessKeys, RegisteredApp
 from tradebot.exchange.account import DematHolding, OpeningBalance
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.exchange import POLL_S, Exchange
@@ -56,6 +56,7 @@ async def open_embedded_exchange(
     on_open: Callable[[Exchange], None] = lambda _: None,
     holdings: Sequence[DematHolding] = (),
     keys: AccessKeys | None = None,
+    app: RegisteredApp | None = None,
     adapter: VenueAdapter | None = None,
 ) -> AsyncIterator[tuple[ExchangeAddresses, MarketClock]]:
     """Open the exchange of `config.exchange` for `symbols`; its time stands still until the clock is released.
@@ -64,8 +65,8 @@ async def open_embedded_exchange(
     otherwise the next trading day begins. The account is stored in `log` and survives a restart. `on_end` is called
     when the prices end. `faults` are injected, and `tell` reports each one. `wall` is this machine's clock; the
     exchange reads it every `poll_s`. `on_open` gets the exchange before the first order. `keys` are the keys to log in
-    with, random by default. `holdings` are the account's before its first day. The exchange speaks the protocol of
-    `adapter`, by default the first one in the registry.
+    with, random by default, and `app` is what the exchange knows about the client's app. `holdings` are the account's
+    before its first day. The exchange speaks the protocol of `adapter`, by default the first one in the registry.
     """
     settings, wall = config.exchange, wall or WallClock()
     if settings.prices == "recorded":
@@ -102,6 +103,7 @@ async def open_embedded_exchange(
                 clock,
                 adapter.protocol_server_class(),
                 keys=keys or AccessKeys.new_random(),
+                app=app,
                 token_expires=False,
                 log=events,
                 faults=faults,

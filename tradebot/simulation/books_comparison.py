@@ -13,6 +13,7 @@ from tradebot.domain.position_key import NettingKey
 from tradebot.domain.products import DELIVERY
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.ticket import PlacedBy
+from tradebot.simulation.person import has_login
 
 # Verbs of holds in the daemon's status that end by themselves: with the next poll, or with free space on the disk.
 SELF_ENDING_HOLDS = frozenset({"difference", "disk"})
@@ -78,12 +79,14 @@ def compare_books(status: dict[str, Any] | None, exchange: Exchange) -> BooksCom
     live_at_daemon = {row["venue_order_id"] for row in status["orders"] if row["state"] != "UNKNOWN"}
     differences += [f"order {order_id} works at the exchange alone" for order_id in sorted(working - live_at_daemon)]
     differences += [f"order {order_id} works at the daemon alone" for order_id in sorted(live_at_daemon - working)]
+    # Where a person logs in, a lost login ends by itself; elsewhere nothing ends it.
+    passing = SELF_ENDING_HOLDS | ({"session lost"} if has_login(status) else set())
     return BooksComparison(
         is_answering=True,
         differences=tuple(differences),
         in_doubt=tuple(row["order_id"] for row in status["orders"] if row["state"] == "UNKNOWN"),
-        held=tuple(f"{h['scope']}: {h['reason']}" for h in status["halts"] if h["verb"] in SELF_ENDING_HOLDS),
-        halts=tuple(f"{h['scope']}: {h['reason']}" for h in status["halts"] if h["verb"] not in SELF_ENDING_HOLDS),
+        held=tuple(f"{h['scope']}: {h['reason']}" for h in status["halts"] if h["verb"] in passing),
+        halts=tuple(f"{h['scope']}: {h['reason']}" for h in status["halts"] if h["verb"] not in passing),
     )
 
 

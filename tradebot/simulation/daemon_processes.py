@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +96,12 @@ class StateFolders:
             lock.acquire_lock()
             self._loop.call_later(self._locked_s, lock.release_lock)
         self._locked_s = 0.0
+
+
+def leaf_errors(error: BaseException) -> Iterator[BaseException]:
+    """Yield the errors in a group of errors and in the groups inside it, or the error itself."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from leaf_errors(inner)
+    else:
+        yield error

@@ -19,7 +19,7 @@ from tradebot.simulation.seeded_random import SeededRandom
 
 ACT_INTERVAL_S = 1.0
 KILL_AFTER_EVENTS = (1, 1500)  # callbacks of the daemon between the decision to kill -9 and the kill
-RESUME_TRIES = 40
+RESUME_TRIES = 40  # once a second, where no login is waited for
 CLOCK_STEP_NS = HOUR
 
 
@@ -66,8 +66,17 @@ class SimulatedMachine(Protocol):
 class MachineFaults:
     """The operator and the host of one session."""
 
-    def __init__(self, plan: FaultPlan, machine: SimulatedMachine, rng: SeededRandom, tell: EventListener) -> None:
+    def __init__(
+        self,
+        plan: FaultPlan,
+        machine: SimulatedMachine,
+        rng: SeededRandom,
+        tell: EventListener,
+        *,
+        resume_tries: int = RESUME_TRIES,
+    ) -> None:
         self._plan, self._machine, self._rng, self._tell = plan, machine, rng, tell
+        self._resume_tries = resume_tries
         self._resumes: list[tuple[float, str]] = []  # (monotonic s, scope) of the resumes to come
 
     async def act_until(self, is_over: Callable[[], bool]) -> None:
@@ -133,7 +142,7 @@ class MachineFaults:
             await self._ask_until_done("resume", scope)
 
     async def _ask_until_done(self, verb: str, scope: str) -> None:
-        for _ in range(RESUME_TRIES):
+        for _ in range(self._resume_tries):
             if await self._machine.ask_daemon(verb, {"scope": scope}) is not None:
                 return
             await self._machine.clock.sleep(ACT_INTERVAL_S)

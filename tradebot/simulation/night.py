@@ -17,6 +17,7 @@ from tradebot.exchange.ticket import PlacedBy
 # Of a night between two days: its begin as a share of the time of faults; the time without faults before it; the time
 # in which the broker squares off; the time the exchange is closed; from the open until the daemon is started again.
 EVENING_SHARE, QUIET_S, SQUARE_OFF_S, CLOSED_S, MORNING_S = 0.3, 3.5, 1.2, 1.5, 1.5
+MORNING_WITH_LOGIN_S = 5.0  # the same where a person may log in before that start
 UNATTENDED_MORNING_S = 5.0  # from the restart until an operator resumes what was halted the day before
 CLOSED_REFUSAL = "Markets are closed right now."
 DELIVERY_QUANTITY = Decimal(3)  # shares that the account's owner buys for delivery in the evening

@@ -21,6 +21,7 @@ from tradebot.config.storage_sections import StoreSection
 from tradebot.exchange.account import DematHolding
 from tradebot.markets.market import HOME_MARKET
 from tradebot.simulation import restless
+from tradebot.simulation.login_day import LoginDay, draw_login_day
 from tradebot.simulation.seeded_random import SeededRandom
 
 SESSION_DAY = "2026-11-23"
@@ -86,6 +87,7 @@ class Scenario(NamedTuple):
     has_trailing_stops: bool = False
     extra_faults: str = ""  # in the syntax of `--faults`, beside the random ones
     night: Literal["", "stopped", "left"] = ""  # two days if set; the daemon is stopped or left running in the evening
+    logins: LoginDay | None = None  # set where a person logs in
 
     @property
     def halts_soon(self) -> bool:
@@ -130,8 +132,19 @@ class Scenario(NamedTuple):
         )
 
 
-def draw_scenario(seed: int) -> Scenario:
-    """Return the scenario of a seed."""
+def draw_scenario(seed: int, *, has_logins: bool = False) -> Scenario:
+    """Return the scenario of a seed; with `has_logins` the same one with logins of a person and deaths of the token."""
+    drawn = _draw_scenario(seed)
+    if not has_logins:
+        return drawn
+    logins = draw_login_day(seed, speed=drawn.speed, faulty_s=drawn.faulty_s, has_night=bool(drawn.night))
+    if logins.has_night and not drawn.night and not drawn.halts_soon:  # refusals in the evening would halt it
+        drawn = drawn._replace(night="stopped" if seed % 2 else "left", extra_faults=FIRST_ANSWERS)
+    faults = ",".join(filter(None, (drawn.extra_faults, logins.faults)))
+    return drawn._replace(faulty_s=drawn.faulty_s + logins.added_s, extra_faults=faults, logins=logins)
+
+
+def _draw_scenario(seed: int) -> Scenario:
     dice = SeededRandom(seed, 0x5CE)
     first = dice.int_between(0, len(SYMBOLS) - 1)
     symbols = tuple(SYMBOLS[(first + i) % len(SYMBOLS)] for i in range(dice.int_between(2, 4)))

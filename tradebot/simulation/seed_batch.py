@@ -15,18 +15,25 @@ from tradebot.simulation.seed_run import SeedOutcome, run_seed
 QUEUED_PER_WORKER = 4  # seeds queued per worker
 SEEDS_PER_PROCESS = 400  # seeds that one worker process runs before it is replaced
 MAX_HALTED_SHARE = 0.05  # of the seeds: a daemon that halts on every bad day is safe but useless
+LOGINS_WORD = "logins"  # in a corpus, after the seed of a day on which a person logs in
 MIN_JUDGED_SEEDS = 100  # fewer seeds make the share meaningless
 
 
 class SimulatedDay(NamedTuple):
-    """One day to simulate: a seed, and the faults that replace those of the seed (None: no replacement)."""
+    """One day to simulate: a seed, the faults that replace those of the seed (None: no replacement), and the logins."""
 
     seed: int
     faults: str | None = None
+    has_logins: bool = False
 
     def cli_arguments(self) -> str:
         """Return the arguments of `tradebot simulate` that repeat it."""
-        return f"{self.seed}" if self.faults is None else f"{self.seed} --faults '{self.faults}'"
+        more = "" if self.faults is None else f" --faults '{self.faults}'"
+        return f"{self.seed}{' --logins' if self.has_logins else ''}{more}"
+
+    def corpus_line(self) -> str:
+        """Return its line in a corpus, without a reason."""
+        return " ".join(filter(None, (str(self.seed), LOGINS_WORD if self.has_logins else "", self.faults)))
 
 
 def run_days(
@@ -47,9 +54,14 @@ def run_days(
             if not running:
                 return
             done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in sorted(done, key=running.__getitem__):
+            for future in sorted(done, key=lambda future: running[future].corpus_line()):
                 day = running.pop(future)
-                yield future.result() if (error := future.exception()) is None else outcome_of_error(day.seed, error)
+                error = future.exception()
+                yield (
+                    future.result()
+                    if error is None
+                    else outcome_of_error(day.seed, error)._replace(has_logins=day.has_logins)
+                )
 
 
 def outcome_of_error(seed: int, error: BaseException) -> SeedOutcome:
@@ -66,7 +78,7 @@ def _begin() -> None:
 
 def _play(day: SimulatedDay) -> SeedOutcome:
     try:
-        return run_seed(day.seed, faults=day.faults)
+        return run_seed(day.seed, has_logins=day.has_logins, faults=day.faults)
     finally:
         gc.freeze()  # keeps the collector from scanning what killed daemons left, which is never freed
 
@@ -130,15 +142,23 @@ class OutcomeCounts:
 
 
 def read_corpus(path: Path) -> list[SimulatedDay]:
-    """Return the days of a corpus file, one a line: a seed, optional faults, and after `#` why it is there."""
+    """Return the days of a corpus file, one a line: a seed, `logins` if it has them, optional faults, `#` and why."""
     if not path.is_file():
         return []
-    lines = (line.partition("#")[0].split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines())
-    return [SimulatedDay(int(words[0]), words[1].strip() if len(words) > 1 else None) for words in lines if words]
+    lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return [_read_day(line) for line in lines if line]
+
+
+def _read_day(line: str) -> SimulatedDay:
+    seed, _, more = line.partition(" ")
+    word, _, rest = more.strip().partition(" ")
+    has_logins = word == LOGINS_WORD
+    return SimulatedDay(int(seed), (rest if has_logins else more).strip() or None, has_logins)
 
 
 def add_to_corpus(path: Path, outcome: SeedOutcome, faults: str | None = None) -> None:
     """Append the day of a broken outcome unless the corpus has it already."""
-    if (day := SimulatedDay(outcome.seed, faults)) not in read_corpus(path):
+    day = SimulatedDay(outcome.seed, faults, outcome.has_logins)
+    if day not in read_corpus(path):
         with path.open("a", encoding="utf-8") as file:
-            file.write(f"{day.seed}{f' {faults}' if faults else ''}  # {' '.join(outcome.why[:1])[:160]}\n")
+            file.write(f"{day.corpus_line()}  # {' '.join(outcome.why[:1])[:160]}\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import secrets
 import shutil
 import sys
@@ -20,7 +21,7 @@ from aiohttp import web_app
 from websockets.asyncio import connection
 
 from tradebot.checker.causes import unexplained_halts
-from tradebot.checker.evidence import read_evidence
+from tradebot.checker.evidence import HALT_KINDS, read_evidence
 from tradebot.checker.promises import judge_run
 from tradebot.checker.run_records import RunRecords
 from tradebot.checker.verdict import PromiseStatus
@@ -32,9 +33,10 @@ from tradebot.ops.events.event import Event
 from tradebot.simulation.books_comparison import cash_difference
 from tradebot.simulation.loop import SimulationStuck, VirtualLoop
 from tradebot.simulation.process import CURRENT_PROCESS, Process
-from tradebot.simulation.scenario import draw_scenario
+from tradebot.simulation.scenario import Scenario, draw_scenario
 from tradebot.simulation.seeded_random import SeededRandom
 from tradebot.simulation.session import EventSink, SimulatedSession
+from tradebot.trading.order_sender import ACCESS_CONTROL
 from tradebot.venues import registry
 from tradebot.venues.adapter import VenueAdapter
 
@@ -58,11 +60,14 @@ class SeedOutcome(NamedTuple):
     simulated_s: float = 0.0
     struck: tuple[str, ...] = ()  # the faults in the syntax of `--faults`, in the order they struck
     unexplained: bool = False  # halted without a cause in the table of causes
+    has_logins: bool = False
 
     def as_json_object(self) -> dict[str, Any]:
         """Return the outcome as a JSON object."""
         shown = self._asdict()
         del shown["struck"]
+        if not self.has_logins:
+            del shown["has_logins"]
         return shown | {"why": list(self.why)}
 
 
@@ -78,6 +83,7 @@ def ignore_event(at_s: float, event: Event) -> None:
 def run_seed(
     seed: int,
     *,
+    has_logins: bool = False,
     faults: str | None = None,
     on_event: EventSink = ignore_event,
     folder: Path | None = None,
@@ -86,20 +92,24 @@ def run_seed(
     """Run the session of `seed` and return its outcome; the same seed gives the same outcome, to the last byte.
 
     Exchange and daemon speak the protocol of `adapter`, by default the first of the registry. `faults`, in the syntax
-    of `--faults`, replace the seed's own; "" is none. `folder` keeps the records. Raises ConfigError for bad faults.
+    of `--faults`, replace the seed's own; "" is none. With `has_logins` a person logs in, and the seed's own faults
+    end the token. `folder` keeps the records. Raises ConfigError for bad faults.
     """
     place = folder or Path(tempfile.mkdtemp(prefix="tradebot-", dir=MEMORY_DISK if MEMORY_DISK.is_dir() else None))
     try:
         with garbage_removed():
-            return _play(seed, faults, on_event, place, adapter or registry.default_adapter())
+            scenario = draw_scenario(seed, has_logins=has_logins)
+            return _play(scenario, faults, on_event, place, adapter or registry.default_adapter())
     finally:
         if folder is None:
             shutil.rmtree(place, ignore_errors=True)
 
 
-def _play(seed: int, faults: str | None, on_event: EventSink, folder: Path, adapter: VenueAdapter) -> SeedOutcome:
-    scenario, dice = draw_scenario(seed), SeededRandom(seed, 0xD1CE)
-    plan = _plan(seed, faults if faults is not None else f"swarm,{scenario.extra_faults}", scenario.faulty_s)
+def _play(
+    scenario: Scenario, faults: str | None, on_event: EventSink, folder: Path, adapter: VenueAdapter
+) -> SeedOutcome:
+    dice = SeededRandom(scenario.seed, 0xD1CE)
+    plan = _plan(scenario, faults if faults is not None else f"swarm,{scenario.extra_faults}")
     struck: list[str] = []
     plan.strike_listeners.append(lambda line: struck.append(f"{line['name']}:{line['where']}@{line['n']}"))
     with _machine(dice) as loop:
@@ -113,14 +123,15 @@ def _play(seed: int, faults: str | None, on_event: EventSink, folder: Path, adap
         return _outcome(session, struck, loop.time())
 
 
-def _plan(seed: int, faults: str, faulty_s: float) -> FaultPlan:
+def _plan(scenario: Scenario, faults: str) -> FaultPlan:
+    seed, faulty_s = scenario.seed, scenario.faulty_s
     if not faults.strip():
         return FaultPlan((), seed=seed, until_s=faulty_s)
     plan = FaultPlan.parse(faults, seed, until_s=faulty_s)
-    if lasting := sorted({rule.kind.name for rule in plan.rules} & NEEDS_LOGIN):
+    lasting = sorted({rule.kind.name for rule in plan.rules} & NEEDS_LOGIN)
+    if lasting and scenario.logins is None:
         raise ConfigError(
-            f"--faults: {lasting[0]} ends when a person logs in again, which no simulated day has;"
-            " rehearse it on `tradebot exchange`"
+            f"--faults: {lasting[0]} ends when a person logs in again, which only a day with --logins has"
         )
     return plan
 
@@ -148,6 +159,7 @@ def _machine(rng: SeededRandom) -> Iterator[VirtualLoop]:
 def garbage_removed() -> Iterator[None]:
     """Collect what killed processes left. Their coroutines are closed here, with warnings about that suppressed."""
     hook, freeze, unfreeze = sys.unraisablehook, gc.freeze, gc.unfreeze
+    disabled = logging.root.manager.disable
     thresholds, callbacks, interval = gc.get_threshold(), list(gc.callbacks), sys.getswitchinterval()
     # A daemon tunes the garbage collector of its process; a killed one never restores it.
     gc.freeze = gc.unfreeze = lambda: None
@@ -162,12 +174,20 @@ def garbage_removed() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             sys.unraisablehook = lambda _: None
+            logging.disable(logging.CRITICAL)  # a server logs the end of a request that its process never answered
             # aiohttp caches the last thousand routes, and through them whole sessions.
             getattr(web_app, "_cached_build_middleware", _uncached).cache_clear()
             for _ in range(COLLECTIONS):
                 gc.collect()
+            logging.disable(disabled)
             sys.unraisablehook = hook
         gc.enable()
+
+
+def _login_halts(records: RunRecords) -> list[str]:
+    # No halt follows from a lost login: a new one is enough, without a resume.
+    halts = (row for row in records.journal.rows if row.kind in HALT_KINDS)
+    return [f"row {row.seq} halts for want of a login" for row in halts if row.body.get("control") == ACCESS_CONTROL]
 
 
 def _outcome(session: SimulatedSession, struck: list[str], simulated_s: float) -> SeedOutcome:
@@ -182,6 +202,8 @@ def _outcome(session: SimulatedSession, struck: list[str], simulated_s: float) -
         verdicts = judge_run(case)
         without_cause = unexplained_halts(case)
         why += [f"{v.promise}: {v.evidence}" for v in verdicts if v.status is PromiseStatus.BROKEN]
+        if session.scenario.logins is not None:
+            why += _login_halts(case)
         trace = tape.trace_digest(journal, log)
     else:
         why.append("there is no journal")
@@ -205,4 +227,5 @@ def _outcome(session: SimulatedSession, struck: list[str], simulated_s: float) -
         simulated_s=round(simulated_s, 3),
         struck=tuple(struck),
         unexplained=bool(found.comparison.ended or without_cause) and bool(halted),
+        has_logins=session.scenario.logins is not None,
     )

@@ -8,12 +8,10 @@ The daemon is the real `app.run`; only the machine below it is simulated.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import msgspec
 
 from tradebot.app import RunOptions, run, run_id
@@ -38,20 +36,23 @@ from tradebot.ops.events.rehearsal import (
 from tradebot.ops.events.run import TradingStarted
 from tradebot.ops.systemd import Notifier
 from tradebot.simulation.books_comparison import SessionFindings, compare_books
-from tradebot.simulation.daemon_processes import DaemonProcesses, StateFolders
+from tradebot.simulation.control_request import ask_control_socket
+from tradebot.simulation.daemon_processes import DaemonProcesses, StateFolders, leaf_errors
 from tradebot.simulation.disk import SimulatedDiskWriter
 from tradebot.simulation.loop import VirtualLoop
-from tradebot.simulation.machine_faults import MachineFaults
+from tradebot.simulation.machine_faults import RESUME_TRIES, MachineFaults
 from tradebot.simulation.night import (
     CLOSED_S,
     EVENING_SHARE,
     MORNING_S,
+    MORNING_WITH_LOGIN_S,
     QUIET_S,
     SQUARE_OFF_S,
     Night,
     close_exchange_day,
 )
 from tradebot.simulation.output import SimulatedOutput
+from tradebot.simulation.person import PERSON_STREAM, LoginPages, Person
 from tradebot.simulation.process import Process
 from tradebot.simulation.scenario import BEGINS_AT, Scenario
 from tradebot.simulation.seeded_random import SeededRandom
@@ -66,6 +67,10 @@ AGREE_WITHIN_S = 60.0  # the books agree within this time of the last fault or k
 STOP_WITHIN_S = 35.0
 RESTART_S = (0.2, 3.0)
 OPERATOR_WITHIN_S, OPERATOR_TRIES = 40.0, 30
+# Of a day on which a person logs in: an operator is patient until then, and the daemon asks for no login for ever.
+LOGIN_WITHIN_S = 1_500.0
+# And an answer that confirmed an order which a dead token kept out is doubted from the first lists after the login on.
+AGREE_AFTER_LOGIN_S = 75.0
 MAX_PROCESSES = 40
 LOG_NAME = "exchange.jsonl"
 EventSink = Callable[[float, Event], None]  # called with the simulated second and the event
@@ -90,6 +95,11 @@ class SimulatedSession:
         self.state_folders = StateFolders(scenario, folder, loop)
         self.findings = SessionFindings()
         self._processes, self._night = DaemonProcesses(), Night(loop)
+        self._person: Person | None = None
+        if (logins := scenario.logins) is not None:
+            own = SeededRandom(scenario.seed, PERSON_STREAM)
+            login_route = LoginPages.of_venue(adapter, self.state_folders.config)
+            self._person = Person(self, login_route, own, longest_delay_s=logins.longest_delay_s, tell=self._tell)
 
     def _tell(self, event: Event) -> None:
         self._on_event(self._loop.time(), event)
@@ -107,7 +117,12 @@ class SimulatedSession:
         await opened
         supervising = loop.spawn_process(Process("supervisor"), self._supervise)
         operating = loop.spawn_process(Process("operator"), self._operate)
-        hands = MachineFaults(self.plan, self, self._rng, self._tell)
+        attending: asyncio.Task[Any] | None = None
+        if self._person is not None:
+            attending = loop.spawn_process(Process("person"), self._person.attend)
+        patience_s = OPERATOR_WITHIN_S if self._person is None else LOGIN_WITHIN_S
+        tries = RESUME_TRIES if self._person is None else int(LOGIN_WITHIN_S)
+        hands = MachineFaults(self.plan, self, self._rng, self._tell, resume_tries=tries)
         handling = loop.spawn_process(Process("hands"), lambda: hands.act_until(lambda: self.plan.is_over))
         for kill in self.scenario.kills:
             loop.call_later(kill.at_s, self.end_daemon, kill.events)
@@ -117,16 +132,22 @@ class SimulatedSession:
         await self.clock.sleep(self.scenario.faulty_s)
         while not self.plan.is_over:
             await self.clock.sleep(COMPARE_S)
+        if self.scenario.night:
+            await self._night.dawn.wait()  # a login before it may take long
         healed_at = self._loop.time()
         if self._processes.disk_writer is not None:
             self._processes.disk_writer.clear_faults()
         self.findings.last_trouble_s = max(self.findings.last_trouble_s, healed_at)
         self._tell(FaultsEnded(struck=dict(self.plan.strike_counts)))
-        await asyncio.wait((operating, handling), timeout=OPERATOR_WITHIN_S)
+        await asyncio.wait((operating, handling), timeout=patience_s)
         for working in (operating, handling):
             if working.done():
                 working.result()
+        if self._person is not None:
+            self.findings.last_trouble_s = self._loop.time()  # its operators waited for a login as well
         await self._await_agreement(supervising)
+        if attending is not None and attending.done():
+            attending.result()
         await self._stop(supervising)
         over.set()
         await asyncio.wait((trading,), timeout=STOP_WITHIN_S)
@@ -143,12 +164,14 @@ class SimulatedSession:
         seen_until, days = 0, 2 if self.scenario.night else 1
         for day in range(days):
             # The exchange's account continues on the next day; the access token does not.
-            keys = msgspec.structs.replace(FIXED_KEYS, access_token=f"{FIXED_KEYS.access_token}{day or ''}")
+            token = f"{FIXED_KEYS.access_token}{day or ''}" if self._begins_logged_in(day) else ""
+            keys = msgspec.structs.replace(FIXED_KEYS, access_token=token)
             async with open_embedded_exchange(
                 self.state_folders.config, symbols=self.state_folders.config.app.symbols, seen_until=seen_until,
                 log=self.log_path, on_end=lambda _: None, faults=self.plan, tell=self._tell, wall=self.clock,
                 poll_s=POLL_S, on_open=keep,
-                keys=keys, holdings=self.scenario.holdings, adapter=self._adapter,
+                keys=keys, app=None if self._person is None else self._person.app,
+                holdings=self.scenario.holdings, adapter=self._adapter,
             ) as (addresses, clock):  # fmt: skip
                 clock.start_market()
                 self._addresses = addresses.to_json()
@@ -161,11 +184,17 @@ class SimulatedSession:
             if day < days - 1:
                 await self.clock.sleep(CLOSED_S)
 
+    def _begins_logged_in(self, day: int) -> bool:
+        # On a day with logins only the person gets a token of the second day.
+        return self.scenario.logins is None or (self.scenario.logins.begins_logged_in and not day)
+
     async def _pass_night(self) -> None:
         """End the day, close the exchange and open it on another day, and restart the daemon on that day."""
         await self.clock.sleep(self.scenario.faulty_s * EVENING_SHARE)
         # An order that is UNKNOWN when the day's lists are gone stays so for ever, because nothing can show its fate.
         self.plan.is_paused = True
+        if self._person is not None:
+            await self._person.await_login(LOGIN_WITHIN_S)  # for the same reason
         await self.clock.sleep(QUIET_S)
         self._night.is_on = True
         if self.scenario.night == "stopped":
@@ -177,7 +206,7 @@ class SimulatedSession:
         self._night.evening.set()
         await self._night.opened.wait()
         self.plan.is_paused = False
-        await self.clock.sleep(MORNING_S)
+        await self.clock.sleep(MORNING_S if self._person is None else MORNING_WITH_LOGIN_S)
         self.end_daemon(0)
         self.findings.last_trouble_s = self._loop.time()
         self._night.end_night()
@@ -223,7 +252,7 @@ class SimulatedSession:
         bus.subscribe(self._processes.note_ready, TradingStarted)
         bus.subscribe(output.write_event)
         bus.subscribe(self._tell)
-        options = RunOptions(run_id=run_id(self.clock), exchange=self._addresses)
+        options = RunOptions(run_id=run_id(self.clock), exchange=self._addresses, has_login=self._person is not None)
         return await run(
             self.state_folders.config,
             options,
@@ -288,15 +317,16 @@ class SimulatedSession:
     async def _operate(self) -> None:
         for act in self.scenario.operator_actions:
             await self.clock.sleep(max(act.at_s - self._loop.time(), 0))
-            for _ in range(OPERATOR_TRIES):
+            for _ in range(OPERATOR_TRIES if self._person is None else int(LOGIN_WITHIN_S)):
                 if await self.ask_daemon(act.verb, act.body) is not None:
                     self._tell(OperatorActed(verb=act.verb, body=act.body))
                     break
                 await self.clock.sleep(1.0)
 
     def _on_error(self, error: BaseException) -> None:
-        causes = list(_leaves(error))
-        is_refused = (
+        causes = list(leaf_errors(error))
+        # A person who logs in late is waited for, and no refusal of a token ends a start.
+        is_refused = self._person is None and (
             any(map(self.plan.strike_counts.get, ACCESS_FAULTS))
             or self._processes.known_addresses is not self._addresses
         )
@@ -314,10 +344,15 @@ class SimulatedSession:
     async def _await_agreement(self, supervising: asyncio.Task[Any]) -> None:
         found, agreed = self.findings, 0
         passed = self._loop.time() - found.last_trouble_s
+        begun_s = self._loop.time()
         while not supervising.done() and not found.failure:
             await self.clock.sleep(COMPARE_IN_DOUBT_S if found.comparison.in_doubt and passed > 5 else COMPARE_S)
+            if self._person is not None and self._person.is_awaited:
+                found.last_trouble_s = self._loop.time()
+                if self._loop.time() - begun_s > LOGIN_WITHIN_S:
+                    found.record_failure(f"{LOGIN_WITHIN_S:g} s after the faults the daemon still asks for a login")
             passed = self._loop.time() - found.last_trouble_s
-            if passed > AGREE_WITHIN_S:
+            if passed > (AGREE_WITHIN_S if self._person is None else AGREE_AFTER_LOGIN_S):
                 break
             status = await self.ask_daemon("status")
             found.comparison = compare_books(status, self.exchange)
@@ -330,18 +365,7 @@ class SimulatedSession:
 
     async def ask_daemon(self, verb: str, body: dict[str, str] | None = None) -> dict[str, Any] | None:
         """Return the daemon's answer on its control socket, None without one or where it refuses."""
-        path = str(self.state_folders.newest_folder / "control.sock")
-        with suppress(aiohttp.ClientError, OSError):
-            async with (
-                aiohttp.ClientSession(connector=aiohttp.UnixConnector(path, force_close=True)) as session,
-                session.request(
-                    "GET" if body is None else "POST", f"http://localhost/{verb}", json=body,
-                    timeout=aiohttp.ClientTimeout(total=5),
-                ) as answer,
-            ):  # fmt: skip
-                content: dict[str, Any] = await answer.json()
-                return content if answer.status == 200 else None
-        return None
+        return await ask_control_socket(self.state_folders.newest_folder, verb, body)
 
     async def _stop(self, supervising: asyncio.Task[Any]) -> None:
         self._processes.is_final = True
@@ -355,11 +379,3 @@ class SimulatedSession:
     def _note_uncaught(self) -> None:
         for fault in self._loop.uncaught_errors:
             self.findings.record_failure(f"nobody caught: {fault.get('message')} {fault.get('exception')!r}")
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error

@@ -98,6 +98,15 @@ class OperatorActed(Event, frozen=True):
     body: Annotated[Mapping[str, str], "its `scope`, `reason` or `id`"]
 
 
+class LoginAttempted(Event, frozen=True):
+    """A simulated day: its person has logged the daemon in, or has tried to."""
+
+    level = WARNING
+    do = "Nothing."
+    way: Annotated[str, "how, such as with a token that was used, or while the daemon is killed"]
+    is_accepted: Annotated[bool, "whether the daemon took the login"]
+
+
 class DaemonKilled(Event, frozen=True):
     """A simulated day: the daemon was killed between two events."""
 
