@@ -68,9 +68,9 @@ format: $(VENV)/.dev  ## Rewrite the sources in the one format
 simulate: compile  ## One day of a seed on virtual time: SEED=7 ARGS="--faults ..."
 	@exec $(BIN)/tradebot simulate $(SEED) $(ARGS)
 
-# The days first, then the rest of the programme at its heavier figures; PARTS="cuts fuzz" runs some of it, PARTS=none none.
+# The days first, every tenth with logins, then the rest of the programme at its heavier figures; PARTS="cuts fuzz" runs some of it, PARTS=none none.
 simulate-long: $(VENV)/.dev compile  ## Many days: SEEDS=40000, or FOR=4h; a seed that breaks joins the corpus. Then proof-long
-	@$(BIN)/tradebot simulate $(if $(FOR),--for '$(FOR)',--seeds $(SEEDS)) --corpus $(CORPUS) $(ARGS); days=$$?; \
+	@$(BIN)/tradebot simulate $(if $(FOR),--for '$(FOR)',--seeds $(SEEDS)) --logins-every 10 --corpus $(CORPUS) $(ARGS); days=$$?; \
 	test '$(PARTS)' = none || $(BIN)/python tests/proof.py --scale $(SCALE) $(PARTS) || exit $$?; exit $$days
 
 bugs: $(VENV)/.dev compile  ## Seed the known bugs one at a time and see each caught: BUGS="disk-syncs-less ..."

@@ -44,7 +44,7 @@ def hold_day(day: SimulatedDay) -> Held:
         return seam.Stand(Pair(build(both), frozen, look=values["killed"], heard=heard, tapes=tapes))
 
     with seam.in_daemon(Look, stand_in), heard.sought():
-        run_seed(day.seed, faults=day.faults)
+        run_seed(day.seed, has_logins=day.has_logins, faults=day.faults)
     return _held(f"simulate {day.cli_arguments()}", heard)
 
 

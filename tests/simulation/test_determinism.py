@@ -18,7 +18,7 @@ PLAY = """
 import json, sys
 from tradebot.simulation.seed_run import run_seed
 for seed in range(*map(int, sys.argv[1:])):
-    print(json.dumps(run_seed(seed).as_json_object()), flush=True)
+    print(json.dumps(run_seed(seed, has_logins=seed % 5 == 0).as_json_object()), flush=True)
 """
 
 

@@ -8,7 +8,6 @@ from zlib import crc32
 
 import pytest
 
-from tradebot.errors import ConfigError
 from tradebot.exchange.faults.catalogue import FAULT_KINDS, NEEDS_LOGIN, WRITE_POINTS, FaultKind, FaultStage
 from tradebot.simulation.scenario import USUAL_PACE, draw_scenario
 from tradebot.simulation.seed_run import run_seed
@@ -52,9 +51,3 @@ def test_each_fault_alone_breaks_nothing(stage: FaultStage) -> None:
         else:
             silent.append(again)
     assert not silent, "a fault that never strikes shows nothing"
-
-
-@pytest.mark.parametrize("name", sorted(NEEDS_LOGIN))
-def test_a_fault_that_only_a_login_ends_is_refused_on_a_day_without_one(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"{name} ends when a person logs in again, which no simulated day has"):
-        run_seed(1, faults=f"{name}:orders.list@2")

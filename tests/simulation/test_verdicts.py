@@ -115,6 +115,51 @@ def test_a_broken_seed_is_cut_down_to_the_fault_that_breaks_it(monkeypatch: pyte
     assert read_corpus(corpus) == [SimulatedDay(2, faults), SimulatedDay(2)], "a day stands there once"
 
 
+def test_a_corpus_keeps_the_days_with_logins_apart(tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("# why\n7 logins  # late\n7 logins token-replaced:trades@2,429:trades@1 # twice\n7\n8 swarm\n")
+    days = [
+        SimulatedDay(7, None, True),
+        SimulatedDay(7, "token-replaced:trades@2,429:trades@1", True),
+        SimulatedDay(7),
+        SimulatedDay(8, "swarm"),
+    ]
+    assert read_corpus(corpus) == days
+    fresh = tmp_path / "fresh.txt"
+    for day in days:
+        broken = outcome_of_error(day.seed, ValueError("no"))._replace(has_logins=day.has_logins)
+        for _ in range(2):
+            add_to_corpus(fresh, broken, day.faults)
+    assert read_corpus(fresh) == days
+    assert days[1].cli_arguments() == "7 --logins --faults 'token-replaced:trades@2,429:trades@1'"
+
+
+@pytest.mark.parametrize(
+    ("options", "with_logins"),
+    [([], []), (["--logins"], [4, 5, 6, 7, 8]), (["--logins-every", "4"], [4, 8])],
+)
+def test_a_part_of_many_days_has_logins(
+    options: list[str], with_logins: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played = list[SimulatedDay]()
+
+    def noted(days: Any, **_: Any) -> Iterator[SeedOutcome]:
+        played.extend(days)
+        return iter(())
+
+    monkeypatch.setattr(seed_batch, "run_days", noted)
+    CliRunner().invoke(simulate, ["--seeds", "5", "--from", "4", *options])
+    assert [day.seed for day in played] == [4, 5, 6, 7, 8]
+    assert [day.seed for day in played if day.has_logins] == with_logins
+
+
+def test_one_day_with_logins_tells_them(tmp_path: Path) -> None:
+    said = CliRunner().invoke(simulate, ["2", "--logins"])
+    assert said.exit_code == 0
+    assert json.loads(said.stdout)["trace"] == run_seed(2, has_logins=True).trace
+    assert "login_attempted" in said.stderr
+
+
 def test_a_long_run_that_is_cut_short_tells_what_it_played(monkeypatch: pytest.MonkeyPatch) -> None:
     def cut(*_: Any, **__: Any) -> Iterator[SeedOutcome]:
         yield SeedOutcome(seed=0, verdict="ok", trace="", orders=3, fills=3, faults={}, halted=None)
