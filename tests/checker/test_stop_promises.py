@@ -176,6 +176,21 @@ def test_an_exit_that_was_wanted_while_no_order_could_leave_is_sent_soon_afterwa
     assert verdict(day, tmp_path).status == ruling
 
 
+@pytest.mark.parametrize(("price", "ruling"), [(1040, "ok"), (1041, "broken")])
+def test_a_fill_in_the_place_of_a_guessed_one_leaves_a_trailing_stop_where_it_stood(
+    price: int, ruling: str, tmp_path: Path
+) -> None:
+    day = Guarded(trail_by="10")
+    day.show(1020, 1050, 1043)
+    execution = {"execution_id": "X1", "exchange": "NSE", "side": "BUY", "quantity": "2", "price": "1000"}
+    day.order_event(ENTRY, "reversed", execution=execution, mono=day.mono)
+    day.order_event(ENTRY, "executed", execution=execution | {"execution_id": "X2"}, mono=day.mono)
+    day.show(price)
+    day.closes()
+    day.end()
+    assert verdict(day, tmp_path).status == ruling
+
+
 def test_an_exit_that_the_gate_holds_back_and_one_that_began_before_are_exits(tmp_path: Path) -> None:
     day = Guarded(stop_loss="990")
     day.show(1001)

@@ -81,6 +81,7 @@ class StopFollower:
         self._records = records
         self._held: dict[str, Fraction] = defaultdict(Fraction)  # symbol -> signed quantity of ours
         self.stops: dict[str, ExpectedStops] = {}  # symbol -> stops that have not led to an exit yet
+        self._reversed_stops: dict[str, ExpectedStops] = {}  # symbol -> stops of the last fill that was taken back
         self._exited_entries = set[str]()  # ids of entries for which an exit was requested
         self.faults: list[str] = []
         self.stop_count = self.reached_count = self.later_run_count = 0
@@ -130,7 +131,9 @@ class StopFollower:
             sign = 1 if (order.request["side"] == "BUY") is (event == "executed") else -1
             self._held[order.symbol] += sign * quantity
             if event == "reversed" or not self._held[order.symbol]:
-                self.stops.pop(order.symbol, None)
+                dropped = self.stops.pop(order.symbol, None)
+                if event == "reversed" and dropped is not None:
+                    self._reversed_stops[order.symbol] = dropped
             elif not is_exit and order.symbol in self._held:
                 self._set_stops(run, order.order_id, order.symbol, order.request, _mono(row))
 
@@ -142,6 +145,9 @@ class StopFollower:
         if any(request.get(name) is not None for name in LEVELS):
             self.stop_count += 1
             self.stops[symbol], self._entry_runs[symbol] = ExpectedStops(order_id, request, since), run
+            taken_back = self._reversed_stops.pop(symbol, None)
+            if taken_back is not None and taken_back.order_id == order_id:  # a fill in the place of a guessed one
+                self.stops[symbol].possible_best = taken_back.possible_best
             if symbol in self._last_prices:  # received with the fill, or right before it
                 self.stops[symbol].add_price(self._last_prices[symbol], is_sure=False)
 
