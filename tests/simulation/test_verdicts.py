@@ -188,7 +188,7 @@ def test_kept_records_can_be_verified_by_themselves(tmp_path: Path) -> None:
     assert (tmp_path / "kept" / "state-0" / "journal.sqlite3").is_file()
 
 
-@pytest.mark.parametrize("args", [[], ["5", "--seeds", "3"], ["--for", "soon"]])
+@pytest.mark.parametrize("args", [[], ["5", "--seeds", "3"], ["--for", "soon"], ["5", "--logins-every", "2"]])
 def test_what_cannot_be_meant_is_refused_in_a_sentence(args: list[str]) -> None:
     said = CliRunner().invoke(simulate, args)
     assert said.exit_code == 2

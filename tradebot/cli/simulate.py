@@ -52,6 +52,8 @@ def simulate(
     """
     if (seed is None) == (seeds is None and for_ is None):
         raise click.UsageError("name one SEED, or how many: --seeds 500, or how long: --for 10m")
+    if seed is not None and logins_every is not None:
+        raise click.UsageError("--logins-every is for many days; for SEED alone say --logins")
     from tradebot.simulation.seed_batch import SimulatedDay
 
     if seed is not None:

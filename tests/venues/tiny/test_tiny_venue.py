@@ -34,6 +34,11 @@ def test_a_simulated_morning_trades_and_every_promise_is_kept(seed: int, faults:
     assert bool(outcome.faults) is (faults is None)
 
 
+def test_where_no_person_logs_in_there_is_no_day_with_logins() -> None:
+    with pytest.raises(ConfigError, match=f"--logins: no person logs in at {ROOM.title}"):
+        run_seed(1, has_logins=True, adapter=ROOM)
+
+
 def test_its_section_of_the_configuration_is_read_and_its_key_is_a_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
