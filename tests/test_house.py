@@ -305,7 +305,7 @@ LINES_OF_ONE_PLACE = 6
 ORDER_ROUTES = {"KiteVenue", "KiteBroker", "OrderSession"}
 ROUTE_BUILDERS = ("tradebot/venues/kite/", "tradebot/bench/")
 ADAPTERS_BUILD = {
-    "build_trading_venue": "tradebot/daemon/venue_session.py",
+    "build_trading_venue": "tradebot/daemon/venue/venue_session.py",
     "build_kill_broker": "tradebot/cli/control/kill.py",
 }
 

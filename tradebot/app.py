@@ -24,7 +24,7 @@ from tradebot.daemon.daemon import Daemon
 from tradebot.daemon.daemon_start import DaemonStart
 from tradebot.daemon.run_failure import RunState, install_signal_handlers, log_failure
 from tradebot.daemon.start_checks import check_day_covered, load_strategies, raise_start_problems, start_warnings
-from tradebot.daemon.venue_session import open_venue_session
+from tradebot.daemon.venue.venue_session import open_venue_session
 from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.journal import journal_heads
 from tradebot.journal.disk_reserve import wanted_reserve_bytes

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.daemon.login_rig import NEW, REQUEST_TOKEN, LoginRig
+from tests.daemon.login.login_rig import NEW, REQUEST_TOKEN, LoginRig
 from tradebot.clock import Clock, ManualClock
 from tradebot.config.sources import load_config
 from tradebot.daemon.daemon_start import DaemonStart
-from tradebot.daemon.login_at_start import account_of_login
+from tradebot.daemon.login.login_at_start import account_of_login
 from tradebot.ops.systemd import Notifier
 
 LIVE = {

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from tradebot.clock import Clock
 from tradebot.config import Config
-from tradebot.daemon.paper_session import paper_venue
+from tradebot.daemon.venue.paper_session import paper_venue
 from tradebot.domain.instrument import Universe
 from tradebot.journal.recovery import recover_state
 from tradebot.journal.schema import FILE_NAME

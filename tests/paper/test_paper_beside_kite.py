@@ -15,7 +15,7 @@ import pytest
 from tests.exchange.market_by_hand import Market, row
 from tests.paper.paper_rig import ADAPTER, order
 from tradebot.clock import SECOND, ManualClock
-from tradebot.daemon.embedded_exchange import exchange_rules
+from tradebot.daemon.venue.embedded_exchange import exchange_rules
 from tradebot.domain.messages import MarketMessage
 from tradebot.domain.order import OrderKind, OrderRequest, Validity, VenueOrder
 from tradebot.exchange.event_log import EventLog, read_event_log

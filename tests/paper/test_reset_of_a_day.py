@@ -10,7 +10,7 @@ import pytest
 from tests.paper.paper_day import on_paper
 from tests.venues.kite.daemon_between import Run, day
 from tradebot.__main__ import run_command_line
-from tradebot.daemon import venue_session
+from tradebot.daemon.venue import venue_session
 from tradebot.journal.recovery import recover_state
 from tradebot.journal.schema import FILE_NAME
 from tradebot.paper.settings import PAPER_LOG

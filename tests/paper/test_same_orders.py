@@ -13,7 +13,7 @@ from tests.paper.paper_day import on_paper
 from tests.venues.kite.daemon_between import SYMBOLS, day
 from tradebot.__main__ import run_command_line
 from tradebot.clock import MINUTE
-from tradebot.daemon import venue_session
+from tradebot.daemon.venue import venue_session
 from tradebot.domain.order import Order
 from tradebot.exchange.event_log import read_event_log
 from tradebot.journal.recovery import fold_orders

@@ -16,9 +16,9 @@ from tests.venues.kite.daemon_between import day
 from tradebot.__main__ import run_command_line
 from tradebot.clock import Clock
 from tradebot.config import Config
-from tradebot.daemon import venue_session
-from tradebot.daemon.order_route import OrderRoute
-from tradebot.daemon.paper_session import shadow_venue
+from tradebot.daemon.venue import venue_session
+from tradebot.daemon.venue.order_route import OrderRoute
+from tradebot.daemon.venue.paper_session import shadow_venue
 from tradebot.domain.instrument import Universe
 from tradebot.journal.recovery import fold_orders
 from tradebot.journal.schema import FILE_NAME

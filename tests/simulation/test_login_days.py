@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tradebot.daemon import login_at_start
+from tradebot.daemon.login import login_at_start
 from tradebot.errors import ConfigError, LoginLost
 from tradebot.exchange.event_log import read_event_log
 from tradebot.exchange.faults.catalogue import NEEDS_LOGIN

@@ -158,7 +158,7 @@ def exchange(
 
 
 async def _serve(plan: ExchangePlan) -> None:
-    from tradebot.daemon.embedded_exchange import exchange_rules
+    from tradebot.daemon.venue.embedded_exchange import exchange_rules
     from tradebot.exchange.account import OpeningBalance
     from tradebot.exchange.event_log import EventLog
     from tradebot.exchange.exchange import Exchange

@@ -18,16 +18,16 @@ from tradebot.control.operator_api import OperatorApi
 from tradebot.control.status_snapshot import status_snapshot
 from tradebot.daemon.head_keeper import JournalHeadKeeper
 from tradebot.daemon.input_recorder import InputRecorder
-from tradebot.daemon.instrument_check import InstrumentCheck
-from tradebot.daemon.outage_repair import OutageRepair, RepairTerms
 from tradebot.daemon.run_probes import run_probes
 from tradebot.daemon.run_results import RunResults
 from tradebot.daemon.run_summary import summarize_run
 from tradebot.daemon.run_vitals import RunVitals
 from tradebot.daemon.status_reporter import StatusReporter
-from tradebot.daemon.venue_session import VenueSession
-from tradebot.daemon.warm_start import WarmStages, WarmStart, WarmTerms
-from tradebot.daemon.warmup_loader import WarmupLoader
+from tradebot.daemon.venue.instrument_check import InstrumentCheck
+from tradebot.daemon.venue.venue_session import VenueSession
+from tradebot.daemon.warmup.outage_repair import OutageRepair, RepairTerms
+from tradebot.daemon.warmup.warm_start import WarmStages, WarmStart, WarmTerms
+from tradebot.daemon.warmup.warmup_loader import WarmupLoader
 from tradebot.domain.commands import CommandVerb
 from tradebot.domain.market import BarSeries
 from tradebot.domain.messages import AccountSnapshot, Command

@@ -11,8 +11,8 @@ from tradebot.clock import Clock
 from tradebot.config import Config
 from tradebot.control.login_api import LoginApi
 from tradebot.control.start_api import StartApi
-from tradebot.daemon.broker_login import BrokerLogin
-from tradebot.daemon.login_at_start import StartHooks
+from tradebot.daemon.login.broker_login import BrokerLogin
+from tradebot.daemon.login.login_at_start import StartHooks
 from tradebot.ops.systemd import Notifier
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from tradebot.config import Config
 from tradebot.config.desk_settings import desk_settings, gate_limits
-from tradebot.daemon.venue_session import VenueSession
+from tradebot.daemon.venue.venue_session import VenueSession
 from tradebot.domain.market import BarSeries
 from tradebot.domain.messages import Command
 from tradebot.journal.rows import RunSettings, WarmupBars, WarmupJoin

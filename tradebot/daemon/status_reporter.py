@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from tradebot.config import Config
-from tradebot.daemon.broker_login import BrokerLoginState
-from tradebot.daemon.venue_session import VenueSession
+from tradebot.daemon.login.broker_login import BrokerLoginState
+from tradebot.daemon.venue.venue_session import VenueSession
 from tradebot.markets.calendar import HoursClass
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.run import StopRequested, StopsEnded, TradingStarted

@@ -17,7 +17,7 @@ import msgspec
 from tradebot.app import RunOptions, run, run_id
 from tradebot.clock import LoopClock
 from tradebot.control.halt_file import HaltFile
-from tradebot.daemon.embedded_exchange import open_embedded_exchange
+from tradebot.daemon.venue.embedded_exchange import open_embedded_exchange
 from tradebot.errors import AccessDenied, TradebotError
 from tradebot.exchange.access import FIXED_KEYS
 from tradebot.exchange.exchange import Exchange

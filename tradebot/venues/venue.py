@@ -131,7 +131,7 @@ class Broker(VenueReader, Protocol):
 
 
 class Venue(Protocol):
-    """A feed and a broker of one venue. It has order routes, see `daemon/order_route.py`."""
+    """A feed and a broker of one venue. It has order routes, see `daemon/venue/order_route.py`."""
 
     venue_rules: VenueRules
 

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from tests.venues.kite.kite_on_loopback import Kite, failure, kite_on_loopback, success
 from tradebot.__main__ import run_command_line
-from tradebot.daemon.saved_login import SavedLogin, login_path, save_login
+from tradebot.daemon.login.saved_login import SavedLogin, login_path, save_login
 from tradebot.journal.schema import FILE_NAME
 
 Kill = Callable[[], tuple[int, str]]

@@ -14,7 +14,7 @@ from tests.venues.kite.between import Between, between
 from tradebot.app import RunOptions, run
 from tradebot.clock import WallClock
 from tradebot.config.sources import load_config
-from tradebot.daemon.embedded_exchange import open_embedded_exchange
+from tradebot.daemon.venue.embedded_exchange import open_embedded_exchange
 from tradebot.exchange.exchange import Exchange
 from tradebot.ops.events.bus import EventBus
 from tradebot.ops.events.event import Event

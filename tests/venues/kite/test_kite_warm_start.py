@@ -102,8 +102,8 @@ async def test_what_is_guarded_is_asked_for_first_after_a_restart(tmp_path: Path
         today.proxy.asked.clear()
         # A day later the journal's bars would be of another day; here the journal is kept from being used.
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("tradebot.daemon.warmup_loader.MAX_RUNS_READ", 1)
-            patch.setattr("tradebot.daemon.warmup_loader.read_warmup_bars", lambda *args, **settings: [])
+            patch.setattr("tradebot.daemon.warmup.warmup_loader.MAX_RUNS_READ", 1)
+            patch.setattr("tradebot.daemon.warmup.warmup_loader.read_warmup_bars", lambda *args, **settings: [])
             async with today.daemon():
                 await today.event("warmup_completed", times=2)
     kept = [row.message for row in read_rows(tmp_path / "state" / "journal.sqlite3", kinds=("universe",))]

@@ -10,7 +10,7 @@ import pytest
 from tests.venues.tiny.tiny_adapter import TinyRoom
 from tradebot.config import load_config, secret_keys
 from tradebot.config.sections import add_venue_sections
-from tradebot.daemon.order_route import LiveRoute, SimulatedRoute
+from tradebot.daemon.venue.order_route import LiveRoute, SimulatedRoute
 from tradebot.errors import ConfigError
 from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.simulation.seed_run import run_seed

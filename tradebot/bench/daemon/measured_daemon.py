@@ -19,7 +19,7 @@ from tradebot.config.sections import AnalysisSection, AppSection, RiskSection
 from tradebot.config.storage_sections import JournalSection
 from tradebot.daemon.daemon import Daemon
 from tradebot.daemon.start_retry import StartRetry
-from tradebot.daemon.venue_session import VenueSession
+from tradebot.daemon.venue.venue_session import VenueSession
 from tradebot.domain.instrument import Universe
 from tradebot.journal.recovery import recover_state
 from tradebot.journal.schema import FILE_NAME

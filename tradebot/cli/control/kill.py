@@ -13,7 +13,7 @@ from tradebot.cli.control.daemon import daemon_options
 from tradebot.cli.shared.options import exchange_option
 from tradebot.cli.shared.state_dir import salvaged_settings
 from tradebot.config.salvage import SalvagedSettings
-from tradebot.daemon.saved_login import login_path, read_login
+from tradebot.daemon.login.saved_login import login_path, read_login
 from tradebot.errors import AccessDenied, ConfigError, ExitCode, LoginLost, StateError
 from tradebot.printable import make_printable
 from tradebot.printing import print_error_line, print_line

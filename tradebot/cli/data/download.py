@@ -74,7 +74,7 @@ async def _download(
     end: str | None,
     tell: Progress,
 ) -> list[dict[str, Any]]:
-    from tradebot.daemon.venue_session import open_history_source
+    from tradebot.daemon.venue.venue_session import open_history_source
     from tradebot.history.downloading import download_bars as fill
     from tradebot.history.exchange_calendar import zone_of
     from tradebot.history.frames import parse_moment

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tradebot.daemon.order_route import SimulatedRoute
+from tradebot.daemon.venue.order_route import SimulatedRoute
 from tradebot.errors import DataError
 from tradebot.venues import registry
 

@@ -11,9 +11,9 @@ import pytest
 from tests.venues.kite.kite_on_loopback import kite_on_loopback, success
 from tradebot.clock import ManualClock
 from tradebot.config import Config
-from tradebot.daemon.dry_venue import DRY_REASON, DryBroker, DryVenue
-from tradebot.daemon.order_route import SimulatedRoute
-from tradebot.daemon.venue_session import venue_without_orders
+from tradebot.daemon.venue.dry_venue import DRY_REASON, DryBroker, DryVenue
+from tradebot.daemon.venue.order_route import SimulatedRoute
+from tradebot.daemon.venue.venue_session import venue_without_orders
 from tradebot.domain.order import OrderKind, OrderRequest, Side
 from tradebot.markets.listing import universe_for
 from tradebot.venues.credentials import Credentials

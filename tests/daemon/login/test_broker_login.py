@@ -11,9 +11,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.daemon.login_rig import GRANT, MONDAY, NEW, OLD, REDIRECT, REQUEST_TOKEN, LoginRig, ist
+from tests.daemon.login.login_rig import GRANT, MONDAY, NEW, OLD, REDIRECT, REQUEST_TOKEN, LoginRig, ist
 from tradebot.clock import HOUR, MINUTE
-from tradebot.daemon.saved_login import read_login, save_login
+from tradebot.daemon.login.saved_login import read_login, save_login
 from tradebot.domain.messages import BrokerSession
 from tradebot.errors import AccessDenied, KeysRefused, LinkLost, LoginRefused
 
@@ -146,7 +146,7 @@ async def test_a_slow_disk_does_not_keep_the_run_from_its_new_keys(
     def slow(*_: object) -> None:
         may_end.wait(10)
 
-    monkeypatch.setattr("tradebot.daemon.broker_login.save_login", slow)
+    monkeypatch.setattr("tradebot.daemon.login.broker_login.save_login", slow)
     try:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):

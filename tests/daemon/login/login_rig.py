@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from tests.told import Told
 from tradebot.clock import IST, ManualClock, parse_iso
-from tradebot.daemon.broker_login import BrokerLogin, LoginPlace
-from tradebot.daemon.login_at_start import StartHooks
+from tradebot.daemon.login.broker_login import BrokerLogin, LoginPlace
+from tradebot.daemon.login.login_at_start import StartHooks
 from tradebot.daemon.start_retry import StartRetry
 from tradebot.errors import LoginLost
 from tradebot.markets.market import HOME_MARKET

@@ -9,10 +9,10 @@ import orjson
 import pytest
 from aiohttp import web
 
-from tests.daemon.clock_rig import ExchangeOnLoopback, Heard, apart_s, followed
+from tests.daemon.venue.clock_rig import ExchangeOnLoopback, Heard, apart_s, followed
 from tests.venues.kite.server.kite_rig import OPENS_AT, rig
 from tradebot.clock import HOUR, IST, SECOND, parse_iso
-from tradebot.daemon import exchange_clock
+from tradebot.daemon.venue import exchange_clock
 from tradebot.errors import VenueUnavailable
 
 AT = parse_iso("2026-11-23T09:15:00", IST)

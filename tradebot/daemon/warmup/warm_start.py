@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from tradebot.clock import SECOND, Clock
 from tradebot.daemon.input_recorder import InputRecorder
-from tradebot.daemon.warmup_loader import WarmupLoader
-from tradebot.daemon.warmup_plan import WarmupPlan
+from tradebot.daemon.warmup.warmup_loader import WarmupLoader
+from tradebot.daemon.warmup.warmup_plan import WarmupPlan
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import BarSeries
 from tradebot.journal.rows import WarmupJoin

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from tradebot.clock import Clock
-from tradebot.daemon.local_bars import LocalBars
+from tradebot.daemon.warmup.local_bars import LocalBars
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import BarSeries
 from tradebot.errors import AccessDenied, LinkLost, LoginLost

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.daemon.warmup_rig import MINUTE, SYMBOLS, Rig, clock_at, lost, truth
+from tests.daemon.warmup.warmup_rig import MINUTE, SYMBOLS, Rig, clock_at, lost, truth
 from tests.history.bars_by_hand import assert_same
 from tests.trading.quotes_by_hand import OneDay
 from tradebot.clock import SECOND
 from tradebot.config import Config
-from tradebot.daemon.outage_repair import CLOSE_WITHIN_S, SETTLE_S, OutageRepair, RepairTerms
+from tradebot.daemon.warmup.outage_repair import CLOSE_WITHIN_S, SETTLE_S, OutageRepair, RepairTerms
 from tradebot.errors import AccessDenied
 from tradebot.ops.events.event import Event
 from tradebot.trading.analysis.repaired_bars import RepairedBars

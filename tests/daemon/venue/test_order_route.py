@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from tradebot.config import Config
 from tradebot.config.sections import AppSection, VenueSection
-from tradebot.daemon import venue_session
-from tradebot.daemon.order_route import LiveRoute, SimulatedRoute
+from tradebot.daemon.venue import venue_session
+from tradebot.daemon.venue.order_route import LiveRoute, SimulatedRoute
 from tradebot.errors import ConfigError, VenueUnavailable
 from tradebot.ops.events.event import drop_event
 from tradebot.venues import registry

@@ -10,7 +10,7 @@ import pytest
 from tradebot.clock import ManualClock
 from tradebot.config.sources import load_config
 from tradebot.daemon.start_retry import StartRetry
-from tradebot.daemon.venue_session import _universe, open_venue_session
+from tradebot.daemon.venue.venue_session import _universe, open_venue_session
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.venue_rows import VenueRows
 from tradebot.errors import DataError, VenueUnavailable

@@ -13,8 +13,8 @@ from tests.history.bars_by_hand import walk
 from tests.told import Told
 from tradebot.clock import SECOND, ManualClock
 from tradebot.config import Config
-from tradebot.daemon.warmup_loader import WarmupLoader
-from tradebot.daemon.warmup_plan import WarmupPlan
+from tradebot.daemon.warmup.warmup_loader import WarmupLoader
+from tradebot.daemon.warmup.warmup_plan import WarmupPlan
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import BarSeries, Quotes
 from tradebot.errors import LinkLost

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.daemon.warmup_rig import BARS, SYMBOLS, Rig, clock_at, lost
-from tradebot.daemon.warm_start import TELL_EVERY_S, WarmStages, WarmStart, WarmTerms
+from tests.daemon.warmup.warmup_rig import BARS, SYMBOLS, Rig, clock_at, lost
+from tradebot.daemon.warmup.warm_start import TELL_EVERY_S, WarmStages, WarmStart, WarmTerms
 from tradebot.journal.rows import WarmupJoin
 from tradebot.trading.analysis.warmup import JoiningSymbols
 

@@ -12,8 +12,8 @@ from aiohttp.test_utils import TestServer, unused_port
 
 from tests.told import Told
 from tradebot.clock import SECOND, Clock, RehearsalClock, WallClock
-from tradebot.daemon.exchange_clock import follow_exchange_clock
 from tradebot.daemon.start_retry import StartRetry
+from tradebot.daemon.venue.exchange_clock import follow_exchange_clock
 from tradebot.markets.market import HOME_MARKET
 from tradebot.venues.adapter import VenueAccess
 from tradebot.venues.credentials import Credentials

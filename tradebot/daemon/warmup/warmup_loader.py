@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tradebot.config import Config
-from tradebot.daemon.local_bars import FetchedGap, LocalBars
-from tradebot.daemon.venue_session import VenueSession
-from tradebot.daemon.warmup_plan import WarmupPlan, WarmupPlanner, WarmupRequest
+from tradebot.daemon.venue.venue_session import VenueSession
+from tradebot.daemon.warmup.local_bars import FetchedGap, LocalBars
+from tradebot.daemon.warmup.warmup_plan import WarmupPlan, WarmupPlanner, WarmupRequest
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import BarSeries
 from tradebot.errors import AccessDenied, LinkLost, LoginLost

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 
 from tradebot.clock import Clock
 from tradebot.config import Config
-from tradebot.daemon.embedded_exchange import exchange_rules
+from tradebot.daemon.venue.embedded_exchange import exchange_rules
 from tradebot.domain.instrument import Universe
 from tradebot.exchange.latency import latency_of_round_trip
 from tradebot.ops.events.event import EventListener

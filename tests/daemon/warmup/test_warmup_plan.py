@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.warmup_rig import BARS, MINUTE, SYMBOLS, Rig, clock_at, lost, truth
+from tests.daemon.warmup.warmup_rig import BARS, MINUTE, SYMBOLS, Rig, clock_at, lost, truth
 from tests.history.bars_by_hand import assert_same
 from tradebot.errors import AccessDenied, LoginLost
 from tradebot.history.history import open_history
@@ -77,7 +77,7 @@ async def test_what_the_venue_gave_is_held_by_the_next_start(tmp_path: Path) -> 
 async def test_what_is_given_is_written_now_and_then_and_not_kept_to_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tradebot.daemon.warmup_loader.GAPS_PER_WRITE", 1)
+    monkeypatch.setattr("tradebot.daemon.warmup.warmup_loader.GAPS_PER_WRITE", 1)
     rig = Rig(tmp_path, clock_at(8, 30), {"AAA": 2})
     held: list[int] = []
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from tradebot.clock import Clock
-from tradebot.daemon.broker_login import BrokerLogin
+from tradebot.daemon.login.broker_login import BrokerLogin
 from tradebot.daemon.start_retry import STOP_POLL_S, StartRetry
 from tradebot.domain.instrument import Universe
 from tradebot.errors import AccessDenied, LinkLost, LoginLost, StoppedEarly

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import time
 
-from tradebot.daemon.venue_session import VenueSession
+from tradebot.daemon.venue.venue_session import VenueSession
 from tradebot.domain.commands import CommandVerb, Scope
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.messages import Command

@@ -13,11 +13,11 @@ from tests.told import Told
 from tests.venues.kite.server.kite_rig import Rig, rig
 from tradebot.clock import ManualClock, RehearsalClock
 from tradebot.config import Config, load_config
-from tradebot.daemon.broker_login import BrokerLogin
-from tradebot.daemon.dry_venue import DryVenue
-from tradebot.daemon.login_at_start import StartHooks
-from tradebot.daemon.saved_login import read_login
-from tradebot.daemon.venue_session import VenueSession, open_venue_session
+from tradebot.daemon.login.broker_login import BrokerLogin
+from tradebot.daemon.login.login_at_start import StartHooks
+from tradebot.daemon.login.saved_login import read_login
+from tradebot.daemon.venue.dry_venue import DryVenue
+from tradebot.daemon.venue.venue_session import VenueSession, open_venue_session
 from tradebot.domain.order import OrderKind, OrderRequest, Side
 from tradebot.errors import LoginLost, LoginRefused, StoppedEarly
 from tradebot.exchange.access import AccessKeys, RegisteredApp

@@ -2,7 +2,7 @@
 
 `venue_session.py` builds a venue that can send orders from one of two types only: `SimulatedRoute`, whose addresses are
 all on this machine, or `LiveRoute`, which a paper run cannot create. A paper run at a real venue has no route: its
-venue is built for reading (`daemon/paper_session.py`).
+venue is built for reading (`daemon/venue/paper_session.py`).
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tradebot.clock import HOUR, MINUTE, Clock, format_iso
+from tradebot.daemon.login.saved_login import SavedLogin, login_digest, login_path, read_login, save_login
 from tradebot.daemon.run_vitals import next_time_of_day
-from tradebot.daemon.saved_login import SavedLogin, login_digest, login_path, read_login, save_login
 from tradebot.domain.messages import BrokerSession
 from tradebot.errors import AccessDenied, KeysRefused, LinkLost, LoginRefused, StateError
 from tradebot.markets.market import Market

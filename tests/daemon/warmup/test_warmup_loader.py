@@ -10,7 +10,7 @@ import numpy as np
 
 from tradebot.clock import SECOND, ManualClock
 from tradebot.config import Config
-from tradebot.daemon.warmup_loader import LOGIN_PAUSE_S, WarmupLoader
+from tradebot.daemon.warmup.warmup_loader import LOGIN_PAUSE_S, WarmupLoader
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import BarSeries
 from tradebot.errors import LoginLost

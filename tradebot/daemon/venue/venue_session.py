@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 from tradebot.clock import Clock, MarketClock, VenueClock, WallClock
 from tradebot.config import Config
 from tradebot.config.sections import EMBEDDED
-from tradebot.daemon.broker_login import BrokerLogin, LoginPlace
-from tradebot.daemon.dry_venue import DryVenue
-from tradebot.daemon.embedded_exchange import open_embedded_exchange
-from tradebot.daemon.exchange_clock import follow_exchange_clock
-from tradebot.daemon.login_at_start import NO_ANSWER, StartHooks, account_of_login, report_rights
-from tradebot.daemon.order_route import LiveRoute, OrderRoute, SimulatedRoute
-from tradebot.daemon.paper_session import paper_venue, shadow_venue
+from tradebot.daemon.login.broker_login import BrokerLogin, LoginPlace
+from tradebot.daemon.login.login_at_start import NO_ANSWER, StartHooks, account_of_login, report_rights
 from tradebot.daemon.start_retry import StartRetry
+from tradebot.daemon.venue.dry_venue import DryVenue
+from tradebot.daemon.venue.embedded_exchange import open_embedded_exchange
+from tradebot.daemon.venue.exchange_clock import follow_exchange_clock
+from tradebot.daemon.venue.order_route import LiveRoute, OrderRoute, SimulatedRoute
+from tradebot.daemon.venue.paper_session import paper_venue, shadow_venue
 from tradebot.domain.instrument import Universe
 from tradebot.errors import ConfigError, DataError
 from tradebot.exchange.faults.fault_plan import FaultPlan

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.daemon.login_rig import GRANT, NEW, OLD, REQUEST_TOKEN, LoginRig
+from tests.daemon.login.login_rig import GRANT, NEW, OLD, REQUEST_TOKEN, LoginRig
 from tests.told import Told
 from tradebot.clock import SECOND
-from tradebot.daemon.broker_login import BrokerLogin
-from tradebot.daemon.login_at_start import NO_KEYS, account_of_login, report_rights
+from tradebot.daemon.login.broker_login import BrokerLogin
+from tradebot.daemon.login.login_at_start import NO_KEYS, account_of_login, report_rights
 from tradebot.domain.venue_reports import AccountProfile
 from tradebot.errors import (
     AccessDenied,

@@ -13,9 +13,9 @@ from typing import NamedTuple
 from tradebot.clock import SECOND, Clock
 from tradebot.config import Config
 from tradebot.config.sections import EMBEDDED
-from tradebot.daemon.venue_session import VenueSession
-from tradebot.daemon.warm_start import guarded_symbols
-from tradebot.daemon.warmup_loader import WarmupLoader
+from tradebot.daemon.venue.venue_session import VenueSession
+from tradebot.daemon.warmup.warm_start import guarded_symbols
+from tradebot.daemon.warmup.warmup_loader import WarmupLoader
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import BarSeries
 from tradebot.ops.events.analysis import BarsRepaired, RepairStarted

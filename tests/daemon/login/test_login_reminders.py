@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.login_rig import MONDAY, NEW, REQUEST_TOKEN, LoginRig, ist
+from tests.daemon.login.login_rig import MONDAY, NEW, REQUEST_TOKEN, LoginRig, ist
 from tradebot.clock import HOUR, MINUTE, SECOND, format_iso
 from tradebot.markets.market import HOME_MARKET
 

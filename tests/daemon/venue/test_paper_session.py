@@ -11,9 +11,9 @@ from pydantic import SecretStr
 from tradebot.clock import WallClock
 from tradebot.config import Config
 from tradebot.config.sections import AppSection, PaperSection, VenueSection
-from tradebot.daemon import venue_session
-from tradebot.daemon.order_route import LiveRoute, SimulatedRoute
-from tradebot.daemon.paper_session import paper_settings
+from tradebot.daemon.venue import venue_session
+from tradebot.daemon.venue.order_route import LiveRoute, SimulatedRoute
+from tradebot.daemon.venue.paper_session import paper_settings
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.ops.events.event import drop_event
 from tradebot.paper.settings import PAPER_LOG, SHADOW_LOG

@@ -1,0 +1,1 @@
+"""The login at the venue: its state, its start, and the keys that are kept."""

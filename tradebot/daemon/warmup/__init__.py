@@ -1,0 +1,1 @@
+"""The past bars of a run: what is at hand, what is asked for, and what an outage spoiled."""
