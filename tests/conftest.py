@@ -49,7 +49,7 @@ PROVED = (
     "stories", "bench", "crash/test_daemon_kills.py", "crash/test_power_cuts.py", "trading/desk/test_leaks.py",
     "simulation/test_each_fault.py", "bugs/test_drawn_bugs.py", "conformance/test_backtest_against_others.py",
     "oracle/test_many_days.py", "history/test_hostile_sizes.py",
-    "documents/test_documents_whole.py",
+    "documents/test_documents_whole.py", "paper/test_same_orders.py", "paper/test_shadow_of_a_day.py",
 )  # fmt: skip
 QUICK = ("stories/test_first_run.py", "stories/test_bad_input.py")
 

@@ -112,6 +112,7 @@ async def test_what_is_guarded_is_asked_for_first_after_a_restart(tmp_path: Path
     assert asked == ["RELIANCE", "INFY", "ITC", "SBIN", "LT"]
 
 
+@pytest.mark.prove
 async def test_bars_that_an_outage_spoiled_are_repaired_and_the_day_replays_equal(tmp_path: Path) -> None:
     async with day(tmp_path, trader=BOTH_KINDS, analysis={"warmup_bars": 30}) as today, today.daemon():
         await today.event("warmup_completed")
