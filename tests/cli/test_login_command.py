@@ -63,7 +63,7 @@ def test_the_link_is_printed_and_opened_and_the_browser_that_comes_back_logs_the
     assert (code, out) == (0, DONE), err
     assert err.splitlines()[0] == f"log in here:  {LINK}"
     assert f"waiting at {redirect}, the redirect URL of your app" in err
-    assert "tradebot login kite 'the whole address to which the browser came'" in err
+    assert "tradebot login kite 'the address the browser came to'" in err
     browser.wait()
     assert (browser.opened, [status for status, _ in browser.answers]) == ([LINK], [200])
     assert daemon.texts == [f"{redirect}?{QUERY}"]

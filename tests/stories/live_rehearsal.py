@@ -89,6 +89,10 @@ class Rehearsal:
         found: dict[str, Any] = json.loads(said)
         return found
 
+    def await_close(self) -> None:
+        """Wait until the market of the day is closed, and with it what was open."""
+        assert any(not self.status()["session"]["is_open"] for _ in range(100)), "the market does not close"
+
     def log_in(self) -> str:
         """Log in at the page, and give the daemon the address to which the browser was sent."""
         code, said = self.verb("login", "kite", self.person.press_login()[1])
@@ -106,15 +110,8 @@ class Rehearsal:
         while "waiting at" not in waiting.stderr.readline():
             assert waiting.poll() is None
         address = self.person.press_login()[1]
-        for _ in range(50):
-            try:
-                with urllib.request.urlopen(address, timeout=10) as page:
-                    assert "Logged in" in page.read().decode()
-                break
-            except ConnectionRefusedError:
-                continue
-            except urllib.error.URLError:
-                continue
+        with urllib.request.urlopen(address, timeout=10) as page:
+            assert "Logged in" in page.read().decode()
         out, errors = waiting.communicate(timeout=20)
         assert waiting.returncode == 0, errors
         return out

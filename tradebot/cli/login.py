@@ -70,10 +70,13 @@ def _from_browser(told: dict[str, Any], folder: Path, *, no_browser: bool, withi
             f"then run  tradebot login {told['venue']} 'ADDRESS'  with the whole address to which the browser came"
         )
         raise click.UsageError(f"the redirect URL {redirect} is not of this machine, so this command cannot wait there")
-    print_error_line(f"waiting at {redirect}, the redirect URL of your app; or from another machine:")
-    print_error_line(f"    tradebot login {told['venue']} 'the whole address to which the browser came'")
-    if not no_browser:
-        webbrowser.open(told["address"])  # returns False without a browser, and the printed link counts then
+
+    def say_waiting() -> None:
+        print_error_line(f"or, from another machine:  tradebot login {told['venue']} 'the address the browser came to'")
+        print_error_line(f"waiting at {redirect}, the redirect URL of your app")
+        if not no_browser:
+            webbrowser.open(told["address"])  # returns False without a browser, and the printed link counts then
+
     return asyncio.run(
         wait_for_redirect(
             redirect,
@@ -81,6 +84,7 @@ def _from_browser(told: dict[str, Any], folder: Path, *, no_browser: bool, withi
             clock=WallClock(),
             within_s=within_s,
             on_refused=lambda sentence: print_error_line(f"refused: {sentence}"),
+            on_listening=say_waiting,
         )
     )
 

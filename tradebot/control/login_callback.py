@@ -37,12 +37,19 @@ def is_loopback_redirect(address: str) -> bool:
 
 
 async def wait_for_redirect(
-    address: str, log_in: Callable[[str], Answer], *, clock: Clock, within_s: float, on_refused: Callable[[str], None]
+    address: str,
+    log_in: Callable[[str], Answer],
+    *,
+    clock: Clock,
+    within_s: float,
+    on_refused: Callable[[str], None],
+    on_listening: Callable[[], None] = lambda: None,
 ) -> Answer | None:
     """Wait at `address` for the browser, give each redirected address to `log_in`, and return its first answer.
 
     `log_in` runs in a thread and raises TradebotError; a refusal is shown in the browser and passed to `on_refused`,
-    and the wait goes on. Returns None after `within_s` wall seconds. Raises VenueUnavailable for a port in use.
+    and the wait goes on. `on_listening` is called once a browser may come. Returns None after `within_s` wall seconds.
+    Raises VenueUnavailable for a port in use.
     """
     parts = urlsplit(address)
     done: asyncio.Queue[Answer | TradebotError] = asyncio.Queue(1)
@@ -73,6 +80,7 @@ async def wait_for_redirect(
             raise VenueUnavailable(
                 f"{address} cannot be listened on ({error.strerror or error}); give the redirected address as argument"
             ) from error
+        on_listening()
         try:
             async with asyncio.timeout(within_s):
                 found = await done.get()
