@@ -26,7 +26,7 @@ from tradebot.errors import ExitCode
 SHORTER = {
     "run": ["--for", "1s"],
     "exchange": ["--for", "10s"],
-    "exchange --port": ["--for", "500ms"],
+    "exchange --port": ["--for", "500ms", "--port", "0"],
     "exchange --plan": ["--for", "500ms"],
     "exchange --demat-consent": ["--for", "500ms"],
     "exchange --faults": ["--for", "500ms"],

@@ -96,6 +96,7 @@ def test_a_gate_with_other_limits_than_the_journal_names_is_found() -> None:
     assert any(why.startswith("I6:") and "max_gross_notional" in why for why in generous.why)
 
 
+@pytest.mark.prove
 def test_a_broken_seed_is_cut_down_to_the_fault_that_breaks_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     planted_resend(monkeypatch)
     corpus = tmp_path / "corpus.txt"
