@@ -25,6 +25,7 @@ from tradebot.daemon.daemon_start import DaemonStart
 from tradebot.daemon.run_failure import RunState, install_signal_handlers, log_failure
 from tradebot.daemon.start_checks import check_day_covered, load_strategies, raise_start_problems, start_warnings
 from tradebot.daemon.venue.venue_session import open_venue_session
+from tradebot.errors import AccessDenied
 from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.journal import journal_heads
 from tradebot.journal.disk_reserve import wanted_reserve_bytes
@@ -34,7 +35,7 @@ from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal, WriteLimits
 from tradebot.journal.writer_thread import WriteDriver
 from tradebot.ops.events.bus import EventBus
-from tradebot.ops.events.event import EventListener
+from tradebot.ops.events.event import ERROR, EventListener
 from tradebot.ops.events.run import CautionRaised, DaemonStarted, DaemonStopped
 from tradebot.ops.journal_logger import JournalLogger
 from tradebot.ops.systemd import Notifier
@@ -81,8 +82,11 @@ async def run(
     """
     wall_clock = wall_clock or WallClock()
     raise_start_problems(config, now=wall_clock.wall_ns(), has_exchange=options.exchange is not None)
+    findings: list[str] = []
+    if options.is_dry:
+        bus.subscribe(lambda event: findings.append(event.name) if event.level == ERROR else None)
     with log_failure(bus.emit_event) as run_state:
-        return await _run(
+        summary = await _run(
             config,
             options,
             tell=bus.emit_event,
@@ -91,6 +95,10 @@ async def run(
             driver=write_thread,
             run_state=run_state,
         )
+        if findings:
+            told = ", ".join(dict.fromkeys(findings))
+            raise AccessDenied(f"the dry start found what keeps this run from trading; look at the log for {told}")
+        return summary
 
 
 async def _run(

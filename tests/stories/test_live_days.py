@@ -108,3 +108,21 @@ def test_a_dry_start_goes_up_to_ready_and_out_and_has_no_order_route(start: Any,
     assert (said.code, said.one("daemon_stopped")["reason"]) == (0, "the dry start is ready")
     assert said.one("trading_started")["account"] == "SIM001"
     assert len(week.requests()) == before
+
+
+def test_a_dry_start_on_a_plan_without_market_data_ends_with_what_it_found(start: Any, tmp_path: Path) -> None:
+    week = Rehearsal(start, tmp_path, trader=EAGER)
+    week.open_exchange("2026-11-23T09:20", speed=30, options=("--plan", "personal"))
+    daemon = week.run()
+    daemon.event("login_needed")
+    week.log_in()
+    daemon.event("market_data_denied")
+    assert daemon.stop(30).code == 0
+    said = week.run("--dry-start").wait(60)
+    assert (said.code, "market_data_denied" in said.one("daemon_failed")["reason"]) == (77, True)
+
+
+def test_a_run_of_limited_time_does_not_wait_longer_for_a_login(start: Any, tmp_path: Path) -> None:
+    week = Rehearsal(start, tmp_path, trader=EAGER)
+    week.open_exchange("2026-11-23T09:20", speed=30)
+    assert week.run("--for", "2s").wait(30).code == 0

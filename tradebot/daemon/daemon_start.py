@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from tradebot.clock import Clock
+from tradebot.clock import SECOND, Clock
 from tradebot.config import Config
 from tradebot.control.login_api import LoginApi
 from tradebot.control.start_api import StartApi
@@ -27,7 +27,7 @@ class DaemonStart:
         self, config: Config, run_id: str, *, notifier: Notifier, clock: Clock, stopped: Callable[[], bool]
     ) -> None:
         self._config, self._run_id, self._notifier, self._clock = config, run_id, notifier, clock
-        self._stopped = stopped
+        self._stopped, self._began_mono = stopped, clock.monotonic_ns()
         self._waiting: BrokerLogin | None = None
         self._beating: asyncio.Task[None] | None = None
         self.login_api = LoginApi()
@@ -49,7 +49,7 @@ class DaemonStart:
         """Return what the opening of the venue tells; with `may_wait` False it does not wait for a login."""
         return StartHooks(
             on_step=self._notifier.extend_timeout,
-            stopped=self._stopped,
+            stopped=self._is_stopped,
             on_login=self._take_login,
             on_login_needed=self._wait_for_login,
             may_wait=may_wait,
@@ -69,6 +69,12 @@ class DaemonStart:
         """Leave the watchdog to the run."""
         if self._beating is not None:
             self._beating.cancel()
+
+    def _is_stopped(self) -> bool:
+        # A run of limited time does not wait longer than that for a login or a venue.
+        limit_s = self._config.app.stop_after_s
+        waited_s = (self._clock.monotonic_ns() - self._began_mono) / SECOND
+        return self._stopped() or (limit_s is not None and waited_s > limit_s)
 
     def _take_login(self, login: BrokerLogin) -> None:
         self.login_api.link, self.login_api.log_in = login.link_fields, login.log_in

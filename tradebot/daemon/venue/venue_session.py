@@ -100,7 +100,11 @@ async def open_venue_session(
     """
     wall = wall or WallClock()
     start_retry = StartRetry(
-        within_s=config.venue.wait_at_start_s, clock=wall, tell=tell, extend=hooks.on_step, stopped=hooks.stopped
+        within_s=READER_WAITS_S if is_dry else config.venue.wait_at_start_s,
+        clock=wall,
+        tell=tell,
+        extend=hooks.on_step,
+        stopped=hooks.stopped,
     )
     async with AsyncExitStack() as stack:
         adapter = _adapter_of(config, exchange)
@@ -300,7 +304,7 @@ def _venue(
     # Without a route orders stay on paper, or are not sent at all: what is built then can only read the venue.
     if place.route is not None:
         return venue_with_orders(adapter, place.route, place.clock, config)
-    if is_dry:
+    if is_dry and config.app.mode == "live":
         return venue_without_orders(adapter, place.access, place.clock, config)
     return paper_venue(adapter, place.access, place.clock, config, known_accounts=known_accounts, tell=tell)
 
