@@ -99,13 +99,8 @@ async def open_venue_session(
     trade at the configured venue.
     """
     wall = wall or WallClock()
-    start_retry = StartRetry(
-        within_s=READER_WAITS_S if is_dry else config.venue.wait_at_start_s,
-        clock=wall,
-        tell=tell,
-        extend=hooks.on_step,
-        stopped=hooks.stopped,
-    )
+    within_s = READER_WAITS_S if is_dry else config.venue.wait_at_start_s
+    start_retry = StartRetry(within_s=within_s, clock=wall, tell=tell, extend=hooks.on_step, stopped=hooks.stopped)
     async with AsyncExitStack() as stack:
         adapter = _adapter_of(config, exchange)
         if exchange is not None or config.venue.name != EMBEDDED:
