@@ -103,23 +103,20 @@ async def open_venue_session(
     start_retry = StartRetry(within_s=within_s, clock=wall, tell=tell, extend=hooks.on_step, stopped=hooks.stopped)
     async with AsyncExitStack() as stack:
         adapter = _adapter_of(config, exchange)
-        if exchange is not None or config.venue.name != EMBEDDED:
-            place = await _open_place(
-                stack, config, adapter, exchange=exchange, is_dry=is_dry, wall=wall, start_retry=start_retry, tell=tell
-            )
-        else:
-            opening = _embedded(
-                config,
-                adapter,
-                seen_until=seen_until,
-                log=exchange_log,
-                on_end=on_end,
-                faults=faults,
-                tell=tell,
-                wall=wall,
-            )
-            embedded, clock = await stack.enter_async_context(opening)
-            place = _Place(name=EMBEDDED, access=embedded, route=embedded, clock=clock)
+        embedded = _embedded(
+            config, adapter, seen_until=seen_until, log=exchange_log, on_end=on_end, faults=faults, tell=tell, wall=wall
+        )
+        place = await _open_place(
+            stack,
+            config,
+            adapter,
+            embedded=embedded,
+            exchange=exchange,
+            is_dry=is_dry,
+            wall=wall,
+            start_retry=start_retry,
+            tell=tell,
+        )
         has_login = has_login or place.is_real
         login = _login(adapter, place.access, config, place.clock, tell) if has_login else None
         opening_venue = _venue(adapter, place, config, is_dry=is_dry, known_accounts=known_accounts, tell=tell)
@@ -167,15 +164,20 @@ async def _open_place(
     config: Config,
     adapter: VenueAdapter,
     *,
+    embedded: AbstractAsyncContextManager[tuple[SimulatedRoute, MarketClock]],
     exchange: dict[str, Any] | None,
     is_dry: bool,
     wall: Clock,
     start_retry: StartRetry,
     tell: EventListener,
 ) -> _Place:
+    # `embedded` is opened only where the config names no other venue and no exchange runs already.
     if exchange is not None:
         simulated = SimulatedRoute.from_printed(adapter, exchange)
         return _Place(name=EXCHANGE, access=simulated, route=simulated, clock=_clock_of(exchange, wall))
+    if config.venue.name == EMBEDDED:
+        invented, market_clock = await stack.enter_async_context(embedded)
+        return _Place(name=EMBEDDED, access=invented, route=invented, clock=market_clock)
     route = LiveRoute.from_config(adapter, config) if config.app.mode == "live" and not is_dry else None
     access = route or adapter.access_from_settings(config.venue_section(adapter))
     clock = await _venue_clock(stack, adapter, access, config, wall=wall, start_retry=start_retry, tell=tell)
@@ -225,36 +227,31 @@ async def open_history_source(
     wall = WallClock()
     start_retry = StartRetry(within_s=READER_WAITS_S, clock=wall, tell=tell)
     async with AsyncExitStack() as stack:
-        clock: Clock
-        access: VenueAccess
         adapter = _adapter_of(config, exchange)
-        if exchange is not None:
-            name, access, clock = EXCHANGE, SimulatedRoute.from_printed(adapter, exchange), _clock_of(exchange, wall)
-        elif config.venue.name == EMBEDDED:
-            opening = _embedded(
-                config,
-                adapter,
-                seen_until=0,
-                log=exchange_log,
-                on_end=lambda _: None,
-                faults=None,
-                tell=tell,
-                wall=wall,
-            )
-            name, (access, clock) = EMBEDDED, await stack.enter_async_context(opening)
-        else:
-            access = adapter.access_from_settings(config.venue_section(adapter))
-            name = EXCHANGE if access.is_rehearsal else adapter.name  # the bars of a rehearsal are invented
-            clock = await _venue_clock(stack, adapter, access, config, wall=wall, start_retry=start_retry, tell=tell)
-        is_real = exchange is None and name != EMBEDDED
-        login = _login(adapter, access, config, clock, tell) if is_real else None
-        reading: AbstractAsyncContextManager[Readable] = adapter.build_read_only_venue(access, clock)
+        embedded = _embedded(
+            config, adapter, seen_until=0, log=exchange_log, on_end=lambda _: None, faults=None, tell=tell, wall=wall
+        )
+        place = await _open_place(
+            stack,
+            config,
+            adapter,
+            embedded=embedded,
+            exchange=exchange,
+            is_dry=True,
+            wall=wall,
+            start_retry=start_retry,
+            tell=tell,
+        )
+        login = _login(adapter, place.access, config, place.clock, tell) if place.is_real else None
+        # The bars of a rehearsal are invented.
+        name = EXCHANGE if place.is_real and place.access.is_rehearsal else place.name
+        reading: AbstractAsyncContextManager[Readable] = adapter.build_read_only_venue(place.access, place.clock)
         source = await stack.enter_async_context(reading)
         reader = source.broker
         hooks = StartHooks(may_wait=False)
         await account_of_login(reader, login, start_retry=start_retry, hooks=hooks, clock=wall)
         universe = await _universe(reader, config, start_retry, tell)
-        yield HistorySource(reader=reader, venue_name=name, clock=clock, universe=universe)
+        yield HistorySource(reader=reader, venue_name=name, clock=place.clock, universe=universe)
 
 
 @asynccontextmanager
