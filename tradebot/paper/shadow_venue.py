@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
@@ -83,38 +83,27 @@ class ShadowBroker:
 
     async def submit(self, request: OrderRequest) -> Reply:
         """Send a new order to the venue, once."""
-        at = self._clock.market_ns()
-        try:
-            reply = await self._live.submit(request)
-        except OutcomeUnknown:
-            self._shadow.note_submit(request, at)
-            raise
-        if not isinstance(reply, NotSent):
-            self._shadow.note_submit(request, at)
-        return reply
+        return await self._note_after(self._live.submit(request), lambda at: self._shadow.note_submit(request, at))
 
     async def modify(self, request: OrderRequest, *, venue_order_id: str) -> Reply:
         """Request once at the venue that a working order takes the terms of `request`."""
-        at = self._clock.market_ns()
-        try:
-            reply = await self._live.modify(request, venue_order_id=venue_order_id)
-        except OutcomeUnknown:
-            self._shadow.note_change(request, at)
-            raise
-        if not isinstance(reply, NotSent):
-            self._shadow.note_change(request, at)
-        return reply
+        sending = self._live.modify(request, venue_order_id=venue_order_id)
+        return await self._note_after(sending, lambda at: self._shadow.note_change(request, at))
 
     async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply:
         """Request once at the venue that a working order is cancelled."""
+        sending = self._live.cancel(order_id=order_id, venue_order_id=venue_order_id)
+        return await self._note_after(sending, lambda at: self._shadow.note_cancel(order_id, at))
+
+    async def _note_after(self, sending: Awaitable[Reply], note: Callable[[int], None]) -> Reply:
         at = self._clock.market_ns()
         try:
-            reply = await self._live.cancel(order_id=order_id, venue_order_id=venue_order_id)
+            reply = await sending
         except OutcomeUnknown:
-            self._shadow.note_cancel(order_id, at)
+            note(at)
             raise
         if not isinstance(reply, NotSent):
-            self._shadow.note_cancel(order_id, at)
+            note(at)
         return reply
 
 
