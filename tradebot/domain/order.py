@@ -125,6 +125,7 @@ class OrderTimes(Message, frozen=True, kw_only=False):
     sent_mono: int = 0
     acked_mono: int = 0
     ended_mono: int = 0
+    triggered_mono: int = 0
 
 
 class VenueReported(Message, frozen=True, kw_only=False):
@@ -157,7 +158,8 @@ class IrregularFills(Message, frozen=True, kw_only=False):
 class Order(Message, frozen=True, kw_only=False):
     """The view of an order, reduced from its events. `average_price` and `filled` come from fills alone.
 
-    `quantity` and `price` are the terms in force at the venue. `other_ids` are its other ids at the venue, such as the
+    `quantity`, `price` and `trigger_price` are the terms in force at the venue. A stop with `is_triggered` has become an
+    active order. `other_ids` are its other ids at the venue, such as the
     one before a replace. `fills` are the booked fills in order. `reference` is the price at which the order, or its
     last change, was decided; None where that was not recorded. `is_stale` means that it was last reported before the
     session was lost; `is_presumed` means that its absence is not proven. `ignored` counts the events without effect.
@@ -184,6 +186,8 @@ class Order(Message, frozen=True, kw_only=False):
     reason: str = ""
     reference: Decimal | None = None
     ignored: int = 0
+    trigger_price: Decimal | None = None
+    is_triggered: bool = False
 
     @property
     def order_id(self) -> str:
@@ -199,6 +203,11 @@ class Order(Message, frozen=True, kw_only=False):
     def is_external(self) -> bool:
         """Return True for an order that was not placed by us."""
         return self.request.purpose is OrderPurpose.EXTERNAL
+
+    @property
+    def rests(self) -> bool:
+        """Return True for a stop of ours that the venue has confirmed and that waits there for its trigger."""
+        return self.request.purpose.rests and not self.is_triggered and self.state is OrderState.OPEN
 
     @property
     def is_live(self) -> bool:

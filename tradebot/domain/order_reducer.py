@@ -64,7 +64,11 @@ REPLACE_STATES = {
 TERMS_EVENTS = (E.REPLACED, E.CHANGED)  # events that change the terms in force at the venue
 LINK_EVENTS = (E.LINK_LOST, E.LINK_BACK)
 # part of an Order -> its fields that are monotonic times
-MONOTONIC_FIELDS = {"cancel": ("sent_mono",), "replace": ("mono",), "times": ("sent_mono", "acked_mono", "ended_mono")}
+MONOTONIC_FIELDS = {
+    "cancel": ("sent_mono",),
+    "replace": ("mono",),
+    "times": ("sent_mono", "acked_mono", "ended_mono", "triggered_mono"),
+}
 
 
 def open_order(event: OrderEvent) -> Order:
@@ -82,6 +86,7 @@ def open_order(event: OrderEvent) -> Order:
         origin=OrderOrigin.EXTERNAL if request.is_external else OWN,
         reason=event.reason,
         reference=event.reference,
+        trigger_price=request.trigger_price,
     )
 
 
@@ -105,7 +110,7 @@ def apply_event(order: Order, event: OrderEvent) -> Order:
         was, mono = order.times, event.mono
         sent, acked = (mono, was.acked_mono) if event_type is SENDING else (was.sent_mono, mono)
         changes["state"] = row.target
-        changes["times"] = OrderTimes(was.begun_at, event.at, sent, acked, was.ended_mono)
+        changes["times"] = OrderTimes(was.begun_at, event.at, sent, acked, was.ended_mono, was.triggered_mono)
         if event.reason:
             changes["reason"] = event.reason
         if order.state.is_terminal:  # an absent order that the venue accepted after all
@@ -150,7 +155,7 @@ def _learn_from_venue(order: Order, event: OrderEvent) -> dict[str, Any]:
         if not order.venue_order_id or (is_unseen and event.venue_order is not None):
             # The order has no id yet, or one from the answer to the request only. The id in a reported row replaces it.
             changes["venue_order_id"] = event.venue_order_id
-        elif event.type is E.REPLACED:
+        elif event.type is E.REPLACED or event.type is E.TRIGGERED:  # a GTT order that triggered has another id
             changes["venue_order_id"] = event.venue_order_id
             changes["other_ids"] = (*order.other_ids, order.venue_order_id)
         elif event.venue_order_id not in order.other_ids:
@@ -173,6 +178,8 @@ def _note_event(order: Order, event: OrderEvent, changes: dict[str, Any]) -> Non
         _note_replace(order, event, changes)
     elif event_type in TERMS_EVENTS:
         _note_terms(order, event, changes)
+    elif event_type is E.TRIGGERED and not order.is_triggered:
+        changes["is_triggered"] = True
     elif event_type in LINK_EVENTS:
         changes["is_stale"] = event_type is E.LINK_LOST
     elif event_type in STATUS_RANKS:
@@ -197,9 +204,11 @@ def _note_terms(order: Order, event: OrderEvent, changes: dict[str, Any]) -> Non
         changes["replace"] = ReplaceState(NO_REQUEST, was.tries, event.mono)
         if terms is not None:
             changes["quantity"], changes["price"] = terms.quantity, terms.price
+            changes["trigger_price"] = terms.trigger_price
     elif venue is not None:
         changes["replace"] = was.after_end()
         changes["quantity"], changes["price"] = venue.quantity, venue.price
+        changes["trigger_price"] = venue.trigger_price
     # Statuses from before this row refer to older terms, so they are out of date from now on.
     if venue is not None:
         _note_report_time(order, venue, changes)
@@ -232,7 +241,7 @@ def _enter_state(order: Order, event: OrderEvent, changes: dict[str, Any], state
     elif filled and state is REJECTED:
         state = CANCELED  # the filled part stays, the rest has ended
     is_end = state.is_terminal and state is not order.state
-    changes["times"] = _times(order.times, event, is_end=is_end)
+    changes["times"] = _times(order.times, event, is_end=is_end, is_trigger=changes.get("is_triggered", False))
     if state is order.state:
         return _with(order, changes)
     changes["state"] = state
@@ -258,11 +267,12 @@ def _note_end(order: Order, event: OrderEvent, changes: dict[str, Any], state: O
             changes["origin"] = OrderOrigin.BROKER
 
 
-def _times(was: OrderTimes, event: OrderEvent, *, is_end: bool) -> OrderTimes:
+def _times(was: OrderTimes, event: OrderEvent, *, is_end: bool, is_trigger: bool) -> OrderTimes:
     acked, mono = was.acked_mono, event.mono
     if event.type is ACCEPTED or (not acked and (event.type is EXECUTED or event.type in STATUS_RANKS)):
         acked = mono
-    return OrderTimes(was.begun_at, event.at, was.sent_mono, acked, mono if is_end else was.ended_mono)
+    ended, triggered = mono if is_end else was.ended_mono, mono if is_trigger else was.triggered_mono
+    return OrderTimes(was.begun_at, event.at, was.sent_mono, acked, ended, triggered)
 
 
 def _apply_status(order: Order, event: OrderEvent, changes: dict[str, Any], target: OrderState | str | None) -> Order:
@@ -305,6 +315,8 @@ def _book_fill(order: Order, event: OrderEvent, fill: Fill, changes: dict[str, A
     changes["fills"] = (*order.fills, fill) if order.fills else (fill,)
     if not order.venue_order_id:
         changes["venue_order_id"] = fill.venue_order_id
+    if not order.is_triggered and order.request.purpose.rests:  # a stop that fills has triggered
+        changes["is_triggered"] = True
     return _enter_state(
         order, event, changes, _state_by_quantity(order.state, filled, _largest_quantity(order, changes))
     )

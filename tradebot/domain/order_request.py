@@ -43,7 +43,7 @@ class Validity(StrEnum):
 
 
 class OrderPurpose(StrEnum):
-    """Why an order exists: an entry, an exit with its cause, or an order of another person or program."""
+    """Why an order exists: an entry, an exit with its cause, a stop that rests, or an order of somebody else."""
 
     ENTRY = "entry"
     EXIT = "exit"
@@ -51,12 +51,27 @@ class OrderPurpose(StrEnum):
     TRAIL = "trail"
     TARGET = "target"
     FLATTEN = "flatten"
+    RESTING_STOP = "resting_stop"
     EXTERNAL = "external"
 
-    is_exit: bool
+    is_exit: bool  # it reduces a position
+    rests: bool  # a stop that waits at the venue: it protects a position, and does not ask to close it now
 
     def __init__(self, value: str) -> None:
-        self.is_exit = value not in ("entry", "external")
+        self.is_exit, self.rests = value not in ("entry", "external"), value == "resting_stop"
+
+
+class GttTerms(Message, frozen=True):
+    """What a GTT order (good till triggered) has beyond its stop: a stop that the broker keeps over days.
+
+    The broker compares its triggers with the last price; when one is reached it places a limit order. `last_price` is
+    the last price when it was decided. An OCO (one cancels the other) also has a target, with a trigger of its own and
+    the limit price of the order that it places; a single GTT has None for both.
+    """
+
+    last_price: Decimal
+    target_trigger: Decimal | None = None
+    target_price: Decimal | None = None
 
 
 class OrderRequest(Message, frozen=True, kw_only=False):
@@ -64,7 +79,8 @@ class OrderRequest(Message, frozen=True, kw_only=False):
 
     `order_id` is our id, which the venue echoes as its `tag`. `price` and `trigger_price` are None where the kind has
     none. `protection_pct` is the market protection of a MARKET or SL-M order, in percent. `quoted_at`, `signaled_at`
-    and `decided_at` are the monotonic ns of the quote, the signal and the decision behind the order.
+    and `decided_at` are the monotonic ns of the quote, the signal and the decision behind the order. With `gtt` it is a
+    GTT order: its stop is `trigger_price`, with the limit `price`.
     """
 
     order_id: str
@@ -88,6 +104,7 @@ class OrderRequest(Message, frozen=True, kw_only=False):
     decided_at: int = 0
     signaled_at: int = 0
     quoted_at: int = 0
+    gtt: GttTerms | None = None
 
     @property
     def is_external(self) -> bool:

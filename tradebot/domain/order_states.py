@@ -66,6 +66,7 @@ class OrderEventType(StrEnum):
     REPLACE_REFUSED = "replace_refused"
     REPLACE_UNKNOWN = "replace_unknown"
     CHANGED = "changed"
+    TRIGGERED = "triggered"
     LINK_LOST = "link_lost"
     LINK_BACK = "link_back"
     DAY_ENDED = "day_ended"
@@ -155,6 +156,8 @@ TRANSITION_RULES: tuple[TransitionRule, ...] = (
     TransitionRule(E.SEEN_REJECTED, (S.ACKED, S.OPEN), S.REJECTED),
     TransitionRule(E.SEEN_REJECTED, (S.PARTIAL,), S.CANCELED),
     TransitionRule(E.CHANGED, (*AT_VENUE, S.UNKNOWN), BY_QUANTITY),
+    # A stop that rested has triggered: from now on it is an active order, which may fill.
+    TransitionRule(E.TRIGGERED, (*AT_VENUE, S.UNKNOWN), None),
     # Our knowledge is out of date: the link was lost, a working order is not found, its day has ended.
     TransitionRule(E.LINK_LOST, LIVE_STATES, None),
     TransitionRule(E.LINK_BACK, LIVE_STATES, None),
@@ -201,6 +204,7 @@ IGNORED_EVENTS: tuple[tuple[OrderEventType, tuple[OrderState, ...], str], ...] =
     (E.REPLACE_REFUSED, TERMINAL_STATES, "it has ended"),
     (E.REPLACE_UNKNOWN, TERMINAL_STATES, "it has ended"),
     (E.CHANGED, (S.INTENT, S.SENDING, *TERMINAL_STATES), "it has ended, or its first sighting brings the terms"),
+    (E.TRIGGERED, (S.INTENT, S.SENDING, *TERMINAL_STATES), "it has ended, or its first sighting comes first"),
     (E.LINK_LOST, TERMINAL_STATES, "nothing is awaited"),
     (E.LINK_BACK, TERMINAL_STATES, "nothing is awaited"),
     (E.DAY_ENDED, (S.INTENT, S.SENDING, S.UNKNOWN, *TERMINAL_STATES), "it has ended, or is in doubt already"),

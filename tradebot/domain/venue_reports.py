@@ -30,11 +30,26 @@ class Refusal(StrEnum):
     FUNDS = "funds"
 
 
+class GttReport(Message, frozen=True):
+    """What a venue reports of a GTT order beyond the fields of every order.
+
+    `placed_order_id` is the venue's id of the order that it placed when it triggered, "" before that and where that
+    order was refused. `created_at` is the venue's time of its creation, ns UTC. A GTT has no tag. `target_trigger` is
+    None for a single one.
+    """
+
+    created_at: int = 0
+    placed_order_id: str = ""
+    target_trigger: Decimal | None = None
+    target_price: Decimal | None = None
+
+
 class VenueOrder(Message, frozen=True):
     """One order as the venue reports it, on the stream or in a list.
 
     `tag` is our order id where the venue echoes it, else "". `filled` is the venue's cumulative quantity. `changed_at`
-    is the venue's time of the last change, ns UTC, 0 if not given.
+    is the venue's time of the last change, ns UTC, 0 if not given. A GTT order is one with `gtt`. PENDING_TRIGGER
+    is the status of a stop that rests; OPEN, for a stop, means that it has triggered.
     """
 
     venue_order_id: str
@@ -53,6 +68,7 @@ class VenueOrder(Message, frozen=True):
     reason: str = ""
     changed_at: int = 0
     refusal: Refusal | None = None
+    gtt: GttReport | None = None
 
 
 class Fill(Message, frozen=True, kw_only=False):

@@ -50,12 +50,14 @@ ON_DISK: dict[str, str] = {
         "inputs terms is_proof reference refusal control",
     "order_request.OrderRequest":
         "OrderRequest: order_id symbol exchange side kind quantity price trigger_price validity product "
-        "protection_pct purpose strategy signal_id reason stop_loss trail_by target decided_at signaled_at quoted_at",
+        "protection_pct purpose strategy signal_id reason stop_loss trail_by target decided_at signaled_at quoted_at gtt",
+    "order_request.GttTerms": "GttTerms: last_price target_trigger target_price",
     "order_request.OrderTerms": "Terms: quantity price trigger_price",
     "venue_reports.VenueHolding": "VenueHolding: symbol exchange quantity average_price product",
     "venue_reports.VenueOrder":
         "VenueOrder: venue_order_id tag symbol exchange side kind status quantity filled price trigger_price "
-        "average_price product reason changed_at refusal",
+        "average_price product reason changed_at refusal gtt",
+    "venue_reports.GttReport": "GttReport: created_at placed_order_id target_trigger target_price",
     "venue_reports.VenuePosition": "VenuePosition: symbol exchange product quantity average_price",
     "portfolio.Position": "Position: key quantity cost realized charges bought sold",
     "position_key.PositionKey": "PositionKey: venue exchange symbol product owner",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 from tradebot.domain.home_exchange import HOME_EXCHANGE
 from tradebot.domain.message import Message
@@ -18,6 +19,10 @@ class VenueRules(Message, frozen=True):
     ends, empty where the venue names none. Limits count per second, minute and day of the wall clock;
     `candles_per_second` counts requests for past bars and is 0 where the venue states no limit. `client_limits` are our
     own, below the venue's, as rows for `limiter.rate_windows`; a paper account keeps them as well.
+
+    `stop_market` holds the (exchange, kind of instrument) that take a SL-M order; elsewhere a stop is a SL order with a
+    limit. `max_gtt` is how many GTT orders may be active, 0 where the venue has none. `gtt_min_distance_pct` is the
+    least distance of a trigger from the last price, in percent of it.
     """
 
     name: str
@@ -35,4 +40,7 @@ class VenueRules(Message, frozen=True):
     login_ends: str = ""
     client_limits: tuple[tuple[str, int, float | None, int], ...] = ()
     candles_per_second: int = 0
+    stop_market: frozenset[tuple[str, str]] = frozenset()
+    max_gtt: int = 0
+    gtt_min_distance_pct: Decimal = Decimal(0)
     candles: Mapping[int, str] = {}  # interval of a past bar in ns -> the venue's name for it
