@@ -158,12 +158,12 @@ class IrregularFills(Message, frozen=True, kw_only=False):
 class Order(Message, frozen=True, kw_only=False):
     """The view of an order, reduced from its events. `average_price` and `filled` come from fills alone.
 
-    `quantity`, `price` and `trigger_price` are the terms in force at the venue. A stop with `is_triggered` has become an
-    active order. `other_ids` are its other ids at the venue, such as the
-    one before a replace. `fills` are the booked fills in order. `reference` is the price at which the order, or its
-    last change, was decided; None where that was not recorded. `is_stale` means that it was last reported before the
-    session was lost; `is_presumed` means that its absence is not proven. `ignored` counts the events without effect.
-    Defaults are shared objects, because most orders never use these parts.
+    `quantity`, `price` and `trigger_price` are the terms in force at the venue. A stop with `is_triggered` is an active
+    order by now. `other_ids` are its other ids at the venue, such as the one before a replace. `fills` are the booked
+    fills in order. `reference` is the price at which the order, or its last change, was decided; None where that was
+    not recorded. `is_stale` means that it was last reported before the session was lost; `is_presumed` means that its
+    absence is not proven. `ignored` counts the events without effect. Defaults are shared objects, because most orders
+    never use these parts.
     """
 
     request: OrderRequest

@@ -51,8 +51,8 @@ class OrderPurpose(StrEnum):
     TRAIL = "trail"
     TARGET = "target"
     FLATTEN = "flatten"
-    RESTING_STOP = "resting_stop"
     EXTERNAL = "external"
+    RESTING_STOP = "resting_stop"
 
     is_exit: bool  # it reduces a position
     rests: bool  # a stop that waits at the venue: it protects a position, and does not ask to close it now

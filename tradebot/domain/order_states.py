@@ -66,10 +66,10 @@ class OrderEventType(StrEnum):
     REPLACE_REFUSED = "replace_refused"
     REPLACE_UNKNOWN = "replace_unknown"
     CHANGED = "changed"
-    TRIGGERED = "triggered"
     LINK_LOST = "link_lost"
     LINK_BACK = "link_back"
     DAY_ENDED = "day_ended"
+    TRIGGERED = "triggered"
 
 
 class RequestState(StrEnum):

@@ -50,7 +50,8 @@ ON_DISK: dict[str, str] = {
         "inputs terms is_proof reference refusal control",
     "order_request.OrderRequest":
         "OrderRequest: order_id symbol exchange side kind quantity price trigger_price validity product "
-        "protection_pct purpose strategy signal_id reason stop_loss trail_by target decided_at signaled_at quoted_at gtt",
+        "protection_pct purpose strategy signal_id reason stop_loss trail_by target decided_at signaled_at quoted_at "
+        "gtt",
     "order_request.GttTerms": "GttTerms: last_price target_trigger target_price",
     "order_request.OrderTerms": "Terms: quantity price trigger_price",
     "venue_reports.VenueHolding": "VenueHolding: symbol exchange quantity average_price product",
@@ -86,7 +87,10 @@ ON_DISK: dict[str, str] = {
     "settings.DeskSettings":
         "DeskSettings: order_notional venue product order_kind protection_pct max_daily_loss on_daily_loss "
         "max_rejects_in_a_row max_rejects_per_minute max_rejected_symbols max_account_rejects_per_minute "
-        "signal_max_age_s reverses chase_after_s chase most_changes on_stop fill_collar_pct",
+        "signal_max_age_s reverses chase_after_s chase most_changes on_stop resting fill_collar_pct",
+    "settings.RestingSettings":
+        "RestingSettings: strategies stop_market on_refusal confirm_within_s min_step_pct min_interval_s most_changes "
+        "gtt max_gtt gtt_min_distance_pct",
     "loading.StrategySpec": "StrategySpec: name reference params code symbols",
 }  # fmt: skip
 

@@ -62,6 +62,7 @@ EVENT_TYPES: dict[OrderEventType, type[orders.OrderTold]] = {
     OrderEventType.CANCEL_UNKNOWN: orders.OrderCancelUnknown,
     OrderEventType.REPLACE_SENT: orders.OrderReplaceSent,
     OrderEventType.REPLACED: orders.OrderReplaced,
+    OrderEventType.TRIGGERED: orders.OrderTriggered,
     OrderEventType.REPLACE_REFUSED: orders.OrderReplaceRefused,
     OrderEventType.REPLACE_UNKNOWN: orders.OrderReplaceUnknown,
     OrderEventType.CHANGED: orders.OrderChanged,

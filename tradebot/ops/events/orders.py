@@ -205,6 +205,13 @@ class OrderReplaced(OrderTold, frozen=True):
     do = "Nothing."
 
 
+class OrderTriggered(OrderTold, frozen=True):
+    """A stop that rested at the venue has triggered; it is an active order now and may fill."""
+
+    level = WARNING
+    do = "Nothing; a rest that does not fill is chased."
+
+
 class OrderReplaceRefused(OrderTold, frozen=True):
     """The venue refused a change; the order works on as it was."""
 

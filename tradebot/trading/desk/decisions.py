@@ -132,6 +132,13 @@ class SetUnaccounted(Message, frozen=True, kw_only=False):
     reasons: Mapping[str, str]
 
 
+class SetUnprotected(Message, frozen=True, kw_only=False):
+    """Block entries in a symbol because no stop of it can rest at the venue; an empty reason opens it."""
+
+    symbol: str
+    reason: str
+
+
 class Reconcile(Message, frozen=True, kw_only=False):
     """Compare a whole account snapshot with the book; `is_start` marks the snapshot of a start."""
 
@@ -153,6 +160,7 @@ Decision = (
     | AttributePositions
     | BlockSymbol
     | SetUnaccounted
+    | SetUnprotected
     | Outgoing
 )
 Decisions = Iterable[Decision]

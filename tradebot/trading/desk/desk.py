@@ -56,6 +56,7 @@ from tradebot.trading.desk.decisions import (
     RecordJournaled,
     ReleasePosition,
     SetUnaccounted,
+    SetUnprotected,
 )
 from tradebot.trading.desk.gate.gate import Gate
 from tradebot.trading.desk.placing.placement import Placement
@@ -97,6 +98,7 @@ class Desk:
             AttributePositions: book.attribute_positions,
             BlockSymbol: book.block_symbol,
             SetUnaccounted: book.set_unaccounted,
+            SetUnprotected: book.conditions.set_unprotected,
         }
         out = self._put
         # type of a decision -> what carries it out; a decision of another type is dispatched as a message is

@@ -65,6 +65,8 @@ class FreshData(PlainControl):
         Ages are in wall seconds. An entry's quote may be `max_age_s` old, an exit's 60 s or `max_age_s`, whichever is
         longer. Returns the reason, else None.
         """
+        if request.purpose.rests:
+            return None  # it is wanted most where no quotes come, and the venue judges its trigger
         if context.quote_age_s is None:
             return "no quote has come yet"
         if request.purpose.is_exit:

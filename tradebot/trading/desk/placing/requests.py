@@ -70,7 +70,7 @@ class OrderRequests:
         instrument = self._universe.instruments[id_]
         # If nothing may be closed, ask for the whole position: the gate then denies the exit and says why.
         quantity = blotter.closable_quantity(symbol) or position.quantity
-        if self._max_quantity is not None and (most := self._max_quantity(instrument)) is not None:
+        if (most := self.most_quantity(instrument)) is not None:
             # The exit stays requested, so further orders follow for the rest.
             quantity = min(quantity, most.copy_sign(quantity), key=abs)
         reference = self._marks.reference_price_by_id(id_)
@@ -86,6 +86,15 @@ class OrderRequests:
             closes=position.key,
         )
         return PlaceOrder(id_, request, reference, signal.inputs if signal else {})
+
+    @property
+    def next_order_id(self) -> str:
+        """Return our id of the next order."""
+        return f"{self._id_prefix}{self.used_ids + 1:05d}"
+
+    def most_quantity(self, instrument: Instrument) -> Decimal | None:
+        """Return the largest quantity of one order in an instrument, None where none is known."""
+        return None if self._max_quantity is None else self._max_quantity(instrument)
 
     def protected_price(self, instrument: Instrument, side: Side, reference: Decimal | None) -> Decimal | None:
         """Return the worst price that an order may get, rounded to the tick; None before the first quote."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tradebot.clock import SECOND
 from tradebot.domain.messages import ClockTick, Signal
-from tradebot.domain.order import OrderEventType, OrderState
+from tradebot.domain.order import Order, OrderEventType, OrderPurpose, OrderState
 from tradebot.trading.desk.book.book import Book, OrderChange
 from tradebot.trading.desk.decisions import (
     NOTHING,
@@ -20,6 +20,7 @@ from tradebot.trading.desk.decisions import (
 from tradebot.trading.desk.placing.requests import OrderRequests
 
 REFUSED_STATES = (OrderState.REJECTED, OrderState.ABSENT)
+LEVEL_PURPOSES = (OrderPurpose.STOP, OrderPurpose.TRAIL)
 MAX_PAUSE_NS = 32 * SECOND  # between two exits of a symbol that the venue refused
 
 
@@ -29,6 +30,9 @@ class Exits:
     def __init__(self, book: Book, requests: OrderRequests) -> None:
         self._book, self._requests = book, requests
         self.refusals: dict[str, tuple[int, int]] = {}  # symbol -> (refusals in a row, monotonic ns of the next try)
+        # symbol -> monotonic ns at which the desk saw a stop reached that rests at the venue
+        self._reached_mono: dict[str, int] = {}
+        self._patience_ns = int(book.settings.chase_after_s * SECOND)
 
     def on_close_position(self, decision: ClosePosition) -> Decisions:
         """Send the exit of one symbol."""
@@ -54,6 +58,7 @@ class Exits:
         symbol = order.request.symbol
         if change.event.type is OrderEventType.EXECUTED:
             self.forget_refusals(symbol)
+            self._reached_mono.pop(symbol, None)
         if order.state in REFUSED_STATES and change.ends_exit and symbol in self._book.positions.open:
             times = self.refusals.get(symbol, (0, 0))[0]
             pause = min(SECOND << times, MAX_PAUSE_NS)
@@ -69,8 +74,8 @@ class Exits:
     def send_exit(self, symbol: str, quoted_at: int, signal: Signal | None = None) -> Iterator[Decision]:
         """Send the requested exit of a symbol for its closable quantity, unless a working exit may still close some.
 
-        Cancels the entries of the symbol first. Does nothing while the login is dead or the venue's refusals make it
-        pause. `quoted_at` is monotonic ns.
+        Cancels the entries and the resting stops of the symbol first, and waits until the stops have ended. Does
+        nothing while the login is dead or the venue's refusals make it pause. `quoted_at` is monotonic ns.
         """
         book, blotter, c = self._book, self._book.blotter, self._book.conditions
         if symbol not in blotter.positions.open:
@@ -81,12 +86,20 @@ class Exits:
             return
         purpose, reason = book.pending_exits.requested[symbol]
         for order in blotter.live_orders(symbol):
-            if not order.request.purpose.is_exit:
+            waits = order.request.purpose.rests and not order.is_triggered
+            if not order.request.purpose.is_exit or (waits and not self._leaves_to_venue(symbol, order, purpose)):
                 yield CancelOrder(order.order_id, "the position is being closed")
         if not book.exposure.closing_quantity(symbol):
             yield self._requests.build_exit(symbol, purpose=purpose, reason=reason, quoted_at=quoted_at, signal=signal)
         if book.exposure.has_only_closing_exit(symbol):
             book.pending_exits.mark_working(symbol)
+
+    def _leaves_to_venue(self, symbol: str, order: Order, purpose: OrderPurpose) -> bool:
+        # The price reached the stop: the one at the venue should trigger now. The desk closes where it does not.
+        if purpose not in LEVEL_PURPOSES or not order.rests:
+            return False
+        mono = self._book.conditions.mono
+        return mono - self._reached_mono.setdefault(symbol, mono) < self._patience_ns
 
     def _send_exits(self, mono: int) -> Iterator[Decision]:
         for symbol in self._book.pending_exits.next_batch(self._book.pending_exits.requested):

@@ -78,7 +78,8 @@ class GttReports:
 
 def _is_same(order: Order, row: VenueOrder) -> bool:
     request, gtt = order.request, row.gtt
-    assert request.gtt is not None and gtt is not None, f"{order.order_id} is compared with {row.venue_order_id}"
+    if request.gtt is None or gtt is None:
+        return False
     return (
         (row.symbol, row.exchange, row.side, row.product) == _place_of(order)
         and (row.quantity, row.trigger_price) == (order.quantity, order.trigger_price)
