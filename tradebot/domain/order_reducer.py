@@ -315,6 +315,9 @@ def _book_fill(order: Order, event: OrderEvent, fill: Fill, changes: dict[str, A
     changes["fills"] = (*order.fills, fill) if order.fills else (fill,)
     if not order.venue_order_id:
         changes["venue_order_id"] = fill.venue_order_id
+    terms = order.replace.terms
+    if terms is not None and order.quantity < filled <= terms.quantity:  # the fill shows that they are in force
+        changes["quantity"] = terms.quantity
     if not order.is_triggered and order.request.purpose.rests:  # a stop that fills has triggered
         changes["is_triggered"] = True
     return _enter_state(

@@ -48,11 +48,11 @@ DAY = 86_400 * SECOND
 D = Decimal
 
 
-def gate() -> Gate:
+def gate(product: str = "MIS") -> Gate:
     controls: list[Control] = [
         NotHalted(),
         InSession(),
-        PermittedProduct(products=("MIS",), allow_short=False),
+        PermittedProduct(products=(product,), allow_short=False),
         OrderSanity(),
         MaxOrderSize(max_quantity=D(500), max_notional=D(20000)),
         FreshData(max_age_s=15.0),
@@ -81,7 +81,7 @@ class DeskRig:
         )
         chosen = {"order_notional": D(10000), "protection_pct": D("0.5")} | settings
         book = Book(self.universe, DeskSettings(**chosen), lambda order, fill: D(1))  # type: ignore[arg-type]
-        self.desk = build_desk(book, gate=gate(), id_prefix="T", absent_after_s=60.0)
+        self.desk = build_desk(book, gate=gate(book.settings.product), id_prefix="T", absent_after_s=60.0)
         self.mono = 1000 * SECOND
         self.at = OPEN
         self.trades = 0

@@ -52,6 +52,7 @@ class Kept(msgspec.Struct):
     filled: Decimal = D(0)
     placed_id: str = ""  # of a GTT: the order that it placed
     created_at: int = 0
+    ended_mono: int = 0
     is_tagged: bool = True
 
     @property
@@ -140,7 +141,7 @@ class VenueModel:
         if order.status not in WORKING or order.placed_id:
             self._answer(cancel.order_id, E.CANCEL_REFUSED, order=order, reason="it has ended")
             return
-        order.status = S.CANCELED
+        order.status, order.ended_mono = S.CANCELED, self.rig.mono
         if order.request.gtt is None:
             self._report(order)
 
@@ -149,10 +150,19 @@ class VenueModel:
     def trade(self, order: Kept, quantity: Decimal, price: Decimal | None = None) -> None:
         """Fill a part of a working order."""
         quantity = min(quantity, order.rest)
-        if quantity <= 0:
-            return
+        if quantity > 0:
+            self._fill(order, quantity, price)
+
+    def fill_after_cancel(self, order: Kept, quantity: Decimal) -> None:
+        """Fill a part of a cancelled order after all, and say so at once."""
+        quantity = min(quantity, order.request.quantity - order.filled)
+        if quantity > 0:
+            self._fill(order, quantity, None)
+            self.deliver(len(self.way) - 1)
+
+    def _fill(self, order: Kept, quantity: Decimal, price: Decimal | None) -> None:
         order.filled += quantity
-        if order.filled >= order.request.quantity:
+        if order.filled >= order.request.quantity and order.status is not S.CANCELED:
             order.status = S.FILLED
         request = order.request
         self._numbers += 1

@@ -168,6 +168,7 @@ class Desk:
         for command in (*global_halt, *halts):
             book.conditions.halts.apply_command(command)
         book.conditions.halts.flatten_ids.update(flattened)
+        book.conditions.awaits_books = True
         book.conditions.times.begin_trading_day(opens_at)
 
     def carry_out(self, decisions: Decisions) -> list[DeskOutput]:

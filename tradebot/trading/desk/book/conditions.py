@@ -34,6 +34,7 @@ class Conditions:
         self.unaccounted: dict[str, str] = {}  # symbol -> what no snapshot accounts for; blocks entries there
         self.unprotected: dict[str, str] = {}  # symbol -> why no stop rests at the venue; blocks entries there
         self.blind_from_mono = NEVER  # monotonic ns from which the last snapshot is too old; before the first: `NEVER`
+        self.awaits_books = False  # after a recovery, until the first account snapshot: the journal may be behind
         self.frozen: frozenset[str] = frozenset()  # symbols whose quotes only repeat themselves
         self.is_stopping = False
         self.clock_offset_reason = ""  # why the host's clock blocks entries; empty while it agrees with the venue's
@@ -73,7 +74,7 @@ class Conditions:
 
     def note_books_read(self, asked_at: int) -> None:
         """Note that the account snapshot requested at `asked_at` (monotonic ns) is known."""
-        self.blind_from_mono = asked_at + BLIND_AFTER_NS
+        self.blind_from_mono, self.awaits_books = asked_at + BLIND_AFTER_NS, False
 
     def take_clock_offset(self, clock: ClockOffset) -> None:
         """Note how far the host's clock is from the venue's time."""

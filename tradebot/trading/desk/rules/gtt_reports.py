@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from tradebot.clock import SECOND
 from tradebot.domain.messages import AccountSnapshot
-from tradebot.domain.order import Order, VenueOrder
+from tradebot.domain.order import Order, VenueOrder, VenueOrderStatus
 from tradebot.trading.desk.book.blotter import Blotter
 
 # The venue counts whole seconds, and its clock may be behind ours: a GTT that is this much older than ours may be it.
@@ -41,7 +41,9 @@ class GttReports:
         unknown = [row for row in gtts if row.venue_order_id not in self._blotter.by_venue_id]
         taken: set[str] = set()
         for order in self._unanswered() if unknown else ():
-            match [row for row in unknown if _is_same(order, row) and row.venue_order_id not in taken]:
+            same = [row for row in unknown if _is_same(order, row) and row.venue_order_id not in taken]
+            # One that a person deleted is ours only if no other can be.
+            match [row for row in same if row.status is not VenueOrderStatus.CANCELED] or same:
                 case [row]:
                     taken.add(row.venue_order_id)
                     self._found[row.venue_order_id] = order.order_id

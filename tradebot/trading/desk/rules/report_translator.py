@@ -240,6 +240,8 @@ class ReportTranslator:
                     events.append(_not_found(order, why, at=at, mono=mono))
             elif order.state is OrderState.UNKNOWN and unread.may_include_order(order):
                 continue  # an unreadable row may be this order: do not end it
+            elif order.order_id in self.gtt_reports.ambiguous:
+                continue  # one of several rows is this order
             elif (misses := self._count_miss(order, snapshot.asked_at)) >= CONFIRMING_LISTS:
                 del self._misses[order.order_id]
                 why = f"not in {misses} complete order lists"

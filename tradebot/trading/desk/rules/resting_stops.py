@@ -84,7 +84,7 @@ class RestingStops:
 
     def on_tick(self, tick: ClockTick) -> Decisions:
         """Place, move, shrink and cancel resting stops, and raise the alarm where held shares have none in time."""
-        if self.settings is None or not (self._book.exposure or self._guarded):
+        if self.settings is None or self._book.conditions.awaits_books or not (self._book.exposure or self._guarded):
             return NOTHING
         return self._check_all(self.settings)
 
@@ -142,7 +142,8 @@ class RestingStops:
         for symbol in sorted(book.exposure.exposed_symbols() | self._guarded.keys()):
             position = book.positions.open.get(symbol)
             guarded = self._guarded.get(symbol)
-            seen = (position, *book.exposure.live_orders(symbol), self._levels.best_price(symbol))
+            closable, best = book.blotter.closable_quantity(symbol), self._levels.best_price(symbol)
+            seen = (position, closable, best, *book.exposure.live_orders(symbol))
             if guarded is not None and guarded.checked == seen and not guarded.waits:
                 continue
             if guarded is None:
