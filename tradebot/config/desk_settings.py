@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from tradebot.config import Config
 from tradebot.domain.order import OrderKind
+from tradebot.domain.products import INTRADAY
 from tradebot.trading.desk.gate.limits import Limits
-from tradebot.trading.desk.settings import DeskSettings
+from tradebot.trading.desk.settings import DeskSettings, RestingSettings
+from tradebot.venues.venue_rules import VenueRules
 
+CHANGES_KEPT_BACK = 5  # of the changes of a resting stop: for the chase of one that has triggered
 MIN_STALE_S = 1.0  # wall seconds; with a fast market clock, a shorter age is only scheduling delay
 
 
@@ -40,9 +44,12 @@ def gate_limits(config: Config, *, speed: float = 1.0) -> Limits:
     )
 
 
-def desk_settings(config: Config, *, most_changes: int, checks_fills: bool = False) -> DeskSettings:
+def desk_settings(
+    config: Config, *, most_changes: int, checks_fills: bool = False, resting: RestingSettings | None = None
+) -> DeskSettings:
     """Return the settings of the desk's rules; `most_changes` is how many replaces the venue allows per order.
 
+    `resting` says which stops rest at the venue, None where none does.
     `checks_fills` compares the price of each fill with the reference of its order. That is right where orders fill when
     they are sent, and wrong where they fill at a later bar.
     """
@@ -62,5 +69,34 @@ def desk_settings(config: Config, *, most_changes: int, checks_fills: bool = Fal
         chase=config.execution.chase,
         most_changes=most_changes,
         on_stop=config.execution.on_stop,
+        resting=resting,
         fill_collar_pct=config.risk.price_collar_pct if checks_fills else None,
+    )
+
+
+def resting_settings(config: Config, strategies: Sequence[str], venue_rules: VenueRules) -> RestingSettings | None:
+    """Return which stops rest at the venue, None where none does; `strategies` are the names in signals, in order."""
+    protection, is_of_day = config.protection, config.execution.product == INTRADAY
+    gtt = protection.gtt if venue_rules.max_gtt else "off"
+    is_default = protection.resting_stops == "always" or (
+        protection.resting_stops == "live" and config.app.mode == "live"
+    )
+    is_possible = protection.resting_stops != "never" and (is_of_day or gtt != "off")
+    names = [
+        name
+        for name, section in zip(strategies, config.strategy, strict=True)
+        if section.resting_stop == "yes" or (section.resting_stop == "auto" and is_default)
+    ]
+    if not names or not is_possible:
+        return None
+    return RestingSettings(
+        strategies=tuple(names),
+        stop_market=tuple(sorted(venue_rules.stop_market)),
+        on_refusal=protection.on_refusal,
+        min_step_pct=protection.trail_step_pct,
+        min_interval_s=protection.trail_every_s,
+        most_changes=max(venue_rules.modifications_per_order - CHANGES_KEPT_BACK, 0),
+        gtt=gtt,
+        max_gtt=min(protection.max_gtt, venue_rules.max_gtt),
+        gtt_min_distance_pct=venue_rules.gtt_min_distance_pct,
     )

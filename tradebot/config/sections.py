@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tradebot.clock import SECOND
+from tradebot.config.protection_section import ProtectionSection
 from tradebot.config.storage_sections import HistorySection, JournalSection, LogSection, StoreSection
 from tradebot.config.values import (
     CRORE,
@@ -189,6 +190,9 @@ class StrategySection(Section):
         default={}, description="its parameters, such as { fast = 9 }"
     )
     symbols: Symbols = Field(default=(), description="the symbols it trades; empty: all")
+    resting_stop: Literal["auto", "yes", "no"] = Field(
+        default="auto", description="do its stops rest at the venue; auto: as [protection] says"
+    )
 
 
 class RiskSection(Section):
@@ -324,6 +328,7 @@ class Config(BaseSettings):
     strategy: tuple[StrategySection, ...] = (StrategySection(name="ema_cross"),)
     risk: RiskSection = RiskSection()
     execution: ExecutionSection = ExecutionSection()
+    protection: ProtectionSection = ProtectionSection()
     reconcile: ReconcileSection = ReconcileSection()
     journal: JournalSection = JournalSection()
     store: StoreSection = StoreSection()

@@ -50,6 +50,7 @@ def order_rows(account: AccountView) -> list[dict[str, Any]]:
             "quantity": order.request.quantity,
             "filled": order.filled,
             "price": order.request.price,
+            "trigger": order.trigger_price,
             "state": order.state,
             "purpose": order.request.purpose,
             "venue_order_id": order.venue_order_id,
@@ -77,7 +78,14 @@ def halt_rows(account: AccountView, *, killed: str) -> list[dict[str, str]]:
         found.append({"verb": "disk", "scope": scope, "reason": conditions.disk_short})
     for symbol, why in sorted(conditions.unaccounted.items()):
         found.append({"verb": "difference", "scope": f"symbol:{symbol}", "reason": why})
+    for symbol, why in sorted(conditions.unprotected.items()):
+        found.append({"verb": "no resting stop", "scope": f"symbol:{symbol}", "reason": why})
     return found
+
+
+def resting_stop_rows(account: AccountView) -> list[dict[str, Any]]:
+    """Return one row per position whose stop should rest at the venue; `reason` says why less rests than is held."""
+    return [row._asdict() for row in sorted(account.resting_stops())]
 
 
 def status_snapshot(
@@ -120,6 +128,7 @@ def status_snapshot(
             },
             "positions": position_rows(account),
             "orders": order_rows(account),
+            "resting_stops": resting_stop_rows(account),
             "paid": sum((p.bought - p.sold for p in account.own_positions()), ZERO),
             "day_profit": round(account.day_profit(), 2),
             "counts": account.signal_counts | {"orders": orders, "fills": fills},

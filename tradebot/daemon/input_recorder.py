@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tradebot.config import Config
-from tradebot.config.desk_settings import desk_settings, gate_limits
+from tradebot.config.desk_settings import desk_settings, gate_limits, resting_settings
 from tradebot.daemon.venue.venue_session import VenueSession
 from tradebot.domain.market import BarSeries
 from tradebot.domain.messages import Command
@@ -28,15 +28,28 @@ SYMBOLS_PER_ROW = 50  # symbols whose bars go into one row of some hundred kB
 class InputRecorder:
     """The desk of one run, and the recorder of its inputs for a replay.
 
-    With `journal.record_inputs` off nothing is recorded. `killed` returns the reason in the HALT file, "" without it.
+    `strategies` are the names of the strategies in signals. With `journal.record_inputs` off nothing is recorded.
+    `killed` returns the reason in the HALT file, "" without it.
     """
 
     def __init__(
-        self, config: Config, venue_session: VenueSession, journal: Journal, *, run_id: str, killed: Callable[[], str]
+        self,
+        config: Config,
+        venue_session: VenueSession,
+        journal: Journal,
+        *,
+        run_id: str,
+        strategies: Sequence[str],
+        killed: Callable[[], str],
     ) -> None:
         self._config, self._venue_session, self._journal = config, venue_session, journal
         venue_rules = venue_session.venue.venue_rules
-        settings = desk_settings(config, most_changes=venue_rules.modifications_per_order, checks_fills=True)
+        settings = desk_settings(
+            config,
+            most_changes=venue_rules.modifications_per_order,
+            checks_fills=True,
+            resting=resting_settings(config, strategies, venue_rules),
+        )
         self._settings = msgspec.structs.replace(settings, venue=venue_session.venue_name)
         self._limits = gate_limits(config, speed=venue_session.clock.speed)
         self._venue: dict[str, Any] = {

@@ -124,6 +124,9 @@ class VenuePosition(Message, frozen=True):
         return self.exchange, self.symbol, self.product
 
 
+DEMAT_CONSENT = "consent"  # `AccountProfile.consent` of an account whose broker may sell shares without asking
+
+
 class AccountProfile(Message, frozen=True):
     """The account as the venue describes it.
 

@@ -38,11 +38,11 @@ class Drain:
         self._clock, self._journal, self._tell = clock, journal, tell
 
     async def wait_until_idle(self) -> None:
-        """Wait until no order is open and the desk has nothing left to do, `DRAIN_WITHIN_S` at most."""
+        """Wait until no order is open but stops at rest and the desk has nothing to do, `DRAIN_WITHIN_S` at most."""
         deadline = self._clock.monotonic_ns() + int(DRAIN_WITHIN_S * SECOND)
         while self._clock.monotonic_ns() < deadline:
             await self._clock.sleep(0.02)
-            if not self._account.has_live_order() and self._is_idle:
+            if not self._account.has_unsettled_order() and self._is_idle:
                 break
 
     async def reconcile_at_end(self) -> None:

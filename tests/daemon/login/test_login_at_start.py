@@ -320,3 +320,22 @@ async def test_what_the_account_may_not_trade_is_told_before_the_venue_refuses_a
     reader: Any = SimpleNamespace(fetch_quotes=fetch_quotes, fetch_profile=fetch_profile)
     await report_rights(reader, universe_for(["TCS", "INFY"]), product="MIS", tell=heard)
     assert [fields["missing"] for fields in heard.of("rights_lacked")] == ([missing] if missing else [])
+
+
+@pytest.mark.parametrize(
+    ("product", "consent", "told"),
+    [("CNC", "physical", ["physical"]), ("CNC", "consent", []), ("CNC", "", []), ("MIS", "physical", [])],
+)
+async def test_that_shares_may_not_leave_the_demat_account_is_told_where_a_stop_would_sell_them(
+    product: str, consent: str, told: list[str]
+) -> None:
+    async def fetch_profile() -> AccountProfile:
+        return AccountProfile(account_id="AB1234", consent=consent)
+
+    async def fetch_quotes(universe: Any) -> None:
+        return None
+
+    heard = Told()
+    reader: Any = SimpleNamespace(fetch_quotes=fetch_quotes, fetch_profile=fetch_profile)
+    await report_rights(reader, universe_for(["TCS"]), product=product, tell=heard)
+    assert [fields["consent"] for fields in heard.of("demat_consent_lacked")] == told

@@ -122,7 +122,12 @@ def _show_status(found: dict[str, Any]) -> None:
         orders, fills, charges, profit = (money[f"{span}_{name}"] for name in ("orders", "fills", "charges", "pnl_net"))
         print_line(f"{title}: {orders} orders, {fills} fills, charges {charges}, profit after charges {profit}")
     print_line(f"counted in this run: {counts}; {len(found['symbols'])} symbols")
-    for title, rows in (("positions", found["positions"]), ("working orders", found["orders"])):
+    tables = (
+        ("positions", found["positions"]),
+        ("working orders", found["orders"]),
+        ("stops at the venue", found["resting_stops"]),
+    )
+    for title, rows in tables:
         print_line(f"{title}: {len(rows) or 'none'}")
         if rows:
             print_table([{name: "" if value is None else value for name, value in row.items()} for row in rows])

@@ -9,9 +9,11 @@ from tradebot.clock import Clock
 from tradebot.daemon.login.broker_login import BrokerLogin
 from tradebot.daemon.start_retry import STOP_POLL_S, StartRetry
 from tradebot.domain.instrument import Universe
+from tradebot.domain.products import DELIVERY
+from tradebot.domain.venue_reports import DEMAT_CONSENT
 from tradebot.errors import AccessDenied, LinkLost, LoginLost, StoppedEarly
 from tradebot.ops.events.event import EventListener
-from tradebot.ops.events.login import MarketDataDenied, RightsLacked
+from tradebot.ops.events.login import DematConsentLacked, MarketDataDenied, RightsLacked
 from tradebot.ops.events.venue import LoginFailed
 from tradebot.venues.venue import VenueReader
 
@@ -85,6 +87,8 @@ async def report_rights(reader: VenueReader, universe: Universe, *, product: str
         missing += [product] if profile.products and product not in profile.products else []
         if missing:
             tell(RightsLacked(missing=missing))
+        if product == DELIVERY and profile.consent not in ("", DEMAT_CONSENT):
+            tell(DematConsentLacked(consent=profile.consent))
         await reader.fetch_quotes(first)
     except LoginLost:
         return  # the login monitor finds out

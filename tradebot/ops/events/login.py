@@ -74,6 +74,17 @@ class RightsLacked(Event, frozen=True):
     missing: Annotated[Sequence[str], "exchanges and products that the account does not have"]
 
 
+class DematConsentLacked(Event, frozen=True):
+    """Shares may not leave the demat account without the owner's authorisation of the day: a sale of them is refused.
+
+    That includes what a GTT order sells when it triggers, so a stop of a delivery position protects nothing.
+    """
+
+    level = WARNING
+    do = "Sign the DDPI once at the broker, or authorise the sales of each day in its app before you rely on a stop."
+    consent: Annotated[str, "the venue's word on sales out of the demat account"]
+
+
 class MarketDataDenied(Event, frozen=True):
     """The broker accepts the login and refuses its market data: the plan of the app does not contain them."""
 

@@ -17,6 +17,7 @@ from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.placing.denials import Denials
 from tradebot.trading.desk.placing.placement import Placement
 from tradebot.trading.desk.rules.position_stops import ProtectiveLevels
+from tradebot.trading.desk.rules.resting_stops import RestingStopView
 from tradebot.trading.desk.rules.ruleset import Ruleset
 
 
@@ -111,6 +112,11 @@ class TradingState(Protocol):
         ...
 
     @property
+    def unprotected(self) -> Mapping[str, str]:
+        """Return symbol -> why no stop rests at the venue, which blocks entries there."""
+        ...
+
+    @property
     def blind_reason(self) -> str:
         """Return why too little is known about the account at the venue for any entry, else empty."""
         ...
@@ -194,6 +200,14 @@ class AccountView:
     def has_live_order(self) -> bool:
         """Return whether an order of ours may still trade."""
         return next(self.live_orders(), None) is not None
+
+    def has_unsettled_order(self) -> bool:
+        """Return whether an order of ours may still trade that is not a stop at rest at the venue."""
+        return any(not order.rests for order in self.live_orders())
+
+    def resting_stops(self) -> list[RestingStopView]:
+        """Return how each open position that wants a stop at the venue is protected there."""
+        return self._rules.resting_stops.views()
 
     def all_live_orders(self) -> Iterator[Order]:
         """Yield all orders that may still trade, those placed elsewhere last."""
