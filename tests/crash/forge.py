@@ -18,7 +18,8 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import FrameType, SimpleNamespace
@@ -26,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.crash.scripted_venue import PRICE, SYMBOLS, ScriptedVenue
+from tests.crash.scripted_venue import PRICE, SYMBOLS, WORKING, ScriptedVenue
 from tests.oracle import seam
 from tests.oracle.pair import pair_of
 from tradebot.checker.promises import judge_records
@@ -48,7 +49,7 @@ from tradebot.domain.messages import (
     Signal,
     Signals,
 )
-from tradebot.domain.order import Fill, OrderEvent, OrderEventType, OrderRequest, OrderState, VenueOrder
+from tradebot.domain.order import Fill, OrderEvent, OrderEventType, OrderRequest, OrderState, Side, VenueOrder
 from tradebot.errors import OutcomeUnknown
 from tradebot.journal import recovery, schema
 from tradebot.journal.recovery import recover_state
@@ -56,6 +57,7 @@ from tradebot.journal.rows import InstrumentList, RunEnd, RunRecord
 from tradebot.journal.writer import Journal
 from tradebot.ops.events.event import drop_event
 from tradebot.trading.desk.book.book import Book
+from tradebot.trading.desk.book.exposure import Exposure
 from tradebot.trading.desk.desk import build_desk
 from tradebot.trading.desk.fill_charges import charges_by_market
 from tradebot.trading.desk.gate.exposure_controls import MaxDailyLoss, MaxOpenOrders, MaxPosition, ReduceOnly
@@ -64,7 +66,7 @@ from tradebot.trading.desk.gate.gate import Gate
 from tradebot.trading.desk.gate.limits import Limits
 from tradebot.trading.desk.gate.order_controls import MaxOrderSize, OrderSanity, PermittedProduct, PriceCollar
 from tradebot.trading.desk.gate.venue_controls import PositionAccounted
-from tradebot.trading.desk.settings import DeskSettings
+from tradebot.trading.desk.settings import DeskSettings, RestingSettings
 from tradebot.trading.engine import Engine, EngineSettings, EngineStages, Telemetry
 from tradebot.trading.order_sender import SendRules
 from tradebot.trading.poll_schedule import PollPace
@@ -142,7 +144,7 @@ class Fuse:
 class Life:
     """One run of desk, execution, reconciliation and journal over the scripted venue."""
 
-    def __init__(self, folder: Path, fuse: Fuse, *, by: str, pair: bool = False) -> None:
+    def __init__(self, folder: Path, fuse: Fuse, *, by: str, pair: bool = False, rests: bool = False) -> None:
         self.folder, self.fuse = folder, fuse
         self.by_boundary = by == "boundary"
         self.recovery = recover_state(folder / schema.FILE_NAME)
@@ -153,7 +155,8 @@ class Life:
             folder / LOG, self.clock, passes=self._passes, push=self._push,
             sent=lambda request, order_id: fuse.note(did="sent", request=request, order_id=order_id),
         )  # fmt: skip
-        settings = DeskSettings(order_notional=Decimal(1000), chase="modify")
+        resting = RestingSettings(strategies=("s",), stop_market=(("NSE", "equity"),), min_interval_s=1.0)
+        settings = DeskSettings(order_notional=Decimal(1000), chase="modify", resting=resting if rests else None)
         book = Book(self.universe, settings, charges_by_market(self.universe))
         self.desk: Any = build_desk(book, gate=gate(), id_prefix=self.run_id, absent_after_s=60.0)
         if pair:
@@ -244,6 +247,7 @@ class Life:
         await engine.queues.quotes.put(ClockTick(at=now, mono=now))
         match verb:
             case "quote":
+                self.venue.move(Decimal(args[0]))
                 await engine.queues.quotes.put(self._quotes(Decimal(args[0])))
             case "enter" | "exit":
                 await engine.queues.quotes.put(self._quotes(PRICE))
@@ -251,7 +255,8 @@ class Life:
                 action = Action.ENTER_LONG if verb == "enter" else Action.EXIT_LONG
                 signals = tuple(
                     Signal(signal_id=f"{verb}/{s}/{now}", strategy="s", symbol=s, action=action, bar_at=now,
-                           quoted_at=now, made_at=now, close=100.0, stop_loss=95.0)
+                           quoted_at=now, made_at=now, close=100.0,
+                           **({"trail_by": 5.0} if s.startswith("TRAIL") else {"stop_loss": 95.0}))
                     for s in args
                 )  # fmt: skip
                 journal_row = Signals(at=now, interval=60 * SECOND, signals=signals)
@@ -335,6 +340,13 @@ def _given_up(orders: Any, at: int) -> Iterator[OrderEvent]:
             yield OrderEvent(order_id=order.order_id, type=OrderEventType.NOT_SENT, at=at)
 
 
+def _waits_for_no_stop(self: Exposure, symbol: str) -> Decimal:
+    if any(order.request.purpose.rests for order in self.counted_orders(symbol)):
+        return Decimal(0)
+    return _closing(self, symbol)
+
+
+_closing = Exposure.closing_quantity
 _submit, _append = ScriptedVenue.submit, Journal.append
 BUGS: dict[str, tuple[Any, str, Any]] = {
     "sends before the row is on disk": (Journal, "wait_durable", _at_once),
@@ -342,11 +354,19 @@ BUGS: dict[str, tuple[Any, str, Any]] = {
     "forgets what was left in the air": (recovery, "_undone", _forgotten),
     "takes what was left in the air for unsent": (recovery, "_undone", _given_up),
     "writes no fill down": (Journal, "append", _unwritten),
+    "sells beside its resting stop": (Exposure, "closing_quantity", _waits_for_no_stop),
 }
 
 
 def live_once(
-    folder: Path, steps: list[list[Any]], kill_at: int, by: str, bug: str = "", *, pair: bool = False
+    folder: Path,
+    steps: list[list[Any]],
+    kill_at: int,
+    by: str,
+    bug: str = "",
+    *,
+    pair: bool = False,
+    rests: bool = False,
 ) -> tuple[bool, int]:
     """Fork one life; returns whether it came to its end, and how many points it passed (0 if it was killed)."""
     pid = os.fork()
@@ -360,7 +380,7 @@ def live_once(
             fuse = Fuse(kill_at, folder / TRACE)
             if by == "opcode":
                 fuse.trace_opcodes()
-            asyncio.run(Life(folder, fuse, by=by, pair=pair).live(steps))
+            asyncio.run(Life(folder, fuse, by=by, pair=pair, rests=rests).live(steps))
             (folder / PASSED).write_text(str(fuse.passed))
             code = 0
         except BaseException:
@@ -378,19 +398,41 @@ def live_once(
 def work(root: Path, job: dict[str, Any], number: int) -> dict[str, Any]:
     folder = root / f"{os.getpid()}-{number}"
     folder.mkdir(parents=True)
-    bug, pair = job.get("bug", ""), job.get("pair", False)
-    lives = [live_once(folder, job["steps"], job["kills"][0] if job["kills"] else 0, job["by"], bug, pair=pair)]
+    bug, how = job.get("bug", ""), {"pair": job.get("pair", False), "rests": job.get("rests", False)}
+    lives = [live_once(folder, job["steps"], job["kills"][0] if job["kills"] else 0, job["by"], bug, **how)]
     for kill_at in job["kills"][1:]:
-        lives.append(live_once(folder, list(AFTERWARDS), kill_at, job["by"], bug, pair=pair))
-    live_once(folder, list(AFTERWARDS), 0, "boundary", bug, pair=pair)
+        lives.append(live_once(folder, list(AFTERWARDS), kill_at, job["by"], bug, **how))
+    live_once(folder, list(AFTERWARDS), 0, "boundary", bug, **how)
     verdicts = judge_records(folder / schema.FILE_NAME, against=folder / LOG, trace=folder / TRACE)
     broken = [f"{v.promise}: {v.evidence}" for v in verdicts if v.status is PromiseStatus.BROKEN]
+    broken += oversold(map(json.loads, (folder / LOG).open()))
     shown = [v.promise for v in verdicts if v.status is PromiseStatus.OK]
     requests = sorted({line["request"] for line in map(json.loads, (folder / TRACE).open()) if "request" in line})
     if not broken or bug:
         shutil.rmtree(folder)
     return {"ended": [e for e, _ in lives], "passed": [p for _, p in lives], "broken": broken, "shown": shown,
             "requests": requests, "folder": str(folder)}  # fmt: skip
+
+
+def oversold(lines: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Yield where the venue's log shows sales at work, stops at rest included, beyond what is held of a symbol."""
+    held, orders = defaultdict[str, Decimal](Decimal), dict[str, dict[str, Any]]()
+    for number, line in enumerate(lines, 1):
+        if line["kind"] == "fill":
+            held[line["symbol"]] += Side(line["side"]).sign * Decimal(line["quantity"])
+            orders[line["order_id"]] |= {
+                "filled": str(Decimal(orders[line["order_id"]]["filled"]) + Decimal(line["quantity"]))
+            }
+        elif line["kind"] == "order":
+            orders[line["order_id"]] = dict(line)
+        else:
+            continue
+        symbol = line["symbol"] if line["kind"] == "fill" else line["ticket"]["symbol"]
+        at_work = [o for o in orders.values() if o["ticket"]["symbol"] == symbol and o["status"] in WORKING]
+        sales = (o for o in at_work if o["ticket"]["side"] == "SELL")
+        rest = sum((Decimal(o["ticket"]["quantity"]) - Decimal(o["filled"]) for o in sales), Decimal(0))
+        if rest > max(held[symbol], Decimal(0)):
+            yield f"oversold: line {number}: {rest} of {symbol} can be sold, {held[symbol]} are held"
 
 
 def main() -> None:

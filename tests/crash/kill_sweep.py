@@ -35,6 +35,25 @@ SCENARIOS: dict[str, list[list[Any]]] = {
     "a resume": [["enter", "FILLS"], ["halt"], ["look"], ["resume"], ["enter", "RESTS"], ["exit", "FILLS"], ["look"]],
 }  # fmt: skip
 
+# Lives in which stops rest at the venue. A quote of 94 triggers those at 95; TRAIL symbols have a trailing stop.
+RESTING_SCENARIOS: dict[str, list[list[Any]]] = {
+    "a resting stop fires": [["enter", "STOPS", "STOPLOST", "STOPHANGS"], ["look"], ["look"], ["quote", "94"],
+                             ["look"], ["wait", 4], ["look"], ["wait", 4], ["look"]],
+    "a resting stop gives way": [["enter", "STOPS", "STOPHUSH", "STOPAFTER", "STOPMEETS"], ["look"], ["look"],
+                                 ["exit", "STOPS", "STOPHUSH", "STOPAFTER", "STOPMEETS"], ["look"], ["wait", 3],
+                                 ["look"], ["wait", 4], ["look"]],
+    "a resting stop is refused": [["enter", "STOPNO", "STOPLATER"], ["look"], ["wait", 2], ["look"], ["wait", 4],
+                                  ["look"], ["quote", "94"], ["look"]],
+    "a resting stop follows": [["enter", "TRAILS", "TRAILLOST", "TRAILSTAYS"], ["look"], ["quote", "103"], ["wait", 6],
+                               ["quote", "103"], ["look"], ["quote", "106"], ["wait", 12], ["quote", "106"], ["look"],
+                               ["quote", "99"], ["look"], ["wait", 4], ["look"]],
+    "a resting stop stays": [["enter", "STOPS", "PARTS"], ["look"], ["look"], ["stop"], ["look"], ["look"]],
+    "a flatten of resting stops": [["enter", "STOPS", "PARTS"], ["look"], ["flatten"], ["look"], ["wait", 3], ["look"],
+                                   ["wait", 4], ["look"]],
+    "resting stops in the dark": [["enter", "STOPS", "STOPLOST"], ["down"], ["look"], ["wait", 4], ["quote", "94"],
+                                  ["up"], ["look"], ["wait", 4], ["look"]],
+}  # fmt: skip
+
 
 class Forges:
     """The warm processes; `run` spreads jobs over them and returns the answers in the order of the jobs."""
@@ -76,7 +95,9 @@ class Forges:
 
 
 def job(name: str, *kills: int, by: str = "boundary", bug: str = "") -> dict[str, Any]:
-    return {"steps": SCENARIOS[name], "kills": kills, "by": by, "bug": bug}
+    rests = name in RESTING_SCENARIOS
+    steps = RESTING_SCENARIOS[name] if rests else SCENARIOS[name]
+    return {"steps": steps, "kills": kills, "by": by, "bug": bug, "rests": rests}
 
 
 def passed(forges: Forges, name: str, by: str) -> int:

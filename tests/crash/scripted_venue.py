@@ -44,12 +44,24 @@ SYMBOLS = {
     "HANGLOST": "the same, and the reply to the change is lost",
     "HANGMEETS": "the same, and it fills while the change is under way",
     "HANGSTAYS": "the same, and the reply to the change is lost with the request",
+    "STOPS": "filled at once; its stop rests until the price reaches it, and fills",
+    "STOPLOST": "the same, and the reply to the stop is lost",
+    "STOPHANGS": "the same, and a half of the triggered stop hangs as a limit order",
+    "STOPHUSH": "the same, and the reply to the cancel of the stop is lost",
+    "STOPAFTER": "the same, and the stop fills after it was cancelled",
+    "STOPMEETS": "the same, and the stop fills while the cancel is under way",
+    "STOPNO": "filled at once; its stop is refused",
+    "STOPLATER": "filled at once; its stop is accepted, then rejected by the exchange",
+    "TRAILS": "filled at once; its stop follows the price",
+    "TRAILLOST": "the same, and the reply to the change of the stop is lost",
+    "TRAILSTAYS": "the same, and the reply to the change of the stop is lost with the request",
 }
 STATUSES = {
     "OPEN": VenueOrderStatus.OPEN, "COMPLETE": VenueOrderStatus.FILLED, "CANCELLED": VenueOrderStatus.CANCELED,
-    "REJECTED": VenueOrderStatus.REJECTED,
+    "REJECTED": VenueOrderStatus.REJECTED, "TRIGGER PENDING": VenueOrderStatus.PENDING_TRIGGER,
 }  # fmt: skip
 PRICE = Decimal(100)
+WORKING = ("OPEN", "TRIGGER PENDING")
 
 
 class ScriptedVenue:
@@ -92,13 +104,15 @@ class ScriptedVenue:
             "product": request.product, "transaction_type": str(request.side), "quantity": str(request.quantity),
         }  # fmt: skip
         self._write(kind="request", at=self._clock.market_ns(), method="POST", path="/orders/regular", params=params)
+        if request.trigger_price is not None:
+            return self._rest(request)
         if what == "REFUSED":
             self._passes("reply")
             return Refused(reason="margin")
         order = self._book(request)
         self._passes("create arrived")
         is_bought = what.startswith("HANG") and request.side is Side.BUY
-        if is_bought or what in ("FILLS", "LOSTREPLY", "EARLY", "EXCESS"):
+        if is_bought or what in ("FILLS", "LOSTREPLY", "EARLY", "EXCESS") or what.startswith(("STOP", "TRAIL")):
             self._fill(order, request.quantity + (what == "EXCESS"))
         elif what == "PARTS":
             self._fill(order, request.quantity // 2)
@@ -112,11 +126,36 @@ class ScriptedVenue:
                 self._push(self._shown(self._orders[order["order_id"]]), self._execution(self._fills[-1]))
         return Accepted(venue_order_id=order["order_id"])
 
+    def _rest(self, request: OrderRequest) -> Reply:
+        what = request.symbol
+        if what == "STOPNO":
+            self._passes("reply")
+            return Refused(reason="no stops today")
+        order = self._book(request, status="TRIGGER PENDING")
+        self._passes("stop arrived")
+        if what == "STOPLATER":
+            self._change(order, status="REJECTED")
+        self._passes("reply")
+        if what == "STOPLOST":
+            raise OutcomeUnknown("no answer")
+        return Accepted(venue_order_id=order["order_id"])
+
+    def move(self, price: Decimal) -> None:
+        """Let the market reach a price: the stops at it trigger."""
+        for order in list(self._orders.values()):
+            ticket = order["ticket"]
+            if order["status"] == "TRIGGER PENDING" and price <= Decimal(ticket["trigger_price"]):
+                quantity = Decimal(ticket["quantity"])
+                self._passes("stop triggers")
+                self._change(order, status="OPEN")
+                self._fill(self._orders[order["order_id"]], quantity // 2 if "HANGS" in ticket["symbol"] else quantity)
+                self._passes("stop fills")
+
     async def modify(self, request: OrderRequest, *, venue_order_id: str) -> Reply:
         self._sent("modify", request.order_id)
         self._passes("change leaves")
         what = request.symbol
-        if what == "HANGSTAYS":
+        if what in ("HANGSTAYS", "TRAILSTAYS"):
             raise OutcomeUnknown("no answer")
         order = self._orders[venue_order_id]
         path = f"/orders/regular/{venue_order_id}"
@@ -124,16 +163,20 @@ class ScriptedVenue:
         if what == "HANGMEETS" and order["status"] == "OPEN":
             self._fill(order, Decimal(order["ticket"]["quantity"]))
             order = self._orders[venue_order_id]
-        if order["status"] != "OPEN":
+        if order["status"] not in WORKING or (request.trigger_price is not None and order["status"] == "OPEN"):
             self._passes("change refused")
-            return Refused(reason="the order has ended")
+            return Refused(reason="the order has ended or triggered")
         changes = {"kind": str(request.kind), "quantity": str(request.quantity), "price": str(request.price)}
+        if request.price is None:
+            del changes["price"]
+        if request.trigger_price is not None:
+            changes["trigger_price"] = str(request.trigger_price)
         self._change(order, ticket=order["ticket"] | changes)
         self._passes("change arrived")
         if what.startswith("HANG"):
             self._fill(self._orders[venue_order_id], request.quantity)
         self._passes("change reply")
-        if what == "HANGLOST":
+        if what in ("HANGLOST", "TRAILLOST"):
             raise OutcomeUnknown("no answer")
         return Accepted(venue_order_id=venue_order_id)
 
@@ -143,17 +186,18 @@ class ScriptedVenue:
         order = self._orders[venue_order_id]
         path = f"/orders/regular/{venue_order_id}"
         self._write(kind="request", at=self._clock.market_ns(), method="DELETE", path=path, params={})
-        if order["ticket"]["symbol"] == "MEETS" and order["status"] == "OPEN":
+        what = order["ticket"]["symbol"]
+        if (what == "MEETS" and order["status"] == "OPEN") or (what == "STOPMEETS" and order["status"] in WORKING):
             self._fill(order, Decimal(order["ticket"]["quantity"]))
             order = self._orders[venue_order_id]
-        if order["status"] != "OPEN":
+        if order["status"] not in WORKING:
             self._passes("cancel refused")
             return Refused(reason="the order has ended")
         self._change(order, status="CANCELLED")
         self._passes("cancel reply")
-        if order["ticket"]["symbol"] == "HUSH":
+        if what in ("HUSH", "STOPHUSH"):
             raise OutcomeUnknown("no answer")
-        if order["ticket"]["symbol"] == "AFTER":
+        if what in ("AFTER", "STOPAFTER"):
             self._fill(self._orders[venue_order_id], Decimal(order["ticket"]["quantity"]), status="CANCELLED")
         return Accepted(venue_order_id=venue_order_id)
 
@@ -188,11 +232,13 @@ class ScriptedVenue:
 
     # ---- the book
 
-    def _book(self, request: OrderRequest) -> dict[str, Any]:
+    def _book(self, request: OrderRequest, *, status: str = "OPEN") -> dict[str, Any]:
         order_id = f"V{len(self._orders) + 1}"
         ticket = {"symbol": request.symbol, "side": str(request.side), "kind": str(request.kind),
                   "quantity": str(request.quantity), "tag": request.order_id}  # fmt: skip
-        order = {"order_id": order_id, "ticket": ticket, "status": "OPEN", "filled": "0",
+        if request.trigger_price is not None:
+            ticket["trigger_price"] = str(request.trigger_price)
+        order = {"order_id": order_id, "ticket": ticket, "status": status, "filled": "0",
                  "placed_at": self._clock.market_ns(), "changed_at": self._clock.market_ns()}  # fmt: skip
         self._change(order)
         return order
@@ -230,6 +276,7 @@ class ScriptedVenue:
             quantity=Decimal(ticket["quantity"]),
             filled=Decimal(order["filled"]),
             price=Decimal(ticket["price"]) if "price" in ticket else None,
+            trigger_price=Decimal(ticket["trigger_price"]) if "trigger_price" in ticket else None,
             changed_at=order["changed_at"] // SECOND * SECOND,
         )
 

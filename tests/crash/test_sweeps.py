@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.crash.kill_sweep import SCENARIOS, Forges, assert_kept, job, passed
+from tests.crash.kill_sweep import RESTING_SCENARIOS, SCENARIOS, Forges, assert_kept, job, passed
 
 pytestmark = pytest.mark.timeout(max(120, 60 * int(os.environ.get("TRADEBOT_KILLS", "0"))))
 KILLS = int(os.environ.get("TRADEBOT_KILLS", "0"))
@@ -35,7 +35,7 @@ def forges(tmp_path_factory: pytest.TempPathFactory) -> Any:
         rmtree(root)
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", [*SCENARIOS, *RESTING_SCENARIOS])
 def test_killed_at_each_boundary_the_promises_hold(forges: Forges, name: str) -> None:
     points = range(1, passed(forges, name, "boundary") + 1)
     jobs = [job(name, n) for n in points]
@@ -52,7 +52,7 @@ def test_the_scenarios_send_every_kind_of_request(forges: Forges) -> None:
     }
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", [*SCENARIOS, *RESTING_SCENARIOS])
 def test_killed_at_random_bytecodes_the_promises_hold(forges: Forges, name: str) -> None:
     points = np.random.default_rng(7).integers(1, passed(forges, name, "opcode"), size=KILLS or BYTECODES)
     jobs = [job(name, int(n), by="opcode") for n in points]
@@ -63,7 +63,7 @@ def test_killed_at_random_bytecodes_the_promises_hold(forges: Forges, name: str)
 
 def test_killed_a_second_time_during_recovery_the_promises_hold(forges: Forges) -> None:
     random = np.random.default_rng(11)
-    names = list(SCENARIOS)
+    names = [*SCENARIOS, *RESTING_SCENARIOS]
     jobs = [
         job(
             names[i % len(names)], int(random.integers(5, 30)), int(random.integers(1, 25)), int(random.integers(1, 25))
@@ -83,6 +83,7 @@ def test_killed_a_second_time_during_recovery_the_promises_hold(forges: Forges) 
         ("forgets what was left in the air", "a round trip", "I12"),
         ("takes what was left in the air for unsent", "replies lost", "I3"),
         ("writes no fill down", "replies lost", "I8"),
+        ("sells beside its resting stop", "a resting stop gives way", "oversold"),
     ],
 )
 def test_the_sweep_finds_a_seeded_bug(forges: Forges, bug: str, name: str, promise: str) -> None:
