@@ -269,3 +269,40 @@ def test_new_terms_find_an_order_in_doubt_at_work_and_leave_another_where_it_is(
     changed = seen(E.CHANGED, quantity=D(1), at=5)
     assert told(order_event("T1", E.NOT_FOUND), changed).state is S.OPEN
     assert told(changed).state is S.ACKED
+
+
+def test_a_fill_shows_that_a_larger_quantity_is_in_force() -> None:
+    terms = OrderTerms(quantity=D(3), price=D(99))
+    sent = seen(E.SEEN_OPEN), order_event("T1", E.REPLACE_SENT, mono=7, terms=terms)
+    order = told(*sent, fill(quantity=3))
+    assert (order.state, order.quantity, order.overfilled_quantity) == (S.FILLED, 3, 0)
+    beyond = told(*sent, fill(quantity=4))
+    assert (beyond.quantity, beyond.overfilled_quantity) == (2, 2), "more than either"
+
+
+def test_a_stop_is_at_rest_until_it_triggers_or_fills() -> None:
+    stop = {"purpose": OrderPurpose.RESTING_STOP, "trigger_price": D(95)}
+    waiting = told(seen(E.SEEN_OPEN), **stop)
+    assert (waiting.rests, waiting.is_triggered, waiting.trigger_price) == (True, False, 95)
+    assert not told(**stop).rests, "accepted, and not confirmed"
+    assert not told(seen(E.SEEN_OPEN)).rests, "an order of another purpose"
+    triggered = apply_event(waiting, order_event("T1", E.TRIGGERED, mono=8))
+    assert (triggered.rests, triggered.is_triggered, triggered.times.triggered_mono) == (False, True, 8)
+    again = apply_event(triggered, order_event("T1", E.TRIGGERED, mono=9))
+    assert again.times.triggered_mono == 8
+    filled = told(seen(E.SEEN_OPEN), fill(mono=6), **stop)
+    assert (filled.is_triggered, filled.times.triggered_mono) == (True, 6)
+
+
+def test_a_gtt_that_triggered_goes_on_under_the_id_of_the_order_that_it_placed() -> None:
+    waiting = told(seen(E.SEEN_OPEN), purpose=OrderPurpose.RESTING_STOP, trigger_price=D(95))
+    placed = apply_event(waiting, order_event("T1", E.TRIGGERED, mono=8, venue_order_id="V-PLACED"))
+    assert (placed.venue_order_id, placed.other_ids) == ("V-PLACED", ("V-T1",))
+
+
+def test_a_changed_trigger_is_in_force_once_the_venue_shows_it() -> None:
+    stop = {"purpose": OrderPurpose.RESTING_STOP, "trigger_price": D(95)}
+    terms = OrderTerms(quantity=D(2), trigger_price=D(97))
+    sent = told(seen(E.SEEN_OPEN), order_event("T1", E.REPLACE_SENT, mono=7, terms=terms), **stop)
+    assert sent.trigger_price == 95
+    assert apply_event(sent, order_event("T1", E.REPLACED, mono=9)).trigger_price == 97

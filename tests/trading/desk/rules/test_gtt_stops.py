@@ -132,6 +132,8 @@ def test_an_older_one_of_the_owner_is_never_taken_for_ours() -> None:
     venue.buy()
     venue.run(4)
     assert owners.venue_order_id not in venue.rig.desk.book.blotter.by_venue_id
+    (ours,) = [order for order in venue.stops if order is not owners]
+    assert state(venue, ours) is OrderState.OPEN, "and nothing is in doubt because of it"
 
 
 def test_where_two_may_be_ours_the_operator_is_asked_and_none_is_placed_or_cancelled() -> None:
