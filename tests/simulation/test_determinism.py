@@ -13,7 +13,7 @@ import pytest
 from tradebot.simulation.seed_run import SeedOutcome, run_seed
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = range(40, 60)
+SEEDS = range(40, 52)
 PLAY = """
 import json, sys
 from tradebot.simulation.seed_run import run_seed
@@ -29,7 +29,7 @@ def elsewhere(hash_seed: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.timeout(300)
-def test_twenty_seeds_give_the_same_trace_twice_whatever_strings_hash_to() -> None:
+def test_seeds_give_the_same_trace_twice_whatever_strings_hash_to() -> None:
     with elsewhere("1") as first, elsewhere("4242") as second:
         one, other = (process.communicate()[0].splitlines() for process in (first, second))
 

@@ -19,8 +19,8 @@ def seconds(line: dict[str, Any]) -> float:
 
 
 def test_the_first_run_fills_an_order_within_twenty_seconds_and_the_books_agree(start: Any, tmp_path: Path) -> None:
-    daemon = start("--symbols", "RELIANCE,TCS,INFY", "--for", "40s")
-    said = daemon.wait(70)
+    daemon = start("--symbols", "RELIANCE,TCS,INFY", "--for", "25s")
+    said = daemon.wait(55)
     assert (said.code, said.errors) == (0, "")
     first = min(seconds(line) for line in said.all("order_filled"))
     assert first - seconds(said.one("daemon_started")) < 20
