@@ -92,6 +92,15 @@ BOUNDS: dict[str, Bound] = {
     "trading.desk.rules.missing_fills.MissingFills.missing_since": Bound(LIVE, GONE),
     "trading.desk.rules.missing_fills.MissingFills._disputed": Bound("one per disputed fill", GONE),
     "trading.desk.rules.missing_fills.MissingFills.inferred_fills": Bound("one per fill that never came", GONE),
+    "trading.desk.book.conditions.Conditions.unprotected": Bound(SYMBOLS, "goes when a stop rests, or with the day"),
+    "trading.desk.rules.resting_stops.RestingStops._guarded": Bound(SYMBOLS, "goes when it is flat"),
+    "trading.desk.rules.resting_stops.RestingStops.delays": Bound(
+        "1,000", "the oldest goes", "tradebot.trading.desk.rules.resting_stops:DELAYS_KEPT"),
+    "trading.desk.rules.exits.Exits._reached_mono": Bound(SYMBOLS, "goes with a fill"),
+    "trading.desk.rules.gtt_reports.GttReports._found": Bound(LIVE, "rebuilt with each list"),
+    "trading.desk.rules.gtt_reports.GttReports._held_since": Bound(LIVE, "rebuilt with each list"),
+    "trading.desk.rules.gtt_reports.GttReports.ambiguous": Bound(LIVE, "rebuilt with each list"),
+    "trading.desk.rules.venue_reports.VenueReports._asked": Bound(LIVE, "rebuilt with each list"),
     "trading.desk.rules.duplicate_fills.DuplicateFills._since": Bound(SYMBOLS, "rebuilt with each list"),
     "trading.desk.rules.report_translator.ReportTranslator.orphan_fills": Bound(
         "10,000", "the oldest goes", "tradebot.trading.desk.rules.report_translator:MAX_ORPHANS"),

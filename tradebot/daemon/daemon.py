@@ -101,8 +101,7 @@ class Daemon:
         interval = config.bars.interval_ns
         self._specs = tuple(specs)
         self._recorder = InputRecorder(
-            config, venue_session, journal, run_id=run_id, strategies=[spec.name for spec in specs],
-            killed=lambda: self._halt_file.reason,
+            config, venue_session, journal, run_id=run_id, specs=specs, killed=lambda: self._halt_file.reason
         )  # fmt: skip
         self.desk = self._recorder.desk
         self._results = RunResults(self.desk.account)

@@ -28,7 +28,7 @@ SYMBOLS_PER_ROW = 50  # symbols whose bars go into one row of some hundred kB
 class InputRecorder:
     """The desk of one run, and the recorder of its inputs for a replay.
 
-    `strategies` are the names of the strategies in signals. With `journal.record_inputs` off nothing is recorded.
+    `specs` are the strategies of `config`, in order. With `journal.record_inputs` off nothing is recorded.
     `killed` returns the reason in the HALT file, "" without it.
     """
 
@@ -39,7 +39,7 @@ class InputRecorder:
         journal: Journal,
         *,
         run_id: str,
-        strategies: Sequence[str],
+        specs: Sequence[StrategySpec],
         killed: Callable[[], str],
     ) -> None:
         self._config, self._venue_session, self._journal = config, venue_session, journal
@@ -48,7 +48,7 @@ class InputRecorder:
             config,
             most_changes=venue_rules.modifications_per_order,
             checks_fills=True,
-            resting=resting_settings(config, strategies, venue_rules),
+            resting=resting_settings(config, [spec.name for spec in specs], venue_rules),
         )
         self._settings = msgspec.structs.replace(settings, venue=venue_session.venue_name)
         self._limits = gate_limits(config, speed=venue_session.clock.speed)

@@ -43,7 +43,7 @@ class Validity(StrEnum):
 
 
 class OrderPurpose(StrEnum):
-    """Why an order exists: an entry, an exit with its cause, a stop that rests, or an order of somebody else."""
+    """Why an order exists: an entry, an exit with its cause, a stop that rests, or an order of another hand."""
 
     ENTRY = "entry"
     EXIT = "exit"

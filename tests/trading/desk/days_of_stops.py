@@ -5,9 +5,11 @@ Each step is drawn from a seed. After each one the promise is judged at the venu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from random import Random
+from typing import TypeVar
+
+import numpy as np
 
 from tests.trading.desk.desk_rig import DAY, OPEN, DeskRig
 from tests.trading.desk.venue_model import Kept, VenueModel
@@ -29,6 +31,7 @@ from tradebot.trading.desk.decisions import DeskOutput
 from tradebot.trading.desk.settings import RestingSettings
 
 D = Decimal
+Thing = TypeVar("Thing")
 CALM_S = 14.0  # wall seconds in which everything is delivered and polled: the longest repeat of a cancel is ten
 
 
@@ -95,11 +98,27 @@ class CrashingVenue(VenueModel):
         self.take(rig.quote("AAA", str(self.price)))
 
 
+class Dice:
+    """Random choices of one seed."""
+
+    def __init__(self, seed: int) -> None:
+        self._generator = np.random.default_rng(seed)
+
+    def random(self) -> float:
+        return float(self._generator.random())
+
+    def randrange(self, stop: int) -> int:
+        return int(self._generator.integers(stop))
+
+    def choice(self, things: Sequence[Thing]) -> Thing:
+        return things[self.randrange(len(things))]
+
+
 class StopDay:
     """One random day; `run` raises AssertionError with the seed and the steps where a promise is broken."""
 
     def __init__(self, seed: int, *, product: str = "MIS", gtt: str = "off") -> None:
-        self._random = Random(seed)
+        self._random = Dice(seed)
         draw = self._random
         resting = RestingSettings(
             strategies=("s",),

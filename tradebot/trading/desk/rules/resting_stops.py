@@ -232,7 +232,7 @@ class RestingStops:
             guarded.why = fault
             return
         if (active := self._active_gtts()) >= settings.max_gtt and wish.gtt is not None:
-            guarded.why = f"{active} GTT orders are active, kite.max_gtt allows no more"
+            guarded.why = f"{active} GTT orders are active, and no more are allowed"
             return
         yield from self._place(wish, min(missing, wish.most_quantity), guarded)
 
