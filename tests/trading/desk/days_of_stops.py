@@ -143,7 +143,7 @@ class StopDay:
     def run(self, steps: int = 60) -> None:
         """Play the day, and judge it after each step and at its end."""
         actions: list[tuple[str, int, Callable[[], object]]] = [
-            ("time", 20, lambda: self.venue.tick(self._random.choice([0.05, 0.3, 1.0, 3.0]))),
+            ("time", 20, self._pass_time),
             ("deliver", 25, self._deliver),
             ("market", 15, self._market),
             ("trade", 14, self._trade),
@@ -174,6 +174,14 @@ class StopDay:
         self._calm()
 
     # ---- what may happen
+
+    def _pass_time(self) -> None:
+        # A report is late by a second and a half at most: the desk waits for two.
+        for _ in range(self._random.choice([1, 2, 6, 20])):
+            self.venue.tick(0.15)
+            due = self.venue.rig.mono - 1.5 * SECOND
+            while late := [i for i, sent in enumerate(self.venue.way) if sent.sent_mono < due]:
+                self.venue.deliver(late[0])
 
     def _deliver(self) -> None:
         # A stream may reorder and repeat.

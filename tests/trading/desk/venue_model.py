@@ -61,10 +61,11 @@ class Kept(msgspec.Struct):
 
 
 class Outstanding(NamedTuple):
-    """A message of the venue on its way to the desk; `order` is what it is about."""
+    """A message of the venue on its way to the desk since `sent_mono`; `order` is what it is about."""
 
     order: Kept
     message: DeskMessage
+    sent_mono: int = 0
 
 
 class VenueModel:
@@ -180,7 +181,7 @@ class VenueModel:
         self.fills.append(fill)
         self.held += quantity * request.side.sign
         self._report(order)
-        self.way.append(Outstanding(order, FillReport(fill=fill, mono=self.rig.mono)))
+        self.way.append(Outstanding(order, FillReport(fill=fill, mono=self.rig.mono), self.rig.mono))
 
     def move(self, price: str) -> None:
         """Move the market to a price: stops trigger, the desk gets the quote."""
@@ -355,10 +356,10 @@ class VenueModel:
             reason=reason,
         )
         about = order or Kept("", OrderRequest(order_id, "AAA", "NSE", Side.SELL, OrderKind.LIMIT, D(1)), S.REJECTED)
-        self.way.append(Outstanding(about, RequestResult(event=event)))
+        self.way.append(Outstanding(about, RequestResult(event=event), self.rig.mono))
 
     def _report(self, order: Kept) -> None:
-        self.way.append(Outstanding(order, OrderReport(order=self.row(order), mono=self.rig.mono)))
+        self.way.append(Outstanding(order, OrderReport(order=self.row(order), mono=self.rig.mono), self.rig.mono))
 
     def _new_id(self, kind: str) -> str:
         self._numbers += 1

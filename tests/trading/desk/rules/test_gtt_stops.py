@@ -7,11 +7,12 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from tests.trading.desk.desk_rig import DeskRig, submitted
+from tests.trading.desk.desk_rig import DeskRig, poll_account, submitted
 from tests.trading.desk.venue_model import Kept, VenueModel
 from tradebot.domain.messages import OrderReport
 from tradebot.domain.order import OrderKind, OrderPurpose, OrderRequest, OrderState, Side, VenueOrderStatus
 from tradebot.domain.order_request import GttTerms
+from tradebot.domain.venue_rows import UnreadRow
 from tradebot.trading.desk.settings import RestingSettings
 
 D = Decimal
@@ -134,6 +135,21 @@ def test_an_older_one_of_the_owner_is_never_taken_for_ours() -> None:
     assert owners.venue_order_id not in venue.rig.desk.book.blotter.by_venue_id
     (ours,) = [order for order in venue.stops if order is not owners]
     assert state(venue, ours) is OrderState.OPEN, "and nothing is in doubt because of it"
+
+
+@pytest.mark.parametrize(("book", "kept"), [("gtt", True), ("orders", False)])
+def test_a_list_that_cannot_be_read_does_not_say_that_one_is_absent(book: str, kept: bool) -> None:
+    venue = a_venue()
+    venue.buy()
+    venue.deliver_all()
+    venue.loses_answers = True
+    venue.tick(0.1)
+    (gtt,) = venue.stops
+    venue.deliver_all()
+    for _ in range(5):
+        venue.tick(60)
+        poll_account(venue.rig, UnreadRow(book=book, reason="no list"), positions=venue.rig.positions())
+    assert (state(venue, gtt) is OrderState.UNKNOWN) is kept
 
 
 def test_where_two_may_be_ours_the_operator_is_asked_and_none_is_placed_or_cancelled() -> None:
