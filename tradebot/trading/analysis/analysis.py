@@ -17,6 +17,7 @@ from tradebot.domain.messages import Signals
 from tradebot.errors import ConfigError
 from tradebot.ops.events.event import EventListener
 from tradebot.strategies.loading import StrategySpec
+from tradebot.trading.analysis.held_symbols import HeldSymbols
 from tradebot.trading.analysis.partition import Partition
 from tradebot.trading.analysis.partitioning import partition_symbols
 from tradebot.trading.analysis.signal_batch import SignalBatch, SignalColumns
@@ -54,6 +55,7 @@ class Analysis:
         count = min(max(workers, needed), len(universe))
         self._parts = partition_symbols(universe, strategies, interval_ns, max(1, count))
         self._inputs = WorkerInputs(universe, strategies, interval_ns, on_fault)
+        self._held = HeldSymbols(universe, strategies, interval_ns)
         self._pool = WorkerPool(
             self._parts[:count],
             self._inputs,
@@ -96,6 +98,13 @@ class Analysis:
             for some, histories in self._inputs.join_jobs(ids):
                 self._inputs.disable_strategies(partition.join_symbols(some, histories).faults)
 
+    def hold_back(self, symbols: Collection[str]) -> None:
+        """Give no signals of `symbols` from the next close on, and those of all others again.
+
+        Strategies that compare symbols give none while one of theirs is held. The state goes on with every close.
+        """
+        self._held.set_symbols(symbols)
+
     async def rebuild_state(self) -> None:
         """Compute the state of all strategies again, between two closes: `load_closes` has bars that were repaired.
 
@@ -124,7 +133,7 @@ class Analysis:
         """Return the signals of a close, ordered by (symbol id, strategy), at most a little after `deadline_s`.
 
         `holdings` maps symbol to (signed quantity, average price). `failed` of the result names the symbols of the
-        close that got no answer.
+        close that got no answer, `withheld` counts the signals of symbols that are held back.
         """
         assert batch.interval == self.interval_ns, (
             f"close of {batch.interval} ns given to analysis of {self.interval_ns} ns"
@@ -142,7 +151,8 @@ class Analysis:
                 columns.extend(answer.signals)
         else:
             columns, failed = await self._pool.compute_signals(batch)
-        return SignalBatch(batch, self.universe, columns, sorted(failed), self._clock.monotonic_ns())
+        given, withheld = self._held.withhold(columns)
+        return SignalBatch(batch, self.universe, given, sorted(failed), self._clock.monotonic_ns(), withheld=withheld)
 
     def prewarm_workers(self) -> None:
         """Let the workers warm their caches before a close. Waits for nothing and changes no state.

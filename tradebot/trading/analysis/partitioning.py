@@ -26,8 +26,7 @@ def partition_symbols(
     distributed: list[StrategySpec] = []
     whole: dict[tuple[str, ...], list[StrategySpec]] = {}
     for spec in strategies:
-        rules = spec.create_strategy().rules(Bars())
-        is_whole = rules is not None and ExpressionPlan(rules.root_nodes, interval_ns=interval_ns).is_cross_sectional
+        is_whole = compares_symbols(spec, interval_ns)
         (whole.setdefault(spec.symbols, []) if is_whole else distributed).append(spec)
     size = len(universe)
     assignments: list[list[Assignment]] = [
@@ -35,6 +34,17 @@ def partition_symbols(
     ]
     # From the last worker backwards: the first ones have one symbol more each.
     for n, (symbols, specs) in enumerate(whole.items()):
-        ids = [universe.id_of(symbol) for symbol in symbols if symbol in universe] if symbols else range(size)
-        assignments[(count - 1 - n) % count].append((np.array(sorted(ids), dtype=np.int64), tuple(specs)))
+        assignments[(count - 1 - n) % count].append((traded_ids(universe, symbols), tuple(specs)))
     return assignments
+
+
+def compares_symbols(spec: StrategySpec, interval_ns: int) -> bool:
+    """Return whether the rules of a strategy compare symbols. Raises ConfigError or DataError of a strategy."""
+    rules = spec.create_strategy().rules(Bars())
+    return rules is not None and ExpressionPlan(rules.root_nodes, interval_ns=interval_ns).is_cross_sectional
+
+
+def traded_ids(universe: Universe, symbols: Sequence[str]) -> Ints:
+    """Return the ids of the `symbols` of a strategy, ascending; of all where it names none."""
+    ids = [universe.id_of(symbol) for symbol in symbols if symbol in universe] if symbols else range(len(universe))
+    return np.array(sorted(ids), dtype=np.int64)

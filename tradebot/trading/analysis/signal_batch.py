@@ -49,6 +49,7 @@ class SignalBatch:
     """The signals of one close, ordered by (symbol id, strategy, exits first), built on demand.
 
     `failed` are the ids of the close without an answer; the attribute holds their symbols. `made_mono` is monotonic ns.
+    `withheld` counts the signals that are not given, because bars of their symbols are being repaired.
     """
 
     def __init__(
@@ -58,11 +59,13 @@ class SignalBatch:
         columns: Sequence[SignalColumns],
         failed: Sequence[int],
         made_mono: int,
+        *,
+        withheld: int = 0,
     ) -> None:
         self._batch, self._universe, self._made_mono = batch, universe, made_mono
         self._columns = [f for f in columns if len(f.ids)]
         self._tables: dict[int, Floats] = {}  # id() of a SignalColumns -> its columns as one table, built once
-        self.failed = tuple(universe[id_].symbol for id_ in failed)
+        self.failed, self.withheld = tuple(universe[id_].symbol for id_ in failed), withheld
 
     def __len__(self) -> int:
         return sum(len(f.ids) for f in self._columns)
