@@ -13,7 +13,7 @@ import pytest
 from tests.journal.ledger_by_hand import MINUTE, START, UNIVERSE, close, run, write
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import BarSeries
-from tradebot.journal.rows import WarmupBars
+from tradebot.journal.rows import SymbolsHeld, WarmupBars
 from tradebot.journal.warmup_history import read_warmup_bars
 
 OPENS = START
@@ -57,6 +57,12 @@ async def test_a_repaired_bar_takes_the_place_of_the_one_that_was_built(tmp_path
     found = asked(path, now=START + 2 * MINUTE)
     assert found[0].close[-2:].tolist() == [int(whole.close[0]) + 7, int(whole.close[0])]
     assert (np.diff(found[0].starts) == MINUTE).all()
+
+
+async def test_a_symbol_whose_bars_were_still_to_be_repaired_when_the_run_ended_has_a_hole(tmp_path: Path) -> None:
+    holds = [("held", SymbolsHeld(after=START, symbols=symbols)) for symbols in (("RELIANCE", "TCS"), ("TCS",))]
+    path = await journal(tmp_path, more_rows=holds)
+    assert [series.symbol for series in asked(path, now=START + 2 * MINUTE)] == ["RELIANCE"]
 
 
 @pytest.mark.parametrize("minutes", [3, 60])

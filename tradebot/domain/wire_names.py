@@ -67,6 +67,7 @@ ON_DISK: dict[str, str] = {
     "rows.RunRecord": "Run: run_id mode account symbols venue config_hash versions pid",
     "rows.RunSettings": "Terms: interval strategies limits desk venue opens_at halts flattened",
     "rows.StrategiesRebuilt": "Rebuilt: after bars",
+    "rows.SymbolsHeld": "Held: after symbols",
     "rows.WarmupBars": "Warmup: series",
     "rows.WarmupJoin": "Joined: after symbols waiting",
     "rows._PackedBatch": "_Close: interval ends_at seen_at quoted_at columns",

@@ -103,6 +103,17 @@ class StrategiesRebuilt(Message, frozen=True):
     bars: int
 
 
+class SymbolsHeld(Message, frozen=True):
+    """After the close that ended at `after` (market ns) the `symbols` give no signals, and all others do.
+
+    Bars of these symbols are being repaired. It holds until the next such row; one that names none lets all give
+    signals again.
+    """
+
+    after: int
+    symbols: tuple[str, ...]
+
+
 class RunEnd(Message, frozen=True):
     """The proper end of a run. When the last row of a journal is of another kind, the run crashed.
 
@@ -144,6 +155,7 @@ ROW_KINDS: dict[str, tuple[type[Message], ...]] = {
     "close": (BarBatch,),
     "repaired": (BarBatch,),
     "rebuilt": (StrategiesRebuilt,),
+    "held": (SymbolsHeld,),
     "signals": (Signals,),
     "order": (OrderEvent,),
     "link": (LinkUp, LinkDown),

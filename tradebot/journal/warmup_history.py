@@ -10,7 +10,7 @@ import numpy as np
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import SERIES_COLUMNS, BarBatch, BarSeries, Ints
 from tradebot.journal.reader import read_rows
-from tradebot.journal.rows import InstrumentList, RunRecord, WarmupBars
+from tradebot.journal.rows import InstrumentList, RunRecord, SymbolsHeld, WarmupBars
 
 
 def read_warmup_bars(
@@ -27,13 +27,14 @@ def read_warmup_bars(
     """Return the newest `count` bars of `interval_ns` of each symbol whose bars the journal has without a gap to `now`.
 
     `last_end(at)` returns the end of the last complete bar before a market time (ns). A run of another day's session,
-    venue or interval, or a run that ended more than a bar ago, has no usable bars. Raises StateError.
+    venue or interval, or a run that ended more than a bar ago, has no usable bars. A symbol whose bars were still being
+    repaired when the run ended has a hole in them. Raises StateError.
     """
     listed: dict[str, int] = {}  # symbol of an unchanged instrument -> its id in that run
     past: dict[str, BarSeries] = {}
     batches: list[BarBatch] = []
-    covered = 0
-    for row in read_rows(path, kinds=("run", "universe", "warmup", "close", "repaired"), run=run):
+    covered, held = 0, frozenset[str]()
+    for row in read_rows(path, kinds=("run", "universe", "warmup", "close", "repaired", "held"), run=run):
         match row.message:
             case RunRecord():
                 if row.message.venue != venue:
@@ -43,6 +44,8 @@ def read_warmup_bars(
                 for id_, instrument in enumerate(row.message.instruments):
                     if instrument.symbol in universe and universe.instrument_of(instrument.symbol) == instrument:
                         listed[instrument.symbol] = id_
+            case SymbolsHeld():
+                held = frozenset(row.message.symbols)
             case WarmupBars():
                 past |= {series.symbol: series for series in row.message.series if series.interval == interval_ns}
             case BarBatch():
@@ -51,7 +54,8 @@ def read_warmup_bars(
                     covered = max(covered, row.message.ends_at)
     if covered < last_end(now):
         return []
-    found = {symbol: _joined(past[symbol], id_, batches) for symbol, id_ in listed.items() if symbol in past}
+    usable = past.keys() - held
+    found = {symbol: _joined(past[symbol], id_, batches) for symbol, id_ in listed.items() if symbol in usable}
     return [series.select_bars(slice(-count, None)) for series in found.values() if len(series) >= count]
 
 

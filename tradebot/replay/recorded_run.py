@@ -25,6 +25,7 @@ from tradebot.journal.rows import (
     RunRecord,
     RunSettings,
     StrategiesRebuilt,
+    SymbolsHeld,
     WarmupBars,
     WarmupJoin,
     encode_body,
@@ -55,8 +56,9 @@ class RecordedRun(NamedTuple):
     `before` is the recovered account it started with. `outputs` are the messages of its desk in order, the
     events `before.closing_events` first. `input_rows` are the rows of its input log, still packed, because a day of
     quotes would fill the memory. `warmup` has the past bars of all symbols, and `joins` says which joined late;
-    `repairs` are the bars that were repaired, each part with the row that says when the strategies got it.
-    `has_ended` is False when the run was cut off.
+    `repairs` are the bars that were repaired, each part with the row that says when the strategies got it. `holds` say
+    which symbols gave no signals meanwhile; a run of an older version has none. `has_ended` is False when the run was
+    cut off.
     """
 
     run: RunRecord
@@ -71,6 +73,7 @@ class RecordedRun(NamedTuple):
     has_ended: bool
     joins: tuple[WarmupJoin, ...] = ()
     repairs: tuple[tuple[StrategiesRebuilt, tuple[BarBatch, ...]], ...] = ()
+    holds: tuple[SymbolsHeld, ...] = ()
 
     @property
     def waiting(self) -> frozenset[str]:
@@ -117,6 +120,7 @@ def _gathered(path: Path, run: RunRecord, before: RecoveredAccount) -> RecordedR
     joins: list[WarmupJoin] = []
     repaired: list[BarBatch] = []  # since the last row `rebuilt`
     repairs: list[tuple[StrategiesRebuilt, tuple[BarBatch, ...]]] = []
+    holds: list[SymbolsHeld] = []
     batches: dict[int, BarBatch] = {}
     signals, outputs, tapes = list[RecordedLine](), list[RecordedLine](), list[JournalRow]()
     for row in read_rows(path, run=run.run_id):
@@ -135,6 +139,8 @@ def _gathered(path: Path, run: RunRecord, before: RecoveredAccount) -> RecordedR
             case StrategiesRebuilt():
                 repairs.append((message, tuple(repaired)))
                 repaired = []
+            case SymbolsHeld():
+                holds.append(message)
             case BarBatch() if row.kind == "repaired":
                 repaired.append(message)
             case BarBatch() if terms is not None and message.interval == terms.interval:
@@ -165,6 +171,7 @@ def _gathered(path: Path, run: RunRecord, before: RecoveredAccount) -> RecordedR
         has_ended,
         tuple(joins),
         tuple(repairs),
+        tuple(holds),
     )
 
 

@@ -29,7 +29,7 @@ from tradebot.journal.input_log import (
     StrategiesStepped,
     UnchangedSnapshot,
 )
-from tradebot.journal.rows import JournalRow, StrategiesRebuilt, WarmupJoin
+from tradebot.journal.rows import JournalRow, StrategiesRebuilt, SymbolsHeld, WarmupJoin
 from tradebot.replay.recorded_run import RecordedLine, RecordedRun
 from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.analysis.analysis import Analysis
@@ -117,9 +117,10 @@ async def replay_run(
 
 
 class _LatePast(NamedTuple):
-    # Past bars that came while the run went on: joins and repairs still to be made, and the bars repaired so far.
+    # Past bars that came while the run went on: joins, repairs and holds still to be made, the bars repaired so far.
     joins: deque[WarmupJoin]
     repairs: deque[tuple[StrategiesRebuilt, tuple[BarBatch, ...]]]
+    holds: deque[SymbolsHeld]
     repaired: list[BarBatch]
 
 
@@ -142,7 +143,8 @@ class _Rerun:
         self.expected_outputs = deque(recorded.outputs)
         self._recorded_signals = deque(recorded.signals)
         # The first join only says who waits.
-        self._past = _LatePast(joins=deque(recorded.joins[1:]), repairs=deque(recorded.repairs), repaired=[])
+        joins, repairs, holds = deque(recorded.joins[1:]), deque(recorded.repairs), deque(recorded.holds)
+        self._past = _LatePast(joins, repairs, holds, repaired=[])
         # End of a batch of bars, market ns -> the rows of its signals.
         self._lines_by_close: dict[int, list[RecordedLine]] = {}
         for line in recorded.signals:
@@ -275,6 +277,8 @@ class _Rerun:
         while self._past.repairs and self._past.repairs[0][0].after < until:
             self._past.repaired.extend(self._past.repairs.popleft()[1])
             await self.analysis.rebuild_state()
+        while self._past.holds and self._past.holds[0].after < until:
+            self.analysis.hold_back(self._past.holds.popleft().symbols)
 
     def _next_signals(self, named: SignalsTaken) -> Signals:
         line = self._recorded_signals.popleft() if self._recorded_signals else None
