@@ -188,6 +188,7 @@ BOUNDS: dict[str, Bound] = {
     "trading.outages.OutageLog._down": Bound("one per link", "goes when it comes up"),
     "trading.outages.OutageLog._outages": Bound(
         "16", "the oldest two become one", "tradebot.trading.outages:MAX_OUTAGES"),
+    "trading.repair_hold.RepairHold._until": Bound(UNIVERSE, "goes with its repair"),
     "daemon.warmup.warm_start.WarmStart._arrived": Bound(UNIVERSE, "goes with the next join"),
     "daemon.warmup.warm_start.WarmStart._waiting": Bound(UNIVERSE, "goes when the symbol joins"),
     "daemon.warmup.warm_start.WarmStart._bars_of": Bound(UNIVERSE, "none goes"),

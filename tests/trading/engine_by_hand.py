@@ -191,6 +191,8 @@ class JournalByHand:
 class AnalysisByHand:
     """Answers each close with the signals that the test gave for it."""
 
+    withheld = 0
+
     def __init__(self) -> None:
         self.asked: list[BarBatch] = []
         self.answers: list[Signals] = []  # of the next close
@@ -219,10 +221,17 @@ class EngineRig:
     """The engine and everything around it; bars of `interval_s` from `OPEN` on, which is now."""
 
     def __init__(
-        self, clock: LoopClock, *, venue: VenueByHand | None = None, interval_s: int = 60, **rules: Any
+        self,
+        clock: LoopClock,
+        *,
+        venue: VenueByHand | None = None,
+        analysis: Any = None,
+        interval_s: int = 60,
+        **rules: Any,
     ) -> None:
         self.clock, self.did = clock, list[str]() if venue is None else venue.did
-        self.feed, self.venue, self.analysis = FeedByHand(), venue or VenueByHand(self.did), AnalysisByHand()
+        self.feed, self.venue = FeedByHand(), venue or VenueByHand(self.did)
+        self.analysis = AnalysisByHand() if analysis is None else analysis
         self.journal = JournalByHand(self.did)
         self.told = Told()
         self.beats: list[int] = []  # monotonic times

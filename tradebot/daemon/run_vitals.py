@@ -41,6 +41,7 @@ class RunVitals:
     def read_vitals(self) -> dict[str, Any]:
         """Return the vital signs as JSON values. Times are market ns, None where there is none yet or it is not known.
 
+        `held_back` counts the symbols that give no signals, because bars of theirs are being repaired.
         For the login it is known since when this run has it, but not when it was issued. `ends_at` is its latest end.
         `clock_offset_s` is None where the venue uses this machine's clock, as a simulated exchange does.
         """
@@ -51,6 +52,7 @@ class RunVitals:
             "cut_off_before": len(self._recovery.crashed_runs),
             "last_bar": decided.last_bar_at or None,
             "last_signal": decided.last_signal_at or None,
+            "held_back": len(decided.held_back),
             "clock_offset_s": round(clock.wall_lead_ns / SECOND, 3) if isinstance(clock, VenueClock) else None,
             "login": {"issued_at": None, "held_since": self._held_since, "ends_at": self._login_ends}
             | self._login_fields(),

@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tradebot.clock import Clock
+from tradebot.clock import SECOND, Clock
 from tradebot.domain.instrument import Universe
 from tradebot.domain.messages import AccountSnapshot, Command
 from tradebot.ops.events.event import EventListener
@@ -26,7 +26,7 @@ from tradebot.trading.clock_monitor import ClockMonitor
 from tradebot.trading.desk_stage import DeskStage
 from tradebot.trading.drain import Drain
 from tradebot.trading.feed_intake import FeedIntake
-from tradebot.trading.feed_monitor import FeedMonitor, SilenceMonitor
+from tradebot.trading.feed_monitor import MIN_SILENCE_S, FeedMonitor, SilenceMonitor
 from tradebot.trading.frozen_quotes import FrozenQuoteDetector
 from tradebot.trading.login_monitor import LoginMonitor
 from tradebot.trading.market_stage import MarketMonitors, MarketStage
@@ -114,14 +114,15 @@ class Engine:
             silence_monitor=SilenceMonitor(stale_after_s=settings.stale_after_s, speed=clock.speed),
             halt=queues.updates.put_or_fail, tell=tell,
         )  # fmt: skip
-        self.outages = OutageLog(bars)
+        leap_s = max(settings.stale_after_s, MIN_SILENCE_S * clock.speed)
+        self.outages = OutageLog(bars, leap_ns=int(leap_s * SECOND))
         feed_monitor = FeedMonitor(stale_after_s=settings.stale_after_s, speed=clock.speed)
         self.market_stage = MarketStage(
             queues=queues, bars=bars, universe=universe, clock=clock, journal=journal, account=account,
             monitors=MarketMonitors(feed_monitor, ClockMonitor(clock, tell), quality_monitor, self.outages), tell=tell,
         )  # fmt: skip
         self.signal_stage = SignalStage(
-            queues=queues, analysis=analysis, desk=desk, clock=clock, journal=journal, measure=measure
+            queues=queues, analysis=analysis, desk=desk, clock=clock, journal=journal, measure=measure, tell=tell
         )
         orders = self.order_sender.queue
         self.desk_stage = DeskStage(queues=queues, desk=desk, clock=clock, journal=journal, orders=orders, beat=beat)

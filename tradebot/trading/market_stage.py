@@ -65,7 +65,7 @@ class MarketStage:
                     self._on_answer(quotes)
                 case LinkUp() | LinkDown():
                     self._journal.append("link", message, at=self._clock.market_ns())
-                    self._outages.on_link(message, self._clock.market_ns())
+                    await self._note_link(message, self._clock.market_ns())
                     await self._queues.quotes.put(message)
                 case _:
                     raise AssertionError(f"bars does not know {type(message).__name__}")
@@ -94,9 +94,13 @@ class MarketStage:
         if (session := self._bars.roll_session(tick.at)) is not None:
             self._journal.append("session", session, at=tick.at)
             await self._queues.signals.put(session)
+        if (spoiled := self._outages.on_tick(tick.at)) is not None:
+            await self._queues.closes.put(spoiled)
         for batch in self._bars.close_due_bars(tick.at, mono=tick.mono):
             self._journal.append("close", batch, at=batch.ends_at)
             self._tell(BarClosed(at=batch.ends_at, bars=len(batch)))
+            if (spoiled := self._outages.on_close(batch)) is not None:
+                await self._queues.closes.put(spoiled)
             await self._queues.closes.put(batch)
         if (late := self._bars.late_quotes.take_warning(tick.mono, self._universe)) is not None:
             self._tell(late)
@@ -113,7 +117,7 @@ class MarketStage:
             self._journal.append("link", link, at=tick.at)
             # A silence began before it was found.
             silent_ns = self._feed_monitor.silence_ns(tick.mono) if isinstance(link, LinkDown) else 0
-            self._outages.on_link(link, tick.at - int(silent_ns * self._clock.speed))
+            await self._note_link(link, tick.at - int(silent_ns * self._clock.speed))
             await self._queues.quotes.put(link)
         if is_open and not self._feed_monitor.is_stale:
             frozen = self._quality_monitor.check_instruments(
@@ -122,3 +126,8 @@ class MarketStage:
             if frozen is not None:
                 self._journal.append("frozen", frozen, at=tick.at)
                 await self._queues.quotes.put(frozen)
+
+    async def _note_link(self, link: LinkUp | LinkDown, market_at: int) -> None:
+        # Between the closes, so that the first one after the hole already finds its symbols held back.
+        if (spoiled := self._outages.on_link(link, market_at)) is not None:
+            await self._queues.closes.put(spoiled)

@@ -9,19 +9,24 @@ from collections.abc import Callable
 from tradebot.clock import Clock, TimeSlice
 from tradebot.domain.market import BarBatch
 from tradebot.domain.messages import Signals
-from tradebot.journal.rows import StrategiesRebuilt
+from tradebot.journal.rows import StrategiesRebuilt, SymbolsHeld
+from tradebot.ops.events.event import EventListener
 from tradebot.trading.analysis.analysis import Analysis
-from tradebot.trading.analysis.repaired_bars import RepairedBars, batches_of_series
+from tradebot.trading.analysis.repaired_bars import RepairedBars, SpoiledBars, batches_of_series
 from tradebot.trading.analysis.warmup import JoiningSymbols
 from tradebot.trading.order_sender import JournalAppender
 from tradebot.trading.queues import TIME_SLICE_NS, StageQueues
+from tradebot.trading.repair_hold import RepairHold
 from tradebot.trading.trading_desk import TradingDesk
 
 WARMUP_POLL_S = 0.02
 
 
 class SignalStage:
-    """Reads the queue of closes, one at a time. `measure(name, ns)` takes latencies."""
+    """Reads the queue of closes, one at a time. `measure(name, ns)` takes latencies.
+
+    From the report of spoiled bars until their repair symbols give no signals: averages over a hole are wrong.
+    """
 
     def __init__(
         self,
@@ -32,10 +37,13 @@ class SignalStage:
         clock: Clock,
         journal: JournalAppender,
         measure: Callable[[str, int], None],
+        tell: EventListener,
     ) -> None:
         self._queues, self._analysis, self._desk = queues, analysis, desk
-        self._clock, self._journal, self.measure = clock, journal, measure
+        self._clock, self._journal, self.measure, self._tell = clock, journal, measure, tell
         self._is_stopping = False
+        self._hold = RepairHold()
+        self.held_back: tuple[str, ...] = ()  # the symbols that give no signals, because their bars are being repaired
         # Set by the owner once the analysis is started. Closes wait for it; quotes do not.
         self.warmup_done = asyncio.Event()
         # Called before symbols join, with the end of the last close (market ns) that the analysis was given.
@@ -53,7 +61,7 @@ class SignalStage:
         await self._queues.closes.put(joining)
 
     async def repair_bars(self, repaired: RepairedBars) -> None:
-        """Give the analysis repaired bars between two closes, in the order of the queue."""
+        """Give the analysis repaired bars between two closes, in the order of the queue; their symbols wait no more."""
         await self._queues.closes.put(repaired)
 
     async def process_closes(self) -> None:
@@ -70,14 +78,22 @@ class SignalStage:
                 case JoiningSymbols():
                     self.on_join(item, self.last_bar_at)
                     await self._analysis.join_symbols(item.symbols, item.series)
+                case SpoiledBars():
+                    self._hold.on_spoiled(item, self._analysis.universe.symbols)
+                    self._apply_hold()
                 case RepairedBars():
-                    await self._repair(item)
+                    if item.series:
+                        await self._repair(item)
+                    self._hold.on_repaired(item)
+                    self._apply_hold()
                 case _:
                     raise AssertionError(f"the analysis does not know {type(item).__name__}")
 
     async def _process_close(self, batch: BarBatch, time_slice: TimeSlice) -> None:
         self.last_bar_at = batch.ends_at
         signal_batch = await self._analysis.compute_signals(batch, self._desk.holdings_at(batch))
+        if (held_back := self._hold.on_close(signal_batch.withheld)) is not None:
+            self._tell(held_back)
         time_slice.restart()
         for signals in signal_batch.message_chunks():
             if not (signals.signals or signals.failed):
@@ -98,15 +114,25 @@ class SignalStage:
         self._journal.append("rebuilt", rebuilt, at=self.last_bar_at)
         await self._analysis.rebuild_state()
 
+    def _apply_hold(self) -> None:
+        # The row comes before the closes that it concerns, as a replay reads it.
+        if (held := self._hold.symbols) == self.held_back:
+            return
+        self.held_back = held
+        self._journal.append("held", SymbolsHeld(after=self.last_bar_at, symbols=held), at=self._clock.market_ns())
+        self._analysis.hold_back(held)
+        if (resumed := self._hold.take_end()) is not None:
+            self._tell(resumed)
+
     async def run_workers(self) -> None:
         """Replace lost workers of the analysis for ever, once the warm-up is done."""
         await self.warmup_done.wait()
         await self._analysis.replace_workers()
 
-    async def _until_warm(self) -> deque[BarBatch]:
+    async def _until_warm(self) -> deque[BarBatch | SpoiledBars]:
         # Take the closes that come before the analysis has started out of their queue. If it became full, the market
         # stage would wait and deliver no quotes, on which stops act. The start takes seconds, so few closes are kept.
-        early, closes = deque[BarBatch](), self._queues.closes
+        early, closes = deque[BarBatch | SpoiledBars](), self._queues.closes
         while not self.warmup_done.is_set():
             while closes.qsize():
                 early.append(await closes.get())

@@ -39,7 +39,7 @@ class Stage:
 
 
 async def repair(rig: Rig, stage: Any, held: set[str]) -> None:
-    log = OutageLog(BarBuilder(4, interval_ns=MINUTE, grace_ns=0, sessions=OneDay(4)))
+    log = OutageLog(BarBuilder(4, interval_ns=MINUTE, grace_ns=0, sessions=OneDay(4)), leap_ns=SECOND)
     warm = asyncio.Event()
     account: Any = SimpleNamespace(open_symbols=held, live_orders=lambda: iter(()))
     terms = RepairTerms(rig.universe, MINUTE, 3, is_wanted=True, outages=log, is_warm=warm)
@@ -68,6 +68,9 @@ async def test_the_spoiled_bars_are_asked_for_once_they_are_whole_and_guarded_on
     assert rig.venue.asked[0] == ("CCC", FIRST, UNTIL)
     assert sorted(symbol for symbol, *_ in rig.venue.asked) == list(SYMBOLS)
     assert [[s.symbol for s in part.series] for part in stage.repaired] == [["CCC"], ["AAA", "BBB", "DDD"]]
+    assert [(part.symbols, part.until) for part in stage.repaired] == [
+        (("CCC",), UNTIL), (("AAA", "BBB", "DDD"), UNTIL),
+    ]  # fmt: skip
     whole = truth("CCC")
     assert_same(stage.repaired[0].series[0], whole.select_bars((whole.starts >= FIRST) & (whole.starts < UNTIL)))
     assert stage.begun_at[0] >= UNTIL + SETTLE_S * SECOND
@@ -88,7 +91,9 @@ async def test_a_symbol_that_fails_keeps_what_was_built_and_the_others_are_repai
     rig.venue.faults = lost(3)
     stage = Stage(rig)
     await repair(rig, stage, {"DDD"})
-    assert [[s.symbol for s in part.series] for part in stage.repaired] == [["AAA", "BBB", "CCC"]]
+    guarded, rest = stage.repaired
+    assert (guarded.series, guarded.symbols) == ((), ("DDD",))  # it waits no longer
+    assert [s.symbol for s in rest.series] == ["AAA", "BBB", "CCC"]
     assert [line["symbol"] for line in rig.told.of("bars_not_repaired")] == ["DDD"]
     assert rig.told.of("bars_repaired")[0]["symbols"] == 3
 
@@ -98,7 +103,7 @@ async def test_without_the_right_to_past_bars_nothing_is_repaired_and_that_is_sa
     rig.venue.faults = [AccessDenied("no permission")] * 4
     stage = Stage(rig)
     await repair(rig, stage, set())
-    assert stage.repaired == []
+    assert stage.repaired == [RepairedBars((), SYMBOLS, UNTIL)]  # none waits any longer
     assert len(rig.told.of("repair_denied")) == 1
 
 
@@ -113,7 +118,9 @@ async def test_nothing_is_repaired_without_past_bars_or_on_the_embedded_exchange
     config = Config.model_validate({"analysis": {"warmup_bars": bars}})
     rules = SimpleNamespace(venue_rules=SimpleNamespace(candles_per_second=3))
     session: Any = SimpleNamespace(universe=rig.universe, venue_name=venue, venue=rules)
-    terms = RepairTerms.from_config(config, session, outages=None, is_warm=asyncio.Event())  # type: ignore[arg-type]
+    expected: list[bool] = []
+    outages: Any = SimpleNamespace(expect_repairs=lambda: expected.append(True))
+    terms = RepairTerms.from_config(config, session, outages=outages, is_warm=asyncio.Event())
     nothing: Any = None
     repairs = OutageRepair(rig.loader, nothing, nothing, terms, clock=rig.clock, tell=rig.told)
-    assert repairs.is_wanted is is_wanted
+    assert (repairs.is_wanted, bool(expected)) == (is_wanted, is_wanted)

@@ -142,6 +142,21 @@ async def test_bars_that_an_outage_spoiled_are_repaired_and_the_day_replays_equa
     spoiled = {batch.ends_at: batch.volume.item(0) for batch in rest[1]}
     assert [int(bar.volume) for bar in bars if bar.end in spoiled] == list(spoiled.values())
 
+    # From the end of the outage until the repair nothing was decided, which at every other close something was.
+    waits, free, none = recorded.holds
+    assert [row.symbols for row in (waits, free, none)] == [("RELIANCE", "TCS"), ("TCS",), ()]
+    assert waits.after < free.after <= none.after
+    held = [end for end in sorted(recorded.closes) if waits.after < end <= none.after]
+    assert held
+    assert not set(held) & {*decided(recorded, "TCS")}
+    assert next(end for end in sorted(recorded.closes) if end > none.after) in decided(recorded, "TCS")
+    (withheld,), (resumed,) = today.all("signals_withheld"), today.all("signals_resumed")
+    assert (withheld["symbols"], resumed["closes"], resumed["unrepaired"]) == (2, len(held), 0)
+    assert resumed["signals"] >= len(held)
+
     result = await replay_run(recorded)
     assert result.difference is None
-    assert [end for end in decided(recorded, "TCS") if end > rest[0].after]
+    # A version that does not know of holds, or a run of before, would give these signals.
+    forgetful = await replay_run(recorded._replace(holds=()))
+    assert forgetful.difference is not None
+    assert forgetful.difference.recorded == "nothing"

@@ -72,6 +72,7 @@ def _vitals(found: dict[str, Any]) -> str:
         f"runs before {found['runs_before']}, {found['cut_off_before']} of them cut off since the last resume",
         f"last bar {when(found['last_bar'])}",
         f"last signal {when(found['last_signal'])}",
+        *([f"{found['held_back']} symbols held back for a repair of bars"] if found.get("held_back") else ()),
         f"session {'open' if session['is_open'] else 'closed'}, its close {when(session['closes_at'])}",
         _login(found["login"], when),
         "clock as the exchange's own" if offset is None else f"clock {offset:+.3f} s from the venue's",

@@ -1,7 +1,7 @@
 """The repair after an outage: bars that lack quotes are fetched once the venue is back, and replace the built ones.
 
 The strategies' state is then computed again over repaired bars: soon for guarded symbols, once more when all are here.
-What was decided meanwhile stays decided.
+Until then the symbols give no signals. A repair that takes too long is given up, and its symbols give signals again.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ from tradebot.trading.signal_stage import SignalStage
 # Market seconds after the end of the last spoiled bar: the venue needs some to finish it. Its own close is given to the
 # strategies meanwhile; where it has none, because no quote came, it is not waited for longer.
 SETTLE_S, CLOSE_WITHIN_S, POLL_S = 3.0, 30.0, 0.05
+# Wall seconds for which symbols are held back while bars are asked for: so long, and this multiple of the time that the
+# requests take at the venue's rate. Time without a login does not count: no order could be sent either.
+HOLD_S, HOLD_FACTOR, HOLD_POLL_S = 60.0, 3.0, 0.5
 
 
 class RepairTerms(NamedTuple):
@@ -74,6 +77,8 @@ class OutageRepair:
         self._loader, self._signal_stage, self._account, self._terms = loader, signal_stage, account, terms
         self._clock, self._tell = clock, tell
         self.is_wanted = terms.is_wanted
+        if terms.is_wanted:
+            terms.outages.expect_repairs()
 
     async def run_repairs(self) -> None:
         """Repair what outages spoil, for ever; the warm-up comes first, because both are asked for at one rate."""
@@ -92,8 +97,11 @@ class OutageRepair:
         bars = (until - outage.first_at) // terms.interval
         self._tell(RepairStarted(symbols=count, bars=bars, expected_s=expected_s))
         first = guarded_symbols(self._account)
-        parts = ([i for i in terms.universe if (i.symbol in first) is is_first] for is_first in (True, False))
-        repaired = [await self._repair_some(part, outage.first_at, until) for part in parts]
+        parts = [[i for i in terms.universe if (i.symbol in first) is is_first] for is_first in (True, False)]
+        async with asyncio.TaskGroup() as tasks:
+            limit = tasks.create_task(self._limit_hold(until, expected_s or 0.0), name="repair-hold-limit")
+            repaired = [await self._repair_some(part, outage.first_at, until) for part in parts if part]
+            limit.cancel()
         found = [series for part in repaired for series in part]
         self._tell(BarsRepaired(symbols=len(found), of=count, bars=sum(map(len, found))))
 
@@ -109,6 +117,14 @@ class OutageRepair:
                 found.append(series)
 
         await self._loader.fetch_span(instruments, since, until, deliver=take)
-        if found:
-            await self._signal_stage.repair_bars(RepairedBars(tuple(found)))
+        symbols = tuple(instrument.symbol for instrument in instruments)
+        await self._signal_stage.repair_bars(RepairedBars(tuple(found), symbols, until))
         return found
+
+    async def _limit_hold(self, until: int, expected_s: float) -> None:
+        left = HOLD_S + HOLD_FACTOR * expected_s
+        while left > 0:
+            await self._clock.sleep(HOLD_POLL_S)
+            if not self._loader.is_without_login:
+                left -= HOLD_POLL_S
+        await self._signal_stage.repair_bars(RepairedBars((), tuple(self._terms.universe.symbols), until))

@@ -76,6 +76,7 @@ class WarmupLoader:
         self._local_bars = LocalBars(config, venue_session.history_venue, tell)
         self._login_tries, self._is_denied, self._gaps = 0, False, list[FetchedGap]()
         self.request_count = 0
+        self.is_without_login = False  # whether requests wait for the login at this moment
         self.repaired: set[str] = set()  # symbols whose held bars were not trusted and came from the venue instead
 
     async def load_bars(self) -> list[BarSeries]:
@@ -211,7 +212,9 @@ class WarmupLoader:
         self._suspect()
         self._login_tries += 1
         self._tell((WarmupPostponed if self._login_tries == 1 else WarmupRetried)(reason=str(error)))
+        self.is_without_login = True
         await self._venue_session.clock.sleep(LOGIN_PAUSE_S)
+        self.is_without_login = False
 
     def _wanted(self, until: int) -> BarsWanted:
         start = until - warmup_span_ns(self._count, self._interval)

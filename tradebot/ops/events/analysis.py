@@ -175,6 +175,25 @@ class RepairDenied(Event, frozen=True):
     reason: Reason
 
 
+class SignalsWithheld(Event, frozen=True):
+    """Symbols lack bars that an outage spoiled: none gives a signal before the repair; all guards go on."""
+
+    level = WARNING
+    do = "Nothing: stops, targets, square-off and your commands work. The end is told as signals_resumed."
+    symbols: Annotated[int, "that give no signals"]
+    bars: Annotated[int, "how many a symbol are to be repaired, or were missing so far while the outage goes on"]
+
+
+class SignalsResumed(Event, frozen=True):
+    """No symbol is held back any more: from the next close on all give signals again."""
+
+    level = INFO
+    do = "With `unrepaired` above 0 these decide on bars with a hole, until the averages have left it behind."
+    closes: Annotated[int, "at which symbols were held back"]
+    signals: Annotated[int, "that were not given at these closes"]
+    unrepaired: Annotated[int, "symbols given up: the venue has no bars, refused them, or took too long"]
+
+
 class StrategyDisabled(Event, frozen=True):
     """A strategy raised an error: it is off for that symbol until the daemon starts again."""
 

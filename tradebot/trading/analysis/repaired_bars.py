@@ -14,10 +14,27 @@ import numpy as np
 from tradebot.domain.market import BAR_COLUMNS, BarBatch, BarSeries, Ints
 
 
+class SpoiledBars(NamedTuple):
+    """Bars that an outage spoiled, of all symbols, `bars` of each: they are to be repaired.
+
+    The last of them ends at `until` (market ns), None while the outage goes on. With 0 `bars` it ended, and none of its
+    bars is repaired after all.
+    """
+
+    until: int | None
+    bars: int
+
+
 class RepairedBars(NamedTuple):
-    """The venue's bars of symbols whose own bars an outage spoiled."""
+    """The venue's bars of symbols whose own bars an outage spoiled.
+
+    `symbols` are those that need not wait longer for bars that end at or before `until` (market ns). One without a
+    series is given up: the venue has no bars of it, refuses them, or takes too long.
+    """
 
     series: tuple[BarSeries, ...]
+    symbols: tuple[str, ...] = ()
+    until: int = 0
 
 
 def batches_of_series(series: Sequence[BarSeries], ids: Mapping[str, int], seen_at: int) -> list[BarBatch]:
