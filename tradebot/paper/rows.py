@@ -41,6 +41,13 @@ VENUE_STATUSES = {
     BookStatus.CANCELLED: VenueOrderStatus.CANCELED,
     BookStatus.REJECTED: VenueOrderStatus.REJECTED,
 }
+# A change or a cancel is on its way. A stop has these before its trigger as well as after it.
+BETWEEN_STATUSES = (
+    BookStatus.MODIFY_VALIDATING,
+    BookStatus.MODIFYING,
+    BookStatus.MODIFIED,
+    BookStatus.CANCELLING,
+)
 
 
 def ticket_of(request: OrderRequest, automatic_pct: Decimal) -> Ticket:
@@ -72,8 +79,10 @@ def changes_of(request: OrderRequest, automatic_pct: Decimal) -> dict[str, Any]:
 
 
 def venue_order_of(order: BookOrder) -> VenueOrder:
-    """Return a version of an order as the venue would report it."""
-    ticket = order.ticket
+    """Return a version of an order as the venue would report it; OPEN, for a stop, means that it has triggered."""
+    ticket, status = order.ticket, VENUE_STATUSES[order.status]
+    if kind_has_trigger(ticket.kind) and order.status in BETWEEN_STATUSES and not order.filled:
+        status = VenueOrderStatus.PENDING_TRIGGER
     refusal = None
     if order.status is BookStatus.REJECTED:
         refusal = Refusal.FUNDS if order.reason.startswith(NO_FUNDS_WORDS) else Refusal.ORDER
@@ -84,7 +93,7 @@ def venue_order_of(order: BookOrder) -> VenueOrder:
         exchange=ticket.exchange,
         side=ticket.side,
         kind=ticket.kind,
-        status=VENUE_STATUSES[order.status],
+        status=status,
         quantity=ticket.quantity,
         filled=order.filled,
         price=ticket.price,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import time
+from decimal import Decimal
 from urllib.parse import urlsplit
 
 from tradebot.clock import DAY, MINUTE
+from tradebot.domain.message import Message
 from tradebot.venues.limiter import RateWindow, rate_windows
 from tradebot.venues.venue_rules import VenueRules
 
@@ -41,6 +43,17 @@ LOGIN_ENDS = time(6, 0)  # IST; no response says when a token was issued or ends
 EXCHANGES = ("NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX")
 PRODUCTS = ("CNC", "NRML", "MIS")
 
+# (exchange, value of InstrumentKind) that take a SL-M order. BSE withdrew it in all its segments on 9 October 2023
+# (Upstox on it), NSE for options on 27 September 2021 (SAS Online's bulletin of 2 May 2022: refusal 16052, "Function
+# not available"). No source speaks of options elsewhere. A missing pair costs a market stop, a pair too many costs a
+# refused stop, so what is not known is left out.
+STOP_MARKET: frozenset[tuple[str, str]] = frozenset(
+    {("NSE", "equity"), ("NFO", "future"), ("CDS", "future"), ("MCX", "future")}
+)
+# Zerodha's support pages say that 250 GTT orders may be active, other pages say 500; hence the setting `kite.max_gtt`.
+MAX_GTT = 250
+GTT_MIN_DISTANCE_PCT = Decimal("0.25")  # of a trigger from the last price
+
 TOKENS_PER_SUBSCRIBE = 500  # our own choice: a longer frame has no advantage
 
 # Our own limits, below the venue's 10/s, 400/min and 5,000/day: the owner may also send orders from a phone, and once
@@ -67,11 +80,27 @@ KITE_RULES = VenueRules(
     login_ends=f"{LOGIN_ENDS:%H:%M}",
     client_limits=ORDER_LIMITS,
     candles_per_second=CANDLES_PER_SECOND,
+    stop_market=STOP_MARKET,
+    max_gtt=MAX_GTT,
+    gtt_min_distance_pct=GTT_MIN_DISTANCE_PCT,
     candles={length: name for length, (name, _) in CANDLES.items()},
 )
 
 # The reads of the kill switch. Nothing else sends requests then, and its cancels are not limited here.
 KILL_LIMITS: tuple[RateWindow, ...] = rate_windows(("query", 8, 1.0, 0))
+
+
+class RestOffer(Message, frozen=True):
+    """What the HTTP API at an address has: the prefix of its routes but the instruments, and the GTT orders allowed."""
+
+    prefix: str = ""
+    max_gtt: int = MAX_GTT
+
+
+def rest_offer(rest: str, max_gtt: int = MAX_GTT) -> RestOffer:
+    """Return what the API at the address `rest` has; the sandbox has no GTT orders, others `max_gtt`."""
+    prefix = route_prefix(rest)
+    return RestOffer(prefix=prefix, max_gtt=0 if prefix else max_gtt)
 
 
 def route_prefix(rest: str) -> str:

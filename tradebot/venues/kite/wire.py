@@ -1,7 +1,8 @@
 """Kite's text formats in both directions: JSON becomes domain messages, requests become form fields. Pure.
 
-Binary ticker frames are in `packets.py`, tables in `tables.py`, HTTP outcomes in `responses.py`, the checks of fields
-in `fields.py`. Prices keep every digit of the wire (Decimal). A time is `yyyy-mm-dd hh:mm:ss` in IST.
+Binary ticker frames are in `packets.py`, tables in `tables.py`, GTT orders in `gtt.py`, HTTP outcomes in
+`responses.py`, the checks of fields in `fields.py`. Prices keep every digit of the wire (Decimal). A time is
+`yyyy-mm-dd hh:mm:ss` in IST.
 """
 
 from __future__ import annotations
@@ -66,13 +67,19 @@ __all__ = [
     "parse_trades",
     "parse_underlyings",
     "quote_key",
+    "refusal_of",
     "render_change",
     "render_mode",
     "render_order",
+    "render_price",
+    "render_quantity",
     "render_subscribe",
 ]
 NO_FUNDS_TEXT = re.compile(r"insufficient funds|margin exceed|required margin|RMS:\s*Margin", re.IGNORECASE)
 TAG_PATTERN = re.compile(r"[0-9A-Za-z]{1,20}")
+STOP_KINDS = (OrderKind.STOP_LIMIT, OrderKind.STOP_MARKET)
+# A change or a cancel is on its way. An order has these statuses before its trigger as well as after it.
+BETWEEN_STATUSES = frozenset({"MODIFY VALIDATION PENDING", "MODIFY PENDING", "MODIFIED", "CANCEL PENDING"})
 # Kite may add a status. An unknown one counts as ACKED and is named in `VenueOrder.reason`.
 VENUE_STATUSES = {
     "PUT ORDER REQ RECEIVED": VenueOrderStatus.ACKED,
@@ -81,10 +88,7 @@ VENUE_STATUSES = {
     "AMO REQ RECEIVED": VenueOrderStatus.ACKED,
     "UPDATE": VenueOrderStatus.ACKED,
     "OPEN": VenueOrderStatus.OPEN,
-    "MODIFY VALIDATION PENDING": VenueOrderStatus.OPEN,
-    "MODIFY PENDING": VenueOrderStatus.OPEN,
-    "MODIFIED": VenueOrderStatus.OPEN,
-    "CANCEL PENDING": VenueOrderStatus.OPEN,
+    **dict.fromkeys(BETWEEN_STATUSES, VenueOrderStatus.OPEN),
     "TRIGGER PENDING": VenueOrderStatus.PENDING_TRIGGER,
     "COMPLETE": VenueOrderStatus.FILLED,
     "CANCELLED": VenueOrderStatus.CANCELED,
@@ -119,6 +123,9 @@ def parse_text(data: str | bytes) -> VenueOrder | KiteNotice:
 def parse_order(value: object) -> VenueOrder:
     """Return one order from a record of the stream or of GET /orders. Raises WireError.
 
+    A stop (SL, SL-M) is OPEN once it has triggered: its status is then OPEN, or a quantity is filled. While a change or
+    a cancel of it is on its way, it counts as PENDING_TRIGGER: these statuses do not say whether it has triggered. Kite
+    may show a triggered SL-M as the limit order that its market protection makes of it.
     `{"order_id":"300000000000000","status":"COMPLETE","exchange":"NSE","tradingsymbol":"IOC","order_type":"LIMIT",
     "transaction_type":"BUY","product":"CNC","quantity":1,"price":109.4,"trigger_price":0,"average_price":109.4,
     "filled_quantity":1,"tag":null,"order_timestamp":"2021-05-31 15:20:28",
@@ -126,8 +133,10 @@ def parse_order(value: object) -> VenueOrder:
     """
     row = record_of(value, "order")
     name = text_of(row, "status")
+    kind, filled = choice_of(row, "order_type", OrderKind), number_of(row, "filled_quantity")
     status = VENUE_STATUSES.get(name)
-    filled = number_of(row, "filled_quantity")
+    if kind in STOP_KINDS and name in BETWEEN_STATUSES and not filled:
+        status = VenueOrderStatus.PENDING_TRIGGER
     reason = clean_text(row.get("status_message") or "") if status else f"status {clean_text(name)!r} is not known"
     times = (time_of(row, key) for key in ("exchange_update_timestamp", "exchange_timestamp", "order_timestamp"))
     return VenueOrder(
@@ -136,7 +145,7 @@ def parse_order(value: object) -> VenueOrder:
         symbol=text_of(row, "tradingsymbol"),
         exchange=text_of(row, "exchange"),
         side=choice_of(row, "transaction_type", Side),
-        kind=choice_of(row, "order_type", OrderKind),
+        kind=kind,
         status=status or VenueOrderStatus.ACKED,
         quantity=number_of(row, "quantity"),
         filled=filled,
@@ -146,13 +155,15 @@ def parse_order(value: object) -> VenueOrder:
         product=text_of(row, "product"),
         reason=reason,
         changed_at=max(times),
-        refusal=_refusal(reason) if status is VenueOrderStatus.REJECTED else None,
+        refusal=refusal_of(reason) if status is VenueOrderStatus.REJECTED else None,
     )
 
 
-def _refusal(reason: str) -> Refusal:
-    # If an order is rejected after it was accepted, only the text shows the kind of refusal, such as
-    # "Insufficient funds. Required margin is 95417.84 but available margin is 74251.80." and "RMS:Margin Exceeds,...".
+def refusal_of(reason: str) -> Refusal:
+    """Return the kind of refusal of an order that was rejected after it was accepted: only the text shows it.
+
+    "Insufficient funds. Required margin is 95417.84 but available margin is 74251.80.", "RMS:Margin Exceeds,..."
+    """
     return Refusal.FUNDS if NO_FUNDS_TEXT.search(reason) else Refusal.ORDER
 
 
@@ -283,17 +294,15 @@ def render_order(request: OrderRequest) -> dict[str, str]:
 
 def render_change(request: OrderRequest) -> dict[str, str]:
     """Return the form fields of PUT /orders/regular/{order_id}; the quantity is the new total. Raises WireError."""
-    if not request.quantity.is_finite() or request.quantity <= 0 or request.quantity % 1 != 0:
-        raise WireError(f"quantity: {request.quantity} is not a positive whole number")
     form = {
         "order_type": request.kind.value,
-        "quantity": str(int(request.quantity)),
+        "quantity": render_quantity(request.quantity),
         "validity": request.validity.value,
     }
     if request.kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT):
-        form["price"] = _render_price(request.price, "price")
+        form["price"] = render_price(request.price, "price")
     if request.kind in (OrderKind.STOP_LIMIT, OrderKind.STOP_MARKET):
-        form["trigger_price"] = _render_price(request.trigger_price, "trigger_price")
+        form["trigger_price"] = render_price(request.trigger_price, "trigger_price")
     if request.kind in (OrderKind.MARKET, OrderKind.STOP_MARKET):
         percent = request.protection_pct
         if percent is not None and not (percent.is_finite() and 0 < percent <= 100):
@@ -302,7 +311,15 @@ def render_change(request: OrderRequest) -> dict[str, str]:
     return form
 
 
-def _render_price(price: Decimal | None, name: str) -> str:
+def render_quantity(quantity: Decimal) -> str:
+    """Return a quantity as digits. Raises WireError unless it is a positive whole number."""
+    if not quantity.is_finite() or quantity <= 0 or quantity % 1 != 0:
+        raise WireError(f"quantity: {quantity} is not a positive whole number")
+    return str(int(quantity))
+
+
+def render_price(price: Decimal | None, name: str) -> str:
+    """Return a price with all its digits and without an exponent. Raises WireError with `name` for any other value."""
     if price is None or not price.is_finite() or not 0 < price < MAX_MAGNITUDE:
         raise WireError(f"{name}: {price} is not a positive price")
     return f"{price:f}"
