@@ -16,7 +16,7 @@ class UnreadRow(Message, frozen=True):
     The row exists, so a reader of the list must not treat the order, fill or position in it as absent.
     """
 
-    book: str  # orders, trades, positions or holdings
+    book: str  # orders, gtt, trades, positions or holdings
     reason: str
     venue_order_id: str = ""
     tag: str = ""

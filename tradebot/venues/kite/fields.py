@@ -62,13 +62,23 @@ def rows_of(value: object, what: str) -> list[Any]:
     return value
 
 
+def _own_fields(row: object) -> Mapping[str, Any]:
+    return row if isinstance(row, dict) else {}
+
+
 def read_rows(
-    value: object, book: str, parse: Callable[[object], Row], *, key_of: Callable[[Row], object] | None = None
+    value: object,
+    book: str,
+    parse: Callable[[object], Row],
+    *,
+    key_of: Callable[[Row], object] | None = None,
+    names_of: Callable[[object], Mapping[str, Any]] = _own_fields,
 ) -> VenueRows[Row]:
     """Return the rows of a JSON list, each by `parse`; a malformed row becomes an `UnreadRow` and affects no other.
 
     `key_of` returns the identity of a row. A row that appears twice is then read once. If the two differ, the second
-    one is an `UnreadRow`, so that neither counts as known. Raises WireError unless `value` is a list.
+    one is an `UnreadRow`, so that neither counts as known. `names_of` returns the names of an unread row by the keys of
+    an order's row; they are its own fields by default. Raises WireError unless `value` is a list.
     """
     read: list[Row] = []
     unread: list[UnreadRow] = []
@@ -81,13 +91,11 @@ def read_rows(
             elif known != parsed:
                 raise WireError(f"{book}: another row of the same holds something else")
         except WireError as error:
-            unread.append(_unread(row, book, str(error)))
+            unread.append(_unread(names_of(row), book, str(error)))
     return VenueRows(read, unread)
 
 
-def _unread(row: object, book: str, reason: str) -> UnreadRow:
-    fields: Mapping[str, Any] = row if isinstance(row, dict) else {}
-
+def _unread(fields: Mapping[str, Any], book: str, reason: str) -> UnreadRow:
     def name(key: str) -> str:
         value = fields.get(key)
         is_name = isinstance(value, str | int) and not isinstance(value, bool)
