@@ -13,7 +13,9 @@ from tests.paper.paper_rig import ADAPTER, UNIVERSE, HandFeed, HandReader, Paper
 from tradebot.clock import SECOND, ManualClock
 from tradebot.domain.messages import LinkUp
 from tradebot.domain.order import OrderPurpose, Refusal, Validity, VenueOrderStatus
+from tradebot.domain.order_request import GttTerms
 from tradebot.errors import LoginLost
+from tradebot.exchange.latency import Latency
 from tradebot.exchange.refusals import ExchangeRefusal, RefusalCode
 from tradebot.paper.broker import PaperBroker, order_limiter
 from tradebot.paper.feed import PaperFeed
@@ -89,6 +91,33 @@ async def test_a_change_and_a_cancel_reach_the_working_order(paper: Paper) -> No
     assert await paper.broker.cancel(order_id="T000002", venue_order_id=other) == Accepted(venue_order_id=other)
     paper.to(4)
     assert await paper.state_of(other) == VenueOrderStatus.CANCELED
+
+
+async def test_a_change_on_its_way_does_not_show_a_stop_as_triggered_and_its_trigger_does(open_paper: Any) -> None:
+    paper = await open_paper(latency=Latency(to_exchange_s=0.5, back_s=0.25))
+    paper.show(1, GOOD)
+    stop = order(side="SELL", kind="SL", trigger=99, price=98, quantity=10)
+    number = await paper.place(stop)
+    paper.to(3)
+    moved = msgspec.structs.replace(stop, trigger_price=D("99.5"))
+    assert isinstance(await paper.broker.modify(moved, venue_order_id=number), Accepted)
+    paper.to(5)
+    versions = [str(one.status) for one in paper.market.exchange.order_history(number)]
+    assert {"checking change", "changing", "changed"} <= set(versions)
+    reported = [one.status for one in paper.reports]
+    assert VenueOrderStatus.PENDING_TRIGGER in reported
+    assert VenueOrderStatus.OPEN not in reported
+    paper.show(7, quote(99.4, bid=97, ask=97.1))
+    paper.to(9)
+    assert await paper.state_of(number) == VenueOrderStatus.OPEN
+
+
+async def test_a_gtt_order_is_refused_with_a_sentence_and_the_rules_offer_none(paper: Paper) -> None:
+    assert ADAPTER.venue_rules.max_gtt > 0
+    assert paper.broker.venue_rules == msgspec.structs.replace(ADAPTER.venue_rules, max_gtt=0)
+    stop = order(side="SELL", kind="SL", trigger=99, price=98, gtt=GttTerms(last_price=D(100)))
+    assert await paper.broker.submit(stop) == Refused(reason="a paper account has no GTT orders")
+    assert await paper.broker.fetch_orders() == []
 
 
 async def test_an_order_whose_number_is_not_known_is_not_sent(paper: Paper) -> None:

@@ -17,6 +17,7 @@ from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Quotes
 from tradebot.domain.messages import MarketMessage
 from tradebot.domain.order import OrderRequest, VenueOrder, VenueOrderStatus
+from tradebot.domain.order_request import GttTerms
 from tradebot.errors import OutcomeUnknown
 from tradebot.exchange.latency import NO_LATENCY, Latency
 from tradebot.ops.events.event import Event
@@ -104,6 +105,18 @@ async def test_an_order_is_played_at_the_time_it_was_sent_however_late_the_venue
     assert await beside.broker.submit(order(kind="MARKET")) == Accepted(venue_order_id="L1")
     beside.shadow.note_quotes(frame(LATER), at(4))  # came while the venue had not answered
     assert await beside.played(10) == [("T000001", D("100.05"), 2)]
+
+
+async def test_a_gtt_order_of_the_live_side_is_not_played_and_told(beside: Beside) -> None:
+    beside.show(1, GOOD)
+    stop = order(side="SELL", kind="SL", trigger=101, price=98, gtt=GttTerms(last_price=D(100)))
+    assert await beside.broker.submit(stop) == Accepted(venue_order_id="L1")
+    await beside.broker.modify(stop, venue_order_id="L1")
+    await beside.broker.cancel(order_id=stop.order_id, venue_order_id="L1")
+    assert await beside.played(5) == []
+    (said,) = beside.of(ShadowOrderRefused)
+    assert (said.order_id, said.reason) == (stop.order_id, "a paper account has no GTT orders")
+    assert not beside.shadow.is_off
 
 
 async def test_the_engine_has_each_message_before_the_shadow_notes_it(beside: Beside) -> None:

@@ -11,6 +11,8 @@ from datetime import time
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from tradebot.clock import Clock
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import BarSeries, Quotes
@@ -26,10 +28,11 @@ from tradebot.paper.paper_market import PaperMarket
 from tradebot.paper.quote_source import renumber_quotes
 from tradebot.paper.rows import changes_of, fill_of, ticket_of, venue_holding_of, venue_order_of, venue_position_of
 from tradebot.venues.limiter import Limiter, rate_windows
-from tradebot.venues.venue import Accepted, NotSent, Reply, VenueReader, VenueRules
+from tradebot.venues.venue import Accepted, NotSent, Refused, Reply, VenueReader, VenueRules
 
 MIDNIGHT = time(0)
 MAX_WRITE_WAIT_S = 1.0  # an order that waits longer for the rate limit is stale
+NO_GTT_REASON = "a paper account has no GTT orders"
 RefusalReply = Callable[[ExchangeRefusal], Reply]
 
 
@@ -38,6 +41,7 @@ class PaperBroker:
 
     `name_account(venue's account id)` returns the name of the paper account. `reply_to(refusal)` returns the venue's
     reply to what its exchange would refuse. `wake()` is called after each request, so that its arrival is not missed.
+    A paper account has no GTT orders, whatever the venue has.
     """
 
     def __init__(
@@ -49,7 +53,7 @@ class PaperBroker:
         name_account: Callable[[str], str],
         wake: Callable[[], None],
     ) -> None:
-        self.venue_rules: VenueRules = reader.venue_rules
+        self.venue_rules: VenueRules = msgspec.structs.replace(reader.venue_rules, max_gtt=0)
         self._reader, self._clock = reader, clock
         self._reply_to, self._name_account, self._wake = reply_to, name_account, wake
         self._limiter = order_limiter(reader.venue_rules, clock)
@@ -125,6 +129,8 @@ class PaperBroker:
 
     async def submit(self, request: OrderRequest) -> Reply:
         """Place an order on the paper market, once."""
+        if request.gtt is not None:
+            return Refused(reason=NO_GTT_REASON)
         if not await self._has_room("order", is_exit=request.purpose.is_exit):
             return _no_room()
         ticket = ticket_of(request, self._automatic_pct(request.symbol))

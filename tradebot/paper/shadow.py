@@ -25,7 +25,7 @@ from tradebot.markets.market import common_market
 from tradebot.ops.events.paper import ShadowOrderRefused, ShadowRowsDropped, ShadowStopped
 from tradebot.ops.reminder import Reminder
 from tradebot.paper.accounts import SHADOW
-from tradebot.paper.broker import automatic_pct_of
+from tradebot.paper.broker import NO_GTT_REASON, automatic_pct_of
 from tradebot.paper.paper_market import PaperMarket
 from tradebot.paper.rows import changes_of, ticket_of
 from tradebot.paper.settings import PaperSettings
@@ -178,6 +178,9 @@ class Shadow:
         heapq.heappush(self._requests, (at, next(self._numbers), play))
 
     def _submit(self, request: OrderRequest) -> None:
+        if request.gtt is not None:
+            self._tell_refused(request.order_id, "gtt", NO_GTT_REASON)
+            return
         ticket = ticket_of(request, automatic_pct_of(self._market.exchange, request.symbol))
         if (placed := self._ask(request.order_id, lambda exchange: exchange.place_order(ticket).order_id)) is not None:
             self._order_ids[request.order_id] = placed
@@ -200,9 +203,12 @@ class Shadow:
         try:
             return make(self._market.exchange)
         except ExchangeRefusal as refusal:
-            if times := self._due(f"refused: {refusal.code.name}"):
-                self._tell(ShadowOrderRefused(order_id=order_id, reason=str(refusal), times=times))
+            self._tell_refused(order_id, refusal.code.name, str(refusal))
             return None
+
+    def _tell_refused(self, order_id: str, cause: str, reason: str) -> None:
+        if times := self._due(f"refused: {cause}"):
+            self._tell(ShadowOrderRefused(order_id=order_id, reason=reason, times=times))
 
     def _due(self, topic: str) -> int:
         return self._reminder.due_count(topic, self._live_clock.monotonic_ns())

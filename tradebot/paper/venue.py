@@ -37,7 +37,6 @@ class PaperVenue:
         reply_to: RefusalReply,
         known_accounts: Collection[str] = (),
     ) -> None:
-        self.venue_rules: VenueRules = venue.broker.venue_rules
         self._venue, self._clock, self._settings = venue, clock, settings
         self._woken = asyncio.Event()
         self.broker = PaperBroker(
@@ -47,6 +46,7 @@ class PaperVenue:
             name_account=lambda account: paper_account_id(account, settings.log, known=known_accounts),
             wake=self._woken.set,
         )
+        self.venue_rules: VenueRules = self.broker.venue_rules
 
     def resume_day(self, sent_before: int) -> None:
         """Add the orders that earlier processes sent on this market day: the venue would count them as well."""
