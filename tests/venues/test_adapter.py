@@ -79,7 +79,7 @@ async def test_what_trades_holds_the_credentials_that_it_was_given(room: VenueAd
     access = room.access_from_entry(entry_of(room))
     async with room.build_trading_venue(access, ManualClock(), room.settings_class()(), silent_after_s=5.0) as venue:
         assert all(hasattr(venue.broker, name) for name in ORDER_ROUTES[:3])
-        assert venue.venue_rules is room.venue_rules
+        assert venue.venue_rules == room.venue_rules
         held = [value for part in (venue, venue.broker) for value in vars(part).values()]
         assert not {text for text in held if isinstance(text, str)} & set(entry_of(room).values()) - set(
             access.addresses.values()

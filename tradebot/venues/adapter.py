@@ -54,7 +54,7 @@ class WritePatterns(NamedTuple):
 
     Each of `writes` is a kind (create, modify or cancel) and its pattern. They are tried in order at the start of a
     request. A group `id` holds the venue's order number where the request has one. `order_tag` finds our order id in a
-    create.
+    create; that of a GTT order has none.
     """
 
     writes: tuple[tuple[str, re.Pattern[bytes]], ...]

@@ -74,7 +74,7 @@ async def test_a_dry_kite_reads_over_its_socket_and_no_byte_of_an_order_gets_the
         )
         async with venue_without_orders(ADAPTER, access, ManualClock(), Config()) as venue:
             assert isinstance(venue, DryVenue)
-            assert venue.venue_rules is ADAPTER.venue_rules
+            assert venue.venue_rules == ADAPTER.venue_rules
             venue.resume_day(12)
             assert await venue.broker.fetch_account_id() == "AB1234"
             for reply in (

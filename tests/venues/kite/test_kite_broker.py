@@ -14,6 +14,7 @@ from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.order import OrderKind, OrderRequest, Side
 from tradebot.errors import DataError, LinkLost
 from tradebot.venues.credentials import Credentials
+from tradebot.venues.kite.rules import RestOffer
 from tradebot.venues.kite.venue import KiteVenue
 from tradebot.venues.venue import Accepted, NotSent
 
@@ -35,7 +36,7 @@ async def test_an_order_leaves_with_headers_form_and_tag_and_is_accepted(kite: K
 
 async def test_a_cancel_leaves_as_delete_and_is_accepted(kite: Kite) -> None:
     kite.answer = success({"order_id": "151220000000000"})
-    async with broker_at(kite.address, prefix="/oms") as broker:
+    async with broker_at(kite.address, offer=RestOffer(prefix="/oms")) as broker:
         reply = await broker.cancel(order_id="tb1", venue_order_id="151220000000000")
     assert reply == Accepted(venue_order_id="151220000000000")
     assert kite.got[0][:2] == ("DELETE", "/oms/orders/regular/151220000000000")
@@ -57,6 +58,7 @@ async def test_books_of_a_healthy_server_are_read(kite: Kite) -> None:
     books = {
         "/user/profile": {"user_id": "AB1234"},
         "/orders": [],
+        "/gtt/triggers": [],
         "/trades": [],
         "/portfolio/positions": {"net": [], "day": []},
     }
@@ -88,7 +90,7 @@ DUMPS = {
 
 async def test_instruments_come_in_the_order_asked_one_dump_an_exchange(kite: Kite) -> None:
     kite.says(lambda request: web.Response(text=DUMPS[request.path], content_type="text/csv"))
-    async with broker_at(kite.address, prefix="/oms") as broker:
+    async with broker_at(kite.address, offer=RestOffer(prefix="/oms")) as broker:
         found = await broker.fetch_instruments(["INFY", "TCS", "BSE:INFY"])
     assert [(i.exchange, i.symbol, i.token) for i in found] == [
         ("NSE", "INFY", 2),

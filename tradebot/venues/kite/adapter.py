@@ -18,6 +18,7 @@ from tradebot.venues.kite.rules import (
     REST_URL,
     SANDBOX_HOST,
     SANDBOX_TICKER_HOST,
+    RestOffer,
     route_prefix,
 )
 from tradebot.venues.venue_rules import VenueRules
@@ -37,9 +38,9 @@ class KiteAdapter:
     venue_rules: VenueRules = KITE_RULES
     write_patterns = WritePatterns(
         writes=(
-            ("create", re.compile(rb"POST /orders/")),
-            ("modify", re.compile(rb"PUT /orders/[^/ ]+/(?P<id>[^ ?]+)")),
-            ("cancel", re.compile(rb"DELETE /orders/[^/ ]+/(?P<id>[^ ?]+)")),
+            ("create", re.compile(rb"POST /(?:orders/|gtt/triggers)")),
+            ("modify", re.compile(rb"PUT /(?:orders/[^/ ]+|gtt/triggers)/(?P<id>[^ ?]+)")),
+            ("cancel", re.compile(rb"DELETE /(?:orders/[^/ ]+|gtt/triggers)/(?P<id>[^ ?]+)")),
         ),
         order_tag=re.compile(rb"(?:^|[&?\n])tag=([^&\s]+)"),
     )
@@ -146,7 +147,7 @@ class KiteAdapter:
         from tradebot.venues.kite.venue import KiteVenue
 
         feed = FeedSettings(mode=settings.mode, silent_after_s=silent_after_s)
-        return KiteVenue(**_connection_arguments(access), clock=clock, feed=feed)
+        return KiteVenue(**_connection_arguments(access), clock=clock, feed=feed, max_gtt=settings.max_gtt)
 
     def build_read_only_venue(self, access: VenueAccess, clock: Clock) -> Any:
         from tradebot.venues.kite.venue import KiteReadOnlyVenue
@@ -158,13 +159,15 @@ class KiteAdapter:
         from tradebot.venues.kite.venue import KiteReadOnlyVenue
 
         feed = FeedSettings(mode=settings.mode, silent_after_s=silent_after_s)
-        return KiteReadOnlyVenue(**_connection_arguments(access), clock=clock, feed=feed)
+        return KiteReadOnlyVenue(**_connection_arguments(access), clock=clock, feed=feed, max_gtt=settings.max_gtt)
 
     def build_kill_broker(self, access: VenueAccess, clock: Clock) -> Any:
         from tradebot.venues.kite.broker import KiteBroker
         from tradebot.venues.kite.rest import Timeouts
         from tradebot.venues.limiter import Limiter
 
+        # It has no GTT orders: it cannot tell ours from the owner's, which may be a year of plans, and what it lists it
+        # cancels.
         timeouts = Timeouts(connect_s=KILL_TIMEOUT_S / 2, query_s=KILL_TIMEOUT_S, write_s=KILL_TIMEOUT_S)
         return KiteBroker(
             rest=access.addresses["rest"],
@@ -172,6 +175,7 @@ class KiteAdapter:
             ca_bundle=access.ca_bundle,
             bind_address=access.bind_address or None,
             clock=clock,
+            offer=RestOffer(prefix=route_prefix(access.addresses["rest"]), max_gtt=0),
             limiter=Limiter(KILL_LIMITS, clock),
             timeouts=timeouts,
         )

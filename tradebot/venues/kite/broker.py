@@ -9,21 +9,24 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 import numpy as np
 
 from tradebot.clock import DAY, IST, SECOND, Clock, format_iso
 from tradebot.domain.instrument import Instrument, Universe
 from tradebot.domain.market import QUOTE_COLUMNS, SERIES_COLUMNS, BarSeries, Quotes
-from tradebot.domain.order import Fill, OrderRequest, VenueHolding, VenueOrder, VenuePosition
+from tradebot.domain.order import Fill, OrderKind, OrderRequest, VenueHolding, VenueOrder, VenuePosition
 from tradebot.domain.venue_reports import AccountProfile
 from tradebot.domain.venue_rows import VenueRows
 from tradebot.errors import DataError
 from tradebot.markets.market import market_of
 from tradebot.venues.credentials import Credentials
+from tradebot.venues.kite.gtt import GTT_PATH, gtt_number, render_gtt, written_gtt_id
+from tradebot.venues.kite.gtt_list import GttList
 from tradebot.venues.kite.instrument_files import InstrumentFiles
 from tradebot.venues.kite.responses import VENUE_ORDER_ID_PATTERN
 from tradebot.venues.kite.rest import RestLink, Timeouts
-from tradebot.venues.kite.rules import CANDLES, CLIENT_LIMITS, KITE_RULES, QUOTES_PER_REQUEST, route_prefix
+from tradebot.venues.kite.rules import CANDLES, CLIENT_LIMITS, KITE_RULES, QUOTES_PER_REQUEST, RestOffer, rest_offer
 from tradebot.venues.kite.session import OrderSession, RestSession, parse_response
 from tradebot.venues.kite.wire import (
     WireError,
@@ -50,8 +53,8 @@ NO_TIMES = np.empty(0, dtype=np.int64)
 class KiteReader:
     """Reads over Kite Connect v3 and has no order route. A read is tried once and raises LinkLost or AccessDenied.
 
-    `prefix` is the prefix of every route except the instruments; by default that of the address. `bind_address` is the
-    local address to connect from. The session opens on first use and must be closed with `close`.
+    `offer` is what the API has, by default what its address says. `bind_address` is the local address to connect from.
+    The session opens on first use and must be closed with `close`.
     """
 
     venue_rules: VenueRules = KITE_RULES
@@ -62,7 +65,7 @@ class KiteReader:
         rest: str,
         credentials: Credentials,
         clock: Clock,
-        prefix: str | None = None,
+        offer: RestOffer | None = None,
         limiter: Limiter | None = None,
         timeouts: Timeouts | None = None,
         bind_address: str | None = None,
@@ -73,7 +76,10 @@ class KiteReader:
             rest, credentials=credentials, timeouts=timeouts, bind_address=bind_address, ca_bundle=ca_bundle
         )
         self._limiter = limiter or Limiter(CLIENT_LIMITS, clock, market=market_of(KITE_RULES.exchange))
-        self._session = self._open(link, self._limiter, route_prefix(rest) if prefix is None else prefix)
+        offer = offer or rest_offer(rest)
+        self.venue_rules = msgspec.structs.replace(KITE_RULES, max_gtt=offer.max_gtt)
+        self._session = self._open(link, self._limiter, offer.prefix)
+        self._gtts = GttList(self._session, clock, is_offered=offer.max_gtt > 0)
 
     def _open(self, link: RestLink, limiter: Limiter, prefix: str) -> RestSession:
         return RestSession(link, limiter=limiter, prefix=prefix)
@@ -95,8 +101,14 @@ class KiteReader:
         return await InstrumentFiles(self._session.get_instrument_file).find_instruments(symbols)
 
     async def fetch_orders(self) -> VenueRows[VenueOrder]:
-        """Return every order of the day, from any channel."""
-        return await self._session.read_book("/orders", parse_orders)
+        """Return every order of the day, from any channel, and then the GTT orders.
+
+        The GTT orders are read after the orders: the order that a GTT placed is listed with what Kite says of the GTT
+        at the same time or later. `GttList` says when they are asked for.
+        """
+        orders = await self._session.read_book("/orders", parse_orders)
+        gtts = await self._gtts.fetch_gtts()
+        return VenueRows((*orders, *gtts), (*orders.unread, *gtts.unread))
 
     async def fetch_fills(self) -> VenueRows[Fill]:
         """Return every fill of the day, oldest first."""
@@ -167,7 +179,8 @@ class KiteBroker(KiteReader):
     """Also sends orders. A write leaves this machine at most once.
 
     `submit`, `modify` and `cancel` return a `Refused` with code ACCESS_DENIED if the address (static IP) or a
-    permission is the reason, and with code LOGIN_LOST if the access token has expired.
+    permission is the reason, and with code LOGIN_LOST if the access token has expired. The id of a GTT order begins
+    with `gtt`, by which it is told from that of an order.
     """
 
     _orders: OrderSession
@@ -181,7 +194,9 @@ class KiteBroker(KiteReader):
         self._limiter.resume_day(sent)
 
     async def submit(self, request: OrderRequest) -> Reply:
-        """Send a new order once. Raises OutcomeUnknown."""
+        """Send a new order once, or with `gtt` a GTT order. Raises OutcomeUnknown."""
+        if request.gtt is not None:
+            return await self._send_gtt(request, "POST", GTT_PATH)
         try:
             form = render_order(request)
         except WireError as error:
@@ -192,13 +207,15 @@ class KiteBroker(KiteReader):
     async def modify(self, request: OrderRequest, *, venue_order_id: str) -> Reply:
         """Request once that a working order takes the kind, price and total quantity of `request`.
 
-        `Accepted` means that Kite received the request; the next status of the order shows the result. Raises
-        OutcomeUnknown.
+        `Accepted` means that Kite received the request; the next status of the order shows the result. The order that
+        a GTT placed is a limit order, and takes the price of `request`. Raises OutcomeUnknown.
         """
+        if (number := gtt_number(venue_order_id)) is not None:
+            return await self._send_gtt(request, "PUT", f"{GTT_PATH}/{number}", venue_order_id=venue_order_id)
         if unusable := _missing_order_id(request.order_id, venue_order_id):
             return unusable
         try:
-            form = render_change(request)
+            form = render_change(request if request.gtt is None else _placed_by_gtt(request))
         except WireError as error:
             return NotSent(reason=str(error))
         return await self._orders.send_write(
@@ -211,12 +228,33 @@ class KiteBroker(KiteReader):
         )
 
     async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply:
-        """Request once that a working order is cancelled. Raises OutcomeUnknown."""
+        """Request once that a working order is cancelled, or a GTT order deleted. Raises OutcomeUnknown."""
+        if (number := gtt_number(venue_order_id)) is not None:
+            return await self._send_gtt(None, "DELETE", f"{GTT_PATH}/{number}", venue_order_id=venue_order_id)
         if unusable := _missing_order_id(order_id, venue_order_id):
             return unusable
         return await self._orders.send_write(
             "DELETE", f"/orders/regular/{venue_order_id}", kind="change", is_exit=True, venue_order_id=venue_order_id
         )
+
+    async def _send_gtt(
+        self, request: OrderRequest | None, method: str, path: str, *, venue_order_id: str = ""
+    ) -> Reply:
+        # A GTT counts toward the limit per second alone, as a change does. It protects a position as an exit does.
+        if not self.venue_rules.max_gtt:
+            return NotSent(reason="Kite has no GTT orders at this address")
+        try:
+            form = None if request is None else render_gtt(request)
+        except WireError as error:
+            return NotSent(reason=str(error))
+        self._gtts.expect_gtts()
+        return await self._orders.send_write(
+            method, path, kind="change", is_exit=True, form=form, venue_order_id=venue_order_id, id_of=written_gtt_id
+        )
+
+
+def _placed_by_gtt(request: OrderRequest) -> OrderRequest:
+    return msgspec.structs.replace(request, kind=OrderKind.LIMIT, trigger_price=None, gtt=None)
 
 
 def _missing_order_id(order_id: str, venue_order_id: str) -> NotSent | None:

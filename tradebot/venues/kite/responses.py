@@ -11,6 +11,7 @@ order list.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
@@ -48,6 +49,9 @@ DEAD_TOKEN_ERROR = "TokenException"  # the access token has expired (each mornin
 DENIED_ERRORS = frozenset({"PermissionException", "PermissionError", "TwoFAException"})
 REFUSED_ERRORS = frozenset({"OrderException", "InputException", "MarginException", "HoldingException", "UserException"})
 NO_ROUTE_STATUSES = (404, 405, 410)
+# "N quantity needs authorisation at depository.": the shares may not leave the demat account, so nothing was placed. It
+# comes as a HoldingException; its status says the same under any other name.
+NOT_AUTHORISED_STATUS = 428
 NO_FUNDS_ERROR = "MarginException"  # its usual text ends with "Check the orderbook for open orders."
 # "Order request timed out. Please check the order book and confirm before placing again." arrives as a plain 400, and
 # such orders have appeared in the order list later.
@@ -98,20 +102,35 @@ def _error_kind(status: int, name: str, message: str) -> ResponseKind:
     # Any other 403. It comes after the test of the text, because a text about a timeout may come with any status.
     if status == 403:
         return ResponseKind.DENIED
-    if name in REFUSED_ERRORS or status in NO_ROUTE_STATUSES:
+    if name in REFUSED_ERRORS or status in NO_ROUTE_STATUSES or status == NOT_AUTHORISED_STATUS:
         return ResponseKind.REFUSED
     return ResponseKind.UNKNOWN
 
 
-def reply_of_write(response: KiteResponse, venue_order_id: str = "") -> Reply:
+def written_order_id(data: object) -> str | None:
+    """Return the order id in the reply to a write, None if it has none. `{"order_id":"151220000000000"}`"""
+    found = data.get("order_id") if isinstance(data, dict) else None
+    return found if isinstance(found, str) and VENUE_ORDER_ID_PATTERN.fullmatch(found) else None
+
+
+def is_not_offered(response: KiteResponse) -> bool:
+    """Return whether the response to a read says that the venue or the account does not have what was asked for."""
+    is_final = response.kind in (ResponseKind.REFUSED, ResponseKind.DENIED)
+    return is_final or response.status in NO_ROUTE_STATUSES
+
+
+def reply_of_write(
+    response: KiteResponse, venue_order_id: str = "", *, id_of: Callable[[object], str | None] = written_order_id
+) -> Reply:
     """Return the reply to a write, for `venue_order_id` if that is known. Raises OutcomeUnknown.
 
-    A denial is a `Refused` with code ACCESS_DENIED or LOGIN_LOST: it had no effect, and only a person can fix it.
+    `id_of` finds the id of what was written in the data of the response. A denial is a `Refused` with code
+    ACCESS_DENIED or LOGIN_LOST: it had no effect, and only a person can fix it.
     """
     match response.kind:
         case ResponseKind.DONE:
-            found = response.data.get("order_id") if isinstance(response.data, dict) else None
-            if not isinstance(found, str) or not VENUE_ORDER_ID_PATTERN.fullmatch(found):
+            found = id_of(response.data)
+            if found is None:
                 raise OutcomeUnknown("Kite says success without an order id")
             if venue_order_id and found != venue_order_id:
                 raise OutcomeUnknown(f"Kite answered for order {found} instead of {venue_order_id}")

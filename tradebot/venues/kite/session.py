@@ -7,7 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from tradebot.errors import LinkLost, OutcomeUnknown
-from tradebot.venues.kite.responses import ResponseKind, classify_response, failure_of_read, reply_of_write
+from tradebot.venues.kite.responses import (
+    ResponseKind,
+    classify_response,
+    failure_of_read,
+    reply_of_write,
+    written_order_id,
+)
 from tradebot.venues.kite.rest import NotSentError, RestLink
 from tradebot.venues.kite.wire import WireError
 from tradebot.venues.limiter import Limiter
@@ -35,10 +41,7 @@ class RestSession:
 
     async def read_book(self, path: str, parse: Callable[[Any], Parsed]) -> Parsed:
         """Return a list of the account, such as its orders, by `parse`. Raises LinkLost or AccessDenied."""
-        got = await self.get_response(path, kind="query")
-        if len(got[1]) > MAX_INLINE_PARSE_BYTES:
-            return await asyncio.to_thread(parse_response, path, got, parse)
-        return parse_response(path, got, parse)
+        return await parse_book(path, await self.get_response(path, kind="query"), parse)
 
     async def get_response(
         self,
@@ -79,12 +82,13 @@ class OrderSession(RestSession):
         is_exit: bool,
         form: Mapping[str, str] | None = None,
         venue_order_id: str = "",
+        id_of: Callable[[object], str | None] = written_order_id,
     ) -> Reply:
         """Send a write once and return Kite's reply to it. Raises OutcomeUnknown.
 
         `kind` selects the rate limits; an exit may use the share reserved for exits. `venue_order_id` is the order to
-        be changed; a response about a different order leaves the outcome unknown. With an expired access token the
-        reply is a `Refused` with code LOGIN_LOST, see `reply_of_write`.
+        be changed; a response about a different order leaves the outcome unknown. `id_of` finds its id in the data of
+        the response. With an expired access token the reply is a `Refused` with code LOGIN_LOST, see `reply_of_write`.
         """
         if not await self._limiter.acquire(kind, is_exit=is_exit, within_s=MAX_WRITE_WAIT_S):
             return NotSent(reason="our own rate limit leaves no room for it")
@@ -93,14 +97,21 @@ class OrderSession(RestSession):
                 method,
                 self._prefix + path,
                 form=form,
-                total_s=self._link.timeouts.write_s if kind == "order" else self._link.timeouts.change_s,
+                total_s=self._link.timeouts.write_s if method == "POST" else self._link.timeouts.change_s,
                 max_bytes=MAX_WRITE_BYTES,
             )
         except NotSentError as error:
             return NotSent(reason=str(error))
         except LinkLost as error:
             raise OutcomeUnknown(str(error)) from error
-        return reply_of_write(classify_response(status, body), venue_order_id)
+        return reply_of_write(classify_response(status, body), venue_order_id, id_of=id_of)
+
+
+async def parse_book(path: str, got: tuple[int, bytes], parse: Callable[[Any], Parsed]) -> Parsed:
+    """Return `parse` of the data of an account's list, a long one in a thread. Raises what `parse_response` does."""
+    if len(got[1]) > MAX_INLINE_PARSE_BYTES:
+        return await asyncio.to_thread(parse_response, path, got, parse)
+    return parse_response(path, got, parse)
 
 
 def parse_response(path: str, got: tuple[int, bytes], parse: Callable[[Any], Parsed]) -> Parsed:

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from tradebot.section import HttpAddress, Section, StreamAddress
-from tradebot.venues.kite.rules import REST_URL, TICKER_URL
+from tradebot.venues.kite.rules import MAX_GTT, REST_URL, TICKER_URL
 
 
 class KiteSection(Section):
@@ -41,5 +41,11 @@ class KiteSection(Section):
     )
     ca_bundle: str = Field(
         default="", max_length=4096, description="file of certificates to trust; empty: those of the system"
+    )
+    max_gtt: int = Field(
+        default=MAX_GTT,
+        ge=1,
+        le=1000,
+        description="how many GTT orders the account may have active; Zerodha's pages say 250, some others 500",
     )
     mode: Literal["ltp", "quote", "full"] = Field(default="full", description="how much each streamed quote carries")

@@ -13,7 +13,7 @@ from tradebot.ops.events.event import EventListener, drop_event
 from tradebot.venues.credentials import Credentials
 from tradebot.venues.kite.broker import KiteBroker, KiteReader
 from tradebot.venues.kite.feed import FeedSettings, KiteFeed
-from tradebot.venues.kite.rules import KITE_RULES, REST_URL, TICKER_URL
+from tradebot.venues.kite.rules import KITE_RULES, MAX_GTT, REST_URL, TICKER_URL, rest_offer
 from tradebot.venues.venue import VenueRules
 
 Reading = TypeVar("Reading", bound=KiteReader)
@@ -24,7 +24,8 @@ class _KiteConnections(Generic[Reading]):
 
     `feed` holds the settings of the stream. `ca_bundle` is a file of certificates to trust, empty for the system's.
     `bind_address` is the local address that requests leave from, empty for any; the stream is not bound.
-    `credentials` may be renewed at any time; the next request and the next connection use the new keys.
+    `max_gtt` is how many GTT orders the account may have active. `credentials` may be renewed at any time; the next
+    request and the next connection use the new keys.
     """
 
     venue_rules: VenueRules = KITE_RULES
@@ -40,10 +41,17 @@ class _KiteConnections(Generic[Reading]):
         feed: FeedSettings = FeedSettings(),
         ca_bundle: str = "",
         bind_address: str = "",
+        max_gtt: int = MAX_GTT,
     ) -> None:
         self.broker: Reading = self.broker_class(
-            rest=rest, credentials=credentials, clock=clock, ca_bundle=ca_bundle, bind_address=bind_address or None
+            rest=rest,
+            credentials=credentials,
+            clock=clock,
+            offer=rest_offer(rest, max_gtt),
+            ca_bundle=ca_bundle,
+            bind_address=bind_address or None,
         )
+        self.venue_rules = self.broker.venue_rules
         self.credentials, self._ticker, self._ca_bundle = credentials, ticker, ca_bundle
         self._clock, self._feed = clock, feed
         self._rng = np.random.default_rng(0)  # draws the waits between two tries
