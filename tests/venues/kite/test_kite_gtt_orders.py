@@ -260,7 +260,12 @@ async def test_an_account_that_is_not_offered_gtts_still_sees_its_orders_and_is_
         kite.says(lists([row()]))
         clock.now_ns += 30 * SECOND
         again = await broker.fetch_orders()
-    assert ([order.venue_order_id for order in again], again.unread) == (["gtt112127"], ())
+        assert ([order.venue_order_id for order in again], again.unread) == (["gtt112127"], ())
+        kite.says(lists(answer, [ORDER]))
+        asked(kite)
+        later = [await broker.fetch_orders() for _ in range(3)]  # an account that had one is asked as seldom
+    assert asked(kite).count("/gtt/triggers") == 1
+    assert [len(one.unread) for one in later] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("answer", [failure(503, "NetworkException"), failure(429, "NetworkException")])
