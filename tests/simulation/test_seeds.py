@@ -1,4 +1,4 @@
-"""Whole days on virtual time, the corpus and many seeds: faults, kills, healing, and the checker's word on the records."""
+"""Whole days on virtual time, the corpus and many seeds: faults, kills, healing, and what the checker finds."""
 
 from __future__ import annotations
 
