@@ -49,7 +49,7 @@ def test_the_mode_decides_unless_a_strategy_does(
 def test_what_the_venue_takes_and_the_owner_wants_is_handed_on() -> None:
     made = config(
         app={"mode": "live"},
-        protection={"gtt": "oco", "max_gtt": 200, "on_refusal": "exit", "trail_step_pct": "0.5", "trail_every_s": 9},
+        protection={"gtt": "oco", "on_refusal": "exit", "trail_step_pct": "0.5", "trail_every_s": 9},
     )
     found = resting_settings(made, ["one", "two"], RULES)
     assert found is not None

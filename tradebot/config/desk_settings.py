@@ -97,6 +97,6 @@ def resting_settings(config: Config, strategies: Sequence[str], venue_rules: Ven
         min_interval_s=protection.trail_every_s,
         most_changes=max(venue_rules.modifications_per_order - CHANGES_KEPT_BACK, 0),
         gtt=gtt,
-        max_gtt=min(protection.max_gtt, venue_rules.max_gtt),
+        max_gtt=venue_rules.max_gtt,
         gtt_min_distance_pct=venue_rules.gtt_min_distance_pct,
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tradebot.config.values import Number, Percent, Whole
+from tradebot.config.values import Number, Percent
 from tradebot.section import Section
 
 
@@ -30,7 +30,4 @@ class ProtectionSection(Section):
     gtt: Literal["off", "single", "oco"] = Field(
         default="off",
         description="GTT orders for positions that stay overnight: the stop, or with oco the target as well",
-    )
-    max_gtt: Annotated[Whole, Field(ge=0, le=500)] = Field(
-        default=250, description="active GTT orders of ours at one time; the account's limit counts yours too"
     )
