@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
 
 from tradebot.daemon.run_results import PAISE, RunResults
 from tradebot.domain.order import OrderState
@@ -63,8 +66,16 @@ def summarize_run(
         reconciled=engine.reconciliation.completed_polls,
         frames_dropped=engine.frames_dropped,
         rows_not_read=engine.reconciliation.account_reader.unread_count,
-        latencies=_latencies(latencies),
+        latencies=_latencies(latencies) | _stop_delays(account.stop_delays()),
     )
+
+
+def _stop_delays(delays: Sequence[int]) -> dict[str, float]:
+    # From our receipt of a fill to the venue's word that its stop rests; with the desk's tick that sees it.
+    if not delays:
+        return {}
+    shares = {"p50_us": 50, "p99_us": 99, "max_us": 100}
+    return {f"fill_to_stop_{name}": float(np.percentile(delays, share)) / 1000 for name, share in shares.items()}
 
 
 def _latencies(latencies: Latencies) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from decimal import Decimal
 from typing import Protocol
 
@@ -208,6 +208,10 @@ class AccountView:
     def resting_stops(self) -> list[RestingStopView]:
         """Return how each open position that wants a stop at the venue is protected there."""
         return self._rules.resting_stops.views()
+
+    def stop_delays(self) -> Sequence[int]:
+        """Return the newest delays between a fill and the stop that rests for it, monotonic ns."""
+        return tuple(self._rules.resting_stops.delays)
 
     def all_live_orders(self) -> Iterator[Order]:
         """Yield all orders that may still trade, those placed elsewhere last."""
