@@ -31,6 +31,7 @@ def main() -> None:
     updates: queue.Queue = queue.Queue()
     ticker, enough, ticks = stream(given, kite, tokens, updates)
     said |= trade(kite, updates, said["orders_seen"])
+    said["gtt"] = triggers(kite, updates, said["orders_seen"])
     said["had_ticks"] = enough.wait(WAIT_S)
     said["ticks"] = list(ticks)
     ticker.close()
@@ -132,6 +133,37 @@ def trade(kite: KiteConnect, updates: queue.Queue, seen: list) -> dict:
     }
 
 
+def triggers(kite: KiteConnect, updates: queue.Queue, seen: list) -> dict:
+    last = kite.ltp("NSE:INFY")["NSE:INFY"]["last_price"]
+    kept = {"tradingsymbol": "INFY", "exchange": "NSE", "last_price": last}
+    sale = {"transaction_type": "SELL", "quantity": 1, "order_type": "LIMIT", "product": "CNC"}
+    low, lower, high = (float(round(last * share)) for share in (0.9, 0.88, 1.1))
+    single = kite.place_gtt(kite.GTT_TYPE_SINGLE, trigger_values=[low], orders=[sale | {"price": low}], **kept)
+    both = kite.place_gtt(
+        kite.GTT_TYPE_OCO,
+        trigger_values=[low, high],
+        orders=[sale | {"price": low}, sale | {"price": high}],
+        **kept,
+    )
+    modified = kite.modify_gtt(
+        single["trigger_id"], kite.GTT_TYPE_SINGLE, trigger_values=[lower], orders=[sale | {"price": lower}], **kept
+    )
+    shown = kite.get_gtt(single["trigger_id"])
+    return {
+        "wanted": [lower, low, high],
+        "single": single,
+        "both": both,
+        "modified": modified,
+        "shown": shown,
+        "listed": kite.get_gtts(),
+        "deleted": kite.delete_gtt(both["trigger_id"]),
+        "after": kite.get_gtt(both["trigger_id"]),
+        "too close": error_of(
+            kite.place_gtt, kite.GTT_TYPE_SINGLE, trigger_values=[last - 0.1], orders=[sale | {"price": low}], **kept
+        ),
+    }
+
+
 def until(updates: queue.Queue, seen: list, order_id: str, status: str) -> None:
     while True:
         data = updates.get(timeout=WAIT_S)
@@ -155,7 +187,8 @@ def errors(kite: KiteConnect) -> dict:
         ),
         "bad token": error_of(stranger.profile),
         "unknown route": error_of(kite.mf_orders),
-        "no trigger orders": error_of(kite.get_gtts),
+        "unknown trigger": error_of(kite.get_gtt, 7),
+        "no trigger ranges": error_of(kite.trigger_range, "BUY", "NSE:TCS"),
         "nothing to convert": error_of(
             kite.convert_position, "NSE", "TCS", "BUY", "day", 1_000, old_product="MIS", new_product="CNC"
         ),

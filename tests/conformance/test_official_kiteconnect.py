@@ -190,6 +190,22 @@ def test_fills_and_positions_are_those_of_the_account(seen: Any) -> None:
     assert position["buy_value"] == sum(quantity * price for _, quantity, price in exact)
 
 
+def test_the_gtt_orders_of_the_client_are_those_of_the_broker(seen: Any) -> None:
+    said, exchange, _ = seen
+    gtt, (lower, low, high) = said["gtt"], said["gtt"]["wanted"]
+    single, both = exchange.gtt_book.listed_gtts()
+    assert gtt["single"] == gtt["modified"] == {"trigger_id": single.gtt_id}
+    assert gtt["both"] == gtt["deleted"] == {"trigger_id": both.gtt_id}
+    assert [row["id"] for row in gtt["listed"]] == [single.gtt_id, both.gtt_id]
+    assert gtt["listed"][0] == gtt["shown"]
+    assert (gtt["shown"]["status"], gtt["after"]["status"]) == ("active", "deleted")
+    assert gtt["shown"]["condition"]["trigger_values"] == [lower] == [leg.trigger for leg in single.ticket.legs]
+    assert gtt["after"]["condition"]["trigger_values"] == [low, high] == [leg.trigger for leg in both.ticket.legs]
+    assert gtt["shown"]["orders"][0]["price"] == single.ticket.legs[0].price == lower
+    assert gtt["too close"][:2] == ["InputException", 400]
+    assert "too close to the last price" in gtt["too close"][2]
+
+
 def test_ticks_in_three_modes_are_what_the_exchange_published(seen: Any) -> None:
     said, exchange, published = seen
     assert said["had_ticks"], "too few ticks came"
@@ -228,7 +244,8 @@ def test_errors_become_the_exceptions_of_the_client(seen: Any) -> None:
         "nothing to sell": ("GeneralException", 400),  # the client has no class for HoldingException
         "bad token": ("TokenException", 403),
         "unknown route": ("GeneralException", 404),
-        "no trigger orders": ("InputException", 400),
+        "unknown trigger": ("InputException", 400),
+        "no trigger ranges": ("InputException", 400),
         "nothing to convert": ("InputException", 400),
         "after logout": ("TokenException", 403),
     }

@@ -8,7 +8,8 @@ from zlib import crc32
 
 import pytest
 
-from tradebot.exchange.faults.catalogue import FAULT_KINDS, NEEDS_LOGIN, WRITE_POINTS, FaultKind, FaultStage
+from tradebot.exchange.faults.catalogue import FAULT_KINDS, NEEDS_LOGIN, FaultKind, FaultStage
+from tradebot.exchange.faults.points import WRITE_POINTS
 from tradebot.simulation.scenario import USUAL_PACE, draw_scenario
 from tradebot.simulation.seed_run import run_seed
 

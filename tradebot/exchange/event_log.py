@@ -12,7 +12,7 @@ import msgspec
 from tradebot.errors import DataError, StateError
 
 FLUSHED_KINDS = frozenset(
-    {"session", "prices", "login", "request", "order", "fill", "conversion", "fault", "ticker", "end"}
+    {"session", "prices", "login", "request", "order", "fill", "gtt", "conversion", "fault", "ticker", "end"}
 )
 BUFFER_BYTES = 1 << 16
 
@@ -21,8 +21,9 @@ class EventLog:
     """Appends lines `{"kind": ..., ...}` to `path`; with None it only counts them.
 
     Kinds: session, prices (how those of the session are made), login (one began or ended; the digest of its token),
-    request, order, fill, conversion (of a position to another product), fault (one was injected), ticker (a client of
-    the stream left), end. Each of them is flushed to the operating system as it is written.
+    request, order, fill, gtt (a new version of a GTT order), conversion (of a position to another product), fault (one
+    was injected), ticker (a client of the stream left), end. Each of them is flushed to the operating system as it is
+    written.
     Decimals are strings, messages are objects. A torn last line left by a crash is cut off before the first append.
     Raises StateError when the file cannot be opened.
     """

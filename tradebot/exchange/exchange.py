@@ -23,6 +23,7 @@ from tradebot.exchange.account import Account, InstrumentMark, OpeningBalance
 from tradebot.exchange.client_order_book import ClientOrderBook
 from tradebot.exchange.client_reports import ClientReports
 from tradebot.exchange.event_log import EventLog
+from tradebot.exchange.gtt_book import GttBook
 from tradebot.exchange.hooks import ExchangeHooks
 from tradebot.exchange.last_prices import LastPrices
 from tradebot.exchange.latency import Latency
@@ -96,6 +97,17 @@ class Exchange:
             self._book.restore_earlier_book(past.versions, past.trades)
         self._validator = OrderValidator(source, self.latest_columns, self._book, self.account, rules or OrderRules())
         self._reports = ClientReports(self._book, self.account, self._log, mark=self._mark)
+        self.gtt_book = GttBook(
+            self.universe,
+            self.latest_columns,
+            rules or OrderRules(),
+            self._log,
+            now=self._now,
+            check_instrument=self._validator.check_instrument,
+            place=self._accept_order,
+            is_open=self._is_open,
+        )
+        self.gtt_book.restore_gtts(past.gtts.values() if past is not None else ())
         self._log.append_line(
             "session",
             account=balance.account_id,
@@ -137,7 +149,9 @@ class Exchange:
         Raises ExchangeRefusal for what the validator refuses at once. A lack of funds is found later and ends the order
         REJECTED.
         """
-        now = self._now()
+        return self._accept_order(ticket, self._now())
+
+    def _accept_order(self, ticket: Ticket, now: int) -> BookOrder:
         self._validator.check_instrument(ticket)
         self._check_open(now, ticket.symbol)
         if reason := self.hooks.refusal_reason(ticket):
@@ -252,9 +266,11 @@ class Exchange:
             for listener in self.snapshot_listeners:
                 listener(snapshots)
             self._engine.match_snapshots(snapshots)
+            self.gtt_book.judge_prices(snapshots)
         self._end_sessions(until_at)
         self._link.run_until(until_at)
         self._at = max(self._at, until_at)
+        self.gtt_book.expire_due(self._at)
         if self._at // MINUTE > minute and self.source.opens_at <= until_at < closes_at:
             for hook in self.hooks.on_minute:
                 hook(until_at)
@@ -304,6 +320,10 @@ class Exchange:
 
     def _mark(self, symbol: str) -> InstrumentMark:
         return self._prices.instrument_mark(symbol, self._book.trade_rows() if symbol not in self.universe else ())
+
+    def _is_open(self, id_: int, at: int) -> bool:
+        is_trading = not self._has_ended and self._engine.is_trading(self.universe[id_].symbol)
+        return is_trading and self.source.opens_at <= at < int(self.source.instrument_closes_at[id_])
 
     def _check_open(self, now: int, symbol: str) -> None:
         is_over = self._has_ended or not self._engine.is_trading(symbol)

@@ -12,6 +12,7 @@ from tradebot.domain.order import ZERO, OrderKind, Side
 from tradebot.domain.products import CARRIED, DELIVERY, INTRADAY
 from tradebot.exchange.account import Account
 from tradebot.exchange.client_order_book import ClientOrderBook
+from tradebot.exchange.gtt_order import GttTicket
 from tradebot.exchange.matching import trigger_is_hit
 from tradebot.exchange.order_rules import OrderRules
 from tradebot.exchange.refusals import ExchangeRefusal, RefusalCode
@@ -39,7 +40,7 @@ class OrderValidator:
         self._source, self._universe, self._columns = source, source.universe, columns
         self._book, self._account, self._rules = book, account, rules
 
-    def check_instrument(self, ticket: Ticket) -> None:
+    def check_instrument(self, ticket: Ticket | GttTicket) -> None:
         """Raise ExchangeRefusal if the instrument is unknown or cannot be traded."""
         if (
             ticket.symbol not in self._universe

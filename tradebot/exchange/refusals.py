@@ -38,6 +38,15 @@ class RefusalCode(StrEnum):
     SAME_PRODUCT = "the new product is the old one"
     SHORT_DELIVERY = "a short position cannot be delivered"
     TOO_MUCH_CONVERTED = "{quantity} is more than the {most} of the position that can be converted"
+    NO_STOP_MARKET = "a {kind} is no order for {symbol} on {exchange}: a stop needs a limit price there"
+    TOO_MANY_GTT = "{most} active GTT orders are all that an account may have"
+    UNKNOWN_GTT = "there is no GTT order {gtt_id}"
+    GTT_ENDED = "the GTT order cannot be {verb}: it is {status}"
+    GTT_OTHER_KIND = "a GTT order keeps its instrument and its number of legs"
+    GTT_MET = "the last price ({last}) has reached the trigger already"
+    GTT_TOO_CLOSE = "a trigger should be more than {distance} away from the last price"
+    GTT_FIRST_ABOVE = "the first trigger ({trigger}) should be below the last price ({last})"
+    GTT_SECOND_BELOW = "the second trigger ({trigger}) should be above the last price ({last})"
     NO_FUNDS = "{required:.2f} are required and {available:.2f} available"
 
 

@@ -12,17 +12,19 @@ import msgspec
 from tradebot.errors import DataError
 from tradebot.exchange.account import Account, DematHolding, InstrumentMark, OpeningBalance
 from tradebot.exchange.event_log import read_event_log
+from tradebot.exchange.gtt_order import BookGtt, gtt_from_line
 from tradebot.exchange.ticket import BookOrder, Conversion, TradeRow, order_from_line
 from tradebot.markets.market import HOME_MARKET
 
 
 class EarlierRuns:
-    """Order versions and trades of earlier runs, oldest first, and the account that results from their fills."""
+    """Order versions, trades and GTT orders of earlier runs, oldest first, and the account of their fills."""
 
     def __init__(self, account: Account) -> None:
         self.account = account
         self.versions: list[BookOrder] = []
         self.trades: list[TradeRow] = []
+        self.gtts: dict[int, BookGtt] = {}  # number -> the newest version of a GTT order
 
 
 def read_earlier_runs(path: Path | str, *, mark: Callable[[str], InstrumentMark]) -> EarlierRuns | None:
@@ -46,7 +48,10 @@ def read_earlier_runs(path: Path | str, *, mark: Callable[[str], InstrumentMark]
                 past.account.book_fill(trade)
             elif kind == "conversion" and past is not None:
                 past.account.convert_position(msgspec.convert(line, Conversion))
-            elif kind in ("order", "fill", "conversion"):
+            elif kind == "gtt" and past is not None:
+                gtt = gtt_from_line(line)
+                past.gtts[gtt.gtt_id] = gtt
+            elif kind in ("order", "fill", "conversion", "gtt"):
                 raise DataError("an order before any session")
         except (msgspec.ValidationError, KeyError, DataError) as error:
             raise DataError(f"{path}:{number}: the exchange log cannot be resumed: {error}") from error

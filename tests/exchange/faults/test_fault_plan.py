@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from tradebot.__main__ import run_command_line
 from tradebot.clock import SECOND, ManualClock, MarketClock
 from tradebot.errors import ConfigError
-from tradebot.exchange.faults.catalogue import ALL_POINTS, FAULT_KINDS, KINDS_BY_NAME, REST_POINTS, WRITE_POINTS
+from tradebot.exchange.faults.catalogue import FAULT_KINDS, KINDS_BY_NAME
 from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.exchange.faults.grammar import draw_bad_day, draw_swarm
+from tradebot.exchange.faults.points import ALL_POINTS, REST_POINTS, WRITE_POINTS
 
 
 def struck(plan: FaultPlan, point: str, times: int) -> list[int]:

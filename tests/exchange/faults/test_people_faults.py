@@ -9,10 +9,12 @@ from typing import Any
 
 from tests.venues.kite.server.kite_rig import rig
 from tradebot.clock import SECOND
+from tradebot.domain.order import Side
 from tradebot.exchange.account import DematHolding
 from tradebot.exchange.event_log import EventLog, read_event_log
 from tradebot.exchange.faults.catalogue import FAULT_KINDS, FaultStage
 from tradebot.exchange.faults.fault_plan import FaultPlan
+from tradebot.exchange.gtt_order import GttLeg, GttTicket
 
 HELD = DematHolding(symbol="TCS", exchange="NSE", quantity=Decimal(30), average_price=Decimal(3_000))
 FROM_THE_THIRD_SECOND = "@t+3s-6s"
@@ -26,11 +28,19 @@ async def after(name: str, tmp_path: Path, **first: Any) -> tuple[list[dict[str,
         async with rig(holdings=[HELD], log=log, faults=plan) as r:
             if first:
                 await r.place(**first)
+            if name.startswith("gtt-"):
+                for trigger in (2_000, 1_900, 1_800, 1_700, 1_600):
+                    r.exchange.gtt_book.place_gtt(sale_at(trigger))
             for _ in range(8):
                 r.step()
             net = (await r.data("GET", "/portfolio/positions"))["net"]
             r.exchange.end_session("stopped")
     return list(read_event_log(path)), net
+
+
+def sale_at(trigger: int) -> GttTicket:
+    leg = GttLeg(trigger=Decimal(trigger), side=Side.SELL, quantity=Decimal(1), price=Decimal(trigger), product="CNC")
+    return GttTicket(exchange="NSE", symbol="TCS", last_price=Decimal(3_000), legs=(leg,))
 
 
 def placed(log: list[dict[str, Any]], hand: str) -> list[dict[str, Any]]:
@@ -73,6 +83,10 @@ async def test_every_person_of_the_catalogue_does_what_its_line_says(tmp_path: P
                 assert [line["becomes"] for line in log if line["kind"] == "conversion"]
             case "owner-cancels":
                 pass  # nothing works at the exchange: it did nothing, see the next test
+            case "gtt-disabled" | "gtt-cancelled" | "gtt-rejected":
+                ended = [line for line in log if line["kind"] == "gtt" and line["status"] != "active"]
+                assert {line["status"] for line in ended} == {name.removeprefix("gtt-")}
+                assert all(line["reason"] for line in ended)
             case _:
                 raise AssertionError(f"{name} is not looked at")
         assert all(line["ticket"]["tag"] == "" for line in owner)

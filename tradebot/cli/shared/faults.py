@@ -9,17 +9,10 @@ import click
 
 from tradebot.config.values import parse_seconds
 from tradebot.errors import ConfigError
-from tradebot.exchange.faults.catalogue import (
-    ALL_POINTS,
-    FAULT_KINDS,
-    KINDS_BY_NAME,
-    POINT_GROUPS,
-    REST_POINTS,
-    FaultKind,
-    FaultStage,
-)
+from tradebot.exchange.faults.catalogue import FAULT_KINDS, KINDS_BY_NAME, FaultKind, FaultStage
 from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.exchange.faults.grammar import GRAMMAR, parse_rules
+from tradebot.exchange.faults.points import ALL_POINTS, POINT_GROUPS, REST_POINTS
 
 LIST_WORD = "list"
 NAME_END = re.compile(r"[:@~]")  # ends the name of a fault

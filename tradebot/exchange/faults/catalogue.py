@@ -10,28 +10,8 @@ from enum import StrEnum
 from typing import Any
 
 from tradebot.domain.message import Message
+from tradebot.exchange.faults.points import BOOK_POINTS, READ_POINTS, REST_POINTS, WRITE_POINTS
 from tradebot.markets.market import HOME_MARKET
-
-WRITE_POINTS = ("orders.create", "orders.modify", "orders.cancel")
-BOOK_POINTS = ("orders.list", "trades", "positions")
-READ_POINTS = (*BOOK_POINTS, "orders.history", "margins", "holdings", "profile", "quotes", "history", "instruments")
-REST_POINTS = (*WRITE_POINTS, *READ_POINTS, "session")
-STREAM_POINTS = ("ticker.connect", "ticker.frame", "ticker.order")
-EXCHANGE_POINTS = ("exchange.enter", "exchange.cancel", "exchange.minute")
-PEOPLE_POINTS = ("owner", "broker")  # once a second of the session
-MACHINE_POINTS = ("operator", "host")  # once a second, only in a simulation
-ALL_POINTS = (*REST_POINTS, *STREAM_POINTS, *EXCHANGE_POINTS, *PEOPLE_POINTS, *MACHINE_POINTS)
-POINT_GROUPS = {  # names that stand for several points
-    "rest": REST_POINTS,
-    "orders": tuple(p for p in REST_POINTS if p.startswith("orders.")),
-    "writes": WRITE_POINTS,
-    "reads": READ_POINTS,
-    "books": BOOK_POINTS,
-    "ticker": STREAM_POINTS,
-    "exchange": EXCHANGE_POINTS,
-    "people": PEOPLE_POINTS,
-    "machine": MACHINE_POINTS,
-}
 
 
 class FaultStage(StrEnum):
@@ -346,6 +326,9 @@ FAULT_TABLE: tuple[tuple[FaultStage, tuple[str, ...] | str, tuple[tuple[Any, ...
         (
             ("risk-reduces", "F36", "The broker's risk desk closes half of an open position by itself."),
             ("risk-squares-off", "F36 F71", "The risk desk cancels all orders and closes every intraday position."),
+            ("gtt-disabled", "F35", "The broker disables a GTT order, as after a split or a bonus.", NAMED_ONLY),
+            ("gtt-cancelled", "F35", "The broker cancels a GTT order.", NAMED_ONLY),
+            ("gtt-rejected", "F35", "The broker rejects a GTT order: its share has left its series.", NAMED_ONLY),
         ),
     ),
     (

@@ -26,7 +26,8 @@ class RestDialect(Protocol[Error]):
 
     points: Mapping[str, str]  # the server's route -> point of the catalogue
     refusals: Mapping[str, Error]  # fault -> the refusal that the venue itself would send
-    bodies: Mapping[str, bytes]  # fault -> a valid answer of 200 with wrong content
+    # Fault -> a valid answer of 200 with wrong content; "fault:gtt" is that of the GTT requests, where it differs.
+    bodies: Mapping[str, bytes]
     errors: tuple[type[Exception], ...]  # what a request may raise when it is carried out
 
     def placeholder_error(self, status: int, why: str) -> Error:

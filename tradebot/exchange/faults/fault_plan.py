@@ -14,8 +14,9 @@ import numpy as np
 
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.message import Message
-from tradebot.exchange.faults.catalogue import ALL_POINTS, FaultKind, FaultStage
+from tradebot.exchange.faults.catalogue import FaultKind, FaultStage
 from tradebot.exchange.faults.grammar import FaultRule, parse_rules
+from tradebot.exchange.faults.points import ALL_POINTS, GTT_POINTS
 
 
 class InjectedFault(Message, frozen=True):
@@ -55,9 +56,13 @@ class FaultPlan:
         self.strike_counts: Counter[str] = Counter()  # name -> times it struck
         self.strike_listeners: list[Callable[[dict[str, Any]], None]] = []
         self._at: dict[str, list[tuple[int, FaultRule, np.random.Generator]]] = {point: [] for point in ALL_POINTS}
+        counts: Counter[bool] = Counter()
         for number, rule in enumerate(self.rules):
             # Each rule draws from its own generator, so that occasions of one point do not change draws at another.
-            rng = np.random.default_rng([seed, crc32(f"{rule.kind.name}:{rule.point}".encode()), number])
+            # Rules of the GTT points, which are younger, are counted apart: the draws of the others stay as they were.
+            is_gtt = rule.point in GTT_POINTS
+            rng = np.random.default_rng([seed, crc32(f"{rule.kind.name}:{rule.point}".encode()), counts[is_gtt]])
+            counts[is_gtt] += 1
             self._at[rule.point].append((number, rule, rng))
         self._occasions: Counter[str] = Counter()  # point -> occasions so far
         self._spent: set[int] = set()  # numbers of the one-time rules that have struck

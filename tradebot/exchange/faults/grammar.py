@@ -15,7 +15,8 @@ import numpy as np
 from tradebot.clock import SECOND
 from tradebot.domain.message import Message
 from tradebot.errors import ConfigError
-from tradebot.exchange.faults.catalogue import ALL_POINTS, FAULT_KINDS, KINDS_BY_NAME, POINT_GROUPS, FaultKind
+from tradebot.exchange.faults.catalogue import FAULT_KINDS, KINDS_BY_NAME, FaultKind
+from tradebot.exchange.faults.points import ALL_POINTS, POINT_GROUPS
 
 SWARM = "swarm"
 BAD_DAY = "bad-day"

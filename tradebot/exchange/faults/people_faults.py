@@ -16,6 +16,7 @@ from tradebot.domain.order import OrderKind, Side
 from tradebot.domain.products import DELIVERY, INTRADAY
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.faults.fault_plan import FaultPlan, InjectedFault
+from tradebot.exchange.gtt_order import GttBookStatus
 from tradebot.exchange.position import PositionRow
 from tradebot.exchange.refusals import ExchangeRefusal
 from tradebot.exchange.ticket import BookOrder, Conversion, PlacedBy, Ticket
@@ -24,6 +25,11 @@ OTHER_EXCHANGE = "BSE"  # an exchange that lists our shares too and is not simul
 MOST_SHARES = 10
 PROTECTION_PCT = Decimal(1)  # percent above the market that their market orders may pay
 RISK_DESK_TAG = "squareoff"  # the tag of the broker's own orders
+GTT_ENDS = {  # fault -> the state in which a GTT order ends, and the broker's reason
+    "gtt-disabled": (GttBookStatus.DISABLED, "disabled after a corporate action"),
+    "gtt-cancelled": (GttBookStatus.CANCELLED, "cancelled by the broker"),
+    "gtt-rejected": (GttBookStatus.REJECTED, "the instrument has left its series"),
+}
 
 Thing = TypeVar("Thing")
 
@@ -67,14 +73,24 @@ class PeopleFaults:
                 if position := _one([row for row in self._open() if row.quantity > 0], fault.draw):
                     self._convert(position, fault.draw)
             case "owner-cancels":
-                if order := _one(self._working(), fault.draw):
-                    self._exchange.cancel_order(order.order_id)
+                self._cancel(fault.draw)
             case "risk-reduces":
                 self._reduce(fault.draw)
             case "risk-squares-off":
                 self._square_off()
+            case "gtt-disabled" | "gtt-cancelled" | "gtt-rejected":
+                self._end_gtt(fault)
             case name:
                 raise AssertionError(f"nobody does {name}")
+
+    def _cancel(self, draw: float) -> None:
+        if order := _one(self._working(), draw):
+            self._exchange.cancel_order(order.order_id)
+
+    def _end_gtt(self, fault: InjectedFault) -> None:
+        book = self._exchange.gtt_book
+        if gtt := _one([gtt for gtt in book.listed_gtts() if gtt.is_active], fault.draw):
+            book.withdraw_gtt(gtt.gtt_id, *GTT_ENDS[fault.name])
 
     def _reduce(self, draw: float) -> None:
         if position := _one(self._open(), draw):

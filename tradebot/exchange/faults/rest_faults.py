@@ -126,7 +126,8 @@ class RestFaults(Generic[Error]):
         if name in PAGE_STATUSES or name == "accept-then-5xx":
             status = PAGE_STATUSES.get(name) or GATEWAY_ERRORS[int(fault.draw * len(GATEWAY_ERRORS))]
             return web.Response(body=ERROR_PAGE % status, status=status, content_type="text/html")
-        if (content := self._dialect.bodies.get(name)) is not None:
+        bodies, group = self._dialect.bodies, fault.point.partition(".")[0]
+        if (content := bodies.get(f"{name}:{group}") or bodies.get(name)) is not None:
             return _json(content)
         body = truth.body if isinstance(truth.body, bytes) else b""
         match name:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.venues.kite.server.kite_rig import rig
-from tradebot.exchange.faults.catalogue import BOOK_POINTS, FAULT_KINDS, KINDS_BY_NAME, FaultStage
+from tradebot.exchange.faults.catalogue import FAULT_KINDS, KINDS_BY_NAME, FaultStage
 from tradebot.exchange.faults.fault_plan import FaultPlan
+from tradebot.exchange.faults.points import BOOK_POINTS
 from tradebot.venues.kite.server.corrupted_answers import ROWS
 from tradebot.venues.kite.server.corrupted_rows import FOREIGN_ROWS, ODD_FIELDS, corrupt_rows
 

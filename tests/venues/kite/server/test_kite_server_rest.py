@@ -408,9 +408,6 @@ async def test_the_owner_converts_a_position_and_only_what_is_there(conformance:
 @pytest.mark.parametrize(
     ("method", "path", "what"),
     [
-        ("GET", "/gtt/triggers", "GTT orders"),
-        ("POST", "/gtt/triggers", "GTT orders"),
-        ("DELETE", "/gtt/triggers/7", "GTT orders"),
         ("GET", "/instruments/trigger_range/BUY?i=NSE:TCS", "Trigger ranges"),
         ("POST", "/margins/basket?consider_positions=true", "Margins of a basket"),
         ("POST", "/portfolio/holdings/authorise", "Authorisations of holdings"),

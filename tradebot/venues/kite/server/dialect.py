@@ -24,6 +24,11 @@ ROUTES = {
     "GET /orders/{order_id}": "orders.history",
     "GET /orders/{order_id}/trades": "trades",
     "GET /trades": "trades",
+    "POST /gtt/triggers": "gtt.create",
+    "PUT /gtt/triggers/{trigger_id}": "gtt.modify",
+    "DELETE /gtt/triggers/{trigger_id}": "gtt.cancel",
+    "GET /gtt/triggers": "gtt.list",
+    "GET /gtt/triggers/{trigger_id}": "gtt.list",
     "GET /portfolio/positions": "positions",
     "GET /portfolio/holdings": "holdings",
     "GET /instruments/historical/{token}/{interval}": "history",
@@ -59,6 +64,7 @@ BODIES = {
     "wrong-type": b'{"status":"success","data":7}',
     "null-data": b'{"status":"success","data":null}',
     "wrong-order-id": b'{"status":"success","data":{"order_id":"990101000000001"}}',
+    "wrong-order-id:gtt": b'{"status":"success","data":{"trigger_id":990101}}',
 }
 ORDER_PREFIX = '{"type":"order"'
 

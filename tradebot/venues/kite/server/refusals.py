@@ -57,6 +57,25 @@ SENTENCES: dict[RefusalCode, tuple[str, str]] = {
     RefusalCode.SAME_PRODUCT: (INPUT, "The new product is the old one."),
     RefusalCode.SHORT_DELIVERY: (INPUT, "A short position cannot be converted to CNC."),
     RefusalCode.TOO_MUCH_CONVERTED: (INPUT, "{quantity} exceeds the {most} of the position that can be converted."),
+    # The words of the triggers that are too close and of the first of two are Kite's own, the others are ours.
+    RefusalCode.NO_STOP_MARKET: (INPUT, "{kind} orders are not allowed for {symbol} on {exchange}. Place a SL order."),
+    RefusalCode.TOO_MANY_GTT: (INPUT, "Maximum number of active GTT triggers ({most}) exceeded."),
+    RefusalCode.UNKNOWN_GTT: (INPUT, "Couldn't find that `trigger_id`."),
+    RefusalCode.GTT_ENDED: (INPUT, "Trigger cannot be {verb} as it is already {status}."),
+    RefusalCode.GTT_OTHER_KIND: (INPUT, "The instrument and the type of a trigger cannot be modified."),
+    RefusalCode.GTT_MET: (INPUT, "Trigger already met. The last price is {last}."),
+    RefusalCode.GTT_TOO_CLOSE: (
+        INPUT,
+        "Trigger price was too close to the last price. (difference should be more than {distance})",
+    ),
+    RefusalCode.GTT_FIRST_ABOVE: (
+        INPUT,
+        "Trigger cannot be created with the first trigger price more than the last price.",
+    ),
+    RefusalCode.GTT_SECOND_BELOW: (
+        INPUT,
+        "Trigger cannot be created with the second trigger price less than the last price.",
+    ),
     RefusalCode.NO_FUNDS: (
         MARGIN,
         "Insufficient funds. Required margin is {required:.2f} but available margin is {available:.2f}.",

@@ -15,6 +15,7 @@ from tradebot.exchange.faults.rest_faults import RestFaults
 from tradebot.exchange.rate_limits import RateLimits
 from tradebot.exchange.refusals import ExchangeRefusal
 from tradebot.venues.kite.server.account_routes import KiteAccountRoutes
+from tradebot.venues.kite.server.gtt_routes import KiteGttRoutes
 from tradebot.venues.kite.server.login_routes import KiteLoginRoutes
 from tradebot.venues.kite.server.market_routes import KiteMarketRoutes
 from tradebot.venues.kite.server.refusals import refusal_error
@@ -28,16 +29,8 @@ PLACE_GROUPS = ("orders", "place")  # "orders" limits all writes per second, "pl
 DATA_GROUPS = frozenset({"quote", "historical"})  # what a plan without market data does not include
 
 
-# Official clients know these routes. They are refused by name: GTT orders would need a broker, which this exchange
-# does not have.
+# Official clients know these routes. They are refused by name.
 NOT_OFFERED = {
-    "GTT orders": (
-        "GET /gtt/triggers",
-        "POST /gtt/triggers",
-        "GET /gtt/triggers/{trigger_id}",
-        "PUT /gtt/triggers/{trigger_id}",
-        "DELETE /gtt/triggers/{trigger_id}",
-    ),
     "Trigger ranges": ("GET /instruments/trigger_range/{transaction_type}",),
     "Alerts": ("GET /alerts", "POST /alerts", "DELETE /alerts", "GET /alerts/{uuid}", "PUT /alerts/{uuid}"),
     "Auctions": ("GET /portfolio/holdings/auctions",),
@@ -60,6 +53,7 @@ class KiteRest:
         faults: RestFaults[KiteError] | None = None,
     ) -> None:
         self.account_routes = KiteAccountRoutes(exchange, clock)
+        self.gtt_routes = KiteGttRoutes(exchange)
         self.market_routes = KiteMarketRoutes(exchange)
         self.login_routes = KiteLoginRoutes(sessions, app, clock, account_id=exchange.account.account_id)
         self._clock = clock
@@ -78,7 +72,7 @@ class KiteRest:
 
     def list_routes(self) -> list[Route]:
         """Return the routes in the order of Kite's documentation."""
-        login, desk, market = self.login_routes, self.account_routes, self.market_routes
+        login, desk, gtt, market = self.login_routes, self.account_routes, self.gtt_routes, self.market_routes
         return [
             _route("GET /connect/login", login.login_page, is_open=True),
             _route("POST /connect/login", login.finish_login, is_open=True),
@@ -106,6 +100,15 @@ class KiteRest:
             _route("GET /orders/{order_id}", lambda call: desk.order_history(call.path["order_id"])),
             _route("GET /orders/{order_id}/trades", lambda call: desk.list_trades(call.path["order_id"])),
             _route("GET /trades", lambda _: desk.list_trades()),
+            # No order is placed yet, so these count among all other requests.
+            _route("POST /gtt/triggers", lambda call: gtt.create_gtt(call.params)),
+            _route("GET /gtt/triggers", lambda _: gtt.list_gtts()),
+            _route("GET /gtt/triggers/{trigger_id}", lambda call: gtt.show_gtt(call.path["trigger_id"])),
+            _route(
+                "PUT /gtt/triggers/{trigger_id}",
+                lambda call: gtt.modify_gtt(call.path["trigger_id"], call.params),
+            ),
+            _route("DELETE /gtt/triggers/{trigger_id}", lambda call: gtt.cancel_gtt(call.path["trigger_id"])),
             _route("GET /portfolio/positions", lambda _: desk.list_positions()),
             _route("PUT /portfolio/positions", lambda call: desk.convert_position(call.params)),
             _route("GET /portfolio/holdings", lambda _: desk.list_holdings()),
@@ -142,7 +145,7 @@ class KiteRest:
                         name,
                         tag=call.params.get("tag", ""),
                         symbol=call.params.get("tradingsymbol", ""),
-                        order_id=call.path.get("order_id", ""),
+                        order_id=call.path.get("order_id") or call.path.get("trigger_id", ""),
                     )
                 if self._faults is not None and fault is not None and fault.prevents_request:
                     error = self._faults.refusal_error(fault, lambda: route.make_answer(call))
@@ -173,7 +176,7 @@ class KiteRest:
     def _write(self, request: web.Request, call: RestCall, data: Any, error: KiteError | None) -> None:
         if self._log is None:
             return
-        answered = data.get("order_id", "") if isinstance(data, dict) else ""
+        answered = str(data.get("order_id") or data.get("trigger_id", "")) if isinstance(data, dict) else ""
         self._log.append_line(
             "request",
             at=self._clock.market_ns(),
@@ -182,7 +185,7 @@ class KiteRest:
             params={name: value for name, value in call.params.items() if name not in SECRETS},
             status=error.status if error else 200,  # 0: a fault dropped the request before it was handled
             tag=call.params.get("tag", ""),
-            order_id=answered or call.path.get("order_id", ""),
+            order_id=answered or call.path.get("order_id") or call.path.get("trigger_id", ""),
             error_type=error.error_type if error else "",
             message=error.message if error else "",
         )
