@@ -85,10 +85,12 @@ class Market:
 
     def __init__(
         self, *, cash=1_000_000, latency=NO_LATENCY, log=None, seed=7, opens_at=OPENS_AT, closes=None, opening=None,
-        **options,
+        universe=UNIVERSE, **options,
     ):  # fmt: skip
         closes_at = opens_at + (CLOSES_AT - OPENS_AT)
-        self.source = HandSource(opens_at=opens_at, closes_at=closes_at, closes=closes, opening=opening)
+        self.source = HandSource(
+            opens_at=opens_at, closes_at=closes_at, closes=closes, opening=opening, universe=universe
+        )
         self.clock = ManualClock(opens_at)
         balance = OpeningBalance(
             cash=D(cash), **{name: options.pop(name) for name in ("account_id", "holdings") if name in options}

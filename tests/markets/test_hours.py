@@ -10,8 +10,9 @@ import pytest
 from tradebot.clock import IST, format_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.markets.calendar import TradingCalendar
-from tradebot.markets.hours import closing_times
+from tradebot.markets.hours import NEVER, auction_starts, closing_times
 from tradebot.markets.listing import universe_for
+from tradebot.markets.market import HOME_MARKET, market_of
 
 CALENDAR = TradingCalendar()
 BEFORE, SINCE, MUHURAT = date(2026, 7, 31), date(2026, 8, 3), date(2026, 11, 8)
@@ -53,3 +54,16 @@ def test_the_listing_knows_shares_and_indices_with_derivatives() -> None:
 def test_a_day_off_has_no_closes() -> None:
     with pytest.raises(ValueError, match="2026-12-25 is no trading day"):
         closing_times(EVERY_KIND, date(2026, 12, 25), CALENDAR)
+
+
+@pytest.mark.parametrize(("day", "expected"), [(BEFORE, []), (SINCE, ["BIG", "NOBODY SAID"]), (MUHURAT, [])])
+def test_a_closing_auction_follows_the_early_close_of_a_share_alone(day: date, expected: list[str]) -> None:
+    universe = Universe([*EVERY_KIND, Instrument(symbol="NIFTY 50", kind=InstrumentKind.INDEX)])
+    starts = auction_starts(universe, day, HOME_MARKET)
+    found = {i.symbol: format_iso(int(at), IST)[11:16] for i, at in zip(universe, starts, strict=True) if at != NEVER}
+    assert found == dict.fromkeys(expected, "15:15")
+
+
+def test_a_day_off_and_a_market_without_a_calendar_have_no_auction() -> None:
+    assert set(auction_starts(EVERY_KIND, date(2026, 12, 25), HOME_MARKET)) == {NEVER}
+    assert set(auction_starts(EVERY_KIND, SINCE, market_of("NASDAQ"))) == {NEVER}

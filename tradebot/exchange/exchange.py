@@ -43,6 +43,7 @@ from tradebot.exchange.ticket import (
     TradeRow,
     received_order,
 )
+from tradebot.markets.hours import auction_starts
 from tradebot.markets.market import common_market
 
 NO_FUNDS_WORDS = "Insufficient funds."  # how the reason of an order begins that was rejected for lack of funds
@@ -78,16 +79,21 @@ class Exchange:
         self._clock, self._log = clock, log or EventLog(None)
         self._link = LatencyLink(latency, clock, seed=seed)
         market = common_market(i.exchange for i in self.universe)
-        self._book = ClientOrderBook(market.date_of(source.opens_at))
+        day = market.date_of(source.opens_at)
+        self._book = ClientOrderBook(day)
         self._engine = MatchingEngine(
-            source, self.latest_columns, self._book, report=self._send_report, check_funds=self._check_funds
+            source,
+            self.latest_columns,
+            self._book,
+            report=self._send_report,
+            check_funds=self._check_funds,
+            auction_starts=auction_starts(self.universe, day, market),
         )
         self._at = 0  # market ns up to which everything was processed
         # Market ns of the coming session ends of the instruments, ascending.
         self._session_ends = sorted(set(source.instrument_closes_at.tolist()))
         self._has_ended = False
         self._prices.apply_snapshots(source.opening_snapshot())
-        day = market.date_of(source.opens_at)
         past = read_earlier_runs(resume, mark=self._mark) if resume is not None else None
         if past is None:
             self.account = Account(balance, mark=self._mark, session_day=day)

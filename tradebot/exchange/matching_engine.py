@@ -1,7 +1,8 @@
 """The matching engine holds the true state at the exchange: orders arrive, match, change and end, and are reported.
 
 It has no latency and no clients. `report` receives each order version and each trade in the order they happened.
-`check_funds` returns why the broker's risk check refuses an order, "" if it does not.
+`check_funds` returns why the broker's risk check refuses an order, "" if it does not. `auction_starts` is the market ns
+at which each instrument's continuous trading gives way to a closing auction.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from tradebot.exchange.ticket import (
 LAPSED_REASON = "order lapsed at the end of the session"
 IOC_REASON = "the unfilled rest of an IOC order"
 CLOSED_REASON = "the market is closed"
+AUCTION_REASON = "stop orders are cancelled by the exchange at the end of continuous trading"
 
 Mask = npt.NDArray[np.bool_]
 ReportCallback = Callable[[BookOrder | TradeRow], None]
@@ -49,9 +51,11 @@ class MatchingEngine:
         *,
         report: ReportCallback,
         check_funds: Callable[[BookOrder], str],
+        auction_starts: Ints,
     ) -> None:
         self._source, self._universe, self._columns = source, source.universe, columns
         self._order_numbers, self._report, self._check_funds = order_numbers, report, check_funds
+        self._auction_starts = auction_starts
         self._live: dict[str, BookOrder] = {}  # order id -> its true version
         self._value: dict[str, Decimal] = {}  # order id -> sum of quantity * price of its fills, exact
         self._books: dict[int, InstrumentBook] = {}  # instrument id -> our orders in it
@@ -137,12 +141,15 @@ class MatchingEngine:
         """End the session of the instruments marked in `over`: cancel their day orders, and match no more of them.
 
         The closing auction is not simulated. A limit order that would take part in it is cancelled. The real exchange
-        cancels only stop orders then. This errs against traders who count on the auction.
+        cancels only the stop orders that have not triggered, with a reason of its own here. This errs against traders
+        who count on the auction.
         """
         self._is_over |= over
         for order_id, order in list(self._live.items()):
-            if not self.is_trading(order.ticket.symbol):
-                self.withdraw_order(order_id, at, LAPSED_REASON)
+            id_ = self._universe.id_of(order.ticket.symbol)
+            if self._is_over[id_]:
+                is_cancelled = at >= self._auction_starts[id_] and _resting_status(order) is BookStatus.AWAITING_TRIGGER
+                self.withdraw_order(order_id, at, AUCTION_REASON if is_cancelled else LAPSED_REASON)
 
     def _start_working(self, order: BookOrder, at: int) -> None:
         id_, book = self._book(order)

@@ -1,4 +1,4 @@
-"""The closing times of instruments: their hours class, and the closes of a universe on a day; for exchange and desk."""
+"""The closing times of instruments: their hours class, the closes of a universe on a day, and its closing auctions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.market import Ints
 from tradebot.markets.calendar import HoursClass, TradingCalendar
+from tradebot.markets.market import Market
 
 NEVER = 1 << 62
 
@@ -36,3 +37,20 @@ def closing_times(universe: Universe, day: date, calendar: TradingCalendar, *, l
             raise ValueError(f"{day} is no trading day")
         closes[line] = session.closes_at
     return np.array([min(closes[hours_class_of(instrument)], latest) for instrument in universe], dtype=np.int64)
+
+
+def auction_starts(universe: Universe, day: date, market: Market) -> Ints:
+    """Return when the continuous session of each instrument gives way to a closing auction: int64 ns of shape (n,).
+
+    `NEVER` for an instrument without one, in a market whose sessions are not known, and on a day without a session.
+    """
+    starts = np.full(len(universe), NEVER, dtype=np.int64)
+    if not market.has_calendar:
+        return starts
+    whole, short = (market.calendar.session_on(day, line) for line in (HoursClass.SHARE, HoursClass.UNDERLYING))
+    if whole is None or short is None or short.closes_at >= whole.closes_at:
+        return starts
+    for id_, instrument in enumerate(universe):
+        if instrument.is_tradable and hours_class_of(instrument) is HoursClass.UNDERLYING:
+            starts[id_] = short.closes_at
+    return starts

@@ -29,10 +29,15 @@ class Market:
         self.tzinfo: tzinfo = IST if self.zone_name == INDIA else ZoneInfo(self.zone_name)
         self._ahead = int(IST.utcoffset(None).total_seconds()) * SECOND if self.zone_name == INDIA else None
 
+    @property
+    def has_calendar(self) -> bool:
+        """Return whether the sessions of this market are known."""
+        return self.zone_name == INDIA
+
     @cached_property
     def calendar(self) -> TradingCalendar:
         """Return the calendar of its sessions. Raises DataError for a market without one."""
-        if self.zone_name != INDIA:
+        if not self.has_calendar:
             raise DataError(f"{self.exchange}: the calendar of its sessions is not at hand")
         return TradingCalendar()
 
