@@ -7,13 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.exchange.market_by_hand import CLOSES_AT, OPENS_AT, Market, row, ticket
+from tests.exchange.market_by_hand import CLOSES_AT, OPENS_AT, UNIVERSE, Market, row, ticket
 from tradebot.clock import SECOND
+from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.order import OrderKind, Validity
 from tradebot.exchange.event_log import EventLog
 from tradebot.exchange.latency import Latency
+from tradebot.exchange.order_rules import OrderRules
 from tradebot.exchange.refusals import ExchangeRefusal
 from tradebot.exchange.refusals import RefusalCode as Code
+from tradebot.venues.kite.rules import STOP_MARKET
 
 D = Decimal
 SLOW = Latency(to_exchange_s=0.030, back_s=0.020)
@@ -433,3 +436,80 @@ def test_the_same_seed_and_calls_write_the_same_log(actions, tmp_path_factory):
         with EventLog(folder / name) as log:
             play(actions, log).exchange.end_session("done")
     assert (folder / "first").read_bytes() == (folder / "second").read_bytes()
+
+
+NIFTY_CALL = Instrument(symbol="NIFTY26SEP100CE", exchange="NFO", token=9, kind=InstrumentKind.OPTION)
+NIFTY_FUTURE = Instrument(symbol="NIFTY26SEPFUT", exchange="NFO", token=10, kind=InstrumentKind.FUTURE)
+BSE_SHARE = Instrument(symbol="RELIANCE", exchange="BSE", token=11)
+
+
+@pytest.mark.parametrize(
+    ("instrument", "is_taken"),
+    [(NIFTY_CALL, False), (BSE_SHARE, False), (NIFTY_FUTURE, True), (UNIVERSE.instrument_of("RELIANCE"), True)],
+)
+def test_a_stop_without_a_limit_is_taken_only_where_the_rules_say_so(instrument, is_taken):
+    rules = OrderRules(stop_market=STOP_MARKET)
+    market = Market(universe=Universe([instrument]), opening=[row(0, last=100)], rules=rules)
+    place = {"symbol": instrument.symbol, "exchange": instrument.exchange}
+    stop = market.place("SELL", kind="SL", price=95, trigger=96, **place)
+    assert market.order(stop).status == "awaiting trigger"
+    if is_taken:
+        assert market.place("SELL", kind="SL-M", trigger=96, **place)
+        return
+    for ask in (
+        lambda: market.place("SELL", kind="SL-M", trigger=96, **place),
+        lambda: market.exchange.modify_order(stop, kind=OrderKind.STOP_MARKET, protection_pct=D(1)),
+    ):
+        with pytest.raises(ExchangeRefusal) as refusal:
+            ask()
+        assert refusal.value.code is Code.NO_STOP_MARKET
+
+
+def test_a_stop_without_a_limit_can_hang_below_its_protection_when_it_triggers(market):
+    order_id = market.place("SELL", 10, "SL-M", trigger=99)
+    market.show(1, row(last=98, bids=((97.50, 4), (96.90, 50)), asks=((98.05, 50),)))
+    order = market.order(order_id)
+    # 1% below the last price that triggered it, rounded to the tick that favours the order: 97.05.
+    assert (order.status, order.triggered, order.limit, order.filled, order.pending) == ("open", True, D("97.05"), 4, 6)
+
+    market.exchange.modify_order(order_id, price=D("96.50"), kind=OrderKind.LIMIT)
+    market.to(1)
+    assert market.order(order_id).status == "filled"
+
+
+def test_a_stop_moved_beyond_the_market_is_refused_and_stays_where_it_was(market):
+    order_id = market.place("SELL", 10, "SL-M", trigger=99)
+    with pytest.raises(ExchangeRefusal) as refusal:
+        market.exchange.modify_order(order_id, trigger_price=D(100))
+    assert refusal.value.code is Code.TRIGGER_TOO_HIGH
+    assert market.order(order_id).ticket.trigger_price == 99
+    stop = market.place("SELL", 10, "SL", price=98, trigger=99)
+    with pytest.raises(ExchangeRefusal) as refusal:
+        market.exchange.modify_order(stop, trigger_price=D("97.50"))
+    assert refusal.value.code is Code.TRIGGER_BELOW_LIMIT
+    market.exchange.modify_order(stop, trigger_price=D("97.50"), price=D(97))
+    market.to(1)
+    market.show(2, row(last=98))
+    assert not market.order(stop).triggered
+    market.show(3, row(last=97.50, bids=((97.45, 50),)))
+    assert market.order(stop).status == "filled"
+
+
+def test_a_trailed_stop_may_be_changed_25_times(market):
+    order_id = market.place("SELL", 10, "SL-M", trigger=90)
+    for step in range(25):
+        market.exchange.modify_order(order_id, trigger_price=D(91) + step * D("0.05"))
+        market.to(step + 1)
+    with pytest.raises(ExchangeRefusal, match="changed 25 times"):
+        market.exchange.modify_order(order_id, trigger_price=D(95))
+    assert market.order(order_id).ticket.trigger_price == D("92.20")
+    market.show(60, row(last=92))
+    assert market.order(order_id).triggered
+
+
+def test_a_triggered_stop_takes_a_new_limit_and_no_new_trigger(market):
+    order_id = market.place("SELL", 10, "SL", price=98.50, trigger=99)
+    market.show(1, row(last=97, bids=((96.95, 50),)))
+    market.exchange.modify_order(order_id, price=D("96.90"), trigger_price=D(95))
+    market.to(2)
+    assert (market.order(order_id).status, market.order(order_id).average_price) == ("filled", D("96.95"))

@@ -149,6 +149,10 @@ def _check_form(ticket: Ticket, instrument: Instrument, rules: OrderRules) -> No
     allowed = allowed_products(instrument.kind)
     if ticket.product not in allowed:
         raise ExchangeRefusal(RefusalCode.BAD_PRODUCT, symbol=ticket.symbol, allowed=_either(allowed))
+    takers = rules.stop_market
+    if ticket.kind is OrderKind.STOP_MARKET and takers is not None and (ticket.exchange, instrument.kind) not in takers:
+        facts = {"symbol": ticket.symbol, "exchange": ticket.exchange, "what": instrument.kind.value}
+        raise ExchangeRefusal(RefusalCode.NO_STOP_MARKET, kind=ticket.kind, **facts)
     if not ticket.quantity.is_finite() or ticket.quantity <= 0:
         raise ExchangeRefusal(RefusalCode.BAD_QUANTITY)
     if not instrument.is_on_lot(ticket.quantity):

@@ -38,7 +38,9 @@ class RefusalCode(StrEnum):
     SAME_PRODUCT = "the new product is the old one"
     SHORT_DELIVERY = "a short position cannot be delivered"
     TOO_MUCH_CONVERTED = "{quantity} is more than the {most} of the position that can be converted"
-    NO_STOP_MARKET = "a {kind} is no order for {symbol} on {exchange}: a stop needs a limit price there"
+    NO_STOP_MARKET = (
+        "a stop in {symbol} needs a limit price: {exchange} takes no {kind} order for an instrument of kind {what}"
+    )
     TOO_MANY_GTT = "{most} active GTT orders are all that an account may have"
     UNKNOWN_GTT = "there is no GTT order {gtt_id}"
     GTT_ENDED = "the GTT order cannot be {verb}: it is {status}"

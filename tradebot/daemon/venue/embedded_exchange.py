@@ -125,6 +125,8 @@ def exchange_rules(venue_rules: VenueRules) -> OrderRules:
         tag_length=venue_rules.tag_length,
         changes_per_order=venue_rules.modifications_per_order,
         needs_protection=venue_rules.needs_protection,
+        stop_market=venue_rules.stop_market or None,
+        max_gtt=venue_rules.max_gtt or OrderRules().max_gtt,
     )
 
 

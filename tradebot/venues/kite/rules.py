@@ -42,6 +42,9 @@ QUOTES_PER_REQUEST, PRICES_PER_REQUEST = 500, 1_000  # for full quotes; for ohlc
 LOGIN_ENDS = time(6, 0)  # IST; no response says when a token was issued or ends
 EXCHANGES = ("NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX")
 PRODUCTS = ("CNC", "NRML", "MIS")
+# The (exchange, kind of instrument) that take a SL-M order. BSE has discontinued it in every segment, NSE for options.
+# What is not established (currency, commodities) is left out: a SL order with a limit is taken everywhere.
+STOP_MARKET = frozenset({("NSE", "equity"), ("NFO", "future")})
 
 # (exchange, value of InstrumentKind) that take a SL-M order. BSE withdrew it in all its segments on 9 October 2023
 # (Upstox on it), NSE for options on 27 September 2021 (SAS Online's bulletin of 2 May 2022: refusal 16052, "Function

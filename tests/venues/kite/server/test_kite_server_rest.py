@@ -20,6 +20,8 @@ from tradebot.exchange.access import AccessKeys, RegisteredApp
 from tradebot.exchange.account import DematHolding
 from tradebot.exchange.event_log import EventLog, read_event_log
 from tradebot.exchange.latency import Latency
+from tradebot.exchange.order_rules import OrderRules
+from tradebot.venues.kite.rules import STOP_MARKET
 
 HELD = DematHolding(symbol="RELIANCE", exchange="NSE", quantity=Decimal(5), average_price=Decimal(2400))
 ANY_PRICE = {"order_type": "LIMIT", "market_protection": None}
@@ -60,6 +62,35 @@ async def test_a_limit_order_is_modified_and_cancelled() -> None:
         r.step()
         (row,) = await r.data("GET", "/orders")
         assert (row["status"], row["cancelled_quantity"]) == ("CANCELLED", 3)
+
+
+async def test_a_stop_waits_for_its_trigger_and_its_trigger_is_moved() -> None:
+    async with rig(rules=OrderRules(stop_market=STOP_MARKET)) as r:
+        last = (await r.data("GET", "/quote/ltp?i=NSE:TCS"))["NSE:TCS"]["last_price"]
+        low = float(round(last * 0.95))
+        stop = {"order_type": "SL-M", "transaction_type": "SELL", "trigger_price": low}
+        order_id = await r.place(**stop)
+        r.step()
+        (row,) = await r.data("GET", "/orders")
+        assert (row["status"], row["order_type"], row["trigger_price"], row["price"]) == (
+            "TRIGGER PENDING",
+            "SL-M",
+            low,
+            0,
+        )
+        await r.data("PUT", f"/orders/regular/{order_id}", data={"trigger_price": str(low + 1)})
+        r.step()
+        (row,) = await r.data("GET", "/orders")
+        assert (row["status"], row["trigger_price"], row["modified"]) == ("TRIGGER PENDING", low + 1, True)
+        too_high = {"trigger_price": str(round(last * 1.01))}
+        status, kind, words = await r.refusal("PUT", f"/orders/regular/{order_id}", data=too_high)
+        assert (status, kind) == (400, "InputException")
+        assert words.startswith("Trigger price for stoploss SELL orders should be lower than the last traded price")
+    async with rig(rules=OrderRules(stop_market=frozenset())) as r:
+        assert (await r.refusal("POST", "/orders/regular", data=order(**stop)))[1:] == (
+            "InputException",
+            "SL-M orders are blocked for equity instruments on NSE.",
+        )
 
 
 async def test_an_answer_comes_before_the_order_is_live() -> None:

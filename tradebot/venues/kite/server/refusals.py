@@ -58,7 +58,7 @@ SENTENCES: dict[RefusalCode, tuple[str, str]] = {
     RefusalCode.SHORT_DELIVERY: (INPUT, "A short position cannot be converted to CNC."),
     RefusalCode.TOO_MUCH_CONVERTED: (INPUT, "{quantity} exceeds the {most} of the position that can be converted."),
     # The words of the triggers that are too close and of the first of two are Kite's own, the others are ours.
-    RefusalCode.NO_STOP_MARKET: (INPUT, "{kind} orders are not allowed for {symbol} on {exchange}. Place a SL order."),
+    RefusalCode.NO_STOP_MARKET: (INPUT, "{kind} orders are blocked for {what} instruments on {exchange}."),
     RefusalCode.TOO_MANY_GTT: (INPUT, "Maximum number of active GTT triggers ({most}) exceeded."),
     RefusalCode.UNKNOWN_GTT: (INPUT, "Couldn't find that `trigger_id`."),
     RefusalCode.GTT_ENDED: (INPUT, "Trigger cannot be {verb} as it is already {status}."),
