@@ -195,6 +195,69 @@ def test_an_exit_needs_no_funds_but_turning_round_does():
     assert market.order(market.place("SELL", 15, price=101)).status == "rejected"
 
 
+# A stop -> what it blocks beside a position of 10 shares at 100.05 (held) and as 30 shares, of which 20 would open:
+# a fifth of 20 shares at the limit, else the trigger, less the cost that closing the position frees.
+EXIT_STOPS = [({"kind": "SL", "price": 95, "trigger": 96}, "179.90"), ({"kind": "SL-M", "trigger": 96}, "183.90")]
+
+
+@pytest.mark.parametrize(("stop", "beyond"), EXIT_STOPS)
+def test_a_resting_stop_blocks_nothing_for_what_it_closes_and_margin_for_what_it_would_open(stop, beyond):
+    market = Market()
+    market.place("BUY", 10, price=100.05)
+    before = market.exchange.account.used_margin
+
+    exit_stop = market.place("SELL", 10, **stop)
+    assert market.order(exit_stop).status == "awaiting trigger"
+    assert market.exchange.account.used_margin == before == D("200.10")
+
+    market.exchange.modify_order(exit_stop, quantity=D(30))
+    market.to(1)
+    assert market.exchange.account.margin_summary().orders == D(beyond)
+
+
+# Of a stop that buys, the dearest price that it may pay counts: its limit, else its trigger and the protection of 1%.
+COVER_STOPS = [({"kind": "SL", "price": 105, "trigger": 104}, "220.10"), ({"kind": "SL-M", "trigger": 104}, "220.26")]
+
+
+@pytest.mark.parametrize(("stop", "beyond"), COVER_STOPS)
+def test_a_resting_stop_of_a_short_position_counts_at_the_dearest_price_it_may_pay(stop, beyond):
+    market = Market()
+    market.place("SELL", 10, price=99.95)
+    cover = market.place("BUY", 10, **stop)
+    assert market.exchange.account.margin_summary().orders == 0
+    market.exchange.modify_order(cover, quantity=D(30))
+    market.to(1)
+    assert market.exchange.account.margin_summary().orders == D(beyond)
+
+
+def test_an_account_without_free_funds_may_protect_its_position_and_no_more():
+    market = Market(cash=201)
+    market.place("BUY", 10, price=100.05)
+    stop = {"kind": "SL", "price": 95, "trigger": 96}
+    assert market.order(market.place("SELL", 30, **stop)).status == "rejected"
+    assert market.order(market.place("SELL", 10, **stop)).status == "awaiting trigger"
+
+
+def test_a_stop_that_outlives_its_position_blocks_the_margin_of_a_new_one():
+    market = Market()
+    market.place("BUY", 10, price=100.05)
+    stop = market.place("SELL", 10, kind="SL", price=95, trigger=96)
+    market.place("SELL", 10, price=99.95)
+    assert market.exchange.account.used_margin == 190  # a fifth of a short sale of 10 shares at 95
+    market.exchange.cancel_order(stop)
+    market.to(1)
+    assert market.exchange.account.used_margin == 0
+
+
+def test_a_stop_for_shares_of_the_demat_account_blocks_the_shares_and_no_money():
+    held = [DematHolding(symbol="RELIANCE", exchange="NSE", quantity=D(10), average_price=D(90))]
+    market = Market(holdings=tuple(held))
+    market.place("SELL", 10, kind="SL", price=95, trigger=96, product="CNC")
+    assert market.exchange.account.used_margin == 0
+    with pytest.raises(ExchangeRefusal, match="1 is more than the 0"):
+        market.place("SELL", 1, price=101, product="CNC")
+
+
 def test_shares_in_a_working_delivery_sale_cannot_be_sold_twice():
     held = [DematHolding(symbol="RELIANCE", exchange="NSE", quantity=D(10), average_price=D(90))]
     market = Market(holdings=tuple(held))
