@@ -114,6 +114,33 @@ def test_without_consent_shares_are_sold_until_they_are_delivered(tmp_path: Path
     assert told == ["success", "success", "success", "1 quantity needs authorisation at depository."]
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(("desk", "left"), [(("--risk-desk",), 0), ((), 1)])
+def test_with_a_risk_desk_an_intraday_position_is_closed_before_the_closing_auction(
+    desk: tuple[str, ...], left: int, tmp_path: Path
+) -> None:
+    log = tmp_path / "exchange.jsonl"
+    deal = {"exchange": "NSE", "tradingsymbol": "TCS", "order_type": "MARKET", "product": "MIS", "validity": "DAY",
+            "market_protection": "-1", "quantity": "1", "transaction_type": "BUY"}  # fmt: skip
+    options = ("--symbols", "TCS", "--log", str(log), *KEY_OPTIONS, "--at", "2026-11-23T15:11", "--speed", "100")
+    with start(*options, *desk) as process:
+        try:
+            assert process.stdout is not None
+            owner = Person(json.loads(process.stdout.readline())["kite"]["rest"])
+            owner.log_in()
+            assert owner.ask("POST", "/orders/regular", **deal)["status"] == "success"
+            while not any(row["kind"] == "end" for row in read_event_log(log)):
+                pass  # continuous trading ends at 15:15, some seconds later
+            (position,) = owner.data("/portfolio/positions")["net"]
+        finally:
+            process.kill()
+    assert position["quantity"] == left
+    hands = [
+        row["ticket"]["hand"] for row in read_event_log(log) if row["kind"] == "order" and row["status"] == "COMPLETE"
+    ]
+    assert hands == ["api", "broker"][: 2 - left]
+
+
 def test_prices_end_before_the_session_does_when_asked(tmp_path: Path) -> None:
     log = tmp_path / "exchange.jsonl"
     options = ["--symbols", "TCS", "--every-second", "--at", "2026-11-23T09:10", "--until", "2026-11-23T09:16"]

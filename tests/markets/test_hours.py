@@ -10,7 +10,7 @@ import pytest
 from tradebot.clock import IST, format_iso
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.markets.calendar import TradingCalendar
-from tradebot.markets.hours import NEVER, auction_starts, closing_times
+from tradebot.markets.hours import NEVER, auction_starts, closing_times, hours_class_of, risk_desk_times
 from tradebot.markets.listing import universe_for
 from tradebot.markets.market import HOME_MARKET, market_of
 
@@ -67,3 +67,25 @@ def test_a_closing_auction_follows_the_early_close_of_a_share_alone(day: date, e
 def test_a_day_off_and_a_market_without_a_calendar_have_no_auction() -> None:
     assert set(auction_starts(EVERY_KIND, date(2026, 12, 25), HOME_MARKET)) == {NEVER}
     assert set(auction_starts(EVERY_KIND, SINCE, market_of("NASDAQ"))) == {NEVER}
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [
+        (BEFORE, ["15:25", "15:25", "15:25", "15:25", "15:25"]),
+        (SINCE, ["15:25", "15:12", "15:35", "15:35", "15:12"]),
+        (MUHURAT, ["19:10", "19:12", "19:10", "19:10", "19:12"]),
+    ],
+)
+def test_the_risk_desk_acts_before_each_close_and_after_our_own_exit(day: date, expected: list[str]) -> None:
+    times = risk_desk_times(EVERY_KIND, day, CALENDAR)
+    assert [format_iso(int(at), IST)[11:16] for at in times] == expected
+    for instrument, at in zip(EVERY_KIND, times, strict=True):
+        session = CALENDAR.session_on(day, hours_class_of(instrument))
+        assert session is not None
+        assert session.square_off_at < at < session.closes_at
+
+
+def test_on_a_day_off_the_risk_desk_has_no_time() -> None:
+    with pytest.raises(ValueError, match="2026-12-25 is no trading day"):
+        risk_desk_times(EVERY_KIND, date(2026, 12, 25), CALENDAR)

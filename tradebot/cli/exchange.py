@@ -52,6 +52,7 @@ class ExchangePlan(Message, frozen=True):
     resume: bool
     for_s: float | None
     faults: FaultPlan | None
+    risk_desk: bool
 
 
 @click.command()
@@ -80,6 +81,7 @@ class ExchangePlan(Message, frozen=True):
 )
 @click.option("--log", type=click.Path(path_type=Path, dir_okay=False), help="Write what happens here, JSON lines.")
 @click.option("--resume", is_flag=True, help="Continue the account that --log recorded.")
+@click.option("--risk-desk", is_flag=True, help="The broker squares off intraday positions late in the day.")
 @click.option("--faults", help='Misbehave: "swarm", "accept-then-reset:orders.create@3,429~0.1", or "list".')
 @click.option("--faults-until", help="No fault strikes after this long, such as 60s.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list of faults as JSON.")
@@ -101,6 +103,7 @@ def exchange(
     log: Path | None,
     resume: bool,
     duration: str | None,
+    risk_desk: bool,
     faults: str | None,
     faults_until: str | None,
     as_json: bool,
@@ -153,6 +156,7 @@ def exchange(
         resume=resume,
         for_s=_duration(duration),
         faults=fault_plan_of(faults, seed=seed, until=faults_until),
+        risk_desk=risk_desk,
     )
     uvloop.run(_serve(options))
 
@@ -163,7 +167,9 @@ async def _serve(plan: ExchangePlan) -> None:
     from tradebot.exchange.event_log import EventLog
     from tradebot.exchange.exchange import Exchange
     from tradebot.exchange.latency import TYPICAL_LATENCY
+    from tradebot.exchange.risk_desk import RiskDesk
     from tradebot.exchange.server import serve_exchange
+    from tradebot.markets.hours import risk_desk_times
     from tradebot.venues import registry
 
     adapter = registry.default_adapter()
@@ -186,6 +192,9 @@ async def _serve(plan: ExchangePlan) -> None:
                 exchange_rules(adapter.venue_rules), debits_holdings=plan.app.demat_consent != NO_CONSENT
             ),
         )
+        if plan.risk_desk:
+            day = HOME_MARKET.date_of(plan.source.opens_at)
+            RiskDesk(market, risk_desk_times(plan.source.universe, day, HOME_MARKET.calendar))
         if plan.prices is not None:
             log.append_line("prices", at=clock.market_ns(), **msgspec.structs.asdict(plan.prices))
         addresses = await stack.enter_async_context(

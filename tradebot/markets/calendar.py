@@ -62,6 +62,7 @@ class OrdinaryHours(Message, frozen=True):
     opens: time
     closes: dict[HoursClass, time]
     exit_minutes: int
+    risk_desk_minutes: dict[HoursClass, int]
 
 
 class TradingCalendar:
@@ -89,6 +90,7 @@ class TradingCalendar:
                 opens=row["opens"],
                 closes={line: row[line] for line in HoursClass},
                 exit_minutes=row["exit_minutes"],
+                risk_desk_minutes={line: row["risk_desk_minutes"][line] for line in HoursClass},
             )
             for row in sorted(data["hours"], key=lambda row: row["from"])
         ]
@@ -116,6 +118,10 @@ class TradingCalendar:
         if not self._is_ordinary(day):
             return None
         return _session(day, hours.opens, hours.closes[line], hours.exit_minutes)
+
+    def risk_desk_minutes(self, day: date, line: HoursClass) -> int:
+        """Return how many minutes before the close of an hours class a broker squares off; not established."""
+        return self._hours_of(day).risk_desk_minutes[line]
 
     def is_trading_day(self, day: date) -> bool:
         """Return True if the market has a session on `day`."""

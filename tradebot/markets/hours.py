@@ -6,6 +6,7 @@ from datetime import date
 
 import numpy as np
 
+from tradebot.clock import MINUTE
 from tradebot.domain.instrument import Instrument, InstrumentKind, Universe
 from tradebot.domain.market import Ints
 from tradebot.markets.calendar import HoursClass, TradingCalendar
@@ -30,13 +31,20 @@ def closing_times(universe: Universe, day: date, calendar: TradingCalendar, *, l
 
     An instrument no longer trades at its closing time. Raises ValueError if `day` is no trading day.
     """
-    closes: dict[HoursClass, int] = {}
-    for line in HoursClass:
-        session = calendar.session_on(day, line)
-        if session is None:
-            raise ValueError(f"{day} is no trading day")
-        closes[line] = session.closes_at
+    closes = _closes_by_class(day, calendar)
     return np.array([min(closes[hours_class_of(instrument)], latest) for instrument in universe], dtype=np.int64)
+
+
+def risk_desk_times(universe: Universe, day: date, calendar: TradingCalendar) -> Ints:
+    """Return when the broker's risk desk squares off each instrument on `day`: int64 market ns of shape (n,).
+
+    Raises ValueError if `day` is no trading day.
+    """
+    times = {
+        line: closes_at - calendar.risk_desk_minutes(day, line) * MINUTE
+        for line, closes_at in _closes_by_class(day, calendar).items()
+    }
+    return np.array([times[hours_class_of(instrument)] for instrument in universe], dtype=np.int64)
 
 
 def auction_starts(universe: Universe, day: date, market: Market) -> Ints:
@@ -54,3 +62,13 @@ def auction_starts(universe: Universe, day: date, market: Market) -> Ints:
         if instrument.is_tradable and hours_class_of(instrument) is HoursClass.UNDERLYING:
             starts[id_] = short.closes_at
     return starts
+
+
+def _closes_by_class(day: date, calendar: TradingCalendar) -> dict[HoursClass, int]:
+    closes: dict[HoursClass, int] = {}
+    for line in HoursClass:
+        session = calendar.session_on(day, line)
+        if session is None:
+            raise ValueError(f"{day} is no trading day")
+        closes[line] = session.closes_at
+    return closes

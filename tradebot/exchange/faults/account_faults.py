@@ -35,6 +35,7 @@ class AccountFaults:
         self._plan, self._exchange, self._clock = plan, exchange, clock
         self._halted_until = 0  # monotonic ns
         self._barred = ""  # the symbol in which no order is accepted
+        self._refusal_before = exchange.hooks.refusal_reason
         exchange.hooks.refusal_reason = self._refuse
         exchange.hooks.rejection_reason = self._reject
         exchange.hooks.swallows_cancel = self._takes_cancel
@@ -43,7 +44,7 @@ class AccountFaults:
     def _refuse(self, ticket: Ticket) -> str:
         if self._clock.monotonic_ns() < self._halted_until:
             return HALTED
-        return BARRED if ticket.symbol == self._barred else ""
+        return BARRED if ticket.symbol == self._barred else self._refusal_before(ticket)
 
     def _reject(self, order: BookOrder) -> str:
         ticket = order.ticket
