@@ -179,9 +179,9 @@ def test_what_the_broker_refuses_is_not_kept(ticket: GttTicket, code: RefusalCod
 
 def test_a_trigger_just_beyond_the_distance_is_kept_and_a_cheap_share_has_a_distance_in_paise() -> None:
     assert keep(market(), leg(99.7))
-    m = market(opening=[row(i, last=20) for i in range(3)])
-    assert refused(m, gtt(leg(19.95, price=19), last=20)) is RefusalCode.GTT_TOO_CLOSE  # 0.25%, and 5 paise
-    assert keep(m, leg(19.9, price=19), last=20)
+    m = market(opening=[row(i, last=10) for i in range(3)])
+    assert refused(m, gtt(leg(9.95, price=9), last=10)) is RefusalCode.GTT_TOO_CLOSE  # 0.5%, and 5 paise alone
+    assert keep(m, leg(9.9, price=9), last=10)
 
 
 def test_only_so_many_may_be_active() -> None:

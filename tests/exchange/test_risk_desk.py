@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.exchange.market_by_hand import Market, row, ticket
@@ -18,7 +19,7 @@ from tradebot.exchange.latency import Latency
 from tradebot.exchange.refusals import ExchangeRefusal
 from tradebot.exchange.risk_desk import CANCELLED_REASON, RiskDesk
 from tradebot.exchange.ticket import BookOrder, BookStatus, PlacedBy
-from tradebot.markets.hours import closing_times, risk_desk_times
+from tradebot.markets.hours import NEVER, closing_times, risk_desk_times
 from tradebot.markets.market import HOME_MARKET
 
 D = Decimal
@@ -148,6 +149,9 @@ def test_after_its_time_an_intraday_order_is_taken_only_to_close(market: Market)
 def test_injected_faults_and_the_risk_desk_refuse_beside_each_other(market: Market) -> None:
     AccountFaults(FaultPlan.parse("mass-cancel@900", 1), market.exchange, ManualClock(OPENS_AT))
     market.to(EARLY)
+    with pytest.raises(ExchangeRefusal, match="after the square-off time"):
+        market.exchange.place_order(ticket("BUY", 1, price=99))
+    RiskDesk(market.exchange, np.array([NEVER, NEVER]))  # whichever comes last asks those before it
     with pytest.raises(ExchangeRefusal, match="after the square-off time"):
         market.exchange.place_order(ticket("BUY", 1, price=99))
 

@@ -2,7 +2,7 @@
 
 It looks once a minute of market time, and tries again while something is left. Simplifications, and in whose favour
 each errs:
-* its fee for each order (50 rupees and tax) is not charged: for the trader;
+* its fee for each order is not charged: for the trader;
 * its time is the same each day, where a real desk acts earlier in a volatile market: for the trader.
 """
 
@@ -19,7 +19,7 @@ from tradebot.exchange.refusals import ExchangeRefusal
 from tradebot.exchange.ticket import BookStatus, PlacedBy, Ticket
 
 CANCELLED_REASON = "cancelled by the broker: intraday positions are squared off"
-TOO_LATE = "RMS: fresh intraday (MIS) orders are not allowed after the square-off time"
+TOO_LATE = "RMS: fresh intraday orders are not allowed after the square-off time"
 
 
 class RiskDesk:

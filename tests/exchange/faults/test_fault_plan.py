@@ -197,3 +197,12 @@ def test_a_bad_day_has_trouble_at_every_turn_and_a_seed_repeats_it() -> None:
         assert all(rule.point in rule.kind.points for rule in rules)
     assert len({tuple(rule.to_text() for rule in draw_bad_day(seed)) for seed in range(50)}) > 40
     assert FaultPlan.parse("bad-day", 3).rules == tuple(draw_bad_day(3))
+
+
+def test_the_gtt_points_of_a_group_leave_the_draws_of_later_rules_as_they_were() -> None:
+    older = ",".join(f"html:orders.{what}~0.5" for what in ("create", "modify", "cancel"))
+    plans = [FaultPlan.parse(f"{rules},429:orders.list~0.5", 3) for rules in ("html:writes~0.5", older)]
+    now, before = ([getattr(plan.draw_fault("orders.list"), "draw", None) for _ in range(20)] for plan in plans)
+    assert now == before
+    assert any(now)
+    assert any(plans[0].draw_fault("gtt.create") for _ in range(20))

@@ -107,10 +107,12 @@ async def _until(r: Rig, is_done: Callable[[], bool]) -> None:
 async def test_the_order_of_a_trigger_is_in_the_order_book_under_the_id_of_the_result() -> None:
     async with rig(holdings=[HELD]) as r:
         last = await last_price(r)
-        trigger_id = await place(r, float(round(last * 0.995)), price=float(round(last * 0.98)))
+        legs = float(round(last * 0.995)), float(round(last * 1.2))
+        trigger_id = await place(r, *legs, price=float(round(last * 0.98)))
         await _until(r, lambda: not r.exchange.gtt_book.gtt_of(trigger_id).is_active)
         r.step(5)
         row = await r.data("GET", f"{PATH}/{trigger_id}")
+        assert row["orders"][1]["result"] is None
         answer = row["orders"][0]["result"]["order_result"]
         assert (answer["status"], answer["rejection_reason"]) == ("success", "")
         (order,) = await r.data("GET", "/orders")
