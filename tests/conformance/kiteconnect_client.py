@@ -159,7 +159,11 @@ def triggers(kite: KiteConnect, updates: queue.Queue, seen: list) -> dict:
         "deleted": kite.delete_gtt(both["trigger_id"]),
         "after": kite.get_gtt(both["trigger_id"]),
         "too close": error_of(
-            kite.place_gtt, kite.GTT_TYPE_SINGLE, trigger_values=[last - 0.1], orders=[sale | {"price": low}], **kept
+            kite.place_gtt,
+            kite.GTT_TYPE_SINGLE,
+            trigger_values=[round(last - 0.1, 2)],
+            orders=[sale | {"price": low}],
+            **kept,
         ),
     }
 

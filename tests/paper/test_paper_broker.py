@@ -129,7 +129,8 @@ async def test_an_order_whose_number_is_not_known_is_not_sent(paper: Paper) -> N
 def test_every_refusal_has_a_reply_in_the_venues_words(code: RefusalCode) -> None:
     facts = dict.fromkeys(
         ("symbol", "exchange", "reason", "variety", "allowed", "lot", "length", "name", "tick", "limit", "side", "last",
-         "quantity", "held", "order_id", "verb", "status", "most", "filled", "product"), "x",
+         "quantity", "held", "order_id", "verb", "status", "most", "filled", "product", "kind", "gtt_id", "distance",
+         "trigger", "what"), "x",
     ) | {"required": 1, "available": 0}  # fmt: skip
     reply = ADAPTER.refusal_reply_maker()(ExchangeRefusal(code, **facts))
     assert isinstance(reply, Refused)

@@ -99,4 +99,5 @@ def resting_settings(config: Config, strategies: Sequence[str], venue_rules: Ven
         gtt=gtt,
         max_gtt=venue_rules.max_gtt,
         gtt_min_distance_pct=venue_rules.gtt_min_distance_pct,
+        gtt_min_distance=venue_rules.gtt_min_distance,
     )

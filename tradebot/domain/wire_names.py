@@ -91,7 +91,7 @@ ON_DISK: dict[str, str] = {
         "signal_max_age_s reverses chase_after_s chase most_changes on_stop resting fill_collar_pct",
     "settings.RestingSettings":
         "RestingSettings: strategies stop_market on_refusal confirm_within_s min_step_pct min_interval_s most_changes "
-        "gtt max_gtt gtt_min_distance_pct",
+        "gtt max_gtt gtt_min_distance_pct gtt_min_distance",
     "loading.StrategySpec": "StrategySpec: name reference params code symbols",
 }  # fmt: skip
 

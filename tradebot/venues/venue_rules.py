@@ -21,8 +21,8 @@ class VenueRules(Message, frozen=True):
     own, below the venue's, as rows for `limiter.rate_windows`; a paper account keeps them as well.
 
     `stop_market` holds the (exchange, kind of instrument) that take a SL-M order; elsewhere a stop is a SL order with a
-    limit. `max_gtt` is how many GTT orders may be active, 0 where the venue has none. `gtt_min_distance_pct` is the
-    least distance of a trigger from the last price, in percent of it.
+    limit. `max_gtt` is how many GTT orders may be active, 0 where the venue has none. A trigger of it
+    must be further from the last price than `gtt_min_distance_pct` percent of it, and than `gtt_min_distance`.
     """
 
     name: str
@@ -43,4 +43,5 @@ class VenueRules(Message, frozen=True):
     stop_market: frozenset[tuple[str, str]] = frozenset()
     max_gtt: int = 0
     gtt_min_distance_pct: Decimal = Decimal(0)
+    gtt_min_distance: Decimal = Decimal(0)
     candles: Mapping[int, str] = {}  # interval of a past bar in ns -> the venue's name for it

@@ -100,7 +100,7 @@ def test_a_market_stop_is_taken_for_shares_at_the_nse_and_for_futures_but_at_no_
     assert {exchange for exchange, _ in KITE_RULES.stop_market} <= set(EXCHANGES)
     taken = KITE_RULES.stop_market
     assert ("NSE", "equity") in taken
-    assert {("NFO", "future"), ("MCX", "future"), ("CDS", "future")} <= taken
+    assert ("NFO", "future") in taken
     assert not any(exchange in ("BSE", "BFO", "BCD") for exchange, _ in taken)
 
 

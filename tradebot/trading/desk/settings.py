@@ -16,7 +16,8 @@ class RestingSettings(Message, frozen=True):
     that take SL-M; elsewhere a stop has a limit, at the protection price. `on_refusal` is `hold` (with the stop of the
     desk) or `exit`. A trailing stop moves by `min_step_pct` percent of its price at least, once in `min_interval_s` at
     most. After `most_changes` changes a stop is replaced. `gtt` is the stop of positions that stay overnight: `off`,
-    `single` or `oco`; a venue takes `max_gtt` of them, `gtt_min_distance_pct` percent away from the last price.
+    `single` or `oco`; a venue takes `max_gtt` of them, further from the last price than `gtt_min_distance_pct` percent
+    of it and than `gtt_min_distance`.
     """
 
     strategies: tuple[str, ...] = ()
@@ -29,6 +30,7 @@ class RestingSettings(Message, frozen=True):
     gtt: str = "off"
     max_gtt: int = 250
     gtt_min_distance_pct: Decimal = Decimal("0.25")
+    gtt_min_distance: Decimal = Decimal(0)
 
 
 class DeskSettings(Message, frozen=True):

@@ -42,20 +42,14 @@ QUOTES_PER_REQUEST, PRICES_PER_REQUEST = 500, 1_000  # for full quotes; for ohlc
 LOGIN_ENDS = time(6, 0)  # IST; no response says when a token was issued or ends
 EXCHANGES = ("NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX")
 PRODUCTS = ("CNC", "NRML", "MIS")
-# The (exchange, kind of instrument) that take a SL-M order. BSE has discontinued it in every segment, NSE for options.
-# What is not established (currency, commodities) is left out: a SL order with a limit is taken everywhere.
-STOP_MARKET = frozenset({("NSE", "equity"), ("NFO", "future")})
-
-# (exchange, value of InstrumentKind) that take a SL-M order. BSE withdrew it in all its segments on 9 October 2023
+# The (exchange, value of InstrumentKind) that take a SL-M order. BSE withdrew it in all its segments on 9 October 2023
 # (Upstox on it), NSE for options on 27 September 2021 (SAS Online's bulletin of 2 May 2022: refusal 16052, "Function
-# not available"). No source speaks of options elsewhere. A missing pair costs a market stop, a pair too many costs a
-# refused stop, so what is not known is left out.
-STOP_MARKET: frozenset[tuple[str, str]] = frozenset(
-    {("NSE", "equity"), ("NFO", "future"), ("CDS", "future"), ("MCX", "future")}
-)
+# not available"). What is not established (currency, commodities) is left out: a SL order is taken everywhere.
+STOP_MARKET: frozenset[tuple[str, str]] = frozenset({("NSE", "equity"), ("NFO", "future")})
 # Zerodha's support pages say that 250 GTT orders may be active, other pages say 500; hence the setting `kite.max_gtt`.
 MAX_GTT = 250
-GTT_MIN_DISTANCE_PCT = Decimal("0.25")  # of a trigger from the last price
+# Of a trigger from the last price; below Rs 50 it is Rs 0.09 instead. The larger of both is right or a little strict.
+GTT_MIN_DISTANCE_PCT, GTT_MIN_DISTANCE = Decimal("0.25"), Decimal("0.09")
 
 TOKENS_PER_SUBSCRIBE = 500  # our own choice: a longer frame has no advantage
 
@@ -86,6 +80,7 @@ KITE_RULES = VenueRules(
     stop_market=STOP_MARKET,
     max_gtt=MAX_GTT,
     gtt_min_distance_pct=GTT_MIN_DISTANCE_PCT,
+    gtt_min_distance=GTT_MIN_DISTANCE,
     candles={length: name for length, (name, _) in CANDLES.items()},
 )
 

@@ -198,7 +198,7 @@ def test_a_stop_too_near_to_the_price_is_not_placed_and_the_alarm_says_so() -> N
     venue.buy(stop="998")
     venue.run(4)
     assert not venue.stops
-    assert "the stop 998.0 is nearer to the last price 1000.00 than 0.25%" in venue.incidents[0]
+    assert "the stop 998.0 is no further than 2.50 from the last price 1000.00" in venue.incidents[0]
     venue.move("1001")
     venue.run(1)
     assert [order.request.trigger_price for order in venue.stops] == [D(998)]

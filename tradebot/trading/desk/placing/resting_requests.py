@@ -171,8 +171,9 @@ class RestingRequests:
         away = (last - trigger) * -side.sign  # positive while the stop is not reached
         if away <= 0:
             return f"the last price {last} has reached the stop {trigger}"
-        if is_gtt and away * PERCENT < settings.gtt_min_distance_pct * last:
-            return f"the stop {trigger} is nearer to the last price {last} than {settings.gtt_min_distance_pct}%"
+        least = max(settings.gtt_min_distance_pct * last / PERCENT, settings.gtt_min_distance)
+        if is_gtt and away <= least:
+            return f"the stop {trigger} is no further than {least:.2f} from the last price {last}"
         return ""
 
 
