@@ -75,18 +75,20 @@ def desk_settings(
 
 
 def resting_settings(config: Config, strategies: Sequence[str], venue_rules: VenueRules) -> RestingSettings | None:
-    """Return which stops rest at the venue, None where none does; `strategies` are the names in signals, in order."""
+    """Return which stops rest at the venue, None where none does.
+
+    `strategies` are the names in signals, in the order of the config; one without a section there is `auto`.
+    """
     protection, is_of_day = config.protection, config.execution.product == INTRADAY
     gtt = protection.gtt if venue_rules.max_gtt else "off"
     is_default = protection.resting_stops == "always" or (
         protection.resting_stops == "live" and config.app.mode == "live"
     )
     is_possible = protection.resting_stops != "never" and (is_of_day or gtt != "off")
-    names = [
-        name
-        for name, section in zip(strategies, config.strategy, strict=True)
-        if section.resting_stop == "yes" or (section.resting_stop == "auto" and is_default)
-    ]
+    chosen = [section.resting_stop for section in config.strategy]
+    chosen += ["auto"] * (len(strategies) - len(chosen))
+    is_wanted = {"auto": is_default, "yes": True, "no": False}
+    names = [name for name, choice in zip(strategies, chosen, strict=True) if is_wanted[choice]]
     if not names or not is_possible:
         return None
     return RestingSettings(
