@@ -20,6 +20,7 @@ import tradebot
 from tradebot.clock import MILLISECOND, Clock, WallClock
 from tradebot.config import Config
 from tradebot.control.server import ControlApis, serve_control_socket
+from tradebot.daemon.config_reload import ConfigReload, ReloadHooks
 from tradebot.daemon.daemon import Daemon
 from tradebot.daemon.daemon_start import DaemonStart
 from tradebot.daemon.run_failure import RunState, install_signal_handlers, log_failure
@@ -51,7 +52,8 @@ class RunOptions(NamedTuple):
     `run_id` names the run and is the prefix of its order ids. `exchange` holds the addresses that a running exchange
     printed. `faults` is the fault plan of the embedded exchange. `lines_dropped` returns the number of lost log lines.
     With `is_dry` the start goes up to READY and out, and no order can leave. `has_login` says that a run on `exchange`
-    has a login of a person, as at a real venue.
+    has a login of a person, as at a real venue. `read_config` reads the config again for a reload, None where there is
+    none to read; `set_log_level` takes the name of a level.
     """
 
     run_id: str
@@ -61,6 +63,8 @@ class RunOptions(NamedTuple):
     lines_dropped: Callable[[], int] = lambda: 0
     is_dry: bool = False
     has_login: bool = False
+    read_config: Callable[[], Config] | None = None
+    set_log_level: Callable[[str], None] = lambda _: None
 
 
 async def run(
@@ -170,14 +174,33 @@ async def _run(
         apis.operator = api = daemon.operator_api(ask_to_stop, lines_dropped=options.lines_dropped)
         run_state.status_snapshot = api.current_status
         run_state.positions = daemon.desk.account.open_quantities
+        reload = None
+        if options.read_config is not None:
+            hooks = ReloadHooks(options.read_config, daemon.engine.execute_command, options.set_log_level)
+            reload = ConfigReload(
+                config, hooks, daemon.desk.account, notifier, speed=venue_session.clock.speed, tell=tell
+            )
+            run_state.ask_to_reload = reload.ask
         started = await _unless(stop, daemon.recover_and_reconcile())
         start.end_beats()
         if options.is_dry:
             daemon.on_ready = lambda: ask_to_stop("the dry start is ready")
-        summary = await daemon.run_until_stopped(stop, reasons) if started else {}
+        summary = await _trade(daemon, stop, reasons, reload) if started else {}
         journal.append("end", RunEnd(reason=reasons[0], summary=summary), at=venue_session.clock.market_ns())
         notifier.extend_timeout()
     tell(DaemonStopped(reason=reasons[0], journal=str(path), **await daemon.heads.save_head()))
+    return summary
+
+
+async def _trade(
+    daemon: Daemon, stop: asyncio.Event, reasons: list[str], reload: ConfigReload | None
+) -> dict[str, Any]:
+    if reload is None:
+        return await daemon.run_until_stopped(stop, reasons)
+    async with asyncio.TaskGroup() as tasks:
+        reloading = tasks.create_task(reload.run_reloads(), name="reload")
+        summary = await daemon.run_until_stopped(stop, reasons)
+        reloading.cancel()
     return summary
 
 

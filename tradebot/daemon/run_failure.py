@@ -16,11 +16,15 @@ NO_FAILURE = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemEx
 
 
 class RunState:
-    """Callables that return the positions (symbol -> quantity) and the status of a run; both {} without a desk."""
+    """What the signals of a process reach: positions (symbol -> quantity) and status of a run, {} without a desk.
+
+    `ask_to_reload` asks the run to read its config again.
+    """
 
     def __init__(self) -> None:
         self.positions: Callable[[], dict[str, Any]] = dict
         self.status_snapshot: Callable[[], dict[str, Any]] = dict
+        self.ask_to_reload: Callable[[], None] | None = None  # None while the daemon starts
 
 
 @contextmanager
@@ -47,7 +51,7 @@ def log_failure(tell: EventListener) -> Iterator[RunState]:
 def install_signal_handlers(tell: EventListener, run_state: RunState) -> None:
     """Handle signals that end a process by default.
 
-    USR1 logs the state of the run; HUP and USR2 are logged and ignored.
+    USR1 logs the state of the run, HUP reloads its config; USR2, and HUP during the start, are logged and ignored.
     """
 
     def show() -> None:
@@ -56,10 +60,16 @@ def install_signal_handlers(tell: EventListener, run_state: RunState) -> None:
     def ignore(name: str) -> None:
         tell(ProcessSignalIgnored(signal=name))
 
+    def reload() -> None:
+        if run_state.ask_to_reload is None:
+            ignore("SIGHUP")
+        else:
+            run_state.ask_to_reload()
+
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGUSR1, show)
-    for name in ("SIGHUP", "SIGUSR2"):
-        loop.add_signal_handler(getattr(signal, name), ignore, name)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    loop.add_signal_handler(signal.SIGUSR2, ignore, "SIGUSR2")
 
 
 def root_cause(error: BaseException) -> BaseException:

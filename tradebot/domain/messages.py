@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from tradebot.domain.commands import EVERYTHING, CommandVerb, HaltExpiry, Scope
 from tradebot.domain.market import Quotes
@@ -331,6 +332,18 @@ class Command(Message, frozen=True):
 
 
 MarketMessage = Quotes | ClockTick | LinkUp | LinkDown | FetchedQuotes
+
+
+class LimitsReloaded(Message, frozen=True):
+    """The operator's limits changed: `limits` are those in force from now on, as JSON values by the names of `Limits`.
+
+    `order_notional` is the size of an entry from now on.
+    """
+
+    limits: dict[str, Any]
+    order_notional: Decimal
+
+
 DeskMessage = (
     Quotes
     | ClockTick
@@ -347,5 +360,6 @@ DeskMessage = (
     | BrokerSession
     | ClockOffset
     | DiskSpaceState
+    | LimitsReloaded
 )
 OrderMessage = Submit | Modify | Cancel

@@ -31,6 +31,7 @@ ON_DISK: dict[str, str] = {
     "messages.Incident": "Incident: text at order_id symbol",
     "messages.LinkDown": "LinkDown: source mono reason",
     "messages.LinkUp": "LinkUp: source mono",
+    "messages.LimitsReloaded": "LimitsReloaded: limits order_notional",
     "messages.OrderReport": "OrderSeen: order mono",
     "messages.RequestResult": "Outcome: event=fact",
     "messages.ReconciliationResult": "Reconciled: at differences cash adopted external released",

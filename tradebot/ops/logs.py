@@ -33,6 +33,11 @@ PLAIN_TYPES = (str, int, float, Decimal, type(None))  # field values that stay a
 _JSON = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 
+class _Threshold:
+    # The least level that is logged; a running process may change it.
+    number = LOG_LEVELS["info"]
+
+
 class Logs:
     """The log opened by `configure_log`; to be closed last."""
 
@@ -44,6 +49,10 @@ class Logs:
     def dropped_count(self) -> int:
         """Lines dropped so far because the reader of standard output was too slow."""
         return self._writer.dropped_count
+
+    def set_level(self, level: str) -> None:
+        """Log events of this level and above from now on, such as `debug`."""
+        _Threshold.number = LOG_LEVELS[level]
 
     def flush(self, within_s: float = 2.0) -> bool:
         """Wait until everything logged so far is written. Returns False when that takes longer than `within_s`."""
@@ -93,10 +102,11 @@ def configure_log(
     logs = Logs(writer)
     structlog.configure(
         processors=[_stamp(clock, fixed), structlog.processors.format_exc_info, FieldSanitizer(redact), finish],
-        wrapper_class=structlog.make_filtering_bound_logger(LOG_LEVELS[level]),
+        wrapper_class=structlog.make_filtering_bound_logger(LOG_LEVELS["debug"]),
         logger_factory=_Sink(writer),
         cache_logger_on_first_use=True,
     )
+    logs.set_level(level)
     logs._undo.append(structlog.reset_defaults)
     _bridge_stdlib(logs, LOG_LEVELS[level])
     atexit.register(logs.close_log)
@@ -109,7 +119,7 @@ def log_listener(name: str) -> EventListener:
     logger: FilteringBoundLogger = structlog.get_logger(name)
 
     def write(event: Event) -> None:
-        if logger.is_enabled_for(LOG_LEVELS[event.level]):
+        if LOG_LEVELS[event.level] >= _Threshold.number:
             getattr(logger, event.level)(event.name, **event.log_fields())
 
     return write

@@ -6,7 +6,7 @@ import contextlib
 import socket
 from collections.abc import Mapping
 
-from tradebot.clock import MICROSECOND, SECOND
+from tradebot.clock import MICROSECOND, SECOND, WallClock
 from tradebot.printable import make_printable
 
 # Seconds that no step of a start or stop exceeds, by its own time limits: a venue is tried five times, and warm-up bars
@@ -38,6 +38,10 @@ class Notifier:
     def notify_ready(self, status: str = "") -> None:
         """Notify that the daemon trades."""
         self._send("READY=1", *([f"STATUS={_one_line(status)}"] if status else []))
+
+    def notify_reloading(self) -> None:
+        """Say that the configuration is being reloaded; `notify_ready` ends it."""
+        self._send("RELOADING=1", f"MONOTONIC_USEC={WallClock().monotonic_ns() // MICROSECOND}")
 
     def notify_status(self, text: str) -> None:
         """Show one line in `systemctl status`."""

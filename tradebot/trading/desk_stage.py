@@ -13,6 +13,7 @@ from tradebot.domain.messages import (
     ClockTick,
     Command,
     Incident,
+    LimitsReloaded,
     Modify,
     ReconciliationResult,
     Signals,
@@ -44,7 +45,9 @@ class DeskStage:
         self._queues, self._desk, self._clock = queues, desk, clock
         self._journal, self._orders, self._beat = journal, orders, beat
         self._reconciliation_log = ReconciliationLog(desk.account)
-        self._commands: list[tuple[Command, asyncio.Event]] = []  # commands not applied yet, each with the event to set
+        self._commands: list[
+            tuple[Command | LimitsReloaded, asyncio.Event]
+        ] = []  # commands not applied yet, each with the event to set
         self._is_running = self._is_stopping = False
 
     async def take_first_tick(self) -> None:
@@ -67,8 +70,11 @@ class DeskStage:
         self._is_stopping = True
         self._queues.updates.put_or_fail(Command(verb=CommandVerb.STOP))
 
-    async def execute_command(self, command: Command) -> None:
-        """Give the desk a command. Returns once it is applied and the rows that follow from it are on disk."""
+    async def execute_command(self, command: Command | LimitsReloaded) -> None:
+        """Give the desk a command, or other limits.
+
+        Returns once it is applied and the rows that follow from it are on disk.
+        """
         if self._is_running:
             applied = asyncio.Event()
             self._commands.append((command, applied))
@@ -88,7 +94,7 @@ class DeskStage:
                 inbox.end_time_slice()  # else a burst of signals would block the loop
             elif kind is ClockTick:
                 self._beat()
-            elif kind is Command:
+            elif kind is Command or kind is LimitsReloaded:
                 for waiting in [w for w in self._commands if w[0] is message]:
                     self._commands.remove(waiting)
                     waiting[1].set()

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from tradebot.clock import SECOND, Clock
 from tradebot.domain.instrument import Universe
-from tradebot.domain.messages import AccountSnapshot, Command
+from tradebot.domain.messages import AccountSnapshot, Command, LimitsReloaded
 from tradebot.ops.events.event import EventListener
 from tradebot.trading.analysis.analysis import Analysis
 from tradebot.trading.bar_builder import BarBuilder
@@ -172,7 +172,7 @@ class Engine:
             for task in (feed, *rest):
                 task.cancel()
 
-    async def execute_command(self, command: Command) -> None:
+    async def execute_command(self, command: Command | LimitsReloaded) -> None:
         """Give the desk a command. Returns once the command is applied and its consequences are on disk."""
         await self.desk_stage.execute_command(command)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,12 @@ def run(
     if dry_start and (exchange is not None or config.venue.name == "embedded"):
         raise click.UsageError("--dry-start is for a real venue: there is nothing to check of the embedded exchange")
     if rehearse is None:
-        _run(config, exchange, exchange_log, plan, is_dry=dry_start)
+        file = None if loaded.path is None else str(loaded.path.absolute())
+
+        def read_again() -> Any:
+            return load_with_origins(file, overrides).config.with_absolute_paths()
+
+        _run(config, exchange, exchange_log, plan, is_dry=dry_start, read_config=read_again)
         return
     from tradebot.cli.run.rehearsal import print_verdict
 
@@ -195,7 +200,13 @@ def _started(path: Path) -> dict[str, Any]:
 
 
 def _run(
-    config: Any, exchange: dict[str, Any] | None, exchange_log: Path | None, faults: Any, *, is_dry: bool = False
+    config: Any,
+    exchange: dict[str, Any] | None,
+    exchange_log: Path | None,
+    faults: Any,
+    *,
+    is_dry: bool = False,
+    read_config: Callable[[], Any] | None = None,
 ) -> None:
     import asyncio
 
@@ -236,6 +247,8 @@ def _run(
         lines_dropped=lambda: log.dropped_count,
         is_dry=is_dry,
         has_login=exchange is not None and _needs_login(exchange),
+        read_config=read_config,
+        set_log_level=log.set_level,
     )
     bus = EventBus()
     bus.subscribe(logs.log_listener("daemon"))

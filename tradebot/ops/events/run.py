@@ -103,6 +103,22 @@ class StateShown(Event, frozen=True):
     picture: Annotated[Mapping[str, Any], "the fields of `tradebot status`"]
 
 
+class ConfigReloaded(Event, frozen=True):
+    """The daemon took up a changed config while running; the limits are in force from the next order on."""
+
+    level = WARNING
+    do = "Nothing; it was asked for, by SIGHUP or `tradebot reload`."
+    changes: Annotated[Sequence[str], "each setting: before -> after; none where the config is what the run has"]
+
+
+class ReloadRefused(Event, frozen=True):
+    """A changed config was not taken up, no part of it; the run goes on with the settings that it has."""
+
+    level = WARNING
+    do = "Correct the config and reload again; a restart takes up what a reload cannot."
+    reason: Reason
+
+
 class ProcessSignalIgnored(Event, frozen=True):
     """The process got a signal that asks for something it cannot do, such as reading its settings again."""
 

@@ -27,6 +27,7 @@ from tradebot.domain.messages import (
     DiskSpaceState,
     FrozenSymbols,
     Incident,
+    LimitsReloaded,
     LinkDown,
     LinkUp,
     Modify,
@@ -59,6 +60,7 @@ from tradebot.trading.desk.decisions import (
     SetUnprotected,
 )
 from tradebot.trading.desk.gate.gate import Gate
+from tradebot.trading.desk.gate.limits import Limits
 from tradebot.trading.desk.placing.placement import Placement
 from tradebot.trading.desk.placing.requests import OrderRequests
 from tradebot.trading.desk.rules.ruleset import Ruleset
@@ -89,6 +91,7 @@ class Desk:
             ClockOffset: book.conditions.take_clock_offset,
             DiskSpaceState: book.conditions.take_disk_space,
             SessionBegins: self._begin_session,
+            LimitsReloaded: self._change_limits,
             ApplyCommand: self._apply_command,
             ClosePosition: book.request_close,
             ClosePositions: book.request_closes,
@@ -237,6 +240,11 @@ class Desk:
         if self.book.take_session(session):
             self.rules.reject_breaker.forget_rejections()
             self.placement.begin_market_day()
+
+    def _change_limits(self, reloaded: LimitsReloaded) -> None:
+        limits = msgspec.convert(reloaded.limits, Limits)
+        self.placement.change_limits(limits, reloaded.order_notional)
+        self.rules.daily_loss.set_limit(limits.max_daily_loss)
 
     def _replay_event(self, event: OrderEvent | ReleasedPosition, *, is_today: bool) -> None:
         # The rules' decisions about a journaled event were carried out at the time, so they are dropped here. Events of

@@ -112,10 +112,10 @@ class SufficientFunds(PlainControl):
     checks_exits = False
 
     def __init__(self, missing_funds: MissingFunds) -> None:
-        self._missing_funds = missing_funds
+        self.missing_funds = missing_funds
 
     def check(self, request: OrderRequest, context: OrderContext) -> str | None:
         """Deny an entry if the account's money does not pay one lot at the reference price; return why, else None."""
         if request.purpose.is_exit or context.reference is None:
             return None  # without a price other controls deny
-        return self._missing_funds(request, context.reference) or None
+        return self.missing_funds(request, context.reference) or None

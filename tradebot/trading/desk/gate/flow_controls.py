@@ -130,6 +130,11 @@ class MessageRate(PlainControl):
         self._today += 1
         return True
 
+    def take_over(self, before: MessageRate) -> None:
+        """Remember the orders that a control with other limits counted."""
+        self._sent.extend(before._sent)
+        self._today = before._today
+
     def _count(self, mono: int) -> None:
         self._sent.append(mono)
         self._today += 1
@@ -203,6 +208,11 @@ class NoDuplicate(PlainControl):
             self._signals.add(signal_id)
             if len(self._signals) >= self.MAX_REMEMBERED:
                 self._older, self._signals = self._signals, set()
+
+    def take_over(self, before: NoDuplicate) -> None:
+        """Remember the orders and signals that a control with another window remembered."""
+        self._unsorted, self._orders, self._newest_mono = before._unsorted, before._orders, before._newest_mono
+        self._signals, self._older = before._signals, before._older
 
     def _sort_in(self) -> None:
         orders = self._orders

@@ -113,7 +113,12 @@ class Gate:
     def __init__(
         self, controls: Sequence[Control], *, max_quantity: Callable[[Instrument], Decimal | None] | None = None
     ) -> None:
-        self.controls, self.max_quantity = tuple(controls), max_quantity
+        self.max_quantity = max_quantity
+        self.replace_controls(controls)
+
+    def replace_controls(self, controls: Sequence[Control]) -> None:
+        """Ask these controls from the next order on."""
+        self.controls = tuple(controls)
         # A control that does not judge exits, or entries, is not asked about them. Half of them do not judge exits.
         self._entries = tuple(c.check for c in controls if getattr(c, "checks_entries", True))
         self._exits = tuple(c.check for c in controls if getattr(c, "checks_exits", True))

@@ -10,6 +10,7 @@ from tradebot.domain.order import ZERO, Order, OrderEvent, OrderEventType, Order
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import DeskOutput, PlaceOrder
 from tradebot.trading.desk.gate.gate import Gate, GateDecision, OrderContext
+from tradebot.trading.desk.gate.limits import Limits, change_limits
 from tradebot.trading.desk.placing.denials import Denials
 from tradebot.trading.desk.placing.gross_exposure import GrossExposure
 from tradebot.trading.desk.placing.requests import OrderRequests
@@ -105,6 +106,11 @@ class Placement:
         is_change = event.type is OrderEventType.REPLACE_SENT
         if (is_change or event.type is INTENT) and not order.is_external:
             self._gate.restore_passed(order.request, event.mono, is_change=is_change)
+
+    def change_limits(self, limits: Limits, order_notional: Decimal) -> None:
+        """Let the gate judge by other limits, and size entries by another notional, from the next order on."""
+        change_limits(self._gate, limits)
+        self.requests.order_notional = order_notional
 
     def begin_market_day(self) -> None:
         """Reset the gate's counts of the market day to zero."""

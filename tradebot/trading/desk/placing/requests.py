@@ -32,6 +32,7 @@ class OrderRequests:
         self._book, self._universe, self._marks, self._settings = book, book.universe, book.marks, book.settings
         self._blotter, self._conditions = book.blotter, book.conditions
         self._id_prefix, self._max_quantity = id_prefix, max_quantity
+        self.order_notional = book.settings.order_notional  # of an entry, in the account's currency
         self.used_ids = 0  # number of ids used, by orders that were sent or denied
 
     def build_entry(self, signal: Signal) -> PlaceOrder:
@@ -106,7 +107,7 @@ class OrderRequests:
     def _size(self, signal: Signal, instrument: Instrument, reference: Decimal | None) -> Decimal:
         if signal.quantity is not None:
             return instrument.round_quantity(Decimal(str(float(signal.quantity))))
-        return instrument.round_quantity(self._settings.order_notional / reference) if reference else ZERO
+        return instrument.round_quantity(self.order_notional / reference) if reference else ZERO
 
     def _request(
         self,
