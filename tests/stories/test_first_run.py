@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.stories.ledger import assert_agree
-from tradebot.journal.reader import verify_chain
+from tradebot.journal.reader import read_rows, verify_chain
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -95,6 +95,8 @@ def test_a_hangup_takes_up_a_changed_config_whole_or_not_at_all(start: Any, tmp_
     daemon.process.send_signal(signal.SIGHUP)
     assert "risk.allow_short: False -> True; nothing was taken up" in daemon.event("reload_refused")["reason"]
     assert daemon.stop().code == 0
+    (row,) = read_rows(tmp_path / "state/journal.sqlite3", kinds=("limits",))
+    assert b'"max_open_orders":7' in row.body
     assert run_command_line(["replay", str(tmp_path / "state/journal.sqlite3")]) == 0
 
 

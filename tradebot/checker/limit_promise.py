@@ -44,7 +44,7 @@ class WorstCaseExposure:
     def apply_row(self, row: EvidenceRow) -> None:
         """Apply the next row of the journal."""
         match row.kind:
-            case "terms":
+            case "terms" | "limits":  # of the start, and of a reload
                 self.limits = row.body.get("limits")
             case "reconciled":
                 self._reconciled(row.body)

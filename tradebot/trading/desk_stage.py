@@ -111,6 +111,8 @@ class DeskStage:
                         self._journal.append("reconciled", output, at=output.at)
                 case Command():
                     self._journal.append(output.verb.value, output, at=self._clock.market_ns())
+                case LimitsReloaded():
+                    self._journal.append("limits", output, at=self._clock.market_ns())
                 case TrailingStopPrices():
                     self._journal.append("trailing", output, at=output.at)
                 case Incident():

@@ -17,7 +17,8 @@ D = Decimal
 
 def reload(rig: DeskRig, *, order_notional: int = 10_000, **limits: Any) -> None:
     changed = msgspec.to_builtins(Limits(stale_after_s=15.0, **limits))
-    assert rig.desk.apply_message(LimitsReloaded(limits=changed, order_notional=D(order_notional))) == []
+    reloaded = LimitsReloaded(limits=changed, order_notional=D(order_notional))
+    assert rig.desk.apply_message(reloaded) == [reloaded], "the journal says which limits hold from here on"
 
 
 def rig_at(price: str = "1000") -> DeskRig:

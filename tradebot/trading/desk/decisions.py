@@ -14,6 +14,7 @@ from tradebot.domain.messages import (
     Cancel,
     Command,
     Incident,
+    LimitsReloaded,
     Modify,
     ReconciliationResult,
     ReleasedPosition,
@@ -25,7 +26,7 @@ from tradebot.domain.order import OrderEvent, OrderPurpose, OrderRequest
 from tradebot.domain.position_key import NettingKey
 
 Outgoing = Modify | Cancel | Incident | ReconciliationResult | TrailingStopPrices
-DeskOutput = OrderEvent | Command | Submit | Outgoing
+DeskOutput = OrderEvent | Command | LimitsReloaded | Submit | Outgoing
 
 
 class RecordEvent(Message, frozen=True, kw_only=False):

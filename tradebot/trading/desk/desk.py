@@ -245,6 +245,7 @@ class Desk:
         limits = msgspec.convert(reloaded.limits, Limits)
         self.placement.change_limits(limits, reloaded.order_notional)
         self.rules.daily_loss.set_limit(limits.max_daily_loss)
+        self._out.append(reloaded)
 
     def _replay_event(self, event: OrderEvent | ReleasedPosition, *, is_today: bool) -> None:
         # The rules' decisions about a journaled event were carried out at the time, so they are dropped here. Events of
