@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tradebot.clock import SECOND, ManualClock
 from tradebot.control.cancel_sweep import CancelSweep, SweepReport
 from tradebot.domain.order import OrderKind, Side, VenueOrder, VenueOrderStatus, VenuePosition
+from tradebot.domain.venue_reports import GttReport
 from tradebot.domain.venue_rows import VenueRows
 from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown
 from tradebot.venues.venue import Accepted, Refused, Reply
@@ -24,6 +27,19 @@ def order(id_: str, status: VenueOrderStatus = S.OPEN) -> VenueOrder:
     )  # fmt: skip
 
 
+def stop(id_: str, quantity: int = 5, **fields: Any) -> VenueOrder:
+    """A stop that would sell what `held` says is there."""
+    made = replace(order(id_, S.PENDING_TRIGGER), side=Side.SELL, kind=OrderKind.STOP_LIMIT, quantity=Decimal(quantity))
+    return replace(made, trigger_price=Decimal(990), **fields)
+
+
+def held(quantity: int = 5, **fields: Any) -> VenuePosition:
+    position = VenuePosition(
+        symbol="TCS", exchange="NSE", product="MIS", quantity=Decimal(quantity), average_price=Decimal(1000)
+    )
+    return replace(position, **fields)
+
+
 class Venue:
     """A book in memory; `on_cancel(id, nth)` decides what a cancel does, `on_look(n)` what happens before a look."""
 
@@ -31,12 +47,14 @@ class Venue:
         self.book = {id_: order(id_) for id_ in ids}
         self.cancels: list[str] = []
         self.looks = 0
+        self.positions: list[VenuePosition] | None = None  # None: the venue does not tell them
+        self.position_reads = 0
         self.on_cancel: Callable[[str, int], Reply] = lambda id_, nth: self.end(id_)
         self.on_look: Callable[[int], None] = lambda n: None
         self.clock = ManualClock(1000 * SECOND)
 
     def end(self, id_: str, status: VenueOrderStatus = S.CANCELED) -> Reply:
-        self.book[id_] = order(id_, status)
+        self.book[id_] = replace(self.book[id_], status=status)
         return Accepted(venue_order_id=id_)
 
     async def fetch_orders(self) -> VenueRows[VenueOrder]:
@@ -45,14 +63,17 @@ class Venue:
         return VenueRows(self.book.values())
 
     async def fetch_positions(self) -> VenueRows[VenuePosition]:
-        raise LinkLost("gone")
+        self.position_reads += 1
+        if self.positions is None:
+            raise LinkLost("gone")
+        return VenueRows(self.positions)
 
     async def cancel(self, *, order_id: str, venue_order_id: str) -> Reply:
         self.cancels.append(venue_order_id)
         return self.on_cancel(venue_order_id, self.cancels.count(venue_order_id))
 
-    async def sweep(self, within_s: float = 30.0) -> SweepReport:
-        return await CancelSweep(self, self.clock).cancel_until_clean(within_s=within_s)
+    async def sweep(self, within_s: float = 30.0, *, with_stops: bool = False) -> SweepReport:
+        return await CancelSweep(self, self.clock, with_stops=with_stops).cancel_until_clean(within_s=within_s)
 
 
 async def test_every_working_order_is_cancelled_once_whoever_placed_it_and_ended_ones_are_left_alone() -> None:
@@ -63,7 +84,7 @@ async def test_every_working_order_is_cancelled_once_whoever_placed_it_and_ended
     venue.book["5"] = order("5", S.REJECTED)
     outcome = await venue.sweep()
     assert outcome.is_clean
-    assert venue.cancels == ["1", "2", "3"]
+    assert venue.cancels == ["1", "3", "2"]  # the stop last, because the positions are read for it
     assert outcome.positions is None  # the venue did not tell, which changes nothing
 
 
@@ -150,3 +171,94 @@ async def test_a_denied_look_ends_the_sweep() -> None:
     venue.on_look = deny
     with pytest.raises(AccessDenied):
         await venue.sweep()
+
+
+@pytest.mark.parametrize(
+    ("stops", "positions", "kept"),
+    [
+        ([stop("1")], [held()], ["1"]),
+        ([stop("1", 2), stop("2", 3)], [held()], ["1", "2"]),
+        ([stop("1"), stop("2")], [held()], ["1"]),  # both together would sell more than is held
+        ([stop("1", 6), stop("2", 5)], [held()], ["2"]),
+        ([stop("1", 9, filled=Decimal(4))], [held()], ["1"]),
+        ([stop("1", side=Side.BUY)], [held(-5)], ["1"]),
+        ([stop("1", side=Side.BUY)], [held()], []),  # it would add to the position
+        ([stop("1")], [held(-5)], []),
+        ([stop("1")], [held(0)], []),
+        ([stop("1")], [], []),
+        ([stop("1")], None, []),
+        ([stop("1")], [held(symbol="INFY")], []),
+        ([stop("1")], [held(exchange="BSE")], []),
+        ([stop("1")], [held(product="CNC")], []),
+        ([stop("1", status=S.OPEN)], [held()], []),  # it waits for no trigger
+        ([stop("1", gtt=GttReport())], None, ["1"]),
+        ([stop("1", gtt=GttReport()), stop("2")], [held()], ["1", "2"]),
+    ],
+)
+async def test_a_stop_that_only_closes_what_is_held_stays_and_every_other_order_goes(
+    stops: list[VenueOrder], positions: list[VenuePosition] | None, kept: list[str]
+) -> None:
+    venue = Venue("9")
+    venue.book |= {stop.venue_order_id: stop for stop in stops}
+    venue.positions = positions
+    outcome = await venue.sweep()
+    assert outcome.is_clean
+    assert [order.venue_order_id for order in outcome.kept] == kept
+    assert venue.cancels == ["9", *(stop.venue_order_id for stop in stops if stop.venue_order_id not in kept)]
+
+
+async def test_with_stops_everything_goes() -> None:
+    venue = Venue()
+    venue.book = {"1": stop("1"), "2": stop("2", gtt=GttReport())}
+    venue.positions = [held()]
+    outcome = await venue.sweep(with_stops=True)
+    assert (outcome.is_clean, outcome.kept, venue.cancels) == (True, (), ["1", "2"])
+
+
+async def test_a_stop_goes_when_an_exit_that_filled_meanwhile_has_closed_what_it_guarded() -> None:
+    venue = Venue("9")
+    venue.book["1"] = stop("1")
+    venue.positions = [held()]
+
+    def too_late(id_: str, nth: int) -> Reply:
+        venue.positions = [held(0)]
+        return venue.end(id_, S.FILLED if id_ == "9" else S.CANCELED)
+
+    venue.on_cancel = too_late
+    outcome = await venue.sweep()
+    assert (outcome.is_clean, outcome.kept, venue.cancels) == (True, (), ["9", "1"])
+
+
+async def test_a_stop_that_triggers_while_the_book_is_read_is_left_to_close() -> None:
+    venue = Venue()
+    venue.book["1"] = stop("1")
+    venue.positions = [held()]
+
+    def fire(look: int) -> None:
+        if look == 2:
+            venue.book["1"] = stop("1", status=S.OPEN)
+
+    venue.on_look = fire
+    outcome = await venue.sweep()
+    assert (venue.cancels, [order.status for order in outcome.kept]) == ([], [S.OPEN])
+
+
+async def test_positions_that_cannot_be_read_once_more_do_not_cost_a_stop_and_no_other_cancel_waits_for_them() -> None:
+    venue = Venue("9")
+    venue.book["1"] = stop("1")
+    venue.positions = [held()]
+
+    def vanish(look: int) -> None:
+        if look == 2:
+            venue.positions = None
+
+    read_before: list[int] = []
+
+    def ended(id_: str, nth: int) -> Reply:
+        read_before.append(venue.position_reads)
+        return venue.end(id_)
+
+    venue.on_look, venue.on_cancel = vanish, ended
+    outcome = await venue.sweep()
+    assert (outcome.is_clean, venue.cancels, read_before) == (True, ["9"], [0])
+    assert [order.venue_order_id for order in outcome.kept] == ["1"]

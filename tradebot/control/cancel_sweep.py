@@ -1,16 +1,20 @@
-"""The second half of the kill switch: cancels every working order at the venue and polls until none works.
+"""The second half of the kill switch: cancels the working orders at the venue and polls until none works.
 
 Nothing of the daemon is used, neither its journal nor its memory. What the venue lists is cancelled by the venue's ids,
 no matter who placed it. A cancel may be repeated, because it can end an order only once.
+
+A stop that waits for its trigger and only closes what is held is kept: without it nothing guards the position any more.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from decimal import Decimal
 from typing import NamedTuple, Protocol
 
 from tradebot.clock import SECOND, Clock
-from tradebot.domain.order import VenueOrder, VenueOrderStatus, VenuePosition
+from tradebot.domain.order import ZERO, Side, VenueOrder, VenueOrderStatus, VenuePosition
 from tradebot.domain.venue_rows import VenueRows
 from tradebot.errors import AccessDenied, LinkLost, OutcomeUnknown
 from tradebot.venues.limiter import Limiter, RateWindow, rate_windows
@@ -61,24 +65,32 @@ class SweepReport(NamedTuple):
     """The result of a sweep.
 
     `orders` are sorted by when they were found. `failure` says why the orders could not be read at the end,
-    empty if they could. `positions` are those still open, None if the venue did not answer.
+    empty if they could. `positions` are those still open, None if the venue did not answer. `kept` are the stops that
+    were left at the venue, as they were last listed.
     """
 
     orders: tuple[CancelledOrder, ...]
     failure: str
     positions: tuple[VenuePosition, ...] | None
+    kept: tuple[VenueOrder, ...] = ()
 
     @property
     def is_clean(self) -> bool:
-        """Return whether the orders could be read at the end and none of them works."""
+        """Return whether the orders could be read at the end and none of them works but stops that were kept."""
         return not self.failure and not any(line.still_works for line in self.orders)
 
 
 class CancelSweep:
-    """Cancels all working orders at the venue of `broker`, within the venue's rate limit."""
+    """Cancels the working orders at the venue of `broker`, within the venue's rate limit.
 
-    def __init__(self, broker: CancelBroker, clock: Clock) -> None:
-        self._broker, self._clock = broker, clock
+    GTT orders and stops that only close a position are kept, unless `with_stops`. A stop of a position that the venue
+    does not tell, or that could not be read, is cancelled.
+    """
+
+    def __init__(self, broker: CancelBroker, clock: Clock, *, with_stops: bool = False) -> None:
+        self._broker, self._clock, self._with_stops = broker, clock, with_stops
+        self._held: tuple[VenuePosition, ...] | None = None  # as last read, None before that
+        self._kept: tuple[VenueOrder, ...] = ()  # of the last poll
         self._limiter = Limiter(CANCEL_RATES, clock)
         self._found: dict[str, CancelledOrder] = {}  # venue_order_id -> what is known of an order that was working
         self._cancelled_at: dict[str, int] = {}  # venue_order_id -> monotonic ns of its last cancel
@@ -93,28 +105,52 @@ class CancelSweep:
         while clean < CLEAN_POLLS:
             try:
                 listed = await self._broker.fetch_orders()
-                working, failure = self._note(listed), _unread(listed)
+                failure = _unread(listed)
             except LinkLost as error:
-                # -1, because the next line adds 1: a poll that failed is not a clean one.
-                working, failure, clean = [], str(error), -1
-            clean = 0 if working else clean + 1
-            if self._clock.monotonic_ns() > deadline:
+                # -1, because it is counted up below: a poll that failed is not a clean one.
+                listed, failure, clean = None, str(error), -1
+            is_over = self._clock.monotonic_ns() > deadline
+            works = listed is not None and await self._cancel_listed(listed, is_over=is_over)
+            clean = 0 if works else clean + 1
+            if is_over:
                 break
-            await self._cancel_all([order for order in working if self._is_due(order)])
             if clean < CLEAN_POLLS:
                 await self._clock.sleep(CLEAN_POLL_GAP_S if clean else POLL_INTERVAL_S)
-        return SweepReport(orders=tuple(self._found.values()), failure=failure, positions=await self._positions())
+        positions = await self._positions()
+        return SweepReport(orders=tuple(self._found.values()), failure=failure, positions=positions, kept=self._kept)
 
-    def _note(self, orders: list[VenueOrder]) -> list[VenueOrder]:
-        working = []
-        for order in orders:
-            id_ = order.venue_order_id
-            if order.status in WORKING_STATUSES:
-                working.append(order)
-                self._found.setdefault(id_, CancelledOrder(order=order, cancels_sent=0, answer=""))
-            if id_ in self._found:
-                self._found[id_] = self._found[id_]._replace(order=order)
-        return working
+    async def _cancel_listed(self, listed: Iterable[VenueOrder], *, is_over: bool) -> bool:
+        # Returns whether an order works that is not kept. Nothing waits for the positions but the stops.
+        working = [order for order in listed if order.status in WORKING_STATUSES]
+        stops = [order for order in working if self._may_stay(order)]
+        others = [order for order in working if order not in stops]
+        self._note(others, listed)
+        await self._cancel_all([] if is_over else others)
+        self._kept = await self._choose_kept(stops)
+        unkept = [order for order in stops if order not in self._kept]
+        self._note(unkept, listed)
+        await self._cancel_all([] if is_over else unkept)
+        return bool(others or unkept)
+
+    def _may_stay(self, order: VenueOrder) -> bool:
+        # A stop to which a cancel was sent is not kept any more: it may be gone. One that triggers now closes.
+        waits = order.gtt is not None or order.status is VenueOrderStatus.PENDING_TRIGGER
+        was_kept = order.venue_order_id in {kept.venue_order_id for kept in self._kept}
+        return (waits or was_kept) and not self._with_stops and order.venue_order_id not in self._cancelled_at
+
+    async def _choose_kept(self, waiting: list[VenueOrder]) -> tuple[VenueOrder, ...]:
+        # Read again at each poll: an order that fills meanwhile may close what a stop guards.
+        if any(order.gtt is None for order in waiting) and (held := await self._positions()) is not None:
+            self._held = held
+        return tuple(_closing_only(waiting, self._held or ()))
+
+    def _note(self, working: Iterable[VenueOrder], listed: Iterable[VenueOrder]) -> None:
+        # `working` are to be cancelled. What was found before is brought up to date.
+        for order in working:
+            self._found.setdefault(order.venue_order_id, CancelledOrder(order=order, cancels_sent=0, answer=""))
+        for order in listed:
+            if (line := self._found.get(order.venue_order_id)) is not None:
+                self._found[order.venue_order_id] = line._replace(order=order)
 
     def _is_due(self, order: VenueOrder) -> bool:
         before = self._cancelled_at.get(order.venue_order_id)
@@ -128,7 +164,7 @@ class CancelSweep:
                 await self._cancel(order)
 
         async with asyncio.TaskGroup() as tasks:
-            for order in orders:
+            for order in filter(self._is_due, orders):
                 tasks.create_task(one(order), name=f"cancel-{order.venue_order_id}")
 
     async def _cancel(self, order: VenueOrder) -> None:
@@ -144,7 +180,6 @@ class CancelSweep:
         self._found[id_] = self._found[id_]._replace(cancels_sent=self._found[id_].cancels_sent + 1, answer=answer)
 
     async def _positions(self) -> tuple[VenuePosition, ...] | None:
-        # For information only, and last, so that no cancel depends on it.
         try:
             return tuple(position for position in await self._broker.fetch_positions() if position.quantity)
         except (LinkLost, AccessDenied):
@@ -157,3 +192,20 @@ def _unread(listed: VenueRows[VenueOrder]) -> str:
         return ""
     names = ", ".join(row.venue_order_id or row.symbol or "one without an id" for row in listed.unread[:5])
     return f"{len(listed.unread)} orders of it cannot be read ({names}): look at them in the broker's app"
+
+
+def _closing_only(stops: Iterable[VenueOrder], held: Iterable[VenuePosition]) -> list[VenueOrder]:
+    # GTT orders, and the first stops of each position that together close no more than all of it.
+    left: dict[tuple[str, str, str, Side], Decimal] = {}
+    for position in held:
+        side = Side.SELL if position.quantity > 0 else Side.BUY
+        left[position.exchange, position.symbol, position.product, side] = abs(position.quantity)
+    kept = []
+    for order in stops:
+        key = order.exchange, order.symbol, order.product, order.side
+        rest = left.get(key, ZERO) - (order.quantity - order.filled)
+        if order.gtt is not None or rest >= 0:
+            kept.append(order)
+        if order.gtt is None and rest >= 0:
+            left[key] = rest
+    return kept

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,14 @@ from tradebot.cli.shared.options import exchange_option
 from tradebot.cli.shared.state_dir import salvaged_settings
 from tradebot.config.salvage import SalvagedSettings
 from tradebot.daemon.login.saved_login import login_path, read_login
+from tradebot.domain.order import VenueOrder
 from tradebot.errors import AccessDenied, ConfigError, ExitCode, LoginLost, StateError
 from tradebot.printable import make_printable
-from tradebot.printing import print_error_line, print_line
+from tradebot.printing import print_error_line, print_json, print_line
 from tradebot.venues import registry
 from tradebot.venues.adapter import VenueAccess, VenueAdapter
+
+Say = Callable[[str], None]
 
 
 @click.command()
@@ -27,67 +31,114 @@ from tradebot.venues.adapter import VenueAccess, VenueAdapter
 @exchange_option()
 @click.option("--all", "is_all", is_flag=True, help="Bar every daemon of this user that runs.")
 @click.option(
+    "--cancel-stops", "with_stops", is_flag=True, help="Cancel the stops of open positions and GTT orders too."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was cancelled and kept as JSON, the words to stderr.")
+@click.option(
     "--within", "within_s", type=click.FloatRange(1, 600), default=30.0, show_default=True, help="Seconds to try."
 )
 def kill(
-    path: str | None, state_dir: Path | None, reason: str, exchange_file: Path | None, is_all: bool, within_s: float
-) -> int:
-    """Bar every new order and cancel every working one at the venue, with the daemon alive, hung or dead.
+    path: str | None, state_dir: Path | None, reason: str, exchange_file: Path | None, is_all: bool, with_stops: bool,
+    as_json: bool, within_s: float,
+) -> int:  # fmt: skip
+    """Bar every new order and cancel the working ones at the venue, with the daemon alive, hung or dead.
 
     Writes the file HALT into the state directory, which a daemon obeys before each send and at start until `resume`,
-    then cancels by id and looks until the book is clean. Positions stay. Credentials: TRADEBOT_KILL__API_KEY and
+    then cancels by id and looks until the book is clean. Positions stay, and so do stops that wait for a trigger and
+    only close one, and GTT orders, unless --cancel-stops. Credentials: TRADEBOT_KILL__API_KEY and
     TRADEBOT_KILL__ACCESS_TOKEN, else those of the daemon's last login, else those of the venue; a paper run has no
     order there, so only the first cancel beside one. Exit 0: clean; 75: something is left, or a daemon goes on.
     """
     from tradebot.clock import WallClock, format_iso
 
+    say = print_error_line if as_json else print_line
     found = salvaged_settings(path)
     why = f"{make_printable(reason)} (tradebot kill, {format_iso(WallClock().wall_ns())[:19]}Z)"
-    is_barred = _bar_all(state_dir or found.state_dir, why, is_named=state_dir is not None, is_all=is_all)
+    is_barred = _bar_all(state_dir or found.state_dir, why, is_named=state_dir is not None, is_all=is_all, say=say)
+    outcome, is_done = None, True
     if exchange_file is None and _trades_on_paper(found, state_dir or found.state_dir):
-        print_line(
+        say(
             "the newest run traded on paper: no order of its own is at the venue, and orders of yours there are left"
             " alone; TRADEBOT_KILL__API_KEY and TRADEBOT_KILL__ACCESS_TOKEN cancel those"
         )
-        return ExitCode.OK if is_barred else ExitCode.TEMPORARY
-    try:
-        target = _target(found, exchange_file, state_dir or found.state_dir)
-    except ConfigError as error:
-        print_error_line(f"NOT CANCELLED: {error}")
-        return ExitCode.TEMPORARY
-    if target is None:
-        if is_barred:
-            print_line("the venue is the exchange inside the daemon, which takes its own orders back when it sees HALT")
-        return ExitCode.OK if is_barred else ExitCode.TEMPORARY
-    return ExitCode.OK if _cancel_all(*target, within_s) and is_barred else ExitCode.TEMPORARY
+    else:
+        try:
+            target = _target(found, exchange_file, state_dir or found.state_dir)
+        except ConfigError as error:
+            print_error_line(f"NOT CANCELLED: {error}")
+            target, is_done = None, False
+        if target is not None:
+            outcome = asyncio.run(_sweep(*target, within_s, with_stops=with_stops))
+            _report(outcome, say)
+            is_done = bool(outcome.is_clean)
+        elif is_done and is_barred:
+            say("the venue is the exchange inside the daemon, which takes its own orders back when it sees HALT")
+    if as_json:
+        print_json({"halted": is_barred} | ({} if outcome is None else _sweep_fields(outcome)))
+    return ExitCode.OK if is_barred and is_done else ExitCode.TEMPORARY
 
 
-def _cancel_all(adapter: VenueAdapter, accesses: list[VenueAccess], within_s: float) -> bool:
-    # Prints every order and position. Returns whether no order works any more.
-    outcome = asyncio.run(_sweep(adapter, accesses, within_s))
+def _report(outcome: Any, say: Say) -> None:
+    # Says every order and position.
     for line in outcome.orders:
         order = line.order
         end = f"STILL WORKING: {line.answer or 'not asked'}" if line.still_works else order.status.value
-        print_line(
+        say(
             f"{order.venue_order_id:20} {order.side:4} {order.quantity:>8} {order.symbol:12} "
             f"filled {order.filled:>8}  cancels sent {line.cancels_sent}  {end}"
         )
     if outcome.positions is None:
-        print_line("positions: the venue did not tell")
+        say("positions: the venue did not tell")
     for position in outcome.positions or ():
         what = f"{position.quantity} {position.symbol} {position.product}"
-        print_line(f"position stays open: {what}")
+        say(f"position stays open: {what}")
     left = sum(line.still_works for line in outcome.orders)
     if outcome.failure:
         print_error_line(f"NOT CLEAN: the order book could not be read at the end: {outcome.failure}")
     elif left:
         print_error_line(f"NOT CLEAN: {left} orders still work at the venue; run it again or cancel by hand")
     else:
-        print_line(f"clean: no order works at the venue; {len(outcome.orders)} worked before")
-    return bool(outcome.is_clean)
+        but = " but stops that are left there" if outcome.kept else ""
+        say(f"clean: no order works at the venue{but}; {len(outcome.orders)} worked before")
+    if outcome.kept:
+        is_one, stops = len(outcome.kept) == 1, ", ".join(map(_stop_words, outcome.kept))
+        say(
+            f"{'1 stop is' if is_one else f'{len(outcome.kept)} stops are'} left at the exchange: {stops};"
+            f" --cancel-stops cancels {'it' if is_one else 'them'} too"
+        )
+        say("if you close a position by hand, cancel its stop by hand too: it would sell what you no longer hold")
 
 
-def _bar_all(folder: Path, reason: str, *, is_named: bool, is_all: bool) -> bool:
+def _stop_words(order: VenueOrder) -> str:
+    at = "" if order.trigger_price is None else f" at {order.trigger_price.normalize():f}"
+    return f"{'' if order.gtt is None else 'GTT '}{order.side} {order.quantity - order.filled:f} {order.symbol}{at}"
+
+
+def _sweep_fields(outcome: Any) -> dict[str, Any]:
+    def row(order: VenueOrder) -> dict[str, Any]:
+        return {
+            "venue_order_id": order.venue_order_id, "tag": order.tag, "exchange": order.exchange,
+            "symbol": order.symbol, "product": order.product, "side": order.side, "quantity": f"{order.quantity:f}",
+            "filled": f"{order.filled:f}", "status": order.status, "is_gtt": order.gtt is not None,
+            "trigger": None if order.trigger_price is None else f"{order.trigger_price:f}",
+        }  # fmt: skip
+
+    positions = [
+        {"exchange": p.exchange, "symbol": p.symbol, "product": p.product, "quantity": f"{p.quantity:f}"}
+        for p in outcome.positions or ()
+    ]
+    return {
+        "clean": outcome.is_clean,
+        "failure": outcome.failure,
+        "orders": [
+            row(line.order) | {"cancels_sent": line.cancels_sent, "answer": line.answer} for line in outcome.orders
+        ],
+        "kept": [row(order) for order in outcome.kept],
+        "positions": None if outcome.positions is None else positions,
+    }
+
+
+def _bar_all(folder: Path, reason: str, *, is_named: bool, is_all: bool, say: Say) -> bool:
     """Write the HALT files and say which daemons they stop and which go on.
 
     Returns whether the daemon that the operator means is barred. Without `--state-dir` that is any running daemon: one
@@ -96,9 +147,9 @@ def _bar_all(folder: Path, reason: str, *, is_named: bool, is_all: bool) -> bool
     from tradebot.control.running_daemons import running_daemons
 
     others = [one for one in running_daemons() if not _is_same(one.state_dir, folder)]
-    was_used, is_running = _bar(folder, reason)
+    was_used, is_running = _bar(folder, reason, say)
     for one in others if is_all else ():
-        _, is_stopped = _bar(one.state_dir, reason)
+        _, is_stopped = _bar(one.state_dir, reason, say)
         is_running, is_named = is_running or is_stopped, is_named or not is_stopped
     for one in () if is_all else others:
         print_error_line(
@@ -111,7 +162,7 @@ def _bar_all(folder: Path, reason: str, *, is_named: bool, is_all: bool) -> bool
     return is_barred
 
 
-def _bar(folder: Path, reason: str) -> tuple[bool, bool]:
+def _bar(folder: Path, reason: str, say: Say) -> tuple[bool, bool]:
     # Returns whether the directory was used by a daemon before and is barred now, and whether one runs there now.
     from tradebot.control.halt_file import HaltFile
     from tradebot.journal.lock import lock_holder
@@ -126,9 +177,9 @@ def _bar(folder: Path, reason: str) -> tuple[bool, bool]:
         return False, False
     if (pid := lock_holder(folder)) is not None:
         who = f"the daemon of pid {pid or 'unknown'} on {folder}"
-        print_line(f"halted: {who}; no order leaves until `tradebot resume`")
+        say(f"halted: {who}; no order leaves until `tradebot resume`")
         return True, True
-    print_line(f"{halt_file.path} is on disk; what starts there sends nothing until `tradebot resume`")
+    say(f"{halt_file.path} is on disk; what starts there sends nothing until `tradebot resume`")
     return (folder / FILE_NAME).exists(), False
 
 
@@ -193,7 +244,7 @@ def _target(
     return adapter, accesses
 
 
-async def _sweep(adapter: VenueAdapter, accesses: list[VenueAccess], within_s: float) -> Any:
+async def _sweep(adapter: VenueAdapter, accesses: list[VenueAccess], within_s: float, *, with_stops: bool) -> Any:
     from tradebot.clock import WallClock
     from tradebot.control.cancel_sweep import CancelSweep
 
@@ -201,7 +252,7 @@ async def _sweep(adapter: VenueAdapter, accesses: list[VenueAccess], within_s: f
     for access in accesses:
         broker = adapter.build_kill_broker(access, clock)
         try:
-            return await CancelSweep(broker, clock).cancel_until_clean(within_s=within_s)
+            return await CancelSweep(broker, clock, with_stops=with_stops).cancel_until_clean(within_s=within_s)
         except AccessDenied as error:
             if access is accesses[-1] or not isinstance(error, LoginLost):
                 raise AccessDenied(f"nothing was cancelled: {error}") from error
