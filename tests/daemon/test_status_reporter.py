@@ -12,12 +12,14 @@ import pytest
 
 from tests.told import Told
 from tests.trading.desk.desk_rig import DeskRig
+from tests.trading.desk.venue_model import VenueModel
 from tradebot.clock import ManualClock
 from tradebot.config import Config
 from tradebot.daemon import status_reporter
 from tradebot.daemon.status_reporter import StatusReporter
 from tradebot.markets.calendar import ist_to_ns
 from tradebot.markets.market import HOME_MARKET
+from tradebot.trading.desk.settings import RestingSettings
 
 
 class Heard:
@@ -135,3 +137,26 @@ def test_positions_whose_stops_end_with_the_process_are_named_with_them() -> Non
     assert (event, fields["level"]) == ("stops_ended", "warning")
     assert fields["positions"] == {"AAA": {"qty": "10", "stop": "990.0", "trail": "1030.00", "target": "1100.0"}}
     assert "end with it" in fields["reason"]
+
+
+@pytest.mark.parametrize(
+    ("held_more", "event", "level"), [(0, "stops_retained", "info"), (5, "stops_ended", "warning")]
+)
+def test_a_position_whose_stop_rests_at_the_venue_is_guarded_only_if_all_of_it_is(
+    held_more: int, event: str, level: str
+) -> None:
+    heard, venue = Heard(), VenueModel(DeskRig(resting=RestingSettings(strategies=("s",))))
+    account, universe = venue.rig.desk.account, venue.rig.universe
+    heard.status_reporter._account, heard.status_reporter._venue_session.universe = account, universe  # type: ignore[attr-defined]
+    bought = venue.buy(quantity=10 - held_more)
+    venue.run(1)
+    if held_more:
+        venue.trade(next(o for o in venue.orders.values() if o.request.order_id == bought.order_id), Decimal(held_more))
+        venue.deliver_all()
+
+    heard.status_reporter.warn_open_positions()
+
+    ((said, fields),) = heard.events
+    assert (said, fields["level"]) == (event, level)
+    row = {"qty": "10", "stop": "990.0", "resting": f"{10 - held_more}", "rests_at": "990.0"}
+    assert fields["positions"] == {"AAA": row}

@@ -11,7 +11,7 @@ from tradebot.daemon.login.broker_login import BrokerLoginState
 from tradebot.daemon.venue.venue_session import VenueSession
 from tradebot.markets.calendar import HoursClass
 from tradebot.ops.events.event import EventListener
-from tradebot.ops.events.run import StopRequested, StopsEnded, TradingStarted
+from tradebot.ops.events.run import StopRequested, StopsEnded, StopsRetained, TradingStarted
 from tradebot.ops.systemd import Notifier
 from tradebot.trading.desk.account_view import AccountView
 from tradebot.trading.engine import Engine
@@ -74,17 +74,24 @@ class StatusReporter:
         self._notifier.notify_stopping()
 
     def warn_open_positions(self) -> None:
-        """Warn of the positions that stay open without the stops that this process watched for them."""
+        """Report the positions that stay open: those whose stop rests at the venue, and with a warning all others."""
         account, universe = self._account, self._venue_session.universe
-        left = {}
+        resting = {view.symbol: view for view in account.resting_stops() if view.resting}
+        bare, guarded = {}, {}
         for symbol, quantity in account.open_quantities().items():
             levels = account.protective_levels(universe.ids_by_symbol[symbol]) if symbol in universe else None
-            if levels is not None:
-                left[symbol] = {"qty": f"{quantity:f}"} | {
-                    name: f"{level:f}" for name, level in levels.current_levels.items()
-                }
-        if left:
-            self._tell(StopsEnded(positions=left))
+            if levels is None:
+                continue
+            row = {"qty": f"{quantity:f}"} | {name: f"{level:f}" for name, level in levels.current_levels.items()}
+            view = resting.get(symbol)
+            if view is not None:
+                row |= {"resting": f"{view.resting:f}", "rests_at": str(view.trigger)}
+            is_guarded = view is not None and view.resting >= abs(quantity)
+            (guarded if is_guarded else bare)[symbol] = row
+        if guarded:
+            self._tell(StopsRetained(positions=guarded))
+        if bare:
+            self._tell(StopsEnded(positions=bare))
 
     def _status(self) -> str:
         c = self._account.conditions

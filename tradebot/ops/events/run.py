@@ -146,13 +146,27 @@ class ShutdownUnreconciled(Event, frozen=True):
 
 
 class StopsEnded(Event, frozen=True):
-    """The run ended with open positions whose stops and targets it held itself: nothing guards them any more."""
+    """The run ended with open positions whose stops and targets it held itself: nothing guards them any more.
+
+    A stop that rests at the venue for a part of a position is named: `resting` shares of it are guarded.
+    """
 
     level, was = WARNING, "stops_end"
     do = "Close them or place stops at the broker by hand, or start the daemon again."
     positions: Annotated[Mapping[str, Mapping[str, str]], "symbol -> quantity and the levels it was guarded by"]
     reason: Reason = "stops and targets are held by this process and end with it"
     action: Action = "nothing guards these positions until the daemon runs again: close them or place stops by hand"
+
+
+class StopsRetained(Event, frozen=True):
+    """The run ended with open positions whose stops rest at the venue as orders: those hold without the daemon.
+
+    What the daemon held itself, such as a target, ends with it, and a trailing stop does not follow any more.
+    """
+
+    level = INFO
+    do = "Nothing; if you close such a position by hand, cancel its stop at the broker too."
+    positions: Annotated[Mapping[str, Mapping[str, str]], "symbol -> quantity, levels, and where its stop rests"]
 
 
 class RunSummarized(Event, frozen=True):
