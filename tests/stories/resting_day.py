@@ -15,6 +15,7 @@ from tests.stories.live_rehearsal import Rehearsal
 from tests.stories.real_process import Daemon
 from tradebot.checker.promises import are_kept, judge_records
 from tradebot.clock import IST, SECOND, WallClock, format_iso, parse_iso
+from tradebot.ops.events.desk import DifferenceFound, HaltRaised, IncidentRaised, PositionAdopted
 
 SPEED = 120  # market seconds in one of ours
 SHARES = Decimal(10)
@@ -33,8 +34,9 @@ class Trader(Strategy):
             return Intent(action=Action.ENTER_LONG, quantity=10, {levels})
 """
 Prices = Sequence[tuple[str, float]]  # (HH:MM, price) in order: each holds until the next one, the last to the end
-# Nothing that must not happen when a stop at the venue did what it is for.
-ALARMS = ("desk_halted", "halt_raised", "incident_raised", "difference_found", "order_unrecognized")
+# What is never told while a stop at the venue does what it is for.
+DESK_ALARMS = (HaltRaised, IncidentRaised, DifferenceFound, PositionAdopted)
+ALARMS = (*(event.name for event in DESK_ALARMS), "external_order_seen")
 
 
 class RestingDay(Rehearsal):
@@ -74,9 +76,13 @@ class RestingDay(Rehearsal):
         daemon = self.run()
         daemon.event("login_needed")
         self.log_in()
-        for _ in range(symbols):
-            stop = daemon.until(lambda line: line.get("purpose") == "resting_stop")
-            daemon.until(lambda line, id_=stop["order_id"]: (line["event"], line["order_id"]) == ("order_acked", id_))
+        waiting: set[str] = set()  # stops that were sent
+        while symbols:
+            line = daemon.until(lambda line: line["event"] in ("order_submitted", "order_acked"))
+            if line.get("purpose") == "resting_stop":
+                waiting.add(line["order_id"])
+            elif line["order_id"] in waiting:
+                symbols -= 1
         return daemon
 
     def at(self, clock: str) -> int:
@@ -122,7 +128,7 @@ class RestingDay(Rehearsal):
 
 
 def alarms(daemon: Daemon) -> list[dict[str, Any]]:
-    """Return the lines of a daemon that tell of a halt or of something that nobody asked for."""
+    """Return the lines of a daemon that tell of a halt, or of an act in the account that is not the daemon's."""
     return [line for line in daemon.lines if line["event"] in ALARMS]
 
 
