@@ -325,7 +325,7 @@ def test_whose_a_position_is_survives_a_restart_and_ends_when_it_is_flat() -> No
 
 def test_the_orders_of_a_day_are_counted_over_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
     controls = {"per_second": 8, "per_minute": 200, "per_day": 4}  # three entries, the fourth is an exit's
-    monkeypatch.setattr(desk_rig, "gate", lambda: Gate([MessageRate(**controls), NoDuplicate(window_s=5.0)]))
+    monkeypatch.setattr(desk_rig, "gate", lambda product: Gate([MessageRate(**controls), NoDuplicate(window_s=5.0)]))
     events: list[OrderEvent] = []
     sent = 0
     for life in range(3):
