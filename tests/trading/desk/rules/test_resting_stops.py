@@ -11,7 +11,8 @@ from tests.trading.desk.desk_rig import DeskRig, submitted
 from tests.trading.desk.venue_model import VenueModel
 from tradebot.domain.commands import CommandVerb
 from tradebot.domain.messages import Action, Cancel, Command, Modify
-from tradebot.domain.order import OrderKind, OrderPurpose, Side, VenueOrderStatus
+from tradebot.domain.order import OrderEvent, OrderEventType, OrderKind, OrderPurpose, Side, VenueOrderStatus
+from tradebot.trading.desk.gate.limits import Limits, build_gate
 from tradebot.trading.desk.settings import RestingSettings
 
 D = Decimal
@@ -227,6 +228,7 @@ def test_a_refused_stop_raises_the_alarm_and_closes_the_symbol_to_entries_until_
     assert "no SL-M today; the stop of the daemon at 990 holds" in alarm
     assert "no SL-M today" in venue.rig.desk.book.conditions.entries_closed("AAA")
     assert position(venue) == 10, "the desk's own stop holds it"
+    assert venue.rig.desk.book.conditions.halt_reason_for("AAA") == "", "no halt that a person has to end"
     venue.refuses = ""
     venue.run(65)
     assert len(venue.stops) == 1
@@ -310,3 +312,43 @@ def test_a_day_without_quotes_does_not_keep_a_stop_from_the_venue() -> None:
     venue.run(4)
     assert [order.request.quantity for order in venue.stops] == [5]
     assert working.status is not VenueOrderStatus.OPEN
+
+
+def with_kill(venue: VenueModel) -> list[str]:
+    """Give the desk all controls; what stands in the list is the reason of a kill, and no order leaves."""
+    killed: list[str] = []
+    limits = Limits(stale_after_s=15.0)
+    venue.rig.desk.placement._gate = build_gate(limits, kill_reason=lambda: killed[0] if killed else "")
+    return killed
+
+
+def test_after_a_kill_the_stop_of_a_position_rests_whatever_asks_for_its_exit() -> None:
+    venue = a_venue()
+    killed = with_kill(venue)
+    venue.buy(target=1040.0)
+    venue.run(1)
+    killed.append("wrong limits")
+    venue.move("1041")
+    venue.run(6)
+    assert len(venue.stops) == 1, "without it nothing would guard the position: no exit can leave"
+    denied = [e for e in venue.outputs if isinstance(e, OrderEvent) and e.type is OrderEventType.DENIED]
+    assert [event.reason for event in denied] == ["kill: wrong limits"]
+    killed.clear()
+    venue.run(3)
+    assert not venue.stops
+    (exit_,) = [order for order in venue.orders.values() if order.request.purpose is OrderPurpose.TARGET]
+    assert (exit_.request.quantity, venue.sellable) == (10, 10)
+
+
+def test_after_a_kill_a_stop_whose_changes_are_used_up_is_not_given_up_for_one_that_cannot_leave() -> None:
+    venue = a_venue(min_interval_s=0.5, min_step_pct=D(0), most_changes=0)
+    killed = with_kill(venue)
+    venue.buy(trail_by=10.0)
+    venue.run(1)
+    killed.append("wrong limits")
+    venue.move("1005")
+    venue.run(6)
+    assert [order.request.trigger_price for order in venue.stops] == [D(990)]
+    killed.clear()
+    venue.run(6)
+    assert [order.request.trigger_price for order in venue.stops] == [D(995)]

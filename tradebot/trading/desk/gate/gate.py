@@ -137,6 +137,12 @@ class Gate:
             passed(request, context)
         return self.passed_decision
 
+    def find_denial(self, request: OrderRequest, context: OrderContext) -> GateDecision | None:
+        """Return the denial of an order that may be sent later, None if it would pass now; no control notes it."""
+        checks = self._exits if request.purpose.is_exit else self._entries
+        is_denied = any(check(request, context) is not None for check in checks)
+        return self._denied(request, context) if is_denied else None
+
     def find_control(self, kind: type[C]) -> C:
         """Return the control of class `kind`, which this gate must have."""
         return next(control for control in self.controls if isinstance(control, kind))

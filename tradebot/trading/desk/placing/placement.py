@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
 
@@ -99,7 +100,12 @@ class Placement:
 
     def check_replacement(self, rest: OrderRequest, reference: Decimal | None, *, instead_of: Order) -> GateDecision:
         """Ask the gate about an order that replaces a working one, as if the working one did not exist."""
-        return self._gate.check_order(rest, self._context(rest, reference, without=instead_of))
+        return self._gate.check_order(rest, self._context(rest, reference, without=(instead_of,)))
+
+    def find_denial(self, order: PlaceOrder, *, without: Sequence[Order]) -> GateDecision | None:
+        """Return why an order could not leave if the orders `without` were gone, None if it could; nothing is noted."""
+        context = self._context(order.request, order.reference, without=without)
+        return self._gate.find_denial(order.request, context)
 
     def restore_passed(self, order: Order, event: OrderEvent) -> None:
         """Let the gate remember an order, or a change of one, that an earlier process sent today."""
@@ -116,7 +122,7 @@ class Placement:
         """Reset the gate's counts of the market day to zero."""
         self._gate.begin_market_day()
 
-    def _context(self, request: OrderRequest, reference: Decimal | None, without: Order | None = None) -> OrderContext:
+    def _context(self, request: OrderRequest, reference: Decimal | None, without: Sequence[Order] = ()) -> OrderContext:
         symbol, exchange, product, strategy = request.symbol, request.exchange, request.product, request.strategy
         book = self._book
         exposure, c, blotter, id_ = book.exposure, book.conditions, book.blotter, book.universe.id_of(symbol)
@@ -126,11 +132,11 @@ class Placement:
         if exposure.has_orders(symbol):
             longest, shortest = exposure.worst_case(symbol)
             closing, in_doubt = exposure.closing_quantity(symbol), exposure.has_order_in_doubt(symbol)
-        if without is not None:
-            reserved = without.reserved_quantity(c.mono)
-            longest -= reserved if without.request.side is Side.BUY else ZERO
-            shortest += reserved if without.request.side is Side.SELL else ZERO
-            closing -= reserved if without.request.purpose.is_exit else ZERO
+        for gone in without:
+            reserved = gone.reserved_quantity(c.mono)
+            longest -= reserved if gone.request.side is Side.BUY else ZERO
+            shortest += reserved if gone.request.side is Side.SELL else ZERO
+            closing -= reserved if gone.request.purpose.is_exit else ZERO
         return OrderContext(  # positional: keywords would cost as much as all the look-ups here
             book.universe.instruments[id_],
             quantity,
@@ -138,7 +144,7 @@ class Placement:
             longest,
             shortest,
             closing,
-            exposure.working - (without is not None),
+            exposure.working - len(without),
             in_doubt,
             reference,
             book.marks.quote_age_s(id_, c.mono),

@@ -17,6 +17,7 @@ from tradebot.trading.desk.decisions import (
     Decisions,
     ForgetPosition,
 )
+from tradebot.trading.desk.placing.placement import Placement
 from tradebot.trading.desk.placing.requests import OrderRequests
 
 REFUSED_STATES = (OrderState.REJECTED, OrderState.ABSENT)
@@ -27,8 +28,8 @@ MAX_PAUSE_NS = 32 * SECOND  # between two exits of a symbol that the venue refus
 class Exits:
     """Sends the requested exits. Working entries of the symbol are cancelled first."""
 
-    def __init__(self, book: Book, requests: OrderRequests) -> None:
-        self._book, self._requests = book, requests
+    def __init__(self, book: Book, requests: OrderRequests, placement: Placement) -> None:
+        self._book, self._requests, self._placement = book, requests, placement
         self.refusals: dict[str, tuple[int, int]] = {}  # symbol -> (refusals in a row, monotonic ns of the next try)
         # symbol -> monotonic ns at which the desk saw a stop reached that rests at the venue
         self._reached_mono: dict[str, int] = {}
@@ -75,7 +76,8 @@ class Exits:
         """Send the requested exit of a symbol for its closable quantity, unless a working exit may still close some.
 
         Cancels the entries and the resting stops of the symbol first, and waits until the stops have ended. Does
-        nothing while the login is dead or the venue's refusals make it pause. `quoted_at` is monotonic ns.
+        nothing while the login is dead or the venue's refusals make it pause. While the gate lets no exit leave, as
+        after a kill, the stops keep resting. `quoted_at` is monotonic ns.
         """
         book, blotter, c = self._book, self._book.blotter, self._book.conditions
         if symbol not in blotter.positions.open:
@@ -85,10 +87,21 @@ class Exits:
         if c.links.orders_refused or (self.refusals and c.mono < self.refusals.get(symbol, (0, 0))[1]):
             return
         purpose, reason = book.pending_exits.requested[symbol]
+        stops = []
         for order in blotter.live_orders(symbol):
-            waits = order.request.purpose.rests and not order.is_triggered
-            if not order.request.purpose.is_exit or (waits and not self._leaves_to_venue(symbol, order, purpose)):
+            if not order.request.purpose.is_exit:
                 yield CancelOrder(order.order_id, "the position is being closed")
+            elif order.request.purpose.rests and not order.is_triggered:
+                stops += [] if self._leaves_to_venue(symbol, order, purpose) else [order]
+        if stops and book.exposure.closing_quantity(symbol) == sum(o.reserved_quantity(c.mono) for o in stops):
+            place = self._requests.build_exit(
+                symbol, purpose=purpose, reason=reason, quoted_at=quoted_at, signal=signal
+            )
+            if self._placement.find_denial(place, without=stops) is not None:
+                yield place  # its denial is recorded
+                return
+        for order in stops:
+            yield CancelOrder(order.order_id, "the position is being closed")
         if not book.exposure.closing_quantity(symbol):
             yield self._requests.build_exit(symbol, purpose=purpose, reason=reason, quoted_at=quoted_at, signal=signal)
         if book.exposure.has_only_closing_exit(symbol):

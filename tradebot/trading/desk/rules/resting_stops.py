@@ -274,6 +274,10 @@ class RestingStops:
             self._guarded[order.symbol].waits = True
             return NOTHING
         if order.replace.tries >= settings.most_changes and wish.gtt is None:
+            place = self._requests.build_stop(wish, order.remaining_quantity)
+            if self._placement.find_denial(place, without=(order,)) is not None:
+                self._guarded[order.symbol].waits = True  # no new one could leave: the old one is better than none
+                return NOTHING
             return (CancelOrder(order.order_id, "its changes are used up"),)
         if not self._may_change(settings, order):
             return NOTHING

@@ -74,7 +74,7 @@ class Ruleset:
         absence_is_proof: bool,
     ) -> None:
         self.entries = Entries(book, requests)
-        self.exits = Exits(book, requests)
+        self.exits = Exits(book, requests, placement)
         self.stop_levels = StopLevels(book)
         self.resting_stops = RestingStops(
             book, RestingRequests(book, requests, self.stop_levels), placement, self.stop_levels
