@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import urllib.request
@@ -78,9 +79,9 @@ class Rehearsal:
         """Run a verb of the operator; returns its exit code and what it printed."""
         done = subprocess.run(
             [sys.executable, "-m", "tradebot", *words, "--state-dir", str(self.folder / "state")],
-            capture_output=True, text=True, timeout=30, check=False,
+            capture_output=True, text=True, timeout=30, check=False, env=dict(os.environ) | KEYS,
         )  # fmt: skip
-        return done.returncode, done.stdout + done.stderr
+        return done.returncode, done.stdout if "--json" in words else done.stdout + done.stderr
 
     def status(self) -> dict[str, Any]:
         """Return what `tradebot status --json` prints."""

@@ -77,7 +77,8 @@ class StatusReporter:
         """Report the positions that stay open: those whose stop rests at the venue, and with a warning all others."""
         account, universe = self._account, self._venue_session.universe
         resting = {view.symbol: view for view in account.resting_stops() if view.resting}
-        bare, guarded = {}, {}
+        bare: dict[str, dict[str, str]] = {}
+        guarded: dict[str, dict[str, str]] = {}
         for symbol, quantity in account.open_quantities().items():
             levels = account.protective_levels(universe.ids_by_symbol[symbol]) if symbol in universe else None
             if levels is None:
