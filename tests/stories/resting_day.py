@@ -72,7 +72,7 @@ class RestingDay(Rehearsal):
         self._opened_mono, self._opened_at = WallClock().monotonic_ns(), self.at(clock)
 
     def hold_with_stop(self, symbols: int = 1) -> Daemon:
-        """Start the daemon, log in, and wait until the stop of each symbol rests at the exchange."""
+        """Start the daemon, log in, and wait until it knows that the stop of each symbol rests at the exchange."""
         daemon = self.run()
         daemon.event("login_needed")
         self.log_in()
@@ -83,6 +83,8 @@ class RestingDay(Rehearsal):
                 waiting.add(line["order_id"])
             elif line["order_id"] in waiting:
                 symbols -= 1
+        looks = (self.status()["resting_stops"] for _ in range(20))  # the answer to an order is no word of the exchange
+        assert any(all(row["resting"] == row["quantity"] for row in rows) for rows in looks), "no stop rests"
         return daemon
 
     def at(self, clock: str) -> int:
