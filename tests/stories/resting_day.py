@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
@@ -122,11 +123,14 @@ class RestingDay(Rehearsal):
         return [one["tag"] for one in self.requests("POST") if "trigger_price" in one["params"]]
 
     def judge(self) -> None:
-        """Close the exchange; check that its log and the journal tell the same, and that every promise was kept."""
+        """Close the exchange; check its log against the journal, the promises, and that every run replays as it was."""
         self.close_exchange()
         assert_agree(self.journal, self.log)
         verdicts = judge_records(self.journal, against=self.log)
         assert are_kept(verdicts), verdicts
+        again = [sys.executable, "-m", "tradebot", "replay", str(self.folder / "state"), "--all"]
+        done = subprocess.run(again, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def alarms(daemon: Daemon) -> list[dict[str, Any]]:
