@@ -23,7 +23,6 @@ RELOADED_LIMITS = frozenset(
         "max_gross_notional",
         "max_daily_loss",
         "max_open_orders",
-        "price_collar_pct",
         "max_stop_pct",
         "orders_per_second",
         "orders_per_minute",
