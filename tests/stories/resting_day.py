@@ -66,9 +66,10 @@ class RestingDay(Rehearsal):
         """Let the daemon reach the exchange by another port, that of a line between them."""
         self.config.write_text(self.config.read_text().replace(f"127.0.0.1:{self.port}", f"127.0.0.1:{port}"))
 
-    def open_at(self, clock: str) -> None:
-        """Open the exchange at a time of the day, HH:MM."""
+    def open_at(self, clock: str, *, faults: str = "") -> None:
+        """Open the exchange at a time of the day, HH:MM; it misbehaves as `faults` says."""
         record = ("--prices", "recorded", "--path", str(self.folder / "prices"))
+        record += ("--faults", faults) if faults else ()
         self.open_exchange(f"{self._day}T{clock}", speed=SPEED, options=record)
         self._opened_mono, self._opened_at = WallClock().monotonic_ns(), self.at(clock)
 

@@ -11,14 +11,13 @@ from tests.stories.resting_day import SHARES, RestingDay, alarms
 from tradebot.clock import SECOND, parse_iso
 
 pytestmark = pytest.mark.timeout(100)
-# The day's range is 20% around its first price, so it ends at 984, and the limit of a stop at 988 lies at 983.06.
-OPENING = ("09:15", 1230.0)
+NO_STOPS = "no-stops@1"  # from its first minute on the exchange takes no stop order
 
 
 def test_a_refused_stop_raises_the_alarm_and_the_daemons_own_stop_holds(start: Any, tmp_path: Path) -> None:
-    prices = [OPENING, ("10:50", 1000.0), ("11:30", 987.0)]
+    prices = [("10:50", 1000.0), ("11:30", 987.0)]
     day = RestingDay(start, tmp_path, {"INFY": prices}, levels="stop_loss=988")
-    day.open_at("11:00")
+    day.open_at("11:00", faults=NO_STOPS)
     daemon = day.run()
     daemon.event("login_needed")
     day.log_in()
@@ -41,10 +40,10 @@ def test_a_refused_stop_raises_the_alarm_and_the_daemons_own_stop_holds(start: A
 
 
 def test_a_refused_stop_closes_the_position_where_that_is_wanted(start: Any, tmp_path: Path) -> None:
-    prices = [OPENING, ("10:50", 1000.0)]
+    prices = [("10:50", 1000.0)]
     settings = '[protection]\non_refusal = "exit"\n'
     day = RestingDay(start, tmp_path, {"INFY": prices}, levels="stop_loss=988", settings=settings)
-    day.open_at("11:00")
+    day.open_at("11:00", faults=NO_STOPS)
     daemon = day.run()
     daemon.event("login_needed")
     day.log_in()

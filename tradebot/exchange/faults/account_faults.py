@@ -24,6 +24,7 @@ SHORTENED = "the rest was cancelled by the exchange"
 BY_BROKER = "cancelled by the broker"
 STOPPED = "cancelled by the exchange: the trigger lies outside the execution range"
 HALTED = "Trading is halted by the exchange."
+NO_STOPS = "RMS:Rule: Stop loss orders are blocked for this session."
 BARRED = "RMS:Blocked for intraday: the product is not allowed in this instrument"
 ONE_SHARE = Decimal(1)
 
@@ -34,6 +35,7 @@ class AccountFaults:
     def __init__(self, plan: FaultPlan, exchange: Exchange, clock: Clock) -> None:
         self._plan, self._exchange, self._clock = plan, exchange, clock
         self._halted_until = 0  # monotonic ns
+        self._takes_no_stops = False
         self._barred = ""  # the symbol in which no order is accepted
         self._refusal_before = exchange.hooks.refusal_reason
         exchange.hooks.refusal_reason = self._refuse
@@ -44,6 +46,8 @@ class AccountFaults:
     def _refuse(self, ticket: Ticket) -> str:
         if self._clock.monotonic_ns() < self._halted_until:
             return HALTED
+        if self._takes_no_stops and kind_has_trigger(ticket.kind):
+            return NO_STOPS
         return BARRED if ticket.symbol == self._barred else self._refusal_before(ticket)
 
     def _reject(self, order: BookOrder) -> str:
@@ -82,6 +86,8 @@ class AccountFaults:
                 for order in self._working():
                     if kind_has_trigger(order.ticket.kind) and not order.triggered:
                         self._exchange.withdraw_order(order.order_id, STOPPED)
+            case "no-stops":
+                self._takes_no_stops = True
             case "square-off":
                 self._square_off()
             case "manual-order" if fault is not None:

@@ -298,6 +298,7 @@ FAULT_TABLE: tuple[tuple[FaultStage, tuple[str, ...] | str, tuple[tuple[Any, ...
         (
             ("mass-cancel", "F35 F71", "The broker cancels every working order."),
             ("square-off", "F36", "The broker closes every position."),
+            ("no-stops", "F50", "The exchange takes no stop order any more, for the rest of the day.", NAMED_ONLY),
             ("stop-cancelled", "F35", "The exchange cancels every stop that waits for its trigger."),
             ("manual-order", "F34", "Somebody buys one share in the broker's app."),
             ("manual-cancel", "F34", "Somebody cancels a working order in the broker's app."),
