@@ -79,6 +79,40 @@ async def test_a_row_is_visible_to_other_processes_once_it_is_durable(tmp_path: 
     assert seen.strip() == "[('order',)]"
 
 
+async def test_the_lag_is_how_long_the_oldest_queued_row_has_waited(tmp_path: Path) -> None:
+    clock = ManualClock(START)
+    with a_slow_disk() as free:
+        async with Journal(tmp_path, run="r1", clock=clock) as journal:
+            lags = [journal.lag_ns]
+            journal.append("order", intent("TB1"), at=START)
+            clock.now_ns += 500
+            journal.append("order", intent("TB2"), at=START)
+            clock.now_ns += 70
+            lags.append(journal.lag_ns)
+            free.set()
+            await journal.wait_durable()
+            lags.append(journal.lag_ns)
+            clock.now_ns += 10_000
+            journal.append("order", intent("TB3"), at=START)
+            clock.now_ns += 9
+            lags.append(journal.lag_ns)
+
+    assert lags == [0, 570, 0, 9]
+
+
+async def test_the_lag_of_what_a_commit_left_behind_counts_from_the_newest_row_of_the_commit(tmp_path: Path) -> None:
+    clock = ManualClock(START)
+    async with Journal(tmp_path, run="r1", clock=clock) as journal:
+        clock.now_ns += 100
+        first = QueuedRow(journal.append("order", intent("TB1"), at=START), START, clock.now_ns, "order", intent("TB1"))
+        clock.now_ns += 50
+        journal.append("order", intent("TB2"), at=START)
+        clock.now_ns += 7
+        journal._committed([first])
+        assert journal.lag_ns == 57
+        await journal.wait_durable()
+
+
 async def test_rows_that_wait_together_are_committed_together(tmp_path: Path) -> None:
     groups: list[int] = []
     with a_slow_disk() as free:

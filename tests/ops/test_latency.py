@@ -39,3 +39,17 @@ def test_recording_goes_on_after_a_summary() -> None:
 def test_a_capacity_that_is_no_power_of_two_is_a_mistake_of_the_programmer() -> None:
     with pytest.raises(AssertionError, match="power of two"):
         Latencies(capacity=3)
+
+
+def test_the_newest_durations_are_copied_oldest_first_as_far_as_they_are_kept() -> None:
+    latencies = Latencies(capacity=4)
+    for ns in range(1, 7):
+        latencies.record_duration("ack", ns)
+
+    found = latencies.newest_durations("ack", 3)
+    latencies.record_duration("ack", 7)
+
+    assert found.tolist() == [4, 5, 6]
+    assert latencies.newest_durations("ack", 0).tolist() == []
+    assert latencies.newest_durations("ack", 100).tolist() == [4, 5, 6, 7]
+    assert latencies.recorded_counts == {"ack": 7}

@@ -132,6 +132,14 @@ class Journal:
         """Return the `seq` of the last queued row and of the last row on disk."""
         return self._appended, self._synced
 
+    @property
+    def lag_ns(self) -> int:
+        """Return for how many wall ns the oldest queued row has waited for the disk, 0 while every row is on disk.
+
+        After a commit that left rows behind, it is counted from the newest row of that commit.
+        """
+        return max(self._clock.wall_ns() - self._row_buffer.waits_since, 0) if self._appended > self._synced else 0
+
     def measure_space(self) -> JournalSpace:
         """Measure the disk space. May wait for the disk, so call it outside the event loop; raises OSError."""
         return JournalSpace(
@@ -153,8 +161,11 @@ class Journal:
         if self._appended - self._synced >= self._limits.queue_rows:
             self._fail(StateError(f"{self.path}: the disk is {self._limits.queue_rows} rows behind"))
             raise self._error_copy()
+        wall = self._clock.wall_ns()
+        if self._appended == self._synced:
+            self._row_buffer.waits_since = wall
         self._appended += 1
-        self._row_buffer.buffer_row(QueuedRow(self._appended, at, self._clock.wall_ns(), kind, message))
+        self._row_buffer.buffer_row(QueuedRow(self._appended, at, wall, kind, message))
         return self._appended
 
     async def wait_durable(self, ticket: int | None = None) -> None:
@@ -209,7 +220,7 @@ class Journal:
             self._loop_callbacks.opened.set_exception(error)
 
     def _committed(self, group: list[QueuedRow]) -> None:
-        self._synced = group[-1].seq
+        self._synced, self._row_buffer.waits_since = group[-1].seq, group[-1].wall_at
         self._waiters.wake_up_to(self._synced)
         # A woken task runs in a later turn of the loop, so it finds that the listeners have run.
         rows = [(row.seq, row.kind, row.message) for row in group]

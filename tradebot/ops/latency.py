@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 
 import numpy as np
+import numpy.typing as npt
 
 CAPACITY = 1 << 16  # durations kept of each name: 65,536, half a megabyte
 
@@ -31,6 +32,22 @@ class Latencies:
         self._counts[name] = n + 1
         if duration_ns > self._worst[name]:
             self._worst[name] = duration_ns
+
+    @property
+    def recorded_counts(self) -> dict[str, int]:
+        """Return name -> how many durations were recorded, those overwritten since included."""
+        return dict(self._counts)
+
+    def newest_durations(self, name: str, count: int) -> npt.NDArray[np.int64]:
+        """Return the newest `count` durations of `name` in ns, oldest first; fewer where fewer are kept.
+
+        An int64 copy of shape (n,).
+        """
+        recorded = self._counts[name]
+        kept = min(count, recorded, self._capacity)
+        places = np.arange(recorded - kept, recorded) & self._mask
+        newest: npt.NDArray[np.int64] = np.frombuffer(self._rings[name], dtype=np.int64)[places]
+        return newest
 
     def percentile_summary(self) -> dict[str, dict[str, float]]:
         """Return name -> p50_us, p99_us (of the newest kept), max_us and n (of all), names sorted."""
