@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from tests.trading.desk.desk_rig import DAY, OPEN, DeskRig, submitted
+from tests.trading.desk.many_positions import ManyPositions
 from tradebot.domain.messages import Action, SessionBegins
 from tradebot.domain.order import OrderEventType
 
@@ -45,3 +46,29 @@ def test_the_fills_and_charges_of_the_day_are_those_since_its_session_began() ->
     rig.fill(request, 3, "100", "V2")
     assert rig.desk.account.day_fill_totals == (1, D(1))
     assert rig.desk.account.fill_totals == (2, D(2), D(0))
+
+
+def test_limits_are_used_as_the_gate_counts_them() -> None:
+    rig = DeskRig()
+    account = rig.desk.account
+    assert account.limit_usage() == {
+        "open_orders": (0, 5), "gross": (0, D(40_000)), "daily_loss": (0, D(1_000)), "orders_per_day": (0, 2_000),
+    }  # fmt: skip
+    request = rig.entered()
+    assert account.limit_usage()["open_orders"] == (1, 5)
+    assert account.limit_usage()["orders_per_day"] == (1, 2_000)
+    assert account.limit_usage()["gross"] == (request.quantity * 1_000, D(40_000))
+    rig.fill(request, 10, "1000")
+    rig.quote("AAA", "950")
+    assert account.limit_usage()["open_orders"] == (0, 5)
+    assert account.limit_usage()["gross"] == (D(9_500), D(40_000))
+    assert account.limit_usage()["daily_loss"] == (-account.day_profit(), D(1_000))
+    assert account.day_profit() == -501
+
+
+def test_a_gate_without_a_limit_tells_none() -> None:
+    assert ManyPositions(3).desk.account.limit_usage() == {}
+
+
+def test_the_controls_are_named_in_the_order_in_which_they_are_asked() -> None:
+    assert DeskRig().desk.account.control_names[:3] == ("halt", "session", "product")

@@ -230,6 +230,18 @@ class AccountView:
         """Return the gate's denials, by control and strategy."""
         return self._placement.denials
 
+    @property
+    def control_names(self) -> tuple[str, ...]:
+        """Return the names of the gate's controls, in the order in which they are asked."""
+        return self._placement.control_names
+
+    def limit_usage(self) -> dict[str, tuple[Decimal, Decimal]]:
+        """Return limit -> (used, most): `daily_loss` and `gross` in money, `open_orders` and `orders_per_day` counts.
+
+        A limit whose control the gate does not have is left out.
+        """
+        return self._placement.limit_usage()
+
     # ---- prices and money
 
     def last_price(self, symbol: str) -> Decimal | None:

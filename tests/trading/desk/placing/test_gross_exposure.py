@@ -87,6 +87,7 @@ def test_the_kept_sum_is_the_sum(moves, decimals):
                 blotter.expire_reservations(mono)
         asked = SYMBOLS[(made + mono) % SIZE]
         assert gross.value_without(asked) == added_up(blotter, marks, asked)
+        assert gross.total_value() == added_up(blotter, marks, without="")
 
 
 def test_sums_beyond_64_bits_are_exact():

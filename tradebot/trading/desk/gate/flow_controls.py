@@ -121,6 +121,11 @@ class MessageRate(PlainControl):
         """Count the orders of the day from zero."""
         self._today = 0
 
+    @property
+    def day_usage(self) -> tuple[int, int]:
+        """Return (orders of the market day so far, most orders of a day)."""
+        return self._today, self._exits[-1][1]
+
     def try_count(self, mono: int, is_exit: bool) -> bool:
         """Return whether `check` would pass an order at `mono` (monotonic ns); count the order if so."""
         # Fewer orders than the smallest limit cannot reach any limit, that of the day included.

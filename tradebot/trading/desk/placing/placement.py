@@ -10,6 +10,8 @@ from tradebot.domain.messages import Submit
 from tradebot.domain.order import ZERO, Order, OrderEvent, OrderEventType, OrderRequest, Side
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.decisions import DeskOutput, PlaceOrder
+from tradebot.trading.desk.gate.exposure_controls import MaxDailyLoss, MaxOpenOrders, MaxPosition
+from tradebot.trading.desk.gate.flow_controls import MessageRate
 from tradebot.trading.desk.gate.gate import Gate, GateDecision, OrderContext
 from tradebot.trading.desk.gate.limits import Limits, change_limits
 from tradebot.trading.desk.placing.denials import Denials
@@ -121,6 +123,31 @@ class Placement:
     def begin_market_day(self) -> None:
         """Reset the gate's counts of the market day to zero."""
         self._gate.begin_market_day()
+
+    def limit_usage(self) -> dict[str, tuple[Decimal, Decimal]]:
+        """Return limit -> (used, most) of the limits of the account that the gate has, as the gate would judge now.
+
+        `daily_loss` (0 in profit) and `gross` (worst case) are money in the account's currency, `open_orders` and
+        `orders_per_day` are counts.
+        """
+        found: dict[str, tuple[Decimal, Decimal]] = {}
+        for control in self._gate.controls:
+            match control:
+                case MaxDailyLoss():
+                    found["daily_loss"] = max(-self._day_profit(), ZERO), control.max_loss
+                case MaxPosition():
+                    found["gross"] = self._gross_exposure.total_value(), control.max_gross
+                case MaxOpenOrders():
+                    found["open_orders"] = Decimal(self._book.exposure.working), Decimal(control.max_open)
+                case MessageRate():
+                    today, most = control.day_usage
+                    found["orders_per_day"] = Decimal(today), Decimal(most)
+        return found
+
+    @property
+    def control_names(self) -> tuple[str, ...]:
+        """Return the names of the gate's controls, in the order in which they are asked."""
+        return tuple(control.name for control in self._gate.controls)
 
     def _context(self, request: OrderRequest, reference: Decimal | None, without: Sequence[Order] = ()) -> OrderContext:
         symbol, exchange, product, strategy = request.symbol, request.exchange, request.product, request.strategy
