@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 LASTING = (
     "daemon", "trading", "journal/writer.py", "journal/journal_file.py", "journal/writer_thread.py",
     "store/outbox.py", "store/projection.py", "store/postgres.py", "ops", "paper", "venues", "control/server.py",
-    "control/operator_api.py",
+    "control/operator_api.py", "metrics",
 )  # fmt: skip
 GROWING = (
     "dict",

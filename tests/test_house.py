@@ -30,7 +30,7 @@ FLOORS = (
     ("strategies", "exchange", "journal", "store", "history", "ops", "checker"),
     ("venues",),
     ("trading", "backtest", "paper"),
-    ("control", "web", "sweep"),
+    ("control", "metrics", "web", "sweep"),
     ("config",),
     ("daemon", "replay"),
     ("app",),

@@ -35,6 +35,7 @@ from tradebot.journal.rows import RunEnd
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal, WriteLimits
 from tradebot.journal.writer_thread import WriteDriver
+from tradebot.metrics.run_metrics import RunMetrics
 from tradebot.ops.events.bus import EventBus
 from tradebot.ops.events.event import ERROR, EventListener
 from tradebot.ops.events.run import CautionRaised, DaemonStarted, DaemonStopped
@@ -87,6 +88,10 @@ async def run(
     wall_clock = wall_clock or WallClock()
     raise_start_problems(config, now=wall_clock.wall_ns(), has_exchange=options.exchange is not None)
     findings: list[str] = []
+    metrics = RunMetrics(
+        version=tradebot.__version__, mode=config.mode_label, clock=wall_clock, lines_dropped=options.lines_dropped
+    )
+    bus.subscribe(metrics.counts.count_event)
     if options.is_dry:
         bus.subscribe(lambda event: findings.append(event.name) if event.level == ERROR else None)
     with log_failure(bus.emit_event) as run_state:
@@ -98,6 +103,7 @@ async def run(
             wall=wall_clock,
             driver=write_thread,
             run_state=run_state,
+            metrics=metrics,
         )
         if findings:
             told = ", ".join(dict.fromkeys(findings))
@@ -114,14 +120,14 @@ async def _run(
     wall: Clock,
     driver: WriteDriver | None,
     run_state: RunState,
+    metrics: RunMetrics,
 ) -> dict[str, Any]:
     stop, reasons = asyncio.Event(), list[str]()
     ask_to_stop = _on_signals(stop, reasons)
     install_signal_handlers(tell, run_state)
     specs = load_strategies(config)
-    state_dir = config.app.state_dir
+    state_dir, path = config.app.state_dir, config.app.state_dir / FILE_NAME
     notifier.extend_timeout()  # reading a long journal to its end takes time, and it comes before everything else
-    path = state_dir / FILE_NAME
     doubt = await asyncio.to_thread(journal_heads.head_mismatch_reason, path)
     recovery = (await asyncio.to_thread(recover_state, path))._replace(doubt=doubt)
     notifier.extend_timeout()
@@ -147,6 +153,7 @@ async def _run(
         journal.subscribe_to_commits(journal_logger.log_rows_later)
         await stack.enter_async_context(journal)
         start = DaemonStart(config, options.run_id, notifier=notifier, clock=wall, stopped=stop.is_set)
+        metrics.needs_login = lambda: start.needs_login
         apis = ControlApis(start.create_api(ask_to_stop), start.login_api)
         await stack.enter_async_context(serve_control_socket(state_dir, apis))
         await stack.enter_async_context(start.beats())
@@ -171,6 +178,7 @@ async def _run(
             config, options.run_id, venue_session, journal, recovery, specs, outbox=outbox, tell=tell, notifier=notifier
         )
         stack.push_async_callback(daemon.analysis.stop_workers)
+        daemon.attach_metrics(metrics)
         apis.operator = api = daemon.operator_api(ask_to_stop, lines_dropped=options.lines_dropped)
         run_state.status_snapshot = api.current_status
         run_state.positions = daemon.desk.account.open_quantities

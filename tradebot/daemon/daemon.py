@@ -16,6 +16,7 @@ from tradebot.config import Config
 from tradebot.control.halt_file import HaltFile
 from tradebot.control.operator_api import OperatorApi
 from tradebot.control.status_snapshot import status_snapshot
+from tradebot.daemon.engine_settings import engine_settings
 from tradebot.daemon.head_keeper import JournalHeadKeeper
 from tradebot.daemon.input_recorder import InputRecorder
 from tradebot.daemon.run_probes import run_probes
@@ -37,6 +38,8 @@ from tradebot.journal.recovery import RecoveredAccount as Recovered
 from tradebot.journal.recovery import RecoveredState
 from tradebot.journal.rows import BODY_FORMAT, InstrumentList, RunRecord
 from tradebot.journal.writer import Journal
+from tradebot.metrics.run_metrics import RunMetrics
+from tradebot.metrics.run_sources import RunSources
 from tradebot.ops.events.analysis import WorkersChosen
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.run import BooksReconciled, LotOversized, PositionsUnwatched, StateRecovered
@@ -54,34 +57,17 @@ from tradebot.trading.bar_builder import BarBuilder
 from tradebot.trading.calendar_sessions import CalendarSessions
 from tradebot.trading.desk.lot_costs import unaffordable_lots
 from tradebot.trading.disk_monitor import MB, DiskMonitor, DiskThresholds
-from tradebot.trading.engine import Engine, EngineSettings, EngineStages, Telemetry
-from tradebot.trading.order_sender import SendRules
-from tradebot.trading.poll_schedule import PollPace
+from tradebot.trading.engine import Engine, EngineStages, Telemetry
 from tradebot.trading.price_band import PriceBand
 
 # Wall seconds by which a quote's stamp may be ahead of our clock; a larger lead means that a clock is wrong.
 MAX_QUOTE_AHEAD_S = 5.0
 
 
-def engine_settings(config: Config, *, killed: Callable[[], str]) -> EngineSettings:
-    """Return the engine's settings from a config.
-
-    `killed` returns why no order may be sent, "" while orders may.
-    """
-    return EngineSettings(
-        stale_after_s=config.feed.stale_after_s,
-        poll_every_s=config.feed.poll_every_s,
-        poll_pace=PollPace(live_s=config.reconcile.live_every_s, idle_s=config.reconcile.idle_every_s),
-        send_rules=SendRules(
-            deadline_s=config.risk.max_signal_age_s,
-            durable_within_s=config.journal.durable_within_s,
-            kill_reason=killed,
-        ),
-    )
-
-
 class Daemon:
     """One run: the stages over one venue session, and the tasks around them."""
+
+    metrics_text: Callable[[], bytes] = bytes  # in Prometheus's text format; empty before `attach_metrics`
 
     def __init__(
         self, config: Config, run_id: str, venue_session: VenueSession, journal: Journal, recovery: RecoveredState,
@@ -262,6 +248,28 @@ class Daemon:
             ask_to_stop=ask_to_stop,
         )
         return self._api
+
+    def attach_metrics(self, metrics: RunMetrics) -> None:
+        """Let the metrics of the process be read from this run, too; from now on `metrics_text` returns them."""
+        login = self._venue_session.login
+        sources = RunSources(
+            account=self.desk.account,
+            engine=self.engine,
+            bars=self.bars,
+            latencies=self._latencies,
+            journal=self._journal,
+            outbox=self._outbox,
+            disk=self.space,
+            clock=self._venue_session.clock,
+            symbols=len(self._venue_session.universe),
+            workers=lambda: len(self.analysis.worker_pids),
+            login_state=lambda: "" if login is None else login.state,
+            killed=lambda: self._halt_file.reason,
+            is_trading=lambda: self._is_trading,
+            ended_runs=(len(self._recovery.runs), len(self._recovery.crashed_runs)),
+        )
+        metrics.attach_run(sources)
+        self.metrics_text = metrics.render_text
 
     def _recover(self, account: Recovered) -> None:
         halts = self._recovery.halts_in_session(self._opens_at)

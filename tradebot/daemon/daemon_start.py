@@ -11,7 +11,7 @@ from tradebot.clock import SECOND, Clock
 from tradebot.config import Config
 from tradebot.control.login_api import LoginApi
 from tradebot.control.start_api import StartApi
-from tradebot.daemon.login.broker_login import BrokerLogin
+from tradebot.daemon.login.broker_login import BrokerLogin, BrokerLoginState
 from tradebot.daemon.login.login_at_start import StartHooks
 from tradebot.ops.systemd import Notifier
 
@@ -31,6 +31,11 @@ class DaemonStart:
         self._waiting: BrokerLogin | None = None
         self._beating: asyncio.Task[None] | None = None
         self.login_api = LoginApi()
+
+    @property
+    def needs_login(self) -> bool:
+        """Return whether the start waits for a login."""
+        return self._waiting is not None and self._waiting.state is BrokerLoginState.NEED_LOGIN
 
     def create_api(self, ask_to_stop: Callable[[str], None]) -> StartApi:
         """Return the operator's API of the start."""
