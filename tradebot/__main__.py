@@ -47,6 +47,7 @@ VERBS = {  # verb -> (module:command, its line in `--help`: listing the verbs mu
     "simulate": ("simulate:simulate", "Play whole days on virtual time, faults and kills included."),
     "bench": ("bench.bench:bench", "Measure this machine: feed, indicators, order path."),
     "config": ("config:config", "Show and check the configuration."),
+    "metrics": ("metrics.metrics:metrics", "Print the Grafana board, the alert rules, the metrics."),
     "service": ("systemd.unit:service", "Print or install the systemd unit."),
     "completion": ("completion:completion", "Print the completion script of a shell."),
     "version": ("version:version", "Print the version and those of what it stands on."),

@@ -52,7 +52,7 @@ login {e} | login kite {e} --state-dir {d} | login kite --request-token {e} --st
 status --state-dir {d} | halt {e} --state-dir {d} | resume {e} --state-dir {d} --scope {e}
 flatten -y --reason {e} --state-dir {d} | kill {e} --state-dir {d} | kill --exchange {f} --state-dir {d}
 paper {e} | paper reset -y --state-dir {d} | paper reset -c {f} | paper compare --state-dir {d} | paper compare -c {f}
-service print -c {f} | service print --symbols {e} | service install --path {f}/x -c {f}
+metrics {e} | service print -c {f} | service print --symbols {e} | service install --path {f}/x -c {f}
 """
 
 

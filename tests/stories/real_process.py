@@ -30,10 +30,10 @@ class Said(NamedTuple):
 class Daemon:
     """A running `tradebot` process; `until` waits for a log line, `stop` and `kill` end it."""
 
-    def __init__(self, *args: str, env: dict[str, str] | None = None) -> None:
+    def __init__(self, *args: str, env: dict[str, str] | None = None, module: str = "tradebot") -> None:
         env = {k: v for k, v in os.environ.items() if not k.startswith("TRADEBOT_")} | (env or {})
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tradebot", *args],
+            [sys.executable, "-m", module, *args],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
