@@ -1,4 +1,4 @@
-"""The start of a run: the venue's books are asked for again when they cannot be read at once."""
+"""The start of a run: books that cannot be read at once, crashes before, and a login that it waits for."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import pytest
 
 from tradebot.clock import SECOND, ManualClock
 from tradebot.daemon.daemon import Daemon
+from tradebot.daemon.daemon_start import DaemonStart
+from tradebot.daemon.login.broker_login import BrokerLoginState
 from tradebot.daemon.start_retry import StartRetry
 from tradebot.domain.messages import AccountSnapshot, Command
 from tradebot.errors import LinkLost, VenueUnavailable
 from tradebot.journal.crash_history import CrashedRun
 from tradebot.journal.recovery import RecoveredState
+from tradebot.ops.systemd import Notifier
 
 BOOKS = AccountSnapshot(asked_at=0, orders=(), fills=(), positions=(), cash=Decimal(0))
 
@@ -67,3 +70,17 @@ async def test_a_start_after_too_many_crashes_gives_the_desk_a_halt_of_everythin
     bare._recovery = RecoveredState(crashed_runs=tuple(CrashedRun(f"T{i}", 0) for i in range(crashes)))
     await bare._halt_from_the_start()
     assert [(c.verb, str(c.scope)) for c in given] == ([("halt", "all")] if is_halted else [])
+
+
+def test_a_start_needs_a_login_from_when_it_waits_for_one_until_it_has_it() -> None:
+    config: Any = SimpleNamespace(mode_label="live")
+    start = DaemonStart(config, "T1", notifier=Notifier({}, pid=1), clock=ManualClock(), stopped=lambda: False)
+    login: Any = SimpleNamespace(
+        state=BrokerLoginState.NEED_LOGIN, place=SimpleNamespace(adapter=SimpleNamespace(name="kite"))
+    )
+    needs = [start.needs_login]
+    start.hooks(may_wait=True).on_login_needed(login)
+    needs.append(start.needs_login)
+    login.state = BrokerLoginState.LOGGED_IN
+    needs.append(start.needs_login)
+    assert needs == [False, True, False]

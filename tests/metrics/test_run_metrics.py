@@ -9,6 +9,7 @@ import pytest
 from tests.metrics.metrics_rig import MetricsRig, scraped
 from tests.trading.desk.desk_rig import OPEN, DeskRig, enter_and_send, order_state, with_all_controls
 from tests.trading.desk.many_positions import ManyPositions
+from tests.trading.desk.venue_model import VenueModel
 from tradebot.clock import SECOND
 from tradebot.domain.commands import CommandVerb, Scope
 from tradebot.domain.messages import Action, BrokerSession, Command
@@ -16,6 +17,8 @@ from tradebot.domain.order import OrderEventType, OrderState
 from tradebot.metrics.account_figures import SYMBOLS_SHOWN
 from tradebot.metrics.run_metrics import CONTENT_TYPE
 from tradebot.trading.desk.account_view import AccountView
+from tradebot.trading.desk.gate.exposure_controls import MaxOpenOrders
+from tradebot.trading.desk.settings import RestingSettings
 
 D = Decimal
 
@@ -105,6 +108,29 @@ def test_halts_are_counted_by_the_kind_of_their_scope() -> None:
     assert rig.read("tradebot_halted") == 1
     desk.desk.apply_message(Command(verb=CommandVerb.RESUME, reason="d"))
     assert rig.read("tradebot_halted") == 0
+
+
+def test_a_position_has_its_resting_stop_or_lacks_it() -> None:
+    venue = VenueModel(DeskRig(resting=RestingSettings(strategies=("s",), stop_market=(("NSE", "equity"),))))
+    rig = of_desk(venue.rig)
+    found = [(rig.read("tradebot_resting_stops", state="held"), rig.read("tradebot_resting_stops", state="missing"))]
+    venue.buy()
+    venue.deliver_all()
+    venue.tick()
+    found.append(
+        (rig.read("tradebot_resting_stops", state="held"), rig.read("tradebot_resting_stops", state="missing"))
+    )
+    venue.run(1)
+    found.append(
+        (rig.read("tradebot_resting_stops", state="held"), rig.read("tradebot_resting_stops", state="missing"))
+    )
+    assert found == [(0, 0), (0, 1), (1, 0)]
+
+
+def test_a_limit_of_nothing_is_used_up() -> None:
+    desk = DeskRig()
+    next(one for one in desk.desk.placement._gate.controls if isinstance(one, MaxOpenOrders)).max_open = 0
+    assert of_desk(desk).read("tradebot_limit_used_ratio", limit="open_orders") == 1
 
 
 def test_the_halt_file_halts_everything_and_is_named() -> None:
