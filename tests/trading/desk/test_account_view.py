@@ -71,4 +71,4 @@ def test_a_gate_without_a_limit_tells_none() -> None:
 
 
 def test_the_controls_are_named_in_the_order_in_which_they_are_asked() -> None:
-    assert DeskRig().desk.account.control_names[:3] == ("halt", "session", "product")
+    assert DeskRig().desk.account.control_names[:3] == ("halt", "session", "permitted")
