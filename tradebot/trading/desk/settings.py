@@ -56,3 +56,8 @@ class DeskSettings(Message, frozen=True):
     on_stop: str = "cancel"  # `cancel`, `flatten` or `leave`
     resting: RestingSettings | None = None  # None: no stop rests at the venue
     fill_collar_pct: Decimal | None = None  # limit of `rules/fill_check.py` in percent; None: fills are not checked
+
+    @property
+    def resting_stops(self) -> RestingSettings:
+        """Return which stops rest at the venue, and how; of no strategy where `resting` is None."""
+        return self.resting or RestingSettings()

@@ -30,9 +30,8 @@ from tradebot.trading.desk.decisions import (
     SetUnprotected,
 )
 from tradebot.trading.desk.placing.placement import Placement
-from tradebot.trading.desk.placing.resting_requests import RestingRequests, StopWish
+from tradebot.trading.desk.rules.resting_requests import RestingRequests, StopWish
 from tradebot.trading.desk.rules.stop_levels import StopLevels
-from tradebot.trading.desk.settings import RestingSettings
 
 REFUSED_STATES = (OrderState.REJECTED, OrderState.ABSENT, OrderState.LAPSED)
 MAX_PAUSE_NS = 60 * SECOND  # between two stops of a symbol that the venue refused
@@ -74,24 +73,25 @@ class RestingStops:
 
     def __init__(self, book: Book, requests: RestingRequests, placement: Placement, levels: StopLevels) -> None:
         self._book, self._requests, self._placement, self._levels = book, requests, placement, levels
+        self._settings = book.settings.resting_stops
         self._guarded: dict[str, _Guarded] = {}
         self.delays: deque[int] = deque(maxlen=DELAYS_KEPT)  # monotonic ns between a fill and its resting stop
 
     @property
-    def settings(self) -> RestingSettings | None:
-        """Return the settings, None where no stop rests."""
-        return self._book.settings.resting
+    def is_on(self) -> bool:
+        """Return whether any stop rests at the venue."""
+        return self._book.settings.resting is not None
 
     def on_tick(self, tick: ClockTick) -> Decisions:
         """Place, move, shrink and cancel resting stops, and raise the alarm where held shares have none in time."""
-        if self.settings is None or self._book.conditions.awaits_books or not (self._book.exposure or self._guarded):
+        if not self.is_on or self._book.conditions.awaits_books or not (self._book.exposure or self._guarded):
             return NOTHING
-        return self._check_all(self.settings)
+        return self._check_all()
 
     def on_change(self, change: OrderChange) -> Decisions:
         """Count how often in a row the venue refused the stops of a symbol; note a fill that needs one."""
         order, was = change.after, change.before
-        if self.settings is None or was is None:
+        if not self.is_on or was is None:
             return NOTHING
         if change.event.type is OrderEventType.EXECUTED and not order.request.purpose.is_exit:
             guarded = self._guarded.setdefault(order.symbol, _Guarded())
@@ -122,11 +122,11 @@ class RestingStops:
 
     def views(self) -> list[RestingStopView]:
         """Return how each open position that wants a resting stop is protected."""
-        if self.settings is None:
+        if not self.is_on:
             return []
         views = []
         for symbol, position in self._book.positions.open.items():
-            if self._requests.wants_stop(self.settings, symbol):
+            if self._requests.wants_stop(symbol):
                 resting = [order for order in self._stops(symbol) if order.rests]
                 guarded = self._guarded.get(symbol)
                 covered = sum((order.remaining_quantity for order in resting), ZERO)
@@ -137,7 +137,7 @@ class RestingStops:
 
     # ---- one look at every symbol
 
-    def _check_all(self, settings: RestingSettings) -> Iterator[Decision]:
+    def _check_all(self) -> Iterator[Decision]:
         book = self._book
         for symbol in sorted(book.exposure.exposed_symbols() | self._guarded.keys()):
             position = book.positions.open.get(symbol)
@@ -149,21 +149,19 @@ class RestingStops:
             if guarded is None:
                 guarded = self._guarded[symbol] = _Guarded()
             is_settled, guarded.waits = True, False
-            for decision in self._check_symbol(settings, symbol, position, guarded):
+            for decision in self._check_symbol(symbol, position, guarded):
                 is_settled = False
                 yield decision
             guarded.checked = seen if is_settled else ()
             if is_settled and position is None and not book.exposure.has_orders(symbol):
                 del self._guarded[symbol]
 
-    def _check_symbol(
-        self, settings: RestingSettings, symbol: str, position: Position | None, guarded: _Guarded
-    ) -> Iterator[Decision]:
+    def _check_symbol(self, symbol: str, position: Position | None, guarded: _Guarded) -> Iterator[Decision]:
         stops = self._stops(symbol)
         if symbol in self._book.pending_exits.requested:
             guarded.exposed_since = None  # it is being closed, and the exit cancels the stops
             return
-        wish = None if position is None else self._requests.stop_wish(settings, position)
+        wish = None if position is None else self._requests.stop_wish(position)
         if wish is None:
             guarded.exposed_since = None
             for order in stops:
@@ -174,15 +172,13 @@ class RestingStops:
             if order not in fitting:
                 yield CancelOrder(order.order_id, "it is not the stop of the position")
         covered = sum((order.remaining_quantity for order in fitting if order.rests), ZERO)
-        yield from self._keep_time(settings, wish, guarded, covered=covered)
-        yield from self._fit_quantity(settings, wish, fitting, guarded)
+        yield from self._keep_time(wish, guarded, covered=covered)
+        yield from self._fit_quantity(wish, fitting, guarded)
         for order in self._stops(symbol):
-            if order in fitting and (decisions := self._moved(settings, wish, order)):
+            if order in fitting and (decisions := self._moved(wish, order)):
                 yield from decisions
 
-    def _keep_time(
-        self, settings: RestingSettings, wish: StopWish, guarded: _Guarded, *, covered: Decimal
-    ) -> Iterator[Decision]:
+    def _keep_time(self, wish: StopWish, guarded: _Guarded, *, covered: Decimal) -> Iterator[Decision]:
         # Measure how long held shares have no stop, and raise the alarm once it takes too long.
         mono, symbol = self._book.conditions.mono, wish.symbol
         if covered >= wish.quantity:
@@ -195,7 +191,7 @@ class RestingStops:
         if guarded.exposed_since is None:
             guarded.exposed_since = mono
         guarded.waits, waited = True, mono - guarded.exposed_since
-        if waited > settings.confirm_within_s * SECOND and not guarded.is_alarmed:
+        if waited > self._settings.confirm_within_s * SECOND and not guarded.is_alarmed:
             guarded.is_alarmed = True
             why = guarded.why or "the venue has not confirmed it"
             missing = f"{wish.quantity - covered:f} of {wish.quantity:f}"
@@ -204,25 +200,23 @@ class RestingStops:
                 f" the stop of the daemon at {wish.trigger.normalize():f} holds"
             )
 
-    def _fit_quantity(
-        self, settings: RestingSettings, wish: StopWish, stops: list[Order], guarded: _Guarded
-    ) -> Iterator[Decision]:
+    def _fit_quantity(self, wish: StopWish, stops: list[Order], guarded: _Guarded) -> Iterator[Decision]:
         book, mono = self._book, self._book.conditions.mono
         intended = sum((_intended_quantity(order) for order in stops), ZERO)
         if intended > wish.quantity:
-            yield from self._shrink(settings, wish, stops, intended)
+            yield from self._shrink(wish, stops, intended)
             return
         at_work = sum((order.remaining_quantity for order in stops), ZERO)
         missing = wish.quantity - max(at_work, book.exposure.closing_quantity(wish.symbol))
         if missing <= 0:
             return
-        if guarded.refusals >= TRIES and settings.on_refusal == "exit":
+        if guarded.refusals >= TRIES and self._settings.on_refusal == "exit":
             yield ClosePosition(wish.symbol, OrderPurpose.STOP, f"no stop can rest: {guarded.why}", mono)
             return
         if mono < guarded.next_mono:
             return  # it is tried again, because the missing stop keeps the time running
         # The single stop grows with the fills of its entry. A stop in transit is waited for: it may be refused.
-        if len(stops) == 1 and wish.fits_one_order and self._may_change(settings, stops[0]):
+        if len(stops) == 1 and wish.fits_one_order and self._may_change(stops[0]):
             if mono - max(stops[0].replace.mono, stops[0].times.acked_mono) >= GROWTH_PAUSE_NS:
                 yield from self._change(stops[0], wish, stops[0].quantity + missing, wish.trigger, "its position grew")
             return
@@ -231,7 +225,7 @@ class RestingStops:
         if fault := wish.fault:
             guarded.why = fault
             return
-        if (active := self._active_gtts()) >= settings.max_gtt and wish.gtt is not None:
+        if (active := self._active_gtts()) >= self._settings.max_gtt and wish.gtt is not None:
             guarded.why = f"{active} GTT orders are active, and no more are allowed"
             return
         yield from self._place(wish, min(missing, wish.most_quantity), guarded)
@@ -245,52 +239,50 @@ class RestingStops:
         if guarded.refusals:
             yield SetUnprotected(wish.symbol, f"no stop rests at the venue: {guarded.why}")
 
-    def _shrink(
-        self, settings: RestingSettings, wish: StopWish, stops: list[Order], intended: Decimal
-    ) -> Iterator[Decision]:
+    def _shrink(self, wish: StopWish, stops: list[Order], intended: Decimal) -> Iterator[Decision]:
         # Newest first. A stop that cannot be changed now is cancelled: it could sell what is not held.
         for order in reversed(stops):
             excess = intended - wish.quantity
             if excess <= 0:
                 return
             rest = _intended_quantity(order) - excess
-            if rest > 0 and self._may_change(settings, order):
+            if rest > 0 and self._may_change(order):
                 yield from self._change(order, wish, rest, wish.trigger, "its position shrank")
                 return
             yield CancelOrder(order.order_id, "its position shrank")
             intended -= _intended_quantity(order)
 
-    def _moved(self, settings: RestingSettings, wish: StopWish, order: Order) -> Decisions:
+    def _moved(self, wish: StopWish, order: Order) -> Decisions:
         # Follow the trailing stop by steps, and not too often. A stop that was changed as often as the venue allows is
         # replaced by a new one: cancelled first, so that the same shares are never sold twice.
         trigger = order.trigger_price
         if trigger is None or not order.rests or order.cancel.state is not RequestState.NONE:
             return NOTHING
         step = abs(wish.trigger - trigger)
-        if step * 100 < settings.min_step_pct * trigger or not step:
+        if step * 100 < self._settings.min_step_pct * trigger or not step:
             return NOTHING
         mono = self._book.conditions.mono
-        if mono - max(order.replace.mono, order.times.acked_mono) < settings.min_interval_s * SECOND:
+        if mono - max(order.replace.mono, order.times.acked_mono) < self._settings.min_interval_s * SECOND:
             self._guarded[order.symbol].waits = True
             return NOTHING
-        if order.replace.tries >= settings.most_changes and wish.gtt is None:
+        if order.replace.tries >= self._settings.most_changes and wish.gtt is None:
             place = self._requests.build_stop(wish, order.remaining_quantity)
             if self._placement.find_denial(place, without=(order,)) is not None:
                 self._guarded[order.symbol].waits = True  # no new one could leave: the old one is better than none
                 return NOTHING
             return (CancelOrder(order.order_id, "its changes are used up"),)
-        if not self._may_change(settings, order):
+        if not self._may_change(order):
             return NOTHING
         return self._change(order, wish, order.quantity, wish.trigger, "its trailing stop moved")
 
-    def _may_change(self, settings: RestingSettings, order: Order) -> bool:
+    def _may_change(self, order: Order) -> bool:
         return (
             order.rests
             and not order.is_stale
             and not order.filled
             and order.replace.terms is None
             and order.cancel.state is RequestState.NONE
-            and (order.replace.tries < settings.most_changes or order.request.gtt is not None)
+            and (order.replace.tries < self._settings.most_changes or order.request.gtt is not None)
         )
 
     def _change(

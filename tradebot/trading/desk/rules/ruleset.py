@@ -31,7 +31,6 @@ from tradebot.trading.desk.decisions import (
 )
 from tradebot.trading.desk.placing.placement import Placement
 from tradebot.trading.desk.placing.requests import OrderRequests
-from tradebot.trading.desk.placing.resting_requests import RestingRequests
 from tradebot.trading.desk.rules.cancels import Cancels
 from tradebot.trading.desk.rules.commands import Commands
 from tradebot.trading.desk.rules.daily_loss import DailyLoss
@@ -43,6 +42,7 @@ from tradebot.trading.desk.rules.order_invariants import OrderInvariants
 from tradebot.trading.desk.rules.position_check import PositionCheck
 from tradebot.trading.desk.rules.reject_breaker import RejectBreaker
 from tradebot.trading.desk.rules.repricing import Repricing
+from tradebot.trading.desk.rules.resting_requests import RestingRequests
 from tradebot.trading.desk.rules.resting_stops import RestingStops
 from tradebot.trading.desk.rules.square_off import SquareOff
 from tradebot.trading.desk.rules.stop_levels import StopLevels
@@ -90,7 +90,7 @@ class Ruleset:
 
     def _resting_changes(self) -> Iterator[tuple[Subscriber, frozenset[OrderEventType]]]:
         # Asked only where stops rest: a backtest, in which none does, pays for each rule that is asked.
-        if self.resting_stops.settings is not None:
+        if self.resting_stops.is_on:
             yield self.resting_stops.on_change, NOT_IN_TRANSIT
 
     def change_subscribers(self, change: OrderChange) -> tuple[Subscriber, ...]:

@@ -18,7 +18,6 @@ from tradebot.trading.desk.decisions import PlaceOrder
 from tradebot.trading.desk.placing.requests import OrderRequests
 from tradebot.trading.desk.rules.position_stops import ProtectiveLevels
 from tradebot.trading.desk.rules.stop_levels import StopLevels
-from tradebot.trading.desk.settings import RestingSettings
 
 PERCENT = Decimal(100)
 
@@ -66,8 +65,9 @@ class RestingRequests:
 
     def __init__(self, book: Book, requests: OrderRequests, levels: StopLevels) -> None:
         self._book, self._requests, self._levels = book, requests, levels
+        self._settings = book.settings.resting_stops
 
-    def wants_stop(self, settings: RestingSettings, symbol: str) -> bool:
+    def wants_stop(self, symbol: str) -> bool:
         """Return whether the position in a symbol has a stop level, and its strategy wants it at the venue."""
         book = self._book
         position = book.positions.open.get(symbol)
@@ -76,13 +76,13 @@ class RestingRequests:
         levels = self._levels.protective_levels(book.universe.id_of(symbol))
         has_stop = levels is not None and (levels.stop is not None or levels.trail_by is not None)
         is_of_day = (position.key.product or book.settings.product) == INTRADAY
-        is_wanted = book.pending_exits.holders.get(symbol, "") in settings.strategies
-        return has_stop and is_wanted and (is_of_day or settings.gtt != "off")
+        is_wanted = book.pending_exits.holders.get(symbol, "") in self._settings.strategies
+        return has_stop and is_wanted and (is_of_day or self._settings.gtt != "off")
 
-    def stop_wish(self, settings: RestingSettings, position: Position) -> StopWish | None:
+    def stop_wish(self, position: Position) -> StopWish | None:
         """Return the stop that an open position should have, None where it should have none."""
         book, symbol = self._book, position.symbol
-        if not self.wants_stop(settings, symbol):
+        if not self.wants_stop(symbol):
             return None
         id_ = book.universe.id_of(symbol)
         instrument, levels = book.universe[id_], self._levels.protective_levels(id_)
@@ -94,8 +94,8 @@ class RestingRequests:
         side = Side.SELL if position.quantity > 0 else Side.BUY
         gtt = None
         if (position.key.product or book.settings.product) != INTRADAY:
-            gtt = self._gtt_terms(settings, instrument, side, levels, last or trigger)
-        is_market = gtt is None and (instrument.exchange, instrument.kind.value) in settings.stop_market
+            gtt = self._gtt_terms(instrument, side, levels, last or trigger)
+        is_market = gtt is None and (instrument.exchange, instrument.kind.value) in self._settings.stop_market
         most = self._requests.most_quantity(instrument)
         quantity = abs(book.blotter.closable_quantity(symbol))
         return StopWish(
@@ -110,7 +110,7 @@ class RestingRequests:
             protection_pct=book.settings.protection_pct if is_market else None,
             gtt=gtt,
             strategy=book.pending_exits.holders.get(symbol, ""),
-            fault=self._fault(settings, symbol, side, trigger, last, is_gtt=gtt is not None),
+            fault=self._fault(symbol, side, trigger, last, is_gtt=gtt is not None),
         )
 
     def build_stop(self, wish: StopWish, quantity: Decimal) -> PlaceOrder:
@@ -143,10 +143,8 @@ class RestingRequests:
             order.request, quantity=quantity, trigger_price=wish.trigger, price=wish.price, gtt=wish.gtt, signal_id=""
         )
 
-    def _gtt_terms(
-        self, settings: RestingSettings, instrument: Instrument, side: Side, levels: ProtectiveLevels, last: Decimal
-    ) -> GttTerms:
-        if settings.gtt != "oco" or levels.target is None:
+    def _gtt_terms(self, instrument: Instrument, side: Side, levels: ProtectiveLevels, last: Decimal) -> GttTerms:
+        if self._settings.gtt != "oco" or levels.target is None:
             return GttTerms(last_price=last)
         target = instrument.round_to_nearest_tick(levels.target)
         price = self._requests.protected_price(instrument, side, target)
@@ -154,7 +152,6 @@ class RestingRequests:
 
     def _fault(
         self,
-        settings: RestingSettings,
         symbol: str,
         side: Side,
         trigger: Decimal,
@@ -171,7 +168,7 @@ class RestingRequests:
         away = (last - trigger) * -side.sign  # positive while the stop is not reached
         if away <= 0:
             return f"the last price {last} has reached the stop {trigger}"
-        least = max(settings.gtt_min_distance_pct * last / PERCENT, settings.gtt_min_distance)
+        least = max(self._settings.gtt_min_distance_pct * last / PERCENT, self._settings.gtt_min_distance)
         if is_gtt and away <= least:
             return f"the stop {trigger} is no further than {least:.2f} from the last price {last}"
         return ""
