@@ -167,6 +167,7 @@ class Desk:
         for event in events:
             self._replay_event(event, is_today=event.at >= opens_at)
         self.rules.stop_levels.position_stops.restore_best(best)
+        self.rules.resting_stops.begin_run()
         global_halt = (Command(verb=CommandVerb.HALT, reason=halted),) if halted else ()
         for command in (*global_halt, *halts):
             book.conditions.halts.apply_command(command)

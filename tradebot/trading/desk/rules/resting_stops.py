@@ -101,6 +101,10 @@ class RestingStops:
             self._note_refusal(order.symbol, order.reason)
         return NOTHING
 
+    def begin_run(self) -> None:
+        """Forget the waits and refusals of earlier runs: this one looks first, and its time is another."""
+        self._guarded.clear()
+
     def on_request_result(self, result: RequestResult) -> Decisions:
         """Cancel a stop whose venue refused to make it smaller; after another refused change the old terms hold."""
         order = self._book.blotter.orders.get(result.event.order_id)
