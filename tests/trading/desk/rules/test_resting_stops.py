@@ -11,7 +11,15 @@ from tests.trading.desk.desk_rig import DeskRig, submitted
 from tests.trading.desk.venue_model import VenueModel
 from tradebot.domain.commands import CommandVerb
 from tradebot.domain.messages import Action, Cancel, Command, Modify
-from tradebot.domain.order import OrderEvent, OrderEventType, OrderKind, OrderPurpose, Side, VenueOrderStatus
+from tradebot.domain.order import (
+    OrderEvent,
+    OrderEventType,
+    OrderKind,
+    OrderPurpose,
+    OrderState,
+    Side,
+    VenueOrderStatus,
+)
 from tradebot.trading.desk.gate.limits import Limits, build_gate
 from tradebot.trading.desk.settings import RestingSettings
 
@@ -352,3 +360,19 @@ def test_after_a_kill_a_stop_whose_changes_are_used_up_is_not_given_up_for_one_t
     killed.clear()
     venue.run(6)
     assert [order.request.trigger_price for order in venue.stops] == [D(995)]
+
+
+def test_the_denial_of_a_stop_does_not_hide_that_of_the_exit() -> None:
+    venue = a_venue()
+    venue.buy()
+    venue.deliver_all()
+    venue.rig.desk.placement._gate = build_gate(Limits(stale_after_s=15.0), kill_reason=lambda: "asked")
+    venue.tick()
+    venue.take(venue.rig.signal("AAA", Action.EXIT_LONG, n=2))
+    venue.run(3)
+    denied = [
+        (order.request.purpose, order.reason)
+        for order in venue.rig.desk.book.blotter.orders.values()
+        if order.state is OrderState.DENIED
+    ]
+    assert denied == [(OrderPurpose.RESTING_STOP, "kill: asked"), (OrderPurpose.EXIT, "kill: asked")]

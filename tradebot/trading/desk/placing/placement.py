@@ -28,7 +28,8 @@ class Placement:
         self._book, self._gate, self.requests = book, gate, requests
         self._gross_exposure = GrossExposure(book.universe, book.blotter, book.marks)
         self._day_profit = book.pnl.day_profit
-        self._denied_exits: dict[str, str] = {}  # symbol -> name of the control that denied its last exit
+        # (symbol, whether it is a resting stop) -> name of the control that denied its last exit
+        self._denied_exits: dict[tuple[str, bool], str] = {}
         self.denials = Denials()
 
     def place_order(self, order: PlaceOrder, out: list[DeskOutput]) -> None:
@@ -47,7 +48,7 @@ class Placement:
         """
         self.requests.used_ids += 1
         if self._denied_exits and order.request.purpose.is_exit:
-            self._denied_exits.pop(order.request.symbol, None)
+            self._denied_exits.pop((order.request.symbol, order.request.purpose.rests), None)
         self.reserve_and_send(order, decision, out)
 
     def reserve_and_send(self, order: PlaceOrder, decision: GateDecision, out: list[DeskOutput]) -> None:
@@ -73,14 +74,16 @@ class Placement:
     def record_denial(self, order: PlaceOrder, decision: GateDecision, out: list[DeskOutput]) -> None:
         """Count and record a denial.
 
-        A denied exit is tried again on every tick, so its denial is recorded once per control.
+        A denied exit is tried again on every tick, so its denial is recorded once per control; that of a resting stop
+        apart, or it would hide the exit's.
         """
         request, c = order.request, self._book.conditions
         self.denials.count_denial(decision.control, request.strategy, decision.reason)
         if request.purpose.is_exit:
-            if self._denied_exits.get(request.symbol) == decision.control:
+            kind = request.symbol, request.purpose.rests
+            if self._denied_exits.get(kind) == decision.control:
                 return
-            self._denied_exits[request.symbol] = decision.control
+            self._denied_exits[kind] = decision.control
         self.requests.used_ids += 1
         event = OrderEvent(
             request.order_id,
