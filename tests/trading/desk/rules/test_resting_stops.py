@@ -376,3 +376,18 @@ def test_the_denial_of_a_stop_does_not_hide_that_of_the_exit() -> None:
         if order.state is OrderState.DENIED
     ]
     assert denied == [(OrderPurpose.RESTING_STOP, "kill: asked"), (OrderPurpose.EXIT, "kill: asked")]
+
+
+def test_a_larger_quantity_that_the_venue_has_not_confirmed_protects_nothing() -> None:
+    venue = a_venue()
+    venue.buy(quantity=4)
+    venue.run(1)
+    venue.trade(next(iter(venue.orders.values())), D(6))
+    venue.deliver_all()
+    for _ in range(40):  # the change leaves, and what the venue says of it is lost
+        venue.tick(0.1)
+        venue.way.clear()
+    assert [order.request.quantity for order in venue.stops] == [10]
+    view = venue.rig.desk.rules.resting_stops.views()
+    assert [(row.quantity, row.resting) for row in view] == [(10, 4)]
+    assert any(text.startswith("AAA: 6 of 10 shares have had no resting stop for 3.") for text in venue.incidents)

@@ -133,7 +133,7 @@ class RestingStops:
             if self._requests.wants_stop(symbol):
                 resting = [order for order in self._stops(symbol) if order.rests]
                 guarded = self._guarded.get(symbol)
-                covered = sum((order.remaining_quantity for order in resting), ZERO)
+                covered = _covered_quantity(resting)
                 reason = "" if covered >= abs(position.quantity) or guarded is None else guarded.why
                 trigger = resting[0].trigger_price if resting else None
                 views.append(RestingStopView(symbol, position.quantity, covered, trigger, reason))
@@ -175,8 +175,7 @@ class RestingStops:
         for order in stops:
             if order not in fitting:
                 yield CancelOrder(order.order_id, "it is not the stop of the position")
-        covered = sum((order.remaining_quantity for order in fitting if order.rests), ZERO)
-        yield from self._keep_time(wish, guarded, covered=covered)
+        yield from self._keep_time(wish, guarded, covered=_covered_quantity(fitting))
         yield from self._fit_quantity(wish, fitting, guarded)
         for order in self._stops(symbol):
             if order in fitting and (decisions := self._moved(wish, order)):
@@ -316,6 +315,12 @@ class RestingStops:
         # The stops that have not triggered; one that has is an exit at work.
         orders = self._book.blotter.live_orders(symbol)
         return [order for order in orders if order.request.purpose.rests and not order.is_triggered]
+
+
+def _covered_quantity(stops: list[Order]) -> Decimal:
+    # What confirmed stops cover. A larger quantity that a change asks for counts once the venue has confirmed it.
+    resting = [order for order in stops if order.rests]
+    return sum((min(order.quantity - order.filled, _intended_quantity(order)) for order in resting), ZERO)
 
 
 def _intended_quantity(order: Order) -> Decimal:
