@@ -391,3 +391,20 @@ def test_a_larger_quantity_that_the_venue_has_not_confirmed_protects_nothing() -
     view = venue.rig.desk.rules.resting_stops.views()
     assert [(row.quantity, row.resting) for row in view] == [(10, 4)]
     assert any(text.startswith("AAA: 6 of 10 shares have had no resting stop for 3.") for text in venue.incidents)
+
+
+def test_shares_whose_exit_waits_for_a_stop_in_doubt_are_told() -> None:
+    venue = a_venue()
+    venue.loses_answers = True
+    venue.buy()
+    venue.deliver_all()
+    for _ in range(10):  # its answer and its reports are lost, and the price reaches it
+        venue.tick(0.1)
+        venue.way.clear()
+    venue.take(venue.rig.signal("AAA", Action.EXIT_LONG, n=2))
+    for _ in range(40):
+        venue.tick(0.1)
+        venue.way.clear()
+    (alarm,) = [text for text in venue.incidents if "no resting stop" in text]
+    assert "10 of 10 shares have had no resting stop for 3." in alarm
+    assert "their exit waits until it is known what became of the stop" in alarm

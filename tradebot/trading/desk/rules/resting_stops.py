@@ -161,17 +161,17 @@ class RestingStops:
                 del self._guarded[symbol]
 
     def _check_symbol(self, symbol: str, position: Position | None, guarded: _Guarded) -> Iterator[Decision]:
-        stops = self._stops(symbol)
-        if symbol in self._book.pending_exits.requested:
-            guarded.exposed_since = None  # it is being closed, and the exit cancels the stops
-            return
+        stops, is_closing = self._stops(symbol), symbol in self._book.pending_exits.requested
         wish = None if position is None else self._requests.stop_wish(position)
         if wish is None:
-            guarded.exposed_since = None
-            for order in stops:
+            guarded.exposed_since, guarded.is_alarmed = None, False
+            for order in stops if not is_closing else ():  # an exit cancels them itself
                 yield CancelOrder(order.order_id, "it protects no position")
             return
         fitting = [order for order in stops if wish.fits(order)]
+        if is_closing:
+            yield from self._keep_time_closing(wish, guarded, fitting)
+            return
         for order in stops:
             if order not in fitting:
                 yield CancelOrder(order.order_id, "it is not the stop of the position")
@@ -181,7 +181,23 @@ class RestingStops:
             if order in fitting and (decisions := self._moved(wish, order)):
                 yield from decisions
 
-    def _keep_time(self, wish: StopWish, guarded: _Guarded, *, covered: Decimal) -> Iterator[Decision]:
+    def _keep_time_closing(self, wish: StopWish, guarded: _Guarded, stops: list[Order]) -> Iterator[Decision]:
+        # The exit cancels the stops. Where one of them is in doubt it may have to wait for long.
+        for order in self._book.blotter.live_orders(wish.symbol):
+            if order.request.purpose.is_exit and (not order.request.purpose.rests or order.is_triggered):
+                guarded.exposed_since = None
+                return
+        covered = _covered_quantity(stops)
+        yield from self._keep_time(wish, guarded, covered=covered, is_closing=True)
+
+    def _keep_time(
+        self,
+        wish: StopWish,
+        guarded: _Guarded,
+        *,
+        covered: Decimal,
+        is_closing: bool = False,
+    ) -> Iterator[Decision]:
         # Measure how long held shares have no stop, and raise the alarm once it takes too long.
         mono, symbol = self._book.conditions.mono, wish.symbol
         if covered >= wish.quantity:
@@ -198,9 +214,11 @@ class RestingStops:
             guarded.is_alarmed = True
             why = guarded.why or "the venue has not confirmed it"
             missing = f"{wish.quantity - covered:f} of {wish.quantity:f}"
+            rest = f"{why}; the stop of the daemon at {wish.trigger.normalize():f} holds"
+            if is_closing:
+                rest = "they are being closed; their exit waits until it is known what became of the stop"
             yield self._book.make_incident(
-                f"{symbol}: {missing} shares have had no resting stop for {waited / SECOND:.1f} s: {why};"
-                f" the stop of the daemon at {wish.trigger.normalize():f} holds"
+                f"{symbol}: {missing} shares have had no resting stop for {waited / SECOND:.1f} s: {rest}"
             )
 
     def _fit_quantity(self, wish: StopWish, stops: list[Order], guarded: _Guarded) -> Iterator[Decision]:
