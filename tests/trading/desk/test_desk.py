@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.trading.desk import desk_rig
-from tests.trading.desk.desk_rig import DAY, OPEN, D, DeskRig, events, submitted
+from tests.trading.desk.desk_rig import DAY, OPEN, D, DeskRig, events, session_with_early_end, submitted
 from tradebot.clock import SECOND
 from tradebot.domain.commands import CommandVerb, HaltExpiry
 from tradebot.domain.messages import (
@@ -14,6 +14,7 @@ from tradebot.domain.messages import (
     Cancel,
     Command,
     FillReport,
+    Incident,
     LinkDown,
     LinkUp,
     OrderReport,
@@ -169,6 +170,27 @@ def test_an_order_in_doubt_is_absent_only_after_two_late_complete_lists() -> Non
     rig.tick(5)
     rig.desk.apply_message(empty_books(rig))
     assert state() is OrderState.ABSENT
+
+
+def test_an_order_that_outlived_its_day_has_expired_with_it() -> None:
+    rig = DeskRig()
+    rig.quote("AAA", "1000")
+    (request,) = submitted(rig.signal("AAA", Action.ENTER_LONG))
+    rig.outcome(request, OrderEventType.SENDING)
+    rig.outcome(request, OrderEventType.ACCEPTED, "V1")
+    session = session_with_early_end(OPEN + DAY)
+    rig.at = session.opens_at
+    rig.desk.apply_message(session)
+    said = list[DeskOutput]()
+    for _ in range(30):
+        rig.tick(5)
+        said += rig.desk.apply_message(empty_books(rig))
+    order = rig.desk.book.blotter.orders[request.order_id]
+    assert (order.state, order.reason) == (
+        OrderState.EXPIRED,
+        "its day is over; the lists of this day do not show how it ended",
+    )
+    assert not [one for one in said if isinstance(one, Incident) and "never accepted" in one.text]
 
 
 def test_an_empty_position_list_does_not_make_us_flat_but_halts_the_symbol() -> None:

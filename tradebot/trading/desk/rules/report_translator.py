@@ -245,8 +245,18 @@ class ReportTranslator:
             elif (misses := self._count_miss(order, snapshot.asked_at)) >= CONFIRMING_LISTS:
                 del self._misses[order.order_id]
                 why = f"not in {misses} complete order lists"
-                events.append(_not_found(order, why, at=at, mono=mono, is_proof=self._absence_is_proof))
+                if order.state is OrderState.UNKNOWN and self._is_of_earlier_day(order):
+                    events.append(_expired(order, at=at, mono=mono))
+                else:
+                    events.append(_not_found(order, why, at=at, mono=mono, is_proof=self._absence_is_proof))
         return events
+
+    def _is_of_earlier_day(self, order: Order) -> bool:
+        # The venue had accepted it, and ended it with its day, whose lists are gone.
+        session = self._conditions.times.session
+        if session is None or (order.request.gtt is not None and not order.is_triggered):
+            return False
+        return bool(order.venue_order_id) and order.times.begun_at < session.opens_at
 
     def _count_miss(self, order: Order, asked_at: int) -> int:
         # Note one more list without the order; return how many lists without it count as evidence.
@@ -293,6 +303,11 @@ class ReportTranslator:
             request=request,
             venue_order_id=order.venue_order_id,
         )
+
+
+def _expired(order: Order, *, at: int, mono: int) -> OrderEvent:
+    why = "its day is over; the lists of this day do not show how it ended"
+    return OrderEvent(order_id=order.order_id, type=OrderEventType.SEEN_EXPIRED, at=at, mono=mono, reason=why)
 
 
 def _not_found(order: Order, why: str, *, at: int, mono: int, is_proof: bool = False) -> OrderEvent:
