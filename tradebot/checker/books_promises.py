@@ -20,6 +20,7 @@ INCONCLUSIVE_EVENTS = (
     "cancel_asked",
     "quarantined",
 )
+UNREADABLE_ROWS = frozenset({"broken-row", "text-numbers"})  # faults after which rows of orders cannot be read
 DOUBT_TIMEOUT_NS = 100_000_000_000  # wall time; by then a run has given up an UNKNOWN order that no list shows
 
 
@@ -203,7 +204,7 @@ def _has_no_owner(records: RunRecords, fill: dict[str, Any], look: EvidenceRow) 
     if records.log is None or records.is_ours(records.last_versions[fill["order_id"]][1]["ticket"]["tag"]):
         return False
     return any(
-        line.get("name") == "broken-row" and line["where"] == "orders.list" and abs(line["at"] - look.at) < SETTLE_NS
+        line.get("name") in UNREADABLE_ROWS and line["where"] == "orders.list" and abs(line["at"] - look.at) < SETTLE_NS
         for _, line in records.log.lines
     )
 

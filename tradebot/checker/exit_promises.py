@@ -134,9 +134,11 @@ def foreign_positions_kept(records: RunRecords) -> PromiseVerdict:
     if records.log is None:
         return verdict_not_shown("I29", "without the exchange's log nobody knows what the account holds beside ours")
     faults, judged = list[str](), 0
-    for at, params, nets in _exits(records, records.log.lines):
-        judged += 1
-        faults += _too_much(at, params, nets)
+    exits = exit_tags(records)
+    for at, line, nets in follow_account(records, records.log.lines):
+        if line["kind"] == "request" and line["method"] == "POST" and str(line["params"].get("tag", "")) in exits:
+            judged += 1
+            faults += _too_much(at, line["params"], nets)
     if faults:
         return verdict_broken("I29", list_faults(faults))
     if not judged:
@@ -144,11 +146,16 @@ def foreign_positions_kept(records: RunRecords) -> PromiseVerdict:
     return verdict_ok("I29", f"{judged} exits closed no more than what was ours and there")
 
 
-def _exits(
+def exit_tags(records: RunRecords) -> set[str]:
+    """Return the tags of our exits and resting stops."""
+    return {o.order_id for o in records.orders.values() if o.purpose not in ("entry", "external", "")}
+
+
+def follow_account(
     records: RunRecords, lines: Iterable[tuple[int, dict[str, Any]]]
 ) -> Iterator[tuple[int, dict[str, Any], AccountNets]]:
-    # Yields each exit request: its line, its parameters, and the account at that moment.
-    exits = {o.order_id for o in records.orders.values() if o.purpose not in ("entry", "external", "")}
+    """Yield each request that writes, and each version of an order, with the account at that moment."""
+    exits = exit_tags(records)
     tags = {order_id: str(v[1]["ticket"]["tag"]) for order_id, v in records.last_versions.items()}
     nets, is_struck = AccountNets(), False  # struck: the next answer with positions is falsified by a fault
     for at, line in lines:
@@ -159,8 +166,10 @@ def _exits(
                 if not is_struck and line["status"] == 200:
                     nets.note_positions_answer()
                 is_struck = False
-            case "request" if str(line["params"].get("tag", "")) in exits and line["method"] == "POST":
-                yield at, line["params"], nets
+            case "request" if line["method"] in ("POST", "PUT"):
+                yield at, line, nets
+            case "order":
+                yield at, line, nets
             case "fill" | "conversion" | "session":
                 tag = tags.get(line.get("order_id", ""), "")
                 nets.apply_line(line, is_ours=records.is_ours(tag), is_exit=tag in exits)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tradebot.checker import (
     books_promises,
+    cover_promises,
     day_promises,
     exit_promises,
     fill_promises,
@@ -42,6 +43,8 @@ PROMISES: dict[str, tuple[str, Callable[[RunRecords], PromiseVerdict]]] = {
     "I30": ("no row blinds", poll_promises.odd_rows_are_skipped),
     "I31": ("day's counters last", day_promises.daily_counters_last),
     "I32": ("stops hold", stop_promises.stops_hold),
+    "I34": ("nothing offered twice", cover_promises.nothing_offered_twice),
+    "I35": ("stops are there", cover_promises.stops_are_there),
     "I25": ("chain is whole", record_promises.chain_is_whole),
     "I26": ("determinism", record_promises.is_deterministic),
 }

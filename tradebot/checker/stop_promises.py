@@ -2,6 +2,9 @@
 
 Levels are computed here from the intent of the entry, its fills and the prices of the input log. The last seconds of
 that log are missing after a cut-off run. The unknown prices in them are judged in the daemon's favour.
+
+While a stop of the position rests at the venue, a level that is reached is the venue's for a while. Then the daemon
+cancels the stop, and once it is surely gone it sends an exit of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from tradebot.checker.desk_inputs import REFUSED, STOPS, DeskInput
 from tradebot.checker.evidence import EvidenceRow
 from tradebot.checker.order_history import to_fraction
 from tradebot.checker.run_records import RunRecords
+from tradebot.checker.stops_at_venue import StopsAtVenue, asks_to_close, row_mono, timeline_of
 from tradebot.checker.verdict import PromiseVerdict, list_faults, verdict_broken, verdict_not_shown, verdict_ok
 from tradebot.clock import SECOND
 
@@ -25,6 +29,7 @@ FAR_PART, NEAR_PART = 5, 20  # a lone price is off by more than 1/FAR_PART, its 
 FAR_PRICE_FAULTS = frozenset({"tenfold-quote", "hundredth-quote", "wrong-token"})
 # From the moment at which orders can leave again until an exit that was wanted before is sent: some ticks of the desk.
 RETRIED_WITHIN_NS = SECOND // 2
+LATE_FILLS_NS = 2 * SECOND  # from the end of a resting stop on, fills of it may still come
 AGREEING_PRICES = 2  # far prices that must agree before the daemon believes them
 
 
@@ -43,6 +48,7 @@ class ExpectedStops:
         self.certain_best: int | None = None
         self.possible_best: int | None = None
         self.is_exit_wanted = False  # a level was reached while no order could leave
+        self.left_mono = 0  # since when a level that was reached is left to the stop at the venue, monotonic ns
         self.has_missing_prices = False  # a run was cut off since, so some prices it saw are not in the log
 
     def add_price(self, price: DeskInput, *, is_sure: bool) -> None:
@@ -89,22 +95,27 @@ class StopFollower:
         self._inactive_reason = ""  # STOPS: the desk no longer judges prices; REFUSED: no exit can leave
         self._free_since_mono = 0  # since when exits can leave again
         self._last_prices: dict[str, DeskInput] = {}  # symbol -> the last price received
+        self._at_venue = StopsAtVenue()
+        self._left = set[str]()  # symbols whose stops have a `left_mono`
+        self._patience_ns = 0  # how long a level that is reached is left to the stop at the venue
 
-    def follow_run(self, run: str, rows: list[EvidenceRow], inputs: list[DeskInput], *, is_ended: bool) -> None:
+    def follow_run(
+        self, run: str, rows: list[EvidenceRow], inputs: list[DeskInput], *, is_ended: bool, patience_ns: int
+    ) -> None:
         """Apply a run: its rows, and the inputs of its desk."""
         self._inactive_reason, self._free_since_mono, self._last_prices = "", 0, {}
+        self._patience_ns = patience_ns
+        for stops in self.stops.values():
+            stops.left_mono = 0
         exits = {
             (order.symbol, int(order.first_row.body.get("mono") or 0))
             for order in self._records.orders.values()
-            if order.first_row.run == run and order.purpose not in ("entry", "external", "")
+            if order.first_row.run == run and asks_to_close(order.purpose)
         }
         events: list[tuple[int, EvidenceRow | DeskInput]] = [(what.mono, what) for what in inputs]
-        last = 0
-        # Rows sort after inputs of the same time. A reconciliation's row has no monotonic time and gets the last one.
-        for row in rows:
-            last = _mono(row) or last
-            events.append((last, row))
-        for _, what in sorted(events, key=lambda event: event[0]):
+        events += timeline_of(rows)  # rows sort after inputs of the same time
+        for mono, what in sorted(events, key=lambda event: event[0]):
+            self._judge_left(mono, run)
             if isinstance(what, EvidenceRow):
                 self._apply_row(run, what)
             elif what.word:
@@ -118,13 +129,16 @@ class StopFollower:
     def _apply_row(self, run: str, row: EvidenceRow) -> None:
         if row.kind == "reconciled":
             for part in row.body.get("released") or ():  # the row tells neither who closed it nor exactly when
-                self._drop_stops(str(part["key"]["symbol"]))
+                symbol = str(part["key"]["symbol"])
+                self.stops.pop(symbol, None)
+                self._held[symbol] -= to_fraction(part["quantity"])
             return
         event, order = row.body["event"], self._records.orders.get(str(row.body["order_id"]))
         if order is None or order.is_external:
             return
+        self._at_venue.apply_row(row)
         is_exit = order.purpose not in ("entry", "")
-        if event in ("intent", "denied") and is_exit and order.symbol in self.stops:
+        if event in ("intent", "denied") and asks_to_close(order.purpose) and order.symbol in self.stops:
             self._begin_exit(order.symbol, order.purpose, row)
         elif event in ("executed", "reversed"):
             quantity = to_fraction(row.body["execution"]["quantity"])
@@ -135,7 +149,7 @@ class StopFollower:
                 if event == "reversed" and dropped is not None:
                     self._reversed_stops[order.symbol] = dropped
             elif not is_exit and order.symbol in self._held:
-                self._set_stops(run, order.order_id, order.symbol, order.request, _mono(row))
+                self._set_stops(run, order.order_id, order.symbol, order.request, row_mono(row))
 
     def _set_stops(self, run: str, order_id: str, symbol: str, request: dict[str, Any], since: int) -> None:
         before = self.stops.get(symbol)
@@ -151,16 +165,14 @@ class StopFollower:
             if symbol in self._last_prices:  # received with the fill, or right before it
                 self.stops[symbol].add_price(self._last_prices[symbol], is_sure=False)
 
-    def _drop_stops(self, symbol: str) -> None:
-        self.stops.pop(symbol, None)
-        self._held[symbol] = Fraction(0)
-
     def _begin_exit(self, symbol: str, purpose: str, row: EvidenceRow) -> None:
         # An exit is requested from here until the position is flat, so the stops no longer matter.
         stops, last = self.stops.pop(symbol), self._last_prices.get(symbol)
         self._exited_entries.add(stops.order_id)
         self.later_run_count += self._entry_runs[symbol] != row.run and purpose in PROTECTIVE
-        if purpose not in PROTECTIVE or stops.has_missing_prices or last is None or last.mono != _mono(row):
+        if purpose not in PROTECTIVE or stops.has_missing_prices or last is None or last.mono != row_mono(row):
+            return
+        if stops.left_mono or self._at_venue.was_refused(symbol):  # decided before, or because no stop can rest
             return
         if not stops.level_reached(last, stops.possible_best):
             self.faults.append(
@@ -185,8 +197,16 @@ class StopFollower:
                 return
             if stops.is_exit_wanted and seen.mono < self._free_since_mono + RETRIED_WITHIN_NS:
                 return
+            if stops.left_mono:
+                return
             self.reached_count += 1
-            if (seen.symbol, seen.mono) not in exits:
+            if (seen.symbol, seen.mono) in exits:
+                return
+            ended = self._at_venue.last_ended_mono(seen.symbol)
+            if self._at_venue.live_stops(seen.symbol) or seen.mono < ended + LATE_FILLS_NS:
+                stops.left_mono = seen.mono
+                self._left.add(seen.symbol)
+            else:
                 where = "" if self._entry_runs[seen.symbol] == run else ", set by an earlier run,"
                 self.faults.append(
                     f"{seen.symbol} was shown {seen.display_price:g} in run {run}, the {level} of {stops.order_id}"
@@ -194,18 +214,46 @@ class StopFollower:
                 )
                 del self.stops[seen.symbol]
 
+    def _judge_left(self, mono: int, run: str) -> None:
+        # The stop at the venue triggers or ends in time, or its cancel is asked for, or the daemon's exit begins.
+        for symbol in sorted(self._left):
+            stops = self.stops.get(symbol)
+            if stops is not None and self._inactive_reason in (STOPS, REFUSED):
+                stops.left_mono, stops.is_exit_wanted = 0, True
+            if stops is None or not stops.left_mono:
+                self._left.remove(symbol)
+                continue
+            live = self._at_venue.live_stops(symbol)
+            if not live:
+                due = max(stops.left_mono, self._at_venue.last_ended_mono(symbol)) + LATE_FILLS_NS
+            elif any(stop.is_triggered or stop.is_cancelled for stop in live):
+                continue
+            else:
+                due = stops.left_mono + self._patience_ns
+            if mono > due + RETRIED_WITHIN_NS:
+                self.faults.append(
+                    f"a level of {stops.order_id} in {symbol} was reached in run {run}, "
+                    f"{(mono - stops.left_mono) / SECOND:.1f} s later "
+                    f"{'its stop waits at the venue' if live else 'no stop rests at the venue'} and no exit began"
+                )
+                del self.stops[symbol]
+
 
 def stops_hold(records: RunRecords) -> PromiseVerdict:
     """I32: a stop or target acts at the first price that reaches it, also after a restart."""
     follower, inputs_by_run = StopFollower(records), records.desk_inputs
     faults = list(_useless(records))
     runs: dict[str, list[EvidenceRow]] = defaultdict(list)
+    patience: dict[str, int] = {}  # run -> how long its desk leaves a level to the stop at the venue, ns
     for row in records.journal.rows_of_kinds("run", "order", "reconciled", "end"):
         runs[row.run].append(row)
+    for row in records.journal.rows_of_kinds("terms"):
+        patience[row.run] = int(float((row.body.get("desk") or {}).get("chase_after_s", 0)) * SECOND)
     for run, rows in runs.items():
         if run in inputs_by_run and _format(rows[0]) >= FIRST_JUDGED_FORMAT:
             kept = [row for row in rows if row.kind in ("order", "reconciled")]
-            follower.follow_run(run, kept, inputs_by_run[run], is_ended=rows[-1].kind == "end")
+            is_ended = rows[-1].kind == "end"
+            follower.follow_run(run, kept, inputs_by_run[run], is_ended=is_ended, patience_ns=patience.get(run, 0))
     faults += follower.faults
     if faults:
         return verdict_broken("I32", list_faults(faults))
@@ -270,7 +318,3 @@ def _is_apart(one: DeskInput, other: DeskInput, part: int) -> bool:
 
 def _format(row: EvidenceRow) -> int:
     return int((row.body.get("versions") or {}).get("rows", "1")) if row.kind == "run" else 0
-
-
-def _mono(row: EvidenceRow) -> int:
-    return int(row.body.get("mono") or 0)
