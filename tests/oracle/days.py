@@ -13,10 +13,16 @@ from tests.oracle import seam
 from tests.oracle.pair import Heard, Look, Pair
 from tests.oracle.random_days import play_random_day
 from tests.oracle.vendor import seam as frozen_seam
-from tradebot.simulation.seed_batch import QUEUED_PER_WORKER, SEEDS_PER_PROCESS, SimulatedDay
+from tradebot.simulation.day_kind import DayKind
+from tradebot.simulation.seed_batch import QUEUED_PER_WORKER, SEEDS_PER_PROCESS, SimulatedDay, read_corpus
 from tradebot.simulation.seed_run import run_seed
 
 CORPUS = Path(__file__).parents[1] / "simulation/corpus.txt"
+
+
+def old_days() -> list[SimulatedDay]:
+    """Return the days of the corpus that the frozen desk can live through: it knows no stop at the venue."""
+    return [day for day in read_corpus(CORPUS) if day.kind is not DayKind.STOPS]
 
 
 class Held(NamedTuple):
@@ -44,7 +50,7 @@ def hold_day(day: SimulatedDay) -> Held:
         return seam.Stand(Pair(build(both), frozen, look=values["killed"], heard=heard, tapes=tapes))
 
     with seam.in_daemon(Look, stand_in), heard.sought():
-        run_seed(day.seed, has_logins=day.has_logins, faults=day.faults)
+        run_seed(day.seed, kind=day.kind, faults=day.faults)
     return _held(f"simulate {day.cli_arguments()}", heard)
 
 

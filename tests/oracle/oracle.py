@@ -28,12 +28,12 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     asked = parser.parse_args()
     sys.path[:0] = [str(ROOT)]
-    from tests.oracle.days import CORPUS, Tally, hold
+    from tests.oracle.days import Tally, hold, old_days
     from tests.oracle.vendor import REVISION
-    from tradebot.simulation.seed_batch import SimulatedDay, read_corpus
+    from tradebot.simulation.seed_batch import SimulatedDay
 
     randoms = asked.seeds if asked.random is None else asked.random
-    days: list[SimulatedDay | int] = [*read_corpus(CORPUS), *range(asked.first, asked.first + randoms)]
+    days: list[SimulatedDay | int] = [*old_days(), *range(asked.first, asked.first + randoms)]
     days += map(SimulatedDay, range(asked.first, asked.first + asked.seeds))
     sys.stderr.write(f"oracle: {len(days)} days against the desk of {REVISION[:12]}\n")
     tally, said_at = Tally(), time.monotonic()

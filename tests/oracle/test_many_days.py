@@ -9,8 +9,8 @@ from tempfile import mkdtemp
 import pytest
 
 from tests.crash.kill_sweep import SCENARIOS, Forges, assert_kept, job, passed
-from tests.oracle.days import CORPUS, Tally, hold
-from tradebot.simulation.seed_batch import SimulatedDay, read_corpus
+from tests.oracle.days import Tally, hold, old_days
+from tradebot.simulation.seed_batch import SimulatedDay
 
 SEEDS = 100
 RANDOM_DAYS = 300
@@ -20,9 +20,7 @@ MEMORY = Path("/dev/shm")
 @pytest.mark.timeout(3600)
 def test_both_desks_say_the_same_on_a_hundred_seeds_and_the_corpus() -> None:
     tally = Tally()
-    for held in hold(
-        [*read_corpus(CORPUS), *map(SimulatedDay, range(1, SEEDS + 1)), *range(1, RANDOM_DAYS + 1)], workers=2
-    ):
+    for held in hold([*old_days(), *map(SimulatedDay, range(1, SEEDS + 1)), *range(1, RANDOM_DAYS + 1)], workers=2):
         assert not held.difference, f"{held.what}\n{held.difference}"
         tally.add(held)
 

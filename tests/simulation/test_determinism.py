@@ -16,9 +16,11 @@ ROOT = Path(__file__).resolve().parents[2]
 SEEDS = range(40, 52)
 PLAY = """
 import json, sys
+from tradebot.simulation.day_kind import DayKind
 from tradebot.simulation.seed_run import run_seed
+kinds = [DayKind.LOGINS, DayKind.STOPS, DayKind.PLAIN, DayKind.PLAIN, DayKind.PLAIN]
 for seed in range(*map(int, sys.argv[1:])):
-    print(json.dumps(run_seed(seed, has_logins=seed % 5 == 0).as_json_object()), flush=True)
+    print(json.dumps(run_seed(seed, kind=kinds[seed % 5]).as_json_object()), flush=True)
 """
 
 

@@ -16,6 +16,7 @@ from tradebot.errors import ConfigError, LoginLost
 from tradebot.exchange.event_log import read_event_log
 from tradebot.exchange.faults.catalogue import NEEDS_LOGIN
 from tradebot.ops.events.event import Event
+from tradebot.simulation.day_kind import DayKind
 from tradebot.simulation.login_day import DEATHS, LONGEST_DELAY_S, SHORTEST_DELAY_S, WAYS, draw_delay_s, draw_way
 from tradebot.simulation.scenario import Scenario, draw_scenario
 from tradebot.simulation.seed_batch import MAX_HALTED_SHARE, OutcomeCounts, SimulatedDay, run_days
@@ -55,16 +56,16 @@ class Diary:
 
 def played(seed: int, faults: str | None = None, folder: Path | None = None) -> tuple[SeedOutcome, Diary]:
     diary = Diary()
-    outcome = run_seed(seed, has_logins=True, faults=faults, on_event=diary, folder=folder)
-    again = SimulatedDay(seed, faults, True).cli_arguments()
+    outcome = run_seed(seed, kind=DayKind.LOGINS, faults=faults, on_event=diary, folder=folder)
+    again = SimulatedDay(seed, faults, DayKind.LOGINS).cli_arguments()
     assert outcome.verdict == "ok", f"tradebot simulate {again}: {outcome.why or outcome.halted}"
     return outcome, diary
 
 
 def judged(seeds: range) -> OutcomeCounts:
     tally = OutcomeCounts()
-    for outcome in run_days((SimulatedDay(seed, None, True) for seed in seeds), workers=2):
-        assert outcome.has_logins
+    for outcome in run_days((SimulatedDay(seed, None, DayKind.LOGINS) for seed in seeds), workers=2):
+        assert outcome.kind is DayKind.LOGINS
         tally.add_outcome(outcome)
     told = "\n".join(f"tradebot simulate {o.seed} --logins: {'; '.join(o.why)}" for o in tally.broken)
     assert not tally.broken, f"{len(tally.broken)} days broke\n{told}"
@@ -115,7 +116,7 @@ def test_each_way_to_log_in_is_tried_and_a_login_that_is_cut_off_is_made_again()
     ways = Counter[tuple[str, bool]]()
     for seed in range(1, 25):
         diary = Diary()
-        outcome = run_seed(seed, has_logins=True, on_event=diary)
+        outcome = run_seed(seed, kind=DayKind.LOGINS, on_event=diary)
         assert outcome.verdict != "broken", f"tradebot simulate {seed} --logins: {outcome.why}"
         ways.update((fields["way"], fields["is_accepted"]) for fields in diary.of("login_attempted"))
     assert {way for way, _ in ways} == set(WAYS)
@@ -131,15 +132,15 @@ def test_a_start_that_gives_up_where_its_login_ends_is_found(monkeypatch: pytest
 
     faults = "token-replaced:instruments@1"
     seed = next(seed for seed in range(50) if (logins := with_logins(seed).logins) and logins.begins_logged_in)
-    assert run_seed(seed, has_logins=True, faults=faults).verdict == "ok"
+    assert run_seed(seed, kind=DayKind.LOGINS, faults=faults).verdict == "ok"
     monkeypatch.setattr(login_at_start, "_wait_for_another", given_up)
-    outcome = run_seed(seed, has_logins=True, faults=faults)
+    outcome = run_seed(seed, kind=DayKind.LOGINS, faults=faults)
     assert outcome.verdict == "broken"
     assert "ended for a refusal that means nothing: planted" in outcome.why[0]
 
 
 def test_the_same_seed_with_logins_is_the_same_day_again() -> None:
-    first, other, again = (run_seed(seed, has_logins=True) for seed in (3, 4, 3))
+    first, other, again = (run_seed(seed, kind=DayKind.LOGINS) for seed in (3, 4, 3))
     assert first == again
     assert first.trace != other.trace
     assert first.as_json_object()["has_logins"]
@@ -147,14 +148,14 @@ def test_the_same_seed_with_logins_is_the_same_day_again() -> None:
 
 def test_a_day_without_logins_is_what_it_was(tmp_path: Path) -> None:
     before = run_seed(3)
-    run_seed(3, has_logins=True)
+    run_seed(3, kind=DayKind.LOGINS)
     assert run_seed(3) == before
     assert "has_logins" not in before.as_json_object()
     assert draw_scenario(3).logins is None
 
 
 def with_logins(seed: int) -> Scenario:
-    return draw_scenario(seed, has_logins=True)
+    return draw_scenario(seed, kind=DayKind.LOGINS)
 
 
 def test_days_with_logins_are_the_same_days_with_more_in_them() -> None:

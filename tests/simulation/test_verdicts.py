@@ -18,6 +18,7 @@ from tradebot.domain.order import OrderEventType
 from tradebot.errors import OutcomeUnknown
 from tradebot.journal.writer import Journal
 from tradebot.simulation import seed_batch
+from tradebot.simulation.day_kind import DayKind
 from tradebot.simulation.scenario import draw_scenario
 from tradebot.simulation.seed_batch import OutcomeCounts, SimulatedDay, add_to_corpus, outcome_of_error, read_corpus
 from tradebot.simulation.seed_run import SeedOutcome, run_seed
@@ -116,19 +117,24 @@ def test_a_broken_seed_is_cut_down_to_the_fault_that_breaks_it(monkeypatch: pyte
     assert read_corpus(corpus) == [SimulatedDay(2, faults), SimulatedDay(2)], "a day stands there once"
 
 
-def test_a_corpus_keeps_the_days_with_logins_apart(tmp_path: Path) -> None:
+def test_a_corpus_keeps_the_kinds_of_days_apart(tmp_path: Path) -> None:
     corpus = tmp_path / "corpus.txt"
-    corpus.write_text("# why\n7 logins  # late\n7 logins token-replaced:trades@2,429:trades@1 # twice\n7\n8 swarm\n")
+    corpus.write_text(
+        "# why\n7 logins  # late\n7 logins token-replaced:trades@2,429:trades@1 # twice\n7\n8 swarm\n"
+        "7 stops # alarm\n7 stops 429:orders.create@2\n"
+    )
     days = [
-        SimulatedDay(7, None, True),
-        SimulatedDay(7, "token-replaced:trades@2,429:trades@1", True),
+        SimulatedDay(7, None, DayKind.LOGINS),
+        SimulatedDay(7, "token-replaced:trades@2,429:trades@1", DayKind.LOGINS),
         SimulatedDay(7),
         SimulatedDay(8, "swarm"),
+        SimulatedDay(7, None, DayKind.STOPS),
+        SimulatedDay(7, "429:orders.create@2", DayKind.STOPS),
     ]
     assert read_corpus(corpus) == days
     fresh = tmp_path / "fresh.txt"
     for day in days:
-        broken = outcome_of_error(day.seed, ValueError("no"))._replace(has_logins=day.has_logins)
+        broken = outcome_of_error(day.seed, ValueError("no"))._replace(kind=day.kind)
         for _ in range(2):
             add_to_corpus(fresh, broken, day.faults)
     assert read_corpus(fresh) == days
@@ -136,11 +142,17 @@ def test_a_corpus_keeps_the_days_with_logins_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "with_logins"),
-    [([], []), (["--logins"], [4, 5, 6, 7, 8]), (["--logins-every", "4"], [4, 8])],
+    ("options", "logins", "stops"),
+    [
+        ([], [], []),
+        (["--logins"], [4, 5, 6, 7, 8], []),
+        (["--logins-every", "4"], [4, 8], []),
+        (["--stops"], [], [4, 5, 6, 7, 8]),
+        (["--stops-every", "4", "--logins-every", "2"], [6], [4, 8]),
+    ],
 )
-def test_a_part_of_many_days_has_logins(
-    options: list[str], with_logins: list[int], monkeypatch: pytest.MonkeyPatch
+def test_a_part_of_many_days_is_of_another_kind(
+    options: list[str], logins: list[int], stops: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     played = list[SimulatedDay]()
 
@@ -151,13 +163,14 @@ def test_a_part_of_many_days_has_logins(
     monkeypatch.setattr(seed_batch, "run_days", noted)
     CliRunner().invoke(simulate, ["--seeds", "5", "--from", "4", *options])
     assert [day.seed for day in played] == [4, 5, 6, 7, 8]
-    assert [day.seed for day in played if day.has_logins] == with_logins
+    assert [day.seed for day in played if day.kind is DayKind.LOGINS] == logins
+    assert [day.seed for day in played if day.kind is DayKind.STOPS] == stops
 
 
 def test_one_day_with_logins_tells_them(tmp_path: Path) -> None:
     said = CliRunner().invoke(simulate, ["2", "--logins"])
     assert said.exit_code == 0
-    assert json.loads(said.stdout)["trace"] == run_seed(2, has_logins=True).trace
+    assert json.loads(said.stdout)["trace"] == run_seed(2, kind=DayKind.LOGINS).trace
     assert "login_attempted" in said.stderr
 
 
@@ -189,7 +202,8 @@ def test_kept_records_can_be_verified_by_themselves(tmp_path: Path) -> None:
     assert (tmp_path / "kept" / "state-0" / "journal.sqlite3").is_file()
 
 
-@pytest.mark.parametrize("args", [[], ["5", "--seeds", "3"], ["--for", "soon"], ["5", "--logins-every", "2"]])
+@pytest.mark.parametrize("args", [[], ["5", "--seeds", "3"], ["--for", "soon"], ["5", "--logins-every", "2"],
+                                  ["5", "--stops-every", "2"], ["5", "--stops", "--logins"]])  # fmt: skip
 def test_what_cannot_be_meant_is_refused_in_a_sentence(args: list[str]) -> None:
     said = CliRunner().invoke(simulate, args)
     assert said.exit_code == 2

@@ -21,6 +21,8 @@ HIDDEN_EVENTS = frozenset({"signal_fired", "order_denied"})
 @click.option("--faults", help='Faults instead of the seed\'s own: "swarm", "" for none, "429:books~0.1", ...')
 @click.option("--logins", "has_logins", is_flag=True, help="The token dies, and a person logs in late.")
 @click.option("--logins-every", type=click.IntRange(min=1), help="Of many days, --logins for every Nth seed alone.")
+@click.option("--stops", "has_stops", is_flag=True, help="The stops of positions rest at the venue.")
+@click.option("--stops-every", type=click.IntRange(min=1), help="Of many days, --stops for every Nth seed alone.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Play this many seeds, over all cores.")
 @click.option("--for", "for_", help="Play seeds for this long: 90s, 10m, 4h.")
 @click.option("--from", "first", type=click.IntRange(min=0), default=0, show_default=True, help="The first of them.")
@@ -37,6 +39,8 @@ def simulate(
     faults: str | None,
     has_logins: bool,
     logins_every: int | None,
+    has_stops: bool,
+    stops_every: int | None,
     seeds: int | None,
     for_: str | None,
     first: int,
@@ -52,19 +56,28 @@ def simulate(
     """
     if (seed is None) == (seeds is None and for_ is None):
         raise click.UsageError("name one SEED, or how many: --seeds 500, or how long: --for 10m")
-    if seed is not None and logins_every is not None:
-        raise click.UsageError("--logins-every is for many days; for SEED alone say --logins")
+    for name, nth in (("logins", logins_every), ("stops", stops_every)):
+        if seed is not None and nth is not None:
+            raise click.UsageError(f"--{name}-every is for many days; for SEED alone say --{name}")
+    if has_logins and has_stops:
+        raise click.UsageError("--logins and --stops are days of two kinds; name one of them")
+    from tradebot.simulation.day_kind import DayKind
     from tradebot.simulation.seed_batch import SimulatedDay
 
     if seed is not None:
-        outcome = _one(SimulatedDay(seed, faults, has_logins), keep, quiet)
+        kind = DayKind.LOGINS if has_logins else DayKind.STOPS if has_stops else DayKind.PLAIN
+        outcome = _one(SimulatedDay(seed, faults, kind), keep, quiet)
         if corpus is not None and outcome.verdict == "broken":
             from tradebot.simulation.seed_batch import add_to_corpus
 
             add_to_corpus(corpus, outcome, faults)
     else:
         outcome = None
-        every = 1 if has_logins else logins_every or 0
+        # Where a seed is due for both kinds it has its stops.
+        every = {
+            DayKind.STOPS: 1 if has_stops else stops_every or 0,
+            DayKind.LOGINS: 1 if has_logins else logins_every or 0,
+        }
         _many(seeds, for_, first, every, workers or os.cpu_count() or 1, corpus, quiet)
     if outcome is not None and outcome.verdict == "broken":
         raise SystemExit(1)
@@ -79,7 +92,7 @@ def _one(day: Any, keep: Path | None, quiet: bool) -> Any:
             raise StateError(f"{keep} is not empty; name a new folder for the records")
         keep.mkdir(parents=True, exist_ok=True)
     on_event = ignore_event if quiet else _tell
-    outcome = run_seed(day.seed, has_logins=day.has_logins, faults=day.faults, on_event=on_event, folder=keep)
+    outcome = run_seed(day.seed, kind=day.kind, faults=day.faults, on_event=on_event, folder=keep)
     line = outcome.as_json_object()
     if outcome.verdict == "broken":
         for why in outcome.why:
@@ -97,14 +110,14 @@ def _script(outcome: Any) -> str | None:
 
     print_error_line(f"  looking for the fewest of {len(outcome.struck)} faults that break it")
     is_broken = lambda words: (  # noqa: E731
-        run_seed(outcome.seed, has_logins=outcome.has_logins, faults=",".join(words)).verdict == "broken"
+        run_seed(outcome.seed, kind=outcome.kind, faults=",".join(words)).verdict == "broken"
     )
     found = shrink_faults(outcome.struck, is_broken)
     if found is None:
         print_error_line("  the struck faults alone do not break it: chance is part of it")
         return None
     script = ",".join(found)
-    again = SimulatedDay(outcome.seed, script, outcome.has_logins)
+    again = SimulatedDay(outcome.seed, script, outcome.kind)
     print_error_line(f"  again with  tradebot simulate {again.cli_arguments()}")
     return script
 
@@ -117,10 +130,22 @@ def _tell(at_s: float, event: Any) -> None:
         print_error_line(f"{at_s:9.3f}  {event.level:7}  {event.name:24} {words}"[:240])
 
 
+def _kind_of(seed: int, every: dict[Any, int]) -> Any:
+    from tradebot.simulation.day_kind import DayKind
+
+    return next((kind for kind, nth in every.items() if nth and seed % nth == 0), DayKind.PLAIN)
+
+
 def _many(
-    seeds: int | None, for_: str | None, first: int, logins_every: int, workers: int, corpus: Path | None, quiet: bool
+    seeds: int | None,
+    for_: str | None,
+    first: int,
+    every: dict[Any, int],
+    workers: int,
+    corpus: Path | None,
+    quiet: bool,
 ) -> None:
-    # Every `logins_every`-th seed is a day with logins, none with 0.
+    # `every`: kind of a day -> every how many seeds one is of this kind, 0 for none.
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -137,7 +162,7 @@ def _many(
         raise click.UsageError(f"--for {error}") from error
     known = read_corpus(corpus) if corpus is not None else []
     numbers = itertools.count(first) if seeds is None else range(first, first + seeds)
-    drawn = (SimulatedDay(n, None, bool(logins_every) and n % logins_every == 0) for n in numbers)
+    drawn = (SimulatedDay(n, None, _kind_of(n, every)) for n in numbers)
     wanted = itertools.chain(known, (day for day in drawn if day not in known))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     cut_short: KeyboardInterrupt | None = None
@@ -148,7 +173,7 @@ def _many(
             for outcome in run_days(wanted, workers=workers, is_enough=is_late):
                 tally.add_outcome(outcome)
                 if outcome.verdict == "broken":
-                    shown = SimulatedDay(outcome.seed, None, outcome.has_logins).cli_arguments()
+                    shown = SimulatedDay(outcome.seed, None, outcome.kind).cli_arguments()
                     told = f"seed {shown} broke: {'; '.join(outcome.why)}"
                     bar.console.print(make_printable(told), markup=False, soft_wrap=True)
                     if corpus is not None:

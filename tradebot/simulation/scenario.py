@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from tradebot.clock import HOUR, parse_iso
 from tradebot.config import Config
+from tradebot.config.protection_section import ProtectionSection
 from tradebot.config.sections import (
     AnalysisSection,
     AppSection,
@@ -20,9 +21,11 @@ from tradebot.config.sections import (
 from tradebot.config.storage_sections import StoreSection
 from tradebot.exchange.account import DematHolding
 from tradebot.markets.market import HOME_MARKET
-from tradebot.simulation import restless
+from tradebot.simulation import guarded_trades, restless
+from tradebot.simulation.day_kind import DayKind
 from tradebot.simulation.login_day import LoginDay, draw_login_day
 from tradebot.simulation.seeded_random import SeededRandom
+from tradebot.simulation.stop_day import StopDay, draw_stop_day
 
 SESSION_DAY = "2026-11-23"
 BEGINS_AT = parse_iso(f"{SESSION_DAY}T09:00:00", HOME_MARKET.tzinfo)  # start of every session, wall ns
@@ -44,6 +47,7 @@ NIGHT_SHARE = 0.05  # share of the seeds over two days; the second is two days l
 FIRST_ANSWERS = "null-data:books@t+172800s"
 BROKEN_PIPE_SHARE = 0.05  # share of the seeds whose log is not read for some time, or never again
 COMMITS_UNTIL_FAILURE = (5, 80)  # commits of the first process until its disk fails
+DEFAULT_PER_SECOND: int = RiskSection().orders_per_second
 CLOCK_STEP_NS = HOUR  # step of the wall clock, forward or back, ns
 OPERATOR_WAITS_S = (1.0, 6.0)  # from a halt or a flatten until the operator resumes
 
@@ -88,6 +92,14 @@ class Scenario(NamedTuple):
     extra_faults: str = ""  # in the syntax of `--faults`, beside the random ones
     night: Literal["", "stopped", "left"] = ""  # two days if set; the daemon is stopped or left running in the evening
     logins: LoginDay | None = None  # set where a person logs in
+    stops: StopDay | None = None  # set where the stops of positions rest at the venue
+
+    @property
+    def kind(self) -> DayKind:
+        """The kind of the day."""
+        if self.stops is not None:
+            return DayKind.STOPS
+        return DayKind.PLAIN if self.logins is None else DayKind.LOGINS
 
     @property
     def halts_soon(self) -> bool:
@@ -102,15 +114,29 @@ class Scenario(NamedTuple):
             "exits": RARE_EXITS if self.has_trailing_stops else self.exits,
             "trails": self.has_trailing_stops,
         }
+        strategy, protection = f"{restless.__file__}:Restless", ProtectionSection()
+        per_second, per_minute = DEFAULT_PER_SECOND, 390
+        if (stops := self.stops) is not None:
+            strategy = f"{guarded_trades.__file__}:GuardedTrades"
+            params |= {"guarded": stops.guarded}
+            protection = ProtectionSection(
+                resting_stops="always",
+                on_refusal=stops.on_refusal,
+                trail_every_s=stops.trail_every_s,
+                trail_step_pct=stops.trail_step_pct,
+            )
+            if stops.order_limits is not None:
+                per_second, per_minute = stops.order_limits
         return Config(
             app=AppSection(symbols=self.symbols, state_dir=state_dir),
             exchange=ExchangeSection(seed=self.seed, speed=self.speed, day=SESSION_DAY, cash=Decimal(5_000_000)),
             bars=BarsSection(interval=self.interval),
             analysis=AnalysisSection(workers=0, warmup_bars=5 if self.interval == USUAL_PACE[1] else 0),
-            strategy=(StrategySection(name=f"{restless.__file__}:Restless", params=params),),
+            strategy=(StrategySection(name=strategy, params=params),),
             execution=ExecutionSection(
                 order_kind=self.order_kind, chase=self.chase, protection_pct=self.protection_pct
             ),
+            protection=protection,
             risk=RiskSection(
                 order_notional=Decimal(self.notional),
                 max_order_quantity=50_000,
@@ -119,7 +145,8 @@ class Scenario(NamedTuple):
                 max_gross_notional=self.notional * Decimal("1.6") if self.has_tight_limits else Decimal(10_000_000),
                 max_daily_loss=Decimal(2_000_000),
                 max_open_orders=100,
-                orders_per_minute=390,
+                orders_per_second=per_second,
+                orders_per_minute=per_minute,
                 orders_per_day=self.orders_per_day,
                 duplicate_window_s=0,
                 max_rejects_in_a_row=2 if self.halts_soon else 50,
@@ -132,16 +159,41 @@ class Scenario(NamedTuple):
         )
 
 
-def draw_scenario(seed: int, *, has_logins: bool = False) -> Scenario:
-    """Return the scenario of a seed; with `has_logins` the same one with logins of a person and deaths of the token."""
+def draw_scenario(seed: int, kind: DayKind = DayKind.PLAIN) -> Scenario:
+    """Return the scenario of a seed: of another kind than plain the same one, with more in it."""
     drawn = _draw_scenario(seed)
-    if not has_logins:
-        return drawn
-    logins = draw_login_day(seed, speed=drawn.speed, faulty_s=drawn.faulty_s, has_night=bool(drawn.night))
-    if logins.has_night and not drawn.night and not drawn.halts_soon:  # refusals in the evening would halt it
-        drawn = drawn._replace(night="stopped" if seed % 2 else "left", extra_faults=FIRST_ANSWERS)
+    match kind:
+        case DayKind.LOGINS:
+            return _with_logins(drawn)
+        case DayKind.STOPS:
+            return _with_stops(drawn)
+    return drawn
+
+
+def _with_logins(drawn: Scenario) -> Scenario:
+    logins = draw_login_day(drawn.seed, speed=drawn.speed, faulty_s=drawn.faulty_s, has_night=bool(drawn.night))
+    if logins.has_night:
+        drawn = _with_night(drawn)
     faults = ",".join(filter(None, (drawn.extra_faults, logins.faults)))
     return drawn._replace(faulty_s=drawn.faulty_s + logins.added_s, extra_faults=faults, logins=logins)
+
+
+def _with_stops(drawn: Scenario) -> Scenario:
+    stops = draw_stop_day(drawn.seed)
+    if stops.has_night:
+        drawn = _with_night(drawn)
+    if drawn.night:  # a stop that outlives its daemon may fill then, and no list of another day tells
+        drawn = drawn._replace(night="left")
+    faulty_s = drawn.faulty_s + stops.added_s
+    more = (ScheduledKill(stops.killed_at * faulty_s, stops.kill_events),) if stops.kill_events else ()
+    faults = ",".join(filter(None, (drawn.extra_faults, stops.faults)))
+    return drawn._replace(faulty_s=faulty_s, kills=(*drawn.kills, *more), extra_faults=faults, stops=stops)
+
+
+def _with_night(drawn: Scenario) -> Scenario:
+    if drawn.night or drawn.halts_soon:  # refusals in the evening would halt it
+        return drawn
+    return drawn._replace(night="stopped" if drawn.seed % 2 else "left", extra_faults=FIRST_ANSWERS)
 
 
 def _draw_scenario(seed: int) -> Scenario:

@@ -4,36 +4,39 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tradebot.checker.cover_promises import CoverDelay, describe_delays
+from tradebot.simulation.day_kind import DayKind
 from tradebot.simulation.seed_run import SeedOutcome, run_seed
 
 QUEUED_PER_WORKER = 4  # seeds queued per worker
 SEEDS_PER_PROCESS = 400  # seeds that one worker process runs before it is replaced
 MAX_HALTED_SHARE = 0.05  # of the seeds: a daemon that halts on every bad day is safe but useless
-LOGINS_WORD = "logins"  # in a corpus, after the seed of a day on which a person logs in
+_FIGURE = re.compile(r"\d[\d.,]*")
 MIN_JUDGED_SEEDS = 100  # fewer seeds make the share meaningless
 
 
 class SimulatedDay(NamedTuple):
-    """One day to simulate: a seed, the faults that replace those of the seed (None: no replacement), and the logins."""
+    """One day to simulate: a seed, the faults that replace those of the seed (None: no replacement), and its kind."""
 
     seed: int
     faults: str | None = None
-    has_logins: bool = False
+    kind: DayKind = DayKind.PLAIN
 
     def cli_arguments(self) -> str:
         """Return the arguments of `tradebot simulate` that repeat it."""
         more = "" if self.faults is None else f" --faults '{self.faults}'"
-        return f"{self.seed}{' --logins' if self.has_logins else ''}{more}"
+        return f"{self.seed}{''.join(f' --{word}' for word in self.kind.words)}{more}"
 
     def corpus_line(self) -> str:
         """Return its line in a corpus, without a reason."""
-        return " ".join(filter(None, (str(self.seed), LOGINS_WORD if self.has_logins else "", self.faults)))
+        return " ".join(filter(None, (str(self.seed), *self.kind.words, self.faults)))
 
 
 def run_days(
@@ -57,11 +60,7 @@ def run_days(
             for future in sorted(done, key=lambda future: running[future].corpus_line()):
                 day = running.pop(future)
                 error = future.exception()
-                yield (
-                    future.result()
-                    if error is None
-                    else outcome_of_error(day.seed, error)._replace(has_logins=day.has_logins)
-                )
+                yield (future.result() if error is None else outcome_of_error(day.seed, error)._replace(kind=day.kind))
 
 
 def outcome_of_error(seed: int, error: BaseException) -> SeedOutcome:
@@ -78,7 +77,7 @@ def _begin() -> None:
 
 def _play(day: SimulatedDay) -> SeedOutcome:
     try:
-        return run_seed(day.seed, has_logins=day.has_logins, faults=day.faults)
+        return run_seed(day.seed, kind=day.kind, faults=day.faults)
     finally:
         gc.freeze()  # keeps the collector from scanning what killed daemons left, which is never freed
 
@@ -93,6 +92,7 @@ class OutcomeCounts:
         self.orders = self.fills = self.kills = self.unexplained = 0
         self.simulated_s = self.longest_s = 0.0
         self.broken: list[SeedOutcome] = []
+        self.covers: list[CoverDelay] = []  # how long shares had no stop at the venue, of days of stops
 
     def add_outcome(self, outcome: SeedOutcome) -> None:
         """Count one outcome."""
@@ -104,6 +104,7 @@ class OutcomeCounts:
         self.simulated_s += outcome.simulated_s
         self.longest_s = max(self.longest_s, outcome.agreed_after_s)
         self.unexplained += outcome.unexplained
+        self.covers += outcome.covers
         if outcome.verdict == "broken":
             self.broken.append(outcome)
 
@@ -137,12 +138,23 @@ class OutcomeCounts:
             "kills of the daemon": self.kills,
             "faults struck": self.faults.total(),
             "kinds of faults": len(self.faults),
+            **self._cover_counts(),
         }
         return [{"what": name, "count": str(count)} for name, count in counts.items()]
 
+    def _cover_counts(self) -> dict[str, str]:
+        # Of days of stops: from a fill until its stop rests at the venue, and why it took too long.
+        if not self.covers:
+            return {}
+        late = Counter(_FIGURE.sub("#", one.reason) for one in self.covers if one.reason)
+        return {
+            f"stops that came to rest: {len(self.covers)}": describe_delays([one.delay_ns for one in self.covers]),
+            **{f"late, {reason}": str(count) for reason, count in late.most_common()},
+        }
+
 
 def read_corpus(path: Path) -> list[SimulatedDay]:
-    """Return the days of a corpus file, one a line: a seed, `logins` if it has them, optional faults, `#` and why."""
+    """Return the days of a corpus file, one a line: a seed, its kind unless plain, optional faults, `#` and why."""
     if not path.is_file():
         return []
     lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
@@ -152,13 +164,13 @@ def read_corpus(path: Path) -> list[SimulatedDay]:
 def _read_day(line: str) -> SimulatedDay:
     seed, _, more = line.partition(" ")
     word, _, rest = more.strip().partition(" ")
-    has_logins = word == LOGINS_WORD
-    return SimulatedDay(int(seed), (rest if has_logins else more).strip() or None, has_logins)
+    kind = next((kind for kind in DayKind if word in kind.words), DayKind.PLAIN)
+    return SimulatedDay(int(seed), (rest if kind.words else more).strip() or None, kind)
 
 
 def add_to_corpus(path: Path, outcome: SeedOutcome, faults: str | None = None) -> None:
     """Append the day of a broken outcome unless the corpus has it already."""
-    day = SimulatedDay(outcome.seed, faults, outcome.has_logins)
+    day = SimulatedDay(outcome.seed, faults, outcome.kind)
     if day not in read_corpus(path):
         with path.open("a", encoding="utf-8") as file:
             file.write(f"{day.corpus_line()}  # {' '.join(outcome.why[:1])[:160]}\n")

@@ -21,16 +21,19 @@ from aiohttp import web_app
 from websockets.asyncio import connection
 
 from tradebot.checker.causes import unexplained_halts
+from tradebot.checker.cover_promises import CoverDelay, follow_cover
 from tradebot.checker.evidence import HALT_KINDS, read_evidence
 from tradebot.checker.promises import judge_run
 from tradebot.checker.run_records import RunRecords
 from tradebot.checker.verdict import PromiseStatus
+from tradebot.clock import MILLISECOND
 from tradebot.errors import ConfigError
 from tradebot.exchange.event_log import read_event_log
 from tradebot.exchange.faults.catalogue import NEEDS_LOGIN
 from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.ops.events.event import Event
 from tradebot.simulation.books_comparison import cash_difference
+from tradebot.simulation.day_kind import DayKind
 from tradebot.simulation.loop import SimulationStuck, VirtualLoop
 from tradebot.simulation.process import CURRENT_PROCESS, Process
 from tradebot.simulation.scenario import Scenario, draw_scenario
@@ -60,14 +63,20 @@ class SeedOutcome(NamedTuple):
     simulated_s: float = 0.0
     struck: tuple[str, ...] = ()  # the faults in the syntax of `--faults`, in the order they struck
     unexplained: bool = False  # halted without a cause in the table of causes
-    has_logins: bool = False
+    kind: DayKind = DayKind.PLAIN
+    covers: tuple[CoverDelay, ...] = ()  # of a day of stops: how long shares had none at the venue
 
     def as_json_object(self) -> dict[str, Any]:
         """Return the outcome as a JSON object."""
         shown = self._asdict()
-        del shown["struck"]
-        if not self.has_logins:
-            del shown["has_logins"]
+        del shown["struck"], shown["kind"], shown["covers"]
+        match self.kind:
+            case DayKind.LOGINS:
+                shown["has_logins"] = True  # its lines are older than the kinds
+            case DayKind.STOPS:
+                shown["kind"] = self.kind.value
+                shown["stops"] = len(self.covers)
+                shown["longest_uncovered_ms"] = max((c.delay_ns // MILLISECOND for c in self.covers), default=0)
         return shown | {"why": list(self.why)}
 
 
@@ -83,7 +92,7 @@ def ignore_event(at_s: float, event: Event) -> None:
 def run_seed(
     seed: int,
     *,
-    has_logins: bool = False,
+    kind: DayKind = DayKind.PLAIN,
     faults: str | None = None,
     on_event: EventSink = ignore_event,
     folder: Path | None = None,
@@ -92,13 +101,14 @@ def run_seed(
     """Run the session of `seed` and return its outcome; the same seed gives the same outcome, to the last byte.
 
     Exchange and daemon speak the protocol of `adapter`, by default the first of the registry. `faults`, in the syntax
-    of `--faults`, replace the seed's own; "" is none. With `has_logins` a person logs in, and the seed's own faults
-    end the token. `folder` keeps the records. Raises ConfigError for bad faults.
+    of `--faults`, replace the seed's own; "" is none. On a day with logins a person logs in, and the seed's own faults
+    end the token; on one of stops those of positions rest at the venue. `folder` keeps the records. Raises ConfigError
+    for bad faults.
     """
     place = folder or Path(tempfile.mkdtemp(prefix="tradebot-", dir=MEMORY_DISK if MEMORY_DISK.is_dir() else None))
     try:
         with garbage_removed():
-            scenario = draw_scenario(seed, has_logins=has_logins)
+            scenario = draw_scenario(seed, kind)
             return _play(scenario, faults, on_event, place, adapter or registry.default_adapter())
     finally:
         if folder is None:
@@ -194,7 +204,7 @@ def _outcome(session: SimulatedSession, struck: list[str], simulated_s: float) -
     journal, log, tape, found = session.state_folders.journal_path, session.log_path, session.trace, session.findings
     kinds = Counter(line["kind"] for line in read_event_log(log))
     why = [found.failure] if found.failure else []
-    trace, without_cause = "", []
+    trace, without_cause, covers = "", [], list[CoverDelay]()
     if journal.is_file():
         evidence = session.state_folders.folder / "trace.jsonl"
         tape.write_evidence(evidence, log)
@@ -204,6 +214,8 @@ def _outcome(session: SimulatedSession, struck: list[str], simulated_s: float) -
         why += [f"{v.promise}: {v.evidence}" for v in verdicts if v.status is PromiseStatus.BROKEN]
         if session.scenario.logins is not None:
             why += _login_halts(case)
+        if session.scenario.stops is not None:
+            covers = follow_cover(case).delays
         trace = tape.trace_digest(journal, log)
     else:
         why.append("there is no journal")
@@ -227,5 +239,6 @@ def _outcome(session: SimulatedSession, struck: list[str], simulated_s: float) -
         simulated_s=round(simulated_s, 3),
         struck=tuple(struck),
         unexplained=bool(found.comparison.ended or without_cause) and bool(halted),
-        has_logins=session.scenario.logins is not None,
+        kind=session.scenario.kind,
+        covers=tuple(covers),
     )

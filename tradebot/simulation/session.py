@@ -67,6 +67,7 @@ AGREE_WITHIN_S = 60.0  # the books agree within this time of the last fault or k
 STOP_WITHIN_S = 35.0
 RESTART_S = (0.2, 3.0)
 OPERATOR_WITHIN_S, OPERATOR_TRIES = 40.0, 30
+SETTLE_TRIES = 100  # once a second, before the night of a day of stops
 # Of a day on which a person logs in: an operator is patient until then, and the daemon asks for no login for ever.
 LOGIN_WITHIN_S = 1_500.0
 # And an answer that confirmed an order which a dead token kept out is doubted from the first lists after the login on.
@@ -196,6 +197,8 @@ class SimulatedSession:
         if self._person is not None:
             await self._person.await_login(LOGIN_WITHIN_S)  # for the same reason
         await self.clock.sleep(QUIET_S)
+        if self.scenario.stops is not None:
+            await self._await_settled()  # for the same reason: a stop may fill while no daemon runs
         self._night.is_on = True
         if self.scenario.night == "stopped":
             self.end_daemon(0)
@@ -210,6 +213,12 @@ class SimulatedSession:
         self.end_daemon(0)
         self.findings.last_trouble_s = self._loop.time()
         self._night.end_night()
+
+    async def _await_settled(self) -> None:
+        for _ in range(SETTLE_TRIES):
+            if compare_books(await self.ask_daemon("status"), self.exchange).is_agreed:
+                return
+            await self.clock.sleep(1.0)
 
     # ---- the daemon's processes
 

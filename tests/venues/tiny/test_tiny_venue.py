@@ -13,6 +13,7 @@ from tradebot.config.sections import add_venue_sections
 from tradebot.daemon.venue.order_route import LiveRoute, SimulatedRoute
 from tradebot.errors import ConfigError
 from tradebot.exchange.faults.fault_plan import FaultPlan
+from tradebot.simulation.day_kind import DayKind
 from tradebot.simulation.seed_run import run_seed
 from tradebot.venues import registry
 
@@ -36,7 +37,7 @@ def test_a_simulated_morning_trades_and_every_promise_is_kept(seed: int, faults:
 
 def test_where_no_person_logs_in_there_is_no_day_with_logins() -> None:
     with pytest.raises(ConfigError, match=f"--logins: no person logs in at {ROOM.title}"):
-        run_seed(1, has_logins=True, adapter=ROOM)
+        run_seed(1, kind=DayKind.LOGINS, adapter=ROOM)
 
 
 def test_its_section_of_the_configuration_is_read_and_its_key_is_a_secret(
