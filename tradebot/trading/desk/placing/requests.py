@@ -135,7 +135,7 @@ class OrderRequests:
         if closes is not None:
             exchange, product = closes.exchange, closes.product
         return OrderRequest(
-            f"{self._id_prefix}{self.used_ids + 1:05d}",
+            self.next_order_id,
             instrument.symbol,
             exchange,
             side,
