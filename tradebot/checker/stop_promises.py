@@ -9,7 +9,7 @@ cancels the stop, and once it is surely gone it sends an exit of its own.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
@@ -90,7 +90,7 @@ class StopFollower:
         self._reversed_stops: dict[str, ExpectedStops] = {}  # symbol -> stops of the last fill that was taken back
         self._exited_entries = set[str]()  # ids of entries for which an exit was requested
         self.faults: list[str] = []
-        self.stop_count = self.reached_count = self.later_run_count = 0
+        self.counts = Counter[str]()  # of positions `guarded`, of levels `reached`, of exits in a `later_run`
         self._entry_runs: dict[str, str] = {}  # symbol -> the run in which its stops began
         self._inactive_reason = ""  # STOPS: the desk no longer judges prices; REFUSED: no exit can leave
         self._free_since_mono = 0  # since when exits can leave again
@@ -157,7 +157,7 @@ class StopFollower:
             return  # a further fill of the entry, or a repeated one while its exit is under way
         self.stops.pop(symbol, None)
         if any(request.get(name) is not None for name in LEVELS):
-            self.stop_count += 1
+            self.counts["guarded"] += 1
             self.stops[symbol], self._entry_runs[symbol] = ExpectedStops(order_id, request, since), run
             taken_back = self._reversed_stops.pop(symbol, None)
             if taken_back is not None and taken_back.order_id == order_id:  # a fill in the place of a guessed one
@@ -169,7 +169,7 @@ class StopFollower:
         # An exit is requested from here until the position is flat, so the stops no longer matter.
         stops, last = self.stops.pop(symbol), self._last_prices.get(symbol)
         self._exited_entries.add(stops.order_id)
-        self.later_run_count += self._entry_runs[symbol] != row.run and purpose in PROTECTIVE
+        self.counts["later_run"] += self._entry_runs[symbol] != row.run and purpose in PROTECTIVE
         if purpose not in PROTECTIVE or stops.has_missing_prices or last is None or last.mono != row_mono(row):
             return
         if stops.left_mono or self._at_venue.was_refused(symbol):  # decided before, or because no stop can rest
@@ -199,7 +199,7 @@ class StopFollower:
                 return
             if stops.left_mono:
                 return
-            self.reached_count += 1
+            self.counts["reached"] += 1
             if (seen.symbol, seen.mono) in exits:
                 return
             ended = self._at_venue.last_ended_mono(seen.symbol)
@@ -257,12 +257,12 @@ def stops_hold(records: RunRecords) -> PromiseVerdict:
     faults += follower.faults
     if faults:
         return verdict_broken("I32", list_faults(faults))
-    if not follower.stop_count:
+    if not follower.counts["guarded"]:
         return verdict_not_shown("I32", "no position with a stop or a target was on a tape")
     return verdict_ok(
         "I32",
-        f"{follower.stop_count} positions were guarded, {follower.reached_count} levels were reached and acted on, "
-        f"{follower.later_run_count} in a later run than the entry's",
+        f"{follower.counts['guarded']} positions were guarded, {follower.counts['reached']} levels were reached and "
+        f"acted on, {follower.counts['later_run']} in a later run than the entry's",
     )
 
 

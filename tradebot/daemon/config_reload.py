@@ -36,9 +36,15 @@ class ConfigReload:
     """Reloads the config of one run; `speed` is how many market seconds pass in one wall second."""
 
     def __init__(
-        self, running: Config, hooks: ReloadHooks, account: AccountView, notifier: Notifier, *, speed: float,
+        self,
+        running: Config,
+        hooks: ReloadHooks,
+        account: AccountView,
+        notifier: Notifier,
+        *,
+        speed: float,
         tell: EventListener,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._running, self._hooks, self._account, self._notifier = running, hooks, account, notifier
         self._speed, self._tell = speed, tell
         self._lock = asyncio.Lock()  # two reloads at once would each see the other's half

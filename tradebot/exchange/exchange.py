@@ -92,7 +92,6 @@ class Exchange:
         self._at = 0  # market ns up to which everything was processed
         # Market ns of the coming session ends of the instruments, ascending.
         self._session_ends = sorted(set(source.instrument_closes_at.tolist()))
-        self._has_ended = False
         self._prices.apply_snapshots(source.opening_snapshot())
         past = read_earlier_runs(resume, mark=self._mark) if resume is not None else None
         if past is None:
@@ -305,10 +304,9 @@ class Exchange:
 
     def end_session(self, reason: str) -> None:
         """Deliver the pending answers and write the last line of the log. A second call does nothing."""
-        if self._has_ended:
+        if self._link.is_closed:
             return
-        self._has_ended = True
-        self._link.run_all()
+        self._link.close()
         funds = self.account.margin_summary()
         self._log.append_line(
             "end",
@@ -328,11 +326,11 @@ class Exchange:
         return self._prices.instrument_mark(symbol, self._book.trade_rows() if symbol not in self.universe else ())
 
     def _is_open(self, id_: int, at: int) -> bool:
-        is_trading = not self._has_ended and self._engine.is_trading(self.universe[id_].symbol)
+        is_trading = not self._link.is_closed and self._engine.is_trading(self.universe[id_].symbol)
         return is_trading and self.source.opens_at <= at < int(self.source.instrument_closes_at[id_])
 
     def _check_open(self, now: int, symbol: str) -> None:
-        is_over = self._has_ended or not self._engine.is_trading(symbol)
+        is_over = self._link.is_closed or not self._engine.is_trading(symbol)
         closes_at = 0 if is_over else int(self.source.instrument_closes_at[self.universe.id_of(symbol)])
         check_session_open(now, opens_at=self.source.opens_at, closes_at=closes_at)
 

@@ -22,6 +22,7 @@ class LatencyLink:
         self._rng = np.random.default_rng(seed)
         self._timers = TimerQueue()
         self._last_arrival = self._last_answer = 0
+        self.is_closed = False
 
     def __bool__(self) -> bool:
         return bool(self._timers)
@@ -54,7 +55,8 @@ class LatencyLink:
         """Make every call due at or before `until_at` (market ns)."""
         self._timers.run_until(until_at)
 
-    def run_all(self) -> None:
-        """Make every call that is left, however late it is due."""
+    def close(self) -> None:
+        """Make every call that is left, however late it is due; the session has ended."""
+        self.is_closed = True
         while self._timers:
             self._timers.run_until(self._timers.next_at)

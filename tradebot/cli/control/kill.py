@@ -38,9 +38,15 @@ Say = Callable[[str], None]
     "--within", "within_s", type=click.FloatRange(1, 600), default=30.0, show_default=True, help="Seconds to try."
 )
 def kill(
-    path: str | None, state_dir: Path | None, reason: str, exchange_file: Path | None, is_all: bool, with_stops: bool,
-    as_json: bool, within_s: float,
-) -> int:  # fmt: skip
+    path: str | None,
+    state_dir: Path | None,
+    reason: str,
+    exchange_file: Path | None,
+    is_all: bool,
+    with_stops: bool,
+    as_json: bool,
+    within_s: float,
+) -> int:
     """Bar every new order and cancel the working ones at the venue, with the daemon alive, hung or dead.
 
     Writes the file HALT into the state directory, which a daemon obeys before each send and at start until `resume`,
@@ -117,11 +123,18 @@ def _stop_words(order: VenueOrder) -> str:
 def _sweep_fields(outcome: Any) -> dict[str, Any]:
     def row(order: VenueOrder) -> dict[str, Any]:
         return {
-            "venue_order_id": order.venue_order_id, "tag": order.tag, "exchange": order.exchange,
-            "symbol": order.symbol, "product": order.product, "side": order.side, "quantity": f"{order.quantity:f}",
-            "filled": f"{order.filled:f}", "status": order.status, "is_gtt": order.gtt is not None,
+            "venue_order_id": order.venue_order_id,
+            "tag": order.tag,
+            "exchange": order.exchange,
+            "symbol": order.symbol,
+            "product": order.product,
+            "side": order.side,
+            "quantity": f"{order.quantity:f}",
+            "filled": f"{order.filled:f}",
+            "status": order.status,
+            "is_gtt": order.gtt is not None,
             "trigger": None if order.trigger_price is None else f"{order.trigger_price:f}",
-        }  # fmt: skip
+        }
 
     positions = [
         {"exchange": p.exchange, "symbol": p.symbol, "product": p.product, "quantity": f"{p.quantity:f}"}
