@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from tradebot.control.client import send_request
+from tradebot.control.control_apis import ControlApis
 from tradebot.control.login_api import LoginApi
-from tradebot.control.server import ControlApis, serve_control_socket
+from tradebot.control.server import serve_control_socket
 from tradebot.control.start_api import StartApi
 from tradebot.errors import AccessDenied
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from tradebot.control import server
+from tradebot.control import api_application, connection_places, server
 from tradebot.control.client import send_request
+from tradebot.control.control_apis import ControlApis
 from tradebot.control.operator_api import BadRequest
 from tradebot.errors import DaemonUnavailable, RequestRefused, StateError
 
@@ -32,7 +33,7 @@ class ScriptedApi:
 
     async def halt(self, body: dict[str, Any]) -> dict[str, Any]:
         self.asked.append(body)
-        if len(self.asked) == server.MAX_CONNECTIONS:
+        if len(self.asked) == connection_places.MAX_CONNECTIONS:
             self.crowded.set()
         match body.get("reason"):
             case "bug":
@@ -51,7 +52,7 @@ class ScriptedApi:
 @asynccontextmanager
 async def listening(folder: Path) -> AsyncIterator[ScriptedApi]:
     api = ScriptedApi()
-    async with server.serve_control_socket(folder, server.ControlApis(api)):  # type: ignore[arg-type]
+    async with server.serve_control_socket(folder, ControlApis(api)):  # type: ignore[arg-type]
         yield api
 
 
@@ -157,9 +158,9 @@ async def test_a_bug_behind_a_request_ends_with_that_request(tmp_path: Path) -> 
 async def test_a_request_that_takes_too_long_is_answered_and_a_silent_one_cut_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "CONNECTION_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(connection_places, "CONNECTION_TIMEOUT_S", 0.2)
     async with listening(tmp_path), asyncio.timeout(3):
-        monkeypatch.setattr(server, "REQUEST_TIMEOUT_S", 0.05)
+        monkeypatch.setattr(api_application, "REQUEST_TIMEOUT_S", 0.05)
         assert (await raw(tmp_path, *post(b'{"reason": "slow"}')))[0] == 504
         unfinished = post(b"{}" + b" " * 100)[0]
         assert (await raw(tmp_path, unfinished, b"{}"))[0] == 504
@@ -187,7 +188,7 @@ async def test_slow_connections_make_room_for_a_request_that_comes_whole(tmp_pat
                 finally:
                     writer.transport.abort()
 
-        crowd = [tasks.create_task(slow(), name=f"slow-{n}") for n in range(3 * server.MAX_CONNECTIONS)]
+        crowd = [tasks.create_task(slow(), name=f"slow-{n}") for n in range(3 * connection_places.MAX_CONNECTIONS)]
         for _ in range(5):
             assert await asyncio.to_thread(send_request, tmp_path, "GET", "/status")
         over.set()
@@ -200,7 +201,7 @@ async def test_when_every_place_waits_for_an_answer_the_next_one_is_told_so(tmp_
     head, body = post(b'{"reason": "slow"}')
     request = head.replace("\n", "\r\n").encode() + b"\r\n\r\n" + body
     async with listening(tmp_path) as api:
-        held = [await asyncio.open_unix_connection(path) for _ in range(server.MAX_CONNECTIONS)]
+        held = [await asyncio.open_unix_connection(path) for _ in range(connection_places.MAX_CONNECTIONS)]
         for _, writer in held:
             writer.write(request)
         await api.crowded.wait()

@@ -56,7 +56,7 @@ VALUES = {
     "HaltExpiry": "resume session",
     "Validity": "DAY IOC",
     "VenueOrderStatus": "acked open pending_trigger filled canceled rejected expired",
-    "CommandVerb": "halt flatten resume stop",
+    "CommandVerb": "halt flatten resume stop cancel",
 }
 
 

@@ -14,6 +14,7 @@ from tradebot.control.status_snapshot import order_rows, position_rows
 from tradebot.domain.commands import EVERYTHING, CommandVerb, Scope, ScopeKind
 from tradebot.domain.instrument import Universe
 from tradebot.domain.messages import Command
+from tradebot.domain.order import RequestState
 from tradebot.trading.desk.account_view import AccountView
 
 MAX_REASON_LENGTH = 300  # characters
@@ -103,6 +104,43 @@ class OperatorApi:
         if killed:
             await self._lift()  # the halt is in the journal now, so entries stay blocked
         return {"id": id_, "known": is_repeated, "closing": holdings, "orders": orders}
+
+    async def cancel_order(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Cancel one order of ours; returns once the cancel is on disk, before the venue's answer. Raises BadRequest.
+
+        A stop that the desk keeps at the venue comes back as long as its position is open.
+        """
+        check_fields(body, "order_id", "reason")
+        reason, id_ = one_line(body, "reason", ""), body.get("order_id")
+        orders = self._account.kept_orders()
+        if not isinstance(id_, str) or id_ not in orders:
+            near = get_close_matches(str(id_)[:80], [one.order_id for one in self._account.live_orders()], n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise BadRequest(f"this run knows no order {str(id_)[:80]!r}{hint}", status=404)
+        order = orders[id_]
+        if order.is_external:
+            raise BadRequest(f"{id_} was placed elsewhere and is not ours to cancel", status=409)
+        if not order.is_live or not order.may_trade:
+            raise BadRequest(f"{id_} has ended: {order.state.value}", status=409)
+        is_repeated = order.cancel.state is not RequestState.NONE
+        told = f"cancelled by the operator: {reason}" if reason else "cancelled by the operator"
+        await self._command(Command(verb=CommandVerb.CANCEL, reason=told, id=id_))
+        state = orders[id_].state.value if id_ in orders else order.state.value
+        return {"order_id": id_, "state": state, "already": is_repeated}
+
+    async def pause(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Halt the entries of one strategy: a halt of its scope. Raises BadRequest."""
+        return await self.halt(self._strategy_scope(body, "paused by the operator"))
+
+    async def unpause(self, body: dict[str, Any]) -> dict[str, Any]:
+        """End the halt of one strategy. Raises BadRequest."""
+        return await self.resume(self._strategy_scope(body, "resumed by the operator"))
+
+    def _strategy_scope(self, body: dict[str, Any], reason: str) -> dict[str, Any]:
+        check_fields(body, "strategy", "reason")
+        if not isinstance(body.get("strategy"), str):
+            raise BadRequest("strategy must be the name of a strategy")
+        return {"scope": f"{ScopeKind.STRATEGY}:{body['strategy']}", "reason": one_line(body, "reason", reason)}
 
     async def stop(self, body: dict[str, Any]) -> dict[str, Any]:
         """End the run, as a signal does. Raises BadRequest."""

@@ -14,13 +14,14 @@ class CommandVerb(StrEnum):
 
     Under a `halt` only orders that close a position pass the gate, and working entries are cancelled. `flatten` does
     the same and closes every position whatever its scope, even one that a late fill opens. `resume` ends both. `stop`
-    ends the run.
+    ends the run. `cancel` cancels the order of ours that the command's id names; its only row is that of the cancel.
     """
 
     HALT = "halt"
     FLATTEN = "flatten"
     RESUME = "resume"
     STOP = "stop"
+    CANCEL = "cancel"
 
 
 class HaltExpiry(StrEnum):

@@ -320,7 +320,7 @@ class Command(Message, frozen=True):
     """A command from the operator, or from a rule, which names itself in `control`.
 
     `until` says when a halt ends; a person's halt lasts until `resume`, whatever its reason says. A flatten with an
-    `id` that was applied before changes nothing.
+    `id` that was applied before changes nothing. The `id` of a cancel is that of the order.
     """
 
     verb: CommandVerb

@@ -13,7 +13,7 @@ from aiohttp import web
 from tests.venues.kite.kite_on_loopback import Kite, failure, success
 from tests.venues.kite.login_access import API_KEY, API_SECRET, OLD_TOKEN, REQUEST_TOKEN, SESSION, access_to
 from tests.venues.kite.server.kite_rig import rig
-from tradebot.control.server import REQUEST_TIMEOUT_S
+from tradebot.control.api_application import REQUEST_TIMEOUT_S
 from tradebot.errors import AccessDenied, KeysRefused, LinkLost, LoginRefused
 from tradebot.exchange.access import AccessKeys, RegisteredApp
 from tradebot.venues.kite import login

@@ -1,4 +1,4 @@
-"""Commands of the operator: halt, resume, flatten, stop."""
+"""Commands of the operator: halt, resume, flatten, stop, and the cancel of one order."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ class Commands:
             case CommandVerb.FLATTEN:
                 is_known = command.id in self._book.conditions.halts.flatten_ids
                 return NOTHING if is_known else self._flatten(command)
+            case CommandVerb.CANCEL:
+                return (CancelOrder(command.id, command.reason or "cancelled by the operator"),)
         raise AssertionError(f"the desk does not know the command {command.verb}")
 
     def _flatten(self, command: Command) -> Iterator[Decision]:
