@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +19,12 @@ from typing import Any, NamedTuple
 import tradebot
 from tradebot.clock import MILLISECOND, Clock, WallClock
 from tradebot.config import Config
-from tradebot.control.server import ControlApis, serve_control_socket
+from tradebot.control.api_token import load_token, token_path
+from tradebot.control.control_apis import ControlApis
+from tradebot.control.event_memory import EventMemory, EventRenderer
+from tradebot.control.event_stream import EventStreams
+from tradebot.control.loopback_address import LoopbackAddress
+from tradebot.control.server import serve_control_socket, serve_loopback
 from tradebot.daemon.config_reload import ConfigReload, ReloadHooks
 from tradebot.daemon.daemon import Daemon
 from tradebot.daemon.daemon_start import DaemonStart
@@ -36,8 +41,10 @@ from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal, WriteLimits
 from tradebot.journal.writer_thread import WriteDriver
 from tradebot.metrics.run_metrics import RunMetrics
+from tradebot.ops.event_lines import EventLines
 from tradebot.ops.events.bus import EventBus
 from tradebot.ops.events.event import ERROR, EventListener
+from tradebot.ops.events.process import ApiListening
 from tradebot.ops.events.run import CautionRaised, DaemonStarted, DaemonStopped
 from tradebot.ops.journal_logger import JournalLogger
 from tradebot.ops.systemd import Notifier
@@ -54,7 +61,8 @@ class RunOptions(NamedTuple):
     printed. `faults` is the fault plan of the embedded exchange. `lines_dropped` returns the number of lost log lines.
     With `is_dry` the start goes up to READY and out, and no order can leave. `has_login` says that a run on `exchange`
     has a login of a person, as at a real venue. `read_config` reads the config again for a reload, None where there is
-    none to read; `set_log_level` takes the name of a level.
+    none to read; `set_log_level` takes the name of a level. `event_lines` renders events as the log does, with its
+    secrets masked.
     """
 
     run_id: str
@@ -66,6 +74,7 @@ class RunOptions(NamedTuple):
     has_login: bool = False
     read_config: Callable[[], Config] | None = None
     set_log_level: Callable[[str], None] = lambda _: None
+    event_lines: EventRenderer = EventLines()
 
 
 async def run(
@@ -94,10 +103,13 @@ async def run(
     bus.subscribe(metrics.counts.count_event)
     if options.is_dry:
         bus.subscribe(lambda event: findings.append(event.name) if event.level == ERROR else None)
+    memory = EventMemory(options.run_id, options.event_lines, wall_clock)
+    bus.subscribe(memory.record_event)
     with log_failure(bus.emit_event) as run_state:
         summary = await _run(
             config,
             options,
+            memory,
             tell=bus.emit_event,
             notifier=notifier,
             wall=wall_clock,
@@ -114,6 +126,7 @@ async def run(
 async def _run(
     config: Config,
     options: RunOptions,
+    memory: EventMemory,
     *,
     tell: EventListener,
     notifier: Notifier,
@@ -154,8 +167,9 @@ async def _run(
         await stack.enter_async_context(journal)
         start = DaemonStart(config, options.run_id, notifier=notifier, clock=wall, stopped=stop.is_set)
         metrics.needs_login = lambda: start.needs_login
-        apis = ControlApis(start.create_api(ask_to_stop), start.login_api)
-        await stack.enter_async_context(serve_control_socket(state_dir, apis))
+        apis = ControlApis(start.create_api(ask_to_stop), start.login_api, events=EventStreams(memory))
+        await stack.enter_async_context(serve_api(config, apis, wall, tell))
+        stack.callback(memory.end_waits)
         await stack.enter_async_context(start.beats())
         opening = open_venue_session(
             config,
@@ -179,7 +193,8 @@ async def _run(
         )
         stack.push_async_callback(daemon.analysis.stop_workers)
         daemon.attach_metrics(metrics)
-        apis.operator = api = daemon.operator_api(ask_to_stop, lines_dropped=options.lines_dropped)
+        api = daemon.operator_api(ask_to_stop, lines_dropped=options.lines_dropped)
+        apis.begin_run(api, daemon.run_lists())
         run_state.status_snapshot = api.current_status
         run_state.positions = daemon.desk.account.open_quantities
         reload = None
@@ -210,6 +225,20 @@ async def _trade(
         summary = await daemon.run_until_stopped(stop, reasons)
         reloading.cancel()
     return summary
+
+
+@asynccontextmanager
+async def serve_api(config: Config, apis: ControlApis, clock: Clock, tell: EventListener) -> AsyncIterator[None]:
+    """Answer the operator on the control socket, and on loopback if the config says so. Raises StateError."""
+    state_dir = config.app.state_dir
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(serve_control_socket(state_dir, apis, clock=clock))
+        if config.api.listen:
+            path, address = token_path(state_dir), LoopbackAddress.parse(config.api.listen)
+            token = await asyncio.to_thread(load_token, path)
+            await stack.enter_async_context(serve_loopback(address, token, apis, clock=clock))
+            tell(ApiListening(address=str(address), token_file=str(path)))
+        yield
 
 
 def reserve_bytes(config: Config, last_day: int) -> int:

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tradebot.clock import SECOND
+from tradebot.config.api_section import ApiSection
 from tradebot.config.protection_section import ProtectionSection
 from tradebot.config.storage_sections import HistorySection, JournalSection, LogSection, StoreSection
 from tradebot.config.values import (
@@ -334,6 +335,7 @@ class Config(BaseSettings):
     store: StoreSection = StoreSection()
     history: HistorySection = HistorySection()
     log: LogSection = LogSection()
+    api: ApiSection = ApiSection()
 
     def with_absolute_paths(self) -> Config:
         """Return the same settings with an absolute state directory."""

@@ -12,10 +12,10 @@ from tradebot.control.answers import (
     DenialRow,
     HaltRow,
     LimitRow,
+    ListedPosition,
     OrderList,
     OrderRow,
     PositionList,
-    PositionRow,
     ProfitAnswer,
     RiskAnswer,
     SessionAnswer,
@@ -51,11 +51,11 @@ class AccountLists:
 
     def list_positions(self) -> PositionList:
         """Return the open positions."""
-        return PositionList(tuple(PositionRow(**row) for row in position_rows(self._account)))
+        return PositionList(tuple(ListedPosition(**row) for row in position_rows(self._account)))
 
     def list_orders(self, *, live: bool, limit: int, before: str) -> OrderList:
         """Return the orders that the desk remembers, newest first; with `live` only those that may still trade."""
-        kept = reversed(self._account.kept_orders().values())
+        kept = reversed(tuple(self._account.kept_orders().values()))
         if before:
             for order in kept:
                 if order.order_id == before:
@@ -125,7 +125,9 @@ class AccountLists:
         symbol, conditions = instrument.symbol, self._account.conditions
         held = self._account.open_quantities().get(symbol, ZERO)
         blocked = (
-            self._blocked(symbol, "") or conditions.unaccounted.get(symbol, "") or conditions.unprotected.get(symbol, "")
+            self._blocked(symbol, "")
+            or conditions.unaccounted.get(symbol, "")
+            or conditions.unprotected.get(symbol, "")
         )
         return SymbolRow(
             symbol, instrument.exchange, instrument.kind.value, instrument.tick_size, instrument.lot_size,

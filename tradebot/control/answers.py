@@ -1,4 +1,4 @@
-"""The answers of the operator's API as types: `/openapi.json` is made from them, and a test holds each answer to its own.
+"""The answers of the operator's API as types: `/openapi.json` is made from them, and a test holds each to its own.
 
 Money, prices and quantities are decimal strings and exact. Times are nanoseconds UTC of the market's clock.
 """
@@ -17,7 +17,7 @@ class ApiRefusal(msgspec.Struct, frozen=True):
     error: str
 
 
-class PositionRow(msgspec.Struct, frozen=True):
+class ListedPosition(msgspec.Struct, frozen=True):
     """An open position; `owner` says whose it is. Price and profit are null before the first quote."""
 
     exchange: str
@@ -33,7 +33,7 @@ class PositionRow(msgspec.Struct, frozen=True):
 class PositionList(msgspec.Struct, frozen=True):
     """The open positions, ours before those of others."""
 
-    positions: tuple[PositionRow, ...]
+    positions: tuple[ListedPosition, ...]
 
 
 class OrderRow(msgspec.Struct, frozen=True):
@@ -62,7 +62,7 @@ class OrderList(msgspec.Struct, frozen=True):
     before: str
 
 
-class TradeRow(msgspec.Struct, frozen=True):
+class ListedTrade(msgspec.Struct, frozen=True):
     """A fill from the journal; `seq` is its row."""
 
     seq: int
@@ -80,7 +80,7 @@ class TradeRow(msgspec.Struct, frozen=True):
 class TradeList(msgspec.Struct, frozen=True):
     """Fills, newest first; `before` continues the list, 0 at the beginning of the journal."""
 
-    trades: tuple[TradeRow, ...]
+    trades: tuple[ListedTrade, ...]
     before: int
 
 

@@ -18,9 +18,11 @@ MAX_TRIES = 4  # tries of a request whose connection the daemon closed to make r
 HINT = "`tradebot kill` works without a daemon"
 
 
-class _Connection(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=ANSWER_TIMEOUT_S)
+class SocketConnection(http.client.HTTPConnection):
+    """An HTTP connection to the Unix socket at `path`; each wait on it takes at most `timeout_s`."""
+
+    def __init__(self, path: str, *, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
         self._path = path
 
     def connect(self) -> None:
@@ -65,7 +67,7 @@ def _request_with_retry(
 
 
 def _exchange(address: str, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
-    connection = _Connection(address)
+    connection = SocketConnection(address, timeout_s=ANSWER_TIMEOUT_S)
     try:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         connection.request(method, path, body=None if body is None else json.dumps(body), headers=headers)

@@ -1,4 +1,4 @@
-"""The connections of one listener: how many there may be, who has to go for a fresh one, and for how long each may stay.
+"""The connections of one listener: how many there may be, who has to go for a fresh one, for how long each may stay.
 
 A connection without a complete request makes room: an operator's request comes whole and at once. A stream of events
 is counted by itself and stays.

@@ -49,7 +49,9 @@ class ControlApis:
     def lists(self) -> RunLists:
         """Return the lists of the run. Raises BadRequest at a start."""
         if self._lists is None:
-            raise BadRequest("the daemon is not trading yet, there is nothing to list; ask `tradebot status`", status=409)
+            raise BadRequest(
+                "the daemon is not trading yet, there is nothing to list; ask `tradebot status`", status=409
+            )
         return self._lists
 
     @property

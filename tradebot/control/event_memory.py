@@ -103,7 +103,7 @@ class EventMemory:
             return EventPage(list(islice(self._events, start, start + most)), missed)
 
     async def wait_after(self, number: int, *, within_s: float) -> bool:
-        """Wait until there is an event after this number; return False without one in `within_s` seconds, or at the end."""
+        """Wait until there is an event after this number; return False after `within_s` seconds or at the end."""
         self._loop = asyncio.get_running_loop()
         with self._lock:
             self._waiting += 1

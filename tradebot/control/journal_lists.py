@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from tradebot.clock import SECOND
-from tradebot.control.answers import BarList, BarRow, SignalList, SignalRow, TradeList, TradeRow
+from tradebot.control.answers import BarList, BarRow, ListedTrade, SignalList, SignalRow, TradeList
 from tradebot.domain.instrument import Universe
 from tradebot.domain.market import BarBatch
 from tradebot.domain.messages import Signals
@@ -37,7 +37,9 @@ class JournalLists:
     async def read_trades(self, *, limit: int, before: int) -> TradeList:
         """Return the newest fills before row `before`. Raises StateError."""
         query = RowQuery(kinds=("order",), text=FILL_TEXT)
-        rows, rest = await self._in_thread(lambda: search_newest(self._path, query, _trades, before=before, limit=limit))
+        rows, rest = await self._in_thread(
+            lambda: search_newest(self._path, query, _trades, before=before, limit=limit)
+        )
         return TradeList(tuple(rows), rest)
 
     async def read_signals(self, *, limit: int, before: int) -> SignalList:
@@ -72,13 +74,13 @@ class JournalLists:
             return await asyncio.to_thread(read)
 
 
-def _trades(row: JournalRow) -> list[TradeRow]:
+def _trades(row: JournalRow) -> list[ListedTrade]:
     event = row.message
     if not isinstance(event, OrderEvent) or event.fill is None or event.type is not OrderEventType.EXECUTED:
         return []
     done = event.fill
     return [
-        TradeRow(
+        ListedTrade(
             seq=row.seq, run_id=row.run, traded_at=done.traded_at, order_id=event.order_id,
             execution_id=done.execution_id, exchange=done.exchange, symbol=done.symbol, side=done.side.value,
             quantity=done.quantity, price=done.price,

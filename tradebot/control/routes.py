@@ -1,4 +1,4 @@
-"""The routes of the operator's API in one table: the two listeners, `/openapi.json` and the older paths come from it."""
+"""The routes of the operator's API in one table: both listeners, `/openapi.json` and the older paths come from it."""
 
 from __future__ import annotations
 

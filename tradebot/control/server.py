@@ -24,7 +24,9 @@ from tradebot.errors import StateError
 
 
 @asynccontextmanager
-async def serve_control_socket(state_dir: Path, apis: ControlApis, *, clock: Clock | None = None) -> AsyncIterator[None]:
+async def serve_control_socket(
+    state_dir: Path, apis: ControlApis, *, clock: Clock | None = None
+) -> AsyncIterator[None]:
     """Listen on `<state_dir>/control.sock` while the context is open; a socket left by a crash is replaced.
 
     The caller holds the lock of the state directory. Raises StateError.

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tradebot.control.answers import HaltRow, PositionRow
+from tradebot.control.answers import HaltRow, ListedPosition
 
 
 class SessionState(msgspec.Struct, frozen=True):
@@ -75,7 +75,7 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     halted: bool
     halts: tuple[HaltRow, ...]
     feed: FeedState
-    positions: tuple[PositionRow, ...]
+    positions: tuple[ListedPosition, ...]
     orders: tuple[dict[str, Any], ...]
     resting_stops: tuple[dict[str, Any], ...]
     paid: Decimal

@@ -13,12 +13,14 @@ from typing import Any
 import tradebot
 from tradebot.clock import MINUTE, SECOND, MarketClock
 from tradebot.config import Config
+from tradebot.control.control_apis import RunLists
 from tradebot.control.halt_file import HaltFile
 from tradebot.control.operator_api import OperatorApi
 from tradebot.control.status_snapshot import status_snapshot
 from tradebot.daemon.engine_settings import engine_settings
 from tradebot.daemon.head_keeper import JournalHeadKeeper
 from tradebot.daemon.input_recorder import InputRecorder
+from tradebot.daemon.run_listing import build_run_lists
 from tradebot.daemon.run_probes import run_probes
 from tradebot.daemon.run_results import RunResults
 from tradebot.daemon.run_summary import summarize_run
@@ -270,6 +272,14 @@ class Daemon:
         )
         metrics.attach_run(sources)
         self.metrics_text = metrics.render_text
+
+    def run_lists(self) -> RunLists:
+        """Return what the operator can list of this run, once it has its API."""
+        assert self._api is not None, "the lists read what the API reads"
+        return build_run_lists(
+            self._config, self._venue_session, account=self.desk.account, specs=self._specs, run_id=self._run_id,
+            journal=self._journal, killed=lambda: self._halt_file.reason, snapshot=self._api.current_status,
+        )  # fmt: skip
 
     def _recover(self, account: Recovered) -> None:
         halts = self._recovery.halts_in_session(self._opens_at)

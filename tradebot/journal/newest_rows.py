@@ -30,7 +30,8 @@ def search_newest(
     """Return what `take` makes of the newest rows before row `before` (0: the end), and where to go on.
 
     A row is taken whole: at least `limit` results if there are as many, and more only from the last row. Where to go on
-    is 0 once the first row was read. After 200,000 rows the search ends, possibly with fewer results. Raises StateError.
+    is 0 once the first row was read. After 200,000 rows the search ends, possibly with fewer results.
+    Raises StateError.
     """
     found: list[Found] = []
     connection = connect_reader(Path(path))
@@ -65,5 +66,5 @@ def _window(connection: sqlite3.Connection, query: RowQuery, last: int) -> list[
     if query.text:
         where.append("instr(body, ?) > 0")
         values.append(query.text)
-    sql = "SELECT seq, run, at, wall, kind, prev, hash, body FROM rows WHERE " + " AND ".join(where)
+    sql = "SELECT seq, run, at, wall, kind, prev, hash, body FROM rows WHERE " + " AND ".join(where)  # noqa: S608
     return list(map(JournalRow._make, connection.execute(sql + " ORDER BY seq DESC", values)))

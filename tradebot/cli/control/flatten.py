@@ -7,17 +7,20 @@ from pathlib import Path
 
 import click
 
-from tradebot.cli.control.daemon import daemon_options, post_command
-from tradebot.printing import confirm_or_abort, print_line
+from tradebot.cli.control.daemon import daemon_options, json_option, post_command
+from tradebot.printing import confirm_or_abort, print_json, print_line
 
 
 @click.command()
 @daemon_options
+@json_option
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--id", "id_", help="Name of this command; the same name acts once.  [default: a new one]")
 @click.option("--reason", default="flattened by the operator", help="Why, for the journal.")
 @click.option("--lift-kill", is_flag=True, help="After `kill`: let exits leave again; entries stay halted.")
-def flatten(path: str | None, state_dir: Path | None, yes: bool, id_: str | None, reason: str, lift_kill: bool) -> None:
+def flatten(
+    path: str | None, state_dir: Path | None, as_json: bool, yes: bool, id_: str | None, reason: str, lift_kill: bool
+) -> None:
     """Halt, take back working orders and close every position; it stands until `resume`."""
     from tradebot.clock import WallClock
 
@@ -28,6 +31,9 @@ def flatten(path: str | None, state_dir: Path | None, yes: bool, id_: str | None
     id_ = id_ or f"flatten-{WallClock().wall_ns()}"
     body = {"id": id_, "reason": reason} | ({"lift_kill": True} if lift_kill else {})
     answer = post_command(path, state_dir, "/flatten", body)
+    if as_json:
+        print_json(answer, indent=2)
+        return
     if answer.get("known"):
         print_line(f"{id_} was given before and did nothing more")
     for order in answer.get("orders", ()):

@@ -15,6 +15,9 @@ journal_options = combine_options(
     click.option("-c", "--config", "config", metavar="FILE", help="Configuration file, for its state_dir."),
     click.option("--json", "as_json", is_flag=True, help="Print JSON."),
 )
+running_option = click.option(
+    "--running", is_flag=True, help="Ask the running daemon, which knows prices and states of this moment."
+)
 account_option = click.option("--account", help="Of this account.  [default: the last run's]")
 
 

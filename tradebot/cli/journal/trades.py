@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
-from tradebot.cli.journal.options import account_option, journal_options, journal_path
+from tradebot.cli.control.daemon import MAX_ROWS, fetch_list
+from tradebot.cli.control.lists import print_list
+from tradebot.cli.journal.options import account_option, journal_options, journal_path, running_option
 from tradebot.cli.journal.order_history import exchange_zone
 from tradebot.cli.shared.tables import print_rows
 from tradebot.clock import format_iso
@@ -18,8 +20,12 @@ from tradebot.journal import recovery
 @click.command()
 @journal_options
 @account_option
-def trades(state_dir: Path | None, config: str | None, as_json: bool, account: str | None) -> None:
-    """List the fills in the journal, each once, in the order they were booked."""
+@running_option
+def trades(state_dir: Path | None, config: str | None, as_json: bool, account: str | None, running: bool) -> None:
+    """List the fills in the journal, each once, in the order they were booked; with --running the newest first."""
+    if running:
+        print_list("trades", fetch_list(config, state_dir, "trades", limit=MAX_ROWS), as_json=as_json)
+        return
     fold = recovery.fold_account(journal_path(state_dir, config), account=account)
     seen: set[tuple[str, str, str]] = set()
     listed: list[dict[str, Any]] = []

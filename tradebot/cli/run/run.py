@@ -219,6 +219,7 @@ def _run(
     from tradebot.control.running_daemons import announce_daemon
     from tradebot.daemon.run_failure import root_cause
     from tradebot.ops import logs
+    from tradebot.ops.event_lines import EventLines
     from tradebot.ops.events.bus import EventBus
     from tradebot.ops.loop_guard import LoopGuard
     from tradebot.ops.output_capture import OutputCapture
@@ -230,13 +231,14 @@ def _run(
         from tradebot.store.dsn import dsn_secrets
 
         secrets += dsn_secrets(dsn)
+    secrets = [s for s in secrets if s]
     printed = OutputCapture()
     log = logs.configure_log(
         level=config.log.level,
         format=config.log.format,
         run_id=name,
         mode=config.mode_label,
-        secrets=[s for s in secrets if s],
+        secrets=secrets,
         fd=printed.stdout_fd,
     )
     options = RunOptions(
@@ -249,6 +251,9 @@ def _run(
         has_login=exchange is not None and _needs_login(exchange),
         read_config=read_config,
         set_log_level=log.set_level,
+        event_lines=EventLines(
+            level=config.log.level, run_id=name, mode=config.mode_label, secrets=secrets, logger="daemon"
+        ),
     )
     bus = EventBus()
     bus.subscribe(logs.log_listener("daemon"))

@@ -28,6 +28,15 @@ class HeadNotKept(Event, frozen=True):
     reason: Reason
 
 
+class ApiListening(Event, frozen=True):
+    """The operator's API is answered over HTTP on this machine too, for programs that have the token."""
+
+    level = INFO
+    do = "Nothing."
+    address: Annotated[str, "host:port of loopback"]
+    token_file: Annotated[str, "the file that holds the token"]
+
+
 class WatchdogWithheld(Event, frozen=True):
     """A part of the daemon has been stuck for longer than it may take, so the supervisor's watchdog is not fed."""
 
