@@ -19,7 +19,9 @@ ROOT = Path(__file__).parents[1]
 LASTING = (
     "daemon", "trading", "journal/writer.py", "journal/journal_file.py", "journal/writer_thread.py",
     "store/outbox.py", "store/projection.py", "store/postgres.py", "ops", "paper", "venues", "control/server.py",
-    "control/operator_api.py", "metrics",
+    "metrics",
+    "control/operator_api.py", "control/event_memory.py", "control/event_stream.py", "control/connection_places.py",
+    "control/request_rate.py", "control/journal_lists.py",
 )  # fmt: skip
 GROWING = (
     "dict",
@@ -63,6 +65,15 @@ BOUNDS: dict[str, Bound] = {
     "journal.waiters.RowBuffer._rows": Bound("100,000 rows", "the journal fails and trading ends",
                                              "tradebot.journal.writer:QUEUE_ROWS"),
     "journal.waiters.Waiters._heap": Bound("one per waiting task", "each waits with a time limit"),
+    # ---- the operator's API
+    "control.event_memory.EventMemory._events": Bound(
+        "2,000", "the oldest is forgotten; a reader that did not come to it is told how many",
+        "tradebot.control.event_memory:MEMORY_EVENTS"),
+    "control.connection_places.ConnectionPlaces._answering": Bound(
+        "20 a listener, and the streams", "one that sends no request goes for a fresh one, else it is told",
+        "tradebot.control.connection_places:MAX_CONNECTIONS"),
+    "control.connection_places.ConnectionPlaces._streaming": Bound(
+        "16 of both listeners", "a further reader is told to come later", "tradebot.control.event_stream:MAX_READERS"),
     # ---- the desk
     "trading.desk.book.blotter.Blotter.orders": Bound(
         "20,000 ended ones and the living", "the oldest that ended is forgotten",

@@ -154,14 +154,7 @@ async def _run(
         if (outbox := open_outbox(config, tell, wall)) is not None:
             # The stack runs this after the journal is closed, so the journal's last row is fed as well.
             stack.push_async_callback(outbox.finish_and_close)
-        journal = Journal(
-            state_dir,
-            run=options.run_id,
-            clock=wall,
-            limits=WriteLimits(durable_within_s=None),
-            reserve=partial(reserve_bytes, config),
-            driver=driver,
-        )
+        journal = _create_journal(config, options.run_id, wall, driver)
         journal_logger = JournalLogger(tell, wall)
         journal.subscribe_to_commits(journal_logger.log_rows_later)
         await stack.enter_async_context(journal)
@@ -169,7 +162,7 @@ async def _run(
         metrics.needs_login = lambda: start.needs_login
         apis = ControlApis(start.create_api(ask_to_stop), start.login_api, events=EventStreams(memory))
         await stack.enter_async_context(serve_api(config, apis, wall, tell))
-        stack.callback(memory.end_waits)
+        stack.callback(memory.end_waits)  # before the API closes: its streams end at once
         await stack.enter_async_context(start.beats())
         opening = open_venue_session(
             config,
@@ -225,6 +218,11 @@ async def _trade(
         summary = await daemon.run_until_stopped(stop, reasons)
         reloading.cancel()
     return summary
+
+
+def _create_journal(config: Config, run_id: str, clock: Clock, driver: WriteDriver | None) -> Journal:
+    limits, reserve = WriteLimits(durable_within_s=None), partial(reserve_bytes, config)
+    return Journal(config.app.state_dir, run=run_id, clock=clock, limits=limits, reserve=reserve, driver=driver)
 
 
 @asynccontextmanager

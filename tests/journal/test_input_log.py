@@ -50,6 +50,7 @@ OTHERS = (
     BOOKS,
     UnchangedSnapshot(asked_at=9),
     Command(verb=CommandVerb.HALT, reason="by hand"),
+    Command(verb=CommandVerb.CANCEL, reason="by hand", id="T1-7"),
     HaltFileSeen(reason="the file"),
     LinkDown(source="kite", mono=3, reason="silent"),
     OrderReport(order=ORDER, mono=8),

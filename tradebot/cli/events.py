@@ -27,9 +27,14 @@ LINE_HEAD = ("timestamp", "level", "event", "logger", "run_id", "mode")
 @click.option("--since", metavar="ID", help="With --follow: begin after the event with this id; 0 for all it has.")
 @daemon_options
 def events(
-    name: str | None, as_json: bool, as_page: bool, follow: bool, since: str | None, path: str | None,
+    name: str | None,
+    as_json: bool,
+    as_page: bool,
+    follow: bool,
+    since: str | None,
+    path: str | None,
     state_dir: Path | None,
-) -> None:  # fmt: skip
+) -> None:
     """Explain the events of the log: the one named NAME, now or before, in full, or a list of those that hold it.
 
     With --follow print the events of the running daemon instead, those named NAME or all, until it ends: exit 69 then.
@@ -53,8 +58,9 @@ def events(
 def _follow(folder: Path, name: str | None, after: str, *, as_json: bool) -> NoReturn:
     from tradebot.control.event_client import follow_events
 
+    last = ""
     for event in follow_events(folder, after=after):
-        line = event.line
+        line, last = event.line, event.id
         if name not in (None, line["event"]) and line["event"] != "missed":
             continue
         if as_json:
@@ -65,7 +71,8 @@ def _follow(folder: Path, name: str | None, after: str, *, as_json: bool) -> NoR
             rest = " ".join(f"{key}={value}" for key, value in line.items() if key not in LINE_HEAD)
             print_line(f"{line['timestamp']} {line['level']:8} {line['event']:24} {rest}".rstrip())
         sys.stdout.flush()
-    raise DaemonUnavailable("the daemon ended the stream; `tradebot events --follow --since ID` goes on after an event")
+    after = f"; `tradebot events --follow --since {last}` goes on from here" if last else ""
+    raise DaemonUnavailable(f"the daemon ended the stream{after}")
 
 
 def find_events(name: str) -> list[dict[str, Any]]:

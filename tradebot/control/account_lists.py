@@ -60,7 +60,7 @@ class AccountLists:
             for order in kept:
                 if order.order_id == before:
                     break
-        found = [order for order in islice((o for o in kept if o.is_live or not live), limit + 1)]
+        found = list(islice((o for o in kept if o.is_live or not live), limit + 1))
         rest = found[limit - 1].order_id if len(found) > limit else ""
         return OrderList(tuple(map(_order_row, found[:limit])), rest)
 
@@ -130,9 +130,15 @@ class AccountLists:
             or conditions.unprotected.get(symbol, "")
         )
         return SymbolRow(
-            symbol, instrument.exchange, instrument.kind.value, instrument.tick_size, instrument.lot_size,
-            self._account.last_price(symbol), held, blocked,
-        )  # fmt: skip
+            symbol,
+            instrument.exchange,
+            instrument.kind.value,
+            instrument.tick_size,
+            instrument.lot_size,
+            self._account.last_price(symbol),
+            held,
+            blocked,
+        )
 
     def _blocked(self, symbol: str, strategy: str) -> str:
         for command in self._account.conditions.halts.active_commands:
@@ -156,8 +162,18 @@ def limit_rows(limits: Limits) -> tuple[LimitRow, ...]:
 def _order_row(order: Order) -> OrderRow:
     request = order.request
     return OrderRow(
-        order_id=order.order_id, symbol=request.symbol, side=request.side.value, kind=request.kind.value,
-        quantity=order.quantity, filled=order.filled, price=order.price, trigger=order.trigger_price,
-        state=order.state.value, purpose=request.purpose.value, strategy=request.strategy,
-        venue_order_id=order.venue_order_id, changed_at=order.times.changed_at, reason=order.reason,
-    )  # fmt: skip
+        order_id=order.order_id,
+        symbol=request.symbol,
+        side=request.side.value,
+        kind=request.kind.value,
+        quantity=order.quantity,
+        filled=order.filled,
+        price=order.price,
+        trigger=order.trigger_price,
+        state=order.state.value,
+        purpose=request.purpose.value,
+        strategy=request.strategy,
+        venue_order_id=order.venue_order_id,
+        changed_at=order.times.changed_at,
+        reason=order.reason,
+    )

@@ -67,6 +67,8 @@ async def _within_limits(request: web.Request, handler: Answering) -> web.Stream
             return await handler(request)
     except BadRequest as error:
         return _refused(error.status, str(error))
+    except web.RequestPayloadError:
+        return _refused(400, "the body cannot be read")
     except web.HTTPException as error:
         allowed = error.headers.get("Allow")
         return _refused(error.status, error.reason, {"Allow": allowed} if allowed else {})

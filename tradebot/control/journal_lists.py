@@ -81,11 +81,18 @@ def _trades(row: JournalRow) -> list[ListedTrade]:
     done = event.fill
     return [
         ListedTrade(
-            seq=row.seq, run_id=row.run, traded_at=done.traded_at, order_id=event.order_id,
-            execution_id=done.execution_id, exchange=done.exchange, symbol=done.symbol, side=done.side.value,
-            quantity=done.quantity, price=done.price,
+            seq=row.seq,
+            run_id=row.run,
+            traded_at=done.traded_at,
+            order_id=event.order_id,
+            execution_id=done.execution_id,
+            exchange=done.exchange,
+            symbol=done.symbol,
+            side=done.side.value,
+            quantity=done.quantity,
+            price=done.price,
         )
-    ]  # fmt: skip
+    ]
 
 
 def _signals(row: JournalRow) -> list[SignalRow]:

@@ -85,9 +85,12 @@ def _parameters_schema(route: ApiRoute) -> dict[str, Any]:
 def _events_operation() -> dict[str, Any]:
     stream = {"description": "The events of the log.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
     resume = {
-        "name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "string"},
+        "name": "Last-Event-ID",
+        "in": "header",
+        "required": False,
+        "schema": {"type": "string"},
         "description": "the id of the last event that was read: what came since follows, as far as it is remembered",
-    }  # fmt: skip
+    }
     return _operation_of("The events of the run, as they come.", {"200": stream}) | {"parameters": [resume]}
 
 

@@ -20,7 +20,7 @@ from tradebot.control.status_snapshot import status_snapshot
 from tradebot.daemon.engine_settings import engine_settings
 from tradebot.daemon.head_keeper import JournalHeadKeeper
 from tradebot.daemon.input_recorder import InputRecorder
-from tradebot.daemon.run_listing import build_run_lists
+from tradebot.daemon.run_listing import RunReads, build_run_lists
 from tradebot.daemon.run_probes import run_probes
 from tradebot.daemon.run_results import RunResults
 from tradebot.daemon.run_summary import summarize_run
@@ -276,10 +276,9 @@ class Daemon:
     def run_lists(self) -> RunLists:
         """Return what the operator can list of this run, once it has its API."""
         assert self._api is not None, "the lists read what the API reads"
-        return build_run_lists(
-            self._config, self._venue_session, account=self.desk.account, specs=self._specs, run_id=self._run_id,
-            journal=self._journal, killed=lambda: self._halt_file.reason, snapshot=self._api.current_status,
-        )  # fmt: skip
+        parts, killed = (self._config, self._venue_session), lambda: self._halt_file.reason
+        reads = RunReads(self.desk.account, self._specs, killed, self._api.current_status)
+        return build_run_lists(*parts, self._journal, reads, run_id=self._run_id)
 
     def _recover(self, account: Recovered) -> None:
         halts = self._recovery.halts_in_session(self._opens_at)

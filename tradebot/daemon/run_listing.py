@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from tradebot.config import Config
 from tradebot.config.desk_settings import gate_limits
@@ -18,26 +18,27 @@ from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.desk.account_view import AccountView
 
 
+class RunReads(NamedTuple):
+    """What the lists read while the run goes on; `killed` returns what the HALT file says, `snapshot` the status."""
+
+    account: AccountView
+    specs: Sequence[StrategySpec]
+    killed: Callable[[], str]
+    snapshot: Callable[[], dict[str, Any]]
+
+
 def build_run_lists(
-    config: Config,
-    venue_session: VenueSession,
-    *,
-    account: AccountView,
-    specs: Sequence[StrategySpec],
-    run_id: str,
-    journal: Journal,
-    killed: Callable[[], str],
-    snapshot: Callable[[], dict[str, Any]],
+    config: Config, venue_session: VenueSession, journal: Journal, reads: RunReads, *, run_id: str
 ) -> RunLists:
-    """Return the lists of a run. `killed` returns what the HALT file says, `snapshot` the status."""
+    """Return the lists of a run."""
     universe = venue_session.universe
     parts = RunParts(
-        account=account,
+        account=reads.account,
         universe=universe,
-        strategies=[(spec.name, spec.symbols) for spec in specs],
+        strategies=[(spec.name, spec.symbols) for spec in reads.specs],
         limits=gate_limits(config, speed=venue_session.clock.speed),
-        killed=killed,
-        status_snapshot=snapshot,
+        killed=reads.killed,
+        status_snapshot=reads.snapshot,
     )
     rows = JournalLists(journal.path, run_id=run_id, universe=universe, interval_ns=config.bars.interval_ns)
     return RunLists(AccountLists(parts), rows, universe, partial(ready_parts, parts, journal))

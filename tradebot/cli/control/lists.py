@@ -13,8 +13,9 @@ from tradebot.cli.shared.tables import print_rows
 from tradebot.printing import print_json, print_line
 
 SPANS = (("this run", "run"), ("the day", "day"), ("whole journal", "whole"))
-TIMES = frozenset({"traded_at", "bar_at", "changed_at", "market_time", "opens_at", "closes_at", "entries_until"}
-                  | {"square_off_at"})  # fmt: skip
+TIMES = frozenset(
+    {"traded_at", "bar_at", "changed_at", "market_time", "opens_at", "closes_at", "entries_until"} | {"square_off_at"}
+)
 # The columns of each list for people, so that a line fits into 80 columns; JSON has everything.
 COLUMNS = {
     "positions": ("symbol", "product", "owner", "quantity", "average_price", "last", "profit"),

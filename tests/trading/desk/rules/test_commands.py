@@ -1,4 +1,4 @@
-"""Commands at the desk: what a stop cancels, what it closes and what it leaves, by the policy of the stop."""
+"""Commands at the desk: what a stop cancels, closes and leaves by its policy, and the cancel of one order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from tests.trading.desk.desk_rig import DeskRig, submitted
 from tradebot.domain.commands import CommandVerb
 from tradebot.domain.messages import Action, Cancel, Command
-from tradebot.domain.order import OrderEventType, OrderRequest
+from tradebot.domain.order import OrderEvent, OrderEventType, OrderRequest
 
 E = OrderEventType
 
@@ -40,3 +40,23 @@ def test_a_resume_is_written_down_as_a_halt_is() -> None:
         Command(verb=CommandVerb.RESUME, reason="by hand"),
     ):
         assert rig.desk.apply_message(command) == [command]
+
+
+def test_a_cancel_cancels_the_order_that_it_names_once_and_no_other() -> None:
+    rig = DeskRig()
+    exit_, entry = working(rig)
+    command = Command(verb=CommandVerb.CANCEL, reason="by hand", id=entry.order_id)
+    outputs = rig.desk.apply_message(command)
+    assert [(o.order_id, o.reason) for o in outputs if isinstance(o, Cancel)] == [(entry.order_id, "by hand")]
+    assert [(o.type, o.reason) for o in outputs if isinstance(o, OrderEvent)] == [(E.CANCEL_SENT, "by hand")]
+    assert command not in outputs, "the row of the cancel says it"
+    assert rig.desk.apply_message(command) == [], "its cancel is on its way"
+    assert rig.desk.book.blotter.orders[exit_.order_id].cancel.tries == 0
+    assert not rig.desk.account.conditions.halts.active_commands
+
+
+def test_a_cancel_of_an_unknown_or_an_ended_order_does_nothing() -> None:
+    rig = DeskRig()
+    ended = rig.bought()
+    for id_ in (ended.order_id, "T9"):
+        assert rig.desk.apply_message(Command(verb=CommandVerb.CANCEL, id=id_)) == []
