@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,6 +53,7 @@ class ApiRig:
     def __init__(self, folder: Path, *, secrets: Sequence[str] = (), events: int = 2_000) -> None:
         self.folder, self.desk_rig, self.halt_file = folder, DeskRig(), HaltFile(folder)
         self.commands, self.outputs, self.stops = list[Command](), list[Message](), list[str]()
+        self.end_streams: Callable[[], object] = lambda: None
         self.clock = ManualClock(self.desk_rig.at)
         account, universe = self.desk_rig.desk.account, self.desk_rig.universe
         operator = OperatorApi(

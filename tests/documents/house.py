@@ -53,7 +53,10 @@ command=$(sed -n 's/^exec \\.venv\\/bin\\///p' <<< "$plan")
 [ -n "$command" ] || {{ echo "no command of this program in: $plan" >&2; exit 70; }}
 exec bash -c "$command"
 """
-BESIDE = re.compile(r"tradebot (?:status|halt|resume|flatten|kill)\b")  # what wants a daemon that runs
+LISTS = "pnl|signals|risk|session|symbols|strategies|pause|unpause"
+BESIDE = re.compile(
+    rf"tradebot (?:status|halt|resume|flatten|kill|{LISTS}|\w+ --running)\b"
+)  # wants a daemon that runs
 
 
 class Said(NamedTuple):

@@ -29,6 +29,8 @@ ELSEWHERE = (
         r"tradebot (?:login kite|run --dry-start)\b",
         "wants a broker; `tests/stories/test_going_live.py` types it beside a rehearsal",
     ),
+    (r"tradebot cancel ORDER_ID", "wants an order at work; `tests/cli/control/test_lists.py` has one"),
+    (r"tradebot events --follow", "ends with the daemon; `tests/cli/control/test_lists.py` follows one"),
     (r"tradebot simulate 7 --faults '\.\.\.'", "its faults are left out"),
 )
 LONG = re.compile(r"(?:tradebot (?:bench|sweep|data download)|make simulate)\b")  # a process or a day of its own

@@ -59,14 +59,17 @@ class EventStreams:
         number = self._start(request.headers.get("Last-Event-ID", ""))
         # A first line at once: a client knows then that it reads, and from which number on it may resume.
         await _write(response, f"id: {memory.run_id}-{number}\n: events of run {memory.run_id}\n\n".encode())
-        while not memory.has_ended:
-            if not await memory.wait_after(number, within_s=HEARTBEAT_S):
-                await _write(response, b": the run ends\n\n" if memory.has_ended else b": nothing new\n\n")
-                continue
-            page = memory.read_after(number, most=PAGE_EVENTS)
-            number = page.events[-1].number
-            self.missed_count += page.missed
-            await _write(response, self._rendered(page))
+        while True:
+            if await memory.wait_after(number, within_s=HEARTBEAT_S):
+                page = memory.read_after(number, most=PAGE_EVENTS)
+                number = page.events[-1].number
+                self.missed_count += page.missed
+                await _write(response, self._rendered(page))
+            elif memory.has_ended:
+                await _write(response, b": the run ends\n\n")
+                return
+            else:
+                await _write(response, b": nothing new\n\n")
 
     def _start(self, told: str) -> int:
         # An id of another run: of this one everything is new. A number that was never given is as good as none.

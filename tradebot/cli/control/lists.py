@@ -19,7 +19,7 @@ TIMES = frozenset(
 # The columns of each list for people, so that a line fits into 80 columns; JSON has everything.
 COLUMNS = {
     "positions": ("symbol", "product", "owner", "quantity", "average_price", "last", "profit"),
-    "orders": ("order_id", "symbol", "side", "kind", "quantity", "filled", "price", "state", "purpose"),
+    "orders": ("order_id", "symbol", "side", "quantity", "filled", "price", "state", "purpose"),
     "trades": ("traded_at", "order_id", "symbol", "side", "quantity", "price"),
     "signals": ("bar_at", "strategy", "symbol", "action", "close"),
     "symbols": ("symbol", "kind", "last", "quantity", "tick_size", "lot_size", "blocked"),
