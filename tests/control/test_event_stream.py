@@ -129,7 +129,10 @@ async def test_a_stream_outlives_the_time_of_other_connections(rig: ApiRig, monk
         assert await reader.events(1)
 
 
-async def test_only_so_many_readers_and_they_take_no_place_of_others(rig: ApiRig) -> None:
+async def test_only_so_many_readers_and_they_take_no_place_of_others(
+    rig: ApiRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tradebot.control.connection_places.MAX_CONNECTIONS", 5)
     rig.begin_run()
     async with serving(rig) as port, contextlib.AsyncExitStack() as stack:
         for _ in range(event_stream.MAX_READERS):
@@ -159,6 +162,9 @@ async def test_ten_readers_that_never_read_are_bounded_closed_and_cost_the_other
                 assert one["source"] == f"feed{number}", "the one who reads misses nothing"
             assert rig.streams.reader_count == 1
         assert len(rig.memory.read_after(0, most=10_000).events) == 50
+        rest, writer = deaf[0]
+        with contextlib.suppress(ConnectionError):
+            assert not (await rest.read()).endswith(b"0\r\n\r\n"), "what waited to be sent went with its connection"
         for _, writer in deaf:
             writer.transport.abort()
 

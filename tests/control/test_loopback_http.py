@@ -65,6 +65,13 @@ async def test_a_forged_host_is_refused(rig: ApiRig, port: int, host: str) -> No
     assert rig.commands == []
 
 
+async def test_a_request_without_a_host_is_refused(rig: ApiRig, port: int) -> None:
+    raw = halt(port).replace(f"Host: 127.0.0.1:{port}\r\n".encode(), b"")
+    for version in (b"HTTP/1.1", b"HTTP/1.0"):
+        assert (await send_bytes(port, raw.replace(b"HTTP/1.1", version))).status in (400, 403)
+    assert rig.commands == []
+
+
 @pytest.mark.parametrize(
     "more",
     ["Origin: http://evil.example", "Origin: null", "Origin: http://127.0.0.1:{}", "Host: 127.0.0.1:{}",

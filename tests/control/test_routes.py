@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from tests.control.api_rig import RUN_ID, ApiRig, fetch_json, head_of, post_json, send_bytes, serving
 from tests.control.schema_check import differences
@@ -18,8 +19,16 @@ from tradebot.control.openapi import openapi_document
 from tradebot.control.routes import PREFIX, ROUTES
 from tradebot.domain.commands import CommandVerb, Scope
 from tradebot.domain.market import BarBatch
-from tradebot.domain.messages import Action, Cancel, Command, Signal, Signals
-from tradebot.domain.order import Fill, OrderEvent, OrderEventType, Side
+from tradebot.domain.messages import Action, Cancel, Command, OrderReport, Signal, Signals
+from tradebot.domain.order import (
+    Fill,
+    OrderEvent,
+    OrderEventType,
+    OrderKind,
+    OrderRequest,
+    Side,
+    VenueOrderStatus,
+)
 
 COLUMNS = ("ids", "open", "high", "low", "close", "volume", "ticks")
 
@@ -182,6 +191,18 @@ async def test_a_cancel_is_of_an_order_of_ours_and_goes_to_the_desk_as_a_command
     assert [(o.type, o.reason) for o in asked] == [(OrderEventType.CANCEL_ASKED, "cancelled by the operator: by hand")]
     assert (unknown.status, f"did you mean {id_}?" in unknown.json["error"]) == (404, True)
     assert (ended.status, "has ended: FILLED" in ended.json["error"]) == (409, True)
+
+
+async def test_an_order_that_was_placed_elsewhere_is_not_ours_to_cancel(rig: ApiRig) -> None:
+    elsewhere = OrderRequest(
+        order_id="", symbol="AAA", exchange="NSE", side=Side.BUY, kind=OrderKind.LIMIT, quantity=Decimal(3)
+    )  # fmt: skip
+    seen = replace(rig.desk_rig.venue_order(elsewhere, VenueOrderStatus.OPEN), venue_order_id="X9")
+    rig.desk_rig.desk.apply_message(OrderReport(order=seen, mono=rig.desk_rig.mono))
+    (id_,) = (o.order_id for o in rig.desk_rig.desk.account.all_live_orders() if o.is_external)
+    async with serving(rig) as port:
+        answer = await post_json(port, "cancel", {"order_id": id_})
+    assert (answer.status, "placed elsewhere" in answer.json["error"], rig.commands) == (409, True, [])
 
 
 def rig_order_of(rig: ApiRig, symbol: str) -> str:
