@@ -160,7 +160,9 @@ async def _run(
         await stack.enter_async_context(journal)
         start = DaemonStart(config, options.run_id, notifier=notifier, clock=wall, stopped=stop.is_set)
         metrics.needs_login = lambda: start.needs_login
-        apis = ControlApis(start.create_api(ask_to_stop), start.login_api, events=EventStreams(memory))
+        apis = ControlApis(
+            start.create_api(ask_to_stop), start.login_api, events=EventStreams(memory), metrics=metrics.render_text
+        )
         await stack.enter_async_context(serve_api(config, apis, wall, tell))
         stack.callback(memory.end_waits)  # before the API closes: its streams end at once
         await stack.enter_async_context(start.beats())
@@ -196,7 +198,7 @@ async def _run(
             reload = ConfigReload(
                 config, hooks, daemon.desk.account, notifier, speed=venue_session.clock.speed, tell=tell
             )
-            run_state.ask_to_reload = reload.ask
+            run_state.ask_to_reload, apis.reload_config = reload.ask, reload.reload
         started = await _unless(stop, daemon.recover_and_reconcile())
         start.end_beats()
         if options.is_dry:

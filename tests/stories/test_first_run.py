@@ -78,7 +78,9 @@ def test_a_second_daemon_on_the_same_state_directory_is_refused(start: Any) -> N
     assert "another" in last["reason"]
 
 
-def test_a_hangup_takes_up_a_changed_config_whole_or_not_at_all(start: Any, tmp_path: Path) -> None:
+def test_a_changed_config_is_taken_up_whole_or_not_at_all(
+    start: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     import signal
 
     from tradebot.__main__ import run_command_line
@@ -94,9 +96,19 @@ def test_a_hangup_takes_up_a_changed_config_whole_or_not_at_all(start: Any, tmp_
     config.write_text("[risk]\nmax_open_orders = 3\nallow_short = true\n")
     daemon.process.send_signal(signal.SIGHUP)
     assert "risk.allow_short: False -> True; nothing was taken up" in daemon.event("reload_refused")["reason"]
+
+    place = ["--state-dir", str(tmp_path / "state")]
+    assert run_command_line(["reload", "--dry-run", *place]) != 0, "what needs a restart is refused by the verb as well"
+    assert "a restart is needed for risk.allow_short" in capsys.readouterr().err
+    config.write_text("[risk]\nmax_open_orders = 30\nmax_daily_loss = 900\n")
+    assert run_command_line(["reload", "--dry-run", *place]) == 0
+    assert "risk.max_open_orders: 7 -> 30\n1 setting(s) would change" in capsys.readouterr().out
+    assert run_command_line(["reload", "--yes", *place]) == 0
+    assert daemon.event("config_reloaded")["changes"] == ["risk.max_open_orders: 7 -> 30"]
     assert daemon.stop().code == 0
-    (row,) = read_rows(tmp_path / "state/journal.sqlite3", kinds=("limits",))
-    assert b'"max_open_orders":7' in row.body
+    first, second = read_rows(tmp_path / "state/journal.sqlite3", kinds=("limits",))
+    assert b'"max_open_orders":7' in first.body
+    assert b'"max_open_orders":30' in second.body
     assert run_command_line(["replay", str(tmp_path / "state/journal.sqlite3")]) == 0
 
 

@@ -295,3 +295,11 @@ class StoppingAnswer(msgspec.Struct, frozen=True):
     """The run ends."""
 
     stopping: bool
+
+
+class ReloadedAnswer(msgspec.Struct, frozen=True):
+    """The settings that changed, or of a trial would change: key -> before and after. `raised` are limits that rose."""
+
+    changed: dict[str, tuple[str, ...]]
+    would_change: dict[str, tuple[str, ...]]
+    raised: tuple[str, ...]

@@ -19,7 +19,6 @@ from tradebot.control.routes import (
     EVENTS_PATH,
     LIVE_PATH,
     METRICS_PATH,
-    NOT_BUILT,
     OPENAPI_PATH,
     READY_PATH,
     ROUTES,
@@ -54,8 +53,6 @@ def create_application(apis: ControlApis, guard: RequestGuard, places: Connectio
         for path in route.paths:
             app.router.add_route(route.method, path, _answering(route, apis))
     app.router.add_get(EVENTS_PATH, _event_stream(apis, places), allow_head=False)
-    for path, sentence in NOT_BUILT.items():
-        app.router.add_post(path, _not_built(sentence))
     _add_plain_routes(app, apis)
     return app
 
@@ -102,13 +99,6 @@ def _event_stream(apis: ControlApis, places: ConnectionPlaces) -> Answering:
             return await apis.events.write_stream(request)
 
     return stream
-
-
-def _not_built(sentence: str) -> Answering:
-    async def answer(_: web.Request) -> web.Response:
-        return _refused(501, sentence)
-
-    return answer
 
 
 def _add_plain_routes(app: web.Application, apis: ControlApis) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
 
 from tradebot.control.account_lists import AccountLists
 from tradebot.control.answers import ReadyAnswer, ReadyPart
 from tradebot.control.event_stream import EventStreams
 from tradebot.control.journal_lists import JournalLists
 from tradebot.control.login_api import LoginApi
-from tradebot.control.operator_api import BadRequest, OperatorApi
+from tradebot.control.operator_api import BadRequest, OperatorApi, check_fields
 from tradebot.control.start_api import StartApi
 from tradebot.domain.instrument import Universe
+from tradebot.errors import ConfigError
 
 
 class RunLists(NamedTuple):
@@ -40,6 +41,8 @@ class ControlApis:
     ) -> None:
         self.operator, self.login, self.events, self.metrics = operator, login or LoginApi(), events, metrics
         self._lists: RunLists | None = None
+        # Takes up the config, with whether raised limits are confirmed and whether it is a trial; comes with the run.
+        self.reload_config: Callable[..., Awaitable[dict[str, Any]]] | None = None
 
     def begin_run(self, operator: OperatorApi, lists: RunLists) -> None:
         """Let the run answer from now on."""
@@ -60,6 +63,19 @@ class ControlApis:
         if not isinstance(self.operator, OperatorApi):
             raise BadRequest("the daemon is not trading yet; ask `tradebot status`", status=409)
         return self.operator
+
+    async def reload(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Take up the changed settings of the config. Raises BadRequest where nothing is taken up."""
+        check_fields(body, "confirm", "trial")
+        confirm, trial = body.get("confirm", False), body.get("trial", False)
+        if not (isinstance(confirm, bool) and isinstance(trial, bool)):
+            raise BadRequest("confirm and trial must be true or false")
+        if self.reload_config is None:
+            raise BadRequest("the daemon is not trading yet, or was started without a config", status=409)
+        try:
+            return await self.reload_config(is_confirmed=confirm, is_trial=trial)
+        except ConfigError as error:
+            raise BadRequest(str(error), status=409) from error
 
     def readiness(self) -> ReadyAnswer:
         """Return which parts are fit for trading."""

@@ -78,6 +78,13 @@ class PauseBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: ReasonText = ""
 
 
+class ReloadBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A reload: `confirm` lets limits rise while something is open, with `trial` it only says what would change."""
+
+    confirm: bool = False
+    trial: bool = False
+
+
 class StopBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The end of the run."""
 

@@ -223,6 +223,14 @@ ROUTES = (
     ),
     ApiRoute(
         "POST",
+        "reload",
+        "Take up the changed settings of the config, whole or not at all.",
+        request_types.ReloadBody,
+        (answers.ReloadedAnswer,),
+        lambda a, b: a.reload(b),
+    ),
+    ApiRoute(
+        "POST",
         "stop",
         "End the run, as a signal does.",
         request_types.StopBody,
@@ -240,7 +248,6 @@ ROUTES = (
         is_old=True,
     ),
 )
-NOT_BUILT = {f"{PREFIX}/reload": "the settings cannot be reloaded yet; restart the daemon to take them up"}
 
 
 def parameters_of(takes: type[msgspec.Struct], query: list[tuple[str, str]]) -> Any:

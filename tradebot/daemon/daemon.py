@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import time
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -20,6 +19,7 @@ from tradebot.control.status_snapshot import status_snapshot
 from tradebot.daemon.engine_settings import engine_settings
 from tradebot.daemon.head_keeper import JournalHeadKeeper
 from tradebot.daemon.input_recorder import InputRecorder
+from tradebot.daemon.lot_warnings import LotWarnings
 from tradebot.daemon.run_listing import RunReads, build_run_lists
 from tradebot.daemon.run_probes import run_probes
 from tradebot.daemon.run_results import RunResults
@@ -32,7 +32,6 @@ from tradebot.daemon.warmup.outage_repair import OutageRepair, RepairTerms
 from tradebot.daemon.warmup.warm_start import WarmStages, WarmStart, WarmTerms
 from tradebot.daemon.warmup.warmup_loader import WarmupLoader
 from tradebot.domain.commands import CommandVerb
-from tradebot.domain.market import BarSeries
 from tradebot.domain.messages import AccountSnapshot, Command
 from tradebot.journal.crash_history import crash_loop_reason
 from tradebot.journal.disk_space import reading_processes
@@ -44,7 +43,7 @@ from tradebot.metrics.run_metrics import RunMetrics
 from tradebot.metrics.run_sources import RunSources
 from tradebot.ops.events.analysis import WorkersChosen
 from tradebot.ops.events.event import EventListener
-from tradebot.ops.events.run import BooksReconciled, LotOversized, PositionsUnwatched, StateRecovered
+from tradebot.ops.events.run import BooksReconciled, PositionsUnwatched, StateRecovered
 from tradebot.ops.events.venue import BooksNotRead
 from tradebot.ops.interpreter_tuning import tuned_interpreter
 from tradebot.ops.latency import Latencies
@@ -57,7 +56,6 @@ from tradebot.trading.analysis.warmup import load_journaled_closes
 from tradebot.trading.analysis.worker_count import choose_worker_count
 from tradebot.trading.bar_builder import BarBuilder
 from tradebot.trading.calendar_sessions import CalendarSessions
-from tradebot.trading.desk.lot_costs import unaffordable_lots
 from tradebot.trading.disk_monitor import MB, DiskMonitor, DiskThresholds
 from tradebot.trading.engine import Engine, EngineStages, Telemetry
 from tradebot.trading.price_band import PriceBand
@@ -136,7 +134,8 @@ class Daemon:
         )  # fmt: skip
         stages = WarmStages(self.analysis, self.engine.signal_stage, self.bars, self.desk.account, self._recorder)
         pace = venue_session.venue.venue_rules.candles_per_second
-        terms = WarmTerms(universe, config.analysis.warmup_bars, pace, on_past=self._warn_of_dear_lots_in)
+        self._lots = LotWarnings(universe, config.risk.order_notional, tell)
+        terms = WarmTerms(universe, config.analysis.warmup_bars, pace, on_past=self._lots.check_past)
         self._warm_start = WarmStart(loader, stages, terms, clock=clock, tell=tell)
         repairs = RepairTerms.from_config(config, venue_session, self.engine.outages, self._warm_start.is_complete)
         parts = self.engine.signal_stage, self.desk.account
@@ -298,17 +297,6 @@ class Daemon:
         for event in account.closing_events:
             self._journal.append("order", event, at=event.at)
 
-    def _warn_of_dear_lots_in(self, past: Sequence[BarSeries]) -> None:
-        universe = self._venue_session.universe
-        closes = {s.symbol: int(s.close[-1]) for s in past if len(s)}
-        self._warn_of_dear_lots({s: universe.instrument_of(s).price_from_units(close) for s, close in closes.items()})
-
-    def _warn_of_dear_lots(self, prices: Mapping[str, Decimal]) -> None:
-        universe = self._venue_session.universe
-        priced = [(universe.instrument_of(symbol), price, price) for symbol, price in prices.items()]
-        for reason in unaffordable_lots(priced, self._config.risk.order_notional):
-            self._tell(LotOversized(reason=reason))
-
     async def _halt_from_the_start(self) -> None:
         # After the reconciliation: the halt then cancels the entries that still work at the venue, as every halt does.
         most, now = self._config.risk.max_crashes, self._venue_session.clock.wall_ns()
@@ -396,10 +384,8 @@ class Daemon:
         self.on_ready()
         # With warm-up bars this was checked when they came. Without them these are the first prices known.
         if not self._config.analysis.warmup_bars:
-            account = self.desk.account
-            self._warn_of_dear_lots(
-                {s: p for s in self._venue_session.universe.symbols if (p := account.last_price(s)) is not None}
-            )
+            symbols = self._venue_session.universe.symbols
+            self._lots.check_prices({symbol: self.desk.account.last_price(symbol) for symbol in symbols})
 
     async def _stop_after(self, seconds: float, stop: asyncio.Event, reasons: list[str]) -> None:
         await self._venue_session.clock.sleep(seconds)
