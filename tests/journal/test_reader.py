@@ -13,7 +13,7 @@ from tradebot.domain.order import OrderEventType
 from tradebot.errors import StateError
 from tradebot.journal import reader, schema
 from tradebot.journal.chain import chain_hash
-from tradebot.journal.reader import find_row_by_hash, latest_run, read_rows, verify_chain
+from tradebot.journal.reader import find_row_by_hash, latest_run, read_rows, verify_chain, verify_tail
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal
 
@@ -106,6 +106,27 @@ async def test_the_first_row_that_breaks_the_chain_is_named(
     assert (found.broken_row, found.why) == (broken, why)
     assert found.rows == broken - 1
     assert found.head != intact.head
+
+
+async def test_the_tail_is_checked_alone_and_the_rows_before_it_are_not(tmp_path: Path) -> None:
+    path = await ten_rows(tmp_path)
+    whole = verify_chain(path)
+    assert verify_tail(path, 4) == whole._replace(rows=4)
+    assert verify_tail(path, 50) == whole
+
+    tamper(path, "UPDATE rows SET at = at + 1 WHERE seq = 6")
+    assert verify_tail(path, 4).is_intact
+    assert (verify_tail(path, 5).broken_row, verify_tail(path, 5).why) == (6, "changed")
+    tamper(path, "DELETE FROM rows WHERE seq = 8")
+    assert (verify_tail(path, 3).broken_row, verify_tail(path, 3).why) == (8, "missing")
+
+
+async def test_a_row_of_the_tail_with_a_hash_of_its_own_is_found_by_the_row_after_it(tmp_path: Path) -> None:
+    path = await ten_rows(tmp_path)
+    old = next(row for row in read_rows(path) if row.seq == 9)
+    own = chain_hash(prev=old.prev, seq=9, run=old.run, at=0, wall=old.wall_at, kind=old.kind, body=old.body)
+    tamper(path, "UPDATE rows SET at = 0, hash = ? WHERE seq = 9", own)
+    assert (verify_tail(path, 4).broken_row, verify_tail(path, 4).why) == (10, "changed")
 
 
 async def test_a_flipped_bit_anywhere_in_a_row_is_found(tmp_path: Path) -> None:

@@ -64,15 +64,13 @@ def raise_start_problems(config: Config, *, now: int, has_exchange: bool) -> Non
 
 def start_warnings(config: Config, *, now: int) -> list[str]:
     """Return warnings about settings with which a run starts all the same at `now` (wall ns)."""
-    found = []
     adapter = registry.find_adapter(config.venue.name)
-    market = _market(adapter)
-    calendar = market.calendar
-    left = (calendar.covered_through - market.date_of(now)).days
-    if 0 <= left <= WARN_DAYS:
+    market = traded_market(config)
+    found = []
+    if 0 <= (left := calendar_days_left(config, now=now)) <= WARN_DAYS:
         found.append(
-            f"the trading calendar ends on {calendar.covered_through}, in {left} days: no real money is traded on days"
-            " past it; update tradebot, or add the closures to markets/data/nse_sessions.toml"
+            f"the trading calendar ends on {market.calendar.covered_through}, in {left} days: no real money is traded"
+            " on days past it; update tradebot, or add the closures to markets/data/nse_sessions.toml"
         )
     if adapter is not None:
         found += adapter.config_warnings(config.venue_section(adapter))
@@ -80,6 +78,17 @@ def start_warnings(config: Config, *, now: int) -> list[str]:
         if unknown := [symbol for symbol in section.symbols if symbol not in config.app.symbols]:
             found.append(f"{section.name} names {', '.join(unknown)}, which app.symbols does not: it is not traded")
     return found
+
+
+def traded_market(config: Config) -> Market:
+    """Return the market that a run with these settings trades in."""
+    return _market(registry.find_adapter(config.venue.name))
+
+
+def calendar_days_left(config: Config, *, now: int) -> int:
+    """Return how many days after that of `now` (wall ns) the trading calendar covers; negative once it has ended."""
+    market = traded_market(config)
+    return (market.calendar.covered_through - market.date_of(now)).days
 
 
 def load_strategies(config: Config) -> list[StrategySpec]:

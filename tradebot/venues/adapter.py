@@ -33,6 +33,7 @@ class VenueAccess(Message, frozen=True):
     credentials: Credentials
     ca_bundle: str = ""
     bind_address: str = ""  # the local address to connect from, "" for any
+    expected_address: str = ""  # the address registered at the venue, from which orders must come; "" where unknown
 
     @property
     def is_rehearsal(self) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from tradebot.cli.shared.options import combine_options
-from tradebot.cli.systemd.unit_paths import resolve_unit_settings, unit_cautions
+from tradebot.cli.systemd.unit_paths import UnitSettings, resolve_unit_settings, unit_cautions
 from tradebot.errors import StateError
 from tradebot.ops import systemd_unit
 from tradebot.printing import confirm_or_abort, print_error_line, print_line, print_text
@@ -67,7 +68,18 @@ def install(
 
 def _unit(config: Path | None, symbols: str | None, user: str | None, credentials: Path | None) -> str:
     asked, executable = resolve_unit_settings(config, symbols, credentials), _executable()
-    text = systemd_unit.render_unit(
+    for caution in unit_cautions(asked, executable, user):
+        print_error_line(f"tradebot: {caution}")
+    return _rendered(asked, executable, user)
+
+
+def unit_text(config: Path | None, *, symbols: str | None, user: str | None, credentials: Path | None) -> str:
+    """Return what `service print` prints with these options, without its cautions. Raises ConfigError."""
+    return _rendered(resolve_unit_settings(config, symbols, credentials), _executable(), user)
+
+
+def _rendered(asked: UnitSettings, executable: Sequence[str], user: str | None) -> str:
+    return systemd_unit.render_unit(
         executable=executable,
         config=asked.config,
         symbols=asked.symbols,
@@ -79,9 +91,6 @@ def _unit(config: Path | None, symbols: str | None, user: str | None, credential
         begins_again=asked.begins_next_day,
         keys=asked.key_files,
     )
-    for caution in unit_cautions(asked, executable, user):
-        print_error_line(f"tradebot: {caution}")
-    return text
 
 
 def _executable() -> list[str]:

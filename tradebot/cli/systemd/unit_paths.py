@@ -45,8 +45,7 @@ def resolve_unit_settings(config: Path | None, symbols: str | None, credentials:
     if symbols is not None:
         parse_symbols(symbols, cwd=here)
     app = _table(found, "app")
-    secret = [(section, key) for section, key in secret_settings() if registry.find_adapter(section) is not None]
-    later = {f"{section}.{key}": LATER_KEY for section, key in secret if not _table(found, section).get(key)}
+    later = later_keys(found)
     settings = load_config(found, {"app.symbols": symbols} | later)
     adapter = registry.find_adapter(settings.venue.name)
     if adapter is not None and any(key.startswith(f"{adapter.name}.") for key in later) and credentials is None:
@@ -70,6 +69,12 @@ def resolve_unit_settings(config: Path | None, symbols: str | None, credentials:
         begins_next_day=settings.venue.name == EMBEDDED and not ends,
         end_reason=ends,
     )
+
+
+def later_keys(config: Path | None) -> dict[str, str]:
+    """Return a stand-in for each key of a venue that the file lacks, as overrides: they come when the daemon starts."""
+    secret = [(section, key) for section, key in secret_settings() if registry.find_adapter(section) is not None]
+    return {f"{section}.{key}": LATER_KEY for section, key in secret if not _table(config, section).get(key)}
 
 
 def unit_cautions(asked: UnitSettings, executable: Sequence[str], user: str | None) -> Iterator[str]:

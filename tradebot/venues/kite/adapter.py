@@ -116,6 +116,7 @@ class KiteAdapter:
             credentials=Credentials(**keys),
             ca_bundle=settings.ca_bundle,
             bind_address=settings.bind_address,
+            expected_address=settings.expected_address,
         )
 
     def access_from_entry(self, entry: Mapping[str, Any]) -> VenueAccess:

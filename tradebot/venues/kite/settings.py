@@ -39,6 +39,12 @@ class KiteSection(Section):
         max_length=45,
         description="local IP address that requests leave from, where a machine has several; empty: any",
     )
+    expected_address: str = Field(
+        default="",
+        pattern=r"[0-9A-Fa-f.:]*",
+        max_length=45,
+        description="the static IP address registered for your app, with which `tradebot doctor` compares; empty: none",
+    )
     ca_bundle: str = Field(
         default="", max_length=4096, description="file of certificates to trust; empty: those of the system"
     )
