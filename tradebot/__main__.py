@@ -57,6 +57,7 @@ VERBS = {  # verb -> (module:command, its line in `--help`: listing the verbs mu
     "sweep": ("sweep.sweep:sweep", "Backtest many sets of parameters and show the best."),
     "simulate": ("simulate:simulate", "Play whole days on virtual time, faults and kills included."),
     "bench": ("bench.bench:bench", "Measure this machine: feed, indicators, order path."),
+    "init": ("init.init:init", "Write a folder to begin with: settings, a strategy, its test."),
     "doctor": ("doctor:doctor", "Look for what keeps this machine from trading well."),
     "config": ("config:config", "Show and check the configuration."),
     "metrics": ("metrics.metrics:metrics", "Print the Grafana board, the alert rules, the metrics."),

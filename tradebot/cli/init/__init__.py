@@ -1,0 +1,1 @@
+"""The verb `init`, and the texts of the files that it writes."""
