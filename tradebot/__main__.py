@@ -49,6 +49,8 @@ VERBS = {  # verb -> (module:command, its line in `--help`: listing the verbs mu
     "positions": ("journal.positions:positions", "List the positions the journal adds up to."),
     "bars": ("journal.bars:bars", "Print the recorded bars of a symbol."),
     "verify": ("journal.verify:verify", "Check the journal's hash chain row by row."),
+    "backup": ("journal.backup:backup", "Take a verified backup of the state, also while it runs."),
+    "restore": ("journal.restore:restore", "Make a new state directory of a backup; it starts halted."),
     "backtest": ("backtest.backtest:backtest", "Trade past bars by the code that trades live."),
     "data": ("data.data:data", "Import, download, check and export past bars."),
     "replay": ("replay:replay", "Decide a recorded run again and compare every signal and order."),

@@ -52,6 +52,10 @@ login {e} | login kite {e} --state-dir {d} | login kite --request-token {e} --st
 status --state-dir {d} | halt {e} --state-dir {d} | resume {e} --state-dir {d} --scope {e}
 flatten -y --reason {e} --state-dir {d} | kill {e} --state-dir {d} | kill --exchange {f} --state-dir {d}
 paper {e} | paper reset -y --state-dir {d} | paper reset -c {f} | paper compare --state-dir {d} | paper compare -c {f}
+doctor -c {f} | doctor -c {d}/bad.toml | doctor --state-dir {d} --offline | doctor --unit {f} | doctor -c {d}/none
+init {d} | init {f} | init {f}/x | init {d}/new | init {d} --add
+backup {f} --state-dir {d} | backup {d}/x/y --state-dir {d} | backup x -c {d}/bad.toml
+restore {f} --state-dir {d} | restore {f} --state-dir {d}/y | restore {d} --state-dir {f} | restore {d}/q --state-dir z
 metrics {e} | service print -c {f} | service print --symbols {e} | service install --path {f}/x -c {f}
 """
 

@@ -10,7 +10,7 @@ CONFIG_HEADER = """\
 #:schema ./tradebot.schema.json
 # Every setting with its default; delete what you do not change. Later sources win: this file, credential files,
 # TRADEBOT_SECTION__KEY in the environment, options. `tradebot config check` tests it, `tradebot doctor` looks at the
-# machine as well. No key belongs in here: TRADEBOT_KITE__API_KEY in the environment, or credential files.
+# machine as well. No key belongs in here, but into the environment or into credential files.
 """
 
 STRATEGY = '''\
