@@ -85,6 +85,7 @@ FAULTS_BY_CONTROL: dict[str, frozenset[str]] = {  # control that halted -> fault
     "disk": DISK_FAULTS,
     "crash_loop": frozenset({"operator-kill-9", "host-lock-held"}) | DISK_FAULTS,
     "quotes": QUOTE_FAULTS,
+    "two_daemons": frozenset(),  # no fault is a second daemon: in a simulated day such a halt is a mistake
 }
 
 

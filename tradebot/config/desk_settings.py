@@ -45,13 +45,19 @@ def gate_limits(config: Config, *, speed: float = 1.0) -> Limits:
 
 
 def desk_settings(
-    config: Config, *, most_changes: int, checks_fills: bool = False, resting: RestingSettings | None = None
+    config: Config,
+    *,
+    most_changes: int,
+    checks_fills: bool = False,
+    resting: RestingSettings | None = None,
+    watches_other_daemons: bool = False,
 ) -> DeskSettings:
     """Return the settings of the desk's rules; `most_changes` is how many replaces the venue allows per order.
 
     `resting` says which stops rest at the venue, None where none does.
     `checks_fills` compares the price of each fill with the reference of its order. That is right where orders fill when
-    they are sent, and wrong where they fill at a later bar.
+    they are sent, and wrong where they fill at a later bar. `watches_other_daemons` halts for orders of another
+    tradebot: right where others can reach the account, wrong where it lives in this process.
     """
     return DeskSettings(
         order_notional=config.risk.order_notional,
@@ -71,6 +77,7 @@ def desk_settings(
         on_stop=config.execution.on_stop,
         resting=resting,
         fill_collar_pct=config.risk.price_collar_pct if checks_fills else None,
+        watches_other_daemons=watches_other_daemons,
     )
 
 

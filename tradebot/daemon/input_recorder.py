@@ -9,7 +9,7 @@ import msgspec
 
 from tradebot.config import Config
 from tradebot.config.desk_settings import desk_settings, gate_limits, resting_settings
-from tradebot.daemon.venue.venue_session import VenueSession
+from tradebot.daemon.venue.venue_session import EXCHANGE, VenueSession
 from tradebot.domain.market import BarSeries
 from tradebot.domain.messages import Command
 from tradebot.journal.rows import RunSettings, WarmupBars, WarmupJoin
@@ -49,6 +49,8 @@ class InputRecorder:
             most_changes=venue_rules.modifications_per_order,
             checks_fills=True,
             resting=resting_settings(config, [spec.name for spec in specs], venue_rules),
+            # A paper account and the embedded exchange are in this process: no other daemon reaches them.
+            watches_other_daemons=config.app.mode == "live" or venue_session.venue_name == EXCHANGE,
         )
         self._settings = msgspec.structs.replace(settings, venue=venue_session.venue_name)
         self._limits = gate_limits(config, speed=venue_session.clock.speed)

@@ -89,7 +89,8 @@ ON_DISK: dict[str, str] = {
     "settings.DeskSettings":
         "DeskSettings: order_notional venue product order_kind protection_pct max_daily_loss on_daily_loss "
         "max_rejects_in_a_row max_rejects_per_minute max_rejected_symbols max_account_rejects_per_minute "
-        "signal_max_age_s reverses chase_after_s chase most_changes on_stop resting fill_collar_pct",
+        "signal_max_age_s reverses chase_after_s chase most_changes on_stop resting fill_collar_pct "
+        "watches_other_daemons",
     "settings.RestingSettings":
         "RestingSettings: strategies stop_market on_refusal confirm_within_s min_step_pct min_interval_s most_changes "
         "gtt max_gtt gtt_min_distance_pct gtt_min_distance",

@@ -71,7 +71,7 @@ def gate(product: str = "MIS") -> Gate:
 class DeskRig:
     """A desk with a clock that the test moves, and the venue's answers at hand."""
 
-    def __init__(self, **settings: object) -> None:
+    def __init__(self, *, id_prefix: str = "T", **settings: object) -> None:
         self.universe = Universe(
             [
                 Instrument(symbol="AAA", token=256),
@@ -81,7 +81,7 @@ class DeskRig:
         )
         chosen = {"order_notional": D(10000), "protection_pct": D("0.5")} | settings
         book = Book(self.universe, DeskSettings(**chosen), lambda order, fill: D(1))  # type: ignore[arg-type]
-        self.desk = build_desk(book, gate=gate(book.settings.product), id_prefix="T", absent_after_s=60.0)
+        self.desk = build_desk(book, gate=gate(book.settings.product), id_prefix=id_prefix, absent_after_s=60.0)
         self.mono = 1000 * SECOND
         self.at = OPEN
         self.trades = 0

@@ -56,6 +56,8 @@ class DeskSettings(Message, frozen=True):
     on_stop: str = "cancel"  # `cancel`, `flatten` or `leave`
     resting: RestingSettings | None = None  # None: no stop rests at the venue
     fill_collar_pct: Decimal | None = None  # limit of `rules/fill_check.py` in percent; None: fills are not checked
+    # Do orders of another tradebot halt us, see `rules/other_daemons.py`; False in early runs, which did not look.
+    watches_other_daemons: bool = False
 
     @property
     def resting_stops(self) -> RestingSettings:

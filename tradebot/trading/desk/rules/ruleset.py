@@ -39,6 +39,7 @@ from tradebot.trading.desk.rules.entries import Entries
 from tradebot.trading.desk.rules.exits import Exits
 from tradebot.trading.desk.rules.fill_check import FillCheck
 from tradebot.trading.desk.rules.order_invariants import OrderInvariants
+from tradebot.trading.desk.rules.other_daemons import OtherDaemons
 from tradebot.trading.desk.rules.position_check import PositionCheck
 from tradebot.trading.desk.rules.reject_breaker import RejectBreaker
 from tradebot.trading.desk.rules.repricing import Repricing
@@ -119,7 +120,8 @@ class Ruleset:
 
     def _message_subscribers(self, book: Book) -> dict[type, tuple[Subscriber, ...]]:
         reports, links, levels, cancels = self.venue_reports, self.venue_links, self.stop_levels, self._cancels
-        rests = book.settings.resting is not None
+        rests, others = book.settings.resting is not None, OtherDaemons(book)
+        is_alone = not book.settings.watches_other_daemons  # nothing else can trade the account, or a run is replayed
         return {
             Quotes: (levels.on_quotes,),
             Signals: (self.entries.on_signals,),
@@ -132,7 +134,8 @@ class Ruleset:
                 *((self.resting_stops.on_tick,) if rests else ()),  # after the exits: leaves what is being closed
                 self._repricing.on_tick,  # last: an exit sent on this tick is not late yet
             ),
-            OrderReport: (reports.on_order_report,),
+            # Halts before what the other's order leads to is decided.
+            OrderReport: (*(() if is_alone else (others.on_order_report,)), reports.on_order_report),
             FillReport: (reports.on_fill_report,),
             RequestResult: (
                 reports.on_request_result,
@@ -142,6 +145,7 @@ class Ruleset:
             ),
             # The snapshot is booked first; differences are judged after that.
             Reconcile: (
+                *(() if is_alone else (others.on_reconcile,)),
                 reports.on_reconcile,
                 cancels.on_reconcile,
                 DayOrders(book).on_reconcile,
