@@ -13,7 +13,7 @@ from tradebot.cli.control.daemon import daemon_options
 from tradebot.cli.shared.state_dir import state_dir_of
 from tradebot.cli.shared.tables import print_rows
 from tradebot.errors import DaemonUnavailable
-from tradebot.ops.events.catalogue import EVENTS, event_as_json, render_page
+from tradebot.ops.events.catalogue import EVENTS, event_as_json, render_page, render_urgent
 from tradebot.printing import print_error_line, print_json, print_line, print_text
 
 LINE_HEAD = ("timestamp", "level", "event", "logger", "run_id", "mode")
@@ -23,6 +23,7 @@ LINE_HEAD = ("timestamp", "level", "event", "logger", "run_id", "mode")
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with fields.")
 @click.option("--page", "as_page", is_flag=True, help="Print the page of all events, in Markdown.")
+@click.option("--urgent", "is_urgent", is_flag=True, help="Print those that want a person, as a table in Markdown.")
 @click.option("--follow", is_flag=True, help="Print the events of the running daemon as they come.")
 @click.option("--since", metavar="ID", help="With --follow: begin after the event with this id; 0 for all it has.")
 @daemon_options
@@ -30,6 +31,7 @@ def events(
     name: str | None,
     as_json: bool,
     as_page: bool,
+    is_urgent: bool,
     follow: bool,
     since: str | None,
     path: str | None,
@@ -43,6 +45,9 @@ def events(
         _follow(state_dir_of(state_dir, path), name, "start-0" if since == "0" else since or "", as_json=as_json)
     if since is not None:
         raise click.UsageError("--since goes with --follow")
+    if is_urgent:
+        print_text(render_urgent())
+        return
     if as_page:
         print_text(render_page())
         return

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from tradebot.ops.events import analysis, desk, login, market, orders, paper, process, rehearsal, run, storage, venue
-from tradebot.ops.events.event import Event, field_meanings, meaning_of
+from tradebot.ops.events.event import CRITICAL, ERROR, Event, field_meanings, meaning_of
 
 SECTION_TITLES = {
     run: "The run",
@@ -50,6 +50,22 @@ def event_as_json(event: type[Event]) -> dict[str, Any]:
         "fields": field_meanings(event),
         "was": event.was,
     }
+
+
+def render_urgent() -> str:
+    """Return the events of level error and critical as a table in Markdown, for the handbook."""
+    rows = ["| event | level | means | do |", "| --- | --- | --- | --- |"]
+    for level in (CRITICAL, ERROR):
+        rows += [
+            f"| `{event.name}` | {event.level} | {_cell(meaning_of(event))} | {_cell(event.do)} |"
+            for event in sorted(EVENTS.values(), key=lambda event: event.name)
+            if event.level == level
+        ]
+    return "\n".join(rows) + "\n"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def render_page() -> str:
