@@ -74,8 +74,9 @@ def test_a_row_that_cannot_be_read_shows_it_by_its_tag() -> None:
     assert halts(poll_account(rig(), row))
 
 
-def test_each_order_halts_once_and_a_new_one_halts_again() -> None:
-    desk, first = rig(), order(f"{THEIRS}00001")
+@pytest.mark.parametrize("symbol", ["AAA", "ELSEWHERE"])
+def test_each_order_halts_once_and_a_new_one_halts_again(symbol: str) -> None:
+    desk, first = rig(), order(f"{THEIRS}00001", symbol=symbol)
     assert halts(report(desk, first))
     resume(desk)
     for told in (report(desk, first), poll_account(desk, orders=(first,))):
