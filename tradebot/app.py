@@ -44,7 +44,7 @@ from tradebot.metrics.run_metrics import RunMetrics
 from tradebot.ops.event_lines import EventLines
 from tradebot.ops.events.bus import EventBus
 from tradebot.ops.events.event import ERROR, EventListener
-from tradebot.ops.events.process import ApiListening
+from tradebot.ops.events.process import ApiOpened
 from tradebot.ops.events.run import CautionRaised, DaemonStarted, DaemonStopped
 from tradebot.ops.journal_logger import JournalLogger
 from tradebot.ops.systemd import Notifier
@@ -237,7 +237,7 @@ async def serve_api(config: Config, apis: ControlApis, clock: Clock, tell: Event
             path, address = token_path(state_dir), LoopbackAddress.parse(config.api.listen)
             token = await asyncio.to_thread(load_token, path)
             await stack.enter_async_context(serve_loopback(address, token, apis, clock=clock))
-            tell(ApiListening(address=str(address), token_file=str(path)))
+            tell(ApiOpened(address=str(address), token_file=str(path)))
         yield
 
 

@@ -50,6 +50,9 @@ exchange --symbols {e} | exchange --prices {e} | exchange --log {f}/x | exchange
 simulate {e} | simulate 1 --faults {e} | simulate 1 --keep {d}
 login {e} | login kite {e} --state-dir {d} | login kite --request-token {e} --state-dir {f}
 status --state-dir {d} | halt {e} --state-dir {d} | resume {e} --state-dir {d} --scope {e}
+cancel {e} -y --state-dir {d} | pause {e} --state-dir {d} | unpause {e} {e} --state-dir {f} | api token --state-dir {d}
+pnl --state-dir {d} | signals --limit {e} | risk -c {f} | session --state-dir {f} | symbols --state-dir {d} | api {e}
+strategies -c {d}/bad.toml | positions --running --state-dir {d} | events --follow --since {e} --state-dir {d}
 flatten -y --reason {e} --state-dir {d} | kill {e} --state-dir {d} | kill --exchange {f} --state-dir {d}
 paper {e} | paper reset -y --state-dir {d} | paper reset -c {f} | paper compare --state-dir {d} | paper compare -c {f}
 doctor -c {f} | doctor -c {d}/bad.toml | doctor --state-dir {d} --offline | doctor --unit {f} | doctor -c {d}/none

@@ -69,7 +69,7 @@ def test_nothing_reaches_the_log_but_events() -> None:
         for path in (ROOT / "tradebot").rglob("*.py")
         if "import structlog" in (text := path.read_text(encoding="utf-8")) or "getLogger" in text
     ]
-    assert sorted(using) == ["logs.py", "server.py"], "the server's logger is the one that says nothing"
+    assert sorted(using) == ["connection_places.py", "logs.py"], "the server's logger is the one that says nothing"
 
 
 def test_a_field_that_is_missing_or_unknown_is_an_error() -> None:

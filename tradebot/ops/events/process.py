@@ -28,7 +28,7 @@ class HeadNotKept(Event, frozen=True):
     reason: Reason
 
 
-class ApiListening(Event, frozen=True):
+class ApiOpened(Event, frozen=True):
     """The operator's API is answered over HTTP on this machine too, for programs that have the token."""
 
     level = INFO
