@@ -28,7 +28,7 @@ FLOORS = (
     ("domain",),
     ("indicators", "markets"),
     ("strategies", "exchange", "journal", "store", "history", "ops", "checker"),
-    ("venues",),
+    ("venues", "notify"),
     ("trading", "backtest", "paper"),
     ("control", "metrics", "web", "sweep"),
     ("config",),
@@ -53,6 +53,7 @@ ONLY = {  # package -> all it may import of us
     "strategies": {"strategies", "indicators", "domain", "errors", "clock"},
     "venues": {"venues", "exchange", "domain", "errors", "clock", "markets", "ops", "section"},  # exchange: see SERVER
     "paper": {"paper", "venues", "exchange", "domain", "errors", "clock", "markets", "ops"},
+    "notify": {"notify", "ops", "errors", "clock", "printable"},  # reads status and events, never the desk
     "domain": {"domain", "errors", "clock"},
     "checker": {"checker", "domain", "errors", "clock"},  # a witness that asked the journal would be no witness
 }

@@ -42,6 +42,7 @@ VERBS = {  # verb -> (module:command, its line in `--help`: listing the verbs mu
     "strategies": ("control.lists:strategies", "List the strategies of the running daemon."),
     "symbols": ("control.lists:symbols", "List the symbols of the running daemon."),
     "api": ("control.api:api", "The API over HTTP: its token, its description."),
+    "notify": ("notify.notify:notify", "Try the receivers of alerts; watch a daemon from outside."),
     "events": ("events:events", "Explain the events of the log, or follow those of the daemon."),
     "why": ("journal.why:why", "Explain one order: signal, checks, states, fills."),
     "orders": ("journal.orders:orders", "List the orders in the journal."),

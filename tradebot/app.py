@@ -25,6 +25,7 @@ from tradebot.control.event_memory import EventMemory, EventRenderer
 from tradebot.control.event_stream import EventStreams
 from tradebot.control.loopback_address import LoopbackAddress
 from tradebot.control.server import serve_control_socket, serve_loopback
+from tradebot.daemon.alerting import Alerting, open_alerting
 from tradebot.daemon.config_reload import ConfigReload, ReloadHooks
 from tradebot.daemon.daemon import Daemon
 from tradebot.daemon.daemon_start import DaemonStart
@@ -105,7 +106,13 @@ async def run(
         bus.subscribe(lambda event: findings.append(event.name) if event.level == ERROR else None)
     memory = EventMemory(options.run_id, options.event_lines, wall_clock)
     bus.subscribe(memory.record_event)
-    with log_failure(bus.emit_event) as run_state:
+    mode = "rehearsal" if options.faults is not None else config.mode_label
+    async with AsyncExitStack() as stack:
+        # Around the failure's own event, which leaves as an alert as well.
+        alerting = Alerting()
+        if not options.is_dry:
+            alerting = await stack.enter_async_context(open_alerting(config, bus, clock=wall_clock, mode=mode))
+        run_state = stack.enter_context(log_failure(bus.emit_event))
         summary = await _run(
             config,
             options,
@@ -116,6 +123,7 @@ async def run(
             driver=write_thread,
             run_state=run_state,
             metrics=metrics,
+            alerting=alerting,
         )
         if findings:
             told = ", ".join(dict.fromkeys(findings))
@@ -134,6 +142,7 @@ async def _run(
     driver: WriteDriver | None,
     run_state: RunState,
     metrics: RunMetrics,
+    alerting: Alerting,
 ) -> dict[str, Any]:
     stop, reasons = asyncio.Event(), list[str]()
     ask_to_stop = _on_signals(stop, reasons)
@@ -166,6 +175,7 @@ async def _run(
         await stack.enter_async_context(serve_api(config, apis, wall, tell))
         stack.callback(memory.end_waits)  # before the API closes: its streams end at once
         await stack.enter_async_context(start.beats())
+        alerting.apis, alerting.waits_for_login = apis, lambda: start.waits_for_login
         opening = open_venue_session(
             config,
             exchange=options.exchange,
@@ -183,6 +193,7 @@ async def _run(
         venue_session = await stack.enter_async_context(opening)
         check_day_covered(venue_session.clock.market_ns(), venue_session.traded_market)
         journal_logger.market = venue_session.traded_market
+        alerting.follow_market(venue_session.clock, venue_session.traded_market)
         daemon = Daemon(
             config, options.run_id, venue_session, journal, recovery, specs, outbox=outbox, tell=tell, notifier=notifier
         )
@@ -201,6 +212,7 @@ async def _run(
             run_state.ask_to_reload, apis.reload_config = reload.ask, reload.reload
         started = await _unless(stop, daemon.recover_and_reconcile())
         start.end_beats()
+        alerting.stall_reason = daemon.watchdog.stall_reason
         if options.is_dry:
             daemon.on_ready = lambda: ask_to_stop("the dry start is ready")
         summary = await _trade(daemon, stop, reasons, reload) if started else {}

@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 from urllib.parse import parse_qs, urlsplit
 
+from tradebot.config.problems import suggest_name
 from tradebot.config.sections import EMBEDDED, Config
 from tradebot.venues import registry
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 Complaint = tuple[tuple[str | int, ...], str]  # (key path, what is wrong with it)
 
 
@@ -38,6 +40,31 @@ def cross_check(config: Config) -> list[Complaint]:
         found.append((("history", "in_store"), "is true, but store.dsn names no database"))
     if app.mode == "live" and not _is_private(config.store.dsn.get_secret_value()):
         found.append((("store", "dsn"), "must say sslmode=verify-full in live mode, or be of this machine"))
+    return found + _check_notify(config)
+
+
+def _check_notify(config: Config) -> list[Complaint]:
+    notify, telegram = config.notify, config.telegram
+    found: list[Complaint] = []
+    for key, names in (("add", notify.add), ("leave_out", notify.leave_out)):
+        if names:
+            # Here, because most commands read settings and few of them name an event.
+            from tradebot.notify.alert_choice import unusable_name_reason
+            from tradebot.ops.events.catalogue import EVENTS
+
+            for name in names:
+                if reason := unusable_name_reason(name):
+                    near = suggest_name(name, EVENTS) if name not in EVENTS else ""
+                    found.append((("notify", key), f"{name} {reason}{near}"))
+    if twice := sorted(set(notify.add) & set(notify.leave_out)):
+        found.append((("notify", "leave_out"), f"{twice[0]} is in notify.add, too"))
+    if notify.window_s > notify.longest_s:
+        found.append((("notify", "window_s"), f"is {notify.window_s:g}, more than longest_s ({notify.longest_s:g})"))
+    if telegram.token.get_secret_value() and not telegram.chat_id:
+        found.append((("telegram", "chat_id"), "is missing: without it every chat could command the daemon"))
+    server = urlsplit(telegram.server)
+    if server.scheme != "https" and server.hostname not in LOOPBACK:
+        found.append((("telegram", "server"), "must start with https://, or be of this machine: it gets the token"))
     return found
 
 
@@ -46,5 +73,5 @@ def _is_private(dsn: str) -> bool:
     parts = urlsplit(dsn)
     asked = parse_qs(parts.query)
     host = asked.get("host", [parts.hostname or ""])[0]
-    is_local = host in ("", "localhost", "127.0.0.1", "::1") or host.startswith("/")
+    is_local = host in ("", *LOOPBACK) or host.startswith("/")
     return is_local or asked.get("sslmode") == ["verify-full"]

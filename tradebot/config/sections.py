@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from tradebot.clock import SECOND
 from tradebot.config.api_section import ApiSection
+from tradebot.config.notify_sections import NotifySection, TelegramSection
 from tradebot.config.protection_section import ProtectionSection
 from tradebot.config.storage_sections import HistorySection, JournalSection, LogSection, StoreSection
 from tradebot.config.values import (
@@ -336,6 +337,8 @@ class Config(BaseSettings):
     history: HistorySection = HistorySection()
     log: LogSection = LogSection()
     api: ApiSection = ApiSection()
+    notify: NotifySection = NotifySection()
+    telegram: TelegramSection = TelegramSection()
 
     def with_absolute_paths(self) -> Config:
         """Return the same settings with an absolute state directory."""

@@ -76,7 +76,8 @@ def _symbols(value: Any) -> Any:
     return value
 
 
-def _listed(value: Any) -> Any:
+def split_list(value: Any) -> Any:
+    """Return a text with commas as a tuple of its parts, as the environment has lists; any other value unchanged."""
     return tuple(v.strip() for v in value.split(",")) if isinstance(value, str) else value
 
 
@@ -103,5 +104,5 @@ Interval = Annotated[str, AfterValidator(_interval)]
 DurationOrNever = Annotated[str, AfterValidator(_duration_or_never)]
 Reserve = Annotated[int | Literal["auto"], BeforeValidator(_reserve)]
 Workers = Annotated[int | Literal["auto"], BeforeValidator(_workers)]
-Products = Annotated[tuple[Product, ...], NoDecode, BeforeValidator(_listed)]
+Products = Annotated[tuple[Product, ...], NoDecode, BeforeValidator(split_list)]
 CRORE = Decimal(10_000_000)

@@ -16,6 +16,8 @@ from tradebot.control.control_apis import RunLists
 from tradebot.control.halt_file import HaltFile
 from tradebot.control.operator_api import OperatorApi
 from tradebot.control.status_snapshot import status_snapshot
+from tradebot.daemon.alerting import has_receiver
+from tradebot.daemon.day_summary import DaySummary
 from tradebot.daemon.engine_settings import engine_settings
 from tradebot.daemon.head_keeper import JournalHeadKeeper
 from tradebot.daemon.input_recorder import InputRecorder
@@ -114,7 +116,7 @@ class Daemon:
             load_closes=lambda: load_journaled_closes(journal, run=run_id, interval_ns=interval),
             on_fault=tell,
         )
-        self._watchdog = Watchdog(notifier, clock=clock, tell=tell, has_failed=lambda: journal.error is not None)
+        self.watchdog = Watchdog(notifier, clock=clock, tell=tell, has_failed=lambda: journal.error is not None)
         self.engine = Engine(
             feed=venue_session.venue.create_feed(universe, tell=tell),
             broker=venue_session.venue.broker,
@@ -122,7 +124,7 @@ class Daemon:
             clock=clock,
             stages=EngineStages(bars=self.bars, analysis=self.analysis, desk=self.desk),
             journal=journal,
-            telemetry=Telemetry(measure=self._latencies.record_duration, tell=tell, beat=self._watchdog.on_beat),
+            telemetry=Telemetry(measure=self._latencies.record_duration, tell=tell, beat=self.watchdog.on_beat),
             settings=engine_settings(config, killed=self._halt_file.read_reason),
         )
         if (login := venue_session.login) is not None:
@@ -146,7 +148,7 @@ class Daemon:
             thresholds=DiskThresholds(low_bytes=max(config.journal.warn_free_mb * MB, short), short_bytes=short),
             clock=clock, post=self.engine.queues.updates.put_or_fail, tell=tell,
         )  # fmt: skip
-        self._watchdog.set_probes(run_probes(journal, self.engine, idle_every_s=config.reconcile.idle_every_s))
+        self.watchdog.set_probes(run_probes(journal, self.engine, idle_every_s=config.reconcile.idle_every_s))
         self._status_reporter = StatusReporter(
             config, venue_session, engine=self.engine, account=self.desk.account, tell=tell, notifier=notifier
         )  # fmt: skip
@@ -361,6 +363,9 @@ class Daemon:
             yield "outage-repair", self._outage_repair.run_repairs()
         if (stop_after_s := config.app.stop_after_s) is not None:
             yield "stop-after", self._stop_after(stop_after_s, stop, reasons)
+        if config.notify.summary and has_receiver(config):
+            parts = self.desk.account, self._results, venue_session.traded_market
+            yield "day-summary", DaySummary(*parts, clock=venue_session.clock, tell=self._tell).tell_each_day()
         yield "say-stopping", self._status_reporter.announce_stop(stop, reasons)
         if self._outbox is not None:
             yield "outbox", self._outbox.feed_store()

@@ -70,6 +70,11 @@ class DaemonStart:
             finally:
                 self.end_beats()
 
+    @property
+    def waits_for_login(self) -> bool:
+        """True while a start waits for a person to log in, which is as it should be."""
+        return self._waiting is not None
+
     def end_beats(self) -> None:
         """Leave the watchdog to the run."""
         if self._beating is not None:

@@ -20,6 +20,7 @@ from tradebot.indicators.expressions import Bars
 from tradebot.indicators.plan import ExpressionPlan
 from tradebot.markets.listing import unknown_shares
 from tradebot.markets.market import Market, market_of
+from tradebot.notify.apprise_receiver import address_problems, split_addresses
 from tradebot.printable import make_printable
 from tradebot.strategies.loading import StrategySpec, load_strategy
 from tradebot.venues import registry
@@ -47,6 +48,8 @@ def start_problems(config: Config, *, now: int, has_exchange: bool = False) -> l
     found += find_exposed_files(config, credentials=os.environ.get("CREDENTIALS_DIRECTORY", ""))
     found += _untradable(config, market)
     found += _shared_symbols(config)
+    addresses = split_addresses(config.notify.urls.get_secret_value())
+    found += [(("notify", "urls"), sentence) for sentence in address_problems(addresses)]
     if found:
         return found
     if is_embedded and config.exchange.prices == "recorded":

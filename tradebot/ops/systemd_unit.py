@@ -11,6 +11,41 @@ from tradebot.errors import ConfigError
 
 SYSTEM_UNIT_FILE = Path("/etc/systemd/system/tradebot.service")
 
+SANDBOX_TEMPLATE = """\
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+AmbientCapabilities=
+ProtectSystem=strict
+ProtectHome={protect_home}
+PrivateTmp=yes
+PrivateDevices=yes
+PrivateUsers=yes
+PrivateMounts=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectControlGroups=yes
+ProtectProc=invisible
+ProcSubset=pid
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+# Drop this line for strategies that compile code at run time.
+MemoryDenyWriteExecute=yes
+RemoveIPC=yes
+KeyringMode=private
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources @obsolete @mount @debug @cpu-emulation @raw-io @reboot @swap @module
+# Workers lower their own priority.
+SystemCallFilter=setpriority
+SystemCallErrorNumber=EPERM
+"""
+
 UNIT_TEMPLATE = """\
 [Unit]
 Description=tradebot algorithmic trading daemon
@@ -59,39 +94,7 @@ UMask=0077
 WorkingDirectory={folder}
 ReadWritePaths=%S/tradebot
 
-NoNewPrivileges=yes
-CapabilityBoundingSet=
-AmbientCapabilities=
-ProtectSystem=strict
-ProtectHome={protect_home}
-PrivateTmp=yes
-PrivateDevices=yes
-PrivateUsers=yes
-PrivateMounts=yes
-ProtectClock=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectControlGroups=yes
-ProtectProc=invisible
-ProcSubset=pid
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-# Drop this line for strategies that compile code at run time.
-MemoryDenyWriteExecute=yes
-RemoveIPC=yes
-KeyringMode=private
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-SystemCallFilter=~@privileged @resources @obsolete @mount @debug @cpu-emulation @raw-io @reboot @swap @module
-# Workers lower their own priority.
-SystemCallFilter=setpriority
-SystemCallErrorNumber=EPERM
-LogRateLimitIntervalSec=0
+{sandbox}LogRateLimitIntervalSec=0
 
 [Install]
 WantedBy=multi-user.target
@@ -122,10 +125,9 @@ def render_unit(
     command += ["--config", str(config)] if config else []
     command += ["--symbols", symbols] if symbols else []
     command += ["--yes"] if is_live else []  # no person is there to confirm
-    if user is not None and not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", user):
-        raise ConfigError(f"{user!r} is not a user name")
+    check_user(user)
     # Files installed or configured below /home must be readable there, but not writable.
-    at_home = any(_below_home(Path(part)) for part in (*executable, config or "", folder or "", *reads))
+    at_home = is_at_home(*executable, config or "", folder or "", *reads)
     return UNIT_TEMPLATE.format(
         command=" ".join(map(quote_argument, command)),
         credentials="\n".join(f"LoadCredential={name}:{unit_path(credentials / name)}" for name in keys)
@@ -133,7 +135,7 @@ def render_unit(
         else f"# LoadCredential={keys[0]}:/etc/tradebot/credentials/{keys[0]}",
         user=f"User={user}" if user else "DynamicUser=yes",
         restart="always" if begins_again else "on-failure",
-        protect_home="read-only" if at_home else "yes",
+        sandbox=render_sandbox(at_home=at_home),
         folder=unit_path(folder) if folder else "%S/tradebot",
     )
 
@@ -157,5 +159,17 @@ def quote_argument(word: str) -> str:
     return escaped if shlex.quote(word) == word and word else '"' + escaped.replace('"', '\\"') + '"'
 
 
-def _below_home(path: Path) -> bool:
-    return path.parts[:2] in (("/", "home"), ("/", "root"))
+def render_sandbox(*, at_home: bool) -> str:
+    """Return the lines that take away what a unit of ours does not need; `at_home` keeps homes readable."""
+    return SANDBOX_TEMPLATE.format(protect_home="read-only" if at_home else "yes")
+
+
+def check_user(user: str | None) -> None:
+    """Raise ConfigError for text that is no user name."""
+    if user is not None and not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", user):
+        raise ConfigError(f"{user!r} is not a user name")
+
+
+def is_at_home(*paths: str | Path) -> bool:
+    """Return whether one of the paths lies below a home."""
+    return any(Path(path).parts[:2] in (("/", "home"), ("/", "root")) for path in paths)

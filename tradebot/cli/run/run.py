@@ -215,7 +215,7 @@ def _run(
     from tradebot.app import RunOptions, run_id
     from tradebot.app import run as run_daemon
     from tradebot.clock import WallClock
-    from tradebot.config.problems import venue_secrets
+    from tradebot.config.known_secrets import known_secrets
     from tradebot.control.running_daemons import announce_daemon
     from tradebot.daemon.run_failure import root_cause
     from tradebot.ops import logs
@@ -226,12 +226,7 @@ def _run(
     from tradebot.ops.systemd import Notifier
 
     name = run_id(WallClock())
-    secrets = venue_secrets(config)
-    if dsn := config.store.dsn.get_secret_value():
-        from tradebot.store.dsn import dsn_secrets
-
-        secrets += dsn_secrets(dsn)
-    secrets = [s for s in secrets if s]
+    secrets = known_secrets(config)
     printed = OutputCapture()
     log = logs.configure_log(
         level=config.log.level,

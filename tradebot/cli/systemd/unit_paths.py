@@ -21,6 +21,7 @@ from tradebot.venues import registry
 SYSTEM_CREDENTIALS = Path("/etc/tradebot/credentials")
 HIDDEN_FOLDERS = (Path("/tmp"), Path("/var/tmp"))  # PrivateTmp=yes gives the daemon empty ones of its own
 MAX_RESTART_SPEED = 120.0  # a day takes three minutes at this speed, so restarts stay below the unit's start limit
+ALERT_KEYS = ("notify__urls", "notify__heartbeat_url", "telegram__token")  # secrets of alerts, each with a file
 LATER_KEY = "comes with the unit"  # stands for a key that this shell does not have and systemd will provide
 
 
@@ -36,6 +37,8 @@ class UnitSettings(NamedTuple):
     account: str
     key_files: tuple[str, ...]  # names of the credential files
     begins_next_day: bool  # a run is one day of the embedded exchange, and the next start begins the next day
+    alert_keys: tuple[str, ...]  # names of the credential files of alerts that are there
+    alert_folder: Path  # and their folder
     end_reason: str  # why the unit stays down after its first run, "" when it does not
 
 
@@ -57,6 +60,7 @@ def resolve_unit_settings(config: Path | None, symbols: str | None, credentials:
     if symbols is None:
         named += _lists(app.get("symbols", ""))
     ends = _ends(settings)
+    alert_folder = (credentials or SYSTEM_CREDENTIALS).resolve()
     return UnitSettings(
         config=found.resolve() if found else None,
         symbols=None if symbols is None else ",".join(_whole(part.strip(), here) for part in symbols.split(",")),
@@ -67,6 +71,8 @@ def resolve_unit_settings(config: Path | None, symbols: str | None, credentials:
         account=speaks.live_account_id(venue),
         key_files=tuple(f"{speaks.name}__{key}" for key in speaks.kept_secret_names),
         begins_next_day=settings.venue.name == EMBEDDED and not ends,
+        alert_keys=tuple(name for name in ALERT_KEYS if _is_there(alert_folder / name)),
+        alert_folder=alert_folder,
         end_reason=ends,
     )
 
@@ -100,6 +106,11 @@ def unit_cautions(asked: UnitSettings, executable: Sequence[str], user: str | No
             f"the unit does not know {', '.join(mine)} of this shell; settings belong into the configuration, keys into"
             " the folder of --credentials"
         )
+
+
+def _is_there(path: Path) -> bool:
+    # Path.exists raises for a folder that may not be entered.
+    return os.access(path.parent, os.X_OK) and path.exists()
 
 
 def _ends(settings: Config) -> str:

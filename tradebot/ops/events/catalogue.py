@@ -7,7 +7,20 @@ from inspect import isclass
 from types import ModuleType
 from typing import Any
 
-from tradebot.ops.events import analysis, desk, login, market, orders, paper, process, rehearsal, run, storage, venue
+from tradebot.ops.events import (
+    analysis,
+    desk,
+    login,
+    market,
+    notify,
+    orders,
+    paper,
+    process,
+    rehearsal,
+    run,
+    storage,
+    venue,
+)
 from tradebot.ops.events.event import CRITICAL, ERROR, Event, field_meanings, meaning_of
 
 SECTION_TITLES = {
@@ -20,6 +33,7 @@ SECTION_TITLES = {
     login: "The login at the venue",
     analysis: "Strategies",
     storage: "Disk and tables",
+    notify: "Alerts and chat",
     paper: "Paper and shadow",
     rehearsal: "Rehearsals and simulated days",
 }

@@ -217,6 +217,21 @@ class RunSummarized(Event, frozen=True):
     ]
 
 
+class DaySummarized(Event, frozen=True):
+    """The session is over, or the run ended in it: the day's figures for a person, of all runs of the day."""
+
+    level = INFO
+    do = "Read it; open_positions should hold what you mean to carry, and nothing else."
+    day: Annotated[str, "the date"]
+    is_over: Annotated[bool, "false where the run ended before the session"]
+    pnl_net: Annotated[Money, "after charges, open positions at their marks"]
+    charges: Money
+    orders: Annotated[int, "that were sent"]
+    fills: Count
+    open_positions: Positions
+    halted: Annotated[str | None, "why nothing is opened, where that is so"] = None
+
+
 class DaemonStopped(Event, frozen=True):
     """The daemon ended as it should: everything is on disk, and the journal is closed."""
 

@@ -1,0 +1,1 @@
+"""The verb `notify`: tries the receivers of alerts, and watches a daemon from outside."""
