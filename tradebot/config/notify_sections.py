@@ -49,7 +49,7 @@ class NotifySection(Section):
         default=30.0, description="the first alert leaves at once, what follows within this is one message"
     )
     longest_s: Annotated[Number, Field(ge=1, le=21_600)] = Field(
-        default=900.0, description="to this the time between messages grows while the same trouble lasts"
+        default=1800.0, description="to this the time between messages grows while the same trouble lasts"
     )
     warnings_per_hour: Annotated[Whole, Field(ge=1, le=60)] = Field(
         default=6, description="messages without an error; what is above waits and is merged, as errors are"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
 
 import aiohttp
 
@@ -17,7 +16,7 @@ from tradebot.control.control_apis import ControlApis
 from tradebot.daemon.chat_operator import ChatOperator
 from tradebot.markets.market import HOME_MARKET, Market
 from tradebot.notify.alert_choice import AlertChoice
-from tradebot.notify.alert_desk import AlertDesk, running_beside
+from tradebot.notify.alert_desk import AlertDesk, Work, running_beside
 from tradebot.notify.alert_pace import PaceSettings
 from tradebot.notify.alert_sender import AlertSender
 from tradebot.notify.alert_text import AlertWriter
@@ -81,16 +80,16 @@ async def open_alerting(config: Config, bus: EventBus, *, clock: Clock, mode: st
         await stack.enter_async_context(desk.sending(tell))
         bus.subscribe(desk.take_event)
         alerting = Alerting(writer, desk)
-        works: dict[str, Coroutine[Any, Any, None]] = {}
+        works: dict[str, Work] = {}
         if heartbeat:
             beats = Heartbeat(http, heartbeat, stall_reason=alerting.current_stall, clock=clock, tell=tell)
-            works["heartbeat"] = beats.send_heartbeats()
+            works["heartbeat"] = beats.send_heartbeats
         if bot is not None and telegram.commands:
             offset = ChatOffset(config.app.state_dir, token, clock=clock, tell=tell)
             operator = ChatOperator(lambda: alerting.apis)
             commands = ChatCommands(operator, clock=clock, draw_code=secrets.randbelow)
             terms = ChatTerms(telegram.chat_id, offset.read_offset, offset.keep_offset, writer.clean_text)
-            works["chat"] = Chat(bot, commands, terms, clock=clock, tell=tell).answer_chat()
+            works["chat"] = Chat(bot, commands, terms, clock=clock, tell=tell).answer_chat
         await stack.enter_async_context(running_beside(works, tell))
         yield alerting
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 from tradebot.errors import TradebotError
 from tradebot.notify.alert_choice import AlertChoice
@@ -14,6 +13,7 @@ from tradebot.notify.alert_sender import AlertSender
 from tradebot.ops.events.event import Event, EventListener
 from tradebot.ops.events.notify import AlertsStopped
 
+Work = Callable[[], Awaitable[None]]
 SEND_REST_S = 5.0  # what a stop of the daemon waits for messages to leave
 # What a bug in alerts or chat may raise. It ends that part and never the run.
 FAILURES = (
@@ -50,18 +50,21 @@ class AlertDesk:
     @asynccontextmanager
     async def sending(self, tell: EventListener) -> AsyncIterator[None]:
         """Send while the context is open, then send what waits within a few seconds, and tell what is left."""
-        works = {f"alerts {number}": one.send_alerts() for number, one in enumerate(self._senders)}
-        try:
-            async with running_beside(works, tell):
+        works = {f"alerts {number}": one.send_alerts for number, one in enumerate(self._senders)}
+        async with running_beside(works, tell):
+            try:
                 yield
-        finally:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(SEND_REST_S), asyncio.TaskGroup() as tasks:
-                    for number, one in enumerate(self._senders):
-                        name = f"last alerts {number}"
-                        tasks.create_task(shielded(name, one.send_rest(), tell), name=name)
-            for one in self._senders:
-                one.tell_undelivered()
+            finally:
+                await self._send_rest(tell)
+
+    async def _send_rest(self, tell: EventListener) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SEND_REST_S), asyncio.TaskGroup() as tasks:
+                for number, one in enumerate(self._senders):
+                    name = f"last alerts {number}"
+                    tasks.create_task(shielded(name, one.send_rest, tell), name=name)
+        for one in self._senders:
+            one.tell_undelivered()
 
     def _post(self, event: Event, at: int) -> None:
         for one in self._senders:
@@ -69,7 +72,7 @@ class AlertDesk:
 
 
 @asynccontextmanager
-async def running_beside(works: dict[str, Coroutine[Any, Any, None]], tell: EventListener) -> AsyncIterator[None]:
+async def running_beside(works: Mapping[str, Work], tell: EventListener) -> AsyncIterator[None]:
     """Run `works` while the context is open; one that fails is told and ends, and nothing else does."""
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(shielded(name, work, tell), name=name) for name, work in works.items()]
@@ -80,9 +83,9 @@ async def running_beside(works: dict[str, Coroutine[Any, Any, None]], tell: Even
                 task.cancel()
 
 
-async def shielded(name: str, work: Coroutine[Any, Any, None], tell: EventListener) -> None:
+async def shielded(name: str, work: Work, tell: EventListener) -> None:
     """Run `work`; tell its failure instead of raising it."""
     try:
-        await work
+        await work()
     except FAILURES as error:
         tell(AlertsStopped(part=name, reason=f"{type(error).__name__}: {error}"))

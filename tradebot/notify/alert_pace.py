@@ -10,6 +10,8 @@ from tradebot.clock import HOUR, SECOND
 from tradebot.ops.events.run import DaySummarized
 
 SETTLE_S = 1.0  # what comes within this of the first event is in its message
+NEWS_NS, CRITICAL_NEWS_NS = 6 * HOUR, HOUR  # an event that no message named for so long is news
+CALM_NS = HOUR  # after so long without a message the next ones come in short windows again
 BACKOFF_S = (5.0, 300.0)  # pauses after a failed delivery: the first, and the longest
 
 
@@ -17,16 +19,16 @@ class PaceSettings(NamedTuple):
     """Seconds between two messages, the most to which it grows, and messages an hour that hold no error."""
 
     window_s: float = 30.0
-    longest_s: float = 900.0
+    longest_s: float = 1800.0
     warnings_per_hour: int = 6
 
 
 class AlertPace:
     """Decides when a message to one receiver leaves; all times are monotonic ns.
 
-    A kind of event that was not told within the hour, or a critical one, waits a window since the last message. An
-    error does not wait for a message that held none. What repeats waits longer each time, up to `longest_s`. Errors
-    wait and are merged, and are never given up.
+    A kind of event that is news, because no message named it for some hours, waits a window since the last message. An
+    error does not wait for a message that held none. What is no news waits longer with each message, up to
+    `longest_s`, until an hour is calm. Errors wait and are merged, and are never given up.
     """
 
     def __init__(self, settings: PaceSettings) -> None:
@@ -43,8 +45,9 @@ class AlertPace:
         due = since_mono + int(SETTLE_S * SECOND)
         after = self._error_mono if has_error else self._sent_mono
         if after is not None:
-            is_fresh = is_critical or any(since_mono - self._told.get(name, -HOUR) >= HOUR for name in names)
-            due = max(due, after + (self._window if is_fresh else self._gap))
+            news_ns = CRITICAL_NEWS_NS if is_critical else NEWS_NS
+            is_news = any(since_mono - self._told.get(name, -news_ns) >= news_ns for name in names)
+            due = max(due, after + (self._window if is_news else self._gap))
         is_summary = DaySummarized.name in names
         if not has_error and not is_summary and self._quiet and len(self._quiet) == self._quiet.maxlen:
             due = max(due, self._quiet[0] + HOUR)
@@ -52,10 +55,9 @@ class AlertPace:
 
     def note_sent(self, names: Iterable[str], mono: int, *, has_error: bool) -> None:
         """Note that a message with events of these `names` was delivered."""
-        if self._sent_mono is not None and mono - self._sent_mono <= 2 * self._gap:
-            self._gap = min(2 * self._gap, self._longest)
-        else:
-            self._gap = self._window
+        if self._sent_mono is not None:
+            is_calm = mono - self._sent_mono > CALM_NS
+            self._gap = self._window if is_calm else min(2 * self._gap, self._longest)
         self._sent_mono, self._retry_mono, self._pause_s = mono, 0, 0.0
         self._told.update(dict.fromkeys(names, mono))
         if has_error:

@@ -31,7 +31,9 @@ class AlertSender:
         self._waiting, self._since_mono = AlertGroup(), 0
         self._wake = asyncio.Event()
         self._reminder = Reminder(first_s=REMIND_S[0], longest_s=REMIND_S[1])
-        self._is_down = False
+        self._is_down = self._is_ending = False
+        self._idle = asyncio.Event()  # no message is under way
+        self._idle.set()
 
     def post_event(self, event: Event, at: int) -> None:
         """Let an event of `at` (market ns) be sent; returns at once."""
@@ -41,17 +43,20 @@ class AlertSender:
         self._wake.set()
 
     async def send_alerts(self) -> None:
-        """Send what is due, until cancelled; a message that was under way then waits again."""
-        while True:
+        """Send what is due, until `send_rest` or cancelled; a message that was under way then waits again."""
+        while not self._is_ending:
             if not self._waiting:
                 self._wake.clear()
                 await self._wake.wait()
             while (left := self._due_mono() - self._clock.monotonic_ns()) > 0:
                 await self._clock.sleep(min(left / SECOND, LOOK_EVERY_S))
-            await self._send_once()
+            if not self._is_ending:
+                await self._send_once()
 
     async def send_rest(self) -> None:
-        """Try once to send what waits, whether it is due or not; tell what stays undelivered."""
+        """End the sending: let a message that is under way arrive, and try once to send what waits, due or not."""
+        self._is_ending = True
+        await self._idle.wait()
         if self._waiting:
             await self._send_once()
 
@@ -69,6 +74,7 @@ class AlertSender:
     async def _send_once(self) -> None:
         group, self._waiting = self._waiting, AlertGroup()
         is_delivered = False
+        self._idle.clear()
         try:
             await self._receiver.deliver_message(self._writer.write_alert(group))
             is_delivered = True
@@ -78,6 +84,7 @@ class AlertSender:
             if not is_delivered:  # cancelled or not taken: it goes before what came meanwhile
                 later, self._waiting = self._waiting, group
                 group.take_over(later)
+            self._idle.set()
         if is_delivered:
             self._note_sent(group)
 
