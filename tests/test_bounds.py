@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 LASTING = (
     "daemon", "trading", "journal/writer.py", "journal/journal_file.py", "journal/writer_thread.py",
     "store/outbox.py", "store/projection.py", "store/postgres.py", "ops", "paper", "venues", "control/server.py",
-    "metrics",
+    "metrics", "notify",
     "control/operator_api.py", "control/event_memory.py", "control/event_stream.py", "control/connection_places.py",
     "control/request_rate.py", "control/journal_lists.py",
 )  # fmt: skip
@@ -224,6 +224,14 @@ BOUNDS: dict[str, Bound] = {
     "ops.journal_logger.JournalLogger._requests": Bound(
         "20,000", "the oldest goes", "tradebot.ops.journal_logger:REQUESTS_REMEMBERED"),
     "ops.journal_logger.JournalLogger._untold": Bound("the rows of a commit", "told in the next turns of the loop"),
+    # ---- what reaches a person
+    "notify.alert_group.AlertGroup._lines": Bound(
+        "100 kinds of events", "others are counted by name", "tradebot.notify.alert_group:MAX_LINES"),
+    "notify.alert_group.AlertGroup._unlisted": Bound("one per event that is declared", "goes with its message"),
+    "notify.alert_pace.AlertPace._told": Bound("one per event that is declared", "none goes"),
+    "notify.alert_pace.AlertPace._quiet": Bound("messages of an hour", "the oldest goes"),
+    "notify.chat.Chat._strangers": Bound("1,000", "others are not told apart", "tradebot.notify.chat:MAX_STRANGERS"),
+    "notify.chat.Chat._recent": Bound("20", "the oldest goes", "tradebot.notify.chat:COMMANDS_PER_MINUTE"),
     # ---- paper, the store and the venues
     "paper.quote_source.QuoteSource._coming": Bound(
         "20,000 frames", "the oldest is dropped and counted", "tradebot.paper.quote_source:MAX_FRAMES"),

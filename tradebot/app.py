@@ -153,12 +153,7 @@ async def _run(
     doubt = await asyncio.to_thread(journal_heads.head_mismatch_reason, path)
     recovery = (await asyncio.to_thread(recover_state, path))._replace(doubt=doubt)
     notifier.extend_timeout()
-    begun = DaemonStarted(
-        version=tradebot.__version__, pid=os.getpid(), state_dir=str(state_dir), runs=len(recovery.runs)
-    )
-    tell(begun)
-    for caution in start_warnings(config, now=wall.wall_ns()):
-        tell(CautionRaised(reason=caution))
+    _tell_start(config, tell, runs=len(recovery.runs), now=wall.wall_ns())
     async with AsyncExitStack() as stack:
         if (outbox := open_outbox(config, tell, wall)) is not None:
             # The stack runs this after the journal is closed, so the journal's last row is fed as well.
@@ -251,6 +246,12 @@ async def serve_api(config: Config, apis: ControlApis, clock: Clock, tell: Event
             await stack.enter_async_context(serve_loopback(address, token, apis, clock=clock))
             tell(ApiOpened(address=str(address), token_file=str(path)))
         yield
+
+def _tell_start(config: Config, tell: EventListener, *, runs: int, now: int) -> None:
+    begun = DaemonStarted(version=tradebot.__version__, pid=os.getpid(), state_dir=str(config.app.state_dir), runs=runs)
+    tell(begun)
+    for caution in start_warnings(config, now=now):
+        tell(CautionRaised(reason=caution))
 
 
 def reserve_bytes(config: Config, last_day: int) -> int:

@@ -21,6 +21,8 @@ ELSEWHERE = (
         r"tradebot bench ticks --sustained",
         "two minutes of a quiet machine; `tests/bench/stream/test_bench_stream.py` runs less",
     ),
+    (r"tradebot notify (?:test|watch)\b", "wants a receiver of alerts; `tests/cli/notify` has some"),
+    (r"(?:sudo )?tradebot service install --watch", "wants root and systemd"),
     (
         r"tradebot paper (?:reset|compare)\b",
         "wants a broker's quotes; `tests/cli/paper` and `tests/paper` have their own",

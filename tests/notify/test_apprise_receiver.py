@@ -26,7 +26,7 @@ async def test_a_message_arrives_with_title_and_body() -> None:
         assert receiver.name == "json 1"
 
 
-class RootHandler(logging.Handler):
+class RootLog(logging.Handler):
     """What reaches the root logger, and from there our log."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class RootHandler(logging.Handler):
 
 
 async def test_a_refusal_and_a_dead_port_say_why_and_nothing_of_it_reaches_the_log() -> None:
-    root = RootHandler()
+    root = RootLog()
     logging.getLogger().addHandler(root)
     async with http_receiver() as http:
         http.status = 500
@@ -71,12 +71,12 @@ async def test_a_receiver_that_hangs_is_given_up_and_holds_up_no_other(monkeypat
 
 
 async def test_what_a_plugin_raises_only_keeps_its_message_back() -> None:
-    class Service:
+    class Plugin:
         def notify(self, **_: str) -> bool:
             raise KeyError("a plugin's own bug")
 
     with pytest.raises(NotDelivered, match="KeyError"):
-        await apprise_receiver.AppriseReceiver("x 1", Service()).deliver_message(MESSAGE)
+        await apprise_receiver.AppriseReceiver("x 1", Plugin()).deliver_message(MESSAGE)
 
 
 def test_addresses_that_apprise_does_not_know_are_named_by_number_alone() -> None:

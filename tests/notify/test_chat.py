@@ -128,7 +128,7 @@ async def test_a_halt_acts_where_the_offset_cannot_be_kept_and_that_is_told(tmp_
 
 
 async def test_after_days_without_a_message_the_server_chooses_where_to_go_on(tmp_path: Path) -> None:
-    # Then it may number updates anew, below what was read last.
+    # Then it may number updates again from anywhere, also below what was read last.
     (tmp_path / chat_offset.FILE_NAME).write_text(f'{{"bot": "424242", "offset": 5000, "at": {(NOW_S - 7 * 86400)}}}')
     async with chat_rig(tmp_path) as chat:
         assert (await chat.ask("/halt")).startswith("Halted")

@@ -97,7 +97,7 @@ def create_receivers(addresses: Iterable[str]) -> list[AppriseReceiver]:
     return [AppriseReceiver(receiver_name(address, number), one) for number, address, one in made if one is not None]
 
 
-class _ServiceComplaints(logging.Handler):
+class _Complaints(logging.Handler):
     """What apprise logs of a delivery, by thread. It stays here: a line about an alert must not lead to an alert."""
 
     def __init__(self) -> None:
@@ -116,7 +116,7 @@ class _ServiceComplaints(logging.Handler):
         return str(getattr(self._said, "text", ""))
 
 
-_complaints = _ServiceComplaints()
+_complaints = _Complaints()
 
 
 def _service_of(address: str) -> Any:
