@@ -13,6 +13,7 @@ from tradebot.clock import ManualClock
 from tradebot.notify.alert_pace import PaceSettings
 from tradebot.notify.alert_sender import AlertSender
 from tradebot.notify.alert_text import AlertMessage
+from tradebot.notify.receiver import NotDelivered
 from tradebot.ops.events.desk import HaltRaised, IncidentRaised
 from tradebot.ops.events.run import CautionRaised, DaySummarized
 from tradebot.ops.events.storage import DiskSpaceExhausted
@@ -141,6 +142,23 @@ async def test_what_was_under_way_at_the_end_is_told_as_undelivered() -> None:
     sender.post_event(IncidentRaised(reason="later"), 1)
     sender.tell_undelivered()
 
+    assert told.of("alerts_not_delivered")[0]["events"] == {"halt_raised": 1, "incident_raised": 1}
+
+
+async def test_what_comes_while_a_message_fails_waits_with_it() -> None:
+    clock, told = ManualClock(), Told()
+
+    class FailingReceiver:
+        name = "failing 1"
+
+        async def deliver_message(self, message: AlertMessage) -> None:
+            sender.post_event(IncidentRaised(reason="meanwhile"), 1)
+            raise NotDelivered("it is down")
+
+    sender = AlertSender(FailingReceiver(), PaceSettings(), alert_writer(), clock=clock, tell=told)
+    sender.post_event(HALT, 0)
+    await sender.send_rest()
+    sender.tell_undelivered()
     assert told.of("alerts_not_delivered")[0]["events"] == {"halt_raised": 1, "incident_raised": 1}
 
 

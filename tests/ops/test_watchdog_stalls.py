@@ -10,7 +10,7 @@ from tradebot.ops.watchdog import BEAT_WITHIN_S, Watchdog
 
 
 def test_it_names_stages_that_do_not_beat_parts_that_stall_and_a_failed_journal() -> None:
-    clock, failed = ManualClock(100 * SECOND), [False]
+    clock, failed = ManualClock(SECOND), [False]
     watchdog = Watchdog(Notifier({}), clock=clock, tell=Told(), has_failed=lambda: failed[0])
     assert watchdog.stall_reason() == "the stages"  # none has beaten yet
     watchdog.on_beat()
