@@ -57,7 +57,7 @@ def test_a_calm_day_of_stops_has_them_placed_moved_and_triggered(tmp_path: Path)
     outcome = run_seed(9, kind=DayKind.STOPS, faults="", folder=tmp_path)
     assert outcome.verdict == "ok", outcome.why
     log = list(read_event_log(tmp_path / "exchange.jsonl"))
-    stops = [line for line in log if line["kind"] == "order" and line["ticket"]["kind"] == "SL"]
+    stops = [line for line in log if line["kind"] == "order" and line["ticket"]["kind"] in ("SL", "SL-M")]
     assert any(line["status"] == "TRIGGER PENDING" for line in stops)
     assert any(line["triggered"] and line["status"] == "COMPLETE" for line in stops)
     assert any(line["kind"] == "request" and line["method"] == "PUT" for line in log)
