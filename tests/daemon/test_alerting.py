@@ -19,13 +19,14 @@ from tradebot.config import Config
 from tradebot.control.login_api import LoginApi
 from tradebot.control.operator_api import BadRequest
 from tradebot.control.server import ControlApis
-from tradebot.daemon import alerting as alerting_module
 from tradebot.daemon.alerting import open_alerting
 from tradebot.daemon.run_failure import root_cause
 from tradebot.daemon.start_checks import start_problems
 from tradebot.errors import DataError
 from tradebot.markets.market import HOME_MARKET
 from tradebot.notify import alert_desk
+from tradebot.notify.alert_group import AlertGroup
+from tradebot.notify.alert_text import AlertMessage, AlertWriter
 from tradebot.ops.events.bus import EventBus
 from tradebot.ops.events.desk import HaltRaised
 from tradebot.ops.events.run import DaemonFailed
@@ -76,10 +77,14 @@ async def test_a_receiver_that_hangs_holds_up_a_stop_for_a_few_seconds_alone(
         ]
 
 
+def stumble(self: AlertWriter, group: AlertGroup) -> AlertMessage:
+    raise KeyError("a bug")
+
+
 async def test_a_bug_in_alerts_ends_that_part_alone_and_is_told_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(alerting_module.AlertWriter, "write_alert", lambda self, group: {}["a bug"])
+    monkeypatch.setattr(AlertWriter, "write_alert", stumble)
     bus, told = EventBus(), Told()
     bus.subscribe(told)
     async with (

@@ -29,8 +29,8 @@ class BotServer:
 
     def write(self, text: str | None, *, date: int, chat: int = CHAT) -> None:
         """Let a person write `text` in a chat at `date`, unix seconds; None is a picture."""
-        message = {"message_id": 1, "date": date, "chat": {"id": chat, "type": "private"}}
-        message |= {"photo": []} if text is None else {"text": text}
+        message: dict[str, Any] = {"message_id": 1, "date": date, "chat": {"id": chat, "type": "private"}}
+        message["photo" if text is None else "text"] = [] if text is None else text
         self._updates.append({"update_id": 100 + len(self._updates), "message": message})
         self._news.set()
 

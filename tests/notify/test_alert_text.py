@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from tests.notify.notify_rig import START_AT, alert_writer
 from tradebot.clock import SECOND
+from tradebot.domain.order import OrderKind, OrderPurpose, Side
 from tradebot.notify.alert_group import MAX_LINES, AlertGroup
 from tradebot.notify.alert_text import MAX_BODY_CHARS
 from tradebot.ops.events.desk import HaltRaised, IncidentRaised
@@ -18,8 +19,8 @@ SECRET = "canary-Access-Token-77"
 
 def denied(number: int, symbol: str = "TCS", reason: str = "no funds") -> OrderDenied:
     return OrderDenied(
-        order_id=f"T{number}", symbol=symbol, side="BUY", qty=Decimal(10), price=Decimal("3412.50"), reason=reason,
-        kind="LIMIT", purpose="entry",
+        order_id=f"T{number}", symbol=symbol, side=Side.BUY, qty=Decimal(10), price=Decimal("3412.50"), reason=reason,
+        kind=OrderKind.LIMIT, purpose=OrderPurpose.ENTRY,
     )  # fmt: skip
 
 

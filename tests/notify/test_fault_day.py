@@ -10,6 +10,7 @@ import pytest
 
 from tests.notify.fault_days import DAY_S, fault_day
 from tests.notify.notify_rig import KeepingReceiver, stepped_day
+from tradebot.domain.order import Side
 from tradebot.notify.alert_choice import AlertChoice
 from tradebot.ops.events.desk import HaltRaised, IncidentRaised
 from tradebot.ops.events.event import Event
@@ -70,7 +71,7 @@ def test_a_day_of_faults_is_fewer_than_twenty_messages_and_misses_no_error(
 def test_errors_all_day_long_are_fewer_than_twenty_messages_too() -> None:
     kinds: tuple[Event, ...] = (
         HaltRaised(reason="loss", scope="symbol:TCS"), IncidentRaised(reason="a fill that is not ours"),
-        SessionLost(reason="403", positions={}), OrderUnknown(order_id="T1", symbol="TCS", side="BUY", reason="504"),
+        SessionLost(reason="403", positions={}), OrderUnknown(order_id="T1", symbol="TCS", side=Side.BUY, reason="504"),
     )  # fmt: skip
     events = [(float(second), kinds[second // 60 % 4]) for second in range(0, int(DAY_S), 60)]
 
