@@ -104,6 +104,8 @@ BOUNDS: dict[str, Bound] = {
     "trading.desk.rules.missing_fills.MissingFills._disputed": Bound("one per disputed fill", GONE),
     "trading.desk.rules.missing_fills.MissingFills.inferred_fills": Bound("one per fill that never came", GONE),
     "trading.desk.book.conditions.Conditions.unprotected": Bound(SYMBOLS, "goes when a stop rests, or with the day"),
+    "trading.desk.rules.other_daemons.OtherDaemons._seen": Bound(
+        "20,000 tags", "all are forgotten", "tradebot.trading.desk.rules.other_daemons:MAX_SEEN_TAGS"),
     "trading.desk.rules.resting_stops.RestingStops._guarded": Bound(SYMBOLS, "goes when it is flat"),
     "trading.desk.rules.resting_stops.RestingStops.delays": Bound(
         "1,000", "the oldest goes", "tradebot.trading.desk.rules.resting_stops:DELAYS_KEPT"),

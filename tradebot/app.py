@@ -11,7 +11,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,12 +31,12 @@ from tradebot.daemon.daemon import Daemon
 from tradebot.daemon.daemon_start import DaemonStart
 from tradebot.daemon.run_failure import RunState, install_signal_handlers, log_failure
 from tradebot.daemon.start_checks import check_day_covered, load_strategies, raise_start_problems, start_warnings
-from tradebot.daemon.venue.venue_session import open_venue_session
+from tradebot.daemon.venue.venue_session import VenueSession, open_venue_session
 from tradebot.errors import AccessDenied
 from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.journal import journal_heads
 from tradebot.journal.disk_reserve import wanted_reserve_bytes
-from tradebot.journal.recovery import recover_state
+from tradebot.journal.recovery import RecoveredState, recover_state
 from tradebot.journal.rows import RunEnd
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal, WriteLimits
@@ -148,7 +148,7 @@ async def _run(
     ask_to_stop = _on_signals(stop, reasons)
     install_signal_handlers(tell, run_state)
     specs = load_strategies(config)
-    state_dir, path = config.app.state_dir, config.app.state_dir / FILE_NAME
+    path = config.app.state_dir / FILE_NAME
     notifier.extend_timeout()  # reading a long journal to its end takes time, and it comes before everything else
     doubt = await asyncio.to_thread(journal_heads.head_mismatch_reason, path)
     recovery = (await asyncio.to_thread(recover_state, path))._replace(doubt=doubt)
@@ -163,28 +163,15 @@ async def _run(
         journal.subscribe_to_commits(journal_logger.log_rows_later)
         await stack.enter_async_context(journal)
         start = DaemonStart(config, options.run_id, notifier=notifier, clock=wall, stopped=stop.is_set)
-        metrics.needs_login = lambda: start.needs_login
         apis = ControlApis(
             start.create_api(ask_to_stop), start.login_api, events=EventStreams(memory), metrics=metrics.render_text
         )
         await stack.enter_async_context(serve_api(config, apis, wall, tell))
         stack.callback(memory.end_waits)  # before the API closes: its streams end at once
         await stack.enter_async_context(start.beats())
-        alerting.apis, alerting.waits_for_login = apis, lambda: start.waits_for_login
-        opening = open_venue_session(
-            config,
-            exchange=options.exchange,
-            exchange_log=options.exchange_log,
-            seen_until=recovery.last_at,
-            on_end=ask_to_stop,
-            tell=tell,
-            faults=options.faults,
-            wall=wall,
-            hooks=start.hooks(may_wait=not options.is_dry),
-            is_dry=options.is_dry,
-            has_login=options.has_login,
-            known_accounts=recovery.accounts,
-        )
+        alerting.apis = apis
+        alerting.needs_login = metrics.needs_login = lambda: start.needs_login
+        opening = _open_venue(config, options, start, recovery, on_end=ask_to_stop, tell=tell, wall=wall)
         venue_session = await stack.enter_async_context(opening)
         check_day_covered(venue_session.clock.market_ns(), venue_session.traded_market)
         journal_logger.market = venue_session.traded_market
@@ -217,6 +204,32 @@ async def _run(
     return summary
 
 
+def _open_venue(
+    config: Config,
+    options: RunOptions,
+    start: DaemonStart,
+    recovery: RecoveredState,
+    *,
+    on_end: Callable[[str], None],
+    tell: EventListener,
+    wall: Clock,
+) -> AbstractAsyncContextManager[VenueSession]:
+    return open_venue_session(
+        config,
+        exchange=options.exchange,
+        exchange_log=options.exchange_log,
+        seen_until=recovery.last_at,
+        on_end=on_end,
+        tell=tell,
+        faults=options.faults,
+        wall=wall,
+        hooks=start.hooks(may_wait=not options.is_dry),
+        is_dry=options.is_dry,
+        has_login=options.has_login,
+        known_accounts=recovery.accounts,
+    )
+
+
 async def _trade(
     daemon: Daemon, stop: asyncio.Event, reasons: list[str], reload: ConfigReload | None
 ) -> dict[str, Any]:
@@ -246,6 +259,7 @@ async def serve_api(config: Config, apis: ControlApis, clock: Clock, tell: Event
             await stack.enter_async_context(serve_loopback(address, token, apis, clock=clock))
             tell(ApiOpened(address=str(address), token_file=str(path)))
         yield
+
 
 def _tell_start(config: Config, tell: EventListener, *, runs: int, now: int) -> None:
     begun = DaemonStarted(version=tradebot.__version__, pid=os.getpid(), state_dir=str(config.app.state_dir), runs=runs)

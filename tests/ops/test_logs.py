@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from tradebot.clock import ManualClock
 from tradebot.ops import logs
+from tradebot.ops.events.process import ApiOpened, HeadNotKept
 from tradebot.ops.redaction import Redactor
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -76,12 +77,12 @@ def test_a_fact_is_one_line_of_json(reader: Reader) -> None:
 
 def test_lines_below_the_level_are_not_written(reader: Reader) -> None:
     reader.open(level="warning")
-    log = structlog.get_logger("desk")
+    write = logs.log_listener("desk")
 
-    log.info("quiet")
-    log.warning("loud")
+    write(ApiOpened(address="127.0.0.1:1", token_file="token"))
+    write(HeadNotKept(reason="disk full"))
 
-    assert [line["event"] for line in reader.lines()] == ["loud"]
+    assert [line["event"] for line in reader.lines()] == ["head_not_kept"]
 
 
 def test_values_of_every_kind_become_json(reader: Reader) -> None:

@@ -36,14 +36,14 @@ class Alerting:
     """The parts that a run adds to as it comes up; without a receiver, heartbeat or chat it does nothing.
 
     `stall_reason` returns what makes no progress. While it is None the run is starting, and no heartbeat is due unless
-    the start waits for a person (`waits_for_login`).
+    the start waits for a person (`needs_login`).
     """
 
     def __init__(self, writer: AlertWriter | None = None, desk: AlertDesk | None = None) -> None:
         self._writer, self._desk = writer, desk
         self.apis: ControlApis | None = None
         self.stall_reason: Callable[[], str] | None = None
-        self.waits_for_login: Callable[[], bool] = lambda: False
+        self.needs_login: Callable[[], bool] = lambda: False
 
     def follow_market(self, clock: Clock, market: Market) -> None:
         """Show the market's time beside each alert from now on."""
@@ -56,7 +56,7 @@ class Alerting:
         """Return what makes no progress, "" while the run lives, None in a start."""
         if self.stall_reason is not None:
             return self.stall_reason()
-        return "" if self.waits_for_login() else None
+        return "" if self.needs_login() else None
 
 
 @asynccontextmanager

@@ -77,7 +77,7 @@ class Daemon:
     ) -> None:  # fmt: skip
         self._config, self._run_id, self._venue_session, self._journal = config, run_id, venue_session, journal
         self._recovery, self._outbox, self._tell, self._notifier = recovery, outbox, tell, notifier
-        clock, universe = venue_session.clock, venue_session.universe
+        clock, universe, interval = venue_session.clock, venue_session.universe, config.bars.interval_ns
         self._halt_file = HaltFile(config.app.state_dir)
         self._halt_file.read_reason()
         self._api: OperatorApi | None = None
@@ -86,7 +86,6 @@ class Daemon:
         self.heads = JournalHeadKeeper(journal.path, begun=journal.row_numbers[0], clock=venue_session.clock, tell=tell)
         self._latencies = Latencies()
         self._began_at = clock.market_ns()
-        interval = config.bars.interval_ns
         self._specs = tuple(specs)
         self._recorder = InputRecorder(
             config, venue_session, journal, run_id=run_id, specs=specs, killed=lambda: self._halt_file.reason
@@ -134,14 +133,14 @@ class Daemon:
             config, venue_session, journal.path, recovery, opens_at=self._opens_at,
             suspect=self.engine.login_monitor.check_soon, tell=tell,
         )  # fmt: skip
-        stages = WarmStages(self.analysis, self.engine.signal_stage, self.bars, self.desk.account, self._recorder)
+        signals, account = self.engine.signal_stage, self.desk.account
+        stages = WarmStages(self.analysis, signals, self.bars, account, self._recorder)
         pace = venue_session.venue.venue_rules.candles_per_second
         self._lots = LotWarnings(universe, config.risk.order_notional, tell)
         terms = WarmTerms(universe, config.analysis.warmup_bars, pace, on_past=self._lots.check_past)
         self._warm_start = WarmStart(loader, stages, terms, clock=clock, tell=tell)
         repairs = RepairTerms.from_config(config, venue_session, self.engine.outages, self._warm_start.is_complete)
-        parts = self.engine.signal_stage, self.desk.account
-        self._outage_repair = OutageRepair(loader, *parts, repairs, clock=clock, tell=tell)
+        self._outage_repair = OutageRepair(loader, signals, account, repairs, clock=clock, tell=tell)
         short = config.journal.min_free_mb * MB
         self.space = DiskMonitor(
             read_space=journal.measure_space, readers=partial(reading_processes, journal.path),

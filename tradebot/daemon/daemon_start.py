@@ -34,7 +34,7 @@ class DaemonStart:
 
     @property
     def needs_login(self) -> bool:
-        """Return whether the start waits for a login."""
+        """Return whether the start waits for a person to log in, which is as it should be."""
         return self._waiting is not None and self._waiting.state is BrokerLoginState.NEED_LOGIN
 
     def create_api(self, ask_to_stop: Callable[[str], None]) -> StartApi:
@@ -69,11 +69,6 @@ class DaemonStart:
                 yield
             finally:
                 self.end_beats()
-
-    @property
-    def waits_for_login(self) -> bool:
-        """True while a start waits for a person to log in, which is as it should be."""
-        return self._waiting is not None
 
     def end_beats(self) -> None:
         """Leave the watchdog to the run."""

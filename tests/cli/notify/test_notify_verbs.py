@@ -14,8 +14,9 @@ from tests.notify.http_receiver import HttpReceiver, http_receiver
 from tradebot.__main__ import run_command_line
 from tradebot.cli.notify import daemon_look
 from tradebot.clock import parse_iso
+from tradebot.control.control_apis import ControlApis
 from tradebot.control.operator_api import BadRequest
-from tradebot.control.server import ControlApis, serve_control_socket
+from tradebot.control.server import serve_control_socket
 from tradebot.markets.market import HOME_MARKET
 from tradebot.notify.watch import Look
 
