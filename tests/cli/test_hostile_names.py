@@ -59,6 +59,8 @@ doctor -c {f} | doctor -c {d}/bad.toml | doctor --state-dir {d} --offline | doct
 init {d} | init {f} | init {f}/x | init {d}/new | init {d} --add
 backup {f} --state-dir {d} | backup {d}/x/y --state-dir {d} | backup x -c {d}/bad.toml
 restore {f} --state-dir {d} | restore {f} --state-dir {d}/y | restore {d} --state-dir {f} | restore {d}/q --state-dir z
+reload --state-dir {d} | reload -c {f} | reload -c {d}/bad.toml | notify {e} | notify test -c {f}
+notify watch -c {d}/bad.toml --state-dir {f} | notify watch --state-dir {d}
 metrics {e} | service print -c {f} | service print --symbols {e} | service install --path {f}/x -c {f}
 """
 

@@ -55,7 +55,7 @@ exec bash -c "$command"
 """
 LISTS = "pnl|signals|risk|session|symbols|strategies|pause|unpause"
 BESIDE = re.compile(
-    rf"tradebot (?:status|halt|resume|flatten|kill|{LISTS}|\w+ --running)\b"
+    rf"tradebot (?:status|halt|resume|reload|flatten|kill|{LISTS}|\w+ --running)\b"
 )  # wants a daemon that runs
 
 
