@@ -235,7 +235,8 @@ class ScriptedVenue:
     def _book(self, request: OrderRequest, *, status: str = "OPEN") -> dict[str, Any]:
         order_id = f"V{len(self._orders) + 1}"
         ticket = {"symbol": request.symbol, "side": str(request.side), "kind": str(request.kind),
-                  "quantity": str(request.quantity), "tag": request.order_id}  # fmt: skip
+                  "quantity": str(request.quantity), "tag": request.order_id,
+                  "exchange": request.exchange, "product": request.product}  # fmt: skip
         if request.trigger_price is not None:
             ticket["trigger_price"] = str(request.trigger_price)
         order = {"order_id": order_id, "ticket": ticket, "status": status, "filled": "0",

@@ -78,7 +78,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
         has_trailing_stops=False, night="", faulty_s=HOURS_S,
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(seed_run, "draw_scenario", lambda _, **options: scenario)
+        patch.setattr(seed_run, "draw_scenario", lambda *_: scenario)
         patch.setattr(session, "POLL_S", 0.02)
         patch.setattr(disk, "SLOW_SHARE", 0.0)  # a disk that hesitates for 0.4 s hesitates here for four bars
         outcome = seed_run.run_seed(1, faults="", folder=folder)
