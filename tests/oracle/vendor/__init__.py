@@ -1,3 +1,3 @@
-"""The desk of revision 41806488be99, written by `freeze.py`; not edited by hand."""
+"""The desk of revision 0690c7398f67, written by `freeze.py`; not edited by hand."""
 
-REVISION = "41806488be992a9294ee0f9efdb8a27fb831c787"
+REVISION = "0690c7398f675337064cf27d09c40501dd8a55cf"

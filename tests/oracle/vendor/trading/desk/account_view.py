@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from decimal import Decimal
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from tests.oracle.vendor.trading.desk.book.book import Book
 from tests.oracle.vendor.trading.desk.placing.denials import Denials
 from tests.oracle.vendor.trading.desk.placing.placement import Placement
 from tests.oracle.vendor.trading.desk.rules.position_stops import ProtectiveLevels
+from tests.oracle.vendor.trading.desk.rules.resting_stops import RestingStopView
 from tests.oracle.vendor.trading.desk.rules.ruleset import Ruleset
 
 
@@ -111,6 +112,11 @@ class TradingState(Protocol):
         ...
 
     @property
+    def unprotected(self) -> Mapping[str, str]:
+        """Return symbol -> why no stop rests at the venue, which blocks entries there."""
+        ...
+
+    @property
     def blind_reason(self) -> str:
         """Return why too little is known about the account at the venue for any entry, else empty."""
         ...
@@ -195,6 +201,18 @@ class AccountView:
         """Return whether an order of ours may still trade."""
         return next(self.live_orders(), None) is not None
 
+    def has_unsettled_order(self) -> bool:
+        """Return whether an order of ours may still trade that is not a stop at rest at the venue."""
+        return any(not order.rests for order in self.live_orders())
+
+    def resting_stops(self) -> list[RestingStopView]:
+        """Return how each open position that wants a stop at the venue is protected there."""
+        return self._rules.resting_stops.views()
+
+    def stop_delays(self) -> Sequence[int]:
+        """Return the newest delays between a fill and the stop that rests for it, monotonic ns."""
+        return tuple(self._rules.resting_stops.delays)
+
     def all_live_orders(self) -> Iterator[Order]:
         """Yield all orders that may still trade, those placed elsewhere last."""
         return self._blotter.all_live_orders()
@@ -211,6 +229,18 @@ class AccountView:
     def denials(self) -> Denials:
         """Return the gate's denials, by control and strategy."""
         return self._placement.denials
+
+    @property
+    def control_names(self) -> tuple[str, ...]:
+        """Return the names of the gate's controls, in the order in which they are asked."""
+        return self._placement.control_names
+
+    def limit_usage(self) -> dict[str, tuple[Decimal, Decimal]]:
+        """Return limit -> (used, most): `daily_loss` and `gross` in money, `open_orders` and `orders_per_day` counts.
+
+        A limit whose control the gate does not have is left out.
+        """
+        return self._placement.limit_usage()
 
     # ---- prices and money
 

@@ -14,6 +14,7 @@ from tradebot.domain.messages import (
     Cancel,
     Command,
     Incident,
+    LimitsReloaded,
     Modify,
     ReconciliationResult,
     ReleasedPosition,
@@ -25,7 +26,7 @@ from tradebot.domain.order import OrderEvent, OrderPurpose, OrderRequest
 from tradebot.domain.position_key import NettingKey
 
 Outgoing = Modify | Cancel | Incident | ReconciliationResult | TrailingStopPrices
-DeskOutput = OrderEvent | Command | Submit | Outgoing
+DeskOutput = OrderEvent | Command | LimitsReloaded | Submit | Outgoing
 
 
 class RecordEvent(Message, frozen=True, kw_only=False):
@@ -132,6 +133,13 @@ class SetUnaccounted(Message, frozen=True, kw_only=False):
     reasons: Mapping[str, str]
 
 
+class SetUnprotected(Message, frozen=True, kw_only=False):
+    """Block entries in a symbol because no stop of it can rest at the venue; an empty reason opens it."""
+
+    symbol: str
+    reason: str
+
+
 class Reconcile(Message, frozen=True, kw_only=False):
     """Compare a whole account snapshot with the book; `is_start` marks the snapshot of a start."""
 
@@ -153,6 +161,7 @@ Decision = (
     | AttributePositions
     | BlockSymbol
     | SetUnaccounted
+    | SetUnprotected
     | Outgoing
 )
 Decisions = Iterable[Decision]

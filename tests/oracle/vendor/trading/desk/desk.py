@@ -27,6 +27,7 @@ from tradebot.domain.messages import (
     DiskSpaceState,
     FrozenSymbols,
     Incident,
+    LimitsReloaded,
     LinkDown,
     LinkUp,
     Modify,
@@ -56,8 +57,10 @@ from tests.oracle.vendor.trading.desk.decisions import (
     RecordJournaled,
     ReleasePosition,
     SetUnaccounted,
+    SetUnprotected,
 )
 from tests.oracle.vendor.trading.desk.gate.gate import Gate
+from tests.oracle.vendor.trading.desk.gate.limits import Limits
 from tests.oracle.vendor.trading.desk.placing.placement import Placement
 from tests.oracle.vendor.trading.desk.placing.requests import OrderRequests
 from tests.oracle.vendor.trading.desk.rules.ruleset import Ruleset
@@ -88,6 +91,7 @@ class Desk:
             ClockOffset: book.conditions.take_clock_offset,
             DiskSpaceState: book.conditions.take_disk_space,
             SessionBegins: self._begin_session,
+            LimitsReloaded: self._change_limits,
             ApplyCommand: self._apply_command,
             ClosePosition: book.request_close,
             ClosePositions: book.request_closes,
@@ -97,6 +101,7 @@ class Desk:
             AttributePositions: book.attribute_positions,
             BlockSymbol: book.block_symbol,
             SetUnaccounted: book.set_unaccounted,
+            SetUnprotected: book.conditions.set_unprotected,
         }
         out = self._put
         # type of a decision -> what carries it out; a decision of another type is dispatched as a message is
@@ -162,10 +167,12 @@ class Desk:
         for event in events:
             self._replay_event(event, is_today=event.at >= opens_at)
         self.rules.stop_levels.position_stops.restore_best(best)
+        self.rules.resting_stops.begin_run()
         global_halt = (Command(verb=CommandVerb.HALT, reason=halted),) if halted else ()
         for command in (*global_halt, *halts):
             book.conditions.halts.apply_command(command)
         book.conditions.halts.flatten_ids.update(flattened)
+        book.conditions.awaits_books = True
         book.conditions.times.begin_trading_day(opens_at)
 
     def carry_out(self, decisions: Decisions) -> list[DeskOutput]:
@@ -234,6 +241,12 @@ class Desk:
         if self.book.take_session(session):
             self.rules.reject_breaker.forget_rejections()
             self.placement.begin_market_day()
+
+    def _change_limits(self, reloaded: LimitsReloaded) -> None:
+        limits = msgspec.convert(reloaded.limits, Limits)
+        self.placement.change_limits(limits, reloaded.order_notional)
+        self.rules.daily_loss.set_limit(limits.max_daily_loss)
+        self._out.append(reloaded)
 
     def _replay_event(self, event: OrderEvent | ReleasedPosition, *, is_today: bool) -> None:
         # The rules' decisions about a journaled event were carried out at the time, so they are dropped here. Events of

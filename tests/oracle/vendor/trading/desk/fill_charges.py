@@ -99,9 +99,9 @@ class MarketCharges:
         return tariff.depository_charge if is_charged else ZERO
 
 
-def charges_by_market(universe: Universe) -> ChargesOf:
+def charges_by_market(universe: Universe, *, charges_unnamed: bool = True) -> ChargesOf:
     """Return the function that charges a fill by the tariff of its instrument's market on the fill's day."""
-    return MarketCharges(universe)
+    return MarketCharges(universe, charges_unnamed=charges_unnamed)
 
 
 def _units(value: Decimal) -> int | None:

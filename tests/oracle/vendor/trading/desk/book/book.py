@@ -47,9 +47,14 @@ class OrderChange(NamedTuple):
 
     @property
     def ends_exit(self) -> bool:
-        """Return whether an exit of ours ended or was denied by this event."""
+        """Return whether an exit of ours ended or was denied by this event.
+
+        A resting stop is an exit only once it has triggered.
+        """
         before, order = self.before, self.after
-        return not order.state.is_live and order.request.purpose.is_exit and (before is None or before.state.is_live)
+        has_ended = not order.state.is_live and (before is None or before.state.is_live)
+        purpose = order.request.purpose
+        return has_ended and purpose.is_exit and (not purpose.rests or order.is_triggered)
 
 
 class Book:
@@ -112,9 +117,13 @@ class Book:
         if not order.is_external:
             if event.type is EXECUTED:
                 self.update_holder(order.request)
+            # A resting stop that has triggered is an exit at work.
+            if order.is_triggered and before is not None and not before.is_triggered:
+                self._request_rest(order)
             # An exit that ended while the position is open was not enough: another one is requested.
             if change.ends_exit and order.request.symbol in self.blotter.positions.open:
-                self.request_exit(order.request.symbol, order.request.purpose, order.request.reason)
+                purpose = OrderPurpose.STOP if order.request.purpose.rests else order.request.purpose
+                self.request_exit(order.request.symbol, purpose, order.request.reason)
         return change
 
     def update_holder(self, request: OrderRequest) -> None:
@@ -126,6 +135,13 @@ class Book:
             exits.forget_symbol(symbol)
         elif not request.purpose.is_exit and request.strategy:
             exits.holders.setdefault(symbol, request.strategy)
+
+    def _request_rest(self, order: Order) -> None:
+        # What a triggered stop has not sold yet is to be sold: it may hang as a limit order, or end unfilled.
+        if order.request.symbol in self.blotter.positions.open:
+            trigger = order.trigger_price
+            reason = "the resting stop triggered" if trigger is None else f"stop at {trigger.normalize():f} triggered"
+            self.request_exit(order.request.symbol, OrderPurpose.STOP, reason)
 
     def request_exit(self, symbol: str, purpose: OrderPurpose, reason: str) -> None:
         """Request that a symbol becomes flat.

@@ -16,6 +16,7 @@ from tradebot.domain.messages import (
 )
 from tests.oracle.vendor.trading.desk.book.links import Links
 from tests.oracle.vendor.trading.desk.book.session_times import SessionTimes
+from tests.oracle.vendor.trading.desk.decisions import SetUnprotected
 
 BLIND_AFTER_NS = MINUTE  # monotonic ns without an account snapshot: about ten failed polls
 NEVER = 1 << 62  # ns
@@ -31,7 +32,9 @@ class Conditions:
         self.links = Links()
         self.halts = Halts()  # the active halts; those of a person last until a resume
         self.unaccounted: dict[str, str] = {}  # symbol -> what no snapshot accounts for; blocks entries there
+        self.unprotected: dict[str, str] = {}  # symbol -> why no stop rests at the venue; blocks entries there
         self.blind_from_mono = NEVER  # monotonic ns from which the last snapshot is too old; before the first: `NEVER`
+        self.awaits_books = False  # after a recovery, until the first account snapshot: the journal may be behind
         self.frozen: frozenset[str] = frozenset()  # symbols whose quotes only repeat themselves
         self.is_stopping = False
         self.clock_offset_reason = ""  # why the host's clock blocks entries; empty while it agrees with the venue's
@@ -48,7 +51,10 @@ class Conditions:
 
     def begin_session(self, session: SessionBegins) -> bool:
         """Take the times of another session; return whether another day begins with it."""
-        return self.times.begin_session(session, self.now)
+        is_another = self.times.begin_session(session, self.now)
+        if is_another:
+            self.unprotected.clear()
+        return is_another
 
     def lose_link(self, link: LinkDown) -> None:
         """Note that the data of a source has become stale."""
@@ -68,7 +74,7 @@ class Conditions:
 
     def note_books_read(self, asked_at: int) -> None:
         """Note that the account snapshot requested at `asked_at` (monotonic ns) is known."""
-        self.blind_from_mono = asked_at + BLIND_AFTER_NS
+        self.blind_from_mono, self.awaits_books = asked_at + BLIND_AFTER_NS, False
 
     def take_clock_offset(self, clock: ClockOffset) -> None:
         """Note how far the host's clock is from the venue's time."""
@@ -80,6 +86,12 @@ class Conditions:
         """Note what the space on the journal's disk allows."""
         self.disk_short = space.reason if space.allows is not DiskAllowance.ALL else ""
         self.disk_full = space.reason if space.allows is DiskAllowance.CANCELS else ""
+
+    def set_unprotected(self, decision: SetUnprotected) -> None:
+        """Note why no stop of a symbol rests at the venue, or with an empty reason that one does."""
+        self.unprotected.pop(decision.symbol, None)
+        if decision.reason:
+            self.unprotected[decision.symbol] = decision.reason
 
     # ---- what is asked
 
@@ -113,7 +125,8 @@ class Conditions:
         return self.times.in_square_off(symbol, self.now)
 
     def entries_closed(self, symbol: str) -> str:
-        """Return why stopping, clock or time of day block entries in a symbol now, empty where none does."""
+        """Return why stopping, clock, a missing stop or time of day block entries in a symbol, else empty."""
         if self.is_stopping:
             return "the daemon is stopping"
-        return self.clock_offset_reason or self.times.entries_closed(symbol, self.now)
+        reason = self.clock_offset_reason or self.unprotected.get(symbol, "")
+        return reason or self.times.entries_closed(symbol, self.now)

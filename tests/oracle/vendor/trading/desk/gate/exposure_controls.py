@@ -20,7 +20,7 @@ class MaxPosition(PlainControl):
     checks_exits = False
 
     def __init__(self, *, per_symbol: Decimal, gross: Decimal) -> None:
-        self._per_symbol, self._gross = per_symbol, gross
+        self._per_symbol, self.max_gross = per_symbol, gross
 
     def check(self, request: OrderRequest, context: OrderContext) -> str | None:
         """Deny an entry whose worst-case position exceeds `per_symbol`, or takes the account's gross beyond `gross`.
@@ -37,8 +37,8 @@ class MaxPosition(PlainControl):
         worst = abs(reach) * price
         if not is_within(worst, self._per_symbol):
             return f"worst-case position {worst:.2f} is above max_position_notional {self._per_symbol}"
-        if not is_within(gross := context.gross_elsewhere() + worst, self._gross):
-            return f"worst-case gross {gross:.2f} is above max_gross_notional {self._gross}"
+        if not is_within(gross := context.gross_elsewhere() + worst, self.max_gross):
+            return f"worst-case gross {gross:.2f} is above max_gross_notional {self.max_gross}"
         return None
 
 
@@ -49,13 +49,13 @@ class MaxOpenOrders(PlainControl):
     checks_exits = False
 
     def __init__(self, *, max_open: int) -> None:
-        self._max_open = max_open
+        self.max_open = max_open
 
     def check(self, request: OrderRequest, context: OrderContext) -> str | None:
         """Deny an entry while `max_open` orders work in the account; return the reason, else None."""
-        if request.purpose.is_exit or context.open_orders < self._max_open:
+        if request.purpose.is_exit or context.open_orders < self.max_open:
             return None
-        return f"{context.open_orders} orders are working, max_open_orders is {self._max_open}"
+        return f"{context.open_orders} orders are working, max_open_orders is {self.max_open}"
 
 
 class ReduceOnly(PlainControl):
@@ -92,13 +92,13 @@ class MaxDailyLoss(PlainControl):
     checks_exits = False
 
     def __init__(self, *, max_loss: Decimal) -> None:
-        self._max_loss = max_loss
+        self.max_loss = max_loss
 
     def check(self, request: OrderRequest, context: OrderContext) -> str | None:
         """Deny an entry while the day's loss is above `max_loss`, in the account's currency; return why, else None."""
-        if request.purpose.is_exit or is_within(-(day_pnl := context.day_profit()), self._max_loss):
+        if request.purpose.is_exit or is_within(-(day_pnl := context.day_profit()), self.max_loss):
             return None
-        return f"the day is at {day_pnl:.2f}, beyond max_daily_loss {self._max_loss}"
+        return f"the day is at {day_pnl:.2f}, beyond max_daily_loss {self.max_loss}"
 
 
 class SufficientFunds(PlainControl):
@@ -112,10 +112,10 @@ class SufficientFunds(PlainControl):
     checks_exits = False
 
     def __init__(self, missing_funds: MissingFunds) -> None:
-        self._missing_funds = missing_funds
+        self.missing_funds = missing_funds
 
     def check(self, request: OrderRequest, context: OrderContext) -> str | None:
         """Deny an entry if the account's money does not pay one lot at the reference price; return why, else None."""
         if request.purpose.is_exit or context.reference is None:
             return None  # without a price other controls deny
-        return self._missing_funds(request, context.reference) or None
+        return self.missing_funds(request, context.reference) or None

@@ -65,6 +65,8 @@ class FreshData(PlainControl):
         Ages are in wall seconds. An entry's quote may be `max_age_s` old, an exit's 60 s or `max_age_s`, whichever is
         longer. Returns the reason, else None.
         """
+        if request.purpose.rests:
+            return None  # it is wanted most where no quotes come, and the venue judges its trigger
         if context.quote_age_s is None:
             return "no quote has come yet"
         if request.purpose.is_exit:
@@ -119,6 +121,11 @@ class MessageRate(PlainControl):
         """Count the orders of the day from zero."""
         self._today = 0
 
+    @property
+    def day_usage(self) -> tuple[int, int]:
+        """Return (orders of the market day so far, most orders of a day)."""
+        return self._today, self._exits[-1][1]
+
     def try_count(self, mono: int, is_exit: bool) -> bool:
         """Return whether `check` would pass an order at `mono` (monotonic ns); count the order if so."""
         # Fewer orders than the smallest limit cannot reach any limit, that of the day included.
@@ -127,6 +134,11 @@ class MessageRate(PlainControl):
         self._sent.append(mono)
         self._today += 1
         return True
+
+    def take_over(self, before: MessageRate) -> None:
+        """Remember the orders that a control with other limits counted."""
+        self._sent.extend(before._sent)
+        self._today = before._today
 
     def _count(self, mono: int) -> None:
         self._sent.append(mono)
@@ -201,6 +213,11 @@ class NoDuplicate(PlainControl):
             self._signals.add(signal_id)
             if len(self._signals) >= self.MAX_REMEMBERED:
                 self._older, self._signals = self._signals, set()
+
+    def take_over(self, before: NoDuplicate) -> None:
+        """Remember the orders and signals that a control with another window remembered."""
+        self._unsorted, self._orders, self._newest_mono = before._unsorted, before._orders, before._newest_mono
+        self._signals, self._older = before._signals, before._older
 
     def _sort_in(self) -> None:
         orders = self._orders

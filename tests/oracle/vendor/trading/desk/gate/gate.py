@@ -113,7 +113,12 @@ class Gate:
     def __init__(
         self, controls: Sequence[Control], *, max_quantity: Callable[[Instrument], Decimal | None] | None = None
     ) -> None:
-        self.controls, self.max_quantity = tuple(controls), max_quantity
+        self.max_quantity = max_quantity
+        self.replace_controls(controls)
+
+    def replace_controls(self, controls: Sequence[Control]) -> None:
+        """Ask these controls from the next order on."""
+        self.controls = tuple(controls)
         # A control that does not judge exits, or entries, is not asked about them. Half of them do not judge exits.
         self._entries = tuple(c.check for c in controls if getattr(c, "checks_entries", True))
         self._exits = tuple(c.check for c in controls if getattr(c, "checks_exits", True))
@@ -131,6 +136,12 @@ class Gate:
         for passed in self._remember:
             passed(request, context)
         return self.passed_decision
+
+    def find_denial(self, request: OrderRequest, context: OrderContext) -> GateDecision | None:
+        """Return the denial of an order that may be sent later, None if it would pass now; no control notes it."""
+        checks = self._exits if request.purpose.is_exit else self._entries
+        is_denied = any(check(request, context) is not None for check in checks)
+        return self._denied(request, context) if is_denied else None
 
     def find_control(self, kind: type[C]) -> C:
         """Return the control of class `kind`, which this gate must have."""

@@ -102,3 +102,12 @@ def build_gate(limits: Limits, *, kill_reason: Callable[[], str], missing_funds:
         rate,
     ]
     return Gate(controls, max_quantity=None if freeze is None else freeze.max_quantity)
+
+
+def change_limits(gate: Gate, limits: Limits) -> None:
+    """Let a gate of `build_gate` judge by other limits from its next order on; what its controls remember stays."""
+    funds = next((control.missing_funds for control in gate.controls if isinstance(control, SufficientFunds)), None)
+    fresh = build_gate(limits, kill_reason=gate.find_control(NotKilled).kill_reason, missing_funds=funds)
+    fresh.find_control(NoDuplicate).take_over(gate.find_control(NoDuplicate))
+    fresh.find_control(MessageRate).take_over(gate.find_control(MessageRate))
+    gate.replace_controls(fresh.controls)

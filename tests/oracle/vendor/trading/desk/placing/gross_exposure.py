@@ -38,8 +38,21 @@ class GrossExposure:
         if self._blotter.exposure.symbol_count_bound() <= MAX_DIRECT_SUM:
             exposed = self._blotter.exposure.exposed_symbols()
             return sum((self._value(s, self._quantity(s)) for s in exposed if s != symbol), ZERO)
+        total, own = self._sum_units(), self._universe.id_of(symbol)
+        i = self._universe[own]
+        total -= Decimal(int(self._worst[own]) * int(self._marks.last[own])).scaleb(
+            -i.price_decimals - i.quantity_decimals
+        )
+        return total + sum((self._value(s, q) for s, q in self._fractional.items() if s != symbol), ZERO)
+
+    def total_value(self) -> Decimal:
+        """Return the exact worst-case notional of all symbols, in the account's currency, as `value_without` does."""
+        return self._sum_units() + sum((self._value(s, q) for s, q in self._fractional.items()), ZERO)
+
+    def _sum_units(self) -> Decimal:
+        # Of all symbols whose quantity is a whole number of units.
         self._refresh()
-        prices, own, total = self._marks.last, self._universe.id_of(symbol), ZERO
+        prices, total = self._marks.last, ZERO
         for decimals, ids in self._by_decimals.items():
             worst, last = (self._worst, prices) if len(ids) == len(prices) else (self._worst[ids], prices[ids])
             if self._max_units * int(last.max()) * len(last) < MAX_INT64_SUM:
@@ -47,9 +60,7 @@ class GrossExposure:
             else:
                 units = sum(a * b for a, b in zip(worst.tolist(), last.tolist(), strict=True))
             total += Decimal(units).scaleb(-decimals)
-        i = self._universe[own]
-        total -= Decimal(int(self._worst[own]) * int(prices[own])).scaleb(-i.price_decimals - i.quantity_decimals)
-        return total + sum((self._value(s, q) for s, q in self._fractional.items() if s != symbol), ZERO)
+        return total
 
     def _refresh(self) -> None:
         blotter, dirty, fractional = self._blotter, self._blotter.dirty_exposure, self._fractional

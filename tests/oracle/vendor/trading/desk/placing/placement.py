@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
 
@@ -9,7 +10,10 @@ from tradebot.domain.messages import Submit
 from tradebot.domain.order import ZERO, Order, OrderEvent, OrderEventType, OrderRequest, Side
 from tests.oracle.vendor.trading.desk.book.book import Book
 from tests.oracle.vendor.trading.desk.decisions import DeskOutput, PlaceOrder
+from tests.oracle.vendor.trading.desk.gate.exposure_controls import MaxDailyLoss, MaxOpenOrders, MaxPosition
+from tests.oracle.vendor.trading.desk.gate.flow_controls import MessageRate
 from tests.oracle.vendor.trading.desk.gate.gate import Gate, GateDecision, OrderContext
+from tests.oracle.vendor.trading.desk.gate.limits import Limits, change_limits
 from tests.oracle.vendor.trading.desk.placing.denials import Denials
 from tests.oracle.vendor.trading.desk.placing.gross_exposure import GrossExposure
 from tests.oracle.vendor.trading.desk.placing.requests import OrderRequests
@@ -24,7 +28,8 @@ class Placement:
         self._book, self._gate, self.requests = book, gate, requests
         self._gross_exposure = GrossExposure(book.universe, book.blotter, book.marks)
         self._day_profit = book.pnl.day_profit
-        self._denied_exits: dict[str, str] = {}  # symbol -> name of the control that denied its last exit
+        # (symbol, whether it is a resting stop) -> name of the control that denied its last exit
+        self._denied_exits: dict[tuple[str, bool], str] = {}
         self.denials = Denials()
 
     def place_order(self, order: PlaceOrder, out: list[DeskOutput]) -> None:
@@ -43,7 +48,7 @@ class Placement:
         """
         self.requests.used_ids += 1
         if self._denied_exits and order.request.purpose.is_exit:
-            self._denied_exits.pop(order.request.symbol, None)
+            self._denied_exits.pop((order.request.symbol, order.request.purpose.rests), None)
         self.reserve_and_send(order, decision, out)
 
     def reserve_and_send(self, order: PlaceOrder, decision: GateDecision, out: list[DeskOutput]) -> None:
@@ -69,14 +74,16 @@ class Placement:
     def record_denial(self, order: PlaceOrder, decision: GateDecision, out: list[DeskOutput]) -> None:
         """Count and record a denial.
 
-        A denied exit is tried again on every tick, so its denial is recorded once per control.
+        A denied exit is tried again on every tick, so its denial is recorded once per control; that of a resting stop
+        apart, or it would hide the exit's.
         """
         request, c = order.request, self._book.conditions
         self.denials.count_denial(decision.control, request.strategy, decision.reason)
         if request.purpose.is_exit:
-            if self._denied_exits.get(request.symbol) == decision.control:
+            kind = request.symbol, request.purpose.rests
+            if self._denied_exits.get(kind) == decision.control:
                 return
-            self._denied_exits[request.symbol] = decision.control
+            self._denied_exits[kind] = decision.control
         self.requests.used_ids += 1
         event = OrderEvent(
             request.order_id,
@@ -98,7 +105,12 @@ class Placement:
 
     def check_replacement(self, rest: OrderRequest, reference: Decimal | None, *, instead_of: Order) -> GateDecision:
         """Ask the gate about an order that replaces a working one, as if the working one did not exist."""
-        return self._gate.check_order(rest, self._context(rest, reference, without=instead_of))
+        return self._gate.check_order(rest, self._context(rest, reference, without=(instead_of,)))
+
+    def find_denial(self, order: PlaceOrder, *, without: Sequence[Order]) -> GateDecision | None:
+        """Return why an order could not leave if the orders `without` were gone, None if it could; nothing is noted."""
+        context = self._context(order.request, order.reference, without=without)
+        return self._gate.find_denial(order.request, context)
 
     def restore_passed(self, order: Order, event: OrderEvent) -> None:
         """Let the gate remember an order, or a change of one, that an earlier process sent today."""
@@ -106,11 +118,41 @@ class Placement:
         if (is_change or event.type is INTENT) and not order.is_external:
             self._gate.restore_passed(order.request, event.mono, is_change=is_change)
 
+    def change_limits(self, limits: Limits, order_notional: Decimal) -> None:
+        """Let the gate judge by other limits, and size entries by another notional, from the next order on."""
+        change_limits(self._gate, limits)
+        self.requests.order_notional = order_notional
+
     def begin_market_day(self) -> None:
         """Reset the gate's counts of the market day to zero."""
         self._gate.begin_market_day()
 
-    def _context(self, request: OrderRequest, reference: Decimal | None, without: Order | None = None) -> OrderContext:
+    def limit_usage(self) -> dict[str, tuple[Decimal, Decimal]]:
+        """Return limit -> (used, most) of the limits of the account that the gate has, as the gate would judge now.
+
+        `daily_loss` (0 in profit) and `gross` (worst case) are money in the account's currency, `open_orders` and
+        `orders_per_day` are counts.
+        """
+        found: dict[str, tuple[Decimal, Decimal]] = {}
+        for control in self._gate.controls:
+            match control:
+                case MaxDailyLoss():
+                    found["daily_loss"] = max(-self._day_profit(), ZERO), control.max_loss
+                case MaxPosition():
+                    found["gross"] = self._gross_exposure.total_value(), control.max_gross
+                case MaxOpenOrders():
+                    found["open_orders"] = Decimal(self._book.exposure.working), Decimal(control.max_open)
+                case MessageRate():
+                    today, most = control.day_usage
+                    found["orders_per_day"] = Decimal(today), Decimal(most)
+        return found
+
+    @property
+    def control_names(self) -> tuple[str, ...]:
+        """Return the names of the gate's controls, in the order in which they are asked."""
+        return tuple(control.name for control in self._gate.controls)
+
+    def _context(self, request: OrderRequest, reference: Decimal | None, without: Sequence[Order] = ()) -> OrderContext:
         symbol, exchange, product, strategy = request.symbol, request.exchange, request.product, request.strategy
         book = self._book
         exposure, c, blotter, id_ = book.exposure, book.conditions, book.blotter, book.universe.id_of(symbol)
@@ -120,11 +162,11 @@ class Placement:
         if exposure.has_orders(symbol):
             longest, shortest = exposure.worst_case(symbol)
             closing, in_doubt = exposure.closing_quantity(symbol), exposure.has_order_in_doubt(symbol)
-        if without is not None:
-            reserved = without.reserved_quantity(c.mono)
-            longest -= reserved if without.request.side is Side.BUY else ZERO
-            shortest += reserved if without.request.side is Side.SELL else ZERO
-            closing -= reserved if without.request.purpose.is_exit else ZERO
+        for gone in without:
+            reserved = gone.reserved_quantity(c.mono)
+            longest -= reserved if gone.request.side is Side.BUY else ZERO
+            shortest += reserved if gone.request.side is Side.SELL else ZERO
+            closing -= reserved if gone.request.purpose.is_exit else ZERO
         return OrderContext(  # positional: keywords would cost as much as all the look-ups here
             book.universe.instruments[id_],
             quantity,
@@ -132,7 +174,7 @@ class Placement:
             longest,
             shortest,
             closing,
-            exposure.working - (without is not None),
+            exposure.working - len(without),
             in_doubt,
             reference,
             book.marks.quote_age_s(id_, c.mono),

@@ -32,6 +32,7 @@ class OrderRequests:
         self._book, self._universe, self._marks, self._settings = book, book.universe, book.marks, book.settings
         self._blotter, self._conditions = book.blotter, book.conditions
         self._id_prefix, self._max_quantity = id_prefix, max_quantity
+        self.order_notional = book.settings.order_notional  # of an entry, in the account's currency
         self.used_ids = 0  # number of ids used, by orders that were sent or denied
 
     def build_entry(self, signal: Signal) -> PlaceOrder:
@@ -70,7 +71,7 @@ class OrderRequests:
         instrument = self._universe.instruments[id_]
         # If nothing may be closed, ask for the whole position: the gate then denies the exit and says why.
         quantity = blotter.closable_quantity(symbol) or position.quantity
-        if self._max_quantity is not None and (most := self._max_quantity(instrument)) is not None:
+        if (most := self.most_quantity(instrument)) is not None:
             # The exit stays requested, so further orders follow for the rest.
             quantity = min(quantity, most.copy_sign(quantity), key=abs)
         reference = self._marks.reference_price_by_id(id_)
@@ -87,6 +88,15 @@ class OrderRequests:
         )
         return PlaceOrder(id_, request, reference, signal.inputs if signal else {})
 
+    @property
+    def next_order_id(self) -> str:
+        """Return our id of the next order."""
+        return f"{self._id_prefix}{self.used_ids + 1:05d}"
+
+    def most_quantity(self, instrument: Instrument) -> Decimal | None:
+        """Return the largest quantity of one order in an instrument, None where none is known."""
+        return None if self._max_quantity is None else self._max_quantity(instrument)
+
     def protected_price(self, instrument: Instrument, side: Side, reference: Decimal | None) -> Decimal | None:
         """Return the worst price that an order may get, rounded to the tick; None before the first quote."""
         if reference is None:
@@ -97,7 +107,7 @@ class OrderRequests:
     def _size(self, signal: Signal, instrument: Instrument, reference: Decimal | None) -> Decimal:
         if signal.quantity is not None:
             return instrument.round_quantity(Decimal(str(float(signal.quantity))))
-        return instrument.round_quantity(self._settings.order_notional / reference) if reference else ZERO
+        return instrument.round_quantity(self.order_notional / reference) if reference else ZERO
 
     def _request(
         self,
@@ -125,7 +135,7 @@ class OrderRequests:
         if closes is not None:
             exchange, product = closes.exchange, closes.product
         return OrderRequest(
-            f"{self._id_prefix}{self.used_ids + 1:05d}",
+            self.next_order_id,
             instrument.symbol,
             exchange,
             side,

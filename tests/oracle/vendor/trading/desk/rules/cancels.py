@@ -52,7 +52,9 @@ class Cancels:
     def on_request_result(self, result: RequestResult) -> Decisions:
         """Cancel an order whose venue id becomes known while the daemon is stopping."""
         book, event = self._book, result.event
-        if event.venue_order_id and book.conditions.is_stopping and book.settings.on_stop == "cancel":
+        order = book.blotter.orders.get(event.order_id)
+        rests = order is not None and order.request.purpose.rests  # it is to hold while the daemon is down
+        if event.venue_order_id and book.conditions.is_stopping and book.settings.on_stop == "cancel" and not rests:
             return (CancelOrder(event.order_id, "the daemon is stopping"),)
         return NOTHING
 

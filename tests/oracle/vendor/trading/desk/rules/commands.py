@@ -1,4 +1,4 @@
-"""Commands of the operator: halt, resume, flatten, stop."""
+"""Commands of the operator: halt, resume, flatten, stop, and the cancel of one order."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ class Commands:
             case CommandVerb.FLATTEN:
                 is_known = command.id in self._book.conditions.halts.flatten_ids
                 return NOTHING if is_known else self._flatten(command)
+            case CommandVerb.CANCEL:
+                return (CancelOrder(command.id, command.reason or "cancelled by the operator"),)
         raise AssertionError(f"the desk does not know the command {command.verb}")
 
     def _flatten(self, command: Command) -> Iterator[Decision]:
@@ -35,6 +37,8 @@ class Commands:
     def _stop_daemon(self) -> Iterator[Decision]:
         on_stop = self._book.settings.on_stop
         for order in self._book.blotter.live_orders():
+            if order.request.purpose.rests and not order.is_triggered:
+                continue  # it is to hold while the daemon is down
             if on_stop == "cancel" or (on_stop == "flatten" and not order.request.purpose.is_exit):
                 yield CancelOrder(order.order_id, "the daemon is stopping")
         if on_stop == "flatten":

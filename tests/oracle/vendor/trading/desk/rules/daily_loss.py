@@ -23,8 +23,12 @@ class DailyLoss:
 
     def __init__(self, book: Book) -> None:
         self._book, settings = book, book.settings
-        self.loss_limit, self.close_threshold = settings.max_daily_loss, settings.max_daily_loss * CLOSE_MULTIPLE
+        self.set_limit(settings.max_daily_loss)
         self._closes = settings.on_daily_loss == CLOSE
+
+    def set_limit(self, max_daily_loss: Decimal) -> None:
+        """Set the loss of the day that ends entries, in the account's currency."""
+        self.loss_limit, self.close_threshold = max_daily_loss, max_daily_loss * CLOSE_MULTIPLE
 
     @property
     def next_threshold(self) -> Decimal | None:

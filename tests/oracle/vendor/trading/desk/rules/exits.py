@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tradebot.clock import SECOND
 from tradebot.domain.messages import ClockTick, Signal
-from tradebot.domain.order import OrderEventType, OrderState
+from tradebot.domain.order import Order, OrderEventType, OrderPurpose, OrderState
 from tests.oracle.vendor.trading.desk.book.book import Book, OrderChange
 from tests.oracle.vendor.trading.desk.decisions import (
     NOTHING,
@@ -17,18 +17,23 @@ from tests.oracle.vendor.trading.desk.decisions import (
     Decisions,
     ForgetPosition,
 )
+from tests.oracle.vendor.trading.desk.placing.placement import Placement
 from tests.oracle.vendor.trading.desk.placing.requests import OrderRequests
 
 REFUSED_STATES = (OrderState.REJECTED, OrderState.ABSENT)
+LEVEL_PURPOSES = (OrderPurpose.STOP, OrderPurpose.TRAIL)
 MAX_PAUSE_NS = 32 * SECOND  # between two exits of a symbol that the venue refused
 
 
 class Exits:
     """Sends the requested exits. Working entries of the symbol are cancelled first."""
 
-    def __init__(self, book: Book, requests: OrderRequests) -> None:
-        self._book, self._requests = book, requests
+    def __init__(self, book: Book, requests: OrderRequests, placement: Placement) -> None:
+        self._book, self._requests, self._placement = book, requests, placement
         self.refusals: dict[str, tuple[int, int]] = {}  # symbol -> (refusals in a row, monotonic ns of the next try)
+        # symbol -> monotonic ns at which the desk saw a stop reached that rests at the venue
+        self._reached_mono: dict[str, int] = {}
+        self._patience_ns = int(book.settings.chase_after_s * SECOND)
 
     def on_close_position(self, decision: ClosePosition) -> Decisions:
         """Send the exit of one symbol."""
@@ -54,6 +59,7 @@ class Exits:
         symbol = order.request.symbol
         if change.event.type is OrderEventType.EXECUTED:
             self.forget_refusals(symbol)
+            self._reached_mono.pop(symbol, None)
         if order.state in REFUSED_STATES and change.ends_exit and symbol in self._book.positions.open:
             times = self.refusals.get(symbol, (0, 0))[0]
             pause = min(SECOND << times, MAX_PAUSE_NS)
@@ -69,8 +75,9 @@ class Exits:
     def send_exit(self, symbol: str, quoted_at: int, signal: Signal | None = None) -> Iterator[Decision]:
         """Send the requested exit of a symbol for its closable quantity, unless a working exit may still close some.
 
-        Cancels the entries of the symbol first. Does nothing while the login is dead or the venue's refusals make it
-        pause. `quoted_at` is monotonic ns.
+        Cancels the entries and the resting stops of the symbol first, and waits until the stops have ended. Does
+        nothing while the login is dead or the venue's refusals make it pause. While the gate lets no exit leave, as
+        after a kill, the stops keep resting. `quoted_at` is monotonic ns.
         """
         book, blotter, c = self._book, self._book.blotter, self._book.conditions
         if symbol not in blotter.positions.open:
@@ -80,13 +87,32 @@ class Exits:
         if c.links.orders_refused or (self.refusals and c.mono < self.refusals.get(symbol, (0, 0))[1]):
             return
         purpose, reason = book.pending_exits.requested[symbol]
+        stops = []
         for order in blotter.live_orders(symbol):
             if not order.request.purpose.is_exit:
                 yield CancelOrder(order.order_id, "the position is being closed")
+            elif order.request.purpose.rests and not order.is_triggered:
+                stops += [] if self._leaves_to_venue(symbol, order, purpose) else [order]
+        if stops and book.exposure.closing_quantity(symbol) == sum(o.reserved_quantity(c.mono) for o in stops):
+            place = self._requests.build_exit(
+                symbol, purpose=purpose, reason=reason, quoted_at=quoted_at, signal=signal
+            )
+            if self._placement.find_denial(place, without=stops) is not None:
+                yield place  # its denial is recorded
+                return
+        for order in stops:
+            yield CancelOrder(order.order_id, "the position is being closed")
         if not book.exposure.closing_quantity(symbol):
             yield self._requests.build_exit(symbol, purpose=purpose, reason=reason, quoted_at=quoted_at, signal=signal)
         if book.exposure.has_only_closing_exit(symbol):
             book.pending_exits.mark_working(symbol)
+
+    def _leaves_to_venue(self, symbol: str, order: Order, purpose: OrderPurpose) -> bool:
+        # The price reached the stop: the one at the venue should trigger now. The desk closes where it does not.
+        if purpose not in LEVEL_PURPOSES or not order.rests:
+            return False
+        mono = self._book.conditions.mono
+        return mono - self._reached_mono.setdefault(symbol, mono) < self._patience_ns
 
     def _send_exits(self, mono: int) -> Iterator[Decision]:
         for symbol in self._book.pending_exits.next_batch(self._book.pending_exits.requested):

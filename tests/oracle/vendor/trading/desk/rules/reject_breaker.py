@@ -4,7 +4,8 @@ A rejection counts for its symbol, whether of an entry or an exit: a venue that 
 well accept others, and a position that cannot be closed must not be opened. A rejection counts for the strategy if
 funds are missing, or if its entries in several symbols are rejected within a minute. Every rejection also counts for
 the account. `exits.py` pauses between two tries of one exit, so a single failing exit stays below the account's limit;
-two may reach it.
+two may reach it. A stop that cannot rest at the venue counts for the account alone: `resting_stops.py` bars entries in
+its symbol until one rests, without a halt that a person has to end.
 """
 
 from __future__ import annotations
@@ -102,6 +103,8 @@ class Rejections:
         if self._is_crowded(EVERYTHING, self._of_account, mono):
             self._reset_scope(EVERYTHING)
             trips.append(BreakerTrip(f"{self._of_account} orders within a minute were rejected, {because}", EVERYTHING))
+        if request.purpose.rests:
+            return trips
         scope = self._scope_of(request, refusal)
         if scope.kind is ScopeKind.SYMBOL and not request.purpose.is_exit and request.strategy:
             trips += self._strategy_trips(request, mono, because)

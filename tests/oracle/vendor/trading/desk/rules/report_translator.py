@@ -29,6 +29,7 @@ from tradebot.domain.order_reducer import apply_event, is_outdated, open_order
 from tradebot.domain.order_states import AT_VENUE, RULES_BY_PAIR, TRANSITIONS
 from tests.oracle.vendor.trading.desk.book.book import Book
 from tests.oracle.vendor.trading.desk.rules.duplicate_fills import DuplicateFills
+from tests.oracle.vendor.trading.desk.rules.gtt_reports import GttReports
 from tests.oracle.vendor.trading.desk.rules.missing_fills import MissingFills
 from tests.oracle.vendor.trading.desk.rules.unread_orders import UnreadOrders
 
@@ -43,6 +44,7 @@ EVENT_OF_STATUS = {
 }
 WORKING_STATUSES = (VenueOrderStatus.ACKED, VenueOrderStatus.OPEN, VenueOrderStatus.PENDING_TRIGGER)
 LIMIT_KINDS = (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
+ACTIVE_STATUSES = (VenueOrderStatus.OPEN, VenueOrderStatus.FILLED)  # of a stop: it has triggered
 MAX_ORPHANS = 10_000  # fills whose order is not known yet; a venue's day allows 5,000 orders
 UNSENT_STATES = (OrderState.INTENT, OrderState.SENDING)
 CONFIRMING_LISTS = 2  # complete order lists that must miss an order before its absence counts
@@ -70,6 +72,7 @@ class ReportTranslator:
         # order_id -> asked_at of the first list whose filled quantity is below the fills that we booked
         self._lagging_since: dict[str, int] = {}
         self._duplicates = DuplicateFills(book.blotter)
+        self.gtt_reports = GttReports(book.blotter)
         self._polled_mono = 0  # monotonic ns at which the last snapshot was requested
 
     def next_poll_at(self) -> int | None:
@@ -87,7 +90,8 @@ class ReportTranslator:
         if disputed_at is not None and self._polled_mono - disputed_at < DISPUTE_POLLING_NS:
             due.append(self._polled_mono)
         # None: no snapshot was requested since the last fill of the overfilled symbol.
-        if any(held is None for _, held in self._blotter.overfilled.values()) or self._blotter.external.needs_poll:
+        is_held = self.gtt_reports.holds_reports or self._blotter.external.needs_poll
+        if is_held or any(held is None for _, held in self._blotter.overfilled.values()):
             due.append(self._polled_mono)
         return min((at for at in due if at is not None), default=None)
 
@@ -100,11 +104,12 @@ class ReportTranslator:
         a report on the stream. An unknown order in a symbol outside the universe gives no events.
         """
         events: list[OrderEvent] = []
-        order_id = (
-            report.tag if report.tag in self._blotter.orders else self._blotter.by_venue_id.get(report.venue_order_id)
-        )
+        order_id = report.tag if report.tag in self._blotter.orders else self.gtt_reports.order_id_of(report)
         if order_id is None:
-            if report.symbol not in self._universe:
+            # A GTT order of the owner does nothing before it places an order. An order that one of ours may have placed
+            # waits for the next lists.
+            is_later = report.gtt is not None or self.gtt_reports.holds(report, mono)
+            if is_later or report.symbol not in self._universe:
                 return []
             # Book it as an order that is being sent. The report then moves it to its true state.
             intent = self._external(report, at, mono)
@@ -117,7 +122,9 @@ class ReportTranslator:
         else:
             order = self._blotter.orders[order_id]
         self._misses.pop(order_id, None)
+        placed_id = report.gtt.placed_order_id if report.gtt is not None else ""
         for event_type in _events(order, report, asked_at):
+            is_placed = event_type is OrderEventType.TRIGGERED and placed_id
             events.append(
                 OrderEvent(
                     order_id=order_id,
@@ -125,12 +132,13 @@ class ReportTranslator:
                     at=at,
                     mono=mono,
                     reason=report.reason,
-                    venue_order_id=report.venue_order_id,
+                    venue_order_id=placed_id if is_placed else report.venue_order_id,
                     venue_order=report,
                 )
             )
-        for fill in self.orphan_fills.pop(report.venue_order_id, ()):
-            events += self._missing_fills.fill_events(order_id, fill, at=at, mono=mono)
+        for id_ in (report.venue_order_id, placed_id) if placed_id else (report.venue_order_id,):
+            for fill in self.orphan_fills.pop(id_, ()):
+                events += self._missing_fills.fill_events(order_id, fill, at=at, mono=mono)
         return events
 
     def fill_report_events(self, fill: Fill, *, at: int, mono: int) -> list[OrderEvent]:
@@ -187,7 +195,7 @@ class ReportTranslator:
         self._polled_mono = snapshot.asked_at
         # Two rows may show one order. Only the last is used: the second would be compared with a book in which the
         # events of the first are not booked yet.
-        for order in {order.venue_order_id: order for order in snapshot.orders}.values():
+        for order in self.gtt_reports.read_lists(snapshot):
             events += self.order_report_events(order, at=at, mono=mono, asked_at=snapshot.asked_at)
         shown = ({o.tag for o in snapshot.orders} | {o.venue_order_id for o in snapshot.orders}) - {""}
         unread = UnreadOrders(snapshot, self._blotter)
@@ -232,11 +240,23 @@ class ReportTranslator:
                     events.append(_not_found(order, why, at=at, mono=mono))
             elif order.state is OrderState.UNKNOWN and unread.may_include_order(order):
                 continue  # an unreadable row may be this order: do not end it
+            elif order.order_id in self.gtt_reports.ambiguous:
+                continue  # one of several rows is this order
             elif (misses := self._count_miss(order, snapshot.asked_at)) >= CONFIRMING_LISTS:
                 del self._misses[order.order_id]
                 why = f"not in {misses} complete order lists"
-                events.append(_not_found(order, why, at=at, mono=mono, is_proof=self._absence_is_proof))
+                if order.state is OrderState.UNKNOWN and self._is_of_earlier_day(order):
+                    events.append(_expired(order, at=at, mono=mono))
+                else:
+                    events.append(_not_found(order, why, at=at, mono=mono, is_proof=self._absence_is_proof))
         return events
+
+    def _is_of_earlier_day(self, order: Order) -> bool:
+        # The venue had accepted it, and ended it with its day, whose lists are gone.
+        session = self._conditions.times.session
+        if session is None or (order.request.gtt is not None and not order.is_triggered):
+            return False
+        return bool(order.venue_order_id) and order.times.begun_at < session.opens_at
 
     def _count_miss(self, order: Order, asked_at: int) -> int:
         # Note one more list without the order; return how many lists without it count as evidence.
@@ -285,6 +305,11 @@ class ReportTranslator:
         )
 
 
+def _expired(order: Order, *, at: int, mono: int) -> OrderEvent:
+    why = "its day is over; the lists of this day do not show how it ended"
+    return OrderEvent(order_id=order.order_id, type=OrderEventType.SEEN_EXPIRED, at=at, mono=mono, reason=why)
+
+
 def _not_found(order: Order, why: str, *, at: int, mono: int, is_proof: bool = False) -> OrderEvent:
     return OrderEvent(
         order_id=order.order_id, type=OrderEventType.NOT_FOUND, at=at, mono=mono, reason=why, is_proof=is_proof
@@ -298,6 +323,8 @@ def _events(order: Order, shown: VenueOrder, asked_at: int | None) -> list[Order
     changes_state = is_current and (order.state, event_type) in TRANSITIONS
     has_known_id = order.venue_order_id == shown.venue_order_id or shown.venue_order_id in order.other_ids
     events = [event_type] if changes_state or shown.filled > order.reported.filled or not has_known_id else []
+    if order.request.purpose.rests and not order.is_triggered and is_current and _shows_trigger(shown):
+        events.append(OrderEventType.TRIGGERED)
     terms = _terms_event(order, shown, asked_at) if is_current else None
     if terms is None:
         return events
@@ -326,7 +353,8 @@ def _replace_result(
     order: Order, wanted: OrderTerms, shown: VenueOrder, since_change: int | None, *, is_newer: bool
 ) -> OrderEventType | None:
     # The event that ends a pending replace, None while it is undecided.
-    if shown.quantity == wanted.quantity and wanted.price in (None, shown.price):
+    shows_prices = wanted.price in (None, shown.price) and wanted.trigger_price in (None, shown.trigger_price)
+    if shown.quantity == wanted.quantity and shows_prices:
         # A larger quantity may be taken as confirmed too early: the exposure is then overstated. A smaller quantity
         # would understate it, so it needs a row that is newer.
         return OrderEventType.REPLACED if is_newer or wanted.quantity >= order.quantity else None
@@ -340,4 +368,11 @@ def _replace_result(
 def _has_other_terms(order: Order, shown: VenueOrder) -> bool:
     kind = order.request.kind
     is_priced = kind in LIMIT_KINDS and shown.kind is kind and None not in (shown.price, order.price)
-    return shown.quantity != order.quantity or (is_priced and shown.price != order.price)
+    # Only while it waits: a venue may show no trigger of a stop that has triggered.
+    waits = shown.status is VenueOrderStatus.PENDING_TRIGGER and None not in (shown.trigger_price, order.trigger_price)
+    is_moved = (is_priced and shown.price != order.price) or (waits and shown.trigger_price != order.trigger_price)
+    return shown.quantity != order.quantity or is_moved
+
+
+def _shows_trigger(shown: VenueOrder) -> bool:
+    return shown.status in ACTIVE_STATUSES or shown.filled > 0

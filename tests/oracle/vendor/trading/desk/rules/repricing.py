@@ -38,7 +38,9 @@ class Repricing:
 
     def on_request_result(self, result: RequestResult) -> Decisions:
         """Cancel an order whose price change the venue refused."""
-        if result.event.type is OrderEventType.REPLACE_REFUSED:
+        order = self._book.blotter.orders.get(result.event.order_id)
+        rests = order is not None and order.request.purpose.rests and not order.is_triggered
+        if result.event.type is OrderEventType.REPLACE_REFUSED and not rests:
             return (CancelOrder(result.event.order_id, "its price could not be moved"),)
         return NOTHING
 
@@ -48,9 +50,10 @@ class Repricing:
         limit, settings = self._limit_ns, self._book.settings
         self._next_mono = mono + limit // 4
         for order in self._book.blotter.live_orders():
-            if not order.times.acked_mono:
+            times = order.times
+            if not times.acked_mono or (order.request.purpose.rests and not order.is_triggered):
                 continue
-            late_mono = max(order.times.acked_mono, order.replace.mono) + limit
+            late_mono = max(times.acked_mono, times.triggered_mono, order.replace.mono) + limit
             if mono <= late_mono:
                 self._next_mono = min(self._next_mono, late_mono)
                 continue
@@ -77,7 +80,13 @@ class Repricing:
         if order.replace.terms is not None or order.cancel.state.is_pending or order.is_stale or not is_better:
             return
         request = msgspec.structs.replace(
-            order.request, kind=OrderKind.LIMIT, price=price, quantity=order.quantity, protection_pct=None
+            order.request,
+            kind=OrderKind.LIMIT,
+            price=price,
+            trigger_price=None,
+            quantity=order.quantity,
+            protection_pct=None,
+            gtt=None,
         )
         # The gate judges the unfilled rest as a new order, without the old one: only one of them can be in force.
         rest = msgspec.structs.replace(request, quantity=order.quantity - order.filled, signal_id="")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tradebot.domain.market import Quotes
@@ -39,9 +39,12 @@ from tests.oracle.vendor.trading.desk.rules.entries import Entries
 from tests.oracle.vendor.trading.desk.rules.exits import Exits
 from tests.oracle.vendor.trading.desk.rules.fill_check import FillCheck
 from tests.oracle.vendor.trading.desk.rules.order_invariants import OrderInvariants
+from tests.oracle.vendor.trading.desk.rules.other_daemons import OtherDaemons
 from tests.oracle.vendor.trading.desk.rules.position_check import PositionCheck
 from tests.oracle.vendor.trading.desk.rules.reject_breaker import RejectBreaker
 from tests.oracle.vendor.trading.desk.rules.repricing import Repricing
+from tests.oracle.vendor.trading.desk.rules.resting_requests import RestingRequests
+from tests.oracle.vendor.trading.desk.rules.resting_stops import RestingStops
 from tests.oracle.vendor.trading.desk.rules.square_off import SquareOff
 from tests.oracle.vendor.trading.desk.rules.stop_levels import StopLevels
 from tests.oracle.vendor.trading.desk.rules.venue_links import VenueLinks
@@ -72,8 +75,11 @@ class Ruleset:
         absence_is_proof: bool,
     ) -> None:
         self.entries = Entries(book, requests)
-        self.exits = Exits(book, requests)
+        self.exits = Exits(book, requests, placement)
         self.stop_levels = StopLevels(book)
+        self.resting_stops = RestingStops(
+            book, RestingRequests(book, requests, self.stop_levels), placement, self.stop_levels
+        )
         self.daily_loss = DailyLoss(book)
         self.reject_breaker = RejectBreaker(book)
         self.venue_links = VenueLinks(book)
@@ -82,6 +88,11 @@ class Ruleset:
         self._positions = PositionCheck(book)
         self.subscribers = self._message_subscribers(book)
         self._of_ours, self._of_others = self._event_subscribers(book)
+
+    def _resting_changes(self) -> Iterator[tuple[Subscriber, frozenset[OrderEventType]]]:
+        # Asked only where stops rest: a backtest, in which none does, pays for each rule that is asked.
+        if self.resting_stops.is_on:
+            yield self.resting_stops.on_change, NOT_IN_TRANSIT
 
     def change_subscribers(self, change: OrderChange) -> tuple[Subscriber, ...]:
         """Return the rules to ask about an order event that is in the book, in order."""
@@ -97,6 +108,7 @@ class Ruleset:
             (OrderInvariants(book).on_change, ALL_EVENTS),  # reports a violation before its consequences
             (FillCheck(book).on_change, FILL_EVENTS),
             (self.stop_levels.on_change, FILL_EVENTS),  # after the incidents of a fill: sets stops for what it opened
+            *self._resting_changes(),  # after the levels: a fill that needs a resting stop
             (self.reject_breaker.on_change, NOT_IN_TRANSIT),
             (self._cancels.on_change, ALL_EVENTS),  # last: a halt just before may have cancelled the order already
         )
@@ -108,6 +120,8 @@ class Ruleset:
 
     def _message_subscribers(self, book: Book) -> dict[type, tuple[Subscriber, ...]]:
         reports, links, levels, cancels = self.venue_reports, self.venue_links, self.stop_levels, self._cancels
+        rests, others = book.settings.resting is not None, OtherDaemons(book)
+        is_alone = not book.settings.watches_other_daemons  # nothing else can trade the account, or a run is replayed
         return {
             Quotes: (levels.on_quotes,),
             Signals: (self.entries.on_signals,),
@@ -117,13 +131,21 @@ class Ruleset:
                 self.daily_loss.on_tick,
                 SquareOff(book).on_tick,  # after the daily loss, whose flatten it carries out
                 self.exits.on_tick,  # after the rules that request exits
+                *((self.resting_stops.on_tick,) if rests else ()),  # after the exits: leaves what is being closed
                 self._repricing.on_tick,  # last: an exit sent on this tick is not late yet
             ),
-            OrderReport: (reports.on_order_report,),
+            # Halts before what the other's order leads to is decided.
+            OrderReport: (*(() if is_alone else (others.on_order_report,)), reports.on_order_report),
             FillReport: (reports.on_fill_report,),
-            RequestResult: (reports.on_request_result, self._repricing.on_request_result, cancels.on_request_result),
+            RequestResult: (
+                reports.on_request_result,
+                self._repricing.on_request_result,
+                self.resting_stops.on_request_result,
+                cancels.on_request_result,
+            ),
             # The snapshot is booked first; differences are judged after that.
             Reconcile: (
+                *(() if is_alone else (others.on_reconcile,)),
                 reports.on_reconcile,
                 cancels.on_reconcile,
                 DayOrders(book).on_reconcile,
@@ -133,7 +155,7 @@ class Ruleset:
             LinkDown: (links.on_link,),
             LinkUp: (links.on_link,),
             BrokerSession: (links.on_login,),
-            Command: (Commands(book).on_command, levels.on_command),
+            Command: (Commands(book).on_command, levels.on_command, self.resting_stops.on_command),
             CancelOrder: (cancels.on_cancel_order,),
             ClosePosition: (self.exits.on_close_position,),
             ClosePositions: (self.exits.on_close_positions,),

@@ -7,6 +7,7 @@ A level is a price that protects a position: its stop, the present place of its 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,12 @@ class StopLevels:
     def protected_mask(self) -> npt.NDArray[np.bool_]:
         """Return instrument id -> whether a level protects it; bool, one element per instrument."""
         return self.position_stops.mask
+
+    def best_price(self, symbol: str) -> Decimal | None:
+        """Return the best price that the trailing stop of a symbol follows, None without one."""
+        id_ = self._book.universe.ids_by_symbol.get(symbol)
+        stop = None if id_ is None else self.position_stops.by_instrument.get(id_)
+        return None if stop is None or stop.trail_by is None else stop.best
 
     def protective_levels(self, id_: int) -> ProtectiveLevels | None:
         """Return the levels that protect the position in an instrument, None without any."""

@@ -13,6 +13,7 @@ from tradebot.domain.order import Order
 from tradebot.domain.venue_rows import UnreadRow
 from tests.oracle.vendor.trading.desk.book.blotter import Blotter
 
+ORDER_BOOKS = ORDERS, GTTS = "orders", "gtt"  # the lists of a venue that its orders are in
 NONE: Mapping[str, UnreadRow] = {}
 
 
@@ -28,7 +29,7 @@ class UnreadOrders:
         own_rows: dict[str, UnreadRow] = {}
         foreign = []
         for row in snapshot.unread:
-            if row.book == "orders":
+            if row.book in ORDER_BOOKS:
                 id_ = row.tag if row.tag in blotter.orders else blotter.by_venue_id.get(row.venue_order_id)
                 if id_ is None:
                     foreign.append(row)
@@ -39,9 +40,11 @@ class UnreadOrders:
     def may_include_order(self, order: Order) -> bool:
         """Return whether an unreadable order row that belongs to no known order may belong to `order`.
 
-        It does not if it names another symbol, or a venue id that is none of those of `order`.
+        It does not if it names another symbol, or a venue id that is none of those of `order`. A GTT order is in a list
+        of its own until it triggers.
         """
-        return any(_fits(row, order) for row in self._foreign)
+        book = GTTS if order.request.gtt is not None and not order.is_triggered else ORDERS
+        return any(row.book == book and _fits(row, order) for row in self._foreign)
 
     def may_include_fill(self, order: Order) -> bool:
         """Return whether an unreadable trade may belong to `order`."""

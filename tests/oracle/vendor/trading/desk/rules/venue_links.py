@@ -40,7 +40,7 @@ class VenueLinks:
         )
 
     def _on_loss(self, reason: str) -> Decisions:
-        # Only the first of several losses marks: the orders are stale already at the next one.
+        # Only the first loss marks the orders. At the next one they are stale already.
         was, self._was_cut_off = self._was_cut_off, self._book.conditions.links.is_cut_off
         return self._mark_stale(reason) if self._was_cut_off and not was else NOTHING
 

@@ -31,6 +31,7 @@ class VenueReports:
 
     def __init__(self, book: Book, *, absent_after_s: float, absence_is_proof: bool) -> None:
         self._book = book
+        self._asked: set[str] = set()  # our ids of GTT orders that the operator was asked about
         self._missing_fills = MissingFills(book.blotter, book.universe, book.marks.reference_price)
         self._translator = ReportTranslator(
             book, self._missing_fills, absent_after_s=absent_after_s, absence_is_proof=absence_is_proof
@@ -66,10 +67,23 @@ class VenueReports:
         yield from record_events(self._translator.snapshot_fill_events(snapshot, at=c.now, mono=c.mono))
         yield CheckOverfills(snapshot)
         yield from record_events(self._translator.snapshot_order_events(snapshot, at=c.now, mono=c.mono))
+        yield from self._ask_operator()
         for order in self._translator.lagging_orders(snapshot):
             if not c.halts.has_scope(scope := Scope.for_symbol(order.symbol)):
                 text = f"{order.order_id}: the venue has for a minute known fewer fills than it told us"
                 yield from report_violations(self._book, (Violation(text, scope),), order)
+
+    def _ask_operator(self) -> Iterator[Decision]:
+        # A GTT order without an answer that several at the venue may be. Only a person can tell them apart.
+        ambiguous = self._translator.gtt_reports.ambiguous
+        for order_id, ids in ambiguous.items():
+            if order_id not in self._asked and (order := self._book.blotter.orders.get(order_id)) is not None:
+                text = (
+                    f"{order_id} had no answer, and the GTT orders {', '.join(ids)} may each be it:"
+                    " delete all but one of them in the broker's app"
+                )
+                yield self._book.make_incident(text, order)
+        self._asked = set(ambiguous)
 
     def on_tick(self, tick: ClockTick) -> Decisions:
         """Infer the fills that have been missing for too long."""
