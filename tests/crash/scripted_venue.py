@@ -245,9 +245,12 @@ class ScriptedVenue:
         return order
 
     def _change(self, order: dict[str, Any], **changes: Any) -> None:
-        version = order | {"kind": "order", "changed_at": self._clock.market_ns()} | changes
+        version = self._version(order, **changes)
         self._write(**version)
         self._orders[version["order_id"]] = version
+
+    def _version(self, order: dict[str, Any], **changes: Any) -> dict[str, Any]:
+        return order | {"kind": "order", "changed_at": self._clock.market_ns()} | changes
 
     def _fill(self, order: dict[str, Any], quantity: Decimal, *, status: str = "") -> None:
         fill = {
@@ -256,13 +259,19 @@ class ScriptedVenue:
             "symbol": order["ticket"]["symbol"], "side": order["ticket"]["side"], "quantity": str(quantity),
             "price": str(PRICE), "traded_at": self._clock.market_ns(), "charges": "0",
         }  # fmt: skip
-        self._write(**fill)
-        self._fills.append(fill)
         is_whole = quantity >= Decimal(order["ticket"]["quantity"])
-        self._change(order, filled=str(quantity), status=status or ("COMPLETE" if is_whole else "OPEN"))
+        ends_as = status or ("COMPLETE" if is_whole else "OPEN")
+        version = self._version(order, filled=str(quantity), status=ends_as)
+        self._write_lines(fill, version)
+        self._fills.append(fill)
+        self._orders[version["order_id"]] = version
 
     def _write(self, **line: Any) -> None:
-        os.write(self._log, json.dumps(line).encode() + b"\n")
+        self._write_lines(line)
+
+    def _write_lines(self, *lines: dict[str, Any]) -> None:
+        # In one write: the venue lives in the process that is killed, and knows a fill and its order, or neither.
+        os.write(self._log, b"".join(json.dumps(line).encode() + b"\n" for line in lines))
 
     def _shown(self, order: dict[str, Any]) -> VenueOrder:
         ticket = order["ticket"]

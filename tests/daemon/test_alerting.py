@@ -178,7 +178,7 @@ async def run_daemon(tmp_path: Path, http: HttpReceiver, bot_address: str) -> by
         "TELEGRAM__CHAT_ID": str(CHAT), "TELEGRAM__SERVER": bot_address,
     }  # fmt: skip
     environment = os.environ | {f"TRADEBOT_{name}": value for name, value in settings.items()}
-    command = [sys.executable, "-m", "tradebot", "run", "--for", "9s", "--log-format", "json", "--log-level", "debug"]
+    command = [sys.executable, "-m", "tradebot", "run", "--for", "5s", "--log-format", "json", "--log-level", "debug"]
     process = await asyncio.create_subprocess_exec(
         *command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )

@@ -11,8 +11,8 @@ import pytest
 from tradebot.simulation.seed_batch import MAX_HALTED_SHARE, OutcomeCounts, SimulatedDay, read_corpus, run_days
 
 CORPUS = Path(__file__).with_name("corpus.txt")
-SEEDS = int(os.environ.get("SIMULATED_SEEDS", "130"))
-MORE_SEEDS = 370
+SEEDS = int(os.environ.get("SIMULATED_SEEDS", "100"))
+MORE_SEEDS = 400
 AGREE_WITHIN_S = 60.0
 
 
