@@ -72,7 +72,7 @@ def test_a_week_from_an_empty_folder_needs_a_login_each_morning_and_nothing_else
     assert days == {"2026-11-23", "2026-11-25"}
     verdicts = judge_records(week.journal, against=week.log)
     assert are_kept(verdicts), verdicts
-    assert not [line for line in daemon.lines if line["event"] == "desk_halted"]
+    assert not [line for line in daemon.lines if line["event"] == "halt_raised"]
 
 
 def test_the_end_of_a_login_at_six_is_announced_and_known_without_an_order(start: Any, tmp_path: Path) -> None:
