@@ -54,6 +54,6 @@ def test_a_dead_token_ends_no_process_and_a_login_brings_all_back(death: str, st
 
     told = [line["event"] for line in daemon.lines]
     assert told.count("session_lost") == 1
-    assert not {"halt_raised", "daemon_failed", "positions_differed"} & set(told)
+    assert not {"halt_raised", "daemon_failed", "difference_found"} & set(told)
     assert_agree(day.journal, day.log)
     assert are_kept(judge_records(day.journal, against=day.log))
