@@ -205,9 +205,24 @@ class Order(Message, frozen=True, kw_only=False):
         return self.request.purpose is OrderPurpose.EXTERNAL
 
     @property
+    def waits_for_trigger(self) -> bool:
+        """Return True for a resting stop of ours that has not triggered, confirmed by the venue or not."""
+        return self.request.purpose.rests and not self.is_triggered
+
+    @property
     def rests(self) -> bool:
         """Return True for a stop of ours that the venue has confirmed and that waits there for its trigger."""
-        return self.request.purpose.rests and not self.is_triggered and self.state is OrderState.OPEN
+        return self.waits_for_trigger and self.state is OrderState.OPEN
+
+    @property
+    def is_active_exit(self) -> bool:
+        """Return True for an exit that asks to close now: any but a stop that waits for its trigger."""
+        return self.request.purpose.is_exit and not self.waits_for_trigger
+
+    @property
+    def is_waiting_gtt(self) -> bool:
+        """Return True for a GTT order that has not triggered: the venue keeps it over days, in a list of its own."""
+        return self.request.gtt is not None and not self.is_triggered
 
     @property
     def is_live(self) -> bool:

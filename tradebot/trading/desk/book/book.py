@@ -52,9 +52,7 @@ class OrderChange(NamedTuple):
         A resting stop is an exit only once it has triggered.
         """
         before, order = self.before, self.after
-        has_ended = not order.state.is_live and (before is None or before.state.is_live)
-        purpose = order.request.purpose
-        return has_ended and purpose.is_exit and (not purpose.rests or order.is_triggered)
+        return not order.state.is_live and order.is_active_exit and (before is None or before.state.is_live)
 
 
 class Book:

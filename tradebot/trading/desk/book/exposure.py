@@ -158,9 +158,7 @@ class Exposure:
         if live is None or len(live) != 1:
             return False
         order = self._orders[next(iter(live))]
-        purpose = order.request.purpose
-        is_at_work = purpose.is_exit and (not purpose.rests or order.is_triggered)
-        return is_at_work and order.remaining_quantity > 0
+        return order.is_active_exit and order.remaining_quantity > 0
 
     def has_order_in_doubt(self, symbol: str) -> bool:
         """Return whether `symbol` has a live order that may or may not be at the venue."""

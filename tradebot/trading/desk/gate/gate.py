@@ -130,18 +130,18 @@ class Gate:
 
     def check_order(self, request: OrderRequest, context: OrderContext) -> GateDecision:
         """Return the decision about an order; the controls that remember orders note one that passes."""
-        for check in self._exits if request.purpose.is_exit else self._entries:
-            if check(request, context) is not None:
-                return self._denied(request, context)
+        if not self.would_pass(request, context):
+            return self._denied(request, context)
         for passed in self._remember:
             passed(request, context)
         return self.passed_decision
 
-    def find_denial(self, request: OrderRequest, context: OrderContext) -> GateDecision | None:
-        """Return the denial of an order that may be sent later, None if it would pass now; no control notes it."""
-        checks = self._exits if request.purpose.is_exit else self._entries
-        is_denied = any(check(request, context) is not None for check in checks)
-        return self._denied(request, context) if is_denied else None
+    def would_pass(self, request: OrderRequest, context: OrderContext) -> bool:
+        """Return whether an order would pass now; no control notes it."""
+        for check in self._exits if request.purpose.is_exit else self._entries:
+            if check(request, context) is not None:
+                return False
+        return True
 
     def find_control(self, kind: type[C]) -> C:
         """Return the control of class `kind`, which this gate must have."""

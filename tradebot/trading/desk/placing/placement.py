@@ -107,10 +107,9 @@ class Placement:
         """Ask the gate about an order that replaces a working one, as if the working one did not exist."""
         return self._gate.check_order(rest, self._context(rest, reference, without=(instead_of,)))
 
-    def find_denial(self, order: PlaceOrder, *, without: Sequence[Order]) -> GateDecision | None:
-        """Return why an order could not leave if the orders `without` were gone, None if it could; nothing is noted."""
-        context = self._context(order.request, order.reference, without=without)
-        return self._gate.find_denial(order.request, context)
+    def would_pass(self, order: PlaceOrder, *, without: Sequence[Order]) -> bool:
+        """Return whether an order could leave now if the orders `without` were gone; no control notes it."""
+        return self._gate.would_pass(order.request, self._context(order.request, order.reference, without=without))
 
     def restore_passed(self, order: Order, event: OrderEvent) -> None:
         """Let the gate remember an order, or a change of one, that an earlier process sent today."""

@@ -37,7 +37,7 @@ class Commands:
     def _stop_daemon(self) -> Iterator[Decision]:
         on_stop = self._book.settings.on_stop
         for order in self._book.blotter.live_orders():
-            if order.request.purpose.rests and not order.is_triggered:
+            if order.waits_for_trigger:
                 continue  # it is to hold while the daemon is down
             if on_stop == "cancel" or (on_stop == "flatten" and not order.request.purpose.is_exit):
                 yield CancelOrder(order.order_id, "the daemon is stopping")

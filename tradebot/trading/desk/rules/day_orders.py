@@ -30,7 +30,7 @@ class DayOrders:
     def _end_orders(self) -> Iterator[Decision]:
         book = self._book
         for order in book.blotter.all_live_orders():
-            if order.request.gtt is not None and not order.is_triggered:
+            if order.is_waiting_gtt:
                 continue  # it stays over days
             if order.times.begun_at < book.conditions.times.closed_at and order.state in AT_VENUE:
                 yield RecordEvent(book.make_event(order, OrderEventType.DAY_ENDED, "the day of the order is over"))

@@ -91,13 +91,13 @@ class Exits:
         for order in blotter.live_orders(symbol):
             if not order.request.purpose.is_exit:
                 yield CancelOrder(order.order_id, "the position is being closed")
-            elif order.request.purpose.rests and not order.is_triggered:
-                stops += [] if self._leaves_to_venue(symbol, order, purpose) else [order]
+            elif order.waits_for_trigger and not self._leaves_to_venue(symbol, order, purpose):
+                stops.append(order)
         if stops and book.exposure.closing_quantity(symbol) == sum(o.reserved_quantity(c.mono) for o in stops):
             place = self._requests.build_exit(
                 symbol, purpose=purpose, reason=reason, quoted_at=quoted_at, signal=signal
             )
-            if self._placement.find_denial(place, without=stops) is not None:
+            if not self._placement.would_pass(place, without=stops):
                 yield place  # its denial is recorded
                 return
         for order in stops:

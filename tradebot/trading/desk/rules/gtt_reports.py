@@ -75,7 +75,7 @@ class GttReports:
         return (o for o in self._blotter.live_orders() if o.request.gtt is not None and not o.venue_order_id)
 
     def _waiting(self, symbol: str) -> Iterator[Order]:
-        return (o for o in self._blotter.live_orders(symbol) if o.request.gtt is not None and not o.is_triggered)
+        return (o for o in self._blotter.live_orders(symbol) if o.is_waiting_gtt)
 
 
 def _is_same(order: Order, row: VenueOrder) -> bool:

@@ -254,7 +254,7 @@ class ReportTranslator:
     def _is_of_earlier_day(self, order: Order) -> bool:
         # The venue had accepted it, and ended it with its day, whose lists are gone.
         session = self._conditions.times.session
-        if session is None or (order.request.gtt is not None and not order.is_triggered):
+        if session is None or order.is_waiting_gtt:
             return False
         return bool(order.venue_order_id) and order.times.begun_at < session.opens_at
 
@@ -323,7 +323,7 @@ def _events(order: Order, shown: VenueOrder, asked_at: int | None) -> list[Order
     changes_state = is_current and (order.state, event_type) in TRANSITIONS
     has_known_id = order.venue_order_id == shown.venue_order_id or shown.venue_order_id in order.other_ids
     events = [event_type] if changes_state or shown.filled > order.reported.filled or not has_known_id else []
-    if order.request.purpose.rests and not order.is_triggered and is_current and _shows_trigger(shown):
+    if order.waits_for_trigger and is_current and _shows_trigger(shown):
         events.append(OrderEventType.TRIGGERED)
     terms = _terms_event(order, shown, asked_at) if is_current else None
     if terms is None:

@@ -39,8 +39,8 @@ class Repricing:
     def on_request_result(self, result: RequestResult) -> Decisions:
         """Cancel an order whose price change the venue refused."""
         order = self._book.blotter.orders.get(result.event.order_id)
-        rests = order is not None and order.request.purpose.rests and not order.is_triggered
-        if result.event.type is OrderEventType.REPLACE_REFUSED and not rests:
+        waits = order is not None and order.waits_for_trigger
+        if result.event.type is OrderEventType.REPLACE_REFUSED and not waits:
             return (CancelOrder(result.event.order_id, "its price could not be moved"),)
         return NOTHING
 
@@ -51,7 +51,7 @@ class Repricing:
         self._next_mono = mono + limit // 4
         for order in self._book.blotter.live_orders():
             times = order.times
-            if not times.acked_mono or (order.request.purpose.rests and not order.is_triggered):
+            if not times.acked_mono or order.waits_for_trigger:
                 continue
             late_mono = max(times.acked_mono, times.triggered_mono, order.replace.mono) + limit
             if mono <= late_mono:

@@ -69,32 +69,22 @@ class RestingRequests:
 
     def wants_stop(self, symbol: str) -> bool:
         """Return whether the position in a symbol has a stop level, and its strategy wants it at the venue."""
-        book = self._book
-        position = book.positions.open.get(symbol)
-        if position is None or symbol not in book.universe:
-            return False
-        levels = self._levels.protective_levels(book.universe.id_of(symbol))
-        has_stop = levels is not None and (levels.stop is not None or levels.trail_by is not None)
-        is_of_day = (position.key.product or book.settings.product) == INTRADAY
-        is_wanted = book.pending_exits.holders.get(symbol, "") in self._settings.strategies
-        return has_stop and is_wanted and (is_of_day or self._settings.gtt != "off")
+        position = self._book.positions.open.get(symbol)
+        return position is not None and self._wanted_levels(position) is not None
 
     def stop_wish(self, position: Position) -> StopWish | None:
         """Return the stop that an open position should have, None where it should have none."""
         book, symbol = self._book, position.symbol
-        if not self.wants_stop(symbol):
+        if (levels := self._wanted_levels(position)) is None:
             return None
         id_ = book.universe.id_of(symbol)
-        instrument, levels = book.universe[id_], self._levels.protective_levels(id_)
-        assert levels is not None, f"{symbol} has no levels"
+        instrument = book.universe[id_]
         last = book.marks.last_price(symbol)
         # A trailing stop begins with the first quote after its entry, and is measured from the entry until then.
         best = levels.best if levels.best is not None else position.average_price
         trigger = instrument.round_to_nearest_tick(_tightest(levels._replace(best=best)))
         side = Side.SELL if position.quantity > 0 else Side.BUY
-        gtt = None
-        if (position.key.product or book.settings.product) != INTRADAY:
-            gtt = self._gtt_terms(instrument, side, levels, last or trigger)
+        gtt = None if self._is_of_day(position) else self._gtt_terms(instrument, side, levels, last or trigger)
         is_market = gtt is None and (instrument.exchange, instrument.kind.value) in self._settings.stop_market
         most = self._requests.most_quantity(instrument)
         quantity = abs(book.blotter.closable_quantity(symbol))
@@ -109,7 +99,7 @@ class RestingRequests:
             price=None if is_market else self._requests.protected_price(instrument, side, trigger),
             protection_pct=book.settings.protection_pct if is_market else None,
             gtt=gtt,
-            strategy=book.pending_exits.holders.get(symbol, ""),
+            strategy=self._holder(symbol),
             fault=self._fault(symbol, side, trigger, last, is_gtt=gtt is not None),
         )
 
@@ -142,6 +132,24 @@ class RestingRequests:
         return replace(
             order.request, quantity=quantity, trigger_price=wish.trigger, price=wish.price, gtt=wish.gtt, signal_id=""
         )
+
+    def _wanted_levels(self, position: Position) -> ProtectiveLevels | None:
+        # The levels of a position that should have a stop at the venue, None where it should have none.
+        symbol, universe = position.symbol, self._book.universe
+        if symbol not in universe or self._holder(symbol) not in self._settings.strategies:
+            return None
+        if self._settings.gtt == "off" and not self._is_of_day(position):
+            return None
+        levels = self._levels.protective_levels(universe.id_of(symbol))
+        has_stop = levels is not None and (levels.stop is not None or levels.trail_by is not None)
+        return levels if has_stop else None
+
+    def _is_of_day(self, position: Position) -> bool:
+        return (position.key.product or self._book.settings.product) == INTRADAY
+
+    def _holder(self, symbol: str) -> str:
+        # The strategy that opened the position, "" where that is not known.
+        return self._book.pending_exits.holders.get(symbol, "")
 
     def _gtt_terms(self, instrument: Instrument, side: Side, levels: ProtectiveLevels, last: Decimal) -> GttTerms:
         if self._settings.gtt != "oco" or levels.target is None:

@@ -25,7 +25,6 @@ from tradebot.trading.desk.decisions import (
     ClosePosition,
     Decision,
     Decisions,
-    PlaceOrder,
     RecordEvent,
     SetUnprotected,
 )
@@ -84,14 +83,14 @@ class RestingStops:
 
     def on_tick(self, tick: ClockTick) -> Decisions:
         """Place, move, shrink and cancel resting stops, and raise the alarm where held shares have none in time."""
-        if not self.is_on or self._book.conditions.awaits_books or not (self._book.exposure or self._guarded):
+        if self._book.conditions.awaits_books or not (self._book.exposure or self._guarded):
             return NOTHING
         return self._check_all()
 
     def on_change(self, change: OrderChange) -> Decisions:
         """Count how often in a row the venue refused the stops of a symbol; note a fill that needs one."""
         order, was = change.after, change.before
-        if not self.is_on or was is None:
+        if was is None:
             return NOTHING
         if change.event.type is OrderEventType.EXECUTED and not order.request.purpose.is_exit:
             guarded = self._guarded.setdefault(order.symbol, _Guarded())
@@ -108,10 +107,10 @@ class RestingStops:
     def on_request_result(self, result: RequestResult) -> Decisions:
         """Cancel a stop whose venue refused to make it smaller; after another refused change the old terms hold."""
         order = self._book.blotter.orders.get(result.event.order_id)
-        if result.event.type is not OrderEventType.REPLACE_REFUSED or order is None or not order.request.purpose.rests:
+        if result.event.type is not OrderEventType.REPLACE_REFUSED or order is None or not order.waits_for_trigger:
             return NOTHING
         terms = order.replace.terms
-        if order.is_triggered or terms is None or terms.quantity >= order.quantity:
+        if terms is None or terms.quantity >= order.quantity:
             return NOTHING
         return (CancelOrder(order.order_id, "it could not be made smaller"),)
 
@@ -183,10 +182,9 @@ class RestingStops:
 
     def _keep_time_closing(self, wish: StopWish, guarded: _Guarded, stops: list[Order]) -> Iterator[Decision]:
         # The exit cancels the stops. Where one of them is in doubt it may have to wait for long.
-        for order in self._book.blotter.live_orders(wish.symbol):
-            if order.request.purpose.is_exit and (not order.request.purpose.rests or order.is_triggered):
-                guarded.exposed_since = None
-                return
+        if any(order.is_active_exit for order in self._book.blotter.live_orders(wish.symbol)):
+            guarded.exposed_since = None
+            return
         covered = _covered_quantity(stops)
         yield from self._keep_time(wish, guarded, covered=covered, is_closing=True)
 
@@ -239,7 +237,7 @@ class RestingStops:
         # The single stop grows with the fills of its entry. A stop in transit is waited for: it may be refused.
         if len(stops) == 1 and wish.fits_one_order and self._may_change(stops[0]):
             if mono - max(stops[0].replace.mono, stops[0].times.acked_mono) >= GROWTH_PAUSE_NS:
-                yield from self._change(stops[0], wish, stops[0].quantity + missing, wish.trigger, "its position grew")
+                yield from self._change(stops[0], wish, stops[0].quantity + missing, "its position grew")
             return
         if stops and not all(order.rests for order in stops):
             return
@@ -252,7 +250,7 @@ class RestingStops:
         yield from self._place(wish, min(missing, wish.most_quantity), guarded)
 
     def _place(self, wish: StopWish, quantity: Decimal, guarded: _Guarded) -> Iterator[Decision]:
-        place: PlaceOrder = self._requests.build_stop(wish, quantity)
+        place = self._requests.build_stop(wish, quantity)
         yield place
         order = self._book.blotter.orders.get(place.request.order_id)
         if order is None or not order.is_live:  # a denial that repeats itself is not recorded
@@ -268,7 +266,7 @@ class RestingStops:
                 return
             rest = _intended_quantity(order) - excess
             if rest > 0 and self._may_change(order):
-                yield from self._change(order, wish, rest, wish.trigger, "its position shrank")
+                yield from self._change(order, wish, rest, "its position shrank")
                 return
             yield CancelOrder(order.order_id, "its position shrank")
             intended -= _intended_quantity(order)
@@ -288,13 +286,13 @@ class RestingStops:
             return NOTHING
         if order.replace.tries >= self._settings.most_changes and wish.gtt is None:
             place = self._requests.build_stop(wish, order.remaining_quantity)
-            if self._placement.find_denial(place, without=(order,)) is not None:
+            if not self._placement.would_pass(place, without=(order,)):
                 self._guarded[order.symbol].waits = True  # no new one could leave: the old one is better than none
                 return NOTHING
             return (CancelOrder(order.order_id, "its changes are used up"),)
         if not self._may_change(order):
             return NOTHING
-        return self._change(order, wish, order.quantity, wish.trigger, "its trailing stop moved")
+        return self._change(order, wish, order.quantity, "its trailing stop moved")
 
     def _may_change(self, order: Order) -> bool:
         return (
@@ -306,17 +304,15 @@ class RestingStops:
             and (order.replace.tries < self._settings.most_changes or order.request.gtt is not None)
         )
 
-    def _change(
-        self, order: Order, wish: StopWish, quantity: Decimal, trigger: Decimal, reason: str
-    ) -> Iterator[Decision]:
+    def _change(self, order: Order, wish: StopWish, quantity: Decimal, reason: str) -> Iterator[Decision]:
         request = self._requests.changed(order, wish, quantity)
-        decision = self._placement.check_replacement(request, trigger, instead_of=order)
+        decision = self._placement.check_replacement(request, wish.trigger, instead_of=order)
         if not decision.is_passed:
             self._guarded[order.symbol].why = decision.reason
             return
-        terms = OrderTerms(quantity=quantity, price=request.price, trigger_price=trigger)
+        terms = OrderTerms(quantity=quantity, price=request.price, trigger_price=wish.trigger)
         event = self._book.make_event(order, OrderEventType.REPLACE_SENT, reason)
-        yield RecordEvent(replace(event, terms=terms, checks=decision.checks, reference=trigger))
+        yield RecordEvent(replace(event, terms=terms, checks=decision.checks, reference=wish.trigger))
         yield Modify(request=request, venue_order_id=order.venue_order_id)
 
     def _note_refusal(self, symbol: str, reason: str) -> None:
@@ -326,13 +322,11 @@ class RestingStops:
         guarded.next_mono, guarded.why = self._book.conditions.mono + pause, reason
 
     def _active_gtts(self) -> int:
-        orders = self._book.blotter.live_orders()
-        return sum(1 for order in orders if order.request.gtt is not None and not order.is_triggered)
+        return sum(order.is_waiting_gtt for order in self._book.blotter.live_orders())
 
     def _stops(self, symbol: str) -> list[Order]:
         # The stops that have not triggered; one that has is an exit at work.
-        orders = self._book.blotter.live_orders(symbol)
-        return [order for order in orders if order.request.purpose.rests and not order.is_triggered]
+        return [order for order in self._book.blotter.live_orders(symbol) if order.waits_for_trigger]
 
 
 def _covered_quantity(stops: list[Order]) -> Decimal:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from tradebot.domain.market import Quotes
@@ -89,11 +89,6 @@ class Ruleset:
         self.subscribers = self._message_subscribers(book)
         self._of_ours, self._of_others = self._event_subscribers(book)
 
-    def _resting_changes(self) -> Iterator[tuple[Subscriber, frozenset[OrderEventType]]]:
-        # Asked only where stops rest: a backtest, in which none does, pays for each rule that is asked.
-        if self.resting_stops.is_on:
-            yield self.resting_stops.on_change, NOT_IN_TRANSIT
-
     def change_subscribers(self, change: OrderChange) -> tuple[Subscriber, ...]:
         """Return the rules to ask about an order event that is in the book, in order."""
         return self._of_others if change.after.is_external else self._of_ours[change.event.type]
@@ -108,7 +103,8 @@ class Ruleset:
             (OrderInvariants(book).on_change, ALL_EVENTS),  # reports a violation before its consequences
             (FillCheck(book).on_change, FILL_EVENTS),
             (self.stop_levels.on_change, FILL_EVENTS),  # after the incidents of a fill: sets stops for what it opened
-            *self._resting_changes(),  # after the levels: a fill that needs a resting stop
+            # After the levels: a fill that needs a resting stop. A backtest, in which none rests, pays for each rule.
+            *(((self.resting_stops.on_change, NOT_IN_TRANSIT),) if self.resting_stops.is_on else ()),
             (self.reject_breaker.on_change, NOT_IN_TRANSIT),
             (self._cancels.on_change, ALL_EVENTS),  # last: a halt just before may have cancelled the order already
         )
@@ -120,7 +116,7 @@ class Ruleset:
 
     def _message_subscribers(self, book: Book) -> dict[type, tuple[Subscriber, ...]]:
         reports, links, levels, cancels = self.venue_reports, self.venue_links, self.stop_levels, self._cancels
-        rests, others = book.settings.resting is not None, OtherDaemons(book)
+        rests, others = self.resting_stops, OtherDaemons(book)
         is_alone = not book.settings.watches_other_daemons  # nothing else can trade the account, or a run is replayed
         return {
             Quotes: (levels.on_quotes,),
@@ -131,7 +127,9 @@ class Ruleset:
                 self.daily_loss.on_tick,
                 SquareOff(book).on_tick,  # after the daily loss, whose flatten it carries out
                 self.exits.on_tick,  # after the rules that request exits
-                *((self.resting_stops.on_tick,) if rests else ()),  # after the exits: leaves what is being closed
+                *(
+                    (self.resting_stops.on_tick,) if self.resting_stops.is_on else ()
+                ),  # after the exits: leaves what is being closed
                 self._repricing.on_tick,  # last: an exit sent on this tick is not late yet
             ),
             # Halts before what the other's order leads to is decided.
@@ -140,7 +138,7 @@ class Ruleset:
             RequestResult: (
                 reports.on_request_result,
                 self._repricing.on_request_result,
-                self.resting_stops.on_request_result,
+                rests.on_request_result,
                 cancels.on_request_result,
             ),
             # The snapshot is booked first; differences are judged after that.
@@ -155,7 +153,7 @@ class Ruleset:
             LinkDown: (links.on_link,),
             LinkUp: (links.on_link,),
             BrokerSession: (links.on_login,),
-            Command: (Commands(book).on_command, levels.on_command, self.resting_stops.on_command),
+            Command: (Commands(book).on_command, levels.on_command, rests.on_command),
             CancelOrder: (cancels.on_cancel_order,),
             ClosePosition: (self.exits.on_close_position,),
             ClosePositions: (self.exits.on_close_positions,),

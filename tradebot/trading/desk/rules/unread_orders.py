@@ -43,7 +43,7 @@ class UnreadOrders:
         It does not if it names another symbol, or a venue id that is none of those of `order`. A GTT order is in a list
         of its own until it triggers.
         """
-        book = GTTS if order.request.gtt is not None and not order.is_triggered else ORDERS
+        book = GTTS if order.is_waiting_gtt else ORDERS
         return any(row.book == book and _fits(row, order) for row in self._foreign)
 
     def may_include_fill(self, order: Order) -> bool:
