@@ -9,7 +9,7 @@ import asyncio
 import inspect
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
@@ -38,12 +38,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "both_loops: run this async test on asyncio's loop and on uvloop")
-    config.addinivalue_line("markers", "real_time: a test that mostly waits for real time to pass")
     config.addinivalue_line("markers", "prove: a long test, which `make prove` runs and `make test` leaves out")
 
 
-# Folders whose tests mostly wait for real time. They share one process, so that no two of them compete for a core.
-REAL_TIME = ("stories", "conformance")
+# Tests that mostly wait for real time. They share one process, so that no two of them compete for a core.
+REAL_TIME = (
+    "stories", "conformance", "documents/test_documents.py", "documents/test_documents_whole.py",
+    "daemon/test_alerting.py", "paper/test_same_orders.py", "paper/test_reset_of_a_day.py",
+    "paper/test_shadow_of_a_day.py", "venues/kite/test_daemon_over_a_cut_journal.py",
+    "venues/kite/test_kite_bad_day.py",
+)  # fmt: skip
+LONGEST = ("crash", "simulation", "oracle", "test_house.py")  # of what computes: begun first, so that none is the last
 # What takes long for a reason: stories over real sockets, kills of real processes, loads. `make prove` runs it.
 PROVED = (
     "stories", "bench", "crash/test_daemon_kills.py", "crash/test_power_cuts.py", "trading/desk/test_leaks.py",
@@ -56,17 +61,32 @@ QUICK = ("stories/test_first_run.py", "stories/test_bad_input.py")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep each file in one process, those of real time all in one, which begins first because it takes longest.
-
-    The long ones are marked `prove` before pytest selects by marker.
-    """
+    """Mark the long ones `prove`, before pytest selects by marker, and put first what takes longest."""
     for item in items:
         place = item.path.relative_to(REPOSITORY / "tests")
-        is_real_time = place.parts[0] in REAL_TIME or item.get_closest_marker("real_time") is not None
-        item.add_marker(pytest.mark.xdist_group("real time" if is_real_time else place.as_posix()))
-        if place.as_posix() not in QUICK and any(place.is_relative_to(long) for long in PROVED):
+        if place.as_posix() not in QUICK and _is_in(place, PROVED):
             item.add_marker(pytest.mark.prove)
-    items.sort(key=lambda item: next(item.iter_markers("xdist_group")).args[0] != "real time")
+    items.sort(key=lambda item: _turn(item.path.relative_to(REPOSITORY / "tests")))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep each file in one process, with its fixtures, and those of real time all in one."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            place = PurePosixPath(nodeid.partition("::")[0].removeprefix("tests/"))
+            return "real time" if _is_in(place, REAL_TIME) else str(place)
+
+    return ByFile(config, log)
+
+
+def _turn(place: PurePath) -> int:
+    return 0 if _is_in(place, REAL_TIME) else 1 if _is_in(place, LONGEST) else 2
+
+
+def _is_in(place: PurePath, folders: tuple[str, ...]) -> bool:
+    return any(place.is_relative_to(folder) for folder in folders)
 
 
 class GuardedLoop(uvloop.Loop):

@@ -187,7 +187,6 @@ async def run_daemon(tmp_path: Path, http: HttpReceiver, bot_address: str) -> by
     return said
 
 
-@pytest.mark.real_time
 @pytest.mark.parametrize("is_up", [True, False], ids=["up", "refusing"])
 async def test_a_run_tells_its_day_and_shows_no_secret_anywhere(tmp_path: Path, is_up: bool) -> None:
     async with http_receiver() as http, bot_server() as bot:

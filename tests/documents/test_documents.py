@@ -17,7 +17,7 @@ from tests.documents.typed import ROOT, Typed, shown, simple, typed_in
 from tradebot.config.document import json_schema
 from tradebot.ops.events.catalogue import EVENTS
 
-pytestmark = [pytest.mark.real_time, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 SETTINGS = (
     re.compile(r"(?P<section>[a-z]+)\.(?P<key>[a-z_]+)(?: *=(?P<value>.*))?"),
     re.compile(r"\[(?P<section>[a-z]+)\] *(?P<key>[a-z_]+)(?: *=(?P<value>.*))?"),

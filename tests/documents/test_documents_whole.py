@@ -10,7 +10,7 @@ from tests.documents.house import House
 from tests.documents.play import play
 from tests.documents.typed import shown
 
-pytestmark = [pytest.mark.real_time, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 
 def test_every_command_runs_and_those_that_take_long_do_too(tmp_path: Path) -> None:

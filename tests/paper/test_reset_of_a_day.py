@@ -15,7 +15,7 @@ from tradebot.journal.recovery import recover_state
 from tradebot.journal.schema import FILE_NAME
 from tradebot.paper.settings import PAPER_LOG
 
-pytestmark = [pytest.mark.real_time, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 
 def open_positions(journal: Path) -> dict[str, dict[str, int]]:

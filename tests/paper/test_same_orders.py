@@ -20,7 +20,7 @@ from tradebot.journal.recovery import fold_orders
 from tradebot.journal.schema import FILE_NAME
 from tradebot.paper.settings import PAPER_LOG
 
-pytestmark = [pytest.mark.real_time, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 # Enters and exits by the minute of the bar alone, so that two daemons that join a moment apart decide the same.
 BY_THE_CLOCK = """
 from tradebot.domain.messages import Action

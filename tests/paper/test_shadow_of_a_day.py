@@ -27,7 +27,7 @@ from tradebot.paper.settings import SHADOW_LOG
 from tradebot.paper.shadow_venue import ShadowVenue
 from tradebot.venues.adapter import VenueAdapter
 
-pytestmark = [pytest.mark.real_time, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 SYMBOLS = "RELIANCE,TCS,INFY,SBIN,ITC,WIPRO"
 # Every minute each symbol enters or exits; every third entry has a stop that is soon met.
 BUSY = """

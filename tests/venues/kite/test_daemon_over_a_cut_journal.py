@@ -15,7 +15,7 @@ from tradebot.__main__ import run_command_line as command
 from tradebot.control.client import send_request
 from tradebot.journal.reader import read_rows, verify_chain
 
-pytestmark = [pytest.mark.timeout(60), pytest.mark.real_time]
+pytestmark = pytest.mark.timeout(60)
 
 
 def is_sent(line: dict[str, Any], purpose: str) -> bool:

@@ -11,7 +11,7 @@ from tests.venues.kite.between import HTML_403, TOKEN_DEAD, Answer, changed
 from tests.venues.kite.daemon_between import day
 from tradebot.errors import LoginLost
 
-pytestmark = [pytest.mark.timeout(60), pytest.mark.real_time]
+pytestmark = pytest.mark.timeout(60)
 FOREIGN = {
     "order_id": "77", "status": "COMPLETE", "exchange": "NFO", "tradingsymbol": "NIFTY26DECFUT", "order_type": None,
     "transaction_type": "BUY", "product": "NRML", "quantity": 75, "price": 0, "filled_quantity": 75, "tag": None,
