@@ -12,7 +12,7 @@ from tests.checker.records import RUN, Records
 from tradebot.checker.promises import judge_records
 from tradebot.checker.verdict import PromiseVerdict
 from tradebot.domain.market import Quotes
-from tradebot.domain.messages import ClockTick
+from tradebot.domain.messages import AccountSnapshot, ClockTick
 from tradebot.journal.input_log import InputEntry, InputLogBatch, pack_inputs
 
 SECOND = 1_000_000_000
@@ -53,6 +53,11 @@ class StopDay(Records):
             volume=one, bid=one, ask=one, bid_size=one, ask_size=one,
         )  # fmt: skip
         self.shown += [InputEntry(self.mono - 5, quotes), InputEntry(self.mono, ClockTick(at=self.now, mono=self.mono))]
+
+    def listed(self) -> None:
+        """Show an account snapshot to the desk now, requested a moment ago."""
+        snapshot = AccountSnapshot(asked_at=self.mono - 1, orders=(), fills=(), positions=(), cash=None)
+        self.shown.append(InputEntry(self.mono, snapshot))
 
     def intent(self, order_id: str, side: str, purpose: str, event: str = "intent", **levels: str) -> None:
         """Write the row that begins an order."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checker.stop_day_records import ENTRY, EXIT, STOP, StopDay
+from tests.checker.stop_day_records import ENTRY, EXIT, SECOND, STOP, StopDay
 
 # ---- I34
 
@@ -119,7 +119,9 @@ def test_a_level_is_left_to_the_stop_at_the_venue_for_some_seconds(then: str, ru
         day.intent(EXIT, "SELL", "stop")
     elif then != "nothing":
         day.told(STOP, then)
-    day.wait(2.6)
+    day.wait(2.05)
+    day.listed()
+    day.wait(0.55)
     assert day.verdict(tmp_path, "I32").status == ruling
 
 
@@ -133,6 +135,30 @@ def test_a_level_that_is_reached_right_after_a_stop_ended_waits_for_its_late_fil
     day.mono += 1_000_000_000
     day.intent(EXIT, "SELL", "stop")
     assert day.verdict(tmp_path, "I32").status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("list_s", "exit_s", "ruling"),
+    [(2.1, 2.5, "ok"), (2.1, 3.0, "broken"), (1.9, 11.9, "ok"), (None, 11.9, "ok"), (None, 13.0, "broken")],
+    ids=["listed and sent", "listed and forgotten", "listed too early", "never listed", "never listed and forgotten"],
+)
+def test_after_the_end_of_a_stop_an_exit_waits_for_a_list_of_the_venue(
+    list_s: float | None, exit_s: float, ruling: str, tmp_path: Path
+) -> None:
+    day = StopDay()
+    day.wait(2)
+    day.rest()
+    day.told(STOP, "seen_canceled")
+    ended = day.mono
+    day.mono += SECOND
+    day.show(989)
+    if list_s is not None:
+        day.mono = ended + round(list_s * SECOND)
+        day.listed()
+    day.mono = ended + round(exit_s * SECOND)
+    day.show(989)
+    day.intent(EXIT, "SELL", "stop")
+    assert day.verdict(tmp_path, "I32").status == ruling
 
 
 def test_the_intent_of_a_resting_stop_is_no_exit(tmp_path: Path) -> None:

@@ -77,3 +77,31 @@ def test_after_six_looks_that_ended_no_doubt_they_come_as_usual(past: int) -> No
 def test_looks_before_the_moment_that_may_end_a_doubt_are_not_in_vain() -> None:
     early = schedule(ManualClock(), is_live=True, wanted=SECOND * 3 // 4)
     assert [early.pause_s(is_failing=False) for _ in range(20)] == [0.751] * 20
+
+
+async def test_a_doubt_that_arises_in_a_pause_ends_it_early() -> None:
+    wanted = list[int | None]([None])
+    clock = ManualClock(100 * SECOND)
+    doubtful = PollSchedule(clock, PollPace(), is_exposed=lambda: True, next_poll_mono=lambda: wanted[0])
+    async with asyncio.timeout(4), asyncio.TaskGroup() as tasks:  # a whole pause lasts five seconds
+        tasks.create_task(doubtful.wait_for_poll(is_failing=False))
+        await asyncio.sleep(0.1)
+        wanted[0] = clock.now_ns
+
+
+async def test_a_doubt_that_arises_among_growing_intervals_is_looked_at_when_a_look_may_settle_it() -> None:
+    wanted = list[int | None]([None])
+    clock = ManualClock(100 * SECOND)
+    doubtful = PollSchedule(clock, PollPace(), is_exposed=lambda: True, next_poll_mono=lambda: wanted[0])
+    doubtful.poll_soon()
+    for _ in range(5):
+        await doubtful.wait_for_poll(is_failing=False)
+    began = clock.now_ns
+
+    async def arise(_: float) -> None:
+        if clock.now_ns >= began + SECOND:
+            wanted[0] = began + 2 * SECOND
+
+    clock.on_sleep = arise
+    await doubtful.wait_for_poll(is_failing=False)
+    assert (clock.now_ns - began) / SECOND == pytest.approx(2.001)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from tradebot.checker.desk_inputs import REFUSED, STOPS, DeskInput
+from tradebot.checker.desk_inputs import FREE, REFUSED, STOPS, DeskInput
 from tradebot.checker.evidence import EvidenceRow
 from tradebot.checker.exit_promises import AccountNets, NetKey, exit_tags, follow_account
 from tradebot.checker.order_history import CheckedOrder, to_fraction
@@ -181,7 +181,9 @@ class CoverFollower:
         self._is_refused = self._is_stopping = False
         for exposed in self._symbols.values():
             exposed.clear()
-        events: list[tuple[int, EvidenceRow | DeskInput]] = [(one.mono, one) for one in inputs if one.word]
+        events: list[tuple[int, EvidenceRow | DeskInput]] = [
+            (one.mono, one) for one in inputs if one.word in (STOPS, REFUSED, FREE)
+        ]
         events += timeline_of(rows)
         for mono, what in sorted(events, key=lambda event: event[0]):
             self._judge_late(mono)

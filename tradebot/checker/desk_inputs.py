@@ -14,14 +14,15 @@ import numpy as np
 from tradebot.checker.evidence import EvidenceRow, JournalEvidence
 
 TICK, QUOTES, MARKS = "tqk"
-STOPS, REFUSED, FREE = "stops", "refused", "free"
+STOPS, REFUSED, FREE, LISTED = "stops", "refused", "free", "listed"
+LISTS = ("Books", "SameBooks")  # messages of an account snapshot; the second one tells that nothing has changed
 
 
 class DeskInput(NamedTuple):
-    """A price that the desk received at `mono`; or, with an empty `symbol`, a change of what the desk may do.
+    """A price that the desk received at `mono`; or, with an empty `symbol`, what else it learned.
 
-    The price is `units` / `scale`. `word` is `stops` (the desk stops), `refused` (no exit can leave), or `free` (exits
-    can leave again).
+    The price is `units` / `scale`. `word` is `stops` (the desk stops), `refused` (no exit can leave), `free` (exits can
+    leave again), or `listed` (an account snapshot came, requested at `asked_at`, monotonic ns).
     """
 
     mono: int
@@ -29,6 +30,7 @@ class DeskInput(NamedTuple):
     units: int = 0
     scale: int = 1
     word: str = ""
+    asked_at: int = 0
 
     @property
     def display_price(self) -> float:
@@ -63,7 +65,9 @@ def _tape(row: EvidenceRow, listed: dict[int, tuple[str, int]]) -> Iterator[Desk
                     yield DeskInput(max(mono, seen_at), listed[id_][0], units, listed[id_][1])
         elif letter not in (TICK, MARKS):
             name, message = next(others)
-            if word := _word(name, message):
+            if name in LISTS:
+                yield DeskInput(mono, word=LISTED, asked_at=int(message.get("asked_at") or 0))
+            elif word := _word(name, message):
                 yield DeskInput(mono, word=word)
 
 

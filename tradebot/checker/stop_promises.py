@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from tradebot.checker.desk_inputs import REFUSED, STOPS, DeskInput
+from tradebot.checker.desk_inputs import LISTED, REFUSED, STOPS, DeskInput
 from tradebot.checker.evidence import EvidenceRow
 from tradebot.checker.order_history import to_fraction
 from tradebot.checker.run_records import RunRecords
@@ -30,6 +30,8 @@ FAR_PRICE_FAULTS = frozenset({"tenfold-quote", "hundredth-quote", "wrong-token"}
 # From the moment at which orders can leave again until an exit that was wanted before is sent: some ticks of the desk.
 RETRIED_WITHIN_NS = SECOND // 2
 LATE_FILLS_NS = 2 * SECOND  # from the end of a resting stop on, fills of it may still come
+# For a list that was requested after that, the daemon waits this long: the stream may have lost the fill of the stop.
+LISTED_WITHIN_NS = 10 * SECOND
 AGREEING_PRICES = 2  # far prices that must agree before the daemon believes them
 
 
@@ -96,6 +98,7 @@ class StopFollower:
         self._free_since_mono = 0  # since when exits can leave again
         self._last_prices: dict[str, DeskInput] = {}  # symbol -> the last price received
         self._at_venue = StopsAtVenue()
+        self._lists: list[tuple[int, int]] = []  # (requested, received) of each account snapshot of the run, mono ns
         self._left = set[str]()  # symbols whose stops have a `left_mono`
         self._patience_ns = 0  # how long a level that is reached is left to the stop at the venue
 
@@ -103,7 +106,7 @@ class StopFollower:
         self, run: str, rows: list[EvidenceRow], inputs: list[DeskInput], *, is_ended: bool, patience_ns: int
     ) -> None:
         """Apply a run: its rows, and the inputs of its desk."""
-        self._inactive_reason, self._free_since_mono, self._last_prices = "", 0, {}
+        self._inactive_reason, self._free_since_mono, self._last_prices, self._lists = "", 0, {}, []
         self._patience_ns = patience_ns
         for stops in self.stops.values():
             stops.left_mono = 0
@@ -118,6 +121,8 @@ class StopFollower:
             self._judge_left(mono, run)
             if isinstance(what, EvidenceRow):
                 self._apply_row(run, what)
+            elif what.word == LISTED:
+                self._lists.append((what.asked_at, what.mono))
             elif what.word:
                 self._inactive_reason = what.word if self._inactive_reason != STOPS else STOPS
                 self._free_since_mono = what.mono
@@ -202,8 +207,7 @@ class StopFollower:
             self.counts["reached"] += 1
             if (seen.symbol, seen.mono) in exits:
                 return
-            ended = self._at_venue.last_ended_mono(seen.symbol)
-            if self._at_venue.live_stops(seen.symbol) or seen.mono < ended + LATE_FILLS_NS:
+            if self._at_venue.live_stops(seen.symbol) or seen.mono < self._settled_mono(seen.symbol):
                 stops.left_mono = seen.mono
                 self._left.add(seen.symbol)
             else:
@@ -225,7 +229,7 @@ class StopFollower:
                 continue
             live = self._at_venue.live_stops(symbol)
             if not live:
-                due = max(stops.left_mono, self._at_venue.last_ended_mono(symbol)) + LATE_FILLS_NS
+                due = max(stops.left_mono, self._settled_mono(symbol))
             elif any(stop.is_triggered or stop.is_cancelled for stop in live):
                 continue
             else:
@@ -237,6 +241,15 @@ class StopFollower:
                     f"{'its stop waits at the venue' if live else 'no stop rests at the venue'} and no exit began"
                 )
                 del self.stops[symbol]
+
+    def _settled_mono(self, symbol: str) -> int:
+        # From when on the desk knows what the stops of the symbol that ended have sold, 0 without one.
+        ended = self._at_venue.last_ended_mono(symbol)
+        if not ended:
+            return 0
+        due = ended + LATE_FILLS_NS
+        received = (received for requested, received in self._lists if requested >= due)
+        return min(next(received, due + LISTED_WITHIN_NS), due + LISTED_WITHIN_NS)
 
 
 def stops_hold(records: RunRecords) -> PromiseVerdict:

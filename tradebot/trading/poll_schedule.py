@@ -47,17 +47,31 @@ class PollSchedule:
 
     async def wait_for_poll(self, *, is_failing: bool) -> None:
         """Wait until the next poll is due. `is_failing` is True when the last poll failed."""
-        pause = self.pause_s(is_failing=is_failing)
-        if self._next_delay < len(DOUBT_DELAYS_S):
-            await self._clock.sleep(min(DOUBT_DELAYS_S[self._next_delay], pause))
+        is_growing = self._next_delay < len(DOUBT_DELAYS_S)
+        pause_s, slept_s = self.pause_s(is_failing=is_failing), 0.0
+        if is_growing:
+            pause_s = min(DOUBT_DELAYS_S[self._next_delay], pause_s)
+        while slept_s < pause_s:
+            slice_s = min(pause_s - slept_s, REPOLL_S)
+            if is_growing:
+                await self._clock.sleep(slice_s)
+            elif await self._is_due_within(slice_s):
+                return
+            slept_s += slice_s
+            # A doubt that arose during the pause ends it earlier.
+            if slept_s < pause_s and not is_failing and self._next_poll_mono() not in (None, self._wanted):
+                pause_s = min(pause_s, slept_s + self.pause_s(is_failing=False))
+        if is_growing:
             self._next_delay += 1
             self._due.clear()
-            return
+
+    async def _is_due_within(self, seconds: float) -> bool:
         try:
-            async with asyncio.timeout(pause):
+            async with asyncio.timeout(seconds):
                 await self._due.wait()
         except TimeoutError:
-            return
+            return False
+        return True
 
     def pause_s(self, *, is_failing: bool) -> float:
         """Return wall seconds until the next poll, as long as nothing new makes it come earlier."""

@@ -265,11 +265,12 @@ class VenueModel:
         return self.take(self.rig.tick(seconds))
 
     def run(self, seconds: float) -> None:
-        """Let time pass in steps of a tenth, deliver what is on its way, poll every two seconds."""
+        """Let time pass in steps of a tenth, deliver what is on its way, poll every two seconds or when it may help."""
         for step in range(int(seconds * 10)):
             self.tick(0.1)
             self.deliver_all()
-            if step % 20 == 19:
+            due_mono = self.rig.desk.account.next_poll_at()
+            if step % 20 == 19 or (due_mono is not None and due_mono <= self.rig.mono):
                 self.poll()
 
     def row(self, order: Kept) -> VenueOrder:

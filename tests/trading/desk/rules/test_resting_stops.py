@@ -169,6 +169,68 @@ def test_a_stop_that_filled_before_its_cancel_arrived_is_counted() -> None:
     assert (venue.held, venue.sellable) == (6, 6)
 
 
+def cancelled_and_filled_unseen() -> VenueModel:
+    """At the target the stop is cancelled, and fills all the same; of both only the cancel is reported."""
+    venue = a_venue()
+    venue.buy(target=1010.0)
+    venue.run(1)
+    (stop,) = venue.stops
+    venue.move("1011")
+    venue.deliver_all()
+    venue.tick(0.2)
+    stop.filled, venue.held = D(10), D(0)
+    fill = msgspec.structs.replace(
+        venue.fills[0], execution_id="late", venue_order_id=stop.venue_order_id, side=Side.SELL, price=D(990)
+    )
+    venue.fills.append(fill)
+    return venue
+
+
+def test_the_exit_after_a_stop_waits_for_a_list_that_shows_what_the_stop_sold() -> None:
+    venue = cancelled_and_filled_unseen()
+    for _ in range(30):
+        venue.tick(0.1)
+    assert venue.sellable == 0, "no list has come"
+    due_mono = venue.rig.desk.account.next_poll_at()
+    assert due_mono is not None
+    assert due_mono <= venue.rig.mono
+    venue.poll()
+    venue.run(1)
+    assert (venue.sellable, position(venue)) == (0, 0)
+    assert venue.rig.desk.account.next_poll_at() is None
+
+
+def test_a_list_requested_before_the_last_moment_for_late_fills_frees_nothing() -> None:
+    venue = a_venue()
+    venue.buy(target=1010.0)
+    venue.run(1)
+    venue.move("1011")
+    venue.deliver_all()
+    for _ in range(19):
+        venue.tick(0.1)
+        venue.poll()
+    for _ in range(20):
+        venue.tick(0.1)
+    assert venue.sellable == 0
+    venue.poll()
+    venue.tick(0.1)
+    assert venue.sellable == 10
+
+
+def test_where_no_list_comes_the_exit_leaves_ten_seconds_later() -> None:
+    venue = a_venue()
+    venue.buy(target=1010.0)
+    venue.run(1)
+    venue.move("1011")
+    venue.deliver_all()
+    for _ in range(119):
+        venue.tick(0.1)
+    assert venue.sellable == 0
+    for _ in range(3):
+        venue.tick(0.1)
+    assert venue.sellable == 10
+
+
 def test_a_trailing_stop_moves_by_steps_and_not_too_often() -> None:
     venue = a_venue(min_step_pct=D("0.5"), min_interval_s=5.0)
     venue.buy(stop=None, trail_by=10.0)

@@ -145,6 +145,10 @@ class Blotter:
         if len(self.orders) > self._kept:
             self._forget_oldest()
 
+    def note_list(self, asked_at: int) -> None:
+        """Note that everything in the account snapshot requested at `asked_at` (monotonic ns) is booked."""
+        self.exposure.note_list(asked_at)
+
     def expire_reservations(self, mono: int) -> None:
         """Move the time to `mono` (monotonic ns), and end the reservations whose time is over.
 

@@ -1,6 +1,7 @@
 """Exposure: what the blotter's orders may still do to its positions, as live orders, reservations and the worst case.
 
-A reservation keeps counting the quantity of an ended order for a while, because fills of it may still arrive.
+A reservation keeps counting the quantity of an ended order for a while, because fills of it may still arrive. That of a
+resting stop also waits for a list of the venue: the next order sells the same shares, and the stream may lag.
 """
 
 from __future__ import annotations
@@ -8,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Set
 from decimal import Decimal
 
-from tradebot.domain.order import ZERO, Order, OrderState, Side
+from tradebot.clock import SECOND
+from tradebot.domain.order import LATE_FILL_HOLD_NS, ZERO, Order, OrderState, Side
 from tradebot.domain.portfolio import Position
 
 IN_DOUBT_STATES = frozenset((OrderState.INTENT, OrderState.SENDING, OrderState.UNKNOWN))
 NO_SYMBOLS: frozenset[str] = frozenset()
+LISTED_WITHIN_NS = 10 * SECOND  # a list of the venue is awaited this much longer than the clock
 
 
 class Exposure:
@@ -27,6 +30,7 @@ class Exposure:
         self._live: dict[str, dict[str, None]] = {}  # symbol -> order_ids that may still trade, none empty
         self.reserved: dict[str, dict[str, None]] = {}  # symbol -> order_ids of ended orders that are still reserved
         self.mono = 0  # monotonic ns of the last `expire_reserved`
+        self._listed_mono = 0  # monotonic ns at which the newest account snapshot was requested
 
     # ---- what the blotter writes
 
@@ -54,6 +58,10 @@ class Exposure:
         """Add an order that ended and whose quantity stays reserved."""
         self.reserved.setdefault(symbol, {})[order_id] = None
 
+    def note_list(self, asked_at: int) -> None:
+        """Note that everything in the account snapshot requested at `asked_at` (monotonic ns) is booked."""
+        self._listed_mono = asked_at
+
     def expire_reserved(self, mono: int) -> Set[str]:
         """Move the time to `mono` (monotonic ns) and end the reservations whose time is over.
 
@@ -64,7 +72,7 @@ class Exposure:
             return NO_SYMBOLS
         symbols = set(self.reserved)
         for symbol in symbols:
-            for order_id in [i for i in self.reserved[symbol] if not self._orders[i].reserved_quantity(self.mono)]:
+            for order_id in [i for i in self.reserved[symbol] if not self._reserved_quantity(self._orders[i])]:
                 self._drop_reserved(symbol, order_id)
         return symbols
 
@@ -130,9 +138,9 @@ class Exposure:
             for order_id in orders.get(symbol, ()):
                 order = self._orders[order_id]
                 if order.request.side is Side.BUY:
-                    longest += order.reserved_quantity(self.mono)
+                    longest += self._reserved_quantity(order)
                 else:
-                    shortest -= order.reserved_quantity(self.mono)
+                    shortest -= self._reserved_quantity(order)
         return longest, shortest
 
     def closing_quantity(self, symbol: str) -> Decimal:
@@ -145,12 +153,20 @@ class Exposure:
             return ZERO
         return sum(
             (
-                o.reserved_quantity(self.mono)
+                self._reserved_quantity(o)
                 for o in self.counted_orders(symbol)
                 if o.request.purpose.is_exit and o.state is not OrderState.ABSENT
             ),
             ZERO,
         )
+
+    def lists_due(self) -> Iterator[int]:
+        """Yield the monotonic ns from which a list of the venue shows what became of a resting stop that ended."""
+        for order_ids in self.reserved.values():
+            for order in map(self._orders.__getitem__, order_ids):
+                due = order.times.ended_mono + LATE_FILL_HOLD_NS
+                if order.request.purpose.rests and order.state is not OrderState.ABSENT and self._listed_mono < due:
+                    yield due
 
     def has_only_closing_exit(self, symbol: str) -> bool:
         """Return whether the only live order of `symbol` is an exit that is not filled completely."""
@@ -163,3 +179,9 @@ class Exposure:
     def has_order_in_doubt(self, symbol: str) -> bool:
         """Return whether `symbol` has a live order that may or may not be at the venue."""
         return symbol in self._live and any(o.state in IN_DOUBT_STATES for o in self.live_orders(symbol))
+
+    def _reserved_quantity(self, order: Order) -> Decimal:
+        mono = self.mono
+        if order.request.purpose.rests:  # as of the newest list, unless none comes
+            mono = min(mono, max(self._listed_mono, mono - LISTED_WITHIN_NS))
+        return order.reserved_quantity(mono)

@@ -84,6 +84,7 @@ class ReportTranslator:
             for order in self._blotter.all_live_orders()
             if order.state is OrderState.UNKNOWN
         ]
+        due += self._blotter.exposure.lists_due()
         due.append(self._duplicates.recheck_mono())
         # The last poll is past, so `_polled_mono` in `due` means that a poll may start at once.
         disputed_at = self._missing_fills.disputed_mono

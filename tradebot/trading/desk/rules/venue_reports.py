@@ -68,6 +68,8 @@ class VenueReports:
         yield CheckOverfills(snapshot)
         yield from record_events(self._translator.snapshot_order_events(snapshot, at=c.now, mono=c.mono))
         yield from self._ask_operator()
+        # Last, when the fills of this snapshot are booked: now it tells what became of the stops that ended.
+        self._book.blotter.note_list(snapshot.asked_at)
         for order in self._translator.lagging_orders(snapshot):
             if not c.halts.has_scope(scope := Scope.for_symbol(order.symbol)):
                 text = f"{order.order_id}: the venue has for a minute known fewer fills than it told us"
