@@ -39,7 +39,7 @@ class SimulatedDiskWriter:
         )
         self._fails_at_s = 0.0  # loop time, s, from which a full disk fails; 0 while it is not full
         self._rows: list[QueuedRow] = []
-        self._has_end = self._is_due = False
+        self._has_end = self._is_due = self._has_failed = False
         self._work: WriteWork
 
     def start_work(self, work: WriteWork) -> None:
@@ -77,7 +77,7 @@ class SimulatedDiskWriter:
         return 0 if self._fails_at_s else FREE_BYTES
 
     def _schedule_write(self) -> None:
-        if not self._is_due and (self._rows or self._has_end):
+        if not self._is_due and not self._has_failed and (self._rows or self._has_end):
             self._is_due = True
             is_slow = self._rng.draw_bool(SLOW_SHARE) or self._loop.time() < self._slow_until_s
             seconds = SLOW_S if is_slow else COMMIT_S
@@ -95,7 +95,8 @@ class SimulatedDiskWriter:
             self._commits_left = 1
         group, self._rows = self._rows[:MAX_GROUP_ROWS], self._rows[MAX_GROUP_ROWS:]
         if group and self._commits_left == 1:
-            self._commits_left = 0  # the writer ends here; rows that were queued since are never written
+            # The writer ends here; rows that were queued since are never written.
+            self._commits_left, self._has_failed = 0, True
             with suppress(StopIteration):
                 self._work.throw(sqlite3.OperationalError(self._reason))
         elif group:
