@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # A file imports from lower floors and its own package; ALONGSIDE lists the neighbours that may be used on one floor.
 FLOORS = (
-    ("errors", "clock", "printable", "section"),
+    ("errors", "clock", "printable", "section", "torn_line"),
     ("domain",),
     ("indicators", "markets"),
     ("strategies", "exchange", "journal", "store", "history", "ops", "checker"),

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from tradebot.errors import DataError, StateError
+from tradebot.torn_line import cut_torn_line
 
 FLUSHED_KINDS = frozenset(
     {"session", "prices", "login", "request", "order", "fill", "gtt", "conversion", "fault", "ticker", "end"}
@@ -36,7 +37,7 @@ class EventLog:
         if self.path is not None:
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                _cut_torn_line(self.path)
+                cut_torn_line(self.path)
                 self._file = self.path.open("ab", buffering=BUFFER_BYTES)
             except OSError as error:
                 raise StateError(f"cannot open the exchange log {self.path}: {error.strerror}") from error
@@ -80,22 +81,3 @@ def read_event_log(path: Path | str) -> Iterator[dict[str, Any]]:
                     raise DataError(f"{path}:{number}: not a line of an exchange log: {error}") from error
     except OSError as error:
         raise StateError(f"cannot read the exchange log {path}: {error.strerror}") from error
-
-
-def _cut_torn_line(path: Path) -> None:
-    if not path.exists():
-        return
-    with path.open("r+b") as file:
-        end = file.seek(0, 2)
-        kept = end
-        while kept > 0:
-            start = max(0, kept - BUFFER_BYTES)
-            file.seek(start)
-            block = file.read(kept - start)
-            newline = block.rfind(b"\n")
-            if newline >= 0:
-                kept = start + newline + 1
-                break
-            kept = start
-        if kept != end:
-            file.truncate(kept)

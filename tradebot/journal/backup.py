@@ -22,6 +22,7 @@ from tradebot.journal.backup_archive import JOURNAL_HEADS, Manifest, hash_file, 
 from tradebot.journal.journal_heads import SUFFIX
 from tradebot.journal.reader import ChainReport, latest_run, verify_chain
 from tradebot.journal.schema import FILE_NAME, connect_reader
+from tradebot.torn_line import cut_torn_line
 
 SETTLING_TRIES = 3  # copies of the logs and the journal until no log grew meanwhile
 MB = 1_000_000
@@ -150,21 +151,7 @@ def _copy_plain(state_dir: Path, folder: Path, names: Sequence[str], *, only_lin
         with open(handle, "rb") as source, open(folder / name, "xb", opener=_private) as target:
             shutil.copyfileobj(source, target)
         if only_lines:
-            _cut_torn_line(folder / name)
-
-
-def _cut_torn_line(path: Path) -> None:
-    # The last line may be under way.
-    with path.open("r+b") as file:
-        end = file.seek(0, os.SEEK_END)
-        while end > 0:
-            start = max(0, end - (1 << 16))
-            file.seek(start)
-            if (newline := file.read(end - start).rfind(b"\n")) >= 0:
-                end = start + newline + 1
-                break
-            end = start
-        file.truncate(end)
+            cut_torn_line(folder / name)  # the last line may be under way
 
 
 def _private(path: str, flags: int) -> int:
