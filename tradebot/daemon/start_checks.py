@@ -67,14 +67,13 @@ def raise_start_problems(config: Config, *, now: int, has_exchange: bool) -> Non
 
 def start_warnings(config: Config, *, now: int) -> list[str]:
     """Return warnings about settings with which a run starts all the same at `now` (wall ns)."""
+    return [*_calendar_warnings(config, now=now), *settings_warnings(config)]
+
+
+def settings_warnings(config: Config) -> list[str]:
+    """Return those of `start_warnings` that are about the settings alone, whatever the day."""
     adapter = registry.find_adapter(config.venue.name)
-    market = traded_market(config)
-    found = []
-    if 0 <= (left := calendar_days_left(config, now=now)) <= WARN_DAYS:
-        found.append(
-            f"the trading calendar ends on {market.calendar.covered_through}, in {left} days: no real money is traded"
-            " on days past it; update tradebot, or add the closures to markets/data/nse_sessions.toml"
-        )
+    found = list[str]()
     if adapter is not None:
         found += adapter.config_warnings(config.venue_section(adapter))
     for section in config.strategy:
@@ -122,6 +121,16 @@ def check_day_covered(at: int, market: Market) -> None:
     """Raise ConfigError when the day of `at` (market ns), about to be traded, lies past the market's calendar."""
     for _, sentence in _uncovered(market, market.date_of(at), ("venue", "name"), "the market's day"):
         raise ConfigError(sentence)
+
+
+def _calendar_warnings(config: Config, *, now: int) -> list[str]:
+    left = calendar_days_left(config, now=now)
+    if not 0 <= left <= WARN_DAYS:
+        return []
+    return [
+        f"the trading calendar ends on {traded_market(config).calendar.covered_through}, in {left} days: no real money"
+        " is traded on days past it; update tradebot, or add the closures to markets/data/nse_sessions.toml"
+    ]
 
 
 def _market(adapter: VenueAdapter | None) -> Market:

@@ -14,8 +14,8 @@ from tradebot.daemon.start_checks import (
     WARN_DAYS,
     calendar_days_left,
     load_strategies,
+    settings_warnings,
     start_problems,
-    start_warnings,
     traded_market,
 )
 from tradebot.doctor.finding import Finding, green, red, yellow
@@ -37,7 +37,7 @@ def check_settings(config: Config, *, origin: str, now: int) -> Iterator[Finding
     for key, sentence in problems:
         name = ".".join(map(str, key))
         yield red("settings", f"{name} {sentence}", f"change {name} in {origin}")
-    warnings = [text for text in start_warnings(config, now=now) if not text.startswith("the trading calendar")]
+    warnings = settings_warnings(config)
     for text in warnings:
         yield yellow("settings", text, "decide whether this is meant")
     if not problems and not warnings:
