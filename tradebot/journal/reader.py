@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tradebot.errors import StateError
 from tradebot.journal.chain import GENESIS_HASH
@@ -91,53 +91,47 @@ def verify_chain(path: Path) -> ChainReport:
 
 def verify_tail(path: Path, rows: int) -> ChainReport:
     """Check the last `rows` rows in the way of `verify_chain`, for a quick look at a long one. Raises StateError."""
-    connection = connect_reader(Path(path))
-    try:
-        (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM rows").fetchone()
-    except sqlite3.Error as error:
-        raise StateError(f"{path}: the journal cannot be read: {error}") from error
-    finally:
-        connection.close()
-    before: JournalRow | None = None
-    seq, count = max(0, int(last) - rows), 0
+    found = _first(path, "SELECT coalesce(max(seq), 0) FROM rows")
+    assert found is not None, "max() without a group is always one row"
+    seq, head, count = max(0, int(found[0]) - rows), GENESIS_HASH, 0
     try:
         for row in _pages(Path(path), "seq > ?", [seq]):
             if row.seq != seq + 1:
-                return ChainReport(count, before.hash if before else GENESIS_HASH, seq + 1, "missing")
-            if (before is not None and row.prev != before.hash) or not row.has_valid_hash:
-                return ChainReport(count, before.hash if before else GENESIS_HASH, row.seq, "changed")
-            before, seq, count = row, row.seq, count + 1
+                return ChainReport(count, head, seq + 1, "missing")
+            # What the first of these rows follows is not read.
+            if (count and row.prev != head) or not row.has_valid_hash:
+                return ChainReport(count, head, row.seq, "changed")
+            seq, head, count = row.seq, row.hash, count + 1
     except _Torn:
-        return ChainReport(count, before.hash if before else GENESIS_HASH, seq + 1, "torn")
-    return ChainReport(count, before.hash if before else GENESIS_HASH)
+        return ChainReport(count, head, seq + 1, "torn")
+    return ChainReport(count, head)
 
 
 def find_row_by_hash(path: Path, hash_: bytes) -> int | None:
     """Return the seq of the row with this hash, None without such a row. Raises StateError."""
-    connection = connect_reader(Path(path))
-    try:
-        found = connection.execute("SELECT seq FROM rows WHERE hash = ?", (hash_,)).fetchone()
-    except sqlite3.Error as error:
-        raise StateError(f"{path}: the journal cannot be read: {error}") from error
-    finally:
-        connection.close()
+    found = _first(path, "SELECT seq FROM rows WHERE hash = ?", (hash_,))
     return None if found is None else int(found[0])
 
 
 def latest_run(path: Path) -> RunRecord | None:
     """Return the run that began last, None in an empty journal. Raises StateError."""
-    connection = connect_reader(Path(path))
-    try:
-        found = connection.execute("SELECT body FROM rows WHERE kind = 'run' ORDER BY seq DESC LIMIT 1").fetchone()
-    except sqlite3.Error as error:
-        raise StateError(f"{path}: the journal cannot be read: {error}") from error
-    finally:
-        connection.close()
+    found = _first(path, "SELECT body FROM rows WHERE kind = 'run' ORDER BY seq DESC LIMIT 1")
     if found is None:
         return None
     run = decode_body("run", found[0])
     assert isinstance(run, RunRecord)
     return run
+
+
+def _first(path: Path, sql: str, values: tuple[object, ...] = ()) -> tuple[Any, ...] | None:
+    connection = connect_reader(Path(path))
+    try:
+        found: tuple[Any, ...] | None = connection.execute(sql, values).fetchone()
+    except sqlite3.Error as error:
+        raise StateError(f"{path}: the journal cannot be read: {error}") from error
+    finally:
+        connection.close()
+    return found
 
 
 def _pages(path: Path, where: str, values: list[object]) -> Iterator[JournalRow]:
