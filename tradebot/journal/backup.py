@@ -18,13 +18,14 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from tradebot.errors import StateError
-from tradebot.journal.backup_archive import JOURNAL_HEADS, Manifest, hash_file, write_archive
+from tradebot.journal.backup_archive import Manifest, hash_file, write_archive
 from tradebot.journal.journal_heads import SUFFIX
 from tradebot.journal.reader import ChainReport, latest_run, verify_chain
 from tradebot.journal.schema import FILE_NAME, connect_reader
 from tradebot.torn_line import cut_torn_line
 
 SETTLING_TRIES = 3  # copies of the logs and the journal until no log grew meanwhile
+JOURNAL_HEADS = FILE_NAME + SUFFIX
 MB = 1_000_000
 
 
@@ -173,6 +174,3 @@ def _copy_optional(source: Path, target: Path) -> str:
 def backup_names(state_dir: Path, is_wanted: Callable[[str], bool]) -> list[str]:
     """Return the names in a state directory that are wanted, in their order; none without the directory."""
     return sorted(path.name for path in state_dir.iterdir() if is_wanted(path.name)) if state_dir.is_dir() else []
-
-
-assert JOURNAL_HEADS == FILE_NAME + SUFFIX, "the heads stand beside the journal"

@@ -24,7 +24,6 @@ from tradebot.journal.reader import verify_chain
 from tradebot.journal.schema import FILE_NAME
 
 MANIFEST_NAME = "manifest.json"
-JOURNAL_HEADS = "journal.sqlite3.heads"
 FORMAT = 1
 MAX_MANIFEST_BYTES = 1 << 20
 PIECE_BYTES = 1 << 20
