@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from tradebot.errors import ExitCode
+
 
 class Checkup(NamedTuple):
     """The exit code of `status --check`, and the reason."""
@@ -13,6 +15,7 @@ class Checkup(NamedTuple):
     sentence: str
 
 
+TRADES = Checkup(0, "trading, nothing stands in the way of new positions")
 HALTED, SESSION, FEED, CLOCK, NOT_TRADING, STORE, DISK = 10, 11, 12, 13, 14, 15, 16
 # Verb of a row in the snapshot's `halts` -> exit code. All other verbs block entries until a person resumes.
 EXIT_CODES = {"session lost": SESSION, "no books": SESSION, "clock": CLOCK, "disk": DISK}
@@ -21,7 +24,8 @@ EXIT_CODES_HELP = (
     f"Exit codes: 0 trades; {SESSION} the login is lost or the venue's books cannot be read;"
     f" {DISK} the disk is too full to open anything; {FEED} quotes are stale in"
     f" market hours; {CLOCK} this machine's clock is not the venue's; {HALTED} halted or killed, of a symbol or"
-    f" strategy too; {NOT_TRADING} starting or stopping; {STORE} the tables cannot be fed; 69 no daemon, or no answer."
+    f" strategy too; {NOT_TRADING} starting or stopping; {STORE} the tables cannot be fed;"
+    f" {ExitCode.UNAVAILABLE} no daemon, or no answer."
     " Of several the first in this list decides."
 )
 
@@ -39,7 +43,7 @@ def check_status(snapshot: Mapping[str, Any]) -> Checkup:
     if store is not None and store["trouble"]:
         troubles.append((STORE, f"the tables are {store['behind']} rows behind: {store['trouble']}"))
     if not troubles:
-        return Checkup(0, "trading, nothing stands in the way of new positions")
+        return TRADES
     code, sentence = min(troubles, key=lambda trouble: URGENCY.index(trouble[0]))
     return Checkup(code, sentence)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from tradebot.clock import HOUR, SECOND
-from tradebot.errors import StateError
+from tradebot.errors import ExitCode, StateError
 
 FILE_NAME = "watch.json"
 MAX_FILE_BYTES = 64 << 10
@@ -85,10 +85,7 @@ def keep_watched(state_dir: Path, state: WatchedState) -> None:
 
 
 def _title_of(look: Look) -> str:
-    return "the daemon is SILENT" if look.code == SILENT else "the daemon needs a person"
-
-
-SILENT = 69  # the exit code of a command that no daemon answers
+    return "the daemon is SILENT" if look.code == ExitCode.UNAVAILABLE else "the daemon needs a person"
 
 
 def _duration_text(ns: int) -> str:

@@ -5,26 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 from tradebot.clock import MINUTE
-from tradebot.control.checkup import STORE, check_status
+from tradebot.control.checkup import STORE, TRADES, check_status
 from tradebot.control.client import send_request
-from tradebot.errors import DaemonUnavailable, RequestRefused
+from tradebot.errors import DaemonUnavailable, ExitCode, RequestRefused
 from tradebot.markets.calendar import HoursClass
 from tradebot.markets.market import HOME_MARKET
-from tradebot.notify.watch import SILENT, Look
+from tradebot.notify.watch import Look
 
 EARLY_NS = 15 * MINUTE  # before the open a person can still mend it in time
-TRADES = Look(0, "trading, nothing stands in the way of new positions")
 
 
 def look_at_daemon(state_dir: Path) -> Look:
     """Return what `tradebot status --check` says. Tables that lag are no matter for a person at once."""
     try:
-        code, sentence = check_status(send_request(state_dir, "GET", "/status"))
+        found = check_status(send_request(state_dir, "GET", "/status"))
     except DaemonUnavailable as error:
-        return Look(SILENT, str(error))
+        return Look(ExitCode.UNAVAILABLE, str(error))
     except RequestRefused as error:
-        return Look(SILENT, f"the daemon refuses to say how it stands: {error}")
-    return TRADES if code == STORE else Look(int(code), sentence)
+        return Look(ExitCode.UNAVAILABLE, f"the daemon refuses to say how it stands: {error}")
+    return Look(*(TRADES if found.code == STORE else found))
 
 
 def is_market_open(now: int) -> bool:
