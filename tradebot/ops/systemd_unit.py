@@ -130,14 +130,23 @@ def render_unit(
     at_home = is_at_home(*executable, config or "", folder or "", *reads)
     return UNIT_TEMPLATE.format(
         command=" ".join(map(quote_argument, command)),
-        credentials="\n".join(f"LoadCredential={name}:{unit_path(credentials / name)}" for name in keys)
-        if credentials
-        else f"# LoadCredential={keys[0]}:/etc/tradebot/credentials/{keys[0]}",
+        credentials=credential_lines(credentials, keys),
         user=f"User={user}" if user else "DynamicUser=yes",
         restart="always" if begins_again else "on-failure",
         sandbox=render_sandbox(at_home=at_home),
         folder=unit_path(folder) if folder else "%S/tradebot",
     )
+
+
+def credential_lines(credentials: Path | None, keys: Sequence[str]) -> str:
+    """Return the lines that hand over the files `keys` of a folder, without those an example that is a comment.
+
+    Raises ConfigError for a path that a unit cannot hold.
+    """
+    if credentials and keys:
+        return "\n".join(f"LoadCredential={name}:{unit_path(credentials / name)}" for name in keys)
+    name = keys[0] if keys else "notify__urls"
+    return f"# LoadCredential={name}:/etc/tradebot/credentials/{name}"
 
 
 def unit_path(path: Path) -> str:

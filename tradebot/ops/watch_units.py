@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tradebot.ops.systemd_unit import check_user, is_at_home, quote_argument, render_sandbox, unit_path
+from tradebot.ops.systemd_unit import (
+    check_user,
+    credential_lines,
+    is_at_home,
+    quote_argument,
+    render_sandbox,
+    unit_path,
+)
 
 LOOK_EVERY_MIN = 2
 
@@ -62,15 +69,13 @@ def render_watch_service(
     It runs as the daemon's user, because only that one may open its socket: `user`, or where systemd makes one for the
     daemon, the one of the same name. Raises ConfigError for text that a unit cannot hold.
     """
-    check_user(user)
     command = [*executable, "notify", "watch", *(["--config", str(config)] if config else [])]
     made = unit.removesuffix(".service")
     check_user(made if user is None else user)
-    lines = [f"LoadCredential={name}:{unit_path(credentials / name)}" for name in keys] if credentials else []
     return SERVICE_TEMPLATE.format(
         unit=unit,
         command=" ".join(map(quote_argument, command)),
-        credentials="\n".join(lines) or "# LoadCredential=notify__urls:/etc/tradebot/credentials/notify__urls",
+        credentials=credential_lines(credentials, keys),
         user=f"User={user}" if user else f"DynamicUser=yes\nUser={made}",
         folder=unit_path(folder) if folder else "%S/tradebot",
         sandbox=render_sandbox(at_home=is_at_home(*executable, config or "", folder or "")),
