@@ -58,13 +58,13 @@ class Chat:
             try:
                 messages = await self._bot.fetch_messages(offset)
             except BotRefused as error:
-                await self._rest(ChatRefused, "refused", error, REFUSED_PAUSE_S)
+                await self._rest(ChatRefused, error, REFUSED_PAUSE_S)
                 continue
             except ChatUnreachable as error:
                 first, longest = PAUSE_S
                 self._pause_s = min(max(2 * self._pause_s, first), longest)
                 pause_s = max(self._pause_s, min(error.retry_after_s, LONGEST_WISH_S))
-                await self._rest(ChatLost, "lost", error, pause_s)
+                await self._rest(ChatLost, error, pause_s)
                 continue
             self._note_answered()
             stale: list[str] = []
@@ -120,28 +120,26 @@ class Chat:
             try:
                 await self._bot.send_text(self._terms.chat_id, text)
             except BotRefused as error:
-                self._note(ChatRefused, "refused", error)
+                self._note(ChatRefused, error)
                 return
             except ChatUnreachable as error:
-                self._note(ChatLost, "lost", error)
+                self._note(ChatLost, error)
                 await self._clock.sleep(max(PAUSE_S[0], min(error.retry_after_s, PAUSE_S[1])))
             else:
                 return
 
-    async def _rest(
-        self, kind: type[ChatLost] | type[ChatRefused], topic: str, error: Exception, pause_s: float
-    ) -> None:
-        self._note(kind, topic, error)
+    async def _rest(self, kind: type[ChatLost] | type[ChatRefused], error: Exception, pause_s: float) -> None:
+        self._note(kind, error)
         await self._clock.sleep(pause_s)
 
-    def _note(self, kind: type[ChatLost] | type[ChatRefused], topic: str, error: Exception) -> None:
+    def _note(self, kind: type[ChatLost] | type[ChatRefused], error: Exception) -> None:
         self._failures += 1
-        if times := self._reminder.due_count(topic, self._clock.monotonic_ns()):
+        if times := self._reminder.due_count(kind.name, self._clock.monotonic_ns()):
             self._tell(kind(reason=self._terms.clean(str(error)), times=times))
 
     def _note_answered(self) -> None:
         if self._failures:
             self._tell(ChatRestored(times=self._failures))
-            self._reminder.forget_topic("refused")
-            self._reminder.forget_topic("lost")
+            self._reminder.forget_topic(ChatRefused.name)
+            self._reminder.forget_topic(ChatLost.name)
         self._failures, self._pause_s = 0, 0.0

@@ -41,9 +41,9 @@ class Heartbeat:
             if stuck is not None and self._clock.monotonic_ns() >= due:
                 due = self._clock.monotonic_ns() + int(BEAT_EVERY_S * SECOND)
                 if stuck:
-                    self._miss(HeartbeatWithheld, "withheld", stuck=stuck)
+                    self._miss(HeartbeatWithheld, stuck=stuck)
                 elif reason := await self._failure():
-                    self._miss(HeartbeatMissed, "missed", reason=reason)
+                    self._miss(HeartbeatMissed, reason=reason)
                 else:
                     self._note_sent()
             await self._clock.sleep(LOOK_EVERY_S)
@@ -59,14 +59,14 @@ class Heartbeat:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return f"the address cannot be reached ({type(error).__name__})"
 
-    def _miss(self, kind: type[HeartbeatMissed] | type[HeartbeatWithheld], topic: str, **fields: str) -> None:
+    def _miss(self, kind: type[HeartbeatMissed] | type[HeartbeatWithheld], **fields: str) -> None:
         self._missed += 1
-        if times := self._reminder.due_count(topic, self._clock.monotonic_ns()):
+        if times := self._reminder.due_count(kind.name, self._clock.monotonic_ns()):
             self._tell(kind(**fields, times=times))
 
     def _note_sent(self) -> None:
         if self._missed:
             self._tell(HeartbeatRestored(missed=self._missed))
-            self._reminder.forget_topic("withheld")
-            self._reminder.forget_topic("missed")
+            self._reminder.forget_topic(HeartbeatWithheld.name)
+            self._reminder.forget_topic(HeartbeatMissed.name)
         self._missed = 0
