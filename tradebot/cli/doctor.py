@@ -34,10 +34,15 @@ NOT_LOOKED_AT = ("file modes", "calendar", "workers", "database", "unit", "broke
 class _Settings(NamedTuple):
     # The settings, None where they are refused, with the findings about them; `lacks_keys` where keys come later.
     config: Config | None
-    origin: str
+    file: Path | None
     state_dir: Path
     findings: tuple[Finding, ...]
     lacks_keys: bool
+
+    @property
+    def origin(self) -> str:
+        """Return where the settings come from, for a person."""
+        return str(self.file) if self.file else "the defaults (no config.toml here)"
 
 
 @click.command()
@@ -83,10 +88,9 @@ def _read_settings(path: str | None, state_dir: Path | None) -> _Settings:
         file = find_config_file(path)
     except ConfigError as error:
         return _refused(error, path, state_dir)
-    origin = str(file) if file else "the defaults (no config.toml here)"
     try:
         config = load_config(file, given)
-        return _Settings(config, origin, config.app.state_dir, (), False)
+        return _Settings(config, file, config.app.state_dir, (), False)
     except (ConfigError, DataError) as error:
         first = error
     # A person's shell has not the keys that systemd hands to the daemon. All else can be looked at without them.
@@ -94,14 +98,14 @@ def _read_settings(path: str | None, state_dir: Path | None) -> _Settings:
         config = load_config(file, given | later_keys(file))
     except (ConfigError, DataError):
         return _refused(first, path, state_dir)
-    return _Settings(config, origin, config.app.state_dir, (), True)
+    return _Settings(config, file, config.app.state_dir, (), True)
 
 
 def _refused(error: ConfigError | DataError, path: str | None, state_dir: Path | None) -> _Settings:
     found = [red("settings", line.strip(), "tradebot config check shows the place") for line in _sentences(str(error))]
     found += [yellow(name, "not looked at: the settings are refused", "mend the settings") for name in NOT_LOOKED_AT]
     folder = state_dir or salvage_settings(path).state_dir
-    return _Settings(None, "", folder, tuple(found), False)
+    return _Settings(None, None, folder, tuple(found), False)
 
 
 def _sentences(text: str) -> Iterator[str]:
@@ -167,11 +171,9 @@ def _check_unit(settings: _Settings, unit_path: Path) -> Iterator[Finding]:
 
 
 def _unit_of(settings: _Settings) -> Callable[[unit_checks.InstalledUnit], str]:
-    config = Path(settings.origin) if Path(settings.origin).is_file() else None
-
     def rendered(unit: unit_checks.InstalledUnit) -> str:
         credentials = unit.credentials[0].parent if unit.credentials else None
-        return unit_text(config, symbols=unit.symbols, user=unit.user, credentials=credentials)
+        return unit_text(settings.file, symbols=unit.symbols, user=unit.user, credentials=credentials)
 
     return rendered
 
