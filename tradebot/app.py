@@ -36,6 +36,7 @@ from tradebot.errors import AccessDenied
 from tradebot.exchange.faults.fault_plan import FaultPlan
 from tradebot.journal import journal_heads
 from tradebot.journal.disk_reserve import wanted_reserve_bytes
+from tradebot.journal.disk_space import MB
 from tradebot.journal.recovery import RecoveredState, recover_state
 from tradebot.journal.rows import RunEnd
 from tradebot.journal.schema import FILE_NAME
@@ -271,7 +272,7 @@ def _tell_start(config: Config, tell: EventListener, *, runs: int, now: int) -> 
 def reserve_bytes(config: Config, last_day: int) -> int:
     """Return the bytes that the journal reserves for a full disk; `last_day` is the number of bytes of its last day."""
     setting = config.journal.reserve_mb
-    return wanted_reserve_bytes(len(config.app.symbols), last_day) if setting == "auto" else setting * 1_000_000
+    return wanted_reserve_bytes(len(config.app.symbols), last_day) if setting == "auto" else setting * MB
 
 
 def _on_signals(stop: asyncio.Event, reasons: list[str]) -> Callable[[str], None]:

@@ -9,9 +9,9 @@ import pytest
 from tests.told import Told
 from tradebot.clock import ManualClock
 from tradebot.domain.messages import DiskAllowance, DiskSpaceState
-from tradebot.journal.disk_space import JournalSpace
+from tradebot.journal.disk_space import MB, JournalSpace
 from tradebot.trading import disk_monitor
-from tradebot.trading.disk_monitor import LOG_CUT_BYTES, LOG_GROWN_BYTES, MB, DiskMonitor, DiskThresholds
+from tradebot.trading.disk_monitor import LOG_CUT_BYTES, LOG_GROWN_BYTES, DiskMonitor, DiskThresholds
 
 LOW, SHORT = 1000 * MB, 200 * MB
 

@@ -36,7 +36,7 @@ from tradebot.daemon.warmup.warmup_loader import WarmupLoader
 from tradebot.domain.commands import CommandVerb
 from tradebot.domain.messages import AccountSnapshot, Command
 from tradebot.journal.crash_history import crash_loop_reason
-from tradebot.journal.disk_space import reading_processes
+from tradebot.journal.disk_space import MB, reading_processes
 from tradebot.journal.recovery import RecoveredAccount as Recovered
 from tradebot.journal.recovery import RecoveredState
 from tradebot.journal.rows import BODY_FORMAT, InstrumentList, RunRecord
@@ -58,7 +58,7 @@ from tradebot.trading.analysis.warmup import load_journaled_closes
 from tradebot.trading.analysis.worker_count import choose_worker_count
 from tradebot.trading.bar_builder import BarBuilder
 from tradebot.trading.calendar_sessions import CalendarSessions
-from tradebot.trading.disk_monitor import MB, DiskMonitor, DiskThresholds
+from tradebot.trading.disk_monitor import DiskMonitor, DiskThresholds
 from tradebot.trading.engine import Engine, EngineStages, Telemetry
 from tradebot.trading.price_band import PriceBand
 

@@ -11,10 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tradebot.doctor.finding import Finding, green, red, yellow
-from tradebot.journal.disk_space import free_disk_bytes
+from tradebot.journal.disk_space import MB, free_disk_bytes
 
 INSTALL = "install again: pip install --force-reinstall tradebot, in the environment of the daemon"
-MB = 1_000_000
 # A run has a socket for each connection and worker, and the files of journal and tables: some fifty. The unit asks for
 # 8192.
 FEW_FILES, TOO_FEW_FILES = 1024, 256

@@ -14,7 +14,7 @@ from tradebot.control.client import send_request
 from tradebot.control.halt_file import HaltFile
 from tradebot.doctor.finding import Finding, green, red, yellow
 from tradebot.errors import DaemonUnavailable, LinkLost, RequestRefused, StateError
-from tradebot.journal.disk_space import wal_size_bytes
+from tradebot.journal.disk_space import MB, wal_size_bytes
 from tradebot.journal.journal_heads import head_mismatch_reason
 from tradebot.journal.lock import lock_holder
 from tradebot.journal.reader import verify_tail
@@ -24,11 +24,11 @@ from tradebot.store.sqlite import FILE_NAME as STORE_FILE_NAME
 from tradebot.store.store import Store, StoreDeadlines
 from tradebot.store.store_factory import choose_store
 
-MB = 1_000_000
 TAIL_ROWS = 5_000  # checked in a tenth of a second; `tradebot verify` checks all
 LARGE_JOURNAL_MB = 2_000  # some years of fifty symbols; each start reads it from its first row
 LARGE_WAL_BYTES = 4 * WAL_BYTES  # the log grows while another process reads in one long transaction
 URGENT = (SESSION, FEED, CLOCK, DISK)
+VERIFY_REMEDY = "tradebot verify says more; a backup is put back by tradebot restore"
 STORE_WITHIN = StoreDeadlines(acquire_s=5.0, query_s=5.0, close_s=1.0)
 
 
@@ -71,13 +71,13 @@ def check_journal(state_dir: Path) -> Iterator[Finding]:
     try:
         report, doubt = verify_tail(path, TAIL_ROWS), head_mismatch_reason(path)
     except StateError as error:
-        yield red("journal", str(error), "tradebot verify says more; a backup is put back by tradebot restore")
+        yield red("journal", str(error), VERIFY_REMEDY)
         return
     if not report.is_intact:
         what = f"{path}: row {report.broken_row} is {report.why}"
-        yield red("journal", what, "tradebot verify says more; a backup is put back by tradebot restore")
+        yield red("journal", what, VERIFY_REMEDY)
     elif doubt:
-        yield red("journal", doubt, "tradebot verify says more; a backup is put back by tradebot restore")
+        yield red("journal", doubt, VERIFY_REMEDY)
     else:
         yield judge_journal_size(path.stat().st_size, wal_size_bytes(path), report.rows)
 

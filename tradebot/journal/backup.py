@@ -26,7 +26,6 @@ from tradebot.torn_line import cut_torn_line
 
 SETTLING_TRIES = 3  # copies of the logs and the journal until no log grew meanwhile
 JOURNAL_HEADS = FILE_NAME + SUFFIX
-MB = 1_000_000
 
 
 class BackupTerms(NamedTuple):

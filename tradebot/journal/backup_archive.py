@@ -18,6 +18,7 @@ from typing import IO
 
 import msgspec
 
+from tradebot.clock import SECOND
 from tradebot.domain.message import Message
 from tradebot.errors import DataError, StateError
 from tradebot.journal.reader import verify_chain
@@ -187,7 +188,7 @@ def _first_member(path: Path, archive: tarfile.TarFile) -> Manifest:
 
 def _member(name: str, size: int, manifest: Manifest) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
-    member.size, member.mode, member.mtime = size, 0o600, manifest.taken_at // 1_000_000_000
+    member.size, member.mode, member.mtime = size, 0o600, manifest.taken_at // SECOND
     return member
 
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+MB = 1_000_000
 PROCESSES = Path("/proc")
 
 

@@ -97,10 +97,16 @@ def value_text(value: Any) -> str:
         text = "yes" if value else "no"
     elif isinstance(value, Mapping):
         items = [f"{key} {value_text(one)}" for key, one in list(value.items())[:MAX_ITEMS]]
-        text = ", ".join(items + ([f"{len(value) - MAX_ITEMS} more"] if len(value) > MAX_ITEMS else [])) or "none"
+        text = _joined(items, len(value))
     elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
         shown = [value_text(one) for one in value[:MAX_ITEMS]]
-        text = ", ".join(shown + ([f"{len(value) - MAX_ITEMS} more"] if len(value) > MAX_ITEMS else [])) or "none"
+        text = _joined(shown, len(value))
     else:
         text = str(value)
     return text if len(text) <= MAX_VALUE_CHARS else f"{text[:MAX_VALUE_CHARS]}..."
+
+
+def _joined(shown: list[str], count: int) -> str:
+    # Of `count` items the first ones are shown.
+    more = [f"{count - MAX_ITEMS} more"] if count > MAX_ITEMS else []
+    return ", ".join(shown + more) or "none"

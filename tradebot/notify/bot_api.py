@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import aiohttp
 
+from tradebot.clock import SECOND
+
 POLL_S = 25  # seconds that the server holds a poll without a message
 ANSWER_WITHIN_S = 10.0
 MAX_ANSWER_BYTES = 4 << 20
@@ -111,6 +113,6 @@ def _message_of(update: Any) -> ChatMessage | None:
     return ChatMessage(
         update_id=number,
         chat_id=chat_id if isinstance(chat_id, int) else 0,
-        sent_at=date * 1_000_000_000 if isinstance(date, int) else 0,
+        sent_at=date * SECOND if isinstance(date, int) else 0,
         text=text if isinstance(text, str) else "",
     )

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from tradebot.clock import Clock
 from tradebot.domain.messages import DiskAllowance, DiskSpaceState
-from tradebot.journal.disk_space import JournalSpace
+from tradebot.journal.disk_space import MB, JournalSpace
 from tradebot.journal.schema import WAL_BYTES
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.storage import (
@@ -29,7 +29,6 @@ from tradebot.ops.events.storage import (
 )
 
 CHECK_EVERY_S, ANSWER_WITHIN_S = 2.0, 5.0
-MB = 1_000_000
 FULL_BYTES = MB  # with less free than this no file grows for long
 CANCEL_BYTES = 128 << 10  # of the reserve; enough for the rows of a few dozen cancels
 # A level ends at this multiple of its threshold, so that a disk at the edge is not reported again and again

@@ -14,6 +14,7 @@ from tradebot.cli.control.daemon import daemon_options
 from tradebot.cli.shared.state_dir import state_dir_of
 from tradebot.control.checkup import EXIT_CODES_HELP, check_status
 from tradebot.errors import ExitCode
+from tradebot.journal.disk_space import MB
 from tradebot.printing import print_json, print_line
 
 
@@ -46,7 +47,7 @@ def status(path: str | None, state_dir: Path | None, as_json: bool, is_check: bo
 
 def _free_mb(folder: Path) -> int | None:
     try:
-        return shutil.disk_usage(folder).free // 1_000_000
+        return shutil.disk_usage(folder).free // MB
     except OSError:
         return None
 
@@ -54,7 +55,7 @@ def _free_mb(folder: Path) -> int | None:
 def _log_mb(folder: Path) -> int | None:
     # SQLite's write-ahead log grows while another process reads the journal in one long transaction.
     try:
-        return os.stat(folder / "journal.sqlite3-wal").st_size // 1_000_000
+        return os.stat(folder / "journal.sqlite3-wal").st_size // MB
     except OSError:
         return None
 

@@ -14,7 +14,8 @@ from tradebot.clock import WallClock
 from tradebot.control.halt_file import FILE_NAME as HALT_FILE_NAME
 from tradebot.daemon.venue.venue_session import EXCHANGE_LOG
 from tradebot.history.database import FILE_NAME as HISTORY_FILE_NAME
-from tradebot.journal.backup import MB, BackupTerms, backup_names, take_backup
+from tradebot.journal.backup import BackupTerms, backup_names, take_backup
+from tradebot.journal.disk_space import MB
 from tradebot.paper.accounts import OLD_LOG
 from tradebot.paper.settings import PAPER_LOG, SHADOW_LOG
 from tradebot.printing import print_error_line, print_json, print_line

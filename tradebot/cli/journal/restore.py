@@ -30,7 +30,7 @@ def restore(file: Path, state_dir: Path, as_json: bool) -> None:
     if (pid := lock_holder(state_dir)) is not None:
         raise StateError(f"{state_dir}: a daemon runs there (pid {pid or 'unknown'}); restore into a new place")
     manifest = restore_backup(file, state_dir, finish=_halt)
-    taken = format_iso(manifest.taken_at)[:19] + "Z"
+    taken = _taken_text(manifest)
     if as_json:
         print_json(
             {"state_dir": str(state_dir), "rows": manifest.rows, "head": manifest.head, "taken": taken}
@@ -47,10 +47,14 @@ def restore(file: Path, state_dir: Path, as_json: bool) -> None:
     )
 
 
+def _taken_text(manifest: Manifest) -> str:
+    return f"{format_iso(manifest.taken_at)[:19]}Z"
+
+
 def _halt(folder: Path, manifest: Manifest) -> None:
     # A kill that stood when the backup was taken goes on standing, with its reason.
     halt_file = HaltFile(folder)
     before = halt_file.read_reason() if HALT_FILE_NAME in manifest.files else ""
-    taken = f"{format_iso(manifest.taken_at)[:19]}Z on {manifest.host}"
+    taken = f"{_taken_text(manifest)} on {manifest.host}"
     reason = f"restored from a backup of {taken}: once the daemon there has been stopped, tradebot resume"
     halt_file.write_reason(make_printable(f"{reason}; before that: {before}" if before else reason))
