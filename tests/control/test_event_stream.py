@@ -19,6 +19,7 @@ from tradebot.ops.event_lines import EventLines
 from tradebot.ops.events.event import Event
 from tradebot.ops.events.market import FeedLost
 from tradebot.ops.events.process import LogLinesDropped
+from tradebot.ops.logs import LogThreshold
 
 SECRET = "s3cr3t-canary-0123456789"
 
@@ -207,7 +208,7 @@ async def test_the_command_line_follows_over_the_socket(rig: ApiRig) -> None:
 
 
 def test_events_below_the_level_of_the_log_are_not_kept_and_other_threads_may_tell(rig: ApiRig) -> None:
-    memory = EventMemory(RUN_ID, EventLines(level="error"), rig.clock)
+    memory = EventMemory(RUN_ID, EventLines(threshold=LogThreshold("error")), rig.clock)
     memory.record_event(lost(1))
     assert (memory.newest, memory.read_after(0, most=9).missed) == (0, 0)
 

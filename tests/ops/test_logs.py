@@ -22,6 +22,8 @@ from hypothesis import strategies as st
 
 from tradebot.clock import ManualClock
 from tradebot.ops import logs
+from tradebot.ops.event_lines import EventLines
+from tradebot.ops.events.market import QuotesNotFetched
 from tradebot.ops.events.process import ApiOpened, HeadNotKept
 from tradebot.ops.redaction import Redactor
 
@@ -83,6 +85,37 @@ def test_lines_below_the_level_are_not_written(reader: Reader) -> None:
     write(HeadNotKept(reason="disk full"))
 
     assert [line["event"] for line in reader.lines()] == ["head_not_kept"]
+
+
+def test_a_level_set_later_holds_for_the_log_and_for_readers_of_its_events(reader: Reader) -> None:
+    reader.open(level="warning")
+    assert reader.logs is not None
+    write, lines = logs.log_listener("desk"), EventLines(threshold=reader.logs.threshold)
+    debug, warned = QuotesNotFetched(reason="timeout"), HeadNotKept(reason="disk full")
+    kept = list[str]()
+    for level in ("warning", "debug", "error"):
+        reader.logs.set_level(level)
+        for event in (debug, warned):
+            write(event)
+            kept += [event.name] if lines.is_logged(event) else []
+
+    assert kept == ["head_not_kept", "quotes_not_fetched", "head_not_kept"]
+    assert [line["event"] for line in reader.lines()] == kept
+
+
+def test_a_librarys_warning_obeys_the_level_that_was_set_later(reader: Reader) -> None:
+    reader.open(level="error")
+    assert reader.logs is not None
+    library = logging.getLogger("asyncio")
+    for level in ("error", "debug", "error"):
+        reader.logs.set_level(level)
+        library.info("never")
+        library.warning("slow at %s", level)
+        library.error("broken at %s", level)
+
+    assert [line["message"] for line in reader.lines()] == [
+        "broken at error", "slow at debug", "broken at debug", "broken at error",
+    ]  # fmt: skip
 
 
 def test_values_of_every_kind_become_json(reader: Reader) -> None:

@@ -6,17 +6,23 @@ from collections.abc import Iterable
 
 from tradebot.clock import format_iso
 from tradebot.ops.events.event import Event
-from tradebot.ops.logs import LOG_LEVELS, FieldSanitizer, render_json
+from tradebot.ops.logs import LOG_LEVELS, FieldSanitizer, LogThreshold, render_json
 from tradebot.ops.redaction import Redactor
 
 
 class EventLines:
-    """Renders events. `level` is the least that is rendered, as `configure_log` takes it, and so are the others."""
+    """Renders events that reach `threshold`, that of the log or else `info`. The others are as in `configure_log`."""
 
     def __init__(
-        self, *, level: str = "info", run_id: str = "", mode: str = "", secrets: Iterable[str] = (), logger: str = ""
+        self,
+        *,
+        threshold: LogThreshold | None = None,
+        run_id: str = "",
+        mode: str = "",
+        secrets: Iterable[str] = (),
+        logger: str = "",
     ) -> None:
-        self._least = LOG_LEVELS[level]
+        self._threshold = threshold or LogThreshold()
         self._fixed = {"run_id": run_id, "mode": mode, "logger": logger}
         self._fixed = {name: value for name, value in self._fixed.items() if value}
         self._redact = Redactor(secrets)
@@ -24,7 +30,7 @@ class EventLines:
 
     def is_logged(self, event: Event) -> bool:
         """Return whether the log takes events of this level."""
-        return LOG_LEVELS[event.level] >= self._least
+        return self._threshold.is_reached(LOG_LEVELS[event.level])
 
     def render_line(self, event: Event, at: int) -> bytes:
         """Return an event that came at the wall time `at` (ns) as one line of JSON, without a newline."""

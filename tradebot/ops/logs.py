@@ -33,16 +33,29 @@ PLAIN_TYPES = (str, int, float, Decimal, type(None))  # field values that stay a
 _JSON = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
 
-class _Threshold:
-    # The least level that is logged; a running process may change it.
-    number = LOG_LEVELS["info"]
+class LogThreshold:
+    """The least level that is logged, such as `info`; a running process may change it, so each event asks."""
+
+    def __init__(self, level: str = "info") -> None:
+        self.set_level(level)
+
+    def set_level(self, level: str) -> None:
+        """Let through this level and those above from now on."""
+        self._number = LOG_LEVELS[level]
+
+    def is_reached(self, number: int) -> bool:
+        """Return whether a level of this number, as in LOG_LEVELS and in `logging`, is logged."""
+        return number >= self._number
+
+
+_THRESHOLD = LogThreshold()  # of the log of this process
 
 
 class Logs:
     """The log opened by `configure_log`; to be closed last."""
 
     def __init__(self, writer: LineWriter) -> None:
-        self._writer = writer
+        self._writer, self.threshold = writer, _THRESHOLD
         self._undo: list[Callable[[], object]] = []
 
     @property
@@ -51,8 +64,8 @@ class Logs:
         return self._writer.dropped_count
 
     def set_level(self, level: str) -> None:
-        """Log events of this level and above from now on, such as `debug`."""
-        _Threshold.number = LOG_LEVELS[level]
+        """Log events of this level and above from now on, such as `debug`, and so for all that ask `threshold`."""
+        self.threshold.set_level(level)
 
     def flush(self, within_s: float = 2.0) -> bool:
         """Wait until everything logged so far is written. Returns False when that takes longer than `within_s`."""
@@ -108,7 +121,7 @@ def configure_log(
     )
     logs.set_level(level)
     logs._undo.append(structlog.reset_defaults)
-    _bridge_stdlib(logs, LOG_LEVELS[level])
+    _bridge_stdlib(logs)
     atexit.register(logs.close_log)
     logs._undo.append(lambda: atexit.unregister(logs.close_log))
     return logs
@@ -119,7 +132,7 @@ def log_listener(name: str) -> EventListener:
     logger: FilteringBoundLogger = structlog.get_logger(name)
 
     def write(event: Event) -> None:
-        if LOG_LEVELS[event.level] >= _Threshold.number:
+        if _THRESHOLD.is_reached(LOG_LEVELS[event.level]):
             getattr(logger, event.level)(event.name, **event.log_fields())
 
     return write
@@ -263,6 +276,8 @@ def _as_text(value: Any) -> str:
 
 class _Bridge(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
+        if not _THRESHOLD.is_reached(record.levelno):
+            return
         told = LibraryFailed if record.levelno >= logging.ERROR else LibraryWarned
         fields: dict[str, Any] = {"logger": record.name, "message": record.getMessage()}
         if record.exc_info and record.exc_info[1] is not None:
@@ -270,11 +285,11 @@ class _Bridge(logging.Handler):
         getattr(structlog.get_logger(), told.level)(told.name, **fields)
 
 
-def _bridge_stdlib(logs: Logs, level: int) -> None:
+def _bridge_stdlib(logs: Logs) -> None:
     root, bridge = logging.getLogger(), _Bridge()
     before = root.level
     root.addHandler(bridge)
-    root.setLevel(max(level, logging.WARNING))
+    root.setLevel(logging.WARNING)  # the least that is bridged; the bridge asks the threshold too
     logging.captureWarnings(True)
 
     def undo() -> None:

@@ -247,7 +247,7 @@ def _run(
         read_config=read_config,
         set_log_level=log.set_level,
         event_lines=EventLines(
-            level=config.log.level, run_id=name, mode=config.mode_label, secrets=secrets, logger="daemon"
+            threshold=log.threshold, run_id=name, mode=config.mode_label, secrets=secrets, logger="daemon"
         ),
     )
     bus = EventBus()
