@@ -52,6 +52,13 @@ def test_a_link_and_a_folder_in_its_place_are_refused(tmp_path: Path) -> None:
     assert victim.read_text() == "x" * 64
 
 
+@pytest.mark.timeout(10)
+def test_a_pipe_in_its_place_is_refused_and_no_start_waits_for_its_writer(tmp_path: Path) -> None:
+    os.mkfifo(token_path(tmp_path), 0o600)
+    with pytest.raises(StateError, match="if it is no plain file of this user, remove it"):
+        load_token(token_path(tmp_path))
+
+
 def test_only_the_token_itself_is_taken() -> None:
     assert is_token("Bearer abc", "abc")
     assert is_token("bearer abc", "abc")

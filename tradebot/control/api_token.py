@@ -5,10 +5,10 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
-import stat
 from pathlib import Path
 
 from tradebot.errors import StateError
+from tradebot.ops.private_file import open_private
 
 FILE_NAME = "api.token"
 TOKEN_BYTES = 32  # 256 random bits
@@ -27,14 +27,16 @@ def load_token(path: Path) -> str:
     """
     try:
         try:
-            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            file = open_private(path)
         except FileNotFoundError:
             return _make(path)
-        with os.fdopen(handle, encoding="ascii") as file:
-            about = os.fstat(file.fileno())
-            if not stat.S_ISREG(about.st_mode) or about.st_mode & 0o077 or about.st_uid != os.getuid():
-                raise StateError(f"{path} holds the API's token and others can reach it: `chmod 600 {path}`")
-            token = file.read(MAX_TOKEN_CHARS).strip()
+        if file is None:
+            raise StateError(
+                f"{path} holds the API's token and others can reach it: `chmod 600 {path}`; if it is no plain file of"
+                " this user, remove it"
+            )
+        with file:
+            token = file.read(MAX_TOKEN_CHARS).decode("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise StateError(f"{path} cannot be read: {error}; remove it, and the next start makes a new one") from error
     if len(token) < TOKEN_BYTES:

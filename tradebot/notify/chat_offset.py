@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 
 import msgspec
@@ -11,6 +10,7 @@ import msgspec
 from tradebot.clock import SECOND, Clock
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.notify import ChatOffsetNotKept
+from tradebot.ops.private_file import replace_private
 from tradebot.ops.reminder import Reminder
 
 FILE_NAME = "telegram.json"
@@ -66,10 +66,4 @@ class ChatOffset:
             return None
 
     def _write(self, kept: _Kept) -> None:
-        fresh = self._path.with_name(f"{FILE_NAME}.new")
-        handle = os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.encode(kept))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, self._path)
+        replace_private(self._path, msgspec.json.encode(kept), is_synced=True)

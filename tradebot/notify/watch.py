@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ import msgspec
 
 from tradebot.clock import HOUR, SECOND
 from tradebot.errors import ExitCode, StateError
+from tradebot.ops.private_file import replace_private
 
 FILE_NAME = "watch.json"
 MAX_FILE_BYTES = 64 << 10
@@ -73,13 +73,9 @@ def read_watched(state_dir: Path) -> WatchedState:
 def keep_watched(state_dir: Path, state: WatchedState) -> None:
     """Keep what was told. Raises StateError."""
     path = state_dir / FILE_NAME
-    fresh = path.with_name(f"{FILE_NAME}.new")
     try:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.encode(state))
-        os.replace(fresh, path)
+        replace_private(path, msgspec.json.encode(state), is_synced=False)
     except OSError as error:
         raise StateError(f"{path}: cannot be written: {error.strerror or error}") from error
 

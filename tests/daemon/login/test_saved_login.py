@@ -62,7 +62,7 @@ def test_a_write_that_fails_leaves_the_login_of_before(path: Path, monkeypatch: 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tradebot.daemon.login.saved_login.os.fsync", full)
+    monkeypatch.setattr("tradebot.ops.private_file.os.fsync", full)
     with pytest.raises(StateError, match=r"login-kite\.json: cannot be written: No space left on device$") as failed:
         save_login(path, msgspec.structs.replace(LOGIN, keys={"access_token": "another-token"}))
     assert read_login(path) == LOGIN
@@ -135,7 +135,7 @@ def test_a_file_that_may_not_be_ours_is_refused_with_a_sentence(
 
 def test_a_file_of_another_user_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_login(path, LOGIN)
-    monkeypatch.setattr("tradebot.daemon.login.saved_login.os.getuid", lambda: os.stat(path).st_uid + 1)
+    monkeypatch.setattr("tradebot.ops.private_file.os.getuid", lambda: os.stat(path).st_uid + 1)
     with pytest.raises(StateError, match="is not a file of this user alone"):
         read_login(path)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +10,7 @@ import msgspec
 
 from tradebot.domain.message import Message
 from tradebot.errors import StateError
+from tradebot.ops.private_file import open_private, replace_private
 from tradebot.venues.adapter import VenueAccess
 
 MAX_FILE_BYTES = 64 << 10
@@ -45,15 +44,8 @@ def login_path(state_dir: Path, venue: str) -> Path:
 
 def save_login(path: Path, login: SavedLogin) -> None:
     """Replace the file by `login`, readable by this user alone. Raises StateError."""
-    fresh = path.with_name(path.name + ".new")
     try:
-        fresh.unlink(missing_ok=True)
-        handle = os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.encode(login))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, path)
+        replace_private(path, msgspec.json.encode(login), is_synced=True)
     except OSError as error:
         raise StateError(f"{path}: cannot be written: {error.strerror or error}") from error
 
@@ -61,17 +53,14 @@ def save_login(path: Path, login: SavedLogin) -> None:
 def read_login(path: Path) -> SavedLogin | None:
     """Return the saved login, None where there is none. Raises StateError for a file that is not to be trusted."""
     try:
-        # A pipe in its place must not make the start wait for who writes into it.
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        file = open_private(path)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StateError(f"{path}: cannot be read: {error.strerror or error}") from error
-    found = os.fstat(handle)
-    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        os.close(handle)
+    if file is None:
         raise StateError(f"{path}: is not a file of this user alone; remove it and log in again")
-    with os.fdopen(handle, "rb") as file:
+    with file:
         raw = file.read(MAX_FILE_BYTES)
     try:
         return msgspec.json.decode(raw, type=SavedLogin)
