@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -89,7 +90,8 @@ class AccountLists:
 
     def list_symbols(self) -> SymbolList:
         """Return the symbols of the run."""
-        return SymbolList(tuple(map(self._symbol_row, self._parts.universe)))
+        held = self._account.open_quantities()
+        return SymbolList(tuple(self._symbol_row(one, held.get(one.symbol, ZERO)) for one in self._parts.universe))
 
     def list_strategies(self) -> StrategyList:
         """Return the strategies of the run. A pause is a halt that covers the strategy."""
@@ -121,9 +123,8 @@ class AccountLists:
             login=status["login"],
         )
 
-    def _symbol_row(self, instrument: Instrument) -> SymbolRow:
+    def _symbol_row(self, instrument: Instrument, held: Decimal) -> SymbolRow:
         symbol, conditions = instrument.symbol, self._account.conditions
-        held = self._account.open_quantities().get(symbol, ZERO)
         blocked = (
             self._blocked(symbol, "")
             or conditions.unaccounted.get(symbol, "")
