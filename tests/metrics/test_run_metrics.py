@@ -5,17 +5,18 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from tests.metrics.metrics_rig import MetricsRig, scraped
 from tests.trading.desk.desk_rig import OPEN, DeskRig, enter_and_send, order_state, with_all_controls
 from tests.trading.desk.many_positions import ManyPositions
 from tests.trading.desk.venue_model import VenueModel
 from tradebot.clock import SECOND
+from tradebot.control.api_application import METRICS_TYPE
 from tradebot.domain.commands import CommandVerb, Scope
 from tradebot.domain.messages import Action, BrokerSession, Command
 from tradebot.domain.order import OrderEventType, OrderState
 from tradebot.metrics.account_figures import SYMBOLS_SHOWN
-from tradebot.metrics.run_metrics import CONTENT_TYPE
 from tradebot.trading.desk.account_view import AccountView
 from tradebot.trading.desk.gate.exposure_controls import MaxOpenOrders
 from tradebot.trading.desk.settings import RestingSettings
@@ -41,7 +42,8 @@ def test_a_start_has_its_own_metrics_before_there_is_a_run() -> None:
 
 def test_the_text_is_of_the_plain_format_and_holds_nothing_of_other_registries() -> None:
     text = of_desk(DeskRig()).metrics.render_text()
-    assert CONTENT_TYPE.startswith("text/plain; version=0.0.4")
+    assert METRICS_TYPE.startswith("text/plain; version=0.0.4")
+    assert METRICS_TYPE == CONTENT_TYPE_PLAIN_0_0_4
     assert b"# TYPE tradebot_quote_to_order_seconds histogram\n" in text
     assert b"python_info" not in text
     assert b"_created" not in text

@@ -13,7 +13,6 @@ class RequestBucket:
     def __init__(self, clock: Clock, *, per_second: float, burst: int) -> None:
         self._clock, self._per_second, self._burst = clock, per_second, burst
         self._tokens, self._at = float(burst), clock.monotonic_ns()
-        self.refused_count = 0
 
     def take_token(self) -> int:
         """Take a token and return 0; without one return the whole seconds after which to ask again."""
@@ -23,5 +22,4 @@ class RequestBucket:
         if self._tokens >= 1:
             self._tokens -= 1
             return 0
-        self.refused_count += 1
         return math.ceil((1 - self._tokens) / self._per_second)

@@ -69,8 +69,6 @@ MAX_QUOTE_AHEAD_S = 5.0
 class Daemon:
     """One run: the stages over one venue session, and the tasks around them."""
 
-    metrics_text: Callable[[], bytes] = bytes  # in Prometheus's text format; empty before `attach_metrics`
-
     def __init__(
         self, config: Config, run_id: str, venue_session: VenueSession, journal: Journal, recovery: RecoveredState,
         specs: Sequence[StrategySpec], *, outbox: Outbox | None, tell: EventListener, notifier: Notifier,
@@ -252,7 +250,7 @@ class Daemon:
         return self._api
 
     def attach_metrics(self, metrics: RunMetrics) -> None:
-        """Let the metrics of the process be read from this run, too; from now on `metrics_text` returns them."""
+        """Let the metrics of the process be read from this run, too."""
         login = self._venue_session.login
         sources = RunSources(
             account=self.desk.account,
@@ -271,7 +269,6 @@ class Daemon:
             ended_runs=(len(self._recovery.runs), len(self._recovery.crashed_runs)),
         )
         metrics.attach_run(sources)
-        self.metrics_text = metrics.render_text
 
     def run_lists(self) -> RunLists:
         """Return what the operator can list of this run, once it has its API."""

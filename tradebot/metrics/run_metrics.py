@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from tradebot.clock import SECOND, Clock
@@ -19,8 +18,6 @@ from tradebot.metrics.metric_spec import MetricKind
 from tradebot.metrics.process_figures import process_figures
 from tradebot.metrics.run_sources import RunSources
 from tradebot.metrics.stage_figures import LOGIN_STATES, NEED_LOGIN, RUN_STATES, stage_figures
-
-CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 
 class RunMetrics(Collector):
@@ -55,7 +52,7 @@ class RunMetrics(Collector):
         )
 
     def render_text(self) -> bytes:
-        """Return every metric in Prometheus's text format, of the type `CONTENT_TYPE`."""
+        """Return every metric in Prometheus's text format, version 0.0.4."""
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
