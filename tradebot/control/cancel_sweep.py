@@ -122,21 +122,23 @@ class CancelSweep:
     async def _cancel_listed(self, listed: Iterable[VenueOrder], *, is_over: bool) -> bool:
         # Returns whether an order works that is not kept. Nothing waits for the positions but the stops.
         working = [order for order in listed if order.status in WORKING_STATUSES]
-        stops = [order for order in working if self._may_stay(order)]
-        others = [order for order in working if order not in stops]
+        kept_ids, stops, others = {order.venue_order_id for order in self._kept}, list[VenueOrder](), list[VenueOrder]()
+        for order in working:
+            (stops if self._may_stay(order, kept_ids) else others).append(order)
         self._note(others, listed)
         await self._cancel_all([] if is_over else others)
         self._kept = await self._choose_kept(stops)
-        unkept = [order for order in stops if order not in self._kept]
+        kept_ids = {order.venue_order_id for order in self._kept}
+        unkept = [order for order in stops if order.venue_order_id not in kept_ids]
         self._note(unkept, listed)
         await self._cancel_all([] if is_over else unkept)
         return bool(others or unkept)
 
-    def _may_stay(self, order: VenueOrder) -> bool:
+    def _may_stay(self, order: VenueOrder, kept_ids: set[str]) -> bool:
         # A stop to which a cancel was sent is not kept any more: it may be gone. One that triggers now closes.
         waits = order.gtt is not None or order.status is VenueOrderStatus.PENDING_TRIGGER
-        was_kept = order.venue_order_id in {kept.venue_order_id for kept in self._kept}
-        return (waits or was_kept) and not self._with_stops and order.venue_order_id not in self._cancelled_at
+        id_ = order.venue_order_id
+        return (waits or id_ in kept_ids) and not self._with_stops and id_ not in self._cancelled_at
 
     async def _choose_kept(self, waiting: list[VenueOrder]) -> tuple[VenueOrder, ...]:
         # Read again at each poll: an order that fills meanwhile may close what a stop guards.
