@@ -110,7 +110,7 @@ def status_snapshot(
     """
     newest, conditions = account.newest_quote_mono, account.conditions
     halts, session, now = halt_rows(account, killed=killed), conditions.times.session, clock.market_ns()
-    is_open = session is not None and session.opens_at <= now < session.closes_at
+    is_open = session is not None and session.is_open(now)
     closes_at = None if session is None else session.closes_at
     return (
         run

@@ -39,7 +39,7 @@ class DaySummary:
         if self._session is not None and now >= self._session.closes_at + SETTLED_AFTER_NS:
             self._tell_day(self._session)
             self._session = None
-        if self._session is None and known is not None and known.opens_at <= now < known.closes_at:
+        if self._session is None and known is not None and known.is_open(now):
             self._session = known
 
     def _tell_day(self, session: SessionBegins) -> None:

@@ -58,6 +58,10 @@ class SessionBegins(Message, frozen=True, rename=renamed("messages.SessionBegins
         """Return this session, with the latest end, and the early ends."""
         return self, *self.early_ends
 
+    def is_open(self, at: int) -> bool:
+        """Return whether `at` (market ns) is in this session, which ends last of all symbols."""
+        return self.opens_at <= at < self.closes_at
+
 
 class LinkUp(Message, frozen=True):
     """A connection of `source` is up, for the first time or again."""

@@ -38,7 +38,7 @@ def session_figures(sources: RunSources) -> Iterator[Figure]:
     """Yield the market's session and our login. A login that the venue refuses is needed, whatever it says itself."""
     conditions, now = sources.account.conditions, sources.clock.market_ns()
     session = conditions.times.session
-    yield Figure("tradebot_session_open", float(session is not None and session.opens_at <= now < session.closes_at))
+    yield Figure("tradebot_session_open", float(session is not None and session.is_open(now)))
     if session is not None:
         yield Figure("tradebot_session_closes_timestamp_seconds", session.closes_at / SECOND)
     state = NEED_LOGIN if conditions.links.session_lost else sources.login_state() or LOGGED_IN

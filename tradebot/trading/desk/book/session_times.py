@@ -52,7 +52,7 @@ class SessionTimes:
     def entries_closed(self, symbol: str, now: int) -> str:
         """Return why the time of day blocks entries in a symbol at `now` (market ns), empty where it does not."""
         session = self.session
-        if session is None or not session.opens_at <= now < session.closes_at:
+        if session is None or not session.is_open(now):
             return "the session is closed"
         # The first test decides for all symbols at once, on most of the day.
         if now < self._entries_until or now < self._endings.get(symbol, session).entries_until:
