@@ -13,9 +13,7 @@ from tradebot.cli.shared.tables import print_rows
 from tradebot.printing import print_json, print_line
 
 SPANS = (("this run", "run"), ("the day", "day"), ("whole journal", "whole"))
-TIMES = frozenset(
-    {"traded_at", "bar_at", "changed_at", "market_time", "opens_at", "closes_at", "entries_until"} | {"square_off_at"}
-)
+TIMES = frozenset({"market_time", "entries_until"})  # beside the names that end in `_at`
 # The columns of each list for people, so that a line fits into 80 columns; JSON has everything.
 COLUMNS = {
     "positions": ("symbol", "product", "owner", "quantity", "average_price", "last", "profit"),
