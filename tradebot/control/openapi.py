@@ -37,6 +37,8 @@ def openapi_document() -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of, parts)
+    for name in {route.takes.__name__ for route in ROUTES if route.method == "GET"}:
+        del parts[name]  # its fields stand with each route that takes them
     ready, live = schema_of[id(answers.ReadyAnswer)], schema_of[id(answers.LiveAnswer)]
     paths[EVENTS_PATH] = {"get": _events_operation()}
     paths[LIVE_PATH] = {"get": _operation_of("The event loop answers.", {"200": _json(live)}) | {"security": []}}
@@ -65,7 +67,7 @@ def _operation(route: ApiRoute, schema_of: dict[int, Any], parts: dict[str, Any]
     if route.method == "POST":
         body = {"application/json": {"schema": schema_of[id(route.takes)]}}
         return operation | {"requestBody": {"required": True, "content": body}}
-    taken = parts.pop(route.takes.__name__, None) or _parameters_schema(route)
+    taken = parts[route.takes.__name__]
     needed = taken.get("required", [])
     return operation | {
         "parameters": [
@@ -73,13 +75,6 @@ def _operation(route: ApiRoute, schema_of: dict[int, Any], parts: dict[str, Any]
             for name, schema in taken["properties"].items()
         ]
     }
-
-
-def _parameters_schema(route: ApiRoute) -> dict[str, Any]:
-    # Several routes share a type of parameters; the first of them took it out of the components.
-    _, parts = msgspec.json.schema_components([route.takes])
-    taken: dict[str, Any] = parts[route.takes.__name__]
-    return taken
 
 
 def _events_operation() -> dict[str, Any]:
