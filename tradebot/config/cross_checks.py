@@ -7,9 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from tradebot.config.problems import suggest_name
 from tradebot.config.sections import EMBEDDED, Config
+from tradebot.control.loopback_address import LOOPBACK_HOSTS
 from tradebot.venues import registry
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 Complaint = tuple[tuple[str | int, ...], str]  # (key path, what is wrong with it)
 
 
@@ -63,7 +63,7 @@ def _check_notify(config: Config) -> list[Complaint]:
     if telegram.token.get_secret_value() and not telegram.chat_id:
         found.append((("telegram", "chat_id"), "is missing: without it every chat could command the daemon"))
     server = urlsplit(telegram.server)
-    if server.scheme != "https" and server.hostname not in LOOPBACK:
+    if server.scheme != "https" and server.hostname not in LOOPBACK_HOSTS:
         found.append((("telegram", "server"), "must start with https://, or be of this machine: it gets the token"))
     return found
 
@@ -73,5 +73,5 @@ def _is_private(dsn: str) -> bool:
     parts = urlsplit(dsn)
     asked = parse_qs(parts.query)
     host = asked.get("host", [parts.hostname or ""])[0]
-    is_local = host in ("", *LOOPBACK) or host.startswith("/")
+    is_local = host in ("", *LOOPBACK_HOSTS) or host.startswith("/")
     return is_local or asked.get("sslmode") == ["verify-full"]

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from tradebot.clock import Clock
+from tradebot.control.loopback_address import LOOPBACK_HOSTS
 from tradebot.errors import RequestRefused, TradebotError, VenueUnavailable
 
 HTTP_PORT = 80
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 HOST_HEADER = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?", re.IGNORECASE)
 SHUTDOWN_TIMEOUT_S = 1.0
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">

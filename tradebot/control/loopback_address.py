@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\]):(\d{1,5})", re.IGNORECASE)
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 LAST_PORT = 65_535
 
 
