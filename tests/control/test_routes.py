@@ -14,9 +14,10 @@ from msgspec.structs import replace
 from tests.control.api_rig import RUN_ID, ApiRig, fetch_json, head_of, post_json, send_bytes, serving
 from tests.control.schema_check import differences
 from tradebot.control.answers import ReadyPart
+from tradebot.control.api_paths import PREFIX
 from tradebot.control.client import send_request
 from tradebot.control.openapi import openapi_document
-from tradebot.control.routes import PREFIX, ROUTES
+from tradebot.control.routes import ROUTES
 from tradebot.domain.commands import CommandVerb, Scope
 from tradebot.domain.market import BarBatch
 from tradebot.domain.messages import Action, Cancel, Command, OrderReport, Signal, Signals

@@ -10,21 +10,13 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from tradebot.control.api_paths import EVENTS_PATH, LIVE_PATH, METRICS_PATH, OPENAPI_PATH, READY_PATH
 from tradebot.control.connection_places import ConnectionPlaces
 from tradebot.control.control_apis import ControlApis
 from tradebot.control.openapi import openapi_document
 from tradebot.control.operator_api import BadRequest
 from tradebot.control.request_guard import RequestGuard
-from tradebot.control.routes import (
-    EVENTS_PATH,
-    LIVE_PATH,
-    METRICS_PATH,
-    OPENAPI_PATH,
-    READY_PATH,
-    ROUTES,
-    ApiRoute,
-    parameters_of,
-)
+from tradebot.control.routes import ROUTES, ApiRoute, parameters_of
 from tradebot.errors import TradebotError
 
 MAX_BODY_BYTES = 64 << 10

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tradebot.control.api_paths import EVENTS_PATH
 from tradebot.control.client import HINT, SocketConnection
 from tradebot.control.socket_address import socket_path
 from tradebot.errors import DaemonUnavailable, RequestRefused
 
-PATH = "/api/v1/events"
 SILENCE_S = 40.0  # the daemon sends something every 15 s
 MAX_LINE_BYTES = 1 << 20
 
@@ -33,7 +33,7 @@ def follow_events(state_dir: Path, *, after: str = "") -> Iterator[StreamedEvent
         with socket_path(state_dir) as address:
             connection = SocketConnection(address, timeout_s=SILENCE_S)
             try:
-                connection.request("GET", PATH, headers={"Last-Event-ID": after} if after else {})
+                connection.request("GET", EVENTS_PATH, headers={"Last-Event-ID": after} if after else {})
                 response = connection.getresponse()
                 if response.status != 200:
                     answer = json.loads(response.read(MAX_LINE_BYTES))

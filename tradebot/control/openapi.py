@@ -9,7 +9,8 @@ import msgspec
 
 from tradebot import __version__
 from tradebot.control import answers
-from tradebot.control.routes import EVENTS_PATH, LIVE_PATH, METRICS_PATH, OPENAPI_PATH, READY_PATH, ROUTES, ApiRoute
+from tradebot.control.api_paths import EVENTS_PATH, LIVE_PATH, METRICS_PATH, OPENAPI_PATH, READY_PATH
+from tradebot.control.routes import ROUTES, ApiRoute
 
 REF_TEMPLATE = "#/components/schemas/{name}"
 STATUS_MEANINGS = {

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from aiohttp import web
 
 from tradebot.clock import Clock
+from tradebot.control.api_paths import LIVE_PATH
 from tradebot.control.api_token import is_token
 from tradebot.control.request_rate import RequestBucket
-from tradebot.control.routes import LIVE_PATH
 
 SOCKET_HOSTS = frozenset({"localhost", "tradebot"})
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import msgspec
 
-MAX_ROWS = 1000  # rows of one answer
+from tradebot.control.api_paths import MAX_ROWS
+
 DEFAULT_ROWS = 100
 MAX_SEQ = 2**63 - 1  # the largest number of a journal row
 

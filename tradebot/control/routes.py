@@ -8,13 +8,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tradebot.control import answers, request_types
+from tradebot.control.api_paths import PREFIX
 from tradebot.control.control_apis import ControlApis
 from tradebot.control.operator_api import BadRequest
 from tradebot.control.status_answer import StartStatusAnswer, StatusAnswer
 
-PREFIX = "/api/v1"
-EVENTS_PATH = f"{PREFIX}/events"
-METRICS_PATH, OPENAPI_PATH, LIVE_PATH, READY_PATH = "/metrics", "/openapi.json", "/healthz", "/readyz"
 Body = dict[str, Any]
 
 

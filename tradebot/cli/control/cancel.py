@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from tradebot.cli.control.daemon import PREFIX, daemon_options, json_option, post_command
+from tradebot.cli.control.daemon import daemon_options, json_option, post_command
+from tradebot.control.api_paths import PREFIX
 from tradebot.printing import confirm_or_abort, print_json, print_line
 
 

@@ -10,14 +10,13 @@ import click
 
 from tradebot.cli.shared.options import CONFIG_OPTION, combine_options, state_dir_option
 from tradebot.cli.shared.state_dir import state_dir_of
+from tradebot.control.api_paths import MAX_ROWS, PREFIX
 
 daemon_options = combine_options(CONFIG_OPTION, state_dir_option("The daemon's state directory."))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-MAX_ROWS = 1000  # rows that the daemon lists at once
 limit_option = click.option(
     "--limit", type=click.IntRange(1, MAX_ROWS), default=100, show_default=True, help="At most this many, the newest."
 )
-PREFIX = "/api/v1"
 
 
 def post_command(path: str | None, state_dir: Path | None, route: str, body: dict[str, Any]) -> dict[str, Any]:

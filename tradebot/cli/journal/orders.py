@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from tradebot.cli.control.daemon import MAX_ROWS, fetch_list
+from tradebot.cli.control.daemon import fetch_list
 from tradebot.cli.control.lists import print_list
 from tradebot.cli.journal.options import account_option, journal_options, journal_path, running_option
 from tradebot.cli.journal.order_history import order_fields
 from tradebot.cli.shared.tables import print_rows
+from tradebot.control.api_paths import MAX_ROWS
 from tradebot.journal import recovery
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from tradebot.cli.control.daemon import MAX_ROWS, fetch_list
+from tradebot.cli.control.daemon import fetch_list
 from tradebot.cli.control.lists import print_list
 from tradebot.cli.journal.options import account_option, journal_options, journal_path, running_option
 from tradebot.cli.journal.order_history import exchange_zone
 from tradebot.cli.shared.tables import print_rows
 from tradebot.clock import format_iso
+from tradebot.control.api_paths import MAX_ROWS
 from tradebot.domain.messages import ReleasedPosition
 from tradebot.journal import recovery
 
