@@ -186,10 +186,9 @@ async def _run(
         apis.begin_run(api, daemon.run_lists())
         run_state.status_snapshot = api.current_status
         run_state.positions = daemon.desk.account.open_quantities
-        reload = None
         if options.read_config is not None:
             hooks = ReloadHooks(options.read_config, daemon.engine.execute_command, options.set_log_level)
-            reload = ConfigReload(
+            daemon.reload = reload = ConfigReload(
                 config, hooks, daemon.desk.account, notifier, speed=venue_session.clock.speed, tell=tell
             )
             run_state.ask_to_reload, apis.reload_config = reload.ask, reload.reload
@@ -198,7 +197,7 @@ async def _run(
         alerting.stall_reason = daemon.watchdog.stall_reason
         if options.is_dry:
             daemon.on_ready = lambda: ask_to_stop("the dry start is ready")
-        summary = await _trade(daemon, stop, reasons, reload) if started else {}
+        summary = await daemon.run_until_stopped(stop, reasons) if started else {}
         journal.append("end", RunEnd(reason=reasons[0], summary=summary), at=venue_session.clock.market_ns())
         notifier.extend_timeout()
     tell(DaemonStopped(reason=reasons[0], journal=str(path), **await daemon.heads.save_head()))
@@ -229,18 +228,6 @@ def _open_venue(
         has_login=options.has_login,
         known_accounts=recovery.accounts,
     )
-
-
-async def _trade(
-    daemon: Daemon, stop: asyncio.Event, reasons: list[str], reload: ConfigReload | None
-) -> dict[str, Any]:
-    if reload is None:
-        return await daemon.run_until_stopped(stop, reasons)
-    async with asyncio.TaskGroup() as tasks:
-        reloading = tasks.create_task(reload.run_reloads(), name="reload")
-        summary = await daemon.run_until_stopped(stop, reasons)
-        reloading.cancel()
-    return summary
 
 
 def _create_journal(config: Config, run_id: str, clock: Clock, driver: WriteDriver | None) -> Journal:

@@ -17,6 +17,7 @@ from tradebot.control.halt_file import HaltFile
 from tradebot.control.operator_api import OperatorApi
 from tradebot.control.status_snapshot import status_snapshot
 from tradebot.daemon.alerting import has_receiver
+from tradebot.daemon.config_reload import ConfigReload
 from tradebot.daemon.day_summary import DaySummary
 from tradebot.daemon.engine_settings import engine_settings
 from tradebot.daemon.head_keeper import JournalHeadKeeper
@@ -68,6 +69,8 @@ MAX_QUOTE_AHEAD_S = 5.0
 
 class Daemon:
     """One run: the stages over one venue session, and the tasks around them."""
+
+    reload: ConfigReload | None = None  # takes up a changed config while the run trades
 
     def __init__(
         self, config: Config, run_id: str, venue_session: VenueSession, journal: Journal, recovery: RecoveredState,
@@ -350,6 +353,8 @@ class Daemon:
 
     def _side_work(self, stop: asyncio.Event, reasons: list[str]) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
         venue_session, config = self._venue_session, self._config
+        if self.reload is not None:
+            yield "reload", self.reload.run_reloads()
         yield "announce", self._announce()
         yield "status", self._status_reporter.report_status()
         yield "journal-watch", self._journal.raise_on_failure()
