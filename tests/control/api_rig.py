@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.trading.desk.desk_rig import DeskRig
+from tests.trading.desk.desk_rig import DeskRig, with_all_controls
 from tradebot.clock import SECOND, ManualClock, WallClock
 from tradebot.control.account_lists import AccountLists, RunParts
 from tradebot.control.answers import ReadyPart
@@ -29,7 +29,6 @@ from tradebot.domain.messages import Command
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal
 from tradebot.ops.event_lines import EventLines
-from tradebot.trading.desk.gate.limits import Limits
 
 TOKEN = "t" * 43
 RUN_ID = "T1"
@@ -51,7 +50,7 @@ class ApiRig:
     """A run whose desk the test drives; `commands` are those that the API gave the desk."""
 
     def __init__(self, folder: Path, *, secrets: Sequence[str] = (), events: int = 2_000) -> None:
-        self.folder, self.desk_rig, self.halt_file = folder, DeskRig(), HaltFile(folder)
+        self.folder, self.desk_rig, self.halt_file = folder, with_all_controls(DeskRig()), HaltFile(folder)
         self.commands, self.outputs, self.stops = list[Command](), list[Message](), list[str]()
         self.end_streams: Callable[[], object] = lambda: None
         self.clock = ManualClock(self.desk_rig.at)
@@ -61,7 +60,7 @@ class ApiRig:
             halt_file=self.halt_file, command=self._command, status_snapshot=self.snapshot,
             ask_to_stop=self.stops.append,
         )  # fmt: skip
-        parts = RunParts(account, universe, [("s", ())], Limits(), self.halt_file.read_reason, self.snapshot)
+        parts = RunParts(account, universe, [("s", ())], self.halt_file.read_reason, self.snapshot)
         rows = JournalLists(folder / FILE_NAME, run_id=RUN_ID, universe=universe, interval_ns=60 * SECOND)
         self.ready = [ReadyPart("trading", True, "")]
         self.memory = EventMemory(RUN_ID, EventLines(run_id=RUN_ID, secrets=secrets), self.clock, size=events)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from msgspec.structs import replace
@@ -20,7 +21,7 @@ from tradebot.control.openapi import openapi_document
 from tradebot.control.routes import ROUTES
 from tradebot.domain.commands import CommandVerb, Scope
 from tradebot.domain.market import BarBatch
-from tradebot.domain.messages import Action, Cancel, Command, OrderReport, Signal, Signals
+from tradebot.domain.messages import Action, Cancel, Command, LimitsReloaded, OrderReport, Signal, Signals
 from tradebot.domain.order import (
     Fill,
     OrderEvent,
@@ -179,6 +180,17 @@ async def test_a_halt_of_a_strategy_is_its_pause_and_shows_with_strategies_and_r
     assert rig.commands[0] == Command(verb=CommandVerb.HALT, reason="lunch", scope=Scope.for_strategy("s"))
     assert (strategy["paused"], [halt["scope"] for halt in halts], after["paused"]) == ("lunch", ["strategy:s"], "")
     assert (unknown.status, "no strategy 'nope'" in unknown.json["error"]) == (400, True)
+
+
+async def test_the_limits_are_those_of_now(rig: ApiRig) -> None:
+    async with serving(rig) as port:
+        before, desk = (await fetch_json(port, "/api/v1/risk"))["limits"], rig.desk_rig.desk
+        lowered = msgspec.to_builtins(desk.account.limits) | {"max_daily_loss": "900"}
+        desk.apply_message(LimitsReloaded(limits=lowered, order_notional=Decimal(500)))
+        after = (await fetch_json(port, "/api/v1/risk"))["limits"]
+    assert [(one, other) for one, other in zip(before, after, strict=True) if one != other] == [
+        ({"name": "max_daily_loss", "value": "2500"}, {"name": "max_daily_loss", "value": "900"}),
+    ]  # fmt: skip
 
 
 async def test_a_cancel_is_of_an_order_of_ours_and_goes_to_the_desk_as_a_command(rig: ApiRig) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -93,11 +94,17 @@ def test_a_changed_config_is_taken_up_whole_or_not_at_all(
     daemon.process.send_signal(signal.SIGHUP)
     changes = daemon.event("config_reloaded")["changes"]
     assert changes == ["risk.max_daily_loss: 2500 -> 900", "risk.max_open_orders: 20 -> 7"]
+    place = ["--state-dir", str(tmp_path / "state")]
+
+    def shown_limits() -> dict[str, str]:
+        assert run_command_line(["risk", "--json", *place]) == 0
+        return {row["name"]: row["value"] for row in json.loads(capsys.readouterr().out)["limits"]}
+
+    assert (shown_limits()["max_daily_loss"], shown_limits()["max_open_orders"]) == ("900", "7")
     config.write_text("[risk]\nmax_open_orders = 3\nallow_short = true\n")
     daemon.process.send_signal(signal.SIGHUP)
     assert "risk.allow_short: False -> True; nothing was taken up" in daemon.event("reload_refused")["reason"]
 
-    place = ["--state-dir", str(tmp_path / "state")]
     assert run_command_line(["reload", "--dry-run", *place]) != 0, "what needs a restart is refused by the verb as well"
     assert "a restart is needed for risk.allow_short" in capsys.readouterr().err
     config.write_text("[risk]\nmax_open_orders = 30\nmax_daily_loss = 900\n")
@@ -105,6 +112,8 @@ def test_a_changed_config_is_taken_up_whole_or_not_at_all(
     assert "risk.max_open_orders: 7 -> 30\n1 setting(s) would change" in capsys.readouterr().out
     assert run_command_line(["reload", "--yes", *place]) == 0
     assert daemon.event("config_reloaded")["changes"] == ["risk.max_open_orders: 7 -> 30"]
+    assert "1 setting(s) changed" in capsys.readouterr().out
+    assert shown_limits()["max_open_orders"] == "30"
     assert daemon.stop().code == 0
     first, second = read_rows(tmp_path / "state/journal.sqlite3", kinds=("limits",))
     assert b'"max_open_orders":7' in first.body

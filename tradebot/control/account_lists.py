@@ -39,7 +39,6 @@ class RunParts(NamedTuple):
     account: AccountView
     universe: Universe
     strategies: Sequence[tuple[str, tuple[str, ...]]]
-    limits: Limits
     killed: Callable[[], str]
     status_snapshot: Callable[[], dict[str, Any]]
 
@@ -86,7 +85,8 @@ class AccountLists:
         )
         halts = (HaltRow(**row) for row in halt_rows(account, killed=self._parts.killed()))
         denied = (DenialRow(d.control, d.strategy, d.count, d.reason) for d in account.denials)
-        return RiskAnswer(tuple(halts), limit_rows(self._parts.limits), used, tuple(denied))
+        limits = () if account.limits is None else limit_rows(account.limits)
+        return RiskAnswer(tuple(halts), limits, used, tuple(denied))
 
     def list_symbols(self) -> SymbolList:
         """Return the symbols of the run."""

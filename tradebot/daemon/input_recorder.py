@@ -108,6 +108,9 @@ class InputRecorder:
 
         def make(killed: Callable[[], str]) -> Desk:
             book = Book(universe, self._settings, charges_by_market(universe))
-            return build_desk(book, gate=build_gate(self._limits, kill_reason=killed), id_prefix=run_id, **self._venue)
+            gate = build_gate(self._limits, kill_reason=killed)
+            desk = build_desk(book, gate=gate, id_prefix=run_id, **self._venue)
+            desk.placement.limits = self._limits
+            return desk
 
         return make

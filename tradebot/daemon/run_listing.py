@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from tradebot.config import Config
-from tradebot.config.desk_settings import gate_limits
 from tradebot.control.account_lists import AccountLists, RunParts
 from tradebot.control.control_apis import RunLists
 from tradebot.control.journal_lists import JournalLists
@@ -36,7 +35,6 @@ def build_run_lists(
         account=reads.account,
         universe=universe,
         strategies=[(spec.name, spec.symbols) for spec in reads.specs],
-        limits=gate_limits(config, speed=venue_session.clock.speed),
         killed=reads.killed,
         status_snapshot=reads.snapshot,
     )

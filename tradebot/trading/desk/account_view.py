@@ -14,6 +14,7 @@ from tradebot.domain.order import Order
 from tradebot.domain.portfolio import Position
 from tradebot.domain.position_key import PositionKey
 from tradebot.trading.desk.book.book import Book
+from tradebot.trading.desk.gate.limits import Limits
 from tradebot.trading.desk.placing.denials import Denials
 from tradebot.trading.desk.placing.placement import Placement
 from tradebot.trading.desk.rules.position_stops import ProtectiveLevels
@@ -234,6 +235,11 @@ class AccountView:
     def control_names(self) -> tuple[str, ...]:
         """Return the names of the gate's controls, in the order in which they are asked."""
         return self._placement.control_names
+
+    @property
+    def limits(self) -> Limits | None:
+        """Return the limits that the gate judges by now, None where they were not told."""
+        return self._placement.limits
 
     def limit_usage(self) -> dict[str, tuple[Decimal, Decimal]]:
         """Return limit -> (used, most): `daily_loss` and `gross` in money, `open_orders` and `orders_per_day` counts.

@@ -22,7 +22,12 @@ INTENT, DENIED = OrderEventType.INTENT, OrderEventType.DENIED
 
 
 class Placement:
-    """Puts orders before the gate. An order that passes is reserved in the same step, so that the next one sees it."""
+    """Puts orders before the gate. An order that passes is reserved in the same step, so that the next one sees it.
+
+    `limits` are those that the gate judges by, for those who show them; None where they were not told.
+    """
+
+    limits: Limits | None = None
 
     def __init__(self, book: Book, gate: Gate, requests: OrderRequests) -> None:
         self._book, self._gate, self.requests = book, gate, requests
@@ -120,6 +125,7 @@ class Placement:
     def change_limits(self, limits: Limits, order_notional: Decimal) -> None:
         """Let the gate judge by other limits, and size entries by another notional, from the next order on."""
         change_limits(self._gate, limits)
+        self.limits = limits
         self.requests.order_notional = order_notional
 
     def begin_market_day(self) -> None:
