@@ -182,8 +182,8 @@ async def _run(
         )
         stack.push_async_callback(daemon.analysis.stop_workers)
         daemon.attach_metrics(metrics)
-        api = daemon.operator_api(ask_to_stop, lines_dropped=options.lines_dropped)
-        apis.begin_run(api, daemon.run_lists())
+        api, lists = daemon.open_operator(ask_to_stop, lines_dropped=options.lines_dropped)
+        apis.begin_run(api, lists)
         run_state.status_snapshot = api.current_status
         run_state.positions = daemon.desk.account.open_quantities
         if options.read_config is not None:

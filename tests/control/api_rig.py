@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from tests.trading.desk.desk_rig import DeskRig, with_all_controls
 from tradebot.clock import SECOND, ManualClock, WallClock
-from tradebot.control.account_lists import AccountLists, RunParts
+from tradebot.control.account_lists import AccountLists
 from tradebot.control.answers import ReadyPart
 from tradebot.control.control_apis import ControlApis, RunLists
 from tradebot.control.event_memory import EventMemory
@@ -21,6 +21,7 @@ from tradebot.control.halt_file import HaltFile
 from tradebot.control.journal_lists import JournalLists
 from tradebot.control.loopback_address import LoopbackAddress
 from tradebot.control.operator_api import OperatorApi
+from tradebot.control.run_parts import RunParts
 from tradebot.control.server import serve_control_socket, serve_loopback
 from tradebot.control.start_api import StartApi
 from tradebot.control.status_snapshot import status_snapshot
@@ -38,7 +39,7 @@ COUNTS = {f"{span}_{what}": 0 for span in ("run", "day", "whole") for what in ("
 VITALS: dict[str, Any] = {
     "uptime_s": 1.0, "runs_before": 0, "cut_off_before": 0, "last_bar": None, "last_signal": None, "held_back": 0,
     "clock_offset_s": None, "login": {"held_since": 1}, "log_lines_dropped": 0,
-    "store": {"fed": 1, "behind": 0, "trouble": ""}, "money": MONEY | COUNTS,
+    "store": {"fed": 1, "behind": 0, "trouble": ""},
 }  # fmt: skip
 RUN: dict[str, Any] = {
     "mode": "paper", "run_id": RUN_ID, "pid": 7, "account": "AB1234", "venue": "embedded",
@@ -60,7 +61,10 @@ class ApiRig:
             halt_file=self.halt_file, command=self._command, status_snapshot=self.snapshot,
             ask_to_stop=self.stops.append,
         )  # fmt: skip
-        parts = RunParts(account, universe, [("s", ())], self.halt_file.read_reason, self.snapshot)
+        self.parts = RunParts(
+            account, universe, self.clock, [("s", ())], killed=self.halt_file.read_reason, is_trading=lambda: True,
+            vitals=lambda: VITALS, money=lambda: MONEY | COUNTS,
+        )  # fmt: skip
         rows = JournalLists(folder / FILE_NAME, run_id=RUN_ID, universe=universe, interval_ns=60 * SECOND)
         self.ready = [ReadyPart("trading", True, "")]
         self.memory = EventMemory(RUN_ID, EventLines(run_id=RUN_ID, secrets=secrets), self.clock, size=events)
@@ -68,7 +72,7 @@ class ApiRig:
         start_run = {name: value for name, value in RUN.items() if name not in ("account", "strategies")}
         start = StartApi(start_run, login=lambda: None, ask_to_stop=self.stops.append)
         self.apis = ControlApis(start, events=self.streams)
-        self._run = operator, RunLists(AccountLists(parts), rows, universe, lambda: tuple(self.ready))
+        self._run = operator, RunLists(AccountLists(self.parts), rows, universe, lambda: tuple(self.ready))
 
     def begin_run(self) -> None:
         """Let the run answer, after its start."""
@@ -77,8 +81,8 @@ class ApiRig:
     def snapshot(self) -> dict[str, Any]:
         """Return the status as a run does."""
         return status_snapshot(
-            run=RUN, account=self.desk_rig.desk.account, clock=self.clock, queues=(), pending_requests=0,
-            killed=self.halt_file.read_reason(), journal_rows=(1, 1), is_trading=True, vitals=VITALS, fills=0, orders=0,
+            self.parts, run=RUN, queues=(), pending_requests=0, killed=self.halt_file.read_reason(),
+            journal_rows=(1, 1), fills=0, orders=0,
         )  # fmt: skip
 
     async def write_journal(self, *rows: tuple[str, Message]) -> None:

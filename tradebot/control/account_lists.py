@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from decimal import Decimal
 from itertools import islice
-from typing import Any, NamedTuple
 
 import msgspec
 
@@ -26,21 +24,11 @@ from tradebot.control.answers import (
     SymbolRow,
     UsedLimits,
 )
+from tradebot.control.run_parts import RunParts
 from tradebot.control.status_snapshot import halt_rows, position_rows
-from tradebot.domain.instrument import Instrument, Universe
+from tradebot.domain.instrument import Instrument
 from tradebot.domain.order import ZERO, Order
-from tradebot.trading.desk.account_view import AccountView
 from tradebot.trading.desk.gate.limits import Limits
-
-
-class RunParts(NamedTuple):
-    """What the lists read of a run. `strategies` are pairs (name, symbols it may trade, empty for all)."""
-
-    account: AccountView
-    universe: Universe
-    strategies: Sequence[tuple[str, tuple[str, ...]]]
-    killed: Callable[[], str]
-    status_snapshot: Callable[[], dict[str, Any]]
 
 
 class AccountLists:
@@ -66,7 +54,7 @@ class AccountLists:
 
     def read_profit(self) -> ProfitAnswer:
         """Return profit and charges by span of time."""
-        money = self._parts.status_snapshot()["money"]
+        money = self._parts.money()
         names = ProfitAnswer.__struct_fields__
         return ProfitAnswer(
             **{name: money[name] for name in names if name in money}, unrealized=self._account.unrealized_profit()
@@ -110,17 +98,17 @@ class AccountLists:
 
     def read_session(self) -> SessionAnswer:
         """Return the session in force or next to come."""
-        status, session = self._parts.status_snapshot(), self._account.conditions.times.session
+        state, vitals, session = self._parts.read_state(), self._parts.vitals(), self._account.conditions.times.session
         return SessionAnswer(
-            market_time=status["market_time"],
-            is_open=status["session"]["is_open"],
+            market_time=state.market_time,
+            is_open=state.session["is_open"],
             opens_at=None if session is None else session.opens_at,
             closes_at=None if session is None else session.closes_at,
             entries_until=None if session is None else session.entries_until,
             square_off_at=None if session is None else session.square_off_at,
             early_symbols=0 if session is None else sum(len(one.symbols) for one in session.early_ends),
-            clock_offset_s=status["clock_offset_s"],
-            login=status["login"],
+            clock_offset_s=vitals["clock_offset_s"],
+            login=vitals["login"],
         )
 
     def _symbol_row(self, instrument: Instrument, held: Decimal) -> SymbolRow:

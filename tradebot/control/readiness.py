@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
-from tradebot.control.account_lists import RunParts
 from tradebot.control.answers import ReadyPart
+from tradebot.control.run_parts import RunParts, RunReading
 from tradebot.errors import TradebotError
 
 
@@ -21,12 +21,11 @@ class JournalHealth(Protocol):
 
 def ready_parts(parts: RunParts, journal: JournalHealth) -> tuple[ReadyPart, ...]:
     """Return the parts of a run: trading, feed, broker, journal, store. Outside of a session no feed is wanted."""
-    status, conditions = parts.status_snapshot(), parts.account.conditions
-    store = status["store"]
+    state, store, conditions = parts.read_state(), parts.vitals()["store"], parts.account.conditions
     disk = conditions.disk_full or conditions.disk_short
     reasons = {
-        "trading": "" if status["state"] == "trading" else f"the daemon is {status['state']}",
-        "feed": "; ".join(_feed_troubles(status)),
+        "trading": "" if state.name == "trading" else f"the daemon is {state.name}",
+        "feed": "; ".join(_feed_troubles(state)),
         "broker": conditions.links.session_lost or conditions.blind_reason,
         "journal": str(journal.error) if journal.error is not None else disk,
         "store": "" if store is None else store["trouble"],
@@ -34,11 +33,10 @@ def ready_parts(parts: RunParts, journal: JournalHealth) -> tuple[ReadyPart, ...
     return tuple(ReadyPart(name, not reason, reason) for name, reason in reasons.items())
 
 
-def _feed_troubles(status: dict[str, Any]) -> Iterator[str]:
-    feed = status["feed"]
-    if not status["session"]["is_open"]:
+def _feed_troubles(state: RunReading) -> Iterator[str]:
+    if not state.session["is_open"]:
         return
-    if feed["age_s"] is None:
+    if state.feed["age_s"] is None:
         yield "no quote has come yet"
-    for source, reason in feed["down"].items():
+    for source, reason in state.feed["down"].items():
         yield f"{source}: {reason}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tradebot.clock import SECOND, Clock
+from tradebot.control.run_parts import RunParts
 from tradebot.domain.order import ZERO
 from tradebot.domain.position_key import OWNER_EXTERNAL
 from tradebot.trading.desk.account_view import AccountView
@@ -89,43 +89,35 @@ def resting_stop_rows(account: AccountView) -> list[dict[str, Any]]:
 
 
 def status_snapshot(
+    parts: RunParts,
     *,
     run: dict[str, Any],
-    account: AccountView,
-    clock: Clock,
     queues: Iterable[BoundedQueue],
     pending_requests: int,
     killed: str,
     journal_rows: tuple[int, int],
-    is_trading: bool,
-    vitals: dict[str, Any],
     fills: int,
     orders: int,
 ) -> dict[str, Any]:
     """Return the whole status.
 
-    `run` is what never changes in a run, `vitals` the state of the process. `journal_rows` is (queued, on disk).
+    `run` is what never changes in a run, `killed` the reason in the HALT file. `journal_rows` is (queued, on disk).
     `fills` and `orders` count those of this run; denied orders are included. In the status, `paid` is what we paid for
     all purchases less what we received for all sales, before charges.
     """
-    newest, conditions = account.newest_quote_mono, account.conditions
-    halts, session, now = halt_rows(account, killed=killed), conditions.times.session, clock.market_ns()
-    is_open = session is not None and session.is_open(now)
-    closes_at = None if session is None else session.closes_at
+    account, state = parts.account, parts.read_state()
+    halts = halt_rows(account, killed=killed)
     return (
         run
-        | vitals
+        | parts.vitals()
+        | {"money": parts.money()}
         | {
-            "state": "stopping" if conditions.is_stopping else "trading" if is_trading else "starting",
-            "market_time": now,
-            "session": {"is_open": is_open, "closes_at": closes_at},
+            "state": state.name,
+            "market_time": state.market_time,
+            "session": state.session,
             "halted": bool(halts),
             "halts": halts,
-            "feed": {
-                "age_s": round((clock.monotonic_ns() - newest) / SECOND, 3) if newest else None,
-                "is_stale": bool(conditions.links.stale_sources),
-                "down": dict(conditions.links.stale_sources),
-            },
+            "feed": state.feed,
             "positions": position_rows(account),
             "orders": order_rows(account),
             "resting_stops": resting_stop_rows(account),

@@ -15,6 +15,7 @@ from tradebot.config import Config
 from tradebot.control.control_apis import RunLists
 from tradebot.control.halt_file import HaltFile
 from tradebot.control.operator_api import OperatorApi
+from tradebot.control.run_parts import RunParts
 from tradebot.control.status_snapshot import status_snapshot
 from tradebot.daemon.alerting import has_receiver
 from tradebot.daemon.config_reload import ConfigReload
@@ -23,7 +24,7 @@ from tradebot.daemon.engine_settings import engine_settings
 from tradebot.daemon.head_keeper import JournalHeadKeeper
 from tradebot.daemon.input_recorder import InputRecorder
 from tradebot.daemon.lot_warnings import LotWarnings
-from tradebot.daemon.run_listing import RunReads, build_run_lists
+from tradebot.daemon.run_listing import build_run_lists
 from tradebot.daemon.run_probes import run_probes
 from tradebot.daemon.run_results import RunResults
 from tradebot.daemon.run_summary import summarize_run
@@ -176,9 +177,8 @@ class Daemon:
         )
         self._recover(recovered)
         await self.space.check_disk()
-        venue_session.venue.resume_day(
-            recovered.orders_sent_on(venue_session.traded_market.day_number(clock.market_ns()))
-        )
+        today = venue_session.traded_market.day_number(clock.market_ns())
+        venue_session.venue.resume_day(recovered.orders_sent_on(today))
         # On the embedded exchange market time stands still until the start is over. The strategies can be warmed up
         # first: no stop can be reached meanwhile, and no bar is missed.
         if self._is_market_held:
@@ -208,49 +208,57 @@ class Daemon:
         clock = self._venue_session.clock
         return isinstance(clock, MarketClock) and clock.is_held
 
-    def operator_api(
+    def open_operator(
         self, ask_to_stop: Callable[[str], None], *, lines_dropped: Callable[[], int] = lambda: 0
-    ) -> OperatorApi:
-        """Return the operator's API of this run; `ask_to_stop` ends the run with a reason."""
-        config, venue_session = self._config, self._venue_session
+    ) -> tuple[OperatorApi, RunLists]:
+        """Return the operator's API of this run and what it can list; `ask_to_stop` ends the run with a reason."""
+        config, venue_session, engine, halt_file = self._config, self._venue_session, self.engine, self._halt_file
+        universe, strategies = venue_session.universe, [s.name for s in config.strategy]
         run = {
             "mode": config.mode_label,
             "run_id": self._run_id,
             "pid": os.getpid(),
             "account": venue_session.account,
             "venue": venue_session.venue_name,
-            "symbols": list(venue_session.universe.symbols),
-            "strategies": [s.name for s in config.strategy],
+            "symbols": list(universe.symbols),
+            "strategies": strategies,
         }
-        engine = self.engine
         vitals = RunVitals(
             clock=venue_session.clock, engine=engine, recovery=self._recovery, outbox=self._outbox,
             lines_dropped=lines_dropped, login_ends=venue_session.login_ends, market=venue_session.traded_market,
             login_fields=dict if venue_session.login is None else venue_session.login.as_fields,
         )  # fmt: skip
+        parts = RunParts(
+            account=self.desk.account,
+            universe=universe,
+            clock=venue_session.clock,
+            strategies=[(spec.name, spec.symbols) for spec in self._specs],
+            killed=lambda: halt_file.reason,
+            is_trading=lambda: self._is_trading,
+            vitals=vitals.read_vitals,
+            money=self._results.as_fields,
+        )
         self._api = OperatorApi(
             account=self.desk.account,
-            universe=venue_session.universe,
-            strategies=frozenset(s.name for s in config.strategy),
+            universe=universe,
+            strategies=frozenset(strategies),
             clock=venue_session.clock,
-            halt_file=self._halt_file,
+            halt_file=halt_file,
             command=engine.execute_command,
             status_snapshot=lambda: status_snapshot(
+                parts,
                 run=run,
-                account=self.desk.account,
-                clock=venue_session.clock,
                 queues=engine.queues,
                 pending_requests=engine.order_sender.queue.pending_count,
-                killed=self._halt_file.read_reason(),
+                killed=halt_file.read_reason(),
                 journal_rows=self._journal.row_numbers,
-                is_trading=self._is_trading,
-                vitals=vitals.read_vitals() | {"money": self._results.as_fields()},
                 fills=self._results.run_fills,
                 orders=len(self._results.run_orders()),
             ),
             ask_to_stop=ask_to_stop,
         )
-        return self._api
+        interval = config.bars.interval_ns
+        return self._api, build_run_lists(parts, self._journal, run_id=self._run_id, interval_ns=interval)
 
     def attach_metrics(self, metrics: RunMetrics) -> None:
         """Let the metrics of the process be read from this run, too."""
@@ -272,13 +280,6 @@ class Daemon:
             ended_runs=(len(self._recovery.runs), len(self._recovery.crashed_runs)),
         )
         metrics.attach_run(sources)
-
-    def run_lists(self) -> RunLists:
-        """Return what the operator can list of this run, once it has its API."""
-        assert self._api is not None, "the lists read what the API reads"
-        parts, killed = (self._config, self._venue_session), lambda: self._halt_file.reason
-        reads = RunReads(self.desk.account, self._specs, killed, self._api.current_status)
-        return build_run_lists(*parts, self._journal, reads, run_id=self._run_id)
 
     def _recover(self, account: Recovered) -> None:
         halts = self._recovery.halts_in_session(self._opens_at)
