@@ -62,10 +62,11 @@ class Prometheus:
 
 
 @contextmanager
-def scraping(target: int, rules: str, folder: Path) -> Iterator[Prometheus]:
-    """Run Prometheus over the daemon's metrics at the port `target`."""
+def scraping(target: int, token_file: Path, rules: str, folder: Path) -> Iterator[Prometheus]:
+    """Run Prometheus over the metrics of the daemon whose API listens at the port `target`."""
     (folder / "rules.yml").write_text(rules)
-    jobs = [{"job_name": "tradebot", "static_configs": [{"targets": [f"127.0.0.1:{target}"]}]}]
+    jobs = [{"job_name": "tradebot", "static_configs": [{"targets": [f"127.0.0.1:{target}"]}],
+             "authorization": {"type": "Bearer", "credentials_file": str(token_file)}}]  # fmt: skip
     settings = {"global": {"scrape_interval": "2s", "evaluation_interval": "2s"}, "rule_files": ["rules.yml"],
                 "scrape_configs": jobs}  # fmt: skip
     (folder / "prometheus.yml").write_text(yaml.safe_dump(settings))
@@ -97,11 +98,11 @@ def test_prometheus_reads_two_minutes_of_a_day_and_a_halt_fires(
     rules, board = (tmp_path / "rules").read_text(), json.loads((tmp_path / "grafana").read_text())
     daemon = Daemon(
         "run", "--symbols", SYMBOLS, "--state-dir", str(state), "--speed", str(SPEED), "--interval", "1m",
-        "--log-format", "json", "--log-level", "debug", module="tests.stories.scraped_daemon",
-        env={"METRICS_PORT": str(target)},
+        "--log-format", "json", "--log-level", "debug", env={"TRADEBOT_API__LISTEN": f"127.0.0.1:{target}"},
     )  # fmt: skip
     began = time.time()
-    with scraping(target, rules, tmp_path) as prometheus:
+    token_file = Path(daemon.event("api_opened")["token_file"])
+    with scraping(target, token_file, rules, tmp_path) as prometheus:
         try:
             daemon.event("trading_started")
             look_on(daemon, SCRAPED_S)
@@ -130,7 +131,9 @@ def test_prometheus_reads_two_minutes_of_a_day_and_a_halt_fires(
             assert all(group["lastError"] == "" for group in health(prometheus)), health(prometheus)
             read = {one["metric"]["purpose"]: float(one["values"][-1][1])
                     for one in prometheus.over("tradebot_fills_total", began)}  # fmt: skip
-            with urllib.request.urlopen(f"http://127.0.0.1:{target}/metrics", timeout=10) as answer:
+            shown = {"Authorization": f"Bearer {token_file.read_text().strip()}"}
+            page = urllib.request.Request(f"http://127.0.0.1:{target}/metrics", headers=shown)
+            with urllib.request.urlopen(page, timeout=10) as answer:
                 promtool("check", "metrics", given=answer.read())
         finally:
             done = daemon.stop(30)
