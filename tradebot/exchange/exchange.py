@@ -31,7 +31,7 @@ from tradebot.exchange.latency_link import LatencyLink
 from tradebot.exchange.margin import reservation_price
 from tradebot.exchange.matching_engine import MatchingEngine, changed_ticket
 from tradebot.exchange.order_rules import OrderRules
-from tradebot.exchange.order_validation import OrderValidator, check_changeable, check_session_open
+from tradebot.exchange.order_validation import OrderValidator, check_changeable
 from tradebot.exchange.refusals import ExchangeRefusal, RefusalCode
 from tradebot.exchange.restart import read_earlier_runs
 from tradebot.exchange.snapshot import PriceSource, Snapshots
@@ -100,12 +100,13 @@ class Exchange:
             self.account = past.account
             self.account.roll_to_day(day)
             self._book.restore_earlier_book(past.versions, past.trades)
-        self._validator = OrderValidator(source, self.latest_columns, self._book, self.account, rules or OrderRules())
+        rules = rules or OrderRules()
+        self._validator = OrderValidator(source, self.latest_columns, self._book, self.account, rules)
         self._reports = ClientReports(self._book, self.account, self._log, mark=self._mark)
         self.gtt_book = GttBook(
             self.universe,
             self.latest_columns,
-            rules or OrderRules(),
+            rules,
             self._log,
             now=self._now,
             check_instrument=self._validator.check_instrument,
@@ -158,7 +159,7 @@ class Exchange:
 
     def _accept_order(self, ticket: Ticket, now: int) -> BookOrder:
         self._validator.check_instrument(ticket)
-        self._check_open(now, ticket.symbol)
+        self._check_open(ticket.symbol, now)
         if reason := self.hooks.refusal_reason(ticket):
             raise ExchangeRefusal(RefusalCode.FORBIDDEN, reason=reason)
         self._validator.check_ticket(ticket)
@@ -196,7 +197,7 @@ class Exchange:
         }
         changes = {name: value for name, value in requested.items() if value is not None}
         ticket = changed_ticket(seen.ticket, changes)
-        self._check_open(now, ticket.symbol)
+        self._check_open(ticket.symbol, now)
         self._validator.check_modification(seen, ticket)
         self._validator.check_ticket(ticket, replaces=seen)
         counted = msgspec.structs.replace(seen, modifications=seen.modifications + 1, reason="")
@@ -325,14 +326,14 @@ class Exchange:
     def _mark(self, symbol: str) -> InstrumentMark:
         return self._prices.instrument_mark(symbol, self._book.trade_rows() if symbol not in self.universe else ())
 
-    def _is_open(self, id_: int, at: int) -> bool:
-        is_trading = not self._link.is_closed and self._engine.is_trading(self.universe[id_].symbol)
-        return is_trading and self.source.opens_at <= at < int(self.source.instrument_closes_at[id_])
+    def _is_open(self, symbol: str, at: int) -> bool:
+        if self._link.is_closed or not self._engine.is_trading(symbol):
+            return False
+        return self.source.opens_at <= at < int(self.source.instrument_closes_at[self.universe.id_of(symbol)])
 
-    def _check_open(self, now: int, symbol: str) -> None:
-        is_over = self._link.is_closed or not self._engine.is_trading(symbol)
-        closes_at = 0 if is_over else int(self.source.instrument_closes_at[self.universe.id_of(symbol)])
-        check_session_open(now, opens_at=self.source.opens_at, closes_at=closes_at)
+    def _check_open(self, symbol: str, at: int) -> None:
+        if not self._is_open(symbol, at):
+            raise ExchangeRefusal(RefusalCode.CLOSED)
 
     def _check_funds(self, order: BookOrder) -> str:
         # Only a new order may be rejected by a fault; a change comes with the exchange's id.

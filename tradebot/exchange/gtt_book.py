@@ -37,9 +37,8 @@ class GttBook:
     """The GTT orders of one account, by their number.
 
     `now` is the market time in ns, `check_instrument` raises ExchangeRefusal for an instrument that cannot be traded.
-    `place` books an order at a market ns as a client's would be, and raises ExchangeRefusal. `is_open` says whether an
-    instrument (its id) trades at a market ns. `words` returns the broker's words for a refusal; a protocol server sets
-    it.
+    `place` books an order at a market ns as a client's would be, and raises ExchangeRefusal. `is_open` says whether a
+    symbol trades at a market ns. `words` returns the broker's words for a refusal; a protocol server sets it.
     """
 
     def __init__(
@@ -52,7 +51,7 @@ class GttBook:
         now: Callable[[], int],
         check_instrument: Callable[[GttTicket], None],
         place: Callable[[Ticket, int], BookOrder],
-        is_open: Callable[[int, int], bool],
+        is_open: Callable[[str, int], bool],
     ) -> None:
         self._universe, self._columns, self._rules, self._log = universe, columns, rules, log
         self._now, self._check_instrument, self._place, self._is_open = now, check_instrument, place, is_open
@@ -113,9 +112,10 @@ class GttBook:
             return
         for index in np.flatnonzero(self._is_watched[snapshots.ids]):
             id_, last = int(snapshots.ids[index]), int(snapshots.last[index])
-            if last <= 0 or not self._is_open(id_, snapshots.at):
+            instrument = self._universe[id_]
+            if last <= 0 or not self._is_open(instrument.symbol, snapshots.at):
                 continue
-            price = self._universe[id_].price_from_units(last)
+            price = instrument.price_from_units(last)
             for gtt_id in list(self._watched.get(id_, ())):
                 gtt = self._gtts[gtt_id]
                 if (leg := gtt.ticket.reached_leg(price)) is not None:

@@ -126,12 +126,6 @@ def allowed_products(kind: InstrumentKind) -> frozenset[str]:
     return EQUITY_PRODUCTS if kind in (InstrumentKind.EQUITY, InstrumentKind.SPOT) else DERIVATIVE_PRODUCTS
 
 
-def check_session_open(now: int, *, opens_at: int, closes_at: int) -> None:
-    """Raise ExchangeRefusal outside the session [opens_at, closes_at); all times are market ns."""
-    if not opens_at <= now < closes_at:
-        raise ExchangeRefusal(RefusalCode.CLOSED)
-
-
 def check_changeable(order: BookOrder, *, verb: str, request: BookStatus | None) -> None:
     """Raise ExchangeRefusal if an order has ended, or if a pending request excludes this one.
 
