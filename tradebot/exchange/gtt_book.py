@@ -20,7 +20,7 @@ from tradebot.domain.instrument import Universe
 from tradebot.domain.market import Ints
 from tradebot.domain.order import OrderKind
 from tradebot.exchange.event_log import EventLog
-from tradebot.exchange.gtt_order import BookGtt, GttBookStatus, GttResult, GttTicket, gtt_to_line
+from tradebot.exchange.gtt_order import BookGtt, GttBookStatus, GttResult, GttTicket
 from tradebot.exchange.gtt_validation import check_gtt
 from tradebot.exchange.order_rules import OrderRules
 from tradebot.exchange.refusals import ExchangeRefusal, RefusalCode
@@ -157,7 +157,7 @@ class GttBook:
         id_ = self._universe.id_of(ticket.symbol)
         instrument = self._universe[id_]
         last = int(self._columns["last"][id_]) or int(self._columns["previous_close"][id_])
-        check_gtt(ticket, instrument, last=instrument.price_from_units(last), rules=self._rules)
+        check_gtt(ticket, instrument, last=instrument.price_from_units(last))
 
     def _active(self, gtt_id: int, verb: str) -> BookGtt:
         gtt = self.gtt_of(gtt_id)
@@ -170,7 +170,7 @@ class GttBook:
 
     def _keep(self, gtt: BookGtt) -> BookGtt:
         self._gtts[gtt.gtt_id] = gtt
-        self._log.append_line("gtt", **gtt_to_line(gtt))
+        self._log.append_line("gtt", **msgspec.structs.asdict(gtt))
         self._watch()
         return gtt
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
-
-import msgspec
 
 from tradebot.domain.message import Message
 from tradebot.domain.order import Side
@@ -85,13 +81,3 @@ class BookGtt(Message, frozen=True):
     def is_active(self) -> bool:
         """Return whether it can still trigger."""
         return self.status is GttBookStatus.ACTIVE
-
-
-def gtt_to_line(gtt: BookGtt) -> dict[str, Any]:
-    """Return a GTT order as a line of the log."""
-    return msgspec.structs.asdict(gtt)
-
-
-def gtt_from_line(line: Mapping[str, Any]) -> BookGtt:
-    """Return the GTT order in a line of the log. Raises msgspec.ValidationError."""
-    return msgspec.convert(line, BookGtt)

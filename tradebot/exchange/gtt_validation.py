@@ -10,12 +10,15 @@ from decimal import Decimal
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.products import INTRADAY
 from tradebot.exchange.gtt_order import GttLeg, GttTicket
-from tradebot.exchange.order_rules import OrderRules
 from tradebot.exchange.order_validation import allowed_products
 from tradebot.exchange.refusals import ExchangeRefusal, RefusalCode
 
+# A trigger is more than this percentage of the last price away from it, at a low last price more than an amount.
+DISTANCE_PCT = Decimal("0.25")
+LOW_PRICE, LOW_DISTANCE = Decimal(50), Decimal("0.09")
 
-def check_gtt(ticket: GttTicket, instrument: Instrument, *, last: Decimal, rules: OrderRules) -> None:
+
+def check_gtt(ticket: GttTicket, instrument: Instrument, *, last: Decimal) -> None:
     """Raise ExchangeRefusal for the first rule that a GTT order breaks; `last` is the instrument's last price."""
     assert 1 <= len(ticket.legs) <= 2, f"{ticket} has {len(ticket.legs)} legs"
     for leg in ticket.legs:
@@ -29,11 +32,11 @@ def check_gtt(ticket: GttTicket, instrument: Instrument, *, last: Decimal, rules
             raise ExchangeRefusal(RefusalCode.GTT_SECOND_BELOW, trigger=upper, last=last)
     if ticket.reached_leg(last) is not None:
         raise ExchangeRefusal(RefusalCode.GTT_MET, last=last)
-    is_low = last < rules.gtt_low_price
-    least = rules.gtt_low_distance if is_low else last * rules.gtt_distance_pct / 100
+    is_low = last < LOW_PRICE
+    least = LOW_DISTANCE if is_low else last * DISTANCE_PCT / 100
     for leg in ticket.legs:
         if abs(leg.trigger - last) <= least:
-            shown = f"{rules.gtt_low_distance}" if is_low else f"{rules.gtt_distance_pct}%"
+            shown = f"{LOW_DISTANCE}" if is_low else f"{DISTANCE_PCT}%"
             raise ExchangeRefusal(RefusalCode.GTT_TOO_CLOSE, distance=shown)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from tradebot.domain.message import Message
 
 
@@ -14,8 +12,7 @@ class OrderRules(Message, frozen=True):
     `debits_holdings`: the owner lets the broker debit the demat account. Without that a sale of delivered shares is
     refused, as the owner would have to authorise it at the depository first, which nothing here can do. `stop_market`
     holds the (exchange, kind of instrument) that take a stop without a limit price; None: all do. `max_gtt` GTT orders
-    may be active at once. A trigger of one is more than `gtt_distance_pct` percent of the last price away from it, at a
-    last price below `gtt_low_price` more than the amount `gtt_low_distance`.
+    may be active at once.
     """
 
     tag_length: int = 20
@@ -24,6 +21,3 @@ class OrderRules(Message, frozen=True):
     debits_holdings: bool = True
     stop_market: frozenset[tuple[str, str]] | None = None
     max_gtt: int = 250
-    gtt_distance_pct: Decimal = Decimal("0.25")
-    gtt_low_price: Decimal = Decimal(50)
-    gtt_low_distance: Decimal = Decimal("0.09")

@@ -12,7 +12,7 @@ import msgspec
 from tradebot.errors import DataError
 from tradebot.exchange.account import Account, DematHolding, InstrumentMark, OpeningBalance
 from tradebot.exchange.event_log import read_event_log
-from tradebot.exchange.gtt_order import BookGtt, gtt_from_line
+from tradebot.exchange.gtt_order import BookGtt
 from tradebot.exchange.ticket import BookOrder, Conversion, TradeRow, order_from_line
 from tradebot.markets.market import HOME_MARKET
 
@@ -49,7 +49,7 @@ def read_earlier_runs(path: Path | str, *, mark: Callable[[str], InstrumentMark]
             elif kind == "conversion" and past is not None:
                 past.account.convert_position(msgspec.convert(line, Conversion))
             elif kind == "gtt" and past is not None:
-                gtt = gtt_from_line(line)
+                gtt = msgspec.convert(line, BookGtt)
                 past.gtts[gtt.gtt_id] = gtt
             elif kind in ("order", "fill", "conversion", "gtt"):
                 raise DataError("an order before any session")
