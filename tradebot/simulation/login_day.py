@@ -80,9 +80,9 @@ def draw_login_day(seed: int, *, speed: float, faulty_s: float, has_night: bool)
     longest_s = slow_s if rng.draw_bool(PATIENT_SHARE) else LONGEST_DELAY_S
     faults = [_draw_death(rng, speed * (faulty_s + added_s)) for _ in range(rng.int_between(*DEATHS))]
     if rng.draw_bool(BAD_LOGIN_SHARE):
-        faults.append(f"{_one_of(rng, BAD_EXCHANGES)}:session@{rng.int_between(1, 2)}")
+        faults.append(f"{rng.one_of(BAD_EXCHANGES)}:session@{rng.int_between(1, 2)}")
     if has_night and rng.draw_bool(0.5):
-        faults.append(f"token-replaced:{_one_of(rng, READS)}@t+{SECOND_DAY_S + rng.int_between(0, 100)}s")
+        faults.append(f"token-replaced:{rng.one_of(READS)}@t+{SECOND_DAY_S + rng.int_between(0, 100)}s")
     # Before a night all must be settled in the time that the faults of its first day last.
     longest_s = LONGEST_DELAY_S / 2 if has_night else longest_s
     return LoginDay(",".join(faults), begins_logged_in, longest_s, added_s, has_night)
@@ -109,18 +109,14 @@ def _draw_death(rng: SeededRandom, market_s: float) -> str:
     match rng.int_between(0, 5):
         case 0 | 1:
             at_s = round(market_s * rng.float_between(0.2, 0.9))
-            return f"token-replaced:{_one_of(rng, READS[:2])}@t+{at_s}s"
+            return f"token-replaced:{rng.one_of(READS[:2])}@t+{at_s}s"
         case 2:
-            return f"token-replaced:{_one_of(rng, READS)}@{rng.int_between(2, 14)}"
+            return f"token-replaced:{rng.one_of(READS)}@{rng.int_between(2, 14)}"
         case 3:
             point = "orders.create" if rng.draw_bool(0.7) else "orders.cancel"
             return f"token-replaced:{point}@{rng.int_between(1, 9)}"
         case 4:
-            return f"token-replaced:{_one_of(rng, READS)}@{rng.int_between(3, 12)},{_one_of(rng, LOST_STREAMS)}"
+            return f"token-replaced:{rng.one_of(READS)}@{rng.int_between(3, 12)},{rng.one_of(LOST_STREAMS)}"
         case _:
             restart = f",operator-restarts:operator@{rng.int_between(4, 16)}" if rng.draw_bool(0.6) else ""
-            return f"token-replaced:{_one_of(rng, FIRST_READS)}@{2 if restart else 1}{restart}"
-
-
-def _one_of(rng: SeededRandom, words: tuple[str, ...]) -> str:
-    return words[rng.int_between(0, len(words) - 1)]
+            return f"token-replaced:{rng.one_of(FIRST_READS)}@{2 if restart else 1}{restart}"

@@ -216,7 +216,7 @@ def _draw_scenario(seed: int) -> Scenario:
         faulty_s=faulty_s,
         kills=tuple(kills),
         order_kind="LIMIT" if dice.draw_bool(0.3) else "MARKET",
-        notional=NOTIONALS[dice.int_between(0, len(NOTIONALS) - 1)],
+        notional=dice.one_of(NOTIONALS),
         protection_pct=NARROW_PCT if dice.draw_bool(0.4) else WIDE_PCT,
         chase="modify" if dice.draw_bool(0.5) else "cancel",
         entries=dice.int_between(500, 950),

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 import numpy as np
+
+Thing = TypeVar("Thing")
 
 BLOCK_SIZE = 4_096
 
@@ -27,6 +32,10 @@ class SeededRandom:
     def int_between(self, low: int, high: int) -> int:
         """Return an integer from `low` to `high`, both included."""
         return low + int(self.next_float() * (high - low + 1))
+
+    def one_of(self, things: Sequence[Thing]) -> Thing:
+        """Return one of `things`; there must be one at least."""
+        return things[self.int_between(0, len(things) - 1)]
 
     def draw_bool(self, chance: float) -> bool:
         """Return True with probability `chance`."""

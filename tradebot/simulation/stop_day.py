@@ -89,8 +89,8 @@ def draw_stop_day(seed: int) -> StopDay:
     """Return the resting stops of a seed."""
     rng = SeededRandom(seed, STREAM)
     added_s, guarded = rng.float_between(*ADDED_S), rng.int_between(*GUARDED)
-    every_s = TRAIL_EVERY_S[rng.int_between(0, len(TRAIL_EVERY_S) - 1)]
-    step = TRAIL_STEPS_PCT[rng.int_between(0, len(TRAIL_STEPS_PCT) - 1)]
+    every_s = rng.one_of(TRAIL_EVERY_S)
+    step = rng.one_of(TRAIL_STEPS_PCT)
     exits_on_refusal = rng.draw_bool(0.4)
     is_full = rng.draw_bool(FULL_LIMITER_SHARE)
     order_limits = rng.int_between(*FULL_PER_SECOND), rng.int_between(*FULL_PER_MINUTE)
