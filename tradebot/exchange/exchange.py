@@ -160,8 +160,9 @@ class Exchange:
     def _accept_order(self, ticket: Ticket, now: int) -> BookOrder:
         self._validator.check_instrument(ticket)
         self._check_open(ticket.symbol, now)
-        if reason := self.hooks.refusal_reason(ticket):
-            raise ExchangeRefusal(RefusalCode.FORBIDDEN, reason=reason)
+        for reason_of in reversed(self.hooks.refusal_reasons):
+            if reason := reason_of(ticket):
+                raise ExchangeRefusal(RefusalCode.FORBIDDEN, reason=reason)
         self._validator.check_ticket(ticket)
         order = received_order(self._book.next_order_id(), ticket, now)
         self._reports.publish_version(order)

@@ -10,14 +10,14 @@ from tradebot.exchange.ticket import BookOrder, Ticket
 class ExchangeHooks:
     """Functions that an exchange calls. The defaults interfere with nothing.
 
-    `refusal_reason` (before an order is booked) and `rejection_reason` (when it arrives at the exchange) return why an
-    order is refused, "" for no reason. `swallows_cancel` returns True to drop a cancel that arrived. `on_minute` is
-    called with the market time (ns) of each minute of the session, `on_second` with that of each wall second, at any
-    clock speed.
+    `refusal_reasons` (before an order is booked) and `rejection_reason` (when it arrives at the exchange) return why an
+    order is refused, "" for no reason. Of several `refusal_reasons` the one added last is asked first.
+    `swallows_cancel` returns True to drop a cancel that arrived. `on_minute` is called with the market time (ns) of
+    each minute of the session, `on_second` with that of each wall second, at any clock speed.
     """
 
     def __init__(self) -> None:
-        self.refusal_reason: Callable[[Ticket], str] = lambda _: ""
+        self.refusal_reasons: list[Callable[[Ticket], str]] = []
         self.rejection_reason: Callable[[BookOrder], str] = lambda _: ""
         self.swallows_cancel: Callable[[str], bool] = lambda _: False
         self.on_minute: list[Callable[[int], None]] = []

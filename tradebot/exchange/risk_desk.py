@@ -11,10 +11,10 @@ from __future__ import annotations
 from contextlib import suppress
 
 from tradebot.domain.market import Ints
-from tradebot.domain.order import ZERO, Side
+from tradebot.domain.order import ZERO
 from tradebot.domain.products import INTRADAY
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.faults.people_faults import market_ticket
+from tradebot.exchange.faults.people_faults import closing_ticket
 from tradebot.exchange.refusals import ExchangeRefusal
 from tradebot.exchange.ticket import BookStatus, PlacedBy, Ticket
 
@@ -27,9 +27,8 @@ class RiskDesk:
 
     def __init__(self, exchange: Exchange, acts_at: Ints) -> None:
         self._exchange, self._acts_at = exchange, acts_at
-        self._refusal_before = exchange.hooks.refusal_reason
         self._at = 0  # market ns of the last look
-        exchange.hooks.refusal_reason = self._refuse
+        exchange.hooks.refusal_reasons.append(self._refuse)
         exchange.hooks.on_minute.append(self.square_off)
 
     def square_off(self, at: int) -> None:
@@ -45,12 +44,9 @@ class RiskDesk:
             is_open = row.quantity and row.product == INTRADAY and row.symbol not in on_its_way
             if not is_open or not self._is_due(row.symbol):
                 continue
-            side = Side.SELL if row.quantity > 0 else Side.BUY
-            closing = market_ticket(row.exchange, row.symbol, side, abs(row.quantity), INTRADAY, PlacedBy.BROKER)
-            with suppress(
-                ExchangeRefusal
-            ):  # the exchange may refuse it like any other order; the next minute tries again
-                self._exchange.place_order(closing)
+            # The exchange may refuse it like any other order; the next minute tries again.
+            with suppress(ExchangeRefusal):
+                self._exchange.place_order(closing_ticket(row))
 
     def _is_due(self, symbol: str) -> bool:
         universe = self._exchange.universe
@@ -58,7 +54,7 @@ class RiskDesk:
 
     def _refuse(self, ticket: Ticket) -> str:
         is_fresh = ticket.product == INTRADAY and ticket.hand is not PlacedBy.BROKER and not self._closes(ticket)
-        return TOO_LATE if is_fresh and self._is_due(ticket.symbol) else self._refusal_before(ticket)
+        return TOO_LATE if is_fresh and self._is_due(ticket.symbol) else ""
 
     def _closes(self, ticket: Ticket) -> bool:
         listing = (ticket.exchange, ticket.symbol, ticket.product)

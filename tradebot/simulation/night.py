@@ -10,7 +10,7 @@ from tradebot.domain.home_exchange import HOME_EXCHANGE
 from tradebot.domain.order import Side
 from tradebot.domain.products import DELIVERY
 from tradebot.exchange.exchange import Exchange
-from tradebot.exchange.faults.people_faults import market_ticket
+from tradebot.exchange.faults.people_faults import closing_ticket, market_ticket
 from tradebot.exchange.refusals import ExchangeRefusal
 from tradebot.exchange.ticket import PlacedBy
 
@@ -51,11 +51,8 @@ def close_exchange_day(exchange: Exchange, symbol: str) -> None:
             exchange.withdraw_order(order.order_id, "cancelled by the broker")
     for row in exchange.account.net_positions():
         if row.quantity and row.product != DELIVERY and row.exchange == HOME_EXCHANGE:
-            side = Side.SELL if row.quantity > 0 else Side.BUY
-            tickets.append(
-                market_ticket(row.exchange, row.symbol, side, abs(row.quantity), row.product, PlacedBy.BROKER)
-            )
+            tickets.append(closing_ticket(row))
     for ticket in tickets:
         with suppress(ExchangeRefusal):
             exchange.place_order(ticket)
-    exchange.hooks.refusal_reason = lambda _: CLOSED_REFUSAL
+    exchange.hooks.refusal_reasons.append(lambda _: CLOSED_REFUSAL)

@@ -37,8 +37,7 @@ class AccountFaults:
         self._halted_until = 0  # monotonic ns
         self._takes_no_stops = False
         self._barred = ""  # the symbol in which no order is accepted
-        self._refusal_before = exchange.hooks.refusal_reason
-        exchange.hooks.refusal_reason = self._refuse
+        exchange.hooks.refusal_reasons.append(self._refuse)
         exchange.hooks.rejection_reason = self._reject
         exchange.hooks.swallows_cancel = self._takes_cancel
         exchange.hooks.on_minute.append(self._minute)
@@ -48,7 +47,7 @@ class AccountFaults:
             return HALTED
         if self._takes_no_stops and kind_has_trigger(ticket.kind):
             return NO_STOPS
-        return BARRED if ticket.symbol == self._barred else self._refusal_before(ticket)
+        return BARRED if ticket.symbol == self._barred else ""
 
     def _reject(self, order: BookOrder) -> str:
         ticket = order.ticket

@@ -156,6 +156,12 @@ def market_ticket(
     )
 
 
+def closing_ticket(row: PositionRow) -> Ticket:
+    """Return the market order with which the broker closes a position."""
+    side = Side.SELL if row.quantity > 0 else Side.BUY
+    return market_ticket(row.exchange, row.symbol, side, abs(row.quantity), row.product, PlacedBy.BROKER)
+
+
 def _one(things: Sequence[Thing], draw: float) -> Thing | None:
     return things[int(draw * len(things))] if things else None
 
