@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 from tradebot.checker.desk_inputs import FREE, REFUSED, STOPS, DeskInput
 from tradebot.checker.evidence import EvidenceRow
-from tradebot.checker.exit_promises import AccountNets, NetKey, exit_tags, follow_account
+from tradebot.checker.exit_promises import AccountNets, NetKey, follow_account
 from tradebot.checker.order_history import CheckedOrder, to_fraction
 from tradebot.checker.run_records import ENDED_STATUSES, RunRecords
-from tradebot.checker.stops_at_venue import CANCEL_EVENTS, CLOSING_REASON, StopsAtVenue, asks_to_close, timeline_of
+from tradebot.checker.stops_at_venue import CANCEL_EVENTS, CLOSING_REASON, StopsAtVenue, timeline_of
 from tradebot.checker.verdict import PromiseVerdict, list_faults, verdict_broken, verdict_not_shown, verdict_ok
 from tradebot.clock import MILLISECOND, SECOND
 
@@ -33,7 +33,7 @@ ALARM = re.compile(r"(?P<symbol>\S+): \S+ of \S+ shares have had no resting stop
 class OpenExits:
     """Our exits and stops that work at the exchange, by its log: order id -> its last version."""
 
-    def __init__(self, tags: set[str]) -> None:
+    def __init__(self, tags: frozenset[str]) -> None:
         self._tags = tags
         self._open: dict[str, dict[str, Any]] = {}
 
@@ -44,15 +44,9 @@ class OpenExits:
             if line["status"] not in ENDED_STATUSES:
                 self._open[line["order_id"]] = line
 
-    def asked_quantity(self, order_id: str) -> Fraction:
-        """Return the quantity of a working order, filled or not, 0 for another one."""
-        line = self._open.get(order_id)
-        return to_fraction(line["ticket"]["quantity"]) if line else ZERO
-
-    def filled_quantity(self, order_id: str) -> Fraction:
-        """Return what of a working order is filled, 0 for another one."""
-        line = self._open.get(order_id)
-        return to_fraction(line["filled"]) if line else ZERO
+    def version_of(self, order_id: str) -> dict[str, Any] | None:
+        """Return the last version of a working order of ours, None for another one."""
+        return self._open.get(order_id)
 
     def rest_beside(self, key: NetKey, side: str, tag: str) -> Fraction:
         """Return what the working orders of a key and side may still trade, without the order of `tag`."""
@@ -63,23 +57,16 @@ class OpenExits:
         )
         return sum(rests, ZERO)
 
-    def ticket_of(self, order_id: str) -> dict[str, Any] | None:
-        """Return the ticket of a working order of ours, None for another one."""
-        line = self._open.get(order_id)
-        ticket: dict[str, Any] | None = line["ticket"] if line else None
-        return ticket
-
 
 def nothing_offered_twice(records: RunRecords) -> PromiseVerdict:
     """I34: what our working exits and stops may still close never exceeds what the daemon may assume to be ours."""
     if records.log is None:
         return verdict_not_shown("I34", "without the exchange's log nobody knows what works there")
-    tags = exit_tags(records)
-    orders, faults, judged = OpenExits(tags), list[str](), 0
+    orders, faults, judged = OpenExits(records.exit_tags), list[str](), 0
     for at, line, nets in follow_account(records, records.log.lines):
         if line["kind"] == "order":
             orders.apply_version(line)
-        elif (asked := _raised(line, tags, orders)) is not None:
+        elif (asked := _raised(line, records.exit_tags, orders)) is not None:
             judged += 1
             faults += _offered_twice(at, asked, orders, nets)
     if faults:
@@ -98,16 +85,15 @@ class _Asked(NamedTuple):
     quantity: Fraction
 
 
-def _raised(line: dict[str, Any], tags: set[str], orders: OpenExits) -> _Asked | None:
+def _raised(line: dict[str, Any], tags: frozenset[str], orders: OpenExits) -> _Asked | None:
     params = line["params"]
     if line["method"] == "POST" and str(params.get("tag", "")) in tags:
         key = (params["exchange"], params["tradingsymbol"], params["product"])
         return _Asked(str(params["tag"]), key, params["transaction_type"], to_fraction(params["quantity"]))
     if line["method"] == "PUT" and "quantity" in params:
-        order_id = str(line["path"]).rpartition("/")[2]
-        ticket, wanted = orders.ticket_of(order_id), to_fraction(params["quantity"])
-        if ticket is not None and wanted > orders.asked_quantity(order_id):
-            rest = wanted - orders.filled_quantity(order_id)
+        version, wanted = orders.version_of(str(line["path"]).rpartition("/")[2]), to_fraction(params["quantity"])
+        if version is not None and wanted > to_fraction(version["ticket"]["quantity"]):
+            ticket, rest = version["ticket"], wanted - to_fraction(version["filled"])
             return _Asked(str(ticket["tag"]), _key_of(ticket), ticket["side"], rest)
     return None
 
@@ -234,7 +220,7 @@ class CoverFollower:
             self._apply_others(mono, order_id, row)
             return
         stop = self._at_venue.apply_row(row)
-        if asks_to_close(order.purpose) and event in ("intent", "denied"):
+        if order.asks_to_close and event in ("intent", "denied"):
             exposed.is_closing = True
         if stop is not None and event in CANCEL_EVENTS and row.body.get("reason") == CLOSING_REASON:
             exposed.is_closing = True
@@ -310,7 +296,7 @@ class CoverFollower:
 
 
 def follow_cover(records: RunRecords) -> CoverFollower:
-    """Return how the stops at the venue followed the positions, over all runs in whose settings stops rest."""
+    """Return how the stops at the venue followed the positions, over all runs."""
     follower, inputs = CoverFollower(records), records.desk_inputs
     runs: dict[str, list[EvidenceRow]] = defaultdict(list)
     for row in records.journal.rows_of_kinds("run", "terms", "order", "reconciled", "incident", "link", "end"):

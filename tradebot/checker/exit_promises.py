@@ -133,8 +133,7 @@ def foreign_positions_kept(records: RunRecords) -> PromiseVerdict:
     """I29: an exit closes at most our part, and at most what the account holds on that side of the product."""
     if records.log is None:
         return verdict_not_shown("I29", "without the exchange's log nobody knows what the account holds beside ours")
-    faults, judged = list[str](), 0
-    exits = exit_tags(records)
+    faults, judged, exits = list[str](), 0, records.exit_tags
     for at, line, nets in follow_account(records, records.log.lines):
         if line["kind"] == "request" and line["method"] == "POST" and str(line["params"].get("tag", "")) in exits:
             judged += 1
@@ -146,16 +145,10 @@ def foreign_positions_kept(records: RunRecords) -> PromiseVerdict:
     return verdict_ok("I29", f"{judged} exits closed no more than what was ours and there")
 
 
-def exit_tags(records: RunRecords) -> set[str]:
-    """Return the tags of our exits and resting stops."""
-    return {o.order_id for o in records.orders.values() if o.purpose not in ("entry", "external", "")}
-
-
 def follow_account(
     records: RunRecords, lines: Iterable[tuple[int, dict[str, Any]]]
 ) -> Iterator[tuple[int, dict[str, Any], AccountNets]]:
     """Yield each request that writes, and each version of an order, with the account at that moment."""
-    exits = exit_tags(records)
     tags = {order_id: str(v[1]["ticket"]["tag"]) for order_id, v in records.last_versions.items()}
     nets, is_struck = AccountNets(), False  # struck: the next answer with positions is falsified by a fault
     for at, line in lines:
@@ -172,7 +165,7 @@ def follow_account(
                 yield at, line, nets
             case "fill" | "conversion" | "session":
                 tag = tags.get(line.get("order_id", ""), "")
-                nets.apply_line(line, is_ours=records.is_ours(tag), is_exit=tag in exits)
+                nets.apply_line(line, is_ours=records.is_ours(tag), is_exit=tag in records.exit_tags)
 
 
 def _too_much(at: int, params: dict[str, Any], nets: AccountNets) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tradebot.checker.evidence import EvidenceRow, JournalEvidence
 
+RESTING = "resting_stop"  # purpose of a stop that waits at the venue
 ENDED_STATES = frozenset({"FILLED", "CANCELED", "EXPIRED", "REJECTED", "DENIED", "LAPSED", "ABSENT"})
 WORKING_STATES = ("ACKED", "OPEN", "PARTIAL")
 GONE_STATES = ("ABSENT", "LAPSED", "REJECTED")
@@ -104,6 +105,16 @@ class CheckedOrder:
     def is_external(self) -> bool:
         """True for an order in the same account that is not ours."""
         return self.purpose == "external"
+
+    @property
+    def is_exit(self) -> bool:
+        """True for an order of ours that closes: an exit, or a stop that rests at the venue."""
+        return self.purpose not in ("entry", "external", "")
+
+    @property
+    def asks_to_close(self) -> bool:
+        """True for an order that closes a position now; a resting stop waits with it."""
+        return self.is_exit and self.purpose != RESTING
 
     def add_fact(self, row: EvidenceRow) -> None:
         """Apply the next row of this order."""

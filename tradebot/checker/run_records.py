@@ -50,6 +50,11 @@ class RunRecords:
         )
 
     @cached_property
+    def exit_tags(self) -> frozenset[str]:
+        """The tags of our exits and resting stops."""
+        return frozenset(order.order_id for order in self.orders.values() if order.is_exit)
+
+    @cached_property
     def create_requests(self) -> dict[str, list[LogLine]]:
         """Tag -> our create requests that reached the exchange's socket."""
         found: dict[str, list[LogLine]] = defaultdict(list)

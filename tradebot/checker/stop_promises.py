@@ -18,7 +18,7 @@ from tradebot.checker.desk_inputs import LISTED, REFUSED, STOPS, DeskInput
 from tradebot.checker.evidence import EvidenceRow
 from tradebot.checker.order_history import to_fraction
 from tradebot.checker.run_records import RunRecords
-from tradebot.checker.stops_at_venue import StopsAtVenue, asks_to_close, row_mono, timeline_of
+from tradebot.checker.stops_at_venue import StopsAtVenue, row_mono, timeline_of
 from tradebot.checker.verdict import PromiseVerdict, list_faults, verdict_broken, verdict_not_shown, verdict_ok
 from tradebot.clock import SECOND
 
@@ -113,7 +113,7 @@ class StopFollower:
         exits = {
             (order.symbol, int(order.first_row.body.get("mono") or 0))
             for order in self._records.orders.values()
-            if order.first_row.run == run and asks_to_close(order.purpose)
+            if order.first_row.run == run and order.asks_to_close
         }
         events: list[tuple[int, EvidenceRow | DeskInput]] = [(what.mono, what) for what in inputs]
         events += timeline_of(rows)  # rows sort after inputs of the same time
@@ -142,8 +142,7 @@ class StopFollower:
         if order is None or order.is_external:
             return
         self._at_venue.apply_row(row)
-        is_exit = order.purpose not in ("entry", "")
-        if event in ("intent", "denied") and asks_to_close(order.purpose) and order.symbol in self.stops:
+        if event in ("intent", "denied") and order.asks_to_close and order.symbol in self.stops:
             self._begin_exit(order.symbol, order.purpose, row)
         elif event in ("executed", "reversed"):
             quantity = to_fraction(row.body["execution"]["quantity"])
@@ -153,7 +152,7 @@ class StopFollower:
                 dropped = self.stops.pop(order.symbol, None)
                 if event == "reversed" and dropped is not None:
                     self._reversed_stops[order.symbol] = dropped
-            elif not is_exit and order.symbol in self._held:
+            elif not order.is_exit and order.symbol in self._held:
                 self._set_stops(run, order.order_id, order.symbol, order.request, row_mono(row))
 
     def _set_stops(self, run: str, order_id: str, symbol: str, request: dict[str, Any], since: int) -> None:

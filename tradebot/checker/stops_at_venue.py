@@ -7,17 +7,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from tradebot.checker.evidence import EvidenceRow
-from tradebot.checker.order_history import CheckedOrder
+from tradebot.checker.order_history import RESTING, CheckedOrder
 
-RESTING = "resting_stop"  # purpose of a stop that waits at the venue
-NO_EXITS = frozenset({"entry", "external", ""})  # purposes of orders that close nothing
 CANCEL_EVENTS = frozenset({"cancel_asked", "cancel_sent"})
 CLOSING_REASON = "the position is being closed"  # of the cancel of a stop that makes way for another exit
-
-
-def asks_to_close(purpose: str) -> bool:
-    """Return whether an order of this purpose closes a position now; a resting stop waits with it."""
-    return purpose not in NO_EXITS and purpose != RESTING
 
 
 class StopAtVenue:
@@ -51,7 +44,7 @@ class StopsAtVenue:
 
     def __init__(self) -> None:
         self._stops: dict[str, StopAtVenue] = {}  # order id -> stop
-        self._by_symbol: dict[str, list[StopAtVenue]] = defaultdict(list)  # those that may matter still
+        self._by_symbol: dict[str, list[StopAtVenue]] = defaultdict(list)  # all of them
         self._refused: dict[str, int] = defaultdict(int)  # symbol -> stops refused or denied since one rested last
 
     def apply_row(self, row: EvidenceRow) -> StopAtVenue | None:
