@@ -34,6 +34,7 @@ from tradebot.venues.kite.server.wire import (
     parse_price,
     parse_ticket,
     parse_variety,
+    parse_word,
     required_parameter,
 )
 
@@ -202,11 +203,10 @@ class KiteAccountRoutes:
         return parse_ticket(filled, variety=params.get("variety") or "regular", instrument=instrument, last=last)
 
     def _instrument(self, params: Params) -> tuple[Instrument, Decimal]:
-        if required_parameter(params, "exchange") not in EXCHANGES:
-            raise input_error("Invalid `exchange`.")
+        exchange = parse_word(params, "exchange", EXCHANGES)
         symbol = required_parameter(params, "tradingsymbol")
         universe = self._exchange.universe
-        if symbol not in universe or universe.instrument_of(symbol).exchange != params["exchange"]:
+        if symbol not in universe or universe.instrument_of(symbol).exchange != exchange:
             raise input_error(UNKNOWN_INSTRUMENT)
         instrument = universe.instrument_of(symbol)
         return instrument, self._last(instrument)

@@ -24,6 +24,7 @@ from tradebot.venues.kite.server.wire import (
     parse_choice,
     parse_price,
     parse_quantity,
+    parse_word,
     render_stamp,
     required_parameter,
 )
@@ -35,13 +36,10 @@ NO_OTHER_KIND = "LIMIT"  # the one order type of what a GTT order places
 
 def parse_gtt(params: Params) -> GttTicket:
     """Return the requested GTT order. Raises KiteError for a missing or malformed parameter."""
-    word = required_parameter(params, "type")
-    if word not in TYPES:
-        raise input_error("Invalid `type`.")
+    word = parse_word(params, "type", TYPES)
     condition, orders = _json(params, "condition", dict), _json(params, "orders", list)
     listing = _texts(condition)
-    if required_parameter(listing, "exchange") not in EXCHANGES:
-        raise input_error("Invalid `exchange`.")
+    exchange = parse_word(listing, "exchange", EXCHANGES)
     symbol = required_parameter(listing, "tradingsymbol")
     triggers = condition.get("trigger_values")
     if not isinstance(triggers, list) or len(triggers) != TYPES[word]:
@@ -49,7 +47,7 @@ def parse_gtt(params: Params) -> GttTicket:
     if len(orders) != TYPES[word] or not all(isinstance(order, dict) for order in orders):
         raise input_error(f"Invalid `orders`: a {word} trigger has {TYPES[word]}.")
     return GttTicket(
-        exchange=listing["exchange"],
+        exchange=exchange,
         symbol=symbol,
         last_price=parse_price(listing, "last_price"),
         legs=tuple(
@@ -118,9 +116,7 @@ def _leg(order: Params, trigger: Decimal, listing: Params) -> GttLeg:
             raise input_error(f"Invalid `{name}`: the orders of a trigger are in the instrument of its condition.")
     if required_parameter(order, "order_type") != NO_OTHER_KIND:
         raise input_error(f"Invalid `order_type`: a trigger places {NO_OTHER_KIND} orders.")
-    product = required_parameter(order, "product")
-    if product not in PRODUCTS:
-        raise input_error("Invalid `product`.")
+    product = parse_word(order, "product", PRODUCTS)
     return GttLeg(
         trigger=trigger,
         side=parse_choice(Side, order, "transaction_type"),

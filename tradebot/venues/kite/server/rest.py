@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -145,7 +145,7 @@ class KiteRest:
                         name,
                         tag=call.params.get("tag", ""),
                         symbol=call.params.get("tradingsymbol", ""),
-                        order_id=call.path.get("order_id") or call.path.get("trigger_id", ""),
+                        order_id=_id_in(call.path),
                     )
                 if self._faults is not None and fault is not None and fault.prevents_request:
                     error = self._faults.refusal_error(fault, lambda: route.make_answer(call))
@@ -176,7 +176,7 @@ class KiteRest:
     def _write(self, request: web.Request, call: RestCall, data: Any, error: KiteError | None) -> None:
         if self._log is None:
             return
-        answered = str(data.get("order_id") or data.get("trigger_id", "")) if isinstance(data, dict) else ""
+        answered = _id_in(data) if isinstance(data, dict) else ""
         self._log.append_line(
             "request",
             at=self._clock.market_ns(),
@@ -185,7 +185,7 @@ class KiteRest:
             params={name: value for name, value in call.params.items() if name not in SECRETS},
             status=error.status if error else 200,  # 0: a fault dropped the request before it was handled
             tag=call.params.get("tag", ""),
-            order_id=answered or call.path.get("order_id") or call.path.get("trigger_id", ""),
+            order_id=answered or _id_in(call.path),
             error_type=error.error_type if error else "",
             message=error.message if error else "",
         )
@@ -210,6 +210,11 @@ class KiteRest:
 def _route(line: str, answer: Callable[[RestCall], Any], *groups: str, is_open: bool = False) -> Route:
     method, path = line.split()
     return Route(method=method, path=path, make_answer=answer, groups=groups or ("other",), is_open=is_open)
+
+
+def _id_in(fields: Mapping[str, Any]) -> str:
+    # The order or the GTT order that a route or an answer names, "" for neither.
+    return str(fields.get("order_id") or fields.get("trigger_id", ""))
 
 
 def _not_offered(what: str) -> Callable[[RestCall], Any]:

@@ -7,7 +7,7 @@ A success is `{"status":"success","data":{"order_id":"151220000000000"}}`, a fai
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -107,9 +107,7 @@ def parse_ticket(params: Params, *, variety: str, instrument: Instrument, last: 
     kind = parse_choice(OrderKind, params, "order_type")
     has_price = kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT)
     has_trigger = kind in (OrderKind.STOP_LIMIT, OrderKind.STOP_MARKET)
-    product = required_parameter(params, "product")
-    if product not in PRODUCTS:
-        raise input_error("Invalid `product`.")
+    product = parse_word(params, "product", PRODUCTS)
     tag = params.get("tag", "")
     if not TAG_PATTERN.fullmatch(tag):
         raise input_error(f"Invalid `tag`. It may have up to {TAG_LENGTH} letters and digits.")
@@ -132,12 +130,10 @@ def parse_ticket(params: Params, *, variety: str, instrument: Instrument, last: 
 
 def parse_conversion(params: Params) -> Conversion:
     """Return the requested conversion of a position. Raises KiteError."""
-    if required_parameter(params, "exchange") not in EXCHANGES:
-        raise input_error("Invalid `exchange`.")
-    if (position_type := required_parameter(params, "position_type")) not in ("day", "overnight"):
-        raise input_error("Invalid `position_type`.")
+    exchange = parse_word(params, "exchange", EXCHANGES)
+    position_type = parse_word(params, "position_type", ("day", "overnight"))
     return Conversion(
-        exchange=params["exchange"],
+        exchange=exchange,
         symbol=required_parameter(params, "tradingsymbol"),
         side=parse_choice(Side, params, "transaction_type"),
         quantity=parse_quantity(params, "quantity", default=None),
@@ -178,6 +174,13 @@ def parse_choice(choices: type[Choice], params: Params, name: str) -> Choice:
         return choices(text)
     except ValueError:
         raise input_error(f"Invalid `{name}`.") from None
+
+
+def parse_word(params: Params, name: str, words: Collection[str]) -> str:
+    """Return a parameter that is one of `words`. Raises KiteError."""
+    if (text := required_parameter(params, name)) not in words:
+        raise input_error(f"Invalid `{name}`.")
+    return text
 
 
 def parse_quantity(params: Params, name: str, *, default: Decimal | None) -> Decimal:
