@@ -18,7 +18,7 @@ from tradebot.venues.kite.rules import (
     REST_URL,
     SANDBOX_HOST,
     SANDBOX_TICKER_HOST,
-    RestOffer,
+    rest_offer,
     route_prefix,
 )
 from tradebot.venues.venue_rules import VenueRules
@@ -176,7 +176,7 @@ class KiteAdapter:
             ca_bundle=access.ca_bundle,
             bind_address=access.bind_address or None,
             clock=clock,
-            offer=RestOffer(prefix=route_prefix(access.addresses["rest"]), max_gtt=0),
+            offer=rest_offer(access.addresses["rest"], max_gtt=0),
             limiter=Limiter(KILL_LIMITS, clock),
             timeouts=timeouts,
         )

@@ -62,8 +62,9 @@ def rows_of(value: object, what: str) -> list[Any]:
     return value
 
 
-def _own_fields(row: object) -> Mapping[str, Any]:
-    return row if isinstance(row, dict) else {}
+def own_fields(value: object) -> Mapping[str, Any]:
+    """Return a JSON object, an empty one in place of any other value."""
+    return value if isinstance(value, dict) else {}
 
 
 def read_rows(
@@ -72,7 +73,7 @@ def read_rows(
     parse: Callable[[object], Row],
     *,
     key_of: Callable[[Row], object] | None = None,
-    names_of: Callable[[object], Mapping[str, Any]] = _own_fields,
+    names_of: Callable[[object], Mapping[str, Any]] = own_fields,
 ) -> VenueRows[Row]:
     """Return the rows of a JSON list, each by `parse`; a malformed row becomes an `UnreadRow` and affects no other.
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tradebot.domain.order import OrderKind, OrderRequest, Side, VenueOrder, VenueOrderStatus
+from tradebot.domain.order_request import GttTerms
 from tradebot.domain.venue_reports import GttReport
 from tradebot.domain.venue_rows import VenueRows
 from tradebot.venues.kite.fields import (
@@ -23,6 +24,7 @@ from tradebot.venues.kite.fields import (
     exact_decimal,
     field_of,
     number_of,
+    own_fields,
     read_rows,
     record_of,
     rows_of,
@@ -49,13 +51,13 @@ NO_RESULT_REASON = "it has triggered, and Kite does not say yet which order it p
 
 
 class _Leg(NamedTuple):
-    # A trigger, and the order that Kite places when it is reached. `result` is None until then.
+    # A trigger, and the order that Kite places when it is reached. `result` is empty until then.
     trigger: Decimal
     side: Side
     quantity: Decimal
     price: Decimal | None
     product: str
-    result: Mapping[str, Any] | None
+    result: Mapping[str, Any]
 
 
 class _Outcome(NamedTuple):
@@ -152,7 +154,7 @@ def _legs(row: Mapping[str, Any], condition: Mapping[str, Any]) -> list[_Leg]:
 
 
 def _leg(trigger: object, order: Mapping[str, Any]) -> _Leg:
-    result, quantity = order.get("result"), number_of(order, "quantity")
+    quantity = number_of(order, "quantity")
     if quantity <= 0:
         raise WireError(f"quantity: {quantity} is not positive")
     return _Leg(
@@ -161,7 +163,7 @@ def _leg(trigger: object, order: Mapping[str, Any]) -> _Leg:
         quantity=quantity,
         price=number_of(order, "price", optional=True) or None,
         product=text_of(order, "product"),
-        result=result if isinstance(result, dict) else None,
+        result=own_fields(order.get("result")),
     )
 
 
@@ -190,15 +192,13 @@ def _triggered(row: Mapping[str, Any], legs: list[_Leg]) -> _Outcome:
 
 
 def _order_results(legs: list[_Leg]) -> list[Mapping[str, Any]]:
-    found = (leg.result.get("order_result") for leg in legs if leg.result is not None)
-    return [result for result in found if isinstance(result, dict)]
+    return [own_fields(leg.result.get("order_result")) for leg in legs]
 
 
 def _told_reason(row: Mapping[str, Any], legs: list[_Leg]) -> str:
     # Kite puts the reason into the order's result, or into `meta`, which may also be null.
-    meta = row.get("meta")
     told = [result.get("rejection_reason") for result in _order_results(legs)]
-    told.append(meta.get("rejection_reason") if isinstance(meta, dict) else None)
+    told.append(own_fields(row.get("meta")).get("rejection_reason"))
     return next((text for text in map(_text, told) if text), "")
 
 
@@ -208,15 +208,14 @@ def _text(value: object) -> str:
 
 def _names_of(value: object) -> Mapping[str, Any]:
     # The names of a row that cannot be read, by the keys of an order's row.
-    row = value if isinstance(value, dict) else {}
-    condition, orders = row.get("condition"), row.get("orders")
+    row = own_fields(value)
+    condition, orders = own_fields(row.get("condition")), row.get("orders")
     first = orders[0] if isinstance(orders, list) and orders else None
-    places = condition if isinstance(condition, dict) else {}
     return {
         "order_id": gtt_id_of(row.get("id")),
-        "exchange": places.get("exchange"),
-        "tradingsymbol": places.get("tradingsymbol"),
-        "product": first.get("product") if isinstance(first, dict) else None,
+        "exchange": condition.get("exchange"),
+        "tradingsymbol": condition.get("tradingsymbol"),
+        "product": own_fields(first).get("product"),
     }
 
 
@@ -230,10 +229,12 @@ def render_gtt(request: OrderRequest) -> dict[str, str]:
     `orders=[{"exchange":"NSE","tradingsymbol":"INFY","transaction_type":"BUY","quantity":1,"order_type":"LIMIT",
     "product":"CNC","price":702.5}]`
     """
-    legs = _rendered_legs(request)
+    if request.gtt is None:
+        raise WireError("gtt: the request is not one for a GTT order")
+    legs = _rendered_legs(request, request.gtt)
     quantity = int(render_quantity(request.quantity))
     place = {"exchange": request.exchange, "tradingsymbol": request.symbol}
-    last_price = _price(request.gtt.last_price if request.gtt is not None else None, "last_price")
+    last_price = _price(request.gtt.last_price, "last_price")
     order = place | {
         "transaction_type": request.side.value,
         "quantity": quantity,
@@ -247,11 +248,8 @@ def render_gtt(request: OrderRequest) -> dict[str, str]:
     }
 
 
-def _rendered_legs(request: OrderRequest) -> list[tuple[Decimal, Decimal]]:
+def _rendered_legs(request: OrderRequest, terms: GttTerms) -> list[tuple[Decimal, Decimal]]:
     # (trigger, limit price) of each leg, by ascending trigger.
-    terms = request.gtt
-    if terms is None:
-        raise WireError("gtt: the request is not one for a GTT order")
     stop = _price(request.trigger_price, "trigger_price"), _price(request.price, "price")
     if terms.target_trigger is None and terms.target_price is None:
         return [stop]

@@ -301,7 +301,7 @@ def render_change(request: OrderRequest) -> dict[str, str]:
     }
     if request.kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT):
         form["price"] = render_price(request.price, "price")
-    if request.kind in (OrderKind.STOP_LIMIT, OrderKind.STOP_MARKET):
+    if request.kind in STOP_KINDS:
         form["trigger_price"] = render_price(request.trigger_price, "trigger_price")
     if request.kind in (OrderKind.MARKET, OrderKind.STOP_MARKET):
         percent = request.protection_pct
