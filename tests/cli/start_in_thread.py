@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.control.start_rig import REDIRECT, StartRig, listening_start
+from tests.in_thread import in_thread
 
 
-@contextmanager
-def start_in_thread(folder: Path, *, redirect: str = REDIRECT, has_login: bool = True) -> Iterator[StartRig]:
+def start_in_thread(
+    folder: Path, *, redirect: str = REDIRECT, has_login: bool = True
+) -> AbstractContextManager[StartRig]:
     """Serve the control socket of a start while the context is open."""
-    ready, found = threading.Event(), list[StartRig]()
-    loop = asyncio.new_event_loop()
-    over = asyncio.Event()
-
-    async def serve() -> None:
-        async with listening_start(folder, redirect=redirect, has_login=has_login) as rig:
-            found.append(rig)
-            ready.set()
-            await over.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), name="start")
-    thread.start()
-    try:
-        assert ready.wait(10)
-        yield found[0]
-    finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join(10)
-        loop.close()
+    return in_thread(listening_start(folder, redirect=redirect, has_login=has_login), "start")
 
 
 class Browser:

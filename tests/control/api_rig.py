@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.stories.kite_person import free_port
 from tests.trading.desk.desk_rig import DeskRig, with_all_controls
 from tradebot.clock import SECOND, ManualClock, WallClock
 from tradebot.control.account_lists import AccountLists
@@ -26,7 +26,7 @@ from tradebot.control.server import serve_control_socket, serve_loopback
 from tradebot.control.start_api import StartApi
 from tradebot.control.status_snapshot import status_snapshot
 from tradebot.domain.message import Message
-from tradebot.domain.messages import Command
+from tradebot.domain.messages import Action, Command
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal
 from tradebot.ops.event_lines import EventLines
@@ -78,6 +78,13 @@ class ApiRig:
         """Let the run answer, after its start."""
         self.apis.begin_run(*self._run)
 
+    def begin_trading(self) -> None:
+        """Begin the run, buy AAA behind a stop and leave an entry of BBB at work."""
+        self.begin_run()
+        self.desk_rig.bought(stop_loss=990.0)
+        self.desk_rig.quote("BBB", "500")
+        self.desk_rig.signal("BBB", Action.ENTER_LONG)
+
     def snapshot(self) -> dict[str, Any]:
         """Return the status as a run does."""
         return status_snapshot(
@@ -107,13 +114,6 @@ class HttpAnswer(NamedTuple):
     def json(self) -> Any:
         """Return the body as JSON values."""
         return json.loads(self.body)
-
-
-def free_port() -> int:
-    """Return a port of loopback that is free now."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 @asynccontextmanager

@@ -2,55 +2,42 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.control.api_rig import TOKEN, ApiRig, serving
+from tests.in_thread import in_thread
 from tradebot.control import request_guard
 from tradebot.control.openapi import openapi_document
-from tradebot.domain.messages import Action
 
 schemathesis = pytest.importorskip("schemathesis")
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(600), pytest.mark.filterwarnings("ignore")]
 NOT_DRAWN = ("/api/v1/events", "/openapi.json")  # an answer that does not end, and the document itself
 
 
+@asynccontextmanager
+async def trading(folder: Path) -> AsyncIterator[int]:
+    rig = ApiRig(folder)
+    rig.begin_trading()
+    rig.apis.metrics = lambda: b"tradebot_up 1\n"
+    await rig.write_journal()
+    async with serving(rig) as port:
+        yield port
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The API in a thread, without a limit of its rate: the requests come as fast as they can."""
-    ready, ports = threading.Event(), list[int]()
-    loop, over = asyncio.new_event_loop(), asyncio.Event()
-    folder: Path = tmp_path_factory.mktemp("api")
     before = request_guard.HTTP_PER_S, request_guard.HTTP_BURST
     request_guard.HTTP_PER_S, request_guard.HTTP_BURST = 1e6, 1_000_000
-
-    async def serve() -> None:
-        rig = ApiRig(folder)
-        rig.begin_run()
-        rig.apis.metrics = lambda: b"tradebot_up 1\n"
-        rig.desk_rig.bought(stop_loss=990.0)
-        rig.desk_rig.quote("BBB", "500")
-        rig.desk_rig.signal("BBB", Action.ENTER_LONG)
-        await rig.write_journal()
-        async with serving(rig) as port:
-            ports.append(port)
-            ready.set()
-            await over.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), name="api")
-    thread.start()
     try:
-        assert ready.wait(10)
-        yield ports[0]
+        with in_thread(trading(tmp_path_factory.mktemp("api")), "api") as port:
+            yield port
     finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join(10)
-        loop.close()
         request_guard.HTTP_PER_S, request_guard.HTTP_BURST = before
 
 

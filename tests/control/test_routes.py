@@ -59,10 +59,7 @@ def bars_at(end: int, close: int) -> BarBatch:
 async def rig(tmp_path: Path) -> ApiRig:
     """A run that holds AAA behind a stop, has an entry of BBB at work, and a journal with something of each kind."""
     rig = ApiRig(tmp_path)
-    rig.begin_run()
-    rig.desk_rig.bought(stop_loss=990.0)
-    rig.desk_rig.quote("BBB", "500")
-    rig.desk_rig.signal("BBB", Action.ENTER_LONG)
+    rig.begin_trading()
     await rig.write_journal(
         ("order", filled(1)), ("signals", signals_of("a", "b")), ("signals", signals_of()),
         ("close", bars_at(60, 1000)), ("order", filled(2)), ("order", filled(2, OrderEventType.QUARANTINED)),

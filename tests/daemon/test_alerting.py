@@ -14,6 +14,7 @@ import pytest
 from tests.notify.bot_server import CHAT, TOKEN, bot_server
 from tests.notify.http_receiver import HttpReceiver, http_receiver
 from tests.told import Told
+from tests.until import until
 from tradebot.clock import SECOND, ManualClock, WallClock
 from tradebot.config import Config
 from tradebot.control.login_api import LoginApi
@@ -92,9 +93,7 @@ async def test_a_bug_in_alerts_ends_that_part_alone_and_is_told_once(
         open_alerting(config_of(tmp_path, notify={"urls": http.address}), bus, clock=WallClock(), mode="paper"),
     ):
         bus.emit_event(HALT)
-        async with asyncio.timeout(10):
-            while "alerts_stopped" not in told.names:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        await until(lambda: "alerts_stopped" in told.names)
     assert "KeyError" in told.of("alerts_stopped")[0]["reason"]
 
 

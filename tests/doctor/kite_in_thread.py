@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any
 
 from aiohttp import web
 
+from tests.in_thread import in_thread
 from tests.venues.kite.kite_on_loopback import failure, kite_on_loopback, success
 
 TOKEN = "token-of-this-morning"
@@ -42,25 +41,16 @@ class KiteInThread:
         return found(request) if isinstance(found, Callable) else success(found)  # type: ignore[arg-type]
 
 
-@contextmanager
-def kite_in_thread() -> Iterator[KiteInThread]:
-    """Serve a Kite while the context is open."""
-    found, ready = KiteInThread(), threading.Event()
-    loop, over = asyncio.new_event_loop(), asyncio.Event()
-
-    async def serve() -> None:
-        async with kite_on_loopback() as kite:
-            kite.says(found.answer)
-            found.address = kite.address
-            ready.set()
-            await over.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), name="kite")
-    thread.start()
-    assert ready.wait(10)
-    try:
+@asynccontextmanager
+async def answering_by_path() -> AsyncIterator[KiteInThread]:
+    """Serve a Kite on this loop while the context is open."""
+    found = KiteInThread()
+    async with kite_on_loopback() as kite:
+        kite.says(found.answer)
+        found.address = kite.address
         yield found
-    finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join(10)
-        loop.close()
+
+
+def kite_in_thread() -> AbstractContextManager[KiteInThread]:
+    """Serve a Kite in a thread while the context is open."""
+    return in_thread(answering_by_path(), "kite")

@@ -12,6 +12,7 @@ import pytest
 from tests.notify.chat_rig import PausingClock
 from tests.notify.http_receiver import HttpReceiver, http_receiver
 from tests.told import Told
+from tests.until import until
 from tradebot.clock import SECOND
 from tradebot.notify import heartbeat
 from tradebot.notify.heartbeat import Heartbeat
@@ -33,12 +34,6 @@ async def beating(
             yield http, clock, told
         finally:
             task.cancel()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
 
 
 async def test_a_daemon_that_lives_sends_one_a_minute() -> None:

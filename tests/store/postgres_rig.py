@@ -160,9 +160,3 @@ class Said(NamedTuple):
     @property
     def events(self) -> list[str]:
         return [event for event, _ in self.lines]
-
-
-async def until(condition: Callable[[], bool], *, within_s: float = 10.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.002)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.store import day_by_hand as day
-from tests.store.postgres_rig import Said, until
+from tests.store.postgres_rig import Said
+from tests.until import until
 from tradebot.clock import WallClock
 from tradebot.errors import StateError
 from tradebot.store import migration

@@ -14,7 +14,8 @@ import msgspec
 import pytest
 
 from tests.store import day_by_hand as day
-from tests.store.postgres_rig import Said, until
+from tests.store.postgres_rig import Said
+from tests.until import until
 from tradebot.clock import ManualClock, WallClock
 from tradebot.errors import LinkLost
 from tradebot.journal.schema import FILE_NAME

@@ -12,7 +12,8 @@ import asyncpg
 import pytest
 
 from tests.store import day_by_hand as day
-from tests.store.postgres_rig import Proxy, Said, Server, until
+from tests.store.postgres_rig import Proxy, Said, Server
+from tests.until import until
 from tradebot.clock import MILLISECOND, ManualClock, WallClock
 from tradebot.errors import LinkLost
 from tradebot.journal.schema import FILE_NAME

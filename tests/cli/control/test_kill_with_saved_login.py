@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from tests.venues.kite.kite_on_loopback import Kite, failure, kite_on_loopback, success
+from tests.in_thread import in_thread
+from tests.venues.kite.kite_on_loopback import failure, kite_on_loopback, success
 from tradebot.__main__ import run_command_line
 from tradebot.daemon.login.saved_login import SavedLogin, login_path, save_login
 from tradebot.journal.schema import FILE_NAME
@@ -26,7 +26,7 @@ class KiteInThread:
     """A Kite that accepts some tokens; `asked` keeps the token of each read of the book, which begins empty."""
 
     def __init__(self) -> None:
-        self.kite: Kite | None = None
+        self.address = ""
         self.accepted = {SAVED, SET}
         self.asked: list[str] = []
         self.orders: list[dict[str, Any]] = []
@@ -46,25 +46,19 @@ class KiteInThread:
         return success(self.orders if request.path == "/orders" else {"net": self.positions, "day": []})
 
 
+@asynccontextmanager
+async def answering_by_token() -> AsyncIterator[KiteInThread]:
+    found = KiteInThread()
+    async with kite_on_loopback() as kite:
+        kite.says(found.answer)
+        found.address = kite.address
+        yield found
+
+
 @pytest.fixture
 def kite() -> Iterator[KiteInThread]:
-    found, ready = KiteInThread(), threading.Event()
-    loop, over = asyncio.new_event_loop(), asyncio.Event()
-
-    async def serve() -> None:
-        async with kite_on_loopback() as kite:
-            kite.says(found.answer)
-            found.kite = kite
-            ready.set()
-            await over.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), name="kite")
-    thread.start()
-    assert ready.wait(10)
-    yield found
-    loop.call_soon_threadsafe(over.set)
-    thread.join(10)
-    loop.close()
+    with in_thread(answering_by_token(), "kite") as kite:
+        yield kite
 
 
 @pytest.fixture
@@ -76,9 +70,8 @@ def folder(tmp_path: Path, kite: KiteInThread, monkeypatch: pytest.MonkeyPatch) 
     state = tmp_path / "state"
     state.mkdir()
     (state / FILE_NAME).touch()
-    assert kite.kite is not None
     (tmp_path / "config.toml").write_text(
-        f"[app]\nmode = 'live'\n[venue]\nname = 'kite'\n[kite]\nrest = '{kite.kite.address}'\n"
+        f"[app]\nmode = 'live'\n[venue]\nname = 'kite'\n[kite]\nrest = '{kite.address}'\n"
     )
     monkeypatch.setenv("TRADEBOT_KITE__API_KEY", "key-of-our-app")
     monkeypatch.setenv("TRADEBOT_KITE__ACCESS_TOKEN", SET)

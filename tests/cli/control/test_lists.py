@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ import pytest
 from rich.cells import cell_len
 
 from tests.control.api_rig import RUN_ID, ApiRig, serving
+from tests.in_thread import in_thread
 from tradebot.__main__ import run_command_line
 from tradebot.cli.control import lists
 from tradebot.cli.shared import tables
-from tradebot.domain.messages import Action, Command
+from tradebot.domain.messages import Command
 from tradebot.ops.events.market import FeedLost
 
 Say = Callable[..., tuple[int, str, str]]
@@ -24,34 +25,21 @@ LISTS = ("positions --running", "orders --running", "trades --running", "pnl", "
          "strategies", "symbols")  # fmt: skip
 
 
+@asynccontextmanager
+async def trading(folder: Path) -> AsyncIterator[ApiRig]:
+    rig, loop = ApiRig(folder), asyncio.get_running_loop()
+    rig.begin_trading()
+    await rig.write_journal()
+    async with serving(rig):
+        rig.end_streams = lambda: loop.call_soon_threadsafe(rig.memory.end_waits)
+        yield rig
+
+
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[ApiRig]:
     """A run that holds AAA and has an order of BBB at work, served by a thread."""
-    ready, found = threading.Event(), list[ApiRig]()
-    loop, over = asyncio.new_event_loop(), asyncio.Event()
-
-    async def serve() -> None:
-        rig = ApiRig(tmp_path)
-        rig.begin_run()
-        rig.desk_rig.bought(stop_loss=990.0)
-        rig.desk_rig.quote("BBB", "500")
-        rig.desk_rig.signal("BBB", Action.ENTER_LONG)
-        await rig.write_journal()
-        async with serving(rig):
-            rig.end_streams = lambda: loop.call_soon_threadsafe(rig.memory.end_waits)
-            found.append(rig)
-            ready.set()
-            await over.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), name="daemon")
-    thread.start()
-    try:
-        assert ready.wait(10)
-        yield found[0]
-    finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join(10)
-        loop.close()
+    with in_thread(trading(tmp_path), "daemon") as rig:
+        yield rig
 
 
 @pytest.fixture
