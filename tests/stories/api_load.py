@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 
+from tests.control.api_rig import head_of
 from tradebot.clock import WallClock
 
 CONNECTIONS = 10
@@ -15,9 +16,7 @@ TICK_S = 0.05
 async def offer_requests(port: int, token: str, *, per_second: int, seconds: float) -> Counter[int]:
     """Offer requests at a steady rate and return status -> number of answers; 0 are those that got none."""
     clock, statuses = WallClock(), Counter[int]()
-    request = (
-        f"GET /api/v1/positions HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n\r\n"
-    ).encode()
+    request = head_of("GET", "/api/v1/positions", port, token=token)
     connections = min(CONNECTIONS, max(1, round(per_second * TICK_S)))
     each = round(per_second * TICK_S / connections)
 
@@ -53,8 +52,7 @@ async def read_events(port: int, token: str, *, seconds: float) -> int:
     """Read the stream of events for so long and return how many came."""
     count = 0
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    head = f"GET /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n\r\n"
-    writer.write(head.encode())
+    writer.write(head_of("GET", "/api/v1/events", port, token=token))
     try:
         async with asyncio.timeout(seconds):
             while line := await reader.readline():

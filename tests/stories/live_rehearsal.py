@@ -34,6 +34,14 @@ name = "{folder}/trader.py:Trader"
 """
 
 
+def run_verb(state: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a verb of the operator on a state directory, with the keys of the app."""
+    return subprocess.run(
+        [sys.executable, "-m", "tradebot", *words, "--state-dir", str(state)],
+        capture_output=True, text=True, timeout=30, check=False, env=dict(os.environ) | KEYS,
+    )  # fmt: skip
+
+
 class Rehearsal:
     """One folder, from empty; `start` is the fixture that starts processes of the test."""
 
@@ -75,12 +83,16 @@ class Rehearsal:
         daemon: Daemon = self._start("--config", str(self.config), "--yes", *options, env=KEYS)
         return daemon
 
+    def run_logged_in(self) -> Daemon:
+        """Start the daemon, and log in when it asks for it."""
+        daemon = self.run()
+        daemon.event("login_needed")
+        self.log_in()
+        return daemon
+
     def verb(self, *words: str) -> tuple[int, str]:
         """Run a verb of the operator; returns its exit code and what it printed."""
-        done = subprocess.run(
-            [sys.executable, "-m", "tradebot", *words, "--state-dir", str(self.folder / "state")],
-            capture_output=True, text=True, timeout=30, check=False, env=dict(os.environ) | KEYS,
-        )  # fmt: skip
+        done = run_verb(self.folder / "state", *words)
         return done.returncode, done.stdout if "--json" in words else done.stdout + done.stderr
 
     def status(self) -> dict[str, Any]:

@@ -75,9 +75,7 @@ class RestingDay(Rehearsal):
 
     def hold_with_stop(self, symbols: int = 1) -> Daemon:
         """Start the daemon, log in, and wait until it knows that the stop of each symbol rests at the exchange."""
-        daemon = self.run()
-        daemon.event("login_needed")
-        self.log_in()
+        daemon = self.run_logged_in()
         waiting: set[str] = set()  # stops that were sent
         while symbols:
             line = daemon.until(lambda line: line["event"] in ("order_submitted", "order_acked"))

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.control.api_rig import free_port
 from tests.patient_trader import EAGER
 from tests.stories.api_load import offer_requests, read_events, token_of
+from tests.stories.kite_person import free_port
 from tradebot.control.request_guard import HTTP_BURST, HTTP_PER_S
 
 pytestmark = pytest.mark.timeout(180)

@@ -52,9 +52,7 @@ def test_each_command_of_the_way_to_live_does_what_it_says(start: Any, tmp_path:
         assert done.returncode == 0, f"{line} ended with {done.returncode}: {done.stderr[-600:]} {done.stdout[-600:]}"
 
     day.open_exchange("2026-11-23T11:00", speed=30)
-    daemon = day.run()
-    daemon.event("login_needed")
-    day.log_in()
+    daemon = day.run_logged_in()
     daemon.event("order_filled")
     alone = []
     for line in commands():

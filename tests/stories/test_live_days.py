@@ -44,9 +44,7 @@ def test_a_week_from_an_empty_folder_needs_a_login_each_morning_and_nothing_else
     # The first live day needs a login, as each morning does.
     week.write_config("live")
     week.open_exchange("2026-11-23T14:40", speed=120)
-    daemon = week.run()
-    daemon.event("login_needed")
-    week.log_in()
+    daemon = week.run_logged_in()
     daemon.event("order_filled")
     assert (week.status()["account"], week.status()["mode"]) == ("SIM001", "rehearsal-live")
     week.await_close()
@@ -98,9 +96,7 @@ def test_a_dry_start_goes_up_to_ready_and_out_and_has_no_order_route(start: Any,
     said = week.run("--dry-start").wait(30)
     assert (said.code, "tradebot login kite" in said.one("daemon_failed")["reason"]) == (77, True)
 
-    daemon = week.run()
-    daemon.event("login_needed")
-    week.log_in()
+    daemon = week.run_logged_in()
     daemon.event("trading_started")
     assert daemon.stop(30).code == 0
     before = len(week.requests())
@@ -113,9 +109,7 @@ def test_a_dry_start_goes_up_to_ready_and_out_and_has_no_order_route(start: Any,
 def test_a_dry_start_on_a_plan_without_market_data_ends_with_what_it_found(start: Any, tmp_path: Path) -> None:
     week = Rehearsal(start, tmp_path, trader=EAGER)
     week.open_exchange("2026-11-23T09:20", speed=30, options=("--plan", "personal"))
-    daemon = week.run()
-    daemon.event("login_needed")
-    week.log_in()
+    daemon = week.run_logged_in()
     daemon.event("market_data_denied")
     assert daemon.stop(30).code == 0
     said = week.run("--dry-start").wait(60)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.patient_trader import PATIENT
-from tests.stories.live_rehearsal import KEYS, Rehearsal
+from tests.stories.live_rehearsal import Rehearsal, run_verb
 from tradebot.checker.promises import are_kept, judge_records
 
 pytestmark = pytest.mark.timeout(120)
@@ -26,11 +23,7 @@ class NewBox:
 
     def verb(self, *words: str) -> tuple[int, str]:
         """Run a verb on the new state directory; returns its exit code and what it printed."""
-        env = {name: value for name, value in os.environ.items() if not name.startswith("TRADEBOT_")} | KEYS
-        done = subprocess.run(
-            [sys.executable, "-m", "tradebot", *words, "--state-dir", str(self.state)],
-            env=env, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        done = run_verb(self.state, *words)
         return done.returncode, done.stdout + done.stderr
 
     def said(self, *words: str) -> str:
@@ -50,9 +43,7 @@ def test_an_account_moves_to_another_box_with_its_position_and_its_stop(start: A
     day = Rehearsal(start, tmp_path, trader=PATIENT, symbols="RELIANCE,TCS")
     box = NewBox(day)
     day.open_exchange("2026-11-23T11:00", speed=20)
-    old = day.run()
-    old.event("login_needed")
-    day.log_in()
+    old = day.run_logged_in()
     old.event("order_filled")
     assert day.verb("backup", str(tmp_path / "online.tradebot-backup"))[0] == 0
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import time
 import urllib.parse
@@ -19,6 +18,7 @@ import yaml
 
 from tests.metrics.debian_prometheus import installed, promtool
 from tests.metrics.promql import board_expressions, selectors
+from tests.stories.kite_person import free_port
 from tests.stories.real_process import Daemon
 from tradebot.__main__ import run_command_line
 
@@ -27,12 +27,6 @@ pytestmark = pytest.mark.timeout(300)
 SYMBOLS = "EICHERMOT,BHARTIARTL,APOLLOHOSP,WIPRO,HCLTECH,SHRIRAMFIN,KOTAKBANK,M&M,ULTRACEMCO,TCS"
 SPEED = 120  # a session lasts three minutes
 SCRAPED_S, FIRES_WITHIN_S = 120.0, 30.0
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
 
 
 class Prometheus:

@@ -18,9 +18,7 @@ def test_a_refused_stop_raises_the_alarm_and_the_daemons_own_stop_holds(start: A
     prices = [("10:50", 1000.0), ("11:30", 987.0)]
     day = RestingDay(start, tmp_path, {"INFY": prices}, levels="stop_loss=988")
     day.open_at("11:00", faults=NO_STOPS)
-    daemon = day.run()
-    daemon.event("login_needed")
-    day.log_in()
+    daemon = day.run_logged_in()
     bought = daemon.event("order_filled")
     told = daemon.event("incident_raised")
     found = day.status()
@@ -44,9 +42,7 @@ def test_a_refused_stop_closes_the_position_where_that_is_wanted(start: Any, tmp
     settings = '[protection]\non_refusal = "exit"\n'
     day = RestingDay(start, tmp_path, {"INFY": prices}, levels="stop_loss=988", settings=settings)
     day.open_at("11:00", faults=NO_STOPS)
-    daemon = day.run()
-    daemon.event("login_needed")
-    day.log_in()
+    daemon = day.run_logged_in()
     bought = daemon.event("order_filled")
     left = daemon.until(lambda line: line["event"] == "order_submitted" and line["purpose"] == "stop")
     sold = daemon.event("order_filled")

@@ -30,9 +30,7 @@ def test_a_dead_token_ends_no_process_and_a_login_brings_all_back(death: str, st
     faults, trader, symbols = DEATHS[death]
     day = Rehearsal(start, tmp_path, trader=trader, symbols=symbols)
     day.open_exchange("2026-11-23T11:00", speed=30, options=("--faults", faults) if faults else ())
-    daemon = day.run()
-    daemon.event("login_needed")
-    day.log_in()
+    daemon = day.run_logged_in()
     daemon.event("trading_started")
     if not faults:
         daemon.event("order_filled")

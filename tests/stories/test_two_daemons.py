@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.patient_trader import EAGER, PATIENT
-from tests.stories.live_rehearsal import Rehearsal
+from tests.stories.live_rehearsal import Rehearsal, run_verb
 from tests.stories.real_process import Daemon
 
 pytestmark = pytest.mark.timeout(120)
@@ -20,10 +18,7 @@ pytestmark = pytest.mark.timeout(120)
 
 def said(state: Path, *words: str) -> str:
     """Return what a verb on a state directory printed; it must not fail."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tradebot", *words, "--state-dir", str(state)],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    done = run_verb(state, *words)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -92,9 +87,7 @@ def test_a_cloned_box_that_is_resumed_while_the_old_one_trades_halts_with_it(sta
     # Given a live day, and a backup taken while it trades.
     day = Rehearsal(start, tmp_path, trader=EAGER, symbols="RELIANCE,TCS")
     day.open_exchange("2026-11-23T11:00", speed=30)
-    old = day.run()
-    old.event("login_needed")
-    day.log_in()
+    old = day.run_logged_in()
     old.event("order_filled")
     said(day.folder / "state", "backup", str(tmp_path / "b"))
     old.event("order_filled")
@@ -117,9 +110,7 @@ def test_a_cloned_box_that_is_resumed_while_the_old_one_trades_halts_with_it(sta
 def test_a_restart_and_orders_of_a_person_halt_nothing(start: Any, tmp_path: Path) -> None:
     day = Rehearsal(start, tmp_path, trader=PATIENT, symbols="RELIANCE,TCS")
     day.open_exchange("2026-11-23T11:00", speed=20)
-    daemon = day.run()
-    daemon.event("login_needed")
-    day.log_in()
+    daemon = day.run_logged_in()
     daemon.event("order_filled")
     daemon.kill()
     day.person.token = json.loads((day.folder / "state/login-kite.json").read_text())["keys"]["access_token"]
