@@ -14,6 +14,8 @@ from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.latency import NO_LATENCY
 from tradebot.exchange.snapshot import DEPTH_LEVELS, SNAPSHOT_COLUMNS, Snapshots
 from tradebot.exchange.ticket import BookOrder, Ticket
+from tradebot.markets.hours import closing_times
+from tradebot.markets.market import HOME_MARKET
 
 D = Decimal
 OPENS_AT = parse_iso("2026-09-01T09:15:00+05:30")
@@ -23,6 +25,12 @@ UNIVERSE = Universe(
         Instrument(symbol="RELIANCE", token=738561),
         Instrument(symbol="TCS", token=2953217),
         Instrument(symbol="NIFTY 50", token=256265, kind=InstrumentKind.INDEX),
+    ]
+)
+SHARES = Universe(
+    [
+        Instrument(symbol="RELIANCE", token=1, has_derivatives=True),
+        Instrument(symbol="TCS", token=2, has_derivatives=False),
     ]
 )
 
@@ -125,6 +133,13 @@ class Market:
 
     def fills(self) -> list[tuple[int, Decimal]]:
         return [(int(t.quantity), t.price) for t in self.exchange.trade_rows()]
+
+
+def dated_market(opens_at: int, **options) -> Market:
+    """RELIANCE has derivatives and TCS, for once, has none; both close by the calendar of the day."""
+    closes = closing_times(SHARES, HOME_MARKET.date_of(opens_at), HOME_MARKET.calendar).tolist()
+    opening = [row(i, last=100) for i in range(len(SHARES))]
+    return Market(opens_at=opens_at, closes=closes, universe=SHARES, opening=opening, **options)
 
 
 def ticket(side="BUY", quantity=10, kind="LIMIT", price=None, trigger=None, **fields) -> Ticket:

@@ -4,13 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from tests.exchange.market_by_hand import CLOSES_AT, OPENS_AT, Market, row, ticket
+from tests.exchange.market_by_hand import CLOSES_AT, OPENS_AT, SHARES, Market, dated_market, row, ticket
 from tradebot.clock import SECOND, parse_iso
-from tradebot.domain.instrument import Instrument, Universe
 from tradebot.exchange.latency import NO_LATENCY, Latency
 from tradebot.exchange.refusals import ExchangeRefusal, RefusalCode
-from tradebot.markets.hours import closing_times
-from tradebot.markets.market import HOME_MARKET
 
 D = Decimal
 EARLY = 21_600  # seconds from the open to 15:15
@@ -81,19 +78,6 @@ def test_an_order_on_its_way_at_the_close_is_rejected_when_it_arrives():
 AUCTION_DAY, DAY_BEFORE = parse_iso("2026-08-03T09:15:00+05:30"), parse_iso("2026-07-31T09:15:00+05:30")
 LAPSED = "order lapsed at the end of the session"
 CANCELLED = "stop orders are cancelled by the exchange at the end of continuous trading"
-SHARES = Universe(
-    [
-        Instrument(symbol="RELIANCE", token=1, has_derivatives=True),
-        Instrument(symbol="TCS", token=2, has_derivatives=False),
-    ]
-)
-
-
-def dated_market(opens_at: int) -> Market:
-    """RELIANCE has derivatives and TCS, for once, has none; both close by the calendar of the day."""
-    calendar = HOME_MARKET.calendar
-    closes = closing_times(SHARES, HOME_MARKET.date_of(opens_at), calendar).tolist()
-    return Market(opens_at=opens_at, closes=closes, universe=SHARES, opening=[row(i, last=100) for i in range(2)])
 
 
 def rested(m: Market, symbol: str) -> dict[str, str]:

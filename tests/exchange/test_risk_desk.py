@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.exchange.market_by_hand import Market, row, ticket
+from tests.exchange.market_by_hand import SHARES, Market, dated_market, row, ticket
 from tradebot.clock import MINUTE, SECOND, ManualClock, parse_iso
-from tradebot.domain.instrument import Instrument, Universe
 from tradebot.exchange.account import DematHolding
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.faults.account_faults import AccountFaults
@@ -19,33 +18,19 @@ from tradebot.exchange.latency import Latency
 from tradebot.exchange.refusals import ExchangeRefusal
 from tradebot.exchange.risk_desk import CANCELLED_REASON, RiskDesk
 from tradebot.exchange.ticket import BookOrder, BookStatus, PlacedBy
-from tradebot.markets.hours import NEVER, closing_times, risk_desk_times
+from tradebot.markets.hours import NEVER, risk_desk_times
 from tradebot.markets.market import HOME_MARKET
 
 D = Decimal
 OPENS_AT = parse_iso("2026-08-03T09:15:00+05:30")
-SHARES = Universe(
-    [
-        Instrument(symbol="RELIANCE", token=1, has_derivatives=True),
-        Instrument(symbol="TCS", token=2, has_derivatives=False),
-    ]
-)
 EARLY, LATE = 5 * 3600 + 57 * 60, 6 * 3600 + 10 * 60  # seconds from the open to 15:12 and 15:25
 HELD = DematHolding(symbol="RELIANCE", exchange="NSE", quantity=D(50), average_price=D(95))
 
 
 def watched_market(**options: Any) -> Market:
     """Return a market with a risk desk; it holds 50 shares of RELIANCE for delivery."""
-    calendar, day = HOME_MARKET.calendar, HOME_MARKET.date_of(OPENS_AT)
-    m = Market(
-        opens_at=OPENS_AT,
-        closes=closing_times(SHARES, day, calendar).tolist(),
-        universe=SHARES,
-        opening=[row(i, last=100) for i in range(2)],
-        holdings=(HELD,),
-        **options,
-    )
-    RiskDesk(m.exchange, risk_desk_times(SHARES, day, calendar))
+    m = dated_market(OPENS_AT, holdings=(HELD,), **options)
+    RiskDesk(m.exchange, risk_desk_times(SHARES, HOME_MARKET.date_of(OPENS_AT), HOME_MARKET.calendar))
     return m
 
 

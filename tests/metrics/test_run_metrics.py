@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from tests.metrics.metrics_rig import MetricsRig, scraped
 from tests.trading.desk.desk_rig import OPEN, DeskRig, enter_and_send, order_state, with_all_controls
 from tests.trading.desk.many_positions import ManyPositions
-from tests.trading.desk.venue_model import VenueModel
+from tests.trading.desk.venue_model import RESTING, VenueModel
 from tradebot.clock import SECOND
 from tradebot.control.api_application import METRICS_TYPE
 from tradebot.domain.commands import CommandVerb, Scope
@@ -19,9 +19,6 @@ from tradebot.domain.order import OrderEventType, OrderState
 from tradebot.metrics.account_figures import SYMBOLS_SHOWN
 from tradebot.trading.desk.account_view import AccountView
 from tradebot.trading.desk.gate.exposure_controls import MaxOpenOrders
-from tradebot.trading.desk.settings import RestingSettings
-
-D = Decimal
 
 
 def of_desk(desk: DeskRig) -> MetricsRig:
@@ -113,7 +110,7 @@ def test_halts_are_counted_by_the_kind_of_their_scope() -> None:
 
 
 def test_a_position_has_its_resting_stop_or_lacks_it() -> None:
-    venue = VenueModel(DeskRig(resting=RestingSettings(strategies=("s",), stop_market=(("NSE", "equity"),))))
+    venue = VenueModel(DeskRig(resting=RESTING))
     rig = of_desk(venue.rig)
     found = [(rig.read("tradebot_resting_stops", state="held"), rig.read("tradebot_resting_stops", state="missing"))]
     venue.buy()

@@ -16,7 +16,6 @@ from tests.trading.desk.venue_model import Kept, VenueModel
 from tradebot.clock import SECOND
 from tradebot.domain.commands import CommandVerb
 from tradebot.domain.messages import (
-    AccountSnapshot,
     Action,
     Command,
     ReleasedPosition,
@@ -24,7 +23,7 @@ from tradebot.domain.messages import (
     SessionBegins,
     TrailingStopPrices,
 )
-from tradebot.domain.order import Order, OrderEvent, OrderEventType, Side, VenueOrderStatus, VenuePosition
+from tradebot.domain.order import Order, OrderEvent, OrderEventType, Side, VenueOrderStatus
 from tradebot.domain.order_reducer import apply_event, open_order
 from tradebot.journal.recovery import _undone
 from tradebot.trading.desk.decisions import DeskOutput
@@ -87,14 +86,7 @@ class CrashingVenue(VenueModel):
         rig.desk.recover_state(self.journal, adopted=(), halted="", opens_at=OPEN, best=self.best)
         rig.tick(0)
         self.rig = rig
-        rows = tuple(self.row(order) for order in self.orders.values())
-        position = VenuePosition(
-            symbol="AAA", exchange="NSE", product=self.product, quantity=self.held, average_price=self.price
-        )
-        snapshot = AccountSnapshot(
-            asked_at=rig.mono, orders=rows, fills=tuple(self.fills), positions=(position,), cash=None
-        )
-        self.take(rig.desk.adopt_snapshot(snapshot))
+        self.take(rig.desk.adopt_snapshot(self.snapshot()))
         self.take(rig.quote("AAA", str(self.price)))
 
 

@@ -29,6 +29,7 @@ from tradebot.domain.order import (
     OrderEvent,
     OrderEventType,
     OrderKind,
+    OrderPurpose,
     OrderRequest,
     Side,
     VenueOrder,
@@ -37,10 +38,12 @@ from tradebot.domain.order import (
 )
 from tradebot.domain.venue_reports import GttReport
 from tradebot.trading.desk.decisions import DeskOutput
+from tradebot.trading.desk.settings import RestingSettings
 
 D, S, E = Decimal, VenueOrderStatus, OrderEventType
 WORKING = (S.OPEN, S.PENDING_TRIGGER)
 STOPS = (OrderKind.STOP_LIMIT, OrderKind.STOP_MARKET)
+RESTING = RestingSettings(strategies=("s",), stop_market=(("NSE", "equity"),))
 
 
 class Kept(msgspec.Struct):
@@ -251,14 +254,17 @@ class VenueModel:
 
     def poll(self) -> None:
         """Let the desk read the lists of the venue; what was on its way is older and comes later."""
+        self.take(self.rig.desk.apply_message(self.snapshot()))
+
+    def snapshot(self) -> AccountSnapshot:
+        """Return the lists of the venue, as of now."""
         rows = tuple(self.row(order) for order in self.orders.values())
         position = VenuePosition(
             symbol="AAA", exchange="NSE", product=self.product, quantity=self.held, average_price=self.price
         )
-        snapshot = AccountSnapshot(
+        return AccountSnapshot(
             asked_at=self.rig.mono, orders=rows, fills=tuple(self.fills), positions=(position,), cash=None
         )
-        self.take(self.rig.desk.apply_message(snapshot))
 
     def tick(self, seconds: float = 0.05) -> list[DeskOutput]:
         """Let time pass."""
@@ -306,6 +312,15 @@ class VenueModel:
     def stops(self) -> list[Kept]:
         """Return the stops that rest at the venue."""
         return [order for order in self.orders.values() if order.status is S.PENDING_TRIGGER]
+
+    @property
+    def stops_placed(self) -> list[Kept]:
+        """Return every order that was placed to rest as a stop, those that have triggered or ended included."""
+        return [order for order in self.orders.values() if order.request.purpose.rests]
+
+    def placed_for(self, purpose: OrderPurpose) -> list[Kept]:
+        """Return every order that was placed for a purpose, those that have ended included."""
+        return [order for order in self.orders.values() if order.request.purpose is purpose]
 
     @property
     def sellable(self) -> Decimal:

@@ -88,7 +88,7 @@ def test_a_triggered_one_is_not_filled_yet_and_is_chased() -> None:
     venue.run(6)
     assert venue.orders[gtt.placed_id].status is VenueOrderStatus.CANCELED
     venue.run(2)
-    (exit_,) = [order for order in venue.orders.values() if order.request.purpose is OrderPurpose.STOP]
+    (exit_,) = venue.placed_for(OrderPurpose.STOP)
     assert (exit_.request.quantity, venue.sellable) == (10, 10)
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tests.trading.desk.desk_rig import DeskRig, submitted
-from tests.trading.desk.venue_model import VenueModel
+from tests.trading.desk.venue_model import RESTING, VenueModel
 from tradebot.domain.commands import CommandVerb
 from tradebot.domain.messages import Action, Cancel, Command, Modify
 from tradebot.domain.order import (
@@ -21,10 +21,8 @@ from tradebot.domain.order import (
     VenueOrderStatus,
 )
 from tradebot.trading.desk.gate.limits import Limits, build_gate
-from tradebot.trading.desk.settings import RestingSettings
 
 D = Decimal
-RESTING = RestingSettings(strategies=("s",), stop_market=(("NSE", "equity"),))
 
 
 def a_venue(**settings: object) -> VenueModel:
@@ -93,13 +91,13 @@ def test_it_covers_what_is_filled_and_grows_with_the_entry() -> None:
     venue.trade(working, D(7))
     venue.run(2)
     assert [order.request.quantity for order in venue.stops] == [10]
-    assert len([order for order in venue.orders.values() if order.request.purpose.rests]) == 1
+    assert len(venue.stops_placed) == 1
 
 
 def test_the_stop_fires_at_the_venue_and_nothing_is_sold_twice() -> None:
     venue = protected()
     venue.move("989")
-    (stop,) = [order for order in venue.orders.values() if order.request.purpose.rests]
+    (stop,) = venue.stops_placed
     assert stop.status is VenueOrderStatus.OPEN
     venue.tick()
     venue.trade(stop, D(10))
@@ -111,13 +109,13 @@ def test_the_stop_fires_at_the_venue_and_nothing_is_sold_twice() -> None:
 def test_a_part_of_a_triggered_stop_that_hangs_as_a_limit_is_chased() -> None:
     venue = protected()
     venue.move("989")
-    (stop,) = [order for order in venue.orders.values() if order.request.purpose.rests]
+    (stop,) = venue.stops_placed
     venue.trade(stop, D(4))
     venue.move("970")
     venue.run(5)
     assert stop.status is VenueOrderStatus.CANCELED
     venue.run(3)
-    (exit_,) = [order for order in venue.orders.values() if order.request.purpose is OrderPurpose.STOP]
+    (exit_,) = venue.placed_for(OrderPurpose.STOP)
     assert exit_.request.quantity == 6
     venue.trade(exit_, D(6))
     venue.run(1)
@@ -135,7 +133,7 @@ def test_the_desks_own_stop_closes_what_the_venue_does_not_trigger() -> None:
     venue.run(1)
     assert stop.status is VenueOrderStatus.CANCELED
     venue.run(3)
-    (exit_,) = [order for order in venue.orders.values() if order.request.purpose is OrderPurpose.STOP]
+    (exit_,) = venue.placed_for(OrderPurpose.STOP)
     assert (exit_.request.quantity, venue.sellable) == (10, 10)
 
 
@@ -151,7 +149,7 @@ def test_at_the_target_the_stop_is_cancelled_and_only_then_the_shares_are_sold()
     venue.run(1.5)
     assert venue.sellable == 0, "a fill of the stop may still come"
     venue.run(1)
-    (exit_,) = [order for order in venue.orders.values() if order.request.purpose is OrderPurpose.TARGET]
+    (exit_,) = venue.placed_for(OrderPurpose.TARGET)
     assert (exit_.request.quantity, venue.sellable) == (10, 10)
 
 
@@ -164,7 +162,7 @@ def test_a_stop_that_filled_before_its_cancel_arrived_is_counted() -> None:
     venue.trade(stop, D(4), D(990))  # in the second of the target's touch; the reports are still on their way
     venue.move("1011")
     venue.run(4)
-    (exit_,) = [order for order in venue.orders.values() if order.request.purpose is OrderPurpose.TARGET]
+    (exit_,) = venue.placed_for(OrderPurpose.TARGET)
     assert exit_.request.quantity == 6
     assert (venue.held, venue.sellable) == (6, 6)
 
@@ -258,7 +256,7 @@ def test_a_stop_whose_changes_are_used_up_is_cancelled_and_seen_cancelled_before
         venue.run(1)
         assert venue.sellable <= venue.held
     venue.run(4)
-    ids = [order.request.order_id for order in venue.orders.values() if order.request.purpose.rests]
+    ids = [order.request.order_id for order in venue.stops_placed]
     assert len(ids) > 1
     assert len(venue.stops) == 1
     for id_ in ids:
@@ -310,7 +308,7 @@ def test_a_refused_stop_closes_the_position_where_the_policy_says_so() -> None:
     venue.refuses = "no SL-M today"
     venue.buy()
     venue.run(5)
-    exits = [order for order in venue.orders.values() if order.request.purpose is OrderPurpose.STOP]
+    exits = venue.placed_for(OrderPurpose.STOP)
     assert [order.request.quantity for order in exits] == [10]
 
 
@@ -345,7 +343,7 @@ def test_a_signal_to_exit_cancels_the_stop_first() -> None:
     venue.take(venue.rig.signal("AAA", Action.EXIT_LONG))
     assert venue.sellable == 0
     venue.run(3)
-    (exit_,) = [order for order in venue.orders.values() if order.request.purpose is OrderPurpose.EXIT]
+    (exit_,) = venue.placed_for(OrderPurpose.EXIT)
     venue.trade(exit_, D(10))
     venue.run(3)
     assert (venue.held, venue.sellable, position(venue)) == (0, 0, 0)
@@ -358,8 +356,8 @@ def test_no_stop_is_placed_that_would_fire_at_once() -> None:
     venue.run(1)
     venue.move("984")
     venue.run(1)
-    assert not [order for order in venue.orders.values() if order.request.purpose.rests]
-    assert [order for order in venue.orders.values() if order.request.purpose is OrderPurpose.STOP]
+    assert not venue.stops_placed
+    assert venue.placed_for(OrderPurpose.STOP)
 
 
 def test_an_answer_that_got_lost_leads_to_no_second_stop() -> None:
@@ -368,7 +366,7 @@ def test_an_answer_that_got_lost_leads_to_no_second_stop() -> None:
     venue.deliver_all()
     venue.loses_answers = True
     venue.run(6)
-    assert len([order for order in venue.orders.values() if order.request.purpose.rests]) == 1
+    assert len(venue.stops_placed) == 1
     assert venue.sellable == 10
 
 
@@ -406,7 +404,7 @@ def test_after_a_kill_the_stop_of_a_position_rests_whatever_asks_for_its_exit() 
     killed.clear()
     venue.run(3)
     assert not venue.stops
-    (exit_,) = [order for order in venue.orders.values() if order.request.purpose is OrderPurpose.TARGET]
+    (exit_,) = venue.placed_for(OrderPurpose.TARGET)
     assert (exit_.request.quantity, venue.sellable) == (10, 10)
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+import msgspec
 
 from tests.trading.desk.days_of_stops import CrashingVenue
 from tests.trading.desk.desk_rig import DeskRig
-from tradebot.trading.desk.settings import RestingSettings
-
-D = Decimal
+from tests.trading.desk.venue_model import RESTING
 
 
 def a_venue(on_refusal: str = "hold") -> CrashingVenue:
-    settings = RestingSettings(strategies=("s",), stop_market=(("NSE", "equity"),), on_refusal=on_refusal)
+    settings = msgspec.structs.replace(RESTING, on_refusal=on_refusal)
     venue = CrashingVenue(DeskRig(resting=settings))
     venue.settings = {"resting": settings}
     venue.buy()
