@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -19,6 +20,7 @@ from tradebot.exchange.event_log import read_event_log
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "tradebot", "exchange", "--at", "2026-11-23T10:00", "--speed", "60"]
+PAUSE, PAUSE_S = Event(), 0.02  # between two looks into a log
 
 
 def start(*options: str) -> subprocess.Popen[str]:
@@ -108,7 +110,7 @@ def test_without_consent_shares_are_sold_until_they_are_delivered(tmp_path: Path
                     answer = owner.ask("POST", "/orders/regular", **deal, transaction_type=side)
                     told.append(answer.get("message", answer["status"]))
                 while sum(row["kind"] == "fill" for row in read_event_log(log)) < min(len(told), 3):
-                    pass  # the fill comes after the answer
+                    PAUSE.wait(PAUSE_S)  # the fill comes after the answer
             finally:
                 process.kill()
     assert told == ["success", "success", "success", "1 quantity needs authorisation at depository."]
@@ -130,7 +132,7 @@ def test_with_a_risk_desk_an_intraday_position_is_closed_before_the_closing_auct
             owner.log_in()
             assert owner.ask("POST", "/orders/regular", **deal)["status"] == "success"
             while not any(row["kind"] == "end" for row in read_event_log(log)):
-                pass  # continuous trading ends at 15:15, some seconds later
+                PAUSE.wait(PAUSE_S)  # continuous trading ends at 15:15, some seconds later
             (position,) = owner.data("/portfolio/positions")["net"]
         finally:
             process.kill()

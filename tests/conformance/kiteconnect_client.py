@@ -31,7 +31,7 @@ def main() -> None:
     updates: queue.Queue = queue.Queue()
     ticker, enough, ticks = stream(given, kite, tokens, updates)
     said |= trade(kite, updates, said["orders_seen"])
-    said["gtt"] = triggers(kite, updates, said["orders_seen"])
+    said["gtt"] = triggers(kite)
     said["had_ticks"] = enough.wait(WAIT_S)
     said["ticks"] = list(ticks)
     ticker.close()
@@ -133,7 +133,7 @@ def trade(kite: KiteConnect, updates: queue.Queue, seen: list) -> dict:
     }
 
 
-def triggers(kite: KiteConnect, updates: queue.Queue, seen: list) -> dict:
+def triggers(kite: KiteConnect) -> dict:
     last = kite.ltp("NSE:INFY")["NSE:INFY"]["last_price"]
     kept = {"tradingsymbol": "INFY", "exchange": "NSE", "last_price": last}
     sale = {"transaction_type": "SELL", "quantity": 1, "order_type": "LIMIT", "product": "CNC"}

@@ -53,9 +53,7 @@ def test_killed_at_each_boundary_the_promises_hold(forges: Forges, name: str, st
 
 
 def test_the_scenarios_send_every_kind_of_request(forges: Forges) -> None:
-    assert {"create", "modify", "cancel"} == {
-        kind for answer in forges.run([job(name, 0) for name in SCENARIOS]) for kind in answer["requests"]
-    }
+    assert {"create", "modify", "cancel"} == {kind for name in SCENARIOS for kind in forges.whole(name)["requests"]}
 
 
 @pytest.mark.parametrize(("name", "step"), [*WHOLE, *PARTLY, *LATER])

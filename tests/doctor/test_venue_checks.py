@@ -104,7 +104,7 @@ def test_a_clock_that_is_wrong_shows_in_the_date_of_the_answer() -> None:
 
 
 @pytest.mark.parametrize("answer", [b"", b"220 mail.example.com ESMTP\r\n", b"HTTP/1.1 200 OK\r\nDate: soon\r\n\r\n"])
-def test_an_answer_without_a_time_leaves_the_clock_open(answer: bytes, tmp_path: Path) -> None:
+def test_an_answer_without_a_time_leaves_the_clock_open(answer: bytes) -> None:
     with answering(answer) as url:
         reached = reach_venue(url, bind_address="", ca_bundle="", clock=CLOCK)
     assert (reached.failure, reached.offset_s) == ("", None)

@@ -116,7 +116,7 @@ async def test_a_restart_does_not_act_on_a_message_again(tmp_path: Path) -> None
         async with chat_rig(tmp_path, server=server, operator=again) as chat:
             await chat.ask("/help")
         assert not again.done
-        assert server.offsets[-2:] == [101, 102] or server.offsets[-1] in (101, 102)
+        assert server.offsets[-1] in (101, 102)
 
 
 async def test_a_halt_acts_where_the_offset_cannot_be_kept_and_that_is_told(tmp_path: Path) -> None:

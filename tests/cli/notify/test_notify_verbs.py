@@ -150,9 +150,7 @@ async def test_what_no_receiver_took_is_told_at_the_next_look(
         assert await watched(http) == ["PAPER: the daemon is SILENT"]
 
 
-async def test_the_watch_tells_from_a_configuration_that_run_would_refuse(
-    monkeypatch: pytest.MonkeyPatch, capsys: Captured
-) -> None:
+async def test_the_watch_tells_from_a_configuration_that_run_would_refuse(capsys: Captured) -> None:
     async with http_receiver() as http:
         write_config(f'[risk]\nmax_dayly_loss = 5\n[notify]\nurls = "{http.address}"\n')
         assert await watched(http) == ["PAPER: the daemon is SILENT"]
