@@ -23,7 +23,10 @@ def open_private(path: Path) -> BinaryIO | None:
 
 
 def replace_private(path: Path, raw: bytes, *, is_synced: bool) -> None:
-    """Replace a file whole by `raw`, for this user alone; with `is_synced` it is on disk first. Raises OSError."""
+    """Replace a file whole by `raw`, for this user alone; with `is_synced` it is on disk first.
+
+    One writer at a time: a second one would take the new file of the first. Raises OSError.
+    """
     fresh = path.with_name(path.name + ".new")
     fresh.unlink(missing_ok=True)  # what a crash left, or a link in the way
     handle = os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
