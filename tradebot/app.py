@@ -187,7 +187,9 @@ async def _run(
         run_state.status_snapshot = api.current_status
         run_state.positions = daemon.desk.account.open_quantities
         if options.read_config is not None:
-            hooks = ReloadHooks(options.read_config, daemon.engine.execute_command, options.set_log_level)
+            hooks = ReloadHooks(
+                options.read_config, daemon.engine.execute_command, options.set_log_level, alerting.change_settings
+            )
             daemon.reload = reload = ConfigReload(
                 config, hooks, daemon.desk.account, notifier, speed=venue_session.clock.speed, tell=tell
             )

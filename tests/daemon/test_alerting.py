@@ -17,6 +17,7 @@ from tests.told import Told
 from tests.until import until
 from tradebot.clock import SECOND, ManualClock, WallClock
 from tradebot.config import Config
+from tradebot.config.notify_sections import NotifySection
 from tradebot.control.login_api import LoginApi
 from tradebot.control.operator_api import BadRequest
 from tradebot.control.server import ControlApis
@@ -29,8 +30,8 @@ from tradebot.notify import alert_desk
 from tradebot.notify.alert_group import AlertGroup
 from tradebot.notify.alert_text import AlertMessage, AlertWriter
 from tradebot.ops.events.bus import EventBus
-from tradebot.ops.events.desk import HaltRaised
-from tradebot.ops.events.run import DaemonFailed
+from tradebot.ops.events.desk import HaltRaised, IncidentRaised
+from tradebot.ops.events.run import CautionRaised, DaemonFailed
 
 CANARY = "canary-Hook-Secret-0001"
 HALT = HaltRaised(reason=f"told {TOKEN}", scope="all")
@@ -59,6 +60,30 @@ async def test_events_of_every_thread_and_the_last_one_reach_every_receiver(tmp_
         assert "10:00:00 IST CRITICAL daemon failed" in (await http.messages(2))[1]
         assert len(bot.sent) == 2
         assert TOKEN not in str(bot.sent)
+
+
+async def test_a_reload_chooses_other_alerts_and_keeps_what_waits(tmp_path: Path) -> None:
+    bus = EventBus()
+    caution = CautionRaised(reason="the clock is apart")
+    async with http_receiver() as http:
+        config = config_of(tmp_path, notify={"urls": http.address, "window_s": 3600})
+        async with open_alerting(config, bus, clock=WallClock(), mode="live") as alerting:
+            bus.emit_event(HALT)
+            await http.messages(1)
+            bus.emit_event(caution)
+            bus.emit_event(IncidentRaised(reason="a fill that is not ours"))
+            alerting.change_settings(NotifySection(level="warning", leave_out=("halt_raised",), window_s=1))
+            bus.emit_event(HALT)
+            bus.emit_event(caution)
+            (_, second) = await http.messages(2)
+        assert "a fill that is not ours" in second
+        assert second.count("the clock is apart") == 1
+        assert "halt raised" not in second
+
+
+async def test_a_reload_without_a_receiver_changes_nothing(tmp_path: Path) -> None:
+    async with open_alerting(config_of(tmp_path), EventBus(), clock=WallClock(), mode="live") as alerting:
+        alerting.change_settings(NotifySection(level="info"))
 
 
 async def test_a_receiver_that_hangs_holds_up_a_stop_for_a_few_seconds_alone(

@@ -12,6 +12,7 @@ import pytest
 
 from tests.told import Told
 from tradebot.config import Config
+from tradebot.config.notify_sections import NotifySection
 from tradebot.daemon.config_reload import ConfigReload, ReloadHooks
 from tradebot.domain.messages import LimitsReloaded
 from tradebot.errors import ConfigError
@@ -24,6 +25,7 @@ class Site:
         self.wanted: Callable[[], Config] = Config
         self.limits: list[LimitsReloaded] = []
         self.levels: list[str] = []
+        self.alerts: list[NotifySection] = []
         self.datagrams: list[str] = []
         self.told = Told()
         self.ended = asyncio.Event()
@@ -36,7 +38,7 @@ class Site:
         async def change_limits(limits: LimitsReloaded) -> None:
             self.limits.append(limits)
 
-        hooks = ReloadHooks(lambda: self.wanted(), change_limits, self.levels.append)
+        hooks = ReloadHooks(lambda: self.wanted(), change_limits, self.levels.append, self.alerts.append)
         self.reload = ConfigReload(Config(), hooks, account, notifier, speed=1.0, tell=self.told)
 
     def _end(self) -> None:
@@ -62,6 +64,20 @@ async def test_a_lowered_limit_and_a_log_level_are_taken_up_at_once() -> None:
     assert "risk.max_daily_loss: 2500 -> 1000" in told["changes"]
     assert (await site.reload.reload())["changed"] == {}, "it is the run's config now"
     assert len(site.limits) == 1
+
+
+async def test_which_events_become_alerts_and_at_what_pace_is_taken_up_at_once() -> None:
+    site = Site(is_exposed=True)
+    section = {"level": "warning", "add": ["order_rejected"], "window_s": 60, "warnings_per_hour": 2}
+    site.wanted = changed(notify=section)
+    answer = await site.reload.reload()
+    assert list(answer["changed"]) == [f"notify.{name}" for name in sorted(section)]
+    assert [(alerts.level, alerts.add, alerts.warnings_per_hour) for alerts in site.alerts] == [
+        ("warning", ("order_rejected",), 2)
+    ]
+    site.wanted = changed(notify=section, log={"level": "debug"})
+    await site.reload.reload()
+    assert (len(site.alerts), len(site.limits), site.levels) == (1, 0, ["debug"]), "each part only where it changed"
 
 
 @pytest.mark.parametrize(("exposed", "confirmed", "taken"), [(True, False, 0), (True, True, 1), (False, False, 1)])

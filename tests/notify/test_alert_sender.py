@@ -94,6 +94,26 @@ async def test_warnings_beyond_the_hours_number_wait_and_none_is_lost() -> None:
             assert f"kind {chr(65 + number)}" in day.receiver.text
 
 
+@pytest.mark.parametrize("times", [3, 2, 1])
+async def test_other_settings_hold_from_the_next_message_on(times: int) -> None:
+    async with stepped_day(PaceSettings(window_s=30, longest_s=1800, warnings_per_hour=3)) as day:
+        for _ in range(30):
+            day.post(HALT)
+            await day.advance(60)
+        grown = len(day.receiver.messages)
+        assert grown < 10
+        day.sender.change_pace(PaceSettings(window_s=30, longest_s=60, warnings_per_hour=times))
+        for _ in range(30):
+            day.post(HALT)
+            await day.advance(60)
+        assert len(day.receiver.messages) >= grown + 14, "they come every minute or two now"
+        for number in range(10):
+            day.post(CautionRaised(reason=f"kind {chr(65 + number)}"))
+            await day.advance(61)
+        quiet = [message for _, message in day.receiver.messages if "WARNING" in message.title]
+        assert len(quiet) == times
+
+
 async def test_a_receiver_that_is_down_for_an_hour_loses_no_error_and_gets_one_message() -> None:
     async with stepped_day(down_s=(0, 3600)) as day:
         for minute in range(60):

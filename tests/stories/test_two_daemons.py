@@ -90,7 +90,9 @@ def test_a_second_daemon_halts_at_its_start_and_the_first_one_at_the_second_ones
     exchange.stop(20)
 
 
-def test_a_cloned_box_that_is_started_while_the_old_one_trades_is_halted_and_says_why(start: Any, tmp_path: Path) -> None:
+def test_a_cloned_box_that_is_started_while_the_old_one_trades_is_halted_and_says_why(
+    start: Any, tmp_path: Path
+) -> None:
     # Given a live day, and a backup taken while it trades.
     day = Rehearsal(start, tmp_path, trader=EAGER, symbols="RELIANCE,TCS")
     day.open_exchange("2026-11-23T11:00", speed=30)

@@ -29,7 +29,11 @@ RELOADED_LIMITS = frozenset(
         "orders_per_day",
     )
 )
-RELOADED_OTHERS = frozenset({"log.level"})
+# Who gets alerts is among the secrets and needs a restart.
+RELOADED_ALERTS = frozenset(
+    f"notify.{name}" for name in ("level", "add", "leave_out", "summary", "window_s", "longest_s", "warnings_per_hour")
+)
+RELOADED_OTHERS = RELOADED_ALERTS | {"log.level"}
 
 
 class SettingChange(NamedTuple):

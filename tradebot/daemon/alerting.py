@@ -12,6 +12,7 @@ import aiohttp
 from tradebot.clock import Clock
 from tradebot.config import Config
 from tradebot.config.known_secrets import known_secrets
+from tradebot.config.notify_sections import NotifySection
 from tradebot.control.control_apis import ControlApis
 from tradebot.daemon.chat_operator import ChatOperator
 from tradebot.markets.market import HOME_MARKET, Market
@@ -52,6 +53,11 @@ class Alerting:
         if self._desk is not None:
             self._desk.market_ns = clock.market_ns
 
+    def change_settings(self, settings: NotifySection) -> None:
+        """Choose and pace the alerts by `settings` from now on; what waits to be sent stays."""
+        if self._desk is not None:
+            self._desk.change_settings(_choice_of(settings), _pace_of(settings))
+
     def current_stall(self) -> str | None:
         """Return what makes no progress, "" while the run lives, None in a start."""
         if self.stall_reason is not None:
@@ -73,10 +79,9 @@ async def open_alerting(config: Config, bus: EventBus, *, clock: Clock, mode: st
         http = await stack.enter_async_context(aiohttp.ClientSession())
         bot = BotApi(http, server=telegram.server, token=token) if token else None
         receivers = await find_receivers(config, bot)
-        pace = PaceSettings(notify.window_s, notify.longest_s, notify.warnings_per_hour)
+        pace = _pace_of(notify)
         senders = [AlertSender(one, pace, writer, clock=clock, tell=tell) for one in receivers]
-        choice = AlertChoice(notify.level, frozenset(notify.add), frozenset(notify.leave_out), notify.summary)
-        desk = AlertDesk(choice, senders, clock.market_ns)
+        desk = AlertDesk(_choice_of(notify), senders, clock.market_ns)
         await stack.enter_async_context(desk.sending(tell))
         bus.subscribe(desk.take_event)
         alerting = Alerting(writer, desk)
@@ -92,6 +97,14 @@ async def open_alerting(config: Config, bus: EventBus, *, clock: Clock, mode: st
             works["chat"] = Chat(bot, commands, terms, clock=clock, tell=tell).answer_chat
         await stack.enter_async_context(running_beside(works, tell))
         yield alerting
+
+
+def _choice_of(settings: NotifySection) -> AlertChoice:
+    return AlertChoice(settings.level, frozenset(settings.add), frozenset(settings.leave_out), settings.summary)
+
+
+def _pace_of(settings: NotifySection) -> PaceSettings:
+    return PaceSettings(settings.window_s, settings.longest_s, settings.warnings_per_hour)
 
 
 def alert_writer(config: Config, mode: str) -> AlertWriter:

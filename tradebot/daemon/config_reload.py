@@ -1,4 +1,4 @@
-"""Takes up a changed config while the daemon runs: limits and the log level, whole or not at all."""
+"""Takes up a changed config while the daemon runs: limits, alerts and the log level, whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import msgspec
 
 from tradebot.config import Config
 from tradebot.config.desk_settings import gate_limits
-from tradebot.config.reload_plan import ReloadPlan, plan_reload
+from tradebot.config.notify_sections import NotifySection
+from tradebot.config.reload_plan import RELOADED_ALERTS, ReloadPlan, plan_reload
 from tradebot.domain.messages import LimitsReloaded
 from tradebot.errors import ConfigError, TradebotError
 from tradebot.ops.events.event import EventListener
@@ -24,12 +25,14 @@ class ReloadHooks(NamedTuple):
     """What a reload uses of the run.
 
     `read_config` reads the settings as the start did; it raises ConfigError. `change_limits` returns once the desk has
-    the limits and the row about them is on disk. `set_log_level` takes a name such as `debug`.
+    the limits and the row about them is on disk. `set_log_level` takes a name such as `debug`, `change_alerts` the
+    section with the new choice and pace of alerts.
     """
 
     read_config: Callable[[], Config]
     change_limits: Callable[[LimitsReloaded], Awaitable[None]]
     set_log_level: Callable[[str], None]
+    change_alerts: Callable[[NotifySection], None]
 
 
 class ConfigReload:
@@ -103,6 +106,8 @@ class ConfigReload:
             await self._hooks.change_limits(LimitsReloaded(limits=limits, order_notional=wanted.risk.order_notional))
         if wanted.log.level != self._running.log.level:
             self._hooks.set_log_level(wanted.log.level)
+        if any(change.key in RELOADED_ALERTS for change in plan.changes):
+            self._hooks.change_alerts(wanted.notify)
         self._running = wanted
         self._tell(ConfigReloaded(changes=[str(change) for change in plan.changes]))
 

@@ -365,7 +365,7 @@ class Daemon:
             yield "outage-repair", self._outage_repair.run_repairs()
         if (stop_after_s := config.app.stop_after_s) is not None:
             yield "stop-after", self._stop_after(stop_after_s, stop, reasons)
-        if config.notify.summary and has_receiver(config):
+        if has_receiver(config):
             parts = self.desk.account, self._results, venue_session.traded_market
             yield "day-summary", DaySummary(*parts, clock=venue_session.clock, tell=self._tell).tell_each_day()
         yield "say-stopping", self._status_reporter.announce_stop(stop, reasons)

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 
 from tradebot.errors import TradebotError
 from tradebot.notify.alert_choice import AlertChoice
+from tradebot.notify.alert_pace import PaceSettings
 from tradebot.notify.alert_sender import AlertSender
 from tradebot.ops.events.event import Event, EventListener
 from tradebot.ops.events.notify import AlertsStopped
@@ -35,6 +36,12 @@ class AlertDesk:
     def __init__(self, choice: AlertChoice, senders: Sequence[AlertSender], market_ns: Callable[[], int]) -> None:
         self._choice, self._senders, self.market_ns = choice, tuple(senders), market_ns
         self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
+
+    def change_settings(self, choice: AlertChoice, pace: PaceSettings) -> None:
+        """Choose alerts by `choice` from now on, and send them at the pace of `pace`; what waits stays."""
+        self._choice = choice
+        for one in self._senders:
+            one.change_pace(pace)
 
     def take_event(self, event: Event) -> None:
         """Take an event, from any thread; returns at once."""

@@ -40,6 +40,12 @@ class AlertPace:
         self._told: dict[str, int] = {}  # event -> when a message named it
         self._quiet: deque[int] = deque(maxlen=settings.warnings_per_hour)  # messages without an error
 
+    def change_settings(self, settings: PaceSettings) -> None:
+        """Keep to other settings from now on; what was sent and how far the windows have grown is kept."""
+        self._window, self._longest = int(settings.window_s * SECOND), int(settings.longest_s * SECOND)
+        self._gap = max(min(self._gap, self._longest), self._window)
+        self._quiet = deque(self._quiet, maxlen=settings.warnings_per_hour)
+
     def due_mono(self, names: Iterable[str], *, since_mono: int, has_error: bool, is_critical: bool) -> int:
         """Return when a message with events of these `names` may leave, of which the first came at `since_mono`."""
         due = since_mono + int(SETTLE_S * SECOND)

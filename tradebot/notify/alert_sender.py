@@ -35,6 +35,10 @@ class AlertSender:
         self._idle = asyncio.Event()  # no message is under way
         self._idle.set()
 
+    def change_pace(self, settings: PaceSettings) -> None:
+        """Send at the pace of `settings` from now on."""
+        self._pace.change_settings(settings)
+
     def post_event(self, event: Event, at: int) -> None:
         """Let an event of `at` (market ns) be sent; returns at once."""
         if not self._waiting:
