@@ -15,14 +15,19 @@ from tradebot.checker.run_records import RunRecords
 DAY = 86_400_000_000_000
 
 
-def of_the_day(orders: int, folder: Path, *, purpose: str = "entry", days: int = 1) -> str:
-    """Four orders a day are allowed, three of them entries; `orders` come, the last in a second run."""
+def of_the_day(orders: int, folder: Path, *, purpose: str = "entry", days: int = 1, reloaded: int = 0) -> str:
+    """Four orders a day are allowed, three of them entries; `orders` come, the last in a second run.
+
+    With `reloaded` so many are allowed after a reload.
+    """
     records = Records()
     records.line("session", account="SIM", cash="50000", resumed=False, holdings=[])
     for day in range(days):
         records.now += day * DAY
         records.start()
         records.row("terms", limits={"orders_per_day": 4})
+        if reloaded:
+            records.row("limits", limits={"orders_per_day": reloaded})
         for n in range(orders):
             if n == orders - 1:
                 records.start("Tsecond01")
@@ -41,6 +46,10 @@ def test_a_restart_gives_no_day_more_orders(orders: int, purpose: str, ruling: s
 
 def test_the_next_day_counts_from_nothing(tmp_path: Path) -> None:
     assert of_the_day(3, tmp_path, days=2) == "ok"
+
+
+def test_a_reload_may_allow_a_day_more_orders(tmp_path: Path) -> None:
+    assert of_the_day(5, tmp_path, purpose="exit", reloaded=5) == "ok"
 
 
 def halts(folder: Path, fault: str, **halt: str) -> list[str]:

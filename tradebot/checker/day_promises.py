@@ -15,7 +15,9 @@ EXIT_RESERVE_PART = 4  # one order in four of the daily limit is reserved for ex
 def daily_counters_last(records: RunRecords) -> PromiseVerdict:
     """I31: orders at the venue per market day stay within `orders_per_day`, entries within their share of it."""
     limits = [
-        row.body["limits"]["orders_per_day"] for row in records.journal.rows_of_kinds("terms") if row.body.get("limits")
+        row.body["limits"]["orders_per_day"]
+        for row in records.journal.rows_of_kinds("terms", "limits")  # of a start, and of a reload
+        if row.body.get("limits")
     ]
     if not limits or records.log is None:
         return verdict_not_shown("I31", "the records do not hold what a day allows, or not what reached the venue")
