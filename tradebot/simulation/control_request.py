@@ -13,7 +13,7 @@ from tradebot.control.socket_address import SOCKET_NAME
 ANSWER_WITHIN_S = 5.0
 
 
-async def ask_control_socket(state_dir: Path, verb: str, body: dict[str, str] | None = None) -> dict[str, Any] | None:
+async def ask_control_socket(state_dir: Path, verb: str, body: dict[str, Any] | None = None) -> dict[str, Any] | None:
     """Return the answer of the daemon of `state_dir`, None without one or where it refuses. Without a body it reads."""
     path = str(state_dir / SOCKET_NAME)
     with suppress(aiohttp.ClientError, OSError):

@@ -15,6 +15,7 @@ from tradebot.exchange.faults.fault_plan import FaultPlan, InjectedFault
 from tradebot.exchange.refusals import ExchangeRefusal
 from tradebot.ops.events.event import EventListener
 from tradebot.ops.events.rehearsal import OperatorActed
+from tradebot.simulation.config_edits import EDITS_FAULT, ConfigEditor, EditedDaemon
 from tradebot.simulation.seeded_random import SeededRandom
 
 ACT_INTERVAL_S = 1.0
@@ -23,10 +24,9 @@ RESUME_TRIES = 40  # once a second, where no login is waited for
 CLOCK_STEP_NS = HOUR
 
 
-class SimulatedMachine(Protocol):
+class SimulatedMachine(EditedDaemon, Protocol):
     """The parts of a session that these faults act on."""
 
-    clock: Any
     exchange: Any
 
     @property
@@ -36,10 +36,6 @@ class SimulatedMachine(Protocol):
 
     def end_daemon(self, events: int) -> None:
         """Kill the daemon after `events` more of its callbacks; with 0 send SIGTERM."""
-        ...
-
-    async def ask_daemon(self, verb: str, body: dict[str, str] | None = None) -> dict[str, Any] | None:
-        """Return the daemon's answer on its control socket, None without one or where it refuses."""
         ...
 
     def break_disk(self, reason: str, *, slow_s: float = 0.0) -> None:
@@ -77,6 +73,7 @@ class MachineFaults:
     ) -> None:
         self._plan, self._machine, self._rng, self._tell = plan, machine, rng, tell
         self._resume_tries = resume_tries
+        self._editor = ConfigEditor(machine, rng, tell)
         self._resumes: list[tuple[float, str]] = []  # (monotonic s, scope) of the resumes to come
 
     async def act_until(self, is_over: Callable[[], bool]) -> None:
@@ -85,7 +82,10 @@ class MachineFaults:
         while not is_over():
             await clock.sleep(ACT_INTERVAL_S)
             for point in ("operator", "host"):
-                if (fault := self._plan.draw_fault(point)) is not None:
+                fault = self._plan.draw_fault(point)
+                if fault is not None and fault.name == EDITS_FAULT:
+                    await self._editor.edit_some()
+                elif fault is not None:
                     await self._act(fault)
             await self._resume(clock.monotonic_ns() / SECOND)
         await self._resume(float("inf"))

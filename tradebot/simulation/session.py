@@ -8,6 +8,7 @@ The daemon is the real `app.run`; only the machine below it is simulated.
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,10 @@ from tradebot.ops.events.rehearsal import (
     NightFallen,
     OperatorActed,
 )
-from tradebot.ops.events.run import TradingStarted
+from tradebot.ops.events.run import ConfigReloaded, ProcessSignalIgnored, ReloadRefused, TradingStarted
 from tradebot.ops.systemd import Notifier
 from tradebot.simulation.books_comparison import SessionFindings, compare_books
+from tradebot.simulation.config_edits import EDITS_FAULT
 from tradebot.simulation.control_request import ask_control_socket
 from tradebot.simulation.daemon_processes import DaemonProcesses, StateFolders, leaf_errors
 from tradebot.simulation.disk import SimulatedDiskWriter
@@ -96,6 +98,8 @@ class SimulatedSession:
         self.state_folders = StateFolders(scenario, folder, loop)
         self.findings = SessionFindings()
         self._processes, self._night = DaemonProcesses(), Night(loop)
+        # Without a config to read the daemon has one task less: days without edits stay as they were.
+        self._is_edited = any(rule.kind.name == EDITS_FAULT for rule in plan.rules)
         self._person: Person | None = None
         if (logins := scenario.logins) is not None:
             own = SeededRandom(scenario.seed, PERSON_STREAM)
@@ -261,14 +265,15 @@ class SimulatedSession:
         bus.subscribe(self._processes.note_ready, TradingStarted)
         bus.subscribe(output.write_event)
         bus.subscribe(self._tell)
-        options = RunOptions(run_id=run_id(self.clock), exchange=self._addresses, has_login=self._person is not None)
+        folders = self.state_folders
+        folders.note_log_level(folders.config.log.level)
+        bus.subscribe(folders.note_answer, ConfigReloaded, ReloadRefused, ProcessSignalIgnored)
+        options = RunOptions(
+            run_id=run_id(self.clock), exchange=self._addresses, has_login=self._person is not None,
+            read_config=folders.read_config if self._is_edited else None, set_log_level=folders.note_log_level,
+        )  # fmt: skip
         return await run(
-            self.state_folders.config,
-            options,
-            bus=bus,
-            notifier=Notifier({}),
-            wall_clock=self.clock,
-            write_thread=disk_writer,
+            folders.config, options, bus=bus, notifier=Notifier({}), wall_clock=self.clock, write_thread=disk_writer
         )
 
     # ---- what MachineFaults acts on
@@ -281,7 +286,11 @@ class SimulatedSession:
         if events and self._is_calm:
             daemon.events_until_kill = events
         else:
-            self._processes.terminate_last()
+            self._processes.signal_last()
+
+    def hang_up(self) -> None:
+        """Send SIGHUP to the daemon if it handles the signal."""
+        self._processes.signal_last(signal.SIGHUP)
 
     @property
     def is_unattended(self) -> bool:
@@ -372,7 +381,7 @@ class SimulatedSession:
                 return
         self._tell(BooksDisagreed(**found.comparison._asdict()))
 
-    async def ask_daemon(self, verb: str, body: dict[str, str] | None = None) -> dict[str, Any] | None:
+    async def ask_daemon(self, verb: str, body: dict[str, Any] | None = None) -> dict[str, Any] | None:
         """Return the daemon's answer on its control socket, None without one or where it refuses."""
         return await ask_control_socket(self.state_folders.newest_folder, verb, body)
 
@@ -380,7 +389,7 @@ class SimulatedSession:
         self._processes.is_final = True
         if self._processes.last_process is not None:
             self._processes.last_process.events_until_kill = 0
-        self._processes.terminate_last()
+        self._processes.signal_last()
         await asyncio.wait((supervising,), timeout=STOP_WITHIN_S)
         if not supervising.done():
             self.findings.record_failure(f"the daemon did not end {STOP_WITHIN_S:g} s after SIGTERM")

@@ -340,6 +340,7 @@ FAULT_TABLE: tuple[tuple[FaultStage, tuple[str, ...] | str, tuple[tuple[Any, ...
             ("operator-halts-symbol", "F77", "The operator halts a symbol and resumes it some seconds later.", 8.0),
             ("operator-flattens", "F77", "The operator has everything closed and resumes some seconds later.", 8.0),
             ("operator-kills", "F77", "The operator kills from elsewhere and resumes some seconds later.", 8.0),
+            ("operator-reloads", "F74", "The operator edits the config some times and reloads each time.", NAMED_ONLY),
             ("operator-restarts", "F74", "The operator stops the daemon and starts it again."),
             ("operator-kill-9", "F75", "The operator kills the daemon's process and starts it again."),
         ),
