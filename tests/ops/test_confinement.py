@@ -37,5 +37,6 @@ def test_secrets_leave_the_environment_and_nothing_else_does() -> None:
         "TRADEBOT_KITE__ACCESS_TOKEN": "a", "tradebot_kite__api_key": "b", "TRADEBOT_STORE__DSN": "c",
         "TRADEBOT_KILL__API_KEY": "d", "TRADEBOT_APP__MODE": "live", "PATH": os.environ["PATH"],
     }  # fmt: skip
-    scrub_secrets(environment, secret_keys())
+    scrubbed = scrub_secrets(environment, secret_keys())
     assert set(environment) == {"TRADEBOT_APP__MODE", "PATH"}
+    assert scrubbed == {"kite.access_token": "a", "kite.api_key": "b", "store.dsn": "c"}, "for a reload of the config"

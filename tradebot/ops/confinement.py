@@ -21,11 +21,16 @@ def confine_process() -> None:
         ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def scrub_secrets(environment: MutableMapping[str, str], names: Iterable[str]) -> None:
-    """Delete the environment variables of the secrets `names` (such as `store.dsn`), in any letter case."""
-    hidden = {f"TRADEBOT_{name.replace('.', '__')}".upper() for name in names}
+def scrub_secrets(environment: MutableMapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    """Delete the environment variables of the secrets `names` (such as `store.dsn`), in any letter case.
+
+    Returns the values by these names. Those of the kill switch are deleted and not returned.
+    """
+    hidden = {f"TRADEBOT_{name.replace('.', '__')}".upper(): name for name in names}
+    found = {hidden[name.upper()]: value for name, value in environment.items() if name.upper() in hidden}
     for name in [name for name in environment if name.upper() in hidden or name.upper().startswith("TRADEBOT_KILL__")]:
         del environment[name]
+    return found
 
 
 @contextmanager

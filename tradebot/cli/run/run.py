@@ -78,7 +78,7 @@ def run(
     # Paths are made absolute here, because strategies may change the working directory later.
     config = loaded.config.with_absolute_paths()
     confine_process()
-    scrub_secrets(os.environ, secret_keys())
+    scrubbed = scrub_secrets(os.environ, secret_keys())
     exchange_log = exchange_log and exchange_log.absolute()
     if config.analysis.workers != 0:
         with limit_child_memory(config.analysis.worker_memory_mb):
@@ -98,7 +98,8 @@ def run(
         file = None if loaded.path is None else str(loaded.path.absolute())
 
         def read_again() -> Any:
-            return load_with_origins(file, overrides).config.with_absolute_paths()
+            # The secrets of the environment are no longer in it. Like the options they win over the file.
+            return load_with_origins(file, scrubbed | overrides).config.with_absolute_paths()
 
         _run(config, exchange, exchange_log, plan, is_dry=dry_start, read_config=read_again)
         return
