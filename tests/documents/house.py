@@ -34,6 +34,7 @@ SHORTER = {
     "bench": ["--symbols", "5", "--latency", "1ms"],
     "bench ticks": ["--symbols", "50", "--for", "1s"],
     "bench orders": ["--rates", "100", "--for", "1s", "--turns", "1"],
+    "bench api": ["--for", "1s", "--pairs", "1"],
     "bench start": ["--repeats", "1"],
     "bench burst": ["--symbols", "50", "--bursts", "2", "--full", "1"],
     "bench cycle": ["--symbols", "5", "--repeats", "1", "--latency", "1ms"],

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from tests.patient_trader import EAGER
-from tests.stories.api_load import offer_requests, read_events, token_of
 from tests.stories.kite_person import free_port
+from tradebot.bench.api.load import ApiLoad, run_load
+from tradebot.control.api_token import load_token, token_path
 from tradebot.control.request_guard import HTTP_BURST, HTTP_PER_S
 
 pytestmark = pytest.mark.timeout(180)
@@ -36,14 +37,12 @@ def traded(
     answers, events = Counter[int](), list[int]()
 
     async def load() -> None:
-        token = token_of(folder / "state")
-        async with asyncio.TaskGroup() as tasks:
-            reading = [
-                tasks.create_task(read_events(port, token, seconds=LOAD_S), name=f"reader-{n}") for n in range(readers)
-            ]
-            if offered:
-                answers.update(await offer_requests(port, token, per_second=offered, seconds=LOAD_S))
-        events.extend(task.result() for task in reading)
+        stop = asyncio.Event()
+        asyncio.get_running_loop().call_later(LOAD_S, stop.set)
+        token = load_token(token_path(folder / "state"))
+        found = await run_load(port, token, ApiLoad(per_second=offered, readers=readers), stop)
+        answers.update(found.answers | {0: found.unanswered})
+        events.extend(found.events)
 
     thread = threading.Thread(target=lambda: asyncio.run(load()), name="load")
     thread.start()

@@ -25,6 +25,7 @@ from tradebot.journal.recovery import recover_state
 from tradebot.journal.schema import FILE_NAME
 from tradebot.journal.writer import Journal, WriteLimits
 from tradebot.ops import logs
+from tradebot.ops.events.bus import EventBus
 from tradebot.ops.journal_logger import JournalLogger
 from tradebot.ops.systemd import Notifier
 from tradebot.strategies.loading import StrategySpec
@@ -99,14 +100,20 @@ async def running_daemon(
     broker: InstantFillBroker,
     feed_of: Callable[[Universe], Feed],
     strategies: Sequence[StrategySpec] = (),
+    bus: EventBus | None = None,
 ) -> AsyncIterator[tuple[Daemon, Journal]]:
-    """Run the whole daemon inside the context; stdout and stderr of the process go to the log of `site`."""
+    """Run the whole daemon inside the context; stdout and stderr of the process go to the log of `site`.
+
+    `bus` has its listeners besides the log; none where it is left out. The daemon trades once the caller waits.
+    """
     with site.log_path.open("wb") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     clock, state = site.clock, config.app.state_dir
     logs.configure_log(level="info", format="json", run_id=site.name, mode="paper")
-    tell = logs.log_listener("daemon")
+    bus = bus or EventBus()
+    bus.subscribe(logs.log_listener("daemon"))
+    tell = bus.emit_event
     venue_session = VenueSession(
         venue=InstantFillVenue(broker, feed_of),
         venue_name="bench",

@@ -32,6 +32,7 @@ for command in (
     baselines.fetch,
     baselines.pool,
     daemon_paths.orders,
+    daemon_paths.api,
     daemon_paths.start,
     research.sweep,
     research.backtest,

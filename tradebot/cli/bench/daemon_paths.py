@@ -1,4 +1,4 @@
-"""Benchmarks that compare paths through the daemon with its promises: orders, bursts, ticks, starts."""
+"""Benchmarks that compare paths through the daemon with its promises: orders, the API, bursts, ticks, starts."""
 
 from __future__ import annotations
 
@@ -28,19 +28,22 @@ def _rates(context: click.Context, option: click.Parameter, text: str) -> tuple[
     return tuple(map(float, parts))
 
 
-@click.command()
-@click.option(
-    "--rates", callback=_rates, default="10,100,200,1000", show_default=True, help="Quotes a second, in turn."
-)
-@click.option("--for", "length", default="10s", show_default=True, help="How long each client is measured at each.")
-@click.option("--turns", type=click.IntRange(1, 100), default=5, show_default=True, help="Turns that time is cut into.")
-@click.option(
+_orders_option = click.option(
     "--orders",
     type=click.FloatRange(1, 1000),
     default=100.0,
     show_default=True,
     help="Quotes a second that hit a stop, at most.",
 )
+
+
+@click.command()
+@click.option(
+    "--rates", callback=_rates, default="10,100,200,1000", show_default=True, help="Quotes a second, in turn."
+)
+@click.option("--for", "length", default="10s", show_default=True, help="How long each client is measured at each.")
+@click.option("--turns", type=click.IntRange(1, 100), default=5, show_default=True, help="Turns that time is cut into.")
+@_orders_option
 @click.option("--store/--no-store", default=True, show_default=True, help="Feed the tables people query meanwhile.")
 @json_option
 def orders(rates: tuple[float, ...], length: str, turns: int, orders: float, store: bool, as_json: bool) -> None:
@@ -55,6 +58,25 @@ def orders(rates: tuple[float, ...], length: str, turns: int, orders: float, sto
         rates=rates, for_s=duration_s(length, longest_s=MAX_LENGTH_S), turns=turns, orders=orders, store=store
     )
     _tell(measure_orders(load, clock=WallClock(), progress=show_count), order_verdicts, as_json)
+
+
+@click.command()
+@click.option("--for", "length", default="10s", show_default=True, help="How long a slice is, without and with a load.")
+@click.option(
+    "--pairs", type=click.IntRange(1, 100), default=5, show_default=True, help="Pairs of slices of each load."
+)
+@_orders_option
+@json_option
+def api(length: str, pairs: int, orders: float, as_json: bool) -> None:
+    """Time a quote to its order with and without a load on the operator's API over HTTP, in turns.
+
+    The loads: 20 requests a second and 10 readers of events, 10 readers that never read, 1,000 requests a second. They
+    come from a process of their own.
+    """
+    from tradebot.bench.api.api import ApiBench, api_verdicts, measure_api
+
+    asked = ApiBench(for_s=duration_s(length, longest_s=MAX_LENGTH_S), pairs=pairs, orders=orders)
+    _tell(measure_api(asked, clock=WallClock(), progress=show_count), api_verdicts, as_json)
 
 
 @click.command()
@@ -137,5 +159,5 @@ def measure_sustained_ticks(symbols: int, as_json: bool) -> None:
 def _tell(result: dict[str, Any], verdicts: Any, as_json: bool) -> None:
     from tradebot.bench.measuring.report import library_versions, machine_state
 
-    box = machine_state(writes=result["bench"] in ("orders", "burst"))
+    box = machine_state(writes=result["bench"] in ("orders", "api", "burst"))
     show_result(result | {"machine": box, "versions": library_versions(), "verdicts": verdicts(result)}, as_json)
