@@ -51,6 +51,7 @@ class Analysis:
         if len(set(names)) != len(names):
             raise ConfigError(f"two strategies have the same name: {', '.join(sorted(names))}")
         self.universe, self.interval_ns, self._clock = universe, interval_ns, clock
+        self.strategies = tuple(strategies)  # with the parameters in force
         needed = int(any(spec.load_class().takes_frames for spec in strategies))  # pandas never runs in the loop
         count = min(max(workers, needed), len(universe))
         self._parts = partition_symbols(universe, strategies, interval_ns, max(1, count))
@@ -120,6 +121,21 @@ class Analysis:
                     self._inputs.disable_strategies(partition.process_close(piece).faults)
         else:
             await self._pool.rebuild_workers()
+
+    async def change_params(self, strategies: Sequence[StrategySpec]) -> None:
+        """Give the strategies other parameters, between two closes, and compute their state again.
+
+        They then decide as if they had had these parameters from the beginning. `strategies` are all of the run, as
+        `check_only_params` allows them. Signals of past closes are not given again.
+        """
+        changed = {now.name for before, now in zip(self.strategies, strategies, strict=True) if before != now}
+        self.strategies = tuple(strategies)
+        # Which symbols a strategy has and whether it compares them stays, so the workers keep their symbols.
+        specs = {spec.name: spec for spec in strategies}
+        self._parts = [[(ids, tuple(specs[old.name] for old in some)) for ids, some in part] for part in self._parts]
+        self._inputs.enable_strategies(changed)
+        self._pool.set_assignments(self._parts)
+        await self.rebuild_state()
 
     async def replace_workers(self) -> None:
         """Replace lost workers until cancelled. Nothing else replaces them."""

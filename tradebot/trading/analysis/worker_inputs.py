@@ -115,6 +115,10 @@ class WorkerInputs:
         held_here = {id_: held[id_] for id_ in ids.tolist() if id_ in held} if held else {}
         return CloseRows(batch.ends_at, ids, columns, held_here)
 
+    def enable_strategies(self, names: Collection[str]) -> None:
+        """Let these strategies decide on all symbols again, as after a start."""
+        self._off = {(strategy, id_) for strategy, id_ in self._off if strategy not in names}
+
     def disable_strategies(self, faults: Sequence[tuple[str, int, str]]) -> None:
         """Disable strategies that raised, given as (strategy, symbol id, reason), for these symbols from now on."""
         for strategy, id_, reason in faults:

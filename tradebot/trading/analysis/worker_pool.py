@@ -54,7 +54,7 @@ class Worker:
         self.joining: list[Ints] = []  # ids that joined while it was not ready
         self.replaced_mono: list[int] = []  # monotonic ns
         self.was_ready = self.is_lost = False  # whether it ever was ready; whether it was lost since
-        self.is_outdated = False  # whether bars were repaired since its process began
+        self.is_outdated = False  # whether bars were repaired or parameters changed since its process began
 
     def own_rows(self, batch: BarBatch) -> Ints:
         """Return the row numbers of a close that belong to this worker."""
@@ -170,17 +170,26 @@ class WorkerPool:
                 w.joining.append(own)
             elif w.state is WorkerState.READY and w.process is not None:
                 try:
-                    await self._join(w.process, own)
+                    await self._join(w, w.process, own)
                 except WorkerGone as fault:
                     self._on_worker_lost(w, w.process, str(fault))
 
-    async def _join(self, process: WorkerProcess, ids: Ints) -> None:
+    async def _join(self, w: Worker, process: WorkerProcess, ids: Ints) -> None:
         for some, histories in self._inputs.join_jobs(ids):
-            answer = await process.run_job(worker.join_symbols, some, histories, within_s=JOIN_WITHIN_S)
+            self._disable(w, await process.run_job(worker.join_symbols, some, histories, within_s=JOIN_WITHIN_S))
+
+    def _disable(self, w: Worker, answer: WorkerResult) -> None:
+        # What an outdated worker fails at may be over with other bars or parameters; the next build says what is not.
+        if not w.is_outdated:
             self._inputs.disable_strategies(answer.faults)
 
+    def set_assignments(self, assignments: Sequence[Sequence[Assignment]]) -> None:
+        """Set what the workers compute from their next rebuild on; each keeps its symbols."""
+        for w in self._workers:
+            w.assignments = assignments[w.number]
+
     async def rebuild_workers(self) -> None:
-        """Rebuild all workers over the closes so far, which have changed; wait for them at most `REBUILD_WITHIN_S`.
+        """Rebuild all workers over the closes so far; wait for them at most `REBUILD_WITHIN_S`.
 
         No close may be under way. A worker that takes longer misses closes, as one that was lost does.
         """
@@ -264,7 +273,7 @@ class WorkerPool:
             # Who joins from here on comes through `joining`; who joined before is part of the setups.
             setups, waiting, w.joining = self._inputs.setups_for(w.assignments), list(self._inputs.waiting), []
             await process.run_job(worker.build_partitions, setups, within_s=START_WITHIN_S)
-            await self._warm(process, np.setdiff1d(w.ids, waiting))
+            await self._warm(w, process, np.setdiff1d(w.ids, waiting))
             replayed = 0 if is_first else await self._replay(w, process)
         except (WorkerGone, DataError) as fault:
             if is_first and isinstance(fault, DataError):
@@ -274,7 +283,7 @@ class WorkerPool:
             return
         if w.state is not WorkerState.BUILDING:  # `stop_workers` came meanwhile
             return
-        if w.is_outdated:  # it may have read closes that were repaired after that
+        if w.is_outdated:  # it may have read closes or parameters that changed after that
             process.kill()
             self._repairs.put_nowait(w)
             return
@@ -283,17 +292,15 @@ class WorkerPool:
         if was_lost:
             self._on_fault(WorkerRebuilt(worker=w.number, symbols=len(w.ids), closes=replayed))
 
-    async def _warm(self, process: WorkerProcess, ids: Ints) -> None:
+    async def _warm(self, w: Worker, process: WorkerProcess, ids: Ints) -> None:
         pending: list[asyncio.Future[WorkerResult]] = []
         # Two jobs at a time: the next one is pickled here while the worker computes the one before.
         for histories in self._inputs.history_jobs(ids):
             pending.append(process.submit_job(worker.load_histories, histories))
             if len(pending) > 1:
-                self._inputs.disable_strategies(
-                    (await process.wait_result(pending.pop(0), within_s=START_WITHIN_S)).faults
-                )
+                self._disable(w, await process.wait_result(pending.pop(0), within_s=START_WITHIN_S))
         for job in pending:
-            self._inputs.disable_strategies((await process.wait_result(job, within_s=START_WITHIN_S)).faults)
+            self._disable(w, await process.wait_result(job, within_s=START_WITHIN_S))
         await process.run_job(worker.finish_warmup, within_s=START_WITHIN_S)
         process.open_socket_channel()
 
@@ -312,11 +319,11 @@ class WorkerPool:
                 if batch.ends_at > last_end and len(share):
                     rows = self._inputs.rows_of_close(batch, share)
                     answer = await process.run_job(worker.process_close, rows, within_s=self._deadline_s)
-                    self._inputs.disable_strategies(answer.faults)
+                    self._disable(w, answer)
                     count += 1
                 last_end = max(last_end, batch.ends_at)
             joining, w.joining = w.joining, []
             for ids in joining:
-                await self._join(process, ids)
+                await self._join(w, process, ids)
             batches, w.missed_closes = w.missed_closes, []
         return count
