@@ -199,6 +199,10 @@ class AnalysisByHand:
         self.thinks = asyncio.Event()  # while it is clear no close is answered
         self.thinks.set()
         self.dies = asyncio.Event()
+        self.changes: list[Any] = []  # the parameters that it was given, with the number of closes before
+
+    async def change_params(self, strategies: Any) -> None:
+        self.changes.append((strategies, len(self.asked)))
 
     async def compute_signals(self, batch: BarBatch, holdings: object) -> AnalysisByHand:
         self.asked.append(batch)

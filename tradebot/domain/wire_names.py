@@ -68,6 +68,7 @@ ON_DISK: dict[str, str] = {
     "rows.RunRecord": "Run: run_id mode account symbols venue config_hash versions pid",
     "rows.RunSettings": "Terms: interval strategies limits desk venue opens_at halts flattened",
     "rows.StrategiesRebuilt": "Rebuilt: after bars",
+    "rows.StrategiesChanged": "StrategiesChanged: after params",
     "rows.SymbolsHeld": "Held: after symbols",
     "rows.WarmupBars": "Warmup: series",
     "rows.WarmupJoin": "Joined: after symbols waiting",

@@ -104,6 +104,17 @@ class StrategiesRebuilt(Message, frozen=True):
     bars: int
 
 
+class StrategiesChanged(Message, frozen=True):
+    """After the close that ended at `after` (market ns), 0 before the first one, strategies got other parameters.
+
+    `params` holds all parameters in force from then on, by the name of the strategy. The strategies' state was computed
+    again with them, over the warm-up and the closes until then.
+    """
+
+    after: int
+    params: dict[str, dict[str, Any]]
+
+
 class SymbolsHeld(Message, frozen=True):
     """After the close that ended at `after` (market ns) the `symbols` give no signals, and all others do.
 
@@ -156,6 +167,7 @@ ROW_KINDS: dict[str, tuple[type[Message], ...]] = {
     "close": (BarBatch,),
     "repaired": (BarBatch,),
     "rebuilt": (StrategiesRebuilt,),
+    "strategies": (StrategiesChanged,),
     "held": (SymbolsHeld,),
     "limits": (LimitsReloaded,),
     "signals": (Signals,),

@@ -24,6 +24,7 @@ from tradebot.journal.rows import (
     RunEnd,
     RunRecord,
     RunSettings,
+    StrategiesChanged,
     StrategiesRebuilt,
     SymbolsHeld,
     WarmupBars,
@@ -56,9 +57,9 @@ class RecordedRun(NamedTuple):
     `before` is the recovered account it started with. `outputs` are the messages of its desk in order, the
     events `before.closing_events` first. `input_rows` are the rows of its input log, still packed, because a day of
     quotes would fill the memory. `warmup` has the past bars of all symbols, and `joins` says which joined late;
-    `repairs` are the bars that were repaired, each part with the row that says when the strategies got it. `holds` say
-    which symbols gave no signals meanwhile; a run of an older version has none. `has_ended` is False when the run was
-    cut off.
+    `rebuilds` are the rows after which the strategies' state was computed again, in order: over the bars that were
+    repaired, which come with their row, or with other parameters. `holds` say which symbols gave no signals during a
+    repair. A run of an older version has fewer of these rows. `has_ended` is False when the run was cut off.
     """
 
     run: RunRecord
@@ -72,7 +73,7 @@ class RecordedRun(NamedTuple):
     input_rows: tuple[JournalRow, ...]
     has_ended: bool
     joins: tuple[WarmupJoin, ...] = ()
-    repairs: tuple[tuple[StrategiesRebuilt, tuple[BarBatch, ...]], ...] = ()
+    rebuilds: tuple[tuple[StrategiesRebuilt | StrategiesChanged, tuple[BarBatch, ...]], ...] = ()
     holds: tuple[SymbolsHeld, ...] = ()
 
     @property
@@ -119,7 +120,7 @@ def _gathered(path: Path, run: RunRecord, before: RecoveredAccount) -> RecordedR
     warmup: list[BarSeries] = []
     joins: list[WarmupJoin] = []
     repaired: list[BarBatch] = []  # since the last row `rebuilt`
-    repairs: list[tuple[StrategiesRebuilt, tuple[BarBatch, ...]]] = []
+    rebuilds: list[tuple[StrategiesRebuilt | StrategiesChanged, tuple[BarBatch, ...]]] = []
     holds: list[SymbolsHeld] = []
     batches: dict[int, BarBatch] = {}
     signals, outputs, tapes = list[RecordedLine](), list[RecordedLine](), list[JournalRow]()
@@ -136,8 +137,8 @@ def _gathered(path: Path, run: RunRecord, before: RecoveredAccount) -> RecordedR
                 warmup += message.series
             case WarmupJoin():
                 joins.append(message)
-            case StrategiesRebuilt():
-                repairs.append((message, tuple(repaired)))
+            case StrategiesRebuilt() | StrategiesChanged():
+                rebuilds.append((message, tuple(repaired)))
                 repaired = []
             case SymbolsHeld():
                 holds.append(message)
@@ -170,7 +171,7 @@ def _gathered(path: Path, run: RunRecord, before: RecoveredAccount) -> RecordedR
         tuple(tapes),
         has_ended,
         tuple(joins),
-        tuple(repairs),
+        tuple(rebuilds),
         tuple(holds),
     )
 

@@ -29,10 +29,11 @@ from tradebot.journal.input_log import (
     StrategiesStepped,
     UnchangedSnapshot,
 )
-from tradebot.journal.rows import JournalRow, StrategiesRebuilt, SymbolsHeld, WarmupJoin
+from tradebot.journal.rows import JournalRow, StrategiesChanged, StrategiesRebuilt, SymbolsHeld, WarmupJoin
 from tradebot.replay.recorded_run import RecordedLine, RecordedRun
 from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.analysis.analysis import Analysis
+from tradebot.trading.analysis.changed_params import with_params
 from tradebot.trading.analysis.repaired_bars import apply_repairs
 from tradebot.trading.desk.book.book import Book
 from tradebot.trading.desk.desk import Desk, build_desk
@@ -117,9 +118,10 @@ async def replay_run(
 
 
 class _LatePast(NamedTuple):
-    # Past bars that came while the run went on: joins, repairs and holds still to be made, the bars repaired so far.
+    # What came to the strategies while the run went on: joins, repairs and changed parameters, and holds still to be
+    # made, the bars repaired so far.
     joins: deque[WarmupJoin]
-    repairs: deque[tuple[StrategiesRebuilt, tuple[BarBatch, ...]]]
+    rebuilds: deque[tuple[StrategiesRebuilt | StrategiesChanged, tuple[BarBatch, ...]]]
     holds: deque[SymbolsHeld]
     repaired: list[BarBatch]
 
@@ -143,8 +145,8 @@ class _Rerun:
         self.expected_outputs = deque(recorded.outputs)
         self._recorded_signals = deque(recorded.signals)
         # The first join only says who waits.
-        joins, repairs, holds = deque(recorded.joins[1:]), deque(recorded.repairs), deque(recorded.holds)
-        self._past = _LatePast(joins, repairs, holds, repaired=[])
+        joins, rebuilds, holds = deque(recorded.joins[1:]), deque(recorded.rebuilds), deque(recorded.holds)
+        self._past = _LatePast(joins, rebuilds, holds, repaired=[])
         # End of a batch of bars, market ns -> the rows of its signals.
         self._lines_by_close: dict[int, list[RecordedLine]] = {}
         for line in recorded.signals:
@@ -250,7 +252,7 @@ class _Rerun:
         if (held := self.desk.account.open_positions()) != step.holdings:
             raise self._differs("the holdings told to the strategies", repr(step.holdings), repr(held))
         self.counts["closes"] += 1
-        await self._join_and_repair(until=step.ends_at)
+        await self._join_and_rebuild(until=step.ends_at)
         made = await self.analysis.compute_message(batch, step.holdings)
         lines = self._lines_by_close.get(step.ends_at, [])
         failed = {symbol for line in lines if isinstance(line.message, Signals) for symbol in line.message.failed}
@@ -268,15 +270,20 @@ class _Rerun:
             if _text(recorded) != _text(replayed):
                 raise self._differs("a signal", *_sides(recorded, replayed), row=row, at=step.ends_at)
 
-    async def _join_and_repair(self, until: int) -> None:
+    async def _join_and_rebuild(self, until: int) -> None:
         # What the strategies of the run got before the close that ended at `until`, in the order of these closes. Joins
-        # and repairs after one close may change places: a joining symbol has its closes by then, repaired or not.
+        # and rebuilds after one close may change places: a joining symbol has its closes by then, repaired or not, and
+        # its strategies have the parameters of the last change in either order.
         while self._past.joins and self._past.joins[0].after < until:
             symbols = self._past.joins.popleft().symbols
             await self.analysis.join_symbols(symbols, [s for s in self._recorded.warmup if s.symbol in symbols])
-        while self._past.repairs and self._past.repairs[0][0].after < until:
-            self._past.repaired.extend(self._past.repairs.popleft()[1])
-            await self.analysis.rebuild_state()
+        while self._past.rebuilds and self._past.rebuilds[0][0].after < until:
+            row, repaired = self._past.rebuilds.popleft()
+            self._past.repaired.extend(repaired)
+            if isinstance(row, StrategiesChanged):
+                await self.analysis.change_params(with_params(self.analysis.strategies, row.params))
+            else:
+                await self.analysis.rebuild_state()
         while self._past.holds and self._past.holds[0].after < until:
             self.analysis.hold_back(self._past.holds.popleft().symbols)
 

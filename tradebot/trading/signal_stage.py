@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import NamedTuple
 
 from tradebot.clock import Clock, TimeSlice
 from tradebot.domain.market import BarBatch
 from tradebot.domain.messages import Signals
-from tradebot.journal.rows import StrategiesRebuilt, SymbolsHeld
+from tradebot.errors import RequestRefused
+from tradebot.journal.rows import StrategiesChanged, StrategiesRebuilt, SymbolsHeld
 from tradebot.ops.events.event import EventListener
+from tradebot.strategies.loading import StrategySpec
 from tradebot.trading.analysis.analysis import Analysis
+from tradebot.trading.analysis.changed_params import ChangedParams
 from tradebot.trading.analysis.repaired_bars import RepairedBars, SpoiledBars, batches_of_series
 from tradebot.trading.analysis.warmup import JoiningSymbols
 from tradebot.trading.order_sender import JournalAppender
@@ -20,6 +25,14 @@ from tradebot.trading.repair_hold import RepairHold
 from tradebot.trading.trading_desk import TradingDesk
 
 WARMUP_POLL_S = 0.02
+CHANGE_WITHIN_S = 30.0  # wall seconds that changed parameters wait at most for the closes before them
+
+
+class _WaitingChange(NamedTuple):
+    # `is_answered` is set when the change begins or the stage stops, `is_done` once the analysis has the parameters.
+    change: ChangedParams
+    is_answered: asyncio.Event
+    is_done: asyncio.Event
 
 
 class SignalStage:
@@ -43,6 +56,7 @@ class SignalStage:
         self._clock, self._journal, self.measure, self._tell = clock, journal, measure, tell
         self._is_stopping = False
         self._hold = RepairHold()
+        self._waiting_change: _WaitingChange | None = None  # until it begins
         self.held_back: tuple[str, ...] = ()  # the symbols that give no signals, because their bars are being repaired
         # Set by the owner once the analysis is started. Closes wait for it; quotes do not.
         self.warmup_done = asyncio.Event()
@@ -54,6 +68,8 @@ class SignalStage:
     def stop_deciding(self) -> None:
         """Drop all further closes undecided. The journal has them."""
         self._is_stopping = True
+        if self._waiting_change is not None:
+            self._waiting_change.is_answered.set()
 
     async def join_symbols(self, joining: JoiningSymbols) -> None:
         """Let symbols join between two closes, in the order of the queue. Call it once `warmup_done` is set."""
@@ -64,8 +80,34 @@ class SignalStage:
         """Give the analysis repaired bars between two closes, in the order of the queue; their symbols wait no more."""
         await self._queues.closes.put(repaired)
 
+    async def change_params(self, strategies: Sequence[StrategySpec]) -> None:
+        """Give the strategies other parameters between two closes, in the order of the queue; one change at a time.
+
+        Returns once they decide with them and the row about it is on disk. Raises RequestRefused, and nothing changes,
+        before the warm-up and in a stop, and where the closes before it take longer than `CHANGE_WITHIN_S`.
+        """
+        if not self.warmup_done.is_set():
+            raise RequestRefused("the strategies are not warmed up yet; nothing was taken up: reload once they are")
+        if self._is_stopping:
+            raise RequestRefused("the run stops; nothing was taken up")
+        assert self._waiting_change is None, "two changes of parameters at once"
+        waiting = _WaitingChange(ChangedParams(tuple(strategies)), asyncio.Event(), asyncio.Event())
+        self._waiting_change = waiting
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CHANGE_WITHIN_S):
+                    await self._queues.closes.put(waiting.change)
+                    await waiting.is_answered.wait()
+        finally:
+            has_begun, self._waiting_change = self._waiting_change is None, None
+        if not has_begun:
+            why = "the run stops" if self._is_stopping else f"the closes before took over {CHANGE_WITHIN_S:g} s"
+            raise RequestRefused(f"{why}; nothing was taken up")
+        await waiting.is_done.wait()
+        await self._journal.wait_durable()
+
     async def process_closes(self) -> None:
-        """Process closes, joins and repairs for ever."""
+        """Process closes, joins, repairs and changed parameters for ever."""
         time_slice = TimeSlice(self._clock, TIME_SLICE_NS)
         early = await self._until_warm()
         while True:
@@ -86,6 +128,8 @@ class SignalStage:
                         await self._repair(item)
                     self._hold.on_repaired(item)
                     self._apply_hold()
+                case ChangedParams():
+                    await self._change_params(item)
                 case _:
                     raise AssertionError(f"the analysis does not know {type(item).__name__}")
 
@@ -113,6 +157,18 @@ class SignalStage:
         rebuilt = StrategiesRebuilt(after=self.last_bar_at, bars=sum(map(len, batches)))
         self._journal.append("rebuilt", rebuilt, at=self.last_bar_at)
         await self._analysis.rebuild_state()
+
+    async def _change_params(self, change: ChangedParams) -> None:
+        waiting = self._waiting_change
+        if waiting is None or waiting.change is not change:  # its caller has given up
+            return
+        self._waiting_change = None
+        waiting.is_answered.set()
+        params = {spec.name: spec.params for spec in change.strategies}
+        changed = StrategiesChanged(after=self.last_bar_at, params=params)
+        self._journal.append("strategies", changed, at=self._clock.market_ns())
+        await self._analysis.change_params(change.strategies)
+        waiting.is_done.set()
 
     def _apply_hold(self) -> None:
         # The row comes before the closes that it concerns, as a replay reads it.

@@ -132,7 +132,7 @@ async def test_bars_that_an_outage_spoiled_are_repaired_and_the_day_replays_equa
     assert (repaired["symbols"], repaired["of"], repaired["bars"]) == (2, 2, 2 * started["bars"])
 
     recorded = read_run(journal_path(tmp_path / "state"))
-    guarded, rest = recorded.repairs  # what has a position first
+    guarded, rest = recorded.rebuilds  # what has a position first
     ids = {i.symbol: n for n, i in enumerate(recorded.universe)}
     assert [{id_ for batch in part for id_ in batch.ids.tolist()} for _, part in (guarded, rest)] == [
         {ids["RELIANCE"]}, {ids["TCS"]},
