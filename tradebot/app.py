@@ -26,7 +26,7 @@ from tradebot.control.event_stream import EventStreams
 from tradebot.control.loopback_address import LoopbackAddress
 from tradebot.control.server import serve_control_socket, serve_loopback
 from tradebot.daemon.alerting import Alerting, open_alerting
-from tradebot.daemon.config_reload import ConfigReload, ReloadHooks
+from tradebot.daemon.config_reload import ConfigReload, ReloadHooks, load_changed_strategies
 from tradebot.daemon.daemon import Daemon
 from tradebot.daemon.daemon_start import DaemonStart
 from tradebot.daemon.run_failure import RunState, install_signal_handlers, log_failure
@@ -188,7 +188,12 @@ async def _run(
         run_state.positions = daemon.desk.account.open_quantities
         if options.read_config is not None:
             hooks = ReloadHooks(
-                options.read_config, daemon.engine.execute_command, options.set_log_level, alerting.change_settings
+                options.read_config,
+                lambda wanted: load_changed_strategies(daemon.analysis.strategies, wanted),
+                daemon.engine.signal_stage.change_params,
+                daemon.engine.execute_command,
+                options.set_log_level,
+                alerting.change_settings,
             )
             daemon.reload = reload = ConfigReload(
                 config, hooks, daemon.desk.account, notifier, speed=venue_session.clock.speed, tell=tell

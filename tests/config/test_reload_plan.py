@@ -1,4 +1,4 @@
-"""Which changes of a config a running daemon takes up: limits and the log level; all else needs a restart."""
+"""Which changes of a config a running daemon takes up: limits, parameters, the log level; all else needs a restart."""
 
 from __future__ import annotations
 
@@ -39,11 +39,32 @@ def test_the_log_level_is_no_limit() -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "now", "lines"),
+    [
+        ({}, {"fast": 5}, ["strategy.1.params.fast: not set -> 5"]),
+        ({"fast": 5}, {}, ["strategy.1.params.fast: 5 -> not set"]),
+        ({"fast": 5, "slow": 9}, {"fast": 4, "slow": 9}, ["strategy.1.params.fast: 5 -> 4"]),
+    ],
+)
+def test_parameters_of_a_strategy_may_change(before: dict[str, int], now: dict[str, int], lines: list[str]) -> None:
+    def with_params(params: dict[str, int]) -> Config:
+        return config(strategy=[{"name": "ema_cross", "params": params}])
+
+    plan = plan_reload(with_params(before), with_params(now))
+    assert ([str(change) for change in plan.changes], plan.raised, plan.unsafe) == (lines, (), ())
+    assert plan.has_parameters
+    assert not plan_reload(config(), config(log={"level": "debug"})).has_parameters
+
+
+@pytest.mark.parametrize(
     ("sections", "key"),
     [
         ({"app": {"symbols": ["SBIN"]}}, "app.symbols"),
         ({"risk": {"allow_short": True}}, "risk.allow_short"),
-        ({"strategy": [{"name": "ema_cross", "params": {"fast": 5}}]}, "strategy.1.params.fast"),
+        ({"strategy": [{"name": "ema_cross", "params": {"fast": 5}, "symbols": ["TCS"]}]}, "strategy.1.symbols"),
+        ({"strategy": [{"name": "ema_cross", "params": {"fast": 5}, "resting_stop": "no"}]}, "strategy.1.resting_stop"),
+        ({"strategy": [{"name": "rsi_reversion", "params": {"low": 25}}]}, "strategy.1.name"),
+        ({"strategy": []}, "strategy.1.name"),
         ({"strategy": [{"name": "ema_cross"}, {"name": "rsi_reversion"}]}, "strategy.2.name"),
         ({"venue": {"name": "kite"}}, "venue.name"),
         ({"protection": {"resting_stops": "always"}}, "protection.resting_stops"),

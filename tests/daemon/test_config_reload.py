@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,9 +14,11 @@ import pytest
 from tests.told import Told
 from tradebot.config import Config
 from tradebot.config.notify_sections import NotifySection
-from tradebot.daemon.config_reload import ConfigReload, ReloadHooks
+from tradebot.daemon.config_reload import ConfigReload, ReloadHooks, load_changed_strategies
+from tradebot.daemon.start_checks import load_strategies
 from tradebot.domain.messages import LimitsReloaded
-from tradebot.errors import ConfigError
+from tradebot.errors import ConfigError, DataError, RequestRefused
+from tradebot.strategies.loading import StrategySpec
 
 
 class Site:
@@ -24,6 +27,11 @@ class Site:
     def __init__(self, *, is_exposed: bool = False) -> None:
         self.wanted: Callable[[], Config] = Config
         self.limits: list[LimitsReloaded] = []
+        self.strategies: Sequence[StrategySpec] = load_strategies(Config())
+        self.changes = 0  # how often the strategies got parameters
+        self.takes = asyncio.Event()  # while it is clear the strategies take none
+        self.takes.set()
+        self.refusal: RequestRefused | None = None  # what they refuse parameters with
         self.levels: list[str] = []
         self.alerts: list[NotifySection] = []
         self.datagrams: list[str] = []
@@ -38,7 +46,18 @@ class Site:
         async def change_limits(limits: LimitsReloaded) -> None:
             self.limits.append(limits)
 
-        hooks = ReloadHooks(lambda: self.wanted(), change_limits, self.levels.append, self.alerts.append)
+        async def change_params(strategies: Sequence[StrategySpec]) -> None:
+            await self.takes.wait()
+            if self.refusal is not None:
+                raise self.refusal
+            self.strategies, self.changes = tuple(strategies), self.changes + 1
+
+        def load(wanted: Config) -> Sequence[StrategySpec]:
+            return load_changed_strategies(self.strategies, wanted)
+
+        hooks = ReloadHooks(
+            lambda: self.wanted(), load, change_params, change_limits, self.levels.append, self.alerts.append
+        )
         self.reload = ConfigReload(Config(), hooks, account, notifier, speed=1.0, tell=self.told)
 
     def _end(self) -> None:
@@ -141,3 +160,109 @@ async def test_a_signal_that_is_refused_ends_nothing() -> None:
                 await site.ended.wait()
             assert len(site.told.of("reload_refused")) == count
         running.cancel()
+
+
+def with_params(name: str = "ema_cross", *, order_notional: int = 500, **params: Any) -> Callable[[], Config]:
+    """Return a config with parameters of a strategy and, by default, a lower limit beside them."""
+    return changed(strategy=[{"name": name, "params": params}], risk={"order_notional": Decimal(order_notional)})
+
+
+async def test_changed_parameters_are_taken_up_with_the_limits_beside_them() -> None:
+    site = Site(is_exposed=True)
+    site.wanted = with_params(fast=5)
+    answer = await site.reload.reload()
+    assert answer["changed"] == {
+        "risk.order_notional": ["10000", "500"], "strategy.1.params.fast": ["not set", "5"],
+    }  # fmt: skip
+    assert [spec.params["fast"] for spec in site.strategies] == [5]
+    assert len(site.limits) == 1
+    assert "strategy.1.params.fast: not set -> 5" in site.told.of("config_reloaded")[0]["changes"]
+    site.wanted = with_params(fast=5, slow=26)  # which is its default: the same strategy
+    assert (await site.reload.reload())["changed"] == {"strategy.1.params.slow": ["not set", "26"]}
+    assert site.changes == 1
+
+
+@pytest.mark.parametrize(
+    "params", [{"fast": 1000}, {"fast": "many"}, {"quick": 3}, {"fast": 30, "slow": 20}], ids=lambda p: " ".join(p)
+)
+async def test_wrong_parameters_are_refused_with_the_sentence_of_a_start(params: dict[str, Any]) -> None:
+    site = Site()
+    site.wanted = with_params(**params)
+    with pytest.raises(ConfigError) as of_a_start:
+        load_strategies(site.wanted())
+    for is_trial in (True, False):
+        with pytest.raises(ConfigError) as error:
+            await site.reload.reload(is_trial=is_trial)
+        assert str(error.value) == str(of_a_start.value)
+    assert (site.changes, site.limits) == (0, [])
+    assert [row["reason"] for row in site.told.of("reload_refused")] == [str(of_a_start.value)] * 2
+
+
+async def test_where_the_strategies_cannot_take_parameters_now_nothing_is_taken_up() -> None:
+    site = Site()
+    site.wanted = with_params(fast=5)
+    site.refusal = RequestRefused("the strategies are not warmed up yet")
+    with pytest.raises(RequestRefused, match="not warmed up"):
+        await site.reload.reload()
+    assert (site.changes, site.limits) == (0, [])
+    site.refusal = None
+    assert len((await site.reload.reload())["changed"]) == 2
+
+
+async def test_a_trial_changes_no_parameters() -> None:
+    site = Site()
+    site.wanted = with_params(fast=5)
+    assert "strategy.1.params.fast" in (await site.reload.reload(is_trial=True))["would_change"]
+    assert (site.changes, site.limits) == (0, [])
+
+
+async def test_a_file_that_changed_since_the_start_is_read_by_a_restart_only(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    text = "from tradebot.strategies.strategy import Param, Strategy\nclass Mine(Strategy):\n    n = Param(3)\n"
+    file.write_text(text + "    def decide(self, bar, now, position):\n        pass\n")
+    site, name = Site(), f"{file}:Mine"
+    site.strategies = load_strategies(with_params(name)())
+    file.write_text(text + "    def decide(self, bar, now, position):\n        return None\n")
+    with pytest.raises(ConfigError, match="a restart is needed for Mine: its file has changed since the start"):
+        load_changed_strategies(site.strategies, with_params(name, n=4)())
+    file.write_text(text + "    def decide(:\n")
+    with pytest.raises(DataError, match="invalid syntax"):
+        load_changed_strategies(site.strategies, with_params(name, n=4)())
+
+
+async def test_a_reload_that_has_begun_comes_to_its_end_when_its_caller_has_left() -> None:
+    site = Site()
+    site.wanted = with_params(fast=5)
+    site.takes.clear()
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(site.reload.run_reloads())
+        await asyncio.sleep(0)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await site.reload.reload()
+        site.ended.clear()
+        site.takes.set()
+        await site.ended.wait()
+        assert (site.changes, len(site.limits)) == (1, 1)
+        assert (await site.reload.reload())["changed"] == {}
+        running.cancel()
+
+
+async def test_a_reload_that_waits_when_the_run_stops_is_answered() -> None:
+    site = Site()
+    site.wanted = with_params(fast=5)
+    site.takes.clear()
+
+    async def refused() -> None:
+        with pytest.raises(RequestRefused, match="the run stops; the next start reads the config"):
+            await site.reload.reload()
+
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(site.reload.run_reloads())
+        await asyncio.sleep(0)
+        waiting = [tasks.create_task(refused()) for _ in range(2)]
+        await asyncio.sleep(0.1)
+        assert site.datagrams == ["RELOADING=1"]
+        running.cancel()
+        await asyncio.wait(waiting)
+    assert (site.changes, site.limits) == (0, [])

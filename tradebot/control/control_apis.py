@@ -13,7 +13,7 @@ from tradebot.control.login_api import LoginApi
 from tradebot.control.operator_api import BadRequest, OperatorApi, check_fields
 from tradebot.control.start_api import StartApi
 from tradebot.domain.instrument import Universe
-from tradebot.errors import ConfigError
+from tradebot.errors import TradebotError
 
 
 class RunLists(NamedTuple):
@@ -74,7 +74,7 @@ class ControlApis:
             raise BadRequest("the daemon is not trading yet, or was started without a config", status=409)
         try:
             return await self.reload_config(is_confirmed=confirm, is_trial=trial)
-        except ConfigError as error:
+        except TradebotError as error:
             raise BadRequest(str(error), status=409) from error
 
     def readiness(self) -> ReadyAnswer:

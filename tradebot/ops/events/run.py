@@ -104,7 +104,7 @@ class StateShown(Event, frozen=True):
 
 
 class ConfigReloaded(Event, frozen=True):
-    """The daemon took up a changed config while running; the limits are in force from the next order on."""
+    """The daemon took up a changed config: limits hold from the next order on, parameters from the next close."""
 
     level = WARNING
     do = "Nothing; it was asked for, by SIGHUP or `tradebot reload`."
