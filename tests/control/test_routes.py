@@ -31,6 +31,7 @@ from tradebot.domain.order import (
     Side,
     VenueOrderStatus,
 )
+from tradebot.errors import ConfigError, DataError, RequestRefused, TradebotError
 
 COLUMNS = ("ids", "open", "high", "low", "close", "volume", "ticks")
 
@@ -109,6 +110,17 @@ async def test_every_answer_is_what_the_document_says(rig: ApiRig) -> None:
             found = await fetch_json(port, path)
             assert not list(differences(found, said_by_document("GET", path), openapi_document())), path
     assert answered == len(ROUTES)
+
+
+@pytest.mark.parametrize("error", [ConfigError, DataError, RequestRefused])
+async def test_a_reload_that_is_refused_says_why(rig: ApiRig, error: type[TradebotError]) -> None:
+    async def reload(**_: bool) -> dict[str, Any]:
+        raise error("nothing was taken up")
+
+    rig.apis.reload_config = reload
+    async with serving(rig) as port:
+        answer = await post_json(port, "reload", {})
+    assert (answer.status, answer.json["error"]) == (409, "nothing was taken up")
 
 
 async def test_the_document_has_every_route_and_no_other(rig: ApiRig) -> None:

@@ -54,13 +54,21 @@ def test_parameters_change_while_it_runs(
     config.write_text(settings(fast=3, slow=2))
     daemon.process.send_signal(signal.SIGHUP)
     assert "ema_cross: " in daemon.event("reload_refused")["reason"]
-    for _ in range(25):
+    for _ in range(20):
+        daemon.event("bar_closed")
+    config.write_text(settings(fast=4, slow=8, trend=0))
+    place = ["--state-dir", str(tmp_path / "state")]
+    for options_of_it, said in ((["--dry-run"], "1 setting(s) would change"), ([], "1 setting(s) changed")):
+        assert run_command_line(["reload", *options_of_it, *place]) == 0
+        assert f"strategy.1.params.fast: 3 -> 4\n{said}" in capsys.readouterr().out
+    for _ in range(5):
         daemon.event("bar_closed")
     assert daemon.stop().code == 0
 
-    (row,) = read_rows(journal, kinds=("strategies",))
-    assert isinstance(row.message, StrategiesChanged)
-    assert row.message.params == {"ema_cross": {"fast": 3, "slow": 8, "trend": 0.0, "stop_atr": 2.0}}
+    rows = [row.message for row in read_rows(journal, kinds=("strategies",))]
+    params = [row.params for row in rows if isinstance(row, StrategiesChanged)]
+    both = {"slow": 8, "trend": 0.0, "stop_atr": 2.0}
+    assert params == [{"ema_cross": {"fast": 3} | both}, {"ema_cross": {"fast": 4} | both}]
     found = replayed(capsys, journal)
     assert found["equal"], found
     assert min(found["signals"], found["facts"]) > 0
@@ -73,7 +81,6 @@ def test_parameters_change_while_it_runs(
     found = replayed(capsys, copy(journal, tmp_path / "ignored", ignored))
     assert (found["equal"], found["difference"]["what"]) == (False, "a signal")
     # a restart reads the file, and goes on with what it says
-    config.write_text(settings(fast=3, slow=8, trend=0))
     again = start(*options)
     again.event("trading_started")
     for _ in range(3):
