@@ -37,26 +37,26 @@ def test_parameters_change_while_it_runs(
     start: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], workers: str
 ) -> None:
     config, journal = tmp_path / "config.toml", tmp_path / "state/journal.sqlite3"
-    config.write_text(settings(fast=12))
+    config.write_text(settings(fast=12, stop_atr=2.5))
     options = ("--config", str(config), "--symbols", SYMBOLS, "--speed", "300", "--interval", "1m")
     options += ("--workers", workers, "--log-level", "debug")
     daemon = start(*options)
     daemon.event("order_filled")
     for _ in range(15):
         daemon.event("bar_closed")
-    config.write_text(settings(fast=3, slow=8, trend=0))
+    config.write_text(settings(fast=3, slow=8, trend=0, stop_atr=2.5))
     daemon.process.send_signal(signal.SIGHUP)
     assert daemon.event("config_reloaded")["changes"] == [
         "strategy.1.params.fast: 12 -> 3",
         "strategy.1.params.slow: not set -> 8",
         "strategy.1.params.trend: not set -> 0",
     ]
-    config.write_text(settings(fast=3, slow=2))
+    config.write_text(settings(fast=3, slow=2, stop_atr=2.5))
     daemon.process.send_signal(signal.SIGHUP)
     assert "ema_cross: " in daemon.event("reload_refused")["reason"]
     for _ in range(20):
         daemon.event("bar_closed")
-    config.write_text(settings(fast=4, slow=8, trend=0))
+    config.write_text(settings(fast=4, slow=8, trend=0, stop_atr=2.5))
     place = ["--state-dir", str(tmp_path / "state")]
     for options_of_it, said in ((["--dry-run"], "1 setting(s) would change"), ([], "1 setting(s) changed")):
         assert run_command_line(["reload", *options_of_it, *place]) == 0
@@ -67,7 +67,7 @@ def test_parameters_change_while_it_runs(
 
     rows = [row.message for row in read_rows(journal, kinds=("strategies",))]
     params = [row.params for row in rows if isinstance(row, StrategiesChanged)]
-    both = {"slow": 8, "trend": 0.0, "stop_atr": 2.0}
+    both = {"slow": 8, "trend": 0.0, "stop_atr": 2.5}
     assert params == [{"ema_cross": {"fast": 3} | both}, {"ema_cross": {"fast": 4} | both}]
     found = replayed(capsys, journal)
     assert found["equal"], found

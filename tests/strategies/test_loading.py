@@ -1,6 +1,7 @@
 """From a name or a file to a strategy, and the one sentence for each way it can fail."""
 
 import pickle
+from decimal import Decimal
 
 import pytest
 
@@ -64,9 +65,18 @@ def test_parameters_of_two_objects_do_not_touch_and_a_subclass_inherits(tmp_path
         mine.period = 8
 
 
+@pytest.mark.parametrize("kind", ["float", "Decimal"])
+def test_a_fraction_is_a_float_also_where_the_config_keeps_it_exact(tmp_path, kind):
+    file = tmp_path / "mine.py"
+    file.write_text(GOOD)
+    spec = load_strategy(f"{file}:Mine", {"ratio": {"float": float, "Decimal": Decimal}[kind]("0.25")})
+    assert repr(spec.params["ratio"]) == "0.25"
+
+
 @pytest.mark.parametrize(
     ("params", "says"),
     [
+        ({"period": Decimal("5.5")}, "period must be a int, was Decimal"),
         ({"perod": 5}, r"has no parameter perod; did you mean period\?; it has period, ratio, kind"),
         ({"period": 1}, "period must be from 2 to 20, was 1"),
         ({"period": 5.0}, "period must be a int, was 5.0"),

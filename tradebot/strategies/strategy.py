@@ -44,7 +44,9 @@ class Param(Generic[T]):
         """Return `value` in the type of the default. Raises ValueError that says what is allowed."""
         kind = type(self.default)
         number: Any = value  # a numpy number is one too
-        if isinstance(number, Real) and type(value) is not bool:
+        if kind is float and isinstance(value, Decimal):  # as the config keeps a fraction
+            value = float(value)
+        elif isinstance(number, Real) and type(value) is not bool:
             value = float(number) if kind is float else int(number) if isinstance(number, Integral) else value
         if type(value) is not kind:
             raise ValueError(f"must be a {kind.__name__}, was {value!r}")
