@@ -121,6 +121,25 @@ async def test_a_change_before_the_first_close_is_a_start_with_the_new_parameter
             assert [told(await bench.step(t)) for t in range(LIVE)] == expected
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("make", [rules, counting, ranking])
+async def test_a_symbol_that_joins_after_the_change_has_the_new_parameters_as_well(
+    tmp_path: Path, workers: int, make: Any
+) -> None:
+    expected = await undisturbed(3, [make(tmp_path, other=True)])
+    bench = Bench(size=3, specs=[make(tmp_path, other=False)], workers=workers)
+    bench.start = lambda: bench.analysis.start_workers(bench.history[:2], {"S02"})  # type: ignore[method-assign]
+    async with running(bench):
+        for t in range(CHANGED_AT):
+            await bench.step(t)
+        await bench.analysis.change_params([make(tmp_path, other=True)])
+        for t in range(CHANGED_AT, CHANGED_AT + 3):
+            await bench.step(t)
+        await bench.analysis.join_symbols(["S02"], [bench.history[2]])
+        got = [told(await bench.step(t)) for t in range(CHANGED_AT + 3, LIVE)]
+    assert got == expected[CHANGED_AT + 3 :]
+
+
 async def test_a_worker_that_is_lost_later_is_replaced_with_the_new_parameters(tmp_path: Path) -> None:
     expected = await undisturbed(4, [rules(tmp_path, other=True), counting(tmp_path, other=True)])
     specs = [rules(tmp_path, other=False), counting(tmp_path, other=False)]
