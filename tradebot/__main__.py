@@ -32,7 +32,7 @@ VERBS = {  # verb -> (module:command, its line in `--help`: listing the verbs mu
     "flatten": ("control.flatten:flatten", "Halt and close every position."),
     "cancel": ("control.cancel:cancel", "Cancel one order."),
     "pause": ("control.pause:pause", "Stop new positions of one strategy."),
-    "reload": ("control.reload:reload", "Take up changed limits and the log level of the config."),
+    "reload": ("control.reload:reload", "Take up changed limits, parameters and alerts of the config."),
     "unpause": ("control.pause:unpause", "Let a paused strategy open positions again."),
     "kill": ("control.kill:kill", "Bar new orders and cancel all at the venue, daemon or not."),
     "pnl": ("control.lists:pnl", "Show profit and charges of the running daemon."),

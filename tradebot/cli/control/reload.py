@@ -18,10 +18,10 @@ from tradebot.printing import confirm_or_abort, print_json, print_line
 @daemon_options
 @json_option
 def reload(yes: bool, dry_run: bool, path: str | None, state_dir: Path | None, as_json: bool) -> None:
-    """Take up changed limits, parameters of strategies and the log level; what else changed needs a restart.
+    """Take up changed limits, parameters of strategies, alerts and the log level; all else needs a restart.
 
-    Then nothing is taken up. Lower limits hold at once. Higher ones are taken up while the account is flat, or after
-    your yes.
+    With a change that needs one nothing is taken up. Lower limits hold at once. Higher ones are taken up while the
+    account is flat, or after your yes.
     """
 
     def ask(**body: bool) -> dict[str, Any]:
