@@ -21,6 +21,8 @@ from tradebot.domain.message import Message
 HOST = "127.0.0.1"
 CONNECTIONS = 10
 TICK_S = 0.05  # how often each connection sends
+# Each interval has its request at another moment: those of a fixed beat would meet every order, or none.
+GOLDEN = (5**0.5 - 1) / 2
 CHUNK_BYTES = 1 << 16
 EVENT_MARK = b"\ndata: "
 # A reader that never reads is one behind a network: on loopback's own segments the kernel takes megabytes for it first.
@@ -101,7 +103,8 @@ class _Requests:
         clock, offered = self._clock, 0
         each = max(1, round(per_second * TICK_S / connections))
         every = each * connections / per_second * SECOND
-        due = clock.monotonic_ns() + every * number / connections  # the connections take turns
+        begin = clock.monotonic_ns() + every * number / connections  # the connections take turns
+        due, sent = begin, 0
         reader: asyncio.StreamReader | None = None
         writer: asyncio.StreamWriter | None = None
         while await self._is_due(due):
@@ -118,7 +121,8 @@ class _Requests:
                 if writer is not None:
                     writer.transport.abort()
                 reader = writer = None
-            due += every
+            sent += 1
+            due = begin + every * (sent + sent * GOLDEN % 1)
         if writer is not None:
             writer.transport.abort()
         return offered
