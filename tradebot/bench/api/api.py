@@ -151,19 +151,19 @@ def _row(name: str, load: ApiLoad, pairs: Sequence[_Pair]) -> dict[str, Any]:
         "load": name,
         "load_s": round(sum(pair.load.seconds for pair in pairs), 1),
         "requests": sum(pair.load.offered for pair in pairs),
-        "answered": sum(found.get(200, 0) for found in answers),
-        "refused": sum(found.get(429, 0) for found in answers),
-        "unanswered": sum(pair.load.unanswered for pair in pairs),
+        "status_200": sum(found.get(200, 0) for found in answers),
+        "status_429": sum(found.get(429, 0) for found in answers),
+        "no_answer": sum(pair.load.unanswered for pair in pairs),
         "readers": (load.readers + load.silent_readers) * len(pairs),
         "events": sum(sum(pair.load.events) for pair in pairs),
         "missed": sum(pair.counts.missed for pair in pairs),
         "dropped": sum(pair.counts.dropped for pair in pairs),
     }
     sides = {
-        "without": [one for pair in pairs for one in pair.without],
+        "quiet": [one for pair in pairs for one in pair.without],
         "with": [one for pair in pairs for one in pair.with_load],
     }
-    both = [*sides["without"], *sides["with"]]
+    both = [*sides["quiet"], *sides["with"]]
     row |= {
         "n": sum(len(one.delays) for one in both),
         "missing": sum(one.missing for one in both),
@@ -201,13 +201,13 @@ def _refusal_verdict(flood: dict[str, Any], pairs: int) -> dict[str, Any]:
     allowed = HTTP_BURST * pairs + HTTP_PER_S * (flood["load_s"] + pairs)  # a second's grace for each slice
     is_kept = (
         flood["requests"] >= OFFERED_SHARE * wanted * flood["load_s"]
-        and flood["answered"] <= allowed
-        and flood["answered"] + flood["refused"] + flood["unanswered"] == flood["requests"]
-        and flood["unanswered"] <= UNANSWERED_SHARE * flood["requests"]
+        and flood["status_200"] <= allowed
+        and flood["status_200"] + flood["status_429"] + flood["no_answer"] == flood["requests"]
+        and flood["no_answer"] <= UNANSWERED_SHARE * flood["requests"]
     )
     text = (
-        f"of {flood['requests']:,} requests in {flood['load_s']:g} s ({wanted:,}/s wanted) {flood['answered']:,} were"
-        f" answered, {flood['refused']:,} refused with 429 and {flood['unanswered']:,} not answered; the API's rate"
+        f"of {flood['requests']:,} requests in {flood['load_s']:g} s ({wanted:,}/s wanted) {flood['status_200']:,} were"
+        f" answered, {flood['status_429']:,} refused with 429 and {flood['no_answer']:,} not answered; the API's rate"
         f" allows {allowed:,.0f}"
     )
     return {"ok": is_kept, "text": text}
@@ -216,10 +216,10 @@ def _refusal_verdict(flood: dict[str, Any], pairs: int) -> dict[str, Any]:
 def _service_verdict(moderate: dict[str, Any]) -> dict[str, Any]:
     load = LOADS[MODERATE]
     text = (
-        f"at {load.per_second} requests/s {moderate['answered']:,} of {moderate['requests']:,} were answered, and"
+        f"at {load.per_second} requests/s {moderate['status_200']:,} of {moderate['requests']:,} were answered, and"
         f" {load.readers} readers at once read {moderate['events']:,} events"
     )
-    is_served = moderate["answered"] >= SERVED_SHARE * moderate["requests"] and moderate["events"] > 0
+    is_served = moderate["status_200"] >= SERVED_SHARE * moderate["requests"] and moderate["events"] > 0
     return {"ok": is_served and moderate["dropped"] == 0, "text": text}
 
 
