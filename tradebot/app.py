@@ -165,7 +165,10 @@ async def _run(
         await stack.enter_async_context(journal)
         start = DaemonStart(config, options.run_id, notifier=notifier, clock=wall, stopped=stop.is_set)
         apis = ControlApis(
-            start.create_api(ask_to_stop), start.login_api, events=EventStreams(memory), metrics=metrics.render_text
+            start.create_api(ask_to_stop),
+            start.login_api,
+            events=EventStreams(memory, wall, tell),
+            metrics=metrics.render_text,
         )
         await stack.enter_async_context(serve_api(config, apis, wall, tell))
         stack.callback(memory.end_waits)  # before the API closes: its streams end at once

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.stories.kite_person import free_port
+from tests.told import Told
 from tests.trading.desk.desk_rig import DeskRig, with_all_controls
 from tradebot.clock import SECOND, ManualClock, WallClock
 from tradebot.control.account_lists import AccountLists
@@ -68,7 +69,8 @@ class ApiRig:
         rows = JournalLists(folder / FILE_NAME, run_id=RUN_ID, universe=universe, interval_ns=60 * SECOND)
         self.ready = [ReadyPart("trading", True, "")]
         self.memory = EventMemory(RUN_ID, EventLines(run_id=RUN_ID, secrets=secrets), self.clock, size=events)
-        self.streams = EventStreams(self.memory)
+        self.told = Told()
+        self.streams = EventStreams(self.memory, self.clock, self.told)
         start_run = {name: value for name, value in RUN.items() if name not in ("account", "strategies")}
         start = StartApi(start_run, login=lambda: None, ask_to_stop=self.stops.append)
         self.apis = ControlApis(start, events=self.streams)

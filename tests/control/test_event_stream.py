@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from tests.control.api_rig import RUN_ID, ApiRig, fetch_json, head_of, read_answer, send_bytes, serving
+from tradebot.clock import MILLISECOND, WallClock
 from tradebot.control import event_stream
 from tradebot.control.event_client import follow_events
-from tradebot.control.event_memory import EventMemory
+from tradebot.control.event_memory import EventMemory, EventPage
+from tradebot.control.event_stream import EventStreams
 from tradebot.ops.event_lines import EventLines
 from tradebot.ops.events.event import Event
 from tradebot.ops.events.market import FeedLost
@@ -162,6 +164,7 @@ async def test_ten_readers_that_never_read_are_bounded_closed_and_cost_the_other
                 (one,) = await reader.events(1)
                 assert one["source"] == f"feed{number}", "the one who reads misses nothing"
             assert rig.streams.reader_count == 1
+        assert [row["times"] for row in rig.told.of("event_readers_dropped")] == [1], "the others are counted, later"
         assert len(rig.memory.read_after(0, most=10_000).events) == 50
         rest, writer = deaf[0]
         with contextlib.suppress(ConnectionError):
@@ -184,6 +187,32 @@ async def test_a_slow_reader_is_told_how_much_it_missed(rig: ApiRig) -> None:
             (one,) = await slow.events(1)
             seen, missed = (seen, missed + one["count"]) if one["event"] == "missed" else (seen + 1, missed)
     assert (missed > 0, seen + missed) == (True, number)
+
+
+async def test_each_reader_has_its_turn_and_reads_what_came_since_at_once(
+    rig: ApiRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, pages = WallClock(), list[tuple[float, int]]()
+    rendered = EventStreams._rendered
+
+    def timed(self: EventStreams, page: EventPage) -> bytes:
+        pages.append((clock.monotonic_ns() % event_stream.ROUND_NS / MILLISECOND, len(page.events)))
+        return rendered(self, page)
+
+    monkeypatch.setattr(EventStreams, "_rendered", timed)
+    monkeypatch.setattr(rig.streams, "_clock", clock)
+    async with serving(rig) as port, reading(port) as one, reading(port) as other:
+        await one.block()
+        await other.block()
+        for number in range(200):
+            rig.memory.record_event(lost(number))
+            await asyncio.sleep(0.001)
+        for reader in (one, other):
+            assert [event["source"] for event in await reader.events(200)] == [f"feed{n}" for n in range(200)]
+    assert sum(size for _, size in pages) == 400
+    assert len(pages) < 60, "events are written some at a time"
+    begins = sorted(at for at, _ in pages)
+    assert begins[0] < begins[-1], "one after the other"
 
 
 async def test_the_end_of_the_api_ends_the_streams(rig: ApiRig) -> None:

@@ -13,11 +13,16 @@ import re
 
 from aiohttp import web
 
+from tradebot.clock import MILLISECOND, SECOND, Clock
 from tradebot.control.event_memory import EventMemory, EventPage
+from tradebot.ops.events.event import EventListener
+from tradebot.ops.events.process import EventReadersDropped
+from tradebot.ops.reminder import Reminder
 
 HEARTBEAT_S = 15.0  # seconds of silence after which a comment is sent
 WRITE_WITHIN_S = 10.0  # a reader that takes nothing for this long is closed
 MAX_READERS = 16
+ROUND_NS = 50 * MILLISECOND  # in each round of this time every reader has its turn, one after the other
 PAGE_EVENTS = 100  # events of one write
 EVENT_ID = re.compile(r"([A-Za-z0-9._]{1,64})-(\d{1,18})")
 HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -26,9 +31,15 @@ HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-
 class EventStreams:
     """Writes the events of a memory to its readers. `reader_count` are those of now, `closed_count` were too slow."""
 
-    def __init__(self, memory: EventMemory) -> None:
-        self._memory = memory
-        self.reader_count = self.closed_count = self.missed_count = 0
+    def __init__(self, memory: EventMemory, clock: Clock, tell: EventListener) -> None:
+        self._memory, self._clock, self._tell = memory, clock, tell
+        self._reminder, self._turns = Reminder(), set[int]()
+        self.closed_count = self.missed_count = 0
+
+    @property
+    def reader_count(self) -> int:
+        """Return the number of readers of now."""
+        return len(self._turns)
 
     @property
     def has_place(self) -> bool:
@@ -39,28 +50,32 @@ class EventStreams:
         """Answer with the events from the one after `Last-Event-ID`, else with those from now on, until either ends."""
         response = web.StreamResponse(headers=HEADERS)
         response.force_close()  # the connection ends with the stream
-        self.reader_count += 1
+        turn = min(set(range(MAX_READERS)) - self._turns)
+        self._turns.add(turn)
         try:
             await response.prepare(request)
-            await self._write_events(request, response)
+            await self._write_events(request, response, turn)
         except TimeoutError:
             # What waits to be sent would keep the connection for as long as its reader takes nothing.
             self.closed_count += 1
             if request.transport is not None:
                 request.transport.abort()
+            if times := self._reminder.due_count("dropped", self._clock.monotonic_ns()):
+                self._tell(EventReadersDropped(times=times, missed=self.missed_count))
         except ConnectionError:
             pass  # the reader went
         finally:
-            self.reader_count -= 1
+            self._turns.remove(turn)
         return response
 
-    async def _write_events(self, request: web.Request, response: web.StreamResponse) -> None:
+    async def _write_events(self, request: web.Request, response: web.StreamResponse, turn: int) -> None:
         memory = self._memory
         number = self._start(request.headers.get("Last-Event-ID", ""))
         # A first line at once: a client knows then that it reads, and from which number on it may resume.
         await _write(response, f"id: {memory.run_id}-{number}\n: events of run {memory.run_id}\n\n".encode())
         while True:
             if await memory.wait_after(number, within_s=HEARTBEAT_S):
+                await self._until_turn(turn)
                 page = memory.read_after(number, most=PAGE_EVENTS)
                 number = page.events[-1].number
                 self.missed_count += page.missed
@@ -77,6 +92,11 @@ class EventStreams:
         if match is None:
             return self._memory.newest
         return min(int(match[2]), self._memory.newest) if match[1] == self._memory.run_id else 0
+
+    async def _until_turn(self, turn: int) -> None:
+        # Readers that wait for one event are woken at once. Their writes together would hold an order up.
+        left_ns = (turn * ROUND_NS // MAX_READERS - self._clock.monotonic_ns()) % ROUND_NS
+        await self._clock.sleep(left_ns / SECOND)
 
     def _rendered(self, page: EventPage) -> bytes:
         parts = []

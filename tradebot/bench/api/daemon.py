@@ -65,7 +65,7 @@ class _Api:
         """Serve the API of a daemon that does not trade yet while the context is open."""
         daemon.attach_metrics(self._metrics)
         operator, lists = daemon.open_operator(lambda _: None)
-        streams = EventStreams(self._memory)
+        streams = EventStreams(self._memory, WallClock(), self.bus.emit_event)
         apis = ControlApis(operator, events=streams, metrics=self._metrics.render_text)
         apis.begin_run(operator, lists)
         async with (

@@ -37,6 +37,18 @@ class ApiOpened(Event, frozen=True):
     token_file: Annotated[str, "the file that holds the token"]
 
 
+class EventReadersDropped(Event, frozen=True):
+    """Readers of the API's event stream took nothing for ten seconds, and were closed; trading does not wait for them.
+
+    `missed` are events that readers of this run were too slow for, since its start.
+    """
+
+    level = WARNING
+    do = "Look at the program that reads; it may read on from its last id. Repeated ones are counted, not told."
+    times: Times
+    missed: Annotated[int, "events that were forgotten before a reader came to them"]
+
+
 class WatchdogWithheld(Event, frozen=True):
     """A part of the daemon has been stuck for longer than it may take, so the supervisor's watchdog is not fed."""
 
