@@ -37,10 +37,10 @@ help:  ## Show this list
 run: compile  ## Trade on the simulated exchange: SYMBOLS=A,B FOR=60s ARGS="..."
 	@exec $(BIN)/tradebot run --symbols '$(SYMBOLS)' $(if $(FOR),--for '$(FOR)') $(ARGS)
 
-# Two processes: one for the stories, which wait for real time most of theirs, one for what computes. What is named
+# Three processes: one for the stories, which wait for real time most of theirs, two for what computes. What is named
 # runs whole; without names the long ones are left to `make prove`.
 test: $(VENV)/.dev compile  ## Run the tests: TESTS=tests/trading ARGS="-k bars"
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations=20 $(if $(TESTS),$(TESTS),-m 'not prove') $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --durations=20 $(if $(TESTS),$(TESTS),-m 'not prove') $(ARGS)
 
 prove: $(VENV)/.dev compile  ## Run the long tests: more seeds, stories over real sockets, kills, loads
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations=20 -m prove $(TESTS) $(ARGS)

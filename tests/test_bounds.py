@@ -72,6 +72,8 @@ BOUNDS: dict[str, Bound] = {
     "control.connection_places.ConnectionPlaces._answering": Bound(
         "20 a listener, and the streams", "one that sends no request goes for a fresh one, else it is told",
         "tradebot.control.connection_places:MAX_CONNECTIONS"),
+    "control.event_stream.EventStreams._turns": Bound(
+        "16, one a reader", "a further reader is told to come later", "tradebot.control.event_stream:MAX_READERS"),
     "control.connection_places.ConnectionPlaces._streaming": Bound(
         "16 of both listeners", "a further reader is told to come later", "tradebot.control.event_stream:MAX_READERS"),
     # ---- the desk

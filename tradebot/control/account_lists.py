@@ -27,8 +27,8 @@ from tradebot.control.answers import (
 from tradebot.control.run_parts import RunParts
 from tradebot.control.status_snapshot import halt_rows, position_rows
 from tradebot.domain.instrument import Instrument
+from tradebot.domain.message import Message
 from tradebot.domain.order import ZERO, Order
-from tradebot.trading.desk.gate.limits import Limits
 
 
 class AccountLists:
@@ -136,7 +136,7 @@ class AccountLists:
         return self._parts.killed()
 
 
-def limit_rows(limits: Limits) -> tuple[LimitRow, ...]:
+def limit_rows(limits: Message) -> tuple[LimitRow, ...]:
     """Return the limits of the gate as rows; values as people write them, of many symbols only their number."""
     rows = []
     for name, value in msgspec.structs.asdict(limits).items():

@@ -109,8 +109,6 @@ class InputRecorder:
         def make(killed: Callable[[], str]) -> Desk:
             book = Book(universe, self._settings, charges_by_market(universe))
             gate = build_gate(self._limits, kill_reason=killed)
-            desk = build_desk(book, gate=gate, id_prefix=run_id, **self._venue)
-            desk.placement.limits = self._limits
-            return desk
+            return build_desk(book, gate=gate, id_prefix=run_id, **self._venue)
 
         return make

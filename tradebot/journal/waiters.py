@@ -45,6 +45,7 @@ class RowBuffer:
 
     def __init__(self, driver: WriteDriver) -> None:
         self._driver, self._rows = driver, list[QueuedRow]()
+        self.waits_since = 0  # wall ns since which a row has waited for the disk, kept by the journal while any does
         self._timer: asyncio.TimerHandle | None = None  # set while rows are buffered
 
     def buffer_row(self, row: QueuedRow) -> None:

@@ -84,7 +84,6 @@ class Journal:
         self._row_buffer, self._waiters = RowBuffer(self._driver), Waiters()
         self._phase = _Phase.OPENING
         self._appended = self._synced = 0  # seq of the last row queued, and of the last on disk
-        self._waits_since = 0  # wall ns since which a row has waited for the disk, kept while any does
         self._loop_callbacks: _LoopCallbacks
 
     async def __aenter__(self) -> Journal:
@@ -139,7 +138,7 @@ class Journal:
 
         After a commit that left rows behind, it is counted from the newest row of that commit.
         """
-        return max(self._clock.wall_ns() - self._waits_since, 0) if self._appended > self._synced else 0
+        return max(self._clock.wall_ns() - self._row_buffer.waits_since, 0) if self._appended > self._synced else 0
 
     def measure_space(self) -> JournalSpace:
         """Measure the disk space. May wait for the disk, so call it outside the event loop; raises OSError."""
@@ -164,7 +163,7 @@ class Journal:
             raise self._error_copy()
         wall = self._clock.wall_ns()
         if self._appended == self._synced:
-            self._waits_since = wall
+            self._row_buffer.waits_since = wall
         self._appended += 1
         self._row_buffer.buffer_row(QueuedRow(self._appended, at, wall, kind, message))
         return self._appended
@@ -221,7 +220,7 @@ class Journal:
             self._loop_callbacks.opened.set_exception(error)
 
     def _committed(self, group: list[QueuedRow]) -> None:
-        self._synced, self._waits_since = group[-1].seq, group[-1].wall_at
+        self._synced, self._row_buffer.waits_since = group[-1].seq, group[-1].wall_at
         self._waiters.wake_up_to(self._synced)
         # A woken task runs in a later turn of the loop, so it finds that the listeners have run.
         rows = [(row.seq, row.kind, row.message) for row in group]

@@ -88,18 +88,14 @@ class SimulatedSession:
         on_event: EventSink, adapter: VenueAdapter,
     ) -> None:  # fmt: skip
         self.scenario, self.plan = scenario, plan
-        self._loop, self._rng = loop, rng
-        self._on_event = on_event
+        self._loop, self._rng, self._on_event, self._adapter = loop, rng, on_event, adapter
         self.clock = LoopClock(loop, wall_offset_ns=BEGINS_AT)
         self.trace = SessionTrace(loop.network, adapter.write_patterns)
-        self._adapter = adapter
         self.exchange: Exchange
         self._addresses: dict[str, Any] = {}
         self.state_folders = StateFolders(scenario, folder, loop)
         self.findings = SessionFindings()
         self._processes, self._night = DaemonProcesses(), Night(loop)
-        # Without a config to read the daemon has one task less: days without edits stay as they were.
-        self._is_edited = any(rule.kind.name == EDITS_FAULT for rule in plan.rules)
         self._person: Person | None = None
         if (logins := scenario.logins) is not None:
             own = SeededRandom(scenario.seed, PERSON_STREAM)
@@ -268,10 +264,15 @@ class SimulatedSession:
         folders = self.state_folders
         folders.note_log_level(folders.config.log.level)
         bus.subscribe(folders.note_answer, ConfigReloaded, ReloadRefused, ProcessSignalIgnored)
+        # Without a config to read the daemon has one task less: days without edits stay as they were.
+        is_edited = any(rule.kind.name == EDITS_FAULT for rule in self.plan.rules)
         options = RunOptions(
-            run_id=run_id(self.clock), exchange=self._addresses, has_login=self._person is not None,
-            read_config=folders.read_config if self._is_edited else None, set_log_level=folders.note_log_level,
-        )  # fmt: skip
+            run_id=run_id(self.clock),
+            exchange=self._addresses,
+            has_login=self._person is not None,
+            read_config=folders.read_config if is_edited else None,
+            set_log_level=folders.note_log_level,
+        )
         return await run(
             folders.config, options, bus=bus, notifier=Notifier({}), wall_clock=self.clock, write_thread=disk_writer
         )

@@ -228,8 +228,7 @@ def order_state(rig: DeskRig, request: OrderRequest) -> OrderState:
 
 def with_all_controls(rig: DeskRig) -> DeskRig:
     """A rig whose gate has all the controls, the short way past them included."""
-    placement, limits = rig.desk.placement, Limits(stale_after_s=15.0)
-    placement._gate, placement.limits = build_gate(limits, kill_reason=lambda: ""), limits
+    rig.desk.placement._gate = build_gate(Limits(stale_after_s=15.0), kill_reason=lambda: "")
     return rig
 
 

@@ -9,12 +9,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from tradebot.domain.message import Message
 from tradebot.domain.messages import Command, ExternalPosition, SessionBegins
 from tradebot.domain.order import Order
 from tradebot.domain.portfolio import Position
 from tradebot.domain.position_key import PositionKey
 from tradebot.trading.desk.book.book import Book
-from tradebot.trading.desk.gate.limits import Limits
 from tradebot.trading.desk.placing.denials import Denials
 from tradebot.trading.desk.placing.placement import Placement
 from tradebot.trading.desk.rules.position_stops import ProtectiveLevels
@@ -237,8 +237,8 @@ class AccountView:
         return self._placement.control_names
 
     @property
-    def limits(self) -> Limits | None:
-        """Return the limits that the gate judges by now, None where they were not told."""
+    def limits(self) -> Message | None:
+        """Return the limits that the gate judges by now, None where it was built without."""
         return self._placement.limits
 
     def limit_usage(self) -> dict[str, tuple[Decimal, Decimal]]:

@@ -107,8 +107,11 @@ class GateDecision(NamedTuple):
 class Gate:
     """Asks all controls. The first reason denies an order; every answer is kept.
 
-    `max_quantity` returns the largest quantity of one order in an instrument, None where none is known.
+    `max_quantity` returns the largest quantity of one order in an instrument, None where none is known. `limits` are
+    those that the controls were built from, for those who show them.
     """
+
+    limits: Message | None = None
 
     def __init__(
         self, controls: Sequence[Control], *, max_quantity: Callable[[Instrument], Decimal | None] | None = None

@@ -101,7 +101,9 @@ def build_gate(limits: Limits, *, kill_reason: Callable[[], str], missing_funds:
         MaxDailyLoss(max_loss=limits.max_daily_loss),
         rate,
     ]
-    return Gate(controls, max_quantity=None if freeze is None else freeze.max_quantity)
+    gate = Gate(controls, max_quantity=None if freeze is None else freeze.max_quantity)
+    gate.limits = limits
+    return gate
 
 
 def change_limits(gate: Gate, limits: Limits) -> None:
@@ -111,3 +113,4 @@ def change_limits(gate: Gate, limits: Limits) -> None:
     fresh.find_control(NoDuplicate).take_over(gate.find_control(NoDuplicate))
     fresh.find_control(MessageRate).take_over(gate.find_control(MessageRate))
     gate.replace_controls(fresh.controls)
+    gate.limits = limits

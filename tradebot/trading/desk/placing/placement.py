@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
 
+from tradebot.domain.message import Message
 from tradebot.domain.messages import Submit
 from tradebot.domain.order import ZERO, Order, OrderEvent, OrderEventType, OrderRequest, Side
 from tradebot.trading.desk.book.book import Book
@@ -22,12 +23,7 @@ INTENT, DENIED = OrderEventType.INTENT, OrderEventType.DENIED
 
 
 class Placement:
-    """Puts orders before the gate. An order that passes is reserved in the same step, so that the next one sees it.
-
-    `limits` are those that the gate judges by, for those who show them; None where they were not told.
-    """
-
-    limits: Limits | None = None
+    """Puts orders before the gate. An order that passes is reserved in the same step, so that the next one sees it."""
 
     def __init__(self, book: Book, gate: Gate, requests: OrderRequests) -> None:
         self._book, self._gate, self.requests = book, gate, requests
@@ -122,10 +118,14 @@ class Placement:
         if (is_change or event.type is INTENT) and not order.is_external:
             self._gate.restore_passed(order.request, event.mono, is_change=is_change)
 
+    @property
+    def limits(self) -> Message | None:
+        """Return the limits that the gate judges by now, None where it was built without."""
+        return self._gate.limits
+
     def change_limits(self, limits: Limits, order_notional: Decimal) -> None:
         """Let the gate judge by other limits, and size entries by another notional, from the next order on."""
         change_limits(self._gate, limits)
-        self.limits = limits
         self.requests.order_notional = order_notional
 
     def begin_market_day(self) -> None:
