@@ -126,6 +126,7 @@ def test_each_way_to_log_in_is_tried_and_a_login_that_is_cut_off_is_made_again()
     assert ways["used token", True], "a refused token does not keep the next one out"
 
 
+@pytest.mark.prove
 def test_a_start_that_gives_up_where_its_login_ends_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     async def given_up(*_: Any, **__: Any) -> None:
         raise LoginLost("planted")
@@ -139,6 +140,7 @@ def test_a_start_that_gives_up_where_its_login_ends_is_found(monkeypatch: pytest
     assert "ended for a refusal that means nothing: planted" in outcome.why[0]
 
 
+@pytest.mark.prove
 def test_the_same_seed_with_logins_is_the_same_day_again() -> None:
     first, other, again = (run_seed(seed, kind=DayKind.LOGINS) for seed in (3, 4, 3))
     assert first == again
@@ -146,6 +148,7 @@ def test_the_same_seed_with_logins_is_the_same_day_again() -> None:
     assert first.as_json_object()["has_logins"]
 
 
+@pytest.mark.prove
 def test_a_day_without_logins_is_what_it_was(tmp_path: Path) -> None:
     before = run_seed(3)
     run_seed(3, kind=DayKind.LOGINS)

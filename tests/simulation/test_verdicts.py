@@ -68,6 +68,7 @@ def planted_generosity(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(input_recorder, "build_gate", generous)
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize(
     ("plant", "faults", "promise"),
     [(planted_resend, RESETS, "I1"), (planted_haste, "", "I2"), (planted_forgetfulness, "", "I8")],
@@ -87,6 +88,7 @@ TIGHT = next(
 )
 
 
+@pytest.mark.prove
 def test_a_gate_with_other_limits_than_the_journal_names_is_found() -> None:
     sound = run_seed(TIGHT, faults="")
     assert sound.verdict == "ok", sound.why
