@@ -148,6 +148,23 @@ async def test_a_trial_only_says_what_would_change() -> None:
     assert not site.limits
 
 
+async def test_signals_that_come_before_a_reload_begins_are_one() -> None:
+    site = Site()
+    site.wanted = changed(risk={"max_daily_loss": Decimal(1000)})
+    for _ in range(3):
+        site.reload.ask()
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(site.reload.run_reloads())
+        for changes in ([1], [1, 0]):
+            async with asyncio.timeout(5):
+                await site.ended.wait()
+            await asyncio.sleep(0.05)
+            assert [len(row["changes"]) for row in site.told.of("config_reloaded")] == changes
+            site.ended.clear()
+            site.reload.ask()  # a later signal is heard
+        running.cancel()
+
+
 async def test_a_signal_that_is_refused_ends_nothing() -> None:
     site = Site()
     site.wanted = changed(app={"symbols": ["SBIN"]})

@@ -71,12 +71,14 @@ class ConfigReload:
         self._speed, self._tell = speed, tell
         self._lock = asyncio.Lock()  # two reloads at once would each see the other's half
         self._asked: asyncio.Queue[_AskedReload] = asyncio.Queue(MAX_ASKED)
-        self._is_serving = False
+        self._is_serving = self._has_signal = False  # whether a signal's reload waits that has not begun
 
     def ask(self) -> None:
         """Ask for a reload by `run_reloads`, as SIGHUP does; raised limits are not confirmed by it."""
-        with suppress(asyncio.QueueFull):  # those that wait will read the config as it is then
-            self._asked.put_nowait(_AskedReload())
+        if not self._has_signal:  # one that waits reads the config as it is then
+            with suppress(asyncio.QueueFull):
+                self._asked.put_nowait(_AskedReload())
+                self._has_signal = True
 
     async def run_reloads(self) -> None:
         """Reload whenever it is asked for, for ever; a refusal is told and ends nothing."""
@@ -84,6 +86,7 @@ class ConfigReload:
         try:
             while True:
                 asked = await self._asked.get()
+                self._has_signal = self._has_signal and asked.answer is not None
                 try:
                     answer = await self._reload_alone(asked)
                 except TradebotError as error:
