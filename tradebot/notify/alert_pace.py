@@ -32,13 +32,13 @@ class AlertPace:
     """
 
     def __init__(self, settings: PaceSettings) -> None:
-        self._window, self._longest = int(settings.window_s * SECOND), int(settings.longest_s * SECOND)
-        self._gap = self._window
+        self._gap = 0  # to the next message that tells nothing new
         self._sent_mono: int | None = None
         self._error_mono: int | None = None  # when a message with an error was sent
         self._retry_mono, self._pause_s = 0, 0.0
         self._told: dict[str, int] = {}  # event -> when a message named it
-        self._quiet: deque[int] = deque(maxlen=settings.warnings_per_hour)  # messages without an error
+        self._quiet = deque[int]()  # messages without an error
+        self.change_settings(settings)
 
     def change_settings(self, settings: PaceSettings) -> None:
         """Keep to other settings from now on; what was sent and how far the windows have grown is kept."""

@@ -15,7 +15,7 @@ from tradebot.domain.order import Side
 from tradebot.domain.products import INTRADAY
 from tradebot.exchange.exchange import Exchange
 from tradebot.exchange.faults.fault_plan import FaultPlan, InjectedFault
-from tradebot.exchange.faults.people_faults import market_ticket
+from tradebot.exchange.faults.people_faults import closing_ticket, market_ticket
 from tradebot.exchange.refusals import ExchangeRefusal
 from tradebot.exchange.ticket import BookOrder, BookStatus, PlacedBy, Ticket, kind_has_trigger
 
@@ -107,13 +107,13 @@ class AccountFaults:
     def _square_off(self) -> None:
         for row in self._exchange.account.net_positions():
             if row.quantity and row.product == INTRADAY:
-                side = Side.SELL if row.quantity > 0 else Side.BUY
-                self._place(row.symbol, side, abs(row.quantity), row.product, PlacedBy.BROKER)
+                self._place(closing_ticket(row))
 
     def _buy_one(self, fault: InjectedFault) -> None:
-        shares = [i.symbol for i in self._exchange.universe if i.kind is InstrumentKind.EQUITY]
+        shares = [i for i in self._exchange.universe if i.kind is InstrumentKind.EQUITY]
         if shares:
-            self._place(shares[int(fault.draw * len(shares))], Side.BUY, ONE_SHARE, INTRADAY, PlacedBy.OWNER)
+            share = shares[int(fault.draw * len(shares))]
+            self._place(market_ticket(share.exchange, share.symbol, Side.BUY, ONE_SHARE, INTRADAY, PlacedBy.OWNER))
 
     def _cancel_one(self, fault: InjectedFault) -> None:
         if working := self._working():
@@ -125,7 +125,6 @@ class AccountFaults:
         if done:
             self._exchange.fill_ended_order(done[-1].order_id, ONE_SHARE)
 
-    def _place(self, symbol: str, side: Side, quantity: Decimal, product: str, placed_by: PlacedBy) -> None:
-        exchange = self._exchange.universe.instrument_of(symbol).exchange
+    def _place(self, ticket: Ticket) -> None:
         with suppress(ExchangeRefusal):  # the exchange may refuse it like any other order
-            self._exchange.place_order(market_ticket(exchange, symbol, side, quantity, product, placed_by))
+            self._exchange.place_order(ticket)

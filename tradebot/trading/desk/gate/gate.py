@@ -111,17 +111,19 @@ class Gate:
     those that the controls were built from, for those who show them.
     """
 
-    limits: Message | None = None
-
     def __init__(
-        self, controls: Sequence[Control], *, max_quantity: Callable[[Instrument], Decimal | None] | None = None
+        self,
+        controls: Sequence[Control],
+        *,
+        max_quantity: Callable[[Instrument], Decimal | None] | None = None,
+        limits: Message | None = None,
     ) -> None:
         self.max_quantity = max_quantity
-        self.replace_controls(controls)
+        self.replace_controls(controls, limits=limits)
 
-    def replace_controls(self, controls: Sequence[Control]) -> None:
-        """Ask these controls from the next order on."""
-        self.controls = tuple(controls)
+    def replace_controls(self, controls: Sequence[Control], *, limits: Message | None) -> None:
+        """Ask these controls, built from `limits`, from the next order on."""
+        self.controls, self.limits = tuple(controls), limits
         # A control that does not judge exits, or entries, is not asked about them. Half of them do not judge exits.
         self._entries = tuple(c.check for c in controls if getattr(c, "checks_entries", True))
         self._exits = tuple(c.check for c in controls if getattr(c, "checks_exits", True))

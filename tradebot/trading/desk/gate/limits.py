@@ -101,9 +101,7 @@ def build_gate(limits: Limits, *, kill_reason: Callable[[], str], missing_funds:
         MaxDailyLoss(max_loss=limits.max_daily_loss),
         rate,
     ]
-    gate = Gate(controls, max_quantity=None if freeze is None else freeze.max_quantity)
-    gate.limits = limits
-    return gate
+    return Gate(controls, max_quantity=None if freeze is None else freeze.max_quantity, limits=limits)
 
 
 def change_limits(gate: Gate, limits: Limits) -> None:
@@ -112,5 +110,4 @@ def change_limits(gate: Gate, limits: Limits) -> None:
     fresh = build_gate(limits, kill_reason=gate.find_control(NotKilled).kill_reason, missing_funds=funds)
     fresh.find_control(NoDuplicate).take_over(gate.find_control(NoDuplicate))
     fresh.find_control(MessageRate).take_over(gate.find_control(MessageRate))
-    gate.replace_controls(fresh.controls)
-    gate.limits = limits
+    gate.replace_controls(fresh.controls, limits=limits)

@@ -117,6 +117,7 @@ class Ruleset:
     def _message_subscribers(self, book: Book) -> dict[type, tuple[Subscriber, ...]]:
         reports, links, levels, cancels = self.venue_reports, self.venue_links, self.stop_levels, self._cancels
         rests, others = self.resting_stops, OtherDaemons(book)
+        guards = (rests.on_tick,) if rests.is_on else ()
         is_alone = not book.settings.watches_other_daemons  # nothing else can trade the account, or a run is replayed
         return {
             Quotes: (levels.on_quotes,),
@@ -127,9 +128,7 @@ class Ruleset:
                 self.daily_loss.on_tick,
                 SquareOff(book).on_tick,  # after the daily loss, whose flatten it carries out
                 self.exits.on_tick,  # after the rules that request exits
-                *(
-                    (self.resting_stops.on_tick,) if self.resting_stops.is_on else ()
-                ),  # after the exits: leaves what is being closed
+                *guards,  # after the exits: leaves what is being closed
                 self._repricing.on_tick,  # last: an exit sent on this tick is not late yet
             ),
             # Halts before what the other's order leads to is decided.
