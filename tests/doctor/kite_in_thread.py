@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from aiohttp import web
 
 from tests.in_thread import in_thread
-from tests.venues.kite.kite_on_loopback import failure, kite_on_loopback, success
+from tests.venues.kite.kite_on_loopback import failure, served_on_loopback, success
 
 TOKEN = "token-of-this-morning"
 PROFILE = {
@@ -41,16 +41,6 @@ class KiteInThread:
         return found(request) if isinstance(found, Callable) else success(found)  # type: ignore[arg-type]
 
 
-@asynccontextmanager
-async def answering_by_path() -> AsyncIterator[KiteInThread]:
-    """Serve a Kite on this loop while the context is open."""
-    found = KiteInThread()
-    async with kite_on_loopback() as kite:
-        kite.says(found.answer)
-        found.address = kite.address
-        yield found
-
-
 def kite_in_thread() -> AbstractContextManager[KiteInThread]:
     """Serve a Kite in a thread while the context is open."""
-    return in_thread(answering_by_path(), "kite")
+    return in_thread(served_on_loopback(KiteInThread()), "kite")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from pathlib import Path
 
+from tests.in_thread import in_thread
 from tests.notify.bot_server import BotServer, bot_server
 from tests.notify.http_receiver import HttpReceiver, http_receiver
 
@@ -30,27 +29,15 @@ class Receivers:
         return json.dumps([self.http.bodies, self.bot.sent])
 
 
-@contextmanager
-def receivers() -> Iterator[Receivers]:
+@asynccontextmanager
+async def _receiving() -> AsyncIterator[Receivers]:
+    async with http_receiver() as http, bot_server() as bot:
+        yield Receivers(http, bot)
+
+
+def receivers() -> AbstractContextManager[Receivers]:
     """Serve receivers on loopback while the context is open."""
-    opened, found, loop = threading.Event(), list[Receivers](), asyncio.new_event_loop()
-    over = asyncio.Event()
-
-    async def serve() -> None:
-        async with http_receiver() as http, bot_server() as bot:
-            found.append(Receivers(http, bot))
-            opened.set()
-            await over.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    assert opened.wait(10)
-    try:
-        yield found[0]
-    finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join(10)
-        loop.close()
+    return in_thread(_receiving(), "receivers")
 
 
 class Hunt:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
 
+from tests.in_thread import in_thread
 from tests.stories.kite_person import free_port
 
 CHUNK = 65_536
@@ -19,7 +19,7 @@ class CutLine:
         self.port, self._far = free_port(), exchange_port
         self._is_cut = False
         self._writers: set[asyncio.StreamWriter] = set()
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop
 
     def cut(self) -> None:
         """End every connection with a reset and take no other one."""
@@ -48,26 +48,17 @@ class CutLine:
         finally:
             self._writers -= both
 
-    async def _serve(self, is_open: threading.Event, over: asyncio.Event) -> None:
+    @asynccontextmanager
+    async def _passing(self) -> AsyncIterator[CutLine]:
+        self._loop = asyncio.get_running_loop()
         server = await asyncio.start_server(self._pass, "127.0.0.1", self.port)
-        is_open.set()
-        await over.wait()
+        yield self
         server.close()
         await self._reset()
 
-    @contextmanager
-    def open(self) -> Iterator[CutLine]:
-        """Pass connections on in a thread of its own."""
-        is_open, over = threading.Event(), asyncio.Event()
-        thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(is_open, over),))
-        thread.start()
-        assert is_open.wait(10)
-        try:
-            yield self
-        finally:
-            self._loop.call_soon_threadsafe(over.set)
-            thread.join(10)
-            self._loop.close()
+    def open(self) -> AbstractContextManager[CutLine]:
+        """Pass connections on in a thread of its own while the context is open."""
+        return in_thread(self._passing(), "line")
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

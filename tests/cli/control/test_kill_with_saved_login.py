@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from tests.in_thread import in_thread
-from tests.venues.kite.kite_on_loopback import failure, kite_on_loopback, success
+from tests.venues.kite.kite_on_loopback import failure, served_on_loopback, success
 from tradebot.__main__ import run_command_line
 from tradebot.daemon.login.saved_login import SavedLogin, login_path, save_login
 from tradebot.journal.schema import FILE_NAME
@@ -46,18 +45,9 @@ class KiteInThread:
         return success(self.orders if request.path == "/orders" else {"net": self.positions, "day": []})
 
 
-@asynccontextmanager
-async def answering_by_token() -> AsyncIterator[KiteInThread]:
-    found = KiteInThread()
-    async with kite_on_loopback() as kite:
-        kite.says(found.answer)
-        found.address = kite.address
-        yield found
-
-
 @pytest.fixture
 def kite() -> Iterator[KiteInThread]:
-    with in_thread(answering_by_token(), "kite") as kite:
+    with in_thread(served_on_loopback(KiteInThread()), "kite") as kite:
         yield kite
 
 

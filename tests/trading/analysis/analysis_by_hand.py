@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -74,6 +76,27 @@ class Bench:
 
     async def recall(self) -> list[BarBatch]:
         return list(self.passed)
+
+    async def rebuild_amid(self, act: Callable[[asyncio.TaskGroup], Awaitable[None]]) -> None:
+        """Kill the second worker, do `act` once its successor has read the closes, and return when it is rebuilt.
+
+        What `act` starts in the group goes on beside the rebuild.
+        """
+        recall, has_acted = self.recall, False
+
+        async def recall_and_act() -> list[BarBatch]:
+            nonlocal has_acted
+            closes = await recall()
+            if not has_acted:
+                has_acted = True
+                await act(group)
+                await WallClock().sleep(0.05)
+            return closes
+
+        self.recall = recall_and_act  # type: ignore[method-assign]
+        async with asyncio.TaskGroup() as group:
+            os.kill(self.analysis.worker_pids[1], signal.SIGKILL)
+            await self.hear("worker_rebuilt")
 
     def on_fault(self, event: Event) -> None:
         self.faults(event)

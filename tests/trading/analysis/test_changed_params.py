@@ -23,8 +23,6 @@ from tests.trading.analysis.analysis_by_hand import (
     undisturbed,
     written,
 )
-from tradebot.clock import WallClock
-from tradebot.domain.market import BarBatch
 from tradebot.errors import ConfigError
 from tradebot.strategies.loading import StrategySpec, load_strategy
 from tradebot.trading.analysis.changed_params import check_only_params, with_params
@@ -161,21 +159,12 @@ async def test_a_worker_that_is_being_rebuilt_at_the_change_begins_again_and_its
     async with running(Bench(size=4, specs=specs, workers=2)) as bench:
         for t in range(3):
             await bench.step(t)
-        recall, recalls = bench.recall, []
 
-        async def changed_meanwhile() -> list[BarBatch]:
-            closes = await recall()
-            if not recalls:
-                recalls.append(len(closes))
-                await bench.step(3)  # the worker that is being built will find that it raises here
-                group.create_task(bench.analysis.change_params([raising(tmp_path, other=True)]))
-                await WallClock().sleep(0.05)
-            return closes
+        async def change(group: asyncio.TaskGroup) -> None:
+            await bench.step(3)  # the worker that is being built will find that it raises here
+            group.create_task(bench.analysis.change_params([raising(tmp_path, other=True)]))
 
-        bench.recall = changed_meanwhile  # type: ignore[method-assign]
-        async with asyncio.TaskGroup() as group:
-            os.kill(bench.analysis.worker_pids[1], signal.SIGKILL)
-            await bench.hear("worker_rebuilt")
+        await bench.rebuild_amid(change)
         got = [told(await bench.step(t)) for t in range(4, LIVE)]
     assert got == expected[4:]
     assert len(bench.faults.of("strategy_disabled")) == 2  # of the other worker, before the change

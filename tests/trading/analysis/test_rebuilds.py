@@ -22,7 +22,6 @@ from tests.trading.analysis.analysis_by_hand import (
     undisturbed,
     written,
 )
-from tradebot.clock import WallClock
 from tradebot.domain.market import BarBatch
 from tradebot.strategies.loading import StrategySpec, load_strategy
 from tradebot.trading.analysis.repaired_bars import apply_repairs
@@ -103,20 +102,11 @@ async def test_a_worker_that_is_being_rebuilt_at_a_repair_begins_again(tmp_path:
     async with running(SpoiledBench(size=4, specs=specs, workers=2)) as bench:
         for t in range(REPAIRED_AT):
             await bench.step(t)
-        recall, recalls = bench.recall, []
 
-        async def repaired_meanwhile() -> list[BarBatch]:
-            closes = await recall()
-            if not recalls:  # read, and then the repair comes
-                recalls.append(len(closes))
-                bench.repairs = [bench.whole[t] for t in SPOILED]
-                group.create_task(bench.analysis.rebuild_state())
-                await WallClock().sleep(0.05)
-            return closes
+        async def repair(group: asyncio.TaskGroup) -> None:
+            bench.repairs = [bench.whole[t] for t in SPOILED]
+            group.create_task(bench.analysis.rebuild_state())
 
-        bench.recall = repaired_meanwhile  # type: ignore[method-assign]
-        async with asyncio.TaskGroup() as group:
-            os.kill(bench.analysis.worker_pids[1], signal.SIGKILL)
-            await bench.hear("worker_rebuilt")
+        await bench.rebuild_amid(repair)
         got = [told(await bench.step(t)) for t in range(REPAIRED_AT, LIVE)]
     assert got == expected[REPAIRED_AT:]

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -65,6 +65,26 @@ async def kite_on_loopback() -> AsyncIterator[Kite]:
     async with TestServer(app, host="127.0.0.1") as server:
         kite.address = str(server.make_url("")).rstrip("/")
         yield kite
+
+
+class AnsweringKite(Protocol):
+    """Answers every request as Kite does; `address` is set once it is served."""
+
+    address: str
+
+    def answer(self, request: web.Request) -> web.Response: ...
+
+
+Answering = TypeVar("Answering", bound=AnsweringKite)
+
+
+@asynccontextmanager
+async def served_on_loopback(answering: Answering) -> AsyncIterator[Answering]:
+    """Let `answering` answer on loopback while the context is open."""
+    async with kite_on_loopback() as kite:
+        kite.says(answering.answer)
+        answering.address = kite.address
+        yield answering
 
 
 @asynccontextmanager

@@ -167,14 +167,20 @@ def test_a_stop_that_filled_before_its_cancel_arrived_is_counted() -> None:
     assert (venue.held, venue.sellable) == (6, 6)
 
 
-def cancelled_and_filled_unseen() -> VenueModel:
-    """At the target the stop is cancelled, and fills all the same; of both only the cancel is reported."""
+def cancelled_at_target() -> VenueModel:
+    """The target is touched, and the cancel of the stop is reported."""
     venue = a_venue()
     venue.buy(target=1010.0)
     venue.run(1)
-    (stop,) = venue.stops
     venue.move("1011")
     venue.deliver_all()
+    return venue
+
+
+def cancelled_and_filled_unseen() -> VenueModel:
+    """At the target the stop is cancelled, and fills all the same; of both only the cancel is reported."""
+    venue = cancelled_at_target()
+    (stop,) = venue.stops_placed
     venue.tick(0.2)
     stop.filled, venue.held = D(10), D(0)
     fill = msgspec.structs.replace(
@@ -199,11 +205,7 @@ def test_the_exit_after_a_stop_waits_for_a_list_that_shows_what_the_stop_sold() 
 
 
 def test_a_list_requested_before_the_last_moment_for_late_fills_frees_nothing() -> None:
-    venue = a_venue()
-    venue.buy(target=1010.0)
-    venue.run(1)
-    venue.move("1011")
-    venue.deliver_all()
+    venue = cancelled_at_target()
     for _ in range(19):
         venue.tick(0.1)
         venue.poll()
@@ -216,11 +218,7 @@ def test_a_list_requested_before_the_last_moment_for_late_fills_frees_nothing() 
 
 
 def test_where_no_list_comes_the_exit_leaves_ten_seconds_later() -> None:
-    venue = a_venue()
-    venue.buy(target=1010.0)
-    venue.run(1)
-    venue.move("1011")
-    venue.deliver_all()
+    venue = cancelled_at_target()
     for _ in range(119):
         venue.tick(0.1)
     assert venue.sellable == 0
